@@ -1,0 +1,1 @@
+"""Reading data, dividing it into splits, and turning texts into token numbers."""

@@ -1,0 +1,133 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from tuner.data import builtin
+from tuner.data.builtin import PARAMETERS, SCHEMA, builtin_table
+from tuner.data.read import fingerprint, read_table
+from tuner.errors import DataError
+
+SOURCE = '''
+def scale(values, axis=0, *, copy=True):
+    """Scale the
+    values.
+
+    More about it.
+    """
+    def inner(axis):
+        """Not counted, as it stands inside another function."""
+
+def twice(axis):
+    """Scale the values."""
+
+def plain(values):
+    """Takes none of the parameters."""
+
+def untold(axis): pass
+
+class Frame:
+    async def fill(self, fill_value):
+        """Fill the holes."""
+
+if True:
+    def seeded(random_state, /):
+        r"""Draw with a seed."""
+'''
+
+
+@pytest.fixture
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installed package of our own in place of the real ones, and an empty cache."""
+    root = tmp_path / "smalllib"
+    (root / "tests").mkdir(parents=True)
+    (root / "__init__.py").write_text("raise RuntimeError('imported')\n")
+    (root / "main.py").write_text(SOURCE)
+    (root / "_vendored").mkdir()
+    for left_out in ("tests/helpers.py", "test_main.py", "_vendored/other.py"):
+        (root / left_out).write_text('def other(axis):\n    """A test or not theirs."""\n')
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(builtin, "LIBRARIES", {"click": "smalllib"})
+    monkeypatch.setenv("TUNER_CACHE", str(tmp_path / "cache"))
+    return root
+
+
+def test_the_rows_follow_the_rule_and_nothing_is_imported(library: Path) -> None:
+    assert builtin_table("builtin:docstrings").to_pylist() == [
+        {
+            "text": text,
+            "labels": labels,
+            "function": f"smalllib.main.{name}",
+            "library": "click",
+            "is_method": is_method,
+        }
+        for text, labels, name, is_method in [
+            ("Scale the values.", ["axis", "copy"], "scale", False),
+            ("Fill the holes.", ["fill_value"], "Frame.fill", True),
+            ("Draw with a seed.", ["random_state"], "seeded", False),
+        ]
+    ]
+    assert "smalllib" not in sys.modules
+
+
+def test_the_second_reading_is_from_the_cache(library: Path) -> None:
+    first = builtin_table("builtin:docstrings")
+    (library / "main.py").unlink()
+    assert builtin_table("builtin:docstrings").equals(first)
+
+
+@pytest.mark.parametrize("content", [b"", b"spoilt"])
+def test_a_spoilt_cache_is_built_again(library: Path, tmp_path: Path, content: bytes) -> None:
+    first = builtin_table("builtin:docstrings")
+    (cached,) = (tmp_path / "cache").iterdir()
+    cached.write_bytes(content)
+    assert builtin_table("builtin:docstrings").equals(first)
+    assert cached.read_bytes() != content
+
+
+def test_another_version_of_a_library_has_another_cache(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = fingerprint("builtin:docstrings")
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "99")
+    assert fingerprint("builtin:docstrings") != before
+
+
+def test_a_cache_folder_that_cannot_be_written_is_said(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TUNER_CACHE", str(tmp_path / "file" / "cache"))
+    lines: list[str] = []
+    assert builtin_table("builtin:docstrings", lines.append).num_rows == 3
+    assert any("could not be kept" in line for line in lines)
+
+
+def test_a_file_that_cannot_be_parsed_is_left_out_and_said(library: Path) -> None:
+    (library / "broken.py").write_text('def f(axis):\n    """Text."""\n    print "old"\n')
+    lines: list[str] = []
+    assert builtin_table("builtin:docstrings", lines.append).num_rows == 3
+    assert any("broken.py" in line for line in lines)
+
+
+def test_an_unknown_name_is_refused() -> None:
+    with pytest.raises(DataError, match=r"builtin:docstring: .*did you mean 'builtin:docstrings'\?"):
+        read_table("builtin:docstring")
+
+
+def test_an_unknown_column_is_refused(library: Path) -> None:
+    with pytest.raises(DataError, match=r"no column 'label'; did you mean 'labels'\?"):
+        read_table("builtin:docstrings", ["label"])
+
+
+@pytest.mark.slow
+def test_the_real_set_is_imbalanced_and_each_row_has_a_label() -> None:
+    """Uses the user's own cache, so that only the first run of the tests pays for the building."""
+    table = builtin_table("builtin:docstrings")
+    labels = table["labels"].to_pylist()
+    counts = {name: sum(name in row for row in labels) for name in PARAMETERS}
+    assert table.schema == SCHEMA
+    assert 3000 < table.num_rows < 6000
+    assert all(labels)
+    assert len(set(table["text"].to_pylist())) == table.num_rows == len(set(table["function"].to_pylist()))
+    assert min(counts.values()) >= 100
+    assert max(counts.values()) > 5 * min(counts.values())
+    assert len(set(table["library"].to_pylist())) == 9

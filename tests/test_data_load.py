@@ -1,0 +1,306 @@
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tuner.data.dataset import Columns, label_counts
+from tuner.data.load import load_data, read_labelled, read_texts
+from tuner.errors import DataError
+from tuner.space.settings import DataSettings, Task
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+Write = Callable[..., str]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write_table(name: str, **columns: Any) -> str:
+        pq.write_table(pa.table(columns), tmp_path / name)
+        return str(tmp_path / name)
+
+    return write_table
+
+
+def _settings(**values: Any) -> DataSettings:
+    return DataSettings(**values)
+
+
+def _texts(n: int, start: int = 0) -> list[str]:
+    return [f"text number {i}" for i in range(start, start + n)]
+
+
+@pytest.fixture
+def mail(write: Write) -> str:
+    """Sixty texts, a third of them spam."""
+    return write("mail.parquet", text=_texts(60), label=["ham", "ham", "spam"] * 20)
+
+
+def test_missing_splits_are_carved_and_no_row_is_lost_or_doubled(mail: str) -> None:
+    dataset = load_data(_settings(train=mail, label="label", validation=0.2, test=0.3), "binary", seed=0)
+    assert [len(split) for split in dataset.splits.values()] == [30, 12, 18]
+    rows = np.concatenate([split.rows for split in dataset.splits.values()])
+    assert sorted(rows) == list(range(1, 61))
+    for split in dataset.splits.values():
+        assert list(split.rows) == sorted(split.rows)
+        assert split.texts == tuple(f"text number {row - 1}" for row in split.rows)
+        assert split.targets.tolist() == [int(row % 3 == 0) for row in split.rows]
+    assert dataset.notes == ()
+
+
+def test_the_same_seed_gives_the_same_splits_and_another_seed_others(mail: str) -> None:
+    settings = _settings(train=mail, label="label")
+    first, again, other = (load_data(settings, "binary", seed).test.rows.tolist() for seed in (0, 0, 1))
+    assert first == again != other
+
+
+def test_copies_of_a_text_and_rows_of_a_group_stay_on_one_side(write: Write) -> None:
+    texts = [f"text {i % 50}" for i in range(100)] + _texts(100)
+    path = write("t.parquet", text=texts, label=["a", "b"] * 100, who=[None] * 100 + [i // 4 for i in range(100)])
+    dataset = load_data(_settings(train=path, label="label", group="who"), "binary", seed=0)
+    parts = {row: name for name, split in dataset.splits.items() for row in split.rows}
+    assert all(parts[row] == parts[row + 50] for row in range(1, 51))
+    assert all(len({parts[row] for row in range(first, first + 4)}) == 1 for first in range(101, 201, 4))
+
+
+def test_separate_files_are_taken_whole_and_each_has_its_fingerprint(write: Write, mail: str) -> None:
+    validation = write("v.parquet", text=_texts(3, 100), label=["ham", "spam", "ham"])
+    test = write("t.parquet", text=_texts(2, 200), label=["ham", "spam"])
+    dataset = load_data(_settings(train=mail, label="label", validation=validation, test=test), "binary", seed=0)
+    assert [len(split) for split in dataset.splits.values()] == [60, 3, 2]
+    assert [split.source for split in dataset.splits.values()] == [mail, validation, test]
+    assert dataset.validation.rows.tolist() == [1, 2, 3]
+    assert dataset.fingerprints == {
+        path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in (mail, validation, test)
+    }
+
+
+def test_a_split_column_divides_the_file(write: Write) -> None:
+    path = write("t.parquet", text=_texts(8), label=["a", "b"] * 4, part=["train", "Train", "dev", "test"] * 2)
+    settings = _settings(train=path, label="label", split_column="part", validation=None, test=None)
+    dataset = load_data(settings, "binary", seed=0)
+    assert {name: split.rows.tolist() for name, split in dataset.splits.items()} == {
+        "train": [1, 2, 5, 6],
+        "validation": [3, 7],
+        "test": [4, 8],
+    }
+
+
+def test_a_split_that_the_column_lacks_is_carved_and_said(write: Write) -> None:
+    path = write("t.parquet", text=_texts(60), label=["a", "b", "b"] * 20, part=["train", "train", "dev"] * 20)
+    dataset = load_data(_settings(train=path, label="label", split_column="part", test=0.25), "multiclass", seed=0)
+    assert [len(split) for split in dataset.splits.values()] == [30, 20, 10]
+    assert any("no row of column 'part' is test, so 0.25 of train is carved" in note for note in dataset.notes)
+
+
+def test_targets_of_several_labels_are_an_indicator(write: Write) -> None:
+    path = write("t.parquet", text=_texts(40), labels=[["b", "a"], [], ["b"], ["c"]] * 10)
+    dataset = load_data(_settings(train=path, labels="labels"), "multilabel", seed=0)
+    assert dataset.labels == ("a", "b", "c")
+    assert dataset.train.targets.dtype == np.uint8
+    wanted = {1: [1, 1, 0], 2: [0, 0, 0], 3: [0, 1, 0], 0: [0, 0, 1]}
+    for split in dataset.splits.values():
+        assert split.targets.tolist() == [wanted[row % 4] for row in split.rows]
+
+
+def test_counts_are_told_per_split_and_label(write: Write) -> None:
+    path = write(
+        "t.parquet", text=_texts(6), label=["a", "b", "a", "a", "b", "b"], part=["train"] * 4 + ["dev", "test"]
+    )
+    dataset = load_data(_settings(train=path, label="label", split_column="part"), "multiclass", seed=0)
+    counts = {name: array.tolist() for name, array in label_counts(dataset).items()}
+    assert counts == {"train": [3, 1], "validation": [0, 1], "test": [0, 1]}
+
+
+def test_the_positive_label_is_the_rarer_unless_named(mail: str) -> None:
+    assert load_data(_settings(train=mail, label="label"), "binary", seed=0).labels == ("ham", "spam")
+    named = load_data(_settings(train=mail, label="label", positive="ham"), "binary", seed=0)
+    assert named.labels == ("spam", "ham")
+    assert named.train.targets.mean() > 0.5
+
+
+def test_a_label_unseen_in_train_stays_last_and_is_noted(write: Write, mail: str) -> None:
+    test = write("t.parquet", text=_texts(4, 100), label=["ham", "eggs", "eggs", "spam"])
+    dataset = load_data(_settings(train=mail, label="label", test=test), "multiclass", seed=0)
+    assert dataset.labels == ("ham", "spam", "eggs")
+    assert dataset.seen.tolist() == [True, True, False]
+    assert dataset.notes == (
+        "no row of train has these labels, so they cannot be learnt and count with F1 0:"
+        " 'eggs' (0 rows of validation, 2 of test)",
+    )
+
+
+def test_a_label_that_a_split_lacks_is_noted(write: Write) -> None:
+    path = write("t.parquet", text=_texts(41), label=["a", "b"] * 20 + ["rare"])
+    notes = load_data(_settings(train=path, label="label"), "multiclass", seed=0).notes
+    assert notes == tuple(
+        f"no row of {name} has these labels, so they are not judged there: 'rare' (1 row of train)"
+        for name in ("validation", "test")
+    )
+
+
+def test_rows_of_given_files_that_repeat_train_are_counted_and_kept(write: Write, mail: str) -> None:
+    test = write("t.parquet", text=["Text  number 3", "new"], label=["ham", "spam"])
+    dataset = load_data(_settings(train=mail, label="label", test=test, validation=0.2), "binary", seed=0)
+    assert len(dataset.test) == 2
+    assert dataset.notes == (f"{test}: 1 of 2 rows of test have the text of a row in train, so test is flattered",)
+
+
+def test_groups_that_a_split_column_tears_apart_are_counted(write: Write) -> None:
+    part = ["train", "train", "dev", "test"]
+    path = write("t.parquet", text=_texts(4), label=["a", "b"] * 2, part=part, who=["g", "h", "g", "i"])
+    settings = _settings(train=path, label="label", split_column="part", group="who")
+    assert any("have the group of a row" in note for note in load_data(settings, "binary", seed=0).notes)
+
+
+def test_groups_too_large_for_the_fraction_are_noted(write: Write) -> None:
+    path = write(
+        "t.parquet", text=_texts(100), label=["a", "b"] * 50, who=[i // 42 if i < 84 else None for i in range(100)]
+    )
+    notes = load_data(_settings(train=path, label="label", group="who"), "binary", seed=0).notes
+    assert any("0.15 of its 100 rows should go to test, but 8 did, as rows with" in note for note in notes)
+
+
+def test_rows_are_skipped_only_on_request(write: Write) -> None:
+    path = write("t.parquet", text=[None, *_texts(59)], label=["a", "b", "b"] * 20)
+    with pytest.raises(DataError, match="row 1: the text in column 'text' is null"):
+        load_data(_settings(train=path, label="label"), "binary", seed=0)
+    dataset = load_data(_settings(train=path, label="label", skip_unusable=True), "binary", seed=0)
+    assert sum(len(split) for split in dataset.splits.values()) == 59
+    assert dataset.notes == (f"{path}: row 1 left out, as the text in column 'text' is null",)
+
+
+def test_faults_of_all_files_and_kinds_are_told_at_once(write: Write, tmp_path: Path) -> None:
+    train = write("train.parquet", text=["a", None, " "], label=["x", "y", None])
+    settings = _settings(train=train, label="label", validation=str(tmp_path / "v.csv"), test=str(tmp_path / "t.csv"))
+    with pytest.raises(DataError) as raised:
+        load_data(settings, "binary", seed=0)
+    assert len(raised.value.faults) == 5
+
+
+@pytest.mark.parametrize(
+    ("columns", "settings", "task", "told"),
+    [
+        ({"label": ["a"] * 20}, {"label": "label"}, "binary", "rows of train are 'a', so there is nothing to learn"),
+        ({"label": ["a"] * 20}, {"label": "label"}, "multiclass", "nothing to learn"),
+        (
+            {"label": [*"abcd"] * 5},
+            {"label": "label"},
+            "binary",
+            "needs 2 labels, but there are 4: a, b, c, d; use task",
+        ),
+        ({"labels": [["a"][:0]] * 20}, {"labels": "labels"}, "multilabel", "none of the 14 rows of train has a label"),
+        ({"a": [0] * 20, "b": [0] * 20}, {"label_columns": ("a", "b")}, "multilabel", "label_columns: none of the"),
+        (
+            {"label": ["a", "b"] * 10},
+            {"label": "label", "positive": "B"},
+            "binary",
+            "data.positive: no row has the label 'B'",
+        ),
+        ({"label": ["a", "b"] * 10}, {"label": "label", "validation": 0.5, "test": 0.5}, "binary", "leaves it no row"),
+        ({"label": ["a", "b"] * 10}, {"label": "label", "test": 0.001}, "binary", "should go to test, but none did"),
+        (
+            {"label": ["a", "b"] * 10, "part": ["train", "tets"] * 10},
+            {"label": "label", "split_column": "part"},
+            "binary",
+            r"rows 2, 4, 6, 8 and 10 \(10 in all\): 'tets' in column 'part' is none of .*did you mean 'test'\?",
+        ),
+        (
+            {"label": ["a", "b"] * 10, "part": ["train", "dev"] * 10},
+            {"label": "label", "split_column": "part", "test": None},
+            "binary",
+            "no row of column 'part' is test; give data.test a fraction",
+        ),
+        (
+            {"label": ["a", "b"] * 10, "part": ["test", "dev"] * 10},
+            {"label": "label", "split_column": "part"},
+            "binary",
+            "no row of column 'part' is train; name another split_column",
+        ),
+    ],
+)
+def test_data_that_cannot_be_searched_are_refused(
+    write: Write, columns: dict[str, Any], settings: dict[str, Any], task: Task, told: str
+) -> None:
+    path = write("t.parquet", text=_texts(20), **columns)
+    with pytest.raises(DataError, match=told):
+        load_data(_settings(train=path, **settings), task, seed=0)
+
+
+def test_one_file_cannot_be_two_splits(mail: str) -> None:
+    with pytest.raises(DataError, match=r"data\.test: .* is already another split"):
+        load_data(_settings(train=mail, label="label", test=mail), "binary", seed=0)
+
+
+def test_texts_are_read_without_labels(write: Write) -> None:
+    assert read_texts(write("t.parquet", text=["b", "a"]), "text") == ["b", "a"]
+    with pytest.raises(DataError, match="rows 1 and 2: the text in column 'text' is empty"):
+        read_texts(write("t.parquet", text=["", " ", "c"]), "text")
+
+
+def test_another_file_is_read_in_the_order_of_the_models_labels(mail: str) -> None:
+    texts, targets, notes = read_labelled(mail, Columns("text", label="label"), task="binary", labels=("spam", "ham"))
+    assert len(texts) == 60
+    assert targets.tolist() == [1, 1, 0] * 20
+    assert notes == ()
+
+
+def test_labels_unknown_to_the_model_are_left_out_and_noted(write: Write, mail: str) -> None:
+    path = write("t.parquet", text=_texts(3), labels=[["a", "new"], ["new"], ["b"]])
+    texts, targets, notes = read_labelled(path, Columns("text", labels="labels"), task="multilabel", labels=("a", "b"))
+    assert len(texts) == 3
+    assert targets.tolist() == [[1, 0], [0, 0], [0, 1]]
+    assert notes == (f"{path}: unknown to the model, so left out of their rows: 'new' (2 rows)",)
+
+    texts, targets, notes = read_labelled(mail, Columns("text", label="label"), task="multiclass", labels=("a", "spam"))
+    assert targets.tolist() == [1] * 20
+    assert texts[0] == "text number 2"
+    assert notes == (f"{mail}: unknown to the model, so their rows are left out: 'ham' (40 rows)",)
+
+
+def test_a_file_without_any_known_label_is_refused(mail: str) -> None:
+    with pytest.raises(DataError, match="no row has a label that the model knows; the model's labels are a, b"):
+        read_labelled(mail, Columns("text", label="label"), task="binary", labels=("a", "b"))
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data sets are not here")
+@pytest.mark.parametrize(
+    ("settings", "task", "n_rows", "n_labels"),
+    [
+        (
+            {
+                "train": f"{SHARED}/goemotions/train.parquet",
+                "validation": f"{SHARED}/goemotions/validation.parquet",
+                "labels": "labels",
+            },
+            "multilabel",
+            43410 + 5426,
+            28,
+        ),
+        ({"train": f"{SHARED}/nlupp/all.parquet", "labels": "labels"}, "multilabel", 3080, 62),
+        (
+            {"train": f"{SHARED}/davidson_hate/all.parquet", "label": "label", "split_column": "suggested_split"},
+            "multiclass",
+            24783,
+            3,
+        ),
+        (
+            {"train": f"{SHARED}/sms_spam/all.parquet", "label": "label", "split_column": "suggested_split"},
+            "binary",
+            5574,
+            2,
+        ),
+    ],
+)
+def test_public_sets_load_whole_with_every_label_in_every_split(
+    settings: dict[str, Any], task: Task, n_rows: int, n_labels: int
+) -> None:
+    dataset = load_data(_settings(**settings), task, seed=0)
+    assert sum(len(split) for split in dataset.splits.values()) == n_rows
+    assert len(dataset.labels) == n_labels
+    assert all(counts.min() > 0 for counts in label_counts(dataset).values())

@@ -1,0 +1,157 @@
+"""A bundle: one model's directory, with all that a prediction needs and no code.
+
+weights.safetensors   parameters by name
+tokeniser.json        the word tokeniser with its vocabulary, in the form of the `tokenizers` library
+bundle.json           task, labels, thresholds, configuration and the record of how the model came about
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import safetensors
+import safetensors.torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from tuner.data.prepare import make_rows
+from tuner.data.tokenise import encode
+from tuner.errors import BundleError, Fault
+from tuner.model.build import make_model, to_probabilities
+from tuner.model.classifier import SequenceClassifier
+from tuner.scoring.f1 import Indicator
+from tuner.scoring.thresholds import decide
+from tuner.space.sampler import Configuration
+from tuner.space.settings import Task
+from tuner.storage import Folder
+from tuner.training.loop import predict_logits
+
+FORMAT = 1
+_FILES = ("bundle.json", "tokeniser.json", "weights.safetensors")
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A loaded model. It computes in float32 on the CPU, so that a prediction is the same on every machine."""
+
+    task: Task
+    labels: tuple[str, ...]
+    seen: NDArray[np.bool_]
+    thresholds: NDArray[np.float64]
+    configuration: Configuration
+    text_column: str
+    record: Mapping[str, Any]
+    model: SequenceClassifier
+    tokeniser: Tokenizer
+
+    def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Return the probability of every label, shape (texts, labels), columns in the order of `labels`."""
+        if not len(texts):
+            return np.zeros((0, len(self.labels)))
+        encoded = encode(self.tokeniser, texts)
+        rows = make_rows(
+            encoded,
+            np.zeros(len(encoded), np.int64),
+            vocabulary=self.model.embedding.num_embeddings,
+            max_length=int(self.configuration["max_length"]),
+        )
+        return to_probabilities(predict_logits(self.model, rows), self.task, seen=self.seen)
+
+    def predict_indicator(self, texts: Sequence[str]) -> Indicator:
+        """Return decisions as a bool array, shape (texts, labels)."""
+        return decide(self.predict_proba(texts), self.thresholds, self.task)
+
+    def predict(self, texts: Sequence[str]) -> list[str] | list[list[str]]:
+        """Return each text's label; in multi-label, each text's list of labels, which may be empty."""
+        return self.name_decisions(self.predict_indicator(texts))
+
+    def name_decisions(self, decisions: Indicator) -> list[str] | list[list[str]]:
+        """Turn decisions (rows, labels) into names, one a row, or a list a row in multi-label."""
+        if self.task == "multilabel":
+            return [[self.labels[label] for label in np.flatnonzero(row)] for row in decisions]
+        return [self.labels[label] for label in decisions.argmax(1)]
+
+
+def save_weights(location: str, model: SequenceClassifier) -> None:
+    """Write a model's parameters as one safetensors file."""
+    folder, name = location.rsplit("/", 1)
+    Folder.at(folder).write(name, _to_safetensors(model))
+
+
+def restore_model(weights: bytes, configuration: Configuration) -> SequenceClassifier:
+    """Build the model that a configuration describes around weights from `save_weights`, ready to predict in float32."""
+    tensors = safetensors.torch.load(weights)
+    model = make_model(
+        configuration,
+        vocabulary=len(tensors["embedding.weight"]),
+        labels=len(tensors["head.bias"]),
+        precision="float32",
+        seed=0,
+    )
+    model.load_state_dict(tensors)
+    return model.eval()
+
+
+def save_bundle(folder: Folder, bundle: Bundle) -> None:
+    """Write a bundle, `bundle.json` last. A threshold that is never reached is written as null."""
+    described = {
+        "format": FORMAT,
+        "task": bundle.task,
+        "labels": list(bundle.labels),
+        "seen": bundle.seen.tolist(),
+        "thresholds": [value if np.isfinite(value) else None for value in bundle.thresholds.tolist()],
+        "configuration": dict(bundle.configuration),
+        "text_column": bundle.text_column,
+        "record": dict(bundle.record),
+    }
+    folder.write("weights.safetensors", _to_safetensors(bundle.model))
+    folder.write("tokeniser.json", bundle.tokeniser.to_str(pretty=False).encode())
+    folder.write("bundle.json", json.dumps(described, indent=1, ensure_ascii=False).encode())
+
+
+def load(location: str | Path) -> Bundle:
+    """Load a bundle, or a run's champion, from a local path or URI. Raises BundleError naming what is wrong."""
+    folder = Folder.at(location)
+    if folder.exists("champion/bundle.json"):
+        folder = folder.below("champion")
+    missing = [name for name in _FILES if not folder.exists(name)]
+    if missing:
+        raise _error(folder, f"{', '.join(missing)} not found", "give the champion/ folder of a finished run")
+    try:
+        described = json.loads(folder.read("bundle.json"))
+        if described["format"] != FORMAT:
+            remedy = "load it with the version of tuner that wrote it"
+            raise _error(folder, f"bundle format {described['format']}, but this tuner reads {FORMAT}", remedy)
+        return _assemble(folder, described)
+    except (KeyError, ValueError, RuntimeError, safetensors.SafetensorError, OSError, pa.ArrowException) as error:
+        what = f"the bundle cannot be read ({type(error).__name__}: {str(error).splitlines()[0]})"
+        raise _error(folder, what, "copy it again from its run") from error
+
+
+def _assemble(folder: Folder, described: Mapping[str, Any]) -> Bundle:
+    return Bundle(
+        task=described["task"],
+        labels=tuple(described["labels"]),
+        seen=np.array(described["seen"], dtype=bool),
+        thresholds=np.array([np.inf if value is None else value for value in described["thresholds"]], np.float64),
+        configuration=described["configuration"],
+        text_column=described["text_column"],
+        record=described["record"],
+        model=restore_model(folder.read("weights.safetensors"), described["configuration"]),
+        tokeniser=Tokenizer.from_str(folder.read("tokeniser.json").decode()),
+    )
+
+
+def _error(folder: Folder, what: str, remedy: str) -> BundleError:
+    return BundleError([Fault(str(folder), what, remedy)])
+
+
+def _to_safetensors(model: SequenceClassifier) -> bytes:
+    tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    return safetensors.torch.save(tensors)

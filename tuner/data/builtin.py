@@ -1,0 +1,224 @@
+"""Real data that comes with the installed packages: `builtin:docstrings`, nothing downloaded.
+
+One row is a function of an installed library. The text is the first paragraph of its docstring, the labels are those of
+16 common parameters that it takes, so the set is imbalanced, multi-label, and learnable from the text but not easily.
+
+The rule: every function or method defined at module or class level (not inside another function), outside test and
+vendored code, that has a docstring in triple quotes and takes at least one of the 16 parameters; of functions with
+the same text only the first is kept. Source files are parsed, never imported or run.
+
+With torch 2.13 and ray 2.60 these are 3,873 rows, the rarest label on 123 of them; macro-F1 of TF-IDF and logistic
+regression at threshold 0.5 is 0.64, of "every label" 0.13.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import re
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tuner.errors import DataError, Fault, did_you_mean
+
+PREFIX = "builtin:"
+PARAMETERS = (
+    "axis", "dtype", "device", "out", "copy", "random_state", "sample_weight", "level",
+    "fill_value", "timeout", "name", "path", "key", "mode", "shape", "dim",
+)  # fmt: skip
+LIBRARIES = {  # distribution -> the package it installs, in the order of the rows
+    "numpy": "numpy",
+    "scipy": "scipy",
+    "scikit-learn": "sklearn",
+    "torch": "torch",
+    "pandas": "pandas",
+    "pyarrow": "pyarrow",
+    "imbalanced-learn": "imblearn",
+    "click": "click",
+    "ray": "ray",
+}
+SCHEMA = pa.schema(
+    {
+        "text": pa.string(),
+        "labels": pa.list_(pa.string()),
+        "function": pa.string(),
+        "library": pa.string(),
+        "is_method": pa.bool_(),
+    }
+)
+_RULE = 1  # raise it when the rule above changes, so that old caches are not read
+_LEFT_OUT = re.compile(r"_?tests?|_?testing|_?vendor.*|third_?party.*|externals|array_api_.*")
+_PARAMETER = re.compile(rb"\b(?:" + "|".join(PARAMETERS).encode() + rb")\s*[:,=)#]")
+_QUOTES = re.compile(rb"['\"]{3}")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class _Function:
+    name: str
+    text: str
+    labels: list[str]
+    is_method: bool
+
+
+def is_builtin(uri: str) -> bool:
+    """Say whether `uri` names a built-in set and not a file."""
+    return uri.startswith(PREFIX)
+
+
+def builtin_table(uri: str, say: Say | None = None) -> pa.Table:
+    """Return the built-in set as a table with the columns of `SCHEMA`, from the cache or built now (some 10 s).
+
+    Raises DataError for a name that is not built in.
+    """
+    fingerprint = builtin_fingerprint(uri)
+    cached = cache_folder() / f"docstrings-{fingerprint[:16]}.parquet"
+    table = _read_cache(cached)
+    if table is None:
+        table = _build(say or _silent)
+        _write_cache(table, cached, say)
+    return table
+
+
+def builtin_fingerprint(uri: str) -> str:
+    """Return a sha256 over what the rows depend on: the rule, this Python and the version of every library."""
+    _check_name(uri)
+    parts = {"rule": _RULE, "python": sys.version_info[:2], "versions": _versions()}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def cache_folder() -> Path:
+    """Return where built sets are kept: $TUNER_CACHE, else $XDG_CACHE_HOME/tuner, else ~/.cache/tuner."""
+    if own := os.environ.get("TUNER_CACHE"):
+        return Path(own)
+    shared = os.environ.get("XDG_CACHE_HOME")
+    return (Path(shared) if shared else Path.home() / ".cache") / "tuner"
+
+
+def _silent(_line: str) -> None:
+    pass
+
+
+def _check_name(uri: str) -> None:
+    if uri != PREFIX + "docstrings":
+        remedy = did_you_mean(uri, [PREFIX + "docstrings"])
+        raise DataError([Fault(uri, "no built-in data set has this name", remedy)])
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for distribution in LIBRARIES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            versions[distribution] = importlib.metadata.version(distribution)
+    return versions
+
+
+def _build(say: Say) -> pa.Table:
+    columns: dict[str, list[object]] = {name: [] for name in SCHEMA.names}
+    texts: set[str] = set()
+    for distribution, package in LIBRARIES.items():
+        n_before = len(texts)
+        for function in _library_functions(package, say):
+            if function.text in texts:
+                continue
+            texts.add(function.text)
+            row = (function.text, function.labels, function.name, distribution, function.is_method)
+            for name, value in zip(SCHEMA.names, row, strict=True):
+                columns[name].append(value)
+        say(f"builtin:docstrings: {len(texts) - n_before} functions of {distribution}")
+    return pa.table(columns, schema=SCHEMA)
+
+
+def _library_functions(package: str, say: Say) -> Iterator[_Function]:
+    """Yield the functions of one installed package that make a row, sorted by file, then by place in the file."""
+    spec = importlib.util.find_spec(package)  # of a top-level package: finds it without importing it
+    for location in (spec.submodule_search_locations or ()) if spec else ():
+        root = Path(location)
+        for file in sorted(root.rglob("*.py")):
+            parts = (package, *file.relative_to(root).with_suffix("").parts)
+            if any(_LEFT_OUT.fullmatch(part) for part in parts) or parts[-1].startswith("test_"):
+                continue
+            source = file.read_bytes()
+            if not _may_hold_row(source):
+                continue
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # such as invalid escapes in other people's strings
+                    tree = ast.parse(source)
+            except (SyntaxError, ValueError) as error:
+                say(f"builtin:docstrings: left out {file}, which this Python cannot parse ({error})")
+                continue
+            module = ".".join(part for part in parts if part != "__init__")
+            yield from _functions(tree.body, module, is_method=False)
+
+
+def _may_hold_row(source: bytes) -> bool:
+    """Say whether some text from a `def` to the next triple quotes has one of the parameters.
+
+    Parsing is nearly all of the time, and this spares a third of it: 14 s became 9 s, with the same rows.
+    """
+    before_quotes = _QUOTES.split(source)[:-1]
+    signatures = (part[part.rfind(b"def ") :] for part in before_quotes if b"def " in part)
+    return any(_PARAMETER.search(signature) for signature in signatures)
+
+
+def _functions(body: list[ast.stmt], prefix: str, *, is_method: bool) -> Iterator[_Function]:
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            arguments = node.args.posonlyargs + node.args.args + node.args.kwonlyargs
+            taken = {argument.arg for argument in arguments}
+            labels = [parameter for parameter in PARAMETERS if parameter in taken]
+            text = " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split()) if labels else ""
+            if text:
+                yield _Function(f"{prefix}.{node.name}", text, labels, is_method)
+        elif isinstance(node, ast.ClassDef):
+            yield from _functions(node.body, f"{prefix}.{node.name}", is_method=True)
+        elif isinstance(node, ast.If | ast.Try | ast.With):  # definitions under a condition
+            yield from _functions(_inner(node), prefix, is_method=is_method)
+
+
+def _inner(node: ast.If | ast.Try | ast.With) -> list[ast.stmt]:
+    if isinstance(node, ast.With):
+        return node.body
+    if isinstance(node, ast.If):
+        return node.body + node.orelse
+    caught = [statement for handler in node.handlers for statement in handler.body]
+    return node.body + caught + node.orelse + node.finalbody
+
+
+def _read_cache(cached: Path) -> pa.Table | None:
+    """Return the cached table, or None where there is none that can be read: it is then built again."""
+    try:
+        table = pq.read_table(cached)
+    except (OSError, pa.ArrowException):
+        return None
+    return table if table.schema.equals(SCHEMA) and table.num_rows else None
+
+
+def _write_cache(table: pa.Table, cached: Path, say: Say | None) -> None:
+    """Write the table under a name of its own, then move it into place: a reader never sees half a file."""
+    try:
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        handle, unfinished = tempfile.mkstemp(dir=cached.parent, suffix=".unfinished")
+        os.close(handle)
+        try:
+            pq.write_table(table, unfinished)
+            Path(unfinished).replace(cached)
+        finally:
+            Path(unfinished).unlink(missing_ok=True)
+    except OSError as error:
+        if say:
+            say(f"builtin:docstrings could not be kept in {cached.parent} and will be built again next time ({error})")

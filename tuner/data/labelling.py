@@ -1,0 +1,286 @@
+"""From a table to texts and labels, with every row that cannot be used counted and named.
+
+Ways in which labels may be written:
+- one label a row: text, whole numbers (also as floats), booleans ("false", "true");
+- a column of lists of those; or of text, where each value is a JSON list such as ["a", "b"] or labels between bars,
+  a|b, and an empty text is a row without labels (a null is not: such a row cannot be used);
+- several columns, each 0 or 1, or false or true.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from tuner.data.dataset import Columns
+from tuner.data.read import name_rows
+from tuner.errors import Fault
+
+Positions = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledRows:
+    """The rows of one source. Labels are pairs: row `owners[i]` (a position in `texts`) has label `names[codes[i]]`."""
+
+    source: str
+    texts: list[str]
+    rows: Positions  # (rows,), numbers in the source, from 1
+    names: tuple[str, ...]
+    owners: Positions  # (pairs,), ascending
+    codes: Positions  # (pairs,)
+    groups: list[str | None]
+    parts: list[str | None]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, is_taken: NDArray[np.bool_]) -> LabelledRows:
+        """Return the rows where `is_taken` (rows,) is true, in their order; `names` stays whole."""
+        kept = np.flatnonzero(is_taken)
+        new_position = np.cumsum(is_taken) - 1
+        is_kept_pair = is_taken[self.owners]
+        return LabelledRows(
+            source=self.source,
+            texts=[self.texts[i] for i in kept],
+            rows=self.rows[kept],
+            names=self.names,
+            owners=new_position[self.owners[is_kept_pair]],
+            codes=self.codes[is_kept_pair],
+            groups=[self.groups[i] for i in kept],
+            parts=[self.parts[i] for i in kept],
+        )
+
+
+@dataclass
+class Findings:
+    """What reading has come upon: faults of columns, rows that cannot be used by reason, sentences for the person."""
+
+    faults: list[Fault] = field(default_factory=list)
+    unusable: dict[str, Positions] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def add_unusable(self, reason: str, is_so: pa.Array | pa.ChunkedArray | NDArray[np.bool_]) -> None:
+        mask = is_so if isinstance(is_so, np.ndarray) else pc.fill_null(is_so, False).to_numpy(zero_copy_only=False)
+        positions = np.flatnonzero(mask)
+        if len(positions):
+            self.unusable[reason] = positions
+
+
+def labelled_rows(table: pa.Table, source: str, columns: Columns, findings: Findings) -> LabelledRows | None:
+    """Read texts, labels, groups and parts; None where a column cannot be used at all. `findings` grows.
+
+    Rows that cannot be used are still in: `without_unusable` takes them out.
+    """
+    n_faults = len(findings.faults)
+    texts = _texts(table, columns.text, source, findings)
+    names, owners, codes = _labels(table, source, columns, findings)
+    groups = _values(table, columns.group, source, findings)
+    parts = _values(table, columns.split, source, findings)
+    if columns.split is not None:
+        findings.add_unusable(
+            f"column {columns.split!r} is empty", np.array([part is None for part in parts], dtype=bool)
+        )
+    if len(findings.faults) > n_faults:
+        return None
+    rows = np.arange(1, table.num_rows + 1, dtype=np.int64)
+    return LabelledRows(source, texts, rows, names, owners, codes, groups, parts)
+
+
+def without_unusable(rows: LabelledRows, findings: Findings, *, skip: bool) -> LabelledRows:
+    """Leave out the rows that cannot be used, with a note where `skip`, and with a fault for each reason otherwise."""
+    if not findings.unusable:
+        return rows
+    is_usable = np.ones(len(rows), dtype=bool)
+    for reason, positions in findings.unusable.items():
+        is_usable[positions] = False
+        named = name_rows(rows.rows[positions].tolist())
+        if skip:
+            findings.notes.append(f"{rows.source}: {named} left out, as {reason}")
+        else:
+            remedy = "mend them, or leave them out with data.skip_unusable: true"
+            findings.faults.append(Fault(f"{rows.source}: {named}", reason, remedy))
+    if not is_usable.any():
+        findings.faults.append(Fault(rows.source, "no row can be used", "check which columns data names"))
+    return rows.take(is_usable)
+
+
+# --- one column -----------------------------------------------------------------------------------------------------
+
+
+def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Return text for whole numbers, booleans and text, null for NaN; None where a value is something else."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _as_text(column.cast(kind.value_type))
+    if pa.types.is_floating(kind):
+        column = pc.if_else(pc.is_nan(column), None, column)
+        try:
+            return column.cast(pa.int64()).cast(pa.string())
+        except pa.ArrowInvalid:  # some are not whole
+            return None
+    is_named = _is_text(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
+    return column.cast(pa.string()) if is_named else None
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return bool(is_text or pa.types.is_null(kind))
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _texts(table: pa.Table, name: str, source: str, findings: Findings) -> list[str]:
+    column = table.column(name)
+    if not _is_text(column.type):
+        remedy = "name the column of texts as data.text"
+        findings.faults.append(Fault(f"{source}: column {name!r}", f"it holds {column.type}, not text", remedy))
+        return []
+    column = column.cast(pa.string())
+    findings.add_unusable(f"the text in column {name!r} is null", column.is_null())
+    is_empty = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0)
+    findings.add_unusable(f"the text in column {name!r} is empty", is_empty)
+    texts: list[str] = column.fill_null("").to_pylist()
+    return texts
+
+
+def _values(table: pa.Table, name: str | None, source: str, findings: Findings) -> list[str | None]:
+    """Return a column of groups or of split names as text; None where it is null or empty, or no column is named."""
+    nothing: list[str | None] = [None] * table.num_rows
+    if name is None:
+        return nothing
+    column = _as_text(table.column(name))
+    if column is None:
+        told = f"it holds {table.column(name).type}, not text or whole numbers"
+        findings.faults.append(Fault(f"{source}: column {name!r}", told, "name another column"))
+        return nothing
+    return [value or None for value in column.to_pylist()]
+
+
+# --- labels ---------------------------------------------------------------------------------------------------------
+
+Pairs = tuple[tuple[str, ...], Positions, Positions]  # names, owners, codes
+_NO_PAIRS: Pairs = ((), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+
+
+def _labels(table: pa.Table, source: str, columns: Columns, findings: Findings) -> Pairs:
+    if columns.label is not None:
+        return _single_labels(table.column(columns.label), columns.label, source, findings)
+    if columns.label_columns is not None:
+        return _label_columns(table, columns.label_columns, source, findings)
+    if columns.labels is None:
+        return _NO_PAIRS
+    column = table.column(columns.labels)
+    if _is_text(column.type):
+        return _written_lists(column.cast(pa.string()), columns.labels, source, findings)
+    return _listed_labels(column, columns.labels, source, findings)
+
+
+def _encode(names: pa.ChunkedArray, owners: Positions) -> Pairs:
+    """Encode names (without nulls), one for each owner."""
+    encoded = names.combine_chunks().dictionary_encode()
+    return tuple(encoded.dictionary.to_pylist()), owners, encoded.indices.to_numpy().astype(np.int64)
+
+
+def _single_labels(column: pa.ChunkedArray, name: str, source: str, findings: Findings) -> Pairs:
+    names = _as_text(column)
+    if names is None:
+        remedy = "name a column of text or whole numbers as data.label"
+        if _is_list(column.type):
+            remedy = f"with task: multilabel, name it as data.labels: {name}"
+        told = f"it holds {column.type} values, which are no labels"
+        if pa.types.is_floating(column.type):
+            told = f"it holds fractions ({column.type}), which are no labels"
+        findings.faults.append(Fault(f"{source}: column {name!r}", told, remedy))
+        return _NO_PAIRS
+    findings.add_unusable(f"the label in column {name!r} is null or NaN", names.is_null())
+    findings.add_unusable(f"the label in column {name!r} is empty", pc.equal(names, ""))
+    is_given = pc.fill_null(pc.not_equal(names, ""), False)
+    owners = np.flatnonzero(is_given.to_numpy(zero_copy_only=False))
+    return _encode(names.filter(is_given), owners)
+
+
+def _listed_labels(column: pa.ChunkedArray, name: str, source: str, findings: Findings) -> Pairs:
+    where = f"{source}: column {name!r}"
+    if not _is_list(column.type):
+        remedy = "name a column of lists as data.labels, or use data.label for one label a row"
+        findings.faults.append(Fault(where, f"it holds {column.type}, not lists of labels", remedy))
+        return _NO_PAIRS
+    findings.add_unusable(f"the list in column {name!r} is null", column.is_null())
+    lists = column.combine_chunks()  # parents are counted within a chunk
+    owners = pc.list_parent_indices(lists).to_numpy().astype(np.int64)
+    names = _as_text(pa.chunked_array([pc.list_flatten(lists)]))
+    if names is None:
+        told = f"its lists hold {column.type.value_type} values, which are no labels"
+        findings.faults.append(Fault(where, told, "write labels as text or whole numbers"))
+        return _NO_PAIRS
+    is_given = pc.fill_null(pc.not_equal(names, ""), False).to_numpy(zero_copy_only=False)
+    is_faulty = np.zeros(len(column), dtype=bool)
+    is_faulty[owners[~is_given]] = True
+    findings.add_unusable(f"a label in column {name!r} is null or empty", is_faulty)
+    return _encode(names.filter(pa.array(is_given)), owners[is_given])
+
+
+def _written_lists(column: pa.ChunkedArray, name: str, source: str, findings: Findings) -> Pairs:
+    lists: list[list[str] | None] = []
+    is_broken = np.zeros(len(column), dtype=bool)
+    empty: list[int] = []
+    for position, value in enumerate(column.to_pylist()):
+        labels = [] if value is None else _parse_list(value)
+        is_broken[position] = labels is None
+        if value is not None and not value.strip():
+            empty.append(position + 1)
+        lists.append(None if value is None else labels or [])
+    if empty:
+        findings.notes.append(f"{source}: {name_rows(empty)} with nothing in column {name!r}, read as no label")
+    reason = f'column {name!r} is no JSON list such as ["a", "b"] (a Python list has other quotes)'
+    findings.add_unusable(reason, is_broken)
+    return _listed_labels(pa.chunked_array([pa.array(lists, pa.list_(pa.string()))]), name, source, findings)
+
+
+def _parse_list(text: str) -> list[str] | None:
+    """Return the labels of `["a", "b"]` or `a|b`; None where it starts as JSON and is none."""
+    text = text.strip()
+    if not text.startswith("["):
+        return [label.strip() for label in text.split("|")] if text else []
+    try:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    labels = [str(label).lower() if isinstance(label, bool) else label for label in parsed]
+    return [str(label) for label in labels] if all(isinstance(label, str | int) for label in labels) else None
+
+
+_TRUE, _FALSE = pa.array(["1", "1.0", "true"]), pa.array(["0", "0.0", "false"])
+
+
+def _label_columns(table: pa.Table, names: Sequence[str], source: str, findings: Findings) -> Pairs:
+    columns = []
+    for name in names:
+        column = table.column(name)
+        values = column.cast(pa.string()) if pa.types.is_floating(column.type) else _as_text(column)
+        if values is None:
+            told = f"it holds {column.type}, not 0 and 1"
+            findings.faults.append(Fault(f"{source}: column {name!r}", told, "name columns of 0 and 1"))
+            continue
+        is_true = pc.is_in(pc.utf8_lower(values), _TRUE).to_numpy()
+        is_known = is_true | pc.is_in(pc.utf8_lower(values), _FALSE).to_numpy()
+        unknown = values.filter(pa.array(~is_known))
+        if len(unknown):
+            example = unknown[0].as_py()
+            told = "null" if example is None else example or "empty"
+            findings.add_unusable(f"column {name!r} is neither 0 nor 1, but {told} in the first of them", ~is_known)
+        columns.append(is_true)
+    if len(columns) < len(names):
+        return _NO_PAIRS
+    owners, codes = np.nonzero(np.stack(columns, axis=1))
+    return tuple(names), owners.astype(np.int64), codes.astype(np.int64)

@@ -1,0 +1,310 @@
+"""From the `data` section of a space to a `Dataset`: read, divide into splits, order the labels, tell what is odd."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.data.builtin import Say
+from tuner.data.dataset import Columns, Dataset, Split, label_counts
+from tuner.data.labelling import Findings, LabelledRows, labelled_rows, without_unusable
+from tuner.data.read import fingerprint, name_rows, nearest, read_table
+from tuner.data.split import linked_rows, stratify, text_key
+from tuner.errors import DataError, Fault, did_you_mean
+from tuner.space.settings import DataSettings, Task
+
+__all__ = ["Columns", "Dataset", "Split", "label_counts", "load_data", "read_labelled", "read_texts"]
+
+Targets = NDArray[np.uint8] | NDArray[np.int64]
+
+_SPLIT_NAMES = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev"),
+    "test": ("test",),
+}
+_MAX_NAMED = 8  # labels that one note names
+
+
+def load_data(settings: DataSettings, task: Task, seed: int, say: Say | None = None) -> Dataset:
+    """Read every file of the settings, carve the splits that are missing out of train, and encode the labels.
+
+    The same settings, files and seed give the same splits. `say` hears of slow work. Raises DataError with all faults
+    that were found: of the files first, then of rows, then of splits and labels.
+    """
+    findings = Findings()
+    sources = _read_sources(settings, findings, say)
+    splits = _divide(settings, sources, seed, findings)
+    labels = _order_labels(splits, task, settings, findings)
+    findings.notes += [note for name in ("validation", "test") for note in _overlap_notes(name, splits)]
+    encoded = {name: _encode(rows, labels, task) for name, rows in splits.items()}
+    trained = set(_names_in(splits["train"]))
+    dataset = Dataset(
+        task=task,
+        labels=labels,
+        seen=np.array([label in trained for label in labels], dtype=bool),
+        **encoded,
+        notes=(),
+        fingerprints={uri: fingerprint(uri) for uri in sources},
+    )
+    return replace(dataset, notes=(*findings.notes, *_label_notes(dataset)))
+
+
+def read_texts(uri: str, text: str, say: Say | None = None) -> list[str]:
+    """Read the column of texts of a file without labels, one text for every row. Raises DataError."""
+    return _read_rows(uri, Columns(text=text), skip_unusable=False, findings=Findings(), say=say).texts
+
+
+def read_labelled(
+    uri: str,
+    columns: Columns,
+    *,
+    task: Task,
+    labels: Sequence[str],
+    skip_unusable: bool = False,
+    say: Say | None = None,
+) -> tuple[tuple[str, ...], Targets, tuple[str, ...]]:
+    """Read another file with the labels of a model: texts, targets and notes, as in `Split` and `Dataset`.
+
+    A label that is not one of `labels` is noted: it is left out of a multi-label row, and a row of another task that has
+    no other label is left out. Raises DataError.
+    """
+    findings = Findings()
+    columns = replace(columns, group=None, split=None)
+    rows = _read_rows(uri, columns, skip_unusable=skip_unusable, findings=findings, say=say)
+    is_unknown = np.array([name not in labels for name in rows.names], dtype=bool)
+    counts = np.bincount(rows.codes, minlength=len(rows.names))
+    unknown = [f"{rows.names[i]!r} ({_rows(counts[i])})" for i in np.flatnonzero(is_unknown & (counts > 0))]
+    if unknown:
+        told = "left out of their rows" if task == "multilabel" else "their rows are left out"
+        findings.notes.append(f"{uri}: unknown to the model, so {told}: {_listed(unknown)}")
+        is_known_pair = ~is_unknown[rows.codes]
+        if task == "multilabel":
+            rows = replace(rows, owners=rows.owners[is_known_pair], codes=rows.codes[is_known_pair])
+        else:
+            rows = rows.take(is_known_pair)  # one pair a row
+    if not len(rows):
+        remedy = f"the model's labels are {_listed(labels)}"
+        raise DataError([Fault(uri, "no row has a label that the model knows", remedy)])
+    split = _encode(rows, tuple(labels), task)
+    return split.texts, split.targets, tuple(findings.notes)
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+
+def _read_rows(uri: str, columns: Columns, *, skip_unusable: bool, findings: Findings, say: Say | None) -> LabelledRows:
+    """Read one source, with notes to `findings`. Raises DataError."""
+    own = Findings()
+    rows = labelled_rows(read_table(uri, columns.names, say), uri, columns, own)
+    if rows is not None:
+        rows = without_unusable(rows, own, skip=skip_unusable)
+    if rows is None or own.faults:
+        raise DataError(own.faults)
+    findings.notes += own.notes
+    return rows
+
+
+def _read_sources(settings: DataSettings, findings: Findings, say: Say | None) -> dict[str, LabelledRows]:
+    columns = Columns.of(settings)
+    wanted = {settings.train: columns}
+    for name, uri in (("validation", settings.validation), ("test", settings.test)):
+        if not isinstance(uri, str):
+            continue
+        if uri in wanted:
+            remedy = "name another file, or give a fraction of train such as 0.15"
+            findings.faults.append(Fault(f"data.{name}", f"{uri} is already another split", remedy))
+        wanted.setdefault(uri, replace(columns, group=None, split=None))
+    sources = {}
+    for uri, own_columns in wanted.items():
+        try:
+            sources[uri] = _read_rows(
+                uri, own_columns, skip_unusable=settings.skip_unusable, findings=findings, say=say
+            )
+        except DataError as error:
+            findings.faults += error.faults
+    if findings.faults:
+        raise DataError(findings.faults)
+    return sources
+
+
+# --- splits ---------------------------------------------------------------------------------------------------------
+
+
+def _divide(
+    settings: DataSettings, sources: Mapping[str, LabelledRows], seed: int, findings: Findings
+) -> dict[str, LabelledRows]:
+    """Return train, validation and test, in this order. Raises DataError."""
+    rows = sources[settings.train]
+    splits = {"train": rows} if settings.split_column is None else _split_by_column(rows, settings.split_column)
+    fractions: dict[str, float] = {}
+    for name, given in (("validation", settings.validation), ("test", settings.test)):
+        if isinstance(given, str):
+            splits[name] = sources[given]
+        elif name not in splits and given is not None:
+            fractions[name] = given
+            if settings.split_column is not None:
+                told = f"no row of column {settings.split_column!r} is {name}, so {given:g} of train is carved"
+                findings.notes.append(f"{settings.train}: {told}")
+    faults = [
+        Fault(settings.train, f"no row of column {settings.split_column!r} is {name}", remedy)
+        for name, remedy in (
+            ("train", "name another split_column"),
+            ("validation", "give data.validation a fraction such as 0.15"),
+            ("test", "give data.test a fraction such as 0.15"),
+        )
+        if name not in splits and name not in fractions
+    ]
+    if faults:
+        raise DataError(faults)
+    if fractions:
+        splits |= _carve(splits["train"], fractions, seed, findings)
+    return {name: splits[name] for name in _SPLIT_NAMES}
+
+
+def _split_by_column(rows: LabelledRows, column: str) -> dict[str, LabelledRows]:
+    known = {word: name for name, words in _SPLIT_NAMES.items() for word in words}
+    words = np.array([(part or "").strip().lower() for part in rows.parts], dtype=object)
+    present = sorted(set(words))
+    faults = []
+    for word in (word for word in present if word not in known):
+        where = f"{rows.source}: {name_rows(rows.rows[words == word].tolist())}"
+        told = f"{word!r} in column {column!r} is none of train, validation and test"
+        faults.append(Fault(where, told, did_you_mean(word, known)))
+    if faults:
+        raise DataError(faults)
+    names = np.array([known[word] for word in words], dtype=object)
+    return {name: rows.take(names == name) for name in {known[word] for word in present}}
+
+
+def _carve(
+    rows: LabelledRows, fractions: Mapping[str, float], seed: int, findings: Findings
+) -> dict[str, LabelledRows]:
+    total = sum(fractions.values())
+    if total >= 1:
+        where = " and ".join(f"data.{name}" for name in fractions)
+        raise DataError(
+            [Fault(where, f"they take {total:g} of train, which leaves it no row", "use smaller fractions")]
+        )
+    blocks = linked_rows(rows.texts, rows.groups)
+    parts = stratify(rows.owners, rows.codes, blocks, tuple(fractions.values()), n_labels=len(rows.names), seed=seed)
+    carved = {name: rows.take(parts == part) for part, name in enumerate(["train", *fractions])}
+    faults = []
+    for name, fraction in {"train": 1 - total, **fractions}.items():
+        asked, got = fraction * len(rows), len(carved[name])
+        told = f"{fraction:g} of its {len(rows):,} rows should go to {name}, but {got or 'none'} did"
+        if not got:
+            remedy = "give more rows or another fraction; rows with one text or one group stay together"
+            faults.append(Fault(rows.source, told, remedy))
+        elif abs(got - asked) > 0.2 * asked + 2:
+            findings.notes.append(f"{rows.source}: {told}, as rows with one text or one group stay together")
+    if faults:
+        raise DataError(faults)
+    return carved
+
+
+def _overlap_notes(name: str, splits: Mapping[str, LabelledRows]) -> list[str]:
+    """Say how many rows of a split repeat a text or a group of train: such rows stay, but flatter the score."""
+    train, other = splits["train"], splits[name]
+    texts = {text_key(text) for text in train.texts}
+    groups = set(train.groups) - {None}
+    repeats = {
+        "text": sum(text_key(text) in texts for text in other.texts),
+        "group": sum(group in groups for group in other.groups),
+    }
+    return [
+        f"{other.source}: {n:,} of {len(other):,} rows of {name} have the {what} of a row in train, so {name} is flattered"
+        for what, n in repeats.items()
+        if n
+    ]
+
+
+# --- labels ---------------------------------------------------------------------------------------------------------
+
+
+def _names_in(rows: LabelledRows) -> list[str]:
+    """Return the labels that some row has, sorted."""
+    return sorted(rows.names[code] for code in np.unique(rows.codes))
+
+
+def _order_labels(
+    splits: Mapping[str, LabelledRows], task: Task, settings: DataSettings, findings: Findings
+) -> tuple[str, ...]:
+    """Return the labels of all splits, those seen in train first; in binary the positive one last. Raises DataError."""
+    seen = _names_in(splits["train"])
+    everywhere = {name for rows in splits.values() for name in _names_in(rows)} | set(settings.label_columns or ())
+    labels = [*seen, *sorted(everywhere - set(seen))]
+    column = settings.label or settings.labels
+    where = f"{settings.train}: {'label_columns' if column is None else f'column {column!r}'}"
+    n_train = len(splits["train"])
+    if task == "multilabel":
+        if not seen:
+            remedy = "check which columns data names"
+            findings.faults.append(Fault(where, f"none of the {n_train:,} rows of train has a label", remedy))
+    elif len(seen) == 1:
+        told = f"all {n_train:,} rows of train are {seen[0]!r}, so there is nothing to learn"
+        findings.faults.append(Fault(where, told, "give rows of at least two labels"))
+    elif task == "binary" and len(labels) != 2:
+        named = [label if label in seen else f"{label} (not in train)" for label in labels]
+        told = f"task binary needs 2 labels, but there are {len(labels)}: {_listed(named)}"
+        findings.faults.append(Fault(where, told, "use task: multiclass, or leave only two"))
+    if settings.positive is not None and settings.positive not in labels:
+        told = f"no row has the label {settings.positive!r}"
+        findings.faults.append(Fault("data.positive", told, nearest(settings.positive, labels)))
+    if findings.faults:
+        raise DataError(findings.faults)
+    if task == "binary":
+        positive = settings.positive or _rarer(splits["train"])
+        labels.sort(key=lambda label: label == positive)
+    return tuple(labels)
+
+
+def _rarer(rows: LabelledRows) -> str:
+    """Return the label with the fewest rows, of equals the last by spelling."""
+    counts: Counter[str] = Counter(rows.names[code] for code in rows.codes.tolist())
+    return min(sorted(counts, reverse=True), key=counts.__getitem__)
+
+
+def _encode(rows: LabelledRows, labels: tuple[str, ...], task: Task) -> Split:
+    index = {label: i for i, label in enumerate(labels)}
+    codes = np.array([index.get(name, -1) for name in rows.names], dtype=np.int64)[rows.codes]
+    targets: Targets
+    if task == "multilabel":
+        targets = np.zeros((len(rows), len(labels)), dtype=np.uint8)
+        targets[rows.owners, codes] = 1
+    else:
+        targets = codes  # one pair a row, in the order of the rows
+    return Split(texts=tuple(rows.texts), targets=targets, rows=rows.rows, source=rows.source)
+
+
+def _label_notes(dataset: Dataset) -> list[str]:
+    counts = label_counts(dataset)
+    notes = []
+    unseen = [
+        f"{dataset.labels[i]!r} ({_rows(counts['validation'][i])} of validation, {counts['test'][i]:,} of test)"
+        for i in np.flatnonzero(~dataset.seen)
+    ]
+    if unseen:
+        notes.append(
+            f"no row of train has these labels, so they cannot be learnt and count with F1 0: {_listed(unseen)}"
+        )
+    for name in ("validation", "test"):
+        absent = [
+            f"{dataset.labels[i]!r} ({_rows(counts['train'][i])} of train)"
+            for i in np.flatnonzero(dataset.seen & (counts[name] == 0))
+        ]
+        if absent:
+            notes.append(f"no row of {name} has these labels, so they are not judged there: {_listed(absent)}")
+    return notes
+
+
+def _rows(n: int) -> str:
+    return "1 row" if n == 1 else f"{n:,} rows"
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_MAX_NAMED])
+    return shown if len(names) <= _MAX_NAMED else f"{shown} and {len(names) - _MAX_NAMED} more"

@@ -1,0 +1,136 @@
+"""Resampling: which training rows one pass reads, and how often. Only row numbers are chosen; rows are never changed.
+
+One-target samplers of imbalanced-learn cannot take several labels, so multi-label data has per-label strategies of its own,
+named where they stand. Each pass draws anew, so that undersampling reads other rows every time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.space.settings import Task
+
+Rows = NDArray[np.int64]
+Targets = NDArray[np.integer]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass over training rows: `rows` to read, and the stratum of each, whose shares every batch repeats."""
+
+    rows: Rows
+    strata: Rows
+
+
+Resample = Callable[[Targets, Task, np.random.Generator], Pass]
+
+
+def every_row() -> Resample:
+    """Read every row once."""
+    return lambda targets, _task, _generator: _one_stratum(np.arange(len(targets)))
+
+
+def oversample(*, ratio: float) -> Resample:
+    """Repeat rows until each class has at least `ratio` times the largest class's rows.
+
+    Multi-label: repeat-factor sampling (Gupta et al. 2019, LVIS), per label and without their square root: a row is read
+    max over its labels of (ratio × largest label count / label count) times, at least once, fractions by chance.
+    """
+
+    def draw(targets: Targets, task: Task, generator: np.random.Generator) -> Pass:
+        if task == "multilabel":
+            counts = targets.sum(0, dtype=np.float64)
+            wanted = np.maximum(1.0, ratio * counts.max() / np.maximum(counts, 1))
+            repeats = np.maximum(1.0, np.where(targets > 0, wanted, 1.0).max(1))
+            return _one_stratum(np.repeat(np.arange(len(targets)), _round_by_chance(repeats, generator)))
+        counts = np.bincount(targets)
+        goal = {label: max(int(n), round(ratio * counts.max())) for label, n in enumerate(counts) if n}
+        return _by_imbalanced_learn("over", goal, targets, generator)
+
+    return draw
+
+
+def undersample(*, ratio: float) -> Resample:
+    """Leave out rows until no class has more than the smallest class's rows / `ratio`.
+
+    Multi-label: per label. A row stays with the chance max over its labels of (smallest label count / ratio / label count),
+    so a row with a rare label stays; rows without a label are treated as one label more.
+    """
+
+    def draw(targets: Targets, task: Task, generator: np.random.Generator) -> Pass:
+        if task == "multilabel":
+            counts = targets.sum(0, dtype=np.float64)
+            cap = counts[counts > 0].min() / ratio
+            chance = np.where(targets > 0, np.minimum(1.0, cap / np.maximum(counts, 1)), 0.0).max(1)
+            unlabelled = ~targets.any(1)
+            chance[unlabelled] = min(1.0, cap / max(int(unlabelled.sum()), 1))
+            return _one_stratum(np.flatnonzero(generator.random(len(targets)) < chance))
+        counts = np.bincount(targets)
+        cap = round(counts[counts > 0].min() / ratio)
+        goal = {label: min(int(n), cap) for label, n in enumerate(counts) if n}
+        return _by_imbalanced_learn("under", goal, targets, generator)
+
+    return draw
+
+
+def balanced_batches() -> Resample:
+    """Give every class the same number of rows in every batch, in a pass as long as the data.
+
+    Multi-label: a label takes the place of a class, and a row counts for the label it was drawn for; rows without a label
+    count as one label more.
+    """
+
+    def draw(targets: Targets, task: Task, generator: np.random.Generator) -> Pass:
+        members = _members(targets, task)
+        strata = np.arange(len(targets)) % len(members)
+        rows = np.empty(len(targets), np.int64)
+        for number, member in enumerate(members):
+            rows[strata == number] = generator.choice(member, size=int((strata == number).sum()))
+        return Pass(rows, strata)
+
+    return draw
+
+
+RESAMPLINGS: dict[str, Callable[..., Resample]] = {
+    "none": every_row,
+    "oversample": oversample,
+    "undersample": undersample,
+    "balanced_batches": balanced_batches,
+}
+
+
+def _members(targets: Targets, task: Task) -> list[Rows]:
+    if task == "multilabel":
+        members = [np.flatnonzero(column) for column in targets.T]
+        members.append(np.flatnonzero(~targets.any(1)))
+    else:
+        members = [np.flatnonzero(targets == label) for label in range(int(targets.max()) + 1)]
+    return [member for member in members if len(member)]
+
+
+def _by_imbalanced_learn(
+    direction: Literal["over", "under"], goal: dict[int, int], targets: Targets, generator: np.random.Generator
+) -> Pass:
+    # Imported here because it takes about two seconds, which a worker whose trials do not resample need not pay.
+    from imblearn.over_sampling import RandomOverSampler
+    from imblearn.under_sampling import RandomUnderSampler
+
+    sampler = (RandomOverSampler if direction == "over" else RandomUnderSampler)(
+        sampling_strategy=goal, random_state=int(generator.integers(2**31))
+    )
+    sampler.fit_resample(np.arange(len(targets))[:, None], targets)
+    return _one_stratum(sampler.sample_indices_.astype(np.int64))
+
+
+def _one_stratum(rows: Rows) -> Pass:
+    return Pass(rows, np.zeros(len(rows), np.int64))
+
+
+def _round_by_chance(values: NDArray[np.float64], generator: np.random.Generator) -> Rows:
+    whole = np.floor(values)
+    return (whole + (generator.random(len(values)) < values - whole)).astype(np.int64)

@@ -1,0 +1,245 @@
+"""The ledger: a run's directory, and the only truth about it.
+
+runs/NAME/
+  space.yaml            the space as it was run, overrides included
+  environment.json      versions, seed, data fingerprints, git revision, command
+  baselines.json        what the baselines reach
+  trials/*.parquet      one row when a trial starts and one when it ends; the later row of a trial counts
+  reports/*.parquet     one row per report
+  finalists/            the best weights of each finalist run
+  champion/             the bundle
+  champion.json         how the champion was chosen and what it reaches
+  manifest.json         status, verdict and a checksum of every file; written last
+
+Rows go into part files, each written whole, and are merged into one file now and then. A row that stands in two parts after a
+crash between the two steps is read once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tuner.errors import Fault, LedgerError, did_you_mean
+from tuner.storage import Folder
+
+FORMAT = 1
+_PARTS_BEFORE_MERGE = 64
+_FLUSH_EVERY_S = 1.0
+
+TRIALS = pa.schema(
+    [
+        ("trial", pa.int64()),
+        ("phase", pa.string()),  # search or finalist
+        ("parent", pa.int64()),  # of a finalist run: the search trial whose configuration it repeats
+        ("seed", pa.int64()),
+        ("configuration", pa.string()),  # JSON, only the options in force
+        ("configuration_hash", pa.string()),
+        ("ending", pa.string()),  # null while it runs
+        ("reason", pa.string()),
+        ("score", pa.float64()),  # of its best report
+        ("macro_f1", pa.float64()),
+        ("constant_penalty", pa.float64()),
+        ("skill", pa.float64()),
+        ("best_epochs", pa.float64()),  # epochs at its best report
+        ("epochs", pa.float64()),
+        ("examples", pa.int64()),
+        ("starts", pa.int64()),  # more than 1 where a worker died
+        ("parameters", pa.int64()),
+        ("precision", pa.string()),
+        ("double_correction", pa.bool_()),  # loss weights and resampling together
+        ("train_seconds", pa.float64()),
+        ("started_s", pa.float64()),  # seconds since the run began
+        ("ended_s", pa.float64()),
+    ]
+)
+REPORTS = pa.schema(
+    [
+        ("trial", pa.int64()),
+        ("start", pa.int64()),  # which start of the trial, from 1
+        ("examples", pa.int64()),
+        ("epochs", pa.float64()),
+        ("score", pa.float64()),
+        ("macro_f1", pa.float64()),
+        ("constant_penalty", pa.float64()),
+        ("skill", pa.float64()),
+        ("auc", pa.float64()),
+        ("average_precision", pa.float64()),
+        ("logit_spread", pa.float64()),
+        ("train_loss", pa.float64()),
+        ("gradient_norm", pa.float64()),
+        ("steps", pa.int64()),
+        ("train_seconds", pa.float64()),
+        ("evaluate_seconds", pa.float64()),
+        ("diverged_at_step", pa.int64()),
+        ("reported_s", pa.float64()),
+    ]
+)
+_KEYS = {"trials": ("trial",), "reports": ("trial", "start", "examples")}
+_SCHEMAS = {"trials": TRIALS, "reports": REPORTS}
+
+
+class Ledger:
+    """A run's directory, open for writing."""
+
+    def __init__(self, location: str) -> None:
+        self.location = location
+        self.folder = Folder.at(location)
+        self._waiting: dict[str, list[Mapping[str, Any]]] = {table: [] for table in _SCHEMAS}
+        self._parts = dict.fromkeys(_SCHEMAS, 0)
+        self._flushed_at = time.monotonic()
+
+    @classmethod
+    def create(cls, location: str | Path, *, space: str, environment: Mapping[str, Any]) -> Ledger:
+        """Begin a run's directory. Raises LedgerError if there already is one of that name."""
+        ledger = cls(str(location))
+        refuse_existing(ledger.folder)
+        ledger.folder.write("space.yaml", space.encode())
+        ledger.write_json("environment", environment)
+        return ledger
+
+    def write_json(self, name: str, content: Mapping[str, Any] | Sequence[Any]) -> None:
+        """Write NAME.json."""
+        self.folder.write(f"{name}.json", json.dumps(content, indent=1, ensure_ascii=False).encode())
+
+    def add(self, table: str, row: Mapping[str, Any]) -> None:
+        """Add a row to `trials` or `reports`; it is on disk after the next flush."""
+        self._waiting[table].append(row)
+
+    def flush(self, *, is_due: bool = True) -> None:
+        """Write the waiting rows; with `is_due` false only if the last flush is a second or more ago."""
+        if not is_due and time.monotonic() - self._flushed_at < _FLUSH_EVERY_S:
+            return
+        for table, rows in self._waiting.items():
+            if rows:
+                self._write_part(table, pa.Table.from_pylist(rows, schema=_SCHEMAS[table]))
+                rows.clear()
+                if self._parts[table] % _PARTS_BEFORE_MERGE == 0:
+                    self._merge(table)
+        self._flushed_at = time.monotonic()
+
+    def finish(self, manifest: Mapping[str, Any]) -> None:
+        """Merge the tables and write the manifest with a checksum of every file, last of all."""
+        self.flush()
+        for table in _SCHEMAS:
+            if self._parts[table]:
+                self._merge(table)
+        files = {}
+        for name in self.folder.all_files():
+            if name != "manifest.json":
+                content = self.folder.read(name)
+                files[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        self.write_json("manifest", {"format": FORMAT, **manifest, "files": files})
+
+    def _write_part(self, table: str, rows: pa.Table) -> None:
+        self._parts[table] += 1
+        self.folder.write(f"{table}/part-{self._parts[table]:06d}.parquet", _to_parquet(rows))
+
+    def _merge(self, table: str) -> None:
+        folder = self.folder.below(table)
+        names = folder.names()
+        self._write_part(table, _read_table(self.folder, table))
+        for name in names:
+            folder.delete(name)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as its ledger tells it. What a run has not come to yet is empty."""
+
+    name: str
+    location: str
+    space: str
+    environment: Mapping[str, Any]
+    baselines: Sequence[Mapping[str, Any]]
+    trials: Sequence[Mapping[str, Any]]
+    champion: Mapping[str, Any]
+    manifest: Mapping[str, Any]
+
+    @property
+    def status(self) -> str:
+        """"finished", "budget", "interrupted", "failed", or "unfinished" while it runs or after a crash."""
+        return str(self.manifest.get("status", "unfinished"))
+
+
+def read_run(location: str | Path) -> Run:
+    """Read a run's directory. Raises LedgerError if it is none."""
+    folder = Folder.at(location)
+    if not folder.exists("environment.json"):
+        parent = Folder.at(str(location).rstrip("/").rpartition("/")[0] or ".")
+        runs = [name for name in parent.names() if parent.exists(f"{name}/environment.json")]
+        what = "there is no run here (no environment.json)"
+        name = folder.path.rsplit("/", 1)[-1]
+        remedy = did_you_mean(name, runs) if runs else "`tuner ls` lists the runs of a folder, see --runs"
+        raise LedgerError([Fault(str(folder), what, remedy)])
+    return Run(
+        name=folder.path.rsplit("/", 1)[-1],
+        location=str(location),
+        space=folder.read("space.yaml").decode(),
+        environment=_read_json(folder, "environment", {}),
+        baselines=_read_json(folder, "baselines", []),
+        trials=_read_table(folder, "trials").to_pylist(),
+        champion=_read_json(folder, "champion", {}),
+        manifest=_read_json(folder, "manifest", {}),
+    )
+
+
+def read_reports(location: str | Path) -> pa.Table:
+    """Read all reports of a run, in the order they came."""
+    return _read_table(Folder.at(location), "reports")
+
+
+def list_runs(location: str | Path) -> list[str]:
+    """Names of the runs in a folder, sorted."""
+    folder = Folder.at(location)
+    return [name for name in folder.names() if folder.exists(f"{name}/environment.json")]
+
+
+def refuse_existing(folder: Folder) -> None:
+    """Raise LedgerError if a run lies there already."""
+    if folder.names():
+        remedy = "choose another --name, or move the old run away"
+        raise LedgerError([Fault(str(folder), "there is a run of this name already, and runs are never mixed", remedy)])
+
+
+def _read_json(folder: Folder, name: str, absent: Any) -> Any:
+    if not folder.exists(f"{name}.json"):
+        return absent
+    try:
+        return json.loads(folder.read(f"{name}.json"))
+    except ValueError as error:
+        remedy = "the rest of the run can still be read; restore this file from a copy"
+        raise LedgerError([Fault(f"{folder}/{name}.json", f"not valid JSON ({error})", remedy)]) from error
+
+
+def _read_table(folder: Folder, table: str) -> pa.Table:
+    """Read a table's parts in order; of rows with one key the last counts, in the place of the first."""
+    schema, parts = _SCHEMAS[table], folder.below(table)
+    tables = []
+    for name in parts.names():
+        try:
+            tables.append(pq.read_table(pa.BufferReader(parts.read(name))).cast(schema))
+        except (pa.ArrowException, OSError) as error:
+            remedy = "restore it from a copy, or delete it to read the run without these rows"
+            raise LedgerError([Fault(f"{parts}/{name}", f"not a whole Parquet file ({error})", remedy)]) from error
+    if not tables:
+        return schema.empty_table()
+    rows = pa.concat_tables(tables)
+    numbered = rows.append_column("row", pa.array(range(len(rows)), pa.int64()))
+    places = numbered.group_by(list(_KEYS[table])).aggregate([("row", "min"), ("row", "max")]).sort_by("row_min")
+    return rows.take(pc.cast(places["row_max"], pa.int64()))
+
+
+def _to_parquet(rows: pa.Table) -> pa.Buffer:
+    sink = pa.BufferOutputStream()
+    pq.write_table(rows, sink, compression="zstd")
+    return sink.getvalue()

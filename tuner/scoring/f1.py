@@ -1,0 +1,68 @@
+"""F1 per label, its macro mean, and what the best constant rule would earn.
+
+Truth and decisions are bool indicators of shape (rows, labels) for every task: one-hot for binary (two columns) and
+multi-class. Functions of counts take arrays whose last axis is the labels, so that a bootstrap can pass many at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.space.settings import Task
+
+Indicator = NDArray[np.bool_]
+Reals = NDArray[np.float64]
+Numbers = NDArray[np.number[Any]]
+
+
+def as_indicator(targets: NDArray[Any], n_labels: int) -> Indicator:
+    """Return a bool indicator (rows, labels) of targets: class indices (rows,) or a 0/1 matrix (rows, labels)."""
+    if targets.ndim == 2:
+        return targets.astype(bool)
+    return np.asarray(targets[:, None] == np.arange(n_labels))
+
+
+def f1_from_counts(hits: Numbers, decided: Numbers, support: Numbers) -> Reals:
+    """Return F1 from counts of true positives, of decisions and of true rows; 0 where nothing is decided or true."""
+    total = np.asarray(decided + support, dtype=np.float64)
+    return np.asarray(np.divide(2.0 * hits, total, out=np.zeros_like(total), where=total > 0))
+
+
+def mean_over_present(values: Numbers, support: Numbers) -> Reals:
+    """Return the mean over the last axis of the labels with at least one true row; 0 where there is none."""
+    is_present = support > 0
+    return np.asarray((values * is_present).sum(axis=-1) / np.maximum(is_present.sum(axis=-1), 1))
+
+
+def constant_macro_f1_from_counts(support: Numbers, rows: int, task: Task) -> Reals:
+    """Return the macro-F1 of the best constant rule for each set of supports, shape (..., labels) to (...).
+
+    Multi-label: every label all-positive, which no all-negative rule beats. Otherwise: the majority class on every row.
+    """
+    if task == "multilabel":
+        return mean_over_present(f1_from_counts(support, np.full_like(support, rows), support), support)
+    is_majority = np.arange(support.shape[-1]) == support.argmax(axis=-1)[..., None]
+    return mean_over_present(f1_from_counts(support * is_majority, rows * is_majority, support), support)
+
+
+def f1_per_label(decisions: Indicator, truth: Indicator) -> Reals:
+    """Return F1 of each label, shape (labels,), 0 where a label is neither decided nor true."""
+    return f1_from_counts((decisions & truth).sum(axis=0), decisions.sum(axis=0), truth.sum(axis=0))
+
+
+def macro_f1(decisions: Indicator, truth: Indicator) -> float:
+    """Return the unweighted mean F1 over the labels with at least one true row; 0 if there is none."""
+    return float(mean_over_present(f1_per_label(decisions, truth), truth.sum(axis=0)))
+
+
+def constant_macro_f1(truth: Indicator, task: Task) -> float:
+    """Return the macro-F1 of the best rule that ignores its input: per label in multi-label, one class otherwise."""
+    return float(constant_macro_f1_from_counts(truth.sum(axis=0), len(truth), task))
+
+
+def skill(decisions: Indicator, truth: Indicator, task: Task) -> float:
+    """Return macro-F1 above that of the best constant rule on the same rows."""
+    return macro_f1(decisions, truth) - constant_macro_f1(truth, task)

@@ -1,0 +1,151 @@
+"""Everything that one evaluation measures: the score, what it is made of, and what stands beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tuner.scoring.f1 import (
+    Indicator,
+    Reals,
+    constant_macro_f1,
+    f1_from_counts,
+    f1_per_label,
+    mean_over_present,
+)
+from tuner.scoring.penalty import constant_penalty
+from tuner.scoring.ranking import (
+    Probabilities,
+    auc_per_label,
+    average_precision_per_label,
+    mean_of_known,
+    rank_rows,
+)
+from tuner.space.settings import Task
+
+NAMED_AT_MOST = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelMeasures:
+    """One label's row. `label` is its index, `support` its true rows; the rest are shares and scores within 0 and 1.
+
+    Precision is 0 where nothing is decided; `auc` and `average_precision` are NaN without probabilities or where the
+    truth has only one class.
+    """
+
+    label: int
+    support: int
+    prevalence: float
+    decision_rate: float
+    precision: float
+    recall: float
+    f1: float
+    auc: float
+    average_precision: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measures:
+    """One evaluation: `score = macro_f1 - penalty_weight * constant_penalty`, and what is told beside it.
+
+    `skill` is macro-F1 above the best constant rule's, `constant_macro_f1`. `auc` and `average_precision` are means
+    over the labels that have both classes, NaN if unknown. `notes` are sentences for people.
+    """
+
+    macro_f1: float
+    constant_penalty: float
+    score: float
+    skill: float
+    constant_macro_f1: float
+    auc: float
+    average_precision: float
+    labels: tuple[LabelMeasures, ...]
+    notes: tuple[str, ...]
+
+
+def measure(
+    decisions: Indicator,
+    truth: Indicator,
+    task: Task,
+    *,
+    penalty_weight: float = 1.0,
+    probabilities: Probabilities | None = None,
+    seen: Indicator | None = None,
+    names: Sequence[str] | None = None,
+    is_detailed: bool = True,
+) -> Measures:
+    """Measure decisions against truth, both (rows, labels), and the ranking by probabilities if they are given.
+
+    `seen` (labels,) says which labels training had, `names` what notes call them. Without `is_detailed` the rows per
+    label and the notes are left empty: enough to rank trials by.
+    """
+    n_labels = truth.shape[1]
+    auc = average_precision = np.full(n_labels, np.nan)
+    if probabilities is not None:
+        ranking = rank_rows(probabilities, truth)
+        auc, average_precision = auc_per_label(ranking), average_precision_per_label(ranking)
+    f1 = f1_per_label(decisions, truth)
+    macro = float(mean_over_present(f1, truth.sum(axis=0)))
+    penalty = constant_penalty(decisions, truth, task)
+    constant = constant_macro_f1(truth, task)
+    rows: tuple[LabelMeasures, ...] = ()
+    notes: tuple[str, ...] = ()
+    if is_detailed:
+        rows = _label_rows(decisions, truth, auc=auc, average_precision=average_precision)
+        notes = _notes(truth, task, seen, names or [str(label) for label in range(n_labels)])
+    return Measures(
+        macro_f1=macro,
+        constant_penalty=penalty,
+        score=macro - penalty_weight * penalty,
+        skill=macro - constant,
+        constant_macro_f1=constant,
+        auc=mean_of_known(auc),
+        average_precision=mean_of_known(average_precision),
+        labels=rows,
+        notes=notes,
+    )
+
+
+def _label_rows(
+    decisions: Indicator, truth: Indicator, *, auc: Reals, average_precision: Reals
+) -> tuple[LabelMeasures, ...]:
+    support, decided = truth.sum(axis=0), decisions.sum(axis=0)
+    hits = (decisions & truth).sum(axis=0)
+    columns = {
+        "support": support,
+        "prevalence": support / len(truth),
+        "decision_rate": decided / len(truth),
+        "precision": hits / np.maximum(decided, 1),
+        "recall": hits / np.maximum(support, 1),
+        "f1": f1_from_counts(hits, decided, support),
+        "auc": auc,
+        "average_precision": average_precision,
+    }
+    table = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return tuple(LabelMeasures(label=label, **dict(zip(columns, row, strict=True))) for label, row in enumerate(table))
+
+
+def _notes(truth: Indicator, task: Task, seen: Indicator | None, names: Sequence[str]) -> tuple[str, ...]:
+    is_absent, is_everywhere = ~truth.any(axis=0), truth.all(axis=0)
+    told = [
+        (is_absent, "no true row in this split: left out of macro-F1 and of the constant penalty"),
+        (is_everywhere, "true on every row of this split: left out of the constant penalty"),
+    ]
+    if seen is not None:
+        told.append((~seen & ~is_absent, "never seen in training: counted with F1 0"))
+    if task != "multilabel":
+        told[0] = (is_absent, "no true row in this split: left out of macro-F1")
+    return tuple(
+        f"{_listed([names[label] for label in np.flatnonzero(which).tolist()])}: {what}"
+        for which, what in told
+        if which.any()
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:NAMED_AT_MOST])
+    more = len(names) - NAMED_AT_MOST
+    return f"{shown} and {more} more" if more > 0 else shown

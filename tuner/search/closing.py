@@ -1,0 +1,170 @@
+"""From finalists to a champion: the choice, the thresholds, the one look at the test split, the verdict, the bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.baselines import Baseline
+from tuner.bundle import Bundle, restore_model, save_bundle
+from tuner.data.dataset import Dataset
+from tuner.data.prepare import fit_tokeniser, token_setting
+from tuner.data.tokenise import cut_vocabulary
+from tuner.errors import SearchFailed
+from tuner.ledger import Ledger
+from tuner.scoring.bootstrap import Interval, paired_difference
+from tuner.scoring.evaluation import describe, evaluate, without_nan
+from tuner.scoring.f1 import Indicator, as_indicator
+from tuner.scoring.measures import measure
+from tuner.scoring.selection import Bound, champion, lower_bounds
+from tuner.scoring.thresholds import cross_fitted_decisions, decide, fit_thresholds
+from tuner.scoring.verdict import verdict
+from tuner.search.desk import TrialState, weights_name
+from tuner.space.load import Space
+
+FOLDS_SEED = 0
+"""Thresholds are cross-fitted over the same halves of validation everywhere, so that scores compare."""
+
+
+def describe_baselines(baselines: Sequence[Baseline], dataset: Dataset, penalty_weight: float) -> list[dict[str, Any]]:
+    """Measure every baseline on validation; the test split stays sealed."""
+    truth = as_indicator(dataset.validation.targets, len(dataset.labels))
+    rows = []
+    for baseline in baselines:
+        measures = measure(baseline.validation, truth, dataset.task, penalty_weight=penalty_weight, names=dataset.labels)
+        rows.append(
+            {
+                "name": baseline.name,
+                "kind": baseline.kind,
+                "seconds": baseline.seconds,
+                "validation": describe(measures, dataset.labels),
+            }
+        )
+    return rows
+
+
+def crown(
+    runs: Mapping[int, Sequence[TrialState]],
+    baselines: Sequence[Baseline],
+    *,
+    space: Space,
+    dataset: Dataset,
+    ledger: Ledger,
+) -> dict[str, Any]:
+    """Choose the champion, judge it once on the test split, and write its bundle and champion.json.
+
+    `runs` are the finalists' runs by the search trial that each repeats. Raises SearchFailed if there is none.
+    """
+    if not runs:
+        raise SearchFailed("no finalist came to a report, so there is no champion; `tuner show` tells how trials ended")
+    bounds = lower_bounds({parent: [run.score for run in states] for parent, states in runs.items()})
+    winner = champion(bounds)
+    best_run = max(runs[winner], key=lambda run: run.score)
+    bundle = _build_bundle(best_run, bounds[winner], space=space, dataset=dataset, ledger=ledger)
+    save_bundle(ledger.folder.below("champion"), bundle)
+    validation = _judge_validation(bundle, space=space, dataset=dataset)
+    test = _judge_test(bundle, baselines, space=space, dataset=dataset)
+    described = {
+        "trial": best_run.order.index,
+        "parent": winner,
+        "seed": best_run.order.seed,
+        "epochs": best_run.best.epochs if best_run.best else None,
+        "config": dict(best_run.order.configuration),
+        "finalists": [
+            {"trial": parent, "scores": [run.score for run in runs[parent]], **_describe_bound(bound)}
+            for parent, bound in sorted(bounds.items(), key=lambda item: -item[1].lower)
+        ],
+        "validation": validation,
+        "test": test["champion"],
+        "test_baselines": test["baselines"],
+        "verdict": test["verdict"],
+        "bundle": f"{ledger.location}/champion",
+    }
+    ledger.write_json("champion", described)
+    return described
+
+
+def _build_bundle(run: TrialState, bound: Bound, *, space: Space, dataset: Dataset, ledger: Ledger) -> Bundle:
+    """Rebuild a finalist's best model and fit its thresholds on all of validation."""
+    configuration = run.order.configuration
+    model = restore_model(ledger.folder.read(weights_name(run.order.index)), configuration)
+    tokeniser = fit_tokeniser(token_setting(configuration), dataset)
+    bundle = Bundle(
+        task=dataset.task,
+        labels=dataset.labels,
+        seen=dataset.seen,
+        thresholds=np.zeros(0),
+        configuration=configuration,
+        text_column=space.data.text,
+        record={
+            "run": ledger.location,
+            "trial": run.order.index,
+            "seed": run.order.seed,
+            "penalty_weight": space.score.penalty_weight,
+            "validation_scores": _describe_bound(bound),
+            "data": dict(dataset.fingerprints),
+        },
+        model=model,
+        tokeniser=cut_vocabulary(tokeniser, model.embedding.num_embeddings),
+    )
+    truth = as_indicator(dataset.validation.targets, len(dataset.labels))
+    probabilities = bundle.predict_proba(dataset.validation.texts)
+    return replace(bundle, thresholds=fit_thresholds(probabilities, truth, dataset.task, seen=dataset.seen))
+
+
+def _judge_validation(bundle: Bundle, *, space: Space, dataset: Dataset) -> dict[str, Any]:
+    truth = as_indicator(dataset.validation.targets, len(dataset.labels))
+    probabilities = bundle.predict_proba(dataset.validation.texts)
+    decisions = cross_fitted_decisions(probabilities, truth, dataset.task, seed=FOLDS_SEED, seen=dataset.seen)
+    return _measured(decisions, probabilities, truth, space=space, dataset=dataset)
+
+
+def _judge_test(
+    bundle: Bundle, baselines: Sequence[Baseline], *, space: Space, dataset: Dataset
+) -> dict[str, Any]:
+    truth = as_indicator(dataset.test.targets, len(dataset.labels))
+    probabilities = bundle.predict_proba(dataset.test.texts)
+    decisions = decide(probabilities, bundle.thresholds, dataset.task)
+    measured = _measured(decisions, probabilities, truth, space=space, dataset=dataset)
+    differences = {
+        baseline.name: paired_difference(decisions, baseline.test, truth, seed=space.search.seed)
+        for baseline in baselines
+    }
+    rows = []
+    for baseline in baselines:
+        measures = measure(baseline.test, truth, dataset.task, penalty_weight=space.score.penalty_weight)
+        difference = differences[baseline.name]
+        rows.append(
+            {
+                "name": baseline.name,
+                "macro_f1": measures.macro_f1,
+                "score": measures.score,
+                "champion_ahead": difference.value,
+                "champion_ahead_ci": [difference.low, difference.high],
+            }
+        )
+    skill = Interval(measured["skill"], *measured["skill_ci"])
+    return {"champion": measured, "baselines": rows, "verdict": verdict(skill, differences)}
+
+
+def _measured(
+    decisions: Indicator, probabilities: NDArray[np.float64], truth: Indicator, *, space: Space, dataset: Dataset
+) -> dict[str, Any]:
+    return evaluate(
+        decisions,
+        probabilities,
+        truth,
+        task=dataset.task,
+        labels=dataset.labels,
+        seen=dataset.seen,
+        penalty_weight=space.score.penalty_weight,
+        seed=space.search.seed,
+    )
+
+
+def _describe_bound(bound: Bound) -> dict[str, Any]:
+    return without_nan(asdict(bound))

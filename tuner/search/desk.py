@@ -1,0 +1,336 @@
+"""The desk of a search: which trial runs next, what has become of the others, and when the search makes way for finalists."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from tuner.ledger import Ledger
+from tuner.ray_backend import Order
+from tuner.search.budget import CLOSING_S, affordable, finalists_seconds
+from tuner.space.load import Space
+from tuner.space.sampler import Configuration, Sampler, configuration_hash
+from tuner.trial import Report
+
+ENDINGS = ("completed", "stopped", "collapsed", "diverged", "failed", "interrupted")
+_UNFIT = ("collapsed", "diverged", "failed")
+
+
+@dataclass
+class TrialState:
+    """One trial as the desk knows it, since its latest start but for `starts`, `started_s` and `best`.
+
+    `best` is the report with the highest score, `curve` (examples, score) of every report, emptied when the trial ends.
+    """
+
+    order: Order
+    parent: int | None = None
+    starts: int = 0
+    started_s: float = 0.0
+    ending: str | None = None
+    reason: str = ""
+    best: Report | None = None
+    last: Report | None = None
+    curve: list[tuple[int, float]] = field(default_factory=list)
+    train_seconds: float = 0.0
+    evaluate_seconds: float = 0.0
+
+    @property
+    def score(self) -> float:
+        """The score of the best report, minus infinity before there is one."""
+        return self.best.score if self.best else float("-inf")
+
+    def begin(self) -> None:
+        """Start, or start again."""
+        self.starts += 1
+        self.curve.clear()
+        self.train_seconds = self.evaluate_seconds = 0.0
+
+    def take(self, report: Report) -> None:
+        """Take in a report."""
+        self.last = report
+        self.curve.append((report.examples, report.score))
+        self.train_seconds += report.train_seconds
+        self.evaluate_seconds += report.evaluate_seconds
+        if report.score > self.score:  # never so for NaN
+            self.best = report
+
+    def full_run_seconds(self, budget_examples: int) -> float:
+        """Estimate how long this configuration takes for `budget_examples`, from what it took so far."""
+        seconds = self.train_seconds + self.evaluate_seconds
+        return seconds * budget_examples / self.last.examples if self.last else 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """A search at one moment, for whoever watches. Seconds left are None where only the number of trials is limited."""
+
+    phase: Literal["search", "finalists"]
+    elapsed_s: float
+    left_s: float | None
+    running: tuple[TrialState, ...]
+    endings: Counter[str]
+    asked: int
+    limit: int | None
+    best: TrialState | None
+
+
+class SearchDesk:
+    """Hands out search trials until their time or number is over, then the finalists' runs; writes all to the ledger.
+
+    Seconds are counted by `clock`, from the start of the run.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        sampler: Sampler,
+        ledger: Ledger,
+        *,
+        clock: Callable[[], float],
+        slots: int,
+        budget_examples: int,
+        say: Callable[[str], None],
+        watch: Callable[[Snapshot], None],
+    ) -> None:
+        self._space, self._sampler, self._ledger = space, sampler, ledger
+        self._clock, self._slots, self._budget_examples = clock, slots, budget_examples
+        self._say, self._watch = say, watch
+        self.trials: dict[int, TrialState] = {}
+        self.ended_by: Literal["time", "trials"] = "trials"
+        self._queue: list[tuple[int, Order]] | None = None  # finalists to come, with their parents; None while searching
+        self._asked = 0
+
+    # --- what Ray asks ---
+
+    def next_order(self) -> Order | None:
+        """Return the next search trial or, when the search is over, the next finalist's run."""
+        if self._queue is None:
+            if self._is_search_open():
+                return self._next_search_order()
+            if self._running("search") and not self._is_search_late():
+                return None
+            self._queue = self._choose_finalists()
+        if not self._queue:
+            return None
+        parent, order = self._queue.pop(0)
+        self.trials[order.index] = TrialState(order, parent=parent)
+        return order
+
+    def is_done(self) -> bool:
+        """Return whether every finalist's run has been handed out."""
+        return self._queue is not None and not self._queue
+
+    def is_over(self, order: Order) -> bool:
+        """Return whether the time of this order's phase is over."""
+        return self._is_search_late() if order.phase == "search" else self._is_run_late()
+
+    # --- what Ray tells ---
+
+    def started(self, order: Order) -> None:
+        """Note that a worker has begun a trial."""
+        state = self.trials[order.index]
+        state.begin()
+        if state.starts == 1:
+            state.started_s = self._clock()
+        self._ledger.add("trials", self._trial_row(state))
+
+    def reported(self, order: Order, report: Report) -> None:
+        """Note a report."""
+        state = self.trials[order.index]
+        state.take(report)
+        row = {name: value for name, value in asdict(report).items() if name not in ("is_last", "parameters", "precision")}
+        self._ledger.add(
+            "reports", {"trial": order.index, "start": state.starts, **row, "reported_s": self._clock()}
+        )
+
+    def ended(self, order: Order, ending: str, reason: str) -> None:
+        """Note how a trial ended. One that came too late to start leaves no trace."""
+        state = self.trials[order.index]
+        if ending == "unstarted":
+            del self.trials[order.index]
+            return
+        state.ending, state.reason = ending, reason
+        self._ledger.add("trials", self._trial_row(state))
+        self._ledger.flush()
+        if order.phase == "search":
+            self._sampler.tell(order.index, reports=state.curve, ending=ending)
+        state.curve = []  # it is in the ledger; of thousands of ended trials only what a ranking reads stays in memory
+
+    def tick(self) -> None:
+        """Write what waits, and let the watcher see."""
+        self._ledger.flush(is_due=False)
+        self._watch(self.snapshot())
+
+    def interrupt(self) -> None:
+        """Note every running trial as interrupted."""
+        for state in self._running():
+            self.ended(state.order, "interrupted", "the run was interrupted")
+
+    # --- what the rest of the search asks ---
+
+    def snapshot(self) -> Snapshot:
+        """Return the search as it stands."""
+        limit_s = self._space.search.time
+        elapsed = self._clock()
+        ranked = self._ranking()
+        return Snapshot(
+            phase="search" if self._queue is None else "finalists",
+            elapsed_s=elapsed,
+            left_s=None if limit_s is None else max(0.0, limit_s - elapsed),
+            running=tuple(state for state in self._running() if state.starts),
+            endings=Counter(state.ending for state in self.trials.values() if state.ending),
+            asked=self._asked,
+            limit=self._space.search.trials,
+            best=ranked[0] if ranked else None,
+        )
+
+    def finalist_runs(self) -> dict[int, list[TrialState]]:
+        """Return the finalists' runs that have a score, by the search trial that each repeats."""
+        runs: dict[int, list[TrialState]] = {}
+        for state in self.trials.values():
+            if state.parent is not None and state.best is not None:
+                runs.setdefault(state.parent, []).append(state)
+        return runs
+
+    # --- the search phase ---
+
+    def _is_search_open(self) -> bool:
+        limit = self._space.search.trials
+        return (limit is None or self._asked < limit) and not self._is_search_late()
+
+    def _is_search_late(self) -> bool:
+        limit_s = self._space.search.time
+        is_late = limit_s is not None and self._clock() > limit_s - self._reserve()
+        if is_late and self._queue is None:
+            self.ended_by = "time"
+        return is_late
+
+    def _is_run_late(self) -> bool:
+        limit_s = self._space.search.time
+        return limit_s is not None and self._clock() > limit_s - CLOSING_S
+
+    def _reserve(self) -> float:
+        """Seconds that finalists and closing need, as far as is known; half of all while nothing is measured."""
+        search = self._space.search
+        best = self._ranking()[: search.finalists]
+        if not best:
+            return (search.time or 0.0) / 2
+        full_runs = [state.full_run_seconds(self._budget_examples) for state in best]
+        return CLOSING_S + finalists_seconds(full_runs, seeds=search.seeds, slots=self._slots)
+
+    def _next_search_order(self) -> Order:
+        index = self._asked
+        self._asked += 1
+        limit_s = self._space.search.time
+        order = Order(
+            index=index,
+            phase="search",
+            configuration=self._sampler.ask(index),
+            seed=derive_seed(self._space.search.seed, index),
+            start_before=None if limit_s is None else time.time() - self._clock() + limit_s - self._reserve(),
+        )
+        self.trials[index] = TrialState(order)
+        return order
+
+    # --- finalists ---
+
+    def _choose_finalists(self) -> list[tuple[int, Order]]:
+        search = self._space.search
+        best = self._ranking()[: search.finalists]
+        if not best:
+            best = self._ranking(are_unfit_allowed=True)[:1]
+            if not best:
+                return []
+            self._say("every trial collapsed: the best of them goes on as the only finalist")
+        finalists, seeds = len(best), search.seeds
+        if search.time is not None:
+            full_runs = [state.full_run_seconds(self._budget_examples) for state in best]
+            left_s = search.time - CLOSING_S - self._clock()
+            finalists, seeds = affordable(full_runs, seeds=seeds, slots=self._slots, seconds=left_s)
+        if (finalists, seeds) != (search.finalists, search.seeds):
+            self._say(
+                f"finalists: {finalists} × {seeds} seeds instead of {search.finalists} × {search.seeds}, "
+                f"for want of {'time' if finalists * seeds < len(best) * search.seeds else 'healthy trials'}"
+            )
+        self._ledger.flush()
+        runs = [(state, number) for number in range(seeds) for state in best[:finalists]]
+        runs.sort(key=lambda run: -run[0].full_run_seconds(self._budget_examples))  # the longest first, so that slots end together
+        return [
+            (state.order.index, self._finalist_order(state, number, self._asked + place))
+            for place, (state, number) in enumerate(runs)
+        ]
+
+    def _finalist_order(self, state: TrialState, number: int, index: int) -> Order:
+        return Order(
+            index=index,
+            phase="finalist",
+            configuration=state.order.configuration,
+            seed=derive_seed(self._space.search.seed, state.order.index, number + 1),
+            weights=f"{self._ledger.location}/{weights_name(index)}",
+        )
+
+    def _ranking(self, *, are_unfit_allowed: bool = False) -> list[TrialState]:
+        """Search trials by score, best first, each configuration once."""
+        fit = [
+            state
+            for state in self.trials.values()
+            if state.parent is None and state.best and (are_unfit_allowed or state.ending not in _UNFIT)
+        ]
+        fit.sort(key=lambda state: -state.score)
+        by_configuration = {configuration_hash(state.order.configuration): state for state in reversed(fit)}
+        return sorted(by_configuration.values(), key=lambda state: -state.score)
+
+    def _running(self, phase: str | None = None) -> list[TrialState]:
+        return [
+            state for state in self.trials.values() if state.ending is None and phase in (None, state.order.phase)
+        ]
+
+    def _trial_row(self, state: TrialState) -> dict[str, Any]:
+        best, last = state.best, state.last
+        configuration = state.order.configuration
+        return {
+            "trial": state.order.index,
+            "phase": state.order.phase,
+            "parent": state.parent,
+            "seed": state.order.seed,
+            "configuration": json.dumps(dict(configuration)),
+            "configuration_hash": configuration_hash(configuration),
+            "ending": state.ending,
+            "reason": state.reason or None,
+            "score": best.score if best else None,
+            "macro_f1": best.macro_f1 if best else None,
+            "constant_penalty": best.constant_penalty if best else None,
+            "skill": best.skill if best else None,
+            "best_epochs": best.epochs if best else None,
+            "epochs": last.epochs if last else 0.0,
+            "examples": last.examples if last else 0,
+            "starts": state.starts,
+            "parameters": last.parameters if last else None,
+            "precision": last.precision if last else None,
+            "double_correction": is_double_correction(configuration),
+            "train_seconds": state.train_seconds,
+            "started_s": state.started_s,
+            "ended_s": self._clock() if state.ending else None,
+        }
+
+
+def weights_name(index: int) -> str:
+    """Return where in the run directory a finalist's run keeps its best weights."""
+    return f"finalists/trial-{index}.safetensors"
+
+
+def is_double_correction(configuration: Configuration) -> bool:
+    """Return whether loss weights and resampling both correct for imbalance."""
+    return configuration["loss_weights"] != "none" and configuration["resampling"] != "none"
+
+
+def derive_seed(*numbers: int) -> int:
+    """Derive a seed from the run's seed and what it is for: independent streams, the same every time."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])

@@ -1,0 +1,83 @@
+"""What a run was made with: versions, machine, seed, data, revision."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from tuner.data.dataset import Dataset, label_counts
+from tuner.ray_backend import Machines
+from tuner.space.load import Space
+
+_PACKAGES = (
+    "tuner",
+    "torch",
+    "ray",
+    "numpy",
+    "scikit-learn",
+    "imbalanced-learn",
+    "optuna",
+    "pyarrow",
+    "tokenizers",
+    "safetensors",
+)
+
+
+def describe_environment(space: Space, dataset: Dataset, machines: Machines) -> dict[str, Any]:
+    """Return all that is needed to repeat the run, as JSON values."""
+    return {
+        "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": ["tuner", *sys.argv[1:]],
+        "space": space.source,
+        "seed": space.search.seed,
+        "versions": {"python": platform.python_version(), **_versions()},
+        "platform": platform.platform(),
+        "machines": {"cpus": machines.cpus, "gpus": machines.gpus, "nodes": machines.nodes},
+        "git": _git_revision(),
+        "data": _describe_data(dataset),
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _git_revision() -> dict[str, Any] | None:
+    """Return the revision of the folder that the run was started in, or None where there is none."""
+    try:
+        revision = _git("rev-parse", "HEAD")
+        return {"revision": revision, "has_changes": bool(_git("status", "--porcelain"))}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(*arguments: str) -> str:
+    environment: Mapping[str, str] = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+    done = subprocess.run(
+        ["git", *arguments], capture_output=True, text=True, check=True, timeout=5, env=dict(environment)
+    )
+    return done.stdout.strip()
+
+
+def _describe_data(dataset: Dataset) -> dict[str, Any]:
+    counts = label_counts(dataset)
+    return {
+        "labels": list(dataset.labels),
+        "rows": {name: len(split) for name, split in dataset.splits.items()},
+        "label_counts": {name: values.tolist() for name, values in counts.items()},
+        "sources": {name: split.source for name, split in dataset.splits.items()},
+        "fingerprints": dict(dataset.fingerprints),
+        "notes": list(dataset.notes),
+    }

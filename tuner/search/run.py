@@ -1,0 +1,187 @@
+"""One search from space to champion: plan, launch, collect, finalists, verdict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.baselines import Baseline, run_baselines
+from tuner.data.dataset import Dataset
+from tuner.data.load import load_data
+from tuner.data.prepare import TrialData, prepare, token_settings
+from tuner.errors import Fault, SearchFailed, SearchInterrupted, SpaceError, TunerError
+from tuner.ledger import Ledger, refuse_existing
+from tuner.ray_backend import GatedASHA, Job, Machines, run_trials, start_ray, stop_ray
+from tuner.scoring.gate import GateSettings
+from tuner.search.closing import crown, describe_baselines
+from tuner.search.desk import ENDINGS, SearchDesk, Snapshot
+from tuner.search.environment import describe_environment
+from tuner.space.load import Space
+from tuner.space.sampler import make_sampler
+from tuner.storage import Folder
+from tuner.trial import TrialSettings
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Who is told: `say` a sentence for a person, `watch` the search as it stands, a few times a second."""
+
+    say: Callable[[str], None]
+    watch: Callable[[Snapshot], None]
+
+
+def run_search(space: Space, location: str, *, address: str | None, watcher: Watcher, started: float) -> dict[str, Any]:
+    """Run a space and write its ledger at `location`; return the manifest.
+
+    `started` is when the run began, by time.monotonic(): the time budget counts from there. Raises InputError before
+    anything is written, SearchFailed where there is no champion, and SearchInterrupted on SIGINT or SIGTERM; the last two
+    leave a ledger that says so.
+    """
+
+    def clock() -> float:
+        return time.monotonic() - started
+
+    refuse_existing(Folder.at(location))
+    try:
+        # Ray takes seconds to start and reading data does too; side by side they take as long as one of them. Ray stays in
+        # this thread: its daemons end with the thread that started them.
+        with ThreadPoolExecutor(1) as background:
+            reading = background.submit(_read, space, watcher)
+            machines = start_ray(address)
+            dataset, data = reading.result()
+        slots = _slots(space, machines)
+        environment = describe_environment(space, dataset, machines)
+        ledger = Ledger.create(location, space=space.text, environment=environment)
+        for note in dataset.notes:
+            watcher.say(f"note: {note}")
+        return _Search(space, dataset, data, ledger, slots=slots, clock=clock, watcher=watcher).run()
+    finally:
+        stop_ray()
+
+
+class _Search:
+    def __init__(
+        self,
+        space: Space,
+        dataset: Dataset,
+        data: TrialData,
+        ledger: Ledger,
+        *,
+        slots: int,
+        clock: Callable[[], float],
+        watcher: Watcher,
+    ) -> None:
+        self._space, self._dataset, self._data, self._ledger = space, dataset, data, ledger
+        self._clock, self._watcher = clock, watcher
+        self._budget_examples = round(space.search.max_epochs * len(dataset.train))
+        self._desk = SearchDesk(
+            space,
+            make_sampler(space),
+            ledger,
+            clock=clock,
+            slots=slots,
+            budget_examples=self._budget_examples,
+            say=watcher.say,
+            watch=self._watch,
+        )
+        self._baselines: tuple[Baseline, ...] | None = None
+
+    def run(self) -> dict[str, Any]:
+        try:
+            baselines = self._run_trials()
+            champion = crown(
+                self._desk.finalist_runs(),
+                baselines,
+                space=self._space,
+                dataset=self._dataset,
+                ledger=self._ledger,
+            )
+        except KeyboardInterrupt:
+            self._desk.interrupt()
+            self._finish("interrupted")
+            raise SearchInterrupted("interrupted") from None
+        except TunerError as error:
+            self._finish("failed", error=str(error))
+            raise
+        return self._finish("finished", verdict=champion["verdict"], ended_by=self._desk.ended_by)
+
+    def _run_trials(self) -> tuple[Baseline, ...]:
+        """Run trials and, on another worker beside the first of them, the baselines."""
+        search, dataset = self._space.search, self._dataset
+        self._job = Job(_baselines_on_worker, dataset, search.seed)
+        rows = len(dataset.train)
+        scheduler = GatedASHA(
+            self._desk,
+            grace_epochs=search.grace_epochs,
+            grace_examples=round(search.grace_epochs * rows),
+            budget_examples=self._budget_examples,
+            reduction_factor=search.reduction_factor,
+            gate=GateSettings(),
+        )
+        settings = TrialSettings(
+            max_epochs=search.max_epochs,
+            reports_per_epoch=search.reports_per_epoch,
+            penalty_weight=self._space.score.penalty_weight,
+            threads=max(1, int(self._space.resources.cpus)),
+            device="cuda" if self._space.resources.gpus else "cpu",
+        )
+        run_trials(self._desk, self._data, settings, scheduler=scheduler, resources=self._space.resources)
+        return self._collect_baselines()
+
+    def _watch(self, snapshot: Snapshot) -> None:
+        if self._baselines is None and self._job.is_done():
+            self._collect_baselines()
+        self._watcher.watch(snapshot)
+
+    def _collect_baselines(self) -> tuple[Baseline, ...]:
+        if self._baselines is None:
+            self._baselines = self._job.result()
+            described = describe_baselines(self._baselines, self._dataset, self._space.score.penalty_weight)
+            self._ledger.write_json("baselines", described)
+            for row in described:
+                validation = row["validation"]
+                self._watcher.say(
+                    f"baseline {row['name']}: score {validation['score']:.3f}, macro-F1 {validation['macro_f1']:.3f}"
+                )
+        return self._baselines
+
+    def _finish(self, status: str, **more: Any) -> dict[str, Any]:
+        endings = self._desk.snapshot().endings
+        manifest = {
+            "status": status,
+            "seconds": self._clock(),
+            "trials": {ending: endings.get(ending, 0) for ending in ENDINGS},
+            **more,
+        }
+        self._ledger.finish(manifest)
+        return manifest
+
+
+def _read(space: Space, watcher: Watcher) -> tuple[Dataset, TrialData]:
+    dataset = load_data(space.data, space.task, space.search.seed, watcher.say)
+    return dataset, prepare(dataset, token_settings(space.parameters))
+
+
+def _baselines_on_worker(dataset: Dataset, seed: int) -> tuple[Baseline, ...]:
+    return run_baselines(
+        train_texts=dataset.train.texts,
+        train_targets=dataset.train.targets,
+        validation_texts=dataset.validation.texts,
+        validation_targets=dataset.validation.targets,
+        test_texts=dataset.test.texts,
+        task=dataset.task,
+        n_labels=len(dataset.labels),
+        seed=seed,
+    )
+
+
+def _slots(space: Space, machines: Machines) -> int:
+    slots = machines.slots(space.resources)
+    if slots:
+        return slots
+    wanted = f"cpus {space.resources.cpus:g} and gpus {space.resources.gpus:g} a trial"
+    what = f"{wanted}, but there are {machines.cpus:g} CPUs and {machines.gpus:g} GPUs in all"
+    raise SpaceError([Fault(f"{space.source}: resources", what, "ask for less, or join a larger cluster with --address")])

@@ -1,0 +1,292 @@
+"""A space file as plain data whose every value knows where it came from: a line of the file, or a `--set`.
+
+YAML is data here: one document of mappings, lists and scalars (YAML 1.2), without tags, aliases or repeated keys, and of
+bounded size and depth. So a hostile or mistaken file costs a message, never memory or code.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NoReturn, TypeAlias
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, Event
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from tuner.errors import Fault, SpaceError
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 32
+
+Key: TypeAlias = tuple[str | int, ...]
+Tell: TypeAlias = Callable[[Key, str, str], None]  # (key, what is wrong, remedy)
+
+_PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float")}
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """Where a value was written. Places sort in the order of the lines, overrides last."""
+
+    override: int  # 0: the file; otherwise which --set
+    line: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Document:
+    """Plain data (`tree`) with the place of every key and item; `faults` are those found in reading."""
+
+    source: str
+    text: str
+    tree: Any
+    places: Mapping[Key, Place]
+    faults: tuple[tuple[Place, Fault], ...] = ()
+
+    def place(self, key: Key) -> Place:
+        """Return where `key` was written; for an absent key, where the nearest part of it was."""
+        while key and key not in self.places:
+            key = key[:-1]
+        return self.places.get(key, Place(0, 0, self.source))
+
+    def fault(self, key: Key, what: str, remedy: str) -> tuple[Place, Fault]:
+        """Return a fault of the value at `key`, with its place."""
+        place = self.place(key)
+        name = dotted(key)
+        return place, Fault(where=place.text, what=f"{name}: {what}" if name else what, remedy=remedy)
+
+
+def dotted(key: Key) -> str:
+    """Return a key as a person writes it: ("space", "clipping", 1, "norm") as "space.clipping[1].norm"."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key).removeprefix(".")
+
+
+def read_document(path: Path) -> Document:
+    """Read a YAML file.
+
+    Raises SpaceError where there is no mapping to be had: unreadable, too large, not UTF-8, not YAML, empty, a list. A
+    repeated key is kept among the document's faults, so that it is told together with all others.
+    """
+    source = str(path)
+    text = _read_text(path)
+    document = _parse(text, source, place=lambda line: Place(0, line, f"{source}:{line}"))
+    if document.tree is None:
+        _refuse(source, "the file has nothing in it", "write a space, or copy a shipped one with `tuner init`")
+    if not isinstance(document.tree, dict):
+        kind = "a list" if isinstance(document.tree, list) else "a single value"
+        _refuse(source, f"{kind} at the top, where keys must be", "begin with task: …, data: …, search: …")
+    return document
+
+
+def override(document: Document, assignments: Sequence[str]) -> Document:
+    """Return the document with each "dotted.key=value" put in its place; an assignment that cannot be is a fault."""
+    for number, assignment in enumerate(assignments, start=1):
+        place = Place(number, 0, _abbreviate(f"--set {assignment}"))
+        try:
+            document = _override_one(document, assignment, place)
+        except SpaceError as error:
+            found = tuple((place, replace(fault, where=place.text)) for fault in error.faults)
+            document = replace(document, faults=document.faults + found)
+    return document
+
+
+def rewrite(text: str, assignments: Sequence[str]) -> str:
+    """Return the YAML text with assignments made that `override` found to be good; comments and order are kept."""
+    yaml = YAML(typ="rt")
+    yaml.preserve_quotes = True
+    yaml.width = MAX_BYTES
+    tree = yaml.load(text)
+    for assignment in assignments:
+        key, value = _split_assignment(assignment)
+        _assign(tree, key, _parse(value, assignment, place=lambda line: Place(0, line, "")).tree)
+    out = io.StringIO()
+    yaml.dump(tree, out)
+    return out.getvalue()
+
+
+def _read_text(path: Path) -> str:
+    source = str(path)
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except IsADirectoryError:
+        _refuse(source, "is a directory, not a file", "name a YAML file in it")
+    except OSError as error:
+        _refuse(source, f"cannot be read: {error.strerror or error}", "name a YAML file that can be read")
+    if len(content) > MAX_BYTES:
+        _refuse(source, f"is larger than {MAX_BYTES:,} bytes", "is this a space file, and not data?")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        _refuse(f"{source}:{line}", f"byte {content[error.start]:#04x} is not UTF-8 text", "save the file as UTF-8")
+
+
+def _refuse(where: str, what: str, remedy: str) -> NoReturn:
+    raise SpaceError([Fault(where=where, what=what, remedy=remedy)]) from None
+
+
+def _parse(text: str, source: str, place: Callable[[int], Place]) -> Document:
+    """Parse YAML text; `place` tells where a line (from 1) stands."""
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        _check_events(yaml.parse(text), place)
+        root = yaml.compose(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        _refuse_syntax(text, mark.line if mark else 0, error, place)
+    except YAMLError as error:
+        _refuse(source, f"cannot be read as YAML: {str(error).splitlines()[0]}", "remove what is not text")
+    reader = _Reader(yaml, place)
+    tree = None if root is None else reader.read(root, ())
+    return Document(source, text, tree, reader.places, tuple(reader.faults))
+
+
+def _check_events(events: Any, place: Callable[[int], Place]) -> None:
+    depth = 0
+    event: Event
+    for event in events:
+        where = place(event.start_mark.line + 1).text
+        if isinstance(event, AliasEvent):
+            _refuse(where, f"*{event.anchor} is an alias, and a space has none", "write the value out")
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            shown = str(tag).replace("tag:yaml.org,2002:", "!!")
+            _refuse(where, f"{shown} is a tag, and a space has none", "remove it: YAML is read as plain data")
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            _refuse(where, f"nested more than {MAX_DEPTH} deep", "is a bracket or brace left open?")
+
+
+def _refuse_syntax(text: str, line: int, error: MarkedYAMLError, place: Callable[[int], Place]) -> NoReturn:
+    """Say what the parser choked on; of a tab that indents, the usual cause, YAML's own words say little."""
+    if r"'\t'" in (error.problem or ""):
+        others = len(re.findall(r"^ *\t", text, flags=re.MULTILINE)) - 1
+        also = f" (and {others} more)" if others > 0 else ""
+        _refuse(place(line + 1).text, f"a tab indents this line{also}, and YAML allows only spaces", "use spaces")
+    if "single document" in (error.context or ""):
+        _refuse(place(line + 1).text, "a second document begins with ---", "keep one space to a file")
+    problem = ", ".join(filter(None, (error.context, error.problem)))
+    remedy = "check the indentation, the colons, and that brackets and quotes are closed"
+    _refuse(place(line + 1).text, f"cannot be read as YAML: {problem}", remedy)
+
+
+class _Reader:
+    """Turns nodes into plain data, noting each key's place, and each repeated key as a fault."""
+
+    def __init__(self, yaml: YAML, place: Callable[[int], Place]) -> None:
+        self.places: dict[Key, Place] = {}
+        self.faults: list[tuple[Place, Fault]] = []
+        self._construct = yaml.constructor.construct_object
+        self._place = place
+
+    def read(self, node: Node, key: Key) -> Any:
+        # A key's own line was noted by the mapping that holds it, and says more than its value's.
+        self.places.setdefault(key, self._at(node))
+        if isinstance(node, MappingNode):
+            return self._read_mapping(node, key)
+        if isinstance(node, SequenceNode):
+            return [self.read(item, (*key, index)) for index, item in enumerate(node.value)]
+        return self._read_scalar(node)
+
+    def _at(self, node: Node) -> Place:
+        return self._place(node.start_mark.line + 1)
+
+    def _read_mapping(self, node: MappingNode, key: Key) -> dict[str, Any]:
+        mapping: dict[str, Any] = {}
+        for name_node, value_node in node.value:
+            if not isinstance(name_node, ScalarNode):
+                self._fault(name_node, key, "a key is a list or a mapping", "make it a word")
+                continue
+            name = str(name_node.value)
+            child = (*key, name)
+            if name in mapping:
+                first = self.places[child].text
+                self._fault(name_node, child, f"the key is here twice, first at {first}", "keep one of the two")
+                continue
+            self.places[child] = self._at(name_node)
+            mapping[name] = self.read(value_node, child)
+        return mapping
+
+    def _read_scalar(self, node: Node) -> Any:
+        if node.tag not in _PLAIN_TAGS:
+            return str(node.value)  # dates, for one, stay as they are written
+        try:
+            return self._construct(node, deep=True)
+        except ValueError:
+            # Python refuses to read thousands of digits, and no setting is as large; the rest, as -_, is text.
+            return math.inf if len(node.value) > 1000 else str(node.value)
+
+    def _fault(self, node: Node, key: Key, what: str, remedy: str) -> None:
+        place = self._at(node)
+        self.faults.append((place, Fault(where=place.text, what=f"{dotted(key)}: {what}", remedy=remedy)))
+
+
+def _override_one(document: Document, assignment: str, place: Place) -> Document:
+    key, value_text = _split_assignment(assignment)
+    value = _parse(value_text, place.text, place=lambda _: place)
+    tree = _copy(document.tree)
+    path = _assign(tree, key, value.tree)
+    kept = {known: at for known, at in document.places.items() if known[: len(path)] != path}
+    return replace(document, tree=tree, places={**kept, path: place}, faults=document.faults + value.faults)
+
+
+def _split_assignment(assignment: str) -> tuple[tuple[str, ...], str]:
+    name, equals, value = assignment.partition("=")
+    remedy = "write --set section.key=value, as --set search.time=60s"
+    if not equals:
+        _refuse(assignment, "has no '='", remedy)
+    key = tuple(part.strip() for part in name.split("."))
+    if not all(key):
+        _refuse(assignment, f"{name!r} is not a dotted key", remedy)
+    return key, value
+
+
+def _assign(tree: Any, key: tuple[str, ...], value: Any) -> Key:
+    """Set the value at a dotted key within `tree`, making what is absent; return the key with its list positions.
+
+    In a list of options a part of the key names the option, so space.optimiser.sgd.momentum reaches into
+    [adam, {sgd: {momentum: 0.9}}]. Raises SpaceError where the list has no such option.
+    """
+    path: Key = ()
+    node = tree
+    for part, following in zip(key, (*key[1:], None), strict=True):
+        if isinstance(node, list):
+            index = _position(node, part, path)
+            if not isinstance(node[index], dict):
+                node[index] = {part: None}
+            path, node = (*path, index), node[index]
+        path = (*path, part)
+        if following is None:
+            node[part] = value
+        else:
+            if not isinstance(node.get(part), dict | list):
+                # A name gives way to itself with parameters of its own: norm to {norm: …}; any other scalar goes.
+                node[part] = {}
+            node = node[part]
+    return path
+
+
+def _position(options: list[Any], name: str, path: Key) -> int:
+    for index, option in enumerate(options):
+        if option == name or (isinstance(option, dict) and name in option):
+            return index
+    what = f"{dotted(path)} is a list without the option {name!r}"
+    _refuse(dotted(path), what, f"set all of it: --set {dotted(path)}=[…]")
+
+
+def _copy(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {name: _copy(value) for name, value in tree.items()}
+    return [_copy(item) for item in tree] if isinstance(tree, list) else tree
+
+
+def _abbreviate(text: str, length: int = 80) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= length else line[: length - 1] + "…"

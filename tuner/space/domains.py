@@ -1,0 +1,280 @@
+"""How the values that a parameter may take are written in YAML, and what they become.
+
+    hidden: 64                                     fixed
+    hidden: [64, 128, 256]                         a choice; {choice: [64, 128, 256]} is the same
+    learning_rate: {low: 5e-4, high: 1e-2, scale: log}          a range
+    hidden: {low: 32, high: 256, step: 32}         a range in steps
+    clipping: norm                                 an option; its own parameters take their defaults
+    clipping: {norm: {threshold: 1.0}}             an option with parameters of its own
+    clipping: [none, {norm: {threshold: {low: 0.1, high: 10, scale: log}}}]   a choice of options
+
+A parameter that is absent is fixed at its default.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from tuner.errors import did_you_mean
+from tuner.space.document import Key, Tell, dotted
+from tuner.space.options import PARAMETERS, Number, Options, Parameter, Switch
+from tuner.space.wording import not_a_number, show
+
+MAX_STEPS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """One value."""
+
+    value: int | float | bool
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several values, each as likely."""
+
+    values: tuple[int | float | bool, ...]
+
+
+@dataclass(frozen=True)
+class IntRange:
+    """A whole number from `low` to `high`, both included, in steps from `low`, even on a linear or log scale."""
+
+    low: int
+    high: int
+    is_log: bool = False
+    step: int = 1
+
+
+@dataclass(frozen=True)
+class FloatRange:
+    """A real number from `low` to `high`, on a linear or log scale, in steps from `low` if there is a step."""
+
+    low: float
+    high: float
+    is_log: bool = False
+    step: float | None = None
+
+
+@dataclass(frozen=True)
+class OptionChoice:
+    """One of several named options, each as likely, with the domains of its own parameters; fixed, where it is only one."""
+
+    options: tuple[tuple[str, Mapping[str, Domain]], ...]
+
+
+Domain: TypeAlias = "Fixed | Choice | IntRange | FloatRange | OptionChoice"
+
+
+def read_domains(raw: Any, parameters: Mapping[str, Parameter], key: Key, tell: Tell) -> dict[str, Domain]:
+    """Return a domain for every one of `parameters`, from what the mapping at `key` says and from defaults.
+
+    Each fault is told through `tell`, and reading goes on with the default in its place.
+    """
+    if raw is None:
+        raw = {}
+    if not isinstance(raw, dict):
+        tell(key, f"{show(raw)} is not a mapping of parameters", "write a parameter a line, as hidden: 64")
+        raw = {}
+    for name in raw:
+        if name not in parameters:
+            tell((*key, name), *_unknown(name, parameters, key))
+    return {
+        name: _read_domain(raw[name], parameter, (*key, name), tell) if name in raw else default_domain(parameter)
+        for name, parameter in parameters.items()
+    }
+
+
+def default_domain(parameter: Parameter) -> Domain:
+    """Return the domain of a parameter that a space does not mention: fixed at its default."""
+    if isinstance(parameter, Options):
+        own = parameter.options[parameter.default].parameters
+        return OptionChoice(((parameter.default, {name: default_domain(each) for name, each in own.items()}),))
+    if isinstance(parameter, Number) and parameter.kind == "int":
+        return Fixed(int(parameter.default))
+    return Fixed(parameter.default)
+
+
+def _unknown(name: str, known: Mapping[str, Parameter], key: Key) -> tuple[str, str]:
+    """Say that a name is unknown here; if it is a parameter of some option elsewhere, say of which."""
+    owners = _owners(name, PARAMETERS, ("space",))
+    holder = "space" if len(key) == 1 else str(key[-1])
+    if owners:
+        return f"{holder} has no parameter {name!r} of its own", f"it belongs to {' and '.join(map(dotted, owners))}"
+    return f"unknown parameter {name!r}", did_you_mean(name, known) if known else f"{holder} has none: remove it"
+
+
+def _owners(name: str, parameters: Mapping[str, Parameter], key: Key) -> list[Key]:
+    found: list[Key] = [key] if name in parameters else []
+    for parent, parameter in parameters.items():
+        if isinstance(parameter, Options):
+            for option, body in parameter.options.items():
+                found += _owners(name, body.parameters, (*key, parent, option))
+    return found
+
+
+def _read_domain(raw: Any, parameter: Parameter, key: Key, tell: Tell) -> Domain:
+    if isinstance(parameter, Options):
+        return _read_options(raw, parameter, key, tell)
+    if isinstance(raw, dict) and "choice" in raw:
+        _refuse_others(raw, ("choice",), key, tell)
+        return _read_choice(raw["choice"], parameter, (*key, "choice"), tell)
+    if isinstance(raw, list):
+        return _read_choice(raw, parameter, key, tell)
+    if isinstance(raw, dict) and isinstance(parameter, Number):
+        return _read_range(raw, parameter, key, tell)
+    value = _read_value(raw, parameter, key, tell)
+    return default_domain(parameter) if value is None else Fixed(value)
+
+
+def _refuse_others(raw: Mapping[str, Any], allowed: tuple[str, ...], key: Key, tell: Tell) -> None:
+    for name in raw:
+        if name not in allowed:
+            tell((*key, name), f"unknown key {name!r} beside {allowed[0]}", did_you_mean(name, allowed))
+
+
+def _read_value(raw: Any, parameter: Number | Switch, key: Key, tell: Tell) -> int | float | bool | None:
+    """Return one value within the parameter's bounds, or tell why it is none."""
+    if isinstance(parameter, Switch):
+        if isinstance(raw, bool):
+            return raw
+        tell(key, f"{show(raw)} is neither true nor false", "write true or false, without quotes")
+        return None
+    number = _read_number(raw, parameter.kind, key, tell)
+    if number is not None and not parameter.allows(number):
+        tell(key, f"{show(raw)} is out of bounds", f"use a number that is {parameter.bounds}")
+        return None
+    return number
+
+
+def _read_number(raw: Any, kind: str, key: Key, tell: Tell) -> int | float | None:
+    is_number = isinstance(raw, int | float) and not isinstance(raw, bool) and _is_finite(raw)
+    if not is_number or (kind == "int" and raw != int(raw)):
+        tell(key, *not_a_number(raw, kind))
+        return None
+    return int(raw) if kind == "int" else float(raw)
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # a whole number beyond what a float holds
+        return False
+
+
+def _read_choice(raw: Any, parameter: Number | Switch, key: Key, tell: Tell) -> Domain:
+    if not isinstance(raw, list) or not raw:
+        what = "an empty list has nothing to choose from" if raw == [] else f"{show(raw)} is not a list to choose from"
+        tell(key, what, "list the values, as [64, 128]")
+        return default_domain(parameter)
+    values: list[int | float | bool] = []
+    for index, item in enumerate(raw):
+        value = _read_value(item, parameter, (*key, index), tell)
+        if value is None:
+            continue
+        if value in values:
+            tell((*key, index), f"{show(item)} is in the list twice", "list each value once")
+        values.append(value)
+    return Choice(tuple(values))
+
+
+def _read_range(raw: Mapping[str, Any], parameter: Number, key: Key, tell: Tell) -> Domain:
+    fallback = default_domain(parameter)
+    _refuse_others(raw, ("low", "high", "scale", "step"), key, tell)
+    for name in ("low", "high"):
+        if name not in raw:
+            tell(key, f"a range without {name}", f"add {name}: …, or list values: [64, 128], or write one value")
+    low, high = (_read_number(raw[n], parameter.kind, (*key, n), tell) if n in raw else None for n in ("low", "high"))
+    step = _read_number(raw["step"], parameter.kind, (*key, "step"), tell) if "step" in raw else None
+    scale = raw.get("scale", "linear")
+    if scale not in ("linear", "log"):
+        tell((*key, "scale"), f"{show(scale)} is no scale", "write scale: linear or scale: log")
+    if scale == "log" and "step" in raw:
+        tell((*key, "step"), "a log scale has no steps", "remove step, or use scale: linear")
+        step = None
+    if low is None or high is None:
+        return fallback
+    if not (_bounds_hold(low, high, scale == "log", parameter, key, tell) and _steps_fit(low, high, step, key, tell)):
+        return fallback
+    if parameter.kind == "int":
+        return IntRange(int(low), int(high), scale == "log", int(step or 1))
+    return FloatRange(low, high, scale == "log", step)
+
+
+def _bounds_hold(low: float, high: float, is_log: bool, parameter: Number, key: Key, tell: Tell) -> bool:
+    is_good = True
+    if is_log and low <= 0:
+        example = "1" if parameter.kind == "int" else "1e-5"
+        tell((*key, "low"), f"low is {show(low)}, but a log scale needs low > 0", f"use {example}, or scale: linear")
+        is_good = False
+    elif not parameter.allows(low):
+        tell((*key, "low"), f"low is {show(low)}, which is out of bounds", f"use a number that is {parameter.bounds}")
+        is_good = False
+    if low > high:
+        tell((*key, "low"), f"low is {show(low)}, above high, which is {show(high)}", "swap them")
+        is_good = False
+    elif not parameter.allows(high):
+        tell(
+            (*key, "high"), f"high is {show(high)}, which is out of bounds", f"use a number that is {parameter.bounds}"
+        )
+        is_good = False
+    return is_good
+
+
+def _steps_fit(low: float, high: float, step: float | None, key: Key, tell: Tell) -> bool:
+    """Return whether `high` is reached in whole steps, counted in decimal as people do: 0.1 to 0.7 has six of 0.1."""
+    if step is None:
+        return True
+    if step <= 0:
+        tell((*key, "step"), f"step is {show(step)}, but must be above 0", "use a positive step, or remove it")
+        return False
+    if (high - low) / step > MAX_STEPS:
+        tell((*key, "step"), f"step is {show(step)}, which makes more than {MAX_STEPS:,} values", "use a larger step")
+        return False
+    span, size = Decimal(str(high)) - Decimal(str(low)), Decimal(str(step))
+    if span % size:
+        reached = Decimal(str(low)) + span // size * size
+        what = f"high is {show(high)}, which steps of {show(step)} from {show(low)} do not reach"
+        tell((*key, "high"), what, f"use high: {reached} or {reached + size}")
+        return False
+    return True
+
+
+def _read_options(raw: Any, parameter: Options, key: Key, tell: Tell) -> Domain:
+    if isinstance(raw, dict) and "choice" in raw:
+        _refuse_others(raw, ("choice",), key, tell)
+        key, raw = (*key, "choice"), raw["choice"]
+    items = [((*key, index), item) for index, item in enumerate(raw)] if isinstance(raw, list) else [(key, raw)]
+    if not items:
+        tell(key, "an empty list has nothing to choose from", f"list options: {', '.join(parameter.options)}")
+        return default_domain(parameter)
+    chosen: dict[str, Mapping[str, Domain]] = {}
+    for item_key, item in items:
+        name, own, own_key = _read_option_name(item, parameter, item_key, tell)
+        if name is None:
+            continue
+        if name in chosen:
+            tell(item_key, f"{name} is in the list twice", "list it once, with choices for its parameters")
+        chosen[name] = read_domains(own, parameter.options[name].parameters, own_key, tell)
+    return OptionChoice(tuple(chosen.items())) if chosen else default_domain(parameter)
+
+
+def _read_option_name(item: Any, parameter: Options, key: Key, tell: Tell) -> tuple[str | None, Any, Key]:
+    """Return an option's name, its own parameters as written, and their key; name None where it is told to be none."""
+    given = dict(item) if isinstance(item, dict) and item else {item if isinstance(item, str) else show(item): None}
+    unknown = [name for name in given if name not in parameter.options]
+    for name in unknown:
+        where = (*key, name) if isinstance(item, dict) else key
+        tell(where, f"{name!r} is not among the options", did_you_mean(name, parameter.options))
+    if len(given) > 1 and not unknown:
+        options = ", ".join(f"{{{name}: …}}" for name in given)
+        tell(key, "one mapping has several options", f"write a list: [{options}]")
+    if unknown or len(given) > 1:
+        return None, None, key
+    name, own = next(iter(given.items()))
+    return name, own, (*key, name) if isinstance(item, dict) else key

@@ -1,0 +1,318 @@
+"""Every section of a space file but `space` itself: task, data, search, resources and score, as frozen typed settings.
+
+A rule over one field is that field's type and bounds. A rule over several fields is a `Rule`, so that the loader can
+still check it where some other field of the section is wrong, and tell all faults at once.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+Task = Literal["binary", "multiclass", "multilabel"]
+
+Values = Mapping[str, Any]
+Name = Annotated[str, Field(min_length=1)]
+
+LABEL_FIELDS = ("label", "labels", "label_columns")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule over several fields: `check` returns what breaks it and the remedy, or None."""
+
+    fields: tuple[str, ...]
+    check: Callable[[Values], tuple[str, str] | None]
+
+
+def _fault(what: str, remedy: str) -> PydanticCustomError:
+    return PydanticCustomError("fault", "{what}; {remedy}", {"what": what, "remedy": remedy})
+
+
+class Section(BaseModel):
+    """Base of the sections: frozen, strictly typed, unknown keys refused, and its `rules` kept."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    rules: ClassVar[tuple[Rule, ...]] = ()
+
+    @model_validator(mode="after")
+    def _keep_rules(self) -> Self:
+        for rule in self.rules:
+            broken = rule.check(dict(self))
+            if broken is not None:
+                raise _fault(*broken)
+        return self
+
+
+def _read_split(value: object) -> object:
+    """Tell a file's name from a fraction of the training rows, which lies between 0 and 1."""
+    remedy = "name a file, or give the fraction of the training rows to carve it from, as 0.15"
+    if isinstance(value, bool) or not isinstance(value, str | int | float | None):
+        raise _fault(f"{value!r} is neither a file nor a fraction", remedy)
+    if isinstance(value, int | float) and not 0 < value < 1:
+        raise _fault(f"{value} is not between 0 and 1", remedy)
+    if value == "":
+        raise _fault("the file's name is empty", remedy)
+    return value
+
+
+def _read_columns(value: object) -> object:
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, str):
+        raise _fault(f"{value!r} is one name, not a list", f"write [{value}, …]")
+    return value
+
+
+def _one_label_field(values: Values) -> tuple[str, str] | None:
+    given = [name for name in LABEL_FIELDS if values.get(name) is not None]
+    if not given:
+        return (
+            "no column of labels is named, and exactly one of label, labels and label_columns must be",
+            "add label: COLUMN (one label a row), labels: COLUMN (a list a row) or label_columns: [COLUMN, …]",
+        )
+    if len(given) > 1:
+        return f"{' and '.join(given)} are given, but exactly one must be", f"keep one of {', '.join(given)}"
+    return None
+
+
+def _distinct_columns(values: Values) -> tuple[str, str] | None:
+    columns = values.get("label_columns")
+    if isinstance(columns, list | tuple) and len(set(map(str, columns))) < len(columns):
+        return "label_columns names a column twice", "name each column once"
+    return None
+
+
+def _split_is_somewhere(split: str) -> Callable[[Values], tuple[str, str] | None]:
+    def check(values: Values) -> tuple[str, str] | None:
+        source, column = values.get(split), values.get("split_column")
+        if source is None and column is None:
+            return f"{split} is null, and no split_column says which rows it has", f"give {split}: 0.15, or a file"
+        if isinstance(source, str) and column is not None:
+            return (
+                f"{split} is the file {source!r}, but split_column {column!r} takes every split from one file",
+                f"remove {split} or split_column",
+            )
+        return None
+
+    return check
+
+
+SplitSource = Annotated[
+    str | float | None,
+    BeforeValidator(_read_split),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1},
+                {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
+
+
+def _read_label(value: object) -> object:
+    """Labels are text everywhere; a whole number or a boolean means the label that is written so."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int) else value
+
+
+LabelName = Annotated[
+    str | None,
+    BeforeValidator(_read_label),
+    Field(min_length=1),
+    WithJsonSchema({"type": ["string", "integer", "boolean", "null"]}),
+]
+
+
+class DataSettings(Section):
+    """Where the rows are, and which columns hold what."""
+
+    train: Name = Field(description="The training rows: a Parquet, CSV or JSON Lines file or URI, or builtin:NAME.")
+    validation: SplitSource = Field(
+        0.15,
+        description="The validation rows: a file, or the fraction of the training rows to carve. Null: split_column.",
+    )
+    test: SplitSource = Field(
+        0.15,
+        description="The sealed test rows: a file, or the fraction of the training rows to carve. Null: split_column.",
+    )
+    split_column: Name | None = Field(None, description="The column that says train, validation or test for each row.")
+    text: Name = Field("text", description="The column of texts.")
+    label: Name | None = Field(None, description="The column of one label a row (binary and multiclass).")
+    labels: Name | None = Field(None, description="The column with a list of labels a row (multilabel).")
+    label_columns: Annotated[tuple[Name, ...], BeforeValidator(_read_columns), Field(min_length=1)] | None = Field(
+        None, description="Columns of 0 and 1, one per label (multilabel)."
+    )
+    group: Name | None = Field(None, description="A column; rows with the same value stay in one split.")
+    positive: LabelName = Field(
+        None, description="The label that counts as positive (binary). Default: the rarer in the training rows."
+    )
+    skip_unusable: bool = Field(False, description="Leave rows that cannot be used out, counted, instead of refusing.")
+
+    rules = (
+        Rule(LABEL_FIELDS, _one_label_field),
+        Rule(("label_columns",), _distinct_columns),
+        Rule(("validation", "split_column"), _split_is_somewhere("validation")),
+        Rule(("test", "split_column"), _split_is_somewhere("test")),
+    )
+
+
+def _label_field_fits_task(values: Values) -> tuple[str, str] | None:
+    task = values["task"]
+    given = [name for name in LABEL_FIELDS if values.get(name) is not None]
+    if len(given) != 1:
+        return None  # told by the section's own rule
+    if task == "multilabel" and given == ["label"]:
+        return (
+            "label names one label a row, but task multilabel needs several",
+            "use labels: COLUMN or label_columns: [COLUMN, …], or task: multiclass",
+        )
+    if task != "multilabel" and given != ["label"]:
+        return (
+            f"{given[0]} gives several labels a row, but task {task} has one",
+            "use label: COLUMN, or task: multilabel",
+        )
+    return None
+
+
+def _positive_fits_task(values: Values) -> tuple[str, str] | None:
+    if values.get("positive") is not None and values["task"] != "binary":
+        return (
+            f"positive is given, but task {values['task']} has no positive label",
+            "remove positive, or use task: binary",
+        )
+    return None
+
+
+# Rules over the task and the data section together.
+TASK_RULES = (
+    Rule(("task", *LABEL_FIELDS), _label_field_fits_task),
+    Rule(("task", "positive"), _positive_fits_task),
+)
+
+
+TIME_PATTERN = r"^(?=.)(\d+(\.\d+)?h)?(\d+(\.\d+)?m)?(\d+(\.\d+)?s)?$"
+
+
+def read_time(value: object) -> float | None:
+    """Return seconds from "90s", "5m", "2h", "1h30m" or a number of seconds; None stays None.
+
+    Raises PydanticCustomError (of type "fault") for anything else and for a time that is not above zero.
+    """
+    if value is None:
+        return None
+    remedy = "write it as 90s, 5m, 2h or 1h30m, or as a number of seconds"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = float(value)
+    elif isinstance(value, str) and re.match(TIME_PATTERN, value):
+        parts = re.findall(r"([\d.]+)([hms])", value)
+        seconds = sum(float(number) * {"h": 3600, "m": 60, "s": 1}[unit] for number, unit in parts)
+    else:
+        raise _fault(f"{value!r} is not a time", remedy)
+    if not 0 < seconds < math.inf:
+        raise _fault(f"{value!r} is not a time above zero", remedy)
+    return seconds
+
+
+def _some_budget(values: Values) -> tuple[str, str] | None:
+    if values.get("trials") is None and values.get("time") is None:
+        return "neither trials nor time is set, so the search would never end", "add time: 5m, or trials: 50, or both"
+    return None
+
+
+def _grace_within_budget(values: Values) -> tuple[str, str] | None:
+    grace, budget = values["grace_epochs"], values["max_epochs"]
+    if grace > budget:
+        return (
+            f"grace_epochs is {grace:g}, but max_epochs is only {budget:g}",
+            f"set grace_epochs to {budget:g} or less",
+        )
+    return None
+
+
+def _grace_at_a_report(values: Values) -> tuple[str, str] | None:
+    grace, reports = values["grace_epochs"], values["reports_per_epoch"]
+    nearest = max(1, round(grace * reports))
+    if not math.isclose(grace * reports, nearest, rel_tol=1e-9):
+        return (
+            f"grace_epochs is {grace:g}, but with {reports} reports an epoch it must be a multiple of 1/{reports}",
+            f"use grace_epochs: {nearest / reports:g}, or other reports_per_epoch",
+        )
+    return None
+
+
+Seconds = Annotated[
+    float | None,
+    BeforeValidator(read_time),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": TIME_PATTERN},
+                {"type": "number", "exclusiveMinimum": 0},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
+
+
+class SearchSettings(Section):
+    """How trials are proposed, how long they train and when the search ends. Epochs are counted in examples seen."""
+
+    algorithm: Literal["tpe", "random"] = Field("tpe", description="How configurations are proposed.")
+    trials: int | None = Field(None, ge=1, le=1_000_000, description="End after this many trials.")
+    time: Seconds = Field(
+        None,
+        description="End the whole search within this: 90s, 5m, 2h, 1h30m, or a number of seconds. Read as seconds.",
+    )
+    max_epochs: float = Field(10.0, gt=0, le=10_000, description="The full budget of one trial.")
+    grace_epochs: float = Field(
+        1.0, gt=0, le=10_000, description="No trial is stopped before this; the first rung of ASHA."
+    )
+    reports_per_epoch: int = Field(2, ge=1, le=1000, description="Evaluations on the validation rows in each epoch.")
+    reduction_factor: float = Field(3.0, gt=1, le=100, description="One in so many trials goes on from each rung.")
+    finalists: int = Field(3, ge=1, le=100, description="The best trials that are trained again at full budget.")
+    seeds: int = Field(3, ge=1, le=100, description="How often each finalist is trained, each time with another seed.")
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="The seed from which every other one is derived.")
+
+    rules = (
+        Rule(("trials", "time"), _some_budget),
+        Rule(("grace_epochs", "max_epochs"), _grace_within_budget),
+        Rule(("grace_epochs", "reports_per_epoch"), _grace_at_a_report),
+    )
+
+
+def _whole_gpus(values: Values) -> tuple[str, str] | None:
+    gpus = values["gpus"]
+    if gpus > 1 and gpus != int(gpus):
+        return (
+            f"gpus is {gpus:g}, but above 1 it must be a whole number",
+            "use a share of one below 1, or a whole number",
+        )
+    return None
+
+
+class ResourceSettings(Section):
+    """What one trial takes of a machine."""
+
+    cpus: int = Field(1, ge=1, le=10_000, description="Processors, and threads, of one trial.")
+    gpus: float = Field(0.0, ge=0, le=1000, description="Accelerators of one trial; 0.5: two trials share one.")
+    concurrent: int | None = Field(None, ge=1, le=100_000, description="Trials at once. Null: as many as fit.")
+
+    rules = (Rule(("gpus",), _whole_gpus),)
+
+
+class ScoreSettings(Section):
+    """The score is macro-F1 less `penalty_weight` times the constant penalty."""
+
+    penalty_weight: float = Field(1.0, ge=0, le=1000, description="Weight of the penalty on constant decisions.")
