@@ -32,7 +32,7 @@ def _settings(**values: Any) -> DataSettings:
 
 
 def _texts(n: int, start: int = 0) -> list[str]:
-    return [f"text number {i}" for i in range(start, start + n)]
+    return [f"Text number {i}" for i in range(start, start + n)]
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_missing_splits_are_carved_and_no_row_is_lost_or_doubled(mail: str) -> N
     assert sorted(rows) == list(range(1, 61))
     for split in dataset.splits.values():
         assert list(split.rows) == sorted(split.rows)
-        assert split.texts == tuple(f"text number {row - 1}" for row in split.rows)
+        assert split.texts == tuple(f"Text number {row - 1}" for row in split.rows)
         assert split.targets.tolist() == [int(row % 3 == 0) for row in split.rows]
     assert dataset.notes == ()
 
@@ -78,6 +78,13 @@ def test_separate_files_are_taken_whole_and_each_has_its_fingerprint(write: Writ
     assert dataset.fingerprints == {
         path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in (mail, validation, test)
     }
+
+
+def test_separate_files_need_no_column_of_groups(write: Write) -> None:
+    train = write("train.parquet", text=_texts(40), label=["a", "b"] * 20, who=list(range(40)))
+    test = write("t.parquet", text=["x", "y"], label=["a", "b"])
+    dataset = load_data(_settings(train=train, label="label", test=test, group="who"), "binary", seed=0)
+    assert len(dataset.test) == 2
 
 
 def test_a_split_column_divides_the_file(write: Write) -> None:
@@ -145,7 +152,7 @@ def test_a_label_that_a_split_lacks_is_noted(write: Write) -> None:
 
 
 def test_rows_of_given_files_that_repeat_train_are_counted_and_kept(write: Write, mail: str) -> None:
-    test = write("t.parquet", text=["Text  number 3", "new"], label=["ham", "spam"])
+    test = write("t.parquet", text=["text  number 3", "new"], label=["ham", "spam"])
     dataset = load_data(_settings(train=mail, label="label", test=test, validation=0.2), "binary", seed=0)
     assert len(dataset.test) == 2
     assert dataset.notes == (f"{test}: 1 of 2 rows of test have the text of a row in train, so test is flattered",)
@@ -259,7 +266,7 @@ def test_labels_unknown_to_the_model_are_left_out_and_noted(write: Write, mail: 
 
     texts, targets, notes = read_labelled(mail, Columns("text", label="label"), task="multiclass", labels=("a", "spam"))
     assert targets.tolist() == [1] * 20
-    assert texts[0] == "text number 2"
+    assert texts[0] == "Text number 2"
     assert notes == (f"{mail}: unknown to the model, so their rows are left out: 'ham' (40 rows)",)
 
 

@@ -38,14 +38,17 @@ _FILES = ("bundle.json", "tokeniser.json", "weights.safetensors")
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A loaded model. It computes in float32 on the CPU, so that a prediction is the same on every machine."""
+    """A loaded model. It computes in float32 on the CPU, so that a prediction is the same on every machine.
+
+    `columns` names the columns of the data that it was trained on: text, and label, labels or label_columns.
+    """
 
     task: Task
     labels: tuple[str, ...]
     seen: NDArray[np.bool_]
     thresholds: NDArray[np.float64]
     configuration: Configuration
-    text_column: str
+    columns: Mapping[str, Any]
     record: Mapping[str, Any]
     model: SequenceClassifier
     tokeniser: Tokenizer
@@ -63,13 +66,13 @@ class Bundle:
         )
         return to_probabilities(predict_logits(self.model, rows), self.task, seen=self.seen)
 
-    def predict_indicator(self, texts: Sequence[str]) -> Indicator:
-        """Return decisions as a bool array, shape (texts, labels)."""
-        return decide(self.predict_proba(texts), self.thresholds, self.task)
+    def decide(self, probabilities: NDArray[np.float64]) -> Indicator:
+        """Return decisions as a bool array (rows, labels) from probabilities of that shape."""
+        return decide(probabilities, self.thresholds, self.task)
 
     def predict(self, texts: Sequence[str]) -> list[str] | list[list[str]]:
         """Return each text's label; in multi-label, each text's list of labels, which may be empty."""
-        return self.name_decisions(self.predict_indicator(texts))
+        return self.name_decisions(self.decide(self.predict_proba(texts)))
 
     def name_decisions(self, decisions: Indicator) -> list[str] | list[list[str]]:
         """Turn decisions (rows, labels) into names, one a row, or a list a row in multi-label."""
@@ -107,7 +110,7 @@ def save_bundle(folder: Folder, bundle: Bundle) -> None:
         "seen": bundle.seen.tolist(),
         "thresholds": [value if np.isfinite(value) else None for value in bundle.thresholds.tolist()],
         "configuration": dict(bundle.configuration),
-        "text_column": bundle.text_column,
+        "columns": dict(bundle.columns),
         "record": dict(bundle.record),
     }
     folder.write("weights.safetensors", _to_safetensors(bundle.model))
@@ -141,7 +144,7 @@ def _assemble(folder: Folder, described: Mapping[str, Any]) -> Bundle:
         seen=np.array(described["seen"], dtype=bool),
         thresholds=np.array([np.inf if value is None else value for value in described["thresholds"]], np.float64),
         configuration=described["configuration"],
-        text_column=described["text_column"],
+        columns=described["columns"],
         record=described["record"],
         model=restore_model(folder.read("weights.safetensors"), described["configuration"]),
         tokeniser=Tokenizer.from_str(folder.read("tokeniser.json").decode()),

@@ -376,7 +376,7 @@ def read_report(text: str) -> Report:
 
 def _ending_without_report(result: Mapping[str, Any]) -> tuple[str, str]:
     if result.get("too_late"):
-        return "unstarted", "the time budget was over"
+        return "interrupted", "the time budget was over before it began"
     return "failed", str(result.get("failure", "the trial ended without a report"))
 
 

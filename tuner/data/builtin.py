@@ -80,7 +80,7 @@ def is_builtin(uri: str) -> bool:
 
 
 def builtin_table(uri: str, say: Say | None = None) -> pa.Table:
-    """Return the built-in set as a table with the columns of `SCHEMA`, from the cache or built now (some 10 s).
+    """Return the built-in set as a table with the columns of `SCHEMA`, from the cache or built now (some 15 s).
 
     Raises DataError for a name that is not built in.
     """

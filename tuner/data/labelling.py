@@ -216,9 +216,8 @@ def _listed_labels(column: pa.ChunkedArray, name: str, source: str, findings: Fi
         findings.faults.append(Fault(where, f"it holds {column.type}, not lists of labels", remedy))
         return _NO_PAIRS
     findings.add_unusable(f"the list in column {name!r} is null", column.is_null())
-    lists = column.combine_chunks()  # parents are counted within a chunk
-    owners = pc.list_parent_indices(lists).to_numpy().astype(np.int64)
-    names = _as_text(pa.chunked_array([pc.list_flatten(lists)]))
+    owners = pc.list_parent_indices(column).to_numpy().astype(np.int64)
+    names = _as_text(pc.list_flatten(column))
     if names is None:
         told = f"its lists hold {column.type.value_type} values, which are no labels"
         findings.faults.append(Fault(where, told, "write labels as text or whole numbers"))

@@ -230,7 +230,7 @@ def _json_kind(value: object) -> str:
 
 
 def _utf8(uri: str, file: pa.NativeFile) -> bytes:
-    """Return the whole content, without a byte order mark, or refuse what is not UTF-8."""
+    """Return the whole content, or refuse what is not UTF-8."""
     content: bytes = file.read()
     remedy = "save the file as UTF-8"
     try:
@@ -242,7 +242,7 @@ def _utf8(uri: str, file: pa.NativeFile) -> bytes:
         raise _refusal(uri, "the file is empty but for blank lines", "give a file with rows")
     if b"\0" in content:
         raise _refusal(uri, "there are zero bytes, so this is not UTF-8 text", remedy)
-    return content.removeprefix(b"\xef\xbb\xbf")
+    return content
 
 
 _READERS = {"parquet": _read_parquet, "csv": _read_csv, "json": _read_json}

@@ -25,6 +25,7 @@ def make_model(
         layers=int(configuration["layers"]),
         directions=int(configuration["directions"]),
         pooling=str(configuration["pooling"]),
+        embedding_scale=float(configuration["embedding_scale"]),
         embedding_dropout=float(configuration["embedding_dropout"]),
         dropout=float(configuration["dropout"]),
         precision=precision,

@@ -32,6 +32,7 @@ class SequenceClassifier(nn.Module):
         layers: int,
         directions: int,
         pooling: str,
+        embedding_scale: float,
         embedding_dropout: float,
         dropout: float,
         precision: str = "float32",
@@ -39,6 +40,7 @@ class SequenceClassifier(nn.Module):
     ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(vocabulary, embedding)
+        nn.init.normal_(self.embedding.weight, std=embedding_scale)
         self.embedding_dropout = Dropout(embedding_dropout, seed=seed)
         self.layers = nn.ModuleList(
             nn.ModuleList(

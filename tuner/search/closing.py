@@ -25,6 +25,7 @@ from tuner.scoring.thresholds import cross_fitted_decisions, decide, fit_thresho
 from tuner.scoring.verdict import verdict
 from tuner.search.desk import TrialState, weights_name
 from tuner.space.load import Space
+from tuner.space.settings import LABEL_FIELDS
 
 FOLDS_SEED = 0
 """Thresholds are cross-fitted over the same halves of validation everywhere, so that scores compare."""
@@ -99,7 +100,7 @@ def _build_bundle(run: TrialState, bound: Bound, *, space: Space, dataset: Datas
         seen=dataset.seen,
         thresholds=np.zeros(0),
         configuration=configuration,
-        text_column=space.data.text,
+        columns={name: getattr(space.data, name) for name in ("text", *LABEL_FIELDS)},
         record={
             "run": ledger.location,
             "trial": run.order.index,

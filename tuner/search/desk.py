@@ -151,11 +151,8 @@ class SearchDesk:
         )
 
     def ended(self, order: Order, ending: str, reason: str) -> None:
-        """Note how a trial ended. One that came too late to start leaves no trace."""
+        """Note how a trial ended."""
         state = self.trials[order.index]
-        if ending == "unstarted":
-            del self.trials[order.index]
-            return
         state.ending, state.reason = ending, reason
         self._ledger.add("trials", self._trial_row(state))
         self._ledger.flush()

@@ -101,6 +101,7 @@ def rewrite(text: str, assignments: Sequence[str]) -> str:
     yaml = YAML(typ="rt")
     yaml.preserve_quotes = True
     yaml.width = MAX_BYTES
+    yaml.indent(mapping=2, sequence=4, offset=2)
     tree = yaml.load(text)
     for assignment in assignments:
         key, value = _split_assignment(assignment)
@@ -217,11 +218,12 @@ class _Reader:
     def _read_scalar(self, node: Node) -> Any:
         if node.tag not in _PLAIN_TAGS:
             return str(node.value)  # dates, for one, stay as they are written
+        # A whole number that no float could hold reads as infinity, which every setting refuses by its own rule.
         try:
-            return self._construct(node, deep=True)
-        except ValueError:
-            # Python refuses to read thousands of digits, and no setting is as large; the rest, as -_, is text.
+            value = self._construct(node, deep=True)
+        except ValueError:  # Python reads no number of thousands of digits; what is as short as -_ is text
             return math.inf if len(node.value) > 1000 else str(node.value)
+        return math.inf if isinstance(value, int) and value.bit_length() > 1000 else value
 
     def _fault(self, node: Node, key: Key, what: str, remedy: str) -> None:
         place = self._at(node)

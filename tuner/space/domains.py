@@ -22,6 +22,7 @@ from typing import Any, TypeAlias
 from tuner.errors import did_you_mean
 from tuner.space.document import Key, Tell, dotted
 from tuner.space.options import PARAMETERS, Number, Options, Parameter, Switch
+from tuner.space.sections import where_known
 from tuner.space.wording import not_a_number, show
 
 MAX_STEPS = 1_000_000
@@ -43,7 +44,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class IntRange:
-    """A whole number from `low` to `high`, both included, in steps from `low`, even on a linear or log scale."""
+    """A whole number from `low` to `high`, both included, in steps from `low`, evenly on a linear or log scale."""
 
     low: int
     high: int
@@ -106,6 +107,8 @@ def _unknown(name: str, known: Mapping[str, Parameter], key: Key) -> tuple[str, 
     holder = "space" if len(key) == 1 else str(key[-1])
     if owners:
         return f"{holder} has no parameter {name!r} of its own", f"it belongs to {' and '.join(map(dotted, owners))}"
+    if len(key) == 1:
+        return f"unknown parameter {name!r}", where_known(name, known)
     return f"unknown parameter {name!r}", did_you_mean(name, known) if known else f"{holder} has none: remove it"
 
 
@@ -153,18 +156,11 @@ def _read_value(raw: Any, parameter: Number | Switch, key: Key, tell: Tell) -> i
 
 
 def _read_number(raw: Any, kind: str, key: Key, tell: Tell) -> int | float | None:
-    is_number = isinstance(raw, int | float) and not isinstance(raw, bool) and _is_finite(raw)
+    is_number = isinstance(raw, int | float) and not isinstance(raw, bool) and math.isfinite(raw)
     if not is_number or (kind == "int" and raw != int(raw)):
         tell(key, *not_a_number(raw, kind))
         return None
     return int(raw) if kind == "int" else float(raw)
-
-
-def _is_finite(number: float) -> bool:
-    try:
-        return math.isfinite(number)
-    except OverflowError:  # a whole number beyond what a float holds
-        return False
 
 
 def _read_choice(raw: Any, parameter: Number | Switch, key: Key, tell: Tell) -> Domain:
@@ -186,9 +182,11 @@ def _read_choice(raw: Any, parameter: Number | Switch, key: Key, tell: Tell) -> 
 def _read_range(raw: Mapping[str, Any], parameter: Number, key: Key, tell: Tell) -> Domain:
     fallback = default_domain(parameter)
     _refuse_others(raw, ("low", "high", "scale", "step"), key, tell)
-    for name in ("low", "high"):
-        if name not in raw:
-            tell(key, f"a range without {name}", f"add {name}: …, or list values: [64, 128], or write one value")
+    absent = [name for name in ("low", "high") if name not in raw]
+    if absent:
+        tell(
+            key, f"a range without {' and '.join(absent)}", "write {low: …, high: …}, or a list of values, or one value"
+        )
     low, high = (_read_number(raw[n], parameter.kind, (*key, n), tell) if n in raw else None for n in ("low", "high"))
     step = _read_number(raw["step"], parameter.kind, (*key, "step"), tell) if "step" in raw else None
     scale = raw.get("scale", "linear")

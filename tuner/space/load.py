@@ -93,7 +93,7 @@ def _read(document: Document, tell: Tell) -> dict[str, Any]:
     tree = document.tree
     for key in tree:
         if key not in KEYS:
-            tell((key,), f"unknown key {key!r}", _home_of(key))
+            tell((key,), f"unknown key {key!r}", where_known(key, KEYS))
     sections = {name: read_section(model, tree.get(name), (name,), tell) for name, model in SECTIONS.items()}
     task = _read_task(tree, tell)
     data = tree.get("data")
@@ -104,10 +104,6 @@ def _read(document: Document, tell: Tell) -> dict[str, Any]:
                 tell(("data", *[name for name in rule.fields if name in data][:1]), *broken)
     parameters = read_domains(tree.get("space"), PARAMETERS, ("space",), tell)
     return {"task": task, **sections, "parameters": parameters}
-
-
-def _home_of(key: str) -> str:
-    return "it belongs to space: move it there" if key in PARAMETERS else where_known(key, KEYS)
 
 
 def _read_task(tree: Mapping[str, Any], tell: Tell) -> Task | None:

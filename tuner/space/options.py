@@ -102,6 +102,14 @@ _TEXT: Mapping[str, Parameter] = {
 
 _ARCHITECTURE: Mapping[str, Parameter] = {
     "embedding": _integer(128, 1, 4096, "Numbers that stand for one token."),
+    "embedding_scale": Number(
+        summary="Standard deviation of the embedding's initial values; PyTorch's own is 1.",
+        kind="float",
+        default=0.1,
+        low=0,
+        low_open=True,
+        high=10,
+    ),
     "embedding_dropout": _share(0.0, "Share of the embedding that is zeroed in training."),
     "hidden": _integer(128, 1, 4096, "Units of the LSTM in each layer and direction."),
     "layers": _integer(1, 1, 8, "Layers of the LSTM."),

@@ -10,16 +10,18 @@ import hashlib
 import json
 import logging
 import math
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
 from tuner.space.domains import Choice, Domain, Fixed, FloatRange, IntRange, OptionChoice
 from tuner.space.load import Space
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
 
 Value: TypeAlias = str | int | float | bool
 Configuration: TypeAlias = Mapping[str, Value]
@@ -131,7 +133,7 @@ class RandomSampler:
 
 
 class _OptunaDraw:
-    def __init__(self, trial: Any) -> None:
+    def __init__(self, trial: Trial) -> None:
         self._trial = trial
 
     def category(self, path: str, n: int) -> int:
@@ -158,12 +160,12 @@ class TpeSampler:
     """
 
     def __init__(self, parameters: Mapping[str, Domain], *, seed: int) -> None:
-        import optuna  # half a second, which neither a random search nor `tuner validate` should pay
+        import optuna  # a tenth of a second, which no worker that only reads configurations should pay
 
         self._parameters = parameters
         self._states = optuna.trial.TrialState
-        self._trials: dict[int, Any] = {}
-        with _quiet(optuna.exceptions.ExperimentalWarning):
+        self._trials: dict[int, Trial] = {}
+        with _quiet():
             sampler = optuna.samplers.TPESampler(
                 multivariate=True,
                 constant_liar=True,
@@ -197,14 +199,12 @@ def make_sampler(space: Space) -> Sampler:
 
 
 @contextmanager
-def _quiet(category: type[Warning]) -> Iterator[None]:
-    """Keep Optuna's log lines and warnings of one category away, for as long as this lasts."""
+def _quiet() -> Iterator[None]:
+    """Keep Optuna's log lines away for as long as this lasts: it announces each new study."""
     logger = logging.getLogger("optuna")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", category)
-            yield
+        yield
     finally:
         logger.setLevel(level)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from tuner.errors import did_you_mean
 from tuner.space.document import Key, Tell
+from tuner.space.options import PARAMETERS
 from tuner.space.settings import DataSettings, ResourceSettings, ScoreSettings, SearchSettings, Section
 from tuner.space.wording import not_a_number, show
 
@@ -98,7 +99,8 @@ def _not_text(value: Any) -> tuple[str, str]:
     return f"{show(value)} is not text", f'write it in quotes: "{show(value)}"'
 
 
-def where_known(name: str, known: Any) -> str:
+def where_known(name: str, known: Iterable[str]) -> str:
     """Return a remedy for an unknown key: the section it belongs to, or the nearest of the known ones."""
     homes = [section for section, model in SECTIONS.items() if name in model.model_fields]
+    homes += ["space"] if name in PARAMETERS else []
     return f"it belongs to {homes[0]}: move it there" if homes else did_you_mean(name, known)

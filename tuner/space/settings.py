@@ -15,6 +15,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
+from tuner.space.wording import show
+
 Task = Literal["binary", "multiclass", "multilabel"]
 
 Values = Mapping[str, Any]
@@ -54,9 +56,9 @@ def _read_split(value: object) -> object:
     """Tell a file's name from a fraction of the training rows, which lies between 0 and 1."""
     remedy = "name a file, or give the fraction of the training rows to carve it from, as 0.15"
     if isinstance(value, bool) or not isinstance(value, str | int | float | None):
-        raise _fault(f"{value!r} is neither a file nor a fraction", remedy)
+        raise _fault(f"{show(value)} is neither a file nor a fraction", remedy)
     if isinstance(value, int | float) and not 0 < value < 1:
-        raise _fault(f"{value} is not between 0 and 1", remedy)
+        raise _fault(f"{show(value)} is not between 0 and 1", remedy)
     if value == "":
         raise _fault("the file's name is empty", remedy)
     return value
@@ -66,7 +68,7 @@ def _read_columns(value: object) -> object:
     if isinstance(value, list):
         return tuple(value)
     if isinstance(value, str):
-        raise _fault(f"{value!r} is one name, not a list", f"write [{value}, …]")
+        raise _fault(f"{show(value)} is one name, not a list", f"write [{value}, …]")
     return value
 
 
@@ -127,9 +129,8 @@ def _read_label(value: object) -> object:
 
 
 LabelName = Annotated[
-    str | None,
+    Name | None,
     BeforeValidator(_read_label),
-    Field(min_length=1),
     WithJsonSchema({"type": ["string", "integer", "boolean", "null"]}),
 ]
 
@@ -139,25 +140,29 @@ class DataSettings(Section):
 
     train: Name = Field(description="The training rows: a Parquet, CSV or JSON Lines file or URI, or builtin:NAME.")
     validation: SplitSource = Field(
-        0.15,
+        default=0.15,
         description="The validation rows: a file, or the fraction of the training rows to carve. Null: split_column.",
     )
     test: SplitSource = Field(
-        0.15,
+        default=0.15,
         description="The sealed test rows: a file, or the fraction of the training rows to carve. Null: split_column.",
     )
-    split_column: Name | None = Field(None, description="The column that says train, validation or test for each row.")
-    text: Name = Field("text", description="The column of texts.")
-    label: Name | None = Field(None, description="The column of one label a row (binary and multiclass).")
-    labels: Name | None = Field(None, description="The column with a list of labels a row (multilabel).")
+    split_column: Name | None = Field(
+        default=None, description="The column that says train, validation or test for each row."
+    )
+    text: Name = Field(default="text", description="The column of texts.")
+    label: Name | None = Field(default=None, description="The column of one label a row (binary and multiclass).")
+    labels: Name | None = Field(default=None, description="The column with a list of labels a row (multilabel).")
     label_columns: Annotated[tuple[Name, ...], BeforeValidator(_read_columns), Field(min_length=1)] | None = Field(
-        None, description="Columns of 0 and 1, one per label (multilabel)."
+        default=None, description="Columns of 0 and 1, one per label (multilabel)."
     )
-    group: Name | None = Field(None, description="A column; rows with the same value stay in one split.")
+    group: Name | None = Field(default=None, description="A column; rows with the same value stay in one split.")
     positive: LabelName = Field(
-        None, description="The label that counts as positive (binary). Default: the rarer in the training rows."
+        default=None, description="The label that counts as positive (binary). Default: the rarer in the training rows."
     )
-    skip_unusable: bool = Field(False, description="Leave rows that cannot be used out, counted, instead of refusing.")
+    skip_unusable: bool = Field(
+        default=False, description="Leave rows that cannot be used out, counted, instead of refusing."
+    )
 
     rules = (
         Rule(LABEL_FIELDS, _one_label_field),
@@ -218,9 +223,9 @@ def read_time(value: object) -> float | None:
         parts = re.findall(r"([\d.]+)([hms])", value)
         seconds = sum(float(number) * {"h": 3600, "m": 60, "s": 1}[unit] for number, unit in parts)
     else:
-        raise _fault(f"{value!r} is not a time", remedy)
+        raise _fault(f"{show(value)} is not a time", remedy)
     if not 0 < seconds < math.inf:
-        raise _fault(f"{value!r} is not a time above zero", remedy)
+        raise _fault(f"{show(value)} is not a time above zero", remedy)
     return seconds
 
 
@@ -269,21 +274,29 @@ Seconds = Annotated[
 class SearchSettings(Section):
     """How trials are proposed, how long they train and when the search ends. Epochs are counted in examples seen."""
 
-    algorithm: Literal["tpe", "random"] = Field("tpe", description="How configurations are proposed.")
-    trials: int | None = Field(None, ge=1, le=1_000_000, description="End after this many trials.")
+    algorithm: Literal["tpe", "random"] = Field(default="tpe", description="How configurations are proposed.")
+    trials: int | None = Field(default=None, ge=1, le=1_000_000, description="End after this many trials.")
     time: Seconds = Field(
-        None,
+        default=None,
         description="End the whole search within this: 90s, 5m, 2h, 1h30m, or a number of seconds. Read as seconds.",
     )
-    max_epochs: float = Field(10.0, gt=0, le=10_000, description="The full budget of one trial.")
+    max_epochs: float = Field(default=10.0, gt=0, le=10_000, description="The full budget of one trial.")
     grace_epochs: float = Field(
-        1.0, gt=0, le=10_000, description="No trial is stopped before this; the first rung of ASHA."
+        default=1.0, gt=0, le=10_000, description="No trial is stopped before this; the first rung of ASHA."
     )
-    reports_per_epoch: int = Field(2, ge=1, le=1000, description="Evaluations on the validation rows in each epoch.")
-    reduction_factor: float = Field(3.0, gt=1, le=100, description="One in so many trials goes on from each rung.")
-    finalists: int = Field(3, ge=1, le=100, description="The best trials that are trained again at full budget.")
-    seeds: int = Field(3, ge=1, le=100, description="How often each finalist is trained, each time with another seed.")
-    seed: int = Field(0, ge=0, le=2**32 - 1, description="The seed from which every other one is derived.")
+    reports_per_epoch: int = Field(
+        default=2, ge=1, le=1000, description="Evaluations on the validation rows in each epoch."
+    )
+    reduction_factor: float = Field(
+        default=3.0, gt=1, le=100, description="One in so many trials goes on from each rung."
+    )
+    finalists: int = Field(
+        default=3, ge=1, le=100, description="The best trials that are trained again at full budget."
+    )
+    seeds: int = Field(
+        default=3, ge=1, le=100, description="How often each finalist is trained, each time with another seed."
+    )
+    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="The seed from which every other one is derived.")
 
     rules = (
         Rule(("trials", "time"), _some_budget),
@@ -305,9 +318,9 @@ def _whole_gpus(values: Values) -> tuple[str, str] | None:
 class ResourceSettings(Section):
     """What one trial takes of a machine."""
 
-    cpus: int = Field(1, ge=1, le=10_000, description="Processors, and threads, of one trial.")
-    gpus: float = Field(0.0, ge=0, le=1000, description="Accelerators of one trial; 0.5: two trials share one.")
-    concurrent: int | None = Field(None, ge=1, le=100_000, description="Trials at once. Null: as many as fit.")
+    cpus: int = Field(default=1, ge=1, le=10_000, description="Processors, and threads, of one trial.")
+    gpus: float = Field(default=0.0, ge=0, le=1000, description="Accelerators of one trial; 0.5: two trials share one.")
+    concurrent: int | None = Field(default=None, ge=1, le=100_000, description="Trials at once. Null: as many as fit.")
 
     rules = (Rule(("gpus",), _whole_gpus),)
 
@@ -315,4 +328,6 @@ class ResourceSettings(Section):
 class ScoreSettings(Section):
     """The score is macro-F1 less `penalty_weight` times the constant penalty."""
 
-    penalty_weight: float = Field(1.0, ge=0, le=1000, description="Weight of the penalty on constant decisions.")
+    penalty_weight: float = Field(
+        default=1.0, ge=0, le=1000, description="Weight of the penalty on constant decisions."
+    )

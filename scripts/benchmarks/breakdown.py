@@ -1,0 +1,105 @@
+"""Where the time of a trial's training step goes: timers around its parts, in one report's worth of steps."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.profiler import ProfilerActivity, profile
+
+_LSTM_BACKWARD = "mkldnn_rnn_layer_backward"
+_BACKWARD = "autograd::engine::evaluate_function"
+
+
+def breakdown(trial: Any) -> tuple[float, dict[str, float]]:
+    """Return milliseconds a step, and of them by part. Trains `trial` for three reports; its parts are private to tuner.
+
+    The parts: choosing rows, padding them, forward through the LSTMs, the rest of the forward pass, backward (and of it the
+    LSTMs'), clipping, the optimiser with its gathering and scattering of embedding rows, and the rest.
+    """
+    trial.next_report()  # builds kernels
+    seconds: dict[str, float] = defaultdict(float)
+    with _timers(trial, seconds):
+        report = trial.next_report()
+    lstm_backward_share = _profiled_share(trial)
+    per_step = 1000 / report.steps
+    total = report.train_seconds * per_step
+    parts = {name: value * per_step for name, value in seconds.items()}
+    # Containers hold their content's time too.
+    parts["embedding, dropout, pooling, head"] = parts.pop("classify") - parts["LSTM forward"]
+    backward = parts.pop("backward")
+    parts["LSTM backward"] = backward * lstm_backward_share
+    parts["other backward"] = backward - parts["LSTM backward"]
+    parts["rest"] = total - sum(parts.values())
+    return total, parts
+
+
+@contextmanager
+def _timers(trial: Any, seconds: dict[str, float]) -> Iterator[None]:
+    training = trial._training
+    is_training = True
+
+    def timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            start = time.perf_counter()
+            result = function(*arguments, **named)
+            if is_training:
+                seconds[name] += time.perf_counter() - start
+            return result
+
+        return call
+
+    model, touched, optimiser = training._model, training._touched, training._optimiser
+    replaced = [
+        (model, "classify", "classify"),
+        *((module, "forward", "LSTM forward") for module in model.modules() if isinstance(module, nn.LSTM)),
+        (training, "_loss", "loss"),
+        (torch.Tensor, "backward", "backward"),
+        (training, "_clip", "clipping"),
+        (optimiser, "step", "optimiser"),
+        (touched, "gather", "embedding rows"),
+        (touched, "load", "embedding rows"),
+        (touched, "store", "embedding rows"),
+    ]
+    before = [(owner, name, owner.__dict__.get(name)) for owner, name, _ in replaced]
+    batches, evaluate, rows_type = training._batches, trial._evaluate, type(training._rows)
+    padded = rows_type.padded
+
+    def stop_timing(progress: Any) -> Any:
+        nonlocal is_training
+        is_training = False
+        return evaluate(progress)
+
+    for owner, attribute, part in replaced:
+        setattr(owner, attribute, timed(part, getattr(owner, attribute)))
+    next_batch = timed("choosing rows", batches.__next__)
+    training._batches = iter(lambda: next_batch(), None)
+    rows_type.padded = timed("padding", padded)
+    trial._evaluate = stop_timing
+    try:
+        yield
+    finally:
+        for owner, name, value in before:
+            if value is None:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, value)
+        training._batches, trial._evaluate, rows_type.padded = batches, evaluate, padded
+
+
+def _profiled_share(trial: Any) -> float:
+    """The LSTM kernels' share of the backward pass."""
+    with profile(activities=[ProfilerActivity.CPU], acc_events=True) as profiler:
+        trial.next_report()
+    totals: dict[str, float] = defaultdict(float)
+    for event in profiler.key_averages():
+        if event.key == f"aten::{_LSTM_BACKWARD}":
+            totals["lstm"] += event.cpu_time_total
+        elif event.key.startswith(_BACKWARD):
+            totals["backward"] += event.cpu_time_total
+    return totals["lstm"] / totals["backward"] if totals["backward"] else 0.0

@@ -1,0 +1,21 @@
+"""Which benchmarks there are, and how one is run."""
+
+from __future__ import annotations
+
+import importlib
+
+from benchmarks.row import Row
+
+NAMES = ("startup", "gate", "throughput", "precision", "overhead", "occupancy", "goemotions")
+ONLY_BY_NAME = ("goemotions",)
+
+
+def measure(name: str) -> list[Row]:
+    """Run a benchmark in this process."""
+    rows: list[Row] = importlib.import_module(f"benchmarks.{name}").measure()
+    return rows
+
+
+def first_line(name: str) -> str:
+    """What a benchmark says of itself."""
+    return (importlib.import_module(f"benchmarks.{name}").__doc__ or "").splitlines()[0]

@@ -1,0 +1,95 @@
+"""What benchmarks share: comparison material, data, configurations, subprocesses."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.row import SkippedError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def shared(*parts: str) -> Path:
+    """A file or folder of the comparison material: $TUNER_SHARED, or `shared` beside the repository."""
+    folder = Path(os.environ.get("TUNER_SHARED") or ROOT.parent / "shared")
+    path = folder.joinpath(*parts)
+    if not path.exists():
+        raise SkippedError(
+            f"there is no {'/'.join(parts)} in the comparison material; lay it at ../shared, or set TUNER_SHARED"
+        )
+    return path
+
+
+def goemotions_overrides(test: float | None) -> list[str]:
+    """`--set` values that read goemotions; `test` is the share of its training rows that is carved as the test split."""
+    folder = shared("data", "goemotions")
+    overrides = [
+        f"data.train={folder / 'train.parquet'}",
+        f"data.validation={folder / 'validation.parquet'}",
+        "data.labels=labels",
+    ]
+    return overrides if test is None else [*overrides, f"data.test={test}"]
+
+
+def goemotions_data(*, train_rows: int | None = None, validation_rows: int | None = None) -> Any:
+    """TrialData of goemotions, cut to its first rows where a number is given. No test split is carved that matters."""
+    from tuner.data.load import load_data
+    from tuner.data.prepare import TokenSetting, prepare
+    from tuner.space.settings import DataSettings
+
+    folder = shared("data", "goemotions")
+    settings = DataSettings(
+        train=str(folder / "train.parquet"), validation=str(folder / "validation.parquet"), test=0.02, labels="labels"
+    )
+    dataset = load_data(settings, "multilabel", seed=0)
+    dataset = replace(
+        dataset,
+        train=_first_rows(dataset.train, train_rows),
+        validation=_first_rows(dataset.validation, validation_rows),
+    )
+    return prepare(dataset, [TokenSetting("word", (("lower_case", True),))])
+
+
+def configuration(**chosen: Any) -> dict[str, Any]:
+    """A configuration with these parameters and the defaults of all others; options are written as in a space."""
+    from tuner.space.domains import read_domains
+    from tuner.space.options import PARAMETERS
+    from tuner.space.sampler import RandomSampler
+
+    def tell(key: Sequence[str | int], what: str, remedy: str) -> None:
+        raise ValueError(f"{key}: {what}; {remedy}")
+
+    return dict(RandomSampler(read_domains(chosen, PARAMETERS, ("space",), tell), seed=0).ask(0))
+
+
+def run_tuner(*arguments: str, timeout_s: float) -> subprocess.CompletedProcess[str]:
+    """Run the command line; its exit code 3 (a champion that beats no baseline) is a result too."""
+    command = [sys.executable, "-m", "tuner", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False, cwd=ROOT)
+    if done.returncode not in (0, 3):
+        raise RuntimeError(f"tuner {arguments[0]} ended with {done.returncode}: {done.stderr[-2000:]}")
+    return done
+
+
+def count_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def listed(values: Mapping[str, float], form: str) -> str:
+    """Say named figures in one line."""
+    return ", ".join(f"{name} {value:{form}}" for name, value in values.items())
+
+
+def _first_rows(split: Any, rows: int | None) -> Any:
+    if rows is None:
+        return split
+    if len(split) < rows:
+        raise SkippedError(f"{rows} rows are wanted, {split.source} has {len(split)}")
+    return replace(split, texts=split.texts[:rows], targets=split.targets[:rows], rows=split.rows[:rows])

@@ -1,0 +1,151 @@
+"""Examples a second on one core: a trial's loop over the plain script's, and where a step's time goes."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.breakdown import breakdown
+from benchmarks.material import configuration, goemotions_data, listed, shared
+from benchmarks.row import Row, at_least, explains
+
+MODELS = ((64, 1), (128, 1), (128, 2))  # hidden, layers; both directions
+STEPS_PER_ROUND = 64  # one chunk of length-sorted rows in a trial, so every round has batches of every length
+ROUNDS = 7
+BATCH = 64
+TRAIN_ROWS = BATCH * STEPS_PER_ROUND * (ROUNDS + 2)  # one pass: a warm-up, the rounds, and one to spare
+VALIDATION_ROWS = 500  # evaluation is not timed here
+DROPOUT, CLIP, POSITIVE_WEIGHT, LEARNING_RATE = 0.3, 1.0, 0.5, 0.002
+FLOORS = {"auto": 3.0, "float32": 2.0}
+
+
+def measure() -> list[Row]:
+    """Interleave both loops on the same rows and vocabulary; ratios of medians, and their geometric mean."""
+    torch.set_num_threads(1)
+    data = goemotions_data(train_rows=TRAIN_ROWS, validation_rows=VALIDATION_ROWS)
+    ratios: dict[str, list[float]] = {precision: [] for precision in FLOORS}
+    rows = []
+    chosen = ""
+    for hidden, layers in MODELS:
+        trials = {precision: make_trial(data, hidden, layers, precision) for precision in FLOORS}
+        chosen = trials["auto"].precision
+        speeds = _interleaved(trials, plain_rounds(data, hidden, layers))
+        plain = statistics.median(speeds["plain"])
+        for precision in FLOORS:
+            ours = statistics.median(speeds[precision])
+            ratios[precision].append(ours / plain)
+            by_round = [a / b for a, b in zip(speeds[precision], speeds["plain"], strict=True)]
+            detail = (
+                f"{ours:,.0f} examples/s ({1000 * BATCH / ours:.1f} ms a step) over {plain:,.0f} "
+                f"({1000 * BATCH / plain:.1f} ms); rounds {min(by_round):.2f} to {max(by_round):.2f}"
+            )
+            said = precision if precision != "auto" else f"auto = {chosen}"
+            rows.append(explains(f"{hidden}/{layers}, {said}", ours / plain, "times", detail))
+    means = [_judge(precision, ratios[precision], chosen) for precision in FLOORS]
+    parts = [
+        explains(f"{hidden}/{layers}, step by part", total, "ms", listed(shares, ".1f"))
+        for hidden, layers in MODELS
+        for total, shares in [breakdown(make_trial(data, hidden, layers, "auto"))]
+    ]
+    return [*means, *rows, *parts]
+
+
+def make_trial(data: Any, hidden: int, layers: int, precision: str) -> Any:
+    """A trial with the plain script's model and settings; one report is one round."""
+    from tuner.trial import Trial, TrialSettings
+
+    chosen = configuration(
+        vocabulary=20_000,
+        min_count=2,
+        max_length=64,
+        embedding=128,
+        embedding_dropout=DROPOUT,
+        hidden=hidden,
+        layers=layers,
+        directions=2,
+        pooling="max",
+        dropout=DROPOUT,
+        optimiser={"adamw": {"weight_decay": 0.01}},
+        learning_rate=LEARNING_RATE,
+        clipping={"norm": {"threshold": CLIP}},
+        loss_weights="root",
+        batch_size=BATCH,
+        precision=precision,
+    )
+    settings = TrialSettings(max_epochs=1, reports_per_epoch=ROUNDS + 2, penalty_weight=1.0, threads=1)
+    return Trial(chosen, data, settings, seed=0)
+
+
+def plain_rounds(data: Any, hidden: int, layers: int) -> Iterator[float]:
+    """Yield the plain script's examples a second, round by round: the loop of `textlstm.train`, with its own parts."""
+    folder = str(shared("bench", "common"))
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    import textlstm
+    from torch import nn
+    from torch.utils.data import DataLoader
+
+    from tuner.data.prepare import make_rows, vocabulary_size
+
+    (splits,) = data.encoded.values()
+    vocabulary = vocabulary_size(splits.counts, {"min_count": 2, "vocabulary": textlstm.MAX_VOCAB})
+    encoded = make_rows(splits.train, data.train_targets, vocabulary=vocabulary, max_length=textlstm.MAX_LEN)
+    ids = [
+        encoded.ids[start : start + length].astype(np.int64)
+        for start, length in zip(encoded.starts, encoded.lengths, strict=True)
+    ]
+    targets = data.train_targets.astype(np.float32)
+    torch.manual_seed(0)
+    frequency = np.clip(targets.mean(0), 1e-6, 1 - 1e-6)
+    weight = torch.tensor(((1 - frequency) / frequency) ** POSITIVE_WEIGHT, dtype=torch.float32)
+    model = textlstm.LSTMClassifier(vocabulary, data.n_labels, hidden, layers, DROPOUT)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE)
+    loader = DataLoader(
+        textlstm.Rows((ids, targets)), batch_size=textlstm.BATCH, shuffle=True, collate_fn=textlstm.collate
+    )
+    batches = iter(loader)
+    while True:
+        model.train()
+        start, examples = time.perf_counter(), 0
+        for _ in range(STEPS_PER_ROUND):
+            x, lengths, target = next(batches)
+            optimiser.zero_grad()
+            logits = model(x, lengths)
+            loss = nn.functional.binary_cross_entropy_with_logits(logits, target, pos_weight=weight)
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+            optimiser.step()
+            examples += len(x)
+        yield examples / (time.perf_counter() - start)
+
+
+def _interleaved(trials: dict[str, Any], plain: Iterator[float]) -> dict[str, list[float]]:
+    speeds: dict[str, list[float]] = {name: [] for name in (*trials, "plain")}
+    for number in range(ROUNDS + 1):
+        measured = {"plain": next(plain)} | {name: _round(trial) for name, trial in trials.items()}
+        if number:  # the first round builds kernels
+            for name, speed in measured.items():
+                speeds[name].append(speed)
+    return speeds
+
+
+def _round(trial: Any) -> float:
+    report = trial.next_report()
+    return float(report.steps * BATCH / report.train_seconds)
+
+
+def _judge(precision: str, ratios: list[float], chosen: str) -> Row:
+    mean = math.exp(statistics.mean(math.log(ratio) for ratio in ratios))
+    name = f"times the plain loop, precision {precision}"
+    models = listed({f"{hidden}/{layers}": ratio for (hidden, layers), ratio in zip(MODELS, ratios, strict=True)}, ".2f")
+    detail = f"geometric mean over hidden/layers: {models}; {ROUNDS} rounds of {STEPS_PER_ROUND} steps, interleaved"
+    if precision == "auto" and chosen != "bfloat16":
+        return explains(name, mean, "times", f"{detail}; this processor is no faster with bfloat16, so 3 is not asked")
+    return at_least(name, FLOORS[precision], mean, "times", detail)

@@ -1,0 +1,99 @@
+"""The JSON Schema says of a space what the loader says, as far as a schema can."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from tuner.space.load import load_space, shipped_spaces
+from tuner.space.options import PARAMETERS, Options
+from tuner.space.schema import json_schema
+
+jsonschema = pytest.importorskip("jsonschema", reason="only ray brings jsonschema")
+validator = jsonschema.Draft202012Validator(json_schema())
+
+
+def is_valid(text: str) -> bool:
+    return bool(validator.is_valid(YAML(typ="safe", pure=True).load(text)))
+
+
+def test_the_schema_is_itself_valid() -> None:
+    jsonschema.Draft202012Validator.check_schema(json_schema())
+
+
+@pytest.mark.parametrize("name", ["binary", "multiclass", "multilabel"])
+def test_every_shipped_space_is_valid_and_loads(name: str) -> None:
+    assert is_valid(shipped_spaces()[name].read_text())
+    assert load_space(name).task == name
+
+
+@pytest.mark.parametrize("name", ["binary", "multiclass", "multilabel"])
+def test_every_shipped_space_is_headed_by_the_command_that_runs_it(name: str) -> None:
+    assert f"#     tuner run spaces/{name}.yaml\n" in shipped_spaces()[name].read_text()
+
+
+@pytest.mark.parametrize("name", ["binary", "multiclass", "multilabel"])
+@pytest.mark.parametrize("parameter", ["loss_weights", "resampling"])
+def test_none_is_among_the_choices_against_imbalance_in_every_shipped_space(name: str, parameter: str) -> None:
+    domain: Any = load_space(name).parameters[parameter]
+    assert "none" in dict(domain.options)
+
+
+HEAD = "task: binary\ndata: {train: a, label: l}\nsearch: {time: 5m}\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEAD,
+        HEAD + "space:\n",
+        HEAD + "space: {hidden: 64, dropout: [0.1, 0.2], layers: {choice: [1, 2]}}",
+        HEAD + "space: {clipping: [none, {norm: {threshold: {low: 0.1, high: 5, scale: log}}}]}",
+        HEAD + "space: {tokens: {word: {lower_case: [true, false]}}}",
+        "task: multilabel\ndata: {train: a, label_columns: [a, b], test: t.csv}\nsearch: {trials: 5, time: 90}",
+    ],
+)
+def test_what_loads_is_valid(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    load_space(str(path))
+    assert is_valid(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "data: {train: a, label: l}\nsearch: {time: 5m}\n",
+        HEAD + "spaces: {}",
+        HEAD.replace("5m", "5 min"),
+        HEAD.replace("label:", "lable:"),
+        HEAD + "space: {hiden: 64}",
+        HEAD + "space: {hidden: 0}",
+        HEAD + "space: {hidden: '64'}",
+        HEAD + "space: {hidden: []}",
+        HEAD + "space: {hidden: {low: 5}}",
+        HEAD + "space: {clipping: {none: {threshold: 1}}}",
+        HEAD + "space: {clipping: {norm: , value: }}",
+    ],
+)
+def test_what_the_loader_refuses_for_its_form_is_not_valid(text: str) -> None:
+    assert not is_valid(text)
+
+
+def test_every_parameter_has_a_description_and_a_default() -> None:
+    properties = json_schema()["properties"]["space"]["properties"]
+    assert list(properties) == list(PARAMETERS)
+    assert all(each["description"] and "default" in each for each in properties.values())
+
+
+@pytest.mark.parametrize("section", ["data", "search", "resources", "score"])
+def test_every_setting_has_a_description(section: str) -> None:
+    properties = json_schema()["properties"][section]["properties"]
+    assert all(each["description"] for each in properties.values())
+
+
+def test_every_default_option_is_an_option() -> None:
+    assert all(each.default in each.options for each in PARAMETERS.values() if isinstance(each, Options))

@@ -1,0 +1,22 @@
+"""Finds an LSTM sequence classifier that does not collapse.
+
+`tuner.load(path)` gives a trained bundle with `predict(texts)` and `predict_proba(texts)`; searches run by the `tuner` command.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tuner.bundle import Bundle
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "load"]
+
+
+def load(path: str | Path) -> Bundle:
+    """Load a bundle, or the champion of a run's directory, from a local path or URI. Raises BundleError."""
+    from tuner import bundle  # imports torch, which `tuner --help` must not
+
+    return bundle.load(path)

@@ -1,0 +1,115 @@
+"""predict, evaluate: what a bundle says of data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from tuner.cli.output import Format, format_option, print_json, print_rows, print_table, say
+
+
+@click.command()
+@click.argument("bundle")
+@click.argument("data")
+@click.option("--out", metavar="FILE", help="Write .parquet, .csv or .jsonl; without it JSON lines go to stdout.")
+@click.option("--text", metavar="COLUMN", help="Column of texts; without it the one that the bundle was trained on.")
+def predict(bundle: str, data: str, out: str | None, text: str | None) -> None:
+    """Predict every row of DATA with BUNDLE, a bundle's or a run's directory.
+
+    Writes one row per row of DATA, in its order: row number, prediction (a list in multi-label), and p_LABEL, each label's
+    probability.
+
+    \b
+    Example:
+      tuner predict runs/tickets new.csv --out preds.parquet
+    """
+    import pyarrow as pa
+
+    from tuner.bundle import load
+    from tuner.data.load import read_texts
+    from tuner.data.write import check_output, write_table
+
+    if out is not None:
+        check_output(out)
+    model = load(bundle)
+    texts = read_texts(data, text or str(model.columns["text"]))
+    probabilities = model.predict_proba(texts)
+    predictions = model.name_decisions(model.decide(probabilities))
+    table = pa.table(
+        {
+            "row": pa.array(range(1, len(texts) + 1), pa.int64()),
+            "prediction": pa.array(predictions),
+            **{f"p_{label}": probabilities[:, number] for number, label in enumerate(model.labels)},
+        }
+    )
+    write_table(table, out)
+    if out is not None:
+        say(f"wrote {len(texts):,} predictions to {out}")
+
+
+@click.command()
+@click.argument("bundle")
+@click.argument("data")
+@click.option("--text", metavar="COLUMN", help="Column of texts.")
+@click.option("--label", metavar="COLUMN", help="Column with one label a row.")
+@click.option("--labels", metavar="COLUMN", help="Column with a list of labels a row.")
+@click.option("--label-columns", metavar="A,B,…", help="Columns of 0 and 1, one per label.")
+@format_option
+def evaluate(bundle: str, data: str, format_: Format, **given: str | None) -> None:
+    """Measure BUNDLE on the labelled rows of DATA: macro-F1, score and skill with 95 % intervals, and a row per label.
+
+    Columns are those that the bundle was trained on, unless named.
+
+    \b
+    Example:
+      tuner evaluate runs/tickets march.parquet --format json | jq .macro_f1
+    """
+    from tuner.bundle import load
+    from tuner.data.load import Columns, read_labelled
+    from tuner.scoring.evaluation import evaluate as measure
+    from tuner.scoring.f1 import as_indicator
+
+    model = load(bundle)
+    columns = Columns(**_columns(model.columns, given))
+    texts, targets, notes = read_labelled(data, columns, task=model.task, labels=model.labels)
+    for note in notes:
+        say(f"note: {note}")
+    probabilities = model.predict_proba(texts)
+    measured = measure(
+        model.decide(probabilities),
+        probabilities,
+        as_indicator(targets, len(model.labels)),
+        task=model.task,
+        labels=model.labels,
+        seen=model.seen,
+        penalty_weight=model.record["penalty_weight"],
+        seed=0,
+    )
+    label_columns = ("label", "support", "prevalence", "decision_rate", "precision", "recall", "f1", "auc", "average_precision")
+    if format_ == "json":
+        print_json(measured)
+    elif format_ == "csv":
+        print_rows(measured["labels"], label_columns, "csv")
+    else:
+        low, high = measured["macro_f1_ci"]
+        skill_low, skill_high = measured["skill_ci"]
+        click.echo(f"rows: {measured['rows']:,}")
+        click.echo(f"macro-F1: {measured['macro_f1']:.3f} (95 % {low:.3f} to {high:.3f})")
+        click.echo(f"score: {measured['score']:.3f} (constant penalty {measured['constant_penalty']:.3f})")
+        click.echo(f"skill: {measured['skill']:.3f} (95 % {skill_low:.3f} to {skill_high:.3f})")
+        click.echo("")
+        print_table(measured["labels"], label_columns)
+
+
+def _columns(trained: Any, given: dict[str, str | None]) -> dict[str, Any]:
+    """The bundle's own columns, with those that were named in their place."""
+    columns = dict(trained)
+    if any(given[name] for name in ("label", "labels", "label_columns")):
+        columns.update(label=given["label"], labels=given["labels"], label_columns=None)
+        if given["label_columns"]:
+            columns["label_columns"] = tuple(given["label_columns"].split(","))
+    if columns.get("label_columns"):
+        columns["label_columns"] = tuple(columns["label_columns"])
+    columns["text"] = given["text"] or columns["text"]
+    return columns

@@ -1,0 +1,79 @@
+"""Data to stdout as a table, JSON or CSV; talk to stderr."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, TypeVar
+
+import click
+
+Format = Literal["table", "json", "csv"]
+_PIPE_WIDTH = 200  # a pipe has no width of its own; this one keeps a row on a line
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def format_option(command: Command) -> Command:
+    """Add --format table|json|csv to a command."""
+    choice = click.Choice(["table", "json", "csv"])
+    return click.option("--format", "format_", type=choice, default="table", show_default=True, help="Of stdout.")(command)
+
+
+def say(text: str) -> None:
+    """Tell a person something, on stderr."""
+    click.echo(text, err=True)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], format_: Format, *, title: str = "") -> None:
+    """Print the columns of some rows, in the order given; what a row has not is left empty."""
+    if format_ == "json":
+        print_json([{column: row.get(column) for column in columns} for row in rows])
+    elif format_ == "csv":
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([_plain(row.get(column)) for column in columns] for row in rows)
+        click.echo(text.getvalue(), nl=False)
+    else:
+        print_table(rows, columns, title=title)
+
+
+def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, title: str = "") -> None:
+    """Print a table for people; numbers stand to the right."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        is_number = any(isinstance(row.get(column), int | float) for row in rows)
+        table.add_column(column.replace("_", " "), justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(show_value(row.get(column)) for column in columns))
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, markup=False, width=_PIPE_WIDTH)
+    console.print(table)
+
+
+def show_value(value: Any) -> str:
+    """Show a value to a person: reals with three decimals, nothing for None and NaN."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    if value is None:
+        return ""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value

@@ -1,0 +1,151 @@
+"""ls, show: what is in the ledger."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from tuner.cli.output import Format, format_option, print_json, print_rows, print_table, say
+
+runs_option = click.option(
+    "--runs", default="runs", show_default=True, metavar="FOLDER", help="Where runs lie: a folder, or s3://, gs://, hdfs://."
+)
+_BOARD_ROWS = 12
+
+
+@click.command()
+@runs_option
+@format_option
+def ls(runs: str, format_: Format) -> None:
+    """List runs.
+
+    \b
+    Example:
+      tuner ls --format csv
+    """
+    from tuner.ledger import list_runs, read_run
+
+    rows = []
+    for name in list_runs(runs):
+        run = read_run(f"{runs}/{name}")
+        test = run.champion.get("test", {})
+        rows.append(
+            {
+                "name": name,
+                "status": run.status,
+                "verdict": run.champion.get("verdict"),
+                "test_macro_f1": test.get("macro_f1"),
+                "trials": len([row for row in run.trials if row["phase"] == "search"]),
+                "seconds": run.manifest.get("seconds"),
+                "started_at": run.environment.get("started_at"),
+            }
+        )
+    if not rows:
+        say(f"no runs in {runs}; begin one with `tuner run multilabel`")
+    columns = ("name", "status", "verdict", "test_macro_f1", "trials", "seconds", "started_at")
+    print_rows(rows, columns, format_)
+
+
+@click.command()
+@click.argument("run")
+@runs_option
+@format_option
+def show(run: str, runs: str, format_: Format) -> None:
+    """Show what became of a run: status, board, champion, verdict. CSV prints the board.
+
+    RUN is a name, or the path of a run's directory.
+
+    \b
+    Example:
+      tuner show multilabel-20261121-0905
+      tuner show multilabel-20261121-0905 --format json | jq .champion.test.macro_f1
+    """
+    print_run(locate_run(run, runs), format_)
+
+
+def locate_run(run: str, runs: str) -> str:
+    """Return the location that a person means: a path if a run lies there, otherwise a name below `runs`."""
+    from tuner.storage import Folder
+
+    is_path = ("/" in run or run in (".", "..")) and Folder.at(run).exists("environment.json")
+    return run if is_path else f"{runs}/{run}"
+
+
+def print_run(location: str, format_: Format) -> None:
+    """Print a run."""
+    from tuner.ledger import read_run
+    from tuner.report.board import COLUMNS, describe_run
+
+    described = describe_run(read_run(location))
+    if format_ == "json":
+        print_json(described)
+    elif format_ == "csv":
+        print_rows(described["leaderboard"], COLUMNS, "csv")
+    else:
+        _print_for_people(described)
+
+
+def _print_for_people(run: dict[str, Any]) -> None:
+    from tuner.report.board import VERDICTS
+
+    endings = ", ".join(f"{count} {ending}" for ending, count in run["trials"].items())
+    seconds = f" in {run['seconds']:.0f} s" if run["seconds"] is not None else ""
+    click.echo(f"{run['name']}: {run['status']}{seconds}; trials: {endings or 'none'}")
+    if run["error"]:
+        click.echo(f"error: {run['error']}")
+    board = run["leaderboard"]
+    if board:
+        columns = ("rank", "kind", "name", "score", "macro_f1", "constant_penalty", "skill", "lower", "epochs", "ending")
+        click.echo("")
+        print_table(_shortened(board), columns, title="leaderboard, on validation")
+    champion = run["champion"]
+    if champion:
+        _print_champion(champion)
+        click.echo(f"\nverdict: {run['verdict']}: {VERDICTS[run['verdict']]}")
+        click.echo(f"bundle: {champion['bundle']}")
+
+
+def _shortened(board: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The best rows, and every baseline and finalist wherever it stands."""
+    return [row for row in board if row["rank"] <= _BOARD_ROWS or row["kind"] != "trial"]
+
+
+def _print_champion(champion: dict[str, Any]) -> None:
+    click.echo(f"\nchampion: trial {champion['parent']}, best at {champion['epochs']:.3g} epochs")
+    click.echo("  " + ", ".join(f"{name}={_short(value)}" for name, value in champion["config"].items()))
+    click.echo("")
+    rows = []
+    for split in ("validation", "test"):
+        measures = champion[split]
+        low, high = measures["macro_f1_ci"]
+        skill_low, skill_high = measures["skill_ci"]
+        rows.append(
+            {
+                "split": split,
+                "rows": measures["rows"],
+                **{key: measures[key] for key in ("score", "macro_f1")},
+                "macro_f1 95 %": f"{low:.3f} to {high:.3f}",
+                **{key: measures[key] for key in ("constant_penalty", "skill")},
+                "skill 95 %": f"{skill_low:.3f} to {skill_high:.3f}",
+            }
+        )
+    print_table(rows, tuple(rows[0]), title="champion")
+    click.echo("")
+    ahead = [
+        {
+            "baseline": row["name"],
+            "macro_f1": row["macro_f1"],
+            "champion ahead by": row["champion_ahead"],
+            "95 %": "{:.3f} to {:.3f}".format(*row["champion_ahead_ci"]),
+        }
+        for row in champion["test_baselines"]
+    ]
+    print_table(ahead, tuple(ahead[0]), title="baselines, on test")
+    click.echo("")
+    columns = ("label", "support", "prevalence", "decision_rate", "precision", "recall", "f1", "auc", "average_precision")
+    print_table(champion["test"]["labels"], columns, title="champion per label, on test")
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

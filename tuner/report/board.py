@@ -1,0 +1,99 @@
+"""What a run came to, as plain values made from its ledger alone."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+from tuner.ledger import Run
+
+VERDICTS = {
+    "beats_baselines": "the champion beats the constant rules and every baseline on the test split",
+    "no_better_than_baseline": "the champion beats the constant rules, but not every baseline, on the test split",
+    "no_better_than_constant": "on the test split the champion is no better than answering the same for every input",
+}
+COLUMNS = (
+    "rank",
+    "kind",
+    "name",
+    "score",
+    "macro_f1",
+    "constant_penalty",
+    "skill",
+    "lower",
+    "runs",
+    "epochs",
+    "ending",
+    "configuration",
+)
+
+
+def leaderboard(run: Run) -> list[dict[str, Any]]:
+    """Baselines, search trials and finalists on one board, best validation score first.
+
+    A trial stands there with its best report; a finalist with the mean over its runs and the mean's lower bound.
+    """
+    rows = [_baseline_row(row) for row in run.baselines]
+    rows += [_trial_row(row) for row in run.trials if row["phase"] == "search" and row["score"] is not None]
+    rows += [_finalist_row(row, run) for row in run.champion.get("finalists", ())]
+    rows.sort(key=lambda row: -row["score"])
+    return [{"rank": rank, **row} for rank, row in enumerate(rows, start=1)]
+
+
+def describe_run(run: Run) -> dict[str, Any]:
+    """Return the facts that `tuner show RUN --format json` prints."""
+    champion = run.champion
+    return {
+        "name": run.name,
+        "location": run.location,
+        "status": run.status,
+        "verdict": champion.get("verdict"),
+        "seconds": run.manifest.get("seconds"),
+        "ended_by": run.manifest.get("ended_by"),
+        "error": run.manifest.get("error"),
+        "trials": count_endings(run),
+        "baselines": list(run.baselines),
+        "leaderboard": leaderboard(run),
+        "champion": {key: value for key, value in champion.items() if key != "verdict"} or None,
+        "data": run.environment.get("data"),
+        "environment": {key: value for key, value in run.environment.items() if key != "data"},
+    }
+
+
+def count_endings(run: Run) -> dict[str, int]:
+    """Count the search trials by ending; one that has none yet, or was cut off by a crash, counts as running."""
+    counts = Counter(row["ending"] or "running" for row in run.trials if row["phase"] == "search")
+    return dict(sorted(counts.items()))
+
+
+def _baseline_row(row: Any) -> dict[str, Any]:
+    validation = row["validation"]
+    measures = {key: validation[key] for key in ("score", "macro_f1", "constant_penalty", "skill")}
+    return {"kind": "baseline", "name": row["name"], **measures}
+
+
+def _trial_row(row: Any) -> dict[str, Any]:
+    return {
+        "kind": "trial",
+        "name": f"trial {row['trial']}",
+        **{key: row[key] for key in ("score", "macro_f1", "constant_penalty", "skill", "epochs", "ending")},
+        "configuration": json.loads(row["configuration"]),
+    }
+
+
+def _finalist_row(finalist: Any, run: Run) -> dict[str, Any]:
+    trials = [row for row in run.trials if row["parent"] == finalist["trial"] and row["score"] is not None]
+    means = {
+        key: sum(row[key] for row in trials) / len(trials) for key in ("macro_f1", "constant_penalty", "skill", "epochs")
+    }
+    is_champion = run.champion.get("parent") == finalist["trial"]
+    return {
+        "kind": "champion" if is_champion else "finalist",
+        "name": f"trial {finalist['trial']} × {finalist['seeds']} seeds",
+        "score": finalist["mean"],
+        **means,
+        "lower": finalist["lower"],
+        "runs": finalist["seeds"],
+        "configuration": json.loads(trials[0]["configuration"]),
+    }

@@ -1,0 +1,94 @@
+"""What a search would do: its rungs, its trials, its time, from a short calibration on this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tuner.data.load import load_data
+from tuner.data.prepare import TrialData, prepare, token_settings
+from tuner.search.budget import CLOSING_S, finalists_seconds
+from tuner.search.desk import derive_seed
+from tuner.space.load import Space
+from tuner.space.sampler import Configuration, RandomSampler
+from tuner.trial import Trial, TrialSettings
+
+_CONFIGURATIONS = 5
+_EXAMPLES = 2_000
+_STARTING_S = 8.0  # Ray, workers and their imports
+
+
+def rungs(space: Space) -> list[tuple[float, float]]:
+    """Return each rung's epochs and the share of trials that train that far; the last is the full budget.
+
+    The share is the ideal one, 1 / reduction_factor from rung to rung. Real ASHA decides before it has seen all trials and
+    lets more through, above all in a search of few trials.
+    """
+    search = space.search
+    epochs, share, found = search.grace_epochs, 1.0, []
+    while epochs < search.max_epochs * (1 - 1e-9):
+        found.append((epochs, share))
+        epochs, share = epochs * search.reduction_factor, share / search.reduction_factor
+    return [*found, (search.max_epochs, share)]
+
+
+def make_plan(space: Space, say: Callable[[str], None]) -> dict[str, Any]:
+    """Measure some sampled configurations for a moment each and work out what the budget holds."""
+    dataset = load_data(space.data, space.task, space.search.seed, say)
+    data = prepare(dataset, token_settings(space.parameters))
+    sampler = RandomSampler(space.parameters, seed=space.search.seed)
+    epoch_s = [_seconds_per_epoch(sampler.ask(index), data, space) for index in range(_CONFIGURATIONS)]
+    median = float(np.median(epoch_s))
+    slots = max(1, min(_cpus() // int(space.resources.cpus), space.resources.concurrent or _cpus()))
+    steps = rungs(space)
+    reached = [0.0, *(epochs for epochs, _ in steps)]
+    epochs_a_trial = sum((after - before) * share for before, (after, share) in zip(reached, steps, strict=False))
+    full = median * space.search.max_epochs
+    finalists_s = finalists_seconds([full] * space.search.finalists, seeds=space.search.seeds, slots=slots)
+    overhead_s = _STARTING_S + CLOSING_S + finalists_s
+    trials = space.search.trials
+    if space.search.time is not None:
+        fit = int(max(0.0, space.search.time - overhead_s) * slots / (epochs_a_trial * median))
+        trials = fit if trials is None else min(trials, fit)
+    assert trials is not None  # a space has a limit of one kind or the other
+    search_s = trials * epochs_a_trial * median / slots
+    return {
+        "rungs": [
+            {"epochs": epochs, "share_of_trials": share, "seconds": epochs * median} for epochs, share in steps
+        ],
+        "seconds_per_epoch": {"median": median, "least": min(epoch_s), "most": max(epoch_s)},
+        "slots": slots,
+        "trials": trials,
+        "seconds": {"search": search_s, "finalists": finalists_s, "total": search_s + overhead_s},
+        "sentences": [
+            f"an epoch of {len(dataset.train):,} examples takes {median:.1f} s "
+            f"({min(epoch_s):.1f} to {max(epoch_s):.1f} over {_CONFIGURATIONS} sampled configurations)",
+            f"{slots} trials side by side; about {trials} trials, {epochs_a_trial:.2f} epochs each on average",
+            f"search {search_s:.0f} s, then {space.search.finalists} finalists × {space.search.seeds} seeds "
+            f"{finalists_s:.0f} s; about {search_s + overhead_s:.0f} s in all",
+        ],
+    }
+
+
+def _seconds_per_epoch(configuration: Configuration, data: TrialData, space: Space) -> float:
+    """Time a trial over some examples; its first report is left out, which pays for kernels being built."""
+    rows = len(data.train_targets)
+    settings = TrialSettings(
+        max_epochs=2.0,
+        reports_per_epoch=max(1, rows // _EXAMPLES),
+        penalty_weight=space.score.penalty_weight,
+        threads=int(space.resources.cpus),
+    )
+    trial = Trial(configuration, data, settings, seed=derive_seed(space.search.seed, 0))
+    trial.next_report()
+    report = trial.next_report()
+    training_s = report.train_seconds * rows / max(report.steps * int(configuration["batch_size"]), 1)
+    evaluating_s = report.evaluate_seconds * space.search.reports_per_epoch
+    return training_s + evaluating_s
+
+
+def _cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
