@@ -167,7 +167,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        """"finished", "budget", "interrupted", "failed", or "unfinished" while it runs or after a crash."""
+        """One of "finished", "budget", "interrupted", "failed", or "unfinished" while it runs or after a crash."""
         return str(self.manifest.get("status", "unfinished"))
 
 

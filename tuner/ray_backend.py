@@ -13,7 +13,6 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 # Read by Ray when it is imported or started, so they stand before the import. None of them changes what Ray computes.

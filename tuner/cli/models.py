@@ -86,7 +86,17 @@ def evaluate(bundle: str, data: str, format_: Format, **given: str | None) -> No
         penalty_weight=model.record["penalty_weight"],
         seed=0,
     )
-    label_columns = ("label", "support", "prevalence", "decision_rate", "precision", "recall", "f1", "auc", "average_precision")
+    label_columns = (
+        "label",
+        "support",
+        "prevalence",
+        "decision_rate",
+        "precision",
+        "recall",
+        "f1",
+        "auc",
+        "average_precision",
+    )
     if format_ == "json":
         print_json(measured)
     elif format_ == "csv":

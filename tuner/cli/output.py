@@ -20,7 +20,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def format_option(command: Command) -> Command:
     """Add --format table|json|csv to a command."""
     choice = click.Choice(["table", "json", "csv"])
-    return click.option("--format", "format_", type=choice, default="table", show_default=True, help="Of stdout.")(command)
+    return click.option("--format", "format_", type=choice, default="table", show_default=True, help="Of stdout.")(
+        command
+    )
 
 
 def say(text: str) -> None:

@@ -9,7 +9,11 @@ import click
 from tuner.cli.output import Format, format_option, print_json, print_rows, print_table, say
 
 runs_option = click.option(
-    "--runs", default="runs", show_default=True, metavar="FOLDER", help="Where runs lie: a folder, or s3://, gs://, hdfs://."
+    "--runs",
+    default="runs",
+    show_default=True,
+    metavar="FOLDER",
+    help="Where runs lie: a folder, or s3://, gs://, hdfs://.",
 )
 _BOARD_ROWS = 12
 
@@ -96,7 +100,18 @@ def _print_for_people(run: dict[str, Any]) -> None:
         click.echo(f"error: {run['error']}")
     board = run["leaderboard"]
     if board:
-        columns = ("rank", "kind", "name", "score", "macro_f1", "constant_penalty", "skill", "lower", "epochs", "ending")
+        columns = (
+            "rank",
+            "kind",
+            "name",
+            "score",
+            "macro_f1",
+            "constant_penalty",
+            "skill",
+            "lower",
+            "epochs",
+            "ending",
+        )
         click.echo("")
         print_table(_shortened(board), columns, title="leaderboard, on validation")
     champion = run["champion"]
@@ -143,7 +158,17 @@ def _print_champion(champion: dict[str, Any]) -> None:
     ]
     print_table(ahead, tuple(ahead[0]), title="baselines, on test")
     click.echo("")
-    columns = ("label", "support", "prevalence", "decision_rate", "precision", "recall", "f1", "auc", "average_precision")
+    columns = (
+        "label",
+        "support",
+        "prevalence",
+        "decision_rate",
+        "precision",
+        "recall",
+        "f1",
+        "auc",
+        "average_precision",
+    )
     print_table(champion["test"]["labels"], columns, title="champion per label, on test")
 
 

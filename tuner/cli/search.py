@@ -21,7 +21,9 @@ _BEATEN_EXIT_CODE = 3
 @click.argument("space")
 @click.option("--name", help="Name of the run; without it the space's name and the time.")
 @set_option
-@click.option("--address", metavar="ADDRESS", help="Join the Ray cluster there ('auto', or HOST:PORT) instead of this machine.")
+@click.option(
+    "--address", metavar="ADDRESS", help="Join the Ray cluster there ('auto', or HOST:PORT) instead of this machine."
+)
 @runs_option
 @format_option
 def run(

@@ -37,7 +37,9 @@ def init(name: str, folder: str, force: bool) -> None:
         raise UsageError([Fault("NAME", f"no shipped space is called {name!r}", did_you_mean(name, shipped))])
     target = Path(folder) / f"{name}.yaml"
     if target.exists() and not force:
-        raise UsageError([Fault(str(target), "the file is there already", "give --force to replace it, or --to elsewhere")])
+        raise UsageError(
+            [Fault(str(target), "the file is there already", "give --force to replace it, or --to elsewhere")]
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(shipped[name].read_bytes())
     say(f"wrote {target}; next: edit it, then `tuner run {target}`")

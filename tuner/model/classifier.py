@@ -76,8 +76,8 @@ def _both_directions(directions: nn.Module, inputs: Tensor, reversal: Tensor) ->
     forward, *backward = directions.children()
     outputs: Tensor = forward(inputs)[0]
     for lstm in backward:
-        read_backward = lstm(_Permute.apply(inputs, reversal))[0]
-        outputs = torch.cat([outputs, _Permute.apply(read_backward, reversal)], dim=2)
+        read_backward = lstm(_permute(inputs, reversal))[0]
+        outputs = torch.cat([outputs, _permute(read_backward, reversal)], dim=2)
     return outputs
 
 
@@ -105,6 +105,11 @@ class _Permute(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (permutation,) = ctx.saved_tensors
         return _reorder(gradients[0], permutation), None
+
+
+def _permute(values: Tensor, permutation: Tensor) -> Tensor:
+    permuted: Tensor = _Permute.apply(values, permutation)  # type: ignore[no-untyped-call]
+    return permuted
 
 
 def _reorder(values: Tensor, permutation: Tensor) -> Tensor:

@@ -85,7 +85,8 @@ def _trial_row(row: Any) -> dict[str, Any]:
 def _finalist_row(finalist: Any, run: Run) -> dict[str, Any]:
     trials = [row for row in run.trials if row["parent"] == finalist["trial"] and row["score"] is not None]
     means = {
-        key: sum(row[key] for row in trials) / len(trials) for key in ("macro_f1", "constant_penalty", "skill", "epochs")
+        key: sum(row[key] for row in trials) / len(trials)
+        for key in ("macro_f1", "constant_penalty", "skill", "epochs")
     }
     is_champion = run.champion.get("parent") == finalist["trial"]
     return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -48,10 +48,14 @@ def evaluate(
     }
 
 
-def without_nan(value: Any) -> Any:
-    """Return JSON values with null in the place of NaN, which JSON has not."""
-    if isinstance(value, dict):
-        return {key: without_nan(item) for key, item in value.items()}
+def without_nan(described: Mapping[str, Any]) -> dict[str, Any]:
+    """Return JSON values with null in the place of numbers that are not finite, which JSON has not."""
+    return {key: _finite(value) for key, value in described.items()}
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return without_nan(value)
     if isinstance(value, list | tuple):
-        return [without_nan(item) for item in value]
+        return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -36,7 +36,9 @@ def describe_baselines(baselines: Sequence[Baseline], dataset: Dataset, penalty_
     truth = as_indicator(dataset.validation.targets, len(dataset.labels))
     rows = []
     for baseline in baselines:
-        measures = measure(baseline.validation, truth, dataset.task, penalty_weight=penalty_weight, names=dataset.labels)
+        measures = measure(
+            baseline.validation, truth, dataset.task, penalty_weight=penalty_weight, names=dataset.labels
+        )
         rows.append(
             {
                 "name": baseline.name,
@@ -124,9 +126,7 @@ def _judge_validation(bundle: Bundle, *, space: Space, dataset: Dataset) -> dict
     return _measured(decisions, probabilities, truth, space=space, dataset=dataset)
 
 
-def _judge_test(
-    bundle: Bundle, baselines: Sequence[Baseline], *, space: Space, dataset: Dataset
-) -> dict[str, Any]:
+def _judge_test(bundle: Bundle, baselines: Sequence[Baseline], *, space: Space, dataset: Dataset) -> dict[str, Any]:
     truth = as_indicator(dataset.test.targets, len(dataset.labels))
     probabilities = bundle.predict_proba(dataset.test.texts)
     decisions = decide(probabilities, bundle.thresholds, dataset.task)

@@ -61,6 +61,11 @@ class TrialState:
         if report.score > self.score:  # never so for NaN
             self.best = report
 
+    @property
+    def seconds_between_reports(self) -> float:
+        """How long training to a report and evaluating took, on average."""
+        return (self.train_seconds + self.evaluate_seconds) / max(len(self.curve), 1)
+
     def full_run_seconds(self, budget_examples: int) -> float:
         """Estimate how long this configuration takes for `budget_examples`, from what it took so far."""
         seconds = self.train_seconds + self.evaluate_seconds
@@ -104,7 +109,9 @@ class SearchDesk:
         self._say, self._watch = say, watch
         self.trials: dict[int, TrialState] = {}
         self.ended_by: Literal["time", "trials"] = "trials"
-        self._queue: list[tuple[int, Order]] | None = None  # finalists to come, with their parents; None while searching
+        self._queue: list[tuple[int, Order]] | None = (
+            None  # finalists to come, with their parents; None while searching
+        )
         self._asked = 0
 
     # --- what Ray asks ---
@@ -145,10 +152,10 @@ class SearchDesk:
         """Note a report."""
         state = self.trials[order.index]
         state.take(report)
-        row = {name: value for name, value in asdict(report).items() if name not in ("is_last", "parameters", "precision")}
-        self._ledger.add(
-            "reports", {"trial": order.index, "start": state.starts, **row, "reported_s": self._clock()}
-        )
+        row = {
+            name: value for name, value in asdict(report).items() if name not in ("is_last", "parameters", "precision")
+        }
+        self._ledger.add("reports", {"trial": order.index, "start": state.starts, **row, "reported_s": self._clock()})
 
     def ended(self, order: Order, ending: str, reason: str) -> None:
         """Note how a trial ended."""
@@ -220,7 +227,9 @@ class SearchDesk:
         if not best:
             return (search.time or 0.0) / 2
         full_runs = [state.full_run_seconds(self._budget_examples) for state in best]
-        return CLOSING_S + finalists_seconds(full_runs, seeds=search.seeds, slots=self._slots)
+        # A running trial makes way at its next report, so the longest stretch between two has to be waited for.
+        waiting = max((state.seconds_between_reports for state in self._running("search")), default=0.0)
+        return CLOSING_S + waiting + finalists_seconds(full_runs, seeds=search.seeds, slots=self._slots)
 
     def _next_search_order(self) -> Order:
         index = self._asked
@@ -258,7 +267,8 @@ class SearchDesk:
             )
         self._ledger.flush()
         runs = [(state, number) for number in range(seeds) for state in best[:finalists]]
-        runs.sort(key=lambda run: -run[0].full_run_seconds(self._budget_examples))  # the longest first, so that slots end together
+        # The longest first, so that slots end together.
+        runs.sort(key=lambda run: -run[0].full_run_seconds(self._budget_examples))
         return [
             (state.order.index, self._finalist_order(state, number, self._asked + place))
             for place, (state, number) in enumerate(runs)
@@ -285,9 +295,7 @@ class SearchDesk:
         return sorted(by_configuration.values(), key=lambda state: -state.score)
 
     def _running(self, phase: str | None = None) -> list[TrialState]:
-        return [
-            state for state in self.trials.values() if state.ending is None and phase in (None, state.order.phase)
-        ]
+        return [state for state in self.trials.values() if state.ending is None and phase in (None, state.order.phase)]
 
     def _trial_row(self, state: TrialState) -> dict[str, Any]:
         best, last = state.best, state.last

@@ -56,9 +56,7 @@ def make_plan(space: Space, say: Callable[[str], None]) -> dict[str, Any]:
     assert trials is not None  # a space has a limit of one kind or the other
     search_s = trials * epochs_a_trial * median / slots
     return {
-        "rungs": [
-            {"epochs": epochs, "share_of_trials": share, "seconds": epochs * median} for epochs, share in steps
-        ],
+        "rungs": [{"epochs": epochs, "share_of_trials": share, "seconds": epochs * median} for epochs, share in steps],
         "seconds_per_epoch": {"median": median, "least": min(epoch_s), "most": max(epoch_s)},
         "slots": slots,
         "trials": trials,

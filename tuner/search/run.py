@@ -12,7 +12,7 @@ from tuner.baselines import Baseline, run_baselines
 from tuner.data.dataset import Dataset
 from tuner.data.load import load_data
 from tuner.data.prepare import TrialData, prepare, token_settings
-from tuner.errors import Fault, SearchFailed, SearchInterrupted, SpaceError, TunerError
+from tuner.errors import Fault, SearchInterrupted, SpaceError, TunerError
 from tuner.ledger import Ledger, refuse_existing
 from tuner.ray_backend import GatedASHA, Job, Machines, run_trials, start_ray, stop_ray
 from tuner.scoring.gate import GateSettings
@@ -184,4 +184,6 @@ def _slots(space: Space, machines: Machines) -> int:
         return slots
     wanted = f"cpus {space.resources.cpus:g} and gpus {space.resources.gpus:g} a trial"
     what = f"{wanted}, but there are {machines.cpus:g} CPUs and {machines.gpus:g} GPUs in all"
-    raise SpaceError([Fault(f"{space.source}: resources", what, "ask for less, or join a larger cluster with --address")])
+    raise SpaceError(
+        [Fault(f"{space.source}: resources", what, "ask for less, or join a larger cluster with --address")]
+    )

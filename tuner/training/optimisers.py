@@ -37,7 +37,7 @@ class TouchedRows:
     Rows not touched keep still: no decay, no momentum, as in PyTorch's SparseAdam.
     """
 
-    def __init__(self, table: nn.Parameter) -> None:
+    def __init__(self, table: Tensor) -> None:
         self._table = table
         self.parameter = nn.Parameter(torch.empty(0, table.shape[1], device=table.device))
         self._state: dict[str, Tensor] = {}
