@@ -111,7 +111,10 @@ def test_the_backward_direction_reads_what_comes_after() -> None:
     ids, lengths = lay([[1, 2, 3]])
     other, _ = lay([[1, 2, 4]])
     with torch.inference_mode():
-        outputs = [model.pooling(torch.arange(24.0).view(1, 3, 8), lengths), model(ids, lengths) - model(other, lengths)]
+        outputs = [
+            model.pooling(torch.arange(24.0).view(1, 3, 8), lengths),
+            model(ids, lengths) - model(other, lengths),
+        ]
     assert outputs[0].tolist() == [[16.0, 17.0, 18.0, 19.0, 4.0, 5.0, 6.0, 7.0]]
     assert outputs[1].abs().max() > 1e-4
 

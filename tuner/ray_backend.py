@@ -85,6 +85,9 @@ class Desk(Protocol):
     def ended(self, order: Order, ending: str, reason: str) -> None:
         """Note how a trial ended."""
 
+    def has_ended(self, order: Order) -> bool:
+        """Return whether this trial's ending has been noted."""
+
     def is_over(self, order: Order) -> bool:
         """Return whether the time of this order's phase is over."""
 
@@ -238,6 +241,8 @@ class GatedASHA(_LeftOut, AsyncHyperBandScheduler):  # type: ignore[misc]
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         order = order_of(trial)
+        if self._desk.has_ended(order):
+            return str(TrialScheduler.STOP)  # its worker died between its end and Ray's taking note: Ray ran it again
         if "report" not in result:
             return self._end(trial, *_ending_without_report(result))
         report = read_report(result["report"])
@@ -263,23 +268,19 @@ class GatedASHA(_LeftOut, AsyncHyperBandScheduler):  # type: ignore[misc]
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
         """Forget the trial. Ray's own method would enter its last value into the rungs, gate or no gate."""
-        if "report" not in result and trial.trial_id in self._trial_info:
+        if "report" not in result:
             self._end(trial, *_ending_without_report(result))
         self._forget(trial)
 
     def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
         self._forget(trial)
 
-    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        error = trial.get_error()
-        reason = str(error).strip().splitlines()[-1] if error else "its worker died"
-        self._end(trial, "failed", f"{reason} ({RETRIES + 1} tries)")
-
     def _ask_rungs(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         return str(super().on_trial_result(tune_controller, trial, result))
 
     def _end(self, trial: Any, ending: str, reason: str) -> str:
-        self._desk.ended(order_of(trial), ending, reason)
+        if not self._desk.has_ended(order_of(trial)):
+            self._desk.ended(order_of(trial), ending, reason)
         self._forget(trial)
         return str(TrialScheduler.STOP)
 
@@ -316,7 +317,16 @@ class _Listener(_LeftOut, tune.Callback):  # type: ignore[misc]
         self._desk, self._interrupt = desk, interrupt
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        self._desk.started(order_of(trial))
+        if not self._desk.has_ended(order_of(trial)):
+            self._desk.started(order_of(trial))
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        # The scheduler's method of this name is also called when a trial is only about to be tried again.
+        order = order_of(trial)
+        if not self._desk.has_ended(order):
+            error = str(trial.get_error() or "").strip()
+            reason = error.splitlines()[-1] if error else "no message"
+            self._desk.ended(order, "failed", f"its worker died {RETRIES + 1} times: {reason}")
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         if self._interrupt.is_set():
@@ -331,11 +341,15 @@ def run_trials(
     *,
     scheduler: GatedASHA,
     resources: ResourceSettings,
+    slots: int,
 ) -> None:
-    """Run the desk's orders until it is done.
+    """Run the desk's orders until it is done, `slots` at a time.
 
     Raises KeyboardInterrupt on the first SIGINT or SIGTERM, at a moment when the desk has been told everything.
     """
+    # As many trials wait as run. With fewer, workers start one after the other, and a second worker may never come: Ray
+    # gives up one that is starting as soon as another falls free, which short trials do all the time.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
     trainable = tune.with_resources(
         tune.with_parameters(TrialOnWorker, data=data, settings=settings),
         {"cpu": resources.cpus, "gpu": resources.gpus},

@@ -77,13 +77,14 @@ def run(name: str, out: Path) -> bool:
         problem = f"skipped: {reason}"
     except Exception as error:  # noqa: BLE001 - told, written, and counted as a failure; the other benchmarks go on
         problem = f"broken: {type(error).__name__}: {error}"
-    load = machine["load_average_before"]
-    if load > BUSY_LOAD:
-        said = f"load average {load:.1f} before it began, so others were at work"
-        rows = [replace(row, detail=f"{row.detail}; {said}" if row.detail else said) for row in rows]
     print_rows(rows)
     if problem:
         print(f"  {problem}")
+    load = machine["load_average_before"]
+    if load > BUSY_LOAD:
+        said = f"load average {load:.1f} before it began, so others were at work"
+        print(f"  {said}")
+        rows = [replace(row, detail=f"{row.detail}; {said}" if row.detail else said) for row in rows]
     seconds = time.monotonic() - start
     written = {"name": name, "problem": problem, "seconds": round(seconds, 1), "machine": machine}
     content = {**written, "rows": [asdict(row) for row in rows]}

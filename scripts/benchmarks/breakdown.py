@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -77,8 +79,7 @@ def _timers(trial: Any, seconds: dict[str, float]) -> Iterator[None]:
 
     for owner, attribute, part in replaced:
         setattr(owner, attribute, timed(part, getattr(owner, attribute)))
-    next_batch = timed("choosing rows", batches.__next__)
-    training._batches = iter(lambda: next_batch(), None)
+    training._batches = _called_for_ever(timed("choosing rows", batches.__next__))
     rows_type.padded = timed("padding", padded)
     trial._evaluate = stop_timing
     try:
@@ -92,9 +93,27 @@ def _timers(trial: Any, seconds: dict[str, float]) -> Iterator[None]:
         training._batches, trial._evaluate, rows_type.padded = batches, evaluate, padded
 
 
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Keep what the profiler's library prints of its own start and stop off the terminal."""
+    kept = os.dup(2)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _called_for_ever(function: Callable[[], Any]) -> Iterator[Any]:
+    while True:
+        yield function()
+
+
 def _profiled_share(trial: Any) -> float:
     """The LSTM kernels' share of the backward pass."""
-    with profile(activities=[ProfilerActivity.CPU], acc_events=True) as profiler:
+    with _without_stderr(), profile(activities=[ProfilerActivity.CPU], acc_events=True) as profiler:
         trial.next_report()
     totals: dict[str, float] = defaultdict(float)
     for event in profiler.key_averages():

@@ -26,15 +26,10 @@ def shared(*parts: str) -> Path:
     return path
 
 
-def goemotions_overrides(test: float | None) -> list[str]:
-    """`--set` values that read goemotions; `test` is the share of its training rows that is carved as the test split."""
+def goemotions_overrides() -> list[str]:
+    """`--set` values that name the files of goemotions."""
     folder = shared("data", "goemotions")
-    overrides = [
-        f"data.train={folder / 'train.parquet'}",
-        f"data.validation={folder / 'validation.parquet'}",
-        "data.labels=labels",
-    ]
-    return overrides if test is None else [*overrides, f"data.test={test}"]
+    return [f"data.{split}={folder / f'{split}.parquet'}" for split in ("train", "validation")]
 
 
 def goemotions_data(*, train_rows: int | None = None, validation_rows: int | None = None) -> Any:

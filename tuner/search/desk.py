@@ -134,6 +134,10 @@ class SearchDesk:
         """Return whether every finalist's run has been handed out."""
         return self._queue is not None and not self._queue
 
+    def has_ended(self, order: Order) -> bool:
+        """Return whether this trial's ending has been noted."""
+        return self.trials[order.index].ending is not None
+
     def is_over(self, order: Order) -> bool:
         """Return whether the time of this order's phase is over."""
         return self._is_search_late() if order.phase == "search" else self._is_run_late()

@@ -75,7 +75,7 @@ class _Search:
         watcher: Watcher,
     ) -> None:
         self._space, self._dataset, self._data, self._ledger = space, dataset, data, ledger
-        self._clock, self._watcher = clock, watcher
+        self._clock, self._watcher, self._slots = clock, watcher, slots
         self._budget_examples = round(space.search.max_epochs * len(dataset.train))
         self._desk = SearchDesk(
             space,
@@ -128,7 +128,14 @@ class _Search:
             threads=max(1, int(self._space.resources.cpus)),
             device="cuda" if self._space.resources.gpus else "cpu",
         )
-        run_trials(self._desk, self._data, settings, scheduler=scheduler, resources=self._space.resources)
+        run_trials(
+            self._desk,
+            self._data,
+            settings,
+            scheduler=scheduler,
+            resources=self._space.resources,
+            slots=self._slots,
+        )
         return self._collect_baselines()
 
     def _watch(self, snapshot: Snapshot) -> None:

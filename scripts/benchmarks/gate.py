@@ -1,0 +1,202 @@
+"""Simulated searches in which four of five trials collapse: healthy ones tried by the gated ASHA over stock ASHA."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from benchmarks.row import Row, at_least, explains
+
+COLLAPSED_SHARE = 0.8
+SLOTS = 2
+ROWS = 1000  # examples in an epoch
+EPOCHS_IN_ALL = 30_000
+CONSTANT_SCORE = 0.0748 - 1.0  # goemotions, every label on, less the penalty: the value at which collapsed trials tie
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The rungs of a search."""
+
+    max_epochs: float
+    grace_epochs: float
+    reduction_factor: float
+    reports_per_epoch: int
+
+
+RAYS_OWN = Shape(max_epochs=100, grace_epochs=1, reduction_factor=4, reports_per_epoch=1)
+SHIPPED = Shape(max_epochs=6, grace_epochs=0.5, reduction_factor=3, reports_per_epoch=2)
+
+
+def measure() -> list[Row]:
+    """Drive tuner's scheduler and Ray's with the same stub trials until the same epochs are spent."""
+    stock, gated = (_search(is_gated, RAYS_OWN) for is_gated in (False, True))
+    detail = (
+        f"{gated.healthy:,} healthy configurations tried over {stock.healthy:,} in {EPOCHS_IN_ALL:,} epochs, rungs as Ray's "
+        f"defaults have them (max 100, grace 1, reduction 4); share of the epochs that collapsed trials took: "
+        f"{gated.share_collapsed:.2f} over {stock.share_collapsed:.2f}; healthy ones ended as collapsed: {gated.killed}"
+    )
+    rows = [at_least("healthy configurations, gated / stock", 30, gated.healthy / stock.healthy, "times", detail)]
+    stock, gated = (_search(is_gated, SHIPPED) for is_gated in (False, True))
+    ceiling = SHIPPED.max_epochs / SHIPPED.grace_epochs
+    detail = (
+        f"{gated.healthy:,} over {stock.healthy:,}: max 6, grace 0.5, reduction 3. Stock ASHA spends the full budget on every "
+        f"trial and none can spend less than the grace, so no gate can reach more than {ceiling:g} here"
+    )
+    rows.append(explains("the same with the shipped rungs", gated.healthy / stock.healthy, "times", detail))
+    return rows
+
+
+@dataclass
+class Tally:
+    """What a search spent and tried, and how many healthy trials its gate killed."""
+
+    epochs: float = 0.0
+    epochs_collapsed: float = 0.0
+    healthy: int = 0
+    killed: int = 0
+
+    @property
+    def share_collapsed(self) -> float:
+        return self.epochs_collapsed / self.epochs
+
+
+@dataclass
+class StubTrial:
+    """As much of a Ray trial as a scheduler reads, and the curve that it would follow."""
+
+    trial_id: str
+    config: dict[str, Any]
+    is_healthy: bool
+    quality: float
+    pace: float
+    reports: int = 0
+    status: str = "RUNNING"
+
+    def score(self, epochs: float, noise: float) -> float:
+        return self.quality * (1 - math.exp(-epochs / self.pace)) + noise if self.is_healthy else CONSTANT_SCORE
+
+
+@dataclass
+class StubDesk:
+    """Notes endings and nothing else."""
+
+    endings: dict[int, str] = field(default_factory=dict)
+
+    def reported(self, order: Any, report: Any) -> None: ...
+
+    def ended(self, order: Any, ending: str, reason: str) -> None:  # noqa: ARG002 - the protocol's
+        self.endings[order.index] = ending
+
+    def has_ended(self, order: Any) -> bool:
+        return order.index in self.endings
+
+    def is_over(self, order: Any) -> bool:  # noqa: ARG002 - the protocol's
+        return False
+
+
+def _search(is_gated: bool, shape: Shape) -> Tally:
+    np.random.seed(0)  # noqa: NPY002 - Ray's scheduler draws brackets from the global generator
+    generator = np.random.default_rng(0)
+    desk = StubDesk()
+    scheduler = _make_scheduler(is_gated, shape, desk)
+    tally = Tally()
+    running: list[StubTrial] = []
+    started = 0
+    while tally.epochs < EPOCHS_IN_ALL:
+        while len(running) < SLOTS:
+            running.append(_start(started, generator))
+            scheduler.on_trial_add(None, running[-1])
+            tally.healthy += running[-1].is_healthy
+            started += 1
+        trial = running.pop(0)
+        spent = 1 / shape.reports_per_epoch
+        tally.epochs += spent
+        tally.epochs_collapsed += 0.0 if trial.is_healthy else spent
+        if _go_on(scheduler, trial, shape, generator):
+            running.append(trial)
+        elif is_gated and trial.is_healthy:
+            tally.killed += desk.endings[int(trial.trial_id)] == "collapsed"
+    return tally
+
+
+def _make_scheduler(is_gated: bool, shape: Shape, desk: StubDesk) -> Any:
+    from ray.tune.schedulers import AsyncHyperBandScheduler
+
+    from tuner.ray_backend import GatedASHA
+    from tuner.scoring.gate import GateSettings
+
+    grace, budget = round(shape.grace_epochs * ROWS), round(shape.max_epochs * ROWS)
+    if is_gated:
+        return GatedASHA(
+            desk,  # type: ignore[arg-type]
+            grace_epochs=shape.grace_epochs,
+            grace_examples=grace,
+            budget_examples=budget,
+            reduction_factor=shape.reduction_factor,
+            gate=GateSettings(),
+        )
+    return AsyncHyperBandScheduler(
+        time_attr="examples",
+        metric="score",
+        mode="max",
+        grace_period=grace,
+        max_t=budget,
+        reduction_factor=shape.reduction_factor,
+    )
+
+
+def _start(index: int, generator: np.random.Generator) -> StubTrial:
+    from tuner.ray_backend import Order
+
+    order = Order(index=index, phase="search", configuration={}, seed=index)
+    return StubTrial(
+        trial_id=str(index),
+        config={"order": asdict(order)},
+        is_healthy=bool(generator.random() >= COLLAPSED_SHARE),
+        quality=float(generator.uniform(0.2, 0.5)),
+        pace=float(generator.uniform(0.5, 3.0)),
+    )
+
+
+def _go_on(scheduler: Any, trial: StubTrial, shape: Shape, generator: np.random.Generator) -> bool:
+    """Give the scheduler the trial's next report; return whether the trial goes on."""
+    trial.reports += 1
+    epochs = trial.reports / shape.reports_per_epoch
+    score = trial.score(epochs, noise=float(generator.normal(0, 0.005)))
+    is_last = epochs >= shape.max_epochs
+    result = {"examples": round(epochs * ROWS), "score": score, "report": _report(trial, epochs, score, is_last=is_last)}
+    if scheduler.on_trial_result(None, trial, result) == scheduler.CONTINUE:
+        return True
+    scheduler.on_trial_complete(None, trial, result)
+    return False
+
+
+def _report(trial: StubTrial, epochs: float, score: float, *, is_last: bool) -> str:
+    from tuner.trial import Report
+
+    report = Report(
+        examples=round(epochs * ROWS),
+        epochs=epochs,
+        score=score,
+        macro_f1=score if trial.is_healthy else CONSTANT_SCORE + 1,
+        constant_penalty=0.0 if trial.is_healthy else 1.0,
+        skill=score if trial.is_healthy else 0.0,
+        auc=0.8 if trial.is_healthy else 0.5,
+        average_precision=0.4 if trial.is_healthy else 0.05,
+        logit_spread=1.0 if trial.is_healthy else 0.0,
+        train_loss=0.1,
+        gradient_norm=1.0,
+        steps=1,
+        train_seconds=1.0,
+        evaluate_seconds=0.0,
+        diverged_at_step=None,
+        is_last=is_last,
+        parameters=1,
+        precision="float32",
+    )
+    return json.dumps(asdict(report))

@@ -1,0 +1,79 @@
+"""A real search of 120 s: the share of wall time and cores that is spent in training steps, and when the first one is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.material import count_cores, listed
+from benchmarks.row import Row, at_least, at_most, explains
+from benchmarks.searches import Search, search_goemotions
+
+TIME_S = 120
+
+
+def measure() -> list[Row]:
+    """Run a search and read its ledger."""
+    with search_goemotions(time_s=TIME_S) as search:
+        return rows_of(search)
+
+
+def rows_of(search: Search) -> list[Row]:
+    """What a ledger tells of where the time went."""
+    cores = count_cores()
+    first_start = min(trial["started_s"] for trial in search.trials)
+    last_report = max(report["reported_s"] for report in search.reports)
+    available = (last_report - first_start) * cores
+    shares = {
+        "steps": sum(report["train_seconds"] for report in search.reports) / available,
+        "evaluation": sum(report["evaluate_seconds"] for report in search.reports) / available,
+        "baselines": sum(baseline["seconds"] for baseline in search.baselines) / available,
+    }
+    shares["rest"] = 1 - sum(shares.values())
+    first_step = min(_begin(report) for report in search.reports)
+    finalists = [trial for trial in search.trials if trial["phase"] == "finalist"]
+    detail = (
+        f"{listed(shares, '.3f')}, of {last_report - first_start:.0f} s × {cores} cores; {len(search.tried)} settings tried, "
+        f"{len(finalists)} finalist runs, {len(search.reports)} reports"
+    )
+    return [
+        at_least("share of wall × cores in training steps", 0.85, shares["steps"], "share", detail),
+        at_most(
+            "first training step", 8, first_step, "s", f"after `tuner run` began; the first trial was handed out at {first_start:.1f} s"
+        ),
+        _gaps(search, cores),
+        explains(
+            "whole command", search.command_s, "s", f"asked to take {TIME_S} s; by its own clock {search.manifest['seconds']:.1f} s"
+        ),
+    ]
+
+
+def _begin(report: Mapping[str, Any]) -> float:
+    return float(report["reported_s"] - report["train_seconds"] - report["evaluate_seconds"])
+
+
+def _gaps(search: Search, cores: int) -> Row:
+    """Seconds of the cores between the reports of one trial, before its first, and after its last."""
+    reports_of: dict[int, list[Mapping[str, Any]]] = {}
+    for report in search.reports:
+        reports_of.setdefault(report["trial"], []).append(report)
+    before = within = 0.0
+    for trial in search.trials:
+        reports = reports_of.get(trial["trial"], [])
+        if reports:
+            before += _begin(reports[0]) - trial["started_s"]
+            within += sum(_begin(later) - sooner["reported_s"] for sooner, later in zip(reports, reports[1:], strict=False))
+    idle = {
+        "from a trial's start to its first step": before,
+        "between a trial's reports": within,
+        "no trial on a core": _seconds_without_trial(search.trials, cores),
+    }
+    return explains("cores' seconds in neither steps nor evaluation", sum(idle.values()), "s", listed(idle, ".1f"))
+
+
+def _seconds_without_trial(trials: Sequence[Mapping[str, Any]], cores: int) -> float:
+    """Seconds of cores from the first start to the last end less those in which a trial was on them."""
+    begin = min(trial["started_s"] for trial in trials)
+    ended = [trial for trial in trials if trial["ended_s"] is not None]
+    end = max(trial["ended_s"] for trial in ended)
+    return float((end - begin) * cores - sum(trial["ended_s"] - trial["started_s"] for trial in ended))

@@ -1,0 +1,157 @@
+"""What a trial costs that hardly trains, and the driver's memory over a thousand of them."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.row import Row, at_most, explains
+
+TRIALS = 1000
+SLOTS = 2
+MARKS = (100, 500, 1000)  # trials ended
+ROWS = 40
+FLAT_MB = 10.0  # between the first and the last mark
+_WORDS = ("red", "blue", "green", "up", "down", "left")
+
+
+def measure() -> list[Row]:
+    """Run the real desk, ledger, scheduler and trainable with a random sampler on 40 rows, two trials at once."""
+    from tuner.ray_backend import start_ray, stop_ray
+
+    start_ray(None)
+    try:
+        desk, memory_mb = _search()
+    finally:
+        stop_ray()
+    states = [state for _, state in sorted(desk.trials.items()) if state.parent is None]
+    inside = [state.train_seconds + state.evaluate_seconds for state in states]
+    ends = sorted(desk.ended_at)
+    per_trial_ms = 1000 * (ends[-1] - ends[0]) / (len(ends) - 1)
+    gaps_ms = [1000 * (later - sooner) for sooner, later in zip(ends, ends[1:], strict=False)]
+    growth = memory_mb[MARKS[-1]] - memory_mb[MARKS[0]]
+    said = ", ".join(f"{mb:.0f} MB after {trials:,}" for trials, mb in memory_mb.items())
+    detail = (
+        f"wall time over {len(ends)} trials, {SLOTS} at once, the first left out; of it training and evaluation "
+        f"{1000 * statistics.mean(inside) / SLOTS:.1f} ms; last hundred {statistics.mean(gaps_ms[-100:]):.0f} ms"
+    )
+    per_kilo = 1024 * growth / (MARKS[-1] - MARKS[0])
+    return [
+        at_most("a trial that does nothing", 100, per_trial_ms, "ms", detail),
+        at_most(
+            f"driver's growth, {MARKS[0]} to {MARKS[-1]:,} trials", FLAT_MB, growth, "MB", f"{said}; {per_kilo:.0f} KB a trial"
+        ),
+        explains("slowest step from one end to the next", max(gaps_ms), "ms", f"median {statistics.median(gaps_ms):.0f} ms"),
+    ]
+
+
+def _search() -> tuple[Any, dict[int, float]]:
+    from tuner.ledger import Ledger
+    from tuner.ray_backend import GatedASHA, run_trials
+    from tuner.scoring.gate import GateSettings
+    from tuner.search.desk import SearchDesk
+    from tuner.space.sampler import make_sampler
+    from tuner.trial import TrialSettings
+
+    memory_mb: dict[int, float] = {}
+
+    class MeasuringDesk(SearchDesk):
+        """Notes when trials end, and the driver's memory at some of them."""
+
+        ended_at: list[float]
+
+        def ended(self, order: Any, ending: str, reason: str) -> None:
+            super().ended(order, ending, reason)
+            if order.phase == "search":
+                self.ended_at.append(time.perf_counter())
+                if len(self.ended_at) in MARKS:
+                    memory_mb[len(self.ended_at)] = resident_mb()
+
+    with tempfile.TemporaryDirectory(prefix="tuner-bench-") as folder:
+        space = _load_space(Path(folder))
+        start = time.monotonic()
+        desk = MeasuringDesk(
+            space,
+            make_sampler(space),
+            Ledger.create(f"{folder}/run", space=space.text, environment={}),
+            clock=lambda: time.monotonic() - start,
+            slots=SLOTS,
+            budget_examples=ROWS,
+            say=lambda _: None,
+            watch=lambda _: None,
+        )
+        desk.ended_at = []
+        scheduler = GatedASHA(
+            desk,
+            grace_epochs=space.search.grace_epochs,
+            grace_examples=ROWS,
+            budget_examples=ROWS,
+            reduction_factor=space.search.reduction_factor,
+            gate=GateSettings(),
+        )
+        settings = TrialSettings(max_epochs=1, reports_per_epoch=1, penalty_weight=1.0, threads=1)
+        run_trials(desk, _tiny_data(), settings, scheduler=scheduler, resources=space.resources, slots=SLOTS)
+    return desk, memory_mb
+
+
+def resident_mb() -> float:
+    """This process's resident memory."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def _load_space(folder: Path) -> Any:
+    """A space of small configurations with a few ranges, so that orders are as large as in earnest."""
+    from tuner.space.load import load_space
+
+    path = folder / "tiny.yaml"
+    path.write_text(
+        f"""
+task: multilabel
+data: {{train: unread.parquet, labels: labels}}
+search: {{algorithm: random, trials: {TRIALS}, max_epochs: 1, grace_epochs: 1, reports_per_epoch: 1, finalists: 1, seeds: 1}}
+resources: {{concurrent: {SLOTS}}}
+space:
+  min_count: 1
+  embedding: 4
+  hidden: 4
+  precision: float32
+  dropout: {{low: 0.0, high: 0.5}}
+  learning_rate: {{low: 1e-4, high: 1e-2, scale: log}}
+  clipping: [none, {{norm: {{threshold: {{low: 0.5, high: 5, scale: log}}}}}}]
+"""
+    )
+    return load_space(str(path))
+
+
+def _tiny_data() -> Any:
+    from tuner.data.dataset import Dataset, Split
+    from tuner.data.prepare import TokenSetting, prepare
+
+    generator = np.random.default_rng(0)
+
+    def split(name: str) -> Split:
+        return Split(
+            texts=tuple(" ".join(generator.choice(_WORDS, 4)) for _ in range(ROWS)),
+            targets=generator.integers(0, 2, (ROWS, 3)).astype(np.uint8),
+            rows=np.arange(1, ROWS + 1),
+            source=name,
+        )
+
+    dataset = Dataset(
+        task="multilabel",
+        labels=("a", "b", "c"),
+        seen=np.ones(3, bool),
+        train=split("train"),
+        validation=split("validation"),
+        test=split("test"),
+        notes=(),
+        fingerprints={},
+    )
+    return prepare(dataset, [TokenSetting("word", (("lower_case", True),))])

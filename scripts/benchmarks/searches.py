@@ -1,0 +1,56 @@
+"""Real searches: `tuner run` in a process of its own, and what its ledger tells."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.material import goemotions_overrides, run_tuner
+
+SPACE = Path(__file__).with_name("goemotions.yaml")
+GRACE_S = 120  # past the budget, before a search is given up
+
+
+@dataclass(frozen=True)
+class Search:
+    """A finished run: its ledger, and wall seconds of the whole command."""
+
+    trials: Sequence[Mapping[str, Any]]
+    reports: Sequence[Mapping[str, Any]]
+    baselines: Sequence[Mapping[str, Any]]
+    champion: Mapping[str, Any]
+    manifest: Mapping[str, Any]
+    command_s: float
+
+    @property
+    def tried(self) -> Sequence[Mapping[str, Any]]:
+        """Search trials that came to a report."""
+        return [trial for trial in self.trials if trial["phase"] == "search" and trial["examples"]]
+
+
+@contextmanager
+def search_goemotions(*overrides: str, time_s: float) -> Iterator[Search]:
+    """Run `tuner run` on goemotions for `time_s` seconds."""
+    from tuner.ledger import read_reports, read_run
+
+    sets = [*goemotions_overrides(), f"search.time={time_s:g}", *overrides]
+    with tempfile.TemporaryDirectory(prefix="tuner-bench-") as runs:
+        arguments = [argument for override in sets for argument in ("--set", override)]
+        start = time.monotonic()
+        run_tuner("run", str(SPACE), "--name", "bench", "--runs", runs, *arguments, timeout_s=time_s + GRACE_S)
+        command_s = time.monotonic() - start
+        location = f"{runs}/bench"
+        run = read_run(location)
+        yield Search(
+            trials=run.trials,
+            reports=read_reports(location).to_pylist(),
+            baselines=run.baselines,
+            champion=run.champion,
+            manifest=run.manifest,
+            command_s=command_s,
+        )

@@ -1,0 +1,228 @@
+"""A bundle predicts as the model did that went into it, holds no code, and says what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import tuner
+from tuner.bundle import FORMAT, Bundle, load, restore_model, save_bundle, save_weights
+from tuner.data.dataset import Dataset
+from tuner.data.prepare import fit_tokeniser, prepare, token_setting
+from tuner.data.tokenise import cut_vocabulary
+from tuner.errors import BundleError
+from tuner.model.build import to_probabilities
+from tuner.space.sampler import Configuration
+from tuner.storage import Folder
+from tuner.training.loop import predict_logits
+from tuner.trial import Trial, TrialSettings
+
+TASKS = ("binary", "multiclass", "multilabel")
+FILES = ["bundle.json", "tokeniser.json", "weights.safetensors"]
+
+
+def make_trial(configuration: Configuration, dataset: Dataset) -> Trial:
+    data = prepare(dataset, [token_setting(configuration)])
+    trial = Trial(configuration, data, TrialSettings(max_epochs=2, reports_per_epoch=1, penalty_weight=1.0), seed=1)
+    trial.next_report()
+    return trial
+
+
+def make_bundle(configuration: Configuration, dataset: Dataset) -> Bundle:
+    trial = make_trial(configuration, dataset)
+    tokeniser = fit_tokeniser(token_setting(configuration), dataset)
+    n_thresholds = {"binary": 1, "multiclass": 0, "multilabel": len(dataset.labels)}[dataset.task]
+    return Bundle(
+        task=dataset.task,
+        labels=dataset.labels,
+        seen=dataset.seen,
+        thresholds=np.full(n_thresholds, 0.5),
+        configuration=configuration,
+        columns={"text": "text", "label": "label", "labels": None, "label_columns": None},
+        record={"run": "runs/x", "penalty_weight": 1.0},
+        model=trial.model,
+        tokeniser=cut_vocabulary(tokeniser, trial.model.embedding.num_embeddings),
+    )
+
+
+@pytest.fixture
+def bundle(configure: Any, make_dataset: Any) -> Bundle:
+    return make_bundle(configure(), make_dataset("multilabel"))
+
+
+@pytest.fixture
+def saved(bundle: Bundle, tmp_path: Path) -> Path:
+    save_bundle(Folder.at(tmp_path / "champion"), bundle)
+    return tmp_path / "champion"
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
+@pytest.mark.parametrize("task", TASKS)
+def test_a_loaded_bundle_gives_the_probabilities_of_the_saved_one(
+    task: str, pooling: str, configure: Any, make_dataset: Any, tmp_path: Path
+) -> None:
+    dataset = make_dataset(task)
+    bundle = make_bundle(configure(pooling=pooling, layers=2, min_count=2), dataset)
+    save_bundle(Folder.at(tmp_path), bundle)
+    again = load(tmp_path)
+    texts = [*dataset.test.texts, "", "words unheard"]
+    assert again.predict_proba(texts).tolist() == bundle.predict_proba(texts).tolist()
+    assert again.predict(texts) == bundle.predict(texts)
+
+
+@pytest.mark.parametrize("change", [{}, {"vocabulary": 12}, {"min_count": 8}, {"max_length": 3}])
+@pytest.mark.parametrize("task", TASKS)
+def test_a_bundle_predicts_from_texts_what_the_trial_computed_from_its_own_encoding(
+    task: str, change: dict[str, int], configure: Any, make_dataset: Any
+) -> None:
+    configuration, dataset = configure(**change), make_dataset(task)
+    trial, bundle = make_trial(configuration, dataset), make_bundle(configuration, dataset)
+    logits = predict_logits(trial.model, trial._validation)
+    expected = to_probabilities(logits, dataset.task, seen=dataset.seen)
+    np.testing.assert_allclose(bundle.predict_proba(dataset.validation.texts), expected, atol=1e-6)
+
+
+def test_everything_but_the_numbers_survives_too(saved: Path, bundle: Bundle) -> None:
+    again = load(saved)
+    for name in ("task", "labels", "configuration", "columns", "record"):
+        assert getattr(again, name) == getattr(bundle, name)
+    assert again.seen.tolist() == bundle.seen.tolist()
+
+
+def test_a_threshold_that_is_never_reached_survives(bundle: Bundle, tmp_path: Path) -> None:
+    save_bundle(Folder.at(tmp_path), replace(bundle, thresholds=np.array([0.25, np.inf, 1e-12])))
+    assert load(tmp_path).thresholds.tolist() == [0.25, np.inf, 1e-12]
+    assert "Infinity" not in (tmp_path / "bundle.json").read_text()
+
+
+def test_multilabel_predictions_are_lists_of_names_which_may_be_empty(bundle: Bundle) -> None:
+    texts = ["alpha beta", "w1"]
+    assert replace(bundle, thresholds=np.array([0.0, np.inf, 0.0])).predict(texts) == [["a", "c"], ["a", "c"]]
+    assert replace(bundle, thresholds=np.full(3, np.inf)).predict(texts) == [[], []]
+
+
+def test_multiclass_predictions_are_the_most_probable_names(configure: Any, make_dataset: Any) -> None:
+    bundle = make_bundle(configure(), make_dataset("multiclass"))
+    texts = ["alpha", "beta w1", "gamma w2 w3"]
+    expected = [("a", "b", "c")[label] for label in bundle.predict_proba(texts).argmax(1)]
+    assert bundle.predict(texts) == expected
+
+
+@pytest.mark.parametrize(("threshold", "expected"), [(0.0, ["yes"]), (1.1, ["no"])])
+def test_binary_predictions_follow_the_threshold_of_the_positive_label(
+    threshold: float, expected: list[str], configure: Any, make_dataset: Any
+) -> None:
+    bundle = make_bundle(configure(), make_dataset("binary"))
+    assert replace(bundle, thresholds=np.array([threshold])).predict(["alpha w1"]) == expected
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_no_texts_give_no_predictions(task: str, configure: Any, make_dataset: Any) -> None:
+    bundle = make_bundle(configure(), make_dataset(task))
+    assert bundle.predict_proba([]).shape == (0, len(bundle.labels))
+    assert bundle.predict([]) == []
+
+
+def test_a_prediction_does_not_depend_on_the_texts_beside_it(bundle: Bundle, make_dataset: Any) -> None:
+    texts = make_dataset("multilabel").test.texts
+    together = bundle.predict_proba(texts)
+    alone = np.concatenate([bundle.predict_proba([text]) for text in texts])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_a_bundle_is_three_files_none_of_them_pickled(saved: Path) -> None:
+    assert sorted(path.name for path in saved.iterdir()) == FILES
+    for path in saved.iterdir():
+        content = path.read_bytes()
+        assert not content.startswith((b"\x80", b"PK"))  # a pickle, or the archive that torch.save makes of one
+        if path.suffix == ".json":
+            json.loads(content)
+
+
+def test_loading_unpickles_nothing(saved: Path) -> None:
+    (saved / "weights.safetensors").unlink()
+    torch.save({"head.bias": torch.zeros(3)}, saved / "weights.safetensors")
+    with pytest.raises(BundleError, match="copy it again"):
+        load(saved)
+
+
+def test_a_run_stands_for_its_champion(saved: Path) -> None:
+    assert load(saved.parent).labels == load(saved).labels
+
+
+def test_the_package_loads_a_bundle(saved: Path) -> None:
+    assert tuner.load(saved).labels == ("a", "b", "c")
+    assert tuner.load(str(saved)).labels == ("a", "b", "c")
+
+
+def test_a_bundle_lies_on_any_file_system(bundle: Bundle, tmp_path: Path) -> None:
+    location = f"file://{tmp_path}/elsewhere"
+    save_bundle(Folder.at(location), bundle)
+    assert load(location).labels == bundle.labels
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_named_with_a_remedy(name: str, saved: Path) -> None:
+    (saved / name).unlink()
+    with pytest.raises(BundleError, match=rf"{name} not found; give the champion/ folder of a finished run") as caught:
+        load(saved)
+    assert str(saved) in str(caught.value)
+
+
+def test_a_folder_that_is_not_there_names_every_file(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="bundle.json, tokeniser.json, weights.safetensors not found"):
+        load(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"{}", b"[]", b"null", b"\xff\xfe"])
+@pytest.mark.parametrize("name", FILES)
+def test_a_corrupt_file_is_an_error_with_a_remedy(name: str, content: bytes, saved: Path) -> None:
+    (saved / name).write_bytes(content)
+    with pytest.raises(BundleError, match="cannot be read.*copy it again from its run"):
+        load(saved)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_half_a_file_is_an_error_with_a_remedy(name: str, saved: Path) -> None:
+    content = (saved / name).read_bytes()
+    (saved / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(BundleError, match="copy it again from its run"):
+        load(saved)
+
+
+def test_weights_of_another_configuration_are_an_error(saved: Path) -> None:
+    described = json.loads((saved / "bundle.json").read_text())
+    described["configuration"]["hidden"] = 7
+    (saved / "bundle.json").write_text(json.dumps(described))
+    with pytest.raises(BundleError, match="cannot be read"):
+        load(saved)
+
+
+@pytest.mark.parametrize("change", [{"labels": ["a", "b"]}, {"thresholds": [0.5]}, {"seen": [True]}])
+def test_parts_that_do_not_fit_each_other_are_an_error(change: dict[str, Any], saved: Path) -> None:
+    described = json.loads((saved / "bundle.json").read_text())
+    (saved / "bundle.json").write_text(json.dumps(described | change))
+    with pytest.raises(BundleError, match="cannot be read"):
+        load(saved)
+
+
+def test_a_bundle_of_another_format_names_both_formats(saved: Path) -> None:
+    described = json.loads((saved / "bundle.json").read_text())
+    (saved / "bundle.json").write_text(json.dumps(described | {"format": FORMAT + 1}))
+    with pytest.raises(BundleError, match=rf"format {FORMAT + 1}, but this tuner reads {FORMAT}; load it with"):
+        load(saved)
+
+
+def test_saved_weights_make_the_model_again(configure: Any, make_dataset: Any, tmp_path: Path) -> None:
+    configuration = configure(layers=2)
+    trial = make_trial(configuration, make_dataset("multiclass"))
+    save_weights(f"{tmp_path}/finalists/trial-3.safetensors", trial.model)
+    again = restore_model((tmp_path / "finalists/trial-3.safetensors").read_bytes(), configuration)
+    logits = [predict_logits(model, trial._validation) for model in (trial.model, again)]
+    assert logits[0].tolist() == logits[1].tolist()

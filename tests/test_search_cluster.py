@@ -1,0 +1,231 @@
+"""Whole searches as a user runs them: the real command in a process of its own, on a real Ray."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import tuner
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+WORDS = ("apple", "banana", "cherry", "damson", "elder", "fig", "grape", "hazel")
+SPACE = """
+task: {task}
+data: {{train: {data}, text: text, {labels}, validation: 0.2, test: 0.2}}
+search: {{trials: 4, max_epochs: 6, grace_epochs: 1, reports_per_epoch: 1, reduction_factor: 2, finalists: 2, seeds: 2}}
+space:
+  embedding: [8, 16]
+  hidden: 16
+  min_count: 1
+  batch_size: 16
+  learning_rate: {{low: 0.01, high: 0.03, scale: log}}
+  loss_weights: [none, root]
+"""
+
+
+def make_rows(rows: int = 300) -> pa.Table:
+    """Texts in which the word "fig" makes a row positive and "grape" gives it a second label."""
+    generator = np.random.default_rng(0)
+    texts = [" ".join(generator.choice(WORDS, size=generator.integers(3, 9))) for _ in range(rows)]
+    labels = [[name for word, name in (("fig", "sweet"), ("grape", "small")) if word in text.split()] for text in texts]
+    kinds = ["both" if len(row) == 2 else row[0] if row else "none" for row in labels]
+    is_sweet = ["sweet" in row for row in labels]
+    return pa.table({"text": texts, "labels": pa.array(labels, pa.list_(pa.string())), "kind": kinds, "is_sweet": is_sweet})
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "tuner", *map(str, arguments)]
+
+
+def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=240)
+
+
+def write_space(folder: Path, task: str, labels: str) -> Path:
+    pq.write_table(make_rows(), folder / "rows.parquet")
+    space = folder / "space.yaml"
+    space.write_text(SPACE.format(task=task, data=folder / "rows.parquet", labels=labels))
+    return space
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.CompletedProcess[str]]]:
+    folder = tmp_path_factory.mktemp("finished")
+    space = write_space(folder, "multilabel", "labels: labels")
+    yield folder, call("run", space, "--name", "first", "--runs", folder / "runs")
+
+
+def shown(folder: Path, run: str) -> dict:
+    done = call("show", run, "--runs", folder / "runs", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_run_ends_with_a_verdict_and_its_exit_code(finished):
+    folder, done = finished
+    run = shown(folder, "first")
+    assert run["status"] == "finished"
+    assert done.returncode == {"beats_baselines": 0}.get(run["verdict"], 3), done.stderr
+    assert run["verdict"] != "no_better_than_constant"  # the labels follow from single words
+
+
+def test_stdout_has_the_board_and_stderr_the_talk_without_rays_own(finished):
+    _, done = finished
+    assert "leaderboard" in done.stdout
+    assert "verdict:" in done.stdout
+    assert "baseline tfidf" in done.stderr
+    assert "next:" in done.stderr
+    for noise in ("Traceback", "raylet", "WARNING", "Current time", "ray.tune", "(pid="):
+        assert noise not in done.stdout + done.stderr
+
+
+def test_show_tells_every_fact_that_scripts_rely_on(finished):
+    folder, _ = finished
+    run = shown(folder, "first")
+    assert sum(run["trials"].values()) == 4
+    assert {row["kind"] for row in run["leaderboard"]} >= {"baseline", "trial", "champion"}
+    assert len(run["baselines"]) == 4
+    assert run["seconds"] > 0
+    champion = run["champion"]
+    assert champion["config"]["hidden"] == 16
+    for split in ("validation", "test"):
+        measures = champion[split]
+        low, high = measures["macro_f1_ci"]
+        assert low <= measures["macro_f1"] <= high
+        assert measures["skill_ci"][0] <= measures["skill"] <= measures["skill_ci"][1]
+        assert measures["score"] == pytest.approx(measures["macro_f1"] - measures["constant_penalty"])
+        assert [row["label"] for row in measures["labels"]] == ["small", "sweet"]
+
+
+def test_the_ledger_has_every_trial_once_and_its_reports(finished):
+    folder, _ = finished
+    location = folder / "runs" / "first"
+    trials = pa.concat_tables([pq.read_table(path) for path in (location / "trials").iterdir()]).to_pylist()
+    assert sorted(row["trial"] for row in trials) == list(range(len(trials)))
+    assert all(row["ending"] for row in trials)
+    assert sum(row["phase"] == "finalist" for row in trials) == 4
+    reports = pa.concat_tables([pq.read_table(path) for path in (location / "reports").iterdir()])
+    assert set(reports["trial"].to_pylist()) == {row["trial"] for row in trials}
+    manifest = json.loads((location / "manifest.json").read_text())
+    assert "champion/weights.safetensors" in manifest["files"]
+
+
+def test_the_bundle_predicts_what_evaluate_measured(finished):
+    folder, _ = finished
+    location = folder / "runs" / "first"
+    out = folder / "predictions.parquet"
+    assert call("predict", location, folder / "rows.parquet", "--out", out).returncode == 0
+    predictions = pq.read_table(out)
+    texts = make_rows()["text"].to_pylist()
+    model = tuner.load(location)
+    assert predictions["prediction"].to_pylist() == model.predict(texts)
+    assert np.allclose(predictions["p_sweet"].to_numpy(), model.predict_proba(texts)[:, model.labels.index("sweet")])
+    evaluated = call("evaluate", location, folder / "rows.parquet", "--format", "json")
+    assert evaluated.returncode == 0, evaluated.stderr
+    assert json.loads(evaluated.stdout)["macro_f1"] > 0.8
+
+
+def test_a_second_run_of_the_same_name_is_refused_and_leaves_the_first_as_it_was(finished):
+    folder, _ = finished
+    before = (folder / "runs" / "first" / "manifest.json").read_bytes()
+    done = call("run", folder / "space.yaml", "--name", "first", "--runs", folder / "runs")
+    assert done.returncode == 2
+    assert "already" in done.stderr
+    assert (folder / "runs" / "first" / "manifest.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(("task", "labels"), [("multiclass", "label: kind"), ("binary", "label: is_sweet")])
+def test_one_label_tasks_run_to_a_champion_too(task, labels, tmp_path):
+    space = write_space(tmp_path, task, labels)
+    done = call("run", space, "--name", task, "--runs", tmp_path / "runs", "--set", "search.trials=2", "--set", "search.seeds=1")
+    assert done.returncode in (0, 3), done.stderr
+    run = shown(tmp_path, task)
+    assert run["champion"]["test"]["skill"] > 0
+    assert set(tuner.load(tmp_path / "runs" / task).predict(["fig apple", "apple banana"])) <= set(
+        run["data"]["labels"]
+    )
+
+
+def wait_until(condition, process: subprocess.Popen, seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, f"the run ended early with {process.returncode}"
+        assert time.monotonic() < deadline, "gave up waiting"
+        time.sleep(0.05)
+
+
+def begin(folder: Path, *arguments: str) -> subprocess.Popen:
+    """Begin a search long enough to be disturbed, in a process group of its own."""
+    space = write_space(folder, "multilabel", "labels: labels")
+    long = ("--set", "search.trials=200", "--set", "search.max_epochs=60", *arguments)
+    return subprocess.Popen(
+        command("run", space, "--name", "long", "--runs", folder / "runs", *long),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def has_reports(folder: Path) -> bool:
+    parts = folder / "runs" / "long" / "reports"
+    return parts.exists() and any(parts.glob("*.parquet"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_a_readable_ledger_and_says_how_to_go_on(number, tmp_path):
+    process = begin(tmp_path)
+    wait_until(lambda: has_reports(tmp_path), process)
+    os.kill(process.pid, number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "tuner show" in stderr
+    assert "tuner run" in stderr
+    assert "Traceback" not in stderr
+    run = shown(tmp_path, "long")
+    assert run["status"] == "interrupted"
+    assert run["trials"]["interrupted"] >= 1
+    assert "running" not in run["trials"]
+
+
+def workers_of(process: subprocess.Popen) -> list[int]:
+    """The trial workers of this run alone: Ray names a worker for what it runs, and its raylet descends from the driver."""
+    parents, workers = {}, []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                if b"TrialOnWorker" in (entry / "cmdline").read_bytes():
+                    workers.append(int(entry.name))
+            except OSError:
+                continue
+
+    def descends(pid: int) -> bool:
+        return pid == process.pid or (pid in parents and descends(parents[pid]))
+
+    return [worker for worker in workers if descends(worker)]
+
+
+def test_a_killed_worker_costs_one_start_and_nothing_else(tmp_path):
+    process = begin(tmp_path, "--set", "search.trials=6", "--set", "search.reduction_factor=4")
+    wait_until(lambda: has_reports(tmp_path) and len(workers_of(process)) == 2, process)
+    for worker in workers_of(process):
+        os.kill(worker, signal.SIGKILL)
+    _, stderr = process.communicate(timeout=200)
+    assert process.returncode in (0, 3), stderr
+    location = tmp_path / "runs" / "long"
+    trials = pa.concat_tables([pq.read_table(path) for path in (location / "trials").iterdir()]).to_pylist()
+    assert all(row["ending"] not in (None, "failed") for row in trials)
+    assert sum(row["starts"] - 1 for row in trials) >= 1

@@ -1,0 +1,139 @@
+"""A write is whole or absent, wherever the folder lies."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyarrow import fs
+
+from tuner.storage import Folder
+
+
+def local(path: Path) -> Folder:
+    return Folder.at(path)
+
+
+def by_uri(path: Path) -> Folder:
+    return Folder.at(f"file://{path}")
+
+
+def not_local(path: Path) -> Folder:
+    """A file system that is none of this machine's own as far as pyarrow tells, as S3 is."""
+    return Folder(fs.SubTreeFileSystem(str(path), fs.LocalFileSystem()), "runs")
+
+
+KINDS = pytest.mark.parametrize("at", [local, by_uri, not_local], ids=lambda at: at.__name__)
+
+
+@contextmanager
+def full_disk(after_bytes: int) -> Iterator[None]:
+    """Let no file of this process grow beyond some bytes: the write begins, and then fails."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (after_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@KINDS
+def test_what_was_written_is_read(at: object, tmp_path: Path) -> None:
+    folder = at(tmp_path)  # type: ignore[operator]
+    folder.write("deep/er/name.bin", b"\x00content")
+    assert folder.read("deep/er/name.bin") == b"\x00content"
+    assert folder.exists("deep/er/name.bin")
+    assert not folder.exists("deep/er/other.bin")
+
+
+@KINDS
+def test_an_arrow_buffer_is_written_as_its_bytes(at: object, tmp_path: Path) -> None:
+    folder = at(tmp_path)  # type: ignore[operator]
+    folder.write("buffer", pa.py_buffer(b"arrow"))
+    assert folder.read("buffer") == b"arrow"
+
+
+@KINDS
+def test_a_second_write_replaces_the_first(at: object, tmp_path: Path) -> None:
+    folder = at(tmp_path)  # type: ignore[operator]
+    folder.write("name", b"a long first content")
+    folder.write("name", b"second")
+    assert folder.read("name") == b"second"
+    assert folder.names() == ["name"]
+
+
+@KINDS
+def test_names_are_those_here_and_files_those_below_too(at: object, tmp_path: Path) -> None:
+    folder = at(tmp_path)  # type: ignore[operator]
+    for name in ("b", "a/deep/c", "a/d"):
+        folder.write(name, b"")
+    assert folder.names() == ["a", "b"]
+    assert folder.all_files() == ["a/d", "a/deep/c", "b"]
+    assert folder.below("a").all_files() == ["d", "deep/c"]
+
+
+@KINDS
+def test_a_folder_that_is_not_there_is_empty(at: object, tmp_path: Path) -> None:
+    nowhere = at(tmp_path).below("nowhere")  # type: ignore[operator]
+    assert not nowhere.exists()
+    assert (nowhere.names(), nowhere.all_files()) == ([], [])
+
+
+@KINDS
+def test_deleting_what_is_not_there_does_nothing(at: object, tmp_path: Path) -> None:
+    folder = at(tmp_path)  # type: ignore[operator]
+    folder.write("kept/name", b"x")
+    folder.delete("other")
+    folder.delete_folder("others")
+    folder.delete("kept/name")
+    assert folder.all_files() == []
+    folder.delete_folder("kept")
+    assert not folder.exists("kept")
+
+
+@KINDS
+def test_reading_what_is_not_there_says_so(at: object, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="nothing"):
+        at(tmp_path).read("nothing")  # type: ignore[operator]
+
+
+def test_a_write_that_fails_half_way_leaves_the_old_file_and_no_draft(tmp_path: Path) -> None:
+    folder = Folder.at(tmp_path)
+    folder.write("name", b"old")
+    with full_disk(1000), pytest.raises(OSError, match="File too large"):
+        folder.write("name", bytes(100_000))
+    assert folder.read("name") == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["name"]
+
+
+def test_a_first_write_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
+    folder = Folder.at(tmp_path / "new")
+    with full_disk(1000), pytest.raises(OSError, match="File too large"):
+        folder.write("name", bytes(100_000))
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_draft_that_a_crash_left_is_no_file_of_the_folder(tmp_path: Path) -> None:
+    folder = Folder.at(tmp_path)
+    folder.write("deep/name", b"x")
+    (tmp_path / "deep" / "name.12345678.draft").write_bytes(b"half")
+    assert folder.below("deep").names() == ["name"]
+    assert folder.all_files() == ["deep/name"]
+
+
+def test_a_path_from_home_and_a_relative_path_are_made_absolute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert Folder.at("~/runs").path == f"{tmp_path}/runs"
+    assert Folder.at("runs").path == f"{tmp_path}/runs"
+
+
+def test_a_folder_is_shown_as_a_path_where_it_is_local_and_with_its_kind_elsewhere(tmp_path: Path) -> None:
+    assert str(local(tmp_path)) == str(by_uri(tmp_path)) == str(tmp_path)
+    assert str(not_local(tmp_path)) == "subtree://runs"

@@ -1,0 +1,162 @@
+"""A trial: reports at the promised example counts, an end at the budget, and the same again from the same seed."""
+
+from __future__ import annotations
+
+import math
+import pickle
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tuner.data.dataset import Dataset, Split
+from tuner.data.prepare import TrialData, prepare, token_setting
+from tuner.trial import Report, Trial, TrialSettings
+
+SETTINGS = TrialSettings(max_epochs=3, reports_per_epoch=2, penalty_weight=1.0)
+ROWS = 96
+
+
+@pytest.fixture
+def data(make_dataset: Any, configure: Any) -> TrialData:
+    return prepare(make_dataset("multilabel", rows=ROWS), [token_setting(configure())])
+
+
+def run(configuration: Any, data: TrialData, *, settings: TrialSettings = SETTINGS, seed: int = 1) -> list[Report]:
+    """All reports of a trial."""
+    trial = Trial(configuration, data, settings, seed=seed)
+    reports = [trial.next_report()]
+    while not reports[-1].is_last:
+        assert len(reports) < 100
+        reports.append(trial.next_report())
+    return reports
+
+
+def without_seconds(report: Report) -> dict[str, Any]:
+    fields = asdict(report)
+    return {name: value for name, value in fields.items() if not name.endswith("seconds")}
+
+
+@pytest.mark.parametrize("reports_per_epoch", [1, 2, 3])
+@pytest.mark.parametrize("resampling", ["none", "oversample", "undersample", "balanced_batches"])
+def test_reports_come_at_equal_shares_of_the_training_split_to_within_a_batch(
+    reports_per_epoch: int, resampling: str, data: TrialData, configure: Any
+) -> None:
+    settings = replace(SETTINGS, reports_per_epoch=reports_per_epoch)
+    reports = run(configure(resampling=resampling, batch_size=8), data, settings=settings)
+    promised = [round(number * ROWS / reports_per_epoch) for number in range(1, 3 * reports_per_epoch + 1)]
+    assert len(reports) == len(promised)
+    assert all(0 <= report.examples - examples < 8 for report, examples in zip(reports, promised, strict=True))
+    assert [report.epochs for report in reports] == [report.examples / ROWS for report in reports]
+
+
+def test_only_the_report_at_the_budget_is_the_last(data: TrialData, configure: Any) -> None:
+    reports = run(configure(), data)
+    assert [report.is_last for report in reports] == [False] * 5 + [True]
+    assert reports[-1].epochs == pytest.approx(3, abs=16 / ROWS)
+
+
+def test_a_budget_between_two_reporting_points_is_kept(data: TrialData, configure: Any) -> None:
+    reports = run(configure(batch_size=8), data, settings=replace(SETTINGS, max_epochs=1.25))
+    assert [report.examples for report in reports] == [48, 96, 120]
+
+
+@pytest.mark.parametrize("batch_size", [64, 96, 1000])
+def test_a_batch_wider_than_the_reporting_interval_ends_at_the_budget_all_the_same(
+    batch_size: int, data: TrialData, configure: Any
+) -> None:
+    reports = run(configure(batch_size=batch_size), data, settings=replace(SETTINGS, reports_per_epoch=6))
+    examples = [report.examples for report in reports]
+    assert examples == sorted(set(examples))  # each report tells of more training than the one before
+    assert all(report.steps > 0 for report in reports)
+    assert 3 * ROWS <= examples[-1] < 3 * ROWS + batch_size
+
+
+def test_oversampling_with_a_wide_batch_ends_at_the_budget_all_the_same(data: TrialData, configure: Any) -> None:
+    reports = run(configure(resampling="oversample", batch_size=500), data)
+    assert reports[-1].examples >= 3 * ROWS
+
+
+def test_one_seed_gives_one_list_of_reports(data: TrialData, configure: Any) -> None:
+    configuration = configure(embedding_dropout=0.2, dropout=0.4, resampling="oversample")
+    first, again = (run(configuration, data) for _ in range(2))
+    assert [without_seconds(report) for report in first] == [without_seconds(report) for report in again]
+
+
+def test_another_seed_gives_another_list_of_reports(data: TrialData, configure: Any) -> None:
+    first, other = (run(configure(), data, seed=seed) for seed in (1, 2))
+    assert all(one.train_loss != two.train_loss for one, two in zip(first, other, strict=True))
+
+
+def test_a_huge_learning_rate_diverges_and_says_where(data: TrialData, configure: Any) -> None:
+    *before, last = run(configure(optimiser="adam", clipping="none", learning_rate=1e38), data)
+    assert last.is_last
+    assert last.diverged_at_step is not None
+    assert last.diverged_at_step <= sum(report.steps for report in [*before, last])
+    assert math.isnan(last.score)
+    assert not last.signs.is_finite
+    assert all(math.isfinite(report.score) for report in before)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
+def test_a_trial_learns_what_the_texts_tell(task: str, make_dataset: Any, configure: Any) -> None:
+    data = prepare(make_dataset(task, rows=200), [token_setting(configure())])
+    reports = run(configure(hidden=16, learning_rate=0.02, dropout=0.0), data, settings=replace(SETTINGS, max_epochs=8))
+    best = max(reports, key=lambda report: report.score)
+    assert best.score > 0.9
+    assert best.skill > 0.2
+    assert best.auc > 0.95
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
+def test_a_label_never_seen_in_training_leaves_every_measure_finite(
+    task: str, make_dataset: Any, configure: Any
+) -> None:
+    dataset = make_dataset(task)
+    train = dataset.train
+    has_last = train.targets[:, -1] == 1 if task == "multilabel" else train.targets == len(dataset.labels) - 1
+    kept = np.flatnonzero(~has_last)
+    train = Split(tuple(train.texts[row] for row in kept), train.targets[kept], train.rows[kept], train.source)
+    seen = np.arange(len(dataset.labels)) < len(dataset.labels) - 1
+    if task == "binary":
+        return  # refused before: one class is nothing to learn
+    data = prepare(replace(dataset, train=train, seen=seen), [token_setting(configure())])
+    report = run(configure(loss_weights="balanced", resampling="balanced_batches"), data)[-1]
+    assert all(math.isfinite(value) for name, value in asdict(report).items() if isinstance(value, float)), report
+
+
+def test_the_test_split_is_nowhere_in_what_a_trial_sees(make_dataset: Any, configure: Any) -> None:
+    dataset: Dataset = make_dataset("multilabel")
+    flipped = replace(
+        dataset.test, texts=tuple(f"{text} sealed" for text in dataset.test.texts), targets=1 - dataset.test.targets
+    )
+    settings = [token_setting(configure())]
+    seen, unsealed = (prepare(each, settings) for each in (dataset, replace(dataset, test=flipped)))
+    assert pickle.dumps(seen) == pickle.dumps(unsealed)
+
+
+def test_tokenisers_are_fitted_on_training_texts_only(make_dataset: Any, configure: Any) -> None:
+    dataset: Dataset = make_dataset("multilabel")
+    other = replace(dataset.validation, texts=tuple("unheard words" for _ in dataset.validation.texts))
+    setting = token_setting(configure())
+    first, second = (prepare(each, [setting]) for each in (dataset, replace(dataset, validation=other)))
+    assert first.encoded[setting].counts.tolist() == second.encoded[setting].counts.tolist()
+    assert set(second.encoded[setting].validation.ids.tolist()) == {1}
+
+
+@pytest.mark.parametrize("change", [{"vocabulary": 5}, {"min_count": 20}, {"max_length": 2}])
+def test_a_smaller_vocabulary_or_length_cuts_what_a_trial_reads(
+    change: dict[str, int], data: TrialData, configure: Any
+) -> None:
+    whole, cut = (Trial(configure(**each), data, SETTINGS, seed=1) for each in ({}, change))
+    if "max_length" in change:
+        assert cut._validation.lengths.max() == 2
+    else:
+        assert cut.model.embedding.num_embeddings < whole.model.embedding.num_embeddings
+
+
+def test_parameters_counts_every_number_of_the_model(data: TrialData, configure: Any) -> None:
+    trial = Trial(configure(directions=1), data, SETTINGS, seed=1)
+    vocabulary = trial.model.embedding.num_embeddings
+    assert trial.parameters == vocabulary * 8 + 4 * 6 * (8 + 6 + 2) + 6 * 3 + 3
