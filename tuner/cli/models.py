@@ -26,12 +26,14 @@ def predict(bundle: str, data: str, out: str | None, text: str | None) -> None:
     """
     import pyarrow as pa
 
-    from tuner.bundle import load
-    from tuner.data.load import read_texts
     from tuner.data.write import check_output, write_table
 
     if out is not None:
         check_output(out)
+
+    from tuner.bundle import load
+    from tuner.data.load import read_texts
+
     model = load(bundle)
     texts = read_texts(data, text or str(model.columns["text"]))
     probabilities = model.predict_proba(texts)

@@ -39,7 +39,8 @@ class TrialState:
     last: Report | None = None
     curve: list[tuple[int, float]] = field(default_factory=list)
     train_seconds: float = 0.0
-    evaluate_seconds: float = 0.0
+    seconds_per_example: float = float("inf")
+    seconds_per_report: float = 0.0
 
     @property
     def score(self) -> float:
@@ -50,26 +51,25 @@ class TrialState:
         """Start, or start again."""
         self.starts += 1
         self.curve.clear()
-        self.train_seconds = self.evaluate_seconds = 0.0
+        self.last = None
+        self.train_seconds = 0.0
 
     def take(self, report: Report) -> None:
         """Take in a report."""
+        seconds = report.train_seconds + report.evaluate_seconds
+        examples = report.examples - (self.last.examples if self.last else 0)
+        # The quickest stretch: the first one pays for kernels being built, and others may have had to share the machine.
+        self.seconds_per_example = min(self.seconds_per_example, seconds / examples)
+        self.seconds_per_report = seconds
         self.last = report
         self.curve.append((report.examples, report.score))
         self.train_seconds += report.train_seconds
-        self.evaluate_seconds += report.evaluate_seconds
         if report.score > self.score:  # never so for NaN
             self.best = report
 
-    @property
-    def seconds_between_reports(self) -> float:
-        """How long training to a report and evaluating took, on average."""
-        return (self.train_seconds + self.evaluate_seconds) / max(len(self.curve), 1)
-
     def full_run_seconds(self, budget_examples: int) -> float:
         """Estimate how long this configuration takes for `budget_examples`, from what it took so far."""
-        seconds = self.train_seconds + self.evaluate_seconds
-        return seconds * budget_examples / self.last.examples if self.last else 0.0
+        return self.seconds_per_example * budget_examples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,15 +225,19 @@ class SearchDesk:
         return limit_s is not None and self._clock() > limit_s - CLOSING_S
 
     def _reserve(self) -> float:
-        """Seconds that finalists and closing need, as far as is known; half of all while nothing is measured."""
+        """Seconds that finalists and closing need, as far as is known, but never more than half of all.
+
+        The change to finalists is final, so that one slow stretch early on must not bring it about.
+        """
         search = self._space.search
+        half = (search.time or 0.0) / 2
         best = self._ranking()[: search.finalists]
         if not best:
-            return (search.time or 0.0) / 2
+            return half
         full_runs = [state.full_run_seconds(self._budget_examples) for state in best]
         # A running trial makes way at its next report, so the longest stretch between two has to be waited for.
-        waiting = max((state.seconds_between_reports for state in self._running("search")), default=0.0)
-        return CLOSING_S + waiting + finalists_seconds(full_runs, seeds=search.seeds, slots=self._slots)
+        waiting = max((state.seconds_per_report for state in self._running("search")), default=0.0)
+        return min(half, CLOSING_S + waiting + finalists_seconds(full_runs, seeds=search.seeds, slots=self._slots))
 
     def _next_search_order(self) -> Order:
         index = self._asked

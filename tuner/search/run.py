@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,9 @@ from tuner.space.load import Space
 from tuner.space.sampler import make_sampler
 from tuner.storage import Folder
 from tuner.trial import TrialSettings
+
+
+_FAULTS_SHOW_S = 0.3  # most faults in data show within this, and need not wait for Ray
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ def run_search(space: Space, location: str, *, address: str | None, watcher: Wat
         # this thread: its daemons end with the thread that started them.
         with ThreadPoolExecutor(1) as background:
             reading = background.submit(_read, space, watcher)
+            with suppress(TimeoutError):
+                reading.result(timeout=_FAULTS_SHOW_S)
             machines = start_ray(address)
             dataset, data = reading.result()
         slots = _slots(space, machines)
