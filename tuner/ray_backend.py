@@ -32,6 +32,7 @@ os.environ.update(
 )
 
 import ray
+import ray.exceptions
 from ray import tune
 from ray.tune.schedulers import AsyncHyperBandScheduler
 from ray.tune.schedulers.trial_scheduler import TrialScheduler
@@ -145,9 +146,10 @@ def stop_ray() -> None:
 
 
 class Job:
-    """A function that runs on a worker, on one CPU, beside the trials."""
+    """A function that runs on a worker, on one CPU, beside the trials; `name` is what a person calls it."""
 
-    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
+    def __init__(self, name: str, function: Callable[..., Any], *arguments: Any) -> None:
+        self._name = name
         self._reference = ray.remote(num_cpus=1, max_retries=1)(function).remote(*arguments)
 
     def is_done(self) -> bool:
@@ -156,8 +158,12 @@ class Job:
         return bool(ready)
 
     def result(self) -> Any:
-        """Wait for the function's result and return it; raises what the function raised."""
-        return ray.get(self._reference)
+        """Wait for the function's result and return it. Raises SearchFailed if the function failed or its worker died."""
+        try:
+            return ray.get(self._reference)
+        except ray.exceptions.RayError as error:
+            cause = getattr(error, "cause", None) or error
+            raise SearchFailed(f"the {self._name} failed on their worker: {cause!r}") from error
 
 
 # --- the worker's side --------------------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ from tuner.bundle import Bundle, restore_model, save_bundle
 from tuner.data.dataset import Dataset
 from tuner.data.prepare import fit_tokeniser, token_setting
 from tuner.data.tokenise import cut_vocabulary
-from tuner.errors import SearchFailed
 from tuner.ledger import Ledger
 from tuner.scoring.bootstrap import Interval, paired_difference
 from tuner.scoring.evaluation import describe, evaluate, without_nan
@@ -60,10 +59,8 @@ def crown(
 ) -> dict[str, Any]:
     """Choose the champion, judge it once on the test split, and write its bundle and champion.json.
 
-    `runs` are the finalists' runs by the search trial that each repeats. Raises SearchFailed if there is none.
+    `runs` are the finalists' runs by the search trial that each repeats, at least one.
     """
-    if not runs:
-        raise SearchFailed("no finalist came to a report, so there is no champion; `tuner show` tells how trials ended")
     bounds = lower_bounds({parent: [run.score for run in states] for parent, states in runs.items()})
     winner = champion(bounds)
     best_run = max(runs[winner], key=lambda run: run.score)

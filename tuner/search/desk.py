@@ -207,6 +207,11 @@ class SearchDesk:
                 runs.setdefault(state.parent, []).append(state)
         return runs
 
+    def describe_failures(self) -> str:
+        """Return how trials ended and for which reasons, the commonest first."""
+        reasons = Counter((state.ending, state.reason) for state in self.trials.values())
+        return "; ".join(f"{count} {ending} ({reason})" for (ending, reason), count in reasons.most_common(3))
+
     # --- the search phase ---
 
     def _is_search_open(self) -> bool:

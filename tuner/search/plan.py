@@ -64,7 +64,8 @@ def make_plan(space: Space, say: Callable[[str], None]) -> dict[str, Any]:
         "sentences": [
             f"an epoch of {len(dataset.train):,} examples takes {median:.1f} s "
             f"({min(epoch_s):.1f} to {max(epoch_s):.1f} over {_CONFIGURATIONS} sampled configurations)",
-            f"{slots} trials side by side; about {trials} trials, {epochs_a_trial:.2f} epochs each on average",
+            f"{slots} trials side by side; at most about {trials} trials, {epochs_a_trial:.2f} epochs each on average if ASHA "
+            "stops its full share; while the sampler still finds better configurations it stops fewer",
             f"search {search_s:.0f} s, then {space.search.finalists} finalists × {space.search.seeds} seeds "
             f"{finalists_s:.0f} s; about {search_s + overhead_s:.0f} s in all",
         ],

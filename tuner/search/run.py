@@ -13,7 +13,7 @@ from tuner.baselines import Baseline, run_baselines
 from tuner.data.dataset import Dataset
 from tuner.data.load import load_data
 from tuner.data.prepare import TrialData, prepare, token_settings
-from tuner.errors import Fault, SearchInterrupted, SpaceError, TunerError
+from tuner.errors import Fault, SearchFailed, SearchInterrupted, SpaceError, TunerError
 from tuner.ledger import Ledger, refuse_existing
 from tuner.ray_backend import GatedASHA, Job, Machines, run_trials, start_ray, stop_ray
 from tuner.scoring.gate import GateSettings
@@ -24,7 +24,6 @@ from tuner.space.load import Space
 from tuner.space.sampler import make_sampler
 from tuner.storage import Folder
 from tuner.trial import TrialSettings
-
 
 _FAULTS_SHOW_S = 0.3  # most faults in data show within this, and need not wait for Ray
 
@@ -63,6 +62,10 @@ def run_search(space: Space, location: str, *, address: str | None, watcher: Wat
         ledger = Ledger.create(location, space=space.text, environment=environment)
         for note in dataset.notes:
             watcher.say(f"note: {note}")
+        if machines.nodes > 1 and ledger.folder.is_local:
+            watcher.say(
+                f"note: {machines.nodes} nodes; every one has to reach {ledger.folder}, so let it be a shared folder"
+            )
         return _Search(space, dataset, data, ledger, slots=slots, clock=clock, watcher=watcher).run()
     finally:
         stop_ray()
@@ -98,8 +101,13 @@ class _Search:
     def run(self) -> dict[str, Any]:
         try:
             baselines = self._run_trials()
+            runs = self._desk.finalist_runs()
+            if not runs:
+                raise SearchFailed(
+                    f"no trial came to a report, so there is no champion: {self._desk.describe_failures()}"
+                )
             champion = crown(
-                self._desk.finalist_runs(),
+                runs,
                 baselines,
                 space=self._space,
                 dataset=self._dataset,
@@ -109,15 +117,16 @@ class _Search:
             self._desk.interrupt()
             self._finish("interrupted")
             raise SearchInterrupted("interrupted") from None
-        except TunerError as error:
-            self._finish("failed", error=str(error))
+        except Exception as error:
+            self._desk.interrupt()
+            self._finish("failed", error=str(error) if isinstance(error, TunerError) else repr(error))
             raise
         return self._finish("finished", verdict=champion["verdict"], ended_by=self._desk.ended_by)
 
     def _run_trials(self) -> tuple[Baseline, ...]:
         """Run trials and, on another worker beside the first of them, the baselines."""
         search, dataset = self._space.search, self._dataset
-        self._job = Job(_baselines_on_worker, dataset, search.seed)
+        self._job = Job("baselines", _baselines_on_worker, dataset, search.seed)
         rows = len(dataset.train)
         scheduler = GatedASHA(
             self._desk,
