@@ -176,7 +176,7 @@ def test_a_missing_file_is_named_with_a_remedy(name: str, saved: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_names_every_file(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="bundle.json, tokeniser.json, weights.safetensors not found"):
+    with pytest.raises(BundleError, match=r"bundle\.json, tokeniser\.json, weights\.safetensors not found"):
         load(tmp_path / "nothing")
 
 
@@ -184,7 +184,7 @@ def test_a_folder_that_is_not_there_names_every_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_a_corrupt_file_is_an_error_with_a_remedy(name: str, content: bytes, saved: Path) -> None:
     (saved / name).write_bytes(content)
-    with pytest.raises(BundleError, match="cannot be read.*copy it again from its run"):
+    with pytest.raises(BundleError, match=r"cannot be read.*copy it again from its run"):
         load(saved)
 
 

@@ -228,10 +228,14 @@ def test_a_restarted_trials_history_begins_anew(scheduler: GatedASHA, desk: Desk
     assert desk.endings == {}
 
 
-def test_a_trial_restarted_after_its_first_report_begins_anew(scheduler: GatedASHA, desk: Desk, begin: Any) -> None:
+def test_the_first_report_after_a_restart_is_judged_as_a_first_report(
+    scheduler: GatedASHA, desk: Desk, begin: Any
+) -> None:
     trial = begin(0)
-    send(scheduler, trial, make_result(0.5, kind="collapsed"))
-    assert send(scheduler, trial, make_result(0.5), make_result(1, kind="collapsed")) == ["CONTINUE"] * 2
+    send(scheduler, trial, make_result(1))
+    # After a healthy report it would be a single sign, and watched; a first report at the grace is enough.
+    assert send(scheduler, trial, make_result(1, kind="collapsed")) == ["STOP"]
+    assert desk.endings == {0: "collapsed"}
 
 
 def test_finalists_bypass_the_rungs_and_leave_nothing_in_them(scheduler: GatedASHA, desk: Desk, begin: Any) -> None:
@@ -319,7 +323,7 @@ def test_an_interrupt_is_raised_after_a_step_and_nowhere_else(desk: Desk) -> Non
     listener.on_step_end(1, [])
     interrupt.set()
     listener.on_trial_start(1, [], StubTrial(0))
-    with pytest.raises(KeyboardInterrupt, match="^$"):
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
         listener.on_step_end(2, [])
 
 
@@ -405,7 +409,11 @@ def _begin(scheduler: AsyncHyperBandScheduler, life: Any) -> Any:
 
 
 def test_the_gate_tries_thirty_times_as_many_healthy_configurations_as_stock_asha() -> None:
-    """DESIGN.md, "Why stock ASHA is not enough": 5,400 against 136 in the same budget."""
+    """DESIGN.md, "Why stock ASHA is not enough": 5,400 against 136 in the same budget.
+
+    Here 3,573 against 71; over other seeds 26 to 50 times as many, and 32 to 50 in a budget of 50,000 epochs: who comes to
+    an empty rung first decides for a while whom stock ASHA stops.
+    """
     max_epochs = 81
     stock = AsyncHyperBandScheduler(
         time_attr="examples",

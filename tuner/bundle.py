@@ -132,23 +132,50 @@ def load(location: str | Path) -> Bundle:
             remedy = "load it with the version of tuner that wrote it"
             raise _error(folder, f"bundle format {described['format']}, but this tuner reads {FORMAT}", remedy)
         return _assemble(folder, described)
-    except (KeyError, ValueError, RuntimeError, safetensors.SafetensorError, OSError, pa.ArrowException) as error:
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+        safetensors.SafetensorError,
+        OSError,
+        pa.ArrowException,
+    ) as error:
         what = f"the bundle cannot be read ({type(error).__name__}: {str(error).splitlines()[0]})"
         raise _error(folder, what, "copy it again from its run") from error
 
 
 def _assemble(folder: Folder, described: Mapping[str, Any]) -> Bundle:
+    task, labels = described["task"], tuple(described["labels"])
+    model = restore_model(folder.read("weights.safetensors"), described["configuration"])
+    thresholds = np.array([np.inf if value is None else value for value in described["thresholds"]], np.float64)
+    fitting = {"multilabel": len(labels), "binary": 1, "multiclass": 0}
+    counts = {
+        "labels": (len(labels), model.head.out_features),
+        "seen": (len(described["seen"]), len(labels)),
+        "thresholds": (len(thresholds), fitting[task]),
+    }
+    for name, (found, wanted) in counts.items():
+        if found != wanted:
+            raise ValueError(f"bundle.json has {found} {name}, but the rest of the bundle has {wanted}")
     return Bundle(
-        task=described["task"],
-        labels=tuple(described["labels"]),
+        task=task,
+        labels=labels,
         seen=np.array(described["seen"], dtype=bool),
-        thresholds=np.array([np.inf if value is None else value for value in described["thresholds"]], np.float64),
+        thresholds=thresholds,
         configuration=described["configuration"],
         columns=described["columns"],
         record=described["record"],
-        model=restore_model(folder.read("weights.safetensors"), described["configuration"]),
-        tokeniser=Tokenizer.from_str(folder.read("tokeniser.json").decode()),
+        model=model,
+        tokeniser=_read_tokeniser(folder.read("tokeniser.json")),
     )
+
+
+def _read_tokeniser(content: bytes) -> Tokenizer:
+    try:
+        return Tokenizer.from_str(content.decode())
+    except Exception as error:  # the library raises no narrower one
+        raise ValueError(f"tokeniser.json: {error}") from error
 
 
 def _error(folder: Folder, what: str, remedy: str) -> BundleError:

@@ -98,6 +98,11 @@ class Ledger:
         self._parts = dict.fromkeys(_SCHEMAS, 0)
         self._flushed_at = time.monotonic()
 
+    @property
+    def address(self) -> str:
+        """Where the run lies, in a form that means the same to every process."""
+        return self.folder.path if self.folder.is_local else self.location
+
     @classmethod
     def create(cls, location: str | Path, *, space: str, environment: Mapping[str, Any]) -> Ledger:
         """Begin a run's directory. Raises LedgerError if there already is one of that name."""
@@ -148,7 +153,7 @@ class Ledger:
         folder = self.folder.below(table)
         names = folder.names()
         self._write_part(table, _read_table(self.folder, table))
-        for name in names:
+        for name in reversed(names):  # were this cut short, the rows left would still come in their order
             folder.delete(name)
 
 
@@ -181,6 +186,9 @@ def read_run(location: str | Path) -> Run:
         name = folder.path.rsplit("/", 1)[-1]
         remedy = did_you_mean(name, runs) if runs else "`tuner ls` lists the runs of a folder, see --runs"
         raise LedgerError([Fault(str(folder), what, remedy)])
+    if not folder.exists("space.yaml"):
+        remedy = "restore it from a copy; an empty file will do to read the rest"
+        raise LedgerError([Fault(f"{folder}/space.yaml", "the file is missing", remedy)])
     return Run(
         name=folder.path.rsplit("/", 1)[-1],
         location=str(location),
@@ -228,9 +236,10 @@ def _read_table(folder: Folder, table: str) -> pa.Table:
     for name in parts.names():
         try:
             tables.append(pq.read_table(pa.BufferReader(parts.read(name))).cast(schema))
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:
             remedy = "restore it from a copy, or delete it to read the run without these rows"
-            raise LedgerError([Fault(f"{parts}/{name}", f"not a whole Parquet file ({error})", remedy)]) from error
+            what = f"not a part of this table ({str(error).splitlines()[0]})"
+            raise LedgerError([Fault(f"{parts}/{name}", what, remedy)]) from error
     if not tables:
         return schema.empty_table()
     rows = pa.concat_tables(tables)

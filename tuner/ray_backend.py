@@ -376,6 +376,7 @@ def run_trials(
                 storage_path=folder,
                 verbose=0,
                 callbacks=[_Listener(desk, interrupt)],
+                checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
                 failure_config=tune.FailureConfig(max_failures=RETRIES),
             ),
         )

@@ -63,8 +63,11 @@ class Folder:
 
     def names(self) -> list[str]:
         """Names of the files and folders here, sorted; none if the folder is not there. Drafts are left out."""
-        selector = fs.FileSelector(self.path, allow_not_found=True)
-        return sorted(info.base_name for info in self.files.get_file_info(selector) if not _is_draft(info.base_name))
+        try:
+            found = self.files.get_file_info(fs.FileSelector(self.path, allow_not_found=True))
+        except NotADirectoryError:
+            return []
+        return sorted(info.base_name for info in found if not _is_draft(info.base_name))
 
     def all_files(self) -> list[str]:
         """Paths of all files here and below, relative and sorted. Drafts are left out."""

@@ -120,8 +120,9 @@ class Trial:
 
     def next_report(self) -> Report:
         """Train to the next reporting point and evaluate on the validation split."""
-        self._reports += 1
-        target = min(round(self._reports * self._rows / self._settings.reports_per_epoch), self._budget)
+        target = self._next_target()
+        while target <= self._training.examples < self._budget:  # a batch may be larger than a reporting interval
+            target = self._next_target()
         progress = self._training.train_until(target)
         start = time.perf_counter()
         measures = self._evaluate(progress)
@@ -138,6 +139,10 @@ class Trial:
             parameters=self.parameters,
             precision=self.precision,
         )
+
+    def _next_target(self) -> int:
+        self._reports += 1
+        return min(round(self._reports * self._rows / self._settings.reports_per_epoch), self._budget)
 
     def _evaluate(self, progress: Progress) -> dict[str, Any]:
         logits = None if progress.non_finite_step else predict_logits(self.model, self._validation)

@@ -101,7 +101,9 @@ def print_rows(rows: Sequence[Row]) -> None:
     width = max(len(row.name) for row in rows)
     print(f"  {'':<{width}}  {'asked':>9}  {'measured':>10}  {'unit':<12} holds")
     for row in rows:
-        measured = "" if row.measured is None else f"{row.measured:.3g}" if abs(row.measured) < 100 else f"{row.measured:,.0f}"
+        measured = (
+            "" if row.measured is None else f"{row.measured:.3g}" if abs(row.measured) < 100 else f"{row.measured:,.0f}"
+        )
         holds = "" if row.holds is None else "yes" if row.holds else "NO"
         print(f"  {row.name:<{width}}  {row.asked:>9}  {measured:>10}  {row.unit:<12} {holds}".rstrip())
         for line in textwrap.wrap(row.detail, 112):

@@ -95,6 +95,9 @@ class StubDesk:
     def has_ended(self, order: Any) -> bool:
         return order.index in self.endings
 
+    def has_ended(self, order: Any) -> bool:
+        return order.index in self.endings
+
     def is_over(self, order: Any) -> bool:  # noqa: ARG002 - the protocol's
         return False
 
@@ -169,7 +172,11 @@ def _go_on(scheduler: Any, trial: StubTrial, shape: Shape, generator: np.random.
     epochs = trial.reports / shape.reports_per_epoch
     score = trial.score(epochs, noise=float(generator.normal(0, 0.005)))
     is_last = epochs >= shape.max_epochs
-    result = {"examples": round(epochs * ROWS), "score": score, "report": _report(trial, epochs, score, is_last=is_last)}
+    result = {
+        "examples": round(epochs * ROWS),
+        "score": score,
+        "report": _report(trial, epochs, score, is_last=is_last),
+    }
     if scheduler.on_trial_result(None, trial, result) == scheduler.CONTINUE:
         return True
     scheduler.on_trial_complete(None, trial, result)

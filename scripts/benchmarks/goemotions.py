@@ -76,7 +76,11 @@ def _run_plain(data: Path, out: Path) -> dict[str, Any]:
     script = shared("bench", "raytune_plain", "run.sh")
     settings = {"DATA_DIR": str(data), "BUDGET_S": str(TIME_S), "OUT_DIR": str(out), "PY": sys.executable}
     subprocess.run(
-        ["bash", str(script)], env={**os.environ, **settings}, check=True, timeout=PLAIN_LIMIT_S, stdout=subprocess.DEVNULL
+        ["bash", str(script)],
+        env={**os.environ, **settings},
+        check=True,
+        timeout=PLAIN_LIMIT_S,
+        stdout=subprocess.DEVNULL,
     )
     report: dict[str, Any] = json.loads((out / "report.json").read_text())
     return report

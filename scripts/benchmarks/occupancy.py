@@ -39,11 +39,18 @@ def rows_of(search: Search) -> list[Row]:
     return [
         at_least("share of wall × cores in training steps", 0.85, shares["steps"], "share", detail),
         at_most(
-            "first training step", 8, first_step, "s", f"after `tuner run` began; the first trial was handed out at {first_start:.1f} s"
+            "first training step",
+            8,
+            first_step,
+            "s",
+            f"after `tuner run` began; the first trial was handed out at {first_start:.1f} s",
         ),
         _gaps(search, cores),
         explains(
-            "whole command", search.command_s, "s", f"asked to take {TIME_S} s; by its own clock {search.manifest['seconds']:.1f} s"
+            "whole command",
+            search.command_s,
+            "s",
+            f"asked to take {TIME_S} s; by its own clock {search.manifest['seconds']:.1f} s",
         ),
     ]
 
@@ -62,7 +69,9 @@ def _gaps(search: Search, cores: int) -> Row:
         reports = reports_of.get(trial["trial"], [])
         if reports:
             before += _begin(reports[0]) - trial["started_s"]
-            within += sum(_begin(later) - sooner["reported_s"] for sooner, later in zip(reports, reports[1:], strict=False))
+            within += sum(
+                _begin(later) - sooner["reported_s"] for sooner, later in zip(reports, reports[1:], strict=False)
+            )
     idle = {
         "from a trial's start to its first step": before,
         "between a trial's reports": within,

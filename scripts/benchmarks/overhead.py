@@ -45,9 +45,15 @@ def measure() -> list[Row]:
     return [
         at_most("a trial that does nothing", 100, per_trial_ms, "ms", detail),
         at_most(
-            f"driver's growth, {MARKS[0]} to {MARKS[-1]:,} trials", FLAT_MB, growth, "MB", f"{said}; {per_kilo:.0f} KB a trial"
+            f"driver's growth, {MARKS[0]} to {MARKS[-1]:,} trials",
+            FLAT_MB,
+            growth,
+            "MB",
+            f"{said}; {per_kilo:.0f} KB a trial",
         ),
-        explains("slowest step from one end to the next", max(gaps_ms), "ms", f"median {statistics.median(gaps_ms):.0f} ms"),
+        explains(
+            "slowest step from one end to the next", max(gaps_ms), "ms", f"median {statistics.median(gaps_ms):.0f} ms"
+        ),
     ]
 
 

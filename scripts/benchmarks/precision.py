@@ -31,6 +31,10 @@ def measure() -> list[Row]:
     detail = f"{SEEDS} seeds each, {EPOCHS} epoch of goemotions, 64/1: {each}"
     return [
         at_most("difference of means / seed spread", 1.0, abs(difference) / spread, "times", detail),
-        explains("bfloat16 less float32, mean score", difference, "score", f"standard deviation over seeds {spread:.4f}"),
-        explains("bfloat16, times as fast", seconds["float32"] / seconds["bfloat16"], "times", "training seconds, medians"),
+        explains(
+            "bfloat16 less float32, mean score", difference, "score", f"standard deviation over seeds {spread:.4f}"
+        ),
+        explains(
+            "bfloat16, times as fast", seconds["float32"] / seconds["bfloat16"], "times", "training seconds, medians"
+        ),
     ]

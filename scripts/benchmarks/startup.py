@@ -28,9 +28,7 @@ def measure() -> list[Row]:
     """Start `python -m tuner --help` several times; a warm file cache is what a person has from the second call on."""
     seconds = [_timed([sys.executable, "-m", "tuner", "--help"]) for _ in range(ROUNDS + 1)][1:]
     bare = statistics.median(_timed([sys.executable, "-c", ""]) for _ in range(ROUNDS))
-    done = subprocess.run(
-        [sys.executable, "-c", _LIST_MODULES], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", _LIST_MODULES], cwd=ROOT, capture_output=True, text=True, check=True)
     imported = set(done.stderr.split())
     heavy = [name for name in HEAVY if name in imported]
     wanted = [name for name in ("torch", "ray") if name in imported]
@@ -42,7 +40,13 @@ def measure() -> list[Row]:
             "s",
             f"{ROUNDS} starts, {min(seconds):.3f} to {max(seconds):.3f} s; an empty Python takes {bare:.3f} s",
         ),
-        at_most("torch and ray imported by it", 0, len(wanted), "packages", f"heavy packages imported: {', '.join(heavy) or 'none'}"),
+        at_most(
+            "torch and ray imported by it",
+            0,
+            len(wanted),
+            "packages",
+            f"heavy packages imported: {', '.join(heavy) or 'none'}",
+        ),
     ]
 
 

@@ -144,7 +144,9 @@ def _round(trial: Any) -> float:
 def _judge(precision: str, ratios: list[float], chosen: str) -> Row:
     mean = math.exp(statistics.mean(math.log(ratio) for ratio in ratios))
     name = f"times the plain loop, precision {precision}"
-    models = listed({f"{hidden}/{layers}": ratio for (hidden, layers), ratio in zip(MODELS, ratios, strict=True)}, ".2f")
+    models = listed(
+        {f"{hidden}/{layers}": ratio for (hidden, layers), ratio in zip(MODELS, ratios, strict=True)}, ".2f"
+    )
     detail = f"geometric mean over hidden/layers: {models}; {ROUNDS} rounds of {STEPS_PER_ROUND} steps, interleaved"
     if precision == "auto" and chosen != "bfloat16":
         return explains(name, mean, "times", f"{detail}; this processor is no faster with bfloat16, so 3 is not asked")

@@ -49,7 +49,8 @@ def fit_words(texts: Sequence[str], *, lower_case: bool) -> Tokenizer:
         show_progress=False,
     )
     tokeniser.train_from_iterator(texts, trainer, length=len(texts))
-    return tokeniser
+    # A trained tokeniser reads "[PAD]" in a text as padding. One that is cut does not, and is what a bundle has.
+    return cut_vocabulary(tokeniser, _WIDEST_VOCABULARY)
 
 
 def cut_vocabulary(tokeniser: Tokenizer, size: int) -> Tokenizer:

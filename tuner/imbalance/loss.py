@@ -42,11 +42,12 @@ def make_loss(targets: NDArray[np.integer], labels: int, task: Task, *, weights:
 
     Multi-label: binary cross-entropy with a positive weight per label, from negatives over positives. Binary and
     multi-class: cross-entropy with a weight per class, from mean count over count; PyTorch divides by the sum of weights.
-    A label without a training example has weight 1.
+    A label without a training example, or true on every one, has weight 1.
     """
     if task == "multilabel":
         positives = targets.sum(0, dtype=np.float64)
-        ratios = np.where(positives > 0, (len(targets) - positives) / np.maximum(positives, 1), 1.0)
+        is_mixed = (positives > 0) & (positives < len(targets))
+        ratios = np.where(is_mixed, (len(targets) - positives) / np.maximum(positives, 1), 1.0)
         positive_weight = torch.tensor(LOSS_WEIGHTS[weights](ratios), dtype=torch.float32)
 
         def binary_loss(logits: Tensor, truth: Tensor) -> Tensor:

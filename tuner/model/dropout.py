@@ -16,7 +16,7 @@ class Dropout(nn.Module):
 
     def __init__(self, rate: float, *, seed: int) -> None:
         super().__init__()
-        self._levels = round(rate * 65_536)  # of 65,536 equally likely values, those that drop an entry
+        self._levels = min(round(rate * 65_536), 65_535)  # of 65,536 equally likely values, those that drop an entry
         self._rate = self._levels / 65_536
         self._generator = np.random.default_rng(seed)
 

@@ -24,7 +24,7 @@ _UNFIT = ("collapsed", "diverged", "failed")
 
 @dataclass
 class TrialState:
-    """One trial as the desk knows it, since its latest start but for `starts`, `started_s` and `best`.
+    """One trial as the desk knows it, since its latest start but for `starts` and `started_s`.
 
     `best` is the report with the highest score, `curve` (examples, score) of every report, emptied when the trial ends.
     """
@@ -51,7 +51,7 @@ class TrialState:
         """Start, or start again."""
         self.starts += 1
         self.curve.clear()
-        self.last = None
+        self.best = self.last = None  # a finalist's new worker writes over the weights of the old one
         self.train_seconds = 0.0
 
     def take(self, report: Report) -> None:
@@ -59,7 +59,7 @@ class TrialState:
         seconds = report.train_seconds + report.evaluate_seconds
         examples = report.examples - (self.last.examples if self.last else 0)
         # The quickest stretch: the first one pays for kernels being built, and others may have had to share the machine.
-        self.seconds_per_example = min(self.seconds_per_example, seconds / examples)
+        self.seconds_per_example = min(self.seconds_per_example, seconds / max(examples, 1))
         self.seconds_per_report = seconds
         self.last = report
         self.curve.append((report.examples, report.score))
@@ -293,7 +293,7 @@ class SearchDesk:
             phase="finalist",
             configuration=state.order.configuration,
             seed=derive_seed(self._space.search.seed, state.order.index, number + 1),
-            weights=f"{self._ledger.location}/{weights_name(index)}",
+            weights=f"{self._ledger.address}/{weights_name(index)}",
         )
 
     def _ranking(self, *, are_unfit_allowed: bool = False) -> list[TrialState]:

@@ -41,23 +41,23 @@ def bucketed(
     `strata` (rows,) goes with `rows`; `lengths` (all rows,) are tokens per row, indexed by the values of `rows`. The last
     batch of a chunk may be smaller.
     """
-    order = generator.permutation(len(rows))
+    order = _interleave(np.arange(len(rows)), strata, generator.permutation(len(rows)))
     chunk_size = batch_size * _BATCHES_PER_CHUNK
     for start in range(0, len(order), chunk_size):
         chunk = order[start : start + chunk_size]
-        sorted_rows = _interleave(rows[chunk], strata[chunk], lengths)
+        sorted_rows = _interleave(rows[chunk], strata[chunk], lengths[rows[chunk]])
         batches = [sorted_rows[i : i + batch_size] for i in range(0, len(sorted_rows), batch_size)]
         for number in generator.permutation(len(batches)):
             yield batches[number]
 
 
-def _interleave(rows: NDArray[np.int64], strata: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Sort rows by their length's quantile within their own stratum, so that any run of rows mixes the strata evenly."""
-    by_stratum_and_length = np.lexsort((lengths[rows], strata))
-    _, first, sizes = np.unique(strata[by_stratum_and_length], return_index=True, return_counts=True)
-    rank = np.arange(len(rows)) - np.repeat(first, sizes)
+def _interleave(values: NDArray[np.int64], strata: NDArray[np.int64], keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Sort values by their key's quantile within their own stratum, so that any run of them mixes the strata evenly."""
+    by_stratum_and_key = np.lexsort((keys, strata))
+    _, first, sizes = np.unique(strata[by_stratum_and_key], return_index=True, return_counts=True)
+    rank = np.arange(len(values)) - np.repeat(first, sizes)
     quantile = (rank + 0.5) / np.repeat(sizes, sizes)
-    return rows[by_stratum_and_length[np.argsort(quantile, kind="stable")]]
+    return values[by_stratum_and_key[np.argsort(quantile, kind="stable")]]
 
 
 def pad(

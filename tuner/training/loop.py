@@ -76,6 +76,8 @@ class Training:
             # On a CPU reading the numbers is free; on a GPU it would wait for the step, so they are read at the end.
             if self._device.type == "cpu" and not math.isfinite(loss + norm):
                 break
+        if not losses:
+            return Progress(0, math.nan, math.nan, 0.0, None)
         seen = torch.stack([torch.stack(losses), torch.stack(norms)]).cpu().double().numpy()
         broken = np.flatnonzero(~np.isfinite(seen).all(0))
         return Progress(
