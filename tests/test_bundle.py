@@ -18,10 +18,11 @@ from tuner.data.prepare import fit_tokeniser, prepare, token_setting
 from tuner.data.tokenise import cut_vocabulary
 from tuner.errors import BundleError
 from tuner.model.build import to_probabilities
+from tuner.reporting import TrialSettings
 from tuner.space.sampler import Configuration
 from tuner.storage import Folder
 from tuner.training.loop import predict_logits
-from tuner.trial import Trial, TrialSettings
+from tuner.trial import Trial
 
 TASKS = ("binary", "multiclass", "multilabel")
 FILES = ["bundle.json", "tokeniser.json", "weights.safetensors"]

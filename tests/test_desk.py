@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from tuner.ledger import Ledger, read_reports, read_run
 from tuner.ray_backend import Order
+from tuner.reporting import Report
 from tuner.search.budget import CLOSING_S, affordable, finalists_seconds, makespan
 from tuner.search.desk import ENDINGS, SearchDesk, Snapshot, derive_seed, is_double_correction
 from tuner.space.load import Space, load_space
 from tuner.space.sampler import Configuration
-from tuner.trial import Report
 
 ROWS, MAX_EPOCHS = 100, 4
 SPACE = """

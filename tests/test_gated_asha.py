@@ -15,8 +15,8 @@ import pytest
 from ray.tune.schedulers import AsyncHyperBandScheduler
 
 from tuner.ray_backend import GatedASHA, Order, OrderSearcher, _Listener
+from tuner.reporting import Report
 from tuner.scoring.gate import GateSettings
-from tuner.trial import Report
 
 ROWS = 10  # examples in an epoch
 Kind = Literal["healthy", "collapsed", "diverged"]

@@ -42,7 +42,9 @@ def make_rows(rows: int = 300) -> pa.Table:
     labels = [[name for word, name in (("fig", "sweet"), ("grape", "small")) if word in text.split()] for text in texts]
     kinds = ["both" if len(row) == 2 else row[0] if row else "none" for row in labels]
     is_sweet = ["sweet" in row for row in labels]
-    return pa.table({"text": texts, "labels": pa.array(labels, pa.list_(pa.string())), "kind": kinds, "is_sweet": is_sweet})
+    return pa.table(
+        {"text": texts, "labels": pa.array(labels, pa.list_(pa.string())), "kind": kinds, "is_sweet": is_sweet}
+    )
 
 
 def command(*arguments: str | Path) -> list[str]:
@@ -149,7 +151,9 @@ def test_a_second_run_of_the_same_name_is_refused_and_leaves_the_first_as_it_was
 @pytest.mark.parametrize(("task", "labels"), [("multiclass", "label: kind"), ("binary", "label: is_sweet")])
 def test_one_label_tasks_run_to_a_champion_too(task, labels, tmp_path):
     space = write_space(tmp_path, task, labels)
-    done = call("run", space, "--name", task, "--runs", tmp_path / "runs", "--set", "search.trials=2", "--set", "search.seeds=1")
+    done = call(
+        "run", space, "--name", task, "--runs", tmp_path / "runs", "--set", "search.trials=2", "--set", "search.seeds=1"
+    )
     assert done.returncode in (0, 3), done.stderr
     run = shown(tmp_path, task)
     assert run["champion"]["test"]["skill"] > 0

@@ -12,7 +12,8 @@ import pytest
 
 from tuner.data.dataset import Dataset, Split
 from tuner.data.prepare import TrialData, prepare, token_setting
-from tuner.trial import Report, Trial, TrialSettings
+from tuner.reporting import Report, TrialSettings
+from tuner.trial import Trial
 
 SETTINGS = TrialSettings(max_epochs=3, reports_per_epoch=2, penalty_weight=1.0)
 ROWS = 96

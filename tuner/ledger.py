@@ -32,6 +32,9 @@ import pyarrow.parquet as pq
 from tuner.errors import Fault, LedgerError, did_you_mean
 from tuner.storage import Folder
 
+# Arrow's default pool keeps what a merge of parts once took; over a long search that is tens of megabytes.
+pa.set_memory_pool(pa.system_memory_pool())
+
 FORMAT = 1
 _PARTS_BEFORE_MERGE = 64
 _FLUSH_EVERY_S = 1.0

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 # Read by Ray when it is imported or started, so they stand before the import. None of them changes what Ray computes.
 os.environ.update(
@@ -34,21 +34,24 @@ os.environ.update(
 import ray
 import ray.exceptions
 from ray import tune
+from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import AsyncHyperBandScheduler
 from ray.tune.schedulers.trial_scheduler import TrialScheduler
 from ray.tune.search import Searcher
 
-from tuner.bundle import save_weights
 from tuner.data.prepare import TrialData
 from tuner.errors import Fault, SearchFailed, UsageError
+from tuner.reporting import Report, TrialSettings
 from tuner.scoring.gate import GateSettings, Signs, judge
 from tuner.space.sampler import Configuration
 from tuner.space.settings import ResourceSettings
-from tuner.trial import Report, Trial, TrialSettings
+
+if TYPE_CHECKING:
+    from tuner.trial import Trial
 
 Phase = Literal["search", "finalist"]
-Result = TypeVar("Result")
 
+_KEPT_ENDED = 50  # ended trials that Ray may still be putting away
 RETRIES = 2  # a trial whose worker died starts again, this often
 
 
@@ -115,10 +118,11 @@ class Machines:
         return fit if resources.concurrent is None else min(fit, resources.concurrent)
 
 
-def start_ray(address: str | None) -> Machines:
+def start_ray(address: str | None, resources: ResourceSettings) -> Machines:
     """Join the cluster at `address`, or start Ray on this machine without a dashboard and without output.
 
-    Raises `UsageError` where no cluster answers at the address.
+    On this machine Ray is given as many CPUs as the trials that may run side by side need, and no more. Raises
+    `UsageError` where no cluster answers at the address.
     """
     logging.getLogger("ray").setLevel(logging.ERROR)
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
@@ -126,7 +130,10 @@ def start_ray(address: str | None) -> Machines:
         warnings.simplefilter("ignore")  # Ray warns of its own coming defaults, which are not the user's to change
         try:
             if address is None:
-                ray.init(address="local", include_dashboard=False, **quiet)
+                cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+                if resources.concurrent is not None:
+                    cpus = min(cpus, resources.concurrent * resources.cpus)
+                ray.init(address="local", include_dashboard=False, num_cpus=cpus, **quiet)
             else:
                 ray.init(address=address, **quiet)
         except (ConnectionError, ValueError, RuntimeError) as error:
@@ -187,6 +194,9 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
         order = self._order
         if self._trial is None and order.start_before is not None and time.time() > order.start_before:
             return {"examples": 0, "too_late": True, tune.result.DONE: True}
+        from tuner.bundle import save_weights
+        from tuner.trial import Trial  # with torch, which only workers need to import
+
         try:
             if self._trial is None:
                 self._trial = Trial(order.configuration, self._data, self._settings, seed=order.seed)
@@ -244,6 +254,10 @@ class GatedASHA(_LeftOut, AsyncHyperBandScheduler):  # type: ignore[misc]
         )
         self._desk, self._gate, self._grace_epochs = desk, gate, grace_epochs
         self._signs: dict[str, list[Signs]] = {}
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        super().on_trial_add(tune_controller, trial)
+        _forget_ended(tune_controller)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         order = order_of(trial)
@@ -318,13 +332,21 @@ class OrderSearcher(_LeftOut, Searcher):  # type: ignore[misc]
         """Restore nothing, see `save`."""
 
 
-class _Listener(_LeftOut, tune.Callback):  # type: ignore[misc]
+class _Listener(_LeftOut, TrialProgressCallback):  # type: ignore[misc]
+    """Tells the desk. Of the class that Ray would otherwise add, print with, and keep every trial by."""
+
     def __init__(self, desk: Desk, interrupt: threading.Event) -> None:
         self._desk, self._interrupt = desk, interrupt
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         if not self._desk.has_ended(order_of(trial)):
             self._desk.started(order_of(trial))
+
+    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Any, **info: Any) -> None:
+        """Print nothing."""
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Print nothing."""
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         # The scheduler's method of this name is also called when a trial is only about to be tried again.
@@ -340,6 +362,25 @@ class _Listener(_LeftOut, tune.Callback):  # type: ignore[misc]
         self._desk.tick()
 
 
+def _forget_ended(tune_controller: Any) -> None:
+    """Drop trials that ended long ago from Ray's controller, which would keep some 40 KB of each until the search is over.
+
+    Ray has no way to ask for that; the attributes are its own, and a test notices if they change. Without them nothing is
+    dropped.
+    """
+    controller = getattr(tune_controller, "_tune_controller", None)
+    trials = getattr(controller, "_trials", [])
+    old = {trial for trial in trials[:-_KEPT_ENDED] if trial.is_finished()}
+    if len(old) < _KEPT_ENDED:
+        return
+    trials[:] = [trial for trial in trials if trial not in old]
+    for name in ("_stopped_trials", "_failed_trials", "_trials_to_cache"):
+        getattr(controller, name, set()).difference_update(old)
+    metadata = getattr(controller, "_trial_metadata", {})
+    for trial in old:
+        metadata.pop(trial.trial_id, None)
+
+
 def run_trials(
     desk: Desk,
     data: TrialData,
@@ -348,6 +389,7 @@ def run_trials(
     scheduler: GatedASHA,
     resources: ResourceSettings,
     slots: int,
+    is_cluster: bool,
 ) -> None:
     """Run the desk's orders until it is done, `slots` at a time.
 
@@ -367,6 +409,8 @@ def run_trials(
                 search_alg=OrderSearcher(desk),
                 scheduler=scheduler,
                 num_samples=-1,
+                # Ray on this machine has no more CPUs than that; a limit of its own would end workers between trials.
+                max_concurrent_trials=resources.concurrent if is_cluster else None,
                 reuse_actors=True,
                 trial_name_creator=lambda trial: f"trial-{order_of(trial).index}",
                 trial_dirname_creator=lambda trial: f"trial-{order_of(trial).index}",

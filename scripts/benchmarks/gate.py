@@ -95,15 +95,12 @@ class StubDesk:
     def has_ended(self, order: Any) -> bool:
         return order.index in self.endings
 
-    def has_ended(self, order: Any) -> bool:
-        return order.index in self.endings
-
     def is_over(self, order: Any) -> bool:  # noqa: ARG002 - the protocol's
         return False
 
 
 def _search(is_gated: bool, shape: Shape) -> Tally:
-    np.random.seed(0)  # noqa: NPY002 - Ray's scheduler draws brackets from the global generator
+    np.random.seed(0)  # Ray's scheduler draws brackets from the global generator
     generator = np.random.default_rng(0)
     desk = StubDesk()
     scheduler = _make_scheduler(is_gated, shape, desk)
@@ -184,7 +181,7 @@ def _go_on(scheduler: Any, trial: StubTrial, shape: Shape, generator: np.random.
 
 
 def _report(trial: StubTrial, epochs: float, score: float, *, is_last: bool) -> str:
-    from tuner.trial import Report
+    from tuner.reporting import Report
 
     report = Report(
         examples=round(epochs * ROWS),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from benchmarks.material import count_cores, listed
@@ -69,9 +70,7 @@ def _gaps(search: Search, cores: int) -> Row:
         reports = reports_of.get(trial["trial"], [])
         if reports:
             before += _begin(reports[0]) - trial["started_s"]
-            within += sum(
-                _begin(later) - sooner["reported_s"] for sooner, later in zip(reports, reports[1:], strict=False)
-            )
+            within += sum(_begin(later) - sooner["reported_s"] for sooner, later in pairwise(reports))
     idle = {
         "from a trial's start to its first step": before,
         "between a trial's reports": within,

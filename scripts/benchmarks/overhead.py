@@ -6,6 +6,7 @@ import os
 import statistics
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,12 @@ def measure() -> list[Row]:
 
     start_ray(None)
     try:
-        desk, memory_mb = _search()
+        desk, memory_mb, inside = _search()
     finally:
         stop_ray()
-    states = [state for _, state in sorted(desk.trials.items()) if state.parent is None]
-    inside = [state.train_seconds + state.evaluate_seconds for state in states]
     ends = sorted(desk.ended_at)
     per_trial_ms = 1000 * (ends[-1] - ends[0]) / (len(ends) - 1)
-    gaps_ms = [1000 * (later - sooner) for sooner, later in zip(ends, ends[1:], strict=False)]
+    gaps_ms = [1000 * (later - sooner) for sooner, later in pairwise(ends)]
     growth = memory_mb[MARKS[-1]] - memory_mb[MARKS[0]]
     said = ", ".join(f"{mb:.0f} MB after {trials:,}" for trials, mb in memory_mb.items())
     detail = (
@@ -57,13 +56,14 @@ def measure() -> list[Row]:
     ]
 
 
-def _search() -> tuple[Any, dict[int, float]]:
-    from tuner.ledger import Ledger
+def _search() -> tuple[Any, dict[int, float], list[float]]:
+    """Return the desk, megabytes after so many trials, and seconds of training and evaluation of every report."""
+    from tuner.ledger import Ledger, read_reports
     from tuner.ray_backend import GatedASHA, run_trials
+    from tuner.reporting import TrialSettings
     from tuner.scoring.gate import GateSettings
     from tuner.search.desk import SearchDesk
     from tuner.space.sampler import make_sampler
-    from tuner.trial import TrialSettings
 
     memory_mb: dict[int, float] = {}
 
@@ -102,8 +102,11 @@ def _search() -> tuple[Any, dict[int, float]]:
             gate=GateSettings(),
         )
         settings = TrialSettings(max_epochs=1, reports_per_epoch=1, penalty_weight=1.0, threads=1)
-        run_trials(desk, _tiny_data(), settings, scheduler=scheduler, resources=space.resources, slots=SLOTS)
-    return desk, memory_mb
+        run_trials(
+            desk, _tiny_data(), settings, scheduler=scheduler, resources=space.resources, slots=SLOTS, is_cluster=False
+        )
+        reports = read_reports(f"{folder}/run").to_pylist()
+    return desk, memory_mb, [report["train_seconds"] + report["evaluate_seconds"] for report in reports]
 
 
 def resident_mb() -> float:

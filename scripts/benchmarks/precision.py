@@ -13,7 +13,8 @@ EPOCHS = 1
 
 def measure() -> list[Row]:
     """Train the same model from the same seeds in both precisions, on all of goemotions."""
-    from tuner.trial import Trial, TrialSettings
+    from tuner.reporting import TrialSettings
+    from tuner.trial import Trial
 
     data = goemotions_data()
     settings = TrialSettings(max_epochs=EPOCHS, reports_per_epoch=1, penalty_weight=1.0, threads=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import statistics
 import sys
@@ -59,7 +60,8 @@ def measure() -> list[Row]:
 
 def make_trial(data: Any, hidden: int, layers: int, precision: str) -> Any:
     """A trial with the plain script's model and settings; one report is one round."""
-    from tuner.trial import Trial, TrialSettings
+    from tuner.reporting import TrialSettings
+    from tuner.trial import Trial
 
     chosen = configuration(
         vocabulary=20_000,
@@ -88,7 +90,7 @@ def plain_rounds(data: Any, hidden: int, layers: int) -> Iterator[float]:
     folder = str(shared("bench", "common"))
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    import textlstm
+    textlstm = importlib.import_module("textlstm")
     from torch import nn
     from torch.utils.data import DataLoader
 
@@ -119,7 +121,7 @@ def plain_rounds(data: Any, hidden: int, layers: int) -> Iterator[float]:
             optimiser.zero_grad()
             logits = model(x, lengths)
             loss = nn.functional.binary_cross_entropy_with_logits(logits, target, pos_weight=weight)
-            loss.backward()
+            torch.autograd.backward(loss)
             nn.utils.clip_grad_norm_(model.parameters(), CLIP)
             optimiser.step()
             examples += len(x)

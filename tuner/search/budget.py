@@ -32,11 +32,12 @@ def finalists_seconds(full_runs: Sequence[float], *, seeds: int, slots: int) -> 
 def affordable(full_runs: Sequence[float], *, seeds: int, slots: int, seconds: float) -> tuple[int, int]:
     """Return how many finalists and seeds fit into `seconds`, at least one of each.
 
-    `full_runs` are in the order of the ranking. Seeds are given up before finalists.
+    `full_runs` are in the order of the ranking. Seeds are given up before finalists. What is left at the least is one
+    finalist, with as many seeds as run side by side: they take no longer than one.
     """
     choices = [(len(full_runs), fewer) for fewer in range(seeds, 0, -1)]
-    choices += [(fewer, 1) for fewer in range(len(full_runs) - 1, 0, -1)]
+    choices += [(fewer, 1) for fewer in range(len(full_runs) - 1, 1, -1)]
     for finalists, kept_seeds in choices:
         if finalists_seconds(full_runs[:finalists], seeds=kept_seeds, slots=slots) <= seconds:
             return finalists, kept_seeds
-    return 1, 1
+    return 1, min(seeds, slots)

@@ -13,10 +13,10 @@ import numpy as np
 
 from tuner.ledger import Ledger
 from tuner.ray_backend import Order
+from tuner.reporting import Report
 from tuner.search.budget import CLOSING_S, affordable, finalists_seconds
 from tuner.space.load import Space
 from tuner.space.sampler import Configuration, Sampler, configuration_hash
-from tuner.trial import Report
 
 ENDINGS = ("completed", "stopped", "collapsed", "diverged", "failed", "interrupted")
 _UNFIT = ("collapsed", "diverged", "failed")

@@ -10,11 +10,12 @@ import numpy as np
 
 from tuner.data.load import load_data
 from tuner.data.prepare import TrialData, prepare, token_settings
+from tuner.reporting import TrialSettings
 from tuner.search.budget import CLOSING_S, finalists_seconds
 from tuner.search.desk import derive_seed
 from tuner.space.load import Space
 from tuner.space.sampler import Configuration, RandomSampler
-from tuner.trial import Trial, TrialSettings
+from tuner.trial import Trial
 
 _CONFIGURATIONS = 5
 _EXAMPLES = 2_000

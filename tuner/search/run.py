@@ -7,25 +7,27 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tuner.baselines import Baseline, run_baselines
 from tuner.data.dataset import Dataset
 from tuner.data.load import load_data
 from tuner.data.prepare import TrialData, prepare, token_settings
 from tuner.errors import Fault, SearchFailed, SearchInterrupted, SpaceError, TunerError
 from tuner.ledger import Ledger, refuse_existing
 from tuner.ray_backend import GatedASHA, Job, Machines, run_trials, start_ray, stop_ray
+from tuner.reporting import TrialSettings
 from tuner.scoring.gate import GateSettings
-from tuner.search.closing import crown, describe_baselines
 from tuner.search.desk import ENDINGS, SearchDesk, Snapshot
 from tuner.search.environment import describe_environment
 from tuner.space.load import Space
 from tuner.space.sampler import make_sampler
 from tuner.storage import Folder
-from tuner.trial import TrialSettings
 
-_FAULTS_SHOW_S = 0.3  # most faults in data show within this, and need not wait for Ray
+if TYPE_CHECKING:
+    from tuner.baselines import Baseline
+
+# What needs torch or scikit-learn is imported where it is used: both take a second, and the first trial need not wait.
+_FAULTS_SHOW_S = 0.1  # most faults in data show within this, and need not wait for Ray
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def run_search(space: Space, location: str, *, address: str | None, watcher: Wat
             reading = background.submit(_read, space, watcher)
             with suppress(TimeoutError):
                 reading.result(timeout=_FAULTS_SHOW_S)
-            machines = start_ray(address)
+            machines = start_ray(address, space.resources)
             dataset, data = reading.result()
         slots = _slots(space, machines)
         environment = describe_environment(space, dataset, machines)
@@ -66,7 +68,8 @@ def run_search(space: Space, location: str, *, address: str | None, watcher: Wat
             watcher.say(
                 f"note: {machines.nodes} nodes; every one has to reach {ledger.folder}, so let it be a shared folder"
             )
-        return _Search(space, dataset, data, ledger, slots=slots, clock=clock, watcher=watcher).run()
+        search = _Search(space, dataset, data, ledger, slots=slots, clock=clock, watcher=watcher)
+        return search.run(is_cluster=address is not None)
     finally:
         stop_ray()
 
@@ -98,14 +101,16 @@ class _Search:
         )
         self._baselines: tuple[Baseline, ...] | None = None
 
-    def run(self) -> dict[str, Any]:
+    def run(self, *, is_cluster: bool) -> dict[str, Any]:
         try:
-            baselines = self._run_trials()
+            baselines = self._run_trials(is_cluster=is_cluster)
             runs = self._desk.finalist_runs()
             if not runs:
                 raise SearchFailed(
                     f"no trial came to a report, so there is no champion: {self._desk.describe_failures()}"
                 )
+            from tuner.search.closing import crown
+
             champion = crown(
                 runs,
                 baselines,
@@ -123,7 +128,7 @@ class _Search:
             raise
         return self._finish("finished", verdict=champion["verdict"], ended_by=self._desk.ended_by)
 
-    def _run_trials(self) -> tuple[Baseline, ...]:
+    def _run_trials(self, *, is_cluster: bool) -> tuple[Baseline, ...]:
         """Run trials and, on another worker beside the first of them, the baselines."""
         search, dataset = self._space.search, self._dataset
         self._job = Job("baselines", _baselines_on_worker, dataset, search.seed)
@@ -150,6 +155,7 @@ class _Search:
             scheduler=scheduler,
             resources=self._space.resources,
             slots=self._slots,
+            is_cluster=is_cluster,
         )
         return self._collect_baselines()
 
@@ -160,6 +166,8 @@ class _Search:
 
     def _collect_baselines(self) -> tuple[Baseline, ...]:
         if self._baselines is None:
+            from tuner.search.closing import describe_baselines
+
             self._baselines = self._job.result()
             described = describe_baselines(self._baselines, self._dataset, self._space.score.penalty_weight)
             self._ledger.write_json("baselines", described)
@@ -188,6 +196,8 @@ def _read(space: Space, watcher: Watcher) -> tuple[Dataset, TrialData]:
 
 
 def _baselines_on_worker(dataset: Dataset, seed: int) -> tuple[Baseline, ...]:
+    from tuner.baselines import run_baselines
+
     return run_baselines(
         train_texts=dataset.train.texts,
         train_targets=dataset.train.targets,
