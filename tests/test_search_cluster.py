@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -63,10 +62,10 @@ def write_space(folder: Path, task: str, labels: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.CompletedProcess[str]]]:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     folder = tmp_path_factory.mktemp("finished")
     space = write_space(folder, "multilabel", "labels: labels")
-    yield folder, call("run", space, "--name", "first", "--runs", folder / "runs")
+    return folder, call("run", space, "--name", "first", "--runs", folder / "runs")
 
 
 def shown(folder: Path, run: str) -> dict:

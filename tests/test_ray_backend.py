@@ -1,0 +1,71 @@
+"""What the project leans on in Ray, so that a new release that changes it is noticed. No Ray is started here."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import yaml
+from ray.autoscaler._private.util import prepare_config, validate_config
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.experiment import Trial
+from ray.tune.utils.callback import _create_default_callbacks
+
+from tuner.ray_backend import Machines, _forget_ended, _Listener
+from tuner.space.settings import ResourceSettings
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_cluster_file_is_valid_for_ray():
+    config = yaml.safe_load((ROOT / "cluster.yaml").read_text())
+    validate_config(prepare_config(config))
+
+
+def test_slots_are_bounded_by_cpus_gpus_and_the_limit():
+    machines = Machines(cpus=16, gpus=2, nodes=1)
+    assert machines.slots(ResourceSettings(cpus=1)) == 16
+    assert machines.slots(ResourceSettings(cpus=4)) == 4
+    assert machines.slots(ResourceSettings(cpus=1, gpus=0.5)) == 4
+    assert machines.slots(ResourceSettings(cpus=1, concurrent=3)) == 3
+    assert machines.slots(ResourceSettings(cpus=17)) == 0
+
+
+def test_ray_adds_no_progress_printer_beside_the_listener():
+    """The one that Ray would add keeps every trial for as long as the search lasts."""
+    listener = _Listener(desk=None, interrupt=None)  # type: ignore[arg-type]
+    assert _create_default_callbacks([listener], air_verbosity=None) == [listener]
+
+
+def test_the_controller_still_keeps_ended_trials_where_they_are_dropped_from():
+    source = inspect.getsource(TuneController)
+    for name in ("_trials", "_stopped_trials", "_failed_trials", "_trials_to_cache", "_trial_metadata"):
+        assert f"self.{name}:" in source, name
+
+
+class _Controller:
+    """The part of Ray's controller that holds trials."""
+
+    def __init__(self, trials: list[Trial]) -> None:
+        self._trials = trials
+        self._stopped_trials = {trial for trial in trials if trial.is_finished()}
+        self._failed_trials: set[Trial] = set()
+        self._trials_to_cache = set(trials)
+        self._trial_metadata = {trial.trial_id: "state" for trial in trials}
+
+
+class _Wrapper:
+    def __init__(self, controller: _Controller) -> None:
+        self._tune_controller = controller
+
+
+def test_trials_that_ended_long_ago_are_dropped_and_running_ones_kept():
+    trials = [Trial("any", stub=True) for _ in range(200)]
+    for trial in trials[10:]:
+        trial.status = Trial.TERMINATED
+    controller = _Controller(list(trials))
+    _forget_ended(_Wrapper(controller))
+    assert controller._trials == [*trials[:10], *trials[150:]]
+    assert controller._stopped_trials == set(trials[150:])
+    assert controller._trials_to_cache == {*trials[:10], *trials[150:]}
+    assert set(controller._trial_metadata) == {trial.trial_id for trial in controller._trials}
