@@ -497,9 +497,12 @@ def test_no_finalists_need_no_time() -> None:
 
 
 @given(seconds_lists, st.integers(1, 4), st.integers(1, 4), st.floats(0, 500))
-def test_what_is_affordable_fits_or_is_one_run(full_runs: list[float], seeds: int, slots: int, seconds: float) -> None:
+def test_what_is_affordable_fits_or_is_one_finalist_on_every_slot(
+    full_runs: list[float], seeds: int, slots: int, seconds: float
+) -> None:
     finalists, kept = affordable(full_runs, seeds=seeds, slots=slots, seconds=seconds)
     assert 1 <= finalists <= len(full_runs)
     assert 1 <= kept <= seeds
-    assert (finalists, kept) == (1, 1) or finalists_seconds(full_runs[:finalists], seeds=kept, slots=slots) <= seconds
-    assert finalists == len(full_runs) or kept == 1  # seeds are given up before finalists
+    least = (1, min(seeds, slots))
+    assert (finalists, kept) == least or finalists_seconds(full_runs[:finalists], seeds=kept, slots=slots) <= seconds
+    assert finalists == len(full_runs) or kept == 1 or (finalists, kept) == least  # seeds are given up before finalists
