@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from tuner.cli.output import Format, format_option, print_json, print_rows, print_table, say
+from tuner.cli.output import LABEL_COLUMNS, Format, format_option, print_json, print_rows, print_table, say
 
 
 @click.command()
@@ -88,21 +88,10 @@ def evaluate(bundle: str, data: str, format_: Format, **given: str | None) -> No
         penalty_weight=model.record["penalty_weight"],
         seed=0,
     )
-    label_columns = (
-        "label",
-        "support",
-        "prevalence",
-        "decision_rate",
-        "precision",
-        "recall",
-        "f1",
-        "auc",
-        "average_precision",
-    )
     if format_ == "json":
         print_json(measured)
     elif format_ == "csv":
-        print_rows(measured["labels"], label_columns, "csv")
+        print_rows(measured["labels"], LABEL_COLUMNS, "csv")
     else:
         low, high = measured["macro_f1_ci"]
         skill_low, skill_high = measured["skill_ci"]
@@ -111,7 +100,7 @@ def evaluate(bundle: str, data: str, format_: Format, **given: str | None) -> No
         click.echo(f"score: {measured['score']:.3f} (constant penalty {measured['constant_penalty']:.3f})")
         click.echo(f"skill: {measured['skill']:.3f} (95 % {skill_low:.3f} to {skill_high:.3f})")
         click.echo("")
-        print_table(measured["labels"], label_columns)
+        print_table(measured["labels"], LABEL_COLUMNS)
 
 
 def _columns(trained: Any, given: dict[str, str | None]) -> dict[str, Any]:

@@ -14,6 +14,18 @@ import click
 Format = Literal["table", "json", "csv"]
 _PIPE_WIDTH = 200  # a pipe has no width of its own; this one keeps a row on a line
 
+LABEL_COLUMNS = (
+    "label",
+    "support",
+    "prevalence",
+    "decision_rate",
+    "precision",
+    "recall",
+    "f1",
+    "auc",
+    "average_precision",
+)
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from tuner.cli.output import Format, format_option, print_json, print_rows, print_table, say
+from tuner.cli.output import LABEL_COLUMNS, Format, format_option, print_json, print_rows, print_table, say
 
 runs_option = click.option(
     "--runs",
@@ -158,18 +158,7 @@ def _print_champion(champion: dict[str, Any]) -> None:
     ]
     print_table(ahead, tuple(ahead[0]), title="baselines, on test")
     click.echo("")
-    columns = (
-        "label",
-        "support",
-        "prevalence",
-        "decision_rate",
-        "precision",
-        "recall",
-        "f1",
-        "auc",
-        "average_precision",
-    )
-    print_table(champion["test"]["labels"], columns, title="champion per label, on test")
+    print_table(champion["test"]["labels"], LABEL_COLUMNS, title="champion per label, on test")
 
 
 def _short(value: Any) -> str:
