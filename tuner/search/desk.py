@@ -236,10 +236,11 @@ class SearchDesk:
         """
         search = self._space.search
         half = (search.time or 0.0) / 2
-        best = self._ranking()[: search.finalists]
+        best = self._ranking()[: 2 * search.finalists]
         if not best:
             return half
-        full_runs = [state.full_run_seconds(self._budget_examples) for state in best]
+        # The slowest of twice as many: the ranking may still change, and what is reserved has to do for whoever leads then.
+        full_runs = sorted(state.full_run_seconds(self._budget_examples) for state in best)[-search.finalists :]
         # A running trial makes way at its next report, so the longest stretch between two has to be waited for.
         waiting = max((state.seconds_per_report for state in self._running("search")), default=0.0)
         return min(half, CLOSING_S + waiting + finalists_seconds(full_runs, seeds=search.seeds, slots=self._slots))
