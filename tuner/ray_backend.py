@@ -59,8 +59,8 @@ RETRIES = 2  # a trial whose worker died starts again, this often
 class Order:
     """One trial to run. `weights` is where a finalist keeps its best weights; a search trial keeps none.
 
-    A search trial does not start after `start_before` (seconds since the epoch): Ray asks for one trial more than there
-    are free workers, and that one may come too late.
+    A search trial does not start after `start_before` (seconds since the epoch): Ray asks for trials before there are
+    free workers for them, and those may come too late.
     """
 
     index: int

@@ -16,7 +16,7 @@ from tuner.model.build import make_model, to_probabilities
 from tuner.reporting import Report, TrialSettings
 from tuner.scoring.gate import logit_spread
 from tuner.scoring.measures import measure
-from tuner.scoring.thresholds import cross_fitted_decisions
+from tuner.scoring.thresholds import FOLDS_SEED, cross_fitted_decisions
 from tuner.space.sampler import Configuration
 from tuner.training.clipping import CLIPPINGS
 from tuner.training.loop import Progress, Training, predict_logits
@@ -99,7 +99,9 @@ class Trial:
             return {**nothing, "diverged_at_step": progress.non_finite_step or self._training.steps}
         data = self._data
         probabilities = to_probabilities(logits, data.task, seen=data.seen)
-        decisions = cross_fitted_decisions(probabilities, data.validation_truth, data.task, seed=0, seen=data.seen)
+        decisions = cross_fitted_decisions(
+            probabilities, data.validation_truth, data.task, seed=FOLDS_SEED, seen=data.seen
+        )
         measures = measure(
             decisions,
             data.validation_truth,

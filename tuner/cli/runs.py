@@ -91,7 +91,7 @@ def print_run(location: str, format_: Format) -> None:
 
 
 def _print_for_people(run: dict[str, Any]) -> None:
-    from tuner.report.board import VERDICTS
+    from tuner.report.board import COLUMNS, VERDICTS
 
     endings = ", ".join(f"{count} {ending}" for ending, count in run["trials"].items())
     seconds = f" in {run['seconds']:.0f} s" if run["seconds"] is not None else ""
@@ -100,18 +100,7 @@ def _print_for_people(run: dict[str, Any]) -> None:
         click.echo(f"error: {run['error']}")
     board = run["leaderboard"]
     if board:
-        columns = (
-            "rank",
-            "kind",
-            "name",
-            "score",
-            "macro_f1",
-            "constant_penalty",
-            "skill",
-            "lower",
-            "epochs",
-            "ending",
-        )
+        columns = tuple(column for column in COLUMNS if column not in ("runs", "configuration"))
         click.echo("")
         print_table(_shortened(board), columns, title="leaderboard, on validation")
     champion = run["champion"]

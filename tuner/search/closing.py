@@ -20,14 +20,11 @@ from tuner.scoring.evaluation import describe, evaluate, without_nan
 from tuner.scoring.f1 import Indicator, as_indicator
 from tuner.scoring.measures import measure
 from tuner.scoring.selection import Bound, champion, lower_bounds
-from tuner.scoring.thresholds import cross_fitted_decisions, decide, fit_thresholds
+from tuner.scoring.thresholds import FOLDS_SEED, cross_fitted_decisions, decide, fit_thresholds
 from tuner.scoring.verdict import verdict
 from tuner.search.desk import TrialState, weights_name
 from tuner.space.load import Space
 from tuner.space.settings import LABEL_FIELDS
-
-FOLDS_SEED = 0
-"""Thresholds are cross-fitted over the same halves of validation everywhere, so that scores compare."""
 
 
 def describe_baselines(baselines: Sequence[Baseline], dataset: Dataset, penalty_weight: float) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -46,6 +47,11 @@ class TrialState:
     def score(self) -> float:
         """The score of the best report, minus infinity before there is one."""
         return self.best.score if self.best else float("-inf")
+
+    @cached_property
+    def configuration_hash(self) -> str:
+        """The hash of its configuration, once: every tick ranks all trials."""
+        return configuration_hash(self.order.configuration)
 
     def begin(self) -> None:
         """Start, or start again."""
@@ -109,9 +115,8 @@ class SearchDesk:
         self._say, self._watch = say, watch
         self.trials: dict[int, TrialState] = {}
         self.ended_by: Literal["time", "trials"] = "trials"
-        self._queue: list[tuple[int, Order]] | None = (
-            None  # finalists to come, with their parents; None while searching
-        )
+        # Finalists to come, with their parents; None while searching.
+        self._queue: list[tuple[int, Order]] | None = None
         self._asked = 0
 
     # --- what Ray asks ---
@@ -305,7 +310,7 @@ class SearchDesk:
             if state.parent is None and state.best and (are_unfit_allowed or state.ending not in _UNFIT)
         ]
         fit.sort(key=lambda state: -state.score)
-        by_configuration = {configuration_hash(state.order.configuration): state for state in reversed(fit)}
+        by_configuration = {state.configuration_hash: state for state in reversed(fit)}
         return sorted(by_configuration.values(), key=lambda state: -state.score)
 
     def _running(self, phase: str | None = None) -> list[TrialState]:
@@ -320,7 +325,7 @@ class SearchDesk:
             "parent": state.parent,
             "seed": state.order.seed,
             "configuration": json.dumps(dict(configuration)),
-            "configuration_hash": configuration_hash(configuration),
+            "configuration_hash": state.configuration_hash,
             "ending": state.ending,
             "reason": state.reason or None,
             "score": best.score if best else None,
