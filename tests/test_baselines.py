@@ -1,43 +1,73 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from tuner.baselines import Baseline, guess_by_prevalence, run_baselines
+from tuner.data.dataset import Dataset, RowInputs, Split, take_inputs
+from tuner.data.load import load_data
+from tuner.data.sequences import Sequences
 from tuner.scoring.bootstrap import intervals, paired_difference
 from tuner.scoring.f1 import as_indicator, macro_f1
 from tuner.scoring.verdict import verdict
-from tuner.space.settings import Task
+from tuner.space.settings import DataSettings, Inputs, Task
+
+Part = tuple[RowInputs, np.ndarray]
 
 WORDS = ["red", "green", "blue"]
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
-def texts_and_classes(rows: int, n_classes: int, seed: int) -> tuple[list[str], np.ndarray]:
+def texts_and_classes(rows: int, n_classes: int, seed: int) -> tuple[tuple[str, ...], np.ndarray]:
     """Texts whose one colour tells the class, among words that tell nothing."""
     generator = np.random.default_rng(seed)
     classes = generator.choice(n_classes, size=rows, p=np.array([6, 3, 1])[:n_classes] / sum([6, 3, 1][:n_classes]))
-    return [f"the {WORDS[label]} one , number {generator.integers(5)}" for label in classes], classes
+    texts = tuple(f"the {WORDS[label]} one , number {generator.integers(5)}" for label in classes)
+    return texts, classes
 
 
-def run(task: Task, n_labels: int = 3) -> dict[str, Baseline]:
-    texts, targets = texts_and_classes(200, n_labels, seed=0)
-    if task == "multilabel":
-        targets = as_indicator(targets, n_labels).astype(np.uint8)
-    baselines = run_baselines(
-        train_texts=texts[:100],
-        train_targets=targets[:100],
-        validation_texts=texts[100:160],
-        validation_targets=targets[100:160],
-        test_texts=texts[160:],
-        task=task,
-        n_labels=n_labels,
-        seed=0,
+def sequences_of(classes: np.ndarray) -> Sequences:
+    """Sequences of 3 to 8 steps and 3 channels of noise, of which the class's own one rises from 100 to 109."""
+    generator = np.random.default_rng(0)
+    rows = [generator.normal(100, 1, (length, 3)) for length in generator.integers(3, 9, len(classes))]
+    for row, label in zip(rows, classes, strict=True):
+        row[:, label] += np.linspace(0, 9, len(row))
+    return Sequences.of(rows)
+
+
+def a_dataset(
+    task: Task, train: Part, validation: Part, test: Part, *, n_labels: int, folds: np.ndarray | None = None
+) -> Dataset:
+    """A data set of three parts, each its inputs and its targets."""
+    splits = {
+        name: Split(inputs, targets, np.arange(len(targets)), name)
+        for name, (inputs, targets) in {"train": train, "validation": validation, "test": test}.items()
+    }
+    labels, seen = tuple("abc"[:n_labels]), np.ones(n_labels, bool)
+    return Dataset(task=task, labels=labels, seen=seen, notes=(), fingerprints={}, folds=folds, **splits)
+
+
+def dataset_of(task: Task, n_labels: int = 3, *, inputs: Inputs = "text", folds: int = 0) -> Dataset:
+    """100 training rows, 60 of validation and 40 of test; with folds the training rows again in place of validation."""
+    texts, classes = texts_and_classes(200, n_labels, seed=0)
+    targets = as_indicator(classes, n_labels).astype(np.uint8) if task == "multilabel" else classes
+    everything = texts if inputs == "text" else sequences_of(classes)
+    train, validation, test = (
+        (take_inputs(everything, rows), targets[rows]) for rows in np.split(np.arange(200), [100, 160])
     )
-    return {baseline.name: baseline for baseline in baselines}
+    numbers = np.arange(100) % folds if folds else None
+    return a_dataset(task, train, train if folds else validation, test, n_labels=n_labels, folds=numbers)
+
+
+def run(dataset: Dataset) -> dict[str, Baseline]:
+    return {baseline.name: baseline for baseline in run_baselines(dataset, seed=0)}
+
+
+TASKS = [("binary", 2), ("multiclass", 3), ("multilabel", 3)]
+EVERY_INPUT: list[Inputs] = ["text", "sequence"]
 
 
 @pytest.mark.parametrize(
@@ -49,22 +79,50 @@ def run(task: Task, n_labels: int = 3) -> dict[str, Baseline]:
     ],
 )
 def test_every_task_has_its_constants_a_guess_and_a_model(task: Task, n_labels: int, constants: list[str]) -> None:
-    baselines = run(task, n_labels)
+    baselines = run(dataset_of(task, n_labels))
     assert list(baselines) == [*constants, "stratified guess", "tfidf + logistic regression"]
     assert {baseline.validation.shape for baseline in baselines.values()} == {(60, n_labels)}
     assert {baseline.test.shape for baseline in baselines.values()} == {(40, n_labels)}
 
 
-@pytest.mark.parametrize(("task", "n_labels"), [("binary", 2), ("multiclass", 3), ("multilabel", 3)])
-def test_the_model_learns_what_one_word_tells(task: Task, n_labels: int) -> None:
-    truth = as_indicator(texts_and_classes(200, n_labels, seed=0)[1], n_labels)
-    model = run(task, n_labels)["tfidf + logistic regression"]
-    assert macro_f1(model.test, truth[160:]) == 1
-    assert macro_f1(model.validation, truth[100:160]) > 0.95
+def test_the_model_on_sequences_is_called_flattened() -> None:
+    assert list(run(dataset_of("binary", 2, inputs="sequence")))[-1] == "flattened + logistic regression"
+
+
+@pytest.mark.parametrize("folds", [0, 5])
+@pytest.mark.parametrize("inputs", EVERY_INPUT)
+@pytest.mark.parametrize(("task", "n_labels"), TASKS)
+def test_the_model_learns_what_one_word_or_channel_tells(task: Task, n_labels: int, inputs: Inputs, folds: int) -> None:
+    dataset = dataset_of(task, n_labels, inputs=inputs, folds=folds)
+    model = list(run(dataset).values())[-1]
+    assert macro_f1(model.test, as_indicator(dataset.test.targets, n_labels)) > 0.95
+    assert macro_f1(model.validation, as_indicator(dataset.validation.targets, n_labels)) > 0.95
+
+
+@pytest.mark.parametrize("inputs", EVERY_INPUT)
+def test_with_folds_no_row_is_judged_by_a_model_that_has_seen_it(inputs: Inputs) -> None:
+    """Classes drawn at random: who has seen the row knows it by heart, who has not does no better than chance."""
+    generator = np.random.default_rng(0)
+    classes = generator.integers(2, size=90)
+    texts = tuple(f"word{row}" for row in range(90))
+    sequences = Sequences.of(generator.normal(size=(90, 40, 3)))
+    rows = (texts if inputs == "text" else sequences, classes)
+    seen = a_dataset("binary", rows, rows, rows, n_labels=2)
+    truth = as_indicator(classes, 2)
+    assert macro_f1(list(run(seen).values())[-1].validation, truth) > 0.95
+    held_out = a_dataset("binary", rows, rows, rows, n_labels=2, folds=np.arange(90) % 3)
+    assert macro_f1(list(run(held_out).values())[-1].validation, truth) < 0.7
+
+
+def test_the_length_of_a_sequence_is_seen_by_the_model() -> None:
+    classes = np.arange(60) % 2
+    rows = (Sequences.of(np.ones(3 + 4 * label) for label in classes), classes)
+    model = list(run(a_dataset("binary", rows, rows, rows, n_labels=2)).values())[-1]
+    assert macro_f1(model.test, as_indicator(classes, 2)) == 1
 
 
 def test_the_majority_is_that_of_training() -> None:
-    assert run("multiclass")["majority class"].test[:, 0].all()
+    assert run(dataset_of("multiclass"))["majority class"].test[:, 0].all()
 
 
 @pytest.mark.parametrize("task", ["multiclass", "multilabel"])
@@ -74,71 +132,47 @@ def test_a_guess_decides_as_often_as_training_has_the_label(task: Task) -> None:
     assert rates == pytest.approx([0.6, 0.3, 0.1], abs=0.02)
 
 
+@pytest.mark.parametrize("inputs", EVERY_INPUT)
 @pytest.mark.parametrize("task", ["multiclass", "multilabel"])
-def test_a_label_without_a_training_row_is_never_predicted(task: Task) -> None:
+def test_a_label_without_a_training_row_is_never_predicted(task: Task, inputs: Inputs) -> None:
     texts, classes = texts_and_classes(100, 2, seed=1)
-    baselines = run_baselines(
-        train_texts=texts,
-        train_targets=as_indicator(classes, 3) if task == "multilabel" else classes,
-        validation_texts=texts,
-        validation_targets=np.ones((100, 3)) if task == "multilabel" else classes + 1,
-        test_texts=texts,
-        task=task,
-        n_labels=3,
-        seed=0,
-    )
+    rows = texts if inputs == "text" else sequences_of(classes)
+    is_several = task == "multilabel"
+    train = (rows, as_indicator(classes, 3).astype(np.uint8) if is_several else classes)
+    validation = (rows, np.ones((100, 3), np.uint8) if is_several else classes + 1)
+    baselines = run_baselines(a_dataset(task, train, validation, train, n_labels=3), seed=0)
     assert not baselines[-1].test[:, 2].any()
 
 
 def test_texts_that_share_no_word_are_still_fitted() -> None:
-    baselines = run_baselines(
-        train_texts=["one", "two", "three"],
-        train_targets=np.array([0, 1, 1]),
-        validation_texts=["one", "two"],
-        validation_targets=np.array([0, 1]),
-        test_texts=["one", "three"],
-        task="multiclass",
-        n_labels=2,
-        seed=0,
-    )
+    train = (("one", "two", "three"), np.array([0, 1, 1]))
+    judged = (("one", "three"), np.array([0, 1]))
+    baselines = run_baselines(a_dataset("multiclass", train, judged, judged, n_labels=2), seed=0)
     assert baselines[-1].test.argmax(axis=1).tolist() == [0, 1]
 
 
-def test_an_empty_test_split_has_no_decisions() -> None:
-    texts, classes = texts_and_classes(60, 2, seed=2)
-    baselines = run_baselines(
-        train_texts=texts,
-        train_targets=classes,
-        validation_texts=texts,
-        validation_targets=classes,
-        test_texts=[],
-        task="binary",
-        n_labels=2,
-        seed=0,
-    )
-    assert {baseline.test.shape for baseline in baselines} == {(0, 2)}
+@pytest.mark.parametrize("inputs", EVERY_INPUT)
+def test_an_empty_test_split_has_no_decisions(inputs: Inputs) -> None:
+    dataset = dataset_of("binary", 2, inputs=inputs)
+    emptied = replace(dataset, test=dataset.test.take(np.arange(0)))
+    assert {baseline.test.shape for baseline in run(emptied).values()} == {(0, 2)}
+
+
+def test_the_test_targets_are_not_looked_at() -> None:
+    dataset = dataset_of("multilabel")
+    other = replace(dataset, test=replace(dataset.test, targets=1 - dataset.test.targets))
+    for one, two in zip(run(dataset).values(), run(other).values(), strict=True):
+        assert (one.test == two.test).all()
 
 
 def test_labels_that_the_text_does_not_explain_are_not_called_a_victory() -> None:
     path = SHARED_DATA / "mlma_hate_en" / "all.parquet"
     if not path.exists():
         pytest.skip(f"{path} is not here")
-    table = pq.read_table(path, columns=["text", "labels", "suggested_split"]).to_pydict()
-    labels = sorted({label for row in table["labels"] for label in row})
-    targets = np.array([[label in row for label in labels] for row in table["labels"]])
-    split = np.array(table["suggested_split"])
-    texts = {name: [table["text"][row] for row in np.flatnonzero(split == name)] for name in set(split.tolist())}
-    *constants, _, model = run_baselines(
-        train_texts=texts["train"],
-        train_targets=targets[split == "train"],
-        validation_texts=texts["validation"],
-        validation_targets=targets[split == "validation"],
-        test_texts=texts["test"],
-        task="multilabel",
-        n_labels=len(labels),
-        seed=0,
-    )
-    truth = targets[split == "test"]
+    data = DataSettings(train=str(path), labels="labels", split_column="suggested_split")
+    dataset = load_data(data, "multilabel", seed=0)
+    *constants, _, model = run_baselines(dataset, seed=0)
+    truth = as_indicator(dataset.test.targets, len(dataset.labels))
     differences = {rule.name: paired_difference(model.test, rule.test, truth, seed=0) for rule in constants}
     skill = intervals(model.test, truth, "multilabel", seed=0).skill
     assert verdict(skill, differences) == "no_better_than_constant"

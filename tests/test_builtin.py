@@ -1,10 +1,11 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tuner.data import builtin
-from tuner.data.builtin import PARAMETERS, SCHEMA, builtin_table
+from tuner.data.builtin import DIGITS_SCHEMA, PARAMETERS, SCHEMA, builtin_table
 from tuner.data.read import fingerprint, read_table
 from tuner.errors import DataError
 
@@ -116,6 +117,33 @@ def test_an_unknown_name_is_refused() -> None:
 def test_an_unknown_column_is_refused(library: Path) -> None:
     with pytest.raises(DataError, match=r"no column 'label'; did you mean 'labels'\?"):
         read_table("builtin:docstrings", ["label"])
+
+
+def test_every_builtin_name_is_told_where_none_is_near() -> None:
+    with pytest.raises(DataError, match="known: builtin:digits, builtin:docstrings"):
+        read_table("builtin:another name altogether")
+
+
+def test_the_digits_are_8_steps_of_8_channels_and_imbalanced_by_the_rule() -> None:
+    table = builtin_table("builtin:digits")
+    labels = table["label"].to_pylist()
+    assert table.schema == DIGITS_SCHEMA
+    assert [labels.count(str(digit)) for digit in range(10)] == [178, 139, 109, 86, 67, 53, 41, 32, 25, 20]
+    sequences = np.array(table["sequence"].to_pylist())
+    assert sequences.shape == (750, 8, 8)
+    assert (sequences.min(), sequences.max()) == (0, 16)
+
+
+def test_a_digit_is_read_from_its_top_row_of_pixels() -> None:
+    """A seven has its bar at the top, a four has none."""
+    table = builtin_table("builtin:digits")
+    labels, sequences = np.array(table["label"].to_pylist()), np.array(table["sequence"].to_pylist())
+    top_of = {label: sequences[labels == label][:, :1].mean() for label in ("4", "7")}
+    assert top_of["7"] > 2 * top_of["4"]
+
+
+def test_the_digits_have_a_fingerprint_of_their_own() -> None:
+    assert fingerprint("builtin:digits") == fingerprint("builtin:digits") != fingerprint("builtin:docstrings")
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,20 @@ import pytest
 import torch
 
 import tuner
-from tuner.bundle import FORMAT, Bundle, load, restore_model, save_bundle, save_weights
+from tuner.bundle import (
+    FORMAT,
+    Bundle,
+    held_out_name,
+    load,
+    read_probabilities,
+    restore_model,
+    save_bundle,
+    save_probabilities,
+    save_weights,
+)
 from tuner.data.dataset import Dataset
-from tuner.data.prepare import fit_tokeniser, prepare, token_setting
-from tuner.data.tokenise import cut_vocabulary
+from tuner.data.preparation import fit_preparation, preparation_setting
+from tuner.data.tokenise import Tokeniser
 from tuner.errors import BundleError
 from tuner.model.build import to_probabilities
 from tuner.reporting import TrialSettings
@@ -25,35 +36,46 @@ from tuner.training.loop import predict_logits
 from tuner.trial import Trial
 
 TASKS = ("binary", "multiclass", "multilabel")
-FILES = ["bundle.json", "tokeniser.json", "weights.safetensors"]
-
-
-def make_trial(configuration: Configuration, dataset: Dataset) -> Trial:
-    data = prepare(dataset, [token_setting(configuration)])
-    trial = Trial(configuration, data, TrialSettings(max_epochs=2, reports_per_epoch=1, penalty_weight=1.0), seed=1)
-    trial.next_report()
-    return trial
-
-
-def make_bundle(configuration: Configuration, dataset: Dataset) -> Bundle:
-    trial = make_trial(configuration, dataset)
-    tokeniser = fit_tokeniser(token_setting(configuration), dataset)
-    n_thresholds = {"binary": 1, "multiclass": 0, "multilabel": len(dataset.labels)}[dataset.task]
-    return Bundle(
-        task=dataset.task,
-        labels=dataset.labels,
-        seen=dataset.seen,
-        thresholds=np.full(n_thresholds, 0.5),
-        configuration=configuration,
-        columns={"text": "text", "label": "label", "labels": None, "label_columns": None},
-        record={"run": "runs/x", "penalty_weight": 1.0},
-        model=trial.model,
-        tokeniser=cut_vocabulary(tokeniser, trial.model.embedding.num_embeddings),
-    )
+FILES = ["bundle.json", "preparation.json", "weights.safetensors"]
 
 
 @pytest.fixture
-def bundle(configure: Any, make_dataset: Any) -> Bundle:
+def make_trial(prepare_for: Any) -> Callable[[Configuration, Dataset], Trial]:
+    def make(configuration: Configuration, dataset: Dataset) -> Trial:
+        data = prepare_for(dataset, configuration)
+        settings = TrialSettings(max_epochs=2, reports_per_epoch=1, penalty_weight=1.0)
+        trial = Trial(configuration, data, settings, seed=1)
+        trial.next_report()
+        return trial
+
+    return make
+
+
+@pytest.fixture
+def make_bundle(make_trial: Any) -> Callable[[Configuration, Dataset], Bundle]:
+    def make(configuration: Configuration, dataset: Dataset) -> Bundle:
+        trial = make_trial(configuration, dataset)
+        preparation = fit_preparation(preparation_setting(configuration), dataset.train.inputs)
+        if isinstance(preparation, Tokeniser):
+            preparation = preparation.cut(trial.model.embedding.num_embeddings)
+        n_thresholds = {"binary": 1, "multiclass": 0, "multilabel": len(dataset.labels)}[dataset.task]
+        return Bundle(
+            task=dataset.task,
+            labels=dataset.labels,
+            seen=dataset.seen,
+            thresholds=np.full(n_thresholds, 0.5),
+            configuration=configuration,
+            columns={"text": "text", "sequence": None, "label": "label", "labels": None, "label_columns": None},
+            record={"run": "runs/x", "penalty_weight": 1.0},
+            model=trial.model,
+            preparation=preparation,
+        )
+
+    return make
+
+
+@pytest.fixture
+def bundle(configure: Any, make_dataset: Any, make_bundle: Any) -> Bundle:
     return make_bundle(configure(), make_dataset("multilabel"))
 
 
@@ -63,30 +85,47 @@ def saved(bundle: Bundle, tmp_path: Path) -> Path:
     return tmp_path / "champion"
 
 
-@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pooling": "last"},
+        {"pooling": "concatenation", "layer_norm": True},
+        {"pooling": "self_attention", "variational_dropout": True},
+        {"cell": "gru", "pooling": "attention", "weight_dropout": 0.2},
+        {"tokens": "character", "truncation": "start", "max_length": 5},
+        {"tokens": "bpe", "tokens.bpe.size": 120},
+        {"tokens": "wordpiece", "tokens.wordpiece.size": 120},
+        {"tokens.word.forms": "stem", "tokens.word.stop_words": False},
+        {"tokens.word.forms": "lemma", "tokens.word.punctuation": False},
+        {"embedding": "word2vec", "embedding.word2vec.is_tuned": False},
+    ],
+    ids=lambda change: "-".join(map(str, change.values())),
+)
 @pytest.mark.parametrize("task", TASKS)
 def test_a_loaded_bundle_gives_the_probabilities_of_the_saved_one(
-    task: str, pooling: str, configure: Any, make_dataset: Any, tmp_path: Path
+    task: str, change: dict[str, Any], configure: Any, make_dataset: Any, make_bundle: Any, tmp_path: Path
 ) -> None:
     dataset = make_dataset(task)
-    bundle = make_bundle(configure(pooling=pooling, layers=2, min_count=2), dataset)
+    bundle = make_bundle(configure(change, layers=2), dataset)
     save_bundle(Folder.at(tmp_path), bundle)
     again = load(tmp_path)
-    texts = [*dataset.test.texts, "", "words unheard"]
+    texts = [*dataset.test.inputs, "", "words unheard"]
     assert again.predict_proba(texts).tolist() == bundle.predict_proba(texts).tolist()
     assert again.predict(texts) == bundle.predict(texts)
 
 
-@pytest.mark.parametrize("change", [{}, {"vocabulary": 12}, {"min_count": 8}, {"max_length": 3}])
+@pytest.mark.parametrize(
+    "change", [{}, {"tokens.word.min_count": 8}, {"max_length": 3}, {"truncation": "start", "max_length": 3}]
+)
 @pytest.mark.parametrize("task", TASKS)
 def test_a_bundle_predicts_from_texts_what_the_trial_computed_from_its_own_encoding(
-    task: str, change: dict[str, int], configure: Any, make_dataset: Any
+    task: str, change: dict[str, Any], configure: Any, make_dataset: Any, make_trial: Any, make_bundle: Any
 ) -> None:
-    configuration, dataset = configure(**change), make_dataset(task)
+    configuration, dataset = configure(change), make_dataset(task)
     trial, bundle = make_trial(configuration, dataset), make_bundle(configuration, dataset)
-    logits = predict_logits(trial.model, trial._validation)
+    logits = predict_logits(trial.model, trial._kept.validation)
     expected = to_probabilities(logits, dataset.task, seen=dataset.seen)
-    np.testing.assert_allclose(bundle.predict_proba(dataset.validation.texts), expected, atol=1e-6)
+    np.testing.assert_allclose(bundle.predict_proba(dataset.validation.inputs), expected, atol=1e-6)
 
 
 def test_everything_but_the_numbers_survives_too(saved: Path, bundle: Bundle) -> None:
@@ -108,7 +147,9 @@ def test_multilabel_predictions_are_lists_of_names_which_may_be_empty(bundle: Bu
     assert replace(bundle, thresholds=np.full(3, np.inf)).predict(texts) == [[], []]
 
 
-def test_multiclass_predictions_are_the_most_probable_names(configure: Any, make_dataset: Any) -> None:
+def test_multiclass_predictions_are_the_most_probable_names(
+    configure: Any, make_dataset: Any, make_bundle: Any
+) -> None:
     bundle = make_bundle(configure(), make_dataset("multiclass"))
     texts = ["alpha", "beta w1", "gamma w2 w3"]
     expected = [("a", "b", "c")[label] for label in bundle.predict_proba(texts).argmax(1)]
@@ -117,21 +158,21 @@ def test_multiclass_predictions_are_the_most_probable_names(configure: Any, make
 
 @pytest.mark.parametrize(("threshold", "expected"), [(0.0, ["yes"]), (1.1, ["no"])])
 def test_binary_predictions_follow_the_threshold_of_the_positive_label(
-    threshold: float, expected: list[str], configure: Any, make_dataset: Any
+    threshold: float, expected: list[str], configure: Any, make_dataset: Any, make_bundle: Any
 ) -> None:
     bundle = make_bundle(configure(), make_dataset("binary"))
     assert replace(bundle, thresholds=np.array([threshold])).predict(["alpha w1"]) == expected
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_no_texts_give_no_predictions(task: str, configure: Any, make_dataset: Any) -> None:
+def test_no_texts_give_no_predictions(task: str, configure: Any, make_dataset: Any, make_bundle: Any) -> None:
     bundle = make_bundle(configure(), make_dataset(task))
     assert bundle.predict_proba([]).shape == (0, len(bundle.labels))
     assert bundle.predict([]) == []
 
 
 def test_a_prediction_does_not_depend_on_the_texts_beside_it(bundle: Bundle, make_dataset: Any) -> None:
-    texts = make_dataset("multilabel").test.texts
+    texts = make_dataset("multilabel").test.inputs
     together = bundle.predict_proba(texts)
     alone = np.concatenate([bundle.predict_proba([text]) for text in texts])
     np.testing.assert_allclose(together, alone, atol=1e-5)
@@ -177,7 +218,7 @@ def test_a_missing_file_is_named_with_a_remedy(name: str, saved: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_names_every_file(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"bundle\.json, tokeniser\.json, weights\.safetensors not found"):
+    with pytest.raises(BundleError, match=r"bundle\.json, preparation\.json, weights\.safetensors not found"):
         load(tmp_path / "nothing")
 
 
@@ -220,10 +261,34 @@ def test_a_bundle_of_another_format_names_both_formats(saved: Path) -> None:
         load(saved)
 
 
-def test_saved_weights_make_the_model_again(configure: Any, make_dataset: Any, tmp_path: Path) -> None:
-    configuration = configure(layers=2)
-    trial = make_trial(configuration, make_dataset("multiclass"))
+@pytest.mark.parametrize("inputs", ["text", "sequence"])
+def test_saved_weights_make_the_model_again(
+    inputs: str, configure: Any, make_dataset: Any, make_trial: Any, tmp_path: Path
+) -> None:
+    configuration, dataset = configure(inputs=inputs, layers=2), make_dataset("multiclass", inputs=inputs)
+    trial = make_trial(configuration, dataset)
+    preparation = fit_preparation(preparation_setting(configuration), dataset.train.inputs)
     save_weights(f"{tmp_path}/finalists/trial-3.safetensors", trial.model)
-    again = restore_model((tmp_path / "finalists/trial-3.safetensors").read_bytes(), configuration)
-    logits = [predict_logits(model, trial._validation) for model in (trial.model, again)]
+    again = restore_model((tmp_path / "finalists/trial-3.safetensors").read_bytes(), configuration, preparation)
+    logits = [predict_logits(model, trial._kept.validation) for model in (trial.model, again)]
     assert logits[0].tolist() == logits[1].tolist()
+
+
+def test_a_bundle_for_sequences_reads_arrays_of_any_lengths(
+    configure: Any, make_dataset: Any, make_bundle: Any, tmp_path: Path
+) -> None:
+    dataset = make_dataset("multiclass", inputs="sequence")
+    bundle = make_bundle(configure(inputs="sequence"), dataset)
+    save_bundle(Folder.at(tmp_path), bundle)
+    again = load(tmp_path)
+    rows = [dataset.test.inputs.row(number) for number in range(5)]
+    expected = bundle.predict_proba(dataset.test.inputs)[:5]
+    np.testing.assert_allclose(again.predict_proba(rows), expected, atol=1e-6)
+    assert again.predict(rows) == [again.labels[label] for label in expected.argmax(1)]
+
+
+def test_probabilities_of_held_out_rows_survive(tmp_path: Path) -> None:
+    probabilities = np.random.default_rng(0).random((7, 3))
+    weights = f"{tmp_path}/trial-3.safetensors"
+    save_probabilities(weights, probabilities)
+    assert read_probabilities(Path(held_out_name(weights)).read_bytes()).tolist() == probabilities.tolist()

@@ -161,7 +161,7 @@ def test_skipped_rows_are_left_out_with_their_labels_and_noted() -> None:
     rows, findings = _read(table, Columns("text", labels="labels"))
     assert rows is not None
     kept = without_unusable(rows, findings, skip=True)
-    assert kept.texts == ["a", "c", "d"]
+    assert kept.inputs == ("a", "c", "d")
     assert kept.rows.tolist() == [1, 3, 4]
     assert _names(kept) == [["x"], [], ["y", "x"]]
     assert findings.notes == ["f: row 2 left out, as the text in column 'text' is null"]

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tuner.data.dataset import Columns, label_counts
-from tuner.data.load import load_data, read_labelled, read_texts
+from tuner.data.load import load_data, read_inputs, read_labelled
 from tuner.errors import DataError
 from tuner.space.settings import DataSettings, Task
 
@@ -48,7 +48,7 @@ def test_missing_splits_are_carved_and_no_row_is_lost_or_doubled(mail: str) -> N
     assert sorted(rows) == list(range(1, 61))
     for split in dataset.splits.values():
         assert list(split.rows) == sorted(split.rows)
-        assert split.texts == tuple(f"Text number {row - 1}" for row in split.rows)
+        assert split.inputs == tuple(f"Text number {row - 1}" for row in split.rows)
         assert split.targets.tolist() == [int(row % 3 == 0) for row in split.rows]
     assert dataset.notes == ()
 
@@ -245,9 +245,9 @@ def test_one_file_cannot_be_two_splits(mail: str) -> None:
 
 
 def test_texts_are_read_without_labels(write: Write) -> None:
-    assert read_texts(write("t.parquet", text=["b", "a"]), "text") == ["b", "a"]
+    assert read_inputs(write("t.parquet", text=["b", "a"]), Columns("text", label="none")) == ("b", "a")
     with pytest.raises(DataError, match="rows 1 and 2: the text in column 'text' is empty"):
-        read_texts(write("t.parquet", text=["", " ", "c"]), "text")
+        read_inputs(write("t.parquet", text=["", " ", "c"]), Columns("text"))
 
 
 def test_another_file_is_read_in_the_order_of_the_models_labels(mail: str) -> None:

@@ -88,6 +88,11 @@ def test_a_json_line_may_be_longer_than_a_megabyte(write: Write) -> None:
         ("a.jsonl", '{"text":"a"}\n\n{"text":\n', r"a\.jsonl:3: the line is not JSON"),
         ("a.jsonl", '{"text":"a"}\n"b"\n', r"a\.jsonl:2: the line holds a string, not an object"),
         ("a.jsonl", '{"text":"a"}\n{"text":3}\n', r"a\.jsonl:2: 'text' is a number, but a string in line 1"),
+        (
+            "a.jsonl",
+            '{"text":[1]}\n{"text":[]}\n{"text":[[1]]}\n',
+            r"a\.jsonl:3: 'text' is a list of lists, but a list in line 1; write one kind of value",
+        ),
         ("a.parquet", b"no parquet", r"cannot be read as parquet \(Parquet magic bytes not found"),
         ("a.txt", "text", r"extension '\.txt' names no format, .*\.parquet, \.csv and \.jsonl"),
         ("a", "text", "the name has no extension"),

@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.ledger import Ledger, read_reports, read_run
-from tuner.ray_backend import Order
-from tuner.reporting import Report
+from tuner.reporting import Order, Report
 from tuner.search.budget import CLOSING_S, affordable, finalists_seconds, makespan
 from tuner.search.desk import ENDINGS, SearchDesk, Snapshot, derive_seed, is_double_correction
 from tuner.space.load import Space, load_space
@@ -93,6 +92,7 @@ def make_report(score: float, *, epochs: float = 1, seconds: float = 1.0, **more
         "examples": round(epochs * ROWS),
         "epochs": epochs,
         "score": score,
+        "score_spread": float("nan"),
         "macro_f1": score,
         "constant_penalty": 0.0,
         "skill": 0.1,
@@ -108,6 +108,7 @@ def make_report(score: float, *, epochs: float = 1, seconds: float = 1.0, **more
         "is_last": epochs >= MAX_EPOCHS,
         "parameters": 100,
         "precision": "float32",
+        "vocabulary_found": float("nan"),
     }
     return Report(**(fields | more))
 

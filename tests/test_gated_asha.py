@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from ray.tune.schedulers import AsyncHyperBandScheduler
 
-from tuner.ray_backend import GatedASHA, Order, OrderSearcher, _Listener
-from tuner.reporting import Report
+from tuner.ray_backend.scheduler import GatedASHA
+from tuner.ray_backend.trials import OrderSearcher, _Listener
+from tuner.reporting import Order, Report
 from tuner.scoring.gate import GateSettings
 
 ROWS = 10  # examples in an epoch
@@ -80,6 +81,7 @@ def make_result(epochs: float, score: float = 0.4, *, kind: Kind = "healthy", ma
         examples=examples,
         epochs=epochs,
         score=score,
+        score_spread=float("nan"),
         macro_f1=score,
         constant_penalty=1.0 if kind == "collapsed" else 0.0,
         skill=0.0 if kind == "collapsed" else 0.2,
@@ -95,6 +97,7 @@ def make_result(epochs: float, score: float = 0.4, *, kind: Kind = "healthy", ma
         is_last=epochs >= max_epochs or kind == "diverged",
         parameters=100,
         precision="float32",
+        vocabulary_found=float("nan"),
     )
     return {"examples": examples, "score": score, "report": json.dumps(asdict(report))}
 

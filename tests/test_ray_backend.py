@@ -11,7 +11,9 @@ from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.utils.callback import _create_default_callbacks
 
-from tuner.ray_backend import Machines, _forget_ended, _Listener
+from tuner.ray_backend.scheduler import _forget_ended
+from tuner.ray_backend.start import Machines
+from tuner.ray_backend.trials import _Listener
 from tuner.space.settings import ResourceSettings
 
 ROOT = Path(__file__).parent.parent

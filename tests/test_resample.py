@@ -6,23 +6,49 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tuner.imbalance.resample import RESAMPLINGS, Pass, balanced_batches, oversample, undersample
+from tuner.imbalance.resample import (
+    RESAMPLINGS,
+    USES_VECTORS,
+    Pass,
+    TrainingRows,
+    balanced_batches,
+    fixed_number,
+    oversample,
+    undersample,
+)
+from tuner.space.options import Options
+from tuner.space.parameters import PARAMETERS
 from tuner.training.batches import bucketed
 
-RATIOS: dict[str, dict[str, float]] = {
+OWN: dict[str, dict[str, Any]] = {
     "none": {},
     "oversample": {"ratio": 0.7},
     "undersample": {"ratio": 0.7},
     "balanced_batches": {},
+    "fixed_number": {"rows": 7},
+    "near_miss": {"version": 1, "neighbours": 2},
+    "tomek_links": {},
+    "edited_nearest_neighbours": {"neighbours": 3},
+    "smote": {"ratio": 0.7, "neighbours": 2},
+    "borderline_smote": {"ratio": 0.7, "neighbours": 2},
+    "adasyn": {"ratio": 0.7, "neighbours": 2},
+    "smote_enn": {"ratio": 0.7, "neighbours": 2},
+    "smote_tomek": {"ratio": 0.7, "neighbours": 2},
+    "label_set_oversample": {"ratio": 0.7},
+    "label_set_undersample": {"share": 0.3},
+    "ml_ros": {"share": 0.3},
+    "ml_rus": {"share": 0.3},
+    "mlsmote": {"share": 0.3, "neighbours": 1},
 }
+DRAWS_NOTHING = {"none", "near_miss", "tomek_links", "edited_nearest_neighbours", "smote_enn", "smote_tomek"}
 CLASSES = np.repeat([0, 1, 2], [60, 30, 10])
 
-classes = st.lists(st.integers(1, 40), min_size=2, max_size=4).map(
-    lambda counts: np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
+classes = st.tuples(st.lists(st.integers(3, 40), min_size=2, max_size=4), st.integers(0, 99)).map(
+    lambda drawn: np.random.default_rng(drawn[1]).permutation(np.repeat(np.arange(len(drawn[0])), drawn[0]))
 )
 indicators = st.tuples(st.integers(4, 40), st.integers(1, 4), st.integers(0, 99)).map(
     lambda drawn: _indicator(*drawn),
@@ -31,28 +57,81 @@ indicators = st.tuples(st.integers(4, 40), st.integers(1, 4), st.integers(0, 99)
 
 def _indicator(rows: int, labels: int, seed: int) -> NDArray[np.uint8]:
     drawn = np.random.default_rng(seed).random((rows, labels)) < np.linspace(0.5, 0.1, labels)
-    drawn[0, 0] = True  # a data set without any label is refused long before
+    drawn[:2] = True  # a data set without any label is refused long before, and MLSMOTE needs two rows of each
     return drawn.astype(np.uint8)
 
 
+def options() -> Options:
+    resampling = PARAMETERS["text"]["resampling"]
+    assert isinstance(resampling, Options)
+    return resampling
+
+
+def is_for(name: str, targets: NDArray[Any]) -> bool:
+    return ("multilabel" if targets.ndim == 2 else "multiclass") in options().options[name].tasks
+
+
+def data_of(targets: NDArray[Any], *, seed: int = 0) -> TrainingRows:
+    vectors = np.random.default_rng(seed).normal(size=(len(targets), 5)).astype(np.float32)
+    return TrainingRows(targets, "multilabel" if targets.ndim == 2 else "multiclass", vectors)
+
+
 def draw(name: str, targets: NDArray[Any], *, seed: int = 0) -> Pass:
-    task = "multilabel" if targets.ndim == 2 else "multiclass"
-    return RESAMPLINGS[name](**RATIOS[name])(targets, task, np.random.default_rng(seed))
+    return RESAMPLINGS[name](**OWN[name])(data_of(targets), np.random.default_rng(seed))
+
+
+def read(resample: Any, targets: NDArray[Any]) -> NDArray[np.int64]:
+    rows: NDArray[np.int64] = resample(data_of(targets), np.random.default_rng(0)).rows
+    return rows
+
+
+def pairs(name: str) -> list[NDArray[Any]]:
+    """Data of every kind that a rule is for."""
+    return [targets for targets in (CLASSES, _indicator(100, 3, 1)) if is_for(name, targets)]
+
+
+CASES = [pytest.param(name, targets, id=f"{name}-{targets.ndim}") for name in RESAMPLINGS for targets in pairs(name)]
+
+
+def test_every_rule_that_a_space_can_choose_is_tested_here() -> None:
+    assert set(OWN) == set(RESAMPLINGS) == set(options().options)
 
 
 @pytest.mark.parametrize("name", RESAMPLINGS)
 @settings(max_examples=25, deadline=None)
 @given(targets=st.one_of(classes, indicators), seed=st.integers(0, 99))
 def test_a_pass_has_rows_of_the_data_only_and_at_least_one(name: str, targets: NDArray[Any], seed: int) -> None:
+    assume(is_for(name, targets))
     drawn = draw(name, targets, seed=seed)
-    assert len(drawn.rows) == len(drawn.strata) > 0
+    assert len(drawn.rows) == len(drawn.strata) == len(drawn) > 0
+    assert drawn.rows.dtype == np.int64
     assert set(drawn.rows) <= set(range(len(targets)))
+    if drawn.partners is not None and drawn.weights is not None:
+        assert len(drawn.partners) == len(drawn.weights) == len(drawn)
+        assert set(drawn.partners) <= set(range(len(targets)))
+        assert drawn.weights.dtype == np.float32
+        assert ((drawn.weights >= 0) & (drawn.weights < 1)).all()
+
+
+@pytest.mark.parametrize("name", RESAMPLINGS)
+@settings(max_examples=25, deadline=None)
+@given(targets=st.one_of(classes, indicators), seed=st.integers(0, 99))
+def test_mixed_rows_have_one_class_or_labels_of_their_own(name: str, targets: NDArray[Any], seed: int) -> None:
+    assume(is_for(name, targets))
+    drawn = draw(name, targets, seed=seed)
+    if drawn.partners is not None and drawn.weights is not None and targets.ndim == 1:
+        assert (targets[drawn.rows] == targets[drawn.partners]).all()
+    if drawn.targets is not None and drawn.weights is not None:
+        assert drawn.targets.shape == (len(drawn), targets.shape[1])
+        is_whole = drawn.weights == 0
+        assert (drawn.targets[is_whole] == targets[drawn.rows[is_whole]]).all()
 
 
 @pytest.mark.parametrize("name", RESAMPLINGS)
 @settings(max_examples=25, deadline=None)
 @given(targets=st.one_of(classes, indicators))
 def test_a_pass_has_the_rarest_label_of_the_data(name: str, targets: NDArray[Any]) -> None:
+    assume(is_for(name, targets))
     if name == "balanced_batches":
         targets = np.concatenate([targets] * 5)  # a pass is as long as the data, and has to have room for each label
     drawn = targets[draw(name, targets).rows]
@@ -63,26 +142,41 @@ def test_a_pass_has_the_rarest_label_of_the_data(name: str, targets: NDArray[Any
         assert set(drawn) == set(targets)
 
 
-@pytest.mark.parametrize("name", ["oversample", "undersample", "balanced_batches"])
-@pytest.mark.parametrize("targets", [CLASSES, _indicator(100, 3, 1)], ids=["classes", "labels"])
+@pytest.mark.parametrize(("name", "targets"), CASES)
 def test_a_seed_repeats_a_pass_and_another_draws_another(name: str, targets: NDArray[Any]) -> None:
-    first, again, other = (draw(name, targets, seed=seed).rows for seed in (4, 4, 5))
-    assert first.tolist() == again.tolist()
-    assert first.tolist() != other.tolist()
+    first, again, other = (everything(draw(name, targets, seed=seed)) for seed in (4, 4, 5))
+    assert first == again
+    assert (first != other) == (name not in DRAWS_NOTHING)
 
 
-@pytest.mark.parametrize("name", ["oversample", "undersample", "balanced_batches"])
-def test_the_second_pass_of_one_generator_draws_anew(name: str) -> None:
-    resample, generator = RESAMPLINGS[name](**RATIOS[name]), np.random.default_rng(0)
-    first, second = (resample(CLASSES, "multiclass", generator).rows.tolist() for _ in range(2))
-    assert first != second
+@pytest.mark.parametrize(("name", "targets"), CASES)
+def test_the_second_pass_of_one_generator_draws_anew(name: str, targets: NDArray[Any]) -> None:
+    resample, generator = RESAMPLINGS[name](**OWN[name]), np.random.default_rng(0)
+    first, second = (everything(resample(data_of(targets), generator)) for _ in range(2))
+    assert (first != second) == (name not in DRAWS_NOTHING)
 
 
-def test_resampling_leaves_numpys_global_generator_alone() -> None:
-    before = np.random.get_state()[1].tolist()
-    for name in RESAMPLINGS:
-        draw(name, CLASSES)
-    assert np.random.get_state()[1].tolist() == before
+@pytest.mark.parametrize(("name", "targets"), CASES)
+def test_resampling_changes_neither_the_data_nor_numpys_global_generator(name: str, targets: NDArray[Any]) -> None:
+    data = data_of(targets)
+    before = str(np.random.get_state()), data.targets.tolist(), np.array(data.vectors).tolist()
+    RESAMPLINGS[name](**OWN[name])(data, np.random.default_rng(0))
+    assert (str(np.random.get_state()), data.targets.tolist(), np.array(data.vectors).tolist()) == before
+
+
+@pytest.mark.parametrize(("name", "targets"), CASES)
+def test_vectors_are_needed_by_those_that_say_so(name: str, targets: NDArray[Any]) -> None:
+    data = TrainingRows(targets, "multilabel" if targets.ndim == 2 else "multiclass")
+    if name in USES_VECTORS:
+        with pytest.raises(ValueError, match="its rows need vectors, but they have none"):
+            RESAMPLINGS[name](**OWN[name])(data, np.random.default_rng(0))
+    else:
+        assert len(RESAMPLINGS[name](**OWN[name])(data, np.random.default_rng(0)))
+
+
+def everything(drawn: Pass) -> list[Any]:
+    parts = (drawn.rows, drawn.partners, drawn.weights, drawn.targets)
+    return [None if part is None else part.tolist() for part in parts]
 
 
 def test_without_resampling_every_row_is_read_once() -> None:
@@ -91,18 +185,18 @@ def test_without_resampling_every_row_is_read_once() -> None:
 
 @pytest.mark.parametrize(("ratio", "expected"), [(1.0, [60, 60, 60]), (0.75, [60, 45, 45]), (0.1, [60, 30, 10])])
 def test_oversampling_raises_each_class_to_the_ratio_of_the_largest(ratio: float, expected: list[int]) -> None:
-    drawn = oversample(ratio=ratio)(CLASSES, "multiclass", np.random.default_rng(0)).rows
+    drawn = read(oversample(ratio=ratio), CLASSES)
     assert np.bincount(CLASSES[drawn]).tolist() == expected
 
 
 def test_oversampling_keeps_every_row() -> None:
-    drawn = oversample(ratio=1.0)(CLASSES, "multiclass", np.random.default_rng(0)).rows
+    drawn = read(oversample(ratio=1.0), CLASSES)
     assert set(drawn) == set(range(100))
 
 
 @pytest.mark.parametrize(("ratio", "expected"), [(1.0, [10, 10, 10]), (0.5, [20, 20, 10]), (0.1, [60, 30, 10])])
 def test_undersampling_cuts_each_class_to_the_smallest_over_the_ratio(ratio: float, expected: list[int]) -> None:
-    drawn = undersample(ratio=ratio)(CLASSES, "multiclass", np.random.default_rng(0)).rows
+    drawn = read(undersample(ratio=ratio), CLASSES)
     assert np.bincount(CLASSES[drawn]).tolist() == expected
     assert len(set(drawn)) == len(drawn)
 
@@ -110,7 +204,7 @@ def test_undersampling_cuts_each_class_to_the_smallest_over_the_ratio(ratio: flo
 def test_a_class_that_has_no_row_is_left_out_of_the_counts() -> None:
     targets = np.repeat([0, 2], [8, 4])
     for resample, expected in ((oversample(ratio=1.0), [8, 0, 8]), (undersample(ratio=1.0), [4, 0, 4])):
-        drawn = resample(targets, "multiclass", np.random.default_rng(0)).rows
+        drawn = read(resample, targets)
         assert np.bincount(targets[drawn]).tolist() == expected
 
 
@@ -118,7 +212,7 @@ def test_oversampling_repeats_a_row_as_often_as_its_rarest_label_asks() -> None:
     targets = np.zeros((100, 2), np.uint8)
     targets[:40, 0] = 1
     targets[30:50, 1] = 1  # half as many as the first label: twice
-    drawn = oversample(ratio=1.0)(targets, "multilabel", np.random.default_rng(0)).rows
+    drawn = read(oversample(ratio=1.0), targets)
     assert np.bincount(drawn).tolist() == [1] * 30 + [2] * 20 + [1] * 50
 
 
@@ -126,7 +220,7 @@ def test_oversampling_several_labels_takes_fractions_by_chance() -> None:
     targets = np.zeros((4000, 2), np.uint8)
     targets[:2400, 0] = 1
     targets[2400:4000, 1] = 1  # 2,400 / 1,600: one and a half times
-    drawn = np.bincount(oversample(ratio=1.0)(targets, "multilabel", np.random.default_rng(0)).rows)
+    drawn = np.bincount(read(oversample(ratio=1.0), targets))
     assert set(drawn[2400:]) == {1, 2}
     assert drawn[2400:].sum() == pytest.approx(2400, rel=0.05)
 
@@ -135,7 +229,7 @@ def test_undersampling_several_labels_keeps_the_rarest_label_and_brings_the_othe
     targets = np.zeros((4000, 2), np.uint8)
     targets[:2000, 0] = 1
     targets[2000:2400, 1] = 1  # 1,600 rows have no label
-    drawn = undersample(ratio=0.5)(targets, "multilabel", np.random.default_rng(0)).rows
+    drawn = read(undersample(ratio=0.5), targets)
     assert set(range(2000, 2400)) <= set(drawn)
     assert (drawn < 2000).sum() == pytest.approx(800, rel=0.1)
     assert (drawn >= 2400).sum() == pytest.approx(800, rel=0.1)
@@ -144,7 +238,7 @@ def test_undersampling_several_labels_keeps_the_rarest_label_and_brings_the_othe
 def test_undersampling_several_labels_keeps_a_row_with_a_rare_label_whatever_else_it_has() -> None:
     targets = np.ones((50, 2), np.uint8)
     targets[5:, 1] = 0
-    drawn = undersample(ratio=1.0)(targets, "multilabel", np.random.default_rng(0)).rows
+    drawn = read(undersample(ratio=1.0), targets)
     assert set(range(5)) <= set(drawn)
 
 
@@ -171,7 +265,15 @@ def test_every_batch_of_a_balanced_pass_is_balanced(rows: int, batch_size: int) 
     generator = np.random.default_rng(0)
     targets = generator.choice(4, size=rows, p=[0.7, 0.2, 0.07, 0.03])
     lengths = generator.integers(1, 60, rows)
-    drawn = balanced_batches()(targets, "multiclass", generator)
+    drawn = balanced_batches()(data_of(targets), generator)
     batches = bucketed(drawn.rows, drawn.strata, lengths, batch_size=batch_size, generator=generator)
     counts = [np.bincount(targets[batch], minlength=4) for batch in batches]
     assert max(int(count.max() - count.min()) for count in counts) <= 2
+
+
+def test_a_fixed_number_is_what_every_class_has_whatever_it_had() -> None:
+    drawn = read(fixed_number(rows=25), CLASSES)
+    assert np.bincount(CLASSES[drawn]).tolist() == [25, 25, 25]
+    times = np.bincount(drawn, minlength=100)
+    assert times[:90].max() == 1  # of classes with enough rows none is read twice
+    assert set(times[90:]) == {2, 3}  # 25 of 10 rows: each twice, half of them once more

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuner.space.domains import Choice, Domain, Fixed, FloatRange, IntRange, OptionChoice
-from tuner.space.load import load_space
+from tuner.space.domains import Choice, Conditional, Domain, Fixed, FloatRange, IntRange, OptionChoice
+from tuner.space.load import load_space, shipped_spaces
+from tuner.space.options import Need
 from tuner.space.sampler import (
     Configuration,
     RandomSampler,
@@ -64,6 +65,10 @@ def check(configuration: Configuration, parameters: Mapping[str, Domain]) -> Non
     def visit(parameters: Mapping[str, Domain], prefix: str) -> None:
         for name, domain in parameters.items():
             path = prefix + name
+            if isinstance(domain, Conditional):
+                if float(configuration[prefix + domain.need.name]) < domain.need.least:
+                    continue
+                domain = domain.domain
             expected.add(path)
             value = configuration[path]
             if isinstance(domain, OptionChoice):
@@ -97,6 +102,34 @@ def test_a_tpe_configuration_is_whole_and_within_its_domains(parameters: Mapping
     for index in range(14):
         check(sampler.ask(index), parameters)
         sampler.tell(index, reports=[(100, index / 10)], ending="completed")
+
+
+@pytest.mark.parametrize("name", sorted(shipped_spaces()))
+def test_configurations_of_a_shipped_space_are_whole_and_within_its_domains(name: str) -> None:
+    parameters = load_space(name).parameters
+    tpe = TpeSampler(parameters, seed=0)
+    for index in range(14):
+        check(RandomSampler(parameters, seed=0).ask(index), parameters)
+        check(tpe.ask(index), parameters)
+        tpe.tell(index, reports=[(100, index / 10)], ending="completed")
+
+
+NEEDY: Mapping[str, Domain] = {
+    "layers": IntRange(1, 3),
+    "between": Conditional(Need(name="layers", least=2), FloatRange(0.0, 1.0)),
+}
+
+
+@pytest.mark.parametrize("kind", [RandomSampler, TpeSampler])
+def test_a_conditional_parameter_is_there_exactly_where_its_need_is_met(
+    kind: type[RandomSampler] | type[TpeSampler],
+) -> None:
+    sampler = kind(NEEDY, seed=0)
+    drawn = []
+    for index in range(30):
+        drawn.append(sampler.ask(index))
+        sampler.tell(index, reports=[(100, float(np.sin(index)))], ending="completed")
+    assert {(each["layers"], "between" in each) for each in drawn} == {(1, False), (2, True), (3, True)}
 
 
 def test_own_parameters_are_there_only_with_their_option() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +11,12 @@ import pytest
 from ruamel.yaml import YAML
 
 from tuner.space.load import load_space, shipped_spaces
-from tuner.space.options import PARAMETERS, Options
+from tuner.space.parameters import PARAMETERS
 from tuner.space.schema import json_schema
+from tuner.space.settings import Inputs
 
 jsonschema = pytest.importorskip("jsonschema", reason="only ray brings jsonschema")
+NAMES = sorted(shipped_spaces())
 validator = jsonschema.Draft202012Validator(json_schema())
 
 
@@ -24,18 +28,37 @@ def test_the_schema_is_itself_valid() -> None:
     jsonschema.Draft202012Validator.check_schema(json_schema())
 
 
-@pytest.mark.parametrize("name", ["binary", "multiclass", "multilabel"])
+def test_the_promised_spaces_are_shipped() -> None:
+    assert set(NAMES) == {"binary", "collapse", "multiclass", "multilabel", "quick", "sequence", "thorough"}
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_every_shipped_space_is_valid_and_loads(name: str) -> None:
     assert is_valid(shipped_spaces()[name].read_text())
+    assert load_space(name).is_shipped
+
+
+@pytest.mark.parametrize("name", ["binary", "multiclass", "multilabel"])
+def test_a_shipped_space_that_is_named_for_a_task_has_it(name: str) -> None:
     assert load_space(name).task == name
 
 
-@pytest.mark.parametrize("name", ["binary", "multiclass", "multilabel"])
+@pytest.mark.parametrize("name", NAMES)
 def test_every_shipped_space_is_headed_by_the_command_that_runs_it(name: str) -> None:
     assert f"#     tuner run spaces/{name}.yaml\n" in shipped_spaces()[name].read_text()
 
 
-@pytest.mark.parametrize("name", ["binary", "multiclass", "multilabel"])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_in_a_shipped_spaces_header_makes_a_good_space(name: str) -> None:
+    header = shipped_spaces()[name].read_text().partition("\ntask:")[0].replace("\\\n#", "")
+    commands = [shlex.split(line.lstrip("# ")) for line in header.splitlines() if line.startswith("#     tuner run")]
+    assert commands
+    for command in commands:
+        assert command[2] == f"spaces/{name}.yaml"
+        load_space(name, [word for before, word in pairwise(command) if before == "--set"])
+
+
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("parameter", ["loss_weights", "resampling"])
 def test_none_is_among_the_choices_against_imbalance_in_every_shipped_space(name: str, parameter: str) -> None:
     domain: Any = load_space(name).parameters[parameter]
@@ -53,6 +76,10 @@ HEAD = "task: binary\ndata: {train: a, label: l}\nsearch: {time: 5m}\n"
         HEAD + "space: {hidden: 64, dropout: [0.1, 0.2], layers: {choice: [1, 2]}}",
         HEAD + "space: {clipping: [none, {norm: {threshold: {low: 0.1, high: 5, scale: log}}}]}",
         HEAD + "space: {tokens: {word: {lower_case: [true, false]}}}",
+        HEAD + "space: {embedding: [random, {file: {path: glove.txt}}, {word2vec: {size: [50, 100]}}]}",
+        HEAD + "space: {loss_weights: [none, {explicit: {a: 5, b: {low: 1, high: 9}}}]}",
+        HEAD.replace("label: l", "label: l, sequence: s, folds: 5") + "space: {noise: 0.1}",
+        HEAD.replace("5m", "5m, patience: 3"),
         "task: multilabel\ndata: {train: a, label_columns: [a, b], test: t.csv}\nsearch: {trials: 5, time: 90}",
     ],
 )
@@ -77,15 +104,25 @@ def test_what_loads_is_valid(tmp_path: Path, text: str) -> None:
         HEAD + "space: {hidden: {low: 5}}",
         HEAD + "space: {clipping: {none: {threshold: 1}}}",
         HEAD + "space: {clipping: {norm: , value: }}",
+        HEAD + "space: {embedding: file}",
+        HEAD + "space: {embedding: {file: {is_tuned: true}}}",
+        HEAD + "space: {embedding: {word2vec: {size: {low: 50, high: 100}}}}",
+        HEAD + "space: {embedding: 128}",
+        HEAD + "space: {loss_weights: explicit}",
+        HEAD + "space: {loss_weights: {explicit: {}}}",
+        HEAD + "space: {noise: 0.1}",
+        HEAD.replace("label: l", "label: l, sequence: s") + "space: {tokens: word}",
+        HEAD.replace("label: l", "label: l, folds: 1"),
     ],
 )
 def test_what_the_loader_refuses_for_its_form_is_not_valid(text: str) -> None:
     assert not is_valid(text)
 
 
-def test_every_parameter_has_a_description_and_a_default() -> None:
-    properties = json_schema()["properties"]["space"]["properties"]
-    assert list(properties) == list(PARAMETERS)
+@pytest.mark.parametrize(("inputs", "branch"), [("text", "else"), ("sequence", "then")])
+def test_every_parameter_has_a_description_and_a_default(inputs: Inputs, branch: str) -> None:
+    properties = json_schema()[branch]["properties"]["space"]["properties"]
+    assert list(properties) == list(PARAMETERS[inputs])
     assert all(each["description"] and "default" in each for each in properties.values())
 
 
@@ -93,7 +130,3 @@ def test_every_parameter_has_a_description_and_a_default() -> None:
 def test_every_setting_has_a_description(section: str) -> None:
     properties = json_schema()["properties"][section]["properties"]
     assert all(each["description"] for each in properties.values())
-
-
-def test_every_default_option_is_an_option() -> None:
-    assert all(each.default in each.options for each in PARAMETERS.values() if isinstance(each, Options))

@@ -26,9 +26,9 @@ task: {task}
 data: {{train: {data}, text: text, {labels}, validation: 0.2, test: 0.2}}
 search: {{trials: 4, max_epochs: 6, grace_epochs: 1, reports_per_epoch: 1, reduction_factor: 2, finalists: 2, seeds: 2}}
 space:
-  embedding: [8, 16]
+  tokens: {{word: {{min_count: 1}}}}
+  embedding: {{random: {{size: [8, 16]}}}}
   hidden: 16
-  min_count: 1
   batch_size: 16
   learning_rate: {{low: 0.01, high: 0.03, scale: log}}
   loss_weights: [none, root]

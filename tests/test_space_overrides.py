@@ -47,6 +47,12 @@ def path(tmp_path: Path) -> str:
         ("space.dropout={low: 0.1, high: 0.5}", "dropout", FloatRange(0.1, 0.5)),
         ("space.clipping={norm: {threshold: 2}}", "clipping", OptionChoice((("norm", {"threshold": Fixed(2.0)}),))),
         ("space.clipping.norm.threshold=2", "clipping", OptionChoice((("norm", {"threshold": Fixed(2.0)}),))),
+        (
+            "space.embedding.random.size=64",
+            "embedding",
+            OptionChoice((("random", {"size": Fixed(64), "scale": Fixed(0.1)}),)),
+        ),
+        ("space.loss_weights.explicit.rare=5", "loss_weights", OptionChoice((("explicit", {"rare": Fixed(5.0)}),))),
         ("space.schedule.cosine.warm_up=0.1", "schedule", OptionChoice((("cosine", {"warm_up": Fixed(0.1)}),))),
     ],
 )
@@ -58,7 +64,8 @@ def test_an_override_sets_a_domain(path: str, override: str, name: str, domain: 
 def test_an_override_reaches_an_option_in_a_list(path: str, option: str, key: str, place: int) -> None:
     domain = load_space(path, [f"space.optimiser.{option}.{key}=0.25"]).parameters["optimiser"]
     assert isinstance(domain, OptionChoice)
-    assert domain.options[place] == (option, {key: Fixed(0.25)})
+    name, own = domain.options[place]
+    assert (name, own[key]) == (option, Fixed(0.25))
     assert len(domain.options) == 3
 
 
@@ -71,6 +78,10 @@ def test_overrides_reach_every_section(path: str) -> None:
 
 def test_an_override_makes_a_section_that_is_absent(path: str) -> None:
     assert load_space(path, ["resources.cpus=2"]).resources.cpus == 2
+
+
+def test_an_override_turns_texts_into_sequences(path: str) -> None:
+    assert load_space(path, ["data.sequence=steps"]).inputs == "sequence"
 
 
 def test_a_later_override_wins(path: str) -> None:

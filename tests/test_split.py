@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuner.data.split import linked_rows, stratify
+from tuner.data.sequences import Sequences
+from tuner.data.split import linked_rows, row_keys, stratify
 
 
 def _random_labels(n_rows: int, n_labels: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -72,13 +73,19 @@ def test_another_seed_gives_other_parts() -> None:
     assert (parts[0] != parts[1]).any()
 
 
-def test_copies_are_linked_whatever_their_case_and_spaces() -> None:
-    blocks = linked_rows(["a b", "c", " A  b\n", "d"], [None] * 4)
-    assert blocks[0] == blocks[2]
-    assert len(set(blocks)) == 3
+def test_texts_are_copies_whatever_their_case_and_spaces() -> None:
+    keys = row_keys(("a b", "c", " A  b\n", "d"))
+    assert keys[0] == keys[2]
+    assert len(set(keys)) == 3
 
 
-def test_links_by_text_and_by_group_carry_on() -> None:
+def test_sequences_are_copies_where_every_value_is_the_same() -> None:
+    keys = row_keys(Sequences.of([[1, 2], [1], [1, 2], [1, 2, 3], [1, 2.5]]))
+    assert keys[0] == keys[2]
+    assert len(set(keys)) == 4
+
+
+def test_links_by_key_and_by_group_carry_on() -> None:
     blocks = linked_rows(["a", "a", "b", "c", "d"], ["1", "2", "2", None, None])
     assert blocks[0] == blocks[1] == blocks[2]
     assert len(set(blocks)) == 3

@@ -1,4 +1,4 @@
-"""The training loop and its parts: batches, optimisers on touched rows, clipping, schedules."""
+"""The training loop, against plain PyTorch loops."""
 
 from __future__ import annotations
 
@@ -9,270 +9,84 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from torch import nn
 
-from tuner.imbalance.loss import make_loss
-from tuner.imbalance.resample import RESAMPLINGS, every_row, undersample
+from tuner.imbalance.passes import Pass, TrainingRows
 from tuner.model.classifier import SequenceClassifier
-from tuner.training.batches import Rows, bucketed, pad
-from tuner.training.clipping import clip_by_norm, clip_by_value, no_clipping
-from tuner.training.loop import Training
-from tuner.training.optimisers import MakeOptimiser, TouchedRows, adam, adamw, sgd
-from tuner.training.schedules import SCHEDULES, constant, cosine, one_cycle
-
-# --- batches ------------------------------------------------------------------------------------------------------------
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    rows=st.lists(st.integers(0, 49), min_size=1, max_size=400),
-    batch_size=st.integers(1, 20),
-    strata=st.integers(1, 4),
-    seed=st.integers(0, 99),
-)
-def test_one_pass_yields_every_row_as_often_as_it_was_drawn(
-    rows: list[int], batch_size: int, strata: int, seed: int
-) -> None:
-    drawn, lengths = np.array(rows), np.random.default_rng(seed).integers(1, 30, 50)
-    batches = list(
-        bucketed(
-            drawn,
-            np.arange(len(rows)) % strata,
-            lengths,
-            batch_size=batch_size,
-            generator=np.random.default_rng(seed),
-        )
-    )
-    assert np.sort(np.concatenate(batches)).tolist() == sorted(rows)
-    assert all(0 < len(batch) <= batch_size for batch in batches)
-
-
-def test_batches_are_of_like_length() -> None:
-    lengths = np.random.default_rng(0).integers(1, 101, 640)
-    batches = bucketed(np.arange(640), np.zeros(640, int), lengths, batch_size=10, generator=np.random.default_rng(0))
-    assert max(int(np.ptp(lengths[batch])) for batch in batches) <= 6  # at random it would be about 80
-
-
-def test_batches_come_in_another_order_every_time() -> None:
-    generator = np.random.default_rng(0)
-    passes = [
-        [
-            batch.tolist()
-            for batch in bucketed(np.arange(99), np.zeros(99, int), np.ones(99, int), batch_size=9, generator=generator)
-        ]
-        for _ in range(2)
-    ]
-    assert passes[0] != passes[1]
-
-
-def test_rows_are_laid_side_by_side_and_filled_up_on_the_right() -> None:
-    laid = pad(np.array([5, 6, 7, 8], np.int32), np.array([3, 0]), np.array([1, 3]), padding=0)
-    assert laid.tolist() == [[8, 0, 0], [5, 6, 7]]
-
-
-# --- optimisers on touched rows -----------------------------------------------------------------------------------------
-
-TABLE = torch.randn(6, 3, generator=torch.Generator().manual_seed(0))
-BATCHES = [[0, 2], [2, 3], [0, 5], [2], [0, 2, 3]]
-
-
-def gradient_of(step: int, rows: list[int]) -> torch.Tensor:
-    return torch.randn(len(rows), 3, generator=torch.Generator().manual_seed(10 + step))
-
-
-def step_touched(make_optimiser: MakeOptimiser) -> torch.Tensor:
-    """The table after all batches."""
-    table = nn.Parameter(TABLE.clone())
-    touched = TouchedRows(table)
-    optimiser = make_optimiser([touched.parameter], 0.05)
-    for step, rows in enumerate(BATCHES):
-        leaf = touched.gather(torch.tensor(rows))
-        leaf.grad = gradient_of(step, rows)
-        touched.load(leaf, torch.tensor(rows), optimiser)
-        optimiser.step()
-        touched.store(torch.tensor(rows), optimiser)
-    return table.detach()
-
-
-def test_adam_steps_touched_rows_as_torchs_sparse_adam_does() -> None:
-    table = nn.Parameter(TABLE.clone())
-    optimiser = torch.optim.SparseAdam([table], lr=0.05)
-    for step, rows in enumerate(BATCHES):
-        table.grad = torch.sparse_coo_tensor(
-            torch.tensor([rows]), gradient_of(step, rows), (6, 3), check_invariants=True
-        )
-        optimiser.step()
-    torch.testing.assert_close(step_touched(adam()), table.detach(), atol=1e-6, rtol=1e-5)
-
-
-def test_sgd_keeps_a_momentum_of_its_own_for_every_row() -> None:
-    table, momentum = TABLE.clone(), torch.zeros(6, 3)
-    for step, rows in enumerate(BATCHES):
-        momentum[rows] = 0.9 * momentum[rows] + gradient_of(step, rows)
-        table[rows] -= 0.05 * momentum[rows]
-    torch.testing.assert_close(step_touched(sgd(momentum=0.9)), table, atol=1e-6, rtol=1e-5)
-
-
-def test_weight_decay_acts_on_touched_rows_once_a_touch() -> None:
-    table, momenta = TABLE.clone(), torch.zeros(2, 6, 3)
-    for step, rows in enumerate(BATCHES, start=1):
-        gradient = gradient_of(step - 1, rows)
-        table[rows] *= 1 - 0.05 * 0.1
-        momenta[0, rows] = 0.9 * momenta[0, rows] + 0.1 * gradient
-        momenta[1, rows] = 0.999 * momenta[1, rows] + 0.001 * gradient**2
-        mean, square = momenta[0, rows] / (1 - 0.9**step), momenta[1, rows] / (1 - 0.999**step)
-        table[rows] -= 0.05 * mean / (square.sqrt() + 1e-8)
-    torch.testing.assert_close(step_touched(adamw(weight_decay=0.1)), table, atol=1e-6, rtol=1e-5)
-
-
-@pytest.mark.parametrize(
-    "make_optimiser",
-    [adam(), adamw(weight_decay=0.5), sgd(momentum=0.9), sgd(momentum=0.0)],
-    ids=["adam", "adamw", "sgd", "plain sgd"],
-)
-def test_rows_that_no_batch_touches_keep_still(make_optimiser: MakeOptimiser) -> None:
-    stepped = step_touched(make_optimiser)
-    assert torch.equal(stepped[[1, 4]], TABLE[[1, 4]])
-    assert not torch.isclose(stepped[[0, 2, 3, 5]], TABLE[[0, 2, 3, 5]]).any()
-
-
-# --- clipping -----------------------------------------------------------------------------------------------------------
-
-
-def parameters_with_gradients(*gradients: list[float]) -> list[nn.Parameter]:
-    parameters = []
-    for gradient in gradients:
-        parameter = nn.Parameter(torch.zeros(len(gradient)))
-        parameter.grad = torch.tensor(gradient)
-        parameters.append(parameter)
-    return parameters
-
-
-def gradients_of(parameters: list[nn.Parameter]) -> list[float]:
-    return torch.cat([parameter.grad for parameter in parameters if parameter.grad is not None]).tolist()
-
-
-@pytest.mark.parametrize("clip", [no_clipping(), clip_by_norm(threshold=1.0), clip_by_value(threshold=1.0)])
-def test_a_clipping_returns_the_norm_as_it_was(clip: Any) -> None:
-    assert float(clip(parameters_with_gradients([3.0], [0.0, -4.0]))) == pytest.approx(5.0)
-
-
-def test_no_clipping_leaves_gradients_alone() -> None:
-    parameters = parameters_with_gradients([30.0], [0.0, -4e8])
-    no_clipping()(parameters)
-    assert gradients_of(parameters) == [30.0, 0.0, -4e8]
-
-
-def test_clipping_by_norm_scales_all_gradients_together() -> None:
-    parameters = parameters_with_gradients([3.0], [0.0, -4.0])
-    clip_by_norm(threshold=0.5)(parameters)
-    assert gradients_of(parameters) == pytest.approx([0.3, 0.0, -0.4], rel=1e-4)
-
-
-def test_clipping_by_value_cuts_entries_one_by_one() -> None:
-    parameters = parameters_with_gradients([3.0], [0.1, -4.0])
-    clip_by_value(threshold=0.5)(parameters)
-    assert gradients_of(parameters) == pytest.approx([0.5, 0.1, -0.5])
-
-
-@pytest.mark.parametrize("clip", [clip_by_norm(threshold=6.0), clip_by_value(threshold=6.0)])
-def test_gradients_below_the_threshold_are_left_alone(clip: Any) -> None:
-    parameters = parameters_with_gradients([3.0], [0.0, -4.0])
-    clip(parameters)
-    assert gradients_of(parameters) == [3.0, 0.0, -4.0]
-
-
-@pytest.mark.parametrize("clip", [no_clipping(), clip_by_norm(threshold=1.0), clip_by_value(threshold=1.0)])
-@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
-def test_a_gradient_that_is_not_finite_shows_in_the_norm(clip: Any, broken: float) -> None:
-    assert not torch.isfinite(clip(parameters_with_gradients([3.0], [broken])))
-
-
-# --- schedules ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("schedule", "start", "peak_at", "end"),
-    [
-        (constant(), 1.0, 0.5, 1.0),
-        (cosine(warm_up=0.0), 1.0, 0.0, 0.0),
-        (cosine(warm_up=0.2), 1e-3, 0.2, 0.0),
-        (one_cycle(warm_up=0.3), 1 / 25, 0.3, 1 / 25_000),
-    ],
-)
-def test_a_schedule_has_its_start_its_peak_and_its_end(schedule: Any, start: float, peak_at: float, end: float) -> None:
-    assert schedule(0.0) == pytest.approx(start)
-    assert schedule(peak_at) == pytest.approx(1.0)
-    assert schedule(1.0) == pytest.approx(end, abs=1e-12)
-
-
-@pytest.mark.parametrize("name", SCHEDULES)
-@given(spent=st.floats(0, 1), warm_up=st.floats(0.001, 0.999))
-def test_a_factor_is_never_negative_and_never_above_one(name: str, spent: float, warm_up: float) -> None:
-    own = {} if name == "constant" else {"warm_up": warm_up}
-    assert 0 <= SCHEDULES[name](**own)(spent) <= 1
-
-
-@pytest.mark.parametrize("schedule", [cosine(warm_up=0.4), one_cycle(warm_up=0.4)])
-def test_a_warm_up_only_rises_and_what_follows_only_falls(schedule: Any) -> None:
-    factors = [schedule(spent) for spent in np.linspace(0, 1, 101)]
-    assert (np.diff(factors[:41]) > 0).all()
-    assert (np.diff(factors[40:]) < 0).all()
-
-
-# --- the loop -----------------------------------------------------------------------------------------------------------
+from tuner.training.augment import make_augment
+from tuner.training.averaging import ema, no_averaging, swa
+from tuner.training.batches import Rows
+from tuner.training.clipping import no_clipping
+from tuner.training.loop import Training, predict_logits
+from tuner.training.optimisers import adam, adamw, sgd
+from tuner.training.schedules import constant, plateau, step
 
 N_ROWS = 50
+INPUTS = ("text", "sequence", "frozen")
+PLAIN_SGD = sgd(momentum=0.0, weight_decay=0.0)
 
 
-def make_rows(seed: int = 0) -> Rows:
+def make_rows(inputs: str = "text", *, seed: int = 0) -> Rows:
     generator = np.random.default_rng(seed)
     lengths = generator.integers(1, 8, N_ROWS)
     starts = np.concatenate([[0], lengths.cumsum()[:-1]])
     targets = (np.arange(N_ROWS) % 5 == 0).astype(np.int64)
-    return Rows(
-        ids=generator.integers(2, 40, lengths.sum()).astype(np.int32), starts=starts, lengths=lengths, targets=targets
-    )
+    steps: Any = generator.integers(2, 40, lengths.sum()).astype(np.int32)
+    if inputs == "sequence":
+        steps = generator.normal(size=(lengths.sum(), 3)).astype(np.float32)
+    return Rows(steps=steps, starts=starts, lengths=lengths, targets=targets)
 
 
-def make_model() -> SequenceClassifier:
+def make_model(inputs: str = "text") -> SequenceClassifier:
     torch.manual_seed(1)
-    return SequenceClassifier(
-        vocabulary=60,
-        labels=2,
-        embedding=6,
-        hidden=5,
-        layers=1,
-        directions=2,
-        pooling="max",
-        embedding_scale=0.1,
-        embedding_dropout=0.0,
-        dropout=0.0,
-    )
+    own: dict[str, Any] = {"channels": 3} if inputs == "sequence" else {"tokens": 60, "embedding_size": 6}
+    return SequenceClassifier(labels=2, hidden=5, is_embedding_tuned=inputs != "frozen", **own)
+
+
+def cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return F.cross_entropy(logits, targets)
+
+
+def every_row(data: TrainingRows, _generator: np.random.Generator) -> Pass:
+    return Pass(np.arange(len(data.targets)), np.zeros(len(data.targets), np.int64))
 
 
 def make_training(model: SequenceClassifier, rows: Rows, **changes: Any) -> Training:
     parts: dict[str, Any] = {
         "task": "binary",
-        "loss": make_loss(rows.targets, 2, "binary", weights="none"),
-        "resample": every_row(),
-        "make_optimiser": adam(),
+        "loss": cross_entropy,
+        "resample": every_row,
+        "vectors": None,
+        "augment": None,
+        "mixup": 0.0,
+        "make_optimiser": adam(weight_decay=0.0),
         "learning_rate": 0.01,
         "schedule": constant(),
         "clip": no_clipping(),
         "batch_size": 8,
+        "accumulation": 1,
+        "l1": 0.0,
+        "averaging": no_averaging(),
         "budget": 10 * len(rows),
         "generator": np.random.default_rng(0),
     }
     return Training(model, rows, **(parts | changes))
 
 
-@pytest.mark.parametrize("name", RESAMPLINGS)
-def test_examples_are_counted_as_they_are_read_whatever_resampling_does(name: str) -> None:
-    own = {"ratio": 0.9} if name in ("oversample", "undersample") else {}
-    training = make_training(make_model(), make_rows(), resample=RESAMPLINGS[name](**own))
+def weights_of(model: SequenceClassifier) -> dict[str, torch.Tensor]:
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+def logits_of(model: SequenceClassifier, rows: Rows, chosen: Any) -> torch.Tensor:
+    logits: torch.Tensor = model(torch.from_numpy(rows.padded(chosen)), torch.from_numpy(rows.lengths[chosen]))
+    return logits
+
+
+@pytest.mark.parametrize("drawn", [10, 50, 130])
+def test_examples_are_counted_as_they_are_read_whatever_resampling_does(drawn: int) -> None:
+    def resample(data: TrainingRows, generator: np.random.Generator) -> Pass:
+        return Pass(generator.integers(0, len(data.targets), drawn), np.zeros(drawn, np.int64))
+
+    training = make_training(make_model(), make_rows(), resample=resample)
     progress = training.train_until(3 * N_ROWS)
     assert 3 * N_ROWS <= training.examples < 3 * N_ROWS + 8
     assert progress.steps == training.steps >= 3 * N_ROWS // 8
@@ -301,58 +115,235 @@ def test_training_until_what_was_read_already_takes_no_step_and_fails_nothing() 
     assert (progress.steps, training.examples, progress.non_finite_step) == (0, examples, None)
 
 
-def test_a_step_is_the_optimisers_step_on_the_whole_model() -> None:
+@pytest.mark.parametrize("inputs", INPUTS)
+def test_a_step_is_the_optimisers_step_on_the_whole_model(inputs: str) -> None:
     """One step of plain SGD on one batch of all rows is weights minus rate times gradient, the embedding included."""
-    rows, model = make_rows(), make_model()
+    rows, model = make_rows(inputs), make_model(inputs)
     expected = copy.deepcopy(model)
-    logits = expected(torch.from_numpy(rows.padded(np.arange(N_ROWS))), torch.from_numpy(rows.lengths))
-    F.cross_entropy(logits, torch.from_numpy(rows.targets)).backward()
-    make_training(model, rows, make_optimiser=sgd(momentum=0.0), learning_rate=0.5, batch_size=N_ROWS).train_until(
-        N_ROWS
-    )
+    cross_entropy(logits_of(expected, rows, np.arange(N_ROWS)), torch.from_numpy(rows.targets)).backward()  # type: ignore[no-untyped-call]
+    make_training(model, rows, make_optimiser=PLAIN_SGD, learning_rate=0.5, batch_size=N_ROWS).train_until(N_ROWS)
     for stepped, start in zip(model.parameters(), expected.parameters(), strict=True):
-        assert start.grad is not None
-        torch.testing.assert_close(stepped.detach(), start.detach() - 0.5 * start.grad, atol=1e-6, rtol=1e-4)
+        gradient = torch.zeros_like(start) if start.grad is None else start.grad
+        torch.testing.assert_close(stepped.detach(), start.detach() - 0.5 * gradient, atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize("inputs", INPUTS)
+@pytest.mark.parametrize(("batch_size", "accumulation"), [(10, 5), (25, 2)])
+def test_accumulated_batches_make_the_step_of_one_large_batch(inputs: str, batch_size: int, accumulation: int) -> None:
+    rows, in_parts, at_once = make_rows(inputs), make_model(inputs), make_model(inputs)
+    common: dict[str, Any] = {"make_optimiser": PLAIN_SGD, "learning_rate": 0.5}
+    training = make_training(in_parts, rows, batch_size=batch_size, accumulation=accumulation, **common)
+    progress = training.train_until(N_ROWS)
+    whole = make_training(at_once, rows, batch_size=N_ROWS, **common).train_until(N_ROWS)
+    assert (training.steps, training.examples) == (1, N_ROWS)
+    assert progress.loss == pytest.approx(whole.loss, rel=1e-5)
+    assert progress.gradient_norm == pytest.approx(whole.gradient_norm, rel=1e-4)
+    for one, other in zip(in_parts.parameters(), at_once.parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize("inputs", INPUTS)
+def test_l1_adds_the_slope_of_the_sum_of_all_weights_that_a_step_trains(inputs: str) -> None:
+    rows, model = make_rows(inputs), make_model(inputs)
+    expected = copy.deepcopy(model)
+    loss = cross_entropy(logits_of(expected, rows, np.arange(N_ROWS)), torch.from_numpy(rows.targets))
+    table = None if expected.embedding is None else expected.embedding.weight
+    used = torch.from_numpy(np.unique(rows.padded(np.arange(N_ROWS)))) if inputs == "text" else None
+    sizes = [p.abs().sum() for p in expected.parameters() if p.requires_grad and p is not table]
+    if table is not None and used is not None:
+        sizes.append(table[used].abs().sum())
+    (loss + 0.1 * torch.stack(sizes).sum()).backward()  # type: ignore[no-untyped-call]
+    common: dict[str, Any] = {"make_optimiser": PLAIN_SGD, "learning_rate": 0.5, "batch_size": N_ROWS}
+    make_training(model, rows, l1=0.1, **common).train_until(N_ROWS)
+    for stepped, start in zip(model.parameters(), expected.parameters(), strict=True):
+        gradient = torch.zeros_like(start) if start.grad is None else start.grad
+        torch.testing.assert_close(stepped.detach(), start.detach() - 0.5 * gradient, atol=1e-6, rtol=1e-4)
+
+
+def test_l1_is_clipped_with_the_rest_of_the_gradient() -> None:
+    norms = []
+
+    def clip(parameters: Any) -> torch.Tensor:
+        norms.append(torch.nn.utils.get_total_norm([p.grad for p in parameters]))
+        return norms[-1]
+
+    for l1 in (0.0, 10.0):
+        make_training(make_model(), make_rows(), l1=l1, clip=clip, batch_size=N_ROWS).train_until(N_ROWS)
+    assert norms[1] > 10 * norms[0]
+
+
+@pytest.mark.parametrize("inputs", INPUTS)
+def test_partners_are_mixed_in_after_the_embedding(inputs: str) -> None:
+    """Against each pair by itself, without a batch: the loss of (1 - weight) × row + weight × partner."""
+    rows, model = make_rows(inputs), make_model(inputs)
+    generator = np.random.default_rng(3)
+    partners, weights = generator.integers(0, N_ROWS, N_ROWS), generator.random(N_ROWS, np.float32)
+    weights[::3] = 0
+
+    def resample(_data: TrainingRows, _generator: np.random.Generator) -> Pass:
+        return Pass(np.arange(N_ROWS), np.zeros(N_ROWS, np.int64), partners, weights)
+
+    losses = []
+    for row, (partner, weight) in enumerate(zip(partners, weights, strict=True)):
+        own, other = (model.embed(torch.from_numpy(rows.padded(np.array([number]))))[0] for number in (row, partner))
+        mixed = torch.zeros(max(len(own), len(other)), own.shape[1])
+        mixed[: len(own)] += (1 - float(weight)) * own
+        mixed[: len(other)] += float(weight) * other
+        length = max(1, round((1 - float(weight)) * len(own) + float(weight) * len(other)))
+        logits = model.classify(mixed[None, :length], torch.tensor([length]))
+        losses.append(cross_entropy(logits, torch.from_numpy(rows.targets[[row]])).detach())
+    progress = make_training(model, rows, resample=resample, batch_size=N_ROWS).train_until(N_ROWS)
+    assert progress.loss == pytest.approx(float(torch.stack(losses).mean()), rel=1e-5)
+
+
+def test_the_targets_that_a_pass_brings_are_those_that_are_learnt() -> None:
+    rows = make_rows()
+    own = 1 - rows.targets
+
+    def resample(_data: TrainingRows, _generator: np.random.Generator) -> Pass:
+        return Pass(np.arange(N_ROWS), np.zeros(N_ROWS, np.int64), targets=own)
+
+    model = make_model()
+    expected = cross_entropy(logits_of(model, rows, np.arange(N_ROWS)), torch.from_numpy(own))
+    progress = make_training(model, rows, resample=resample, batch_size=N_ROWS).train_until(N_ROWS)
+    assert progress.loss == pytest.approx(float(expected.detach()), rel=1e-5)
+
+
+@pytest.mark.parametrize("inputs", INPUTS)
+def test_mixup_mixes_rows_and_losses_by_one_share_for_a_batch(inputs: str) -> None:
+    """Against the definition, with the order of the batch and the share read off the calls of the loss."""
+    rows, model = make_rows(inputs), make_model(inputs)
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        seen.append((logits.detach().clone(), targets.clone()))
+        return cross_entropy(logits, targets)
+
+    progress = make_training(model, rows, loss=loss, mixup=0.4, batch_size=N_ROWS).train_until(N_ROWS)
+    (logits, own), (same, partners) = seen
+    assert torch.equal(logits, same)
+    assert torch.equal(own.sort().values, partners.sort().values)
+    assert not torch.equal(own, partners)
+    losses = [float(cross_entropy(logits, targets)) for targets in (own, partners)]
+    share = (progress.loss - losses[0]) / (losses[1] - losses[0])
+    assert -1e-4 <= share <= 1 + 1e-4
+
+
+def test_mixup_leaves_the_order_of_batches_as_it_is_without() -> None:
+    orders = []
+    for mixup in (0.0, 0.5):
+        seen: list[list[int]] = []
+
+        def loss(logits: torch.Tensor, targets: torch.Tensor, seen: Any = seen) -> torch.Tensor:
+            seen.append(targets.tolist())
+            return cross_entropy(logits, targets)
+
+        make_training(make_model(), make_rows(), loss=loss, mixup=mixup).train_until(N_ROWS)
+        orders.append(seen[:: 2 if mixup else 1])
+    assert orders[0] == orders[1]
+
+
+def test_augmentation_changes_what_is_trained_on_and_not_the_rows() -> None:
+    rows, plain, changed = make_rows(), make_model(), make_model()
+    before = rows.steps.copy()
+    augment = make_augment("text", vocabulary=60, generator=np.random.default_rng(0), token_dropout=0.5)
+    make_training(plain, rows).train_until(N_ROWS)
+    make_training(changed, rows, augment=augment).train_until(N_ROWS)
+    assert np.array_equal(rows.steps, before)
+    assert not torch.equal(plain.head.weight, changed.head.weight)
+
+
+def test_a_frozen_embedding_keeps_still_while_the_rest_learns() -> None:
+    model = make_model("frozen")
+    before = weights_of(model)
+    make_training(model, make_rows(), make_optimiser=adamw(weight_decay=0.5), l1=0.1).train_until(200)
+    same = [name for name, value in weights_of(model).items() if torch.equal(value, before[name])]
+    assert same == ["embedding.weight"]
+
+
+def test_the_average_is_held_for_a_while_and_training_goes_on_from_its_own_weights() -> None:
+    plain, averaged = make_model(), make_model()
+    make_training(plain, make_rows()).train_until(200)
+    training = make_training(averaged, make_rows(), averaging=ema(decay=0.9))
+    training.train_until(100)
+    own = weights_of(averaged)
+    with training.averaged():
+        held = weights_of(averaged)
+    training.train_until(200)
+    assert not any(torch.equal(held[name], own[name]) for name in own)
+    assert all(torch.equal(one, other) for one, other in zip(plain.parameters(), averaged.parameters(), strict=True))
+
+
+def test_the_plain_average_is_that_of_every_tenth_step_from_its_share_of_the_budget_on() -> None:
+    model = make_model()
+    training = make_training(model, make_rows(), averaging=swa(start=0.5), batch_size=10, budget=500)
+    weights = []
+    for number in range(1, 51):
+        training.train_until(10 * number)
+        weights.append(model.head.weight.detach().clone())
+    with training.averaged():
+        # Step 26 is the first that begins with half of the budget spent, so step 30 is the first that counts.
+        torch.testing.assert_close(model.head.weight.detach(), torch.stack(weights[29::10]).mean(0))
+
+
+def test_without_averaging_the_model_holds_its_own_weights() -> None:
+    model = make_model()
+    training, own = make_training(model, make_rows()), weights_of(model)
+    with training.averaged():
+        assert all(torch.equal(value, own[name]) for name, value in weights_of(model).items())
+
+
+def test_a_schedule_is_told_the_scores_that_training_is_told() -> None:
+    model = make_model()
+    training = make_training(model, make_rows(), schedule=plateau(patience=1, factor=1e-30), make_optimiser=PLAIN_SGD)
+    training.observe(0.5)
+    training.observe(0.4)
+    before = weights_of(model)
+    training.train_until(50)
+    assert all(torch.equal(value, before[name]) for name, value in weights_of(model).items())
 
 
 def test_embedding_rows_that_no_text_has_keep_their_initial_values() -> None:
     model = make_model()
+    assert model.embedding is not None
     before = model.embedding.weight.detach().clone()
     make_training(model, make_rows(), make_optimiser=adamw(weight_decay=0.5)).train_until(200)
-    used = np.unique(make_rows().ids)
+    used = np.unique(make_rows().steps)
     unused = np.setdiff1d(np.arange(1, 60), used)
     assert torch.equal(model.embedding.weight[unused], before[unused])
     assert not torch.equal(model.embedding.weight[used], before[used])
 
 
 def test_the_learning_rate_follows_the_schedule_over_the_budget() -> None:
-    model = make_model()
-    before = copy.deepcopy(model.state_dict())
+    model, rows = make_model(), make_rows()
+    reference = copy.deepcopy(model)
     training = make_training(
         model,
-        make_rows(),
-        schedule=lambda spent: float(spent < 0.5),
-        budget=100,
-        make_optimiser=sgd(momentum=0.0),
-        batch_size=10,
+        rows,
+        schedule=step(every=0.5, factor=0.1),
+        budget=2 * N_ROWS,
+        make_optimiser=PLAIN_SGD,
+        batch_size=N_ROWS,
     )
-    training.train_until(50)
-    at_half = copy.deepcopy(model.state_dict())
-    training.train_until(150)
-    after = model.state_dict()
-    assert not torch.equal(before["head.weight"], at_half["head.weight"])
-    assert all(torch.equal(at_half[name], after[name]) for name in after)
+    training.train_until(2 * N_ROWS)
+    optimiser = torch.optim.SGD(reference.parameters(), lr=0.01)
+    for factor in (1.0, 0.1):
+        optimiser.zero_grad()
+        cross_entropy(logits_of(reference, rows, np.arange(N_ROWS)), torch.from_numpy(rows.targets)).backward()  # type: ignore[no-untyped-call]
+        optimiser.param_groups[0]["lr"] = 0.01 * factor
+        optimiser.step()
+    for one, other in zip(model.parameters(), reference.parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-7, rtol=1e-4)
 
 
 def test_a_number_that_is_not_finite_stops_training_and_names_its_step() -> None:
     model, rows = make_model(), make_rows()
     calls = 0
-    healthy = make_loss(rows.targets, 2, "binary", weights="none")
 
     def loss(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
         nonlocal calls
         calls += 1
-        return healthy(logits, truth) * (float("inf") if calls == 4 else 1.0)
+        return cross_entropy(logits, truth) * (float("inf") if calls == 4 else 1.0)
 
     training = make_training(model, rows, loss=loss)
     first = training.train_until(16)
@@ -371,17 +362,38 @@ def test_a_gradient_that_is_not_finite_stops_training_though_the_loss_is_finite(
     assert make_training(model, rows, loss=loss).train_until(80).non_finite_step == 1
 
 
-def test_training_on_learnable_rows_lowers_the_loss() -> None:
-    rows = make_rows()
-    rows.ids[rows.starts] = np.where(rows.targets == 1, 2, 3)
-    training = make_training(make_model(), rows, learning_rate=0.02)
+@pytest.mark.parametrize("inputs", ["text", "sequence"])
+def test_training_on_learnable_rows_lowers_the_loss(inputs: str) -> None:
+    rows = make_rows(inputs)
+    first_step = np.where(rows.targets == 1, 2, 3)
+    rows.steps[rows.starts] = first_step if inputs == "text" else first_step[:, None] * 2 - 5
+    training = make_training(make_model(inputs), rows, learning_rate=0.02)
     first, *_, last = [training.train_until(examples) for examples in range(50, 1001, 50)]
     assert last.loss < first.loss / 4
 
 
 @pytest.mark.parametrize("batch_size", [1, 8, 64, 1000])
 def test_any_batch_size_trains(batch_size: int) -> None:
-    training = make_training(make_model(), make_rows(), batch_size=batch_size, resample=undersample(ratio=1.0))
+    training = make_training(make_model(), make_rows(), batch_size=batch_size)
     progress = training.train_until(100)
     assert progress.non_finite_step is None
     assert training.examples >= 100
+
+
+# --- prediction ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("inputs", INPUTS)
+@pytest.mark.parametrize("tokens_per_batch", [1, 20, 8192])
+def test_logits_come_in_the_rows_own_order_whatever_the_batches(inputs: str, tokens_per_batch: int) -> None:
+    rows, model = make_rows(inputs), make_model(inputs)
+    logits = predict_logits(model, rows, tokens_per_batch=tokens_per_batch)
+    one_by_one = [logits_of(model, rows, np.array([row])).detach() for row in range(N_ROWS)]
+    np.testing.assert_allclose(logits, torch.cat(one_by_one).numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("inputs", ["text", "sequence"])
+def test_no_rows_have_no_logits(inputs: str) -> None:
+    rows = make_rows(inputs)
+    none = Rows(steps=rows.steps[:0], starts=rows.starts[:0], lengths=rows.lengths[:0], targets=rows.targets[:0])
+    assert predict_logits(make_model(inputs), none).shape == (0, 2)

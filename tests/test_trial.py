@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from tuner.data.dataset import Dataset, Split
-from tuner.data.prepare import TrialData, prepare, token_setting
+from tuner.data.preparation import preparation_setting
+from tuner.data.prepare import TrialData
 from tuner.reporting import Report, TrialSettings
 from tuner.trial import Trial
 
@@ -20,8 +21,8 @@ ROWS = 96
 
 
 @pytest.fixture
-def data(make_dataset: Any, configure: Any) -> TrialData:
-    return prepare(make_dataset("multilabel", rows=ROWS), [token_setting(configure())])
+def data(make_dataset: Any, configure: Any, prepare_for: Any) -> TrialData:
+    return prepare_for(make_dataset("multilabel", rows=ROWS), configure())
 
 
 def run(configuration: Any, data: TrialData, *, settings: TrialSettings = SETTINGS, seed: int = 1) -> list[Report]:
@@ -101,9 +102,13 @@ def test_a_huge_learning_rate_diverges_and_says_where(data: TrialData, configure
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
-def test_a_trial_learns_what_the_texts_tell(task: str, make_dataset: Any, configure: Any) -> None:
-    data = prepare(make_dataset(task, rows=200), [token_setting(configure())])
-    reports = run(configure(hidden=16, learning_rate=0.02, dropout=0.0), data, settings=replace(SETTINGS, max_epochs=8))
+@pytest.mark.parametrize("inputs", ["text", "sequence"])
+def test_a_trial_learns_what_the_rows_tell(
+    inputs: str, task: str, make_dataset: Any, configure: Any, prepare_for: Any
+) -> None:
+    configuration = configure(inputs=inputs, hidden=16, learning_rate=0.02, dropout=0.0)
+    data = prepare_for(make_dataset(task, rows=200, inputs=inputs), configuration)
+    reports = run(configuration, data, settings=replace(SETTINGS, max_epochs=16))
     best = max(reports, key=lambda report: report.score)
     assert best.score > 0.9
     assert best.skill > 0.2
@@ -112,45 +117,50 @@ def test_a_trial_learns_what_the_texts_tell(task: str, make_dataset: Any, config
 
 @pytest.mark.parametrize("task", ["multiclass", "multilabel"])
 def test_a_label_never_seen_in_training_leaves_every_measure_finite(
-    task: str, make_dataset: Any, configure: Any
+    task: str, make_dataset: Any, configure: Any, prepare_for: Any
 ) -> None:
     dataset = make_dataset(task)
     train = dataset.train
     has_last = train.targets[:, -1] == 1 if task == "multilabel" else train.targets == len(dataset.labels) - 1
     kept = np.flatnonzero(~has_last)
-    train = Split(tuple(train.texts[row] for row in kept), train.targets[kept], train.rows[kept], train.source)
+    train = Split(tuple(train.inputs[row] for row in kept), train.targets[kept], train.rows[kept], train.source)
     seen = np.arange(len(dataset.labels)) < len(dataset.labels) - 1
-    data = prepare(replace(dataset, train=train, seen=seen), [token_setting(configure())])
-    report = run(configure(loss_weights="balanced", resampling="balanced_batches"), data)[-1]
-    assert all(math.isfinite(value) for name, value in asdict(report).items() if isinstance(value, float)), report
+    data = prepare_for(replace(dataset, train=train, seen=seen), configure())
+    report = asdict(run(configure(loss_weights="balanced", resampling="balanced_batches"), data)[-1])
+    of_others = ("score_spread", "vocabulary_found")  # there are no folds and no pre-trained vectors
+    measured = {name: value for name, value in report.items() if name not in of_others}
+    assert all(math.isfinite(value) for value in measured.values() if isinstance(value, float)), measured
 
 
-def test_the_test_split_is_nowhere_in_what_a_trial_sees(make_dataset: Any, configure: Any) -> None:
+def test_the_test_split_is_nowhere_in_what_a_trial_sees(make_dataset: Any, configure: Any, prepare_for: Any) -> None:
     dataset: Dataset = make_dataset("multilabel")
     flipped = replace(
-        dataset.test, texts=tuple(f"{text} sealed" for text in dataset.test.texts), targets=1 - dataset.test.targets
+        dataset.test, inputs=tuple(f"{text} sealed" for text in dataset.test.inputs), targets=1 - dataset.test.targets
     )
-    settings = [token_setting(configure())]
-    seen, unsealed = (prepare(each, settings) for each in (dataset, replace(dataset, test=flipped)))
+    seen, unsealed = (prepare_for(each, configure()) for each in (dataset, replace(dataset, test=flipped)))
     assert pickle.dumps(seen) == pickle.dumps(unsealed)
 
 
-def test_tokenisers_are_fitted_on_training_texts_only(make_dataset: Any, configure: Any) -> None:
+def test_tokenisers_are_fitted_on_training_texts_only(make_dataset: Any, configure: Any, prepare_for: Any) -> None:
     dataset: Dataset = make_dataset("multilabel")
-    other = replace(dataset.validation, texts=tuple("unheard words" for _ in dataset.validation.texts))
-    setting = token_setting(configure())
-    first, second = (prepare(each, [setting]) for each in (dataset, replace(dataset, validation=other)))
-    assert first.encoded[setting].counts.tolist() == second.encoded[setting].counts.tolist()
-    assert set(second.encoded[setting].validation.ids.tolist()) == {1}
+    other = replace(dataset.validation, inputs=tuple("unheard words" for _ in dataset.validation.inputs))
+    (first,), (second,) = (
+        prepare_for(each, configure()).prepared[preparation_setting(configure())]
+        for each in (dataset, replace(dataset, validation=other))
+    )
+    assert first.counts is not None
+    assert second.counts is not None
+    assert first.counts.tolist() == second.counts.tolist()
+    assert set(second.validation.steps.tolist()) == {1}
 
 
-@pytest.mark.parametrize("change", [{"vocabulary": 5}, {"min_count": 20}, {"max_length": 2}])
+@pytest.mark.parametrize("change", [{"tokens.word.min_count": 20}, {"max_length": 2}])
 def test_a_smaller_vocabulary_or_length_cuts_what_a_trial_reads(
     change: dict[str, int], data: TrialData, configure: Any
 ) -> None:
-    whole, cut = (Trial(configure(**each), data, SETTINGS, seed=1) for each in ({}, change))
+    whole, cut = (Trial(configure(each), data, SETTINGS, seed=1) for each in ({}, change))
     if "max_length" in change:
-        assert cut._validation.lengths.max() == 2
+        assert cut._kept.validation.lengths.max() == 2
     else:
         assert cut.model.embedding.num_embeddings < whole.model.embedding.num_embeddings
 
@@ -159,3 +169,65 @@ def test_parameters_counts_every_number_of_the_model(data: TrialData, configure:
     trial = Trial(configure(directions=1), data, SETTINGS, seed=1)
     vocabulary = trial.model.embedding.num_embeddings
     assert trial.parameters == vocabulary * 8 + 4 * 6 * (8 + 6 + 2) + 6 * 3 + 3
+
+
+FOLDS = 3
+
+
+@pytest.fixture
+def folded(make_dataset: Any, configure: Any, prepare_for: Any) -> TrialData:
+    return prepare_for(make_dataset("multiclass", rows=ROWS, folds=FOLDS), configure())
+
+
+def test_with_folds_a_report_is_the_mean_over_models_each_judged_on_the_rows_it_did_not_see(
+    folded: TrialData, configure: Any
+) -> None:
+    trial = Trial(configure(), folded, SETTINGS, seed=1)
+    report = trial.next_report()
+    assert len(trial._all) == FOLDS
+    assert sorted(np.concatenate([member.judged for member in trial._all]).tolist()) == list(range(ROWS))
+    assert report.score_spread > 0
+    assert report.epochs == pytest.approx(0.5, abs=16 / ROWS)
+    assert trial.out_of_fold is not None
+    np.testing.assert_allclose(trial.out_of_fold.sum(1), 1, atol=1e-6)
+
+
+def test_with_folds_the_model_to_keep_is_trained_on_every_row_and_changes_no_report(
+    folded: TrialData, configure: Any
+) -> None:
+    plain, final = (Trial(configure(), folded, SETTINGS, seed=1, is_final=is_final) for is_final in (False, True))
+    reports = [trial.next_report() for trial in (plain, final)]
+    assert final._kept.size == ROWS
+    assert len(final._kept.judged) == 0
+    assert reports[0].score == reports[1].score
+
+
+@pytest.mark.parametrize("resampling", ["smote", "edited_nearest_neighbours"])
+def test_with_folds_neighbours_are_looked_for_among_the_rows_that_are_trained_on(
+    resampling: str, make_dataset: Any, configure: Any, prepare_for: Any
+) -> None:
+    configuration = configure({f"resampling.{resampling}.neighbours": 2}, resampling=resampling)
+    data = prepare_for(make_dataset("multiclass", rows=ROWS, folds=FOLDS), configuration)
+    report = Trial(configuration, data, SETTINGS, seed=1).next_report()
+    assert report.diverged_at_step is None
+
+
+def test_patience_ends_a_trial_whose_score_no_longer_rises(data: TrialData, configure: Any) -> None:
+    settings = replace(SETTINGS, max_epochs=50, patience=3)
+    reports = run(configure(learning_rate=1e-7), data, settings=settings)
+    best = max(range(len(reports)), key=lambda place: reports[place].score)
+    assert len(reports) - 1 - best == 3
+    assert reports[-1].epochs < 50
+
+
+@pytest.mark.parametrize("averaging", ["ema", "swa"])
+def test_a_trial_is_judged_by_averaged_weights_and_trains_on_without_them(
+    averaging: str, data: TrialData, configure: Any
+) -> None:
+    trial = Trial(configure(averaging=averaging, learning_rate=0.05), data, SETTINGS, seed=1)
+    while not trial.next_report().is_last:
+        pass
+    trained = trial.model.head.weight.detach().clone()
+    with trial.averaged():
+        assert not np.allclose(trial.model.head.weight.detach(), trained)
+    assert np.array_equal(trial.model.head.weight.detach(), trained)

@@ -1,4 +1,4 @@
-"""What a trial must beat: constant rules, a guess by prevalence, and TF-IDF with logistic regression.
+"""What a trial must beat: constant rules, a guess by prevalence, and logistic regression on TF-IDF or flattened sequences.
 
 They are judged on the same splits and with the same thresholds as trials are.
 """
@@ -16,14 +16,19 @@ from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from tuner.data.dataset import Dataset, RowInputs, take_inputs
+from tuner.data.sequences import Sequences, Standardiser, resampled
 from tuner.scoring.f1 import Indicator, Reals, as_indicator
-from tuner.scoring.thresholds import cross_fitted_decisions, decide, fit_thresholds
-from tuner.space.settings import Task
+from tuner.scoring.thresholds import FOLDS_SEED, cross_fitted_decisions, decide, decisions_by_fold, fit_thresholds
+from tuner.space.settings import Inputs, Task
 
 Kind = Literal["constant", "chance", "model"]
-Targets = NDArray[Any]
-
 TOKEN_PATTERN = r"\w+|[^\w\s]"
+_MOST_VALUES = 2048  # of a flattened sequence: fitting takes time in proportion, and is to take seconds
+_MODEL_NAMES: dict[Inputs, str] = {
+    "text": "tfidf + logistic regression",
+    "sequence": "flattened + logistic regression",
+}
 
 
 @dataclass(frozen=True)
@@ -37,44 +42,56 @@ class Baseline:
     seconds: float
 
 
-def run_baselines(
-    *,
-    train_texts: Sequence[str],
-    train_targets: Targets,
-    validation_texts: Sequence[str],
-    validation_targets: Targets,
-    test_texts: Sequence[str],
-    task: Task,
-    n_labels: int,
-    seed: int,
-) -> tuple[Baseline, ...]:
-    """Run every baseline that the task has.
+def run_baselines(dataset: Dataset, *, seed: int) -> tuple[Baseline, ...]:
+    """Run every baseline that the task has; `seed` is of the guess by prevalence.
 
-    Targets are class indices (rows,) or a 0/1 matrix (rows, labels). Test targets are not asked for: no baseline sees
-    them. The model never predicts a label without a positive in training: its probability is 0, below any threshold.
+    The test targets are not looked at. The model never predicts a label without a positive in training: its probability is
+    0, below any threshold. With folds its validation decisions are out-of-fold, and those on test are by a model fitted on
+    every training row, with the thresholds that are best for the out-of-fold probabilities.
     """
-    train = as_indicator(train_targets, n_labels)
-    validation = as_indicator(validation_targets, n_labels)
-    rows = len(validation) + len(test_texts)
+    n_labels, task = len(dataset.labels), dataset.task
+    train = as_indicator(dataset.train.targets, n_labels)
+    n_validation = len(dataset.validation)
+    rows = n_validation + len(dataset.test)
 
     def baseline(name: str, kind: Kind, decide_all: Callable[[], Indicator]) -> Baseline:
         start = time.perf_counter()
         decisions = decide_all()
         seconds = time.perf_counter() - start
-        return Baseline(name, kind, decisions[: len(validation)], decisions[len(validation) :], seconds)
-
-    def decide_linear() -> Indicator:
-        probabilities = linear_probabilities(train_texts, train, [*validation_texts, *test_texts], task)
-        on_validation, on_test = np.split(probabilities, [len(validation)])
-        thresholds = fit_thresholds(on_validation, validation, task)
-        judged = cross_fitted_decisions(on_validation, validation, task, seed=seed)
-        return np.concatenate([judged, decide(on_test, thresholds, task)])
+        return Baseline(name, kind, decisions[:n_validation], decisions[n_validation:], seconds)
 
     return (
         *(baseline(name, "constant", partial(np.tile, rule, (rows, 1))) for name, rule in constant_rules(train, task)),
         baseline("stratified guess", "chance", lambda: guess_by_prevalence(train, rows, task, seed)),
-        baseline("tfidf + logistic regression", "model", decide_linear),
+        baseline(_MODEL_NAMES[dataset.inputs], "model", lambda: decide_linear(dataset)),
     )
+
+
+def decide_linear(dataset: Dataset) -> Indicator:
+    """Return the linear model's decisions (validation rows + test rows, labels), by thresholds as trials have them."""
+    task, train = dataset.task, dataset.train
+    truth = as_indicator(dataset.validation.targets, len(dataset.labels))
+    targets = as_indicator(train.targets, len(dataset.labels))
+    if dataset.folds is None:
+        both = linear_probabilities(train.inputs, targets, (dataset.validation.inputs, dataset.test.inputs), task)
+        on_validation, on_test = both
+        judged = cross_fitted_decisions(on_validation, truth, task, seed=FOLDS_SEED)
+    else:
+        (on_test,) = linear_probabilities(train.inputs, targets, (dataset.test.inputs,), task)
+        on_validation = _out_of_fold(train.inputs, targets, dataset.folds, task)
+        judged = decisions_by_fold(on_validation, truth, task, fold=dataset.folds)
+    thresholds = fit_thresholds(on_validation, truth, task)
+    return np.concatenate([judged, decide(on_test, thresholds, task)])
+
+
+def _out_of_fold(inputs: RowInputs, targets: Indicator, folds: NDArray[np.int64], task: Task) -> Reals:
+    """Return every row's probabilities (rows, labels) by the model fitted on the rows of the other folds."""
+    probabilities = np.zeros(targets.shape)
+    for fold in np.unique(folds):
+        trained, left_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        judged = (take_inputs(inputs, left_out),)
+        (probabilities[left_out],) = linear_probabilities(take_inputs(inputs, trained), targets[trained], judged, task)
+    return probabilities
 
 
 def constant_rules(train: Indicator, task: Task) -> list[tuple[str, Indicator]]:
@@ -94,33 +111,67 @@ def guess_by_prevalence(train: Indicator, rows: int, task: Task, seed: int) -> I
     return as_indicator(generator.choice(len(prevalence), size=rows, p=prevalence), len(prevalence))
 
 
-def linear_probabilities(train_texts: Sequence[str], train: Indicator, texts: Sequence[str], task: Task) -> Reals:
-    """Return probabilities (texts, labels) by balanced logistic regression on TF-IDF of words and pairs of words.
+def linear_probabilities(
+    train_inputs: RowInputs, train: Indicator, judged: Sequence[RowInputs], task: Task
+) -> list[Reals]:
+    """Return probabilities (rows, labels) for each of `judged` by balanced logistic regression, fitted on train once.
 
-    `train` is (train texts, labels). Multi-label has one regression per label; a label that is the same on every
-    training row keeps that as its answer.
+    Of texts it sees TF-IDF of words and pairs of words; of sequences their length and their standardised values, at as many
+    points as the training rows have steps in the median, but no more than 2,048 values. `train` is (train rows, labels).
+    Multi-label has one regression per label; a label that is the same on every training row keeps that as its answer.
     """
-    vectoriser, features = _fit_tfidf(train_texts)
-    judged = vectoriser.transform(texts)
-    probabilities = np.tile(train.all(axis=0).astype(np.float64), (len(texts), 1))
-    if task == "multilabel":
-        for label in np.flatnonzero(train.any(axis=0) & ~train.all(axis=0)):
-            # relative to the first gradient: on goemotions 0.1 loses no macro-F1 against 0.0001, in 0.6 of the time
-            model = LogisticRegression(class_weight="balanced", solver="liblinear", tol=0.1, random_state=0)
-            probabilities[:, label] = model.fit(features, train[:, label]).predict_proba(judged)[:, 1]
+    if isinstance(train_inputs, Sequences):
+        features, transform = _flatten(train_inputs)
     else:
+        features, transform = _fit_tfidf(train_inputs)
+    models = _fit_regressions(features, train, task)
+    return [
+        _predict(models, transform(inputs), train) if len(inputs) else np.zeros((0, train.shape[1]))
+        for inputs in judged
+    ]
+
+
+def _fit_regressions(features: Any, train: Indicator, task: Task) -> list[tuple[Any, NDArray[np.int64]]]:
+    """Return the fitted models, each with the labels that its last columns of probabilities are of."""
+    if task != "multilabel":
         model = LogisticRegression(class_weight="balanced", max_iter=1000)
         model.fit(features, train.argmax(axis=1))
-        probabilities[:, model.classes_] = model.predict_proba(judged)
+        return [(model, model.classes_)]
+    models = []
+    for label in np.flatnonzero(train.any(axis=0) & ~train.all(axis=0)):
+        # relative to the first gradient: on goemotions 0.1 loses no macro-F1 against 0.0001, in 0.6 of the time
+        model = LogisticRegression(class_weight="balanced", solver="liblinear", tol=0.1, random_state=0)
+        models.append((model.fit(features, train[:, label]), np.array([label])))
+    return models
+
+
+def _predict(models: Sequence[tuple[Any, NDArray[np.int64]]], features: Any, train: Indicator) -> Reals:
+    probabilities = np.tile(train.all(axis=0).astype(np.float64), (features.shape[0], 1))
+    for model, labels in models:
+        probabilities[:, labels] = model.predict_proba(features)[:, -len(labels) :]
     return probabilities
 
 
-def _fit_tfidf(texts: Sequence[str]) -> tuple[Any, Any]:
-    """Return the fitted vectoriser and the texts' features; terms of one text only count where there are no others."""
+def _fit_tfidf(texts: Sequence[str]) -> tuple[Any, Callable[[Any], Any]]:
+    """Return the texts' features and what makes them; terms of one text only count where there are no others."""
     options = {"ngram_range": (1, 2), "token_pattern": TOKEN_PATTERN, "sublinear_tf": True}
     vectoriser = TfidfVectorizer(min_df=2, **options)
     try:
-        return vectoriser, vectoriser.fit_transform(texts)
+        return vectoriser.fit_transform(texts), vectoriser.transform
     except ValueError:  # no term stands in two texts
         vectoriser = TfidfVectorizer(min_df=1, **options)
-        return vectoriser, vectoriser.fit_transform(texts)
+        return vectoriser.fit_transform(texts), vectoriser.transform
+
+
+def _flatten(sequences: Sequences) -> tuple[Any, Callable[[Any], Any]]:
+    """Return the sequences' features (rows, steps x channels + 1) and what makes them; the last is the length."""
+    standardiser = Standardiser.fit(sequences)
+    lengths = sequences.lengths
+    steps = max(1, min(round(float(np.median(lengths))), _MOST_VALUES // sequences.channels))
+    mean, spread = lengths.mean(), lengths.std() or 1.0
+
+    def transform(others: Sequences) -> NDArray[np.float64]:
+        points = resampled(standardiser.standardise(others), steps)
+        return np.column_stack([points, (others.lengths - mean) / spread])
+
+    return transform(sequences), transform

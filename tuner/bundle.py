@@ -1,7 +1,7 @@
 """A bundle: one model's directory, with all that a prediction needs and no code.
 
 weights.safetensors   parameters by name
-tokeniser.json        the word tokeniser with its vocabulary, in the form of the `tokenizers` library
+preparation.json      how a row is read: the tokeniser with its vocabulary, or each channel's mean and scale
 bundle.json           task, labels, thresholds, configuration and the record of how the model came about
 """
 
@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import safetensors
+import safetensors.numpy
 import safetensors.torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
+from tuner.data.dataset import RowInputs
+from tuner.data.preparation import Preparation, read_preparation
 from tuner.data.prepare import make_rows
-from tuner.data.tokenise import encode
+from tuner.data.sequences import Sequences, Standardiser
 from tuner.errors import BundleError, Fault
 from tuner.model.build import make_model, to_probabilities
 from tuner.model.classifier import SequenceClassifier
@@ -32,15 +34,16 @@ from tuner.space.settings import Task
 from tuner.storage import Folder
 from tuner.training.loop import predict_logits
 
-FORMAT = 1
-_FILES = ("bundle.json", "tokeniser.json", "weights.safetensors")
+FORMAT = 2
+_FILES = ("bundle.json", "preparation.json", "weights.safetensors")
 
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
     """A loaded model. It computes in float32 on the CPU, so that a prediction is the same on every machine.
 
-    `columns` names the columns of the data that it was trained on: text, and label, labels or label_columns.
+    `columns` names the columns of the data that it was trained on: text or sequence, and label, labels or label_columns.
+    Rows to predict are texts, or arrays (steps, channels) of any lengths.
     """
 
     task: Task
@@ -51,18 +54,19 @@ class Bundle:
     columns: Mapping[str, Any]
     record: Mapping[str, Any]
     model: SequenceClassifier
-    tokeniser: Tokenizer
+    preparation: Preparation
 
-    def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Return the probability of every label, shape (texts, labels), columns in the order of `labels`."""
-        if not len(texts):
+    def predict_proba(self, inputs: RowInputs | Sequence[Any]) -> NDArray[np.float64]:
+        """Return the probability of every label, shape (rows, labels), columns in the order of `labels`."""
+        if not len(inputs):
             return np.zeros((0, len(self.labels)))
-        encoded = encode(self.tokeniser, texts)
+        encoded = self.preparation.encode(self._as_inputs(inputs))
         rows = make_rows(
             encoded,
             np.zeros(len(encoded), np.int64),
-            vocabulary=self.model.embedding.num_embeddings,
+            vocabulary=None if self.model.embedding is None else self.model.embedding.num_embeddings,
             max_length=int(self.configuration["max_length"]),
+            truncation=str(self.configuration["truncation"]),
         )
         return to_probabilities(predict_logits(self.model, rows), self.task, seen=self.seen)
 
@@ -70,15 +74,20 @@ class Bundle:
         """Return decisions as a bool array (rows, labels) from probabilities of that shape."""
         return decide(probabilities, self.thresholds, self.task)
 
-    def predict(self, texts: Sequence[str]) -> list[str] | list[list[str]]:
-        """Return each text's label; in multi-label, each text's list of labels, which may be empty."""
-        return self.name_decisions(self.decide(self.predict_proba(texts)))
+    def predict(self, inputs: RowInputs | Sequence[Any]) -> list[str] | list[list[str]]:
+        """Return each row's label; in multi-label, each row's list of labels, which may be empty."""
+        return self.name_decisions(self.decide(self.predict_proba(inputs)))
 
     def name_decisions(self, decisions: Indicator) -> list[str] | list[list[str]]:
         """Turn decisions (rows, labels) into names, one a row, or a list a row in multi-label."""
         if self.task == "multilabel":
             return [[self.labels[label] for label in np.flatnonzero(row)] for row in decisions]
         return [self.labels[label] for label in decisions.argmax(1)]
+
+    def _as_inputs(self, inputs: RowInputs | Sequence[Any]) -> RowInputs:
+        if isinstance(inputs, Sequences):
+            return inputs
+        return tuple(inputs) if self.model.embedding is not None else Sequences.of(inputs)
 
 
 def save_weights(location: str, model: SequenceClassifier) -> None:
@@ -87,12 +96,32 @@ def save_weights(location: str, model: SequenceClassifier) -> None:
     Folder.at(folder).write(name, _to_safetensors(model))
 
 
-def restore_model(weights: bytes, configuration: Configuration) -> SequenceClassifier:
+def save_probabilities(location: str, probabilities: NDArray[np.float64]) -> None:
+    """Write the probabilities (rows, labels) of held-out rows beside the weights at `location`."""
+    folder, name = location.rsplit("/", 1)
+    content = safetensors.numpy.save({"probabilities": probabilities})
+    Folder.at(folder).write(held_out_name(name), content)
+
+
+def held_out_name(weights: str) -> str:
+    """Return where the probabilities of held-out rows stand that go with these weights."""
+    return f"{weights.removesuffix('.safetensors')}-held-out.safetensors"
+
+
+def read_probabilities(content: bytes) -> NDArray[np.float64]:
+    """Read what `save_probabilities` wrote."""
+    return safetensors.numpy.load(content)["probabilities"]
+
+
+def restore_model(weights: bytes, configuration: Configuration, preparation: Preparation) -> SequenceClassifier:
     """Build the model that a configuration describes around weights from `save_weights`, ready to predict in float32."""
     tensors = safetensors.torch.load(weights)
+    table = tensors.get("embedding.weight")
     model = make_model(
         configuration,
-        vocabulary=len(tensors["embedding.weight"]),
+        tokens=None if table is None else len(table),
+        channels=len(preparation.mean) if isinstance(preparation, Standardiser) else None,
+        embedding_size=None if table is None else table.shape[1],
         labels=len(tensors["head.bias"]),
         precision="float32",
         seed=0,
@@ -114,7 +143,7 @@ def save_bundle(folder: Folder, bundle: Bundle) -> None:
         "record": dict(bundle.record),
     }
     folder.write("weights.safetensors", _to_safetensors(bundle.model))
-    folder.write("tokeniser.json", bundle.tokeniser.to_str(pretty=False).encode())
+    folder.write("preparation.json", bundle.preparation.to_bytes())
     folder.write("bundle.json", json.dumps(described, indent=1, ensure_ascii=False).encode())
 
 
@@ -147,7 +176,8 @@ def load(location: str | Path) -> Bundle:
 
 def _assemble(folder: Folder, described: Mapping[str, Any]) -> Bundle:
     task, labels = described["task"], tuple(described["labels"])
-    model = restore_model(folder.read("weights.safetensors"), described["configuration"])
+    preparation = read_preparation(folder.read("preparation.json"))
+    model = restore_model(folder.read("weights.safetensors"), described["configuration"], preparation)
     thresholds = np.array([np.inf if value is None else value for value in described["thresholds"]], np.float64)
     fitting = {"multilabel": len(labels), "binary": 1, "multiclass": 0}
     counts = {
@@ -167,15 +197,8 @@ def _assemble(folder: Folder, described: Mapping[str, Any]) -> Bundle:
         columns=described["columns"],
         record=described["record"],
         model=model,
-        tokeniser=_read_tokeniser(folder.read("tokeniser.json")),
+        preparation=preparation,
     )
-
-
-def _read_tokeniser(content: bytes) -> Tokenizer:
-    try:
-        return Tokenizer.from_str(content.decode())
-    except Exception as error:  # the library raises no narrower one
-        raise ValueError(f"tokeniser.json: {error}") from error
 
 
 def _error(folder: Folder, what: str, remedy: str) -> BundleError:

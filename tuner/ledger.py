@@ -50,6 +50,7 @@ TRIALS = pa.schema(
         ("ending", pa.string()),  # null while it runs
         ("reason", pa.string()),
         ("score", pa.float64()),  # of its best report
+        ("score_spread", pa.float64()),  # of that report, over folds
         ("macro_f1", pa.float64()),
         ("constant_penalty", pa.float64()),
         ("skill", pa.float64()),
@@ -59,7 +60,8 @@ TRIALS = pa.schema(
         ("starts", pa.int64()),  # more than 1 where a worker died
         ("parameters", pa.int64()),
         ("precision", pa.string()),
-        ("double_correction", pa.bool_()),  # loss weights and resampling together
+        ("vocabulary_found", pa.float64()),  # share that pre-trained vectors have
+        ("double_correction", pa.bool_()),  # more than one of loss weights, resampling and adjusted logits
         ("train_seconds", pa.float64()),
         ("started_s", pa.float64()),  # seconds since the run began
         ("ended_s", pa.float64()),
@@ -72,6 +74,7 @@ REPORTS = pa.schema(
         ("examples", pa.int64()),
         ("epochs", pa.float64()),
         ("score", pa.float64()),
+        ("score_spread", pa.float64()),  # standard deviation over folds
         ("macro_f1", pa.float64()),
         ("constant_penalty", pa.float64()),
         ("skill", pa.float64()),

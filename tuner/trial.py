@@ -2,124 +2,289 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from tuner.data.prepare import TrialData, make_rows, token_setting, vocabulary_size
-from tuner.imbalance.loss import make_loss
+from tuner.data.embeddings import EmbeddingTable
+from tuner.data.preparation import embedding_setting, preparation_setting
+from tuner.data.prepare import PreparedSplits, TrialData, make_rows, vocabulary_size
+from tuner.imbalance.loss import LOSS_WEIGHTS, LOSSES, make_loss
 from tuner.imbalance.resample import RESAMPLINGS
 from tuner.model.build import make_model, to_probabilities
+from tuner.model.classifier import SequenceClassifier
 from tuner.reporting import Report, TrialSettings
 from tuner.scoring.gate import logit_spread
-from tuner.scoring.measures import measure
-from tuner.scoring.thresholds import FOLDS_SEED, cross_fitted_decisions
+from tuner.scoring.measures import Measures, measure
+from tuner.scoring.thresholds import FOLDS_SEED, cross_fitted_decisions, decisions_by_fold
 from tuner.space.sampler import Configuration
+from tuner.training.augment import make_augment
+from tuner.training.averaging import AVERAGINGS
+from tuner.training.batches import Rows
 from tuner.training.clipping import CLIPPINGS
 from tuner.training.loop import Progress, Training, predict_logits
 from tuner.training.optimisers import OPTIMISERS
 from tuner.training.precision import choose_precision
 from tuner.training.schedules import SCHEDULES
 
+_AUGMENTATIONS = {
+    "text": ("token_dropout", "token_swap", "token_replacement"),
+    "sequence": ("noise", "scaling", "smoothing", "time_masking"),
+}
+_MEASURED = ("score", "macro_f1", "constant_penalty", "skill", "auc", "average_precision", "logit_spread")
+
+
+@dataclass(frozen=True)
+class _Member:
+    """One model in training, on `size` rows; `judged` are the positions in validation that it is judged on."""
+
+    model: SequenceClassifier
+    training: Training
+    size: int
+    validation: Rows
+    judged: NDArray[np.int64]
+
 
 class Trial:
-    """A configuration in training. Each `next_report` trains to the next reporting point and evaluates."""
+    """A configuration in training. Each `next_report` trains to the next reporting point and evaluates.
 
-    def __init__(self, configuration: Configuration, data: TrialData, settings: TrialSettings, *, seed: int) -> None:
+    Without folds there is one model. With folds there is one for each fold, trained on the others, and a report tells of
+    their mean; `is_final` adds one that trains on every row and is judged on none: the one to keep.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        data: TrialData,
+        settings: TrialSettings,
+        *,
+        seed: int,
+        is_final: bool = False,
+    ) -> None:
         torch.set_num_threads(settings.threads)
         self._data, self._settings = data, settings
         self._reports = 0
-        splits = data.encoded[token_setting(configuration)]
-        vocabulary = vocabulary_size(splits.counts, configuration)
-        max_length = int(configuration["max_length"])
-        no_targets = np.zeros(len(splits.validation), np.int64)
-        train = make_rows(splits.train, data.train_targets, vocabulary=vocabulary, max_length=max_length)
-        self._validation = make_rows(splits.validation, no_targets, vocabulary=vocabulary, max_length=max_length)
+        self._best, self._reports_at_best = -math.inf, 0
+        self._rows = len(data.train_targets)
+        self._budget = round(settings.max_epochs * self._rows)
         self.precision = _precision(configuration, settings.device)
-        self.model = make_model(
-            configuration, vocabulary=vocabulary, labels=data.n_labels, precision=self.precision, seed=seed
-        ).to(settings.device)
-        self._rows = len(train)
-        self._budget = round(settings.max_epochs * len(train))
-        self._training = Training(
-            self.model,
-            train,
-            task=data.task,
-            loss=make_loss(data.train_targets, data.n_labels, data.task, weights=str(configuration["loss_weights"])),
-            resample=_option(RESAMPLINGS, configuration, "resampling"),
-            make_optimiser=_option(OPTIMISERS, configuration, "optimiser"),
-            learning_rate=float(configuration["learning_rate"]),
-            schedule=_option(SCHEDULES, configuration, "schedule"),
-            clip=_option(CLIPPINGS, configuration, "clipping"),
-            batch_size=int(configuration["batch_size"]),
-            budget=self._budget,
-            generator=np.random.default_rng(seed),
-        )
+        setting, embedding = preparation_setting(configuration), embedding_setting(configuration)
+        parts = data.prepared[setting]
+        tables = [None] * len(parts) if embedding is None else data.tables[setting, embedding]
+        numbers = range(len(parts) if is_final or data.folds is None else len(parts) - 1)
+        members = [
+            _make_member(
+                configuration, data, settings, parts[n], tables[n], number=n, precision=self.precision, seed=seed
+            )
+            for n in numbers
+        ]
+        self._judged = [member for member in members if len(member.judged)]
+        self._kept = members[-1]
+        self._all = members
+        self.vocabulary_found = math.nan if embedding is None else data.tables[setting, embedding][0].found
+        self._probabilities: NDArray[np.float64] | None = None
+
+    @property
+    def model(self) -> SequenceClassifier:
+        """The model to keep: the only one, or with folds the one on every row. See `averaged`."""
+        return self._kept.model
 
     @property
     def parameters(self) -> int:
-        """The number of trained parameters."""
-        return sum(parameter.numel() for parameter in self.model.parameters())
+        """The number of trained parameters of one model."""
+        return sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
+
+    @property
+    def out_of_fold(self) -> NDArray[np.float64] | None:
+        """With folds, the latest report's probabilities (training rows, labels), each by the model that did not see it."""
+        return None if self._data.folds is None else self._probabilities
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Let every model hold the weights that it is judged by, where the configuration averages them."""
+        with ExitStack() as stack:
+            for member in self._all:
+                stack.enter_context(member.training.averaged())
+            yield
 
     def next_report(self) -> Report:
-        """Train to the next reporting point and evaluate on the validation split."""
+        """Train to the next reporting point and evaluate on the validation rows."""
         target = self._next_target()
-        while target <= self._training.examples < self._budget:  # a batch may be larger than a reporting interval
+        while target <= self._examples < self._budget:  # a batch may be larger than a reporting interval
             target = self._next_target()
-        progress = self._training.train_until(target)
+        progress = [member.training.train_until(math.ceil(target * member.size / self._rows)) for member in self._all]
         start = time.perf_counter()
         measures = self._evaluate(progress)
+        evaluate_seconds = time.perf_counter() - start
+        for member in self._all:
+            member.training.observe(measures["score"])
+        self._note_best(measures["score"])
         return Report(
-            examples=self._training.examples,
-            epochs=self._training.examples / self._rows,
+            examples=self._examples,
+            epochs=self._examples / self._rows,
             **measures,
-            train_loss=progress.loss,
-            gradient_norm=progress.gradient_norm,
-            steps=progress.steps,
-            train_seconds=progress.seconds,
-            evaluate_seconds=time.perf_counter() - start,
-            is_last=self._training.examples >= self._budget or measures["diverged_at_step"] is not None,
+            train_loss=float(np.mean([each.loss for each in progress])),
+            gradient_norm=float(np.mean([each.gradient_norm for each in progress])),
+            steps=sum(each.steps for each in progress),
+            train_seconds=sum(each.seconds for each in progress),
+            evaluate_seconds=evaluate_seconds,
+            is_last=self._is_last(measures["diverged_at_step"]),
             parameters=self.parameters,
             precision=self.precision,
+            vocabulary_found=self.vocabulary_found,
         )
+
+    @property
+    def _examples(self) -> int:
+        """Examples seen, in those of an epoch over every row: with folds each model sees as large a share of its own."""
+        return round(float(np.mean([member.training.examples / member.size for member in self._all])) * self._rows)
 
     def _next_target(self) -> int:
         self._reports += 1
         return min(round(self._reports * self._rows / self._settings.reports_per_epoch), self._budget)
 
-    def _evaluate(self, progress: Progress) -> dict[str, Any]:
-        logits = None if progress.non_finite_step else predict_logits(self.model, self._validation)
-        if logits is None or not np.isfinite(logits).all():
-            nothing = dict.fromkeys(
-                ("score", "macro_f1", "constant_penalty", "skill", "auc", "average_precision", "logit_spread"), np.nan
-            )
-            return {**nothing, "diverged_at_step": progress.non_finite_step or self._training.steps}
+    def _note_best(self, score: float) -> None:
+        if score > self._best:
+            self._best, self._reports_at_best = score, self._reports
+
+    def _is_last(self, diverged_at_step: int | None) -> bool:
+        patience = self._settings.patience
+        is_stuck = patience is not None and self._reports - self._reports_at_best >= patience
+        return self._examples >= self._budget or is_stuck or diverged_at_step is not None
+
+    def _evaluate(self, progress: Sequence[Progress]) -> dict[str, Any]:
+        broken = next((each.non_finite_step for each in progress if each.non_finite_step), None)
+        self._probabilities = self._predict() if broken is None else None
+        if self._probabilities is None:
+            steps = broken or max(member.training.steps for member in self._all)
+            return {**dict.fromkeys(_MEASURED, math.nan), "score_spread": math.nan, "diverged_at_step": steps}
+        decisions = self._decide(self._probabilities)
+        each = [self._measure(self._probabilities, decisions, member.judged) for member in self._judged]
+        means = {name: float(np.mean([measured[name] for measured in each])) for name in _MEASURED}
+        spread = float(np.std([measured["score"] for measured in each], ddof=1)) if len(each) > 1 else math.nan
+        return {**means, "score_spread": spread, "diverged_at_step": None}
+
+    def _predict(self) -> NDArray[np.float64] | None:
+        """Probabilities (validation rows, labels), or None if a number is not finite."""
         data = self._data
-        probabilities = to_probabilities(logits, data.task, seen=data.seen)
-        decisions = cross_fitted_decisions(
-            probabilities, data.validation_truth, data.task, seed=FOLDS_SEED, seen=data.seen
-        )
-        measures = measure(
-            decisions,
-            data.validation_truth,
+        probabilities = np.zeros(data.validation_truth.shape)
+        with self.averaged():
+            for member in self._judged:
+                logits = predict_logits(member.model, member.validation)
+                if not np.isfinite(logits).all():
+                    return None
+                probabilities[member.judged] = to_probabilities(logits, data.task, seen=data.seen)
+        return probabilities
+
+    def _decide(self, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Decisions by cross-fitted thresholds; with folds, those of a fold are fitted on all the others."""
+        data = self._data
+        if data.folds is None:
+            return cross_fitted_decisions(
+                probabilities, data.validation_truth, data.task, seed=FOLDS_SEED, seen=data.seen
+            )
+        return decisions_by_fold(probabilities, data.validation_truth, data.task, fold=data.folds, seen=data.seen)
+
+    def _measure(
+        self, probabilities: NDArray[np.float64], decisions: NDArray[np.bool_], rows: NDArray[np.int64]
+    ) -> dict[str, float]:
+        data = self._data
+        measures: Measures = measure(
+            decisions[rows],
+            data.validation_truth[rows],
             data.task,
             penalty_weight=self._settings.penalty_weight,
-            probabilities=probabilities,
+            probabilities=probabilities[rows],
             is_detailed=False,
         )
-        return {
-            "score": measures.score,
-            "macro_f1": measures.macro_f1,
-            "constant_penalty": measures.constant_penalty,
-            "skill": measures.skill,
-            "auc": measures.auc,
-            "average_precision": measures.average_precision,
-            "logit_spread": logit_spread(probabilities[:, data.seen]),
-            "diverged_at_step": None,
+        spread = logit_spread(probabilities[rows][:, data.seen])
+        return {name: getattr(measures, name) for name in _MEASURED if name != "logit_spread"} | {
+            "logit_spread": spread
         }
+
+
+def _make_member(
+    configuration: Configuration,
+    data: TrialData,
+    settings: TrialSettings,
+    part: PreparedSplits,
+    table: EmbeddingTable | None,
+    *,
+    number: int,
+    precision: str,
+    seed: int,
+) -> _Member:
+    """Build the model of one part of the data, `number`, and what trains it."""
+    trained, judged = _positions(data, number)
+    targets = data.train_targets[trained]
+    is_text = data.inputs == "text"
+    tokens = vocabulary_size(part.counts, configuration) if part.counts is not None else None
+    cut = partial(
+        make_rows,
+        vocabulary=tokens,
+        max_length=int(configuration["max_length"]),
+        truncation=str(configuration["truncation"]),
+    )
+    rows = cut(part.train, targets)
+    model = make_model(
+        configuration,
+        tokens=tokens,
+        channels=None if is_text else part.train.steps.shape[1],
+        labels=data.n_labels,
+        precision=precision,
+        seed=seed,
+        embedding=None if table is None else table.vectors[:tokens],
+    ).to(settings.device)
+    training = Training(
+        model,
+        rows,
+        task=data.task,
+        loss=make_loss(
+            targets,
+            labels=data.labels,
+            task=data.task,
+            loss=_option(LOSSES, configuration, "loss"),
+            weights=_option(LOSS_WEIGHTS, configuration, "loss_weights"),
+            soft_f1=float(configuration["soft_f1"]),
+            logit_adjustment=float(configuration["logit_adjustment"]),
+        ),
+        resample=_option(RESAMPLINGS, configuration, "resampling"),
+        vectors=None if data.vectors is None else data.vectors[trained],
+        augment=make_augment(
+            data.inputs,
+            vocabulary=tokens or 0,
+            generator=np.random.default_rng((seed, 1)),
+            **{name: float(configuration[name]) for name in _AUGMENTATIONS[data.inputs]},
+        ),
+        mixup=float(configuration["mixup"]),
+        make_optimiser=_option(OPTIMISERS, configuration, "optimiser"),
+        learning_rate=float(configuration["learning_rate"]),
+        schedule=_option(SCHEDULES, configuration, "schedule"),
+        clip=_option(CLIPPINGS, configuration, "clipping"),
+        batch_size=int(configuration["batch_size"]),
+        accumulation=int(configuration["accumulation"]),
+        l1=float(configuration["l1"]),
+        averaging=_option(AVERAGINGS, configuration, "averaging"),
+        budget=round(settings.max_epochs * len(rows)),
+        generator=np.random.default_rng(seed),
+    )
+    no_targets = np.zeros(len(part.validation), np.int64)
+    return _Member(model, training, len(rows), cut(part.validation, no_targets), judged)
+
+
+def _positions(data: TrialData, number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which training rows part `number` is trained on, and which validation rows it is judged on."""
+    if data.folds is None:
+        return np.arange(len(data.train_targets)), np.arange(len(data.validation_truth))
+    return np.flatnonzero(data.folds != number), np.flatnonzero(data.folds == number)
 
 
 def _option(registry: Mapping[str, Any], configuration: Configuration, parameter: str) -> Any:

@@ -6,7 +6,7 @@ import importlib
 
 from benchmarks.row import Row
 
-NAMES = ("startup", "gate", "throughput", "precision", "overhead", "occupancy", "goemotions")
+NAMES = ("startup", "gate", "throughput", "loop", "precision", "overhead", "occupancy", "goemotions")
 ONLY_BY_NAME = ("goemotions",)
 
 

@@ -127,7 +127,7 @@ def _search(is_gated: bool, shape: Shape) -> Tally:
 def _make_scheduler(is_gated: bool, shape: Shape, desk: StubDesk) -> Any:
     from ray.tune.schedulers import AsyncHyperBandScheduler
 
-    from tuner.ray_backend import GatedASHA
+    from tuner.ray_backend.scheduler import GatedASHA
     from tuner.scoring.gate import GateSettings
 
     grace, budget = round(shape.grace_epochs * ROWS), round(shape.max_epochs * ROWS)
@@ -151,7 +151,7 @@ def _make_scheduler(is_gated: bool, shape: Shape, desk: StubDesk) -> Any:
 
 
 def _start(index: int, generator: np.random.Generator) -> StubTrial:
-    from tuner.ray_backend import Order
+    from tuner.reporting import Order
 
     order = Order(index=index, phase="search", configuration={}, seed=index)
     return StubTrial(
@@ -187,6 +187,7 @@ def _report(trial: StubTrial, epochs: float, score: float, *, is_last: bool) -> 
         examples=round(epochs * ROWS),
         epochs=epochs,
         score=score,
+        score_spread=math.nan,
         macro_f1=score if trial.is_healthy else CONSTANT_SCORE + 1,
         constant_penalty=0.0 if trial.is_healthy else 1.0,
         skill=score if trial.is_healthy else 0.0,
@@ -202,5 +203,6 @@ def _report(trial: StubTrial, epochs: float, score: float, *, is_last: bool) -> 
         is_last=is_last,
         parameters=1,
         precision="float32",
+        vocabulary_found=math.nan,
     )
     return json.dumps(asdict(report))

@@ -8,9 +8,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.row import SkippedError
+
+if TYPE_CHECKING:
+    from tuner.space.settings import Inputs, Task
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,9 +36,15 @@ def goemotions_overrides() -> list[str]:
 
 
 def goemotions_data(*, train_rows: int | None = None, validation_rows: int | None = None) -> Any:
-    """TrialData of goemotions, cut to its first rows where a number is given. No test split is carved that matters."""
+    """TrialData of `goemotions_dataset`, with the default tokens."""
+    from tuner.data.prepare import prepare
+
+    return prepare(goemotions_dataset(train_rows=train_rows, validation_rows=validation_rows), parameters())
+
+
+def goemotions_dataset(*, train_rows: int | None = None, validation_rows: int | None = None) -> Any:
+    """Goemotions, cut to its first rows where a number is given. No test split is carved that matters."""
     from tuner.data.load import load_data
-    from tuner.data.prepare import TokenSetting, prepare
     from tuner.space.settings import DataSettings
 
     folder = shared("data", "goemotions")
@@ -43,24 +52,29 @@ def goemotions_data(*, train_rows: int | None = None, validation_rows: int | Non
         train=str(folder / "train.parquet"), validation=str(folder / "validation.parquet"), test=0.02, labels="labels"
     )
     dataset = load_data(settings, "multilabel", seed=0)
-    dataset = replace(
+    return replace(
         dataset,
         train=_first_rows(dataset.train, train_rows),
         validation=_first_rows(dataset.validation, validation_rows),
     )
-    return prepare(dataset, [TokenSetting("word", (("lower_case", True),))])
 
 
-def configuration(**chosen: Any) -> dict[str, Any]:
+def configuration(*, task: Task = "multilabel", inputs: Inputs = "text", **chosen: Any) -> dict[str, Any]:
     """A configuration with these parameters and the defaults of all others; options are written as in a space."""
-    from tuner.space.domains import read_domains
-    from tuner.space.options import PARAMETERS
     from tuner.space.sampler import RandomSampler
+
+    return dict(RandomSampler(parameters(task=task, inputs=inputs, **chosen), seed=0).ask(0))
+
+
+def parameters(*, task: Task = "multilabel", inputs: Inputs = "text", **chosen: Any) -> Mapping[str, Any]:
+    """The domains of a space with these parameters and the defaults of all others."""
+    from tuner.space.domains import Setting, read_domains
+    from tuner.space.parameters import PARAMETERS
 
     def tell(key: Sequence[str | int], what: str, remedy: str) -> None:
         raise ValueError(f"{key}: {what}; {remedy}")
 
-    return dict(RandomSampler(read_domains(chosen, PARAMETERS, ("space",), tell), seed=0).ask(0))
+    return read_domains(chosen, PARAMETERS[inputs], ("space",), tell, Setting(task=task, inputs=inputs))
 
 
 def run_tuner(*arguments: str, timeout_s: float) -> subprocess.CompletedProcess[str]:
@@ -87,4 +101,4 @@ def _first_rows(split: Any, rows: int | None) -> Any:
         return split
     if len(split) < rows:
         raise SkippedError(f"{rows} rows are wanted, {split.source} has {len(split)}")
-    return replace(split, texts=split.texts[:rows], targets=split.targets[:rows], rows=split.rows[:rows])
+    return replace(split, inputs=split.inputs[:rows], targets=split.targets[:rows], rows=split.rows[:rows])

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.material import parameters
 from benchmarks.row import Row, at_most, explains
 
 TRIALS = 1000
@@ -24,9 +25,10 @@ _WORDS = ("red", "blue", "green", "up", "down", "left")
 
 def measure() -> list[Row]:
     """Run the real desk, ledger, scheduler and trainable with a random sampler on 40 rows, two trials at once."""
-    from tuner.ray_backend import start_ray, stop_ray
+    from tuner.ray_backend.start import start_ray, stop_ray
+    from tuner.space.settings import ResourceSettings
 
-    start_ray(None)
+    start_ray(None, ResourceSettings(concurrent=SLOTS))
     try:
         desk, memory_mb, inside = _search()
     finally:
@@ -59,7 +61,8 @@ def measure() -> list[Row]:
 def _search() -> tuple[Any, dict[int, float], list[float]]:
     """Return the desk, megabytes after so many trials, and seconds of training and evaluation of every report."""
     from tuner.ledger import Ledger, read_reports
-    from tuner.ray_backend import GatedASHA, run_trials
+    from tuner.ray_backend.scheduler import GatedASHA
+    from tuner.ray_backend.trials import run_trials
     from tuner.reporting import TrialSettings
     from tuner.scoring.gate import GateSettings
     from tuner.search.desk import SearchDesk
@@ -127,8 +130,8 @@ data: {{train: unread.parquet, labels: labels}}
 search: {{algorithm: random, trials: {TRIALS}, max_epochs: 1, grace_epochs: 1, reports_per_epoch: 1, finalists: 1, seeds: 1}}
 resources: {{concurrent: {SLOTS}}}
 space:
-  min_count: 1
-  embedding: 4
+  tokens: {{word: {{min_count: 1}}}}
+  embedding: {{random: {{size: 4}}}}
   hidden: 4
   precision: float32
   dropout: {{low: 0.0, high: 0.5}}
@@ -141,13 +144,13 @@ space:
 
 def _tiny_data() -> Any:
     from tuner.data.dataset import Dataset, Split
-    from tuner.data.prepare import TokenSetting, prepare
+    from tuner.data.prepare import prepare
 
     generator = np.random.default_rng(0)
 
     def split(name: str) -> Split:
         return Split(
-            texts=tuple(" ".join(generator.choice(_WORDS, 4)) for _ in range(ROWS)),
+            inputs=tuple(" ".join(generator.choice(_WORDS, 4)) for _ in range(ROWS)),
             targets=generator.integers(0, 2, (ROWS, 3)).astype(np.uint8),
             rows=np.arange(1, ROWS + 1),
             source=name,
@@ -163,4 +166,4 @@ def _tiny_data() -> Any:
         notes=(),
         fingerprints={},
     )
-    return prepare(dataset, [TokenSetting("word", (("lower_case", True),))])
+    return prepare(dataset, parameters())

@@ -21,7 +21,13 @@ def measure() -> list[Row]:
     scores: dict[str, list[float]] = {}
     seconds: dict[str, float] = {}
     for precision in ("float32", "bfloat16"):
-        chosen = configuration(hidden=64, embedding=128, loss_weights="root", learning_rate=0.004, precision=precision)
+        chosen = configuration(
+            hidden=64,
+            embedding={"random": {"size": 128}},
+            loss_weights="root",
+            learning_rate=0.004,
+            precision=precision,
+        )
         reports = [Trial(chosen, data, settings, seed=seed).next_report() for seed in range(SEEDS)]
         scores[precision] = [report.score for report in reports]
         seconds[precision] = statistics.median(report.train_seconds for report in reports)

@@ -64,10 +64,9 @@ def make_trial(data: Any, hidden: int, layers: int, precision: str) -> Any:
     from tuner.trial import Trial
 
     chosen = configuration(
-        vocabulary=20_000,
-        min_count=2,
+        tokens={"word": {"vocabulary": 20_000, "min_count": 2}},
         max_length=64,
-        embedding=128,
+        embedding={"random": {"size": 128}},
         embedding_dropout=DROPOUT,
         hidden=hidden,
         layers=layers,
@@ -96,11 +95,15 @@ def plain_rounds(data: Any, hidden: int, layers: int) -> Iterator[float]:
 
     from tuner.data.prepare import make_rows, vocabulary_size
 
-    (splits,) = data.encoded.values()
-    vocabulary = vocabulary_size(splits.counts, {"min_count": 2, "vocabulary": textlstm.MAX_VOCAB})
-    encoded = make_rows(splits.train, data.train_targets, vocabulary=vocabulary, max_length=textlstm.MAX_LEN)
+    ((splits,),) = data.prepared.values()
+    vocabulary = vocabulary_size(
+        splits.counts, {"tokens": "word", "tokens.word.min_count": 2, "tokens.word.vocabulary": textlstm.MAX_VOCAB}
+    )
+    encoded = make_rows(
+        splits.train, data.train_targets, vocabulary=vocabulary, max_length=textlstm.MAX_LEN, truncation="end"
+    )
     ids = [
-        encoded.ids[start : start + length].astype(np.int64)
+        encoded.steps[start : start + length].astype(np.int64)
         for start, length in zip(encoded.starts, encoded.lengths, strict=True)
     ]
     targets = data.train_targets.astype(np.float32)

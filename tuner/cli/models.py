@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from tuner.cli.output import LABEL_COLUMNS, Format, format_option, print_json, print_rows, print_table, say
+from tuner.errors import Fault, UsageError
 
 
 @click.command()
@@ -14,7 +16,8 @@ from tuner.cli.output import LABEL_COLUMNS, Format, format_option, print_json, p
 @click.argument("data")
 @click.option("--out", metavar="FILE", help="Write .parquet, .csv or .jsonl; without it JSON lines go to stdout.")
 @click.option("--text", metavar="COLUMN", help="Column of texts; without it the one that the bundle was trained on.")
-def predict(bundle: str, data: str, out: str | None, text: str | None) -> None:
+@click.option("--sequence", metavar="COLUMN", help="Column of sequences; without it the one trained on.")
+def predict(bundle: str, data: str, out: str | None, text: str | None, sequence: str | None) -> None:
     """Predict every row of DATA with BUNDLE, a bundle's or a run's directory.
 
     Writes one row per row of DATA, in its order: row number, prediction (a list in multi-label), and p_LABEL, each label's
@@ -32,28 +35,29 @@ def predict(bundle: str, data: str, out: str | None, text: str | None) -> None:
         check_output(out)
 
     from tuner.bundle import load
-    from tuner.data.load import read_texts
+    from tuner.data.load import Columns, read_inputs
 
     model = load(bundle)
-    texts = read_texts(data, text or str(model.columns["text"]))
-    probabilities = model.predict_proba(texts)
+    columns = Columns(**_input_columns(model.columns, {"text": text, "sequence": sequence}))
+    probabilities = model.predict_proba(read_inputs(data, columns))
     predictions = model.name_decisions(model.decide(probabilities))
     table = pa.table(
         {
-            "row": pa.array(range(1, len(texts) + 1), pa.int64()),
+            "row": pa.array(range(1, len(probabilities) + 1), pa.int64()),
             "prediction": pa.array(predictions),
             **{f"p_{label}": probabilities[:, number] for number, label in enumerate(model.labels)},
         }
     )
     write_table(table, out)
     if out is not None:
-        say(f"wrote {len(texts):,} predictions to {out}")
+        say(f"wrote {len(probabilities):,} predictions to {out}")
 
 
 @click.command()
 @click.argument("bundle")
 @click.argument("data")
 @click.option("--text", metavar="COLUMN", help="Column of texts.")
+@click.option("--sequence", metavar="COLUMN", help="Column of sequences.")
 @click.option("--label", metavar="COLUMN", help="Column with one label a row.")
 @click.option("--labels", metavar="COLUMN", help="Column with a list of labels a row.")
 @click.option("--label-columns", metavar="A,B,…", help="Columns of 0 and 1, one per label.")
@@ -74,10 +78,10 @@ def evaluate(bundle: str, data: str, format_: Format, **given: str | None) -> No
 
     model = load(bundle)
     columns = Columns(**_columns(model.columns, given))
-    texts, targets, notes = read_labelled(data, columns, task=model.task, labels=model.labels)
+    inputs, targets, notes = read_labelled(data, columns, task=model.task, labels=model.labels)
     for note in notes:
         say(f"note: {note}")
-    probabilities = model.predict_proba(texts)
+    probabilities = model.predict_proba(inputs)
     measured = measure(
         model.decide(probabilities),
         probabilities,
@@ -112,5 +116,13 @@ def _columns(trained: Any, given: dict[str, str | None]) -> dict[str, Any]:
             columns["label_columns"] = tuple(given["label_columns"].split(","))
     if columns.get("label_columns"):
         columns["label_columns"] = tuple(columns["label_columns"])
-    columns["text"] = given["text"] or columns["text"]
-    return columns
+    return columns | _input_columns(trained, given)
+
+
+def _input_columns(trained: Any, given: Mapping[str, str | None]) -> dict[str, Any]:
+    """The column of texts or of sequences: the one named, or the bundle's own. UsageError for a name of the other kind."""
+    kind, other = ("sequence", "text") if trained.get("sequence") else ("text", "sequence")
+    if given[other]:
+        told = f"{given[other]!r} names a column of {other}s, but the bundle was trained on {kind}s"
+        raise UsageError([Fault(f"--{other}", told, f"use --{kind} {given[other]}, or leave it out")])
+    return {kind: given[kind] or str(trained[kind])}

@@ -100,7 +100,8 @@ def _print_for_people(run: dict[str, Any]) -> None:
         click.echo(f"error: {run['error']}")
     board = run["leaderboard"]
     if board:
-        columns = tuple(column for column in COLUMNS if column not in ("runs", "configuration"))
+        told = [column for column in COLUMNS if column not in ("runs", "configuration")]
+        columns = [column for column in told if any(row.get(column) is not None for row in board)]
         click.echo("")
         print_table(_shortened(board), columns, title="leaderboard, on validation")
     champion = run["champion"]
@@ -115,9 +116,21 @@ def _shortened(board: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in board if row["rank"] <= _BOARD_ROWS or row["kind"] != "trial"]
 
 
+def _chosen(configuration: dict[str, Any]) -> dict[str, Any]:
+    """Return what of a configuration is not as by default."""
+    from tuner.space.domains import default_domain
+    from tuner.space.parameters import PARAMETERS
+    from tuner.space.sampler import RandomSampler
+
+    parameters = PARAMETERS["text" if "tokens" in configuration else "sequence"]
+    defaults = RandomSampler({name: default_domain(each) for name, each in parameters.items()}, seed=0).ask(0)
+    return {name: value for name, value in configuration.items() if defaults.get(name) != value}
+
+
 def _print_champion(champion: dict[str, Any]) -> None:
     click.echo(f"\nchampion: trial {champion['parent']}, best at {champion['epochs']:.3g} epochs")
-    click.echo("  " + ", ".join(f"{name}={_short(value)}" for name, value in champion["config"].items()))
+    told = ", ".join(f"{name}={_short(value)}" for name, value in _chosen(champion["config"]).items())
+    click.echo(f"  {told or 'everything'}{', all else' if told else ''} as by default")
     click.echo("")
     rows = []
     for split in ("validation", "test"):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tuner.cli.output import print_json, say
+from tuner.cli.output import print_json, print_rows, say
 
 set_option = click.option(
     "--set",
@@ -62,9 +62,9 @@ def validate(space: str, overrides: tuple[str, ...], with_data: bool) -> None:
     loaded = load_space(space, overrides)
     say(source_line(loaded.source, loaded.is_shipped))
     if with_data:
-        from tuner.data.load import load_data
+        from tuner.search.reading import load_checked
 
-        dataset = load_data(loaded.data, loaded.task, loaded.search.seed, say)
+        dataset = load_checked(loaded, say)
         for note in dataset.notes:
             say(f"note: {note}")
         rows = ", ".join(f"{name} {len(split):,}" for name, split in dataset.splits.items())
@@ -78,16 +78,23 @@ def validate(space: str, overrides: tuple[str, ...], with_data: bool) -> None:
 
 
 @click.command()
-def schema() -> None:
-    """Print the JSON Schema of a space file, for editors.
+@click.option("--format", "format_", type=click.Choice(["json", "table", "csv"]), default="json", show_default=True)
+def schema(format_: str) -> None:
+    """Print the JSON Schema of a space file, for editors, or a table of every hyperparameter, for people.
 
     \b
     Example:
       tuner schema > tuner.schema.json
+      tuner schema --format table | less
     """
-    from tuner.space.schema import json_schema
+    if format_ == "json":
+        from tuner.space.schema import json_schema
 
-    print_json(json_schema())
+        print_json(json_schema())
+    else:
+        from tuner.space.describe import COLUMNS, describe_parameters
+
+        print_rows(describe_parameters(), COLUMNS, "csv" if format_ == "csv" else "table")
 
 
 def source_line(source: str, is_shipped: bool) -> str:

@@ -1,26 +1,35 @@
-"""What the data part hands to everything above it: three splits of texts and targets, and their labels."""
+"""What the data part hands to everything above it: three splits of inputs and targets, and their labels."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.space.settings import DataSettings, Task
+from tuner.data.sequences import Sequences
+from tuner.space.settings import DataSettings, Inputs, Task
+
+RowInputs: TypeAlias = tuple[str, ...] | Sequences
+"""One text a row, or one numeric sequence a row."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns to read; of `label`, `labels` and `label_columns` one is set, or none where only texts are read."""
+    """The columns to read: one of `text` and `sequence`, and one of `label`, `labels` and `label_columns`.
 
-    text: str
+    Where only inputs are read, no column of labels is set.
+    """
+
+    text: str | None = None
     label: str | None = None
     labels: str | None = None
     label_columns: tuple[str, ...] | None = None
     group: str | None = None
     split: str | None = None
+    sequence: str | None = None
 
     @classmethod
     def of(cls, settings: DataSettings) -> Columns:
@@ -31,12 +40,14 @@ class Columns:
             label_columns=settings.label_columns,
             group=settings.group,
             split=settings.split_column,
+            sequence=settings.sequence,
         )
 
     @property
     def names(self) -> tuple[str, ...]:
         """Every column in use, each once."""
-        one = (self.text, self.label, self.labels, *(self.label_columns or ()), self.group, self.split)
+        targets = (self.label, self.labels, *(self.label_columns or ()))
+        one = (self.text, self.sequence, *targets, self.group, self.split)
         return tuple(dict.fromkeys(name for name in one if name is not None))
 
 
@@ -48,13 +59,18 @@ class Split:
     int64 are the row numbers in `source`, from 1; a CSV's header is not counted.
     """
 
-    texts: tuple[str, ...]
+    inputs: RowInputs
     targets: NDArray[np.uint8] | NDArray[np.int64]
     rows: NDArray[np.int64]
     source: str
 
     def __len__(self) -> int:
-        return len(self.texts)
+        return len(self.inputs)
+
+    def take(self, positions: NDArray[np.integer]) -> Split:
+        """Return the rows at `positions` (n,), in that order."""
+        inputs = take_inputs(self.inputs, positions)
+        return Split(inputs, self.targets[positions], self.rows[positions], self.source)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +79,9 @@ class Dataset:
 
     In binary, `labels[1]` is the positive class. `seen` (labels,) bool says which labels have a true row in train.
     `notes` are sentences for the person; `fingerprints` maps each source to the sha256 of its content.
+
+    With folds `validation` has the rows of train again, and `folds` (rows,) numbers the fold of each, from 0: a row is
+    judged by what was fitted on the rows of the other folds. Rows with one input or one group are in one fold.
     """
 
     task: Task
@@ -73,10 +92,23 @@ class Dataset:
     test: Split
     notes: tuple[str, ...]
     fingerprints: Mapping[str, str]
+    folds: NDArray[np.int64] | None = None
+
+    @property
+    def inputs(self) -> Inputs:
+        """What a row is: a text or a numeric sequence."""
+        return "sequence" if isinstance(self.train.inputs, Sequences) else "text"
 
     @property
     def splits(self) -> dict[str, Split]:
         return {"train": self.train, "validation": self.validation, "test": self.test}
+
+
+def take_inputs(inputs: RowInputs, positions: NDArray[np.integer]) -> RowInputs:
+    """Return the texts or sequences at `positions` (n,), in that order."""
+    if isinstance(inputs, Sequences):
+        return inputs.take(positions)
+    return tuple(inputs[position] for position in positions.tolist())
 
 
 def label_counts(dataset: Dataset) -> dict[str, NDArray[np.int64]]:

@@ -1,4 +1,4 @@
-"""From a table to texts and labels, with every row that cannot be used counted and named.
+"""From a table to inputs and labels, with every row that cannot be used counted and named.
 
 Ways in which labels may be written:
 - one label a row: text, whole numbers (also as floats), booleans ("false", "true");
@@ -18,8 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tuner.data.dataset import Columns
+from tuner.data.dataset import Columns, RowInputs, take_inputs
 from tuner.data.read import name_rows
+from tuner.data.sequence_column import holds_sequences, is_list, read_sequences, read_written_sequences
+from tuner.data.sequences import Sequences
 from tuner.errors import Fault
 
 Positions = NDArray[np.int64]
@@ -27,10 +29,10 @@ Positions = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class LabelledRows:
-    """The rows of one source. Labels are pairs: row `owners[i]` (a position in `texts`) has label `names[codes[i]]`."""
+    """The rows of one source. Labels are pairs: row `owners[i]` (a position in `inputs`) has label `names[codes[i]]`."""
 
     source: str
-    texts: list[str]
+    inputs: RowInputs
     rows: Positions  # (rows,), numbers in the source, from 1
     names: tuple[str, ...]
     owners: Positions  # (pairs,), ascending
@@ -39,7 +41,7 @@ class LabelledRows:
     parts: list[str | None]
 
     def __len__(self) -> int:
-        return len(self.texts)
+        return len(self.rows)
 
     def take(self, is_taken: NDArray[np.bool_]) -> LabelledRows:
         """Return the rows where `is_taken` (rows,) is true, in their order; `names` stays whole."""
@@ -48,7 +50,7 @@ class LabelledRows:
         is_kept_pair = is_taken[self.owners]
         return LabelledRows(
             source=self.source,
-            texts=[self.texts[i] for i in kept],
+            inputs=take_inputs(self.inputs, kept),
             rows=self.rows[kept],
             names=self.names,
             owners=new_position[self.owners[is_kept_pair]],
@@ -74,12 +76,12 @@ class Findings:
 
 
 def labelled_rows(table: pa.Table, source: str, columns: Columns, findings: Findings) -> LabelledRows | None:
-    """Read texts, labels, groups and parts; None where a column cannot be used at all. `findings` grows.
+    """Read inputs, labels, groups and parts; None where a column cannot be used at all. `findings` grows.
 
     Rows that cannot be used are still in: `without_unusable` takes them out.
     """
     n_faults = len(findings.faults)
-    texts = _texts(table, columns.text, source, findings)
+    inputs = _inputs(table, columns, source, findings)
     names, owners, codes = _labels(table, source, columns, findings)
     groups = _values(table, columns.group, source, findings)
     parts = _values(table, columns.split, source, findings)
@@ -90,7 +92,7 @@ def labelled_rows(table: pa.Table, source: str, columns: Columns, findings: Find
     if len(findings.faults) > n_faults:
         return None
     rows = np.arange(1, table.num_rows + 1, dtype=np.int64)
-    return LabelledRows(source, texts, rows, names, owners, codes, groups, parts)
+    return LabelledRows(source, inputs, rows, names, owners, codes, groups, parts)
 
 
 def without_unusable(rows: LabelledRows, findings: Findings, *, skip: bool) -> LabelledRows:
@@ -135,22 +137,40 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(is_text or pa.types.is_null(kind))
 
 
-def _is_list(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+def _inputs(table: pa.Table, columns: Columns, source: str, findings: Findings) -> RowInputs:
+    if columns.sequence is not None:
+        return _sequences(table.column(columns.sequence), columns.sequence, source, findings)
+    assert columns.text is not None  # so do the settings have it, and the columns of a bundle
+    return _texts(table.column(columns.text), columns.text, source, findings)
 
 
-def _texts(table: pa.Table, name: str, source: str, findings: Findings) -> list[str]:
-    column = table.column(name)
+def _texts(column: pa.ChunkedArray, name: str, source: str, findings: Findings) -> tuple[str, ...]:
     if not _is_text(column.type):
         remedy = "name the column of texts as data.text"
+        if holds_sequences(column.type):
+            remedy = f"name it as data.sequence: {name}"
         findings.faults.append(Fault(f"{source}: column {name!r}", f"it holds {column.type}, not text", remedy))
-        return []
+        return ()
     column = column.cast(pa.string())
     findings.add_unusable(f"the text in column {name!r} is null", column.is_null())
     is_empty = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0)
     findings.add_unusable(f"the text in column {name!r} is empty", is_empty)
-    texts: list[str] = column.fill_null("").to_pylist()
-    return texts
+    return tuple(column.fill_null("").to_pylist())
+
+
+def _sequences(column: pa.ChunkedArray, name: str, source: str, findings: Findings) -> Sequences:
+    if _is_text(column.type):
+        read = read_written_sequences(column.cast(pa.string()), name)
+    elif holds_sequences(column.type):
+        read = read_sequences(column, name)
+    else:
+        told = f"it holds {column.type}, not lists of numbers or of steps that are lists of numbers"
+        remedy = "name a column of such lists as data.sequence, or the column of texts as data.text"
+        findings.faults.append(Fault(f"{source}: column {name!r}", told, remedy))
+        return Sequences(values=np.zeros((0, 1), np.float32), offsets=np.zeros(1, np.int64))
+    for reason, is_so in read.unusable.items():
+        findings.add_unusable(reason, is_so)
+    return read.sequences
 
 
 def _values(table: pa.Table, name: str | None, source: str, findings: Findings) -> list[str | None]:
@@ -195,7 +215,7 @@ def _single_labels(column: pa.ChunkedArray, name: str, source: str, findings: Fi
     names = _as_text(column)
     if names is None:
         remedy = "name a column of text or whole numbers as data.label"
-        if _is_list(column.type):
+        if is_list(column.type):
             remedy = f"with task: multilabel, name it as data.labels: {name}"
         told = f"it holds {column.type} values, which are no labels"
         if pa.types.is_floating(column.type):
@@ -211,7 +231,7 @@ def _single_labels(column: pa.ChunkedArray, name: str, source: str, findings: Fi
 
 def _listed_labels(column: pa.ChunkedArray, name: str, source: str, findings: Findings) -> Pairs:
     where = f"{source}: column {name!r}"
-    if not _is_list(column.type):
+    if not is_list(column.type):
         remedy = "name a column of lists as data.labels, or use data.label for one label a row"
         findings.faults.append(Fault(where, f"it holds {column.type}, not lists of labels", remedy))
         return _NO_PAIRS

@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.builtin import Say
-from tuner.data.dataset import Columns, Dataset, Split, label_counts
+from tuner.data.dataset import Columns, Dataset, RowInputs, Split, label_counts
 from tuner.data.labelling import Findings, LabelledRows, labelled_rows, without_unusable
 from tuner.data.read import fingerprint, name_rows, nearest, read_table
-from tuner.data.split import linked_rows, stratify, text_key
+from tuner.data.sequences import Sequences
+from tuner.data.split import linked_rows, row_keys, stratify
 from tuner.errors import DataError, Fault, did_you_mean
 from tuner.space.settings import DataSettings, Task
 
-__all__ = ["Columns", "Dataset", "Split", "label_counts", "load_data", "read_labelled", "read_texts"]
+__all__ = ["Columns", "Dataset", "RowInputs", "Split", "label_counts", "load_data", "read_inputs", "read_labelled"]
 
 Targets = NDArray[np.uint8] | NDArray[np.int64]
 
@@ -32,15 +33,19 @@ _MAX_NAMED = 8  # labels that one note names
 def load_data(settings: DataSettings, task: Task, seed: int, say: Say | None = None) -> Dataset:
     """Read every file of the settings, carve the splits that are missing out of train, and encode the labels.
 
-    The same settings, files and seed give the same splits. `say` hears of slow work. Raises DataError with all faults
-    that were found: of the files first, then of rows, then of splits and labels.
+    With `settings.folds` the training rows are dealt out to folds and are the validation rows too. The same settings, files
+    and seed give the same splits and folds. `say` hears of slow work. Raises DataError with all faults that were found: of
+    the files first, then of rows, then of splits and labels.
     """
     findings = Findings()
     sources = _read_sources(settings, findings, say)
     splits = _divide(settings, sources, seed, findings)
     labels = _order_labels(splits, task, settings, findings)
-    findings.notes += [note for name in ("validation", "test") for note in _overlap_notes(name, splits)]
-    encoded = {name: _encode(rows, labels, task) for name, rows in splits.items()}
+    judged = ("validation", "test") if settings.folds is None else ("test",)
+    findings.notes += [note for name in judged for note in _overlap_notes(name, splits)]
+    folds = None if settings.folds is None else _deal_folds(splits["train"], settings.folds, task, seed, findings)
+    encoded = {name: _encode(rows, labels, task) for name, rows in splits.items() if name in ("train", *judged)}
+    encoded.setdefault("validation", encoded["train"])
     trained = set(_names_in(splits["train"]))
     dataset = Dataset(
         task=task,
@@ -49,13 +54,15 @@ def load_data(settings: DataSettings, task: Task, seed: int, say: Say | None = N
         **encoded,
         notes=(),
         fingerprints={uri: fingerprint(uri) for uri in sources},
+        folds=folds,
     )
     return replace(dataset, notes=(*findings.notes, *_label_notes(dataset)))
 
 
-def read_texts(uri: str, text: str, say: Say | None = None) -> list[str]:
-    """Read the column of texts of a file without labels, one text for every row. Raises DataError."""
-    return _read_rows(uri, Columns(text=text), skip_unusable=False, findings=Findings(), say=say).texts
+def read_inputs(uri: str, columns: Columns, say: Say | None = None) -> RowInputs:
+    """Read the texts or sequences of a file, one for every row; its other columns are not read. Raises DataError."""
+    own = Columns(text=columns.text, sequence=columns.sequence)
+    return _read_rows(uri, own, skip_unusable=False, findings=Findings(), say=say).inputs
 
 
 def read_labelled(
@@ -66,8 +73,8 @@ def read_labelled(
     labels: Sequence[str],
     skip_unusable: bool = False,
     say: Say | None = None,
-) -> tuple[tuple[str, ...], Targets, tuple[str, ...]]:
-    """Read another file with the labels of a model: texts, targets and notes, as in `Split` and `Dataset`.
+) -> tuple[RowInputs, Targets, tuple[str, ...]]:
+    """Read another file with the labels of a model: inputs, targets and notes, as in `Split` and `Dataset`.
 
     A label that is not one of `labels` is noted: it is left out of a multi-label row, and a row of another task that has
     no other label is left out. Raises DataError.
@@ -90,7 +97,7 @@ def read_labelled(
         remedy = f"the model's labels are {_listed(labels)}"
         raise DataError([Fault(uri, "no row has a label that the model knows", remedy)])
     split = _encode(rows, tuple(labels), task)
-    return split.texts, split.targets, tuple(findings.notes)
+    return split.inputs, split.targets, tuple(findings.notes)
 
 
 # --- files ----------------------------------------------------------------------------------------------------------
@@ -126,9 +133,20 @@ def _read_sources(settings: DataSettings, findings: Findings, say: Say | None) -
             )
         except DataError as error:
             findings.faults += error.faults
+    findings.faults += _channel_faults(sources, settings.train)
     if findings.faults:
         raise DataError(findings.faults)
     return sources
+
+
+def _channel_faults(sources: Mapping[str, LabelledRows], train: str) -> list[Fault]:
+    """Return a fault for every source whose sequences have other channels than those of train."""
+    channels = {uri: rows.inputs.channels for uri, rows in sources.items() if isinstance(rows.inputs, Sequences)}
+    return [
+        Fault(uri, f"the number of channels is {own}, but {channels[train]} in {train}", "give both the same channels")
+        for uri, own in channels.items()
+        if train in channels and own != channels[train]
+    ]
 
 
 # --- splits ---------------------------------------------------------------------------------------------------------
@@ -137,9 +155,12 @@ def _read_sources(settings: DataSettings, findings: Findings, say: Say | None) -
 def _divide(
     settings: DataSettings, sources: Mapping[str, LabelledRows], seed: int, findings: Findings
 ) -> dict[str, LabelledRows]:
-    """Return train, validation and test, in this order. Raises DataError."""
+    """Return train, validation and test, in this order; with folds validation is train. Raises DataError."""
     rows = sources[settings.train]
     splits = {"train": rows} if settings.split_column is None else _split_by_column(rows, settings.split_column)
+    if settings.folds is not None and "validation" in splits:
+        told = f"some rows of column {settings.split_column!r} are validation, but with folds every row of train is"
+        raise DataError([Fault(settings.train, told, "call those rows train, or remove data.folds")])
     fractions: dict[str, float] = {}
     for name, given in (("validation", settings.validation), ("test", settings.test)):
         if isinstance(given, str):
@@ -156,12 +177,13 @@ def _divide(
             ("validation", "give data.validation a fraction such as 0.15"),
             ("test", "give data.test a fraction such as 0.15"),
         )
-        if name not in splits and name not in fractions
+        if name not in splits and name not in fractions and (name != "validation" or settings.folds is None)
     ]
     if faults:
         raise DataError(faults)
     if fractions:
         splits |= _carve(splits["train"], fractions, seed, findings)
+    splits.setdefault("validation", splits["train"])
     return {name: splits[name] for name in _SPLIT_NAMES}
 
 
@@ -189,7 +211,7 @@ def _carve(
         raise DataError(
             [Fault(where, f"they take {total:g} of train, which leaves it no row", "use smaller fractions")]
         )
-    blocks = linked_rows(rows.texts, rows.groups)
+    blocks = linked_rows(row_keys(rows.inputs), rows.groups)
     parts = stratify(rows.owners, rows.codes, blocks, tuple(fractions.values()), n_labels=len(rows.names), seed=seed)
     carved = {name: rows.take(parts == part) for part, name in enumerate(["train", *fractions])}
     faults = []
@@ -197,22 +219,52 @@ def _carve(
         asked, got = fraction * len(rows), len(carved[name])
         told = f"{fraction:g} of its {len(rows):,} rows should go to {name}, but {got or 'none'} did"
         if not got:
-            remedy = "give more rows or another fraction; rows with one text or one group stay together"
+            remedy = f"give more rows or another fraction; rows with one {_input_word(rows)} or one group stay together"
             faults.append(Fault(rows.source, told, remedy))
         elif abs(got - asked) > 0.2 * asked + 2:
-            findings.notes.append(f"{rows.source}: {told}, as rows with one text or one group stay together")
+            findings.notes.append(
+                f"{rows.source}: {told}, as rows with one {_input_word(rows)} or one group stay together"
+            )
     if faults:
         raise DataError(faults)
     return carved
 
 
+def _deal_folds(rows: LabelledRows, folds: int, task: Task, seed: int, findings: Findings) -> NDArray[np.int64]:
+    """Return the fold of each training row, from 0, stratified as splits are. Raises DataError."""
+    blocks = linked_rows(row_keys(rows.inputs), rows.groups)
+    fractions = [1 / folds] * (folds - 1)
+    fold_of = stratify(rows.owners, rows.codes, blocks, fractions, n_labels=len(rows.names), seed=seed)
+    sizes = np.bincount(fold_of, minlength=folds)
+    held = np.zeros((folds, len(rows.names)), dtype=np.int64)  # rows of each label in each fold
+    np.add.at(held, (fold_of[rows.owners], rows.codes), 1)
+    total = held.sum(axis=0)
+    trained = ((total - held) > 0).sum(axis=1)  # labels to learn from where a fold is left out
+    together = f"rows with one {_input_word(rows)} or one group are in one fold"
+    if not sizes.all():
+        told = f"its {len(rows):,} training rows fill only {np.count_nonzero(sizes)} of {folds} folds, as {together}"
+        raise DataError([Fault("data.folds", told, "use fewer folds, or give validation instead")])
+    if trained.min() < (1 if task == "multilabel" else 2):
+        told = f"without fold {trained.argmin() + 1} of {folds} there is nothing to learn from"
+        raise DataError([Fault("data.folds", told, "give more rows of the rare labels")])
+    lone = [f"{rows.names[i]!r} ({_rows(total[i])})" for i in np.flatnonzero((total > 0) & (held == total).any(axis=0))]
+    if lone:
+        told = "all rows of these labels are in one fold, so they cannot be learnt there and count with F1 0"
+        findings.notes.append(f"{rows.source}: {told}: {_listed(lone)}")
+    return fold_of
+
+
+def _input_word(rows: LabelledRows) -> str:
+    return "sequence" if isinstance(rows.inputs, Sequences) else "text"
+
+
 def _overlap_notes(name: str, splits: Mapping[str, LabelledRows]) -> list[str]:
-    """Say how many rows of a split repeat a text or a group of train: such rows stay, but flatter the score."""
+    """Say how many rows of a split repeat an input or a group of train: such rows stay, but flatter the score."""
     train, other = splits["train"], splits[name]
-    texts = {text_key(text) for text in train.texts}
+    keys = set(row_keys(train.inputs))
     groups = set(train.groups) - {None}
     repeats = {
-        "text": sum(text_key(text) in texts for text in other.texts),
+        _input_word(train): sum(key in keys for key in row_keys(other.inputs)),
         "group": sum(group in groups for group in other.groups),
     }
     return [
@@ -277,7 +329,7 @@ def _encode(rows: LabelledRows, labels: tuple[str, ...], task: Task) -> Split:
         targets[rows.owners, codes] = 1
     else:
         targets = codes  # one pair a row, in the order of the rows
-    return Split(texts=tuple(rows.texts), targets=targets, rows=rows.rows, source=rows.source)
+    return Split(inputs=rows.inputs, targets=targets, rows=rows.rows, source=rows.source)
 
 
 def _label_notes(dataset: Dataset) -> list[str]:

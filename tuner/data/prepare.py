@@ -1,4 +1,4 @@
-"""What trials read: encoded texts and targets, once for every tokeniser setting that a space can choose.
+"""What trials read: encoded rows, targets and vectors, once for every setting that a space can choose.
 
 Everything is plain numpy, so that it goes through the object store once and every worker reads the same memory.
 """
@@ -6,118 +6,281 @@ Everything is plain numpy, so that it goes through the object store once and eve
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from pathlib import PurePosixPath
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
-from tuner.data.load import Dataset
-from tuner.data.tokenise import SPECIAL_TOKENS, UNKNOWN, Encoded, encode, fit_words
+from tuner.data.dataset import Dataset, RowInputs, take_inputs
+from tuner.data.embeddings import EmbeddingTable, spellings_to_find, table_of_words, train_word2vec
+from tuner.data.preparation import (
+    TOKENISERS,
+    EmbeddingSetting,
+    Preparation,
+    PreparationSetting,
+    Readable,
+    embedding_setting,
+    embedding_settings,
+    fit_preparation,
+    options_of,
+    preparation_setting,
+    preparation_settings,
+    read_preparation,
+)
+from tuner.data.sequences import Sequences
+from tuner.data.tokenise import SPECIAL_TOKENS, UNKNOWN, Encoded, SplitTexts, Tokeniser, split_words
+from tuner.data.vector_files import read_word_vectors
+from tuner.data.vectors import document_vectors, sequence_vectors
+from tuner.imbalance.resample import USES_VECTORS
 from tuner.scoring.f1 import as_indicator
-from tuner.space.domains import Choice, Domain, Fixed, OptionChoice
+from tuner.space.domains import Domain
 from tuner.space.sampler import Configuration
-from tuner.space.settings import Task
+from tuner.space.settings import Inputs, Task
 from tuner.training.batches import Rows
 
-TOKENISERS: dict[str, Callable[..., Tokenizer]] = {"word": fit_words}
+__all__ = [
+    "TOKENISERS",
+    "EmbeddingSetting",
+    "EmbeddingTable",
+    "Preparation",
+    "PreparationSetting",
+    "PreparedSplits",
+    "TrialData",
+    "embedding_setting",
+    "embedding_settings",
+    "fit_preparation",
+    "make_rows",
+    "preparation_setting",
+    "preparation_settings",
+    "prepare",
+    "read_preparation",
+    "vocabulary_size",
+]
+
+_SLOW_S = 2.0
+
+Say: TypeAlias = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class TokenSetting:
-    """A tokeniser's name and own parameters: what one encoding of the data depends on."""
-
-    name: str
-    parameters: tuple[tuple[str, str | int | float | bool], ...]
-
-
-@dataclass(frozen=True)
-class EncodedSplits:
-    """Training and validation rows under one tokeniser; `counts[n]` is how often token n stands in the training rows."""
+@dataclass(frozen=True, eq=False)
+class PreparedSplits:
+    """Rows to train on and rows to be judged on; `counts[n]` is how often token n stands in the former, None of sequences."""
 
     train: Encoded
     validation: Encoded
-    counts: NDArray[np.int64]
+    counts: NDArray[np.int64] | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrialData:
-    """All that a trial may see. The test split is not here."""
+    """All that a trial may see. The test split is not here.
+
+    Without folds a setting has one pair of splits. With k folds it has k + 1: pair f is fitted on the rows of the other
+    folds and has those of fold f as validation; the last is fitted on all training rows and has no validation row. Its
+    tables of vectors come in the same order. `validation_truth` is bool (rows, labels), with folds of the training rows;
+    `seen` bool (labels,); `vectors` float32 (training rows, values), where the space has a resampling that asks for them.
+    """
 
     task: Task
-    train_targets: NDArray[np.integer]
-    validation_truth: NDArray[np.bool_]  # (rows, labels)
-    seen: NDArray[np.bool_]  # (labels,)
-    encoded: Mapping[TokenSetting, EncodedSplits]
+    inputs: Inputs
+    labels: tuple[str, ...]
+    seen: NDArray[np.bool_]
+    train_targets: NDArray[Any]
+    validation_truth: NDArray[np.bool_]
+    folds: NDArray[np.int64] | None
+    prepared: Mapping[PreparationSetting, tuple[PreparedSplits, ...]]
+    tables: Mapping[tuple[PreparationSetting, EmbeddingSetting], tuple[EmbeddingTable, ...]]
+    vectors: NDArray[np.float32] | None
 
     @property
     def n_labels(self) -> int:
         """The number of labels, or classes."""
-        return len(self.seen)
+        return len(self.labels)
 
 
-def token_setting(configuration: Configuration) -> TokenSetting:
-    """Return the tokeniser setting that a configuration uses."""
-    own = {
-        name.removeprefix(f"tokens.{configuration['tokens']}."): value
-        for name, value in configuration.items()
-        if name.startswith("tokens.")
-    }
-    return TokenSetting(str(configuration["tokens"]), tuple(sorted(own.items())))
+def prepare(dataset: Dataset, parameters: Mapping[str, Domain], say: Say | None = None) -> TrialData:
+    """Encode the rows under every setting that a space with these parameters can choose, and make their vectors.
 
-
-def token_settings(parameters: Mapping[str, Domain]) -> list[TokenSetting]:
-    """Return every tokeniser setting that a space can choose, so that each is fitted and encoded once."""
-    tokens = parameters["tokens"]
-    assert isinstance(tokens, OptionChoice)  # so does the space's vocabulary have it
-    settings = []
-    for name, own in tokens.options:
-        values = [[(parameter, value) for value in _values(domain)] for parameter, domain in own.items()]
-        settings += [TokenSetting(name, tuple(sorted(chosen))) for chosen in itertools.product(*values)]
-    return settings
-
-
-def fit_tokeniser(setting: TokenSetting, dataset: Dataset) -> Tokenizer:
-    """Fit a tokeniser on the training texts, and on nothing else."""
-    return TOKENISERS[setting.name](dataset.train.texts, **dict(setting.parameters))
-
-
-def prepare(dataset: Dataset, settings: Iterable[TokenSetting]) -> TrialData:
-    """Encode training and validation rows under each of the settings."""
-    encoded = {}
-    for setting in settings:
-        tokeniser = fit_tokeniser(setting, dataset)
-        train = encode(tokeniser, dataset.train.texts)
-        encoded[setting] = EncodedSplits(
-            train=train,
-            validation=encode(tokeniser, dataset.validation.texts),
-            counts=np.bincount(train.ids, minlength=tokeniser.get_vocab_size()),
-        )
+    `say` hears of what was slow, and how much of the vocabulary a file of vectors has. Raises DataError for such a file.
+    """
+    tell = say or _say_nothing
+    sources = _sources(dataset)
+    fitted = {setting: _fit_all(setting, sources, dataset, tell) for setting in preparation_settings(parameters)}
     return TrialData(
         task=dataset.task,
+        inputs=dataset.inputs,
+        labels=dataset.labels,
+        seen=dataset.seen,
         train_targets=dataset.train.targets,
         validation_truth=as_indicator(dataset.validation.targets, len(dataset.labels)),
-        seen=dataset.seen,
-        encoded=encoded,
+        folds=dataset.folds,
+        prepared={setting: tuple(each.splits for each in made) for setting, made in fitted.items()},
+        tables=_make_tables(fitted, embedding_settings(parameters), tell),
+        vectors=_row_vectors(dataset.train.inputs, tell) if _asks_for_vectors(parameters) else None,
     )
 
 
-def make_rows(encoded: Encoded, targets: NDArray[np.integer], *, vocabulary: int, max_length: int) -> Rows:
-    """Cut an encoding to a vocabulary size (rarer tokens become the unknown one) and a maximum length."""
-    ids = np.where(encoded.ids < vocabulary, encoded.ids, UNKNOWN).astype(np.int32)
-    return Rows(ids=ids, starts=encoded.offsets[:-1], lengths=np.minimum(encoded.lengths, max_length), targets=targets)
+def make_rows(
+    encoded: Encoded, targets: NDArray[Any], *, vocabulary: int | None, max_length: int, truncation: str
+) -> Rows:
+    """Cut an encoding to a maximum length, and to a vocabulary size if it is of tokens: rarer ones become the unknown one.
+
+    `truncation` is the side that is cut off, "end" or "start".
+    """
+    steps = encoded.steps
+    if vocabulary is not None:
+        steps = np.where(steps < vocabulary, steps, UNKNOWN).astype(np.int32)
+    lengths = np.minimum(encoded.lengths, max_length)
+    starts = encoded.offsets[1:] - lengths if truncation == "start" else encoded.offsets[:-1]
+    return Rows(steps=steps, starts=starts, lengths=lengths, targets=targets)
 
 
 def vocabulary_size(counts: NDArray[np.int64], configuration: Configuration) -> int:
-    """Return how many token numbers a configuration keeps, the two special ones among them."""
-    frequent = int((counts[SPECIAL_TOKENS:] >= int(configuration["min_count"])).sum())
-    return SPECIAL_TOKENS + min(frequent, int(configuration["vocabulary"]))
+    """Return how many token numbers a configuration keeps, the two special ones among them; only words are cut."""
+    if configuration["tokens"] != "word":
+        return len(counts)
+    frequent = int((counts[SPECIAL_TOKENS:] >= int(configuration["tokens.word.min_count"])).sum())
+    return SPECIAL_TOKENS + min(frequent, int(configuration["tokens.word.vocabulary"]))
 
 
-def _values(domain: Domain) -> tuple[int | float | bool, ...]:
-    if isinstance(domain, Fixed):
-        return (domain.value,)
-    if isinstance(domain, Choice):
-        return domain.values
-    raise TypeError(f"a tokeniser's own parameter has the domain {domain}, but needs values that can be listed")
+def _asks_for_vectors(parameters: Mapping[str, Domain]) -> bool:
+    return any(name in USES_VECTORS for name, _ in options_of(parameters["resampling"]))
+
+
+# --- rows -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    preparation: Preparation
+    splits: PreparedSplits
+
+
+def _sources(dataset: Dataset) -> Callable[[PreparationSetting], tuple[Readable, Readable]]:
+    """Return what gives a setting its training and validation rows; words are split once for all that split alike."""
+    train, validation = dataset.train.inputs, dataset.validation.inputs
+
+    @cache
+    def split(lower_case: bool) -> tuple[Readable, Readable]:
+        assert isinstance(train, tuple)
+        assert isinstance(validation, tuple)
+        first = split_words(train, lower_case=lower_case)
+        return first, first if dataset.folds is not None else split_words(validation, lower_case=lower_case)
+
+    def source(setting: PreparationSetting) -> tuple[Readable, Readable]:
+        is_word = setting.name == "word"
+        return split(bool(dict(setting.parameters)["lower_case"])) if is_word else (train, validation)
+
+    return source
+
+
+def _fit_all(
+    setting: PreparationSetting,
+    sources: Callable[[PreparationSetting], tuple[Readable, Readable]],
+    dataset: Dataset,
+    tell: Say,
+) -> tuple[_Fitted, ...]:
+    """Fit a setting for each fold and for all rows, or where there are no folds, once."""
+    folds = dataset.folds
+    with _told_if_slow(tell, f"{_described(setting)}: {len(dataset.train):,} training rows prepared"):
+        train, validation = sources(setting)
+        if folds is None:
+            return (_fit(setting, train, validation),)
+        numbers = range(int(folds.max()) + 1)
+        rows = [(np.flatnonzero(folds != number), np.flatnonzero(folds == number)) for number in numbers]
+        by_fold = [_fit(setting, _take(train, others), _take(train, own)) for others, own in rows]
+        return (*by_fold, _fit(setting, train, _take(train, np.zeros(0, np.int64))))
+
+
+def _fit(setting: PreparationSetting, train: Readable, validation: Readable) -> _Fitted:
+    preparation = fit_preparation(setting, train)
+    encoded = preparation.encode(train)
+    counts = None
+    if isinstance(preparation, Tokeniser):
+        counts = np.bincount(encoded.steps, minlength=len(preparation))
+    return _Fitted(preparation, PreparedSplits(encoded, preparation.encode(validation), counts))
+
+
+def _take(inputs: Readable, rows: NDArray[np.int64]) -> Readable:
+    return inputs.take(rows) if isinstance(inputs, SplitTexts) else take_inputs(inputs, rows)
+
+
+def _row_vectors(inputs: RowInputs, tell: Say) -> NDArray[np.float32]:
+    with _told_if_slow(tell, f"resampling: {len(inputs):,} training rows made comparable"):
+        return sequence_vectors(inputs) if isinstance(inputs, Sequences) else document_vectors(inputs)
+
+
+# --- vectors of tokens ----------------------------------------------------------------------------------------------
+
+
+def _make_tables(
+    fitted: Mapping[PreparationSetting, Sequence[_Fitted]], embeddings: Sequence[EmbeddingSetting], tell: Say
+) -> dict[tuple[PreparationSetting, EmbeddingSetting], tuple[EmbeddingTable, ...]]:
+    tables = {}
+    for embedding in embeddings:
+        make = _tables_from_file if embedding.kind == "file" else _train_tables
+        for setting, made in make(embedding, fitted, tell).items():
+            tables[setting, embedding] = made
+    return tables
+
+
+def _tables_from_file(
+    embedding: EmbeddingSetting, fitted: Mapping[PreparationSetting, Sequence[_Fitted]], tell: Say
+) -> dict[PreparationSetting, tuple[EmbeddingTable, ...]]:
+    """Read a file once for all settings and folds."""
+    path = str(dict(embedding.parameters)["path"])
+    spellings = {setting: [_tokeniser(each).spellings for each in made] for setting, made in fitted.items()}
+    wanted = spellings_to_find(list(itertools.chain.from_iterable(itertools.chain.from_iterable(spellings.values()))))
+    with _told_if_slow(tell, f"{path}: read"):
+        vectors = read_word_vectors(path, wanted)
+    tables = {setting: tuple(table_of_words(own, vectors) for own in each) for setting, each in spellings.items()}
+    for setting, made in tables.items():
+        counts = fitted[setting][-1].splits.counts
+        assert counts is not None  # there is text
+        occurrences = counts[made[-1].is_found].sum() / max(counts[SPECIAL_TOKENS:].sum(), 1)
+        shares = f"{100 * made[-1].found:.0f} % of the vocabulary found, {100 * occurrences:.0f} % of its occurrences"
+        tell(f"{PurePosixPath(path).name}: {shares}; {_described(setting)}")
+    return tables
+
+
+def _train_tables(
+    embedding: EmbeddingSetting, fitted: Mapping[PreparationSetting, Sequence[_Fitted]], tell: Say
+) -> dict[PreparationSetting, tuple[EmbeddingTable, ...]]:
+    size = int(dict(embedding.parameters)["size"])
+    tables = {}
+    for setting, made in fitted.items():
+        rows = sum(len(each.splits.train) for each in made)
+        with _told_if_slow(tell, f"word2vec vectors of {size} numbers: trained on {rows:,} texts"):
+            tables[setting] = tuple(
+                train_word2vec(each.splits.train, len(_tokeniser(each)), size=size) for each in made
+            )
+    return tables
+
+
+def _tokeniser(fitted: _Fitted) -> Tokeniser:
+    assert isinstance(fitted.preparation, Tokeniser)  # a space for sequences has no embedding
+    return fitted.preparation
+
+
+def _described(setting: PreparationSetting) -> str:
+    own = ", ".join(f"{name} {value}" for name, value in setting.parameters)
+    return f"{setting.name} tokens ({own})" if own else "sequences"
+
+
+@contextmanager
+def _told_if_slow(tell: Say, what: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds = time.perf_counter() - start
+    if seconds > _SLOW_S:
+        tell(f"{what} in {seconds:.0f} s")
+
+
+def _say_nothing(_: str) -> None:
+    """Tell nobody."""

@@ -217,7 +217,7 @@ def _json_refusal(uri: str, content: bytes, error: pa.ArrowInvalid) -> DataError
         if not isinstance(row, dict):
             return _refusal(where, f"the line holds {_json_kind(row)}, not an object", "write one JSON object a line")
         for key, value in row.items():
-            kind, first = kinds.setdefault(key, (_json_kind(value), number)) if value is not None else ("", 0)
+            kind, first = kinds.setdefault(key, (_json_kind(value), number)) if value not in (None, []) else ("", 0)
             if kind and kind != _json_kind(value):
                 told = f"{key!r} is {_json_kind(value)}, but {kind} in line {first}"
                 return _refusal(where, told, "write one kind of value in each column")
@@ -225,6 +225,8 @@ def _json_refusal(uri: str, content: bytes, error: pa.ArrowInvalid) -> DataError
 
 
 def _json_kind(value: object) -> str:
+    if isinstance(value, list) and any(isinstance(item, list) for item in value):
+        return "a list of lists"
     kinds = {str: "a string", bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "an object"}
     return kinds.get(type(value), "null")
 

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.data.dataset import RowInputs
+from tuner.data.sequences import Sequences
+
 Positions = NDArray[np.int64]
 _PURPOSE = 1  # sets this use of the run's seed apart from others
+
+
+def row_keys(inputs: RowInputs) -> list[str] | list[bytes]:
+    """Return what rows share exactly when they are copies: a text's words, in any case, or a hash of a sequence's bytes."""
+    if isinstance(inputs, Sequences):
+        return [hashlib.blake2b(inputs.row(number).tobytes(), digest_size=16).digest() for number in range(len(inputs))]
+    return [text_key(text) for text in inputs]
 
 
 def text_key(text: str) -> str:
@@ -16,12 +27,12 @@ def text_key(text: str) -> str:
     return " ".join(text.lower().split())
 
 
-def linked_rows(texts: Sequence[str], groups: Sequence[str | None]) -> Positions:
-    """Number the blocks of rows (rows,) that must stay together: rows that are linked by equal texts or equal groups.
+def linked_rows(keys: Sequence[Hashable], groups: Sequence[str | None]) -> Positions:
+    """Number the blocks of rows (rows,) that must stay together: rows that are linked by equal keys or equal groups.
 
-    Links carry on: a row that shares its text with one row and its group with another joins both.
+    Links carry on: a row that shares its key with one row and its group with another joins both.
     """
-    parents = list(range(len(texts)))
+    parents = list(range(len(keys)))
 
     def root(row: int) -> int:
         while parents[row] != row:
@@ -29,15 +40,15 @@ def linked_rows(texts: Sequence[str], groups: Sequence[str | None]) -> Positions
             row = parents[row]
         return row
 
-    def link_equal(keys: Iterable[str | None]) -> None:
-        first: dict[str, int] = {}
-        for row, key in enumerate(keys):
-            if key is not None:
-                parents[root(row)] = root(first.setdefault(key, row))
+    def link_equal(values: Iterable[Hashable]) -> None:
+        first: dict[Hashable, int] = {}
+        for row, value in enumerate(values):
+            if value is not None:
+                parents[root(row)] = root(first.setdefault(value, row))
 
-    link_equal(map(text_key, texts))
+    link_equal(keys)
     link_equal(groups)
-    roots = np.array([root(row) for row in range(len(texts))], dtype=np.int64)
+    roots = np.array([root(row) for row in range(len(keys))], dtype=np.int64)
     return np.unique(roots, return_inverse=True)[1].astype(np.int64)
 
 

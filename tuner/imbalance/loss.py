@@ -1,67 +1,150 @@
-"""Losses on logits, and the weights that lift rare labels in them."""
+"""Losses on logits, with weights for rare labels. All are computed in float32 and stay finite for any finite logits."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
+from tuner.imbalance.weights import LOSS_WEIGHTS, LabelCounts, Targets, WeightRule, count_labels
 from tuner.space.settings import Task
 
+__all__ = ["LOSSES", "LOSS_WEIGHTS", "Loss", "LossRule", "make_loss"]
+
 Loss = Callable[[Tensor, Tensor], Tensor]
+"""From logits (batch, labels) and targets, (batch,) class numbers or (batch, labels) of 0 to 1, to one number."""
+
+LossRule = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""The same, with a weight per label (labels,): of its class, or with several labels a row of its positive side."""
+
+_TINY = 1e-8  # below it a power's slope may be infinite
 
 
-def no_weights(ratios: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Every label counts alike."""
-    return np.ones_like(ratios)
+def cross_entropy(*, label_smoothing: float = 0.0) -> LossRule:
+    """Cross-entropy; with several labels a row, the mean of a binary one for each.
+
+    One label a row: the mean over the batch is weighted by the weight of each row's class. `label_smoothing` is the share
+    of the truth that is spread evenly over all classes, or over present and absent (Szegedy et al. 2016).
+    """
+
+    def compute(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        if targets.ndim == 1:
+            return F.cross_entropy(logits, targets.long(), weight=weights, label_smoothing=label_smoothing)
+        truth = targets.float()
+        if label_smoothing:
+            truth = truth * (1 - label_smoothing) + label_smoothing / 2
+        return F.binary_cross_entropy_with_logits(logits, truth, pos_weight=weights)
+
+    return compute
 
 
-def balanced_weights(ratios: NDArray[np.float64]) -> NDArray[np.float64]:
-    """In full proportion to rarity: each label's two sides, or each class, weigh the same in all."""
-    return ratios
+def focal(*, gamma: float) -> LossRule:
+    """Cross-entropy in which a row, or a label of it, counts (1 - p)^gamma, where p is the truth's probability.
+
+    Lin et al. (2017), Focal loss for dense object detection; the weights are their alpha. Gamma 0 is cross-entropy.
+    """
+
+    def compute(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        if targets.ndim == 1:
+            truth = targets.long()
+            log_probability = logits.log_softmax(1).gather(1, truth[:, None])[:, 0]
+            doubt = (-torch.expm1(log_probability)).clamp(min=_TINY)
+            own = weights[truth]
+            return -(own * doubt**gamma * log_probability).sum() / own.sum()
+        truth = targets.float()
+        present = weights * torch.sigmoid(-logits).clamp(min=_TINY) ** gamma * F.logsigmoid(logits)
+        absent = torch.sigmoid(logits).clamp(min=_TINY) ** gamma * F.logsigmoid(-logits)
+        return -(truth * present + (1 - truth) * absent).mean()
+
+    return compute
 
 
-def root_weights(ratios: NDArray[np.float64]) -> NDArray[np.float64]:
-    """In proportion to the square root of rarity: half of the correction, on a log scale."""
-    return np.sqrt(ratios)
+def asymmetric(*, gamma_positive: float, gamma_negative: float, margin: float) -> LossRule:
+    """Focal loss for several labels a row, with one gamma where a label is present and another where it is absent.
+
+    An absent label's probability is first lowered by `margin`, so that below it nothing is lost. Ridnik et al. (2021),
+    Asymmetric loss for multi-label classification; here the mean over rows and labels, theirs is the sum.
+    """
+    log_margin = math.log(margin) if margin else -math.inf
+
+    def compute(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        if targets.ndim == 1:
+            raise ValueError("asymmetric loss is for rows with several labels, but these have one each; use focal")
+        truth = targets.float()
+        present = weights * torch.sigmoid(-logits).clamp(min=_TINY) ** gamma_positive * F.logsigmoid(logits)
+        shifted = (torch.sigmoid(logits) - margin).clamp(min=_TINY)
+        log_absent = F.logsigmoid(-logits)
+        if margin:  # log(1 - p + margin), at most log 1
+            log_absent = torch.logaddexp(log_absent, torch.full_like(log_absent, log_margin)).clamp(max=0)
+        return -(truth * present + (1 - truth) * shifted**gamma_negative * log_absent).mean()
+
+    return compute
 
 
-LOSS_WEIGHTS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
-    "none": no_weights,
-    "balanced": balanced_weights,
-    "root": root_weights,
+LOSSES: dict[str, Callable[..., LossRule]] = {
+    "cross_entropy": cross_entropy,
+    "focal": focal,
+    "asymmetric": asymmetric,
 }
 
 
-def make_loss(targets: NDArray[np.integer], labels: int, task: Task, *, weights: str) -> Loss:
-    """Build the loss for a task from its training targets.
+def make_loss(
+    targets: Targets,
+    *,
+    labels: tuple[str, ...],
+    task: Task,
+    loss: LossRule,
+    weights: WeightRule,
+    soft_f1: float,
+    logit_adjustment: float,
+) -> Loss:
+    """Build the loss for a task from its training targets (rows,), or (rows, labels) for several labels a row.
 
-    Multi-label: binary cross-entropy with a positive weight per label, from negatives over positives. Binary and
-    multi-class: cross-entropy with a weight per class, from mean count over count; PyTorch divides by the sum of weights.
-    A label without a training example, or true on every one, has weight 1.
+    `weights`: of a label's positives, against those rows without it, or of a class, against the mean class. A label without
+    a training example, or true on every one, has weight 1. `logit_adjustment` times the log of how frequent a label is, or
+    the log of its odds, is added to its logits in training (Menon et al. 2021). The loss is (1 - `soft_f1`) times `loss`
+    and `soft_f1` times 1 less the macro-F1 of the probabilities.
     """
-    if task == "multilabel":
-        positives = targets.sum(0, dtype=np.float64)
-        is_mixed = (positives > 0) & (positives < len(targets))
-        ratios = np.where(is_mixed, (len(targets) - positives) / np.maximum(positives, 1), 1.0)
-        positive_weight = torch.tensor(LOSS_WEIGHTS[weights](ratios), dtype=torch.float32)
+    counts = count_labels(targets, labels, task)
+    weight = torch.tensor(weights(counts), dtype=torch.float32)
+    shift = logit_adjustment * _log_prior(counts) if logit_adjustment else None
 
-        def binary_loss(logits: Tensor, truth: Tensor) -> Tensor:
-            return F.binary_cross_entropy_with_logits(
-                logits, truth.float(), pos_weight=positive_weight.to(logits.device)
-            )
+    def compute(logits: Tensor, truth: Tensor) -> Tensor:
+        logits = logits.float()
+        adjusted = logits if shift is None else logits + shift.to(logits.device)
+        value = loss(adjusted, truth, weight.to(logits.device))
+        if not soft_f1:
+            return value
+        return (1 - soft_f1) * value + soft_f1 * soft_f1_loss(logits, truth)
 
-        return binary_loss
+    return compute
 
-    counts = np.bincount(targets, minlength=labels).astype(np.float64)
-    ratios = np.where(counts > 0, counts[counts > 0].mean() / np.maximum(counts, 1), 1.0)
-    class_weight = torch.tensor(LOSS_WEIGHTS[weights](ratios), dtype=torch.float32)
 
-    def class_loss(logits: Tensor, truth: Tensor) -> Tensor:
-        return F.cross_entropy(logits, truth.long(), weight=class_weight.to(logits.device))
+def soft_f1_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return 1 less the macro-F1 of probabilities in place of decisions, over labels that some row of the batch has.
 
-    return class_loss
+    A label that none has would have an F1 of 0 whatever its probabilities. Zero where no row has any label.
+    """
+    if targets.ndim == 1:
+        probabilities, truth = logits.softmax(1), F.one_hot(targets.long(), logits.shape[1]).float()
+    else:
+        probabilities, truth = logits.sigmoid(), targets.float()
+    present = truth.sum(0)
+    f1 = 2 * (probabilities * truth).sum(0) / (probabilities.sum(0) + present).clamp(min=_TINY)
+    is_present = (present > 0).float()
+    return ((1 - f1) * is_present).sum() / is_present.sum().clamp(min=1)
+
+
+def _log_prior(counts: LabelCounts) -> Tensor:
+    """The log of each class's share, or each label's log-odds, shape (labels,).
+
+    What was never seen, or always, is taken as seen half a time, or all but half: its logarithm has to be finite.
+    """
+    if counts.task == "multilabel":
+        present = np.clip(counts.counts, 0.5, counts.rows - 0.5)
+        return torch.tensor(np.log(present / (counts.rows - present)), dtype=torch.float32)
+    return torch.tensor(np.log(np.maximum(counts.counts, 0.5) / counts.rows), dtype=torch.float32)

@@ -1,38 +1,30 @@
-"""Resampling: which training rows one pass reads, and how often. Only row numbers are chosen; rows are never changed.
+"""Resampling: which training rows one pass reads, and how often. Rows are never changed; some rules mix two of them.
 
-One-target samplers of imbalanced-learn cannot take several labels, so multi-label data has per-label strategies of its own,
-named where they stand. Each pass draws anew, so that undersampling reads other rows every time.
+One-target samplers of imbalanced-learn cannot take several labels, so multi-label data has strategies of its own, named
+where they stand. Each pass draws anew, so that undersampling reads other rows every time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.imbalance.cleaning import edited_nearest_neighbours, near_miss, tomek_links
+from tuner.imbalance.interpolation import adasyn, borderline_smote, smote, smote_enn, smote_tomek
+from tuner.imbalance.label_sets import label_set_oversample, label_set_undersample
+from tuner.imbalance.passes import Pass, Resample, RowNumbers, Targets, TrainingRows, one_stratum
+from tuner.imbalance.rare_labels import ml_ros, ml_rus, mlsmote
 from tuner.space.settings import Task
 
-Rows = NDArray[np.int64]
-Targets = NDArray[np.integer]
-
-
-@dataclass(frozen=True)
-class Pass:
-    """One pass over training rows: `rows` to read, and the stratum of each, whose shares every batch repeats."""
-
-    rows: Rows
-    strata: Rows
-
-
-Resample = Callable[[Targets, Task, np.random.Generator], Pass]
+__all__ = ["RESAMPLINGS", "USES_VECTORS", "Pass", "Resample", "TrainingRows"]
 
 
 def every_row() -> Resample:
     """Read every row once."""
-    return lambda targets, _task, _generator: _one_stratum(np.arange(len(targets)))
+    return lambda data, _generator: one_stratum(np.arange(len(data)))
 
 
 def oversample(*, ratio: float) -> Resample:
@@ -42,12 +34,13 @@ def oversample(*, ratio: float) -> Resample:
     max over its labels of (ratio × largest label count / label count) times, at least once, fractions by chance.
     """
 
-    def draw(targets: Targets, task: Task, generator: np.random.Generator) -> Pass:
-        if task == "multilabel":
+    def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
+        targets = data.targets
+        if data.task == "multilabel":
             counts = targets.sum(0, dtype=np.float64)
             wanted = np.maximum(1.0, ratio * counts.max() / np.maximum(counts, 1))
             repeats = np.maximum(1.0, np.where(targets > 0, wanted, 1.0).max(1))
-            return _one_stratum(np.repeat(np.arange(len(targets)), _round_by_chance(repeats, generator)))
+            return one_stratum(np.repeat(np.arange(len(targets)), _round_by_chance(repeats, generator)))
         counts = np.bincount(targets)
         goal = {label: max(int(n), round(ratio * counts.max())) for label, n in enumerate(counts) if n}
         return _by_imbalanced_learn("over", goal, targets, generator)
@@ -62,14 +55,15 @@ def undersample(*, ratio: float) -> Resample:
     so a row with a rare label stays; rows without a label are treated as one label more.
     """
 
-    def draw(targets: Targets, task: Task, generator: np.random.Generator) -> Pass:
-        if task == "multilabel":
+    def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
+        targets = data.targets
+        if data.task == "multilabel":
             counts = targets.sum(0, dtype=np.float64)
             cap = counts[counts > 0].min() / ratio
             chance = np.where(targets > 0, np.minimum(1.0, cap / np.maximum(counts, 1)), 0.0).max(1)
             unlabelled = ~targets.any(1)
             chance[unlabelled] = min(1.0, cap / max(int(unlabelled.sum()), 1))
-            return _one_stratum(np.flatnonzero(generator.random(len(targets)) < chance))
+            return one_stratum(np.flatnonzero(generator.random(len(targets)) < chance))
         counts = np.bincount(targets)
         cap = round(counts[counts > 0].min() / ratio)
         goal = {label: min(int(n), cap) for label, n in enumerate(counts) if n}
@@ -85,13 +79,29 @@ def balanced_batches() -> Resample:
     count as one label more.
     """
 
-    def draw(targets: Targets, task: Task, generator: np.random.Generator) -> Pass:
-        members = _members(targets, task)
-        strata = np.arange(len(targets)) % len(members)
-        rows = np.empty(len(targets), np.int64)
+    def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
+        members = _members(data.targets, data.task)
+        strata = np.arange(len(data)) % len(members)
+        rows = np.empty(len(data), np.int64)
         for number, member in enumerate(members):
             rows[strata == number] = generator.choice(member, size=int((strata == number).sum()))
         return Pass(rows, strata)
+
+    return draw
+
+
+def fixed_number(*, rows: int) -> Resample:
+    """Give every class the same number of `rows` in each pass.
+
+    A class with more rows is read in part, another part each time; one with fewer is read as often as it takes, each of
+    its rows as often as the others or once more.
+    """
+
+    def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
+        drawn = []
+        for member in _members(data.targets, data.task):
+            drawn += [np.tile(member, rows // len(member)), generator.permutation(member)[: rows % len(member)]]
+        return one_stratum(np.concatenate(drawn))
 
     return draw
 
@@ -101,10 +111,39 @@ RESAMPLINGS: dict[str, Callable[..., Resample]] = {
     "oversample": oversample,
     "undersample": undersample,
     "balanced_batches": balanced_batches,
+    "fixed_number": fixed_number,
+    "near_miss": near_miss,
+    "tomek_links": tomek_links,
+    "edited_nearest_neighbours": edited_nearest_neighbours,
+    "smote": smote,
+    "borderline_smote": borderline_smote,
+    "adasyn": adasyn,
+    "smote_enn": smote_enn,
+    "smote_tomek": smote_tomek,
+    "label_set_oversample": label_set_oversample,
+    "label_set_undersample": label_set_undersample,
+    "ml_ros": ml_ros,
+    "ml_rus": ml_rus,
+    "mlsmote": mlsmote,
 }
 
+USES_VECTORS = frozenset(
+    {
+        "near_miss",
+        "tomek_links",
+        "edited_nearest_neighbours",
+        "smote",
+        "borderline_smote",
+        "adasyn",
+        "smote_enn",
+        "smote_tomek",
+        "mlsmote",
+    }
+)
+"""Those of RESAMPLINGS that look for neighbours, and so need `TrainingRows.vectors`."""
 
-def _members(targets: Targets, task: Task) -> list[Rows]:
+
+def _members(targets: Targets, task: Task) -> list[RowNumbers]:
     if task == "multilabel":
         members = [np.flatnonzero(column) for column in targets.T]
         members.append(np.flatnonzero(~targets.any(1)))
@@ -124,13 +163,9 @@ def _by_imbalanced_learn(
         sampling_strategy=goal, random_state=int(generator.integers(2**31))
     )
     sampler.fit_resample(np.arange(len(targets))[:, None], targets)
-    return _one_stratum(sampler.sample_indices_.astype(np.int64))
+    return one_stratum(sampler.sample_indices_.astype(np.int64))
 
 
-def _one_stratum(rows: Rows) -> Pass:
-    return Pass(rows, np.zeros(len(rows), np.int64))
-
-
-def _round_by_chance(values: NDArray[np.float64], generator: np.random.Generator) -> Rows:
+def _round_by_chance(values: NDArray[np.float64], generator: np.random.Generator) -> RowNumbers:
     whole = np.floor(values)
     return (whole + (generator.random(len(values)) < values - whole)).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Pooling: the LSTM's outputs over time, and the mask of real steps, to one vector per row.
+"""Pooling: the recurrent outputs over time, and the mask of real steps, to one vector per row.
 
 Every pooling reads real steps only, so a row's vector is the same at any padding.
 """
@@ -8,16 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class LastStep(nn.Module):
-    """The last real step of the forward direction and, where there are two, the backward direction's own last step."""
+class Pooling(nn.Module):
+    """What every pooling has: it turns outputs (batch, time, feature) into vectors (batch, `features`)."""
 
     def __init__(self, features: int, directions: int) -> None:
         super().__init__()
+        self.features = features
         self.directions = directions
-        self.hidden = features // directions
+
+
+class LastStep(Pooling):
+    """The last real step of the forward direction and, where there are two, the backward direction's own last step."""
 
     def forward(self, outputs: Tensor, lengths: Tensor) -> Tensor:
         """outputs (batch, time, feature), lengths (batch,) -> (batch, feature)."""
@@ -26,14 +31,12 @@ class LastStep(nn.Module):
         if self.directions == 1:
             return last
         # The backward direction reads from the row's end, so its last step stands at time 0.
-        return torch.cat([last[:, : self.hidden], outputs[:, 0, self.hidden :]], dim=1)
+        hidden = outputs.shape[2] // self.directions
+        return torch.cat([last[:, :hidden], outputs[:, 0, hidden:]], dim=1)
 
 
-class Mean(nn.Module):
+class Mean(Pooling):
     """The mean over real steps."""
-
-    def __init__(self, features: int, directions: int) -> None:
-        super().__init__()
 
     def forward(self, outputs: Tensor, lengths: Tensor) -> Tensor:
         """outputs (batch, time, feature), lengths (batch,) -> (batch, feature)."""
@@ -41,11 +44,8 @@ class Mean(nn.Module):
         return outputs.masked_fill(~real, 0.0).sum(1) / lengths.unsqueeze(-1)
 
 
-class Maximum(nn.Module):
+class Maximum(Pooling):
     """The largest value of each feature over real steps."""
-
-    def __init__(self, features: int, directions: int) -> None:
-        super().__init__()
 
     def forward(self, outputs: Tensor, lengths: Tensor) -> Tensor:
         """outputs (batch, time, feature), lengths (batch,) -> (batch, feature)."""
@@ -53,11 +53,24 @@ class Maximum(nn.Module):
         return outputs.masked_fill(~real, -torch.inf).max(1).values
 
 
-class Attention(nn.Module):
+class Concatenation(Pooling):
+    """Last step, mean and maximum side by side (Howard and Ruder 2018)."""
+
+    def __init__(self, features: int, directions: int) -> None:
+        super().__init__(features, directions)
+        self.parts = nn.ModuleList(part(features, directions) for part in (LastStep, Mean, Maximum))
+        self.features = features * len(self.parts)
+
+    def forward(self, outputs: Tensor, lengths: Tensor) -> Tensor:
+        """outputs (batch, time, feature), lengths (batch,) -> (batch, 3 × feature)."""
+        return torch.cat([part(outputs, lengths) for part in self.parts], dim=1)
+
+
+class Attention(Pooling):
     """Additive attention over real steps (Bahdanau et al. 2015, in the one-query form of Yang et al. 2016)."""
 
     def __init__(self, features: int, directions: int) -> None:
-        super().__init__()
+        super().__init__(features, directions)
         self.project = nn.Linear(features, features // directions)
         self.query = nn.Linear(features // directions, 1, bias=False)
 
@@ -69,14 +82,44 @@ class Attention(nn.Module):
         return torch.bmm(weights.unsqueeze(1), outputs).squeeze(1)
 
 
+class SelfAttention(Pooling):
+    """Multi-head self-attention between real steps, added to its inputs, then the mean (Vaswani et al. 2017).
+
+    Any number of heads goes with any number of features: each head has as many as its share, rounded up.
+    """
+
+    def __init__(self, features: int, directions: int, *, heads: int) -> None:
+        super().__init__(features, directions)
+        self.heads = heads
+        size = heads * -(-features // heads)
+        # No biases: one on the keys moves all energies of a query alike, which softmax takes out again.
+        self.project = nn.Linear(features, 3 * size, bias=False)
+        self.combine = nn.Linear(size, features)
+        self.mean = Mean(features, directions)
+
+    def forward(self, outputs: Tensor, lengths: Tensor) -> Tensor:
+        """outputs (batch, time, feature), lengths (batch,) -> (batch, feature)."""
+        batch, time, _ = outputs.shape
+        projected = self.project(outputs).view(batch, time, 3, self.heads, -1)
+        queries, keys, values = projected.permute(2, 0, 3, 1, 4)  # each (batch, head, time, feature of the head)
+        real = is_real(outputs, lengths)[:, None, None]  # every query may look at every real step
+        attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=real)
+        attended = attended.transpose(1, 2).flatten(2)  # (batch, time, features of all heads)
+        # The mean comes before the last linear map: the same numbers, at one step a row in place of all.
+        pooled: Tensor = self.combine(self.mean(attended, lengths)) + self.mean(outputs, lengths)
+        return pooled
+
+
 def is_real(outputs: Tensor, lengths: Tensor) -> Tensor:
     """Mask of real steps, shape (batch, time)."""
     return torch.arange(outputs.shape[1], device=outputs.device) < lengths.unsqueeze(1)
 
 
-POOLINGS: dict[str, Callable[[int, int], nn.Module]] = {
+POOLINGS: dict[str, Callable[..., Pooling]] = {
     "last": LastStep,
     "mean": Mean,
     "max": Maximum,
+    "concatenation": Concatenation,
     "attention": Attention,
+    "self_attention": SelfAttention,
 }

@@ -18,6 +18,7 @@ COLUMNS = (
     "kind",
     "name",
     "score",
+    "score_spread",
     "macro_f1",
     "constant_penalty",
     "skill",
@@ -27,6 +28,8 @@ COLUMNS = (
     "ending",
     "configuration",
 )
+
+_OF_A_TRIAL = ("score", "score_spread", "macro_f1", "constant_penalty", "skill", "epochs", "ending")
 
 
 def leaderboard(run: Run) -> list[dict[str, Any]]:
@@ -77,7 +80,7 @@ def _trial_row(row: Any) -> dict[str, Any]:
     return {
         "kind": "trial",
         "name": f"trial {row['trial']}",
-        **{key: row[key] for key in ("score", "macro_f1", "constant_penalty", "skill", "epochs", "ending")},
+        **{key: row[key] for key in _OF_A_TRIAL},
         "configuration": json.loads(row["configuration"]),
     }
 
@@ -88,11 +91,13 @@ def _finalist_row(finalist: Any, run: Run) -> dict[str, Any]:
         key: sum(row[key] for row in trials) / len(trials)
         for key in ("macro_f1", "constant_penalty", "skill", "epochs")
     }
+    spreads = [row["score_spread"] for row in trials if row["score_spread"] is not None]
     is_champion = run.champion.get("parent") == finalist["trial"]
     return {
         "kind": "champion" if is_champion else "finalist",
         "name": f"trial {finalist['trial']} × {finalist['seeds']} seeds",
         "score": finalist["mean"],
+        "score_spread": sum(spreads) / len(spreads) if spreads else None,
         **means,
         "lower": finalist["lower"],
         "runs": finalist["seeds"],

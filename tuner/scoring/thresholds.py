@@ -91,9 +91,23 @@ def cross_fitted_decisions(
     """
     if task == "multiclass":
         return decide(probabilities, np.zeros(0), task)
-    fold = _stratified_folds(truth, seed, folds)
+    return decisions_by_fold(probabilities, truth, task, fold=_stratified_folds(truth, seed, folds), seen=seen)
+
+
+def decisions_by_fold(
+    probabilities: Probabilities,
+    truth: Indicator,
+    task: Task,
+    *,
+    fold: NDArray[np.int64],
+    seen: Indicator | None = None,
+) -> Indicator:
+    """Return decisions (rows, labels) in which every row is judged by thresholds fitted on the rows of other folds.
+
+    `fold` (rows,) numbers the fold of each row, at least two of them.
+    """
     decisions = np.zeros(truth.shape, dtype=bool)
-    for part in range(folds):
+    for part in np.unique(fold):
         judged = fold == part
         thresholds = fit_thresholds(probabilities[~judged], truth[~judged], task, seen=seen)
         decisions[judged] = decide(probabilities[judged], thresholds, task)

@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.baselines import Baseline
-from tuner.bundle import Bundle, restore_model, save_bundle
+from tuner.bundle import Bundle, held_out_name, read_probabilities, restore_model, save_bundle
 from tuner.data.dataset import Dataset
-from tuner.data.prepare import fit_tokeniser, token_setting
-from tuner.data.tokenise import cut_vocabulary
+from tuner.data.preparation import fit_preparation, preparation_setting
+from tuner.data.tokenise import Tokeniser
 from tuner.ledger import Ledger
 from tuner.scoring.bootstrap import Interval, paired_difference
 from tuner.scoring.evaluation import describe, evaluate, without_nan
 from tuner.scoring.f1 import Indicator, as_indicator
 from tuner.scoring.measures import measure
 from tuner.scoring.selection import Bound, champion, lower_bounds
-from tuner.scoring.thresholds import FOLDS_SEED, cross_fitted_decisions, decide, fit_thresholds
+from tuner.scoring.thresholds import FOLDS_SEED, cross_fitted_decisions, decide, decisions_by_fold, fit_thresholds
 from tuner.scoring.verdict import verdict
 from tuner.search.desk import TrialState, weights_name
 from tuner.space.load import Space
@@ -62,8 +62,11 @@ def crown(
     winner = champion(bounds)
     best_run = max(runs[winner], key=lambda run: run.score)
     bundle = _build_bundle(best_run, bounds[winner], space=space, dataset=dataset, ledger=ledger)
+    on_validation = _predict_validation(bundle, best_run, dataset=dataset, ledger=ledger)
+    truth = as_indicator(dataset.validation.targets, len(dataset.labels))
+    bundle = replace(bundle, thresholds=fit_thresholds(on_validation, truth, dataset.task, seen=dataset.seen))
     save_bundle(ledger.folder.below("champion"), bundle)
-    validation = _judge_validation(bundle, space=space, dataset=dataset)
+    validation = _judge_validation(on_validation, truth, space=space, dataset=dataset)
     test = _judge_test(bundle, baselines, space=space, dataset=dataset)
     described = {
         "trial": best_run.order.index,
@@ -86,17 +89,19 @@ def crown(
 
 
 def _build_bundle(run: TrialState, bound: Bound, *, space: Space, dataset: Dataset, ledger: Ledger) -> Bundle:
-    """Rebuild a finalist's best model and fit its thresholds on all of validation."""
+    """Rebuild a finalist's best model, with thresholds still to be fitted."""
     configuration = run.order.configuration
-    model = restore_model(ledger.folder.read(weights_name(run.order.index)), configuration)
-    tokeniser = fit_tokeniser(token_setting(configuration), dataset)
-    bundle = Bundle(
+    preparation = fit_preparation(preparation_setting(configuration), dataset.train.inputs)
+    model = restore_model(ledger.folder.read(weights_name(run.order.index)), configuration, preparation)
+    if isinstance(preparation, Tokeniser) and model.embedding is not None:
+        preparation = preparation.cut(model.embedding.num_embeddings)
+    return Bundle(
         task=dataset.task,
         labels=dataset.labels,
         seen=dataset.seen,
         thresholds=np.zeros(0),
         configuration=configuration,
-        columns={name: getattr(space.data, name) for name in ("text", *LABEL_FIELDS)},
+        columns={name: getattr(space.data, name) for name in ("text", "sequence", *LABEL_FIELDS)},
         record={
             "run": ledger.location,
             "trial": run.order.index,
@@ -106,23 +111,30 @@ def _build_bundle(run: TrialState, bound: Bound, *, space: Space, dataset: Datas
             "data": dict(dataset.fingerprints),
         },
         model=model,
-        tokeniser=cut_vocabulary(tokeniser, model.embedding.num_embeddings),
+        preparation=preparation,
     )
-    truth = as_indicator(dataset.validation.targets, len(dataset.labels))
-    probabilities = bundle.predict_proba(dataset.validation.texts)
-    return replace(bundle, thresholds=fit_thresholds(probabilities, truth, dataset.task, seen=dataset.seen))
 
 
-def _judge_validation(bundle: Bundle, *, space: Space, dataset: Dataset) -> dict[str, Any]:
-    truth = as_indicator(dataset.validation.targets, len(dataset.labels))
-    probabilities = bundle.predict_proba(dataset.validation.texts)
-    decisions = cross_fitted_decisions(probabilities, truth, dataset.task, seed=FOLDS_SEED, seen=dataset.seen)
+def _predict_validation(bundle: Bundle, run: TrialState, *, dataset: Dataset, ledger: Ledger) -> NDArray[np.float64]:
+    """Probabilities of the validation rows; with folds, by the models that did not see them: the bundle's saw all."""
+    if dataset.folds is None:
+        return bundle.predict_proba(dataset.validation.inputs)
+    return read_probabilities(ledger.folder.read(held_out_name(weights_name(run.order.index))))
+
+
+def _judge_validation(
+    probabilities: NDArray[np.float64], truth: Indicator, *, space: Space, dataset: Dataset
+) -> dict[str, Any]:
+    if dataset.folds is None:
+        decisions = cross_fitted_decisions(probabilities, truth, dataset.task, seed=FOLDS_SEED, seen=dataset.seen)
+    else:
+        decisions = decisions_by_fold(probabilities, truth, dataset.task, fold=dataset.folds, seen=dataset.seen)
     return _measured(decisions, probabilities, truth, space=space, dataset=dataset)
 
 
 def _judge_test(bundle: Bundle, baselines: Sequence[Baseline], *, space: Space, dataset: Dataset) -> dict[str, Any]:
     truth = as_indicator(dataset.test.targets, len(dataset.labels))
-    probabilities = bundle.predict_proba(dataset.test.texts)
+    probabilities = bundle.predict_proba(dataset.test.inputs)
     decisions = decide(probabilities, bundle.thresholds, dataset.task)
     measured = _measured(decisions, probabilities, truth, space=space, dataset=dataset)
     differences = {

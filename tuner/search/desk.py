@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -13,14 +14,14 @@ from typing import Any, Literal
 import numpy as np
 
 from tuner.ledger import Ledger
-from tuner.ray_backend import Order
-from tuner.reporting import Report
+from tuner.reporting import Order, Report
 from tuner.search.budget import CLOSING_S, affordable, finalists_seconds
 from tuner.space.load import Space
 from tuner.space.sampler import Configuration, Sampler, configuration_hash
 
 ENDINGS = ("completed", "stopped", "collapsed", "diverged", "failed", "interrupted")
 _UNFIT = ("collapsed", "diverged", "failed")
+_OF_THE_TRIAL = ("is_last", "parameters", "precision", "vocabulary_found")  # reported, but not in the table of reports
 
 
 @dataclass
@@ -161,9 +162,7 @@ class SearchDesk:
         """Note a report."""
         state = self.trials[order.index]
         state.take(report)
-        row = {
-            name: value for name, value in asdict(report).items() if name not in ("is_last", "parameters", "precision")
-        }
+        row = {name: value for name, value in asdict(report).items() if name not in _OF_THE_TRIAL}
         self._ledger.add("reports", {"trial": order.index, "start": state.starts, **row, "reported_s": self._clock()})
 
     def ended(self, order: Order, ending: str, reason: str) -> None:
@@ -329,6 +328,7 @@ class SearchDesk:
             "ending": state.ending,
             "reason": state.reason or None,
             "score": best.score if best else None,
+            "score_spread": _known(best.score_spread) if best else None,
             "macro_f1": best.macro_f1 if best else None,
             "constant_penalty": best.constant_penalty if best else None,
             "skill": best.skill if best else None,
@@ -338,11 +338,16 @@ class SearchDesk:
             "starts": state.starts,
             "parameters": last.parameters if last else None,
             "precision": last.precision if last else None,
+            "vocabulary_found": _known(last.vocabulary_found) if last else None,
             "double_correction": is_double_correction(configuration),
             "train_seconds": state.train_seconds,
             "started_s": state.started_s,
             "ended_s": self._clock() if state.ending else None,
         }
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def weights_name(index: int) -> str:
@@ -351,8 +356,13 @@ def weights_name(index: int) -> str:
 
 
 def is_double_correction(configuration: Configuration) -> bool:
-    """Return whether loss weights and resampling both correct for imbalance."""
-    return configuration["loss_weights"] != "none" and configuration["resampling"] != "none"
+    """Return whether imbalance is corrected more than once: by loss weights, resampling or adjusted logits."""
+    corrections = (
+        configuration["loss_weights"] != "none",
+        configuration["resampling"] != "none",
+        configuration["logit_adjustment"] != 0,
+    )
+    return sum(corrections) > 1
 
 
 def derive_seed(*numbers: int) -> int:

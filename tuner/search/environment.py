@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from tuner.data.dataset import Dataset, label_counts
-from tuner.ray_backend import Machines
+from tuner.ray_backend.start import Machines
 from tuner.space.load import Space
 
 _PACKAGES = (
@@ -25,6 +25,9 @@ _PACKAGES = (
     "optuna",
     "pyarrow",
     "tokenizers",
+    "gensim",
+    "snowballstemmer",
+    "simplemma",
     "safetensors",
 )
 

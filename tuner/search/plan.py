@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from tuner.data.load import load_data
-from tuner.data.prepare import TrialData, prepare, token_settings
+from tuner.data.prepare import TrialData
 from tuner.reporting import TrialSettings
 from tuner.search.budget import CLOSING_S, finalists_seconds
 from tuner.search.desk import derive_seed
+from tuner.search.reading import read_data
 from tuner.space.load import Space
 from tuner.space.sampler import Configuration, RandomSampler
 from tuner.trial import Trial
@@ -38,8 +38,7 @@ def rungs(space: Space) -> list[tuple[float, float]]:
 
 def make_plan(space: Space, say: Callable[[str], None]) -> dict[str, Any]:
     """Measure some sampled configurations for a moment each and work out what the budget holds."""
-    dataset = load_data(space.data, space.task, space.search.seed, say)
-    data = prepare(dataset, token_settings(space.parameters))
+    dataset, data = read_data(space, say)
     sampler = RandomSampler(space.parameters, seed=space.search.seed)
     epoch_s = [_seconds_per_epoch(sampler.ask(index), data, space) for index in range(_CONFIGURATIONS)]
     median = float(np.median(epoch_s))
@@ -83,9 +82,9 @@ def _seconds_per_epoch(configuration: Configuration, data: TrialData, space: Spa
         threads=int(space.resources.cpus),
     )
     trial = Trial(configuration, data, settings, seed=derive_seed(space.search.seed, 0))
-    trial.next_report()
+    first = trial.next_report()
     report = trial.next_report()
-    training_s = report.train_seconds * rows / max(report.steps * int(configuration["batch_size"]), 1)
+    training_s = report.train_seconds * rows / max(report.examples - first.examples, 1)
     evaluating_s = report.evaluate_seconds * space.search.reports_per_epoch
     return training_s + evaluating_s
 

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuner.data.dataset import Dataset
-from tuner.data.load import load_data
-from tuner.data.prepare import TrialData, prepare, token_settings
+from tuner.data.prepare import TrialData
 from tuner.errors import Fault, SearchFailed, SearchInterrupted, SpaceError, TunerError
 from tuner.ledger import Ledger, refuse_existing
-from tuner.ray_backend import GatedASHA, Job, Machines, run_trials, start_ray, stop_ray
+from tuner.ray_backend.start import Job, Machines, start_ray, stop_ray, warm_workers
 from tuner.reporting import TrialSettings
 from tuner.scoring.gate import GateSettings
 from tuner.search.desk import ENDINGS, SearchDesk, Snapshot
 from tuner.search.environment import describe_environment
+from tuner.search.reading import read_data
 from tuner.space.load import Space
 from tuner.space.sampler import make_sampler
 from tuner.storage import Folder
@@ -26,7 +26,8 @@ from tuner.storage import Folder
 if TYPE_CHECKING:
     from tuner.baselines import Baseline
 
-# What needs torch or scikit-learn is imported where it is used: both take a second, and the first trial need not wait.
+# What needs torch, scikit-learn or Ray Tune is imported where it is used: each takes a second, and the first trial need
+# not wait for it.
 _FAULTS_SHOW_S = 0.1  # most faults in data show within this, and need not wait for Ray
 
 
@@ -54,12 +55,12 @@ def run_search(space: Space, location: str, *, address: str | None, watcher: Wat
         # Ray takes seconds to start and reading data does too; side by side they take as long as one of them. Ray stays in
         # this thread: its daemons end with the thread that started them.
         with ThreadPoolExecutor(1) as background:
-            reading = background.submit(_read, space, watcher)
+            reading = background.submit(read_data, space, watcher.say)
             with suppress(TimeoutError):
                 reading.result(timeout=_FAULTS_SHOW_S)
             machines = start_ray(address, space.resources)
+            warm_workers(space.resources, count=_slots(space, machines), function=_import_for_trials)
             dataset, data = reading.result()
-        slots = _slots(space, machines)
         environment = describe_environment(space, dataset, machines)
         ledger = Ledger.create(location, space=space.text, environment=environment)
         for note in dataset.notes:
@@ -68,6 +69,7 @@ def run_search(space: Space, location: str, *, address: str | None, watcher: Wat
             watcher.say(
                 f"note: {machines.nodes} nodes; every one has to reach {ledger.folder}, so let it be a shared folder"
             )
+        slots = _slots(space, machines)
         search = _Search(space, dataset, data, ledger, slots=slots, clock=clock, watcher=watcher)
         return search.run(is_cluster=address is not None)
     finally:
@@ -130,6 +132,9 @@ class _Search:
 
     def _run_trials(self, *, is_cluster: bool) -> tuple[Baseline, ...]:
         """Run trials and, on another worker beside the first of them, the baselines."""
+        from tuner.ray_backend.scheduler import GatedASHA
+        from tuner.ray_backend.trials import run_trials
+
         search, dataset = self._space.search, self._dataset
         self._job = Job("baselines", _baselines_on_worker, dataset, search.seed)
         rows = len(dataset.train)
@@ -145,6 +150,7 @@ class _Search:
             max_epochs=search.max_epochs,
             reports_per_epoch=search.reports_per_epoch,
             penalty_weight=self._space.score.penalty_weight,
+            patience=search.patience,
             threads=max(1, int(self._space.resources.cpus)),
             device="cuda" if self._space.resources.gpus else "cpu",
         )
@@ -190,24 +196,15 @@ class _Search:
         return manifest
 
 
-def _read(space: Space, watcher: Watcher) -> tuple[Dataset, TrialData]:
-    dataset = load_data(space.data, space.task, space.search.seed, watcher.say)
-    return dataset, prepare(dataset, token_settings(space.parameters))
+def _import_for_trials() -> None:
+    """Import what a trial needs: most of the time that a fresh worker takes to its first step."""
+    import tuner.trial  # noqa: F401
 
 
 def _baselines_on_worker(dataset: Dataset, seed: int) -> tuple[Baseline, ...]:
     from tuner.baselines import run_baselines
 
-    return run_baselines(
-        train_texts=dataset.train.texts,
-        train_targets=dataset.train.targets,
-        validation_texts=dataset.validation.texts,
-        validation_targets=dataset.validation.targets,
-        test_texts=dataset.test.texts,
-        task=dataset.task,
-        n_labels=len(dataset.labels),
-        seed=seed,
-    )
+    return run_baselines(dataset, seed=seed)
 
 
 def _slots(space: Space, machines: Machines) -> int:

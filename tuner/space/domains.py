@@ -7,8 +7,9 @@
     clipping: norm                                 an option; its own parameters take their defaults
     clipping: {norm: {threshold: 1.0}}             an option with parameters of its own
     clipping: [none, {norm: {threshold: {low: 0.1, high: 10, scale: log}}}]   a choice of options
+    loss_weights: {explicit: {rare: 5, often: 1}}  an option with a parameter for each label of the data
 
-A parameter that is absent is fixed at its default.
+A parameter that is absent is fixed at its default; one that can never be in force beside the others is left out.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from tuner.errors import did_you_mean
-from tuner.space.document import Key, Tell, dotted
-from tuner.space.options import PARAMETERS, Number, Options, Parameter, Switch
-from tuner.space.sections import where_known
-from tuner.space.wording import not_a_number, show
+from tuner.space.answers import not_an_option, unknown_option, unknown_parameter
+from tuner.space.document import Key, Tell
+from tuner.space.options import Need, Number, Option, Options, Parameter, Switch, Text
+from tuner.space.settings import Inputs, Task
+from tuner.space.wording import not_a_number, not_text, show
 
 MAX_STEPS = 1_000_000
 
@@ -32,7 +34,7 @@ MAX_STEPS = 1_000_000
 class Fixed:
     """One value."""
 
-    value: int | float | bool
+    value: int | float | bool | str
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,29 @@ class OptionChoice:
     options: tuple[tuple[str, Mapping[str, Domain]], ...]
 
 
-Domain: TypeAlias = "Fixed | Choice | IntRange | FloatRange | OptionChoice"
+@dataclass(frozen=True)
+class Conditional:
+    """A domain that is in force only in those configurations in which `need` is met, which some are."""
+
+    need: Need
+    domain: Fixed | Choice | IntRange | FloatRange
 
 
-def read_domains(raw: Any, parameters: Mapping[str, Parameter], key: Key, tell: Tell) -> dict[str, Domain]:
-    """Return a domain for every one of `parameters`, from what the mapping at `key` says and from defaults.
+Domain: TypeAlias = "Fixed | Choice | IntRange | FloatRange | OptionChoice | Conditional"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What a space is for, which some options and parameters depend on; no task where the space names none rightly."""
+
+    task: Task | None
+    inputs: Inputs
+
+
+def read_domains(
+    raw: Any, parameters: Mapping[str, Parameter], key: Key, tell: Tell, setting: Setting
+) -> dict[str, Domain]:
+    """Return a domain for every one of `parameters` that can be in force, from what the mapping at `key` says and defaults.
 
     Each fault is told through `tell`, and reading goes on with the default in its place.
     """
@@ -84,15 +104,52 @@ def read_domains(raw: Any, parameters: Mapping[str, Parameter], key: Key, tell: 
         raw = {}
     for name in raw:
         if name not in parameters:
-            tell((*key, name), *_unknown(name, parameters, key))
-    return {
-        name: _read_domain(raw[name], parameter, (*key, name), tell) if name in raw else default_domain(parameter)
-        for name, parameter in parameters.items()
-    }
+            tell((*key, name), *unknown_parameter(name, parameters, key, setting.inputs))
+    domains: dict[str, Domain] = {}
+    for name, parameter in parameters.items():
+        if name in raw:
+            domains[name] = _read_domain(raw[name], parameter, (*key, name), tell, setting)
+        elif not isinstance(parameter, Text):
+            domains[name] = default_domain(parameter)
+    return _in_force(domains, parameters, raw, key, tell)
+
+
+def _in_force(
+    domains: Mapping[str, Domain], parameters: Mapping[str, Parameter], raw: Mapping[str, Any], key: Key, tell: Tell
+) -> dict[str, Domain]:
+    """Return the domains without those that can never be in force, and with their condition those that sometimes are."""
+    kept: dict[str, Domain] = {}
+    for name, domain in domains.items():
+        parameter = parameters[name]
+        need = parameter.need if isinstance(parameter, Number) else None
+        if need is None or isinstance(domain, OptionChoice | Conditional):
+            kept[name] = domain
+            continue
+        least, most = _ends(domains[need.name])
+        if most < need.least:
+            if name in raw:
+                what = f"has no effect where {need.name} is never {need.least:g} or more"
+                tell((*key, name), what, f"remove it, or let {need.name} be {need.least:g}")
+        else:
+            kept[name] = domain if least >= need.least else Conditional(need, domain)
+    return kept
+
+
+def _ends(domain: Domain) -> tuple[float, float]:
+    """Return the smallest and the largest number of a domain of numbers."""
+    if isinstance(domain, IntRange | FloatRange):
+        return domain.low, domain.high
+    values = domain.values if isinstance(domain, Choice) else (domain.value,) if isinstance(domain, Fixed) else ()
+    return min(map(float, values)), max(map(float, values))
 
 
 def default_domain(parameter: Parameter) -> Domain:
-    """Return the domain of a parameter that a space does not mention: fixed at its default."""
+    """Return the domain of a parameter that a space does not mention: fixed at its default.
+
+    Raises ValueError for a text, which has none.
+    """
+    if isinstance(parameter, Text):
+        raise ValueError("a text has no default")
     if isinstance(parameter, Options):
         own = parameter.options[parameter.default].parameters
         return OptionChoice(((parameter.default, {name: default_domain(each) for name, each in own.items()}),))
@@ -101,29 +158,11 @@ def default_domain(parameter: Parameter) -> Domain:
     return Fixed(parameter.default)
 
 
-def _unknown(name: str, known: Mapping[str, Parameter], key: Key) -> tuple[str, str]:
-    """Say that a name is unknown here; if it is a parameter of some option elsewhere, say of which."""
-    owners = _owners(name, PARAMETERS, ("space",))
-    holder = "space" if len(key) == 1 else str(key[-1])
-    if owners:
-        return f"{holder} has no parameter {name!r} of its own", f"it belongs to {' and '.join(map(dotted, owners))}"
-    if len(key) == 1:
-        return f"unknown parameter {name!r}", where_known(name, known)
-    return f"unknown parameter {name!r}", did_you_mean(name, known) if known else f"{holder} has none: remove it"
-
-
-def _owners(name: str, parameters: Mapping[str, Parameter], key: Key) -> list[Key]:
-    found: list[Key] = [key] if name in parameters else []
-    for parent, parameter in parameters.items():
-        if isinstance(parameter, Options):
-            for option, body in parameter.options.items():
-                found += _owners(name, body.parameters, (*key, parent, option))
-    return found
-
-
-def _read_domain(raw: Any, parameter: Parameter, key: Key, tell: Tell) -> Domain:
+def _read_domain(raw: Any, parameter: Parameter, key: Key, tell: Tell, setting: Setting) -> Domain:
     if isinstance(parameter, Options):
-        return _read_options(raw, parameter, key, tell)
+        return _read_options(raw, parameter, key, tell, setting)
+    if isinstance(parameter, Text):
+        return Fixed(_read_text(raw, key, tell))
     if isinstance(raw, dict) and "choice" in raw:
         _refuse_others(raw, ("choice",), key, tell)
         return _read_choice(raw["choice"], parameter, (*key, "choice"), tell)
@@ -133,6 +172,13 @@ def _read_domain(raw: Any, parameter: Parameter, key: Key, tell: Tell) -> Domain
         return _read_range(raw, parameter, key, tell)
     value = _read_value(raw, parameter, key, tell)
     return default_domain(parameter) if value is None else Fixed(value)
+
+
+def _read_text(raw: Any, key: Key, tell: Tell) -> str:
+    if isinstance(raw, str) and raw:
+        return raw
+    tell(key, *(("is empty", "write a name") if raw == "" else not_text(raw)))
+    return ""
 
 
 def _refuse_others(raw: Mapping[str, Any], allowed: tuple[str, ...], key: Key, tell: Tell) -> None:
@@ -176,11 +222,15 @@ def _read_choice(raw: Any, parameter: Number | Switch, key: Key, tell: Tell) -> 
         if value in values:
             tell((*key, index), f"{show(item)} is in the list twice", "list each value once")
         values.append(value)
-    return Choice(tuple(values))
+    return Choice(tuple(values)) if values else default_domain(parameter)
 
 
 def _read_range(raw: Mapping[str, Any], parameter: Number, key: Key, tell: Tell) -> Domain:
     fallback = default_domain(parameter)
+    if parameter.is_listed:
+        what = "is a range, and the texts would have to be prepared anew for every number in it"
+        tell(key, what, f"list the numbers, as [{parameter.default:g}, {2 * parameter.default:g}]")
+        return fallback
     _refuse_others(raw, ("low", "high", "scale", "step"), key, tell)
     absent = [name for name in ("low", "high") if name not in raw]
     if absent:
@@ -243,7 +293,7 @@ def _steps_fit(low: float, high: float, step: float | None, key: Key, tell: Tell
     return True
 
 
-def _read_options(raw: Any, parameter: Options, key: Key, tell: Tell) -> Domain:
+def _read_options(raw: Any, parameter: Options, key: Key, tell: Tell, setting: Setting) -> Domain:
     if isinstance(raw, dict) and "choice" in raw:
         _refuse_others(raw, ("choice",), key, tell)
         key, raw = (*key, "choice"), raw["choice"]
@@ -256,19 +306,46 @@ def _read_options(raw: Any, parameter: Options, key: Key, tell: Tell) -> Domain:
         name, own, own_key = _read_option_name(item, parameter, item_key, tell)
         if name is None:
             continue
+        option = parameter.options[name]
         if name in chosen:
             tell(item_key, f"{name} is in the list twice", "list it once, with choices for its parameters")
-        chosen[name] = read_domains(own, parameter.options[name].parameters, own_key, tell)
+        if setting.task is not None and setting.task not in option.tasks:
+            number = "several" if setting.task == "multilabel" else "one"
+            tell(item_key, f"{name} {option.reason}, but task {setting.task} has {number}", option.instead)
+        chosen[name] = _read_own(name, own, option, own_key, tell, setting)
     return OptionChoice(tuple(chosen.items())) if chosen else default_domain(parameter)
+
+
+def _read_own(name: str, raw: Any, option: Option, key: Key, tell: Tell, setting: Setting) -> dict[str, Domain]:
+    """Read an option's own parameters, or one for each label that is named."""
+    given = raw if isinstance(raw, dict) else {}
+    if option.each is not None:
+        if not given:
+            tell(key, f"{name} names no label", f"write {{{name}: {{LABEL: 5, OTHER: 1}}}}, with the data's labels")
+        return read_domains(given, dict.fromkeys(given, option.each), key, tell, setting)
+    for own, parameter in option.parameters.items():
+        if isinstance(parameter, Text) and own not in given:
+            tell(
+                key,
+                f"{name} needs its {own}",
+                f"write {{{name}: {{{own}: …}}}} ({parameter.summary.removesuffix('.')})",
+            )
+    return read_domains(raw, option.parameters, key, tell, setting)
 
 
 def _read_option_name(item: Any, parameter: Options, key: Key, tell: Tell) -> tuple[str | None, Any, Key]:
     """Return an option's name, its own parameters as written, and their key; name None where it is told to be none."""
+    if isinstance(item, int | float) and not isinstance(item, bool):
+        tell(key, *not_an_option(show(item), _named(key), parameter))
+        return None, None, key
+    if isinstance(item, dict) and "low" in item and "high" in item:
+        tell(key, *not_an_option("a range", _named(key), parameter))
+        return None, None, key
     given = dict(item) if isinstance(item, dict) and item else {item if isinstance(item, str) else show(item): None}
     unknown = [name for name in given if name not in parameter.options]
     for name in unknown:
         where = (*key, name) if isinstance(item, dict) else key
-        tell(where, f"{name!r} is not among the options", did_you_mean(name, parameter.options))
+        tell(where, *unknown_option(name, parameter))
     if len(given) > 1 and not unknown:
         options = ", ".join(f"{{{name}: …}}" for name in given)
         tell(key, "one mapping has several options", f"write a list: [{options}]")
@@ -276,3 +353,8 @@ def _read_option_name(item: Any, parameter: Options, key: Key, tell: Tell) -> tu
         return None, None, key
     name, own = next(iter(given.items()))
     return name, own, (*key, name) if isinstance(item, dict) else key
+
+
+def _named(key: Key) -> str:
+    """Return the name of the parameter whose options, or one of them, stand at `key`."""
+    return str(next(part for part in reversed(key) if isinstance(part, str) and part != "choice"))

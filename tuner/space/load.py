@@ -9,10 +9,10 @@ from typing import Any, get_args
 
 from tuner.errors import Fault, SpaceError, did_you_mean
 from tuner.space.document import Document, Key, Place, Tell, override, read_document, rewrite
-from tuner.space.domains import Domain, read_domains
-from tuner.space.options import PARAMETERS
+from tuner.space.domains import Domain, OptionChoice, Setting, read_domains
+from tuner.space.parameters import PARAMETERS
 from tuner.space.sections import SECTIONS, read_section, where_known
-from tuner.space.settings import TASK_RULES, DataSettings, ResourceSettings, ScoreSettings, SearchSettings, Task
+from tuner.space.settings import TASK_RULES, DataSettings, Inputs, ResourceSettings, ScoreSettings, SearchSettings, Task
 from tuner.space.wording import show
 
 TASKS: tuple[Task, ...] = get_args(Task)
@@ -32,6 +32,11 @@ class Space:
     resources: ResourceSettings
     score: ScoreSettings
     parameters: Mapping[str, Domain]
+
+    @property
+    def inputs(self) -> Inputs:
+        """What a row is: a text or a numeric sequence."""
+        return self.data.inputs
 
 
 def load_space(name: str, overrides: Sequence[str] = ()) -> Space:
@@ -102,8 +107,22 @@ def _read(document: Document, tell: Tell) -> dict[str, Any]:
             broken = rule.check({**data, "task": task})
             if broken is not None:
                 tell(("data", *[name for name in rule.fields if name in data][:1]), *broken)
-    parameters = read_domains(tree.get("space"), PARAMETERS, ("space",), tell)
+    inputs: Inputs = "sequence" if isinstance(data, dict) and data.get("sequence") is not None else "text"
+    setting = Setting(task=task, inputs=inputs)
+    parameters = read_domains(tree.get("space"), PARAMETERS[inputs], ("space",), tell, setting)
+    _tell_vectors_of_parts(parameters, tell)
     return {"task": task, **sections, "parameters": parameters}
+
+
+def _tell_vectors_of_parts(parameters: Mapping[str, Domain], tell: Tell) -> None:
+    """Refuse vectors from a file, which are of words, where a text may be cut into something else."""
+    embedding, tokens = parameters.get("embedding"), parameters.get("tokens")
+    if not (isinstance(embedding, OptionChoice) and isinstance(tokens, OptionChoice)):
+        return
+    others = [name for name, _ in tokens.options if name != "word"]
+    if others and "file" in dict(embedding.options):
+        what = f"file has vectors of words, but tokens may be {' or '.join(others)}"
+        tell(("space", "embedding"), what, "use tokens: word, or embedding: word2vec, which learns them from the texts")
 
 
 def _read_task(tree: Mapping[str, Any], tell: Tell) -> Task | None:

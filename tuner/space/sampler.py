@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
-from tuner.space.domains import Choice, Domain, Fixed, FloatRange, IntRange, OptionChoice
+from tuner.space.domains import Choice, Conditional, Domain, Fixed, FloatRange, IntRange, OptionChoice
 from tuner.space.load import Space
 
 if TYPE_CHECKING:
@@ -54,7 +54,9 @@ class Sampler(Protocol):
 
 def sample(parameters: Mapping[str, Domain], draw: Draw) -> dict[str, Value]:
     """Return one configuration of the domains, with its values taken from `draw`."""
-    return dict(_sample_all(parameters, draw, prefix=""))
+    configuration: dict[str, Value] = {}
+    _sample_all(parameters, draw, configuration, prefix="")
+    return configuration
 
 
 def configuration_hash(configuration: Configuration) -> str:
@@ -63,15 +65,18 @@ def configuration_hash(configuration: Configuration) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _sample_all(parameters: Mapping[str, Domain], draw: Draw, prefix: str) -> Iterator[tuple[str, Value]]:
+def _sample_all(parameters: Mapping[str, Domain], draw: Draw, configuration: dict[str, Value], *, prefix: str) -> None:
     for name, domain in parameters.items():
         path = prefix + name
-        if isinstance(domain, OptionChoice):
+        if isinstance(domain, Conditional):
+            if float(configuration[prefix + domain.need.name]) >= domain.need.least:
+                configuration[path] = _sample_one(path, domain.domain, draw)
+        elif isinstance(domain, OptionChoice):
             option, own = domain.options[_pick(path, len(domain.options), draw)]
-            yield path, option
-            yield from _sample_all(own, draw, prefix=f"{path}.{option}.")
+            configuration[path] = option
+            _sample_all(own, draw, configuration, prefix=f"{path}.{option}.")
         else:
-            yield path, _sample_one(path, domain, draw)
+            configuration[path] = _sample_one(path, domain, draw)
 
 
 def _sample_one(path: str, domain: Fixed | Choice | IntRange | FloatRange, draw: Draw) -> Value:

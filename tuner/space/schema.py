@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuner.space.load import TASKS
-from tuner.space.options import PARAMETERS, Number, Options, Parameter, Switch
+from tuner.space.options import Number, Option, Options, Parameter, Switch, Text
+from tuner.space.parameters import PARAMETERS
 from tuner.space.sections import SECTIONS
 
 Schema = dict[str, Any]
@@ -15,9 +16,13 @@ Schema = dict[str, Any]
 def json_schema() -> Schema:
     """Return the JSON Schema (2020-12) of a whole space file.
 
-    It knows every key, type and bound. Rules over several keys, such as low below high, are the loader's alone.
+    It knows every key, type and bound, and tells texts from numeric sequences. Other rules over several keys, such as low
+    below high or an option that some tasks cannot have, are the loader's alone.
     """
     sections = {name: model.model_json_schema() for name, model in SECTIONS.items()}
+    named = {"properties": {"sequence": {"type": "string"}}, "required": ["sequence"]}
+    definitions: Schema = {}
+    spaces = {inputs: _parameters(parameters, inputs, definitions) for inputs, parameters in PARAMETERS.items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A tuner search space",
@@ -27,11 +32,12 @@ def json_schema() -> Schema:
         "properties": {
             "task": {"enum": list(TASKS), "description": "What kind of labels the data has."},
             **{name: _without_titles(section) for name, section in sections.items()},
-            "space": {
-                "description": "A domain for each hyperparameter; one that is absent is fixed at its default.",
-                **_parameters(PARAMETERS),
-            },
+            "space": {"description": "A domain for each hyperparameter; one that is absent is fixed at its default."},
         },
+        "if": {"properties": {"data": named}},
+        "then": {"properties": {"space": spaces["sequence"]}},
+        "else": {"properties": {"space": spaces["text"]}},
+        "$defs": definitions,
     }
 
 
@@ -44,19 +50,24 @@ def _without_titles(section: Schema) -> Schema:
     return {key: value for key, value in section.items() if key != "title"} | {"properties": properties}
 
 
-def _parameters(parameters: Mapping[str, Parameter]) -> Schema:
+def _parameters(parameters: Mapping[str, Parameter], path: str, definitions: Schema) -> Schema:
+    """The schema of a mapping of parameters; the values of those with options are put among `definitions`."""
+    required = [name for name, parameter in parameters.items() if isinstance(parameter, Text)]
     return {
-        "type": ["object", "null"],
+        "type": "object" if required else ["object", "null"],
         "additionalProperties": False,
-        "properties": {name: _parameter(parameter) for name, parameter in parameters.items()},
+        "properties": {name: _parameter(each, f"{path}.{name}", definitions) for name, each in parameters.items()},
+        **({"required": required} if required else {}),
     }
 
 
-def _parameter(parameter: Parameter) -> Schema:
-    value = _value(parameter)
+def _parameter(parameter: Parameter, path: str, definitions: Schema) -> Schema:
+    if isinstance(parameter, Text):
+        return {"description": parameter.summary, "type": "string", "minLength": 1}
+    value = _value(parameter, path, definitions)
     choice = {"type": "array", "items": value, "minItems": 1, "uniqueItems": True}
     long_choice = _object({"choice": choice}, required=["choice"])
-    ranges = [_range(value)] if isinstance(parameter, Number) else []
+    ranges = [_range(value)] if isinstance(parameter, Number) and not parameter.is_listed else []
     return {
         "description": parameter.summary,
         "default": parameter.default,
@@ -64,13 +75,31 @@ def _parameter(parameter: Parameter) -> Schema:
     }
 
 
-def _value(parameter: Parameter) -> Schema:
-    if isinstance(parameter, Options):
-        bodies = {name: _parameters(option.parameters) for name, option in parameter.options.items()}
-        described = {name: {"description": parameter.options[name].summary, **body} for name, body in bodies.items()}
-        by_name = {"enum": list(parameter.options)}
-        return {"anyOf": [by_name, {**_object(described, required=[]), "minProperties": 1, "maxProperties": 1}]}
-    return {"type": "boolean"} if isinstance(parameter, Switch) else _number(parameter)
+def _value(parameter: Number | Switch | Options, path: str, definitions: Schema) -> Schema:
+    if isinstance(parameter, Number):
+        return _number(parameter)
+    if isinstance(parameter, Switch):
+        return {"type": "boolean"}
+    bodies = {
+        name: {"description": option.summary, **_own(option, f"{path}.{name}", definitions)}
+        for name, option in parameter.options.items()
+    }
+    by_name = {"enum": [name for name, option in parameter.options.items() if not _needs_more(option)]}
+    with_own = {**_object(bodies, required=[]), "minProperties": 1, "maxProperties": 1}
+    definitions[path] = {"anyOf": [by_name, with_own]}
+    return {"$ref": f"#/$defs/{path}"}
+
+
+def _own(option: Option, path: str, definitions: Schema) -> Schema:
+    """An option's own parameters, or one for each label that is named."""
+    if option.each is None:
+        return _parameters(option.parameters, path, definitions)
+    return {"type": "object", "minProperties": 1, "additionalProperties": _parameter(option.each, path, definitions)}
+
+
+def _needs_more(option: Option) -> bool:
+    """Whether an option's name alone will not do."""
+    return option.each is not None or any(isinstance(each, Text) for each in option.parameters.values())
 
 
 def _number(number: Number) -> Schema:

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from tuner.errors import did_you_mean
 from tuner.space.document import Key, Tell
-from tuner.space.options import PARAMETERS
+from tuner.space.parameters import PARAMETERS
 from tuner.space.settings import DataSettings, ResourceSettings, ScoreSettings, SearchSettings, Section
-from tuner.space.wording import not_a_number, show
+from tuner.space.wording import not_a_number, not_text, show
 
 SECTIONS: Mapping[str, type[Section]] = {
     "data": DataSettings,
@@ -50,7 +50,7 @@ def read_section(model: type[AnySection], raw: Any, key: Key, tell: Tell) -> Any
 
 def _tell_broken_rules(model: type[Section], raw: Mapping[str, Any], bad: set[str], key: Key, tell: Tell) -> None:
     """Check the rules over several fields as far as their fields are good, which pydantic does only if all are."""
-    values = {name: field.default for name, field in model.model_fields.items()} | dict(raw)
+    values = {name: field.default for name, field in model.model_fields.items()} | dict(model.fill(raw))
     for rule in model.rules:
         broken = None if bad & set(rule.fields) else rule.check(values)
         if broken is not None:
@@ -74,7 +74,7 @@ def _explain(problem: Any, model: type[Section]) -> tuple[str, str]:
     if kind in ("int_type", "float_type", "int_from_float", "finite_number", "int_parsing_size"):
         return not_a_number(value, "int" if kind.startswith("int") else "float")
     if kind == "string_type":
-        return _not_text(value)
+        return not_text(value)
     if kind == "bool_type":
         return f"{show(value)} is neither true nor false", "write true or false, without quotes"
     if kind == "literal_error":
@@ -91,16 +91,8 @@ def _description(model: type[Section], field: str) -> str:
     return str(model.model_fields[field].description).removesuffix(".")
 
 
-def _not_text(value: Any) -> tuple[str, str]:
-    if value is None:
-        return "has no value", "write one after the colon"
-    if isinstance(value, dict | list):
-        return f"{show(value)} is not text", "write one name"
-    return f"{show(value)} is not text", f'write it in quotes: "{show(value)}"'
-
-
 def where_known(name: str, known: Iterable[str]) -> str:
     """Return a remedy for an unknown key: the section it belongs to, or the nearest of the known ones."""
     homes = [section for section, model in SECTIONS.items() if name in model.model_fields]
-    homes += ["space"] if name in PARAMETERS else []
+    homes += ["space"] if any(name in parameters for parameters in PARAMETERS.values()) else []
     return f"it belongs to {homes[0]}: move it there" if homes else did_you_mean(name, known)

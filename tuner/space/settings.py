@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 from tuner.space.wording import show
 
 Task = Literal["binary", "multiclass", "multilabel"]
+Inputs = Literal["text", "sequence"]
 
 Values = Mapping[str, Any]
 Name = Annotated[str, Field(min_length=1)]
@@ -42,6 +43,16 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
     rules: ClassVar[tuple[Rule, ...]] = ()
+
+    @classmethod
+    def fill(cls, values: Values) -> Values:
+        """Return the values with those defaults filled in that depend on other values."""
+        return values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill(cls, values: Any) -> Any:
+        return dict(cls.fill(values)) if isinstance(values, Mapping) else values
 
     @model_validator(mode="after")
     def _keep_rules(self) -> Self:
@@ -91,9 +102,25 @@ def _distinct_columns(values: Values) -> tuple[str, str] | None:
     return None
 
 
+def _one_kind_of_input(values: Values) -> tuple[str, str] | None:
+    if values.get("text") is not None and values.get("sequence") is not None:
+        what = "text and sequence are given, but a row is either a text or a numeric sequence"
+        return what, "remove one of them, or set it to null"
+    return None
+
+
+def _folds_are_the_validation(values: Values) -> tuple[str, str] | None:
+    if values.get("folds") is None or values.get("validation") is None:
+        return None
+    what = "folds and validation are given, but folds validate on every training row in turn"
+    return what, "remove one of them, or set it to null"
+
+
 def _split_is_somewhere(split: str) -> Callable[[Values], tuple[str, str] | None]:
     def check(values: Values) -> tuple[str, str] | None:
         source, column = values.get(split), values.get("split_column")
+        if split == "validation" and values.get("folds") is not None:
+            return None
         if source is None and column is None:
             return f"{split} is null, and no split_column says which rows it has", f"give {split}: 0.15, or a file"
         if isinstance(source, str) and column is not None:
@@ -141,7 +168,13 @@ class DataSettings(Section):
     train: Name = Field(description="The training rows: a Parquet, CSV or JSON Lines file or URI, or builtin:NAME.")
     validation: SplitSource = Field(
         default=0.15,
-        description="The validation rows: a file, or the fraction of the training rows to carve. Null: split_column.",
+        description="The validation rows: a file, or the fraction of the training rows to carve. Null: split_column, or folds.",
+    )
+    folds: int | None = Field(
+        default=None,
+        ge=2,
+        le=20,
+        description="Instead of validation: a trial is trained so often, each time validated on another part of its rows.",
     )
     test: SplitSource = Field(
         default=0.15,
@@ -150,7 +183,15 @@ class DataSettings(Section):
     split_column: Name | None = Field(
         default=None, description="The column that says train, validation or test for each row."
     )
-    text: Name = Field(default="text", description="The column of texts.")
+    text: Name | None = Field(
+        default=None,
+        description="The column of texts. Default: text, where there is no sequence.",
+        json_schema_extra={"default": "text"},
+    )
+    sequence: Name | None = Field(
+        default=None,
+        description="The column of numeric sequences: a list of numbers a row, or a list of steps with a list of channels.",
+    )
     label: Name | None = Field(default=None, description="The column of one label a row (binary and multiclass).")
     labels: Name | None = Field(default=None, description="The column with a list of labels a row (multilabel).")
     label_columns: Annotated[tuple[Name, ...], BeforeValidator(_read_columns), Field(min_length=1)] | None = Field(
@@ -167,9 +208,26 @@ class DataSettings(Section):
     rules = (
         Rule(LABEL_FIELDS, _one_label_field),
         Rule(("label_columns",), _distinct_columns),
-        Rule(("validation", "split_column"), _split_is_somewhere("validation")),
+        Rule(("text", "sequence"), _one_kind_of_input),
+        Rule(("folds", "validation"), _folds_are_the_validation),
+        Rule(("validation", "split_column", "folds"), _split_is_somewhere("validation")),
         Rule(("test", "split_column"), _split_is_somewhere("test")),
     )
+
+    @classmethod
+    def fill(cls, values: Values) -> Values:
+        """Fill in the column "text" where no sequence is named, and no validation where folds are."""
+        filled = dict(values)
+        if filled.get("sequence") is None and filled.get("text") is None:
+            filled["text"] = "text"
+        if filled.get("folds") is not None:
+            filled.setdefault("validation", None)
+        return filled
+
+    @property
+    def inputs(self) -> Inputs:
+        """What a row is: a text or a numeric sequence."""
+        return "text" if self.sequence is None else "sequence"
 
 
 def _label_field_fits_task(values: Values) -> tuple[str, str] | None:
@@ -286,6 +344,12 @@ class SearchSettings(Section):
     )
     reports_per_epoch: int = Field(
         default=2, ge=1, le=1000, description="Evaluations on the validation rows in each epoch."
+    )
+    patience: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Stop a trial whose score has not risen for so many reports. Null: only ASHA stops trials.",
     )
     reduction_factor: float = Field(
         default=3.0, gt=1, le=100, description="One in so many trials goes on from each rung."

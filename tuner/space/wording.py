@@ -34,6 +34,15 @@ def not_a_number(value: Any, kind: str) -> tuple[str, str]:
     return f"{show(value)} is not {wanted}", f"write {wanted}"
 
 
+def not_text(value: Any) -> tuple[str, str]:
+    """Return what is wrong with a value that is not text, and the remedy."""
+    if value is None:
+        return "has no value", "write one after the colon"
+    if isinstance(value, dict | list):
+        return f"{show(value)} is not text", "write one name"
+    return f"{show(value)} is not text", f'write it in quotes: "{show(value)}"'
+
+
 def _is_number(text: str) -> bool:
     try:
         float(text)

@@ -1,31 +1,96 @@
-"""Batches: which rows go together, and the padded array of their tokens. Whole-array numpy, no per-row Python."""
+"""Batches: which rows go together, and the padded array of their steps. Whole-array numpy, no per-row Python."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.imbalance.passes import Pass, Resample, TrainingRows
+from tuner.space.settings import Task
+from tuner.training.augment import Augment
+
 _BATCHES_PER_CHUNK = 64  # rows are sorted by length within a chunk: little padding, and still nearly a random order
+_PADDING = 0  # the token number that stands for no token; of standardised values, the mean
+_NONE_MIXED = (np.empty(0, np.int64), np.empty(0, np.float32))
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows to train on or to predict: row i is `ids[starts[i] : starts[i] + lengths[i]]`, with its target."""
+    """Rows to train on or to predict: row i is `steps[starts[i] : starts[i] + lengths[i]]`, with its target.
 
-    ids: NDArray[np.int32]
+    `steps` are token numbers, int32 (total,), or values, float32 (total, channels).
+    """
+
+    steps: NDArray[Any]
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
-    targets: NDArray[np.integer]
+    targets: NDArray[Any]
 
     def __len__(self) -> int:
         return len(self.starts)
 
-    def padded(self, rows: NDArray[np.int64], *, padding: int = 0) -> NDArray[np.int64]:
-        """Tokens of some rows side by side, shape (rows, longest)."""
-        return pad(self.ids, self.starts[rows], self.lengths[rows], padding=padding)
+    def padded(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Some rows side by side: token numbers int64 (rows, longest), or values float32 (rows, longest, channels)."""
+        return pad(self.steps, self.starts[rows], self.lengths[rows])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows as a model reads them: `steps` (rows + mixed, time[, channels]), `lengths` (rows + mixed,), `targets` (rows, ...).
+
+    After the rows come the partners that some of them, `mixed` (mixed,), are mixed with by a share, `weights` (mixed,).
+    """
+
+    steps: NDArray[Any]
+    lengths: NDArray[np.int64]
+    targets: NDArray[Any]
+    mixed: NDArray[np.int64]
+    weights: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+def endless_batches(
+    rows: Rows,
+    *,
+    task: Task,
+    resample: Resample,
+    vectors: NDArray[np.float32] | None,
+    augment: Augment | None,
+    batch_size: int,
+    generator: np.random.Generator,
+) -> Iterator[Batch]:
+    """Yield batches of one pass after the other, each pass drawn anew by `resample`. Raises ValueError at an empty pass."""
+    data = TrainingRows(targets=rows.targets, task=task, vectors=vectors)
+    while True:
+        one_pass = resample(data, generator)
+        if not len(one_pass.rows):
+            raise ValueError("resampling left no training row; use another resampling, or none")
+        positions = np.arange(len(one_pass.rows))
+        lengths = rows.lengths[one_pass.rows]
+        if one_pass.partners is not None:
+            lengths = np.maximum(lengths, rows.lengths[one_pass.partners])
+        for batch in bucketed(positions, one_pass.strata, lengths, batch_size=batch_size, generator=generator):
+            yield _read(rows, one_pass, batch, augment)
+
+
+def _read(rows: Rows, one_pass: Pass, batch: NDArray[np.int64], augment: Augment | None) -> Batch:
+    own = one_pass.rows[batch]
+    targets = rows.targets[own] if one_pass.targets is None else one_pass.targets[batch]
+    mixed, weights = _NONE_MIXED
+    if one_pass.partners is not None and one_pass.weights is not None:
+        mixed = np.flatnonzero(one_pass.weights[batch])
+        weights = one_pass.weights[batch[mixed]].astype(np.float32)
+        own = np.concatenate([own, one_pass.partners[batch[mixed]]])
+    steps, lengths = rows.padded(own), rows.lengths[own]
+    if augment is not None:
+        steps = augment(steps, lengths)
+    return Batch(steps=steps, lengths=lengths, targets=targets, mixed=mixed, weights=weights)
 
 
 def bucketed(
@@ -38,7 +103,7 @@ def bucketed(
 ) -> Iterator[NDArray[np.int64]]:
     """Yield `rows` once each, shuffled, in batches of like length that repeat the shares of `strata`.
 
-    `strata` (rows,) goes with `rows`; `lengths` (all rows,) are tokens per row, indexed by the values of `rows`. The last
+    `strata` (rows,) goes with `rows`; `lengths` (all rows,) are steps per row, indexed by the values of `rows`. The last
     batch of a chunk may be smaller.
     """
     order = _interleave(np.arange(len(rows)), strata, generator.permutation(len(rows)))
@@ -60,11 +125,12 @@ def _interleave(values: NDArray[np.int64], strata: NDArray[np.int64], keys: NDAr
     return values[by_stratum_and_key[np.argsort(quantile, kind="stable")]]
 
 
-def pad(
-    ids: NDArray[np.int32], starts: NDArray[np.int64], lengths: NDArray[np.int64], *, padding: int
-) -> NDArray[np.int64]:
-    """Lay rows of `ids` side by side, shape (rows, longest), filled up on the right with `padding`."""
-    steps = np.arange(lengths.max())
-    real = steps < lengths[:, None]
-    positions = np.where(real, starts[:, None] + steps, 0)
-    return np.where(real, ids[positions], padding).astype(np.int64)
+def pad(steps: NDArray[Any], starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[Any]:
+    """Lay rows of `steps` side by side, filled up on the right: int64 (rows, longest) or float32 (rows, longest, channels)."""
+    numbers = np.arange(lengths.max())
+    real = numbers < lengths[:, None]
+    laid = steps[np.where(real, starts[:, None] + numbers, 0)]
+    if laid.ndim == 2:
+        return np.where(real, laid, _PADDING).astype(np.int64)
+    laid[~real] = _PADDING
+    return laid.astype(np.float32, copy=False)

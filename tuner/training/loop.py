@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,11 +16,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tuner.imbalance.loss import Loss
-from tuner.imbalance.resample import Resample
+from tuner.imbalance.passes import Resample
 from tuner.model.classifier import SequenceClassifier
 from tuner.space.settings import Task
-from tuner.training.batches import Rows, bucketed
+from tuner.training.augment import Augment
+from tuner.training.averaging import Averaging, WeightAverage
+from tuner.training.batches import Batch, Rows, endless_batches
 from tuner.training.clipping import Clip
+from tuner.training.mixing import mix_partners, mix_up
 from tuner.training.optimisers import MakeOptimiser, TouchedRows
 from tuner.training.schedules import Schedule
 
@@ -35,7 +40,14 @@ class Progress:
 
 
 class Training:
-    """A model in training. Examples are counted as they are read, so an epoch costs the same whatever resampling does."""
+    """A model in training. Examples are counted as they are read, so an epoch costs the same whatever resampling does.
+
+    `vectors` (rows, d) are for resampling rules that look for neighbours; `augment` changes rows as they are read;
+    `mixup` > 0 mixes the rows of a batch, and what their losses weigh, by shares from Beta(mixup, mixup); a step's
+    gradient is the mean over `accumulation` batches; `l1` adds the slope of that penalty on every weight that the step
+    trains, of the embedding the rows that its batches use, before clipping; `budget` is what schedules and averaging
+    span, in examples. A schedule and a clipping may remember, so each training needs its own.
+    """
 
     def __init__(
         self,
@@ -45,24 +57,43 @@ class Training:
         task: Task,
         loss: Loss,
         resample: Resample,
+        vectors: NDArray[np.float32] | None,
+        augment: Augment | None,
+        mixup: float,
         make_optimiser: MakeOptimiser,
         learning_rate: float,
         schedule: Schedule,
         clip: Clip,
         batch_size: int,
+        accumulation: int,
+        l1: float,
+        averaging: Averaging | None,
         budget: int,
         generator: np.random.Generator,
     ) -> None:
         self.examples = 0
         self.steps = 0
-        self._model, self._rows, self._loss, self._clip = model, rows, loss, clip
+        self._model, self._loss, self._clip = model, loss, clip
         self._learning_rate, self._schedule, self._budget = learning_rate, schedule, budget
+        self._accumulation, self._l1, self._mixup = accumulation, l1, mixup
         self._device = next(model.parameters()).device
-        self._touched = TouchedRows(model.embedding.weight)
-        dense = [parameter for parameter in model.parameters() if parameter is not model.embedding.weight]
-        self._parameters = [*dense, self._touched.parameter]
+        table = None if model.embedding is None else model.embedding.weight
+        self._touched = TouchedRows(table) if table is not None and table.requires_grad else None
+        self._parameters = [p for p in model.parameters() if p.requires_grad and p is not table]
+        if self._touched is not None:
+            self._parameters.append(self._touched.parameter)
         self._optimiser = make_optimiser(self._parameters, learning_rate)
-        self._batches = _endless_batches(rows, task, resample, batch_size, generator)
+        self._average = None if averaging is None else WeightAverage(model, averaging)
+        self._mixing = generator.spawn(1)[0]  # its own, so that batches are the same with mixup and without
+        self._batches = endless_batches(
+            rows,
+            task=task,
+            resample=resample,
+            vectors=vectors,
+            augment=augment,
+            batch_size=batch_size,
+            generator=generator,
+        )
 
     def train_until(self, examples: int) -> Progress:
         """Take steps until `examples` have been read in all; stops early at a number that is not finite."""
@@ -70,7 +101,7 @@ class Training:
         start, first_step = time.perf_counter(), self.steps
         losses, norms = [], []
         while self.examples < examples:
-            loss, norm = self._step(next(self._batches))
+            loss, norm = self._step([next(self._batches) for _ in range(self._accumulation)])
             losses.append(loss)
             norms.append(norm)
             # On a CPU reading the numbers is free; on a GPU it would wait for the step, so they are read at the end.
@@ -88,46 +119,91 @@ class Training:
             non_finite_step=first_step + int(broken[0]) + 1 if len(broken) else None,
         )
 
-    def _step(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        touched, positions = np.unique(self._rows.padded(rows), return_inverse=True)
-        touched_rows = self._to_device(touched)
-        lengths = self._to_device(self._rows.lengths[rows])
-        targets = self._to_device(self._rows.targets[rows])
+    def observe(self, score: float) -> None:
+        """Tell the schedule a validation score; NaN counts as no better than before."""
+        self._schedule.observe(score)
 
+    def averaged(self) -> AbstractContextManager[None]:
+        """Let the model hold the averaged weights for a while; its own, where none are averaged or not yet."""
+        return nullcontext() if self._average is None else self._average.held()
+
+    def _step(self, batches: Sequence[Batch]) -> tuple[Tensor, Tensor]:
+        steps = [batch.steps for batch in batches]
+        touched = leaf = None
+        if self._touched is not None:
+            union, steps = _union(steps)
+            touched = self._to_device(union)
+            leaf = self._touched.gather(touched)
         for parameter in self._parameters:
             parameter.grad = None
-        leaf = self._touched.gather(touched_rows)
-        logits = self._model.classify(F.embedding(self._to_device(positions), leaf), lengths)
-        loss = self._loss(logits, targets)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._touched.load(leaf, touched_rows, self._optimiser)
+        losses = [self._backward(batch, self._to_device(own), leaf) for batch, own in zip(batches, steps, strict=True)]
+        if self._touched is not None and leaf is not None and touched is not None:
+            self._touched.load(leaf, touched, self._optimiser)
+        if self._l1:
+            self._add_l1()
         norm = self._clip(self._parameters)
+        spent = min(self.examples / self._budget, 1.0)
         for group in self._optimiser.param_groups:
-            group["lr"] = self._learning_rate * self._schedule(min(self.examples / self._budget, 1.0))
+            group["lr"] = self._learning_rate * self._schedule.factor(spent)
         self._optimiser.step()
-        self._touched.store(touched_rows, self._optimiser)
-        self.examples += len(rows)
+        if self._touched is not None and touched is not None:
+            self._touched.store(touched, self._optimiser)
+        self.examples += sum(len(batch) for batch in batches)
         self.steps += 1
-        return loss.detach(), norm.detach()
+        if self._average is not None:
+            self._average.observe(self.steps, spent)
+        return torch.stack(losses).mean() if len(losses) > 1 else losses[0], norm.detach()
 
-    def _to_device(self, values: NDArray[np.generic]) -> Tensor:
+    def _backward(self, batch: Batch, steps: Tensor, leaf: Tensor | None) -> Tensor:
+        """Add a batch's gradients to those there are; `steps` are rows of `leaf` where the embedding is one."""
+        embedded = self._model.embed(steps) if leaf is None else F.embedding(steps, leaf)
+        lengths = self._to_device(batch.lengths)
+        targets = self._to_device(batch.targets)
+        if len(batch.mixed):
+            mixed, weights = self._to_device(batch.mixed), self._to_device(batch.weights)
+            embedded, lengths = mix_partners(embedded, lengths, mixed, weights)
+        if self._mixup:
+            weight = self._mixing.beta(self._mixup, self._mixup)
+            order = self._to_device(self._mixing.permutation(len(batch)))
+            logits = self._model.classify(*mix_up(embedded, lengths, order, weight))
+            loss = (1 - weight) * self._loss(logits, targets) + weight * self._loss(logits, targets[order])
+        else:
+            loss = self._loss(self._model.classify(embedded, lengths), targets)
+        (loss if self._accumulation == 1 else loss / self._accumulation).backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def _add_l1(self) -> None:
+        for parameter in self._parameters:
+            if parameter.grad is not None:
+                parameter.grad.add_(parameter.detach().sign(), alpha=self._l1)
+
+    def _to_device(self, values: NDArray[Any]) -> Tensor:
         return torch.from_numpy(values).to(self._device, non_blocking=True)
+
+
+def _union(steps: Sequence[NDArray[np.int64]]) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
+    """Return the token numbers of all batches, sorted, and each batch as positions among them."""
+    numbers, positions = np.unique(np.concatenate([own.ravel() for own in steps]), return_inverse=True)
+    ends = np.cumsum([own.size for own in steps])[:-1]
+    return numbers, [part.reshape(own.shape) for part, own in zip(np.split(positions, ends), steps, strict=True)]
 
 
 def predict_logits(model: SequenceClassifier, rows: Rows, *, tokens_per_batch: int = 8192) -> NDArray[np.float32]:
     """Logits of every row, shape (rows, labels), in the rows' own order.
 
-    Rows go through sorted by length, `tokens_per_batch` tokens at a time, whatever their length.
+    Rows go through sorted by length, `tokens_per_batch` tokens, or steps, at a time, whatever their length.
     """
     model.eval()
+    if not len(rows):
+        return np.empty((0, model.head.out_features), np.float32)
     device = next(model.parameters()).device
     order = np.argsort(rows.lengths, kind="stable")
     logits = []
     with torch.inference_mode():
         for batch in _by_tokens(order, rows.lengths, tokens_per_batch):
-            ids = torch.from_numpy(rows.padded(batch)).to(device)
+            steps = torch.from_numpy(rows.padded(batch)).to(device)
             lengths = torch.from_numpy(rows.lengths[batch]).to(device)
-            logits.append(model(ids, lengths).cpu().numpy())
+            logits.append(model(steps, lengths).cpu().numpy())
     in_order = np.empty((len(rows), logits[0].shape[1]), np.float32)
     in_order[order] = np.concatenate(logits)
     return in_order
@@ -144,11 +220,3 @@ def _by_tokens(
         size = max(1, min(size, tokens_per_batch // int(lengths[order[min(start + size, len(order)) - 1]])))
         yield order[start : start + size]
         start += size
-
-
-def _endless_batches(
-    rows: Rows, task: Task, resample: Resample, batch_size: int, generator: np.random.Generator
-) -> Iterator[NDArray[np.int64]]:
-    while True:
-        one_pass = resample(rows.targets, task, generator)
-        yield from bucketed(one_pass.rows, one_pass.strata, rows.lengths, batch_size=batch_size, generator=generator)

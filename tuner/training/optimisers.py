@@ -2,31 +2,73 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim import SGD, Adam, AdamW, NAdam, Optimizer, RMSprop
 
 MakeOptimiser = Callable[[Iterable[nn.Parameter], float], Optimizer]
 
 
-def adam() -> MakeOptimiser:
-    """Adam (Kingma and Ba 2015)."""
-    return lambda parameters, learning_rate: Adam(parameters, lr=learning_rate, fused=True)
+def _uncompiled(kind: type[Optimizer]) -> type[Any]:
+    """Return the optimiser without the decorators that are there for torch.compile.
+
+    They import torch's compiler, which took a second of a worker's start and is never used here. Beneath them stand the
+    same methods, but for `step`, from which one of them keeps autograd away.
+    """
+    own = {
+        "add_param_group": inspect.unwrap(kind.add_param_group),
+        "step": torch.no_grad()(inspect.unwrap(kind.step)),
+    }
+    return type(kind.__name__, (kind,), own)
+
+
+_ADAM, _ADAMW, _NADAM, _RMSPROP, _SGD = (_uncompiled(kind) for kind in (Adam, AdamW, NAdam, RMSprop, SGD))
+
+
+def adam(*, weight_decay: float) -> MakeOptimiser:
+    """Adam (Kingma and Ba 2015); the decay is part of the gradient, as a penalty on the squares of the weights."""
+    return _maker(_ADAM, weight_decay=weight_decay, fused=True)
 
 
 def adamw(*, weight_decay: float) -> MakeOptimiser:
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019)."""
-    return lambda parameters, learning_rate: AdamW(parameters, lr=learning_rate, weight_decay=weight_decay, fused=True)
+    return _maker(_ADAMW, weight_decay=weight_decay, fused=True)
 
 
-def sgd(*, momentum: float) -> MakeOptimiser:
+def nadam(*, weight_decay: float) -> MakeOptimiser:
+    """Adam with Nesterov momentum (Dozat 2016)."""
+    return _maker(_NADAM, weight_decay=weight_decay)
+
+
+def rmsprop(*, momentum: float, weight_decay: float) -> MakeOptimiser:
+    """Gradients divided by a running mean of their size (Tieleman and Hinton 2012)."""
+    return _maker(_RMSPROP, momentum=momentum, weight_decay=weight_decay)
+
+
+def sgd(*, momentum: float, weight_decay: float) -> MakeOptimiser:
     """Stochastic gradient descent with momentum."""
-    return lambda parameters, learning_rate: SGD(parameters, lr=learning_rate, momentum=momentum, fused=True)
+    return _maker(_SGD, momentum=momentum, weight_decay=weight_decay, fused=True)
 
 
-OPTIMISERS: dict[str, Callable[..., MakeOptimiser]] = {"adam": adam, "adamw": adamw, "sgd": sgd}
+OPTIMISERS: dict[str, Callable[..., MakeOptimiser]] = {
+    "adam": adam,
+    "adamw": adamw,
+    "nadam": nadam,
+    "rmsprop": rmsprop,
+    "sgd": sgd,
+}
+
+
+def _maker(kind: type[Any], **own: Any) -> MakeOptimiser:
+    def make(parameters: Iterable[nn.Parameter], learning_rate: float) -> Optimizer:
+        optimiser: Optimizer = kind(parameters, lr=learning_rate, **own)
+        return optimiser
+
+    return make
 
 
 class TouchedRows:
@@ -34,7 +76,8 @@ class TouchedRows:
 
     A batch of text touches some hundreds of the embedding's rows; stepping all of them costs more than the LSTM does. So
     the touched rows and their share of the optimiser's state (momenta) are gathered before a step and put back after it.
-    Rows not touched keep still: no decay, no momentum, as in PyTorch's SparseAdam.
+    Rows not touched keep still: no decay, no momentum, as in PyTorch's SparseAdam. State that is no tensor of the rows'
+    shape, such as Adam's count of steps, is one for all rows.
     """
 
     def __init__(self, table: Tensor) -> None:

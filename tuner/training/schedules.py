@@ -6,40 +6,113 @@ A schedule spans the full budget, so a trial that ASHA stops early was on the sa
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-Schedule = Callable[[float], float]
+_FIRST_FACTOR = 1e-3  # a rise that began at 0 would waste its first step
+
+
+class Schedule(ABC):
+    """What the learning rate is multiplied with. Each model in training has its own, as some remember scores."""
+
+    @abstractmethod
+    def factor(self, spent: float) -> float:
+        """Return the factor, in [0, 1], after the share `spent` of the budget."""
+
+    def observe(self, score: float) -> None:  # noqa: ARG002  (for those that do)
+        """Take note of a validation score; most schedules do not."""
+        return
+
+
+class _Curve(Schedule):
+    """A schedule that depends on the share spent and on nothing else."""
+
+    def __init__(self, curve: Callable[[float], float]) -> None:
+        self._curve = curve
+
+    def factor(self, spent: float) -> float:
+        return self._curve(spent)
+
+
+class _Plateau(Schedule):
+    def __init__(self, patience: int, factor: float) -> None:
+        self._patience, self._fall = patience, factor
+        self._now, self._best, self._waited = 1.0, -math.inf, 0
+
+    def factor(self, spent: float) -> float:  # noqa: ARG002  (for those that do)
+        return self._now
+
+    def observe(self, score: float) -> None:
+        if score > self._best:
+            self._best, self._waited = score, 0
+            return
+        self._waited += 1
+        if self._waited >= self._patience:
+            self._now, self._waited = self._now * self._fall, 0
 
 
 def constant() -> Schedule:
     """Keep the learning rate as it is."""
-    return lambda _: 1.0
+    return _Curve(lambda _: 1.0)
+
+
+def warm_up(*, share: float) -> Schedule:
+    """Rise linearly over the first `share` of the budget, then stay (Goyal et al. 2017)."""
+    return _Curve(lambda spent: _rise(spent, share) if spent < share else 1.0)
+
+
+def linear(*, warm_up: float) -> Schedule:
+    """Rise linearly over the first `warm_up` share, then fall linearly to 0."""
+    return _Curve(lambda spent: _rise(spent, warm_up) if spent < warm_up else (1 - spent) / (1 - warm_up))
+
+
+def step(*, every: float, factor: float) -> Schedule:
+    """Multiply by `factor` each time that another share `every` of the budget is spent."""
+    # Without the small addition 0.3 / 0.1 would count as two steps.
+    return _Curve(lambda spent: factor ** math.floor(spent / every + 1e-9))
 
 
 def cosine(*, warm_up: float) -> Schedule:
     """Rise linearly over the first `warm_up` share, then fall to 0 along half a cosine (Loshchilov and Hutter 2017)."""
 
-    def factor(spent: float) -> float:
+    def curve(spent: float) -> float:
         if spent < warm_up:
-            return max(spent / warm_up, 1e-3)
+            return _rise(spent, warm_up)
         return 0.5 * (1 + math.cos(math.pi * (spent - warm_up) / (1 - warm_up)))
 
-    return factor
+    return _Curve(curve)
 
 
 def one_cycle(*, warm_up: float) -> Schedule:
     """Rise from 1/25 to 1 along a cosine, then fall to 1/25,000 along another (Smith and Topin 2018)."""
 
-    def factor(spent: float) -> float:
+    def curve(spent: float) -> float:
         if spent < warm_up:
             return _along_cosine(1 / 25, 1.0, spent / warm_up)
         return _along_cosine(1.0, 1 / 25_000, (spent - warm_up) / (1 - warm_up))
 
-    return factor
+    return _Curve(curve)
+
+
+def plateau(*, patience: int, factor: float) -> Schedule:
+    """Multiply by `factor` whenever `patience` reports in a row brought no better score; then count anew."""
+    return _Plateau(patience, factor)
+
+
+SCHEDULES: dict[str, Callable[..., Schedule]] = {
+    "constant": constant,
+    "warm_up": warm_up,
+    "linear": linear,
+    "step": step,
+    "cosine": cosine,
+    "one_cycle": one_cycle,
+    "plateau": plateau,
+}
+
+
+def _rise(spent: float, share: float) -> float:
+    return max(spent / share, _FIRST_FACTOR)
 
 
 def _along_cosine(start: float, end: float, share: float) -> float:
     return end + (start - end) * 0.5 * (1 + math.cos(math.pi * share))
-
-
-SCHEDULES: dict[str, Callable[..., Schedule]] = {"constant": constant, "cosine": cosine, "one_cycle": one_cycle}

@@ -1,0 +1,1 @@
+"""What every remedy does to the score, one change at a time. `scripts/remedies --help`."""

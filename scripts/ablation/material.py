@@ -1,0 +1,222 @@
+"""The data that remedies are measured on: sets of the comparison material, or what a space file names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from benchmarks.material import shared
+from numpy.typing import NDArray
+
+from ablation.remedies import Tree
+from ablation.spaces import fixed_part
+
+FOLDS = 4  # where validation rows are carved, each seed judges on another fold
+_SUBSET = 0x5355_4253  # keeps the draw of a subset apart from other uses of the seed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """One set: how it is read, how long a trial on it is, and the configuration that remedies change.
+
+    `is_every_fold`: a training has a model for every fold and its score is their mean, for sets so small that one fold
+    says little.
+    """
+
+    name: str
+    task: str
+    data: Tree
+    epochs: float
+    base: Tree
+    penalty_weight: float = 1.0
+    is_every_fold: bool = False
+
+    @property
+    def inputs(self) -> str:
+        """The kind of rows: "text" or "sequence"."""
+        return "sequence" if self.data.get("sequence") else "text"
+
+
+def find_material(name: str) -> Material:
+    """Return the set of the comparison material, or the space file, that goes by a name.
+
+    Raises SkippedError where the comparison material is not there, and SpaceError where a space file cannot be used.
+    """
+    return SETS[name]() if name in SETS else _from_space(name)
+
+
+def _from_space(name: str) -> Material:
+    """What a space file says of the data and the budget; parameters that it gives one value are the base's."""
+    from tuner.space.load import load_space
+    from tuner.space.parameters import PARAMETERS
+
+    space = load_space(name)
+    data = space.data.model_dump(exclude_unset=True)
+    if isinstance(data.get("label_columns"), tuple):
+        data["label_columns"] = list(data["label_columns"])
+    for split in ("train", "validation", "test"):
+        if isinstance(data.get(split), str) and Path(data[split]).is_file():
+            data[split] = str(Path(data[split]).resolve())
+    return Material(
+        name=Path(name).stem,
+        task=space.task,
+        data=_with_folds(data),
+        epochs=space.search.max_epochs,
+        base=fixed_part(space.parameters, PARAMETERS["sequence" if data.get("sequence") else "text"]),
+        penalty_weight=space.score.penalty_weight,
+    )
+
+
+def _with_folds(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Put folds in place of a validation split that would be carved out of the training rows."""
+    kept = dict(data)
+    if not isinstance(kept.get("validation"), str) and kept.get("split_column") is None:
+        kept.pop("validation", None)
+        kept.setdefault("folds", FOLDS)
+    return kept
+
+
+def _nlupp() -> Material:
+    return Material(
+        name="nlupp",
+        task="multilabel",
+        data={
+            "train": str(shared("data", "nlupp", "all.parquet")),
+            "labels": "labels",
+            "test": 0.2,
+            "folds": FOLDS,
+        },
+        epochs=16,
+        base={
+            "tokens": {"word": {"min_count": 1}},
+            "max_length": 32,
+            "embedding": {"random": {"size": 200, "scale": 0.3}},
+            "embedding_dropout": 0.3,
+            "hidden": 128,
+            "dropout": 0.3,
+            "optimiser": "adam",
+            "learning_rate": 0.02,
+            "schedule": "cosine",
+            "batch_size": 32,
+            "loss_weights": "root",
+        },
+    )
+
+
+def _japanesevowels() -> Material:
+    return Material(
+        name="uea_japanesevowels",
+        task="multiclass",
+        data={
+            "train": str(shared("data", "uea_japanesevowels", "train.parquet")),
+            "test": str(shared("data", "uea_japanesevowels", "test.parquet")),
+            "sequence": "sequence",
+            "label": "label",
+            "folds": FOLDS,
+        },
+        epochs=15,
+        base={"hidden": 64, "dropout": 0.3, "learning_rate": 0.01, "schedule": "cosine", "batch_size": 16},
+        is_every_fold=True,
+    )
+
+
+def _goemotions() -> Material:
+    return Material(
+        name="goemotions",
+        task="multilabel",
+        data={
+            "train": str(shared("data", "goemotions", "train.parquet")),
+            "validation": str(shared("data", "goemotions", "validation.parquet")),
+            "labels": "labels",
+            "test": 0.125,
+        },
+        epochs=5,
+        base={
+            "embedding": {"random": {"size": 200, "scale": 0.3}},
+            "embedding_dropout": 0.15,
+            "hidden": 128,
+            "dropout": 0.65,
+            "optimiser": "adam",
+            "learning_rate": 0.008,
+            "loss_weights": "root",
+        },
+    )
+
+
+def _davidson_hate() -> Material:
+    return Material(
+        name="davidson_hate",
+        task="multiclass",
+        data={
+            "train": str(shared("data", "davidson_hate", "all.parquet")),
+            "label": "label",
+            "split_column": "suggested_split",
+            "validation": None,
+            "test": None,
+        },
+        epochs=4,
+        base={
+            "embedding": {"random": {"size": 128, "scale": 0.3}},
+            "embedding_dropout": 0.15,
+            "hidden": 64,
+            "dropout": 0.5,
+            "optimiser": "adam",
+            "learning_rate": 0.004,
+            "loss_weights": "root",
+        },
+    )
+
+
+SETS: Mapping[str, Callable[[], Material]] = {
+    "nlupp": _nlupp,
+    "uea_japanesevowels": _japanesevowels,
+    "goemotions": _goemotions,
+    "davidson_hate": _davidson_hate,
+}
+
+
+def read_rows(material: Material, space: Any, *, seed: int, limit_rows: int | None) -> Any:
+    """Return tuner's Dataset: the validation rows of this seed, and at most so many training rows, drawn anew by seed.
+
+    Where the test split is carved, it is the one that a search with seed 0 carves; no row of it is in the other two.
+    """
+    from tuner.data.load import load_data
+
+    dataset = load_data(space.data, space.task, seed=seed if isinstance(space.data.test, str) else 0)
+    if dataset.folds is not None and not material.is_every_fold:
+        fold = seed % (int(dataset.folds.max()) + 1)
+        dataset = replace(
+            dataset,
+            train=_rows_at(dataset.train, np.flatnonzero(dataset.folds != fold)),
+            validation=_rows_at(dataset.train, np.flatnonzero(dataset.folds == fold)),
+            folds=None,
+        )
+    if limit_rows is not None and len(dataset.train) > limit_rows:
+        chosen = _subset(dataset.train.targets, limit_rows, len(dataset.labels), seed)
+        train = _rows_at(dataset.train, chosen)
+        # With every fold the validation rows are the training rows.
+        folds = {} if dataset.folds is None else {"validation": train, "folds": dataset.folds[chosen]}
+        dataset = replace(dataset, train=train, **folds)
+    targets = dataset.train.targets
+    counts = targets.sum(0) if targets.ndim == 2 else np.bincount(targets, minlength=len(dataset.labels))
+    return replace(dataset, seen=counts > 0)
+
+
+def _rows_at(split: Any, positions: NDArray[np.int64]) -> Any:
+    inputs = split.inputs
+    taken = tuple(inputs[row] for row in positions) if isinstance(inputs, tuple) else inputs.take(positions)
+    return replace(split, inputs=taken, targets=split.targets[positions], rows=split.rows[positions])
+
+
+def _subset(targets: NDArray[np.integer[Any]], rows: int, n_labels: int, seed: int) -> NDArray[np.int64]:
+    """Positions of `rows` rows, or one or two fewer, with the labels in their shares; in order."""
+    from tuner.data.split import stratify
+
+    n = len(targets)
+    owners, codes = np.nonzero(targets) if targets.ndim == 2 else (np.arange(n), targets.astype(np.int64))
+    part = stratify(owners, codes, np.arange(n), [rows / n], n_labels=n_labels, seed=seed ^ _SUBSET)
+    chosen = np.random.default_rng((seed, _SUBSET)).permutation(np.flatnonzero(part == 1))
+    return np.sort(chosen[:rows])

@@ -1,0 +1,54 @@
+"""Which trainings there are, in the order in which they run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ablation.material import Material
+from ablation.remedies import BASE, Remedy, remedies_for
+from ablation.spaces import in_force, make_space, only_configuration
+from ablation.training import Order
+
+BASE_TRAININGS = 3  # their mean is what remedies are compared with, so that one lucky base does not mark them all
+
+
+def orders_for(
+    materials: Mapping[str, Material],
+    *,
+    seeds: int,
+    epochs: float | None,
+    limit_rows: int | None,
+    vectors: str | None,
+) -> Iterator[Order]:
+    """Yield every training: seed by seed, so that an early end leaves whole seeds, and within one the sets by turns."""
+    remedies = {name: _remedies(material) for name, material in materials.items()}
+    bases = {name: _base_hash(material) for name, material in materials.items()}
+    for seed in range(seeds):
+        for number in range(max(len(each) for each in remedies.values())):
+            for name, material in materials.items():
+                if number < len(remedies[name]):
+                    remedy, replica = remedies[name][number]
+                    yield Order(
+                        material=material,
+                        remedy=remedy,
+                        seed=seed,
+                        replica=replica,
+                        epochs=material.epochs if epochs is None else epochs,
+                        limit_rows=limit_rows,
+                        vectors=vectors,
+                        base=bases[name],
+                    )
+
+
+def _remedies(material: Material) -> list[tuple[Remedy, int]]:
+    """Each remedy with its replica, the base's own first."""
+    base = Remedy("", BASE, {})
+    again = [(base, replica) for replica in range(BASE_TRAININGS)]
+    return again + [(remedy, 0) for remedy in remedies_for(material.inputs, material.base)]
+
+
+def _base_hash(material: Material) -> str:
+    from tuner.space.sampler import configuration_hash
+
+    space = make_space(material.task, material.data, in_force(material.base, material.inputs))
+    return configuration_hash(only_configuration(space))

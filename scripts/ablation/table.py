@@ -1,0 +1,161 @@
+"""The table of remedies in Markdown, from effects."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+
+from ablation.effects import LEAST_EFFECT, STANDARD_ERRORS, Effect, SetEffects, effects_of
+from ablation.remedies import AGAIN, GROUPS, describe
+from ablation.results import Line
+
+_HEAD = f"""\
+# What each remedy does to the score
+
+One change at a time from the configuration that stands below for each set, everything else kept. A cell is the mean change
+of the validation score (macro-F1 with cross-fitted thresholds, less the constant penalty; the best report of a trial of full
+budget) ± its standard deviation over seeds. Each seed has other rows to train on or another fold to be judged on, and other
+first weights; the base of the same seed is trained three times, and the mean of the three is subtracted. No row of the test
+split is used.
+
+**helps** and *harms* mean that the mean is further from zero than {STANDARD_ERRORS:g} standard errors and than
+{LEAST_EFFECT:g}. The standard error is that of the cell's own spread or of the noise of the set, whichever is larger. All
+else made no difference that so many seeds can show. With as many cells as there are here, chance alone marks a few. The
+column "time" is processor time of an epoch, evaluation included, over the base's (the median over sets). "base": the base
+has it already; "–": it was not measured, for the reason that stands at the end.
+"""
+
+
+def render(lines: Iterable[Line]) -> str:
+    """Return the document. Raises ValueError where no base has a score yet."""
+    sets = effects_of(lines)
+    if not sets:
+        raise ValueError("no set has a score of its base yet, so there is nothing to compare with")
+    parts = [_HEAD, _sets_table(sets), _bases(sets), _findings(sets)]
+    for group in ("", *GROUPS):
+        names = _names(sets, group)
+        if names:
+            parts.append(_group_table(group or "Nothing changed", names, sets))
+    parts.append(_left_out(sets))
+    return "\n".join(part for part in parts if part)
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "\n".join([_row(*head), _row("---", *["---:"] * (len(head) - 1)), *(_row(*row) for row in rows)]) + "\n"
+
+
+def _sets_table(sets: Sequence[SetEffects]) -> str:
+    head = ("set", "training rows", "validation rows", "labels", "epochs", "seeds", "score of the base", "noise")
+    rows = []
+    for each in sets:
+        train, validation = each.about["rows"]
+        noise = "–" if each.noise is None else f"{each.noise:.3f}"
+        folds = each.about.get("folds")
+        judged = f"{folds} folds of them" if folds else f"{validation:,}"
+        about = (f"{train:,}", judged, str(each.about["labels"]), f"{each.about['epochs']:g}", str(len(each.base)))
+        rows.append((each.name, *about, f"{statistics.mean(each.base):.3f}", noise))
+    return (
+        "## Sets\n\n"
+        + _table(head, rows)
+        + "\nNoise is the usual standard deviation of a difference between two trainings that score alike.\n"
+    )
+
+
+def _bases(sets: Sequence[SetEffects]) -> str:
+    listed = [f"- **{each.name}**: {describe(each.about.get('tree') or {}) or 'every default'}" for each in sets]
+    return "The bases; what is not named has its default:\n\n" + "\n".join(listed) + "\n"
+
+
+def _findings(sets: Sequence[SetEffects]) -> str:
+    """Say how many remedies did what, and which ones."""
+    listed = []
+    for each in sets:
+        measured = [effect for name, effect in each.effects.items() if effect.outcome == "scored" and name != AGAIN]
+        by_verdict: dict[str, list[Effect]] = {}
+        for effect in measured:
+            by_verdict.setdefault(each.verdict(effect), []).append(effect)
+        counts = {
+            verdict: len(by_verdict.get(verdict, ())) for verdict in ("helps", "harms", "no difference", "unsure")
+        }
+        said = ", ".join(f"{count} {_COUNTED[verdict]}" for verdict, count in counts.items() if count)
+        best = sorted(by_verdict.get("helps", ()), key=lambda effect: -effect.mean)
+        names = "; ".join(f"{effect.remedy} {effect.mean:+.3f}" for effect in best)
+        listed.append(
+            f"- **{each.name}**: of {len(measured)} changes {said}." + (f" What helps: {names}." if names else "")
+        )
+    return "## In short\n\n" + "\n".join(listed) + "\n"
+
+
+_COUNTED = {
+    "helps": "help",
+    "harms": "harm",
+    "no difference": "make no difference that shows",
+    "unsure": "were measured with one seed only",
+}
+
+
+def _names(sets: Sequence[SetEffects], group: str) -> list[str]:
+    """The remedies of a group that some set has an effect of, in the order in which they were run."""
+    return list(
+        dict.fromkeys(
+            name
+            for each in sets
+            for name, effect in each.effects.items()
+            if effect.group == group and any(name in one.effects and _is_said(one.effects[name]) for one in sets)
+        )
+    )
+
+
+def _is_said(effect: Effect) -> bool:
+    return effect.outcome == "scored"
+
+
+def _group_table(title: str, names: Sequence[str], sets: Sequence[SetEffects]) -> str:
+    rows = [(name, *(_cell(each, each.effects.get(name)) for each in sets), _time(name, sets)) for name in names]
+    return f"## {title}\n\n" + _table(("change", *(each.name for each in sets), "time"), rows)
+
+
+def _cell(of_set: SetEffects, effect: Effect | None) -> str:
+    if effect is None:
+        return ""
+    if effect.outcome != "scored":
+        return {"base": "base", "left out": "–", "failed": "failed"}.get(effect.outcome, effect.outcome)
+    trained = len(effect.differences)
+    diverged = f"diverged in {effect.diverged}" if effect.diverged else ""
+    if not trained:
+        return f"*{diverged}*"
+    seeds = f" ({trained} of {len(of_set.base)} seeds)" if trained < len(of_set.base) else ""
+    spread = "" if effect.spread is None else f" ± {effect.spread:.3f}"
+    figure = f"{effect.mean:+.3f}{spread}"
+    marked = {"helps": f"**{figure} helps**", "harms": f"*{figure} harms*"}.get(of_set.verdict(effect), figure)
+    return ", ".join(filter(None, (marked + seeds, diverged)))
+
+
+def _time(name: str, sets: Sequence[SetEffects]) -> str:
+    ratios = [
+        effect.seconds_ratio
+        for each in sets
+        if (effect := each.effects.get(name)) is not None and effect.seconds_ratio is not None
+    ]
+    return f"{statistics.median(ratios):.2f}×" if ratios else ""
+
+
+def _left_out(sets: Sequence[SetEffects]) -> str:
+    """Say what could not be measured, and why: remedies with one reason on one line."""
+    by_reason: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for each in sets:
+        for name, effect in each.effects.items():
+            if effect.outcome in ("left out", "failed"):
+                by_reason.setdefault((effect.outcome, effect.reason), {}).setdefault(each.name, []).append(name)
+    if not by_reason:
+        return ""
+    listed = [f"- {_who(of_sets)}: {outcome}: {reason}" for (outcome, reason), of_sets in by_reason.items()]
+    return "## Not measured\n\n" + "\n".join(listed) + "\n"
+
+
+def _who(of_sets: Mapping[str, Sequence[str]]) -> str:
+    return "; ".join(f"on {name} {', '.join(f'`{remedy}`' for remedy in names)}" for name, names in of_sets.items())

@@ -1,0 +1,169 @@
+"""What a space asks of data that they do not bear is told before the search, with the label, the count and what works."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from tuner.imbalance.feasible import resampling_faults
+from tuner.imbalance.resample import RESAMPLINGS, TrainingRows
+from tuner.space.domains import Choice, Domain, Fixed, FloatRange, IntRange, OptionChoice
+from tuner.space.settings import Task
+
+WHERE = "my.yaml: space"
+LABELS = ("fine", "rude", "hate")
+TARGETS = np.repeat([0, 1, 2], [60, 30, 4])
+MIXING = ("smote", "borderline_smote", "adasyn", "smote_enn", "smote_tomek")
+
+
+def space(name: str, **own: Domain) -> dict[str, Domain]:
+    return {"resampling": OptionChoice((("none", {}), (name, own))), "hidden": Fixed(64)}
+
+
+FIVE, WHOLE = Fixed(5), Fixed(1.0)
+
+
+def mixing(name: str, neighbours: Domain = FIVE, ratio: Domain = WHOLE) -> dict[str, Domain]:
+    return space(name, ratio=ratio, neighbours=neighbours)
+
+
+def faults(
+    parameters: Mapping[str, Domain], targets: NDArray[Any] = TARGETS, folds: NDArray[np.int64] | None = None
+) -> list[str]:
+    task: Task = "multilabel" if targets.ndim == 2 else "multiclass"
+    labels = LABELS if targets.ndim == 1 else LABELS[: targets.shape[1]]
+    return [str(fault) for fault in resampling_faults(parameters, targets, task, labels, WHERE, folds=folds)]
+
+
+@pytest.mark.parametrize("name", MIXING)
+def test_a_class_with_too_few_rows_for_its_neighbours_is_told_with_a_setting_that_works(name: str) -> None:
+    assert faults(mixing(name)) == [
+        f"my.yaml: space.resampling.{name}: 'hate' has 4 training rows, but {name} with neighbours 5 needs at least 6; "
+        f"use neighbours: 3, or oversample, or remove {name}"
+    ]
+    assert faults(mixing(name, Fixed(3))) == []
+
+
+@pytest.mark.parametrize("neighbours", [IntRange(1, 5), Choice((3, 5, 2)), Fixed(5)])
+def test_the_largest_number_of_neighbours_that_a_space_can_choose_is_what_counts(neighbours: Domain) -> None:
+    assert "neighbours 5 needs" in faults(mixing("smote", neighbours))[0]
+
+
+def test_a_class_that_is_not_raised_needs_no_neighbours() -> None:
+    assert faults(mixing("smote", ratio=Fixed(0.05))) == []
+    assert len(faults(mixing("smote", ratio=FloatRange(0.01, 0.5)))) == 1
+
+
+def test_a_class_with_a_single_row_has_no_setting_that_works() -> None:
+    told = faults(mixing("smote"), np.repeat([0, 1, 2], [60, 30, 1]))
+    assert told[0].endswith(
+        "'hate' has 1 training row, but smote with neighbours 5 needs at least 6; use oversample instead, or remove smote"
+    )
+
+
+def test_the_class_with_the_fewest_rows_is_named_and_the_others_counted() -> None:
+    told = faults(mixing("smote"), np.repeat([0, 1, 2], [60, 5, 3]))
+    assert "'hate' has 3 training rows, but smote with neighbours 5 needs at least 6, and 1 more" in told[0]
+    assert "use neighbours: 2, or oversample" in told[0]
+
+
+def test_a_class_without_a_training_row_is_no_fault_of_resampling() -> None:
+    assert faults(mixing("smote"), np.repeat([0, 1], [60, 30])) == []
+
+
+def test_near_miss_asks_as_many_rows_of_the_rarest_class_as_it_has_neighbours() -> None:
+    assert faults(space("near_miss", version=Choice((1, 2, 3)), neighbours=Fixed(5))) == [
+        "my.yaml: space.resampling.near_miss: 'hate' has 4 training rows, but near_miss with neighbours 5 needs at least as"
+        " many; use neighbours: 4, or undersample, or remove near_miss"
+    ]
+    assert faults(space("near_miss", version=Fixed(1), neighbours=Fixed(4))) == []
+
+
+def test_folds_leave_a_class_fewer_rows_than_all_have() -> None:
+    folds = np.arange(len(TARGETS)) % 4  # each fold has one row of the rarest class
+    assert faults(mixing("smote", Fixed(3))) == []
+    assert faults(mixing("smote", Fixed(3)), folds=folds) == [
+        "my.yaml: space.resampling.smote: 'hate' has 3 training rows, but smote with neighbours 3 needs at least 4, with one"
+        " fold left out; use neighbours: 2, or oversample, or remove smote"
+    ]
+
+
+def test_the_rare_labels_of_mlsmote_need_neighbours_and_the_others_do_not() -> None:
+    targets = np.zeros((40, 3), np.uint8)
+    targets[:30, 0], targets[30:38, 1], targets[36:39, 2] = 1, 1, 1
+    parameters = space("mlsmote", share=Fixed(0.25), neighbours=Fixed(5))
+    assert faults(parameters, targets) == [
+        "my.yaml: space.resampling.mlsmote: 'hate' has 3 training rows, but mlsmote with neighbours 5 needs at least 6; "
+        "use neighbours: 2, or ml_ros, or remove mlsmote"
+    ]
+
+
+@pytest.mark.parametrize("name", ["ml_ros", "ml_rus", "mlsmote"])
+def test_labels_that_are_all_as_frequent_leave_nothing_to_lift(name: str) -> None:
+    own: dict[str, Domain] = {"share": Fixed(0.25), **({"neighbours": Fixed(1)} if name == "mlsmote" else {})}
+    assert faults(space(name, **own), np.repeat(np.eye(3, dtype=np.uint8), 5, axis=0)) == [
+        f"my.yaml: space.resampling.{name}: no label is rarer than the mean of all, so {name} has none to lift; "
+        f"remove {name}"
+    ]
+
+
+def test_ml_rus_needs_a_row_without_a_rare_label() -> None:
+    targets = np.array([[1, 1, 0]] * 8 + [[1, 0, 1]] * 8 + [[1, 0, 1]], np.uint8)
+    told = faults(space("ml_rus", share=Fixed(0.25)), targets)
+    assert told[0].endswith("so ml_rus has none to leave out; use ml_ros, or remove ml_rus")
+
+
+def test_sets_of_labels_that_are_all_as_frequent_leave_none_to_leave_out() -> None:
+    told = faults(space("label_set_undersample", share=Fixed(0.25)), np.repeat(np.eye(3, dtype=np.uint8), 5, axis=0))
+    assert told[0].endswith(
+        "every set of labels has 5 training rows, so label_set_undersample has none to leave out; "
+        "remove label_set_undersample"
+    )
+
+
+def test_an_explicit_weight_of_no_label_is_told_with_the_nearest_one() -> None:
+    weights = OptionChoice((("none", {}), ("explicit", {"hat": Fixed(5.0), "rude": Fixed(2.0)})))
+    assert faults({"loss_weights": weights}) == [
+        "my.yaml: space.loss_weights.explicit: 'hat' is no label of the data; did you mean 'hate'?"
+    ]
+
+
+def test_all_faults_are_told_at_once() -> None:
+    resampling = OptionChoice(tuple((name, {"ratio": Fixed(1.0), "neighbours": Fixed(5)}) for name in MIXING))
+    weights = OptionChoice((("explicit", {"x": Fixed(5.0), "y": Fixed(5.0)}),))
+    assert len(faults({"resampling": resampling, "loss_weights": weights})) == len(MIXING) + 2
+
+
+@pytest.mark.parametrize("name", ["none", "oversample", "undersample", "balanced_batches", "tomek_links"])
+def test_what_any_data_bears_is_no_fault(name: str) -> None:
+    assert faults(space(name, ratio=Fixed(1.0))) == []
+
+
+@pytest.mark.parametrize("name", [*MIXING, "near_miss", "edited_nearest_neighbours"])
+@settings(max_examples=25, deadline=None)
+@given(sizes=st.lists(st.integers(1, 12), min_size=2, max_size=3), neighbours=st.integers(1, 9))
+def test_what_is_no_fault_can_be_drawn(name: str, sizes: list[int], neighbours: int) -> None:
+    targets = np.repeat(np.arange(len(sizes)), sizes)
+    vectors = np.random.default_rng(0).normal(size=(len(targets), 3)).astype(np.float32)
+    own: dict[str, Any] = {"neighbours": neighbours}
+    own |= {"ratio": 1.0} if name in MIXING else {"version": 3} if name == "near_miss" else {}
+    assume(not faults(space(name, **{key: Fixed(value) for key, value in own.items()}), targets))
+    drawn = RESAMPLINGS[name](**own)(TrainingRows(targets, "multiclass", vectors), np.random.default_rng(0))
+    assert len(drawn) > 0
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 999), neighbours=st.integers(1, 4))
+def test_what_is_no_fault_with_several_labels_can_be_drawn(seed: int, neighbours: int) -> None:
+    generator = np.random.default_rng(seed)
+    targets = (generator.random((generator.integers(5, 40), 3)) < [0.7, 0.4, 0.2]).astype(np.uint8)
+    parameters = space("mlsmote", share=Fixed(0.5), neighbours=Fixed(neighbours))
+    assume(targets.any() and not faults(parameters, targets))
+    data = TrainingRows(targets, "multilabel", generator.normal(size=(len(targets), 3)).astype(np.float32))
+    assert len(RESAMPLINGS["mlsmote"](share=0.5, neighbours=neighbours)(data, generator)) > len(targets)

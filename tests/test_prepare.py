@@ -1,0 +1,326 @@
+"""What trials read: one encoding for each setting, fitted on training rows, fold by fold where there are folds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tuner.data.prepare import (
+    EmbeddingSetting,
+    PreparationSetting,
+    embedding_setting,
+    embedding_settings,
+    fit_preparation,
+    make_rows,
+    preparation_setting,
+    preparation_settings,
+    prepare,
+    read_preparation,
+)
+from tuner.data.sequences import Sequences, Standardiser
+from tuner.data.tokenise import UNKNOWN, Tokeniser
+from tuner.data.vectors import document_vectors, sequence_vectors
+from tuner.errors import DataError
+from tuner.space.domains import Choice, Domain, Fixed, IntRange, OptionChoice, default_domain
+from tuner.space.options import Options
+from tuner.space.parameters import PARAMETERS
+from tuner.space.settings import Inputs
+
+WORD = PreparationSetting(
+    "word", (("forms", "as_written"), ("lower_case", True), ("punctuation", True), ("stop_words", True))
+)
+BPE = PreparationSetting("bpe", (("lower_case", True), ("size", 100)))
+SEQUENCE = PreparationSetting("sequence", ())
+WORD2VEC = EmbeddingSetting("word2vec", (("size", 8),))
+TASKS = pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
+INPUTS = pytest.mark.parametrize("inputs", ["text", "sequence"])
+
+
+def space(inputs: Inputs = "text", **domains: Domain) -> dict[str, Domain]:
+    """Every parameter at its default but those given."""
+    return {name: default_domain(parameter) for name, parameter in PARAMETERS[inputs].items()} | domains
+
+
+def option(parameter: str, name: str, **own: Domain) -> tuple[str, Mapping[str, Domain]]:
+    """One option with its own parameters at their defaults but those given."""
+    options = PARAMETERS["text"][parameter]
+    assert isinstance(options, Options)
+    defaults = {key: default_domain(each) for key, each in options.options[name].parameters.items() if key not in own}
+    return name, defaults | own
+
+
+BOTH_TOKENS = OptionChoice((option("tokens", "word"), option("tokens", "bpe", size=Fixed(100))))
+TRAINED = OptionChoice((option("embedding", "random"), option("embedding", "word2vec", size=Fixed(8))))
+
+
+def from_file(path: str) -> OptionChoice:
+    return OptionChoice((option("embedding", "file", path=Fixed(path)),))
+
+
+# --- settings
+
+
+def test_every_setting_that_a_space_can_choose_is_listed_once() -> None:
+    forms = OptionChoice((("as_written", {}), ("stem", {})))
+    tokens = OptionChoice(
+        (
+            option("tokens", "word", lower_case=Choice((True, False)), forms=forms, vocabulary=IntRange(100, 900)),
+            option("tokens", "bpe", size=Choice((100, 200))),
+        )
+    )
+    found = preparation_settings(space(tokens=tokens))
+    assert len(found) == len(set(found)) == 2 * 2 + 2
+    assert WORD in found
+    assert PreparationSetting("bpe", (("lower_case", True), ("size", 200))) in found
+
+
+def test_a_configuration_has_a_setting_that_is_listed(configure: Any) -> None:
+    assert preparation_setting(configure()) == WORD
+    assert preparation_setting(configure({"tokens.bpe.size": 100}, tokens="bpe")) == BPE
+    assert preparation_setting(configure(inputs="sequence")) == SEQUENCE
+    assert preparation_settings(space()) == [WORD]
+    assert preparation_settings(space(tokens=OptionChoice((option("tokens", "bpe", size=Fixed(100)),)))) == [BPE]
+    assert preparation_settings(space("sequence")) == [SEQUENCE]
+
+
+def test_what_only_cuts_the_vocabulary_makes_no_setting_of_its_own(configure: Any) -> None:
+    cut = configure({"tokens.word.vocabulary": 500, "tokens.word.min_count": 3})
+    assert preparation_setting(cut) == WORD
+
+
+def test_an_embedding_has_a_setting_where_it_does_not_begin_at_random(configure: Any) -> None:
+    assert embedding_setting(configure()) is None
+    assert embedding_setting(configure(inputs="sequence")) is None
+    trained = configure({"embedding.word2vec.is_tuned": False, "embedding.word2vec.size": 8}, embedding="word2vec")
+    assert embedding_setting(trained) == WORD2VEC
+    read = configure({"embedding.file.path": "v.txt"}, embedding="file")
+    assert embedding_setting(read) == EmbeddingSetting("file", (("path", "v.txt"),))
+
+
+def test_every_embedding_setting_that_a_space_can_choose_is_listed_once() -> None:
+    sizes = option("embedding", "word2vec", size=Choice((8, 16)), is_tuned=Choice((True, False)))
+    assert embedding_settings(space(embedding=OptionChoice((option("embedding", "random"), sizes)))) == [
+        WORD2VEC,
+        EmbeddingSetting("word2vec", (("size", 16),)),
+    ]
+    assert embedding_settings(space(embedding=from_file("v.txt"))) == [EmbeddingSetting("file", (("path", "v.txt"),))]
+    assert embedding_settings(space()) == []
+    assert embedding_settings(space("sequence")) == []
+
+
+# --- rows
+
+
+@TASKS
+@INPUTS
+def test_what_a_trial_reads_is_of_one_shape(task: Any, inputs: Inputs, make_dataset: Any) -> None:
+    dataset = make_dataset(task, inputs=inputs)
+    data = prepare(dataset, space(inputs))
+    (splits,) = data.prepared[WORD if inputs == "text" else SEQUENCE]
+    assert (len(splits.train), len(splits.validation)) == (len(dataset.train), len(dataset.validation))
+    assert data.inputs == inputs
+    assert data.labels == dataset.labels
+    assert data.validation_truth.shape == (len(dataset.validation), data.n_labels)
+    assert data.vectors is None
+    assert data.tables == {}
+    assert (splits.counts is None) == (inputs == "sequence")
+
+
+@INPUTS
+def test_what_is_fitted_depends_on_training_rows_only(inputs: Inputs, make_dataset: Any) -> None:
+    dataset = make_dataset("binary", inputs=inputs)
+    other = make_dataset("binary", inputs=inputs, rows=300, seed=7)
+    parameters = space(inputs) | ({"tokens": BOTH_TOKENS, "embedding": TRAINED} if inputs == "text" else {})
+    first = prepare(dataset, parameters)
+    changed = prepare(replace(dataset, validation=other.validation, test=other.test), parameters)
+    for setting, (splits,) in first.prepared.items():
+        (again,) = changed.prepared[setting]
+        assert splits.train.steps.tolist() == again.train.steps.tolist()
+        assert as_list(splits.counts) == as_list(again.counts)
+    for key, (table,) in first.tables.items():
+        assert table.vectors.tolist() == changed.tables[key][0].vectors.tolist()
+
+
+@INPUTS
+def test_with_folds_each_is_fitted_on_the_others_and_a_last_one_on_all(inputs: Inputs, make_dataset: Any) -> None:
+    dataset = make_dataset("multiclass", inputs=inputs, folds=3)
+    data = prepare(dataset, space(inputs) | ({"tokens": BOTH_TOKENS} if inputs == "text" else {}))
+    for setting, parts in data.prepared.items():
+        assert len(parts) == 4
+        for number, part in enumerate(parts[:-1]):
+            rows, own = dataset.train.take(np.flatnonzero(dataset.folds != number)), dataset.folds == number
+            expected = prepare(replace(dataset, folds=None, train=rows), space_of(setting)).prepared[setting][0]
+            assert part.train.steps.tolist() == expected.train.steps.tolist()
+            assert as_list(part.counts) == as_list(expected.counts)
+            assert rows_of(part.validation) == [
+                row for row, is_own in zip(rows_of(expected.validation), own, strict=True) if is_own
+            ]
+        assert len(parts[-1].validation) == 0
+        whole = fit_preparation(setting, dataset.train.inputs)
+        assert parts[-1].train.steps.tolist() == whole.encode(dataset.train.inputs).steps.tolist()
+
+
+def space_of(setting: PreparationSetting) -> dict[str, Domain]:
+    if setting.name == "sequence":
+        return space("sequence")
+    own = {name: Fixed(value) for name, value in setting.parameters if name != "forms"}
+    return space(tokens=OptionChoice((option("tokens", setting.name, **own),)))
+
+
+def rows_of(encoded: Any) -> list[list[Any]]:
+    return [
+        encoded.steps[start:end].tolist() for start, end in zip(encoded.offsets[:-1], encoded.offsets[1:], strict=True)
+    ]
+
+
+def as_list(counts: Any) -> Any:
+    return None if counts is None else counts.tolist()
+
+
+def test_counts_are_those_of_the_rows_that_are_trained_on(make_dataset: Any) -> None:
+    data = prepare(make_dataset("binary", folds=2), space())
+    for part in data.prepared[WORD]:
+        assert part.counts is not None
+        assert part.counts.sum() == len(part.train.steps)
+        assert part.counts[2:].min() > 0
+
+
+@INPUTS
+def test_rows_are_cut_to_a_length_at_the_side_that_the_space_says(inputs: Inputs, make_dataset: Any) -> None:
+    dataset = make_dataset("binary", inputs=inputs)
+    (splits,) = prepare(dataset, space(inputs)).prepared[WORD if inputs == "text" else SEQUENCE]
+    for truncation, side in (("end", slice(None, 3)), ("start", slice(-3, None))):
+        rows = make_rows(splits.train, dataset.train.targets, vocabulary=None, max_length=3, truncation=truncation)
+        cut = [rows.steps[start : start + n].tolist() for start, n in zip(rows.starts, rows.lengths, strict=True)]
+        assert cut == [row[side] for row in rows_of(splits.train)]
+
+
+def test_rare_tokens_become_the_unknown_one(make_dataset: Any) -> None:
+    dataset = make_dataset("binary")
+    (splits,) = prepare(dataset, space()).prepared[WORD]
+    rows = make_rows(splits.train, dataset.train.targets, vocabulary=5, max_length=3, truncation="end")
+    assert set(rows.steps.tolist()) == {UNKNOWN, 2, 3, 4}
+    assert ((rows.steps == splits.train.steps) | (splits.train.steps >= 5)).all()
+
+
+# --- vectors
+
+
+@pytest.mark.parametrize("folds", [0, 3])
+def test_vectors_of_tokens_go_with_each_vocabulary(folds: int, make_dataset: Any, tmp_path: Path) -> None:
+    path = tmp_path / "glove.txt"
+    path.write_text("alpha 1 2\nw1 3 4\nw2 5 6\n")
+    told: list[str] = []
+    dataset = make_dataset("binary", folds=folds)
+    tokens = OptionChoice((option("tokens", "word", lower_case=Choice((True, False))),))
+    data = prepare(dataset, space(tokens=tokens, embedding=from_file(str(path))), told.append)
+    for (setting, _), tables in data.tables.items():
+        parts = data.prepared[setting]
+        assert [len(table.vectors) for table in tables] == [
+            len(part.counts) for part in parts if part.counts is not None
+        ]
+        tokeniser = fit_preparation(setting, dataset.train.inputs)
+        assert isinstance(tokeniser, Tokeniser)
+        assert tables[-1].vectors[2 + tokeniser.spellings.index("w1")].tolist() == [3, 4]
+    assert len(told) == 2
+    assert told[0].startswith("glove.txt: 9 % of the vocabulary found, ")
+
+
+def test_a_file_of_vectors_without_a_word_of_the_texts_is_refused_before_any_trial(
+    make_dataset: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "glove.txt"
+    path.write_text("chat 1 2\n")
+    with pytest.raises(DataError, match=r"none of the \d+ words of the training texts"):
+        prepare(make_dataset("binary"), space(embedding=from_file(str(path))))
+
+
+def test_trained_vectors_are_made_for_every_setting_of_tokens(make_dataset: Any) -> None:
+    data = prepare(make_dataset("binary"), space(tokens=BOTH_TOKENS, embedding=TRAINED))
+    assert set(data.tables) == {(WORD, WORD2VEC), (BPE, WORD2VEC)}
+    for (setting, _), (table,) in data.tables.items():
+        (splits,) = data.prepared[setting]
+        assert splits.counts is not None
+        assert table.vectors.shape == (len(splits.counts), 8)
+
+
+@INPUTS
+def test_training_rows_have_vectors_where_a_resampling_asks_for_them(inputs: Inputs, make_dataset: Any) -> None:
+    resampling = OptionChoice((option("resampling", "none"), option("resampling", "smote")))
+    dataset = make_dataset("multiclass", inputs=inputs, folds=2)
+    vectors = prepare(dataset, space(inputs, resampling=resampling)).vectors
+    assert vectors is not None
+    assert vectors.dtype == np.float32
+    assert len(vectors) == len(dataset.train)
+    assert (
+        prepare(dataset, space(inputs, resampling=OptionChoice((option("resampling", "oversample"),)))).vectors is None
+    )
+
+
+def test_texts_of_like_words_have_like_vectors_of_length_one() -> None:
+    texts = ["red car", "red bus", "blue car", "a dog barks", "the dog barks", "a dog ran", "..."] * 3
+    vectors = document_vectors(texts)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+    assert vectors[3] @ vectors[4] > vectors[3] @ vectors[0]
+    assert vectors.tolist() == document_vectors(texts).tolist()
+
+
+@pytest.mark.parametrize("texts", [["", " "], ["word"], ["word", "word"], ["a b c", ""]])
+def test_texts_with_next_to_no_words_have_vectors_too(texts: list[str]) -> None:
+    vectors = document_vectors(texts)
+    assert len(vectors) == len(texts)
+    assert np.isfinite(vectors).all()
+
+
+def test_vectors_of_sequences_know_their_length_and_not_the_scale_of_their_channels() -> None:
+    generator = np.random.default_rng(0)
+    rows = [generator.normal(size=(length, 2)) for length in (3, 5, 5, 9)]
+    small = sequence_vectors(Sequences.of(rows))
+    assert small.shape == (4, 1 + 5 * 2)
+    assert small[:, 0].argmax() == 3
+    scaled = sequence_vectors(Sequences.of([row * [1, 1000] + [5, 0] for row in rows]))
+    np.testing.assert_allclose(small, scaled, atol=1e-5)
+    alike = sequence_vectors(Sequences.of([row[:3] for row in rows]))
+    assert not alike[:, 0].any()
+
+
+# --- bytes
+
+
+def test_a_standardiser_is_read_as_what_it_is(make_dataset: Any) -> None:
+    inputs = make_dataset("binary", inputs="sequence").train.inputs
+    preparation = fit_preparation(SEQUENCE, inputs)
+    again = read_preparation(preparation.to_bytes())
+    assert isinstance(again, Standardiser)
+    assert again.encode(inputs).steps.tolist() == preparation.encode(inputs).steps.tolist()
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        [],
+        {},
+        {"kind": "other"},
+        {"kind": "word"},
+        {"kind": "word", "forms": "x", "words": [], "left_out": [], "lower_case": True, "punctuation": True},
+        {"kind": "word", "forms": "stem", "words": ["a", "a"], "left_out": [], "lower_case": True, "punctuation": True},
+        {"kind": "character", "characters": ["ab"], "lower_case": True},
+        {"kind": "character", "characters": 5, "lower_case": True},
+        {"kind": "bpe", "pieces": ["a"], "merges": [["a"]], "lower_case": True},
+        {"kind": "bpe", "pieces": ["a"], "merges": 1, "lower_case": True},
+    ],
+)
+def test_bytes_of_no_preparation_are_refused(described: Any) -> None:
+    with pytest.raises(ValueError, match=r"describes no|not whole|known are|not a list of|several characters|unpack"):
+        read_preparation(json.dumps(described).encode())
+
+
+def test_bytes_that_are_no_text_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"decode|JSON|Expecting"):
+        read_preparation(b"\xff\xfe\x00")

@@ -1,0 +1,250 @@
+"""Columns of sequences: how they may be written, and which rows cannot be used and why."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuner.data.dataset import Columns
+from tuner.data.labelling import Findings, LabelledRows, labelled_rows, without_unusable
+from tuner.data.load import load_data, read_inputs, read_labelled
+from tuner.data.sequence_column import read_sequences, read_written_sequences
+from tuner.data.sequences import Sequences
+from tuner.errors import DataError
+from tuner.space.settings import DataSettings
+
+COLUMNS = Columns(sequence="values")
+
+
+def _read(values: pa.Array | list[object]) -> tuple[LabelledRows | None, Findings]:
+    findings = Findings()
+    return labelled_rows(pa.table({"values": values}), "f", COLUMNS, findings), findings
+
+
+def _rows(rows: LabelledRows | None) -> list[object]:
+    assert rows is not None
+    assert isinstance(rows.inputs, Sequences)
+    return [rows.inputs.row(number).tolist() for number in range(len(rows))]
+
+
+STEPS = [[[1, 2], [3, 4]], [[5, 6]]]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        STEPS,
+        pa.array(STEPS, pa.list_(pa.list_(pa.float32()))),
+        pa.array(STEPS, pa.large_list(pa.list_(pa.int8()))),
+        pa.array(STEPS, pa.list_(pa.list_(pa.float64(), 2))),
+        pa.array(STEPS, pa.list_(pa.list_(pa.float16()))),
+        ["[[1, 2], [3, 4]]", " [[5.0, 6e0]]\n"],
+        pa.chunked_array([pa.array(STEPS[:1]), pa.array(STEPS[1:])]),
+        pa.array([[[0, 0]], *STEPS])[1:],
+    ],
+)
+def test_steps_of_several_channels_may_be_written_in_several_ways(values: pa.Array | list[object]) -> None:
+    rows, findings = _read(values)
+    assert _rows(rows) == STEPS
+    assert findings == Findings()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [[1, 2], [3]],
+        pa.array([[1, 2], [3]], pa.large_list(pa.float32())),
+        ["[1, 2]", "[3]"],
+        ["[[1], [2]]", "[3]"],
+    ],
+)
+def test_a_list_of_numbers_is_one_channel(values: pa.Array | list[object]) -> None:
+    rows, findings = _read(values)
+    assert _rows(rows) == [[[1], [2]], [[3]]]
+    assert findings == Findings()
+
+
+def test_lists_of_fixed_size_with_a_null_keep_their_rows() -> None:
+    rows, findings = _read(pa.array([[1, 2], None, [3, 4]], pa.list_(pa.float32(), 2)))
+    assert _rows(rows) == [[[1], [2]], [], [[3], [4]]]
+    assert list(findings.unusable) == ["the sequence in column 'values' is null"]
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ([[1.0], None], "is null"),
+        ([[1.0], []], "is empty"),
+        ([[1.0], [2, None]], "has a null or NaN"),
+        ([[1.0], [float("nan")]], "has a null or NaN"),
+        ([[1.0], [float("-inf")]], "has an infinite value"),
+        ([[1.0], [1e39]], "or one too large for 32 bits"),
+        ([[[1, 2]], [[1, 2], [3]], [[3, 4]]], "has steps of different numbers of channels"),
+        ([[[1, 2]], [[1, 2], None], [[3, 4]]], "has steps of different numbers of channels"),
+        ([[[1, 2]], [[], []], [[3, 4]]], "different numbers of channels, or of none"),
+        ([[[1, 2]], [[1, 2, 3]], [[3, 4]]], "another number of channels than most, which have 2"),
+        ([[[1, 2]], [[1, float("nan")]], [[3, 4]]], "has a null or NaN"),
+        (["[1]", None], "is null"),
+        (["[1]", " "], "is empty"),
+        (["[1]", "[null]"], "has a null or NaN"),
+        (["[1]", "[NaN]"], "has a null or NaN"),
+        (["[1]", "[1e999]"], "has an infinite value"),
+        (["[1]", "[1" + "0" * 400 + "]"], "has an infinite value"),
+        (["[[1, 2]]", "[[1], [2]]", "[[3, 4]]"], "another number of channels"),
+        (["[1]", "1, 2"], "is no JSON list of numbers"),
+        (["[1]", "[true]"], "is no JSON list of numbers"),
+        (["[1]", '["1"]'], "is no JSON list of numbers"),
+        (["[1]", "[[[1]]]"], "is no JSON list of numbers"),
+        (["[1]", "[1, [2]]"], "is no JSON list of numbers"),
+        (["[1]", '{"a": 1}'], "is no JSON list of numbers"),
+        (["[1]", "[" * 100_000], "is no JSON list of numbers"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_named_with_its_one_reason(values: list[object], reason: str) -> None:
+    rows, findings = _read(values)
+    assert rows is not None
+    kept = without_unusable(rows, findings, skip=False)
+    (fault,) = findings.faults
+    assert fault.where == "f: row 2"
+    assert re.search(reason, fault.what)
+    assert len(kept) == len(values) - 1
+    assert np.isfinite(kept.inputs.values).all()
+
+
+def test_rows_left_out_on_request_are_told_and_the_others_stay_whole() -> None:
+    rows, findings = _read([[[1, 2]], None, [[3, 4], [5, 6]], [[7]]])
+    assert rows is not None
+    kept = without_unusable(rows, findings, skip=True)
+    assert _rows(kept) == [[[1, 2]], [[3, 4], [5, 6]]]
+    assert kept.rows.tolist() == [1, 3]
+    assert [note.split(" left out")[0] for note in findings.notes] == ["f: row 2", "f: row 4"]
+
+
+def test_a_column_in_which_no_row_has_a_number_is_refused() -> None:
+    for values in ([None, None], [[], []], [[[]], [[]]], ["", ""]):
+        rows, findings = _read(values)
+        assert rows is not None
+        assert not len(without_unusable(rows, findings, skip=True))
+        assert "no row can be used" in findings.faults[-1].what
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([1.0], "it holds double, not lists of numbers .*data.sequence, or the column of texts as data.text"),
+        ([["a"]], "list<.*string.*>, not lists of numbers"),
+        ([[[[1.0]]]], "not lists of numbers"),
+        ([[True]], "not lists of numbers"),
+    ],
+)
+def test_a_column_of_something_else_is_a_fault(values: list[object], told: str) -> None:
+    rows, findings = _read(values)
+    assert rows is None
+    (fault,) = findings.faults
+    assert re.search(told, str(fault))
+
+
+def test_a_column_of_sequences_named_as_text_is_told_where_it_belongs() -> None:
+    findings = Findings()
+    assert labelled_rows(pa.table({"text": [[1.0]]}), "f", Columns("text"), findings) is None
+    assert findings.faults[0].remedy == "name it as data.sequence: text"
+
+
+CELL = st.one_of(st.none(), st.floats(-10, 10, width=32), st.just(float("nan")), st.just(float("inf")))
+ROW = st.one_of(st.none(), st.lists(st.lists(CELL, max_size=3), max_size=4))
+
+
+@given(values=st.lists(ROW, min_size=1, max_size=12))
+def test_a_row_is_read_whole_or_has_a_reason_and_text_gives_the_same(values: list[list[list[float]]]) -> None:
+    array = pa.chunked_array([pa.array(values, pa.list_(pa.list_(pa.float64())))])
+    written = pa.chunked_array([pa.array([None if row is None else _json(row) for row in values], pa.string())])
+    for read in (read_sequences(array, "x"), read_written_sequences(written, "x")):
+        is_usable = ~np.any(list(read.unusable.values()), axis=0)
+        for number in np.flatnonzero(is_usable):
+            assert read.sequences.row(number).tolist() == values[number]
+        for number in np.flatnonzero(~is_usable):
+            row = values[number]
+            is_odd = not row or len({len(step) for step in row}) != 1 or len(row[0]) != read.sequences.channels
+            assert is_odd or not np.isfinite(np.array(row, dtype=np.float64)).all()
+
+
+def _json(row: list[list[float]]) -> str:
+    return str(row).replace("None", "null").replace("nan", "NaN").replace("inf", "Infinity")
+
+
+# --- whole files ----------------------------------------------------------------------------------------------------
+
+
+def test_the_three_formats_hold_the_same_sequences(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"values": STEPS}), tmp_path / "a.parquet")
+    (tmp_path / "a.csv").write_text('values\n"[[1,2],[3,4]]"\n"[[5,6]]"\n')
+    (tmp_path / "a.jsonl").write_text('{"values":[[1,2],[3,4]]}\n{"values":[[5,6.0]]}\n')
+    for name in ("a.parquet", "a.csv", "a.jsonl"):
+        inputs = read_inputs(str(tmp_path / name), COLUMNS)
+        assert isinstance(inputs, Sequences)
+        assert [inputs.row(number).tolist() for number in range(2)] == STEPS
+
+
+def _write(path: Path, rows: list[list[list[float]]], labels: list[str]) -> str:
+    pq.write_table(pa.table({"values": rows, "label": labels}), path)
+    return str(path)
+
+
+def _distinct(rows: int, *, channels: int = 2, start: int = 0) -> list[list[list[float]]]:
+    return [[[float(start + row)] * channels] * (1 + row % 4) for row in range(rows)]
+
+
+def test_a_file_of_sequences_is_divided_and_each_row_keeps_its_label(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.parquet", _distinct(60), ["low" if row < 40 else "high" for row in range(60)])
+    dataset = load_data(DataSettings(train=path, sequence="values", label="label"), "binary", seed=0)
+    assert dataset.inputs == "sequence"
+    assert sum(len(split) for split in dataset.splits.values()) == 60
+    for split in dataset.splits.values():
+        assert isinstance(split.inputs, Sequences)
+        for number, (row, target) in enumerate(zip(split.rows, split.targets, strict=True)):
+            assert split.inputs.row(number).tolist() == [[row - 1.0] * 2] * (1 + (row - 1) % 4)
+            assert dataset.labels[target] == ("low" if row <= 40 else "high")
+
+
+def test_copies_of_a_sequence_stay_on_one_side(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.parquet", _distinct(50) * 2, ["a", "b"] * 50)
+    dataset = load_data(DataSettings(train=path, sequence="values", label="label"), "binary", seed=0)
+    parts = {row: name for name, split in dataset.splits.items() for row in split.rows}
+    assert all(parts[row] == parts[row + 50] for row in range(1, 51))
+    assert not any("flattered" in note for note in dataset.notes)
+
+
+def test_a_test_file_that_repeats_sequences_of_train_is_said(tmp_path: Path) -> None:
+    train = _write(tmp_path / "a.parquet", _distinct(60), ["a", "b"] * 30)
+    test = _write(tmp_path / "t.parquet", _distinct(4, start=58), ["a", "b"] * 2)
+    dataset = load_data(DataSettings(train=train, test=test, sequence="values", label="label"), "binary", seed=0)
+    assert not any("flattered" in note for note in dataset.notes)  # other lengths, so other sequences
+    same = _write(tmp_path / "s.parquet", [*_distinct(2), *_distinct(2, start=100)], ["a", "b"] * 2)
+    dataset = load_data(
+        DataSettings(train=train, validation=0.02, test=same, sequence="values", label="label"), "binary", seed=0
+    )
+    assert any("2 of 4 rows of test have the sequence of a row in train" in note for note in dataset.notes)
+
+
+def test_files_of_other_channels_than_train_are_refused(tmp_path: Path) -> None:
+    train = _write(tmp_path / "a.parquet", _distinct(60), ["a", "b"] * 30)
+    test = _write(tmp_path / "t.parquet", _distinct(4, channels=3), ["a", "b"] * 2)
+    with pytest.raises(DataError, match=r"t\.parquet: the number of channels is 3, but 2 in .*a\.parquet"):
+        load_data(DataSettings(train=train, test=test, sequence="values", label="label"), "binary", seed=0)
+
+
+def test_another_file_of_sequences_is_read_with_the_labels_of_a_model(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.parquet", _distinct(3), ["a", "new", "b"])
+    columns = Columns(sequence="values", label="label")
+    inputs, targets, notes = read_labelled(path, columns, task="multiclass", labels=("b", "a"))
+    assert isinstance(inputs, Sequences)
+    assert inputs.values[:, 0].tolist() == [0, 2, 2, 2]
+    assert targets.tolist() == [1, 0]
+    assert len(notes) == 1

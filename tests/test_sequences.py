@@ -1,0 +1,166 @@
+"""Numeric sequences: rows of any length end to end, standardised by the training rows, resampled to one length."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from tuner.data.sequences import Sequences, Standardiser, resampled
+from tuner.errors import DataError
+
+VALUES = st.floats(-1e6, 1e6, width=32)
+
+
+@st.composite
+def several_rows(draw: st.DrawFn) -> list[np.ndarray]:
+    """Between 1 and 6 rows of 1 to 7 steps, all of one number of channels."""
+    channels = draw(st.integers(1, 3))
+    lengths = draw(st.lists(st.integers(1, 7), min_size=1, max_size=6))
+    return [draw(arrays.arrays(np.float32, (length, channels), elements=VALUES)) for length in lengths]
+
+
+@given(rows=several_rows())
+def test_every_row_is_found_again(rows: list[np.ndarray]) -> None:
+    sequences = Sequences.of(rows)
+    assert len(sequences) == len(rows)
+    assert sequences.lengths.tolist() == [len(row) for row in rows]
+    for number, row in enumerate(rows):
+        np.testing.assert_array_equal(sequences.row(number), row)
+
+
+@given(rows=several_rows(), data=st.data())
+def test_taken_rows_come_in_the_order_asked_for_and_as_often(rows: list[np.ndarray], data: st.DataObject) -> None:
+    positions = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=9))
+    taken = Sequences.of(rows).take(np.array(positions, dtype=np.int64))
+    assert len(taken) == len(positions)
+    assert taken.values.shape[1] == rows[0].shape[1]
+    for number, position in enumerate(positions):
+        np.testing.assert_array_equal(taken.row(number), rows[position])
+
+
+def test_a_row_of_plain_numbers_is_one_channel() -> None:
+    assert Sequences.of([[1, 2, 3], [4]]).values.tolist() == [[1], [2], [3], [4]]
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([], "no row"),
+        ([[[1, 2]], [[1, 2, 3]]], "one number of channels, but there are: 2, 3"),
+        ([[1], []], "row 1 is empty"),
+        ([[1], [float("nan")]], "row 1 has a value that is not finite"),
+        ([[1e300]], "row 0 has a value that is not finite"),
+        ([5], r"row 0 must be \(steps,\) or"),
+    ],
+)
+def test_rows_that_are_no_sequences_are_refused(rows: list[object], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        Sequences.of(rows)
+
+
+# --- standardised ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def uneven() -> Sequences:
+    """Forty rows of 1 to 9 steps, with channels of far apart means and scales."""
+    generator = np.random.default_rng(0)
+    scales, means = np.array([1e-3, 1, 1e4]), np.array([1e3, 0, -5e5])
+    return Sequences.of(generator.normal(means, scales, (length, 3)) for length in generator.integers(1, 10, 40))
+
+
+def test_standardised_training_rows_have_mean_0_and_deviation_1_in_every_channel(uneven: Sequences) -> None:
+    values = Standardiser.fit(uneven).standardise(uneven).values
+    assert values.dtype == np.float32
+    np.testing.assert_allclose(values.mean(axis=0, dtype=np.float64), 0, atol=1e-6)
+    np.testing.assert_allclose(values.std(axis=0, dtype=np.float64), 1, atol=1e-6)
+
+
+def test_other_rows_are_measured_by_the_training_rows_not_by_themselves() -> None:
+    standardiser = Standardiser.fit(Sequences.of([[0, 2], [4]]))
+    deviation = np.sqrt(8 / 3)
+    np.testing.assert_allclose(
+        standardiser.standardise(Sequences.of([[2, 2 + deviation]])).values, [[0], [1]], rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e30])
+def test_a_channel_that_is_constant_in_training_has_scale_1(value: float) -> None:
+    standardiser = Standardiser.fit(Sequences.of([np.full(7, value)] * 3))
+    assert standardiser.scale.tolist() == [1]
+    assert abs(standardiser.standardise(Sequences.of([[value]])).values).item() < 1e15 * np.finfo(np.float64).eps
+
+
+def test_a_value_far_out_of_range_stays_one_that_a_model_can_add_up() -> None:
+    far = Standardiser.fit(Sequences.of([[0, 1e-20]])).standardise(Sequences.of([[1e30, -1e30]]))
+    assert far.values.ravel().tolist() == [1e6, -1e6]
+
+
+def test_an_encoding_has_the_standardised_steps_and_the_rows_own_offsets(uneven: Sequences) -> None:
+    standardiser = Standardiser.fit(uneven)
+    encoded = standardiser.encode(uneven)
+    np.testing.assert_array_equal(encoded.steps, standardiser.standardise(uneven).values)
+    assert encoded.offsets.tolist() == uneven.offsets.tolist()
+
+
+def test_rows_of_other_channels_and_texts_are_refused(uneven: Sequences) -> None:
+    standardiser = Standardiser.fit(uneven)
+    with pytest.raises(DataError, match="the number of channels is 1, but 3 in the data trained on"):
+        standardiser.encode(Sequences.of([[1.0]]))
+    with pytest.raises(DataError, match="they are texts"):
+        standardiser.encode(("a text",))
+
+
+def test_a_standardiser_survives_its_bytes_bit_for_bit(uneven: Sequences) -> None:
+    standardiser = Standardiser.fit(uneven)
+    again = Standardiser.from_bytes(standardiser.to_bytes())
+    assert again.mean.tolist() == standardiser.mean.tolist()
+    assert again.scale.tolist() == standardiser.scale.tolist()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"{}",
+        b'{"kind": "word"}',
+        b'{"kind": "standardiser", "mean": [0]}',
+        b'{"kind": "standardiser", "mean": [0], "scale": [0]}',
+        b'{"kind": "standardiser", "mean": [0], "scale": [NaN]}',
+        b'{"kind": "standardiser", "mean": [0, 1], "scale": [1]}',
+        b'{"kind": "standardiser", "mean": ["a"], "scale": [1]}',
+        b'{"kind": "standardiser", "mean": {}, "scale": {}}',
+    ],
+)
+def test_bytes_that_describe_no_standardiser_are_refused(content: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        Standardiser.from_bytes(content)
+
+
+# --- resampled ------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=60)
+@given(rows=several_rows(), steps=st.integers(1, 9))
+def test_resampling_is_numpys_interpolation_of_every_row_and_channel(rows: list[np.ndarray], steps: int) -> None:
+    found = resampled(Sequences.of(rows), steps).reshape(len(rows), steps, -1)
+    assert found.dtype == np.float32
+    shares = np.linspace(0, 1, steps) if steps > 1 else np.array([0.5])
+    for row, values in zip(rows, found, strict=True):
+        for channel in range(row.shape[1]):
+            expected = np.interp(shares * (len(row) - 1), np.arange(len(row)), row[:, channel])
+            np.testing.assert_allclose(values[:, channel], expected, rtol=1e-5, atol=0.5)
+
+
+def test_a_row_of_the_wanted_length_stays_as_it_is() -> None:
+    rows = [[[1, 5], [2, 4], [9, 3]]]
+    assert resampled(Sequences.of(rows), 3).tolist() == [[1, 5, 2, 4, 9, 3]]
+
+
+def test_no_rows_are_resampled_to_none() -> None:
+    assert resampled(Sequences.of([[[1, 2]]]).take(np.arange(0)), 4).shape == (0, 8)

@@ -1,0 +1,162 @@
+"""How rows become numbers: the settings of that which a space can choose, and what each is fitted as."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias
+
+from tuner.data.dataset import RowInputs
+from tuner.data.sequences import Sequences, Standardiser
+from tuner.data.subwords import fit_bpe, fit_wordpiece, read_subwords
+from tuner.data.tokenise import (
+    Encoded,
+    SplitTexts,
+    Tokeniser,
+    fit_characters,
+    fit_words,
+    read_characters,
+    read_words,
+)
+from tuner.space.domains import Choice, Domain, Fixed, OptionChoice
+from tuner.space.sampler import Configuration, Value
+
+TOKENISERS: Mapping[str, Callable[..., Tokeniser]] = {
+    "word": fit_words,
+    "character": fit_characters,
+    "bpe": fit_bpe,
+    "wordpiece": fit_wordpiece,
+}
+_READERS: Mapping[str, Callable[[dict[str, Any]], Tokeniser]] = {
+    "word": read_words,
+    "character": read_characters,
+    "bpe": read_subwords,
+    "wordpiece": read_subwords,
+}
+
+_SEQUENCE = "sequence"
+_ONLY_CUT = ("vocabulary", "min_count")  # a smaller vocabulary is the same encoding, cut by each trial for itself
+
+Parameters: TypeAlias = tuple[tuple[str, Value], ...]
+Readable: TypeAlias = "RowInputs | SplitTexts"
+
+
+class Preparation(Protocol):
+    """What turns rows into numbers, fitted on training rows: a tokeniser of texts, or a standardiser of sequences."""
+
+    def encode(self, inputs: Any, /) -> Encoded:
+        """Encode rows of the kind that it was fitted on."""
+
+    def to_bytes(self) -> bytes:
+        """Return JSON that `read_preparation` reads."""
+
+
+@dataclass(frozen=True)
+class PreparationSetting:
+    """A tokeniser's name and own parameters, or "sequence": what one encoding of the data depends on."""
+
+    name: str
+    parameters: Parameters
+
+
+@dataclass(frozen=True)
+class EmbeddingSetting:
+    """Where the vectors of tokens come from, and what they depend on: the path of a file, or the size to train."""
+
+    kind: Literal["file", "word2vec"]
+    parameters: Parameters
+
+
+def fit_preparation(setting: PreparationSetting, inputs: Readable) -> Preparation:
+    """Fit a setting's tokeniser or standardiser on training rows, and on nothing else."""
+    if isinstance(inputs, Sequences):
+        return Standardiser.fit(inputs)
+    return TOKENISERS[setting.name](inputs, **dict(setting.parameters))
+
+
+def read_preparation(content: bytes) -> Preparation:
+    """Read what a preparation's `to_bytes` wrote. Raises ValueError for anything else; nothing in it is run."""
+    described = json.loads(content)
+    kind = str(described.get("kind")) if isinstance(described, dict) else ""
+    if kind not in _READERS:
+        return Standardiser.from_bytes(content)
+    try:
+        return _READERS[kind](described)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"the {kind} tokeniser is not whole ({type(error).__name__}: {error})") from error
+
+
+def preparation_setting(configuration: Configuration) -> PreparationSetting:
+    """Return the setting by which a configuration's rows are encoded."""
+    if "tokens" not in configuration:
+        return PreparationSetting(_SEQUENCE, ())
+    prefix = f"tokens.{configuration['tokens']}."
+    own = {name.removeprefix(prefix): value for name, value in configuration.items() if name.startswith(prefix)}
+    kept = {name: value for name, value in own.items() if name not in _ONLY_CUT}
+    return PreparationSetting(str(configuration["tokens"]), tuple(sorted(kept.items())))
+
+
+def preparation_settings(parameters: Mapping[str, Domain]) -> list[PreparationSetting]:
+    """Return every preparation setting that a space can choose, so that each is fitted and encoded once."""
+    if "tokens" not in parameters:
+        return [PreparationSetting(_SEQUENCE, ())]
+    return [
+        PreparationSetting(name, chosen)
+        for name, own in options_of(parameters["tokens"])
+        for chosen in _combinations({key: domain for key, domain in own.items() if key not in _ONLY_CUT})
+    ]
+
+
+def embedding_setting(configuration: Configuration) -> EmbeddingSetting | None:
+    """Return what a configuration's first vectors are made from, or None where they are drawn at random, or not there."""
+    match configuration.get("embedding"):
+        case "file":
+            return EmbeddingSetting("file", (("path", configuration["embedding.file.path"]),))
+        case "word2vec":
+            return EmbeddingSetting("word2vec", (("size", configuration["embedding.word2vec.size"]),))
+    return None
+
+
+def embedding_settings(parameters: Mapping[str, Domain]) -> list[EmbeddingSetting]:
+    """Return every embedding setting that a space can choose, so that each is read or trained once."""
+    found = []
+    for name, own in options_of(parameters["embedding"]) if "embedding" in parameters else ():
+        if name == "file":
+            found += [EmbeddingSetting("file", (("path", path),)) for path in _values(own["path"])]
+        elif name == "word2vec":
+            found += [EmbeddingSetting("word2vec", (("size", size),)) for size in _values(own["size"])]
+    return found
+
+
+def options_of(domain: Domain) -> tuple[tuple[str, Mapping[str, Domain]], ...]:
+    """Return the options that a space can choose from, each with the domains of its own parameters."""
+    assert isinstance(domain, OptionChoice)  # so does the vocabulary of hyperparameters have it
+    return domain.options
+
+
+def _combinations(domains: Mapping[str, Domain]) -> Iterator[Parameters]:
+    """Yield every choice of values, as pairs of name and value, sorted."""
+    alternatives: list[list[Parameters]] = []
+    for name, domain in domains.items():
+        if isinstance(domain, OptionChoice):
+            alternatives.append(
+                [
+                    ((name, option), *((f"{name}.{option}.{key}", value) for key, value in chosen))
+                    for option, own in domain.options
+                    for chosen in _combinations(own)
+                ]
+            )
+        else:
+            alternatives.append([((name, value),) for value in _values(domain)])
+    for chosen in itertools.product(*alternatives):
+        yield tuple(sorted(itertools.chain.from_iterable(chosen)))
+
+
+def _values(domain: Domain) -> tuple[Value, ...]:
+    if isinstance(domain, Fixed):
+        return (domain.value,)
+    if isinstance(domain, Choice):
+        return domain.values
+    raise TypeError(f"a setting that is prepared once has the domain {domain}, but needs values that can be listed")

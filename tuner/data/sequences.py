@@ -1,0 +1,159 @@
+"""Numeric sequences of varying length: held end to end, standardised, and resampled to one length."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tuner.errors import DataError, Fault
+
+if TYPE_CHECKING:
+    from tuner.data.tokenise import Encoded
+
+_KIND = "standardiser"
+_FARTHEST = 1e6
+"""Standard deviations at which a value is cut: nearer to what 32 bits hold, a model's sums become infinite."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sequences:
+    """Rows of numeric sequences laid end to end: row i is `values[offsets[i]:offsets[i + 1]]`.
+
+    `values` is float32 (steps of all rows, channels), `offsets` int64 (rows + 1,), from 0.
+    """
+
+    values: NDArray[np.float32]
+    offsets: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @classmethod
+    def of(cls, rows: Iterable[ArrayLike]) -> Sequences:
+        """Lay rows end to end, each (steps, channels), or (steps,) of one channel.
+
+        Raises ValueError where there is no row, where rows differ in their channels, and for a row that is empty or has a
+        value that is not finite in 32 bits.
+        """
+        arrays = [_as_steps(row, number) for number, row in enumerate(rows)]
+        if len({array.shape[1] for array in arrays}) != 1:
+            channels = ", ".join(map(str, sorted({array.shape[1] for array in arrays}))) or "no row"
+            raise ValueError(f"rows must have one number of channels, but there are: {channels}")
+        return cls(values=np.concatenate(arrays), offsets=to_offsets(np.array([len(array) for array in arrays])))
+
+    @property
+    def channels(self) -> int:
+        """The number of values at each step."""
+        return int(self.values.shape[1])
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Steps per row, shape (rows,)."""
+        return np.diff(self.offsets)
+
+    def row(self, number: int) -> NDArray[np.float32]:
+        """Return one row, (steps, channels), without copying it."""
+        return self.values[self.offsets[number] : self.offsets[number + 1]]
+
+    def take(self, positions: NDArray[np.integer]) -> Sequences:
+        """Return the rows at `positions` (n,), in that order; a row may be taken more than once."""
+        offsets = to_offsets(self.lengths[positions])
+        first_moves = np.repeat(self.offsets[:-1][positions] - offsets[:-1], np.diff(offsets))
+        return Sequences(values=self.values[np.arange(offsets[-1]) + first_moves], offsets=offsets)
+
+
+def to_offsets(lengths: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return where rows of these lengths (rows,) begin when laid end to end, and where the last ends: (rows + 1,)."""
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
+
+
+def _as_steps(row: ArrayLike, number: int) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        steps = np.asarray(row, dtype=np.float32)
+    if steps.ndim not in (1, 2):
+        raise ValueError(f"row {number} must be (steps,) or (steps, channels), but has {steps.ndim} dimensions")
+    if not steps.size:
+        raise ValueError(f"row {number} is empty")
+    if not np.isfinite(steps).all():
+        raise ValueError(f"row {number} has a value that is not finite")
+    return steps[:, None] if steps.ndim == 1 else steps
+
+
+@dataclass(frozen=True, eq=False)
+class Standardiser:
+    """Shifts and scales every channel to mean 0 and standard deviation 1 over all steps of the training rows.
+
+    `mean` and `scale` are float64 (channels,); a channel that is constant in training has scale 1.
+    """
+
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    @classmethod
+    def fit(cls, sequences: Sequences) -> Standardiser:
+        """Measure the training rows, and nothing else. They must have a step."""
+        values = sequences.values
+        mean = values.mean(axis=0, dtype=np.float64)
+        is_constant = values.min(axis=0) == values.max(axis=0)  # rounding may leave a spread above 0
+        return cls(mean=mean, scale=np.where(is_constant, 1.0, values.std(axis=0, dtype=np.float64)))
+
+    def standardise(self, sequences: Sequences) -> Sequences:
+        """Return the rows with standardised values; values farther than 1e6 from the mean are cut there.
+
+        Raises DataError if the rows have another number of channels than those of training.
+        """
+        if sequences.channels != len(self.mean):
+            told = f"the number of channels is {sequences.channels}, but {len(self.mean)} in the data trained on"
+            raise DataError([Fault("sequences", told, "give sequences of the same channels, in the same order")])
+        standardised = (sequences.values - self.mean) / self.scale
+        np.clip(standardised, -_FARTHEST, _FARTHEST, out=standardised)
+        return Sequences(values=standardised.astype(np.float32), offsets=sequences.offsets)
+
+    def encode(self, inputs: tuple[str, ...] | Sequences) -> Encoded:
+        """Return `standardise`'s rows as what models read: steps float32 (total, channels). Raises DataError as it does."""
+        from tuner.data.tokenise import Encoded  # which imports the `tokenizers` library
+
+        if not isinstance(inputs, Sequences):
+            raise DataError(
+                [Fault("inputs", "they are texts, but the data trained on are sequences", "give sequences")]
+            )
+        standardised = self.standardise(inputs)
+        return Encoded(steps=standardised.values, offsets=standardised.offsets)
+
+    def to_bytes(self) -> bytes:
+        """Return JSON from which `from_bytes` makes the same standardiser, bit for bit."""
+        return json.dumps({"kind": _KIND, "mean": self.mean.tolist(), "scale": self.scale.tolist()}).encode()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Standardiser:
+        """Read what `to_bytes` wrote. Raises ValueError for anything else."""
+        described: Any = json.loads(content)
+        if not isinstance(described, dict) or described.get("kind") != _KIND:
+            raise ValueError(f"this describes no {_KIND}")
+        try:
+            mean, scale = (np.array(described.get(name), dtype=np.float64) for name in ("mean", "scale"))
+        except TypeError as error:
+            raise ValueError(f"mean and scale are no lists of numbers ({error})") from error
+        if mean.ndim != 1 or mean.shape != scale.shape or not np.isfinite([mean, scale]).all() or (scale <= 0).any():
+            raise ValueError("mean and scale are not one finite number a channel, those of scale above 0")
+        return cls(mean=mean, scale=scale)
+
+
+def resampled(sequences: Sequences, steps: int) -> NDArray[np.float32]:
+    """Return every row at `steps` evenly spaced points from its first step to its last: (rows, steps x channels).
+
+    Between two steps values are interpolated linearly. A single point lies in the middle. Rows must not be empty.
+    """
+    spacing = np.linspace(0, 1, steps) if steps > 1 else np.array([0.5])
+    points = (sequences.lengths - 1)[:, None] * spacing  # (rows, steps), in steps from the row's first
+    before = points.astype(np.int64)
+    weights = (points - before).astype(np.float32)[:, :, None]
+    first = sequences.offsets[:-1, None] + before
+    last = np.minimum(first + 1, sequences.offsets[1:, None] - 1)
+    mixed = (1 - weights) * sequences.values[first] + weights * sequences.values[last]  # (rows, steps, channels)
+    return np.asarray(mixed.reshape(len(sequences), steps * sequences.channels), dtype=np.float32)

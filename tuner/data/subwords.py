@@ -1,0 +1,156 @@
+"""Text to pieces of words, by the `tokenizers` library: byte-pair encoding and WordPiece.
+
+Frequent words are one piece, rare ones several, so that few tokens are unknown. The pieces are found on training texts
+only, and are numbered as words are: by frequency in the training texts, ties by spelling.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
+from tokenizers.models import BPE, WordPiece
+from tokenizers.trainers import BpeTrainer, WordPieceTrainer
+
+from tuner.data.tokenise import SPECIAL_TOKENS, UNKNOWN, WORDS, Encoded, distinct_texts, end_to_end, is_punctuation
+
+Rule: TypeAlias = Literal["bpe", "wordpiece"]
+
+_UNKNOWN_TOKEN = "[UNK]"  # never a piece: brackets stand alone
+_INSIDE = "##"  # begins a WordPiece that stands inside a word; in byte-pair encoding a space begins one that does not
+_TEXTS_AT_ONCE = 10_000
+
+
+@dataclass(frozen=True)
+class SubwordTokeniser:
+    """Pieces of words; `pieces[n]` has number n + 2. `merges`, for byte-pair encoding, are pairs in their order."""
+
+    rule: Rule
+    pieces: tuple[str, ...]
+    merges: tuple[tuple[str, str], ...]
+    lower_case: bool
+
+    def __len__(self) -> int:
+        return SPECIAL_TOKENS + len(self.pieces)
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """What the numbers from 2 on stand for."""
+        return self.pieces
+
+    def cut(self, size: int) -> SubwordTokeniser:
+        """Return the tokeniser itself: rare words are pieces already. Raises ValueError for fewer numbers than it has."""
+        if size < len(self):
+            raise ValueError(f"a vocabulary of {len(self)} pieces cannot be cut to {size}")
+        return self
+
+    def encode(self, inputs: Sequence[str]) -> Encoded:
+        """Encode texts; a character that training had not becomes the unknown token, and so does an empty text."""
+        numbers: list[int] = []
+        lengths = np.zeros(len(inputs), np.int64)
+        for start in range(0, len(inputs), _TEXTS_AT_ONCE):
+            batch = list(inputs[start : start + _TEXTS_AT_ONCE])
+            for row, encoding in enumerate(self._tokenizer.encode_batch_fast(batch, add_special_tokens=False), start):
+                numbers += encoding.ids
+                lengths[row] = len(encoding.ids)
+        return end_to_end(np.array(numbers, np.int32), lengths)
+
+    def to_bytes(self) -> bytes:
+        """Return JSON that `read_subwords` reads."""
+        described = {
+            "kind": self.rule,
+            "lower_case": self.lower_case,
+            "pieces": self.pieces,
+            "merges": self.merges,
+        }
+        return json.dumps(described, ensure_ascii=False).encode()
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        numbers = {piece: number for number, piece in enumerate(self.pieces, SPECIAL_TOKENS)}
+        vocabulary = {_UNKNOWN_TOKEN: UNKNOWN, **numbers}
+        return _tokenizer(self.rule, vocabulary, list(self.merges), lower_case=self.lower_case)
+
+
+def fit_bpe(texts: Sequence[str], *, lower_case: bool, size: int) -> SubwordTokeniser:
+    """Fit byte-pair encoding (Sennrich et al. 2016) of at most `size` pieces; a space belongs to the word after it."""
+    blank = _tokenizer("bpe", {}, [], lower_case=lower_case)
+    trainer = BpeTrainer(vocab_size=size + 1, special_tokens=[_UNKNOWN_TOKEN], show_progress=False)
+    blank.train_from_iterator(_with_common_characters(blank, texts, size // 2), trainer, length=len(texts))
+    merges = [(first, second) for first, second in json.loads(blank.to_str())["model"]["merges"]]
+    return _by_frequency(blank, texts, merges, "bpe", lower_case=lower_case)
+
+
+def fit_wordpiece(texts: Sequence[str], *, lower_case: bool, size: int) -> SubwordTokeniser:
+    """Fit WordPiece (Wu et al. 2016) of at most `size` pieces; a piece inside a word begins with "##"."""
+    blank = _tokenizer("wordpiece", {}, [], lower_case=lower_case)
+    read = list(_with_common_characters(blank, texts, size // 4))
+    # The library numbers "##a", "##b" … in the order of a hash map, which differs between processes, and breaks ties by
+    # number. Given as special tokens they are numbered in this order.
+    inside = [
+        _INSIDE + character
+        for character in sorted(set("".join(read)))
+        if not is_punctuation(character) and not character.isspace()
+    ]
+    trainer = WordPieceTrainer(
+        vocab_size=size + 1,
+        special_tokens=[_UNKNOWN_TOKEN, *inside],
+        continuing_subword_prefix=_INSIDE,
+        show_progress=False,
+    )
+    blank.train_from_iterator(read, trainer, length=len(read))
+    return _by_frequency(blank, texts, [], "wordpiece", lower_case=lower_case)
+
+
+def read_subwords(described: dict[str, Any]) -> SubwordTokeniser:
+    """Rebuild a tokeniser from its JSON. Raises KeyError or ValueError where that is not whole."""
+    pieces = distinct_texts(described["pieces"])
+    merges = tuple((str(first), str(second)) for first, second in described["merges"])
+    known = set(pieces)
+    if any(not {first, second, first + second} <= known for first, second in merges):
+        raise ValueError("a merge has a piece that is not in the vocabulary")
+    return SubwordTokeniser(described["kind"], pieces, merges, bool(described["lower_case"]))
+
+
+def _tokenizer(rule: Rule, vocabulary: dict[str, int], merges: list[tuple[str, str]], *, lower_case: bool) -> Tokenizer:
+    lower = [normalizers.Lowercase()] if lower_case else []
+    if rule == "wordpiece":
+        made = Tokenizer(WordPiece(vocabulary, unk_token=_UNKNOWN_TOKEN, continuing_subword_prefix=_INSIDE))
+        made.normalizer = normalizers.Sequence(lower)
+        made.pre_tokenizer = pre_tokenizers.Split(Regex(WORDS), behavior="removed", invert=True)
+        return made
+    made = Tokenizer(BPE(vocab=vocabulary, merges=merges, unk_token=_UNKNOWN_TOKEN, fuse_unk=True))
+    single_spaces = [normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip(), normalizers.Prepend(" ")]
+    made.normalizer = normalizers.Sequence([*lower, *single_spaces])
+    made.pre_tokenizer = pre_tokenizers.Split(Regex(r" ?\w+| ?[^\w\s]"), behavior="removed", invert=True)
+    return made
+
+
+def _with_common_characters(blank: Tokenizer, texts: Sequence[str], limit: int) -> Iterator[str]:
+    """Yield normalised texts with a space for each character that is not among the `limit` commonest.
+
+    Single characters are pieces too, and in a script with thousands of them, or among emoji, they would be all the pieces
+    there are. Ties are broken by code, which the library's own limit leaves to chance.
+    """
+    normalised = [blank.normalizer.normalize_str(text) for text in texts]
+    counts = Counter("".join(normalised))
+    rare = sorted(counts, key=lambda character: (-counts[character], character))[limit:]
+    to_space = str.maketrans(dict.fromkeys(rare, " "))
+    return (text.translate(to_space) for text in normalised)
+
+
+def _by_frequency(
+    trained: Tokenizer, texts: Sequence[str], merges: list[tuple[str, str]], rule: Rule, *, lower_case: bool
+) -> SubwordTokeniser:
+    """Number the pieces by how often they stand in the training texts."""
+    found = sorted(piece for piece in trained.get_vocab() if piece != _UNKNOWN_TOKEN)
+    draft = SubwordTokeniser(rule, tuple(found), tuple(merges), lower_case)
+    counts = np.bincount(draft.encode(texts).steps, minlength=len(draft))[SPECIAL_TOKENS:]
+    order = np.argsort(-counts, kind="stable")
+    return SubwordTokeniser(rule, tuple(found[piece] for piece in order), tuple(merges), lower_case)

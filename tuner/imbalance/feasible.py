@@ -1,0 +1,165 @@
+"""Whether a space's remedies for imbalance can work on the data at hand, asked before the search starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.errors import Fault, did_you_mean
+from tuner.imbalance.interpolation import goal_of
+from tuner.imbalance.label_sets import members_of_label_sets
+from tuner.imbalance.passes import Targets
+from tuner.imbalance.rare_labels import rare_labels, without_rare_labels
+from tuner.space.domains import Choice, Conditional, Domain, Fixed, OptionChoice
+from tuner.space.settings import Task
+
+Told = tuple[str, str]
+"""What is wrong, and the remedy."""
+
+Check = Callable[[str, Mapping[str, float], Targets, Sequence[str]], Told | None]
+"""From an option's name, the largest values that its parameters may have, targets and labels."""
+
+
+def resampling_faults(
+    parameters: Mapping[str, Domain],
+    targets: Targets,
+    task: Task,
+    labels: Sequence[str],
+    where: str,
+    *,
+    folds: NDArray[np.int64] | None = None,
+) -> list[Fault]:
+    """Return what of `resampling` and `loss_weights` a space may choose but the training rows do not bear.
+
+    `parameters` are a space's domains; what would be too much is looked for at their largest values. `targets` are (rows,)
+    class numbers or (rows, labels) of 0 and 1. With `folds` (rows,) each fold is left out in turn. `where` is the space
+    that faults are in, as "my.yaml: space".
+    """
+    several = task == "multilabel"
+    parts = [targets] if folds is None else [targets[folds != fold] for fold in np.unique(folds)]
+    faults = []
+    for name, own in _options(parameters, "resampling"):
+        check = (_CHECKS_SEVERAL_LABELS if several else _CHECKS_ONE_LABEL).get(name)
+        largest = {parameter: _largest(domain) for parameter, domain in own.items()}
+        told = check and next(filter(None, (check(name, largest, part, labels) for part in parts)), None)
+        if told:
+            beside = "" if folds is None else ", with one fold left out"
+            faults.append(Fault(f"{where}.resampling.{name}", told[0] + beside, told[1]))
+    for name, own in _options(parameters, "loss_weights"):
+        if name == "explicit":
+            faults += [
+                Fault(
+                    f"{where}.loss_weights.explicit", f"{label!r} is no label of the data", did_you_mean(label, labels)
+                )
+                for label in own
+                if label not in labels
+            ]
+    return faults
+
+
+def _mixing(name: str, largest: Mapping[str, float], targets: Targets, labels: Sequence[str]) -> Told | None:
+    """Every class that is raised needs as many others of its own as there are neighbours."""
+    counts = np.bincount(targets)
+    raised = {labels[label]: int(counts[label]) for label in goal_of(targets, largest["ratio"])}
+    return _too_few(name, int(largest["neighbours"]), raised, instead="oversample")
+
+
+def _near_miss(name: str, largest: Mapping[str, float], targets: Targets, labels: Sequence[str]) -> Told | None:
+    """The neighbours asked for are rows of the rarest class."""
+    counts = np.bincount(targets)
+    rarest = min(np.flatnonzero(counts).tolist(), key=lambda label: int(counts[label]))
+    count, neighbours = int(counts[rarest]), int(largest["neighbours"])
+    if count >= neighbours:
+        return None
+    what = f"{labels[rarest]!r} has {_rows(count)}, but {name} with neighbours {neighbours} needs at least as many"
+    return what, f"use neighbours: {count}, or undersample, or remove {name}"
+
+
+def _vote(name: str, largest: Mapping[str, float], targets: Targets, _labels: Sequence[str]) -> Told | None:
+    """A row is asked for its neighbours among all the others."""
+    neighbours = int(largest["neighbours"])
+    if len(targets) > neighbours:
+        return None
+    what = f"there are {_rows(len(targets))}, but {name} with neighbours {neighbours} needs at least {neighbours + 1}"
+    return what, f"use neighbours: {len(targets) - 1}, or undersample, or remove {name}"
+
+
+def _label_set_undersample(
+    name: str, _largest: Mapping[str, float], targets: Targets, _labels: Sequence[str]
+) -> Told | None:
+    sizes = {len(member) for member in members_of_label_sets(targets)}
+    if len(sizes) > 1:
+        return None
+    return f"every set of labels has {_rows(sizes.pop())}, so {name} has none to leave out", f"remove {name}"
+
+
+def _rare(name: str, _largest: Mapping[str, float], targets: Targets, _labels: Sequence[str]) -> Told | None:
+    if len(rare_labels(targets)):
+        return None
+    return f"no label is rarer than the mean of all, so {name} has none to lift", f"remove {name}"
+
+
+def _ml_rus(name: str, largest: Mapping[str, float], targets: Targets, labels: Sequence[str]) -> Told | None:
+    told = _rare(name, largest, targets, labels)
+    if told or len(without_rare_labels(targets)):
+        return told
+    what = f"every training row has a label rarer than the mean of all, so {name} has none to leave out"
+    return what, f"use ml_ros, or remove {name}"
+
+
+def _mlsmote(name: str, largest: Mapping[str, float], targets: Targets, labels: Sequence[str]) -> Told | None:
+    counts = {labels[label]: int(targets[:, label].sum(dtype=np.int64)) for label in rare_labels(targets)}
+    told = _rare(name, largest, targets, labels)
+    return told or _too_few(name, int(largest["neighbours"]), counts, instead="ml_ros")
+
+
+_CHECKS_ONE_LABEL: Mapping[str, Check] = {
+    "near_miss": _near_miss,
+    "edited_nearest_neighbours": _vote,
+    "smote": _mixing,
+    "borderline_smote": _mixing,
+    "adasyn": _mixing,
+    "smote_enn": _mixing,
+    "smote_tomek": _mixing,
+}
+
+_CHECKS_SEVERAL_LABELS: Mapping[str, Check] = {
+    "label_set_undersample": _label_set_undersample,
+    "ml_ros": _rare,
+    "ml_rus": _ml_rus,
+    "mlsmote": _mlsmote,
+}
+
+
+def _too_few(name: str, neighbours: int, counts: Mapping[str, int], *, instead: str) -> Told | None:
+    """Tell of labels that have too few rows for each to have its neighbours among the others."""
+    short = sorted((count, label) for label, count in counts.items() if count <= neighbours)
+    if not short:
+        return None
+    count, label = short[0]
+    others = f", and {len(short) - 1} more labels have too few" if len(short) > 1 else ""
+    what = f"{label!r} has {_rows(count)}, but {name} with neighbours {neighbours} needs at least {neighbours + 1}"
+    smaller = f"use neighbours: {count - 1}, or {instead}" if count > 1 else f"use {instead} instead"
+    return what + others, f"{smaller}, or remove {name}"
+
+
+def _rows(count: int) -> str:
+    return "1 training row" if count == 1 else f"{count:,} training rows"
+
+
+def _options(parameters: Mapping[str, Domain], name: str) -> Sequence[tuple[str, Mapping[str, Domain]]]:
+    domain = parameters.get(name)
+    return domain.options if isinstance(domain, OptionChoice) else ()
+
+
+def _largest(domain: Domain) -> float:
+    """Return the largest number of a domain; the options above have no parameters but numbers."""
+    if isinstance(domain, Conditional):
+        return _largest(domain.domain)
+    if isinstance(domain, OptionChoice):
+        raise TypeError("resampling has no option within an option")
+    if isinstance(domain, Fixed):
+        return float(domain.value)
+    return float(max(domain.values) if isinstance(domain, Choice) else domain.high)

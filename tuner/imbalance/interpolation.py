@@ -1,0 +1,185 @@
+"""The SMOTE family of imbalanced-learn: rarer classes gain rows between two of their own.
+
+A row between two is not made here, since an average of token numbers means nothing: a pass names the two rows and the
+weight, and they are mixed after the embedding. To learn both, imbalanced-learn is given the identity for its data: each row
+of what it makes then has two numbers that are not zero, in the places of the two rows. Its neighbours are looked for among
+the rows' vectors (`RowNeighbours`), through the parameter that it has for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.imbalance.cleaning import cleaned
+from tuner.imbalance.neighbours import RowNeighbours, nearest, remembered, vectors_of
+from tuner.imbalance.passes import Pass, Resample, RowNumbers, Targets, TrainingRows
+
+ASKED_FOR_DANGER = 10
+"""Nearest rows that say whether a row is near another class in Borderline-SMOTE; imbalanced-learn's default."""
+
+ASKED_TO_CLEAN = 3
+"""Nearest rows that vote on a row in SMOTE-ENN, as in its paper."""
+
+_CLEANED_SEED = 0
+
+Mixed = tuple[RowNumbers, RowNumbers, NDArray[np.float32]]
+"""The rows of a pass, their partners, and the partners' weights."""
+
+
+def smote(*, ratio: float, neighbours: int) -> Resample:
+    """Raise each class to `ratio` times the largest one by rows between a row and one of its `neighbours` nearest.
+
+    Chawla et al. (2002), SMOTE. Every row of the data is read once, too.
+    """
+
+    def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
+        return _as_pass(*_smote(data, ratio, neighbours, int(generator.integers(2**31))))
+
+    return draw
+
+
+def borderline_smote(*, ratio: float, neighbours: int) -> Resample:
+    """SMOTE from such rows only that at least half, but not all, of their nearest rows are of other classes.
+
+    Han, Wang & Mao (2005), Borderline-SMOTE1. A class that has no such row gains none.
+    """
+
+    def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
+        from imblearn.over_sampling import BorderlineSMOTE
+
+        sampler = BorderlineSMOTE(
+            sampling_strategy=goal_of(data.targets, ratio),
+            k_neighbors=RowNeighbours(data, neighbours + 1),
+            m_neighbors=RowNeighbours(data, min(ASKED_FOR_DANGER, len(data) - 1) + 1),
+            random_state=int(generator.integers(2**31)),
+        )
+        return _as_pass(*_pairs(sampler, data.targets))
+
+    return draw
+
+
+def adasyn(*, ratio: float, neighbours: int) -> Resample:
+    """SMOTE with more rows from a row, the more of its `neighbours` nearest are of other classes.
+
+    He et al. (2008), ADASYN. A class gains about as many rows as its share asks for; none, if no other class is near it.
+    """
+
+    def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
+        from imblearn.over_sampling import ADASYN
+
+        goal = {
+            label: wanted
+            for label, wanted in goal_of(data.targets, ratio).items()
+            if _has_others_near(data, label, wanted, neighbours)
+        }
+        if not goal:
+            return _as_pass(*_unmixed(len(data)))
+        sampler = ADASYN(
+            sampling_strategy=goal,
+            n_neighbors=RowNeighbours(data, neighbours + 1),
+            random_state=int(generator.integers(2**31)),
+        )
+        return _as_pass(*_pairs(sampler, data.targets))
+
+    return draw
+
+
+def smote_enn(*, ratio: float, neighbours: int) -> Resample:
+    """SMOTE, then leave out rows, drawn ones too, whose class is not the commonest among their three nearest.
+
+    Batista, Prati & Monard (2004). The search among drawn rows takes long, so they are drawn once per process and data.
+    """
+
+    def clean(rows: int) -> Any:
+        from imblearn.under_sampling import EditedNearestNeighbours
+
+        asked = min(ASKED_TO_CLEAN, rows - 1)
+        return EditedNearestNeighbours(sampling_strategy="all", n_neighbors=asked, kind_sel="mode")
+
+    return _smote_then("smote_enn", clean, ratio, neighbours)
+
+
+def smote_tomek(*, ratio: float, neighbours: int) -> Resample:
+    """SMOTE, then leave out both rows of each Tomek link, drawn ones too.
+
+    Batista, Bazzan & Monard (2003). The search among drawn rows takes long, so they are drawn once per process and data.
+    """
+
+    def clean(_rows: int) -> Any:
+        from imblearn.under_sampling import TomekLinks
+
+        return TomekLinks(sampling_strategy="all")
+
+    return _smote_then("smote_tomek", clean, ratio, neighbours)
+
+
+def goal_of(targets: Targets, ratio: float) -> dict[int, int]:
+    """Return how many rows each class that is to gain some shall have: `ratio` times the largest one's."""
+    counts = np.bincount(targets)
+    goal = round(ratio * counts.max())
+    return {label: goal for label, n in enumerate(counts) if 0 < n < goal}
+
+
+def mixed_vectors(vectors: NDArray[np.float32], mixed: Mixed) -> NDArray[np.float32]:
+    """Return the vectors (n, dimensions) of mixed rows: as near to each of the two as their weights say."""
+    rows, partners, weights = mixed
+    start = vectors[rows]
+    return start + weights[:, None] * (vectors[partners] - start)
+
+
+def _smote(data: TrainingRows, ratio: float, neighbours: int, seed: int) -> Mixed:
+    from imblearn.over_sampling import SMOTE
+
+    goal = goal_of(data.targets, ratio)
+    search = RowNeighbours(data, neighbours + 1)
+    return _pairs(SMOTE(sampling_strategy=goal, k_neighbors=search, random_state=seed), data.targets)
+
+
+def _smote_then(name: str, make_sampler: Callable[[int], Any], ratio: float, neighbours: int) -> Resample:
+    def compute(data: TrainingRows) -> Mixed:
+        rows, partners, weights = _smote(data, ratio, neighbours, _CLEANED_SEED)
+        vectors = mixed_vectors(vectors_of(data), (rows, partners, weights))
+        kept = cleaned(make_sampler(len(rows)), vectors, data.targets[rows])
+        return rows[kept], partners[kept], weights[kept]
+
+    def draw(data: TrainingRows, _generator: np.random.Generator) -> Pass:
+        return _as_pass(*remembered((name, ratio, neighbours, data.digest), lambda: compute(data)))
+
+    return draw
+
+
+def _pairs(sampler: Any, targets: Targets) -> Mixed:
+    """Return every row once, then the pairs that `sampler` makes, each with the weight of its farther row."""
+    from scipy.sparse import identity
+
+    made, _ = sampler.fit_resample(identity(len(targets), format="csr"), targets)
+    made = made.tocsr()
+    made.sum_duplicates()
+    made.eliminate_zeros()
+    first, last = made.indptr[:-1], made.indptr[1:] - 1
+    is_second_nearer = made.data[last] > made.data[first]
+    nearer, farther = np.where(is_second_nearer, [last, first], [first, last])
+    weights = np.where(first == last, 0.0, made.data[farther]).astype(np.float32)
+    return made.indices[nearer].astype(np.int64), made.indices[farther].astype(np.int64), weights
+
+
+def _unmixed(rows: int) -> Mixed:
+    return np.arange(rows), np.arange(rows), np.zeros(rows, np.float32)
+
+
+def _as_pass(rows: NDArray[Any], partners: NDArray[Any], weights: NDArray[Any]) -> Pass:
+    return Pass(rows, np.zeros(len(rows), np.int64), partners, weights)
+
+
+def _has_others_near(data: TrainingRows, label: int, wanted: int, neighbours: int) -> bool:
+    """Return whether ADASYN has anything to draw for a class; where it has not, imbalanced-learn gives up."""
+    own = np.flatnonzero(data.targets == label)
+    _, places = nearest(data, of=own, among=np.arange(len(data)), count=neighbours + 1)
+    others = (data.targets[places[:, 1:]] != label).sum(1) / neighbours
+    if not others.any():
+        return False
+    return bool(np.rint(others / others.sum() * (wanted - len(own))).any())

@@ -1,0 +1,56 @@
+"""Resampling of rows with several labels by their whole set of labels, each set taken as a class (label powerset).
+
+Charte et al. (2013), A first approach to deal with imbalance in multi-label datasets.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tuner.imbalance.passes import Pass, Resample, RowNumbers, Targets, TrainingRows, one_stratum
+
+
+def label_set_oversample(*, ratio: float) -> Resample:
+    """Repeat rows until each set of labels has at least `ratio` times the rows of the most frequent one (LP-ROS).
+
+    Each row as often as the others of its set or once more. With hundreds of sets a pass is many times the data.
+    """
+
+    def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
+        members = members_of_label_sets(data.targets)
+        goal = round(ratio * max(map(len, members)))
+        rows = []
+        for member in members:
+            wanted = max(len(member), goal)
+            rows += [np.tile(member, wanted // len(member)), generator.permutation(member)[: wanted % len(member)]]
+        return one_stratum(np.concatenate(rows))
+
+    return draw
+
+
+def label_set_undersample(*, share: float) -> Resample:
+    """Leave out `share` of the rows, from sets of labels with more rows than the mean, evenly (LP-RUS).
+
+    No set is cut below the mean, so fewer rows are left out where `share` asks for more.
+    """
+
+    def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
+        members = sorted(members_of_label_sets(data.targets), key=len)
+        mean = len(data) / len(members)
+        left_out = round(share * len(data))
+        kept = [member for member in members if len(member) <= mean]
+        frequent = [member for member in members if len(member) > mean]
+        for number, member in enumerate(frequent):  # smallest first: what it cannot give, the larger ones do
+            fewer = min(int(len(member) - mean), left_out // (len(frequent) - number))
+            left_out -= fewer
+            kept.append(generator.permutation(member)[fewer:])
+        return one_stratum(np.sort(np.concatenate(kept)))
+
+    return draw
+
+
+def members_of_label_sets(targets: Targets) -> list[RowNumbers]:
+    """Return the rows of each set of labels that occurs; rows without a label are a set, too."""
+    _, number = np.unique(np.packbits(targets > 0, axis=1), axis=0, return_inverse=True)
+    order = np.argsort(number, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(number))[:-1])

@@ -1,0 +1,67 @@
+"""What resampling is given and what it gives: the training rows, and one pass over them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.space.settings import Task
+
+RowNumbers = NDArray[np.int64]
+Targets = NDArray[np.integer]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRows:
+    """The rows that a pass is drawn from: `targets` (rows,) class numbers or (rows, labels) of 0 and 1.
+
+    `vectors` (rows, dimensions) float32 stand for the rows where neighbours are looked for; None where no rule needs them.
+    """
+
+    targets: Targets
+    task: Task
+    vectors: NDArray[np.float32] | None = None
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @cached_property
+    def digest(self) -> bytes:
+        """A hash of targets and vectors: what is found out about the same rows once need not be found out again."""
+        digest = hashlib.blake2b(repr((self.task, self.targets.shape)).encode(), digest_size=16)
+        for values in (self.targets.astype(np.int64), self.vectors):
+            if values is not None:
+                digest.update(repr(values.shape).encode())
+                digest.update(np.ascontiguousarray(values).tobytes())
+        return digest.digest()
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """One pass over training rows: n rows to read, and the stratum (n,) of each, whose shares every batch repeats.
+
+    Where rows are mixed, row i of the pass is (1 - weights[i]) × rows[i] + weights[i] × partners[i], mixed after the
+    embedding, and weight 0 where nothing is. `targets` (n, labels) stand for those of `rows` where mixing changes them.
+    """
+
+    rows: RowNumbers
+    strata: RowNumbers
+    partners: RowNumbers | None = None
+    weights: NDArray[np.float32] | None = None
+    targets: Targets | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+Resample = Callable[[TrainingRows, np.random.Generator], Pass]
+
+
+def one_stratum(rows: RowNumbers) -> Pass:
+    """Return a pass that reads `rows` as they are, without strata."""
+    return Pass(rows, np.zeros(len(rows), np.int64))

@@ -1,0 +1,122 @@
+"""Resampling of rows with several labels by labels that are rarer than the mean.
+
+How rare a label is: the count of the most frequent label over its own (IRLbl of Charte et al. 2015, Addressing imbalance in
+multilabel classification). Labels without a row are in none of it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.imbalance.neighbours import nearest
+from tuner.imbalance.passes import Pass, Resample, RowNumbers, Targets, TrainingRows, one_stratum
+
+
+def ml_ros(*, share: float) -> Resample:
+    """Add `share` of the rows again, drawn from each label rarer than the mean in turn (ML-ROS, Charte et al. 2015).
+
+    A label takes no further part once it is no rarer than the mean was, so fewer rows may be added.
+    """
+
+    def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
+        targets = data.targets
+        counts = targets.sum(0, dtype=np.float64)
+        rarity = rarity_of(counts)
+        mean = rarity[counts > 0].mean()
+        bags = {int(label): np.flatnonzero(targets[:, label]) for label in rare_labels(targets)}
+        added: list[int] = []
+        while bags and len(added) < round(share * len(targets)):
+            turn = [int(generator.choice(bag)) for bag in bags.values()]
+            added += turn
+            counts += targets[turn].sum(0, dtype=np.float64)
+            rarity = rarity_of(counts)
+            bags = {label: bag for label, bag in bags.items() if rarity[label] > mean}
+        again = np.array(added[: round(share * len(targets))], np.int64)
+        return one_stratum(np.concatenate([np.arange(len(targets)), again]))
+
+    return draw
+
+
+def ml_rus(*, share: float) -> Resample:
+    """Leave out `share` of the rows, of those without a label rarer than the mean (ML-RUS, Charte et al. 2015).
+
+    Where there are fewer such rows, fewer are left out; no label loses its last row.
+    """
+
+    def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
+        targets = data.targets
+        candidates = generator.permutation(without_rare_labels(targets))
+        has_row = np.delete(targets, candidates, axis=0).any(0)
+        needed = {int(targets[candidates, label].argmax()) for label in np.flatnonzero(~has_row & targets.any(0))}
+        left_out = np.delete(candidates, sorted(needed))[: round(share * len(targets))]
+        return one_stratum(np.delete(np.arange(len(targets)), left_out))
+
+    return draw
+
+
+def mlsmote(*, share: float, neighbours: int) -> Resample:
+    """Add `share` of the rows anew, between a row and one of its `neighbours` nearest, for each rare label in turn.
+
+    Charte et al. (2015), MLSMOTE. Neighbours have the rare label, too. The new row has the labels that at least half of the
+    row and its neighbours have, the rare one always.
+    """
+
+    def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
+        targets = data.targets
+        bags = [np.flatnonzero(targets[:, label]) for label in rare_labels(targets)]
+        wanted = round(share * len(targets))
+        every = np.arange(len(targets))
+        rows, partners, labels = [every], [every], [targets]
+        for turn, bag in enumerate(bags):
+            number = len(range(turn, wanted, len(bags)))
+            others = _others_near(data, bag, neighbours)
+            seeds = generator.integers(len(bag), size=number)
+            rows.append(bag[seeds])
+            partners.append(others[seeds, generator.integers(neighbours, size=number)])
+            labels.append(_labels_by_ranking(targets, bag, others)[seeds])
+        row_numbers = np.concatenate(rows)
+        weights = generator.random(len(row_numbers), np.float32)
+        weights[: len(targets)] = 0
+        strata = np.zeros(len(row_numbers), np.int64)
+        return Pass(row_numbers, strata, np.concatenate(partners), weights, np.concatenate(labels))
+
+    return draw
+
+
+def rarity_of(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the largest count over each; infinite where a label has no row."""
+    rarity = np.full(len(counts), np.inf)
+    np.divide(counts.max(), counts, out=rarity, where=counts > 0)
+    return rarity
+
+
+def rare_labels(targets: Targets) -> RowNumbers:
+    """Return the numbers of labels that are rarer than the mean over labels with a row."""
+    counts = targets.sum(0, dtype=np.float64)
+    rarity = rarity_of(counts)
+    is_present = counts > 0
+    # Equal rarities may have a mean that is off by rounding.
+    return np.flatnonzero(is_present & (rarity > rarity[is_present].mean() * (1 + 1e-9)))
+
+
+def without_rare_labels(targets: Targets) -> RowNumbers:
+    """Return the rows that have no label rarer than the mean."""
+    return np.flatnonzero(~targets[:, rare_labels(targets)].any(1))
+
+
+def _others_near(data: TrainingRows, bag: RowNumbers, neighbours: int) -> RowNumbers:
+    """Return for each row of `bag` the `neighbours` others of it that are nearest, shape (bag, neighbours)."""
+    if len(bag) <= neighbours:
+        raise ValueError(f"a rare label has {len(bag)} rows, but {neighbours} neighbours need {neighbours + 1}")
+    _, places = nearest(data, of=bag, among=bag, count=neighbours + 1)
+    is_own = places == np.arange(len(bag))[:, None]
+    is_own[~is_own.any(1), -1] = True  # rows with the same vector came first: the last one goes in its stead
+    others: RowNumbers = bag[places[~is_own].reshape(len(bag), neighbours)]
+    return others
+
+
+def _labels_by_ranking(targets: Targets, bag: RowNumbers, others: RowNumbers) -> Targets:
+    together = targets[bag].astype(np.int64) + targets[others].sum(1, dtype=np.int64)
+    has_half: NDArray[np.bool_] = 2 * together >= 1 + others.shape[1]
+    return has_half.astype(targets.dtype)

@@ -1,0 +1,114 @@
+"""The recurrent layers: one or two directions each, with real steps only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tuner.model.dropout import Dropout
+from tuner.model.initialise import Initialise
+
+
+def lstm(inputs: int, hidden: int, initialise: Initialise, *, forget_bias: float = 0.0) -> nn.RNNBase:
+    """Build a long short-term memory (Hochreiter and Schmidhuber 1997).
+
+    `forget_bias` is added to the forget gate's first bias, so that a cell forgets less at first (Jozefowicz et al. 2015).
+    """
+    cell = nn.LSTM(inputs, hidden, batch_first=True)
+    initialise(cell)
+    with torch.no_grad():
+        # PyTorch adds two biases; one of them takes it all. Its gates stand in the order input, forget, cell, output.
+        cell.get_parameter("bias_ih_l0")[hidden : 2 * hidden] += forget_bias
+    return cell
+
+
+def gru(inputs: int, hidden: int, initialise: Initialise) -> nn.RNNBase:
+    """Build a gated recurrent unit (Cho et al. 2014)."""
+    cell = nn.GRU(inputs, hidden, batch_first=True)
+    initialise(cell)
+    return cell
+
+
+CELLS: dict[str, Callable[..., nn.RNNBase]] = {"lstm": lstm, "gru": gru}
+
+
+class RecurrentLayer(nn.Module):
+    """One recurrent layer that reads rows forwards and, with two directions, also backwards.
+
+    The forward direction reads from the left, where no padding is; the backward direction reads each row reversed within
+    its own length. That replaces packed sequences, whose kernel is about half as fast on a CPU.
+
+    `weight_dropout` zeroes weights between steps, the same ones for all rows and steps of a batch (DropConnect, as
+    Merity et al. 2018).
+    """
+
+    def __init__(
+        self,
+        make_cell: Callable[[], nn.RNNBase],
+        *,
+        directions: int,
+        weight_dropout: float,
+        layer_norm: bool,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        cells = [make_cell() for _ in range(directions)]
+        self.directions = nn.ModuleList(cells)
+        self.weight_dropout = Dropout(weight_dropout, seed=seed)
+        self.norm = nn.LayerNorm(directions * cells[0].hidden_size) if layer_norm else None
+
+    def forward(self, inputs: Tensor, reversal: Tensor) -> Tensor:
+        """inputs (batch, time, feature), `reversal` as by `reverse_within_length` -> (batch, time, hidden × directions)."""
+        forward, *backward = self.directions.children()
+        outputs = self._read(forward, inputs)
+        for cell in backward:
+            read_backward = self._read(cell, permute(inputs, reversal))
+            outputs = torch.cat([outputs, permute(read_backward, reversal)], dim=2)
+        return outputs if self.norm is None else self.norm(outputs)
+
+    def _read(self, cell: nn.Module, inputs: Tensor) -> Tensor:
+        if not self.weight_dropout.is_active:
+            plain: Tensor = cell(inputs)[0]
+            return plain
+        weights = {"weight_hh_l0": self.weight_dropout(cell.get_parameter("weight_hh_l0"))}
+        dropped: Tensor = torch.func.functional_call(cell, weights, (inputs,))[0]
+        return dropped
+
+
+def reverse_within_length(lengths: Tensor, time: int) -> Tensor:
+    """Flat positions (batch × time,) that reverse each row within its length and leave its padding where it is."""
+    step = torch.arange(time, device=lengths.device)
+    reversed_step = torch.where(step < lengths.unsqueeze(1), lengths.unsqueeze(1) - 1 - step, step)
+    row_start = torch.arange(len(lengths), device=lengths.device).unsqueeze(1) * time
+    return (row_start + reversed_step).flatten()
+
+
+class _Permute(torch.autograd.Function):
+    """Reorders (batch, time) positions by a permutation that is its own inverse.
+
+    Written out because autograd's backward of an indexing adds into a buffer of zeros, one row after the other; here the
+    backward is the same indexing again.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor, permutation: Tensor) -> Tensor:
+        ctx.save_for_backward(permutation)
+        return _reorder(inputs, permutation)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (permutation,) = ctx.saved_tensors
+        return _reorder(gradients[0], permutation), None
+
+
+def permute(values: Tensor, permutation: Tensor) -> Tensor:
+    """values (batch, time, feature) with its (batch × time) positions in the order of a `reverse_within_length`."""
+    permuted: Tensor = _Permute.apply(values, permutation)  # type: ignore[no-untyped-call]
+    return permuted
+
+
+def _reorder(values: Tensor, permutation: Tensor) -> Tensor:
+    return values.flatten(0, 1).index_select(0, permutation).view_as(values)

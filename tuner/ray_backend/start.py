@@ -1,0 +1,114 @@
+"""Ray's start and stop, and functions that run on its workers. Without Ray Tune, whose import takes as long again."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+# Read by Ray when it is imported or started, so they stand before the import. None of them changes what Ray computes.
+os.environ.update(
+    {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AIR_NEW_OUTPUT": "0",
+        "RAY_CHDIR_TO_TRIAL_DIR": "0",
+        "RAY_DEDUP_LOGS": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+        "TUNE_DISABLE_SIGINT_HANDLER": "1",
+        "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # Ray's own snapshots are not read: the ledger is
+        "TUNE_WARN_THRESHOLD_S": "10",
+        "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    }
+)
+
+import ray
+import ray.exceptions
+
+from tuner.errors import Fault, SearchFailed, UsageError
+from tuner.space.settings import ResourceSettings
+
+
+@dataclass(frozen=True)
+class Machines:
+    """What Ray found: CPUs and GPUs in all, and nodes."""
+
+    cpus: float
+    gpus: float
+    nodes: int
+
+    def slots(self, resources: ResourceSettings) -> int:
+        """Return how many trials run side by side, 0 if not even one fits."""
+        fit = int(self.cpus // resources.cpus)
+        if resources.gpus:
+            fit = min(fit, int(self.gpus / resources.gpus + 1e-9))
+        return fit if resources.concurrent is None else min(fit, resources.concurrent)
+
+
+def start_ray(address: str | None, resources: ResourceSettings) -> Machines:
+    """Join the cluster at `address`, or start Ray on this machine without a dashboard and without output.
+
+    On this machine Ray is given as many CPUs as the trials that may run side by side need, and no more. Raises
+    `UsageError` where no cluster answers at the address.
+    """
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Ray warns of its own coming defaults, which are not the user's to change
+        try:
+            if address is None:
+                cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+                if resources.concurrent is not None:
+                    cpus = min(cpus, resources.concurrent * resources.cpus)
+                ray.init(address="local", include_dashboard=False, num_cpus=cpus, **quiet)
+            else:
+                ray.init(address=address, **quiet)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            if address is None:
+                raise SearchFailed(f"Ray did not start on this machine: {error}") from error
+            what = f"no Ray cluster answers at {address!r} ({str(error).splitlines()[0]})"
+            remedy = "check the address with `ray status`, or leave --address out to run on this machine"
+            raise UsageError([Fault("--address", what, remedy)]) from error
+    found = ray.cluster_resources()
+    return Machines(cpus=found.get("CPU", 0.0), gpus=found.get("GPU", 0.0), nodes=len(ray.nodes()))
+
+
+def stop_ray() -> None:
+    """Leave the cluster, or end the Ray that `start_ray` began. Does nothing where there is none."""
+    if ray.is_initialized():
+        ray.shutdown()
+
+
+def warm_workers(resources: ResourceSettings, *, count: int, function: Callable[[], None]) -> None:
+    """Run `function` on `count` workers side by side, without waiting; trials are then given those workers.
+
+    A worker that has run a function and has none to run becomes the next actor's, so the imports of a trial are done
+    while the driver still reads its data.
+    """
+    remote = ray.remote(num_cpus=resources.cpus, max_retries=0)(function)
+    for _ in range(count):
+        remote.remote()
+
+
+class Job:
+    """A function that runs on a worker, on one CPU, beside the trials; `name` is what a person calls it."""
+
+    def __init__(self, name: str, function: Callable[..., Any], *arguments: Any) -> None:
+        self._name = name
+        self._reference = ray.remote(num_cpus=1, max_retries=1)(function).remote(*arguments)
+
+    def is_done(self) -> bool:
+        """Return whether the result is there."""
+        ready, _ = ray.wait([self._reference], timeout=0)
+        return bool(ready)
+
+    def result(self) -> Any:
+        """Wait for the function's result and return it. Raises SearchFailed if the function failed or its worker died."""
+        try:
+            return ray.get(self._reference)
+        except ray.exceptions.RayError as error:
+            cause = getattr(error, "cause", None) or error
+            raise SearchFailed(f"the {self._name} failed on their worker: {cause!r}") from error

@@ -1,0 +1,199 @@
+"""Trials on Ray Tune: the trainable, the searcher that hands out a desk's orders, and the run of them all."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from ray import tune
+from ray.tune.progress_reporter import TrialProgressCallback
+from ray.tune.search import Searcher
+
+from tuner.data.prepare import TrialData
+from tuner.ray_backend.scheduler import GatedASHA, LeftOut, order_of
+from tuner.reporting import Desk, Order, TrialSettings
+from tuner.space.settings import ResourceSettings
+
+if TYPE_CHECKING:
+    from tuner.trial import Trial
+
+RETRIES = 2  # a trial whose worker died starts again, this often
+
+
+# --- the worker's side --------------------------------------------------------------------------------------------------
+
+
+class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
+    """Runs one order after the other in one process; each step is one report."""
+
+    def setup(self, config: dict[str, Any], data: TrialData, settings: TrialSettings) -> None:
+        self._data, self._settings = data, settings
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        # Only stores: what raises here would end the search, so the model is built in the first step.
+        self._order = Order(**new_config["order"])
+        self._trial: Trial | None = None
+        self._best = float("-inf")
+        return True
+
+    def step(self) -> dict[str, Any]:
+        order = self._order
+        if self._trial is None and order.start_before is not None and time.time() > order.start_before:
+            return {"examples": 0, "too_late": True, tune.result.DONE: True}
+        from tuner.bundle import save_probabilities, save_weights
+        from tuner.trial import Trial  # with torch, which only workers need to import
+
+        try:
+            if self._trial is None:
+                is_final = order.weights is not None
+                self._trial = Trial(order.configuration, self._data, self._settings, seed=order.seed, is_final=is_final)
+            report = self._trial.next_report()
+            if order.weights is not None and report.score > self._best:
+                self._best = report.score
+                with self._trial.averaged():
+                    save_weights(order.weights, self._trial.model)
+                if self._trial.out_of_fold is not None:
+                    save_probabilities(order.weights, self._trial.out_of_fold)
+        except Exception as error:  # noqa: BLE001 - recorded as the trial's ending, which keeps the worker for the next
+            return {"examples": 0, "failure": f"{type(error).__name__}: {error}", tune.result.DONE: True}
+        # As one text, because Ray keeps a running analysis of every number that it is given.
+        return {"examples": report.examples, "score": report.score, "report": json.dumps(asdict(report))}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Keep nothing: a finalist's best weights lie in the run directory under its own name."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Restore nothing, see `save_checkpoint`."""
+
+
+# --- the driver's side --------------------------------------------------------------------------------------------------
+
+
+class OrderSearcher(LeftOut, Searcher):  # type: ignore[misc]
+    """Hands the desk's orders to Ray; what becomes of them goes back through the scheduler."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(metric="score", mode="max")
+        self._desk = desk
+
+    def suggest(self, trial_id: str) -> Any:
+        order = self._desk.next_order()
+        if order is not None:
+            return {"order": asdict(order)}
+        return Searcher.FINISHED if self._desk.is_done() else None
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Do nothing: the scheduler has told the desk."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Keep nothing: the ledger rebuilds the sampler."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Restore nothing, see `save`."""
+
+
+class _Listener(LeftOut, TrialProgressCallback):  # type: ignore[misc]
+    """Tells the desk. Of the class that Ray would otherwise add, print with, and keep every trial by."""
+
+    def __init__(self, desk: Desk, interrupt: threading.Event) -> None:
+        self._desk, self._interrupt = desk, interrupt
+
+    def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        if not self._desk.has_ended(order_of(trial)):
+            self._desk.started(order_of(trial))
+
+    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Any, **info: Any) -> None:
+        """Print nothing."""
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Print nothing."""
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        # The scheduler's method of this name is also called when a trial is only about to be tried again.
+        order = order_of(trial)
+        if not self._desk.has_ended(order):
+            error = str(trial.get_error() or "").strip()
+            reason = error.splitlines()[-1] if error else "no message"
+            self._desk.ended(order, "failed", f"its worker died {RETRIES + 1} times: {reason}")
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        if self._interrupt.is_set():
+            raise KeyboardInterrupt
+        self._desk.tick()
+
+
+def run_trials(
+    desk: Desk,
+    data: TrialData,
+    settings: TrialSettings,
+    *,
+    scheduler: GatedASHA,
+    resources: ResourceSettings,
+    slots: int,
+    is_cluster: bool,
+) -> None:
+    """Run the desk's orders until it is done, `slots` at a time.
+
+    Raises KeyboardInterrupt on the first SIGINT or SIGTERM, at a moment when the desk has been told everything.
+    """
+    # As many trials wait as run. With fewer, workers start one after the other, and a second worker may never come: Ray
+    # gives up one that is starting as soon as another falls free, which short trials do all the time.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
+    trainable = tune.with_resources(
+        tune.with_parameters(TrialOnWorker, data=data, settings=settings),
+        {"cpu": resources.cpus, "gpu": resources.gpus},
+    )
+    with tempfile.TemporaryDirectory(prefix="tuner-ray-") as folder, _signals_as_event() as interrupt:
+        tuner = tune.Tuner(
+            trainable,
+            tune_config=tune.TuneConfig(
+                search_alg=OrderSearcher(desk),
+                scheduler=scheduler,
+                num_samples=-1,
+                # Ray on this machine has no more CPUs than that; a limit of its own would end workers between trials.
+                max_concurrent_trials=resources.concurrent if is_cluster else None,
+                reuse_actors=True,
+                trial_name_creator=lambda trial: f"trial-{order_of(trial).index}",
+                trial_dirname_creator=lambda trial: f"trial-{order_of(trial).index}",
+            ),
+            run_config=tune.RunConfig(
+                name="trials",
+                storage_path=folder,
+                verbose=0,
+                callbacks=[_Listener(desk, interrupt)],
+                checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+                failure_config=tune.FailureConfig(max_failures=RETRIES),
+            ),
+        )
+        tuner.fit()
+
+
+@contextmanager
+def _signals_as_event() -> Iterator[threading.Event]:
+    """Turn the first SIGINT or SIGTERM into an event; a second SIGINT interrupts at once."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event  # signals reach the main thread only
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
+
+    def note(_number: int, _frame: Any) -> None:
+        event.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, note)
+    signal.signal(signal.SIGTERM, note)
+    try:
+        yield event
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

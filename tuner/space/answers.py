@@ -1,0 +1,150 @@
+"""What to say of a parameter's name that is unknown where it stands: where it belongs, or why there is no such thing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from tuner.errors import did_you_mean
+from tuner.space.document import Key, dotted
+from tuner.space.options import Number, Options, Parameter
+from tuner.space.parameters import PARAMETERS
+from tuner.space.sections import SECTIONS, where_known
+from tuner.space.settings import Inputs
+
+_LOGITS = ("every loss here is on logits, and probabilities are made of them afterwards", "remove it")
+_PADDING = ("padding is never read, whatever the cell and the pooling", "remove it")
+
+# Names that people bring from other libraries and write-ups, with what is wrong and the remedy.
+_BROUGHT: Mapping[str, tuple[str, str]] = {
+    **dict.fromkeys(("activation", "output_activation", "final_activation", "sigmoid", "softmax"), _LOGITS),
+    **dict.fromkeys(("padding", "pad", "pack", "packing", "packed", "mask", "masking", "mask_zero"), _PADDING),
+    **{
+        name: ("is called something else here", f"write {remedy}")
+        for names, remedy in (
+            (("lr", "eta"), "learning_rate: …"),
+            (("bidirectional",), "directions: 2"),
+            (("units", "hidden_size", "hidden_dim", "hidden_units", "lstm_units", "rnn_units"), "hidden: …"),
+            (("num_layers", "n_layers", "depth"), "layers: …"),
+            (("model", "rnn", "rnn_type"), "cell: lstm, or cell: gru"),
+            (("embedding_size", "embedding_dim", "embed_dim", "emb_dim"), "embedding: {random: {size: …}}"),
+            (("embedding_scale",), "embedding: {random: {scale: …}}"),
+            (("vocab", "vocab_size", "max_words", "num_words", "max_features"), "tokens: {word: {vocabulary: …}}"),
+            (("stemming", "stemmer", "lemmatize", "lemmatization"), "tokens: {word: {forms: stem}}, or forms: lemma"),
+            (("recurrent_dropout",), "weight_dropout: …, or variational_dropout: true"),
+            (("spatial_dropout",), "embedding_dropout: … with variational_dropout: true"),
+            (("return_sequences", "attention", "pool"), "pooling: …, as pooling: attention"),
+            (("class_weight", "class_weights", "sample_weight", "pos_weight", "weights"), "loss_weights: …"),
+            (("sampler", "sampling", "imbalance"), "resampling: …"),
+            (
+                ("gradient_clipping", "grad_clip", "clipnorm", "clipvalue", "max_norm"),
+                "clipping: {norm: {threshold: …}}",
+            ),
+            (("gradient_accumulation", "accumulation_steps"), "accumulation: …"),
+            (("warmup", "warmup_steps"), "schedule: {linear: {warm_up: …}}, as a share of the budget"),
+            (("lr_schedule", "lr_scheduler", "scheduler"), "schedule: …"),
+            (("init", "initializer", "kernel_initializer", "recurrent_initializer"), "initialisation: …"),
+            (("criterion", "loss_fn", "loss_function"), "loss: …"),
+            (("max_len", "maxlen", "sequence_length"), "max_length: …"),
+            (("epochs", "num_epochs", "n_epochs"), "max_epochs in the section search"),
+            (("early_stopping",), "patience in the section search"),
+            (("cv", "kfold", "k_folds", "n_splits"), "folds in the section data"),
+        )
+        for name in names
+    },
+}
+
+_OPTIONS_BROUGHT: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("bce", "ce", "bce_with_logits", "binary_crossentropy", "categorical_crossentropy"), "cross_entropy"
+    ),
+    **dict.fromkeys(("bilstm", "blstm"), "lstm, with directions: 2"),
+    **dict.fromkeys(("bigru",), "gru, with directions: 2"),
+    **dict.fromkeys(("glove", "fasttext", "pretrained", "pre_trained"), "{file: {path: …}}"),
+    **dict.fromkeys(("sqrt", "square_root"), "root"),
+    **dict.fromkeys(("inverse", "inverse_frequency"), "balanced"),
+    **dict.fromkeys(("ros", "random_over_sampler", "RandomOverSampler"), "oversample"),
+    **dict.fromkeys(("rus", "random_under_sampler", "RandomUnderSampler"), "undersample"),
+    **dict.fromkeys(("enn", "ENN"), "edited_nearest_neighbours"),
+}
+
+
+def unknown_parameter(name: str, known: Mapping[str, Parameter], key: Key, inputs: Inputs) -> tuple[str, str]:
+    """Return what is wrong with the name of a parameter that the mapping at `key` does not have, and the remedy."""
+    is_top = len(key) == 1
+    if is_top and any(name in parameters for parameters in PARAMETERS.values()):
+        return _of_other_inputs(name, inputs)
+    if name in _BROUGHT:
+        what, remedy = _BROUGHT[name]
+        return f"{name!r} {what}" if what.startswith("is ") else f"no parameter {name!r}: {what}", remedy
+    holder = "space" if is_top else str(key[-1])
+    owners = list(_owners(name, PARAMETERS[inputs], ("space",)))
+    if owners:
+        places = " and ".join(map(dotted, owners))
+        remedy = f"write {_nested(owners[0], name)}" if len(owners) == 1 else f"it belongs to {places}"
+        is_setting = is_top and any(name in model.model_fields for model in SECTIONS.values())
+        also = f"; otherwise, {where_known(name, known)}" if is_setting else ""
+        return f"{holder} has no parameter {name!r} of its own", remedy + also
+    parent = next(_parents(name, PARAMETERS[inputs], ("space",)), None) if is_top else None
+    if parent is not None:
+        return (
+            f"{name!r} is no parameter, but an option of {parent[-1]}",
+            f"write {_nested(parent[:-1], parent[-1], name)}",
+        )
+    if is_top:
+        return f"unknown parameter {name!r}", where_known(name, known)
+    return f"unknown parameter {name!r}", did_you_mean(name, known) if known else f"{holder} has none: remove it"
+
+
+def unknown_option(name: str, parameter: Options) -> tuple[str, str]:
+    """Return what is wrong with the name of an option that a parameter does not have, and the remedy."""
+    brought = _OPTIONS_BROUGHT.get(name)
+    is_here = brought is not None and brought.strip("{").replace(":", ",").partition(",")[0] in parameter.options
+    return f"{name!r} is not among the options", f"write {brought}" if is_here else did_you_mean(
+        name, parameter.options
+    )
+
+
+def not_an_option(shown: str, name: str, parameter: Options) -> tuple[str, str]:
+    """Say that a number, or a range of numbers, stands where one of several named options has to."""
+    numbers = [
+        f"{name}: {{{option}: {{{own}: …}}}}"
+        for option, body in parameter.options.items()
+        for own, each in body.parameters.items()
+        if isinstance(each, Number)
+    ]
+    options = f"choose of {', '.join(parameter.options)}"
+    remedy = f"write {numbers[0]}, or {options}" if numbers else options
+    return f"{shown} is given, but {name} takes an option, which has a name", remedy
+
+
+def _of_other_inputs(name: str, inputs: Inputs) -> tuple[str, str]:
+    if inputs == "sequence":
+        return f"{name!r} is for texts, and the data are numeric sequences", "remove it"
+    remedy = "remove it, or name their column, as data: {sequence: COLUMN}"
+    return f"{name!r} is for numeric sequences, and the data are texts", remedy
+
+
+def _owners(name: str, parameters: Mapping[str, Parameter], key: Key) -> Iterator[Key]:
+    """Yield the key of whatever has a parameter of that name: the space itself, or an option at any depth."""
+    if name in parameters:
+        yield key
+    for parent, parameter in parameters.items():
+        if isinstance(parameter, Options):
+            for option, body in parameter.options.items():
+                yield from _owners(name, body.parameters, (*key, parent, option))
+
+
+def _parents(option: str, parameters: Mapping[str, Parameter], key: Key) -> Iterator[Key]:
+    """Yield the key of every parameter, at any depth, that has an option of that name."""
+    for name, parameter in parameters.items():
+        if isinstance(parameter, Options):
+            if option in parameter.options:
+                yield (*key, name)
+            for each, body in parameter.options.items():
+                yield from _parents(option, body.parameters, (*key, name, each))
+
+
+def _nested(owner: Key, name: str | int, value: str = "…") -> str:
+    """Return how a parameter is written in the space: of (space, tokens, word), "tokens: {word: {vocabulary: …}}"."""
+    parts = [*owner[1:], name]
+    return f"{': {'.join(map(str, parts))}: {value}{'}' * (len(parts) - 1)}"

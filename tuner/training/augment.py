@@ -1,0 +1,146 @@
+"""Augmentation: small random changes of training rows, drawn anew every time that a row is read.
+
+Whole-array numpy on a padded batch and its lengths. A row keeps its length, its label and its padding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.space.settings import Inputs
+
+Augment = Callable[[NDArray[Any], NDArray[np.int64]], NDArray[Any]]
+_Change = Callable[[NDArray[Any], NDArray[np.int64], float, np.random.Generator], NDArray[Any]]
+
+# The token numbers that `tuner.data` keeps free: padding is 0, and words are numbered after the unknown token.
+_UNKNOWN = 1
+_FIRST_WORD = 2
+
+
+def make_augment(
+    inputs: Inputs,
+    *,
+    vocabulary: int = 0,
+    generator: np.random.Generator,
+    token_dropout: float = 0.0,
+    token_swap: float = 0.0,
+    token_replacement: float = 0.0,
+    noise: float = 0.0,
+    scaling: float = 0.0,
+    smoothing: float = 0.0,
+    time_masking: float = 0.0,
+) -> Augment | None:
+    """Build what changes a padded batch, (rows, time[, channels]) with lengths (rows,); None where nothing is to change.
+
+    `vocabulary` is how many token numbers there are, the special ones among them. Raises ValueError where an augmentation
+    is for the other kind of inputs.
+    """
+
+    def replace(
+        steps: NDArray[Any], lengths: NDArray[np.int64], share: float, own: np.random.Generator
+    ) -> NDArray[Any]:
+        return _replace_tokens(steps, lengths, share, own, vocabulary=vocabulary)
+
+    changes: dict[Inputs, list[tuple[_Change, float]]] = {
+        "text": [(_swap_tokens, token_swap), (replace, token_replacement), (_drop_tokens, token_dropout)],
+        # Masking comes last, so that what it blanks out stays blank.
+        "sequence": [(_smooth, smoothing), (_scale, scaling), (_add_noise, noise), (_mask_time, time_masking)],
+    }
+    if any(strength for kind, others in changes.items() if kind != inputs for _, strength in others):
+        raise ValueError(f"the augmentation is not one for {inputs} inputs")
+    chosen = [(change, strength) for change, strength in changes[inputs] if strength > 0]
+    if not chosen:
+        return None
+
+    def augment(steps: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[Any]:
+        for change, strength in chosen:
+            steps = change(steps, lengths, strength, generator)
+        return steps
+
+    return augment
+
+
+def _is_real(steps: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[np.bool_]:
+    real: NDArray[np.bool_] = np.arange(steps.shape[1]) < lengths[:, None]
+    return real
+
+
+def _drop_tokens(
+    steps: NDArray[Any], lengths: NDArray[np.int64], share: float, generator: np.random.Generator
+) -> NDArray[Any]:
+    """Make tokens the unknown token, each with the chance `share`."""
+    return np.where(_is_real(steps, lengths) & (generator.random(steps.shape) < share), _UNKNOWN, steps)
+
+
+def _replace_tokens(
+    steps: NDArray[Any], lengths: NDArray[np.int64], share: float, generator: np.random.Generator, *, vocabulary: int
+) -> NDArray[Any]:
+    """Make tokens another one of the vocabulary, any with the same chance, each with the chance `share`."""
+    if vocabulary <= _FIRST_WORD:
+        return steps
+    chosen = _is_real(steps, lengths) & (generator.random(steps.shape) < share)
+    return np.where(chosen, generator.integers(_FIRST_WORD, vocabulary, steps.shape), steps)
+
+
+def _swap_tokens(
+    steps: NDArray[Any], lengths: NDArray[np.int64], share: float, generator: np.random.Generator
+) -> NDArray[Any]:
+    """Let tokens change places with the next one, each with the chance `share` unless it has just moved itself."""
+    rows, time = steps.shape
+    if time < 2:
+        return steps
+    wanted = (generator.random((rows, time - 1)) < share) & _is_real(steps, lengths)[:, 1:]
+    numbers = np.arange(time - 1)
+    last_unwanted = np.maximum.accumulate(np.where(wanted, -1, numbers), axis=1)
+    # In a run of wanted swaps every second one would move a token that the one before it has moved already.
+    starts = wanted & ((numbers - last_unwanted) % 2 == 1)
+    first, second = np.zeros((2, rows, time), np.int64)
+    first[:, :-1], second[:, 1:] = starts, starts
+    return np.take_along_axis(steps, np.arange(time) + first - second, axis=1)
+
+
+def _add_noise(
+    steps: NDArray[Any], lengths: NDArray[np.int64], deviation: float, generator: np.random.Generator
+) -> NDArray[Any]:
+    """Add Gaussian noise to every value."""
+    noise = generator.standard_normal(steps.shape, np.float32)
+    noise *= np.float32(deviation) * _is_real(steps, lengths)[:, :, None]
+    return steps + noise
+
+
+def _scale(
+    steps: NDArray[Any], _lengths: NDArray[np.int64], deviation: float, generator: np.random.Generator
+) -> NDArray[Any]:
+    """Multiply each channel of each row by a factor of its own around 1; padding is 0 and stays so."""
+    rows, _, channels = steps.shape
+    factors = 1 + np.float32(deviation) * generator.standard_normal((rows, 1, channels), np.float32)
+    scaled: NDArray[Any] = steps * factors
+    return scaled
+
+
+def _smooth(
+    steps: NDArray[Any], lengths: NDArray[np.int64], share: float, generator: np.random.Generator
+) -> NDArray[Any]:
+    """Make values the mean of three steps, two at a row's ends, in rows chosen with the chance `share`."""
+    chosen = np.flatnonzero(generator.random(len(steps)) < share)
+    real = _is_real(steps, lengths)[chosen, :, None].astype(np.float32)
+    sums, counts = (np.pad(values, ((0, 0), (1, 1), (0, 0))) for values in (steps[chosen] * real, real))
+    means = (sums[:, :-2] + sums[:, 1:-1] + sums[:, 2:]) / np.maximum(counts[:, :-2] + real + counts[:, 2:], 1)
+    smoothed = steps.copy()
+    smoothed[chosen] = means * real
+    return smoothed
+
+
+def _mask_time(
+    steps: NDArray[Any], lengths: NDArray[np.int64], share: float, generator: np.random.Generator
+) -> NDArray[Any]:
+    """Set one stretch of each row to 0, which is the mean, of any length up to `share` of the row's (Park et al. 2019)."""
+    widths = generator.integers(0, np.floor(share * lengths).astype(np.int64), endpoint=True)
+    starts = generator.integers(0, lengths - widths, endpoint=True)[:, None]
+    numbers = np.arange(steps.shape[1])
+    is_masked = (numbers >= starts) & (numbers < starts + widths[:, None])
+    return np.where(is_masked[:, :, None], np.float32(0), steps)

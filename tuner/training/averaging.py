@@ -1,0 +1,84 @@
+"""Averaged weights: a mean of the weights along the way, which is judged and kept in place of the last ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+# An update reads and writes every weight, the whole embedding too, so it comes only every so many steps.
+STEPS_BETWEEN_UPDATES = 10
+
+# (steps so far, updates so far, share of the budget spent) -> share that an update gives to the present weights.
+Averaging = Callable[[int, int, float], float]
+
+
+def no_averaging() -> None:
+    """Judge and keep the weights as they are."""
+    return
+
+
+def ema(*, decay: float) -> Averaging:
+    """Exponential moving average that keeps `decay` of itself each step (Polyak and Juditsky 1992, as in Adam's practice).
+
+    It keeps less in the first steps, (1 + n) / (10 + n) at step n, so that the random first weights do not linger.
+    """
+    return lambda steps, _updates, _spent: 1 - min(decay, (1 + steps) / (10 + steps)) ** STEPS_BETWEEN_UPDATES
+
+
+def swa(*, start: float) -> Averaging:
+    """Plain mean from the share `start` of the budget on (Izmailov et al. 2018), the learning rate as scheduled."""
+    return lambda _steps, updates, spent: 1 / (updates + 1) if spent >= start else 0.0
+
+
+AVERAGINGS: dict[str, Callable[..., Averaging | None]] = {"none": no_averaging, "ema": ema, "swa": swa}
+
+
+class WeightAverage:
+    """The average of a model's trained weights. One update stands for `STEPS_BETWEEN_UPDATES` steps.
+
+    So an exponential average is that of every tenth step's weights, each weighing what ten steps would; what it leaves
+    out is how the weights moved in between.
+    """
+
+    def __init__(self, model: nn.Module, averaging: Averaging) -> None:
+        self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self._recurrent = [module for module in model.modules() if isinstance(module, nn.RNNBase)]
+        self._averaging = averaging
+        self._averages: list[torch.Tensor] = []
+        self._updates = 0
+
+    def observe(self, steps: int, spent: float) -> None:
+        """Take note of a step: `steps` are those so far, `spent` the share of the budget."""
+        if steps % STEPS_BETWEEN_UPDATES:
+            return
+        share = self._averaging(steps, self._updates, spent)
+        if share == 0:
+            return
+        self._updates += 1
+        if not self._averages:
+            self._averages = [parameter.detach().clone() for parameter in self._parameters]
+            return
+        for average, parameter in zip(self._averages, self._parameters, strict=True):
+            average.lerp_(parameter.detach(), share)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let the model hold the averages for a while; its own weights, before there are any. Nothing is copied on a CPU."""
+        if not self._averages:
+            yield
+            return
+        trained = [parameter.data for parameter in self._parameters]
+        self._hold(self._averages)
+        for module in self._recurrent:  # on a GPU the kernel wants a layer's weights side by side
+            module.flatten_parameters()
+        try:
+            yield
+        finally:
+            self._hold(trained)
+
+    def _hold(self, tensors: list[torch.Tensor]) -> None:
+        for parameter, tensor in zip(self._parameters, tensors, strict=True):
+            parameter.data = tensor
