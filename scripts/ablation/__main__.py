@@ -162,7 +162,7 @@ def unfinished(orders: Iterable[Order], lines: Sequence[Line], out: Path) -> lis
                 told = f"{former.get(name)}, but this run has {getattr(order, name)}"
                 raise ResultsError(f"{out}: {order.set_name} was run with {name} {told}; name another file with --out")
         line = done.get(order.key)
-        if line is None or line["change"] != order.remedy.change:
+        if line is None or line["change"] != order.remedy.change or line.get("vectors") != order.vectors_read:
             left.append(order)
     return left
 

@@ -46,6 +46,7 @@ class SetEffects:
     noise: float | None
     effects: Mapping[str, Effect]
     about: Line  # the base's own line
+    vectors: frozenset[str]  # files of word vectors that remedies read
 
     def verdict(self, effect: Effect) -> str:
         """Return "helps", "harms" or "no difference"; "unsure" where there is one seed only.
@@ -92,6 +93,7 @@ def _effects_on(name: str, lines: Sequence[Line]) -> SetEffects | None:
         noise=_usual(spreads, len(bases)) if spreads else None,
         effects=({AGAIN: again} if again.differences else {}) | effects,
         about=first,
+        vectors=frozenset(line["vectors"] for line in lines if line.get("vectors")),
     )
 
 

@@ -208,6 +208,7 @@ _RULES: tuple[str | Tree, ...] = (
     "ml_ros",
     "ml_rus",
     "mlsmote",
+    {"mlsmote": {"neighbours": 1}},
 )
 
 

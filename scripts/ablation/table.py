@@ -67,7 +67,9 @@ def _sets_table(sets: Sequence[SetEffects]) -> str:
 
 def _bases(sets: Sequence[SetEffects]) -> str:
     listed = [f"- **{each.name}**: {describe(each.about.get('tree') or {}) or 'every default'}" for each in sets]
-    return "The bases; what is not named has its default:\n\n" + "\n".join(listed) + "\n"
+    files = sorted(set().union(*(each.vectors for each in sets)))
+    read = f"\n`embedding: file` reads {', '.join(files)}.\n" if files else ""
+    return "The bases; what is not named has its default:\n\n" + "\n".join(listed) + "\n" + read
 
 
 def _findings(sets: Sequence[SetEffects]) -> str:

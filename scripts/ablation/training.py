@@ -8,6 +8,7 @@ import statistics
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,13 @@ class Order:
         return self.set_name, self.remedy.name, self.seed, self.replica
 
     @property
+    def vectors_read(self) -> str | None:
+        """The name of the file of vectors, where the remedy reads one."""
+        if self.vectors is None or not names(self.remedy.change, VECTORS):
+            return None
+        return Path(self.vectors).name
+
+    @property
     def is_base(self) -> bool:
         """Whether nothing is changed."""
         return self.remedy.name == BASE
@@ -83,6 +91,7 @@ def _heading(order: Order) -> Line:
         "epochs": order.epochs,
         "limit_rows": order.limit_rows,
         "base": order.base,
+        "vectors": order.vectors_read,
         **({"tree": order.material.base} if order.is_base else {}),
     }
 

@@ -21,7 +21,7 @@ _BACKWARD = "autograd::engine::evaluate_function"
 def breakdown(trial: Any) -> tuple[float, dict[str, float]]:
     """Return milliseconds a step, and of them by part. Trains `trial` for three reports; its parts are private to tuner.
 
-    The parts: choosing rows, padding them, forward through the LSTMs, the rest of the forward pass, backward (and of it the
+    The parts: choosing rows and padding them, forward through the LSTMs, the rest of the forward pass, backward (and of it the
     LSTMs'), clipping, the optimiser with its gathering and scattering of embedding rows, and the rest.
     """
     trial.next_report()  # builds kernels
@@ -43,7 +43,7 @@ def breakdown(trial: Any) -> tuple[float, dict[str, float]]:
 
 @contextmanager
 def _timers(trial: Any, seconds: dict[str, float]) -> Iterator[None]:
-    training = trial._training
+    training = trial._kept.training
     is_training = True
 
     def timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -69,8 +69,7 @@ def _timers(trial: Any, seconds: dict[str, float]) -> Iterator[None]:
         (touched, "store", "embedding rows"),
     ]
     before = [(owner, name, owner.__dict__.get(name)) for owner, name, _ in replaced]
-    batches, evaluate, rows_type = training._batches, trial._evaluate, type(training._rows)
-    padded = rows_type.padded
+    batches, evaluate = training._batches, trial._evaluate
 
     def stop_timing(progress: Any) -> Any:
         nonlocal is_training
@@ -79,8 +78,7 @@ def _timers(trial: Any, seconds: dict[str, float]) -> Iterator[None]:
 
     for owner, attribute, part in replaced:
         setattr(owner, attribute, timed(part, getattr(owner, attribute)))
-    training._batches = _called_for_ever(timed("choosing rows", batches.__next__))
-    rows_type.padded = timed("padding", padded)
+    training._batches = _called_for_ever(timed("choosing rows, padding", batches.__next__))
     trial._evaluate = stop_timing
     try:
         yield
@@ -90,7 +88,7 @@ def _timers(trial: Any, seconds: dict[str, float]) -> Iterator[None]:
                 delattr(owner, name)
             else:
                 setattr(owner, name, value)
-        training._batches, trial._evaluate, rows_type.padded = batches, evaluate, padded
+        training._batches, trial._evaluate = batches, evaluate
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def validate(space: str, overrides: tuple[str, ...], with_data: bool) -> None:
     Example:
       tuner validate spaces/multilabel.yaml --with-data
     """
-    from tuner.space.domains import Fixed, OptionChoice
+    from tuner.space.domains import searched_parameters
     from tuner.space.load import load_space
 
     loaded = load_space(space, overrides)
@@ -69,12 +69,8 @@ def validate(space: str, overrides: tuple[str, ...], with_data: bool) -> None:
             say(f"note: {note}")
         rows = ", ".join(f"{name} {len(split):,}" for name, split in dataset.splits.items())
         say(f"data: {rows} rows; {len(dataset.labels)} labels")
-    searched = [
-        name
-        for name, domain in loaded.parameters.items()
-        if not isinstance(domain, Fixed) and not (isinstance(domain, OptionChoice) and len(domain.options) == 1)
-    ]
-    say(f"valid: {loaded.task}, {len(searched)} of {len(loaded.parameters)} parameters searched: {', '.join(searched)}")
+    searched = list(searched_parameters(loaded.parameters))
+    say(f"valid: {loaded.task} of {loaded.inputs}s, {len(searched)} parameters searched: {', '.join(searched)}")
 
 
 @click.command()

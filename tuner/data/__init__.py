@@ -1,1 +1,1 @@
-"""Reading data, dividing it into splits, and turning texts into token numbers."""
+"""Data: read, divided into splits, labels encoded, texts and sequences turned into what trials read."""

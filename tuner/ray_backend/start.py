@@ -22,6 +22,8 @@ os.environ.update(
         "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # Ray's own snapshots are not read: the ledger is
         "TUNE_WARN_THRESHOLD_S": "10",
         "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+        # Ray starts a worker for each CPU at once. They import what a trial needs while the driver still reads its data.
+        "RAY_preload_python_modules": "tuner.ray_backend.trials,tuner.trial",
     }
 )
 
@@ -80,17 +82,6 @@ def stop_ray() -> None:
     """Leave the cluster, or end the Ray that `start_ray` began. Does nothing where there is none."""
     if ray.is_initialized():
         ray.shutdown()
-
-
-def warm_workers(resources: ResourceSettings, *, count: int, function: Callable[[], None]) -> None:
-    """Run `function` on `count` workers side by side, without waiting; trials are then given those workers.
-
-    A worker that has run a function and has none to run becomes the next actor's, so the imports of a trial are done
-    while the driver still reads its data.
-    """
-    remote = ray.remote(num_cpus=resources.cpus, max_retries=0)(function)
-    for _ in range(count):
-        remote.remote()
 
 
 class Job:

@@ -13,7 +13,7 @@ from tuner.data.dataset import Dataset
 from tuner.data.prepare import TrialData
 from tuner.errors import Fault, SearchFailed, SearchInterrupted, SpaceError, TunerError
 from tuner.ledger import Ledger, refuse_existing
-from tuner.ray_backend.start import Job, Machines, start_ray, stop_ray, warm_workers
+from tuner.ray_backend.start import Job, Machines, start_ray, stop_ray
 from tuner.reporting import TrialSettings
 from tuner.scoring.gate import GateSettings
 from tuner.search.desk import ENDINGS, SearchDesk, Snapshot
@@ -59,7 +59,6 @@ def run_search(space: Space, location: str, *, address: str | None, watcher: Wat
             with suppress(TimeoutError):
                 reading.result(timeout=_FAULTS_SHOW_S)
             machines = start_ray(address, space.resources)
-            warm_workers(space.resources, count=_slots(space, machines), function=_import_for_trials)
             dataset, data = reading.result()
         environment = describe_environment(space, dataset, machines)
         ledger = Ledger.create(location, space=space.text, environment=environment)
@@ -194,11 +193,6 @@ class _Search:
         }
         self._ledger.finish(manifest)
         return manifest
-
-
-def _import_for_trials() -> None:
-    """Import what a trial needs: most of the time that a fresh worker takes to its first step."""
-    import tuner.trial  # noqa: F401
 
 
 def _baselines_on_worker(dataset: Dataset, seed: int) -> tuple[Baseline, ...]:

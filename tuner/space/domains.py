@@ -15,7 +15,7 @@ A parameter that is absent is fixed at its default; one that can never be in for
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeAlias
@@ -141,6 +141,18 @@ def _ends(domain: Domain) -> tuple[float, float]:
         return domain.low, domain.high
     values = domain.values if isinstance(domain, Choice) else (domain.value,) if isinstance(domain, Fixed) else ()
     return min(map(float, values)), max(map(float, values))
+
+
+def searched_parameters(domains: Mapping[str, Domain], prefix: str = "") -> Iterator[str]:
+    """Yield the name of every parameter that has more than one value, those of options too: "tokens.word.min_count"."""
+    for name, domain in domains.items():
+        if isinstance(domain, OptionChoice):
+            if len(domain.options) > 1:
+                yield f"{prefix}{name}"
+            for option, own in domain.options:
+                yield from searched_parameters(own, f"{prefix}{name}.{option}.")
+        elif not isinstance(domain, Fixed):
+            yield f"{prefix}{name}"
 
 
 def default_domain(parameter: Parameter) -> Domain:

@@ -97,3 +97,30 @@ class Options:
 
 
 Parameter: TypeAlias = "Number | Switch | Text | Options"
+
+
+def integer(default: int, low: int, high: int, summary: str, *, is_listed: bool = False) -> Number:
+    """Return a whole number from `low` to `high`."""
+    return Number(summary=summary, kind="int", default=default, low=low, high=high, is_listed=is_listed)
+
+
+def real(default: float, summary: str, *, high: float | None = None) -> Number:
+    """Return a real number of at least zero."""
+    return Number(summary=summary, kind="float", default=default, low=0, high=high)
+
+
+def positive(default: float, summary: str, *, high: float | None = None) -> Number:
+    """Return a real number above zero."""
+    return Number(summary=summary, kind="float", default=default, low=0, low_open=True, high=high)
+
+
+def share(default: float, summary: str, *, low_open: bool = False, need: Need | None = None) -> Number:
+    """Return a real number of at least zero, or above it, and below one."""
+    return Number(
+        summary=summary, kind="float", default=default, low=0, low_open=low_open, high=1, high_open=True, need=need
+    )
+
+
+def ratio(summary: str) -> Number:
+    """Return a real number above zero and at most one, by default one."""
+    return Number(summary=summary, kind="float", default=1.0, low=0, high=1, low_open=True)
