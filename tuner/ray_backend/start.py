@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 # Read by Ray when it is imported or started, so they stand before the import. None of them changes what Ray computes.
@@ -26,6 +27,13 @@ os.environ.update(
         "RAY_preload_python_modules": "tuner.ray_backend.trials,tuner.trial",
     }
 )
+# `ray start` asks for a token where one lies on its machine, but a driver that joins such a cluster shows none unless told.
+if "RAY_AUTH_MODE" not in os.environ and (
+    "RAY_AUTH_TOKEN" in os.environ
+    or "RAY_AUTH_TOKEN_PATH" in os.environ
+    or Path("~/.ray/auth_token").expanduser().exists()
+):
+    os.environ["RAY_AUTH_MODE"] = "token"
 
 import ray
 import ray.exceptions
@@ -56,8 +64,8 @@ def start_ray(address: str | None, resources: ResourceSettings) -> Machines:
     On this machine Ray is given as many CPUs as the trials that may run side by side need, and no more. Raises
     `UsageError` where no cluster answers at the address.
     """
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # what fails is in the ledger, and told from there
+    quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": True}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Ray warns of its own coming defaults, which are not the user's to change
         try:
@@ -72,7 +80,10 @@ def start_ray(address: str | None, resources: ResourceSettings) -> Machines:
             if address is None:
                 raise SearchFailed(f"Ray did not start on this machine: {error}") from error
             what = f"no Ray cluster answers at {address!r} ({str(error).splitlines()[0]})"
-            remedy = "check the address with `ray status`, or leave --address out to run on this machine"
+            remedy = (
+                "check the address with `ray status`; set RAY_AUTH_MODE to token, with the cluster's own in ~/.ray/auth_token, "
+                "or to disabled, as the cluster has it; or leave --address out to run on this machine"
+            )
             raise UsageError([Fault("--address", what, remedy)]) from error
     found = ray.cluster_resources()
     return Machines(cpus=found.get("CPU", 0.0), gpus=found.get("GPU", 0.0), nodes=len(ray.nodes()))
