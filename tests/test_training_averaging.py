@@ -137,5 +137,5 @@ def test_no_averaging_is_none() -> None:
 @pytest.mark.parametrize("steps", [1, 10, 1000])
 @pytest.mark.parametrize("decay", [0.0, 0.5, 0.999])
 def test_an_update_gives_a_share_between_none_and_all(decay: float, steps: int) -> None:
-    assert 0 < ema(decay=decay)(steps, 3, 0.5) <= 1
-    assert np.isclose(swa(start=0.0)(steps, 3, 0.5), 0.25)
+    assert 0 < ema(decay=decay)(steps, 3, 0.5, 10) <= 1
+    assert np.isclose(swa(start=0.0)(steps, 3, 0.5, 10), 0.25)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from tuner.data.embeddings import EmbeddingTable
 from tuner.data.preparation import embedding_setting, preparation_setting
 from tuner.data.prepare import PreparedSplits, TrialData, make_rows, vocabulary_size
-from tuner.imbalance.loss import LOSS_WEIGHTS, LOSSES, make_loss
+from tuner.imbalance.loss import LOSSES, make_loss
 from tuner.imbalance.resample import RESAMPLINGS
+from tuner.imbalance.weights import LOSS_WEIGHTS
 from tuner.model.build import make_model, to_probabilities
 from tuner.model.classifier import SequenceClassifier
 from tuner.reporting import Report, TrialSettings
@@ -71,8 +72,8 @@ class Trial:
     ) -> None:
         torch.set_num_threads(settings.threads)
         self._data, self._settings = data, settings
-        self._reports = 0
-        self._best, self._reports_at_best = -math.inf, 0
+        self._reporting_points = 0
+        self._best, self._reports_since_best = -math.inf, 0
         self._rows = len(data.train_targets)
         self._budget = round(settings.max_epochs * self._rows)
         self.precision = _precision(configuration, settings.device)
@@ -89,12 +90,17 @@ class Trial:
         self._judged = [member for member in members if len(member.judged)]
         self._kept = members[-1]
         self._all = members
-        self.vocabulary_found = math.nan if embedding is None else data.tables[setting, embedding][0].found
+        kept, table = parts[numbers[-1]], tables[numbers[-1]]
+        self.vocabulary_found = (
+            math.nan
+            if table is None or kept.counts is None
+            else table.found_among(vocabulary_size(kept.counts, configuration))
+        )
         self._probabilities: NDArray[np.float64] | None = None
 
     @property
     def model(self) -> SequenceClassifier:
-        """The model to keep: the only one, or with folds the one on every row. See `averaged`."""
+        """The model to keep: the only one, or with folds, where the trial is final, the one on every row. See `averaged`."""
         return self._kept.model
 
     @property
@@ -131,8 +137,8 @@ class Trial:
             examples=self._examples,
             epochs=self._examples / self._rows,
             **measures,
-            train_loss=float(np.mean([each.loss for each in progress])),
-            gradient_norm=float(np.mean([each.gradient_norm for each in progress])),
+            train_loss=_mean(each.loss for each in progress if each.steps),
+            gradient_norm=_mean(each.gradient_norm for each in progress if each.steps),
             steps=sum(each.steps for each in progress),
             train_seconds=sum(each.seconds for each in progress),
             evaluate_seconds=evaluate_seconds,
@@ -148,16 +154,17 @@ class Trial:
         return round(float(np.mean([member.training.examples / member.size for member in self._all])) * self._rows)
 
     def _next_target(self) -> int:
-        self._reports += 1
-        return min(round(self._reports * self._rows / self._settings.reports_per_epoch), self._budget)
+        self._reporting_points += 1
+        return min(round(self._reporting_points * self._rows / self._settings.reports_per_epoch), self._budget)
 
     def _note_best(self, score: float) -> None:
+        self._reports_since_best += 1
         if score > self._best:
-            self._best, self._reports_at_best = score, self._reports
+            self._best, self._reports_since_best = score, 0
 
     def _is_last(self, diverged_at_step: int | None) -> bool:
         patience = self._settings.patience
-        is_stuck = patience is not None and self._reports - self._reports_at_best >= patience
+        is_stuck = patience is not None and self._reports_since_best >= patience
         return self._examples >= self._budget or is_stuck or diverged_at_step is not None
 
     def _evaluate(self, progress: Sequence[Progress]) -> dict[str, Any]:
@@ -182,6 +189,8 @@ class Trial:
                 if not np.isfinite(logits).all():
                     return None
                 probabilities[member.judged] = to_probabilities(logits, data.task, seen=data.seen)
+            if not all(torch.isfinite(parameter).all() for parameter in self._kept.model.parameters()):
+                return None  # with folds no row judges the model to keep
         return probabilities
 
     def _decide(self, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -222,7 +231,11 @@ def _make_member(
     precision: str,
     seed: int,
 ) -> _Member:
-    """Build the model of one part of the data, `number`, and what trains it."""
+    """Build the model of one part of the data, `number`, and what trains it.
+
+    Each random stream has the trial's seed and a number of its own; with folds every part has another seed.
+    """
+    seed = seed if data.folds is None else int(np.random.SeedSequence((seed, number, 1)).generate_state(1)[0])
     trained, judged = _positions(data, number)
     targets = data.train_targets[trained]
     is_text = data.inputs == "text"
@@ -241,7 +254,7 @@ def _make_member(
         labels=data.n_labels,
         precision=precision,
         seed=seed,
-        embedding=None if table is None else table.vectors[:tokens],
+        embedding=None if table is None else table.vectors,
     ).to(settings.device)
     training = Training(
         model,
@@ -257,7 +270,7 @@ def _make_member(
             logit_adjustment=float(configuration["logit_adjustment"]),
         ),
         resample=_option(RESAMPLINGS, configuration, "resampling"),
-        vectors=None if data.vectors is None else data.vectors[trained],
+        vectors=None if data.vectors is None else data.vectors[number],
         augment=make_augment(
             data.inputs,
             vocabulary=tokens or 0,
@@ -274,10 +287,16 @@ def _make_member(
         l1=float(configuration["l1"]),
         averaging=_option(AVERAGINGS, configuration, "averaging"),
         budget=round(settings.max_epochs * len(rows)),
-        generator=np.random.default_rng(seed),
+        generator=np.random.default_rng((seed, 2)),
     )
     no_targets = np.zeros(len(part.validation), np.int64)
     return _Member(model, training, len(rows), cut(part.validation, no_targets), judged)
+
+
+def _mean(values: Iterable[float]) -> float:
+    """The mean, NaN of none: with folds a model that has seen its share already takes no step."""
+    known = list(values)
+    return float(np.mean(known)) if known else math.nan
 
 
 def _positions(data: TrialData, number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

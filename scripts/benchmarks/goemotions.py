@@ -69,7 +69,8 @@ def _write_splits(folder: Path) -> None:
     folder.mkdir()
     for name, split in dataset.splits.items():
         labels = [[dataset.labels[i] for i in row.nonzero()[0]] for row in split.targets]
-        pq.write_table(pa.table({"text": [str(text) for text in split.inputs], "labels": labels}), folder / f"{name}.parquet")
+        assert isinstance(split.inputs, tuple)  # the space names a column of texts
+        pq.write_table(pa.table({"text": list(split.inputs), "labels": labels}), folder / f"{name}.parquet")
 
 
 def _run_plain(data: Path, out: Path) -> dict[str, Any]:

@@ -28,7 +28,11 @@ class EmbeddingTable:
     @property
     def found(self) -> float:
         """The share of the vocabulary, without the two special tokens, whose vectors were not drawn at random."""
-        return float(self.is_found[SPECIAL_TOKENS:].mean()) if len(self.is_found) > SPECIAL_TOKENS else 0.0
+        return self.found_among(len(self.is_found))
+
+    def found_among(self, tokens: int) -> float:
+        """The same share among the first `tokens` numbers only, as a trial cuts the vocabulary."""
+        return float(self.is_found[SPECIAL_TOKENS:tokens].mean()) if tokens > SPECIAL_TOKENS else 0.0
 
 
 def spellings_to_find(spellings: Sequence[str]) -> set[str]:

@@ -84,7 +84,8 @@ class TrialData:
     Without folds a setting has one pair of splits. With k folds it has k + 1: pair f is fitted on the rows of the other
     folds and has those of fold f as validation; the last is fitted on all training rows and has no validation row. Its
     tables of vectors come in the same order. `validation_truth` is bool (rows, labels), with folds of the training rows;
-    `seen` bool (labels,); `vectors` float32 (training rows, values), where the space has a resampling that asks for them.
+    `seen` bool (labels,); `vectors` float32 (rows trained on, values) for each part, where the space has a resampling that asks
+    for them.
     """
 
     task: Task
@@ -96,7 +97,7 @@ class TrialData:
     folds: NDArray[np.int64] | None
     prepared: Mapping[PreparationSetting, tuple[PreparedSplits, ...]]
     tables: Mapping[tuple[PreparationSetting, EmbeddingSetting], tuple[EmbeddingTable, ...]]
-    vectors: NDArray[np.float32] | None
+    vectors: tuple[NDArray[np.float32], ...] | None
 
     @property
     def n_labels(self) -> int:
@@ -122,7 +123,7 @@ def prepare(dataset: Dataset, parameters: Mapping[str, Domain], say: Say | None 
         folds=dataset.folds,
         prepared={setting: tuple(each.splits for each in made) for setting, made in fitted.items()},
         tables=_make_tables(fitted, embedding_settings(parameters), tell),
-        vectors=_row_vectors(dataset.train.inputs, tell) if _asks_for_vectors(parameters) else None,
+        vectors=_all_row_vectors(dataset, tell) if _asks_for_vectors(parameters) else None,
     )
 
 
@@ -209,6 +210,15 @@ def _fit(setting: PreparationSetting, train: Readable, validation: Readable) -> 
 
 def _take(inputs: Readable, rows: NDArray[np.int64]) -> Readable:
     return inputs.take(rows) if isinstance(inputs, SplitTexts) else take_inputs(inputs, rows)
+
+
+def _all_row_vectors(dataset: Dataset, tell: Say) -> tuple[NDArray[np.float32], ...]:
+    """Make the vectors of each part's own training rows, in the order of the parts: no held-out row has a say in them."""
+    inputs, folds = dataset.train.inputs, dataset.folds
+    if folds is None:
+        return (_row_vectors(inputs, tell),)
+    parts = [np.flatnonzero(folds != fold) for fold in range(int(folds.max()) + 1)]
+    return tuple(_row_vectors(take_inputs(inputs, rows), tell) for rows in [*parts, np.arange(len(folds))])
 
 
 def _row_vectors(inputs: RowInputs, tell: Say) -> NDArray[np.float32]:

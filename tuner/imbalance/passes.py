@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,3 +66,13 @@ Resample = Callable[[TrainingRows, np.random.Generator], Pass]
 def one_stratum(rows: RowNumbers) -> Pass:
     """Return a pass that reads `rows` as they are, without strata."""
     return Pass(rows, np.zeros(len(rows), np.int64))
+
+
+def join(passes: Sequence[Pass]) -> Pass:
+    """Lay passes of one resampling end to end; all of them mix rows, or none does."""
+
+    def joined(name: str) -> Any:
+        parts = [getattr(each, name) for each in passes]
+        return None if parts[0] is None else np.concatenate(parts)
+
+    return Pass(**{each.name: joined(each.name) for each in fields(Pass)})

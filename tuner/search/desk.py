@@ -244,7 +244,7 @@ class SearchDesk:
         if not best:
             return half
         # The slowest of twice as many: the ranking may still change, and what is reserved has to do for whoever leads then.
-        full_runs = sorted(state.full_run_seconds(self._budget_examples) for state in best)[-search.finalists :]
+        full_runs = sorted(self._finalist_seconds(state) for state in best)[-search.finalists :]
         # A running trial makes way at its next report, so the longest stretch between two has to be waited for.
         waiting = max((state.seconds_per_report for state in self._running("search")), default=0.0)
         return min(half, CLOSING_S + waiting + finalists_seconds(full_runs, seeds=search.seeds, slots=self._slots))
@@ -265,6 +265,11 @@ class SearchDesk:
 
     # --- finalists ---
 
+    def _finalist_seconds(self, state: TrialState) -> float:
+        """Estimate one finalist's run. With k folds it trains one model more, on all rows: as much as k / (k - 1) of them."""
+        folds = self._space.data.folds
+        return state.full_run_seconds(self._budget_examples) * (folds / (folds - 1) if folds else 1.0)
+
     def _choose_finalists(self) -> list[tuple[int, Order]]:
         search = self._space.search
         best = self._ranking()[: search.finalists]
@@ -275,7 +280,7 @@ class SearchDesk:
             self._say("every trial collapsed: the best of them goes on as the only finalist")
         finalists, seeds = len(best), search.seeds
         if search.time is not None:
-            full_runs = [state.full_run_seconds(self._budget_examples) for state in best]
+            full_runs = [self._finalist_seconds(state) for state in best]
             left_s = search.time - CLOSING_S - self._clock()
             finalists, seeds = affordable(full_runs, seeds=seeds, slots=self._slots, seconds=left_s)
         if (finalists, seeds) != (search.finalists, search.seeds):
@@ -286,7 +291,7 @@ class SearchDesk:
         self._ledger.flush()
         runs = [(state, number) for number in range(seeds) for state in best[:finalists]]
         # The longest first, so that slots end together.
-        runs.sort(key=lambda run: -run[0].full_run_seconds(self._budget_examples))
+        runs.sort(key=lambda run: -self._finalist_seconds(run[0]))
         return [
             (state.order.index, self._finalist_order(state, number, self._asked + place))
             for place, (state, number) in enumerate(runs)

@@ -251,7 +251,7 @@ _OPTIMISATION: Mapping[str, Parameter] = {
                 parameters={"decay": share(0.998, "What a step keeps of the average so far.")},
             ),
             "swa": Option(
-                summary="The plain mean of all steps from some point on.",
+                summary="The plain mean along the way from some point on.",
                 parameters={"start": share(0.5, "Share of the budget after which it begins.")},
             ),
         },

@@ -8,11 +8,14 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-# An update reads and writes every weight, the whole embedding too, so it comes only every so many steps.
+# An update reads and writes every weight, the whole embedding too, so it comes only every so many steps: in a budget of
+# few steps oftener, for an average of a handful of weights is none.
 STEPS_BETWEEN_UPDATES = 10
+_UPDATES_AT_LEAST = 100
 
-# (steps so far, updates so far, share of the budget spent) -> share that an update gives to the present weights.
-Averaging = Callable[[int, int, float], float]
+# (steps so far, updates so far, share of the budget spent, steps between updates) -> share that an update gives to the
+# present weights.
+Averaging = Callable[[int, int, float, int], float]
 
 
 def no_averaging() -> None:
@@ -25,25 +28,31 @@ def ema(*, decay: float) -> Averaging:
 
     It keeps less in the first steps, (1 + n) / (10 + n) at step n, so that the random first weights do not linger.
     """
-    return lambda steps, _updates, _spent: 1 - min(decay, (1 + steps) / (10 + steps)) ** STEPS_BETWEEN_UPDATES
+    return lambda steps, _updates, _spent, between: 1 - min(decay, (1 + steps) / (10 + steps)) ** between
 
 
 def swa(*, start: float) -> Averaging:
     """Plain mean from the share `start` of the budget on (Izmailov et al. 2018), the learning rate as scheduled."""
-    return lambda _steps, updates, spent: 1 / (updates + 1) if spent >= start else 0.0
+    return lambda _steps, updates, spent, _between: 1 / (updates + 1) if spent >= start else 0.0
 
 
 AVERAGINGS: dict[str, Callable[..., Averaging | None]] = {"none": no_averaging, "ema": ema, "swa": swa}
 
 
-class WeightAverage:
-    """The average of a model's trained weights. One update stands for `STEPS_BETWEEN_UPDATES` steps.
+def steps_between_updates(steps: int) -> int:
+    """Return how many steps lie between two updates in a budget of so many steps."""
+    return max(1, min(STEPS_BETWEEN_UPDATES, steps // _UPDATES_AT_LEAST))
 
-    So an exponential average is that of every tenth step's weights, each weighing what ten steps would; what it leaves
-    out is how the weights moved in between.
+
+class WeightAverage:
+    """The average of a model's trained weights. One update stands for the steps since the one before, `between`.
+
+    So an exponential average over updates ten steps apart is that of every tenth step's weights, each weighing what ten
+    steps would; what it leaves out is how the weights moved in between.
     """
 
-    def __init__(self, model: nn.Module, averaging: Averaging) -> None:
+    def __init__(self, model: nn.Module, averaging: Averaging, *, between: int = STEPS_BETWEEN_UPDATES) -> None:
+        self._between = between
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self._recurrent = [module for module in model.modules() if isinstance(module, nn.RNNBase)]
         self._averaging = averaging
@@ -52,9 +61,9 @@ class WeightAverage:
 
     def observe(self, steps: int, spent: float) -> None:
         """Take note of a step: `steps` are those so far, `spent` the share of the budget."""
-        if steps % STEPS_BETWEEN_UPDATES:
+        if steps % self._between:
             return
-        share = self._averaging(steps, self._updates, spent)
+        share = self._averaging(steps, self._updates, spent, self._between)
         if share == 0:
             return
         self._updates += 1

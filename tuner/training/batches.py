@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.imbalance.passes import Pass, Resample, TrainingRows
+from tuner.imbalance.passes import Pass, Resample, TrainingRows, join
 from tuner.space.settings import Task
 from tuner.training.augment import Augment
 
@@ -68,15 +68,23 @@ def endless_batches(
     """Yield batches of one pass after the other, each pass drawn anew by `resample`. Raises ValueError at an empty pass."""
     data = TrainingRows(targets=rows.targets, task=task, vectors=vectors)
     while True:
-        one_pass = resample(data, generator)
-        if not len(one_pass.rows):
-            raise ValueError("resampling left no training row; use another resampling, or none")
+        one_pass = _at_least(batch_size, lambda: resample(data, generator))
         positions = np.arange(len(one_pass.rows))
         lengths = rows.lengths[one_pass.rows]
         if one_pass.partners is not None:
             lengths = np.maximum(lengths, rows.lengths[one_pass.partners])
         for batch in bucketed(positions, one_pass.strata, lengths, batch_size=batch_size, generator=generator):
             yield _read(rows, one_pass, batch, augment)
+
+
+def _at_least(rows: int, draw: Callable[[], Pass]) -> Pass:
+    """Draw a pass, and more of them where one is shorter than a batch: a batch size means what it says."""
+    passes = [draw()]
+    while sum(map(len, passes)) < rows:
+        if not len(passes[-1]):
+            raise ValueError("resampling left no training row; use another resampling, or none")
+        passes.append(draw())
+    return passes[0] if len(passes) == 1 else join(passes)
 
 
 def _read(rows: Rows, one_pass: Pass, batch: NDArray[np.int64], augment: Augment | None) -> Batch:

@@ -20,7 +20,7 @@ from tuner.imbalance.passes import Resample
 from tuner.model.classifier import SequenceClassifier
 from tuner.space.settings import Task
 from tuner.training.augment import Augment
-from tuner.training.averaging import Averaging, WeightAverage
+from tuner.training.averaging import Averaging, WeightAverage, steps_between_updates
 from tuner.training.batches import Batch, Rows, endless_batches
 from tuner.training.clipping import Clip
 from tuner.training.mixing import mix_partners, mix_up
@@ -83,7 +83,8 @@ class Training:
         if self._touched is not None:
             self._parameters.append(self._touched.parameter)
         self._optimiser = make_optimiser(self._parameters, learning_rate)
-        self._average = None if averaging is None else WeightAverage(model, averaging)
+        between = steps_between_updates(budget // (batch_size * accumulation))
+        self._average = None if averaging is None else WeightAverage(model, averaging, between=between)
         self._mixing = generator.spawn(1)[0]  # its own, so that batches are the same with mixup and without
         self._batches = endless_batches(
             rows,
@@ -101,7 +102,7 @@ class Training:
         start, first_step = time.perf_counter(), self.steps
         losses, norms = [], []
         while self.examples < examples:
-            loss, norm = self._step([next(self._batches) for _ in range(self._accumulation)])
+            loss, norm = self._step(self._draw(examples))
             losses.append(loss)
             norms.append(norm)
             # On a CPU reading the numbers is free; on a GPU it would wait for the step, so they are read at the end.
@@ -118,6 +119,15 @@ class Training:
             seconds=time.perf_counter() - start,
             non_finite_step=first_step + int(broken[0]) + 1 if len(broken) else None,
         )
+
+    def _draw(self, examples: int) -> list[Batch]:
+        """Draw the batches of one step; fewer than to be accumulated where they would go past `examples`."""
+        batches = [next(self._batches)]
+        drawn = self.examples + len(batches[0])
+        while len(batches) < self._accumulation and drawn < examples:
+            batches.append(next(self._batches))
+            drawn += len(batches[-1])
+        return batches
 
     def observe(self, score: float) -> None:
         """Tell the schedule a validation score; NaN counts as no better than before."""
@@ -136,7 +146,10 @@ class Training:
             leaf = self._touched.gather(touched)
         for parameter in self._parameters:
             parameter.grad = None
-        losses = [self._backward(batch, self._to_device(own), leaf) for batch, own in zip(batches, steps, strict=True)]
+        share = 1 / len(batches)
+        losses = [
+            self._backward(batch, self._to_device(own), leaf, share) for batch, own in zip(batches, steps, strict=True)
+        ]
         if self._touched is not None and leaf is not None and touched is not None:
             self._touched.load(leaf, touched, self._optimiser)
         if self._l1:
@@ -154,8 +167,8 @@ class Training:
             self._average.observe(self.steps, spent)
         return torch.stack(losses).mean() if len(losses) > 1 else losses[0], norm.detach()
 
-    def _backward(self, batch: Batch, steps: Tensor, leaf: Tensor | None) -> Tensor:
-        """Add a batch's gradients to those there are; `steps` are rows of `leaf` where the embedding is one."""
+    def _backward(self, batch: Batch, steps: Tensor, leaf: Tensor | None, share: float) -> Tensor:
+        """Add a share of a batch's gradients to those there are; `steps` are rows of `leaf` where the embedding is one."""
         embedded = self._model.embed(steps) if leaf is None else F.embedding(steps, leaf)
         lengths = self._to_device(batch.lengths)
         targets = self._to_device(batch.targets)
@@ -169,7 +182,7 @@ class Training:
             loss = (1 - weight) * self._loss(logits, targets) + weight * self._loss(logits, targets[order])
         else:
             loss = self._loss(self._model.classify(embedded, lengths), targets)
-        (loss if self._accumulation == 1 else loss / self._accumulation).backward()  # type: ignore[no-untyped-call]
+        (loss if share == 1 else loss * share).backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
     def _add_l1(self) -> None:
