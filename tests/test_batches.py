@@ -103,7 +103,7 @@ def endless_batches_of(one_pass: Pass, *, batch_size: int = 2, augment: Augment 
 @given(rows=st.lists(st.integers(0, 5), min_size=1, max_size=40), batch_size=st.integers(1, 50))
 def test_a_row_keeps_its_target_its_tokens_and_its_length(rows: list[int], batch_size: int) -> None:
     drawn = np.array(rows)
-    batches = read_pass(Pass(drawn, np.zeros(len(drawn), np.int64)), batch_size=batch_size)
+    batches = read_pass(Pass(drawn, np.zeros(len(drawn), np.int64)), batch_size=min(batch_size, len(rows)))
     targets = np.concatenate([batch.targets for batch in batches])
     assert sorted(targets) == sorted(rows)
     for batch in batches:
@@ -156,12 +156,17 @@ def test_resampling_is_given_the_training_rows_and_draws_every_pass_anew() -> No
         resample=draw,
         vectors=vectors,
         augment=None,
-        batch_size=4,
+        batch_size=1,
         generator=np.random.default_rng(0),
     )
     assert [int(batch.targets[0]) for batch in itertools.islice(batches, 3)] == [1, 2, 3]
     assert seen[0].vectors is vectors
     assert (seen[0].task, seen[0].targets.tolist()) == ("multiclass", ROWS.targets.tolist())
+
+
+def test_passes_shorter_than_a_batch_are_joined_so_that_a_batch_is_as_large_as_asked_for() -> None:
+    batches = endless_batches_of(Pass(np.array([0, 1]), np.zeros(2, np.int64)), batch_size=5)
+    assert len(next(batches)) == 5
 
 
 def test_a_pass_without_a_row_is_an_error_and_not_an_endless_loop() -> None:

@@ -256,8 +256,10 @@ def test_training_rows_have_vectors_where_a_resampling_asks_for_them(inputs: Inp
     dataset = make_dataset("multiclass", inputs=inputs, folds=2)
     vectors = prepare(dataset, space(inputs, resampling=resampling)).vectors
     assert vectors is not None
-    assert vectors.dtype == np.float32
-    assert len(vectors) == len(dataset.train)
+    assert dataset.folds is not None
+    parts = [int((dataset.folds != fold).sum()) for fold in range(2)]
+    assert [len(each) for each in vectors] == [*parts, len(dataset.train)]
+    assert all(each.dtype == np.float32 for each in vectors)
     assert (
         prepare(dataset, space(inputs, resampling=OptionChoice((option("resampling", "oversample"),)))).vectors is None
     )

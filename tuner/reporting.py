@@ -29,10 +29,10 @@ class Report:
 
     `examples` and `epochs` say how much training it follows; `train_loss` and `gradient_norm` are means over the steps
     since the report before; seconds are wall time since then. `diverged_at_step` is the step at which a number was not
-    finite, or None. Where the trial diverged the measures are NaN. With folds measures are means over
-    them, steps and seconds sums, and `score_spread` is the standard deviation of their scores; without it is NaN. `parameters` counts the numbers that are
-    trained, `precision` is what the recurrent layers compute in, and `vocabulary_found` the share of the vocabulary that
-    pre-trained vectors have, NaN without any; these stay the same over a trial.
+    finite, or None. Where the trial diverged the measures are NaN. With folds measures are means over them, steps and
+    seconds sums, and `score_spread` is the standard deviation of their scores; without it is NaN. `parameters` counts
+    the numbers that are trained, `precision` is what the recurrent layers compute in, and `vocabulary_found` the share
+    of the vocabulary that pre-trained vectors have, NaN without any; these stay the same over a trial.
     """
 
     examples: int
