@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tuner.baselines import Baseline, guess_by_prevalence, run_baselines
+from tuner.baselines import CONTROL, Baseline, guess_by_prevalence, run_baselines, to_beat
 from tuner.data.dataset import Dataset, RowInputs, Split, take_inputs
 from tuner.data.load import load_data
 from tuner.data.sequences import Sequences
@@ -63,7 +63,7 @@ def dataset_of(task: Task, n_labels: int = 3, *, inputs: Inputs = "text", folds:
 
 
 def run(dataset: Dataset) -> dict[str, Baseline]:
-    return {baseline.name: baseline for baseline in run_baselines(dataset, seed=0)}
+    return {baseline.name: baseline for baseline in to_beat(run_baselines(dataset, seed=0))}
 
 
 TASKS = [("binary", 2), ("multiclass", 3), ("multilabel", 3)]
@@ -140,14 +140,14 @@ def test_a_label_without_a_training_row_is_never_predicted(task: Task, inputs: I
     is_several = task == "multilabel"
     train = (rows, as_indicator(classes, 3).astype(np.uint8) if is_several else classes)
     validation = (rows, np.ones((100, 3), np.uint8) if is_several else classes + 1)
-    baselines = run_baselines(a_dataset(task, train, validation, train, n_labels=3), seed=0)
+    baselines = to_beat(run_baselines(a_dataset(task, train, validation, train, n_labels=3), seed=0))
     assert not baselines[-1].test[:, 2].any()
 
 
 def test_texts_that_share_no_word_are_still_fitted() -> None:
     train = (("one", "two", "three"), np.array([0, 1, 1]))
     judged = (("one", "three"), np.array([0, 1]))
-    baselines = run_baselines(a_dataset("multiclass", train, judged, judged, n_labels=2), seed=0)
+    baselines = to_beat(run_baselines(a_dataset("multiclass", train, judged, judged, n_labels=2), seed=0))
     assert baselines[-1].test.argmax(axis=1).tolist() == [0, 1]
 
 
@@ -171,8 +171,40 @@ def test_labels_that_the_text_does_not_explain_are_not_called_a_victory() -> Non
         pytest.skip(f"{path} is not here")
     data = DataSettings(train=str(path), labels="labels", split_column="suggested_split")
     dataset = load_data(data, "multilabel", seed=0)
-    *constants, _, model = run_baselines(dataset, seed=0)
+    *constants, _, model = to_beat(run_baselines(dataset, seed=0))
     truth = as_indicator(dataset.test.targets, len(dataset.labels))
     differences = {rule.name: paired_difference(model.test, rule.test, truth, seed=0) for rule in constants}
-    skill = intervals(model.test, truth, "multilabel", seed=0).skill
-    assert verdict(skill, differences) == "no_better_than_constant"
+    drawn = intervals(model.test, truth, "multilabel", seed=0)
+    assert verdict(drawn, differences) == "no_better_than_constant"
+
+
+def noise(rows: int) -> tuple[tuple[str, ...], np.ndarray]:
+    """Texts that have nothing to do with their classes."""
+    generator = np.random.default_rng(1)
+    texts = tuple(" ".join(generator.choice(WORDS, size=4)) for _ in range(rows))
+    return texts, generator.integers(2, size=rows)
+
+
+@pytest.mark.parametrize("folds", [0, 4])
+def test_where_the_model_learns_nothing_a_control_with_shuffled_labels_stands_beside_it(folds: int) -> None:
+    rows = noise(120)
+    numbers = np.arange(120) % folds if folds else None
+    *others, control = run_baselines(a_dataset("binary", rows, rows, rows, n_labels=2, folds=numbers), seed=0)
+    assert (control.name, control.kind) == (CONTROL, "control")
+    assert control.on_validation.probabilities is not None
+    assert to_beat([*others, control]) == tuple(others)
+
+
+@pytest.mark.parametrize("inputs", EVERY_INPUT)
+def test_where_the_model_learns_no_time_goes_into_a_control(inputs: Inputs) -> None:
+    assert {each.kind for each in run_baselines(dataset_of("binary", 2, inputs=inputs), seed=0)} == {
+        "constant",
+        "chance",
+        "model",
+    }
+
+
+def test_the_control_is_the_same_for_a_seed() -> None:
+    rows = noise(120)
+    one, two = (run_baselines(a_dataset("binary", rows, rows, rows, n_labels=2), seed=5)[-1] for _ in range(2))
+    assert (one.on_test.probabilities == two.on_test.probabilities).all()

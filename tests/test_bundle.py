@@ -65,7 +65,8 @@ def make_bundle(make_trial: Any) -> Callable[[Configuration, Dataset], Bundle]:
             seen=dataset.seen,
             thresholds=np.full(n_thresholds, 0.5),
             configuration=configuration,
-            columns={"text": "text", "sequence": None, "label": "label", "labels": None, "label_columns": None},
+            columns={"text": None, "sequence": None, "label": "label", "labels": None, "label_columns": None}
+            | {dataset.inputs: "column"},
             record={"run": "runs/x", "penalty_weight": 1.0},
             model=trial.model,
             preparation=preparation,
@@ -258,6 +259,57 @@ def test_a_bundle_of_another_format_names_both_formats(saved: Path) -> None:
     described = json.loads((saved / "bundle.json").read_text())
     (saved / "bundle.json").write_text(json.dumps(described | {"format": FORMAT + 1}))
     with pytest.raises(BundleError, match=rf"format {FORMAT + 1}, but this tuner reads {FORMAT}; load it with"):
+        load(saved)
+
+
+def test_the_format_is_looked_at_before_the_files(saved: Path) -> None:
+    described = json.loads((saved / "bundle.json").read_text())
+    (saved / "bundle.json").write_text(json.dumps(described | {"format": FORMAT - 1}))
+    (saved / "preparation.json").unlink()
+    with pytest.raises(BundleError, match=rf"format {FORMAT - 1}, but this tuner reads {FORMAT}"):
+        load(saved)
+
+
+def test_a_vocabulary_of_another_size_is_an_error_that_names_both(saved: Path) -> None:
+    prepared = json.loads((saved / "preparation.json").read_text())
+    words = prepared["words"]
+    (saved / "preparation.json").write_text(json.dumps(prepared | {"words": words[:-1]}))
+    with pytest.raises(BundleError, match=rf"{len(words) + 1} tokens, but the rest of the bundle has {len(words) + 2}"):
+        load(saved)
+
+
+@pytest.mark.parametrize(
+    ("key", "change", "told"),
+    [
+        ("record", {"penalty_weight": 1.0, "colour": "red"}, "record is with colour, not known"),
+        ("record", {}, "record is without penalty_weight"),
+        ("columns", {"text": "text"}, "columns is without sequence"),
+        (
+            "columns",
+            {"text": None, "sequence": "steps", "label": "label", "labels": None, "label_columns": None},
+            "the columns are of sequence, but the model reads a text",
+        ),
+        (
+            "columns",
+            {"text": "text", "sequence": None, "label": "label", "labels": "labels", "label_columns": None},
+            "name 2 kinds of labels",
+        ),
+    ],
+)
+def test_a_record_or_columns_that_are_not_whole_are_an_error(
+    key: str, change: dict[str, Any], told: str, saved: Path
+) -> None:
+    described = json.loads((saved / "bundle.json").read_text())
+    (saved / "bundle.json").write_text(json.dumps(described | {key: change}))
+    with pytest.raises(BundleError, match=told):
+        load(saved)
+
+
+def test_a_weight_of_another_shape_is_named(saved: Path) -> None:
+    described = json.loads((saved / "bundle.json").read_text())
+    described["configuration"]["hidden"] = 7
+    (saved / "bundle.json").write_text(json.dumps(described))
+    with pytest.raises(BundleError, match="size mismatch for"):
         load(saved)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 import re
 import shlex
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -13,8 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tuner import cli
 from tuner.__main__ import main
-from tuner.cli import tuner
+from tuner.cli import search, tuner
+from tuner.space.load import load_space
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -194,7 +199,159 @@ def test_nan_in_a_numeric_label_column_is_refused_with_row_numbers(call):
     assert "rows 3 and 6" in err
 
 
-def test_click_help_lists_every_verb():
-    assert set(tuner.list_commands(click.Context(tuner))) == {
-        "evaluate", "init", "ls", "plan", "predict", "run", "schema", "show", "validate",
-    }  # fmt: skip
+def test_every_command_of_the_package_is_a_verb():
+    modules = [importlib.import_module(f"tuner.cli.{module.name}") for module in pkgutil.iter_modules(cli.__path__)]
+    commands = {each for module in modules for each in vars(module).values() if isinstance(each, click.Command)}
+    assert set(tuner.commands.values()) == commands
+
+
+# --- places, addresses and names that cannot be used ---
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("ls --runs foo://x", "foo://x: cannot be reached"),
+        ("ls --runs file", "file: cannot be listed (Not a directory)"),
+        ("show run --runs foo://x", "foo://x/run: cannot be reached"),
+        ("show foo://x/run", "foo://x/run: cannot be reached"),
+        ("predict foo://x rows.parquet", "foo://x: cannot be reached"),
+        ("predict file rows.parquet", "bundle.json"),
+        ("evaluate foo://x rows.parquet", "foo://x: cannot be reached"),
+        ("run space.yaml --runs foo://x", "use a local path, fetching it first, or s3://"),
+        ("run space.yaml --runs file", "file/space-"),
+        ("run space.yaml --runs file/deep", "a part of the path is a file where a folder must be"),
+        ("run space.yaml --runs /proc/runs", "nothing can be written there"),
+        ("run space.yaml --name a/b", "--name: 'a/b' is no name of one folder"),
+        ("run space.yaml --name ..", "--name: '..' is no name of one folder"),
+        ("run space.yaml --name=", "--name: '' is no name of one folder"),
+        ("run space.yaml --address localhost:1", "--address: nothing answers at 'localhost:1'"),
+        ("run space.yaml --set data.train=https://x.org/a.csv", "https://x.org/a.csv: cannot be reached"),
+        ("run space.yaml --set data.train='\"nul\\0.csv\"'", r"nul\x00.csv: cannot be reached"),
+        ("run space.yaml --set data.train=~nobody-here/a.csv", "is no path that can be used"),
+        ("run space.yaml --set data.train=~nobody-here/a", "the name has no extension"),
+        ("init --to file", "file/multilabel.yaml: cannot be written (File exists)"),
+        ("init --to file/deep", "a part of the path is a file where a folder must be"),
+        ("init --to /proc/spaces", "/proc/spaces/multilabel.yaml: cannot be written"),
+        ("init --to s3://bucket", "name a local folder"),
+        ("init binary --to folder --force", "folder/binary.yaml: cannot be written (Is a directory)"),
+    ],
+)
+def test_a_place_that_cannot_be_used_is_told_and_nothing_is_written(arguments: str, told: str, call):
+    write_rows([f"text {i}" for i in range(60)], ["x", "y"] * 30)
+    Path("space.yaml").write_text(SPACE.format(task="binary", train="rows.parquet"))
+    Path("file").touch()
+    Path("folder/binary.yaml").mkdir(parents=True)
+    before = sorted(map(str, Path().rglob("*")))
+    code, out, err = call(*shlex.split(arguments))
+    assert (code, out) == (2, "")
+    assert told in err
+    assert "; " in err.splitlines()[-1]  # with a remedy
+    assert "Traceback" not in err
+    assert sorted(map(str, Path().rglob("*"))) == before
+
+
+@pytest.mark.slow  # its client tries for six seconds
+def test_a_store_without_credentials_or_network_is_given_up_soon(call, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    code, _, err = call("ls", "--runs", "s3://bucket/runs?region=us-east-1&scheme=http&endpoint_override=localhost:1")
+    assert code == 2
+    assert "s3://bucket/runs: cannot be listed" in err
+    assert "check the address, the network and the credentials" in err
+
+
+# --- errors that nobody foresaw ---
+
+
+@pytest.fixture
+def broken_schema(monkeypatch):
+    """A verb that fails as only a fault of the program does."""
+
+    def fail() -> None:
+        raise KeyError("of all\nkeys")
+
+    monkeypatch.setattr(tuner.commands["schema"], "callback", lambda **_: fail())
+
+
+def test_an_unexpected_error_is_told_in_a_line_with_how_to_see_more(broken_schema, call):
+    code, out, err = call("schema")
+    assert (code, out) == (1, "")
+    first, second = err.splitlines()
+    assert first.startswith("error: unexpected KeyError: 'of all")
+    assert "run it again with --debug to see where it comes from, and report it" in second
+
+
+@pytest.mark.parametrize("arguments", [("schema", "--debug"), ("--debug", "schema")])
+def test_debug_shows_where_an_unexpected_error_comes_from(arguments, broken_schema, call):
+    code, _, err = call(*arguments)
+    assert code == 1
+    assert "Traceback (most recent call last)" in err
+    assert "in fail" in err
+    assert "report it with the lines above" in err
+
+
+def test_an_error_of_input_has_no_traceback_but_with_debug(call):
+    assert "Traceback" not in call("show", "nothing")[2]
+    code, _, err = call("show", "nothing", "--debug")
+    assert code == 2
+    assert "Traceback" in err
+    assert err.splitlines()[-1].startswith("error: ")
+
+
+# --- what help and the last lines say ---
+
+
+@pytest.mark.parametrize("name", ["init", "plan", "run", "validate"])
+def test_the_spaces_in_the_examples_of_help_are_good_with_their_overrides(name):
+    examples = re.findall(r"^\s*(tuner (?:run|plan|validate) .*)$", tuner.commands[name].help or "", re.MULTILINE)
+    assert examples
+    for example in examples:
+        words = shlex.split(example)
+        overrides = [value for option, value in pairwise(words) if option == "--set"]
+        space = Path(words[2]).stem
+        assert load_space(space, overrides).parameters
+
+
+def test_a_search_again_has_every_option_and_can_be_pasted():
+    again = search._again(
+        "my space.yaml", ("a=b c",), name="one", address="head:6379", runs="s3://b/runs", format_="json"
+    )
+    words = ["my space.yaml", "--name", "one-again", "--set", "a=b c", "--address", "head:6379"]
+    assert shlex.split(again) == ["tuner", "run", *words, "--runs", "s3://b/runs", "--format", "json"]
+    assert search._again("x", (), name=None, address=None, runs="runs", format_="table") == "tuner run x"
+
+
+@pytest.mark.parametrize(("setting", "column"), [("data.text=body", "'body'"), ("data.sequence=steps", "'steps'")])
+def test_the_next_steps_name_the_column_and_can_be_pasted(setting: str, column: str, call, capsys):
+    Path("space.yaml").write_text(SPACE.format(task="binary", train="x.csv").replace("text: text, ", ""))
+    search._say_next("my runs/one", load_space("space.yaml", [setting]))
+    told = capsys.readouterr().err
+    assert f"(column {column})" in told
+    assert "tuner show 'my runs/one' --format json" in told
+
+
+# --- validate --with-data ---
+
+
+def test_validate_tells_folds_as_folds(call):
+    write_rows([f"text {i}" for i in range(60)], ["x", "y"] * 30)
+    Path("space.yaml").write_text(SPACE.format(task="binary", train="rows.parquet"))
+    code, _, err = call("validate", "space.yaml", "--with-data", "--set", "data.folds=3")
+    assert code == 0
+    assert "rows: train 51 in 3 folds, each the validation of what the others train; test 9; 2 labels" in err
+
+
+def test_validate_tells_of_a_file_of_vectors_that_cannot_be_read_beside_the_faults_of_data(call):
+    write_rows([f"text {i}" for i in range(60)], ["x", "y"] * 30)
+    Path("space.yaml").write_text(SPACE.format(task="binary", train="rows.parquet"))
+    vectors = "space.embedding={file: {path: glove.vec}}"
+    for more in ((), ("--set", "data.text=txt")):
+        code, _, err = call("validate", "space.yaml", "--with-data", "--set", vectors, *more)
+        assert code == 2
+        assert "space.embedding.file.path: glove.vec: there is no file" in err
+        assert ("no column 'txt'" in err) == bool(more)
+    Path("glove.vec").write_text("a 1 2\n")
+    assert call("validate", "space.yaml", "--with-data", "--set", vectors)[0] == 0

@@ -17,8 +17,9 @@ from tuner.__main__ import main
 from tuner.bundle import Bundle, save_bundle
 from tuner.data.prepare import fit_preparation, preparation_setting
 from tuner.data.sequences import Sequences, Standardiser
+from tuner.errors import DataError
 from tuner.model.build import make_model
-from tuner.space.settings import Inputs
+from tuner.space.settings import Inputs, Task
 from tuner.storage import Folder
 
 Call = Callable[..., tuple[int, str, str]]
@@ -42,10 +43,10 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
 
 
 @pytest.fixture
-def save(configure: Any, tmp_path: Path) -> Callable[[Inputs], Bundle]:
+def save(configure: Any, tmp_path: Path) -> Callable[..., Bundle]:
     """Return a function that saves an untrained bundle of texts or of sequences in the folder of the test, as "bundle"."""
 
-    def make(inputs: Inputs) -> Bundle:
+    def make(inputs: Inputs, task: Task = "multiclass", label: str = "label") -> Bundle:
         configuration = configure(inputs=inputs)
         if inputs == "text":
             preparation = fit_preparation(preparation_setting(configuration), TEXTS)
@@ -53,19 +54,19 @@ def save(configure: Any, tmp_path: Path) -> Callable[[Inputs], Bundle]:
             preparation = Standardiser.fit(Sequences.of(SEQUENCES))
         model = make_model(
             configuration,
-            tokens=8 if inputs == "text" else None,
+            tokens=None if isinstance(preparation, Standardiser) else len(preparation),
             channels=None if inputs == "text" else 2,
             labels=2,
             precision="float32",
             seed=0,
         )
         bundle = Bundle(
-            task="multiclass",
+            task=task,
             labels=("a", "b"),
             seen=np.ones(2, bool),
-            thresholds=np.zeros(0),
+            thresholds=np.full(2, np.inf) if task == "multilabel" else np.zeros(0),  # infinite: never decided for
             configuration=configuration,
-            columns={"text": None, "sequence": None, "label": "label"} | {inputs: f"my {inputs}"},
+            columns={"text": None, "sequence": None, label: label} | {inputs: f"my {inputs}"},
             record={"penalty_weight": 1.0},
             model=model,
             preparation=preparation,
@@ -135,3 +136,108 @@ def test_evaluate_measures_a_bundle_of_sequences(save: Any, call: Call) -> None:
     assert code == 0
     assert json.loads(out)["rows"] == 2
     assert "unknown to the model, so their rows are left out" in err
+
+
+@pytest.mark.parametrize("inputs", ["text", "sequence"])
+def test_a_bare_text_is_not_taken_for_a_list_of_its_characters(inputs: Inputs, save: Any) -> None:
+    bundle = save(inputs)
+    for act in (bundle.predict, bundle.predict_proba):
+        for bare in ("one text", "", b"bytes"):
+            with pytest.raises(DataError, match=r"not a list of rows; put it in a list: predict\(\[text\]\)"):
+                act(bare)
+
+
+def test_a_row_that_is_no_text_is_named(save: Any) -> None:
+    bundle = save("text")
+    assert len(bundle.predict(np.array(["alpha", "beta"]))) == 2
+    with pytest.raises(DataError, match="inputs: row 2: the model reads texts, but this is NoneType"):
+        bundle.predict(["alpha", None])
+
+
+def test_predictions_without_any_label_are_lists_of_text_still(save: Any, call: Call) -> None:
+    save("text", "multilabel", "labels")
+    write("rows.parquet", **{"my text": list(TEXTS)})
+    assert call("predict", "bundle", "rows.parquet", "--out", "out.parquet")[0] == 0
+    predictions = pq.read_table("out.parquet")["prediction"]
+    assert predictions.to_pylist() == [[], [], []]
+    assert predictions.type == pa.list_(pa.string())
+
+
+def test_rows_that_cannot_be_used_are_left_out_on_request_and_the_others_keep_their_numbers(
+    save: Any, call: Call
+) -> None:
+    save("text")
+    write("rows.parquet", **{"my text": ["alpha", None, "beta", " "], "label": ["a", "b", "b", "a"]})
+    code, out, err = call("predict", "bundle", "rows.parquet")
+    assert (code, out) == (2, "")
+    assert "row 2: the text in column 'my text' is null; mend them, or leave them out with --skip-unusable" in err
+    code, out, err = call("predict", "bundle", "rows.parquet", "--skip-unusable")
+    assert code == 0
+    assert [json.loads(line)["row"] for line in out.splitlines()] == [1, 3]
+    assert "note: rows.parquet: row 2 left out, as the text in column 'my text' is null" in err
+    code, out, err = call("evaluate", "bundle", "rows.parquet", "--skip-unusable", "--format", "json")
+    assert (code, json.loads(out)["rows"]) == (0, 2)
+    assert "row 4 left out" in err
+
+
+def test_a_missing_column_is_told_with_the_option_that_names_it(save: Any, call: Call) -> None:
+    save("text")
+    write("rows.parquet", body=["alpha"], topic=["a"])
+    code, _, err = call("evaluate", "bundle", "rows.parquet")
+    assert code == 2
+    assert (
+        "no column 'my text', which --text names; the columns are 'body', 'topic'; name another: --text COLUMN" in err
+    )
+    assert "no column 'label', which --label names" in err
+    assert call("evaluate", "bundle", "rows.parquet", "--text", "body", "--label", "topic")[0] == 0
+
+
+def test_label_columns_that_a_model_has_and_nobody_named_are_said(save: Any, call: Call) -> None:
+    save("text", "multilabel", "labels")
+    write("rows.parquet", **{"my text": list(TEXTS), "a": [0, 1, 1]})
+    code, _, err = call("evaluate", "bundle", "rows.parquet", "--label-columns", "a")
+    assert code == 0
+    assert "no column is named for 'b'" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--label", "x", "--labels", "y"), "--label and --labels: labels stand in one place only"),
+        (("--labels", "x"), "--labels: it gives several labels a row, but the bundle was trained on one"),
+        (("--label-columns", "x"), "name the column of labels with --label"),
+    ],
+)
+def test_labels_of_another_kind_than_the_models_are_refused(
+    options: tuple[str, ...], told: str, save: Any, call: Call
+) -> None:
+    save("text")
+    code, out, err = call("evaluate", "bundle", "rows.parquet", *options)
+    assert (code, out) == (2, "")
+    assert told in err
+
+
+@pytest.mark.parametrize("names", ["a,,b", "a,a", ","])
+def test_a_list_of_label_columns_is_checked(names: str, save: Any, call: Call) -> None:
+    save("text", "multilabel", "labels")
+    code, _, err = call("evaluate", "bundle", "rows.parquet", "--label-columns", names)
+    assert code == 2
+    assert "write each name once, with commas between" in err
+
+
+@pytest.mark.parametrize(
+    ("out", "told"),
+    [
+        ("folder.csv", "this is a folder, not a file"),
+        ("rows.parquet/out.csv", "nothing can be written there"),
+        ("/proc/out/rows.csv", "/proc/out: nothing can be written there"),
+        ("foo://x/rows.csv", "use a local path, fetching it first"),
+    ],
+)
+def test_a_place_where_nothing_can_be_written_is_refused_before_any_work(out: str, told: str, call: Call) -> None:
+    write("rows.parquet", text=["a"])
+    Path("folder.csv").mkdir()
+    code, _, err = call("predict", "no-bundle", "rows.parquet", "--out", out)
+    assert code == 2
+    assert told in err
+    assert "no-bundle" not in err

@@ -180,3 +180,13 @@ def test_taking_rows_keeps_their_labels() -> None:
     taken = rows.take(np.array([False, True, False, True]))
     assert _names(taken) == [["b", "c"], ["c"]]
     assert taken.rows.tolist() == [2, 4]
+
+
+@pytest.mark.parametrize("word", ["nan", "NA", "None", "null"])
+def test_a_word_that_stands_for_a_missing_value_is_a_label_and_is_said(word: str) -> None:
+    rows, findings = _read(_table("label", ["x", word, "x", word]), Columns("text", label="label"))
+    assert _names(rows) == [["x"], [word], ["x"], [word]]
+    told = f"f: rows 2 and 4: '{word}' in column 'label' is read as a label of that name; leave it empty where none is known"
+    assert findings.notes == [told]
+    _, listed = _read(_table("labels", [["x"], ["x", word]]), Columns("text", labels="labels"))
+    assert listed.notes == [told.replace("rows 2 and 4", "row 2").replace("'label'", "'labels'")]

@@ -245,7 +245,8 @@ def test_one_file_cannot_be_two_splits(mail: str) -> None:
 
 
 def test_texts_are_read_without_labels(write: Write) -> None:
-    assert read_inputs(write("t.parquet", text=["b", "a"]), Columns("text", label="none")) == ("b", "a")
+    inputs, rows, notes = read_inputs(write("t.parquet", text=["b", "a"]), Columns("text", label="none"))
+    assert (inputs, rows.tolist(), notes) == (("b", "a"), [1, 2], ())
     with pytest.raises(DataError, match="rows 1 and 2: the text in column 'text' is empty"):
         read_inputs(write("t.parquet", text=["", " ", "c"]), Columns("text"))
 
@@ -311,3 +312,80 @@ def test_public_sets_load_whole_with_every_label_in_every_split(
     assert sum(len(split) for split in dataset.splits.values()) == n_rows
     assert len(dataset.labels) == n_labels
     assert all(counts.min() > 0 for counts in label_counts(dataset).values())
+
+
+def test_groups_that_stand_in_two_files_are_counted_and_named(write: Write) -> None:
+    train = write("train.parquet", text=_texts(40), label=["a", "b"] * 20, who=[f"g{i}" for i in range(40)])
+    dev = write("dev.parquet", text=["v", "w", "x"], label=["a", "b", "a"], who=["g3", "new", "g3"])
+    test = write("t.parquet", text=["y", "z"], label=["a", "b"], who=["new", "newer"])
+    settings = _settings(train=train, validation=dev, test=test, label="label", group="who")
+    assert load_data(settings, "binary", seed=0).notes == (
+        f"{dev}: 2 of 3 rows of validation have the group of a row in train, so validation is flattered (groups 'g3')",
+        f"{test}: 1 of 2 rows of test have the group of a row in validation, so test is flattered (groups 'new')",
+    )
+
+
+def test_a_file_without_the_column_of_groups_is_said(write: Write) -> None:
+    train = write("train.parquet", text=_texts(40), label=["a", "b"] * 20, who=list(range(40)))
+    test = write("t.parquet", text=["x", "y"], label=["a", "b"])
+    notes = load_data(_settings(train=train, label="label", test=test, group="who"), "binary", seed=0).notes
+    told = f"{test}: there is no column 'who', so it is not known whether its groups stand in train too (data.group)"
+    assert notes == (told,)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (
+            {"label": "label", "group": "function"},
+            r"'function', which data\.group names; the columns are 'text', 'label'; "
+            r"if no rows belong together, no such column is needed: --set data\.group=null; "
+            r"otherwise name another: --set data\.group=COLUMN",
+        ),
+        (
+            {"label": "label", "text": "txt"},
+            r"'txt', which data\.text names; .*did you mean 'text'\? Then --set data\.text=text",
+        ),
+        ({"label": "lable"}, r"'lable', which data\.label names; .*Then --set data\.label=label"),
+        ({"labels": "tags"}, r"'tags', which data\.labels names; .*name another: --set data\.labels=COLUMN"),
+        ({"label_columns": ("a", "label")}, r"'a', which data\.label_columns names; .*mend data\.label_columns"),
+        (
+            {"label": "label", "split_column": "part"},
+            r"which data\.split_column names; .*--set data\.split_column=null",
+        ),
+        ({"label": "label", "sequence": "steps"}, r"'steps', which data\.sequence names"),
+    ],
+)
+def test_a_missing_column_is_told_with_its_setting_and_what_to_set(
+    write: Write, settings: dict[str, Any], told: str
+) -> None:
+    path = write("t.parquet", text=_texts(20), label=["a", "b"] * 10)
+    with pytest.raises(DataError, match=told):
+        load_data(_settings(train=path, **settings), "binary", seed=0)
+
+
+def test_of_a_file_to_predict_the_option_is_named(write: Write) -> None:
+    path = write("t.parquet", body=["a"], label=["x"])
+    with pytest.raises(DataError, match=r"no column 'text', which --text names; .*name another: --text COLUMN"):
+        read_inputs(path, Columns("text"))
+    with pytest.raises(DataError, match=r"'a', which --label-columns names; .*mend --label-columns"):
+        read_labelled(path, Columns("body", label_columns=("a",)), task="multilabel", labels=("a",))
+    with pytest.raises(DataError, match="it holds int64, not text; name the column of texts as --text"):
+        read_inputs(write("n.parquet", body=[1]), Columns("body"))
+
+
+def test_rows_to_predict_may_be_left_out_and_keep_their_numbers(write: Write) -> None:
+    path = write("t.parquet", text=["a", None, "c", " "])
+    with pytest.raises(DataError, match="leave them out with --skip-unusable"):
+        read_inputs(path, Columns("text"))
+    inputs, rows, notes = read_inputs(path, Columns("text"), skip_unusable=True)
+    assert (inputs, rows.tolist()) == (("a", "c"), [1, 3])
+    assert len(notes) == 2
+
+
+def test_labels_of_the_model_without_a_column_are_named(write: Write) -> None:
+    path = write("t.parquet", text=["x", "y"], a=[0, 1], b=[1, 1])
+    columns = Columns("text", label_columns=("a", "b"))
+    _, targets, notes = read_labelled(path, columns, task="multilabel", labels=("a", "b", "c", "d"))
+    assert targets.tolist() == [[0, 1, 0, 0], [1, 1, 0, 0]]
+    assert "no column is named for 'c', 'd', so every row counts as one without it" in notes[0]

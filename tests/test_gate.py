@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tuner.scoring.gate import GateSettings, Signs, is_collapsed, judge, logit_spread
+from tuner.scoring.gate import GateSettings, Signs, is_collapsed, judge, logit_spread, sign_of
 
 SETTINGS = GateSettings()
 HEALTHY = Signs(epochs=1.0, score=0.4, constant_penalty=0.1, skill=0.2, auc=0.8, logit_spread=1.0, is_finite=True)
 COLLAPSED = replace(HEALTHY, score=-0.6, constant_penalty=1.0, skill=0.0, auc=0.5, logit_spread=0.0)
+DOUBTFUL = replace(HEALTHY, skill=0.0, auc=0.5)
 DIVERGED = replace(HEALTHY, is_finite=False)
 
 
@@ -51,25 +52,75 @@ def test_a_score_that_is_not_finite_has_diverged(score: float) -> None:
     assert judged(replace(HEALTHY, score=score)) == "diverged"
 
 
+@pytest.mark.parametrize("flaw", [{"auc": 0.5, "skill": 0.0}, {"constant_penalty": 1.0}])
+def test_a_doubtful_first_report_is_watched_and_a_second_one_ends_the_trial(flaw: dict[str, float]) -> None:
+    first = replace(HEALTHY, **flaw)  # type: ignore[arg-type]
+    assert judge([first], grace_epochs=1.0, settings=SETTINGS) == "watched"
+    assert judged(first, first) == "collapsed"
+
+
+@pytest.mark.parametrize(
+    ("later", "judgement"),
+    [
+        ({}, "collapsed"),
+        ({"auc": 0.48}, "collapsed"),
+        ({"auc": 0.518}, "collapsed"),
+        ({"auc": 0.522}, "watched"),
+        ({"logit_spread": 0.9}, "collapsed"),
+        ({"logit_spread": 1.1}, "watched"),
+    ],
+)
+@pytest.mark.parametrize("spread", [0.05, 0.5])
+def test_a_trial_that_moves_is_given_another_report(later: dict[str, float], judgement: str, spread: float) -> None:
+    first = replace(DOUBTFUL, logit_spread=spread)
+    change = {name: value * (2 * spread if name == "logit_spread" else 1) for name, value in later.items()}
+    assert judged(first, replace(first, **change)) == judgement  # type: ignore[arg-type]
+
+
+def test_a_constant_trial_is_not_saved_by_moving() -> None:
+    assert judged(replace(COLLAPSED, auc=0.45), replace(COLLAPSED, auc=0.54)) == "collapsed"
+
+
+def test_a_constant_trial_that_ranks_better_and_better_is_let_live() -> None:
+    ranking = replace(COLLAPSED, logit_spread=0.06)
+    assert judged(replace(ranking, auc=0.72), replace(ranking, auc=0.75), replace(ranking, auc=0.78)) == "watched"
+    assert judged(replace(ranking, auc=0.72), replace(ranking, auc=0.75), replace(ranking, auc=0.75)) == "collapsed"
+
+
+@pytest.mark.parametrize("spread", [0.05, 2.0])
+def test_the_first_report_is_enough_where_chance_ranks_and_outputs_are_low_or_wild(spread: float) -> None:
+    signs = replace(DOUBTFUL, logit_spread=spread)
+    assert judge([signs], grace_epochs=1.0, settings=SETTINGS) == "collapsed"
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({}, False),
-        ({"constant_penalty": 0.5}, True),
-        ({"constant_penalty": 0.49}, False),
-        ({"skill": 0.0}, False),
-        ({"skill": 0.0, "logit_spread": 0.019}, True),
-        ({"skill": 0.0, "logit_spread": 0.02}, False),
-        ({"logit_spread": 0.019}, False),
-        ({"auc": 0.54, "logit_spread": 0.019}, True),
-        ({"auc": 0.54, "logit_spread": 0.09}, False),
-        ({"skill": 0.0, "auc": 0.54, "logit_spread": 0.09}, True),
-        ({"skill": 0.0, "auc": 0.54, "logit_spread": 0.1}, False),
-        ({"skill": 0.0, "auc": float("nan"), "logit_spread": 0.09}, False),
+        ({}, "none"),
+        ({"skill": 0.0}, "none"),
+        ({"auc": 0.56}, "none"),
+        ({"auc": 0.56, "skill": 0.0}, "doubtful"),
+        ({"auc": 0.54}, "doubtful"),
+        ({"auc": 0.6, "skill": 0.0}, "none"),
+        ({"auc": float("nan"), "skill": 0.0}, "none"),
+        ({"constant_penalty": 0.49}, "none"),
+        ({"constant_penalty": 0.5}, "doubtful"),
+        ({"constant_penalty": 0.5, "auc": float("nan")}, "doubtful"),
+        ({"constant_penalty": 0.5, "auc": 0.54}, "certain"),
+        ({"logit_spread": 0.019}, "none"),
+        ({"logit_spread": 0.019, "skill": 0.0}, "doubtful"),
+        ({"logit_spread": 0.02, "skill": 0.0}, "none"),
+        ({"logit_spread": 0.019, "auc": 0.54}, "certain"),
+        ({"logit_spread": 0.02, "auc": 0.54}, "likely"),
+        ({"logit_spread": 0.12, "auc": 0.54}, "doubtful"),
+        ({"logit_spread": 1.5, "auc": 0.54}, "certain"),
+        ({"logit_spread": 9.0, "skill": 0.0}, "none"),
     ],
 )
-def test_collapse_is_a_matter_of_constancy_or_of_flat_outputs(change: dict[str, float], expected: bool) -> None:
-    assert is_collapsed(replace(HEALTHY, **change), SETTINGS) is expected  # type: ignore[arg-type]
+def test_a_report_is_read_for_rank_first_then_for_constancy_and_spread(change: dict[str, float], expected: str) -> None:
+    signs = replace(HEALTHY, **change)  # type: ignore[arg-type]
+    assert sign_of(signs, SETTINGS) == expected
+    assert is_collapsed(signs, SETTINGS) is (expected != "none")
 
 
 def test_the_logit_spread_is_the_median_over_columns() -> None:

@@ -15,7 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuner.errors import LedgerError
-from tuner.ledger import REPORTS, TRIALS, Ledger, list_runs, read_reports, read_run
+from tuner.ledger import (
+    FORMAT,
+    PREDICTIONS,
+    REPORTS,
+    TRIALS,
+    Ledger,
+    list_runs,
+    read_predictions,
+    read_reports,
+    read_run,
+)
 from tuner.storage import Folder
 
 
@@ -34,7 +44,12 @@ def report_row(trial: int, examples: int, start: int = 1, score: float = 0.5) ->
 def test_a_new_run_has_its_space_and_its_environment(tmp_path: Path) -> None:
     create(tmp_path / "run")
     run = read_run(tmp_path / "run")
-    assert (run.name, run.space, run.environment, run.status) == ("run", "task: binary\n", {"seed": 3}, "unfinished")
+    assert (run.name, run.space, run.environment, run.status) == (
+        "run",
+        "task: binary\n",
+        {"format": FORMAT, "seed": 3},
+        "unfinished",
+    )
     assert (run.trials, run.baselines, run.champion) == ([], [], {})
 
 
@@ -268,3 +283,51 @@ def test_numbers_that_are_not_finite_survive_in_reports(tmp_path: Path) -> None:
     ledger.add("reports", report_row(0, 20, score=float("-inf")))
     ledger.flush()
     assert str(read_reports(tmp_path / "run")["score"].to_pylist()) == "[nan, -inf]"
+
+
+def test_a_run_of_another_format_is_refused_with_the_version_that_reads_it(tmp_path: Path) -> None:
+    create(tmp_path / "run")
+    environment = {"format": FORMAT + 1, "versions": {"tuner": "9.9"}}
+    (tmp_path / "run" / "environment.json").write_text(json.dumps(environment))
+    (tmp_path / "run" / "space.yaml").unlink()  # the format is looked at first
+    with pytest.raises(
+        LedgerError, match=rf"ledger format {FORMAT + 1}, but this tuner reads {FORMAT}; read it with tuner 9\.9"
+    ):
+        read_run(tmp_path / "run")
+
+
+def test_a_run_from_before_formats_were_noted_is_refused(tmp_path: Path) -> None:
+    create(tmp_path / "run")
+    (tmp_path / "run" / "environment.json").write_text('{"seed": 3}')
+    with pytest.raises(LedgerError, match=rf"ledger format 1, but this tuner reads {FORMAT}"):
+        read_run(tmp_path / "run")
+
+
+PREDICTED = [
+    {"model": "champion", "row": 4, "truth": [0, 2], "decided": [], "probabilities": [0.5, 0.25, 0.125]},
+    {"model": "all negative", "row": 4, "truth": [0, 2], "decided": [], "probabilities": None},
+]
+
+
+def test_predictions_are_read_as_they_were_written(tmp_path: Path) -> None:
+    create(tmp_path / "run").write_table("predictions/test", pa.Table.from_pylist(PREDICTED, schema=PREDICTIONS))
+    assert read_predictions(tmp_path / "run", "test").to_pylist() == PREDICTED
+
+
+def test_a_run_without_predictions_is_told_so(tmp_path: Path) -> None:
+    create(tmp_path / "run")
+    with pytest.raises(LedgerError, match=r"predictions/test\.parquet: the run has no predictions on this split"):
+        read_predictions(tmp_path / "run", "test")
+
+
+def test_broken_predictions_are_named_with_a_remedy(tmp_path: Path) -> None:
+    create(tmp_path / "run").folder.write("predictions/test.parquet", b"half")
+    with pytest.raises(LedgerError, match=r"predictions/test\.parquet: .*restore it from a copy"):
+        read_predictions(tmp_path / "run", "test")
+
+
+def test_the_profile_of_the_data_is_part_of_a_run(tmp_path: Path) -> None:
+    ledger = create(tmp_path / "run")
+    assert read_run(tmp_path / "run").profile == {}
+    ledger.write_json("data", {"task": "binary"})
+    assert read_run(tmp_path / "run").profile == {"task": "binary"}

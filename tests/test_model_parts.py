@@ -239,3 +239,15 @@ def test_variational_dropout_is_another_dropout_on_the_embedding_and_between_lay
     )
     assert not torch.equal(step_by_step, variational)
     assert len({tuple(row) for row in variational.tolist()}) > 1  # rows lose features of their own
+
+
+def test_no_dropout_of_one_model_repeats_another_of_the_model_with_the_next_seed() -> None:
+    def firsts(seed: int) -> list[bytes]:
+        rates = {"dropout": 0.5, "layer_dropout": 0.5, "weight_dropout": 0.5, "embedding_dropout": 0.5}
+        model = SequenceClassifier(channels=3, labels=2, hidden=6, layers=3, seed=seed, **rates)  # type: ignore[arg-type]
+        found = [module for module in model.modules() if isinstance(module, Dropout)]
+        return [module._is_kept((100,)).tobytes() for module in found]
+
+    streams = [stream for seed in range(4) for stream in firsts(seed)]
+    assert len(streams) == 4 * 6
+    assert len(set(streams)) == len(streams)

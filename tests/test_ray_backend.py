@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import signal
 from pathlib import Path
 
+import pytest
 import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.tune.execution.tune_controller import TuneController
@@ -12,7 +14,7 @@ from ray.tune.experiment import Trial
 from ray.tune.utils.callback import _create_default_callbacks
 
 from tuner.ray_backend.scheduler import _forget_ended
-from tuner.ray_backend.start import Machines
+from tuner.ray_backend.start import Machines, Node, sigterm_as_interrupt
 from tuner.ray_backend.trials import _Listener
 from tuner.space.settings import ResourceSettings
 
@@ -25,12 +27,27 @@ def test_the_cluster_file_is_valid_for_ray():
 
 
 def test_slots_are_bounded_by_cpus_gpus_and_the_limit():
-    machines = Machines(cpus=16, gpus=2, nodes=1)
+    machines = Machines((Node(cpus=16, gpus=2),))
     assert machines.slots(ResourceSettings(cpus=1)) == 16
     assert machines.slots(ResourceSettings(cpus=4)) == 4
     assert machines.slots(ResourceSettings(cpus=1, gpus=0.5)) == 4
     assert machines.slots(ResourceSettings(cpus=1, concurrent=3)) == 3
     assert machines.slots(ResourceSettings(cpus=17)) == 0
+
+
+def test_slots_are_counted_node_by_node():
+    machines = Machines((Node(cpus=3, gpus=0), Node(cpus=3, gpus=0)))
+    assert machines.slots(ResourceSettings(cpus=2)) == 2
+    assert machines.slots(ResourceSettings(cpus=4)) == 0
+    apart = Machines((Node(cpus=8, gpus=0), Node(cpus=0, gpus=2)))  # the CPUs are where the GPUs are not
+    assert apart.slots(ResourceSettings(cpus=1, gpus=1)) == 0
+
+
+def test_sigterm_interrupts_and_does_again_what_it_did_before():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt, match=r"^$"), sigterm_as_interrupt():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_ray_adds_no_progress_printer_beside_the_listener():

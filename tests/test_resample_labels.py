@@ -41,6 +41,16 @@ def test_rows_of_one_set_are_repeated_evenly() -> None:
     assert times[GROUPS == 2].max() == 3
 
 
+def test_a_pass_is_at_most_four_times_the_data_with_the_same_shares_of_the_sets() -> None:
+    """400 rows of one set and 49 sets of one row: all raised to 400 they would be 20,000 rows."""
+    numbers = np.concatenate([np.zeros(400, int), np.arange(1, 50)])
+    targets = ((numbers[:, None] >> np.arange(6)) & 1).astype(np.uint8)
+    first, again = (draw(label_set_oversample(ratio=1.0), targets, seed=seed).rows for seed in (0, 1))
+    assert len(first) == 4 * 449
+    assert set(np.bincount(numbers[first])) <= {35, 36}  # 4 × 449 / 50
+    assert set(first[first < 400]) != set(again[again < 400])
+
+
 @pytest.mark.parametrize(
     ("share", "expected"),
     [

@@ -233,6 +233,45 @@ def test_tpe_takes_every_ending_with_any_reports(ending: str, reports: list[tupl
         sampler.tell(index, reports=reports, ending=ending)
 
 
+def told_to_optuna(reports: list[tuple[int, float]], ending: str) -> tuple[str, float | None, dict[int, float]]:
+    """What Optuna's study holds of one trial."""
+    sampler = TpeSampler({"x": FloatRange(0.0, 1.0)}, seed=0)
+    sampler.ask(0)
+    sampler.tell(0, reports=reports, ending=ending)
+    (trial,) = sampler._study.trials
+    return trial.state.name, trial.values[0] if trial.state.name == "COMPLETE" else None, trial.intermediate_values
+
+
+def test_tpe_learns_of_a_completed_trial_by_its_best_score() -> None:
+    assert told_to_optuna([(100, 0.7), (200, 0.4)], "completed") == ("COMPLETE", 0.7, {})
+
+
+@pytest.mark.parametrize("ending", ["stopped", "collapsed", "diverged", "interrupted"])
+def test_tpe_learns_of_a_cut_trial_by_its_best_score_and_how_far_it_came(ending: str) -> None:
+    reports = [(100, 0.7), (200, 0.4), (300, float("nan"))]
+    assert told_to_optuna(reports, ending) == ("PRUNED", None, {200: 0.7})
+
+
+def test_a_trial_that_diverged_before_any_score_is_not_forgotten() -> None:
+    assert told_to_optuna([(100, float("nan"))], "diverged") == ("PRUNED", None, {})
+
+
+def test_tpe_keeps_away_from_where_trials_diverge() -> None:
+    """The higher the better, but from 0.5 on they diverge: told as failed, such trials would not push it back."""
+
+    def share_diverged(ending: str) -> float:
+        diverged = []
+        for seed in range(4):
+            sampler = TpeSampler({"x": FloatRange(0.0, 1.0)}, seed=seed)
+            for index in range(60):
+                x = float(sampler.ask(index)["x"])
+                diverged.append(x >= 0.5 and index >= 30)
+                sampler.tell(index, reports=[(100, x)] if x < 0.5 else [], ending="completed" if x < 0.5 else ending)
+        return sum(diverged) / (4 * 30)
+
+    assert share_diverged("diverged") < 0.7 * share_diverged("failed")
+
+
 def test_tpe_writes_nothing_and_warns_of_nothing() -> None:
     # In a process of its own, since Optuna's log goes to the stream that stood when it was imported.
     script = (

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import f1_score
 
-from tuner.scoring.f1 import Indicator, as_indicator, constant_macro_f1, f1_per_label, macro_f1, skill
+from tuner.scoring.f1 import Indicator, as_indicator, constant_macro_f1, f1_per_label, macro_f1
 from tuner.scoring.measures import measure
 from tuner.scoring.penalty import constant_penalty
 from tuner.space.settings import Task
@@ -76,7 +76,9 @@ def test_the_penalty_lies_within_0_and_1(case: tuple[Task, Indicator, Indicator]
 def test_no_constant_rule_has_skill(case: tuple[Task, Indicator, Indicator]) -> None:
     task, decisions, truth = case
     constant = np.tile(decisions[0], (len(truth), 1))
-    assert skill(constant, truth, task) <= 1e-12
+    measures = measure(constant, truth, task)
+    assert measures.skill <= 1e-12
+    assert measures.above_chance == pytest.approx(0, abs=1e-12)
 
 
 def test_macro_f1_leaves_out_labels_without_a_true_row() -> None:

@@ -5,11 +5,7 @@ import math
 import pytest
 from scipy.stats import t
 
-from tuner.scoring.bootstrap import Interval
 from tuner.scoring.selection import champion, lower_bounds
-from tuner.scoring.verdict import verdict
-
-ABOVE, ACROSS = Interval(0.1, 0.05, 0.15), Interval(0.1, -0.05, 0.25)
 
 
 def test_a_bound_is_the_mean_less_t_standard_errors() -> None:
@@ -44,19 +40,3 @@ def test_with_one_seed_everywhere_the_bound_is_the_score() -> None:
 def test_a_finalist_without_finite_scores_is_refused(scores: list[float]) -> None:
     with pytest.raises(ValueError, match=r"finalist 'a' has scores \[.*\], but needs at least one, all finite"):
         lower_bounds({"a": scores})
-
-
-@pytest.mark.parametrize(
-    ("skill", "differences", "expected"),
-    [
-        (ABOVE, {"linear": ABOVE, "guess": ABOVE}, "beats_baselines"),
-        (ABOVE, {"linear": ACROSS, "guess": ABOVE}, "no_better_than_baseline"),
-        (ACROSS, {"linear": ABOVE}, "no_better_than_constant"),
-        (Interval(0.1, 0.0, 0.2), {"linear": ABOVE}, "no_better_than_constant"),
-        (Interval(math.nan, math.nan, math.nan), {}, "no_better_than_constant"),
-    ],
-)
-def test_only_an_interval_wholly_above_zero_beats(
-    skill: Interval, differences: dict[str, Interval], expected: str
-) -> None:
-    assert verdict(skill, differences) == expected

@@ -187,7 +187,7 @@ def test_the_three_formats_hold_the_same_sequences(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text('values\n"[[1,2],[3,4]]"\n"[[5,6]]"\n')
     (tmp_path / "a.jsonl").write_text('{"values":[[1,2],[3,4]]}\n{"values":[[5,6.0]]}\n')
     for name in ("a.parquet", "a.csv", "a.jsonl"):
-        inputs = read_inputs(str(tmp_path / name), COLUMNS)
+        inputs, _, _ = read_inputs(str(tmp_path / name), COLUMNS)
         assert isinstance(inputs, Sequences)
         assert [inputs.row(number).tolist() for number in range(2)] == STEPS
 

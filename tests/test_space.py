@@ -94,7 +94,7 @@ def test_text_that_is_not_utf8_is_refused_with_its_line(tmp_path: Path) -> None:
 def test_a_file_beyond_the_size_limit_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_bytes(b"#" * (MAX_BYTES + 1))
-    with pytest.raises(SpaceError, match="is larger than 1,000,000 bytes"):
+    with pytest.raises(SpaceError, match="is larger than 200,000 bytes"):
         load_space(str(path))
 
 

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import fs
 
-from tuner.storage import Folder
+from tuner.errors import InputError, MissingFileError, StorageError
+from tuner.storage import Folder, extension, join, split
 
 
 def local(path: Path) -> Folder:
@@ -137,3 +138,105 @@ def test_a_path_from_home_and_a_relative_path_are_made_absolute(
 def test_a_folder_is_shown_as_a_path_where_it_is_local_and_with_its_kind_elsewhere(tmp_path: Path) -> None:
     assert str(local(tmp_path)) == str(by_uri(tmp_path)) == str(tmp_path)
     assert str(not_local(tmp_path)) == "subtree://runs"
+
+
+@KINDS
+def test_where_files_can_be_written_the_check_says_nothing_and_leaves_nothing(at: object, tmp_path: Path) -> None:
+    folder = at(tmp_path)  # type: ignore[operator]
+    folder.write("kept", b"x")
+    folder.check_writable()
+    assert folder.names() == ["kept"]
+
+
+def test_the_check_makes_no_folder(tmp_path: Path) -> None:
+    Folder.at(tmp_path / "deep" / "er").check_writable()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "/proc/runs", "/proc/runs/deep"])
+def test_where_nothing_can_be_written_the_check_names_the_place(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("")
+    folder = Folder.at(place)
+    with pytest.raises(StorageError, match=f"{place}: nothing can be written there .*; "):
+        folder.check_writable()
+
+
+@pytest.mark.parametrize(
+    ("location", "told"),
+    [
+        ("foo://x", "foo://x: cannot be reached .*use a local path, fetching it first"),
+        ("file://rel", "cannot be reached"),
+        ("hdfs://", "hdfs://: cannot be reached"),
+        ("~nobody-of-this-name/x", "is no path that can be used"),
+    ],
+)
+def test_a_location_that_no_file_system_has_is_an_input_error(location: str, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        Folder.at(location)
+
+
+@pytest.mark.parametrize("name", ["nul\0", "long" * 100])
+def test_a_name_that_no_file_can_have_is_an_input_error(name: str, tmp_path: Path) -> None:
+    folder = Folder.at(tmp_path)
+    for act in (folder.read, folder.exists, lambda name: folder.write(name, b"")):
+        with pytest.raises(InputError, match="cannot be"):
+            act(name)
+
+
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
+    folder = Folder.at(tmp_path)
+    folder.write("file", b"")
+    with pytest.raises(StorageError, match=r"file/name: cannot be written .*a file stands where a folder must be"):
+        folder.write("file/name", b"x")
+    with pytest.raises(StorageError, match="file: cannot be listed"):
+        folder.below("file").names()
+    with pytest.raises(StorageError, match="cannot be written"):
+        Folder.at("/proc").write("nothing/name", b"")
+
+
+@pytest.mark.slow  # its client tries for six seconds
+def test_a_store_that_does_not_answer_is_given_up_with_the_address() -> None:
+    folder = Folder.at("s3://key:secret@bucket/runs?region=us-east-1&scheme=http&endpoint_override=localhost:1")
+    with pytest.raises(StorageError, match=r"s3://bucket/runs: cannot be reached .*the network and the credentials"):
+        folder.exists()
+
+
+def test_a_missing_file_is_told_from_one_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match="nothing: cannot be read"):
+        Folder.at(tmp_path).read("nothing")
+    with pytest.raises(StorageError, match="cannot be read") as found:
+        Folder.at(tmp_path).read("")
+    assert not isinstance(found.value, FileNotFoundError)
+
+
+@pytest.mark.parametrize(
+    ("location", "joined"),
+    [
+        ("runs", "runs/a"),
+        ("runs/", "runs/a"),
+        ("/", "/a"),
+        ("file:///", "file:///a"),
+        ("s3://bucket/runs?region=x&y=z", "s3://bucket/runs/a?region=x&y=z"),
+        ("what?", "what?/a"),
+    ],
+)
+def test_a_name_is_joined_to_a_location_before_what_a_uri_asks(location: str, joined: str) -> None:
+    assert join(location, "a") == joined
+
+
+@pytest.mark.parametrize(
+    ("location", "folder", "name", "kind"),
+    [
+        ("a.csv", ".", "a.csv", ".csv"),
+        ("/a.CSV", "/", "a.CSV", ".csv"),
+        ("deep/a", "deep", "a", ""),
+        ("file:///a.csv", "file:///", "a.csv", ".csv"),
+        ("s3://bucket/a.parquet?region=x.y", "s3://bucket?region=x.y", "a.parquet", ".parquet"),
+    ],
+)
+def test_a_location_is_split_into_folder_and_name(location: str, folder: str, name: str, kind: str) -> None:
+    assert split(location) == (folder, name)
+    assert extension(location) == kind

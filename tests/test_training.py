@@ -15,7 +15,7 @@ from tuner.model.classifier import SequenceClassifier
 from tuner.training.augment import make_augment
 from tuner.training.averaging import ema, no_averaging, swa
 from tuner.training.batches import Rows
-from tuner.training.clipping import no_clipping
+from tuner.training.clipping import Clipped, no_clipping
 from tuner.training.loop import Training, predict_logits
 from tuner.training.optimisers import adam, adamw, sgd
 from tuner.training.schedules import constant, plateau, step
@@ -163,9 +163,9 @@ def test_l1_adds_the_slope_of_the_sum_of_all_weights_that_a_step_trains(inputs: 
 def test_l1_is_clipped_with_the_rest_of_the_gradient() -> None:
     norms = []
 
-    def clip(parameters: Any) -> torch.Tensor:
+    def clip(parameters: Any) -> Clipped:
         norms.append(torch.nn.utils.get_total_norm([p.grad for p in parameters]))
-        return norms[-1]
+        return Clipped(norms[-1], None)
 
     for l1 in (0.0, 10.0):
         make_training(make_model(), make_rows(), l1=l1, clip=clip, batch_size=N_ROWS).train_until(N_ROWS)

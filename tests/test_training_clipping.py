@@ -37,7 +37,7 @@ def gradients_of(parameters: list[nn.Parameter]) -> list[float]:
     ],
 )
 def test_a_clipping_returns_the_norm_as_it_was(clip: Any) -> None:
-    assert float(clip(parameters_with_gradients([3.0], [0.0, -4.0]))) == pytest.approx(5.0)
+    assert float(clip(parameters_with_gradients([3.0], [0.0, -4.0])).norm) == pytest.approx(5.0)
 
 
 def test_no_clipping_leaves_gradients_alone() -> None:
@@ -58,6 +58,28 @@ def test_clipping_by_value_cuts_entries_one_by_one() -> None:
     assert gradients_of(parameters) == pytest.approx([0.5, 0.1, -0.5])
 
 
+@pytest.mark.parametrize(
+    ("clip", "gradient"),
+    [
+        (clip_by_norm(threshold=4.0), [3.0, -4.0]),
+        (clip_by_norm(threshold=6.0), [3.0, -4.0]),
+        (clip_by_value(threshold=3.5), [3.0, -4.0]),
+        (clip_by_value(threshold=4.5), [3.0, -4.0]),
+        (clip_by_quantile(quantile=0.5, history=3), [0.5]),  # after 1, the threshold is 0.75
+        (clip_by_quantile(quantile=0.5, history=3), [2.0]),
+    ],
+)
+def test_a_clipping_says_whether_it_changed_a_gradient(clip: Any, gradient: list[float]) -> None:
+    clip(parameters_with_gradients([1.0]))
+    parameters = parameters_with_gradients(gradient)
+    is_changed = clip(parameters).is_changed
+    assert bool(is_changed) is (gradients_of(parameters) != gradient)
+
+
+def test_without_clipping_there_is_nothing_to_say() -> None:
+    assert no_clipping()(parameters_with_gradients([3.0])).is_changed is None
+
+
 @pytest.mark.parametrize("clip", [clip_by_norm(threshold=6.0), clip_by_value(threshold=6.0)])
 def test_gradients_below_the_threshold_are_left_alone(clip: Any) -> None:
     parameters = parameters_with_gradients([3.0], [0.0, -4.0])
@@ -76,7 +98,7 @@ def test_gradients_below_the_threshold_are_left_alone(clip: Any) -> None:
 )
 @pytest.mark.parametrize("broken", [float("nan"), float("inf")])
 def test_a_gradient_that_is_not_finite_shows_in_the_norm(clip: Any, broken: float) -> None:
-    assert not torch.isfinite(clip(parameters_with_gradients([3.0], [broken])))
+    assert not torch.isfinite(clip(parameters_with_gradients([3.0], [broken])).norm)
 
 
 @settings(max_examples=50, deadline=None)

@@ -1,6 +1,8 @@
 """What a trial must beat: constant rules, a guess by prevalence, and logistic regression on TF-IDF or flattened sequences.
 
-They are judged on the same splits and with the same thresholds as trials are.
+They are judged on the same splits and with the same thresholds as trials are. Beside them, where the logistic regression
+has hardly any skill, stands a control: the same fitted on shuffled labels. It is nothing to beat; a model that is no better
+than it has learnt nothing from the inputs.
 """
 
 from __future__ import annotations
@@ -18,60 +20,104 @@ from sklearn.linear_model import LogisticRegression
 
 from tuner.data.dataset import Dataset, RowInputs, take_inputs
 from tuner.data.sequences import Sequences, Standardiser, resampled
+from tuner.scoring.bootstrap import intervals
 from tuner.scoring.f1 import Indicator, Reals, as_indicator
 from tuner.scoring.thresholds import FOLDS_SEED, cross_fitted_decisions, decide, decisions_by_fold, fit_thresholds
 from tuner.space.settings import Inputs, Task
 
-Kind = Literal["constant", "chance", "model"]
+Kind = Literal["constant", "chance", "model", "control"]
 TOKEN_PATTERN = r"\w+|[^\w\s]"
 _MOST_VALUES = 2048  # of a flattened sequence: fitting takes time in proportion, and is to take seconds
 _MODEL_NAMES: dict[Inputs, str] = {
     "text": "tfidf + logistic regression",
     "sequence": "flattened + logistic regression",
 }
+CONTROL = "shuffled labels + logistic regression"
+_SMALL_SKILL = 0.02  # where the model's skill may be as small as this, the control is worth its time
+_SAMPLES = 300  # of that interval, which no one reads
+
+
+@dataclass(frozen=True)
+class Decided:
+    """Decisions (rows, labels) on one split, and the probabilities (rows, labels) behind them, if there are any."""
+
+    decisions: Indicator
+    probabilities: Reals | None = None
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """One baseline's decisions (rows, labels) on validation, cross-fitted where it has thresholds, and on test."""
+    """What one baseline decides on validation, cross-fitted where it has thresholds, and on test."""
 
     name: str
     kind: Kind
-    validation: Indicator
-    test: Indicator
+    on_validation: Decided
+    on_test: Decided
     seconds: float
+
+    @property
+    def validation(self) -> Indicator:
+        """Its decisions (rows, labels) on validation."""
+        return self.on_validation.decisions
+
+    @property
+    def test(self) -> Indicator:
+        """Its decisions (rows, labels) on test."""
+        return self.on_test.decisions
+
+
+def to_beat(baselines: Sequence[Baseline]) -> tuple[Baseline, ...]:
+    """Return the baselines without the control."""
+    return tuple(baseline for baseline in baselines if baseline.kind != "control")
 
 
 def run_baselines(dataset: Dataset, *, seed: int) -> tuple[Baseline, ...]:
-    """Run every baseline that the task has; `seed` is of the guess by prevalence.
+    """Run every baseline that the task has, and the control if it is worth its time.
 
-    The test targets are not looked at. The model never predicts a label without a positive in training: its probability is
-    0, below any threshold. With folds its validation decisions are out-of-fold, and those on test are by a model fitted on
-    every training row, with the thresholds that are best for the out-of-fold probabilities.
+    `seed` is of the guess by prevalence and of the control's shuffle. The test targets are not looked at. The model never
+    predicts a label without a positive in training: its probability is 0, below any threshold. With folds its validation
+    decisions are out-of-fold, and those on test are by a model fitted on every training row, with the thresholds that are
+    best for the out-of-fold probabilities.
     """
     n_labels, task = len(dataset.labels), dataset.task
     train = as_indicator(dataset.train.targets, n_labels)
     n_validation = len(dataset.validation)
     rows = n_validation + len(dataset.test)
 
-    def baseline(name: str, kind: Kind, decide_all: Callable[[], Indicator]) -> Baseline:
-        start = time.perf_counter()
+    def rule(decide_all: Callable[[], Indicator]) -> tuple[Decided, Decided]:
         decisions = decide_all()
-        seconds = time.perf_counter() - start
-        return Baseline(name, kind, decisions[:n_validation], decisions[n_validation:], seconds)
+        return Decided(decisions[:n_validation]), Decided(decisions[n_validation:])
 
-    return (
-        *(baseline(name, "constant", partial(np.tile, rule, (rows, 1))) for name, rule in constant_rules(train, task)),
-        baseline("stratified guess", "chance", lambda: guess_by_prevalence(train, rows, task, seed)),
-        baseline(_MODEL_NAMES[dataset.inputs], "model", lambda: decide_linear(dataset)),
-    )
+    baselines = [
+        *(
+            _timed(name, "constant", partial(rule, partial(np.tile, decisions, (rows, 1))))
+            for name, decisions in constant_rules(train, task)
+        ),
+        _timed("stratified guess", "chance", partial(rule, lambda: guess_by_prevalence(train, rows, task, seed))),
+    ]
+    model = _timed(_MODEL_NAMES[dataset.inputs], "model", lambda: decide_linear(dataset, train))
+    baselines.append(model)
+    truth = as_indicator(dataset.validation.targets, n_labels)
+    drawn = intervals(model.validation, truth, task, seed=seed, samples=_SAMPLES)
+    if min(drawn.skill.low, drawn.above_chance.low) <= _SMALL_SKILL:
+        shuffled = np.random.default_rng((seed, 1)).permutation(train)
+        baselines.append(_timed(CONTROL, "control", lambda: decide_linear(dataset, shuffled)))
+    return tuple(baselines)
 
 
-def decide_linear(dataset: Dataset) -> Indicator:
-    """Return the linear model's decisions (validation rows + test rows, labels), by thresholds as trials have them."""
+def _timed(name: str, kind: Kind, decide_both: Callable[[], tuple[Decided, Decided]]) -> Baseline:
+    start = time.perf_counter()
+    on_validation, on_test = decide_both()
+    return Baseline(name, kind, on_validation, on_test, time.perf_counter() - start)
+
+
+def decide_linear(dataset: Dataset, targets: Indicator) -> tuple[Decided, Decided]:
+    """Fit the linear model on the training inputs with `targets` (train rows, labels), and decide validation and test.
+
+    Thresholds are as trials have them.
+    """
     task, train = dataset.task, dataset.train
     truth = as_indicator(dataset.validation.targets, len(dataset.labels))
-    targets = as_indicator(train.targets, len(dataset.labels))
     if dataset.folds is None:
         both = linear_probabilities(train.inputs, targets, (dataset.validation.inputs, dataset.test.inputs), task)
         on_validation, on_test = both
@@ -81,7 +127,7 @@ def decide_linear(dataset: Dataset) -> Indicator:
         on_validation = _out_of_fold(train.inputs, targets, dataset.folds, task)
         judged = decisions_by_fold(on_validation, truth, task, fold=dataset.folds)
     thresholds = fit_thresholds(on_validation, truth, task)
-    return np.concatenate([judged, decide(on_test, thresholds, task)])
+    return Decided(judged, on_validation), Decided(decide(on_test, thresholds, task), on_test)
 
 
 def _out_of_fold(inputs: RowInputs, targets: Indicator, folds: NDArray[np.int64], task: Task) -> Reals:

@@ -10,6 +10,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+_MAX_PART = 2000  # characters of each part of a fault that are told
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -23,7 +25,15 @@ class Fault:
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}; {self.remedy}"
+        told = f"{_shortened(self.where)}: {_shortened(self.what)}; {_shortened(self.remedy)}"
+        # What a person gave may hold control characters, which must not reach a terminal.
+        return "".join(each if each.isprintable() else repr(each)[1:-1] for each in told)
+
+
+def _shortened(text: str) -> str:
+    """A label or a name may be a book: keep the beginning and the end."""
+    half = _MAX_PART // 2
+    return text if len(text) <= _MAX_PART else f"{text[:half]} … {text[-half:]}"
 
 
 class TunerError(Exception):
@@ -43,9 +53,21 @@ class InputError(TunerError):
         super().__init__("\n".join(str(fault) for fault in faults))
         self.faults = tuple(faults)
 
+    def __reduce__(self) -> tuple[type[InputError], tuple[tuple[Fault, ...]]]:
+        """Pickle by the faults: an error that a worker raises is told by another process."""
+        return type(self), (self.faults,)
+
 
 class UsageError(InputError):
     """A command-line argument cannot be used."""
+
+
+class StorageError(InputError, OSError):
+    """A place cannot be reached, read or written. An OSError too, as whoever goes on without the place expects."""
+
+
+class MissingFileError(StorageError, FileNotFoundError):
+    """There is no file of that name."""
 
 
 class SpaceError(InputError):

@@ -2,12 +2,14 @@
 
 runs/NAME/
   space.yaml            the space as it was run, overrides included
-  environment.json      versions, seed, data fingerprints, git revision, command
-  baselines.json        what the baselines reach
+  environment.json      format of the ledger, versions, seed, data fingerprints, git revision, command; what makes it a run
+  data.json             what is known of the data before a search: counts, lengths, duplicates, overlap
+  baselines.json        what the baselines reach on validation, and a control that is no baseline
   trials/*.parquet      one row when a trial starts and one when it ends; the later row of a trial counts
   reports/*.parquet     one row per report
   finalists/            the best weights of each finalist run
   champion/             the bundle
+  predictions/          validation.parquet and test.parquet: truth, decisions and probabilities, row by row
   champion.json         how the champion was chosen and what it reaches
   manifest.json         status, verdict and a checksum of every file; written last
 
@@ -21,6 +23,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,14 +33,29 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tuner.errors import Fault, LedgerError, did_you_mean
-from tuner.storage import Folder
+from tuner.lock import LOCK, RunLock
+from tuner.storage import Folder, split
 
 # Arrow's default pool keeps what a merge of parts once took; over a long search that is tens of megabytes.
 pa.set_memory_pool(pa.system_memory_pool())
 
-FORMAT = 1
+FORMAT = 2
 _PARTS_BEFORE_MERGE = 64
 _FLUSH_EVERY_S = 1.0
+
+HEALTH = (
+    "clip_rate",
+    "gradient_norm_least",
+    "gradient_norm_most",
+    "tiny_gradient_share",
+    "gradient_ratio",
+    "loss_spread",
+    "gate_saturation",
+    "dead_units",
+    "train_score",
+    "probability_spread",
+)
+"""Columns of `reports` that tell how a training goes, as `tuner.reporting.Report` explains them."""
 
 TRIALS = pa.schema(
     [
@@ -61,6 +79,9 @@ TRIALS = pa.schema(
         ("parameters", pa.int64()),
         ("precision", pa.string()),
         ("vocabulary_found", pa.float64()),  # share that pre-trained vectors have
+        ("unknown_share", pa.float64()),  # of the validation tokens: not in the vocabulary
+        ("truncated_share", pa.float64()),  # of the validation rows: longer than max_length
+        ("empty_share", pa.float64()),  # of the validation rows: without a known token
         ("double_correction", pa.bool_()),  # more than one of loss weights, resampling and adjusted logits
         ("train_seconds", pa.float64()),
         ("started_s", pa.float64()),  # seconds since the run began
@@ -83,11 +104,21 @@ REPORTS = pa.schema(
         ("logit_spread", pa.float64()),
         ("train_loss", pa.float64()),
         ("gradient_norm", pa.float64()),
+        *((name, pa.float64()) for name in HEALTH),
         ("steps", pa.int64()),
         ("train_seconds", pa.float64()),
         ("evaluate_seconds", pa.float64()),
         ("diverged_at_step", pa.int64()),
         ("reported_s", pa.float64()),
+    ]
+)
+PREDICTIONS = pa.schema(
+    [
+        ("model", pa.string()),  # "champion" or a baseline's name
+        ("row", pa.int64()),  # its number in the source, from 1
+        ("truth", pa.list_(pa.int32())),  # indices of labels
+        ("decided", pa.list_(pa.int32())),
+        ("probabilities", pa.list_(pa.float32())),  # by label; null for a rule that has none
     ]
 )
 _KEYS = {"trials": ("trial",), "reports": ("trial", "start", "examples")}
@@ -103,6 +134,7 @@ class Ledger:
         self._waiting: dict[str, list[Mapping[str, Any]]] = {table: [] for table in _SCHEMAS}
         self._parts = dict.fromkeys(_SCHEMAS, 0)
         self._flushed_at = time.monotonic()
+        self._lock = RunLock(self.folder)
 
     @property
     def address(self) -> str:
@@ -113,14 +145,28 @@ class Ledger:
     def create(cls, location: str | Path, *, space: str, environment: Mapping[str, Any]) -> Ledger:
         """Begin a run's directory. Raises LedgerError if there already is one of that name."""
         ledger = cls(str(location))
-        refuse_existing(ledger.folder)
-        ledger.folder.write("space.yaml", space.encode())
-        ledger.write_json("environment", environment)
+        ledger.begin(space=space, environment=environment)
         return ledger
+
+    def begin(self, *, space: str, environment: Mapping[str, Any]) -> None:
+        """Take the folder and write what makes it a run's. Raises LedgerError if there is anything in it, or another has it."""
+        refuse_existing(self.folder)
+        self._lock.take()
+        try:
+            refuse_existing(self.folder)  # another run may have begun and ended since
+        except LedgerError:
+            self._lock.give_back()
+            raise
+        self.folder.write("space.yaml", space.encode())
+        self.write_json("environment", {"format": FORMAT, **environment})
 
     def write_json(self, name: str, content: Mapping[str, Any] | Sequence[Any]) -> None:
         """Write NAME.json."""
         self.folder.write(f"{name}.json", json.dumps(content, indent=1, ensure_ascii=False).encode())
+
+    def write_table(self, name: str, table: pa.Table) -> None:
+        """Write NAME.parquet; a name may have folders in it, as "predictions/test"."""
+        self.folder.write(f"{name}.parquet", _to_parquet(table))
 
     def add(self, table: str, row: Mapping[str, Any]) -> None:
         """Add a row to `trials` or `reports`; it is on disk after the next flush."""
@@ -130,6 +176,7 @@ class Ledger:
         """Write the waiting rows; with `is_due` false only if the last flush is a second or more ago."""
         if not is_due and time.monotonic() - self._flushed_at < _FLUSH_EVERY_S:
             return
+        self._lock.renew()
         for table, rows in self._waiting.items():
             if rows:
                 self._write_part(table, pa.Table.from_pylist(rows, schema=_SCHEMAS[table]))
@@ -146,10 +193,11 @@ class Ledger:
                 self._merge(table)
         files = {}
         for name in self.folder.all_files():
-            if name != "manifest.json":
+            if name not in ("manifest.json", LOCK):
                 content = self.folder.read(name)
                 files[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         self.write_json("manifest", {"format": FORMAT, **manifest, "files": files})
+        self._lock.give_back()
 
     def _write_part(self, table: str, rows: pa.Table) -> None:
         self._parts[table] += 1
@@ -165,12 +213,13 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Run:
-    """A run as its ledger tells it. What a run has not come to yet is empty."""
+    """A run as its ledger tells it. What a run has not come to yet is empty. `profile` is that of its data."""
 
     name: str
     location: str
     space: str
     environment: Mapping[str, Any]
+    profile: Mapping[str, Any]
     baselines: Sequence[Mapping[str, Any]]
     trials: Sequence[Mapping[str, Any]]
     champion: Mapping[str, Any]
@@ -178,20 +227,23 @@ class Run:
 
     @property
     def status(self) -> str:
-        """One of "finished", "budget", "interrupted", "failed", or "unfinished" while it runs or after a crash."""
+        """One of "finished", "interrupted", "failed", or "unfinished" while it runs or after a crash."""
         return str(self.manifest.get("status", "unfinished"))
 
 
 def read_run(location: str | Path) -> Run:
-    """Read a run's directory. Raises LedgerError if it is none."""
+    """Read a run's directory. Raises LedgerError if it is none, or one in another format than FORMAT."""
     folder = Folder.at(location)
     if not folder.exists("environment.json"):
-        parent = Folder.at(str(location).rstrip("/").rpartition("/")[0] or ".")
-        runs = [name for name in parent.names() if parent.exists(f"{name}/environment.json")]
+        runs: list[str] = []
+        with suppress(OSError):  # a path through a file; that there is no run here is the better message
+            runs = list_runs(split(str(location).rstrip("/"))[0])
         what = "there is no run here (no environment.json)"
         name = folder.path.rsplit("/", 1)[-1]
         remedy = did_you_mean(name, runs) if runs else "`tuner ls` lists the runs of a folder, see --runs"
         raise LedgerError([Fault(str(folder), what, remedy)])
+    environment = _read_json(folder, "environment", {})
+    _refuse_other_formats(folder, environment)
     if not folder.exists("space.yaml"):
         remedy = "restore it from a copy; an empty file will do to read the rest"
         raise LedgerError([Fault(f"{folder}/space.yaml", "the file is missing", remedy)])
@@ -199,7 +251,8 @@ def read_run(location: str | Path) -> Run:
         name=folder.path.rsplit("/", 1)[-1],
         location=str(location),
         space=folder.read("space.yaml").decode(),
-        environment=_read_json(folder, "environment", {}),
+        environment=environment,
+        profile=_read_json(folder, "data", {}),
         baselines=_read_json(folder, "baselines", []),
         trials=_read_table(folder, "trials").to_pylist(),
         champion=_read_json(folder, "champion", {}),
@@ -212,6 +265,20 @@ def read_reports(location: str | Path) -> pa.Table:
     return _read_table(Folder.at(location), "reports")
 
 
+def read_predictions(location: str | Path, split: str) -> pa.Table:
+    """Read a run's predictions on `split`, validation or test: columns as in PREDICTIONS, one row for each model and row.
+
+    Raises LedgerError where there are none, or where they cannot be read.
+    """
+    folder, name = Folder.at(location), f"predictions/{split}.parquet"
+    if not folder.exists(name):
+        remedy = "they are written when a run has its champion; `tuner show` tells how far this one came"
+        raise LedgerError([Fault(f"{folder}/{name}", "the run has no predictions on this split", remedy)])
+    return _read_parquet(
+        folder, name, PREDICTIONS, remedy="restore it from a copy; the rest of the run can still be read"
+    )
+
+
 def list_runs(location: str | Path) -> list[str]:
     """Names of the runs in a folder, sorted."""
     folder = Folder.at(location)
@@ -220,9 +287,22 @@ def list_runs(location: str | Path) -> list[str]:
 
 def refuse_existing(folder: Folder) -> None:
     """Raise LedgerError if a run lies there already."""
-    if folder.names():
+    if any(name != LOCK for name in folder.names()):
         remedy = "choose another --name, or move the old run away"
         raise LedgerError([Fault(str(folder), "there is a run of this name already, and runs are never mixed", remedy)])
+
+
+def _refuse_other_formats(folder: Folder, environment: Any) -> None:
+    """Raise LedgerError for a run of another version of tuner. Format 1 did not say so in the environment."""
+    is_object = isinstance(environment, Mapping)
+    found = environment.get("format", 1) if is_object else None
+    if found == FORMAT:
+        return
+    version = environment.get("versions", {}).get("tuner") if is_object else None
+    remedy = f"read it with tuner {version or 'of the version that wrote it'}, or search again"
+    raise LedgerError(
+        [Fault(f"{folder}/environment.json", f"ledger format {found}, but this tuner reads {FORMAT}", remedy)]
+    )
 
 
 def _read_json(folder: Folder, name: str, absent: Any) -> Any:
@@ -240,18 +320,22 @@ def _read_table(folder: Folder, table: str) -> pa.Table:
     schema, parts = _SCHEMAS[table], folder.below(table)
     tables = []
     for name in parts.names():
-        try:
-            tables.append(pq.read_table(pa.BufferReader(parts.read(name))).cast(schema))
-        except (pa.ArrowException, OSError, ValueError) as error:
-            remedy = "restore it from a copy, or delete it to read the run without these rows"
-            what = f"not a part of this table ({str(error).splitlines()[0]})"
-            raise LedgerError([Fault(f"{parts}/{name}", what, remedy)]) from error
+        remedy = "restore it from a copy, or delete it to read the run without these rows"
+        tables.append(_read_parquet(parts, name, schema, remedy=remedy))
     if not tables:
         return schema.empty_table()
     rows = pa.concat_tables(tables)
     numbered = rows.append_column("row", pa.array(range(len(rows)), pa.int64()))
     places = numbered.group_by(list(_KEYS[table])).aggregate([("row", "min"), ("row", "max")]).sort_by("row_min")
     return rows.take(pc.cast(places["row_max"], pa.int64()))
+
+
+def _read_parquet(folder: Folder, name: str, schema: pa.Schema, *, remedy: str) -> pa.Table:
+    try:
+        return pq.read_table(pa.BufferReader(folder.read(name))).cast(schema)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        what = f"not a part of this table ({str(error).splitlines()[0]})"
+        raise LedgerError([Fault(f"{folder}/{name}", what, remedy)]) from error
 
 
 def _to_parquet(rows: pa.Table) -> pa.Buffer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -9,6 +11,27 @@ from tuner.scoring.gate import Signs
 from tuner.space.sampler import Configuration
 
 Phase = Literal["search", "finalist"]
+
+STATIC_HEALTH = ("unknown_share", "truncated_share", "empty_share")
+"""What `Report.health` has that stays the same over a trial."""
+
+HEALTH = (
+    "train_loss",
+    "gradient_norm",
+    "logit_spread",
+    "clip_rate",
+    "gradient_norm_least",
+    "gradient_norm_most",
+    "tiny_gradient_share",
+    "gradient_ratio",
+    "loss_spread",
+    "gate_saturation",
+    "dead_units",
+    "train_score",
+    "probability_spread",
+    *STATIC_HEALTH,
+)
+"""What `Report.health` has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +56,26 @@ class Report:
     seconds sums, and `score_spread` is the standard deviation of their scores; without it is NaN. `parameters` counts
     the numbers that are trained, `precision` is what the recurrent layers compute in, and `vocabulary_found` the share
     of the vocabulary that pre-trained vectors have, NaN without any; these stay the same over a trial.
+
+    The rest is there to tell why a trial fails, see `health`, and NaN where it is not known or has no meaning:
+
+    Of the steps since the report before: `clip_rate`, the share whose gradient was clipped, NaN without clipping;
+    `gradient_norm_least` and `gradient_norm_most`, before clipping; `tiny_gradient_share`, of those below 1e-4, which
+    is a tenth of the smallest seen in a model that learns; `gradient_ratio`, the gradient norm of the first recurrent
+    layer over that of the head, on every 20th step: far below 1 it has vanished on its way; `loss_spread`, the standard
+    deviation of the losses over their absolute mean.
+
+    At some reports only, see `tuner.training.health.Looks`, and with folds means over the models: `gate_saturation`, the
+    share of sigmoid gates' values within 0.02 of 0 or 1, and `dead_units`, the share of the last recurrent layer's units
+    whose standard deviation is below 1e-3, over the real steps of a fixed sample of at most 64 validation rows;
+    `train_score`, the score on a fixed sample of at most 512 training rows by thresholds fitted on the validation rows: how
+    far it stands above `score` is overfitting.
+
+    `probability_spread` is the mean over labels of the standard deviation of the validation probabilities.
+
+    The same all through a trial: `unknown_share`, of the validation tokens those that its vocabulary lacks;
+    `truncated_share`, of the validation rows those that `max_length` cuts; `empty_share`, those of which it reads no token
+    that it knows. Of sequences only the second has a meaning.
     """
 
     examples: int
@@ -55,6 +98,24 @@ class Report:
     parameters: int
     precision: str
     vocabulary_found: float
+    clip_rate: float = math.nan
+    gradient_norm_least: float = math.nan
+    gradient_norm_most: float = math.nan
+    tiny_gradient_share: float = math.nan
+    gradient_ratio: float = math.nan
+    loss_spread: float = math.nan
+    gate_saturation: float = math.nan
+    dead_units: float = math.nan
+    train_score: float = math.nan
+    probability_spread: float = math.nan
+    unknown_share: float = math.nan
+    truncated_share: float = math.nan
+    empty_share: float = math.nan
+
+    @property
+    def health(self) -> Mapping[str, float]:
+        """What may tell why a trial fails, by name; NaN where it is not known."""
+        return {name: getattr(self, name) for name in HEALTH}
 
     @property
     def signs(self) -> Signs:

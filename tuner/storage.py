@@ -1,14 +1,41 @@
-"""Folders on a local disk or any `pyarrow.fs` location, and writes that are whole or absent."""
+"""Folders on a local disk or any `pyarrow.fs` location, and writes that are whole or absent.
+
+Whatever goes wrong with a place is a StorageError, which names it.
+"""
 
 from __future__ import annotations
 
+import errno
+import os
+import tempfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 from pyarrow import fs
+
+from tuner.errors import Fault, MissingFileError, StorageError
+
+# What a file system raises: pyarrow for a path that it cannot take, Python for a home that nobody has and for what is no
+# Unicode.
+_TROUBLE = (OSError, pa.ArrowException, ValueError, RuntimeError)
+_MAX_REASON = 200
+_GOOGLE_PATIENCE_S = 30  # its client would try for 15 minutes
+_REMEDIES = {
+    errno.EACCES: "choose a place that is yours, or ask for the right to it",
+    errno.EPERM: "choose a place that is yours, or ask for the right to it",
+    errno.EROFS: "choose a place that can be written",
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "a part of the path is a file where a folder must be: choose another place",
+    errno.EEXIST: "a file stands where a folder must be: choose another place",
+    errno.EISDIR: "name a file, not a folder",
+    errno.ENOSPC: "make room, or choose another place",
+    errno.EDQUOT: "make room, or choose another place",
+    errno.ENAMETOOLONG: "use a shorter name",
+}
 
 
 @dataclass(frozen=True)
@@ -20,10 +47,8 @@ class Folder:
 
     @classmethod
     def at(cls, location: str | Path) -> Folder:
-        """Open a local path or a URI such as s3://bucket/runs; the folder need not exist. Raises OSError or pa.ArrowException."""
-        if "://" in str(location):
-            return cls(*fs.FileSystem.from_uri(str(location)))
-        return cls(fs.LocalFileSystem(), str(Path(location).expanduser().absolute()))
+        """Open a local path or a URI such as s3://bucket/runs; the folder need not exist. Raises StorageError."""
+        return cls(*locate(str(location)))
 
     @property
     def is_local(self) -> bool:
@@ -36,17 +61,44 @@ class Folder:
 
     def exists(self, name: str = "") -> bool:
         """Return whether a file or folder of that name is there."""
-        kind = self.files.get_file_info(self._full(name)).type
+        with errors_named(self._shown(name), "cannot be reached"):
+            kind = self.files.get_file_info(self._full(name)).type
         return bool(kind != fs.FileType.NotFound)
 
+    def is_folder(self) -> bool:
+        """Return whether a folder, not a file, is there."""
+        with errors_named(str(self), "cannot be reached"):
+            return bool(self.files.get_file_info(self.path).type == fs.FileType.Directory)
+
     def read(self, name: str) -> bytes:
-        """Read a whole file. Raises FileNotFoundError or OSError."""
-        with self.files.open_input_stream(self._full(name)) as stream:
+        """Read a whole file. Raises StorageError, of a file that is not there MissingFileError."""
+        with (
+            errors_named(self._shown(name), "cannot be read"),
+            self.files.open_input_stream(self._full(name)) as stream,
+        ):
             content: bytes = stream.readall()
         return content
 
     def write(self, name: str, content: bytes | pa.Buffer) -> None:
-        """Write a whole file, replacing one of that name; a reader sees all of it or none."""
+        """Write a whole file, replacing one of that name; a reader sees all of it or none. Raises StorageError."""
+        with errors_named(self._shown(name), "cannot be written"):
+            self._write(name, content)
+
+    def check_writable(self) -> None:
+        """Prove that files can be written here, and leave nothing behind. Raises StorageError."""
+        with errors_named(str(self), "nothing can be written there"):
+            if not self.is_local:
+                probe = f"probe-{uuid.uuid4().hex[:8]}.draft"
+                self._write(probe, b"x")
+                self.files.delete_file(self._full(probe))
+                return
+            nearest = Path(self.path)
+            while not nearest.exists():  # what is missing will be made in the nearest folder that is there
+                nearest = nearest.parent
+            with tempfile.TemporaryDirectory(prefix=".tuner-", suffix=".draft", dir=nearest) as folder:
+                Path(folder, "probe").write_bytes(b"x")
+
+    def _write(self, name: str, content: bytes | pa.Buffer) -> None:
         target = self._full(name)
         self.files.create_dir(target.rsplit("/", 1)[0], recursive=True)
         if not self.is_local:  # object stores show a file when it is complete, and have no rename
@@ -62,35 +114,107 @@ class Folder:
             raise
 
     def names(self) -> list[str]:
-        """Names of the files and folders here, sorted; none if the folder is not there. Drafts are left out."""
-        try:
+        """Names of the files and folders here, sorted; none if the folder is not there. Drafts are left out.
+
+        Raises StorageError, also where this is a file.
+        """
+        with errors_named(str(self), "cannot be listed"):
             found = self.files.get_file_info(fs.FileSelector(self.path, allow_not_found=True))
-        except NotADirectoryError:
-            return []
         return sorted(info.base_name for info in found if not _is_draft(info.base_name))
 
     def all_files(self) -> list[str]:
-        """Paths of all files here and below, relative and sorted. Drafts are left out."""
+        """Paths of all files here and below, relative and sorted. Drafts are left out. Raises StorageError."""
         selector = fs.FileSelector(self.path, allow_not_found=True, recursive=True)
-        found: Sequence[fs.FileInfo] = self.files.get_file_info(selector)
+        with errors_named(str(self), "cannot be listed"):
+            found: Sequence[fs.FileInfo] = self.files.get_file_info(selector)
         start = len(self.path.rstrip("/")) + 1
         return sorted(info.path[start:] for info in found if info.is_file and not _is_draft(info.base_name))
 
     def delete(self, name: str) -> None:
-        """Delete a file if it is there."""
+        """Delete a file if it is there. Raises StorageError."""
         if self.exists(name):
-            self.files.delete_file(self._full(name))
+            with errors_named(self._shown(name), "cannot be deleted"):
+                self.files.delete_file(self._full(name))
 
     def delete_folder(self, name: str) -> None:
-        """Delete a folder and all in it, if it is there."""
+        """Delete a folder and all in it, if it is there. Raises StorageError."""
         if self.exists(name):
-            self.files.delete_dir(self._full(name))
+            with errors_named(self._shown(name), "cannot be deleted"):
+                self.files.delete_dir(self._full(name))
 
     def __str__(self) -> str:
         return self.path if self.is_local else f"{self.files.type_name}://{self.path}"
 
     def _full(self, name: str) -> str:
-        return f"{self.path}/{name}" if name else self.path
+        return f"{self.path.rstrip('/')}/{name}" if name else self.path
+
+    def _shown(self, name: str) -> str:
+        return f"{str(self).rstrip('/')}/{name}" if name else str(self)
+
+
+def locate(location: str) -> tuple[fs.FileSystem, str]:
+    """Return the file system that a local path or a URI means, and the path in it. Raises StorageError."""
+    if "://" not in location:
+        with errors_named(location, "is no path that can be used"):
+            return fs.LocalFileSystem(), str(Path(location).expanduser().absolute())
+    uri = location
+    if uri.startswith(("gs://", "gcs://")) and "retry_limit_seconds" not in uri:
+        uri += f"{'&' if '?' in uri else '?'}retry_limit_seconds={_GOOGLE_PATIENCE_S}"
+    with errors_named(location, "cannot be reached"):
+        files, path = fs.FileSystem.from_uri(uri)
+    return files, path
+
+
+def join(location: str, name: str) -> str:
+    """Return the location of a name in a folder; what a URI asks of its file system after "?" stays at the end."""
+    place, query = _without_query(location)
+    return f"{place.removesuffix('/')}/{name}{query}"
+
+
+def split(location: str) -> tuple[str, str]:
+    """Return the location of the folder that a name stands in, and the name: what `join` joins."""
+    place, query = _without_query(location)
+    folder, slash, name = place.rpartition("/")
+    if folder.endswith("/"):  # the slashes after a URI's colon
+        folder += "/"
+    return f"{folder or slash or '.'}{query}", name
+
+
+def extension(location: str) -> str:
+    """Return the extension of a file's name in small letters, with its dot, or nothing."""
+    return PurePosixPath(_without_query(location)[0]).suffix.lower()
+
+
+def _without_query(location: str) -> tuple[str, str]:
+    place, mark, query = location.partition("?") if "://" in location else (location, "", "")
+    return place, mark + query
+
+
+@contextmanager
+def errors_named(where: str, what: str) -> Iterator[None]:
+    """Turn what a file system raises within the block into a StorageError that names the place."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except _TROUBLE as error:
+        number = error.errno if isinstance(error, OSError) else None
+        reason = os.strerror(number) if number else _first_line(error)
+        if number in _REMEDIES:
+            remedy = _REMEDIES[number]
+        elif reason.startswith("Unrecognized"):
+            remedy = "use a local path, fetching it first, or s3://, gs://, abfs:// or hdfs://"
+        elif "://" in where:
+            remedy = "check the address, the network and the credentials"
+        else:
+            remedy = "check the path"
+        kind = MissingFileError if isinstance(error, FileNotFoundError) else StorageError
+        raise kind([Fault(where, f"{what} ({reason})", remedy)]) from error
+
+
+def _first_line(error: BaseException) -> str:
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return line if len(line) <= _MAX_REASON else line[: _MAX_REASON - 1] + "…"
 
 
 def _is_draft(name: str) -> bool:

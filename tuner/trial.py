@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -17,41 +17,56 @@ from numpy.typing import NDArray
 from tuner.data.embeddings import EmbeddingTable
 from tuner.data.preparation import embedding_setting, preparation_setting
 from tuner.data.prepare import PreparedSplits, TrialData, make_rows, vocabulary_size
+from tuner.data.tokenise import UNKNOWN
 from tuner.imbalance.loss import LOSSES, make_loss
 from tuner.imbalance.resample import RESAMPLINGS
 from tuner.imbalance.weights import LOSS_WEIGHTS
 from tuner.model.build import make_model, to_probabilities
 from tuner.model.classifier import SequenceClassifier
-from tuner.reporting import Report, TrialSettings
-from tuner.scoring.gate import logit_spread
-from tuner.scoring.measures import Measures, measure
-from tuner.scoring.thresholds import FOLDS_SEED, cross_fitted_decisions, decisions_by_fold
+from tuner.reporting import STATIC_HEALTH, Report, TrialSettings
+from tuner.scoring.by_fold import AVERAGED, measure_by_fold
+from tuner.scoring.gate import GateSettings, is_collapsed, logit_spread
+from tuner.scoring.thresholds import FOLDS_SEED, cross_fitted_decisions, decisions_by_fold, fit_thresholds
 from tuner.space.sampler import Configuration
 from tuner.training.augment import make_augment
 from tuner.training.averaging import AVERAGINGS
 from tuner.training.batches import Rows
 from tuner.training.clipping import CLIPPINGS
-from tuner.training.loop import Progress, Training, predict_logits
+from tuner.training.health import Looks, Samples, draw_samples, look, probability_spread, reading_shares
+from tuner.training.loop import Training, predict_logits
 from tuner.training.optimisers import OPTIMISERS
 from tuner.training.precision import choose_precision
+from tuner.training.progress import Progress
 from tuner.training.schedules import SCHEDULES
 
 _AUGMENTATIONS = {
     "text": ("token_dropout", "token_swap", "token_replacement"),
     "sequence": ("noise", "scaling", "smoothing", "time_masking"),
 }
-_MEASURED = ("score", "macro_f1", "constant_penalty", "skill", "auc", "average_precision", "logit_spread")
+_OF_STEPS = (
+    "clip_rate",
+    "gradient_norm_least",
+    "gradient_norm_most",
+    "tiny_gradient_share",
+    "gradient_ratio",
+    "loss_spread",
+)
+_OF_PROBABILITIES = ("logit_spread", "probability_spread")
 
 
 @dataclass(frozen=True)
 class _Member:
-    """One model in training, on `size` rows; `judged` are the positions in validation that it is judged on."""
+    """One model in training, on `size` rows; `judged` are the positions in validation that it is judged on.
+
+    `samples` are what it is looked at by, None where it is judged on no row.
+    """
 
     model: SequenceClassifier
     training: Training
     size: int
     validation: Rows
     judged: NDArray[np.int64]
+    samples: Samples | None
 
 
 class Trial:
@@ -59,6 +74,9 @@ class Trial:
 
     Without folds there is one model. With folds there is one for each fold, trained on the others, and a report tells of
     their mean; `is_final` adds one that trains on every row and is judged on none: the one to keep.
+
+    `probabilities` (validation rows, labels) are those of the latest report, with folds each by the model that did not see
+    its row; None before a report and where a number was not finite.
     """
 
     def __init__(
@@ -90,13 +108,16 @@ class Trial:
         self._judged = [member for member in members if len(member.judged)]
         self._kept = members[-1]
         self._all = members
+        samples = [member.samples for member in members if member.samples is not None]
+        self._reading: dict[str, Any] = {name: _mean(each.reading[name] for each in samples) for name in STATIC_HEALTH}
+        self._looks = Looks()
         kept, table = parts[numbers[-1]], tables[numbers[-1]]
         self.vocabulary_found = (
             math.nan
             if table is None or kept.counts is None
             else table.found_among(vocabulary_size(kept.counts, configuration))
         )
-        self._probabilities: NDArray[np.float64] | None = None
+        self.probabilities: NDArray[np.float64] | None = None
 
     @property
     def model(self) -> SequenceClassifier:
@@ -107,11 +128,6 @@ class Trial:
     def parameters(self) -> int:
         """The number of trained parameters of one model."""
         return sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
-
-    @property
-    def out_of_fold(self) -> NDArray[np.float64] | None:
-        """With folds, the latest report's probabilities (training rows, labels), each by the model that did not see it."""
-        return None if self._data.folds is None else self._probabilities
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -129,10 +145,15 @@ class Trial:
         progress = [member.training.train_until(math.ceil(target * member.size / self._rows)) for member in self._all]
         start = time.perf_counter()
         measures = self._evaluate(progress)
-        evaluate_seconds = time.perf_counter() - start
         for member in self._all:
             member.training.observe(measures["score"])
         self._note_best(measures["score"])
+        report = self._told(progress, measures)
+        looks: dict[str, Any] = self._look(report)
+        return replace(report, **looks, evaluate_seconds=time.perf_counter() - start)
+
+    def _told(self, progress: Sequence[Progress], measures: dict[str, Any]) -> Report:
+        health: dict[str, Any] = {name: _mean_of_known(getattr(each, name) for each in progress) for name in _OF_STEPS}
         return Report(
             examples=self._examples,
             epochs=self._examples / self._rows,
@@ -141,11 +162,13 @@ class Trial:
             gradient_norm=_mean(each.gradient_norm for each in progress if each.steps),
             steps=sum(each.steps for each in progress),
             train_seconds=sum(each.seconds for each in progress),
-            evaluate_seconds=evaluate_seconds,
+            evaluate_seconds=math.nan,
             is_last=self._is_last(measures["diverged_at_step"]),
             parameters=self.parameters,
             precision=self.precision,
             vocabulary_found=self.vocabulary_found,
+            **health,
+            **self._reading,
         )
 
     @property
@@ -169,15 +192,43 @@ class Trial:
 
     def _evaluate(self, progress: Sequence[Progress]) -> dict[str, Any]:
         broken = next((each.non_finite_step for each in progress if each.non_finite_step), None)
-        self._probabilities = self._predict() if broken is None else None
-        if self._probabilities is None:
+        self.probabilities = self._predict() if broken is None else None
+        if self.probabilities is None:
             steps = broken or max(member.training.steps for member in self._all)
-            return {**dict.fromkeys(_MEASURED, math.nan), "score_spread": math.nan, "diverged_at_step": steps}
-        decisions = self._decide(self._probabilities)
-        each = [self._measure(self._probabilities, decisions, member.judged) for member in self._judged]
-        means = {name: float(np.mean([measured[name] for measured in each])) for name in _MEASURED}
-        spread = float(np.std([measured["score"] for measured in each], ddof=1)) if len(each) > 1 else math.nan
-        return {**means, "score_spread": spread, "diverged_at_step": None}
+            unknown = dict.fromkeys((*AVERAGED, "score_spread", *_OF_PROBABILITIES), math.nan)
+            return {**unknown, "diverged_at_step": steps}
+        measured = measure_by_fold(
+            self._decide(self.probabilities),
+            self._data.validation_truth,
+            self._data.task,
+            self._data.folds,
+            penalty_weight=self._settings.penalty_weight,
+            probabilities=self.probabilities,
+        )
+        judged = [self.probabilities[member.judged][:, self._data.seen] for member in self._judged]
+        return {
+            **measured.means,
+            "score_spread": measured.spread,
+            "logit_spread": _mean(logit_spread(each) for each in judged),
+            "probability_spread": _mean(probability_spread(each) for each in judged),
+            "diverged_at_step": None,
+        }
+
+    def _look(self, report: Report) -> dict[str, float]:
+        """Look into the models and score them on rows that they were trained on, where that is due."""
+        is_sign = is_collapsed(report.signs, GateSettings())
+        is_due = self._looks.is_due(report.examples, is_collapsed=is_sign, is_last=report.is_last)
+        if self.probabilities is None or not is_due:
+            return {}
+        data, weight = self._data, self._settings.penalty_weight
+        thresholds = fit_thresholds(self.probabilities, data.validation_truth, data.task, seen=data.seen)
+        with self.averaged():
+            looks = [
+                look(member.model, member.samples, thresholds, data.task, seen=data.seen, penalty_weight=weight)
+                for member in self._judged
+                if member.samples is not None
+            ]
+        return {name: _mean(each[name] for each in looks) for name in looks[0]}
 
     def _predict(self) -> NDArray[np.float64] | None:
         """Probabilities (validation rows, labels), or None if a number is not finite."""
@@ -201,23 +252,6 @@ class Trial:
                 probabilities, data.validation_truth, data.task, seed=FOLDS_SEED, seen=data.seen
             )
         return decisions_by_fold(probabilities, data.validation_truth, data.task, fold=data.folds, seen=data.seen)
-
-    def _measure(
-        self, probabilities: NDArray[np.float64], decisions: NDArray[np.bool_], rows: NDArray[np.int64]
-    ) -> dict[str, float]:
-        data = self._data
-        measures: Measures = measure(
-            decisions[rows],
-            data.validation_truth[rows],
-            data.task,
-            penalty_weight=self._settings.penalty_weight,
-            probabilities=probabilities[rows],
-            is_detailed=False,
-        )
-        spread = logit_spread(probabilities[rows][:, data.seen])
-        return {name: getattr(measures, name) for name in _MEASURED if name != "logit_spread"} | {
-            "logit_spread": spread
-        }
 
 
 def _make_member(
@@ -289,14 +323,22 @@ def _make_member(
         budget=round(settings.max_epochs * len(rows)),
         generator=np.random.default_rng((seed, 2)),
     )
-    no_targets = np.zeros(len(part.validation), np.int64)
-    return _Member(model, training, len(rows), cut(part.validation, no_targets), judged)
+    validation = cut(part.validation, np.zeros(len(part.validation), np.int64))
+    samples = None
+    if len(judged):
+        reading = reading_shares(validation, part.validation.lengths, unknown=UNKNOWN if is_text else None)
+        samples = draw_samples(rows, validation, reading=reading, generator=np.random.default_rng((seed, 3)))
+    return _Member(model, training, len(rows), validation, judged, samples)
 
 
 def _mean(values: Iterable[float]) -> float:
     """The mean, NaN of none: with folds a model that has seen its share already takes no step."""
     known = list(values)
     return float(np.mean(known)) if known else math.nan
+
+
+def _mean_of_known(values: Iterable[float]) -> float:
+    return _mean(value for value in values if not math.isnan(value))
 
 
 def _positions(data: TrialData, number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -316,4 +358,6 @@ def _option(registry: Mapping[str, Any], configuration: Configuration, parameter
 
 def _precision(configuration: Configuration, device: str) -> str:
     wanted = str(configuration["precision"])
-    return choose_precision(int(configuration["hidden"]), device) if wanted == "auto" else wanted
+    if wanted != "auto":
+        return wanted
+    return choose_precision(int(configuration["hidden"]), device, cell=str(configuration["cell"]))

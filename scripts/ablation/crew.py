@@ -12,15 +12,25 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from ablation.results import Line
-from ablation.training import Order, failed, run_order
+from ablation.training import failed, run_order
 
 NICENESS = 10  # beside other work, and behind it
 
 
-def run_orders(orders: Iterable[Order], processes: int, take: Callable[[Line], None]) -> None:
-    """Train every order, `processes` at a time, in their order; `take` is given each line as it is there."""
+def run_orders(
+    orders: Iterable[Any],
+    processes: int,
+    take: Callable[[Line], None],
+    *,
+    run: Callable[[Any], Line] = run_order,
+    fail: Callable[[Any, str], Line] = failed,
+) -> None:
+    """Train every order, `processes` at a time, in their order; `take` is given each line as it is there.
+
+    `run` makes an order's line, `fail` that of one that broke, with the reason; both are functions of a module.
+    """
     left = deque(orders)
-    with _crew(min(processes, len(left))) as crew:
+    with _crew(min(processes, len(left)), run, fail) as crew:
         at_work = {member.connection: member for member in crew}
         for member in crew:
             member.give(left.popleft())
@@ -31,7 +41,7 @@ def run_orders(orders: Iterable[Order], processes: int, take: Callable[[Line], N
                 line = member.line()
                 if line is None:  # it died: a new one takes its place
                     del at_work[connection]
-                    line = failed(member.order, f"its process ended with {member.restart()}")
+                    line = fail(member.order, f"its process ended with {member.restart()}")
                     at_work[member.connection] = member
                 take(line)
                 if left:
@@ -43,19 +53,20 @@ def run_orders(orders: Iterable[Order], processes: int, take: Callable[[Line], N
 class _Member:
     """One process and the line to it."""
 
-    order: Order
+    order: Any
 
-    def __init__(self) -> None:
+    def __init__(self, run: Callable[[Any], Line], fail: Callable[[Any, str], Line]) -> None:
+        self._run, self._fail = run, fail
         self._start()
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
         self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(theirs,), daemon=True)
+        self._process = context.Process(target=_work, args=(theirs, self._run, self._fail), daemon=True)
         self._process.start()
         theirs.close()  # so that the end of the process is the end of the pipe
 
-    def give(self, order: Order) -> None:
+    def give(self, order: Any) -> None:
         self.order = order
         with suppress(BrokenPipeError, ConnectionResetError):  # it died idle: `line` will say so
             self.connection.send(order)
@@ -83,8 +94,8 @@ class _Member:
 
 
 @contextmanager
-def _crew(size: int) -> Iterator[list[_Member]]:
-    crew = [_Member() for _ in range(size)]
+def _crew(size: int, run: Callable[[Any], Line], fail: Callable[[Any, str], Line]) -> Iterator[list[_Member]]:
+    crew = [_Member(run, fail) for _ in range(size)]
     try:
         yield crew
     finally:
@@ -92,7 +103,7 @@ def _crew(size: int) -> Iterator[list[_Member]]:
             member.end()
 
 
-def _work(connection: Any) -> None:
+def _work(connection: Any, run: Callable[[Any], Line], fail: Callable[[Any, str], Line]) -> None:
     """Train what comes through the pipe, until it ends: with the run, or with the death of the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to act on
     os.nice(NICENESS)
@@ -102,9 +113,9 @@ def _work(connection: Any) -> None:
         except EOFError:
             return
         try:
-            line = run_order(order)
+            line = run(order)
         except Exception as error:  # noqa: BLE001 - recorded as a failed training; the others go on
-            line = failed(order, f"{type(error).__name__}: {error}")
+            line = fail(order, f"{type(error).__name__}: {error}")
         try:
             connection.send(line)
         except BrokenPipeError:

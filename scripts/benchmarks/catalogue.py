@@ -6,8 +6,8 @@ import importlib
 
 from benchmarks.row import Row
 
-NAMES = ("startup", "gate", "throughput", "loop", "precision", "overhead", "occupancy", "goemotions")
-ONLY_BY_NAME = ("goemotions",)
+NAMES = ("startup", "gate", "throughput", "loop", "precision", "overhead", "occupancy", "goemotions", "coverage", "diagnosis")
+ONLY_BY_NAME = ("goemotions", "coverage", "diagnosis")
 
 
 def measure(name: str) -> list[Row]:

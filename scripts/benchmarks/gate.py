@@ -1,15 +1,22 @@
-"""Simulated searches in which four of five trials collapse: healthy ones tried by the gated ASHA over stock ASHA."""
+"""What the gate saves: in simulated searches in which four of five trials collapse, and on recorded curves of real ones."""
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections import deque
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.material import ROOT
 from benchmarks.row import Row, at_least, explains
+
+if TYPE_CHECKING:
+    from curves.table import Curve
+
+    from tuner.scoring.gate import Signs
 
 COLLAPSED_SHARE = 0.8
 SLOTS = 2
@@ -48,6 +55,25 @@ def measure() -> list[Row]:
         f"trial and none can spend less than the grace, so no gate can reach more than {ceiling:g} here"
     )
     rows.append(explains("the same with the shipped rungs", gated.healthy / stock.healthy, "times", detail))
+    return rows + _recorded_rows()
+
+
+def _recorded_rows() -> list[Row]:
+    """Drive both schedulers with recorded trials, each set in the order in which its trials were drawn."""
+    from curves.table import read_curves
+
+    curves = read_curves(ROOT / "tests" / "data" / "gate_curves.parquet")
+    rows = []
+    for name in dict.fromkeys(curve.set_name for curve in curves):
+        of_set = [curve for curve in curves if curve.set_name == name]
+        shape = replace(SHIPPED, max_epochs=round(max(curve.signs[-1].epochs for curve in of_set)))
+        stock, gated = (_replay(of_set, is_gated, shape) for is_gated in (False, True))
+        detail = (
+            f"{len(of_set)} recorded trials under the rungs of grace 0.5, reduction 3: {gated.epochs:.0f} epochs, of them "
+            f"{gated.epochs_collapsed:.0f} on collapsed trials; stock ASHA {stock.epochs:.0f} and "
+            f"{stock.epochs_collapsed:.0f}, a share of {stock.share_collapsed:.2f}"
+        )
+        rows.append(explains(f"{name}: share of epochs on collapsed trials", gated.share_collapsed, "of 1", detail))
     return rows
 
 
@@ -124,6 +150,59 @@ def _search(is_gated: bool, shape: Shape) -> Tally:
     return tally
 
 
+@dataclass
+class RecordedTrial:
+    """As much of a Ray trial as a scheduler reads, and the curve that it did follow."""
+
+    trial_id: str
+    config: dict[str, Any]
+    curve: Curve
+    reports: int = 0
+    status: str = "RUNNING"
+
+
+def _replay(curves: list[Curve], is_gated: bool, shape: Shape) -> Tally:
+    """Spend on every trial what the scheduler lets it have, two at a time."""
+    from curves.replay import has_collapsed
+
+    np.random.seed(0)  # Ray's scheduler draws brackets from the global generator
+    scheduler = _make_scheduler(is_gated, shape, StubDesk())
+    tally, running, waiting = Tally(), [], deque(curves)
+    while waiting or running:
+        while waiting and len(running) < SLOTS:
+            curve = waiting.popleft()
+            running.append(RecordedTrial(str(curve.index), _config(curve.index), curve))
+            scheduler.on_trial_add(None, running[-1])
+        trial = running.pop(0)
+        before = trial.curve.signs[trial.reports - 1].epochs if trial.reports else 0.0
+        signs = trial.curve.signs[trial.reports]
+        trial.reports += 1
+        tally.epochs += signs.epochs - before
+        tally.epochs_collapsed += signs.epochs - before if has_collapsed(trial.curve) else 0.0
+        is_last = trial.reports == len(trial.curve.signs)
+        result = {
+            "examples": round(signs.epochs * ROWS),
+            "score": signs.score,
+            "report": _report_of(signs, is_last=is_last),
+        }
+        if scheduler.on_trial_result(None, trial, result) == scheduler.CONTINUE and not is_last:
+            running.append(trial)
+        else:
+            scheduler.on_trial_complete(None, trial, result)
+    return tally
+
+
+def _report_of(signs: Signs, *, is_last: bool) -> str:
+    """A report with these signs, of which nothing else is known."""
+    from tuner.reporting import Report
+
+    unknown = dict.fromkeys((each.name for each in fields(Report)), math.nan)
+    known = {name: value for name, value in asdict(signs).items() if name != "is_finite"}
+    diverged = None if signs.is_finite else 1
+    more = {"examples": round(signs.epochs * ROWS), "diverged_at_step": diverged, "is_last": is_last}
+    return json.dumps({**unknown, **known, **more})
+
+
 def _make_scheduler(is_gated: bool, shape: Shape, desk: StubDesk) -> Any:
     from ray.tune.schedulers import AsyncHyperBandScheduler
 
@@ -151,16 +230,19 @@ def _make_scheduler(is_gated: bool, shape: Shape, desk: StubDesk) -> Any:
 
 
 def _start(index: int, generator: np.random.Generator) -> StubTrial:
-    from tuner.reporting import Order
-
-    order = Order(index=index, phase="search", configuration={}, seed=index)
     return StubTrial(
         trial_id=str(index),
-        config={"order": asdict(order)},
+        config=_config(index),
         is_healthy=bool(generator.random() >= COLLAPSED_SHARE),
         quality=float(generator.uniform(0.2, 0.5)),
         pace=float(generator.uniform(0.5, 3.0)),
     )
+
+
+def _config(index: int) -> dict[str, Any]:
+    from tuner.reporting import Order
+
+    return {"order": asdict(Order(index=index, phase="search", configuration={}, seed=index))}
 
 
 def _go_on(scheduler: Any, trial: StubTrial, shape: Shape, generator: np.random.Generator) -> bool:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import click
 
 from tuner import __version__
+from tuner.cli.compare import compare
+from tuner.cli.diagnose import diagnose
 from tuner.cli.models import evaluate, predict
+from tuner.cli.report import report
 from tuner.cli.runs import ls, show
 from tuner.cli.search import plan, run
 from tuner.cli.spaces import init, schema, validate
@@ -24,9 +27,15 @@ def tuner() -> None:
       tuner init multilabel               copy a shipped space to ./spaces to edit
       tuner run spaces/multilabel.yaml    search, choose a champion, judge it once on test
       tuner show RUN                      what came of it
+      tuner report RUN --open             the same with all the evidence, as one page
+      tuner diagnose RUN                  why it collapsed, if it did
       tuner predict runs/RUN data.csv     use the champion
     """
 
 
-for command in (run, init, validate, plan, ls, show, predict, evaluate, schema):
-    tuner.add_command(command)
+debug_option = click.option(
+    "--debug", is_flag=True, expose_value=False, help="Show where in the program an error comes from."
+)  # read where errors are told, in tuner.__main__
+debug_option(tuner)
+for command in (run, init, validate, plan, ls, show, report, diagnose, compare, predict, evaluate, schema):
+    tuner.add_command(debug_option(command))

@@ -10,6 +10,10 @@ import click
 from tuner.cli.output import LABEL_COLUMNS, Format, format_option, print_json, print_rows, print_table, say
 from tuner.errors import Fault, UsageError
 
+skip_option = click.option(
+    "--skip-unusable", is_flag=True, help="Leave rows out that cannot be used, and say how many, instead of refusing."
+)
+
 
 @click.command()
 @click.argument("bundle")
@@ -17,15 +21,19 @@ from tuner.errors import Fault, UsageError
 @click.option("--out", metavar="FILE", help="Write .parquet, .csv or .jsonl; without it JSON lines go to stdout.")
 @click.option("--text", metavar="COLUMN", help="Column of texts; without it the one that the bundle was trained on.")
 @click.option("--sequence", metavar="COLUMN", help="Column of sequences; without it the one trained on.")
-def predict(bundle: str, data: str, out: str | None, text: str | None, sequence: str | None) -> None:
+@skip_option
+def predict(
+    bundle: str, data: str, out: str | None, text: str | None, sequence: str | None, skip_unusable: bool
+) -> None:
     """Predict every row of DATA with BUNDLE, a bundle's or a run's directory.
 
     Writes one row per row of DATA, in its order: row number, prediction (a list in multi-label), and p_LABEL, each label's
-    probability.
+    probability. Rows are numbered from 1, and keep their numbers where others are left out.
 
     \b
     Example:
       tuner predict runs/tickets new.csv --out preds.parquet
+      tuner predict runs/tickets new.csv --text body --skip-unusable > preds.jsonl
     """
     import pyarrow as pa
 
@@ -39,12 +47,16 @@ def predict(bundle: str, data: str, out: str | None, text: str | None, sequence:
 
     model = load(bundle)
     columns = Columns(**_input_columns(model.columns, {"text": text, "sequence": sequence}))
-    probabilities = model.predict_proba(read_inputs(data, columns))
+    inputs, rows, notes = read_inputs(data, columns, skip_unusable=skip_unusable, say=say)
+    for note in notes:
+        say(f"note: {note}")
+    probabilities = model.predict_proba(inputs)
     predictions = model.name_decisions(model.decide(probabilities))
+    kind = pa.list_(pa.string()) if model.task == "multilabel" else pa.string()
     table = pa.table(
         {
-            "row": pa.array(range(1, len(probabilities) + 1), pa.int64()),
-            "prediction": pa.array(predictions),
+            "row": pa.array(rows, pa.int64()),
+            "prediction": pa.array(predictions, kind),  # of lists that are all empty the kind would not be known
             **{f"p_{label}": probabilities[:, number] for number, label in enumerate(model.labels)},
         }
     )
@@ -61,15 +73,17 @@ def predict(bundle: str, data: str, out: str | None, text: str | None, sequence:
 @click.option("--label", metavar="COLUMN", help="Column with one label a row.")
 @click.option("--labels", metavar="COLUMN", help="Column with a list of labels a row.")
 @click.option("--label-columns", metavar="A,B,…", help="Columns of 0 and 1, one per label.")
+@skip_option
 @format_option
-def evaluate(bundle: str, data: str, format_: Format, **given: str | None) -> None:
+def evaluate(bundle: str, data: str, skip_unusable: bool, format_: Format, **given: str | None) -> None:
     """Measure BUNDLE on the labelled rows of DATA: macro-F1, score and skill with 95 % intervals, and a row per label.
 
     Columns are those that the bundle was trained on, unless named.
 
     \b
     Example:
-      tuner evaluate runs/tickets march.parquet --format json | jq .macro_f1
+      tuner evaluate runs/tickets march.parquet
+      tuner evaluate runs/tickets march.csv --label topic --skip-unusable --format json | jq .macro_f1
     """
     from tuner.bundle import load
     from tuner.data.load import Columns, read_labelled
@@ -78,7 +92,9 @@ def evaluate(bundle: str, data: str, format_: Format, **given: str | None) -> No
 
     model = load(bundle)
     columns = Columns(**_columns(model.columns, given))
-    inputs, targets, notes = read_labelled(data, columns, task=model.task, labels=model.labels)
+    inputs, targets, notes = read_labelled(
+        data, columns, task=model.task, labels=model.labels, skip_unusable=skip_unusable, say=say
+    )
     for note in notes:
         say(f"note: {note}")
     probabilities = model.predict_proba(inputs)
@@ -107,13 +123,24 @@ def evaluate(bundle: str, data: str, format_: Format, **given: str | None) -> No
         print_table(measured["labels"], LABEL_COLUMNS)
 
 
-def _columns(trained: Any, given: dict[str, str | None]) -> dict[str, Any]:
-    """The bundle's own columns, with those that were named in their place."""
+def _columns(trained: Any, given: Mapping[str, str | None]) -> dict[str, Any]:
+    """The bundle's own columns, with those that were named in their place. UsageError for labels of another kind."""
     columns = dict(trained)
-    if any(given[name] for name in ("label", "labels", "label_columns")):
-        columns.update(label=given["label"], labels=given["labels"], label_columns=None)
-        if given["label_columns"]:
-            columns["label_columns"] = tuple(given["label_columns"].split(","))
+    named = {name: given[name] for name in ("label", "labels", "label_columns") if given[name]}
+    options = [f"--{name.replace('_', '-')}" for name in named]
+    if len(named) > 1:
+        raise UsageError([Fault(" and ".join(options), "labels stand in one place only", f"give {options[0]} alone")])
+    if named and trained.get("label") and "label" not in named:
+        told = "it gives several labels a row, but the bundle was trained on one"
+        raise UsageError([Fault(options[0], told, "name the column of labels with --label")])
+    if named:
+        columns |= {"label": None, "labels": None, "label_columns": None} | named
+    if isinstance(columns.get("label_columns"), str):
+        names = [name.strip() for name in columns["label_columns"].split(",")]
+        if not all(names) or len(set(names)) < len(names):
+            told = f"{columns['label_columns']!r} has an empty name, or one twice"
+            raise UsageError([Fault("--label-columns", told, "write each name once, with commas between")])
+        columns["label_columns"] = names
     if columns.get("label_columns"):
         columns["label_columns"] = tuple(columns["label_columns"])
     return columns | _input_columns(trained, given)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tuner.cli.output import LABEL_COLUMNS, Format, format_option, print_json, print_rows, print_table, say
+
+if TYPE_CHECKING:
+    from tuner.ledger import Run
 
 runs_option = click.option(
     "--runs",
@@ -16,6 +19,15 @@ runs_option = click.option(
     help="Where runs lie: a folder, or s3://, gs://, hdfs://.",
 )
 _BOARD_ROWS = 12
+_HEALTH = (
+    "train_score",
+    "gradient_norm",
+    "clip_rate",
+    "gradient_ratio",
+    "gate_saturation",
+    "dead_units",
+    "unknown_share",
+)
 
 
 @click.command()
@@ -28,27 +40,33 @@ def ls(runs: str, format_: Format) -> None:
     Example:
       tuner ls --format csv
     """
+    from tuner.errors import LedgerError
     from tuner.ledger import list_runs, read_run
+    from tuner.storage import join
 
     rows = []
     for name in list_runs(runs):
-        run = read_run(f"{runs}/{name}")
-        test = run.champion.get("test", {})
-        rows.append(
-            {
-                "name": name,
-                "status": run.status,
-                "verdict": run.champion.get("verdict"),
-                "test_macro_f1": test.get("macro_f1"),
-                "trials": len([row for row in run.trials if row["phase"] == "search"]),
-                "seconds": run.manifest.get("seconds"),
-                "started_at": run.environment.get("started_at"),
-            }
-        )
+        try:
+            rows.append(_listed(name, read_run(join(runs, name))))
+        except LedgerError as error:  # of another version of tuner, say; the others are still worth a list
+            rows.append({"name": name, "status": "unreadable"})
+            say(f"note: {error}")
     if not rows:
         say(f"no runs in {runs}; begin one with `tuner run multilabel`")
     columns = ("name", "status", "verdict", "test_macro_f1", "trials", "seconds", "started_at")
     print_rows(rows, columns, format_)
+
+
+def _listed(name: str, run: Run) -> dict[str, Any]:
+    return {
+        "name": name,
+        "status": run.status,
+        "verdict": run.champion.get("verdict"),
+        "test_macro_f1": run.champion.get("test", {}).get("macro_f1"),
+        "trials": sum(row["phase"] == "search" for row in run.trials),
+        "seconds": run.manifest.get("seconds"),
+        "started_at": run.environment.get("started_at"),
+    }
 
 
 @click.command()
@@ -69,11 +87,13 @@ def show(run: str, runs: str, format_: Format) -> None:
 
 
 def locate_run(run: str, runs: str) -> str:
-    """Return the location that a person means: a path if a run lies there, otherwise a name below `runs`."""
-    from tuner.storage import Folder
+    """Return the location that a person means: a path, or a name below `runs`, where a run lies there."""
+    from tuner.storage import Folder, join
 
-    is_path = ("/" in run or run in (".", "..")) and Folder.at(run).exists("environment.json")
-    return run if is_path else f"{runs}/{run}"
+    if "://" in run:
+        return run
+    below, is_path = join(runs, run), "/" in run or run in (".", "..")
+    return run if is_path and not Folder.at(below).exists("environment.json") else below
 
 
 def print_run(location: str, format_: Format) -> None:
@@ -104,10 +124,17 @@ def _print_for_people(run: dict[str, Any]) -> None:
         columns = [column for column in told if any(row.get(column) is not None for row in board)]
         click.echo("")
         print_table(_shortened(board), columns, title="leaderboard, on validation")
+    control = next((row for row in run["baselines"] if row["kind"] == "control"), None)
+    if control:
+        score = control["validation"]["macro_f1"]
+        click.echo(
+            f"\ncontrol: {control['name']} has macro-F1 {score:.3f} on validation; what is no better learnt nothing"
+        )
     champion = run["champion"]
     if champion:
         _print_champion(champion)
         click.echo(f"\nverdict: {run['verdict']}: {VERDICTS[run['verdict']]}")
+        click.echo(f"reason: {run['reason']}")
         click.echo(f"bundle: {champion['bundle']}")
 
 
@@ -131,22 +158,10 @@ def _print_champion(champion: dict[str, Any]) -> None:
     click.echo(f"\nchampion: trial {champion['parent']}, best at {champion['epochs']:.3g} epochs")
     told = ", ".join(f"{name}={_short(value)}" for name, value in _chosen(champion["config"]).items())
     click.echo(f"  {told or 'everything'}{', all else' if told else ''} as by default")
+    click.echo(f"  selection: {_selection_line(champion)}")
+    click.echo(f"  health: {_health_line(champion['health'])}")
     click.echo("")
-    rows = []
-    for split in ("validation", "test"):
-        measures = champion[split]
-        low, high = measures["macro_f1_ci"]
-        skill_low, skill_high = measures["skill_ci"]
-        rows.append(
-            {
-                "split": split,
-                "rows": measures["rows"],
-                **{key: measures[key] for key in ("score", "macro_f1")},
-                "macro_f1 95 %": f"{low:.3f} to {high:.3f}",
-                **{key: measures[key] for key in ("constant_penalty", "skill")},
-                "skill 95 %": f"{skill_low:.3f} to {skill_high:.3f}",
-            }
-        )
+    rows = [_split_row(split, champion[split]) for split in ("validation", "test")]
     print_table(rows, tuple(rows[0]), title="champion")
     click.echo("")
     ahead = [
@@ -154,13 +169,49 @@ def _print_champion(champion: dict[str, Any]) -> None:
             "baseline": row["name"],
             "macro_f1": row["macro_f1"],
             "champion ahead by": row["champion_ahead"],
-            "95 %": "{:.3f} to {:.3f}".format(*row["champion_ahead_ci"]),
+            "95 %": _interval(row["champion_ahead_ci"]),
         }
         for row in champion["test_baselines"]
     ]
-    print_table(ahead, tuple(ahead[0]), title="baselines, on test")
+    print_table(ahead, ("baseline", "macro_f1", "champion ahead by", "95 %"), title="baselines, on test")
     click.echo("")
     print_table(champion["test"]["labels"], LABEL_COLUMNS, title="champion per label, on test")
+
+
+def _split_row(split: str, measures: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "split": split,
+        "rows": measures["rows"],
+        **{key: measures[key] for key in ("score", "macro_f1")},
+        "macro_f1 95 %": _interval(measures["macro_f1_ci"]),
+        **{key: measures[key] for key in ("constant_penalty", "skill")},
+        "skill 95 %": _interval(measures["skill_ci"]),
+        "above_chance": measures["above_chance"],
+        "above chance 95 %": _interval(measures["above_chance_ci"]),
+    }
+
+
+def _selection_line(champion: dict[str, Any]) -> str:
+    """How much of the search's best score was luck, and whether the other finalists are surely behind."""
+    selection, differences = champion["selection"], champion["finalist_differences"]
+    told = (
+        f"its search trial scored {selection['search_score']:.3f}, its finalist runs {selection['finalist_score']:.3f} on "
+        f"average: a selection bias of {selection['bias']:+.3f}"
+    )
+    if differences:
+        ahead = sum(row["low"] > 0 for row in differences)
+        told += f"; surely ahead of {ahead} of {len(differences)} other finalists"
+    return told
+
+
+def _health_line(health: dict[str, Any]) -> str:
+    """What of the champion's health is known, at its best report."""
+    told = [f"{name.replace('_', ' ')} {_short(health[name])}" for name in _HEALTH if health.get(name) is not None]
+    return ", ".join(told) or "not known"
+
+
+def _interval(bounds: list[float]) -> str:
+    return "{:.3f} to {:.3f}".format(*bounds)
 
 
 def _short(value: Any) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from tuner.space.load import Space
 
 _BEATEN_EXIT_CODE = 3
+_ANSWER_WITHIN_S = 10.0
+_LAST_PORT = 65_535
 
 
 @click.command()
@@ -39,15 +43,22 @@ def run(
     Example:
       tuner run spaces/multilabel.yaml
       tuner run multilabel --name tickets --set data.train=tickets.parquet --set data.group=null --set search.time=30m
+      tuner run binary --set data.train=mail.csv --set data.text=body --set data.label=is_spam --set data.group=null
     """
     started = time.monotonic()
     from tuner.errors import SearchInterrupted
     from tuner.space.load import load_space
+    from tuner.storage import Folder, join
 
+    if name is not None:
+        _check_name(name)
+    if address is not None:
+        _check_address(address)
     loaded = load_space(space, overrides)
     say(source_line(loaded.source, loaded.is_shipped))
-    location = f"{runs}/{name or _default_name(loaded.source)}"
+    location = join(runs, name or _default_name(loaded.source))
     say(f"run: {location}")
+    Folder.at(location).check_writable()  # a search of hours must not find this out at its end
 
     from tuner.cli.progress import watching
     from tuner.search.run import run_search
@@ -56,9 +67,10 @@ def run(
         try:
             manifest = run_search(loaded, location, address=address, watcher=watcher, started=started)
         except SearchInterrupted:
-            again = f"tuner run {space} --name NEW_NAME" + "".join(f" --set {override!r}" for override in overrides)
+            kept = shlex.join(["tuner", "show", location])
+            again = _again(space, overrides, name=name, address=address, runs=runs, format_=format_)
             raise SearchInterrupted(
-                f"interrupted; what had finished is kept: `tuner show {location}`. To search again: `{again}`"
+                f"interrupted; what had finished is kept: `{kept}`. To search again: `{again}`"
             ) from None
     print_run(location, format_)
     _say_next(location, loaded)
@@ -102,8 +114,53 @@ def _default_name(source: str) -> str:
     return f"{Path(source).stem}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
 
 
+def _check_name(name: str) -> None:
+    from tuner.errors import Fault, UsageError
+
+    if name in ("", ".", "..") or name.startswith("-") or not name.isprintable() or set(name) & set("/\\?#"):
+        told = f"{name!r} is no name of one folder"
+        raise UsageError([Fault("--name", told, "use letters, digits, - and _; --runs says where the folder lies")])
+
+
+def _check_address(address: str) -> None:
+    """Raise UsageError where nobody listens at HOST:PORT: Ray would try for a quarter of an hour. Else Ray is the judge."""
+    import socket
+
+    from tuner.errors import Fault, UsageError
+
+    host, _, port = address.rpartition(":")
+    if "://" in address or not host or not port.isdecimal() or int(port) > _LAST_PORT:
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_WITHIN_S).close()
+    except (OSError, UnicodeError) as error:
+        told = f"nothing answers at {address!r} ({getattr(error, 'strerror', None) or error})"
+        remedy = "check it with `ray status` on the cluster's head, or leave --address out to run on this machine"
+        raise UsageError([Fault("--address", told, remedy)]) from error
+
+
+def _again(
+    space: str, overrides: Sequence[str], *, name: str | None, address: str | None, runs: str, format_: Format
+) -> str:
+    """Return the command that makes the same search, under a new name where it had one."""
+    words = ["tuner", "run", space]
+    words += ["--name", f"{name}-again"] if name is not None else []
+    words += [word for override in overrides for word in ("--set", override)]
+    words += ["--address", address] if address is not None else []
+    words += ["--runs", runs] if runs != "runs" else []
+    words += ["--format", format_] if format_ != "table" else []
+    return shlex.join(words)
+
+
 def _say_next(location: str, space: Space) -> None:
+    run = shlex.quote(location)
+    column = f"column {(space.data.sequence or space.data.text)!r}"
+    commands = {
+        f"tuner show {run} --format json": "everything that was measured",
+        f"tuner predict {run} DATA --out preds.parquet": f"the champion on your rows ({column})",
+        f"tuner evaluate {run} DATA": "the champion on rows with labels",
+    }
+    width = max(map(len, commands))
     say("\nnext:")
-    say(f"  tuner show {location} --format json            everything that was measured")
-    say(f"  tuner predict {location} DATA --out preds.parquet   the champion on your rows (column {space.data.text!r})")
-    say(f"  tuner evaluate {location} DATA                 the champion on rows with labels")
+    for command, what in commands.items():
+        say(f"  {command:<{width}}   {what}")

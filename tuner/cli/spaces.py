@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tuner.cli.output import print_json, print_rows, say
+from tuner.errors import DataError, Fault, InputError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from tuner.space.load import Space
 
 set_option = click.option(
     "--set",
@@ -27,34 +33,38 @@ def init(name: str, folder: str, force: bool) -> None:
     \b
     Example:
       tuner init multilabel
-      tuner run spaces/multilabel.yaml --set data.train=my.parquet
+      tuner init binary --to my-spaces
+      tuner run my-spaces/binary.yaml --set data.train=my.parquet --set data.label=label --set data.group=null
     """
-    from tuner.errors import Fault, UsageError, did_you_mean
     from tuner.space.load import shipped_spaces
+    from tuner.storage import errors_named
 
     shipped = shipped_spaces()
     if name not in shipped:
         raise UsageError([Fault("NAME", f"no shipped space is called {name!r}", did_you_mean(name, shipped))])
+    if "://" in folder:
+        raise UsageError([Fault(f"--to {folder}", "a space is copied to a local folder only", "name a local folder")])
     target = Path(folder) / f"{name}.yaml"
-    if target.exists() and not force:
-        raise UsageError(
-            [Fault(str(target), "the file is there already", "give --force to replace it, or --to elsewhere")]
-        )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(shipped[name].read_bytes())
-    say(f"wrote {target}; next: edit it, then `tuner run {target}`")
+    with errors_named(str(target), "cannot be written"):
+        if target.exists() and not force:
+            remedy = "give --force to replace it, or --to elsewhere"
+            raise UsageError([Fault(str(target), "the file is there already", remedy)])
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(shipped[name].read_bytes())
+    say(f"wrote {target}; next: edit it, then `{shlex.join(['tuner', 'run', str(target)])}`")
 
 
 @click.command()
 @click.argument("space")
 @set_option
-@click.option("--with-data", is_flag=True, help="Read the data too: columns, labels, splits.")
+@click.option("--with-data", is_flag=True, help="Read the data too: columns, labels, splits, files of vectors.")
 def validate(space: str, overrides: tuple[str, ...], with_data: bool) -> None:
     """Check a space file and tell every fault with its line.
 
     \b
     Example:
-      tuner validate spaces/multilabel.yaml --with-data
+      tuner validate spaces/multilabel.yaml
+      tuner validate multilabel --with-data --set data.folds=5 --set data.validation=null
     """
     from tuner.space.domains import searched_parameters
     from tuner.space.load import load_space
@@ -62,15 +72,50 @@ def validate(space: str, overrides: tuple[str, ...], with_data: bool) -> None:
     loaded = load_space(space, overrides)
     say(source_line(loaded.source, loaded.is_shipped))
     if with_data:
-        from tuner.search.reading import load_checked
-
-        dataset = load_checked(loaded, say)
-        for note in dataset.notes:
-            say(f"note: {note}")
-        rows = ", ".join(f"{name} {len(split):,}" for name, split in dataset.splits.items())
-        say(f"data: {rows} rows; {len(dataset.labels)} labels")
+        _validate_data(loaded)
     searched = list(searched_parameters(loaded.parameters))
     say(f"valid: {loaded.task} of {loaded.inputs}s, {len(searched)} parameters searched: {', '.join(searched)}")
+
+
+def _validate_data(space: Space) -> None:
+    """Read the data, see that every file of vectors can be read, and tell what there is. Raises InputError with all faults."""
+    from tuner.search.reading import load_checked
+
+    faults = _vector_faults(space)
+    try:
+        dataset = load_checked(space, say)
+    except InputError as error:
+        raise DataError([*error.faults, *faults]) from error
+    if faults:
+        raise DataError(faults)
+    for note in dataset.notes:
+        say(f"note: {note}")
+    if dataset.folds is None:
+        rows = ", ".join(f"{name} {len(split):,}" for name, split in dataset.splits.items())
+    else:
+        folds = (
+            f"train {len(dataset.train):,} in {space.data.folds} folds, each the validation of what the others train"
+        )
+        rows = f"{folds}; test {len(dataset.test):,}"
+    say(f"data: rows: {rows}; {len(dataset.labels)} labels")
+
+
+def _vector_faults(space: Space) -> list[Fault]:
+    """Return the faults of the file of word vectors, if the space names one."""
+    from tuner.data.read import check_readable
+    from tuner.space.domains import Fixed, OptionChoice
+
+    embedding = space.parameters.get("embedding")
+    options = dict(embedding.options) if isinstance(embedding, OptionChoice) else {}
+    path = options.get("file", {}).get("path")
+    if not isinstance(path, Fixed):
+        return []
+    try:
+        check_readable(str(path.value))
+    except DataError as error:
+        where = "space.embedding.file.path"
+        return [Fault(f"{where}: {fault.where}", fault.what, fault.remedy) for fault in error.faults]
+    return []
 
 
 @click.command()

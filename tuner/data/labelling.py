@@ -26,6 +26,9 @@ from tuner.errors import Fault
 
 Positions = NDArray[np.int64]
 
+_WORDS_FOR_NONE = {"nan", "NaN", "NAN", "null", "NULL", "None", "NA", "N/A", "n/a", "<NA>", "#N/A", "NaT"}
+"""What other programs write for a missing value. Each may be a label too (nan is a language), so it is said, not refused."""
+
 
 @dataclass(frozen=True, eq=False)
 class LabelledRows:
@@ -62,11 +65,19 @@ class LabelledRows:
 
 @dataclass
 class Findings:
-    """What reading has come upon: faults of columns, rows that cannot be used by reason, sentences for the person."""
+    """What reading has come upon: faults of columns, rows that cannot be used by reason, sentences for the person.
+
+    `are_options` says that columns are named by options of a command, not by settings of a space.
+    """
 
     faults: list[Fault] = field(default_factory=list)
     unusable: dict[str, Positions] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    are_options: bool = False
+
+    def setting(self, name: str) -> str:
+        """Return what a person writes to name a column: data.label_columns, or --label-columns."""
+        return f"--{name.replace('_', '-')}" if self.are_options else f"data.{name}"
 
     def add_unusable(self, reason: str, is_so: pa.Array | pa.ChunkedArray | NDArray[np.bool_]) -> None:
         mask = is_so if isinstance(is_so, np.ndarray) else pc.fill_null(is_so, False).to_numpy(zero_copy_only=False)
@@ -106,10 +117,11 @@ def without_unusable(rows: LabelledRows, findings: Findings, *, skip: bool) -> L
         if skip:
             findings.notes.append(f"{rows.source}: {named} left out, as {reason}")
         else:
-            remedy = "mend them, or leave them out with data.skip_unusable: true"
+            way = "--skip-unusable" if findings.are_options else "data.skip_unusable: true"
+            remedy = f"mend them, or leave them out with {way}"
             findings.faults.append(Fault(f"{rows.source}: {named}", reason, remedy))
     if not is_usable.any():
-        findings.faults.append(Fault(rows.source, "no row can be used", "check which columns data names"))
+        findings.faults.append(Fault(rows.source, "no row can be used", "check which columns are named"))
     return rows.take(is_usable)
 
 
@@ -146,8 +158,8 @@ def _inputs(table: pa.Table, columns: Columns, source: str, findings: Findings) 
 
 def _texts(column: pa.ChunkedArray, name: str, source: str, findings: Findings) -> tuple[str, ...]:
     if not _is_text(column.type):
-        remedy = "name the column of texts as data.text"
-        if holds_sequences(column.type):
+        remedy = f"name the column of texts as {findings.setting('text')}"
+        if holds_sequences(column.type) and not findings.are_options:
             remedy = f"name it as data.sequence: {name}"
         findings.faults.append(Fault(f"{source}: column {name!r}", f"it holds {column.type}, not text", remedy))
         return ()
@@ -165,7 +177,9 @@ def _sequences(column: pa.ChunkedArray, name: str, source: str, findings: Findin
         read = read_sequences(column, name)
     else:
         told = f"it holds {column.type}, not lists of numbers or of steps that are lists of numbers"
-        remedy = "name a column of such lists as data.sequence, or the column of texts as data.text"
+        remedy = f"name a column of such lists as {findings.setting('sequence')}"
+        if not findings.are_options:
+            remedy += ", or the column of texts as data.text"
         findings.faults.append(Fault(f"{source}: column {name!r}", told, remedy))
         return Sequences(values=np.zeros((0, 1), np.float32), offsets=np.zeros(1, np.int64))
     for reason, is_so in read.unusable.items():
@@ -205,17 +219,23 @@ def _labels(table: pa.Table, source: str, columns: Columns, findings: Findings) 
     return _listed_labels(column, columns.labels, source, findings)
 
 
-def _encode(names: pa.ChunkedArray, owners: Positions) -> Pairs:
-    """Encode names (without nulls), one for each owner."""
+def _encode(names: pa.ChunkedArray, owners: Positions, *, column: str, source: str, findings: Findings) -> Pairs:
+    """Encode names (without nulls), one for each owner; a name that often stands for none is noted."""
     encoded = names.combine_chunks().dictionary_encode()
-    return tuple(encoded.dictionary.to_pylist()), owners, encoded.indices.to_numpy().astype(np.int64)
+    known, codes = tuple(encoded.dictionary.to_pylist()), encoded.indices.to_numpy().astype(np.int64)
+    for code, name in enumerate(known):
+        if name in _WORDS_FOR_NONE:
+            rows = name_rows((owners[codes == code] + 1).tolist())
+            told = f"{name!r} in column {column!r} is read as a label of that name; leave it empty where none is known"
+            findings.notes.append(f"{source}: {rows}: {told}")
+    return known, owners, codes
 
 
 def _single_labels(column: pa.ChunkedArray, name: str, source: str, findings: Findings) -> Pairs:
     names = _as_text(column)
     if names is None:
-        remedy = "name a column of text or whole numbers as data.label"
-        if is_list(column.type):
+        remedy = f"name a column of text or whole numbers as {findings.setting('label')}"
+        if is_list(column.type) and not findings.are_options:
             remedy = f"with task: multilabel, name it as data.labels: {name}"
         told = f"it holds {column.type} values, which are no labels"
         if pa.types.is_floating(column.type):
@@ -226,13 +246,15 @@ def _single_labels(column: pa.ChunkedArray, name: str, source: str, findings: Fi
     findings.add_unusable(f"the label in column {name!r} is empty", pc.equal(names, ""))
     is_given = pc.fill_null(pc.not_equal(names, ""), False)
     owners = np.flatnonzero(is_given.to_numpy(zero_copy_only=False))
-    return _encode(names.filter(is_given), owners)
+    return _encode(names.filter(is_given), owners, column=name, source=source, findings=findings)
 
 
 def _listed_labels(column: pa.ChunkedArray, name: str, source: str, findings: Findings) -> Pairs:
     where = f"{source}: column {name!r}"
     if not is_list(column.type):
-        remedy = "name a column of lists as data.labels, or use data.label for one label a row"
+        remedy = f"name a column of lists as {findings.setting('labels')}"
+        if not findings.are_options:
+            remedy += ", or use data.label for one label a row"
         findings.faults.append(Fault(where, f"it holds {column.type}, not lists of labels", remedy))
         return _NO_PAIRS
     findings.add_unusable(f"the list in column {name!r} is null", column.is_null())
@@ -246,7 +268,8 @@ def _listed_labels(column: pa.ChunkedArray, name: str, source: str, findings: Fi
     is_faulty = np.zeros(len(column), dtype=bool)
     is_faulty[owners[~is_given]] = True
     findings.add_unusable(f"a label in column {name!r} is null or empty", is_faulty)
-    return _encode(names.filter(pa.array(is_given)), owners[is_given])
+    kept = names.filter(pa.array(is_given))
+    return _encode(kept, owners[is_given], column=name, source=source, findings=findings)
 
 
 def _written_lists(column: pa.ChunkedArray, name: str, source: str, findings: Findings) -> Pairs:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from tuner.data.builtin import Say
 from tuner.data.dataset import Columns, Dataset, RowInputs, Split, label_counts
 from tuner.data.labelling import Findings, LabelledRows, labelled_rows, without_unusable
-from tuner.data.read import fingerprint, name_rows, nearest, read_table
+from tuner.data.overlap import input_word, overlap_notes
+from tuner.data.read import fingerprint, listed, name_rows, nearest, read_table
 from tuner.data.sequences import Sequences
 from tuner.data.split import linked_rows, row_keys, stratify
 from tuner.errors import DataError, Fault, did_you_mean
@@ -27,7 +28,6 @@ _SPLIT_NAMES = {
     "validation": ("validation", "valid", "val", "dev"),
     "test": ("test",),
 }
-_MAX_NAMED = 8  # labels that one note names
 
 
 def load_data(settings: DataSettings, task: Task, seed: int, say: Say | None = None) -> Dataset:
@@ -42,7 +42,7 @@ def load_data(settings: DataSettings, task: Task, seed: int, say: Say | None = N
     splits = _divide(settings, sources, seed, findings)
     labels = _order_labels(splits, task, settings, findings)
     judged = ("validation", "test") if settings.folds is None else ("test",)
-    findings.notes += [note for name in judged for note in _overlap_notes(name, splits)]
+    findings.notes += [note for name in judged for note in overlap_notes(name, splits)]
     folds = None if settings.folds is None else _deal_folds(splits["train"], settings.folds, task, seed, findings)
     encoded = {name: _encode(rows, labels, task) for name, rows in splits.items() if name in ("train", *judged)}
     encoded.setdefault("validation", encoded["train"])
@@ -59,10 +59,17 @@ def load_data(settings: DataSettings, task: Task, seed: int, say: Say | None = N
     return replace(dataset, notes=(*findings.notes, *_label_notes(dataset)))
 
 
-def read_inputs(uri: str, columns: Columns, say: Say | None = None) -> RowInputs:
-    """Read the texts or sequences of a file, one for every row; its other columns are not read. Raises DataError."""
+def read_inputs(
+    uri: str, columns: Columns, *, skip_unusable: bool = False, say: Say | None = None
+) -> tuple[RowInputs, NDArray[np.int64], tuple[str, ...]]:
+    """Read the texts or sequences of a file, its other columns not: inputs, row numbers from 1, notes. Raises DataError.
+
+    Rows that cannot be used are refused, or with `skip_unusable` left out and noted.
+    """
+    findings = Findings(are_options=True)
     own = Columns(text=columns.text, sequence=columns.sequence)
-    return _read_rows(uri, own, skip_unusable=False, findings=Findings(), say=say).inputs
+    rows = _read_rows(uri, own, skip_unusable=skip_unusable, findings=findings, say=say)
+    return rows.inputs, rows.rows, tuple(findings.notes)
 
 
 def read_labelled(
@@ -77,24 +84,28 @@ def read_labelled(
     """Read another file with the labels of a model: inputs, targets and notes, as in `Split` and `Dataset`.
 
     A label that is not one of `labels` is noted: it is left out of a multi-label row, and a row of another task that has
-    no other label is left out. Raises DataError.
+    no other label is left out. A label of the model without a column of its own is noted too. Raises DataError.
     """
-    findings = Findings()
+    findings = Findings(are_options=True)
     columns = replace(columns, group=None, split=None)
     rows = _read_rows(uri, columns, skip_unusable=skip_unusable, findings=findings, say=say)
+    lacking = [repr(label) for label in labels if columns.label_columns and label not in columns.label_columns]
+    if lacking:
+        told = f"no column is named for {listed(lacking)}, so every row counts as one without it"
+        findings.notes.append(f"{uri}: {told}; name all of them with --label-columns")
     is_unknown = np.array([name not in labels for name in rows.names], dtype=bool)
     counts = np.bincount(rows.codes, minlength=len(rows.names))
     unknown = [f"{rows.names[i]!r} ({_rows(counts[i])})" for i in np.flatnonzero(is_unknown & (counts > 0))]
     if unknown:
         told = "left out of their rows" if task == "multilabel" else "their rows are left out"
-        findings.notes.append(f"{uri}: unknown to the model, so {told}: {_listed(unknown)}")
+        findings.notes.append(f"{uri}: unknown to the model, so {told}: {listed(unknown)}")
         is_known_pair = ~is_unknown[rows.codes]
         if task == "multilabel":
             rows = replace(rows, owners=rows.owners[is_known_pair], codes=rows.codes[is_known_pair])
         else:
             rows = rows.take(is_known_pair)  # one pair a row
     if not len(rows):
-        remedy = f"the model's labels are {_listed(labels)}"
+        remedy = f"the model's labels are {listed(labels)}"
         raise DataError([Fault(uri, "no row has a label that the model knows", remedy)])
     split = _encode(rows, tuple(labels), task)
     return split.inputs, split.targets, tuple(findings.notes)
@@ -103,16 +114,45 @@ def read_labelled(
 # --- files ----------------------------------------------------------------------------------------------------------
 
 
-def _read_rows(uri: str, columns: Columns, *, skip_unusable: bool, findings: Findings, say: Say | None) -> LabelledRows:
+def _read_rows(
+    uri: str,
+    columns: Columns,
+    *,
+    skip_unusable: bool,
+    findings: Findings,
+    say: Say | None,
+    is_group_optional: bool = False,
+) -> LabelledRows:
     """Read one source, with notes to `findings`. Raises DataError."""
-    own = Findings()
-    rows = labelled_rows(read_table(uri, columns.names, say), uri, columns, own)
+    own = Findings(are_options=findings.are_options)
+    optional = [columns.group] if is_group_optional and columns.group is not None else []
+    table = read_table(uri, columns.names, say, named_by=_named_by(columns, own), optional=optional)
+    if optional and columns.group not in table.column_names:
+        told = f"there is no column {columns.group!r}, so it is not known whether its groups stand in train too"
+        own.notes.append(f"{uri}: {told} (data.group)")
+        columns = replace(columns, group=None)
+    rows = labelled_rows(table, uri, columns, own)
     if rows is not None:
         rows = without_unusable(rows, own, skip=skip_unusable)
     if rows is None or own.faults:
         raise DataError(own.faults)
     findings.notes += own.notes
     return rows
+
+
+def _named_by(columns: Columns, findings: Findings) -> dict[str, str]:
+    """Return the setting or option that names each column; of two that name one column the first."""
+    single = {
+        "text": columns.text,
+        "sequence": columns.sequence,
+        "label": columns.label,
+        "labels": columns.labels,
+        "group": columns.group,
+        "split_column": columns.split,
+    }
+    named = [(column, name) for name, column in single.items() if column is not None]
+    named += [(column, "label_columns") for column in columns.label_columns or ()]
+    return {column: findings.setting(name) for column, name in reversed(named)}
 
 
 def _read_sources(settings: DataSettings, findings: Findings, say: Say | None) -> dict[str, LabelledRows]:
@@ -124,12 +164,17 @@ def _read_sources(settings: DataSettings, findings: Findings, say: Say | None) -
         if uri in wanted:
             remedy = "name another file, or give a fraction of train such as 0.15"
             findings.faults.append(Fault(f"data.{name}", f"{uri} is already another split", remedy))
-        wanted.setdefault(uri, replace(columns, group=None, split=None))
+        wanted.setdefault(uri, replace(columns, split=None))
     sources = {}
     for uri, own_columns in wanted.items():
         try:
             sources[uri] = _read_rows(
-                uri, own_columns, skip_unusable=settings.skip_unusable, findings=findings, say=say
+                uri,
+                own_columns,
+                skip_unusable=settings.skip_unusable,
+                findings=findings,
+                say=say,
+                is_group_optional=uri != settings.train,
             )
         except DataError as error:
             findings.faults += error.faults
@@ -219,11 +264,11 @@ def _carve(
         asked, got = fraction * len(rows), len(carved[name])
         told = f"{fraction:g} of its {len(rows):,} rows should go to {name}, but {got or 'none'} did"
         if not got:
-            remedy = f"give more rows or another fraction; rows with one {_input_word(rows)} or one group stay together"
+            remedy = f"give more rows or another fraction; rows with one {input_word(rows)} or one group stay together"
             faults.append(Fault(rows.source, told, remedy))
         elif abs(got - asked) > 0.2 * asked + 2:
             findings.notes.append(
-                f"{rows.source}: {told}, as rows with one {_input_word(rows)} or one group stay together"
+                f"{rows.source}: {told}, as rows with one {input_word(rows)} or one group stay together"
             )
     if faults:
         raise DataError(faults)
@@ -240,7 +285,7 @@ def _deal_folds(rows: LabelledRows, folds: int, task: Task, seed: int, findings:
     np.add.at(held, (fold_of[rows.owners], rows.codes), 1)
     total = held.sum(axis=0)
     trained = ((total - held) > 0).sum(axis=1)  # labels to learn from where a fold is left out
-    together = f"rows with one {_input_word(rows)} or one group are in one fold"
+    together = f"rows with one {input_word(rows)} or one group are in one fold"
     if not sizes.all():
         told = f"its {len(rows):,} training rows fill only {np.count_nonzero(sizes)} of {folds} folds, as {together}"
         raise DataError([Fault("data.folds", told, "use fewer folds, or give validation instead")])
@@ -250,28 +295,8 @@ def _deal_folds(rows: LabelledRows, folds: int, task: Task, seed: int, findings:
     lone = [f"{rows.names[i]!r} ({_rows(total[i])})" for i in np.flatnonzero((total > 0) & (held == total).any(axis=0))]
     if lone:
         told = "all rows of these labels are in one fold, so they cannot be learnt there and count with F1 0"
-        findings.notes.append(f"{rows.source}: {told}: {_listed(lone)}")
+        findings.notes.append(f"{rows.source}: {told}: {listed(lone)}")
     return fold_of
-
-
-def _input_word(rows: LabelledRows) -> str:
-    return "sequence" if isinstance(rows.inputs, Sequences) else "text"
-
-
-def _overlap_notes(name: str, splits: Mapping[str, LabelledRows]) -> list[str]:
-    """Say how many rows of a split repeat an input or a group of train: such rows stay, but flatter the score."""
-    train, other = splits["train"], splits[name]
-    keys = set(row_keys(train.inputs))
-    groups = set(train.groups) - {None}
-    repeats = {
-        _input_word(train): sum(key in keys for key in row_keys(other.inputs)),
-        "group": sum(group in groups for group in other.groups),
-    }
-    return [
-        f"{other.source}: {n:,} of {len(other):,} rows of {name} have the {what} of a row in train, so {name} is flattered"
-        for what, n in repeats.items()
-        if n
-    ]
 
 
 # --- labels ---------------------------------------------------------------------------------------------------------
@@ -301,7 +326,7 @@ def _order_labels(
         findings.faults.append(Fault(where, told, "give rows of at least two labels"))
     elif task == "binary" and len(labels) != 2:
         named = [label if label in seen else f"{label} (not in train)" for label in labels]
-        told = f"task binary needs 2 labels, but there are {len(labels)}: {_listed(named)}"
+        told = f"task binary needs 2 labels, but there are {len(labels)}: {listed(named)}"
         findings.faults.append(Fault(where, told, "use task: multiclass, or leave only two"))
     if settings.positive is not None and settings.positive not in labels:
         told = f"no row has the label {settings.positive!r}"
@@ -341,7 +366,7 @@ def _label_notes(dataset: Dataset) -> list[str]:
     ]
     if unseen:
         notes.append(
-            f"no row of train has these labels, so they cannot be learnt and count with F1 0: {_listed(unseen)}"
+            f"no row of train has these labels, so they cannot be learnt and count with F1 0: {listed(unseen)}"
         )
     for name in ("validation", "test"):
         absent = [
@@ -349,14 +374,9 @@ def _label_notes(dataset: Dataset) -> list[str]:
             for i in np.flatnonzero(dataset.seen & (counts[name] == 0))
         ]
         if absent:
-            notes.append(f"no row of {name} has these labels, so they are not judged there: {_listed(absent)}")
+            notes.append(f"no row of {name} has these labels, so they are not judged there: {listed(absent)}")
     return notes
 
 
 def _rows(n: int) -> str:
     return "1 row" if n == 1 else f"{n:,} rows"
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_MAX_NAMED])
-    return shown if len(names) <= _MAX_NAMED else f"{shown} and {len(names) - _MAX_NAMED} more"

@@ -9,9 +9,12 @@ import difflib
 import hashlib
 import io
 import json
+import re
+import shlex
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.csv
@@ -20,7 +23,8 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from tuner.data.builtin import Say, builtin_fingerprint, builtin_table, is_builtin
-from tuner.errors import DataError, Fault, did_you_mean
+from tuner.errors import DataError, Fault, StorageError, did_you_mean
+from tuner.storage import extension, locate
 
 _FORMATS = {".parquet": "parquet", ".csv": "csv", ".jsonl": "json", ".ndjson": "json", ".json": "json"}
 _EXTENSIONS = "known are .parquet, .csv and .jsonl (also .ndjson and .json)"
@@ -30,26 +34,53 @@ _REMEDIES = {
     "json": "mend the file, or give it the extension of its format",
 }
 _BLOCK_BYTES = 1 << 26  # one line of text may be long: pyarrow needs a line to fit into a block or two
-_MAX_KNOWN = 20  # names listed where none is near the one given
+_MAX_DEPTH = 64
+_NESTED = re.compile(rb"[\[{](?:[^\[\]{}\n]*+[\[{]){%d}" % _MAX_DEPTH)  # so many opened, and none closed between
+_DEEP_RUNS = (b"[" * 8, b"]" * 8, b"}" * 8)
+_JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"')
+_MAX_KNOWN = 20  # names that one message lists
+_OF_SEVERAL = ("data.label_columns", "--label-columns")  # settings that name more than one column
+_NEEDLESS = {
+    "data.group": "if no rows belong together, no such column is needed",
+    "data.split_column": "if the rows are not divided yet, no such column is needed",
+}
 
 
-def read_table(uri: str, columns: Sequence[str] | None = None, say: Say | None = None) -> pa.Table:
+def read_table(
+    uri: str,
+    columns: Sequence[str] | None = None,
+    say: Say | None = None,
+    *,
+    named_by: Mapping[str, str] | None = None,
+    optional: Collection[str] = (),
+) -> pa.Table:
     """Read the named columns (None: all) of a file or built-in set, in the order of its rows.
 
     The format is told by the extension. In a CSV, which has no types, every column is read as text. `say` hears of slow
-    work. Raises DataError for a file that is missing, empty, not in its format or without a named column.
+    work. `named_by` says of a column which setting (data.text) or option (--text) names it, for the message where there is
+    none; those of `optional` may be absent. Raises DataError for a file that is missing, empty, not in its format or
+    without a named column.
     """
+
+    def choose(names: Sequence[str]) -> list[str] | None:
+        """Return the columns to read of those that there are."""
+        if columns is None:
+            return None
+        wanted = [column for column in columns if column in names or column not in optional]
+        _check_columns(uri, names, wanted, named_by or {})
+        return wanted
+
     if is_builtin(uri):
         table = builtin_table(uri, say)
-        _check_columns(uri, table.column_names, columns)
-        return table if columns is None else table.select(list(columns))
+        chosen = choose(table.column_names)
+        return table if chosen is None else table.select(chosen)
     format_name = _format(uri)
-    files, path = _locate(uri)
+    files, path = _locate(uri, _FORMATS)
     try:
         with files.open_input_file(path) as file:
             if file.size() == 0:
                 raise _refusal(uri, "the file is empty (0 bytes)", "give a file with rows")
-            table = _READERS[format_name](uri, file, columns)
+            table = _READERS[format_name](uri, file, choose)
             table.validate(full=True)  # the lazy checks, such as text that is not UTF-8
     except (OSError, pa.ArrowException) as error:
         raise _refusal(
@@ -64,12 +95,21 @@ def fingerprint(uri: str) -> str:
     """Return the sha256 of a file's bytes, or of what a built-in set is made from; DataError if it does not exist."""
     if is_builtin(uri):
         return builtin_fingerprint(uri)
-    files, path = _locate(uri)
+    files, path = _locate(uri, _FORMATS)
     digest = hashlib.sha256()
     with files.open_input_stream(path) as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def check_readable(uri: str) -> None:
+    """Raise DataError if there is no file at `uri`, of any format, or it cannot be opened."""
+    files, path = _locate(uri, None)
+    try:
+        files.open_input_stream(path).close()
+    except (OSError, pa.ArrowException) as error:
+        raise _refusal(uri, f"cannot be read ({_first_line(error)})", "ask for the right to it") from error
 
 
 def _refusal(where: str, what: str, remedy: str) -> DataError:
@@ -84,83 +124,112 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """Return did_you_mean's remedy, with a list that is cut where nothing is near and there is much to choose from."""
     names = sorted(known)
     if len(names) > _MAX_KNOWN and not difflib.get_close_matches(word, names):
-        return f"known: {', '.join(names[:_MAX_KNOWN])} and {len(names) - _MAX_KNOWN} more"
+        return f"known: {listed(names, most=_MAX_KNOWN)}"
     return did_you_mean(word, names)
 
 
-def _check_columns(uri: str, names: Sequence[str], columns: Sequence[str] | None) -> None:
+def _check_columns(uri: str, names: Sequence[str], columns: Sequence[str], named_by: Mapping[str, str]) -> None:
     counts = Counter(names)
     faults = []
-    for column in columns or ():
+    for column in columns:
         if counts[column] == 0:
-            faults.append(Fault(uri, f"there is no column {column!r}", nearest(column, names)))
+            faults.append(_absence(uri, column, names, named_by.get(column)))
         elif counts[column] > 1:
             faults.append(Fault(uri, f"there are {counts[column]} columns {column!r}", "give each its own name"))
     if faults:
         raise DataError(faults)
 
 
+def _absence(uri: str, column: str, names: Sequence[str], naming: str | None) -> Fault:
+    """Tell that there is no such column: who names it, which there are, and how to name another."""
+    if naming is None:
+        return Fault(uri, f"there is no column {column!r}", nearest(column, names))
+    near = difflib.get_close_matches(column, names, n=1)
+    other = near[0] if near else "COLUMN"
+    if naming in _OF_SEVERAL:
+        change = f"mend {naming}"
+    elif naming.startswith("--"):
+        change = f"{naming} {shlex.quote(other)}"
+    else:
+        change = f"--set {shlex.quote(f'{naming}={other}')}"
+    remedy = f"did you mean {other!r}? Then {change}" if near else f"name another: {change}"
+    if naming in _NEEDLESS:
+        remedy = f"{_NEEDLESS[naming]}: --set {naming}=null; otherwise {remedy}"
+    there = f"the columns are {listed([repr(name) for name in names], most=_MAX_KNOWN)}"
+    return Fault(uri, f"there is no column {column!r}, which {naming} names; {there}", remedy)
+
+
 # --- where a file is ------------------------------------------------------------------------------------------------
 
 
 def _format(uri: str) -> str:
-    extension = PurePosixPath(uri).suffix.lower()
-    if extension in _FORMATS:
-        return _FORMATS[extension]
-    if uri.endswith("/") or ("://" not in uri and Path(uri).expanduser().is_dir()):
+    kind = extension(uri)
+    if kind in _FORMATS:
+        return _FORMATS[kind]
+    if uri.endswith("/") or ("://" not in uri and _is_folder(uri)):
         raise _refusal(uri, "this is a folder, not a file", "name one file in it")
-    told = f"the extension {extension!r} names no format" if extension else "the name has no extension"
+    told = f"the extension {kind!r} names no format" if kind else "the name has no extension"
     raise _refusal(uri, f"{told}, so its format is unknown", _EXTENSIONS)
 
 
-def _locate(uri: str) -> tuple[fs.FileSystem, str]:
-    """Return the file system and the path in it of a file that exists."""
+def _is_folder(path: str) -> bool:
     try:
-        if "://" in uri:
-            files, path = fs.FileSystem.from_uri(uri)
-        else:
-            files, path = fs.LocalFileSystem(), str(Path(uri).expanduser().absolute())
+        return Path(path).expanduser().is_dir()
+    except (OSError, RuntimeError, ValueError):  # a path that cannot be is told where it is opened
+        return False
+
+
+def _locate(uri: str, extensions: Collection[str] | None) -> tuple[fs.FileSystem, str]:
+    """Return the file system and the path in it of a file that exists; a near name has one of the extensions, or any."""
+    try:
+        files, path = locate(uri)
+    except StorageError as error:
+        raise DataError(error.faults) from error
+    try:
         kind = files.get_file_info(path).type
-    except (OSError, pa.ArrowException) as error:
-        remedy = "check the address, the network and the credentials"
+    except (OSError, pa.ArrowException, ValueError) as error:
+        remedy = "check the address, the network and the credentials" if "://" in uri else "check the path"
         raise _refusal(uri, f"cannot be reached ({_first_line(error)})", remedy) from error
     if kind == fs.FileType.Directory:
         raise _refusal(uri, "this is a folder, not a file", "name one file in it")
     if kind == fs.FileType.NotFound:
-        raise _refusal(uri, f"there is no file {path}", _neighbours(files, PurePosixPath(path)))
+        raise _refusal(uri, f"there is no file {path}", _neighbours(files, PurePosixPath(path), extensions))
     return files, path
 
 
-def _neighbours(files: fs.FileSystem, path: PurePosixPath) -> str:
+def _neighbours(files: fs.FileSystem, path: PurePosixPath, extensions: Collection[str] | None) -> str:
     try:
         inside = files.get_file_info(fs.FileSelector(str(path.parent)))
     except (OSError, pa.ArrowException):
         return f"there is no folder {path.parent} either"
-    readable = [info.base_name for info in inside if PurePosixPath(info.base_name).suffix.lower() in _FORMATS]
-    return nearest(path.name, readable) if readable else f"no file in {path.parent} has a known format ({_EXTENSIONS})"
+    names = [info.base_name for info in inside if extensions is None or extension(info.base_name) in extensions]
+    if names:
+        return nearest(path.name, names)
+    return f"no file in {path.parent} has a known format ({_EXTENSIONS})" if extensions else "check the path"
 
 
 # --- the formats ----------------------------------------------------------------------------------------------------
 
+_Choose: TypeAlias = Callable[[Sequence[str]], list[str] | None]
 
-def _read_parquet(uri: str, file: pa.NativeFile, columns: Sequence[str] | None) -> pa.Table:
+
+def _read_parquet(_uri: str, file: pa.NativeFile, choose: _Choose) -> pa.Table:
     parquet = pq.ParquetFile(file)
-    _check_columns(uri, parquet.schema_arrow.names, columns)
-    return parquet.read(columns=None if columns is None else list(columns))
+    return parquet.read(columns=choose(parquet.schema_arrow.names))
 
 
-def _read_csv(uri: str, file: pa.NativeFile, columns: Sequence[str] | None) -> pa.Table:
+def _read_csv(uri: str, file: pa.NativeFile, choose: _Choose) -> pa.Table:
     content = _utf8(uri, file)
     bad: list[tuple[int, str]] = []
     options = pa.csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES)  # without threads rows have their numbers
     names = _csv_header(content, options)
-    _check_columns(uri, names, columns)
+    chosen = choose(names)
     table = pa.csv.read_csv(
         io.BytesIO(content),
         read_options=options,
         parse_options=pa.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=_remember(bad)),
         convert_options=pa.csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), include_columns=list(names if columns is None else columns)
+            column_types=dict.fromkeys(names, pa.string()), include_columns=list(names if chosen is None else chosen)
         ),
     )
     if bad:
@@ -187,14 +256,30 @@ def _remember(bad: list[tuple[int, str]]) -> Callable[[pa.csv.InvalidRow], str]:
     return handle
 
 
-def _read_json(uri: str, file: pa.NativeFile, columns: Sequence[str] | None) -> pa.Table:
+def _read_json(uri: str, file: pa.NativeFile, choose: _Choose) -> pa.Table:
     content = _utf8(uri, file)
+    _refuse_depth(uri, content)
     try:
         table = pa.json.read_json(io.BytesIO(content), pa.json.ReadOptions(block_size=_BLOCK_BYTES))
     except pa.ArrowInvalid as error:
         raise _json_refusal(uri, content, error) from error
-    _check_columns(uri, table.column_names, columns)
-    return table if columns is None else table.select(list(columns))
+    chosen = choose(table.column_names)
+    return table if chosen is None else table.select(chosen)
+
+
+def _refuse_depth(uri: str, content: bytes) -> None:
+    """Refuse lists in lists that pyarrow would read for minutes: its time grows with the square of their depth."""
+    if not any(run in content for run in _DEEP_RUNS):  # a fast look: nearly no file goes on to the slow one
+        return
+    for found in _NESTED.finditer(content):
+        line = content[content.rfind(b"\n", 0, found.start()) + 1 :].split(b"\n", 1)[0]
+        if _NESTED.search(_JSON_TEXT.sub(b"", line)):  # and not within a text
+            number = content.count(b"\n", 0, found.start()) + 1
+            raise _refusal(
+                f"{uri}:{number}",
+                f"the line is nested more than {_MAX_DEPTH} deep",
+                "write numbers, texts or plain lists",
+            )
 
 
 def _json_refusal(uri: str, content: bytes, error: pa.ArrowInvalid) -> DataError:
@@ -257,3 +342,9 @@ def name_rows(rows: Sequence[int]) -> str:
     shown = [str(row) for row in rows[:5]]
     text = f"rows {', '.join(shown[:-1])} and {shown[-1]}"
     return text if len(rows) == len(shown) else f"{text} ({len(rows):,} in all)"
+
+
+def listed(names: Sequence[str], *, most: int = 8) -> str:
+    """List the first names, and how many more there are."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pyarrow import fs
 
 from tuner.errors import DataError, Fault
+from tuner.storage import locate
 
 Vectors: TypeAlias = dict[str, NDArray[np.float32]]
 
@@ -64,12 +65,9 @@ def _errors_named(path: str) -> Iterator[None]:
 
 
 def _open(path: str) -> io.BufferedReader:
-    if "://" in path:
-        files, inner = fs.FileSystem.from_uri(path)
-    else:
-        files, inner = fs.LocalFileSystem(), str(Path(path).expanduser())
-        if Path(inner).is_dir():
-            raise _refusal(path, "this is a folder, not a file", "name the file of vectors in it")
+    files, inner = locate(path)
+    if isinstance(files, fs.LocalFileSystem) and Path(inner).is_dir():
+        raise _refusal(path, "this is a folder, not a file", "name the file of vectors in it")
     return io.BufferedReader(files.open_input_stream(inner), _BLOCK_BYTES)
 
 

@@ -5,48 +5,51 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
 from tuner.errors import Fault, UsageError, did_you_mean
-from tuner.storage import Folder
+from tuner.storage import Folder, extension, split
 
 FORMATS = (".parquet", ".csv", ".jsonl")
 
 
 def check_output(uri: str) -> None:
-    """Raise UsageError for a file name whose extension names no format, before any work is done."""
-    if _extension(uri) not in FORMATS:
-        what = f"the extension {_extension(uri)!r} names no format that can be written"
-        raise UsageError([Fault(uri, what, did_you_mean(_extension(uri), FORMATS))])
+    """Raise InputError, before any work is done, for a file that could not be written: its extension, its place."""
+    kind = extension(uri)
+    if kind not in FORMATS:
+        what = (
+            f"the extension {kind!r} names no format" if kind else "the name has no extension, which names the format"
+        )
+        raise UsageError([Fault(f"--out {uri}", what, did_you_mean(kind, FORMATS))])
+    folder, name = split(uri)
+    place = Folder.at(folder)
+    place.check_writable()
+    if place.below(name).is_folder():
+        raise UsageError([Fault(f"--out {uri}", "this is a folder, not a file", "name a file in it")])
 
 
 def write_table(table: pa.Table, uri: str | None) -> None:
     """Write a table in the format of its file's extension; without a file, as JSON lines to stdout.
 
-    CSV has no lists, so there a list is written as its JSON.
+    CSV has no lists, so there a list is written as its JSON. Raises StorageError.
     """
     if uri is None:
         for line in _json_lines(table):
             sys.stdout.write(line)
         return
-    folder, _, name = uri.rpartition("/")
-    extension = _extension(uri)
+    folder, name = split(uri)
+    kind = extension(uri)
     sink = pa.BufferOutputStream()
-    if extension == ".parquet":
+    if kind == ".parquet":
         pq.write_table(table, sink)
-    elif extension == ".csv":
+    elif kind == ".csv":
         pa.csv.write_csv(_lists_as_json(table), sink)
     else:
         sink.write("".join(_json_lines(table)).encode())
-    Folder.at(folder or ".").write(name, sink.getvalue())
-
-
-def _extension(uri: str) -> str:
-    return PurePosixPath(uri).suffix.lower()
+    Folder.at(folder).write(name, sink.getvalue())
 
 
 def _json_lines(table: pa.Table) -> Iterator[str]:

@@ -14,6 +14,9 @@ from tuner.model.initialise import INITIALISATIONS
 from tuner.model.pooling import POOLINGS
 from tuner.model.recurrent import CELLS, RecurrentLayer, reverse_within_length
 
+# Set each dropout's stream apart from the others and from what a trial draws with its seed and numbers below 10.
+_EMBEDDING_MASKS, _LAYER_MASKS, _HEAD_MASKS, _WEIGHT_MASKS = 11, 12, 13, 14
+
 
 class SequenceClassifier(nn.Module):
     """Recurrent layers over token embeddings or numeric steps, pooled over real steps, with one logit per label.
@@ -65,7 +68,9 @@ class SequenceClassifier(nn.Module):
             self.embedding.weight.requires_grad_(is_embedding_tuned)
         inputs = channels if self.embedding is None else self.embedding.embedding_dim
         features = hidden * directions
-        self.embedding_dropout = Dropout(embedding_dropout, seed=seed, is_variational=variational_dropout)
+        self.embedding_dropout = Dropout(
+            embedding_dropout, seed=(seed, _EMBEDDING_MASKS), is_variational=variational_dropout
+        )
         make_cell = partial(CELLS[cell], **({"forget_bias": forget_bias} if cell == "lstm" else {}))
         self.layers = nn.ModuleList(
             RecurrentLayer(
@@ -73,14 +78,14 @@ class SequenceClassifier(nn.Module):
                 directions=directions,
                 weight_dropout=weight_dropout,
                 layer_norm=layer_norm,
-                seed=seed + 3 + layer,
+                seed=(seed, _WEIGHT_MASKS + layer),
             )
             for layer in range(layers)
         )
-        self.layer_dropout = Dropout(layer_dropout, seed=seed + 2, is_variational=variational_dropout)
+        self.layer_dropout = Dropout(layer_dropout, seed=(seed, _LAYER_MASKS), is_variational=variational_dropout)
         own = {"heads": heads} if pooling == "self_attention" else {}
         self.pooling = POOLINGS[pooling](features, directions, **own)
-        self.dropout = Dropout(dropout, seed=seed + 1)
+        self.dropout = Dropout(dropout, seed=(seed, _HEAD_MASKS))
         self.head = nn.Linear(self.pooling.features, labels)
         self.precision = precision
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -13,11 +15,14 @@ class Dropout(nn.Module):
     PyTorch draws one Bernoulli number per entry on a CPU, which took a seventh of a small model's step. Here each entry
     takes 16 random bits, so the rate is kept to within 1/65,536. On a GPU PyTorch's own kernel runs.
 
+    Modules of one model have seeds like (7, 1) and (7, 2), a number of the model's own and one above 0 of theirs: 7 and 8
+    would be the masks of another module in the next model.
+
     `is_variational`: of values (batch, time, feature), a row loses the same features at every step (Gal and Ghahramani
     2016).
     """
 
-    def __init__(self, rate: float, *, seed: int, is_variational: bool = False) -> None:
+    def __init__(self, rate: float, *, seed: int | Sequence[int], is_variational: bool = False) -> None:
         super().__init__()
         self._levels = min(round(rate * 65_536), 65_535)  # of 65,536 equally likely values, those that drop an entry
         self._rate = self._levels / 65_536

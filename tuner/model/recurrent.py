@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -52,7 +52,7 @@ class RecurrentLayer(nn.Module):
         directions: int,
         weight_dropout: float,
         layer_norm: bool,
-        seed: int,
+        seed: int | Sequence[int],
     ) -> None:
         super().__init__()
         cells = [make_cell() for _ in range(directions)]

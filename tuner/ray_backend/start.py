@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,19 +46,54 @@ from tuner.space.settings import ResourceSettings
 
 
 @dataclass(frozen=True)
-class Machines:
-    """What Ray found: CPUs and GPUs in all, and nodes."""
+class Node:
+    """One machine of a cluster, as Ray counts it."""
 
     cpus: float
     gpus: float
-    nodes: int
+
+
+@dataclass(frozen=True)
+class Machines:
+    """The nodes that Ray found."""
+
+    nodes: tuple[Node, ...]
+
+    @property
+    def cpus(self) -> float:
+        """CPUs in all."""
+        return sum(node.cpus for node in self.nodes)
+
+    @property
+    def gpus(self) -> float:
+        """GPUs in all."""
+        return sum(node.gpus for node in self.nodes)
 
     def slots(self, resources: ResourceSettings) -> int:
-        """Return how many trials run side by side, 0 if not even one fits."""
-        fit = int(self.cpus // resources.cpus)
-        if resources.gpus:
-            fit = min(fit, int(self.gpus / resources.gpus + 1e-9))
+        """Return how many trials run side by side, 0 if not even one fits. A trial does not stretch over nodes."""
+        fit = sum(_fitting(node, resources) for node in self.nodes)
         return fit if resources.concurrent is None else min(fit, resources.concurrent)
+
+    def __str__(self) -> str:
+        return "; ".join(f"{node.cpus:g} CPUs and {node.gpus:g} GPUs" for node in self.nodes) or "there is none"
+
+
+def _fitting(node: Node, resources: ResourceSettings) -> int:
+    shares = [(node.cpus, resources.cpus), (node.gpus, resources.gpus)]
+    return min(int(there / wanted + 1e-9) for there, wanted in shares if wanted)
+
+
+@contextmanager
+def sigterm_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM raise KeyboardInterrupt, as SIGINT does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals reach the main thread only
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def start_ray(address: str | None, resources: ResourceSettings) -> Machines:
@@ -66,7 +104,7 @@ def start_ray(address: str | None, resources: ResourceSettings) -> Machines:
     """
     logging.getLogger("ray").setLevel(logging.CRITICAL)  # what fails is in the ledger, and told from there
     quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": True}
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _own_sigterm():
         warnings.simplefilter("ignore")  # Ray warns of its own coming defaults, which are not the user's to change
         try:
             if address is None:
@@ -85,8 +123,25 @@ def start_ray(address: str | None, resources: ResourceSettings) -> Machines:
                 "or to disabled, as the cluster has it; or leave --address out to run on this machine"
             )
             raise UsageError([Fault("--address", what, remedy)]) from error
-    found = ray.cluster_resources()
-    return Machines(cpus=found.get("CPU", 0.0), gpus=found.get("GPU", 0.0), nodes=len(ray.nodes()))
+    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return Machines(tuple(Node(cpus=each.get("CPU", 0.0), gpus=each.get("GPU", 0.0)) for each in alive))
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Give SIGTERM back what it did before Ray, which lets it end a driver with the signal's number as its exit code."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except SystemExit as error:
+        if error.code == signal.SIGTERM:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def stop_ray() -> None:

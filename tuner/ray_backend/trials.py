@@ -61,8 +61,9 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
                 self._best = report.score
                 with self._trial.averaged():
                     save_weights(order.weights, self._trial.model)
-                if self._trial.out_of_fold is not None:
-                    save_probabilities(order.weights, self._trial.out_of_fold)
+                judged = self._trial.probabilities
+                if judged is not None:  # the finalists are compared by them, and need not be rebuilt for it
+                    save_probabilities(order.weights, judged)
         except Exception as error:  # noqa: BLE001 - recorded as the trial's ending, which keeps the worker for the next
             return {"examples": 0, "failure": f"{type(error).__name__}: {error}", tune.result.DONE: True}
         # As one text, because Ray keeps a running analysis of every number that it is given.

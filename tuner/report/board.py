@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from tuner.ledger import Run
@@ -29,18 +30,20 @@ COLUMNS = (
     "configuration",
 )
 
+_MEAN_OVER_RUNS = ("score_spread", "macro_f1", "constant_penalty", "skill", "epochs")
 _OF_A_TRIAL = ("score", "score_spread", "macro_f1", "constant_penalty", "skill", "epochs", "ending")
 
 
 def leaderboard(run: Run) -> list[dict[str, Any]]:
     """Baselines, search trials and finalists on one board, best validation score first.
 
-    A trial stands there with its best report; a finalist with the mean over its runs and the mean's lower bound.
+    A trial stands there with its best report; a finalist with the mean over its runs and the mean's lower bound. A control is
+    nothing to beat, and not on the board.
     """
-    rows = [_baseline_row(row) for row in run.baselines]
+    rows = [_baseline_row(row) for row in run.baselines if row["kind"] != "control"]
     rows += [_trial_row(row) for row in run.trials if row["phase"] == "search" and row["score"] is not None]
     rows += [_finalist_row(row, run) for row in run.champion.get("finalists", ())]
-    rows.sort(key=lambda row: -row["score"])
+    rows.sort(key=lambda row: (row["score"] is None, -(row["score"] or 0.0)))
     return [{"rank": rank, **row} for rank, row in enumerate(rows, start=1)]
 
 
@@ -58,7 +61,9 @@ def describe_run(run: Run) -> dict[str, Any]:
         "trials": count_endings(run),
         "baselines": list(run.baselines),
         "leaderboard": leaderboard(run),
-        "champion": {key: value for key, value in champion.items() if key != "verdict"} or None,
+        "reason": champion.get("reason"),
+        "champion": {key: value for key, value in champion.items() if key not in ("verdict", "reason")} or None,
+        "profile": run.profile or None,
         "data": run.environment.get("data"),
         "environment": {key: value for key, value in run.environment.items() if key != "data"},
     }
@@ -73,7 +78,7 @@ def count_endings(run: Run) -> dict[str, int]:
 def _baseline_row(row: Any) -> dict[str, Any]:
     validation = row["validation"]
     measures = {key: validation[key] for key in ("score", "macro_f1", "constant_penalty", "skill")}
-    return {"kind": "baseline", "name": row["name"], **measures}
+    return {"kind": "baseline", "name": row["name"], **measures, "score_spread": validation.get("score_spread")}
 
 
 def _trial_row(row: Any) -> dict[str, Any]:
@@ -87,19 +92,19 @@ def _trial_row(row: Any) -> dict[str, Any]:
 
 def _finalist_row(finalist: Any, run: Run) -> dict[str, Any]:
     trials = [row for row in run.trials if row["parent"] == finalist["trial"] and row["score"] is not None]
-    means = {
-        key: sum(row[key] for row in trials) / len(trials)
-        for key in ("macro_f1", "constant_penalty", "skill", "epochs")
-    }
-    spreads = [row["score_spread"] for row in trials if row["score_spread"] is not None]
     is_champion = run.champion.get("parent") == finalist["trial"]
     return {
         "kind": "champion" if is_champion else "finalist",
         "name": f"trial {finalist['trial']} × {finalist['seeds']} seeds",
         "score": finalist["mean"],
-        "score_spread": sum(spreads) / len(spreads) if spreads else None,
-        **means,
+        **{key: _mean(row[key] for row in trials) for key in _MEAN_OVER_RUNS},
         "lower": finalist["lower"],
         "runs": finalist["seeds"],
-        "configuration": json.loads(trials[0]["configuration"]),
+        "configuration": json.loads(trials[0]["configuration"]) if trials else None,
     }
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    """The mean of what is known, None where nothing is, as where rows of the ledger are lost."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None

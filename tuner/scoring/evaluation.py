@@ -10,10 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.scoring.bootstrap import intervals
+from tuner.scoring.bootstrap import Interval, Intervals, intervals
+from tuner.scoring.by_fold import measure_by_fold
 from tuner.scoring.f1 import Indicator
 from tuner.scoring.measures import Measures, measure
 from tuner.space.settings import Task
+
+FOLDS_NOTE = (
+    "score, macro-F1, penalty, skill, AUC and average precision are means over folds; all else is of all rows together"
+)
 
 
 def describe(measures: Measures, labels: Sequence[str]) -> dict[str, Any]:
@@ -24,9 +29,42 @@ def describe(measures: Measures, labels: Sequence[str]) -> dict[str, Any]:
     return without_nan(described)
 
 
+def describe_judged(
+    decisions: Indicator,
+    probabilities: NDArray[np.float64] | None,
+    truth: Indicator,
+    *,
+    task: Task,
+    labels: Sequence[str],
+    seen: NDArray[np.bool_],
+    penalty_weight: float,
+    fold: NDArray[np.int64] | None = None,
+) -> dict[str, Any]:
+    """Measure decisions on a labelled split, as JSON values.
+
+    With `fold` (rows,) the score and what it is made of are means over the folds, as trials' are, and `score_spread` their
+    standard deviation; a note says so. Rows per label are those of all rows together.
+    """
+    measures = measure(
+        decisions, truth, task, penalty_weight=penalty_weight, probabilities=probabilities, seen=seen, names=labels
+    )
+    described = describe(measures, labels)
+    if fold is None:
+        return described
+    by_fold = measure_by_fold(decisions, truth, task, fold, penalty_weight=penalty_weight, probabilities=probabilities)
+    means = without_nan(by_fold.means)
+    return {
+        **described,
+        **means,
+        "constant_macro_f1": means["macro_f1"] - means["skill"],
+        "score_spread": by_fold.spread,
+        "notes": [*described["notes"], FOLDS_NOTE],
+    }
+
+
 def evaluate(
     decisions: Indicator,
-    probabilities: NDArray[np.float64],
+    probabilities: NDArray[np.float64] | None,
     truth: Indicator,
     *,
     task: Task,
@@ -34,18 +72,32 @@ def evaluate(
     seen: NDArray[np.bool_],
     penalty_weight: float,
     seed: int,
+    fold: NDArray[np.int64] | None = None,
 ) -> dict[str, Any]:
-    """Measure a model on a labelled split, with 95 % bootstrap intervals for macro-F1 and skill."""
-    measures = measure(
-        decisions, truth, task, penalty_weight=penalty_weight, probabilities=probabilities, seen=seen, names=labels
+    """Measure as `describe_judged` does, with 95 % bootstrap intervals, which are of all rows together."""
+    described = describe_judged(
+        decisions,
+        probabilities,
+        truth,
+        task=task,
+        labels=labels,
+        seen=seen,
+        penalty_weight=penalty_weight,
+        fold=fold,
     )
     drawn = intervals(decisions, truth, task, seed=seed)
     return {
-        **describe(measures, labels),
-        "macro_f1_ci": [drawn.macro_f1.low, drawn.macro_f1.high],
-        "skill_ci": [drawn.skill.low, drawn.skill.high],
+        **described,
+        **{f"{name}_ci": [interval.low, interval.high] for name, interval in vars(drawn).items()},
         "rows": len(truth),
     }
+
+
+def intervals_of(described: Mapping[str, Any]) -> Intervals:
+    """Return the intervals of what `evaluate` described."""
+    return Intervals(
+        **{name: Interval(described[name], *described[f"{name}_ci"]) for name in Intervals.__annotations__}
+    )
 
 
 def without_nan(described: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from scipy.special import logit
 from tuner.scoring.ranking import Probabilities
 
 Judgement = Literal["healthy", "watched", "collapsed", "diverged"]
+Sign = Literal["none", "doubtful", "likely", "certain"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,19 +38,28 @@ class Signs:
 
 @dataclass(frozen=True, kw_only=True)
 class GateSettings:
-    """Where collapse begins.
+    """Where collapse begins. The bounds were read off recorded curves and are tested on them: see `tests/data/README.md`.
 
-    `constant_penalty`: a half is what being constant in half of the columns costs.
-    `flat_logit_spread`: a spread of 0.02 in the logit is at most 0.005 in probability, one answer for every input. Such
-    outputs have collapsed unless they have skill and rank better than chance. `low_logit_spread`: at 0.1, or 0.025 in
-    probability, a slow starter looks the same, so they have collapsed only if they have neither. `chance_auc`: what
-    ranks below this is taken for chance.
+    `chance_auc`: what ranks below it is taken for chance. `least_auc`: below it, too, what decides no better than a
+    constant rule. First weights that no training has changed reach 0.58, since they tell long texts from short ones.
+
+    `constant_penalty`: a half is what being constant in half of the columns costs. `flat_logit_spread`: a spread of 0.02
+    in the logit is at most 0.005 in probability: one answer for every input. `low_logit_spread`: at 0.12, or 0.03 in
+    probability, are the outputs of a network's first weights. `wild_logit_spread`: at 1.5 probabilities swing from 0.18 to
+    0.82, as a trained network's do; if they rank by chance, the weights have been blown up.
+
+    `auc_rise`, `spread_growth`: by how much the AUC has to rise from one report to the next, or as what multiple the
+    spread has to return, for a trial not to be stuck. The AUC of dead trials wandered by 0.015 and less.
     """
 
+    chance_auc: float = 0.55
+    least_auc: float = 0.6
     constant_penalty: float = 0.5
     flat_logit_spread: float = 0.02
-    low_logit_spread: float = 0.1
-    chance_auc: float = 0.55
+    low_logit_spread: float = 0.12
+    wild_logit_spread: float = 1.5
+    auc_rise: float = 0.02
+    spread_growth: float = 2.0
 
 
 def logit_spread(probabilities: Probabilities) -> float:
@@ -59,32 +69,57 @@ def logit_spread(probabilities: Probabilities) -> float:
     return float(np.median(logits.std(axis=0)))
 
 
-def is_collapsed(signs: Signs, settings: GateSettings) -> bool:
-    """Return whether one report shows a collapsed predictor.
+def sign_of(signs: Signs, settings: GateSettings) -> Sign:
+    """Return how surely one report shows collapse.
 
-    Either its decisions are nearly constant, or its outputs hardly depend on the input. The flatter the outputs, the
-    less else it takes. Skill alone cannot clear flat ones: in binary a threshold that cuts through noise has some.
+    AUC comes first, because it needs no threshold; skill alone clears nothing, since in binary a threshold that cuts
+    through noise has some. What ranks by chance is `certain` where its decisions are nearly constant or its outputs flat
+    or wild, `likely` where they are as low as those of first weights, and else `doubtful`, as a slow starter is. What ranks
+    is `doubtful` where it is nearly constant, or flat without skill: the next class may soon be decided for.
     """
-    if signs.constant_penalty >= settings.constant_penalty:
-        return True
-    has_no_skill, is_chance = signs.skill <= 0, signs.auc < settings.chance_auc
-    if signs.logit_spread < settings.flat_logit_spread:
-        return has_no_skill or is_chance
-    return has_no_skill and is_chance and signs.logit_spread < settings.low_logit_spread
+    spread = signs.logit_spread
+    is_constant, is_flat = signs.constant_penalty >= settings.constant_penalty, spread < settings.flat_logit_spread
+    if not _is_chance(signs, settings):
+        return "doubtful" if is_constant or (is_flat and signs.skill <= 0) else "none"
+    if is_constant or is_flat or spread >= settings.wild_logit_spread:
+        return "certain"
+    return "likely" if spread < settings.low_logit_spread else "doubtful"
+
+
+def is_collapsed(signs: Signs, settings: GateSettings) -> bool:
+    """Return whether one report shows a sign of collapse, be it a doubtful one."""
+    return sign_of(signs, settings) != "none"
 
 
 def judge(history: Sequence[Signs], *, grace_epochs: float, settings: GateSettings) -> Judgement:
     """Judge a trial by its reports so far, oldest first; the last is the one judged.
 
-    `diverged`: something was not finite. `collapsed`: it and the report before it, if there is one, show collapse, and
-    the grace is over: end the trial. `watched`: it shows collapse, but alone or within the grace: the trial goes on and
-    its score stays out of the rungs. Otherwise `healthy`.
+    `diverged`: something was not finite. `healthy`: the last report shows no sign of collapse. `collapsed`, to be ended:
+    the grace is over and the last two show signs, the last a certain one or without a change for the better since; or
+    there is but one, and its sign is not doubtful. `watched`: all else. The trial goes on and its score stays out of the
+    rungs.
     """
     latest = history[-1]
     if not (latest.is_finite and np.isfinite(latest.score)):
         return "diverged"
-    if not is_collapsed(latest, settings):
+    sign = sign_of(latest, settings)
+    if sign == "none":
         return "healthy"
-    is_within_grace = latest.epochs < grace_epochs - 1e-9  # epochs are a quotient: 2/3 of one may fall short
-    is_first_sign = len(history) > 1 and not is_collapsed(history[-2], settings)
-    return "watched" if is_within_grace or is_first_sign else "collapsed"
+    if latest.epochs < grace_epochs - 1e-9:  # epochs are a quotient: 2/3 of one may fall short
+        return "watched"
+    if len(history) == 1:
+        return "watched" if sign == "doubtful" else "collapsed"
+    former = history[-2]
+    if not is_collapsed(former, settings):
+        return "watched"
+    return "collapsed" if sign == "certain" or _is_stuck(former, latest, settings) else "watched"
+
+
+def _is_chance(signs: Signs, settings: GateSettings) -> bool:
+    return signs.auc < settings.chance_auc or (signs.auc < settings.least_auc and signs.skill <= 0)
+
+
+def _is_stuck(former: Signs, latest: Signs, settings: GateSettings) -> bool:
+    rises = latest.auc - former.auc >= settings.auc_rise
+    grows = latest.logit_spread >= settings.spread_growth * former.logit_spread
+    return not (rises or grows)

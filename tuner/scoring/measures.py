@@ -10,6 +10,7 @@ import numpy as np
 from tuner.scoring.f1 import (
     Indicator,
     Reals,
+    chance_macro_f1,
     constant_macro_f1,
     f1_from_counts,
     f1_per_label,
@@ -51,8 +52,9 @@ class LabelMeasures:
 class Measures:
     """One evaluation: `score = macro_f1 - penalty_weight * constant_penalty`, and what is told beside it.
 
-    `skill` is macro-F1 above the best constant rule's, `constant_macro_f1`. `auc` and `average_precision` are means
-    over the labels that have both classes, NaN if unknown. `notes` are sentences for people.
+    `skill` is macro-F1 above `constant_macro_f1`, that of the best rule that answers the same on every row, and
+    `above_chance` above `chance_macro_f1`, that of the same decisions dealt to the rows at random. `auc` and
+    `average_precision` are means over the labels that have both classes, NaN if unknown. `notes` are sentences for people.
     """
 
     macro_f1: float
@@ -60,6 +62,8 @@ class Measures:
     score: float
     skill: float
     constant_macro_f1: float
+    above_chance: float
+    chance_macro_f1: float
     auc: float
     average_precision: float
     labels: tuple[LabelMeasures, ...]
@@ -90,7 +94,7 @@ def measure(
     f1 = f1_per_label(decisions, truth)
     macro = float(mean_over_present(f1, truth.sum(axis=0)))
     penalty = constant_penalty(decisions, truth, task)
-    constant = constant_macro_f1(truth, task)
+    constant, chance = constant_macro_f1(truth, task), chance_macro_f1(decisions, truth)
     rows: tuple[LabelMeasures, ...] = ()
     notes: tuple[str, ...] = ()
     if is_detailed:
@@ -102,6 +106,8 @@ def measure(
         score=macro - penalty_weight * penalty,
         skill=macro - constant,
         constant_macro_f1=constant,
+        above_chance=macro - chance,
+        chance_macro_f1=chance,
         auc=mean_of_known(auc),
         average_precision=mean_of_known(average_precision),
         labels=rows,

@@ -1,22 +1,88 @@
-"""What the test split says of the champion."""
+"""What the test split says of the champion, and why, in a sentence or two."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Literal
 
-from tuner.scoring.bootstrap import Interval
+from tuner.scoring.bootstrap import Interval, Intervals
 
 Verdict = Literal["beats_baselines", "no_better_than_baseline", "no_better_than_constant"]
+_NAMED_AT_MOST = 3
 
 
-def verdict(skill: Interval, differences: Mapping[str, Interval]) -> Verdict:
-    """Judge a champion by the intervals of its skill and of its macro-F1 less each named baseline's.
+def verdict(measured: Intervals, differences: Mapping[str, Interval]) -> Verdict:
+    """Judge a champion by the intervals of its measures and of its macro-F1 less each named baseline's.
 
-    It beats what an interval lies wholly above: first the constant rules, by skill, then every baseline.
+    It beats what an interval lies wholly above: first the best constant rule and chance, then every baseline.
     """
-    if not skill.low > 0:
+    if not (measured.skill.low > 0 and measured.above_chance.low > 0):
         return "no_better_than_constant"
     if all(difference.low > 0 for difference in differences.values()):
         return "beats_baselines"
     return "no_better_than_baseline"
+
+
+def explain(
+    measured: Intervals,
+    differences: Mapping[str, Interval],
+    *,
+    constant: str,
+    best_model: str | None,
+    has_no_signal: bool,
+) -> str:
+    """Return why `verdict` of the same arguments says what it says, with the figures.
+
+    `constant` says what the best constant rule answers, as "every label on every row"; `best_model` names the baseline
+    that learns from the inputs, a key of `differences`; `has_no_signal` says that this one is no better than a constant
+    rule or than the same model on shuffled labels.
+    """
+    found = verdict(measured, differences)
+    champion = f"on test the champion has macro-F1 {measured.macro_f1.value:.3f}"
+    if found == "no_better_than_constant":
+        return _explain_constant(measured, differences, champion, constant, best_model, has_no_signal=has_no_signal)
+    if found == "beats_baselines":
+        nearest = min(differences, key=lambda name: differences[name].value, default=None)
+        if nearest is None:
+            return f"{champion}, {_by(measured.skill)} above answering {constant}"
+        return f"{champion}, {_by(differences[nearest])} above the best baseline, {nearest}"
+    unbeaten = [name for name, difference in differences.items() if not difference.low > 0]
+    unbeaten.sort(key=lambda name: differences[name].value)
+    behind = [name for name in unbeaten if differences[name].high < 0]
+    told = "; ".join(f"{name} by {_by(differences[name])}" for name in unbeaten[:_NAMED_AT_MOST])
+    conclusion = (
+        f"{behind[0]} is better"
+        if behind
+        else "the interval of the difference holds 0, so that these rows do not tell which is better"
+    )
+    return f"{champion}, above any constant answer, but is not surely ahead of every baseline: {told}. So {conclusion}"
+
+
+def _explain_constant(
+    measured: Intervals,
+    differences: Mapping[str, Interval],
+    champion: str,
+    constant: str,
+    best_model: str | None,
+    *,
+    has_no_signal: bool,
+) -> str:
+    if not measured.skill.low > 0:
+        ahead, reference = measured.skill, f"answering {constant}"
+    else:
+        ahead, reference = measured.above_chance, "dealing the same answers to the rows at random"
+    ours = measured.macro_f1.value
+    told = f"{champion}, and {reference} has {ours - ahead.value:.3f}: a difference of {_by(ahead)}"
+    if best_model is None:
+        return told
+    theirs = f"{told}. {best_model} has {ours - differences[best_model].value:.3f}"
+    if has_no_signal:
+        return (
+            f"{theirs}, which is not surely better either: these inputs hardly explain these labels, and no search can mend "
+            "that. Look at how the rows were labelled, or bring more of what tells the labels apart"
+        )
+    return f"{theirs}, so there is something to learn: search longer, or in a wider space"
+
+
+def _by(interval: Interval) -> str:
+    return f"{interval.value:+.3f} (95 %: {interval.low:+.3f} to {interval.high:+.3f})"

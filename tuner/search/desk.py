@@ -14,14 +14,15 @@ from typing import Any, Literal
 import numpy as np
 
 from tuner.ledger import Ledger
-from tuner.reporting import Order, Report
+from tuner.reporting import STATIC_HEALTH, Order, Report
 from tuner.search.budget import CLOSING_S, affordable, finalists_seconds
 from tuner.space.load import Space
 from tuner.space.sampler import Configuration, Sampler, configuration_hash
 
 ENDINGS = ("completed", "stopped", "collapsed", "diverged", "failed", "interrupted")
 _UNFIT = ("collapsed", "diverged", "failed")
-_OF_THE_TRIAL = ("is_last", "parameters", "precision", "vocabulary_found")  # reported, but not in the table of reports
+# Reported, but not in the table of reports.
+_OF_THE_TRIAL = ("is_last", "parameters", "precision", "vocabulary_found", *STATIC_HEALTH)
 
 
 @dataclass
@@ -289,13 +290,14 @@ class SearchDesk:
                 f"for want of {'time' if finalists * seeds < len(best) * search.seeds else 'healthy trials'}"
             )
         self._ledger.flush()
-        runs = [(state, number) for number in range(seeds) for state in best[:finalists]]
-        # The longest first, so that slots end together.
-        runs.sort(key=lambda run: -self._finalist_seconds(run[0]))
-        return [
-            (state.order.index, self._finalist_order(state, number, self._asked + place))
-            for place, (state, number) in enumerate(runs)
+        runs = [
+            (state, self._finalist_order(state, number, self._asked + number * finalists + place))
+            for number in range(seeds)
+            for place, state in enumerate(best[:finalists])
         ]
+        if self._slots > 1:  # the longest first, so that slots end together; one slot keeps to what no clock decides
+            runs.sort(key=lambda run: -self._finalist_seconds(run[0]))
+        return [(state.order.index, order) for state, order in runs]
 
     def _finalist_order(self, state: TrialState, number: int, index: int) -> Order:
         return Order(
@@ -343,7 +345,7 @@ class SearchDesk:
             "starts": state.starts,
             "parameters": last.parameters if last else None,
             "precision": last.precision if last else None,
-            "vocabulary_found": _known(last.vocabulary_found) if last else None,
+            **{name: _known(getattr(last, name)) if last else None for name in ("vocabulary_found", *STATIC_HEALTH)},
             "double_correction": is_double_correction(configuration),
             "train_seconds": state.train_seconds,
             "started_s": state.started_s,

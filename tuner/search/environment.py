@@ -41,7 +41,7 @@ def describe_environment(space: Space, dataset: Dataset, machines: Machines) -> 
         "seed": space.search.seed,
         "versions": {"python": platform.python_version(), **_versions()},
         "platform": platform.platform(),
-        "machines": {"cpus": machines.cpus, "gpus": machines.gpus, "nodes": machines.nodes},
+        "machines": {"cpus": machines.cpus, "gpus": machines.gpus, "nodes": len(machines.nodes)},
         "git": _git_revision(),
         "data": _describe_data(dataset),
     }

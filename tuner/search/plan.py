@@ -14,6 +14,7 @@ from tuner.search.budget import CLOSING_S, finalists_seconds
 from tuner.search.desk import derive_seed
 from tuner.search.reading import read_data
 from tuner.space.load import Space
+from tuner.space.rungs import rung_epochs
 from tuner.space.sampler import Configuration, RandomSampler
 from tuner.trial import Trial
 
@@ -29,11 +30,10 @@ def rungs(space: Space) -> list[tuple[float, float]]:
     lets more through, above all in a search of few trials.
     """
     search = space.search
-    epochs, share, found = search.grace_epochs, 1.0, []
-    while epochs < search.max_epochs * (1 - 1e-9):
-        found.append((epochs, share))
-        epochs, share = epochs * search.reduction_factor, share / search.reduction_factor
-    return [*found, (search.max_epochs, share)]
+    epochs = rung_epochs(
+        grace_epochs=search.grace_epochs, reduction_factor=search.reduction_factor, max_epochs=search.max_epochs
+    )
+    return [(at, search.reduction_factor**-place) for place, at in enumerate((*epochs, search.max_epochs))]
 
 
 def make_plan(space: Space, say: Callable[[str], None]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tuner.data.dataset import Dataset
 from tuner.data.prepare import TrialData
 from tuner.errors import Fault, SearchFailed, SearchInterrupted, SpaceError, TunerError
 from tuner.ledger import Ledger, refuse_existing
-from tuner.ray_backend.start import Job, Machines, start_ray, stop_ray
+from tuner.ray_backend.start import Job, Machines, sigterm_as_interrupt, start_ray, stop_ray
 from tuner.reporting import TrialSettings
 from tuner.scoring.gate import GateSettings
 from tuner.search.desk import ENDINGS, SearchDesk, Snapshot
@@ -43,36 +43,36 @@ def run_search(space: Space, location: str, *, address: str | None, watcher: Wat
     """Run a space and write its ledger at `location`; return the manifest.
 
     `started` is when the run began, by time.monotonic(): the time budget counts from there. Raises InputError before
-    anything is written, SearchFailed where there is no champion, and SearchInterrupted on SIGINT or SIGTERM; the last two
-    leave a ledger that says so.
+    anything is written, and KeyboardInterrupt on SIGINT or SIGTERM until then. After that it raises SearchFailed where
+    there is no champion, and SearchInterrupted on a signal; both leave a ledger that says so.
     """
 
     def clock() -> float:
         return time.monotonic() - started
 
     refuse_existing(Folder.at(location))
-    try:
-        # Ray takes seconds to start and reading data does too; side by side they take as long as one of them. Ray stays in
-        # this thread: its daemons end with the thread that started them.
-        with ThreadPoolExecutor(1) as background:
-            reading = background.submit(read_data, space, watcher.say)
-            with suppress(TimeoutError):
-                reading.result(timeout=_FAULTS_SHOW_S)
-            machines = start_ray(address, space.resources)
-            dataset, data = reading.result()
-        environment = describe_environment(space, dataset, machines)
-        ledger = Ledger.create(location, space=space.text, environment=environment)
-        for note in dataset.notes:
-            watcher.say(f"note: {note}")
-        if machines.nodes > 1 and ledger.folder.is_local:
-            watcher.say(
-                f"note: {machines.nodes} nodes; every one has to reach {ledger.folder}, so let it be a shared folder"
+    with sigterm_as_interrupt():
+        try:
+            # Ray takes seconds to start and reading data does too; side by side they take as long as one of them. Ray stays
+            # in this thread: its daemons end with the thread that started them.
+            with ThreadPoolExecutor(1) as background:
+                reading = background.submit(read_data, space, watcher.say)
+                with suppress(TimeoutError):
+                    reading.result(timeout=_FAULTS_SHOW_S)
+                machines = start_ray(address, space.resources)
+                dataset, data = reading.result()
+            search = _Search(
+                space,
+                dataset,
+                data,
+                Ledger(location),
+                machines=machines,
+                clock=clock,
+                watcher=watcher,
             )
-        slots = _slots(space, machines)
-        search = _Search(space, dataset, data, ledger, slots=slots, clock=clock, watcher=watcher)
-        return search.run(is_cluster=address is not None)
-    finally:
-        stop_ray()
+            return search.run(is_cluster=address is not None)
+        finally:
+            stop_ray()
 
 
 class _Search:
@@ -83,27 +83,31 @@ class _Search:
         data: TrialData,
         ledger: Ledger,
         *,
-        slots: int,
+        machines: Machines,
         clock: Callable[[], float],
         watcher: Watcher,
     ) -> None:
         self._space, self._dataset, self._data, self._ledger = space, dataset, data, ledger
-        self._clock, self._watcher, self._slots = clock, watcher, slots
+        self._clock, self._watcher, self._machines = clock, watcher, machines
+        self._slots = _slots(space, machines)
+        self._told: dict[str, Any] = {}
         self._budget_examples = round(space.search.max_epochs * len(dataset.train))
         self._desk = SearchDesk(
             space,
             make_sampler(space),
             ledger,
             clock=clock,
-            slots=slots,
+            slots=self._slots,
             budget_examples=self._budget_examples,
             say=watcher.say,
             watch=self._watch,
         )
         self._baselines: tuple[Baseline, ...] | None = None
+        self._has_ledger = False
 
     def run(self, *, is_cluster: bool) -> dict[str, Any]:
         try:
+            self._begin()
             baselines = self._run_trials(is_cluster=is_cluster)
             runs = self._desk.finalist_runs()
             if not runs:
@@ -115,27 +119,44 @@ class _Search:
             champion = crown(
                 runs,
                 baselines,
+                search_scores={parent: self._desk.trials[parent].score for parent in runs},
+                told=self._told,
                 space=self._space,
                 dataset=self._dataset,
                 ledger=self._ledger,
             )
         except KeyboardInterrupt:
+            if not self._has_ledger:
+                raise
             self._desk.interrupt()
             self._finish("interrupted")
             raise SearchInterrupted("interrupted") from None
         except Exception as error:
+            if not self._has_ledger:  # another run may have taken the name meanwhile
+                raise
             self._desk.interrupt()
             self._finish("failed", error=str(error) if isinstance(error, TunerError) else repr(error))
             raise
         return self._finish("finished", verdict=champion["verdict"], ended_by=self._desk.ended_by)
 
+    def _begin(self) -> None:
+        dataset, say = self._dataset, self._watcher.say
+        environment = describe_environment(self._space, dataset, self._machines)
+        self._ledger.begin(space=self._space.text, environment=environment)
+        self._has_ledger = True
+        for note in dataset.notes:
+            say(f"note: {note}")
+        nodes = len(self._machines.nodes)
+        if nodes > 1 and self._ledger.folder.is_local:
+            say(f"note: {nodes} nodes; every one has to reach {self._ledger.folder}, so let it be a shared folder")
+
     def _run_trials(self, *, is_cluster: bool) -> tuple[Baseline, ...]:
-        """Run trials and, on another worker beside the first of them, the baselines."""
+        """Run trials and, on another worker beside the first of them, the baselines and the profile of the data."""
         from tuner.ray_backend.scheduler import GatedASHA
         from tuner.ray_backend.trials import run_trials
 
         search, dataset = self._space.search, self._dataset
-        self._job = Job("baselines", _baselines_on_worker, dataset, search.seed)
+        self._job = Job("baselines", _describe_on_worker, dataset, self._space.score.penalty_weight, search.seed)
         rows = len(dataset.train)
         scheduler = GatedASHA(
             self._desk,
@@ -171,15 +192,14 @@ class _Search:
 
     def _collect_baselines(self) -> tuple[Baseline, ...]:
         if self._baselines is None:
-            from tuner.search.closing import describe_baselines
-
-            self._baselines = self._job.result()
-            described = describe_baselines(self._baselines, self._dataset, self._space.score.penalty_weight)
-            self._ledger.write_json("baselines", described)
-            for row in described:
+            self._baselines, self._told = self._job.result()
+            for name, content in self._told.items():
+                self._ledger.write_json(name, content)
+            for row in self._told["baselines"]:
                 validation = row["validation"]
                 self._watcher.say(
-                    f"baseline {row['name']}: score {validation['score']:.3f}, macro-F1 {validation['macro_f1']:.3f}"
+                    f"{'control' if row['kind'] == 'control' else 'baseline'} {row['name']}: "
+                    f"score {validation['score']:.3f}, macro-F1 {validation['macro_f1']:.3f}"
                 )
         return self._baselines
 
@@ -195,10 +215,18 @@ class _Search:
         return manifest
 
 
-def _baselines_on_worker(dataset: Dataset, seed: int) -> tuple[Baseline, ...]:
+def _describe_on_worker(
+    dataset: Dataset, penalty_weight: float, seed: int
+) -> tuple[tuple[Baseline, ...], dict[str, Any]]:
+    """Return the baselines, and as JSON values what there is to tell of the data and of them, by file of the ledger."""
     from tuner.baselines import run_baselines
+    from tuner.data.profile import profile
+    from tuner.search.judging import describe_baselines
 
-    return run_baselines(dataset, seed=seed)
+    profiled = profile(dataset)
+    baselines = run_baselines(dataset, seed=seed)
+    described = describe_baselines(baselines, dataset, penalty_weight=penalty_weight, seed=seed)
+    return baselines, {"data": profiled, "baselines": described}
 
 
 def _slots(space: Space, machines: Machines) -> int:
@@ -206,7 +234,7 @@ def _slots(space: Space, machines: Machines) -> int:
     if slots:
         return slots
     wanted = f"cpus {space.resources.cpus:g} and gpus {space.resources.gpus:g} a trial"
-    what = f"{wanted}, but there are {machines.cpus:g} CPUs and {machines.gpus:g} GPUs in all"
+    what = f"{wanted}, but no node has as many: {machines}"
     raise SpaceError(
         [Fault(f"{space.source}: resources", what, "ask for less, or join a larger cluster with --address")]
     )

@@ -21,8 +21,10 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from tuner.errors import Fault, SpaceError
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = 200_000  # the largest shipped space has 6,000; a megabyte on one line took seconds
 MAX_DEPTH = 32
+MAX_EVENTS = 5_000  # keys, values and brackets; the largest shipped space has 600, and 90,000 keys took a minute
+_MAX_OPEN = 200  # those in comments and texts, which need not be closed, count too
 
 Key: TypeAlias = tuple[str | int, ...]
 Tell: TypeAlias = Callable[[Key, str, str], None]  # (key, what is wrong, remedy)
@@ -136,6 +138,7 @@ def _refuse(where: str, what: str, remedy: str) -> NoReturn:
 def _parse(text: str, source: str, place: Callable[[int], Place]) -> Document:
     """Parse YAML text; `place` tells where a line (from 1) stands."""
     yaml = YAML(typ="safe", pure=True)
+    _check_brackets(text, place)
     try:
         _check_events(yaml.parse(text), place)
         root = yaml.compose(text)
@@ -149,11 +152,23 @@ def _parse(text: str, source: str, place: Callable[[int], Place]) -> Document:
     return Document(source, text, tree, reader.places, tuple(reader.faults))
 
 
+def _check_brackets(text: str, place: Callable[[int], Place]) -> None:
+    """Refuse what opens far more than it closes: the parser's time grows with the square of the brackets left open."""
+    depth = 0
+    for bracket in re.finditer(r"[\[\]{}]", text):
+        depth = max(0, depth + (1 if bracket[0] in "[{" else -1))
+        if depth > _MAX_OPEN:
+            where = place(text.count("\n", 0, bracket.start()) + 1).text
+            _refuse(where, f"more than {_MAX_OPEN} brackets and braces are open", "close them, or write less deep")
+
+
 def _check_events(events: Any, place: Callable[[int], Place]) -> None:
     depth = 0
     event: Event
-    for event in events:
+    for number, event in enumerate(events):
         where = place(event.start_mark.line + 1).text
+        if number >= MAX_EVENTS:
+            _refuse(where, f"more than {MAX_EVENTS:,} keys, values and brackets", "is this a space file, and not data?")
         if isinstance(event, AliasEvent):
             _refuse(where, f"*{event.anchor} is an alias, and a space has none", "write the value out")
         tag = getattr(event, "tag", None)

@@ -115,7 +115,8 @@ IMBALANCE: Mapping[str, Parameter] = {
             "smote_enn": _for_one_label("SMOTE, then edited nearest neighbours.", **_RAISED_BY_MIXING),
             "smote_tomek": _for_one_label("SMOTE, then Tomek links.", **_RAISED_BY_MIXING),
             "label_set_oversample": _for_several_labels(
-                "Rows with rarer sets of labels are repeated, each set taken as a class.", ratio=_RAISED
+                "Rows with rarer sets of labels are repeated, each set taken as a class, to at most four times the rows.",
+                ratio=_RAISED,
             ),
             "label_set_undersample": _for_several_labels(
                 "Rows with more frequent sets of labels are left out, each set taken as a class.",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Value: TypeAlias = str | int | float | bool
 Configuration: TypeAlias = Mapping[str, Value]
 
+_CUT_SHORT = ("stopped", "collapsed", "diverged", "interrupted")
 _PURPOSE = 0x5350_4143  # keeps these random streams apart from others that are derived from the same seed
 
 
@@ -156,10 +157,11 @@ class _OptunaDraw:
 class TpeSampler:
     """Optuna's multivariate TPE, maximising the score; running trials count as poor, so that they are not repeated.
 
-    A completed trial counts with its last score. One that was cut short (stopped, collapsed, interrupted) counts as
-    pruned, with its scores so far: TPE ranks it below the completed ones, and the further it came the higher. A
-    diverged or failed one is left out. Parameters of an option are estimated one by one and all others jointly:
-    Optuna's `group`, which would take them jointly too, doubles the time of an ask.
+    A completed trial counts with its best score, as in the ranking. One that was cut short (stopped, collapsed, diverged,
+    interrupted) counts as pruned, with the best score that it had: TPE ranks it below the completed ones, and the further
+    it came the higher; one that diverged before any score is the lowest of all. A failed one is left out. Parameters of an
+    option are estimated one by one and all others jointly: Optuna's `group`, which would take them jointly too, doubles the
+    time of an ask.
 
     Bergstra et al. 2011, "Algorithms for Hyper-Parameter Optimization"; Falkner et al. 2018 for the joint estimator.
     """
@@ -170,7 +172,7 @@ class TpeSampler:
         self._parameters = parameters
         self._states = optuna.trial.TrialState
         self._trials: dict[int, Trial] = {}
-        with _quiet():
+        with quiet_optuna():
             sampler = optuna.samplers.TPESampler(
                 multivariate=True,
                 constant_liar=True,
@@ -187,12 +189,12 @@ class TpeSampler:
         """Take in a trial; raises KeyError for one that was not asked for, or was told before."""
         trial = self._trials.pop(index)
         scores = {examples: score for examples, score in sorted(reports) if math.isfinite(score)}
-        if ending in ("stopped", "collapsed", "interrupted"):
-            for examples, score in scores.items():
-                trial.report(score, step=examples)
+        if ending in _CUT_SHORT:
+            if scores:  # of a pruned trial TPE reads the latest step and its value
+                trial.report(max(scores.values()), step=max(scores))
             self._study.tell(trial, state=self._states.PRUNED)
         elif ending == "completed" and scores:
-            self._study.tell(trial, scores[max(scores)])
+            self._study.tell(trial, max(scores.values()))
         else:
             self._study.tell(trial, state=self._states.FAIL)
 
@@ -204,7 +206,7 @@ def make_sampler(space: Space) -> Sampler:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_optuna() -> Iterator[None]:
     """Keep Optuna's log lines away for as long as this lasts: it announces each new study."""
     logger = logging.getLogger("optuna")
     level = logger.level

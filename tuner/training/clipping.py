@@ -1,4 +1,4 @@
-"""Gradient clipping: gradients in place, and the total norm as it was before."""
+"""Gradient clipping: gradients in place, and what the total norm was before."""
 
 from __future__ import annotations
 
@@ -6,22 +6,36 @@ import bisect
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
-Clip = Callable[[Sequence[nn.Parameter]], Tensor]
+
+class Clipped(NamedTuple):
+    """What a clipping found: the total norm as it was, and whether it changed a gradient, None where it never does.
+
+    Both are tensors without dimensions, so that on a GPU nothing waits for them.
+    """
+
+    norm: Tensor
+    is_changed: Tensor | None
+
+
+Clip = Callable[[Sequence[nn.Parameter]], Clipped]
 
 
 def no_clipping() -> Clip:
     """Leave gradients as they are."""
-    return _total_norm
+    return lambda parameters: Clipped(_total_norm(parameters), None)
 
 
 def clip_by_norm(*, threshold: float) -> Clip:
     """Scale all gradients down together where their total norm exceeds the threshold (Pascanu et al. 2013)."""
 
-    def clip(parameters: Sequence[nn.Parameter]) -> Tensor:
-        return nn.utils.clip_grad_norm_(parameters, threshold)
+    def clip(parameters: Sequence[nn.Parameter]) -> Clipped:
+        norm = nn.utils.clip_grad_norm_(parameters, threshold)
+        return Clipped(norm, norm > threshold)
 
     return clip
 
@@ -29,10 +43,10 @@ def clip_by_norm(*, threshold: float) -> Clip:
 def clip_by_value(*, threshold: float) -> Clip:
     """Cut every gradient entry to [-threshold, threshold]."""
 
-    def clip(parameters: Sequence[nn.Parameter]) -> Tensor:
-        norm = _total_norm(parameters)
+    def clip(parameters: Sequence[nn.Parameter]) -> Clipped:
+        norm, largest = _total_norm(parameters), _total_norm(parameters, order=math.inf)
         nn.utils.clip_grad_value_(parameters, threshold)
-        return norm
+        return Clipped(norm, largest > threshold)
 
     return clip
 
@@ -45,15 +59,16 @@ def clip_by_quantile(*, quantile: float, history: int) -> Clip:
     """
     norms = _Norms(history)
 
-    def clip(parameters: Sequence[nn.Parameter]) -> Tensor:
+    def clip(parameters: Sequence[nn.Parameter]) -> Clipped:
         norm = _total_norm(parameters)
-        value = float(norm)
+        value, is_changed = float(norm), False
         if math.isfinite(value):
             norms.add(value)
             threshold = norms.quantile(quantile)
-            if 0 < threshold < value:
+            is_changed = 0 < threshold < value
+            if is_changed:
                 nn.utils.clip_grads_with_norm_(parameters, threshold, norm)
-        return norm
+        return Clipped(norm, torch.tensor(is_changed))
 
     return clip
 
@@ -88,5 +103,5 @@ class _Norms:
         return self._by_size[below] + (position - below) * (self._by_size[above] - self._by_size[below])
 
 
-def _total_norm(parameters: Sequence[nn.Parameter]) -> Tensor:
-    return nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+def _total_norm(parameters: Sequence[nn.Parameter], *, order: float = 2.0) -> Tensor:
+    return nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None], norm_type=order)

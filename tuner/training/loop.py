@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,18 +22,8 @@ from tuner.training.batches import Batch, Rows, endless_batches
 from tuner.training.clipping import Clip
 from tuner.training.mixing import mix_partners, mix_up
 from tuner.training.optimisers import MakeOptimiser, TouchedRows
+from tuner.training.progress import Progress, StepLog, gradient_ratio
 from tuner.training.schedules import Schedule
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What happened in some steps: means over them, seconds of wall time, and the first step that was not finite."""
-
-    steps: int
-    loss: float
-    gradient_norm: float
-    seconds: float
-    non_finite_step: int | None
 
 
 class Training:
@@ -99,26 +86,13 @@ class Training:
     def train_until(self, examples: int) -> Progress:
         """Take steps until `examples` have been read in all; stops early at a number that is not finite."""
         self._model.train()
-        start, first_step = time.perf_counter(), self.steps
-        losses, norms = [], []
+        log = StepLog(steps_before=self.steps)
         while self.examples < examples:
-            loss, norm = self._step(self._draw(examples))
-            losses.append(loss)
-            norms.append(norm)
+            self._step(self._draw(examples), log)
             # On a CPU reading the numbers is free; on a GPU it would wait for the step, so they are read at the end.
-            if self._device.type == "cpu" and not math.isfinite(loss + norm):
+            if self._device.type == "cpu" and not log.is_finite():
                 break
-        if not losses:
-            return Progress(0, math.nan, math.nan, 0.0, None)
-        seen = torch.stack([torch.stack(losses), torch.stack(norms)]).cpu().double().numpy()
-        broken = np.flatnonzero(~np.isfinite(seen).all(0))
-        return Progress(
-            steps=self.steps - first_step,
-            loss=float(seen[0].mean()),
-            gradient_norm=float(seen[1].mean()),
-            seconds=time.perf_counter() - start,
-            non_finite_step=first_step + int(broken[0]) + 1 if len(broken) else None,
-        )
+        return log.progress()
 
     def _draw(self, examples: int) -> list[Batch]:
         """Draw the batches of one step; fewer than to be accumulated where they would go past `examples`."""
@@ -137,7 +111,7 @@ class Training:
         """Let the model hold the averaged weights for a while; its own, where none are averaged or not yet."""
         return nullcontext() if self._average is None else self._average.held()
 
-    def _step(self, batches: Sequence[Batch]) -> tuple[Tensor, Tensor]:
+    def _step(self, batches: Sequence[Batch], log: StepLog) -> None:
         steps = [batch.steps for batch in batches]
         touched = leaf = None
         if self._touched is not None:
@@ -154,7 +128,9 @@ class Training:
             self._touched.load(leaf, touched, self._optimiser)
         if self._l1:
             self._add_l1()
-        norm = self._clip(self._parameters)
+        if log.is_ratio_due:
+            log.note_ratio(gradient_ratio(self._model))
+        clipped = self._clip(self._parameters)
         spent = min(self.examples / self._budget, 1.0)
         for group in self._optimiser.param_groups:
             group["lr"] = self._learning_rate * self._schedule.factor(spent)
@@ -165,7 +141,7 @@ class Training:
         self.steps += 1
         if self._average is not None:
             self._average.observe(self.steps, spent)
-        return torch.stack(losses).mean() if len(losses) > 1 else losses[0], norm.detach()
+        log.note(torch.stack(losses).mean() if len(losses) > 1 else losses[0], clipped)
 
     def _backward(self, batch: Batch, steps: Tensor, leaf: Tensor | None, share: float) -> Tensor:
         """Add a share of a batch's gradients to those there are; `steps` are rows of `leaf` where the embedding is one."""

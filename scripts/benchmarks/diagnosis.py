@@ -1,0 +1,185 @@
+"""Faults made on purpose in real trials: how often `tuner diagnose` names the right cause first, and healthy ones healthy."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from benchmarks.faults import (
+    MATERIALS,
+    Fault,
+    blow_up_weights,
+    conflicting_copies,
+    cut_at_the_top,
+    empty_rows,
+    flatten,
+    make,
+    make_rare,
+    read,
+    shift_up,
+    shrink_weights,
+    shuffle_labels,
+)
+from benchmarks.row import Row, SkippedError, at_least
+
+_TEXTS = ("docstrings", "is_method", "library", "davidson_hate", "sms_spam")
+_ONE_LABEL = ("library", "digits", "davidson_hate", "japanesevowels")
+_DEEP = {"layers": 8, "hidden": 24, "pooling": "last", "layer_dropout": 0.0}
+
+
+def _only(optimiser: str, **own: float) -> dict[str, object]:
+    return {"optimiser": {optimiser: own}}
+
+
+FAULTS: tuple[Fault, ...] = (
+    Fault(name="healthy", right=()),
+    Fault(name="healthy: GRU, mean", right=(), chosen={"cell": "gru", "pooling": "mean"}),
+    Fault(name="healthy: two layers, no clipping", right=(), chosen={"layers": 2, "clipping": "none"}),
+    Fault(
+        name="logits adjusted tenfold",
+        right=("constant_decision",),
+        chosen={"logit_adjustment": 10.0},
+        materials=_ONE_LABEL,
+    ),
+    Fault(name="outputs pushed to one side", right=("constant_decision",), answer=shift_up),
+    Fault(name="flat probabilities", right=("flat_probabilities",), answer=flatten),
+    Fault(name="thresholds at 0.99", right=("threshold",), answer=cut_at_the_top),
+    Fault(name="one row in a hundred", right=("imbalance",), tamper=make_rare),
+    Fault(name="one row in fifty", right=("imbalance",), tamper=partial(make_rare, share=0.02)),
+    Fault(
+        name="deep, tiny weights",
+        right=("vanishing_gradients",),
+        chosen={**_DEEP, "learning_rate": 0.001},
+        weights=partial(shrink_weights, factor=0.01),
+        budget=0.5,  # Adam gets out of it in time
+    ),
+    Fault(
+        name="tiny weights, plain descent",
+        right=("vanishing_gradients",),
+        chosen={**_DEEP, **_only("sgd"), "learning_rate": 0.1},
+        weights=partial(shrink_weights, factor=0.03),
+        budget=0.5,
+    ),
+    Fault(
+        name="large weights, SGD, no clipping",
+        right=("exploding_gradients",),
+        chosen={**_only("sgd"), "learning_rate": 0.1, "clipping": "none"},
+        weights=partial(blow_up_weights, factor=60.0),
+    ),
+    Fault(
+        name="SGD at 10, no clipping",
+        right=("learning_rate_too_high", "exploding_gradients"),
+        chosen={**_only("sgd"), "learning_rate": 10.0, "clipping": "none"},
+    ),
+    Fault(name="weights times 60", right=("saturated_gates",), weights=blow_up_weights),
+    Fault(
+        name="weights times 30",
+        right=("saturated_gates", "exploding_gradients"),
+        weights=partial(blow_up_weights, factor=30.0),
+    ),
+    Fault(name="rate 0.5", right=("learning_rate_too_high",), chosen={"learning_rate": 0.5}),
+    Fault(name="rate 10", right=("learning_rate_too_high",), chosen={"learning_rate": 10.0}),
+    Fault(name="rate 1e-5", right=("learning_rate_too_low",), chosen={"learning_rate": 1e-5}),
+    Fault(name="rate 1e-7", right=("learning_rate_too_low",), chosen={"learning_rate": 1e-7}),
+    Fault(name="a tenth of an epoch", right=("too_short",), budget=-0.1),
+    Fault(name="a third of an epoch", right=("too_short",), budget=-0.33),
+    Fault(name="dropout 0.98", right=("too_much_regularisation",), chosen={"dropout": 0.98}),
+    Fault(name="weight decay 50", right=("too_much_regularisation",), chosen=_only("adamw", weight_decay=50.0)),
+    Fault(name="penalty l1 of 1", right=("too_much_regularisation",), chosen={"l1": 1.0}),
+    Fault(name="vocabulary of 5", right=("unknown_words",), forced={"tokens.word.vocabulary": 5}, materials=_TEXTS),
+    Fault(name="one token of each row", right=("truncation",), chosen={"max_length": 1}),
+    Fault(name="empty rows", right=("empty_rows",), tamper=empty_rows, materials=_TEXTS),
+    Fault(name="copies with other labels", right=("conflicting_duplicates",), tamper=conflicting_copies),
+    Fault(name="shuffled labels", right=("no_signal",), tamper=shuffle_labels),
+)
+
+SEEDS = {"is_method": (0, 1), "digits": (0, 1)}
+"""Seeds of each material; of the others only 0."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One trial with a fault in it: what was named first, and whether that is right.
+
+    `is_harmless`: the trial learnt as much as the healthy one of the same data and seed, so there was nothing to find.
+    """
+
+    fault: str
+    material: str
+    seed: int
+    is_healthy: bool
+    is_harmless: bool
+    is_right: bool
+    told: str
+
+    def __str__(self) -> str:
+        return f"{self.material} {self.seed} {self.fault}: {self.told}"
+
+
+def measure() -> list[Row]:
+    """Make every fault on every material, and count how often the right cause comes first."""
+    known, left_out = [], []
+    for name, material in MATERIALS.items():
+        try:
+            read(material, seed=0)
+            known.append(name)
+        except SkippedError:
+            left_out.append(name)
+    cases = [case for name in known for seed in SEEDS.get(name, (0,)) for case in run(name, seed=seed)]
+    return sum_up(cases, left_out)
+
+
+def run(material: str, *, seed: int) -> Iterator[Case]:
+    """Make every fault that a material can have, the healthy trial first."""
+    floor = math.inf
+    for fault in FAULTS:
+        if material in fault.materials:
+            evidence = make(fault, MATERIALS[material], seed=seed)
+            if fault.name == "healthy":
+                floor = evidence.decisions.skill_low
+            yield judge(fault, material, evidence, seed=seed, floor=floor)
+
+
+def judge(fault: Fault, material: str, evidence: Any, *, seed: int, floor: float) -> Case:
+    """Compare the diagnosis with what is right; `floor` is the lower bound of the healthy trial's skill."""
+    from tuner.diagnosis.causes import diagnose
+
+    found = diagnose(evidence)
+    first = found.causes[0].name if found.causes else "no cause"
+    is_healthy = not fault.right
+    return Case(
+        fault=fault.name,
+        material=material,
+        seed=seed,
+        is_healthy=is_healthy,
+        is_harmless=not is_healthy and evidence.decisions is not None and evidence.decisions.skill >= floor,
+        is_right=found.state == "healthy" if is_healthy else first in fault.right,
+        told=f"{found.state}, {first}",
+    )
+
+
+def sum_up(cases: Sequence[Case], left_out: Sequence[str]) -> list[Row]:
+    """Rows of the shares that are right: where bounds were looked at, where they were not, over all, and of healthy ones."""
+    faults = [case for case in cases if not case.is_healthy and not case.is_harmless]
+    harmless = "; ".join(str(case) for case in cases if case.is_harmless)
+    skipped = f"; left out, not found: {', '.join(left_out)}" if left_out else ""
+    return [
+        _share("right cause first, where bounds were set", [c for c in faults if MATERIALS[c.material].is_calibration]),
+        _share(
+            "right cause first, elsewhere", [c for c in faults if not MATERIALS[c.material].is_calibration], skipped
+        ),
+        _share("right cause first, over all", faults, f"; did no harm, not counted: {harmless}" if harmless else ""),
+        _share("healthy trials called healthy", [case for case in cases if case.is_healthy]),
+    ]
+
+
+def _share(name: str, cases: Sequence[Case], more: str = "") -> Row:
+    right = sum(case.is_right for case in cases)
+    sets = ", ".join(f"{count} {material}" for material, count in Counter(case.material for case in cases).items())
+    wrong = "; ".join(str(case) for case in cases if not case.is_right)
+    detail = f"{right} of {len(cases)} trials ({sets}){f'; wrong: {wrong}' if wrong else ''}{more}"
+    return at_least(name, 0.9, right / max(len(cases), 1), "share", detail)

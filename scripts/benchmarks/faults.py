@@ -1,0 +1,347 @@
+"""Faults made on purpose in real trials: data, configurations and the evidence of what came of them.
+
+Each fault says which causes are right to come first. `tests/test_diagnosis_faults.py` makes a few of them, the benchmark
+`diagnosis` all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+Tamper = Callable[[Any, np.random.Generator], Any]
+"""From a Dataset to one with a fault in it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """A data set as it is read, and a configuration with which it can be learnt in a few seconds."""
+
+    task: str
+    train: str
+    columns: Mapping[str, Any]
+    rows: int
+    epochs: float
+    configuration: Mapping[str, Any]
+    is_calibration: bool = True
+
+    @property
+    def inputs(self) -> str:
+        return "sequence" if "sequence" in self.columns else "text"
+
+
+_TEXT = {
+    "embedding": {"random": {"size": 48}},
+    "hidden": 48,
+    "max_length": 48,
+    "learning_rate": 0.005,
+    "batch_size": 32,
+    "precision": "float32",
+}
+_SEQUENCE = {"hidden": 48, "learning_rate": 0.005, "batch_size": 16, "precision": "float32"}
+
+MATERIALS: dict[str, Material] = {
+    "docstrings": Material(
+        task="multilabel",
+        train="builtin:docstrings",
+        columns={"text": "text", "labels": "labels", "group": "function"},
+        rows=2000,
+        epochs=14,
+        configuration={**_TEXT, "learning_rate": 0.01},  # in 8 epochs at 0.005 it is, rightly, told to be too short
+    ),
+    "is_method": Material(
+        task="binary",
+        train="builtin:docstrings",
+        columns={"text": "text", "label": "is_method", "group": "function"},
+        rows=2000,
+        epochs=6,
+        configuration=_TEXT,
+    ),
+    "library": Material(
+        task="multiclass",
+        train="builtin:docstrings",
+        columns={"text": "text", "label": "library", "group": "function"},
+        rows=2000,
+        epochs=8,
+        configuration=_TEXT,
+    ),
+    "digits": Material(
+        task="multiclass",
+        train="builtin:digits",
+        columns={"sequence": "sequence", "label": "label"},
+        rows=600,
+        epochs=30,
+        configuration=_SEQUENCE,
+        is_calibration=False,
+    ),
+    "davidson_hate": Material(
+        task="multiclass",
+        train="davidson_hate/all.parquet",
+        columns={"text": "text", "label": "label"},
+        rows=2000,
+        epochs=6,
+        configuration=_TEXT,
+        is_calibration=False,
+    ),
+    "sms_spam": Material(
+        task="binary",
+        train="sms_spam/all.parquet",
+        columns={"text": "text", "label": "label"},
+        rows=1500,
+        epochs=6,
+        configuration=_TEXT,
+        is_calibration=False,
+    ),
+    "japanesevowels": Material(
+        task="multiclass",
+        train="uea_japanesevowels/test.parquet",
+        columns={"sequence": "sequence", "label": "label"},
+        rows=260,
+        epochs=40,
+        configuration=_SEQUENCE,
+        is_calibration=False,
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """A fault: what it changes, and which causes are right to be named first (none: a healthy trial).
+
+    `chosen` is written as in a space; `forced` goes into the configuration past the space's bounds. `weights` changes the
+    first weights, `budget` is the share of the material's epochs, or the epochs where it is below 0. `answer` makes a
+    predictions file of the probabilities: of it nothing but decisions, probabilities and truth is known.
+    """
+
+    name: str
+    right: tuple[str, ...]
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    forced: Mapping[str, Any] = field(default_factory=dict)
+    tamper: Tamper | None = None
+    budget: float = 1.0
+    weights: Callable[[Any], None] | None = None
+    answer: Callable[[Any, str], tuple[Any, Any]] | None = None
+    materials: tuple[str, ...] = tuple(MATERIALS)
+
+
+def make(fault: Fault, material: Material, *, seed: int) -> Any:
+    """Train with the fault in it and return the evidence."""
+    from benchmarks.material import configuration, parameters
+    from tuner.data.prepare import prepare
+    from tuner.data.profile import profile
+    from tuner.diagnosis.data import data_facts
+    from tuner.diagnosis.decisions import decision_facts
+    from tuner.diagnosis.evidence import Evidence
+    from tuner.diagnosis.reference import measure_reference
+    from tuner.diagnosis.training import training_facts
+    from tuner.reporting import TrialSettings
+    from tuner.scoring.thresholds import FOLDS_SEED, cross_fitted_decisions
+    from tuner.trial import Trial
+
+    dataset = read(material, seed)
+    if fault.tamper is not None:
+        dataset = fault.tamper(dataset, np.random.default_rng(seed))
+    chosen = {**material.configuration, **fault.chosen}
+    setting = {"task": material.task, "inputs": material.inputs}
+    data = prepare(dataset, parameters(**setting, **chosen))
+    config = {**configuration(**setting, **chosen), **fault.forced}
+    epochs = -fault.budget if fault.budget < 0 else material.epochs * fault.budget
+    settings = TrialSettings(max_epochs=epochs, reports_per_epoch=1, penalty_weight=1.0)
+    trial = Trial(config, data, settings, seed=seed)
+    if fault.weights is not None:
+        fault.weights(trial.model)
+    reports = [trial.next_report()]
+    while not reports[-1].is_last:
+        reports.append(trial.next_report())
+    ending = "diverged" if reports[-1].diverged_at_step is not None else "completed"
+    profiled = profile(dataset)
+    if fault.answer is not None:
+        probabilities, decided = fault.answer(predict(trial, data, config), data.task)
+        told = decision_facts(decided, probabilities, data.validation_truth, task=data.task, labels=data.labels)
+        return Evidence(subject="predictions", task=data.task, decisions=told)
+    decisions = None
+    if ending != "diverged":
+        probabilities = predict(trial, data, config)
+        truth = data.validation_truth
+        decided = cross_fitted_decisions(probabilities, truth, data.task, seed=FOLDS_SEED, seen=data.seen)
+        decisions = decision_facts(
+            decided,
+            probabilities,
+            truth,
+            task=data.task,
+            labels=data.labels,
+            train_rows=profiled["splits"]["train"]["labels"],
+        )
+    rows = [asdict(report) for report in reports]
+    return Evidence(
+        subject="trial",
+        task=data.task,
+        decisions=decisions,
+        training=training_facts(rows, ending=ending),
+        configuration=config,
+        max_epochs=epochs,
+        data=data_facts(profiled, configuration=config, measured=rows[-1]),
+        reference=measure_reference(dataset),
+    )
+
+
+def predict(trial: Any, data: Any, config: Mapping[str, Any]) -> Any:
+    """Probabilities (validation rows, labels) of a trial as it stands."""
+    from tuner.data.preparation import preparation_setting
+    from tuner.data.prepare import make_rows, vocabulary_size
+    from tuner.model.build import to_probabilities
+    from tuner.training.loop import predict_logits
+
+    part = data.prepared[preparation_setting(config)][0]
+    rows = make_rows(
+        part.validation,
+        np.zeros(len(part.validation), np.int64),
+        vocabulary=None if part.counts is None else vocabulary_size(part.counts, config),
+        max_length=int(config["max_length"]),
+        truncation=str(config["truncation"]),
+    )
+    with trial.averaged():
+        return to_probabilities(predict_logits(trial.model, rows), data.task, seen=data.seen)
+
+
+@cache
+def _load(train: str, task: str, columns: tuple[tuple[str, Any], ...]) -> Any:
+    from benchmarks.material import shared
+    from tuner.data.load import load_data
+    from tuner.space.settings import DataSettings
+
+    file = train if train.startswith("builtin:") else str(shared("data", *train.split("/")))
+    return load_data(DataSettings(train=file, validation=0.25, test=0.05, **dict(columns)), task, seed=0)  # type: ignore[arg-type]
+
+
+def read(material: Material, seed: int) -> Any:
+    """The material's data with as many training rows as it says, drawn by the seed."""
+    dataset = _load(material.train, material.task, tuple(material.columns.items()))
+    generator = np.random.default_rng((seed, 7))
+    train, validation = dataset.train, dataset.validation
+    train = train.take(np.sort(generator.permutation(len(train))[: material.rows]))
+    validation = validation.take(np.arange(min(len(validation), 800)))
+    return with_seen(replace(dataset, train=train, validation=validation))
+
+
+def with_seen(dataset: Any) -> Any:
+    """The data set with `seen` as its training rows have it."""
+    from tuner.data.dataset import count_targets
+
+    return replace(dataset, seen=count_targets(dataset.train.targets, len(dataset.labels)) > 0)
+
+
+# --- faults in the data -------------------------------------------------------------------------------------------------
+
+
+def shuffle_labels(dataset: Any, generator: np.random.Generator) -> Any:
+    """No signal: labels of every split dealt out anew."""
+    shuffled = {
+        name: replace(split, targets=split.targets[generator.permutation(len(split))])
+        for name, split in dataset.splits.items()
+    }
+    return replace(dataset, **shuffled)
+
+
+def make_rare(dataset: Any, generator: np.random.Generator, *, share: float = 0.01) -> Any:
+    """Imbalance: of every label but the most frequent, training rows are left out until it is on `share` of them."""
+    train = dataset.train
+    truth = (
+        train.targets.astype(bool)
+        if train.targets.ndim == 2
+        else train.targets[:, None] == np.arange(len(dataset.labels))
+    )
+    common = truth.sum(axis=0).argmax()
+    is_kept = np.ones(len(train), bool)
+    most = max(2, round(share * truth[:, common].sum()))
+    for label in np.argsort(-truth.sum(axis=0)):
+        if label != common:
+            own = np.flatnonzero(truth[:, label] & is_kept)
+            is_kept[generator.permutation(own)[most:]] = False
+    kept = np.flatnonzero(is_kept)
+    frequent = kept[truth[kept, common] & (truth[kept].sum(axis=1) == 1)]
+    more = generator.choice(frequent, len(train) - len(kept))  # as many rows as before, so that it takes as many steps
+    return with_seen(replace(dataset, train=train.take(np.sort(np.concatenate([kept, more])))))
+
+
+def empty_rows(dataset: Any, generator: np.random.Generator, *, share: float = 0.8) -> Any:
+    """Texts that are blank in a share of the rows of every split."""
+
+    def blank(split: Any) -> Any:
+        is_blank = generator.random(len(split)) < share
+        return replace(
+            split, inputs=tuple(" " if gone else text for text, gone in zip(split.inputs, is_blank, strict=True))
+        )
+
+    return replace(dataset, **{name: blank(split) for name, split in dataset.splits.items()})
+
+
+def conflicting_copies(dataset: Any, generator: np.random.Generator, *, distinct: int = 40) -> Any:
+    """A few inputs again and again, each time with the labels of another row."""
+
+    def copy(split: Any) -> Any:
+        taken = generator.integers(0, min(distinct, len(split)), len(split))
+        targets = split.targets[generator.permutation(len(split))]
+        return replace(split.take(taken), targets=targets)
+
+    return replace(dataset, **{name: copy(split) for name, split in dataset.splits.items()})
+
+
+# --- faults in the weights ----------------------------------------------------------------------------------------------
+
+
+def shrink_weights(model: Any, *, factor: float = 0.01) -> None:
+    """Recurrent weights so small that nothing comes back through them."""
+    import torch
+
+    with torch.no_grad():
+        for parameter in model.layers.parameters():
+            parameter.mul_(factor)
+
+
+def blow_up_weights(model: Any, *, factor: float = 60.0) -> None:
+    """Recurrent weights so large that every gate stands at one of its ends."""
+    import torch
+
+    with torch.no_grad():
+        for parameter in model.layers.parameters():
+            parameter.mul_(factor)
+
+
+# --- faults in the answers ----------------------------------------------------------------------------------------------
+
+
+def cut_at_the_top(probabilities: Any, task: str) -> tuple[Any, Any]:
+    """Thresholds at the largest probability of all: nothing is decided (of several classes, all but the first)."""
+    decided = probabilities >= np.maximum(probabilities.max(axis=0), 0.99)
+    if task != "multilabel":
+        decided[:, 1:] &= False
+        decided[:, 0] = True
+    return probabilities, decided
+
+
+def flatten(probabilities: Any, task: str) -> tuple[Any, Any]:
+    """Probabilities that hardly move from their mean."""
+    from tuner.diagnosis.decisions import decide_plainly
+
+    flat = probabilities.mean(axis=0) + 0.002 * (probabilities - probabilities.mean(axis=0))
+    return flat, decide_plainly(flat, task)
+
+
+def shift_up(probabilities: Any, task: str) -> tuple[Any, Any]:
+    """Logits that a bias pushes up: all labels, or of several classes the first."""
+    from tuner.diagnosis.decisions import decide_plainly
+
+    clipped = np.clip(probabilities, 1e-5, 1 - 1e-5)
+    odds = clipped / (1 - clipped)
+    if task == "multilabel":
+        shifted = odds * math.exp(14) / (1 + odds * math.exp(14))
+        return shifted, decide_plainly(shifted, task)
+    pushed = clipped * np.where(np.arange(clipped.shape[1]) == 0, math.exp(14), 1.0)
+    shifted = pushed / pushed.sum(axis=1, keepdims=True)
+    return shifted, decide_plainly(shifted, task)

@@ -1,0 +1,155 @@
+"""The command line of `scripts/record_curves`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from ablation.material import find_material
+from ablation.results import Line, ResultsError, append, drop_cut_line, read_results
+from benchmarks.material import count_cores
+from benchmarks.row import SkippedError
+
+from curves.training import Order
+
+DESCRIPTION = """\
+Train mixed trials to the end of their budget, without gate or rungs, and keep their curves.
+
+examples:
+  scripts/record_curves run --trials 110 --out curves.jsonl
+  scripts/record_curves convert curves.jsonl tests/data/gate_curves.parquet
+  scripts/record_curves bounds tests/data/gate_curves.parquet
+
+A recording can be stopped at any time, and goes on where it was when it is started again.
+"""
+SETS = ("goemotions", "davidson_hate")
+
+
+def main() -> int:
+    """Run what the command line says."""
+    arguments = _read_arguments()
+    try:
+        return {"run": _run, "convert": _convert, "bounds": _bounds}[arguments.command](arguments)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    except (ResultsError, SkippedError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _read_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/record_curves", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="train, and append to a file of results")
+    run.add_argument("--out", type=Path, required=True, metavar="FILE", help="results, a JSON line a trial")
+    run.add_argument("--trials", type=int, default=110, metavar="N", help="of each set; default: 110")
+    run.add_argument("--epochs", type=float, default=5, metavar="N", help="of each trial; default: 5")
+    run.add_argument("--reports-per-epoch", type=int, default=2, metavar="N", help="default: 2")
+    run.add_argument("--limit-rows", type=int, default=8000, metavar="N", help="training rows; default: 8000")
+    run.add_argument("--processes", type=int, metavar="N", help="default: one a core")
+    convert = commands.add_parser("convert", help="write the small Parquet file that the tests read")
+    convert.add_argument("results", type=Path)
+    convert.add_argument("parquet", type=Path)
+    bounds = commands.add_parser("bounds", help="choose the gate's bounds on one set and judge them on the other")
+    bounds.add_argument("parquet", type=Path)
+    return parser.parse_args()
+
+
+def _orders(arguments: argparse.Namespace) -> list[Order]:
+    """Set by set in turns, so that an early end leaves as many of each."""
+    materials = [find_material(name) for name in SETS]
+    return [
+        Order(
+            material=material,
+            index=index,
+            epochs=arguments.epochs,
+            reports_per_epoch=arguments.reports_per_epoch,
+            limit_rows=arguments.limit_rows,
+        )
+        for index in range(arguments.trials)
+        for material in materials
+    ]
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from ablation.crew import run_orders
+
+    from curves.training import failed, run_order
+
+    os.environ["OMP_NUM_THREADS"] = "1"  # read by the processes' torch
+    out: Path = arguments.out
+    orders = _orders(arguments)
+    drop_cut_line(out)
+    done = {(line["set"], line["index"]) for line in read_results(out) if line["outcome"] != "failed"}
+    left = [order for order in orders if order.key not in done]
+    print(f"{len(orders) - len(left)} of {len(orders)} trials are there, {len(left)} to go", file=sys.stderr)
+    if not left:
+        return 0
+    start, count = time.monotonic(), 0
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.open("a") as file:
+
+        def take(line: Line) -> None:
+            nonlocal count
+            append(file, line)
+            count += 1
+            left_s = (time.monotonic() - start) / count * (len(left) - count)
+            print(f"[{count}/{len(left)}, {left_s / 60:.0f} min left] {_told(line)}", file=sys.stderr, flush=True)
+
+        run_orders(left, arguments.processes or count_cores(), take, run=run_order, fail=failed)
+    return 0
+
+
+def _told(line: Line) -> str:
+    who = f"{line['set']} {line['index']} ({line['kind']})"
+    if line["outcome"] != "trained":
+        return f"{who}: {line['outcome']}: {line['reason']}"
+    scores = ["-" if report["score"] is None else f"{report['score']:.2f}" for report in line["reports"]]
+    return f"{who}: {' '.join(scores)} in {line['processor_seconds']:.0f} s"
+
+
+def _convert(arguments: argparse.Namespace) -> int:
+    from curves.table import write_table
+
+    count = write_table(read_results(arguments.results), arguments.parquet)
+    print(f"{arguments.parquet}: {count} trials, {arguments.parquet.stat().st_size:,} bytes")
+    return 0
+
+
+def _bounds(arguments: argparse.Namespace) -> int:
+    from curves.bounds import Rungs, candidates, holding, holds, middle, outcomes
+    from curves.table import read_curves
+    from tuner.scoring.gate import GateSettings
+
+    # Two reports are there by the first rung, or with one label one.
+    rungs = {"goemotions": [Rungs(1, 2)], "davidson_hate": [Rungs(1, 2), Rungs(0.5, 2)]}
+    curves = read_curves(arguments.parquet)
+    of_set = {name: [curve for curve in curves if curve.set_name == name] for name in SETS}
+
+    def tell(settings: GateSettings) -> None:
+        print(f"  {settings}")
+        for name in SETS:
+            for each, found in zip(rungs[name], outcomes(of_set[name], rungs[name], settings, recorded=2), strict=True):
+                told = f"{len(found.killed)} of {len(found.best)} best killed"
+                print(f"  {name}, {each}: {told}, {len(found.stopped)} of {len(found.collapsed)} collapsed stopped")
+
+    print("as shipped")
+    tell(GateSettings())
+    count = sum(1 for _ in candidates())
+    for name, other in (SETS, SETS[::-1]):
+        good = holding(of_set[name], rungs[name], recorded=2)
+        both = sum(holds(outcomes(of_set[other], rungs[other], each, recorded=2)) for each in good)
+        print(f"{len(good)} of {count} bounds hold on {name}; {both} of these on {other}")
+        if good:
+            tell(middle(good))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""From the file of results to the small table of curves that the tests read, and back."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from ablation.results import Line
+
+from tuner.scoring.gate import Signs
+
+MEASURES = (
+    "score",
+    "macro_f1",
+    "constant_penalty",
+    "skill",
+    "auc",
+    "average_precision",
+    "logit_spread",
+    "train_loss",
+    "gradient_norm",
+)
+_VERSIONS = ("torch", "numpy", "pyarrow")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """One trial's reports over its full budget, oldest first, and the configuration that it had."""
+
+    set_name: str
+    index: int
+    kind: str
+    signs: tuple[Signs, ...]
+    configuration: dict[str, Any]
+
+
+def write_table(lines: Iterable[Line], path: Path) -> int:
+    """Write a row for each report of each trained trial, in the order of sets and trials; return the number of trials."""
+    newest = {(line["set"], line["index"]): line for line in lines if line["outcome"] == "trained"}
+    trained = [newest[key] for key in sorted(newest)]
+    rows = [(line, report) for line in trained for report in line["reports"]]
+
+    def told(name: str) -> pa.Array:
+        return pa.array([line[name] for line, _ in rows], pa.string()).dictionary_encode()
+
+    columns = {
+        "set": told("set"),
+        "trial": pa.array([line["index"] for line, _ in rows], pa.int16()),
+        "kind": told("kind"),
+        "epochs": pa.array([report["epochs"] for _, report in rows], pa.float32()),
+        **{name: pa.array([report[name] for _, report in rows], pa.float32()) for name in MEASURES},
+        "is_finite": pa.array([report["diverged_at_step"] is None for _, report in rows]),
+        "configuration": pa.array(
+            [json.dumps(line["configuration"], separators=(",", ":")) for line, _ in rows], pa.string()
+        ).dictionary_encode(),
+    }
+    table = pa.table(columns).replace_schema_metadata({"origin": json.dumps(_origin(trained), indent=1)})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path, compression="zstd", compression_level=19)
+    return len(trained)
+
+
+def read_curves(path: Path) -> list[Curve]:
+    """Return the curves of a table, ordered by set and trial."""
+    table = pq.read_table(path)
+    reports: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for row in table.to_pylist():
+        reports.setdefault((row["set"], row["trial"]), []).append(row)
+    return [
+        Curve(
+            set_name=set_name,
+            index=index,
+            kind=rows[0]["kind"],
+            signs=tuple(_signs(row) for row in rows),
+            configuration=json.loads(rows[0]["configuration"]),
+        )
+        for (set_name, index), rows in reports.items()
+    ]
+
+
+def _signs(row: dict[str, Any]) -> Signs:
+    names = ("score", "constant_penalty", "skill", "auc", "logit_spread")
+    measured = {name: float("nan") if row[name] is None else row[name] for name in names}
+    # float32 holds seven digits: the third half epoch is still 1.5, but 1.0000001 epochs would not be told from 1
+    return Signs(epochs=round(row["epochs"], 6), is_finite=row["is_finite"], **measured)
+
+
+def _origin(lines: Sequence[Line]) -> dict[str, Any]:
+    first = lines[0]
+    return {
+        "command": "scripts/record_curves",
+        "trials": {
+            name: sum(line["set"] == name for line in lines) for name in sorted({line["set"] for line in lines})
+        },
+        "rows": {line["set"]: line["rows"] for line in lines},
+        **{name: first[name] for name in ("max_epochs", "reports_per_epoch", "limit_rows")},
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in _VERSIONS}},
+    }

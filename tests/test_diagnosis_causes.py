@@ -1,0 +1,342 @@
+"""Causes: each is named first by evidence of it alone, is graded by its bound, and proposes a setting that a space takes."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tuner.diagnosis.cause import NAMED, Cause, falling_by_factors, option, rising, rising_by_factors
+from tuner.diagnosis.causes import CAUSES, EXPLAINS, as_json, diagnose, in_order
+from tuner.diagnosis.evidence import DataFacts, DecisionFacts, Evidence, LabelFacts, Reference, TrainingFacts
+from tuner.space.load import load_space
+
+CONFIGURATION = {
+    "hidden": 64,
+    "layers": 1,
+    "max_length": 64,
+    "tokens": "word",
+    "embedding": "random",
+    "embedding.random.size": 100,
+    "dropout": 0.3,
+    "optimiser": "adamw",
+    "optimiser.adamw.weight_decay": 0.01,
+    "learning_rate": 0.002,
+    "clipping": "norm",
+    "clipping.norm.threshold": 1.0,
+    "l1": 0.0,
+}
+
+
+def label(name: str, **known: Any) -> LabelFacts:
+    healthy: dict[str, Any] = {
+        "support": 200,
+        "prevalence": 0.2,
+        "decision_rate": 0.2,
+        "f1": 0.7,
+        "auc": 0.9,
+        "fitted_f1": 0.7,
+        "mean_probability": 0.2,
+        "highest_undecided": 0.5,
+        "lowest_decided": 0.5,
+    }
+    return LabelFacts(name=name, **(healthy | known))
+
+
+def decisions(*labels: LabelFacts, **known: Any) -> DecisionFacts:
+    healthy: dict[str, Any] = {
+        "rows": 1000,
+        "macro_f1": 0.7,
+        "constant_penalty": 0.0,
+        "skill": 0.4,
+        "skill_low": 0.35,
+        "skill_high": 0.45,
+        "fitted_macro_f1": 0.7,
+        "auc": 0.9,
+        "auc_margin": 0.03,
+        "logit_spread": 2.0,
+        "probability_spread": 0.3,
+    }
+    return DecisionFacts(labels=labels or (label("a"), label("b")), **(healthy | known))
+
+
+def training(**known: Any) -> TrainingFacts:
+    healthy: dict[str, Any] = {
+        "ending": "completed",
+        "reports": 9,
+        "steps": 1000,
+        "epochs": 6.0,
+        "examples": 64_000,
+        "parameters": 100_000,
+        "score": 0.7,
+        "best_score": 0.7,
+        "skill": 0.4,
+        "constant_penalty": 0.0,
+        "auc": 0.9,
+        "late_rise": 0.001,
+        "score_noise": 0.005,
+        "first_loss": 0.5,
+        "least_loss": 0.1,
+        "last_loss": 0.1,
+        "train_score": 0.9,
+        "gradient_norm": 0.4,
+        "gradient_norm_most": 4.0,
+        "tiny_gradient_share": 0.0,
+        "gradient_ratio": 0.5,
+        "clip_rate": 0.1,
+        "loss_spread": 0.2,
+        "gate_saturation": 0.01,
+        "dead_units": 0.0,
+        "logit_spread": 2.0,
+        "probability_spread": 0.3,
+        "diverged_at_step": None,
+    }
+    return TrainingFacts(**(healthy | known))
+
+
+HEALTHY = Evidence(
+    subject="a trial",
+    task="multilabel",
+    decisions=decisions(),
+    training=training(),
+    configuration=CONFIGURATION,
+    max_epochs=6.0,
+    data=DataFacts(
+        train_rows=1000,
+        unknown_share=0.1,
+        truncated_share=0.02,
+        read_share=1.0,
+        empty_share=0.0,
+        conflict_share=0.0,
+    ),
+    reference=Reference(name="a plain model", skill=0.35, margin=0.03),
+)
+POOR = {"macro_f1": 0.3, "skill": 0.0, "skill_low": -0.02, "skill_high": 0.02, "auc": 0.52}
+WEAK = replace(HEALTHY, decisions=decisions(**POOR), training=training(skill=0.0, auc=0.52, last_loss=0.49))
+
+
+def weak_with(*, configuration: dict[str, Any] | None = None, **known: Any) -> Evidence:
+    facts = {"skill": 0.0, "auc": 0.52, "last_loss": 0.49} | known
+    return replace(WEAK, training=training(**facts), configuration=CONFIGURATION | (configuration or {}))
+
+
+def of_data(**known: Any) -> Evidence:
+    assert HEALTHY.data is not None
+    return replace(HEALTHY, data=replace(HEALTHY.data, **known))
+
+
+NEVER = {"decision_rate": 0.0, "f1": 0.0, "lowest_decided": None}
+MADE: dict[str, Evidence] = {
+    "no_signal": replace(WEAK, reference=Reference(name="a plain model", skill=0.0, margin=0.03, control_skill=0.0)),
+    "conflicting_duplicates": of_data(conflict_share=0.4),
+    "empty_rows": of_data(empty_share=0.5),
+    "unknown_words": of_data(unknown_share=0.7),
+    "truncation": of_data(read_share=0.1, truncated_share=1.0),
+    "learning_rate_too_high": weak_with(configuration={"learning_rate": 0.5}, last_loss=0.6),
+    "learning_rate_too_low": weak_with(configuration={"learning_rate": 1e-6}),
+    "too_short": weak_with(steps=20, epochs=0.2, reports=1, late_rise=None, score_noise=None),
+    "too_much_regularisation": weak_with(configuration={"dropout": 0.97}),
+    "exploding_gradients": weak_with(configuration={"clipping": "none"}, gradient_norm_most=1e5),
+    "vanishing_gradients": weak_with(gradient_ratio=1e-5),
+    "saturated_gates": weak_with(gate_saturation=0.9),
+    "dead_units": weak_with(dead_units=0.9),
+    "threshold": Evidence(
+        subject="a file",
+        task="multilabel",
+        decisions=decisions(
+            label("a", **NEVER, highest_undecided=0.97),
+            label("b", **NEVER, highest_undecided=0.95),
+            constant_penalty=1.0,
+            macro_f1=0.0,
+        ),
+    ),
+    "imbalance": replace(
+        HEALTHY,
+        decisions=decisions(
+            label("a", train_rows=500),
+            label("b", **NEVER, train_rows=5, prevalence=0.01, mean_probability=0.01, support=9),
+        ),
+    ),
+    "constant_decision": Evidence(
+        subject="a file",
+        task="multilabel",
+        decisions=decisions(
+            label("a", decision_rate=1.0, mean_probability=0.97, lowest_decided=0.6, highest_undecided=None),
+            label("b", decision_rate=1.0, mean_probability=0.97, lowest_decided=0.6, highest_undecided=None),
+            constant_penalty=1.0,
+        ),
+    ),
+    "flat_probabilities": Evidence(
+        subject="a file", task="multilabel", decisions=decisions(**(POOR | {"logit_spread": 0.01}))
+    ),
+}
+
+
+def test_every_cause_has_evidence_here() -> None:
+    assert set(MADE) == set(CAUSES)
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_evidence_of_a_cause_alone_names_it_first(name: str) -> None:
+    assert diagnose(MADE[name]).causes[0].name == name
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_a_cause_says_what_was_measured_and_what_to_do(name: str) -> None:
+    cause = diagnose(MADE[name]).causes[0]
+    assert NAMED <= cause.strength <= 1
+    assert any(value is not None for value in cause.measurement.values())
+    assert cause.sentence
+    assert cause.advice
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_every_setting_that_is_proposed_is_one_that_a_space_takes(name: str) -> None:
+    for cause in diagnose(MADE[name]).causes:
+        words = shlex.split(cause.setting)
+        assert words[::2] == ["--set"] * (len(words) // 2)
+        load_space("multilabel", words[1::2])  # which raises SpaceError otherwise
+
+
+def test_a_setting_for_numeric_sequences_is_one_that_their_space_takes() -> None:
+    no_text = {name: value for name, value in CONFIGURATION.items() if not name.startswith(("embedding", "tokens"))}
+    evidence = replace(weak_with(gate_saturation=0.9), configuration=no_text)
+    words = shlex.split(diagnose(evidence).causes[0].setting)
+    assert load_space("sequence", words[1::2]).inputs == "sequence"
+
+
+def test_a_healthy_trial_is_healthy_and_has_no_cause() -> None:
+    found = diagnose(HEALTHY)
+    assert (found.state, found.causes, found.labels) == ("healthy", (), [])
+
+
+def test_without_any_facts_nothing_is_named() -> None:
+    assert diagnose(Evidence(subject="nothing", task="binary")).causes == ()
+
+
+def test_a_trial_behind_a_plain_model_is_healthy_where_nothing_is_wrong_and_says_that_it_is_behind() -> None:
+    behind = replace(HEALTHY, reference=Reference(name="a plain model", skill=0.6, margin=0.03))
+    found = diagnose(behind)
+    assert found.state == "healthy"
+    assert "behind a plain model: +0.600" in found.sentence
+
+
+def test_the_same_measure_is_no_cause_where_the_trial_learns_all_the_same() -> None:
+    assert diagnose(replace(HEALTHY, training=training(gate_saturation=0.9))).causes == ()
+
+
+@pytest.mark.parametrize(
+    ("evidence", "state"),
+    [
+        (MADE["threshold"], "collapsed"),
+        (MADE["imbalance"], "partly collapsed"),
+        (MADE["no_signal"], "no signal"),
+        (WEAK, "weak"),
+        (weak_with(ending="diverged", diverged_at_step=7), "diverged"),
+    ],
+)
+def test_states(evidence: Evidence, state: str) -> None:
+    assert diagnose(evidence).state == state
+
+
+def test_collapsed_labels_are_named() -> None:
+    assert diagnose(MADE["imbalance"]).labels == ["b"]
+
+
+def test_a_label_with_too_few_true_rows_is_not_judged() -> None:
+    rare = label("b", **NEVER, support=4, prevalence=0.004)
+    assert diagnose(replace(HEALTHY, decisions=decisions(label("a"), rare))).labels == []
+
+
+def test_a_high_rate_explains_saturated_gates_and_comes_first() -> None:
+    evidence = weak_with(configuration={"learning_rate": 10.0}, last_loss=90.0, gate_saturation=1.0, loss_spread=2.0)
+    first, *others = diagnose(evidence).causes
+    assert first.name == "learning_rate_too_high"
+    assert "learning_rate_too_high" in next(each for each in others if each.name == "saturated_gates").explained_by
+
+
+def test_shuffled_labels_explain_whatever_the_training_shows() -> None:
+    evidence = replace(
+        weak_with(configuration={"learning_rate": 10.0}, last_loss=9.0), reference=MADE["no_signal"].reference
+    )
+    assert diagnose(evidence).causes[0].name == "no_signal"
+
+
+def test_a_model_that_ranks_well_is_never_without_signal() -> None:
+    evidence = replace(HEALTHY, reference=MADE["no_signal"].reference)
+    assert diagnose(evidence).causes == ()
+
+
+def test_guessing_between_two_classes_is_no_skill() -> None:
+    """A threshold through noise earns a macro-F1 of a half, more than the majority class does."""
+    guess = decisions(**(POOR | {"skill": 0.13, "skill_low": 0.1, "chance_skill": 0.14, "auc": 0.5}))
+    plain = Reference(name="a plain model", skill=0.14, margin=0.03, control_skill=0.12)
+    found = diagnose(replace(HEALTHY, task="binary", decisions=guess, reference=plain))
+    assert found.state == "no signal"
+
+
+def test_only_causes_of_the_registry_explain_or_are_explained() -> None:
+    assert set(EXPLAINS) <= set(CAUSES)
+    assert {name for names in EXPLAINS.values() for name in names} <= set(CAUSES)
+
+
+def test_no_chain_of_explanations_leads_back_to_its_start() -> None:
+    """Else, of causes that are all present, none would be first. Pairs that explain each other are told by strength."""
+    one_way = {
+        name: {other for other in others if name not in EXPLAINS.get(other, ())} for name, others in EXPLAINS.items()
+    }
+    left = dict(one_way)
+    while free := [name for name, others in left.items() if not others & set(left)]:
+        for name in free:
+            del left[name]
+    assert left == {}
+
+
+def cause(name: str, strength: float) -> Cause:
+    return Cause(name=name, strength=strength, sentence="", measurement={}, setting="", advice="")
+
+
+def test_explained_causes_come_after_all_others_and_equals_by_strength() -> None:
+    names = [
+        each.name
+        for each in in_order(
+            [cause("flat_probabilities", 1.0), cause("truncation", 0.6), cause("learning_rate_too_low", 0.7)]
+        )
+    ]
+    assert names == ["learning_rate_too_low", "truncation", "flat_probabilities"]
+
+
+def test_of_two_causes_that_explain_each_other_the_stronger_does() -> None:
+    first, second = in_order([cause("learning_rate_too_high", 0.6), cause("exploding_gradients", 0.9)])
+    assert (first.name, first.explained_by) == ("exploding_gradients", ())
+    assert second.explained_by == ("exploding_gradients",)
+
+
+@pytest.mark.parametrize(
+    ("graded", "expected"),
+    [
+        (rising(0.5, 0.5, 0.9), 0.5),
+        (rising(0.9, 0.5, 0.9), 1.0),
+        (rising(5.0, 0.5, 0.9), 1.0),
+        (rising(0.0, 0.5, 0.9), 0.0),
+        (rising_by_factors(100, 100, 10_000), 0.5),
+        (rising_by_factors(1000, 100, 10_000), 0.75),
+        (rising_by_factors(0, 100, 10_000), 0.0),
+        (falling_by_factors(0.001, 0.01, 0.0001), 0.75),
+        (falling_by_factors(0, 0.01, 0.0001), 1.0),
+    ],
+)
+def test_strength_is_a_half_at_the_bound_and_one_where_there_is_no_doubt(graded: float, expected: float) -> None:
+    assert graded == pytest.approx(expected)
+
+
+def test_settings_are_quoted_for_a_shell() -> None:
+    assert option("space.clipping={norm: {threshold: 1}}") == "--set 'space.clipping={norm: {threshold: 1}}'"
+
+
+def test_a_diagnosis_as_json_has_every_cause_with_its_measurement() -> None:
+    told = as_json(diagnose(MADE["vanishing_gradients"]))
+    assert told["causes"][0]["name"] == "vanishing_gradients"
+    assert told["causes"][0]["measurement"]["gradient_ratio"] == 1e-5

@@ -1,0 +1,141 @@
+"""The gate, replayed on recorded trials that were trained to the end of their budget whatever became of them.
+
+Where the curves come from: tests/data/README.md. The figures that are asked for are those of the gate's purpose: of the
+trials that end in the best quarter at most 1 % killed, of those that collapse at least 90 % stopped by the first rung.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "scripts"))  # the scripts are no part of the package
+# ruff: noqa: E402
+
+from curves.replay import best_quarter, ended_at, first_rung, has_collapsed, replay, thinned
+from curves.table import Curve, read_curves, write_table
+
+from tuner.scoring.gate import GateSettings, Signs
+from tuner.space.load import load_space
+
+CURVES = read_curves(ROOT / "tests" / "data" / "gate_curves.parquet")
+REPORTS_PER_EPOCH = 2  # of the recording
+SETS = ("davidson_hate", "goemotions")
+GATE = GateSettings()
+HEALTHY = Signs(epochs=1.0, score=0.4, constant_penalty=0.0, skill=0.2, auc=0.8, logit_spread=1.0, is_finite=True)
+DEAD = replace(HEALTHY, score=-0.7, constant_penalty=1.0, skill=0.0, auc=0.5, logit_spread=0.0)
+
+
+def recorded(set_name: str, reports_per_epoch: int = REPORTS_PER_EPOCH) -> list[Curve]:
+    every = REPORTS_PER_EPOCH // reports_per_epoch
+    return [thinned(curve, every) for curve in CURVES if curve.set_name == set_name]
+
+
+def made(index: int, *signs: Signs) -> Curve:
+    """A curve with reports half an epoch apart."""
+    dated = tuple(replace(each, epochs=(place + 1) / 2) for place, each in enumerate(signs))
+    return Curve(set_name="made", index=index, kind="usual", signs=dated, configuration={})
+
+
+@pytest.mark.parametrize("set_name", SETS)
+def test_the_recorded_trials_are_many_and_mixed(set_name: str) -> None:
+    curves = recorded(set_name)
+    collapsed = sum(has_collapsed(curve) for curve in curves)
+    assert len(curves) >= 100
+    assert 0.3 <= collapsed / len(curves) <= 0.6
+    assert not any(has_collapsed(curve) for curve in best_quarter(curves))
+
+
+@pytest.mark.parametrize("set_name", SETS)
+@pytest.mark.parametrize(("grace_epochs", "reports_per_epoch"), [(0.5, 2), (1.0, 2), (1.0, 1)])
+def test_the_gate_kills_at_most_one_in_a_hundred_of_the_best_quarter(
+    set_name: str, grace_epochs: float, reports_per_epoch: int
+) -> None:
+    (outcome,) = replay(recorded(set_name, reports_per_epoch), grace_epochs=grace_epochs, settings=GATE)
+    assert outcome.killed_share <= 0.01, f"killed {outcome.killed}"
+
+
+@pytest.mark.parametrize("set_name", SETS)
+@pytest.mark.parametrize("grace_epochs", [0.5, 1.0])
+def test_nine_of_ten_collapsed_trials_are_stopped_by_the_first_rung(set_name: str, grace_epochs: float) -> None:
+    (outcome,) = replay(recorded(set_name), grace_epochs=grace_epochs, settings=GATE)
+    assert outcome.stopped_share >= 0.9, f"not stopped: {sorted({*outcome.collapsed} - {*outcome.stopped})}"
+
+
+@pytest.mark.parametrize("set_name", SETS)
+def test_where_the_first_rung_is_the_first_report_the_doubtful_ones_take_one_more(set_name: str) -> None:
+    collapsed = [curve for curve in recorded(set_name, 1) if has_collapsed(curve)]
+    ends = [ended_at(curve, grace_epochs=1.0, settings=GATE) for curve in collapsed]
+    assert sum(end is not None and end <= 1 for end in ends) >= 0.9 * len(collapsed)
+
+
+@pytest.mark.parametrize("name", ["quick", "binary", "multiclass", "multilabel", "thorough", "collapse"])
+def test_the_shipped_spaces_for_texts_have_rungs_that_are_replayed_here(name: str) -> None:
+    search = load_space(name).search
+    assert (search.grace_epochs, search.reports_per_epoch) in [(0.5, 2), (1.0, 2), (1.0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        ({}, False),
+        ({"skill": 0.0}, True),
+        ({"constant_penalty": 0.5}, True),
+        ({"is_finite": False}, True),
+        ({"score": float("nan")}, True),
+    ],
+)
+def test_a_trial_has_collapsed_that_ends_no_better_than_a_constant(last: dict[str, float], expected: bool) -> None:
+    assert has_collapsed(made(0, HEALTHY, replace(HEALTHY, **last))) is expected  # type: ignore[arg-type]
+    assert not has_collapsed(made(0, replace(HEALTHY, **last), HEALTHY))  # type: ignore[arg-type]
+
+
+def test_the_best_quarter_goes_by_the_best_report() -> None:
+    curves = [made(index, replace(HEALTHY, score=index / 10), HEALTHY) for index in range(8)]
+    assert [curve.index for curve in best_quarter(curves)] == [7, 6]
+
+
+def test_a_replay_counts_what_was_killed_and_what_it_cost() -> None:
+    late = made(0, DEAD, *[replace(HEALTHY, score=0.9)] * 3)
+    curves = [late, made(1, *[HEALTHY] * 4), made(2, *[DEAD] * 4), made(3, HEALTHY, *[DEAD] * 3)]
+    (outcome,) = replay(curves, grace_epochs=0.5, settings=GATE)
+    assert (outcome.best, outcome.killed, outcome.killed_share) == ((0,), (0,), 1.0)
+    assert (outcome.collapsed, outcome.stopped, outcome.stopped_share) == ((2, 3), (2,), 0.5)
+    assert (outcome.epochs, outcome.epochs_collapsed) == (0.5 + 2 + 0.5 + 1.5, 2.0)
+
+
+def test_the_first_rung_is_the_first_report_that_reaches_the_grace() -> None:
+    curve = made(0, *[HEALTHY] * 4)
+    assert [first_rung(curve, grace) for grace in (0.4, 0.5, 0.6, 2.0, 9.0)] == [0, 0, 1, 3, 3]
+
+
+def test_a_thinned_curve_keeps_its_last_report() -> None:
+    assert [signs.epochs for signs in thinned(made(0, *[HEALTHY] * 5), 2).signs] == [1.0, 2.0, 2.5]
+
+
+def test_a_table_of_curves_is_read_as_it_was_recorded(tmp_path: Path) -> None:
+    report = {"macro_f1": 0.5, "average_precision": 0.5, "train_loss": 0.1, "gradient_norm": 1.0, "examples": 8}
+    signs = {"epochs": 1.5, "score": 0.5, "constant_penalty": 0.25, "skill": 0.125, "auc": 0.75, "logit_spread": 2.0}
+    broken = {**report, **dict.fromkeys(signs), "epochs": 2.0, "diverged_at_step": 3}
+    line = {
+        "outcome": "trained",
+        "set": "made",
+        "index": 4,
+        "kind": "late",
+        "rows": [8, 2],
+        "max_epochs": 2,
+        "reports_per_epoch": 2,
+        "limit_rows": 8,
+        "configuration": {"hidden": 16},
+        "reports": [{**report, **signs, "diverged_at_step": None}, broken],
+    }
+    path = tmp_path / "curves.parquet"
+    assert write_table([line, {**line, "index": 5, "outcome": "left out"}], path) == 1
+    (curve,) = read_curves(path)
+    assert (curve.set_name, curve.index, curve.kind, curve.configuration) == ("made", 4, "late", {"hidden": 16})
+    assert curve.signs[0] == Signs(**signs, is_finite=True)
+    assert not curve.signs[1].is_finite

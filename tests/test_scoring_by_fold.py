@@ -1,0 +1,77 @@
+"""A model that is judged fold by fold has the means of its folds' measures."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from tuner.scoring.by_fold import AVERAGED, measure_by_fold
+from tuner.scoring.evaluation import FOLDS_NOTE, evaluate, intervals_of
+from tuner.scoring.f1 import Indicator, as_indicator
+from tuner.scoring.measures import measure
+
+
+def judged(rows: int = 90) -> tuple[Indicator, np.ndarray, Indicator]:
+    """Decisions, probabilities and truth of three classes."""
+    generator = np.random.default_rng(0)
+    truth = generator.choice(3, size=rows, p=[0.6, 0.3, 0.1])
+    probabilities = generator.dirichlet([1, 1, 1], size=rows) + 0.3 * np.eye(3)[truth]
+    return as_indicator(probabilities.argmax(axis=1), 3), probabilities / 1.3, as_indicator(truth, 3)
+
+
+def test_means_are_those_of_the_folds_measured_apart() -> None:
+    decisions, probabilities, truth = judged()
+    fold = np.arange(len(truth)) % 3
+    found = measure_by_fold(decisions, truth, "multiclass", fold, penalty_weight=2.0, probabilities=probabilities)
+    apart = [
+        measure(
+            decisions[fold == number],
+            truth[fold == number],
+            "multiclass",
+            penalty_weight=2.0,
+            probabilities=probabilities[fold == number],
+        )
+        for number in range(3)
+    ]
+    assert found.means == pytest.approx({name: np.mean([getattr(each, name) for each in apart]) for name in AVERAGED})
+    assert found.spread == pytest.approx(np.std([each.score for each in apart], ddof=1))
+
+
+def test_without_folds_all_rows_are_one() -> None:
+    decisions, probabilities, truth = judged()
+    found = measure_by_fold(decisions, truth, "multiclass", None, probabilities=probabilities)
+    whole = measure(decisions, truth, "multiclass", probabilities=probabilities)
+    assert found.means == pytest.approx({name: getattr(whole, name) for name in AVERAGED})
+    assert math.isnan(found.spread)
+
+
+def test_an_auc_that_one_fold_cannot_have_is_the_mean_of_the_others() -> None:
+    truth = np.array([[True], [False], [True], [True]])
+    probabilities = np.array([[0.9], [0.1], [0.8], [0.7]])
+    found = measure_by_fold(truth, truth, "multilabel", np.array([0, 0, 1, 1]), probabilities=probabilities)
+    assert found.means["auc"] == 1
+
+
+@pytest.mark.parametrize("is_folded", [False, True])
+def test_an_evaluation_with_folds_has_their_means_and_rows_of_all_together(is_folded: bool) -> None:
+    decisions, probabilities, truth = judged()
+    fold = np.arange(len(truth)) % 3 if is_folded else None
+    found = evaluate(
+        decisions,
+        probabilities,
+        truth,
+        task="multiclass",
+        labels=("a", "b", "c"),
+        seen=np.ones(3, bool),
+        penalty_weight=1.0,
+        seed=0,
+        fold=fold,
+    )
+    means = measure_by_fold(decisions, truth, "multiclass", fold, probabilities=probabilities).means
+    assert {name: found[name] for name in AVERAGED} == pytest.approx(dict(means))
+    assert found["skill"] == pytest.approx(found["macro_f1"] - found["constant_macro_f1"])
+    assert [row["support"] for row in found["labels"]] == truth.sum(axis=0).tolist()
+    assert (FOLDS_NOTE in found["notes"]) is is_folded
+    assert intervals_of(found).skill.low == found["skill_ci"][0]

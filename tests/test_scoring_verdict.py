@@ -1,0 +1,81 @@
+"""The verdict on a champion, and the sentence that says why."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from tuner.scoring.bootstrap import Interval, Intervals
+from tuner.scoring.verdict import explain, verdict
+
+GOOD, POOR, OPEN = Interval(0.1, 0.05, 0.15), Interval(-0.1, -0.15, -0.05), Interval(0.01, -0.01, 0.03)
+
+
+def measured(skill: Interval = GOOD, above_chance: Interval = GOOD) -> Intervals:
+    return Intervals(macro_f1=Interval(0.5, 0.45, 0.55), skill=skill, above_chance=above_chance)
+
+
+@pytest.mark.parametrize(
+    ("skill", "above_chance", "baseline", "expected"),
+    [
+        (GOOD, GOOD, GOOD, "beats_baselines"),
+        (GOOD, GOOD, OPEN, "no_better_than_baseline"),
+        (GOOD, GOOD, POOR, "no_better_than_baseline"),
+        (OPEN, GOOD, GOOD, "no_better_than_constant"),
+        (
+            GOOD,
+            OPEN,
+            GOOD,
+            "no_better_than_constant",
+        ),  # as a guess does: ahead of the majority class, and knows nothing
+        (POOR, POOR, POOR, "no_better_than_constant"),
+        (Interval(0.1, 0.0, 0.2), GOOD, GOOD, "no_better_than_constant"),
+        (Interval(math.nan, math.nan, math.nan), GOOD, GOOD, "no_better_than_constant"),
+    ],
+)
+def test_the_verdict_needs_a_whole_interval_above(
+    skill: Interval, above_chance: Interval, baseline: Interval, expected: str
+) -> None:
+    assert verdict(measured(skill, above_chance), {"linear": GOOD, "other": baseline}) == expected
+
+
+def told(intervals: Intervals, linear: Interval, *, has_no_signal: bool = False) -> str:
+    return explain(
+        intervals,
+        {"all positive": GOOD, "linear": linear},
+        constant="every label on every row",
+        best_model="linear",
+        has_no_signal=has_no_signal,
+    )
+
+
+def test_a_victory_is_told_with_the_nearest_baseline() -> None:
+    assert told(measured(), Interval(0.06, 0.02, 0.09)) == (
+        "on test the champion has macro-F1 0.500, +0.060 (95 %: +0.020 to +0.090) above the best baseline, linear"
+    )
+
+
+def test_an_open_difference_is_said_to_be_open() -> None:
+    reason = told(measured(), OPEN)
+    assert "linear by +0.010 (95 %: -0.010 to +0.030)" in reason
+    assert "do not tell which is better" in reason
+
+
+def test_a_better_baseline_is_named() -> None:
+    assert "So linear is better" in told(measured(), POOR)
+
+
+def test_labels_without_signal_are_told_in_plain_words() -> None:
+    reason = told(measured(skill=OPEN), OPEN, has_no_signal=True)
+    assert "answering every label on every row has 0.490: a difference of +0.010" in reason
+    assert "linear has 0.490, which is not surely better either: these inputs hardly explain these labels" in reason
+
+
+def test_a_champion_that_a_linear_model_shows_wrong_is_told_to_search_on() -> None:
+    assert "linear has 0.600, so there is something to learn" in told(measured(skill=POOR), POOR)
+
+
+def test_a_champion_that_only_beats_the_majority_is_measured_against_chance() -> None:
+    reason = told(measured(above_chance=OPEN), GOOD)
+    assert "dealing the same answers to the rows at random has 0.490" in reason

@@ -1,0 +1,64 @@
+"""Tables to files: where they come to stand, and what is refused before any work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tuner.data.read import read_table
+from tuner.data.write import check_output, write_table
+from tuner.errors import InputError
+
+ROWS = {"row": [1, 2], "prediction": [["a", "b"], []], "p_a": [0.5, 0.25]}
+
+
+@pytest.fixture(autouse=True)
+def _in_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["rows.parquet", "deep/er/rows.jsonl", "./rows.JSONL"])
+def test_a_table_is_read_back_as_it_was_written(name: str) -> None:
+    check_output(name)
+    write_table(pa.table(ROWS), name)
+    assert read_table(name).to_pydict() == ROWS
+
+
+def test_csv_holds_lists_as_json() -> None:
+    write_table(pa.table(ROWS), "rows.csv")
+    assert read_table("rows.csv")["prediction"].to_pylist() == ['["a", "b"]', "[]"]
+
+
+def test_a_file_at_the_top_of_a_file_system_is_written_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    name = f"{tmp_path}/rows.parquet"
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for uri in (name, f"file://{name}"):
+        write_table(pa.table(ROWS), uri)
+        assert pq.read_table(name).num_rows == 2
+        Path(name).unlink()
+    with pytest.raises(InputError, match=r"^/proc/rows\.csv: cannot be written"):  # and not ./rows.csv
+        write_table(pa.table(ROWS), "/proc/rows.csv")
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("rows.xlsx", "--out rows.xlsx: the extension '.xlsx' names no format"),
+        ("rows", "--out rows: the name has no extension"),
+        ("folder.csv", "--out folder.csv: this is a folder, not a file; name a file in it"),
+        ("file.csv/rows.csv", "file.csv: nothing can be written there .*; "),
+        ("/proc/deep/rows.csv", "/proc/deep: nothing can be written there"),
+        ("foo://x/rows.csv", "foo://x: cannot be reached"),
+    ],
+)
+def test_what_could_not_be_written_is_refused_at_once_and_nothing_is_left(uri: str, told: str) -> None:
+    Path("folder.csv").mkdir()
+    Path("file.csv").touch()
+    with pytest.raises(InputError, match=told):
+        check_output(uri)
+    assert sorted(path.name for path in Path().iterdir()) == ["file.csv", "folder.csv"]

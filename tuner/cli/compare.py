@@ -1,0 +1,126 @@
+"""compare: two runs or two bundles on the same rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from tuner.cli.models import _columns
+from tuner.cli.output import Format, format_option, print_json, print_rows, print_table, say
+from tuner.cli.runs import locate_run, runs_option
+
+
+@click.command()
+@click.argument("a")
+@click.argument("b")
+@click.option("--data", metavar="FILE", help="Judge both on the labelled rows of this file, not on their test splits.")
+@click.option("--text", metavar="COLUMN", help="With --data: column of texts.")
+@click.option("--sequence", metavar="COLUMN", help="With --data: column of sequences.")
+@click.option("--label", metavar="COLUMN", help="With --data: column with one label a row.")
+@click.option("--labels", metavar="COLUMN", help="With --data: column with a list of labels a row.")
+@click.option("--label-columns", metavar="A,B,…", help="With --data: columns of 0 and 1, one per label.")
+@runs_option
+@format_option
+def compare(a: str, b: str, data: str | None, runs: str, format_: Format, **columns: str | None) -> None:
+    """Compare the champions of A and B, runs or bundles, on the same rows, and tell what changed between them.
+
+    Runs are compared on the test rows of both, bundles on --data FILE. Every difference is B less A, with the 95 % interval
+    of a paired bootstrap. Ends with 0 whichever is ahead. CSV has a row per label.
+
+    Choosing between runs by their test rows is selection too: the more often it is done, the more the winner's lead is
+    luck, which no interval here knows of. Rows that no choice has seen yet (--data) tell.
+
+    \b
+    Example:
+      tuner compare monday tuesday
+      tuner compare runs/monday/champion v1/bundle --data march.parquet --format json | jq .macro_f1
+    """
+    from tuner.report.compare import LABEL_COLUMNS, pair
+    from tuner.report.compare import compare as measure
+    from tuner.report.sides import answers_on_file, changes, read_side, recorded_answers
+
+    sides = (read_side(_locate(a, runs)), read_side(_locate(b, runs)))
+    if data is None:
+        _refuse_columns(columns)
+        answers = (recorded_answers(sides[0]), recorded_answers(sides[1]))
+    else:
+        answers = answers_on_file(*sides, data, columns=lambda own: _columns(own, columns), say=say)
+    found = measure(pair(*answers))
+    changed = changes(*sides)
+    described = {
+        **{name: {"location": side.location, "kind": side.kind} for name, side in zip("ab", sides, strict=True)},
+        "data_file": data,
+        **found,
+        "changes": {key: value for key, value in changed.items() if key != "notes"},
+        "notes": [*found["notes"], *changed["notes"]],
+    }
+    if format_ == "json":
+        print_json(described)
+        return
+    for note in described["notes"]:
+        say(f"note: {note}")
+    if format_ == "csv":
+        print_rows(found["labels"], LABEL_COLUMNS, "csv")
+    else:
+        _print_for_people(described)
+
+
+def _locate(name: str, runs: str) -> str:
+    """Return the location that a person means: a bundle's path, a run's path, or a run's name below `runs`."""
+    from tuner.storage import Folder
+
+    return name if Folder.at(name).exists("bundle.json") else locate_run(name, runs)
+
+
+def _refuse_columns(columns: dict[str, str | None]) -> None:
+    from tuner.errors import Fault, UsageError
+
+    faults = [
+        Fault(f"--{name.replace('_', '-')}", "columns are read of --data alone", "give --data FILE, or leave it out")
+        for name, value in columns.items()
+        if value is not None
+    ]
+    if faults:
+        raise UsageError(faults)
+
+
+def _print_for_people(found: dict[str, Any]) -> None:
+    from tuner.report.compare import LABEL_COLUMNS
+
+    for name in "ab":
+        click.echo(f"{name.upper()}: {found[name]['location']} ({found[name]['kind']})")
+    click.echo(f"\n{found['conclusion']}\n")
+    measures = [{"measure": name, **_with_interval(found[name])} for name in ("macro_f1", "score")]
+    print_table(measures, tuple(measures[0]))
+    counts = found["agreement"]
+    alone = f"only A {counts['only_a_right']:,}, only B {counts['only_b_right']:,}"
+    click.echo(f"\nrows right: both {counts['both_right']:,}, {alone}, neither {counts['both_wrong']:,}\n")
+    columns = [{**row, "told_apart": row["told_apart"] or None} for row in found["labels"]]
+    chance = f"chance alone tells about {0.05 * len(columns):.2g} of {len(columns)} labels apart"
+    click.echo(f"F1 per label, each with its own 95 % interval; {chance}")
+    print_table(columns, LABEL_COLUMNS)
+    titles = {
+        "space": "changed in the space",
+        "configuration": "changed in the champion's configuration",
+        "data": "changed in the data",
+        "environment": "changed in the environment",
+    }
+    for name, title in titles.items():
+        rows = found["changes"][name]
+        if rows:
+            click.echo("")
+            print_table(
+                [{key: _short(value) for key, value in row.items()} for row in rows], tuple(rows[0]), title=title
+            )
+        elif rows is not None:
+            click.echo(f"\n{title}: nothing")
+
+
+def _with_interval(row: dict[str, Any]) -> dict[str, Any]:
+    told = {name: row[name] for name in ("a", "b", "difference")}
+    return {**told, "95 %": f"{row['low']:.3f} to {row['high']:.3f}"}
+
+
+def _short(value: Any) -> Any:
+    return f"{value:.4g}" if isinstance(value, float) else "–" if value is None else str(value)

@@ -1,0 +1,1 @@
+"""Whether a predictor has collapsed, and why: measured facts in, named causes out."""

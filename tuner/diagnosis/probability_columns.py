@@ -1,0 +1,125 @@
+"""Probabilities in columns: one for each label, one of lists, or for two labels one for the second."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tuner.data.read import name_rows
+from tuner.data.sequence_column import is_list
+from tuner.errors import DataError, Fault
+from tuner.scoring.ranking import Probabilities
+from tuner.space.settings import Task
+
+
+def read_probabilities(
+    uri: str, table: pa.Table, columns: Sequence[str], task: Task, labels: Sequence[str], notes: list[str]
+) -> Probabilities | None:
+    """Return the probabilities (rows, labels) in some columns of a table, None of none; `notes` grows.
+
+    Raises DataError with every fault found.
+    """
+    if not columns:
+        return None
+    faults: list[Fault] = []
+    in_lists = len(columns) == 1 and is_list(table.column(columns[0]).type)
+    if in_lists:
+        values = _from_lists(uri, table.column(columns[0]), columns[0], len(labels), faults)
+        told = f"the probabilities in column {columns[0]!r} are taken to be of {listed(labels)}, in this order"
+        notes.append(f"{uri}: {told}")
+    else:
+        own = [_numbers(uri, table.column(name), name, faults) for name in columns]
+        values = None if faults else np.column_stack(own)
+    if values is not None:
+        faults += _range_faults(uri, values, columns)
+    if values is not None and not faults and not in_lists:
+        values = _by_label(uri, values, columns, task, labels, notes, faults)
+    if faults or values is None:
+        raise DataError(faults)
+    return values
+
+
+def _from_lists(
+    uri: str, column: pa.ChunkedArray, name: str, n_labels: int, faults: list[Fault]
+) -> Probabilities | None:
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+    odd = np.flatnonzero(lengths != n_labels)
+    if len(odd):
+        told = f"{int(lengths[odd[0]])} probabilities, but there are {n_labels} labels"
+        where = f"{uri}: column {name!r}, {name_rows((odd + 1).tolist())}"
+        faults.append(Fault(where, told, "give one for each label"))
+        return None
+    flat = pc.list_flatten(column).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return np.asarray(flat.reshape(-1, n_labels))
+
+
+def _numbers(uri: str, column: pa.ChunkedArray, name: str, faults: list[Fault]) -> Any:
+    try:
+        return column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid as error:
+        told = f"it is no column of numbers ({str(error).splitlines()[0][:100]})"
+        faults.append(Fault(f"{uri}: --probability {name}", told, "name columns of probabilities"))
+    except pa.ArrowNotImplementedError:
+        told = f"it holds {column.type}, not numbers"
+        faults.append(Fault(f"{uri}: --probability {name}", told, "name columns of probabilities"))
+    return None
+
+
+def _by_label(
+    uri: str,
+    values: Probabilities,
+    columns: Sequence[str],
+    task: Task,
+    labels: Sequence[str],
+    notes: list[str],
+    faults: list[Fault],
+) -> Probabilities | None:
+    """Put columns in the order of the labels: by their names if these end in the labels', else as they come."""
+    if task == "binary" and len(columns) == 1:
+        positive = next((n for n, label in enumerate(labels) if columns[0].endswith(f"_{label}")), 1)
+        notes.append(f"{uri}: column {columns[0]!r} is taken for the probability of {labels[positive]!r}")
+        second = values[:, 0] if positive == 1 else 1 - values[:, 0]
+        return np.column_stack([1 - second, second])
+    if len(columns) != len(labels):
+        told = f"{len(columns)} columns of probabilities, but {len(labels)} labels: {listed(labels)}"
+        faults.append(Fault(f"{uri}: --probability", told, "name one column for each label"))
+        return None
+    places = [_place_of(label, columns) for label in labels]
+    if None not in places and len(set(places)) == len(places):
+        return values[:, [place for place in places if place is not None]]
+    notes.append(f"{uri}: columns {listed(columns)} are taken to be of {listed(labels)}, in this order")
+    return values
+
+
+def _place_of(label: str, columns: Sequence[str]) -> int | None:
+    for wanted in (label, f"p_{label}"):
+        if wanted in columns:
+            return columns.index(wanted)
+    ends = [n for n, name in enumerate(columns) if name.endswith(label)]
+    return ends[0] if len(ends) == 1 else None
+
+
+def _range_faults(uri: str, values: Probabilities, columns: Sequence[str]) -> list[Fault]:
+    where = f"{uri}: --probability {listed(columns)}"
+    odd = ~np.isfinite(values).all(axis=1)
+    if odd.any():
+        rows = name_rows((np.flatnonzero(odd) + 1).tolist())
+        remedy = "leave these rows out; a model that predicts NaN has diverged"
+        return [Fault(where, f"{rows}: null, NaN or infinite", remedy)]
+    odd = ((values < -1e-6) | (values > 1 + 1e-6)).any(axis=1)
+    if odd.any():
+        row = int(odd.argmax())
+        worst = values[row][np.abs(values[row] - 0.5).argmax()]
+        remedy = "give probabilities: of logits the sigmoid, or the softmax where a row has one label"
+        return [Fault(where, f"{worst:.4g} in row {row + 1} is not within 0 and 1", remedy)]
+    return []
+
+
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """Name some names, and how many more there are."""
+    shown = ", ".join(repr(name) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -1,0 +1,220 @@
+"""Evidence of a run, of its trials, and of a bundle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+import numpy as np
+import pyarrow as pa
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from tuner.diagnosis.causes import diagnose
+from tuner.diagnosis.data import data_facts
+from tuner.diagnosis.decisions import decision_facts
+from tuner.diagnosis.evidence import DecisionFacts, Evidence, LabelFacts, TrainingFacts
+from tuner.diagnosis.reference import reference
+from tuner.diagnosis.search import FAULTY, search_facts
+from tuner.diagnosis.training import training_facts
+from tuner.errors import BundleError, Fault
+from tuner.ledger import Run
+from tuner.scoring.f1 import Indicator
+from tuner.space.settings import Task
+from tuner.storage import Folder
+
+_BEST = "champion"
+
+
+def evidence_of_run(run: Run, reports: pa.Table, predictions: pa.Table | None) -> Evidence:
+    """Return the evidence of a run's champion, or of its best trial where it has none, and of its search as a whole.
+
+    `reports` is the ledger's table, `predictions` that of validation, None where the run has none.
+    """
+    by_trial = _by_trial(reports)
+    champion = run.champion
+    number = champion.get("trial", _best_trial(run))
+    row = next((row for row in run.trials if row["trial"] == number), None)
+    missing = (
+        () if champion else ("what is decided: the run has no champion yet, and other trials' decisions are not kept",)
+    )
+    best = f"the best trial of {run.name}" if number is not None else run.name
+    training = _training(row, by_trial)
+    return Evidence(
+        subject=f"the champion of {run.name}" if champion else best,
+        task=_task(run),
+        decisions=_decisions(run, predictions),
+        training=training,
+        configuration=None if row is None else json.loads(row["configuration"]),
+        max_epochs=_max_epochs(run),
+        data=data_facts(
+            run.profile,
+            configuration=None if row is None else json.loads(row["configuration"]),
+            measured=row,
+        ),
+        reference=reference(run.baselines),
+        search=search_facts(run.trials, trial_causes(run, by_trial)),
+        missing=missing,
+    )
+
+
+def trial_causes(run: Run, by_trial: Mapping[int, Sequence[Mapping[str, Any]]]) -> dict[int, str]:
+    """Return the name of the likeliest cause of every search trial that collapsed or diverged."""
+    plain, causes = reference(run.baselines), {}
+    for row in run.trials:
+        if row["phase"] != "search" or row["ending"] not in FAULTY or not by_trial.get(row["trial"]):
+            continue
+        configuration = json.loads(row["configuration"])
+        evidence = Evidence(
+            subject=f"trial {row['trial']}",
+            task=_task(run),
+            training=_training(row, by_trial),
+            configuration=configuration,
+            data=data_facts(run.profile, configuration=configuration, measured=row),
+            reference=plain,
+        )
+        found = diagnose(evidence).causes
+        causes[row["trial"]] = found[0].name if found else "unknown"
+    return causes
+
+
+def read_bundle(folder: Folder) -> dict[str, Any]:
+    """Read what a bundle says of itself, without its weights. Raises BundleError."""
+    try:
+        described: dict[str, Any] = json.loads(folder.read("bundle.json"))
+        missing = [name for name in ("task", "configuration", "record") if name not in described]
+    except (ValueError, TypeError) as error:
+        told = f"not valid JSON ({str(error).splitlines()[0]})"
+        raise BundleError([Fault(f"{folder}/bundle.json", told, "copy it again from its run")]) from error
+    if missing:
+        told = f"there is no {', '.join(missing)} in it"
+        raise BundleError([Fault(f"{folder}/bundle.json", told, "copy it again from its run")])
+    return described
+
+
+def evidence_of_bundle(described: Mapping[str, Any], *, name: str) -> Evidence:
+    """Return what a bundle's own record tells; `described` is its bundle.json."""
+    record, configuration = described["record"], described["configuration"]
+    validation, health = record.get("validation"), record.get("health") or {}
+    return Evidence(
+        subject=f"the bundle {name}",
+        task=described["task"],
+        decisions=None if not validation else _measured(validation, record.get("profile") or {}),
+        training=training_facts([health]) if health else None,
+        configuration=configuration,
+        data=data_facts(record.get("profile"), configuration=configuration, measured=health),
+        reference=reference(_as_rows(record.get("baselines") or ())),
+        missing=(
+            "the course of its training and its rows: give the run that it came from",
+            *(() if validation else ("what it decides: give a file of its predictions with the truth",)),
+        ),
+    )
+
+
+def _by_trial(reports: pa.Table) -> dict[int, list[dict[str, Any]]]:
+    """The reports of each trial's last start, oldest first."""
+    found: dict[int, list[dict[str, Any]]] = {}
+    for row in reports.to_pylist():
+        own = found.setdefault(row["trial"], [])
+        if own and row["start"] > own[-1]["start"]:
+            own[:] = [each for each in own if each["examples"] < row["examples"]]
+        own.append(row)
+    return found
+
+
+def _best_trial(run: Run) -> int | None:
+    scored = [row for row in run.trials if row["score"] is not None]
+    return max(scored, key=lambda row: float(row["score"]))["trial"] if scored else None
+
+
+def _training(
+    row: Mapping[str, Any] | None, by_trial: Mapping[int, Sequence[Mapping[str, Any]]]
+) -> TrainingFacts | None:
+    own = [] if row is None else by_trial.get(row["trial"], [])
+    if row is None or not own:
+        return None
+    shared = {"parameters": row.get("parameters")}
+    return training_facts([{**shared, **report} for report in own], ending=row["ending"])
+
+
+def _task(run: Run) -> Task:
+    known = run.profile.get("task")
+    if known is None:
+        try:
+            known = YAML(typ="safe").load(run.space).get("task")
+        except (YAMLError, AttributeError):
+            known = None
+    tasks: tuple[Task, ...] = get_args(Task)
+    return next((task for task in tasks if task == known), "multilabel")
+
+
+def _max_epochs(run: Run) -> float | None:
+    try:
+        return float(YAML(typ="safe").load(run.space)["search"]["max_epochs"])
+    except (YAMLError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _decisions(run: Run, predictions: pa.Table | None) -> DecisionFacts | None:
+    if predictions is None:
+        validation = run.champion.get("validation")
+        return None if not validation else _measured(validation, run.profile)
+    labels = _label_names(run)
+    own = predictions.filter(pa.compute.equal(predictions["model"], _BEST))
+    if not own.num_rows or not labels:
+        return None
+    told = own["probabilities"]
+    return decision_facts(
+        _indicator(own["decided"], len(labels)),
+        None if told.null_count else np.array(told.to_pylist(), dtype=np.float64),
+        _indicator(own["truth"], len(labels)),
+        task=_task(run),
+        labels=labels,
+        train_rows=run.profile["splits"]["train"]["labels"] if run.profile else None,
+    )
+
+
+def _label_names(run: Run) -> list[str]:
+    data = run.environment.get("data") or {}
+    return list(data.get("labels") or (run.profile["splits"]["train"]["labels"] if run.profile else ()))
+
+
+def _indicator(lists: pa.ChunkedArray, n_labels: int) -> Indicator:
+    """Lists of label numbers (rows) as bool (rows, labels)."""
+    found = np.zeros((len(lists), n_labels), dtype=bool)
+    owners = pa.compute.list_parent_indices(lists).to_numpy()
+    found[owners, pa.compute.list_flatten(lists).to_numpy()] = True
+    return found
+
+
+def _measured(measured: Mapping[str, Any], profile: Mapping[str, Any]) -> DecisionFacts:
+    """Facts from measures as champion.json and a bundle have them, without the rows behind them."""
+    train_rows = profile["splits"]["train"]["labels"] if profile else {}
+    skill = measured.get("skill_ci") or [None, None]
+    names = ("support", "prevalence", "decision_rate", "f1", "auc", "average_precision")
+    return DecisionFacts(
+        rows=measured["rows"],
+        labels=tuple(
+            LabelFacts(
+                name=row["label"], **{name: row[name] for name in names}, train_rows=train_rows.get(row["label"])
+            )
+            for row in measured["labels"]
+        ),
+        macro_f1=measured["macro_f1"],
+        constant_penalty=measured["constant_penalty"],
+        skill=measured["skill"],
+        skill_low=skill[0],
+        skill_high=skill[1],
+        auc=measured.get("auc"),
+        average_precision=measured.get("average_precision"),
+    )
+
+
+def _as_rows(baselines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows as `reference` reads them, of those in a bundle, which have no measures by label."""
+    return [
+        {"name": row["name"], "kind": row["kind"], "validation": {"skill": row["skill"], "labels": []}}
+        for row in baselines
+        if row.get("skill") is not None
+    ]

@@ -1,0 +1,88 @@
+"""What the texts of a predictions file tell: empty rows, copies, unknown words, and what a plain model makes of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.data.dataset import Dataset, Split, count_targets
+from tuner.data.profile import profile
+from tuner.data.split import linked_rows, row_keys
+from tuner.diagnosis.data import data_facts
+from tuner.diagnosis.evidence import DataFacts, Reference
+from tuner.diagnosis.reference import measure_reference
+from tuner.diagnosis.table import Answers, read_training
+
+FOLDS = 5
+"""Parts in which the rows are judged by a plain model that was fitted on the others, where there is no training file."""
+
+_FEWEST_ROWS = 50  # of fewer a plain model learns nothing, whatever is in them
+
+
+@dataclass(frozen=True)
+class TextFacts:
+    """What the texts say of the data, and what a plain model reaches on them; `notes` say what was left out."""
+
+    data: DataFacts
+    reference: Reference | None
+    notes: tuple[str, ...]
+
+
+def text_facts(answers: Answers, *, train: str | None = None, text: str = "text") -> TextFacts:
+    """Measure the texts of a predictions file, with those of the training file at `train` if there is one.
+
+    With a training file that has the labels, the plain model is fitted there; otherwise it is cross-fitted on the rows of
+    the predictions. Raises DataError.
+    """
+    dataset, notes = _dataset(answers, train, text)
+    profiled = profile(dataset)
+    facts = data_facts(profiled)
+    if train is not None and profiled["unknown_words"]:
+        facts = replace(facts, unknown_share=profiled["unknown_words"]["validation"])
+    if not _has_labels(dataset):
+        return TextFacts(replace(facts, label_rows=None, conflict_share=None), None, notes)
+    if len(dataset.train) < _FEWEST_ROWS:
+        return TextFacts(
+            facts, None, (*notes, f"{len(dataset.train)} rows are too few for a plain model to compare with")
+        )
+    return TextFacts(facts, measure_reference(dataset), notes)
+
+
+def _dataset(answers: Answers, train: str | None, text: str) -> tuple[Dataset, tuple[str, ...]]:
+    assert answers.texts is not None  # read with them
+    targets = answers.truth.astype(np.uint8) if answers.task == "multilabel" else answers.truth.argmax(axis=1)
+    judged = Split(answers.texts, targets, answers.rows, "predictions")
+    notes: tuple[str, ...] = ()
+    trained, folds = judged, None
+    if train is not None:
+        texts, given, notes = read_training(train, answers, text)
+        empty = np.zeros((len(texts), len(answers.labels)), np.uint8)
+        trained = Split(texts, empty if given is None else given, np.arange(1, len(texts) + 1), train)
+    else:
+        folds = _deal(answers)
+    dataset = Dataset(
+        task=answers.task,
+        labels=answers.labels,
+        seen=count_targets(trained.targets, len(answers.labels)) > 0,
+        train=trained,
+        validation=judged,
+        test=judged,
+        notes=(),
+        fingerprints={},
+        folds=folds,
+    )
+    return dataset, notes
+
+
+def _deal(answers: Answers) -> NDArray[np.int64]:
+    """Deal the rows out to folds, copies together, in an order that is the same every time."""
+    assert answers.texts is not None
+    blocks = linked_rows(row_keys(answers.texts), [None] * len(answers.texts))
+    turn = np.random.default_rng(0).permutation(int(blocks.max()) + 1)
+    return np.asarray(turn[blocks] % FOLDS, dtype=np.int64)
+
+
+def _has_labels(dataset: Dataset) -> bool:
+    return bool(dataset.seen.any())

@@ -1,0 +1,126 @@
+"""What a page is made of: sections of texts, figures, tables and code, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeAlias
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """A paragraph. A `tone` of "note" stands back, one of "warning" stands out."""
+
+    kind: ClassVar[str] = "text"
+    text: str
+    tone: str = "plain"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heading:
+    """A heading within a section."""
+
+    kind: ClassVar[str] = "heading"
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plot:
+    """A Plotly figure: its traces and layout as JSON values. `label` says to those who cannot see it what it shows.
+
+    `height` and `least_width` are in CSS pixels; a figure that finds less room can be scrolled. `is_half` figures stand two
+    in a row where there is room, and on a narrow screen `narrow` is merged into the layout.
+    """
+
+    kind: ClassVar[str] = "plot"
+    key: str
+    label: str
+    data: Sequence[Mapping[str, Any]]
+    layout: Mapping[str, Any]
+    height: int = 380
+    caption: str = ""
+    is_half: bool = False
+    least_width: int = 0
+    narrow: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table of shown values; `numbers` are the columns that stand to the right. A folded one opens on a click."""
+
+    kind: ClassVar[str] = "table"
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    numbers: frozenset[str] = frozenset()
+    caption: str = ""
+    is_folded: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Code:
+    """Lines to copy."""
+
+    kind: ClassVar[str] = "code"
+    text: str
+    caption: str = ""
+    is_folded: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """Names with their values, in a strip or, with `is_list`, one below the other."""
+
+    kind: ClassVar[str] = "facts"
+    items: Sequence[tuple[str, str]]
+    is_list: bool = False
+
+
+Block: TypeAlias = "Text | Heading | Plot | Table | Code | Facts"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """One part of a page; `key` is its anchor."""
+
+    key: str
+    title: str
+    blocks: Sequence[Block]
+    lead: str = ""
+
+
+def table_of(
+    rows: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, str],
+    *,
+    caption: str = "",
+    is_folded: bool = False,
+) -> Table:
+    """Return a table of some rows; `columns` maps the rows' keys to headings. Columns without any value are left out."""
+    kept = {key: heading for key, heading in columns.items() if any(row.get(key) is not None for row in rows)}
+    numbers = {heading for key, heading in kept.items() if all(_is_number_or_none(row.get(key)) for row in rows)}
+    shown = tuple(tuple(shown_value(row.get(key)) for key in kept) for row in rows)
+    return Table(
+        columns=tuple(kept.values()), rows=shown, numbers=frozenset(numbers), caption=caption, is_folded=is_folded
+    )
+
+
+def shown_value(value: Any) -> str:
+    """Show a value to a person: reals with three decimals, whole numbers in groups of three, a dash for what is not known."""
+    if value is None or (isinstance(value, float) and value != value):
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.3f}".replace("-", "−")
+    return str(value)
+
+
+def sentence(words: str) -> str:
+    """Return words as a sentence of its own: with a capital and a full stop."""
+    return f"{words[0].upper()}{words[1:]}{'' if words.endswith(('.', '!', '?')) else '.'}" if words else words
+
+
+def _is_number_or_none(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))

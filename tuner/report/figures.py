@@ -1,0 +1,139 @@
+"""What all figures share: colours by name, axes, escaped texts, rounded numbers.
+
+A colour is named, as "var(--completed)", and the page puts in what its light or dark style sheet says. Endings have the
+colours of Okabe and Ito, "Color Universal Design" (2008), which colour-blind people tell apart, and a symbol each.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Trace = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one ending looks."""
+
+    color: str
+    symbol: str
+    dash: str
+    opacity: float = 0.75
+
+
+STYLES: Mapping[str, Style] = {
+    "completed": Style("var(--completed)", "circle", "solid", 0.9),
+    "stopped": Style("var(--stopped)", "circle-open", "solid", 0.65),
+    "collapsed": Style("var(--collapsed)", "x", "dot"),
+    "diverged": Style("var(--diverged)", "diamond", "dash"),
+    "failed": Style("var(--failed)", "triangle-down", "dashdot"),
+    "interrupted": Style("var(--interrupted)", "square-open", "solid"),
+    "running": Style("var(--running)", "cross", "solid"),
+    "finalist": Style("var(--finalist)", "star", "solid", 1.0),
+}
+"""Endings in the order in which figures and legends have them; "finalist" stands for a finalist's run, however it ended."""
+
+_MOST_TICKS = 6
+SERIES = tuple(f"var(--series-{number})" for number in range(1, 9))
+SEQUENTIAL = [[number / 4, f"var(--ramp-{number})"] for number in range(5)]
+"""A colour scale from nothing to much."""
+
+
+def color(name: str) -> str:
+    """Return the named colour of the style sheet."""
+    return f"var(--{name})"
+
+
+def text(value: object, *, longest: int = 0) -> str:
+    """Return a text of a person's as Plotly shows it letter by letter, cut to `longest` characters if that is not 0."""
+    plain = str(value)
+    if longest and len(plain) > longest:
+        plain = plain[: longest - 1] + "…"
+    return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def number(value: float | int | None) -> float | int | None:
+    """Return a number with six significant digits, so that a page stays small; None for what JSON has not."""
+    if value is None or isinstance(value, int):
+        return value
+    return float(f"{value:.6g}") if math.isfinite(value) else None
+
+
+def numbers(values: Iterable[float | int | None]) -> list[float | int | None]:
+    """Return all of them as `number` does."""
+    return [number(value) for value in values]
+
+
+def axis(title: str = "", **more: Any) -> dict[str, Any]:
+    """Return an axis with a title."""
+    return {"title": {"text": title}, **more} if title else dict(more)
+
+
+def log_axis(low: float, high: float, title: str = "") -> dict[str, Any]:
+    """Return an axis on a log scale from `low` to `high`, both above 0, with ticks at as few round numbers as can be read."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks: list[float] = []
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [each for power in powers for step in steps if low <= (each := step * 10.0**power) <= high]
+        if len(ticks) <= _MOST_TICKS:
+            break
+    shown = [f"{tick:,.6g}" for tick in ticks]
+    return axis(title, type="log", tickmode="array", tickvals=numbers(ticks), ticktext=shown)
+
+
+def categories(names: Sequence[str], title: str = "", **more: Any) -> dict[str, Any]:
+    """Return a y axis with a row for each name, the first on top."""
+    array = list(reversed(names))
+    ends = [-0.6, len(array) - 0.4]
+    return axis(title, type="category", categoryorder="array", categoryarray=array, range=ends, **more)
+
+
+def joined(lines: Sequence[Sequence[Any]]) -> list[Any]:
+    """Return points of several lines in a row, with None between two, where a trace is then broken."""
+    points: list[Any] = []
+    for line in lines:
+        points += [*line, None]
+    return points[:-1]
+
+
+def interval(values: Sequence[float], lows: Sequence[float], highs: Sequence[float]) -> dict[str, Any]:
+    """Return error bars from `lows` to `highs` around values; none where the two are the same."""
+    spans = list(zip(values, lows, highs, strict=True))
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": numbers(None if low == high else high - value for value, low, high in spans),
+        "arrayminus": numbers(None if low == high else value - low for value, low, high in spans),
+        "color": color("muted"),
+        "thickness": 2,
+        "width": 0,
+    }
+
+
+def thin(items: Sequence[Any], most: int) -> list[Any]:
+    """Return at most `most` items, evenly from first to last."""
+    if len(items) <= most:
+        return list(items)
+    return [items[place * (len(items) - 1) // (most - 1)] for place in range(most)]
+
+
+def vertical(at: float, *, dash: str = "dot") -> dict[str, Any]:
+    """Return a vertical line across a figure."""
+    line = {"color": color("faint"), "width": 1, "dash": dash}
+    return {"type": "line", "x0": at, "x1": at, "yref": "paper", "y0": 0, "y1": 1, "line": line, "layer": "below"}
+
+
+def label_above(at: float, words: str) -> dict[str, Any]:
+    """Return a small label above the figure at a place of its x axis."""
+    return {
+        "x": at,
+        "y": 1,
+        "yref": "paper",
+        "yanchor": "bottom",
+        "text": words,
+        "showarrow": False,
+        "font": {"size": 11, "color": color("muted")},
+    }

@@ -1,0 +1,209 @@
+"""The data page: counts, co-occurrence, lengths, unknown and truncated shares, copies and overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tuner.report.blocks import Block, Plot, Section, Table, Text, sentence, table_of
+from tuner.report.figures import SEQUENTIAL, Trace, axis, categories, color, log_axis, number, numbers, text
+from tuner.report.material import Material, known
+
+_SPLITS = {"train": "series-1", "validation": "series-2", "test": "series-3"}
+_MOST_LABELS = 40
+_STATIC = {
+    "unknown_share": "validation tokens that the vocabulary lacks",
+    "truncated_share": "validation rows cut by max_length",
+    "empty_share": "validation rows without a known token",
+    "vocabulary_found": "vocabulary that pre-trained vectors have",
+}
+
+
+def data_section(material: Material) -> Section | None:
+    """Return what is known of the data; None if the ledger says nothing of it."""
+    data, profile = material.run.environment.get("data", {}), material.run.profile
+    if not data and not profile:
+        return None
+    blocks: list[Block] = [_table(material)]
+    blocks += _counts(_label_counts(material))
+    if profile:
+        blocks.append(_lengths(profile))
+        if profile.get("cooccurrence"):
+            blocks.append(_cooccurrence(profile["cooccurrence"]))
+    shares = _shares(material)
+    if shares is not None:
+        blocks.append(shares)
+    notes = dict.fromkeys([*profile.get("notes", ()), *data.get("notes", ())])
+    blocks += [Text(text=sentence(str(note)), tone="note") for note in notes]
+    return Section(key="data", title="The data", blocks=blocks)
+
+
+def _label_counts(material: Material) -> dict[str, dict[str, int]]:
+    """Rows of each label by split, from the profile or, without one, from the environment."""
+    splits = material.run.profile.get("splits")
+    if splits:
+        return {name: dict(split["labels"]) for name, split in splits.items()}
+    data = material.run.environment.get("data", {})
+    return {
+        name: dict(zip(data["labels"], counts, strict=True)) for name, counts in data.get("label_counts", {}).items()
+    }
+
+
+def _table(material: Material) -> Table:
+    profile = material.run.profile
+    splits = profile.get("splits", {})
+    rows = []
+    for name, count in material.run.environment.get("data", {}).get("rows", {}).items():
+        split = splits.get(name, {})
+        per_row = split.get("labels_per_row", {})
+        rows.append(
+            {
+                "split": name,
+                "rows": count,
+                "mean": per_row.get("mean"),
+                "most": per_row.get("max"),
+                "none": per_row.get("none"),
+                "empty": split.get("empty_rows"),
+                "duplicates": split.get("duplicates"),
+                "conflicting": split.get("conflicting_duplicates"),
+                "overlap": profile.get("overlap", {}).get(name),
+                "unknown": _percent(profile.get("unknown_words", {}).get(name)),
+            }
+        )
+    columns = {
+        "split": "split",
+        "rows": "rows",
+        "mean": "labels a row",
+        "most": "most labels",
+        "none": "without a label",
+        "empty": "empty",
+        "duplicates": "copies of earlier rows",
+        "conflicting": "copies with other labels",
+        "overlap": "also in train",
+        "unknown": "words not in train",
+    }
+    return table_of(rows, columns)
+
+
+def _percent(share: float | None) -> str | None:
+    return None if share is None else f"{100 * share:.1f} %"
+
+
+def _counts(counts: Mapping[str, Mapping[str, int]]) -> list[Plot]:
+    if not counts:
+        return []
+    first = next(iter(counts.values()))
+    kept = sorted(first, key=lambda name: -first[name])[:_MOST_LABELS]
+    traces: list[Trace] = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": split,
+            "x": [own.get(name, 0) for name in kept],
+            "y": [text(name, longest=28) for name in kept],
+            "marker": {"color": color(_SPLITS.get(split, "series-4")), "size": 9},
+            "hovertemplate": f"%{{y}}<br>%{{x:,}} rows of {split}<extra></extra>",
+        }
+        for split, own in counts.items()
+    ]
+    present = [rows for own in counts.values() for name in kept if (rows := own.get(name, 0))] or [1]
+    left_out = f" The {len(first) - len(kept)} rarest labels are left out." if len(first) > len(kept) else ""
+    return [
+        Plot(
+            key="label-counts",
+            label="Rows of each label by split",
+            data=traces,
+            layout={
+                "xaxis": log_axis(min(present), max(present), "rows"),
+                "yaxis": categories([text(name, longest=28) for name in kept]),
+                "showlegend": True,
+            },
+            height=140 + 24 * len(kept),
+            caption=f"Rows that have each label, on a log scale.{left_out}",
+        )
+    ]
+
+
+def _lengths(profile: Mapping[str, Any]) -> Plot:
+    splits = profile["splits"]
+    unit = next(iter(splits.values()))["lengths"]["unit"]
+    traces: list[Trace] = []
+    for name, split in splits.items():
+        lengths = split["lengths"]
+        tone = color(_SPLITS.get(name, "series-4"))
+        traces.append(
+            {
+                "type": "box",
+                "orientation": "h",
+                "name": name,
+                "y": [name],
+                **{key: [lengths[q]] for key, q in (("lowerfence", "5"), ("q1", "25"), ("median", "50"), ("q3", "75"))},
+                "upperfence": [lengths["95"]],
+                "line": {"color": tone},
+                "hoverinfo": "x",
+            }
+        )
+    return Plot(
+        key="lengths",
+        label=f"Lengths of rows in {unit} by split",
+        data=traces,
+        layout={
+            "xaxis": axis(f"{unit} a row", rangemode="tozero"),
+            "yaxis": categories(list(splits)),
+            "showlegend": False,
+        },
+        height=110 + 50 * len(traces),
+        caption=f"Lengths in {unit}: the box holds the middle half, the whiskers 90 % of the rows; the longest has "
+        f"{max(split['lengths']['100'] for split in splits.values()):,}.",
+    )
+
+
+def _cooccurrence(found: Mapping[str, Any]) -> Plot:
+    names = [text(name, longest=22) for name in found["labels"]]
+    counts = found["counts"]
+    own = [max(1, row[place]) for place, row in enumerate(counts)]
+    shares = [
+        [None if one == other else number(100 * cell / own[one]) for other, cell in enumerate(row)]
+        for one, row in enumerate(counts)
+    ]
+    trace: Trace = {
+        "type": "heatmap",
+        "x": names,
+        "y": names,
+        "z": shares,
+        "customdata": [list(row) for row in counts],
+        "colorscale": SEQUENTIAL,
+        "zmin": 0,
+        "xgap": 1,
+        "ygap": 1,
+        "colorbar": {"title": {"text": "%"}, "thickness": 12, "outlinewidth": 0},
+        "hovertemplate": "of the rows with %{y}<br>%{z:.1f} % have %{x} too (%{customdata})<extra></extra>",
+    }
+    return Plot(
+        key="cooccurrence",
+        label="How often labels stand together, in train",
+        data=[trace],
+        layout={
+            "xaxis": axis(type="category", tickangle=-45, showgrid=False),
+            "yaxis": axis(type="category", autorange="reversed", showgrid=False),
+        },
+        height=200 + 24 * len(names),
+        caption="Of the training rows with the label on the left, the share that also has the one below.",
+    )
+
+
+def _shares(material: Material) -> Table | None:
+    """What trials' own vocabularies and lengths did to the rows: least and most over trials, and the champion's."""
+    champion = material.run.champion.get("trial")
+    rows = []
+    for key, words in _STATIC.items():
+        values = {row["trial"]: known(row.get(key)) for row in material.run.trials}
+        found = [value for value in values.values() if value is not None]
+        if found:
+            least, most = (_percent(value) for value in numbers((min(found), max(found))))
+            own = _percent(values.get(champion)) if champion is not None else None
+            rows.append({"share": words, "least": least, "most": most, "champion": own})
+    if not rows:
+        return None
+    columns = {"share": "share of", "champion": "champion", "least": "least over trials", "most": "most over trials"}
+    return table_of(rows, columns, caption="What each trial's own vocabulary and length limit did to the rows.")

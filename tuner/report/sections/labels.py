@@ -1,0 +1,177 @@
+"""Label by label: the table, precision–recall curves, the confusion matrix, and the rows that are most wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tuner.report.blocks import Block, Heading, Plot, Section, Text, table_of
+from tuner.report.figures import SEQUENTIAL, SERIES, Trace, axis, color, number, numbers, text
+from tuner.report.material import Material
+from tuner.report.precision_recall import precision_recall, probabilities_and_truth
+
+_COLUMNS = {
+    "label": "label",
+    "support": "support",
+    "prevalence": "prevalence",
+    "decision_rate": "decision rate",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1 at threshold",
+    "threshold": "threshold",
+    "f1_at_half": "F1 at 0.5",
+    "decision_rate_at_half": "decision rate at 0.5",
+    "average_precision": "average precision",
+    "auc": "AUC",
+}
+_MOST_CELLS = 30
+_MOST_WRONG = 30
+
+
+def labels_section(material: Material) -> Section | None:
+    """Return the champion's results for each label on the test split; None while there is no champion."""
+    champion = material.run.champion
+    if not champion:
+        return None
+    blocks: list[Block] = [
+        table_of(_rows(champion), _COLUMNS, caption="On the test split. Support: rows that have the label.")
+    ]
+    blocks += [Text(text=str(note), tone="warning") for note in champion["test"].get("notes", ())]
+    blocks += _curves(material)
+    if champion.get("confusion"):
+        blocks += [Heading(text="Confusion matrix"), _confusion(champion["confusion"], material.labels)]
+    if champion.get("most_wrong"):
+        blocks += [Heading(text="The rows it gets most wrong"), _most_wrong(champion["most_wrong"])]
+    return Section(key="labels", title="Label by label", blocks=blocks)
+
+
+def _rows(champion: Mapping[str, Any]) -> list[dict[str, Any]]:
+    at_half = {row["label"]: row for row in champion.get("labels_at_half") or ()}
+    labels = champion["test"]["labels"]
+    thresholds = champion.get("thresholds") or [None] * len(labels)
+    if len(thresholds) != len(labels):  # a binary task may have one for its second label
+        thresholds = [None] * (len(labels) - len(thresholds)) + list(thresholds)
+    rows = []
+    for row, threshold in zip(labels, thresholds, strict=True):
+        half = at_half.get(row["label"], {})
+        more = {"f1_at_half": half.get("f1"), "decision_rate_at_half": half.get("decision_rate")}
+        rows.append({**row, "threshold": threshold, **more})
+    return rows
+
+
+def _curves(material: Material) -> list[Block]:
+    table = material.predictions.get("test")
+    read = probabilities_and_truth(table, "champion", len(material.labels)) if table is not None else None
+    if read is None:
+        return []
+    curves = precision_recall(*read)
+    if material.task == "binary":  # the other label's curve tells the same once more
+        curves = tuple(curve for curve in curves if curve.label == len(material.labels) - 1)
+    by_name = {row["label"]: row for row in material.run.champion["test"]["labels"]}
+    ordered = sorted(curves, key=lambda curve: -by_name.get(material.labels[curve.label], {}).get("support", 0))
+    traces: list[Trace] = []
+    for place, curve in enumerate(ordered):
+        name = material.labels[curve.label]
+        traces += _curve_traces(place, name, curve, by_name.get(name, {}))
+    hidden = len(ordered) - len(SERIES)
+    told = f" The {len(SERIES)} most frequent labels are drawn; click another's name to see it." if hidden > 0 else ""
+    return [
+        Heading(text="Precision and recall"),
+        Plot(
+            key="precision-recall",
+            label="Precision–recall curve of each label, on test",
+            data=traces,
+            layout={
+                "xaxis": axis("recall", range=[-0.02, 1.02]),
+                "yaxis": axis("precision", range=[-0.02, 1.05]),
+                "showlegend": True,
+                "hovermode": "closest",
+            },
+            height=520,
+            caption="On test, at every threshold; a mark is where the champion's own threshold stands. "
+            f"AP: average precision.{told}",
+        ),
+    ]
+
+
+def _curve_traces(place: int, name: str, curve: Any, row: Mapping[str, Any]) -> list[Trace]:
+    line = SERIES[place % len(SERIES)]
+    visible: bool | str = True if place < len(SERIES) else "legendonly"
+    group = f"label-{curve.label}"
+    shown = text(name, longest=28)
+    curve_trace: Trace = {
+        "type": "scatter",
+        "mode": "lines",
+        "name": f"{shown} (AP {curve.average_precision:.2f})",
+        "legendgroup": group,
+        "visible": visible,
+        "x": numbers(curve.recall.tolist()),
+        "y": numbers(curve.precision.tolist()),
+        "line": {"color": line, "width": 2, "dash": "solid" if place < len(SERIES) else "dot"},
+        "text": shown,
+        "hovertemplate": "%{text}<br>recall %{x:.3f}<br>precision %{y:.3f}<extra></extra>",
+    }
+    if row.get("precision") is None or row.get("recall") is None:
+        return [curve_trace]
+    point: Trace = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": shown,
+        "legendgroup": group,
+        "showlegend": False,
+        "visible": visible,
+        "x": [number(row["recall"])],
+        "y": [number(row["precision"])],
+        "marker": {"color": line, "size": 10, "line": {"width": 1.5, "color": color("paper")}},
+        "text": shown,
+        "hovertemplate": "%{text} as decided<br>recall %{x:.3f}<br>precision %{y:.3f}<extra></extra>",
+    }
+    return [curve_trace, point]
+
+
+def _confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> Plot:
+    names = [text(label, longest=22) for label in labels]
+    shares = [[number(100 * cell / (sum(row) or 1)) for cell in row] for row in matrix]
+    is_small = len(names) <= _MOST_CELLS // 2
+    trace: Trace = {
+        "type": "heatmap",
+        "x": names,
+        "y": names,
+        "z": shares,
+        "customdata": [list(row) for row in matrix],
+        "zmin": 0,
+        "zmax": 100,
+        "colorscale": SEQUENTIAL,
+        "xgap": 1,
+        "ygap": 1,
+        "colorbar": {"title": {"text": "% of the<br>true rows"}, "thickness": 12, "outlinewidth": 0},
+        "hovertemplate": "truth %{y}<br>decided %{x}<br>%{customdata} rows, %{z:.1f} % of the true ones<extra></extra>",
+        **({"texttemplate": "%{customdata}"} if is_small else {}),
+    }
+    return Plot(
+        key="confusion",
+        label="Confusion matrix on test: truth by decision",
+        data=[trace],
+        layout={
+            "xaxis": axis("decided", type="category", constrain="domain"),
+            "yaxis": axis("truth", type="category", autorange="reversed"),
+        },
+        height=180 + min(560, 34 * len(names)),
+        caption="Rows of the test split; the colour is the share of a true label's rows.",
+    )
+
+
+def _most_wrong(rows: Sequence[Mapping[str, Any]]) -> Block:
+    listed = [
+        {
+            "row": row["row"],
+            "text": row.get("excerpt"),
+            "truth": ", ".join(row["truth"]) or "none",
+            "decided": ", ".join(row["decided"]) or "none",
+            "loss": row.get("loss"),
+        }
+        for row in rows[:_MOST_WRONG]
+    ]
+    columns = {"row": "row", "text": "text", "truth": "truth", "decided": "decided", "loss": "loss"}
+    told = "Test rows with the largest loss. Often some of them are labelled wrongly: read them first."
+    return table_of(listed, columns, caption=told)

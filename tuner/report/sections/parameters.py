@@ -1,0 +1,205 @@
+"""What mattered: the importance of each hyperparameter, slices through the space, and parallel coordinates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy import stats
+
+from tuner.report.blocks import Block, Heading, Plot, Section, Text
+from tuner.report.figures import STYLES, Trace, axis, categories, color, interval, log_axis, number, numbers, text, thin
+from tuner.report.importance import FEWEST_TRIALS, MOST_TRIALS, Importance, importances
+from tuner.report.material import Material, TrialFacts
+from tuner.report.sections.coordinates import parallel_coordinates
+from tuner.report.settings import Setting, is_numeric, logarithmic, settings_of, short_name, shown, varied
+
+_MOST_SLICES = 8
+_MOST_POINTS = 300
+_MOST_BARS = 24
+_LEAST_RANGE = 0.25  # of the axis of importance: what explains next to nothing is to look like it
+
+
+def parameters_section(material: Material) -> Section | None:
+    """Return what is known of the hyperparameters; None where nothing varied."""
+    scored = [trial for trial in material.searched if trial.score is not None]
+    names = varied(scored)
+    if not names:
+        return None
+    logs = logarithmic(material.space.parameters) if material.space else frozenset()
+    weighed = importances(scored, logarithmic=logs)
+    blocks: list[Block] = [_importance(weighed, len(scored)) if weighed else _too_few(len(scored))]
+    ranked = [each.name for each in sorted(weighed, key=lambda each: -each.value)]
+    ranked += [name for name in names if name not in ranked]
+    blocks.append(Heading(text="Slices"))
+    blocks.append(
+        Text(
+            text="The score of each trial by one parameter at a time, and the mean with its 95 % interval for each setting "
+            "or range. Other parameters vary too, and a sampler that learns tries good settings more often.",
+            tone="note",
+        )
+    )
+    blocks += [_slice(name, scored, is_log=name in logs) for name in ranked[:_MOST_SLICES]]
+    blocks += [Heading(text="Parallel coordinates"), parallel_coordinates(scored, ranked, logs)]
+    return Section(key="parameters", title="What mattered", blocks=blocks)
+
+
+def mean_interval(scores: Sequence[float]) -> tuple[float, float, float]:
+    """Return the mean of some scores with its 95 % interval by Student's t; of one score, that score thrice."""
+    values = np.asarray(scores, np.float64)
+    mean = float(values.mean())
+    if len(values) < 2:
+        return mean, mean, mean
+    half = float(stats.t.ppf(0.975, len(values) - 1)) * float(values.std(ddof=1)) / math.sqrt(len(values))
+    return mean, mean - half, mean + half
+
+
+def _too_few(count: int) -> Text:
+    return Text(
+        text=f"{count} trials have a score, too few to weigh parameters by: it takes {FEWEST_TRIALS}. The parameters below "
+        "stand in the order of the space.",
+        tone="warning",
+    )
+
+
+def _importance(weighed: Sequence[Importance], count: int) -> Plot:
+    kept = [each for each in weighed if not each.condition][:_MOST_BARS]
+    kept += [each for each in weighed if each.condition][: max(4, _MOST_BARS - len(kept))]
+    groups = {
+        "in force in every trial": [each for each in kept if not each.condition],
+        "in force in some, weighed among those": [each for each in kept if each.condition],
+    }
+    most = max(_LEAST_RANGE, *(each.high for each in kept))
+    names = {each.name: text(short_name(each.name), longest=40) for each in kept}
+    traces: list[Trace] = [
+        _importance_trace(title, members, color("accent") if place == 0 else color("second"), names)
+        for place, (title, members) in enumerate(groups.items())
+        if members
+    ]
+    thinned = f"Weighed are {MOST_TRIALS} of {count:,} trials. " if count > MOST_TRIALS else ""
+    return Plot(
+        key="importance",
+        label="Importance of each hyperparameter",
+        data=traces,
+        layout={
+            "xaxis": axis("share of the score's variance explained", range=[0, 1.04 * most]),
+            "yaxis": categories([names[each.name] for each in kept]),
+            "showlegend": True,
+            "barmode": "overlay",
+        },
+        height=150 + 26 * len(kept),
+        caption=f"{thinned}Functional ANOVA of the trials' best scores, collapsed ones too, times what its forest foresees of "
+        "trials that it has not seen; thin bars reach over parts of the trials. The rest up to 1 is interplay and noise.",
+    )
+
+
+def _importance_trace(title: str, members: Sequence[Importance], bar: str, names: dict[str, str]) -> Trace:
+    values = [each.value for each in members]
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": title,
+        "x": numbers(values),
+        "y": [names[each.name] for each in members],
+        "error_x": {
+            **interval(values, [each.low for each in members], [each.high for each in members]),
+            "color": color("ink"),
+        },
+        "customdata": [[text(each.name), text(each.condition or "in every trial"), each.trials] for each in members],
+        "marker": {"color": bar},
+        "hovertemplate": "%{customdata[0]}<br>explains %{x:.1%}<br>%{customdata[1]}, %{customdata[2]} trials<extra></extra>",
+    }
+
+
+def _slice(name: str, scored: Sequence[TrialFacts], *, is_log: bool) -> Plot:
+    having = [trial for trial in scored if name in trial.configuration]
+    settings = settings_of(name, having, is_log=is_log)
+    is_range = any(setting.low is not None for setting in settings)
+    dots = thin(having, _MOST_POINTS)
+    xs = {
+        trial.number: number(trial.configuration[name]) if is_range else _spread(place, trial.number)
+        for place, setting in enumerate(settings)
+        for trial in setting.trials
+    }
+    traces = [_dots(name, kind, members, xs) for kind in STYLES if (members := [t for t in dots if t.kind == kind])]
+    traces.append(_means(settings, is_range=is_range, is_log=is_log))
+    xaxis = _scale(settings, is_log=is_log) if is_range else _ticks(settings)
+    scores = [trial.score for trial in having if trial.score is not None]
+    pad = 0.08 * (max(scores) - min(scores)) or 0.05
+    thinned = f" (dots: {_MOST_POINTS} of {len(having):,} trials)" if len(having) > _MOST_POINTS else ""
+    return Plot(
+        key=f"slice-{name}",
+        label=f"Score by {name}",
+        data=traces,
+        layout={
+            "title": {"text": text(short_name(name) + thinned)},
+            "xaxis": xaxis,
+            "yaxis": axis("score", range=[min(scores) - pad, max(scores) + pad]),
+        },
+        height=290,
+        is_half=True,
+    )
+
+
+def _dots(name: str, kind: str, members: Sequence[TrialFacts], xs: Mapping[int, float | int | None]) -> Trace:
+    style = STYLES[kind]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": kind,
+        "x": [xs[trial.number] for trial in members],
+        "y": numbers(trial.score for trial in members),
+        "customdata": [[trial.number, text(shown(trial.configuration[name]))] for trial in members],
+        "marker": {"color": style.color, "symbol": style.symbol, "size": 6, "opacity": 0.6},
+        "hovertemplate": "trial %{customdata[0]}<br>%{customdata[1]}<br>score %{y:.3f}<extra></extra>",
+    }
+
+
+def _spread(place: int, trial_number: int) -> float:
+    """Put trials of one setting side by side, each always at the same place."""
+    return place + 0.5 * ((trial_number * 0.618034) % 1 - 0.5)
+
+
+def _scale(settings: Sequence[Setting], *, is_log: bool) -> dict[str, object]:
+    """Return an axis of the numbers that the settings reach over."""
+    low, high = float(settings[0].low or 0.0), float(settings[-1].high or 0.0)
+    if not (is_log and low > 0):
+        return axis(nticks=6)
+    return log_axis(low, high)
+
+
+def _ticks(settings: Sequence[Setting]) -> dict[str, object]:
+    count = len(settings)
+    return axis(
+        tickmode="array",
+        tickvals=list(range(count)),
+        ticktext=[text(setting.shown, longest=18) for setting in settings],
+        range=[-0.6, count - 0.4],
+        zeroline=False,
+    )
+
+
+def _means(settings: Sequence[Setting], *, is_range: bool, is_log: bool) -> Trace:
+    drawn = [
+        mean_interval([trial.score for trial in setting.trials if trial.score is not None]) for setting in settings
+    ]
+    xs = [_middle(setting, is_log=is_log) if is_range else place for place, setting in enumerate(settings)]
+    is_ordered = is_numeric([value for setting in settings for value in setting.values])
+    return {
+        "type": "scatter",
+        "mode": "lines+markers" if is_range or is_ordered else "markers",
+        "name": "mean",
+        "x": numbers(xs),
+        "y": numbers(mean for mean, _, _ in drawn),
+        "error_y": interval(*(list(column) for column in zip(*drawn, strict=True))),
+        "customdata": [[text(setting.shown), len(setting.trials)] for setting in settings],
+        "line": {"color": color("ink"), "width": 1.2},
+        "marker": {"color": color("ink"), "size": 8, "symbol": "square"},
+        "hovertemplate": "%{customdata[0]}<br>mean %{y:.3f} of %{customdata[1]} trials<extra></extra>",
+    }
+
+
+def _middle(setting: Setting, *, is_log: bool) -> float:
+    low, high = float(setting.low or 0.0), float(setting.high or 0.0)
+    return math.sqrt(low * high) if is_log and low > 0 else (low + high) / 2

@@ -1,0 +1,262 @@
+"""How the search went: learning curves, the best score over time, and where the budget went."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from tuner.report.blocks import Block, Plot, Section, Text
+from tuner.report.figures import (
+    STYLES,
+    Trace,
+    axis,
+    color,
+    joined,
+    label_above,
+    number,
+    numbers,
+    thin,
+    vertical,
+)
+from tuner.report.material import Material, Point, TrialFacts
+from tuner.space.rungs import rung_epochs
+
+MOST_CURVES = 250
+MOST_MARKS = 400
+_LOW = -0.15
+_LEGEND = {"y": 1.07}  # above the names of rungs
+_UNFIT = ("collapsed", "diverged", "failed")
+
+
+def search_section(material: Material) -> Section | None:
+    """Return the figures of the search; None before a trial has begun."""
+    if not material.trials:
+        return None
+    blocks: list[Block] = []
+    if any(trial.curve for trial in material.trials):
+        blocks += [_curves(material), _over_time(material)]
+    else:
+        blocks.append(Text(text="No trial has come to a report.", tone="note"))
+    blocks.append(_spent(material.trials))
+    return Section(key="search", title="The search", blocks=blocks)
+
+
+def rungs_of(material: Material) -> tuple[float, ...]:
+    """Return the epochs of the rungs; none where the space cannot be read."""
+    if material.space is None:
+        return ()
+    search = material.space.search
+    return rung_epochs(
+        grace_epochs=search.grace_epochs, reduction_factor=search.reduction_factor, max_epochs=search.max_epochs
+    )
+
+
+def chosen_curves(trials: Sequence[TrialFacts]) -> list[TrialFacts]:
+    """Return at most MOST_CURVES trials with reports: every finalist's run, and search trials evenly from worst to best."""
+    having = [trial for trial in trials if trial.curve]
+    finalists = [trial for trial in having if trial.phase == "finalist"]
+    rest = sorted((trial for trial in having if trial.phase != "finalist"), key=_score)
+    return thin(rest, max(2, MOST_CURVES - len(finalists))) + finalists
+
+
+def best_so_far(trials: Sequence[TrialFacts]) -> list[tuple[float, float, int]]:
+    """Return seconds, score and trial of every report of a search trial that was better than all before it.
+
+    Reports of trials that collapsed, diverged or failed do not count, as they do not in the ranking.
+    """
+    fit = [trial for trial in trials if trial.phase == "search" and trial.ending not in _UNFIT]
+    reports = sorted((point.reported_s, point.score, trial.number) for trial in fit for point in _scored(trial))
+    steps: list[tuple[float, float, int]] = []
+    for seconds, score, trial_number in reports:
+        if not steps or score > steps[-1][1]:
+            steps.append((seconds, score, trial_number))
+    return steps
+
+
+def on_two_scales(traces: Sequence[Trace]) -> tuple[list[Trace], dict[str, Any]]:
+    """Return traces and y axes on which low scores, which collapse brings, have a scale of their own at the foot.
+
+    Without it a score of -0.9 leaves no room for the differences that matter. A trace with low points stands on both.
+    """
+    scores = [score for trace in traces for score in trace["y"] if score is not None]
+    high = [score for score in scores if score >= _LOW]
+    if not high or len(high) == len(scores):
+        return list(traces), {"yaxis": axis("score on validation")}
+    span = max(max(high) - min(high), 0.05)
+    axes = {
+        "yaxis": axis(
+            "score on validation", domain=[0.28, 1], range=[min(high) - 0.06 * span, max(high) + 0.06 * span]
+        ),
+        "yaxis2": axis("low ones", domain=[0, 0.17], range=[min(scores) - 0.08, _LOW], nticks=3),
+    }
+    both = [{**trace, "legendgroup": trace["name"]} for trace in traces]
+    lower = [
+        {**trace, "yaxis": "y2", "showlegend": False}
+        for trace in both
+        if any(score is not None and score < _LOW for score in trace["y"])
+    ]
+    return [*both, *lower], axes
+
+
+def _scored(trial: TrialFacts) -> list[Any]:
+    return [point for point in trial.curve if point.score is not None]
+
+
+def _score(trial: TrialFacts) -> float:
+    return float("-inf") if trial.score is None else trial.score
+
+
+def _curves(material: Material) -> Plot:
+    chosen = chosen_curves(material.trials)
+    drawn = [
+        _curve_trace(kind, members)
+        for kind in STYLES
+        if (members := [trial for trial in chosen if trial.kind == kind and _scored(trial)])
+    ]
+    traces, axes = on_two_scales(drawn)
+    rungs = rungs_of(material)
+    shapes = [vertical(epochs) for epochs in rungs]
+    labels = [label_above(epochs, f"rung {place}") for place, epochs in enumerate(rungs, start=1)]
+    total = sum(bool(trial.curve) for trial in material.trials)
+    thinned = (
+        f"Shown are {len(chosen)} of {total:,} trials, evenly from the worst to the best. "
+        if total > len(chosen)
+        else ""
+    )
+    told = (
+        f"{thinned}A line is a trial, a point a report on validation. At a rung (dotted) a trial goes on only if its score is "
+        f"among the best so far; the gate in front of the rungs ends trials that collapse. Click a name to hide it."
+    )
+    return Plot(
+        key="curves",
+        label="Learning curves of the trials: score on validation by epochs, coloured by ending",
+        data=traces,
+        layout={
+            "xaxis": axis("epochs", rangemode="tozero", anchor="y2" if "yaxis2" in axes else "y"),
+            **axes,
+            "legend": _LEGEND,
+            "shapes": shapes,
+            "annotations": labels,
+            "showlegend": True,
+            "hovermode": "closest",
+        },
+        height=460,
+        caption=told,
+    )
+
+
+def _curve_trace(kind: str, members: Sequence[TrialFacts]) -> Trace:
+    style = STYLES[kind]
+    curves: list[list[Point]] = [_scored(trial) for trial in members]
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": f"{kind} ({len(members)})",
+        "meta": {"trials": len(members)},
+        "x": joined([numbers(point.epochs for point in curve) for curve in curves]),
+        "y": joined([numbers(point.score for point in curve) for curve in curves]),
+        "customdata": joined([[trial.number] * len(curve) for trial, curve in zip(members, curves, strict=True)]),
+        "connectgaps": False,
+        "opacity": style.opacity,
+        "line": {"color": style.color, "width": 2.2 if kind == "finalist" else 1.2, "dash": style.dash},
+        "marker": {"color": style.color, "symbol": style.symbol, "size": 5},
+        "hovertemplate": "trial %{customdata}<br>%{x:.3g} epochs<br>score %{y:.3f}<extra></extra>",
+    }
+
+
+def _over_time(material: Material) -> Plot:
+    placed = [trial for trial in material.trials if trial.score is not None and trial.ended_s is not None]
+    search = [trial for trial in placed if trial.phase == "search"]
+    shown = [*thin(search, MOST_MARKS), *(trial for trial in placed if trial.phase != "search")]
+    by_kind = {kind: [trial for trial in shown if trial.kind == kind] for kind in STYLES}
+    traces, axes = on_two_scales([_ended_trace(kind, members) for kind, members in by_kind.items() if members])
+    budget = material.space.search.time if material.space else None
+    at_budget = [] if budget is None else [budget / 60]
+    thinned = f" Shown are {MOST_MARKS} of {len(search):,} trials." if len(search) > MOST_MARKS else ""
+    return Plot(
+        key="over-time",
+        label="Best score of each trial by the time at which it ended, and the best so far",
+        data=[*traces, *_best_trace(material.trials)],
+        layout={
+            "xaxis": axis("minutes since the run began", rangemode="tozero", anchor="y2" if "yaxis2" in axes else "y"),
+            **axes,
+            "legend": _LEGEND,
+            "shapes": [vertical(at, dash="dash") for at in at_budget],
+            "annotations": [label_above(at, "time budget") for at in at_budget],
+            "showlegend": True,
+            "hovermode": "closest",
+        },
+        caption="Score over time against the budget: a mark is a trial with its best score, where it ended. "
+        f"Finalists' runs train longer, and do not count for the line.{thinned}",
+    )
+
+
+def _best_trace(trials: Sequence[TrialFacts]) -> list[Trace]:
+    steps = best_so_far(trials)
+    if not steps:
+        return []
+    last = max(steps[-1][0], *(trial.ended_s or 0.0 for trial in trials))
+    return [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": "best of the search so far",
+            "x": numbers(seconds / 60 for seconds in (*(step[0] for step in steps), last)),
+            "y": numbers((*(step[1] for step in steps), steps[-1][1])),
+            "line": {"shape": "hv", "color": color("ink"), "width": 2},
+            "hovertemplate": "best so far %{y:.3f}<br>after %{x:.1f} min<extra></extra>",
+        }
+    ]
+
+
+def _ended_trace(kind: str, members: Sequence[TrialFacts]) -> Trace:
+    style = STYLES[kind]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": kind,
+        "x": numbers((trial.ended_s or 0.0) / 60 for trial in members),
+        "y": numbers(trial.score for trial in members),
+        "customdata": [[trial.number, number(trial.epochs)] for trial in members],
+        "marker": {"color": style.color, "symbol": style.symbol, "size": 8, "opacity": style.opacity},
+        "hovertemplate": "trial %{customdata[0]}<br>score %{y:.3f}<br>%{customdata[1]:.3g} epochs<extra></extra>",
+    }
+
+
+def _spent(trials: Sequence[TrialFacts]) -> Plot:
+    seconds: dict[str, float] = defaultdict(float)
+    counts: Counter[str] = Counter()
+    for trial in trials:
+        seconds[trial.kind] += trial.train_seconds
+        counts[trial.kind] += 1
+    total = sum(seconds.values()) or 1.0
+    traces = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "name": kind,
+            "x": [number(100 * seconds[kind] / total)],
+            "y": ["training time"],
+            "customdata": [[counts[kind], number(seconds[kind])]],
+            "marker": {"color": style.color},
+            "hovertemplate": f"{kind}: %{{x:.1f}} % of the training time<br>%{{customdata[0]}} trials, "
+            "%{customdata[1]:.0f} s<extra></extra>",
+        }
+        for kind, style in STYLES.items()
+        if counts[kind]
+    ]
+    return Plot(
+        key="spent",
+        label="Share of the training time by the endings of trials",
+        data=traces,
+        layout={
+            "barmode": "stack",
+            "xaxis": axis("% of the training time", range=[0, 100]),
+            "yaxis": axis(showticklabels=False),
+            "showlegend": True,
+            "legend": {"traceorder": "normal"},
+        },
+        height=170,
+        caption="Where the training time went, by how trials ended.",
+    )

@@ -1,0 +1,195 @@
+"""The verdict: one sentence and one picture of the champion against constants and baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tuner.report.blocks import Block, Facts, Plot, Section, Text, sentence, shown_value
+from tuner.report.board import VERDICTS, count_endings
+from tuner.report.figures import Trace, axis, categories, color, interval, number, numbers, text
+from tuner.report.material import Material
+
+_KINDS = {"constant": "constant rule", "chance": "guess by prevalence", "model": "baseline", "control": "control"}
+
+
+def verdict_section(material: Material) -> Section:
+    """Return the verdict, or what stands in its way."""
+    run = material.run
+    blocks: list[Block] = [Facts(items=_facts(material))]
+    if run.champion.get("reason"):
+        blocks.append(Text(text=sentence(str(run.champion["reason"]))))
+    blocks += [Text(text=told, tone="warning") for told in material.missing]
+    if run.champion or run.baselines:
+        blocks.append(_picture(material))
+    return Section(key="verdict", title="Verdict", lead=sentence_of(material), blocks=blocks)
+
+
+def sentence_of(material: Material) -> str:
+    """Say in one sentence what the run came to."""
+    champion = material.run.champion
+    if not champion:
+        best = max((trial.score for trial in material.searched if trial.score is not None), default=None)
+        told = "no trial has a score" if best is None else f"the best trial's score is {shown_value(best)} so far"
+        return f"There is no verdict yet: {told}."
+    test = champion["test"]
+    low, high = test["macro_f1_ci"]
+    rival = _best_rival(material)
+    against = f", the best baseline ({rival['name']}) {shown_value(rival['macro_f1'])}" if rival else ""
+    plain = VERDICTS.get(champion["verdict"], champion["verdict"])
+    return (
+        f"{plain[0].upper()}{plain[1:]}: its macro-F1 is {shown_value(test['macro_f1'])} "
+        f"({shown_value(low)} to {shown_value(high)}){against}, "
+        f"and the best constant rule's {shown_value(test['constant_macro_f1'])}."
+    )
+
+
+def _best_rival(material: Material) -> Mapping[str, Any] | None:
+    """Return the test row of the best baseline that is neither a constant rule nor the control."""
+    kinds = {row["name"]: row["kind"] for row in material.run.baselines}
+    test_rows = material.run.champion["test_baselines"]
+    rivals = [row for row in test_rows if kinds.get(row["name"]) not in ("constant", "control")]
+    return max(rivals, key=lambda row: float(row["macro_f1"]), default=None)
+
+
+def _facts(material: Material) -> list[tuple[str, str]]:
+    run, champion = material.run, material.run.champion
+    facts = [("status", run.status)]
+    if run.manifest.get("seconds") is not None:
+        facts.append(("took", duration(run.manifest["seconds"])))
+    if champion:
+        facts += [
+            ("macro-F1, test", shown_value(champion["test"]["macro_f1"])),
+            ("macro-F1, validation", shown_value(champion["validation"]["macro_f1"])),
+            ("skill, test", shown_value(champion["test"]["skill"])),
+            ("champion", f"trial {champion['parent']}"),
+        ]
+    counts = sorted(count_endings(run).items(), key=lambda item: -item[1])
+    if counts:
+        told = ", ".join(f"{count:,} {ending}" for ending, count in counts)
+        facts.append(("trials", f"{sum(count for _, count in counts):,}: {told}"))
+    return facts
+
+
+def duration(seconds: float) -> str:
+    """Show a time to a person."""
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    minutes, hours = whole // 60, whole // 3600
+    return f"{minutes} min" if minutes < 120 else f"{hours} h {minutes % 60} min"
+
+
+def _picture(material: Material) -> Plot:
+    run, champion = material.run, material.run.champion
+    kinds = {row["name"]: row["kind"] for row in run.baselines}
+    on_test = {row["name"]: row for row in champion.get("test_baselines", ())}
+    on_validation = {row["name"]: row["validation"]["macro_f1"] for row in run.baselines}
+    names = sorted(on_validation, key=lambda name: float(on_validation[name]), reverse=True)
+    shown = {name: _row_name(name, kinds.get(name, "")) for name in names}
+    height = 150 + 42 * len(names)
+    order = [*(["champion"] if champion else []), *(shown[name] for name in names)]
+    traces: list[Trace] = [
+        _split_trace("validation", names, shown, on_validation, champion),
+        *([_split_trace("test", names, shown, _test_values(on_test), champion)] if champion else []),
+    ]
+    if champion:
+        traces.append(_ahead_trace([on_test[name] for name in names if name in on_test], shown))
+    layout: dict[str, Any] = {
+        "yaxis": categories(order),
+        "xaxis": axis("macro-F1", rangemode="tozero", domain=[0, 0.54] if champion else [0, 1]),
+        "showlegend": True,
+    }
+    if champion:
+        layout["xaxis2"] = axis("champion ahead by, on test", domain=[0.62, 1], rangemode="tozero", anchor="y2")
+        layout["yaxis2"] = categories(order, showticklabels=False, anchor="x2")
+    return Plot(
+        key="verdict",
+        label="Macro-F1 of the champion, the constant rules and the baselines",
+        data=traces,
+        layout=layout,
+        height=height,
+        narrow={
+            "height": 2 * height,
+            "xaxis": {"domain": [0, 1]},
+            "yaxis": {"domain": [0.58, 1]},
+            "xaxis2": {"domain": [0, 1]},
+            "yaxis2": {"domain": [0, 0.4], "showticklabels": True, "tickfont": {"size": 10}},
+        }
+        if champion
+        else {},
+        caption=_caption(champion, kinds),
+    )
+
+
+def _row_name(name: str, kind: str) -> str:
+    plain = text(name, longest=34)
+    return f"{plain} (control)" if kind == "control" else plain
+
+
+def _test_values(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    return {name: row["macro_f1"] for name, row in rows.items()}
+
+
+def _split_trace(
+    split: str,
+    names: Sequence[str],
+    shown: Mapping[str, str],
+    values: Mapping[str, float],
+    champion: Mapping[str, Any],
+) -> Trace:
+    rows = [(shown[name], values[name], values[name], values[name]) for name in names if name in values]
+    if champion:
+        measured = champion[split]
+        rows.insert(0, ("champion", measured["macro_f1"], *measured["macro_f1_ci"]))
+    xs = [row[1] for row in rows]
+    is_test = split == "test"
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": split,
+        "x": numbers(xs),
+        "y": [row[0] for row in rows],
+        "error_x": interval(xs, [row[2] for row in rows], [row[3] for row in rows]),
+        "marker": {
+            "size": 11 if is_test else 9,
+            "symbol": "circle" if is_test else "circle-open",
+            "color": color("accent" if is_test else "muted"),
+            "line": {"width": 2},
+        },
+        "hovertemplate": f"%{{y}}<br>{split} macro-F1 %{{x:.3f}}<extra></extra>",
+    }
+
+
+def _ahead_trace(rows: Sequence[Mapping[str, Any]], shown: Mapping[str, str]) -> Trace:
+    values = [row["champion_ahead"] for row in rows]
+    lows, highs = ([row["champion_ahead_ci"][end] for row in rows] for end in (0, 1))
+    colors = [
+        color("good") if low > 0 else color("bad") if high < 0 else color("muted")
+        for low, high in zip(lows, highs, strict=True)
+    ]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "champion ahead by",
+        "showlegend": False,
+        "xaxis": "x2",
+        "yaxis": "y2",
+        "x": numbers(values),
+        "y": [shown[row["name"]] for row in rows],
+        "error_x": interval(values, lows, highs),
+        "marker": {"size": 10, "symbol": "diamond", "color": colors},
+        "customdata": [[number(low), number(high)] for low, high in zip(lows, highs, strict=True)],
+        "hovertemplate": "%{y}<br>ahead by %{x:.3f}<br>95 %: %{customdata[0]:.3f} to %{customdata[1]:.3f}<extra></extra>",
+    }
+
+
+def _caption(champion: Mapping[str, Any], kinds: Mapping[str, str]) -> str:
+    told = [f"{name} is a {_KINDS.get(kind, kind)}" for name, kind in kinds.items() if kind in ("chance", "control")]
+    first = (
+        "First macro-F1: hollow on validation, filled on test, which the champion has seen once. Then how far it is ahead on "
+        "the same test rows. Bars are 95 % intervals; an interval that reaches across zero leaves it open who is better."
+        if champion
+        else "On validation; the test split stays sealed until there is a champion."
+    )
+    return f"{first} {'; '.join(told)}." if told else first

@@ -1,0 +1,124 @@
+"""How the champion and the baselines are judged on a split: measures, intervals, verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.baselines import Baseline, Decided, to_beat
+from tuner.data.dataset import Dataset
+from tuner.scoring.bootstrap import Interval, intervals, paired_difference
+from tuner.scoring.evaluation import describe_judged, evaluate, intervals_of
+from tuner.scoring.f1 import Indicator, as_indicator
+from tuner.scoring.measures import measure
+from tuner.scoring.thresholds import FOLDS_SEED, cross_fitted_decisions, decisions_by_fold
+from tuner.scoring.verdict import explain, verdict
+
+_WITH_INTERVALS = ("model", "control")  # of rules there is nothing to learn from them
+
+
+def describe_baselines(
+    baselines: Sequence[Baseline], dataset: Dataset, *, penalty_weight: float, seed: int
+) -> list[dict[str, Any]]:
+    """Measure every baseline on validation, as trials are; the test split stays sealed. `seed` is of the intervals."""
+    return [
+        {
+            "name": baseline.name,
+            "kind": baseline.kind,
+            "seconds": baseline.seconds,
+            "validation": judge(
+                baseline.on_validation,
+                dataset,
+                "validation",
+                penalty_weight=penalty_weight,
+                seed=seed if baseline.kind in _WITH_INTERVALS else None,
+            ),
+        }
+        for baseline in baselines
+    ]
+
+
+def judge(decided: Decided, dataset: Dataset, split: str, *, penalty_weight: float, seed: int | None) -> dict[str, Any]:
+    """Measure decisions on a split, with intervals where there is a `seed` for them."""
+    common: dict[str, Any] = {
+        "task": dataset.task,
+        "labels": dataset.labels,
+        "seen": dataset.seen,
+        "penalty_weight": penalty_weight,
+        "fold": dataset.folds if split == "validation" else None,
+    }
+    truth = truth_of(dataset, split)
+    if seed is None:
+        return describe_judged(decided.decisions, decided.probabilities, truth, **common)
+    return evaluate(decided.decisions, decided.probabilities, truth, seed=seed, **common)
+
+
+def decide_validation(probabilities: NDArray[np.float64], dataset: Dataset) -> Indicator:
+    """Return decisions (validation rows, labels), each by thresholds that were fitted on other rows."""
+    truth, task, seen = truth_of(dataset, "validation"), dataset.task, dataset.seen
+    if dataset.folds is None:
+        return cross_fitted_decisions(probabilities, truth, task, seed=FOLDS_SEED, seen=seen)
+    return decisions_by_fold(probabilities, truth, task, fold=dataset.folds, seen=seen)
+
+
+def judge_test(
+    decided: Decided, baselines: Sequence[Baseline], dataset: Dataset, *, penalty_weight: float, seed: int
+) -> dict[str, Any]:
+    """Judge the champion's decisions on test beside the baselines': keys test, test_baselines, verdict and reason."""
+    truth = truth_of(dataset, "test")
+    beaten = to_beat(baselines)
+    measured = judge(decided, dataset, "test", penalty_weight=penalty_weight, seed=seed)
+    differences = {
+        baseline.name: paired_difference(decided.decisions, baseline.test, truth, seed=seed) for baseline in beaten
+    }
+    drawn = intervals_of(measured)
+    models = [baseline for baseline in beaten if baseline.kind == "model"]
+    return {
+        "test": measured,
+        "test_baselines": [
+            _baseline_row(baseline, differences[baseline.name], truth, dataset, penalty_weight) for baseline in beaten
+        ],
+        "verdict": verdict(drawn, differences),
+        "reason": explain(
+            drawn,
+            differences,
+            constant=_best_constant(truth, dataset),
+            best_model=models[0].name if models else None,
+            has_no_signal=bool(models) and not _has_signal(models[0], truth, dataset, seed),
+        ),
+    }
+
+
+def truth_of(dataset: Dataset, split: str) -> Indicator:
+    """Return a split's true labels (rows, labels)."""
+    return as_indicator(dataset.splits[split].targets, len(dataset.labels))
+
+
+def _baseline_row(
+    baseline: Baseline, ahead: Interval, truth: Indicator, dataset: Dataset, penalty_weight: float
+) -> dict[str, Any]:
+    measures = measure(baseline.test, truth, dataset.task, penalty_weight=penalty_weight, is_detailed=False)
+    return {
+        "name": baseline.name,
+        "kind": baseline.kind,
+        "macro_f1": measures.macro_f1,
+        "score": measures.score,
+        "champion_ahead": ahead.value,
+        "champion_ahead_ci": [ahead.low, ahead.high],
+    }
+
+
+def _best_constant(truth: Indicator, dataset: Dataset) -> str:
+    """What the best rule answers that answers the same on every row."""
+    if dataset.task == "multilabel":
+        return "every label on every row"
+    return f"{dataset.labels[int(truth.sum(axis=0).argmax())]!r} on every row"
+
+
+def _has_signal(model: Baseline, truth: Indicator, dataset: Dataset, seed: int) -> bool:
+    """Whether the model surely beats the best constant rule and chance."""
+    drawn = intervals(model.test, truth, dataset.task, seed=seed)
+    return drawn.skill.low > 0 and drawn.above_chance.low > 0

@@ -1,0 +1,16 @@
+"""Where the rungs of a search stand."""
+
+from __future__ import annotations
+
+
+def rung_epochs(*, grace_epochs: float, reduction_factor: float, max_epochs: float) -> tuple[float, ...]:
+    """Return the epochs at which a trial is compared with others, rising; the full budget, where it ends, is none of them.
+
+    The first is at `grace_epochs`, and each `reduction_factor` times as far as the one before, as in ASHA (Li et al. 2020,
+    "A System for Massively Parallel Hyperparameter Tuning").
+    """
+    epochs, found = grace_epochs, []
+    while epochs < max_epochs * (1 - 1e-9):  # a product of floats may fall a little short of the budget
+        found.append(epochs)
+        epochs *= reduction_factor
+    return tuple(found)

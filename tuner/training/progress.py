@@ -1,0 +1,121 @@
+"""What the steps between two reports tell: kept as tensors while they are taken, read once at their end."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tuner.model.classifier import SequenceClassifier
+from tuner.training.clipping import Clipped
+
+# A tenth of the smallest norm seen in a model that learns: 0.001, once it knew its rows by heart; before that 0.01 and more.
+TINY_GRADIENT = 1e-4
+STEPS_BETWEEN_RATIOS = 20  # at every step these norms would cost up to two hundredths of it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """What happened in some steps.
+
+    `loss` and `gradient_norm` are means over them, `seconds` wall time, `non_finite_step` the first one at which either was
+    not finite, counted from the training's first. The rest is over the steps that were finite, NaN where there is none, and
+    told in `tuner.reporting.Report`.
+    """
+
+    steps: int = 0
+    loss: float = math.nan
+    gradient_norm: float = math.nan
+    seconds: float = 0.0
+    non_finite_step: int | None = None
+    clip_rate: float = math.nan
+    gradient_norm_least: float = math.nan
+    gradient_norm_most: float = math.nan
+    tiny_gradient_share: float = math.nan
+    gradient_ratio: float = math.nan
+    loss_spread: float = math.nan
+
+
+class StepLog:
+    """Notes of steps, as they are taken. No note waits for a GPU."""
+
+    def __init__(self, *, steps_before: int) -> None:
+        self._steps_before = steps_before
+        self._start = time.perf_counter()
+        self._losses: list[Tensor] = []
+        self._norms: list[Tensor] = []
+        self._changed: list[Tensor] = []
+        self._ratios: list[Tensor] = []
+
+    @property
+    def is_ratio_due(self) -> bool:
+        """Whether the step that is being taken is one whose `gradient_ratio` is noted."""
+        return (self._steps_before + len(self._losses)) % STEPS_BETWEEN_RATIOS == 0
+
+    def note_ratio(self, ratio: Tensor) -> None:
+        """Note the `gradient_ratio` of the step that is being taken."""
+        self._ratios.append(ratio)
+
+    def note(self, loss: Tensor, clipped: Clipped) -> None:
+        """Note that a step has been taken."""
+        self._losses.append(loss)
+        self._norms.append(clipped.norm.detach())
+        if clipped.is_changed is not None:
+            self._changed.append(clipped.is_changed)
+
+    def is_finite(self) -> bool:
+        """Return whether the last step's numbers were. Waits for it on a GPU."""
+        return math.isfinite(self._losses[-1] + self._norms[-1])
+
+    def progress(self) -> Progress:
+        """Sum up the steps that were noted."""
+        if not self._losses:
+            return Progress()
+        losses, norms = _read(self._losses), _read(self._norms)
+        is_finite = np.isfinite(losses) & np.isfinite(norms)
+        broken = np.flatnonzero(~is_finite)
+        of_losses, of_norms = losses[is_finite], norms[is_finite]
+        level = abs(_mean(of_losses))
+        return Progress(
+            steps=len(losses),
+            loss=float(losses.mean()),
+            gradient_norm=float(norms.mean()),
+            seconds=time.perf_counter() - self._start,
+            non_finite_step=self._steps_before + int(broken[0]) + 1 if len(broken) else None,
+            clip_rate=_mean(_read(self._changed)),
+            gradient_norm_least=float(of_norms.min()) if len(of_norms) else math.nan,
+            gradient_norm_most=float(of_norms.max()) if len(of_norms) else math.nan,
+            tiny_gradient_share=_mean(of_norms < TINY_GRADIENT),
+            gradient_ratio=_mean(_read(self._ratios)),
+            loss_spread=float(of_losses.std()) / level if level > 0 else math.nan,
+        )
+
+
+def gradient_ratio(model: SequenceClassifier) -> Tensor:
+    """Return the gradient norm of the first recurrent layer's weights over that of the head's."""
+    head = model.head.weight.grad
+    assert head is not None
+    norms = [
+        p.grad.norm() for name, p in model.layers[0].named_parameters() if "weight_" in name and p.grad is not None
+    ]
+    ratio: Tensor = torch.stack(norms).norm() / head.norm().clamp_min(torch.finfo(head.dtype).tiny)
+    return ratio
+
+
+def _mean(values: NDArray[Any]) -> float:
+    """The mean of those that are finite, NaN if none is."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else math.nan
+
+
+def _read(values: list[Tensor]) -> NDArray[np.float64]:
+    if not values:
+        return np.empty(0)
+    read: NDArray[np.float64] = torch.stack(values).cpu().double().numpy()
+    return read
