@@ -25,6 +25,7 @@ MADE = [
     ("flat probabilities", "is_method"),
     ("thresholds at 0.99", "is_method"),
     ("one row in a hundred", "digits"),
+    ("tiny weights, plain descent", "digits"),
     ("weights times 60", "is_method"),
     ("large weights, SGD, no clipping", "is_method"),
     ("rate 10", "digits"),
@@ -48,10 +49,3 @@ def test_the_right_cause_of_a_made_fault_comes_first(fault: str, material: str) 
 @pytest.mark.parametrize("material", QUICK)
 def test_a_healthy_trial_is_called_healthy(material: str) -> None:
     assert diagnose(make(BY_NAME["healthy"], QUICK[material], seed=0)).state == "healthy"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("fault", ["deep, tiny weights", "tiny weights, plain descent"])
-def test_gradients_that_vanish_in_deep_networks_are_named(fault: str) -> None:
-    found = diagnose(make(BY_NAME[fault], QUICK["digits"], seed=0))
-    assert found.causes[0].name == "vanishing_gradients"

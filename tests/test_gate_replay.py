@@ -16,11 +16,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "scripts"))  # the scripts are no part of the package
 # ruff: noqa: E402
 
-from curves.replay import best_quarter, ended_at, first_rung, has_collapsed, replay, thinned
+from curves.replay import best_quarter, first_rung, has_collapsed, replay, thinned
 from curves.table import Curve, read_curves, write_table
 
 from tuner.scoring.gate import GateSettings, Signs
-from tuner.space.load import load_space
 
 CURVES = read_curves(ROOT / "tests" / "data" / "gate_curves.parquet")
 REPORTS_PER_EPOCH = 2  # of the recording
@@ -51,32 +50,23 @@ def test_the_recorded_trials_are_many_and_mixed(set_name: str) -> None:
 
 
 @pytest.mark.parametrize("set_name", SETS)
-@pytest.mark.parametrize(("grace_epochs", "reports_per_epoch"), [(0.5, 2), (1.0, 2), (1.0, 1)])
-def test_the_gate_kills_at_most_one_in_a_hundred_of_the_best_quarter(
-    set_name: str, grace_epochs: float, reports_per_epoch: int
-) -> None:
-    (outcome,) = replay(recorded(set_name, reports_per_epoch), grace_epochs=grace_epochs, settings=GATE)
-    assert outcome.killed_share <= 0.01, f"killed {outcome.killed}"
+@pytest.mark.parametrize("reports_per_epoch", [1, 2])
+def test_at_most_one_in_a_hundred_of_the_best_quarter_is_killed(set_name: str, reports_per_epoch: int) -> None:
+    (outcome,) = replay(recorded(set_name, reports_per_epoch), grace_epochs=1.0, settings=GATE)
+    assert outcome.killed_share <= 0.01, f"killed: {outcome.killed}"
 
 
 @pytest.mark.parametrize("set_name", SETS)
-@pytest.mark.parametrize("grace_epochs", [0.5, 1.0])
-def test_nine_of_ten_collapsed_trials_are_stopped_by_the_first_rung(set_name: str, grace_epochs: float) -> None:
-    (outcome,) = replay(recorded(set_name), grace_epochs=grace_epochs, settings=GATE)
+@pytest.mark.parametrize("reports_per_epoch", [1, 2])
+def test_nine_of_ten_collapsed_trials_are_stopped_by_the_first_rung(set_name: str, reports_per_epoch: int) -> None:
+    (outcome,) = replay(recorded(set_name, reports_per_epoch), grace_epochs=1.0, settings=GATE)
     assert outcome.stopped_share >= 0.9, f"not stopped: {sorted({*outcome.collapsed} - {*outcome.stopped})}"
 
 
 @pytest.mark.parametrize("set_name", SETS)
-def test_where_the_first_rung_is_the_first_report_the_doubtful_ones_take_one_more(set_name: str) -> None:
-    collapsed = [curve for curve in recorded(set_name, 1) if has_collapsed(curve)]
-    ends = [ended_at(curve, grace_epochs=1.0, settings=GATE) for curve in collapsed]
-    assert sum(end is not None and end <= 1 for end in ends) >= 0.9 * len(collapsed)
-
-
-@pytest.mark.parametrize("name", ["quick", "binary", "multiclass", "multilabel", "thorough", "collapse"])
-def test_the_shipped_spaces_for_texts_have_rungs_that_are_replayed_here(name: str) -> None:
-    search = load_space(name).search
-    assert (search.grace_epochs, search.reports_per_epoch) in [(0.5, 2), (1.0, 2), (1.0, 1)]
+def test_half_an_epoch_is_too_short_a_grace_for_so_few_rows(set_name: str) -> None:
+    early, late = (replay(recorded(set_name), grace_epochs=grace, settings=GATE)[0] for grace in (0.5, 1.0))
+    assert {*late.killed} < {*early.killed}
 
 
 @pytest.mark.parametrize(

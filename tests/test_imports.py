@@ -23,6 +23,7 @@ ORDER = (
     "tuner.reporting",
     "tuner.report",
     "tuner.diagnosis",
+    "tuner.verify",
     "tuner.ledger",
     "tuner.lock",
     "tuner.bundle",

@@ -21,6 +21,7 @@ from tuner.ledger import (
     REPORTS,
     TRIALS,
     Ledger,
+    damaged_parts,
     list_runs,
     read_predictions,
     read_reports,
@@ -201,8 +202,11 @@ def test_a_broken_part_is_named_with_a_remedy(content: bytes, tmp_path: Path) ->
         ledger.add("trials", trial_row(number))
         ledger.flush()
     (tmp_path / "run" / "trials" / "part-000002.parquet").write_bytes(content)
-    with pytest.raises(LedgerError, match=r"run/trials/part-000002\.parquet: .*restore it from a copy, or delete it"):
-        read_run(tmp_path / "run")
+    run = read_run(tmp_path / "run")
+    assert [row["trial"] for row in run.trials] == [0]
+    (fault,) = run.damaged
+    assert fault.where.endswith("run/trials/part-000002.parquet")
+    assert "restore it from a copy" in fault.remedy
 
 
 def test_half_a_part_is_named(tmp_path: Path) -> None:
@@ -211,15 +215,42 @@ def test_half_a_part_is_named(tmp_path: Path) -> None:
     ledger.flush()
     part = tmp_path / "run" / "trials" / "part-000001.parquet"
     part.write_bytes(part.read_bytes()[:-200])
-    with pytest.raises(LedgerError, match=r"part-000001\.parquet"):
-        read_run(tmp_path / "run")
+    assert [fault.where for fault in read_run(tmp_path / "run").damaged] == [str(part)]
 
 
 def test_a_part_with_other_columns_is_named(tmp_path: Path) -> None:
     create(tmp_path / "run").folder.write("trials/part-000001.parquet", b"")
     pq.write_table(pa.table({"trial": [1], "colour": ["red"]}), tmp_path / "run" / "trials" / "part-000001.parquet")
-    with pytest.raises(LedgerError, match=r"part-000001\.parquet"):
-        read_run(tmp_path / "run")
+    assert len(read_run(tmp_path / "run").damaged) == 1
+
+
+def test_a_flipped_byte_is_found_or_changes_no_row(tmp_path: Path) -> None:
+    ledger = create(tmp_path / "run")
+    for number in range(3):
+        ledger.add("reports", report_row(number, 50))
+    ledger.flush()
+    part = tmp_path / "run" / "reports" / "part-000001.parquet"
+    content, whole = part.read_bytes(), str(read_reports(tmp_path / "run").to_pylist())
+    found = 0
+    for place in range(0, len(content), 7):
+        part.write_bytes(content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :])
+        if damaged_parts(tmp_path / "run"):
+            found += 1
+        else:
+            assert str(read_reports(tmp_path / "run").to_pylist()) == whole, place
+    assert found > len(content) / 7 / 4
+
+
+def test_a_damaged_part_outlives_a_merge_of_the_others(tmp_path: Path) -> None:
+    ledger = create(tmp_path / "run")
+    ledger.add("trials", trial_row(0))
+    ledger.flush()
+    (tmp_path / "run" / "trials" / "part-000001.parquet").write_bytes(b"garbage")
+    ledger.add("trials", trial_row(1))
+    ledger.finish({"status": "finished"})
+    run = read_run(tmp_path / "run")
+    assert [row["trial"] for row in run.trials] == [1]
+    assert len(run.damaged) == 1
 
 
 @pytest.mark.parametrize("name", ["environment", "champion", "manifest", "baselines"])

@@ -14,7 +14,8 @@ runs/NAME/
   manifest.json         status, verdict and a checksum of every file; written last
 
 Rows go into part files, each written whole, and are merged into one file now and then. A row that stands in two parts after a
-crash between the two steps is read once.
+crash between the two steps is read once. Every page of a Parquet file carries a checksum: a part that was cut short, or of
+which a byte has changed, is named, and the rest of the run is read without it.
 """
 
 from __future__ import annotations
@@ -206,14 +207,20 @@ class Ledger:
     def _merge(self, table: str) -> None:
         folder = self.folder.below(table)
         names = folder.names()
-        self._write_part(table, _read_table(self.folder, table))
+        rows, damaged = _read_parts(self.folder, table)
+        if damaged:
+            return  # nothing of a table is thrown away that is not whole in its successor
+        self._write_part(table, rows)
         for name in reversed(names):  # were this cut short, the rows left would still come in their order
             folder.delete(name)
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run as its ledger tells it. What a run has not come to yet is empty. `profile` is that of its data."""
+    """A run as its ledger tells it. What a run has not come to yet is empty. `profile` is that of its data.
+
+    `damaged` names the parts of tables that cannot be read: the rows that they had are missing here.
+    """
 
     name: str
     location: str
@@ -224,6 +231,7 @@ class Run:
     trials: Sequence[Mapping[str, Any]]
     champion: Mapping[str, Any]
     manifest: Mapping[str, Any]
+    damaged: Sequence[Fault] = ()
 
     @property
     def status(self) -> str:
@@ -247,6 +255,7 @@ def read_run(location: str | Path) -> Run:
     if not folder.exists("space.yaml"):
         remedy = "restore it from a copy; an empty file will do to read the rest"
         raise LedgerError([Fault(f"{folder}/space.yaml", "the file is missing", remedy)])
+    trials, damaged = _read_parts(folder, "trials")
     return Run(
         name=folder.path.rsplit("/", 1)[-1],
         location=str(location),
@@ -254,15 +263,22 @@ def read_run(location: str | Path) -> Run:
         environment=environment,
         profile=_read_json(folder, "data", {}),
         baselines=_read_json(folder, "baselines", []),
-        trials=_read_table(folder, "trials").to_pylist(),
+        trials=trials.to_pylist(),
         champion=_read_json(folder, "champion", {}),
         manifest=_read_json(folder, "manifest", {}),
+        damaged=damaged,
     )
 
 
 def read_reports(location: str | Path) -> pa.Table:
-    """Read all reports of a run, in the order they came."""
-    return _read_table(Folder.at(location), "reports")
+    """Read all reports of a run, in the order they came, but for those in damaged parts: see `damaged_parts`."""
+    return _read_parts(Folder.at(location), "reports")[0]
+
+
+def damaged_parts(location: str | Path) -> list[Fault]:
+    """Return a fault for every part of a run's tables that cannot be read or fails its checksum."""
+    folder = Folder.at(location)
+    return [fault for table in _SCHEMAS for fault in _read_parts(folder, table)[1]]
 
 
 def read_predictions(location: str | Path, split: str) -> pa.Table:
@@ -315,30 +331,37 @@ def _read_json(folder: Folder, name: str, absent: Any) -> Any:
         raise LedgerError([Fault(f"{folder}/{name}.json", f"not valid JSON ({error})", remedy)]) from error
 
 
-def _read_table(folder: Folder, table: str) -> pa.Table:
-    """Read a table's parts in order; of rows with one key the last counts, in the place of the first."""
+def _read_parts(folder: Folder, table: str) -> tuple[pa.Table, list[Fault]]:
+    """Read a table's parts in order; of rows with one key the last counts, in the place of the first.
+
+    Returns the rows, and a fault for each part that cannot be read.
+    """
     schema, parts = _SCHEMAS[table], folder.below(table)
-    tables = []
+    tables: list[pa.Table] = []
+    damaged: list[Fault] = []
     for name in parts.names():
-        remedy = "restore it from a copy, or delete it to read the run without these rows"
-        tables.append(_read_parquet(parts, name, schema, remedy=remedy))
+        try:
+            tables.append(_read_parquet(parts, name, schema, remedy="restore it from a copy; its rows are left out"))
+        except LedgerError as error:
+            damaged += error.faults
     if not tables:
-        return schema.empty_table()
+        return schema.empty_table(), damaged
     rows = pa.concat_tables(tables)
     numbered = rows.append_column("row", pa.array(range(len(rows)), pa.int64()))
     places = numbered.group_by(list(_KEYS[table])).aggregate([("row", "min"), ("row", "max")]).sort_by("row_min")
-    return rows.take(pc.cast(places["row_max"], pa.int64()))
+    return rows.take(pc.cast(places["row_max"], pa.int64())), damaged
 
 
 def _read_parquet(folder: Folder, name: str, schema: pa.Schema, *, remedy: str) -> pa.Table:
     try:
-        return pq.read_table(pa.BufferReader(folder.read(name))).cast(schema)
+        source = pa.BufferReader(folder.read(name))
+        return pq.read_table(source, page_checksum_verification=True).cast(schema)
     except (pa.ArrowException, OSError, ValueError) as error:
-        what = f"not a part of this table ({str(error).splitlines()[0]})"
+        what = f"damaged, or not a part of this table ({str(error).splitlines()[0]})"
         raise LedgerError([Fault(f"{folder}/{name}", what, remedy)]) from error
 
 
 def _to_parquet(rows: pa.Table) -> pa.Buffer:
     sink = pa.BufferOutputStream()
-    pq.write_table(rows, sink, compression="zstd")
+    pq.write_table(rows, sink, compression="zstd", write_page_checksum=True)
     return sink.getvalue()

@@ -127,15 +127,15 @@ def _bounds(arguments: argparse.Namespace) -> int:
     from curves.table import read_curves
     from tuner.scoring.gate import GateSettings
 
-    # Two reports are there by the first rung, or with one label one.
-    rungs = {"goemotions": [Rungs(1, 2)], "davidson_hate": [Rungs(1, 2), Rungs(0.5, 2)]}
+    rungs, early = [Rungs(1, 2), Rungs(1, 1)], Rungs(0.5, 2)
     curves = read_curves(arguments.parquet)
     of_set = {name: [curve for curve in curves if curve.set_name == name] for name in SETS}
 
     def tell(settings: GateSettings) -> None:
         print(f"  {settings}")
         for name in SETS:
-            for each, found in zip(rungs[name], outcomes(of_set[name], rungs[name], settings, recorded=2), strict=True):
+            told_of = [*rungs, early]
+            for each, found in zip(told_of, outcomes(of_set[name], told_of, settings, recorded=2), strict=True):
                 told = f"{len(found.killed)} of {len(found.best)} best killed"
                 print(f"  {name}, {each}: {told}, {len(found.stopped)} of {len(found.collapsed)} collapsed stopped")
 
@@ -143,8 +143,8 @@ def _bounds(arguments: argparse.Namespace) -> int:
     tell(GateSettings())
     count = sum(1 for _ in candidates())
     for name, other in (SETS, SETS[::-1]):
-        good = holding(of_set[name], rungs[name], recorded=2)
-        both = sum(holds(outcomes(of_set[other], rungs[other], each, recorded=2)) for each in good)
+        good = holding(of_set[name], rungs, recorded=2)
+        both = sum(holds(outcomes(of_set[other], rungs, each, recorded=2)) for each in good)
         print(f"{len(good)} of {count} bounds hold on {name}; {both} of these on {other}")
         if good:
             tell(middle(good))

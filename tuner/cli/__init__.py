@@ -12,6 +12,7 @@ from tuner.cli.report import report
 from tuner.cli.runs import ls, show
 from tuner.cli.search import plan, run
 from tuner.cli.spaces import init, schema, validate
+from tuner.cli.verify import verify
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -37,5 +38,5 @@ debug_option = click.option(
     "--debug", is_flag=True, expose_value=False, help="Show where in the program an error comes from."
 )  # read where errors are told, in tuner.__main__
 debug_option(tuner)
-for command in (run, init, validate, plan, ls, show, report, diagnose, compare, predict, evaluate, schema):
+for command in (run, init, validate, plan, ls, show, report, diagnose, compare, verify, predict, evaluate, schema):
     tuner.add_command(debug_option(command))

@@ -36,13 +36,13 @@ def report(run: str, out: str | None, is_opened: bool, runs: str) -> None:
 
     from tuner.report.material import gather
     from tuner.report.page import render
-    from tuner.storage import Folder
+    from tuner.storage import Folder, split
 
     material = gather(locate_run(run, runs))
     page = render(material).encode()
     target = out or f"{material.run.name}-report.html"
-    folder, _, name = target.rpartition("/")
-    there = Folder.at(folder or ("/" if target.startswith("/") else "."))
+    folder, name = split(target)
+    there = Folder.at(folder)
     there.write(name, page)
     for sentence in material.missing:
         say(f"note: {sentence}")

@@ -101,7 +101,10 @@ def print_run(location: str, format_: Format) -> None:
     from tuner.ledger import read_run
     from tuner.report.board import COLUMNS, describe_run
 
-    described = describe_run(read_run(location))
+    read = read_run(location)
+    for fault in read.damaged:
+        say(f"warning: {fault}")
+    described = describe_run(read)
     if format_ == "json":
         print_json(described)
     elif format_ == "csv":

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from tuner.errors import LedgerError, SpaceError
-from tuner.ledger import Run, read_predictions, read_reports, read_run
+from tuner.ledger import Run, damaged_parts, read_predictions, read_reports, read_run
 from tuner.space.load import Space, load_space
 
 
@@ -83,7 +83,7 @@ def gather(location: str | Path) -> Material:
     """Read a run's directory, local or any that pyarrow.fs opens. Raises LedgerError if there is none or it is damaged."""
     run = read_run(location)
     reports = read_reports(location)
-    missing = list(_missing_parts(run))
+    missing = [*_missing_parts(run), *(f"Damaged: {fault}" for fault in damaged_parts(location))]
     space = None
     try:
         space = _read_space(run.space)
