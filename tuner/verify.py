@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
-from tuner.errors import Fault
+from tuner.bundle import load
+from tuner.errors import Fault, InputError, LedgerError, MissingFileError
+from tuner.ledger import Run, damaged_parts, read_predictions, read_reports, read_run
+from tuner.lock import LOCK
+from tuner.storage import Folder
 
 _RESTORE = "restore it from a copy"
 _CLOSE = 1e-9
@@ -18,3 +29,108 @@ class Verification:
     status: str
     has_manifest: bool
     faults: tuple[Fault, ...]
+
+    def describe(self) -> dict[str, Any]:
+        """Return what `tuner verify --format json` prints."""
+        return {**asdict(self), "is_whole": not self.faults}
+
+
+def verify(location: str | Path) -> Verification:
+    """Check a run's directory whole.
+
+    Looked at are the files against the manifest's sizes and checksums, the parts of tables against their own, trials against
+    their reports, predictions against the splits, and the champion's bundle. A run without a manifest is still going on or
+    was cut off: what it has so far is checked. Raises LedgerError if there is no run.
+    """
+    folder = Folder.at(location)
+    if not folder.exists("environment.json"):
+        read_run(location)
+    faults = list(_files(folder, _read_manifest(folder)))
+    status = "unreadable"
+    try:
+        run = read_run(location)
+        status = run.status
+        faults += damaged_parts(location)
+        if not faults:  # else what follows would only repeat them
+            faults += [*_trials(folder, run.trials, read_reports(location).to_pylist()), *_predictions(run)]
+    except LedgerError as error:
+        faults += error.faults
+    if folder.exists("champion"):
+        faults += _bundle(location)
+    return Verification(
+        name=folder.path.rsplit("/", 1)[-1],
+        status=status,
+        has_manifest=folder.exists("manifest.json"),
+        faults=tuple(dict.fromkeys(faults)),
+    )
+
+
+def _read_manifest(folder: Folder) -> Mapping[str, Any]:
+    with suppress(ValueError, MissingFileError):  # what is wrong with it is told where the run is read
+        manifest = json.loads(folder.read("manifest.json"))
+        if isinstance(manifest, dict):
+            return manifest
+    return {}
+
+
+def _files(folder: Folder, manifest: Mapping[str, Any]) -> Iterator[Fault]:
+    listed = manifest.get("files")
+    if listed is None:
+        return
+    there = set(folder.all_files()) - {"manifest.json", LOCK}
+    for name in sorted(there | set(listed)):
+        if name not in there:
+            yield Fault(f"{folder}/{name}", "the manifest lists this file, but it is not there", _RESTORE)
+        elif name not in listed:
+            yield Fault(f"{folder}/{name}", "no part of the run: the manifest does not list it", "move it elsewhere")
+        else:
+            yield from _checksum(folder, name, listed[name])
+
+
+def _checksum(folder: Folder, name: str, wanted: Mapping[str, Any]) -> Iterator[Fault]:
+    content = folder.read(name)
+    if len(content) != wanted["bytes"]:
+        yield Fault(f"{folder}/{name}", f"{len(content):,} bytes, but {wanted['bytes']:,} were written", _RESTORE)
+    elif hashlib.sha256(content).hexdigest() != wanted["sha256"]:
+        yield Fault(f"{folder}/{name}", "its checksum (SHA-256) is not the one that was written", _RESTORE)
+
+
+def _trials(
+    folder: Folder, trials: Sequence[Mapping[str, Any]], reports: Sequence[Mapping[str, Any]]
+) -> Iterator[Fault]:
+    """A trial's row has to have the best score of the reports since its latest start."""
+    by_start: dict[tuple[int, int], list[float]] = {}
+    for report in reports:
+        if report["score"] is not None and math.isfinite(report["score"]):
+            by_start.setdefault((report["trial"], report["start"]), []).append(report["score"])
+    for number in sorted({trial for trial, _ in by_start} - {row["trial"] for row in trials}):
+        yield Fault(f"{folder}/reports", f"reports of trial {number}, which the table of trials has not", _RESTORE)
+    for row in trials:
+        if row["ending"] is None:
+            continue  # it was running when its row was written
+        best = max(by_start.get((row["trial"], row["starts"]), []), default=None)
+        if (best is None) != (row["score"] is None) or (best is not None and abs(best - row["score"]) > _CLOSE):
+            what = f"trial {row['trial']} has score {row['score']}, but the best of its reports is {best}"
+            yield Fault(f"{folder}/trials", what, _RESTORE)
+
+
+def _predictions(run: Run) -> Iterator[Fault]:
+    """Predictions have a row for every row that the champion was judged on."""
+    for split in ("validation", "test"):
+        if split not in run.champion:
+            continue
+        wanted, found = run.champion[split]["rows"], None
+        try:
+            found = read_predictions(run.location, split)["model"].to_pylist().count("champion")
+        except InputError as error:
+            yield from error.faults
+        if found is not None and found != wanted:
+            what = f"{found:,} rows of the champion, which was judged on {wanted:,}"
+            yield Fault(f"{run.location}/predictions/{split}.parquet", what, _RESTORE)
+
+
+def _bundle(location: str | Path) -> Iterator[Fault]:
+    try:
+        load(location)
+    except InputError as error:
+        yield from error.faults

@@ -104,7 +104,7 @@ def evidence_of_bundle(described: Mapping[str, Any], *, name: str) -> Evidence:
         training=training_facts([health]) if health else None,
         configuration=configuration,
         data=data_facts(record.get("profile"), configuration=configuration, measured=health),
-        reference=reference(_as_rows(record.get("baselines") or ())),
+        reference=reference(_as_rows(record.get("baselines") or (), (validation or {}).get("labels", ()))),
         missing=(
             "the course of its training and its rows: give the run that it came from",
             *(() if validation else ("what it decides: give a file of its predictions with the truth",)),
@@ -211,10 +211,10 @@ def _measured(measured: Mapping[str, Any], profile: Mapping[str, Any]) -> Decisi
     )
 
 
-def _as_rows(baselines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows as `reference` reads them, of those in a bundle, which have no measures by label."""
+def _as_rows(baselines: Sequence[Mapping[str, Any]], labels: Sequence[Any]) -> list[dict[str, Any]]:
+    """Rows as `reference` reads them, of those in a bundle, which lack measures by label: the champion's tell the noise."""
     return [
-        {"name": row["name"], "kind": row["kind"], "validation": {"skill": row["skill"], "labels": []}}
+        {"name": row["name"], "kind": row["kind"], "validation": {"skill": row["skill"], "labels": labels}}
         for row in baselines
         if row.get("skill") is not None
     ]
