@@ -20,6 +20,7 @@ from curves.replay import best_quarter, first_rung, has_collapsed, replay, thinn
 from curves.table import Curve, read_curves, write_table
 
 from tuner.scoring.gate import GateSettings, Signs
+from tuner.space.load import load_space
 
 CURVES = read_curves(ROOT / "tests" / "data" / "gate_curves.parquet")
 REPORTS_PER_EPOCH = 2  # of the recording
@@ -129,3 +130,8 @@ def test_a_table_of_curves_is_read_as_it_was_recorded(tmp_path: Path) -> None:
     assert (curve.set_name, curve.index, curve.kind, curve.configuration) == ("made", 4, "late", {"hidden": 16})
     assert curve.signs[0] == Signs(**signs, is_finite=True)
     assert not curve.signs[1].is_finite
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "search_spaces").glob("*.yaml")), ids=lambda path: path.stem)
+def test_no_shipped_space_lets_the_gate_judge_before_a_whole_epoch(path: Path) -> None:
+    assert load_space(str(path)).search.grace_epochs >= 1

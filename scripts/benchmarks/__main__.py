@@ -26,7 +26,7 @@ BUSY_LOAD = 0.5  # a load average above this before a benchmark begins means tha
 
 DESCRIPTION = """\
 Measure what is asked of tuner. Prints a table, asked beside measured, and writes FOLDER/NAME.json.
-Without a NAME all benchmarks run but goemotions, which takes ten minutes and more.
+Without a NAME all benchmarks run but those that take ten minutes and more: see --list.
 
 example:
   scripts/bench throughput gate --out bench-out

@@ -6,7 +6,18 @@ import importlib
 
 from benchmarks.row import Row
 
-NAMES = ("startup", "gate", "throughput", "loop", "precision", "overhead", "occupancy", "goemotions", "coverage", "diagnosis")
+NAMES = (
+    "startup",
+    "gate",
+    "throughput",
+    "loop",
+    "precision",
+    "overhead",
+    "occupancy",
+    "goemotions",
+    "coverage",
+    "diagnosis",
+)
 ONLY_BY_NAME = ("goemotions", "coverage", "diagnosis")
 
 

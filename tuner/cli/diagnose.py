@@ -86,16 +86,12 @@ def _evidence(what: str, runs: str, **options: Any) -> Evidence:
 
 
 def _of_directory(what: str, runs: str) -> Evidence:
-    from tuner.diagnosis.run import evidence_of_bundle, evidence_of_run, read_bundle
-    from tuner.ledger import read_predictions, read_reports, read_run
+    from tuner.diagnosis.run import evidence_at, evidence_of_bundle, read_bundle
     from tuner.storage import Folder
 
-    location = locate_run(what, runs)
-    here, run = Folder.at(what), Folder.at(location)
-    if run.exists("environment.json"):
-        has_predictions = run.exists("predictions/validation.parquet")
-        predictions = read_predictions(location, "validation") if has_predictions else None
-        return evidence_of_run(read_run(location), read_reports(location), predictions)
+    location, here = locate_run(what, runs), Folder.at(what)
+    if Folder.at(location).exists("environment.json"):
+        return evidence_at(location)
     if here.exists("bundle.json"):
         return evidence_of_bundle(read_bundle(here), name=what)
     raise UsageError([_neither(what, runs)])

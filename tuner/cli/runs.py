@@ -19,6 +19,7 @@ runs_option = click.option(
     help="Where runs lie: a folder, or s3://, gs://, hdfs://.",
 )
 _BOARD_ROWS = 12
+_CAUSES_TOLD = 3
 _HEALTH = (
     "train_score",
     "gradient_norm",
@@ -98,13 +99,16 @@ def locate_run(run: str, runs: str) -> str:
 
 def print_run(location: str, format_: Format) -> None:
     """Print a run."""
+    from tuner.diagnosis.causes import as_json, diagnose
+    from tuner.diagnosis.run import evidence_at
     from tuner.ledger import read_run
     from tuner.report.board import COLUMNS, describe_run
 
     read = read_run(location)
     for fault in read.damaged:
         say(f"warning: {fault}")
-    described = describe_run(read)
+    diagnosis = as_json(diagnose(evidence_at(location))) if read.champion else None
+    described = {**describe_run(read), "diagnosis": diagnosis}
     if format_ == "json":
         print_json(described)
     elif format_ == "csv":
@@ -138,6 +142,9 @@ def _print_for_people(run: dict[str, Any]) -> None:
         _print_champion(champion)
         click.echo(f"\nverdict: {run['verdict']}: {VERDICTS[run['verdict']]}")
         click.echo(f"reason: {run['reason']}")
+        click.echo(f"diagnosis: {run['diagnosis']['state']}: {run['diagnosis']['sentence']}")
+        for cause in run["diagnosis"]["causes"][:_CAUSES_TOLD]:
+            click.echo(f"  {cause['name'].replace('_', ' ')}: {cause['sentence']}; {cause['advice']}")
         click.echo(f"bundle: {champion['bundle']}")
 
 

@@ -156,7 +156,8 @@ def _say_next(location: str, space: Space) -> None:
     run = shlex.quote(location)
     column = f"column {(space.data.sequence or space.data.text)!r}"
     commands = {
-        f"tuner show {run} --format json": "everything that was measured",
+        f"tuner report {run} --open": "all the evidence on one page",
+        f"tuner diagnose {run}": "what could be better, and what to set",
         f"tuner predict {run} DATA --out preds.parquet": f"the champion on your rows ({column})",
         f"tuner evaluate {run} DATA": "the champion on rows with labels",
     }

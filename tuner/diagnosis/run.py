@@ -18,8 +18,8 @@ from tuner.diagnosis.evidence import DecisionFacts, Evidence, LabelFacts, Traini
 from tuner.diagnosis.reference import reference
 from tuner.diagnosis.search import FAULTY, search_facts
 from tuner.diagnosis.training import training_facts
-from tuner.errors import BundleError, Fault
-from tuner.ledger import Run
+from tuner.errors import BundleError, Fault, LedgerError
+from tuner.ledger import Run, read_predictions, read_reports, read_run
 from tuner.scoring.f1 import Indicator
 from tuner.space.settings import Task
 from tuner.storage import Folder
@@ -57,6 +57,15 @@ def evidence_of_run(run: Run, reports: pa.Table, predictions: pa.Table | None) -
         search=search_facts(run.trials, trial_causes(run, by_trial)),
         missing=missing,
     )
+
+
+def evidence_at(location: str) -> Evidence:
+    """Return `evidence_of_run` of the run that lies there. Raises LedgerError if there is none or it cannot be read."""
+    try:
+        predictions = read_predictions(location, "validation")
+    except LedgerError:  # a run without a champion has none; damaged ones are named where the run is shown
+        predictions = None
+    return evidence_of_run(read_run(location), read_reports(location), predictions)
 
 
 def trial_causes(run: Run, by_trial: Mapping[int, Sequence[Mapping[str, Any]]]) -> dict[int, str]:

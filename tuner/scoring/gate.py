@@ -49,7 +49,7 @@ class GateSettings:
     0.82, as a trained network's do; if they rank by chance, the weights have been blown up.
 
     `auc_rise`, `spread_growth`: by how much the AUC has to rise from one report to the next, or as what multiple the
-    spread has to return, for a trial not to be stuck. The AUC of dead trials wandered by 0.015 and less.
+    spread has to return, for a trial not to be stuck.
     """
 
     chance_auc: float = 0.55
@@ -58,7 +58,7 @@ class GateSettings:
     flat_logit_spread: float = 0.02
     low_logit_spread: float = 0.12
     wild_logit_spread: float = 1.5
-    auc_rise: float = 0.02
+    auc_rise: float = 0.01
     spread_growth: float = 2.0
 
 
