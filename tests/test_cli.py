@@ -330,7 +330,7 @@ def test_the_next_steps_name_the_column_and_can_be_pasted(setting: str, column: 
     search._say_next("my runs/one", load_space("space.yaml", [setting]))
     told = capsys.readouterr().err
     assert f"(column {column})" in told
-    assert "tuner show 'my runs/one' --format json" in told
+    assert "tuner report 'my runs/one' --open" in told
 
 
 # --- validate --with-data ---

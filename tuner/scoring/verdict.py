@@ -53,7 +53,7 @@ def explain(
     conclusion = (
         f"{behind[0]} is better"
         if behind
-        else "the interval of the difference holds 0, so that these rows do not tell which is better"
+        else "these rows do not tell which of them is better: the interval holds 0"
     )
     return f"{champion}, above any constant answer, but is not surely ahead of every baseline: {told}. So {conclusion}"
 
