@@ -59,7 +59,7 @@ def test_a_victory_is_told_with_the_nearest_baseline() -> None:
 def test_an_open_difference_is_said_to_be_open() -> None:
     reason = told(measured(), OPEN)
     assert "linear by +0.010 (95 %: -0.010 to +0.030)" in reason
-    assert "do not tell which is better" in reason
+    assert "do not tell which of them is better" in reason
 
 
 def test_a_better_baseline_is_named() -> None:

@@ -51,9 +51,7 @@ def explain(
     behind = [name for name in unbeaten if differences[name].high < 0]
     told = "; ".join(f"{name} by {_by(differences[name])}" for name in unbeaten[:_NAMED_AT_MOST])
     conclusion = (
-        f"{behind[0]} is better"
-        if behind
-        else "these rows do not tell which of them is better: the interval holds 0"
+        f"{behind[0]} is better" if behind else "these rows do not tell which of them is better: the interval holds 0"
     )
     return f"{champion}, above any constant answer, but is not surely ahead of every baseline: {told}. So {conclusion}"
 
