@@ -72,10 +72,15 @@ def _listed(name: str, run: Run) -> dict[str, Any]:
 
 @click.command()
 @click.argument("run")
+@click.option(
+    "--all", "is_all", is_flag=True, help="Also what mattered, where trials collapse, the data, the rows most wrong."
+)
 @runs_option
 @format_option
-def show(run: str, runs: str, format_: Format) -> None:
+def show(run: str, is_all: bool, runs: str, format_: Format) -> None:
     """Show what became of a run: status, board, champion, verdict. CSV prints the board.
+
+    With --all it tells as text and tables what `tuner report` draws.
 
     RUN is a name, or the path of a run's directory.
 
@@ -84,7 +89,7 @@ def show(run: str, runs: str, format_: Format) -> None:
       tuner show multilabel-20261121-0905
       tuner show multilabel-20261121-0905 --format json | jq .champion.test.macro_f1
     """
-    print_run(locate_run(run, runs), format_)
+    print_run(locate_run(run, runs), format_, is_all=is_all)
 
 
 def locate_run(run: str, runs: str) -> str:
@@ -97,8 +102,8 @@ def locate_run(run: str, runs: str) -> str:
     return run if is_path and not Folder.at(below).exists("environment.json") else below
 
 
-def print_run(location: str, format_: Format) -> None:
-    """Print a run."""
+def print_run(location: str, format_: Format, *, is_all: bool = False) -> None:
+    """Print a run; with `is_all` everything that its report has."""
     from tuner.diagnosis.causes import as_json, diagnose
     from tuner.diagnosis.run import evidence_at
     from tuner.ledger import read_run
@@ -109,12 +114,36 @@ def print_run(location: str, format_: Format) -> None:
         say(f"warning: {fault}")
     diagnosis = as_json(diagnose(evidence_at(location))) if read.champion else None
     described = {**describe_run(read), "diagnosis": diagnosis}
+    if is_all:
+        from tuner.report.facts import facts
+        from tuner.report.material import gather
+
+        described["evidence"] = facts(gather(location))
     if format_ == "json":
         print_json(described)
     elif format_ == "csv":
         print_rows(described["leaderboard"], COLUMNS, "csv")
     else:
         _print_for_people(described)
+        if is_all:
+            _print_evidence(described["evidence"])
+
+
+def _print_evidence(evidence: dict[str, Any]) -> None:
+    for key, title in (
+        ("importance", "what mattered, alone"),
+        ("collapse", "where trials collapsed"),
+        ("most_wrong", "test rows most wrong"),
+    ):
+        if evidence[key]:
+            click.echo("")
+            print_table(evidence[key], tuple(evidence[key][0]), title=title)
+    if evidence["cut"]:
+        click.echo(f"\nthe cut of the space that this suggests:\n{evidence['cut']}")
+    if evidence["data"]:
+        click.echo("\nthe data")
+    for line in evidence["data"]:
+        click.echo(f"  {line}")
 
 
 def _print_for_people(run: dict[str, Any]) -> None:
