@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 # Read when torch is imported. On cores that others use too, a second thread makes small models several times slower.
@@ -13,6 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pytest
 
+from tuner.__main__ import main
 from tuner.data.dataset import Dataset, Split
 from tuner.data.prepare import TrialData, prepare
 from tuner.data.sequences import Sequences
@@ -22,6 +25,7 @@ from tuner.space.parameters import PARAMETERS
 from tuner.space.sampler import Configuration
 from tuner.space.settings import Inputs, Task
 
+Call = Callable[..., tuple[int, str, str]]
 Configure = Callable[..., Configuration]
 MakeDataset = Callable[..., Dataset]
 PrepareFor = Callable[[Dataset, Configuration], TrialData]
@@ -144,3 +148,18 @@ def _split(task: Task, rows: int, name: str, generator: np.random.Generator) -> 
     filler = [[f"w{number}" for number in generator.integers(0, 30, generator.integers(1, 9))] for _ in range(rows)]
     texts = tuple(" ".join(generator.permutation(own + more)) for own, more in zip(words, filler, strict=True))
     return Split(inputs=texts, targets=targets, rows=np.arange(1, rows + 1), source=name)
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Call:
+    """Call the command line in the folder of the test; returns (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["tuner", *arguments])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        captured = capsys.readouterr()
+        return int(exit_.value.code or 0), captured.out, captured.err
+
+    return run

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tuner.__main__ import main
 from tuner.ledger import Ledger, read_run
 from tuner.report.board import describe_run, leaderboard
 
@@ -60,21 +58,6 @@ def test_a_finalist_whose_rows_are_lost_stands_with_what_is_known(ledger: Ledger
     ledger.write_json("champion", {"parent": 0, "finalists": [FINALIST]})
     (row,) = leaderboard(read_run(ledger.location))
     assert (row["score"], row["macro_f1"], row["configuration"]) == (0.55, None, None)
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Any]:
-    """Call the command line in the folder that the runs lie in; returns (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tuner", *arguments])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        captured = capsys.readouterr()
-        return int(exit_.value.code or 0), captured.out, captured.err
-
-    return run
 
 
 def write_nothing(_ledger: Ledger) -> None:

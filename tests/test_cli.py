@@ -7,7 +7,6 @@ import json
 import pkgutil
 import re
 import shlex
-import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,26 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from tuner import cli
-from tuner.__main__ import main
 from tuner.cli import search, tuner
 from tuner.space.load import load_space
 
 README = Path(__file__).parent.parent / "README.md"
-
-
-@pytest.fixture
-def call(monkeypatch, capsys, tmp_path):
-    """Call the command line in an empty folder; returns (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tuner", *arguments])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        captured = capsys.readouterr()
-        return int(exit_.value.code or 0), captured.out, captured.err
-
-    return run
 
 
 def write_rows(texts: list, labels: list, name: str = "rows.parquet") -> None:

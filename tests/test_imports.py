@@ -25,6 +25,7 @@ ORDER = (
     "tuner.diagnosis",
     "tuner.verify",
     "tuner.ledger",
+    "tuner.health",
     "tuner.lock",
     "tuner.bundle",
     "tuner.baselines",

@@ -21,8 +21,8 @@ from tuner.ledger import (
     REPORTS,
     TRIALS,
     Ledger,
-    damaged_parts,
     list_runs,
+    read_parts,
     read_predictions,
     read_reports,
     read_run,
@@ -234,7 +234,7 @@ def test_a_flipped_byte_is_found_or_changes_no_row(tmp_path: Path) -> None:
     found = 0
     for place in range(0, len(content), 7):
         part.write_bytes(content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :])
-        if damaged_parts(tmp_path / "run"):
+        if read_parts(Folder.at(tmp_path / "run"), "reports")[1]:
             found += 1
         else:
             assert str(read_reports(tmp_path / "run").to_pylist()) == whole, place

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from tuner.report.collapse import collapse_map, lost_share, suggest_cuts, wilson, yaml_lines
+from tuner.report.collapse import collapse_map, lost_share, share_of, suggest_cuts, yaml_lines
 from tuner.report.importance import FEWEST_TRIALS, importances
 from tuner.report.material import TrialFacts
 from tuner.report.sections.coordinates import parallel_coordinates
@@ -115,7 +115,7 @@ def test_scores_that_are_all_the_same_leave_nothing_to_explain(sampled: list[Map
 
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_wilsons_interval_is_that_of_scipy(counts: tuple[int, int]) -> None:
-    share = wilson(*counts)
+    share = share_of(*counts)
     told = stats.binomtest(*counts).proportion_ci(method="wilson")
     assert share.low == pytest.approx(told.low, abs=1e-6)
     assert share.high == pytest.approx(told.high, abs=1e-6)
@@ -123,7 +123,7 @@ def test_wilsons_interval_is_that_of_scipy(counts: tuple[int, int]) -> None:
 
 
 def test_the_share_of_no_trials_is_unknown() -> None:
-    assert (wilson(0, 0).low, wilson(0, 0).high) == (0.0, 1.0)
+    assert (share_of(0, 0).low, share_of(0, 0).high) == (0.0, 1.0)
 
 
 def test_trials_that_failed_or_were_interrupted_say_nothing_of_collapse() -> None:

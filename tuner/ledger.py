@@ -34,6 +34,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tuner.errors import Fault, LedgerError, did_you_mean
+from tuner.health import MEASURED
 from tuner.lock import LOCK, RunLock
 from tuner.storage import Folder, split
 
@@ -43,20 +44,6 @@ pa.set_memory_pool(pa.system_memory_pool())
 FORMAT = 2
 _PARTS_BEFORE_MERGE = 64
 _FLUSH_EVERY_S = 1.0
-
-HEALTH = (
-    "clip_rate",
-    "gradient_norm_least",
-    "gradient_norm_most",
-    "tiny_gradient_share",
-    "gradient_ratio",
-    "loss_spread",
-    "gate_saturation",
-    "dead_units",
-    "train_score",
-    "probability_spread",
-)
-"""Columns of `reports` that tell how a training goes, as `tuner.reporting.Report` explains them."""
 
 TRIALS = pa.schema(
     [
@@ -105,7 +92,7 @@ REPORTS = pa.schema(
         ("logit_spread", pa.float64()),
         ("train_loss", pa.float64()),
         ("gradient_norm", pa.float64()),
-        *((name, pa.float64()) for name in HEALTH),
+        *((name, pa.float64()) for name in MEASURED),
         ("steps", pa.int64()),
         ("train_seconds", pa.float64()),
         ("evaluate_seconds", pa.float64()),
@@ -207,7 +194,7 @@ class Ledger:
     def _merge(self, table: str) -> None:
         folder = self.folder.below(table)
         names = folder.names()
-        rows, damaged = _read_parts(self.folder, table)
+        rows, damaged = read_parts(self.folder, table)
         if damaged:
             return  # nothing of a table is thrown away that is not whole in its successor
         self._write_part(table, rows)
@@ -255,7 +242,7 @@ def read_run(location: str | Path) -> Run:
     if not folder.exists("space.yaml"):
         remedy = "restore it from a copy; an empty file will do to read the rest"
         raise LedgerError([Fault(f"{folder}/space.yaml", "the file is missing", remedy)])
-    trials, damaged = _read_parts(folder, "trials")
+    trials, damaged = read_parts(folder, "trials")
     return Run(
         name=folder.path.rsplit("/", 1)[-1],
         location=str(location),
@@ -271,14 +258,8 @@ def read_run(location: str | Path) -> Run:
 
 
 def read_reports(location: str | Path) -> pa.Table:
-    """Read all reports of a run, in the order they came, but for those in damaged parts: see `damaged_parts`."""
-    return _read_parts(Folder.at(location), "reports")[0]
-
-
-def damaged_parts(location: str | Path) -> list[Fault]:
-    """Return a fault for every part of a run's tables that cannot be read or fails its checksum."""
-    folder = Folder.at(location)
-    return [fault for table in _SCHEMAS for fault in _read_parts(folder, table)[1]]
+    """Read all reports of a run, in the order they came, but for those in damaged parts: see `read_parts`."""
+    return read_parts(Folder.at(location), "reports")[0]
 
 
 def read_predictions(location: str | Path, split: str) -> pa.Table:
@@ -331,10 +312,10 @@ def _read_json(folder: Folder, name: str, absent: Any) -> Any:
         raise LedgerError([Fault(f"{folder}/{name}.json", f"not valid JSON ({error})", remedy)]) from error
 
 
-def _read_parts(folder: Folder, table: str) -> tuple[pa.Table, list[Fault]]:
-    """Read a table's parts in order; of rows with one key the last counts, in the place of the first.
+def read_parts(folder: Folder, table: str) -> tuple[pa.Table, list[Fault]]:
+    """Read the parts of `trials` or `reports` in order; of rows with one key the last counts, in the place of the first.
 
-    Returns the rows, and a fault for each part that cannot be read.
+    Returns the rows, and a fault for each part that cannot be read or fails its checksum.
     """
     schema, parts = _SCHEMAS[table], folder.below(table)
     tables: list[pa.Table] = []

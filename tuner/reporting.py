@@ -7,30 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from tuner.health import MEASURED, STATIC
 from tuner.scoring.gate import Signs
 from tuner.space.sampler import Configuration
 
 Phase = Literal["search", "finalist"]
 
-STATIC_HEALTH = ("unknown_share", "truncated_share", "empty_share")
-"""What `Report.health` has that stays the same over a trial."""
-
-HEALTH = (
-    "train_loss",
-    "gradient_norm",
-    "logit_spread",
-    "clip_rate",
-    "gradient_norm_least",
-    "gradient_norm_most",
-    "tiny_gradient_share",
-    "gradient_ratio",
-    "loss_spread",
-    "gate_saturation",
-    "dead_units",
-    "train_score",
-    "probability_spread",
-    *STATIC_HEALTH,
-)
+HEALTH = ("train_loss", "gradient_norm", "logit_spread", *MEASURED, *STATIC)
 """What `Report.health` has."""
 
 

@@ -18,12 +18,13 @@ from tuner.data.embeddings import EmbeddingTable
 from tuner.data.preparation import embedding_setting, preparation_setting
 from tuner.data.prepare import PreparedSplits, TrialData, make_rows, vocabulary_size
 from tuner.data.tokenise import UNKNOWN
+from tuner.health import STATIC
 from tuner.imbalance.loss import LOSSES, make_loss
 from tuner.imbalance.resample import RESAMPLINGS
 from tuner.imbalance.weights import LOSS_WEIGHTS
 from tuner.model.build import make_model, to_probabilities
 from tuner.model.classifier import SequenceClassifier
-from tuner.reporting import STATIC_HEALTH, Report, TrialSettings
+from tuner.reporting import Report, TrialSettings
 from tuner.scoring.by_fold import AVERAGED, measure_by_fold
 from tuner.scoring.gate import GateSettings, is_collapsed, logit_spread
 from tuner.scoring.thresholds import FOLDS_SEED, cross_fitted_decisions, decisions_by_fold, fit_thresholds
@@ -109,7 +110,7 @@ class Trial:
         self._kept = members[-1]
         self._all = members
         samples = [member.samples for member in members if member.samples is not None]
-        self._reading: dict[str, Any] = {name: _mean(each.reading[name] for each in samples) for name in STATIC_HEALTH}
+        self._reading: dict[str, Any] = {name: _mean(each.reading[name] for each in samples) for name in STATIC}
         self._looks = Looks()
         kept, table = parts[numbers[-1]], tables[numbers[-1]]
         self.vocabulary_found = (

@@ -13,7 +13,7 @@ from typing import Any
 
 from tuner.bundle import load
 from tuner.errors import Fault, InputError, LedgerError, MissingFileError
-from tuner.ledger import Run, damaged_parts, read_predictions, read_reports, read_run
+from tuner.ledger import Run, read_parts, read_predictions, read_run
 from tuner.lock import LOCK
 from tuner.storage import Folder
 
@@ -50,9 +50,10 @@ def verify(location: str | Path) -> Verification:
     try:
         run = read_run(location)
         status = run.status
-        faults += damaged_parts(location)
+        reports, damaged = read_parts(folder, "reports")
+        faults += [*run.damaged, *damaged]
         if not faults:  # else what follows would only repeat them
-            faults += [*_trials(folder, run.trials, read_reports(location).to_pylist()), *_predictions(run)]
+            faults += [*_trials(folder, run.trials, reports.to_pylist()), *_predictions(run)]
     except LedgerError as error:
         faults += error.faults
     if folder.exists("champion"):

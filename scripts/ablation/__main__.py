@@ -11,11 +11,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from benchmarks.material import count_cores
-from benchmarks.row import SkippedError
 
 from ablation.material import SETS, find_material
 from ablation.plan import BASE_TRAININGS, orders_for
-from ablation.results import Line, ResultsError, append, by_key, drop_cut_line, read_results
+from ablation.results import Line, ResultsError, append, by_key, drop_cut_line, exit_code, read_results
 from ablation.training import Order
 
 DESCRIPTION = """\
@@ -36,14 +35,7 @@ value, all others at their defaults. A run can be stopped at any time, and goes 
 def main() -> int:
     """Run what the command line says."""
     arguments = _read_arguments()
-    try:
-        return {"run": _run, "list": _list, "table": _table}[arguments.command](arguments)
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        return 130
-    except (ResultsError, SkippedError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return exit_code({"run": _run, "list": _list, "table": _table}[arguments.command], arguments)
 
 
 def _read_arguments() -> argparse.Namespace:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TextIO
+
+from benchmarks.row import SkippedError
 
 Line = dict[str, Any]
 Key = tuple[str, str, int, int]
@@ -57,3 +61,15 @@ def key_of(line: Line) -> Key:
 def by_key(lines: Iterable[Line]) -> dict[Key, Line]:
     """Return the last line of each training."""
     return {key_of(line): line for line in lines}
+
+
+def exit_code(command: Callable[[Namespace], int], arguments: Namespace) -> int:
+    """Run a command that can be stopped and gone on with, and return what its script ends with."""
+    try:
+        return command(arguments)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    except (ResultsError, SkippedError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2

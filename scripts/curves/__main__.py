@@ -9,9 +9,8 @@ import time
 from pathlib import Path
 
 from ablation.material import find_material
-from ablation.results import Line, ResultsError, append, drop_cut_line, read_results
+from ablation.results import Line, append, drop_cut_line, exit_code, read_results
 from benchmarks.material import count_cores
-from benchmarks.row import SkippedError
 
 from curves.training import Order
 
@@ -31,14 +30,7 @@ SETS = ("goemotions", "davidson_hate")
 def main() -> int:
     """Run what the command line says."""
     arguments = _read_arguments()
-    try:
-        return {"run": _run, "convert": _convert, "bounds": _bounds}[arguments.command](arguments)
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        return 130
-    except (ResultsError, SkippedError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return exit_code({"run": _run, "convert": _convert, "bounds": _bounds}[arguments.command], arguments)
 
 
 def _read_arguments() -> argparse.Namespace:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from tuner.cli.models import _columns
+from tuner.cli.models import columns_of
 from tuner.cli.output import Format, format_option, print_json, print_rows, print_table, say
 from tuner.cli.runs import locate_run, runs_option
 
@@ -45,7 +45,7 @@ def compare(a: str, b: str, data: str | None, runs: str, format_: Format, **colu
         _refuse_columns(columns)
         answers = (recorded_answers(sides[0]), recorded_answers(sides[1]))
     else:
-        answers = answers_on_file(*sides, data, columns=lambda own: _columns(own, columns), say=say)
+        answers = answers_on_file(*sides, data, columns=lambda own: columns_of(own, columns), say=say)
     found = measure(pair(*answers))
     changed = changes(*sides)
     described = {

@@ -86,12 +86,13 @@ def _evidence(what: str, runs: str, **options: Any) -> Evidence:
 
 
 def _of_directory(what: str, runs: str) -> Evidence:
-    from tuner.diagnosis.run import evidence_at, evidence_of_bundle, read_bundle
+    from tuner.diagnosis.run import evidence_of_bundle, read_bundle, read_evidence
+    from tuner.ledger import read_run
     from tuner.storage import Folder
 
     location, here = locate_run(what, runs), Folder.at(what)
     if Folder.at(location).exists("environment.json"):
-        return evidence_at(location)
+        return read_evidence(read_run(location))
     if here.exists("bundle.json"):
         return evidence_of_bundle(read_bundle(here), name=what)
     raise UsageError([_neither(what, runs)])

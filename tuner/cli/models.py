@@ -91,7 +91,7 @@ def evaluate(bundle: str, data: str, skip_unusable: bool, format_: Format, **giv
     from tuner.scoring.f1 import as_indicator
 
     model = load(bundle)
-    columns = Columns(**_columns(model.columns, given))
+    columns = Columns(**columns_of(model.columns, given))
     inputs, targets, notes = read_labelled(
         data, columns, task=model.task, labels=model.labels, skip_unusable=skip_unusable, say=say
     )
@@ -123,7 +123,7 @@ def evaluate(bundle: str, data: str, skip_unusable: bool, format_: Format, **giv
         print_table(measured["labels"], LABEL_COLUMNS)
 
 
-def _columns(trained: Any, given: Mapping[str, str | None]) -> dict[str, Any]:
+def columns_of(trained: Any, given: Mapping[str, str | None]) -> dict[str, Any]:
     """The bundle's own columns, with those that were named in their place. UsageError for labels of another kind."""
     columns = dict(trained)
     named = {name: given[name] for name in ("label", "labels", "label_columns") if given[name]}

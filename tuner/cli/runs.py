@@ -105,14 +105,14 @@ def locate_run(run: str, runs: str) -> str:
 def print_run(location: str, format_: Format, *, is_all: bool = False) -> None:
     """Print a run; with `is_all` everything that its report has."""
     from tuner.diagnosis.causes import as_json, diagnose
-    from tuner.diagnosis.run import evidence_at
+    from tuner.diagnosis.run import read_evidence
     from tuner.ledger import read_run
     from tuner.report.board import COLUMNS, describe_run
 
     read = read_run(location)
     for fault in read.damaged:
         say(f"warning: {fault}")
-    diagnosis = as_json(diagnose(evidence_at(location))) if read.champion else None
+    diagnosis = as_json(diagnose(read_evidence(read))) if read.champion else None
     described = {**describe_run(read), "diagnosis": diagnosis}
     if is_all:
         from tuner.report.facts import facts

@@ -99,12 +99,15 @@ def _after(first: tuple[int, bytes], rest: Iterable[tuple[int, bytes]]) -> Itera
 
 
 def _is_text(block: bytes) -> bool:
-    """Return whether a block can be the beginning of text in UTF-8, which 32-bit numbers almost never are."""
+    """Return whether a block can be the beginning of lines of text: UTF-8, and a number after the first word.
+
+    Of 32-bit numbers the first is almost never so; both, because a few of them may well be UTF-8.
+    """
     try:
         codecs.getincrementaldecoder("utf-8")().decode(block)
     except UnicodeDecodeError:
         return False
-    return b"\0" not in block
+    return _numbers(block.split(b"\n", 1)[0].split()[1:2]) is not None
 
 
 def _read_lines(

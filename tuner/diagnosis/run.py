@@ -19,7 +19,7 @@ from tuner.diagnosis.reference import reference
 from tuner.diagnosis.search import FAULTY, search_facts
 from tuner.diagnosis.training import training_facts
 from tuner.errors import BundleError, Fault, LedgerError
-from tuner.ledger import Run, read_predictions, read_reports, read_run
+from tuner.ledger import Run, read_predictions, read_reports
 from tuner.scoring.f1 import Indicator
 from tuner.space.settings import Task
 from tuner.storage import Folder
@@ -59,13 +59,13 @@ def evidence_of_run(run: Run, reports: pa.Table, predictions: pa.Table | None) -
     )
 
 
-def evidence_at(location: str) -> Evidence:
-    """Return `evidence_of_run` of the run that lies there. Raises LedgerError if there is none or it cannot be read."""
+def read_evidence(run: Run) -> Evidence:
+    """Return `evidence_of_run` of a run, with its reports and predictions read from its ledger."""
     try:
-        predictions = read_predictions(location, "validation")
+        predictions = read_predictions(run.location, "validation")
     except LedgerError:  # a run without a champion has none; damaged ones are named where the run is shown
         predictions = None
-    return evidence_of_run(read_run(location), read_reports(location), predictions)
+    return evidence_of_run(run, read_reports(run.location), predictions)
 
 
 def trial_causes(run: Run, by_trial: Mapping[int, Sequence[Mapping[str, Any]]]) -> dict[int, str]:

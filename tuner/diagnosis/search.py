@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from tuner.diagnosis.evidence import SearchFacts, SettingShare
 
 FAULTY = ("collapsed", "diverged")
 _FEWEST = 4  # trials with a value: of fewer the interval says nothing
+_DEVIATIONS = 1.959964  # 95 %
 _PARTS = 3  # of a range of numbers, each with as many trials
 
 
@@ -29,14 +31,18 @@ def search_facts(trials: Sequence[Mapping[str, Any]], causes: Mapping[int, str])
     )
 
 
-def wilson(faulty: int, trials: int, *, deviations: float = 1.96) -> tuple[float, float]:
-    """Return the 95 % interval of a share (Wilson 1927): within 0 and 1 for any counts."""
+def wilson(faulty: int, trials: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share: within 0 and 1 for any counts, and both ends where there are no trials.
+
+    Wilson 1927, "Probable Inference, the Law of Succession, and Statistical Inference".
+    """
     if not trials:
         return 0.0, 1.0
-    share, squared = faulty / trials, deviations**2
+    share, squared = faulty / trials, _DEVIATIONS**2
     middle = (share + squared / (2 * trials)) / (1 + squared / trials)
-    half = deviations / (1 + squared / trials) * (share * (1 - share) / trials + squared / (4 * trials**2)) ** 0.5
-    return max(0.0, middle - half), min(1.0, middle + half)
+    half = _DEVIATIONS / (1 + squared / trials) * math.sqrt(share * (1 - share) / trials + squared / (4 * trials**2))
+    low = 0.0 if faulty == 0 else max(0.0, middle - half)
+    return low, 1.0 if faulty == trials else min(1.0, middle + half)
 
 
 def _shares(trials: Sequence[Mapping[str, Any]]) -> list[SettingShare]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tuner.diagnosis.search import FAULTY, wilson
 from tuner.report.material import TrialFacts
 from tuner.report.settings import Setting, settings_of, varied
 from tuner.space.domains import (
@@ -23,9 +24,7 @@ from tuner.space.domains import (
 )
 from tuner.space.options import Options, Parameter
 
-UNFIT = ("collapsed", "diverged")
-_JUDGED = ("completed", "stopped", *UNFIT)
-_Z = 1.959964  # 95 %
+_JUDGED = ("completed", "stopped", *FAULTY)
 FEWEST_TRIALS = 6
 """Trials that a setting must have had before a cut is suggested."""
 
@@ -55,20 +54,10 @@ class Cell:
         return self.share.trials >= FEWEST_TRIALS and self.share.low > self.others.high
 
 
-def wilson(lost: int, trials: int) -> Share:
-    """Return a share with its interval; of no trials it is unknown, from 0 to 1.
-
-    Wilson 1927, "Probable Inference, the Law of Succession, and Statistical Inference".
-    """
-    if not trials:
-        return Share(lost=0, trials=0, value=math.nan, low=0.0, high=1.0)
-    value, square = lost / trials, _Z**2
-    middle = (value + square / (2 * trials)) / (1 + square / trials)
-    half = _Z / (1 + square / trials) * math.sqrt(value * (1 - value) / trials + square / (4 * trials**2))
-    low = 0.0 if lost == 0 else max(0.0, middle - half)
-    return Share(
-        lost=lost, trials=trials, value=value, low=low, high=1.0 if lost == trials else min(1.0, middle + half)
-    )
+def share_of(lost: int, trials: int) -> Share:
+    """Return a share with its interval; of no trials it is unknown, from 0 to 1."""
+    low, high = wilson(lost, trials)
+    return Share(lost=lost, trials=trials, value=lost / trials if trials else math.nan, low=low, high=high)
 
 
 def judged(trials: Sequence[TrialFacts]) -> list[TrialFacts]:
@@ -89,7 +78,7 @@ def collapse_map(trials: Sequence[TrialFacts], *, logarithmic: frozenset[str] = 
 
 def lost_share(trials: Sequence[TrialFacts]) -> Share:
     """Return the share of the trials that collapsed or diverged."""
-    return wilson(sum(trial.ending in UNFIT for trial in trials), len(trials))
+    return share_of(sum(trial.ending in FAULTY for trial in trials), len(trials))
 
 
 def suggest_cuts(cells: Sequence[Cell], domains: Mapping[str, Domain]) -> dict[str, Domain]:
@@ -137,7 +126,7 @@ def _cells(settings: Sequence[Setting]) -> list[Cell]:
     shares = [lost_share(setting.trials) for setting in settings]
     lost, trials = sum(share.lost for share in shares), sum(share.trials for share in shares)
     return [
-        Cell(setting=setting, share=share, others=wilson(lost - share.lost, trials - share.trials))
+        Cell(setting=setting, share=share, others=share_of(lost - share.lost, trials - share.trials))
         for setting, share in zip(settings, shares, strict=True)
     ]
 

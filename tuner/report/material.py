@@ -14,8 +14,9 @@ from typing import Any
 import pyarrow as pa
 
 from tuner.errors import LedgerError, SpaceError
-from tuner.ledger import Run, damaged_parts, read_predictions, read_reports, read_run
+from tuner.ledger import Run, read_parts, read_predictions, read_run
 from tuner.space.load import Space, load_space
+from tuner.storage import Folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +83,8 @@ class Material:
 def gather(location: str | Path) -> Material:
     """Read a run's directory, local or any that pyarrow.fs opens. Raises LedgerError if there is none or it is damaged."""
     run = read_run(location)
-    reports = read_reports(location)
-    missing = [*_missing_parts(run), *(f"Damaged: {fault}" for fault in damaged_parts(location))]
+    reports, damaged = read_parts(Folder.at(location), "reports")
+    missing = [*_missing_parts(run), *(f"Damaged: {fault}" for fault in (*run.damaged, *damaged))]
     space = None
     try:
         space = _read_space(run.space)

@@ -22,9 +22,8 @@ from tuner.scoring.f1 import (
     chance_macro_f1_from_counts,
     constant_macro_f1,
     constant_macro_f1_from_counts,
-    f1_from_counts,
     macro_f1,
-    mean_over_present,
+    macro_f1_from_counts,
 )
 from tuner.space.settings import Task
 
@@ -66,7 +65,7 @@ def intervals(
 ) -> Intervals:
     """Return intervals for decisions against truth, both (rows, labels)."""
     hits, decided, support = resample_counts([decisions & truth, decisions, truth], seed=seed, samples=samples)
-    resampled = mean_over_present(f1_from_counts(hits, decided, support), support)
+    resampled = macro_f1_from_counts(hits, decided, support)
     chance = chance_macro_f1_from_counts(decided, support, len(truth))
     constant = constant_macro_f1_from_counts(support, len(truth), task)
     value = macro_f1(decisions, truth)
@@ -89,8 +88,8 @@ def paired_difference(
     """Return the interval for the macro-F1 of `decisions` less that of `others`, on the same rows of each resample."""
     columns = [decisions & truth, decisions, others & truth, others, truth]
     hits, decided, other_hits, other_decided, support = resample_counts(columns, seed=seed, samples=samples)
-    first = mean_over_present(f1_from_counts(hits, decided, support), support)
-    second = mean_over_present(f1_from_counts(other_hits, other_decided, support), support)
+    first = macro_f1_from_counts(hits, decided, support)
+    second = macro_f1_from_counts(other_hits, other_decided, support)
     return interval(macro_f1(decisions, truth) - macro_f1(others, truth), first - second, confidence)
 
 
@@ -115,8 +114,7 @@ def difference_of_runs(
     stacked = [decisions for run in (*runs, *others) for decisions in (run & truth, run)]
     *counts, support = resample_counts([*stacked, truth], seed=seed, samples=samples)
     each = [
-        mean_over_present(f1_from_counts(hits, decided, support), support)
-        for hits, decided in zip(counts[::2], counts[1::2], strict=True)
+        macro_f1_from_counts(hits, decided, support) for hits, decided in zip(counts[::2], counts[1::2], strict=True)
     ]
     resampled = np.mean(each[: len(runs)], axis=0) - np.mean(each[len(runs) :], axis=0)
     if freedom:

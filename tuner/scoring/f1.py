@@ -37,15 +37,20 @@ def mean_over_present(values: Numbers, support: Numbers) -> Reals:
     return np.asarray((values * is_present).sum(axis=-1) / np.maximum(is_present.sum(axis=-1), 1))
 
 
+def macro_f1_from_counts(hits: Numbers, decided: Numbers, support: Numbers) -> Reals:
+    """Return macro-F1 from counts for each label, shape (..., labels) to (...)."""
+    return mean_over_present(f1_from_counts(hits, decided, support), support)
+
+
 def constant_macro_f1_from_counts(support: Numbers, rows: int, task: Task) -> Reals:
     """Return the macro-F1 of the best constant rule for each set of supports, shape (..., labels) to (...).
 
     Multi-label: every label all-positive, which no all-negative rule beats. Otherwise: the majority class on every row.
     """
     if task == "multilabel":
-        return mean_over_present(f1_from_counts(support, np.full_like(support, rows), support), support)
+        return macro_f1_from_counts(support, np.full_like(support, rows), support)
     is_majority = np.arange(support.shape[-1]) == support.argmax(axis=-1)[..., None]
-    return mean_over_present(f1_from_counts(support * is_majority, rows * is_majority, support), support)
+    return macro_f1_from_counts(support * is_majority, rows * is_majority, support)
 
 
 def chance_macro_f1_from_counts(decided: Numbers, support: Numbers, rows: int) -> Reals:
@@ -55,7 +60,7 @@ def chance_macro_f1_from_counts(decided: Numbers, support: Numbers, rows: int) -
     the hits while those two stay as they are, and of `decided` rows drawn at random `decided * support / rows` are hits. So
     the mean is exact, and that of a constant rule is its own macro-F1.
     """
-    return mean_over_present(f1_from_counts(decided * (support / rows), decided, support), support)
+    return macro_f1_from_counts(decided * (support / rows), decided, support)
 
 
 def f1_per_label(decisions: Indicator, truth: Indicator) -> Reals:

@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tuner.health import STATIC
 from tuner.ledger import Ledger
-from tuner.reporting import STATIC_HEALTH, Order, Report
+from tuner.reporting import Order, Report
 from tuner.search.budget import CLOSING_S, affordable, finalists_seconds
 from tuner.space.load import Space
 from tuner.space.sampler import Configuration, Sampler, configuration_hash
@@ -22,7 +23,7 @@ from tuner.space.sampler import Configuration, Sampler, configuration_hash
 ENDINGS = ("completed", "stopped", "collapsed", "diverged", "failed", "interrupted")
 _UNFIT = ("collapsed", "diverged", "failed")
 # Reported, but not in the table of reports.
-_OF_THE_TRIAL = ("is_last", "parameters", "precision", "vocabulary_found", *STATIC_HEALTH)
+_OF_THE_TRIAL = ("is_last", "parameters", "precision", "vocabulary_found", *STATIC)
 
 
 @dataclass
@@ -345,7 +346,7 @@ class SearchDesk:
             "starts": state.starts,
             "parameters": last.parameters if last else None,
             "precision": last.precision if last else None,
-            **{name: _known(getattr(last, name)) if last else None for name in ("vocabulary_found", *STATIC_HEALTH)},
+            **{name: _known(getattr(last, name)) if last else None for name in ("vocabulary_found", *STATIC)},
             "double_correction": is_double_correction(configuration),
             "train_seconds": state.train_seconds,
             "started_s": state.started_s,

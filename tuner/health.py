@@ -1,0 +1,20 @@
+"""The names of what tells how a training goes; `tuner.reporting.Report` says what each one is."""
+
+from __future__ import annotations
+
+MEASURED = (
+    "clip_rate",
+    "gradient_norm_least",
+    "gradient_norm_most",
+    "tiny_gradient_share",
+    "gradient_ratio",
+    "loss_spread",
+    "gate_saturation",
+    "dead_units",
+    "train_score",
+    "probability_spread",
+)
+"""Measured anew for every report."""
+
+STATIC = ("unknown_share", "truncated_share", "empty_share")
+"""The same over a whole trial."""
