@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -157,6 +158,36 @@ def test_tpe_with_a_seed_repeats_itself() -> None:
         return asked
 
     assert run() == run()
+
+
+def told_of(index: int) -> tuple[list[tuple[int, float]], str]:
+    """What came of trial `index`: every fourth is stopped, every tenth fails."""
+    ending = "failed" if index % 10 == 9 else "stopped" if index % 4 == 3 else "completed"
+    return [(100, float(np.sin(index))), (200, float(np.cos(index)))], ending
+
+
+@settings(max_examples=25, deadline=None)
+@given(spaces, st.integers(0, 2**32 - 1), st.lists(st.integers(0, 5), min_size=24, max_size=24))
+def test_tpe_that_is_replayed_goes_on_as_it_would_have(
+    parameters: Mapping[str, Domain], seed: int, waits: list[int]
+) -> None:
+    """Trials end in another order than they began, some were still running, and JSON lay between."""
+    whole = TpeSampler(parameters, seed=seed)
+    asked = []
+    ends = sorted(range(20), key=lambda index: index + waits[index])
+    for index in range(24):
+        asked.append(json.loads(json.dumps(whole.ask(index))))
+        while ends and ends[0] + waits[ends[0]] <= index:
+            reports, ending = told_of(ends[0])
+            whole.tell(ends.pop(0), reports=reports, ending=ending)
+    resumed = TpeSampler(parameters, seed=seed)
+    for index in range(23):
+        resumed.replay(index, asked[index])
+    ended = sorted((index + waits[index], index) for index in range(20) if index + waits[index] <= 22)
+    for _, index in ended:
+        reports, ending = told_of(index)
+        resumed.tell(index, reports=reports, ending=ending)
+    assert resumed.ask(23) == asked[23]
 
 
 def test_whole_numbers_on_a_linear_scale_are_equally_likely() -> None:

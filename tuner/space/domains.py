@@ -41,7 +41,7 @@ class Fixed:
 class Choice:
     """One of several values, each as likely."""
 
-    values: tuple[int | float | bool, ...]
+    values: tuple[int | float | bool | str, ...]
 
 
 @dataclass(frozen=True)

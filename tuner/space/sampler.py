@@ -10,9 +10,10 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
@@ -21,10 +22,14 @@ from tuner.space.domains import Choice, Conditional, Domain, Fixed, FloatRange, 
 from tuner.space.load import Space
 
 if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
     from optuna.trial import Trial
 
 Value: TypeAlias = str | int | float | bool
 Configuration: TypeAlias = Mapping[str, Value]
+Single: TypeAlias = Fixed | Choice | IntRange | FloatRange
+Choose: TypeAlias = Callable[[str, Single], Value]
+"""From a parameter's path, as "clipping.norm.threshold", and its domain to its value."""
 
 _CUT_SHORT = ("stopped", "collapsed", "diverged", "interrupted")
 _PURPOSE = 0x5350_4143  # keeps these random streams apart from others that are derived from the same seed
@@ -52,11 +57,17 @@ class Sampler(Protocol):
     def tell(self, index: int, *, reports: Sequence[tuple[int, float]], ending: str) -> None:
         """Take in a trial's reports, pairs of examples seen and score, and how it ended."""
 
+    def replay(self, index: int, configuration: Configuration) -> None:
+        """Take in that trial `index` was proposed with `configuration`: afterwards all is as if it had been asked for.
+
+        Trials are replayed in the order in which they were asked for.
+        """
+
 
 def sample(parameters: Mapping[str, Domain], draw: Draw) -> dict[str, Value]:
     """Return one configuration of the domains, with its values taken from `draw`."""
     configuration: dict[str, Value] = {}
-    _sample_all(parameters, draw, configuration, prefix="")
+    _choose_all(parameters, partial(_sample_one, draw=draw), configuration, prefix="")
     return configuration
 
 
@@ -66,41 +77,46 @@ def configuration_hash(configuration: Configuration) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _sample_all(parameters: Mapping[str, Domain], draw: Draw, configuration: dict[str, Value], *, prefix: str) -> None:
+def _choose_all(
+    parameters: Mapping[str, Domain], choose: Choose, configuration: dict[str, Value], *, prefix: str
+) -> None:
+    """Fill a configuration: `choose` is asked for the value of every parameter that those before it put in force."""
     for name, domain in parameters.items():
         path = prefix + name
         if isinstance(domain, Conditional):
             if float(configuration[prefix + domain.need.name]) >= domain.need.least:
-                configuration[path] = _sample_one(path, domain.domain, draw)
+                configuration[path] = choose(path, domain.domain)
         elif isinstance(domain, OptionChoice):
-            option, own = domain.options[_pick(path, len(domain.options), draw)]
+            options = dict(domain.options)
+            option = str(choose(path, Choice(tuple(options))))
             configuration[path] = option
-            _sample_all(own, draw, configuration, prefix=f"{path}.{option}.")
+            _choose_all(options[option], choose, configuration, prefix=f"{path}.{option}.")
         else:
-            configuration[path] = _sample_one(path, domain, draw)
+            configuration[path] = choose(path, domain)
 
 
-def _sample_one(path: str, domain: Fixed | Choice | IntRange | FloatRange, draw: Draw) -> Value:
+def _sample_one(path: str, domain: Single, *, draw: Draw) -> Value:
     if isinstance(domain, Fixed):
         return domain.value
     if isinstance(domain, Choice):
-        return domain.values[_pick(path, len(domain.values), draw)]
+        return domain.values[0 if len(domain.values) == 1 else draw.category(path, len(domain.values))]
     if domain.low == domain.high:
         return domain.low
     if isinstance(domain, IntRange):
         if domain.step == 1:
             return draw.integer(path, domain.low, domain.high, is_log=domain.is_log)
-        steps = (domain.high - domain.low) // domain.step
-        return domain.low + domain.step * draw.integer(path, 0, steps, is_log=False)
+        return domain.low + domain.step * draw.integer(path, 0, _steps(domain), is_log=False)
     if domain.step is None:
         return draw.real(path, domain.low, domain.high, is_log=domain.is_log)
     # In decimal, so that the third step of 0.1 is 0.3 and not 0.30000000000000004.
+    low, step = Decimal(str(domain.low)), Decimal(str(domain.step))
+    return float(low + step * draw.integer(path, 0, _steps(domain), is_log=False))
+
+
+def _steps(domain: IntRange | FloatRange) -> int:
+    """Return how many steps a domain with steps has."""
     low, high, step = (Decimal(str(number)) for number in (domain.low, domain.high, domain.step))
-    return float(low + step * draw.integer(path, 0, int((high - low) / step), is_log=False))
-
-
-def _pick(path: str, n: int, draw: Draw) -> int:
-    return 0 if n == 1 else draw.category(path, n)
+    return int((high - low) / step)
 
 
 def _round_within(number: float, low: int, high: int) -> int:
@@ -137,6 +153,9 @@ class RandomSampler:
     def tell(self, index: int, *, reports: Sequence[tuple[int, float]], ending: str) -> None:
         """Nothing is learned."""
 
+    def replay(self, index: int, configuration: Configuration) -> None:
+        """Nothing is remembered."""
+
 
 class _OptunaDraw:
     def __init__(self, trial: Trial) -> None:
@@ -163,27 +182,49 @@ class TpeSampler:
     option are estimated one by one and all others jointly: Optuna's `group`, which would take them jointly too, doubles the
     time of an ask.
 
+    An ask depends on the seed, its index, the configurations of the trials before it and what was told of them, and on
+    nothing else: not on how often this process has asked. So a search that is resumed goes on as it would have.
+
     Bergstra et al. 2011, "Algorithms for Hyper-Parameter Optimization"; Falkner et al. 2018 for the joint estimator.
     """
 
     def __init__(self, parameters: Mapping[str, Domain], *, seed: int) -> None:
         import optuna  # a tenth of a second, which no worker that only reads configurations should pay
 
-        self._parameters = parameters
+        self._parameters, self._seed = parameters, seed
         self._states = optuna.trial.TrialState
         self._trials: dict[int, Trial] = {}
+        self._storage = optuna.storages.InMemoryStorage()
         with quiet_optuna():
-            sampler = optuna.samplers.TPESampler(
-                multivariate=True,
-                constant_liar=True,
-                n_startup_trials=10,
-                seed=seed,
+            self._sampler = optuna.samplers.TPESampler(
+                multivariate=True, constant_liar=True, n_startup_trials=10, seed=0
             )
-            self._study = optuna.create_study(direction="maximize", sampler=sampler)
+            self._study = optuna.create_study(direction="maximize", sampler=self._sampler, storage=self._storage)
 
     def ask(self, index: int) -> Configuration:
-        trial = self._trials[index] = self._study.ask()
-        return sample(self._parameters, _OptunaDraw(trial))
+        random = np.random.SeedSequence((_PURPOSE, self._seed, index)).generate_state(2)
+        self._sampler._rng.rng.seed(random[0])
+        self._sampler._random_sampler._rng.rng.seed(random[1])
+        trial = self._study.ask()
+        configuration = sample(self._parameters, _OptunaDraw(trial))
+        self._note(index, trial, configuration)
+        return configuration
+
+    def replay(self, index: int, configuration: Configuration) -> None:
+        self._note(index, self._study.ask(), configuration)
+
+    def _note(self, index: int, trial: Trial, configuration: Configuration) -> None:
+        """Let the study hold the values of the configuration, not the numbers that they were rounded from."""
+
+        def note(path: str, domain: Single) -> Value:
+            value = configuration[path]
+            noted = _as_optuna_holds(domain, value)
+            if noted is not None:
+                self._storage.set_trial_param(trial._trial_id, path, *noted)
+            return value
+
+        _choose_all(self._parameters, note, {}, prefix="")
+        self._trials[index] = trial
 
     def tell(self, index: int, *, reports: Sequence[tuple[int, float]], ending: str) -> None:
         """Take in a trial; raises KeyError for one that was not asked for, or was told before."""
@@ -197,6 +238,26 @@ class TpeSampler:
             self._study.tell(trial, max(scores.values()))
         else:
             self._study.tell(trial, state=self._states.FAIL)
+
+
+def _as_optuna_holds(domain: Single, value: Value) -> tuple[float, BaseDistribution] | None:
+    """Return the number that stands for a value, and Optuna's distribution of such numbers; None where none was drawn."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution
+
+    if isinstance(domain, Fixed):
+        return None
+    if isinstance(domain, Choice):
+        # By their JSON, for 1 is equal to True.
+        place = [json.dumps(each) for each in domain.values].index(json.dumps(value))
+        return None if len(domain.values) == 1 else (float(place), CategoricalDistribution(range(len(domain.values))))
+    number = float(value)
+    if domain.low == domain.high:
+        return None
+    if domain.step is None:
+        return number, FloatDistribution(domain.low, domain.high, log=domain.is_log)
+    if isinstance(domain, IntRange) and domain.step == 1:
+        return number, FloatDistribution(domain.low - 0.5, domain.high + 0.5, log=domain.is_log)
+    return float(round((number - domain.low) / domain.step)), FloatDistribution(-0.5, _steps(domain) + 0.5)
 
 
 def make_sampler(space: Space) -> Sampler:
