@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import json
 
 import numpy as np
 import pytest
@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tuner.imbalance.passes import Pass, TrainingRows
-from tuner.training.augment import Augment
-from tuner.training.batches import Batch, Rows, bucketed, endless_batches, pad
+from tuner.training.augment import Augment, make_augment
+from tuner.training.batches import Batch, EndlessBatches, Rows, bucketed, pad
 
 
 @settings(max_examples=60, deadline=None)
@@ -87,8 +87,8 @@ def read_pass(one_pass: Pass, *, batch_size: int = 2, augment: Augment | None = 
     return list(itertools.islice(batches, -(-len(one_pass.rows) // batch_size)))
 
 
-def endless_batches_of(one_pass: Pass, *, batch_size: int = 2, augment: Augment | None = None) -> Iterator[Batch]:
-    return endless_batches(
+def endless_batches_of(one_pass: Pass, *, batch_size: int = 2, augment: Augment | None = None) -> EndlessBatches:
+    return EndlessBatches(
         ROWS,
         task="multiclass",
         resample=lambda _data, _generator: one_pass,
@@ -150,7 +150,7 @@ def test_resampling_is_given_the_training_rows_and_draws_every_pass_anew() -> No
         seen.append(data)
         return Pass(np.array([len(seen)]), np.zeros(1, np.int64))
 
-    batches = endless_batches(
+    batches = EndlessBatches(
         ROWS,
         task="multiclass",
         resample=draw,
@@ -172,3 +172,62 @@ def test_passes_shorter_than_a_batch_are_joined_so_that_a_batch_is_as_large_as_a
 def test_a_pass_without_a_row_is_an_error_and_not_an_endless_loop() -> None:
     with pytest.raises(ValueError, match="resampling left no training row"):
         next(endless_batches_of(Pass(np.empty(0, np.int64), np.empty(0, np.int64))))
+
+
+# --- going on where others left off --------------------------------------------------------------------------------------
+
+
+class CountedRows(Rows):
+    """Rows that count how often a batch of them is laid side by side."""
+
+    laid = 0
+
+    def padded(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        type(self).laid += 1
+        return super().padded(rows)
+
+
+def drawn_batches(*, rows: Rows = ROWS, size: int = 2, seed: int = 0) -> EndlessBatches:
+    """Batches of passes that differ in their rows and in how many there are."""
+
+    def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
+        drawn = generator.integers(0, len(data), generator.integers(1, 9))
+        return Pass(drawn, np.zeros(len(drawn), np.int64))
+
+    return EndlessBatches(
+        rows,
+        task="multiclass",
+        resample=draw,
+        vectors=None,
+        augment=make_augment("text", vocabulary=20, generator=np.random.default_rng(seed), token_replacement=0.5),
+        batch_size=size,
+        generator=np.random.default_rng((seed, 1)),
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(before=st.integers(0, 30), size=st.integers(1, 5))
+def test_batches_go_on_where_others_left_off(before: int, size: int) -> None:
+    whole, other = drawn_batches(size=size), drawn_batches(size=size, seed=9)
+    list(itertools.islice(whole, before))
+    other.restore(json.loads(json.dumps(whole.state())))
+    for one, again in zip(itertools.islice(whole, 12), itertools.islice(other, 12), strict=True):
+        assert (one.steps.tolist(), one.targets.tolist()) == (again.steps.tolist(), again.targets.tolist())
+
+
+def test_batches_that_were_drawn_before_are_passed_over_without_reading_their_rows() -> None:
+    batches = drawn_batches(size=1)
+    list(itertools.islice(batches, 20))
+    other = drawn_batches(rows=CountedRows(ROWS.steps, ROWS.starts, ROWS.lengths, ROWS.targets), size=1)
+    other.restore(batches.state())
+    assert CountedRows.laid == 0
+    next(other)
+    assert CountedRows.laid == 1
+
+
+def test_batches_of_other_rows_are_refused() -> None:
+    batches = endless_batches_of(Pass(np.arange(6), np.zeros(6, np.int64)), batch_size=1)
+    list(itertools.islice(batches, 6))
+    fewer = endless_batches_of(Pass(np.arange(3), np.zeros(3, np.int64)), batch_size=1)
+    with pytest.raises(ValueError, match="fewer than 6 batches"):
+        fewer.restore(batches.state())

@@ -20,6 +20,7 @@ ORDER = (
     "tuner.search",
     "tuner.ray_backend",
     "tuner.trial",
+    "tuner.member",
     "tuner.reporting",
     "tuner.report",
     "tuner.diagnosis",

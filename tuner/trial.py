@@ -4,46 +4,32 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tuner.data.embeddings import EmbeddingTable
 from tuner.data.preparation import embedding_setting, preparation_setting
-from tuner.data.prepare import PreparedSplits, TrialData, make_rows, vocabulary_size
-from tuner.data.tokenise import UNKNOWN
+from tuner.data.prepare import TrialData, vocabulary_size
 from tuner.health import STATIC
-from tuner.imbalance.loss import LOSSES, make_loss
-from tuner.imbalance.resample import RESAMPLINGS
-from tuner.imbalance.weights import LOSS_WEIGHTS
-from tuner.model.build import make_model, to_probabilities
+from tuner.member import make_member
+from tuner.model.build import to_probabilities
 from tuner.model.classifier import SequenceClassifier
 from tuner.reporting import Report, TrialSettings
 from tuner.scoring.by_fold import AVERAGED, measure_by_fold
 from tuner.scoring.gate import GateSettings, is_collapsed, logit_spread
 from tuner.scoring.thresholds import FOLDS_SEED, cross_fitted_decisions, decisions_by_fold, fit_thresholds
 from tuner.space.sampler import Configuration
-from tuner.training.augment import make_augment
-from tuner.training.averaging import AVERAGINGS
-from tuner.training.batches import Rows
-from tuner.training.clipping import CLIPPINGS
-from tuner.training.health import Looks, Samples, draw_samples, look, probability_spread, reading_shares
-from tuner.training.loop import Training, predict_logits
-from tuner.training.optimisers import OPTIMISERS
+from tuner.training.health import Looks, look, probability_spread
+from tuner.training.loop import predict_logits
 from tuner.training.precision import choose_precision
 from tuner.training.progress import Progress
-from tuner.training.schedules import SCHEDULES
+from tuner.training.state import State, from_bytes, to_bytes
 
-_AUGMENTATIONS = {
-    "text": ("token_dropout", "token_swap", "token_replacement"),
-    "sequence": ("noise", "scaling", "smoothing", "time_masking"),
-}
 _OF_STEPS = (
     "clip_rate",
     "gradient_norm_least",
@@ -53,21 +39,7 @@ _OF_STEPS = (
     "loss_spread",
 )
 _OF_PROBABILITIES = ("logit_spread", "probability_spread")
-
-
-@dataclass(frozen=True)
-class _Member:
-    """One model in training, on `size` rows; `judged` are the positions in validation that it is judged on.
-
-    `samples` are what it is looked at by, None where it is judged on no row.
-    """
-
-    model: SequenceClassifier
-    training: Training
-    size: int
-    validation: Rows
-    judged: NDArray[np.int64]
-    samples: Samples | None
+_STATE_VERSION = 1
 
 
 class Trial:
@@ -95,13 +67,15 @@ class Trial:
         self._best, self._reports_since_best = -math.inf, 0
         self._rows = len(data.train_targets)
         self._budget = round(settings.max_epochs * self._rows)
+        own = {"configuration": dict(configuration), "seed": seed, "rows": self._rows, "budget": self._budget}
+        self._identity = {"version": _STATE_VERSION, **own}
         self.precision = _precision(configuration, settings.device)
         setting, embedding = preparation_setting(configuration), embedding_setting(configuration)
         parts = data.prepared[setting]
         tables = [None] * len(parts) if embedding is None else data.tables[setting, embedding]
         numbers = range(len(parts) if is_final or data.folds is None else len(parts) - 1)
         members = [
-            _make_member(
+            make_member(
                 configuration, data, settings, parts[n], tables[n], number=n, precision=self.precision, seed=seed
             )
             for n in numbers
@@ -130,6 +104,61 @@ class Trial:
         """The number of trained parameters of one model."""
         return sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
 
+    @property
+    def best_score(self) -> float:
+        """The best score of a report so far, of those before `save_state` too; -inf before one."""
+        return self._best
+
+    def save_state(self) -> bytes:
+        """Return all that the reports to come depend on, to be taken between two reports: safetensors, nothing pickled.
+
+        It is as large as a model's trained weights, as many times as the optimiser keeps numbers of each and once more:
+        three times with Adam, four with averaging; as large for each fold. On a CPU a trial that goes on from here gives
+        the same reports, but for seconds, as one that was never interrupted.
+        """
+        state: State = {
+            "trial": self._identity,
+            "precision": self.precision,
+            "reporting_points": self._reporting_points,
+            "best": self._best,
+            "reports_since_best": self._reports_since_best,
+            "looks": self._looks.state(),
+            "members": {str(number): member.training.state() for number, member in enumerate(self._all)},
+        }
+        if self._is_on_gpu:
+            state["dropout_on_gpu"] = torch.cuda.get_rng_state(self._settings.device)
+        return to_bytes(state)
+
+    def load_state(self, content: bytes) -> None:
+        """Go on where the trial that `save_state` was called on left off; this one is new, and else the same.
+
+        `probabilities` are None until the next report. The recurrent layers compute in what they did before, also where
+        "auto" would choose another precision on this machine. Raises ValueError where the content is damaged, or the state
+        of another trial or version of tuner; this trial is then of no use, and has to be made anew.
+        """
+        try:
+            self._restore(from_bytes(content))
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+            told = f"{type(error).__name__}: {error}"
+            raise ValueError(f"this is not a state of this trial ({told}); start the trial anew") from error
+
+    def _restore(self, state: State) -> None:
+        other = [name for name, value in self._identity.items() if state["trial"].get(name) != value]
+        if other or len(state["members"]) != len(self._all):
+            raise ValueError(f"it is of another {' and '.join(other) or 'number of models'}")
+        for number, member in enumerate(self._all):
+            member.training.restore(state["members"][str(number)])
+            member.model.precision = state["precision"]
+        self._looks.restore(state["looks"])
+        self._best, self._reports_since_best = state["best"], state["reports_since_best"]
+        self._reporting_points, self.precision = state["reporting_points"], state["precision"]
+        if self._is_on_gpu:
+            torch.cuda.set_rng_state(state["dropout_on_gpu"], self._settings.device)
+
+    @property
+    def _is_on_gpu(self) -> bool:
+        return self._settings.device.startswith("cuda")
+
     @contextmanager
     def averaged(self) -> Iterator[None]:
         """Let every model hold the weights that it is judged by, where the configuration averages them."""
@@ -141,7 +170,7 @@ class Trial:
     def next_report(self) -> Report:
         """Train to the next reporting point and evaluate on the validation rows."""
         target = self._next_target()
-        while target <= self._examples < self._budget:  # a batch may be larger than a reporting interval
+        while target <= self.examples < self._budget:  # a batch may be larger than a reporting interval
             target = self._next_target()
         progress = [member.training.train_until(math.ceil(target * member.size / self._rows)) for member in self._all]
         start = time.perf_counter()
@@ -156,8 +185,8 @@ class Trial:
     def _told(self, progress: Sequence[Progress], measures: dict[str, Any]) -> Report:
         health: dict[str, Any] = {name: _mean_of_known(getattr(each, name) for each in progress) for name in _OF_STEPS}
         return Report(
-            examples=self._examples,
-            epochs=self._examples / self._rows,
+            examples=self.examples,
+            epochs=self.examples / self._rows,
             **measures,
             train_loss=_mean(each.loss for each in progress if each.steps),
             gradient_norm=_mean(each.gradient_norm for each in progress if each.steps),
@@ -173,7 +202,7 @@ class Trial:
         )
 
     @property
-    def _examples(self) -> int:
+    def examples(self) -> int:
         """Examples seen, in those of an epoch over every row: with folds each model sees as large a share of its own."""
         return round(float(np.mean([member.training.examples / member.size for member in self._all])) * self._rows)
 
@@ -189,7 +218,7 @@ class Trial:
     def _is_last(self, diverged_at_step: int | None) -> bool:
         patience = self._settings.patience
         is_stuck = patience is not None and self._reports_since_best >= patience
-        return self._examples >= self._budget or is_stuck or diverged_at_step is not None
+        return self.examples >= self._budget or is_stuck or diverged_at_step is not None
 
     def _evaluate(self, progress: Sequence[Progress]) -> dict[str, Any]:
         broken = next((each.non_finite_step for each in progress if each.non_finite_step), None)
@@ -255,83 +284,6 @@ class Trial:
         return decisions_by_fold(probabilities, data.validation_truth, data.task, fold=data.folds, seen=data.seen)
 
 
-def _make_member(
-    configuration: Configuration,
-    data: TrialData,
-    settings: TrialSettings,
-    part: PreparedSplits,
-    table: EmbeddingTable | None,
-    *,
-    number: int,
-    precision: str,
-    seed: int,
-) -> _Member:
-    """Build the model of one part of the data, `number`, and what trains it.
-
-    Each random stream has the trial's seed and a number of its own; with folds every part has another seed.
-    """
-    seed = seed if data.folds is None else int(np.random.SeedSequence((seed, number, 1)).generate_state(1)[0])
-    trained, judged = _positions(data, number)
-    targets = data.train_targets[trained]
-    is_text = data.inputs == "text"
-    tokens = vocabulary_size(part.counts, configuration) if part.counts is not None else None
-    cut = partial(
-        make_rows,
-        vocabulary=tokens,
-        max_length=int(configuration["max_length"]),
-        truncation=str(configuration["truncation"]),
-    )
-    rows = cut(part.train, targets)
-    model = make_model(
-        configuration,
-        tokens=tokens,
-        channels=None if is_text else part.train.steps.shape[1],
-        labels=data.n_labels,
-        precision=precision,
-        seed=seed,
-        embedding=None if table is None else table.vectors,
-    ).to(settings.device)
-    training = Training(
-        model,
-        rows,
-        task=data.task,
-        loss=make_loss(
-            targets,
-            labels=data.labels,
-            task=data.task,
-            loss=_option(LOSSES, configuration, "loss"),
-            weights=_option(LOSS_WEIGHTS, configuration, "loss_weights"),
-            soft_f1=float(configuration["soft_f1"]),
-            logit_adjustment=float(configuration["logit_adjustment"]),
-        ),
-        resample=_option(RESAMPLINGS, configuration, "resampling"),
-        vectors=None if data.vectors is None else data.vectors[number],
-        augment=make_augment(
-            data.inputs,
-            vocabulary=tokens or 0,
-            generator=np.random.default_rng((seed, 1)),
-            **{name: float(configuration[name]) for name in _AUGMENTATIONS[data.inputs]},
-        ),
-        mixup=float(configuration["mixup"]),
-        make_optimiser=_option(OPTIMISERS, configuration, "optimiser"),
-        learning_rate=float(configuration["learning_rate"]),
-        schedule=_option(SCHEDULES, configuration, "schedule"),
-        clip=_option(CLIPPINGS, configuration, "clipping"),
-        batch_size=int(configuration["batch_size"]),
-        accumulation=int(configuration["accumulation"]),
-        l1=float(configuration["l1"]),
-        averaging=_option(AVERAGINGS, configuration, "averaging"),
-        budget=round(settings.max_epochs * len(rows)),
-        generator=np.random.default_rng((seed, 2)),
-    )
-    validation = cut(part.validation, np.zeros(len(part.validation), np.int64))
-    samples = None
-    if len(judged):
-        reading = reading_shares(validation, part.validation.lengths, unknown=UNKNOWN if is_text else None)
-        samples = draw_samples(rows, validation, reading=reading, generator=np.random.default_rng((seed, 3)))
-    return _Member(model, training, len(rows), validation, judged, samples)
-
-
 def _mean(values: Iterable[float]) -> float:
     """The mean, NaN of none: with folds a model that has seen its share already takes no step."""
     known = list(values)
@@ -340,21 +292,6 @@ def _mean(values: Iterable[float]) -> float:
 
 def _mean_of_known(values: Iterable[float]) -> float:
     return _mean(value for value in values if not math.isnan(value))
-
-
-def _positions(data: TrialData, number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return which training rows part `number` is trained on, and which validation rows it is judged on."""
-    if data.folds is None:
-        return np.arange(len(data.train_targets)), np.arange(len(data.validation_truth))
-    return np.flatnonzero(data.folds != number), np.flatnonzero(data.folds == number)
-
-
-def _option(registry: Mapping[str, Any], configuration: Configuration, parameter: str) -> Any:
-    """Build what a configuration chose from a registry, with the option's own parameters by keyword."""
-    chosen = str(configuration[parameter])
-    prefix = f"{parameter}.{chosen}."
-    own = {name.removeprefix(prefix): value for name, value in configuration.items() if name.startswith(prefix)}
-    return registry[chosen](**own)
 
 
 def _precision(configuration: Configuration, device: str) -> str:

@@ -154,14 +154,14 @@ def _trial_rounds(case: Case) -> Iterator[float]:
 def _bare_rounds(case: Case, *, is_embedding_tuned: bool) -> Iterator[float]:
     """Yield the examples a second of the loop that people write, on the trial's own batches as ready tensors."""
     from tuner.imbalance.resample import RESAMPLINGS
-    from tuner.training.batches import endless_batches
+    from tuner.training.batches import EndlessBatches
 
     model, rows = _model_and_rows(case)
     if not is_embedding_tuned:
         model.embedding.requires_grad_(False)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimiser = torch.optim.Adam(trained, lr=LEARNING_RATE, fused=True)
-    batches = endless_batches(
+    batches = EndlessBatches(
         rows,
         task=case.task,
         resample=RESAMPLINGS["none"](),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,6 +46,14 @@ class Dropout(nn.Module):
             return values * nn.functional.dropout(values.new_ones(shape), self._rate)
         kept = torch.from_numpy(self._is_kept(shape))
         return values * (kept * (1 / (1 - self._rate)))
+
+    def state(self) -> dict[str, Any]:
+        """Return where the stream of masks stands; on a GPU that is PyTorch's own, and not in here."""
+        return {"generator": self._generator.bit_generator.state}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on in the stream of masks where another stood."""
+        self._generator.bit_generator.state = state["generator"]
 
     def _is_kept(self, shape: tuple[int, ...]) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
         bits = np.frombuffer(self._generator.bytes(2 * int(np.prod(shape))), np.uint16)

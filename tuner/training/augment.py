@@ -5,13 +5,14 @@ Whole-array numpy on a padded batch and its lengths. A row keeps its length, its
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tuner.space.settings import Inputs
+from tuner.training.state import State
 
 Augment = Callable[[NDArray[Any], NDArray[np.int64]], NDArray[Any]]
 _Change = Callable[[NDArray[Any], NDArray[np.int64], float, np.random.Generator], NDArray[Any]]
@@ -56,12 +57,25 @@ def make_augment(
     if not chosen:
         return None
 
-    def augment(steps: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[Any]:
-        for change, strength in chosen:
-            steps = change(steps, lengths, strength, generator)
+    return _Changes(chosen, generator)
+
+
+class _Changes:
+    """Changes one after the other, all drawn from one stream."""
+
+    def __init__(self, changes: Sequence[tuple[_Change, float]], generator: np.random.Generator) -> None:
+        self._changes, self._generator = changes, generator
+
+    def __call__(self, steps: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[Any]:
+        for change, strength in self._changes:
+            steps = change(steps, lengths, strength, self._generator)
         return steps
 
-    return augment
+    def state(self) -> State:
+        return {"generator": self._generator.bit_generator.state}
+
+    def restore(self, state: State) -> None:
+        self._generator.bit_generator.state = state["generator"]
 
 
 def _is_real(steps: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[np.bool_]:

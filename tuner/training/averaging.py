@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from tuner.training.state import State, fitting
+
 # An update reads and writes every weight, the whole embedding too, so it comes only every so many steps: in a budget of
 # few steps oftener, for an average of a handful of weights is none.
 STEPS_BETWEEN_UPDATES = 10
@@ -72,6 +74,17 @@ class WeightAverage:
             return
         for average, parameter in zip(self._averages, self._parameters, strict=True):
             average.lerp_(parameter.detach(), share)
+
+    def state(self) -> State:
+        """Return the averages, where there are any yet, and how many updates they have seen."""
+        return {"updates": self._updates, "averages": {str(n): each for n, each in enumerate(self._averages)}}
+
+    def restore(self, state: State) -> None:
+        """Take over averages of a model of the same shape."""
+        self._updates, averages = state["updates"], state["averages"]
+        self._averages = [
+            fitting(averages[str(n)], parameter) for n, parameter in enumerate(self._parameters) if averages
+        ]
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from tuner.imbalance.passes import Pass, Resample, TrainingRows, join
 from tuner.space.settings import Task
 from tuner.training.augment import Augment
+from tuner.training.state import State, restore_all, states_of
 
 _BATCHES_PER_CHUNK = 64  # rows are sorted by length within a chunk: little padding, and still nearly a random order
 _PADDING = 0  # the token number that stands for no token; of standardised values, the mean
@@ -55,26 +57,62 @@ class Batch:
         return len(self.targets)
 
 
-def endless_batches(
-    rows: Rows,
-    *,
-    task: Task,
-    resample: Resample,
-    vectors: NDArray[np.float32] | None,
-    augment: Augment | None,
-    batch_size: int,
-    generator: np.random.Generator,
-) -> Iterator[Batch]:
-    """Yield batches of one pass after the other, each pass drawn anew by `resample`. Raises ValueError at an empty pass."""
-    data = TrainingRows(targets=rows.targets, task=task, vectors=vectors)
-    while True:
-        one_pass = _at_least(batch_size, lambda: resample(data, generator))
+class EndlessBatches(Iterator[Batch]):
+    """Batches of one pass after the other, each pass drawn anew by `resample`. Raises ValueError at an empty pass.
+
+    Its state says where the present pass began and how many of its batches were drawn: `restore` draws the pass again, and
+    goes past those without reading their rows.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        *,
+        task: Task,
+        resample: Resample,
+        vectors: NDArray[np.float32] | None,
+        augment: Augment | None,
+        batch_size: int,
+        generator: np.random.Generator,
+    ) -> None:
+        self._rows, self._data = rows, TrainingRows(targets=rows.targets, task=task, vectors=vectors)
+        self._resample, self._augment = resample, augment
+        self._batch_size, self._generator = batch_size, generator
+        self._beginning, self._drawn = generator.bit_generator.state, 0
+        self._pass: Pass | None = None
+        self._positions: Iterator[NDArray[np.int64]] = iter(())
+
+    def __next__(self) -> Batch:
+        positions = next(self._positions, None)
+        if self._pass is None or positions is None:
+            self._beginning, self._drawn = self._generator.bit_generator.state, 0
+            self._pass, self._positions = self._draw_pass()
+            positions = next(self._positions)
+        self._drawn += 1
+        return _read(self._rows, self._pass, positions, self._augment)
+
+    def state(self) -> State:
+        """Return where in which pass the batches are, and where their augmentation is."""
+        return {"beginning": self._beginning, "drawn": self._drawn, **states_of({"augment": self._augment})}
+
+    def restore(self, state: State) -> None:
+        """Go on where others of the same rows were. Raises ValueError where the pass has not as many batches."""
+        self._beginning, self._drawn = state["beginning"], state["drawn"]
+        self._generator.bit_generator.state = self._beginning
+        if self._drawn:
+            self._pass, self._positions = self._draw_pass()
+            if sum(1 for _ in islice(self._positions, self._drawn)) < self._drawn:
+                raise ValueError(f"a pass over these rows has fewer than {self._drawn} batches")
+        restore_all({"augment": self._augment}, state)
+
+    def _draw_pass(self) -> tuple[Pass, Iterator[NDArray[np.int64]]]:
+        one_pass = _at_least(self._batch_size, lambda: self._resample(self._data, self._generator))
         positions = np.arange(len(one_pass.rows))
-        lengths = rows.lengths[one_pass.rows]
+        lengths = self._rows.lengths[one_pass.rows]
         if one_pass.partners is not None:
-            lengths = np.maximum(lengths, rows.lengths[one_pass.partners])
-        for batch in bucketed(positions, one_pass.strata, lengths, batch_size=batch_size, generator=generator):
-            yield _read(rows, one_pass, batch, augment)
+            lengths = np.maximum(lengths, self._rows.lengths[one_pass.partners])
+        size, generator = self._batch_size, self._generator
+        return one_pass, bucketed(positions, one_pass.strata, lengths, batch_size=size, generator=generator)
 
 
 def _at_least(rows: int, draw: Callable[[], Pass]) -> Pass:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from tuner.training.state import State
+
 
 class Clipped(NamedTuple):
     """What a clipping found: the total norm as it was, and whether it changed a gradient, None where it never does.
@@ -57,20 +59,7 @@ def clip_by_quantile(*, quantile: float, history: int) -> Clip:
     The present step is one of them. Norms that are not finite are not remembered, and a threshold of 0 clips nothing. On a
     GPU reading the norm waits for the step.
     """
-    norms = _Norms(history)
-
-    def clip(parameters: Sequence[nn.Parameter]) -> Clipped:
-        norm = _total_norm(parameters)
-        value, is_changed = float(norm), False
-        if math.isfinite(value):
-            norms.add(value)
-            threshold = norms.quantile(quantile)
-            is_changed = 0 < threshold < value
-            if is_changed:
-                nn.utils.clip_grads_with_norm_(parameters, threshold, norm)
-        return Clipped(norm, torch.tensor(is_changed))
-
-    return clip
+    return _ByQuantile(quantile, history)
 
 
 CLIPPINGS: dict[str, Callable[..., Clip]] = {
@@ -81,23 +70,41 @@ CLIPPINGS: dict[str, Callable[..., Clip]] = {
 }
 
 
-class _Norms:
-    """The last norms, in order of time and of size."""
+class _ByQuantile:
+    """Remembers the last norms, in order of time and of size."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, quantile: float, history: int) -> None:
+        self._quantile, self._most = quantile, history
         self._by_time: deque[float] = deque()
         self._by_size: list[float] = []
 
-    def add(self, norm: float) -> None:
+    def __call__(self, parameters: Sequence[nn.Parameter]) -> Clipped:
+        norm = _total_norm(parameters)
+        value, is_changed = float(norm), False
+        if math.isfinite(value):
+            self._add(value)
+            threshold = self._threshold()
+            is_changed = 0 < threshold < value
+            if is_changed:
+                nn.utils.clip_grads_with_norm_(parameters, threshold, norm)
+        return Clipped(norm, torch.tensor(is_changed))
+
+    def state(self) -> State:
+        return {"norms": list(self._by_time)}
+
+    def restore(self, state: State) -> None:
+        self._by_time = deque(state["norms"])
+        self._by_size = sorted(self._by_time)
+
+    def _add(self, norm: float) -> None:
         if len(self._by_time) == self._most:
             del self._by_size[bisect.bisect_left(self._by_size, self._by_time.popleft())]
         self._by_time.append(norm)
         bisect.insort(self._by_size, norm)
 
-    def quantile(self, share: float) -> float:
-        """Interpolated in a straight line between the two nearest, as numpy does."""
-        position = share * (len(self._by_size) - 1)
+    def _threshold(self) -> float:
+        """Interpolated in a straight line between the two nearest norms, as numpy does."""
+        position = self._quantile * (len(self._by_size) - 1)
         below = math.floor(position)
         above = min(below + 1, len(self._by_size) - 1)
         return self._by_size[below] + (position - below) * (self._by_size[above] - self._by_size[below])

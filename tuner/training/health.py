@@ -20,6 +20,7 @@ from tuner.scoring.thresholds import decide
 from tuner.space.settings import Task
 from tuner.training.batches import Rows
 from tuner.training.loop import predict_logits
+from tuner.training.state import State
 
 _ROWS_LOOKED_INTO, _STEPS_LOOKED_INTO = 64, 32
 _ROWS_SCORED = 512
@@ -61,6 +62,15 @@ class Looks:
             return False
         self._examples = examples
         return True
+
+    def state(self) -> State:
+        """Return what the next looks depend on."""
+        return {"examples": self._examples, "collapsed": self._collapsed, "next_collapsed": self._next_collapsed}
+
+    def restore(self, state: State) -> None:
+        """Go on where others left off."""
+        self._examples = state["examples"]
+        self._collapsed, self._next_collapsed = state["collapsed"], state["next_collapsed"]
 
 
 def draw_samples(

@@ -18,12 +18,13 @@ from tuner.model.classifier import SequenceClassifier
 from tuner.space.settings import Task
 from tuner.training.augment import Augment
 from tuner.training.averaging import Averaging, WeightAverage, steps_between_updates
-from tuner.training.batches import Batch, Rows, endless_batches
+from tuner.training.batches import Batch, EndlessBatches, Rows
 from tuner.training.clipping import Clip
 from tuner.training.mixing import mix_partners, mix_up
-from tuner.training.optimisers import MakeOptimiser, TouchedRows
+from tuner.training.optimisers import MakeOptimiser, TouchedRows, optimiser_state, restore_optimiser
 from tuner.training.progress import Progress, StepLog, gradient_ratio
 from tuner.training.schedules import Schedule
+from tuner.training.state import State, fitting, restore_all, states_of
 
 
 class Training:
@@ -73,7 +74,7 @@ class Training:
         between = steps_between_updates(budget // (batch_size * accumulation))
         self._average = None if averaging is None else WeightAverage(model, averaging, between=between)
         self._mixing = generator.spawn(1)[0]  # its own, so that batches are the same with mixup and without
-        self._batches = endless_batches(
+        self._batches = EndlessBatches(
             rows,
             task=task,
             resample=resample,
@@ -110,6 +111,40 @@ class Training:
     def averaged(self) -> AbstractContextManager[None]:
         """Let the model hold the averaged weights for a while; its own, where none are averaged or not yet."""
         return nullcontext() if self._average is None else self._average.held()
+
+    def state(self) -> State:
+        """Return all that the steps to come depend on: weights, those that are trained, optimiser, averages and streams.
+
+        On a GPU dropout draws from PyTorch's own generator, which is not in here.
+        """
+        return {
+            "examples": self.examples,
+            "steps": self.steps,
+            "weights": self._weights(),
+            "optimiser": optimiser_state(self._optimiser, self._touched),
+            "mixing": self._mixing.bit_generator.state,
+            "parts": states_of(self._parts()),
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on where another training left off, built alike. Raises KeyError, TypeError or ValueError if it was not."""
+        weights = self._weights()
+        if state["weights"].keys() != weights.keys():
+            raise ValueError(f"the weights are {', '.join(state['weights'])}, but have to be {', '.join(weights)}")
+        for name, own in weights.items():
+            own.copy_(fitting(state["weights"][name], own))
+        restore_optimiser(self._optimiser, self._touched, state["optimiser"])
+        self._mixing.bit_generator.state = state["mixing"]
+        restore_all(self._parts(), state["parts"])
+        self.examples, self.steps = state["examples"], state["steps"]
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {name: each.detach() for name, each in self._model.named_parameters() if each.requires_grad}
+
+    def _parts(self) -> dict[str, object]:
+        """Whatever may have a state of its own."""
+        own = {"batches": self._batches, "schedule": self._schedule, "clip": self._clip, "average": self._average}
+        return own | {f"model.{name}": module for name, module in self._model.named_modules()}
 
     def _step(self, batches: Sequence[Batch], log: StepLog) -> None:
         steps = [batch.steps for batch in batches]

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, NAdam, Optimizer, RMSprop
 
+from tuner.training.state import State, fitting
+
 MakeOptimiser = Callable[[Iterable[nn.Parameter], float], Optimizer]
 
 
@@ -105,3 +107,47 @@ class TouchedRows:
                 if name not in self._state:
                     self._state[name] = torch.zeros_like(self._table.data)
                 self._state[name].index_copy_(0, rows, value)
+
+    def whole(self, state: State) -> State:
+        """Return the optimiser's state of the parameter, with that of the whole table in place of a few rows'."""
+        return state | self._state
+
+    def restore(self, state: State) -> State:
+        """Take over the whole table's part of what `whole` returned, and return the rest. Raises ValueError for another shape."""
+        self._state = {name: fitting(value, self._table) for name, value in state.items() if value.ndim}
+        return {name: value for name, value in state.items() if not value.ndim}
+
+
+def optimiser_state(optimiser: Optimizer, touched: TouchedRows | None) -> State:
+    """Return what an optimiser keeps of its parameters, by their number; of touched rows that of the whole table.
+
+    PyTorch's own `Optimizer.state_dict` imports its compiler, and knows of a few rows only.
+    """
+    kept = {}
+    for number, parameter in enumerate(_parameters_of(optimiser)):
+        own = dict(optimiser.state.get(parameter, {}))
+        if touched is not None and parameter is touched.parameter:
+            own = touched.whole(own)
+        kept[str(number)] = own
+    return kept
+
+
+def restore_optimiser(optimiser: Optimizer, touched: TouchedRows | None, state: State) -> None:
+    """Take over what `optimiser_state` returned. Raises KeyError or ValueError where it is of other parameters."""
+    for number, parameter in enumerate(_parameters_of(optimiser)):
+        own = state[str(number)]
+        if touched is not None and parameter is touched.parameter:
+            own = touched.restore(own)
+        if own:
+            optimiser.state[parameter] = {name: _placed(value, parameter, optimiser) for name, value in own.items()}
+
+
+def _placed(value: Tensor, parameter: nn.Parameter, optimiser: Optimizer) -> Tensor:
+    """Copy an entry to where the optimiser had it: beside the parameter, but on the CPU what only counts steps, unless fused."""
+    if value.ndim:
+        return fitting(value, parameter)
+    return value.to(parameter.device if optimiser.defaults.get("fused") else "cpu", copy=True)
+
+
+def _parameters_of(optimiser: Optimizer) -> list[nn.Parameter]:
+    return [parameter for group in optimiser.param_groups for parameter in group["params"]]

@@ -9,6 +9,8 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
+from tuner.training.state import State
+
 _FIRST_FACTOR = 1e-3  # a rise that began at 0 would waste its first step
 
 
@@ -49,6 +51,12 @@ class _Plateau(Schedule):
         self._waited += 1
         if self._waited >= self._patience:
             self._now, self._waited = self._now * self._fall, 0
+
+    def state(self) -> State:
+        return {"now": self._now, "best": self._best, "waited": self._waited}
+
+    def restore(self, state: State) -> None:
+        self._now, self._best, self._waited = state["now"], state["best"], state["waited"]
 
 
 def constant() -> Schedule:
