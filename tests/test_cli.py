@@ -17,6 +17,8 @@ import pytest
 
 from tuner import cli
 from tuner.cli import search, tuner
+from tuner.errors import SearchFailed, SearchInterrupted, TunerError
+from tuner.ledger import Ledger
 from tuner.space.load import load_space
 
 README = Path(__file__).parent.parent / "README.md"
@@ -298,13 +300,20 @@ def test_the_spaces_in_the_examples_of_help_are_good_with_their_overrides(name):
         assert load_space(space, overrides).parameters
 
 
-def test_a_search_again_has_every_option_and_can_be_pasted():
-    again = search._again(
-        "my space.yaml", ("a=b c",), name="one", address="head:6379", runs="s3://b/runs", format_="json"
-    )
-    words = ["my space.yaml", "--name", "one-again", "--set", "a=b c", "--address", "head:6379"]
-    assert shlex.split(again) == ["tuner", "run", *words, "--runs", "s3://b/runs", "--format", "json"]
-    assert search._again("x", (), name=None, address=None, runs="runs", format_="table") == "tuner run x"
+@pytest.mark.parametrize("kind", [SearchInterrupted, SearchFailed])
+def test_what_ends_a_search_says_how_to_go_on_with_it_and_can_be_pasted(kind: type[TunerError], tmp_path: Path) -> None:
+    location = tmp_path / "my runs" / "one"
+    Ledger.create(location, space="", environment={})
+    with pytest.raises(kind) as told, search._going_on_told(str(location), "head:6379"):
+        raise kind("the disk is full")
+    *_, shown, _, command, _ = f"{told.value} ".split("`")
+    assert shlex.split(shown) == ["tuner", "show", str(location)]
+    assert shlex.split(command) == ["tuner", "resume", str(location), "--address", "head:6379"]
+
+
+def test_a_search_that_never_began_says_nothing_of_going_on(tmp_path: Path) -> None:
+    with pytest.raises(SearchFailed, match=r"^Ray did not start$"), search._going_on_told(str(tmp_path / "one"), None):
+        raise SearchFailed("Ray did not start")
 
 
 @pytest.mark.parametrize(("setting", "column"), [("data.text=body", "'body'"), ("data.sequence=steps", "'steps'")])

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from tuner.ledger import Ledger, read_reports, read_run
 from tuner.reporting import Order, Report
 from tuner.search.budget import CLOSING_S, affordable, finalists_seconds, makespan
-from tuner.search.desk import ENDINGS, SearchDesk, Snapshot, derive_seed, is_double_correction
+from tuner.search.desk import ENDINGS, SearchDesk, Snapshot, derive_seed
+from tuner.search.trials import is_double_correction
 from tuner.space.load import Space, load_space
 from tuner.space.sampler import Configuration, RandomSampler
 
@@ -36,6 +37,9 @@ class Sampler:
 
     def ask(self, index: int) -> Configuration:
         return self.configurations[index % len(self.configurations)]
+
+    def replay(self, index: int, configuration: Configuration) -> None:
+        assert configuration == self.ask(index)
 
     def tell(self, index: int, *, reports: Sequence[tuple[int, float]], ending: str) -> None:
         assert index not in self.told
@@ -495,7 +499,7 @@ def test_a_snapshot_tells_how_the_search_stands(make_search: Any) -> None:
     search.desk.tick()
     (snapshot,) = search.seen
     assert (snapshot.phase, snapshot.elapsed_s, snapshot.left_s) == ("search", 30, 70)
-    assert [state.order for state in snapshot.running] == [running]
+    assert [state.order.index for state in snapshot.running] == [running.index]
     assert (dict(snapshot.endings), snapshot.asked, snapshot.limit) == ({"stopped": 1, "collapsed": 1}, 4, 9)
     assert snapshot.best is not None
     assert snapshot.best.order.index == 0
@@ -510,10 +514,10 @@ def test_an_ending_is_noted_once_it_is_told(make_search: Any) -> None:
     assert search.desk.has_ended(order)
 
 
-def test_of_ended_trials_no_curve_stays_in_memory(make_search: Any) -> None:
+def test_of_ended_trials_no_report_stays_in_memory(make_search: Any) -> None:
     search = make_search("trials: 3")
     search.run(0.5, epochs=4)
-    assert search.desk.trials[0].curve == []
+    assert search.desk.trials[0].reports == []
 
 
 @pytest.mark.parametrize(

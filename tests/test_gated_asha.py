@@ -31,7 +31,9 @@ class Desk:
     endings: dict[int, str] = field(default_factory=dict)
     reasons: dict[int, str] = field(default_factory=dict)
     reports: list[tuple[int, int]] = field(default_factory=list)
+    notes: list[tuple[int, str]] = field(default_factory=list)
     over: bool = False
+    interrupted: bool = False
 
     def next_order(self) -> Order | None:
         return self.orders.pop(0) if self.orders else None
@@ -54,7 +56,21 @@ class Desk:
     def is_over(self, order: Order) -> bool:
         return self.over
 
+    def hung(self) -> tuple[Order, ...]:
+        return ()
+
+    def interrupt(self) -> None:
+        self.interrupted = True
+
+    def noted(self, order: Order, note: str) -> None:
+        self.notes.append((order.index, note))
+
     def tick(self) -> None: ...
+
+
+@dataclass
+class _RunMetadata:
+    num_failures: int
 
 
 class StubTrial:
@@ -65,6 +81,10 @@ class StubTrial:
         self.index = index
         self.config = {"order": asdict(Order(index=index, phase=phase, configuration={"hidden": 8}, seed=index))}
         self.error: Exception | None = None
+        self.run_metadata = _RunMetadata(num_failures=3)
+
+    def should_recover(self) -> bool:
+        return True
 
     def get_error(self) -> Exception | None:
         return self.error
@@ -320,14 +340,21 @@ def test_a_trial_that_is_about_to_be_tried_again_has_not_ended(scheduler: GatedA
     assert send(scheduler, trial, make_result(1)) == ["CONTINUE"]
 
 
+def test_a_note_of_a_worker_is_passed_on(scheduler: GatedASHA, desk: Desk, begin: Any) -> None:
+    send(scheduler, begin(4), {**make_result(1), "note": "it begins anew"}, {**make_result(2), "note": ""})
+    assert desk.notes == [(4, "it begins anew")]
+
+
 def test_an_interrupt_is_raised_after_a_step_and_nowhere_else(desk: Desk) -> None:
     interrupt = threading.Event()
     listener = _Listener(desk, interrupt)
     listener.on_step_end(1, [])
     interrupt.set()
     listener.on_trial_start(1, [], StubTrial(0))
+    assert not desk.interrupted
     with pytest.raises(KeyboardInterrupt, match=r"^$"):
         listener.on_step_end(2, [])
+    assert desk.interrupted
 
 
 def test_a_trial_that_ray_runs_again_after_its_end_is_stopped_and_told_once(

@@ -7,6 +7,7 @@ runs/NAME/
   baselines.json        what the baselines reach on validation, and a control that is no baseline
   trials/*.parquet      one row when a trial starts and one when it ends; the later row of a trial counts
   reports/*.parquet     one row per report
+  checkpoints/          where running trials go on from, if their worker dies or the run is resumed; gone when it is finished
   finalists/            the best weights of each finalist run
   champion/             the bundle
   predictions/          validation.parquet and test.parquet: truth, decisions and probabilities, row by row
@@ -15,7 +16,7 @@ runs/NAME/
 
 Rows go into part files, each written whole, and are merged into one file now and then. A row that stands in two parts after a
 crash between the two steps is read once. Every page of a Parquet file carries a checksum: a part that was cut short, or of
-which a byte has changed, is named, and the rest of the run is read without it.
+which a byte has changed, is named, and the rest of the run is read without it; a run that is resumed puts it away in damaged/.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tuner.errors import Fault, LedgerError, did_you_mean
+from tuner.errors import Fault, LedgerError, StorageError, did_you_mean
 from tuner.health import MEASURED
 from tuner.lock import LOCK, RunLock
 from tuner.storage import Folder, split
@@ -44,6 +45,7 @@ pa.set_memory_pool(pa.system_memory_pool())
 FORMAT = 2
 _PARTS_BEFORE_MERGE = 64
 _FLUSH_EVERY_S = 1.0
+_MOST_FAILURES = 3  # in a row, a second or more apart: a disk that is full stays so, one on a network may come back
 
 TRIALS = pa.schema(
     [
@@ -122,6 +124,7 @@ class Ledger:
         self._waiting: dict[str, list[Mapping[str, Any]]] = {table: [] for table in _SCHEMAS}
         self._parts = dict.fromkeys(_SCHEMAS, 0)
         self._flushed_at = time.monotonic()
+        self._failures = 0
         self._lock = RunLock(self.folder)
 
     @property
@@ -135,6 +138,33 @@ class Ledger:
         ledger = cls(str(location))
         ledger.begin(space=space, environment=environment)
         return ledger
+
+    @classmethod
+    def reopen(cls, location: str | Path) -> Ledger:
+        """Take a run's directory that another process has left unfinished, and go on after the parts that there are.
+
+        Nothing is changed until `go_on`. Raises LedgerError where another process is at work on it.
+        """
+        ledger = cls(str(location))
+        ledger._lock.take()
+        return ledger
+
+    def go_on(self, *, space: str, environment: Mapping[str, Any]) -> None:
+        """Make the run unfinished again: put damaged parts away, and write the space and the environment as they are now."""
+        for table in _SCHEMAS:
+            parts = self.folder.below(table)
+            for fault in read_parts(self.folder, table)[1]:
+                name = fault.where.rsplit("/", 1)[-1]
+                self.folder.write(f"damaged/{table}-{name}", parts.read(name))
+                parts.delete(name)
+            self._parts[table] = max((_number_of(name) for name in parts.names()), default=0)
+        self.folder.delete("manifest.json")
+        self.folder.write("space.yaml", space.encode())
+        self.write_json("environment", {"format": FORMAT, **environment})
+
+    def give_back(self) -> None:
+        """Let another process have the directory."""
+        self._lock.give_back()
 
     def begin(self, *, space: str, environment: Mapping[str, Any]) -> None:
         """Take the folder and write what makes it a run's. Raises LedgerError if there is anything in it, or another has it."""
@@ -161,21 +191,39 @@ class Ledger:
         self._waiting[table].append(row)
 
     def flush(self, *, is_due: bool = True) -> None:
-        """Write the waiting rows; with `is_due` false only if the last flush is a second or more ago."""
-        if not is_due and time.monotonic() - self._flushed_at < _FLUSH_EVERY_S:
+        """Write the waiting rows; with `is_due` false only if the last flush is a second or more ago.
+
+        Rows that cannot be written wait for the next flush, at least a second later. Raises StorageError the third time in
+        a row, and LedgerError if another process has taken the directory.
+        """
+        waited = time.monotonic() - self._flushed_at
+        if waited < _FLUSH_EVERY_S and (self._failures or not is_due):
             return
-        self._lock.renew()
+        self._flushed_at = time.monotonic()
+        try:
+            self._lock.renew()
+            self._write_waiting()
+        except StorageError:
+            self._failures += 1
+            if self._failures >= _MOST_FAILURES:
+                raise
+        else:
+            self._failures = 0
+
+    def _write_waiting(self) -> None:
+        if any(self._waiting.values()) and not self.folder.exists("environment.json"):
+            remedy = f"bring it back, and go on with `tuner resume {self.location}`"
+            raise StorageError([Fault(str(self.folder), "the run's directory is no longer there", remedy)])
         for table, rows in self._waiting.items():
             if rows:
                 self._write_part(table, pa.Table.from_pylist(rows, schema=_SCHEMAS[table]))
                 rows.clear()
                 if self._parts[table] % _PARTS_BEFORE_MERGE == 0:
                     self._merge(table)
-        self._flushed_at = time.monotonic()
 
     def finish(self, manifest: Mapping[str, Any]) -> None:
-        """Merge the tables and write the manifest with a checksum of every file, last of all."""
-        self.flush()
+        """Merge the tables and write the manifest with a checksum of every file, last of all. Raises StorageError."""
+        self._write_waiting()
         for table in _SCHEMAS:
             if self._parts[table]:
                 self._merge(table)
@@ -287,6 +335,12 @@ def refuse_existing(folder: Folder) -> None:
     if any(name != LOCK for name in folder.names()):
         remedy = "choose another --name, or move the old run away"
         raise LedgerError([Fault(str(folder), "there is a run of this name already, and runs are never mixed", remedy)])
+
+
+def _number_of(part: str) -> int:
+    """The number of a part by its name, 0 of what is named otherwise."""
+    digits = part.removeprefix("part-").removesuffix(".parquet")
+    return int(digits) if digits.isdecimal() else 0
 
 
 def _refuse_other_formats(folder: Folder, environment: Any) -> None:

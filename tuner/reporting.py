@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -19,7 +19,10 @@ HEALTH = ("train_loss", "gradient_norm", "logit_spread", *MEASURED, *STATIC)
 
 @dataclass(frozen=True, kw_only=True)
 class TrialSettings:
-    """What all trials of a search share. A trial ends after `patience` reports without a better score, if that is set."""
+    """What all trials of a search share. A trial ends after `patience` reports without a better score, if that is set.
+
+    At `rungs`, examples seen, it keeps what it can go on from.
+    """
 
     max_epochs: float
     reports_per_epoch: int
@@ -27,6 +30,7 @@ class TrialSettings:
     patience: int | None = None
     threads: int = 1
     device: str = "cpu"
+    rungs: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,9 +118,10 @@ class Report:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Order:
-    """One trial to run. `weights` is where a finalist keeps its best weights; a search trial keeps none.
+    """One trial to run. `weights` is where a finalist keeps its best weights; a search trial keeps none. `checkpoint` is
+    where it goes on from, if there is something.
 
     A search trial does not start after `start_before` (seconds since the epoch): Ray asks for trials before there are
     free workers for them, and those may come too late.
@@ -127,6 +132,7 @@ class Order:
     configuration: Configuration
     seed: int
     weights: str | None = None
+    checkpoint: str | None = None
     start_before: float | None = None
 
 
@@ -145,11 +151,20 @@ class Desk(Protocol):
     def reported(self, order: Order, report: Report) -> None:
         """Note a report, before anything acts on it."""
 
+    def noted(self, order: Order, note: str) -> None:
+        """Say something about a trial that a person should know."""
+
+    def interrupt(self) -> None:
+        """Note every trial that has not ended as interrupted, and see to it that this is kept."""
+
     def ended(self, order: Order, ending: str, reason: str) -> None:
         """Note how a trial ended."""
 
     def has_ended(self, order: Order) -> bool:
         """Return whether this trial's ending has been noted."""
+
+    def hung(self) -> Sequence[Order]:
+        """Return the trials that have sent nothing for too long, after noting that they failed."""
 
     def is_over(self, order: Order) -> bool:
         """Return whether the time of this order's phase is over."""

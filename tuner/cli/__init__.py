@@ -10,7 +10,7 @@ from tuner.cli.diagnose import diagnose
 from tuner.cli.models import evaluate, predict
 from tuner.cli.report import report
 from tuner.cli.runs import ls, show
-from tuner.cli.search import plan, run
+from tuner.cli.search import plan, resume, run
 from tuner.cli.spaces import init, schema, validate
 from tuner.cli.verify import verify
 
@@ -27,6 +27,7 @@ def tuner() -> None:
     Example:
       tuner init multilabel               copy a shipped space to ./spaces to edit
       tuner run spaces/multilabel.yaml    search, choose a champion, judge it once on test
+      tuner resume RUN                    go on with a search that was interrupted or died
       tuner show RUN                      what came of it
       tuner report RUN --open             the same with all the evidence, as one page
       tuner diagnose RUN                  why it collapsed, if it did
@@ -38,5 +39,20 @@ debug_option = click.option(
     "--debug", is_flag=True, expose_value=False, help="Show where in the program an error comes from."
 )  # read where errors are told, in tuner.__main__
 debug_option(tuner)
-for command in (run, init, validate, plan, ls, show, report, diagnose, compare, verify, predict, evaluate, schema):
+for command in (
+    run,
+    resume,
+    init,
+    validate,
+    plan,
+    ls,
+    show,
+    report,
+    diagnose,
+    compare,
+    verify,
+    predict,
+    evaluate,
+    schema,
+):
     tuner.add_command(debug_option(command))

@@ -15,24 +15,23 @@ from rich.text import Text
 
 from tuner.search.desk import Snapshot
 from tuner.search.run import Watcher
-from tuner.space.load import Space
 
 _LINE_EVERY_S = 5.0
 _DRAW_EVERY_S = 0.5
 
 
 @contextmanager
-def watching(space: Space) -> Iterator[Watcher]:
+def watching() -> Iterator[Watcher]:
     """Show a search until the block ends."""
     if sys.stderr.isatty():
-        with _on_terminal(space) as watcher:
+        with _on_terminal() as watcher:
             yield watcher
     else:
         yield _by_lines()
 
 
 @contextmanager
-def _on_terminal(space: Space) -> Iterator[Watcher]:
+def _on_terminal() -> Iterator[Watcher]:
     console = Console(stderr=True, highlight=False, markup=False)
     with Live(Text("reading data and starting Ray …"), console=console, auto_refresh=False, transient=True) as live:
         drawn_at = 0.0
@@ -41,7 +40,7 @@ def _on_terminal(space: Space) -> Iterator[Watcher]:
             nonlocal drawn_at
             if time.monotonic() - drawn_at >= _DRAW_EVERY_S:
                 drawn_at = time.monotonic()
-                live.update(_table(snapshot, space), refresh=True)
+                live.update(_table(snapshot), refresh=True)
 
         yield Watcher(say=lambda text: console.print(text), watch=watch)
 
@@ -73,7 +72,7 @@ def summary(snapshot: Snapshot) -> str:
     return "; ".join(parts)
 
 
-def _table(snapshot: Snapshot, space: Space) -> Group:
+def _table(snapshot: Snapshot) -> Group:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("trial", "running as", "epochs", "score", "best", "penalty", "loss"):
         table.add_column(column, justify="left" if column == "running as" else "right")
@@ -82,7 +81,7 @@ def _table(snapshot: Snapshot, space: Space) -> Group:
         table.add_row(
             str(state.order.index),
             state.order.phase,
-            f"{last.epochs:.2f} / {space.search.max_epochs:g}" if last else "",
+            f"{last.epochs:.2f} / {snapshot.max_epochs:g}" if last else "",
             f"{last.score:.3f}" if last else "",
             f"{state.score:.3f}" if state.best else "",
             f"{last.constant_penalty:.2f}" if last else "",

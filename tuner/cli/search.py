@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tuner.cli.output import Format, format_option, print_json, print_rows, say
-from tuner.cli.runs import print_run, runs_option
+from tuner.cli.runs import locate_run, print_run, runs_option
 from tuner.cli.spaces import set_option, source_line
 
 if TYPE_CHECKING:
@@ -21,13 +22,16 @@ _ANSWER_WITHIN_S = 10.0
 _LAST_PORT = 65_535
 
 
+address_option = click.option(
+    "--address", metavar="ADDRESS", help="Join the Ray cluster there ('auto', or HOST:PORT) instead of this machine."
+)
+
+
 @click.command()
 @click.argument("space")
 @click.option("--name", help="Name of the run; without it the space's name and the time.")
 @set_option
-@click.option(
-    "--address", metavar="ADDRESS", help="Join the Ray cluster there ('auto', or HOST:PORT) instead of this machine."
-)
+@address_option
 @runs_option
 @format_option
 def run(
@@ -46,7 +50,6 @@ def run(
       tuner run binary --set data.train=mail.csv --set data.text=body --set data.label=is_spam --set data.group=null
     """
     started = time.monotonic()
-    from tuner.errors import SearchInterrupted
     from tuner.space.load import load_space
     from tuner.storage import Folder, join
 
@@ -63,17 +66,76 @@ def run(
     from tuner.cli.progress import watching
     from tuner.search.run import run_search
 
-    with watching(loaded) as watcher:
-        try:
-            manifest = run_search(loaded, location, address=address, watcher=watcher, started=started)
-        except SearchInterrupted:
-            kept = shlex.join(["tuner", "show", location])
-            again = _again(space, overrides, name=name, address=address, runs=runs, format_=format_)
-            raise SearchInterrupted(
-                f"interrupted; what had finished is kept: `{kept}`. To search again: `{again}`"
-            ) from None
+    with _going_on_told(location, address), watching() as watcher:
+        manifest = run_search(loaded, location, address=address, watcher=watcher, started=started)
+    return _tell_result(location, manifest, format_)
+
+
+@click.command()
+@click.argument("run")
+@set_option
+@address_option
+@runs_option
+@format_option
+def resume(run: str, overrides: tuple[str, ...], address: str | None, runs: str, format_: Format) -> int:
+    """Go on with a RUN that was interrupted, failed or died, as if nothing had happened.
+
+    Trials that ended stay as they are, those that were running go on from their last checkpoints. The space, the data and
+    tuner must be those that the run began with; --set may change search.time, search.trials, search.trial_timeout and
+    resources.concurrent. Does nothing if the run is finished. Ends with the exit codes of `tuner run`.
+
+    RUN is a name, or the path of a run's directory.
+
+    \b
+    Example:
+      tuner resume multilabel-20261121-0905
+      tuner resume multilabel-20261121-0905 --set search.time=2h
+    """
+    from tuner.ledger import read_run
+    from tuner.storage import Folder
+
+    if address is not None:
+        _check_address(address)
+    location = locate_run(run, runs)
+    manifest = read_run(location).manifest
+    if manifest.get("status") == "finished":
+        say(f"{location} is finished: there is nothing to go on with, and nothing has changed")
+        return _tell_result(location, manifest, format_)
+    say(f"run: {location}")
+    Folder.at(location).check_writable()
+
+    from tuner.cli.progress import watching
+    from tuner.search.run import resume_search
+
+    with _going_on_told(location, address), watching() as watcher:
+        manifest = resume_search(location, overrides, address=address, watcher=watcher)
+    return _tell_result(location, manifest, format_)
+
+
+@contextmanager
+def _going_on_told(location: str, address: str | None) -> Iterator[None]:
+    """Let whatever ends a search that has begun say how to go on with it."""
+    from tuner.errors import SearchFailed, SearchInterrupted
+    from tuner.storage import Folder
+
+    command = ["tuner", "resume", location] + (["--address", address] if address is not None else [])
+    kept = f"what had finished is kept: `{shlex.join(['tuner', 'show', location])}`. To go on: `{shlex.join(command)}`"
+    try:
+        yield
+    except SearchInterrupted:
+        raise SearchInterrupted(f"interrupted; {kept}") from None
+    except SearchFailed as error:
+        if not Folder.at(location).exists("environment.json"):
+            raise
+        raise SearchFailed(f"{error}\n{kept}, when the cause is gone") from error
+
+
+def _tell_result(location: str, manifest: Mapping[str, Any], format_: Format) -> int:
+    from tuner.ledger import read_run
+    from tuner.report.changes import read_space
+
     print_run(location, format_)
-    _say_next(location, loaded)
+    _say_next(location, read_space(read_run(location).space))
     return 0 if manifest["verdict"] == "beats_baselines" else _BEATEN_EXIT_CODE
 
 
@@ -137,19 +199,6 @@ def _check_address(address: str) -> None:
         told = f"nothing answers at {address!r} ({getattr(error, 'strerror', None) or error})"
         remedy = "check it with `ray status` on the cluster's head, or leave --address out to run on this machine"
         raise UsageError([Fault("--address", told, remedy)]) from error
-
-
-def _again(
-    space: str, overrides: Sequence[str], *, name: str | None, address: str | None, runs: str, format_: Format
-) -> str:
-    """Return the command that makes the same search, under a new name where it had one."""
-    words = ["tuner", "run", space]
-    words += ["--name", f"{name}-again"] if name is not None else []
-    words += [word for override in overrides for word in ("--set", override)]
-    words += ["--address", address] if address is not None else []
-    words += ["--runs", runs] if runs != "runs" else []
-    words += ["--format", format_] if format_ != "table" else []
-    return shlex.join(words)
 
 
 def _say_next(location: str, space: Space) -> None:

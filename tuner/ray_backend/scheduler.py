@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ray.tune.schedulers import AsyncHyperBandScheduler
 from ray.tune.schedulers.trial_scheduler import TrialScheduler
 
+from tuner.ray_backend.memory import give_more_room, is_out_of_memory
 from tuner.reporting import Desk, Order, Report
-from tuner.scoring.gate import GateSettings, Signs, judge
+from tuner.scoring.gate import GateSettings, Judgement, Signs, judge
 
 _KEPT_ENDED = 50  # ended trials that Ray may still be putting away
 
@@ -20,6 +22,13 @@ class LeftOut:
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
+
+
+@dataclass(frozen=True)
+class _Named:
+    """As much of a trial as Ray's rungs read. Named by its order, for Ray gives a trial another name in every process."""
+
+    trial_id: str
 
 
 class GatedASHA(LeftOut, AsyncHyperBandScheduler):  # type: ignore[misc]
@@ -49,10 +58,21 @@ class GatedASHA(LeftOut, AsyncHyperBandScheduler):  # type: ignore[misc]
             reduction_factor=reduction_factor,
         )
         self._desk, self._gate, self._grace_epochs = desk, gate, grace_epochs
-        self._signs: dict[str, list[Signs]] = {}
+        self._signs: dict[int, list[Signs]] = {}
+
+    def replay(self, reports: Iterable[tuple[int, Report]], *, running: Collection[int]) -> None:
+        """Take in what search trials reported, by their numbers, in the order in which they did: rungs are as they were.
+
+        Of those that are to go on, `running`, signs of collapse are remembered too.
+        """
+        for index, report in reports:
+            if self._judge(index, report) == "healthy":
+                self._ask_rungs(index, report)
+        self._signs = {index: signs for index, signs in self._signs.items() if index in running}
+        self._trial_info.clear()
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        super().on_trial_add(tune_controller, trial)
+        """Make room. Ray's own method would draw one of its brackets, of which there is one."""
         _forget_ended(tune_controller)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
@@ -63,17 +83,15 @@ class GatedASHA(LeftOut, AsyncHyperBandScheduler):  # type: ignore[misc]
             return self._end(trial, *_ending_without_report(result))
         report = read_report(result["report"])
         self._desk.reported(order, report)
-        history = self._signs.setdefault(trial.trial_id, [])
-        if history and report.epochs <= history[-1].epochs:
-            history.clear()  # the worker died and the trial began anew
-        history.append(report.signs)
-        judgement = judge(history, grace_epochs=self._grace_epochs, settings=self._gate)
+        if result.get("note"):
+            self._desk.noted(order, str(result["note"]))
+        judgement = self._judge(order.index, report)
         if judgement == "diverged":
             return self._end(trial, "diverged", f"a number was not finite at step {report.diverged_at_step}")
         if order.phase == "search":
             if judgement == "collapsed":
                 return self._end(trial, "collapsed", _describe_collapse(report))
-            decision = self._ask_rungs(tune_controller, trial, result) if judgement == "healthy" else None
+            decision = self._ask_rungs(order.index, report) if judgement == "healthy" else None
             if decision == TrialScheduler.STOP and not report.is_last:
                 return self._end(trial, "stopped", f"below its rung at {report.epochs:.3g} epochs")
         if report.is_last:
@@ -89,11 +107,25 @@ class GatedASHA(LeftOut, AsyncHyperBandScheduler):  # type: ignore[misc]
             self._end(trial, *_ending_without_report(result))
         self._forget(trial)
 
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        """Give a trial that was out of memory more room, if it is about to be tried again."""
+        if trial.should_recover() and is_out_of_memory(trial.get_error()):
+            give_more_room(trial)
+
     def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
         self._forget(trial)
 
-    def _ask_rungs(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        return str(super().on_trial_result(tune_controller, trial, result))
+    def _judge(self, index: int, report: Report) -> Judgement:
+        # A worker that takes a dead one's place reports anew what that one reported since its last checkpoint.
+        before = [signs for signs in self._signs.get(index, ()) if signs.epochs < report.epochs]
+        self._signs[index] = [*before, report.signs]
+        return judge(self._signs[index], grace_epochs=self._grace_epochs, settings=self._gate)
+
+    def _ask_rungs(self, index: int, report: Report) -> str:
+        trial = _Named(f"trial-{index}")
+        self._trial_info[trial.trial_id] = self._brackets[0]
+        result = {"examples": report.examples, "score": report.score}
+        return str(super().on_trial_result(None, trial, result))
 
     def _end(self, trial: Any, ending: str, reason: str) -> str:
         if not self._desk.has_ended(order_of(trial)):
@@ -102,8 +134,9 @@ class GatedASHA(LeftOut, AsyncHyperBandScheduler):  # type: ignore[misc]
         return str(TrialScheduler.STOP)
 
     def _forget(self, trial: Any) -> None:
-        self._trial_info.pop(trial.trial_id, None)
-        self._signs.pop(trial.trial_id, None)
+        index = order_of(trial).index
+        self._trial_info.pop(f"trial-{index}", None)
+        self._signs.pop(index, None)
 
 
 def order_of(trial: Any) -> Order:

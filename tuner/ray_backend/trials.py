@@ -13,19 +13,23 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import ray
 from ray import tune
 from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.search import Searcher
 
 from tuner.data.prepare import TrialData
+from tuner.errors import StorageError
+from tuner.ray_backend.memory import is_out_of_memory
 from tuner.ray_backend.scheduler import GatedASHA, LeftOut, order_of
-from tuner.reporting import Desk, Order, TrialSettings
+from tuner.reporting import Desk, Order, Report, TrialSettings
 from tuner.space.settings import ResourceSettings
 
 if TYPE_CHECKING:
     from tuner.trial import Trial
 
-RETRIES = 2  # a trial whose worker died starts again, this often
+RETRIES = 2  # a trial whose worker died starts again, this often; one that was out of memory once
+_CHECKPOINT_EVERY_S = 60.0  # besides at rungs, which may be hours apart
 
 
 # --- the worker's side --------------------------------------------------------------------------------------------------
@@ -43,34 +47,83 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
         self._order = Order(**new_config["order"])
         self._trial: Trial | None = None
         self._best = float("-inf")
+        self._note = ""
         return True
 
     def step(self) -> dict[str, Any]:
         order = self._order
         if self._trial is None and order.start_before is not None and time.time() > order.start_before:
             return {"examples": 0, "too_late": True, tune.result.DONE: True}
-        from tuner.bundle import save_probabilities, save_weights
-        from tuner.trial import Trial  # with torch, which only workers need to import
-
         try:
             if self._trial is None:
-                is_final = order.weights is not None
-                self._trial = Trial(order.configuration, self._data, self._settings, seed=order.seed, is_final=is_final)
-            report = self._trial.next_report()
-            if order.weights is not None and report.score > self._best:
-                self._best = report.score
-                with self._trial.averaged():
-                    save_weights(order.weights, self._trial.model)
-                judged = self._trial.probabilities
-                if judged is not None:  # the finalists are compared by them, and need not be rebuilt for it
-                    save_probabilities(order.weights, judged)
-        except Exception as error:  # noqa: BLE001 - recorded as the trial's ending, which keeps the worker for the next
+                self._begin()
+            else:
+                self._save_if_due()  # here, where it is certain that the driver has the report before and lets it go on
+            report = self._report()
+        except Exception as error:
+            if is_out_of_memory(error):  # Ray tries again what raises, in a process of its own
+                raise MemoryError(f"out of memory: {error}") from error
+            # Recorded as the trial's ending, which keeps the worker for the next.
             return {"examples": 0, "failure": f"{type(error).__name__}: {error}", tune.result.DONE: True}
+        note, self._note = self._note, ""
         # As one text, because Ray keeps a running analysis of every number that it is given.
-        return {"examples": report.examples, "score": report.score, "report": json.dumps(asdict(report))}
+        return {"examples": report.examples, "score": report.score, "report": json.dumps(asdict(report)), "note": note}
+
+    def _begin(self) -> None:
+        """Build the trial, or what it was when its last worker kept it."""
+        from tuner.storage import Folder, split
+
+        order = self._order
+        self._trial = self._build()
+        if order.checkpoint is not None:
+            place, name = split(order.checkpoint)
+            self._checkpoint = Folder.at(place), name
+            if self._checkpoint[0].exists(name):
+                try:
+                    self._trial.load_state(self._checkpoint[0].read(name))
+                except ValueError as error:
+                    self._note = f"it begins anew, as its checkpoint cannot be used ({error})"
+                    self._trial = self._build()
+                self._best = self._trial.best_score
+        self._saved_examples, self._saved_at = self._trial.examples, time.monotonic()
+
+    def _build(self) -> Trial:
+        from tuner.trial import Trial  # with torch, which only workers need to import
+
+        order = self._order
+        is_final = order.weights is not None
+        return Trial(order.configuration, self._data, self._settings, seed=order.seed, is_final=is_final)
+
+    def _save_if_due(self) -> None:
+        trial, order = self._trial, self._order
+        assert trial is not None
+        if order.checkpoint is None:
+            return
+        is_at_rung = any(self._saved_examples < rung <= trial.examples for rung in self._settings.rungs)
+        if is_at_rung or time.monotonic() - self._saved_at >= _CHECKPOINT_EVERY_S:
+            self._saved_examples, self._saved_at = trial.examples, time.monotonic()
+            try:
+                self._checkpoint[0].write(self._checkpoint[1], trial.save_state())
+            except StorageError as error:  # it can do without; if the ledger cannot be written either, the run stops
+                self._note = f"its checkpoint cannot be written ({error})"
+
+    def _report(self) -> Report:
+        from tuner.bundle import save_probabilities, save_weights
+
+        trial, order = self._trial, self._order
+        assert trial is not None
+        report = trial.next_report()
+        if order.weights is not None and report.score > self._best:
+            self._best = report.score
+            with trial.averaged():
+                save_weights(order.weights, trial.model)
+            judged = trial.probabilities
+            if judged is not None:  # the finalists are compared by them, and need not be rebuilt for it
+                save_probabilities(order.weights, judged)
+        return report
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Keep nothing: a finalist's best weights lie in the run directory under its own name."""
+        """Keep nothing for Ray: a trial's checkpoint lies in the run directory under the trial's own name."""
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Restore nothing, see `save_checkpoint`."""
@@ -122,14 +175,18 @@ class _Listener(LeftOut, TrialProgressCallback):  # type: ignore[misc]
         # The scheduler's method of this name is also called when a trial is only about to be tried again.
         order = order_of(trial)
         if not self._desk.has_ended(order):
-            error = str(trial.get_error() or "").strip()
-            reason = error.splitlines()[-1] if error else "no message"
-            self._desk.ended(order, "failed", f"its worker died {RETRIES + 1} times: {reason}")
+            self._desk.ended(order, "failed", _describe_error(trial))
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         if self._interrupt.is_set():
+            self._desk.interrupt()  # now, for ending Ray's trials takes seconds
             raise KeyboardInterrupt
         self._desk.tick()
+        hung = {order.index for order in self._desk.hung()}
+        for trial in trials if hung else ():
+            if order_of(trial).index in hung and trial.temporary_state.ray_actor is not None:
+                trial.max_failures = 0
+                ray.kill(trial.temporary_state.ray_actor)
 
 
 def run_trials(
@@ -176,6 +233,14 @@ def run_trials(
             ),
         )
         tuner.fit()
+
+
+def _describe_error(trial: Any) -> str:
+    error = str(trial.get_error() or "").strip()
+    last = error.splitlines()[-1] if error else "no message"
+    if is_out_of_memory(error):
+        return f"{last} (tried {trial.run_metadata.num_failures} times, the last with fewer trials beside it)"
+    return f"its worker died {trial.run_metadata.num_failures} times: {last}"
 
 
 @contextmanager

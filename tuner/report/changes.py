@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,12 @@ Change = dict[str, Any]
 _DIGEST = 12  # characters of a fingerprint that a person can compare
 
 
-def read_space(text: str) -> Space:
-    """Read a space's YAML as a ledger has it. Raises SpaceError where this tuner cannot."""
-    with tempfile.TemporaryDirectory() as folder:
+def read_space(text: str, overrides: Sequence[str] = ()) -> Space:
+    """Read a space's YAML as a ledger has it, with overrides as `load_space` takes. Raises SpaceError where it cannot be."""
+    with tempfile.TemporaryDirectory() as folder:  # the loader reads files; the ledger may lie in an object store
         path = Path(folder, "space.yaml")
         path.write_text(text, encoding="utf-8")
-        return load_space(str(path))
+        return load_space(str(path), overrides)
 
 
 def space_changes(a: Space, b: Space) -> list[Change]:

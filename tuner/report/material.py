@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ import pyarrow as pa
 
 from tuner.errors import LedgerError, SpaceError
 from tuner.ledger import Run, read_parts, read_predictions, read_run
-from tuner.space.load import Space, load_space
+from tuner.report.changes import read_space
+from tuner.space.load import Space
 from tuner.storage import Folder
 
 
@@ -87,7 +87,7 @@ def gather(location: str | Path) -> Material:
     missing = [*_missing_parts(run), *(f"Damaged: {fault}" for fault in (*run.damaged, *damaged))]
     space = None
     try:
-        space = _read_space(run.space)
+        space = read_space(run.space)
     except SpaceError as error:
         missing.append(f"The space cannot be read by this version, so scales and rungs are left out: {error.faults[0]}")
     predictions = {}
@@ -141,13 +141,6 @@ def _trial(row: Mapping[str, Any], starts: Mapping[int, list[Point]]) -> TrialFa
         ended_s=row["ended_s"],
         curve=tuple(curve),
     )
-
-
-def _read_space(text: str) -> Space:
-    with tempfile.TemporaryDirectory() as folder:  # the loader reads files; the ledger may lie in an object store
-        path = Path(folder) / "space.yaml"
-        path.write_text(text, encoding="utf-8")
-        return load_space(str(path))
 
 
 def _missing_parts(run: Run) -> list[str]:

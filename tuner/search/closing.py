@@ -18,7 +18,7 @@ from tuner.ledger import Ledger
 from tuner.scoring.evaluation import without_nan
 from tuner.scoring.selection import Bound, champion, lower_bounds
 from tuner.scoring.thresholds import decide, fit_thresholds
-from tuner.search.desk import TrialState, weights_name
+from tuner.search.desk import weights_name
 from tuner.search.evidence import (
     confusion,
     describe_selection,
@@ -29,6 +29,7 @@ from tuner.search.evidence import (
     thresholds_by_label,
 )
 from tuner.search.judging import decide_validation, judge, judge_test, truth_of
+from tuner.search.trials import TrialState
 from tuner.space.load import Space
 from tuner.space.settings import LABEL_FIELDS
 

@@ -2,83 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import math
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from functools import cached_property
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
-from tuner.health import STATIC
+from tuner.errors import SearchFailed, StorageError
 from tuner.ledger import Ledger
 from tuner.reporting import Order, Report
 from tuner.search.budget import CLOSING_S, affordable, finalists_seconds
+from tuner.search.past import INTERRUPTED, Past, PastTrial, report_row
+from tuner.search.trials import TrialState, trial_row
 from tuner.space.load import Space
-from tuner.space.sampler import Configuration, Sampler, configuration_hash
+from tuner.space.sampler import Sampler
 
 ENDINGS = ("completed", "stopped", "collapsed", "diverged", "failed", "interrupted")
 _UNFIT = ("collapsed", "diverged", "failed")
-# Reported, but not in the table of reports.
-_OF_THE_TRIAL = ("is_last", "parameters", "precision", "vocabulary_found", *STATIC)
-
-
-@dataclass
-class TrialState:
-    """One trial as the desk knows it, since its latest start but for `starts` and `started_s`.
-
-    `best` is the report with the highest score, `curve` (examples, score) of every report, emptied when the trial ends.
-    """
-
-    order: Order
-    parent: int | None = None
-    starts: int = 0
-    started_s: float = 0.0
-    ending: str | None = None
-    reason: str = ""
-    best: Report | None = None
-    last: Report | None = None
-    curve: list[tuple[int, float]] = field(default_factory=list)
-    train_seconds: float = 0.0
-    seconds_per_example: float = float("inf")
-    seconds_per_report: float = 0.0
-
-    @property
-    def score(self) -> float:
-        """The score of the best report, minus infinity before there is one."""
-        return self.best.score if self.best else float("-inf")
-
-    @cached_property
-    def configuration_hash(self) -> str:
-        """The hash of its configuration, once: every tick ranks all trials."""
-        return configuration_hash(self.order.configuration)
-
-    def begin(self) -> None:
-        """Start, or start again."""
-        self.starts += 1
-        self.curve.clear()
-        self.best = self.last = None  # a finalist's new worker writes over the weights of the old one
-        self.train_seconds = 0.0
-
-    def take(self, report: Report) -> None:
-        """Take in a report."""
-        seconds = report.train_seconds + report.evaluate_seconds
-        examples = report.examples - (self.last.examples if self.last else 0)
-        # The quickest stretch: the first one pays for kernels being built, and others may have had to share the machine.
-        self.seconds_per_example = min(self.seconds_per_example, seconds / max(examples, 1))
-        self.seconds_per_report = seconds
-        self.last = report
-        self.curve.append((report.examples, report.score))
-        self.train_seconds += report.train_seconds
-        if report.score > self.score:  # never so for NaN
-            self.best = report
-
-    def full_run_seconds(self, budget_examples: int) -> float:
-        """Estimate how long this configuration takes for `budget_examples`, from what it took so far."""
-        return self.seconds_per_example * budget_examples
+_TOO_LATE = "the time budget was over"
+_FAILED_AT_FIRST = 10  # trials, from the first on, that all failed: so will the others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +37,7 @@ class Snapshot:
     endings: Counter[str]
     asked: int
     limit: int | None
+    max_epochs: float
     best: TrialState | None
 
 
@@ -118,25 +64,58 @@ class SearchDesk:
         self._say, self._watch = say, watch
         self.trials: dict[int, TrialState] = {}
         self.ended_by: Literal["time", "trials"] = "trials"
-        # Finalists to come, with their parents; None while searching.
-        self._queue: list[tuple[int, Order]] | None = None
+        self._again: list[Order] = []  # search trials that a resumed run has to take up first
+        self._queue: list[Order] | None = None  # finalists' runs to come; None while searching
         self._asked = 0
+        self._told_of_failures = 0
+
+    def replay(self, past: Past) -> None:
+        """Take up where a run stopped: afterwards all is as if every trial so far had been this desk's own.
+
+        Trials that were running come again before new ones are asked for, each with its configuration and seed; of the
+        finalists, if they had been chosen, those runs that are missing.
+        """
+        search = sorted((each for each in past.trials if each.phase == "search"), key=lambda each: each.index)
+        for trial in search:
+            for index in range(self._asked, trial.index):  # its row was in a damaged part: it is asked for again
+                self._again.append(self._ask(index))
+            self._asked = trial.index + 1
+            self._sampler.replay(trial.index, trial.configuration)
+            self._take_up(trial)
+        finalists = [each for each in past.trials if each.phase == "finalist"]
+        for trial in finalists:
+            self._take_up(trial)
+        for index, report in past.reports:
+            self.trials[index].take(report)
+        for trial in past.trials:
+            state = self.trials[trial.index]
+            if trial.ending is not None:
+                self._put_away(state)
+            elif trial.phase == "search":
+                self._again.append(state.order)
+        self._again.sort(key=lambda order: order.index)
+        if finalists:
+            self._queue = [self.trials[each.index].order for each in finalists if each.ending is None]
+            self._give_up_search()
+
+    def _take_up(self, trial: PastTrial) -> None:
+        order = self._place(Order(trial.index, trial.phase, trial.configuration, trial.seed))
+        state = TrialState(order, trial.parent, trial.starts, trial.started_s, ending=trial.ending, reason=trial.reason)
+        self.trials[trial.index] = state
 
     # --- what Ray asks ---
 
     def next_order(self) -> Order | None:
         """Return the next search trial or, when the search is over, the next finalist's run."""
         if self._queue is None:
+            if self._again and not self._is_search_late():
+                return replace(self._again.pop(0), start_before=self._start_before())
             if self._is_search_open():
                 return self._next_search_order()
             if self._running("search") and not self._is_search_late():
                 return None
-            self._queue = self._choose_finalists()
-        if not self._queue:
-            return None
-        parent, order = self._queue.pop(0)
-        self.trials[order.index] = TrialState(order, parent=parent)
-        return order
+            self._close_search()
+        return self._queue.pop(0) if self._queue else None
 
     def is_done(self) -> bool:
         """Return whether every finalist's run has been handed out."""
@@ -155,37 +134,73 @@ class SearchDesk:
     def started(self, order: Order) -> None:
         """Note that a worker has begun a trial."""
         state = self.trials[order.index]
-        state.begin()
+        state.starts += 1
+        state.heard_s = self._clock()
         if state.starts == 1:
-            state.started_s = self._clock()
-        self._ledger.add("trials", self._trial_row(state))
+            state.started_s = state.heard_s
+        self._ledger.add("trials", self._row(state))
 
     def reported(self, order: Order, report: Report) -> None:
         """Note a report."""
         state = self.trials[order.index]
         state.take(report)
-        row = {name: value for name, value in asdict(report).items() if name not in _OF_THE_TRIAL}
-        self._ledger.add("reports", {"trial": order.index, "start": state.starts, **row, "reported_s": self._clock()})
+        state.heard_s = self._clock()
+        row = {"trial": order.index, "start": state.starts, **report_row(report), "reported_s": state.heard_s}
+        self._ledger.add("reports", row)
+
+    def noted(self, order: Order, note: str) -> None:
+        """Say something about a trial that a person should know."""
+        self._say(f"note: trial {order.index}: {note}")
 
     def ended(self, order: Order, ending: str, reason: str) -> None:
         """Note how a trial ended."""
         state = self.trials[order.index]
         state.ending, state.reason = ending, reason
-        self._ledger.add("trials", self._trial_row(state))
-        self._ledger.flush()
-        if order.phase == "search":
-            self._sampler.tell(order.index, reports=state.curve, ending=ending)
-        state.curve = []  # it is in the ledger; of thousands of ended trials only what a ranking reads stays in memory
+        self._ledger.add("trials", self._row(state))
+        with suppress(StorageError):  # the next tick raises it, where Ray does not wrap it in words of its own
+            self._ledger.flush()
+            if state.reports and reason != INTERRUPTED:
+                self._ledger.folder.delete(checkpoint_name(order.index))
+        self._put_away(state)
+
+    def _put_away(self, state: TrialState) -> None:
+        """Tell the sampler of a trial that has ended, and keep of it only what a ranking reads: there may be thousands."""
+        assert state.ending is not None
+        if state.order.phase == "search":
+            curve = [(report.examples, report.score) for report in state.reports]
+            self._sampler.tell(state.order.index, reports=curve, ending=state.ending)
+        state.reports = []
+
+    def hung(self) -> Sequence[Order]:
+        """Return the trials that have sent nothing for `search.trial_timeout`, now noted as failed."""
+        timeout = self._space.search.trial_timeout
+        if timeout is None:
+            return ()
+        late = [
+            state for state in self._running() if state.heard_s is not None and self._clock() - state.heard_s > timeout
+        ]
+        for state in late:
+            self.ended(state.order, "failed", f"no report for {timeout:g} s, which is search.trial_timeout")
+        return [state.order for state in late]
 
     def tick(self) -> None:
-        """Write what waits, and let the watcher see."""
+        """Write what waits, and let the watcher see. Raises StorageError, and SearchFailed where every trial fails."""
         self._ledger.flush(is_due=False)
+        self._refuse_to_fail_on()
         self._watch(self.snapshot())
+
+    def _refuse_to_fail_on(self) -> None:
+        ended = [state for state in self.trials.values() if state.ending]
+        if len(ended) == self._told_of_failures or len(ended) < _FAILED_AT_FIRST:
+            return
+        self._told_of_failures = len(ended)
+        if all(state.ending == "failed" for state in ended):
+            raise SearchFailed(f"every trial fails, so the search has stopped: {self.describe_failures()}")
 
     def interrupt(self) -> None:
         """Note every running trial as interrupted."""
         for state in self._running():
-            self.ended(state.order, "interrupted", "the run was interrupted")
+            self.ended(state.order, "interrupted", INTERRUPTED)
 
     # --- what the rest of the search asks ---
 
@@ -198,10 +213,11 @@ class SearchDesk:
             phase="search" if self._queue is None else "finalists",
             elapsed_s=elapsed,
             left_s=None if limit_s is None else max(0.0, limit_s - elapsed),
-            running=tuple(state for state in self._running() if state.starts),
+            running=tuple(state for state in self._running() if state.heard_s is not None),
             endings=Counter(state.ending for state in self.trials.values() if state.ending),
             asked=self._asked,
             limit=self._space.search.trials,
+            max_epochs=self._space.search.max_epochs,
             best=ranked[0] if ranked else None,
         )
 
@@ -254,18 +270,40 @@ class SearchDesk:
     def _next_search_order(self) -> Order:
         index = self._asked
         self._asked += 1
+        return replace(self._ask(index), start_before=self._start_before())
+
+    def _ask(self, index: int) -> Order:
+        """Ask the sampler for a trial; its row is there before it begins, so that a resumed run need not ask again."""
+        seed = derive_seed(self._space.search.seed, index)
+        return self._enter(TrialState(self._place(Order(index, "search", self._sampler.ask(index), seed))))
+
+    def _enter(self, state: TrialState) -> Order:
+        self.trials[state.order.index] = state
+        self._ledger.add("trials", self._row(state))
+        return state.order
+
+    def _start_before(self) -> float | None:
         limit_s = self._space.search.time
-        order = Order(
-            index=index,
-            phase="search",
-            configuration=self._sampler.ask(index),
-            seed=derive_seed(self._space.search.seed, index),
-            start_before=None if limit_s is None else time.time() - self._clock() + limit_s - self._reserve(),
-        )
-        self.trials[index] = TrialState(order)
-        return order
+        return None if limit_s is None else time.time() - self._clock() + limit_s - self._reserve()
+
+    def _place(self, order: Order) -> Order:
+        """Say where a trial keeps what has to outlive its worker."""
+        address = self._ledger.address
+        weights = f"{address}/{weights_name(order.index)}" if order.phase == "finalist" else None
+        return replace(order, weights=weights, checkpoint=f"{address}/{checkpoint_name(order.index)}")
 
     # --- finalists ---
+
+    def _close_search(self) -> None:
+        self._give_up_search()
+        chosen = self._choose_finalists()
+        self._queue = [self._enter(TrialState(order, parent)) for parent, order in chosen]
+        self._ledger.flush()
+
+    def _give_up_search(self) -> None:
+        """Note that there is no time for what a resumed run had still to take up."""
+        while self._again:
+            self.ended(self._again.pop(0), "interrupted", _TOO_LATE)
 
     def _finalist_seconds(self, state: TrialState) -> float:
         """Estimate one finalist's run. With k folds it trains one model more, on all rows: as much as k / (k - 1) of them."""
@@ -290,7 +328,6 @@ class SearchDesk:
                 f"finalists: {finalists} × {seeds} seeds instead of {search.finalists} × {search.seeds}, "
                 f"for want of {'time' if finalists * seeds < len(best) * search.seeds else 'healthy trials'}"
             )
-        self._ledger.flush()
         runs = [
             (state, self._finalist_order(state, number, self._asked + number * finalists + place))
             for number in range(seeds)
@@ -301,13 +338,8 @@ class SearchDesk:
         return [(state.order.index, order) for state, order in runs]
 
     def _finalist_order(self, state: TrialState, number: int, index: int) -> Order:
-        return Order(
-            index=index,
-            phase="finalist",
-            configuration=state.order.configuration,
-            seed=derive_seed(self._space.search.seed, state.order.index, number + 1),
-            weights=f"{self._ledger.address}/{weights_name(index)}",
-        )
+        seed = derive_seed(self._space.search.seed, state.order.index, number + 1)
+        return self._place(Order(index, "finalist", state.order.configuration, seed))
 
     def _ranking(self, *, are_unfit_allowed: bool = False) -> list[TrialState]:
         """Search trials by score, best first, each configuration once."""
@@ -320,57 +352,21 @@ class SearchDesk:
         by_configuration = {state.configuration_hash: state for state in reversed(fit)}
         return sorted(by_configuration.values(), key=lambda state: -state.score)
 
+    def _row(self, state: TrialState) -> dict[str, object]:
+        return trial_row(state, now=self._clock())
+
     def _running(self, phase: str | None = None) -> list[TrialState]:
         return [state for state in self.trials.values() if state.ending is None and phase in (None, state.order.phase)]
 
-    def _trial_row(self, state: TrialState) -> dict[str, Any]:
-        best, last = state.best, state.last
-        configuration = state.order.configuration
-        return {
-            "trial": state.order.index,
-            "phase": state.order.phase,
-            "parent": state.parent,
-            "seed": state.order.seed,
-            "configuration": json.dumps(dict(configuration)),
-            "configuration_hash": state.configuration_hash,
-            "ending": state.ending,
-            "reason": state.reason or None,
-            "score": best.score if best else None,
-            "score_spread": _known(best.score_spread) if best else None,
-            "macro_f1": best.macro_f1 if best else None,
-            "constant_penalty": best.constant_penalty if best else None,
-            "skill": best.skill if best else None,
-            "best_epochs": best.epochs if best else None,
-            "epochs": last.epochs if last else 0.0,
-            "examples": last.examples if last else 0,
-            "starts": state.starts,
-            "parameters": last.parameters if last else None,
-            "precision": last.precision if last else None,
-            **{name: _known(getattr(last, name)) if last else None for name in ("vocabulary_found", *STATIC)},
-            "double_correction": is_double_correction(configuration),
-            "train_seconds": state.train_seconds,
-            "started_s": state.started_s,
-            "ended_s": self._clock() if state.ending else None,
-        }
 
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def checkpoint_name(index: int) -> str:
+    """Return where in the run directory a trial keeps what it can go on from."""
+    return f"checkpoints/trial-{index}.safetensors"
 
 
 def weights_name(index: int) -> str:
     """Return where in the run directory a finalist's run keeps its best weights."""
     return f"finalists/trial-{index}.safetensors"
-
-
-def is_double_correction(configuration: Configuration) -> bool:
-    """Return whether imbalance is corrected more than once: by loss weights, resampling or adjusted logits."""
-    corrections = (
-        configuration["loss_weights"] != "none",
-        configuration["resampling"] != "none",
-        configuration["logit_adjustment"] != 0,
-    )
-    return sum(corrections) > 1
 
 
 def derive_seed(*numbers: int) -> int:

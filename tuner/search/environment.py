@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from tuner import __version__
 from tuner.data.dataset import Dataset, label_counts
 from tuner.ray_backend.start import Machines
 from tuner.space.load import Space
 
 _PACKAGES = (
-    "tuner",
     "torch",
     "ray",
     "numpy",
@@ -35,11 +35,12 @@ _PACKAGES = (
 def describe_environment(space: Space, dataset: Dataset, machines: Machines) -> dict[str, Any]:
     """Return all that is needed to repeat the run, as JSON values."""
     return {
-        "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "started_at": _now(),
         "command": ["tuner", *sys.argv[1:]],
         "space": space.source,
+        "space_text": space.text,
         "seed": space.search.seed,
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {"python": platform.python_version(), **versions()},
         "platform": platform.platform(),
         "machines": {"cpus": machines.cpus, "gpus": machines.gpus, "nodes": len(machines.nodes)},
         "git": _git_revision(),
@@ -47,8 +48,19 @@ def describe_environment(space: Space, dataset: Dataset, machines: Machines) -> 
     }
 
 
-def _versions() -> dict[str, str]:
-    found = {}
+def describe_resumption(before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's environment with a note of when and by what it was resumed, once more."""
+    now = {"at": _now(), "command": ["tuner", *sys.argv[1:]], "versions": versions()}
+    return {**before, "resumed": [*before.get("resumed", []), now]}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def versions() -> dict[str, str]:
+    """Return the version of every package that results depend on."""
+    found = {"tuner": __version__}
     for package in _PACKAGES:
         try:
             found[package] = version(package)

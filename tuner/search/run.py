@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuner.data.dataset import Dataset
 from tuner.data.prepare import TrialData
-from tuner.errors import Fault, SearchFailed, SearchInterrupted, SpaceError, TunerError
-from tuner.ledger import Ledger, refuse_existing
+from tuner.errors import Fault, SearchFailed, SearchInterrupted, SpaceError, StorageError, TunerError
+from tuner.ledger import Ledger, Run, read_reports, read_run, refuse_existing
 from tuner.ray_backend.start import Job, Machines, sigterm_as_interrupt, start_ray, stop_ray
 from tuner.reporting import TrialSettings
 from tuner.scoring.gate import GateSettings
 from tuner.search.desk import ENDINGS, SearchDesk, Snapshot
-from tuner.search.environment import describe_environment
+from tuner.search.environment import describe_environment, describe_resumption
+from tuner.search.past import Past, read_past
 from tuner.search.reading import read_data
+from tuner.search.resume import check_data, check_versions, resumed_space
 from tuner.space.load import Space
+from tuner.space.rungs import rung_epochs
 from tuner.space.sampler import make_sampler
 from tuner.storage import Folder
 
@@ -51,6 +55,47 @@ def run_search(space: Space, location: str, *, address: str | None, watcher: Wat
         return time.monotonic() - started
 
     refuse_existing(Folder.at(location))
+    with _read_beside_ray(space, address, watcher) as (machines, dataset, data):
+        search = _Search(space, dataset, data, Ledger(location), machines=machines, clock=clock, watcher=watcher)
+        return search.run(is_cluster=address is not None)
+
+
+def resume_search(location: str, overrides: Sequence[str], *, address: str | None, watcher: Watcher) -> dict[str, Any]:
+    """Go on with a run that was interrupted, failed or died; return its manifest, and do nothing if it is finished.
+
+    Everything is read from its ledger: trials that ended stay as they are, those that were running go on from their
+    checkpoints. Of the time budget only what the run had spent counts. Raises as `run_search` does, and InputError where
+    the space, the data or tuner's version are not those that the run began with, or another process is at work on it.
+    """
+    if read_run(location).status == "finished":
+        return dict(read_run(location).manifest)
+    ledger = Ledger.reopen(location)
+    try:
+        run = read_run(location)
+        check_versions(run, watcher.say)
+        space = resumed_space(run, overrides, watcher.say)
+        past = read_past(run, read_reports(location))
+        for fault in run.damaged:
+            watcher.say(f"warning: {fault}")
+        with _read_beside_ray(space, address, watcher) as (machines, dataset, data):
+            check_data(run, dataset)
+            begun = time.monotonic()
+
+            def clock() -> float:
+                return time.monotonic() - begun + past.seconds
+
+            search = _Search(space, dataset, data, ledger, machines=machines, clock=clock, watcher=watcher)
+            search.take_up(run, past)
+            return search.run(is_cluster=address is not None)
+    finally:
+        ledger.give_back()
+
+
+@contextmanager
+def _read_beside_ray(
+    space: Space, address: str | None, watcher: Watcher
+) -> Iterator[tuple[Machines, Dataset, TrialData]]:
+    """Read the data and start Ray, which stops when the block ends; SIGTERM is an interrupt meanwhile."""
     with sigterm_as_interrupt():
         try:
             # Ray takes seconds to start and reading data does too; side by side they take as long as one of them. Ray stays
@@ -61,16 +106,7 @@ def run_search(space: Space, location: str, *, address: str | None, watcher: Wat
                     reading.result(timeout=_FAULTS_SHOW_S)
                 machines = start_ray(address, space.resources)
                 dataset, data = reading.result()
-            search = _Search(
-                space,
-                dataset,
-                data,
-                Ledger(location),
-                machines=machines,
-                clock=clock,
-                watcher=watcher,
-            )
-            return search.run(is_cluster=address is not None)
+            yield machines, dataset, data
         finally:
             stop_ray()
 
@@ -104,6 +140,12 @@ class _Search:
         )
         self._baselines: tuple[Baseline, ...] | None = None
         self._has_ledger = False
+        self._before: Run | None = None
+        self._past: Past | None = None
+
+    def take_up(self, run: Run, past: Past) -> None:
+        """Go on with a run that another process has left, in place of beginning one."""
+        self._before, self._past = run, past
 
     def run(self, *, is_cluster: bool) -> dict[str, Any]:
         try:
@@ -128,21 +170,34 @@ class _Search:
         except KeyboardInterrupt:
             if not self._has_ledger:
                 raise
-            self._desk.interrupt()
-            self._finish("interrupted")
+            with suppress(StorageError):
+                self._desk.interrupt()
+                self._finish("interrupted")
             raise SearchInterrupted("interrupted") from None
         except Exception as error:
             if not self._has_ledger:  # another run may have taken the name meanwhile
                 raise
-            self._desk.interrupt()
-            self._finish("failed", error=str(error) if isinstance(error, TunerError) else repr(error))
+            with suppress(StorageError):  # it may be the cause
+                self._desk.interrupt()
+                self._finish("failed", error=str(error) if isinstance(error, TunerError) else repr(error))
+            if isinstance(error, StorageError):  # not an error of what a person gave, for the search had begun
+                raise SearchFailed(str(error)) from error
             raise
+        self._ledger.folder.delete_folder("checkpoints")
         return self._finish("finished", verdict=champion["verdict"], ended_by=self._desk.ended_by)
 
     def _begin(self) -> None:
         dataset, say = self._dataset, self._watcher.say
-        environment = describe_environment(self._space, dataset, self._machines)
-        self._ledger.begin(space=self._space.text, environment=environment)
+        if self._before is None or self._past is None:
+            environment = describe_environment(self._space, dataset, self._machines)
+            self._ledger.begin(space=self._space.text, environment=environment)
+        else:
+            self._ledger.go_on(space=self._space.text, environment=describe_resumption(self._before.environment))
+            self._desk.replay(self._past)
+            kept = Counter("still to go on" if trial.ending is None else "ended" for trial in self._past.trials)
+            say(
+                f"resumed: {', '.join(f'{count} trials {what}' for what, count in sorted(kept.items())) or 'no trial yet'}"
+            )
         self._has_ledger = True
         for note in dataset.notes:
             say(f"note: {note}")
@@ -173,16 +228,30 @@ class _Search:
             patience=search.patience,
             threads=max(1, int(self._space.resources.cpus)),
             device="cuda" if self._space.resources.gpus else "cpu",
+            rungs=tuple(
+                round(epochs * rows)
+                for epochs in rung_epochs(
+                    grace_epochs=search.grace_epochs,
+                    reduction_factor=search.reduction_factor,
+                    max_epochs=search.max_epochs,
+                )
+            ),
         )
-        run_trials(
-            self._desk,
-            self._data,
-            settings,
-            scheduler=scheduler,
-            resources=self._space.resources,
-            slots=self._slots,
-            is_cluster=is_cluster,
-        )
+        if self._past is not None:
+            running = {trial.index for trial in self._past.trials if trial.ending is None}
+            searched = {trial.index for trial in self._past.trials if trial.phase == "search"}
+            reports = [(index, report) for index, report in self._past.reports if index in searched]
+            scheduler.replay(reports, running=running)
+        if not self._desk.is_done():
+            run_trials(
+                self._desk,
+                self._data,
+                settings,
+                scheduler=scheduler,
+                resources=self._space.resources,
+                slots=self._slots,
+                is_cluster=is_cluster,
+            )
         return self._collect_baselines()
 
     def _watch(self, snapshot: Snapshot) -> None:

@@ -351,6 +351,10 @@ class SearchSettings(Section):
         le=1_000_000,
         description="Stop a trial whose score has not risen for so many reports. Null: only ASHA stops trials.",
     )
+    trial_timeout: Seconds = Field(
+        default=3600.0,
+        description="A trial that sends no report for so long has failed: 90s, 10m, 2h. Null: wait for ever.",
+    )
     reduction_factor: float = Field(
         default=3.0, gt=1, le=100, description="One in so many trials goes on from each rung."
     )

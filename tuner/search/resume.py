@@ -1,0 +1,68 @@
+"""What a run that is resumed has to agree with: the space, the data and the versions that it began with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from tuner import __version__
+from tuner.data.dataset import Dataset
+from tuner.errors import DataError, Fault, LedgerError, SpaceError
+from tuner.ledger import Run
+from tuner.report.changes import read_space, space_changes
+from tuner.search.environment import versions
+from tuner.space.load import Space
+from tuner.storage import join
+
+MAY_CHANGE = ("search.time", "search.trials", "search.trial_timeout", "resources.concurrent")
+"""What no trial's result depends on. Files of the data may lie elsewhere too, if their content is the same."""
+_PLACES = ("data.train", "data.validation", "data.test")
+
+
+def resumed_space(run: Run, overrides: Sequence[str], say: Callable[[str], None]) -> Space:
+    """Return the space that a run goes on with: its own, with overrides as `load_space` takes. Says what has changed.
+
+    Raises SpaceError naming every difference that would make it another search.
+    """
+    source = join(run.location, "space.yaml")
+    begun = read_space(str(run.environment.get("space_text", run.space)))
+    now = read_space(run.space, overrides)
+    faults = []
+    for change in space_changes(begun, now):
+        name, before, after = change["setting"], change["a"], change["b"]
+        if name in MAY_CHANGE:
+            say(f"note: {name} is {after} now; the run began with {before}")
+        elif name not in _PLACES:
+            what = f"{name} is {after}, but the run began with {before}"
+            remedy = f"put it back, or begin another run; what may change is {', '.join(MAY_CHANGE)}"
+            faults.append(Fault(source, what, remedy))
+    if faults:
+        raise SpaceError(faults)
+    return replace(now, source=source)
+
+
+def check_data(run: Run, dataset: Dataset) -> None:
+    """Raise DataError for every source whose content is not that which the run began with."""
+    begun: Mapping[str, str] = run.environment.get("data", {}).get("fingerprints", {})
+    faults = []
+    for source, now in dataset.fingerprints.items():
+        if now not in begun.values():
+            then = begun.get(source, "another source")
+            what = f"its content is not that which the run began with (SHA-256 {now[:12]} now, {then[:12]} then)"
+            faults.append(Fault(source, what, "bring the old content back, or begin another run"))
+    if faults:
+        raise DataError(faults)
+
+
+def check_versions(run: Run, say: Callable[[str], None]) -> None:
+    """Say which packages have changed since the run began. Raises LedgerError where tuner itself has, in more than a fix."""
+    begun: Mapping[str, str] = run.environment.get("versions", {})
+    then = begun.get("tuner", __version__)
+    if then.split(".")[:2] != __version__.split(".")[:2]:
+        what = f"the run began with tuner {then}, and this is {__version__}"
+        remedy = f"go on with `pip install tuner=={then}`, or begin another run"
+        raise LedgerError([Fault(run.location, what, remedy)])
+    for package, now in versions().items():
+        before = begun.get(package, now)
+        if before != now:
+            say(f"note: {package} is {now} now; the run began with {before}, so results may differ a little")
