@@ -43,7 +43,7 @@ class Desk:
 
     def started(self, order: Order) -> None: ...
 
-    def reported(self, order: Order, report: Report) -> None:
+    def reported(self, order: Order, report: Report, *, is_to_be_kept: bool = False) -> None:
         self.reports.append((order.index, report.examples))
 
     def ended(self, order: Order, ending: str, reason: str) -> None:

@@ -148,8 +148,12 @@ class Desk(Protocol):
     def started(self, order: Order) -> None:
         """Note that a worker has begun a trial, for the first time or again after its worker died."""
 
-    def reported(self, order: Order, report: Report) -> None:
-        """Note a report, before anything acts on it."""
+    def reported(self, order: Order, report: Report, *, is_to_be_kept: bool = False) -> None:
+        """Note a report, before anything acts on it.
+
+        With `is_to_be_kept` see to it that it outlives this process: the trial, if it goes on, makes a checkpoint of where it
+        stands, and what is known of it must not end before that.
+        """
 
     def noted(self, order: Order, note: str) -> None:
         """Say something about a trial that a person should know."""

@@ -82,7 +82,7 @@ class GatedASHA(LeftOut, AsyncHyperBandScheduler):  # type: ignore[misc]
         if "report" not in result:
             return self._end(trial, *_ending_without_report(result))
         report = read_report(result["report"])
-        self._desk.reported(order, report)
+        self._desk.reported(order, report, is_to_be_kept=bool(result.get("is_to_be_kept")))
         if result.get("note"):
             self._desk.noted(order, str(result["note"]))
         judgement = self._judge(order.index, report)

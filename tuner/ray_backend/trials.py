@@ -47,7 +47,7 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
         self._order = Order(**new_config["order"])
         self._trial: Trial | None = None
         self._best = float("-inf")
-        self._note = ""
+        self._note, self._is_to_be_kept = "", False
         return True
 
     def step(self) -> dict[str, Any]:
@@ -57,8 +57,8 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
         try:
             if self._trial is None:
                 self._begin()
-            else:
-                self._save_if_due()  # here, where it is certain that the driver has the report before and lets it go on
+            elif self._is_to_be_kept:  # here, where it is certain that the driver has the last report and lets it go on
+                self._keep()
             report = self._report()
         except Exception as error:
             if is_out_of_memory(error):  # Ray tries again what raises, in a process of its own
@@ -66,8 +66,15 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
             # Recorded as the trial's ending, which keeps the worker for the next.
             return {"examples": 0, "failure": f"{type(error).__name__}: {error}", tune.result.DONE: True}
         note, self._note = self._note, ""
-        # As one text, because Ray keeps a running analysis of every number that it is given.
-        return {"examples": report.examples, "score": report.score, "report": json.dumps(asdict(report)), "note": note}
+        self._is_to_be_kept = self._is_checkpoint_due()
+        return {
+            "examples": report.examples,
+            "score": report.score,
+            # As one text, because Ray keeps a running analysis of every number that it is given.
+            "report": json.dumps(asdict(report)),
+            "is_to_be_kept": self._is_to_be_kept,
+            "note": note,
+        }
 
     def _begin(self) -> None:
         """Build the trial, or what it was when its last worker kept it."""
@@ -85,7 +92,7 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
                     self._note = f"it begins anew, as its checkpoint cannot be used ({error})"
                     self._trial = self._build()
                 self._best = self._trial.best_score
-        self._saved_examples, self._saved_at = self._trial.examples, time.monotonic()
+        self._kept_examples, self._kept_at = self._trial.examples, time.monotonic()
 
     def _build(self) -> Trial:
         from tuner.trial import Trial  # with torch, which only workers need to import
@@ -94,18 +101,21 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
         is_final = order.weights is not None
         return Trial(order.configuration, self._data, self._settings, seed=order.seed, is_final=is_final)
 
-    def _save_if_due(self) -> None:
-        trial, order = self._trial, self._order
-        assert trial is not None
-        if order.checkpoint is None:
-            return
-        is_at_rung = any(self._saved_examples < rung <= trial.examples for rung in self._settings.rungs)
-        if is_at_rung or time.monotonic() - self._saved_at >= _CHECKPOINT_EVERY_S:
-            self._saved_examples, self._saved_at = trial.examples, time.monotonic()
-            try:
-                self._checkpoint[0].write(self._checkpoint[1], trial.save_state())
-            except StorageError as error:  # it can do without; if the ledger cannot be written either, the run stops
-                self._note = f"its checkpoint cannot be written ({error})"
+    def _is_checkpoint_due(self) -> bool:
+        assert self._trial is not None
+        if self._order.checkpoint is None:
+            return False
+        is_at_rung = any(self._kept_examples < rung <= self._trial.examples for rung in self._settings.rungs)
+        return is_at_rung or time.monotonic() - self._kept_at >= _CHECKPOINT_EVERY_S
+
+    def _keep(self) -> None:
+        assert self._trial is not None
+        self._kept_examples, self._kept_at = self._trial.examples, time.monotonic()
+        folder, name = self._checkpoint
+        try:
+            folder.write(name, self._trial.save_state())
+        except StorageError as error:  # it can do without; if the ledger cannot be written either, the run stops
+            self._note = f"its checkpoint cannot be written ({error})"
 
     def _report(self) -> Report:
         from tuner.bundle import save_probabilities, save_weights

@@ -140,13 +140,15 @@ class SearchDesk:
             state.started_s = state.heard_s
         self._ledger.add("trials", self._row(state))
 
-    def reported(self, order: Order, report: Report) -> None:
-        """Note a report."""
+    def reported(self, order: Order, report: Report, *, is_to_be_kept: bool = False) -> None:
+        """Note a report, at once where the trial makes a checkpoint after it."""
         state = self.trials[order.index]
         state.take(report)
         state.heard_s = self._clock()
         row = {"trial": order.index, "start": state.starts, **report_row(report), "reported_s": state.heard_s}
         self._ledger.add("reports", row)
+        if is_to_be_kept:
+            self._flush()
 
     def noted(self, order: Order, note: str) -> None:
         """Say something about a trial that a person should know."""
@@ -157,11 +159,15 @@ class SearchDesk:
         state = self.trials[order.index]
         state.ending, state.reason = ending, reason
         self._ledger.add("trials", self._row(state))
-        with suppress(StorageError):  # the next tick raises it, where Ray does not wrap it in words of its own
-            self._ledger.flush()
-            if state.reports and reason != INTERRUPTED:
+        self._flush()
+        if state.reports and reason != INTERRUPTED:
+            with suppress(StorageError):
                 self._ledger.folder.delete(checkpoint_name(order.index))
         self._put_away(state)
+
+    def _flush(self) -> None:
+        with suppress(StorageError):  # the next tick raises it, where Ray does not wrap it in words of its own
+            self._ledger.flush()
 
     def _put_away(self, state: TrialState) -> None:
         """Tell the sampler of a trial that has ended, and keep of it only what a ranking reads: there may be thousands."""
@@ -298,7 +304,7 @@ class SearchDesk:
         self._give_up_search()
         chosen = self._choose_finalists()
         self._queue = [self._enter(TrialState(order, parent)) for parent, order in chosen]
-        self._ledger.flush()
+        self._flush()
 
     def _give_up_search(self) -> None:
         """Note that there is no time for what a resumed run had still to take up."""
