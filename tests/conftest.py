@@ -12,6 +12,7 @@ from typing import Any
 # Read when torch is imported. On cores that others use too, a second thread makes small models several times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -24,6 +25,10 @@ from tuner.space.options import Need, Option, Options, Parameter, Text
 from tuner.space.parameters import PARAMETERS
 from tuner.space.sampler import Configuration
 from tuner.space.settings import Inputs, Task
+
+# A machine that does other things too must not fail a test.
+hypothesis.settings.register_profile("without deadline", deadline=None)
+hypothesis.settings.load_profile("without deadline")
 
 Call = Callable[..., tuple[int, str, str]]
 Configure = Callable[..., Configuration]

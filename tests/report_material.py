@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tuner.ledger import PREDICTIONS, Ledger
+from tuner.ledger import Ledger
 from tuner.scoring.bootstrap import paired_difference
 from tuner.scoring.evaluation import describe, evaluate
 from tuner.scoring.f1 import Indicator
 from tuner.scoring.measures import measure
 from tuner.scoring.thresholds import decide, fit_thresholds
 from tuner.space.sampler import RandomSampler, configuration_hash
+from tuner.tables import PREDICTIONS
 
 LABELS = ("joy", "anger", "fear & awe", "rare")
 SPACE = """\

@@ -17,10 +17,11 @@ import pytest
 from tuner.bundle import Bundle, save_bundle
 from tuner.data.prepare import fit_preparation, preparation_setting
 from tuner.data.read import fingerprint
-from tuner.ledger import PREDICTIONS, Ledger
+from tuner.ledger import Ledger
 from tuner.model.build import make_model
 from tuner.scoring.measures import measure
 from tuner.storage import Folder
+from tuner.tables import PREDICTIONS
 
 Call = Callable[..., tuple[int, str, str]]
 TEXTS = tuple(f"{word} {number}" for number in range(20) for word in ("alpha", "beta", "gamma"))

@@ -26,6 +26,7 @@ ORDER = (
     "tuner.diagnosis",
     "tuner.verify",
     "tuner.ledger",
+    "tuner.tables",
     "tuner.health",
     "tuner.lock",
     "tuner.bundle",

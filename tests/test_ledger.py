@@ -15,19 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuner.errors import LedgerError
-from tuner.ledger import (
-    FORMAT,
-    PREDICTIONS,
-    REPORTS,
-    TRIALS,
-    Ledger,
-    list_runs,
-    read_parts,
-    read_predictions,
-    read_reports,
-    read_run,
-)
+from tuner.ledger import FORMAT, Ledger, list_runs, read_predictions, read_reports, read_run
 from tuner.storage import Folder
+from tuner.tables import PREDICTIONS, REPORTS, TRIALS, read_parts
 
 
 def create(path: Path | str) -> Ledger:

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuner.errors import DataError, LedgerError, SearchFailed, SpaceError, StorageError
-from tuner.ledger import Ledger, read_parts, read_reports, read_run
+from tuner.ledger import Ledger, read_reports, read_run
 from tuner.ray_backend.scheduler import GatedASHA
 from tuner.reporting import Order, Report
 from tuner.scoring.gate import GateSettings
@@ -30,6 +30,7 @@ from tuner.search.resume import check_data, check_versions, resumed_space
 from tuner.space.load import load_space
 from tuner.space.sampler import make_sampler
 from tuner.storage import Folder
+from tuner.tables import read_parts
 from tuner.verify import verify
 
 ROWS, EPOCHS = 100, 8
@@ -201,6 +202,7 @@ def test_a_search_that_is_killed_anywhere_comes_to_the_same_end(
             ended = rows
         assert outcome(folder / "run") == undisturbed[0]
         assert rungs_of(process) == undisturbed[1]
+        assert verify(folder / "run").faults == ()
 
 
 def test_the_undisturbed_search_has_trials_of_every_kind(

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from tuner.baselines import Decided, run_baselines, to_beat
-from tuner.ledger import PREDICTIONS
 from tuner.scoring.f1 import Indicator, as_indicator
 from tuner.scoring.measures import measure
 from tuner.search.evidence import (
@@ -23,6 +22,7 @@ from tuner.search.evidence import (
     thresholds_by_label,
 )
 from tuner.search.judging import describe_baselines, judge, judge_test, truth_of
+from tuner.tables import PREDICTIONS
 
 TRUTH = np.array([[1, 0], [0, 1], [1, 1]], dtype=bool)
 

@@ -31,88 +31,16 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from tuner.errors import Fault, LedgerError, StorageError, did_you_mean
-from tuner.health import MEASURED
 from tuner.lock import LOCK, RunLock
 from tuner.storage import Folder, split
-
-# Arrow's default pool keeps what a merge of parts once took; over a long search that is tens of megabytes.
-pa.set_memory_pool(pa.system_memory_pool())
+from tuner.tables import PREDICTIONS, SCHEMAS, read_parquet, read_parts, to_parquet
 
 FORMAT = 2
 _PARTS_BEFORE_MERGE = 64
 _FLUSH_EVERY_S = 1.0
 _MOST_FAILURES = 3  # in a row, a second or more apart: a disk that is full stays so, one on a network may come back
-
-TRIALS = pa.schema(
-    [
-        ("trial", pa.int64()),
-        ("phase", pa.string()),  # search or finalist
-        ("parent", pa.int64()),  # of a finalist run: the search trial whose configuration it repeats
-        ("seed", pa.int64()),
-        ("configuration", pa.string()),  # JSON, only the options in force
-        ("configuration_hash", pa.string()),
-        ("ending", pa.string()),  # null while it runs
-        ("reason", pa.string()),
-        ("score", pa.float64()),  # of its best report
-        ("score_spread", pa.float64()),  # of that report, over folds
-        ("macro_f1", pa.float64()),
-        ("constant_penalty", pa.float64()),
-        ("skill", pa.float64()),
-        ("best_epochs", pa.float64()),  # epochs at its best report
-        ("epochs", pa.float64()),
-        ("examples", pa.int64()),
-        ("starts", pa.int64()),  # more than 1 where a worker died
-        ("parameters", pa.int64()),
-        ("precision", pa.string()),
-        ("vocabulary_found", pa.float64()),  # share that pre-trained vectors have
-        ("unknown_share", pa.float64()),  # of the validation tokens: not in the vocabulary
-        ("truncated_share", pa.float64()),  # of the validation rows: longer than max_length
-        ("empty_share", pa.float64()),  # of the validation rows: without a known token
-        ("double_correction", pa.bool_()),  # more than one of loss weights, resampling and adjusted logits
-        ("train_seconds", pa.float64()),
-        ("started_s", pa.float64()),  # seconds since the run began
-        ("ended_s", pa.float64()),
-    ]
-)
-REPORTS = pa.schema(
-    [
-        ("trial", pa.int64()),
-        ("start", pa.int64()),  # which start of the trial, from 1
-        ("examples", pa.int64()),
-        ("epochs", pa.float64()),
-        ("score", pa.float64()),
-        ("score_spread", pa.float64()),  # standard deviation over folds
-        ("macro_f1", pa.float64()),
-        ("constant_penalty", pa.float64()),
-        ("skill", pa.float64()),
-        ("auc", pa.float64()),
-        ("average_precision", pa.float64()),
-        ("logit_spread", pa.float64()),
-        ("train_loss", pa.float64()),
-        ("gradient_norm", pa.float64()),
-        *((name, pa.float64()) for name in MEASURED),
-        ("steps", pa.int64()),
-        ("train_seconds", pa.float64()),
-        ("evaluate_seconds", pa.float64()),
-        ("diverged_at_step", pa.int64()),
-        ("reported_s", pa.float64()),
-    ]
-)
-PREDICTIONS = pa.schema(
-    [
-        ("model", pa.string()),  # "champion" or a baseline's name
-        ("row", pa.int64()),  # its number in the source, from 1
-        ("truth", pa.list_(pa.int32())),  # indices of labels
-        ("decided", pa.list_(pa.int32())),
-        ("probabilities", pa.list_(pa.float32())),  # by label; null for a rule that has none
-    ]
-)
-_KEYS = {"trials": ("trial",), "reports": ("trial", "start", "examples")}
-_SCHEMAS = {"trials": TRIALS, "reports": REPORTS}
 
 
 class Ledger:
@@ -121,8 +49,8 @@ class Ledger:
     def __init__(self, location: str) -> None:
         self.location = location
         self.folder = Folder.at(location)
-        self._waiting: dict[str, list[Mapping[str, Any]]] = {table: [] for table in _SCHEMAS}
-        self._parts = dict.fromkeys(_SCHEMAS, 0)
+        self._waiting: dict[str, list[Mapping[str, Any]]] = {table: [] for table in SCHEMAS}
+        self._parts = dict.fromkeys(SCHEMAS, 0)
         self._flushed_at = time.monotonic()
         self._failures = 0
         self._lock = RunLock(self.folder)
@@ -151,7 +79,7 @@ class Ledger:
 
     def go_on(self, *, space: str, environment: Mapping[str, Any]) -> None:
         """Make the run unfinished again: put damaged parts away, and write the space and the environment as they are now."""
-        for table in _SCHEMAS:
+        for table in SCHEMAS:
             parts = self.folder.below(table)
             for fault in read_parts(self.folder, table)[1]:
                 name = fault.where.rsplit("/", 1)[-1]
@@ -184,7 +112,7 @@ class Ledger:
 
     def write_table(self, name: str, table: pa.Table) -> None:
         """Write NAME.parquet; a name may have folders in it, as "predictions/test"."""
-        self.folder.write(f"{name}.parquet", _to_parquet(table))
+        self.folder.write(f"{name}.parquet", to_parquet(table))
 
     def add(self, table: str, row: Mapping[str, Any]) -> None:
         """Add a row to `trials` or `reports`; it is on disk after the next flush."""
@@ -216,7 +144,7 @@ class Ledger:
             raise StorageError([Fault(str(self.folder), "the run's directory is no longer there", remedy)])
         for table, rows in self._waiting.items():
             if rows:
-                self._write_part(table, pa.Table.from_pylist(rows, schema=_SCHEMAS[table]))
+                self._write_part(table, pa.Table.from_pylist(rows, schema=SCHEMAS[table]))
                 rows.clear()
                 if self._parts[table] % _PARTS_BEFORE_MERGE == 0:
                     self._merge(table)
@@ -224,7 +152,7 @@ class Ledger:
     def finish(self, manifest: Mapping[str, Any]) -> None:
         """Merge the tables and write the manifest with a checksum of every file, last of all. Raises StorageError."""
         self._write_waiting()
-        for table in _SCHEMAS:
+        for table in SCHEMAS:
             if self._parts[table]:
                 self._merge(table)
         files = {}
@@ -237,7 +165,7 @@ class Ledger:
 
     def _write_part(self, table: str, rows: pa.Table) -> None:
         self._parts[table] += 1
-        self.folder.write(f"{table}/part-{self._parts[table]:06d}.parquet", _to_parquet(rows))
+        self.folder.write(f"{table}/part-{self._parts[table]:06d}.parquet", to_parquet(rows))
 
     def _merge(self, table: str) -> None:
         folder = self.folder.below(table)
@@ -319,7 +247,7 @@ def read_predictions(location: str | Path, split: str) -> pa.Table:
     if not folder.exists(name):
         remedy = "they are written when a run has its champion; `tuner show` tells how far this one came"
         raise LedgerError([Fault(f"{folder}/{name}", "the run has no predictions on this split", remedy)])
-    return _read_parquet(
+    return read_parquet(
         folder, name, PREDICTIONS, remedy="restore it from a copy; the rest of the run can still be read"
     )
 
@@ -364,39 +292,3 @@ def _read_json(folder: Folder, name: str, absent: Any) -> Any:
     except ValueError as error:
         remedy = "the rest of the run can still be read; restore this file from a copy"
         raise LedgerError([Fault(f"{folder}/{name}.json", f"not valid JSON ({error})", remedy)]) from error
-
-
-def read_parts(folder: Folder, table: str) -> tuple[pa.Table, list[Fault]]:
-    """Read the parts of `trials` or `reports` in order; of rows with one key the last counts, in the place of the first.
-
-    Returns the rows, and a fault for each part that cannot be read or fails its checksum.
-    """
-    schema, parts = _SCHEMAS[table], folder.below(table)
-    tables: list[pa.Table] = []
-    damaged: list[Fault] = []
-    for name in parts.names():
-        try:
-            tables.append(_read_parquet(parts, name, schema, remedy="restore it from a copy; its rows are left out"))
-        except LedgerError as error:
-            damaged += error.faults
-    if not tables:
-        return schema.empty_table(), damaged
-    rows = pa.concat_tables(tables)
-    numbered = rows.append_column("row", pa.array(range(len(rows)), pa.int64()))
-    places = numbered.group_by(list(_KEYS[table])).aggregate([("row", "min"), ("row", "max")]).sort_by("row_min")
-    return rows.take(pc.cast(places["row_max"], pa.int64())), damaged
-
-
-def _read_parquet(folder: Folder, name: str, schema: pa.Schema, *, remedy: str) -> pa.Table:
-    try:
-        source = pa.BufferReader(folder.read(name))
-        return pq.read_table(source, page_checksum_verification=True).cast(schema)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        what = f"damaged, or not a part of this table ({str(error).splitlines()[0]})"
-        raise LedgerError([Fault(f"{folder}/{name}", what, remedy)]) from error
-
-
-def _to_parquet(rows: pa.Table) -> pa.Buffer:
-    sink = pa.BufferOutputStream()
-    pq.write_table(rows, sink, compression="zstd", write_page_checksum=True)
-    return sink.getvalue()

@@ -13,9 +13,10 @@ from typing import Any
 
 from tuner.bundle import load
 from tuner.errors import Fault, InputError, LedgerError, MissingFileError
-from tuner.ledger import Run, read_parts, read_predictions, read_run
+from tuner.ledger import Run, read_predictions, read_run
 from tuner.lock import LOCK
 from tuner.storage import Folder
+from tuner.tables import counted, read_parts
 
 _RESTORE = "restore it from a copy"
 _CLOSE = 1e-9
@@ -99,17 +100,17 @@ def _checksum(folder: Folder, name: str, wanted: Mapping[str, Any]) -> Iterator[
 def _trials(
     folder: Folder, trials: Sequence[Mapping[str, Any]], reports: Sequence[Mapping[str, Any]]
 ) -> Iterator[Fault]:
-    """A trial's row has to have the best score of the reports since its latest start."""
-    by_start: dict[tuple[int, int], list[float]] = {}
+    """A trial's row has to have the best score of those of its reports that count."""
+    by_trial: dict[int, list[Mapping[str, Any]]] = {}
     for report in reports:
-        if report["score"] is not None and math.isfinite(report["score"]):
-            by_start.setdefault((report["trial"], report["start"]), []).append(report["score"])
-    for number in sorted({trial for trial, _ in by_start} - {row["trial"] for row in trials}):
+        by_trial.setdefault(report["trial"], []).append(report)
+    for number in sorted(by_trial.keys() - {row["trial"] for row in trials}):
         yield Fault(f"{folder}/reports", f"reports of trial {number}, which the table of trials has not", _RESTORE)
     for row in trials:
         if row["ending"] is None:
             continue  # it was running when its row was written
-        best = max(by_start.get((row["trial"], row["starts"]), []), default=None)
+        scores = [report["score"] for report in counted(by_trial.get(row["trial"], []))]
+        best = max((score for score in scores if score is not None and math.isfinite(score)), default=None)
         if (best is None) != (row["score"] is None) or (best is not None and abs(best - row["score"]) > _CLOSE):
             what = f"trial {row['trial']} has score {row['score']}, but the best of its reports is {best}"
             yield Fault(f"{folder}/trials", what, _RESTORE)

@@ -13,10 +13,11 @@ from typing import Any
 import pyarrow as pa
 
 from tuner.errors import LedgerError, SpaceError
-from tuner.ledger import Run, read_parts, read_predictions, read_run
+from tuner.ledger import Run, read_predictions, read_run
 from tuner.report.changes import read_space
 from tuner.space.load import Space
 from tuner.storage import Folder
+from tuner.tables import counted, read_parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,14 +109,10 @@ def gather(location: str | Path) -> Material:
 
 def trials_of(run: Run, reports: pa.Table) -> tuple[TrialFacts, ...]:
     """Return a run's trials in the order of their numbers, each with its reports."""
-    columns = ("trial", "start", "epochs", "score", "reported_s")
-    points: dict[int, dict[int, list[Point]]] = {}
-    for trial, start, epochs, score, seconds in zip(*(reports[name].to_pylist() for name in columns), strict=True):
-        point = Point(epochs=epochs, score=known(score), reported_s=seconds)
-        points.setdefault(trial, {}).setdefault(start, []).append(point)
-    return tuple(
-        _trial(row, points.get(row["trial"], {})) for row in sorted(run.trials, key=lambda each: each["trial"])
-    )
+    rows: dict[int, list[Mapping[str, Any]]] = {}
+    for row in reports.select(["trial", "examples", "epochs", "score", "reported_s"]).to_pylist():
+        rows.setdefault(row["trial"], []).append(row)
+    return tuple(_trial(row, rows.get(row["trial"], [])) for row in sorted(run.trials, key=lambda each: each["trial"]))
 
 
 def known(value: float | None) -> float | None:
@@ -123,11 +120,11 @@ def known(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _trial(row: Mapping[str, Any], starts: Mapping[int, list[Point]]) -> TrialFacts:
-    curve: list[Point] = []
-    for start in sorted(starts):  # a later start may go on where an earlier one was, or begin anew
-        points = sorted(starts[start], key=lambda point: point.epochs)
-        curve = [point for point in curve if point.epochs < points[0].epochs] + points
+def _trial(row: Mapping[str, Any], reports: Sequence[Mapping[str, Any]]) -> TrialFacts:
+    curve = [
+        Point(epochs=report["epochs"], score=known(report["score"]), reported_s=report["reported_s"])
+        for report in counted(reports)
+    ]
     return TrialFacts(
         number=row["trial"],
         phase=row["phase"],

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from tuner.baselines import Decided
 from tuner.data.dataset import Dataset, Split
 from tuner.data.sequences import Sequences
-from tuner.ledger import PREDICTIONS
 from tuner.scoring.bootstrap import difference_of_runs
 from tuner.scoring.f1 import Indicator, Reals, macro_f1
 from tuner.scoring.measures import measure
 from tuner.scoring.thresholds import decide
 from tuner.space.settings import Task
+from tuner.tables import PREDICTIONS
 
 MOST_WRONG = 30
 EXCERPT = 200
