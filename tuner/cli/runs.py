@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -127,6 +128,9 @@ def print_run(location: str, format_: Format, *, is_all: bool = False) -> None:
         _print_for_people(described)
         if is_all:
             _print_evidence(described["evidence"])
+        if read.status != "finished":
+            told = "still running, or cut off; if nobody is at work on it, " if read.status == "unfinished" else ""
+            say(f"\n{told}go on with `{shlex.join(['tuner', 'resume', location])}`")
 
 
 def _print_evidence(evidence: dict[str, Any]) -> None:
