@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -29,6 +28,7 @@ from tuner.storage import Folder
 
 if TYPE_CHECKING:
     from tuner.baselines import Baseline
+    from tuner.ray_backend.scheduler import GatedASHA
 
 # What needs torch, scikit-learn or Ray Tune is imported where it is used: each takes a second, and the first trial need
 # not wait for it.
@@ -56,7 +56,7 @@ def run_search(space: Space, location: str, *, address: str | None, watcher: Wat
 
     refuse_existing(Folder.at(location))
     with _read_beside_ray(space, address, watcher) as (machines, dataset, data):
-        search = _Search(space, dataset, data, Ledger(location), machines=machines, clock=clock, watcher=watcher)
+        search = _Search(space, dataset, data, Ledger(location), None, machines=machines, clock=clock, watcher=watcher)
         return search.run(is_cluster=address is not None)
 
 
@@ -67,11 +67,12 @@ def resume_search(location: str, overrides: Sequence[str], *, address: str | Non
     checkpoints. Of the time budget only what the run had spent counts. Raises as `run_search` does, and InputError where
     the space, the data or tuner's version are not those that the run began with, or another process is at work on it.
     """
-    if read_run(location).status == "finished":
-        return dict(read_run(location).manifest)
+    read_run(location)  # before anything is made there: the lock is a file
     ledger = Ledger.reopen(location)
     try:
         run = read_run(location)
+        if run.status == "finished":
+            return dict(run.manifest)
         check_versions(run, watcher.say)
         space = resumed_space(run, overrides, watcher.say)
         past = read_past(run, read_reports(location))
@@ -84,8 +85,8 @@ def resume_search(location: str, overrides: Sequence[str], *, address: str | Non
             def clock() -> float:
                 return time.monotonic() - begun + past.seconds
 
-            search = _Search(space, dataset, data, ledger, machines=machines, clock=clock, watcher=watcher)
-            search.take_up(run, past)
+            before = _Before(run, past)
+            search = _Search(space, dataset, data, ledger, before, machines=machines, clock=clock, watcher=watcher)
             return search.run(is_cluster=address is not None)
     finally:
         ledger.give_back()
@@ -111,6 +112,14 @@ def _read_beside_ray(
             stop_ray()
 
 
+@dataclass(frozen=True)
+class _Before:
+    """A run as another process has left it."""
+
+    run: Run
+    past: Past
+
+
 class _Search:
     def __init__(
         self,
@@ -118,12 +127,13 @@ class _Search:
         dataset: Dataset,
         data: TrialData,
         ledger: Ledger,
+        before: _Before | None,
         *,
         machines: Machines,
         clock: Callable[[], float],
         watcher: Watcher,
     ) -> None:
-        self._space, self._dataset, self._data, self._ledger = space, dataset, data, ledger
+        self._space, self._dataset, self._data, self._ledger, self._before = space, dataset, data, ledger, before
         self._clock, self._watcher, self._machines = clock, watcher, machines
         self._slots = _slots(space, machines)
         self._told: dict[str, Any] = {}
@@ -140,12 +150,6 @@ class _Search:
         )
         self._baselines: tuple[Baseline, ...] | None = None
         self._has_ledger = False
-        self._before: Run | None = None
-        self._past: Past | None = None
-
-    def take_up(self, run: Run, past: Past) -> None:
-        """Go on with a run that another process has left, in place of beginning one."""
-        self._before, self._past = run, past
 
     def run(self, *, is_cluster: bool) -> dict[str, Any]:
         try:
@@ -167,6 +171,8 @@ class _Search:
                 dataset=self._dataset,
                 ledger=self._ledger,
             )
+            self._ledger.folder.delete_folder("checkpoints")
+            return self._finish("finished", verdict=champion["verdict"], ended_by=self._desk.ended_by)
         except KeyboardInterrupt:
             if not self._has_ledger:
                 raise
@@ -183,21 +189,17 @@ class _Search:
             if isinstance(error, StorageError):  # not an error of what a person gave, for the search had begun
                 raise SearchFailed(str(error)) from error
             raise
-        self._ledger.folder.delete_folder("checkpoints")
-        return self._finish("finished", verdict=champion["verdict"], ended_by=self._desk.ended_by)
 
     def _begin(self) -> None:
         dataset, say = self._dataset, self._watcher.say
-        if self._before is None or self._past is None:
+        if self._before is None:
             environment = describe_environment(self._space, dataset, self._machines)
             self._ledger.begin(space=self._space.text, environment=environment)
         else:
-            self._ledger.go_on(space=self._space.text, environment=describe_resumption(self._before.environment))
-            self._desk.replay(self._past)
-            kept = Counter("still to go on" if trial.ending is None else "ended" for trial in self._past.trials)
-            say(
-                f"resumed: {', '.join(f'{count} trials {what}' for what, count in sorted(kept.items())) or 'no trial yet'}"
-            )
+            self._ledger.go_on(space=self._space.text, environment=describe_resumption(self._before.run.environment))
+            self._desk.replay(self._before.past)
+            unfinished = sum(trial.ending is None for trial in self._before.past.trials)
+            say(f"resumed: {len(self._before.past.trials) - unfinished} trials have ended, {unfinished} go on")
         self._has_ledger = True
         for note in dataset.notes:
             say(f"note: {note}")
@@ -207,52 +209,57 @@ class _Search:
 
     def _run_trials(self, *, is_cluster: bool) -> tuple[Baseline, ...]:
         """Run trials and, on another worker beside the first of them, the baselines and the profile of the data."""
-        from tuner.ray_backend.scheduler import GatedASHA
         from tuner.ray_backend.trials import run_trials
 
-        search, dataset = self._space.search, self._dataset
-        self._job = Job("baselines", _describe_on_worker, dataset, self._space.score.penalty_weight, search.seed)
-        rows = len(dataset.train)
-        scheduler = GatedASHA(
-            self._desk,
+        seed, weight = self._space.search.seed, self._space.score.penalty_weight
+        self._job = Job("baselines", _describe_on_worker, self._dataset, weight, seed)
+        if not self._desk.is_done():
+            run_trials(
+                self._desk,
+                self._data,
+                self._trial_settings(),
+                scheduler=self._scheduler(),
+                resources=self._space.resources,
+                slots=self._slots,
+                is_cluster=is_cluster,
+            )
+        return self._collect_baselines()
+
+    def _trial_settings(self) -> TrialSettings:
+        search, rows = self._space.search, len(self._dataset.train)
+        rungs = rung_epochs(
             grace_epochs=search.grace_epochs,
-            grace_examples=round(search.grace_epochs * rows),
-            budget_examples=self._budget_examples,
             reduction_factor=search.reduction_factor,
-            gate=GateSettings(),
+            max_epochs=search.max_epochs,
         )
-        settings = TrialSettings(
+        return TrialSettings(
             max_epochs=search.max_epochs,
             reports_per_epoch=search.reports_per_epoch,
             penalty_weight=self._space.score.penalty_weight,
             patience=search.patience,
             threads=max(1, int(self._space.resources.cpus)),
             device="cuda" if self._space.resources.gpus else "cpu",
-            rungs=tuple(
-                round(epochs * rows)
-                for epochs in rung_epochs(
-                    grace_epochs=search.grace_epochs,
-                    reduction_factor=search.reduction_factor,
-                    max_epochs=search.max_epochs,
-                )
-            ),
+            rungs=tuple(round(epochs * rows) for epochs in rungs),
         )
-        if self._past is not None:
-            running = {trial.index for trial in self._past.trials if trial.ending is None}
-            searched = {trial.index for trial in self._past.trials if trial.phase == "search"}
-            reports = [(index, report) for index, report in self._past.reports if index in searched]
-            scheduler.replay(reports, running=running)
-        if not self._desk.is_done():
-            run_trials(
-                self._desk,
-                self._data,
-                settings,
-                scheduler=scheduler,
-                resources=self._space.resources,
-                slots=self._slots,
-                is_cluster=is_cluster,
-            )
-        return self._collect_baselines()
+
+    def _scheduler(self) -> GatedASHA:
+        from tuner.ray_backend.scheduler import GatedASHA
+
+        search = self._space.search
+        scheduler = GatedASHA(
+            self._desk,
+            grace_epochs=search.grace_epochs,
+            grace_examples=round(search.grace_epochs * len(self._dataset.train)),
+            budget_examples=self._budget_examples,
+            reduction_factor=search.reduction_factor,
+            gate=GateSettings(),
+        )
+        if self._before is not None:
+            past = self._before.past
+            running = {trial.index for trial in past.trials if trial.ending is None}
+            searched = {trial.index for trial in past.trials if trial.phase == "search"}
+            scheduler.replay([each for each in past.reports if each[0] in searched], running=running)
+        return scheduler
 
     def _watch(self, snapshot: Snapshot) -> None:
         if self._baselines is None and self._job.is_done():
