@@ -151,3 +151,9 @@ def test_an_override_that_is_not_yaml_is_told(path: str) -> None:
 def test_a_long_override_is_abbreviated_in_messages(path: str) -> None:
     with pytest.raises(SpaceError, match=r"^--set data\.tex=a+…: data\.tex: unknown key"):
         load_space(path, ["data.tex=" + "a" * 500])
+
+
+@pytest.mark.parametrize("later", ["task=binary", "space.hidden.a=1"])
+def test_a_key_of_thousands_of_parts_is_refused(path: str, later: str) -> None:
+    with pytest.raises(SpaceError, match=r"the key has 5,002 parts, and a space is at most 32 deep"):
+        load_space(path, [f"space.hidden{'.a' * 5000}=1", later])

@@ -29,7 +29,9 @@ def main() -> None:
     except BrokenPipeError:  # the reader of a pipe went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more as it ends
         code = 0
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (every error is told here)
+    except SystemExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 (every error is told here; a panic in a Rust library is no Exception)
         if "--debug" in sys.argv:
             traceback.print_exc()
         code = _tell(error)
@@ -53,6 +55,11 @@ def _tell(error: BaseException) -> int:
         return _INTERRUPTED_EXIT_CODE
     if isinstance(error, OSError):  # as a full disk on stdout: the machine's, not the program's
         click.echo(f"error: {error}; run it again with --debug to see where it comes from", err=True)
+        return _UNEXPECTED_EXIT_CODE
+    if isinstance(error, MemoryError):
+        click.echo(
+            "error: there is not enough memory; give fewer or shorter rows, or use a machine with more", err=True
+        )
         return _UNEXPECTED_EXIT_CODE
     told = " ".join(f"{type(error).__name__}: {error}".split())
     click.echo(f"error: unexpected {told[:_MAX_TOLD]}", err=True)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from tuner.data.dataset import Columns, RowInputs, take_inputs
 from tuner.data.read import name_rows
-from tuner.data.sequence_column import holds_sequences, is_list, read_sequences, read_written_sequences
+from tuner.data.sequence_column import holds_sequences, is_list, list_lengths, read_sequences, read_written_sequences
 from tuner.data.sequences import Sequences
 from tuner.errors import Fault
 
@@ -258,7 +258,7 @@ def _listed_labels(column: pa.ChunkedArray, name: str, source: str, findings: Fi
         findings.faults.append(Fault(where, f"it holds {column.type}, not lists of labels", remedy))
         return _NO_PAIRS
     findings.add_unusable(f"the list in column {name!r} is null", column.is_null())
-    owners = pc.list_parent_indices(column).to_numpy().astype(np.int64)
+    owners = np.repeat(np.arange(len(column)), list_lengths(column))
     names = _as_text(pc.list_flatten(column))
     if names is None:
         told = f"its lists hold {column.type.value_type} values, which are no labels"

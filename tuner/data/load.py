@@ -259,20 +259,28 @@ def _carve(
     blocks = linked_rows(row_keys(rows.inputs), rows.groups)
     parts = stratify(rows.owners, rows.codes, blocks, tuple(fractions.values()), n_labels=len(rows.names), seed=seed)
     carved = {name: rows.take(parts == part) for part, name in enumerate(["train", *fractions])}
+    why = _why_not_even(rows, len(carved))
     faults = []
     for name, fraction in {"train": 1 - total, **fractions}.items():
         asked, got = fraction * len(rows), len(carved[name])
         told = f"{fraction:g} of its {len(rows):,} rows should go to {name}, but {got or 'none'} did"
         if not got:
-            remedy = f"give more rows or another fraction; rows with one {input_word(rows)} or one group stay together"
-            faults.append(Fault(rows.source, told, remedy))
+            faults.append(Fault(rows.source, told, f"give more rows or another fraction; {why}"))
         elif abs(got - asked) > 0.2 * asked + 2:
-            findings.notes.append(
-                f"{rows.source}: {told}, as rows with one {input_word(rows)} or one group stay together"
-            )
+            findings.notes.append(f"{rows.source}: {told}, as {why}")
     if faults:
         raise DataError(faults)
     return carved
+
+
+def _why_not_even(rows: LabelledRows, n_parts: int) -> str:
+    """Say what keeps rows from being dealt out evenly: labels with too few rows, or rows that stay together."""
+    counts = np.bincount(rows.codes, minlength=len(rows.names))
+    is_of_rare_label = np.zeros(len(rows), dtype=bool)
+    is_of_rare_label[rows.owners[counts[rows.codes] < n_parts]] = True
+    if 2 * is_of_rare_label.sum() < len(rows):
+        return f"rows with one {input_word(rows)} or one group stay together"
+    return f"{_rows(is_of_rare_label.sum())} have a label of fewer than {n_parts} rows, and train comes first"
 
 
 def _deal_folds(rows: LabelledRows, folds: int, task: Task, seed: int, findings: Findings) -> NDArray[np.int64]:

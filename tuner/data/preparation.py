@@ -10,8 +10,9 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from tuner.data.dataset import RowInputs
 from tuner.data.sequences import Sequences, Standardiser
-from tuner.data.subwords import fit_bpe, fit_wordpiece, read_subwords
+from tuner.data.subwords import SubwordTokeniser, fit_bpe, fit_wordpiece, read_subwords
 from tuner.data.tokenise import (
+    CharacterTokeniser,
     Encoded,
     SplitTexts,
     Tokeniser,
@@ -86,6 +87,15 @@ def read_preparation(content: bytes) -> Preparation:
         return _READERS[kind](described)
     except (KeyError, TypeError) as error:
         raise ValueError(f"the {kind} tokeniser is not whole ({type(error).__name__}: {error})") from error
+
+
+def kind_of(preparation: Preparation) -> str:
+    """Return the name that `preparation_setting` has for what a preparation was fitted as."""
+    if isinstance(preparation, SubwordTokeniser):
+        return preparation.rule
+    if isinstance(preparation, Standardiser):
+        return _SEQUENCE
+    return "character" if isinstance(preparation, CharacterTokeniser) else "word"
 
 
 def preparation_setting(configuration: Configuration) -> PreparationSetting:

@@ -82,7 +82,7 @@ def read_table(
                 raise _refusal(uri, "the file is empty (0 bytes)", "give a file with rows")
             table = _READERS[format_name](uri, file, choose)
             table.validate(full=True)  # the lazy checks, such as text that is not UTF-8
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:  # the last for names of columns in Parquet
         raise _refusal(
             uri, f"cannot be read as {format_name} ({_first_line(error)})", _REMEDIES[format_name]
         ) from error

@@ -84,18 +84,19 @@ def _combined(column: pa.ChunkedArray) -> pa.Array:
 def _take_apart(rows: pa.Array) -> _Lists:
     steps = pc.list_flatten(rows)
     if is_list(steps.type):
-        channels, numbers = _list_lengths(steps), pc.list_flatten(steps)
+        channels, numbers = list_lengths(steps), pc.list_flatten(steps)
     else:
         channels, numbers = np.ones(len(steps), np.int64), steps
     return _Lists(
-        lengths=_list_lengths(rows),
+        lengths=list_lengths(rows),
         channels=channels,
         numbers=pc.fill_null(numbers.cast(pa.float64(), safe=False), np.nan).to_numpy(zero_copy_only=False),
         is_null=rows.is_null().to_numpy(zero_copy_only=False),
     )
 
 
-def _list_lengths(lists: pa.Array) -> NDArray[np.int64]:
+def list_lengths(lists: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
+    """Return how many values `list_flatten` gives for each list (rows,); a null gives none, whatever lies beneath it."""
     lengths = pc.fill_null(pc.list_value_length(lists), 0)
     return np.asarray(lengths.to_numpy(zero_copy_only=False), dtype=np.int64)
 
@@ -113,7 +114,7 @@ def _assemble(lists: _Lists, name: str, *, is_elsewhere: Mask | None = None) -> 
     is_regular = ~(is_empty | is_ragged | is_other)
 
     of_number = np.repeat(owners, lists.channels)  # the row of each number
-    with np.errstate(over="ignore"):  # what 32 bits cannot hold becomes infinite, and is told
+    with np.errstate(over="ignore", invalid="ignore"):  # what 32 bits cannot hold becomes infinite or NaN, and is told
         numbers = lists.numbers.astype(np.float32)
     offsets = to_offsets(np.where(is_regular, lists.lengths, 0))
     values = numbers[is_regular[of_number]].reshape(-1, max(common, 1))

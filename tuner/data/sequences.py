@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tuner.errors import DataError, Fault
+from tuner.space.configuration import is_finite_number
 
 if TYPE_CHECKING:
     from tuner.data.tokenise import Encoded
@@ -110,7 +111,8 @@ class Standardiser:
         if sequences.channels != len(self.mean):
             told = f"the number of channels is {sequences.channels}, but {len(self.mean)} in the data trained on"
             raise DataError([Fault("sequences", told, "give sequences of the same channels, in the same order")])
-        standardised = (sequences.values - self.mean) / self.scale
+        with np.errstate(over="ignore"):  # what becomes infinite is cut too
+            standardised = (sequences.values - self.mean) / self.scale
         np.clip(standardised, -_FARTHEST, _FARTHEST, out=standardised)
         return Sequences(values=standardised.astype(np.float32), offsets=sequences.offsets)
 
@@ -135,13 +137,17 @@ class Standardiser:
         described: Any = json.loads(content)
         if not isinstance(described, dict) or described.get("kind") != _KIND:
             raise ValueError(f"this describes no {_KIND}")
-        try:
-            mean, scale = (np.array(described.get(name), dtype=np.float64) for name in ("mean", "scale"))
-        except TypeError as error:
-            raise ValueError(f"mean and scale are no lists of numbers ({error})") from error
-        if mean.ndim != 1 or mean.shape != scale.shape or not np.isfinite([mean, scale]).all() or (scale <= 0).any():
-            raise ValueError("mean and scale are not one finite number a channel, those of scale above 0")
+        lists = [described.get(name) for name in ("mean", "scale")]
+        if set(described) != {"kind", "mean", "scale"} or not all(map(_is_list_of_numbers, lists)):
+            raise ValueError("mean and scale are no lists of finite numbers, or not alone")
+        mean, scale = (np.array(each, dtype=np.float64) for each in lists)
+        if not mean.size or mean.shape != scale.shape or (scale <= 0).any():
+            raise ValueError("mean and scale are not one number a channel, those of scale above 0")
         return cls(mean=mean, scale=scale)
+
+
+def _is_list_of_numbers(values: Any) -> bool:
+    return isinstance(values, list) and all(map(is_finite_number, values))
 
 
 def resampled(sequences: Sequences, steps: int) -> NDArray[np.float32]:

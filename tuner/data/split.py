@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
@@ -85,8 +86,13 @@ def stratify(
     lacks = [[share * rows for rows in left] for share in shares]
     lacks_rows = [share * n_rows for share in shares]
     part_of_block = [-1] * len(sizes)
-    while any(left):
-        rarest = min((label for label in range(n_labels + 1) if left[label]), key=left.__getitem__)
+    queue = [(rows, label) for label, rows in enumerate(left) if rows]
+    heapq.heapify(queue)
+    while queue:
+        rows, rarest = heapq.heappop(queue)
+        if rows != left[rarest]:
+            continue  # some were dealt since, and the label stands in the queue with what is left
+        touched = set()
         for block in blocks_of[rarest]:
             if part_of_block[block] >= 0:
                 continue
@@ -96,6 +102,10 @@ def stratify(
             for label, count in held[block]:
                 left[label] -= count
                 lacks[part][label] -= count
+                touched.add(label)
+        for label in touched:
+            if left[label]:
+                heapq.heappush(queue, (left[label], label))
     return np.array(part_of_block, dtype=np.int64)[blocks]
 
 

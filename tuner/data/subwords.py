@@ -18,7 +18,17 @@ from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import BPE, WordPiece
 from tokenizers.trainers import BpeTrainer, WordPieceTrainer
 
-from tuner.data.tokenise import SPECIAL_TOKENS, UNKNOWN, WORDS, Encoded, distinct_texts, end_to_end, is_punctuation
+from tuner.data.tokenise import (
+    SPECIAL_TOKENS,
+    UNKNOWN,
+    WORDS,
+    Encoded,
+    as_switch,
+    distinct_texts,
+    end_to_end,
+    is_punctuation,
+    refuse_other_keys,
+)
 
 Rule: TypeAlias = Literal["bpe", "wordpiece"]
 
@@ -110,12 +120,16 @@ def fit_wordpiece(texts: Sequence[str], *, lower_case: bool, size: int) -> Subwo
 
 def read_subwords(described: dict[str, Any]) -> SubwordTokeniser:
     """Rebuild a tokeniser from its JSON. Raises KeyError or ValueError where that is not whole."""
+    refuse_other_keys(described, ("lower_case", "pieces", "merges"))
     pieces = distinct_texts(described["pieces"])
     merges = tuple((str(first), str(second)) for first, second in described["merges"])
+    "".join(pieces).encode()  # half of a surrogate pair, which `tokenizers` cannot hold, is a ValueError
+    if _UNKNOWN_TOKEN in pieces or "" in pieces:
+        raise ValueError(f"a vocabulary has an empty piece, or {_UNKNOWN_TOKEN}, which stands for what it has not")
     known = set(pieces)
     if any(not {first, second, first + second} <= known for first, second in merges):
         raise ValueError("a merge has a piece that is not in the vocabulary")
-    return SubwordTokeniser(described["kind"], pieces, merges, bool(described["lower_case"]))
+    return SubwordTokeniser(described["kind"], pieces, merges, as_switch(described["lower_case"]))
 
 
 def _tokenizer(rule: Rule, vocabulary: dict[str, int], merges: list[tuple[str, str]], *, lower_case: bool) -> Tokenizer:

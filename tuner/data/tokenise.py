@@ -238,12 +238,13 @@ def fit_characters(texts: Sequence[str], *, lower_case: bool) -> CharacterTokeni
 
 def read_words(described: dict[str, Any]) -> WordTokeniser:
     """Rebuild a word tokeniser from its JSON. Raises KeyError or ValueError where that is not whole."""
+    refuse_other_keys(described, ("lower_case", "punctuation", "left_out", "forms", "words"))
     if described["forms"] not in FORMS:
         raise ValueError(f"forms is {described['forms']!r}, but known are {', '.join(FORMS)}")
     return WordTokeniser(
         words=distinct_texts(described["words"]),
-        lower_case=bool(described["lower_case"]),
-        punctuation=bool(described["punctuation"]),
+        lower_case=as_switch(described["lower_case"]),
+        punctuation=as_switch(described["punctuation"]),
         left_out=frozenset(distinct_texts(described["left_out"])),
         forms=str(described["forms"]),
     )
@@ -251,10 +252,25 @@ def read_words(described: dict[str, Any]) -> WordTokeniser:
 
 def read_characters(described: dict[str, Any]) -> CharacterTokeniser:
     """Rebuild a character tokeniser from its JSON. Raises KeyError or ValueError where that is not whole."""
+    refuse_other_keys(described, ("lower_case", "characters"))
     characters = distinct_texts(described["characters"])
     if any(len(character) != 1 for character in characters):
         raise ValueError("a tokeniser of characters has entries of several characters")
-    return CharacterTokeniser(characters, bool(described["lower_case"]))
+    return CharacterTokeniser(characters, as_switch(described["lower_case"]))
+
+
+def refuse_other_keys(described: dict[str, Any], known: Sequence[str]) -> None:
+    """Raise ValueError for a key of a preparation's JSON that is none of `known` and not its kind."""
+    other = sorted(set(described) - {"kind", *known})
+    if other:
+        raise ValueError(f"the preparation has {other[0]!r}, which is not known")
+
+
+def as_switch(value: Any) -> bool:
+    """Return what was read from JSON as true or false; ValueError where it is anything else."""
+    if not isinstance(value, bool):
+        raise ValueError("a switch of the tokeniser is neither true nor false")
+    return value
 
 
 def distinct_texts(items: Any) -> tuple[str, ...]:

@@ -262,6 +262,8 @@ def _split_assignment(assignment: str) -> tuple[tuple[str, ...], str]:
     key = tuple(part.strip() for part in name.split("."))
     if not all(key):
         _refuse(assignment, f"{name!r} is not a dotted key", remedy)
+    if len(key) > MAX_DEPTH:
+        _refuse(assignment, f"the key has {len(key):,} parts, and a space is at most {MAX_DEPTH} deep", remedy)
     return key, value
 
 

@@ -1,0 +1,73 @@
+"""A search on odd but valid rows: labels of all scripts, one that every row has, one of a single row, texts without a word."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+EVERY, RARE = "🏳️‍🌈 every row\nhas it", "\u202eעברית/../|\x1b[31m"
+LABELS = ("日本語", "e\u0301", "é")
+WORDS = ("яблоко", "りんご", "elma", "🍎", "تفاحة", "apfel", "a\u0301", "µ")
+ROWS, EMPTY = 240, 24
+SPACE = """
+task: multilabel
+data: {train: rows.parquet, text: text, labels: labels, validation: 0.2, test: 0.2, skip_unusable: true}
+search: {trials: 1, max_epochs: 1, grace_epochs: 1, reports_per_epoch: 1, finalists: 1, seeds: 1}
+resources: {concurrent: 1}
+space:
+  tokens: {word: {min_count: 1, punctuation: false}}
+  embedding: {random: {size: 8}}
+  hidden: 8
+  batch_size: 16
+  learning_rate: 0.02
+"""
+
+
+def write_rows(folder: Path) -> None:
+    """Every tenth text is empty, every tenth has signs only, of which no token is left; the others have words of all scripts."""
+    random = np.random.default_rng(0)
+    texts, labels = [], []
+    for row in range(ROWS):
+        words = random.choice(WORDS, size=random.integers(1, 9)).tolist()
+        texts.append(
+            {0: ["", " \u2003", "\n"][row % 3], 1: "!? …" * (row + 1)}.get(row % 10, " ".join([*words, f"n{row}"]))
+        )
+        own = [label for label, word in zip(LABELS, WORDS, strict=False) if word in words]
+        labels.append([EVERY, *own, *([RARE] if row == 7 else [])])
+    pq.write_table(pa.table({"text": texts, "labels": labels}), folder / "rows.parquet")
+    (folder / "space.yaml").write_text(SPACE)
+
+
+def test_odd_rows_come_to_a_verdict_and_are_predicted(tmp_path: Path, call: Any) -> None:
+    write_rows(tmp_path)
+    command = [sys.executable, "-m", "tuner", "run", "space.yaml", "--name", "odd"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=tmp_path)
+    assert done.returncode in (0, 3), done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    shown = json.loads(call("show", "odd", "--format", "json")[1])
+    assert (shown["status"], sum(shown["trials"].values()), "failed" in shown["trials"]) == ("finished", 1, False)
+    assert shown["verdict"]
+    rows = shown["data"]["rows"]
+    assert sum(rows.values()) == ROWS - EMPTY
+    assert set(shown["data"]["labels"]) == {EVERY, RARE, *LABELS}
+    support = {row["label"]: row["support"] for row in shown["champion"]["test"]["labels"]}
+    assert support[EVERY] == rows["test"]
+
+    assert call("verify", "odd")[0] == 0
+    assert call("report", "odd")[0] == 0
+    code, _, err = call("predict", "runs/odd", "rows.parquet")
+    assert (code, "the text in column 'text' is empty" in err) == (2, True)
+    assert call("predict", "runs/odd", "rows.parquet", "--skip-unusable", "--out", "predicted.parquet")[0] == 0
+    predicted = pq.read_table(tmp_path / "predicted.parquet")
+    assert predicted["row"].to_pylist() == [row + 1 for row in range(ROWS) if row % 10]
+    assert set(predicted.column_names) == {"row", "prediction", *(f"p_{label}" for label in (EVERY, RARE, *LABELS))}

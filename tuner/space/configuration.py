@@ -1,0 +1,68 @@
+"""Whether a configuration that comes from outside, as a bundle's does, is one that a space could have drawn."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from tuner.errors import did_you_mean
+from tuner.space.options import Number, Options, Parameter, Switch
+from tuner.space.parameters import PARAMETERS
+from tuner.space.settings import Inputs
+
+_TOLD = 60  # characters of a value that are told
+
+
+def is_finite_number(value: object) -> bool:
+    """Say whether a value read from JSON is a finite number that a float can hold; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def check_configuration(configuration: Any, inputs: Inputs) -> None:
+    """Raise ValueError for a key that is no parameter of these inputs, and for a value that its parameter does not allow.
+
+    What is absent is not looked for: a parameter may be younger than the configuration.
+    """
+    if not isinstance(configuration, Mapping):
+        raise ValueError(f"the configuration is {_shown(configuration)}, not an object")
+    known: set[str] = set()
+    for name, parameter in PARAMETERS[inputs].items():
+        _check(name, parameter, configuration, known)
+    for name in configuration:
+        if name not in known:
+            raise ValueError(
+                f"the configuration has {_shown(name)}, which is not in force; {did_you_mean(name, known)}"
+            )
+
+
+def _check(path: str, parameter: Parameter, configuration: Mapping[str, Any], known: set[str]) -> None:
+    """Check the parameter at `path` and those of the option that it is set to; `known` gathers what may be there."""
+    known.add(path)
+    if path not in configuration:
+        return
+    value = configuration[path]
+    if isinstance(parameter, Options):
+        option = parameter.options.get(value) if isinstance(value, str) else None
+        if option is None:
+            raise ValueError(f"{path} is {_shown(value)}, but {did_you_mean(str(value), parameter.options)}")
+        own: dict[str, Parameter] = dict(option.parameters)
+        prefix = f"{path}.{value}."
+        if option.each is not None:
+            given = [name for name in configuration if isinstance(name, str) and name.startswith(prefix)]
+            own |= {name.removeprefix(prefix): option.each for name in given}
+        for name, each in own.items():
+            _check(prefix + name, each, configuration, known)
+    elif isinstance(parameter, Number):
+        is_whole = parameter.kind == "float" or isinstance(value, int)
+        if not (is_finite_number(value) and is_whole and parameter.allows(value)):
+            kind = "a whole number" if parameter.kind == "int" else "a number"
+            raise ValueError(f"{path} is {_shown(value)}, but must be {kind} that is {parameter.bounds}")
+    elif not isinstance(value, bool if isinstance(parameter, Switch) else str):
+        wanted = "true or false" if isinstance(parameter, Switch) else "a text"
+        raise ValueError(f"{path} is {_shown(value)}, but must be {wanted}")
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _TOLD else text[: _TOLD - 1] + "…"
