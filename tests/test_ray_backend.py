@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import os
 import signal
+import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,7 @@ from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.utils.callback import _create_default_callbacks
 
+from tuner.ray_backend.access import asking_for_token, private_folder
 from tuner.ray_backend.scheduler import _forget_ended
 from tuner.ray_backend.start import Machines, Node, sigterm_as_interrupt
 from tuner.ray_backend.trials import _Listener
@@ -48,6 +53,55 @@ def test_sigterm_interrupts_and_does_again_what_it_did_before():
     with pytest.raises(KeyboardInterrupt, match=r"^$"), sigterm_as_interrupt():
         signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.fixture
+def short_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where Ray's own folders go. Pytest's are too deep for Unix sockets."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        monkeypatch.setenv("RAY_TMPDIR", folder)
+        yield Path(folder)
+
+
+def test_a_run_has_a_folder_of_its_own_and_clears_away_what_a_killed_one_left(short_folder):
+    killed = short_folder / "ray-tuner-killed"
+    (killed / "r").mkdir(parents=True)
+    long_ago = time.time() - 1000
+    os.utime(killed, (long_ago, long_ago))
+    with private_folder() as running:
+        own = Path(running).parent
+        assert own.parent == short_folder
+        assert own.stat().st_mode & 0o077 == 0
+        assert not killed.exists()
+        os.utime(own, (long_ago, long_ago))
+        with private_folder() as other:
+            assert own.exists()
+            assert Path(other).parent != own
+    assert list(short_folder.iterdir()) == []
+
+
+def test_a_folder_too_deep_for_unix_sockets_is_not_used(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path / "deep" / "down"))
+    with private_folder() as folder:
+        assert len(f"{folder}/session_2026-11-21_17-50-11_881359_4194304/sockets/plasma_store") <= 104
+
+
+def test_a_token_is_made_for_a_run_unless_one_is_given_and_the_environment_is_left_as_it_was(monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
+    monkeypatch.delenv("RAY_AUTH_TOKEN_PATH", raising=False)
+    tokens = []
+    for _ in range(2):
+        with asking_for_token():
+            assert os.environ["RAY_AUTH_MODE"] == "token"
+            tokens.append(os.environ["RAY_AUTH_TOKEN"])
+        assert os.environ["RAY_AUTH_MODE"] == "disabled"
+        assert "RAY_AUTH_TOKEN" not in os.environ
+    assert len(set(tokens)) == 2
+    assert min(map(len, tokens)) == 64
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "the user's own")
+    with asking_for_token():
+        assert os.environ["RAY_AUTH_TOKEN"] == "the user's own"
 
 
 def test_ray_adds_no_progress_printer_beside_the_listener():

@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
 import numpy as np
+import pyarrow
 from numpy.typing import NDArray
 
 from tuner.data.dataset import Dataset, RowInputs, take_inputs
@@ -111,6 +112,7 @@ def prepare(dataset: Dataset, parameters: Mapping[str, Domain], say: Say | None 
     `say` hears of what was slow, and how much of the vocabulary a file of vectors has. Raises DataError for such a file.
     """
     tell = say or _say_nothing
+    pyarrow.default_memory_pool().release_unused()  # what reading took: as much as the rows, which pyarrow would keep
     sources = _sources(dataset)
     fitted = {setting: _fit_all(setting, sources, dataset, tell) for setting in preparation_settings(parameters)}
     return TrialData(
@@ -135,8 +137,9 @@ def make_rows(
     `truncation` is the side that is cut off, "end" or "start".
     """
     steps = encoded.steps
-    if vocabulary is not None:
-        steps = np.where(steps < vocabulary, steps, UNKNOWN).astype(np.int32)
+    if vocabulary is not None and (is_rarer := steps >= vocabulary).any():
+        steps = steps.copy()  # else those of all workers are the same memory
+        np.putmask(steps, is_rarer, UNKNOWN)
     lengths = np.minimum(encoded.lengths, max_length)
     starts = encoded.offsets[1:] - lengths if truncation == "start" else encoded.offsets[:-1]
     return Rows(steps=steps, starts=starts, lengths=lengths, targets=targets)

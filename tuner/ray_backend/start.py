@@ -7,10 +7,9 @@ import os
 import signal
 import threading
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 # Read by Ray when it is imported or started, so they stand before the import. None of them changes what Ray computes.
@@ -28,21 +27,19 @@ os.environ.update(
         "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
         # Ray starts a worker for each CPU at once. They import what a trial needs while the driver still reads its data.
         "RAY_preload_python_modules": "tuner.ray_backend.trials,tuner.trial",
+        # So Ray calls this machine 127.0.0.1, and all that it starts here listens there; else most of it listens on every
+        # address. A cluster that was started elsewhere keeps its own addresses.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     }
 )
-# `ray start` asks for a token where one lies on its machine, but a driver that joins such a cluster shows none unless told.
-if "RAY_AUTH_MODE" not in os.environ and (
-    "RAY_AUTH_TOKEN" in os.environ
-    or "RAY_AUTH_TOKEN_PATH" in os.environ
-    or Path("~/.ray/auth_token").expanduser().exists()
-):
-    os.environ["RAY_AUTH_MODE"] = "token"
-
 import ray
 import ray.exceptions
 
 from tuner.errors import Fault, SearchFailed, UsageError
+from tuner.ray_backend.access import asking_for_token, private_folder, showing_token
 from tuner.space.settings import ResourceSettings
+
+_AT_STOP = ExitStack()  # what `stop_ray` undoes: a process has one Ray at a time
 
 
 @dataclass(frozen=True)
@@ -55,9 +52,10 @@ class Node:
 
 @dataclass(frozen=True)
 class Machines:
-    """The nodes that Ray found."""
+    """The nodes that Ray found, and notes for the person."""
 
     nodes: tuple[Node, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def cpus(self) -> float:
@@ -99,32 +97,43 @@ def sigterm_as_interrupt() -> Iterator[None]:
 def start_ray(address: str | None, resources: ResourceSettings) -> Machines:
     """Join the cluster at `address`, or start Ray on this machine without a dashboard and without output.
 
-    On this machine Ray is given as many CPUs as the trials that may run side by side need, and no more. Raises
-    `UsageError` where no cluster answers at the address.
+    On this machine Ray is given as many CPUs as the trials that may run side by side need, and no more. What it starts
+    (GCS, raylet, the agent of runtime environments, workers, and this process) listens on 127.0.0.1 and on Unix sockets in
+    a folder of this user alone, and answers nobody without this run's token. Raises `UsageError` where no cluster answers
+    at the address, or it refuses the token that lies here.
     """
     logging.getLogger("ray").setLevel(logging.CRITICAL)  # what fails is in the ledger, and told from there
     quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": True}
     with warnings.catch_warnings(), _own_sigterm():
         warnings.simplefilter("ignore")  # Ray warns of its own coming defaults, which are not the user's to change
-        try:
-            if address is None:
-                cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-                if resources.concurrent is not None:
-                    cpus = min(cpus, resources.concurrent * resources.cpus)
-                ray.init(address="local", include_dashboard=False, num_cpus=cpus, **quiet)
-            else:
-                ray.init(address=address, **quiet)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            if address is None:
-                raise SearchFailed(f"Ray did not start on this machine: {error}") from error
-            what = f"no Ray cluster answers at {address!r} ({str(error).splitlines()[0]})"
-            remedy = (
-                "check the address with `ray status`; set RAY_AUTH_MODE to token, with the cluster's own in ~/.ray/auth_token, "
-                "or to disabled, as the cluster has it; or leave --address out to run on this machine"
-            )
-            raise UsageError([Fault("--address", what, remedy)]) from error
+        notes = _start_here(resources, quiet) if address is None else _join(address, quiet)
     alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return Machines(tuple(Node(cpus=each.get("CPU", 0.0), gpus=each.get("GPU", 0.0)) for each in alive))
+    nodes = tuple(Node(cpus=each.get("CPU", 0.0), gpus=each.get("GPU", 0.0)) for each in alive)
+    return Machines(nodes, notes)
+
+
+def _start_here(resources: ResourceSettings, quiet: Mapping[str, Any]) -> tuple[str, ...]:
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if resources.concurrent is not None:
+        cpus = min(cpus, resources.concurrent * resources.cpus)
+    _AT_STOP.enter_context(asking_for_token())
+    folder = _AT_STOP.enter_context(private_folder())
+    try:
+        ray.init(address="local", include_dashboard=False, num_cpus=cpus, _temp_dir=folder, **quiet)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise SearchFailed(f"Ray did not start on this machine: {error}") from error
+    return ()
+
+
+def _join(address: str, quiet: Mapping[str, Any]) -> tuple[str, ...]:
+    notes = _AT_STOP.enter_context(showing_token(address))
+    try:
+        ray.init(address=address, **quiet)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        what = f"the Ray cluster at {address!r} cannot be joined ({str(error).splitlines()[0]})"
+        remedy = "check it with `ray status` on the cluster's head, or leave --address out to run on this machine"
+        raise UsageError([Fault("--address", what, remedy)]) from error
+    return notes
 
 
 @contextmanager
@@ -148,6 +157,7 @@ def stop_ray() -> None:
     """Leave the cluster, or end the Ray that `start_ray` began. Does nothing where there is none."""
     if ray.is_initialized():
         ray.shutdown()
+    _AT_STOP.close()
 
 
 class Job:

@@ -18,6 +18,8 @@ from tuner.reporting import TrialSettings
 from tuner.scoring.gate import GateSettings
 from tuner.search.desk import ENDINGS, SearchDesk, Snapshot
 from tuner.search.environment import describe_environment, describe_resumption
+from tuner.search.fits import refuse_large_data, refuse_large_files
+from tuner.search.memory import available_bytes
 from tuner.search.past import Past, read_past
 from tuner.search.reading import read_data
 from tuner.search.resume import check_data, check_versions, resumed_space
@@ -97,16 +99,24 @@ def _read_beside_ray(
     space: Space, address: str | None, watcher: Watcher
 ) -> Iterator[tuple[Machines, Dataset, TrialData]]:
     """Read the data and start Ray, which stops when the block ends; SIGTERM is an interrupt meanwhile."""
+    available = available_bytes()
+
+    def read() -> tuple[Dataset, TrialData]:
+        refuse_large_files(space, available, is_local=address is None)
+        return read_data(space, watcher.say)
+
     with sigterm_as_interrupt():
         try:
             # Ray takes seconds to start and reading data does too; side by side they take as long as one of them. Ray stays
             # in this thread: its daemons end with the thread that started them.
             with ThreadPoolExecutor(1) as background:
-                reading = background.submit(read_data, space, watcher.say)
+                reading = background.submit(read)
                 with suppress(TimeoutError):
                     reading.result(timeout=_FAULTS_SHOW_S)
                 machines = start_ray(address, space.resources)
                 dataset, data = reading.result()
+            slots = _slots(space, machines) if address is None else 0
+            refuse_large_data(space, dataset, data, available, slots=slots, say=watcher.say)
             yield machines, dataset, data
         finally:
             stop_ray()
@@ -201,7 +211,7 @@ class _Search:
             unfinished = sum(trial.ending is None for trial in self._before.past.trials)
             say(f"resumed: {len(self._before.past.trials) - unfinished} trials have ended, {unfinished} go on")
         self._has_ledger = True
-        for note in dataset.notes:
+        for note in (*dataset.notes, *self._machines.notes):
             say(f"note: {note}")
         nodes = len(self._machines.nodes)
         if nodes > 1 and self._ledger.folder.is_local:
