@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+_JOINERS = "\u200c\u200d"  # join and part letters, in Persian and within one emoji
 _MAX_PART = 2000  # characters of each part of a fault that are told
 
 
@@ -26,8 +27,13 @@ class Fault:
 
     def __str__(self) -> str:
         told = f"{_shortened(self.where)}: {_shortened(self.what)}; {_shortened(self.remedy)}"
-        # What a person gave may hold control characters, which must not reach a terminal.
-        return "".join(each if each.isprintable() else repr(each)[1:-1] for each in told)
+        return printable(told)
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    """Return a text without control characters but those of `keep`: what a person gave must not steer a terminal."""
+    keep += _JOINERS
+    return "".join(each if each.isprintable() or each in keep else repr(each)[1:-1] for each in text)
 
 
 def _shortened(text: str) -> str:

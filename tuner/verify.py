@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.bundle import load
-from tuner.errors import Fault, InputError, LedgerError, MissingFileError
+from tuner.errors import Fault, InputError, MissingFileError
 from tuner.ledger import Run, read_predictions, read_run
 from tuner.lock import LOCK
 from tuner.storage import Folder
@@ -55,8 +55,11 @@ def verify(location: str | Path) -> Verification:
         faults += [*run.damaged, *damaged]
         if not faults:  # else what follows would only repeat them
             faults += [*_trials(folder, run.trials, reports.to_pylist()), *_predictions(run)]
-    except LedgerError as error:
+    except InputError as error:  # a folder where a file must be is a StorageError
         faults += error.faults
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        told = f"some file has not what tuner writes there ({type(error).__name__}: {error})"
+        faults.append(Fault(str(folder), told, _RESTORE))
     if folder.exists("champion"):
         faults += _bundle(location)
     return Verification(
@@ -79,6 +82,9 @@ def _files(folder: Folder, manifest: Mapping[str, Any]) -> Iterator[Fault]:
     listed = manifest.get("files")
     if listed is None:
         return
+    if not isinstance(listed, dict) or not all(map(_is_entry, listed.values())):
+        yield Fault(f"{folder}/manifest.json", "its list of files is not as it was written", _RESTORE)
+        return
     there = set(folder.all_files()) - {"manifest.json", LOCK}
     for name in sorted(there | set(listed)):
         if name not in there:
@@ -87,6 +93,10 @@ def _files(folder: Folder, manifest: Mapping[str, Any]) -> Iterator[Fault]:
             yield Fault(f"{folder}/{name}", "no part of the run: the manifest does not list it", "move it elsewhere")
         else:
             yield from _checksum(folder, name, listed[name])
+
+
+def _is_entry(value: object) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("bytes"), int) and isinstance(value.get("sha256"), str)
 
 
 def _checksum(folder: Folder, name: str, wanted: Mapping[str, Any]) -> Iterator[Fault]:

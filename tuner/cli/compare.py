@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from tuner.cli.models import columns_of
-from tuner.cli.output import Format, format_option, print_json, print_rows, print_table, say
+from tuner.cli.output import Format, format_option, print_json, print_rows, print_table, say, tell
 from tuner.cli.runs import locate_run, runs_option
 
 
@@ -89,16 +89,16 @@ def _print_for_people(found: dict[str, Any]) -> None:
     from tuner.report.compare import LABEL_COLUMNS
 
     for name in "ab":
-        click.echo(f"{name.upper()}: {found[name]['location']} ({found[name]['kind']})")
-    click.echo(f"\n{found['conclusion']}\n")
+        tell(f"{name.upper()}: {found[name]['location']} ({found[name]['kind']})")
+    tell(f"\n{found['conclusion']}\n")
     measures = [{"measure": name, **_with_interval(found[name])} for name in ("macro_f1", "score")]
     print_table(measures, tuple(measures[0]))
     counts = found["agreement"]
     alone = f"only A {counts['only_a_right']:,}, only B {counts['only_b_right']:,}"
-    click.echo(f"\nrows right: both {counts['both_right']:,}, {alone}, neither {counts['both_wrong']:,}\n")
+    tell(f"\nrows right: both {counts['both_right']:,}, {alone}, neither {counts['both_wrong']:,}\n")
     columns = [{**row, "told_apart": row["told_apart"] or None} for row in found["labels"]]
     chance = f"chance alone tells about {0.05 * len(columns):.2g} of {len(columns)} labels apart"
-    click.echo(f"F1 per label, each with its own 95 % interval; {chance}")
+    tell(f"F1 per label, each with its own 95 % interval; {chance}")
     print_table(columns, LABEL_COLUMNS)
     titles = {
         "space": "changed in the space",
@@ -109,12 +109,12 @@ def _print_for_people(found: dict[str, Any]) -> None:
     for name, title in titles.items():
         rows = found["changes"][name]
         if rows:
-            click.echo("")
+            tell("")
             print_table(
                 [{key: _short(value) for key, value in row.items()} for row in rows], tuple(rows[0]), title=title
             )
         elif rows is not None:
-            click.echo(f"\n{title}: nothing")
+            tell(f"\n{title}: nothing")
 
 
 def _with_interval(row: dict[str, Any]) -> dict[str, Any]:

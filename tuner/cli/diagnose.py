@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tuner.cli.output import print_json, say
-from tuner.cli.runs import locate_run, runs_option
+from tuner.cli.output import print_json, say, tell
+from tuner.cli.runs import damage_told, locate_run, runs_option
 from tuner.errors import Fault, UsageError
 
 if TYPE_CHECKING:
@@ -92,7 +92,8 @@ def _of_directory(what: str, runs: str) -> Evidence:
 
     location, here = locate_run(what, runs), Folder.at(what)
     if Folder.at(location).exists("environment.json"):
-        return read_evidence(read_run(location))
+        with damage_told(location):
+            return read_evidence(read_run(location))
     if here.exists("bundle.json"):
         return evidence_of_bundle(read_bundle(here), name=what)
     raise UsageError([_neither(what, runs)])
@@ -130,39 +131,39 @@ def _of_file(
 
 
 def _print(evidence: Evidence, diagnosis: Diagnosis) -> None:
-    click.echo(f"{evidence.subject}: {diagnosis.state}: {diagnosis.sentence}")
+    tell(f"{evidence.subject}: {diagnosis.state}: {diagnosis.sentence}")
     if diagnosis.labels:
         shown = ", ".join(diagnosis.labels[:_LABELS_TOLD])
         more = len(diagnosis.labels) - _LABELS_TOLD
-        click.echo(f"collapsed labels: {shown}{f' and {more} more' if more > 0 else ''}")
+        tell(f"collapsed labels: {shown}{f' and {more} more' if more > 0 else ''}")
     if diagnosis.causes:
         could = "what could make it better" if diagnosis.state == "healthy" else "likely causes"
-        click.echo(f"\n{could}, the likeliest first:")
+        tell(f"\n{could}, the likeliest first:")
     for number, cause in enumerate(diagnosis.causes, 1):
         because = (
             f" (follows from {', '.join(_words(name) for name in cause.explained_by)})" if cause.explained_by else ""
         )
-        click.echo(f"{number}. {_words(cause.name)}{because}: {cause.sentence}")
-        click.echo(f"   {cause.advice}")
+        tell(f"{number}. {_words(cause.name)}{because}: {cause.sentence}")
+        tell(f"   {cause.advice}")
         if cause.setting:
-            click.echo(f"   {cause.setting}")
+            tell(f"   {cause.setting}")
     if evidence.search is not None and evidence.search.trials:
         _print_search(evidence.search)
     if diagnosis.missing:
-        click.echo("\nnot known:")
+        tell("\nnot known:")
     for line in diagnosis.missing:
-        click.echo(f"- {line}")
+        tell(f"- {line}")
 
 
 def _print_search(search: SearchFacts) -> None:
     endings = ", ".join(f"{count} {ending}" for ending, count in search.endings.items())
-    click.echo(f"\nthe search: {search.trials} trials: {endings}")
+    tell(f"\nthe search: {search.trials} trials: {endings}")
     if search.causes:
         told = ", ".join(f"{_words(name)} {count}" for name, count in search.causes.items())
-        click.echo(f"likeliest causes of those that collapsed or diverged: {told}")
+        tell(f"likeliest causes of those that collapsed or diverged: {told}")
     for each in search.settings[:_SETTINGS_TOLD]:
         share = each.faulty / each.trials
-        click.echo(
+        tell(
             f"- {each.parameter} {each.value}: {each.faulty} of {each.trials} collapsed or diverged ({share:.0%}, 95 % "
             f"{each.low:.0%} to {each.high:.0%}), of the others {each.rest:.0%}{f'; {each.setting}' if each.setting else ''}"
         )

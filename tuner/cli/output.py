@@ -11,6 +11,8 @@ from typing import Any, Literal, TypeVar
 
 import click
 
+from tuner.errors import printable
+
 Format = Literal["table", "json", "csv"]
 _PIPE_WIDTH = 200  # a pipe has no width of its own; this one keeps a row on a line
 
@@ -39,7 +41,12 @@ def format_option(command: Command) -> Command:
 
 def say(text: str) -> None:
     """Tell a person something, on stderr."""
-    click.echo(text, err=True)
+    click.echo(printable(text, keep="\n"), err=True)
+
+
+def tell(text: str) -> None:
+    """Tell a person something that was asked for, on stdout."""
+    click.echo(printable(text, keep="\n"))
 
 
 def print_json(value: Any) -> None:
@@ -84,7 +91,7 @@ def show_value(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return f"{value:.3f}" if isinstance(value, float) else printable(str(value))
 
 
 def _plain(value: Any) -> Any:

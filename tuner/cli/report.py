@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from tuner.cli.output import say
-from tuner.cli.runs import locate_run, runs_option
+from tuner.cli.runs import damage_told, locate_run, runs_option
 
 
 @click.command()
@@ -38,8 +38,10 @@ def report(run: str, out: str | None, is_opened: bool, runs: str) -> None:
     from tuner.report.page import render
     from tuner.storage import Folder, split
 
-    material = gather(locate_run(run, runs))
-    page = render(material).encode()
+    location = locate_run(run, runs)
+    with damage_told(location):
+        material = gather(location)
+        page = render(material).encode()
     target = out or f"{material.run.name}-report.html"
     folder, name = split(target)
     there = Folder.at(folder)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tuner.cli.output import LABEL_COLUMNS, Format, format_option, print_json, print_rows, print_table, say
+from tuner.cli.output import LABEL_COLUMNS, Format, format_option, print_json, print_rows, print_table, say, tell
 
 if TYPE_CHECKING:
     from tuner.ledger import Run
@@ -49,7 +51,8 @@ def ls(runs: str, format_: Format) -> None:
     rows = []
     for name in list_runs(runs):
         try:
-            rows.append(_listed(name, read_run(join(runs, name))))
+            with damage_told(join(runs, name)):
+                rows.append(_listed(name, read_run(join(runs, name))))
         except LedgerError as error:  # of another version of tuner, say; the others are still worth a list
             rows.append({"name": name, "status": "unreadable"})
             say(f"note: {error}")
@@ -90,7 +93,27 @@ def show(run: str, is_all: bool, runs: str, format_: Format) -> None:
       tuner show multilabel-20261121-0905
       tuner show multilabel-20261121-0905 --format json | jq .champion.test.macro_f1
     """
-    print_run(locate_run(run, runs), format_, is_all=is_all)
+    location = locate_run(run, runs)
+    with damage_told(location):
+        print_run(location, format_, is_all=is_all)
+
+
+@contextmanager
+def damage_told(location: str) -> Iterator[None]:
+    """Tell an error within the block that nobody foresaw as the damage of the run's files, where there is some.
+
+    Readers take it that a ledger has what tuner wrote. Where they stumble, the checksums say whether it has.
+    """
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        from tuner.errors import LedgerError
+        from tuner.verify import verify
+
+        faults = verify(location).faults
+        if faults:
+            raise LedgerError(faults) from error
+        raise
 
 
 def locate_run(run: str, runs: str) -> str:
@@ -140,14 +163,14 @@ def _print_evidence(evidence: dict[str, Any]) -> None:
         ("most_wrong", "test rows most wrong"),
     ):
         if evidence[key]:
-            click.echo("")
+            tell("")
             print_table(evidence[key], tuple(evidence[key][0]), title=title)
     if evidence["cut"]:
-        click.echo(f"\nthe cut of the space that this suggests:\n{evidence['cut']}")
+        tell(f"\nthe cut of the space that this suggests:\n{evidence['cut']}")
     if evidence["data"]:
-        click.echo("\nthe data")
+        tell("\nthe data")
     for line in evidence["data"]:
-        click.echo(f"  {line}")
+        tell(f"  {line}")
 
 
 def _print_for_people(run: dict[str, Any]) -> None:
@@ -155,30 +178,29 @@ def _print_for_people(run: dict[str, Any]) -> None:
 
     endings = ", ".join(f"{count} {ending}" for ending, count in run["trials"].items())
     seconds = f" in {run['seconds']:.0f} s" if run["seconds"] is not None else ""
-    click.echo(f"{run['name']}: {run['status']}{seconds}; trials: {endings or 'none'}")
+    budget = "; its time budget ended the search" if run["ended_by"] == "time" else ""
+    tell(f"{run['name']}: {run['status']}{seconds}{budget}; trials: {endings or 'none'}")
     if run["error"]:
-        click.echo(f"error: {run['error']}")
+        tell(f"error: {run['error']}")
     board = run["leaderboard"]
     if board:
         told = [column for column in COLUMNS if column not in ("runs", "configuration")]
         columns = [column for column in told if any(row.get(column) is not None for row in board)]
-        click.echo("")
+        tell("")
         print_table(_shortened(board), columns, title="leaderboard, on validation")
     control = next((row for row in run["baselines"] if row["kind"] == "control"), None)
     if control:
         score = control["validation"]["macro_f1"]
-        click.echo(
-            f"\ncontrol: {control['name']} has macro-F1 {score:.3f} on validation; what is no better learnt nothing"
-        )
+        tell(f"\ncontrol: {control['name']} has macro-F1 {score:.3f} on validation; what is no better learnt nothing")
     champion = run["champion"]
     if champion:
         _print_champion(champion)
-        click.echo(f"\nverdict: {run['verdict']}: {VERDICTS[run['verdict']]}")
-        click.echo(f"reason: {run['reason']}")
-        click.echo(f"diagnosis: {run['diagnosis']['state']}: {run['diagnosis']['sentence']}")
+        tell(f"\nverdict: {run['verdict']}: {VERDICTS[run['verdict']]}")
+        tell(f"reason: {run['reason']}")
+        tell(f"diagnosis: {run['diagnosis']['state']}: {run['diagnosis']['sentence']}")
         for cause in run["diagnosis"]["causes"][:_CAUSES_TOLD]:
-            click.echo(f"  {cause['name'].replace('_', ' ')}: {cause['sentence']}; {cause['advice']}")
-        click.echo(f"bundle: {champion['bundle']}")
+            tell(f"  {cause['name'].replace('_', ' ')}: {cause['sentence']}; {cause['advice']}")
+        tell(f"bundle: {champion['bundle']}")
 
 
 def _shortened(board: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -198,15 +220,15 @@ def _chosen(configuration: dict[str, Any]) -> dict[str, Any]:
 
 
 def _print_champion(champion: dict[str, Any]) -> None:
-    click.echo(f"\nchampion: trial {champion['parent']}, best at {champion['epochs']:.3g} epochs")
+    tell(f"\nchampion: trial {champion['parent']}, best at {champion['epochs']:.3g} epochs")
     told = ", ".join(f"{name}={_short(value)}" for name, value in _chosen(champion["config"]).items())
-    click.echo(f"  {told or 'everything'}{', all else' if told else ''} as by default")
-    click.echo(f"  selection: {_selection_line(champion)}")
-    click.echo(f"  health: {_health_line(champion['health'])}")
-    click.echo("")
+    tell(f"  {told or 'everything'}{', all else' if told else ''} as by default")
+    tell(f"  selection: {_selection_line(champion)}")
+    tell(f"  health: {_health_line(champion['health'])}")
+    tell("")
     rows = [_split_row(split, champion[split]) for split in ("validation", "test")]
     print_table(rows, tuple(rows[0]), title="champion")
-    click.echo("")
+    tell("")
     ahead = [
         {
             "baseline": row["name"],
@@ -217,7 +239,7 @@ def _print_champion(champion: dict[str, Any]) -> None:
         for row in champion["test_baselines"]
     ]
     print_table(ahead, ("baseline", "macro_f1", "champion ahead by", "95 %"), title="baselines, on test")
-    click.echo("")
+    tell("")
     print_table(champion["test"]["labels"], LABEL_COLUMNS, title="champion per label, on test")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -50,6 +51,7 @@ def run(
       tuner run binary --set data.train=mail.csv --set data.text=body --set data.label=is_spam --set data.group=null
     """
     started = time.monotonic()
+    _take_sigterm_as_interrupt()
     from tuner.space.load import load_space
     from tuner.storage import Folder, join
 
@@ -63,11 +65,12 @@ def run(
     say(f"run: {location}")
     Folder.at(location).check_writable()  # a search of hours must not find this out at its end
 
-    from tuner.cli.progress import watching
-    from tuner.search.run import run_search
+    with _going_on_told(location, address):
+        from tuner.cli.progress import watching
+        from tuner.search.run import run_search
 
-    with _going_on_told(location, address), watching() as watcher:
-        manifest = run_search(loaded, location, address=address, watcher=watcher, started=started)
+        with watching() as watcher:
+            manifest = run_search(loaded, location, address=address, watcher=watcher, started=started)
     return _tell_result(location, manifest, format_)
 
 
@@ -91,6 +94,7 @@ def resume(run: str, overrides: tuple[str, ...], address: str | None, runs: str,
       tuner resume multilabel-20261121-0905
       tuner resume multilabel-20261121-0905 --set search.time=2h
     """
+    _take_sigterm_as_interrupt()
     from tuner.ledger import read_run
     from tuner.storage import Folder
 
@@ -104,11 +108,12 @@ def resume(run: str, overrides: tuple[str, ...], address: str | None, runs: str,
     say(f"run: {location}")
     Folder.at(location).check_writable()
 
-    from tuner.cli.progress import watching
-    from tuner.search.run import resume_search
+    with _going_on_told(location, address):
+        from tuner.cli.progress import watching
+        from tuner.search.run import resume_search
 
-    with _going_on_told(location, address), watching() as watcher:
-        manifest = resume_search(location, overrides, address=address, watcher=watcher)
+        with watching() as watcher:
+            manifest = resume_search(location, overrides, address=address, watcher=watcher)
     return _tell_result(location, manifest, format_)
 
 
@@ -122,12 +127,23 @@ def _going_on_told(location: str, address: str | None) -> Iterator[None]:
     kept = f"what had finished is kept: `{shlex.join(['tuner', 'show', location])}`. To go on: `{shlex.join(command)}`"
     try:
         yield
-    except SearchInterrupted:
+    except (
+        SearchInterrupted,
+        KeyboardInterrupt,
+    ):  # the latter before the search is one, and again while it is being ended
+        if not Folder.at(location).exists("environment.json"):
+            raise
         raise SearchInterrupted(f"interrupted; {kept}") from None
     except SearchFailed as error:
         if not Folder.at(location).exists("environment.json"):
             raise
         raise SearchFailed(f"{error}\n{kept}, when the cause is gone") from error
+
+
+def _take_sigterm_as_interrupt() -> None:
+    """Let SIGTERM raise KeyboardInterrupt until the command ends: Ray takes seconds to import, and data to be read."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    click.get_current_context().call_on_close(lambda: signal.signal(signal.SIGTERM, before))
 
 
 def _tell_result(location: str, manifest: Mapping[str, Any], format_: Format) -> int:
