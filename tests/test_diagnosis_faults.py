@@ -13,7 +13,7 @@ from tuner.diagnosis.causes import diagnose
 sys.path.append(str(Path(__file__).parents[1] / "scripts"))  # the scripts are no part of the package
 
 from benchmarks.diagnosis import FAULTS
-from benchmarks.faults import MATERIALS, make
+from benchmarks.sick import MATERIALS, make
 
 QUICK = {
     "is_method": replace(MATERIALS["is_method"], rows=800, epochs=4),

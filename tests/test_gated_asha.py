@@ -8,6 +8,7 @@ import pickle
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -80,14 +81,11 @@ class StubTrial:
         self.trial_id = f"id-{index}"
         self.index = index
         self.config = {"order": asdict(Order(index=index, phase=phase, configuration={"hidden": 8}, seed=index))}
-        self.error: Exception | None = None
+        self.error_file: str | None = None
         self.run_metadata = _RunMetadata(num_failures=3)
 
     def should_recover(self) -> bool:
         return True
-
-    def get_error(self) -> Exception | None:
-        return self.error
 
 
 def make_result(epochs: float, score: float = 0.4, *, kind: Kind = "healthy", max_epochs: float = 27) -> dict[str, Any]:
@@ -211,7 +209,7 @@ def test_a_score_that_is_not_a_number_is_diverged_at_once(
 ) -> None:
     assert send(scheduler, begin(0), make_result(epochs, kind="diverged")) == ["STOP"]
     assert desk.endings == {0: "diverged"}
-    assert desk.reasons[0] == "a number was not finite at step 7"
+    assert desk.reasons[0] == "a number was not finite at step 7, with precision float32"
     assert rung_values(scheduler) == []
 
 
@@ -322,13 +320,14 @@ def test_an_end_without_a_report_is_told_with_its_reason_whichever_way_ray_tells
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (None, "its worker died 3 times: no message"),
-        (RuntimeError("a\nlast line"), "its worker died 3 times: last line"),
+        ("", "its worker died 3 times: no message"),
+        ("a\nlast line\n", "its worker died 3 times: last line"),
     ],
 )
-def test_a_trial_whose_worker_died_too_often_has_failed(error: Exception | None, reason: str, desk: Desk) -> None:
+def test_a_trial_whose_worker_died_too_often_has_failed(error: str, reason: str, desk: Desk, tmp_path: Path) -> None:
     trial = StubTrial(0)
-    trial.error = error
+    trial.error_file = str(tmp_path / "error.txt")
+    Path(trial.error_file).write_text(error)
     _Listener(desk, threading.Event()).on_trial_error(1, [trial], trial)
     assert (desk.endings, desk.reasons) == ({0: "failed"}, {0: reason})
 

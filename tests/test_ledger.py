@@ -45,7 +45,7 @@ def test_a_new_run_has_its_space_and_its_environment(tmp_path: Path) -> None:
 
 
 def test_a_run_of_that_name_is_not_mixed_with_another(tmp_path: Path) -> None:
-    create(tmp_path / "run")
+    create(tmp_path / "run").give_back()
     with pytest.raises(LedgerError, match=r"run: there is a run of this name already.*choose another --name"):
         create(tmp_path / "run")
 

@@ -475,6 +475,19 @@ def test_a_trial_that_sends_nothing_for_its_timeout_has_failed(begin: Callable[.
     assert process.desk.hung() == []
 
 
+def test_a_trial_whose_worker_died_waits_for_another_as_long_as_it_takes(begin: Callable[..., Process]) -> None:
+    process = begin("trials: 14, trial_timeout: 60s")
+    order = process.desk.next_order()
+    assert order is not None
+    process.desk.started(order)
+    process.desk.waits(order)
+    process.clock = 1000.0
+    assert process.desk.hung() == []
+    process.desk.started(order)
+    process.clock = 1061.0
+    assert process.desk.hung() == [order]
+
+
 def test_a_search_of_which_every_trial_fails_stops_and_names_the_cause(begin: Callable[..., Process]) -> None:
     process = begin()
     for _ in range(10):

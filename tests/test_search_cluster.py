@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import tuner
-from tuner.ledger import read_reports
+from tuner.ledger import read_reports, read_run
+from tuner.verify import verify
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -188,10 +189,6 @@ def has_reports(folder: Path) -> bool:
     return parts.exists() and any(parts.glob("*.parquet"))
 
 
-def reporting_trials(folder: Path) -> set[int]:
-    return set(read_reports(folder / "runs" / "long")["trial"].to_pylist())
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_leaves_a_readable_ledger_and_says_how_to_go_on(number, tmp_path):
     process = begin(tmp_path)
@@ -200,7 +197,7 @@ def test_an_interrupt_leaves_a_readable_ledger_and_says_how_to_go_on(number, tmp
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
     assert "tuner show" in stderr
-    assert "tuner run" in stderr
+    assert f"tuner resume {tmp_path / 'runs' / 'long'}" in stderr
     assert "Traceback" not in stderr
     run = shown(tmp_path, "long")
     assert run["status"] == "interrupted"
@@ -230,21 +227,33 @@ def workers_of(process: subprocess.Popen) -> list[int]:
     return [worker for worker in workers if descends(worker)]
 
 
-def test_a_killed_worker_costs_one_start_and_nothing_else(tmp_path):
+def test_a_killed_worker_costs_one_start_and_its_trial_goes_on_from_its_checkpoint(tmp_path):
     settings = (
-        "search.trials=2",
-        "search.max_epochs=200",
-        "search.grace_epochs=200",
+        "search.trials=1",
+        "search.max_epochs=80",
+        "search.grace_epochs=4",
+        "search.reduction_factor=30",  # no rung after the first
         "search.finalists=1",
-        "search.seeds=1",
+        "search.seeds=2",  # finalist's runs, which no rung stops
     )
     process = begin(tmp_path, *(word for setting in settings for word in ("--set", setting)))
-    wait_until(lambda: reporting_trials(tmp_path) == {0, 1} and len(workers_of(process)) == 2, process)
-    for worker in workers_of(process):
-        os.kill(worker, signal.SIGKILL)
+    location = tmp_path / "runs" / "long"
+
+    def epochs_of_trials() -> list[float]:
+        reports = read_reports(location).to_pylist()
+        return [max((row["epochs"] for row in reports if row["trial"] == number), default=0) for number in (1, 2)]
+
+    wait_until(lambda: has_reports(tmp_path) and min(epochs_of_trials()) > 5 and workers_of(process), process)
+    os.kill(workers_of(process)[0], signal.SIGKILL)
     _, stderr = process.communicate(timeout=200)
     assert process.returncode in (0, 3), stderr
-    location = tmp_path / "runs" / "long"
-    trials = pa.concat_tables([pq.read_table(path) for path in (location / "trials").iterdir()]).to_pylist()
+    trials = read_run(location).trials
     assert all(row["ending"] not in (None, "failed") for row in trials)
-    assert {row["trial"]: row["starts"] for row in trials} == {0: 2, 1: 2, 2: 1}
+    starts = {row["trial"]: row["starts"] for row in trials}
+    assert sorted(starts.values()) == [1, 1, 2]
+    killed = max(starts, key=starts.__getitem__)
+    went_on_at = [
+        row["epochs"] for row in read_reports(location).to_pylist() if (row["trial"], row["start"]) == (killed, 2)
+    ]
+    assert round(went_on_at[0]) == 5
+    assert verify(location).faults == ()

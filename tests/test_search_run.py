@@ -72,7 +72,7 @@ def test_a_run_that_took_the_name_meanwhile_is_left_as_it_is(make_search: Any, t
     search = make_search(lambda: ())
     Ledger.create(tmp_path / "run", space="", environment={"seed": 9})
     before = sorted(path.name for path in (tmp_path / "run").iterdir())
-    with pytest.raises(LedgerError, match="already"):
+    with pytest.raises(LedgerError, match="another process is at work on this run"):
         search.run(is_cluster=False)
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == before
 

@@ -86,6 +86,7 @@ class Ledger:
                 self.folder.write(f"damaged/{table}-{name}", parts.read(name))
                 parts.delete(name)
             self._parts[table] = max((_number_of(name) for name in parts.names()), default=0)
+        self.folder.delete_drafts()
         self.folder.delete("manifest.json")
         self.folder.write("space.yaml", space.encode())
         self.write_json("environment", {"format": FORMAT, **environment})
@@ -99,15 +100,19 @@ class Ledger:
         refuse_existing(self.folder)
         self._lock.take()
         try:
-            refuse_existing(self.folder)  # another run may have begun and ended since
+            _refuse_files(self.folder)  # another run may have begun and ended since
         except LedgerError:
             self._lock.give_back()
             raise
+        self.write_json(
+            "environment", {"format": FORMAT, **environment}
+        )  # first: from here on there is a run to resume
         self.folder.write("space.yaml", space.encode())
-        self.write_json("environment", {"format": FORMAT, **environment})
 
     def write_json(self, name: str, content: Mapping[str, Any] | Sequence[Any]) -> None:
         """Write NAME.json."""
+        if name != "environment":
+            check_there(self.location)
         self.folder.write(f"{name}.json", json.dumps(content, indent=1, ensure_ascii=False).encode())
 
     def write_table(self, name: str, table: pa.Table) -> None:
@@ -139,15 +144,23 @@ class Ledger:
             self._failures = 0
 
     def _write_waiting(self) -> None:
-        if any(self._waiting.values()) and not self.folder.exists("environment.json"):
-            remedy = f"bring it back, and go on with `tuner resume {self.location}`"
-            raise StorageError([Fault(str(self.folder), "the run's directory is no longer there", remedy)])
-        for table, rows in self._waiting.items():
-            if rows:
-                self._write_part(table, pa.Table.from_pylist(rows, schema=SCHEMAS[table]))
-                rows.clear()
-                if self._parts[table] % _PARTS_BEFORE_MERGE == 0:
-                    self._merge(table)
+        if any(self._waiting.values()):
+            check_there(self.location)
+        # A trial has a row before it has reports, and an ending when it has them all, whichever of these a crash cuts off.
+        trials, reports = self._waiting["trials"], self._waiting["reports"]
+        ended = [row for row in trials if row.get("ending") is not None]
+        self._write_rows("trials", [row for row in trials if row.get("ending") is None], still_waiting=ended)
+        self._write_rows("reports", reports, still_waiting=[])
+        self._write_rows("trials", ended, still_waiting=[])
+
+    def _write_rows(
+        self, table: str, rows: Sequence[Mapping[str, Any]], *, still_waiting: list[Mapping[str, Any]]
+    ) -> None:
+        if rows:
+            self._write_part(table, pa.Table.from_pylist(list(rows), schema=SCHEMAS[table]))
+            self._waiting[table] = still_waiting
+            if self._parts[table] % _PARTS_BEFORE_MERGE == 0:
+                self._merge(table)
 
     def finish(self, manifest: Mapping[str, Any]) -> None:
         """Merge the tables and write the manifest with a checksum of every file, last of all. Raises StorageError."""
@@ -155,6 +168,7 @@ class Ledger:
         for table in SCHEMAS:
             if self._parts[table]:
                 self._merge(table)
+        self.folder.delete_drafts()
         files = {}
         for name in self.folder.all_files():
             if name not in ("manifest.json", LOCK):
@@ -215,14 +229,15 @@ def read_run(location: str | Path) -> Run:
         raise LedgerError([Fault(str(folder), what, remedy)])
     environment = _read_json(folder, "environment", {})
     _refuse_other_formats(folder, environment)
-    if not folder.exists("space.yaml"):
+    space = _read_space(folder) if folder.exists("space.yaml") else environment.get("space_text")
+    if space is None:
         remedy = "restore it from a copy; an empty file will do to read the rest"
         raise LedgerError([Fault(f"{folder}/space.yaml", "the file is missing", remedy)])
     trials, damaged = read_parts(folder, "trials")
     return Run(
         name=folder.path.rsplit("/", 1)[-1],
         location=str(location),
-        space=folder.read("space.yaml").decode(),
+        space=space,
         environment=environment,
         profile=_read_json(folder, "data", {}),
         baselines=_read_json(folder, "baselines", []),
@@ -258,8 +273,24 @@ def list_runs(location: str | Path) -> list[str]:
     return [name for name in folder.names() if folder.exists(f"{name}/environment.json")]
 
 
+def check_there(location: str) -> None:
+    """Raise StorageError where a run's directory was moved away: to write a file would make another in its place."""
+    folder = Folder.at(location)
+    if not folder.exists("environment.json"):
+        remedy = f"bring it back, and go on with `tuner resume {location}`"
+        raise StorageError([Fault(str(folder), "the run's directory is no longer there", remedy)])
+
+
 def refuse_existing(folder: Folder) -> None:
-    """Raise LedgerError if a run lies there already."""
+    """Raise LedgerError if a run lies there already; where a process is at work on it, naming that."""
+    if folder.exists(LOCK):
+        lock = RunLock(folder)
+        lock.take()
+        lock.give_back()
+    _refuse_files(folder)
+
+
+def _refuse_files(folder: Folder) -> None:
     if any(name != LOCK for name in folder.names()):
         remedy = "choose another --name, or move the old run away"
         raise LedgerError([Fault(str(folder), "there is a run of this name already, and runs are never mixed", remedy)])
@@ -277,7 +308,8 @@ def _refuse_other_formats(folder: Folder, environment: Any) -> None:
     found = environment.get("format", 1) if is_object else None
     if found == FORMAT:
         return
-    version = environment.get("versions", {}).get("tuner") if is_object else None
+    versions = environment.get("versions") if is_object else None
+    version = versions.get("tuner") if isinstance(versions, Mapping) else None
     remedy = f"read it with tuner {version or 'of the version that wrote it'}, or search again"
     raise LedgerError(
         [Fault(f"{folder}/environment.json", f"ledger format {found}, but this tuner reads {FORMAT}", remedy)]
@@ -287,8 +319,21 @@ def _refuse_other_formats(folder: Folder, environment: Any) -> None:
 def _read_json(folder: Folder, name: str, absent: Any) -> Any:
     if not folder.exists(f"{name}.json"):
         return absent
+    remedy = "the rest of the run can still be read; restore this file from a copy"
     try:
-        return json.loads(folder.read(f"{name}.json"))
-    except ValueError as error:
-        remedy = "the rest of the run can still be read; restore this file from a copy"
+        found = json.loads(folder.read(f"{name}.json"))
+    except (ValueError, RecursionError) as error:
         raise LedgerError([Fault(f"{folder}/{name}.json", f"not valid JSON ({error})", remedy)]) from error
+    if not isinstance(found, type(absent)):
+        kind = "a list" if isinstance(absent, list) else "an object"
+        raise LedgerError([Fault(f"{folder}/{name}.json", f"not {kind}, as tuner writes it", remedy)])
+    return found
+
+
+def _read_space(folder: Folder) -> str:
+    try:
+        return folder.read("space.yaml").decode()
+    except UnicodeDecodeError as error:
+        what = f"damaged: byte {error.object[error.start]:#04x} is not UTF-8 text"
+        remedy = "restore it from a copy; an empty file will do to read the rest"
+        raise LedgerError([Fault(f"{folder}/space.yaml", what, remedy)]) from error

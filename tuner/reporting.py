@@ -148,6 +148,9 @@ class Desk(Protocol):
     def started(self, order: Order) -> None:
         """Note that a worker has begun a trial, for the first time or again after its worker died."""
 
+    def waits(self, order: Order) -> None:
+        """Note that a trial whose worker died waits for another one."""
+
     def reported(self, order: Order, report: Report, *, is_to_be_kept: bool = False) -> None:
         """Note a report, before anything acts on it.
 

@@ -142,6 +142,14 @@ class Folder:
             with errors_named(self._shown(name), "cannot be deleted"):
                 self.files.delete_dir(self._full(name))
 
+    def delete_drafts(self) -> None:
+        """Delete what writers that were killed have left half written, here and below. Raises StorageError."""
+        if self.is_local:
+            with errors_named(str(self), "cannot be cleared of drafts"):
+                for draft in Path(self.path).rglob("*.draft"):
+                    if draft.is_file():
+                        draft.unlink(missing_ok=True)
+
     def __str__(self) -> str:
         return self.path if self.is_local else f"{self.files.type_name}://{self.path}"
 

@@ -17,8 +17,10 @@ NAMES = (
     "goemotions",
     "coverage",
     "diagnosis",
+    "memory",
+    "faults",
 )
-ONLY_BY_NAME = ("goemotions", "coverage", "diagnosis")
+ONLY_BY_NAME = ("goemotions", "coverage", "diagnosis", "memory", "faults")
 
 
 def measure(name: str) -> list[Row]:

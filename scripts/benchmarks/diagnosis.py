@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from benchmarks.faults import (
+from benchmarks.row import Row, SkippedError, at_least
+from benchmarks.sick import (
     MATERIALS,
     Fault,
     blow_up_weights,
@@ -24,7 +25,6 @@ from benchmarks.faults import (
     shrink_weights,
     shuffle_labels,
 )
-from benchmarks.row import Row, SkippedError, at_least
 
 _TEXTS = ("docstrings", "is_method", "library", "davidson_hate", "sms_spam")
 _ONE_LABEL = ("library", "digits", "davidson_hate", "japanesevowels")

@@ -10,7 +10,7 @@ from typing import Any
 from ray.tune.schedulers import AsyncHyperBandScheduler
 from ray.tune.schedulers.trial_scheduler import TrialScheduler
 
-from tuner.ray_backend.memory import give_more_room, is_out_of_memory
+from tuner.ray_backend.memory import give_more_room, is_out_of_memory, last_error
 from tuner.reporting import Desk, Order, Report
 from tuner.scoring.gate import GateSettings, Judgement, Signs, judge
 
@@ -59,16 +59,20 @@ class GatedASHA(LeftOut, AsyncHyperBandScheduler):  # type: ignore[misc]
         )
         self._desk, self._gate, self._grace_epochs = desk, gate, grace_epochs
         self._signs: dict[int, list[Signs]] = {}
+        self._to_stop: dict[int, int] = {}
+        self._controller: Any = None
 
     def replay(self, reports: Iterable[tuple[int, Report]], *, running: Collection[int]) -> None:
         """Take in what search trials reported, by their numbers, in the order in which they did: rungs are as they were.
 
-        Of those that are to go on, `running`, signs of collapse are remembered too.
+        Of those that are to go on, `running`, signs of collapse are remembered too, and at which report one was to be stopped:
+        a crash may have come between its last report and its ending, and a rung decides on a trial only once.
         """
         for index, report in reports:
-            if self._judge(index, report) == "healthy":
-                self._ask_rungs(index, report)
+            if self._judge(index, report) == "healthy" and self._ask_rungs(index, report) == TrialScheduler.STOP:
+                self._to_stop[index] = report.examples
         self._signs = {index: signs for index, signs in self._signs.items() if index in running}
+        self._to_stop = {index: examples for index, examples in self._to_stop.items() if index in running}
         self._trial_info.clear()
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
@@ -87,7 +91,7 @@ class GatedASHA(LeftOut, AsyncHyperBandScheduler):  # type: ignore[misc]
             self._desk.noted(order, str(result["note"]))
         judgement = self._judge(order.index, report)
         if judgement == "diverged":
-            return self._end(trial, "diverged", f"a number was not finite at step {report.diverged_at_step}")
+            return self._end(trial, "diverged", _describe_divergence(order, report))
         if order.phase == "search":
             if judgement == "collapsed":
                 return self._end(trial, "collapsed", _describe_collapse(report))
@@ -109,8 +113,24 @@ class GatedASHA(LeftOut, AsyncHyperBandScheduler):  # type: ignore[misc]
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """Give a trial that was out of memory more room, if it is about to be tried again."""
-        if trial.should_recover() and is_out_of_memory(trial.get_error()):
+        self._controller = tune_controller
+        if trial.should_recover() and is_out_of_memory(last_error(trial)):
             give_more_room(trial)
+
+    def try_again(self, trial: Any) -> bool:
+        """Have Ray run a trial again that it has given up before all its retries; return whether it will.
+
+        It does so where a worker that is used again dies as it is handed the trial: it tries again when it hears of the worker,
+        and gives up when it hears of the hand-over, for a trial that has not begun. The attributes are Ray's own, and a test
+        notices if they change. Without them the trial has failed.
+        """
+        requeue = getattr(self._controller, "_requeue_trial", None)
+        if requeue is None or not trial.should_recover():
+            return False
+        getattr(self._controller, "_resetting_trials", set()).discard(trial)
+        trial.run_metadata.num_failures -= 1  # one worker has died, and Ray has counted it twice
+        requeue(trial)
+        return True
 
     def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
         self._forget(trial)
@@ -122,6 +142,8 @@ class GatedASHA(LeftOut, AsyncHyperBandScheduler):  # type: ignore[misc]
         return judge(self._signs[index], grace_epochs=self._grace_epochs, settings=self._gate)
 
     def _ask_rungs(self, index: int, report: Report) -> str:
+        if self._to_stop.get(index) == report.examples:
+            return str(TrialScheduler.STOP)
         trial = _Named(f"trial-{index}")
         self._trial_info[trial.trial_id] = self._brackets[0]
         result = {"examples": report.examples, "score": report.score}
@@ -137,6 +159,7 @@ class GatedASHA(LeftOut, AsyncHyperBandScheduler):  # type: ignore[misc]
         index = order_of(trial).index
         self._trial_info.pop(f"trial-{index}", None)
         self._signs.pop(index, None)
+        self._to_stop.pop(index, None)
 
 
 def order_of(trial: Any) -> Order:
@@ -154,6 +177,18 @@ def _ending_without_report(result: Mapping[str, Any]) -> tuple[str, str]:
     if result.get("too_late"):
         return "interrupted", "the time budget was over before it began"
     return "failed", str(result.get("failure", "the trial ended without a report"))
+
+
+def _describe_divergence(order: Order, report: Report) -> str:
+    """Say when, and with which of the settings that a number can run away by."""
+    suspects = ("optimiser", "learning_rate", "clipping", "loss", "precision")
+    chosen = {name: order.configuration[name] for name in suspects if name in order.configuration}
+    if report.precision:  # what "auto" came to
+        chosen["precision"] = report.precision
+    told = ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in chosen.items()
+    )
+    return f"a number was not finite at step {report.diverged_at_step}" + (f", with {told}" if told else "")
 
 
 def _describe_collapse(report: Report) -> str:

@@ -8,7 +8,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from ray.tune.search import Searcher
 
 from tuner.data.prepare import TrialData
 from tuner.errors import StorageError
-from tuner.ray_backend.memory import is_out_of_memory
+from tuner.ray_backend.memory import describe_out_of_memory, is_out_of_memory, kills_for_memory_told, last_error
 from tuner.ray_backend.scheduler import GatedASHA, LeftOut, order_of
 from tuner.reporting import Desk, Order, Report, TrialSettings
 from tuner.space.settings import ResourceSettings
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tuner.trial import Trial
 
 RETRIES = 2  # a trial whose worker died starts again, this often; one that was out of memory once
+_WRITES = 3  # of a finalist's weights, which it cannot do without
 _CHECKPOINT_EVERY_S = 60.0  # besides at rungs, which may be hours apart
 
 
@@ -113,30 +114,54 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
         self._kept_examples, self._kept_at = self._trial.examples, time.monotonic()
         folder, name = self._checkpoint
         try:
+            _check_run_there(self._order.checkpoint)
             folder.write(name, self._trial.save_state())
         except StorageError as error:  # it can do without; if the ledger cannot be written either, the run stops
             self._note = f"its checkpoint cannot be written ({error})"
 
     def _report(self) -> Report:
-        from tuner.bundle import save_probabilities, save_weights
-
         trial, order = self._trial, self._order
         assert trial is not None
         report = trial.next_report()
         if order.weights is not None and report.score > self._best:
             self._best = report.score
-            with trial.averaged():
-                save_weights(order.weights, trial.model)
-            judged = trial.probabilities
-            if judged is not None:  # the finalists are compared by them, and need not be rebuilt for it
-                save_probabilities(order.weights, judged)
+            _insist(lambda: self._save_weights(trial, str(order.weights)))
         return report
+
+    def _save_weights(self, trial: Trial, location: str) -> None:
+        from tuner.bundle import save_probabilities, save_weights
+
+        _check_run_there(location)
+        with trial.averaged():
+            save_weights(location, trial.model)
+        judged = trial.probabilities
+        if judged is not None:  # the finalists are compared by them, and need not be rebuilt for it
+            save_probabilities(location, judged)
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Keep nothing for Ray: a trial's checkpoint lies in the run directory under the trial's own name."""
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Restore nothing, see `save_checkpoint`."""
+
+
+def _insist(write: Callable[[], None]) -> None:
+    """Write, and again where the storage fails: three times in all, a second apart, as the ledger does. Raises StorageError."""
+    for _ in range(_WRITES - 1):
+        try:
+            return write()
+        except StorageError:
+            time.sleep(1.0)
+    return write()
+
+
+def _check_run_there(location: str | None) -> None:
+    """Raise StorageError where the run's directory, in one of whose folders a file is to lie, is not there."""
+    from tuner.ledger import check_there
+    from tuner.storage import split
+
+    if location is not None:
+        check_there(split(split(location)[0])[0])
 
 
 # --- the driver's side --------------------------------------------------------------------------------------------------
@@ -168,8 +193,8 @@ class OrderSearcher(LeftOut, Searcher):  # type: ignore[misc]
 class _Listener(LeftOut, TrialProgressCallback):  # type: ignore[misc]
     """Tells the desk. Of the class that Ray would otherwise add, print with, and keep every trial by."""
 
-    def __init__(self, desk: Desk, interrupt: threading.Event) -> None:
-        self._desk, self._interrupt = desk, interrupt
+    def __init__(self, desk: Desk, interrupt: threading.Event, scheduler: GatedASHA | None = None) -> None:
+        self._desk, self._interrupt, self._scheduler = desk, interrupt, scheduler
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         if not self._desk.has_ended(order_of(trial)):
@@ -181,10 +206,17 @@ class _Listener(LeftOut, TrialProgressCallback):  # type: ignore[misc]
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Print nothing."""
 
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._desk.waits(order_of(trial))
+
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         # The scheduler's method of this name is also called when a trial is only about to be tried again.
         order = order_of(trial)
-        if not self._desk.has_ended(order):
+        if self._desk.has_ended(order):
+            return
+        if self._scheduler is not None and self._scheduler.try_again(trial):
+            self._desk.waits(order)
+        else:
             self._desk.ended(order, "failed", _describe_error(trial))
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
@@ -237,19 +269,20 @@ def run_trials(
                 name="trials",
                 storage_path=folder,
                 verbose=0,
-                callbacks=[_Listener(desk, interrupt)],
+                callbacks=[_Listener(desk, interrupt, scheduler)],
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
                 failure_config=tune.FailureConfig(max_failures=RETRIES),
             ),
         )
-        tuner.fit()
+        with kills_for_memory_told():
+            tuner.fit()
 
 
 def _describe_error(trial: Any) -> str:
-    error = str(trial.get_error() or "").strip()
+    error = last_error(trial)
     last = error.splitlines()[-1] if error else "no message"
     if is_out_of_memory(error):
-        return f"{last} (tried {trial.run_metadata.num_failures} times, the last with fewer trials beside it)"
+        return describe_out_of_memory(error, trial.run_metadata.num_failures)
     return f"its worker died {trial.run_metadata.num_failures} times: {last}"
 
 

@@ -140,6 +140,10 @@ class SearchDesk:
             state.started_s = state.heard_s
         self._ledger.add("trials", self._row(state))
 
+    def waits(self, order: Order) -> None:
+        """Note that a trial whose worker died waits for another one: for as long as no slot is free, which is no hanging."""
+        self.trials[order.index].heard_s = None
+
     def reported(self, order: Order, report: Report, *, is_to_be_kept: bool = False) -> None:
         """Note a report, at once where the trial makes a checkpoint after it."""
         state = self.trials[order.index]
@@ -236,9 +240,12 @@ class SearchDesk:
         return runs
 
     def describe_failures(self) -> str:
-        """Return how trials ended and for which reasons, the commonest first."""
-        reasons = Counter((state.ending, state.reason) for state in self.trials.values())
-        return "; ".join(f"{count} {ending} ({reason})" for (ending, reason), count in reasons.most_common(3))
+        """Return how trials ended and for which reasons: first what failed, then the commonest."""
+        reasons = Counter((state.ending, state.reason) for state in self.trials.values() if state.ending)
+        told = sorted(reasons.most_common(), key=lambda each: each[0][0] != "failed")[:3]
+        return "; ".join(
+            f"{count} {ending} ({reason})" if reason else f"{count} {ending}" for (ending, reason), count in told
+        )
 
     # --- the search phase ---
 

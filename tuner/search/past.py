@@ -58,17 +58,19 @@ def read_past(run: Run, reports: pa.Table) -> Past:
     trials = {row["trial"]: row for row in run.trials}
     rows = [row for row in reports.to_pylist() if row["trial"] in trials]
     times = [row["reported_s"] for row in rows] + [row[name] for row in run.trials for name in ("started_s", "ended_s")]
+    # Where nothing but failures has come of a run, its trials are not at fault: the cause, which may be gone, is common.
+    is_failure = {row["ending"] for row in run.trials} <= {"failed", "interrupted", None}
     return Past(
-        trials=[_trial(row) for row in run.trials],
+        trials=[_trial(row, is_failure=is_failure) for row in run.trials],
         reports=[(row["trial"], _report(row, trials[row["trial"]])) for row in rows],
         seconds=max([float(run.manifest.get("seconds", 0.0)), *(each for each in times if each is not None)]),
     )
 
 
-def _trial(row: Mapping[str, Any]) -> PastTrial:
+def _trial(row: Mapping[str, Any], *, is_failure: bool) -> PastTrial:
     is_cut = row["ending"] == "interrupted" and row["reason"] == INTERRUPTED
     # A finalist's run that failed is tried again: without it there may be no champion, and the cause may be gone.
-    is_open = is_cut or (row["ending"] == "failed" and row["phase"] == "finalist")
+    is_open = is_cut or (row["ending"] == "failed" and (row["phase"] == "finalist" or is_failure))
     return PastTrial(
         index=row["trial"],
         phase=row["phase"],

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tuner.data.dataset import Dataset
 from tuner.data.prepare import TrialData
 from tuner.errors import Fault, SearchFailed, SearchInterrupted, SpaceError, StorageError, TunerError
-from tuner.ledger import Ledger, Run, read_reports, read_run, refuse_existing
+from tuner.ledger import Ledger, Run, read_run, refuse_existing
 from tuner.ray_backend.start import Job, Machines, sigterm_as_interrupt, start_ray, stop_ray
 from tuner.reporting import TrialSettings
 from tuner.scoring.gate import GateSettings
@@ -27,6 +27,7 @@ from tuner.space.load import Space
 from tuner.space.rungs import rung_epochs
 from tuner.space.sampler import make_sampler
 from tuner.storage import Folder
+from tuner.tables import read_parts
 
 if TYPE_CHECKING:
     from tuner.baselines import Baseline
@@ -58,7 +59,7 @@ def run_search(space: Space, location: str, *, address: str | None, watcher: Wat
 
     refuse_existing(Folder.at(location))
     with _read_beside_ray(space, address, watcher) as (machines, dataset, data):
-        search = _Search(space, dataset, data, Ledger(location), None, machines=machines, clock=clock, watcher=watcher)
+        search = _Search(space, dataset, data, Ledger(location), machines=machines, clock=clock, watcher=watcher)
         return search.run(is_cluster=address is not None)
 
 
@@ -77,8 +78,9 @@ def resume_search(location: str, overrides: Sequence[str], *, address: str | Non
             return dict(run.manifest)
         check_versions(run, watcher.say)
         space = resumed_space(run, overrides, watcher.say)
-        past = read_past(run, read_reports(location))
-        for fault in run.damaged:
+        reports, damaged = read_parts(ledger.folder, "reports")
+        past = read_past(run, reports)
+        for fault in (*run.damaged, *damaged):
             watcher.say(f"warning: {fault}")
         with _read_beside_ray(space, address, watcher) as (machines, dataset, data):
             check_data(run, dataset)
@@ -87,8 +89,16 @@ def resume_search(location: str, overrides: Sequence[str], *, address: str | Non
             def clock() -> float:
                 return time.monotonic() - begun + past.seconds
 
-            before = _Before(run, past)
-            search = _Search(space, dataset, data, ledger, before, machines=machines, clock=clock, watcher=watcher)
+            search = _Search(
+                space,
+                dataset,
+                data,
+                ledger,
+                machines=machines,
+                clock=clock,
+                watcher=watcher,
+                before=_Before(run, past),
+            )
             return search.run(is_cluster=address is not None)
     finally:
         ledger.give_back()
@@ -137,11 +147,11 @@ class _Search:
         dataset: Dataset,
         data: TrialData,
         ledger: Ledger,
-        before: _Before | None,
         *,
         machines: Machines,
         clock: Callable[[], float],
         watcher: Watcher,
+        before: _Before | None = None,
     ) -> None:
         self._space, self._dataset, self._data, self._ledger, self._before = space, dataset, data, ledger, before
         self._clock, self._watcher, self._machines = clock, watcher, machines

@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-import safetensors
-import safetensors.torch
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# PyTorch is imported where it is used: the driver reads rows by a module that has states, and trains nothing.
 
 # By name, without a "/" in it: a tensor, a value that JSON has (a list of such, too), or another State.
 State = dict[str, Any]
@@ -53,6 +53,8 @@ def fitting(value: Tensor, like: Tensor) -> Tensor:
 
 def to_bytes(state: State) -> bytes:
     """Return a state, of one tensor or more, as the content of a safetensors file; its metadata have the JSON and a checksum."""
+    import safetensors.torch
+
     tensors: dict[str, Tensor] = {}
     rest = json.dumps(_without_tensors(state, "", tensors))
     # One entry: safetensors writes several in any order.
@@ -61,6 +63,8 @@ def to_bytes(state: State) -> bytes:
 
 def from_bytes(content: bytes) -> State:
     """Read what `to_bytes` wrote, tensors on the CPU. Raises ValueError where it is anything else, cut short or changed."""
+    import safetensors.torch
+
     try:
         tensors = safetensors.torch.load(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
@@ -80,6 +84,8 @@ def from_bytes(content: bytes) -> State:
 
 
 def _digest(rest: str, tensors: Mapping[str, Tensor]) -> str:
+    import torch
+
     digest = hashlib.sha256(rest.encode())
     for path in sorted(tensors):
         digest.update(path.encode())
@@ -89,6 +95,8 @@ def _digest(rest: str, tensors: Mapping[str, Tensor]) -> str:
 
 def _without_tensors(state: State, above: str, tensors: dict[str, Tensor]) -> State:
     """Return what JSON can have of a state; put the rest into `tensors`, each by its path."""
+    from torch import Tensor
+
     rest: State = {}
     for name, value in state.items():
         if isinstance(value, Tensor):

@@ -1,0 +1,48 @@
+"""Real faults in real searches: finished trials lost and run again, and seconds until trials run again."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.row import Row, at_most, explains
+
+MODULES = ("kills", "interrupts", "changes", "nodes", "storage", "trials", "soak")
+SEED = 0
+
+
+def measure() -> list[Row]:
+    """Cause every fault once, or as often as it says, each in a folder of its own."""
+    return [row for fault in faults() for row in _rows_of(fault)]
+
+
+def faults() -> Iterator[Callable[..., Any]]:
+    """Every fault that there is."""
+    for name in MODULES:
+        yield from import_module(f"faults.{name}").FAULTS
+
+
+def _rows_of(fault: Callable[..., Any]) -> Sequence[Row]:
+    from faults.search import NotAsAskedError
+
+    name = fault.__name__.replace("_", " ")
+    print(f"  {name} …", flush=True)
+    with tempfile.TemporaryDirectory(prefix="tuner-bench-") as folder:
+        try:
+            outcome = fault(Path(folder), seed=SEED)
+        except NotAsAskedError as error:
+            return [Row(name=name, asked="holds", measured=None, unit="", holds=False, detail=str(error)[:2000])]
+    told = {key: value for key, value in asdict(outcome).items() if key in ("times", "notes") and value}
+    rows = [
+        at_most(f"{name}: finished trials lost", 0, outcome.lost, "trials", f"{outcome.fault}: {told}"),
+        at_most(f"{name}: finished trials run again", 0, outcome.repeated, "trials"),
+    ]
+    if outcome.seconds:
+        ends = f"from {min(outcome.seconds):.1f} to {max(outcome.seconds):.1f} s"
+        rows.append(explains(f"{name}: until trials run again", median(outcome.seconds), "s", ends))
+    return rows

@@ -1,0 +1,189 @@
+"""Signals at every phase of a search, as a person, a system that shuts down and `ray job stop` send them; and two processes
+that want one run."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from faults.search import Ended, Outcome, Search, compare, require, searching
+
+FLUSHED_WITHIN_S = 3.0
+_SECOND_SIGNAL_AFTER_S = 0.3
+_JOB_STOP_WAITS_S = 3.0  # RAY_JOB_STOP_WAIT_TIME_S
+PHASES = ("reading data", "before the first report", "trials", "closing")
+
+Send = Callable[[Search], None]
+
+
+def terminate(search: Search) -> None:
+    """SIGTERM."""
+    search.signal(signal.SIGTERM)
+
+
+def interrupt(search: Search) -> None:
+    """SIGINT."""
+    search.signal(signal.SIGINT)
+
+
+def interrupt_twice(search: Search) -> None:
+    """SIGINT, and again by somebody who does not like to wait."""
+    search.signal(signal.SIGINT)
+    time.sleep(_SECOND_SIGNAL_AFTER_S)
+    if search.process.poll() is None:
+        search.signal(signal.SIGINT)
+
+
+def stop_job(search: Search) -> None:
+    """What `ray job stop` does: SIGTERM, and SIGKILL three seconds later."""
+    search.signal(signal.SIGTERM)
+    deadline = time.monotonic() + _JOB_STOP_WAITS_S
+    while search.process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    if search.process.poll() is None:
+        search.signal(signal.SIGKILL)
+
+
+def has_come_to(search: Search, phase: str, reports: int) -> bool:
+    """Return whether the command at work is in a phase; `reports` is how many there were when it began."""
+    said = search.log.read_text()
+    if phase == "reading data":
+        return "run: " in said
+    if not ("resumed: " in said if search.verb == "resume" else search.has_begun()):
+        return False
+    if phase == "before the first report":
+        return True
+    if phase == "trials":
+        return len(search.reports()) > reports
+    finalists = [row["ending"] for row in search.trials().values() if row["phase"] == "finalist"]
+    return bool(finalists) and None not in finalists
+
+
+def signalled(
+    folder: Path, sends: Mapping[str, Send], *, fault: str, seed: int, overrides: Sequence[str] = ()
+) -> Outcome:
+    """Send a search a signal in one phase after the other, and go on with it each time. `sends` are signals by phase."""
+    lost = repeated = 0
+    seconds, exits, flushes = [], {}, {}
+    settings = (f"search.seed={seed}", *overrides)
+    with searching(folder) as search:
+        search.run(*settings)
+        for phase, send in sends.items():
+            count = len(search.reports()) if search.has_begun() else 0
+            began = search.has_begun()
+            search.wait_until(lambda phase=phase, count=count: has_come_to(search, phase, count))
+            before, sent_at = search.finished(), time.monotonic()
+            flushes[phase] = _send_and_watch(search, send)
+            ended = search.finish(timeout_s=60)
+            exits[phase] = time.monotonic() - sent_at
+            _check_end(search, ended, phase, is_killed=send is stop_job)
+            search.wait_until_alone(besides_agents=True)
+            more = compare(before, search.trials())
+            lost, repeated = lost + more[0], repeated + more[1]
+            if search.has_begun():
+                search.resume()
+            else:
+                require(not began, "a run that had begun is gone")
+                search.run(*settings)
+            if phase == "trials":
+                seconds.append(_seconds_until_report(search, sent_at))
+        search.finish_well()
+        require(not search.faults(), str(search.faults()))
+        require(not search.litter(), str(search.litter()))
+    notes = {"exit_s": exits, "flushed_s": flushes}
+    return Outcome(fault=fault, times=len(sends), lost=lost, repeated=repeated, seconds=seconds, notes=notes)
+
+
+def _send_and_watch(search: Search, send: Send) -> float:
+    """Send a signal; return the seconds until no trial of the ledger is without an ending, at most FLUSHED_WITHIN_S."""
+    sent_at = time.monotonic()
+    send(search)
+    while any(row["ending"] is None for row in search.trials().values()):
+        waited = time.monotonic() - sent_at
+        require(waited < FLUSHED_WITHIN_S, f"trials without an ending {waited:.1f} s after the signal")
+        time.sleep(0.02)
+    return time.monotonic() - sent_at
+
+
+def _check_end(search: Search, ended: Ended, phase: str, *, is_killed: bool) -> None:
+    if is_killed and ended.code == -signal.SIGKILL:
+        return  # it had its three seconds
+    if phase == "closing" and ended.code in (0, 3):
+        return  # the signal came too late
+    require(ended.code == 130, f"{phase}: exit code {ended.code}: {ended.stderr[-1000:]}")
+    for noise in ("Traceback", "Exception ignored"):
+        require(noise not in ended.stderr, f"{phase}: {ended.stderr[-2000:]}")
+    if search.has_begun():
+        told = f"tuner resume {search.location}"
+        require(told in ended.stderr, f"{phase}: the command to go on with is missing: {ended.stderr[-1000:]}")
+        require(not search.faults(), f"{phase}: {search.faults()}")
+
+
+def _seconds_until_report(search: Search, since: float) -> float:
+    count = len(search.reports())
+    search.wait_until(lambda: len(search.reports()) > count)
+    return time.monotonic() - since
+
+
+def sigterm(folder: Path, *, seed: int) -> Outcome:
+    """SIGTERM at every phase."""
+    return signalled(folder, dict.fromkeys(PHASES, terminate), fault="SIGTERM at every phase", seed=seed)
+
+
+def sigint(folder: Path, *, seed: int) -> Outcome:
+    """SIGINT at every phase."""
+    return signalled(folder, dict.fromkeys(PHASES, interrupt), fault="SIGINT at every phase", seed=seed)
+
+
+def sigint_twice(folder: Path, *, seed: int) -> Outcome:
+    """SIGINT twice at every phase."""
+    return signalled(folder, dict.fromkeys(PHASES, interrupt_twice), fault="SIGINT twice at every phase", seed=seed)
+
+
+def job_stop(folder: Path, *, seed: int) -> Outcome:
+    """`ray job stop` at every phase."""
+    return signalled(folder, dict.fromkeys(PHASES, stop_job), fault="`ray job stop` at every phase", seed=seed)
+
+
+# --- two at once --------------------------------------------------------------------------------------------------------
+
+
+def two_runs(folder: Path, *, seed: int) -> Outcome:
+    """Begin two runs of one name at once."""
+    with searching(folder) as search:
+        overrides = ("search.trials=1", "search.finalists=1", "search.max_epochs=1", f"search.seed={seed}")
+        search.run(*overrides)
+        refused = refuse_one(search, "run", search.space, "--name", search.location.name, "--runs",
+                              search.location.parent, *(word for each in overrides for word in ("--set", each)))  # fmt: skip
+        require(not search.faults(), str(search.faults()))
+    return Outcome(fault="two `tuner run` of one name", times=1, notes={"refused": refused})
+
+
+def two_resumes(folder: Path, *, seed: int) -> Outcome:
+    """Resume one run twice at once."""
+    with searching(folder) as search:
+        search.run("search.trials=3", f"search.seed={seed}")
+        search.wait_until(search.finished)
+        before = search.finished()
+        search.kill_driver()
+        search.resume()
+        refused = refuse_one(search, "resume", search.location)
+        require(not search.faults(), str(search.faults()))
+        lost, repeated = compare(before, search.trials())
+    notes = {"refused": refused}
+    return Outcome(fault="two `tuner resume` of one run", times=1, lost=lost, repeated=repeated, notes=notes)
+
+
+def refuse_one(search: Search, *arguments: str | Path) -> str:
+    """Run a command beside the one at work; return what the one that was refused said, which has to name the other."""
+    second = search.start_beside(*arguments)()
+    first = search.finish()
+    winner, loser = (first, second) if second.code == 2 else (second, first)
+    require(winner.code in (0, 3) and loser.code == 2, f"codes {first.code} and {second.code}: {loser.stderr[-1000:]}")
+    require("another process is at work on this run (process " in loser.stderr, loser.stderr[-1000:])
+    return loser.stderr.strip().splitlines()[-1]
+
+
+FAULTS: tuple[Callable[..., Outcome], ...] = (sigterm, sigint, sigint_twice, job_stop, two_runs, two_resumes)

@@ -1,0 +1,209 @@
+"""`kill -9`: of a trial's worker, and of the driver at random moments of a search."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from faults.search import Outcome, Row, Search, compare, require, results, searching
+
+ONE_AT_A_TIME = "resources.concurrent=1"
+"""Then nothing depends on a clock, and a search that was killed has to come to the end of one that was not."""
+KILLS = 50
+_RUNG = 4  # epochs
+_LONG = (
+    "search.trials=1",
+    "search.max_epochs=60",
+    f"search.grace_epochs={_RUNG}",
+    "search.reduction_factor=16",
+    "search.finalists=1",
+    "search.seeds=2",
+    "space.learning_rate=0.01",
+)
+"""Two finalist's runs side by side, which make their only checkpoint after 4 of 60 epochs, and which no rung stops."""
+_LATEST_KILL = 1.1  # of what an undisturbed search takes
+_LOOK_EVERY_S = 0.2
+
+
+def worker(folder: Path, *, seed: int) -> Outcome:
+    """Kill the worker of one of two finalist's runs after its checkpoint."""
+    with searching(folder) as search:
+        search.run(*_LONG, f"search.seed={seed}", "resources.concurrent=2")
+        search.wait_until(lambda: len(search.workers()) == 2 and _are_past_their_checkpoints(search))
+        killed_at = time.monotonic()
+        os.kill(search.workers()[seed % 2], signal.SIGKILL)
+        search.wait_until(lambda: any(report["start"] == 2 for report in search.reports()))
+        seconds = time.monotonic() - killed_at
+        search.finish_well()
+        trials, reports = search.trials(), search.reports()
+        require(not search.faults(), str(search.faults()))
+        require(not search.litter(), str(search.litter()))
+    starts = {number: row["starts"] for number, row in trials.items()}
+    hit = [number for number, count in starts.items() if count == 2]
+    require(len(hit) == 1 and set(starts.values()) == {1, 2}, f"one trial starts twice, no other: {starts}")
+    gone_on_at = min(report["epochs"] for report in reports if (report["trial"], report["start"]) == (hit[0], 2))
+    require(
+        _RUNG < gone_on_at < _RUNG + 1, f"the report after the checkpoint at {_RUNG} epochs comes first: {gone_on_at}"
+    )
+    return Outcome(fault="kill -9 of a worker", times=1, seconds=[seconds], notes={"starts": starts})
+
+
+def _are_past_their_checkpoints(search: Search) -> bool:
+    if not search.has_begun():
+        return False
+    furthest = {report["trial"]: report["epochs"] for report in search.reports()}
+    return min(furthest.get(1, 0), furthest.get(2, 0)) > _RUNG + 1
+
+
+# --- the driver ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Chain:
+    """One search and the kills that it has been through."""
+
+    kills: int = 0
+    lost: int = 0
+    repeated: int = 0
+    seconds: list[float] = field(default_factory=list)
+    moments: list[str] = field(default_factory=list)
+
+
+def driver(folder: Path, *, seed: int) -> Outcome:
+    """Kill the driver at 50 random moments, from the first second to the closing, one to four times in a row."""
+    random = np.random.default_rng(seed)
+    began = time.monotonic()
+    expected = undisturbed(folder / "undisturbed", seed=seed)
+    whole_s = time.monotonic() - began
+    chains: list[Chain] = []
+    while (left := KILLS - sum(chain.kills for chain in chains)) > 0:
+        after_s = random.uniform(0.5, _LATEST_KILL * whole_s, size=min(left, int(random.integers(1, 5)))).tolist()
+        whens = [_after(seconds) for seconds in after_s]
+        chains.append(kill_again_and_again(folder / f"search-{len(chains)}", whens, expected, seed=seed))
+    return Outcome(
+        fault="kill -9 of the driver",
+        times=sum(chain.kills for chain in chains),
+        lost=sum(chain.lost for chain in chains),
+        repeated=sum(chain.repeated for chain in chains),
+        seconds=[each for chain in chains for each in chain.seconds],
+        notes={"searches": len(chains), "undisturbed_s": whole_s, "moments": [chain.moments for chain in chains]},
+    )
+
+
+def undisturbed(folder: Path, *, seed: int, overrides: Sequence[str] = ()) -> Mapping[int, tuple[Any, ...]]:
+    """Run the search that nothing happens to, and return what it comes to."""
+    with searching(folder) as search:
+        search.run(ONE_AT_A_TIME, f"search.seed={seed}", *overrides)
+        search.finish_well()
+        require(not search.faults(), str(search.faults()))
+        return results(search.trials())
+
+
+When = Callable[[Search], bool]
+"""Whether the moment has come at which a process is to be killed."""
+
+
+def kill_again_and_again(
+    folder: Path,
+    whens: Sequence[When],
+    expected: Mapping[int, tuple[Any, ...]],
+    *,
+    seed: int,
+    overrides: Sequence[str] = (),
+) -> Chain:
+    """Kill a search at each of some moments, go on with it each time, and compare its end with what is expected.
+
+    A moment that comes after the search has ended does nothing. Raises NotAsAskedError where the ledger is not whole after
+    a kill, where processes are left, or where the end is another.
+    """
+    chain, settings = Chain(), (ONE_AT_A_TIME, f"search.seed={seed}", *overrides)
+    before: Mapping[int, Row] = {}
+    with searching(folder) as search:
+        search.run(*settings)
+        for when in whens:
+            if not _reaches(search, when):
+                break
+            search.kill_driver()
+            killed_at = time.monotonic()
+            chain.kills += 1
+            chain.moments.append(_where(search))
+            search.wait_until_alone(besides_agents=True)
+            before = _check(search, before, chain)
+            _go_on(search, settings)
+            chain.seconds += _seconds_until_again(search, killed_at)
+        search.finish_well()
+        _check(search, before, chain)
+        found = results(search.trials())
+        different = {number: (found.get(number), row) for number, row in expected.items() if found.get(number) != row}
+        require(found == expected, f"another end than that of the undisturbed search: {different or found.keys()}")
+        require(not search.litter(), str(search.litter()))
+        require(search.status() == "finished", search.status())
+    return chain
+
+
+def _after(seconds: float) -> When:
+    began: list[float] = []
+
+    def has_come(_search: Search) -> bool:
+        began.append(time.monotonic())
+        return began[-1] - began[0] >= seconds
+
+    return has_come
+
+
+def _reaches(search: Search, when: When) -> bool:
+    """Wait for a moment; return False where the process ends before."""
+    while search.process.poll() is None:
+        if when(search):
+            return search.process.poll() is None
+        time.sleep(0.05)
+    return False
+
+
+def _check(search: Search, before: Mapping[int, Row], chain: Chain) -> Mapping[int, Row]:
+    if not search.has_begun():
+        return before
+    require(not search.faults(), f"tuner verify after a kill: {search.faults()}")
+    now = search.finished()
+    lost, repeated = compare(before, search.trials())
+    chain.lost, chain.repeated = chain.lost + lost, chain.repeated + repeated
+    return now
+
+
+def _go_on(search: Search, settings: Sequence[str]) -> None:
+    if search.has_begun():
+        search.resume()
+    else:
+        search.run(*settings)  # there is nothing to resume yet
+
+
+def _seconds_until_again(search: Search, killed_at: float) -> list[float]:
+    """Wait until the search has one report more, or is over; return the seconds since the kill, nothing where it was over."""
+    count = len(search.reports()) if search.has_begun() else 0
+    while search.process.poll() is None:
+        if search.has_begun() and len(search.reports()) > count:
+            return [time.monotonic() - killed_at]
+        time.sleep(_LOOK_EVERY_S)
+    return []
+
+
+def _where(search: Search) -> str:
+    """Say how far a search had come."""
+    if not search.has_begun():
+        return "no ledger yet"
+    trials = search.trials()
+    if (search.location / "champion").exists():
+        return "closing"
+    ended = len(search.finished())
+    has_finalists = any(row["phase"] == "finalist" for row in trials.values())
+    return f"{'finalists' if has_finalists else 'search'}, {ended} of {len(trials)} trials ended"
+
+
+FAULTS: tuple[Callable[..., Outcome], ...] = (worker, driver)

@@ -1,0 +1,308 @@
+"""A real search to do harm to: `tuner run` and `tuner resume` in processes of their own, and what their ledger tells."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+SPACE = """
+task: multiclass
+data: {train: "builtin:digits", sequence: sequence, label: label}
+search:
+  {algorithm: tpe, trials: 14, max_epochs: 4, grace_epochs: 1, reports_per_epoch: 2, reduction_factor: 2, finalists: 2,
+   seeds: 1}
+space:
+  hidden: {low: 8, high: 32}
+  batch_size: 32
+  learning_rate: {low: 0.001, high: 0.02, scale: log}
+  pooling: [last, mean, max]
+  precision: float32
+"""
+"""A tiny space: a trial takes about a second. Four of its trials are asked for after TPE has enough of them to learn from."""
+_POLL_S = 0.05
+_WORKERS = ("ray::TrialOnWorker", "ray::ResourceTrainable")
+_AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
+_GONE_WITHIN_S = 20.0
+_AGENTS_GONE_WITHIN_S = 90.0
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a fault that was caused `times` times.
+
+    `lost` and `repeated` count finished trials; `seconds` are from a fault to trials running again.
+    """
+
+    fault: str
+    times: int
+    lost: int = 0
+    repeated: int = 0
+    seconds: list[float] = field(default_factory=list)
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+class NotAsAskedError(Exception):
+    """Something that has to hold after a fault does not."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended, and what it said."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+def require(holds: bool, what: str) -> None:
+    """Raise NotAsAskedError where something does not hold; an assert of its own for scripts that may run with -O."""
+    if not holds:
+        raise NotAsAskedError(what)
+
+
+@contextmanager
+def searching(
+    folder: Path, *, space: str = SPACE, name: str = "night", environment: Row | None = None
+) -> Iterator[Search]:
+    """Give a search in `folder`, and end all that it has started and remove what Ray left when the block ends."""
+    scratch = tempfile.mkdtemp(
+        prefix="tf-"
+    )  # short: Ray's sockets lie below it, and their paths may have 107 characters
+    search = Search(folder, space=space, name=name, environment={"TMPDIR": scratch, **(environment or {})})
+    try:
+        yield search
+    finally:
+        search.end()
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+class Search:
+    """A run in `folder`/runs, and the one process that is at work on it, if there is one."""
+
+    def __init__(self, folder: Path, *, space: str, name: str, environment: Row) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.location = folder, folder / "runs" / name
+        self.space = folder / "space.yaml"
+        self.space.write_text(space)
+        self.scratch = Path(environment["TMPDIR"])
+        self._sessions: set[int] = set()
+        self._environment = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+        self._commands = 0
+        self._others: list[subprocess.Popen[str]] = []
+
+    # --- commands ---
+
+    def run(self, *overrides: str) -> None:
+        """Begin `tuner run` with settings such as "search.trials=2"."""
+        name, runs = self.location.name, self.location.parent
+        self.start("run", self.space, "--name", name, "--runs", runs, *_sets(overrides))
+
+    def resume(self, *overrides: str) -> None:
+        """Begin `tuner resume` with settings."""
+        self.start("resume", self.location, *_sets(overrides))
+
+    def start(self, *arguments: str | Path) -> None:
+        """Begin any command of tuner in a process group of its own; what it says goes into files."""
+        self.verb = str(arguments[0])
+        self.process = self._start(arguments, self._commands)
+        self.log = self.folder / f"{self._commands}.err"
+        self._commands += 1
+
+    def start_beside(self, *arguments: str | Path) -> Callable[[], Ended]:
+        """Begin a command beside the one at work; return what waits for its end."""
+        number = self._commands
+        process = self._start(arguments, number)
+        self._commands += 1
+        self._others.append(process)
+        return lambda: self._ended(process, number, timeout_s=120)
+
+    def call(self, *arguments: str | Path) -> Ended:
+        """Run a command to its end."""
+        return self.start_beside(*arguments)()
+
+    def finish(self, *, timeout_s: float = 300) -> Ended:
+        """Wait for the end of the command at work."""
+        return self._ended(self.process, int(self.log.stem), timeout_s=timeout_s)
+
+    def _start(self, arguments: Sequence[str | Path], number: int) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "tuner", *map(str, arguments)]
+        with (self.folder / f"{number}.out").open("w") as out, (self.folder / f"{number}.err").open("w") as err:
+            process = subprocess.Popen(
+                command, stdout=out, stderr=err, text=True, start_new_session=True, cwd=ROOT, env=self._environment
+            )
+        self._sessions.add(process.pid)
+        return process
+
+    def _ended(self, process: subprocess.Popen[str], number: int, *, timeout_s: float) -> Ended:
+        code = process.wait(timeout_s)
+        return Ended(code, *((self.folder / f"{number}.{end}").read_text() for end in ("out", "err")))
+
+    def finish_well(self, *, timeout_s: float = 300) -> Ended:
+        """Wait for the end of the command at work, which has to be that of a finished search."""
+        ended = self.finish(timeout_s=timeout_s)
+        require(ended.code in (0, 3), f"ended with {ended.code}: {ended.stderr[-2000:]}")
+        return ended
+
+    # --- harm ---
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send the command at work a signal."""
+        os.kill(self.process.pid, number)
+
+    def kill_driver(self) -> None:
+        """Kill the command at work as a crash does, and wait until the system has taken note."""
+        self.signal(signal.SIGKILL)
+        self.process.wait()
+
+    def wait_until(self, condition: Callable[[], Any], *, seconds: float = 120) -> None:
+        """Wait for a condition while the command is at work. Raises NotAsAskedError where it ends, or time is over."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            require(
+                self.process.poll() is None,
+                f"ended early with {self.process.returncode}: {self.log.read_text()[-2000:]}",
+            )
+            require(time.monotonic() < deadline, f"gave up waiting after {seconds:g} s: {self.log.read_text()[-500:]}")
+            time.sleep(_POLL_S)
+
+    # --- processes ---
+
+    def processes(self) -> dict[int, str]:
+        """All living processes that this search has started, orphans among them, and their command lines.
+
+        They are known by the session of the command that began them: what the environment says is lost where Ray renames a
+        process, and orphans have another parent.
+        """
+        found = {}
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    state, _, _, session, *_ = (entry / "stat").read_text().rpartition(")")[2].split()
+                    if int(session) in self._sessions and state not in ("Z", "X"):
+                        command = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
+                        found[int(entry.name)] = command.decode(errors="replace").strip()
+                except OSError:  # it has ended meanwhile
+                    continue
+        return found
+
+    def workers(self) -> list[int]:
+        """Processes that run trials. Ray calls one by its class, or by that of its wrapper while it is within a step."""
+        return [pid for pid, command in self.processes().items() if command.startswith(_WORKERS)]
+
+    def wait_until_alone(self, *, besides_agents: bool = False) -> float:
+        """Wait until no process of the search is left; return the seconds that took. Raises NotAsAskedError for orphans.
+
+        The two agents of Ray's node look for its GCS for a minute when they are orphaned, then they end; `besides_agents`
+        does not wait for them.
+        """
+        begun, patience_s = time.monotonic(), _GONE_WITHIN_S if besides_agents else _AGENTS_GONE_WITHIN_S
+        while left := [
+            command for command in self.processes().values() if not (besides_agents and command.startswith(_AGENTS))
+        ]:
+            require(time.monotonic() - begun < patience_s, f"orphans after {patience_s:g} s: {left}")
+            time.sleep(_POLL_S)
+        return time.monotonic() - begun
+
+    def end(self) -> None:
+        """Kill whatever is left of the search."""
+        for pid in self.processes():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        for process in (*self._others, getattr(self, "process", None)):
+            if process is not None:
+                process.wait()
+
+    # --- what the ledger tells ---
+
+    def has_begun(self) -> bool:
+        """Return whether there is a run yet."""
+        return (self.location / "environment.json").exists()
+
+    def trials(self) -> dict[int, Row]:
+        """The table of trials, by number; nothing before the run has begun."""
+        from tuner.ledger import read_run
+
+        if not self.has_begun():
+            return {}
+        run = read_run(self.location)
+        if run.damaged and self.process.poll() is None:  # a part that was merged away while it was read
+            return self.trials()
+        return {row["trial"]: row for row in run.trials}
+
+    def reports(self) -> list[Row]:
+        """The table of reports, in the order in which they came."""
+        from tuner.ledger import read_reports
+
+        rows: list[Row] = read_reports(self.location).to_pylist()
+        return rows
+
+    def finished(self) -> dict[int, Row]:
+        """The trials that have come to an end of their own, by number."""
+        return finished(self.trials())
+
+    def status(self) -> str:
+        """The run's status as `tuner show` tells it."""
+        from tuner.ledger import read_run
+
+        return read_run(self.location).status
+
+    def faults(self) -> list[str]:
+        """What `tuner verify` finds."""
+        from tuner.verify import verify
+
+        return [str(fault) for fault in verify(self.location).faults]
+
+    def litter(self) -> list[str]:
+        """Files in the run's directory that are no part of a finished run: drafts, checkpoints, a lock."""
+        files = [path.relative_to(self.location) for path in self.location.rglob("*") if path.is_file()]
+        return sorted(
+            str(path)
+            for path in files
+            if path.parts[0] in ("checkpoints", ".lock") or any(part.endswith(".draft") for part in path.parts)
+        )
+
+
+def finished(trials: Mapping[int, Row]) -> dict[int, Row]:
+    """Those of a table's trials that have come to an end of their own, and are not to be taken up by `tuner resume`."""
+    from tuner.search.past import INTERRUPTED
+
+    return {
+        number: row
+        for number, row in trials.items()
+        if row["ending"] is not None and (row["ending"], row["reason"]) != ("interrupted", INTERRUPTED)
+    }
+
+
+def compare(before: Mapping[int, Row], after: Mapping[int, Row]) -> tuple[int, int]:
+    """Return how many finished trials of `before` are lost in `after`, and how many have been run again."""
+    lost = sum(number not in after or after[number]["ending"] is None for number in before)
+    same = ("ending", "score", "starts", "ended_s", "configuration")
+    repeated = sum(
+        number in after and any(row[key] != after[number][key] for key in same) for number, row in before.items()
+    )
+    return lost, repeated
+
+
+def results(trials: Mapping[int, Row]) -> dict[int, tuple[Any, ...]]:
+    """What of every trial has to be the same however often a search was killed."""
+    same = ("phase", "parent", "seed", "configuration", "ending", "reason", "score", "best_epochs", "examples")
+    return {number: tuple(row[key] for key in same) for number, row in trials.items()}
+
+
+def _sets(overrides: Sequence[str]) -> list[str]:
+    return [word for override in overrides for word in ("--set", override)]

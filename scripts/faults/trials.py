@@ -1,0 +1,302 @@
+"""Trials that hang, run out of memory, diverge or all fail, and a time budget that is reached."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from faults.search import Outcome, Row, Search, compare, require, searching
+
+_TIMEOUT_S = 5
+_GONE_WITHIN_S = 10.0
+_SETTLE_S = 0.15
+_FREE_MB = 2000  # more than a search takes
+_GREEDY = "import time\nkept = []\nwhile True:\n    kept.append(b'x' * (64 << 20))\n    time.sleep(0.02)"
+_SLACK_MB = 160  # Ray's own threads need some; it is what one allocation of a large batch takes
+_LARGE = """
+task: multiclass
+data: {train: ROWS, sequence: sequence, label: label, validation: 0.1, test: 0.1}
+search: {algorithm: random, trials: 4, max_epochs: 1, grace_epochs: 1, reports_per_epoch: 1, finalists: 1, seeds: 1}
+space: {hidden: 64, directions: 1, batch_size: [64, 512], precision: float32}
+"""
+"""A batch of 512 sequences of 400 steps takes one piece of 200 MB for the gates."""
+_RUNAWAY = """
+task: multiclass
+data: {train: "builtin:digits", sequence: sequence, label: label}
+search: {algorithm: random, trials: 6, max_epochs: 2, grace_epochs: 1, reports_per_epoch: 1, finalists: 1, seeds: 1}
+space:
+  hidden: 8
+  batch_size: 4
+  clipping: none
+  optimiser: {sgd: {momentum: 0.9, weight_decay: [0.0001, 10]}}
+  learning_rate: 0.5
+"""
+"""With the larger weight decay each step multiplies the weights, with the smaller one trials learn."""
+
+
+def hang(folder: Path, *, seed: int) -> Outcome:
+    """Stop the worker of a trial with SIGSTOP, in a run and again after it was interrupted and resumed."""
+    with searching(folder) as search:
+        settings = ("search.trials=6", "search.max_epochs=20", "search.grace_epochs=20", f"search.seed={seed}")
+        search.run(*settings, f"search.trial_timeout={_TIMEOUT_S}s", "resources.concurrent=2")
+        seconds = [_stop_one(search)]
+        search.signal(signal.SIGTERM)
+        require(search.finish().code == 130, "an interrupted search ends with 130")
+        before = search.finished()
+        search.resume()
+        seconds.append(_stop_one(search))
+        search.finish_well()
+        trials = search.trials()
+        require(not search.faults(), str(search.faults()))
+    _check_hung(trials, times=2)
+    lost, repeated = compare(before, trials)
+    return Outcome(fault="a trial that hangs", times=2, lost=lost, repeated=repeated, seconds=seconds)
+
+
+def hang_once(folder: Path, *, seed: int) -> Outcome:
+    """Stop the worker of a trial with SIGSTOP."""
+    with searching(folder) as search:
+        settings = ("search.trials=3", "search.max_epochs=20", "search.grace_epochs=20", f"search.seed={seed}")
+        search.run(*settings, f"search.trial_timeout={_TIMEOUT_S}s", "resources.concurrent=2")
+        seconds = [_stop_one(search)]
+        search.finish_well()
+        _check_hung(search.trials(), times=1)
+    return Outcome(fault="a trial that hangs", times=1, seconds=seconds)
+
+
+def _stop_one(search: Search) -> float:
+    """Stop a worker that is within a step; return the seconds until its trial was given up and the process was gone."""
+    already = _failed(search.trials())
+    search.wait_until(lambda: _within_a_step(search))
+    worker = _within_a_step(search)[0]
+    os.kill(worker, signal.SIGSTOP)
+    begun = time.monotonic()
+    search.wait_until(lambda: len(_failed(search.trials())) > len(already))
+    search.wait_until(lambda: worker not in search.processes(), seconds=_GONE_WITHIN_S)
+    return time.monotonic() - begun
+
+
+def _within_a_step(search: Search) -> list[int]:
+    """Workers that train, once there is a report: the ledger then has the trial."""
+    if not search.has_begun() or not search.reports():
+        return []
+    return [pid for pid, command in search.processes().items() if command.startswith("ray::ResourceTrainable")]
+
+
+def _failed(trials: dict[int, Row]) -> list[Row]:
+    return [row for row in trials.values() if row["ending"] == "failed"]
+
+
+def _check_hung(trials: dict[int, Row], *, times: int) -> None:
+    reasons = [row["reason"] for row in _failed(trials)]
+    told = f"no report for {_TIMEOUT_S} s, which is search.trial_timeout"
+    # On a machine with much else to do a trial may be as late by itself.
+    require(len(reasons) >= times and set(reasons) == {told}, f"reasons: {reasons}")
+    require(all(row["ending"] is not None for row in trials.values()), "every trial comes to an end")
+
+
+# --- memory -------------------------------------------------------------------------------------------------------------
+
+
+def out_of_memory(folder: Path, *, seed: int) -> Outcome:
+    """Bound the address space of every worker, so that trials with large batches cannot be had."""
+    return _starve(folder, lambda workers: workers, seed=seed)
+
+
+def out_of_memory_once(folder: Path, *, seed: int) -> Outcome:
+    """Bound the address space of the first workers only: a trial that fails there succeeds when it is tried again."""
+    first: list[int] = []
+
+    def chosen(workers: list[int]) -> list[int]:
+        first.extend(worker for worker in workers if len(first) < 2 and worker not in first)
+        return first
+
+    return _starve(folder, chosen, seed=seed)
+
+
+def memory_monitor(folder: Path, *, seed: int) -> Outcome:
+    """Let another program take memory until Ray kills a worker to spare the node, then let that program end."""
+    from ray._common.utils import get_system_memory
+    from ray._private.utils import get_used_memory
+
+    limit = (get_used_memory() + (_FREE_MB << 20)) / get_system_memory()
+    monitor = {"RAY_memory_usage_threshold": f"{limit:.4f}", "RAY_memory_monitor_refresh_ms": "100"}
+    with searching(folder, environment=monitor) as search:
+        long = ("search.max_epochs=40", "search.grace_epochs=40", "search.finalists=1", "resources.concurrent=2")
+        search.run("search.trials=3", *long, f"search.seed={seed}")
+        search.wait_until(lambda: search.has_begun() and search.reports())
+        before = search.workers()
+        with subprocess.Popen([sys.executable, "-c", _GREEDY]) as greedy:
+            try:
+                search.wait_until(lambda: any(worker not in search.workers() for worker in before), seconds=60)
+            finally:
+                greedy.kill()
+        search.finish_well()
+        trials, reports = search.trials(), search.reports()
+    return replace(_told_of_memory(trials, reports), fault="a worker that Ray's memory monitor kills")
+
+
+def _starve(folder: Path, chosen: Callable[[list[int]], list[int]], *, seed: int) -> Outcome:
+    _write_sequences(folder / "rows.parquet")
+    sizes: dict[int, int] = {}
+    bounded: set[int] = set()
+    with searching(folder, space=_LARGE.replace("ROWS", str(folder / "rows.parquet"))) as search:
+        search.run(f"search.seed={seed}", "resources.concurrent=2")
+        while search.process.poll() is None:
+            for worker in set(chosen(search.workers())) - bounded:
+                size = _size_with_torch(worker)
+                if size and size == sizes.get(worker):  # it has been imported whole
+                    _bound(worker, size)
+                    bounded.add(worker)
+                sizes[worker] = size
+            time.sleep(_SETTLE_S)
+        search.finish_well()
+        trials, reports = search.trials(), search.reports()
+    return _told_of_memory(trials, reports)
+
+
+def _told_of_memory(trials: dict[int, Row], reports: list[Row]) -> Outcome:
+    again = {number: row for number, row in trials.items() if row["starts"] > 1}
+    require(bool(again), f"some trial was out of memory: {[dict(row) for row in trials.values()]}")
+    require(all(row["starts"] == 2 for row in again.values()), "each is tried again once")
+    failed = _failed(trials)
+    require(
+        all(row["reason"].startswith("out of memory") for row in failed),
+        f"reasons: {[row['reason'] for row in failed]}",
+    )
+    require(all(row["starts"] == 2 for row in failed), "none fails at its first start")
+    for number in again:  # on a node of two slots a trial that takes twice as much has no neighbour
+        own = [row["reported_s"] for row in reports if (row["trial"], row["start"]) == (number, 2)]
+        others = [row["reported_s"] for row in reports if row["trial"] != number]
+        require(not own or not any(min(own) < at < max(own) for at in others), f"trial {number} had a neighbour")
+    notes = {"tried_again": len(again), "failed": len(failed), "reasons": [row["reason"] for row in failed]}
+    return Outcome(fault="a trial out of memory", times=len(again), notes=notes)
+
+
+def _size_with_torch(worker: int) -> int:
+    """Return the bytes of a process's address space once PyTorch is in it, else 0."""
+    try:
+        lines = Path(f"/proc/{worker}/status").read_text().splitlines()
+        has_torch = "libtorch_python" in Path(f"/proc/{worker}/maps").read_text()
+    except OSError:  # it has ended
+        return 0
+    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("VmSize") and has_torch), 0)
+
+
+def _bound(worker: int, size: int) -> None:
+    """Let a process take no more than a little beside an address space of `size` bytes."""
+    most = size + (_SLACK_MB << 20)
+    with suppress(ProcessLookupError):
+        resource.prlimit(worker, resource.RLIMIT_AS, (most, most))
+
+
+def _write_sequences(path: Path) -> None:
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, 640)
+    sequences = [(random.normal(size=(400, 1)) + label).astype(np.float32).tolist() for label in labels]
+    pq.write_table(pa.table({"sequence": sequences, "label": [str(label) for label in labels]}), path)
+
+
+# --- numbers that are not finite ----------------------------------------------------------------------------------------
+
+
+def diverged(folder: Path, *, seed: int) -> Outcome:
+    """Search settings of which some let weights, gradients and loss run away."""
+    with searching(folder, space=_RUNAWAY) as search:
+        search.run(f"search.seed={seed}", "resources.concurrent=2")
+        search.finish_well()
+        trials = search.trials()
+    rows = [row for row in trials.values() if row["ending"] == "diverged"]
+    require(bool(rows), f"some trial diverges: {[(row['ending'], row['configuration']) for row in trials.values()]}")
+    for row in rows:
+        require("not finite at step" in row["reason"], row["reason"])
+        require("learning_rate 0.5, clipping none" in row["reason"], row["reason"])
+        require(row["phase"] == "search" and row["trial"] not in _parents(trials), "none of them is a finalist")
+    return Outcome(fault="loss not finite", times=len(rows), notes={"reason": rows[0]["reason"]})
+
+
+def _parents(trials: dict[int, Row]) -> set[Any]:
+    return {row["parent"] for row in trials.values()}
+
+
+def infinite_input(folder: Path, *, seed: int) -> Outcome:
+    """Give rows that have an infinite value: refused before anything is written."""
+    values = [[[1.0], [2.0]]] * 30 + [[[1.0], [float("inf")]]]
+    table = pa.table({"sequence": values, "label": [str(number % 2) for number in range(len(values))]})
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, folder / "rows.parquet")
+    with searching(folder, space=_LARGE.replace("ROWS", str(folder / "rows.parquet"))) as search:
+        search.run(f"search.seed={seed}")
+        ended = search.finish()
+        require(ended.code == 2 and "infinite value" in ended.stderr, f"{ended.code}: {ended.stderr}")
+        require(not search.location.exists(), "nothing is written")
+    return Outcome(fault="input not finite", times=1, notes={"said": ended.stderr.splitlines()[-1]})
+
+
+# --- the whole search ---------------------------------------------------------------------------------------------------
+
+
+def every_trial_fails(folder: Path, *, seed: int) -> Outcome:
+    """Break PyTorch as an update of the system does: trials need it, the driver does not. Mend it, and resume."""
+    broken = folder / "broken" / "torch"
+    broken.mkdir(parents=True)
+    cause = "libcudnn.so.9: cannot open shared object file: No such file or directory"
+    (broken / "__init__.py").write_text(f"raise ImportError({cause!r})\n")
+    path = os.pathsep.join(filter(None, (str(broken.parent), os.environ.get("PYTHONPATH"))))
+    with searching(folder, environment={"PYTHONPATH": path}) as search:
+        search.run("search.trials=200", f"search.seed={seed}", "resources.concurrent=2")
+        ended = search.finish()
+        require(ended.code == 1, f"ends with 1, not {ended.code}: {ended.stderr[-2000:]}")
+        said = next(line for line in ended.stderr.splitlines() if line.startswith("error:"))
+        require("every trial fails" in said and cause in said, said)
+        tried = len(search.trials())
+        require(tried < 20, f"it stops early, not after {tried} trials")
+        (broken / "__init__.py").unlink()
+        broken.rmdir()
+        search.resume("search.trials=4")
+        search.finish_well()
+    return Outcome(fault="every trial fails", times=1, notes={"tried": tried, "said": said})
+
+
+def time_budget(folder: Path, *, seed: int) -> Outcome:
+    """Let the time budget be what ends the search."""
+    budget_s = 40
+    with searching(folder) as search:
+        search.run("search.trials=null", f"search.time={budget_s}", f"search.seed={seed}", "resources.concurrent=2")
+        search.finish_well()
+        shown, trials = search.call("show", search.location), search.trials()
+        manifest = json.loads((search.location / "manifest.json").read_text())
+    finalists = [row for row in trials.values() if row["phase"] == "finalist"]
+    require(manifest["ended_by"] == "time", f"ended by {manifest['ended_by']}")
+    require("time budget" in shown.stdout, f"`tuner show` says so: {shown.stdout[:300]}")
+    require(bool(finalists) and all(row["ending"] == "completed" for row in finalists), "finalists run to their end")
+    seconds = manifest["seconds"]
+    require(seconds <= budget_s + 2, f"within its budget of {budget_s} s, not {seconds:.1f}")
+    notes = {"budget_s": budget_s, "seconds": seconds, "finalists": len(finalists)}
+    return Outcome(fault="time budget reached", times=1, notes=notes)
+
+
+FAULTS = (
+    hang,
+    out_of_memory,
+    out_of_memory_once,
+    memory_monitor,
+    diverged,
+    infinite_input,
+    every_trial_fails,
+    time_budget,
+)

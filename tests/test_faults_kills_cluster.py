@@ -1,0 +1,77 @@
+"""A sample of the faults of a night, caused in real searches; `scripts/bench faults` causes all of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "scripts"))  # the scripts are no part of the package
+
+from faults import changes, interrupts, kills
+from faults.search import SPACE, Search, compare, searching
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+SHORT = ("search.trials=12", "search.max_epochs=2", "search.finalists=1")  # TPE learns from the first ten
+
+
+def is_learning(search: Search) -> bool:
+    """Whether TPE has enough trials to learn from, and one of them is running."""
+    return len(search.finished()) >= 10 and any(row["ending"] is None for row in search.trials().values())
+
+
+def is_closing(search: Search) -> bool:
+    return (search.location / "champion").exists()
+
+
+def test_a_search_that_is_killed_twice_comes_to_the_end_of_one_that_was_left_alone(tmp_path: Path) -> None:
+    expected = kills.undisturbed(tmp_path / "undisturbed", seed=1, overrides=SHORT)
+    chain = kills.kill_again_and_again(
+        tmp_path / "killed", [is_learning, is_closing], expected, seed=1, overrides=SHORT
+    )
+    assert (chain.kills, chain.lost, chain.repeated) == (2, 0, 0)
+    assert len(expected) == 13
+
+
+def test_interrupts_at_any_phase_leave_a_run_that_can_be_gone_on_with(tmp_path: Path) -> None:
+    sends = {"reading data": interrupts.stop_job, "trials": interrupts.interrupt_twice}
+    few = ("search.trials=3", "search.finalists=1")
+    outcome = interrupts.signalled(tmp_path, sends, fault="interrupts", seed=1, overrides=few)
+    assert (outcome.times, outcome.lost, outcome.repeated) == (2, 0, 0)
+
+
+def test_of_two_runs_of_one_name_one_is_refused_and_told_who_holds_it(tmp_path: Path) -> None:
+    assert "(process " in interrupts.two_runs(tmp_path, seed=1).notes["refused"]
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Search]:
+    """A search on a file of its own, of which the driver was killed."""
+    folder = tmp_path_factory.mktemp("killed")
+    changes.write_digits(folder / "digits.parquet")
+    with searching(folder, space=SPACE.replace("builtin:digits", str(folder / "digits.parquet"))) as search:
+        search.run("search.trials=5", "search.max_epochs=1", "resources.concurrent=1")
+        search.wait_until(lambda: len(search.finished()) >= 2)
+        search.kill_driver()
+        yield search
+
+
+def test_another_space_another_tuner_and_other_data_are_refused_and_change_nothing(killed: Search) -> None:
+    assert len(changes.refused_changes(killed)) == 3
+
+
+def test_damaged_parts_are_named_and_the_rest_goes_on_in_one_of_two_resumes(killed: Search) -> None:
+    spoilt = changes.spoil(killed)
+    assert all(any(part.name in fault for fault in killed.faults()) for part in spoilt)
+    before = killed.finished()
+    killed.resume()
+    assert "(process " in interrupts.refuse_one(killed, "resume", killed.location)
+    assert all(f"warning: {part}" in "".join(log.read_text() for log in killed.folder.glob("*.err")) for part in spoilt)
+    trials = killed.trials()
+    assert compare(before, trials) == (0, 0)
+    assert sorted(trials) == list(range(len(trials)))
+    assert all(row["ending"] for row in trials.values())
+    assert len(list((killed.location / "damaged").iterdir())) == len(spoilt)
