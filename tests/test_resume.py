@@ -183,7 +183,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[int, tup
     return outcome(folder / "run"), rungs_of(process)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=4))
 def test_a_search_that_is_killed_anywhere_comes_to_the_same_end(
     undisturbed: tuple[dict[int, tuple[Any, ...]], list[dict[str, float]]], kills: list[int]

@@ -247,12 +247,12 @@ def _count(uri: str, column: str, inputs: Inputs) -> tuple[int, float] | None:
     """Return rows, and characters or values of a column in all of them; None where they cannot be told beforehand."""
     if is_builtin(uri) or "://" in uri:
         return None
-    path = Path(uri).expanduser()
     try:
+        path = Path(uri).expanduser()
         if extension(uri) == ".parquet":
             return _count_parquet(path, column, inputs)
         return _count_lines(path, inputs)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RuntimeError):  # the last of a home that nobody has
         return None
 
 
