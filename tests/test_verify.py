@@ -101,6 +101,15 @@ def test_a_bundle_that_cannot_be_loaded_is_named(run: Path) -> None:
     assert "the bundle cannot be read" in fault
 
 
+def test_a_run_that_was_cut_off_while_it_wrote_its_bundle_is_not_damaged(run: Path) -> None:
+    for name in ("manifest.json", "champion.json"):
+        (run / name).unlink()
+    shutil.rmtree(run / "champion", ignore_errors=True)
+    (run / "champion").mkdir()
+    (run / "champion" / "weights.safetensors").write_bytes(b"")
+    assert faults(run) == []
+
+
 def test_a_run_that_cannot_be_read_has_its_other_faults_told_too(run: Path) -> None:
     (run / "baselines.json").write_text("{")
     (run / "data.json").unlink()
