@@ -60,7 +60,7 @@ def verify(location: str | Path) -> Verification:
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         told = f"some file has not what tuner writes there ({type(error).__name__}: {error})"
         faults.append(Fault(str(folder), told, _RESTORE))
-    if folder.exists("champion.json"):  # written after the bundle: without it a run was cut off while it wrote that
+    if folder.exists("champion") and folder.exists("champion.json"):  # without the latter it was cut off in between
         faults += _bundle(location)
     return Verification(
         name=folder.path.rsplit("/", 1)[-1],
