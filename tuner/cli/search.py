@@ -127,10 +127,7 @@ def _going_on_told(location: str, address: str | None) -> Iterator[None]:
     kept = f"what had finished is kept: `{shlex.join(['tuner', 'show', location])}`. To go on: `{shlex.join(command)}`"
     try:
         yield
-    except (
-        SearchInterrupted,
-        KeyboardInterrupt,
-    ):  # the latter before the search is one, and again while it is being ended
+    except (SearchInterrupted, KeyboardInterrupt):  # the latter before the search, and again while it is ended
         if not Folder.at(location).exists("environment.json"):
             raise
         raise SearchInterrupted(f"interrupted; {kept}") from None

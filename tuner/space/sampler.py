@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -82,7 +83,7 @@ def _choose_all(
 ) -> None:
     """Fill a configuration: `choose` is asked for the value of every parameter that those before it put in force."""
     for name, domain in parameters.items():
-        path = prefix + name
+        path = sys.intern(prefix + name)  # one text for all trials of a search, of which there may be thousands
         if isinstance(domain, Conditional):
             if float(configuration[prefix + domain.need.name]) >= domain.need.least:
                 configuration[path] = choose(path, domain.domain)
