@@ -12,6 +12,7 @@ import pytest
 from tuner.data.load import load_data
 from tuner.data.prepare import prepare
 from tuner.errors import DataError
+from tuner.machine import available_bytes
 from tuner.search.fits import (
     Size,
     estimate,
@@ -21,7 +22,6 @@ from tuner.search.fits import (
     size_of_files,
     what_does_not_fit,
 )
-from tuner.search.memory import available_bytes
 from tuner.space.load import Space, load_space
 
 GB = 10**9

@@ -39,6 +39,8 @@ ORDER = (
     "tuner.space",
     "tuner.storage",
     "tuner.errors",
+    "tuner.machine",
+    "tuner.signals",
 )
 """From the top down, as ../shared/DESIGN.md has it. A part may import those below it, and itself."""
 

@@ -19,8 +19,9 @@ from ray.tune.utils.callback import _create_default_callbacks
 
 from tuner.ray_backend.access import asking_for_token, private_folder
 from tuner.ray_backend.scheduler import _forget_ended
-from tuner.ray_backend.start import Machines, Node, sigterm_as_interrupt
+from tuner.ray_backend.start import Machines, Node
 from tuner.ray_backend.trials import _Listener
+from tuner.signals import sigterm_as_interrupt
 from tuner.space.settings import ResourceSettings
 
 ROOT = Path(__file__).parent.parent

@@ -11,8 +11,9 @@ import pytest
 
 from tuner.errors import LedgerError, SearchFailed, SearchInterrupted, SpaceError
 from tuner.ledger import Ledger, read_run
-from tuner.ray_backend.start import Machines, Node, sigterm_as_interrupt
+from tuner.ray_backend.start import Machines, Node
 from tuner.search.run import Watcher, _Search
+from tuner.signals import sigterm_as_interrupt
 from tuner.space.load import load_space
 
 SPACE = """

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tuner.data.preparation import embedding_setting, preparation_setting
 from tuner.data.prepare import TrialData, vocabulary_size
-from tuner.health import STATIC
+from tuner.health import OF_STEPS, STATIC
 from tuner.member import make_member
 from tuner.model.build import to_probabilities
 from tuner.model.classifier import SequenceClassifier
@@ -30,14 +30,6 @@ from tuner.training.precision import choose_precision
 from tuner.training.progress import Progress
 from tuner.training.state import State, from_bytes, to_bytes
 
-_OF_STEPS = (
-    "clip_rate",
-    "gradient_norm_least",
-    "gradient_norm_most",
-    "tiny_gradient_share",
-    "gradient_ratio",
-    "loss_spread",
-)
 _OF_PROBABILITIES = ("logit_spread", "probability_spread")
 _STATE_VERSION = 1
 
@@ -183,7 +175,7 @@ class Trial:
         return replace(report, **looks, evaluate_seconds=time.perf_counter() - start)
 
     def _told(self, progress: Sequence[Progress], measures: dict[str, Any]) -> Report:
-        health: dict[str, Any] = {name: _mean_of_known(getattr(each, name) for each in progress) for name in _OF_STEPS}
+        health: dict[str, Any] = {name: _mean_of_known(getattr(each, name) for each in progress) for name in OF_STEPS}
         return Report(
             examples=self.examples,
             epochs=self.examples / self._rows,

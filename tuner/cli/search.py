@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import click
 from tuner.cli.output import Format, format_option, print_json, print_rows, say
 from tuner.cli.runs import locate_run, print_run, runs_option
 from tuner.cli.spaces import set_option, source_line
+from tuner.signals import sigterm_as_interrupt
 
 if TYPE_CHECKING:
     from tuner.space.load import Space
@@ -51,7 +51,8 @@ def run(
       tuner run binary --set data.train=mail.csv --set data.text=body --set data.label=is_spam --set data.group=null
     """
     started = time.monotonic()
-    _take_sigterm_as_interrupt()
+    # From here on, for Ray takes seconds to import and data to be read.
+    click.get_current_context().with_resource(sigterm_as_interrupt())
     from tuner.space.load import load_space
     from tuner.storage import Folder, join
 
@@ -94,7 +95,8 @@ def resume(run: str, overrides: tuple[str, ...], address: str | None, runs: str,
       tuner resume multilabel-20261121-0905
       tuner resume multilabel-20261121-0905 --set search.time=2h
     """
-    _take_sigterm_as_interrupt()
+    # From here on, for Ray takes seconds to import and data to be read.
+    click.get_current_context().with_resource(sigterm_as_interrupt())
     from tuner.ledger import read_run
     from tuner.storage import Folder
 
@@ -135,12 +137,6 @@ def _going_on_told(location: str, address: str | None) -> Iterator[None]:
         if not Folder.at(location).exists("environment.json"):
             raise
         raise SearchFailed(f"{error}\n{kept}, when the cause is gone") from error
-
-
-def _take_sigterm_as_interrupt() -> None:
-    """Let SIGTERM raise KeyboardInterrupt until the command ends: Ray takes seconds to import, and data to be read."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    click.get_current_context().call_on_close(lambda: signal.signal(signal.SIGTERM, before))
 
 
 def _tell_result(location: str, manifest: Mapping[str, Any], format_: Format) -> int:

@@ -36,6 +36,7 @@ import ray
 import ray.exceptions
 
 from tuner.errors import Fault, SearchFailed, UsageError
+from tuner.machine import count_cores
 from tuner.ray_backend.access import asking_for_token, private_folder, showing_token
 from tuner.space.settings import ResourceSettings
 
@@ -81,19 +82,6 @@ def _fitting(node: Node, resources: ResourceSettings) -> int:
     return min(int(there / wanted + 1e-9) for there, wanted in shares if wanted)
 
 
-@contextmanager
-def sigterm_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM raise KeyboardInterrupt, as SIGINT does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals reach the main thread only
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def start_ray(address: str | None, resources: ResourceSettings) -> Machines:
     """Join the cluster at `address`, or start Ray on this machine without a dashboard and without output.
 
@@ -113,7 +101,7 @@ def start_ray(address: str | None, resources: ResourceSettings) -> Machines:
 
 
 def _start_here(resources: ResourceSettings, quiet: Mapping[str, Any]) -> tuple[str, ...]:
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cpus = count_cores()
     if resources.concurrent is not None:
         cpus = min(cpus, resources.concurrent * resources.cpus)
     _AT_STOP.enter_context(asking_for_token())

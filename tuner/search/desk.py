@@ -67,7 +67,6 @@ class SearchDesk:
         self._again: list[Order] = []  # search trials that a resumed run has to take up first
         self._queue: list[Order] | None = None  # finalists' runs to come; None while searching
         self._asked = 0
-        self._told_of_failures = 0
 
     def replay(self, past: Past) -> None:
         """Take up where a run stopped: afterwards all is as if every trial so far had been this desk's own.
@@ -200,11 +199,10 @@ class SearchDesk:
         self._watch(self.snapshot())
 
     def _refuse_to_fail_on(self) -> None:
-        ended = [state for state in self.trials.values() if state.ending]
-        if len(ended) == self._told_of_failures or len(ended) < _FAILED_AT_FIRST:
+        # As a rule the first trials answer this, however many there are.
+        if any(state.ending not in (None, "failed") for state in self.trials.values()):
             return
-        self._told_of_failures = len(ended)
-        if all(state.ending == "failed" for state in ended):
+        if sum(state.ending == "failed" for state in self.trials.values()) >= _FAILED_AT_FIRST:
             raise SearchFailed(f"every trial fails, so the search has stopped: {self.describe_failures()}")
 
     def interrupt(self) -> None:

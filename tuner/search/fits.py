@@ -6,7 +6,6 @@ there to refuse what cannot be, not to plan by: an estimate is within some tens 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from tuner.data.preparation import preparation_settings
 from tuner.data.prepare import TrialData
 from tuner.data.sequences import Sequences
 from tuner.errors import DataError, Fault
+from tuner.machine import count_cores
 from tuner.space.load import Space
 from tuner.space.settings import Inputs
 from tuner.storage import extension
@@ -133,7 +133,7 @@ def _refuse(
 
 
 def _workers(space: Space) -> int:
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cpus = count_cores()
     return max(1, min(cpus // space.resources.cpus, space.resources.concurrent or cpus))
 
 

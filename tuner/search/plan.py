@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tuner.data.prepare import TrialData
+from tuner.machine import count_cores
 from tuner.reporting import TrialSettings
 from tuner.search.budget import CLOSING_S, finalists_seconds
 from tuner.search.desk import derive_seed
@@ -42,7 +42,7 @@ def make_plan(space: Space, say: Callable[[str], None]) -> dict[str, Any]:
     sampler = RandomSampler(space.parameters, seed=space.search.seed)
     epoch_s = [_seconds_per_epoch(sampler.ask(index), data, space) for index in range(_CONFIGURATIONS)]
     median = float(np.median(epoch_s))
-    slots = max(1, min(_cpus() // int(space.resources.cpus), space.resources.concurrent or _cpus()))
+    slots = max(1, min(count_cores() // int(space.resources.cpus), space.resources.concurrent or count_cores()))
     steps = rungs(space)
     reached = [0.0, *(epochs for epochs, _ in steps)]
     epochs_a_trial = sum((after - before) * share for before, (after, share) in zip(reached, steps, strict=False))
@@ -87,7 +87,3 @@ def _seconds_per_epoch(configuration: Configuration, data: TrialData, space: Spa
     training_s = report.train_seconds * rows / max(report.examples - first.examples, 1)
     evaluating_s = report.evaluate_seconds * space.search.reports_per_epoch
     return training_s + evaluating_s
-
-
-def _cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)

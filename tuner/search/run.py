@@ -13,16 +13,17 @@ from tuner.data.dataset import Dataset
 from tuner.data.prepare import TrialData
 from tuner.errors import Fault, SearchFailed, SearchInterrupted, SpaceError, StorageError, TunerError
 from tuner.ledger import Ledger, Run, read_run, refuse_existing
-from tuner.ray_backend.start import Job, Machines, sigterm_as_interrupt, start_ray, stop_ray
+from tuner.machine import available_bytes
+from tuner.ray_backend.start import Job, Machines, start_ray, stop_ray
 from tuner.reporting import TrialSettings
 from tuner.scoring.gate import GateSettings
 from tuner.search.desk import ENDINGS, SearchDesk, Snapshot
 from tuner.search.environment import describe_environment, describe_resumption
 from tuner.search.fits import refuse_large_data, refuse_large_files
-from tuner.search.memory import available_bytes
 from tuner.search.past import Past, read_past
 from tuner.search.reading import read_data
 from tuner.search.resume import check_data, check_versions, resumed_space
+from tuner.signals import sigterm_as_interrupt
 from tuner.space.load import Space
 from tuner.space.rungs import rung_epochs
 from tuner.space.sampler import make_sampler

@@ -1,11 +1,17 @@
-"""How much memory a process may still take on this machine: what Linux has free, and what its control groups leave."""
+"""What this machine has for a process: cores, and memory by what Linux has free and what its control groups leave."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 _NO_LIMIT = 1 << 60  # version 1 of control groups writes a number like this where there is none
+
+
+def count_cores() -> int:
+    """Return the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def available_bytes(root: Path = Path("/")) -> int | None:
