@@ -71,9 +71,10 @@ class Ledger:
     def reopen(cls, location: str | Path) -> Ledger:
         """Take a run's directory that another process has left unfinished, and go on after the parts that there are.
 
-        Nothing is changed until `go_on`. Raises LedgerError where another process is at work on it.
+        Nothing is changed until `go_on`. Raises LedgerError where there is no run, or another process is at work on it.
         """
         ledger = cls(str(location))
+        refuse_absent(ledger.folder, location)  # before anything is made there: the lock is a file
         ledger._lock.take()
         return ledger
 
@@ -104,16 +105,14 @@ class Ledger:
         except LedgerError:
             self._lock.give_back()
             raise
-        self.write_json(
-            "environment", {"format": FORMAT, **environment}
-        )  # first: from here on there is a run to resume
+        # First: from here on there is a run to resume.
+        self.folder.write("environment.json", _to_json({"format": FORMAT, **environment}))
         self.folder.write("space.yaml", space.encode())
 
     def write_json(self, name: str, content: Mapping[str, Any] | Sequence[Any]) -> None:
         """Write NAME.json."""
-        if name != "environment":
-            check_there(self.location)
-        self.folder.write(f"{name}.json", json.dumps(content, indent=1, ensure_ascii=False).encode())
+        check_there(self.folder, self.location)
+        self.folder.write(f"{name}.json", _to_json(content))
 
     def write_table(self, name: str, table: pa.Table) -> None:
         """Write NAME.parquet; a name may have folders in it, as "predictions/test"."""
@@ -145,7 +144,7 @@ class Ledger:
 
     def _write_waiting(self) -> None:
         if any(self._waiting.values()):
-            check_there(self.location)
+            check_there(self.folder, self.location)
         # A trial has a row before it has reports, and an ending when it has them all, whichever of these a crash cuts off.
         trials, reports = self._waiting["trials"], self._waiting["reports"]
         ended = [row for row in trials if row.get("ending") is not None]
@@ -219,14 +218,7 @@ class Run:
 def read_run(location: str | Path) -> Run:
     """Read a run's directory. Raises LedgerError if it is none, or one in another format than FORMAT."""
     folder = Folder.at(location)
-    if not folder.exists("environment.json"):
-        runs: list[str] = []
-        with suppress(OSError):  # a path through a file; that there is no run here is the better message
-            runs = list_runs(split(str(location).rstrip("/"))[0])
-        what = "there is no run here (no environment.json)"
-        name = folder.path.rsplit("/", 1)[-1]
-        remedy = did_you_mean(name, runs) if runs else "`tuner ls` lists the runs of a folder, see --runs"
-        raise LedgerError([Fault(str(folder), what, remedy)])
+    refuse_absent(folder, location)
     environment = _read_json(folder, "environment", {})
     _refuse_other_formats(folder, environment)
     space = _read_space(folder) if folder.exists("space.yaml") else environment.get("space_text")
@@ -273,12 +265,23 @@ def list_runs(location: str | Path) -> list[str]:
     return [name for name in folder.names() if folder.exists(f"{name}/environment.json")]
 
 
-def check_there(location: str) -> None:
-    """Raise StorageError where a run's directory was moved away: to write a file would make another in its place."""
-    folder = Folder.at(location)
+def check_there(folder: Folder, location: str) -> None:
+    """Raise StorageError where a run's directory, `folder` at `location`, was moved away: writing would make another."""
     if not folder.exists("environment.json"):
         remedy = f"bring it back, and go on with `tuner resume {location}`"
         raise StorageError([Fault(str(folder), "the run's directory is no longer there", remedy)])
+
+
+def refuse_absent(folder: Folder, location: str | Path) -> None:
+    """Raise LedgerError where no run lies in `folder`, which is at `location`."""
+    if folder.exists("environment.json"):
+        return
+    runs: list[str] = []
+    with suppress(OSError):  # a path through a file; that there is no run here is the better message
+        runs = list_runs(split(str(location).rstrip("/"))[0])
+    name = folder.path.rsplit("/", 1)[-1]
+    remedy = did_you_mean(name, runs) if runs else "`tuner ls` lists the runs of a folder, see --runs"
+    raise LedgerError([Fault(str(folder), "there is no run here (no environment.json)", remedy)])
 
 
 def refuse_existing(folder: Folder) -> None:
@@ -300,6 +303,10 @@ def _number_of(part: str) -> int:
     """The number of a part by its name, 0 of what is named otherwise."""
     digits = part.removeprefix("part-").removesuffix(".parquet")
     return int(digits) if digits.isdecimal() else 0
+
+
+def _to_json(content: Mapping[str, Any] | Sequence[Any]) -> bytes:
+    return json.dumps(content, indent=1, ensure_ascii=False).encode()
 
 
 def _refuse_other_formats(folder: Folder, environment: Any) -> None:

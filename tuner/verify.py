@@ -13,7 +13,7 @@ from typing import Any
 
 from tuner.bundle import load
 from tuner.errors import Fault, InputError, MissingFileError
-from tuner.ledger import Run, read_predictions, read_run
+from tuner.ledger import Run, read_predictions, read_run, refuse_absent
 from tuner.lock import LOCK
 from tuner.storage import Folder
 from tuner.tables import counted, read_parts
@@ -44,8 +44,7 @@ def verify(location: str | Path) -> Verification:
     was cut off: what it has so far is checked. Raises LedgerError if there is no run.
     """
     folder = Folder.at(location)
-    if not folder.exists("environment.json"):
-        read_run(location)
+    refuse_absent(folder, location)
     faults = list(_files(folder, _read_manifest(folder)))
     status = "unreadable"
     try:

@@ -126,8 +126,8 @@ def locate_run(run: str, runs: str) -> str:
     return run if is_path and not Folder.at(below).exists("environment.json") else below
 
 
-def print_run(location: str, format_: Format, *, is_all: bool = False) -> None:
-    """Print a run; with `is_all` everything that its report has."""
+def print_run(location: str, format_: Format, *, is_all: bool = False) -> Run:
+    """Print a run, with `is_all` everything that its report has, and return it as it was read."""
     from tuner.diagnosis.causes import as_json, diagnose
     from tuner.diagnosis.run import read_evidence
     from tuner.ledger import read_run
@@ -154,6 +154,7 @@ def print_run(location: str, format_: Format, *, is_all: bool = False) -> None:
         if read.status != "finished":
             told = "still running, or cut off; if nobody is at work on it, " if read.status == "unfinished" else ""
             say(f"\n{told}go on with `{shlex.join(['tuner', 'resume', location])}`")
+    return read
 
 
 def _print_evidence(evidence: dict[str, Any]) -> None:

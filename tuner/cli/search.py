@@ -140,11 +140,10 @@ def _going_on_told(location: str, address: str | None) -> Iterator[None]:
 
 
 def _tell_result(location: str, manifest: Mapping[str, Any], format_: Format) -> int:
-    from tuner.ledger import read_run
     from tuner.report.changes import read_space
 
-    print_run(location, format_)
-    _say_next(location, read_space(read_run(location).space))
+    run = print_run(location, format_)
+    _say_next(location, read_space(run.space))
     return 0 if manifest["verdict"] == "beats_baselines" else _BEATEN_EXIT_CODE
 
 

@@ -158,10 +158,11 @@ def _insist(write: Callable[[], None]) -> None:
 def _check_run_there(location: str | None) -> None:
     """Raise StorageError where the run's directory, in one of whose folders a file is to lie, is not there."""
     from tuner.ledger import check_there
-    from tuner.storage import split
+    from tuner.storage import Folder, split
 
     if location is not None:
-        check_there(split(split(location)[0])[0])
+        run = split(split(location)[0])[0]
+        check_there(Folder.at(run), run)
 
 
 # --- the driver's side --------------------------------------------------------------------------------------------------

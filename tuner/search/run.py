@@ -71,7 +71,6 @@ def resume_search(location: str, overrides: Sequence[str], *, address: str | Non
     checkpoints. Of the time budget only what the run had spent counts. Raises as `run_search` does, and InputError where
     the space, the data or tuner's version are not those that the run began with, or another process is at work on it.
     """
-    read_run(location)  # before anything is made there: the lock is a file
     ledger = Ledger.reopen(location)
     try:
         run = read_run(location)
