@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from tuner.diagnosis.causes import diagnose
-
-sys.path.append(str(Path(__file__).parents[1] / "scripts"))  # the scripts are no part of the package
-
 from benchmarks.diagnosis import FAULTS
 from benchmarks.sick import MATERIALS, make
+from tuner.diagnosis.causes import diagnose
 
 QUICK = {
     "is_method": replace(MATERIALS["is_method"], rows=800, epochs=4),

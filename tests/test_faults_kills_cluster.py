@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1] / "scripts"))  # the scripts are no part of the package
 
 from faults import changes, interrupts, kills
 from faults.search import SPACE, Search, compare, searching

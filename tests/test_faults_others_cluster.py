@@ -5,12 +5,9 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1] / "scripts"))  # the scripts are no part of the package
 
 from faults import nodes, storage, trials
 from faults.search import Outcome

@@ -6,22 +6,17 @@ trials that end in the best quarter at most 1 % killed, of those that collapse a
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.append(str(ROOT / "scripts"))  # the scripts are no part of the package
-# ruff: noqa: E402
-
 from curves.replay import best_quarter, first_rung, has_collapsed, replay, thinned
 from curves.table import Curve, read_curves, write_table
-
 from tuner.scoring.gate import GateSettings, Signs
 from tuner.space.load import load_space
 
+ROOT = Path(__file__).resolve().parents[1]
 CURVES = read_curves(ROOT / "tests" / "data" / "gate_curves.parquet")
 REPORTS_PER_EPOCH = 2  # of the recording
 SETS = ("davidson_hate", "goemotions")

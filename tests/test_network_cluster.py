@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.processes import descendants
+
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.slow,
@@ -104,19 +106,7 @@ def local_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRay]:
 
 def processes_of(root: int) -> dict[int, str]:
     """The process and all that descend from it, by what they are called."""
-    parents, names = {}, {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                names[int(entry.name)] = (entry / "cmdline").read_bytes().partition(b"\0")[0].decode()
-            except OSError:
-                continue
-
-    def descends(pid: int) -> bool:
-        return pid == root or (pid in parents and descends(parents[pid]))
-
-    return {pid: "driver" if pid == root else Path(names[pid]).name for pid in names if descends(pid)}
+    return {each.pid: "driver" if each.pid == root else Path(each.words[0]).name for each in descendants(root)}
 
 
 def sockets_of(pid: int) -> set[str]:

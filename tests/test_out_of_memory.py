@@ -28,6 +28,7 @@ KILLED = "1 worker(s) were killed due to the node running low on memory.\nTop 10
     [
         MemoryError(),
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."),
+        RuntimeError("could not execute a primitive"),
         RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
         KILLED,
     ],

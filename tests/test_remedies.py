@@ -12,19 +12,15 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.append(str(ROOT / "scripts"))  # the scripts are no part of the package
-# ruff: noqa: E402
-
 from ablation.effects import effects_of
 from ablation.remedies import AGAIN, BASE, describe, remedies_for
 from ablation.results import drop_cut_line, read_results
 from ablation.spaces import in_force, merged
 from ablation.table import render
-
 from tuner.space.options import Options
 from tuner.space.parameters import PARAMETERS
 
+ROOT = Path(__file__).resolve().parents[1]
 SPACE = """
 task: multiclass
 data: {train: "builtin:digits", sequence: sequence, label: label}

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import tuner
+from benchmarks.processes import descendants
 from tuner.ledger import read_reports, read_run
 from tuner.verify import verify
 
@@ -206,25 +207,8 @@ def test_an_interrupt_leaves_a_readable_ledger_and_says_how_to_go_on(number, tmp
 
 
 def workers_of(process: subprocess.Popen) -> list[int]:
-    """The trial workers of this run alone: Ray names a worker for what it runs, and its raylet descends from the driver.
-
-    A worker between two steps is called by the trainable's name, one within a step by that of Ray's wrapper around it.
-    """
-    parents, workers = {}, []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                command_line = (entry / "cmdline").read_bytes()
-                if command_line.startswith((b"ray::TrialOnWorker", b"ray::ResourceTrainable")):
-                    workers.append(int(entry.name))
-            except OSError:
-                continue
-
-    def descends(pid: int) -> bool:
-        return pid == process.pid or (pid in parents and descends(parents[pid]))
-
-    return [worker for worker in workers if descends(worker)]
+    """The trial workers of this run alone: its raylet descends from the driver."""
+    return [each.pid for each in descendants(process.pid) if each.is_trial_worker]
 
 
 def test_a_killed_worker_costs_one_start_and_its_trial_goes_on_from_its_checkpoint(tmp_path):

@@ -10,12 +10,11 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from benchmarks.material import count_cores
-
 from ablation.material import SETS, find_material
 from ablation.plan import BASE_TRAININGS, orders_for
 from ablation.results import Line, ResultsError, append, by_key, drop_cut_line, exit_code, read_results
 from ablation.training import Order
+from benchmarks.material import count_cores
 
 DESCRIPTION = """\
 Measure what every remedy does to the score: one change at a time from a base configuration, on any data.

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.material import shared
 from numpy.typing import NDArray
 
 from ablation.remedies import Tree
 from ablation.spaces import fixed_part
+from benchmarks.material import shared
 
 FOLDS = 4  # where validation rows are carved, each seed judges on another fold
 _SUBSET = 0x5355_4253  # keeps the draw of a subset apart from other uses of the seed

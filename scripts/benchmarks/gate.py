@@ -15,7 +15,6 @@ from benchmarks.row import Row, at_least, explains
 
 if TYPE_CHECKING:
     from curves.table import Curve
-
     from tuner.scoring.gate import Signs
 
 COLLAPSED_SHARE = 0.8

@@ -7,13 +7,14 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.material import ROOT, listed
+from benchmarks.processes import descendants
 from benchmarks.row import Row, SkippedError, explains
 
 ROWS = (10_000, 100_000, 1_000_000)
@@ -123,12 +124,12 @@ def _peaks_of_run(folder: Path, rows: int) -> Peaks:
 def _look(root: int, peaks: Peaks) -> None:
     own: dict[str, int] = defaultdict(int)
     resident: dict[str, int] = defaultdict(int)
-    for pid, name in _descendants(root):
+    for process in descendants(root):
         try:
-            memory = _memory(pid)
+            memory = _memory(process.pid)
         except OSError:  # it has ended
             continue
-        kind = _kind(name, is_root=pid == root)
+        kind = _kind(process.command, is_root=process.pid == root)
         private = memory.get("Private_Clean", 0) + memory.get("Private_Dirty", 0)
         if kind == "Ray and idle workers":
             own[kind], resident[kind] = own[kind] + private, resident[kind] + memory["Rss"]
@@ -155,22 +156,6 @@ def _memory(pid: int) -> dict[str, int]:
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
     fields = (line.split() for line in lines)
     return {words[0].rstrip(":"): 1024 * int(words[1]) for words in fields}
-
-
-def _descendants(root: int) -> Iterator[tuple[int, str]]:
-    parents, names = {}, {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                names[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except OSError:
-                continue
-
-    def descends(pid: int) -> bool:
-        return pid == root or (pid in parents and descends(parents[pid]))
-
-    yield from ((pid, name) for pid, name in names.items() if descends(pid))
 
 
 def write_rows(path: Path, rows: int) -> None:

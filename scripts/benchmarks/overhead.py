@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.material import parameters
+from benchmarks.processes import resident_mb
 from benchmarks.row import Row, at_most, explains
 
 TRIALS = 1000
@@ -80,7 +81,7 @@ def _search() -> tuple[Any, dict[int, float], list[float]]:
             if order.phase == "search":
                 self.ended_at.append(time.perf_counter())
                 if len(self.ended_at) in MARKS:
-                    memory_mb[len(self.ended_at)] = resident_mb()
+                    memory_mb[len(self.ended_at)] = resident_mb(os.getpid())
 
     with tempfile.TemporaryDirectory(prefix="tuner-bench-") as folder:
         space = _load_space(Path(folder))
@@ -110,12 +111,6 @@ def _search() -> tuple[Any, dict[int, float], list[float]]:
         )
         reports = read_reports(f"{folder}/run").to_pylist()
     return desk, memory_mb, [report["train_seconds"] + report["evaluate_seconds"] for report in reports]
-
-
-def resident_mb() -> float:
-    """This process's resident memory."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def _load_space(folder: Path) -> Any:

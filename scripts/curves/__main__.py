@@ -11,7 +11,6 @@ from pathlib import Path
 from ablation.material import find_material
 from ablation.results import Line, append, drop_cut_line, exit_code, read_results
 from benchmarks.material import count_cores
-
 from curves.training import Order
 
 DESCRIPTION = """\
@@ -71,7 +70,6 @@ def _orders(arguments: argparse.Namespace) -> list[Order]:
 
 def _run(arguments: argparse.Namespace) -> int:
     from ablation.crew import run_orders
-
     from curves.training import failed, run_order
 
     os.environ["OMP_NUM_THREADS"] = "1"  # read by the processes' torch

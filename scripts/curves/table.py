@@ -12,8 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from ablation.results import Line
 
+from ablation.results import Line
 from tuner.scoring.gate import Signs
 
 MEASURES = (

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+
 from ablation.material import Material, read_rows
 from ablation.results import Line
 from ablation.spaces import make_space
-
 from curves.mixture import KINDS, kind_of
 from curves.table import MEASURES
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from faults.search import Outcome, Search, compare, finished, require, searching
+from benchmarks.processes import processes
+from faults.search import Outcome, Search, compare, finished, require, searching, sets
 
 NODES = 3
 _RUNG = 4
@@ -31,7 +32,7 @@ def lose_nodes(folder: Path, comes_back: tuple[bool, ...], *, seed: int) -> Outc
     with cluster() as machines, searching(folder) as search:
         search.start(
             "run", search.space, "--name", search.location.name, "--runs", search.location.parent,
-            "--address", machines.address, *_sets((*_LONG, f"search.seed={seed}")),
+            "--address", machines.address, *sets((*_LONG, f"search.seed={seed}")),
         )  # fmt: skip
         search.wait_until(lambda: len(_past_rung(search)) == NODES)
         before = finished(search.trials())
@@ -139,17 +140,7 @@ def cluster(nodes: int = NODES) -> Iterator[Machines]:
 def _trial_workers(node: Any) -> list[int]:
     """Processes of a node that run trials."""
     raylets = {info.process.pid for info in node.all_processes.get("raylet", ())}
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                command = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if parent in raylets and command.startswith((b"ray::TrialOnWorker", b"ray::ResourceTrainable")):
-                found.append(int(entry.name))
-    return found
+    return [process.pid for process in processes() if process.parent in raylets and process.is_trial_worker]
 
 
 def _wait_until(condition: Callable[[], bool], otherwise: str) -> None:
@@ -157,10 +148,6 @@ def _wait_until(condition: Callable[[], bool], otherwise: str) -> None:
     while not condition():
         require(time.monotonic() < deadline, otherwise)
         time.sleep(_POLL_S)
-
-
-def _sets(overrides: tuple[str, ...]) -> list[str]:
-    return [word for override in overrides for word in ("--set", override)]
 
 
 FAULTS = (node_lost,)

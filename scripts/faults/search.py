@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.processes import Process, processes
+
 ROOT = Path(__file__).resolve().parents[2]
 SPACE = """
 task: multiclass
@@ -31,7 +33,6 @@ space:
 """
 """A tiny space: a trial takes about a second. Four of its trials are asked for after TPE has enough of them to learn from."""
 _POLL_S = 0.05
-_WORKERS = ("ray::TrialOnWorker", "ray::ResourceTrainable")
 _AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
 _GONE_WITHIN_S = 20.0
 _AGENTS_GONE_WITHIN_S = 90.0
@@ -108,11 +109,11 @@ class Search:
     def run(self, *overrides: str) -> None:
         """Begin `tuner run` with settings such as "search.trials=2"."""
         name, runs = self.location.name, self.location.parent
-        self.start("run", self.space, "--name", name, "--runs", runs, *_sets(overrides))
+        self.start("run", self.space, "--name", name, "--runs", runs, *sets(overrides))
 
     def resume(self, *overrides: str) -> None:
         """Begin `tuner resume` with settings."""
-        self.start("resume", self.location, *_sets(overrides))
+        self.start("resume", self.location, *sets(overrides))
 
     def start(self, *arguments: str | Path) -> None:
         """Begin any command of tuner in a process group of its own; what it says goes into files."""
@@ -180,27 +181,17 @@ class Search:
 
     # --- processes ---
 
-    def processes(self) -> dict[int, str]:
-        """All living processes that this search has started, orphans among them, and their command lines.
+    def processes(self) -> list[Process]:
+        """All living processes that this search has started, orphans among them.
 
         They are known by the session of the command that began them: what the environment says is lost where Ray renames a
         process, and orphans have another parent.
         """
-        found = {}
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    state, _, _, session, *_ = (entry / "stat").read_text().rpartition(")")[2].split()
-                    if int(session) in self._sessions and state not in ("Z", "X"):
-                        command = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
-                        found[int(entry.name)] = command.decode(errors="replace").strip()
-                except OSError:  # it has ended meanwhile
-                    continue
-        return found
+        return [each for each in processes() if each.session in self._sessions and each.state not in ("Z", "X")]
 
     def workers(self) -> list[int]:
-        """Processes that run trials. Ray calls one by its class, or by that of its wrapper while it is within a step."""
-        return [pid for pid, command in self.processes().items() if command.startswith(_WORKERS)]
+        """Processes that run trials."""
+        return [each.pid for each in self.processes() if each.is_trial_worker]
 
     def wait_until_alone(self, *, besides_agents: bool = False) -> float:
         """Wait until no process of the search is left; return the seconds that took. Raises NotAsAskedError for orphans.
@@ -210,7 +201,7 @@ class Search:
         """
         begun, patience_s = time.monotonic(), _GONE_WITHIN_S if besides_agents else _AGENTS_GONE_WITHIN_S
         while left := [
-            command for command in self.processes().values() if not (besides_agents and command.startswith(_AGENTS))
+            each.command for each in self.processes() if not (besides_agents and each.command.startswith(_AGENTS))
         ]:
             require(time.monotonic() - begun < patience_s, f"orphans after {patience_s:g} s: {left}")
             time.sleep(_POLL_S)
@@ -218,9 +209,9 @@ class Search:
 
     def end(self) -> None:
         """Kill whatever is left of the search."""
-        for pid in self.processes():
+        for each in self.processes():
             try:
-                os.kill(pid, signal.SIGKILL)
+                os.kill(each.pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
         for process in (*self._others, getattr(self, "process", None)):
@@ -304,5 +295,6 @@ def results(trials: Mapping[int, Row]) -> dict[int, tuple[Any, ...]]:
     return {number: tuple(row[key] for key in same) for number, row in trials.items()}
 
 
-def _sets(overrides: Sequence[str]) -> list[str]:
+def sets(overrides: Sequence[str]) -> list[str]:
+    """Return the options of the command line that make these settings."""
     return [word for override in overrides for word in ("--set", override)]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.processes import resident_mb
 from faults.search import NotAsAskedError, Outcome, Search, require, searching
 
 TRIALS = 2000
@@ -66,7 +67,7 @@ def _kill_now_and_then(search: Search, trials: int, random: np.random.Generator)
         time.sleep(_LOOK_EVERY_S)
         ended = len(search.finished())
         while marks and ended >= marks[0]:
-            memory[marks.pop(0)] = _resident_mb(search.process.pid)
+            memory[marks.pop(0)] = round(resident_mb(search.process.pid), 1)
         workers = search.workers()
         if workers and time.monotonic() - killed_at >= KILL_EVERY_S:
             kills, killed_at = kills + _kill(int(random.choice(workers))), time.monotonic()
@@ -80,11 +81,6 @@ def _kill(pid: int) -> int:
     except ProcessLookupError:
         return 0
     return 1
-
-
-def _resident_mb(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)
 
 
 def _check_ledger(search: Search, trials: int) -> dict[str, int]:

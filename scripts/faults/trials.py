@@ -86,7 +86,7 @@ def _stop_one(search: Search) -> float:
     os.kill(worker, signal.SIGSTOP)
     begun = time.monotonic()
     search.wait_until(lambda: len(_failed(search.trials())) > len(already))
-    search.wait_until(lambda: worker not in search.processes(), seconds=_GONE_WITHIN_S)
+    search.wait_until(lambda: worker not in {each.pid for each in search.processes()}, seconds=_GONE_WITHIN_S)
     return time.monotonic() - begun
 
 
@@ -94,7 +94,7 @@ def _within_a_step(search: Search) -> list[int]:
     """Workers that train, once there is a report: the ledger then has the trial."""
     if not search.has_begun() or not search.reports():
         return []
-    return [pid for pid, command in search.processes().items() if command.startswith("ray::ResourceTrainable")]
+    return [each.pid for each in search.processes() if each.command.startswith("ray::ResourceTrainable")]
 
 
 def _failed(trials: dict[int, Row]) -> list[Row]:
@@ -156,11 +156,14 @@ def _starve(folder: Path, chosen: Callable[[list[int]], list[int]], *, seed: int
     bounded: set[int] = set()
     with searching(folder, space=_LARGE.replace("ROWS", str(folder / "rows.parquet"))) as search:
         search.run(f"search.seed={seed}", "resources.concurrent=2")
+        usual = 0  # of a worker with all its modules: later ones are bounded by it before they take a trial
         while search.process.poll() is None:
             for worker in set(chosen(search.workers())) - bounded:
                 size = _size_with_torch(worker)
                 if size and size == sizes.get(worker):  # it has been imported whole
-                    _bound(worker, size)
+                    usual = max(usual, size)
+                if usual:
+                    _bound(worker, usual)
                     bounded.add(worker)
                 sizes[worker] = size
             time.sleep(_SETTLE_S)

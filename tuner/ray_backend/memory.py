@@ -12,7 +12,15 @@ import ray
 from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.exceptions import OutOfMemoryError, RayActorError
 
-_SIGNS = ("MemoryError", "OutOfMemory", "out of memory", "can't allocate memory", "not enough memory", "low on memory")
+_SIGNS = (
+    "MemoryError",
+    "OutOfMemory",
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "low on memory",
+    "could not execute a primitive",  # all that oneDNN says where it finds no room for what it works in
+)
 _TOLD = 300  # characters of an error
 
 
