@@ -275,6 +275,14 @@ def test_the_time_that_finalists_need_is_reserved(make_search: Any) -> None:
     assert search.desk.ended_by == "time"
 
 
+def test_a_cost_budget_ends_the_search_as_the_time_does_that_it_buys(make_search: Any) -> None:
+    search = make_search("cost: 0.5, cost_per_hour: 18")  # 100 s
+    search.run(0.5)
+    search.now = 99
+    assert search.desk.next_order().phase == "finalist"
+    assert search.desk.ended_by == "cost"
+
+
 def test_a_trial_does_not_begin_after_its_phase_is_over(make_search: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time", lambda: 1000.0)
     search = make_search("time: 100s")
@@ -405,7 +413,7 @@ def test_a_restarted_finalist_has_the_score_of_the_weights_that_it_kept(make_sea
     search.report(order, 0.9, epochs=3)
     search.desk.started(order)  # its worker died
     search.report(order, 0.2, epochs=1)
-    search.desk.ended(order, "interrupted", "the time budget was over")
+    search.desk.ended(order, "interrupted", "the budget was over")
     ((run,),) = search.desk.finalist_runs().values()
     assert run.score == 0.2
 

@@ -45,3 +45,7 @@ def test_a_loss_that_is_not_finite_is_told_with_the_step_and_the_settings(tmp_pa
 
 def test_a_search_of_which_every_trial_fails_stops_early_and_goes_on_when_the_cause_is_gone(tmp_path: Path) -> None:
     assert trials.every_trial_fails(tmp_path, seed=0).notes["tried"] < 20
+
+
+def test_a_budget_in_money_ends_the_search_in_time_for_its_finalists(tmp_path: Path) -> None:
+    assert trials.cost_budget(tmp_path, seed=0).notes["finalists"] > 0

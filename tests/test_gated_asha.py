@@ -304,7 +304,7 @@ def test_every_report_reaches_the_desk_before_its_ending(scheduler: GatedASHA, d
     ("result", "ending", "reason"),
     [
         ({"examples": 0, "failure": "ValueError: no"}, "failed", "ValueError: no"),
-        ({"examples": 0, "too_late": True}, "interrupted", "the time budget was over before it began"),
+        ({"examples": 0, "too_late": True}, "interrupted", "the budget was over before it began"),
         ({}, "failed", "the trial ended without a report"),
     ],
 )

@@ -19,7 +19,7 @@ from ray import tune
 from tuner.data.prepare import make_rows
 from tuner.data.tokenise import Encoded
 from tuner.ray_backend.start import start_ray, stop_ray
-from tuner.space.settings import ResourceSettings
+from tuner.space.search_settings import ResourceSettings
 
 
 class Held(tune.Trainable):

@@ -268,7 +268,7 @@ def test_a_trial_without_time_stays_interrupted(begin: Callable[..., Process]) -
     order = first.desk.next_order()
     assert order is not None
     first.desk.started(order)
-    first.desk.ended(order, "interrupted", "the time budget was over")
+    first.desk.ended(order, "interrupted", "the budget was over")
     first.die()
     again = begin().desk.next_order()
     assert again is not None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from tuner.errors import SpaceError
 from tuner.space.load import load_space
-from tuner.space.settings import DataSettings, SearchSettings, read_time
+from tuner.space.search_settings import SearchSettings, read_time
+from tuner.space.settings import DataSettings
 
 HEAD = "task: multilabel\ndata: {train: a.parquet, labels: l}\nsearch: {time: 5m}\n"  # lines 1 to 3
 
@@ -27,6 +29,21 @@ def faults(folder: Path, text: str, *overrides: str) -> list[str]:
     return [str(fault).replace(f"{folder}/", "") for fault in caught.value.faults]
 
 
+@pytest.mark.parametrize(
+    ("written", "seconds", "tightest"),
+    [
+        ({"trials": 5}, None, "time"),
+        ({"time": "5m"}, 300, "time"),
+        ({"cost": 2, "cost_per_hour": 8}, 900, "cost"),
+        ({"time": "5m", "cost": 2, "cost_per_hour": 8}, 300, "time"),
+        ({"time": "1h", "cost": 2, "cost_per_hour": 8}, 900, "cost"),
+    ],
+)
+def test_the_tighter_of_two_budgets_counts(written: dict[str, Any], seconds: float | None, tightest: str) -> None:
+    settings = SearchSettings(**written)
+    assert (settings.seconds, settings.tightest) == (seconds, tightest)
+
+
 # Faults of the sections
 
 
@@ -42,6 +59,15 @@ def faults(folder: Path, text: str, *overrides: str) -> list[str]:
         ("search: {time: 5 min}", "search.time: '5 min' is not a time; write it as 90s, 5m, 2h or 1h30m, or as a"),
         (f"search: {{time: {'9' * 400}}}", "search.time: inf is not a time above zero"),
         ("search: {time: 0s}", "search.time: '0s' is not a time above zero"),
+        (
+            "search: {cost: 5}",
+            "search.cost: cost is given, but not what an hour costs; add cost_per_hour: the price of all",
+        ),
+        (
+            "search: {trials: 5, cost_per_hour: 5}",
+            "search.cost_per_hour: cost_per_hour is given, but no cost to keep to",
+        ),
+        ("search: {cost: 0, cost_per_hour: 5}", "search.cost: 0 is out of bounds; use a number that"),
         ("search: {time: 5m, algorithm: tp}", "search.algorithm: 'tp' is not among the choices; did you mean 'tpe'?"),
         (
             "search: {time: 5m, grace_epochs: 12}",

@@ -24,6 +24,7 @@ from faults.search import Outcome, Row, Search, compare, require, searching
 _TIMEOUT_S = 5
 _GONE_WITHIN_S = 10.0
 _SETTLE_S = 0.15
+_BUDGET_S = 40
 _FREE_MB = 2000  # more than a search takes
 _GREEDY = "import time\nkept = []\nwhile True:\n    kept.append(b'x' * (64 << 20))\n    time.sleep(0.02)"
 _SLACK_MB = 160  # Ray's own threads need some; it is what one allocation of a large batch takes
@@ -277,20 +278,28 @@ def every_trial_fails(folder: Path, *, seed: int) -> Outcome:
 
 def time_budget(folder: Path, *, seed: int) -> Outcome:
     """Let the time budget be what ends the search."""
-    budget_s = 40
+    return _reach(folder, "time", f"search.time={_BUDGET_S}", seed=seed)
+
+
+def cost_budget(folder: Path, *, seed: int) -> Outcome:
+    """Let the money be what ends the search."""
+    return _reach(folder, "cost", f"search.cost={_BUDGET_S}", "search.cost_per_hour=3600", seed=seed)
+
+
+def _reach(folder: Path, budget: str, *settings: str, seed: int) -> Outcome:
     with searching(folder) as search:
-        search.run("search.trials=null", f"search.time={budget_s}", f"search.seed={seed}", "resources.concurrent=2")
+        search.run("search.trials=null", *settings, f"search.seed={seed}", "resources.concurrent=2")
         search.finish_well()
         shown, trials = search.call("show", search.location), search.trials()
         manifest = json.loads((search.location / "manifest.json").read_text())
     finalists = [row for row in trials.values() if row["phase"] == "finalist"]
-    require(manifest["ended_by"] == "time", f"ended by {manifest['ended_by']}")
-    require("time budget" in shown.stdout, f"`tuner show` says so: {shown.stdout[:300]}")
+    require(manifest["ended_by"] == budget, f"ended by {manifest['ended_by']}")
+    require(f"{budget} budget" in shown.stdout, f"`tuner show` says so: {shown.stdout[:300]}")
     require(bool(finalists) and all(row["ending"] == "completed" for row in finalists), "finalists run to their end")
     seconds = manifest["seconds"]
-    require(seconds <= budget_s + 2, f"within its budget of {budget_s} s, not {seconds:.1f}")
-    notes = {"budget_s": budget_s, "seconds": seconds, "finalists": len(finalists)}
-    return Outcome(fault="time budget reached", times=1, notes=notes)
+    require(seconds <= _BUDGET_S + 2, f"within its budget of {_BUDGET_S} s, not {seconds:.1f}")
+    notes = {"budget_s": _BUDGET_S, "seconds": seconds, "finalists": len(finalists)}
+    return Outcome(fault=f"{budget} budget reached", times=1, notes=notes)
 
 
 FAULTS = (
@@ -302,4 +311,5 @@ FAULTS = (
     infinite_input,
     every_trial_fails,
     time_budget,
+    cost_budget,
 )

@@ -179,7 +179,7 @@ def _print_for_people(run: dict[str, Any]) -> None:
 
     endings = ", ".join(f"{count} {ending}" for ending, count in run["trials"].items())
     seconds = f" in {run['seconds']:.0f} s" if run["seconds"] is not None else ""
-    budget = "; its time budget ended the search" if run["ended_by"] == "time" else ""
+    budget = f"; its {run['ended_by']} budget ended the search" if run["ended_by"] in ("time", "cost") else ""
     tell(f"{run['name']}: {run['status']}{seconds}{budget}; trials: {endings or 'none'}")
     if run["error"]:
         tell(f"error: {run['error']}")

@@ -85,8 +85,9 @@ def resume(run: str, overrides: tuple[str, ...], address: str | None, runs: str,
     """Go on with a RUN that was interrupted, failed or died, as if nothing had happened.
 
     Trials that ended stay as they are, those that were running go on from their last checkpoints. The space, the data and
-    tuner must be those that the run began with; --set may change search.time, search.trials, search.trial_timeout and
-    resources.concurrent. Does nothing if the run is finished. Ends with the exit codes of `tuner run`.
+    tuner must be those that the run began with; --set may change search.time, search.cost, search.cost_per_hour,
+    search.trials, search.trial_timeout and resources.concurrent. Does nothing if the run is finished. Ends with the
+    exit codes of `tuner run`.
 
     RUN is a name, or the path of a run's directory.
 

@@ -102,7 +102,7 @@ class GatedASHA(LeftOut, AsyncHyperBandScheduler):  # type: ignore[misc]
             reason = "" if report.examples >= self._max_t else "no better score for as many reports as search.patience"
             return self._end(trial, "completed", reason)
         if self._desk.is_over(order):
-            return self._end(trial, "interrupted", "the time budget was over")
+            return self._end(trial, "interrupted", "the budget was over")
         return str(TrialScheduler.CONTINUE)
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
@@ -175,7 +175,7 @@ def read_report(text: str) -> Report:
 
 def _ending_without_report(result: Mapping[str, Any]) -> tuple[str, str]:
     if result.get("too_late"):
-        return "interrupted", "the time budget was over before it began"
+        return "interrupted", "the budget was over before it began"
     return "failed", str(result.get("failure", "the trial ended without a report"))
 
 

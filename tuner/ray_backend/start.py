@@ -38,7 +38,7 @@ import ray.exceptions
 from tuner.errors import Fault, SearchFailed, UsageError
 from tuner.machine import count_cores
 from tuner.ray_backend.access import asking_for_token, private_folder, showing_token
-from tuner.space.settings import ResourceSettings
+from tuner.space.search_settings import ResourceSettings
 
 _AT_STOP = ExitStack()  # what `stop_ray` undoes: a process has one Ray at a time
 

@@ -23,7 +23,7 @@ from tuner.errors import StorageError
 from tuner.ray_backend.memory import describe_out_of_memory, is_out_of_memory, kills_for_memory_told, last_error
 from tuner.ray_backend.scheduler import GatedASHA, LeftOut, order_of
 from tuner.reporting import Desk, Order, Report, TrialSettings
-from tuner.space.settings import ResourceSettings
+from tuner.space.search_settings import ResourceSettings
 
 if TYPE_CHECKING:
     from tuner.trial import Trial

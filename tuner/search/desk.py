@@ -22,7 +22,7 @@ from tuner.space.sampler import Sampler
 
 ENDINGS = ("completed", "stopped", "collapsed", "diverged", "failed", "interrupted")
 _UNFIT = ("collapsed", "diverged", "failed")
-_TOO_LATE = "the time budget was over"
+_TOO_LATE = "the budget was over"
 _FAILED_AT_FIRST = 10  # trials, from the first on, that all failed: so will the others
 
 
@@ -63,7 +63,7 @@ class SearchDesk:
         self._clock, self._slots, self._budget_examples = clock, slots, budget_examples
         self._say, self._watch = say, watch
         self.trials: dict[int, TrialState] = {}
-        self.ended_by: Literal["time", "trials"] = "trials"
+        self.ended_by: Literal["time", "cost", "trials"] = "trials"
         self._again: list[Order] = []  # search trials that a resumed run has to take up first
         self._queue: list[Order] | None = None  # finalists' runs to come; None while searching
         self._asked = 0
@@ -214,7 +214,7 @@ class SearchDesk:
 
     def snapshot(self) -> Snapshot:
         """Return the search as it stands."""
-        limit_s = self._space.search.time
+        limit_s = self._space.search.seconds
         elapsed = self._clock()
         ranked = self._ranking()
         return Snapshot(
@@ -252,14 +252,14 @@ class SearchDesk:
         return (limit is None or self._asked < limit) and not self._is_search_late()
 
     def _is_search_late(self) -> bool:
-        limit_s = self._space.search.time
+        limit_s = self._space.search.seconds
         is_late = limit_s is not None and self._clock() > limit_s - self._reserve()
         if is_late and self._queue is None:
-            self.ended_by = "time"
+            self.ended_by = self._space.search.tightest
         return is_late
 
     def _is_run_late(self) -> bool:
-        limit_s = self._space.search.time
+        limit_s = self._space.search.seconds
         return limit_s is not None and self._clock() > limit_s - CLOSING_S
 
     def _reserve(self) -> float:
@@ -268,7 +268,7 @@ class SearchDesk:
         The change to finalists is final, so that one slow stretch early on must not bring it about.
         """
         search = self._space.search
-        half = (search.time or 0.0) / 2
+        half = (search.seconds or 0.0) / 2
         best = self._ranking()[: 2 * search.finalists]
         if not best:
             return half
@@ -294,7 +294,7 @@ class SearchDesk:
         return state.order
 
     def _start_before(self) -> float | None:
-        limit_s = self._space.search.time
+        limit_s = self._space.search.seconds
         return None if limit_s is None else time.time() - self._clock() + limit_s - self._reserve()
 
     def _place(self, order: Order) -> Order:
@@ -330,9 +330,9 @@ class SearchDesk:
                 return []
             self._say("every trial collapsed: the best of them goes on as the only finalist")
         finalists, seeds = len(best), search.seeds
-        if search.time is not None:
+        if search.seconds is not None:
             full_runs = [self._finalist_seconds(state) for state in best]
-            left_s = search.time - CLOSING_S - self._clock()
+            left_s = search.seconds - CLOSING_S - self._clock()
             finalists, seeds = affordable(full_runs, seeds=seeds, slots=self._slots, seconds=left_s)
         if (finalists, seeds) != (search.finalists, search.seeds):
             self._say(

@@ -50,8 +50,8 @@ def make_plan(space: Space, say: Callable[[str], None]) -> dict[str, Any]:
     finalists_s = finalists_seconds([full] * space.search.finalists, seeds=space.search.seeds, slots=slots)
     overhead_s = _STARTING_S + CLOSING_S + finalists_s
     trials = space.search.trials
-    if space.search.time is not None:
-        fit = int(max(0.0, space.search.time - overhead_s) * slots / (epochs_a_trial * median))
+    if space.search.seconds is not None:
+        fit = int(max(0.0, space.search.seconds - overhead_s) * slots / (epochs_a_trial * median))
         trials = fit if trials is None else min(trials, fit)
     assert trials is not None  # a space has a limit of one kind or the other
     search_s = trials * epochs_a_trial * median / slots

@@ -14,7 +14,14 @@ from tuner.search.environment import versions
 from tuner.space.load import Space
 from tuner.storage import join
 
-MAY_CHANGE = ("search.time", "search.trials", "search.trial_timeout", "resources.concurrent")
+MAY_CHANGE = (
+    "search.time",
+    "search.cost",
+    "search.cost_per_hour",
+    "search.trials",
+    "search.trial_timeout",
+    "resources.concurrent",
+)
 """What no trial's result depends on. Files of the data may lie elsewhere too, if their content is the same."""
 _PLACES = ("data.train", "data.validation", "data.test")
 

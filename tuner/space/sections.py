@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from tuner.errors import did_you_mean
 from tuner.space.document import Key, Tell
 from tuner.space.parameters import PARAMETERS
-from tuner.space.settings import DataSettings, ResourceSettings, ScoreSettings, SearchSettings, Section
+from tuner.space.search_settings import ResourceSettings, ScoreSettings, SearchSettings
+from tuner.space.settings import DataSettings, Section
 from tuner.space.wording import not_a_number, not_text, show
 
 SECTIONS: Mapping[str, type[Section]] = {

@@ -171,7 +171,7 @@ def _over_time(material: Material) -> Plot:
     shown = [*thin(search, MOST_MARKS), *(trial for trial in placed if trial.phase != "search")]
     by_kind = {kind: [trial for trial in shown if trial.kind == kind] for kind in STYLES}
     traces, axes = on_two_scales([_ended_trace(kind, members) for kind, members in by_kind.items() if members])
-    budget = material.space.search.time if material.space else None
+    budget = material.space.search.seconds if material.space else None
     at_budget = [] if budget is None else [budget / 60]
     thinned = f" Shown are {MOST_MARKS} of {len(search):,} trials." if len(search) > MOST_MARKS else ""
     return Plot(
@@ -183,7 +183,7 @@ def _over_time(material: Material) -> Plot:
             **axes,
             "legend": _LEGEND,
             "shapes": [vertical(at, dash="dash") for at in at_budget],
-            "annotations": [label_above(at, "time budget") for at in at_budget],
+            "annotations": [label_above(at, "budget") for at in at_budget],
             "showlegend": True,
             "hovermode": "closest",
         },

@@ -1,0 +1,174 @@
+"""How a space file says that its search goes: search, resources and score, as frozen typed settings."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from tuner.space.settings import Rule, Section, Values, refuse
+from tuner.space.wording import show
+
+TIME_PATTERN = r"^(?=.)(\d+(\.\d+)?h)?(\d+(\.\d+)?m)?(\d+(\.\d+)?s)?$"
+
+
+def read_time(value: object) -> float | None:
+    """Return seconds from "90s", "5m", "2h", "1h30m" or a number of seconds; None stays None.
+
+    Raises PydanticCustomError (of type "fault") for anything else and for a time that is not above zero.
+    """
+    if value is None:
+        return None
+    remedy = "write it as 90s, 5m, 2h or 1h30m, or as a number of seconds"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = float(value)
+    elif isinstance(value, str) and re.match(TIME_PATTERN, value):
+        parts = re.findall(r"([\d.]+)([hms])", value)
+        seconds = sum(float(number) * {"h": 3600, "m": 60, "s": 1}[unit] for number, unit in parts)
+    else:
+        raise refuse(f"{show(value)} is not a time", remedy)
+    if not 0 < seconds < math.inf:
+        raise refuse(f"{show(value)} is not a time above zero", remedy)
+    return seconds
+
+
+def _some_budget(values: Values) -> tuple[str, str] | None:
+    if all(values.get(name) is None for name in ("trials", "time", "cost")):
+        return "neither trials nor time is set, so the search would never end", "add time: 5m, or trials: 50, or both"
+    return None
+
+
+def _cost_of_an_hour(values: Values) -> tuple[str, str] | None:
+    if values["cost"] is not None and values["cost_per_hour"] is None:
+        return "cost is given, but not what an hour costs", "add cost_per_hour: the price of all the machines together"
+    if values["cost"] is None and values["cost_per_hour"] is not None:
+        return "cost_per_hour is given, but no cost to keep to", "add cost, or remove cost_per_hour"
+    return None
+
+
+def _grace_within_budget(values: Values) -> tuple[str, str] | None:
+    grace, budget = values["grace_epochs"], values["max_epochs"]
+    if grace > budget:
+        return (
+            f"grace_epochs is {grace:g}, but max_epochs is only {budget:g}",
+            f"set grace_epochs to {budget:g} or less",
+        )
+    return None
+
+
+def _grace_at_a_report(values: Values) -> tuple[str, str] | None:
+    grace, reports = values["grace_epochs"], values["reports_per_epoch"]
+    nearest = max(1, round(grace * reports))
+    if not math.isclose(grace * reports, nearest, rel_tol=1e-9):
+        return (
+            f"grace_epochs is {grace:g}, but with {reports} reports an epoch it must be a multiple of 1/{reports}",
+            f"use grace_epochs: {nearest / reports:g}, or other reports_per_epoch",
+        )
+    return None
+
+
+Seconds = Annotated[
+    float | None,
+    BeforeValidator(read_time),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": TIME_PATTERN},
+                {"type": "number", "exclusiveMinimum": 0},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
+
+
+class SearchSettings(Section):
+    """How trials are proposed, how long they train and when the search ends. Epochs are counted in examples seen."""
+
+    algorithm: Literal["tpe", "random"] = Field(default="tpe", description="How configurations are proposed.")
+    trials: int | None = Field(default=None, ge=1, le=1_000_000, description="End after this many trials.")
+    time: Seconds = Field(
+        default=None,
+        description="End the whole search within this: 90s, 5m, 2h, 1h30m, or a number of seconds. Read as seconds.",
+    )
+    cost: float | None = Field(
+        default=None, gt=0, description="End the whole search before it costs more than this, at cost_per_hour."
+    )
+    cost_per_hour: float | None = Field(
+        default=None, gt=0, description="What all the machines together cost an hour, in the currency of cost."
+    )
+    max_epochs: float = Field(default=10.0, gt=0, le=10_000, description="The full budget of one trial.")
+    grace_epochs: float = Field(
+        default=1.0, gt=0, le=10_000, description="No trial is stopped before this; the first rung of ASHA."
+    )
+    reports_per_epoch: int = Field(
+        default=2, ge=1, le=1000, description="Evaluations on the validation rows in each epoch."
+    )
+    patience: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Stop a trial whose score has not risen for so many reports. Null: only ASHA stops trials.",
+    )
+    trial_timeout: Seconds = Field(
+        default=3600.0,
+        description="A trial that sends no report for so long has failed: 90s, 10m, 2h. Null: wait for ever.",
+    )
+    reduction_factor: float = Field(
+        default=3.0, gt=1, le=100, description="One in so many trials goes on from each rung."
+    )
+    finalists: int = Field(
+        default=3, ge=1, le=100, description="The best trials that are trained again at full budget."
+    )
+    seeds: int = Field(
+        default=3, ge=1, le=100, description="How often each finalist is trained, each time with another seed."
+    )
+    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="The seed from which every other one is derived.")
+
+    rules = (
+        Rule(("trials", "time", "cost"), _some_budget),
+        Rule(("cost", "cost_per_hour"), _cost_of_an_hour),
+        Rule(("grace_epochs", "max_epochs"), _grace_within_budget),
+        Rule(("grace_epochs", "reports_per_epoch"), _grace_at_a_report),
+    )
+
+    @property
+    def seconds(self) -> float | None:
+        """The seconds that the search may take: its time, or those that its cost buys where they are fewer."""
+        bought = None if self.cost is None or self.cost_per_hour is None else 3600 * self.cost / self.cost_per_hour
+        return min((each for each in (self.time, bought) if each is not None), default=None)
+
+    @property
+    def tightest(self) -> Literal["time", "cost"]:
+        """Which of the two budgets `seconds` comes from."""
+        return "time" if self.seconds == self.time else "cost"
+
+
+def _whole_gpus(values: Values) -> tuple[str, str] | None:
+    gpus = values["gpus"]
+    if gpus > 1 and gpus != int(gpus):
+        return (
+            f"gpus is {gpus:g}, but above 1 it must be a whole number",
+            "use a share of one below 1, or a whole number",
+        )
+    return None
+
+
+class ResourceSettings(Section):
+    """What one trial takes of a machine."""
+
+    cpus: int = Field(default=1, ge=1, le=10_000, description="Processors, and threads, of one trial.")
+    gpus: float = Field(default=0.0, ge=0, le=1000, description="Accelerators of one trial; 0.5: two trials share one.")
+    concurrent: int | None = Field(default=None, ge=1, le=100_000, description="Trials at once. Null: as many as fit.")
+
+    rules = (Rule(("gpus",), _whole_gpus),)
+
+
+class ScoreSettings(Section):
+    """The score is macro-F1 less `penalty_weight` times the constant penalty."""
+
+    penalty_weight: float = Field(
+        default=1.0, ge=0, le=1000, description="Weight of the penalty on constant decisions."
+    )
