@@ -7,13 +7,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tuner.errors import StorageError
 from tuner.ledger import Ledger, read_reports, read_run
-from tuner.ray_backend.trials import _check_run_there, _insist
+from tuner.ray_backend.trials import TrialOnWorker, _check_run_there, _insist
+from tuner.reporting import Order, TrialSettings
 from tuner.search.past import read_past
 from tuner.storage import Folder
 
@@ -76,6 +79,38 @@ def test_a_write_that_has_to_be_is_tried_three_times(
     with suppress(StorageError) if failures < 3 else pytest.raises(StorageError, match="cannot be written"):
         _insist(write)
     assert (len(done), done[-1]) == (tries, failures < 3)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-40]), "the bytes are not a state, or not all of one"),
+        (lambda path: (path.unlink(), path.mkdir()), "cannot be read"),
+    ],
+    ids=["cut short", "not to be read"],
+)
+def test_a_trial_whose_checkpoint_is_of_no_use_begins_anew_and_says_so(
+    spoil: Callable[[Path], object], told: str, tmp_path: Path, configure: Any, make_dataset: Any, prepare_for: Any
+) -> None:
+    configuration = configure()
+    settings = TrialSettings(max_epochs=2, reports_per_epoch=2, penalty_weight=1.0, rungs=(48,))
+    data = prepare_for(make_dataset("multiclass"), configuration)
+    run = make_run(tmp_path, None)
+    order = Order(0, "search", configuration, seed=1, checkpoint=f"{run}/checkpoints/trial-0.safetensors")
+
+    def begin() -> TrialOnWorker:
+        worker = TrialOnWorker.__new__(TrialOnWorker)  # without what Ray builds around it
+        worker.setup({"order": asdict(order)}, data, settings)
+        return worker
+
+    first = begin()
+    reported = [first.step() for _ in range(2)]
+    assert begin().step()["examples"] == 96  # it goes on from its checkpoint, at half an epoch
+    spoil(run / "checkpoints" / "trial-0.safetensors")
+    anew = begin().step()
+    assert anew["examples"] == reported[0]["examples"] == 48
+    assert "it begins anew, as its checkpoint cannot be used" in anew["note"]
+    assert told in anew["note"]
 
 
 def test_the_driver_does_without_pytorch() -> None:

@@ -85,14 +85,15 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
         self._trial = self._build()
         if order.checkpoint is not None:
             place, name = split(order.checkpoint)
-            self._checkpoint = Folder.at(place), name
-            if self._checkpoint[0].exists(name):
-                try:
-                    self._trial.load_state(self._checkpoint[0].read(name))
-                except ValueError as error:
-                    self._note = f"it begins anew, as its checkpoint cannot be used ({error})"
-                    self._trial = self._build()
-                self._best = self._trial.best_score
+            folder = Folder.at(place)
+            self._checkpoint = folder, name
+            try:
+                if folder.exists(name):
+                    self._trial.load_state(folder.read(name))
+            except (StorageError, ValueError) as error:
+                self._note = f"it begins anew, as its checkpoint cannot be used ({error})"
+                self._trial = self._build()
+            self._best = self._trial.best_score
         self._kept_examples, self._kept_at = self._trial.examples, time.monotonic()
 
     def _build(self) -> Trial:
