@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from tuner.errors import StorageError
@@ -49,9 +50,10 @@ def test_trials_that_failed_are_tried_again_only_where_no_other_ended(
     "write",
     [
         lambda ledger: ledger.write_json("data", {}),
+        lambda ledger: ledger.write_table("predictions/test", pa.table({"row": [1]})),
         lambda ledger: _check_run_there(f"{ledger.address}/finalists/trial-3.safetensors"),
     ],
-    ids=["the driver", "a worker"],
+    ids=["the driver", "its tables", "a worker"],
 )
 def test_nothing_is_made_in_the_place_of_a_run_that_was_moved_away(
     write: Callable[[Ledger], None], tmp_path: Path

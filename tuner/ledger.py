@@ -116,6 +116,7 @@ class Ledger:
 
     def write_table(self, name: str, table: pa.Table) -> None:
         """Write NAME.parquet; a name may have folders in it, as "predictions/test"."""
+        check_there(self.folder, self.location)
         self.folder.write(f"{name}.parquet", to_parquet(table))
 
     def add(self, table: str, row: Mapping[str, Any]) -> None:

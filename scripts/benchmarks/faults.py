@@ -36,7 +36,9 @@ def _rows_of(fault: Callable[..., Any]) -> Sequence[Row]:
         try:
             outcome = fault(Path(folder), seed=SEED)
         except NotAsAskedError as error:
+            print(f"    does not hold: {error}", flush=True)  # now, for the whole table may be an hour away
             return [Row(name=name, asked="holds", measured=None, unit="", holds=False, detail=str(error)[:2000])]
+    print(f"    holds, {outcome.times} times", flush=True)
     told = {key: value for key, value in asdict(outcome).items() if key in ("times", "notes") and value}
     rows = [
         at_most(f"{name}: finished trials lost", 0, outcome.lost, "trials", f"{outcome.fault}: {told}"),
