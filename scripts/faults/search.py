@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from benchmarks.processes import Process, processes
 
@@ -34,10 +34,11 @@ space:
 """A tiny space: a trial takes about a second. Four of its trials are asked for after TPE has enough of them to learn from."""
 _POLL_S = 0.05
 _AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
-_GONE_WITHIN_S = 20.0
+_GONE_WITHIN_S = 60.0  # a worker that was just being started looks for its node for some 25 s
 _AGENTS_GONE_WITHIN_S = 90.0
 
 Row = Mapping[str, Any]
+Held = TypeVar("Held")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,16 +169,20 @@ class Search:
         self.signal(signal.SIGKILL)
         self.process.wait()
 
-    def wait_until(self, condition: Callable[[], Any], *, seconds: float = 120) -> None:
-        """Wait for a condition while the command is at work. Raises NotAsAskedError where it ends, or time is over."""
+    def wait_until(self, condition: Callable[[], Held], *, seconds: float = 120) -> Held:
+        """Wait for a condition while the command is at work, and return it as it was when it held.
+
+        Raises NotAsAskedError where the command ends, or time is over.
+        """
         deadline = time.monotonic() + seconds
-        while not condition():
+        while not (held := condition()):
             require(
                 self.process.poll() is None,
                 f"ended early with {self.process.returncode}: {self.log.read_text()[-2000:]}",
             )
             require(time.monotonic() < deadline, f"gave up waiting after {seconds:g} s: {self.log.read_text()[-500:]}")
             time.sleep(_POLL_S)
+        return held
 
     # --- processes ---
 

@@ -55,6 +55,7 @@ def hang(folder: Path, *, seed: int) -> Outcome:
         settings = ("search.trials=6", "search.max_epochs=20", "search.grace_epochs=20", f"search.seed={seed}")
         search.run(*settings, f"search.trial_timeout={_TIMEOUT_S}s", "resources.concurrent=2")
         seconds = [_stop_one(search)]
+        search.wait_until(lambda: len(search.finished()) > 1)  # where all have failed, a resumed run tries them again
         search.signal(signal.SIGTERM)
         require(search.finish().code == 130, "an interrupted search ends with 130")
         before = search.finished()
@@ -81,12 +82,11 @@ def hang_once(folder: Path, *, seed: int) -> Outcome:
 
 def _stop_one(search: Search) -> float:
     """Stop a worker that is within a step; return the seconds until its trial was given up and the process was gone."""
-    already = _failed(search.trials())
-    search.wait_until(lambda: _within_a_step(search))
-    worker = _within_a_step(search)[0]
+    already = _when_failed(search)
+    worker = search.wait_until(lambda: _within_a_step(search))[0]
     os.kill(worker, signal.SIGSTOP)
     begun = time.monotonic()
-    search.wait_until(lambda: len(_failed(search.trials())) > len(already))
+    search.wait_until(lambda: _when_failed(search) - already)
     search.wait_until(lambda: worker not in {each.pid for each in search.processes()}, seconds=_GONE_WITHIN_S)
     return time.monotonic() - begun
 
@@ -96,6 +96,11 @@ def _within_a_step(search: Search) -> list[int]:
     if not search.has_begun() or not search.reports():
         return []
     return [each.pid for each in search.processes() if each.command.startswith("ray::ResourceTrainable")]
+
+
+def _when_failed(search: Search) -> set[tuple[int, float]]:
+    """When which trials failed: after a resumption one may fail for a second time."""
+    return {(row["trial"], row["ended_s"]) for row in _failed(search.trials())}
 
 
 def _failed(trials: dict[int, Row]) -> list[Row]:
