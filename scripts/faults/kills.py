@@ -20,14 +20,14 @@ KILLS = 50
 _RUNG = 4  # epochs
 _LONG = (
     "search.trials=1",
-    "search.max_epochs=60",
+    "search.max_epochs=150",
     f"search.grace_epochs={_RUNG}",
-    "search.reduction_factor=16",
+    "search.reduction_factor=100",
     "search.finalists=1",
     "search.seeds=2",
     "space.learning_rate=0.01",
 )
-"""Two finalist's runs side by side, which make their only checkpoint after 4 of 60 epochs, and which no rung stops."""
+"""Two finalist's runs side by side, which make their only checkpoint after 4 of 150 epochs, and which no rung stops."""
 _LATEST_KILL = 1.1  # of what an undisturbed search takes
 _LOOK_EVERY_S = 0.2
 
