@@ -30,7 +30,7 @@ pytestmark = [
 START = """
 import json, os, sys
 from tuner.ray_backend.start import start_ray, stop_ray
-from tuner.space.settings import ResourceSettings
+from tuner.space.search_settings import ResourceSettings
 start_ray(None, ResourceSettings(concurrent=1))
 import ray
 held = ray.remote(num_cpus=0)(type("Held", (), {"answer": lambda self: True})).remote()
@@ -54,7 +54,7 @@ JOIN = """
 import sys
 from tuner.errors import UsageError
 from tuner.ray_backend.start import start_ray, stop_ray
-from tuner.space.settings import ResourceSettings
+from tuner.space.search_settings import ResourceSettings
 try:
     print(start_ray(sys.argv[1], ResourceSettings()).notes)
 except UsageError as error:

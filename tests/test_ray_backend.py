@@ -22,7 +22,7 @@ from tuner.ray_backend.scheduler import _forget_ended
 from tuner.ray_backend.start import Machines, Node
 from tuner.ray_backend.trials import _Listener
 from tuner.signals import sigterm_as_interrupt
-from tuner.space.settings import ResourceSettings
+from tuner.space.search_settings import ResourceSettings
 
 ROOT = Path(__file__).parent.parent
 

@@ -27,7 +27,7 @@ _WORDS = ("red", "blue", "green", "up", "down", "left")
 def measure() -> list[Row]:
     """Run the real desk, ledger, scheduler and trainable with a random sampler on 40 rows, two trials at once."""
     from tuner.ray_backend.start import start_ray, stop_ray
-    from tuner.space.settings import ResourceSettings
+    from tuner.space.search_settings import ResourceSettings
 
     start_ray(None, ResourceSettings(concurrent=SLOTS))
     try:
