@@ -33,7 +33,7 @@ class TrialSettings:
     rungs: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
     """One evaluation of a trial on the validation split.
 
@@ -118,7 +118,7 @@ class Report:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Order:
     """One trial to run. `weights` is where a finalist keeps its best weights; a search trial keeps none. `checkpoint` is
     where it goes on from, if there is something.

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
@@ -243,22 +243,37 @@ class TpeSampler:
 
 def _as_optuna_holds(domain: Single, value: Value) -> tuple[float, BaseDistribution] | None:
     """Return the number that stands for a value, and Optuna's distribution of such numbers; None where none was drawn."""
-    from optuna.distributions import CategoricalDistribution, FloatDistribution
-
     if isinstance(domain, Fixed):
         return None
     if isinstance(domain, Choice):
         # By their JSON, for 1 is equal to True.
         place = [json.dumps(each) for each in domain.values].index(json.dumps(value))
-        return None if len(domain.values) == 1 else (float(place), CategoricalDistribution(range(len(domain.values))))
+        return None if len(domain.values) == 1 else (float(place), _of_places(len(domain.values)))
     number = float(value)
     if domain.low == domain.high:
         return None
     if domain.step is None:
-        return number, FloatDistribution(domain.low, domain.high, log=domain.is_log)
+        return number, _of_numbers(domain.low, domain.high, is_log=domain.is_log)
     if isinstance(domain, IntRange) and domain.step == 1:
-        return number, FloatDistribution(domain.low - 0.5, domain.high + 0.5, log=domain.is_log)
-    return float(round((number - domain.low) / domain.step)), FloatDistribution(-0.5, _steps(domain) + 0.5)
+        return number, _of_numbers(domain.low - 0.5, domain.high + 0.5, is_log=domain.is_log)
+    return float(round((number - domain.low) / domain.step)), _of_numbers(-0.5, _steps(domain) + 0.5)
+
+
+# One object for all trials, of which there may be thousands.
+
+
+@cache
+def _of_places(n: int) -> BaseDistribution:
+    from optuna.distributions import CategoricalDistribution
+
+    return CategoricalDistribution(range(n))
+
+
+@cache
+def _of_numbers(low: float, high: float, *, is_log: bool = False) -> BaseDistribution:
+    from optuna.distributions import FloatDistribution
+
+    return FloatDistribution(low, high, log=is_log)
 
 
 def make_sampler(space: Space) -> Sampler:
