@@ -275,6 +275,22 @@ def test_the_time_that_finalists_need_is_reserved(make_search: Any) -> None:
     assert search.desk.ended_by == "time"
 
 
+def test_more_is_reserved_where_others_slow_the_machine_down(make_search: Any) -> None:
+    search = make_search("time: 100s", slots=1)
+    for _ in range(2):
+        order = search.begin()
+        for epoch, seconds in enumerate(
+            (4.0, 1.0, 2.0, 3.0), start=1
+        ):  # of the three after the first, twice the quickest
+            search.report(order, 0.5, epochs=epoch, seconds=seconds)
+        search.desk.ended(order, "completed", "")
+    needed = CLOSING_S + finalists_seconds([8, 8], seeds=2, slots=1)  # 4 epochs, 1 s each at best
+    search.now = 100 - needed + 0.1
+    assert search.desk.is_over(Order(index=0, phase="search", configuration={}, seed=0))
+    search.now = 100 - needed - 0.1
+    assert not search.desk.is_over(Order(index=0, phase="search", configuration={}, seed=0))
+
+
 def test_a_cost_budget_ends_the_search_as_the_time_does_that_it_buys(make_search: Any) -> None:
     search = make_search("cost: 0.5, cost_per_hour: 18")  # 100 s
     search.run(0.5)

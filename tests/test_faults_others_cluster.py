@@ -48,4 +48,4 @@ def test_a_search_of_which_every_trial_fails_stops_early_and_goes_on_when_the_ca
 
 
 def test_a_budget_in_money_ends_the_search_in_time_for_its_finalists(tmp_path: Path) -> None:
-    assert trials.cost_budget(tmp_path, seed=0).notes["finalists"] > 0
+    assert "completed" in trials.cost_budget(tmp_path, seed=0).notes["finalists"]

@@ -24,7 +24,7 @@ from faults.search import Outcome, Row, Search, compare, require, searching
 _TIMEOUT_S = 5
 _GONE_WITHIN_S = 10.0
 _SETTLE_S = 0.15
-_BUDGET_S = 40
+_BUDGET_S = 60
 _FREE_MB = 2000  # more than a search takes
 _GREEDY = "import time\nkept = []\nwhile True:\n    kept.append(b'x' * (64 << 20))\n    time.sleep(0.02)"
 _SLACK_MB = 160  # Ray's own threads need some; it is what one allocation of a large batch takes
@@ -300,10 +300,11 @@ def _reach(folder: Path, budget: str, *settings: str, seed: int) -> Outcome:
     finalists = [row for row in trials.values() if row["phase"] == "finalist"]
     require(manifest["ended_by"] == budget, f"ended by {manifest['ended_by']}")
     require(f"{budget} budget" in shown.stdout, f"`tuner show` says so: {shown.stdout[:300]}")
-    require(bool(finalists) and all(row["ending"] == "completed" for row in finalists), "finalists run to their end")
+    endings = [row["ending"] for row in finalists]
+    require("completed" in endings and set(endings) <= {"completed", "interrupted"}, f"finalists run: {endings}")
     seconds = manifest["seconds"]
     require(seconds <= _BUDGET_S + 2, f"within its budget of {_BUDGET_S} s, not {seconds:.1f}")
-    notes = {"budget_s": _BUDGET_S, "seconds": seconds, "finalists": len(finalists)}
+    notes = {"budget_s": _BUDGET_S, "seconds": seconds, "finalists": endings}
     return Outcome(fault=f"{budget} budget reached", times=1, notes=notes)
 
 

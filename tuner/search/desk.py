@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
+from statistics import median
 from typing import Literal
 
 import numpy as np
@@ -22,6 +24,7 @@ from tuner.space.sampler import Sampler
 
 ENDINGS = ("completed", "stopped", "collapsed", "diverged", "failed", "interrupted")
 _UNFIT = ("collapsed", "diverged", "failed")
+_RECENT = 10  # trials that tell how busy the machine is
 _TOO_LATE = "the budget was over"
 _FAILED_AT_FIRST = 10  # trials, from the first on, that all failed: so will the others
 
@@ -319,7 +322,13 @@ class SearchDesk:
     def _finalist_seconds(self, state: TrialState) -> float:
         """Estimate one finalist's run. With k folds it trains one model more, on all rows: as much as k / (k - 1) of them."""
         folds = self._space.data.folds
-        return state.full_run_seconds(self._budget_examples) * (folds / (folds - 1) if folds else 1.0)
+        alone = state.full_run_seconds(self._budget_examples) * (folds / (folds - 1) if folds else 1.0)
+        return alone * self._slowdown()
+
+    def _slowdown(self) -> float:
+        """How many times as long training takes of late as at its quickest: finalists share the machine with the same others."""
+        told = (state.slowdown for state in reversed(self.trials.values()) if state.slowdown is not None)
+        return median([1.0, *islice(told, _RECENT)])
 
     def _choose_finalists(self) -> list[tuple[int, Order]]:
         search = self._space.search

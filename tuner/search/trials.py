@@ -35,6 +35,15 @@ class TrialState:
     train_seconds: float = 0.0
     seconds_per_example: float = float("inf")
     seconds_per_report: float = 0.0
+    later_seconds: float = 0.0  # of all stretches between two reports
+    later_examples: int = 0
+
+    @property
+    def slowdown(self) -> float | None:
+        """How many times as long its stretches between reports took as at its quickest; None before the second report."""
+        if not self.later_seconds:
+            return None
+        return self.later_seconds / (self.seconds_per_example * self.later_examples)
 
     @property
     def score(self) -> float:
@@ -55,6 +64,9 @@ class TrialState:
         # The quickest stretch: the first one pays for kernels being built, and others may have had to share the machine.
         self.seconds_per_example = min(self.seconds_per_example, seconds / max(examples, 1))
         self.seconds_per_report = seconds
+        if self.last is not None:
+            self.later_seconds += seconds
+            self.later_examples += examples
         self._count(report)
 
     def _forget_from(self, examples: int) -> None:
