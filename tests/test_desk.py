@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tuner.ledger import Ledger, read_reports, read_run
 from tuner.reporting import Order, Report
-from tuner.search.budget import CLOSING_S, affordable, finalists_seconds, makespan
+from tuner.search.budget import CLOSING_S, MAKING_WAY_S, affordable, finalists_seconds, makespan
 from tuner.search.desk import ENDINGS, SearchDesk, Snapshot, derive_seed
 from tuner.search.trials import is_double_correction
 from tuner.space.load import Space, load_space
@@ -265,7 +265,7 @@ def test_the_time_that_finalists_need_is_reserved(make_search: Any) -> None:
     search = make_search("time: 100s")
     for _ in range(2):
         search.run(0.5, seconds=2)  # an epoch of 4: a full run takes 8 s, and 2 × 2 of them on 2 slots some 16 s
-    needed = CLOSING_S + finalists_seconds([8, 8], seeds=2, slots=2)
+    needed = CLOSING_S + MAKING_WAY_S + finalists_seconds([8, 8], seeds=2, slots=2)
     order = Order(index=0, phase="search", configuration={}, seed=0)
     search.now = 100 - needed - 0.1
     assert not search.desk.is_over(order)
@@ -284,7 +284,7 @@ def test_more_is_reserved_where_others_slow_the_machine_down(make_search: Any) -
         ):  # of the three after the first, twice the quickest
             search.report(order, 0.5, epochs=epoch, seconds=seconds)
         search.desk.ended(order, "completed", "")
-    needed = CLOSING_S + finalists_seconds([8, 8], seeds=2, slots=1)  # 4 epochs, 1 s each at best
+    needed = CLOSING_S + MAKING_WAY_S + finalists_seconds([8, 8], seeds=2, slots=1)  # 4 epochs, 1 s each at best
     search.now = 100 - needed + 0.1
     assert search.desk.is_over(Order(index=0, phase="search", configuration={}, seed=0))
     search.now = 100 - needed - 0.1

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 SAFETY = 1.1
 """What an estimate is multiplied with: finalists run all slots at once, which is a little slower than what was measured."""
 BETWEEN_TRIALS_S = 0.5
+MAKING_WAY_S = 1.0
+"""From the end of the search to the first finalist, beside what running trials take to their next report: Ray has asked for
+some trials ahead, which are turned away one by one."""
 CLOSING_S = 4.0
 """Reading the champion, one pass over validation and test, the bootstrap, the bundle."""
 

@@ -16,7 +16,7 @@ import numpy as np
 from tuner.errors import SearchFailed, StorageError
 from tuner.ledger import Ledger
 from tuner.reporting import Order, Report
-from tuner.search.budget import CLOSING_S, affordable, finalists_seconds
+from tuner.search.budget import CLOSING_S, MAKING_WAY_S, affordable, finalists_seconds
 from tuner.search.past import INTERRUPTED, Past, PastTrial, report_row
 from tuner.search.trials import TrialState, trial_row
 from tuner.space.load import Space
@@ -149,9 +149,10 @@ class SearchDesk:
     def reported(self, order: Order, report: Report, *, is_to_be_kept: bool = False) -> None:
         """Note a report, at once where the trial makes a checkpoint after it."""
         state = self.trials[order.index]
-        state.take(report)
-        state.heard_s = self._clock()
-        row = {"trial": order.index, "start": state.starts, **report_row(report), "reported_s": state.heard_s}
+        now = self._clock()
+        state.take(report, waited_s=0.0 if state.heard_s is None else now - state.heard_s)
+        state.heard_s = now
+        row = {"trial": order.index, "start": state.starts, **report_row(report), "reported_s": now}
         self._ledger.add("reports", row)
         if is_to_be_kept:
             self._flush()
@@ -279,7 +280,8 @@ class SearchDesk:
         full_runs = sorted(self._finalist_seconds(state) for state in best)[-search.finalists :]
         # A running trial makes way at its next report, so the longest stretch between two has to be waited for.
         waiting = max((state.seconds_per_report for state in self._running("search")), default=0.0)
-        return min(half, CLOSING_S + waiting + finalists_seconds(full_runs, seeds=search.seeds, slots=self._slots))
+        needed = finalists_seconds(full_runs, seeds=search.seeds, slots=self._slots)
+        return min(half, CLOSING_S + MAKING_WAY_S + waiting + needed)
 
     def _next_search_order(self) -> Order:
         index = self._asked

@@ -55,8 +55,8 @@ class TrialState:
         """The hash of its configuration, once: every tick ranks all trials."""
         return configuration_hash(self.order.configuration)
 
-    def take(self, report: Report) -> None:
-        """Take in a report."""
+    def take(self, report: Report, *, waited_s: float = 0.0) -> None:
+        """Take in a report that came `waited_s` after its worker was heard of before: more than it tells of, if Ray took time."""
         if self.last is not None and report.examples <= self.last.examples:
             self._forget_from(report.examples)
         seconds = report.train_seconds + report.evaluate_seconds
@@ -65,7 +65,7 @@ class TrialState:
         self.seconds_per_example = min(self.seconds_per_example, seconds / max(examples, 1))
         self.seconds_per_report = seconds
         if self.last is not None:
-            self.later_seconds += seconds
+            self.later_seconds += max(seconds, waited_s)
             self.later_examples += examples
         self._count(report)
 
