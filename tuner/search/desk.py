@@ -277,7 +277,7 @@ class SearchDesk:
         if not best:
             return half
         # The slowest of twice as many: the ranking may still change, and what is reserved has to do for whoever leads then.
-        full_runs = sorted(self._finalist_seconds(state) for state in best)[-search.finalists :]
+        full_runs = sorted(self._finalists_seconds(best))[-search.finalists :]
         # A running trial makes way at its next report, so the longest stretch between two has to be waited for.
         waiting = max((state.seconds_per_report for state in self._running("search")), default=0.0)
         needed = finalists_seconds(full_runs, seeds=search.seeds, slots=self._slots)
@@ -321,11 +321,11 @@ class SearchDesk:
         while self._again:
             self.ended(self._again.pop(0), "interrupted", _TOO_LATE)
 
-    def _finalist_seconds(self, state: TrialState) -> float:
-        """Estimate one finalist's run. With k folds it trains one model more, on all rows: as much as k / (k - 1) of them."""
+    def _finalists_seconds(self, states: Sequence[TrialState]) -> list[float]:
+        """Estimate a finalist's run of each. With k folds it trains one model more, on all rows: k / (k - 1) of them."""
         folds = self._space.data.folds
-        alone = state.full_run_seconds(self._budget_examples) * (folds / (folds - 1) if folds else 1.0)
-        return alone * self._slowdown()
+        factor = self._slowdown() * (folds / (folds - 1) if folds else 1.0)
+        return [factor * state.full_run_seconds(self._budget_examples) for state in states]
 
     def _slowdown(self) -> float:
         """How many times as long training takes of late as at its quickest: finalists share the machine with the same others."""
@@ -342,7 +342,7 @@ class SearchDesk:
             self._say("every trial collapsed: the best of them goes on as the only finalist")
         finalists, seeds = len(best), search.seeds
         if search.seconds is not None:
-            full_runs = [self._finalist_seconds(state) for state in best]
+            full_runs = self._finalists_seconds(best)
             left_s = search.seconds - CLOSING_S - self._clock()
             finalists, seeds = affordable(full_runs, seeds=seeds, slots=self._slots, seconds=left_s)
         if (finalists, seeds) != (search.finalists, search.seeds):
@@ -356,7 +356,7 @@ class SearchDesk:
             for place, state in enumerate(best[:finalists])
         ]
         if self._slots > 1:  # the longest first, so that slots end together; one slot keeps to what no clock decides
-            runs.sort(key=lambda run: -self._finalist_seconds(run[0]))
+            runs.sort(key=lambda run: -run[0].full_run_seconds(self._budget_examples))
         return [(state.order.index, order) for state, order in runs]
 
     def _finalist_order(self, state: TrialState, number: int, index: int) -> Order:

@@ -101,7 +101,7 @@ def refuse_large_files(space: Space, available: int | None, *, is_local: bool) -
     """
     size = size_of_files(space)
     if size is not None:
-        slots = _workers(space) if is_local else 0
+        slots = count_workers(space) if is_local else 0
         _refuse(space, size, available, slots=slots)
 
 
@@ -132,7 +132,8 @@ def _refuse(
         say(f"warning: {fault}")
 
 
-def _workers(space: Space) -> int:
+def count_workers(space: Space) -> int:
+    """Return how many trials of a space run side by side on this machine, at least one."""
     cpus = count_cores()
     return max(1, min(cpus // space.resources.cpus, space.resources.concurrent or cpus))
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from tuner.data.prepare import TrialData
-from tuner.machine import count_cores
 from tuner.reporting import TrialSettings
 from tuner.search.budget import CLOSING_S, finalists_seconds
 from tuner.search.desk import derive_seed
+from tuner.search.fits import count_workers
 from tuner.search.reading import read_data
 from tuner.space.load import Space
 from tuner.space.rungs import rung_epochs
@@ -42,7 +42,7 @@ def make_plan(space: Space, say: Callable[[str], None]) -> dict[str, Any]:
     sampler = RandomSampler(space.parameters, seed=space.search.seed)
     epoch_s = [_seconds_per_epoch(sampler.ask(index), data, space) for index in range(_CONFIGURATIONS)]
     median = float(np.median(epoch_s))
-    slots = max(1, min(count_cores() // int(space.resources.cpus), space.resources.concurrent or count_cores()))
+    slots = count_workers(space)
     steps = rungs(space)
     reached = [0.0, *(epochs for epochs, _ in steps)]
     epochs_a_trial = sum((after - before) * share for before, (after, share) in zip(reached, steps, strict=False))
