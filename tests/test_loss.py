@@ -72,32 +72,49 @@ def test_a_label_without_a_training_row_has_weight_one(weights: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("weights", "of_common", "of_rare"),
-    [("none", 1.0, 1.0), ("balanced", 4 / 6, 2.0), ("root", math.sqrt(4 / 6), math.sqrt(2.0)), ("explicit", 1.0, 3.0)],
+    ("weights", "times_rarer"), [("none", 1.0), ("balanced", 3.0), ("root", math.sqrt(3.0)), ("explicit", 3.0)]
 )
-def test_a_class_weighs_the_mean_count_over_its_own(weights: str, of_common: float, of_rare: float) -> None:
-    loss = make_loss(
+@pytest.mark.parametrize("loss", ["cross_entropy", "focal"])
+def test_a_class_weighs_by_its_rarity_and_all_training_rows_weigh_one_on_the_mean(
+    loss: str, weights: str, times_rarer: float
+) -> None:
+    """Six rows of one class and two of the other, and logits of which all rows have the same loss."""
+    built = make_loss(
         CLASSES,
         labels=("a", "b"),
         task="binary",
-        loss=cross_entropy(),
+        loss=LOSSES[loss](**OWN[loss]),
         weights=weights_of(weights),
         soft_f1=0,
         logit_adjustment=0,
     )
-    logits = torch.tensor([[0.0, 1.0], [0.0, 1.0]])
-    of_class = (-logits.log_softmax(1)[0]).tolist()
-    expected = (of_common * of_class[0] + of_rare * of_class[1]) / (of_common + of_rare)
-    assert float(loss(logits, torch.tensor([0, 1]))) == pytest.approx(expected, rel=1e-5)
+    of_common, of_rare = (float(built(torch.zeros(1, 2), torch.tensor([label]))) for label in (0, 1))
+    of_all = float(built(torch.zeros(8, 2), torch.from_numpy(CLASSES)))
+    assert of_rare / of_common == pytest.approx(times_rarer, rel=1e-5)
+    assert of_all == pytest.approx((6 * of_common + 2 * of_rare) / 8, rel=1e-5)
+    assert of_all == pytest.approx(CERTAIN * (0.25 if loss == "focal" else 1), rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "focal"])
+def test_a_class_has_the_same_share_of_an_epochs_gradient_whatever_the_batch_size(loss: str) -> None:
+    built = build(CLASSES, loss=LOSSES[loss](**OWN[loss]), weights=weights_of("balanced"))
+
+    def slope_of_an_epoch(batch_size: int) -> Tensor:
+        logits = torch.zeros(len(CLASSES), 3, requires_grad=True)
+        parts = zip(logits.split(batch_size), torch.from_numpy(CLASSES).split(batch_size), strict=True)
+        (slope,) = torch.autograd.grad(sum(built(*part) * batch_size for part in parts), logits)
+        return slope
+
+    for batch_size in (1, 2, 4):
+        torch.testing.assert_close(slope_of_an_epoch(batch_size), slope_of_an_epoch(len(CLASSES)))
 
 
 def test_a_class_without_a_training_row_changes_no_other_weight() -> None:
+    """The third has none; balanced, the two others weigh 4/6 and 2, which is 1 on the mean of the rows."""
     logits = torch.tensor([[0.0, 1.0, 2.0], [0.5, 0.0, 2.0]])
     with_third = build(CLASSES, weights=weights_of("balanced"))(logits, torch.tensor([0, 1]))
     by_hand = -logits.log_softmax(1)
-    assert float(with_third) == pytest.approx(
-        float((4 / 6 * by_hand[0, 0] + 2 * by_hand[1, 1]) / (4 / 6 + 2)), rel=1e-5
-    )
+    assert float(with_third) == pytest.approx(float((4 / 6 * by_hand[0, 0] + 2 * by_hand[1, 1]) / 2), rel=1e-5)
 
 
 @pytest.mark.parametrize("weights", LOSS_WEIGHTS)
@@ -145,6 +162,27 @@ def test_label_smoothing_moves_the_truth_towards_even_odds() -> None:
     )
     by_hand = F.binary_cross_entropy(logits.sigmoid(), torch.tensor([[0.9, 0.1, 0.1]]))
     assert float(labels) == pytest.approx(float(by_hand), rel=1e-5)
+
+
+@pytest.mark.parametrize("weights", LOSS_WEIGHTS)
+@pytest.mark.parametrize("smoothing", [0.05, 0.2])
+def test_weights_do_not_turn_around_what_smoothing_makes_of_the_truth(weights: str, smoothing: float) -> None:
+    """Whatever a label weighs, of a row without it the best probability is half of the smoothing."""
+    several = np.zeros((200, 1), np.uint8)
+    several[0] = 1
+    one = several[:, 0].astype(np.int64)
+    rule = LOSS_WEIGHTS[weights](**{"effective_number": {"beta": 0.999}, "explicit": {"a": 1.0}}.get(weights, {}))
+    common: dict[str, Any] = {"weights": rule, "loss": cross_entropy(label_smoothing=smoothing), "soft_f1": 0.0}
+    of_labels = make_loss(several, labels=("a",), task="multilabel", logit_adjustment=0.0, **common)
+    of_classes = make_loss(one, labels=("b", "a"), task="binary", logit_adjustment=0.0, **common)
+    best = math.log(smoothing / 2 / (1 - smoothing / 2))
+    for built, logits, truth in (
+        (of_labels, torch.tensor([[best]]), torch.tensor([[0]])),
+        (of_classes, torch.tensor([[0.0, best]]), torch.tensor([0])),
+    ):
+        logits.requires_grad_()
+        (slope,) = torch.autograd.grad(built(logits, truth), logits)
+        assert slope.abs().max() == pytest.approx(0, abs=1e-6)
 
 
 def test_focal_loss_counts_a_class_by_how_far_it_is_from_sure() -> None:

@@ -21,6 +21,7 @@ TARGETS = np.random.default_rng(1).permutation(np.repeat([0, 1, 2], SIZES))
 # Classes that overlap, so that every rule finds rows near another class. float64, as imbalanced-learn mixes them.
 VECTORS = np.random.default_rng(0).normal(size=(len(TARGETS), 6)) + 0.7 * TARGETS[:, None]
 DATA = TrainingRows(TARGETS, "multiclass", VECTORS)  # type: ignore[arg-type]
+TWO_CLASSES = TrainingRows((TARGETS > 0).astype(np.int64), "binary", DATA.vectors)  # 80 and 55
 GOAL = {1: 64, 2: 64}  # 0.8 of 80
 SAMPLERS: dict[str, Any] = {
     "smote": lambda seed: SMOTE(sampling_strategy=GOAL, random_state=seed),
@@ -70,11 +71,12 @@ def test_the_row_of_a_pair_is_the_nearer_of_the_two(name: str) -> None:
     ],
 )  # fmt: skip
 def test_smote_with_cleaning_keeps_what_imbalanced_learn_keeps(ours: Any, theirs: Any) -> None:
-    smote = SMOTE(sampling_strategy=GOAL, random_state=interpolation._CLEANED_SEED)
-    expected, labels = theirs(smote).fit_resample(VECTORS, TARGETS)
-    drawn = ours(ratio=0.8, neighbours=5)(DATA, np.random.default_rng(0))
-    assert len(drawn) < sum(max(size, 64) for size in SIZES)
-    assert sorted(TARGETS[drawn.rows]) == sorted(labels)
+    targets = TWO_CLASSES.targets
+    smote = SMOTE(sampling_strategy={1: 64}, random_state=interpolation._CLEANED_SEED)
+    expected, labels = theirs(smote).fit_resample(VECTORS, targets)
+    drawn = ours(ratio=0.8, neighbours=5)(TWO_CLASSES, np.random.default_rng(0))
+    assert len(drawn) < 80 + 64
+    assert sorted(targets[drawn.rows]) == sorted(labels)
     assert np.sort(vectors_of(drawn), axis=0) == pytest.approx(np.sort(expected, axis=0), abs=1e-6)
 
 
@@ -86,7 +88,6 @@ def test_smote_with_cleaning_keeps_what_imbalanced_learn_keeps(ours: Any, theirs
         ("near_miss", {"version": 1, "neighbours": 7}, NearMiss(version=1, n_neighbors=7)),
         ("near_miss", {"version": 3, "neighbours": 9}, NearMiss(version=3, n_neighbors=9, n_neighbors_ver3=9)),
         ("tomek_links", {}, TomekLinks()),
-        ("edited_nearest_neighbours", {"neighbours": 3}, EditedNearestNeighbours(kind_sel="mode")),
     ],
 )
 def test_cleaning_keeps_the_rows_that_imbalanced_learn_keeps(name: str, own: dict[str, Any], sampler: Any) -> None:
@@ -94,6 +95,30 @@ def test_cleaning_keeps_the_rows_that_imbalanced_learn_keeps(name: str, own: dic
     kept = RESAMPLINGS[name](**own)(DATA, np.random.default_rng(0)).rows
     assert len(kept) < len(TARGETS)
     assert kept.tolist() == sorted(sampler.sample_indices_.tolist())
+
+
+def test_editing_two_classes_keeps_the_rows_that_imbalanced_learn_keeps() -> None:
+    sampler = EditedNearestNeighbours(kind_sel="mode")
+    sampler.fit_resample(VECTORS, TWO_CLASSES.targets)
+    kept = RESAMPLINGS["edited_nearest_neighbours"](neighbours=3)(TWO_CLASSES, np.random.default_rng(0)).rows
+    assert len(kept) < len(TARGETS)
+    assert kept.tolist() == sorted(sampler.sample_indices_.tolist())
+
+
+@pytest.mark.parametrize("name", ["edited_nearest_neighbours", "smote_enn"])
+def test_a_tie_of_votes_does_not_go_by_the_number_of_a_class(name: str) -> None:
+    """Imbalanced-learn gives a tie to the smallest number, and numbers follow the alphabet."""
+    noise = np.random.default_rng(0).normal(size=(250, 4)).astype(np.float32)
+    targets = np.arange(250) % 5
+    own = {"neighbours": 3} if name == "edited_nearest_neighbours" else {"neighbours": 3, "ratio": 1.0}
+    kept = [
+        RESAMPLINGS[name](**own)(TrainingRows(each, "multiclass", noise), np.random.default_rng(0)).rows
+        for each in (targets, 4 - targets)
+    ]
+    if name == "edited_nearest_neighbours":  # classes of one size: the one of the smallest number is left alone
+        kept = [rows[(targets[rows] != 0) & (targets[rows] != 4)] for rows in kept]
+    assert 0 < len(kept[0]) < 200
+    assert kept[0].tolist() == kept[1].tolist()
 
 
 @pytest.mark.parametrize("name", ["tomek_links", "edited_nearest_neighbours"])

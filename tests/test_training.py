@@ -128,7 +128,7 @@ def test_a_step_is_the_optimisers_step_on_the_whole_model(inputs: str) -> None:
 
 
 @pytest.mark.parametrize("inputs", INPUTS)
-@pytest.mark.parametrize(("batch_size", "accumulation"), [(10, 5), (25, 2)])
+@pytest.mark.parametrize(("batch_size", "accumulation"), [(10, 5), (25, 2), (30, 2), (49, 2)])
 def test_accumulated_batches_make_the_step_of_one_large_batch(inputs: str, batch_size: int, accumulation: int) -> None:
     rows, in_parts, at_once = make_rows(inputs), make_model(inputs), make_model(inputs)
     common: dict[str, Any] = {"make_optimiser": PLAIN_SGD, "learning_rate": 0.5}

@@ -121,6 +121,7 @@ def _make_training(
             weights=_option(LOSS_WEIGHTS, configuration, "loss_weights"),
             soft_f1=float(configuration["soft_f1"]),
             logit_adjustment=float(configuration["logit_adjustment"]),
+            device=next(model.parameters()).device,
         ),
         resample=_option(RESAMPLINGS, configuration, "resampling"),
         vectors=vectors,

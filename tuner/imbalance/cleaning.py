@@ -1,5 +1,5 @@
-"""Rules that leave out rows of frequent classes by their neighbours, from imbalanced-learn. Nothing is drawn: a pass is the
-same every time, and worked out once per process and data.
+"""Rules that leave out rows of frequent classes by their neighbours. Nothing is drawn: a pass is the same every time, and
+worked out once per process and data.
 """
 
 from __future__ import annotations
@@ -45,18 +45,36 @@ def tomek_links() -> Resample:
 
 
 def edited_nearest_neighbours(*, neighbours: int) -> Resample:
-    """Leave out a row whose class is not the commonest among its `neighbours` nearest; the rarest class keeps all.
+    """Leave out a row that its `neighbours` nearest outvote (see `not_outvoted`); the rarest class keeps all. Wilson (1972)."""
 
-    Wilson (1972). Imbalanced-learn calls the vote kind_sel="mode"; its default, that one other suffices, leaves little.
-    """
+    def compute(data: TrainingRows) -> tuple[RowNumbers]:
+        counts = np.bincount(data.targets)
+        rarest = np.where(counts, counts, len(data) + 1).argmin()
+        kept = not_outvoted(vectors_of(data), data.targets, neighbours) | (data.targets == rarest)
+        return (with_lost_classes(np.flatnonzero(kept), data.targets),)
 
     def draw(data: TrainingRows, _generator: np.random.Generator) -> Pass:
-        from imblearn.under_sampling import EditedNearestNeighbours
-
-        sampler = EditedNearestNeighbours(n_neighbors=neighbours, kind_sel="mode")
-        return one_stratum(_kept(data, ("edited_nearest_neighbours", neighbours), sampler))
+        (rows,) = remembered(("edited_nearest_neighbours", neighbours, data.digest), lambda: compute(data))
+        return one_stratum(rows)
 
     return draw
+
+
+def not_outvoted(vectors: NDArray[np.floating], targets: Targets, neighbours: int) -> NDArray[np.bool_]:
+    """Return which rows (rows,) have their own class as often among their nearest as any other class.
+
+    Imbalanced-learn's EditedNearestNeighbours(kind_sel="mode") breaks a tie by the class's number, so that of three
+    neighbours of three classes the alphabet decides; its default, that one neighbour of another class suffices, leaves
+    little.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    found = NearestNeighbors(n_neighbors=neighbours + 1).fit(vectors).kneighbors(vectors, return_distance=False)[:, 1:]
+    rows = np.arange(len(targets))
+    votes = np.zeros((len(targets), int(targets.max()) + 1), np.int32)
+    for neighbour in found.T:
+        votes[rows, targets[neighbour]] += 1
+    return np.asarray(votes[rows, targets] == votes.max(1))
 
 
 def cleaned(sampler: Any, vectors: NDArray[np.floating], targets: Targets) -> RowNumbers:
@@ -65,7 +83,11 @@ def cleaned(sampler: Any, vectors: NDArray[np.floating], targets: Targets) -> Ro
         # NearMiss-3 says at every pass that it has fewer rows than asked for, which its docstring says once.
         warnings.filterwarnings("ignore", message="The number of the samples to be selected is larger")
         sampler.fit_resample(vectors, targets)
-    kept = sampler.sample_indices_.astype(np.int64)
+    return with_lost_classes(sampler.sample_indices_.astype(np.int64), targets)
+
+
+def with_lost_classes(kept: RowNumbers, targets: Targets) -> RowNumbers:
+    """Return rows that are kept, in order, and all of each class that would have none left."""
     lost = np.setdiff1d(targets, targets[kept])
     return np.sort(np.concatenate([kept, np.flatnonzero(np.isin(targets, lost))]))
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.imbalance.cleaning import cleaned
+from tuner.imbalance.cleaning import cleaned, not_outvoted, with_lost_classes
 from tuner.imbalance.neighbours import RowNeighbours, nearest, remembered, vectors_of
 from tuner.imbalance.passes import Pass, Resample, RowNumbers, Targets, TrainingRows
 
@@ -89,16 +89,14 @@ def adasyn(*, ratio: float, neighbours: int) -> Resample:
 
 
 def smote_enn(*, ratio: float, neighbours: int) -> Resample:
-    """SMOTE, then leave out rows, drawn ones too, whose class is not the commonest among their three nearest.
+    """SMOTE, then leave out rows, drawn ones too, that their three nearest outvote.
 
     Batista, Prati & Monard (2004). The search among drawn rows takes long, so they are drawn once per process and data.
     """
 
-    def clean(rows: int) -> Any:
-        from imblearn.under_sampling import EditedNearestNeighbours
-
-        asked = min(ASKED_TO_CLEAN, rows - 1)
-        return EditedNearestNeighbours(sampling_strategy="all", n_neighbors=asked, kind_sel="mode")
+    def clean(vectors: NDArray[np.float32], targets: Targets) -> RowNumbers:
+        kept = not_outvoted(vectors, targets, min(ASKED_TO_CLEAN, len(targets) - 1))
+        return with_lost_classes(np.flatnonzero(kept), targets)
 
     return _smote_then("smote_enn", clean, ratio, neighbours)
 
@@ -109,10 +107,10 @@ def smote_tomek(*, ratio: float, neighbours: int) -> Resample:
     Batista, Bazzan & Monard (2003). The search among drawn rows takes long, so they are drawn once per process and data.
     """
 
-    def clean(_rows: int) -> Any:
+    def clean(vectors: NDArray[np.float32], targets: Targets) -> RowNumbers:
         from imblearn.under_sampling import TomekLinks
 
-        return TomekLinks(sampling_strategy="all")
+        return cleaned(TomekLinks(sampling_strategy="all"), vectors, targets)
 
     return _smote_then("smote_tomek", clean, ratio, neighbours)
 
@@ -139,11 +137,13 @@ def _smote(data: TrainingRows, ratio: float, neighbours: int, seed: int) -> Mixe
     return _pairs(SMOTE(sampling_strategy=goal, k_neighbors=search, random_state=seed), data.targets)
 
 
-def _smote_then(name: str, make_sampler: Callable[[int], Any], ratio: float, neighbours: int) -> Resample:
+def _smote_then(
+    name: str, clean: Callable[[NDArray[np.float32], Targets], RowNumbers], ratio: float, neighbours: int
+) -> Resample:
     def compute(data: TrainingRows) -> Mixed:
         rows, partners, weights = _smote(data, ratio, neighbours, _CLEANED_SEED)
         vectors = mixed_vectors(vectors_of(data), (rows, partners, weights))
-        kept = cleaned(make_sampler(len(rows)), vectors, data.targets[rows])
+        kept = clean(vectors, data.targets[rows])
         return rows[kept], partners[kept], weights[kept]
 
     def draw(data: TrainingRows, _generator: np.random.Generator) -> Pass:

@@ -152,14 +152,19 @@ def bucketed(
     `strata` (rows,) goes with `rows`; `lengths` (all rows,) are steps per row, indexed by the values of `rows`. The last
     batch of a chunk may be smaller.
     """
-    order = _interleave(np.arange(len(rows)), strata, generator.permutation(len(rows)))
+    order = _interleave(np.arange(len(rows)), _renumbered(strata, generator), generator.permutation(len(rows)))
     chunk_size = batch_size * _BATCHES_PER_CHUNK
     for start in range(0, len(order), chunk_size):
         chunk = order[start : start + chunk_size]
-        sorted_rows = _interleave(rows[chunk], strata[chunk], lengths[rows[chunk]])
+        sorted_rows = _interleave(rows[chunk], _renumbered(strata[chunk], generator), lengths[rows[chunk]])
         batches = [sorted_rows[i : i + batch_size] for i in range(0, len(sorted_rows), batch_size)]
         for number in generator.permutation(len(batches)):
             yield batches[number]
+
+
+def _renumbered(strata: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.int64]:
+    """Number strata anew: of more of them than a batch has rows, it then has other ones each time."""
+    return generator.permutation(int(strata.max()) + 1)[strata]
 
 
 def _interleave(values: NDArray[np.int64], strata: NDArray[np.int64], keys: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -32,7 +32,7 @@ class Training:
 
     `vectors` (rows, d) are for resampling rules that look for neighbours; `augment` changes rows as they are read;
     `mixup` > 0 mixes the rows of a batch, and what their losses weigh, by shares from Beta(mixup, mixup); a step's
-    gradient is the mean over `accumulation` batches; `l1` adds the slope of that penalty on every weight that the step
+    gradient is the mean over the rows of `accumulation` batches; `l1` adds the slope of that penalty on every weight that the step
     trains, of the embedding the rows that its batches use, before clipping; `budget` is what schedules and averaging
     span, in examples. A schedule and a clipping may remember, so each training needs its own.
     """
@@ -89,17 +89,17 @@ class Training:
         self._model.train()
         log = StepLog(steps_before=self.steps)
         while self.examples < examples:
-            self._step(self._draw(examples), log)
+            self._step(self._draw(), log)
             # On a CPU reading the numbers is free; on a GPU it would wait for the step, so they are read at the end.
             if self._device.type == "cpu" and not log.is_finite():
                 break
         return log.progress()
 
-    def _draw(self, examples: int) -> list[Batch]:
-        """Draw the batches of one step; fewer than to be accumulated where they would go past `examples`."""
+    def _draw(self) -> list[Batch]:
+        """Draw the batches of one step; fewer than to be accumulated where they would go past the budget."""
         batches = [next(self._batches)]
         drawn = self.examples + len(batches[0])
-        while len(batches) < self._accumulation and drawn < examples:
+        while len(batches) < self._accumulation and drawn < self._budget:
             batches.append(next(self._batches))
             drawn += len(batches[-1])
         return batches
@@ -155,9 +155,10 @@ class Training:
             leaf = self._touched.gather(touched)
         for parameter in self._parameters:
             parameter.grad = None
-        share = 1 / len(batches)
+        rows = sum(map(len, batches))
         losses = [
-            self._backward(batch, self._to_device(own), leaf, share) for batch, own in zip(batches, steps, strict=True)
+            self._backward(batch, self._to_device(own), leaf, len(batch) / rows)
+            for batch, own in zip(batches, steps, strict=True)
         ]
         if self._touched is not None and leaf is not None and touched is not None:
             self._touched.load(leaf, touched, self._optimiser)
@@ -172,14 +173,17 @@ class Training:
         self._optimiser.step()
         if self._touched is not None and touched is not None:
             self._touched.store(touched, self._optimiser)
-        self.examples += sum(len(batch) for batch in batches)
+        self.examples += rows
         self.steps += 1
         if self._average is not None:
             self._average.observe(self.steps, spent)
-        log.note(torch.stack(losses).mean() if len(losses) > 1 else losses[0], clipped)
+        log.note(torch.stack(losses).sum() if len(losses) > 1 else losses[0], clipped)
 
     def _backward(self, batch: Batch, steps: Tensor, leaf: Tensor | None, share: float) -> Tensor:
-        """Add a share of a batch's gradients to those there are; `steps` are rows of `leaf` where the embedding is one."""
+        """Add a share of a batch's gradients to those there are, and return that of its loss.
+
+        `steps` are rows of `leaf` where the embedding is one.
+        """
         embedded = self._model.embed(steps) if leaf is None else F.embedding(steps, leaf)
         lengths = self._to_device(batch.lengths)
         targets = self._to_device(batch.targets)
@@ -193,7 +197,9 @@ class Training:
             loss = (1 - weight) * self._loss(logits, targets) + weight * self._loss(logits, targets[order])
         else:
             loss = self._loss(self._model.classify(embedded, lengths), targets)
-        (loss if share == 1 else loss * share).backward()  # type: ignore[no-untyped-call]
+        if share < 1:
+            loss = loss * share
+        loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
     def _add_l1(self) -> None:
