@@ -27,7 +27,7 @@ from tuner.bundle import (
 from tuner.data.dataset import Dataset
 from tuner.data.preparation import fit_preparation, preparation_setting
 from tuner.data.tokenise import Tokeniser
-from tuner.errors import BundleError
+from tuner.errors import BundleError, DataError
 from tuner.model.build import to_probabilities
 from tuner.reporting import TrialSettings
 from tuner.space.sampler import Configuration
@@ -337,6 +337,30 @@ def test_a_bundle_for_sequences_reads_arrays_of_any_lengths(
     expected = bundle.predict_proba(dataset.test.inputs)[:5]
     np.testing.assert_allclose(again.predict_proba(rows), expected, atol=1e-6)
     assert again.predict(rows) == [again.labels[label] for label in expected.argmax(1)]
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [(["a"], "row 2 is no list of"), ([[1.0, 2.0], [3.0]], "row 2 is no list of"), ([], "row 2 is empty")],
+)
+def test_rows_that_are_no_sequences_are_refused_by_number(
+    row: Any, told: str, configure: Any, make_dataset: Any, make_bundle: Any
+) -> None:
+    dataset = make_dataset("multiclass", inputs="sequence")
+    bundle = make_bundle(configure(inputs="sequence"), dataset)
+    with pytest.raises(DataError, match=rf"inputs: {told}.*; give a list of numbers a row"):
+        bundle.predict([dataset.test.inputs.row(0), row])
+
+
+@pytest.mark.parametrize(
+    "tokens", [{"tokens": "word"}, {"tokens": "bpe", "tokens.bpe.size": 100}, {"tokens": "character"}], ids=str
+)
+def test_half_of_a_surrogate_pair_is_read_as_a_character_that_is_unknown(
+    tokens: dict[str, Any], configure: Any, make_dataset: Any, make_bundle: Any
+) -> None:
+    bundle = make_bundle(configure(tokens), make_dataset("binary"))
+    odd, plain = bundle.predict_proba(["red \ud83d", "red ?"])
+    assert np.isfinite([odd, plain]).all()
 
 
 def test_probabilities_of_held_out_rows_survive(tmp_path: Path) -> None:

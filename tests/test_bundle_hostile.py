@@ -18,6 +18,7 @@ from tuner.bundle import load
 from tuner.data.preparation import read_preparation
 from tuner.data.sequences import Sequences, Standardiser
 from tuner.errors import BundleError
+from tuner.model.weights import fitting_model
 
 NAN, INFINITE = float("nan"), float("inf")
 
@@ -204,6 +205,13 @@ def test_a_configuration_that_no_space_could_draw_is_refused(
     in_json("bundle.json", "configuration", key, to=value)(saved)
     with pytest.raises(BundleError, match=rf"cannot be read \(.*{told}"):
         load(saved)
+
+
+def test_no_model_is_made_that_is_larger_than_its_weights(configure: Any, little_memory: None) -> None:
+    shapes = {"head.bias": (2,), "layers.0.directions.0.weight_hh_l0": (1, 256)}
+    configuration = configure(inputs="sequence", hidden=256, layers=8)
+    with pytest.raises(ValueError, match="the weights are without"):
+        fitting_model(shapes, configuration, channels=10_000_000)  # its first layer would have 40 GB
 
 
 @pytest.mark.parametrize("key", ["max_length", "truncation", "hidden", "pooling"])

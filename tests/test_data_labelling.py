@@ -1,4 +1,5 @@
 import re
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +33,7 @@ def _table(name: str, values: pa.Array | list[object]) -> pa.Table:
         ([True, False, True], ["true", "false", "true"]),
         (pa.array(["b", "a", "b"]).dictionary_encode(), ["b", "a", "b"]),
         (pa.array(["b", "a", "b"], pa.large_string()), ["b", "a", "b"]),
+        ([date(2021, 3, 4), date(2021, 3, 5), date(2021, 3, 4)], ["2021-03-04", "2021-03-05", "2021-03-04"]),
     ],
 )
 def test_one_label_may_be_of_any_plain_type(values: pa.Array | list[object], names: list[str]) -> None:
@@ -54,6 +56,16 @@ def test_lists_of_labels_may_be_written_in_several_ways(values: pa.Array | list[
     rows, findings = _read(_table("labels", values), Columns("text", labels="labels"))
     assert _names(rows) == [["a", "b"], [], ["b"]]
     assert not findings.unusable
+
+
+def test_labels_with_commas_are_said_to_be_one_label_unless_others_are_parted() -> None:
+    rows, findings = _read(_table("labels", ["a,b", "c", "", "a; c"]), Columns("text", labels="labels"))
+    assert _names(rows) == [["a,b"], ["c"], [], ["a; c"]]
+    assert findings.notes[1].startswith(
+        "f: rows 1 and 4: 'a,b' in column 'labels' is read as one label; if it means several, part them by |"
+    )
+    for parted in ("a,b|c", '["a,b"]'):
+        assert not _read(_table("labels", ["a,b", parted]), Columns("text", labels="labels"))[1].notes
 
 
 def test_lists_of_whole_numbers_and_of_fixed_size_are_labels() -> None:

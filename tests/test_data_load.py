@@ -209,7 +209,12 @@ def test_faults_of_all_files_and_kinds_are_told_at_once(write: Write, tmp_path: 
             "binary",
             "data.positive: no row has the label 'B'",
         ),
-        ({"label": ["a", "b"] * 10}, {"label": "label", "validation": 0.5, "test": 0.5}, "binary", "leaves it no row"),
+        (
+            {"label": ["a", "b"] * 10, "part": ["train"] * 20},
+            {"label": "label", "split_column": "part", "validation": 0.5, "test": 0.5},
+            "binary",
+            "leaves it no row",
+        ),
         ({"label": ["a", "b"] * 10}, {"label": "label", "test": 0.001}, "binary", "should go to test, but none did"),
         (
             {"label": ["a", "b"] * 10, "part": ["train", "tets"] * 10},
@@ -269,6 +274,28 @@ def test_labels_unknown_to_the_model_are_left_out_and_noted(write: Write, mail: 
     assert targets.tolist() == [1] * 20
     assert texts[0] == "Text number 2"
     assert notes == (f"{mail}: unknown to the model, so their rows are left out: 'ham' (40 rows)",)
+
+
+def test_a_binary_task_with_a_third_label_names_the_column_before_any_split(write: Write) -> None:
+    path = write("t.parquet", text=_texts(40), label=_texts(40))
+    with pytest.raises(DataError, match=r"column 'label': task binary needs 2 labels, but there are 40: .*; use task"):
+        load_data(_settings(train=path, label="label"), "binary", seed=0)
+
+
+def test_a_third_label_of_a_binary_task_is_told_of_the_file_that_has_it(write: Write) -> None:
+    train = write("t.parquet", text=_texts(40), label=["yes", "no"] * 20)
+    test = write("u.parquet", text=_texts(3), label=["1", "0", "no"])
+    told = r"u\.parquet: column 'label': task binary needs 2 labels, but there are 3: 0, 1, no, beside no, yes of .*t\.parquet"
+    with pytest.raises(DataError, match=told):
+        load_data(_settings(train=train, label="label", test=test), "binary", seed=0)
+
+
+def test_several_labels_of_which_none_is_known_are_refused(write: Write) -> None:
+    path = write("t.parquet", text=_texts(3), labels=[["new"], [], ["new", "other"]])
+    with pytest.raises(DataError, match="no row has a label that the model knows; the model's labels are a, b"):
+        read_labelled(path, Columns("text", labels="labels"), task="multilabel", labels=("a", "b"))
+    nothing = write("u.parquet", text=_texts(3), labels=pa.array([[], [], []], pa.list_(pa.string())))
+    assert not read_labelled(nothing, Columns("text", labels="labels"), task="multilabel", labels=("a", "b"))[1].any()
 
 
 def test_a_file_without_any_known_label_is_refused(mail: str) -> None:

@@ -1,4 +1,6 @@
 import hashlib
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,6 +53,40 @@ def test_unnamed_parquet_columns_are_not_read(tmp_path: Path) -> None:
     assert read_table(str(path), ["text"]).num_rows == 9
     with pytest.raises(DataError, match="cannot be read as parquet"):
         read_table(str(path))
+
+
+def test_what_looks_like_a_date_stays_as_it_is_written(write: Write) -> None:
+    """pyarrow takes such texts of JSON for times; in another file, or in a CSV, they would be texts."""
+    lines = write("rows.jsonl", '{"text":"a","day":"2021-03-04","labels":["2021-03-04"]}\n' * 2)
+    assert read_table(lines).to_pydict() == {
+        "text": ["a"] * 2, "day": ["2021-03-04"] * 2, "labels": [["2021-03-04"]] * 2
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_values_that_are_parted_by_something_else_are_told_as_such(write: Write, separator: str) -> None:
+    path = write("rows.csv", f"text{separator}label\na{separator}b\n")
+    with pytest.raises(DataError) as raised:
+        read_table(path, ["text", "label"])
+    (fault,) = raised.value.faults
+    assert (
+        fault.what
+        == f"its values are parted by {separator!r}, not by commas: there is one column, {f'text{separator}label'!r}"
+    )
+    assert read_table(path).num_rows == 1
+
+
+def test_a_csv_without_a_named_column_leaves_no_thread_that_ends_the_process(write: Write) -> None:
+    """pyarrow's streaming reader does: every second process aborted as it shut down."""
+    path = write("rows.csv", "a,b\n1,2\n" * 1000)
+    program = f"""
+import sys
+from tuner.data.read import read_table
+try: read_table({path!r}, ["text"])
+except Exception: sys.exit(2)
+"""
+    codes = [subprocess.run([sys.executable, "-c", program], check=False).returncode for _ in range(6)]
+    assert codes == [2] * 6
 
 
 def test_csv_values_stay_as_they_are_written(write: Write) -> None:

@@ -144,6 +144,15 @@ def test_a_fasttext_model_makes_up_words_that_it_has_not_seen(tmp_path: Path) ->
     np.testing.assert_allclose(found["catty"], model.wv["catty"], rtol=1e-5)
 
 
+def test_a_fasttext_model_without_parts_of_words_knows_its_own_words_alone(tmp_path: Path) -> None:
+    from gensim.models.fasttext import FastText, save_facebook_model
+
+    model = FastText([text.split() for text in TEXTS], vector_size=4, min_count=1, epochs=1, workers=1, max_n=0)
+    path = str(tmp_path / "model.bin")
+    save_facebook_model(model, path)
+    assert set(read_word_vectors(path, {"cat", "catty"})) == {"cat"}
+
+
 def test_tokens_have_the_vectors_of_their_spelling_or_else_of_their_lower_case() -> None:
     vectors = {"Cat": np.array([1, 2], np.float32), "dog": np.array([3, 4], np.float32)}
     table = table_of_words(("Cat", "DOG", "unheard"), vectors)

@@ -209,6 +209,26 @@ def test_rare_tokens_become_the_unknown_one(make_dataset: Any) -> None:
     assert ((rows.steps == splits.train.steps) | (splits.train.steps >= 5)).all()
 
 
+def test_words_that_no_configuration_keeps_have_no_number(make_dataset: Any) -> None:
+    """Else each would have a vector, and every trial would cut the encoding, which is a copy of it."""
+    dataset = make_dataset("binary", folds=2)
+    rarest = prepare(dataset, space(tokens=OptionChoice((option("tokens", "word", min_count=Fixed(1)),))))
+    minima = OptionChoice((option("tokens", "word", min_count=Choice((10, 9)), vocabulary=IntRange(100, 900)),))
+    cut = prepare(dataset, space(tokens=minima, embedding=TRAINED))
+    for whole, kept, table in zip(rarest.prepared[WORD], cut.prepared[WORD], cut.tables[WORD, WORD2VEC], strict=True):
+        assert whole.counts is not None
+        assert kept.counts is not None
+        size = 2 + int((whole.counts[2:] >= 9).sum())
+        assert size < len(whole.counts)
+        assert kept.counts[2:].tolist() == whole.counts[2:size].tolist()
+        assert kept.counts[UNKNOWN] == whole.counts[size:].sum()
+        assert len(table.vectors) == size
+        for own, other in ((kept.train, whole.train), (kept.validation, whole.validation)):
+            assert own.steps.tolist() == np.where(other.steps < size, other.steps, UNKNOWN).tolist()
+    largest = OptionChoice((option("tokens", "word", min_count=Fixed(1), vocabulary=Choice((5, 3))),))
+    assert len(prepare(dataset, space(tokens=largest)).prepared[WORD][0].counts) == 7  # type: ignore[arg-type]
+
+
 # --- vectors
 
 

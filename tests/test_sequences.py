@@ -50,10 +50,12 @@ def test_a_row_of_plain_numbers_is_one_channel() -> None:
     [
         ([], "no row"),
         ([[[1, 2]], [[1, 2, 3]]], "one number of channels, but there are: 2, 3"),
-        ([[1], []], "row 1 is empty"),
-        ([[1], [float("nan")]], "row 1 has a value that is not finite"),
-        ([[1e300]], "row 0 has a value that is not finite"),
-        ([5], r"row 0 must be \(steps,\) or"),
+        ([[1], []], "row 2 is empty"),
+        ([[1], [float("nan")]], "row 2 has a value that is not finite"),
+        ([[1e300]], "row 1 has a value that is not finite"),
+        ([5], r"row 1 must be \(steps,\) or"),
+        ([[1], ["abc"]], "row 2 is no list of numbers"),
+        ([[[1, 2], [3]]], "row 1 is no list of numbers, or of steps with as many numbers each"),
     ],
 )
 def test_rows_that_are_no_sequences_are_refused(rows: list[object], told: str) -> None:

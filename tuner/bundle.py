@@ -132,7 +132,22 @@ class Bundle:
     def _as_inputs(self, inputs: RowInputs | Sequence[Any]) -> RowInputs:
         if isinstance(inputs, Sequences):
             return inputs
-        return tuple(inputs) if self.model.embedding is not None else Sequences.of(inputs)
+        if self.model.embedding is not None:
+            return tuple(map(_encodable, inputs))
+        try:
+            return Sequences.of(inputs)
+        except ValueError as error:
+            remedy = "give a list of numbers a row, or of steps that are lists of numbers"
+            raise DataError([Fault("inputs", str(error), remedy)]) from error
+
+
+def _encodable(text: str) -> str:
+    """Return a text without halves of surrogate pairs, which JSON can hold and no encoding has, nor a tokeniser."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="replace").decode()
+    return text
 
 
 def save_weights(location: str, model: SequenceClassifier) -> None:

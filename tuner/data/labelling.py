@@ -129,7 +129,7 @@ def without_unusable(rows: LabelledRows, findings: Findings, *, skip: bool) -> L
 
 
 def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """Return text for whole numbers, booleans and text, null for NaN; None where a value is something else."""
+    """Return text for whole numbers, booleans, dates and text, null for NaN; None where a value is something else."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         return _as_text(column.cast(kind.value_type))
@@ -139,7 +139,7 @@ def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
             return column.cast(pa.int64()).cast(pa.string())
         except pa.ArrowInvalid:  # some are not whole
             return None
-    is_named = _is_text(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
+    is_named = _is_text(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_temporal(kind)
     return column.cast(pa.string()) if is_named else None
 
 
@@ -276,14 +276,24 @@ def _written_lists(column: pa.ChunkedArray, name: str, source: str, findings: Fi
     lists: list[list[str] | None] = []
     is_broken = np.zeros(len(column), dtype=bool)
     empty: list[int] = []
+    in_one: list[int] = []
+    is_parted = False
     for position, value in enumerate(column.to_pylist()):
         labels = [] if value is None else _parse_list(value)
         is_broken[position] = labels is None
         if value is not None and not value.strip():
             empty.append(position + 1)
+        if value is not None:
+            is_parted |= "|" in value or value.lstrip().startswith("[")
+            if "," in value or ";" in value:
+                in_one.append(position + 1)
         lists.append(None if value is None else labels or [])
     if empty:
         findings.notes.append(f"{source}: {name_rows(empty)} with nothing in column {name!r}, read as no label")
+    if in_one and not is_parted:
+        told = f"{column[in_one[0] - 1].as_py()!r} in column {name!r} is read as one label"
+        remedy = 'if it means several, part them by | or write a JSON list such as ["a", "b"]'
+        findings.notes.append(f"{source}: {name_rows(in_one)}: {told}; {remedy}")
     reason = f'column {name!r} is no JSON list such as ["a", "b"] (a Python list has other quotes)'
     findings.add_unusable(reason, is_broken)
     return _listed_labels(pa.chunked_array([pa.array(lists, pa.list_(pa.string()))]), name, source, findings)

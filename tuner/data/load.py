@@ -39,6 +39,8 @@ def load_data(settings: DataSettings, task: Task, seed: int, say: Say | None = N
     """
     findings = Findings()
     sources = _read_sources(settings, findings, say)
+    if task == "binary":
+        _refuse_more_than_two(sources, settings)
     splits = _divide(settings, sources, seed, findings)
     labels = _order_labels(splits, task, settings, findings)
     judged = ("validation", "test") if settings.folds is None else ("test",)
@@ -104,7 +106,7 @@ def read_labelled(
             rows = replace(rows, owners=rows.owners[is_known_pair], codes=rows.codes[is_known_pair])
         else:
             rows = rows.take(is_known_pair)  # one pair a row
-    if not len(rows):
+    if not len(rows) or (unknown and not len(rows.codes)):
         remedy = f"the model's labels are {listed(labels)}"
         raise DataError([Fault(uri, "no row has a label that the model knows", remedy)])
     split = _encode(rows, tuple(labels), task)
@@ -315,6 +317,20 @@ def _names_in(rows: LabelledRows) -> list[str]:
     return sorted(rows.names[code] for code in np.unique(rows.codes))
 
 
+def _refuse_more_than_two(sources: Mapping[str, LabelledRows], settings: DataSettings) -> None:
+    """Raise DataError where a binary task has more than two labels, naming the first file that brings a third."""
+    known: set[str] = set()
+    for uri, rows in sources.items():
+        own = _names_in(rows)
+        if len(known.union(own)) > 2:
+            of_train = f", beside {listed(sorted(known))} of {settings.train}" if known else ""
+            told = f"task binary needs 2 labels, but there are {len(own)}: {listed(own)}{of_train}"
+            raise DataError(
+                [Fault(f"{uri}: column {settings.label!r}", told, "use task: multiclass, or leave only two")]
+            )
+        known.update(own)
+
+
 def _order_labels(
     splits: Mapping[str, LabelledRows], task: Task, settings: DataSettings, findings: Findings
 ) -> tuple[str, ...]:
@@ -332,10 +348,6 @@ def _order_labels(
     elif len(seen) == 1:
         told = f"all {n_train:,} rows of train are {seen[0]!r}, so there is nothing to learn"
         findings.faults.append(Fault(where, told, "give rows of at least two labels"))
-    elif task == "binary" and len(labels) != 2:
-        named = [label if label in seen else f"{label} (not in train)" for label in labels]
-        told = f"task binary needs 2 labels, but there are {len(labels)}: {listed(named)}"
-        findings.faults.append(Fault(where, told, "use task: multiclass, or leave only two"))
     if settings.positive is not None and settings.positive not in labels:
         told = f"no row has the label {settings.positive!r}"
         findings.faults.append(Fault("data.positive", told, nearest(settings.positive, labels)))

@@ -35,12 +35,20 @@ from tuner.data.preparation import (
     read_preparation,
 )
 from tuner.data.sequences import Sequences
-from tuner.data.tokenise import SPECIAL_TOKENS, UNKNOWN, Encoded, SplitTexts, Tokeniser, split_words
+from tuner.data.tokenise import (
+    SPECIAL_TOKENS,
+    UNKNOWN,
+    WIDEST_VOCABULARY,
+    Encoded,
+    SplitTexts,
+    Tokeniser,
+    split_words,
+)
 from tuner.data.vector_files import read_word_vectors
 from tuner.data.vectors import document_vectors, sequence_vectors
 from tuner.imbalance.resample import USES_VECTORS
 from tuner.scoring.f1 import as_indicator
-from tuner.space.domains import Domain
+from tuner.space.domains import Domain, ends
 from tuner.space.sampler import Configuration
 from tuner.space.settings import Inputs, Task
 from tuner.training.batches import Rows
@@ -114,7 +122,8 @@ def prepare(dataset: Dataset, parameters: Mapping[str, Domain], say: Say | None 
     tell = say or _say_nothing
     pyarrow.default_memory_pool().release_unused()  # what reading took: as much as the rows, which pyarrow would keep
     sources = _sources(dataset)
-    fitted = {setting: _fit_all(setting, sources, dataset, tell) for setting in preparation_settings(parameters)}
+    settings = preparation_settings(parameters)
+    fitted = {setting: _fit_all(setting, sources, dataset, _kept_words(parameters), tell) for setting in settings}
     return TrialData(
         task=dataset.task,
         inputs=dataset.inputs,
@@ -149,8 +158,28 @@ def vocabulary_size(counts: NDArray[np.int64], configuration: Configuration) -> 
     """Return how many token numbers a configuration keeps, the two special ones among them; only words are cut."""
     if configuration["tokens"] != "word":
         return len(counts)
-    frequent = int((counts[SPECIAL_TOKENS:] >= int(configuration["tokens.word.min_count"])).sum())
-    return SPECIAL_TOKENS + min(frequent, int(configuration["tokens.word.vocabulary"]))
+    kept = _KeptWords(int(configuration["tokens.word.min_count"]), int(configuration["tokens.word.vocabulary"]))
+    return kept.size(counts)
+
+
+@dataclass(frozen=True)
+class _KeptWords:
+    """Which words have numbers: the `most` frequent of those that stand in the training rows `min_count` times."""
+
+    min_count: int
+    most: int
+
+    def size(self, counts: NDArray[np.int64]) -> int:
+        """Return how many token numbers are kept, of which number n stands `counts[n]` times in the training rows."""
+        return SPECIAL_TOKENS + min(int((counts[SPECIAL_TOKENS:] >= self.min_count).sum()), self.most)
+
+
+def _kept_words(parameters: Mapping[str, Domain]) -> _KeptWords:
+    """Return the words that some configuration of a space keeps; the others would have vectors that none reads."""
+    own = dict(options_of(parameters["tokens"])).get("word") if "tokens" in parameters else None
+    if own is None:
+        return _KeptWords(1, WIDEST_VOCABULARY)
+    return _KeptWords(int(ends(own["min_count"])[0]), int(ends(own["vocabulary"])[1]))
 
 
 def _asks_for_vectors(parameters: Mapping[str, Domain]) -> bool:
@@ -188,6 +217,7 @@ def _fit_all(
     setting: PreparationSetting,
     sources: Callable[[PreparationSetting], tuple[Readable, Readable]],
     dataset: Dataset,
+    kept: _KeptWords,
     tell: Say,
 ) -> tuple[_Fitted, ...]:
     """Fit a setting for each fold and for all rows, or where there are no folds, once."""
@@ -195,19 +225,23 @@ def _fit_all(
     with _told_if_slow(tell, f"{_described(setting)}: {len(dataset.train):,} training rows prepared"):
         train, validation = sources(setting)
         if folds is None:
-            return (_fit(setting, train, validation),)
+            return (_fit(setting, train, validation, kept),)
         numbers = range(int(folds.max()) + 1)
         rows = [(np.flatnonzero(folds != number), np.flatnonzero(folds == number)) for number in numbers]
-        by_fold = [_fit(setting, _take(train, others), _take(train, own)) for others, own in rows]
-        return (*by_fold, _fit(setting, train, _take(train, np.zeros(0, np.int64))))
+        by_fold = [_fit(setting, _take(train, others), _take(train, own), kept) for others, own in rows]
+        return (*by_fold, _fit(setting, train, _take(train, np.zeros(0, np.int64)), kept))
 
 
-def _fit(setting: PreparationSetting, train: Readable, validation: Readable) -> _Fitted:
+def _fit(setting: PreparationSetting, train: Readable, validation: Readable, kept: _KeptWords) -> _Fitted:
     preparation = fit_preparation(setting, train)
     encoded = preparation.encode(train)
     counts = None
     if isinstance(preparation, Tokeniser):
         counts = np.bincount(encoded.steps, minlength=len(preparation))
+        if setting.name == "word" and (size := kept.size(counts)) < len(preparation):
+            preparation = preparation.cut(size)
+            np.putmask(encoded.steps, encoded.steps >= size, UNKNOWN)
+            counts = np.bincount(encoded.steps, minlength=size)
     return _Fitted(preparation, PreparedSplits(encoded, preparation.encode(validation), counts))
 
 

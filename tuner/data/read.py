@@ -5,6 +5,8 @@ Row numbers count the rows of data from 1: a CSV's header and blank lines are no
 
 from __future__ import annotations
 
+import codecs
+import csv
 import difflib
 import hashlib
 import io
@@ -38,6 +40,7 @@ _MAX_DEPTH = 64
 _NESTED = re.compile(rb"[\[{](?:[^\[\]{}\n]*+[\[{]){%d}" % _MAX_DEPTH)  # so many opened, and none closed between
 _DEEP_RUNS = (b"[" * 8, b"]" * 8, b"}" * 8)
 _JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"')
+_OTHER_SEPARATOR = re.compile(r"[;\t|]")
 _MAX_KNOWN = 20  # names that one message lists
 _OF_SEVERAL = ("data.label_columns", "--label-columns")  # settings that name more than one column
 _NEEDLESS = {
@@ -129,6 +132,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def _check_columns(uri: str, names: Sequence[str], columns: Sequence[str], named_by: Mapping[str, str]) -> None:
+    if columns and len(names) == 1 and names[0] not in columns and (found := _OTHER_SEPARATOR.search(names[0])):
+        told = f"its values are parted by {found[0]!r}, not by commas: there is one column, {names[0]!r}"
+        raise _refusal(uri, told, "save it with commas")
     counts = Counter(names)
     faults = []
     for column in columns:
@@ -222,7 +228,7 @@ def _read_csv(uri: str, file: pa.NativeFile, choose: _Choose) -> pa.Table:
     content = _utf8(uri, file)
     bad: list[tuple[int, str]] = []
     options = pa.csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES)  # without threads rows have their numbers
-    names = _csv_header(content, options)
+    names = _csv_header(uri, content)
     chosen = choose(names)
     table = pa.csv.read_csv(
         io.BytesIO(content),
@@ -239,10 +245,16 @@ def _read_csv(uri: str, file: pa.NativeFile, choose: _Choose) -> pa.Table:
     return table
 
 
-def _csv_header(content: bytes, options: pa.csv.ReadOptions) -> list[str]:
-    skipping = pa.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=_remember([]))
-    with pa.csv.open_csv(io.BytesIO(content), read_options=options, parse_options=skipping) as reader:
-        return list(reader.schema.names)
+def _csv_header(uri: str, content: bytes) -> list[str]:
+    """Return the names of the columns.
+
+    pyarrow's own reader of a part of a file leaves a thread behind it, which may end the process while Python shuts down.
+    """
+    text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
+    try:
+        return next(filter(None, csv.reader(text)))
+    except csv.Error as error:
+        raise _refusal(f"{uri}:1", f"the header cannot be read ({error})", _REMEDIES["csv"]) from error
 
 
 def _remember(bad: list[tuple[int, str]]) -> Callable[[pa.csv.InvalidRow], str]:
@@ -259,12 +271,23 @@ def _remember(bad: list[tuple[int, str]]) -> Callable[[pa.csv.InvalidRow], str]:
 def _read_json(uri: str, file: pa.NativeFile, choose: _Choose) -> pa.Table:
     content = _utf8(uri, file)
     _refuse_depth(uri, content)
+    read = pa.json.ReadOptions(block_size=_BLOCK_BYTES)
     try:
-        table = pa.json.read_json(io.BytesIO(content), pa.json.ReadOptions(block_size=_BLOCK_BYTES))
+        table = pa.json.read_json(io.BytesIO(content), read)
     except pa.ArrowInvalid as error:
         raise _json_refusal(uri, content, error) from error
+    as_written = [(field.name, kind) for field in table.schema if (kind := _without_dates(field.type)) != field.type]
+    if as_written:  # what looks like a date may be a group or a label, and is text in other files
+        parse = pa.json.ParseOptions(explicit_schema=pa.schema(as_written))
+        table = pa.json.read_json(io.BytesIO(content), read, parse)
     chosen = choose(table.column_names)
     return table if chosen is None else table.select(chosen)
+
+
+def _without_dates(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_list(kind):
+        return pa.list_(_without_dates(kind.value_type))
+    return pa.string() if pa.types.is_temporal(kind) else kind
 
 
 def _refuse_depth(uri: str, content: bytes) -> None:
@@ -325,7 +348,7 @@ def _utf8(uri: str, file: pa.NativeFile) -> bytes:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise _refusal(f"{uri}:{line}", f"byte {content[error.start]:#04x} is not UTF-8 text", remedy) from error
-    if not content.strip():
+    if not content.removeprefix(codecs.BOM_UTF8).strip():
         raise _refusal(uri, "the file is empty but for blank lines", "give a file with rows")
     if b"\0" in content:
         raise _refusal(uri, "there are zero bytes, so this is not UTF-8 text", remedy)

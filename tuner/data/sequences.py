@@ -39,9 +39,9 @@ class Sequences:
         """Lay rows end to end, each (steps, channels), or (steps,) of one channel.
 
         Raises ValueError where there is no row, where rows differ in their channels, and for a row that is empty or has a
-        value that is not finite in 32 bits.
+        value that is no number, or not finite in 32 bits. Rows count from 1.
         """
-        arrays = [_as_steps(row, number) for number, row in enumerate(rows)]
+        arrays = [_as_steps(row, number) for number, row in enumerate(rows, 1)]
         if len({array.shape[1] for array in arrays}) != 1:
             channels = ", ".join(map(str, sorted({array.shape[1] for array in arrays}))) or "no row"
             raise ValueError(f"rows must have one number of channels, but there are: {channels}")
@@ -74,8 +74,11 @@ def to_offsets(lengths: NDArray[np.integer]) -> NDArray[np.int64]:
 
 
 def _as_steps(row: ArrayLike, number: int) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):
-        steps = np.asarray(row, dtype=np.float32)
+    try:
+        with np.errstate(over="ignore"):
+            steps = np.asarray(row, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"row {number} is no list of numbers, or of steps with as many numbers each") from error
     if steps.ndim not in (1, 2):
         raise ValueError(f"row {number} must be (steps,) or (steps, channels), but has {steps.ndim} dimensions")
     if not steps.size:

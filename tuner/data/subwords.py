@@ -6,6 +6,7 @@ only, and are numbered as words are: by frequency in the training texts, ties by
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -62,14 +63,14 @@ class SubwordTokeniser:
 
     def encode(self, inputs: Sequence[str]) -> Encoded:
         """Encode texts; a character that training had not becomes the unknown token, and so does an empty text."""
-        numbers: list[int] = []
+        parts = [np.empty(0, np.int32)]
         lengths = np.zeros(len(inputs), np.int64)
         for start in range(0, len(inputs), _TEXTS_AT_ONCE):
             batch = list(inputs[start : start + _TEXTS_AT_ONCE])
-            for row, encoding in enumerate(self._tokenizer.encode_batch_fast(batch, add_special_tokens=False), start):
-                numbers += encoding.ids
-                lengths[row] = len(encoding.ids)
-        return end_to_end(np.array(numbers, np.int32), lengths)
+            encoded = [each.ids for each in self._tokenizer.encode_batch_fast(batch, add_special_tokens=False)]
+            lengths[start : start + len(batch)] = [len(ids) for ids in encoded]
+            parts.append(np.fromiter(itertools.chain.from_iterable(encoded), np.int32))
+        return end_to_end(np.concatenate(parts), lengths)
 
     def to_bytes(self) -> bytes:
         """Return JSON that `read_subwords` reads."""

@@ -12,7 +12,7 @@ import sys
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -137,13 +137,16 @@ class WordTokeniser:
     def encode(self, inputs: Sequence[str] | SplitTexts) -> Encoded:
         """Encode texts; one of which nothing is left becomes one unknown token, so that no row is empty."""
         split = _as_split(inputs, lower_case=self.lower_case)
-        known = {word: number for number, word in enumerate(self.words, SPECIAL_TOKENS)}
         forms = word_forms(split.words, self.forms, punctuation=self.punctuation, left_out=self.left_out)
-        numbers = (_LEFT_OUT if form is None else known.get(form, UNKNOWN) for form in forms)
+        numbers = (_LEFT_OUT if form is None else self._numbers.get(form, UNKNOWN) for form in forms)
         steps = np.fromiter(numbers, np.int32, count=len(forms))[split.numbers]
         is_kept = steps != _LEFT_OUT
         kept_before = np.concatenate([np.zeros(1, np.int64), np.cumsum(is_kept)])
         return end_to_end(steps[is_kept], np.diff(kept_before[split.offsets]))
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {word: number for number, word in enumerate(self.words, SPECIAL_TOKENS)}
 
     def to_bytes(self) -> bytes:
         """Return JSON that `read_words` reads."""

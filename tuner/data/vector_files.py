@@ -185,7 +185,8 @@ def _read_fasttext(path: str, wanted: Collection[str]) -> Vectors:
         raise _refusal(path, "a fastText .bin is read from a local disk only", "copy it here, or give its .vec")
     try:
         model = load_facebook_vectors(str(Path(path).expanduser()))
-        vectors = {word: np.asarray(model[word], np.float32) for word in wanted}
+        # A model that was trained without parts of words knows none but its own.
+        vectors = {word: np.asarray(model[word], np.float32) for word in wanted if word in model}
     except Exception as error:  # gensim raises whatever a damaged file leads to
         what = f"cannot be read as a fastText model ({type(error).__name__}: {str(error)[:200]})"
         raise _refusal(path, what, _FETCH_AGAIN) from error

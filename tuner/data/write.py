@@ -3,32 +3,56 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
+from pyarrow.fs import LocalFileSystem
 
 from tuner.errors import Fault, UsageError, did_you_mean
-from tuner.storage import Folder, extension, split
+from tuner.storage import Folder, extension, locate, split
 
 FORMATS = (".parquet", ".csv", ".jsonl")
 
 
-def check_output(uri: str) -> None:
-    """Raise InputError, before any work is done, for a file that could not be written: its extension, its place."""
+def check_output(uri: str, *, source: str) -> None:
+    """Raise InputError, before any work is done, for a table that cannot be written: its extension, its place.
+
+    One that would take the place of `source`, which it is made from, is refused too.
+    """
     kind = extension(uri)
     if kind not in FORMATS:
         what = (
             f"the extension {kind!r} names no format" if kind else "the name has no extension, which names the format"
         )
         raise UsageError([Fault(f"--out {uri}", what, did_you_mean(kind, FORMATS))])
+    if _is_same_file(uri, source):
+        told = f"this is {source}, the file that is read, and it would be lost"
+        raise UsageError([Fault(f"--out {uri}", told, "name another file")])
+    check_place(uri)
+
+
+def check_place(uri: str) -> None:
+    """Raise InputError, before any work is done, where no file of this name can come to stand."""
     folder, name = split(uri)
     place = Folder.at(folder)
+    if place.is_local and not place.exists():  # other stores have no folders of their own
+        told = f"there is no folder {place}"
+        raise UsageError([Fault(f"--out {uri}", told, "make it first, or name one that is there")])
     place.check_writable()
     if place.below(name).is_folder():
         raise UsageError([Fault(f"--out {uri}", "this is a folder, not a file", "name a file in it")])
+
+
+def _is_same_file(uri: str, other: str) -> bool:
+    """Return whether two names mean one file, however they are written."""
+    (files, path), (other_files, other_path) = locate(uri), locate(other)
+    if isinstance(files, LocalFileSystem) and isinstance(other_files, LocalFileSystem):
+        return os.path.exists(path) and os.path.exists(other_path) and os.path.samefile(path, other_path)
+    return files == other_files and path == other_path
 
 
 def write_table(table: pa.Table, uri: str | None) -> None:

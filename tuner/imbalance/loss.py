@@ -112,9 +112,10 @@ def make_loss(
     """Build the loss for a task from its training targets (rows,), or (rows, labels) for several labels a row.
 
     `weights`: of a label's positives, against those rows without it, or of a class, scaled so that training rows weigh 1 on
-    the mean. A label without a training example, or true on every one, has weight 1 before that. `logit_adjustment` times the log of how frequent a label is, or
-    the log of its odds, is added to its logits in training (Menon et al. 2021). The loss is (1 - `soft_f1`) times `loss`
-    and `soft_f1` times 1 less the macro-F1 of the probabilities. Logits and truth have to lie on `device`.
+    the mean. A label without a training example, or true on every one, has weight 1 before that. `logit_adjustment` times
+    the log of how frequent a label is, or the log of its odds, is added to its logits in training (Menon et al. 2021). The
+    loss is (1 - `soft_f1`) times `loss` and `soft_f1` times 1 less the macro-F1 of the probabilities. Logits and truth have
+    to lie on `device`.
     """
     counts = count_labels(targets, labels, task)
     own = weights(counts)

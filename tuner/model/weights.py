@@ -6,6 +6,7 @@ import json
 import math
 import operator
 from collections.abc import Mapping
+from functools import partial
 from typing import TypeAlias
 
 import safetensors.torch
@@ -61,7 +62,8 @@ def fitting_model(shapes: Shapes, configuration: Configuration, *, channels: int
     table, bias = shapes.get(_TABLE, ()), shapes.get(_BIAS, ())
     if len(bias) != 1 or len(table) != (2 if channels is None else 0):
         raise ValueError(f"{_BIAS} or {_TABLE} is not among the weights, or has no such shape")
-    model = make_model(
+    make = partial(
+        make_model,
         configuration,
         tokens=table[0] if table else None,
         channels=channels,
@@ -70,8 +72,9 @@ def fitting_model(shapes: Shapes, configuration: Configuration, *, channels: int
         precision="float32",
         seed=0,
     )
-    _check_shapes(shapes, model)
-    return model
+    with torch.device("meta"):  # which makes shapes alone
+        _check_shapes(shapes, make())
+    return make()
 
 
 def filled(model: SequenceClassifier, weights: bytes) -> SequenceClassifier:
@@ -85,7 +88,7 @@ def filled(model: SequenceClassifier, weights: bytes) -> SequenceClassifier:
 
 
 def _check_sizes(found: Shapes, configuration: Configuration) -> None:
-    """Raise ValueError where a configuration asks for larger layers than its weights have: making them may take gigabytes."""
+    """Raise ValueError where a configuration asks for larger layers than its weights have."""
     for name, weights in {"hidden": _RECURRENT, "embedding.random.size": _TABLE}.items():
         size, asked = (0, *found.get(weights, ()))[-1], configuration.get(name)
         if size > _WIDEST or asked not in (None, size):

@@ -32,9 +32,9 @@ class Training:
 
     `vectors` (rows, d) are for resampling rules that look for neighbours; `augment` changes rows as they are read;
     `mixup` > 0 mixes the rows of a batch, and what their losses weigh, by shares from Beta(mixup, mixup); a step's
-    gradient is the mean over the rows of `accumulation` batches; `l1` adds the slope of that penalty on every weight that the step
-    trains, of the embedding the rows that its batches use, before clipping; `budget` is what schedules and averaging
-    span, in examples. A schedule and a clipping may remember, so each training needs its own.
+    gradient is the mean over the rows of `accumulation` batches; `l1` adds the slope of that penalty on every weight that
+    the step trains, of the embedding the rows that its batches use, before clipping; `budget` is what schedules and
+    averaging span, in examples. A schedule and a clipping may remember, so each training needs its own.
     """
 
     def __init__(
