@@ -41,3 +41,8 @@ def test_of_unknown_words_the_nearest_or_all_known_are_told() -> None:
     assert did_you_mean("lable", ["label", "text"]) == "did you mean 'label'?"
     assert did_you_mean("zzz", ["label", "text"]) == "known: label, text"
     assert did_you_mean("zzz", []) == "none is known here"
+
+
+def test_case_and_underscores_make_no_word_farther() -> None:
+    assert did_you_mean("SMOTEENN", ["smote", "smote_enn", "smote_tomek"]) == "did you mean 'smote_enn'?"
+    assert did_you_mean("max_Epochs", ["maxEpochs", "max_epoch"]) == "did you mean 'maxEpochs'?"

@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tuner.imbalance.feasible import resampling_faults
+from tuner.imbalance.feasible import border_faults, resampling_faults
 from tuner.imbalance.resample import RESAMPLINGS, TrainingRows
 from tuner.space.domains import Choice, Domain, Fixed, FloatRange, IntRange, OptionChoice
 from tuner.space.settings import Task
@@ -119,12 +119,58 @@ def test_ml_rus_needs_a_row_without_a_rare_label() -> None:
     assert told[0].endswith("so ml_rus has none to leave out; use ml_ros, or remove ml_rus")
 
 
-def test_sets_of_labels_that_are_all_as_frequent_leave_none_to_leave_out() -> None:
-    told = faults(space("label_set_undersample", share=Fixed(0.25)), np.repeat(np.eye(3, dtype=np.uint8), 5, axis=0))
-    assert told[0].endswith(
-        "every set of labels has 5 training rows, so label_set_undersample has none to leave out; "
-        "remove label_set_undersample"
-    )
+@pytest.mark.parametrize(
+    ("sizes", "most", "mean"), [((5, 5, 5), "5 training rows", "5"), ((2, 2, 1), "2 training rows", "1.66667")]
+)
+def test_sets_of_labels_of_which_none_is_a_row_above_the_mean_leave_none_to_leave_out(
+    sizes: tuple[int, ...], most: str, mean: str
+) -> None:
+    targets = np.repeat(np.eye(3, dtype=np.uint8), sizes, axis=0)
+    assert faults(space("label_set_undersample", share=Fixed(0.9)), targets) == [
+        f"my.yaml: space.resampling.label_set_undersample: no set of labels has more than {most}, less than one above the "
+        f"mean of {mean}, so label_set_undersample has none to leave out; remove label_set_undersample"
+    ]
+
+
+@settings(max_examples=50, deadline=None)
+@given(sizes=st.lists(st.integers(1, 6), min_size=3, max_size=3))
+def test_sets_of_labels_have_no_fault_where_a_row_is_left_out_and_only_there(sizes: list[int]) -> None:
+    targets = np.repeat(np.eye(3, dtype=np.uint8), sizes, axis=0)
+    draw = RESAMPLINGS["label_set_undersample"](share=0.9)
+    drawn = draw(TrainingRows(targets, "multilabel"), np.random.default_rng(0))
+    has_fault = bool(faults(space("label_set_undersample", share=Fixed(0.9)), targets))
+    assert has_fault == (len(drawn) == len(targets))
+
+
+FAR = np.concatenate([np.arange(40), 1000 + np.arange(20), 2000 + np.arange(12)])[:, None].astype(np.float32)
+FAR_TARGETS = np.repeat([0, 1, 2], [40, 20, 12])
+
+
+def border(name: str, ratio: Domain, data: TrainingRows) -> list[str]:
+    return [str(fault) for fault in border_faults(mixing(name, ratio=ratio), data, LABELS, WHERE)]
+
+
+@pytest.mark.parametrize("name", ["borderline_smote", "adasyn"])
+def test_classes_of_which_none_is_near_another_gain_no_row_and_are_told(name: str) -> None:
+    data = TrainingRows(FAR_TARGETS, "multiclass", FAR)
+    assert border(name, WHOLE, data) == [
+        f"my.yaml: space.resampling.{name}: 'hate' has 12 training rows, none on the border of another class "
+        f"(nor have 1 more labels), so {name} adds none; use smote, or remove {name}"
+    ]
+    assert "(nor" not in border(name, Choice((0.2, 0.4)), data)[0]  # 0.4 raises one class, 0.2 none
+
+
+@pytest.mark.parametrize("name", ["borderline_smote", "adasyn"])
+def test_one_class_near_another_is_enough(name: str) -> None:
+    vectors = FAR.copy()
+    vectors[FAR_TARGETS == 2] = np.arange(12)[:, None] * 2 + 30.5
+    assert border(name, WHOLE, TrainingRows(FAR_TARGETS, "multiclass", vectors)) == []
+
+
+@pytest.mark.parametrize("name", ["borderline_smote", "adasyn", "smote"])
+def test_where_no_class_is_to_gain_or_the_rule_asks_for_no_border_nothing_is_told(name: str) -> None:
+    ratio = WHOLE if name == "smote" else Fixed(0.1)
+    assert border(name, ratio, TrainingRows(FAR_TARGETS, "multiclass", FAR)) == []
 
 
 def test_an_explicit_weight_of_no_label_is_told_with_the_nearest_one() -> None:

@@ -70,6 +70,15 @@ def test_an_option_for_some_tasks_says_why_and_names_options_for_the_others() ->
         assert all(others <= set(siblings.options[name].tasks) for name in named), path
 
 
+def test_a_resampling_for_one_label_names_every_one_that_several_labels_may_have() -> None:
+    resampling = ALL["text:resampling"]
+    assert isinstance(resampling, Options)
+    several = {name for name, option in resampling.options.items() if "multilabel" in option.tasks} - {"none"}
+    for option in resampling.options.values():
+        if "multilabel" not in option.tasks:
+            assert several <= set(option.instead.replace(",", "").split())
+
+
 @pytest.mark.parametrize("inputs", ["text", "sequence"])
 def test_what_a_parameter_needs_is_a_number_that_stands_before_it(inputs: str) -> None:
     table = next(parameters for name, parameters in PARAMETERS.items() if name == inputs)

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tuner.errors import SpaceError
+from tuner.errors import SpaceError, letters_of
+from tuner.space.answers import _NOT_HERE
+from tuner.space.imbalance import IMBALANCE
 from tuner.space.load import load_space
+from tuner.space.options import Options
 
 TEXT = "task: multilabel\ndata: {train: a.parquet, labels: l}\nsearch: {time: 5m}\nspace:\n"
 SEQUENCE = TEXT.replace("labels: l", "labels: l, sequence: s")
@@ -104,11 +107,80 @@ def test_what_goes_wrong_elsewhere_has_no_parameter_here(tmp_path: Path, written
         ("cell: bilstm", "cell: 'bilstm' is not among the options; write lstm, with directions: 2"),
         ("embedding: glove", "embedding: 'glove' is not among the options; write {file: {path: …}}"),
         ("resampling: bce", "resampling: 'bce' is not among the options; known: "),
+        ("loss: BCEWithLogitsLoss", "loss: 'BCEWithLogitsLoss' is not among the options; write cross_entropy"),
+        ("loss: asl", "loss: 'asl' is not among the options; write asymmetric"),
+        ("loss: soft_f1", "loss: 'soft_f1' is no option of loss, but a parameter; write soft_f1: …"),
+        (
+            "loss: label_smoothing",
+            "loss: 'label_smoothing' is no option of loss, but a parameter; "
+            "write loss: {cross_entropy: {label_smoothing: …}}",
+        ),
+        (
+            "clipping: threshold",
+            "clipping: 'threshold' is no option of clipping, but a parameter; "
+            "it belongs to space.clipping.norm and space.clipping.value",
+        ),
     ],
 )
 def test_an_option_is_told_its_parameter_and_its_name(tmp_path: Path, written: str, answer: str) -> None:
     (found,) = answers(tmp_path, f"{TEXT}  {written}\n")
     assert found.startswith(answer)
+
+
+SEVERAL_LABELS = (
+    "none, oversample, undersample, balanced_batches, label_set_oversample, label_set_undersample, ml_ros, ml_rus, "
+    "mlsmote"
+)
+
+
+@pytest.mark.parametrize(
+    ("task", "written", "answer"),
+    [
+        ("binary", "resampling: SMOTE", "'SMOTE' is not among the options; did you mean 'smote'?"),
+        ("binary", "resampling: ADASYN", "'ADASYN' is not among the options; did you mean 'adasyn'?"),
+        (
+            "binary",
+            "resampling: BorderlineSMOTE",
+            "'BorderlineSMOTE' is not among the options; did you mean 'borderline_smote'?",
+        ),
+        ("binary", "resampling: SMOTETomek", "'SMOTETomek' is not among the options; did you mean 'smote_tomek'?"),
+        ("binary", "resampling: NearMiss", "'NearMiss' is not among the options; did you mean 'near_miss'?"),
+        ("binary", "resampling: ENN", "'ENN' is not among the options; write edited_nearest_neighbours"),
+        ("binary", "resampling: RandomOverSampler", "'RandomOverSampler' is not among the options; write oversample"),
+        ("multilabel", "resampling: MLSMOTE", "'MLSMOTE' is not among the options; did you mean 'mlsmote'?"),
+        (
+            "multilabel",
+            "resampling: TomekLinks",
+            f"'TomekLinks' is not among the options; known: {', '.join(sorted(SEVERAL_LABELS.split(', ')))}",
+        ),
+        (
+            "binary",
+            "resampling: CondensedNearestNeighbour",
+            "'CondensedNearestNeighbour' is not here; use near_miss, nearest in kind",
+        ),
+        ("binary", "resampling: SVMSMOTE", "'SVMSMOTE' is not here; use borderline_smote, nearest in kind"),
+        ("multilabel", "resampling: KMeansSMOTE", f"'KMeansSMOTE' is not here; choose of {SEVERAL_LABELS}"),
+        ("binary", "loss: asl", "'asl' is not among the options; known: cross_entropy, focal"),
+        (
+            "multilabel",
+            "resampling: 3",
+            "3 is given, but resampling takes an option, which has a name; "
+            f"write resampling: {{oversample: {{ratio: …}}}}, or choose of {SEVERAL_LABELS}",
+        ),
+    ],
+)
+def test_the_name_of_an_option_elsewhere_is_told_what_the_task_may_use(
+    tmp_path: Path, task: str, written: str, answer: str
+) -> None:
+    text = TEXT if task == "multilabel" else TEXT.replace("multilabel", task).replace("labels: l", "label: l")
+    assert answers(tmp_path, f"{text}  {written}\n") == [f"{written.partition(':')[0]}: {answer}"]
+
+
+def test_every_sampler_that_is_not_here_is_answered_with_one_that_is() -> None:
+    resampling = IMBALANCE["resampling"]
+    assert isinstance(resampling, Options)
+    assert set(_NOT_HERE.values()) <= set(resampling.options)
+    assert not set(_NOT_HERE) & set(map(letters_of, resampling.options))
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,33 @@ def test_integers_and_reals_take_the_parameters_type(tmp_path: Path) -> None:
         ),
         (
             "tokens: {word: {lower_case: 'true'}}",
-            "tokens.word.lower_case: 'true' is neither true nor false; write true or false, without quotes",
+            "tokens.word.lower_case: 'true' is neither true nor false; "
+            "write true or false: yes, no and what is in quotes are text",
+        ),
+        (
+            "layer_norm: yes",
+            "layer_norm: 'yes' is neither true nor false; write true or false: yes, no and what is in quotes are text",
+        ),
+        (
+            "clipping: {norm: 2}",
+            "clipping.norm: 2 is not a mapping of parameters; write {norm: {threshold: 2}}",
+        ),
+        (
+            "resampling: [none, {mlsmote: 20}]",
+            "resampling[1].mlsmote: 20 is not a mapping of parameters; write {mlsmote: {neighbours: 20}}",
+        ),
+        (
+            "clipping: {norm: high}",
+            "clipping.norm: 'high' is not a mapping of parameters; write {norm: {threshold: …}}",
+        ),
+        (
+            "resampling: {balanced_batches: 3}",
+            "resampling.balanced_batches: 3 is not a mapping of parameters; it has none: write balanced_batches",
+        ),
+        (
+            "resampling: []",
+            "resampling: an empty list has nothing to choose from; list options: none, oversample, undersample, "
+            "balanced_batches, label_set_oversample, label_set_undersample, ml_ros, ml_rus, mlsmote",
         ),
     ],
 )
@@ -228,7 +254,8 @@ def test_vectors_of_words_for_other_tokens_are_a_fault(tmp_path: Path, tokens: s
             "multilabel",
             "resampling: [none, {smote: {neighbours: 3}}]",
             "resampling[1]: smote balances one target a row, but task multilabel has several; "
-            "use oversample, undersample, ml_ros, ml_rus or mlsmote",
+            "use oversample, undersample, balanced_batches, label_set_oversample, label_set_undersample, ml_ros, ml_rus "
+            "or mlsmote",
         ),
         (
             "binary",

@@ -103,9 +103,18 @@ class SearchInterrupted(TunerError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return a remedy for an unknown name: the nearest known one if it is near, otherwise the list of all."""
+    """Return a remedy for an unknown name: the nearest known one if it is near, otherwise the list of all.
+
+    Case and underscores do not count: SMOTEENN is as near as can be to smote_enn.
+    """
     names = sorted(known)
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    by_letters = {letters_of(name): name for name in names}
+    near = difflib.get_close_matches(letters_of(word), by_letters, n=1, cutoff=0.6)
     if near:
-        return f"did you mean {near[0]!r}?"
+        return f"did you mean {by_letters[near[0]]!r}?"
     return "known: " + ", ".join(names) if names else "none is known here"
+
+
+def letters_of(name: str) -> str:
+    """Return a name without case and underscores, in which libraries differ: borderlinesmote of BorderlineSMOTE."""
+    return name.casefold().replace("_", "")

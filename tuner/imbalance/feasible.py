@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.errors import Fault, did_you_mean
-from tuner.imbalance.interpolation import goal_of
+from tuner.imbalance.interpolation import adasyn, borderline_smote, goal_of
 from tuner.imbalance.label_sets import members_of_label_sets
-from tuner.imbalance.passes import Targets
+from tuner.imbalance.passes import Resample, Targets, TrainingRows
 from tuner.imbalance.rare_labels import rare_labels, without_rare_labels
 from tuner.space.domains import Choice, Conditional, Domain, Fixed, OptionChoice
 from tuner.space.settings import Task
@@ -59,6 +59,29 @@ def resampling_faults(
     return faults
 
 
+def border_faults(
+    parameters: Mapping[str, Domain], data: TrainingRows, labels: Sequence[str], where: str
+) -> list[Fault]:
+    """Return what of `resampling` adds no row at all, because no class that is to gain some lies near another one.
+
+    `data` have vectors and none of `resampling_faults`. One pass is drawn: the neighbours are looked for, as every worker does.
+    """
+    counts = np.bincount(data.targets)
+    faults = []
+    for name, own in _options(parameters, "resampling"):
+        if name not in _FROM_THE_BORDER:
+            continue
+        ratio, neighbours = _largest(own["ratio"]), int(_largest(own["neighbours"]))
+        short = sorted(goal_of(data.targets, ratio), key=lambda label: int(counts[label]))
+        draw = _FROM_THE_BORDER[name](ratio=ratio, neighbours=neighbours)
+        if short and len(draw(data, np.random.default_rng(0))) == len(data):
+            others = f" (nor have {len(short) - 1} more labels)" if len(short) > 1 else ""
+            has = f"{labels[short[0]]!r} has {_rows(int(counts[short[0]]))}"
+            what = f"{has}, none on the border of another class{others}, so {name} adds none"
+            faults.append(Fault(f"{where}.resampling.{name}", what, f"use smote, or remove {name}"))
+    return faults
+
+
 def _mixing(name: str, largest: Mapping[str, float], targets: Targets, labels: Sequence[str]) -> Told | None:
     """Every class that is raised needs as many others of its own as there are neighbours."""
     counts = np.bincount(targets)
@@ -89,10 +112,13 @@ def _vote(name: str, largest: Mapping[str, float], targets: Targets, _labels: Se
 def _label_set_undersample(
     name: str, _largest: Mapping[str, float], targets: Targets, _labels: Sequence[str]
 ) -> Told | None:
-    sizes = {len(member) for member in members_of_label_sets(targets)}
-    if len(sizes) > 1:
+    """A set is cut to no less than the mean of all, in whole rows."""
+    sizes = [len(member) for member in members_of_label_sets(targets)]
+    most, mean = max(sizes), len(targets) / len(sizes)
+    if most - mean >= 1:
         return None
-    return f"every set of labels has {_rows(sizes.pop())}, so {name} has none to leave out", f"remove {name}"
+    what = f"no set of labels has more than {_rows(most)}, less than one above the mean of {mean:g}"
+    return f"{what}, so {name} has none to leave out", f"remove {name}"
 
 
 def _rare(name: str, _largest: Mapping[str, float], targets: Targets, _labels: Sequence[str]) -> Told | None:
@@ -131,6 +157,9 @@ _CHECKS_SEVERAL_LABELS: Mapping[str, Check] = {
     "ml_rus": _ml_rus,
     "mlsmote": _mlsmote,
 }
+
+
+_FROM_THE_BORDER: Mapping[str, Callable[..., Resample]] = {"borderline_smote": borderline_smote, "adasyn": adasyn}
 
 
 def _too_few(name: str, neighbours: int, counts: Mapping[str, int], *, instead: str) -> Told | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from tuner.errors import did_you_mean
+from tuner.errors import did_you_mean, letters_of
 from tuner.space.document import Key, dotted
-from tuner.space.options import Number, Options, Parameter
+from tuner.space.options import Number, Option, Options, Parameter
 from tuner.space.parameters import PARAMETERS
 from tuner.space.sections import SECTIONS, where_known
-from tuner.space.settings import Inputs
+from tuner.space.settings import Inputs, Task
 
 _LOGITS = ("every loss here is on logits, and probabilities are made of them afterwards", "remove it")
 _PADDING = ("padding is never read, whatever the cell and the pooling", "remove it")
@@ -53,18 +53,36 @@ _BROUGHT: Mapping[str, tuple[str, str]] = {
     },
 }
 
+# The same for names of options, by their letters.
 _OPTIONS_BROUGHT: Mapping[str, str] = {
     **dict.fromkeys(
-        ("bce", "ce", "bce_with_logits", "binary_crossentropy", "categorical_crossentropy"), "cross_entropy"
+        ("bce", "ce", "bcewithlogits", "bcewithlogitsloss", "binarycrossentropy", "categoricalcrossentropy"),
+        "cross_entropy",
     ),
+    "asl": "asymmetric",
     **dict.fromkeys(("bilstm", "blstm"), "lstm, with directions: 2"),
     **dict.fromkeys(("bigru",), "gru, with directions: 2"),
-    **dict.fromkeys(("glove", "fasttext", "pretrained", "pre_trained"), "{file: {path: …}}"),
-    **dict.fromkeys(("sqrt", "square_root"), "root"),
-    **dict.fromkeys(("inverse", "inverse_frequency"), "balanced"),
-    **dict.fromkeys(("ros", "random_over_sampler", "RandomOverSampler"), "oversample"),
-    **dict.fromkeys(("rus", "random_under_sampler", "RandomUnderSampler"), "undersample"),
-    **dict.fromkeys(("enn", "ENN"), "edited_nearest_neighbours"),
+    **dict.fromkeys(("glove", "fasttext", "pretrained"), "{file: {path: …}}"),
+    **dict.fromkeys(("sqrt", "squareroot"), "root"),
+    **dict.fromkeys(("inverse", "inversefrequency"), "balanced"),
+    **dict.fromkeys(("ros", "randomoversampler"), "oversample"),
+    **dict.fromkeys(("rus", "randomundersampler"), "undersample"),
+    "enn": "edited_nearest_neighbours",
+}
+
+# Samplers of imbalanced-learn that are not here, by their letters, with what is nearest in kind.
+_NOT_HERE: Mapping[str, str] = {
+    "allknn": "edited_nearest_neighbours",
+    "clustercentroids": "undersample",
+    "condensednearestneighbour": "near_miss",
+    "instancehardnessthreshold": "edited_nearest_neighbours",
+    "kmeanssmote": "smote",
+    "neighbourhoodcleaningrule": "edited_nearest_neighbours",
+    "onesidedselection": "tomek_links",
+    "repeatededitednearestneighbours": "edited_nearest_neighbours",
+    "smoten": "smote",
+    "smotenc": "smote",
+    "svmsmote": "borderline_smote",
 }
 
 
@@ -79,8 +97,7 @@ def unknown_parameter(name: str, known: Mapping[str, Parameter], key: Key, input
     holder = "space" if is_top else str(key[-1])
     owners = list(_owners(name, PARAMETERS[inputs], ("space",)))
     if owners:
-        places = " and ".join(map(dotted, owners))
-        remedy = f"write {_nested(owners[0], name)}" if len(owners) == 1 else f"it belongs to {places}"
+        remedy = _at_home(owners, name)
         is_setting = is_top and any(name in model.model_fields for model in SECTIONS.values())
         also = f"; otherwise, {where_known(name, known)}" if is_setting else ""
         return f"{holder} has no parameter {name!r} of its own", remedy + also
@@ -95,24 +112,39 @@ def unknown_parameter(name: str, known: Mapping[str, Parameter], key: Key, input
     return f"unknown parameter {name!r}", did_you_mean(name, known) if known else f"{holder} has none: remove it"
 
 
-def unknown_option(name: str, parameter: Options) -> tuple[str, str]:
-    """Return what is wrong with the name of an option that a parameter does not have, and the remedy."""
-    brought = _OPTIONS_BROUGHT.get(name)
-    is_here = brought is not None and brought.strip("{").replace(":", ",").partition(",")[0] in parameter.options
-    return f"{name!r} is not among the options", f"write {brought}" if is_here else did_you_mean(
-        name, parameter.options
-    )
+def unknown_option(name: str, holder: str, known: Sequence[str], inputs: Inputs) -> tuple[str, str]:
+    """Return what is wrong with the name of an option that `holder` does not have, and the remedy.
+
+    `known` are the options that the task may use.
+    """
+    letters = letters_of(name)
+    brought = _OPTIONS_BROUGHT.get(letters, "")
+    if brought.strip("{").replace(":", ",").partition(",")[0] in known:
+        return f"{name!r} is not among the options", f"write {brought}"
+    if holder == "resampling" and letters in _NOT_HERE:
+        nearest = _NOT_HERE[letters]
+        remedy = f"use {nearest}, nearest in kind" if nearest in known else f"choose of {', '.join(known)}"
+        return f"{name!r} is not here", remedy
+    owners = list(_owners(name, PARAMETERS[inputs], ("space",)))
+    if owners:
+        return f"{name!r} is no option of {holder}, but a parameter", _at_home(owners, name)
+    return f"{name!r} is not among the options", did_you_mean(name, known)
 
 
-def not_an_option(shown: str, name: str, parameter: Options) -> tuple[str, str]:
+def for_task(options: Mapping[str, Option], task: Task | None) -> list[str]:
+    """Return the names of the options that a task may use; of all, where it is unknown."""
+    return [name for name, option in options.items() if task is None or task in option.tasks]
+
+
+def not_an_option(shown: str, name: str, parameter: Options, task: Task | None) -> tuple[str, str]:
     """Say that a number, or a range of numbers, stands where one of several named options has to."""
     numbers = [
         f"{name}: {{{option}: {{{own}: …}}}}"
-        for option, body in parameter.options.items()
-        for own, each in body.parameters.items()
+        for option in for_task(parameter.options, task)
+        for own, each in parameter.options[option].parameters.items()
         if isinstance(each, Number)
     ]
-    options = f"choose of {', '.join(parameter.options)}"
+    options = f"choose of {', '.join(for_task(parameter.options, task))}"
     remedy = f"write {numbers[0]}, or {options}" if numbers else options
     return f"{shown} is given, but {name} takes an option, which has a name", remedy
 
@@ -132,6 +164,13 @@ def _owners(name: str, parameters: Mapping[str, Parameter], key: Key) -> Iterato
         if isinstance(parameter, Options):
             for option, body in parameter.options.items():
                 yield from _owners(name, body.parameters, (*key, parent, option))
+
+
+def _at_home(owners: Sequence[Key], name: str) -> str:
+    """Return a remedy for a parameter that stands elsewhere than its owners' keys."""
+    if len(owners) == 1:
+        return f"write {_nested(owners[0], name)}"
+    return f"it belongs to {' and '.join(map(dotted, owners))}"
 
 
 def _parents(option: str, parameters: Mapping[str, Parameter], key: Key) -> Iterator[Key]:

@@ -57,6 +57,15 @@ class Document:
             key = key[:-1]
         return self.places.get(key, Place(0, 0, self.source))
 
+    def option(self, key: Key, name: str) -> Key:
+        """Return the key of an option that the parameter at `key` is set to, alone or in a list."""
+        raw = self.tree
+        for part in key:
+            raw = raw[part]
+        if isinstance(raw, dict) and "choice" in raw:
+            key, raw = (*key, "choice"), raw["choice"]
+        return (*key, _position(raw, name, key), name) if isinstance(raw, list) else (*key, name)
+
     def fault(self, key: Key, what: str, remedy: str) -> tuple[Place, Fault]:
         """Return a fault of the value at `key`, with its place."""
         place = self.place(key)
@@ -251,7 +260,8 @@ def _override_one(document: Document, assignment: str, place: Place) -> Document
     tree = _copy(document.tree)
     path = _assign(tree, key, value.tree)
     kept = {known: at for known, at in document.places.items() if known[: len(path)] != path}
-    return replace(document, tree=tree, places={**kept, path: place}, faults=document.faults + value.faults)
+    made = {path[:end]: place for end in range(1, len(path) + 1)}  # the value, and what was absent above it
+    return replace(document, tree=tree, places=made | kept, faults=document.faults + value.faults)
 
 
 def _split_assignment(assignment: str) -> tuple[tuple[str, ...], str]:

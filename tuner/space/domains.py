@@ -21,9 +21,10 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from tuner.errors import did_you_mean
-from tuner.space.answers import not_an_option, unknown_option, unknown_parameter
+from tuner.space.answers import for_task, not_an_option, unknown_option, unknown_parameter
 from tuner.space.document import Key, Tell
 from tuner.space.options import Need, Number, Option, Options, Parameter, Switch, Text
+from tuner.space.sections import not_a_switch
 from tuner.space.settings import Inputs, Task
 from tuner.space.wording import not_a_number, not_text, show
 
@@ -100,7 +101,8 @@ def read_domains(
     if raw is None:
         raw = {}
     if not isinstance(raw, dict):
-        tell(key, f"{show(raw)} is not a mapping of parameters", "write a parameter a line, as hidden: 64")
+        remedy = "write a parameter a line, as hidden: 64" if len(key) == 1 else _written(str(key[-1]), raw, parameters)
+        tell(key, f"{show(raw)} is not a mapping of parameters", remedy)
         raw = {}
     for name in raw:
         if name not in parameters:
@@ -114,6 +116,15 @@ def read_domains(
     return _in_force(domains, parameters, raw, key, tell)
 
 
+def _written(option: str, raw: Any, parameters: Mapping[str, Parameter]) -> str:
+    """Return a remedy for a value where an option's own parameters belong: the first of them that may have it."""
+    for name, parameter in parameters.items():
+        if isinstance(parameter, Number) and _read_value(raw, parameter, (), lambda *_: None) is not None:
+            return f"write {{{option}: {{{name}: {show(raw)}}}}}"
+    first = next(iter(parameters), None)
+    return f"write {{{option}: {{{first}: …}}}}" if first else f"it has none: write {option}"
+
+
 def _in_force(
     domains: Mapping[str, Domain], parameters: Mapping[str, Parameter], raw: Mapping[str, Any], key: Key, tell: Tell
 ) -> dict[str, Domain]:
@@ -125,7 +136,7 @@ def _in_force(
         if need is None or isinstance(domain, OptionChoice | Conditional):
             kept[name] = domain
             continue
-        least, most = _ends(domains[need.name])
+        least, most = ends(domains[need.name])
         if most < need.least:
             if name in raw:
                 what = f"has no effect where {need.name} is never {need.least:g} or more"
@@ -135,7 +146,7 @@ def _in_force(
     return kept
 
 
-def _ends(domain: Domain) -> tuple[float, float]:
+def ends(domain: Domain) -> tuple[float, float]:
     """Return the smallest and the largest number of a domain of numbers."""
     if isinstance(domain, IntRange | FloatRange):
         return domain.low, domain.high
@@ -204,7 +215,7 @@ def _read_value(raw: Any, parameter: Number | Switch, key: Key, tell: Tell) -> i
     if isinstance(parameter, Switch):
         if isinstance(raw, bool):
             return raw
-        tell(key, f"{show(raw)} is neither true nor false", "write true or false, without quotes")
+        tell(key, *not_a_switch(raw))
         return None
     number = _read_number(raw, parameter.kind, key, tell)
     if number is not None and not parameter.allows(number):
@@ -311,11 +322,12 @@ def _read_options(raw: Any, parameter: Options, key: Key, tell: Tell, setting: S
         key, raw = (*key, "choice"), raw["choice"]
     items = [((*key, index), item) for index, item in enumerate(raw)] if isinstance(raw, list) else [(key, raw)]
     if not items:
-        tell(key, "an empty list has nothing to choose from", f"list options: {', '.join(parameter.options)}")
+        known = for_task(parameter.options, setting.task)
+        tell(key, "an empty list has nothing to choose from", f"list options: {', '.join(known)}")
         return default_domain(parameter)
     chosen: dict[str, Mapping[str, Domain]] = {}
     for item_key, item in items:
-        name, own, own_key = _read_option_name(item, parameter, item_key, tell)
+        name, own, own_key = _read_option_name(item, parameter, item_key, tell, setting)
         if name is None:
             continue
         option = parameter.options[name]
@@ -345,19 +357,21 @@ def _read_own(name: str, raw: Any, option: Option, key: Key, tell: Tell, setting
     return read_domains(raw, option.parameters, key, tell, setting)
 
 
-def _read_option_name(item: Any, parameter: Options, key: Key, tell: Tell) -> tuple[str | None, Any, Key]:
+def _read_option_name(
+    item: Any, parameter: Options, key: Key, tell: Tell, setting: Setting
+) -> tuple[str | None, Any, Key]:
     """Return an option's name, its own parameters as written, and their key; name None where it is told to be none."""
     if isinstance(item, int | float) and not isinstance(item, bool):
-        tell(key, *not_an_option(show(item), _named(key), parameter))
+        tell(key, *not_an_option(show(item), _named(key), parameter, setting.task))
         return None, None, key
     if isinstance(item, dict) and "low" in item and "high" in item:
-        tell(key, *not_an_option("a range", _named(key), parameter))
+        tell(key, *not_an_option("a range", _named(key), parameter, setting.task))
         return None, None, key
     given = dict(item) if isinstance(item, dict) and item else {item if isinstance(item, str) else show(item): None}
     unknown = [name for name in given if name not in parameter.options]
     for name in unknown:
         where = (*key, name) if isinstance(item, dict) else key
-        tell(where, *unknown_option(name, parameter))
+        tell(where, *unknown_option(name, _named(key), for_task(parameter.options, setting.task), setting.inputs))
     if len(given) > 1 and not unknown:
         options = ", ".join(f"{{{name}: …}}" for name in given)
         tell(key, "one mapping has several options", f"write a list: [{options}]")

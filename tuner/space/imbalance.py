@@ -21,7 +21,8 @@ def _for_one_label(summary: str, **parameters: Parameter) -> Option:
         parameters=parameters,
         tasks=_ONE_LABEL,
         reason="balances one target a row",
-        instead="use oversample, undersample, ml_ros, ml_rus or mlsmote",
+        instead="use oversample, undersample, balanced_batches, label_set_oversample, label_set_undersample, ml_ros, ml_rus "
+        "or mlsmote",
     )
 
 

@@ -22,11 +22,15 @@ KEYS = ("task", *SECTIONS, "space")
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """A space as it will be run. `text` is its YAML: the file's own, or rewritten with the overrides in it."""
+    """A space as it will be run. `text` is its YAML: the file's own, or rewritten with the overrides in it.
+
+    `document` knows where each of its values was written.
+    """
 
     source: str
     is_shipped: bool
     text: str
+    document: Document
     task: Task
     data: DataSettings
     search: SearchSettings
@@ -56,7 +60,7 @@ def load_space(name: str, overrides: Sequence[str] = ()) -> Space:
     if faults:
         _raise(faults)
     text = rewrite(document.text, overrides) if overrides else document.text
-    return Space(source=str(path), is_shipped=is_shipped, text=text, **sections)
+    return Space(source=str(path), is_shipped=is_shipped, text=text, document=document, **sections)
 
 
 def find_space(name: str) -> tuple[Path, bool]:

@@ -77,7 +77,7 @@ def _explain(problem: Any, model: type[Section]) -> tuple[str, str]:
     if kind == "string_type":
         return not_text(value)
     if kind == "bool_type":
-        return f"{show(value)} is neither true nor false", "write true or false, without quotes"
+        return not_a_switch(value)
     if kind == "literal_error":
         known = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
         return f"{show(value)} is not among the choices", did_you_mean(str(value), known)
@@ -90,6 +90,11 @@ def _explain(problem: Any, model: type[Section]) -> tuple[str, str]:
 
 def _description(model: type[Section], field: str) -> str:
     return str(model.model_fields[field].description).removesuffix(".")
+
+
+def not_a_switch(value: Any) -> tuple[str, str]:
+    """Return what is wrong with a value that is neither true nor false, and the remedy; whether it had quotes is unknown."""
+    return f"{show(value)} is neither true nor false", "write true or false: yes, no and what is in quotes are text"
 
 
 def where_known(name: str, known: Iterable[str]) -> str:

@@ -1,0 +1,113 @@
+"""What the training rows do not bear is told with the line of the space, or the --set, that asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from tuner.errors import SpaceError
+from tuner.search import reading
+from tuner.search.reading import load_checked, read_data
+from tuner.space.load import load_space
+
+SPACE = """\
+task: binary
+data: {train: rows.parquet, label: label, sequence: steps, validation: 0.2, test: 0.2}
+search: {trials: 2}
+space:
+  hidden: 8
+"""  # lines 1 to 5
+
+Read = Callable[..., list[str]]
+
+
+@pytest.fixture
+def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
+    """Return a function that reads a space with rows of two classes far from one another, and returns its faults."""
+    monkeypatch.chdir(tmp_path)
+    labels = ["often"] * 80 + ["rare"] * 24
+    steps = [[[1000.0 * (label == "rare") + row % 7 + step] for step in range(4)] for row, label in enumerate(labels)]
+    pyarrow.parquet.write_table(pyarrow.table({"steps": steps, "label": labels}), "rows.parquet")
+
+    def read(lines: str, *overrides: str, prepare: bool = False) -> list[str]:
+        Path("x.yaml").write_text(SPACE + lines)
+        try:
+            (read_data if prepare else load_checked)(load_space("x.yaml", overrides), lambda _: None)
+        except SpaceError as error:
+            return [str(fault) for fault in error.faults]
+        return []
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("lines", "overrides", "begins"),
+    [
+        ("  resampling: {smote: {neighbours: 90}}", [], "x.yaml:6: space.resampling.smote: 'rare' has"),
+        (
+            "  resampling:\n    - none\n    - smote: {neighbours: 90}",
+            [],
+            "x.yaml:8: space.resampling[1].smote: 'rare' has",
+        ),
+        (
+            "  resampling:\n    choice:\n      - none\n      - smote:\n          ratio: 1\n          neighbours: 90",
+            [],
+            "x.yaml:11: space.resampling.choice[1].smote: 'rare' has",
+        ),
+        (
+            "  resampling:\n    - none\n    - smote",
+            ["space.resampling.smote.neighbours=90"],
+            "--set space.resampling.smote.neighbours=90: space.resampling[1].smote: 'rare' has",
+        ),
+        (
+            "  resampling: none",
+            ["space.resampling={smote: {neighbours: 90}}"],
+            "--set space.resampling={smote: {neighbours: 90}}: space.resampling.smote: 'rare' has",
+        ),
+        (
+            "",
+            ["space.resampling.near_miss.version=1", "space.resampling.near_miss.neighbours=90"],
+            "--set space.resampling.near_miss.neighbours=90: space.resampling.near_miss: 'rare' has",
+        ),
+        (
+            "  loss_weights:\n    - none\n    - explicit: {rar: 5}",
+            [],
+            "x.yaml:8: space.loss_weights[1].explicit: 'rar' is no label of the data; did you mean 'rare'?",
+        ),
+    ],
+)
+def test_a_fault_of_an_option_on_the_data_has_the_line_or_the_override_that_asks_for_it(
+    read: Read, lines: str, overrides: list[str], begins: str
+) -> None:
+    (found,) = read(lines, *overrides)
+    assert found.startswith(begins)
+
+
+def test_an_option_that_an_override_makes_is_not_blamed_on_the_line_that_it_replaces(read: Read) -> None:
+    override = "space.resampling.edited_nearest_neighbours.neighbours=100"
+    assert read("  resampling: none", override)[0].startswith(f"--set {override}: space.resampling.edited")
+    override = "space.loss_weights.explicit.rar=5"
+    assert read("  loss_weights: none", override)[0].startswith(f"--set {override}: space.loss_weights.explicit")
+
+
+@pytest.mark.parametrize("name", ["borderline_smote", "adasyn"])
+def test_a_resampling_from_the_border_of_classes_that_have_none_is_refused_before_any_trial(
+    read: Read, name: str
+) -> None:
+    lines = f"  resampling:\n    - none\n    - {name}"
+    (found,) = read(lines, prepare=True)
+    assert found.startswith(f"x.yaml:8: space.resampling[1].{name}: 'rare' has ")
+    assert found.endswith(f"none on the border of another class, so {name} adds none; use smote, or remove {name}")
+    (found,) = read(lines, "data.folds=4", "data.validation=null", prepare=True)
+    assert found.endswith(f"so {name} adds none, with one fold left out; use smote, or remove {name}")
+
+
+def test_of_more_rows_than_can_be_searched_in_seconds_the_border_is_not_asked_for(
+    read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_MOST_ROWS", 10)
+    assert read("  resampling: adasyn", prepare=True) == []
