@@ -198,6 +198,7 @@ def test_every_command_of_the_package_is_a_verb():
     [
         ("ls --runs foo://x", "foo://x: cannot be reached"),
         ("ls --runs file", "file: cannot be listed (Not a directory)"),
+        ("ls --runs nothing", "--runs nothing: there is no such folder"),
         ("show run --runs foo://x", "foo://x/run: cannot be reached"),
         ("show foo://x/run", "foo://x/run: cannot be reached"),
         ("predict foo://x rows.parquet", "foo://x: cannot be reached"),
@@ -311,6 +312,15 @@ def test_what_ends_a_search_says_how_to_go_on_with_it_and_can_be_pasted(kind: ty
     assert shlex.split(command) == ["tuner", "resume", str(location), "--address", "head:6379"]
 
 
+def test_a_search_whose_budget_was_too_small_is_told_to_go_on_with_a_larger_one(call) -> None:
+    ledger = Ledger.create("runs/one", space="", environment={})
+    ledger.finish({"status": "failed", "error": "too short", "resume_with": "search.time=5m"})
+    with pytest.raises(SearchFailed) as told, search._going_on_told("runs/one", "head:6379"):
+        raise SearchFailed("too short")
+    assert str(told.value).endswith("To go on: `tuner resume runs/one --set search.time=5m --address head:6379`")
+    assert "go on with `tuner resume runs/one --set search.time=5m`" in call("show", "one")[2]
+
+
 def test_a_search_that_never_began_says_nothing_of_going_on(tmp_path: Path) -> None:
     with pytest.raises(SearchFailed, match=r"^Ray did not start$"), search._going_on_told(str(tmp_path / "one"), None):
         raise SearchFailed("Ray did not start")
@@ -323,6 +333,7 @@ def test_the_next_steps_name_the_column_and_can_be_pasted(setting: str, column: 
     told = capsys.readouterr().err
     assert f"(column {column})" in told
     assert "tuner report 'my runs/one' --open" in told
+    assert re.search(r"tuner diagnose 'my runs/one' +whether it has collapsed, and why", told)
 
 
 # --- validate --with-data ---

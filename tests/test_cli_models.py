@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tuner.bundle import Bundle, save_bundle
 from tuner.data.prepare import fit_preparation, preparation_setting
 from tuner.data.sequences import Sequences, Standardiser
 from tuner.errors import DataError
+from tuner.ledger import Ledger
 from tuner.model.build import make_model
 from tuner.space.settings import Inputs, Task
 from tuner.storage import Folder
@@ -168,10 +170,8 @@ def test_a_missing_column_is_told_with_the_option_that_names_it(save: Any, call:
     write("rows.parquet", body=["alpha"], topic=["a"])
     code, _, err = call("evaluate", "bundle", "rows.parquet")
     assert code == 2
-    assert (
-        "no column 'my text', which --text names; the columns are 'body', 'topic'; name another: --text COLUMN" in err
-    )
-    assert "no column 'label', which --label names" in err
+    assert "no column 'my text'; the columns are 'body', 'topic'; name another: --text COLUMN" in err
+    assert "no column 'label'" in err
     assert call("evaluate", "bundle", "rows.parquet", "--text", "body", "--label", "topic")[0] == 0
 
 
@@ -213,7 +213,9 @@ def test_a_list_of_label_columns_is_checked(names: str, save: Any, call: Call) -
     [
         ("folder.csv", "this is a folder, not a file"),
         ("rows.parquet/out.csv", "nothing can be written there"),
-        ("/proc/out/rows.csv", "/proc/out: nothing can be written there"),
+        ("/proc/rows.csv", "/proc: nothing can be written there"),
+        ("new/rows.csv", "--out new/rows.csv: there is no folder"),
+        ("rows.parquet", "--out rows.parquet: this is rows.parquet, the file that is read, and it would be lost"),
         ("foo://x/rows.csv", "use a local path, fetching it first"),
     ],
 )
@@ -224,3 +226,44 @@ def test_a_place_where_nothing_can_be_written_is_refused_before_any_work(out: st
     assert code == 2
     assert told in err
     assert "no-bundle" not in err
+    assert sorted(path.name for path in Path().iterdir()) == ["folder.csv", "rows.parquet"]
+
+
+# --- which model is meant ---
+
+
+@pytest.mark.parametrize(
+    "given", ["bundle", "./bundle", "runs/first", "first", "first --runs runs", "runs/first/champion"]
+)
+def test_a_model_is_found_by_its_place_or_as_a_run_by_its_name(given: str, save: Any, call: Call) -> None:
+    save("text")
+    Ledger.create("runs/first", space="", environment={})
+    shutil.copytree("bundle", "runs/first/champion")
+    write("rows.parquet", **{"my text": list(TEXTS), "label": ["a", "b", "a"]})
+    for verb in ("predict", "evaluate"):
+        name, *more = given.split()
+        assert call(verb, name, "rows.parquet", *more)[0] == 0
+
+
+@pytest.mark.parametrize("verb", ["predict", "evaluate"])
+def test_a_run_without_champion_is_told_with_its_status(verb: str, call: Call) -> None:
+    Ledger.create("runs/first", space="", environment={})
+    ledger = Ledger.create("runs/second", space="", environment={})
+    ledger.finish({"status": "failed"})
+    for name, status in (("first", "unfinished"), ("second", "failed"), ("runs/second", "failed")):
+        code, _, err = call(verb, name, "rows.parquet")
+        assert code == 2
+        assert f"the run has no champion (it is {status}); give a run that finished" in err
+
+
+@pytest.mark.parametrize("verb", ["predict", "evaluate", "compare"])
+def test_what_is_neither_bundle_nor_run_is_told_with_the_runs_that_there_are(verb: str, call: Call) -> None:
+    told = "there is no bundle here (no bundle.json), and no run of this name in runs; "
+    code, _, err = call(verb, "frist", "rows.parquet")
+    assert code == 2
+    assert f"frist: {told}give the directory of a bundle or of a run; --runs says where runs lie" in err
+    Ledger.create("runs/first", space="", environment={})
+    Ledger.create("runs/other", space="", environment={})
+    assert f"frist: {told}did you mean 'first'?" in call(verb, "frist", "rows.parquet")[2]
+    assert f"runs/frist/: {told}did you mean 'first'?" in call(verb, "runs/frist/", "rows.parquet")[2]
+    assert f"xyz: {told}known: first, other" in call(verb, "xyz", "rows.parquet")[2]

@@ -393,9 +393,9 @@ def test_a_missing_column_is_told_with_its_setting_and_what_to_set(
 
 def test_of_a_file_to_predict_the_option_is_named(write: Write) -> None:
     path = write("t.parquet", body=["a"], label=["x"])
-    with pytest.raises(DataError, match=r"no column 'text', which --text names; .*name another: --text COLUMN"):
+    with pytest.raises(DataError, match=r"no column 'text'; the columns are .*name another: --text COLUMN"):
         read_inputs(path, Columns("text"))
-    with pytest.raises(DataError, match=r"'a', which --label-columns names; .*mend --label-columns"):
+    with pytest.raises(DataError, match=r"'a'; the columns are .*mend --label-columns"):
         read_labelled(path, Columns("body", label_columns=("a",)), task="multilabel", labels=("a",))
     with pytest.raises(DataError, match="it holds int64, not text; name the column of texts as --text"):
         read_inputs(write("n.parquet", body=[1]), Columns("body"))

@@ -126,3 +126,8 @@ def test_a_broken_bundle_is_told(content: str, told: str, tmp_path: Path) -> Non
     result = diagnose(str(tmp_path))
     assert isinstance(result.exception, BundleError)
     assert told in str(result.exception)
+
+
+def test_help_tells_twice_the_same_of_what_fails_a_script() -> None:
+    told = " ".join(diagnose("--help").stdout.split())
+    assert told.count("4 where the predictor has collapsed, if only in part, has diverged or shows no signal") == 2

@@ -35,6 +35,7 @@ def test_the_page_goes_beside_the_caller_and_its_path_to_stdout(
 
 
 def test_the_page_goes_where_it_is_told_to_and_the_run_stays_as_it_was(location: Path, tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
     invoke(str(location), "--out", str(tmp_path / "new" / "page.html"))
     assert (tmp_path / "new" / "page.html").is_file()
     files = json.loads((location / "manifest.json").read_text())["files"]
@@ -55,6 +56,12 @@ def test_run_and_page_may_lie_in_any_file_system(location: Path, tmp_path: Path)
 def test_a_file_that_is_no_page_is_never_written_over(location: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--out: '.*rows\.csv' is not the name of an HTML file; let it end in \.html"):
         invoke(str(location), "--out", str(tmp_path / "rows.csv"))
+
+
+def test_a_folder_that_is_not_there_is_not_made(location: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"there is no folder .*/new; make it first, or name one that is there"):
+        invoke(str(location), "--out", str(tmp_path / "new" / "page.html"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:

@@ -109,6 +109,12 @@ def test_a_fault_in_a_section_names_key_value_and_remedy(tmp_path: Path, section
         ("multilabel", "train: a, label_columns: [1, b]", "data.label_columns[0]: 1 is not text; write it in quotes"),
         ("binary", "train: 5, label: l", 'data.train: 5 is not text; write it in quotes: "5"'),
         ("binary", "train: a, label: l, test: 1", "data.test: 1 is not between 0 and 1; name a file, or give the"),
+        (
+            "binary",
+            "train: a, label: l, validation: 0.9, test: 0.9",
+            "data.validation: validation 0.9 and test 0.9 take 1.8 of train, which leaves it no row; use smaller",
+        ),
+        ("binary", "train: a, label: l, test: 0.85", "data.test: validation 0.15 and test 0.85 take 1 of train"),
         ("binary", "train: a, label: l, validation: null", "data.validation: validation is null, and no split_column"),
         ("binary", "train: a, label: l, test: b, split_column: s", "data.test: test is the file 'b', but split_column"),
         ("binary", "train: a, label: l, skip_unusable: 1", "data.skip_unusable: 1 is neither true nor false"),
@@ -149,6 +155,11 @@ def test_folds_take_the_place_of_the_validation_part() -> None:
     assert DataSettings(train="a", label="l").validation == 0.15
     assert DataSettings(train="a", label="l", folds=5).validation is None
     assert DataSettings(train="a", label="l", folds=5, validation=None).folds == 5
+
+
+@pytest.mark.parametrize("more", [{"split_column": "part"}, {"test": "test.csv"}, {"folds": 5, "validation": None}])
+def test_fractions_that_may_not_both_be_carved_are_for_the_data_to_judge(more: dict[str, Any]) -> None:
+    assert DataSettings(**{"train": "a", "label": "l", "validation": 0.5, "test": 0.5} | more).train == "a"
 
 
 def test_the_inputs_of_a_space_decide_its_parameters(tmp_path: Path) -> None:

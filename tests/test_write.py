@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tuner.data.read import read_table
-from tuner.data.write import check_output, write_table
-from tuner.errors import InputError
+from tuner.data.write import _is_same_file, check_output, write_table
+from tuner.errors import InputError, UsageError
 
 ROWS = {"row": [1, 2], "prediction": [["a", "b"], []], "p_a": [0.5, 0.25]}
 
@@ -22,7 +22,8 @@ def _in_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["rows.parquet", "deep/er/rows.jsonl", "./rows.JSONL"])
 def test_a_table_is_read_back_as_it_was_written(name: str) -> None:
-    check_output(name)
+    Path("deep/er").mkdir(parents=True)
+    check_output(name, source="texts.csv")
     write_table(pa.table(ROWS), name)
     assert read_table(name).to_pydict() == ROWS
 
@@ -52,13 +53,40 @@ def test_a_file_at_the_top_of_a_file_system_is_written_there(monkeypatch: pytest
         ("rows", "--out rows: the name has no extension"),
         ("folder.csv", "--out folder.csv: this is a folder, not a file; name a file in it"),
         ("file.csv/rows.csv", "file.csv: nothing can be written there .*; "),
-        ("/proc/deep/rows.csv", "/proc/deep: nothing can be written there"),
-        ("foo://x/rows.csv", "foo://x: cannot be reached"),
+        ("/proc/rows.csv", "/proc: nothing can be written there"),
+        (
+            "deep/er/rows.csv",
+            "--out deep/er/rows.csv: there is no folder .*deep/er; make it first, or name one that is there",
+        ),
+        ("foo://x/rows.csv", "foo://x/rows.csv: cannot be reached"),
     ],
 )
 def test_what_could_not_be_written_is_refused_at_once_and_nothing_is_left(uri: str, told: str) -> None:
     Path("folder.csv").mkdir()
     Path("file.csv").touch()
     with pytest.raises(InputError, match=told):
-        check_output(uri)
+        check_output(uri, source="texts.csv")
     assert sorted(path.name for path in Path().iterdir()) == ["file.csv", "folder.csv"]
+
+
+@pytest.mark.parametrize("source", ["rows.csv", "./folder/../rows.csv", "{here}/rows.csv", "file://{here}/rows.csv"])
+@pytest.mark.parametrize("out", ["rows.csv", "file://{here}/rows.csv", "link.csv"])
+def test_the_file_that_is_read_is_never_written_over(out: str, source: str) -> None:
+    Path("folder").mkdir()
+    Path("rows.csv").write_text("text\nalpha\n")
+    Path("link.csv").symlink_to("rows.csv")
+    out, source = out.format(here=Path.cwd()), source.format(here=Path.cwd())
+    with pytest.raises(
+        UsageError, match=r"--out .*: this is .*, the file that is read, and it would be lost; name another"
+    ):
+        check_output(out, source=source)
+    check_output("folder/rows.csv", source=source)
+
+
+def test_one_object_of_a_store_is_told_from_others_of_its_name() -> None:
+    query = "?region=us-east-1&scheme=http&endpoint_override=localhost:1"
+    uri = f"s3://key:secret@bucket/rows.csv{query}"
+    with pytest.raises(UsageError, match="the file that is read"):
+        check_output(uri, source=uri)
+    for other in (uri.replace("rows", "more"), uri.replace("bucket", "another"), "bucket/rows.csv"):
+        assert not _is_same_file(uri, other)

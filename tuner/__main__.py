@@ -6,6 +6,8 @@ import io
 import os
 import sys
 import traceback
+from pathlib import Path
+from typing import Any, TextIO
 
 import click
 
@@ -18,17 +20,22 @@ _INTERRUPTED_EXIT_CODE = 130
 _MAX_TOLD = 300  # characters of an unexpected error's own words
 
 
+class _Outlet(io.FileIO):
+    """Standard output or error that drops what nobody reads any more, as after `| head`: the command ends as it would have."""
+
+    def write(self, content: Any) -> int:
+        try:
+            return super().write(content)
+        except BrokenPipeError:
+            return len(content)
+
+
 def main() -> None:
     """Run the command line and exit with its code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # what a terminal's encoding lacks must not end the program
+    sys.stdout, sys.stderr = _lasting(sys.stdout), _lasting(sys.stderr)
     try:
         code = tuner.main(prog_name="tuner", standalone_mode=False)
         sys.stdout.flush()  # here, where an error can still be told
-    except BrokenPipeError:  # the reader of a pipe went away, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more as it ends
-        code = 0
     except SystemExit:
         raise
     except BaseException as error:  # noqa: BLE001 (every error is told here; a panic in a Rust library is no Exception)
@@ -36,6 +43,21 @@ def main() -> None:
             traceback.print_exc()
         code = _tell(error)
     sys.exit(code or 0)
+
+
+def _lasting(stream: TextIO | None) -> TextIO:
+    """Return a stream to write to that neither what its encoding lacks nor a reader who goes away can end the program by."""
+    if stream is None:  # closed by whoever began this program, as `>&-` does
+        stream = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (for as long as the program runs)
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream
+    stream.reconfigure(errors="backslashreplace")
+    if stream not in (sys.__stdout__, sys.__stderr__):
+        return stream  # of whoever calls this from Python, and theirs to end
+    outlet = io.BufferedWriter(_Outlet(stream.fileno(), "w", closefd=False))
+    return io.TextIOWrapper(
+        outlet, encoding=stream.encoding, errors=stream.errors, line_buffering=stream.line_buffering
+    )
 
 
 def _tell(error: BaseException) -> int:

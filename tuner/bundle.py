@@ -210,6 +210,9 @@ def load(location: str | Path) -> Bundle:
     if folder.exists("bundle.json"):
         described = _read_described(folder)
     missing = [name for name in _FILES if not folder.exists(name)]
+    if missing and folder.exists("environment.json"):
+        remedy = "give a run that finished; `tuner show` tells how far this one came"
+        raise _error(folder, f"the run has no champion (it is {_run_status(folder)})", remedy)
     if missing:
         raise _error(folder, f"{', '.join(missing)} not found", "give the champion/ folder of a finished run")
     extra = [name for name in folder.names() if name not in _FILES]
@@ -220,6 +223,14 @@ def load(location: str | Path) -> Bundle:
         _check_plain(folder, name)
     with _faults_told(folder):
         return _assemble(folder, described)
+
+
+def _run_status(folder: Folder) -> str:
+    """Return what a run's manifest says of it, as `tuner.ledger.Run` does, which stands above bundles."""
+    with _faults_told(folder):
+        return (
+            str(json.loads(folder.read("manifest.json"))["status"]) if folder.exists("manifest.json") else "unfinished"
+        )
 
 
 def _read_described(folder: Folder) -> Mapping[str, Any]:

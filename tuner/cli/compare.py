@@ -8,7 +8,7 @@ import click
 
 from tuner.cli.models import columns_of
 from tuner.cli.output import Format, format_option, print_json, print_rows, print_table, say, tell
-from tuner.cli.runs import locate_run, runs_option
+from tuner.cli.runs import locate_model, runs_option
 
 
 @click.command()
@@ -40,7 +40,7 @@ def compare(a: str, b: str, data: str | None, runs: str, format_: Format, **colu
     from tuner.report.compare import compare as measure
     from tuner.report.sides import answers_on_file, changes, read_side, recorded_answers
 
-    sides = (read_side(_locate(a, runs)), read_side(_locate(b, runs)))
+    sides = (read_side(locate_model(a, runs)), read_side(locate_model(b, runs)))
     if data is None:
         _refuse_columns(columns)
         answers = (recorded_answers(sides[0]), recorded_answers(sides[1]))
@@ -64,13 +64,6 @@ def compare(a: str, b: str, data: str | None, runs: str, format_: Format, **colu
         print_rows(found["labels"], LABEL_COLUMNS, "csv")
     else:
         _print_for_people(described)
-
-
-def _locate(name: str, runs: str) -> str:
-    """Return the location that a person means: a bundle's path, a run's path, or a run's name below `runs`."""
-    from tuner.storage import Folder
-
-    return name if Folder.at(name).exists("bundle.json") else locate_run(name, runs)
 
 
 def _refuse_columns(columns: dict[str, str | None]) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tuner.diagnosis.evidence import Evidence, SearchFacts
 
 FAILED = 4
-"""Exit code with --fail-on-collapse where the predictor has collapsed."""
+"""Exit code with --fail-on-collapse where the predictor is in one of the states of `_COLLAPSED`."""
 
 _COLLAPSED = ("collapsed", "partly collapsed", "diverged", "no signal")
 _ENDINGS = (".parquet", ".csv", ".jsonl", ".ndjson", ".json")
@@ -34,7 +34,11 @@ _SETTINGS_TOLD = 5
     "--text", metavar="COLUMN", help="Of a file: the texts; they tell of the data and of whether there is signal."
 )
 @click.option("--train", metavar="FILE", help="What the model was trained on; with --text.")
-@click.option("--fail-on-collapse", is_flag=True, help=f"End with {FAILED} unless it is healthy or merely weak.")
+@click.option(
+    "--fail-on-collapse",
+    is_flag=True,
+    help=f"End with {FAILED} where the predictor has collapsed, if only in part, has diverged or shows no signal.",
+)
 @runs_option
 @click.option(
     "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Of stdout."
@@ -45,7 +49,8 @@ def diagnose(what: str, runs: str, format_: str, fail_on_collapse: bool, **optio
     WHAT is a run (its name or directory), a bundle, or a file of anybody's predictions with the truth beside them: Parquet, CSV
     or JSON Lines. Labels are words or numbers, one a row or in lists, or columns of 0 and 1.
 
-    Ends with 0 when a diagnosis was made, whatever it is; with --fail-on-collapse 4 where the predictor has collapsed.
+    Ends with 0 when a diagnosis was made, whatever it is; with --fail-on-collapse 4 where the predictor has collapsed, if only
+    in part, has diverged or shows no signal.
 
     \b
     Example:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from tuner.cli.output import LABEL_COLUMNS, Format, format_option, print_json, print_rows, print_table, say
+from tuner.cli.runs import locate_model, runs_option
 from tuner.errors import Fault, UsageError
 
 skip_option = click.option(
@@ -22,17 +23,18 @@ skip_option = click.option(
 @click.option("--text", metavar="COLUMN", help="Column of texts; without it the one that the bundle was trained on.")
 @click.option("--sequence", metavar="COLUMN", help="Column of sequences; without it the one trained on.")
 @skip_option
+@runs_option
 def predict(
-    bundle: str, data: str, out: str | None, text: str | None, sequence: str | None, skip_unusable: bool
+    bundle: str, data: str, out: str | None, text: str | None, sequence: str | None, skip_unusable: bool, runs: str
 ) -> None:
-    """Predict every row of DATA with BUNDLE, a bundle's or a run's directory.
+    """Predict every row of DATA with BUNDLE, a bundle's directory, or the directory or the name of a run.
 
     Writes one row per row of DATA, in its order: row number, prediction (a list in multi-label), and p_LABEL, each label's
     probability. Rows are numbered from 1, and keep their numbers where others are left out.
 
     \b
     Example:
-      tuner predict runs/tickets new.csv --out preds.parquet
+      tuner predict tickets new.csv --out preds.parquet
       tuner predict runs/tickets new.csv --text body --skip-unusable > preds.jsonl
     """
     import pyarrow as pa
@@ -40,12 +42,12 @@ def predict(
     from tuner.data.write import check_output, write_table
 
     if out is not None:
-        check_output(out)
+        check_output(out, source=data)
 
     from tuner.bundle import load
     from tuner.data.load import Columns, read_inputs
 
-    model = load(bundle)
+    model = load(locate_model(bundle, runs))
     columns = Columns(**_input_columns(model.columns, {"text": text, "sequence": sequence}))
     inputs, rows, notes = read_inputs(data, columns, skip_unusable=skip_unusable, say=say)
     for note in notes:
@@ -74,15 +76,17 @@ def predict(
 @click.option("--labels", metavar="COLUMN", help="Column with a list of labels a row.")
 @click.option("--label-columns", metavar="A,B,…", help="Columns of 0 and 1, one per label.")
 @skip_option
+@runs_option
 @format_option
-def evaluate(bundle: str, data: str, skip_unusable: bool, format_: Format, **given: str | None) -> None:
+def evaluate(bundle: str, data: str, skip_unusable: bool, runs: str, format_: Format, **given: str | None) -> None:
     """Measure BUNDLE on the labelled rows of DATA: macro-F1, score and skill with 95 % intervals, and a row per label.
 
-    Columns are those that the bundle was trained on, unless named.
+    BUNDLE is a bundle's directory, or the directory or the name of a run. Columns are those that it was trained on, unless
+    named.
 
     \b
     Example:
-      tuner evaluate runs/tickets march.parquet
+      tuner evaluate tickets march.parquet
       tuner evaluate runs/tickets march.csv --label topic --skip-unusable --format json | jq .macro_f1
     """
     from tuner.bundle import load
@@ -90,7 +94,7 @@ def evaluate(bundle: str, data: str, skip_unusable: bool, format_: Format, **giv
     from tuner.scoring.evaluation import evaluate as measure
     from tuner.scoring.f1 import as_indicator
 
-    model = load(bundle)
+    model = load(locate_model(bundle, runs))
     columns = Columns(**columns_of(model.columns, given))
     inputs, targets, notes = read_labelled(
         data, columns, task=model.task, labels=model.labels, skip_unusable=skip_unusable, say=say

@@ -28,11 +28,14 @@ def report(run: str, out: str | None, is_opened: bool, runs: str) -> None:
       tuner report multilabel-20261121-0905 --open
       tuner report s3://bucket/runs/tickets --out tickets.html
     """
+    from tuner.data.write import check_place
     from tuner.errors import Fault, UsageError
 
     if out is not None and not out.lower().endswith((".html", ".htm")):
         what = f"{out!r} is not the name of an HTML file"
         raise UsageError([Fault("--out", what, "let it end in .html")])
+    if out is not None:
+        check_place(out)
 
     from tuner.report.material import gather
     from tuner.report.page import render

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from tuner.cli.output import LABEL_COLUMNS, Format, format_option, print_json, print_rows, print_table, say, tell
 
@@ -37,16 +38,17 @@ _HEALTH = (
 @click.command()
 @runs_option
 @format_option
-def ls(runs: str, format_: Format) -> None:
+@click.pass_context
+def ls(context: click.Context, runs: str, format_: Format) -> None:
     """List runs.
 
     \b
     Example:
       tuner ls --format csv
     """
-    from tuner.errors import LedgerError
+    from tuner.errors import Fault, LedgerError, UsageError
     from tuner.ledger import list_runs, read_run
-    from tuner.storage import join
+    from tuner.storage import Folder, join
 
     rows = []
     for name in list_runs(runs):
@@ -56,6 +58,10 @@ def ls(runs: str, format_: Format) -> None:
         except LedgerError as error:  # of another version of tuner, say; the others are still worth a list
             rows.append({"name": name, "status": "unreadable"})
             say(f"note: {error}")
+    is_named = context.get_parameter_source("runs") is not ParameterSource.DEFAULT
+    if not rows and is_named and not Folder.at(runs).exists():
+        told = "there is no such folder"
+        raise UsageError([Fault(f"--runs {runs}", told, "check the path, or leave it out for ./runs")])
     if not rows:
         say(f"no runs in {runs}; begin one with `tuner run multilabel`")
     columns = ("name", "status", "verdict", "test_macro_f1", "trials", "seconds", "started_at")
@@ -126,18 +132,47 @@ def locate_run(run: str, runs: str) -> str:
     return run if is_path and not Folder.at(below).exists("environment.json") else below
 
 
+def locate_model(model: str, runs: str) -> str:
+    """Return the location of what a person means: a bundle, by its path, or a run, by its path or its name below `runs`.
+
+    Raises UsageError where there is neither.
+    """
+    from tuner.errors import Fault, UsageError, did_you_mean
+    from tuner.ledger import list_runs
+    from tuner.storage import Folder, split
+
+    here, location = Folder.at(model), locate_run(model, runs)
+    if here.exists("bundle.json"):
+        return model
+    if Folder.at(location).exists("environment.json"):
+        return location
+    if here.exists():
+        return model  # what it lacks is told where it is read
+    folder, name = split(location.rstrip("/"))
+    names = list_runs(folder) if Folder.at(folder).is_folder() else []
+    remedy = (
+        did_you_mean(name, names) if names else "give the directory of a bundle or of a run; --runs says where runs lie"
+    )
+    raise UsageError(
+        [Fault(model, f"there is no bundle here (no bundle.json), and no run of this name in {folder}", remedy)]
+    )
+
+
 def print_run(location: str, format_: Format, *, is_all: bool = False) -> Run:
     """Print a run, with `is_all` everything that its report has, and return it as it was read."""
     from tuner.diagnosis.causes import as_json, diagnose
     from tuner.diagnosis.run import read_evidence
     from tuner.ledger import read_run
     from tuner.report.board import COLUMNS, describe_run
+    from tuner.storage import join
 
     read = read_run(location)
     for fault in read.damaged:
         say(f"warning: {fault}")
     diagnosis = as_json(diagnose(read_evidence(read))) if read.champion else None
     described = {**describe_run(read), "diagnosis": diagnosis}
+    if described["champion"]:  # the ledger has where it lay when it was made, seen from the folder of then
+        described["champion"]["bundle"] = join(location, "champion")
     if is_all:
         from tuner.report.facts import facts
         from tuner.report.material import gather
@@ -153,8 +188,14 @@ def print_run(location: str, format_: Format, *, is_all: bool = False) -> Run:
             _print_evidence(described["evidence"])
         if read.status != "finished":
             told = "still running, or cut off; if nobody is at work on it, " if read.status == "unfinished" else ""
-            say(f"\n{told}go on with `{shlex.join(['tuner', 'resume', location])}`")
+            say(f"\n{told}go on with `{shlex.join(['tuner', 'resume', location, *needed_to_resume(read)])}`")
     return read
+
+
+def needed_to_resume(run: Run) -> list[str]:
+    """Return the options without which a run would only fail again: a larger budget, where that was too small."""
+    setting = run.manifest.get("resume_with")
+    return ["--set", str(setting)] if setting else []
 
 
 def _print_evidence(evidence: dict[str, Any]) -> None:

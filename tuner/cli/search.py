@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tuner.cli.output import Format, format_option, print_json, print_rows, say
-from tuner.cli.runs import locate_run, print_run, runs_option
+from tuner.cli.runs import locate_run, needed_to_resume, print_run, runs_option
 from tuner.cli.spaces import set_option, source_line
 from tuner.signals import sigterm_as_interrupt
 
@@ -104,10 +104,14 @@ def resume(run: str, overrides: tuple[str, ...], address: str | None, runs: str,
     if address is not None:
         _check_address(address)
     location = locate_run(run, runs)
-    manifest = read_run(location).manifest
-    if manifest.get("status") == "finished":
+    begun = read_run(location)
+    if begun.status == "finished":
+        if overrides:  # which are told to be wrong here too
+            from tuner.search.resume import resumed_space
+
+            resumed_space(begun, overrides, lambda _: None)
         say(f"{location} is finished: there is nothing to go on with, and nothing has changed")
-        return _tell_result(location, manifest, format_)
+        return _tell_result(location, begun.manifest, format_)
     say(f"run: {location}")
     Folder.at(location).check_writable()
 
@@ -126,18 +130,29 @@ def _going_on_told(location: str, address: str | None) -> Iterator[None]:
     from tuner.errors import SearchFailed, SearchInterrupted
     from tuner.storage import Folder
 
-    command = ["tuner", "resume", location] + (["--address", address] if address is not None else [])
-    kept = f"what had finished is kept: `{shlex.join(['tuner', 'show', location])}`. To go on: `{shlex.join(command)}`"
     try:
         yield
     except (SearchInterrupted, KeyboardInterrupt):  # the latter before the search, and again while it is ended
         if not Folder.at(location).exists("environment.json"):
             raise
-        raise SearchInterrupted(f"interrupted; {kept}") from None
+        raise SearchInterrupted(f"interrupted; {_how_to_go_on(location, address, has_failed=False)}") from None
     except SearchFailed as error:
         if not Folder.at(location).exists("environment.json"):
             raise
-        raise SearchFailed(f"{error}\n{kept}, when the cause is gone") from error
+        raise SearchFailed(f"{error}\n{_how_to_go_on(location, address, has_failed=True)}") from error
+
+
+def _how_to_go_on(location: str, address: str | None, *, has_failed: bool) -> str:
+    from tuner.errors import InputError
+    from tuner.ledger import read_run
+
+    try:
+        needed = needed_to_resume(read_run(location))
+    except InputError:  # the storage may be what has ended the search
+        needed = []
+    command = ["tuner", "resume", location, *needed, *(["--address", address] if address is not None else [])]
+    kept = f"what had finished is kept: `{shlex.join(['tuner', 'show', location])}`. To go on: `{shlex.join(command)}`"
+    return f"{kept}, when the cause is gone" if has_failed and not needed else kept
 
 
 def _tell_result(location: str, manifest: Mapping[str, Any], format_: Format) -> int:
@@ -215,7 +230,7 @@ def _say_next(location: str, space: Space) -> None:
     column = f"column {(space.data.sequence or space.data.text)!r}"
     commands = {
         f"tuner report {run} --open": "all the evidence on one page",
-        f"tuner diagnose {run}": "what could be better, and what to set",
+        f"tuner diagnose {run}": "whether it has collapsed, and why",
         f"tuner predict {run} DATA --out preds.parquet": f"the champion on your rows ({column})",
         f"tuner evaluate {run} DATA": "the champion on rows with labels",
     }

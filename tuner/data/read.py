@@ -162,7 +162,8 @@ def _absence(uri: str, column: str, names: Sequence[str], naming: str | None) ->
     if naming in _NEEDLESS:
         remedy = f"{_NEEDLESS[naming]}: --set {naming}=null; otherwise {remedy}"
     there = f"the columns are {listed([repr(name) for name in names], most=_MAX_KNOWN)}"
-    return Fault(uri, f"there is no column {column!r}, which {naming} names; {there}", remedy)
+    named = "" if naming.startswith("--") else f", which {naming} names"  # an option need not have been given
+    return Fault(uri, f"there is no column {column!r}{named}; {there}", remedy)
 
 
 # --- where a file is ------------------------------------------------------------------------------------------------

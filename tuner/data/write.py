@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv
@@ -51,7 +52,9 @@ def _is_same_file(uri: str, other: str) -> bool:
     """Return whether two names mean one file, however they are written."""
     (files, path), (other_files, other_path) = locate(uri), locate(other)
     if isinstance(files, LocalFileSystem) and isinstance(other_files, LocalFileSystem):
-        return os.path.exists(path) and os.path.exists(other_path) and os.path.samefile(path, other_path)
+        with suppress(OSError, ValueError):  # of what is not there, or cannot be looked at
+            return Path(path).samefile(other_path)
+        return False
     return files == other_files and path == other_path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,7 @@ from tuner.signals import sigterm_as_interrupt
 from tuner.space.load import Space
 from tuner.space.rungs import rung_epochs
 from tuner.space.sampler import make_sampler
+from tuner.space.search_settings import SearchSettings
 from tuner.storage import Folder
 from tuner.tables import read_parts
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 # What needs torch, scikit-learn or Ray Tune is imported where it is used: each takes a second, and the first trial need
 # not wait for it.
 _FAULTS_SHOW_S = 0.1  # most faults in data show within this, and need not wait for Ray
+_FEWEST_MINUTES = 5  # what a search is told to go on with whose budget was too small for one report
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,23 @@ class _Before:
     past: Past
 
 
+class _BudgetTooSmall(SearchFailed):
+    """The budget was over before any trial came to a report. `setting` is what may be enough for the run, if it is resumed."""
+
+    def __init__(self, search: SearchSettings, *, spent_s: float) -> None:
+        assert search.seconds is not None
+        told = (
+            f"search.{search.tightest} allows {search.seconds:g} s, which were over before any trial came to a report"
+        )
+        super().__init__(f"{told}, so there is no champion")
+        minutes = max(_FEWEST_MINUTES, math.ceil(2 * max(search.seconds, spent_s) / 60))
+        if search.tightest == "time":
+            self.setting = f"search.time={minutes}m"
+        else:
+            assert search.cost_per_hour is not None
+            self.setting = f"search.cost={search.cost_per_hour * minutes / 60:.3g}"
+
+
 class _Search:
     def __init__(
         self,
@@ -177,6 +197,8 @@ class _Search:
             baselines = self._run_trials(is_cluster=is_cluster)
             runs = self._desk.finalist_runs()
             if not runs:
+                if self._is_for_want_of_budget():
+                    raise _BudgetTooSmall(self._space.search, spent_s=self._clock())
                 raise SearchFailed(
                     f"no trial came to a report, so there is no champion: {self._desk.describe_failures()}"
                 )
@@ -205,7 +227,8 @@ class _Search:
                 raise
             with suppress(StorageError):  # it may be the cause
                 self._desk.interrupt()
-                self._finish("failed", error=str(error) if isinstance(error, TunerError) else repr(error))
+                more = {"resume_with": error.setting} if isinstance(error, _BudgetTooSmall) else {}
+                self._finish("failed", error=str(error) if isinstance(error, TunerError) else repr(error), **more)
             if isinstance(error, StorageError):  # not an error of what a person gave, for the search had begun
                 raise SearchFailed(str(error)) from error
             raise
@@ -219,7 +242,9 @@ class _Search:
             self._ledger.go_on(space=self._space.text, environment=describe_resumption(self._before.run.environment))
             self._desk.replay(self._before.past)
             unfinished = sum(trial.ending is None for trial in self._before.past.trials)
-            say(f"resumed: {len(self._before.past.trials) - unfinished} trials have ended, {unfinished} go on")
+            ended = len(self._before.past.trials) - unfinished
+            told = "1 trial has ended" if ended == 1 else f"{ended} trials have ended"
+            say(f"resumed: {told}, {unfinished} {'goes' if unfinished == 1 else 'go'} on")
         self._has_ledger = True
         for note in (*dataset.notes, *self._machines.notes):
             say(f"note: {note}")
@@ -285,6 +310,11 @@ class _Search:
         if self._baselines is None and self._job.is_done():
             self._collect_baselines()
         self._watcher.watch(snapshot)
+
+    def _is_for_want_of_budget(self) -> bool:
+        """Return whether nothing but the end of the budget has ended trials: what fails or diverges does so in any time."""
+        is_over = self._desk.ended_by in ("time", "cost")
+        return is_over and all(trial.ending == "interrupted" for trial in self._desk.trials.values())
 
     def _collect_baselines(self) -> tuple[Baseline, ...]:
         if self._baselines is None:

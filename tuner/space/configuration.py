@@ -45,7 +45,9 @@ def _check(path: str, parameter: Parameter, configuration: Mapping[str, Any], kn
     if isinstance(parameter, Options):
         option = parameter.options.get(value) if isinstance(value, str) else None
         if option is None:
-            raise ValueError(f"{path} is {_shown(value)}, no option of it; {did_you_mean(str(value), parameter.options)}")
+            raise ValueError(
+                f"{path} is {_shown(value)}, no option of it; {did_you_mean(str(value), parameter.options)}"
+            )
         own: dict[str, Parameter] = dict(option.parameters)
         prefix = f"{path}.{value}."
         if option.each is not None:

@@ -132,6 +132,15 @@ def _split_is_somewhere(split: str) -> Callable[[Values], tuple[str, str] | None
     return check
 
 
+def _rows_are_left_to_train(values: Values) -> tuple[str, str] | None:
+    fractions = {name: values.get(name) for name in ("validation", "test")}
+    carved = {name: value for name, value in fractions.items() if isinstance(value, int | float)}
+    if values.get("split_column") is not None or sum(carved.values()) < 1:  # a column may have rows for either split
+        return None
+    told = " and ".join(f"{name} {value:g}" for name, value in carved.items())
+    return f"{told} take {sum(carved.values()):g} of train, which leaves it no row", "use smaller fractions"
+
+
 SplitSource = Annotated[
     str | float | None,
     BeforeValidator(_read_split),
@@ -211,6 +220,7 @@ class DataSettings(Section):
         Rule(("folds", "validation"), _folds_are_the_validation),
         Rule(("validation", "split_column", "folds"), _split_is_somewhere("validation")),
         Rule(("test", "split_column"), _split_is_somewhere("test")),
+        Rule(("validation", "test", "split_column"), _rows_are_left_to_train),
     )
 
     @classmethod
