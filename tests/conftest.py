@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -25,6 +26,9 @@ from tuner.space.options import Need, Option, Options, Parameter, Text
 from tuner.space.parameters import PARAMETERS
 from tuner.space.sampler import Configuration
 from tuner.space.settings import Inputs, Task
+
+# A shell that begins this in the background lets it, and all that it begins, ignore Ctrl-C, which tests send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A machine that does other things too must not fail a test.
 hypothesis.settings.register_profile("without deadline", deadline=None)
