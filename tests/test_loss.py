@@ -166,23 +166,24 @@ def test_label_smoothing_moves_the_truth_towards_even_odds() -> None:
 
 @pytest.mark.parametrize("weights", LOSS_WEIGHTS)
 @pytest.mark.parametrize("smoothing", [0.05, 0.2])
-def test_weights_do_not_turn_around_what_smoothing_makes_of_the_truth(weights: str, smoothing: float) -> None:
-    """Whatever a label weighs, of a row without it the best probability is half of the smoothing."""
-    several = np.zeros((200, 1), np.uint8)
-    several[0] = 1
-    one = several[:, 0].astype(np.int64)
-    rule = LOSS_WEIGHTS[weights](**{"effective_number": {"beta": 0.999}, "explicit": {"a": 1.0}}.get(weights, {}))
+def test_weights_do_not_turn_around_what_smoothing_makes_of_a_class(weights: str, smoothing: float) -> None:
+    """Whatever classes weigh, of a row of one of two the best probability of the other is half of the smoothing."""
+    one_in_200 = (np.arange(200) == 0).astype(np.int64)
+    rule = LOSS_WEIGHTS[weights](**{"effective_number": {"beta": 0.999}, "explicit": {"a": 9.0}}.get(weights, {}))
     common: dict[str, Any] = {"weights": rule, "loss": cross_entropy(label_smoothing=smoothing), "soft_f1": 0.0}
-    of_labels = make_loss(several, labels=("a",), task="multilabel", logit_adjustment=0.0, **common)
-    of_classes = make_loss(one, labels=("b", "a"), task="binary", logit_adjustment=0.0, **common)
-    best = math.log(smoothing / 2 / (1 - smoothing / 2))
-    for built, logits, truth in (
-        (of_labels, torch.tensor([[best]]), torch.tensor([[0]])),
-        (of_classes, torch.tensor([[0.0, best]]), torch.tensor([0])),
-    ):
-        logits.requires_grad_()
-        (slope,) = torch.autograd.grad(built(logits, truth), logits)
-        assert slope.abs().max() == pytest.approx(0, abs=1e-6)
+    built = make_loss(one_in_200, labels=("b", "a"), task="binary", logit_adjustment=0.0, **common)
+    logits = torch.tensor([[0.0, math.log(smoothing / 2 / (1 - smoothing / 2))]], requires_grad=True)
+    (slope,) = torch.autograd.grad(built(logits, torch.tensor([0])), logits)
+    assert slope.abs().max() == pytest.approx(0, abs=1e-6)
+
+
+def test_of_several_labels_the_positive_share_of_what_smoothing_makes_has_the_weight() -> None:
+    """Of a label that one row in five has, balanced: 0.05 of positive weighs four times as much as 0.95 of negative."""
+    built = build(MULTILABEL, weights=weights_of("balanced"), loss=cross_entropy(label_smoothing=0.1))
+    best = 4 * 0.05 / (4 * 0.05 + 0.95)
+    logits = torch.tensor([[math.log(best / (1 - best)), 0.0]], requires_grad=True)
+    (slope,) = torch.autograd.grad(built(logits, torch.tensor([[0, 0]])), logits)
+    assert slope[0, 0] == pytest.approx(0, abs=1e-6)
 
 
 def test_focal_loss_counts_a_class_by_how_far_it_is_from_sure() -> None:

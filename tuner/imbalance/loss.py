@@ -32,9 +32,14 @@ def cross_entropy(*, label_smoothing: float = 0.0) -> LossRule:
     """Cross-entropy; with several labels a row, the mean of a binary one for each.
 
     `label_smoothing` is the share of the truth that is spread evenly over all classes, or over present and absent (Szegedy
-    et al. 2016). A row weighs what its true class does, whole: PyTorch gives each class's share of the smoothed truth that
-    class's own weight, which moves frequent rows towards rare classes. With weights of 1 to 200 and 0.05 of smoothing, the
-    best probability of the rare class on a row of the other one is 0.84 there, and 0.025 here.
+    et al. 2016).
+
+    One label a row: a row weighs what its true class does, whole. PyTorch gives each class's share of the smoothed truth that
+    class's own weight, which moves frequent rows towards rare classes: with weights of 1 to 200 and 0.05 of smoothing, the
+    best probability of the rare class on a row of the other one is 0.84 there, which the most probable class decides by, and
+    0.025 here. Several labels: as in PyTorch the positive share of the smoothed truth has the label's weight w, so an absent
+    label is drawn towards a probability of about w times half of the smoothing. Each label has a threshold of its own, and
+    the score is higher by it: beside root weights by 0.016 on nlupp (three seeds) and 0.028 on goemotions (one).
     """
 
     def compute(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
@@ -44,7 +49,7 @@ def cross_entropy(*, label_smoothing: float = 0.0) -> LossRule:
             return (weights[own] * loss).mean()
         truth = targets.float()
         smoothed = truth * (1 - label_smoothing) + label_smoothing / 2
-        return F.binary_cross_entropy_with_logits(logits, smoothed, weight=1 + (weights - 1) * truth)
+        return F.binary_cross_entropy_with_logits(logits, smoothed, pos_weight=weights)
 
     return compute
 
