@@ -276,7 +276,6 @@ def every_trial_fails(folder: Path, *, seed: int) -> Outcome:
         tried = len(search.trials())
         require(tried < 20, f"it stops early, not after {tried} trials")
         shutil.rmtree(broken)  # with what Python has compiled of it
-
         search.resume("search.trials=4")
         search.finish_well()
     return Outcome(fault="every trial fails", times=1, notes={"tried": tried, "said": said})

@@ -281,9 +281,9 @@ def _written_lists(column: pa.ChunkedArray, name: str, source: str, findings: Fi
     for position, value in enumerate(column.to_pylist()):
         labels = [] if value is None else _parse_list(value)
         is_broken[position] = labels is None
-        if value is not None and not value.strip():
-            empty.append(position + 1)
         if value is not None:
+            if not value.strip():
+                empty.append(position + 1)
             is_parted |= "|" in value or value.lstrip().startswith("[")
             if "," in value or ";" in value:
                 in_one.append(position + 1)

@@ -5,13 +5,18 @@ worked out once per process and data.
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tuner.imbalance.neighbours import remembered, vectors_of
 from tuner.imbalance.passes import Pass, Resample, RowNumbers, Targets, TrainingRows, one_stratum
+
+Clean: TypeAlias = Callable[[NDArray[Any], Targets], RowNumbers]
+"""From vectors (rows, dimensions) and targets (rows,) to the rows that are kept."""
 
 
 def near_miss(*, version: int, neighbours: int) -> Resample:
@@ -25,7 +30,7 @@ def near_miss(*, version: int, neighbours: int) -> Resample:
         from imblearn.under_sampling import NearMiss
 
         sampler = NearMiss(version=version, n_neighbors=neighbours, n_neighbors_ver3=neighbours)
-        return one_stratum(_kept(data, ("near_miss", version, neighbours), sampler))
+        return _kept(data, ("near_miss", version, neighbours), partial(cleaned, sampler))
 
     return draw
 
@@ -39,7 +44,7 @@ def tomek_links() -> Resample:
     def draw(data: TrainingRows, _generator: np.random.Generator) -> Pass:
         from imblearn.under_sampling import TomekLinks
 
-        return one_stratum(_kept(data, ("tomek_links",), TomekLinks()))
+        return _kept(data, ("tomek_links",), partial(cleaned, TomekLinks()))
 
     return draw
 
@@ -47,15 +52,14 @@ def tomek_links() -> Resample:
 def edited_nearest_neighbours(*, neighbours: int) -> Resample:
     """Leave out a row that its `neighbours` nearest outvote (see `not_outvoted`); the rarest class keeps all. Wilson (1972)."""
 
-    def compute(data: TrainingRows) -> tuple[RowNumbers]:
-        counts = np.bincount(data.targets)
-        rarest = np.where(counts, counts, len(data) + 1).argmin()
-        kept = not_outvoted(vectors_of(data), data.targets, neighbours) | (data.targets == rarest)
-        return (with_lost_classes(np.flatnonzero(kept), data.targets),)
+    def clean(vectors: NDArray[np.floating], targets: Targets) -> RowNumbers:
+        counts = np.bincount(targets)
+        rarest = np.where(counts, counts, len(targets) + 1).argmin()
+        kept = not_outvoted(vectors, targets, neighbours) | (targets == rarest)
+        return with_lost_classes(np.flatnonzero(kept), targets)
 
     def draw(data: TrainingRows, _generator: np.random.Generator) -> Pass:
-        (rows,) = remembered(("edited_nearest_neighbours", neighbours, data.digest), lambda: compute(data))
-        return one_stratum(rows)
+        return _kept(data, ("edited_nearest_neighbours", neighbours), clean)
 
     return draw
 
@@ -92,6 +96,6 @@ def with_lost_classes(kept: RowNumbers, targets: Targets) -> RowNumbers:
     return np.sort(np.concatenate([kept, np.flatnonzero(np.isin(targets, lost))]))
 
 
-def _kept(data: TrainingRows, rule: tuple[str | int, ...], sampler: Any) -> RowNumbers:
-    (rows,) = remembered((rule, data.digest), lambda: (cleaned(sampler, vectors_of(data), data.targets),))
-    return rows
+def _kept(data: TrainingRows, rule: tuple[str | int, ...], clean: Clean) -> Pass:
+    (rows,) = remembered((rule, data.digest), lambda: (clean(vectors_of(data), data.targets),))
+    return one_stratum(rows)

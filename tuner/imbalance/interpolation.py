@@ -8,13 +8,12 @@ the rows' vectors (`RowNeighbours`), through the parameter that it has for that.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.imbalance.cleaning import cleaned, not_outvoted, with_lost_classes
+from tuner.imbalance.cleaning import Clean, cleaned, not_outvoted, with_lost_classes
 from tuner.imbalance.neighbours import RowNeighbours, nearest, remembered, vectors_of
 from tuner.imbalance.passes import Pass, Resample, RowNumbers, Targets, TrainingRows
 
@@ -94,7 +93,7 @@ def smote_enn(*, ratio: float, neighbours: int) -> Resample:
     Batista, Prati & Monard (2004). The search among drawn rows takes long, so they are drawn once per process and data.
     """
 
-    def clean(vectors: NDArray[np.float32], targets: Targets) -> RowNumbers:
+    def clean(vectors: NDArray[Any], targets: Targets) -> RowNumbers:
         kept = not_outvoted(vectors, targets, min(ASKED_TO_CLEAN, len(targets) - 1))
         return with_lost_classes(np.flatnonzero(kept), targets)
 
@@ -107,7 +106,7 @@ def smote_tomek(*, ratio: float, neighbours: int) -> Resample:
     Batista, Bazzan & Monard (2003). The search among drawn rows takes long, so they are drawn once per process and data.
     """
 
-    def clean(vectors: NDArray[np.float32], targets: Targets) -> RowNumbers:
+    def clean(vectors: NDArray[Any], targets: Targets) -> RowNumbers:
         from imblearn.under_sampling import TomekLinks
 
         return cleaned(TomekLinks(sampling_strategy="all"), vectors, targets)
@@ -137,9 +136,7 @@ def _smote(data: TrainingRows, ratio: float, neighbours: int, seed: int) -> Mixe
     return _pairs(SMOTE(sampling_strategy=goal, k_neighbors=search, random_state=seed), data.targets)
 
 
-def _smote_then(
-    name: str, clean: Callable[[NDArray[np.float32], Targets], RowNumbers], ratio: float, neighbours: int
-) -> Resample:
+def _smote_then(name: str, clean: Clean, ratio: float, neighbours: int) -> Resample:
     def compute(data: TrainingRows) -> Mixed:
         rows, partners, weights = _smote(data, ratio, neighbours, _CLEANED_SEED)
         vectors = mixed_vectors(vectors_of(data), (rows, partners, weights))
