@@ -16,7 +16,6 @@ import tuner
 from tuner.bundle import (
     FORMAT,
     Bundle,
-    held_out_name,
     load,
     read_probabilities,
     restore_model,
@@ -365,6 +364,7 @@ def test_half_of_a_surrogate_pair_is_read_as_a_character_that_is_unknown(
 
 def test_probabilities_of_held_out_rows_survive(tmp_path: Path) -> None:
     probabilities = np.random.default_rng(0).random((7, 3))
-    weights = f"{tmp_path}/trial-3.safetensors"
-    save_probabilities(weights, probabilities)
-    assert read_probabilities(Path(held_out_name(weights)).read_bytes()).tolist() == probabilities.tolist()
+    save_probabilities(f"{tmp_path}/trial-3-held-out.safetensors", probabilities)
+    assert (
+        read_probabilities((tmp_path / "trial-3-held-out.safetensors").read_bytes()).tolist() == probabilities.tolist()
+    )

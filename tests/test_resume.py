@@ -15,15 +15,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuner.errors import DataError, LedgerError, SearchFailed, SpaceError, StorageError
-from tuner.ledger import Ledger, read_reports, read_run
+from tuner.ledger import Ledger, checkpoint_name, held_out_name, read_reports, read_run, weights_name
 from tuner.ray_backend.scheduler import GatedASHA
 from tuner.reporting import Order, Report
 from tuner.scoring.gate import GateSettings
-from tuner.search.desk import SearchDesk, checkpoint_name
+from tuner.search.desk import SearchDesk
 from tuner.search.environment import describe_resumption
 from tuner.search.past import read_past
 from tuner.search.resume import check_data, check_versions, resumed_space
@@ -31,6 +32,7 @@ from tuner.space.load import load_space
 from tuner.space.sampler import make_sampler
 from tuner.storage import Folder
 from tuner.tables import read_parts
+from tuner.training.state import to_bytes
 from tuner.verify import verify
 
 ROWS, EPOCHS = 100, 8
@@ -261,6 +263,38 @@ def test_trials_that_an_interrupt_ended_go_on_and_keep_their_checkpoints(
     second.desk.ended(order, "stopped", "")
     assert not kept.exists()
     assert read_run(tmp_path / "run").trials[0]["starts"] == 2
+
+
+def test_what_workers_write_after_an_interrupt_does_not_spoil_the_run(
+    begin: Callable[..., Process], tmp_path: Path
+) -> None:
+    process, folder = begin(), Folder.at(tmp_path / "run")
+    while (order := process.desk.next_order()) is not None:
+        process.desk.started(order)
+        process.train(order, {})
+        if order.phase == "finalist":
+            break
+    running = process.desk.next_order()
+    assert order is not None
+    assert running is not None
+    process.desk.started(running)
+    process.desk.reported(running, report_of(running, 1))
+    for index in (order.index, running.index):
+        folder.write(weights_name(index), b"weights")
+        folder.write(held_out_name(weights_name(index)), b"probabilities")
+    process.desk.interrupt()
+    process.ledger.finish({"status": "interrupted"}, unfinished=process.desk.unfinished_files())
+    folder.write(checkpoint_name(running.index), to_bytes({"tensor": torch.zeros(3)}))
+    folder.write(weights_name(running.index), b"better weights")
+    assert verify(tmp_path / "run").faults == ()
+    folder.write(weights_name(order.index), b"other weights")
+    folder.write(checkpoint_name(running.index), b"half a state")
+    told = [str(fault) for fault in verify(tmp_path / "run").faults]
+    assert [weights_name(order.index) in told[0], checkpoint_name(running.index) in told[1], len(told)] == [
+        True,
+        True,
+        2,
+    ]
 
 
 def test_a_trial_without_time_stays_interrupted(begin: Callable[..., Process]) -> None:

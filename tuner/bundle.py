@@ -157,15 +157,9 @@ def save_weights(location: str, model: SequenceClassifier) -> None:
 
 
 def save_probabilities(location: str, probabilities: NDArray[np.float64]) -> None:
-    """Write the probabilities (rows, labels) of held-out rows beside the weights at `location`."""
+    """Write the probabilities (rows, labels) of held-out rows to a file at `location`."""
     folder, name = location.rsplit("/", 1)
-    content = safetensors.numpy.save({"probabilities": probabilities})
-    Folder.at(folder).write(held_out_name(name), content)
-
-
-def held_out_name(weights: str) -> str:
-    """Return where the probabilities of held-out rows stand that go with these weights."""
-    return f"{weights.removesuffix('.safetensors')}-held-out.safetensors"
+    Folder.at(folder).write(name, safetensors.numpy.save({"probabilities": probabilities}))
 
 
 def read_probabilities(content: bytes) -> NDArray[np.float64]:

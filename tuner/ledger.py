@@ -12,7 +12,7 @@ runs/NAME/
   champion/             the bundle
   predictions/          validation.parquet and test.parquet: truth, decisions and probabilities, row by row
   champion.json         how the champion was chosen and what it reaches
-  manifest.json         status, verdict and a checksum of every file; written last
+  manifest.json         status, verdict and a checksum of every file that will not change any more; written last
 
 Rows go into part files, each written whole, and are merged into one file now and then. A row that stands in two parts after a
 crash between the two steps is read once. Every page of a Parquet file carries a checksum: a part that was cut short, or of
@@ -38,6 +38,7 @@ from tuner.storage import Folder, split
 from tuner.tables import PREDICTIONS, SCHEMAS, read_parquet, read_parts, to_parquet
 
 FORMAT = 2
+CHECKPOINTS = "checkpoints"
 _PARTS_BEFORE_MERGE = 64
 _FLUSH_EVERY_S = 1.0
 _MOST_FAILURES = 3  # in a row, a second or more apart: a disk that is full stays so, one on a network may come back
@@ -162,8 +163,12 @@ class Ledger:
             if self._parts[table] % _PARTS_BEFORE_MERGE == 0:
                 self._merge(table)
 
-    def finish(self, manifest: Mapping[str, Any]) -> None:
-        """Merge the tables and write the manifest with a checksum of every file, last of all. Raises StorageError."""
+    def finish(self, manifest: Mapping[str, Any], *, unfinished: Sequence[str] = ()) -> None:
+        """Merge the tables and write the manifest with a checksum of every file, last of all.
+
+        Left out are the files `unfinished`, and those in folders there, which end in "/": workers that are not gone yet may
+        still write them, and a resumed run will. Raises StorageError.
+        """
         self._write_waiting()
         for table in SCHEMAS:
             if self._parts[table]:
@@ -171,10 +176,11 @@ class Ledger:
         self.folder.delete_drafts()
         files = {}
         for name in self.folder.all_files():
-            if name not in ("manifest.json", LOCK):
+            if name not in ("manifest.json", LOCK) and not name.startswith(tuple(unfinished)):
                 content = self.folder.read(name)
                 files[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-        self.write_json("manifest", {"format": FORMAT, **manifest, "files": files})
+        whole = {"format": FORMAT, **manifest, "files": files, "unfinished_files": list(unfinished)}
+        self.write_json("manifest", whole)
         self._lock.give_back()
 
     def _write_part(self, table: str, rows: pa.Table) -> None:
@@ -258,6 +264,21 @@ def read_predictions(location: str | Path, split: str) -> pa.Table:
     return read_parquet(
         folder, name, PREDICTIONS, remedy="restore it from a copy; the rest of the run can still be read"
     )
+
+
+def checkpoint_name(index: int) -> str:
+    """Return where in the run directory a trial keeps what it can go on from."""
+    return f"{CHECKPOINTS}/trial-{index}.safetensors"
+
+
+def weights_name(index: int) -> str:
+    """Return where in the run directory a finalist's run keeps its best weights."""
+    return f"finalists/trial-{index}.safetensors"
+
+
+def held_out_name(weights: str) -> str:
+    """Return where the probabilities of held-out rows stand that go with the weights in a file of this name."""
+    return f"{weights.removesuffix('.safetensors')}-held-out.safetensors"
 
 
 def list_runs(location: str | Path) -> list[str]:

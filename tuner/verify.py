@@ -13,7 +13,7 @@ from typing import Any
 
 from tuner.bundle import load
 from tuner.errors import Fault, InputError, MissingFileError
-from tuner.ledger import Run, read_predictions, read_run, refuse_absent
+from tuner.ledger import CHECKPOINTS, Run, read_predictions, read_run, refuse_absent
 from tuner.lock import LOCK
 from tuner.storage import Folder
 from tuner.tables import counted, read_parts
@@ -39,13 +39,13 @@ class Verification:
 def verify(location: str | Path) -> Verification:
     """Check a run's directory whole.
 
-    Looked at are the files against the manifest's sizes and checksums, the parts of tables against their own, trials against
-    their reports, predictions against the splits, and the champion's bundle. A run without a manifest is still going on or
-    was cut off: what it has so far is checked. Raises LedgerError if there is no run.
+    Looked at are the files against the manifest's sizes and checksums, the parts of tables and checkpoints against their own,
+    trials against their reports, predictions against the splits, and the champion's bundle. A run without a manifest is still
+    going on or was cut off: what it has so far is checked. Raises LedgerError if there is no run.
     """
     folder = Folder.at(location)
     refuse_absent(folder, location)
-    faults = list(_files(folder, _read_manifest(folder)))
+    faults = [*_files(folder, _read_manifest(folder)), *_checkpoints(folder)]
     status = "unreadable"
     try:
         run = read_run(location)
@@ -81,10 +81,12 @@ def _files(folder: Folder, manifest: Mapping[str, Any]) -> Iterator[Fault]:
     listed = manifest.get("files")
     if listed is None:
         return
-    if not isinstance(listed, dict) or not all(map(_is_entry, listed.values())):
+    unfinished = manifest.get("unfinished_files", [])
+    are_entries = isinstance(listed, dict) and all(map(_is_entry, listed.values()))
+    if not are_entries or not isinstance(unfinished, list) or not all(isinstance(name, str) for name in unfinished):
         yield Fault(f"{folder}/manifest.json", "its list of files is not as it was written", _RESTORE)
         return
-    there = set(folder.all_files()) - {"manifest.json", LOCK}
+    there = {name for name in folder.all_files() if not name.startswith(tuple(unfinished))} - {"manifest.json", LOCK}
     for name in sorted(there | set(listed)):
         if name not in there:
             yield Fault(f"{folder}/{name}", "the manifest lists this file, but it is not there", _RESTORE)
@@ -92,6 +94,19 @@ def _files(folder: Folder, manifest: Mapping[str, Any]) -> Iterator[Fault]:
             yield Fault(f"{folder}/{name}", "no part of the run: the manifest does not list it", "move it elsewhere")
         else:
             yield from _checksum(folder, name, listed[name])
+
+
+def _checkpoints(folder: Folder) -> Iterator[Fault]:
+    from tuner.training.state import from_bytes
+
+    checkpoints = folder.below(CHECKPOINTS)
+    for name in checkpoints.names():
+        try:
+            from_bytes(checkpoints.read(name))
+        except MissingFileError:  # its trial has ended meanwhile
+            continue
+        except ValueError as error:
+            yield Fault(f"{checkpoints}/{name}", str(error), "delete it; its trial begins anew when the run is resumed")
 
 
 def _is_entry(value: object) -> bool:

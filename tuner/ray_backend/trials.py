@@ -131,13 +131,14 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
 
     def _save_weights(self, trial: Trial, location: str) -> None:
         from tuner.bundle import save_probabilities, save_weights
+        from tuner.ledger import held_out_name
 
         _check_run_there(location)
         with trial.averaged():
             save_weights(location, trial.model)
         judged = trial.probabilities
         if judged is not None:  # the finalists are compared by them, and need not be rebuilt for it
-            save_probabilities(location, judged)
+            save_probabilities(held_out_name(location), judged)
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Keep nothing for Ray: a trial's checkpoint lies in the run directory under the trial's own name."""

@@ -10,15 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.baselines import Baseline, Decided, to_beat
-from tuner.bundle import Bundle, held_out_name, read_probabilities, restore_model, save_bundle
+from tuner.bundle import Bundle, read_probabilities, restore_model, save_bundle
 from tuner.data.dataset import Dataset
 from tuner.data.preparation import fit_preparation, preparation_setting
 from tuner.data.tokenise import Tokeniser
-from tuner.ledger import Ledger
+from tuner.ledger import Ledger, held_out_name, weights_name
 from tuner.scoring.evaluation import without_nan
 from tuner.scoring.selection import Bound, champion, lower_bounds
 from tuner.scoring.thresholds import decide, fit_thresholds
-from tuner.search.desk import weights_name
 from tuner.search.evidence import (
     confusion,
     describe_selection,

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from tuner.errors import SearchFailed, StorageError
-from tuner.ledger import Ledger
+from tuner.ledger import CHECKPOINTS, Ledger, checkpoint_name, held_out_name, weights_name
 from tuner.reporting import Order, Report
 from tuner.search.budget import CLOSING_S, MAKING_WAY_S, affordable, finalists_seconds
 from tuner.search.past import INTERRUPTED, Past, PastTrial, report_row
@@ -216,6 +216,12 @@ class SearchDesk:
 
     # --- what the rest of the search asks ---
 
+    def unfinished_files(self) -> tuple[str, ...]:
+        """Return the files of the run directory that a resumed run writes on, and until it is gone a worker; "/" ends folders."""
+        runs = [each.order for each in self.trials.values() if each.reason == INTERRUPTED]
+        weights = [weights_name(order.index) for order in runs if order.phase == "finalist"]
+        return f"{CHECKPOINTS}/", *weights, *map(held_out_name, weights)
+
     def snapshot(self) -> Snapshot:
         """Return the search as it stands."""
         limit_s = self._space.search.seconds
@@ -379,16 +385,6 @@ class SearchDesk:
 
     def _running(self, phase: str | None = None) -> list[TrialState]:
         return [state for state in self.trials.values() if state.ending is None and phase in (None, state.order.phase)]
-
-
-def checkpoint_name(index: int) -> str:
-    """Return where in the run directory a trial keeps what it can go on from."""
-    return f"checkpoints/trial-{index}.safetensors"
-
-
-def weights_name(index: int) -> str:
-    """Return where in the run directory a finalist's run keeps its best weights."""
-    return f"finalists/trial-{index}.safetensors"
 
 
 def derive_seed(*numbers: int) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tuner.data.dataset import Dataset
 from tuner.data.prepare import TrialData
 from tuner.errors import Fault, SearchFailed, SearchInterrupted, SpaceError, StorageError, TunerError
-from tuner.ledger import Ledger, Run, read_run, refuse_existing
+from tuner.ledger import CHECKPOINTS, Ledger, Run, read_run, refuse_existing
 from tuner.machine import available_bytes
 from tuner.ray_backend.start import Job, Machines, start_ray, stop_ray
 from tuner.reporting import TrialSettings
@@ -213,7 +213,7 @@ class _Search:
                 dataset=self._dataset,
                 ledger=self._ledger,
             )
-            self._ledger.folder.delete_folder("checkpoints")
+            self._ledger.folder.delete_folder(CHECKPOINTS)
             return self._finish("finished", verdict=champion["verdict"], ended_by=self._desk.ended_by)
         except KeyboardInterrupt:
             if not self._has_ledger:
@@ -337,7 +337,7 @@ class _Search:
             "trials": {ending: endings.get(ending, 0) for ending in ENDINGS},
             **more,
         }
-        self._ledger.finish(manifest)
+        self._ledger.finish(manifest, unfinished=() if status == "finished" else self._desk.unfinished_files())
         return manifest
 
 
