@@ -14,6 +14,7 @@ import click
 from tuner import __version__
 from tuner.cli import tuner
 from tuner.errors import InputError, TunerError
+from tuner.signals import handle_sigint
 
 _UNEXPECTED_EXIT_CODE = 1
 _INTERRUPTED_EXIT_CODE = 130
@@ -32,6 +33,7 @@ class _Outlet(io.FileIO):
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    handle_sigint()
     sys.stdout, sys.stderr = _lasting(sys.stdout), _lasting(sys.stderr)
     try:
         code = tuner.main(prog_name="tuner", standalone_mode=False)

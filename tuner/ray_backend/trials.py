@@ -23,6 +23,7 @@ from tuner.errors import StorageError
 from tuner.ray_backend.memory import describe_out_of_memory, is_out_of_memory, kills_for_memory_told, last_error
 from tuner.ray_backend.scheduler import GatedASHA, LeftOut, order_of
 from tuner.reporting import Desk, Order, Report, TrialSettings
+from tuner.signals import raise_if_interrupted, raise_interrupt
 from tuner.space.search_settings import ResourceSettings
 
 if TYPE_CHECKING:
@@ -300,11 +301,12 @@ def _signals_as_event() -> Iterator[threading.Event]:
 
     def note(_number: int, _frame: Any) -> None:
         event.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, raise_interrupt)
 
     signal.signal(signal.SIGINT, note)
     signal.signal(signal.SIGTERM, note)
     try:
+        raise_if_interrupted()  # before them
         yield event
     finally:
         for number, handler in before.items():

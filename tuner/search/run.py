@@ -24,7 +24,7 @@ from tuner.search.fits import refuse_large_data, refuse_large_files
 from tuner.search.past import Past, read_past
 from tuner.search.reading import read_data
 from tuner.search.resume import check_data, check_versions, resumed_space
-from tuner.signals import sigterm_as_interrupt
+from tuner.signals import raise_if_interrupted, sigterm_as_interrupt
 from tuner.space.load import Space
 from tuner.space.rungs import rung_epochs
 from tuner.space.sampler import make_sampler
@@ -130,6 +130,7 @@ def _read_beside_ray(
                 dataset, data = reading.result()
             slots = _slots(space, machines) if address is None else 0
             refuse_large_data(space, dataset, data, available, slots=slots, say=watcher.say)
+            raise_if_interrupted()
             yield machines, dataset, data
         finally:
             stop_ray()
