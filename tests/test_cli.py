@@ -356,5 +356,11 @@ def test_validate_tells_of_a_file_of_vectors_that_cannot_be_read_beside_the_faul
         assert code == 2
         assert "space.embedding.file.path: glove.vec: there is no file" in err
         assert ("no column 'txt'" in err) == bool(more)
-    Path("glove.vec").write_text("a 1 2\n")
-    assert call("validate", "space.yaml", "--with-data", "--set", vectors)[0] == 0
+    Path("glove.vec").write_text("text 1 2\n")
+    code, _, err = call("validate", "space.yaml", "--with-data", "--set", vectors)
+    assert code == 0
+    assert "glove.vec: 100 % of the vocabulary found" in err
+    Path("glove.vec").write_text("text 1 two\n")
+    code, _, err = call("validate", "space.yaml", "--with-data", "--set", vectors)
+    assert code == 2
+    assert "glove.vec:1: the line is neither" in err

@@ -78,8 +78,8 @@ def validate(space: str, overrides: tuple[str, ...], with_data: bool) -> None:
 
 
 def _validate_data(space: Space) -> None:
-    """Read the data, see that every file of vectors can be read, and tell what there is. Raises InputError with all faults."""
-    from tuner.search.reading import load_checked
+    """Read the data and the file of vectors, if there is one, and tell what there is. Raises InputError with all faults."""
+    from tuner.search.reading import check_vectors, load_checked
 
     faults = _vector_faults(space)
     try:
@@ -88,6 +88,7 @@ def _validate_data(space: Space) -> None:
         raise DataError([*error.faults, *faults]) from error
     if faults:
         raise DataError(faults)
+    check_vectors(space, dataset, say)
     for note in dataset.notes:
         say(f"note: {note}")
     if dataset.folds is None:
@@ -101,7 +102,7 @@ def _validate_data(space: Space) -> None:
 
 
 def _vector_faults(space: Space) -> list[Fault]:
-    """Return the faults of the file of word vectors, if the space names one."""
+    """Return the faults of the file of word vectors that show before it is read, if the space names one."""
     from tuner.data.read import check_readable
     from tuner.space.domains import Fixed, OptionChoice
 

@@ -7,11 +7,13 @@ from dataclasses import replace
 
 from tuner.data.dataset import Dataset
 from tuner.data.load import load_data
+from tuner.data.preparation import options_of
 from tuner.data.prepare import TrialData, prepare
 from tuner.errors import Fault, SpaceError
 from tuner.imbalance.feasible import border_faults, resampling_faults
 from tuner.imbalance.passes import TrainingRows
 from tuner.space.document import dotted
+from tuner.space.domains import OptionChoice
 from tuner.space.load import Space
 
 _MOST_ROWS = 50_000  # whose neighbours are looked for here: 60,000 took 6 s, and twice the rows take four times as long
@@ -42,6 +44,18 @@ def load_checked(space: Space, say: Callable[[str], None]) -> Dataset:
     )
     _refuse(space, faults)
     return dataset
+
+
+def check_vectors(space: Space, dataset: Dataset, say: Callable[[str], None]) -> None:
+    """Read the file of word vectors that a space may choose, if it may, and say how much of the vocabulary it has.
+
+    Raises DataError where it cannot be used.
+    """
+    embeddings = options_of(space.parameters["embedding"]) if "embedding" in space.parameters else ()
+    own = tuple(option for option in embeddings if option[0] == "file")
+    if own:  # and nothing else that takes long
+        only = {"embedding": OptionChoice(own), "resampling": OptionChoice((("none", {}),))}
+        prepare(dataset, {**space.parameters, **only}, say)
 
 
 def _check_borders(space: Space, data: TrialData) -> None:
