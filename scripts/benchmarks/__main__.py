@@ -33,7 +33,8 @@ example:
 """
 EPILOG = """\
 Comparison material (bench/ and data/) is looked for in ../shared beside the repository, or in $TUNER_SHARED;
-benchmarks that need it are skipped without it. $TUNER_PYTHON names another interpreter than .venv's.
+benchmarks that need it are skipped without it. Searches on goemotions begin with the word vectors in the file that
+$TUNER_VECTORS names, if it names one, as scripts/vectors fetches it. $TUNER_PYTHON names another interpreter than .venv's.
 Ends with 0, 1 where something asked does not hold or a benchmark broke, 2 for bad usage.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -30,9 +31,13 @@ def shared(*parts: str) -> Path:
 
 
 def goemotions_overrides() -> list[str]:
-    """`--set` values that name the files of goemotions."""
+    """`--set` values that name the files of goemotions, and that of word vectors where there is one."""
     folder = shared("data", "goemotions")
-    return [f"data.{split}={folder / f'{split}.parquet'}" for split in ("train", "validation")]
+    files = [f"data.{split}={folder / f'{split}.parquet'}" for split in ("train", "validation")]
+    vectors = os.environ.get("TUNER_VECTORS")
+    if vectors is None:
+        return files
+    return [*files, "space.embedding=" + json.dumps({"file": {"path": str(Path(vectors).absolute())}})]
 
 
 def goemotions_data(*, train_rows: int | None = None, validation_rows: int | None = None) -> Any:
