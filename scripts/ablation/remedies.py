@@ -180,6 +180,7 @@ _LOSS = [
         {"logit_adjustment": 0.5},
         {"logit_adjustment": 1.0},
         {"loss_weights": "none", "logit_adjustment": 1.0},
+        {"loss_weights": "none", "loss": {"cross_entropy": {"label_smoothing": 0.05}}},
     ),
     *_each(
         _WEIGHTS,
