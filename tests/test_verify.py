@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 from click.testing import CliRunner, Result
 from report_material import write_run
 
 from tuner.cli import tuner
-from tuner.ledger import Ledger
+from tuner.ledger import Ledger, checkpoint_name
+from tuner.training.state import to_bytes
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +75,22 @@ def test_without_a_manifest_parts_are_checked_by_their_own_sums(run: Path) -> No
     part.write_bytes(part.read_bytes()[: part.stat().st_size // 2])
     (fault,) = faults(run)
     assert fault.startswith(f"{part}: damaged, or not a part of this table")
+
+
+def test_checkpoints_are_checked_by_their_own_sums(run: Path) -> None:
+    (run / "manifest.json").unlink()
+    kept = run / checkpoint_name(3)
+    kept.parent.mkdir()
+    kept.write_bytes(to_bytes({"tensor": torch.zeros(3)}))
+    assert faults(run) == []
+    kept.write_bytes(kept.read_bytes()[:-1] + b"x")
+    (fault,) = faults(run)
+    assert fault.startswith(f"{kept}: ")
+    assert "its checksum is another" in fault
+    shutil.rmtree(kept.parent)
+    kept.parent.write_text("no folder")
+    (fault,) = faults(run)
+    assert fault.startswith(f"{kept.parent}: ")
 
 
 def test_a_trial_without_its_reports_is_named(run: Path) -> None:

@@ -45,13 +45,13 @@ def verify(location: str | Path) -> Verification:
     """
     folder = Folder.at(location)
     refuse_absent(folder, location)
-    faults = [*_files(folder, _read_manifest(folder)), *_checkpoints(folder)]
+    faults = list(_files(folder, _read_manifest(folder)))
     status = "unreadable"
     try:
         run = read_run(location)
         status = run.status
         reports, damaged = read_parts(folder, "reports")
-        faults += [*run.damaged, *damaged]
+        faults += [*run.damaged, *damaged, *_checkpoints(folder)]
         if not faults:  # else what follows would only repeat them
             faults += [*_trials(folder, run.trials, reports.to_pylist()), *_predictions(run)]
     except InputError as error:  # a folder where a file must be is a StorageError
