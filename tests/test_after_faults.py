@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -118,3 +119,20 @@ def test_a_trial_whose_checkpoint_is_of_no_use_begins_anew_and_says_so(
 def test_the_driver_does_without_pytorch() -> None:
     code = "import sys, tuner.search.run, tuner.cli.progress; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+ABORTING_WORKER = """\
+import signal
+from dataclasses import asdict
+from tuner.ray_backend.trials import TrialOnWorker
+from tuner.reporting import Order
+
+signal.signal(signal.SIGABRT, lambda *_: None)  # as Ray has one
+TrialOnWorker.__new__(TrialOnWorker).setup({"order": asdict(Order(0, "search", {}, seed=1))}, None, None)
+signal.raise_signal(signal.SIGABRT)
+"""
+
+
+def test_a_worker_that_aborts_dies_without_a_handler_that_needs_memory() -> None:
+    done = subprocess.run([sys.executable, "-c", ABORTING_WORKER], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGABRT

@@ -169,7 +169,7 @@ class Search:
         self.signal(signal.SIGKILL)
         self.process.wait()
 
-    def wait_until(self, condition: Callable[[], Held], *, seconds: float = 120) -> Held:
+    def wait_until(self, condition: Callable[[], Held], *, seconds: float = 300) -> Held:
         """Wait for a condition while the command is at work, and return it as it was when it held.
 
         Raises NotAsAskedError where the command ends, or time is over.

@@ -41,6 +41,9 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
     """Runs one order after the other in one process; each step is one report."""
 
     def setup(self, config: dict[str, Any], data: TrialData, settings: TrialSettings) -> None:
+        # Ray's handler writes a stack trace. Where there is no memory left to do so, it aborts within itself for ever, and the
+        # trial neither ends nor goes on.
+        signal.signal(signal.SIGABRT, signal.SIG_DFL)
         self._data, self._settings = data, settings
         self.reset_config(config)
 
