@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -280,21 +281,20 @@ def test_what_workers_write_after_an_interrupt_does_not_spoil_the_run(
     process.desk.started(running)
     process.desk.reported(running, report_of(running, 1))
     for index in (order.index, running.index):
-        folder.write(weights_name(index), b"weights")
-        folder.write(held_out_name(weights_name(index)), b"probabilities")
+        for name in (weights_name(index), held_out_name(weights_name(index))):
+            folder.write(name, safetensors.torch.save({"tensor": torch.zeros(3)}))
     process.desk.interrupt()
     process.ledger.finish({"status": "interrupted"}, unfinished=process.desk.unfinished_files())
     folder.write(checkpoint_name(running.index), to_bytes({"tensor": torch.zeros(3)}))
-    folder.write(weights_name(running.index), b"better weights")
+    folder.write(weights_name(running.index), safetensors.torch.save({"tensor": torch.ones(3)}))
     assert verify(tmp_path / "run").faults == ()
     folder.write(weights_name(order.index), b"other weights")
     folder.write(checkpoint_name(running.index), b"half a state")
-    told = [str(fault) for fault in verify(tmp_path / "run").faults]
-    assert [weights_name(order.index) in told[0], checkpoint_name(running.index) in told[1], len(told)] == [
-        True,
-        True,
-        2,
-    ]
+    folder.write(weights_name(running.index), b"half of them")
+    folder.delete(held_out_name(weights_name(running.index)))
+    spoilt = [weights_name(order.index), checkpoint_name(running.index), weights_name(running.index)]
+    spoilt.append(held_out_name(weights_name(running.index)))
+    assert {fault.where for fault in verify(tmp_path / "run").faults} == {f"{folder}/{name}" for name in spoilt}
 
 
 def test_a_trial_without_time_stays_interrupted(begin: Callable[..., Process]) -> None:

@@ -131,7 +131,7 @@ def test_a_larger_budget_is_no_remedy_for_trials_that_fail(make_search: Any, tmp
 def test_a_resumed_run_says_how_many_trials_it_has(
     endings: tuple[str | None, ...], told: str, make_search: Any, tmp_path: Path
 ) -> None:
-    with pytest.raises(SearchInterrupted):
+    with pytest.raises(SearchInterrupted), sigterm_as_interrupt():
         make_search(lambda: signal.raise_signal(signal.SIGINT)).run(is_cluster=False)
     sampler = make_sampler(load_space(str(tmp_path / "space.yaml")))
     trials = [

@@ -34,11 +34,12 @@ def test_an_interrupted_process_ends_by_its_exit_code(name: str, tmp_path: Path)
     assert as_module.returncode == 130
 
 
-def test_an_interrupt_that_was_caught_is_raised_again() -> None:
-    with sigterm_as_interrupt():
+def test_an_interrupt_that_was_caught_is_raised_again_until_another_block_begins() -> None:
+    with sigterm_as_interrupt(), sigterm_as_interrupt():
         raise_if_interrupted()
         with suppress(BaseException):  # as some libraries do
             signal.raise_signal(signal.SIGTERM)
         with pytest.raises(KeyboardInterrupt):
             raise_if_interrupted()
-    raise_if_interrupted()
+    with sigterm_as_interrupt():
+        raise_if_interrupted()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-_come: list[int] = []  # signals of the block at work; no Event, whose lock a handler may find taken
+_come: list[int] = []  # signals since the outermost block began; no Event, whose lock a handler may find taken
 
 
 class _InterruptedError(KeyboardInterrupt):
@@ -42,13 +42,27 @@ def handle_sigint() -> None:
 
 @contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM raise KeyboardInterrupt, as SIGINT does."""
+    """Let SIGTERM raise KeyboardInterrupt, as SIGINT does. Such blocks may stand in each other."""
     if threading.current_thread() is not threading.main_thread():
         yield  # signals reach the main thread only
         return
     before = signal.signal(signal.SIGTERM, raise_interrupt)
+    is_outermost = before is not raise_interrupt
+    if is_outermost:  # what came before has been dealt with
+        _come.clear()
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-        _come.clear()
+        if is_outermost:
+            _come.clear()
+
+
+def die_on_abort() -> None:
+    """Let SIGABRT end a process of Ray's at once, from its main thread.
+
+    Ray's handler writes a stack trace. Where there is no memory left to do so, it aborts within itself for ever, and what
+    the process works on neither ends nor goes on.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGABRT, signal.SIG_DFL)

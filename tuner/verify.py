@@ -11,9 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import safetensors
+import safetensors.numpy
+
 from tuner.bundle import load
 from tuner.errors import Fault, InputError, MissingFileError
-from tuner.ledger import CHECKPOINTS, Run, read_predictions, read_run, refuse_absent
+from tuner.ledger import CHECKPOINTS, Run, held_out_name, read_predictions, read_run, refuse_absent, weights_name
 from tuner.lock import LOCK
 from tuner.storage import Folder
 from tuner.tables import counted, read_parts
@@ -51,9 +54,10 @@ def verify(location: str | Path) -> Verification:
         run = read_run(location)
         status = run.status
         reports, damaged = read_parts(folder, "reports")
-        faults += [*run.damaged, *damaged, *_checkpoints(folder)]
+        faults += [*run.damaged, *damaged]
         if not faults:  # else what follows would only repeat them
             faults += [*_trials(folder, run.trials, reports.to_pylist()), *_predictions(run)]
+        faults.extend(_unfinished(folder, run))
     except InputError as error:  # a folder where a file must be is a StorageError
         faults += error.faults
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -96,9 +100,18 @@ def _files(folder: Folder, manifest: Mapping[str, Any]) -> Iterator[Fault]:
             yield from _checksum(folder, name, listed[name])
 
 
-def _checkpoints(folder: Folder) -> Iterator[Fault]:
+def _unfinished(folder: Folder, run: Run) -> Iterator[Fault]:
+    """What the manifest does not list: checkpoints have sums of their own, weights of interrupted finalists have to be whole."""
     from tuner.training.state import from_bytes
 
+    scored = [weights_name(row["trial"]) for row in run.trials if row["score"] is not None]
+    for name in {*scored, *map(held_out_name, scored)}.intersection(run.manifest.get("unfinished_files", ())):
+        try:
+            safetensors.numpy.load(folder.read(name))
+        except MissingFileError:
+            yield Fault(f"{folder}/{name}", "its trial has a score, but this file is not there", _RESTORE)
+        except safetensors.SafetensorError as error:
+            yield Fault(f"{folder}/{name}", f"this is no safetensors file, or not all of one ({error})", _RESTORE)
     checkpoints = folder.below(CHECKPOINTS)
     for name in checkpoints.names():
         try:

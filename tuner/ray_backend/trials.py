@@ -23,7 +23,7 @@ from tuner.errors import StorageError
 from tuner.ray_backend.memory import describe_out_of_memory, is_out_of_memory, kills_for_memory_told, last_error
 from tuner.ray_backend.scheduler import GatedASHA, LeftOut, order_of
 from tuner.reporting import Desk, Order, Report, TrialSettings
-from tuner.signals import raise_if_interrupted, raise_interrupt
+from tuner.signals import die_on_abort, raise_if_interrupted, raise_interrupt
 from tuner.space.search_settings import ResourceSettings
 
 if TYPE_CHECKING:
@@ -41,9 +41,7 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
     """Runs one order after the other in one process; each step is one report."""
 
     def setup(self, config: dict[str, Any], data: TrialData, settings: TrialSettings) -> None:
-        # Ray's handler writes a stack trace. Where there is no memory left to do so, it aborts within itself for ever, and the
-        # trial neither ends nor goes on.
-        signal.signal(signal.SIGABRT, signal.SIG_DFL)
+        die_on_abort()
         self._data, self._settings = data, settings
         self.reset_config(config)
 
@@ -283,6 +281,9 @@ def run_trials(
         )
         with kills_for_memory_told():
             tuner.fit()
+        if interrupt.is_set():  # after the last step
+            desk.interrupt()
+            raise KeyboardInterrupt
 
 
 def _describe_error(trial: Any) -> str:

@@ -24,7 +24,7 @@ from tuner.search.fits import refuse_large_data, refuse_large_files
 from tuner.search.past import Past, read_past
 from tuner.search.reading import read_data
 from tuner.search.resume import check_data, check_versions, resumed_space
-from tuner.signals import raise_if_interrupted, sigterm_as_interrupt
+from tuner.signals import die_on_abort, raise_if_interrupted, sigterm_as_interrupt
 from tuner.space.load import Space
 from tuner.space.rungs import rung_epochs
 from tuner.space.sampler import make_sampler
@@ -205,6 +205,7 @@ class _Search:
                 )
             from tuner.search.closing import crown
 
+            raise_if_interrupted()
             champion = crown(
                 runs,
                 baselines,
@@ -350,6 +351,7 @@ def _describe_on_worker(
     from tuner.data.profile import profile
     from tuner.search.judging import describe_baselines
 
+    die_on_abort()
     profiled = profile(dataset)
     baselines = run_baselines(dataset, seed=seed)
     described = describe_baselines(baselines, dataset, penalty_weight=penalty_weight, seed=seed)
