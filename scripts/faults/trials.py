@@ -182,13 +182,17 @@ def _starve(folder: Path, chosen: Callable[[list[int]], list[int]], *, seed: int
 def _told_of_memory(trials: dict[int, Row], reports: list[Row]) -> Outcome:
     again = {number: row for number, row in trials.items() if row["starts"] > 1}
     require(bool(again), f"some trial was out of memory: {[dict(row) for row in trials.values()]}")
-    require(all(row["starts"] == 2 for row in again.values()), "each is tried again once")
+    # A library that finds no memory where it cannot say so aborts, and the worker dies; such a trial may start three times.
+    require(
+        all(row["starts"] <= 3 for row in again.values()), "each is tried again once, or twice where its worker died"
+    )
     failed = _failed(trials)
-    # A library that finds no memory where it cannot say so aborts, and the worker dies.
     are_told = all(row["reason"].startswith(("out of memory", "its worker died")) for row in failed)
     require(are_told, f"reasons: {[row['reason'] for row in failed]}")
-    require(all(row["starts"] == 2 for row in failed), "none fails at its first start")
-    for number in again:  # on a node of two slots a trial that takes twice as much has no neighbour
+    require(all(row["starts"] >= 2 for row in failed), "none fails at its first start")
+    for number in (
+        number for number, row in again.items() if row["starts"] == 2
+    ):  # on a node of two slots a trial that takes twice as much has no neighbour
         own = [row["reported_s"] for row in reports if (row["trial"], row["start"]) == (number, 2)]
         others = [row["reported_s"] for row in reports if row["trial"] != number]
         require(not own or not any(min(own) < at < max(own) for at in others), f"trial {number} had a neighbour")
