@@ -114,6 +114,24 @@ def test_a_label_that_is_always_true_neither_earns_nor_dilutes_a_penalty() -> No
     assert constant_penalty(np.ones((2, 2), dtype=bool), truth, "multilabel") == 1
 
 
+def test_silence_on_rare_labels_costs_their_share_of_the_truths_impurity() -> None:
+    truth = np.zeros((1000, 3), dtype=bool)
+    truth[:500, 0], truth[:1, 1], truth[1:2, 2] = True, True, True
+    decisions = truth.copy()
+    decisions[:, 1:] = False
+    rare = 2 * 0.001 * 0.999
+    assert constant_penalty(decisions, truth, "multilabel") == pytest.approx(2 * rare / (0.5 + 2 * rare))
+
+
+def test_a_guess_does_not_outscore_what_is_perfect_on_the_frequent_half_of_200_zipf_labels() -> None:
+    generator = np.random.default_rng(0)
+    rates = 0.3 / np.arange(1, 201)
+    truth = generator.random((2000, 200)) < rates
+    perfect_on_half = truth & (np.arange(200) < 100)
+    guess = generator.random(truth.shape) < 0.2
+    assert measure(perfect_on_half, truth, "multilabel").score > measure(guess, truth, "multilabel").score + 0.3
+
+
 def test_the_penalty_weight_scales_the_penalty() -> None:
     truth = np.array([[1, 0], [0, 1]], dtype=bool)
     everything = np.ones((2, 2), dtype=bool)

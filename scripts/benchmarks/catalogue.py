@@ -16,11 +16,12 @@ NAMES = (
     "occupancy",
     "goemotions",
     "coverage",
+    "trust",
     "diagnosis",
     "memory",
     "faults",
 )
-ONLY_BY_NAME = ("goemotions", "coverage", "diagnosis", "memory", "faults")
+ONLY_BY_NAME = ("goemotions", "coverage", "trust", "diagnosis", "memory", "faults")
 
 
 def measure(name: str) -> list[Row]:

@@ -15,7 +15,7 @@ from tuner.errors import Fault, UsageError
 from tuner.report.pairing import PairedCounts, resampled_counts
 from tuner.scoring.bootstrap import interval
 from tuner.scoring.f1 import Indicator, Reals, f1_from_counts, mean_over_present
-from tuner.scoring.penalty import FREE_IMPURITY
+from tuner.scoring.penalty import constant_penalty_from_counts
 from tuner.space.settings import Task
 
 LABEL_COLUMNS = ("label", "support", "a_f1", "b_f1", "difference", "low", "high", "told_apart")
@@ -195,26 +195,9 @@ def _macro_f1(counts: PairedCounts) -> tuple[Reals, Reals]:
 def _score(counts: PairedCounts, task: Task, penalty_weight: float) -> tuple[Reals, Reals]:
     a, b = _macro_f1(counts)
     return (
-        a - penalty_weight * _constant_penalty(counts.a_decided, counts, task),
-        b - penalty_weight * _constant_penalty(counts.b_decided, counts, task),
+        a - penalty_weight * constant_penalty_from_counts(counts.a_decided, counts.support, counts.rows, task),
+        b - penalty_weight * constant_penalty_from_counts(counts.b_decided, counts.support, counts.rows, task),
     )
-
-
-def _constant_penalty(decided: Reals, counts: PairedCounts, task: Task) -> Reals:
-    """Return `tuner.scoring.penalty.constant_penalty` from counts (..., labels), as a resample has them."""
-    true_impurity = _impurity(counts.support, counts.rows, task)
-    varies = true_impurity > 1e-12
-    ratio = _impurity(decided, counts.rows, task) / np.where(varies, true_impurity, 1.0)
-    penalty = np.maximum(0.0, 1 - ratio / FREE_IMPURITY) * varies
-    return np.asarray(penalty.sum(axis=-1) / np.maximum(varies.sum(axis=-1), 1))
-
-
-def _impurity(counts: Reals, rows: int, task: Task) -> Reals:
-    rates = counts / rows
-    if task == "multilabel":
-        return np.asarray(2 * rates * (1 - rates))
-    others = 1 - rates.sum(axis=-1)  # of labels that only one of the models knows
-    return np.asarray(1 - (rates**2).sum(axis=-1) - others**2)[..., None]
 
 
 def _difference(value: tuple[Reals, Reals], samples: tuple[Reals, Reals]) -> dict[str, Any]:

@@ -1,0 +1,21 @@
+"""Is what tuner says true? Simulations of score, intervals, verdict, gate and advice: asked beside measured.
+
+Each topic is a module with a function `measure`. Runs of some hundred repeats take minutes each; their quick parts are tests too.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+from benchmarks.row import Row
+
+TOPICS = ("ranking",)
+
+
+def measure() -> list[Row]:
+    """Run every topic in turn, and say as each begins."""
+    rows: list[Row] = []
+    for topic in TOPICS:
+        print(f"  {topic} …", flush=True)
+        rows += importlib.import_module(f"benchmarks.trust.{topic}").measure()
+    return rows
