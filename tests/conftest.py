@@ -156,7 +156,7 @@ def _split(task: Task, rows: int, name: str, generator: np.random.Generator) -> 
         words = [[_WORD_OF_LABEL[label]] for label in targets]
     filler = [[f"w{number}" for number in generator.integers(0, 30, generator.integers(1, 9))] for _ in range(rows)]
     texts = tuple(" ".join(generator.permutation(own + more)) for own, more in zip(words, filler, strict=True))
-    return Split(inputs=texts, targets=targets, rows=np.arange(1, rows + 1), source=name)
+    return Split(inputs=texts, targets=targets, rows=np.arange(1, rows + 1), source=name, blocks=np.arange(rows))
 
 
 @pytest.fixture

@@ -12,10 +12,11 @@ import numpy as np
 import pyarrow as pa
 
 from tuner.ledger import Ledger
-from tuner.scoring.bootstrap import paired_difference
+from tuner.scoring.blocks import single_rows
 from tuner.scoring.evaluation import describe, evaluate
 from tuner.scoring.f1 import Indicator
 from tuner.scoring.measures import measure
+from tuner.scoring.paired import paired_difference
 from tuner.scoring.thresholds import decide, fit_thresholds
 from tuner.space.sampler import RandomSampler, configuration_hash
 from tuner.tables import PREDICTIONS
@@ -226,14 +227,16 @@ def _write_champion(
     judged = {
         name: evaluate(
             decisions[name], probabilities[name], data[name],
-            task=task, labels=labels, seen=seen, penalty_weight=1.0, seed=0,
+            task=task, labels=labels, seen=seen, penalty_weight=1.0, blocks=single_rows(len(data[name])), seed=0,
         )
         for name in decisions
     }  # fmt: skip
     test_baselines = []
     for name, kind, other in _rules(task, data["test"]):
         if kind != "control":
-            difference = paired_difference(decisions["test"], other, data["test"], seed=0)
+            difference = paired_difference(
+                decisions["test"], other, data["test"], blocks=single_rows(len(data["test"])), seed=0
+            )
             macro_f1 = measure(other, data["test"], task, penalty_weight=1.0).macro_f1
             row = {"name": name, "macro_f1": macro_f1, "score": macro_f1, "champion_ahead": difference.value}
             test_baselines.append({**row, "champion_ahead_ci": [difference.low, difference.high]})
@@ -272,6 +275,7 @@ def _predictions(truth: Indicator, decisions: Indicator, probabilities: np.ndarr
     champion = {
         "model": ["champion"] * rows,
         "row": list(range(1, rows + 1)),
+        "block": list(range(rows)),
         "truth": [np.flatnonzero(row).tolist() for row in truth],
         "decided": [np.flatnonzero(row).tolist() for row in decisions],
         "probabilities": probabilities.astype(np.float32).tolist(),

@@ -10,8 +10,10 @@ from tuner.baselines import CONTROL, Baseline, guess_by_prevalence, run_baseline
 from tuner.data.dataset import Dataset, RowInputs, Split, take_inputs
 from tuner.data.load import load_data
 from tuner.data.sequences import Sequences
-from tuner.scoring.bootstrap import intervals, paired_difference
+from tuner.scoring.blocks import single_rows
+from tuner.scoring.bootstrap import intervals
 from tuner.scoring.f1 import as_indicator, macro_f1
+from tuner.scoring.paired import paired_difference
 from tuner.scoring.verdict import verdict
 from tuner.space.settings import DataSettings, Inputs, Task
 
@@ -43,7 +45,7 @@ def a_dataset(
 ) -> Dataset:
     """A data set of three parts, each its inputs and its targets."""
     splits = {
-        name: Split(inputs, targets, np.arange(len(targets)), name)
+        name: Split(inputs, targets, np.arange(len(targets)), name, np.arange(len(targets)))
         for name, (inputs, targets) in {"train": train, "validation": validation, "test": test}.items()
     }
     labels, seen = tuple("abc"[:n_labels]), np.ones(n_labels, bool)
@@ -173,8 +175,11 @@ def test_labels_that_the_text_does_not_explain_are_not_called_a_victory() -> Non
     dataset = load_data(data, "multilabel", seed=0)
     *constants, _, model = to_beat(run_baselines(dataset, seed=0))
     truth = as_indicator(dataset.test.targets, len(dataset.labels))
-    differences = {rule.name: paired_difference(model.test, rule.test, truth, seed=0) for rule in constants}
-    drawn = intervals(model.test, truth, "multilabel", seed=0)
+    differences = {
+        rule.name: paired_difference(model.test, rule.test, truth, blocks=single_rows(len(truth)), seed=0)
+        for rule in constants
+    }
+    drawn = intervals(model.test, truth, "multilabel", blocks=single_rows(len(truth)), seed=0)
     assert verdict(drawn, differences) == "no_better_than_constant"
 
 

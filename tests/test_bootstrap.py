@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from tuner.scoring import bootstrap
-from tuner.scoring.bootstrap import Interval, difference_of_runs, intervals, paired_difference
+from tuner.scoring.blocks import single_rows
+from tuner.scoring.bootstrap import Interval, difference_of_runs, intervals
 from tuner.scoring.f1 import Indicator, as_indicator, macro_f1
 from tuner.scoring.measures import measure
+from tuner.scoring.paired import paired_difference
 
 
 def guesses(rows: int, accuracy: float, seed: int) -> tuple[Indicator, Indicator]:
@@ -19,7 +21,7 @@ def guesses(rows: int, accuracy: float, seed: int) -> tuple[Indicator, Indicator
 
 def test_the_value_is_that_of_the_rows_themselves() -> None:
     decisions, truth = guesses(200, 0.7, seed=0)
-    found = intervals(decisions, truth, "multiclass", seed=0)
+    found = intervals(decisions, truth, "multiclass", blocks=single_rows(len(truth)), seed=0)
     assert found.macro_f1.value == pytest.approx(macro_f1(decisions, truth))
     measures = measure(decisions, truth, "multiclass")
     assert found.skill.value == pytest.approx(measures.skill)
@@ -29,7 +31,10 @@ def test_the_value_is_that_of_the_rows_themselves() -> None:
 def test_the_interval_covers_the_true_macro_f1_about_as_often_as_it_says() -> None:
     # the true one from a large sample
     expected = macro_f1(*guesses(400_000, 0.7, seed=0))
-    found = [intervals(*guesses(300, 0.7, seed), "multiclass", seed=0, samples=300).macro_f1 for seed in range(1, 101)]
+    found = [
+        intervals(*guesses(300, 0.7, seed), "multiclass", blocks=single_rows(300), seed=0, samples=300).macro_f1
+        for seed in range(1, 101)
+    ]
     assert 88 <= sum(interval.low <= expected <= interval.high for interval in found) <= 100
 
 
@@ -37,13 +42,17 @@ def test_more_rows_give_a_narrower_interval() -> None:
     def width(interval: Interval) -> float:
         return interval.high - interval.low
 
-    few, many = (intervals(*guesses(rows, 0.7, seed=1), "multiclass", seed=0).macro_f1 for rows in (100, 1600))
+    few, many = (
+        intervals(*guesses(rows, 0.7, seed=1), "multiclass", blocks=single_rows(rows), seed=0).macro_f1
+        for rows in (100, 1600)
+    )
     assert width(many) == pytest.approx(width(few) / 4, rel=0.4)
 
 
 def test_a_model_against_itself_differs_by_nothing() -> None:
     decisions, truth = guesses(100, 0.7, seed=2)
-    assert paired_difference(decisions, decisions, truth, seed=0) == Interval(0.0, 0.0, 0.0)
+    found = paired_difference(decisions, decisions, truth, blocks=single_rows(len(truth)), seed=0)
+    assert found == Interval(0.0, 0.0, 0.0)
 
 
 def test_pairing_finds_a_difference_that_the_two_intervals_hide() -> None:
@@ -51,28 +60,67 @@ def test_pairing_finds_a_difference_that_the_two_intervals_hide() -> None:
     better = worse.copy()
     wrong = np.flatnonzero((worse != truth).any(axis=1))[::4]
     better[wrong] = truth[wrong]
-    apart = [intervals(decisions, truth, "multiclass", seed=0).macro_f1 for decisions in (better, worse)]
+    apart = [
+        intervals(decisions, truth, "multiclass", blocks=single_rows(len(truth)), seed=0).macro_f1
+        for decisions in (better, worse)
+    ]
     assert apart[0].low < apart[1].high
-    assert paired_difference(better, worse, truth, seed=0).low > 0
+    assert paired_difference(better, worse, truth, blocks=single_rows(len(truth)), seed=0).low > 0
 
 
-def test_a_label_of_one_row_is_left_out_of_resamples_without_it() -> None:
-    # right on every row: any resample has macro-F1 1, unless the label that it lacks counted as 0
-    truth = np.zeros((50, 2), dtype=bool)
-    truth[0, 0], truth[:, 1] = True, True
-    assert intervals(truth, truth, "multilabel", seed=0).macro_f1 == Interval(1.0, 1.0, 1.0)
+def test_six_perfect_rows_do_not_make_a_perfect_model_certain() -> None:
+    truth = as_indicator(np.array([0, 0, 0, 1, 1, 1]), 2)
+    found = intervals(truth, truth, "binary", blocks=single_rows(6), seed=0).macro_f1
+    assert found.value == found.high == 1.0
+    assert found.low < 0.8
+
+
+def test_what_is_wrong_on_every_row_may_still_be_right_at_times() -> None:
+    truth = as_indicator(np.arange(20) % 2, 2)
+    found = intervals(~truth, truth, "binary", blocks=single_rows(20), seed=0).macro_f1
+    assert found.value == found.low == 0.0
+    assert 0.02 < found.high < 0.4
+
+
+@pytest.mark.parametrize("support", [0, 1, 2])
+def test_the_f1_of_a_label_with_hardly_a_true_row_may_be_anything(support: int) -> None:
+    truth = as_indicator((np.arange(150) < support).astype(int), 2)
+    found = intervals(truth, truth, "binary", blocks=single_rows(150), seed=0).macro_f1
+    assert found.high == 1.0
+    assert found.low < 0.5 + 0.45 * support / 2
+
+
+def test_a_label_that_training_never_had_either_is_not_waited_for() -> None:
+    truth = np.zeros((200, 2), dtype=bool)
+    truth[::2, 0] = True
+    known, unknown = (
+        intervals(truth, truth, "multilabel", blocks=single_rows(200), seed=0, seen=np.array(seen)).macro_f1
+        for seen in ([True, False], [True, True])
+    )
+    assert known.low > 0.9
+    assert unknown.low < 0.6
+
+
+def test_rows_that_depend_on_each_other_say_as_much_as_one_row_each() -> None:
+    decisions, truth = guesses(60, 0.7, seed=1)
+    alone = intervals(decisions, truth, "multiclass", blocks=single_rows(60), seed=0).macro_f1
+    groups = np.repeat(np.arange(60), 10)
+    grouped = intervals(decisions[groups], truth[groups], "multiclass", blocks=groups, seed=0).macro_f1
+    assert (grouped.low, grouped.high) == pytest.approx((alone.low, alone.high), abs=0.03)
 
 
 def test_intervals_are_the_same_every_time_for_a_seed() -> None:
     decisions, truth = guesses(100, 0.7, seed=4)
-    assert intervals(decisions, truth, "multiclass", seed=5) == intervals(decisions, truth, "multiclass", seed=5)
+    assert intervals(decisions, truth, "multiclass", blocks=single_rows(len(truth)), seed=5) == intervals(
+        decisions, truth, "multiclass", blocks=single_rows(len(truth)), seed=5
+    )
 
 
 def test_resamples_drawn_in_several_chunks_are_all_there(monkeypatch: pytest.MonkeyPatch) -> None:
     decisions, truth = guesses(100, 0.7, seed=6)
-    whole = intervals(decisions, truth, "multiclass", seed=0)
+    whole = intervals(decisions, truth, "multiclass", blocks=single_rows(len(truth)), seed=0)
     monkeypatch.setattr(bootstrap, "WEIGHTS_AT_ONCE", 30_000)
-    assert intervals(decisions, truth, "multiclass", seed=0) == whole
+    assert intervals(decisions, truth, "multiclass", blocks=single_rows(len(truth)), seed=0) == whole
 
 
 def a_run(truth: Indicator, accuracy: float, seed: int) -> Indicator:
@@ -84,22 +132,14 @@ def a_run(truth: Indicator, accuracy: float, seed: int) -> Indicator:
     return as_indicator(drawn, 3)
 
 
-def test_the_difference_of_single_runs_is_the_paired_difference() -> None:
-    _, truth = guesses(200, 0.7, seed=0)
-    one, two = a_run(truth, 0.8, 1), a_run(truth, 0.6, 2)
-    found = difference_of_runs([one], [two], truth, seed_variance=0.0, freedom=0, seed=3)
-    expected = paired_difference(one, two, truth, seed=3)
-    assert (found.value, found.low, found.high) == pytest.approx(
-        (expected.value, expected.low, expected.high), abs=1e-6
-    )
-
-
 def test_what_seeds_vary_by_widens_a_difference() -> None:
     _, truth = guesses(200, 0.7, seed=0)
     runs, others = ([a_run(truth, accuracy, seed) for seed in range(3)] for accuracy in (0.8, 0.6))
 
     def width(variance: float, freedom: int) -> float:
-        found = difference_of_runs(runs, others, truth, seed_variance=variance, freedom=freedom, seed=3)
+        found = difference_of_runs(
+            runs, others, truth, blocks=single_rows(len(truth)), seed_variance=variance, freedom=freedom, seed=3
+        )
         assert found.value == pytest.approx(
             np.mean([macro_f1(run, truth) for run in runs]) - np.mean([macro_f1(run, truth) for run in others])
         )
@@ -121,6 +161,7 @@ def test_a_difference_of_runs_covers_the_true_one_as_often_as_it_says() -> None:
             runs[:2],
             runs[2:],
             truth,
+            blocks=single_rows(len(truth)),
             seed_variance=float(scores.var(axis=1, ddof=1).mean()),
             freedom=2,
             seed=trial,

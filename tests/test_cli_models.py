@@ -85,7 +85,8 @@ def test_another_column_may_be_named(inputs: Inputs, rows: Any, save: Any, call:
     write("rows.parquet", other=list(rows), label=["a", "b", "a"])
     for verb in ("predict", "evaluate"):
         code, _, err = call(verb, "bundle", "rows.parquet", f"--{inputs}", "other")
-        assert (code, err) == (0, "")
+        assert code == 0
+        assert "3 rows are too few to judge" in err if verb == "evaluate" else err == ""
 
 
 @pytest.mark.parametrize(("inputs", "other"), [("text", "sequence"), ("sequence", "text")])

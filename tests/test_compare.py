@@ -11,9 +11,10 @@ import pytest
 from tuner.errors import UsageError
 from tuner.report.changes import configuration_changes, data_changes, environment_changes, read_space, space_changes
 from tuner.report.compare import Answers, Model, answers_of_predictions, compare, pair
-from tuner.scoring.bootstrap import paired_difference
+from tuner.scoring.blocks import single_rows
 from tuner.scoring.f1 import Indicator, as_indicator, f1_per_label, macro_f1
 from tuner.scoring.measures import measure
+from tuner.scoring.paired import paired_difference
 from tuner.space.settings import Task
 from tuner.tables import PREDICTIONS
 
@@ -23,7 +24,13 @@ LABELS = ("a", "b", "c")
 def answers(truth: Indicator, decisions: Indicator, **other: Any) -> Answers:
     model = {"told": "run", "task": "multilabel", "labels": LABELS, "penalty_weight": 1.0}
     own = {name: other.pop(name) for name in list(other) if name in model}
-    made = {"source": "sha", "rows": np.arange(1, len(truth) + 1), "truth": truth, "decisions": decisions}
+    made = {
+        "source": "sha",
+        "rows": np.arange(1, len(truth) + 1),
+        "blocks": single_rows(len(truth)),
+        "truth": truth,
+        "decisions": decisions,
+    }
     return Answers(**{**made, **other, "model": Model(**{**model, **own})})
 
 
@@ -54,7 +61,7 @@ def test_the_interval_is_that_of_the_paired_bootstrap() -> None:
     truth, a = guesses(300, 0.9)
     b = guesses(300, 0.9)[1] ^ (np.random.default_rng(2).random(truth.shape) < 0.05)
     found = compare(pair(answers(truth, a), answers(truth, b)), seed=3)["macro_f1"]
-    known = paired_difference(b, a, truth, seed=3)
+    known = paired_difference(b, a, truth, blocks=single_rows(len(truth)), seed=3)
     assert found["difference"] == pytest.approx(known.value)
     assert abs(found["low"] - known.low) < 0.005
     assert abs(found["high"] - known.high) < 0.005
@@ -206,6 +213,7 @@ def test_the_champions_rows_are_read_from_a_table_of_predictions() -> None:
     columns = {
         "model": ["champion", "champion", "majority"],
         "row": [7, 3, 7],
+        "block": [1, 0, 1],
         "truth": [[0, 2], [], [0, 2]],
         "decided": [[2], [0, 1], [1]],
         "probabilities": [[0.1, 0.2, 0.9], [0.9, 0.9, 0.1], None],

@@ -84,6 +84,7 @@ def run_of(save: Any, tmp_path: Path) -> Callable[..., None]:
         columns = {
             "model": ["champion"] * len(decisions),
             "row": list(range(1, len(decisions) + 1)),
+            "block": list(range(len(decisions))),
             "truth": [np.flatnonzero(row).tolist() for row in TRUTH[: len(decisions)]],
             "decided": [np.flatnonzero(row).tolist() for row in decisions],
             "probabilities": [row.astype(float).tolist() for row in decisions],

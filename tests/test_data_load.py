@@ -257,22 +257,22 @@ def test_texts_are_read_without_labels(write: Write) -> None:
 
 
 def test_another_file_is_read_in_the_order_of_the_models_labels(mail: str) -> None:
-    texts, targets, notes = read_labelled(mail, Columns("text", label="label"), task="binary", labels=("spam", "ham"))
-    assert len(texts) == 60
-    assert targets.tolist() == [1, 1, 0] * 20
+    split, notes = read_labelled(mail, Columns("text", label="label"), task="binary", labels=("spam", "ham"))
+    assert len(split) == 60
+    assert split.targets.tolist() == [1, 1, 0] * 20
     assert notes == ()
 
 
 def test_labels_unknown_to_the_model_are_left_out_and_noted(write: Write, mail: str) -> None:
     path = write("t.parquet", text=_texts(3), labels=[["a", "new"], ["new"], ["b"]])
-    texts, targets, notes = read_labelled(path, Columns("text", labels="labels"), task="multilabel", labels=("a", "b"))
-    assert len(texts) == 3
-    assert targets.tolist() == [[1, 0], [0, 0], [0, 1]]
+    split, notes = read_labelled(path, Columns("text", labels="labels"), task="multilabel", labels=("a", "b"))
+    assert len(split) == 3
+    assert split.targets.tolist() == [[1, 0], [0, 0], [0, 1]]
     assert notes == (f"{path}: unknown to the model, so left out of their rows: 'new' (2 rows)",)
 
-    texts, targets, notes = read_labelled(mail, Columns("text", label="label"), task="multiclass", labels=("a", "spam"))
-    assert targets.tolist() == [1] * 20
-    assert texts[0] == "Text number 2"
+    split, notes = read_labelled(mail, Columns("text", label="label"), task="multiclass", labels=("a", "spam"))
+    assert split.targets.tolist() == [1] * 20
+    assert split.inputs[0] == "Text number 2"
     assert notes == (f"{mail}: unknown to the model, so their rows are left out: 'ham' (40 rows)",)
 
 
@@ -295,7 +295,9 @@ def test_several_labels_of_which_none_is_known_are_refused(write: Write) -> None
     with pytest.raises(DataError, match="no row has a label that the model knows; the model's labels are a, b"):
         read_labelled(path, Columns("text", labels="labels"), task="multilabel", labels=("a", "b"))
     nothing = write("u.parquet", text=_texts(3), labels=pa.array([[], [], []], pa.list_(pa.string())))
-    assert not read_labelled(nothing, Columns("text", labels="labels"), task="multilabel", labels=("a", "b"))[1].any()
+    assert not read_labelled(nothing, Columns("text", labels="labels"), task="multilabel", labels=("a", "b"))[
+        0
+    ].targets.any()
 
 
 def test_a_file_without_any_known_label_is_refused(mail: str) -> None:
@@ -413,6 +415,6 @@ def test_rows_to_predict_may_be_left_out_and_keep_their_numbers(write: Write) ->
 def test_labels_of_the_model_without_a_column_are_named(write: Write) -> None:
     path = write("t.parquet", text=["x", "y"], a=[0, 1], b=[1, 1])
     columns = Columns("text", label_columns=("a", "b"))
-    _, targets, notes = read_labelled(path, columns, task="multilabel", labels=("a", "b", "c", "d"))
-    assert targets.tolist() == [[0, 1, 0, 0], [1, 1, 0, 0]]
+    split, notes = read_labelled(path, columns, task="multilabel", labels=("a", "b", "c", "d"))
+    assert split.targets.tolist() == [[0, 1, 0, 0], [1, 1, 0, 0]]
     assert "no column is named for 'c', 'd', so every row counts as one without it" in notes[0]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tuner.errors import LedgerError
 from tuner.ledger import FORMAT, Ledger, list_runs, read_predictions, read_reports, read_run
 from tuner.storage import Folder
-from tuner.tables import PREDICTIONS, REPORTS, TRIALS, read_parts
+from tuner.tables import PREDICTIONS, REPORTS, TRIALS, blocks_of, read_parts
 
 
 def create(path: Path | str) -> Ledger:
@@ -325,14 +325,22 @@ def test_a_run_from_before_formats_were_noted_is_refused(tmp_path: Path) -> None
 
 
 PREDICTED = [
-    {"model": "champion", "row": 4, "truth": [0, 2], "decided": [], "probabilities": [0.5, 0.25, 0.125]},
-    {"model": "all negative", "row": 4, "truth": [0, 2], "decided": [], "probabilities": None},
+    {"model": "champion", "row": 4, "block": 2, "truth": [0, 2], "decided": [], "probabilities": [0.5, 0.25, 0.125]},
+    {"model": "all negative", "row": 4, "block": 2, "truth": [0, 2], "decided": [], "probabilities": None},
 ]
 
 
 def test_predictions_are_read_as_they_were_written(tmp_path: Path) -> None:
     create(tmp_path / "run").write_table("predictions/test", pa.Table.from_pylist(PREDICTED, schema=PREDICTIONS))
     assert read_predictions(tmp_path / "run", "test").to_pylist() == PREDICTED
+
+
+def test_predictions_recorded_before_blocks_were_are_read_with_each_row_on_its_own(tmp_path: Path) -> None:
+    before = pa.Table.from_pylist(PREDICTED, schema=PREDICTIONS).drop_columns(["block"])
+    create(tmp_path / "run").write_table("predictions/test", before)
+    read = read_predictions(tmp_path / "run", "test")
+    assert read.schema == PREDICTIONS
+    assert blocks_of(read).tolist() == [0, 1]
 
 
 def test_a_run_without_predictions_is_told_so(tmp_path: Path) -> None:

@@ -18,7 +18,13 @@ LABELS = ("a", "b", "c")
 
 def split(inputs: Any, targets: Sequence[Any]) -> Split:
     kind = np.uint8 if np.ndim(targets) == 2 else np.int64
-    return Split(inputs=inputs, targets=np.array(targets, kind), rows=np.arange(1, len(inputs) + 1), source="rows")
+    return Split(
+        inputs=inputs,
+        targets=np.array(targets, kind),
+        rows=np.arange(1, len(inputs) + 1),
+        source="rows",
+        blocks=np.arange(len(inputs)),
+    )
 
 
 def dataset(train: Split, validation: Split, test: Split, *, task: Task, **more: Any) -> Dataset:

@@ -66,6 +66,7 @@ def test_an_evaluation_with_folds_has_their_means_and_rows_of_all_together(is_fo
         labels=("a", "b", "c"),
         seen=np.ones(3, bool),
         penalty_weight=1.0,
+        blocks=np.arange(len(truth)),
         seed=0,
         fold=fold,
     )
@@ -75,3 +76,25 @@ def test_an_evaluation_with_folds_has_their_means_and_rows_of_all_together(is_fo
     assert [row["support"] for row in found["labels"]] == truth.sum(axis=0).tolist()
     assert (FOLDS_NOTE in found["notes"]) is is_folded
     assert intervals_of(found).skill.low == found["skill_ci"][0]
+
+
+def test_with_folds_a_value_lies_within_its_interval() -> None:
+    # each fold has one class, so that the mean over folds is far above the macro-F1 of all rows together
+    truth = as_indicator(np.repeat(np.arange(3), 40), 3)
+    decisions = truth.copy()
+    decisions[::4] = np.roll(truth[::4], 1, axis=1)
+    found = evaluate(
+        decisions,
+        None,
+        truth,
+        task="multiclass",
+        labels=("a", "b", "c"),
+        seen=np.ones(3, bool),
+        penalty_weight=1.0,
+        blocks=np.arange(len(truth)),
+        seed=0,
+        fold=np.repeat(np.arange(3), 40),
+    )
+    for name in ("macro_f1", "skill", "above_chance"):
+        low, high = found[f"{name}_ci"]
+        assert low <= found[name] <= high

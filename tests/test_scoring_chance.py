@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 from tuner.baselines import linear_probabilities
 from tuner.data.builtin import builtin_table
 from tuner.data.sequences import Sequences
+from tuner.scoring.blocks import halves, single_rows
 from tuner.scoring.f1 import Indicator, Reals, as_indicator, chance_macro_f1, macro_f1
 from tuner.scoring.measures import Measures, measure
 from tuner.scoring.thresholds import cross_fitted_decisions, decide, fit_thresholds
@@ -27,7 +28,9 @@ def judge(
     probabilities: tuple[Reals, Reals], truth: tuple[Indicator, Indicator], task: Task
 ) -> tuple[Measures, Measures]:
     """Validation as trials are judged, by cross-fitted thresholds, and test by those fitted on validation."""
-    crossed = cross_fitted_decisions(probabilities[0], truth[0], task, seed=0)
+    crossed = cross_fitted_decisions(
+        probabilities[0], truth[0], task, parts=halves(truth[0], single_rows(len(truth[0])))
+    )
     fitted = decide(probabilities[1], fit_thresholds(probabilities[0], truth[0], task), task)
     return measure(crossed, truth[0], task), measure(fitted, truth[1], task)
 

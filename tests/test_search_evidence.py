@@ -34,8 +34,22 @@ def test_predictions_tell_each_row_of_each_model(make_dataset: Any) -> None:
     table = predictions_table(models, TRUTH, split)
     assert table.schema == PREDICTIONS
     rows = table.to_pylist()
-    assert rows[0] == {"model": "champion", "row": 5, "truth": [0], "decided": [0], "probabilities": [0.75, 0.25]}
-    assert rows[5] == {"model": "all negative", "row": 10, "truth": [0, 1], "decided": [], "probabilities": None}
+    assert rows[0] == {
+        "model": "champion",
+        "row": 5,
+        "block": 4,
+        "truth": [0],
+        "decided": [0],
+        "probabilities": [0.75, 0.25],
+    }
+    assert rows[5] == {
+        "model": "all negative",
+        "row": 10,
+        "block": 9,
+        "truth": [0, 1],
+        "decided": [],
+        "probabilities": None,
+    }
     assert len(rows) == 6
 
 
@@ -110,7 +124,7 @@ def runs_of(truth: Indicator, accuracy: float, seed: int) -> list[Indicator]:
 def test_the_winner_is_compared_with_every_other_finalist() -> None:
     truth = np.random.default_rng(0).random((300, 3)) < 0.3
     runs = {7: runs_of(truth, 0.6, 1), 2: runs_of(truth, 0.9, 2), 5: runs_of(truth, 0.895, 3)}
-    rows = {row["other"]: row for row in finalist_differences(runs, 2, truth, seed=0)}
+    rows = {row["other"]: row for row in finalist_differences(runs, 2, truth, blocks=np.arange(300), seed=0)}
     assert set(rows) == {5, 7}
     assert {row["trial"] for row in rows.values()} == {2}
     assert rows[7]["low"] > 0

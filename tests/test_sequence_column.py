@@ -243,8 +243,8 @@ def test_files_of_other_channels_than_train_are_refused(tmp_path: Path) -> None:
 def test_another_file_of_sequences_is_read_with_the_labels_of_a_model(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.parquet", _distinct(3), ["a", "new", "b"])
     columns = Columns(sequence="values", label="label")
-    inputs, targets, notes = read_labelled(path, columns, task="multiclass", labels=("b", "a"))
-    assert isinstance(inputs, Sequences)
-    assert inputs.values[:, 0].tolist() == [0, 2, 2, 2]
-    assert targets.tolist() == [1, 0]
+    split, notes = read_labelled(path, columns, task="multiclass", labels=("b", "a"))
+    assert isinstance(split.inputs, Sequences)
+    assert split.inputs.values[:, 0].tolist() == [0, 2, 2, 2]
+    assert split.targets.tolist() == [1, 0]
     assert len(notes) == 1

@@ -178,7 +178,13 @@ def test_a_label_never_seen_in_training_leaves_every_measure_finite(
     train = dataset.train
     has_last = train.targets[:, -1] == 1 if task == "multilabel" else train.targets == len(dataset.labels) - 1
     kept = np.flatnonzero(~has_last)
-    train = Split(tuple(train.inputs[row] for row in kept), train.targets[kept], train.rows[kept], train.source)
+    train = Split(
+        tuple(train.inputs[row] for row in kept),
+        train.targets[kept],
+        train.rows[kept],
+        train.source,
+        train.blocks[kept],
+    )
     seen = np.arange(len(dataset.labels)) < len(dataset.labels) - 1
     data = prepare_for(replace(dataset, train=train, seen=seen), configure())
     report = asdict(run(configure(loss_weights="balanced", resampling="balanced_batches"), data)[-1])

@@ -22,7 +22,7 @@ from tuner.data.dataset import Dataset, RowInputs, take_inputs
 from tuner.data.sequences import Sequences, Standardiser, resampled
 from tuner.scoring.bootstrap import intervals
 from tuner.scoring.f1 import Indicator, Reals, as_indicator
-from tuner.scoring.thresholds import FOLDS_SEED, cross_fitted_decisions, decide, decisions_by_fold, fit_thresholds
+from tuner.scoring.thresholds import cross_fitted_decisions, decide, fit_thresholds
 from tuner.space.settings import Inputs, Task
 
 Kind = Literal["constant", "chance", "model", "control"]
@@ -98,7 +98,8 @@ def run_baselines(dataset: Dataset, *, seed: int) -> tuple[Baseline, ...]:
     model = _timed(_MODEL_NAMES[dataset.inputs], "model", lambda: decide_linear(dataset, train))
     baselines.append(model)
     truth = as_indicator(dataset.validation.targets, n_labels)
-    drawn = intervals(model.validation, truth, task, seed=seed, samples=_SAMPLES)
+    blocks = dataset.validation.blocks
+    drawn = intervals(model.validation, truth, task, blocks=blocks, seed=seed, seen=dataset.seen, samples=_SAMPLES)
     if min(drawn.skill.low, drawn.above_chance.low) <= _SMALL_SKILL:
         shuffled = np.random.default_rng((seed, 1)).permutation(train)
         baselines.append(_timed(CONTROL, "control", lambda: decide_linear(dataset, shuffled)))
@@ -121,11 +122,10 @@ def decide_linear(dataset: Dataset, targets: Indicator) -> tuple[Decided, Decide
     if dataset.folds is None:
         both = linear_probabilities(train.inputs, targets, (dataset.validation.inputs, dataset.test.inputs), task)
         on_validation, on_test = both
-        judged = cross_fitted_decisions(on_validation, truth, task, seed=FOLDS_SEED)
     else:
         (on_test,) = linear_probabilities(train.inputs, targets, (dataset.test.inputs,), task)
         on_validation = _out_of_fold(train.inputs, targets, dataset.folds, task)
-        judged = decisions_by_fold(on_validation, truth, task, fold=dataset.folds)
+    judged = cross_fitted_decisions(on_validation, truth, task, parts=dataset.parts)
     thresholds = fit_thresholds(on_validation, truth, task)
     return Decided(judged, on_validation), Decided(decide(on_test, thresholds, task), on_test)
 

@@ -72,7 +72,8 @@ _THRESHOLDS: Mapping[str, int | None] = {"binary": 1, "multiclass": 0, "multilab
 class Bundle:
     """A loaded model. It computes in float32 on the CPU, so that a prediction is the same on every machine.
 
-    `columns` names the columns of the data that it was trained on: text or sequence, and label, labels or label_columns.
+    `columns` names the columns of the data that it was trained on: text or sequence, label, labels or label_columns, and
+    group, if there is one.
     Rows to predict are texts, or arrays (steps, channels) of any lengths.
     """
 
@@ -361,7 +362,7 @@ def _is_list_of(value: object, is_one: Callable[[object], bool]) -> bool:
 
 def _check_columns(columns: Mapping[str, Any], *, is_text: bool) -> None:
     """Raise ValueError unless one column of inputs is named, of the model's kind, and one kind of labels."""
-    names = (*_INPUTS, *LABEL_FIELDS)
+    names = (*_INPUTS, *LABEL_FIELDS, "group")
     _check_keys("columns", columns, known=names, needed=_INPUTS)
     inputs = [name for name in _INPUTS if columns[name] is not None]
     if inputs != [_INPUTS[0] if is_text else _INPUTS[1]]:
@@ -369,7 +370,8 @@ def _check_columns(columns: Mapping[str, Any], *, is_text: bool) -> None:
             f"the columns are of {' and '.join(inputs) or 'no inputs'}, but the model reads a {_INPUTS[not is_text]}"
         )
     labels = [name for name in LABEL_FIELDS if columns.get(name) is not None]
-    for name in (*inputs, *labels):
+    groups = ["group"] if columns.get("group") is not None else []
+    for name in (*inputs, *labels, *groups):
         is_so = _is_list_of(columns[name], _is_name) if name == "label_columns" else _is_name(columns[name])
         if not is_so:
             raise ValueError(f"columns.{name} in bundle.json names no column")

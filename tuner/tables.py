@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from tuner.errors import Fault, LedgerError
 from tuner.health import MEASURED
@@ -75,11 +77,13 @@ PREDICTIONS = pa.schema(
     [
         ("model", pa.string()),  # "champion" or a baseline's name
         ("row", pa.int64()),  # its number in the source, from 1
+        ("block", pa.int64()),  # rows that depend on each other have one number; null in runs recorded before
         ("truth", pa.list_(pa.int32())),  # indices of labels
         ("decided", pa.list_(pa.int32())),
         ("probabilities", pa.list_(pa.float32())),  # by label; null for a rule that has none
     ]
 )
+_LATER = ("block",)  # columns that tables of this format did not have from the first
 _KEYS = {"trials": ("trial",), "reports": ("trial", "start", "examples")}
 SCHEMAS = {"trials": TRIALS, "reports": REPORTS}
 
@@ -123,10 +127,24 @@ def read_parquet(folder: Folder, name: str, schema: pa.Schema, *, remedy: str) -
     """Read a Parquet file with `schema`. Raises LedgerError with `remedy` where it is damaged or another table's."""
     try:
         source = pa.BufferReader(folder.read(name))
-        return pq.read_table(source, page_checksum_verification=True).cast(schema)
+        return _with_later_columns(pq.read_table(source, page_checksum_verification=True), schema).cast(schema)
     except (pa.ArrowException, OSError, ValueError) as error:
         what = f"damaged, or not a part of this table ({str(error).splitlines()[0]})"
         raise LedgerError([Fault(f"{folder}/{name}", what, remedy)]) from error
+
+
+def _with_later_columns(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Give a table that was written before a column existed that column, of nulls."""
+    for place, field in enumerate(schema):
+        if field.name in _LATER and field.name not in rows.column_names:
+            rows = rows.add_column(place, field, pa.nulls(len(rows), field.type))
+    return rows
+
+
+def blocks_of(predictions: pa.Table) -> NDArray[np.int64]:
+    """Return the blocks of rows of predictions, (rows,): of a run that recorded none each row is one of its own."""
+    column = predictions["block"]
+    return np.arange(len(column)) if column.null_count else column.to_numpy().astype(np.int64)
 
 
 def to_parquet(rows: pa.Table) -> pa.Buffer:

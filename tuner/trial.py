@@ -22,7 +22,7 @@ from tuner.model.classifier import SequenceClassifier
 from tuner.reporting import Report, TrialSettings
 from tuner.scoring.by_fold import AVERAGED, measure_by_fold
 from tuner.scoring.gate import GateSettings, is_collapsed, logit_spread
-from tuner.scoring.thresholds import FOLDS_SEED, cross_fitted_decisions, decisions_by_fold, fit_thresholds
+from tuner.scoring.thresholds import cross_fitted_decisions, fit_thresholds
 from tuner.space.sampler import Configuration
 from tuner.training.health import Looks, look, probability_spread
 from tuner.training.loop import predict_logits
@@ -267,13 +267,9 @@ class Trial:
         return probabilities
 
     def _decide(self, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Decisions by cross-fitted thresholds; with folds, those of a fold are fitted on all the others."""
+        """Decisions by cross-fitted thresholds."""
         data = self._data
-        if data.folds is None:
-            return cross_fitted_decisions(
-                probabilities, data.validation_truth, data.task, seed=FOLDS_SEED, seen=data.seen
-            )
-        return decisions_by_fold(probabilities, data.validation_truth, data.task, fold=data.folds, seen=data.seen)
+        return cross_fitted_decisions(probabilities, data.validation_truth, data.task, parts=data.parts, seen=data.seen)
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -190,25 +190,19 @@ def read_rows(material: Material, space: Any, *, seed: int, limit_rows: int | No
         fold = seed % (int(dataset.folds.max()) + 1)
         dataset = replace(
             dataset,
-            train=_rows_at(dataset.train, np.flatnonzero(dataset.folds != fold)),
-            validation=_rows_at(dataset.train, np.flatnonzero(dataset.folds == fold)),
+            train=dataset.train.take(np.flatnonzero(dataset.folds != fold)),
+            validation=dataset.train.take(np.flatnonzero(dataset.folds == fold)),
             folds=None,
         )
     if limit_rows is not None and len(dataset.train) > limit_rows:
         chosen = _subset(dataset.train.targets, limit_rows, len(dataset.labels), seed)
-        train = _rows_at(dataset.train, chosen)
+        train = dataset.train.take(chosen)
         # With every fold the validation rows are the training rows.
         folds = {} if dataset.folds is None else {"validation": train, "folds": dataset.folds[chosen]}
         dataset = replace(dataset, train=train, **folds)
     targets = dataset.train.targets
     counts = targets.sum(0) if targets.ndim == 2 else np.bincount(targets, minlength=len(dataset.labels))
     return replace(dataset, seen=counts > 0)
-
-
-def _rows_at(split: Any, positions: NDArray[np.int64]) -> Any:
-    inputs = split.inputs
-    taken = tuple(inputs[row] for row in positions) if isinstance(inputs, tuple) else inputs.take(positions)
-    return replace(split, inputs=taken, targets=split.targets[positions], rows=split.rows[positions])
 
 
 def _subset(targets: NDArray[np.integer[Any]], rows: int, n_labels: int, seed: int) -> NDArray[np.int64]:

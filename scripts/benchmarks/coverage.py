@@ -148,13 +148,14 @@ def _expected_share(test_rows: int, untouched_rows: int) -> float:
 
 def _interval(line: Mapping[str, Any]) -> tuple[float, float]:
     """Return the interval that the present code gives to the decisions on the test split."""
+    from tuner.scoring.blocks import single_rows
     from tuner.scoring.bootstrap import intervals
 
     test = line["test"]
     shape = test["rows"], test["labels"]
     decisions, truth = (_unpack(test[name], shape) for name in ("decisions", "truth"))
     task: Any = SOURCES[line["data"]].task
-    interval = intervals(decisions, truth, task, seed=line["index"]).macro_f1
+    interval = intervals(decisions, truth, task, blocks=single_rows(len(truth)), seed=line["index"]).macro_f1
     return interval.low, interval.high
 
 
@@ -171,9 +172,9 @@ def _judge(run: str, untouched: str) -> tuple[dict[str, Any], dict[str, Any]]:
     labels = len(bundle.labels)
     decisions = bundle.decide(bundle.predict_proba(test.inputs))
     packed = {"decisions": _pack(decisions), "truth": _pack(as_indicator(test.targets, labels))}
-    inputs, targets, _ = read_labelled(untouched, Columns.of(space.data), task=bundle.task, labels=bundle.labels)
-    score = macro_f1(bundle.decide(bundle.predict_proba(inputs)), as_indicator(targets, labels))
-    return {"rows": len(test), "labels": labels, **packed}, {"rows": len(inputs), "macro_f1": score}
+    rest, _ = read_labelled(untouched, Columns.of(space.data), task=bundle.task, labels=bundle.labels)
+    score = macro_f1(bundle.decide(bundle.predict_proba(rest.inputs)), as_indicator(rest.targets, labels))
+    return {"rows": len(test), "labels": labels, **packed}, {"rows": len(rest), "macro_f1": score}
 
 
 def _table(name: str) -> pa.Table:

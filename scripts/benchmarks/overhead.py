@@ -149,6 +149,7 @@ def _tiny_data() -> Any:
             targets=generator.integers(0, 2, (ROWS, 3)).astype(np.uint8),
             rows=np.arange(1, ROWS + 1),
             source=name,
+            blocks=np.arange(ROWS),
         )
 
     dataset = Dataset(

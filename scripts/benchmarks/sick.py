@@ -140,7 +140,7 @@ def make(fault: Fault, material: Material, *, seed: int) -> Any:
     from tuner.diagnosis.reference import measure_reference
     from tuner.diagnosis.training import training_facts
     from tuner.reporting import TrialSettings
-    from tuner.scoring.thresholds import FOLDS_SEED, cross_fitted_decisions
+    from tuner.scoring.thresholds import cross_fitted_decisions
     from tuner.trial import Trial
 
     dataset = read(material, seed)
@@ -162,19 +162,23 @@ def make(fault: Fault, material: Material, *, seed: int) -> Any:
     profiled = profile(dataset)
     if fault.answer is not None:
         probabilities, decided = fault.answer(predict(trial, data, config), data.task)
-        told = decision_facts(decided, probabilities, data.validation_truth, task=data.task, labels=data.labels)
+        blocks = dataset.validation.blocks
+        told = decision_facts(
+            decided, probabilities, data.validation_truth, task=data.task, labels=data.labels, blocks=blocks
+        )
         return Evidence(subject="predictions", task=data.task, decisions=told)
     decisions = None
     if ending != "diverged":
         probabilities = predict(trial, data, config)
         truth = data.validation_truth
-        decided = cross_fitted_decisions(probabilities, truth, data.task, seed=FOLDS_SEED, seen=data.seen)
+        decided = cross_fitted_decisions(probabilities, truth, data.task, parts=data.parts, seen=data.seen)
         decisions = decision_facts(
             decided,
             probabilities,
             truth,
             task=data.task,
             labels=data.labels,
+            blocks=dataset.validation.blocks,
             train_rows=profiled["splits"]["train"]["labels"],
         )
     rows = [asdict(report) for report in reports]

@@ -20,13 +20,14 @@ from tuner.cli.runs import locate_model, runs_option
 @click.option("--label", metavar="COLUMN", help="With --data: column with one label a row.")
 @click.option("--labels", metavar="COLUMN", help="With --data: column with a list of labels a row.")
 @click.option("--label-columns", metavar="A,B,…", help="With --data: columns of 0 and 1, one per label.")
+@click.option("--group", metavar="COLUMN", help="With --data: column of groups, whose rows depend on each other.")
 @runs_option
 @format_option
 def compare(a: str, b: str, data: str | None, runs: str, format_: Format, **columns: str | None) -> None:
     """Compare the champions of A and B, runs or bundles, on the same rows, and tell what changed between them.
 
-    Runs are compared on the test rows of both, bundles on --data FILE. Every difference is B less A, with the 95 % interval
-    of a paired bootstrap. Ends with 0 whichever is ahead. CSV has a row per label.
+    Runs are compared on the test rows of both, bundles on --data FILE. Every difference is B less A, with a 95 % interval
+    for the same rows. Rows of one group, and copies, count as one. Ends with 0 whichever is ahead. CSV has a row per label.
 
     Choosing between runs by their test rows is selection too: the more often it is done, the more the winner's lead is
     luck, which no interval here knows of. Rows that no choice has seen yet (--data) tell.

@@ -75,6 +75,7 @@ def predict(
 @click.option("--label", metavar="COLUMN", help="Column with one label a row.")
 @click.option("--labels", metavar="COLUMN", help="Column with a list of labels a row.")
 @click.option("--label-columns", metavar="A,B,…", help="Columns of 0 and 1, one per label.")
+@click.option("--group", metavar="COLUMN", help="Column of groups, whose rows depend on each other.")
 @skip_option
 @runs_option
 @format_option
@@ -96,22 +97,31 @@ def evaluate(bundle: str, data: str, skip_unusable: bool, runs: str, format_: Fo
 
     model = load(locate_model(bundle, runs))
     columns = Columns(**columns_of(model.columns, given))
-    inputs, targets, notes = read_labelled(
-        data, columns, task=model.task, labels=model.labels, skip_unusable=skip_unusable, say=say
+    split, notes = read_labelled(
+        data,
+        columns,
+        task=model.task,
+        labels=model.labels,
+        skip_unusable=skip_unusable,
+        say=say,
+        is_group_optional=given["group"] is None,
     )
     for note in notes:
         say(f"note: {note}")
-    probabilities = model.predict_proba(inputs)
+    probabilities = model.predict_proba(split.inputs)
     measured = measure(
         model.decide(probabilities),
         probabilities,
-        as_indicator(targets, len(model.labels)),
+        as_indicator(split.targets, len(model.labels)),
         task=model.task,
         labels=model.labels,
         seen=model.seen,
         penalty_weight=model.record["penalty_weight"],
+        blocks=split.blocks,
         seed=0,
     )
+    for note in measured["notes"]:
+        say(f"note: {note}")
     if format_ == "json":
         print_json(measured)
     elif format_ == "csv":
@@ -129,7 +139,7 @@ def evaluate(bundle: str, data: str, skip_unusable: bool, runs: str, format_: Fo
 
 def columns_of(trained: Any, given: Mapping[str, str | None]) -> dict[str, Any]:
     """The bundle's own columns, with those that were named in their place. UsageError for labels of another kind."""
-    columns = dict(trained)
+    columns = {**trained, "group": given.get("group") or trained.get("group")}
     named = {name: given[name] for name in ("label", "labels", "label_columns") if given[name]}
     options = [f"--{name.replace('_', '-')}" for name in named]
     if len(named) > 1:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.sequences import Sequences
+from tuner.scoring.blocks import Blocks, halves
+from tuner.scoring.f1 import as_indicator
 from tuner.space.settings import DataSettings, Inputs, Task
 
 RowInputs: TypeAlias = tuple[str, ...] | Sequences
@@ -56,13 +59,15 @@ class Split:
     """One split, in the order of its file.
 
     `targets` is a uint8 indicator (rows, labels) in multi-label, an int64 class index (rows,) otherwise. `rows` (rows,)
-    int64 are the row numbers in `source`, from 1; a CSV's header is not counted.
+    int64 are the row numbers in `source`, from 1; a CSV's header is not counted. `blocks` (rows,) numbers the rows that depend
+    on each other, as rows of one group and exact copies do: they are dealt and drawn together.
     """
 
     inputs: RowInputs
     targets: NDArray[np.uint8] | NDArray[np.int64]
     rows: NDArray[np.int64]
     source: str
+    blocks: Blocks
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -70,7 +75,7 @@ class Split:
     def take(self, positions: NDArray[np.integer]) -> Split:
         """Return the rows at `positions` (n,), in that order."""
         inputs = take_inputs(self.inputs, positions)
-        return Split(inputs, self.targets[positions], self.rows[positions], self.source)
+        return Split(inputs, self.targets[positions], self.rows[positions], self.source, self.blocks[positions])
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +98,13 @@ class Dataset:
     notes: tuple[str, ...]
     fingerprints: Mapping[str, str]
     folds: NDArray[np.int64] | None = None
+
+    @cached_property
+    def parts(self) -> NDArray[np.int64]:
+        """The part of each validation row: its thresholds are fitted on the other parts. Folds, or without them halves."""
+        if self.folds is not None:
+            return self.folds
+        return halves(as_indicator(self.validation.targets, len(self.labels)), self.validation.blocks)
 
     @property
     def inputs(self) -> Inputs:

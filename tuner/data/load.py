@@ -82,15 +82,26 @@ def read_labelled(
     labels: Sequence[str],
     skip_unusable: bool = False,
     say: Say | None = None,
-) -> tuple[RowInputs, Targets, tuple[str, ...]]:
-    """Read another file with the labels of a model: inputs, targets and notes, as in `Split` and `Dataset`.
+    is_group_optional: bool = True,
+) -> tuple[Split, tuple[str, ...]]:
+    """Read another file with the labels of a model: its rows, and notes as in `Dataset`.
 
-    A label that is not one of `labels` is noted: it is left out of a multi-label row, and a row of another task that has
-    no other label is left out. A label of the model without a column of its own is noted too. Raises DataError.
+    The column of groups may be missing, unless `is_group_optional` is false: then only copies are known to depend on each
+    other, which is noted. A label that is not one of `labels` is noted: it is left out of a multi-label row, and a row of
+    another task that has no other label is left out. A label of the model without a column of its own is noted too. Raises
+    DataError.
     """
     findings = Findings(are_options=True)
-    columns = replace(columns, group=None, split=None)
-    rows = _read_rows(uri, columns, skip_unusable=skip_unusable, findings=findings, say=say)
+    columns = replace(columns, split=None)
+    rows = _read_rows(
+        uri,
+        columns,
+        skip_unusable=skip_unusable,
+        findings=findings,
+        say=say,
+        is_group_optional=is_group_optional,
+        group_missing="so rows of one group count as independent, and intervals may be too narrow",
+    )
     lacking = [repr(label) for label in labels if columns.label_columns and label not in columns.label_columns]
     if lacking:
         told = f"no column is named for {listed(lacking)}, so every row counts as one without it"
@@ -109,8 +120,7 @@ def read_labelled(
     if not len(rows) or (unknown and not len(rows.codes)):
         remedy = f"the model's labels are {listed(labels)}"
         raise DataError([Fault(uri, "no row has a label that the model knows", remedy)])
-    split = _encode(rows, tuple(labels), task)
-    return split.inputs, split.targets, tuple(findings.notes)
+    return _encode(rows, tuple(labels), task), tuple(findings.notes)
 
 
 # --- files ----------------------------------------------------------------------------------------------------------
@@ -124,14 +134,15 @@ def _read_rows(
     findings: Findings,
     say: Say | None,
     is_group_optional: bool = False,
+    group_missing: str = "so it is not known whether its groups stand in train too",
 ) -> LabelledRows:
     """Read one source, with notes to `findings`. Raises DataError."""
     own = Findings(are_options=findings.are_options)
     optional = [columns.group] if is_group_optional and columns.group is not None else []
     table = read_table(uri, columns.names, say, named_by=_named_by(columns, own), optional=optional)
     if optional and columns.group not in table.column_names:
-        told = f"there is no column {columns.group!r}, so it is not known whether its groups stand in train too"
-        own.notes.append(f"{uri}: {told} (data.group)")
+        setting = own.setting("group")
+        own.notes.append(f"{uri}: there is no column {columns.group!r}, {group_missing} ({setting})")
         columns = replace(columns, group=None)
     rows = labelled_rows(table, uri, columns, own)
     if rows is not None:
@@ -374,7 +385,8 @@ def _encode(rows: LabelledRows, labels: tuple[str, ...], task: Task) -> Split:
         targets[rows.owners, codes] = 1
     else:
         targets = codes  # one pair a row, in the order of the rows
-    return Split(inputs=rows.inputs, targets=targets, rows=rows.rows, source=rows.source)
+    blocks = linked_rows(row_keys(rows.inputs), rows.groups)
+    return Split(inputs=rows.inputs, targets=targets, rows=rows.rows, source=rows.source, blocks=blocks)
 
 
 def _label_notes(dataset: Dataset) -> list[str]:

@@ -92,7 +92,8 @@ class TrialData:
 
     Without folds a setting has one pair of splits. With k folds it has k + 1: pair f is fitted on the rows of the other
     folds and has those of fold f as validation; the last is fitted on all training rows and has no validation row. Its
-    tables of vectors come in the same order. `validation_truth` is bool (rows, labels), with folds of the training rows;
+    tables of vectors come in the same order. `validation_truth` is bool (rows, labels), with folds of the training rows, and
+    `parts` (rows,) says over which parts of these rows thresholds are cross-fitted;
     `seen` bool (labels,); `vectors` float32 (rows trained on, values) for each part, where the space has a resampling that asks
     for them.
     """
@@ -104,6 +105,7 @@ class TrialData:
     train_targets: NDArray[Any]
     validation_truth: NDArray[np.bool_]
     folds: NDArray[np.int64] | None
+    parts: NDArray[np.int64]
     prepared: Mapping[PreparationSetting, tuple[PreparedSplits, ...]]
     tables: Mapping[tuple[PreparationSetting, EmbeddingSetting], tuple[EmbeddingTable, ...]]
     vectors: tuple[NDArray[np.float32], ...] | None
@@ -132,6 +134,7 @@ def prepare(dataset: Dataset, parameters: Mapping[str, Domain], say: Say | None 
         train_targets=dataset.train.targets,
         validation_truth=as_indicator(dataset.validation.targets, len(dataset.labels)),
         folds=dataset.folds,
+        parts=dataset.parts,
         prepared={setting: tuple(each.splits for each in made) for setting, made in fitted.items()},
         tables=_make_tables(fitted, embedding_settings(parameters), tell),
         vectors=_all_row_vectors(dataset, tell) if _asks_for_vectors(parameters) else None,

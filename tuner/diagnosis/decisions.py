@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tuner.diagnosis.evidence import DecisionFacts, LabelFacts
+from tuner.scoring.blocks import Blocks, halves
 from tuner.scoring.bootstrap import intervals
 from tuner.scoring.f1 import Indicator, constant_macro_f1, f1_per_label, macro_f1
 from tuner.scoring.gate import logit_spread
 from tuner.scoring.measures import LabelMeasures, measure
 from tuner.scoring.ranking import Probabilities
-from tuner.scoring.thresholds import FOLDS_SEED, cross_fitted_decisions
+from tuner.scoring.thresholds import cross_fitted_decisions
 from tuner.space.settings import Task
 
 _FEWEST_TO_FIT = 4  # rows of either kind, in each half two: a threshold fitted on fewer says nothing
@@ -25,15 +26,18 @@ def decision_facts(
     *,
     task: Task,
     labels: Sequence[str],
+    blocks: Blocks,
     train_rows: Mapping[str, int] | None = None,
 ) -> DecisionFacts:
     """Measure decisions against truth, bool (rows, labels), and probabilities of that shape if they are known.
 
+    `blocks` (rows,) numbers the rows that depend on each other.
+
     Without probabilities what is told of rankings, spreads and fitted thresholds is None.
     """
     measures = measure(decisions, truth, task, probabilities=probabilities, names=labels)
-    drawn = intervals(decisions, truth, task, seed=0)
-    fitted = None if probabilities is None else _fitted(probabilities, truth, task)
+    drawn = intervals(decisions, truth, task, blocks=blocks, seed=0)
+    fitted = None if probabilities is None else _fitted(probabilities, truth, task, blocks)
     return DecisionFacts(
         rows=len(truth),
         labels=tuple(
@@ -79,13 +83,13 @@ def _auc_margin(truth: Indicator) -> float:
     return float(2 * np.sqrt(variance.sum()) / both.sum())
 
 
-def _fitted(probabilities: Probabilities, truth: Indicator, task: Task) -> Indicator | None:
+def _fitted(probabilities: Probabilities, truth: Indicator, task: Task, blocks: Blocks) -> Indicator | None:
     if task == "multiclass":
         return decide_plainly(probabilities, task)
     fewest = np.minimum(truth.sum(axis=0), (~truth).sum(axis=0))
     if (fewest.max() if task == "multilabel" else fewest.min()) < _FEWEST_TO_FIT:
         return None
-    return cross_fitted_decisions(probabilities, truth, task, seed=FOLDS_SEED)
+    return cross_fitted_decisions(probabilities, truth, task, parts=halves(truth, blocks))
 
 
 def _label_facts(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from tuner.diagnosis.decisions import decision_facts
 from tuner.diagnosis.evidence import Evidence
 from tuner.diagnosis.table import Answers, read_answers
-from tuner.diagnosis.texts import text_facts
+from tuner.diagnosis.texts import blocks_of, text_facts
 
 
 def evidence_of_file(
@@ -34,6 +34,7 @@ def evidence_of_file(
         answers.truth,
         task=answers.task,
         labels=answers.labels,
+        blocks=blocks_of(answers),
         train_rows=label_rows,
     )
     data = None if texts is None else texts.data if train is not None else replace(texts.data, train_rows=None)

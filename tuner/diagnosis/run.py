@@ -23,6 +23,7 @@ from tuner.ledger import Run, read_predictions, read_reports
 from tuner.scoring.f1 import Indicator
 from tuner.space.settings import Task
 from tuner.storage import Folder
+from tuner.tables import blocks_of
 
 _BEST = "champion"
 
@@ -180,6 +181,7 @@ def _decisions(run: Run, predictions: pa.Table | None) -> DecisionFacts | None:
         _indicator(own["truth"], len(labels)),
         task=_task(run),
         labels=labels,
+        blocks=blocks_of(own),
         train_rows=run.profile["splits"]["train"]["labels"] if run.profile else None,
     )
 

@@ -14,6 +14,7 @@ from tuner.diagnosis.data import data_facts
 from tuner.diagnosis.evidence import DataFacts, Reference
 from tuner.diagnosis.reference import measure_reference
 from tuner.diagnosis.table import Answers, read_training
+from tuner.scoring.blocks import Blocks, single_rows
 
 FOLDS = 5
 """Parts in which the rows are judged by a plain model that was fitted on the others, where there is no training file."""
@@ -53,13 +54,14 @@ def text_facts(answers: Answers, *, train: str | None = None, text: str = "text"
 def _dataset(answers: Answers, train: str | None, text: str) -> tuple[Dataset, tuple[str, ...]]:
     assert answers.texts is not None  # read with them
     targets = answers.truth.astype(np.uint8) if answers.task == "multilabel" else answers.truth.argmax(axis=1)
-    judged = Split(answers.texts, targets, answers.rows, "predictions")
+    judged = Split(answers.texts, targets, answers.rows, "predictions", blocks_of(answers))
     notes: tuple[str, ...] = ()
     trained, folds = judged, None
     if train is not None:
         texts, given, notes = read_training(train, answers, text)
         empty = np.zeros((len(texts), len(answers.labels)), np.uint8)
-        trained = Split(texts, empty if given is None else given, np.arange(1, len(texts) + 1), train)
+        numbers = np.arange(1, len(texts) + 1)
+        trained = Split(texts, empty if given is None else given, numbers, train, single_rows(len(texts)))
     else:
         folds = _deal(answers)
     dataset = Dataset(
@@ -76,10 +78,16 @@ def _dataset(answers: Answers, train: str | None, text: str) -> tuple[Dataset, t
     return dataset, notes
 
 
+def blocks_of(answers: Answers) -> Blocks:
+    """Return the blocks (rows,) of rows with one text; without texts each row is one of its own."""
+    if answers.texts is None:
+        return single_rows(len(answers.truth))
+    return linked_rows(row_keys(answers.texts), [None] * len(answers.texts))
+
+
 def _deal(answers: Answers) -> NDArray[np.int64]:
     """Deal the rows out to folds, copies together, in an order that is the same every time."""
-    assert answers.texts is not None
-    blocks = linked_rows(row_keys(answers.texts), [None] * len(answers.texts))
+    blocks = blocks_of(answers)
     turn = np.random.default_rng(0).permutation(int(blocks.max()) + 1)
     return np.asarray(turn[blocks] % FOLDS, dtype=np.int64)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tuner.errors import Fault, UsageError
-from tuner.report.pairing import PairedCounts, resampled_counts
-from tuner.scoring.bootstrap import interval
-from tuner.scoring.f1 import Indicator, Reals, f1_from_counts, mean_over_present
+from tuner.scoring.blocks import Blocks
+from tuner.scoring.f1 import Indicator, Reals, f1_from_counts, macro_f1_from_counts
+from tuner.scoring.paired import Counts, Pair
+from tuner.scoring.paired import pair as pair_up
 from tuner.scoring.penalty import constant_penalty_from_counts
 from tuner.space.settings import Task
+from tuner.tables import blocks_of
 
 LABEL_COLUMNS = ("label", "support", "a_f1", "b_f1", "difference", "low", "high", "told_apart")
 """Columns of a row per label, in the order in which they are shown."""
@@ -38,13 +40,15 @@ class Model:
 class Answers:
     """What a model decided on some rows.
 
-    `rows` (n,) are the row numbers in a source, `truth` and `decisions` (n, labels) bool in the order of the model's
-    labels; `source` is the fingerprint of the source, which tells whether two models' row numbers mean the same rows.
+    `rows` (n,) are the row numbers in a source, `blocks` (n,) number those that depend on each other, `truth` and `decisions`
+    (n, labels) are bool in the order of the model's labels; `source` is the fingerprint of the source, which tells whether two
+    models' row numbers mean the same rows.
     """
 
     model: Model
     source: str
     rows: NDArray[np.int64]
+    blocks: Blocks
     truth: Indicator
     decisions: Indicator
 
@@ -58,6 +62,7 @@ class Paired:
     truth: Indicator
     a: Indicator
     b: Indicator
+    blocks: Blocks
     penalty_weight: float
     notes: tuple[str, ...]
 
@@ -69,6 +74,7 @@ def answers_of_predictions(table: pa.Table, model: Model, source: str) -> Answer
         model=model,
         source=source,
         rows=own["row"].to_numpy().astype(np.int64),
+        blocks=blocks_of(own),
         truth=_indicator(own["truth"], len(model.labels)),
         decisions=_indicator(own["decided"], len(model.labels)),
     )
@@ -116,6 +122,7 @@ def pair(a: Answers, b: Answers) -> Paired:
         truth=truth[is_judged],
         a=own[is_judged],
         b=other[is_judged],
+        blocks=a.blocks[in_a][is_judged],
         penalty_weight=a.model.penalty_weight,
         notes=tuple(notes),
     )
@@ -163,71 +170,56 @@ def _notes_on_models(a: Model, b: Model, labels: Sequence[str]) -> list[str]:
 
 
 def compare(paired: Paired, *, seed: int = 0) -> dict[str, Any]:
-    """Return the differences B less A as JSON values, each with its 95 % interval from one paired bootstrap.
+    """Return the differences B less A as JSON values, each with its 95 % interval for the same rows.
 
     Keys are conclusion (a sentence), rows, macro_f1 and score (a, b, difference, low, high, told_apart), labels (a row
-    each), agreement (rows by who is right) and notes. All intervals come from the same resamples of rows, so what makes a
-    row hard is not counted as a difference between the models (Efron and Tibshirani, 1993, chapter 13).
+    each), agreement (rows by who is right) and notes. All intervals come from the same swaps and resamples of rows, so what
+    makes a row hard is not counted as a difference between the models: see `tuner.scoring.paired`.
     """
-    samples = resampled_counts(paired.truth, paired.a, paired.b, seed=seed)
-    counts = PairedCounts.of(paired.truth, paired.a, paired.b)
-    macro = [_macro_f1(each) for each in (counts, samples)]
-    scores = [_score(each, paired.task, paired.penalty_weight) for each in (counts, samples)]
-    macro_f1 = _difference(*macro)
+    both = pair_up(paired.b, paired.a, paired.truth, blocks=paired.blocks, seed=seed)
+    macro_f1 = _difference(both, _macro_f1)
     rows = len(paired.truth)
+
+    def score(counts: Counts) -> Reals:
+        penalty = constant_penalty_from_counts(counts.decided, counts.support, counts.rows, paired.task)
+        return np.asarray(_macro_f1(counts) - paired.penalty_weight * penalty)
+
     return {
         "conclusion": _conclude(macro_f1, rows),
         "rows": rows,
         "task": paired.task,
         "macro_f1": macro_f1,
-        "score": _difference(*scores),
-        "labels": _per_label(paired.labels, counts, samples),
+        "score": _difference(both, score),
+        "labels": _per_label(paired.labels, both),
         "agreement": _agreement(paired),
         "notes": list(paired.notes),
     }
 
 
-def _macro_f1(counts: PairedCounts) -> tuple[Reals, Reals]:
-    a, b = (mean_over_present(f1, counts.support) for f1 in _f1(counts))
-    return a, b
+def _macro_f1(counts: Counts) -> Reals:
+    return macro_f1_from_counts(counts.hits, counts.decided, counts.support)
 
 
-def _score(counts: PairedCounts, task: Task, penalty_weight: float) -> tuple[Reals, Reals]:
-    a, b = _macro_f1(counts)
-    return (
-        a - penalty_weight * constant_penalty_from_counts(counts.a_decided, counts.support, counts.rows, task),
-        b - penalty_weight * constant_penalty_from_counts(counts.b_decided, counts.support, counts.rows, task),
-    )
+def _f1(counts: Counts) -> Reals:
+    return f1_from_counts(counts.hits, counts.decided, counts.support)
 
 
-def _difference(value: tuple[Reals, Reals], samples: tuple[Reals, Reals]) -> dict[str, Any]:
-    found = interval(float(value[1] - value[0]), samples[1] - samples[0])
-    return {
-        "a": float(value[0]),
-        "b": float(value[1]),
-        "difference": found.value,
-        "low": found.low,
-        "high": found.high,
-        "told_apart": found.low > 0 or found.high < 0,
-    }
+def _difference(both: Pair, measure: Callable[[Counts], Reals]) -> dict[str, Any]:
+    b, a = (float(measure(counts)) for counts in both.as_they_are)
+    difference, low, high = (float(each) for each in both.difference(measure))
+    return {"a": a, "b": b, "difference": difference, "low": low, "high": high, "told_apart": low > 0 or high < 0}
 
 
-def _f1(counts: PairedCounts) -> tuple[Reals, Reals]:
-    return (
-        f1_from_counts(counts.a_hits, counts.a_decided, counts.support),
-        f1_from_counts(counts.b_hits, counts.b_decided, counts.support),
-    )
-
-
-def _per_label(labels: Sequence[str], counts: PairedCounts, samples: PairedCounts) -> list[dict[str, Any]]:
+def _per_label(labels: Sequence[str], both: Pair) -> list[dict[str, Any]]:
     """Return a row a label, those with the largest difference first; one without a true row has no difference."""
-    (a, b), (drawn_a, drawn_b) = _f1(counts), _f1(samples)
+    b, a = (_f1(counts) for counts in both.as_they_are)
+    support = both.as_they_are[0].support
     rows = []
-    for number, label in enumerate(labels):
-        found = _difference((a[number], b[number]), (drawn_a[:, number], drawn_b[:, number]))
-        support = int(counts.support[number])
-        told = {"a_f1": found.pop("a"), "b_f1": found.pop("b"), **found}
-        rows.append({"label": label, "support": support, **(told if support else dict.fromkeys(told))})
+    for number, (label, difference, low, high) in enumerate(zip(labels, *both.difference(_f1), strict=True)):
+        found = {"difference": float(difference), "low": float(low), "high": float(high)}
+        told = {"a_f1": float(a[number]), "b_f1": float(b[number]), **found, "told_apart": bool(low > 0 or high < 0)}
+        known = told if support[number] else dict.fromkeys(told)
+        rows.append({"label": label, "support": int(support[number]), **known})
     return sorted(rows, key=lambda row: -abs(row["difference"] or 0.0))
 
 

@@ -109,7 +109,7 @@ def answers_on_file(
     _refuse_two_truths(uri, *({field: getattr(each, field) for field in LABEL_FIELDS} for each in named))
     answers: list[Answers] = []
     for name, side, bundle, own in zip("AB", (a, b), bundles, named, strict=True):
-        inputs, targets, notes = read_labelled(uri, own, task=bundle.task, labels=labels)
+        split, notes = read_labelled(uri, own, task=bundle.task, labels=labels)
         for note in notes if name == "A" else ():  # they are about labels, and so the same for B
             say(f"note: {note}")
         if source in side.data["fingerprints"].values():
@@ -119,9 +119,10 @@ def answers_on_file(
             Answers(
                 model=side.model,
                 source=source,
-                rows=np.arange(1, len(inputs) + 1),
-                truth=as_indicator(targets, len(labels))[:, [labels.index(label) for label in bundle.labels]],
-                decisions=bundle.decide(bundle.predict_proba(inputs)),
+                rows=np.arange(1, len(split) + 1),
+                blocks=split.blocks,
+                truth=as_indicator(split.targets, len(labels))[:, [labels.index(label) for label in bundle.labels]],
+                decisions=bundle.decide(bundle.predict_proba(split.inputs)),
             )
         )
     return answers[0], answers[1]

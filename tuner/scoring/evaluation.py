@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.scoring.bootstrap import Interval, Intervals, intervals
+from tuner.scoring.blocks import Blocks
+from tuner.scoring.bootstrap import Interval, Intervals, intervals, rare_labels, rows_needed
 from tuner.scoring.by_fold import measure_by_fold
 from tuner.scoring.f1 import Indicator
-from tuner.scoring.measures import Measures, measure
+from tuner.scoring.measures import NAMED_AT_MOST, Measures, measure
 from tuner.space.settings import Task
 
 FOLDS_NOTE = (
@@ -71,10 +72,15 @@ def evaluate(
     labels: Sequence[str],
     seen: NDArray[np.bool_],
     penalty_weight: float,
+    blocks: Blocks,
     seed: int,
     fold: NDArray[np.int64] | None = None,
 ) -> dict[str, Any]:
-    """Measure as `describe_judged` does, with 95 % bootstrap intervals, which are of all rows together."""
+    """Measure as `describe_judged` does, with 95 % bootstrap intervals; `blocks` (rows,) numbers the rows' blocks.
+
+    With `fold` they are as wide as those of all rows together, and lie about the means over the folds. `too_rare` has the labels
+    whose F1 cannot be judged on so few rows, each with its true rows and about how many rows a split needs for it.
+    """
     described = describe_judged(
         decisions,
         probabilities,
@@ -85,10 +91,13 @@ def evaluate(
         penalty_weight=penalty_weight,
         fold=fold,
     )
-    drawn = intervals(decisions, truth, task, seed=seed)
+    drawn = intervals(decisions, truth, task, blocks=blocks, seed=seed, seen=seen)
+    too_rare = _too_rare(truth, blocks, labels, seen)
     return {
         **described,
-        **{f"{name}_ci": [interval.low, interval.high] for name, interval in vars(drawn).items()},
+        **{f"{name}_ci": _about(described[name], interval, name) for name, interval in vars(drawn).items()},
+        "too_rare": too_rare,
+        "notes": [*described["notes"], *([note_on_rare(too_rare, len(truth))] if too_rare else [])],
         "rows": len(truth),
     }
 
@@ -100,9 +109,35 @@ def intervals_of(described: Mapping[str, Any]) -> Intervals:
     )
 
 
+def note_on_rare(too_rare: Sequence[Mapping[str, Any]], rows: int) -> str:
+    """Say which labels have too few true rows to be judged, and how many rows would do."""
+    shown = ", ".join(f"{row['label']!r} ({row['support']} true)" for row in too_rare[:NAMED_AT_MOST])
+    more = f" and {len(too_rare) - NAMED_AT_MOST} more" if len(too_rare) > NAMED_AT_MOST else ""
+    needed = max(row["rows_needed"] for row in too_rare)
+    return (
+        f"{rows:,} rows are too few to judge {shown}{more}: the intervals allow for any F1 that so few rows leave possible, and "
+        f"are wide. About {needed:,} rows would do"
+    )
+
+
 def without_nan(described: Mapping[str, Any]) -> dict[str, Any]:
     """Return JSON values with null in the place of numbers that are not finite, which JSON has not."""
     return {key: _finite(value) for key, value in described.items()}
+
+
+def _too_rare(truth: Indicator, blocks: Blocks, labels: Sequence[str], seen: Indicator) -> list[dict[str, Any]]:
+    support = truth.sum(axis=0)
+    return [
+        {"label": labels[label], "support": int(support[label]), "rows_needed": rows_needed(truth, blocks, label)}
+        for label in np.flatnonzero(rare_labels(truth, blocks) & (seen | (support > 0))).tolist()
+    ]
+
+
+def _about(value: float, interval: Interval, name: str) -> list[float]:
+    """Return an interval moved to the value that it is told with, which with folds is another mean than its own."""
+    moved = value - interval.value
+    least = 0.0 if name == "macro_f1" else -1.0
+    return [max(least, min(value, interval.low + moved)), min(1.0, max(value, interval.high + moved))]
 
 
 def _finite(value: Any) -> Any:

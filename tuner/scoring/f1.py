@@ -42,25 +42,25 @@ def macro_f1_from_counts(hits: Numbers, decided: Numbers, support: Numbers) -> R
     return mean_over_present(f1_from_counts(hits, decided, support), support)
 
 
-def constant_macro_f1_from_counts(support: Numbers, rows: int, task: Task) -> Reals:
-    """Return the macro-F1 of the best constant rule for each set of supports, shape (..., labels) to (...).
+def constant_f1_from_counts(support: Numbers, rows: Any, task: Task) -> Reals:
+    """Return each label's F1 under the best constant rule, shape (..., labels); `rows` broadcasts against `support`.
 
     Multi-label: every label all-positive, which no all-negative rule beats. Otherwise: the majority class on every row.
     """
     if task == "multilabel":
-        return macro_f1_from_counts(support, np.full_like(support, rows), support)
+        return f1_from_counts(support, support * 0 + rows, support)
     is_majority = np.arange(support.shape[-1]) == support.argmax(axis=-1)[..., None]
-    return macro_f1_from_counts(support * is_majority, rows * is_majority, support)
+    return f1_from_counts(support * is_majority, rows * is_majority, support)
 
 
-def chance_macro_f1_from_counts(decided: Numbers, support: Numbers, rows: int) -> Reals:
-    """Return the macro-F1 that decisions would have on average if they were dealt to the rows at random.
+def chance_f1_from_counts(decided: Numbers, support: Numbers, rows: Any) -> Reals:
+    """Return the F1 of each label that decisions would have on average if they were dealt to the rows at random.
 
-    `decided` and `support` count the decisions and the true rows of each label, shape (..., labels) to (...). F1 is linear in
-    the hits while those two stay as they are, and of `decided` rows drawn at random `decided * support / rows` are hits. So
-    the mean is exact, and that of a constant rule is its own macro-F1.
+    `decided` and `support` count the decisions and the true rows of each label, shape (..., labels); `rows` broadcasts against
+    them. F1 is linear in the hits while those two stay as they are, and of `decided` rows drawn at random
+    `decided * support / rows` are hits. So the mean is exact, and that of a constant rule is its own F1.
     """
-    return macro_f1_from_counts(decided * (support / rows), decided, support)
+    return f1_from_counts(decided * (support / rows), decided, support)
 
 
 def f1_per_label(decisions: Indicator, truth: Indicator) -> Reals:
@@ -75,7 +75,8 @@ def macro_f1(decisions: Indicator, truth: Indicator) -> float:
 
 def constant_macro_f1(truth: Indicator, task: Task) -> float:
     """Return the macro-F1 of the best rule that answers the same on every row: per label in multi-label, else one class."""
-    return float(constant_macro_f1_from_counts(truth.sum(axis=0), len(truth), task))
+    support = truth.sum(axis=0)
+    return float(mean_over_present(constant_f1_from_counts(support, len(truth), task), support))
 
 
 def chance_macro_f1(decisions: Indicator, truth: Indicator) -> float:
@@ -85,4 +86,5 @@ def chance_macro_f1(decisions: Indicator, truth: Indicator) -> float:
     constant rule one cannot say that: answers drawn at random beat the majority class, by 0.17 for two classes of equal size,
     and in multi-label they stay below all-positive, by 0.04 for labels true on a fifth of the rows.
     """
-    return float(chance_macro_f1_from_counts(decisions.sum(axis=0), truth.sum(axis=0), len(truth)))
+    support = truth.sum(axis=0)
+    return float(mean_over_present(chance_f1_from_counts(decisions.sum(axis=0), support, len(truth)), support))

@@ -26,9 +26,6 @@ SHRINKAGE = 20.0
 #   no weights, all rows              0.466 0.466 0.466 0.464 0.460 0.450
 #   no weights, 600 of the rows       0.444 0.479 0.485 0.486 0.486 0.485
 
-FOLDS_SEED = 0
-"""Trials and champions are cross-fitted over the same halves of validation, so that their scores compare."""
-
 NEVER = np.inf
 """Threshold of a label that is never predicted."""
 
@@ -62,6 +59,8 @@ def fit_thresholds(
     """
     if task == "multiclass":
         return np.zeros(0)
+    if not len(truth):  # all rows depend on each other
+        return np.full(1 if task == "binary" else truth.shape[1], 0.5)
     if task == "binary":
         return _fit_binary(probabilities[:, 1:], truth[:, 1:])
     ranking = rank_rows(probabilities, truth)
@@ -81,34 +80,18 @@ def cross_fitted_decisions(
     truth: Indicator,
     task: Task,
     *,
-    seed: int,
-    folds: int = 2,
+    parts: NDArray[np.int64],
     seen: Indicator | None = None,
 ) -> Indicator:
-    """Return decisions (rows, labels) in which every row is judged by thresholds fitted on the other folds' rows.
+    """Return decisions (rows, labels) in which every row is judged by thresholds fitted on the rows of other parts.
 
-    Deterministic for a seed. Folds are stratified by each row's rarest true label.
+    `parts` (rows,) numbers the part of each row: `tuner.scoring.blocks.halves`, or the folds of the data.
     """
     if task == "multiclass":
         return decide(probabilities, np.zeros(0), task)
-    return decisions_by_fold(probabilities, truth, task, fold=_stratified_folds(truth, seed, folds), seen=seen)
-
-
-def decisions_by_fold(
-    probabilities: Probabilities,
-    truth: Indicator,
-    task: Task,
-    *,
-    fold: NDArray[np.int64],
-    seen: Indicator | None = None,
-) -> Indicator:
-    """Return decisions (rows, labels) in which every row is judged by thresholds fitted on the rows of other folds.
-
-    `fold` (rows,) numbers the fold of each row, at least two of them.
-    """
     decisions = np.zeros(truth.shape, dtype=bool)
-    for part in np.unique(fold):
-        judged = fold == part
+    for part in np.unique(parts):
+        judged = parts == part
         thresholds = fit_thresholds(probabilities[~judged], truth[~judged], task, seen=seen)
         decisions[judged] = decide(probabilities[judged], thresholds, task)
     return decisions
@@ -189,13 +172,3 @@ def _between(upper: Any, lower: Any) -> Any:
 
 def _safe_logit(threshold: Any) -> Any:
     return logit(np.clip(threshold, 1e-12, 1 - 1e-12))
-
-
-def _stratified_folds(truth: Indicator, seed: int, folds: int) -> NDArray[np.int64]:
-    """Return each row's fold: rows are dealt out in turn, shuffled within the groups of one rarest true label."""
-    rarest_first = truth.sum(axis=0).argsort(kind="stable")
-    group = np.where(truth.any(axis=1), truth[:, rarest_first].argmax(axis=1), truth.shape[1])
-    order = np.lexsort([np.random.default_rng(seed).random(len(truth)), group])
-    fold = np.empty(len(truth), dtype=np.int64)
-    fold[order] = np.arange(len(truth)) % folds
-    return fold

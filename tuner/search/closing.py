@@ -101,7 +101,7 @@ def _build_bundle(run: TrialState, bound: Bound, *, space: Space, dataset: Datas
         seen=dataset.seen,
         thresholds=np.zeros(0),
         configuration=configuration,
-        columns={name: getattr(space.data, name) for name in ("text", "sequence", *LABEL_FIELDS)},
+        columns={name: getattr(space.data, name) for name in ("text", "sequence", *LABEL_FIELDS, "group")},
         record={
             "run": ledger.location,
             "trial": run.order.index,
@@ -152,7 +152,8 @@ def _compare_finalists(
         parent: [decide_validation(_read_validation(run, ledger), dataset) for run in states]
         for parent, states in runs.items()
     }
-    return finalist_differences(decisions, winner, truth_of(dataset, "validation"), seed=space.search.seed)
+    truth, blocks = truth_of(dataset, "validation"), dataset.validation.blocks
+    return finalist_differences(decisions, winner, truth, blocks=blocks, seed=space.search.seed)
 
 
 def _look_closer(on_test: Decided, dataset: Dataset) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tuner.baselines import Decided
 from tuner.data.dataset import Dataset, Split
 from tuner.data.sequences import Sequences
+from tuner.scoring.blocks import Blocks
 from tuner.scoring.bootstrap import difference_of_runs
 from tuner.scoring.f1 import Indicator, Reals, macro_f1
 from tuner.scoring.measures import measure
@@ -35,6 +36,7 @@ def predictions_table(models: Mapping[str, Decided], truth: Indicator, split: Sp
         columns = {
             "model": pa.array([name] * len(truth), pa.string()),
             "row": pa.array(split.rows, pa.int64()),
+            "block": pa.array(split.blocks, pa.int64()),
             "truth": true_lists,
             "decided": _index_lists(decided.decisions),
             "probabilities": (
@@ -110,11 +112,12 @@ def describe_selection(search_score: float, finalist_scores: Sequence[float]) ->
 
 
 def finalist_differences(
-    runs: Mapping[int, Sequence[Indicator]], winner: int, truth: Indicator, *, seed: int
+    runs: Mapping[int, Sequence[Indicator]], winner: int, truth: Indicator, *, blocks: Blocks, seed: int
 ) -> list[dict[str, Any]]:
     """Return how far the winner's macro-F1 on validation is above each other finalist's, with 95 % intervals.
 
-    `runs` has each finalist's decisions (rows, labels), one array a seed. The variance over seeds is pooled over all
+    `runs` has each finalist's decisions (rows, labels), one array a seed; `blocks` (rows,) numbers the rows that depend on
+    each other. The variance over seeds is pooled over all
     finalists. All rows count together, with folds too.
     """
     scores = {trial: np.array([macro_f1(run, truth) for run in own]) for trial, own in runs.items()}
@@ -126,6 +129,7 @@ def finalist_differences(
             runs[winner],
             runs[trial],
             truth,
+            blocks=blocks,
             seed_variance=squares / freedom if freedom else 0.0,
             freedom=freedom,
             seed=seed,

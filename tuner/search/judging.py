@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from tuner.baselines import Baseline, Decided, to_beat
 from tuner.data.dataset import Dataset
-from tuner.scoring.bootstrap import Interval, intervals, paired_difference
+from tuner.scoring.bootstrap import Interval, intervals
 from tuner.scoring.evaluation import describe_judged, evaluate, intervals_of
 from tuner.scoring.f1 import Indicator, as_indicator
 from tuner.scoring.measures import measure
-from tuner.scoring.thresholds import FOLDS_SEED, cross_fitted_decisions, decisions_by_fold
+from tuner.scoring.paired import paired_difference
+from tuner.scoring.thresholds import cross_fitted_decisions
 from tuner.scoring.verdict import explain, verdict
 
 _WITH_INTERVALS = ("model", "control")  # of rules there is nothing to learn from them
@@ -53,15 +54,14 @@ def judge(decided: Decided, dataset: Dataset, split: str, *, penalty_weight: flo
     truth = truth_of(dataset, split)
     if seed is None:
         return describe_judged(decided.decisions, decided.probabilities, truth, **common)
-    return evaluate(decided.decisions, decided.probabilities, truth, seed=seed, **common)
+    blocks = dataset.splits[split].blocks
+    return evaluate(decided.decisions, decided.probabilities, truth, blocks=blocks, seed=seed, **common)
 
 
 def decide_validation(probabilities: NDArray[np.float64], dataset: Dataset) -> Indicator:
     """Return decisions (validation rows, labels), each by thresholds that were fitted on other rows."""
     truth, task, seen = truth_of(dataset, "validation"), dataset.task, dataset.seen
-    if dataset.folds is None:
-        return cross_fitted_decisions(probabilities, truth, task, seed=FOLDS_SEED, seen=seen)
-    return decisions_by_fold(probabilities, truth, task, fold=dataset.folds, seen=seen)
+    return cross_fitted_decisions(probabilities, truth, task, parts=dataset.parts, seen=seen)
 
 
 def judge_test(
@@ -72,7 +72,8 @@ def judge_test(
     beaten = to_beat(baselines)
     measured = judge(decided, dataset, "test", penalty_weight=penalty_weight, seed=seed)
     differences = {
-        baseline.name: paired_difference(decided.decisions, baseline.test, truth, seed=seed) for baseline in beaten
+        baseline.name: paired_difference(decided.decisions, baseline.test, truth, blocks=dataset.test.blocks, seed=seed)
+        for baseline in beaten
     }
     drawn = intervals_of(measured)
     models = [baseline for baseline in beaten if baseline.kind == "model"]
@@ -120,5 +121,5 @@ def _best_constant(truth: Indicator, dataset: Dataset) -> str:
 
 def _has_signal(model: Baseline, truth: Indicator, dataset: Dataset, seed: int) -> bool:
     """Whether the model surely beats the best constant rule and chance."""
-    drawn = intervals(model.test, truth, dataset.task, seed=seed)
+    drawn = intervals(model.test, truth, dataset.task, blocks=dataset.test.blocks, seed=seed, seen=dataset.seen)
     return drawn.skill.low > 0 and drawn.above_chance.low > 0
