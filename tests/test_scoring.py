@@ -114,13 +114,32 @@ def test_a_label_that_is_always_true_neither_earns_nor_dilutes_a_penalty() -> No
     assert constant_penalty(np.ones((2, 2), dtype=bool), truth, "multilabel") == 1
 
 
-def test_silence_on_rare_labels_costs_their_share_of_the_truths_impurity() -> None:
+def test_silence_on_rare_labels_costs_their_f1_and_no_more() -> None:
     truth = np.zeros((1000, 3), dtype=bool)
     truth[:500, 0], truth[:1, 1], truth[1:2, 2] = True, True, True
     decisions = truth.copy()
     decisions[:, 1:] = False
-    rare = 2 * 0.001 * 0.999
-    assert constant_penalty(decisions, truth, "multilabel") == pytest.approx(2 * rare / (0.5 + 2 * rare))
+    measures = measure(decisions, truth, "multilabel")
+    assert measures.constant_penalty == 0
+    assert measures.score == pytest.approx(1 / 3)
+
+
+def test_deciding_one_rare_label_alone_is_nearly_constant() -> None:
+    truth = np.zeros((1000, 3), dtype=bool)
+    truth[:500, 0], truth[:1, 1], truth[1:2, 2] = True, True, True
+    decisions = truth.copy()
+    decisions[:, 0] = False
+    share = 2 * 2 * 0.001 * 0.999 / (0.5 + 2 * 2 * 0.001 * 0.999)
+    assert constant_penalty(decisions, truth, "multilabel") == pytest.approx(1 - share / 0.1)
+
+
+def test_labels_that_are_always_decided_earn_nothing() -> None:
+    truth = np.random.default_rng(0).random((1000, 4)) < 0.4
+    decisions = truth.copy()
+    decisions[:, 1:] = True
+    measures = measure(decisions, truth, "multilabel")
+    assert measures.macro_f1 > 0.6
+    assert measures.score == pytest.approx(1 / 4)
 
 
 def test_a_guess_does_not_outscore_what_is_perfect_on_the_frequent_half_of_200_zipf_labels() -> None:

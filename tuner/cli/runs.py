@@ -270,6 +270,9 @@ def _print_champion(champion: dict[str, Any]) -> None:
     tell("")
     rows = [_split_row(split, champion[split]) for split in ("validation", "test")]
     print_table(rows, tuple(rows[0]), title="champion")
+    for split in ("validation", "test"):
+        for note in champion[split].get("notes", ()):
+            tell(f"  {split}: {note}")
     tell("")
     ahead = [
         {

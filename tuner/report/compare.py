@@ -181,7 +181,7 @@ def compare(paired: Paired, *, seed: int = 0) -> dict[str, Any]:
     rows = len(paired.truth)
 
     def score(counts: Counts) -> Reals:
-        penalty = constant_penalty_from_counts(counts.decided, counts.support, counts.rows, paired.task)
+        penalty = constant_penalty_from_counts(counts.hits, counts.decided, counts.support, counts.rows, paired.task)
         return np.asarray(_macro_f1(counts) - paired.penalty_weight * penalty)
 
     return {

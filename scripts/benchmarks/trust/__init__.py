@@ -9,7 +9,7 @@ import importlib
 
 from benchmarks.row import Row
 
-TOPICS = ("ranking",)
+TOPICS = ("ranking", "dependence", "small_splits", "coverage")
 
 
 def measure() -> list[Row]:
