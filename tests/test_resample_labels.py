@@ -63,6 +63,14 @@ def test_rows_are_left_out_of_sets_with_more_than_the_mean(share: float, expecte
     assert np.bincount(GROUPS[rows]).tolist() == expected
 
 
+@given(st.lists(st.integers(1, 60), min_size=2, max_size=80), st.floats(0.05, 1))
+def test_no_set_of_labels_is_lost_where_a_pass_is_cut_to_four_times_the_data(sizes: list[int], ratio: float) -> None:
+    number = np.repeat(np.arange(len(sizes)), sizes)
+    targets = (number[:, None] >> np.arange(7) & 1).astype(np.uint8)
+    drawn = draw(label_set_oversample(ratio=ratio), targets)
+    assert set(number[drawn.rows]) == set(number)
+
+
 def test_sets_give_evenly_and_the_larger_what_a_smaller_one_cannot() -> None:
     targets = np.eye(4, dtype=np.uint8)[np.repeat([0, 1, 2, 3], [50, 30, 2, 2])]  # the mean is 21
     kept = targets[draw(label_set_undersample(share=30 / 84), targets).rows].sum(0).tolist()

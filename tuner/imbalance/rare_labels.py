@@ -24,7 +24,7 @@ def ml_ros(*, share: float) -> Resample:
         counts = targets.sum(0, dtype=np.float64)
         rarity = rarity_of(counts)
         mean = rarity[counts > 0].mean()
-        bags = {int(label): np.flatnonzero(targets[:, label]) for label in rare_labels(targets)}
+        bags = {int(label): np.flatnonzero(targets[:, label]) for label in _in_any_order(targets, generator)}
         added: list[int] = []
         while bags and len(added) < round(share * len(targets)):
             turn = [int(generator.choice(bag)) for bag in bags.values()]
@@ -64,7 +64,7 @@ def mlsmote(*, share: float, neighbours: int) -> Resample:
 
     def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
         targets = data.targets
-        bags = [np.flatnonzero(targets[:, label]) for label in rare_labels(targets)]
+        bags = [np.flatnonzero(targets[:, label]) for label in _in_any_order(targets, generator)]
         wanted = round(share * len(targets))
         every = np.arange(len(targets))
         rows, partners, labels = [every], [every], [targets]
@@ -98,6 +98,11 @@ def rare_labels(targets: Targets) -> RowNumbers:
     is_present = counts > 0
     # Equal rarities may have a mean that is off by rounding.
     return np.flatnonzero(is_present & (rarity > rarity[is_present].mean() * (1 + 1e-9)))
+
+
+def _in_any_order(targets: Targets, generator: np.random.Generator) -> RowNumbers:
+    """Return the rare labels shuffled: a pass may add fewer rows than there are of them, and each is to have its turn."""
+    return generator.permutation(rare_labels(targets))
 
 
 def without_rare_labels(targets: Targets) -> RowNumbers:
