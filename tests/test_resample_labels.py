@@ -184,8 +184,21 @@ def test_mlsmote_says_so_where_a_rare_label_has_too_few_rows() -> None:
         draw(mlsmote(share=0.1, neighbours=5))
 
 
-def test_the_neighbours_of_a_row_are_others_even_where_all_vectors_are_the_same() -> None:
-    data = TrainingRows(SETS, "multilabel", np.zeros((80, 3), np.float32))
+def test_a_row_is_mixed_with_another_one_even_where_many_lie_where_it_does() -> None:
+    """Of the rare label's rows four are copies of one, and the other two differ from it by vector or by labels."""
+    vectors = np.zeros((82, 3), np.float32)
+    vectors[80] = 1
+    targets = np.concatenate([SETS, SETS[[79]], [[1, 1, 1]]]).astype(np.uint8)
+    data = TrainingRows(targets, "multilabel", vectors)
     drawn = mlsmote(share=0.5, neighbours=3)(data, np.random.default_rng(0))
     assert drawn.partners is not None
-    assert (drawn.partners[80:] != drawn.rows[80:]).all()
+    added, partners = drawn.rows[82:], drawn.partners[82:]
+    is_other = (vectors[added] != vectors[partners]).any(1) | (targets[added] != targets[partners]).any(1)
+    assert is_other.all()
+
+
+def test_a_rare_label_of_copies_of_one_row_gains_copies() -> None:
+    data = TrainingRows(SETS, "multilabel", np.zeros((80, 3), np.float32))
+    drawn = mlsmote(share=0.5, neighbours=3)(data, np.random.default_rng(0))
+    assert drawn.targets is not None
+    assert drawn.targets[80:].tolist() == SETS[drawn.rows[80:]].tolist()

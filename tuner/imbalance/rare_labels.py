@@ -115,9 +115,7 @@ def _others_near(data: TrainingRows, bag: RowNumbers, neighbours: int) -> RowNum
     if len(bag) <= neighbours:
         raise ValueError(f"a rare label has {len(bag)} rows, but {neighbours} neighbours need {neighbours + 1}")
     _, places = nearest(data, of=bag, among=bag, count=neighbours + 1)
-    is_own = places == np.arange(len(bag))[:, None]
-    is_own[~is_own.any(1), -1] = True  # rows with the same vector came first: the last one goes in its stead
-    others: RowNumbers = bag[places[~is_own].reshape(len(bag), neighbours)]
+    others: RowNumbers = bag[places[:, 1:]]
     return others
 
 
