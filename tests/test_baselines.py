@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -213,3 +214,24 @@ def test_the_control_is_the_same_for_a_seed() -> None:
     rows = noise(120)
     one, two = (run_baselines(a_dataset("binary", rows, rows, rows, n_labels=2), seed=5)[-1] for _ in range(2))
     assert (one.on_test.probabilities == two.on_test.probabilities).all()
+
+
+def test_a_label_that_is_true_on_all_training_rows_but_not_on_all_others_is_always_decided() -> None:
+    dataset = dataset_of("multilabel")
+
+    def with_common_label(split: Split, false_rows: Sequence[int]) -> Split:
+        targets = np.column_stack([split.targets, np.ones(len(split), np.uint8)])
+        targets[false_rows, -1] = 0
+        return replace(split, targets=targets)
+
+    dataset = replace(
+        dataset,
+        labels=("a", "b", "c", "d"),
+        seen=np.ones(4, bool),
+        train=with_common_label(dataset.train, []),
+        validation=with_common_label(dataset.validation, [3]),
+        test=with_common_label(dataset.test, [5]),
+    )
+    (model,) = [baseline for baseline in run_baselines(dataset, seed=0) if baseline.kind == "model"]
+    assert model.validation[:, -1].all()
+    assert model.test[:, -1].all()

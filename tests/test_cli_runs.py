@@ -8,9 +8,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
+import click
 import pytest
 from report_material import write_run
+
+from tuner.cli import tuner
+from tuner.scoring.verdict import Requirement
 
 Call = Callable[..., tuple[int, str, str]]
 COLLAPSED = "label,prediction\n" + "a,a\n" * 30 + "b,a\n" * 12
@@ -30,7 +35,8 @@ def location(tmp_path: Path) -> Path:
     [
         ("show made-up --runs {folder}", 0),
         ("show made-up --runs {folder} --all --format json", 0),
-        ("resume made-up --runs {folder}", 3),
+        ("resume made-up --runs {folder}", 0),
+        ("resume made-up --runs {folder} --require beats_baselines", 3),
         ("diagnose {folder}/preds.csv --fail-on-collapse", 4),
         ("show nothing", 2),
     ],
@@ -81,5 +87,40 @@ def test_a_finished_run_refuses_the_settings_that_an_unfinished_one_does(
 
 def test_a_finished_run_stays_as_it_is_whatever_may_change(location: Path, call: Call) -> None:
     code, _, err = call("resume", str(location), "--set", "search.time=2h")
-    assert code == 3
+    assert code == 0
     assert "is finished: there is nothing to go on with, and nothing has changed" in err
+
+
+@pytest.mark.parametrize(
+    ("verdict", "requirement", "is_met"),
+    [
+        ("beats_baselines", "beats_baselines", True),
+        ("beats_baselines", "better_than_constant", True),
+        ("no_better_than_baseline", "beats_baselines", False),
+        ("no_better_than_baseline", "better_than_constant", True),
+        ("no_better_than_constant", "better_than_constant", False),
+        ("a verdict that leaves it open", "better_than_constant", False),
+    ],
+)
+def test_a_finished_run_ends_with_3_only_where_what_was_required_does_not_hold(
+    verdict: str, requirement: str, is_met: bool, location: Path, call: Call
+) -> None:
+    manifest = json.loads((location / "manifest.json").read_text())
+    (location / "manifest.json").write_text(json.dumps({**manifest, "verdict": verdict}))
+    assert call("resume", str(location))[0] == 0
+    code, _, err = call("resume", str(location), "--require", requirement)
+    assert code == (0 if is_met else 3)
+    assert (f"--require {requirement} is not met: the verdict is {verdict}\n" in err) is not is_met
+
+
+@pytest.mark.parametrize("command", ["run", "resume"])
+def test_an_unknown_requirement_is_refused_before_anything_is_read(command: str, call: Call) -> None:
+    code, out, err = call(command, "nothing-of-that-name", "--require", "beats_everything")
+    assert (code, out) == (2, "")
+    assert "'beats_everything' is not one of 'better_than_constant', 'beats_baselines'" in err
+
+
+def test_the_command_line_offers_every_requirement_that_can_be_judged() -> None:
+    (parameter,) = [each for each in tuner.commands["run"].params if each.name == "require"]
+    assert isinstance(parameter.type, click.Choice)
+    assert tuple(parameter.type.choices) == get_args(Requirement)

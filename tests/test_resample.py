@@ -10,10 +10,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tuner.imbalance.rare_labels import ml_ros, mlsmote
 from tuner.imbalance.resample import (
     RESAMPLINGS,
     USES_VECTORS,
     Pass,
+    Resample,
     TrainingRows,
     balanced_batches,
     fixed_number,
@@ -250,6 +252,34 @@ def test_a_balanced_pass_is_as_long_as_the_data_and_has_each_stratum_as_often(ta
     sizes = np.bincount(drawn.strata)
     assert len(drawn.rows) == 100
     assert sizes.max() - sizes.min() <= 1
+
+
+@pytest.mark.parametrize(("rows", "labels"), [(30, 50), (30, 29), (30, 30), (100, 50)])
+def test_a_balanced_pass_has_every_label_also_where_labels_outnumber_rows(rows: int, labels: int) -> None:
+    targets = np.zeros((rows, labels), np.uint8)
+    targets[np.arange(labels) % rows, np.arange(labels)] = 1  # each label on one row
+    drawn = draw("balanced_batches", targets)
+    assert len(np.unique(drawn.strata)) == labels + (labels < rows)
+    assert targets[drawn.rows].any(axis=0).all()
+
+
+def test_over_many_balanced_passes_no_label_is_drawn_more_often_for_its_number() -> None:
+    generator = np.random.default_rng(0)
+    targets = np.arange(60) % 40  # a pass of 60 rows has 20 classes once and 20 twice
+    passes = [balanced_batches()(data_of(targets), generator).rows for _ in range(200)]
+    times = np.bincount(targets[np.concatenate(passes)])
+    assert times == pytest.approx(np.full(40, 300), abs=35)  # the spread is 7
+
+
+@pytest.mark.parametrize("rule", [ml_ros(share=0.05), mlsmote(share=0.05, neighbours=1)])
+def test_each_of_more_rare_labels_than_a_pass_adds_rows_has_its_turn(rule: Resample) -> None:
+    generator = np.random.default_rng(0)
+    targets = np.zeros((100, 21), np.uint8)
+    targets[:, 0] = 1
+    targets[np.arange(40), 1 + np.arange(40) // 2] = 1  # 20 rare labels of two rows each, and a pass adds five rows
+    added = [rule(data_of(targets), generator).rows[100:] for _ in range(200)]
+    times = targets[np.concatenate(added)].sum(axis=0, dtype=np.int64)[1:]
+    assert times == pytest.approx(np.full(20, 50), abs=30)
 
 
 def test_a_row_of_a_balanced_pass_stands_for_a_label_that_it_has() -> None:

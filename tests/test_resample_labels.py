@@ -63,6 +63,14 @@ def test_rows_are_left_out_of_sets_with_more_than_the_mean(share: float, expecte
     assert np.bincount(GROUPS[rows]).tolist() == expected
 
 
+@given(st.lists(st.integers(1, 60), min_size=2, max_size=80), st.floats(0.05, 1))
+def test_no_set_of_labels_is_lost_where_a_pass_is_cut_to_four_times_the_data(sizes: list[int], ratio: float) -> None:
+    number = np.repeat(np.arange(len(sizes)), sizes)
+    targets = (number[:, None] >> np.arange(7) & 1).astype(np.uint8)
+    drawn = draw(label_set_oversample(ratio=ratio), targets)
+    assert set(number[drawn.rows]) == set(number)
+
+
 def test_sets_give_evenly_and_the_larger_what_a_smaller_one_cannot() -> None:
     targets = np.eye(4, dtype=np.uint8)[np.repeat([0, 1, 2, 3], [50, 30, 2, 2])]  # the mean is 21
     kept = targets[draw(label_set_undersample(share=30 / 84), targets).rows].sum(0).tolist()
@@ -176,8 +184,21 @@ def test_mlsmote_says_so_where_a_rare_label_has_too_few_rows() -> None:
         draw(mlsmote(share=0.1, neighbours=5))
 
 
-def test_the_neighbours_of_a_row_are_others_even_where_all_vectors_are_the_same() -> None:
-    data = TrainingRows(SETS, "multilabel", np.zeros((80, 3), np.float32))
+def test_a_row_is_mixed_with_another_one_even_where_many_lie_where_it_does() -> None:
+    """Of the rare label's rows four are copies of one, and the other two differ from it by vector or by labels."""
+    vectors = np.zeros((82, 3), np.float32)
+    vectors[80] = 1
+    targets = np.concatenate([SETS, SETS[[79]], [[1, 1, 1]]]).astype(np.uint8)
+    data = TrainingRows(targets, "multilabel", vectors)
     drawn = mlsmote(share=0.5, neighbours=3)(data, np.random.default_rng(0))
     assert drawn.partners is not None
-    assert (drawn.partners[80:] != drawn.rows[80:]).all()
+    added, partners = drawn.rows[82:], drawn.partners[82:]
+    is_other = (vectors[added] != vectors[partners]).any(1) | (targets[added] != targets[partners]).any(1)
+    assert is_other.all()
+
+
+def test_a_rare_label_of_copies_of_one_row_gains_copies() -> None:
+    data = TrainingRows(SETS, "multilabel", np.zeros((80, 3), np.float32))
+    drawn = mlsmote(share=0.5, neighbours=3)(data, np.random.default_rng(0))
+    assert drawn.targets is not None
+    assert drawn.targets[80:].tolist() == SETS[drawn.rows[80:]].tolist()

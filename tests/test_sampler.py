@@ -277,10 +277,32 @@ def test_tpe_learns_of_a_completed_trial_by_its_best_score() -> None:
     assert told_to_optuna([(100, 0.7), (200, 0.4)], "completed") == ("COMPLETE", 0.7, {})
 
 
-@pytest.mark.parametrize("ending", ["stopped", "collapsed", "diverged", "interrupted"])
-def test_tpe_learns_of_a_cut_trial_by_its_best_score_and_how_far_it_came(ending: str) -> None:
+@pytest.mark.parametrize("ending", ["completed", "stopped", "interrupted"])
+def test_tpe_learns_of_a_fit_trial_by_its_best_score_however_it_ended(ending: str) -> None:
+    reports = [(100, 0.7), (200, 0.4), (300, float("nan"))]
+    assert told_to_optuna(reports, ending) == ("COMPLETE", 0.7, {})
+
+
+@pytest.mark.parametrize("ending", ["collapsed", "diverged"])
+def test_tpe_learns_of_an_unfit_trial_by_how_far_it_came_and_ranks_it_below_the_fit_ones(ending: str) -> None:
     reports = [(100, 0.7), (200, 0.4), (300, float("nan"))]
     assert told_to_optuna(reports, ending) == ("PRUNED", None, {200: 0.7})
+
+
+@pytest.mark.parametrize("ending", ["completed", "collapsed", "diverged"])
+def test_tpe_keeps_away_from_duds_that_come_further_than_what_a_rung_stops(ending: str) -> None:
+    """From 0.5 on are duds, which end late, as by search.patience; below it all score more, but a rung stops them."""
+    duds = []
+    for seed in range(4):
+        sampler = TpeSampler({"x": FloatRange(0.0, 1.0)}, seed=seed)
+        for index in range(60):
+            x = float(sampler.ask(index)["x"])
+            duds.append(x >= 0.5 and index >= 30)
+            if x < 0.5:
+                sampler.tell(index, reports=[(100, 0.5 - abs(x - 0.2))], ending="stopped")
+            else:
+                sampler.tell(index, reports=[(100, 0.05), (300, 0.05)], ending=ending)
+    assert sum(duds) / (4 * 30) < 0.3
 
 
 def test_a_trial_that_diverged_before_any_score_is_not_forgotten() -> None:

@@ -165,6 +165,14 @@ def test_notes_name_labels_that_are_absent_everywhere_or_never_seen() -> None:
     assert [note.split(":")[0] for note in notes] == ["'never'", "'always'", "'new'"]
 
 
+def test_a_note_names_labels_of_which_the_split_has_too_few_true_rows() -> None:
+    truth = np.arange(20)[:, None] < [1, 4, 5, 20, 0, 2]
+    notes = measure(truth, truth, "multilabel", seen=np.arange(6) < 5).notes
+    assert "'0', '1': fewer than 5 true rows in this split: F1 there is largely chance" in notes
+    classes = as_indicator(np.repeat([0, 1], [19, 1]), 2)
+    assert [note.split(":")[0] for note in measure(classes, classes, "binary").notes] == ["'1'"]
+
+
 def test_a_long_list_of_labels_in_a_note_is_cut_and_counted() -> None:
     truth = np.zeros((2, 8), dtype=bool)
     assert "'4' and 3 more" in measure(truth, truth, "multilabel").notes[0]

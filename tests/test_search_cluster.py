@@ -74,11 +74,11 @@ def shown(folder: Path, run: str) -> dict:
     return json.loads(done.stdout)
 
 
-def test_a_run_ends_with_a_verdict_and_its_exit_code(finished):
+def test_a_run_ends_with_a_verdict_and_0_whatever_it_is(finished):
     folder, done = finished
     run = shown(folder, "first")
     assert run["status"] == "finished"
-    assert done.returncode == {"beats_baselines": 0}.get(run["verdict"], 3), done.stderr
+    assert done.returncode == 0, done.stderr
     assert run["verdict"] != "no_better_than_constant"  # the labels follow from single words
 
 
@@ -151,7 +151,7 @@ def test_one_label_a_row_runs_to_a_champion_too(tmp_path):
     space = write_space(tmp_path, "multiclass", "label: kind")
     few = ("--set", "search.trials=2", "--set", "search.seeds=1")
     done = call("run", space, "--name", "kinds", "--runs", tmp_path / "runs", *few)
-    assert done.returncode in (0, 3), done.stderr
+    assert done.returncode == 0, done.stderr
     run = shown(tmp_path, "kinds")
     assert run["champion"]["test"]["skill"] > 0
     assert set(tuner.load(tmp_path / "runs" / "kinds").predict(["fig apple", "apple banana"])) <= set(
@@ -226,7 +226,7 @@ def test_a_killed_worker_costs_one_start_and_its_trial_goes_on_from_its_checkpoi
     wait_until(lambda: epochs_of_finalist() > 5 and workers_of(process), process)
     os.kill(workers_of(process)[0], signal.SIGKILL)
     _, stderr = process.communicate(timeout=200)
-    assert process.returncode in (0, 3), stderr
+    assert process.returncode == 0, stderr
     trials = read_run(location).trials
     assert all(row["ending"] not in (None, "failed") for row in trials)
     assert {row["trial"]: row["starts"] for row in trials} == {0: 1, 1: 2}

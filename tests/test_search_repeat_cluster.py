@@ -59,7 +59,7 @@ def test_one_trial_at_a_time_a_search_repeats_itself(tmp_path: Path) -> None:
     started = [begin(space, name, runs) for name in ("one", "two")]
     for process in started:
         _, stderr = process.communicate(timeout=240)
-        assert process.returncode in (0, 3), stderr
+        assert process.returncode == 0, stderr
     first, second = ledger_of(runs / "one"), ledger_of(runs / "two")
     for part, found in first.items():
         assert found == second[part], part

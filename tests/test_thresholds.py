@@ -38,11 +38,19 @@ def tied(draw: st.DrawFn, values: st.SearchStrategy[float] = ANY_PROBABILITY) ->
     return probabilities, draw(arrays(bool, (rows, labels)))
 
 
+def is_majority_tied(probabilities: Probabilities, truth: Indicator) -> Indicator:
+    """Which labels (labels,) are true on most rows and share their highest probability among too many to cut after."""
+    top = (probabilities == probabilities.max(axis=0)).sum(axis=0)
+    rows, support = len(truth), truth.sum(axis=0)
+    return np.asarray((2 * support > rows) & (top > (rows + support) / 2))
+
+
 @given(tied())
 def test_no_threshold_leaves_fewer_than_half_the_true_negatives(case: tuple[Probabilities, Indicator]) -> None:
     probabilities, truth = case
     decisions = decide(probabilities, fit_thresholds(probabilities, truth, "multilabel"), "multilabel")
-    assert ((~decisions).sum(axis=0) >= (~truth).sum(axis=0) / 2).all()
+    keeps_half = (~decisions).sum(axis=0) >= (~truth).sum(axis=0) / 2
+    assert (keeps_half | is_majority_tied(probabilities, truth)).all()
 
 
 @given(tied())
@@ -50,7 +58,8 @@ def test_no_binary_threshold_leaves_fewer_than_half_the_true_negatives(case: tup
     probabilities, truth = as_binary(case[0][:, 0]), as_indicator(case[1][:, 0].astype(int), 2)
     assume(truth.any(axis=0).all())
     decisions = decide(probabilities, fit_thresholds(probabilities, truth, "binary"), "binary")
-    assert decisions[:, 0].sum() >= truth[:, 0].sum() / 2
+    keeps_half = decisions[:, 0].sum() >= truth[:, 0].sum() / 2
+    assert keeps_half or is_majority_tied(probabilities[:, 1:], truth[:, 1:])[0]
 
 
 @given(tied())
@@ -60,6 +69,8 @@ def test_an_unshrunk_threshold_is_the_best_of_all_allowed_cuts(case: tuple[Proba
     fitted = fit_thresholds(probabilities, truth, "multilabel", shrinkage=0)
     cuts = [probabilities >= level for level in np.unique(probabilities)]
     allowed = [cut for cut in cuts if (~cut).sum() >= (~truth).sum() / 2]
+    if is_majority_tied(probabilities, truth)[0]:
+        allowed = cuts[-1:]
     best = max((macro_f1(cut, truth) for cut in allowed), default=0.0)
     assert macro_f1(decide(probabilities, fitted, "multilabel"), truth) == pytest.approx(best)
 
@@ -89,6 +100,8 @@ def test_infinite_shrinkage_puts_every_label_on_the_best_shared_threshold(
 
     def allowed_from(level: float, label: int) -> Indicator:
         """The decisions of the lowest allowed threshold that is not below the level."""
+        if is_majority_tied(probabilities[:, [label]], truth[:, [label]])[0]:
+            return np.asarray(probabilities[:, label] == probabilities[:, label].max())
         for cut in LEVELS:
             decided = probabilities[:, label] >= max(cut, level)
             if (~decided).sum() >= (~truth[:, label]).sum() / 2:
@@ -152,6 +165,32 @@ def test_a_label_unseen_in_training_is_never_predicted() -> None:
 def test_a_constant_output_is_decided_negative_not_positive() -> None:
     truth = signal(rows=200, labels=3, seed=5)[1]
     assert not crossed(np.full(truth.shape, 0.7), truth, "multilabel", seed=0).any()
+
+
+@pytest.mark.parametrize("task", ["multilabel", "binary"])
+@pytest.mark.parametrize("tied", [0.7, 1.0])
+def test_a_constant_output_is_decided_positive_where_most_rows_are(task: Task, tied: float) -> None:
+    targets = np.arange(200) % 50 > 0
+    truth = as_indicator(targets.astype(int), 2)
+    probabilities = as_binary(np.full(200, tied))
+    if task == "multilabel":
+        # beside it a label whose own threshold is high, so that the shared one is
+        truth = np.column_stack([targets, np.arange(200) % 4 == 0])
+        probabilities = np.column_stack([np.full(200, tied), np.where(truth[:, 1], 0.99, 0.9)])
+    column = 0 if task == "multilabel" else 1
+    assert crossed(probabilities, truth, task, seed=0)[:, column].all()
+    assert decide(probabilities, fit_thresholds(probabilities, truth, task), task)[:, column].all()
+
+
+@pytest.mark.parametrize("n_true", range(44, 57))
+def test_a_constant_output_is_decided_alike_on_both_halves_whatever_each_half_holds(n_true: int) -> None:
+    # else a model that says one thing would have decisions that vary, and no penalty
+    generator = np.random.default_rng(n_true)
+    truth = np.column_stack([np.arange(100) < n_true, generator.random((100, 3)) < 0.2])
+    truth = truth[generator.permutation(100)]
+    decided = crossed(np.full(truth.shape, 0.7), truth, "multilabel", seed=0)[:, 0]
+    assert decided.all() == (n_true > 50)
+    assert decided.any() == (n_true > 50)
 
 
 def test_several_classes_take_the_most_probable() -> None:

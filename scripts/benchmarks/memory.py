@@ -116,7 +116,7 @@ def _peaks_of_run(folder: Path, rows: int) -> Peaks:
         if process.poll() is None:
             process.terminate()
             process.wait()
-    if process.returncode not in (0, 3):
+    if process.returncode:
         raise RuntimeError(f"tuner run on {rows:,} rows ended with {process.returncode}: {log.read_text()[-2000:]}")
     return peaks
 

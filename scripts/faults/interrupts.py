@@ -110,7 +110,7 @@ def _send_and_watch(search: Search, send: Send) -> float:
 def _check_end(search: Search, ended: Ended, phase: str, *, is_killed: bool) -> None:
     if is_killed and ended.code == -signal.SIGKILL:
         return  # it had its three seconds
-    if phase == "closing" and ended.code in (0, 3):
+    if phase == "closing" and ended.code == 0:
         return  # the signal came too late
     require(ended.code == 130, f"{phase}: exit code {ended.code}: {ended.stderr[-1000:]}")
     for noise in ("Traceback", "Exception ignored"):
@@ -181,7 +181,7 @@ def refuse_one(search: Search, *arguments: str | Path) -> str:
     second = search.start_beside(*arguments)()
     first = search.finish()
     winner, loser = (first, second) if second.code == 2 else (second, first)
-    require(winner.code in (0, 3) and loser.code == 2, f"codes {first.code} and {second.code}: {loser.stderr[-1000:]}")
+    require(winner.code == 0 and loser.code == 2, f"codes {first.code} and {second.code}: {loser.stderr[-1000:]}")
     require("another process is at work on this run (process " in loser.stderr, loser.stderr[-1000:])
     return loser.stderr.strip().splitlines()[-1]
 

@@ -155,7 +155,7 @@ class Search:
     def finish_well(self, *, timeout_s: float = 300) -> Ended:
         """Wait for the end of the command at work, which has to be that of a finished search."""
         ended = self.finish(timeout_s=timeout_s)
-        require(ended.code in (0, 3), f"ended with {ended.code}: {ended.stderr[-2000:]}")
+        require(ended.code == 0, f"ended with {ended.code}: {ended.stderr[-2000:]}")
         return ended
 
     # --- harm ---

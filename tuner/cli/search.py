@@ -16,15 +16,22 @@ from tuner.cli.spaces import set_option, source_line
 from tuner.signals import sigterm_as_interrupt
 
 if TYPE_CHECKING:
+    from tuner.scoring.verdict import Requirement
     from tuner.space.load import Space
 
-_BEATEN_EXIT_CODE = 3
+_UNMET_EXIT_CODE = 3
 _ANSWER_WITHIN_S = 10.0
 _LAST_PORT = 65_535
 
 
 address_option = click.option(
     "--address", metavar="ADDRESS", help="Join the Ray cluster there ('auto', or HOST:PORT) instead of this machine."
+)
+
+require_option = click.option(
+    "--require",
+    type=click.Choice(["better_than_constant", "beats_baselines"]),
+    help="End with 3 unless the verdict on the champion says so.",
 )
 
 
@@ -34,19 +41,27 @@ address_option = click.option(
 @set_option
 @address_option
 @runs_option
+@require_option
 @format_option
 def run(
-    space: str, name: str | None, overrides: tuple[str, ...], address: str | None, runs: str, format_: Format
+    space: str,
+    name: str | None,
+    overrides: tuple[str, ...],
+    address: str | None,
+    runs: str,
+    require: Requirement | None,
+    format_: Format,
 ) -> int:
     """Search SPACE and hand back one tested champion.
 
     SPACE is a file; where there is none of that name, spaces/multilabel.yaml or multilabel mean the shipped space. Ends with
-    0, 1 if the search failed, 2 if the space or the data cannot be used, 3 if the champion does not beat the baselines,
-    130 if interrupted.
+    0 if the search finished, whatever its verdict; 1 if it failed; 2 if the space or the data cannot be used; 3 if it
+    finished but does not meet --require; 130 if interrupted.
 
     \b
     Example:
       tuner run spaces/multilabel.yaml
+      tuner run spaces/multilabel.yaml --require beats_baselines
       tuner run multilabel --name tickets --set data.train=tickets.parquet --set data.group=null --set search.time=30m
       tuner run binary --set data.train=mail.csv --set data.text=body --set data.label=is_spam --set data.group=null
     """
@@ -72,7 +87,7 @@ def run(
 
         with watching() as watcher:
             manifest = run_search(loaded, location, address=address, watcher=watcher, started=started)
-    return _tell_result(location, manifest, format_)
+    return _tell_result(location, manifest, format_, require)
 
 
 @click.command()
@@ -80,8 +95,16 @@ def run(
 @set_option
 @address_option
 @runs_option
+@require_option
 @format_option
-def resume(run: str, overrides: tuple[str, ...], address: str | None, runs: str, format_: Format) -> int:
+def resume(
+    run: str,
+    overrides: tuple[str, ...],
+    address: str | None,
+    runs: str,
+    require: Requirement | None,
+    format_: Format,
+) -> int:
     """Go on with a RUN that was interrupted, failed or died, as if nothing had happened.
 
     Trials that ended stay as they are, those that were running go on from their last checkpoints. The space, the data and
@@ -111,7 +134,7 @@ def resume(run: str, overrides: tuple[str, ...], address: str | None, runs: str,
 
             resumed_space(begun, overrides, lambda _: None)
         say(f"{location} is finished: there is nothing to go on with, and nothing has changed")
-        return _tell_result(location, begun.manifest, format_)
+        return _tell_result(location, begun.manifest, format_, require)
     say(f"run: {location}")
     Folder.at(location).check_writable()
 
@@ -121,7 +144,7 @@ def resume(run: str, overrides: tuple[str, ...], address: str | None, runs: str,
 
         with watching() as watcher:
             manifest = resume_search(location, overrides, address=address, watcher=watcher)
-    return _tell_result(location, manifest, format_)
+    return _tell_result(location, manifest, format_, require)
 
 
 @contextmanager
@@ -155,12 +178,18 @@ def _how_to_go_on(location: str, address: str | None, *, has_failed: bool) -> st
     return f"{kept}, when the cause is gone" if has_failed and not needed else kept
 
 
-def _tell_result(location: str, manifest: Mapping[str, Any], format_: Format) -> int:
+def _tell_result(location: str, manifest: Mapping[str, Any], format_: Format, requirement: Requirement | None) -> int:
+    """Print the finished run and return the exit code: 0, or 3 where the verdict does not meet the requirement."""
     from tuner.report.changes import read_space
+    from tuner.scoring.verdict import meets
 
     run = print_run(location, format_)
     _say_next(location, read_space(run.space))
-    return 0 if manifest["verdict"] == "beats_baselines" else _BEATEN_EXIT_CODE
+    verdict = manifest["verdict"]
+    if requirement is None or meets(verdict, requirement):
+        return 0
+    say(f"\n--require {requirement} is not met: the verdict is {verdict}")
+    return _UNMET_EXIT_CODE
 
 
 @click.command()

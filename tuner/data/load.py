@@ -17,6 +17,7 @@ from tuner.data.read import fingerprint, listed, name_rows, nearest, read_table
 from tuner.data.sequences import Sequences
 from tuner.data.split import linked_rows, row_keys, stratify
 from tuner.errors import DataError, Fault, did_you_mean
+from tuner.scoring.measures import FEWEST_TRUE
 from tuner.space.settings import DataSettings, Task
 
 __all__ = ["Columns", "Dataset", "RowInputs", "Split", "label_counts", "load_data", "read_inputs", "read_labelled"]
@@ -401,12 +402,18 @@ def _label_notes(dataset: Dataset) -> list[str]:
             f"no row of train has these labels, so they cannot be learnt and count with F1 0: {listed(unseen)}"
         )
     for name in ("validation", "test"):
+        held = counts[name]
         absent = [
             f"{dataset.labels[i]!r} ({_rows(counts['train'][i])} of train)"
-            for i in np.flatnonzero(dataset.seen & (counts[name] == 0))
+            for i in np.flatnonzero(dataset.seen & (held == 0))
         ]
         if absent:
             notes.append(f"no row of {name} has these labels, so they are not judged there: {listed(absent)}")
+        is_rare = dataset.seen & (held > 0) & (held < FEWEST_TRUE)
+        rare = [f"{dataset.labels[i]!r} ({_rows(held[i])})" for i in np.flatnonzero(is_rare)]
+        if rare:
+            told = f"fewer than {FEWEST_TRUE} rows of {name} have these labels, so their F1 there is largely chance"
+            notes.append(f"{told}: {listed(rare)}")
     return notes
 
 

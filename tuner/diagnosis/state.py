@@ -6,12 +6,10 @@ from typing import Literal
 
 from tuner.diagnosis.evidence import DecisionFacts, Evidence, LabelFacts
 from tuner.scoring.gate import GateSettings
+from tuner.scoring.measures import FEWEST_TRUE
 from tuner.scoring.penalty import FREE_IMPURITY
 
 State = Literal["unknown", "healthy", "weak", "partly collapsed", "collapsed", "diverged", "no signal"]
-
-FEWEST_TRUE = 5
-"""True rows that a label needs before its decisions are judged: of fewer, none may be decided by chance."""
 
 _GATE = GateSettings()
 

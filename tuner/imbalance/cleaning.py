@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.imbalance.neighbours import remembered, vectors_of
+from tuner.imbalance.neighbours import others_near, remembered, vectors_of, without_copies
 from tuner.imbalance.passes import Pass, Resample, RowNumbers, Targets, TrainingRows, one_stratum
 
 Clean: TypeAlias = Callable[[NDArray[Any], Targets], RowNumbers]
@@ -38,13 +38,15 @@ def near_miss(*, version: int, neighbours: int) -> Resample:
 def tomek_links() -> Resample:
     """Leave out a row whose nearest row is of another class and has it as its own nearest; the rarest class keeps all.
 
-    Tomek (1976), Two modifications of CNN.
+    Tomek (1976), Two modifications of CNN. Of exact copies, which count as one row, all are left out or none.
     """
 
-    def draw(data: TrainingRows, _generator: np.random.Generator) -> Pass:
-        from imblearn.under_sampling import TomekLinks
+    def clean(vectors: NDArray[np.floating], targets: Targets) -> RowNumbers:
+        kept = ~is_linked(vectors, targets) | (targets == _rarest(targets))
+        return with_lost_classes(np.flatnonzero(kept), targets)
 
-        return _kept(data, ("tomek_links",), partial(cleaned, TomekLinks()))
+    def draw(data: TrainingRows, _generator: np.random.Generator) -> Pass:
+        return _kept(data, ("tomek_links",), clean)
 
     return draw
 
@@ -53,9 +55,7 @@ def edited_nearest_neighbours(*, neighbours: int) -> Resample:
     """Leave out a row that its `neighbours` nearest outvote (see `not_outvoted`); the rarest class keeps all. Wilson (1972)."""
 
     def clean(vectors: NDArray[np.floating], targets: Targets) -> RowNumbers:
-        counts = np.bincount(targets)
-        rarest = np.where(counts, counts, len(targets) + 1).argmin()
-        kept = not_outvoted(vectors, targets, neighbours) | (targets == rarest)
+        kept = not_outvoted(vectors, targets, neighbours) | (targets == _rarest(targets))
         return with_lost_classes(np.flatnonzero(kept), targets)
 
     def draw(data: TrainingRows, _generator: np.random.Generator) -> Pass:
@@ -69,16 +69,34 @@ def not_outvoted(vectors: NDArray[np.floating], targets: Targets, neighbours: in
 
     Imbalanced-learn's EditedNearestNeighbours(kind_sel="mode") breaks a tie by the class's number, so that of three
     neighbours of three classes the alphabet decides; its default, that one neighbour of another class suffices, leaves
-    little.
+    little. There, too, copies of a row vote for each other, and a row for itself where a copy of it comes first. Here exact
+    copies have one vote together, and none on themselves.
     """
-    from sklearn.neighbors import NearestNeighbors
+    first, of_set = without_copies(vectors, targets)
+    classes = targets[first]
+    rows = np.arange(len(first))
+    votes = np.zeros((len(first), int(classes.max()) + 1), np.int32)
+    for neighbour in others_near(vectors[first], min(neighbours, len(first) - 1)).T:
+        votes[rows, classes[neighbour]] += 1
+    return np.asarray(votes[rows, classes] == votes.max(1))[of_set]
 
-    found = NearestNeighbors(n_neighbors=neighbours + 1).fit(vectors).kneighbors(vectors, return_distance=False)[:, 1:]
-    rows = np.arange(len(targets))
-    votes = np.zeros((len(targets), int(targets.max()) + 1), np.int32)
-    for neighbour in found.T:
-        votes[rows, targets[neighbour]] += 1
-    return np.asarray(votes[rows, targets] == votes.max(1))
+
+def is_linked(vectors: NDArray[np.floating], targets: Targets) -> NDArray[np.bool_]:
+    """Return which rows (rows,) are part of a Tomek link: two of different classes, each the other's nearest row.
+
+    Exact copies count as one row, as in `not_outvoted`: else a row's copy is its nearest, and it never part of a link.
+    """
+    first, of_set = without_copies(vectors, targets)
+    if len(first) < 2:
+        return np.zeros(len(targets), dtype=bool)
+    classes, rows = targets[first], np.arange(len(first))
+    (near,) = others_near(vectors[first], 1).T
+    return np.asarray((near[near] == rows) & (classes[near] != classes))[of_set]
+
+
+def _rarest(targets: Targets) -> int:
+    counts = np.bincount(targets)
+    return int(np.where(counts, counts, len(targets) + 1).argmin())
 
 
 def cleaned(sampler: Any, vectors: NDArray[np.floating], targets: Targets) -> RowNumbers:

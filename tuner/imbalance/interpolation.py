@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.imbalance.cleaning import Clean, cleaned, not_outvoted, with_lost_classes
+from tuner.imbalance.cleaning import Clean, is_linked, not_outvoted, with_lost_classes
 from tuner.imbalance.neighbours import RowNeighbours, nearest, remembered, vectors_of
 from tuner.imbalance.passes import Pass, Resample, RowNumbers, Targets, TrainingRows
 
@@ -107,9 +107,7 @@ def smote_tomek(*, ratio: float, neighbours: int) -> Resample:
     """
 
     def clean(vectors: NDArray[Any], targets: Targets) -> RowNumbers:
-        from imblearn.under_sampling import TomekLinks
-
-        return cleaned(TomekLinks(sampling_strategy="all"), vectors, targets)
+        return with_lost_classes(np.flatnonzero(~is_linked(vectors, targets)), targets)
 
     return _smote_then("smote_tomek", clean, ratio, neighbours)
 

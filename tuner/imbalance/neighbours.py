@@ -2,6 +2,9 @@
 
 A pass is drawn anew every time, but what it is drawn from is the same: the neighbours of rows that do not change. What is
 found is kept by a hash of the rows, so that other trials in the same process find it too.
+
+Exact copies, rows of one vector and one target, are one neighbour, and none of them is a neighbour of another: a row that
+stands there twice would else speak for itself, and be mixed with itself.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.imbalance.passes import RowNumbers, TrainingRows
+from tuner.imbalance.passes import RowNumbers, Targets, TrainingRows
 
 LARGEST_MEMORY_BYTES = 256 * 2**20
 
@@ -37,20 +40,61 @@ def vectors_of(data: TrainingRows) -> NDArray[np.float32]:
     return data.vectors
 
 
+def without_copies(vectors: NDArray[np.floating], targets: Targets) -> tuple[RowNumbers, RowNumbers]:
+    """Return the first row of each set of exact copies, (sets,), and the set of every row, (rows,).
+
+    Copies have the same vector (dimensions,) and the same target, a class or labels.
+    """
+    both = np.ascontiguousarray(np.column_stack([vectors + 0.0, targets]))  # -0.0 is equal to 0.0, but has other bytes
+    keys = both.view(np.dtype((np.void, both.itemsize * both.shape[1])))[:, 0]
+    _, first, of_set = np.unique(keys, return_index=True, return_inverse=True)
+    in_order = np.argsort(first)
+    rank = np.empty_like(in_order)
+    rank[in_order] = np.arange(len(in_order))
+    return first[in_order].astype(np.int64), rank[of_set].astype(np.int64)
+
+
+def others_near(vectors: NDArray[np.floating], count: int) -> RowNumbers:
+    """Return for each row of `vectors` (rows, dimensions) the `count` nearest others, nearest first, (rows, count).
+
+    A row is none of its own, however many others lie where it does.
+    """
+    return _nearest_others(vectors, np.arange(len(vectors)), vectors, count)[1]
+
+
 def nearest(data: TrainingRows, *, of: RowNumbers, among: RowNumbers, count: int) -> tuple[NDArray[Any], ...]:
     """Return distances and places in `among` of the `count` nearest rows for each row of `of`, both (of, count).
 
-    A row that is in both is its own nearest, unless another has the same vector.
+    All of `of` are in `among`, and each is its own nearest. Of exact copies the first stands for all; where `among` has
+    fewer other rows than are asked for, they come again, and a row that has none but copies is its own neighbour.
     """
 
     def search() -> tuple[NDArray[Any], ...]:
-        from sklearn.neighbors import NearestNeighbors
-
         vectors = vectors_of(data)
-        found = NearestNeighbors(n_neighbors=count).fit(vectors[among]).kneighbors(vectors[of])
-        return tuple(found)
+        first, of_set = without_copies(vectors[among], data.targets[among])
+        place = np.full(len(data), -1)
+        place[among] = np.arange(len(among))
+        own = place[of]
+        most = min(count - 1, len(first) - 1)
+        distances, sets = _nearest_others(vectors[among[first]], of_set[own], vectors[of], most)
+        columns = np.concatenate([[0], 1 + np.arange(count - 1) % most]) if most else np.zeros(count, np.int64)
+        places = np.column_stack([own, first[sets]])
+        return np.column_stack([np.zeros(len(of)), distances])[:, columns], places[:, columns]
 
     return remembered(("nearest", data.digest, of.tobytes(), among.tobytes(), count), search)
+
+
+def _nearest_others(
+    vectors: NDArray[np.floating], own: RowNumbers, asked: NDArray[np.floating], count: int
+) -> tuple[NDArray[np.floating], RowNumbers]:
+    """Return distances and numbers of the `count` nearest of `vectors` for each that is asked, but for the one of `own`."""
+    from sklearn.neighbors import NearestNeighbors
+
+    distances, found = NearestNeighbors(n_neighbors=count + 1).fit(vectors).kneighbors(asked)
+    is_own = found == own[:, None]
+    is_own[~is_own.any(1), -1] = True  # others with the same vector came first: the last one goes in its stead
+    shape = (len(asked), count)
+    return distances[~is_own].reshape(shape), found[~is_own].reshape(shape).astype(np.int64)
 
 
 class RowNeighbours:

@@ -24,7 +24,7 @@ def ml_ros(*, share: float) -> Resample:
         counts = targets.sum(0, dtype=np.float64)
         rarity = rarity_of(counts)
         mean = rarity[counts > 0].mean()
-        bags = {int(label): np.flatnonzero(targets[:, label]) for label in rare_labels(targets)}
+        bags = {int(label): np.flatnonzero(targets[:, label]) for label in _in_any_order(targets, generator)}
         added: list[int] = []
         while bags and len(added) < round(share * len(targets)):
             turn = [int(generator.choice(bag)) for bag in bags.values()]
@@ -64,7 +64,7 @@ def mlsmote(*, share: float, neighbours: int) -> Resample:
 
     def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
         targets = data.targets
-        bags = [np.flatnonzero(targets[:, label]) for label in rare_labels(targets)]
+        bags = [np.flatnonzero(targets[:, label]) for label in _in_any_order(targets, generator)]
         wanted = round(share * len(targets))
         every = np.arange(len(targets))
         rows, partners, labels = [every], [every], [targets]
@@ -100,6 +100,11 @@ def rare_labels(targets: Targets) -> RowNumbers:
     return np.flatnonzero(is_present & (rarity > rarity[is_present].mean() * (1 + 1e-9)))
 
 
+def _in_any_order(targets: Targets, generator: np.random.Generator) -> RowNumbers:
+    """Return the rare labels shuffled: a pass may add fewer rows than there are of them, and each is to have its turn."""
+    return generator.permutation(rare_labels(targets))
+
+
 def without_rare_labels(targets: Targets) -> RowNumbers:
     """Return the rows that have no label rarer than the mean."""
     return np.flatnonzero(~targets[:, rare_labels(targets)].any(1))
@@ -110,9 +115,7 @@ def _others_near(data: TrainingRows, bag: RowNumbers, neighbours: int) -> RowNum
     if len(bag) <= neighbours:
         raise ValueError(f"a rare label has {len(bag)} rows, but {neighbours} neighbours need {neighbours + 1}")
     _, places = nearest(data, of=bag, among=bag, count=neighbours + 1)
-    is_own = places == np.arange(len(bag))[:, None]
-    is_own[~is_own.any(1), -1] = True  # rows with the same vector came first: the last one goes in its stead
-    others: RowNumbers = bag[places[~is_own].reshape(len(bag), neighbours)]
+    others: RowNumbers = bag[places[:, 1:]]
     return others
 
 

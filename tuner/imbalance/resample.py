@@ -76,13 +76,15 @@ def balanced_batches() -> Resample:
     """Give every class the same number of rows in every batch, in a pass as long as the data.
 
     Multi-label: a label takes the place of a class, and a row counts for the label it was drawn for; rows without a label
-    count as one label more.
+    count as one label more. Where there are more labels than rows, a pass has one row for each label.
     """
 
     def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
         members = _members(data.targets, data.task)
-        strata = np.arange(len(data)) % len(members)
-        rows = np.empty(len(data), np.int64)
+        length = max(len(data), len(members))
+        # In another order each pass: a pass has some classes once more than others.
+        strata = generator.permutation(len(members))[np.arange(length) % len(members)]
+        rows = np.empty(length, np.int64)
         for number, member in enumerate(members):
             rows[strata == number] = generator.choice(member, size=int((strata == number).sum()))
         return Pass(rows, strata)

@@ -27,6 +27,8 @@ from tuner.scoring.ranking import (
 from tuner.space.settings import Task
 
 NAMED_AT_MOST = 5
+FEWEST_TRUE = 5
+"""True rows that a label needs before its F1 is judged: of fewer, none may be decided by chance."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,9 +138,12 @@ def _label_rows(
 
 def _notes(truth: Indicator, task: Task, seen: Indicator | None, names: Sequence[str]) -> tuple[str, ...]:
     is_absent, is_everywhere = ~truth.any(axis=0), truth.all(axis=0)
+    is_learnt = np.ones_like(is_absent) if seen is None else seen
+    is_rare = is_learnt & ~is_absent & ~is_everywhere & (truth.sum(axis=0) < FEWEST_TRUE)
     told = [
         (is_absent, "no true row in this split: left out of macro-F1 and of the constant penalty"),
         (is_everywhere, "true on every row of this split: left out of the constant penalty"),
+        (is_rare, f"fewer than {FEWEST_TRUE} true rows in this split: F1 there is largely chance"),
     ]
     if seen is not None:
         told.append((~seen & ~is_absent, "never seen in training: counted with F1 0"))

@@ -49,26 +49,31 @@ def fit_thresholds(
     task: Task,
     *,
     seen: Indicator | None = None,
+    is_common: Indicator | None = None,
     shrinkage: float = SHRINKAGE,
 ) -> Reals:
     """Return the thresholds that `decide` takes, fitted on probabilities and truth of shape (rows, labels).
 
     In multi-label a label's own threshold is shrunk, in logits, towards the one that is best for all labels together,
     with weight n / (n + shrinkage) for n positives. No threshold decides a label more often than half way from its
-    prevalence to always. Labels not `seen` (labels,) in training are never predicted.
+    prevalence to always. Where so many rows share a label's highest probability that none would do, the label is decided on
+    these rows if it is common, and else never. Common are the labels of `is_common` (labels,), by default those that are
+    true on most rows. Labels not `seen` (labels,) in training are never predicted.
     """
     if task == "multiclass":
         return np.zeros(0)
     if not len(truth):  # all rows depend on each other
         return np.full(1 if task == "binary" else truth.shape[1], 0.5)
+    is_common = _is_common(truth) if is_common is None else is_common
     if task == "binary":
-        return _fit_binary(probabilities[:, 1:], truth[:, 1:])
+        return _fit_binary(probabilities[:, 1:], truth[:, 1:], is_common[1:])
     ranking = rank_rows(probabilities, truth)
     f1 = f1_from_counts(ranking.hits, _decided(ranking), ranking.support[:, None])
-    is_allowed = _allowed_cuts(ranking)
+    is_tied = _is_tied(ranking)
+    is_allowed = _allowed_cuts(ranking, is_common)
     lowest = _lowest(ranking, is_allowed)
     own = _best(ranking, np.where(is_allowed, f1, 0.0), lowest)
-    weight = ranking.support / np.maximum(ranking.support + shrinkage, 1)
+    weight = np.where(is_tied, 1.0, ranking.support / np.maximum(ranking.support + shrinkage, 1))
     shared = _shared(ranking, f1, is_allowed)
     shrunk = expit(weight * _safe_logit(own) + (1 - weight) * _safe_logit(shared))
     thresholds = np.maximum(np.where(weight < 1, shrunk, own), lowest)
@@ -85,19 +90,22 @@ def cross_fitted_decisions(
 ) -> Indicator:
     """Return decisions (rows, labels) in which every row is judged by thresholds fitted on the rows of other parts.
 
-    `parts` (rows,) numbers the part of each row: `tuner.scoring.blocks.halves`, or the folds of the data.
+    `parts` (rows,) numbers the part of each row: `tuner.scoring.blocks.halves`, or the folds of the data. Which labels are
+    common is asked of all rows: else a constant output could be decided "always" in one part and "never" in the next, and pass
+    for decisions that vary.
     """
     if task == "multiclass":
         return decide(probabilities, np.zeros(0), task)
+    is_common = _is_common(truth)
     decisions = np.zeros(truth.shape, dtype=bool)
     for part in np.unique(parts):
         judged = parts == part
-        thresholds = fit_thresholds(probabilities[~judged], truth[~judged], task, seen=seen)
+        thresholds = fit_thresholds(probabilities[~judged], truth[~judged], task, seen=seen, is_common=is_common)
         decisions[judged] = decide(probabilities[judged], thresholds, task)
     return decisions
 
 
-def _fit_binary(probabilities: Probabilities, truth: Indicator) -> Reals:
+def _fit_binary(probabilities: Probabilities, truth: Indicator, is_common: Indicator) -> Reals:
     if truth.all() or not truth.any():
         return np.array([0.5])  # nothing to choose by
     ranking = rank_rows(probabilities, truth)
@@ -107,7 +115,7 @@ def _fit_binary(probabilities: Probabilities, truth: Indicator) -> Reals:
     macro = (
         f1_from_counts(hits, decided, support) + f1_from_counts(true_negatives, rows - decided, rows - support)
     ) / 2
-    is_allowed = _allowed_cuts(ranking)
+    is_allowed = _allowed_cuts(ranking, is_common)
     return _best(ranking, np.where(is_allowed, macro, 0.0), _lowest(ranking, is_allowed))
 
 
@@ -116,10 +124,28 @@ def _decided(ranking: Ranking) -> NDArray[np.int64]:
     return np.arange(1, ranking.hits.shape[1] + 1)[None, :]
 
 
-def _allowed_cuts(ranking: Ranking) -> Indicator:
+def _is_common(truth: Indicator) -> Indicator:
+    """Return which labels (labels,) are true on most rows."""
+    return np.asarray(2 * truth.sum(axis=0) > len(truth))
+
+
+def _cautious_cuts(ranking: Ranking) -> Indicator:
     """Return the cuts that leave a label at least half as many negatives as it truly has."""
     highest_count = (ranking.hits.shape[1] + ranking.support) / 2
     return np.asarray(ranking.is_cut & (_decided(ranking) <= highest_count[:, None]))
+
+
+def _is_tied(ranking: Ranking) -> Indicator:
+    """Return the labels (labels,) of which too many rows share the highest probability for any cautious cut."""
+    return np.asarray(~_cautious_cuts(ranking).any(axis=1))
+
+
+def _allowed_cuts(ranking: Ranking, is_common: Indicator) -> Indicator:
+    """Return the cautious cuts; of a common label that has none, the first cut there is."""
+    is_allowed = _cautious_cuts(ranking)
+    tied = np.flatnonzero(_is_tied(ranking) & is_common)
+    is_allowed[tied, ranking.is_cut[tied].argmax(axis=1)] = True
+    return is_allowed
 
 
 def _last_allowed(is_allowed: Indicator) -> NDArray[np.int64]:
@@ -129,7 +155,7 @@ def _last_allowed(is_allowed: Indicator) -> NDArray[np.int64]:
 
 
 def _lowest(ranking: Ranking, is_allowed: Indicator) -> Reals:
-    """Return the lowest threshold each label may have: NEVER where too many rows share its highest probability."""
+    """Return the lowest threshold each label may have: NEVER where no cut is allowed."""
     last = _last_allowed(is_allowed)
     return np.where(last >= 0, _threshold_after(ranking, np.maximum(last, 0)), NEVER)
 

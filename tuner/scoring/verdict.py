@@ -8,6 +8,11 @@ from typing import Literal
 from tuner.scoring.bootstrap import Interval, Intervals
 
 Verdict = Literal["beats_baselines", "no_better_than_baseline", "no_better_than_constant"]
+Requirement = Literal["better_than_constant", "beats_baselines"]
+_MEETING: Mapping[Requirement, tuple[Verdict, ...]] = {
+    "better_than_constant": ("no_better_than_baseline", "beats_baselines"),
+    "beats_baselines": ("beats_baselines",),
+}
 _NAMED_AT_MOST = 3
 
 
@@ -21,6 +26,11 @@ def verdict(measured: Intervals, differences: Mapping[str, Interval]) -> Verdict
     if all(difference.low > 0 for difference in differences.values()):
         return "beats_baselines"
     return "no_better_than_baseline"
+
+
+def meets(found: str, requirement: Requirement) -> bool:
+    """Return whether a verdict says that the requirement holds; one that leaves it open does not."""
+    return found in _MEETING[requirement]
 
 
 def explain(

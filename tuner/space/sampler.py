@@ -32,7 +32,7 @@ Single: TypeAlias = Fixed | Choice | IntRange | FloatRange
 Choose: TypeAlias = Callable[[str, Single], Value]
 """From a parameter's path, as "clipping.norm.threshold", and its domain to its value."""
 
-_CUT_SHORT = ("stopped", "collapsed", "diverged", "interrupted")
+_UNFIT = ("collapsed", "diverged")
 _PURPOSE = 0x5350_4143  # keeps these random streams apart from others that are derived from the same seed
 
 
@@ -177,11 +177,11 @@ class _OptunaDraw:
 class TpeSampler:
     """Optuna's multivariate TPE, maximising the score; running trials count as poor, so that they are not repeated.
 
-    A completed trial counts with its best score, as in the ranking. One that was cut short (stopped, collapsed, diverged,
-    interrupted) counts as pruned, with the best score that it had: TPE ranks it below the completed ones, and the further
-    it came the higher; one that diverged before any score is the lowest of all. A failed one is left out. Parameters of an
-    option are estimated one by one and all others jointly: Optuna's `group`, which would take them jointly too, doubles the
-    time of an ask.
+    A trial counts with its best score, as in the ranking, however far it came. Optuna ranks pruned trials below all complete
+    ones, and by how far they came, which says of a dud that `search.patience` ended that it is better than whatever a rung
+    stopped. So only a trial that collapsed or diverged is told as pruned: below all others, and the further it came the
+    higher; one without any score is the lowest of all. A failed one is left out. Parameters of an option are estimated one
+    by one and all others jointly: Optuna's `group`, which would take them jointly too, doubles the time of an ask.
 
     An ask depends on the seed, its index, the configurations of the trials before it and what was told of them, and on
     nothing else: not on how often this process has asked. So a search that is resumed goes on as it would have.
@@ -231,14 +231,14 @@ class TpeSampler:
         """Take in a trial; raises KeyError for one that was not asked for, or was told before."""
         trial = self._trials.pop(index)
         scores = {examples: score for examples, score in sorted(reports) if math.isfinite(score)}
-        if ending in _CUT_SHORT:
+        if ending == "failed":
+            self._study.tell(trial, state=self._states.FAIL)
+        elif scores and ending not in _UNFIT:
+            self._study.tell(trial, max(scores.values()))
+        else:
             if scores:  # of a pruned trial TPE reads the latest step and its value
                 trial.report(max(scores.values()), step=max(scores))
             self._study.tell(trial, state=self._states.PRUNED)
-        elif ending == "completed" and scores:
-            self._study.tell(trial, max(scores.values()))
-        else:
-            self._study.tell(trial, state=self._states.FAIL)
 
 
 def _as_optuna_holds(domain: Single, value: Value) -> tuple[float, BaseDistribution] | None:

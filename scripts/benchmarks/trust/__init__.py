@@ -9,7 +9,7 @@ import importlib
 
 from benchmarks.row import Row
 
-TOPICS = ("ranking", "dependence", "small_splits", "coverage")
+TOPICS = ("ranking", "dependence", "small_splits", "coverage", "duds")
 
 
 def measure() -> list[Row]:

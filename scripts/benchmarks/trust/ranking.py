@@ -64,7 +64,7 @@ def _rows_of(name: str, space: Any, dataset: Any, *, floor: float | None) -> lis
         spearman([row[key] for row in rows], fresh) for key in ("score", "mean", "weighted", "macro_f1")
     )
     listed = "; ".join(f"{row['score']:.3f} / {row['fresh']:.3f}" for row in rows)
-    before = f"with a plain mean over labels {mean:.3f}, weighted by the truth's impurity {weighted:.3f}, macro-F1 alone {plain:.3f}"
+    before = f"with a mean over labels {mean:.3f}, weighted by impurity {weighted:.3f}, without a penalty {plain:.3f}"
     return [
         at_least(
             f"Spearman of score with macro-F1 on fresh rows, {name}",
