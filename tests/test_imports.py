@@ -36,6 +36,7 @@ ORDER = (
     "tuner.imbalance",
     "tuner.model",
     "tuner.scoring",
+    "tuner.bundle_description",
     "tuner.space",
     "tuner.storage",
     "tuner.errors",

@@ -18,11 +18,10 @@ from tuner.diagnosis.evidence import DecisionFacts, Evidence, LabelFacts, Traini
 from tuner.diagnosis.reference import reference
 from tuner.diagnosis.search import FAULTY, search_facts
 from tuner.diagnosis.training import training_facts
-from tuner.errors import BundleError, Fault, LedgerError
+from tuner.errors import LedgerError
 from tuner.ledger import Run, read_predictions, read_reports
 from tuner.scoring.f1 import Indicator
 from tuner.space.settings import Task
-from tuner.storage import Folder
 
 _BEST = "champion"
 
@@ -86,20 +85,6 @@ def trial_causes(run: Run, by_trial: Mapping[int, Sequence[Mapping[str, Any]]]) 
         found = diagnose(evidence).causes
         causes[row["trial"]] = found[0].name if found else "unknown"
     return causes
-
-
-def read_bundle(folder: Folder) -> dict[str, Any]:
-    """Read what a bundle says of itself, without its weights. Raises BundleError."""
-    try:
-        described: dict[str, Any] = json.loads(folder.read("bundle.json"))
-        missing = [name for name in ("task", "configuration", "record") if name not in described]
-    except (ValueError, TypeError) as error:
-        told = f"not valid JSON ({str(error).splitlines()[0]})"
-        raise BundleError([Fault(f"{folder}/bundle.json", told, "copy it again from its run")]) from error
-    if missing:
-        told = f"there is no {', '.join(missing)} in it"
-        raise BundleError([Fault(f"{folder}/bundle.json", told, "copy it again from its run")])
-    return described
 
 
 def evidence_of_bundle(described: Mapping[str, Any], *, name: str) -> Evidence:
