@@ -233,7 +233,8 @@ def test_the_same_measure_is_no_cause_where_the_trial_learns_all_the_same() -> N
         (MADE["threshold"], "collapsed"),
         (MADE["imbalance"], "partly collapsed"),
         (MADE["no_signal"], "no signal"),
-        (WEAK, "weak"),
+        (WEAK, "collapsed"),
+        (replace(HEALTHY, decisions=decisions(**(POOR | {"auc": 0.65}))), "weak"),
         (weak_with(ending="diverged", diverged_at_step=7), "diverged"),
     ],
 )

@@ -15,12 +15,14 @@ from tuner.diagnosis.evidence import Evidence
 from tuner.diagnosis.state import (
     State,
     collapsed_labels,
+    gives_one_answer,
     has_diverged,
     has_learnt,
     is_behind,
     is_collapsed,
     is_far_behind,
     is_weak,
+    signs_of,
 )
 from tuner.scoring.evaluation import without_nan
 
@@ -172,6 +174,8 @@ def _some(evidence: Evidence, labels: Sequence[str]) -> str:
 
 
 def _collapsed(evidence: Evidence, labels: Sequence[str]) -> str:
+    if not (labels or gives_one_answer(evidence)):
+        return f"it ranks rows hardly better than chance: AUC {signs_of(evidence).auc:.3f}"
     return f"it gives one answer for nearly every row{f': {_some(evidence, labels)}' if labels else ''}"
 
 

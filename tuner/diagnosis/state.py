@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from tuner.diagnosis.evidence import DecisionFacts, Evidence, LabelFacts
-from tuner.scoring.gate import GateSettings
+from tuner.scoring import gate
 from tuner.scoring.penalty import FREE_IMPURITY
 
 State = Literal["unknown", "healthy", "weak", "partly collapsed", "collapsed", "diverged", "no signal"]
@@ -13,24 +13,44 @@ State = Literal["unknown", "healthy", "weak", "partly collapsed", "collapsed", "
 FEWEST_TRUE = 5
 """True rows that a label needs before its decisions are judged: of fewer, none may be decided by chance."""
 
-_GATE = GateSettings()
+_GATE = gate.GateSettings()
 
 
 def is_collapsed(evidence: Evidence) -> bool:
-    """Return whether decisions are constant in half of the columns, or outputs flat, as the gate judges it."""
-    penalty, spread, auc, skill = _signs(evidence)
-    if penalty is not None and penalty >= _GATE.constant_penalty:
-        return True
-    if spread is None or spread >= _GATE.low_logit_spread:
-        return False
-    has_no_skill = skill is None or skill <= 0
-    is_chance = auc is None or auc < _GATE.chance_auc
-    return has_no_skill or is_chance if spread < _GATE.flat_logit_spread else has_no_skill and is_chance
+    """Return whether a predictor shows a sign of collapse, which is the gate's to say."""
+    return gate.is_collapsed(signs_of(evidence), _GATE)
+
+
+def signs_of(evidence: Evidence) -> gate.Signs:
+    """Return the evidence as the gate reads a report.
+
+    Each sign is that of the judged rows, or, where those lack it, of the last report. One that neither has speaks for no
+    collapse: no penalty, some skill, a good ranking, and a spread that is neither low nor wild. So of decisions without
+    probabilities only the constant penalty and the skill count.
+    """
+    penalty, auc, skill, spread = (
+        _known(evidence, name) for name in ("constant_penalty", "auc", "skill", "logit_spread")
+    )
+    return gate.Signs(
+        epochs=0.0 if evidence.training is None else evidence.training.epochs,
+        score=0.0,  # signs of collapse do not depend on it
+        constant_penalty=0.0 if penalty is None else penalty,
+        skill=1.0 if skill is None else skill,
+        auc=1.0 if auc is None else auc,
+        logit_spread=_GATE.low_logit_spread if spread is None else spread,
+        is_finite=not has_diverged(evidence),
+    )
+
+
+def gives_one_answer(evidence: Evidence) -> bool:
+    """Return whether decisions are constant in half of the columns, or probabilities hardly depend on the row."""
+    penalty = _known(evidence, "constant_penalty")
+    return is_flat(evidence) or (penalty is not None and penalty >= _GATE.constant_penalty)
 
 
 def is_flat(evidence: Evidence) -> bool:
     """Return whether the probabilities hardly depend on the row."""
-    spread = _signs(evidence)[1]
+    spread = _known(evidence, "logit_spread")
     return spread is not None and spread < _GATE.low_logit_spread
 
 
@@ -59,7 +79,7 @@ def has_learnt(evidence: Evidence) -> bool:
 
 def is_far_behind(evidence: Evidence) -> bool:
     """Return whether less than half of what a plain model learns over a guess is learnt."""
-    plain, skill = evidence.reference, _signs(evidence)[3]
+    plain, skill = evidence.reference, _known(evidence, "skill")
     chance = 0.0 if evidence.decisions is None else evidence.decisions.chance_skill
     return (
         is_behind(evidence) and plain is not None and skill is not None and skill - chance < (plain.skill - chance) / 2
@@ -68,7 +88,7 @@ def is_far_behind(evidence: Evidence) -> bool:
 
 def is_behind(evidence: Evidence) -> bool:
     """Return whether a plain model on the same rows has clearly more skill."""
-    plain, skill = evidence.reference, _signs(evidence)[3]
+    plain, skill = evidence.reference, _known(evidence, "skill")
     return plain is not None and skill is not None and skill < plain.skill - plain.margin
 
 
@@ -92,9 +112,10 @@ def is_constant(label: LabelFacts) -> bool:
     return decided / truth < FREE_IMPURITY * (1 - _GATE.constant_penalty)
 
 
-def _signs(evidence: Evidence) -> tuple[float | None, float | None, float | None, float | None]:
-    """The constant penalty, the spread of logits, AUC and skill: of the judged rows, else of the last report."""
-    best = evidence.decisions or evidence.training
-    return (
-        (None, None, None, None) if best is None else (best.constant_penalty, best.logit_spread, best.auc, best.skill)
-    )
+def _known(evidence: Evidence, name: str) -> float | None:
+    """Return a measure of the judged rows, else of the last report; None where neither has it."""
+    for facts in (evidence.decisions, evidence.training):
+        value: float | None = getattr(facts, name, None)
+        if value is not None:
+            return value
+    return None
