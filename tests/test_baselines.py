@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tuner.baselines import CONTROL, Baseline, guess_by_prevalence, run_baselines, to_beat
+from tuner.baselines import CONTROL, Baseline, guess_by_prevalence, run_baselines, seen_share, to_beat
 from tuner.data.dataset import Dataset, RowInputs, Split, take_inputs
 from tuner.data.load import load_data
 from tuner.data.sequences import Sequences
@@ -208,3 +208,16 @@ def test_the_control_is_the_same_for_a_seed() -> None:
     rows = noise(120)
     one, two = (run_baselines(a_dataset("binary", rows, rows, rows, n_labels=2), seed=5)[-1] for _ in range(2))
     assert (one.on_test.probabilities == two.on_test.probabilities).all()
+
+
+@pytest.mark.parametrize(
+    ("texts", "least", "most"),
+    [
+        (["the goods are good", "the goods came late", "late goods"] * 4, 0.9, 1.0),
+        ([f"这个手机{number}收到很好。" for number in range(40)], 0.0, 0.2),
+        ([f"reading {number * 7919} of {number * 104729}" for number in range(40)], 0.0, 0.2),
+        (["", " "], 0.0, 0.0),
+    ],
+)
+def test_a_model_of_words_sees_what_two_training_texts_share(texts: list[str], least: float, most: float) -> None:
+    assert least <= seen_share(texts, texts) <= most

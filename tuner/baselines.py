@@ -7,9 +7,11 @@ than it has learnt nothing from the inputs.
 
 from __future__ import annotations
 
+import re
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -34,6 +36,8 @@ _MODEL_NAMES: dict[Inputs, str] = {
 }
 CONTROL = "shuffled labels + logistic regression"
 _SMALL_SKILL = 0.02  # where the model's skill may be as small as this, the control is worth its time
+_SHARED = 2  # training texts that have a word, for the model to weigh it
+_NUMBERS = 0.1  # share of the characters from which on numbers may be what tells labels apart
 _SAMPLES = 300  # of that interval, which no one reads
 
 
@@ -47,13 +51,17 @@ class Decided:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What one baseline decides on validation, cross-fitted where it has thresholds, and on test."""
+    """What one baseline decides on validation, cross-fitted where it has thresholds, and on test.
+
+    `seen_share` is that of `seen_share()`, for a model of texts that hardly beats chance; otherwise it is None.
+    """
 
     name: str
     kind: Kind
     on_validation: Decided
     on_test: Decided
     seconds: float
+    seen_share: float | None = None
 
     @property
     def validation(self) -> Indicator:
@@ -101,8 +109,34 @@ def run_baselines(dataset: Dataset, *, seed: int) -> tuple[Baseline, ...]:
     drawn = intervals(model.validation, truth, task, seed=seed, samples=_SAMPLES)
     if min(drawn.skill.low, drawn.above_chance.low) <= _SMALL_SKILL:
         shuffled = np.random.default_rng((seed, 1)).permutation(train)
+        texts = [split.inputs for split in (dataset.train, dataset.validation)]
+        if not isinstance(texts[0], Sequences) and not isinstance(texts[1], Sequences):
+            baselines[-1] = replace(model, seen_share=seen_share(texts[0], texts[1]))
         baselines.append(_timed(CONTROL, "control", lambda: decide_linear(dataset, shuffled)))
     return tuple(baselines)
+
+
+def seen_share(train: Sequence[str], judged: Sequence[str]) -> float:
+    """Return what share of the judged texts a model of whole words can learn from: those that two training texts have.
+
+    It is a share of characters, so that a clause without spaces counts for more than the full stop behind it. Where words
+    with a digit in them make up a tenth of the characters it is that of these words, if that is less. 0 without any word.
+    """
+    frequencies = Counter(word for text in train for word in set(_words(text)))
+    characters, seen = Counter[bool](), Counter[bool]()
+    for word, times in Counter(word for text in judged for word in _words(text)).items():
+        is_number = any(map(str.isdigit, word))
+        characters[is_number] += times * len(word)
+        seen[is_number] += times * len(word) * (frequencies[word] >= _SHARED)
+    total = characters.total()
+    return min(
+        (seen[kind] / count for kind, count in characters.items() if count >= _NUMBERS * total),
+        default=0.0,
+    )
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(TOKEN_PATTERN, text.lower())
 
 
 def _timed(name: str, kind: Kind, decide_both: Callable[[], tuple[Decided, Decided]]) -> Baseline:

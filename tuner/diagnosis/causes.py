@@ -28,6 +28,7 @@ from tuner.scoring.evaluation import without_nan
 
 CAUSES: Mapping[str, Callable[[Evidence], Cause | None]] = {
     "no_signal": rows.no_signal,
+    "unshared_words": rows.unshared_words,
     "conflicting_duplicates": rows.conflicting_duplicates,
     "empty_rows": rows.empty_rows,
     "unknown_words": rows.unknown_words,
@@ -60,6 +61,7 @@ EXPLAINS: Mapping[str, Sequence[str]] = {
     # What cannot be learnt is not learnt, however the training is set.
     "conflicting_duplicates": ("no_signal", *_SHOWN_IN_TRAINING, *_SHOWN_IN_OUTPUTS),
     "empty_rows": ("no_signal", "conflicting_duplicates", "unknown_words", *_SHOWN_IN_TRAINING, *_SHOWN_IN_OUTPUTS),
+    "unshared_words": ("no_signal", "unknown_words", *_SHOWN_IN_TRAINING, *_SHOWN_IN_OUTPUTS),
     "no_signal": ("learning_rate_too_high", *_SHOWN_IN_TRAINING, *_SHOWN_IN_OUTPUTS),
     # What is not read is not learnt, and rows that read alike have no gradient that tells them apart.
     "unknown_words": ("vanishing_gradients", "dead_units", "too_short", *_SHOWN_IN_OUTPUTS),
@@ -113,9 +115,17 @@ def diagnose(evidence: Evidence) -> Diagnosis:
         sentence=_SENTENCES[state](evidence, labels),
         labels=labels,
         causes=causes,
-        missing=evidence.missing,
+        missing=(*evidence.missing, *_not_told(evidence)),
         notes=evidence.notes,
     )
+
+
+def _not_told(evidence: Evidence) -> Sequence[str]:
+    """Why it is not known whether there is anything to learn, where that is the question."""
+    signal = evidence.signal
+    if signal is None or signal.answer not in ("too few rows", "not seen") or not is_weak(evidence):
+        return ()
+    return (signal.told,)
 
 
 def in_order(causes: Sequence[Cause]) -> tuple[Cause, ...]:
@@ -184,8 +194,9 @@ def _diverged(evidence: Evidence, _labels: Sequence[str]) -> str:
     return f"a number was not finite{'' if step is None else f' at step {step:,}'}, so there is no model"
 
 
-def _no_signal(_evidence: Evidence, _labels: Sequence[str]) -> str:
-    return "nothing shows that the labels can be told from the inputs"
+def _no_signal(evidence: Evidence, _labels: Sequence[str]) -> str:
+    assert evidence.signal is not None  # the cause is read off it
+    return evidence.signal.sentence
 
 
 def _unknown(_evidence: Evidence, _labels: Sequence[str]) -> str:

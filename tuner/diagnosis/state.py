@@ -66,8 +66,11 @@ def is_weak(evidence: Evidence) -> bool:
 def has_learnt(evidence: Evidence) -> bool:
     """Return whether decisions have skill above a guess's for certain, or outputs rank better than chance for certain.
 
-    Of two classes a threshold that cuts through noise has some skill over a constant, so skill alone does not show it.
+    Of two classes a threshold that cuts through noise has some skill over a constant, so skill alone does not show it. Where
+    no model that was tried does better than chance, this one does not either.
     """
+    if evidence.signal is not None and evidence.signal.answer == "none found":
+        return False
     decisions, training, plain = evidence.decisions, evidence.training, evidence.reference
     if decisions is None:
         return training is not None and (training.auc or 0.0) >= _GATE.chance_auc and (training.skill or 0.0) > 0
