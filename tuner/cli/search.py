@@ -156,7 +156,7 @@ def _how_to_go_on(location: str, address: str | None, *, has_failed: bool) -> st
 
 
 def _tell_result(location: str, manifest: Mapping[str, Any], format_: Format) -> int:
-    from tuner.report.changes import read_space
+    from tuner.space.load import read_space
 
     run = print_run(location, format_)
     _say_next(location, read_space(run.space))

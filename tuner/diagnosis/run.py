@@ -12,16 +12,19 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from tuner.diagnosis.causes import diagnose
+from tuner.diagnosis.collapse import FAULTY
 from tuner.diagnosis.data import data_facts
 from tuner.diagnosis.decisions import decision_facts
 from tuner.diagnosis.evidence import DecisionFacts, Evidence, LabelFacts, TrainingFacts
 from tuner.diagnosis.reference import reference
-from tuner.diagnosis.search import FAULTY, search_facts
+from tuner.diagnosis.search import search_facts
 from tuner.diagnosis.training import training_facts
-from tuner.errors import LedgerError
+from tuner.diagnosis.trials import trials_of
+from tuner.errors import LedgerError, SpaceError
 from tuner.ledger import Run, read_predictions, read_reports
 from tuner.scoring.f1 import Indicator
 from tuner.scoring.signal import Signal, find_signal, looks_of
+from tuner.space.load import Space, read_space
 from tuner.space.settings import Task
 
 _BEST = "champion"
@@ -57,7 +60,7 @@ def evidence_of_run(run: Run, reports: pa.Table, predictions: pa.Table | None) -
         ),
         reference=reference(run.baselines),
         signal=signal,
-        search=search_facts(run.trials, trial_causes(run, by_trial, signal)),
+        search=search_facts(trials_of(run, reports), trial_causes(run, by_trial, signal), _space(run)),
         missing=missing,
     )
 
@@ -158,6 +161,14 @@ def _task(run: Run) -> Task:
             known = None
     tasks: tuple[Task, ...] = get_args(Task)
     return next((task for task in tasks if task == known), "multilabel")
+
+
+def _space(run: Run) -> Space | None:
+    """The space of the run; None where this version cannot read it."""
+    try:
+        return read_space(run.space)
+    except SpaceError:
+        return None
 
 
 def _max_epochs(run: Run) -> float | None:

@@ -11,8 +11,9 @@ import numpy as np
 from tuner.bundle_description import read_description
 from tuner.errors import Fault, LedgerError, SpaceError, UsageError
 from tuner.ledger import Run, read_predictions, read_run
-from tuner.report.changes import configuration_changes, data_changes, environment_changes, read_space, space_changes
+from tuner.report.changes import configuration_changes, data_changes, environment_changes, space_changes
 from tuner.report.compare import Answers, Model, answers_of_predictions, common_labels
+from tuner.space.load import read_space
 from tuner.space.settings import LABEL_FIELDS
 from tuner.storage import Folder
 
