@@ -255,6 +255,33 @@ def test_a_label_with_too_few_true_rows_is_not_judged() -> None:
     assert diagnose(replace(HEALTHY, decisions=decisions(label("a"), rare))).labels == []
 
 
+def test_a_label_that_is_true_on_all_rows_but_a_few_is_not_judged() -> None:
+    common = label("b", support=997, prevalence=0.997, decision_rate=1.0, f1=0.998)
+    assert diagnose(replace(HEALTHY, decisions=decisions(label("a"), common))).labels == []
+
+
+def test_that_a_label_is_rarer_in_training_needs_more_than_two_judged_rows() -> None:
+    rare = [label("b", support=n, prevalence=n / 40, train_rows=5) for n in (2, 8)]
+    found = [
+        diagnose(replace(HEALTHY, decisions=decisions(label("a", train_rows=900), each, rows=40))) for each in rare
+    ]
+    assert [[cause.name for cause in each.causes] for each in found] == [[], ["imbalance"]]
+
+
+def test_a_ranking_of_one_positive_row_is_no_collapse_but_too_few_rows_to_tell() -> None:
+    one = (label("no", support=1199, prevalence=1199 / 1200), label("yes", support=1, prevalence=1 / 1200))
+    facts = decisions(*one, **(POOR | {"auc": 0.047, "rows": 1200}))
+    found = diagnose(replace(HEALTHY, task="binary", decisions=facts))
+    assert found.state == "weak"
+    assert found.sentence.startswith("too few of the judged rows have another answer than the commonest")
+
+
+def test_labels_that_are_decided_well_are_not_said_to_have_one_answer_beside_collapsed_ones() -> None:
+    facts = decisions(label("a"), label("b", **NEVER), label("c", **NEVER), constant_penalty=0.66)
+    found = diagnose(replace(HEALTHY, decisions=facts))
+    assert found.sentence.startswith("on most of what varies it gives one answer for nearly every row: 2 of 3 labels")
+
+
 def test_a_high_rate_explains_saturated_gates_and_comes_first() -> None:
     evidence = weak_with(configuration={"learning_rate": 10.0}, last_loss=90.0, gate_saturation=1.0, loss_spread=2.0)
     first, *others = diagnose(evidence).causes

@@ -17,10 +17,12 @@ from tuner.diagnosis.state import (
     collapsed_labels,
     gives_one_answer,
     has_diverged,
+    has_few_rows,
     has_learnt,
     is_behind,
     is_collapsed,
     is_far_behind,
+    is_flat,
     is_weak,
     signs_of,
 )
@@ -152,7 +154,7 @@ def _state(evidence: Evidence, causes: Sequence[Cause], labels: Sequence[str]) -
         return "no signal"
     if has_diverged(evidence):
         return "diverged"
-    if is_collapsed(evidence):
+    if gives_one_answer(evidence) or (is_collapsed(evidence) and not has_few_rows(evidence)):
         return "collapsed"
     if labels:
         return "partly collapsed"
@@ -173,6 +175,8 @@ def _healthy(evidence: Evidence, _labels: Sequence[str]) -> str:
 def _weak(evidence: Evidence, _labels: Sequence[str]) -> str:
     facts, plain = evidence.decisions or evidence.training, evidence.reference
     skill = 0.0 if facts is None or facts.skill is None else facts.skill
+    if has_few_rows(evidence):
+        return "too few of the judged rows have another answer than the commonest to tell whether it has learnt"
     if plain is not None and skill < plain.skill - plain.margin:
         return f"it has not collapsed, but its skill of {skill:+.3f} is behind {plain.name}'s {plain.skill:+.3f}"
     return f"it has not collapsed, but has no skill over constant answers for certain ({skill:+.3f})"
@@ -186,6 +190,9 @@ def _some(evidence: Evidence, labels: Sequence[str]) -> str:
 def _collapsed(evidence: Evidence, labels: Sequence[str]) -> str:
     if not (labels or gives_one_answer(evidence)):
         return f"it ranks rows hardly better than chance: AUC {signs_of(evidence).auc:.3f}"
+    total = 0 if evidence.decisions is None else len(evidence.decisions.labels)
+    if labels and len(labels) < total and not is_flat(evidence):
+        return f"on most of what varies it gives one answer for nearly every row: {_some(evidence, labels)}"
     return f"it gives one answer for nearly every row{f': {_some(evidence, labels)}' if labels else ''}"
 
 

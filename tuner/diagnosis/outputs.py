@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tuner.diagnosis.cause import Cause, falling_by_factors, option, rising, rising_by_factors
 from tuner.diagnosis.evidence import Evidence, LabelFacts
-from tuner.diagnosis.state import collapsed_labels, is_flat
+from tuner.diagnosis.state import FEWEST_TRUE, collapsed_labels, is_flat
 from tuner.scoring.gate import GateSettings
 
 GOOD_AUC = 0.7
@@ -183,7 +183,7 @@ def _largest(evidence: Evidence) -> str:
 def _is_starved(label: LabelFacts, evidence: Evidence) -> bool:
     """Whether a label is so much rarer in training than on the judged rows that its probabilities cannot fit them."""
     train_rows = evidence.data.train_rows if evidence.data is not None else None
-    if label.train_rows is None or not train_rows:
+    if label.train_rows is None or not train_rows or label.support < FEWEST_TRUE:
         return False
     return label.train_rows / train_rows * SHIFTED <= label.prevalence
 

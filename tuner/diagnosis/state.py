@@ -7,11 +7,15 @@ from typing import Literal
 from tuner.diagnosis.evidence import DecisionFacts, Evidence, LabelFacts
 from tuner.scoring import gate
 from tuner.scoring.penalty import FREE_IMPURITY
+from tuner.scoring.signal import FEWEST_ROWS, telling_rows
 
 State = Literal["unknown", "healthy", "weak", "partly collapsed", "collapsed", "diverged", "no signal"]
 
 FEWEST_TRUE = 5
-"""True rows that a label needs before its decisions are judged: of fewer, none may be decided by chance."""
+"""Rows that a label needs, both where it is true and where it is not, before its decisions are judged.
+
+Of fewer, none may be decided by chance.
+"""
 
 _GATE = gate.GateSettings()
 
@@ -43,9 +47,18 @@ def signs_of(evidence: Evidence) -> gate.Signs:
 
 
 def gives_one_answer(evidence: Evidence) -> bool:
-    """Return whether decisions are constant in half of the columns, or probabilities hardly depend on the row."""
+    """Return whether decisions are constant on half of what varies in the truth, or probabilities hardly depend on the row."""
     penalty = _known(evidence, "constant_penalty")
     return is_flat(evidence) or (penalty is not None and penalty >= _GATE.constant_penalty)
+
+
+def has_few_rows(evidence: Evidence) -> bool:
+    """Return whether too few judged rows have another answer than the commonest for a ranking of them to say anything."""
+    decisions = evidence.decisions
+    if decisions is None:
+        return evidence.signal is not None and evidence.signal.answer == "too few rows"
+    labels = {label.name: label.support for label in decisions.labels}
+    return telling_rows(labels, decisions.rows, evidence.task) < FEWEST_ROWS
 
 
 def is_flat(evidence: Evidence) -> bool:
@@ -108,7 +121,7 @@ def collapsed_labels(decisions: DecisionFacts) -> list[LabelFacts]:
 
 def is_constant(label: LabelFacts) -> bool:
     """Return whether a label is decided on so few or so many rows that its share of the constant penalty is a half."""
-    if label.support < FEWEST_TRUE or label.prevalence >= 1:
+    if label.support < FEWEST_TRUE or label.support * (1 - label.prevalence) < FEWEST_TRUE * label.prevalence:
         return False
     truth = label.prevalence * (1 - label.prevalence)
     decided = label.decision_rate * (1 - label.decision_rate)
