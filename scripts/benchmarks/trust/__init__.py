@@ -9,7 +9,7 @@ import importlib
 
 from benchmarks.row import Row
 
-TOPICS = ("ranking",)
+TOPICS = ("ranking", "signal")
 
 
 def measure() -> list[Row]:
