@@ -31,6 +31,7 @@ ORDER = (
     "tuner.lock",
     "tuner.bundle",
     "tuner.baselines",
+    "tuner.probe",
     "tuner.data",
     "tuner.training",
     "tuner.imbalance",

@@ -132,3 +132,25 @@ def test_the_error_of_an_auc_is_that_of_rankings_without_information(task: Any, 
 
 def test_labels_that_are_constant_have_no_ranking() -> None:
     assert auc_error([0, 200], 200, "multilabel") is None
+
+
+def probe(**known: Any) -> dict[str, Any]:
+    return {"name": "characters", "kind": "probe", "seen_share": None, "validation": measured(**known)}
+
+
+def test_what_a_probe_sees_where_words_tell_nothing_is_signal_and_pieces_are_the_advice() -> None:
+    found = find_signal(replace(NOTHING, baselines=(baseline(seen_share=0.08), probe(low=0.3))))
+    assert found.answer == "signal"
+    assert "on validation characters predicts these labels better than chance" in found.sentence
+    assert "space.tokens=[character, bpe]" in found.advice
+
+
+def test_a_probe_that_sees_nothing_is_a_model_that_was_able_to_see() -> None:
+    found = find_signal(replace(NOTHING, baselines=(baseline(seen_share=0.08), probe())))
+    assert found.answer == "none found"
+    assert "(characters, the champion)" in found.sentence
+
+
+def test_where_the_champion_reads_pieces_it_is_not_told_to() -> None:
+    looks = replace(NOTHING, baselines=(baseline(seen_share=0.08), probe(low=0.3)), reads_pieces=True)
+    assert "tokens" not in find_signal(looks).advice

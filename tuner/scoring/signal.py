@@ -26,6 +26,7 @@ LEAST_SEEN = 0.25
 Of 100 English docstrings it is 0.35, of 1,000 it is 0.68; of 800 Chinese reviews without spaces 0.08.
 """
 
+_BY_PIECES = "read texts without spaces, or with numbers as words, by pieces: space.tokens=[character, bpe]"
 _CHANCE = 0.005  # how often a ranking without information may pass for one with some
 _ANSWERS_ALIKE = 0.5  # the constant penalty from which on a predictor gives one answer in half of the columns
 
@@ -99,7 +100,7 @@ def find_signal(looks: Looks) -> Signal:
         return Signal(
             answer="signal",
             sentence=f"{seeing} predicts these labels better than chance, so there is something to learn",
-            advice="search longer, or in a wider space",
+            advice=_BY_PIECES if _is_blind(looks) else "search longer, or in a wider space",
         )
     rows = _telling_rows_by_split(looks)
     if rows and min(rows.values()) < FEWEST_ROWS:
@@ -114,7 +115,7 @@ def find_signal(looks: Looks) -> Signal:
         return Signal(
             answer="not seen",
             sentence="no model that was tried could see what these inputs hold, so it is not known whether labels can be learnt",
-            advice="read texts without spaces, or with numbers as words, by pieces: space.tokens=[character, bpe]",
+            advice=_BY_PIECES,
         )
     return Signal(
         answer="none found",
@@ -171,8 +172,14 @@ def _able(looks: Looks) -> list[str]:
     return able
 
 
+def _is_blind(looks: Looks) -> bool:
+    """Whether words tell nothing, and nobody has read pieces of them."""
+    shares = [row["seen_share"] for row in _models(looks.baselines) if row.get("seen_share") is not None]
+    return bool(shares) and max(shares) < LEAST_SEEN and not looks.reads_pieces
+
+
 def _models(baselines: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return [row for row in baselines if row["kind"] == "model"]
+    return [row for row in baselines if row["kind"] in ("model", "probe")]
 
 
 def _validation(looks: Looks) -> Mapping[str, Any] | None:

@@ -19,7 +19,7 @@ from tuner.scoring.signal import Looks, find_signal
 from tuner.scoring.thresholds import FOLDS_SEED, cross_fitted_decisions, decisions_by_fold
 from tuner.scoring.verdict import explain, verdict
 
-_WITH_INTERVALS = ("model", "control")  # of rules there is nothing to learn from them
+_WITH_INTERVALS = ("model", "control", "probe")  # of rules there is nothing to learn from them
 
 
 def describe_baselines(
