@@ -73,9 +73,12 @@ def test_few_rows_of_the_rare_answer_in_any_split_are_too_few_to_tell(split: str
     assert f"{few} of {split}" in found.sentence
 
 
-def test_one_perfectly_ranked_positive_row_is_too_few_and_no_lack_of_signal() -> None:
-    perfect = measured(low=-0.501, auc=1.0, rare=1)
-    looks = replace(NOTHING, baselines=({**baseline(), "validation": perfect},), validation=perfect, test=perfect)
+@pytest.mark.parametrize("low", [-0.501, 0.4])
+def test_one_perfectly_ranked_positive_row_is_too_few_and_no_lack_of_signal(low: float) -> None:
+    perfect = measured(low=low, auc=1.0, rare=1)
+    looks = replace(
+        NOTHING, rankings=[1.0], baselines=({**baseline(), "validation": perfect},), validation=perfect, test=perfect
+    )
     assert find_signal(looks).answer == "too few rows"
 
 

@@ -20,6 +20,9 @@ Answer = Literal["signal", "none found", "too few rows", "not seen"]
 FEWEST_ROWS = 10
 """Rows with another answer than the commonest. A ranking of 10 among many by chance has an AUC of 0.5 give or take 0.18."""
 
+FEWEST_TO_SHOW = 5
+"""Such rows that a split needs before a model can show on it that it does better than chance: fewer may all be luck."""
+
 LEAST_SEEN = 0.25
 """Share of the texts that a model of words must be able to learn from before its failure says anything of the texts.
 
@@ -93,7 +96,8 @@ def find_signal(looks: Looks) -> Signal:
     """Say whether any model surely predicts the labels better than chance, and if none does, what that tells.
 
     A model does where the 95 % interval of what it is above chance lies above 0, or where its AUC is more than a ranking
-    without information reaches in one of 200 tries. Of the many reports of trials the best counts as the best of that many.
+    without information reaches in one of 200 tries, on a split with rows enough. Of the many reports of trials the best counts as
+    the best of that many.
     """
     seeing = next(_seeing(looks), None)
     if seeing is not None:
@@ -156,7 +160,9 @@ def _seeing(looks: Looks) -> Iterator[str]:
             yield f"on {split} the champion"
     judged = _validation(looks)
     rankings = [auc for auc in looks.rankings if auc is not None and math.isfinite(auc)]
-    if judged is not None and rankings and _is_ranking(max(rankings), judged, looks.task, tries=len(rankings)):
+    if judged is None or not rankings or _telling_rows(judged, looks.task) < FEWEST_TO_SHOW:
+        return
+    if _is_ranking(max(rankings), judged, looks.task, tries=len(rankings)):
         yield f"on validation a trial, with an AUC of {max(rankings):.3f},"
 
 
@@ -194,9 +200,13 @@ def _telling_rows_by_split(looks: Looks) -> dict[str, int]:
         found["train"] = telling_rows(looks.train_labels, looks.train_rows, looks.task)
     for split, measured in (("validation", _validation(looks)), ("test", looks.test)):
         if measured is not None and measured.get("labels"):
-            labels = {str(row["label"]): int(row["support"]) for row in measured["labels"]}
-            found[split] = telling_rows(labels, _rows(measured), looks.task)
+            found[split] = _telling_rows(measured, looks.task)
     return found
+
+
+def _telling_rows(measured: Mapping[str, Any], task: Task) -> int:
+    labels = {str(row["label"]): int(row["support"]) for row in measured["labels"]}
+    return telling_rows(labels, _rows(measured), task)
 
 
 def _rows(measured: Mapping[str, Any]) -> int:
@@ -212,6 +222,8 @@ def _is_measured(measured: Mapping[str, Any]) -> bool:
 
 
 def _is_above_chance(measured: Mapping[str, Any], task: Task) -> bool:
+    if measured.get("labels") and _telling_rows(measured, task) < FEWEST_TO_SHOW:
+        return False
     low, auc = _low(measured), measured.get("auc")
     return (low is not None and low > 0) or (auc is not None and _is_ranking(auc, measured, task, tries=1))
 
