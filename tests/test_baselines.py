@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tuner.baselines import CONTROL, Baseline, guess_by_prevalence, run_baselines, to_beat
+from tuner.baselines import CONTROL, PROBE, Baseline, guess_by_prevalence, run_baselines, seen_share, to_beat
 from tuner.data.dataset import Dataset, RowInputs, Split, take_inputs
 from tuner.data.load import load_data
 from tuner.data.sequences import Sequences
@@ -192,13 +192,14 @@ def noise(rows: int) -> tuple[tuple[str, ...], np.ndarray]:
 
 
 @pytest.mark.parametrize("folds", [0, 4])
-def test_where_the_model_learns_nothing_a_control_with_shuffled_labels_stands_beside_it(folds: int) -> None:
+def test_where_the_model_learns_nothing_a_probe_and_a_control_with_shuffled_labels_stand_beside_it(folds: int) -> None:
     rows = noise(120)
     numbers = np.arange(120) % folds if folds else None
-    *others, control = run_baselines(a_dataset("binary", rows, rows, rows, n_labels=2, folds=numbers), seed=0)
+    *others, probe, control = run_baselines(a_dataset("binary", rows, rows, rows, n_labels=2, folds=numbers), seed=0)
     assert (control.name, control.kind) == (CONTROL, "control")
+    assert (probe.name, probe.kind) == (PROBE, "probe")
     assert control.on_validation.probabilities is not None
-    assert to_beat([*others, control]) == tuple(others)
+    assert to_beat([*others, probe, control]) == tuple(others)
 
 
 @pytest.mark.parametrize("inputs", EVERY_INPUT)
@@ -235,3 +236,16 @@ def test_a_label_that_is_true_on_all_training_rows_but_not_on_all_others_is_alwa
     (model,) = [baseline for baseline in run_baselines(dataset, seed=0) if baseline.kind == "model"]
     assert model.validation[:, -1].all()
     assert model.test[:, -1].all()
+
+
+@pytest.mark.parametrize(
+    ("texts", "least", "most"),
+    [
+        (["the goods are good", "the goods came late", "late goods"] * 4, 0.9, 1.0),
+        ([f"这个手机{number}收到很好。" for number in range(40)], 0.0, 0.2),
+        ([f"reading {number * 7919} of {number * 104729}" for number in range(40)], 0.0, 0.2),
+        (["", " "], 0.0, 0.0),
+    ],
+)
+def test_a_model_of_words_sees_what_two_training_texts_share(texts: list[str], least: float, most: float) -> None:
+    assert least <= seen_share(texts, texts) <= most

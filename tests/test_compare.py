@@ -9,12 +9,13 @@ import pyarrow as pa
 import pytest
 
 from tuner.errors import UsageError
-from tuner.report.changes import configuration_changes, data_changes, environment_changes, read_space, space_changes
+from tuner.report.changes import configuration_changes, data_changes, environment_changes, space_changes
 from tuner.report.compare import Answers, Model, answers_of_predictions, compare, pair
 from tuner.scoring.blocks import single_rows
 from tuner.scoring.f1 import Indicator, as_indicator, f1_per_label, macro_f1
 from tuner.scoring.measures import measure
 from tuner.scoring.paired import paired_difference
+from tuner.space.load import read_space
 from tuner.space.settings import Task
 from tuner.tables import PREDICTIONS
 

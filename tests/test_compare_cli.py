@@ -239,4 +239,4 @@ def test_a_broken_bundle_is_named(save: Any, call: Call, tmp_path: Path) -> None
     (tmp_path / "one" / "bundle.json").write_text("{")
     code, _, err = call("compare", "one", "one", "--data", "rows.parquet")
     assert code == 2
-    assert "one/bundle.json: not valid JSON" in err
+    assert "one: the bundle cannot be read (bundle.json is not valid JSON: " in err

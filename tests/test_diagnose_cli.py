@@ -109,8 +109,17 @@ def test_a_training_file_needs_the_column_of_texts(predictions: str) -> None:
 
 def test_a_bundle_is_diagnosed_by_its_record(run: Path, tmp_path: Path) -> None:
     champion = json.loads((run / "champion.json").read_text())
-    record = {"validation": champion["validation"], "health": {"gate_saturation": 0.1}}
-    described = {"task": "multilabel", "configuration": {}, "record": record}
+    labels = [row["label"] for row in champion["validation"]["labels"]]
+    described = {
+        "format": 3,
+        "task": "multilabel",
+        "labels": labels,
+        "seen": [True] * len(labels),
+        "thresholds": [0.5] * len(labels),
+        "configuration": {},
+        "columns": {},
+        "record": {"penalty_weight": 1.0, "validation": champion["validation"], "health": {"gate_saturation": 0.1}},
+    }
     (tmp_path / "bundle.json").write_text(json.dumps(described))
     result = diagnose(str(tmp_path))
     assert result.exit_code == 0
@@ -119,7 +128,7 @@ def test_a_bundle_is_diagnosed_by_its_record(run: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"), [("{", "not valid JSON"), ("{}", "there is no task, configuration, record in it")]
+    ("content", "told"), [("{", "not valid JSON"), ("{}", "bundle.json is no object with a format")]
 )
 def test_a_broken_bundle_is_told(content: str, told: str, tmp_path: Path) -> None:
     (tmp_path / "bundle.json").write_text(content)

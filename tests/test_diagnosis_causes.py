@@ -11,6 +11,7 @@ import pytest
 from tuner.diagnosis.cause import NAMED, Cause, falling_by_factors, option, rising, rising_by_factors
 from tuner.diagnosis.causes import CAUSES, EXPLAINS, as_json, diagnose, in_order
 from tuner.diagnosis.evidence import DataFacts, DecisionFacts, Evidence, LabelFacts, Reference, TrainingFacts
+from tuner.scoring.signal import Signal
 from tuner.space.load import load_space
 
 CONFIGURATION = {
@@ -128,8 +129,11 @@ def of_data(**known: Any) -> Evidence:
 
 
 NEVER = {"decision_rate": 0.0, "f1": 0.0, "lowest_decided": None}
+NONE_FOUND = Signal(answer="none found", sentence="no model that was tried does", advice="look at the labels")
+TOO_FEW = Signal(answer="too few rows", sentence="too few rows", advice="use folds")
 MADE: dict[str, Evidence] = {
-    "no_signal": replace(WEAK, reference=Reference(name="a plain model", skill=0.0, margin=0.03, control_skill=0.0)),
+    "no_signal": replace(WEAK, signal=NONE_FOUND),
+    "unshared_words": replace(WEAK, data=DataFacts(seen_share=0.08)),
     "conflicting_duplicates": of_data(conflict_share=0.4),
     "empty_rows": of_data(empty_share=0.5),
     "unknown_words": of_data(unknown_share=0.7),
@@ -233,7 +237,8 @@ def test_the_same_measure_is_no_cause_where_the_trial_learns_all_the_same() -> N
         (MADE["threshold"], "collapsed"),
         (MADE["imbalance"], "partly collapsed"),
         (MADE["no_signal"], "no signal"),
-        (WEAK, "weak"),
+        (WEAK, "collapsed"),
+        (replace(HEALTHY, decisions=decisions(**(POOR | {"auc": 0.65}))), "weak"),
         (weak_with(ending="diverged", diverged_at_step=7), "diverged"),
     ],
 )
@@ -250,6 +255,33 @@ def test_a_label_with_too_few_true_rows_is_not_judged() -> None:
     assert diagnose(replace(HEALTHY, decisions=decisions(label("a"), rare))).labels == []
 
 
+def test_a_label_that_is_true_on_all_rows_but_a_few_is_not_judged() -> None:
+    common = label("b", support=997, prevalence=0.997, decision_rate=1.0, f1=0.998)
+    assert diagnose(replace(HEALTHY, decisions=decisions(label("a"), common))).labels == []
+
+
+def test_that_a_label_is_rarer_in_training_needs_more_than_two_judged_rows() -> None:
+    rare = [label("b", support=n, prevalence=n / 40, train_rows=5) for n in (2, 8)]
+    found = [
+        diagnose(replace(HEALTHY, decisions=decisions(label("a", train_rows=900), each, rows=40))) for each in rare
+    ]
+    assert [[cause.name for cause in each.causes] for each in found] == [[], ["imbalance"]]
+
+
+def test_a_ranking_of_one_positive_row_is_no_collapse_but_too_few_rows_to_tell() -> None:
+    one = (label("no", support=1199, prevalence=1199 / 1200), label("yes", support=1, prevalence=1 / 1200))
+    facts = decisions(*one, **(POOR | {"auc": 0.047, "rows": 1200}))
+    found = diagnose(replace(HEALTHY, task="binary", decisions=facts))
+    assert found.state == "weak"
+    assert found.sentence.startswith("too few of the judged rows have another answer than the commonest")
+
+
+def test_labels_that_are_decided_well_are_not_said_to_have_one_answer_beside_collapsed_ones() -> None:
+    facts = decisions(label("a"), label("b", **NEVER), label("c", **NEVER), constant_penalty=0.66)
+    found = diagnose(replace(HEALTHY, decisions=facts))
+    assert found.sentence.startswith("on most of what varies it gives one answer for nearly every row: 2 of 3 labels")
+
+
 def test_a_high_rate_explains_saturated_gates_and_comes_first() -> None:
     evidence = weak_with(configuration={"learning_rate": 10.0}, last_loss=90.0, gate_saturation=1.0, loss_spread=2.0)
     first, *others = diagnose(evidence).causes
@@ -258,15 +290,35 @@ def test_a_high_rate_explains_saturated_gates_and_comes_first() -> None:
 
 
 def test_shuffled_labels_explain_whatever_the_training_shows() -> None:
-    evidence = replace(
-        weak_with(configuration={"learning_rate": 10.0}, last_loss=9.0), reference=MADE["no_signal"].reference
-    )
+    evidence = replace(weak_with(configuration={"learning_rate": 10.0}, last_loss=9.0), signal=NONE_FOUND)
     assert diagnose(evidence).causes[0].name == "no_signal"
 
 
-def test_a_model_that_ranks_well_is_never_without_signal() -> None:
-    evidence = replace(HEALTHY, reference=MADE["no_signal"].reference)
-    assert diagnose(evidence).causes == ()
+def test_that_a_plain_model_does_no_better_than_chance_says_nothing_of_the_labels_by_itself() -> None:
+    blind = Reference(name="a plain model", skill=0.0, margin=0.03, control_skill=0.0)
+    for evidence in (HEALTHY, WEAK):
+        found = diagnose(replace(evidence, reference=blind))
+        assert "no_signal" not in {cause.name for cause in found.causes}
+
+
+def test_the_state_without_signal_is_told_in_the_words_of_the_verdict() -> None:
+    found = diagnose(MADE["no_signal"])
+    assert (found.state, found.sentence) == ("no signal", NONE_FOUND.sentence)
+
+
+def test_a_weak_predictor_on_too_few_rows_is_told_so_and_no_cause_is_made_up() -> None:
+    weak = replace(HEALTHY, decisions=decisions(**(POOR | {"auc": 0.65})), signal=TOO_FEW)
+    found = diagnose(weak)
+    assert (found.state, found.causes, found.missing) == ("weak", (), ("too few rows; use folds",))
+
+
+def test_a_healthy_predictor_is_not_told_of_rows_that_lack() -> None:
+    assert diagnose(replace(HEALTHY, signal=TOO_FEW)).missing == ()
+
+
+def test_words_that_texts_do_not_share_are_no_cause_where_characters_are_read() -> None:
+    by_character = replace(MADE["unshared_words"], configuration=CONFIGURATION | {"tokens": "character"})
+    assert "unshared_words" not in {cause.name for cause in diagnose(by_character).causes}
 
 
 def test_guessing_between_two_classes_is_no_skill() -> None:
@@ -274,7 +326,8 @@ def test_guessing_between_two_classes_is_no_skill() -> None:
     guess = decisions(**(POOR | {"skill": 0.13, "skill_low": 0.1, "chance_skill": 0.14, "auc": 0.5}))
     plain = Reference(name="a plain model", skill=0.14, margin=0.03, control_skill=0.12)
     found = diagnose(replace(HEALTHY, task="binary", decisions=guess, reference=plain))
-    assert found.state == "no signal"
+    assert found.state == "collapsed"
+    assert "hardly better than chance" in found.sentence
 
 
 def test_only_causes_of_the_registry_explain_or_are_explained() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,15 @@ import pytest
 from report_material import write_run
 
 from tuner.diagnosis.causes import diagnose
+from tuner.diagnosis.collapse import collapse_map, wilson
 from tuner.diagnosis.run import evidence_of_bundle, evidence_of_run
-from tuner.diagnosis.search import search_facts, wilson
+from tuner.diagnosis.search import search_facts
+from tuner.diagnosis.settings import logarithmic
 from tuner.diagnosis.training import training_facts
+from tuner.diagnosis.trials import TrialFacts
 from tuner.ledger import read_predictions, read_reports, read_run
+from tuner.report.facts import facts
+from tuner.report.material import gather
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +74,20 @@ def test_the_settings_under_which_trials_collapse_are_found_with_a_cut_of_the_sp
     assert "space.learning_rate={low: 0.0001, high:" in found["learning_rate"].setting
 
 
+def test_diagnosis_and_report_suggest_the_same_cut_for_the_same_settings(evidence: Any, location: Path) -> None:
+    material = gather(location)
+    cells = collapse_map(material.searched, logarithmic=logarithmic(material.space.parameters))
+    assert [(each.parameter, each.value) for each in sorted(evidence.search.settings, key=str)] == [
+        (cell.setting.name, cell.setting.shown)
+        for cell in sorted((cell for cell in cells if cell.is_worse), key=lambda cell: cell.setting.name)
+    ]
+    cut = facts(material)["cut"].splitlines()[1:]
+    settings = {each.parameter: shlex.split(each.setting)[1] for each in evidence.search.settings}
+    assert {line.strip().replace(": ", "=", 1) for line in cut} == {
+        setting.removeprefix("space.") for setting in settings.values()
+    }
+
+
 def test_a_run_without_a_champion_is_told_of_its_best_trial_and_of_what_is_not_known(tmp_path: Path) -> None:
     location = write_run(tmp_path, has_champion=False, has_profile=False, has_baselines=False, is_finished=False)
     evidence = evidence_of_run(read_run(location), read_reports(location), None)
@@ -83,8 +103,19 @@ def test_a_run_that_has_no_trial_yet_has_nothing_to_tell(tmp_path: Path) -> None
     assert (found.state, found.causes) == ("unknown", ())
 
 
-def trial(number: int, ending: str, **configuration: Any) -> dict[str, Any]:
-    return {"trial": number, "phase": "search", "ending": ending, "configuration": json.dumps(configuration)}
+def trial(number: int, ending: str, **configuration: Any) -> TrialFacts:
+    return TrialFacts(
+        number=number,
+        phase="search",
+        parent=None,
+        ending=ending,
+        reason="",
+        score=None,
+        configuration=configuration,
+        epochs=1.0,
+        train_seconds=1.0,
+        ended_s=1.0,
+    )
 
 
 def test_a_setting_is_not_blamed_for_what_chance_would_do() -> None:
@@ -93,12 +124,12 @@ def test_a_setting_is_not_blamed_for_what_chance_would_do() -> None:
         trial(n, "collapsed" if generator.random() < 0.3 else "completed", cell=str(generator.choice(["lstm", "gru"])))
         for n in range(60)
     ]
-    assert search_facts(trials, {}).settings == ()
+    assert search_facts(trials, {}, None).settings == ()
 
 
 def test_failed_trials_are_counted_and_blame_no_setting() -> None:
     trials = [trial(n, "failed" if n % 2 else "completed", cell="gru" if n % 2 else "lstm") for n in range(40)]
-    facts = search_facts(trials, {})
+    facts = search_facts(trials, {}, None)
     assert facts.endings == {"completed": 20, "failed": 20}
     assert facts.settings == ()
 

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from tuner.report.collapse import collapse_map, lost_share, share_of, suggest_cuts, yaml_lines
+from tuner.diagnosis.collapse import collapse_map, lost_share, share_of, suggest_cuts, yaml_lines
+from tuner.diagnosis.settings import condition, settings_of, varied
+from tuner.diagnosis.trials import TrialFacts
 from tuner.report.importance import FEWEST_TRIALS, importances
-from tuner.report.material import TrialFacts
 from tuner.report.sections.coordinates import parallel_coordinates
 from tuner.report.sections.parameters import mean_interval
-from tuner.report.settings import condition, settings_of, varied
 from tuner.space.load import load_space
 from tuner.space.parameters import PARAMETERS
 from tuner.space.rungs import rung_epochs

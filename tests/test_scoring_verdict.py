@@ -7,6 +7,7 @@ import math
 import pytest
 
 from tuner.scoring.bootstrap import Interval, Intervals
+from tuner.scoring.signal import Signal
 from tuner.scoring.verdict import explain, verdict
 
 GOOD, POOR, OPEN = Interval(0.1, 0.05, 0.15), Interval(-0.1, -0.15, -0.05), Interval(0.01, -0.01, 0.03)
@@ -40,13 +41,17 @@ def test_the_verdict_needs_a_whole_interval_above(
     assert verdict(measured(skill, above_chance), {"linear": GOOD, "other": baseline}) == expected
 
 
-def told(intervals: Intervals, linear: Interval, *, has_no_signal: bool = False) -> str:
+SEEN = Signal(answer="signal", sentence="somebody sees it", advice="search longer")
+NONE = Signal(answer="none found", sentence="nobody sees it", advice="look at the labels")
+
+
+def told(intervals: Intervals, linear: Interval, signal: Signal = SEEN) -> str:
     return explain(
         intervals,
         {"all positive": GOOD, "linear": linear},
         constant="every label on every row",
         best_model="linear",
-        has_no_signal=has_no_signal,
+        signal=signal,
     )
 
 
@@ -67,13 +72,13 @@ def test_a_better_baseline_is_named() -> None:
 
 
 def test_labels_without_signal_are_told_in_plain_words() -> None:
-    reason = told(measured(skill=OPEN), OPEN, has_no_signal=True)
+    reason = told(measured(skill=OPEN), OPEN, NONE)
     assert "answering every label on every row has 0.490: a difference of +0.010" in reason
-    assert "linear has 0.490, which is not surely better either: these inputs hardly explain these labels" in reason
+    assert reason.endswith("linear has 0.490. Nobody sees it; look at the labels")
 
 
 def test_a_champion_that_a_linear_model_shows_wrong_is_told_to_search_on() -> None:
-    assert "linear has 0.600, so there is something to learn" in told(measured(skill=POOR), POOR)
+    assert told(measured(skill=POOR), POOR).endswith("linear has 0.600. Somebody sees it; search longer")
 
 
 def test_a_champion_that_only_beats_the_majority_is_measured_against_chance() -> None:

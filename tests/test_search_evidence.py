@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from tuner.baselines import Decided, run_baselines, to_beat
+from tuner.data.dataset import Dataset
+from tuner.data.profile import profile
 from tuner.scoring.f1 import Indicator, as_indicator
 from tuner.scoring.measures import measure
+from tuner.scoring.signal import Looks, looks_of
 from tuner.search.evidence import (
     confusion,
     describe_selection,
@@ -144,11 +147,18 @@ def test_baselines_are_measured_as_trials_are(folds: int, make_dataset: Any) -> 
         assert ("skill_ci" in row["validation"]) is (baseline.kind == "model")
 
 
+def looks_at(dataset: Dataset) -> Looks:
+    described = describe_baselines(run_baselines(dataset, seed=0), dataset, penalty_weight=1.0, seed=0)
+    return looks_of(dataset.task, baselines=described, profile=profile(dataset))
+
+
 def test_test_is_judged_against_every_baseline_with_a_reason(make_dataset: Any) -> None:
     dataset = make_dataset("multilabel")
     truth = truth_of(dataset, "test")
     baselines = run_baselines(dataset, seed=0)
-    found = judge_test(Decided(truth, truth.astype(float)), baselines, dataset, penalty_weight=1.0, seed=0)
+    found = judge_test(
+        Decided(truth, truth.astype(float)), baselines, dataset, penalty_weight=1.0, seed=0, looks=looks_at(dataset)
+    )
     assert found["test"]["macro_f1"] == 1
     assert [row["name"] for row in found["test_baselines"]] == [each.name for each in to_beat(baselines)]
     assert found["verdict"] in ("beats_baselines", "no_better_than_baseline")  # the linear model knows the words too
@@ -160,11 +170,17 @@ def test_a_champion_that_is_constant_is_told_which_constant_is_as_good(make_data
     truth = truth_of(dataset, "test")
     constant = np.tile(truth[0], (len(truth), 1))
     found = judge_test(
-        Decided(constant, constant.astype(float)), run_baselines(dataset, seed=0), dataset, penalty_weight=1.0, seed=0
+        Decided(constant, constant.astype(float)),
+        run_baselines(dataset, seed=0),
+        dataset,
+        penalty_weight=1.0,
+        seed=0,
+        looks=looks_at(dataset),
     )
     assert found["verdict"] == "no_better_than_constant"
     assert f"answering {dataset.labels[truth.sum(axis=0).argmax()]!r} on every row" in found["reason"]
     assert "there is something to learn" in found["reason"]
+    assert found["signal"]["answer"] == "signal"
 
 
 def test_a_split_is_judged_without_intervals_where_no_seed_is_given(make_dataset: Any) -> None:

@@ -1,17 +1,19 @@
 """What a trial must beat: constant rules, a guess by prevalence, and logistic regression on TF-IDF or flattened sequences.
 
 They are judged on the same splits and with the same thresholds as trials are. Beside them, where the logistic regression
-has hardly any skill, stands a control: the same fitted on shuffled labels. It is nothing to beat; a model that is no better
-than it has learnt nothing from the inputs.
+has hardly any skill, stand a control, the same fitted on shuffled labels, and for texts a probe, which sees what a model of
+words does not. They are nothing to beat: they tell whether there is anything to learn.
 """
 
 from __future__ import annotations
 
+import re
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,20 +22,24 @@ from sklearn.linear_model import LogisticRegression
 
 from tuner.data.dataset import Dataset, RowInputs, take_inputs
 from tuner.data.sequences import Sequences, Standardiser, resampled
+from tuner.probe import MOST_ROWS, TOKEN_PATTERN, fit_pieces
 from tuner.scoring.bootstrap import intervals
 from tuner.scoring.f1 import Indicator, Reals, as_indicator
 from tuner.scoring.thresholds import cross_fitted_decisions, decide, fit_thresholds
 from tuner.space.settings import Inputs, Task
 
-Kind = Literal["constant", "chance", "model", "control"]
-TOKEN_PATTERN = r"\w+|[^\w\s]"
+FitFeatures: TypeAlias = Callable[[Sequence[str]], tuple[Any, Callable[[Any], Any]]]
+Kind = Literal["constant", "chance", "model", "control", "probe"]
 _MOST_VALUES = 2048  # of a flattened sequence: fitting takes time in proportion, and is to take seconds
 _MODEL_NAMES: dict[Inputs, str] = {
     "text": "tfidf + logistic regression",
     "sequence": "flattened + logistic regression",
 }
 CONTROL = "shuffled labels + logistic regression"
+PROBE = "characters and pairs of words + logistic regression"
 _SMALL_SKILL = 0.02  # where the model's skill may be as small as this, the control is worth its time
+_SHARED = 2  # training texts that have a word, for the model to weigh it
+_NUMBERS = 0.1  # share of the characters from which on numbers may be what tells labels apart
 _SAMPLES = 300  # of that interval, which no one reads
 
 
@@ -47,13 +53,17 @@ class Decided:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What one baseline decides on validation, cross-fitted where it has thresholds, and on test."""
+    """What one baseline decides on validation, cross-fitted where it has thresholds, and on test.
+
+    `seen_share` is that of `seen_share()`, for a model of texts that hardly beats chance; otherwise it is None.
+    """
 
     name: str
     kind: Kind
     on_validation: Decided
     on_test: Decided
     seconds: float
+    seen_share: float | None = None
 
     @property
     def validation(self) -> Indicator:
@@ -67,12 +77,12 @@ class Baseline:
 
 
 def to_beat(baselines: Sequence[Baseline]) -> tuple[Baseline, ...]:
-    """Return the baselines without the control."""
-    return tuple(baseline for baseline in baselines if baseline.kind != "control")
+    """Return the baselines without the control and the probe."""
+    return tuple(baseline for baseline in baselines if baseline.kind not in ("control", "probe"))
 
 
 def run_baselines(dataset: Dataset, *, seed: int) -> tuple[Baseline, ...]:
-    """Run every baseline that the task has, and the control if it is worth its time.
+    """Run every baseline that the task has, and the control and the probe if they are worth their time.
 
     `seed` is of the guess by prevalence and of the control's shuffle. The test targets are not looked at. The model never
     predicts a label without a positive in training: its probability is 0, below any threshold. With folds its validation
@@ -102,8 +112,36 @@ def run_baselines(dataset: Dataset, *, seed: int) -> tuple[Baseline, ...]:
     drawn = intervals(model.validation, truth, task, blocks=blocks, seed=seed, seen=dataset.seen, samples=_SAMPLES)
     if min(drawn.skill.low, drawn.above_chance.low) <= _SMALL_SKILL:
         shuffled = np.random.default_rng((seed, 1)).permutation(train)
+        texts = [split.inputs for split in (dataset.train, dataset.validation)]
+        if not isinstance(texts[0], Sequences) and not isinstance(texts[1], Sequences):
+            baselines[-1] = replace(model, seen_share=seen_share(texts[0], texts[1]))
+            if max(len(dataset.train), rows) <= MOST_ROWS:
+                baselines.append(_timed(PROBE, "probe", lambda: decide_linear(dataset, train, fit_features=fit_pieces)))
         baselines.append(_timed(CONTROL, "control", lambda: decide_linear(dataset, shuffled)))
     return tuple(baselines)
+
+
+def seen_share(train: Sequence[str], judged: Sequence[str]) -> float:
+    """Return what share of the judged texts a model of whole words can learn from: those that two training texts have.
+
+    It is a share of characters, so that a clause without spaces counts for more than the full stop behind it. Where words
+    with a digit in them make up a tenth of the characters it is that of these words, if that is less. 0 without any word.
+    """
+    frequencies = Counter(word for text in train for word in set(_words(text)))
+    characters, seen = Counter[bool](), Counter[bool]()
+    for word, times in Counter(word for text in judged for word in _words(text)).items():
+        is_number = any(map(str.isdigit, word))
+        characters[is_number] += times * len(word)
+        seen[is_number] += times * len(word) * (frequencies[word] >= _SHARED)
+    total = characters.total()
+    return min(
+        (seen[kind] / count for kind, count in characters.items() if count >= _NUMBERS * total),
+        default=0.0,
+    )
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(TOKEN_PATTERN, text.lower())
 
 
 def _timed(name: str, kind: Kind, decide_both: Callable[[], tuple[Decided, Decided]]) -> Baseline:
@@ -112,31 +150,41 @@ def _timed(name: str, kind: Kind, decide_both: Callable[[], tuple[Decided, Decid
     return Baseline(name, kind, on_validation, on_test, time.perf_counter() - start)
 
 
-def decide_linear(dataset: Dataset, targets: Indicator) -> tuple[Decided, Decided]:
+def decide_linear(
+    dataset: Dataset, targets: Indicator, *, fit_features: FitFeatures | None = None
+) -> tuple[Decided, Decided]:
     """Fit the linear model on the training inputs with `targets` (train rows, labels), and decide validation and test.
 
-    Thresholds are as trials have them.
+    Thresholds are as trials have them. `fit_features` is as in `linear_probabilities`.
     """
     task, train = dataset.task, dataset.train
     truth = as_indicator(dataset.validation.targets, len(dataset.labels))
     if dataset.folds is None:
-        both = linear_probabilities(train.inputs, targets, (dataset.validation.inputs, dataset.test.inputs), task)
+        both = linear_probabilities(
+            train.inputs, targets, (dataset.validation.inputs, dataset.test.inputs), task, fit_features=fit_features
+        )
         on_validation, on_test = both
     else:
-        (on_test,) = linear_probabilities(train.inputs, targets, (dataset.test.inputs,), task)
-        on_validation = _out_of_fold(train.inputs, targets, dataset.folds, task)
+        (on_test,) = linear_probabilities(
+            train.inputs, targets, (dataset.test.inputs,), task, fit_features=fit_features
+        )
+        on_validation = _out_of_fold(train.inputs, targets, dataset.folds, task, fit_features)
     judged = cross_fitted_decisions(on_validation, truth, task, parts=dataset.parts)
     thresholds = fit_thresholds(on_validation, truth, task)
     return Decided(judged, on_validation), Decided(decide(on_test, thresholds, task), on_test)
 
 
-def _out_of_fold(inputs: RowInputs, targets: Indicator, folds: NDArray[np.int64], task: Task) -> Reals:
+def _out_of_fold(
+    inputs: RowInputs, targets: Indicator, folds: NDArray[np.int64], task: Task, fit_features: FitFeatures | None
+) -> Reals:
     """Return every row's probabilities (rows, labels) by the model fitted on the rows of the other folds."""
     probabilities = np.zeros(targets.shape)
     for fold in np.unique(folds):
         trained, left_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         judged = (take_inputs(inputs, left_out),)
-        (probabilities[left_out],) = linear_probabilities(take_inputs(inputs, trained), targets[trained], judged, task)
+        (probabilities[left_out],) = linear_probabilities(
+            take_inputs(inputs, trained), targets[trained], judged, task, fit_features=fit_features
+        )
     return probabilities
 
 
@@ -158,18 +206,24 @@ def guess_by_prevalence(train: Indicator, rows: int, task: Task, seed: int) -> I
 
 
 def linear_probabilities(
-    train_inputs: RowInputs, train: Indicator, judged: Sequence[RowInputs], task: Task
+    train_inputs: RowInputs,
+    train: Indicator,
+    judged: Sequence[RowInputs],
+    task: Task,
+    *,
+    fit_features: FitFeatures | None = None,
 ) -> list[Reals]:
     """Return probabilities (rows, labels) for each of `judged` by balanced logistic regression, fitted on train once.
 
     Of texts it sees TF-IDF of words and pairs of words; of sequences their length and their standardised values, at as many
     points as the training rows have steps in the median, but no more than 2,048 values. `train` is (train rows, labels).
+    Texts may have other features: `fit_features` returns those of the training texts and what makes them of others.
     Multi-label has one regression per label; a label that is the same on every training row keeps that as its answer.
     """
     if isinstance(train_inputs, Sequences):
         features, transform = _flatten(train_inputs)
     else:
-        features, transform = _fit_tfidf(train_inputs)
+        features, transform = (fit_features or _fit_tfidf)(train_inputs)
     models = _fit_regressions(features, train, task)
     return [
         _predict(models, transform(inputs), train) if len(inputs) else np.zeros((0, train.shape[1]))

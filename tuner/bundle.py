@@ -11,61 +11,49 @@ has any other file, a link, or parts that do not fit each other: memory is spent
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import safetensors
 import safetensors.numpy
 import safetensors.torch
 from numpy.typing import NDArray
-from pyarrow import fs
 
+from tuner.bundle_description import (
+    FILES,
+    FORMAT,
+    THRESHOLDS,
+    bundle_error,
+    check_keys,
+    check_plain,
+    faults_told,
+    is_list_of,
+    is_name,
+    read_description,
+)
 from tuner.data.dataset import RowInputs
 from tuner.data.preparation import Preparation, kind_of, preparation_setting, read_preparation
 from tuner.data.prepare import make_rows
 from tuner.data.read import listed
 from tuner.data.sequences import Sequences, Standardiser
 from tuner.data.tokenise import Tokeniser
-from tuner.errors import BundleError, DataError, Fault
+from tuner.errors import DataError, Fault
 from tuner.model.build import to_probabilities
 from tuner.model.classifier import SequenceClassifier
 from tuner.model.weights import MAX_HEADER_BYTES, Shapes, filled, fitting_model, read_shapes
 from tuner.scoring.f1 import Indicator
 from tuner.scoring.thresholds import decide
-from tuner.space.configuration import check_configuration, is_finite_number
+from tuner.space.configuration import check_configuration
 from tuner.space.sampler import Configuration
 from tuner.space.settings import LABEL_FIELDS, Task
 from tuner.storage import Folder
 from tuner.training.loop import predict_logits
 
-FORMAT = 3
-_FILES = ("bundle.json", "preparation.json", "weights.safetensors")
-_KEYS = ("format", "task", "labels", "seen", "thresholds", "configuration", "columns", "record")
 _INPUTS = ("text", "sequence")
-RECORD = (
-    "run",
-    "trial",
-    "seed",
-    "penalty_weight",
-    "validation_scores",
-    "data",
-    "validation",
-    "baselines",
-    "health",
-    "profile",
-)
-"""What a record may tell: where the model comes from, what it was chosen by, and how its data and training looked."""
-_TOLD = 300  # characters of what another library says
-_NEEDED_RECORD = ("penalty_weight",)
 _NEEDED_CONFIGURATION = ("max_length", "truncation")
-_MAX_JSON_BYTES = 1 << 28  # a vocabulary of a million long words has a tenth of it
-_THRESHOLDS: Mapping[str, int | None] = {"binary": 1, "multiclass": 0, "multilabel": None}  # None: one a label
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,94 +191,37 @@ def load(location: str | Path) -> Bundle:
     if folder.exists("champion/bundle.json"):
         folder = folder.below("champion")
     if folder.exists("bundle.json"):
-        described = _read_described(folder)
-    missing = [name for name in _FILES if not folder.exists(name)]
+        described = read_description(folder)
+    missing = [name for name in FILES if not folder.exists(name)]
     if missing and folder.exists("environment.json"):
         remedy = "give a run that finished; `tuner show` tells how far this one came"
-        raise _error(folder, f"the run has no champion (it is {_run_status(folder)})", remedy)
+        raise bundle_error(folder, f"the run has no champion (it is {_run_status(folder)})", remedy)
     if missing:
-        raise _error(folder, f"{', '.join(missing)} not found", "give the champion/ folder of a finished run")
-    extra = [name for name in folder.names() if name not in _FILES]
+        raise bundle_error(folder, f"{', '.join(missing)} not found", "give the champion/ folder of a finished run")
+    extra = [name for name in folder.names() if name not in FILES]
     if extra:
         told = f"{listed([repr(name) for name in extra])} in the folder, which is no part of a bundle"
-        raise _error(folder, told, f"move it elsewhere: a bundle is {', '.join(_FILES)} and no other file")
-    for name in _FILES:
-        _check_plain(folder, name)
-    with _faults_told(folder):
+        raise bundle_error(folder, told, f"move it elsewhere: a bundle is {', '.join(FILES)} and no other file")
+    for name in FILES:
+        check_plain(folder, name)
+    with faults_told(folder):
         return _assemble(folder, described)
 
 
 def _run_status(folder: Folder) -> str:
     """Return what a run's manifest says of it, as `tuner.ledger.Run` does, which stands above bundles."""
-    with _faults_told(folder):
+    with faults_told(folder):
         return (
             str(json.loads(folder.read("manifest.json"))["status"]) if folder.exists("manifest.json") else "unfinished"
         )
 
 
-def _read_described(folder: Folder) -> Mapping[str, Any]:
-    """Read bundle.json. The format is looked at before all else: another one may have other files and other keys."""
-    _check_plain(folder, "bundle.json")
-    with _faults_told(folder):
-        described = json.loads(folder.read("bundle.json"), object_pairs_hook=_without_repeats)
-        if not isinstance(described, dict) or "format" not in described:
-            raise ValueError("bundle.json is no object with a format")
-    if described["format"] != FORMAT:
-        remedy = "load it with the version of tuner that wrote it"
-        told = f"bundle format {repr(described['format'])[:_TOLD]}, but this tuner reads {FORMAT}"
-        raise _error(folder, told, remedy)
-    return described
-
-
-def _without_repeats(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    twice = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
-    if twice:
-        raise ValueError(f"the key {twice[0]!r} is there twice")
-    return dict(pairs)
-
-
-def _check_plain(folder: Folder, name: str) -> None:
-    """Raise BundleError unless a file is the bundle's own: no link, which may lead anywhere, no pipe and no device."""
-    if folder.is_local and (path := Path(folder.path, name)).is_symlink():
-        told = f"{name} is a link to {path.readlink()}, but a bundle's files stand in its own folder"
-        raise _error(folder, told, "copy the bundle with what it links to, as `cp -rL` does")
-    with _faults_told(folder):
-        info = folder.files.get_file_info(f"{folder.path}/{name}")
-    if info.type != fs.FileType.File:
-        raise _error(folder, f"{name} is no plain file", "copy it again from its run")
-    if name.endswith(".json") and info.size > _MAX_JSON_BYTES:
-        told = f"{name} has {info.size:,} bytes, but no bundle needs more than {_MAX_JSON_BYTES:,} there"
-        raise _error(folder, told, "copy it again from its run")
-
-
-@contextmanager
-def _faults_told(folder: Folder) -> Iterator[None]:
-    try:
-        yield
-    except (
-        ArithmeticError,
-        LookupError,
-        MemoryError,
-        TypeError,
-        ValueError,
-        RuntimeError,
-        safetensors.SafetensorError,
-        OSError,
-        pa.ArrowException,
-    ) as error:
-        told = " ".join(str(error).split())[:_TOLD]  # PyTorch tells of one wrong shape in several lines
-        named = told if type(error) is ValueError else f"{type(error).__name__}: {told}"  # which are our own, mostly
-        what = f"the bundle cannot be read ({named})"
-        raise _error(folder, what, "copy it again from its run") from error
-
-
 def _assemble(folder: Folder, described: Mapping[str, Any]) -> Bundle:
-    _check_described(described)
     task, labels, configuration = described["task"], tuple(described["labels"]), described["configuration"]
     preparation = read_preparation(folder.read("preparation.json"))
     is_text = isinstance(preparation, Tokeniser)
     check_configuration(configuration, "text" if is_text else "sequence")
-    _check_keys("the configuration", configuration, known=tuple(configuration), needed=_NEEDED_CONFIGURATION)
+    check_keys("the configuration", configuration, known=tuple(configuration), needed=_NEEDED_CONFIGURATION)
     if kind_of(preparation) != (wanted := preparation_setting(configuration).name):
         raise ValueError(f"preparation.json is of {kind_of(preparation)}, but the configuration is of {wanted}")
     _check_columns(described["columns"], is_text=is_text)
@@ -298,7 +229,7 @@ def _assemble(folder: Folder, described: Mapping[str, Any]) -> Bundle:
     counts = {
         "labels": (len(labels), (*shapes.get("head.bias", ()), 0)[0]),
         "seen": (len(described["seen"]), len(labels)),
-        "thresholds": (len(described["thresholds"]), len(labels) if (n := _THRESHOLDS[task]) is None else n),
+        "thresholds": (len(described["thresholds"]), len(labels) if (n := THRESHOLDS[task]) is None else n),
     }
     if isinstance(preparation, Tokeniser):
         counts["tokens"] = (len(preparation), (*shapes.get("embedding.weight", ()), 0)[0])
@@ -326,44 +257,10 @@ def _shapes_of_file(folder: Folder) -> Shapes:
         return read_shapes(file.read(MAX_HEADER_BYTES), size=file.size())
 
 
-def _check_described(described: Mapping[str, Any]) -> None:
-    """Raise ValueError for a part of bundle.json that is missing, not known, or of another type or range."""
-    _check_keys("bundle.json", described, known=_KEYS, needed=_KEYS)
-    _check_keys("record", described["record"], known=RECORD, needed=_NEEDED_RECORD)
-    labels, weight = described["labels"], described["record"]["penalty_weight"]
-    rules = {
-        "task": (isinstance(described["task"], str) and described["task"] in _THRESHOLDS, "a task that is known"),
-        "labels": (
-            isinstance(labels, list) and all(map(_is_name, labels)) and len(set(labels)) == len(labels) > 0,
-            "a list of distinct texts",
-        ),
-        "seen": (
-            _is_list_of(described["seen"], lambda value: isinstance(value, bool)) and any(described["seen"]),
-            "a list of true and false, one of them true",
-        ),
-        "thresholds": (
-            _is_list_of(described["thresholds"], lambda value: value is None or is_finite_number(value)),
-            "a list of finite numbers, or null where one is never reached",
-        ),
-        "record.penalty_weight": (is_finite_number(weight) and weight >= 0, "a finite number of at least zero"),
-    }
-    for name, (is_so, wanted) in rules.items():
-        if not is_so:
-            raise ValueError(f"{name} in bundle.json is not {wanted}")
-
-
-def _is_name(value: object) -> bool:
-    return isinstance(value, str) and value != ""
-
-
-def _is_list_of(value: object, is_one: Callable[[object], bool]) -> bool:
-    return isinstance(value, list) and all(map(is_one, value))
-
-
 def _check_columns(columns: Mapping[str, Any], *, is_text: bool) -> None:
     """Raise ValueError unless one column of inputs is named, of the model's kind, and one kind of labels."""
     names = (*_INPUTS, *LABEL_FIELDS, "group")
-    _check_keys("columns", columns, known=names, needed=_INPUTS)
+    check_keys("columns", columns, known=names, needed=_INPUTS)
     inputs = [name for name in _INPUTS if columns[name] is not None]
     if inputs != [_INPUTS[0] if is_text else _INPUTS[1]]:
         raise ValueError(
@@ -372,26 +269,11 @@ def _check_columns(columns: Mapping[str, Any], *, is_text: bool) -> None:
     labels = [name for name in LABEL_FIELDS if columns.get(name) is not None]
     groups = ["group"] if columns.get("group") is not None else []
     for name in (*inputs, *labels, *groups):
-        is_so = _is_list_of(columns[name], _is_name) if name == "label_columns" else _is_name(columns[name])
+        is_so = is_list_of(columns[name], is_name) if name == "label_columns" else is_name(columns[name])
         if not is_so:
             raise ValueError(f"columns.{name} in bundle.json names no column")
     if len(labels) != 1:
         raise ValueError(f"the columns name {len(labels)} kinds of labels ({', '.join(labels)}), but need one")
-
-
-def _check_keys(where: str, found: Mapping[str, Any], *, known: Sequence[str], needed: Sequence[str]) -> None:
-    """Raise ValueError naming the keys that are missing or unknown."""
-    if not isinstance(found, Mapping):
-        raise ValueError(f"{where} is no object")
-    missing = [name for name in needed if name not in found]
-    unknown = sorted(set(found) - set(known))
-    told = [f"without {', '.join(missing)}"] * bool(missing) + [f"with {', '.join(unknown)}, not known"] * bool(unknown)
-    if told:
-        raise ValueError(f"{where} is {' and '.join(told)}")
-
-
-def _error(folder: Folder, what: str, remedy: str) -> BundleError:
-    return BundleError([Fault(str(folder), what, remedy)])
 
 
 def _to_safetensors(model: SequenceClassifier) -> bytes:

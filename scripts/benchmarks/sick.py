@@ -137,9 +137,10 @@ def make(fault: Fault, material: Material, *, seed: int) -> Any:
     from tuner.diagnosis.data import data_facts
     from tuner.diagnosis.decisions import decision_facts
     from tuner.diagnosis.evidence import Evidence
-    from tuner.diagnosis.reference import measure_reference
+    from tuner.diagnosis.reference import measure_baselines, reference
     from tuner.diagnosis.training import training_facts
     from tuner.reporting import TrialSettings
+    from tuner.scoring.signal import find_signal, looks_of
     from tuner.scoring.thresholds import cross_fitted_decisions
     from tuner.trial import Trial
 
@@ -182,6 +183,14 @@ def make(fault: Fault, material: Material, *, seed: int) -> Any:
             train_rows=profiled["splits"]["train"]["labels"],
         )
     rows = [asdict(report) for report in reports]
+    baselines = measure_baselines(dataset)
+    looks = looks_of(
+        data.task,
+        baselines=baselines,
+        profile=profiled,
+        configuration=config,
+        rankings=[report.auc for report in reports],
+    )
     return Evidence(
         subject="trial",
         task=data.task,
@@ -189,8 +198,9 @@ def make(fault: Fault, material: Material, *, seed: int) -> Any:
         training=training_facts(rows, ending=ending),
         configuration=config,
         max_epochs=epochs,
-        data=data_facts(profiled, configuration=config, measured=rows[-1]),
-        reference=measure_reference(dataset),
+        data=data_facts(profiled, configuration=config, measured=rows[-1], baselines=baselines),
+        reference=reference(baselines),
+        signal=find_signal(looks),
     )
 
 

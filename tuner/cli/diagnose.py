@@ -91,7 +91,8 @@ def _evidence(what: str, runs: str, **options: Any) -> Evidence:
 
 
 def _of_directory(what: str, runs: str) -> Evidence:
-    from tuner.diagnosis.run import evidence_of_bundle, read_bundle, read_evidence
+    from tuner.bundle_description import read_description
+    from tuner.diagnosis.run import evidence_of_bundle, read_evidence
     from tuner.ledger import read_run
     from tuner.storage import Folder
 
@@ -100,7 +101,7 @@ def _of_directory(what: str, runs: str) -> Evidence:
         with damage_told(location):
             return read_evidence(read_run(location))
     if here.exists("bundle.json"):
-        return evidence_of_bundle(read_bundle(here), name=what)
+        return evidence_of_bundle(read_description(here), name=what)
     raise UsageError([_neither(what, runs)])
 
 

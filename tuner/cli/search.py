@@ -180,8 +180,8 @@ def _how_to_go_on(location: str, address: str | None, *, has_failed: bool) -> st
 
 def _tell_result(location: str, manifest: Mapping[str, Any], format_: Format, requirement: Requirement | None) -> int:
     """Print the finished run and return the exit code: 0, or 3 where the verdict does not meet the requirement."""
-    from tuner.report.changes import read_space
     from tuner.scoring.verdict import meets
+    from tuner.space.load import read_space
 
     run = print_run(location, format_)
     _say_next(location, read_space(run.space))

@@ -15,17 +15,22 @@ from tuner.diagnosis.evidence import Evidence
 from tuner.diagnosis.state import (
     State,
     collapsed_labels,
+    gives_one_answer,
     has_diverged,
+    has_few_rows,
     has_learnt,
     is_behind,
     is_collapsed,
     is_far_behind,
+    is_flat,
     is_weak,
+    signs_of,
 )
 from tuner.scoring.evaluation import without_nan
 
 CAUSES: Mapping[str, Callable[[Evidence], Cause | None]] = {
     "no_signal": rows.no_signal,
+    "unshared_words": rows.unshared_words,
     "conflicting_duplicates": rows.conflicting_duplicates,
     "empty_rows": rows.empty_rows,
     "unknown_words": rows.unknown_words,
@@ -58,6 +63,7 @@ EXPLAINS: Mapping[str, Sequence[str]] = {
     # What cannot be learnt is not learnt, however the training is set.
     "conflicting_duplicates": ("no_signal", *_SHOWN_IN_TRAINING, *_SHOWN_IN_OUTPUTS),
     "empty_rows": ("no_signal", "conflicting_duplicates", "unknown_words", *_SHOWN_IN_TRAINING, *_SHOWN_IN_OUTPUTS),
+    "unshared_words": ("no_signal", "unknown_words", *_SHOWN_IN_TRAINING, *_SHOWN_IN_OUTPUTS),
     "no_signal": ("learning_rate_too_high", *_SHOWN_IN_TRAINING, *_SHOWN_IN_OUTPUTS),
     # What is not read is not learnt, and rows that read alike have no gradient that tells them apart.
     "unknown_words": ("vanishing_gradients", "dead_units", "too_short", *_SHOWN_IN_OUTPUTS),
@@ -111,9 +117,17 @@ def diagnose(evidence: Evidence) -> Diagnosis:
         sentence=_SENTENCES[state](evidence, labels),
         labels=labels,
         causes=causes,
-        missing=evidence.missing,
+        missing=(*evidence.missing, *_not_told(evidence)),
         notes=evidence.notes,
     )
+
+
+def _not_told(evidence: Evidence) -> Sequence[str]:
+    """Why it is not known whether there is anything to learn, where that is the question."""
+    signal = evidence.signal
+    if signal is None or signal.answer not in ("too few rows", "not seen") or not is_weak(evidence):
+        return ()
+    return (signal.told,)
 
 
 def in_order(causes: Sequence[Cause]) -> tuple[Cause, ...]:
@@ -140,7 +154,7 @@ def _state(evidence: Evidence, causes: Sequence[Cause], labels: Sequence[str]) -
         return "no signal"
     if has_diverged(evidence):
         return "diverged"
-    if is_collapsed(evidence):
+    if gives_one_answer(evidence) or (is_collapsed(evidence) and not has_few_rows(evidence)):
         return "collapsed"
     if labels:
         return "partly collapsed"
@@ -161,6 +175,8 @@ def _healthy(evidence: Evidence, _labels: Sequence[str]) -> str:
 def _weak(evidence: Evidence, _labels: Sequence[str]) -> str:
     facts, plain = evidence.decisions or evidence.training, evidence.reference
     skill = 0.0 if facts is None or facts.skill is None else facts.skill
+    if has_few_rows(evidence):
+        return "too few of the judged rows have another answer than the commonest to tell whether it has learnt"
     if plain is not None and skill < plain.skill - plain.margin:
         return f"it has not collapsed, but its skill of {skill:+.3f} is behind {plain.name}'s {plain.skill:+.3f}"
     return f"it has not collapsed, but has no skill over constant answers for certain ({skill:+.3f})"
@@ -172,6 +188,11 @@ def _some(evidence: Evidence, labels: Sequence[str]) -> str:
 
 
 def _collapsed(evidence: Evidence, labels: Sequence[str]) -> str:
+    if not (labels or gives_one_answer(evidence)):
+        return f"it ranks rows hardly better than chance: AUC {signs_of(evidence).auc:.3f}"
+    total = 0 if evidence.decisions is None else len(evidence.decisions.labels)
+    if labels and len(labels) < total and not is_flat(evidence):
+        return f"on most of what varies it gives one answer for nearly every row: {_some(evidence, labels)}"
     return f"it gives one answer for nearly every row{f': {_some(evidence, labels)}' if labels else ''}"
 
 
@@ -180,8 +201,9 @@ def _diverged(evidence: Evidence, _labels: Sequence[str]) -> str:
     return f"a number was not finite{'' if step is None else f' at step {step:,}'}, so there is no model"
 
 
-def _no_signal(_evidence: Evidence, _labels: Sequence[str]) -> str:
-    return "nothing shows that the labels can be told from the inputs"
+def _no_signal(evidence: Evidence, _labels: Sequence[str]) -> str:
+    assert evidence.signal is not None  # the cause is read off it
+    return evidence.signal.sentence
 
 
 def _unknown(_evidence: Evidence, _labels: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuner.diagnosis.evidence import DataFacts
@@ -13,16 +13,19 @@ def data_facts(
     *,
     configuration: Mapping[str, Any] | None = None,
     measured: Mapping[str, Any] | None = None,
+    baselines: Sequence[Mapping[str, Any]] = (),
 ) -> DataFacts:
     """Return what `profile` (of `tuner.data.profile`, without co-occurrence will do) and a trial's report say of the rows.
 
-    `measured` may have unknown_share, truncated_share and empty_share, as a report does. Anything may be missing.
+    `measured` may have unknown_share, truncated_share and empty_share, as a report does; `baselines`, rows of baselines.json,
+    seen_share. Anything may be missing.
     """
     known = measured or {}
     unknown, truncated = _share(known.get("unknown_share")), _share(known.get("truncated_share"))
+    seen = max((row["seen_share"] for row in baselines if row.get("seen_share") is not None), default=None)
     if not profile:
         empty = _share(known.get("empty_share"))
-        return DataFacts(unknown_share=unknown, truncated_share=truncated, empty_share=empty)
+        return DataFacts(unknown_share=unknown, truncated_share=truncated, empty_share=empty, seen_share=seen)
     train = profile["splits"]["train"]
     rows = train["rows"]
     judged = profile["splits"].get("validation", train)
@@ -37,6 +40,7 @@ def data_facts(
         empty_share=train["empty_rows"] / max(rows, 1),
         conflict_share=train["conflicting_duplicates"] / max(rows, 1),
         overlap_share=None if overlap is None else overlap / max(judged["rows"], 1),
+        seen_share=seen,
     )
 
 

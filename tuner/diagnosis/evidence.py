@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tuner.scoring.signal import Signal
 from tuner.space.settings import Task
 
 
@@ -109,7 +110,8 @@ class DataFacts:
 
     `unknown_share` is of the judged rows' tokens, `truncated_share` of the judged rows that are cut; `read_share` of
     the words that a row of median length has and that are read. `empty_share`, `conflict_share` (copies of an earlier
-    row with other labels) and `overlap_share` are of rows. `label_rows` counts each label's rows in training.
+    row with other labels) and `overlap_share` are of rows. `seen_share` is that of `tuner.baselines`, known where a model of
+    words hardly beats chance. `label_rows` counts each label's rows in training.
     """
 
     train_rows: int | None = None
@@ -120,6 +122,7 @@ class DataFacts:
     empty_share: float | None = None
     conflict_share: float | None = None
     overlap_share: float | None = None
+    seen_share: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +169,8 @@ class SearchFacts:
 class Evidence:
     """All that is known of one predictor. `configuration` is a flat one, as `tuner.space.sampler` makes them.
 
-    `max_epochs` is the budget that the training had. `missing` says what was not known, and what would tell it.
+    `max_epochs` is the budget that the training had. `signal` says whether any model of the search, or of the file, was seen to
+    predict better than chance. `missing` says what was not known, and what would tell it.
     """
 
     subject: str
@@ -177,6 +181,7 @@ class Evidence:
     max_epochs: float | None = None
     data: DataFacts | None = None
     reference: Reference | None = None
+    signal: Signal | None = None
     search: SearchFacts | None = None
     missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from tuner.diagnosis.decisions import decision_facts
 from tuner.diagnosis.evidence import Evidence
+from tuner.diagnosis.reference import reference
 from tuner.diagnosis.table import Answers, read_answers
-from tuner.diagnosis.texts import blocks_of, text_facts
+from tuner.diagnosis.texts import TextFacts, blocks_of, text_facts
+from tuner.scoring.evaluation import evaluate
+from tuner.scoring.signal import Signal, find_signal, looks_of
 
 
 def evidence_of_file(
@@ -43,10 +48,27 @@ def evidence_of_file(
         task=answers.task,
         decisions=decisions,
         data=data,
-        reference=None if texts is None else texts.reference,
+        reference=None if texts is None else reference(texts.baselines),
+        signal=None if texts is None or not texts.baselines else _signal(answers, texts),
         missing=_missing(answers, text, train),
         notes=(*answers.notes, *(() if texts is None else texts.notes)),
     )
+
+
+def _signal(answers: Answers, texts: TextFacts) -> Signal:
+    """Whether the file's model or a plain one is seen to do better than chance."""
+    judged = evaluate(
+        answers.decisions,
+        None if answers.probabilities is None else answers.probabilities.astype(np.float64),
+        answers.truth,
+        task=answers.task,
+        labels=answers.labels,
+        seen=np.ones(len(answers.labels), dtype=bool),
+        penalty_weight=1.0,
+        blocks=blocks_of(answers),
+        seed=0,
+    )
+    return find_signal(looks_of(answers.task, baselines=texts.baselines, profile=texts.profile, validation=judged))
 
 
 def _missing(answers: Answers, text: str | None, train: str | None) -> tuple[str, ...]:

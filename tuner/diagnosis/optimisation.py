@@ -8,7 +8,7 @@ from typing import Any
 
 from tuner.diagnosis.cause import Cause, falling_by_factors, option, rising, rising_by_factors
 from tuner.diagnosis.evidence import Evidence, TrainingFacts
-from tuner.diagnosis.state import has_diverged, is_collapsed, is_weak
+from tuner.diagnosis.state import gives_one_answer, has_diverged, is_weak
 
 USUAL_RATE = {"adam": 1e-3, "adamw": 1e-3, "nadam": 1e-3, "rmsprop": 1e-3, "sgd": 0.1}
 """Learning rates that papers and libraries begin with; SGD's is for momentum 0.9."""
@@ -286,7 +286,7 @@ def _signs_of_overshooting(evidence: Evidence, training: TrainingFacts) -> list[
         signs.append(f"the losses of steps spread by {training.loss_spread:.2g} of their mean")
     if (training.gate_saturation or 0.0) >= SATURATED:
         signs.append(f"{training.gate_saturation:.0%} of the gates are saturated")
-    if is_collapsed(evidence):
+    if gives_one_answer(evidence):
         signs.append("the outputs have collapsed")
     return signs
 

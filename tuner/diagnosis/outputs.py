@@ -6,6 +6,7 @@ from tuner.diagnosis.cause import Cause, falling_by_factors, option, rising, ris
 from tuner.diagnosis.evidence import Evidence, LabelFacts
 from tuner.diagnosis.state import collapsed_labels, is_flat
 from tuner.scoring.gate import GateSettings
+from tuner.scoring.measures import FEWEST_TRUE
 
 GOOD_AUC = 0.7
 """A ranking that is good enough to decide by: what Hosmer and Lemeshow (2000) call acceptable discrimination."""
@@ -183,7 +184,7 @@ def _largest(evidence: Evidence) -> str:
 def _is_starved(label: LabelFacts, evidence: Evidence) -> bool:
     """Whether a label is so much rarer in training than on the judged rows that its probabilities cannot fit them."""
     train_rows = evidence.data.train_rows if evidence.data is not None else None
-    if label.train_rows is None or not train_rows:
+    if label.train_rows is None or not train_rows or label.support < FEWEST_TRUE:
         return False
     return label.train_rows / train_rows * SHIFTED <= label.prevalence
 

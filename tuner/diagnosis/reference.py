@@ -8,9 +8,8 @@ from typing import Any
 
 from tuner.data.dataset import Dataset
 from tuner.diagnosis.evidence import Reference
-from tuner.scoring.evaluation import describe
+from tuner.scoring.evaluation import evaluate
 from tuner.scoring.f1 import as_indicator
-from tuner.scoring.measures import measure
 
 
 def reference(baselines: Sequence[Mapping[str, Any]]) -> Reference | None:
@@ -31,20 +30,30 @@ def reference(baselines: Sequence[Mapping[str, Any]]) -> Reference | None:
     )
 
 
-def measure_reference(dataset: Dataset) -> Reference | None:
-    """Run the baselines on a data set, and return the best one on its validation rows."""
+def measure_baselines(dataset: Dataset) -> list[dict[str, Any]]:
+    """Run the baselines on a data set; return rows as of baselines.json, with their measures on its validation rows."""
     from tuner.baselines import run_baselines  # which imports scikit-learn
 
     truth = as_indicator(dataset.validation.targets, len(dataset.labels))
-    rows = [
+    return [
         {
             "name": baseline.name,
             "kind": baseline.kind,
-            "validation": describe(measure(baseline.validation, truth, dataset.task), dataset.labels),
+            "seen_share": baseline.seen_share,
+            "validation": evaluate(
+                baseline.validation,
+                baseline.on_validation.probabilities,
+                truth,
+                task=dataset.task,
+                labels=dataset.labels,
+                seen=dataset.seen,
+                penalty_weight=1.0,
+                blocks=dataset.validation.blocks,
+                seed=0,
+            ),
         }
         for baseline in run_baselines(dataset, seed=0)
     ]
-    return reference(rows)
 
 
 def skill_margin(labels: Sequence[Mapping[str, Any]]) -> float:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tuner.diagnosis.cause import Cause, option, rising
+from tuner.diagnosis.cause import Cause, falling_by_factors, option, rising
 from tuner.diagnosis.evidence import Evidence
-from tuner.diagnosis.state import has_learnt, is_flat
-from tuner.scoring.gate import GateSettings
+from tuner.diagnosis.state import has_learnt
+from tuner.scoring.signal import LEAST_SEEN
 
 UNKNOWN = 0.3
 """Share of unknown tokens from which on a text can hardly be followed: nearly every third word is missing."""
@@ -87,42 +87,34 @@ def conflicting_duplicates(evidence: Evidence) -> Cause | None:
     )
 
 
-def no_signal(evidence: Evidence) -> Cause | None:
-    """A plain model does no better than constants either, nor than one that was trained on shuffled labels."""
-    plain = evidence.reference
-    if has_learnt(evidence):
+def unshared_words(evidence: Evidence) -> Cause | None:
+    """Hardly any word stands in two texts, so that words tell nothing: texts without spaces, or numbers as words."""
+    data, configuration = evidence.data, evidence.configuration
+    if data is None or data.seen_share is None or has_learnt(evidence):
         return None
-    if plain is None:
-        return _maybe_no_signal(evidence)
-    chance = 0.0 if evidence.decisions is None else evidence.decisions.chance_skill
-    floor = max(plain.control_skill or 0.0, chance, 0.0) + plain.margin
-    if plain.skill > floor:
+    if configuration is not None and configuration.get("tokens", "word") != "word":
         return None
-    control = "" if plain.control_skill is None else f", and {plain.control_skill:+.3f} with its labels shuffled"
     return Cause(
-        name="no_signal",
-        strength=rising(floor - plain.skill, 0.0, plain.margin),
-        sentence=(
-            f"{plain.name} has a skill of {plain.skill:+.3f} over constant answers (noise: {plain.margin:.3f}){control}: "
-            "the labels cannot be told from these inputs"
-        ),
-        measurement={"baseline_skill": plain.skill, "margin": plain.margin, "control_skill": plain.control_skill},
-        setting="",
-        advice="no search helps: look at how the rows were labelled, or bring other inputs",
+        name="unshared_words",
+        strength=falling_by_factors(data.seen_share, LEAST_SEEN, LEAST_SEEN / 4),
+        sentence=f"words that two training texts have make up only {data.seen_share:.0%} of these texts",
+        measurement={"seen_share": data.seen_share},
+        setting=option("space.tokens=[character, bpe]"),
+        advice="read single characters, or pieces of words, which texts share",
     )
 
 
-def _maybe_no_signal(evidence: Evidence) -> Cause | None:
-    """Without a plain model to compare with: outputs that vary, but rank no better than chance."""
-    facts = evidence.decisions
-    chance = GateSettings().chance_auc
-    if facts is None or facts.auc is None or facts.auc >= chance or is_flat(evidence):
+def no_signal(evidence: Evidence) -> Cause | None:
+    """No model that was tried predicts better than chance, though one was able to see and there were rows enough."""
+    signal, plain = evidence.signal, evidence.reference
+    if signal is None or signal.answer != "none found":
         return None
+    measured = {} if plain is None else {"baseline_skill": plain.skill, "control_skill": plain.control_skill}
     return Cause(
         name="no_signal",
-        strength=0.5,
-        sentence=f"the probabilities vary, but rank rows no better than chance (AUC {facts.auc:.3f})",
-        measurement={"auc": facts.auc},
+        strength=1.0,
+        sentence=signal.sentence,
+        measurement={"answer": signal.answer, **measured},
         setting="",
-        advice="give the texts too (--text): a plain model on them tells whether there is anything to learn",
+        advice=signal.advice,
     )

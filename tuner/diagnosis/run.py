@@ -12,17 +12,20 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from tuner.diagnosis.causes import diagnose
+from tuner.diagnosis.collapse import FAULTY
 from tuner.diagnosis.data import data_facts
 from tuner.diagnosis.decisions import decision_facts
 from tuner.diagnosis.evidence import DecisionFacts, Evidence, LabelFacts, TrainingFacts
 from tuner.diagnosis.reference import reference
-from tuner.diagnosis.search import FAULTY, search_facts
+from tuner.diagnosis.search import search_facts
 from tuner.diagnosis.training import training_facts
-from tuner.errors import BundleError, Fault, LedgerError
+from tuner.diagnosis.trials import trials_of
+from tuner.errors import LedgerError, SpaceError
 from tuner.ledger import Run, read_predictions, read_reports
 from tuner.scoring.f1 import Indicator
+from tuner.scoring.signal import Signal, find_signal, looks_of
+from tuner.space.load import Space, read_space
 from tuner.space.settings import Task
-from tuner.storage import Folder
 from tuner.tables import blocks_of
 
 _BEST = "champion"
@@ -42,6 +45,7 @@ def evidence_of_run(run: Run, reports: pa.Table, predictions: pa.Table | None) -
     )
     best = f"the best trial of {run.name}" if number is not None else run.name
     training = _training(row, by_trial)
+    signal = _signal(run, reports)
     return Evidence(
         subject=f"the champion of {run.name}" if champion else best,
         task=_task(run),
@@ -53,9 +57,11 @@ def evidence_of_run(run: Run, reports: pa.Table, predictions: pa.Table | None) -
             run.profile,
             configuration=None if row is None else json.loads(row["configuration"]),
             measured=row,
+            baselines=run.baselines,
         ),
         reference=reference(run.baselines),
-        search=search_facts(run.trials, trial_causes(run, by_trial)),
+        signal=signal,
+        search=search_facts(trials_of(run, reports), trial_causes(run, by_trial, signal), _space(run)),
         missing=missing,
     )
 
@@ -69,7 +75,9 @@ def read_evidence(run: Run) -> Evidence:
     return evidence_of_run(run, read_reports(run.location), predictions)
 
 
-def trial_causes(run: Run, by_trial: Mapping[int, Sequence[Mapping[str, Any]]]) -> dict[int, str]:
+def trial_causes(
+    run: Run, by_trial: Mapping[int, Sequence[Mapping[str, Any]]], signal: Signal | None
+) -> dict[int, str]:
     """Return the name of the likeliest cause of every search trial that collapsed or diverged."""
     plain, causes = reference(run.baselines), {}
     for row in run.trials:
@@ -81,40 +89,37 @@ def trial_causes(run: Run, by_trial: Mapping[int, Sequence[Mapping[str, Any]]]) 
             task=_task(run),
             training=_training(row, by_trial),
             configuration=configuration,
-            data=data_facts(run.profile, configuration=configuration, measured=row),
+            data=data_facts(run.profile, configuration=configuration, measured=row, baselines=run.baselines),
             reference=plain,
+            signal=signal,
         )
         found = diagnose(evidence).causes
         causes[row["trial"]] = found[0].name if found else "unknown"
     return causes
 
 
-def read_bundle(folder: Folder) -> dict[str, Any]:
-    """Read what a bundle says of itself, without its weights. Raises BundleError."""
-    try:
-        described: dict[str, Any] = json.loads(folder.read("bundle.json"))
-        missing = [name for name in ("task", "configuration", "record") if name not in described]
-    except (ValueError, TypeError) as error:
-        told = f"not valid JSON ({str(error).splitlines()[0]})"
-        raise BundleError([Fault(f"{folder}/bundle.json", told, "copy it again from its run")]) from error
-    if missing:
-        told = f"there is no {', '.join(missing)} in it"
-        raise BundleError([Fault(f"{folder}/bundle.json", told, "copy it again from its run")])
-    return described
-
-
 def evidence_of_bundle(described: Mapping[str, Any], *, name: str) -> Evidence:
     """Return what a bundle's own record tells; `described` is its bundle.json."""
     record, configuration = described["record"], described["configuration"]
     validation, health = record.get("validation"), record.get("health") or {}
+    profile, baselines = record.get("profile") or {}, _as_rows(record.get("baselines") or (), validation or {})
     return Evidence(
         subject=f"the bundle {name}",
         task=described["task"],
-        decisions=None if not validation else _measured(validation, record.get("profile") or {}),
+        decisions=None if not validation else _measured(validation, profile),
         training=training_facts([health]) if health else None,
         configuration=configuration,
-        data=data_facts(record.get("profile"), configuration=configuration, measured=health),
-        reference=reference(_as_rows(record.get("baselines") or (), (validation or {}).get("labels", ()))),
+        data=data_facts(profile, configuration=configuration, measured=health, baselines=baselines),
+        reference=reference(baselines),
+        signal=find_signal(
+            looks_of(
+                described["task"],
+                baselines=baselines,
+                profile=profile,
+                validation=validation,
+                configuration=configuration,
+            )
+        ),
         missing=(
             "the course of its training and its rows: give the run that it came from",
             *(() if validation else ("what it decides: give a file of its predictions with the truth",)),
@@ -157,6 +162,14 @@ def _task(run: Run) -> Task:
             known = None
     tasks: tuple[Task, ...] = get_args(Task)
     return next((task for task in tasks if task == known), "multilabel")
+
+
+def _space(run: Run) -> Space | None:
+    """The space of the run; None where this version cannot read it."""
+    try:
+        return read_space(run.space)
+    except SpaceError:
+        return None
 
 
 def _max_epochs(run: Run) -> float | None:
@@ -222,10 +235,30 @@ def _measured(measured: Mapping[str, Any], profile: Mapping[str, Any]) -> Decisi
     )
 
 
-def _as_rows(baselines: Sequence[Mapping[str, Any]], labels: Sequence[Any]) -> list[dict[str, Any]]:
-    """Rows as `reference` reads them, of those in a bundle, which lack measures by label: the champion's tell the noise."""
+def _as_rows(baselines: Sequence[Mapping[str, Any]], validation: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Rows as in baselines.json, of those in a bundle, which lack measures by label: the champion's tell the noise."""
+    shared = {key: validation.get(key) for key in ("labels", "rows")}
     return [
-        {"name": row["name"], "kind": row["kind"], "validation": {"skill": row["skill"], "labels": labels}}
+        {**row, "validation": {**row, **shared, "labels": shared["labels"] or ()}}
         for row in baselines
         if row.get("skill") is not None
     ]
+
+
+def _signal(run: Run, reports: pa.Table) -> Signal | None:
+    """What the verdict's reason says too: it is kept with the champion. Without one, what is known so far."""
+    champion = run.champion
+    if "signal" in champion:
+        return Signal(**champion["signal"])
+    if not run.baselines:
+        return None
+    looks = looks_of(
+        _task(run),
+        baselines=run.baselines,
+        profile=run.profile,
+        validation=champion.get("validation"),
+        test=champion.get("test"),
+        configuration=champion.get("config"),
+        rankings=reports["auc"].to_pylist(),
+    )
+    return find_signal(looks)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +13,8 @@ from tuner.data.dataset import Dataset, Split, count_targets
 from tuner.data.profile import profile
 from tuner.data.split import linked_rows, row_keys
 from tuner.diagnosis.data import data_facts
-from tuner.diagnosis.evidence import DataFacts, Reference
-from tuner.diagnosis.reference import measure_reference
+from tuner.diagnosis.evidence import DataFacts
+from tuner.diagnosis.reference import measure_baselines
 from tuner.diagnosis.table import Answers, read_training
 from tuner.scoring.blocks import Blocks, single_rows
 
@@ -24,10 +26,14 @@ _FEWEST_ROWS = 50  # of fewer a plain model learns nothing, whatever is in them
 
 @dataclass(frozen=True)
 class TextFacts:
-    """What the texts say of the data, and what a plain model reaches on them; `notes` say what was left out."""
+    """What the texts say of the data, and rows as of baselines.json of what plain models reach on them.
+
+    `baselines` are empty where none can be fitted; `notes` say what was left out. `profile` is as data.json has it.
+    """
 
     data: DataFacts
-    reference: Reference | None
+    profile: Mapping[str, Any]
+    baselines: Sequence[Mapping[str, Any]]
     notes: tuple[str, ...]
 
 
@@ -43,12 +49,14 @@ def text_facts(answers: Answers, *, train: str | None = None, text: str = "text"
     if train is not None and profiled["unknown_words"]:
         facts = replace(facts, unknown_share=profiled["unknown_words"]["validation"])
     if not _has_labels(dataset):
-        return TextFacts(replace(facts, label_rows=None, conflict_share=None), None, notes)
+        return TextFacts(replace(facts, label_rows=None, conflict_share=None), profiled, (), notes)
     if len(dataset.train) < _FEWEST_ROWS:
         return TextFacts(
-            facts, None, (*notes, f"{len(dataset.train)} rows are too few for a plain model to compare with")
+            facts, profiled, (), (*notes, f"{len(dataset.train)} rows are too few for a plain model to compare with")
         )
-    return TextFacts(facts, measure_reference(dataset), notes)
+    baselines = measure_baselines(dataset)
+    facts = replace(facts, seen_share=data_facts(None, baselines=baselines).seen_share)
+    return TextFacts(facts, profiled, baselines, notes)
 
 
 def _dataset(answers: Answers, train: str | None, text: str) -> tuple[Dataset, tuple[str, ...]]:

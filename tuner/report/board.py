@@ -37,10 +37,10 @@ _OF_A_TRIAL = ("score", "score_spread", "macro_f1", "constant_penalty", "skill",
 def leaderboard(run: Run) -> list[dict[str, Any]]:
     """Baselines, search trials and finalists on one board, best validation score first.
 
-    A trial stands there with its best report; a finalist with the mean over its runs and the mean's lower bound. A control is
-    nothing to beat, and not on the board.
+    A trial stands there with its best report; a finalist with the mean over its runs and the mean's lower bound. A control
+    and a probe are nothing to beat, and not on the board.
     """
-    rows = [_baseline_row(row) for row in run.baselines if row["kind"] != "control"]
+    rows = [_baseline_row(row) for row in run.baselines if row["kind"] not in ("control", "probe")]
     rows += [_trial_row(row) for row in run.trials if row["phase"] == "search" and row["score"] is not None]
     rows += [_finalist_row(row, run) for row in run.champion.get("finalists", ())]
     rows.sort(key=lambda row: (row["score"] is None, -(row["score"] or 0.0)))

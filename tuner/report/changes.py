@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tuner.space.domains import (
@@ -17,20 +15,12 @@ from tuner.space.domains import (
     OptionChoice,
     searched_parameters,
 )
-from tuner.space.load import Space, load_space
+from tuner.space.load import Space
 from tuner.space.sections import SECTIONS
 from tuner.space.wording import show
 
 Change = dict[str, Any]
 _DIGEST = 12  # characters of a fingerprint that a person can compare
-
-
-def read_space(text: str, overrides: Sequence[str] = ()) -> Space:
-    """Read a space's YAML as a ledger has it, with overrides as `load_space` takes. Raises SpaceError where it cannot be."""
-    with tempfile.TemporaryDirectory() as folder:  # the loader reads files; the ledger may lie in an object store
-        path = Path(folder, "space.yaml")
-        path.write_text(text, encoding="utf-8")
-        return load_space(str(path), overrides)
 
 
 def space_changes(a: Space, b: Space) -> list[Change]:

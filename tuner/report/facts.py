@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from tuner.data.profile import summarise
-from tuner.report.collapse import collapse_map, judged, suggest_cuts, yaml_lines
+from tuner.diagnosis.collapse import collapse_map, judged, suggest_cuts, yaml_lines
+from tuner.diagnosis.settings import logarithmic
 from tuner.report.importance import importances
 from tuner.report.material import Material
-from tuner.report.settings import logarithmic
 from tuner.space.parameters import PARAMETERS
 
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.diagnosis.settings import condition, is_numeric, varied
+from tuner.diagnosis.trials import TrialFacts
 from tuner.report.figures import thin
-from tuner.report.material import TrialFacts
-from tuner.report.settings import condition, is_numeric, varied
 from tuner.space.sampler import quiet_optuna
 
 if TYPE_CHECKING:

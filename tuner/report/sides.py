@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tuner.errors import BundleError, Fault, LedgerError, SpaceError, UsageError
+from tuner.bundle_description import read_description
+from tuner.errors import Fault, LedgerError, SpaceError, UsageError
 from tuner.ledger import Run, read_predictions, read_run
-from tuner.report.changes import configuration_changes, data_changes, environment_changes, read_space, space_changes
+from tuner.report.changes import configuration_changes, data_changes, environment_changes, space_changes
 from tuner.report.compare import Answers, Model, answers_of_predictions, common_labels
+from tuner.space.load import read_space
 from tuner.space.settings import LABEL_FIELDS
 from tuner.storage import Folder
 
@@ -57,24 +58,12 @@ def read_side(location: str) -> Side:
     """Read a run's or a bundle's directory, but not its weights. Raises LedgerError and BundleError."""
     folder = Folder.at(location)
     if folder.exists("bundle.json"):
-        return Side(location, _read_described(folder), run=None)
+        return Side(location, read_description(folder), run=None)
     run = read_run(location)
     if not folder.exists("champion/bundle.json"):
         told = f"the run has no champion (it is {run.status}), so there is nothing to compare"
         raise LedgerError([Fault(str(folder), told, "give a run that finished")])
-    return Side(location, _read_described(folder.below("champion")), run)
-
-
-def _read_described(folder: Folder) -> Mapping[str, Any]:
-    try:
-        described: Mapping[str, Any] = json.loads(folder.read("bundle.json"))
-        missing = [name for name in ("task", "labels", "configuration", "record") if name not in described]
-    except (ValueError, TypeError) as error:
-        raise BundleError([Fault(f"{folder}/bundle.json", f"not valid JSON ({error})", "copy it again")]) from error
-    if missing:
-        told = f"{', '.join(missing)} not found"
-        raise BundleError([Fault(f"{folder}/bundle.json", told, "copy the bundle again from its run")])
-    return described
+    return Side(location, read_description(folder.below("champion")), run)
 
 
 def recorded_answers(side: Side) -> Answers:

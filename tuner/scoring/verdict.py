@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from tuner.scoring.bootstrap import Interval, Intervals
+from tuner.scoring.signal import Signal
 
 Verdict = Literal["beats_baselines", "no_better_than_baseline", "no_better_than_constant"]
 Requirement = Literal["better_than_constant", "beats_baselines"]
@@ -39,18 +40,17 @@ def explain(
     *,
     constant: str,
     best_model: str | None,
-    has_no_signal: bool,
+    signal: Signal,
 ) -> str:
     """Return why `verdict` of the same arguments says what it says, with the figures.
 
     `constant` says what the best constant rule answers, as "every label on every row"; `best_model` names the baseline
-    that learns from the inputs, a key of `differences`; `has_no_signal` says that this one is no better than a constant
-    rule or than the same model on shuffled labels.
+    that learns from the inputs, a key of `differences`; `signal` is what all models of the search tell of the labels.
     """
     found = verdict(measured, differences)
     champion = f"on test the champion has macro-F1 {measured.macro_f1.value:.3f}"
     if found == "no_better_than_constant":
-        return _explain_constant(measured, differences, champion, constant, best_model, has_no_signal=has_no_signal)
+        return _explain_constant(measured, differences, champion, constant, best_model, signal)
     if found == "beats_baselines":
         nearest = min(differences, key=lambda name: differences[name].value, default=None)
         if nearest is None:
@@ -72,8 +72,7 @@ def _explain_constant(
     champion: str,
     constant: str,
     best_model: str | None,
-    *,
-    has_no_signal: bool,
+    signal: Signal,
 ) -> str:
     if not measured.skill.low > 0:
         ahead, reference = measured.skill, f"answering {constant}"
@@ -81,15 +80,9 @@ def _explain_constant(
         ahead, reference = measured.above_chance, "dealing the same answers to the rows at random"
     ours = measured.macro_f1.value
     told = f"{champion}, and {reference} has {ours - ahead.value:.3f}: a difference of {_by(ahead)}"
-    if best_model is None:
-        return told
-    theirs = f"{told}. {best_model} has {ours - differences[best_model].value:.3f}"
-    if has_no_signal:
-        return (
-            f"{theirs}, which is not surely better either: these inputs hardly explain these labels, and no search can mend "
-            "that. Look at how the rows were labelled, or bring more of what tells the labels apart"
-        )
-    return f"{theirs}, so there is something to learn: search longer, or in a wider space"
+    if best_model is not None:
+        told += f". {best_model} has {ours - differences[best_model].value:.3f}"
+    return f"{told}. {signal.told[0].upper()}{signal.told[1:]}"
 
 
 def _by(interval: Interval) -> str:

@@ -14,9 +14,10 @@ from tuner.bundle import Bundle, read_probabilities, restore_model, save_bundle
 from tuner.data.dataset import Dataset
 from tuner.data.preparation import fit_preparation, preparation_setting
 from tuner.data.tokenise import Tokeniser
-from tuner.ledger import Ledger, held_out_name, weights_name
+from tuner.ledger import Ledger, held_out_name, read_reports, weights_name
 from tuner.scoring.evaluation import without_nan
 from tuner.scoring.selection import Bound, champion, lower_bounds
+from tuner.scoring.signal import looks_of
 from tuner.scoring.thresholds import decide, fit_thresholds
 from tuner.search.evidence import (
     confusion,
@@ -32,7 +33,7 @@ from tuner.search.trials import TrialState
 from tuner.space.load import Space
 from tuner.space.settings import LABEL_FIELDS
 
-_OF_BASELINES = ("macro_f1", "score", "skill")
+_OF_BASELINES = ("macro_f1", "score", "skill", "auc", "above_chance_ci")
 
 
 def crown(
@@ -65,6 +66,15 @@ def crown(
     probabilities = bundle.predict_proba(dataset.test.inputs)
     on_test = Decided(decide(probabilities, bundle.thresholds, dataset.task), probabilities)
     _write_predictions(on_validation, on_test, baselines, dataset, ledger)
+    ledger.flush()
+    looks = looks_of(
+        dataset.task,
+        baselines=told["baselines"],
+        profile=told["data"],
+        validation=validation,
+        configuration=best_run.order.configuration,
+        rankings=read_reports(ledger.location)["auc"].to_pylist(),
+    )
     described = {
         "trial": best_run.order.index,
         "parent": winner,
@@ -80,7 +90,7 @@ def crown(
         "health": health,
         "thresholds": thresholds_by_label(bundle.thresholds, dataset.task),
         "validation": validation,
-        **judge_test(on_test, baselines, dataset, penalty_weight=weight, seed=seed),
+        **judge_test(on_test, baselines, dataset, penalty_weight=weight, seed=seed, looks=looks),
         **_look_closer(on_test, dataset),
         "bundle": f"{ledger.location}/champion",
     }
@@ -119,7 +129,10 @@ def _record_of(told: Mapping[str, Any]) -> dict[str, Any]:
     """What of the ledger goes with the bundle, for whoever has nothing else."""
     return {
         "baselines": [
-            {"name": row["name"], "kind": row["kind"], **{key: row["validation"][key] for key in _OF_BASELINES}}
+            {
+                **{key: row.get(key) for key in ("name", "kind", "seen_share")},
+                **{key: row["validation"].get(key) for key in _OF_BASELINES},
+            }
             for row in told["baselines"]
         ],
         "profile": {key: value for key, value in told["data"].items() if key != "cooccurrence"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,16 @@ from numpy.typing import NDArray
 
 from tuner.baselines import Baseline, Decided, to_beat
 from tuner.data.dataset import Dataset
-from tuner.scoring.bootstrap import Interval, intervals
+from tuner.scoring.bootstrap import Interval
 from tuner.scoring.evaluation import describe_judged, evaluate, intervals_of
 from tuner.scoring.f1 import Indicator, as_indicator
 from tuner.scoring.measures import measure
 from tuner.scoring.paired import paired_difference
+from tuner.scoring.signal import Looks, find_signal
 from tuner.scoring.thresholds import cross_fitted_decisions
 from tuner.scoring.verdict import explain, verdict
 
-_WITH_INTERVALS = ("model", "control")  # of rules there is nothing to learn from them
+_WITH_INTERVALS = ("model", "control", "probe")  # of rules there is nothing to learn from them
 
 
 def describe_baselines(
@@ -30,6 +32,7 @@ def describe_baselines(
             "name": baseline.name,
             "kind": baseline.kind,
             "seconds": baseline.seconds,
+            "seen_share": baseline.seen_share,
             "validation": judge(
                 baseline.on_validation,
                 dataset,
@@ -65,9 +68,12 @@ def decide_validation(probabilities: NDArray[np.float64], dataset: Dataset) -> I
 
 
 def judge_test(
-    decided: Decided, baselines: Sequence[Baseline], dataset: Dataset, *, penalty_weight: float, seed: int
+    decided: Decided, baselines: Sequence[Baseline], dataset: Dataset, *, penalty_weight: float, seed: int, looks: Looks
 ) -> dict[str, Any]:
-    """Judge the champion's decisions on test beside the baselines': keys test, test_baselines, verdict and reason."""
+    """Judge the champion's decisions on test beside the baselines': keys test, test_baselines, verdict, reason and signal.
+
+    `looks` is what the models of the search reached on validation.
+    """
     truth = truth_of(dataset, "test")
     beaten = to_beat(baselines)
     measured = judge(decided, dataset, "test", penalty_weight=penalty_weight, seed=seed)
@@ -77,6 +83,7 @@ def judge_test(
     }
     drawn = intervals_of(measured)
     models = [baseline for baseline in beaten if baseline.kind == "model"]
+    signal = find_signal(replace(looks, test=measured))
     return {
         "test": measured,
         "test_baselines": [
@@ -88,8 +95,9 @@ def judge_test(
             differences,
             constant=_best_constant(truth, dataset),
             best_model=models[0].name if models else None,
-            has_no_signal=bool(models) and not _has_signal(models[0], truth, dataset, seed),
+            signal=signal,
         ),
+        "signal": asdict(signal),
     }
 
 
@@ -117,9 +125,3 @@ def _best_constant(truth: Indicator, dataset: Dataset) -> str:
     if dataset.task == "multilabel":
         return "every label on every row"
     return f"{dataset.labels[int(truth.sum(axis=0).argmax())]!r} on every row"
-
-
-def _has_signal(model: Baseline, truth: Indicator, dataset: Dataset, seed: int) -> bool:
-    """Whether the model surely beats the best constant rule and chance."""
-    drawn = intervals(model.test, truth, dataset.task, blocks=dataset.test.blocks, seed=seed, seen=dataset.seen)
-    return drawn.skill.low > 0 and drawn.above_chance.low > 0

@@ -9,9 +9,9 @@ from tuner import __version__
 from tuner.data.dataset import Dataset
 from tuner.errors import DataError, Fault, LedgerError, SpaceError
 from tuner.ledger import Run
-from tuner.report.changes import read_space, space_changes
+from tuner.report.changes import space_changes
 from tuner.search.environment import versions
-from tuner.space.load import Space
+from tuner.space.load import Space, read_space
 from tuner.storage import join
 
 MAY_CHANGE = (

@@ -326,7 +326,7 @@ class _Search:
             for row in self._told["baselines"]:
                 validation = row["validation"]
                 self._watcher.say(
-                    f"{'control' if row['kind'] == 'control' else 'baseline'} {row['name']}: "
+                    f"{row['kind'] if row['kind'] in ('control', 'probe') else 'baseline'} {row['name']}: "
                     f"score {validation['score']:.3f}, macro-F1 {validation['macro_f1']:.3f}"
                 )
         return self._baselines

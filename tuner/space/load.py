@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,14 @@ def load_space(name: str, overrides: Sequence[str] = ()) -> Space:
         _raise(faults)
     text = rewrite(document.text, overrides) if overrides else document.text
     return Space(source=str(path), is_shipped=is_shipped, text=text, document=document, **sections)
+
+
+def read_space(text: str, overrides: Sequence[str] = ()) -> Space:
+    """Read a space's YAML as a ledger has it, with overrides as `load_space` takes. Raises SpaceError where it cannot be."""
+    with tempfile.TemporaryDirectory() as folder:  # the loader reads files; the ledger may lie in an object store
+        path = Path(folder, "space.yaml")
+        path.write_text(text, encoding="utf-8")
+        return load_space(str(path), overrides)
 
 
 def find_space(name: str) -> tuple[Path, bool]:

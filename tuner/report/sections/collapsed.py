@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tuner.diagnosis.collapse import Cell, collapse_map, judged, lost_share, suggest_cuts, yaml_lines
+from tuner.diagnosis.settings import logarithmic, short_name
 from tuner.report.blocks import Block, Code, Plot, Section, Text
-from tuner.report.collapse import Cell, collapse_map, judged, lost_share, suggest_cuts, yaml_lines
 from tuner.report.figures import Trace, axis, categories, color, interval, label_above, numbers, text, vertical
 from tuner.report.material import Material
-from tuner.report.settings import logarithmic, short_name
 from tuner.space.parameters import PARAMETERS
 
 _MOST_ROWS = 45

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tuner.diagnosis.trials import known
 from tuner.report.blocks import Block, Plot, Section, Table, Text, sentence, table_of
 from tuner.report.figures import SEQUENTIAL, Trace, axis, categories, color, log_axis, number, numbers, text
-from tuner.report.material import Material, known
+from tuner.report.material import Material
 
 _SPLITS = {"train": "series-1", "validation": "series-2", "test": "series-3"}
 _MOST_LABELS = 40

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from tuner.diagnosis.trials import Point, TrialFacts
 from tuner.report.blocks import Block, Plot, Section, Text
 from tuner.report.figures import (
     STYLES,
@@ -19,7 +20,7 @@ from tuner.report.figures import (
     thin,
     vertical,
 )
-from tuner.report.material import Material, Point, TrialFacts
+from tuner.report.material import Material
 from tuner.space.rungs import rung_epochs
 
 MOST_CURVES = 250

@@ -10,7 +10,13 @@ from tuner.report.board import VERDICTS, count_endings
 from tuner.report.figures import Trace, axis, categories, color, interval, number, numbers, text
 from tuner.report.material import Material
 
-_KINDS = {"constant": "constant rule", "chance": "guess by prevalence", "model": "baseline", "control": "control"}
+_KINDS = {
+    "constant": "constant rule",
+    "chance": "guess by prevalence",
+    "model": "baseline",
+    "control": "control",
+    "probe": "probe",
+}
 
 
 def verdict_section(material: Material) -> Section:
@@ -48,7 +54,7 @@ def _best_rival(material: Material) -> Mapping[str, Any] | None:
     """Return the test row of the best baseline that is neither a constant rule nor the control."""
     kinds = {row["name"]: row["kind"] for row in material.run.baselines}
     test_rows = material.run.champion["test_baselines"]
-    rivals = [row for row in test_rows if kinds.get(row["name"]) not in ("constant", "control")]
+    rivals = [row for row in test_rows if kinds.get(row["name"]) not in ("constant", "control", "probe")]
     return max(rivals, key=lambda row: float(row["macro_f1"]), default=None)
 
 
@@ -124,7 +130,7 @@ def _picture(material: Material) -> Plot:
 
 def _row_name(name: str, kind: str) -> str:
     plain = text(name, longest=34)
-    return f"{plain} (control)" if kind == "control" else plain
+    return f"{plain} ({kind})" if kind in ("control", "probe") else plain
 
 
 def _test_values(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
@@ -185,7 +191,11 @@ def _ahead_trace(rows: Sequence[Mapping[str, Any]], shown: Mapping[str, str]) ->
 
 
 def _caption(champion: Mapping[str, Any], kinds: Mapping[str, str]) -> str:
-    told = [f"{name} is a {_KINDS.get(kind, kind)}" for name, kind in kinds.items() if kind in ("chance", "control")]
+    told = [
+        f"{name} is a {_KINDS.get(kind, kind)}"
+        for name, kind in kinds.items()
+        if kind in ("chance", "control", "probe")
+    ]
     first = (
         "First macro-F1: hollow on validation, filled on test, which the champion has seen once. Then how far it is ahead on "
         "the same test rows. Bars are 95 % intervals; an interval that reaches across zero leaves it open who is better."

@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tuner.diagnosis.search import FAULTY, wilson
-from tuner.report.material import TrialFacts
-from tuner.report.settings import Setting, settings_of, varied
+from tuner.diagnosis.settings import Setting, settings_of, varied
+from tuner.diagnosis.trials import TrialFacts
 from tuner.space.domains import (
     Choice,
     Conditional,
@@ -24,7 +23,9 @@ from tuner.space.domains import (
 )
 from tuner.space.options import Options, Parameter
 
+FAULTY = ("collapsed", "diverged")
 _JUDGED = ("completed", "stopped", *FAULTY)
+_DEVIATIONS = 1.959964  # 95 %
 FEWEST_TRIALS = 6
 """Trials that a setting must have had before a cut is suggested."""
 
@@ -58,6 +59,20 @@ def share_of(lost: int, trials: int) -> Share:
     """Return a share with its interval; of no trials it is unknown, from 0 to 1."""
     low, high = wilson(lost, trials)
     return Share(lost=lost, trials=trials, value=lost / trials if trials else math.nan, low=low, high=high)
+
+
+def wilson(faulty: int, trials: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share: within 0 and 1 for any counts, and both ends where there are no trials.
+
+    Wilson 1927, "Probable Inference, the Law of Succession, and Statistical Inference".
+    """
+    if not trials:
+        return 0.0, 1.0
+    share, squared = faulty / trials, _DEVIATIONS**2
+    middle = (share + squared / (2 * trials)) / (1 + squared / trials)
+    half = _DEVIATIONS / (1 + squared / trials) * math.sqrt(share * (1 - share) / trials + squared / (4 * trials**2))
+    low = 0.0 if faulty == 0 else max(0.0, middle - half)
+    return low, 1.0 if faulty == trials else min(1.0, middle + half)
 
 
 def judged(trials: Sequence[TrialFacts]) -> list[TrialFacts]:
@@ -104,8 +119,13 @@ def suggest_cuts(cells: Sequence[Cell], domains: Mapping[str, Domain]) -> dict[s
 
 def yaml_lines(cuts: Mapping[str, Domain], parameters: Mapping[str, Parameter]) -> str:
     """Return domains as lines of a space file's section `space`, to paste over those that are there."""
-    lines = [f"  {name}: {_flow(_plain(domain, parameters.get(name)))}" for name, domain in cuts.items()]
+    lines = [f"  {name}: {shown_domain(domain, parameters.get(name))}" for name, domain in cuts.items()]
     return "\n".join(["space:", *lines])
+
+
+def shown_domain(domain: Domain, parameter: Parameter | None) -> str:
+    """Return a domain as a space file has it, on one line."""
+    return _flow(_plain(domain, parameter))
 
 
 def _without_blamed(cell: Cell, cells: Sequence[Cell]) -> Cell:

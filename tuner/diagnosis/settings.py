@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeAlias
 
-from tuner.report.material import TrialFacts
+from tuner.diagnosis.trials import TrialFacts
 from tuner.space.domains import Conditional, Domain, FloatRange, IntRange, OptionChoice
 
 Value: TypeAlias = "str | int | float | bool"

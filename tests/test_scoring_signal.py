@@ -1,0 +1,159 @@
+"""Whether labels can be told from inputs: any model that sees it ends the claim, which takes a model able to see and rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import rankdata
+
+from tuner.scoring.signal import FEWEST_ROWS, Looks, auc_error, find_signal, telling_rows
+
+
+def measured(*, low: float | None = -0.1, auc: float | None = 0.5, rare: int = 100, **more: Any) -> dict[str, Any]:
+    rows = 1000
+    labels = [{"label": name, "support": n, "prevalence": n / rows} for name, n in (("a", rows - rare), ("b", rare))]
+    interval = {} if low is None else {"above_chance_ci": [low, low + 0.2]}
+    return {"auc": auc, "constant_penalty": 0.0, "labels": labels, "rows": rows, **interval, **more}
+
+
+def baseline(*, seen_share: float | None = None, **known: Any) -> dict[str, Any]:
+    return {"name": "linear", "kind": "model", "seen_share": seen_share, "validation": measured(**known)}
+
+
+NOTHING = Looks(
+    task="binary",
+    baselines=(baseline(), {"name": "shuffled", "kind": "control", "validation": measured(low=0.2, auc=0.9)}),
+    validation=measured(),
+    test=measured(),
+    rankings=[0.49, 0.52, None, float("nan")],
+    train_labels={"a": 2700, "b": 300},
+    train_rows=3000,
+)
+
+
+def test_where_every_model_is_at_chance_none_is_found_and_the_models_are_named() -> None:
+    found = find_signal(NOTHING)
+    assert found.answer == "none found"
+    assert "no model that was tried predicts these labels better than chance (linear, the champion)" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("changed", "name"),
+    [
+        ({"baselines": (baseline(low=0.01),)}, "linear"),
+        ({"baselines": (baseline(auc=0.6),)}, "linear"),
+        ({"validation": measured(low=0.01)}, "on validation the champion"),
+        ({"test": measured(low=0.01)}, "on test the champion"),
+        ({"rankings": [0.5, 0.7]}, "a trial"),
+    ],
+)
+def test_any_model_that_is_surely_above_chance_ends_the_claim(changed: dict[str, Any], name: str) -> None:
+    found = find_signal(replace(NOTHING, **changed))
+    assert found.answer == "signal"
+    assert name in found.sentence
+
+
+def test_the_best_of_many_reports_needs_more_than_one_does() -> None:
+    one = replace(NOTHING, rankings=[0.585])
+    many = replace(NOTHING, rankings=[0.585, *[0.5] * 2000])
+    assert [find_signal(each).answer for each in (one, many)] == ["signal", "none found"]
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_few_rows_of_the_rare_answer_in_any_split_are_too_few_to_tell(split: str) -> None:
+    few = FEWEST_ROWS - 1
+    changed: dict[str, Any] = (
+        {"train_labels": {"a": 3000 - few, "b": few}} if split == "train" else {split: measured(rare=few)}
+    )
+    found = find_signal(replace(NOTHING, **changed))
+    assert found.answer == "too few rows"
+    assert f"{few} of {split}" in found.sentence
+
+
+@pytest.mark.parametrize("low", [-0.501, 0.4])
+def test_one_perfectly_ranked_positive_row_is_too_few_and_no_lack_of_signal(low: float) -> None:
+    perfect = measured(low=low, auc=1.0, rare=1)
+    looks = replace(
+        NOTHING, rankings=[1.0], baselines=({**baseline(), "validation": perfect},), validation=perfect, test=perfect
+    )
+    assert find_signal(looks).answer == "too few rows"
+
+
+@pytest.mark.parametrize(
+    ("seen_share", "reads_pieces", "penalty", "answer"),
+    [
+        (0.08, False, 0.0, "not seen"),
+        (0.08, True, 0.0, "none found"),
+        (0.08, True, 1.0, "not seen"),
+        (0.8, False, 1.0, "none found"),
+        (None, False, 1.0, "none found"),
+    ],
+)
+def test_none_is_found_only_where_a_model_was_able_to_see(
+    seen_share: float | None, reads_pieces: bool, penalty: float, answer: str
+) -> None:
+    looks = replace(
+        NOTHING,
+        baselines=(baseline(seen_share=seen_share),),
+        validation=measured(constant_penalty=penalty),
+        reads_pieces=reads_pieces,
+    )
+    assert find_signal(looks).answer == answer
+
+
+def test_without_any_measure_nothing_is_claimed() -> None:
+    assert find_signal(Looks(task="binary")).answer == "not seen"
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "expected"),
+    [
+        ("binary", {"no": 97, "yes": 3}, 3),
+        ("multiclass", {"a": 90, "b": 6, "c": 4}, 10),
+        ("multilabel", {"always": 100, "never": 0, "often": 98, "rare": 1}, 3),
+    ],
+)
+def test_rows_that_tell_are_those_with_another_answer_than_the_commonest(
+    task: Any, labels: dict[str, int], expected: int
+) -> None:
+    assert telling_rows(labels, 100, task) == expected
+
+
+@pytest.mark.parametrize(("task", "supports"), [("binary", [180, 20]), ("multilabel", [20]), ("multilabel", [40, 100])])
+def test_the_error_of_an_auc_is_that_of_rankings_without_information(task: Any, supports: list[int]) -> None:
+    generator = np.random.default_rng(0)
+    columns = supports[:1] if task == "binary" else supports
+    aucs = []
+    for _ in range(4000):
+        each = [rankdata(generator.random(200))[:n].sum() - n * (n + 1) / 2 for n in columns]
+        aucs.append(np.mean([u / (n * (200 - n)) for u, n in zip(each, columns, strict=True)]))
+    assert auc_error(supports, 200, task) == pytest.approx(np.std(aucs), rel=0.05)
+
+
+def test_labels_that_are_constant_have_no_ranking() -> None:
+    assert auc_error([0, 200], 200, "multilabel") is None
+
+
+def probe(**known: Any) -> dict[str, Any]:
+    return {"name": "characters", "kind": "probe", "seen_share": None, "validation": measured(**known)}
+
+
+def test_what_a_probe_sees_where_words_tell_nothing_is_signal_and_pieces_are_the_advice() -> None:
+    found = find_signal(replace(NOTHING, baselines=(baseline(seen_share=0.08), probe(low=0.3))))
+    assert found.answer == "signal"
+    assert "on validation characters predicts these labels better than chance" in found.sentence
+    assert "space.tokens=[character, bpe]" in found.advice
+
+
+def test_a_probe_that_sees_nothing_is_a_model_that_was_able_to_see() -> None:
+    found = find_signal(replace(NOTHING, baselines=(baseline(seen_share=0.08), probe())))
+    assert found.answer == "none found"
+    assert "(characters, the champion)" in found.sentence
+
+
+def test_where_the_champion_reads_pieces_it_is_not_told_to() -> None:
+    looks = replace(NOTHING, baselines=(baseline(seen_share=0.08), probe(low=0.3)), reads_pieces=True)
+    assert "tokens" not in find_signal(looks).advice
