@@ -72,8 +72,20 @@ def measure() -> list[Row]:
         _never("numbers as words, every network at chance", numbers_as_words),
         _never("nothing that linear models see, the champion sees it", plain, lift=1.0),
         _never("nothing that linear models see, one trial sees it", plain, trial_lift=1.5),
-        _never("one positive row in validation and test, a word tells it", told_by_a_word, positives=1),
-        _never("one positive row in validation and test, nothing tells it", plain, positives=1),
+        _share_of(
+            "one positive row in validation and test, a word tells it: too few rows",
+            told_by_a_word,
+            "too few rows",
+            1.0,
+            positives=1,
+        ),
+        _share_of(
+            "one positive row in validation and test, nothing tells it: too few rows",
+            plain,
+            "too few rows",
+            1.0,
+            positives=1,
+        ),
         _explained("nothing that linear models see, one trial ranks by an AUC of 0.76", plain, trial_lift=1.0),
         _explained(
             "a word in ten positive rows tells the label, every network at chance", told_by_a_word, positives=10
