@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from tuner.data.dataset import Dataset
 from tuner.data.prepare import TrialData
@@ -17,6 +18,7 @@ from tuner.ledger import CHECKPOINTS, Ledger, Run, read_run, refuse_existing
 from tuner.machine import available_bytes
 from tuner.ray_backend.start import Job, Machines, start_ray, stop_ray
 from tuner.reporting import TrialSettings
+from tuner.scoring.candidates import choose
 from tuner.scoring.gate import GateSettings
 from tuner.search.desk import ENDINGS, SearchDesk, Snapshot
 from tuner.search.environment import describe_environment, describe_resumption
@@ -144,21 +146,24 @@ class _Before:
     past: Past
 
 
-class _BudgetTooSmall(SearchFailed):
-    """The budget was over before any trial came to a report. `setting` is what may be enough for the run, if it is resumed."""
+class _NoChampion(SearchFailed):
+    """There is no model to hand over, and a larger budget may help: `setting` is what to go on with, if the run is resumed."""
 
-    def __init__(self, search: SearchSettings, *, spent_s: float) -> None:
-        assert search.seconds is not None
-        told = (
-            f"search.{search.tightest} allows {search.seconds:g} s, which were over before any trial came to a report"
-        )
-        super().__init__(f"{told}, so there is no champion")
-        minutes = max(_FEWEST_MINUTES, math.ceil(2 * max(search.seconds, spent_s) / 60))
-        if search.tightest == "time":
-            self.setting = f"search.time={minutes}m"
-        else:
-            assert search.cost_per_hour is not None
-            self.setting = f"search.cost={search.cost_per_hour * minutes / 60:.3g}"
+    def __init__(self, told: str, setting: str) -> None:
+        super().__init__(told)
+        self.setting = setting
+
+
+def _larger_budget(search: SearchSettings, *, ended_by: str, spent_s: float) -> str:
+    """Return the setting that gives a search twice the budget that ended it."""
+    if ended_by == "trials" and search.trials is not None:
+        return f"search.trials={2 * search.trials}"
+    assert search.seconds is not None
+    minutes = max(_FEWEST_MINUTES, math.ceil(2 * max(search.seconds, spent_s) / 60))
+    if search.tightest == "time":
+        return f"search.time={minutes}m"
+    assert search.cost_per_hour is not None
+    return f"search.cost={search.cost_per_hour * minutes / 60:.3g}"
 
 
 class _Search:
@@ -196,20 +201,27 @@ class _Search:
         try:
             self._begin()
             baselines = self._run_trials(is_cluster=is_cluster)
-            runs = self._desk.finalist_runs()
-            if not runs:
-                if self._is_for_want_of_budget():
-                    raise _BudgetTooSmall(self._space.search, spent_s=self._clock())
-                raise SearchFailed(
-                    f"no trial came to a report, so there is no champion: {self._desk.describe_failures()}"
-                )
+            if not any(trial.best for trial in self._desk.trials.values()):
+                self._refuse_without_report()
             from tuner.search.closing import crown
+            from tuner.search.models import read_models
 
             raise_if_interrupted()
+            runs = self._desk.finalist_runs()
+            models = read_models(
+                [*runs, *self._desk.kept_trials()],
+                penalty_weight=self._space.score.penalty_weight,
+                dataset=self._dataset,
+                ledger=self._ledger,
+            )
+            choice = choose([model.candidate for model in models])
+            if choice is None:
+                self._refuse_without_model(len(models))
             champion = crown(
-                runs,
+                choice,
+                models,
                 baselines,
-                search_scores={parent: self._desk.trials[parent].score for parent in runs},
+                asked=Counter(run.parent for run in runs if run.parent is not None),
                 told=self._told,
                 space=self._space,
                 dataset=self._dataset,
@@ -229,11 +241,32 @@ class _Search:
                 raise
             with suppress(StorageError):  # it may be the cause
                 self._desk.interrupt()
-                more = {"resume_with": error.setting} if isinstance(error, _BudgetTooSmall) else {}
+                more = {"resume_with": error.setting} if isinstance(error, _NoChampion) else {}
                 self._finish("failed", error=str(error) if isinstance(error, TunerError) else repr(error), **more)
             if isinstance(error, StorageError):  # not an error of what a person gave, for the search had begun
                 raise SearchFailed(str(error)) from error
             raise
+
+    def _refuse_without_report(self) -> NoReturn:
+        search = self._space.search
+        if self._is_for_want_of_budget():
+            told = f"search.{search.tightest} allows {search.seconds:g} s, which were over before any trial came to a report"
+            raise _NoChampion(f"{told}, so there is no champion", self._larger_budget())
+        raise SearchFailed(f"no trial came to a report, so there is no champion: {self._desk.describe_failures()}")
+
+    def _refuse_without_model(self, collapsed: int) -> NoReturn:
+        """Leave the test split unseen: of a collapsed model it would only tell what is known."""
+        if collapsed:
+            told = f"every model that the search kept ({collapsed}) has collapsed: it answers nearly the same for every row"
+            told += "; `tuner diagnose` looks for the causes"
+        else:
+            told = "no finalist's run came to a report"
+            told += ", and with data.folds search trials keep no model" if self._space.data.folds else ""
+            told += f": {self._desk.describe_failures()}"
+        raise _NoChampion(f"there is no champion, and the test split is unseen: {told}", self._larger_budget())
+
+    def _larger_budget(self) -> str:
+        return _larger_budget(self._space.search, ended_by=self._desk.ended_by, spent_s=self._clock())
 
     def _begin(self) -> None:
         dataset, say = self._dataset, self._watcher.say
@@ -242,7 +275,7 @@ class _Search:
             self._ledger.begin(space=self._space.text, environment=environment)
         else:
             self._ledger.go_on(space=self._space.text, environment=describe_resumption(self._before.run.environment))
-            self._desk.replay(self._before.past)
+            self._desk.replay(self._before.past, is_to_search_on="resume_with" in self._before.run.manifest)
             unfinished = sum(trial.ending is None for trial in self._before.past.trials)
             ended = len(self._before.past.trials) - unfinished
             told = "1 trial has ended" if ended == 1 else f"{ended} trials have ended"
