@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,17 @@ from hypothesis import strategies as st
 
 from tuner.ledger import Ledger, held_out_name, read_reports, read_run, weights_name
 from tuner.reporting import Order, Report
-from tuner.search.budget import CLOSING_S, MAKING_WAY_S, affordable, finalists_seconds, makespan
-from tuner.search.desk import ENDINGS, SearchDesk, Snapshot, derive_seed
+from tuner.search.budget import CLOSING_S, MAKING_WAY_S, Sizes, affordable, closing_seconds, finalists_seconds, makespan
+from tuner.search.desk import ENDINGS, SearchDesk, derive_seed
+from tuner.search.snapshot import Snapshot
 from tuner.search.trials import is_double_correction
 from tuner.space.load import Space, load_space
 from tuner.space.sampler import Configuration, RandomSampler
 
 ROWS, MAX_EPOCHS = 100, 4
+NO_SIZES = Sizes()
+SMALL = Sizes(validation=1_000, test=1_000, labels=5, characters=400_000)
+LARGE = Sizes(validation=150_000, test=150_000, labels=3, characters=70_000_000)
 SPACE = """
 task: binary
 data: {train: rows.csv, label: label}
@@ -54,6 +58,7 @@ class Search:
     ledger: Ledger
     sampler: Any
     slots: int = 2
+    sizes: Sizes = NO_SIZES
     now: float = 0.0
     said: list[str] = field(default_factory=list)
     seen: list[Snapshot] = field(default_factory=list)
@@ -66,6 +71,7 @@ class Search:
             clock=lambda: self.now,
             slots=self.slots,
             budget_examples=ROWS * MAX_EPOCHS,
+            sizes=self.sizes,
             say=self.said.append,
             watch=self.seen.append,
         )
@@ -127,6 +133,7 @@ def make_search(tmp_path: Path, configure: Any) -> Callable[..., Search]:
         name: str = "run",
         sampler: Any = None,
         folds: int | None = None,
+        sizes: Sizes = NO_SIZES,
     ) -> Search:
         space_text = SPACE % limits
         if folds is not None:
@@ -134,7 +141,9 @@ def make_search(tmp_path: Path, configure: Any) -> Callable[..., Search]:
         (tmp_path / "space.yaml").write_text(space_text)
         space = load_space(str(tmp_path / "space.yaml"))
         ledger = Ledger.create(tmp_path / name, space=space.text, environment={})
-        return Search(space, ledger, sampler or Sampler([configure(hidden=units) for units in hidden]), slots=slots)
+        return Search(
+            space, ledger, sampler or Sampler([configure(hidden=units) for units in hidden]), slots=slots, sizes=sizes
+        )
 
     return make
 
@@ -334,6 +343,26 @@ def test_a_finalists_run_is_over_when_only_the_closing_is_left(make_search: Any)
     assert not search.desk.is_over(order)
     search.now = 100 - CLOSING_S + 0.1
     assert search.desk.is_over(order)
+
+
+def test_on_a_million_rows_more_time_is_left_for_the_closing_and_on_a_thousand_no_more_than_before(
+    make_search: Any,
+) -> None:
+    order = Order(index=9, phase="finalist", configuration={}, seed=0)
+    for name, sizes in (("small", SMALL), ("large", LARGE)):
+        search = make_search("time: 1h", name=name, sizes=sizes)
+        search.run(0.5, seconds=2.0)  # of which half a second went to the validation rows
+        closing = closing_seconds(sizes, finalists=2, seeds=2, predict_s=0.5 / sizes.validation)
+        search.now = 3600 - closing - 0.1
+        assert not search.desk.is_over(order)
+        search.now = 3600 - closing + 0.1
+        assert search.desk.is_over(order)
+
+
+def test_the_closing_takes_no_more_than_half_of_the_budget(make_search: Any) -> None:
+    search = make_search("time: 20s", sizes=LARGE)
+    search.now = 9.9
+    assert not search.desk.is_over(Order(index=9, phase="finalist", configuration={}, seed=0))
 
 
 def test_a_restarted_trial_is_still_reckoned_with_the_time_that_it_took(make_search: Any) -> None:
@@ -646,3 +675,14 @@ def test_what_is_affordable_fits_or_is_one_finalist_on_every_slot(
     least = (1, min(seeds, slots))
     assert (finalists, kept) == least or finalists_seconds(full_runs[:finalists], seeds=kept, slots=slots) <= seconds
     assert finalists == len(full_runs) or kept == 1 or (finalists, kept) == least  # seeds are given up before finalists
+
+
+@pytest.mark.parametrize(("sizes", "least", "most"), [(SMALL, 4, 5), (LARGE, 60, 200), (Sizes(), 4, 4)])
+def test_the_closing_is_estimated_by_rows_and_labels(sizes: Sizes, least: float, most: float) -> None:
+    assert least <= closing_seconds(sizes, finalists=2, seeds=2, predict_s=1e-4) <= most
+
+
+def test_with_folds_the_champion_predicts_the_test_rows_only() -> None:
+    both, test = (replace(LARGE, are_validation_rows_predicted=is_so) for is_so in (True, False))
+    seconds = [closing_seconds(each, finalists=1, seeds=1, predict_s=1e-3) for each in (both, test)]
+    assert seconds[0] - seconds[1] == pytest.approx(150)

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from typing import Literal
 
@@ -15,10 +15,11 @@ import numpy as np
 from tuner.errors import SearchFailed, StorageError
 from tuner.ledger import CHECKPOINTS, Ledger, checkpoint_name, held_out_name, weights_name
 from tuner.reporting import Order, Report
-from tuner.search.budget import CLOSING_S, MAKING_WAY_S, affordable, finalists_seconds
+from tuner.search.budget import MAKING_WAY_S, Sizes, affordable, closing_seconds, finalists_seconds
 from tuner.search.finalists import ranked, slowdown
 from tuner.search.kept import best_models, least_score
 from tuner.search.past import INTERRUPTED, Past, PastTrial, report_row
+from tuner.search.snapshot import Snapshot
 from tuner.search.trials import TrialState, trial_row
 from tuner.space.load import Space
 from tuner.space.sampler import Sampler
@@ -26,21 +27,6 @@ from tuner.space.sampler import Sampler
 ENDINGS = ("completed", "stopped", "collapsed", "diverged", "failed", "interrupted")
 _TOO_LATE = "the budget was over"
 _FAILED_AT_FIRST = 10  # trials, from the first on, that all failed: so will the others
-
-
-@dataclass(frozen=True, kw_only=True)
-class Snapshot:
-    """A search at one moment, for whoever watches. Seconds left are None where only the number of trials is limited."""
-
-    phase: Literal["search", "finalists"]
-    elapsed_s: float
-    left_s: float | None
-    running: tuple[TrialState, ...]
-    endings: Counter[str]
-    asked: int
-    limit: int | None
-    max_epochs: float
-    best: TrialState | None
 
 
 class SearchDesk:
@@ -58,11 +44,12 @@ class SearchDesk:
         clock: Callable[[], float],
         slots: int,
         budget_examples: int,
+        sizes: Sizes,
         say: Callable[[str], None],
         watch: Callable[[Snapshot], None],
     ) -> None:
         self._space, self._sampler, self._ledger = space, sampler, ledger
-        self._clock, self._slots, self._budget_examples = clock, slots, budget_examples
+        self._clock, self._slots, self._budget_examples, self._sizes = clock, slots, budget_examples, sizes
         self._say, self._watch = say, watch
         self.trials: dict[int, TrialState] = {}
         self.ended_by: Literal["time", "cost", "trials"] = "trials"
@@ -291,7 +278,21 @@ class SearchDesk:
 
     def _is_run_late(self) -> bool:
         limit_s = self._space.search.seconds
-        return limit_s is not None and self._clock() > limit_s - CLOSING_S
+        return limit_s is not None and self._clock() > limit_s - self._closing_s()
+
+    def _closing_s(self) -> float:
+        """Seconds that closing needs, by how long the best trials took to evaluate, but never more than half of all."""
+        search, rows = self._space.search, max(self._sizes.validation, 1)
+        best = ranked(self.trials.values())[: search.finalists]
+        predict_s = max((state.last.evaluate_seconds / rows for state in best if state.last), default=0.0)
+        needed = closing_seconds(
+            self._sizes,
+            finalists=search.finalists,
+            seeds=search.seeds,
+            predict_s=predict_s,
+            slowdown=slowdown(list(self.trials.values())),
+        )
+        return min(needed, (search.seconds or 0.0) / 2)
 
     def _reserve(self) -> float:
         """Seconds that finalists and closing need, as far as is known, but never more than half of all.
@@ -308,7 +309,7 @@ class SearchDesk:
         # A running trial makes way at its next report, so the longest stretch between two has to be waited for.
         waiting = max((state.seconds_per_report for state in self._running("search")), default=0.0)
         needed = finalists_seconds(full_runs, seeds=search.seeds, slots=self._slots)
-        return min(half, CLOSING_S + MAKING_WAY_S + waiting + needed)
+        return min(half, self._closing_s() + MAKING_WAY_S + waiting + needed)
 
     def _hand_out(self, order: Order) -> Order:
         return replace(order, start_before=self._start_before(), keep_above=least_score(self._searched()))
@@ -366,7 +367,7 @@ class SearchDesk:
         finalists, seeds = len(best), search.seeds
         if search.seconds is not None:
             full_runs = self._finalists_seconds(best)
-            left_s = search.seconds - CLOSING_S - self._clock()
+            left_s = search.seconds - self._closing_s() - self._clock()
             finalists, seeds = affordable(full_runs, seeds=seeds, slots=self._slots, seconds=left_s)
         if (finalists, seeds) != (search.finalists, search.seeds):
             self._say(

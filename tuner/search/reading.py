@@ -12,6 +12,7 @@ from tuner.data.prepare import TrialData, prepare
 from tuner.errors import Fault, SpaceError
 from tuner.imbalance.feasible import border_faults, resampling_faults
 from tuner.imbalance.passes import TrainingRows
+from tuner.search.budget import Sizes
 from tuner.space.document import dotted
 from tuner.space.domains import OptionChoice
 from tuner.space.load import Space
@@ -44,6 +45,18 @@ def load_checked(space: Space, say: Callable[[str], None]) -> Dataset:
     )
     _refuse(space, faults)
     return dataset
+
+
+def sizes_of(dataset: Dataset) -> Sizes:
+    """Return what of a data set the end of a search takes longer for."""
+    inputs = dataset.train.inputs
+    return Sizes(
+        validation=len(dataset.validation),
+        test=len(dataset.test),
+        labels=len(dataset.labels),
+        characters=sum(map(len, inputs)) if isinstance(inputs, tuple) else 0,
+        are_validation_rows_predicted=dataset.folds is None,
+    )
 
 
 def check_vectors(space: Space, dataset: Dataset, say: Callable[[str], None]) -> None:

@@ -20,12 +20,13 @@ from tuner.ray_backend.start import Job, Machines, start_ray, stop_ray
 from tuner.reporting import TrialSettings
 from tuner.scoring.candidates import choose
 from tuner.scoring.gate import GateSettings
-from tuner.search.desk import ENDINGS, SearchDesk, Snapshot
+from tuner.search.desk import ENDINGS, SearchDesk
 from tuner.search.environment import describe_environment, describe_resumption
 from tuner.search.fits import refuse_large_data, refuse_large_files
 from tuner.search.past import Past, read_past
-from tuner.search.reading import read_data
+from tuner.search.reading import read_data, sizes_of
 from tuner.search.resume import check_data, check_versions, resumed_space
+from tuner.search.snapshot import Snapshot
 from tuner.signals import die_on_abort, raise_if_interrupted, sigterm_as_interrupt
 from tuner.space.load import Space
 from tuner.space.rungs import rung_epochs
@@ -191,6 +192,7 @@ class _Search:
             clock=clock,
             slots=self._slots,
             budget_examples=self._budget_examples,
+            sizes=sizes_of(dataset),
             say=watcher.say,
             watch=self._watch,
         )
