@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -254,3 +254,53 @@ def test_a_search_trial_keeps_what_is_healthy_and_among_the_best(
     keep_above: float | None, measures: dict[str, float], expected: bool
 ) -> None:
     assert is_worth_keeping(make_report(0.5, **measures), keep_above) is expected
+
+
+def test_a_run_whose_champion_is_a_search_trial_is_read_by_every_command(
+    make_search: Any, tmp_path: Path, call: Any
+) -> None:
+    make_search(change=diverge).run(is_cluster=False)
+    run = str(tmp_path / "run")
+    code, out, _ = call("show", run, "--all")
+    assert code == 0
+    assert "champion: trial 0, its run in the search, best at" in out
+    assert (
+        "selection: no run of the same settings with another seed to compare with; no run of trial 0 as finalist gave"
+        in out
+    )
+    assert call("show", run, "--format", "csv")[0] == 0
+    assert call("report", run, "--out", "page.html")[0] == 0
+    assert "trial 0, its run in the search" in (tmp_path / "page.html").read_text()
+    assert call("diagnose", run)[0] == 0
+    assert call("verify", run)[0] == 0
+
+
+def test_a_run_without_a_champion_is_read_by_every_command_and_says_how_to_go_on(
+    make_search: Any, tmp_path: Path, call: Any
+) -> None:
+    with pytest.raises(SearchFailed, match="no champion"):
+        make_search(change=collapse("both")).run(is_cluster=False)
+    run = str(tmp_path / "run")
+    code, out, err = call("show", run)
+    assert code == 0
+    assert "error: there is no champion, and the test split is unseen" in out
+    assert f"tuner resume {run} --set search.trials=2" in err
+    assert call("report", run, "--out", "page.html")[0] == 0
+    assert call("diagnose", run)[0] == 0
+    assert call("verify", run)[0] == 0
+    assert call("predict", run, "rows.csv")[0] == 2
+
+
+def test_a_search_trial_whose_weights_cannot_be_written_goes_on_and_says_so(make_search: Any, tmp_path: Path) -> None:
+    search = make_search()
+    order = search._desk.next_order()
+    assert order is not None
+    worker = TrialOnWorker.__new__(TrialOnWorker)
+    worker.setup(
+        {"order": asdict(replace(order, weights=f"{tmp_path}/moved/finalists/w.safetensors"))},
+        search._data,
+        search._trial_settings(),
+    )
+    result = worker.step()
+    assert "report" in result
+    assert "its weights cannot be written, so it is no candidate for champion" in result["note"]

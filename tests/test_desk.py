@@ -23,8 +23,8 @@ from tuner.space.sampler import Configuration, RandomSampler
 
 ROWS, MAX_EPOCHS = 100, 4
 NO_SIZES = Sizes()
-SMALL = Sizes(validation=1_000, test=1_000, labels=5, characters=400_000)
-LARGE = Sizes(validation=150_000, test=150_000, labels=3, characters=70_000_000)
+SMALL = Sizes(validation=1_000, test=1_000, labels=5, fitting_s=0.2)
+LARGE = Sizes(validation=150_000, test=150_000, labels=3, fitting_s=25.0)
 SPACE = """
 task: binary
 data: {train: rows.csv, label: label}

@@ -23,17 +23,16 @@ _COLUMN_S = 0.2e-9  # a column of it
 _DECIDE_S = 0.7e-6  # a model's decision: thresholds on both halves, and the score
 _MEASURE_S = 0.35e-6
 _WRITE_S = 6e-6  # a row of predictions
-_READ_S = 0.6e-6  # a character of training rows, to fit the preparation again
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """What of the data closing takes longer for; `characters` are those of the training texts."""
+    """What of the data closing takes longer for; `fitting_s` are the seconds of fitting a tokeniser on the training texts."""
 
     validation: int = 0
     test: int = 0
     labels: int = 0
-    characters: int = 0
+    fitting_s: float = 0.0
     are_validation_rows_predicted: bool = True
 
 
@@ -54,7 +53,7 @@ def closing_seconds(sizes: Sizes, *, finalists: int, seeds: int, predict_s: floa
     )
     decided = sizes.validation * labels * (finalists * seeds + 3) * _DECIDE_S
     told = rows * (labels * _MEASURE_S + _WRITE_S)
-    growing = predicted * predict_s + drawn + decided + told + sizes.characters * _READ_S
+    growing = predicted * predict_s + drawn + decided + told + sizes.fitting_s
     return CLOSING_S + slowdown * growing
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import product
+from statistics import median
 from typing import Literal
 
 import numpy as np
@@ -284,7 +285,7 @@ class SearchDesk:
         """Seconds that closing needs, by how long the best trials took to evaluate, but never more than half of all."""
         search, rows = self._space.search, max(self._sizes.validation, 1)
         best = ranked(self.trials.values())[: search.finalists]
-        predict_s = max((state.last.evaluate_seconds / rows for state in best if state.last), default=0.0)
+        predict_s = median([state.last.evaluate_seconds / rows for state in best if state.last] or [0.0])
         needed = closing_seconds(
             self._sizes,
             finalists=search.finalists,

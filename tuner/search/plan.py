@@ -50,7 +50,7 @@ def make_plan(space: Space, say: Callable[[str], None]) -> dict[str, Any]:
     full = median * space.search.max_epochs
     finalists_s = finalists_seconds([full] * space.search.finalists, seeds=space.search.seeds, slots=slots)
     closing_s = closing_seconds(
-        sizes_of(dataset),
+        sizes_of(dataset, space),
         finalists=space.search.finalists,
         seeds=space.search.seeds,
         predict_s=float(np.median([predict for _, predict in measured])),

@@ -192,7 +192,7 @@ class _Search:
             clock=clock,
             slots=self._slots,
             budget_examples=self._budget_examples,
-            sizes=sizes_of(dataset),
+            sizes=sizes_of(dataset, space),
             say=watcher.say,
             watch=self._watch,
         )
