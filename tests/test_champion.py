@@ -190,6 +190,17 @@ def test_with_folds_nothing_stands_in_for_finalists_and_it_is_said(make_search: 
     assert (run.status, run.manifest["resume_with"], run.champion) == ("failed", "search.trials=2", {})
 
 
+def test_finalists_that_failed_are_tried_again_without_a_larger_budget(make_search: Any, tmp_path: Path) -> None:
+    def fail(order: Order, result: dict[str, Any]) -> dict[str, Any]:
+        return {"examples": 0, "failure": "no space left"} if order.phase == "finalist" else result
+
+    with pytest.raises(SearchFailed, match=r"no finalist's run came to a report.*no space left"):
+        make_search(folds=3, change=fail).run(is_cluster=False)
+    assert "resume_with" not in read_run(tmp_path / "run").manifest
+    make_search(folds=3, is_again=True).run(is_cluster=False)
+    assert champion_of(tmp_path / "run")["kind"] == "finalist"
+
+
 def test_a_collapsed_model_is_no_champion_and_the_test_split_stays_unseen(make_search: Any, tmp_path: Path) -> None:
     search = make_search("trials: 1", change=collapse("both"))
     with pytest.raises(SearchFailed, match=r"no champion, and the test split is unseen: every model .* has collapsed"):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from tuner.data.dataset import Dataset
 from tuner.data.prepare import TrialData
@@ -18,11 +17,12 @@ from tuner.ledger import CHECKPOINTS, Ledger, Run, read_run, refuse_existing
 from tuner.machine import available_bytes
 from tuner.ray_backend.start import Job, Machines, start_ray, stop_ray
 from tuner.reporting import TrialSettings
-from tuner.scoring.candidates import choose
+from tuner.scoring.candidates import Choice, choose
 from tuner.scoring.gate import GateSettings
 from tuner.search.desk import ENDINGS, SearchDesk
 from tuner.search.environment import describe_environment, describe_resumption
 from tuner.search.fits import refuse_large_data, refuse_large_files
+from tuner.search.no_champion import NoChampion, without_model, without_report
 from tuner.search.past import Past, read_past
 from tuner.search.reading import read_data, sizes_of
 from tuner.search.resume import check_data, check_versions, resumed_space
@@ -31,7 +31,6 @@ from tuner.signals import die_on_abort, raise_if_interrupted, sigterm_as_interru
 from tuner.space.load import Space
 from tuner.space.rungs import rung_epochs
 from tuner.space.sampler import make_sampler
-from tuner.space.search_settings import SearchSettings
 from tuner.storage import Folder
 from tuner.tables import read_parts
 
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 # What needs torch, scikit-learn or Ray Tune is imported where it is used: each takes a second, and the first trial need
 # not wait for it.
 _FAULTS_SHOW_S = 0.1  # most faults in data show within this, and need not wait for Ray
-_FEWEST_MINUTES = 5  # what a search is told to go on with whose budget was too small for one report
 
 
 @dataclass(frozen=True)
@@ -147,26 +145,6 @@ class _Before:
     past: Past
 
 
-class _NoChampion(SearchFailed):
-    """There is no model to hand over, and a larger budget may help: `setting` is what to go on with, if the run is resumed."""
-
-    def __init__(self, told: str, setting: str) -> None:
-        super().__init__(told)
-        self.setting = setting
-
-
-def _larger_budget(search: SearchSettings, *, ended_by: str, spent_s: float) -> str:
-    """Return the setting that gives a search twice the budget that ended it."""
-    if ended_by == "trials" and search.trials is not None:
-        return f"search.trials={2 * search.trials}"
-    assert search.seconds is not None
-    minutes = max(_FEWEST_MINUTES, math.ceil(2 * max(search.seconds, spent_s) / 60))
-    if search.tightest == "time":
-        return f"search.time={minutes}m"
-    assert search.cost_per_hour is not None
-    return f"search.cost={search.cost_per_hour * minutes / 60:.3g}"
-
-
 class _Search:
     def __init__(
         self,
@@ -204,7 +182,7 @@ class _Search:
             self._begin()
             baselines = self._run_trials(is_cluster=is_cluster)
             if not any(trial.best for trial in self._desk.trials.values()):
-                self._refuse_without_report()
+                raise without_report(list(self._desk.trials.values()), self._space, **self._spent())
             from tuner.search.closing import crown
             from tuner.search.models import read_models
 
@@ -218,7 +196,9 @@ class _Search:
             )
             choice = choose([model.candidate for model in models])
             if choice is None:
-                self._refuse_without_model(len(models))
+                raise without_model(runs, self._space, collapsed=len(models), **self._spent())
+            if choice.champion.repeats is None:
+                self._watcher.say(f"champion: trial {choice.champion.trial} of the search itself, as {_why(choice)}")
             champion = crown(
                 choice,
                 models,
@@ -243,32 +223,16 @@ class _Search:
                 raise
             with suppress(StorageError):  # it may be the cause
                 self._desk.interrupt()
-                more = {"resume_with": error.setting} if isinstance(error, _NoChampion) else {}
+                more = {"resume_with": error.setting} if isinstance(error, NoChampion) else {}
                 self._finish("failed", error=str(error) if isinstance(error, TunerError) else repr(error), **more)
             if isinstance(error, StorageError):  # not an error of what a person gave, for the search had begun
                 raise SearchFailed(str(error)) from error
             raise
 
-    def _refuse_without_report(self) -> NoReturn:
-        search = self._space.search
-        if self._is_for_want_of_budget():
-            told = f"search.{search.tightest} allows {search.seconds:g} s, which were over before any trial came to a report"
-            raise _NoChampion(f"{told}, so there is no champion", self._larger_budget())
-        raise SearchFailed(f"no trial came to a report, so there is no champion: {self._desk.describe_failures()}")
-
-    def _refuse_without_model(self, collapsed: int) -> NoReturn:
-        """Leave the test split unseen: of a collapsed model it would only tell what is known."""
-        if collapsed:
-            told = f"every model that the search kept ({collapsed}) has collapsed: it answers nearly the same for every row"
-            told += "; `tuner diagnose` looks for the causes"
-        else:
-            told = "no finalist's run came to a report"
-            told += ", and with data.folds search trials keep no model" if self._space.data.folds else ""
-            told += f": {self._desk.describe_failures()}"
-        raise _NoChampion(f"there is no champion, and the test split is unseen: {told}", self._larger_budget())
-
-    def _larger_budget(self) -> str:
-        return _larger_budget(self._space.search, ended_by=self._desk.ended_by, spent_s=self._clock())
+    def _spent(self) -> dict[str, Any]:
+        """What a search without a champion is told by."""
+        desk = self._desk
+        return {"failures": desk.describe_failures(), "ended_by": desk.ended_by, "spent_s": self._clock()}
 
     def _begin(self) -> None:
         dataset, say = self._dataset, self._watcher.say
@@ -348,11 +312,6 @@ class _Search:
             self._collect_baselines()
         self._watcher.watch(snapshot)
 
-    def _is_for_want_of_budget(self) -> bool:
-        """Return whether nothing but the end of the budget has ended trials: what fails or diverges does so in any time."""
-        is_over = self._desk.ended_by in ("time", "cost")
-        return is_over and all(trial.ending == "interrupted" for trial in self._desk.trials.values())
-
     def _collect_baselines(self) -> tuple[Baseline, ...]:
         if self._baselines is None:
             self._baselines, self._told = self._job.result()
@@ -391,6 +350,10 @@ def _describe_on_worker(
     baselines = run_baselines(dataset, seed=seed)
     described = describe_baselines(baselines, dataset, penalty_weight=penalty_weight, seed=seed)
     return baselines, {"data": profiled, "baselines": described}
+
+
+def _why(choice: Choice) -> str:
+    return "no finalist's run scored as high" if choice.bounds else "no finalist's run gave a model"
 
 
 def _slots(space: Space, machines: Machines) -> int:
