@@ -254,7 +254,10 @@ def _write_champion(
             ],
             **judged, "test_baselines": test_baselines, "verdict": "beats_baselines", "bundle": "champion",
             "health": {"gradient_norm": 0.4, "train_score": 0.9},
-            "selection": {"search_score": scores[best[0]], "finalist_score": scores[best[0]] - 0.03, "bias": 0.03},
+            "selection": {
+                "epochs": 3.0, "search_score": 0.5, "finalist_scores": [0.48, 0.46], "range": [0.41, 0.53],
+            },
+            "kind": "finalist",
             "finalist_differences": [{"trial": best[0], "other": best[1], "value": 0.01, "low": -0.02, "high": 0.04}],
             "labels_at_half": None if task == "multiclass" else at_half,
             "confusion": (data["test"].T.astype(int) @ decisions["test"].astype(int)).tolist() if is_one else None,

@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 
 from tuner.ledger import Ledger, read_run
-from tuner.report.board import describe_run, leaderboard
+from tuner.report.board import (
+    describe_champion,
+    describe_run,
+    describe_runs_without_model,
+    describe_selection,
+    leaderboard,
+)
 
 MEASURES = {"score": 0.4, "macro_f1": 0.4, "constant_penalty": 0.0, "skill": 0.1}
 BASELINES = [
@@ -52,6 +58,35 @@ def test_the_board_is_ranked_and_a_control_is_not_on_it(ledger: Ledger) -> None:
         (3, "trial", "trial 0"),
     ]
     assert board[0]["macro_f1"] == pytest.approx(0.6)
+
+
+def test_a_champion_of_the_search_itself_is_crowned_as_a_trial_without_a_bound(ledger: Ledger) -> None:
+    for row in (trial_row(0, 0.7), trial_row(2, 0.6, parent=0), trial_row(3, -0.9, parent=0)):
+        ledger.add("trials", row)
+    finalist = {**FINALIST, "scores": [0.6], "mean": 0.6, "seeds": 1, "runs": [2], "without_model": 1}
+    champion = {"kind": "search trial", "trial": 0, "parent": 0, "finalists": [finalist], "selection": None}
+    ledger.write_json("champion", champion)
+    ledger.flush()
+    board = leaderboard(read_run(ledger.location))
+    assert [(row["kind"], row["name"], row.get("lower")) for row in board] == [
+        ("champion", "trial 0", None),
+        ("finalist", "trial 0 × 1 seeds", 0.45),
+    ]
+    assert board[1]["macro_f1"] == 0.6
+    assert describe_champion(champion) == "trial 0, its run in the search"
+    assert describe_runs_without_model(champion) == "1 of these finalists' runs collapsed or came to no report"
+    assert describe_selection(champion) == "no run of the same settings with another seed to compare with"
+
+
+def test_of_runs_recorded_before_lengths_of_training_that_differ_are_not_compared() -> None:
+    champion = {
+        "parent": 0,
+        "selection": {"search_score": 0.7, "finalist_score": 0.6, "bias": 0.1},
+        "finalists": [FINALIST],
+    }
+    assert "0.7" not in describe_selection(champion)
+    assert describe_runs_without_model(champion) == ""
+    assert describe_champion(champion) == "trial 0"
 
 
 def test_a_finalist_whose_rows_are_lost_stands_with_what_is_known(ledger: Ledger) -> None:

@@ -364,7 +364,7 @@ def test_half_of_a_surrogate_pair_is_read_as_a_character_that_is_unknown(
 
 def test_probabilities_of_held_out_rows_survive(tmp_path: Path) -> None:
     probabilities = np.random.default_rng(0).random((7, 3))
-    save_probabilities(f"{tmp_path}/trial-3-held-out.safetensors", probabilities)
-    assert (
-        read_probabilities((tmp_path / "trial-3-held-out.safetensors").read_bytes()).tolist() == probabilities.tolist()
-    )
+    save_probabilities(f"{tmp_path}/trial-3-held-out.safetensors", probabilities, examples=40)
+    read, examples = read_probabilities((tmp_path / "trial-3-held-out.safetensors").read_bytes())
+    assert read.tolist() == probabilities.tolist()
+    assert examples == 40

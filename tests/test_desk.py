@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.ledger import Ledger, read_reports, read_run
+from tuner.ledger import Ledger, held_out_name, read_reports, read_run, weights_name
 from tuner.reporting import Order, Report
-from tuner.search.budget import CLOSING_S, MAKING_WAY_S, affordable, finalists_seconds, makespan
-from tuner.search.desk import ENDINGS, SearchDesk, Snapshot, derive_seed
+from tuner.search.budget import CLOSING_S, MAKING_WAY_S, Sizes, affordable, closing_seconds, finalists_seconds, makespan
+from tuner.search.desk import ENDINGS, SearchDesk, derive_seed
+from tuner.search.snapshot import Snapshot
 from tuner.search.trials import is_double_correction
 from tuner.space.load import Space, load_space
 from tuner.space.sampler import Configuration, RandomSampler
 
 ROWS, MAX_EPOCHS = 100, 4
+NO_SIZES = Sizes()
+SMALL = Sizes(validation=1_000, test=1_000, labels=5, fitting_s=0.2)
+LARGE = Sizes(validation=150_000, test=150_000, labels=3, fitting_s=25.0)
 SPACE = """
 task: binary
 data: {train: rows.csv, label: label}
@@ -54,6 +58,7 @@ class Search:
     ledger: Ledger
     sampler: Any
     slots: int = 2
+    sizes: Sizes = NO_SIZES
     now: float = 0.0
     said: list[str] = field(default_factory=list)
     seen: list[Snapshot] = field(default_factory=list)
@@ -66,6 +71,7 @@ class Search:
             clock=lambda: self.now,
             slots=self.slots,
             budget_examples=ROWS * MAX_EPOCHS,
+            sizes=self.sizes,
             say=self.said.append,
             watch=self.seen.append,
         )
@@ -126,11 +132,18 @@ def make_search(tmp_path: Path, configure: Any) -> Callable[..., Search]:
         slots: int = 2,
         name: str = "run",
         sampler: Any = None,
+        folds: int | None = None,
+        sizes: Sizes = NO_SIZES,
     ) -> Search:
-        (tmp_path / "space.yaml").write_text(SPACE % limits)
+        space_text = SPACE % limits
+        if folds is not None:
+            space_text = space_text.replace("label: label}", f"label: label, folds: {folds}}}")
+        (tmp_path / "space.yaml").write_text(space_text)
         space = load_space(str(tmp_path / "space.yaml"))
         ledger = Ledger.create(tmp_path / name, space=space.text, environment={})
-        return Search(space, ledger, sampler or Sampler([configure(hidden=units) for units in hidden]), slots=slots)
+        return Search(
+            space, ledger, sampler or Sampler([configure(hidden=units) for units in hidden]), slots=slots, sizes=sizes
+        )
 
     return make
 
@@ -242,7 +255,7 @@ def test_where_no_trial_came_to_a_report_there_is_no_finalist(make_search: Any) 
         search.desk.ended(search.begin(), "failed", "ValueError: no")
     assert search.desk.next_order() is None
     assert search.desk.is_done()
-    assert search.desk.finalist_runs() == {}
+    assert search.desk.finalist_runs() == []
 
 
 def test_a_search_that_must_not_try_twice_repeats_itself_from_its_seed(make_search: Any) -> None:
@@ -330,6 +343,26 @@ def test_a_finalists_run_is_over_when_only_the_closing_is_left(make_search: Any)
     assert not search.desk.is_over(order)
     search.now = 100 - CLOSING_S + 0.1
     assert search.desk.is_over(order)
+
+
+def test_on_a_million_rows_more_time_is_left_for_the_closing_and_on_a_thousand_no_more_than_before(
+    make_search: Any,
+) -> None:
+    order = Order(index=9, phase="finalist", configuration={}, seed=0)
+    for name, sizes in (("small", SMALL), ("large", LARGE)):
+        search = make_search("time: 1h", name=name, sizes=sizes)
+        search.run(0.5, seconds=2.0)  # of which half a second went to the validation rows
+        closing = closing_seconds(sizes, finalists=2, seeds=2, predict_s=0.5 / sizes.validation)
+        search.now = 3600 - closing - 0.1
+        assert not search.desk.is_over(order)
+        search.now = 3600 - closing + 0.1
+        assert search.desk.is_over(order)
+
+
+def test_the_closing_takes_no_more_than_half_of_the_budget(make_search: Any) -> None:
+    search = make_search("time: 20s", sizes=LARGE)
+    search.now = 9.9
+    assert not search.desk.is_over(Order(index=9, phase="finalist", configuration={}, seed=0))
 
 
 def test_a_restarted_trial_is_still_reckoned_with_the_time_that_it_took(make_search: Any) -> None:
@@ -430,7 +463,7 @@ def test_a_restarted_finalist_has_the_score_of_the_weights_that_it_kept(make_sea
     search.desk.started(order)  # its worker died
     search.report(order, 0.2, epochs=1)
     search.desk.ended(order, "interrupted", "the budget was over")
-    ((run,),) = search.desk.finalist_runs().values()
+    run = next(run for run in search.desk.finalist_runs() if run.best is not None)
     assert run.score == 0.2
 
 
@@ -478,7 +511,7 @@ def test_with_the_random_sampler_configurations_do_not_hang_on_which_trial_ends_
     assert orders(0, "one") == orders(1, "two")
 
 
-def test_finalist_runs_are_grouped_by_what_they_repeat(make_search: Any) -> None:
+def test_finalist_runs_are_told_from_search_trials_whether_they_came_to_a_report_or_not(make_search: Any) -> None:
     search = make_search("trials: 2")
     search.run(0.5)
     search.run(0.6)
@@ -488,7 +521,62 @@ def test_finalist_runs_are_grouped_by_what_they_repeat(make_search: Any) -> None
             search.report(order, 0.1 * number, epochs=4)
         search.desk.ended(order, "completed" if number != 3 else "failed", "")
     runs = search.desk.finalist_runs()
-    assert {parent: len(states) for parent, states in runs.items()} in ({0: 2, 1: 1}, {0: 1, 1: 2})
+    assert sorted(run.parent for run in runs) == [0, 0, 1, 1]
+    assert sum(run.best is None for run in runs) == 1
+
+
+# --- weights of search trials -------------------------------------------------------------------------------------------
+
+
+def write_weights(search: Search, order: Order) -> None:
+    for name in (weights_name(order.index), held_out_name(weights_name(order.index))):
+        search.ledger.folder.write(name, b"weights")
+
+
+def kept_files(search: Search) -> set[str]:
+    return {name for name in search.ledger.folder.all_files() if name.startswith("finalists/")}
+
+
+def test_a_search_trial_has_a_place_for_its_weights_and_a_score_that_it_has_to_better(make_search: Any) -> None:
+    search = make_search("trials: 9")
+    for score in (0.5, 0.2, 0.4, 0.3):
+        assert search.begin().keep_above is None or score == 0.3
+        search.report(list(search.desk.trials.values())[-1].order, score)
+    order = search.begin()
+    assert order.keep_above == 0.3  # the third best so far
+    assert order.weights == f"{search.ledger.location}/finalists/trial-4.safetensors"
+
+
+def test_of_thousands_of_search_trials_only_the_best_three_keep_their_weights(make_search: Any) -> None:
+    search = make_search("trials: 40")
+    for number in range(40):
+        order = search.begin()
+        search.report(order, (number * 7 % 40) / 40)
+        write_weights(search, order)
+        search.desk.ended(order, "stopped", "")
+    best = [state.order.index for state in search.desk.kept_trials()]
+    assert [number * 7 % 40 for number in best] == [39, 38, 37]
+    names = [weights_name(number) for number in best]
+    assert kept_files(search) == {*names, *map(held_out_name, names)}
+
+
+def test_a_collapsed_model_is_not_kept_and_a_doubtful_one_only_behind_healthy_ones(make_search: Any) -> None:
+    search = make_search("trials: 9")
+    for score, more in (
+        (0.9, {"constant_penalty": 0.9}),
+        (0.8, {"auc": 0.5}),
+        (0.3, {}),
+    ):
+        order = search.begin()
+        search.report(order, score, **more)
+        search.desk.ended(order, "collapsed" if score > 0.3 else "stopped", "")
+    assert [state.order.index for state in search.desk.kept_trials()] == [2, 1]
+
+
+def test_with_folds_a_search_trial_keeps_no_weights_for_no_model_of_it_has_seen_every_row(make_search: Any) -> None:
+    search = make_search("trials: 2", folds=3)
+    assert search.begin().weights is None
+    assert search.desk.kept_trials() == []
 
 
 def test_an_interrupt_ends_what_runs_and_nothing_else(make_search: Any, tmp_path: Path) -> None:
@@ -587,3 +675,14 @@ def test_what_is_affordable_fits_or_is_one_finalist_on_every_slot(
     least = (1, min(seeds, slots))
     assert (finalists, kept) == least or finalists_seconds(full_runs[:finalists], seeds=kept, slots=slots) <= seconds
     assert finalists == len(full_runs) or kept == 1 or (finalists, kept) == least  # seeds are given up before finalists
+
+
+@pytest.mark.parametrize(("sizes", "least", "most"), [(SMALL, 4, 5), (LARGE, 60, 200), (Sizes(), 4, 4)])
+def test_the_closing_is_estimated_by_rows_and_labels(sizes: Sizes, least: float, most: float) -> None:
+    assert least <= closing_seconds(sizes, finalists=2, seeds=2, predict_s=1e-4) <= most
+
+
+def test_with_folds_the_champion_predicts_the_test_rows_only() -> None:
+    both, test = (replace(LARGE, are_validation_rows_predicted=is_so) for is_so in (True, False))
+    seconds = [closing_seconds(each, finalists=1, seeds=1, predict_s=1e-3) for each in (both, test)]
+    assert seconds[0] - seconds[1] == pytest.approx(150)

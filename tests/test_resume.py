@@ -25,6 +25,7 @@ from tuner.ledger import Ledger, checkpoint_name, held_out_name, read_reports, r
 from tuner.ray_backend.scheduler import GatedASHA
 from tuner.reporting import Order, Report
 from tuner.scoring.gate import GateSettings
+from tuner.search.budget import Sizes
 from tuner.search.desk import SearchDesk
 from tuner.search.environment import describe_resumption
 from tuner.search.past import read_past
@@ -107,6 +108,7 @@ class Process:
             clock=lambda: self.clock,
             slots=1,
             budget_examples=ROWS * EPOCHS,
+            sizes=Sizes(),
             say=lambda _: None,
             watch=lambda _: None,
         )

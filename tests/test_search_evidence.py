@@ -113,10 +113,39 @@ def test_no_more_than_thirty_rows_are_told_and_sequences_have_no_excerpt(make_da
     assert {row["excerpt"] for row in rows} == {None}
 
 
-def test_selection_is_what_the_search_trial_was_above_its_repetitions() -> None:
-    assert describe_selection(0.7, [0.5, 0.7]) == pytest.approx(
-        {"search_score": 0.7, "finalist_score": 0.6, "bias": 0.1}
-    )
+def test_a_search_trial_is_compared_with_its_repetitions_after_as_much_training() -> None:
+    curves = {
+        0: [(1.0, 0.2), (2.0, 0.5), (7.0, 0.777)],
+        5: [(1.0, 0.3), (2.0, 0.6), (3.0, 0.55)],
+        6: [(1.0, 0.7), (2.0, 0.4)],
+    }
+    found = describe_selection(0, curves, {0: [5, 6]})
+    assert found is not None
+    assert (found["epochs"], found["search_score"], found["finalist_scores"]) == (2.0, 0.5, [0.6, 0.7])
+    low, high = found["range"]
+    assert low < 0.6 < 0.65 < 0.7 < high
+    assert (low + high) / 2 == pytest.approx(0.65)
+
+
+def test_one_repetition_tells_no_range() -> None:
+    found = describe_selection(0, {0: [(1.0, 0.5)], 3: [(1.0, 0.4)]}, {0: [3]})
+    assert found == {"epochs": 1.0, "search_score": 0.5, "finalist_scores": [0.4], "range": None}
+
+
+@pytest.mark.parametrize("runs", [{}, {4: [7]}, {0: []}])
+def test_without_a_repetition_there_is_nothing_to_compare(runs: dict[int, list[int]]) -> None:
+    assert describe_selection(0, {0: [(1.0, 0.5)], 7: [(1.0, 0.4)]}, runs) is None
+
+
+def test_nine_in_ten_further_runs_lie_in_the_range_of_a_selection() -> None:
+    generator, held = np.random.default_rng(4), 0
+    for _ in range(400):
+        scores = generator.normal(0.6, 0.02, 6).tolist()
+        curves = {number: [(1.0, score)] for number, score in enumerate(scores)}
+        found = describe_selection(0, curves, {0: [1, 2], 5: [3, 4]})
+        assert found is not None
+        held += found["range"][0] <= scores[5] <= found["range"][1]
+    assert held / 400 == pytest.approx(0.9, abs=0.04)
 
 
 def runs_of(truth: Indicator, accuracy: float, seed: int) -> list[Indicator]:

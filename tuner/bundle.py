@@ -145,15 +145,17 @@ def save_weights(location: str, model: SequenceClassifier) -> None:
     Folder.at(folder).write(name, _to_safetensors(model))
 
 
-def save_probabilities(location: str, probabilities: NDArray[np.float64]) -> None:
-    """Write the probabilities (rows, labels) of held-out rows to a file at `location`."""
+def save_probabilities(location: str, probabilities: NDArray[np.float64], *, examples: int) -> None:
+    """Write the probabilities (rows, labels) of held-out rows, by a model that has seen `examples`, to a file at `location`."""
     folder, name = location.rsplit("/", 1)
-    Folder.at(folder).write(name, safetensors.numpy.save({"probabilities": probabilities}))
+    content = {"probabilities": probabilities, "examples": np.array([examples], np.int64)}
+    Folder.at(folder).write(name, safetensors.numpy.save(content))
 
 
-def read_probabilities(content: bytes) -> NDArray[np.float64]:
-    """Read what `save_probabilities` wrote."""
-    return safetensors.numpy.load(content)["probabilities"]
+def read_probabilities(content: bytes) -> tuple[NDArray[np.float64], int | None]:
+    """Read what `save_probabilities` wrote: probabilities and examples, None in a file from before these were kept."""
+    read = safetensors.numpy.load(content)
+    return read["probabilities"], int(read["examples"][0]) if "examples" in read else None
 
 
 def restore_model(weights: bytes, configuration: Configuration, preparation: Preparation) -> SequenceClassifier:

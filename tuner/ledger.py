@@ -8,7 +8,7 @@ runs/NAME/
   trials/*.parquet      one row when a trial starts and one when it ends; the later row of a trial counts
   reports/*.parquet     one row per report
   checkpoints/          where running trials go on from, if their worker dies or the run is resumed; gone when it is finished
-  finalists/            the best weights of each finalist run
+  finalists/            the best weights of each finalist run, and of the best few search trials
   champion/             the bundle
   predictions/          validation.parquet and test.parquet: truth, decisions and probabilities, row by row
   champion.json         how the champion was chosen and what it reaches
@@ -272,7 +272,7 @@ def checkpoint_name(index: int) -> str:
 
 
 def weights_name(index: int) -> str:
-    """Return where in the run directory a finalist's run keeps its best weights."""
+    """Return where in the run directory a trial keeps its best weights: a finalist's run, or one of the best search trials."""
     return f"finalists/trial-{index}.safetensors"
 
 

@@ -120,8 +120,8 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One trial to run. `weights` is where a finalist keeps its best weights; a search trial keeps none. `checkpoint` is
-    where it goes on from, if there is something.
+    """One trial to run. `weights` is where it keeps its best weights, None where it keeps none; a search trial does so only
+    for a healthy report with a score above `keep_above`. `checkpoint` is where it goes on from, if there is something.
 
     A search trial does not start after `start_before` (seconds since the epoch): Ray asks for trials before there are
     free workers for them, and those may come too late.
@@ -134,6 +134,7 @@ class Order:
     weights: str | None = None
     checkpoint: str | None = None
     start_before: float | None = None
+    keep_above: float | None = None
 
 
 class Desk(Protocol):

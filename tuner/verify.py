@@ -101,15 +101,21 @@ def _files(folder: Folder, manifest: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _unfinished(folder: Folder, run: Run) -> Iterator[Fault]:
-    """What the manifest does not list: checkpoints have sums of their own, weights of interrupted finalists have to be whole."""
+    """What the manifest does not list: checkpoints have sums of their own, weights of interrupted trials have to be whole.
+
+    A finalist's have to be there too; of search trials only the best keep theirs.
+    """
     from tuner.training.state import from_bytes
 
-    scored = [weights_name(row["trial"]) for row in run.trials if row["score"] is not None]
-    for name in {*scored, *map(held_out_name, scored)}.intersection(run.manifest.get("unfinished_files", ())):
+    scored = [row for row in run.trials if row["score"] is not None]
+    kept = {weights_name(row["trial"]): row["phase"] == "finalist" for row in scored}
+    kept |= {held_out_name(name): is_needed for name, is_needed in kept.items()}
+    for name in set(kept).intersection(run.manifest.get("unfinished_files", ())):
         try:
             safetensors.numpy.load(folder.read(name))
         except MissingFileError:
-            yield Fault(f"{folder}/{name}", "its trial has a score, but this file is not there", _RESTORE)
+            if kept[name]:
+                yield Fault(f"{folder}/{name}", "its trial has a score, but this file is not there", _RESTORE)
         except safetensors.SafetensorError as error:
             yield Fault(f"{folder}/{name}", f"this is no safetensors file, or not all of one ({error})", _RESTORE)
     checkpoints = folder.below(CHECKPOINTS)

@@ -262,7 +262,9 @@ def _chosen(configuration: dict[str, Any]) -> dict[str, Any]:
 
 
 def _print_champion(champion: dict[str, Any]) -> None:
-    tell(f"\nchampion: trial {champion['parent']}, best at {champion['epochs']:.3g} epochs")
+    from tuner.report.board import describe_champion
+
+    tell(f"\nchampion: {describe_champion(champion)}, best at {champion['epochs']:.3g} epochs")
     told = ", ".join(f"{name}={_short(value)}" for name, value in _chosen(champion["config"]).items())
     tell(f"  {told or 'everything'}{', all else' if told else ''} as by default")
     tell(f"  selection: {_selection_line(champion)}")
@@ -302,16 +304,16 @@ def _split_row(split: str, measures: dict[str, Any]) -> dict[str, Any]:
 
 
 def _selection_line(champion: dict[str, Any]) -> str:
-    """How much of the search's best score was luck, and whether the other finalists are surely behind."""
-    selection, differences = champion["selection"], champion["finalist_differences"]
-    told = (
-        f"its search trial scored {selection['search_score']:.3f}, its finalist runs {selection['finalist_score']:.3f} on "
-        f"average: a selection bias of {selection['bias']:+.3f}"
-    )
+    """What the same settings came to with other seeds, and whether the other finalists are surely behind."""
+    from tuner.report.board import describe_runs_without_model, describe_selection
+
+    told = [describe_selection(champion)]
+    differences = champion["finalist_differences"]
     if differences:
         ahead = sum(row["low"] > 0 for row in differences)
-        told += f"; surely ahead of {ahead} of {len(differences)} other finalists"
-    return told
+        told.append(f"surely ahead of {ahead} of {len(differences)} other finalists")
+    lost = describe_runs_without_model(champion)
+    return "; ".join(each for each in (*told, lost) if each)
 
 
 def _health_line(health: dict[str, Any]) -> str:

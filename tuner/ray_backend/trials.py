@@ -23,6 +23,8 @@ from tuner.errors import StorageError
 from tuner.ray_backend.memory import describe_out_of_memory, is_out_of_memory, kills_for_memory_told, last_error
 from tuner.ray_backend.scheduler import GatedASHA, LeftOut, order_of
 from tuner.reporting import Desk, Order, Report, TrialSettings
+from tuner.scoring.candidates import health_of
+from tuner.scoring.gate import GateSettings
 from tuner.signals import die_on_abort, raise_if_interrupted, raise_interrupt
 from tuner.space.search_settings import ResourceSettings
 
@@ -102,7 +104,7 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
         from tuner.trial import Trial  # with torch, which only workers need to import
 
         order = self._order
-        is_final = order.weights is not None
+        is_final = order.phase == "finalist"
         return Trial(order.configuration, self._data, self._settings, seed=order.seed, is_final=is_final)
 
     def _is_checkpoint_due(self) -> bool:
@@ -128,7 +130,13 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
         report = trial.next_report()
         if order.weights is not None and report.score > self._best:
             self._best = report.score
-            _insist(lambda: self._save_weights(trial, str(order.weights)))
+            if order.phase == "finalist":
+                _insist(lambda: self._save_weights(trial, str(order.weights)))
+            elif is_worth_keeping(report, order.keep_above):
+                try:
+                    self._save_weights(trial, order.weights)
+                except StorageError as error:  # the search can do without
+                    self._note = f"its weights cannot be written, so it is no candidate for champion ({error})"
         return report
 
     def _save_weights(self, trial: Trial, location: str) -> None:
@@ -139,14 +147,20 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
         with trial.averaged():
             save_weights(location, trial.model)
         judged = trial.probabilities
-        if judged is not None:  # the finalists are compared by them, and need not be rebuilt for it
-            save_probabilities(held_out_name(location), judged)
+        if judged is not None:  # models are compared by them, and need not be rebuilt for it
+            save_probabilities(held_out_name(location), judged, examples=trial.examples)
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Keep nothing for Ray: a trial's checkpoint lies in the run directory under the trial's own name."""
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Restore nothing, see `save_checkpoint`."""
+
+
+def is_worth_keeping(report: Report, keep_above: float | None) -> bool:
+    """Return whether a search trial's best report so far may be that of the champion."""
+    is_better = keep_above is None or report.score > keep_above
+    return is_better and health_of(report.signs, GateSettings()) != "collapsed"
 
 
 def _insist(write: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""From finalists to a champion: the choice, the thresholds, the one look at the test split, the verdict, the bundle."""
+"""From a choice to a champion: the thresholds, the one look at the test split, the verdict, the bundle."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.baselines import Baseline, Decided, to_beat
-from tuner.bundle import Bundle, read_probabilities, restore_model, save_bundle
+from tuner.bundle import Bundle, restore_model, save_bundle
 from tuner.data.dataset import Dataset
 from tuner.data.preparation import fit_preparation, preparation_setting
 from tuner.data.tokenise import Tokeniser
-from tuner.ledger import Ledger, held_out_name, read_reports, weights_name
+from tuner.ledger import Ledger, read_reports, weights_name
+from tuner.scoring.candidates import Choice
 from tuner.scoring.evaluation import without_nan
-from tuner.scoring.selection import Bound, champion, lower_bounds
+from tuner.scoring.selection import Bound
 from tuner.scoring.signal import looks_of
 from tuner.scoring.thresholds import decide, fit_thresholds
 from tuner.search.evidence import (
     confusion,
+    curves_of,
     describe_selection,
     finalist_differences,
     labels_at_half,
@@ -29,7 +31,7 @@ from tuner.search.evidence import (
     thresholds_by_label,
 )
 from tuner.search.judging import decide_validation, judge, judge_test, truth_of
-from tuner.search.trials import TrialState
+from tuner.search.models import KeptModel
 from tuner.space.load import Space
 from tuner.space.settings import LABEL_FIELDS
 
@@ -37,30 +39,30 @@ _OF_BASELINES = ("macro_f1", "score", "skill", "auc", "above_chance_ci")
 
 
 def crown(
-    runs: Mapping[int, Sequence[TrialState]],
+    choice: Choice,
+    models: Sequence[KeptModel],
     baselines: Sequence[Baseline],
     *,
-    search_scores: Mapping[int, float],
+    asked: Mapping[int, int],
     told: Mapping[str, Any],
     space: Space,
     dataset: Dataset,
     ledger: Ledger,
 ) -> dict[str, Any]:
-    """Choose the champion, judge it once on the test split, and write its bundle, its predictions and champion.json.
+    """Judge the champion that was chosen among `models` once on the test split, and write its bundle and champion.json.
 
-    `runs` are the finalists' runs by the search trial that each repeats, at least one, and `search_scores` the scores of
-    those trials. `told` is what the ledger has as `baselines` and as `data`.
+    `asked` counts the finalists' runs by the search trial that each repeats, with those that gave no model. `told` is what the
+    ledger has as `baselines` and as `data`.
     """
-    bounds = lower_bounds({parent: [run.score for run in states] for parent, states in runs.items()})
-    winner = champion(bounds)
-    best_run = max(runs[winner], key=lambda run: run.score)
-    assert best_run.best is not None  # a run without a report has no score, and is not among them
-    health = without_nan(best_run.best.health)
-    bundle = _build_bundle(best_run, bounds[winner], space=space, dataset=dataset, ledger=ledger)
-    on_validation = _decide_validation(bundle, best_run, dataset=dataset, ledger=ledger)
+    chosen = next(model for model in models if model.trial.order.index == choice.champion.trial)
+    order, parent = chosen.trial.order, chosen.trial.parent
+    is_finalist = parent is not None
+    bound = _describe_bound(choice.bounds[parent]) if parent is not None else _of_one_run(choice.champion.score)
+    bundle = _build_bundle(chosen, bound, space=space, dataset=dataset, ledger=ledger)
+    on_validation = _decide_validation(bundle, chosen, dataset=dataset)
     weight, seed = space.score.penalty_weight, space.search.seed
     validation = judge(on_validation, dataset, "validation", penalty_weight=weight, seed=seed)
-    record = {**bundle.record, "validation": validation, "health": health, **_record_of(told)}
+    record = {**bundle.record, "validation": validation, "health": chosen.health, **_record_of(told)}
     bundle = replace(bundle, thresholds=_fit(on_validation, dataset), record=record)
     save_bundle(ledger.folder.below("champion"), bundle)
     probabilities = bundle.predict_proba(dataset.test.inputs)
@@ -72,22 +74,34 @@ def crown(
         baselines=told["baselines"],
         profile=told["data"],
         validation=validation,
-        configuration=best_run.order.configuration,
+        configuration=order.configuration,
         rankings=read_reports(ledger.location)["auc"].to_pylist(),
     )
+    runs = _fit_runs(models, choice)
+    numbers = {each: [run.trial.order.index for run in own] for each, own in runs.items()}
+    configuration_of = parent if parent is not None else order.index
+    curves = curves_of([configuration_of, *(number for own in numbers.values() for number in own)], ledger)
     described = {
-        "trial": best_run.order.index,
-        "parent": winner,
-        "seed": best_run.order.seed,
-        "epochs": best_run.best.epochs,
-        "config": dict(best_run.order.configuration),
+        "kind": "finalist" if is_finalist else "search trial",
+        "trial": order.index,
+        "parent": configuration_of,
+        "seed": order.seed,
+        "epochs": chosen.epochs,
+        "config": dict(order.configuration),
         "finalists": [
-            {"trial": parent, "scores": [run.score for run in runs[parent]], **_describe_bound(bound)}
-            for parent, bound in sorted(bounds.items(), key=lambda item: -item[1].lower)
+            {
+                "trial": each,
+                "runs": numbers[each],
+                "scores": [run.candidate.score for run in runs[each]],
+                **_describe_bound(found),
+                "without_model": asked[each] - len(runs[each]),
+            }
+            for each, found in sorted(choice.bounds.items(), key=lambda item: -item[1].lower)
         ],
-        "finalist_differences": _compare_finalists(runs, winner, space=space, dataset=dataset, ledger=ledger),
-        "selection": describe_selection(search_scores[winner], [run.score for run in runs[winner]]),
-        "health": health,
+        "finalists_without_model": sorted(set(asked) - set(runs)),
+        "finalist_differences": _compare_finalists(runs, parent, dataset=dataset, seed=seed),
+        "selection": describe_selection(configuration_of, curves, numbers),
+        "health": chosen.health,
         "thresholds": thresholds_by_label(bundle.thresholds, dataset.task),
         "validation": validation,
         **judge_test(on_test, baselines, dataset, penalty_weight=weight, seed=seed, looks=looks),
@@ -98,13 +112,24 @@ def crown(
     return described
 
 
-def _build_bundle(run: TrialState, bound: Bound, *, space: Space, dataset: Dataset, ledger: Ledger) -> Bundle:
-    """Rebuild a finalist's best model, with thresholds still to be fitted."""
-    configuration = run.order.configuration
+def _fit_runs(models: Sequence[KeptModel], choice: Choice) -> dict[int, list[KeptModel]]:
+    """The finalists' runs that were candidates, by the search trial that each repeats."""
+    return {
+        parent: [model for model in models if model.candidate in choice.fit and model.trial.parent == parent]
+        for parent in choice.bounds
+    }
+
+
+def _build_bundle(
+    model: KeptModel, bound: Mapping[str, Any], *, space: Space, dataset: Dataset, ledger: Ledger
+) -> Bundle:
+    """Rebuild a model, with thresholds still to be fitted."""
+    order = model.trial.order
+    configuration = order.configuration
     preparation = fit_preparation(preparation_setting(configuration), dataset.train.inputs)
-    model = restore_model(ledger.folder.read(weights_name(run.order.index)), configuration, preparation)
-    if isinstance(preparation, Tokeniser) and model.embedding is not None:
-        preparation = preparation.cut(model.embedding.num_embeddings)
+    network = restore_model(ledger.folder.read(weights_name(order.index)), configuration, preparation)
+    if isinstance(preparation, Tokeniser) and network.embedding is not None:
+        preparation = preparation.cut(network.embedding.num_embeddings)
     return Bundle(
         task=dataset.task,
         labels=dataset.labels,
@@ -114,13 +139,13 @@ def _build_bundle(run: TrialState, bound: Bound, *, space: Space, dataset: Datas
         columns={name: getattr(space.data, name) for name in ("text", "sequence", *LABEL_FIELDS, "group")},
         record={
             "run": ledger.location,
-            "trial": run.order.index,
-            "seed": run.order.seed,
+            "trial": order.index,
+            "seed": order.seed,
             "penalty_weight": space.score.penalty_weight,
-            "validation_scores": _describe_bound(bound),
+            "validation_scores": bound,
             "data": dict(dataset.fingerprints),
         },
-        model=model,
+        model=network,
         preparation=preparation,
     )
 
@@ -139,10 +164,10 @@ def _record_of(told: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _decide_validation(bundle: Bundle, run: TrialState, *, dataset: Dataset, ledger: Ledger) -> Decided:
+def _decide_validation(bundle: Bundle, model: KeptModel, *, dataset: Dataset) -> Decided:
     """Judge the validation rows by the bundle; with folds by the models that did not see them, for the bundle's saw all."""
     is_by_bundle = dataset.folds is None
-    probabilities = bundle.predict_proba(dataset.validation.inputs) if is_by_bundle else _read_validation(run, ledger)
+    probabilities = bundle.predict_proba(dataset.validation.inputs) if is_by_bundle else model.probabilities
     return Decided(decide_validation(probabilities, dataset), probabilities)
 
 
@@ -151,22 +176,15 @@ def _fit(on_validation: Decided, dataset: Dataset) -> NDArray[np.float64]:
     return fit_thresholds(on_validation.probabilities, truth_of(dataset, "validation"), dataset.task, seen=dataset.seen)
 
 
-def _read_validation(run: TrialState, ledger: Ledger) -> NDArray[np.float64]:
-    """The probabilities of the validation rows that a finalist's run kept from its best report."""
-    return read_probabilities(ledger.folder.read(held_out_name(weights_name(run.order.index))))
-
-
 def _compare_finalists(
-    runs: Mapping[int, Sequence[TrialState]], winner: int, *, space: Space, dataset: Dataset, ledger: Ledger
+    runs: Mapping[int, Sequence[KeptModel]], winner: int | None, *, dataset: Dataset, seed: int
 ) -> list[dict[str, Any]]:
-    if len(runs) == 1:
+    """The winner against each other finalist; of a search trial, the best of many by these very rows, it would tell too much."""
+    if winner is None or len(runs) == 1:
         return []
-    decisions = {
-        parent: [decide_validation(_read_validation(run, ledger), dataset) for run in states]
-        for parent, states in runs.items()
-    }
+    decisions = {parent: [run.decisions for run in own] for parent, own in runs.items()}
     truth, blocks = truth_of(dataset, "validation"), dataset.validation.blocks
-    return finalist_differences(decisions, winner, truth, blocks=blocks, seed=space.search.seed)
+    return finalist_differences(decisions, winner, truth, blocks=blocks, seed=seed)
 
 
 def _look_closer(on_test: Decided, dataset: Dataset) -> dict[str, Any]:
@@ -193,3 +211,8 @@ def _write_predictions(
 
 def _describe_bound(bound: Bound) -> dict[str, Any]:
     return without_nan(asdict(bound))
+
+
+def _of_one_run(score: float) -> dict[str, Any]:
+    """As `_describe_bound` has it of a model that was trained once: nothing is known of other seeds."""
+    return {"mean": score, "spread": None, "lower": None, "seeds": 1}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from itertools import islice
+from dataclasses import replace
+from itertools import product
 from statistics import median
 from typing import Literal
 
@@ -16,32 +16,18 @@ import numpy as np
 from tuner.errors import SearchFailed, StorageError
 from tuner.ledger import CHECKPOINTS, Ledger, checkpoint_name, held_out_name, weights_name
 from tuner.reporting import Order, Report
-from tuner.search.budget import CLOSING_S, MAKING_WAY_S, affordable, finalists_seconds
+from tuner.search.budget import MAKING_WAY_S, Sizes, affordable, closing_seconds, finalists_seconds
+from tuner.search.finalists import ranked, slowdown
+from tuner.search.kept import best_models, least_score
 from tuner.search.past import INTERRUPTED, Past, PastTrial, report_row
+from tuner.search.snapshot import Snapshot
 from tuner.search.trials import TrialState, trial_row
 from tuner.space.load import Space
 from tuner.space.sampler import Sampler
 
 ENDINGS = ("completed", "stopped", "collapsed", "diverged", "failed", "interrupted")
-_UNFIT = ("collapsed", "diverged", "failed")
-_RECENT = 10  # trials that tell how busy the machine is
 _TOO_LATE = "the budget was over"
 _FAILED_AT_FIRST = 10  # trials, from the first on, that all failed: so will the others
-
-
-@dataclass(frozen=True, kw_only=True)
-class Snapshot:
-    """A search at one moment, for whoever watches. Seconds left are None where only the number of trials is limited."""
-
-    phase: Literal["search", "finalists"]
-    elapsed_s: float
-    left_s: float | None
-    running: tuple[TrialState, ...]
-    endings: Counter[str]
-    asked: int
-    limit: int | None
-    max_epochs: float
-    best: TrialState | None
 
 
 class SearchDesk:
@@ -59,32 +45,38 @@ class SearchDesk:
         clock: Callable[[], float],
         slots: int,
         budget_examples: int,
+        sizes: Sizes,
         say: Callable[[str], None],
         watch: Callable[[Snapshot], None],
     ) -> None:
         self._space, self._sampler, self._ledger = space, sampler, ledger
-        self._clock, self._slots, self._budget_examples = clock, slots, budget_examples
+        self._clock, self._slots, self._budget_examples, self._sizes = clock, slots, budget_examples, sizes
         self._say, self._watch = say, watch
         self.trials: dict[int, TrialState] = {}
         self.ended_by: Literal["time", "cost", "trials"] = "trials"
         self._again: list[Order] = []  # search trials that a resumed run has to take up first
         self._queue: list[Order] | None = None  # finalists' runs to come; None while searching
-        self._asked = 0
+        self._asked = 0  # search trials
+        self._next = 0  # the number of the next trial, of either phase
+        self._with_weights: set[int] = set()  # search trials that have ended and may still be among the best
 
-    def replay(self, past: Past) -> None:
+    def replay(self, past: Past, *, is_to_search_on: bool = False) -> None:
         """Take up where a run stopped: afterwards all is as if every trial so far had been this desk's own.
 
         Trials that were running come again before new ones are asked for, each with its configuration and seed; of the
-        finalists, if they had been chosen, those runs that are missing.
+        finalists, if they had been chosen, those runs that are missing. With `is_to_search_on` the search goes on after its
+        finalists, of which none is to be the champion, if the budget is larger now.
         """
         search = sorted((each for each in past.trials if each.phase == "search"), key=lambda each: each.index)
+        finalists = [each for each in past.trials if each.phase == "finalist"]
         for trial in search:
-            for index in range(self._asked, trial.index):  # its row was in a damaged part: it is asked for again
-                self._again.append(self._ask(index))
-            self._asked = trial.index + 1
+            for index in sorted({*range(self._next, trial.index)} - {each.index for each in finalists}):
+                self._again.append(self._ask(index))  # its row was in a damaged part: it is asked for again
+            self._asked, self._next = self._asked + 1, trial.index + 1
             self._sampler.replay(trial.index, trial.configuration)
             self._take_up(trial)
-        finalists = [each for each in past.trials if each.phase == "finalist"]
+        # The search may have gone on after earlier finalists.
+        current = [each for each in finalists if each.index >= self._next]
         for trial in finalists:
             self._take_up(trial)
         for index, report in past.reports:
@@ -96,8 +88,11 @@ class SearchDesk:
             elif trial.phase == "search":
                 self._again.append(state.order)
         self._again.sort(key=lambda order: order.index)
-        if finalists:
-            self._queue = [self.trials[each.index].order for each in finalists if each.ending is None]
+        self._with_weights = {state.order.index for state in best_models(self._searched()) if state.ending is not None}
+        self._next = max([self._next, *(each.index + 1 for each in finalists)])
+        open_runs = [self.trials[each.index].order for each in current if each.ending is None]
+        if current and (open_runs or not (is_to_search_on and self._is_search_open())):
+            self._queue = open_runs
             self._give_up_search()
 
     def _take_up(self, trial: PastTrial) -> None:
@@ -111,9 +106,9 @@ class SearchDesk:
         """Return the next search trial or, when the search is over, the next finalist's run."""
         if self._queue is None:
             if self._again and not self._is_search_late():
-                return replace(self._again.pop(0), start_before=self._start_before())
+                return self._hand_out(self._again.pop(0))
             if self._is_search_open():
-                return self._next_search_order()
+                return self._hand_out(self._ask(self._next))
             if self._running("search") and not self._is_search_late():
                 return None
             self._close_search()
@@ -170,7 +165,18 @@ class SearchDesk:
         if state.reports and reason != INTERRUPTED:
             with suppress(StorageError):
                 self._ledger.folder.delete(checkpoint_name(order.index))
+            if order.phase == "search" and order.weights is not None:
+                self._with_weights.add(order.index)
+                self._keep_best_weights()
         self._put_away(state)
+
+    def _keep_best_weights(self) -> None:
+        best = {state.order.index for state in best_models(self._searched())}
+        for index in self._with_weights - best:
+            with suppress(StorageError):
+                for name in (weights_name(index), held_out_name(weights_name(index))):
+                    self._ledger.folder.delete(name)
+        self._with_weights &= best
 
     def _flush(self) -> None:
         with suppress(StorageError):  # the next tick raises it, where Ray does not wrap it in words of its own
@@ -219,14 +225,14 @@ class SearchDesk:
     def unfinished_files(self) -> tuple[str, ...]:
         """Return the files of the run directory that a resumed run writes on, and until it is gone a worker; "/" ends folders."""
         runs = [each.order for each in self.trials.values() if each.reason == INTERRUPTED]
-        weights = [weights_name(order.index) for order in runs if order.phase == "finalist"]
+        weights = [weights_name(order.index) for order in runs if order.weights is not None]
         return f"{CHECKPOINTS}/", *weights, *map(held_out_name, weights)
 
     def snapshot(self) -> Snapshot:
         """Return the search as it stands."""
         limit_s = self._space.search.seconds
         elapsed = self._clock()
-        ranked = self._ranking()
+        ranking = ranked(self.trials.values())
         return Snapshot(
             phase="search" if self._queue is None else "finalists",
             elapsed_s=elapsed,
@@ -236,16 +242,19 @@ class SearchDesk:
             asked=self._asked,
             limit=self._space.search.trials,
             max_epochs=self._space.search.max_epochs,
-            best=ranked[0] if ranked else None,
+            best=ranking[0] if ranking else None,
         )
 
-    def finalist_runs(self) -> dict[int, list[TrialState]]:
-        """Return the finalists' runs that have a score, by the search trial that each repeats."""
-        runs: dict[int, list[TrialState]] = {}
-        for state in self.trials.values():
-            if state.parent is not None and state.best is not None:
-                runs.setdefault(state.parent, []).append(state)
-        return runs
+    def finalist_runs(self) -> list[TrialState]:
+        """Return the finalists' runs, those of finalists that the search went on after too."""
+        return [state for state in self.trials.values() if state.parent is not None]
+
+    def kept_trials(self) -> list[TrialState]:
+        """Return the search trials that should have kept the weights of their best report: best first, a few."""
+        return [state for state in best_models(self._searched()) if state.order.weights is not None]
+
+    def _searched(self) -> Iterator[TrialState]:
+        return (state for state in self.trials.values() if state.parent is None)
 
     def describe_failures(self) -> str:
         """Return how trials ended and for which reasons: first what failed, then the commonest."""
@@ -270,7 +279,21 @@ class SearchDesk:
 
     def _is_run_late(self) -> bool:
         limit_s = self._space.search.seconds
-        return limit_s is not None and self._clock() > limit_s - CLOSING_S
+        return limit_s is not None and self._clock() > limit_s - self._closing_s()
+
+    def _closing_s(self) -> float:
+        """Seconds that closing needs, by how long the best trials took to evaluate, but never more than half of all."""
+        search, rows = self._space.search, max(self._sizes.validation, 1)
+        best = ranked(self.trials.values())[: search.finalists]
+        predict_s = median([state.last.evaluate_seconds / rows for state in best if state.last] or [0.0])
+        needed = closing_seconds(
+            self._sizes,
+            finalists=search.finalists,
+            seeds=search.seeds,
+            predict_s=predict_s,
+            slowdown=slowdown(list(self.trials.values())),
+        )
+        return min(needed, (search.seconds or 0.0) / 2)
 
     def _reserve(self) -> float:
         """Seconds that finalists and closing need, as far as is known, but never more than half of all.
@@ -279,7 +302,7 @@ class SearchDesk:
         """
         search = self._space.search
         half = (search.seconds or 0.0) / 2
-        best = self._ranking()[: 2 * search.finalists]
+        best = ranked(self.trials.values())[: 2 * search.finalists]
         if not best:
             return half
         # The slowest of twice as many: the ranking may still change, and what is reserved has to do for whoever leads then.
@@ -287,15 +310,14 @@ class SearchDesk:
         # A running trial makes way at its next report, so the longest stretch between two has to be waited for.
         waiting = max((state.seconds_per_report for state in self._running("search")), default=0.0)
         needed = finalists_seconds(full_runs, seeds=search.seeds, slots=self._slots)
-        return min(half, CLOSING_S + MAKING_WAY_S + waiting + needed)
+        return min(half, self._closing_s() + MAKING_WAY_S + waiting + needed)
 
-    def _next_search_order(self) -> Order:
-        index = self._asked
-        self._asked += 1
-        return replace(self._ask(index), start_before=self._start_before())
+    def _hand_out(self, order: Order) -> Order:
+        return replace(order, start_before=self._start_before(), keep_above=least_score(self._searched()))
 
     def _ask(self, index: int) -> Order:
         """Ask the sampler for a trial; its row is there before it begins, so that a resumed run need not ask again."""
+        self._asked, self._next = self._asked + 1, max(self._next, index + 1)
         seed = derive_seed(self._space.search.seed, index)
         return self._enter(TrialState(self._place(Order(index, "search", self._sampler.ask(index), seed))))
 
@@ -309,9 +331,10 @@ class SearchDesk:
         return None if limit_s is None else time.time() - self._clock() + limit_s - self._reserve()
 
     def _place(self, order: Order) -> Order:
-        """Say where a trial keeps what has to outlive its worker."""
+        """Say where a trial keeps what has to outlive its worker. With folds no model of a search trial has seen all rows."""
         address = self._ledger.address
-        weights = f"{address}/{weights_name(order.index)}" if order.phase == "finalist" else None
+        has_model = order.phase == "finalist" or self._space.data.folds is None
+        weights = f"{address}/{weights_name(order.index)}" if has_model else None
         return replace(order, weights=weights, checkpoint=f"{address}/{checkpoint_name(order.index)}")
 
     # --- finalists ---
@@ -320,6 +343,7 @@ class SearchDesk:
         self._give_up_search()
         chosen = self._choose_finalists()
         self._queue = [self._enter(TrialState(order, parent)) for parent, order in chosen]
+        self._next += len(chosen)
         self._flush()
 
     def _give_up_search(self) -> None:
@@ -330,36 +354,31 @@ class SearchDesk:
     def _finalists_seconds(self, states: Sequence[TrialState]) -> list[float]:
         """Estimate a finalist's run of each. With k folds it trains one model more, on all rows: k / (k - 1) of them."""
         folds = self._space.data.folds
-        factor = self._slowdown() * (folds / (folds - 1) if folds else 1.0)
+        factor = slowdown(list(self.trials.values())) * (folds / (folds - 1) if folds else 1.0)
         return [factor * state.full_run_seconds(self._budget_examples) for state in states]
-
-    def _slowdown(self) -> float:
-        """How many times as long training takes of late as at its quickest: finalists share the machine with the same others."""
-        told = (state.slowdown for state in reversed(self.trials.values()) if state.slowdown is not None)
-        return median([1.0, *islice(told, _RECENT)])
 
     def _choose_finalists(self) -> list[tuple[int, Order]]:
         search = self._space.search
-        best = self._ranking()[: search.finalists]
+        best = ranked(self.trials.values())[: search.finalists]
         if not best:
-            best = self._ranking(are_unfit_allowed=True)[:1]
+            best = ranked(self.trials.values(), are_unfit_allowed=True)[:1]
             if not best:
                 return []
             self._say("every trial collapsed: the best of them goes on as the only finalist")
         finalists, seeds = len(best), search.seeds
         if search.seconds is not None:
             full_runs = self._finalists_seconds(best)
-            left_s = search.seconds - CLOSING_S - self._clock()
+            left_s = search.seconds - self._closing_s() - self._clock()
             finalists, seeds = affordable(full_runs, seeds=seeds, slots=self._slots, seconds=left_s)
         if (finalists, seeds) != (search.finalists, search.seeds):
             self._say(
                 f"finalists: {finalists} × {seeds} seeds instead of {search.finalists} × {search.seeds}, "
                 f"for want of {'time' if finalists * seeds < len(best) * search.seeds else 'healthy trials'}"
             )
+        before = Counter(state.parent for state in self.trials.values())  # where the search went on after its finalists
         runs = [
-            (state, self._finalist_order(state, number, self._asked + number * finalists + place))
-            for number in range(seeds)
-            for place, state in enumerate(best[:finalists])
+            (state, self._finalist_order(state, before[state.order.index] + number, self._next + place))
+            for place, (number, state) in enumerate(product(range(seeds), best[:finalists]))
         ]
         if self._slots > 1:  # the longest first, so that slots end together; one slot keeps to what no clock decides
             runs.sort(key=lambda run: -run[0].full_run_seconds(self._budget_examples))
@@ -368,17 +387,6 @@ class SearchDesk:
     def _finalist_order(self, state: TrialState, number: int, index: int) -> Order:
         seed = derive_seed(self._space.search.seed, state.order.index, number + 1)
         return self._place(Order(index, "finalist", state.order.configuration, seed))
-
-    def _ranking(self, *, are_unfit_allowed: bool = False) -> list[TrialState]:
-        """Search trials by score, best first, each configuration once."""
-        fit = [
-            state
-            for state in self.trials.values()
-            if state.parent is None and state.best and (are_unfit_allowed or state.ending not in _UNFIT)
-        ]
-        fit.sort(key=lambda state: -state.score)
-        by_configuration = {state.configuration_hash: state for state in reversed(fit)}
-        return sorted(by_configuration.values(), key=lambda state: -state.score)
 
     def _row(self, state: TrialState) -> dict[str, object]:
         return trial_row(state, now=self._clock())

@@ -1,28 +1,36 @@
-"""What stands beside the champion's measures, so that a person can look behind them. Pure functions, but for one table."""
+"""What stands beside the champion's measures, so that a person can look behind them: pure functions and tables."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from math import isfinite, isnan, sqrt
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tuner.baselines import Decided
 from tuner.data.dataset import Dataset, Split
 from tuner.data.sequences import Sequences
+from tuner.ledger import Ledger
 from tuner.scoring.blocks import Blocks
 from tuner.scoring.bootstrap import difference_of_runs
 from tuner.scoring.f1 import Indicator, Reals, macro_f1
 from tuner.scoring.measures import measure
+from tuner.scoring.selection import lower_bounds
 from tuner.scoring.thresholds import decide
 from tuner.space.settings import Task
-from tuner.tables import PREDICTIONS
+from tuner.tables import PREDICTIONS, counted, read_parts
+
+Curve = Sequence[tuple[float, float]]
 
 MOST_WRONG = 30
 EXCERPT = 200
 """Characters of a text that stand in the list of the rows most wrong."""
+_NINE_IN_TEN = 0.95  # on either side
+_CLOSE = 1e-9  # epochs are quotients
 _AT_HALF = ("precision", "recall", "f1", "decision_rate")
 _LEAST = 1e-7  # the loss of a probability of 0 would not be finite
 
@@ -105,10 +113,55 @@ def row_losses(probabilities: Reals, truth: Indicator, task: Task) -> Reals:
     return losses.mean(axis=1) if task == "multilabel" else np.asarray(losses[truth])
 
 
-def describe_selection(search_score: float, finalist_scores: Sequence[float]) -> dict[str, float]:
-    """Return how much the champion's configuration owed to being picked as the best of many trials by its score."""
-    mean = float(np.mean(finalist_scores))
-    return {"search_score": search_score, "finalist_score": mean, "bias": search_score - mean}
+def curves_of(trials: Collection[int], ledger: Ledger) -> dict[int, Curve]:
+    """Return those reports of some trials that count, as (epochs, score), where the score is finite."""
+    ledger.flush()
+    reports = read_parts(ledger.folder, "reports")[0].select(["trial", "examples", "epochs", "score"])
+    rows: dict[int, list[Mapping[str, Any]]] = {}
+    for row in reports.filter(pc.is_in(reports["trial"], pa.array(trials, pa.int64()))).to_pylist():
+        rows.setdefault(row["trial"], []).append(row)
+    return {
+        trial: [
+            (row["epochs"], row["score"]) for row in counted(own) if row["score"] is not None and isfinite(row["score"])
+        ]
+        for trial, own in rows.items()
+    }
+
+
+def describe_selection(
+    trial: int, curves: Mapping[int, Curve], runs: Mapping[int, Sequence[int]]
+) -> dict[str, Any] | None:
+    """Return what a search trial had scored, beside runs of its configuration with other seeds at the same length of training.
+
+    `runs` has the numbers of every finalist's runs by the search trial that they repeat. A score is that of the best report up
+    to the epochs that all of this trial and its runs have. `range` is where nine of ten further runs would lie, with the
+    spread over seeds that `lower_bounds` takes, None where no finalist has a second run. All of it is on the validation rows
+    that trials were chosen by, so that it does not tell what choosing by these has flattered. None without such runs.
+    """
+    own = [trial, *runs.get(trial, ())]
+    if len(own) == 1 or not all(curves.get(number) for number in own):
+        return None
+    epochs = min(curves[number][-1][0] for number in own)
+    scores = {
+        parent: [best for number in numbers if (best := _best_by(curves.get(number, ()), epochs)) is not None]
+        for parent, numbers in runs.items()
+    }
+    search_score = _best_by(curves[trial], epochs)
+    if search_score is None or not scores[trial]:
+        return None
+    bound = lower_bounds({parent: known for parent, known in scores.items() if known}, _NINE_IN_TEN)[trial]
+    # The mean's bound is t * spread / sqrt(seeds) below it, that of one further run t * spread * sqrt(1 + 1 / seeds).
+    margin = (bound.mean - bound.lower) * sqrt(bound.seeds + 1)
+    return {
+        "epochs": epochs,
+        "search_score": search_score,
+        "finalist_scores": scores[trial],
+        "range": None if isnan(bound.spread) else [bound.mean - margin, bound.mean + margin],
+    }
+
+
+def _best_by(curve: Curve, epochs: float) -> float | None:
+    return max((score for at, score in curve if at <= epochs + _CLOSE), default=None)
 
 
 def finalist_differences(

@@ -9,10 +9,10 @@ import numpy as np
 
 from tuner.data.prepare import TrialData
 from tuner.reporting import TrialSettings
-from tuner.search.budget import CLOSING_S, finalists_seconds
+from tuner.search.budget import closing_seconds, finalists_seconds
 from tuner.search.desk import derive_seed
 from tuner.search.fits import count_workers
-from tuner.search.reading import read_data
+from tuner.search.reading import read_data, sizes_of
 from tuner.space.load import Space
 from tuner.space.rungs import rung_epochs
 from tuner.space.sampler import Configuration, RandomSampler
@@ -40,7 +40,8 @@ def make_plan(space: Space, say: Callable[[str], None]) -> dict[str, Any]:
     """Measure some sampled configurations for a moment each and work out what the budget holds."""
     dataset, data = read_data(space, say)
     sampler = RandomSampler(space.parameters, seed=space.search.seed)
-    epoch_s = [_seconds_per_epoch(sampler.ask(index), data, space) for index in range(_CONFIGURATIONS)]
+    measured = [_calibrate(sampler.ask(index), data, space) for index in range(_CONFIGURATIONS)]
+    epoch_s = [epoch for epoch, _ in measured]
     median = float(np.median(epoch_s))
     slots = count_workers(space)
     steps = rungs(space)
@@ -48,7 +49,13 @@ def make_plan(space: Space, say: Callable[[str], None]) -> dict[str, Any]:
     epochs_a_trial = sum((after - before) * share for before, (after, share) in zip(reached, steps, strict=False))
     full = median * space.search.max_epochs
     finalists_s = finalists_seconds([full] * space.search.finalists, seeds=space.search.seeds, slots=slots)
-    overhead_s = _STARTING_S + CLOSING_S + finalists_s
+    closing_s = closing_seconds(
+        sizes_of(dataset, space),
+        finalists=space.search.finalists,
+        seeds=space.search.seeds,
+        predict_s=float(np.median([predict for _, predict in measured])),
+    )
+    overhead_s = _STARTING_S + closing_s + finalists_s
     trials = space.search.trials
     if space.search.seconds is not None:
         fit = int(max(0.0, space.search.seconds - overhead_s) * slots / (epochs_a_trial * median))
@@ -72,8 +79,11 @@ def make_plan(space: Space, say: Callable[[str], None]) -> dict[str, Any]:
     }
 
 
-def _seconds_per_epoch(configuration: Configuration, data: TrialData, space: Space) -> float:
-    """Time a trial over some examples; its first report is left out, which pays for kernels being built."""
+def _calibrate(configuration: Configuration, data: TrialData, space: Space) -> tuple[float, float]:
+    """Return the seconds of an epoch, and of evaluating a row, from a trial over some examples.
+
+    Its first report is left out, which pays for kernels being built.
+    """
     rows = len(data.train_targets)
     settings = TrialSettings(
         max_epochs=2.0,
@@ -86,4 +96,4 @@ def _seconds_per_epoch(configuration: Configuration, data: TrialData, space: Spa
     report = trial.next_report()
     training_s = report.train_seconds * rows / max(report.examples - first.examples, 1)
     evaluating_s = report.evaluate_seconds * space.search.reports_per_epoch
-    return training_s + evaluating_s
+    return training_s + evaluating_s, report.evaluate_seconds / len(data.validation_truth)

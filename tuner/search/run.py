@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -17,18 +17,20 @@ from tuner.ledger import CHECKPOINTS, Ledger, Run, read_run, refuse_existing
 from tuner.machine import available_bytes
 from tuner.ray_backend.start import Job, Machines, start_ray, stop_ray
 from tuner.reporting import TrialSettings
+from tuner.scoring.candidates import Choice, choose
 from tuner.scoring.gate import GateSettings
-from tuner.search.desk import ENDINGS, SearchDesk, Snapshot
+from tuner.search.desk import ENDINGS, SearchDesk
 from tuner.search.environment import describe_environment, describe_resumption
 from tuner.search.fits import refuse_large_data, refuse_large_files
+from tuner.search.no_champion import NoChampion, without_model, without_report
 from tuner.search.past import Past, read_past
-from tuner.search.reading import read_data
+from tuner.search.reading import read_data, sizes_of
 from tuner.search.resume import check_data, check_versions, resumed_space
+from tuner.search.snapshot import Snapshot
 from tuner.signals import die_on_abort, raise_if_interrupted, sigterm_as_interrupt
 from tuner.space.load import Space
 from tuner.space.rungs import rung_epochs
 from tuner.space.sampler import make_sampler
-from tuner.space.search_settings import SearchSettings
 from tuner.storage import Folder
 from tuner.tables import read_parts
 
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
 # What needs torch, scikit-learn or Ray Tune is imported where it is used: each takes a second, and the first trial need
 # not wait for it.
 _FAULTS_SHOW_S = 0.1  # most faults in data show within this, and need not wait for Ray
-_FEWEST_MINUTES = 5  # what a search is told to go on with whose budget was too small for one report
 
 
 @dataclass(frozen=True)
@@ -144,23 +145,6 @@ class _Before:
     past: Past
 
 
-class _BudgetTooSmall(SearchFailed):
-    """The budget was over before any trial came to a report. `setting` is what may be enough for the run, if it is resumed."""
-
-    def __init__(self, search: SearchSettings, *, spent_s: float) -> None:
-        assert search.seconds is not None
-        told = (
-            f"search.{search.tightest} allows {search.seconds:g} s, which were over before any trial came to a report"
-        )
-        super().__init__(f"{told}, so there is no champion")
-        minutes = max(_FEWEST_MINUTES, math.ceil(2 * max(search.seconds, spent_s) / 60))
-        if search.tightest == "time":
-            self.setting = f"search.time={minutes}m"
-        else:
-            assert search.cost_per_hour is not None
-            self.setting = f"search.cost={search.cost_per_hour * minutes / 60:.3g}"
-
-
 class _Search:
     def __init__(
         self,
@@ -186,6 +170,7 @@ class _Search:
             clock=clock,
             slots=self._slots,
             budget_examples=self._budget_examples,
+            sizes=sizes_of(dataset, space),
             say=watcher.say,
             watch=self._watch,
         )
@@ -196,20 +181,29 @@ class _Search:
         try:
             self._begin()
             baselines = self._run_trials(is_cluster=is_cluster)
-            runs = self._desk.finalist_runs()
-            if not runs:
-                if self._is_for_want_of_budget():
-                    raise _BudgetTooSmall(self._space.search, spent_s=self._clock())
-                raise SearchFailed(
-                    f"no trial came to a report, so there is no champion: {self._desk.describe_failures()}"
-                )
+            if not any(trial.best for trial in self._desk.trials.values()):
+                raise without_report(list(self._desk.trials.values()), self._space, **self._spent())
             from tuner.search.closing import crown
+            from tuner.search.models import read_models
 
             raise_if_interrupted()
+            runs = self._desk.finalist_runs()
+            models = read_models(
+                [*runs, *self._desk.kept_trials()],
+                penalty_weight=self._space.score.penalty_weight,
+                dataset=self._dataset,
+                ledger=self._ledger,
+            )
+            choice = choose([model.candidate for model in models])
+            if choice is None:
+                raise without_model(runs, self._space, collapsed=len(models), **self._spent())
+            if choice.champion.repeats is None:
+                self._watcher.say(f"champion: trial {choice.champion.trial} of the search itself, as {_why(choice)}")
             champion = crown(
-                runs,
+                choice,
+                models,
                 baselines,
-                search_scores={parent: self._desk.trials[parent].score for parent in runs},
+                asked=Counter(run.parent for run in runs if run.parent is not None),
                 told=self._told,
                 space=self._space,
                 dataset=self._dataset,
@@ -229,11 +223,16 @@ class _Search:
                 raise
             with suppress(StorageError):  # it may be the cause
                 self._desk.interrupt()
-                more = {"resume_with": error.setting} if isinstance(error, _BudgetTooSmall) else {}
+                more = {"resume_with": error.setting} if isinstance(error, NoChampion) else {}
                 self._finish("failed", error=str(error) if isinstance(error, TunerError) else repr(error), **more)
             if isinstance(error, StorageError):  # not an error of what a person gave, for the search had begun
                 raise SearchFailed(str(error)) from error
             raise
+
+    def _spent(self) -> dict[str, Any]:
+        """What a search without a champion is told by."""
+        desk = self._desk
+        return {"failures": desk.describe_failures(), "ended_by": desk.ended_by, "spent_s": self._clock()}
 
     def _begin(self) -> None:
         dataset, say = self._dataset, self._watcher.say
@@ -242,7 +241,7 @@ class _Search:
             self._ledger.begin(space=self._space.text, environment=environment)
         else:
             self._ledger.go_on(space=self._space.text, environment=describe_resumption(self._before.run.environment))
-            self._desk.replay(self._before.past)
+            self._desk.replay(self._before.past, is_to_search_on="resume_with" in self._before.run.manifest)
             unfinished = sum(trial.ending is None for trial in self._before.past.trials)
             ended = len(self._before.past.trials) - unfinished
             told = "1 trial has ended" if ended == 1 else f"{ended} trials have ended"
@@ -313,11 +312,6 @@ class _Search:
             self._collect_baselines()
         self._watcher.watch(snapshot)
 
-    def _is_for_want_of_budget(self) -> bool:
-        """Return whether nothing but the end of the budget has ended trials: what fails or diverges does so in any time."""
-        is_over = self._desk.ended_by in ("time", "cost")
-        return is_over and all(trial.ending == "interrupted" for trial in self._desk.trials.values())
-
     def _collect_baselines(self) -> tuple[Baseline, ...]:
         if self._baselines is None:
             self._baselines, self._told = self._job.result()
@@ -356,6 +350,10 @@ def _describe_on_worker(
     baselines = run_baselines(dataset, seed=seed)
     described = describe_baselines(baselines, dataset, penalty_weight=penalty_weight, seed=seed)
     return baselines, {"data": profiled, "baselines": described}
+
+
+def _why(choice: Choice) -> str:
+    return "no finalist's run scored as high" if choice.bounds else "no finalist's run gave a model"
 
 
 def _slots(space: Space, machines: Machines) -> int:

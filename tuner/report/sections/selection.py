@@ -1,4 +1,4 @@
-"""How the champion was chosen, and what the choice itself adds to its score."""
+"""How the champion was chosen."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuner.report.blocks import Block, Plot, Section, Table, Text, shown_value, table_of
-from tuner.report.board import leaderboard
+from tuner.report.board import (
+    describe_runs_without_model,
+    describe_selection,
+    is_search_trial,
+    leaderboard,
+)
 from tuner.report.figures import Trace, axis, categories, color, interval, numbers
 from tuner.report.material import Material
 
@@ -18,7 +23,11 @@ def selection_section(material: Material) -> Section | None:
     champion = material.run.champion
     blocks: list[Block] = []
     if champion:
-        blocks += [_finalists(material), *_bias(champion), *_differences(champion)]
+        blocks += [
+            *([_finalists(material)] if champion["finalists"] else []),
+            *_told(champion),
+            *_differences(champion),
+        ]
     board = _board(material)
     if board is not None:
         blocks.append(board)
@@ -29,7 +38,8 @@ def _finalists(material: Material) -> Plot:
     champion = material.run.champion
     rows = champion["finalists"]
     scores = {trial.number: trial.score for trial in material.searched}
-    names = [f"trial {row['trial']}{' (champion)' if row['trial'] == champion['parent'] else ''}" for row in rows]
+    crowned = None if is_search_trial(champion) else champion["parent"]
+    names = [f"trial {row['trial']}{' (champion)' if row['trial'] == crowned else ''}" for row in rows]
     runs = [(score, name) for row, name in zip(rows, names, strict=True) for score in row["scores"]]
     lowest = [row["mean"] if row["lower"] is None else row["lower"] for row in rows]
     means = [row["mean"] for row in rows]
@@ -53,7 +63,13 @@ def _finalists(material: Material) -> Plot:
             "showlegend": True,
         },
         height=160 + 40 * len(rows),
-        caption="The champion is the finalist with the highest lower bound, not the luckiest run.",
+        caption=(
+            "The champion is the best model of the search itself, which scored higher than any run of the finalist with the "
+            "highest lower bound. "
+            if is_search_trial(champion)
+            else "The champion is the best run of the finalist with the highest lower bound. "
+        )
+        + "In the search a trial may have been trained for longer or shorter than its runs as a finalist.",
     )
 
 
@@ -69,17 +85,18 @@ def _marks(name: str, points: Sequence[tuple[float | None, str]], symbol: str, t
     }
 
 
-def _bias(champion: Mapping[str, Any]) -> list[Text]:
-    selection = champion.get("selection")
-    if not selection:
-        return []
-    told = (
-        f"Selection bias: in the search this configuration scored {shown_value(selection['search_score'])}, trained again with "
-        f"other seeds {shown_value(selection['finalist_score'])} on average, so being the best of many flattered it by "
-        f"{shown_value(selection['bias'])}. On validation the second number is the one to believe, and the test split "
-        f"({shown_value(champion['test']['score'])}) had no part in the choice."
-    )
-    return [Text(text=told)]
+def _told(champion: Mapping[str, Any]) -> list[Text]:
+    """What the same settings scored with other seeds, and which scores the choice has had no part in."""
+    told, lost = describe_selection(champion), describe_runs_without_model(champion)
+    test = champion["test"]
+    sentences = [
+        f"{told[0].upper()}{told[1:]}.",
+        *([f"{lost[0].upper()}{lost[1:]}."] if lost else []),
+        "All these scores are on the validation rows that the champion was chosen by, so they cannot show what the choice "
+        "itself has flattered. The test split had no part in it: macro-F1 "
+        f"{shown_value(test['macro_f1'])} ({shown_value(test['macro_f1_ci'][0])} to {shown_value(test['macro_f1_ci'][1])}).",
+    ]
+    return [Text(text=" ".join(sentences))]
 
 
 def _differences(champion: Mapping[str, Any]) -> list[Table]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuner.report.blocks import Block, Facts, Plot, Section, Text, sentence, shown_value
-from tuner.report.board import VERDICTS, count_endings
+from tuner.report.board import VERDICTS, count_endings, describe_champion
 from tuner.report.figures import Trace, axis, categories, color, interval, number, numbers, text
 from tuner.report.material import Material
 
@@ -68,7 +68,7 @@ def _facts(material: Material) -> list[tuple[str, str]]:
             ("macro-F1, test", shown_value(champion["test"]["macro_f1"])),
             ("macro-F1, validation", shown_value(champion["validation"]["macro_f1"])),
             ("skill, test", shown_value(champion["test"]["skill"])),
-            ("champion", f"trial {champion['parent']}"),
+            ("champion", describe_champion(champion)),
         ]
     counts = sorted(count_endings(run).items(), key=lambda item: -item[1])
     if counts:
