@@ -127,7 +127,7 @@ def make_scheduler(desk: Desk, *, grace_epochs: float = 1, max_epochs: float = 2
         grace_examples=round(grace_epochs * ROWS),
         budget_examples=round(max_epochs * ROWS),
         reduction_factor=3,
-        gate=GateSettings(),
+        gate=GateSettings(least_examples=0),  # an epoch has ten rows here
     )
 
 
@@ -245,6 +245,16 @@ def test_collapse_within_the_grace_is_only_watched(desk: Desk) -> None:
     early = [make_result(epochs, kind="collapsed") for epochs in (0.5, 1, 1.5)]
     assert send(scheduler, trial, *early, make_result(2, 0.4)) == ["CONTINUE"] * 4
     assert desk.endings == {}
+
+
+def test_where_rows_are_few_a_trial_is_left_alone_for_longer_than_the_grace_of_the_space(desk: Desk) -> None:
+    scheduler = GatedASHA(
+        desk, grace_epochs=1, grace_examples=ROWS, budget_examples=10 * ROWS, reduction_factor=3, gate=GateSettings()
+    )
+    trial = StubTrial(0)
+    sent = send(scheduler, trial, *[make_result(epochs, kind="collapsed") for epochs in (1, 2, 3)])
+    assert sent == ["CONTINUE", "CONTINUE", "STOP"]
+    assert desk.endings == {0: "collapsed"}
 
 
 def test_a_restarted_trials_history_begins_anew(scheduler: GatedASHA, desk: Desk, begin: Any) -> None:

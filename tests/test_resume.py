@@ -116,7 +116,7 @@ class Process:
             grace_examples=ROWS,
             budget_examples=ROWS * EPOCHS,
             reduction_factor=2,
-            gate=GateSettings(),
+            gate=GateSettings(least_examples=0),
         )
         if not is_first:
             self.take_up(location)

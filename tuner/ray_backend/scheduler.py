@@ -10,7 +10,7 @@ from ray.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
 
 from tuner.ray_backend.memory import give_more_room, is_out_of_memory, last_error
 from tuner.reporting import Desk, Order, Report
-from tuner.scoring.gate import GateSettings, Judgement, Signs, judge
+from tuner.scoring.gate import GateSettings, Judgement, Signs, grace_of, judge
 from tuner.scoring.rungs import Rungs
 from tuner.space.rungs import rung_epochs
 
@@ -45,7 +45,9 @@ class GatedASHA(LeftOut, FIFOScheduler):  # type: ignore[misc]
         super().__init__()
         levels = rung_epochs(grace_epochs=grace_examples, reduction_factor=reduction_factor, max_epochs=budget_examples)
         self.rungs = Rungs(levels, reduction_factor=reduction_factor)
-        self._desk, self._gate, self._grace_epochs = desk, gate, grace_epochs
+        rows = round(grace_examples / grace_epochs)
+        self._grace = grace_of(grace_epochs=grace_epochs, max_epochs=budget_examples / rows, rows=rows, settings=gate)
+        self._desk, self._gate = desk, gate
         self._budget_examples = budget_examples
         self._signs: dict[int, list[Signs]] = {}
         self._to_stop: dict[int, int] = {}
@@ -130,7 +132,7 @@ class GatedASHA(LeftOut, FIFOScheduler):  # type: ignore[misc]
         # A worker that takes a dead one's place reports anew what that one reported since its last checkpoint.
         before = [signs for signs in self._signs.get(index, ()) if signs.epochs < report.epochs]
         self._signs[index] = [*before, report.signs]
-        return judge(self._signs[index], grace_epochs=self._grace_epochs, settings=self._gate)
+        return judge(self._signs[index], grace=self._grace, settings=self._gate)
 
     def _goes_on(self, index: int, report: Report, judgement: Judgement) -> bool:
         """Ask the rungs about a search trial's report. At the full budget nothing is left to be decided."""

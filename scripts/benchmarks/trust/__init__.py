@@ -9,7 +9,7 @@ import importlib
 
 from benchmarks.row import Row
 
-TOPICS = ("ranking",)
+TOPICS = ("ranking", "gate_curves")
 
 
 def measure() -> list[Row]:
