@@ -126,6 +126,11 @@ def test_a_constant_trial_that_ranks_better_and_better_is_let_live() -> None:
     assert judged(replace(ranking, auc=0.72), replace(ranking, auc=0.75), replace(ranking, auc=0.75)) == "collapsed"
 
 
+@pytest.mark.parametrize(("auc", "judgement"), [(0.46, "collapsed"), (0.48, "watched")])
+def test_a_ranking_worse_than_chance_that_comes_nearer_to_chance_has_not_moved(auc: float, judgement: str) -> None:
+    assert judged(replace(DOUBTFUL, auc=0.4), replace(DOUBTFUL, auc=auc)) == judgement
+
+
 @pytest.mark.parametrize(("grown", "judgement"), [(0.009, "collapsed"), (0.013, "watched")])
 def test_a_flat_constant_trial_that_ranks_better_has_to_grow_apart_as_well(grown: float, judgement: str) -> None:
     first = replace(COLLAPSED, auc=0.72, logit_spread=0.006)

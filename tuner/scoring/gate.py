@@ -52,7 +52,8 @@ class GateSettings:
     0.82, as a trained network's do; if they rank by chance, the weights have been blown up.
 
     `auc_rise`, `spread_growth`: by how much the AUC has to rise from one report to the next, or as what multiple the
-    spread has to return, for a trial not to be stuck.
+    spread has to return, for a trial not to be stuck. `reversed_auc`: what ranks worse than that and rises comes nearer to
+    chance, and has learnt nothing yet.
 
     `least_examples`, `least_share`: no trial is ended before it has seen so many examples, or so large a share of its full
     budget where that comes first. An epoch of 700 rows is 11 steps of 64, after which no network tells its inputs apart.
@@ -66,6 +67,7 @@ class GateSettings:
     wild_logit_spread: float = 1.5
     auc_rise: float = 0.01
     spread_growth: float = 2.0
+    reversed_auc: float = 0.47
     least_examples: int = 5000
     least_share: float = 0.3
 
@@ -163,6 +165,6 @@ def _is_stuck(former: Signs, latest: Signs, settings: GateSettings) -> bool:
     is_silent = (
         latest.constant_penalty >= settings.constant_penalty and latest.logit_spread < settings.flat_logit_spread
     )
-    rises = latest.auc - former.auc >= settings.auc_rise and not is_silent
+    rises = latest.auc - former.auc >= settings.auc_rise and latest.auc >= settings.reversed_auc and not is_silent
     grows = latest.logit_spread >= settings.spread_growth * former.logit_spread
     return not (rises or grows)
