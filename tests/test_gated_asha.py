@@ -124,7 +124,7 @@ def make_scheduler(desk: Desk, *, grace_epochs: float = 1, max_epochs: float = 2
     return GatedASHA(
         desk,
         grace_epochs=grace_epochs,
-        grace_examples=round(grace_epochs * ROWS),
+        rows=ROWS,
         budget_examples=round(max_epochs * ROWS),
         reduction_factor=3,
         gate=GateSettings(least_examples=0),  # an epoch has ten rows here
@@ -249,7 +249,7 @@ def test_collapse_within_the_grace_is_only_watched(desk: Desk) -> None:
 
 def test_where_rows_are_few_a_trial_is_left_alone_for_longer_than_the_grace_of_the_space(desk: Desk) -> None:
     scheduler = GatedASHA(
-        desk, grace_epochs=1, grace_examples=ROWS, budget_examples=10 * ROWS, reduction_factor=3, gate=GateSettings()
+        desk, grace_epochs=1, rows=ROWS, budget_examples=10 * ROWS, reduction_factor=3, gate=GateSettings()
     )
     trial = StubTrial(0)
     sent = send(scheduler, trial, *[make_result(epochs, kind="collapsed") for epochs in (1, 2, 3)])

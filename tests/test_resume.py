@@ -113,7 +113,7 @@ class Process:
         self.scheduler = GatedASHA(
             self.desk,
             grace_epochs=1,
-            grace_examples=ROWS,
+            rows=ROWS,
             budget_examples=ROWS * EPOCHS,
             reduction_factor=2,
             gate=GateSettings(least_examples=0),

@@ -14,9 +14,9 @@ from ray.tune.schedulers import AsyncHyperBandScheduler
 
 from curves.table import read_curves
 from tuner.scoring.rungs import Rungs
-from tuner.space.rungs import rung_epochs
+from tuner.space.rungs import rung_epochs, rung_examples
 
-CURVES = Path(__file__).parent / "data" / "gate_curves.parquet"
+CURVES = read_curves(Path(__file__).parent / "data" / "gate_curves.parquet")
 EPOCH = 1000  # examples
 Event = tuple[int, int, float]  # a trial, the examples that it has seen, its score
 
@@ -102,13 +102,13 @@ def test_a_trial_that_begins_anew_is_not_judged_twice_at_a_rung() -> None:
     assert rungs.scores[1000] == [0.5]
 
 
-@pytest.mark.parametrize("set_name", ["davidson_hate", "goemotions"])
+@pytest.mark.parametrize("set_name", ["davidson_hate", "goemotions", "nlupp_1000", "japanese_vowels"])
 @pytest.mark.parametrize("slots", [1, 2, 7])
-@pytest.mark.parametrize(("first", "reduction_factor"), [(1, 3.0), (0.5, 3.0), (0.5, 2.0), (1, 4.0)])
+@pytest.mark.parametrize(("first", "reduction_factor"), [(1, 3), (1, 2), (1, 4), (2, 2)])
 def test_without_watched_trials_decisions_on_recorded_searches_are_rays_own(
-    set_name: str, slots: int, first: float, reduction_factor: float
+    set_name: str, slots: int, first: int, reduction_factor: float
 ) -> None:
-    curves = [curve for curve in read_curves(CURVES) if curve.set_name == set_name]
+    curves = [curve for curve in CURVES if curve.set_name == set_name]
     finite = [curve for curve in curves if all(math.isfinite(signs.score) for signs in curve.signs)]
     events = []
     for start in range(0, len(finite), slots):  # so many trials run side by side
@@ -118,7 +118,11 @@ def test_without_watched_trials_decisions_on_recorded_searches_are_rays_own(
                 if place < len(curve.signs) - 1:  # the last report is at the budget, where Ray ends every trial
                     signs = curve.signs[place]
                     events.append((curve.index, round(signs.epochs * EPOCH), signs.score))
-    shape = {"first": round(first * EPOCH), "budget": 5 * EPOCH, "reduction_factor": reduction_factor}
+    shape = {
+        "first": first * EPOCH,
+        "budget": round(finite[0].max_epochs * EPOCH),
+        "reduction_factor": reduction_factor,
+    }
     decisions = decided_by_rungs(events, **shape)
     assert decisions == decided_by_ray(events, **shape)
     assert not all(decisions)
@@ -141,3 +145,20 @@ def test_decisions_on_any_stream_of_reports_are_rays_own(
         events.append((trial, reached[trial] * EPOCH, scores[trial][reached[trial] - 1]))
     shape = {"reduction_factor": reduction_factor}
     assert decided_by_rungs(events, **shape) == decided_by_ray(events, **shape)
+
+
+@given(
+    rows=st.integers(1, 20_000),
+    reports_per_epoch=st.sampled_from([1, 2, 4]),
+    grace_reports=st.integers(1, 20),
+    reduction_factor=st.sampled_from([2, 3, 4]),
+)
+def test_a_rung_in_examples_is_where_a_report_is_due(
+    rows: int, reports_per_epoch: int, grace_reports: int, reduction_factor: int
+) -> None:
+    levels = rung_examples(
+        grace_epochs=grace_reports / reports_per_epoch, reduction_factor=reduction_factor, max_epochs=200, rows=rows
+    )
+    for place, level in enumerate(levels):
+        number = grace_reports * reduction_factor**place
+        assert level == round(number * rows / reports_per_epoch)

@@ -216,7 +216,7 @@ def _make_scheduler(is_gated: bool, shape: Shape, desk: StubDesk) -> Any:
         return GatedASHA(
             desk,  # type: ignore[arg-type]
             grace_epochs=shape.grace_epochs,
-            grace_examples=grace,
+            rows=shape.rows,
             budget_examples=budget,
             reduction_factor=shape.reduction_factor,
             gate=GateSettings(),

@@ -12,7 +12,7 @@ from tuner.ray_backend.memory import give_more_room, is_out_of_memory, last_erro
 from tuner.reporting import Desk, Order, Report
 from tuner.scoring.gate import GateSettings, Judgement, Signs, grace_of, judge
 from tuner.scoring.rungs import Rungs
-from tuner.space.rungs import rung_epochs
+from tuner.space.rungs import rung_examples
 
 _KEPT_ENDED = 50  # ended trials that Ray may still be putting away
 
@@ -37,16 +37,18 @@ class GatedASHA(LeftOut, FIFOScheduler):  # type: ignore[misc]
         desk: Desk,
         *,
         grace_epochs: float,
-        grace_examples: int,
+        rows: int,
         budget_examples: int,
         reduction_factor: float,
         gate: GateSettings,
     ) -> None:
         super().__init__()
-        levels = rung_epochs(grace_epochs=grace_examples, reduction_factor=reduction_factor, max_epochs=budget_examples)
+        max_epochs = budget_examples / rows
+        levels = rung_examples(
+            grace_epochs=grace_epochs, reduction_factor=reduction_factor, max_epochs=max_epochs, rows=rows
+        )
         self.rungs = Rungs(levels, reduction_factor=reduction_factor)
-        rows = round(grace_examples / grace_epochs)
-        self._grace = grace_of(grace_epochs=grace_epochs, max_epochs=budget_examples / rows, rows=rows, settings=gate)
+        self._grace = grace_of(grace_epochs=grace_epochs, max_epochs=max_epochs, rows=rows, settings=gate)
         self._desk, self._gate = desk, gate
         self._budget_examples = budget_examples
         self._signs: dict[int, list[Signs]] = {}
