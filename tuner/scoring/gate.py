@@ -44,11 +44,10 @@ class GateSettings:
     `chance_auc`: what ranks below it is taken for chance. `least_auc`: below it, too, what decides no better than a
     constant rule. First weights that no training has changed reach 0.58, since they tell long texts from short ones.
 
-    `constant_penalty`: a half is what being constant in the columns costs that have half of the truth's impurity, as where a
-    few frequent labels are never decided for and all rare ones are; a label that is true of every row counts for nothing.
-    `flat_logit_spread`: a spread of 0.02
-    in the logit is at most 0.005 in probability: one answer for every input. `low_logit_spread`: at 0.12, or 0.03 in
-    probability, are the outputs of a network's first weights. `wild_logit_spread`: at 1.5 probabilities swing from 0.18 to
+    `constant_penalty`: a half is what it costs to be constant in labels that have half of the truth's impurity between them.
+    Those are the frequent ones: a rare label has little, and one that is true of every row has none. `flat_logit_spread`: a
+    spread of 0.02 in the logit is at most 0.005 in probability: one answer for every input. `low_logit_spread`: at 0.12, or
+    0.03 in probability, are the outputs of a network's first weights. `wild_logit_spread`: at 1.5 probabilities swing from 0.18 to
     0.82, as a trained network's do; if they rank by chance, the weights have been blown up.
 
     `auc_rise`, `spread_growth`: by how much the AUC has to rise from one report to the next, or as what multiple the
@@ -56,7 +55,8 @@ class GateSettings:
     chance, and has learnt nothing yet.
 
     `least_examples`, `least_share`: no trial is ended before it has seen so many examples, or so large a share of its full
-    budget where that comes first. An epoch of 700 rows is 11 steps of 64, after which no network tells its inputs apart.
+    budget where that comes first. An epoch of 700 rows is 11 steps of 64, after which many a good trial still gives one
+    answer for every input.
     """
 
     chance_auc: float = 0.55
@@ -83,9 +83,9 @@ class Grace:
 
 
 def grace_of(*, grace_epochs: float, max_epochs: float, rows: int, settings: GateSettings) -> Grace:
-    """Return the grace of a search whose epochs have so many training rows: `grace_epochs`, and longer where rows are few.
+    """Return the grace of a search with so many training rows: `grace_epochs`, and longer where rows are few.
 
-    Epochs do not carry over from one size of data to another, the examples that a network needs do, more or less.
+    How many epochs a network needs to tell its inputs apart depends on their number of rows; how many examples, much less so.
     """
     enough = settings.least_examples / rows
     shortest = min(enough, settings.least_share * max_epochs)
