@@ -47,8 +47,8 @@ class GateSettings:
     `constant_penalty`: a half is what it costs to be constant in labels that have half of the truth's impurity between them.
     Those are the frequent ones: a rare label has little, and one that is true of every row has none. `flat_logit_spread`: a
     spread of 0.02 in the logit is at most 0.005 in probability: one answer for every input. `low_logit_spread`: at 0.12, or
-    0.03 in probability, are the outputs of a network's first weights. `wild_logit_spread`: at 1.5 probabilities swing from 0.18 to
-    0.82, as a trained network's do; if they rank by chance, the weights have been blown up.
+    0.03 in probability, are the outputs of a network's first weights. `wild_logit_spread`: at 1.5 probabilities swing from
+    0.18 to 0.82, as a trained network's do; if they rank by chance, the weights have been blown up.
 
     `auc_rise`, `spread_growth`: by how much the AUC has to rise from one report to the next, or as what multiple the
     spread has to return, for a trial not to be stuck. `reversed_auc`: what ranks worse than that and rises comes nearer to
