@@ -103,8 +103,8 @@ def test_a_doubtful_first_report_is_watched_and_a_second_one_ends_the_trial(flaw
     [
         ({}, "collapsed"),
         ({"auc": 0.48}, "collapsed"),
-        ({"auc": 0.508}, "collapsed"),
-        ({"auc": 0.512}, "watched"),
+        ({"auc": 0.513}, "collapsed"),
+        ({"auc": 0.516}, "watched"),
         ({"logit_spread": 0.9}, "collapsed"),
         ({"logit_spread": 1.1}, "watched"),
     ],

@@ -17,6 +17,7 @@ GRID: Mapping[str, Sequence[float]] = {
     "least_share": (0.1, 0.2, 0.3, 0.4, 0.5),
     "chance_auc": (0.52, 0.55, 0.58),
     "least_auc": (0.58, 0.6, 0.62),
+    "auc_rise": (0.01, 0.015, 0.02),
     "reversed_auc": (0.0, 0.45, 0.47, 0.5),
     "low_logit_spread": (0.08, 0.12),
 }

@@ -65,7 +65,7 @@ class GateSettings:
     flat_logit_spread: float = 0.02
     low_logit_spread: float = 0.12
     wild_logit_spread: float = 1.5
-    auc_rise: float = 0.01
+    auc_rise: float = 0.015
     spread_growth: float = 2.0
     reversed_auc: float = 0.47
     least_examples: int = 5000
