@@ -124,16 +124,16 @@ def make_scheduler(desk: Desk, *, grace_epochs: float = 1, max_epochs: float = 2
     return GatedASHA(
         desk,
         grace_epochs=grace_epochs,
-        grace_examples=round(grace_epochs * ROWS),
+        rows=ROWS,
         budget_examples=round(max_epochs * ROWS),
         reduction_factor=3,
-        gate=GateSettings(),
+        gate=GateSettings(least_examples=0),  # an epoch has ten rows here
     )
 
 
-def rung_values(scheduler: AsyncHyperBandScheduler) -> list[float]:
+def rung_values(scheduler: GatedASHA) -> list[float]:
     """Every value in any rung."""
-    return [value for bracket in scheduler._brackets for _, recorded in bracket._rungs for value in recorded.values()]
+    return [score for scores in scheduler.rungs.scores.values() for score in scores]
 
 
 @pytest.fixture
@@ -220,7 +220,14 @@ def test_a_single_sign_of_collapse_is_watched_and_kept_out_of_the_rungs(
     sent = send(scheduler, trial, make_result(0.5), make_result(1, kind="collapsed"), make_result(1.5, 0.6))
     assert sent == ["CONTINUE"] * 3
     assert desk.endings == {}
-    assert rung_values(scheduler) == [0.6]
+    assert rung_values(scheduler) == []
+
+
+def test_a_trial_that_was_watched_at_a_rung_writes_no_later_score_into_it(scheduler: GatedASHA, begin: Any) -> None:
+    trial = begin(0)
+    healthy = [make_result(epochs, epochs / 10) for epochs in (3, 4, 5)]
+    assert send(scheduler, trial, make_result(0.5), make_result(1, kind="collapsed"), *healthy) == ["CONTINUE"] * 5
+    assert rung_values(scheduler) == [0.3]
 
 
 def test_two_signs_of_collapse_in_a_row_after_the_grace_end_a_trial(
@@ -238,6 +245,16 @@ def test_collapse_within_the_grace_is_only_watched(desk: Desk) -> None:
     early = [make_result(epochs, kind="collapsed") for epochs in (0.5, 1, 1.5)]
     assert send(scheduler, trial, *early, make_result(2, 0.4)) == ["CONTINUE"] * 4
     assert desk.endings == {}
+
+
+def test_where_rows_are_few_a_trial_is_left_alone_for_longer_than_the_grace_of_the_space(desk: Desk) -> None:
+    scheduler = GatedASHA(
+        desk, grace_epochs=1, rows=ROWS, budget_examples=10 * ROWS, reduction_factor=3, gate=GateSettings()
+    )
+    trial = StubTrial(0)
+    sent = send(scheduler, trial, *[make_result(epochs, kind="collapsed") for epochs in (1, 2, 3)])
+    assert sent == ["CONTINUE", "CONTINUE", "STOP"]
+    assert desk.endings == {0: "collapsed"}
 
 
 def test_a_restarted_trials_history_begins_anew(scheduler: GatedASHA, desk: Desk, begin: Any) -> None:
@@ -373,7 +390,7 @@ def test_an_ended_trial_leaves_nothing_behind_in_memory(scheduler: GatedASHA, be
         trial = begin(index)
         send(scheduler, trial, make_result(0.5, kind="collapsed"), make_result(1, kind="collapsed"))
         scheduler.on_trial_remove(None, trial)
-    assert (scheduler._trial_info, scheduler._signs) == ({}, {})
+    assert (scheduler.rungs._passed, scheduler._signs) == ({}, {})
 
 
 def test_nothing_of_the_desk_is_pickled_with_the_scheduler_or_the_searcher(scheduler: GatedASHA, desk: Desk) -> None:

@@ -115,10 +115,10 @@ class Process:
         self.scheduler = GatedASHA(
             self.desk,
             grace_epochs=1,
-            grace_examples=ROWS,
+            rows=ROWS,
             budget_examples=ROWS * EPOCHS,
             reduction_factor=2,
-            gate=GateSettings(),
+            gate=GateSettings(least_examples=0),
         )
         if not is_first:
             self.take_up(location)
@@ -173,12 +173,14 @@ def outcome(location: Path) -> dict[int, tuple[Any, ...]]:
     return {row["trial"]: tuple(row[name] for name in names) for row in read_run(location).trials}
 
 
-def rungs_of(process: Process) -> list[dict[str, float]]:
-    return [dict(recorded) for _, recorded in process.scheduler._brackets[0]._rungs]
+def rungs_of(process: Process) -> dict[float, list[float]]:
+    return process.scheduler.rungs.scores
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[int, tuple[Any, ...]], list[dict[str, float]]]:
+def undisturbed(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[dict[int, tuple[Any, ...]], dict[float, list[float]]]:
     """What a search comes to that nothing happens to, and its rungs."""
     folder = tmp_path_factory.mktemp("undisturbed")
     (folder / "space.yaml").write_text(SPACE)
@@ -191,7 +193,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[int, tup
 @settings(max_examples=10, deadline=None)
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=4))
 def test_a_search_that_is_killed_anywhere_comes_to_the_same_end(
-    undisturbed: tuple[dict[int, tuple[Any, ...]], list[dict[str, float]]], kills: list[int]
+    undisturbed: tuple[dict[int, tuple[Any, ...]], dict[float, list[float]]], kills: list[int]
 ) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder, checkpoints = Path(name), {}
@@ -211,7 +213,7 @@ def test_a_search_that_is_killed_anywhere_comes_to_the_same_end(
 
 
 def test_the_undisturbed_search_has_trials_of_every_kind(
-    undisturbed: tuple[dict[int, tuple[Any, ...]], list[dict[str, float]]],
+    undisturbed: tuple[dict[int, tuple[Any, ...]], dict[float, list[float]]],
 ) -> None:
     endings = {row[4] for row in undisturbed[0].values()}
     assert endings == {"completed", "stopped", "collapsed", "diverged"}

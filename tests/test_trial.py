@@ -17,6 +17,7 @@ from tuner.data.dataset import Dataset, Split
 from tuner.data.preparation import preparation_setting
 from tuner.data.prepare import TrialData
 from tuner.reporting import Report, TrialSettings
+from tuner.scoring.gate import logit_spread
 from tuner.trial import Trial
 
 SETTINGS = TrialSettings(max_epochs=3, reports_per_epoch=2, penalty_weight=1.0)
@@ -65,6 +66,15 @@ def test_only_the_report_at_the_budget_is_the_last(data: TrialData, configure: A
 def test_a_budget_between_two_reporting_points_is_kept(data: TrialData, configure: Any) -> None:
     reports = run(configure(batch_size=8), data, settings=replace(SETTINGS, max_epochs=1.25))
     assert [report.examples for report in reports] == [48, 96, 120]
+
+
+def test_the_logit_spread_is_that_of_labels_whose_truth_varies(data: TrialData, configure: Any) -> None:
+    truth = data.validation_truth.copy()
+    truth[:, 1:] = True
+    trial = Trial(configure(), replace(data, validation_truth=truth), SETTINGS, seed=1)
+    report = trial.next_report()
+    assert trial.probabilities is not None
+    assert report.logit_spread == pytest.approx(logit_spread(trial.probabilities[:, :1]))
 
 
 @pytest.mark.parametrize("batch_size", [64, 96, 1000])

@@ -227,11 +227,13 @@ class Trial:
             penalty_weight=self._settings.penalty_weight,
             probabilities=self.probabilities,
         )
-        judged = [self.probabilities[member.judged][:, self._data.seen] for member in self._judged]
+        seen, truth = self._data.seen, self._data.validation_truth[:, self._data.seen]
+        judged = [self.probabilities[member.judged][:, seen] for member in self._judged]
+        truths = [truth[member.judged] for member in self._judged]
         return {
             **measured.means,
             "score_spread": measured.spread,
-            "logit_spread": _mean(logit_spread(each) for each in judged),
+            "logit_spread": _mean(logit_spread(each, true) for each, true in zip(judged, truths, strict=True)),
             "probability_spread": _mean(probability_spread(each) for each in judged),
             "diverged_at_step": None,
         }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 COLLAPSED_SHARE = 0.8
 SLOTS = 2
-ROWS = 1000  # examples in an epoch
+ROWS = 8000  # examples in an epoch; the gate leaves trials alone for longer where they are few
 EPOCHS_IN_ALL = 30_000
 CONSTANT_SCORE = 0.0748 - 1.0  # goemotions, every label on, less the penalty: the value at which collapsed trials tie
 
@@ -32,10 +32,11 @@ class Shape:
     grace_epochs: float
     reduction_factor: float
     reports_per_epoch: int
+    rows: int = ROWS
 
 
 RAYS_OWN = Shape(max_epochs=100, grace_epochs=1, reduction_factor=4, reports_per_epoch=1)
-SHIPPED = Shape(max_epochs=6, grace_epochs=0.5, reduction_factor=3, reports_per_epoch=2)
+SHIPPED = Shape(max_epochs=6, grace_epochs=1, reduction_factor=3, reports_per_epoch=2)
 
 
 def measure() -> list[Row]:
@@ -50,7 +51,7 @@ def measure() -> list[Row]:
     stock, gated = (_search(is_gated, SHIPPED) for is_gated in (False, True))
     ceiling = SHIPPED.max_epochs / SHIPPED.grace_epochs
     detail = (
-        f"{gated.healthy:,} over {stock.healthy:,}: max 6, grace 0.5, reduction 3. Stock ASHA spends the full budget on every "
+        f"{gated.healthy:,} over {stock.healthy:,}: max 6, grace 1, reduction 3. Stock ASHA spends the full budget on every "
         f"trial and none can spend less than the grace, so no gate can reach more than {ceiling:g} here"
     )
     rows.append(explains("the same with the shipped rungs", gated.healthy / stock.healthy, "times", detail))
@@ -59,16 +60,18 @@ def measure() -> list[Row]:
 
 def _recorded_rows() -> list[Row]:
     """Drive both schedulers with recorded trials, each set in the order in which its trials were drawn."""
+    from curves.sets import SETS
     from curves.table import read_curves
 
     curves = read_curves(ROOT / "tests" / "data" / "gate_curves.parquet")
     rows = []
     for name in dict.fromkeys(curve.set_name for curve in curves):
         of_set = [curve for curve in curves if curve.set_name == name]
-        shape = replace(SHIPPED, max_epochs=round(max(curve.signs[-1].epochs for curve in of_set)))
+        grace = SETS[name].grace_epochs
+        shape = replace(SHIPPED, max_epochs=of_set[0].max_epochs, grace_epochs=grace, rows=of_set[0].rows)
         stock, gated = (_replay(of_set, is_gated, shape) for is_gated in (False, True))
         detail = (
-            f"{len(of_set)} recorded trials under the rungs of grace 0.5, reduction 3: {gated.epochs:.0f} epochs, of them "
+            f"{len(of_set)} recorded trials under the rungs of grace {grace:g}, reduction 3: {gated.epochs:.0f} epochs, of them "
             f"{gated.epochs_collapsed:.0f} on collapsed trials; stock ASHA {stock.epochs:.0f} and "
             f"{stock.epochs_collapsed:.0f}, a share of {stock.share_collapsed:.2f}"
         )
@@ -180,9 +183,9 @@ def _replay(curves: list[Curve], is_gated: bool, shape: Shape) -> Tally:
         tally.epochs_collapsed += signs.epochs - before if has_collapsed(trial.curve) else 0.0
         is_last = trial.reports == len(trial.curve.signs)
         result = {
-            "examples": round(signs.epochs * ROWS),
+            "examples": round(signs.epochs * shape.rows),
             "score": signs.score,
-            "report": _report_of(signs, is_last=is_last),
+            "report": _report_of(signs, shape.rows, is_last=is_last),
         }
         if scheduler.on_trial_result(None, trial, result) == scheduler.CONTINUE and not is_last:
             running.append(trial)
@@ -191,14 +194,14 @@ def _replay(curves: list[Curve], is_gated: bool, shape: Shape) -> Tally:
     return tally
 
 
-def _report_of(signs: Signs, *, is_last: bool) -> str:
+def _report_of(signs: Signs, rows: int, *, is_last: bool) -> str:
     """A report with these signs, of which nothing else is known."""
     from tuner.reporting import Report
 
     unknown = dict.fromkeys((each.name for each in fields(Report)), math.nan)
     known = {name: value for name, value in asdict(signs).items() if name != "is_finite"}
     diverged = None if signs.is_finite else 1
-    more = {"examples": round(signs.epochs * ROWS), "diverged_at_step": diverged, "is_last": is_last}
+    more = {"examples": round(signs.epochs * rows), "diverged_at_step": diverged, "is_last": is_last}
     return json.dumps({**unknown, **known, **more})
 
 
@@ -208,12 +211,12 @@ def _make_scheduler(is_gated: bool, shape: Shape, desk: StubDesk) -> Any:
     from tuner.ray_backend.scheduler import GatedASHA
     from tuner.scoring.gate import GateSettings
 
-    grace, budget = round(shape.grace_epochs * ROWS), round(shape.max_epochs * ROWS)
+    grace, budget = round(shape.grace_epochs * shape.rows), round(shape.max_epochs * shape.rows)
     if is_gated:
         return GatedASHA(
             desk,  # type: ignore[arg-type]
             grace_epochs=shape.grace_epochs,
-            grace_examples=grace,
+            rows=shape.rows,
             budget_examples=budget,
             reduction_factor=shape.reduction_factor,
             gate=GateSettings(),

@@ -100,7 +100,7 @@ def _search() -> tuple[Any, dict[int, float], list[float]]:
         scheduler = GatedASHA(
             desk,
             grace_epochs=space.search.grace_epochs,
-            grace_examples=ROWS,
+            rows=ROWS,
             budget_examples=ROWS,
             reduction_factor=space.search.reduction_factor,
             gate=GateSettings(),

@@ -8,9 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from ablation.material import find_material
 from ablation.results import Line, append, drop_cut_line, exit_code, read_results
 from benchmarks.material import count_cores
+from curves.sets import SETS, TO_CHOOSE_ON, find_set
 from curves.training import Order
 
 DESCRIPTION = """\
@@ -23,7 +23,6 @@ examples:
 
 A recording can be stopped at any time, and goes on where it was when it is started again.
 """
-SETS = ("goemotions", "davidson_hate")
 
 
 def main() -> int:
@@ -40,31 +39,34 @@ def _read_arguments() -> argparse.Namespace:
     run = commands.add_parser("run", help="train, and append to a file of results")
     run.add_argument("--out", type=Path, required=True, metavar="FILE", help="results, a JSON line a trial")
     run.add_argument("--trials", type=int, default=110, metavar="N", help="of each set; default: 110")
-    run.add_argument("--epochs", type=float, default=5, metavar="N", help="of each trial; default: 5")
-    run.add_argument("--reports-per-epoch", type=int, default=2, metavar="N", help="default: 2")
-    run.add_argument("--limit-rows", type=int, default=8000, metavar="N", help="training rows; default: 8000")
+    run.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS), metavar="SET", help=f"of {', '.join(SETS)}")
     run.add_argument("--processes", type=int, metavar="N", help="default: one a core")
-    convert = commands.add_parser("convert", help="write the small Parquet file that the tests read")
+    convert = commands.add_parser(
+        "convert", help="put the sets of the results in place of those of the small Parquet file that the tests read"
+    )
     convert.add_argument("results", type=Path)
     convert.add_argument("parquet", type=Path)
-    bounds = commands.add_parser("bounds", help="choose the gate's bounds on one set and judge them on the other")
+    bounds = commands.add_parser(
+        "bounds", help="choose the gate's bounds on half of the sets and judge them on the others"
+    )
     bounds.add_argument("parquet", type=Path)
     return parser.parse_args()
 
 
 def _orders(arguments: argparse.Namespace) -> list[Order]:
-    """Set by set in turns, so that an early end leaves as many of each."""
-    materials = [find_material(name) for name in SETS]
+    """Set by set in turns, so that an early end leaves as many of each. Made sets are written beside the results."""
+    sets = [find_set(name, arguments.out.parent / "made") for name in arguments.sets]
     return [
         Order(
             material=material,
             index=index,
-            epochs=arguments.epochs,
-            reports_per_epoch=arguments.reports_per_epoch,
-            limit_rows=arguments.limit_rows,
+            epochs=each.max_epochs,
+            reports_per_epoch=each.reports_per_epoch,
+            limit_rows=each.limit_rows,
+            validation_rows=each.validation_rows,
         )
         for index in range(arguments.trials)
-        for material in materials
+        for each, material in sets
     ]
 
 
@@ -105,39 +107,41 @@ def _told(line: Line) -> str:
 
 
 def _convert(arguments: argparse.Namespace) -> int:
+    import pyarrow.parquet as pq
+
     from curves.table import write_table
 
-    count = write_table(read_results(arguments.results), arguments.parquet)
+    path: Path = arguments.parquet
+    count = write_table(read_results(arguments.results), path, kept=pq.read_table(path) if path.exists() else None)
     print(f"{arguments.parquet}: {count} trials, {arguments.parquet.stat().st_size:,} bytes")
     return 0
 
 
 def _bounds(arguments: argparse.Namespace) -> int:
-    from curves.bounds import Rungs, candidates, holding, holds, middle, outcomes
+    from curves.bounds import candidates, holding, holds, middle, outcomes
     from curves.table import read_curves
     from tuner.scoring.gate import GateSettings
 
-    rungs, early = [Rungs(1, 2), Rungs(1, 1)], Rungs(0.5, 2)
     curves = read_curves(arguments.parquet)
-    of_set = {name: [curve for curve in curves if curve.set_name == name] for name in SETS}
+    chosen_on = [curve for curve in curves if curve.set_name in TO_CHOOSE_ON]
+    others = [curve for curve in curves if curve.set_name not in TO_CHOOSE_ON]
 
     def tell(settings: GateSettings) -> None:
         print(f"  {settings}")
-        for name in SETS:
-            told_of = [*rungs, early]
-            for each, found in zip(told_of, outcomes(of_set[name], told_of, settings, recorded=2), strict=True):
-                told = f"{len(found.killed)} of {len(found.best)} best killed"
-                print(f"  {name}, {each}: {told}, {len(found.stopped)} of {len(found.collapsed)} collapsed stopped")
+        for of_set in (chosen_on, others):
+            for each in outcomes(of_set, settings):
+                told = f"{len(each.killed)} of {len(each.best)} best killed"
+                print(f"  {each.set_name}: {told}, {len(each.stopped)} of {len(each.collapsed)} collapsed stopped")
+            print("  --")
 
-    print("as shipped")
+    print(f"as shipped; bounds are chosen on {', '.join(TO_CHOOSE_ON)}")
     tell(GateSettings())
-    count = sum(1 for _ in candidates())
-    for name, other in (SETS, SETS[::-1]):
-        good = holding(of_set[name], rungs, recorded=2)
-        both = sum(holds(outcomes(of_set[other], rungs, each, recorded=2)) for each in good)
-        print(f"{len(good)} of {count} bounds hold on {name}; {both} of these on {other}")
-        if good:
-            tell(middle(good))
+    good = holding(chosen_on)
+    both = sum(all(map(holds, outcomes(others, each))) for each in good)
+    print(f"{len(good)} of {sum(1 for _ in candidates())} bounds hold on these; {both} of them on the other sets")
+    if good:
+        print("the middle of what holds")
+        tell(middle(good))
     return 0
 
 

@@ -1,64 +1,54 @@
-"""Whether the gate's bounds carry over: chosen on the trials of one set, judged on those of another."""
+"""Whether the gate's bounds carry over: chosen on the trials of some sets, judged on those of others."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median_low
 
-from curves.replay import Outcome, replay, thinned
+from curves.replay import Outcome, replay
+from curves.sets import SETS
 from curves.table import Curve
 from tuner.scoring.gate import GateSettings
 
 MOST_KILLED, LEAST_STOPPED = 0.01, 0.9
-GRID = {
-    "chance_auc": (0.5, 0.52, 0.55, 0.58),
-    "least_auc": (0.55, 0.58, 0.6, 0.62, 0.65),
-    "low_logit_spread": (0.05, 0.08, 0.1, 0.12, 0.15),
-    "wild_logit_spread": (1.0, 1.5, 2.0, 3.0),
-    "auc_rise": (0.005, 0.01, 0.02),
-    "spread_growth": (1.5, 2.0, 3.0),
+GRID: Mapping[str, Sequence[float]] = {
+    "least_examples": (0, 1000, 2000, 4000, 5000, 6000, 8000),
+    "least_share": (0.1, 0.2, 0.3, 0.4, 0.5),
+    "chance_auc": (0.52, 0.55, 0.58),
+    "least_auc": (0.58, 0.6, 0.62),
+    "auc_rise": (0.01, 0.015, 0.02),
+    "reversed_auc": (0.0, 0.45, 0.47, 0.5),
+    "low_logit_spread": (0.08, 0.12),
 }
 
 
-@dataclass(frozen=True)
-class Rungs:
-    """Where the first rung is, and how often trials report."""
-
-    grace_epochs: float
-    reports_per_epoch: int
-
-    def __str__(self) -> str:
-        return f"grace {self.grace_epochs:g}, {self.reports_per_epoch} an epoch"
-
-
-def outcomes(
-    curves: Sequence[Curve], rungs: Sequence[Rungs], settings: GateSettings, *, recorded: int
-) -> list[Outcome]:
-    """Replay one set's curves, that have `recorded` reports an epoch, under each of the rungs."""
+def outcomes(curves: Sequence[Curve], settings: GateSettings) -> list[Outcome]:
+    """Replay the curves of each set under the grace that a search on it would have."""
     return [
         replay(
-            [thinned(curve, recorded // each.reports_per_epoch) for curve in curves],
-            grace_epochs=each.grace_epochs,
+            [curve for curve in curves if curve.set_name == name],
+            grace_epochs=SETS[name].grace_epochs,
             settings=settings,
         )[0]
-        for each in rungs
+        for name in dict.fromkeys(curve.set_name for curve in curves)
     ]
 
 
-def holds(found: Sequence[Outcome]) -> bool:
-    """Whether at most 1 % of the best are killed and at least 90 % of the collapsed stopped under all rungs."""
-    return all(each.killed_share <= MOST_KILLED and each.stopped_share >= LEAST_STOPPED for each in found)
+def holds(outcome: Outcome) -> bool:
+    """Whether at most 1 % of the best are killed and at least 90 % of the collapsed stopped."""
+    return outcome.killed_share <= MOST_KILLED and outcome.stopped_share >= LEAST_STOPPED
 
 
-def holding(curves: Sequence[Curve], rungs: Sequence[Rungs], *, recorded: int) -> list[GateSettings]:
-    """Return the bounds of the grid that hold on one set."""
-    return [each for each in candidates() if holds(outcomes(curves, rungs, each, recorded=recorded))]
+def holding(curves: Sequence[Curve]) -> list[GateSettings]:
+    """Return the bounds of the grid that hold on every set of the curves."""
+    by_set = [[curve for curve in curves if curve.set_name == name] for name in {curve.set_name for curve in curves}]
+    # a set that does not hold spares the others
+    return [each for each in candidates() if all(holds(outcomes(one, each)[0]) for one in by_set)]
 
 
 def middle(settings: Sequence[GateSettings]) -> GateSettings:
-    """The median of each bound: well inside what holds, where the best on one set would lie at its edge."""
+    """The median of each bound: well inside what holds, where the best on some sets would lie at its edge."""
     return GateSettings(**{name: median_low(getattr(each, name) for each in settings) for name in GRID})
 
 

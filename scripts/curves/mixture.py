@@ -75,9 +75,16 @@ LATE: Tree = {
 }
 
 KINDS: Mapping[str, Tree] = {"usual": USUAL, "any": ANY, "late": LATE}
+_OF_TEXT = ("max_length", "embedding")
 _ROUND = ("usual", "any", "late", "any", "usual", "any", "late", "any", "usual", "any")
 
 
 def kind_of(index: int) -> str:
     """Return the kind of trial `index`: of ten, three are usual, five any and two late."""
     return _ROUND[index % len(_ROUND)]
+
+
+def mixture_of(kind: str, inputs: str) -> Tree:
+    """Return the domains of a kind of trial on texts, or, without what only texts have, on sequences."""
+    tree = KINDS[kind]
+    return tree if inputs == "text" else {name: domain for name, domain in tree.items() if name not in _OF_TEXT}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from curves.table import Curve
-from tuner.scoring.gate import GateSettings, Signs, judge
+from tuner.scoring.gate import GateSettings, Grace, Signs, grace_of, judge
 
 CONSTANT_PENALTY = 0.5  # of what ends as good as constant: in half of its columns
 
@@ -17,7 +17,8 @@ class Outcome:
     """What the gate did to the trials of one set; trials are named by their index.
 
     `best`: the quarter with the best scores; `killed`: those of them that it ended. `collapsed`: the trials that collapsed
-    when they were left alone; `stopped`: those of them that it had ended when their first rung came. `epochs` and
+    when they were left alone; `stopped`: those of them that it had ended by their first rung, which is the first report at which
+    it may end one. `epochs` and
     `epochs_collapsed`: what all trials and the collapsed ones trained until the gate ended them, or to their budget.
     """
 
@@ -41,7 +42,7 @@ class Outcome:
 
 
 def replay(curves: Sequence[Curve], *, grace_epochs: float, settings: GateSettings) -> list[Outcome]:
-    """Return what the gate would have done, set by set. The first rung is the first report at or after the grace."""
+    """Return what the gate would have done, set by set, in searches whose grace is `grace_epochs`."""
     return [
         _replay_set(name, [curve for curve in curves if curve.set_name == name], grace_epochs, settings)
         for name in dict.fromkeys(curve.set_name for curve in curves)
@@ -73,18 +74,30 @@ def is_sound(signs: Signs) -> bool:
     return signs.is_finite and math.isfinite(signs.score)
 
 
-def ended_at(curve: Curve, *, grace_epochs: float, settings: GateSettings) -> int | None:
+def grace(curve: Curve, *, grace_epochs: float, settings: GateSettings) -> Grace:
+    """The grace of a trial in a search on its set's rows."""
+    return grace_of(grace_epochs=grace_epochs, max_epochs=curve.max_epochs, rows=curve.rows, settings=settings)
+
+
+def ended_at(curve: Curve, *, grace: Grace, settings: GateSettings) -> int | None:
     """The position of the report at which the gate ends a trial, or None."""
     for position in range(len(curve.signs)):
-        judgement = judge(curve.signs[: position + 1], grace_epochs=grace_epochs, settings=settings)
+        judgement = judge(curve.signs[: position + 1], grace=grace, settings=settings)
         if judgement in ("collapsed", "diverged"):
             return position
     return None
 
 
-def first_rung(curve: Curve, grace_epochs: float) -> int:
-    """The position of the first report at or after the grace, where ASHA has its first rung; the last where none is."""
-    reached = (place for place, signs in enumerate(curve.signs) if signs.epochs >= grace_epochs - 1e-6)
+def first_rung(curve: Curve, grace: Grace) -> int:
+    """The position of the first report at which the gate may end a trial that has collapsed; the last where none is.
+
+    That is the first report at or after the grace, with one before it or late enough to be judged alone.
+    """
+    reached = (
+        place
+        for place, signs in enumerate(curve.signs)
+        if signs.epochs >= (grace.epochs if place else grace.alone_epochs) - 1e-6
+    )
     return next(reached, len(curve.signs) - 1)
 
 
@@ -96,7 +109,8 @@ def thinned(curve: Curve, every: int) -> Curve:
 
 
 def _replay_set(name: str, curves: Sequence[Curve], grace_epochs: float, settings: GateSettings) -> Outcome:
-    ends = {curve.index: ended_at(curve, grace_epochs=grace_epochs, settings=settings) for curve in curves}
+    graces = {curve.index: grace(curve, grace_epochs=grace_epochs, settings=settings) for curve in curves}
+    ends = {curve.index: ended_at(curve, grace=graces[curve.index], settings=settings) for curve in curves}
     best, collapsed = best_quarter(curves), [curve for curve in curves if has_collapsed(curve)]
     spent = {curve.index: curve.signs[-1 if (end := ends[curve.index]) is None else end].epochs for curve in curves}
     return Outcome(
@@ -107,7 +121,7 @@ def _replay_set(name: str, curves: Sequence[Curve], grace_epochs: float, setting
         stopped=tuple(
             curve.index
             for curve in collapsed
-            if (end := ends[curve.index]) is not None and end <= first_rung(curve, grace_epochs)
+            if (end := ends[curve.index]) is not None and end <= first_rung(curve, graces[curve.index])
         ),
         epochs=sum(spent.values()),
         epochs_collapsed=sum(spent[curve.index] for curve in collapsed),

@@ -32,19 +32,41 @@ _VERSIONS = ("torch", "numpy", "pyarrow")
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """One trial's reports over its full budget, oldest first, and the configuration that it had."""
+    """One trial's reports over its full budget, oldest first, and the configuration that it had.
+
+    `rows` is the number of training rows of its set, `max_epochs` its full budget.
+    """
 
     set_name: str
     index: int
     kind: str
     signs: tuple[Signs, ...]
     configuration: dict[str, Any]
+    rows: int
+    max_epochs: float
 
 
-def write_table(lines: Iterable[Line], path: Path) -> int:
-    """Write a row for each report of each trained trial, in the order of sets and trials; return the number of trials."""
+def write_table(lines: Iterable[Line], path: Path, *, kept: pa.Table | None = None) -> int:
+    """Write a row for each report of each trained trial, in the order of sets and trials; return the number of trials.
+
+    Sets of the table `kept` that the lines have nothing of go in too.
+    """
     newest = {(line["set"], line["index"]): line for line in lines if line["outcome"] == "trained"}
     trained = [newest[key] for key in sorted(newest)]
+    table = _table(trained)
+    sets = _sets(trained)
+    if kept is not None:
+        others = [name not in sets for name in kept["set"].to_pylist()]
+        table = pa.concat_tables([kept.filter(others).select(table.column_names), table]).unify_dictionaries()
+        sets = {name: told for name, told in _origin_of(kept)["sets"].items() if name not in sets} | sets
+    path.parent.mkdir(parents=True, exist_ok=True)
+    origin = {"command": "scripts/record_curves", "sets": dict(sorted(sets.items()))}
+    table = table.replace_schema_metadata({"origin": json.dumps(origin, indent=1)})
+    pq.write_table(table, path, compression="zstd", compression_level=19)
+    return sum(int(told["trials"]) for told in sets.values())
+
+
+def _table(trained: Sequence[Line]) -> pa.Table:
     rows = [(line, report) for line in trained for report in line["reports"]]
 
     def told(name: str) -> pa.Array:
@@ -55,21 +77,20 @@ def write_table(lines: Iterable[Line], path: Path) -> int:
         "trial": pa.array([line["index"] for line, _ in rows], pa.int16()),
         "kind": told("kind"),
         "epochs": pa.array([report["epochs"] for _, report in rows], pa.float32()),
+        "steps": pa.array([report["steps"] for _, report in rows], pa.int32()),
         **{name: pa.array([report[name] for _, report in rows], pa.float32()) for name in MEASURES},
         "is_finite": pa.array([report["diverged_at_step"] is None for _, report in rows]),
         "configuration": pa.array(
             [json.dumps(line["configuration"], separators=(",", ":")) for line, _ in rows], pa.string()
         ).dictionary_encode(),
     }
-    table = pa.table(columns).replace_schema_metadata({"origin": json.dumps(_origin(trained), indent=1)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, path, compression="zstd", compression_level=19)
-    return len(trained)
+    return pa.table(columns)
 
 
 def read_curves(path: Path) -> list[Curve]:
     """Return the curves of a table, ordered by set and trial."""
     table = pq.read_table(path)
+    sets = _origin_of(table)["sets"]
     reports: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for row in table.to_pylist():
         reports.setdefault((row["set"], row["trial"]), []).append(row)
@@ -80,6 +101,8 @@ def read_curves(path: Path) -> list[Curve]:
             kind=rows[0]["kind"],
             signs=tuple(_signs(row) for row in rows),
             configuration=json.loads(rows[0]["configuration"]),
+            rows=sets[set_name]["rows"][0],
+            max_epochs=sets[set_name]["max_epochs"],
         )
         for (set_name, index), rows in reports.items()
     ]
@@ -92,14 +115,19 @@ def _signs(row: dict[str, Any]) -> Signs:
     return Signs(epochs=round(row["epochs"], 6), is_finite=row["is_finite"], **measured)
 
 
-def _origin(lines: Sequence[Line]) -> dict[str, Any]:
-    first = lines[0]
+def _origin_of(table: pa.Table) -> dict[str, Any]:
+    origin: dict[str, Any] = json.loads(table.schema.metadata[b"origin"])
+    return origin
+
+
+def _sets(lines: Sequence[Line]) -> dict[str, dict[str, Any]]:
+    """What each set's trials have in common, and what they were made with."""
+    versions = {"python": platform.python_version(), **{name: version(name) for name in _VERSIONS}}
     return {
-        "command": "scripts/record_curves",
-        "trials": {
-            name: sum(line["set"] == name for line in lines) for name in sorted({line["set"] for line in lines})
-        },
-        "rows": {line["set"]: line["rows"] for line in lines},
-        **{name: first[name] for name in ("max_epochs", "reports_per_epoch", "limit_rows")},
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _VERSIONS}},
+        line["set"]: {
+            "trials": sum(other["set"] == line["set"] for other in lines),
+            **{name: line[name] for name in ("rows", "max_epochs", "reports_per_epoch")},
+            "versions": versions,
+        }
+        for line in lines
     }

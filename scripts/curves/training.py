@@ -12,12 +12,11 @@ import numpy as np
 from ablation.material import Material, read_rows
 from ablation.results import Line
 from ablation.spaces import make_space
-from curves.mixture import KINDS, kind_of
+from curves.mixture import kind_of, mixture_of
 from curves.table import MEASURES
 
-VALIDATION_ROWS = 2500  # a report on all 5,426 rows of goemotions would take half as long as the training before it
 SEED = 4
-_KEPT = ("epochs", "examples", *MEASURES, "diverged_at_step")
+_KEPT = ("epochs", "examples", "steps", *MEASURES, "diverged_at_step")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +28,7 @@ class Order:
     epochs: float
     reports_per_epoch: int
     limit_rows: int
+    validation_rows: int
 
     @property
     def key(self) -> tuple[str, int]:
@@ -75,12 +75,12 @@ def _outcome(order: Order) -> Line:
     from tuner.trial import Trial
 
     material = order.material
-    space = make_space(material.task, material.data, KINDS[kind_of(order.index)])
+    space = make_space(material.task, material.data, mixture_of(kind_of(order.index), material.inputs))
     configuration = dict(RandomSampler(space.parameters, seed=SEED).ask(order.index))
-    key = material.name, order.limit_rows
+    key = material.name, order.limit_rows, order.validation_rows
     if key not in _rows_kept:
         dataset = read_rows(material, space, seed=0, limit_rows=order.limit_rows)
-        dataset = replace(dataset, validation=_cut(dataset.validation))
+        dataset = replace(dataset, validation=_cut(dataset.validation, order.validation_rows))
         _rows_kept[key] = dataset, prepare(dataset, space.parameters)  # the mixture's kinds read texts alike
     dataset, data = _rows_kept[key]
     faults = resampling_faults(space.parameters, dataset.train.targets, dataset.task, dataset.labels, material.name)
@@ -107,9 +107,9 @@ def _outcome(order: Order) -> Line:
     }
 
 
-def _cut(split: Any) -> Any:
-    """The first rows of a split: the sets' validation rows are in no order that matters."""
-    taken = np.arange(min(VALIDATION_ROWS, len(split)))
+def _cut(split: Any, rows: int) -> Any:
+    """At most so many rows of a split, drawn at random: a report on all rows of goemotions would cost half its training."""
+    taken = np.sort(np.random.default_rng(SEED).permutation(len(split))[:rows])
     inputs = split.inputs
     cut = tuple(inputs[row] for row in taken) if isinstance(inputs, tuple) else inputs.take(taken)
     return replace(split, inputs=cut, targets=split.targets[taken], rows=split.rows[taken])

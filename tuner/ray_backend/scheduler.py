@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from ray.tune.schedulers import AsyncHyperBandScheduler
-from ray.tune.schedulers.trial_scheduler import TrialScheduler
+from ray.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
 
 from tuner.ray_backend.memory import give_more_room, is_out_of_memory, last_error
 from tuner.reporting import Desk, Order, Report
-from tuner.scoring.gate import GateSettings, Judgement, Signs, judge
+from tuner.scoring.gate import GateSettings, Judgement, Signs, grace_of, judge
+from tuner.scoring.rungs import Rungs
+from tuner.space.rungs import rung_examples
 
 _KEPT_ENDED = 50  # ended trials that Ray may still be putting away
 
@@ -24,15 +24,8 @@ class LeftOut:
         return {}
 
 
-@dataclass(frozen=True)
-class _Named:
-    """As much of a trial as Ray's rungs read. Named by its order, for Ray gives a trial another name in every process."""
-
-    trial_id: str
-
-
-class GatedASHA(LeftOut, AsyncHyperBandScheduler):  # type: ignore[misc]
-    """Ray's ASHA with a gate in front of its rungs.
+class GatedASHA(LeftOut, FIFOScheduler):  # type: ignore[misc]
+    """ASHA with a gate in front of its rungs: Ray tells of reports, and gate and rungs, both pure, decide.
 
     Stock ASHA stops only what is strictly below a rung's quantile, so collapsed trials, which tie exactly, survive. Here
     a collapsed or diverged trial is stopped and its value never enters a rung; a single sign of collapse, or one within
@@ -44,20 +37,20 @@ class GatedASHA(LeftOut, AsyncHyperBandScheduler):  # type: ignore[misc]
         desk: Desk,
         *,
         grace_epochs: float,
-        grace_examples: int,
+        rows: int,
         budget_examples: int,
         reduction_factor: float,
         gate: GateSettings,
     ) -> None:
-        super().__init__(
-            time_attr="examples",
-            metric="score",
-            mode="max",
-            grace_period=grace_examples,
-            max_t=budget_examples,
-            reduction_factor=reduction_factor,
+        super().__init__()
+        max_epochs = budget_examples / rows
+        levels = rung_examples(
+            grace_epochs=grace_epochs, reduction_factor=reduction_factor, max_epochs=max_epochs, rows=rows
         )
-        self._desk, self._gate, self._grace_epochs = desk, gate, grace_epochs
+        self.rungs = Rungs(levels, reduction_factor=reduction_factor)
+        self._grace = grace_of(grace_epochs=grace_epochs, max_epochs=max_epochs, rows=rows, settings=gate)
+        self._desk, self._gate = desk, gate
+        self._budget_examples = budget_examples
         self._signs: dict[int, list[Signs]] = {}
         self._to_stop: dict[int, int] = {}
         self._controller: Any = None
@@ -69,14 +62,13 @@ class GatedASHA(LeftOut, AsyncHyperBandScheduler):  # type: ignore[misc]
         a crash may have come between its last report and its ending, and a rung decides on a trial only once.
         """
         for index, report in reports:
-            if self._judge(index, report) == "healthy" and self._ask_rungs(index, report) == TrialScheduler.STOP:
+            if not self._goes_on(index, report, self._judge(index, report)):
                 self._to_stop[index] = report.examples
-        self._signs = {index: signs for index, signs in self._signs.items() if index in running}
-        self._to_stop = {index: examples for index, examples in self._to_stop.items() if index in running}
-        self._trial_info.clear()
+        for index in self._signs.keys() - running:
+            self._forget(index)
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        """Make room. Ray's own method would draw one of its brackets, of which there is one."""
+        """Make room."""
         _forget_ended(tune_controller)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
@@ -95,21 +87,24 @@ class GatedASHA(LeftOut, AsyncHyperBandScheduler):  # type: ignore[misc]
         if order.phase == "search":
             if judgement == "collapsed":
                 return self._end(trial, "collapsed", _describe_collapse(report))
-            decision = self._ask_rungs(order.index, report) if judgement == "healthy" else None
-            if decision == TrialScheduler.STOP and not report.is_last:
+            if not self._goes_on(order.index, report, judgement) and not report.is_last:
                 return self._end(trial, "stopped", f"below its rung at {report.epochs:.3g} epochs")
         if report.is_last:
-            reason = "" if report.examples >= self._max_t else "no better score for as many reports as search.patience"
+            reason = (
+                ""
+                if report.examples >= self._budget_examples
+                else "no better score for as many reports as search.patience"
+            )
             return self._end(trial, "completed", reason)
         if self._desk.is_over(order):
             return self._end(trial, "interrupted", "the budget was over")
         return str(TrialScheduler.CONTINUE)
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
-        """Forget the trial. Ray's own method would enter its last value into the rungs, gate or no gate."""
+        """Forget the trial, and note its end where it came without a report."""
         if "report" not in result:
             self._end(trial, *_ending_without_report(result))
-        self._forget(trial)
+        self._forget(order_of(trial).index)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """Give a trial that was out of memory more room, if it is about to be tried again."""
@@ -133,31 +128,31 @@ class GatedASHA(LeftOut, AsyncHyperBandScheduler):  # type: ignore[misc]
         return True
 
     def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
-        self._forget(trial)
+        self._forget(order_of(trial).index)
 
     def _judge(self, index: int, report: Report) -> Judgement:
         # A worker that takes a dead one's place reports anew what that one reported since its last checkpoint.
         before = [signs for signs in self._signs.get(index, ()) if signs.epochs < report.epochs]
         self._signs[index] = [*before, report.signs]
-        return judge(self._signs[index], grace_epochs=self._grace_epochs, settings=self._gate)
+        return judge(self._signs[index], grace=self._grace, settings=self._gate)
 
-    def _ask_rungs(self, index: int, report: Report) -> str:
+    def _goes_on(self, index: int, report: Report, judgement: Judgement) -> bool:
+        """Ask the rungs about a search trial's report. At the full budget nothing is left to be decided."""
         if self._to_stop.get(index) == report.examples:
-            return str(TrialScheduler.STOP)
-        trial = _Named(f"trial-{index}")
-        self._trial_info[trial.trial_id] = self._brackets[0]
-        result = {"examples": report.examples, "score": report.score}
-        return str(super().on_trial_result(None, trial, result))
+            return False
+        if report.examples >= self._budget_examples:
+            return True
+        return self.rungs.goes_on(index, report.examples, report.score if judgement == "healthy" else None)
 
     def _end(self, trial: Any, ending: str, reason: str) -> str:
-        if not self._desk.has_ended(order_of(trial)):
-            self._desk.ended(order_of(trial), ending, reason)
-        self._forget(trial)
+        order = order_of(trial)
+        if not self._desk.has_ended(order):
+            self._desk.ended(order, ending, reason)
+        self._forget(order.index)
         return str(TrialScheduler.STOP)
 
-    def _forget(self, trial: Any) -> None:
-        index = order_of(trial).index
-        self._trial_info.pop(f"trial-{index}", None)
+    def _forget(self, index: int) -> None:
+        self.rungs.forget(index)
         self._signs.pop(index, None)
         self._to_stop.pop(index, None)
 

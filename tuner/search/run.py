@@ -29,7 +29,7 @@ from tuner.search.resume import check_data, check_versions, resumed_space
 from tuner.search.snapshot import Snapshot
 from tuner.signals import die_on_abort, raise_if_interrupted, sigterm_as_interrupt
 from tuner.space.load import Space
-from tuner.space.rungs import rung_epochs
+from tuner.space.rungs import rung_examples
 from tuner.space.sampler import make_sampler
 from tuner.storage import Folder
 from tuner.tables import read_parts
@@ -273,10 +273,11 @@ class _Search:
 
     def _trial_settings(self) -> TrialSettings:
         search, rows = self._space.search, len(self._dataset.train)
-        rungs = rung_epochs(
+        rungs = rung_examples(
             grace_epochs=search.grace_epochs,
             reduction_factor=search.reduction_factor,
             max_epochs=search.max_epochs,
+            rows=rows,
         )
         return TrialSettings(
             max_epochs=search.max_epochs,
@@ -285,7 +286,7 @@ class _Search:
             patience=search.patience,
             threads=max(1, int(self._space.resources.cpus)),
             device="cuda" if self._space.resources.gpus else "cpu",
-            rungs=tuple(round(epochs * rows) for epochs in rungs),
+            rungs=rungs,
         )
 
     def _scheduler(self) -> GatedASHA:
@@ -295,7 +296,7 @@ class _Search:
         scheduler = GatedASHA(
             self._desk,
             grace_epochs=search.grace_epochs,
-            grace_examples=round(search.grace_epochs * len(self._dataset.train)),
+            rows=len(self._dataset.train),
             budget_examples=self._budget_examples,
             reduction_factor=search.reduction_factor,
             gate=GateSettings(),

@@ -14,3 +14,9 @@ def rung_epochs(*, grace_epochs: float, reduction_factor: float, max_epochs: flo
         found.append(epochs)
         epochs *= reduction_factor
     return tuple(found)
+
+
+def rung_examples(*, grace_epochs: float, reduction_factor: float, max_epochs: float, rows: int) -> tuple[int, ...]:
+    """Return the same in training examples, of which an epoch has `rows`: reports come at numbers rounded in the same way."""
+    epochs = rung_epochs(grace_epochs=grace_epochs, reduction_factor=reduction_factor, max_epochs=max_epochs)
+    return tuple(round(each * rows) for each in epochs)

@@ -9,7 +9,7 @@ import importlib
 
 from benchmarks.row import Row
 
-TOPICS = ("ranking", "dependence", "small_splits", "coverage", "champion", "duds", "signal")
+TOPICS = ("ranking", "dependence", "small_splits", "coverage", "gate_curves", "champion", "duds", "signal")
 
 
 def measure() -> list[Row]:
