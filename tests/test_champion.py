@@ -71,10 +71,10 @@ class Search(_Search):
         scheduler = GatedASHA(
             self._desk,
             grace_epochs=1,
-            grace_examples=len(self._dataset.train),
+            rows=len(self._dataset.train),
             budget_examples=self._budget_examples,
             reduction_factor=3,
-            gate=GateSettings(),
+            gate=GateSettings(least_examples=0),
         )
         while (order := self._desk.next_order()) is not None:
             self._desk.started(order)

@@ -30,7 +30,7 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
     """Return a function that reads a space with rows of two classes far from one another, and returns its faults."""
     monkeypatch.chdir(tmp_path)
     labels = ["often"] * 80 + ["rare"] * 24
-    steps = [[[1000.0 * (label == "rare") + row % 7 + step] for step in range(4)] for row, label in enumerate(labels)]
+    steps = [[[1000.0 * (label == "rare") + row / 10 + step] for step in range(4)] for row, label in enumerate(labels)]
     pyarrow.parquet.write_table(pyarrow.table({"steps": steps, "label": labels}), "rows.parquet")
 
     def read(lines: str, *overrides: str, prepare: bool = False) -> list[str]:

@@ -110,9 +110,7 @@ def _outcome(order: Order) -> Line:
 def _cut(split: Any, rows: int) -> Any:
     """At most so many rows of a split, drawn at random: a report on all rows of goemotions would cost half its training."""
     taken = np.sort(np.random.default_rng(SEED).permutation(len(split))[:rows])
-    inputs = split.inputs
-    cut = tuple(inputs[row] for row in taken) if isinstance(inputs, tuple) else inputs.take(taken)
-    return replace(split, inputs=cut, targets=split.targets[taken], rows=split.rows[taken])
+    return split.take(taken)
 
 
 def _rounded(value: float | None) -> float | None:
