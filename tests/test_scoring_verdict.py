@@ -45,13 +45,14 @@ SEEN = Signal(answer="signal", sentence="somebody sees it", advice="search longe
 NONE = Signal(answer="none found", sentence="nobody sees it", advice="look at the labels")
 
 
-def told(intervals: Intervals, linear: Interval, signal: Signal = SEEN) -> str:
+def told(intervals: Intervals, linear: Interval, signal: Signal = SEEN, too_few: str | None = None) -> str:
     return explain(
         intervals,
         {"all positive": GOOD, "linear": linear},
         constant="every label on every row",
         best_model="linear",
         signal=signal,
+        too_few=too_few,
     )
 
 
@@ -84,3 +85,9 @@ def test_a_champion_that_a_linear_model_shows_wrong_is_told_to_search_on() -> No
 def test_a_champion_that_only_beats_the_majority_is_measured_against_chance() -> None:
     reason = told(measured(above_chance=OPEN), GOOD)
     assert "dealing the same answers to the rows at random has 0.490" in reason
+
+
+def test_rows_that_are_too_few_to_judge_a_label_are_told_as_the_reason() -> None:
+    reason = told(measured(OPEN, OPEN), OPEN, too_few="150 rows are too few to judge 'spam'")
+    assert "So these rows do not tell which is better: 150 rows are too few to judge 'spam'" in reason
+    assert "too few" not in told(measured(POOR, POOR), POOR, too_few="150 rows are too few to judge 'spam'")

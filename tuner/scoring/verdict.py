@@ -41,16 +41,18 @@ def explain(
     constant: str,
     best_model: str | None,
     signal: Signal,
+    too_few: str | None = None,
 ) -> str:
     """Return why `verdict` of the same arguments says what it says, with the figures.
 
     `constant` says what the best constant rule answers, as "every label on every row"; `best_model` names the baseline
-    that learns from the inputs, a key of `differences`; `signal` is what all models of the search tell of the labels.
+    that learns from the inputs, a key of `differences`; `signal` is what all models of the search tell of the labels;
+    `too_few` says which labels have too few rows to be judged, if any has.
     """
     found = verdict(measured, differences)
     champion = f"on test the champion has macro-F1 {measured.macro_f1.value:.3f}"
     if found == "no_better_than_constant":
-        return _explain_constant(measured, differences, champion, constant, best_model, signal)
+        return _explain_constant(measured, differences, champion, constant, best_model, signal, too_few)
     if found == "beats_baselines":
         nearest = min(differences, key=lambda name: differences[name].value, default=None)
         if nearest is None:
@@ -73,6 +75,7 @@ def _explain_constant(
     constant: str,
     best_model: str | None,
     signal: Signal,
+    too_few: str | None,
 ) -> str:
     if not measured.skill.low > 0:
         ahead, reference = measured.skill, f"answering {constant}"
@@ -82,6 +85,8 @@ def _explain_constant(
     told = f"{champion}, and {reference} has {ours - ahead.value:.3f}: a difference of {_by(ahead)}"
     if best_model is not None:
         told += f". {best_model} has {ours - differences[best_model].value:.3f}"
+    if too_few is not None and ahead.high > 0:
+        told += f". So these rows do not tell which is better: {too_few}"
     return f"{told}. {signal.told[0].upper()}{signal.told[1:]}"
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tuner.baselines import Baseline, Decided, to_beat
 from tuner.data.dataset import Dataset
 from tuner.scoring.bootstrap import Interval
-from tuner.scoring.evaluation import describe_judged, evaluate, intervals_of
+from tuner.scoring.evaluation import describe_judged, evaluate, intervals_of, note_on_rare
 from tuner.scoring.f1 import Indicator, as_indicator
 from tuner.scoring.measures import measure
 from tuner.scoring.paired import paired_difference
@@ -96,6 +96,7 @@ def judge_test(
             constant=_best_constant(truth, dataset),
             best_model=models[0].name if models else None,
             signal=signal,
+            too_few=note_on_rare(measured["too_rare"], len(truth)) if measured["too_rare"] else None,
         ),
         "signal": asdict(signal),
     }
