@@ -159,6 +159,7 @@ def test_the_first_report_is_enough_where_chance_ranks_and_outputs_are_low_or_wi
         ({"constant_penalty": 0.5, "auc": 0.54}, "certain"),
         ({"logit_spread": 0.019}, "none"),
         ({"logit_spread": 0.019, "skill": 0.0}, "doubtful"),
+        ({"logit_spread": 0.019, "auc": 0.59}, "doubtful"),
         ({"logit_spread": 0.02, "skill": 0.0}, "none"),
         ({"logit_spread": 0.019, "auc": 0.54}, "certain"),
         ({"logit_spread": 0.02, "auc": 0.54}, "likely"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from curves.table import Curve
 from tuner.scoring.gate import GateSettings, Grace, Signs, grace_of, judge
 
-CONSTANT_PENALTY = 0.5  # of what ends as good as constant: in half of its columns
+CONSTANT_PENALTY = 0.5  # of what ends as good as constant
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -115,7 +115,7 @@ def collapsed_labels(decisions: DecisionFacts) -> list[LabelFacts]:
 
 
 def is_constant(label: LabelFacts) -> bool:
-    """Return whether a label is decided on so few or so many rows that its share of the constant penalty is a half."""
+    """Return whether a label is decided on so few or so many rows that its own penalty is a half."""
     if label.support < FEWEST_TRUE or label.support * (1 - label.prevalence) < FEWEST_TRUE * label.prevalence:
         return False
     truth = label.prevalence * (1 - label.prevalence)

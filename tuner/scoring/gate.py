@@ -44,8 +44,7 @@ class GateSettings:
     `chance_auc`: what ranks below it is taken for chance. `least_auc`: below it, too, what decides no better than a
     constant rule. First weights that no training has changed reach 0.58, since they tell long texts from short ones.
 
-    `constant_penalty`: a half is what it costs to be constant in labels that have half of the truth's impurity between them.
-    Those are the frequent ones: a rare label has little, and one that is true of every row has none. `flat_logit_spread`: a
+    `constant_penalty`: it is a half where all decisions together vary a twentieth as much as the truth does. `flat_logit_spread`: a
     spread of 0.02 in the logit is at most 0.005 in probability: one answer for every input. `low_logit_spread`: at 0.12, or
     0.03 in probability, are the outputs of a network's first weights. `wild_logit_spread`: at 1.5 probabilities swing from
     0.18 to 0.82, as a trained network's do; if they rank by chance, the weights have been blown up.
@@ -112,12 +111,14 @@ def sign_of(signs: Signs, settings: GateSettings) -> Sign:
     AUC comes first, because it needs no threshold; skill alone clears nothing, since in binary a threshold that cuts
     through noise has some. What ranks by chance is `certain` where its decisions are nearly constant or its outputs flat
     or wild, `likely` where they are as low as those of first weights, and else `doubtful`, as a slow starter is. What ranks
-    is `doubtful` where it is nearly constant, or flat without skill: the next class may soon be decided for.
+    is `doubtful` where it is nearly constant, or flat and either without skill or ranking no better than first weights may: the
+    next class may soon be decided for.
     """
     spread = signs.logit_spread
     is_constant, is_flat = signs.constant_penalty >= settings.constant_penalty, spread < settings.flat_logit_spread
     if not _is_chance(signs, settings):
-        return "doubtful" if is_constant or (is_flat and signs.skill <= 0) else "none"
+        is_weak = signs.skill <= 0 or signs.auc < settings.least_auc
+        return "doubtful" if is_constant or (is_flat and is_weak) else "none"
     if is_constant or is_flat or spread >= settings.wild_logit_spread:
         return "certain"
     return "likely" if spread < settings.low_logit_spread else "doubtful"

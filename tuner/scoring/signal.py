@@ -31,7 +31,7 @@ Of 100 English docstrings it is 0.35, of 1,000 it is 0.68; of 800 Chinese review
 
 _BY_PIECES = "read texts without spaces, or with numbers as words, by pieces: space.tokens=[character, bpe]"
 _CHANCE = 0.005  # how often a ranking without information may pass for one with some
-_ANSWERS_ALIKE = 0.5  # the constant penalty from which on a predictor gives one answer in half of the columns
+_ANSWERS_ALIKE = 0.5  # the constant penalty from which on a predictor gives one answer for nearly every row
 
 
 @dataclass(frozen=True, kw_only=True)
