@@ -44,10 +44,11 @@ class GateSettings:
     `chance_auc`: what ranks below it is taken for chance. `least_auc`: below it, too, what decides no better than a
     constant rule. First weights that no training has changed reach 0.58, since they tell long texts from short ones.
 
-    `constant_penalty`: it is a half where all decisions together vary a twentieth as much as the truth does. `flat_logit_spread`: a
-    spread of 0.02 in the logit is at most 0.005 in probability: one answer for every input. `low_logit_spread`: at 0.12, or
-    0.03 in probability, are the outputs of a network's first weights. `wild_logit_spread`: at 1.5 probabilities swing from
-    0.18 to 0.82, as a trained network's do; if they rank by chance, the weights have been blown up.
+    `constant_penalty`: it is a half where all decisions together vary a twentieth as much as the truth does.
+
+    `flat_logit_spread`: a spread of 0.02 in the logit is at most 0.005 in probability: one answer for every input.
+    `low_logit_spread`: at 0.12, or 0.03 in probability, are the outputs of a network's first weights. `wild_logit_spread`: at
+    1.5 probabilities swing from 0.18 to 0.82, as a trained network's do; if they rank by chance, the weights have been blown up.
 
     `auc_rise`, `spread_growth`: by how much the AUC has to rise from one report to the next, or as what multiple the
     spread has to return, for a trial not to be stuck. `reversed_auc`: what ranks worse than that and rises comes nearer to
