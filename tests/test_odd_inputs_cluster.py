@@ -22,7 +22,7 @@ ROWS, EMPTY = 240, 24
 SPACE = """
 task: multilabel
 data: {train: rows.parquet, text: text, labels: labels, validation: 0.2, test: 0.2, skip_unusable: true}
-search: {trials: 1, max_epochs: 1, grace_epochs: 1, reports_per_epoch: 1, finalists: 1, seeds: 1}
+search: {trials: 1, max_epochs: 20, grace_epochs: 1, reports_per_epoch: 1, finalists: 1, seeds: 1}
 resources: {concurrent: 1}
 space:
   tokens: {word: {min_count: 1, punctuation: false}}
