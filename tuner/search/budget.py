@@ -40,14 +40,14 @@ def closing_seconds(sizes: Sizes, *, finalists: int, seeds: int, predict_s: floa
     """Estimate the seconds from the last finalist's run to the end, where a model takes `predict_s` a row.
 
     Rows are predicted once; each model's decisions are made again by its kept probabilities; rows are drawn for the intervals
-    of the champion on both splits, of its difference to each baseline on test, of the best baseline there, and of the
-    difference to each other finalist on validation. `slowdown` is how many times as long all of that takes on a busy machine.
+    of the champion on both splits and, swapped as well, of its difference to each baseline on test, and of the difference to each
+    other finalist on validation. `slowdown` is how many times as long all of that takes on a busy machine.
     """
     rows, labels = sizes.validation + sizes.test, sizes.labels
     predicted = sizes.test + sizes.validation * sizes.are_validation_rows_predicted
     columns = 3 * labels  # decided, true, and both
     drawn = (
-        sizes.test * (2 * _resample_s(columns) + RIVALS * _resample_s(5 * labels))
+        sizes.test * (_resample_s(columns) + 2 * RIVALS * _resample_s(5 * labels))
         + sizes.validation * _resample_s(columns)
         + sizes.validation * (finalists - 1) * _resample_s((4 * seeds + 1) * labels)
     )
