@@ -119,7 +119,8 @@ def test_without_any_measure_nothing_is_claimed() -> None:
 def test_rows_that_tell_are_those_with_another_answer_than_the_commonest(
     task: Any, labels: dict[str, int], expected: int
 ) -> None:
-    assert telling_rows(labels, 100, task) == expected
+    true = list(labels.values())
+    assert telling_rows(true, [100 - count for count in true], task) == expected
 
 
 @pytest.mark.parametrize(("task", "supports"), [("binary", [180, 20]), ("multilabel", [20]), ("multilabel", [40, 100])])
@@ -130,11 +131,11 @@ def test_the_error_of_an_auc_is_that_of_rankings_without_information(task: Any, 
     for _ in range(4000):
         each = [rankdata(generator.random(200))[:n].sum() - n * (n + 1) / 2 for n in columns]
         aucs.append(np.mean([u / (n * (200 - n)) for u, n in zip(each, columns, strict=True)]))
-    assert auc_error(supports, 200, task) == pytest.approx(np.std(aucs), rel=0.05)
+    assert auc_error(supports, [200 - count for count in supports], task) == pytest.approx(np.std(aucs), rel=0.05)
 
 
 def test_labels_that_are_constant_have_no_ranking() -> None:
-    assert auc_error([0, 200], 200, "multilabel") is None
+    assert auc_error([0, 200], [200, 0], "multilabel") is None
 
 
 def probe(**known: Any) -> dict[str, Any]:

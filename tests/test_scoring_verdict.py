@@ -84,7 +84,7 @@ def test_a_champion_that_a_linear_model_shows_wrong_is_told_to_search_on() -> No
 
 def test_a_champion_that_only_beats_the_majority_is_measured_against_chance() -> None:
     reason = told(measured(above_chance=OPEN), GOOD)
-    assert "dealing the same answers to the rows at random has 0.490" in reason
+    assert "the same answers given to random rows have 0.490" in reason
 
 
 def test_rows_that_are_too_few_to_judge_a_label_are_told_as_the_reason() -> None:

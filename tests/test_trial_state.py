@@ -16,6 +16,7 @@ from tuner.data.prepare import TrialData
 from tuner.imbalance.resample import RESAMPLINGS
 from tuner.model.pooling import POOLINGS
 from tuner.reporting import Report, TrialSettings
+from tuner.scoring.candidates import NO_MERIT, merit
 from tuner.space.options import Options
 from tuner.space.parameters import PARAMETERS
 from tuner.space.sampler import Configuration
@@ -108,7 +109,7 @@ def check(
     whole, other = (Trial(configuration, data, settings, seed=1, **own) for _ in range(2))
     first = reports_of(whole, most=before)
     other.load_state(whole.save_state())
-    assert other.best_score == whole.best_score == max((report.score for report in first), default=-math.inf)
+    assert other.best_merit == whole.best_merit == max((merit(report.signs) for report in first), default=NO_MERIT)
     rest, again = reports_of(whole), reports_of(other)
     assert told(again) == told(rest)
     assert all(
@@ -203,8 +204,8 @@ def test_vectors_that_are_not_trained_come_from_the_data_and_not_from_the_state(
     assert not [name for name in tensors if "embedding" in name]
 
 
-def test_before_a_report_there_is_no_best_score(prepared: Prepared) -> None:
-    assert Trial(*prepared({}), SETTINGS, seed=1).best_score == -math.inf
+def test_before_a_report_there_is_no_merit(prepared: Prepared) -> None:
+    assert Trial(*prepared({}), SETTINGS, seed=1).best_merit == NO_MERIT
 
 
 # --- what is refused ----------------------------------------------------------------------------------------------------

@@ -111,7 +111,7 @@ def run_baselines(dataset: Dataset, *, seed: int) -> tuple[Baseline, ...]:
     blocks = dataset.validation.blocks
     drawn = intervals(model.validation, truth, task, blocks=blocks, seed=seed, seen=dataset.seen, samples=_SAMPLES)
     if min(drawn.skill.low, drawn.above_chance.low) <= _SMALL_SKILL:
-        shuffled = np.random.default_rng((seed, 1)).permutation(train)
+        shuffled = _shuffled(train, dataset.folds, seed)
         texts = [split.inputs for split in (dataset.train, dataset.validation)]
         if not isinstance(texts[0], Sequences) and not isinstance(texts[1], Sequences):
             baselines[-1] = replace(model, seen_share=seen_share(texts[0], texts[1]))
@@ -119,6 +119,17 @@ def run_baselines(dataset: Dataset, *, seed: int) -> tuple[Baseline, ...]:
                 baselines.append(_timed(PROBE, "probe", lambda: decide_linear(dataset, train, fit_features=fit_pieces)))
         baselines.append(_timed(CONTROL, "control", lambda: decide_linear(dataset, shuffled)))
     return tuple(baselines)
+
+
+def _shuffled(train: Indicator, folds: NDArray[np.int64] | None, seed: int) -> Indicator:
+    """Return the rows of `train` in a random order; with folds within each, so that every part has its labels."""
+    generator = np.random.default_rng((seed, 1))
+    if folds is None:
+        return generator.permutation(train)
+    shuffled = train.copy()
+    for fold in np.unique(folds):
+        shuffled[folds == fold] = generator.permutation(train[folds == fold])
+    return shuffled
 
 
 def seen_share(train: Sequence[str], judged: Sequence[str]) -> float:

@@ -29,6 +29,7 @@ RECORD = (
     "seed",
     "penalty_weight",
     "validation_scores",
+    "rankings",
     "data",
     "validation",
     "baselines",

@@ -21,6 +21,7 @@ from tuner.model.build import to_probabilities
 from tuner.model.classifier import SequenceClassifier
 from tuner.reporting import Report, TrialSettings
 from tuner.scoring.by_fold import AVERAGED, measure_by_fold
+from tuner.scoring.candidates import NO_MERIT, merit
 from tuner.scoring.gate import GateSettings, is_collapsed, logit_spread
 from tuner.scoring.thresholds import cross_fitted_decisions, fit_thresholds
 from tuner.space.sampler import Configuration
@@ -31,7 +32,7 @@ from tuner.training.progress import Progress
 from tuner.training.state import State, from_bytes, to_bytes
 
 _OF_PROBABILITIES = ("logit_spread", "probability_spread")
-_STATE_VERSION = 1
+_STATE_VERSION = 2
 
 
 class Trial:
@@ -57,6 +58,7 @@ class Trial:
         self._data, self._settings = data, settings
         self._reporting_points = 0
         self._best, self._reports_since_best = -math.inf, 0
+        self._best_merit = NO_MERIT
         self._rows = len(data.train_targets)
         self._budget = round(settings.max_epochs * self._rows)
         own = {"configuration": dict(configuration), "seed": seed, "rows": self._rows, "budget": self._budget}
@@ -97,9 +99,9 @@ class Trial:
         return sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
 
     @property
-    def best_score(self) -> float:
-        """The best score of a report so far, of those before `save_state` too; -inf before one."""
-        return self._best
+    def best_merit(self) -> tuple[int, float]:
+        """The best merit of a report so far, of those before `save_state` too: what decides which model is kept."""
+        return self._best_merit
 
     def save_state(self) -> bytes:
         """Return all that the reports to come depend on, to be taken between two reports: safetensors, nothing pickled.
@@ -113,6 +115,7 @@ class Trial:
             "precision": self.precision,
             "reporting_points": self._reporting_points,
             "best": self._best,
+            "best_merit": list(self._best_merit),
             "reports_since_best": self._reports_since_best,
             "looks": self._looks.state(),
             "members": {str(number): member.training.state() for number, member in enumerate(self._all)},
@@ -143,6 +146,8 @@ class Trial:
             member.model.precision = state["precision"]
         self._looks.restore(state["looks"])
         self._best, self._reports_since_best = state["best"], state["reports_since_best"]
+        health, score = state["best_merit"]
+        self._best_merit = int(health), float(score)
         self._reporting_points, self.precision = state["reporting_points"], state["precision"]
         if self._is_on_gpu:
             torch.cuda.set_rng_state(state["dropout_on_gpu"], self._settings.device)
@@ -171,6 +176,8 @@ class Trial:
             member.training.observe(measures["score"])
         self._note_best(measures["score"])
         report = self._told(progress, measures)
+        if math.isfinite(report.score):
+            self._best_merit = max(self._best_merit, merit(report.signs))
         looks: dict[str, Any] = self._look(report)
         return replace(report, **looks, evaluate_seconds=time.perf_counter() - start)
 

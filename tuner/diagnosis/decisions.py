@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tuner.diagnosis.evidence import DecisionFacts, LabelFacts
-from tuner.scoring.blocks import Blocks, halves
+from tuner.scoring.blocks import Blocks, blocks_by_label, halves
 from tuner.scoring.bootstrap import intervals
 from tuner.scoring.f1 import Indicator, constant_macro_f1, f1_per_label, macro_f1
 from tuner.scoring.gate import logit_spread
 from tuner.scoring.measures import LabelMeasures, measure
 from tuner.scoring.ranking import Probabilities
+from tuner.scoring.signal import auc_error
 from tuner.scoring.thresholds import cross_fitted_decisions
 from tuner.space.settings import Task
 
@@ -52,9 +53,9 @@ def decision_facts(
         chance_skill=_chance_skill(truth, task),
         fitted_macro_f1=None if fitted is None else macro_f1(fitted, truth),
         auc=_known(measures.auc),
-        auc_margin=_auc_margin(truth),
+        auc_margin=2 * (auc_error(*blocks_by_label(truth, blocks), task) or 0.0),
         average_precision=_known(measures.average_precision),
-        logit_spread=None if probabilities is None else logit_spread(probabilities),
+        logit_spread=None if probabilities is None else logit_spread(probabilities, truth),
         probability_spread=None if probabilities is None else float(probabilities.std(axis=0).mean()),
     )
 
@@ -70,17 +71,6 @@ def _chance_skill(truth: Indicator, task: Task) -> float:
     """The skill of a guess by prevalence. Its F1 of a label is the prevalence, so over classes the mean is 1 in so many."""
     present = int(truth.any(axis=0).sum())
     return 0.0 if task == "multilabel" else max(0.0, 1 / present - constant_macro_f1(truth, task))
-
-
-def _auc_margin(truth: Indicator) -> float:
-    """Two standard errors of the mean AUC of a ranking at random (Mann and Whitney 1947), labels taken as independent."""
-    positives = truth.sum(axis=0)
-    both = (positives > 0) & (positives < len(truth))
-    if not both.any():
-        return 0.0
-    positives, negatives = positives[both], len(truth) - positives[both]
-    variance = (positives + negatives + 1) / (12 * positives * negatives)
-    return float(2 * np.sqrt(variance.sum()) / both.sum())
 
 
 def _fitted(probabilities: Probabilities, truth: Indicator, task: Task, blocks: Blocks) -> Indicator | None:

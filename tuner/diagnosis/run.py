@@ -118,6 +118,7 @@ def evidence_of_bundle(described: Mapping[str, Any], *, name: str) -> Evidence:
                 profile=profile,
                 validation=validation,
                 configuration=configuration,
+                rankings=_rankings(record),
             )
         ),
         missing=(
@@ -125,6 +126,12 @@ def evidence_of_bundle(described: Mapping[str, Any], *, name: str) -> Evidence:
             *(() if validation else ("what it decides: give a file of its predictions with the truth",)),
         ),
     )
+
+
+def _rankings(record: Mapping[str, Any]) -> list[float]:
+    """The AUCs of a search's reports, as far as a bundle has them: the best, as often as there were reports."""
+    known = record.get("rankings")
+    return [float(known["best_auc"])] * int(known["reports"]) if known else []
 
 
 def _by_trial(reports: pa.Table) -> dict[int, list[dict[str, Any]]]:

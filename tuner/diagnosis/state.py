@@ -52,8 +52,8 @@ def has_few_rows(evidence: Evidence) -> bool:
     decisions = evidence.decisions
     if decisions is None:
         return evidence.signal is not None and evidence.signal.answer == "too few rows"
-    labels = {label.name: label.support for label in decisions.labels}
-    return telling_rows(labels, decisions.rows, evidence.task) < FEWEST_ROWS
+    true = [label.support for label in decisions.labels]
+    return telling_rows(true, [decisions.rows - count for count in true], evidence.task) < FEWEST_ROWS
 
 
 def is_flat(evidence: Evidence) -> bool:

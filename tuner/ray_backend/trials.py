@@ -51,7 +51,6 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
         # Only stores: what raises here would end the search, so the model is built in the first step.
         self._order = Order(**new_config["order"])
         self._trial: Trial | None = None
-        self._best = float("-inf")
         self._note, self._is_to_be_kept = "", False
         return True
 
@@ -97,7 +96,6 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
             except (StorageError, ValueError) as error:
                 self._note = f"it begins anew, as its checkpoint cannot be used ({error})"
                 self._trial = self._build()
-            self._best = self._trial.best_score
         self._kept_examples, self._kept_at = self._trial.examples, time.monotonic()
 
     def _build(self) -> Trial:
@@ -127,9 +125,9 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
     def _report(self) -> Report:
         trial, order = self._trial, self._order
         assert trial is not None
+        before = trial.best_merit
         report = trial.next_report()
-        if order.weights is not None and report.score > self._best:
-            self._best = report.score
+        if order.weights is not None and trial.best_merit > before:
             if order.phase == "finalist":
                 _insist(lambda: self._save_weights(trial, str(order.weights)))
             elif is_worth_keeping(report, order.keep_above):

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from tuner.data.split import linked_rows
 from tuner.errors import Fault, UsageError
 from tuner.scoring.blocks import Blocks
 from tuner.scoring.f1 import Indicator, Reals, f1_from_counts, macro_f1_from_counts
@@ -122,7 +123,7 @@ def pair(a: Answers, b: Answers) -> Paired:
         truth=truth[is_judged],
         a=own[is_judged],
         b=other[is_judged],
-        blocks=a.blocks[in_a][is_judged],
+        blocks=linked_rows(a.blocks[in_a].tolist(), b.blocks[in_b].tolist())[is_judged],  # what either knows
         penalty_weight=a.model.penalty_weight,
         notes=tuple(notes),
     )

@@ -32,6 +32,12 @@ def sum_blocks(values: NDArray[Any], blocks: Blocks) -> NDArray[np.float32]:
     return np.asarray(np.add.reduceat(as_numbers[order], starts, axis=0))
 
 
+def blocks_by_label(truth: Indicator, blocks: Blocks) -> tuple[list[int], list[int]]:
+    """Return in how many blocks each label is true of a row, and in how many it is false of one."""
+    with_true, with_false = ((sum_blocks(each, blocks) > 0).sum(axis=0).tolist() for each in (truth, ~truth))
+    return with_true, with_false
+
+
 def halves(truth: Indicator, blocks: Blocks) -> NDArray[np.int64]:
     """Return the half of each row, 0 or 1, always the same: scores of trials and champions compare only over the same halves."""
     return deal_blocks(truth, blocks, folds=2, seed=0)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.scoring.blocks import Blocks
+from tuner.scoring.blocks import Blocks, blocks_by_label
 from tuner.scoring.bootstrap import Interval, Intervals, intervals, rare_labels, rows_needed
 from tuner.scoring.by_fold import measure_by_fold
 from tuner.scoring.f1 import Indicator
@@ -93,9 +93,14 @@ def evaluate(
     )
     drawn = intervals(decisions, truth, task, blocks=blocks, seed=seed, seen=seen)
     too_rare = _too_rare(truth, blocks, labels, seen)
+    with_true, with_false = blocks_by_label(truth, blocks)
     return {
         **described,
         **{f"{name}_ci": _about(described[name], interval, name) for name, interval in vars(drawn).items()},
+        "labels": [
+            {**row, "true_blocks": true, "false_blocks": false}
+            for row, true, false in zip(described["labels"], with_true, with_false, strict=True)
+        ],
         "too_rare": too_rare,
         "notes": [*described["notes"], *([note_on_rare(too_rare, len(truth))] if too_rare else [])],
         "rows": len(truth),
@@ -111,13 +116,22 @@ def intervals_of(described: Mapping[str, Any]) -> Intervals:
 
 def note_on_rare(too_rare: Sequence[Mapping[str, Any]], rows: int) -> str:
     """Say which labels have too few true rows to be judged, and how many rows would do."""
-    shown = ", ".join(f"{row['label']!r} ({row['support']} true)" for row in too_rare[:NAMED_AT_MOST])
+    shown = ", ".join(f"{row['label']!r} ({_support(row)})" for row in too_rare[:NAMED_AT_MOST])
     more = f" and {len(too_rare) - NAMED_AT_MOST} more" if len(too_rare) > NAMED_AT_MOST else ""
     needed = max(row["rows_needed"] for row in too_rare)
     return (
         f"{rows:,} rows are too few to judge {shown}{more}: the intervals allow for any F1 that so few rows leave possible, and "
         f"are wide. About {needed:,} rows would do"
     )
+
+
+def _support(row: Mapping[str, Any]) -> str:
+    groups = (
+        ""
+        if row["blocks"] == row["support"]
+        else f", all in {row['blocks']} group{'s' * (row['blocks'] != 1)} or copies"
+    )
+    return f"{row['support']} true{groups}"
 
 
 def without_nan(described: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,8 +141,14 @@ def without_nan(described: Mapping[str, Any]) -> dict[str, Any]:
 
 def _too_rare(truth: Indicator, blocks: Blocks, labels: Sequence[str], seen: Indicator) -> list[dict[str, Any]]:
     support = truth.sum(axis=0)
+    with_true, _ = blocks_by_label(truth, blocks)
     return [
-        {"label": labels[label], "support": int(support[label]), "rows_needed": rows_needed(truth, blocks, label)}
+        {
+            "label": labels[label],
+            "support": int(support[label]),
+            "blocks": with_true[label],
+            "rows_needed": rows_needed(truth, blocks, label),
+        }
         for label in np.flatnonzero(rare_labels(truth, blocks) & (seen | (support > 0))).tolist()
     ]
 

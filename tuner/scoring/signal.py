@@ -128,26 +128,26 @@ def find_signal(looks: Looks) -> Signal:
     )
 
 
-def telling_rows(labels: Mapping[str, int], rows: int, task: Task) -> int:
+def telling_rows(true: Sequence[int], false: Sequence[int], task: Task) -> int:
     """Return how many rows have another answer than the commonest; in multi-label, the sum of that over the labels.
 
-    `labels` counts each label's true rows, of `rows`.
+    `true` counts the rows that have each label, `false` those that have not; or the blocks of rows that depend on each other.
     """
     if task == "multilabel":
-        return sum(min(count, rows - count) for count in labels.values())
-    return sum(labels.values()) - max(labels.values(), default=0)
+        return sum(map(min, true, false))
+    return sum(true) - max(true, default=0)
 
 
-def auc_error(supports: Sequence[int], rows: int, task: Task) -> float | None:
+def auc_error(true: Sequence[int], false: Sequence[int], task: Task) -> float | None:
     """Return the standard error of a mean AUC over labels by chance; None where no label has rows of both kinds.
 
-    Each label's is that of Mann and Whitney (1947). Labels are taken as independent; the two of a binary task are one.
+    Arguments are as in `telling_rows`. Each label's is that of Mann and Whitney (1947). Labels are taken as independent; the two
+    of a binary task are one.
     """
-    both = [count for count in supports if 0 < count < rows][: 1 if task == "binary" else None]
+    both = [(m, n) for m, n in zip(true, false, strict=True) if m and n][: 1 if task == "binary" else None]
     if not both:
         return None
-    variance = sum((rows + 1) / (12 * count * (rows - count)) for count in both)
-    return math.sqrt(variance) / len(both)
+    return math.sqrt(sum((m + n + 1) / (12 * m * n) for m, n in both)) / len(both)
 
 
 def _seeing(looks: Looks) -> Iterator[str]:
@@ -197,7 +197,8 @@ def _validation(looks: Looks) -> Mapping[str, Any] | None:
 def _telling_rows_by_split(looks: Looks) -> dict[str, int]:
     found = {}
     if looks.train_labels:
-        found["train"] = telling_rows(looks.train_labels, looks.train_rows, looks.task)
+        true = list(looks.train_labels.values())
+        found["train"] = telling_rows(true, [looks.train_rows - count for count in true], looks.task)
     for split, measured in (("validation", _validation(looks)), ("test", looks.test)):
         if measured is not None and measured.get("labels"):
             found[split] = _telling_rows(measured, looks.task)
@@ -205,8 +206,16 @@ def _telling_rows_by_split(looks: Looks) -> dict[str, int]:
 
 
 def _telling_rows(measured: Mapping[str, Any], task: Task) -> int:
-    labels = {str(row["label"]): int(row["support"]) for row in measured["labels"]}
-    return telling_rows(labels, _rows(measured), task)
+    return telling_rows(*_blocks(measured), task)
+
+
+def _blocks(measured: Mapping[str, Any]) -> tuple[list[int], list[int]]:
+    """In how many blocks of rows each label is true of a row, and false of one; where that was not recorded, how many rows."""
+    labels, rows = measured["labels"], _rows(measured)
+    return (
+        [int(row.get("true_blocks", row["support"])) for row in labels],
+        [int(row.get("false_blocks", rows - row["support"])) for row in labels],
+    )
 
 
 def _rows(measured: Mapping[str, Any]) -> int:
@@ -235,6 +244,5 @@ def _low(measured: Mapping[str, Any]) -> float | None:
 
 def _is_ranking(auc: float, measured: Mapping[str, Any], task: Task, *, tries: int) -> bool:
     """Whether an AUC, the best of so many, is above what rankings without information reach (Bonferroni's bound)."""
-    supports = [int(row["support"]) for row in measured.get("labels") or ()]
-    error = auc_error(supports, _rows(measured), task) if supports else None
+    error = auc_error(*_blocks(measured), task) if measured.get("labels") else None
     return error is not None and auc > 0.5 + NormalDist().inv_cdf(1 - _CHANCE / tries) * error

@@ -78,11 +78,11 @@ def _explain_constant(
     too_few: str | None,
 ) -> str:
     if not measured.skill.low > 0:
-        ahead, reference = measured.skill, f"answering {constant}"
+        ahead, reference = measured.skill, f"answering {constant} has"
     else:
-        ahead, reference = measured.above_chance, "dealing the same answers to the rows at random"
+        ahead, reference = measured.above_chance, "the same answers given to random rows have"
     ours = measured.macro_f1.value
-    told = f"{champion}, and {reference} has {ours - ahead.value:.3f}: a difference of {_by(ahead)}"
+    told = f"{champion}, and {reference} {ours - ahead.value:.3f}: a difference of {_by(ahead)}"
     if best_model is not None:
         told += f". {best_model} has {ours - differences[best_model].value:.3f}"
     if too_few is not None and ahead.high > 0:

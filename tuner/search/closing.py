@@ -62,20 +62,23 @@ def crown(
     on_validation = _decide_validation(bundle, chosen, dataset=dataset)
     weight, seed = space.score.penalty_weight, space.search.seed
     validation = judge(on_validation, dataset, "validation", penalty_weight=weight, seed=seed)
-    record = {**bundle.record, "validation": validation, "health": chosen.health, **_record_of(told)}
+    ledger.flush()
+    rankings = [auc for auc in read_reports(ledger.location)["auc"].to_pylist() if auc is not None and np.isfinite(auc)]
+    best_of_reports = {"best_auc": max(rankings), "reports": len(rankings)} if rankings else None
+    told_of_training = {"validation": validation, "health": chosen.health, "rankings": best_of_reports}
+    record = {**bundle.record, **told_of_training, **_record_of(told)}
     bundle = replace(bundle, thresholds=_fit(on_validation, dataset), record=record)
     save_bundle(ledger.folder.below("champion"), bundle)
     probabilities = bundle.predict_proba(dataset.test.inputs)
     on_test = Decided(decide(probabilities, bundle.thresholds, dataset.task), probabilities)
     _write_predictions(on_validation, on_test, baselines, dataset, ledger)
-    ledger.flush()
     looks = looks_of(
         dataset.task,
         baselines=told["baselines"],
         profile=told["data"],
         validation=validation,
         configuration=order.configuration,
-        rankings=read_reports(ledger.location)["auc"].to_pylist(),
+        rankings=rankings,
     )
     runs = _fit_runs(models, choice)
     numbers = {each: [run.trial.order.index for run in own] for each, own in runs.items()}

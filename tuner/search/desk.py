@@ -94,6 +94,9 @@ class SearchDesk:
         if current and (open_runs or not (is_to_search_on and self._is_search_open())):
             self._queue = open_runs
             self._give_up_search()
+            limit = self._space.search.trials
+            if self._space.search.seconds is not None and (limit is None or self._asked < limit):
+                self.ended_by = self._space.search.tightest
 
     def _take_up(self, trial: PastTrial) -> None:
         order = self._place(Order(trial.index, trial.phase, trial.configuration, trial.seed))

@@ -44,14 +44,14 @@ def read_models(
 ) -> list[KeptModel]:
     """Read what trials have kept. Those without a report have nothing, and of search trials a file may be missing.
 
-    A model's score is that of the probabilities beside its weights. As a rule it is the trial's best; but a trial that goes on
-    from a checkpoint may report otherwise from there on, as on a GPU, and what it had kept before is no less a model.
-    Raises StorageError for a finalist's file that is not there.
+    A model's score is that of the probabilities beside its weights. As a rule it is that of the trial's healthiest report; but a
+    trial that goes on from a checkpoint may report otherwise from there on, as on a GPU, and what it had kept before is no less
+    a model. Raises StorageError for a finalist's file that is not there.
     """
     return [
         _read(trial, penalty_weight=penalty_weight, dataset=dataset, ledger=ledger)
         for trial in trials
-        if trial.best is not None and (trial.parent is not None or _has_files(trial, ledger))
+        if trial.fittest is not None and (trial.parent is not None or _has_files(trial, ledger))
     ]
 
 
@@ -73,13 +73,13 @@ def _read(trial: TrialState, *, penalty_weight: float, dataset: Dataset, ledger:
         penalty_weight=penalty_weight,
         probabilities=probabilities,
     ).means
-    assert trial.best is not None
-    is_of_best = math.isclose(measured["score"], trial.best.score, abs_tol=_CLOSE)
-    epochs = trial.best.epochs if is_of_best or examples is None else examples / len(dataset.train)
+    assert trial.fittest is not None
+    is_of_best = math.isclose(measured["score"], trial.fittest.score, abs_tol=_CLOSE)
+    epochs = trial.fittest.epochs if is_of_best or examples is None else examples / len(dataset.train)
     signs = Signs(
         epochs=epochs,
         **{name: measured[name] for name in ("score", "constant_penalty", "skill", "auc")},
-        logit_spread=logit_spread(probabilities[:, dataset.seen]),
+        logit_spread=_logit_spread(probabilities[:, dataset.seen], truth[:, dataset.seen], dataset.folds),
         is_finite=True,
     )
     return KeptModel(
@@ -88,10 +88,19 @@ def _read(trial: TrialState, *, penalty_weight: float, dataset: Dataset, ledger:
             trial=trial.order.index,
             repeats=trial.parent,
             score=measured["score"],
-            health=health_of(trial.best.signs if is_of_best else signs, GateSettings()),
+            health=health_of(trial.fittest.signs if is_of_best else signs, GateSettings()),
         ),
         epochs=epochs,
-        health=without_nan(trial.best.health) if is_of_best else {},
+        health=without_nan(trial.fittest.health) if is_of_best else {},
         probabilities=probabilities,
         decisions=decisions,
+    )
+
+
+def _logit_spread(probabilities: NDArray[np.float64], truth: Indicator, folds: NDArray[np.int64] | None) -> float:
+    """The spread of a report: with folds the mean over the models, each on the rows that it was judged on."""
+    if folds is None:
+        return logit_spread(probabilities, truth)
+    return float(
+        np.mean([logit_spread(probabilities[folds == fold], truth[folds == fold]) for fold in np.unique(folds)])
     )

@@ -10,13 +10,14 @@ from typing import Any
 
 from tuner.health import STATIC
 from tuner.reporting import Order, Report
+from tuner.scoring.candidates import merit
 from tuner.space.sampler import Configuration, configuration_hash
 
 
 @dataclass
 class TrialState:
     """One trial as the desk knows it. `reports` are those that count, emptied when the trial ends; `best` is that of them
-    with the highest score.
+    with the highest score, `fittest` that of the model that is kept: the healthiest, then the one with the highest score.
 
     A worker that takes a dead one's place goes on from a checkpoint, or begins anew: what was reported from there on is
     reported again, and counts no more. `heard_s` is when its worker was last heard of, None before it has one.
@@ -30,6 +31,7 @@ class TrialState:
     ending: str | None = None
     reason: str = ""
     best: Report | None = None
+    fittest: Report | None = None
     last: Report | None = None
     reports: list[Report] = field(default_factory=list)
     train_seconds: float = 0.0
@@ -71,7 +73,7 @@ class TrialState:
 
     def _forget_from(self, examples: int) -> None:
         kept = [report for report in self.reports if report.examples < examples]
-        self.best = self.last = None
+        self.best = self.fittest = self.last = None
         self.train_seconds = 0.0
         self.reports = []
         for report in kept:
@@ -83,6 +85,8 @@ class TrialState:
         self.train_seconds += report.train_seconds
         if report.score > self.score:  # never so for NaN
             self.best = report
+        if math.isfinite(report.score) and (self.fittest is None or merit(report.signs) > merit(self.fittest.signs)):
+            self.fittest = report
 
     def full_run_seconds(self, budget_examples: int) -> float:
         """Estimate how long this configuration takes for `budget_examples`, from what it took so far."""

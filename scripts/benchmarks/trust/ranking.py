@@ -162,7 +162,7 @@ def _real(space: Any) -> Any:
     from tuner.data.dataset import count_targets
     from tuner.data.load import load_data
 
-    read = load_data(replace(space.data, validation=1 / 6, test=1 / 3), space.task, seed=0)
+    read = load_data(space.data.model_copy(update={"validation": 1 / 6, "test": 1 / 3}), space.task, seed=0)
     kept = {name: split.take(np.arange(min(len(split), MOST_ROWS))) for name, split in read.splits.items()}
     return replace(read, **kept, seen=count_targets(kept["train"].targets, len(read.labels)) > 0)
 
