@@ -249,3 +249,12 @@ def test_a_label_that_is_true_on_all_training_rows_but_not_on_all_others_is_alwa
 )
 def test_a_model_of_words_sees_what_two_training_texts_share(texts: list[str], least: float, most: float) -> None:
     assert least <= seen_share(texts, texts) <= most
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_control_leaves_every_part_its_labels_where_they_are_rare(seed: int) -> None:
+    targets = np.zeros(40, np.int64)
+    targets[[4, 9]] = 1  # one in each fold
+    part = (tuple(f"text {row % 7}" for row in range(40)), targets)
+    dataset = a_dataset("binary", part, part, part, n_labels=2, folds=np.arange(40) % 2)
+    assert any(baseline.kind == "control" for baseline in run_baselines(dataset, seed=seed))

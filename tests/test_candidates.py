@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.trust.champion import RULES, make_search, mean_quality
-from tuner.scoring.candidates import Candidate, Health, choose, health_of
+from tuner.scoring.candidates import Candidate, Health, choose, health_of, merit
 from tuner.scoring.gate import GateSettings, Signs
 
 HEALTHY = Signs(epochs=2, score=0.5, constant_penalty=0.0, skill=0.2, auc=0.8, logit_spread=1.0, is_finite=True)
@@ -81,3 +81,10 @@ def test_models_chosen_so_are_as_good_as_by_any_other_rule(share: float) -> None
     assert found["tuner's rule"] >= found["finalists only"]
     if share < 1:
         assert found["tuner's rule"] > found["finalists only"] + 0.1
+
+
+def test_of_a_trials_reports_the_healthiest_is_kept_before_the_one_that_scored_highest() -> None:
+    collapsed = replace(HEALTHY, score=0.52, constant_penalty=0.7)
+    noise = replace(HEALTHY, score=0.53, auc=0.5, skill=0.0)
+    healthy = replace(HEALTHY, score=0.51)
+    assert sorted([collapsed, healthy, noise], key=merit) == [collapsed, noise, healthy]

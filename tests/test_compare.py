@@ -331,3 +331,11 @@ def test_the_weight_of_the_penalty_is_that_of_a() -> None:
     constant = answers(truth, np.ones_like(truth), penalty_weight=0.5)
     found = compare(pair(constant, replace(answers(truth, b), model=constant.model)))["score"]
     assert found["a"] == pytest.approx(measure(np.ones_like(truth), truth, "multilabel", penalty_weight=0.5).score)
+
+
+def test_groups_that_only_one_of_two_runs_recorded_count_for_both() -> None:
+    generator = np.random.default_rng(0)
+    groups = np.repeat(np.arange(30), 10)
+    truth, a, b = (generator.random((30, 3))[groups] < 0.4 for _ in range(3))
+    known, unknown = answers(truth, a, blocks=groups), answers(truth, b)
+    assert np.unique(pair(known, unknown).blocks).size == np.unique(pair(unknown, known).blocks).size == 30

@@ -88,7 +88,14 @@ class SearchDesk:
             elif trial.phase == "search":
                 self._again.append(state.order)
         self._again.sort(key=lambda order: order.index)
-        self._with_weights = {state.order.index for state in best_models(self._searched()) if state.ending is not None}
+        # A crash may have come before the weights of a trial that is no longer among the best were deleted.
+        there = set(self._ledger.folder.below("finalists").names())
+        self._with_weights = {
+            state.order.index
+            for state in self._searched()
+            if state.ending is not None and weights_name(state.order.index).rpartition("/")[2] in there
+        }
+        self._keep_best_weights()
         self._next = max([self._next, *(each.index + 1 for each in finalists)])
         open_runs = [self.trials[each.index].order for each in current if each.ending is None]
         if current and (open_runs or not (is_to_search_on and self._is_search_open())):
