@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from faults.search import SPACE, Ended, Outcome, Row, Search, compare, require, searching
+from tuner.ledger import CHECKPOINTS
 
 
 def changed_inputs(folder: Path, *, seed: int) -> Outcome:
@@ -70,7 +71,8 @@ def _refused(search: Search, file: Path, change: Callable[[], None], told: str) 
     after = _fingerprint(search.location)
     shutil.copy(kept, file)
     require(ended.code == 2 and told in ended.stderr, f"{told!r} is wanted, code {ended.code}: {ended.stderr[-1500:]}")
-    require(after == before, "a resume that was refused has changed the run's directory")
+    changed = sorted({name for name, _ in set(before.items()) ^ set(after.items())})
+    require(not changed, f"a resume that was refused has changed the run's directory: {', '.join(changed)}")
     return _told(ended)
 
 
@@ -99,10 +101,13 @@ def _edit_environment(search: Search, package: str, version: str) -> None:
 
 
 def _fingerprint(folder: Path) -> Mapping[str, str]:
+    """What is in each file, but for checkpoints and weights: workers of a killed driver may write those for a while yet."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != ".lock"  # a dead process's, which is no part of the run
+        if path.is_file()
+        and path.name != ".lock"  # a dead process's, which is no part of the run
+        and path.relative_to(folder).parts[0] not in (CHECKPOINTS, "finalists")
     }
 
 

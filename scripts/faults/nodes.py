@@ -15,7 +15,7 @@ from faults.search import Outcome, Search, compare, finished, require, searching
 
 NODES = 3
 _RUNG = 4
-_LONG = ("search.trials=1", "search.finalists=1", f"search.seeds={NODES}", "search.max_epochs=80",
+_LONG = ("search.trials=1", "search.finalists=1", f"search.seeds={NODES}", "search.max_epochs=140",
          f"search.grace_epochs={_RUNG}", "search.reduction_factor=21", "search.reports_per_epoch=1")  # fmt: skip
 """A finalist's run for each node, which no rung stops. Of any report after the rung it is sure that a checkpoint lies behind."""
 _GONE_WITHIN_S = 30.0
