@@ -34,8 +34,8 @@ def sum_blocks(values: NDArray[Any], blocks: Blocks) -> NDArray[np.float32]:
 
 def blocks_by_label(truth: Indicator, blocks: Blocks) -> tuple[list[int], list[int]]:
     """Return in how many blocks each label is true of a row, and in how many it is false of one."""
-    with_true, with_false = ((sum_blocks(each, blocks) > 0).sum(axis=0).tolist() for each in (truth, ~truth))
-    return with_true, with_false
+    found = (sum_blocks(np.hstack([truth, ~truth]), blocks) > 0).sum(axis=0).tolist()
+    return found[: truth.shape[1]], found[truth.shape[1] :]
 
 
 def halves(truth: Indicator, blocks: Blocks) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,7 +108,7 @@ def intervals(
     by_block = sum_blocks(np.hstack([decisions & truth, decisions, truth, np.ones((len(truth), 1))]), blocks)
     whole = _as_counts(by_block.sum(axis=0, dtype=np.float64))
     drawn, worse, better = _resample(by_block, whole, seed=seed, samples=samples)
-    is_rare = rare_labels(truth, blocks)
+    is_rare = (_as_counts(by_block).support > 0).sum(axis=0) < FEWEST_BLOCKS
     is_unknown = is_rare if seen is None else is_rare & (seen | truth.any(axis=0))
     found = {}
     for reference in Intervals.__annotations__:
@@ -131,15 +132,12 @@ def intervals(
     return Intervals(**found)
 
 
-def rare_labels(truth: Indicator, blocks: Blocks) -> Indicator:
-    """Return which labels (labels,) are true in too few blocks for a bootstrap to say anything of their F1."""
-    return np.asarray((sum_blocks(truth, blocks) > 0).sum(axis=0) < FEWEST_BLOCKS)
+def rows_needed(rows: int, true_blocks: int) -> int:
+    """Return about how many rows a split needs for a label that is true in `true_blocks` blocks of its `rows`.
 
-
-def rows_needed(truth: Indicator, blocks: Blocks, label: int) -> int:
-    """Return about how many rows a split needs, for nine in ten such splits and more, to have a label in enough blocks."""
-    found = int((sum_blocks(truth[:, [label]], blocks) > 0).sum())
-    return math.ceil(len(truth) * _ENOUGH / max(found, 0.5))
+    With so many, nine in ten such splits and more have the label in enough blocks.
+    """
+    return math.ceil(rows * _ENOUGH / max(true_blocks, 0.5))
 
 
 def difference_of_runs(
@@ -178,7 +176,7 @@ def difference_of_runs(
     return Interval(ours - theirs, min(ours - theirs, float(low)), max(ours - theirs, float(high)))
 
 
-def _as_counts(columns: Reals) -> _Counts:
+def _as_counts(columns: NDArray[Any]) -> _Counts:
     labels = (columns.shape[-1] - 1) // 3
     return _Counts(*np.split(columns, [labels, 2 * labels, 3 * labels], axis=-1))
 
@@ -252,7 +250,7 @@ def _bounds_of_few(by_block: NDArray[np.float32], confidence: float) -> tuple[Re
     With the Jaccard index j, of hits among hits and errors, F1 is 2 j / (1 + j). The ends of j are those of a binomial share,
     by Jeffreys (Brown, Cai, DasGupta 2001), where blocks with a hit and blocks with an error are counted.
     """
-    counts = _as_counts(by_block.astype(np.float64))
+    counts = _as_counts(by_block)
     hits = (counts.hits > 0).sum(axis=0)
     errors = (counts.decided + counts.support > 2 * counts.hits).sum(axis=0)
     tail = (1 - confidence) / 2

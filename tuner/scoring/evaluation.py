@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.scoring.blocks import Blocks, blocks_by_label
-from tuner.scoring.bootstrap import Interval, Intervals, intervals, rare_labels, rows_needed
+from tuner.scoring.bootstrap import FEWEST_BLOCKS, Interval, Intervals, intervals, rows_needed
 from tuner.scoring.by_fold import measure_by_fold
 from tuner.scoring.f1 import Indicator
 from tuner.scoring.measures import NAMED_AT_MOST, Measures, measure
@@ -92,8 +92,8 @@ def evaluate(
         fold=fold,
     )
     drawn = intervals(decisions, truth, task, blocks=blocks, seed=seed, seen=seen)
-    too_rare = _too_rare(truth, blocks, labels, seen)
     with_true, with_false = blocks_by_label(truth, blocks)
+    too_rare = _too_rare(truth, with_true, labels, seen)
     return {
         **described,
         **{f"{name}_ci": _about(described[name], interval, name) for name, interval in vars(drawn).items()},
@@ -139,17 +139,15 @@ def without_nan(described: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _finite(value) for key, value in described.items()}
 
 
-def _too_rare(truth: Indicator, blocks: Blocks, labels: Sequence[str], seen: Indicator) -> list[dict[str, Any]]:
-    support = truth.sum(axis=0)
-    with_true, _ = blocks_by_label(truth, blocks)
+def _too_rare(
+    truth: Indicator, with_true: Sequence[int], labels: Sequence[str], seen: Indicator
+) -> list[dict[str, Any]]:
+    """Return the labels that are true in too few blocks, of which `with_true` (labels,) has the number."""
+    support = truth.sum(axis=0).tolist()
     return [
-        {
-            "label": labels[label],
-            "support": int(support[label]),
-            "blocks": with_true[label],
-            "rows_needed": rows_needed(truth, blocks, label),
-        }
-        for label in np.flatnonzero(rare_labels(truth, blocks) & (seen | (support > 0))).tolist()
+        {"label": label, "support": true, "blocks": blocks, "rows_needed": rows_needed(len(truth), blocks)}
+        for label, true, blocks, is_seen in zip(labels, support, with_true, seen, strict=True)
+        if blocks < FEWEST_BLOCKS and (is_seen or true)
     ]
 
 
