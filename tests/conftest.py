@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,15 @@ import hypothesis
 import numpy as np
 import pytest
 
+from builders.fixtures import Call, Configure, MakeDataset, PrepareFor
 from tuner.__main__ import main
 from tuner.data.dataset import Dataset, Split
 from tuner.data.prepare import TrialData, prepare
 from tuner.data.sequences import Sequences
+from tuner.space.configuration import Configuration
 from tuner.space.domains import Domain, Fixed, OptionChoice
 from tuner.space.options import Need, Option, Options, Parameter, Text
 from tuner.space.parameters import PARAMETERS
-from tuner.space.sampler import Configuration
 from tuner.space.settings import Inputs, Task
 
 # A shell that begins this in the background lets it, and all that it begins, ignore Ctrl-C, which tests send.
@@ -34,10 +35,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 hypothesis.settings.register_profile("without deadline", deadline=None)
 hypothesis.settings.load_profile("without deadline")
 
-Call = Callable[..., tuple[int, str, str]]
-Configure = Callable[..., Configuration]
-MakeDataset = Callable[..., Dataset]
-PrepareFor = Callable[[Dataset, Configuration], TrialData]
 
 _SMALL = {
     "embedding.random.size": 8,

@@ -19,15 +19,15 @@ from tuner.imbalance.resample import RESAMPLINGS
 from tuner.model.initialise import INITIALISATIONS
 from tuner.model.pooling import POOLINGS
 from tuner.model.recurrent import CELLS
-from tuner.reporting import TrialSettings
+from tuner.space.configuration import Configuration
 from tuner.space.options import Option, Options
 from tuner.space.parameters import PARAMETERS
-from tuner.space.sampler import Configuration
 from tuner.training.averaging import AVERAGINGS
 from tuner.training.clipping import CLIPPINGS
 from tuner.training.optimisers import OPTIMISERS
 from tuner.training.schedules import SCHEDULES
-from tuner.trial import Trial
+from tuner.trial.measurement import TrialSettings
+from tuner.trial.trial import Trial
 
 REGISTRIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "tokens": TOKENISERS,
@@ -143,8 +143,8 @@ def test_trained_vectors_train_further_only_if_they_are_tuned(
     data = prepare_for(make_dataset("multilabel"), configuration)
     trial = Trial(configuration, data, SETTINGS, seed=5)
     before = trial.model.embedding.weight.detach().clone()
-    report = trial.next_report()
-    assert report.vocabulary_found == 1.0
+    measurement = trial.next_measurement()
+    assert measurement.vocabulary_found == 1.0
     assert torch.equal(trial.model.embedding.weight.detach(), before) is not is_tuned
 
 
@@ -161,9 +161,9 @@ def train(configuration: Configuration, data: TrialData, seed: int) -> dict[str,
     """Train for an epoch, and return the weights."""
     trial = Trial(configuration, data, replace(SETTINGS), seed=seed)
     before = {key: value.clone() for key, value in trial.model.state_dict().items()}
-    report = trial.next_report()
-    assert report.diverged_at_step is None
-    assert 0 < report.gradient_norm < np.inf
+    measurement = trial.next_measurement()
+    assert measurement.diverged_at_step is None
+    assert 0 < measurement.gradient_norm < np.inf
     after = {key: value.clone() for key, value in trial.model.state_dict().items()}
     assert all(torch.isfinite(value).all() for value in after.values())
     assert [key for key in after if torch.equal(before[key], after[key])] == []  # each part of the model learns

@@ -48,7 +48,7 @@ def _remedies(material: Material) -> list[tuple[Remedy, int]]:
 
 
 def _base_hash(material: Material) -> str:
-    from tuner.space.sampler import configuration_hash
+    from tuner.space.configuration import configuration_hash
 
     space = make_space(material.task, material.data, in_force(material.base, material.inputs))
     return configuration_hash(only_configuration(space))

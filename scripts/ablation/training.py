@@ -99,7 +99,7 @@ def _heading(order: Order) -> Line:
 def _outcome(order: Order) -> Line:
     from tuner.errors import SpaceError
     from tuner.imbalance.feasible import resampling_faults
-    from tuner.space.sampler import configuration_hash
+    from tuner.space.configuration import configuration_hash
 
     material = order.material
     if order.vectors is None and names(order.remedy.change, VECTORS):
@@ -156,8 +156,8 @@ def _rarest_label(dataset: Any) -> str:
 
 
 def _train(order: Order, space: Any, configuration: dict[str, Any], dataset: Any) -> Line:
-    from tuner.reporting import TrialSettings
-    from tuner.trial import Trial
+    from tuner.trial.measurement import TrialSettings
+    from tuner.trial.trial import Trial
 
     data = _prepared(order, space, configuration, dataset)
     settings = TrialSettings(
@@ -165,14 +165,18 @@ def _train(order: Order, space: Any, configuration: dict[str, Any], dataset: Any
     )
     start = time.process_time()
     trial = Trial(configuration, data, settings, seed=order.seed + REPLICA_STRIDE * order.replica)
-    reports = [trial.next_report()]
-    while not reports[-1].is_last:
-        reports.append(trial.next_report())
+    measurements = [trial.next_measurement()]
+    while not measurements[-1].is_last:
+        measurements.append(trial.next_measurement())
     processor_seconds = time.process_time() - start
-    last = reports[-1]
-    scores = [None if math.isnan(report.score) else round(report.score, 5) for report in reports]
+    last = measurements[-1]
+    scores = [None if math.isnan(measurement.score) else round(measurement.score, 5) for measurement in measurements]
     finite = [score for score in scores if score is not None]
-    best = max((report for report in reports if not math.isnan(report.score)), key=lambda it: it.score, default=None)
+    best = max(
+        (measurement for measurement in measurements if not math.isnan(measurement.score)),
+        key=lambda it: it.score,
+        default=None,
+    )
     return {
         "outcome": "scored" if finite else "diverged",
         "diverged_at_step": last.diverged_at_step,
@@ -181,15 +185,17 @@ def _train(order: Order, space: Any, configuration: dict[str, Any], dataset: Any
         "macro_f1": None if best is None else round(best.macro_f1, 5),
         "average_precision": None if best is None else round(best.average_precision, 5),
         "processor_seconds_per_epoch": round(processor_seconds / last.epochs, 4) if last.epochs else None,
-        "train_seconds_per_epoch": round(statistics.median(_seconds_per_epoch(reports)), 4),
+        "train_seconds_per_epoch": round(statistics.median(_seconds_per_epoch(measurements)), 4),
         "parameters": last.parameters,
         "precision": last.precision,
     }
 
 
-def _seconds_per_epoch(reports: list[Any]) -> list[float]:
-    epochs = np.diff([0.0, *(report.epochs for report in reports)])
-    return [report.train_seconds / span for report, span in zip(reports, epochs, strict=True) if span > 0] or [0.0]
+def _seconds_per_epoch(measurements: list[Any]) -> list[float]:
+    epochs = np.diff([0.0, *(measurement.epochs for measurement in measurements)])
+    return [
+        measurement.train_seconds / span for measurement, span in zip(measurements, epochs, strict=True) if span > 0
+    ] or [0.0]
 
 
 def _prepared(order: Order, space: Any, configuration: dict[str, Any], dataset: Any) -> Any:

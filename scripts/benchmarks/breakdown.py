@@ -24,13 +24,13 @@ def breakdown(trial: Any) -> tuple[float, dict[str, float]]:
     The parts: choosing rows and padding them, forward through the LSTMs, the rest of the forward pass, backward (and of it the
     LSTMs'), clipping, the optimiser with its gathering and scattering of embedding rows, and the rest.
     """
-    trial.next_report()  # builds kernels
+    trial.next_measurement()  # builds kernels
     seconds: dict[str, float] = defaultdict(float)
     with _timers(trial, seconds):
-        report = trial.next_report()
+        measurement = trial.next_measurement()
     lstm_backward_share = _profiled_share(trial)
-    per_step = 1000 / report.steps
-    total = report.train_seconds * per_step
+    per_step = 1000 / measurement.steps
+    total = measurement.train_seconds * per_step
     parts = {name: value * per_step for name, value in seconds.items()}
     # Containers hold their content's time too.
     parts["embedding, dropout, pooling, head"] = parts.pop("classify") - parts["LSTM forward"]
@@ -112,7 +112,7 @@ def _called_for_ever(function: Callable[[], Any]) -> Iterator[Any]:
 def _profiled_share(trial: Any) -> float:
     """The LSTM kernels' share of the backward pass."""
     with _without_stderr(), profile(activities=[ProfilerActivity.CPU], acc_events=True) as profiler:
-        trial.next_report()
+        trial.next_measurement()
     totals: dict[str, float] = defaultdict(float)
     for event in profiler.key_averages():
         if event.key == f"aten::{_LSTM_BACKWARD}":

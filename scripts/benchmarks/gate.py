@@ -15,7 +15,7 @@ from benchmarks.row import Row, at_least, explains
 
 if TYPE_CHECKING:
     from curves.table import Curve
-    from tuner.scoring.gate import Signs
+    from tuner.pruners.gate import Signs
 
 COLLAPSED_SHARE = 0.8
 SLOTS = 2
@@ -63,7 +63,7 @@ def _recorded_rows() -> list[Row]:
     from curves.sets import SETS
     from curves.table import read_curves
 
-    curves = read_curves(ROOT / "tests" / "data" / "gate_curves.parquet")
+    curves = read_curves(ROOT / "tests" / "curves" / "gate_curves.parquet")
     rows = []
     for name in dict.fromkeys(curve.set_name for curve in curves):
         of_set = [curve for curve in curves if curve.set_name == name]
@@ -102,7 +102,7 @@ class StubTrial:
     is_healthy: bool
     quality: float
     pace: float
-    reports: int = 0
+    measurements: int = 0
     status: str = "RUNNING"
 
     def score(self, epochs: float, noise: float) -> float:
@@ -115,7 +115,7 @@ class StubDesk:
 
     endings: dict[int, str] = field(default_factory=dict)
 
-    def reported(self, order: Any, report: Any, *, is_to_be_kept: bool = False) -> None: ...
+    def reported(self, order: Any, measurement: Any, *, is_to_be_kept: bool = False) -> None: ...
 
     def ended(self, order: Any, ending: str, reason: str) -> None:  # noqa: ARG002 - the protocol's
         self.endings[order.index] = ending
@@ -159,7 +159,7 @@ class RecordedTrial:
     trial_id: str
     config: dict[str, Any]
     curve: Curve
-    reports: int = 0
+    measurements: int = 0
     status: str = "RUNNING"
 
 
@@ -176,16 +176,16 @@ def _replay(curves: list[Curve], is_gated: bool, shape: Shape) -> Tally:
             running.append(RecordedTrial(str(curve.index), _config(curve.index), curve))
             scheduler.on_trial_add(None, running[-1])
         trial = running.pop(0)
-        before = trial.curve.signs[trial.reports - 1].epochs if trial.reports else 0.0
-        signs = trial.curve.signs[trial.reports]
-        trial.reports += 1
+        before = trial.curve.signs[trial.measurements - 1].epochs if trial.measurements else 0.0
+        signs = trial.curve.signs[trial.measurements]
+        trial.measurements += 1
         tally.epochs += signs.epochs - before
         tally.epochs_collapsed += signs.epochs - before if has_collapsed(trial.curve) else 0.0
-        is_last = trial.reports == len(trial.curve.signs)
+        is_last = trial.measurements == len(trial.curve.signs)
         result = {
             "examples": round(signs.epochs * shape.rows),
             "score": signs.score,
-            "report": _report_of(signs, shape.rows, is_last=is_last),
+            "measurement": _report_of(signs, shape.rows, is_last=is_last),
         }
         if scheduler.on_trial_result(None, trial, result) == scheduler.CONTINUE and not is_last:
             running.append(trial)
@@ -196,9 +196,9 @@ def _replay(curves: list[Curve], is_gated: bool, shape: Shape) -> Tally:
 
 def _report_of(signs: Signs, rows: int, *, is_last: bool) -> str:
     """A report with these signs, of which nothing else is known."""
-    from tuner.reporting import Report
+    from tuner.trial.measurement import Measurement
 
-    unknown = dict.fromkeys((each.name for each in fields(Report)), math.nan)
+    unknown = dict.fromkeys((each.name for each in fields(Measurement)), math.nan)
     known = {name: value for name, value in asdict(signs).items() if name != "is_finite"}
     diverged = None if signs.is_finite else 1
     more = {"examples": round(signs.epochs * rows), "diverged_at_step": diverged, "is_last": is_last}
@@ -208,8 +208,8 @@ def _report_of(signs: Signs, rows: int, *, is_last: bool) -> str:
 def _make_scheduler(is_gated: bool, shape: Shape, desk: StubDesk) -> Any:
     from ray.tune.schedulers import AsyncHyperBandScheduler
 
+    from tuner.pruners.gate import GateSettings
     from tuner.ray_backend.scheduler import GatedASHA
-    from tuner.scoring.gate import GateSettings
 
     grace, budget = round(shape.grace_epochs * shape.rows), round(shape.max_epochs * shape.rows)
     if is_gated:
@@ -242,21 +242,21 @@ def _start(index: int, generator: np.random.Generator) -> StubTrial:
 
 
 def _config(index: int) -> dict[str, Any]:
-    from tuner.reporting import Order
+    from tuner.trial.measurement import Order
 
     return {"order": asdict(Order(index=index, phase="search", configuration={}, seed=index))}
 
 
 def _go_on(scheduler: Any, trial: StubTrial, shape: Shape, generator: np.random.Generator) -> bool:
     """Give the scheduler the trial's next report; return whether the trial goes on."""
-    trial.reports += 1
-    epochs = trial.reports / shape.reports_per_epoch
+    trial.measurements += 1
+    epochs = trial.measurements / shape.reports_per_epoch
     score = trial.score(epochs, noise=float(generator.normal(0, 0.005)))
     is_last = epochs >= shape.max_epochs
     result = {
         "examples": round(epochs * ROWS),
         "score": score,
-        "report": _report(trial, epochs, score, is_last=is_last),
+        "report": _measurement(trial, epochs, score, is_last=is_last),
     }
     if scheduler.on_trial_result(None, trial, result) == scheduler.CONTINUE:
         return True
@@ -264,10 +264,10 @@ def _go_on(scheduler: Any, trial: StubTrial, shape: Shape, generator: np.random.
     return False
 
 
-def _report(trial: StubTrial, epochs: float, score: float, *, is_last: bool) -> str:
-    from tuner.reporting import Report
+def _measurement(trial: StubTrial, epochs: float, score: float, *, is_last: bool) -> str:
+    from tuner.trial.measurement import Measurement
 
-    report = Report(
+    measurement = Measurement(
         examples=round(epochs * ROWS),
         epochs=epochs,
         score=score,
@@ -289,4 +289,4 @@ def _report(trial: StubTrial, epochs: float, score: float, *, is_last: bool) -> 
         precision="float32",
         vocabulary_found=math.nan,
     )
-    return json.dumps(asdict(report))
+    return json.dumps(asdict(measurement))

@@ -83,5 +83,5 @@ def _run_plain(data: Path, out: Path) -> dict[str, Any]:
         timeout=PLAIN_LIMIT_S,
         stdout=subprocess.DEVNULL,
     )
-    report: dict[str, Any] = json.loads((out / "report.json").read_text())
-    return report
+    measurement: dict[str, Any] = json.loads((out / "report.json").read_text())
+    return measurement

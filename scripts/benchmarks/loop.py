@@ -134,8 +134,8 @@ def _configuration(case: Case) -> dict[str, Any]:
 
 def _trial_rounds(case: Case) -> Iterator[float]:
     """Yield the trial's examples a second. Reports come after every few steps, and a round is the reports of `steps` steps."""
-    from tuner.reporting import TrialSettings
-    from tuner.trial import Trial
+    from tuner.trial.measurement import TrialSettings
+    from tuner.trial.trial import Trial
 
     rows = len(case.data.train_targets)
     settings = TrialSettings(
@@ -146,8 +146,8 @@ def _trial_rounds(case: Case) -> Iterator[float]:
     while True:
         seconds, steps, before = 0.0, 0, seen
         while steps < case.steps:
-            report = trial.next_report()
-            seconds, steps, seen = seconds + report.train_seconds, steps + report.steps, report.examples
+            measurement = trial.next_measurement()
+            seconds, steps, seen = seconds + measurement.train_seconds, steps + measurement.steps, measurement.examples
         yield (seen - before) / seconds
 
 

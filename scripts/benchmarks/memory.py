@@ -79,7 +79,7 @@ def _rows(kind: str, peaks: Mapping[int, Peaks]) -> list[Row]:
 
 def _estimate(space: Path) -> float:
     """What `tuner run` takes it to need before it reads, bytes."""
-    from tuner.search.fits import estimate, size_of_files
+    from tuner.search.memory_estimate import estimate, size_of_files
     from tuner.space.load import load_space
 
     size = size_of_files(load_space(str(space)))
@@ -101,8 +101,8 @@ def _beside_estimate(peaks: Mapping[int, Peaks], estimates: Mapping[int, float])
 def _peaks_of_run(folder: Path, rows: int) -> Peaks:
     data, space = folder / f"{rows}.parquet", folder / f"{rows}.yaml"
     write_rows(data, rows)
-    reports = max(1, rows // EXAMPLES)
-    space.write_text(_SPACE.format(data=data, epochs=1 / reports, reports=reports))
+    measurements = max(1, rows // EXAMPLES)
+    space.write_text(_SPACE.format(data=data, epochs=1 / measurements, measurements=measurements))
     command = [sys.executable, "-m", "tuner", "run", str(space), "--name", str(rows), "--runs", str(folder / "runs")]
     log = folder / f"{rows}.log"
     with log.open("w") as said:

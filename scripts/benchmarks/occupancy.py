@@ -23,19 +23,19 @@ def rows_of(search: Search) -> list[Row]:
     """What a ledger tells of where the time went."""
     cores = count_cores()
     first_start = min(trial["started_s"] for trial in search.trials)
-    last_report = max(report["reported_s"] for report in search.reports)
+    last_report = max(measurement["reported_s"] for measurement in search.measurements)
     available = (last_report - first_start) * cores
     shares = {
-        "steps": sum(report["train_seconds"] for report in search.reports) / available,
-        "evaluation": sum(report["evaluate_seconds"] for report in search.reports) / available,
+        "steps": sum(measurement["train_seconds"] for measurement in search.measurements) / available,
+        "evaluation": sum(measurement["evaluate_seconds"] for measurement in search.measurements) / available,
         "baselines": sum(baseline["seconds"] for baseline in search.baselines) / available,
     }
     shares["rest"] = 1 - sum(shares.values())
-    first_step = min(_begin(report) for report in search.reports)
+    first_step = min(_begin(measurement) for measurement in search.measurements)
     finalists = [trial for trial in search.trials if trial["phase"] == "finalist"]
     detail = (
         f"{listed(shares, '.3f')}, of {last_report - first_start:.0f} s × {cores} cores; {len(search.tried)} settings tried, "
-        f"{len(finalists)} finalist runs, {len(search.reports)} reports"
+        f"{len(finalists)} finalist runs, {len(search.measurements)} measurements"
     )
     return [
         at_least("share of wall × cores in training steps", 0.85, shares["steps"], "share", detail),
@@ -56,21 +56,21 @@ def rows_of(search: Search) -> list[Row]:
     ]
 
 
-def _begin(report: Mapping[str, Any]) -> float:
-    return float(report["reported_s"] - report["train_seconds"] - report["evaluate_seconds"])
+def _begin(measurement: Mapping[str, Any]) -> float:
+    return float(measurement["reported_s"] - measurement["train_seconds"] - measurement["evaluate_seconds"])
 
 
 def _gaps(search: Search, cores: int) -> Row:
     """Seconds of the cores between the reports of one trial, before its first, and after its last."""
-    reports_of: dict[int, list[Mapping[str, Any]]] = {}
-    for report in search.reports:
-        reports_of.setdefault(report["trial"], []).append(report)
+    measurements_of: dict[int, list[Mapping[str, Any]]] = {}
+    for measurement in search.measurements:
+        measurements_of.setdefault(measurement["trial"], []).append(measurement)
     before = within = 0.0
     for trial in search.trials:
-        reports = reports_of.get(trial["trial"], [])
-        if reports:
-            before += _begin(reports[0]) - trial["started_s"]
-            within += sum(_begin(later) - sooner["reported_s"] for sooner, later in pairwise(reports))
+        measurements = measurements_of.get(trial["trial"], [])
+        if measurements:
+            before += _begin(measurements[0]) - trial["started_s"]
+            within += sum(_begin(later) - sooner["reported_s"] for sooner, later in pairwise(measurements))
     idle = {
         "from a trial's start to its first step": before,
         "between a trial's reports": within,

@@ -61,13 +61,13 @@ def measure() -> list[Row]:
 
 def _search() -> tuple[Any, dict[int, float], list[float]]:
     """Return the desk, megabytes after so many trials, and seconds of training and evaluation of every report."""
-    from tuner.ledger import Ledger, read_reports
+    from tuner.ledger.run_directory import Ledger, read_measurements
+    from tuner.pruners.gate import GateSettings
     from tuner.ray_backend.scheduler import GatedASHA
     from tuner.ray_backend.trials import run_trials
-    from tuner.reporting import TrialSettings
-    from tuner.scoring.gate import GateSettings
-    from tuner.search.desk import SearchDesk
-    from tuner.space.sampler import make_sampler
+    from tuner.samplers.sampler import make_sampler
+    from tuner.search.trial_queue import SearchDesk
+    from tuner.trial.measurement import TrialSettings
 
     memory_mb: dict[int, float] = {}
 
@@ -109,8 +109,12 @@ def _search() -> tuple[Any, dict[int, float], list[float]]:
         run_trials(
             desk, _tiny_data(), settings, scheduler=scheduler, resources=space.resources, slots=SLOTS, is_cluster=False
         )
-        reports = read_reports(f"{folder}/run").to_pylist()
-    return desk, memory_mb, [report["train_seconds"] + report["evaluate_seconds"] for report in reports]
+        measurements = read_measurements(f"{folder}/run").to_pylist()
+    return (
+        desk,
+        memory_mb,
+        [measurement["train_seconds"] + measurement["evaluate_seconds"] for measurement in measurements],
+    )
 
 
 def _load_space(folder: Path) -> Any:

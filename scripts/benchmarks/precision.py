@@ -13,8 +13,8 @@ EPOCHS = 1
 
 def measure() -> list[Row]:
     """Train the same model from the same seeds in both precisions, on all of goemotions."""
-    from tuner.reporting import TrialSettings
-    from tuner.trial import Trial
+    from tuner.trial.measurement import TrialSettings
+    from tuner.trial.trial import Trial
 
     data = goemotions_data()
     settings = TrialSettings(max_epochs=EPOCHS, reports_per_epoch=1, penalty_weight=1.0, threads=1)
@@ -28,9 +28,9 @@ def measure() -> list[Row]:
             learning_rate=0.004,
             precision=precision,
         )
-        reports = [Trial(chosen, data, settings, seed=seed).next_report() for seed in range(SEEDS)]
-        scores[precision] = [report.score for report in reports]
-        seconds[precision] = statistics.median(report.train_seconds for report in reports)
+        measurements = [Trial(chosen, data, settings, seed=seed).next_measurement() for seed in range(SEEDS)]
+        scores[precision] = [measurement.score for measurement in measurements]
+        seconds[precision] = statistics.median(measurement.train_seconds for measurement in measurements)
     means = {precision: statistics.mean(values) for precision, values in scores.items()}
     spread = statistics.mean(statistics.variance(values) for values in scores.values()) ** 0.5
     difference = means["bfloat16"] - means["float32"]

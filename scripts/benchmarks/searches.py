@@ -21,7 +21,7 @@ class Search:
     """A finished run: its ledger, and wall seconds of the whole command."""
 
     trials: Sequence[Mapping[str, Any]]
-    reports: Sequence[Mapping[str, Any]]
+    measurements: Sequence[Mapping[str, Any]]
     baselines: Sequence[Mapping[str, Any]]
     champion: Mapping[str, Any]
     manifest: Mapping[str, Any]
@@ -36,7 +36,7 @@ class Search:
 @contextmanager
 def search_goemotions(*overrides: str, time_s: float) -> Iterator[Search]:
     """Run `tuner run` on goemotions for `time_s` seconds."""
-    from tuner.ledger import read_reports, read_run
+    from tuner.ledger.run_directory import read_measurements, read_run
 
     sets = [*goemotions_overrides(), f"search.time={time_s:g}", *overrides]
     with tempfile.TemporaryDirectory(prefix="tuner-bench-") as runs:
@@ -48,7 +48,7 @@ def search_goemotions(*overrides: str, time_s: float) -> Iterator[Search]:
         run = read_run(location)
         yield Search(
             trials=run.trials,
-            reports=read_reports(location).to_pylist(),
+            measurements=read_measurements(location).to_pylist(),
             baselines=run.baselines,
             champion=run.champion,
             manifest=run.manifest,

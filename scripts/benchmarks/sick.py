@@ -134,15 +134,15 @@ def make(fault: Fault, material: Material, *, seed: int) -> Any:
     from benchmarks.material import configuration, parameters
     from tuner.data.prepare import prepare
     from tuner.data.profile import profile
-    from tuner.diagnosis.data import data_facts
-    from tuner.diagnosis.decisions import decision_facts
-    from tuner.diagnosis.evidence import Evidence
-    from tuner.diagnosis.reference import measure_baselines, reference
-    from tuner.diagnosis.training import training_facts
-    from tuner.reporting import TrialSettings
+    from tuner.diagnosis.facts.data import data_facts
+    from tuner.diagnosis.facts.decisions import decision_facts
+    from tuner.diagnosis.facts.evidence import Evidence
+    from tuner.diagnosis.facts.reference import measure_baselines, reference
+    from tuner.diagnosis.facts.training import training_facts
     from tuner.scoring.signal import find_signal, looks_of
     from tuner.scoring.thresholds import cross_fitted_decisions
-    from tuner.trial import Trial
+    from tuner.trial.measurement import TrialSettings
+    from tuner.trial.trial import Trial
 
     dataset = read(material, seed)
     if fault.tamper is not None:
@@ -156,10 +156,10 @@ def make(fault: Fault, material: Material, *, seed: int) -> Any:
     trial = Trial(config, data, settings, seed=seed)
     if fault.weights is not None:
         fault.weights(trial.model)
-    reports = [trial.next_report()]
-    while not reports[-1].is_last:
-        reports.append(trial.next_report())
-    ending = "diverged" if reports[-1].diverged_at_step is not None else "completed"
+    measurements = [trial.next_measurement()]
+    while not measurements[-1].is_last:
+        measurements.append(trial.next_measurement())
+    ending = "diverged" if measurements[-1].diverged_at_step is not None else "completed"
     profiled = profile(dataset)
     if fault.answer is not None:
         probabilities, decided = fault.answer(predict(trial, data, config), data.task)
@@ -182,14 +182,14 @@ def make(fault: Fault, material: Material, *, seed: int) -> Any:
             blocks=dataset.validation.blocks,
             train_rows=profiled["splits"]["train"]["labels"],
         )
-    rows = [asdict(report) for report in reports]
+    rows = [asdict(measurement) for measurement in measurements]
     baselines = measure_baselines(dataset)
     looks = looks_of(
         data.task,
         baselines=baselines,
         profile=profiled,
         configuration=config,
-        rankings=[report.auc for report in reports],
+        rankings=[measurement.auc for measurement in measurements],
     )
     return Evidence(
         subject="trial",
@@ -341,7 +341,7 @@ def cut_at_the_top(probabilities: Any, task: str) -> tuple[Any, Any]:
 
 def flatten(probabilities: Any, task: str) -> tuple[Any, Any]:
     """Probabilities that hardly move from their mean."""
-    from tuner.diagnosis.decisions import decide_plainly
+    from tuner.diagnosis.facts.decisions import decide_plainly
 
     flat = probabilities.mean(axis=0) + 0.002 * (probabilities - probabilities.mean(axis=0))
     return flat, decide_plainly(flat, task)
@@ -349,7 +349,7 @@ def flatten(probabilities: Any, task: str) -> tuple[Any, Any]:
 
 def shift_up(probabilities: Any, task: str) -> tuple[Any, Any]:
     """Logits that a bias pushes up: all labels, or of several classes the first."""
-    from tuner.diagnosis.decisions import decide_plainly
+    from tuner.diagnosis.facts.decisions import decide_plainly
 
     clipped = np.clip(probabilities, 1e-5, 1 - 1e-5)
     odds = clipped / (1 - clipped)

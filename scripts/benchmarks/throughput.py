@@ -60,8 +60,8 @@ def measure() -> list[Row]:
 
 def make_trial(data: Any, hidden: int, layers: int, precision: str) -> Any:
     """A trial with the plain script's model and settings; one report is one round."""
-    from tuner.reporting import TrialSettings
-    from tuner.trial import Trial
+    from tuner.trial.measurement import TrialSettings
+    from tuner.trial.trial import Trial
 
     chosen = configuration(
         tokens={"word": {"vocabulary": 20_000, "min_count": 2}},
@@ -142,8 +142,8 @@ def _interleaved(trials: dict[str, Any], plain: Iterator[float]) -> dict[str, li
 
 
 def _round(trial: Any) -> float:
-    report = trial.next_report()
-    return float(report.steps * BATCH / report.train_seconds)
+    measurement = trial.next_measurement()
+    return float(measurement.steps * BATCH / measurement.train_seconds)
 
 
 def _judge(precision: str, ratios: list[float], chosen: str) -> Row:

@@ -18,8 +18,8 @@ Train mixed trials to the end of their budget, without gate or rungs, and keep t
 
 examples:
   scripts/record_curves run --trials 110 --out curves.jsonl
-  scripts/record_curves convert curves.jsonl tests/data/gate_curves.parquet
-  scripts/record_curves bounds tests/data/gate_curves.parquet
+  scripts/record_curves convert curves.jsonl tests/curves/gate_curves.parquet
+  scripts/record_curves bounds tests/curves/gate_curves.parquet
 
 A recording can be stopped at any time, and goes on where it was when it is started again.
 """
@@ -102,7 +102,7 @@ def _told(line: Line) -> str:
     who = f"{line['set']} {line['index']} ({line['kind']})"
     if line["outcome"] != "trained":
         return f"{who}: {line['outcome']}: {line['reason']}"
-    scores = ["-" if report["score"] is None else f"{report['score']:.2f}" for report in line["reports"]]
+    scores = ["-" if measurement["score"] is None else f"{measurement['score']:.2f}" for measurement in line["reports"]]
     return f"{who}: {' '.join(scores)} in {line['processor_seconds']:.0f} s"
 
 
@@ -120,7 +120,7 @@ def _convert(arguments: argparse.Namespace) -> int:
 def _bounds(arguments: argparse.Namespace) -> int:
     from curves.bounds import candidates, holding, holds, middle, outcomes
     from curves.table import read_curves
-    from tuner.scoring.gate import GateSettings
+    from tuner.pruners.gate import GateSettings
 
     curves = read_curves(arguments.parquet)
     chosen_on = [curve for curve in curves if curve.set_name in TO_CHOOSE_ON]

@@ -9,7 +9,7 @@ from statistics import median_low
 from curves.replay import Outcome, replay
 from curves.sets import SETS
 from curves.table import Curve
-from tuner.scoring.gate import GateSettings
+from tuner.pruners.gate import GateSettings
 
 MOST_KILLED, LEAST_STOPPED = 0.01, 0.9
 GRID: Mapping[str, Sequence[float]] = {

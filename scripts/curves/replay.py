@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from curves.table import Curve
-from tuner.scoring.gate import GateSettings, Grace, Signs, grace_of, judge
+from tuner.pruners.gate import GateSettings, Grace, Signs, grace_of, judge
 
 CONSTANT_PENALTY = 0.5  # of what ends as good as constant
 

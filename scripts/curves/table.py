@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ablation.results import Line
-from tuner.scoring.gate import Signs
+from tuner.pruners.gate import Signs
 
 MEASURES = (
     "score",
@@ -67,7 +67,7 @@ def write_table(lines: Iterable[Line], path: Path, *, kept: pa.Table | None = No
 
 
 def _table(trained: Sequence[Line]) -> pa.Table:
-    rows = [(line, report) for line in trained for report in line["reports"]]
+    rows = [(line, measurement) for line in trained for measurement in line["reports"]]
 
     def told(name: str) -> pa.Array:
         return pa.array([line[name] for line, _ in rows], pa.string()).dictionary_encode()
@@ -76,10 +76,10 @@ def _table(trained: Sequence[Line]) -> pa.Table:
         "set": told("set"),
         "trial": pa.array([line["index"] for line, _ in rows], pa.int16()),
         "kind": told("kind"),
-        "epochs": pa.array([report["epochs"] for _, report in rows], pa.float32()),
-        "steps": pa.array([report["steps"] for _, report in rows], pa.int32()),
-        **{name: pa.array([report[name] for _, report in rows], pa.float32()) for name in MEASURES},
-        "is_finite": pa.array([report["diverged_at_step"] is None for _, report in rows]),
+        "epochs": pa.array([measurement["epochs"] for _, measurement in rows], pa.float32()),
+        "steps": pa.array([measurement["steps"] for _, measurement in rows], pa.int32()),
+        **{name: pa.array([measurement[name] for _, measurement in rows], pa.float32()) for name in MEASURES},
+        "is_finite": pa.array([measurement["diverged_at_step"] is None for _, measurement in rows]),
         "configuration": pa.array(
             [json.dumps(line["configuration"], separators=(",", ":")) for line, _ in rows], pa.string()
         ).dictionary_encode(),
@@ -91,9 +91,9 @@ def read_curves(path: Path) -> list[Curve]:
     """Return the curves of a table, ordered by set and trial."""
     table = pq.read_table(path)
     sets = _origin_of(table)["sets"]
-    reports: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    measurements: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for row in table.to_pylist():
-        reports.setdefault((row["set"], row["trial"]), []).append(row)
+        measurements.setdefault((row["set"], row["trial"]), []).append(row)
     return [
         Curve(
             set_name=set_name,
@@ -104,7 +104,7 @@ def read_curves(path: Path) -> list[Curve]:
             rows=sets[set_name]["rows"][0],
             max_epochs=sets[set_name]["max_epochs"],
         )
-        for (set_name, index), rows in reports.items()
+        for (set_name, index), rows in measurements.items()
     ]
 
 

@@ -70,9 +70,9 @@ def _outcome(order: Order) -> Line:
     from tuner.data.prepare import prepare
     from tuner.errors import SpaceError
     from tuner.imbalance.feasible import resampling_faults
-    from tuner.reporting import TrialSettings
-    from tuner.space.sampler import RandomSampler
-    from tuner.trial import Trial
+    from tuner.samplers.sampler import RandomSampler
+    from tuner.trial.measurement import TrialSettings
+    from tuner.trial.trial import Trial
 
     material = order.material
     space = make_space(material.task, material.data, mixture_of(kind_of(order.index), material.inputs))
@@ -94,16 +94,16 @@ def _outcome(order: Order) -> Line:
     )
     start = time.process_time()
     trial = Trial(configuration, data, settings, seed=order.index)
-    reports = [trial.next_report()]
-    while not reports[-1].is_last:
-        reports.append(trial.next_report())
+    measurements = [trial.next_measurement()]
+    while not measurements[-1].is_last:
+        measurements.append(trial.next_measurement())
     return {
         "outcome": "trained",
         "configuration": configuration,
         "rows": [len(dataset.train), len(dataset.validation)],
         "processor_seconds": round(time.process_time() - start, 2),
-        "train_seconds": round(sum(report.train_seconds for report in reports), 2),
-        "reports": [{name: _rounded(getattr(report, name)) for name in _KEPT} for report in reports],
+        "train_seconds": round(sum(measurement.train_seconds for measurement in measurements), 2),
+        "reports": [{name: _rounded(getattr(measurement, name)) for name in _KEPT} for measurement in measurements],
     }
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from faults.search import SPACE, Ended, Outcome, Row, Search, compare, require, searching
-from tuner.ledger import CHECKPOINTS
+from tuner.ledger.run_directory import CHECKPOINTS
 
 
 def changed_inputs(folder: Path, *, seed: int) -> Outcome:

@@ -46,7 +46,7 @@ def stop_job(search: Search) -> None:
         search.signal(signal.SIGKILL)
 
 
-def has_come_to(search: Search, phase: str, reports: int) -> bool:
+def has_come_to(search: Search, phase: str, measurements: int) -> bool:
     """Return whether the command at work is in a phase; `reports` is how many there were when it began."""
     said = search.log.read_text()
     if phase == "reading data":
@@ -56,7 +56,7 @@ def has_come_to(search: Search, phase: str, reports: int) -> bool:
     if phase == "before the first report":
         return True
     if phase == "trials":
-        return len(search.reports()) > reports
+        return len(search.measurements()) > measurements
     finalists = [row["ending"] for row in search.trials().values() if row["phase"] == "finalist"]
     return bool(finalists) and None not in finalists
 
@@ -71,7 +71,7 @@ def signalled(
     with searching(folder) as search:
         search.run(*settings)
         for phase, send in sends.items():
-            count = len(search.reports()) if search.has_begun() else 0
+            count = len(search.measurements()) if search.has_begun() else 0
             began = search.has_begun()
             search.wait_until(lambda phase=phase, count=count: has_come_to(search, phase, count))
             before, sent_at = search.finished(), time.monotonic()
@@ -122,8 +122,8 @@ def _check_end(search: Search, ended: Ended, phase: str, *, is_killed: bool) -> 
 
 
 def _seconds_until_report(search: Search, since: float) -> float:
-    count = len(search.reports())
-    search.wait_until(lambda: len(search.reports()) > count)
+    count = len(search.measurements())
+    search.wait_until(lambda: len(search.measurements()) > count)
     return time.monotonic() - since
 
 

@@ -39,16 +39,20 @@ def worker(folder: Path, *, seed: int) -> Outcome:
         search.wait_until(lambda: len(search.workers()) == 2 and _are_past_their_checkpoints(search))
         killed_at = time.monotonic()
         os.kill(search.workers()[seed % 2], signal.SIGKILL)
-        search.wait_until(lambda: any(report["start"] == 2 for report in search.reports()))
+        search.wait_until(lambda: any(measurement["start"] == 2 for measurement in search.measurements()))
         seconds = time.monotonic() - killed_at
         search.finish_well()
-        trials, reports = search.trials(), search.reports()
+        trials, measurements = search.trials(), search.measurements()
         require(not search.faults(), str(search.faults()))
         require(not search.litter(), str(search.litter()))
     starts = {number: row["starts"] for number, row in trials.items()}
     hit = [number for number, count in starts.items() if count == 2]
     require(len(hit) == 1 and set(starts.values()) == {1, 2}, f"one trial starts twice, no other: {starts}")
-    gone_on_at = min(report["epochs"] for report in reports if (report["trial"], report["start"]) == (hit[0], 2))
+    gone_on_at = min(
+        measurement["epochs"]
+        for measurement in measurements
+        if (measurement["trial"], measurement["start"]) == (hit[0], 2)
+    )
     require(
         _RUNG < gone_on_at < _RUNG + 1, f"the report after the checkpoint at {_RUNG} epochs comes first: {gone_on_at}"
     )
@@ -58,7 +62,7 @@ def worker(folder: Path, *, seed: int) -> Outcome:
 def _are_past_their_checkpoints(search: Search) -> bool:
     if not search.has_begun():
         return False
-    furthest = {report["trial"]: report["epochs"] for report in search.reports()}
+    furthest = {measurement["trial"]: measurement["epochs"] for measurement in search.measurements()}
     return min(furthest.get(1, 0), furthest.get(2, 0)) > _RUNG + 1
 
 
@@ -186,9 +190,9 @@ def _go_on(search: Search, settings: Sequence[str]) -> None:
 
 def _seconds_until_again(search: Search, killed_at: float) -> list[float]:
     """Wait until the search has one report more, or is over; return the seconds since the kill, nothing where it was over."""
-    count = len(search.reports()) if search.has_begun() else 0
+    count = len(search.measurements()) if search.has_begun() else 0
     while search.process.poll() is None:
-        if search.has_begun() and len(search.reports()) > count:
+        if search.has_begun() and len(search.measurements()) > count:
             return [time.monotonic() - killed_at]
         time.sleep(_LOOK_EVERY_S)
     return []

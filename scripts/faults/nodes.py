@@ -70,16 +70,16 @@ def _lose(search: Search, machines: Machines, *, comes_back: bool) -> float:
 def _past_rung(search: Search) -> set[int]:
     if not search.has_begun():
         return set()
-    return {row["trial"] for row in search.reports() if row["trial"] > 0 and row["epochs"] > _RUNG + 1}
+    return {row["trial"] for row in search.measurements() if row["trial"] > 0 and row["epochs"] > _RUNG + 1}
 
 
 def _again(search: Search) -> set[tuple[int, int]]:
-    return {(row["trial"], row["start"]) for row in search.reports() if row["start"] > 1}
+    return {(row["trial"], row["start"]) for row in search.measurements() if row["start"] > 1}
 
 
 def _gone_on_at(search: Search) -> list[float]:
     """At how many epochs trials came back with their first report."""
-    rows = search.reports()
+    rows = search.measurements()
     return [
         min(row["epochs"] for row in rows if (row["trial"], row["start"]) == each) for each in sorted(_again(search))
     ]

@@ -231,7 +231,7 @@ class Search:
 
     def trials(self) -> dict[int, Row]:
         """The table of trials, by number; nothing before the run has begun."""
-        from tuner.ledger import read_run
+        from tuner.ledger.run_directory import read_run
 
         if not self.has_begun():
             return {}
@@ -240,11 +240,11 @@ class Search:
             return self.trials()
         return {row["trial"]: row for row in run.trials}
 
-    def reports(self) -> list[Row]:
+    def measurements(self) -> list[Row]:
         """The table of reports, in the order in which they came."""
-        from tuner.ledger import read_reports
+        from tuner.ledger.run_directory import read_measurements
 
-        rows: list[Row] = read_reports(self.location).to_pylist()
+        rows: list[Row] = read_measurements(self.location).to_pylist()
         return rows
 
     def finished(self) -> dict[int, Row]:
@@ -253,13 +253,13 @@ class Search:
 
     def status(self) -> str:
         """The run's status as `tuner show` tells it."""
-        from tuner.ledger import read_run
+        from tuner.ledger.run_directory import read_run
 
         return read_run(self.location).status
 
     def faults(self) -> list[str]:
         """What `tuner verify` finds."""
-        from tuner.verify import verify
+        from tuner.ledger.verify import verify
 
         return [str(fault) for fault in verify(self.location).faults]
 
@@ -275,7 +275,7 @@ class Search:
 
 def finished(trials: Mapping[int, Row]) -> dict[int, Row]:
     """Those of a table's trials that have come to an end of their own, and are not to be taken up by `tuner resume`."""
-    from tuner.search.past import INTERRUPTED
+    from tuner.ledger.rows import INTERRUPTED
 
     return {
         number: row

@@ -106,7 +106,7 @@ def _stops_and_goes_on(
         _is_readable(search)
     begun = time.monotonic()
     search.resume(*_RESUMED)
-    search.wait_until(lambda: len(search.reports()) > 0 and "resumed" in search.log.read_text())
+    search.wait_until(lambda: len(search.measurements()) > 0 and "resumed" in search.log.read_text())
     seconds = time.monotonic() - begun
     search.finish_well()
     lost, repeated = compare(before, search.trials())

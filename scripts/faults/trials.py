@@ -94,7 +94,7 @@ def _stop_one(search: Search) -> float:
 
 def _within_a_step(search: Search) -> list[int]:
     """Workers that train, once there is a report: the ledger then has the trial."""
-    if not search.has_begun() or not search.reports():
+    if not search.has_begun() or not search.measurements():
         return []
     return [each.pid for each in search.processes() if each.command.startswith("ray::ResourceTrainable")]
 
@@ -145,7 +145,7 @@ def memory_monitor(folder: Path, *, seed: int) -> Outcome:
     with searching(folder, environment=monitor) as search:
         long = ("search.max_epochs=40", "search.grace_epochs=40", "search.finalists=1", "resources.concurrent=2")
         search.run("search.trials=3", *long, f"search.seed={seed}")
-        search.wait_until(lambda: search.has_begun() and search.reports())
+        search.wait_until(lambda: search.has_begun() and search.measurements())
         before = search.workers()
         with subprocess.Popen([sys.executable, "-c", _GREEDY]) as greedy:
             try:
@@ -153,8 +153,8 @@ def memory_monitor(folder: Path, *, seed: int) -> Outcome:
             finally:
                 greedy.kill()
         search.finish_well()
-        trials, reports = search.trials(), search.reports()
-    return replace(_told_of_memory(trials, reports), fault="a worker that Ray's memory monitor kills")
+        trials, measurements = search.trials(), search.measurements()
+    return replace(_told_of_memory(trials, measurements), fault="a worker that Ray's memory monitor kills")
 
 
 def _starve(folder: Path, chosen: Callable[[list[int]], list[int]], *, seed: int) -> Outcome:
@@ -175,11 +175,11 @@ def _starve(folder: Path, chosen: Callable[[list[int]], list[int]], *, seed: int
                 sizes[worker] = size
             time.sleep(_SETTLE_S)
         search.finish_well()
-        trials, reports = search.trials(), search.reports()
-    return _told_of_memory(trials, reports)
+        trials, measurements = search.trials(), search.measurements()
+    return _told_of_memory(trials, measurements)
 
 
-def _told_of_memory(trials: dict[int, Row], reports: list[Row]) -> Outcome:
+def _told_of_memory(trials: dict[int, Row], measurements: list[Row]) -> Outcome:
     again = {number: row for number, row in trials.items() if row["starts"] > 1}
     require(bool(again), f"some trial was out of memory: {[dict(row) for row in trials.values()]}")
     # A library that finds no memory where it cannot say so aborts, and the worker dies; such a trial may start three times.
@@ -193,8 +193,8 @@ def _told_of_memory(trials: dict[int, Row], reports: list[Row]) -> Outcome:
     for number in (
         number for number, row in again.items() if row["starts"] == 2
     ):  # on a node of two slots a trial that takes twice as much has no neighbour
-        own = [row["reported_s"] for row in reports if (row["trial"], row["start"]) == (number, 2)]
-        others = [row["reported_s"] for row in reports if row["trial"] != number]
+        own = [row["reported_s"] for row in measurements if (row["trial"], row["start"]) == (number, 2)]
+        others = [row["reported_s"] for row in measurements if row["trial"] != number]
         require(not own or not any(min(own) < at < max(own) for at in others), f"trial {number} had a neighbour")
     notes = {"tried_again": len(again), "failed": len(failed), "reasons": [row["reason"] for row in failed]}
     return Outcome(fault="a trial out of memory", times=len(again), notes=notes)

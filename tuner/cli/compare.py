@@ -37,9 +37,9 @@ def compare(a: str, b: str, data: str | None, runs: str, format_: Format, **colu
       tuner compare monday tuesday
       tuner compare runs/monday/champion v1/bundle --data march.parquet --format json | jq .macro_f1
     """
-    from tuner.report.compare import LABEL_COLUMNS, pair
-    from tuner.report.compare import compare as measure
-    from tuner.report.sides import answers_on_file, changes, read_side, recorded_answers
+    from tuner.comparison.compare import LABEL_COLUMNS, pair
+    from tuner.comparison.compare import compare as measure
+    from tuner.comparison.compared_models import answers_on_file, changes, read_side, recorded_answers
 
     sides = (read_side(locate_model(a, runs)), read_side(locate_model(b, runs)))
     if data is None:
@@ -80,7 +80,7 @@ def _refuse_columns(columns: dict[str, str | None]) -> None:
 
 
 def _print_for_people(found: dict[str, Any]) -> None:
-    from tuner.report.compare import LABEL_COLUMNS
+    from tuner.comparison.compare import LABEL_COLUMNS
 
     for name in "ab":
         tell(f"{name.upper()}: {found[name]['location']} ({found[name]['kind']})")

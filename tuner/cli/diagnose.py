@@ -11,8 +11,8 @@ from tuner.cli.runs import damage_told, locate_run, runs_option
 from tuner.errors import Fault, UsageError
 
 if TYPE_CHECKING:
-    from tuner.diagnosis.causes import Diagnosis
-    from tuner.diagnosis.evidence import Evidence, SearchFacts
+    from tuner.diagnosis.causes.find import Diagnosis
+    from tuner.diagnosis.facts.evidence import Evidence, SearchFacts
 
 FAILED = 4
 """Exit code with --fail-on-collapse where the predictor is in one of the states of `_COLLAPSED`."""
@@ -58,8 +58,8 @@ def diagnose(what: str, runs: str, format_: str, fail_on_collapse: bool, **optio
       tuner diagnose preds.csv --pred predicted --truth label --probability p_no --probability p_yes
       tuner diagnose preds.parquet --text message --train train.parquet --format json | jq '.causes[0]'
     """
-    from tuner.diagnosis.causes import as_json
-    from tuner.diagnosis.causes import diagnose as judge
+    from tuner.diagnosis.causes.find import as_json
+    from tuner.diagnosis.causes.find import diagnose as judge
 
     evidence = _evidence(what, runs, **options)
     diagnosis = judge(evidence)
@@ -91,9 +91,9 @@ def _evidence(what: str, runs: str, **options: Any) -> Evidence:
 
 
 def _of_directory(what: str, runs: str) -> Evidence:
-    from tuner.bundle_description import read_description
-    from tuner.diagnosis.run import evidence_of_bundle, read_evidence
-    from tuner.ledger import read_run
+    from tuner.bundle.description import read_description
+    from tuner.diagnosis.readers.run import evidence_of_bundle, read_evidence
+    from tuner.ledger.run_directory import read_run
     from tuner.storage import Folder
 
     location, here = locate_run(what, runs), Folder.at(what)
@@ -107,7 +107,7 @@ def _of_directory(what: str, runs: str) -> Evidence:
 
 def _neither(what: str, runs: str) -> Fault:
     from tuner.errors import did_you_mean
-    from tuner.ledger import list_runs
+    from tuner.ledger.run_directory import list_runs
     from tuner.storage import Folder
 
     if Folder.at(what).exists():
@@ -131,7 +131,7 @@ def _of_file(
         told = "the texts of the training file are compared with those of the predictions"
         raise UsageError([Fault("--train", told, "name the column of both with --text")])
 
-    from tuner.diagnosis.file import evidence_of_file
+    from tuner.diagnosis.readers.file import evidence_of_file
 
     return evidence_of_file(what, pred=pred, truth=truth, probability=probability, text=text, train=train)
 

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from tuner.cli.output import LABEL_COLUMNS, Format, format_option, print_json, print_rows, print_table, say, tell
 
 if TYPE_CHECKING:
-    from tuner.ledger import Run
+    from tuner.ledger.run_directory import Run
 
 runs_option = click.option(
     "--runs",
@@ -47,7 +47,7 @@ def ls(context: click.Context, runs: str, format_: Format) -> None:
       tuner ls --format csv
     """
     from tuner.errors import Fault, LedgerError, UsageError
-    from tuner.ledger import list_runs, read_run
+    from tuner.ledger.run_directory import list_runs, read_run
     from tuner.storage import Folder, join
 
     rows = []
@@ -114,7 +114,7 @@ def damage_told(location: str) -> Iterator[None]:
         yield
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         from tuner.errors import LedgerError
-        from tuner.verify import verify
+        from tuner.ledger.verify import verify
 
         faults = verify(location).faults
         if faults:
@@ -138,7 +138,7 @@ def locate_model(model: str, runs: str) -> str:
     Raises UsageError where there is neither.
     """
     from tuner.errors import Fault, UsageError, did_you_mean
-    from tuner.ledger import list_runs
+    from tuner.ledger.run_directory import list_runs
     from tuner.storage import Folder, split
 
     here, location = Folder.at(model), locate_run(model, runs)
@@ -160,10 +160,10 @@ def locate_model(model: str, runs: str) -> str:
 
 def print_run(location: str, format_: Format, *, is_all: bool = False) -> Run:
     """Print a run, with `is_all` everything that its report has, and return it as it was read."""
-    from tuner.diagnosis.causes import as_json, diagnose
-    from tuner.diagnosis.run import read_evidence
-    from tuner.ledger import read_run
-    from tuner.report.board import COLUMNS, describe_run
+    from tuner.analysis.leaderboard import COLUMNS, describe_run
+    from tuner.diagnosis.causes.find import as_json, diagnose
+    from tuner.diagnosis.readers.run import read_evidence
+    from tuner.ledger.run_directory import read_run
     from tuner.storage import join
 
     read = read_run(location)
@@ -216,7 +216,7 @@ def _print_evidence(evidence: dict[str, Any]) -> None:
 
 
 def _print_for_people(run: dict[str, Any]) -> None:
-    from tuner.report.board import COLUMNS, VERDICTS
+    from tuner.analysis.leaderboard import COLUMNS, VERDICTS
 
     endings = ", ".join(f"{count} {ending}" for ending, count in run["trials"].items())
     seconds = f" in {run['seconds']:.0f} s" if run["seconds"] is not None else ""
@@ -252,9 +252,9 @@ def _shortened(board: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _chosen(configuration: dict[str, Any]) -> dict[str, Any]:
     """Return what of a configuration is not as by default."""
+    from tuner.samplers.sampler import RandomSampler
     from tuner.space.domains import default_domain
     from tuner.space.parameters import PARAMETERS
-    from tuner.space.sampler import RandomSampler
 
     parameters = PARAMETERS["text" if "tokens" in configuration else "sequence"]
     defaults = RandomSampler({name: default_domain(each) for name, each in parameters.items()}, seed=0).ask(0)
@@ -262,7 +262,7 @@ def _chosen(configuration: dict[str, Any]) -> dict[str, Any]:
 
 
 def _print_champion(champion: dict[str, Any]) -> None:
-    from tuner.report.board import describe_champion
+    from tuner.analysis.leaderboard import describe_champion
 
     tell(f"\nchampion: {describe_champion(champion)}, best at {champion['epochs']:.3g} epochs")
     told = ", ".join(f"{name}={_short(value)}" for name, value in _chosen(champion["config"]).items())
@@ -305,7 +305,7 @@ def _split_row(split: str, measures: dict[str, Any]) -> dict[str, Any]:
 
 def _selection_line(champion: dict[str, Any]) -> str:
     """What the same settings came to with other seeds, and whether the other finalists are surely behind."""
-    from tuner.report.board import describe_runs_without_model, describe_selection
+    from tuner.analysis.leaderboard import describe_runs_without_model, describe_selection
 
     told = [describe_selection(champion)]
     differences = champion["finalist_differences"]

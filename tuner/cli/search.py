@@ -121,7 +121,7 @@ def resume(
     """
     # From here on, for Ray takes seconds to import and data to be read.
     click.get_current_context().with_resource(sigterm_as_interrupt())
-    from tuner.ledger import read_run
+    from tuner.ledger.run_directory import read_run
     from tuner.storage import Folder
 
     if address is not None:
@@ -167,7 +167,7 @@ def _going_on_told(location: str, address: str | None) -> Iterator[None]:
 
 def _how_to_go_on(location: str, address: str | None, *, has_failed: bool) -> str:
     from tuner.errors import InputError
-    from tuner.ledger import read_run
+    from tuner.ledger.run_directory import read_run
 
     try:
         needed = needed_to_resume(read_run(location))

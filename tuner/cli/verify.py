@@ -26,7 +26,7 @@ def verify(context: click.Context, run: str, runs: str, format_: Format) -> None
       tuner verify multilabel-20261121-0905
       tuner verify s3://bucket/runs/tickets --format json | jq .is_whole
     """
-    from tuner.verify import verify as check
+    from tuner.ledger.verify import verify as check
 
     found = check(locate_run(run, runs))
     if format_ == "json":

@@ -21,8 +21,8 @@ from tuner.data.tokenise import (
     read_characters,
     read_words,
 )
+from tuner.space.configuration import Configuration, Value
 from tuner.space.domains import Choice, Domain, Fixed, OptionChoice
-from tuner.space.sampler import Configuration, Value
 
 TOKENISERS: Mapping[str, Callable[..., Tokeniser]] = {
     "word": fit_words,

@@ -48,8 +48,8 @@ from tuner.data.vector_files import read_word_vectors
 from tuner.data.vectors import document_vectors, sequence_vectors
 from tuner.imbalance.resample import USES_VECTORS
 from tuner.scoring.f1 import as_indicator
+from tuner.space.configuration import Configuration
 from tuner.space.domains import Domain, ends
-from tuner.space.sampler import Configuration
 from tuner.space.settings import Inputs, Task
 from tuner.training.batches import Rows
 

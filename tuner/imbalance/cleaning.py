@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.imbalance.neighbours import others_near, remembered, vectors_of, without_copies
-from tuner.imbalance.passes import Pass, Resample, RowNumbers, Targets, TrainingRows, one_stratum
+from tuner.imbalance.training_pass import Pass, Resample, RowNumbers, Targets, TrainingRows, one_stratum
 
 Clean: TypeAlias = Callable[[NDArray[Any], Targets], RowNumbers]
 """From vectors (rows, dimensions) and targets (rows,) to the rows that are kept."""

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from tuner.errors import Fault, did_you_mean
 from tuner.imbalance.interpolation import adasyn, borderline_smote, goal_of
 from tuner.imbalance.label_sets import members_of_label_sets
-from tuner.imbalance.passes import Resample, Targets, TrainingRows
 from tuner.imbalance.rare_labels import rare_labels, without_rare_labels
+from tuner.imbalance.training_pass import Resample, Targets, TrainingRows
 from tuner.space.domains import Choice, Conditional, Domain, Fixed, OptionChoice
 from tuner.space.settings import Task
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tuner.imbalance.cleaning import Clean, is_linked, not_outvoted, with_lost_classes
 from tuner.imbalance.neighbours import RowNeighbours, nearest, remembered, vectors_of
-from tuner.imbalance.passes import Pass, Resample, RowNumbers, Targets, TrainingRows
+from tuner.imbalance.training_pass import Pass, Resample, RowNumbers, Targets, TrainingRows
 
 ASKED_FOR_DANGER = 10
 """Nearest rows that say whether a row is near another class in Borderline-SMOTE; imbalanced-learn's default."""

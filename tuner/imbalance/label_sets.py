@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.imbalance.passes import Pass, Resample, RowNumbers, Targets, TrainingRows, one_stratum
+from tuner.imbalance.training_pass import Pass, Resample, RowNumbers, Targets, TrainingRows, one_stratum
 
 # In times the data. Of goemotions' 707 sets half have one row or two, and a pass that raises all to the most frequent one's
 # 12,568 would be 209 times the data: longer than a training.

@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.imbalance.passes import RowNumbers, Targets, TrainingRows
+from tuner.imbalance.training_pass import RowNumbers, Targets, TrainingRows
 
 LARGEST_MEMORY_BYTES = 256 * 2**20
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.imbalance.neighbours import nearest
-from tuner.imbalance.passes import Pass, Resample, RowNumbers, Targets, TrainingRows, one_stratum
+from tuner.imbalance.training_pass import Pass, Resample, RowNumbers, Targets, TrainingRows, one_stratum
 
 
 def ml_ros(*, share: float) -> Resample:

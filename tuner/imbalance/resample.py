@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from tuner.imbalance.cleaning import edited_nearest_neighbours, near_miss, tomek_links
 from tuner.imbalance.interpolation import adasyn, borderline_smote, smote, smote_enn, smote_tomek
 from tuner.imbalance.label_sets import label_set_oversample, label_set_undersample
-from tuner.imbalance.passes import Pass, Resample, RowNumbers, Targets, TrainingRows, one_stratum
 from tuner.imbalance.rare_labels import ml_ros, ml_rus, mlsmote
+from tuner.imbalance.training_pass import Pass, Resample, RowNumbers, Targets, TrainingRows, one_stratum
 from tuner.space.settings import Task
 
 __all__ = ["RESAMPLINGS", "USES_VECTORS", "Pass", "Resample", "TrainingRows"]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tuner.model.classifier import SequenceClassifier
-from tuner.space.sampler import Configuration
+from tuner.space.configuration import Configuration
 from tuner.space.settings import Task
 
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from tuner.model.build import make_model
 from tuner.model.classifier import SequenceClassifier
-from tuner.space.sampler import Configuration
+from tuner.space.configuration import Configuration
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 

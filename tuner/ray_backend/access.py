@@ -17,7 +17,7 @@ from ray._common.utils import get_default_system_temp_dir
 from ray._private.authentication.authentication_token_setup import AuthenticationTokenLoader, Config
 
 from tuner.errors import Fault, LedgerError, UsageError
-from tuner.lock import RunLock
+from tuner.ledger.lock import RunLock
 from tuner.storage import Folder
 
 _NAMES = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")

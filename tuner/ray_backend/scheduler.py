@@ -8,11 +8,11 @@ from typing import Any
 
 from ray.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
 
+from tuner.pruners.asha import Rungs
+from tuner.pruners.gate import GateSettings, Judgement, Signs, grace_of, judge
+from tuner.pruners.rung_levels import rung_examples
 from tuner.ray_backend.memory import give_more_room, is_out_of_memory, last_error
-from tuner.reporting import Desk, Order, Report
-from tuner.scoring.gate import GateSettings, Judgement, Signs, grace_of, judge
-from tuner.scoring.rungs import Rungs
-from tuner.space.rungs import rung_examples
+from tuner.trial.measurement import Desk, Measurement, Order
 
 _KEPT_ENDED = 50  # ended trials that Ray may still be putting away
 
@@ -55,15 +55,15 @@ class GatedASHA(LeftOut, FIFOScheduler):  # type: ignore[misc]
         self._to_stop: dict[int, int] = {}
         self._controller: Any = None
 
-    def replay(self, reports: Iterable[tuple[int, Report]], *, running: Collection[int]) -> None:
+    def replay(self, measurements: Iterable[tuple[int, Measurement]], *, running: Collection[int]) -> None:
         """Take in what search trials reported, by their numbers, in the order in which they did: rungs are as they were.
 
         Of those that are to go on, `running`, signs of collapse are remembered too, and at which report one was to be stopped:
         a crash may have come between its last report and its ending, and a rung decides on a trial only once.
         """
-        for index, report in reports:
-            if not self._goes_on(index, report, self._judge(index, report)):
-                self._to_stop[index] = report.examples
+        for index, measurement in measurements:
+            if not self._goes_on(index, measurement, self._judge(index, measurement)):
+                self._to_stop[index] = measurement.examples
         for index in self._signs.keys() - running:
             self._forget(index)
 
@@ -75,24 +75,24 @@ class GatedASHA(LeftOut, FIFOScheduler):  # type: ignore[misc]
         order = order_of(trial)
         if self._desk.has_ended(order):
             return str(TrialScheduler.STOP)  # its worker died between its end and Ray's taking note: Ray ran it again
-        if "report" not in result:
-            return self._end(trial, *_ending_without_report(result))
-        report = read_report(result["report"])
-        self._desk.reported(order, report, is_to_be_kept=bool(result.get("is_to_be_kept")))
+        if "measurement" not in result:
+            return self._end(trial, *_ending_without_measurement(result))
+        measurement = read_measurement(result["measurement"])
+        self._desk.reported(order, measurement, is_to_be_kept=bool(result.get("is_to_be_kept")))
         if result.get("note"):
             self._desk.noted(order, str(result["note"]))
-        judgement = self._judge(order.index, report)
+        judgement = self._judge(order.index, measurement)
         if judgement == "diverged":
-            return self._end(trial, "diverged", _describe_divergence(order, report))
+            return self._end(trial, "diverged", _describe_divergence(order, measurement))
         if order.phase == "search":
             if judgement == "collapsed":
-                return self._end(trial, "collapsed", _describe_collapse(report))
-            if not self._goes_on(order.index, report, judgement) and not report.is_last:
-                return self._end(trial, "stopped", f"below its rung at {report.epochs:.3g} epochs")
-        if report.is_last:
+                return self._end(trial, "collapsed", _describe_collapse(measurement))
+            if not self._goes_on(order.index, measurement, judgement) and not measurement.is_last:
+                return self._end(trial, "stopped", f"below its rung at {measurement.epochs:.3g} epochs")
+        if measurement.is_last:
             reason = (
                 ""
-                if report.examples >= self._budget_examples
+                if measurement.examples >= self._budget_examples
                 else "no better score for as many reports as search.patience"
             )
             return self._end(trial, "completed", reason)
@@ -102,8 +102,8 @@ class GatedASHA(LeftOut, FIFOScheduler):  # type: ignore[misc]
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
         """Forget the trial, and note its end where it came without a report."""
-        if "report" not in result:
-            self._end(trial, *_ending_without_report(result))
+        if "measurement" not in result:
+            self._end(trial, *_ending_without_measurement(result))
         self._forget(order_of(trial).index)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
@@ -130,19 +130,19 @@ class GatedASHA(LeftOut, FIFOScheduler):  # type: ignore[misc]
     def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
         self._forget(order_of(trial).index)
 
-    def _judge(self, index: int, report: Report) -> Judgement:
+    def _judge(self, index: int, measurement: Measurement) -> Judgement:
         # A worker that takes a dead one's place reports anew what that one reported since its last checkpoint.
-        before = [signs for signs in self._signs.get(index, ()) if signs.epochs < report.epochs]
-        self._signs[index] = [*before, report.signs]
+        before = [signs for signs in self._signs.get(index, ()) if signs.epochs < measurement.epochs]
+        self._signs[index] = [*before, measurement.signs]
         return judge(self._signs[index], grace=self._grace, settings=self._gate)
 
-    def _goes_on(self, index: int, report: Report, judgement: Judgement) -> bool:
+    def _goes_on(self, index: int, measurement: Measurement, judgement: Judgement) -> bool:
         """Ask the rungs about a search trial's report. At the full budget nothing is left to be decided."""
-        if self._to_stop.get(index) == report.examples:
+        if self._to_stop.get(index) == measurement.examples:
             return False
-        if report.examples >= self._budget_examples:
+        if measurement.examples >= self._budget_examples:
             return True
-        return self.rungs.goes_on(index, report.examples, report.score if judgement == "healthy" else None)
+        return self.rungs.goes_on(index, measurement.examples, measurement.score if judgement == "healthy" else None)
 
     def _end(self, trial: Any, ending: str, reason: str) -> str:
         order = order_of(trial)
@@ -162,34 +162,34 @@ def order_of(trial: Any) -> Order:
     return Order(**trial.config["order"])
 
 
-def read_report(text: str) -> Report:
+def read_measurement(text: str) -> Measurement:
     """Read a report as a worker sent it."""
     fields: Mapping[str, Any] = json.loads(text)
-    return Report(**fields)
+    return Measurement(**fields)
 
 
-def _ending_without_report(result: Mapping[str, Any]) -> tuple[str, str]:
+def _ending_without_measurement(result: Mapping[str, Any]) -> tuple[str, str]:
     if result.get("too_late"):
         return "interrupted", "the budget was over before it began"
     return "failed", str(result.get("failure", "the trial ended without a report"))
 
 
-def _describe_divergence(order: Order, report: Report) -> str:
+def _describe_divergence(order: Order, measurement: Measurement) -> str:
     """Say when, and with which of the settings that a number can run away by."""
     suspects = ("optimiser", "learning_rate", "clipping", "loss", "precision")
     chosen = {name: order.configuration[name] for name in suspects if name in order.configuration}
-    if report.precision:  # what "auto" came to
-        chosen["precision"] = report.precision
+    if measurement.precision:  # what "auto" came to
+        chosen["precision"] = measurement.precision
     told = ", ".join(
         f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in chosen.items()
     )
-    return f"a number was not finite at step {report.diverged_at_step}" + (f", with {told}" if told else "")
+    return f"a number was not finite at step {measurement.diverged_at_step}" + (f", with {told}" if told else "")
 
 
-def _describe_collapse(report: Report) -> str:
+def _describe_collapse(measurement: Measurement) -> str:
     return (
-        f"constant penalty {report.constant_penalty:.2f}, skill {report.skill:+.3f}, "
-        f"logits move by {report.logit_spread:.3f} from row to row"
+        f"constant penalty {measurement.constant_penalty:.2f}, skill {measurement.skill:+.3f}, "
+        f"logits move by {measurement.logit_spread:.3f} from row to row"
     )
 
 

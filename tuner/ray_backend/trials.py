@@ -20,16 +20,16 @@ from ray.tune.search import Searcher
 
 from tuner.data.prepare import TrialData
 from tuner.errors import StorageError
+from tuner.pruners.candidates import health_of
+from tuner.pruners.gate import GateSettings
 from tuner.ray_backend.memory import describe_out_of_memory, is_out_of_memory, kills_for_memory_told, last_error
 from tuner.ray_backend.scheduler import GatedASHA, LeftOut, order_of
-from tuner.reporting import Desk, Order, Report, TrialSettings
-from tuner.scoring.candidates import health_of
-from tuner.scoring.gate import GateSettings
 from tuner.signals import die_on_abort, raise_if_interrupted, raise_interrupt
 from tuner.space.search_settings import ResourceSettings
+from tuner.trial.measurement import Desk, Measurement, Order, TrialSettings
 
 if TYPE_CHECKING:
-    from tuner.trial import Trial
+    from tuner.trial.trial import Trial
 
 RETRIES = 2  # a trial whose worker died starts again, this often; one that was out of memory once
 _WRITES = 3  # of a finalist's weights, which it cannot do without
@@ -63,7 +63,7 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
                 self._begin()
             elif self._is_to_be_kept:  # here, where it is certain that the driver has the last report and lets it go on
                 self._keep()
-            report = self._report()
+            measurement = self._measurement()
         except Exception as error:
             if is_out_of_memory(error):  # Ray tries again what raises, in a process of its own
                 raise MemoryError(f"out of memory: {error}") from error
@@ -72,10 +72,10 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
         note, self._note = self._note, ""
         self._is_to_be_kept = self._is_checkpoint_due()
         return {
-            "examples": report.examples,
-            "score": report.score,
+            "examples": measurement.examples,
+            "score": measurement.score,
             # As one text, because Ray keeps a running analysis of every number that it is given.
-            "report": json.dumps(asdict(report)),
+            "measurement": json.dumps(asdict(measurement)),
             "is_to_be_kept": self._is_to_be_kept,
             "note": note,
         }
@@ -99,7 +99,7 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
         self._kept_examples, self._kept_at = self._trial.examples, time.monotonic()
 
     def _build(self) -> Trial:
-        from tuner.trial import Trial  # with torch, which only workers need to import
+        from tuner.trial.trial import Trial  # with torch, which only workers need to import
 
         order = self._order
         is_final = order.phase == "finalist"
@@ -122,24 +122,24 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
         except StorageError as error:  # it can do without; if the ledger cannot be written either, the run stops
             self._note = f"its checkpoint cannot be written ({error})"
 
-    def _report(self) -> Report:
+    def _measurement(self) -> Measurement:
         trial, order = self._trial, self._order
         assert trial is not None
         before = trial.best_merit
-        report = trial.next_report()
+        measurement = trial.next_measurement()
         if order.weights is not None and trial.best_merit > before:
             if order.phase == "finalist":
                 _insist(lambda: self._save_weights(trial, str(order.weights)))
-            elif is_worth_keeping(report, order.keep_above):
+            elif is_worth_keeping(measurement, order.keep_above):
                 try:
                     self._save_weights(trial, order.weights)
                 except StorageError as error:  # the search can do without
                     self._note = f"its weights cannot be written, so it is no candidate for champion ({error})"
-        return report
+        return measurement
 
     def _save_weights(self, trial: Trial, location: str) -> None:
-        from tuner.bundle import save_probabilities, save_weights
-        from tuner.ledger import held_out_name
+        from tuner.bundle.bundle import save_probabilities, save_weights
+        from tuner.ledger.run_directory import held_out_name
 
         _check_run_there(location)
         with trial.averaged():
@@ -155,10 +155,10 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
         """Restore nothing, see `save_checkpoint`."""
 
 
-def is_worth_keeping(report: Report, keep_above: float | None) -> bool:
+def is_worth_keeping(measurement: Measurement, keep_above: float | None) -> bool:
     """Return whether a search trial's best report so far may be that of the champion."""
-    is_better = keep_above is None or report.score > keep_above
-    return is_better and health_of(report.signs, GateSettings()) != "collapsed"
+    is_better = keep_above is None or measurement.score > keep_above
+    return is_better and health_of(measurement.signs, GateSettings()) != "collapsed"
 
 
 def _insist(write: Callable[[], None]) -> None:
@@ -173,7 +173,7 @@ def _insist(write: Callable[[], None]) -> None:
 
 def _check_run_there(location: str | None) -> None:
     """Raise StorageError where the run's directory, in one of whose folders a file is to lie, is not there."""
-    from tuner.ledger import check_there
+    from tuner.ledger.run_directory import check_there
     from tuner.storage import Folder, split
 
     if location is not None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from tuner.analysis.failing_settings import collapse_map, judged, suggest_cuts, yaml_lines
+from tuner.analysis.importance import importances
+from tuner.analysis.settings import logarithmic
 from tuner.data.profile import summarise
-from tuner.diagnosis.collapse import collapse_map, judged, suggest_cuts, yaml_lines
-from tuner.diagnosis.settings import logarithmic
-from tuner.report.importance import importances
 from tuner.report.material import Material
 from tuner.space.parameters import PARAMETERS
 

@@ -113,13 +113,6 @@ def interval(values: Sequence[float], lows: Sequence[float], highs: Sequence[flo
     }
 
 
-def thin(items: Sequence[Any], most: int) -> list[Any]:
-    """Return at most `most` items, evenly from first to last."""
-    if len(items) <= most:
-        return list(items)
-    return [items[place * (len(items) - 1) // (most - 1)] for place in range(most)]
-
-
 def vertical(at: float, *, dash: str = "dot") -> dict[str, Any]:
     """Return a vertical line across a figure."""
     line = {"color": color("faint"), "width": 1, "dash": dash}

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tuner.diagnosis.trials import TrialFacts, trials_of
+from tuner.analysis.trials import TrialFacts, trials_of
 from tuner.errors import LedgerError, SpaceError
-from tuner.ledger import Run, read_predictions, read_run
+from tuner.ledger.run_directory import Run, read_predictions, read_run
+from tuner.ledger.tables import read_parts
 from tuner.space.load import Space, read_space
 from tuner.storage import Folder
-from tuner.tables import read_parts
 
 
 @dataclass(frozen=True, kw_only=True)

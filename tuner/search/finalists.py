@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from statistics import median
 
-from tuner.search.trials import TrialState
+from tuner.trial.record import TrialState
 
 _UNFIT = ("collapsed", "diverged", "failed")
 _RECENT = 10  # trials that tell how busy the machine is

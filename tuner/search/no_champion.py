@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 
 from tuner.errors import SearchFailed
-from tuner.search.trials import TrialState
 from tuner.space.load import Space
 from tuner.space.search_settings import SearchSettings
+from tuner.trial.record import TrialState
 
 _FEWEST_MINUTES = 5  # what a search is told to go on with whose budget was too small for one report
 
@@ -33,7 +33,7 @@ def larger_budget(search: SearchSettings, *, ended_by: str, spent_s: float) -> s
     return f"search.cost={search.cost_per_hour * minutes / 60:.3g}"
 
 
-def without_report(
+def without_measurement(
     trials: Sequence[TrialState], space: Space, *, failures: str, ended_by: str, spent_s: float
 ) -> SearchFailed:
     """Return what to tell where no trial came to a report, for want of budget or for other reasons, told by `failures`."""

@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 
 from tuner.data.prepare import TrialData
-from tuner.reporting import TrialSettings
-from tuner.search.budget import closing_seconds, finalists_seconds
-from tuner.search.desk import derive_seed
-from tuner.search.fits import count_workers
+from tuner.pruners.rung_levels import rung_epochs
+from tuner.samplers.sampler import RandomSampler
+from tuner.search.memory_estimate import count_workers
 from tuner.search.reading import read_data, sizes_of
+from tuner.search.time_budget import closing_seconds, finalists_seconds
+from tuner.search.trial_queue import derive_seed
+from tuner.space.configuration import Configuration
 from tuner.space.load import Space
-from tuner.space.rungs import rung_epochs
-from tuner.space.sampler import Configuration, RandomSampler
-from tuner.trial import Trial
+from tuner.trial.measurement import TrialSettings
+from tuner.trial.trial import Trial
 
 _CONFIGURATIONS = 5
 _EXAMPLES = 2_000
@@ -92,8 +93,8 @@ def _calibrate(configuration: Configuration, data: TrialData, space: Space) -> t
         threads=int(space.resources.cpus),
     )
     trial = Trial(configuration, data, settings, seed=derive_seed(space.search.seed, 0))
-    first = trial.next_report()
-    report = trial.next_report()
-    training_s = report.train_seconds * rows / max(report.examples - first.examples, 1)
-    evaluating_s = report.evaluate_seconds * space.search.reports_per_epoch
-    return training_s + evaluating_s, report.evaluate_seconds / len(data.validation_truth)
+    first = trial.next_measurement()
+    measurement = trial.next_measurement()
+    training_s = measurement.train_seconds * rows / max(measurement.examples - first.examples, 1)
+    evaluating_s = measurement.evaluate_seconds * space.search.reports_per_epoch
+    return training_s + evaluating_s, measurement.evaluate_seconds / len(data.validation_truth)

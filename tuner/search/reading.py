@@ -11,8 +11,8 @@ from tuner.data.preparation import options_of
 from tuner.data.prepare import TrialData, prepare
 from tuner.errors import Fault, SpaceError
 from tuner.imbalance.feasible import border_faults, resampling_faults
-from tuner.imbalance.passes import TrainingRows
-from tuner.search.budget import Sizes
+from tuner.imbalance.training_pass import TrainingRows
+from tuner.search.time_budget import Sizes
 from tuner.space.document import dotted
 from tuner.space.domains import OptionChoice
 from tuner.space.load import Space

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from tuner import __version__
+from tuner.comparison.changes import space_changes
 from tuner.data.dataset import Dataset
 from tuner.errors import DataError, Fault, LedgerError, SpaceError
-from tuner.ledger import Run
-from tuner.report.changes import space_changes
+from tuner.ledger.run_directory import Run
 from tuner.search.environment import versions
 from tuner.space.load import Space, read_space
 from tuner.storage import join

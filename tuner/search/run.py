@@ -13,29 +13,29 @@ from typing import TYPE_CHECKING, Any
 from tuner.data.dataset import Dataset
 from tuner.data.prepare import TrialData
 from tuner.errors import Fault, SearchFailed, SearchInterrupted, SpaceError, StorageError, TunerError
-from tuner.ledger import CHECKPOINTS, Ledger, Run, read_run, refuse_existing
+from tuner.ledger.rows import Past, read_past
+from tuner.ledger.run_directory import CHECKPOINTS, Ledger, Run, read_run, refuse_existing
+from tuner.ledger.tables import read_parts
 from tuner.machine import available_bytes
+from tuner.pruners.candidates import Choice, choose
+from tuner.pruners.gate import GateSettings
+from tuner.pruners.rung_levels import rung_examples
 from tuner.ray_backend.start import Job, Machines, start_ray, stop_ray
-from tuner.reporting import TrialSettings
-from tuner.scoring.candidates import Choice, choose
-from tuner.scoring.gate import GateSettings
-from tuner.search.desk import ENDINGS, SearchDesk
+from tuner.samplers.sampler import make_sampler
 from tuner.search.environment import describe_environment, describe_resumption
-from tuner.search.fits import refuse_large_data, refuse_large_files
-from tuner.search.no_champion import NoChampion, without_model, without_report
-from tuner.search.past import Past, read_past
+from tuner.search.memory_estimate import refuse_large_data, refuse_large_files
+from tuner.search.no_champion import NoChampion, without_measurement, without_model
 from tuner.search.reading import read_data, sizes_of
 from tuner.search.resume import check_data, check_versions, resumed_space
 from tuner.search.snapshot import Snapshot
+from tuner.search.trial_queue import ENDINGS, SearchDesk
 from tuner.signals import die_on_abort, raise_if_interrupted, sigterm_as_interrupt
 from tuner.space.load import Space
-from tuner.space.rungs import rung_examples
-from tuner.space.sampler import make_sampler
 from tuner.storage import Folder
-from tuner.tables import read_parts
+from tuner.trial.measurement import TrialSettings
 
 if TYPE_CHECKING:
-    from tuner.baselines import Baseline
+    from tuner.baselines.baselines import Baseline
     from tuner.ray_backend.scheduler import GatedASHA
 
 # What needs torch, scikit-learn or Ray Tune is imported where it is used: each takes a second, and the first trial need
@@ -82,8 +82,8 @@ def resume_search(location: str, overrides: Sequence[str], *, address: str | Non
             return dict(run.manifest)
         check_versions(run, watcher.say)
         space = resumed_space(run, overrides, watcher.say)
-        reports, damaged = read_parts(ledger.folder, "reports")
-        past = read_past(run, reports)
+        measurements, damaged = read_parts(ledger.folder, "reports")
+        past = read_past(run, measurements)
         for fault in (*run.damaged, *damaged):
             watcher.say(f"warning: {fault}")
         with _read_beside_ray(space, address, watcher) as (machines, dataset, data):
@@ -182,9 +182,9 @@ class _Search:
             self._begin()
             baselines = self._run_trials(is_cluster=is_cluster)
             if not any(trial.best for trial in self._desk.trials.values()):
-                raise without_report(list(self._desk.trials.values()), self._space, **self._spent())
-            from tuner.search.closing import crown
-            from tuner.search.models import read_models
+                raise without_measurement(list(self._desk.trials.values()), self._space, **self._spent())
+            from tuner.search.champion import crown
+            from tuner.search.kept_models import read_models
 
             raise_if_interrupted()
             runs = self._desk.finalist_runs()
@@ -305,7 +305,7 @@ class _Search:
             past = self._before.past
             running = {trial.index for trial in past.trials if trial.ending is None}
             searched = {trial.index for trial in past.trials if trial.phase == "search"}
-            scheduler.replay([each for each in past.reports if each[0] in searched], running=running)
+            scheduler.replay([each for each in past.measurements if each[0] in searched], running=running)
         return scheduler
 
     def _watch(self, snapshot: Snapshot) -> None:
@@ -342,9 +342,9 @@ def _describe_on_worker(
     dataset: Dataset, penalty_weight: float, seed: int
 ) -> tuple[tuple[Baseline, ...], dict[str, Any]]:
     """Return the baselines, and as JSON values what there is to tell of the data and of them, by file of the ledger."""
-    from tuner.baselines import run_baselines
+    from tuner.baselines.baselines import run_baselines
     from tuner.data.profile import profile
-    from tuner.search.judging import describe_baselines
+    from tuner.search.champion_test import describe_baselines
 
     die_on_abort()
     profiled = profile(dataset)

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
-from tuner.search.trials import TrialState
+from tuner.trial.record import TrialState
 
 
 @dataclass(frozen=True, kw_only=True)

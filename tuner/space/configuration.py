@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from tuner.errors import did_you_mean
 from tuner.space.options import Number, Options, Parameter, Switch
 from tuner.space.parameters import PARAMETERS
 from tuner.space.settings import Inputs
 
+Value: TypeAlias = str | int | float | bool
+Configuration: TypeAlias = Mapping[str, Value]
+"""A flat mapping: {"hidden": 64, "clipping": "norm", "clipping.norm.threshold": 1.0}."""
+
 _TOLD = 60  # characters of a value that are told
+
+
+def configuration_hash(configuration: Configuration) -> str:
+    """Return 12 hexadecimal digits of the SHA-256 of the configuration's canonical JSON; key order does not matter."""
+    text = json.dumps(dict(configuration), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def is_finite_number(value: object) -> bool:

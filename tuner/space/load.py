@@ -15,7 +15,7 @@ from tuner.space.parameters import PARAMETERS
 from tuner.space.search_settings import ResourceSettings, ScoreSettings, SearchSettings
 from tuner.space.sections import SECTIONS, read_section, where_known
 from tuner.space.settings import TASK_RULES, DataSettings, Inputs, Task
-from tuner.space.wording import show
+from tuner.space.show_value import show
 
 TASKS: tuple[Task, ...] = get_args(Task)
 KEYS = ("task", *SECTIONS, "space")

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from tuner.space.settings import Rule, Section, Values, refuse
-from tuner.space.wording import show
+from tuner.space.show_value import show
 
 TIME_PATTERN = r"^(?=.)(\d+(\.\d+)?h)?(\d+(\.\d+)?m)?(\d+(\.\d+)?s)?$"
 
@@ -58,13 +58,13 @@ def _grace_within_budget(values: Values) -> tuple[str, str] | None:
     return None
 
 
-def _grace_at_a_report(values: Values) -> tuple[str, str] | None:
-    grace, reports = values["grace_epochs"], values["reports_per_epoch"]
-    nearest = max(1, round(grace * reports))
-    if not math.isclose(grace * reports, nearest, rel_tol=1e-9):
+def _grace_at_a_measurement(values: Values) -> tuple[str, str] | None:
+    grace, measurements = values["grace_epochs"], values["reports_per_epoch"]
+    nearest = max(1, round(grace * measurements))
+    if not math.isclose(grace * measurements, nearest, rel_tol=1e-9):
         return (
-            f"grace_epochs is {grace:g}, but with {reports} reports an epoch it must be a multiple of 1/{reports}",
-            f"use grace_epochs: {nearest / reports:g}, or other reports_per_epoch",
+            f"grace_epochs is {grace:g}, but with {measurements} reports an epoch it must be a multiple of 1/{measurements}",
+            f"use grace_epochs: {nearest / measurements:g}, or other reports_per_epoch",
         )
     return None
 
@@ -131,7 +131,7 @@ class SearchSettings(Section):
         Rule(("trials", "time", "cost"), _some_budget),
         Rule(("cost", "cost_per_hour"), _cost_of_an_hour),
         Rule(("grace_epochs", "max_epochs"), _grace_within_budget),
-        Rule(("grace_epochs", "reports_per_epoch"), _grace_at_a_report),
+        Rule(("grace_epochs", "reports_per_epoch"), _grace_at_a_measurement),
     )
 
     @property

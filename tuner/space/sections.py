@@ -12,7 +12,7 @@ from tuner.space.document import Key, Tell
 from tuner.space.parameters import PARAMETERS
 from tuner.space.search_settings import ResourceSettings, ScoreSettings, SearchSettings
 from tuner.space.settings import DataSettings, Section
-from tuner.space.wording import not_a_number, not_text, show
+from tuner.space.show_value import not_a_number, not_text, show
 
 SECTIONS: Mapping[str, type[Section]] = {
     "data": DataSettings,

@@ -1,4 +1,4 @@
-"""What tells why a training fails, measured on a few fixed rows: see `tuner.reporting.Report`."""
+"""What tells why a training fails, measured on a few fixed rows: see `tuner.trial.measurement.Measurement`."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tuner.imbalance.loss import Loss
-from tuner.imbalance.passes import Resample
+from tuner.imbalance.training_pass import Resample
 from tuner.model.classifier import SequenceClassifier
 from tuner.space.settings import Task
 from tuner.training.augment import Augment

@@ -26,7 +26,7 @@ class Progress:
 
     `loss` and `gradient_norm` are means over them, `seconds` wall time, `non_finite_step` the first one at which either was
     not finite, counted from the training's first. The rest is over the steps that were finite, NaN where there is none, and
-    told in `tuner.reporting.Report`.
+    told in `tuner.trial.measurement.Measurement`.
     """
 
     steps: int = 0

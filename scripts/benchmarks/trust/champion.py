@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks.row import Row, at_least, explains
-from tuner.scoring.candidates import Candidate, choose
+from tuner.pruners.candidates import Candidate, choose
 from tuner.scoring.selection import champion, lower_bounds
 
 CONFIGURATIONS, FINALISTS, EPOCHS, REDUCTION = 81, 2, 9.0, 3

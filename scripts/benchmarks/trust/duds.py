@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.row import Row, at_least, at_most, explains
+from tuner.pruners.rung_levels import rung_epochs
+from tuner.samplers.sampler import RandomSampler, Sampler, TpeSampler
+from tuner.space.configuration import Configuration
 from tuner.space.domains import Choice, Domain, FloatRange, IntRange
-from tuner.space.rungs import rung_epochs
-from tuner.space.sampler import Configuration, RandomSampler, Sampler, TpeSampler
 
 _SEEDS = 20
 _ASKED, _LEARNT_FROM = 60, 30
@@ -81,9 +82,9 @@ def _share_of_duds(ending: str, seed: int) -> float:
         x = float(sampler.ask(index)["x"])
         duds.append(x >= 0.5)
         if x < 0.5:
-            sampler.tell(index, reports=[(100, 0.5 - abs(x - 0.2))], ending="stopped")
+            sampler.tell(index, measurements=[(100, 0.5 - abs(x - 0.2))], ending="stopped")
         else:
-            sampler.tell(index, reports=[(100, _DUD_SCORE), (300, _DUD_SCORE)], ending=ending)
+            sampler.tell(index, measurements=[(100, _DUD_SCORE), (300, _DUD_SCORE)], ending=ending)
     return float(np.mean(duds[_LEARNT_FROM:]))
 
 
@@ -98,9 +99,11 @@ def _late(sampler: Sampler, plan: Plan, seed: int) -> tuple[float, float]:
     late: list[tuple[float, bool]] = []
     while spent < plan.budget:
         quality, slowness, is_dud = _truth(sampler.ask(index))
-        reports, ending = _train(quality, slowness, is_dud, plan, rungs, noise)
-        spent += reports[-1][0]
-        sampler.tell(index, reports=[(round(100 * epochs), score) for epochs, score in reports], ending=ending)
+        measurements, ending = _train(quality, slowness, is_dud, plan, rungs, noise)
+        spent += measurements[-1][0]
+        sampler.tell(
+            index, measurements=[(round(100 * epochs), score) for epochs, score in measurements], ending=ending
+        )
         if spent > plan.budget / 2:
             late.append((quality, is_dud))
         index += 1
@@ -126,20 +129,20 @@ def _train(
     noise: np.random.Generator,
 ) -> tuple[list[tuple[float, float]], str]:
     """Return a trial's reports, pairs of epochs and score, and its ending."""
-    reports: list[tuple[float, float]] = []
+    measurements: list[tuple[float, float]] = []
     best, since_best = -math.inf, 0
     for number in range(1, round(plan.full * plan.reports_per_epoch) + 1):
         epochs = number / plan.reports_per_epoch
         level = quality if is_dud else quality * (1 - math.exp(-epochs / slowness))
         score = level + _NOISE * noise.normal()
-        reports.append((epochs, score))
+        measurements.append((epochs, score))
         best, since_best = (score, 0) if score > best else (best, since_best + 1)
         if is_dud and plan.gate_at is not None and epochs >= plan.gate_at:
-            return reports, "collapsed"
+            return measurements, "collapsed"
         if epochs in rungs:
             rungs[epochs].append(score)
             if score < np.quantile(rungs[epochs], 1 - 1 / _REDUCTION_FACTOR):
-                return reports, "stopped"
+                return measurements, "stopped"
         if plan.patience is not None and since_best >= plan.patience:
             break
-    return reports, "completed"
+    return measurements, "completed"

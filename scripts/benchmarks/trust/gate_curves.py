@@ -12,9 +12,9 @@ def measure() -> list[Row]:
     from curves.replay import first_rung, grace
     from curves.sets import SETS, TO_CHOOSE_ON
     from curves.table import read_curves
-    from tuner.scoring.gate import GateSettings
+    from tuner.pruners.gate import GateSettings
 
-    curves, settings = read_curves(ROOT / "tests" / "data" / "gate_curves.parquet"), GateSettings()
+    curves, settings = read_curves(ROOT / "tests" / "curves" / "gate_curves.parquet"), GateSettings()
     by_epochs = {each.set_name: each for each in outcomes(curves, GateSettings(least_examples=0))}
     rows = []
     for each in outcomes(curves, settings):

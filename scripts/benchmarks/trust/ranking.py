@@ -79,10 +79,10 @@ def _rows_of(name: str, space: Any, dataset: Any, *, floor: float | None) -> lis
 def trials(space: Any, dataset: Any) -> list[dict[str, float]]:
     """Train trials of one space, and judge each on validation, as a search does, and on fresh rows with its own thresholds."""
     from tuner.data.prepare import prepare
-    from tuner.reporting import TrialSettings
     from tuner.scoring.f1 import as_indicator, macro_f1
     from tuner.scoring.thresholds import cross_fitted_decisions, decide, fit_thresholds
-    from tuner.trial import Trial
+    from tuner.trial.measurement import TrialSettings
+    from tuner.trial.trial import Trial
 
     task, labels = dataset.task, len(dataset.labels)
     data = prepare(dataset, space.parameters)
@@ -102,9 +102,9 @@ def trials(space: Any, dataset: Any) -> list[dict[str, float]]:
     rows = []
     for number, configuration in enumerate(_configurations(space)):
         trial = Trial(configuration, data, settings, seed=number)
-        report = trial.next_report()
-        while not report.is_last:
-            report = trial.next_report()
+        measurement = trial.next_measurement()
+        while not measurement.is_last:
+            measurement = trial.next_measurement()
         if trial.probabilities is None:
             continue  # it diverged, and has no rank
         decisions = cross_fitted_decisions(trial.probabilities, truth, task, parts=data.parts, seen=data.seen)
@@ -112,10 +112,10 @@ def trials(space: Any, dataset: Any) -> list[dict[str, float]]:
         fresh = decide(predict(trial, fresh_data, configuration), thresholds, task)
         rows.append(
             {
-                "score": report.score,
-                "macro_f1": report.macro_f1,
-                "mean": report.macro_f1 - mean_penalty(decisions, truth, task, is_weighted=False),
-                "weighted": report.macro_f1 - mean_penalty(decisions, truth, task, is_weighted=True),
+                "score": measurement.score,
+                "macro_f1": measurement.macro_f1,
+                "mean": measurement.macro_f1 - mean_penalty(decisions, truth, task, is_weighted=False),
+                "weighted": measurement.macro_f1 - mean_penalty(decisions, truth, task, is_weighted=True),
                 "fresh": macro_f1(fresh, fresh_truth),
             }
         )
@@ -142,7 +142,7 @@ def spearman(values: list[float], others: list[float]) -> float:
 
 
 def _configurations(space: Any) -> list[Any]:
-    from tuner.space.sampler import make_sampler
+    from tuner.samplers.sampler import make_sampler
 
     sampler = make_sampler(space)
     return [sampler.ask(number) for number in range(TRIALS)]

@@ -112,11 +112,11 @@ def answer(
     A `share` of the rows is positive, or so many rows of validation and of test. The champion's logits are noise of deviation
     1, and `lift` higher where a row is positive; those of one trial `trial_lift`.
     """
-    from tuner.baselines import Decided, run_baselines
+    from tuner.baselines.baselines import Decided, run_baselines
     from tuner.data.profile import profile
     from tuner.scoring.ranking import auc_per_label, rank_rows
     from tuner.scoring.signal import find_signal, looks_of
-    from tuner.search.judging import decide_validation, describe_baselines, judge, truth_of
+    from tuner.search.champion_test import decide_validation, describe_baselines, judge, truth_of
 
     generator = np.random.default_rng((seed, 17))
     dataset = _dataset(make, generator, share, positives)

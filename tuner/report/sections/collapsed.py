@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tuner.diagnosis.collapse import Cell, collapse_map, judged, lost_share, suggest_cuts, yaml_lines
-from tuner.diagnosis.settings import logarithmic, short_name
+from tuner.analysis.failing_settings import Cell, collapse_map, judged, lost_share, suggest_cuts, yaml_lines
+from tuner.analysis.settings import logarithmic, short_name
 from tuner.report.blocks import Block, Code, Plot, Section, Text
 from tuner.report.figures import Trace, axis, categories, color, interval, label_above, numbers, text, vertical
 from tuner.report.material import Material

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from tuner.diagnosis.settings import Value, is_numeric, short_name, shown
-from tuner.diagnosis.trials import TrialFacts
+from tuner.analysis.settings import Value, is_numeric, short_name, shown
+from tuner.analysis.trials import TrialFacts, thin
 from tuner.report.blocks import Plot
-from tuner.report.figures import Trace, color, joined, numbers, text, thin
+from tuner.report.figures import Trace, color, joined, numbers, text
 
 MOST_LINES = 200
 _MOST_AXES = 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tuner.diagnosis.trials import known
+from tuner.analysis.trials import known
 from tuner.report.blocks import Block, Plot, Section, Table, Text, sentence, table_of
 from tuner.report.figures import SEQUENTIAL, Trace, axis, categories, color, log_axis, number, numbers, text
 from tuner.report.material import Material

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy import stats
 
-from tuner.diagnosis.settings import Setting, is_numeric, logarithmic, settings_of, short_name, shown, varied
-from tuner.diagnosis.trials import TrialFacts
+from tuner.analysis.importance import FEWEST_TRIALS, MOST_TRIALS, Importance, importances
+from tuner.analysis.settings import Setting, is_numeric, logarithmic, settings_of, short_name, shown, varied
+from tuner.analysis.trials import TrialFacts, thin
 from tuner.report.blocks import Block, Heading, Plot, Section, Text
-from tuner.report.figures import STYLES, Trace, axis, categories, color, interval, log_axis, number, numbers, text, thin
-from tuner.report.importance import FEWEST_TRIALS, MOST_TRIALS, Importance, importances
+from tuner.report.figures import STYLES, Trace, axis, categories, color, interval, log_axis, number, numbers, text
 from tuner.report.material import Material
 from tuner.report.sections.coordinates import parallel_coordinates
 

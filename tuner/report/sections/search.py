@@ -6,22 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from tuner.diagnosis.trials import Point, TrialFacts
+from tuner.analysis.trials import Point, TrialFacts, thin
+from tuner.pruners.rung_levels import rung_epochs
 from tuner.report.blocks import Block, Plot, Section, Text
-from tuner.report.figures import (
-    STYLES,
-    Trace,
-    axis,
-    color,
-    joined,
-    label_above,
-    number,
-    numbers,
-    thin,
-    vertical,
-)
+from tuner.report.figures import STYLES, Trace, axis, color, joined, label_above, number, numbers, vertical
 from tuner.report.material import Material
-from tuner.space.rungs import rung_epochs
 
 MOST_CURVES = 250
 MOST_MARKS = 400

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuner.report.blocks import Block, Plot, Section, Table, Text, shown_value, table_of
-from tuner.report.board import (
+from tuner.analysis.leaderboard import (
     describe_runs_without_model,
     describe_selection,
     is_search_trial,
     leaderboard,
 )
+from tuner.report.blocks import Block, Plot, Section, Table, Text, shown_value, table_of
 from tuner.report.figures import Trace, axis, categories, color, interval, numbers
 from tuner.report.material import Material
 

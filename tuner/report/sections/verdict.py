@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tuner.analysis.leaderboard import VERDICTS, count_endings, describe_champion
 from tuner.report.blocks import Block, Facts, Plot, Section, Text, sentence, shown_value
-from tuner.report.board import VERDICTS, count_endings, describe_champion
 from tuner.report.figures import Trace, axis, categories, color, interval, number, numbers, text
 from tuner.report.material import Material
 

@@ -1,0 +1,43 @@
+"""The probe sees what a linear model of words cannot: texts without spaces, numbers as words, two words that tell together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from benchmarks.trust import signal as kinds
+from tuner.baselines.baselines import linear_probabilities
+from tuner.baselines.probe import fit_pieces
+from tuner.scoring.f1 import as_indicator
+from tuner.scoring.ranking import auc_per_label, rank_rows
+
+BLIND = [kinds.told_by_two_words, kinds.without_spaces, kinds.numbers_as_words]
+
+
+def ranking(make: Callable[..., list[str]], *, has_probe: bool) -> float:
+    """The AUC on 300 rows of a linear model that was fitted on 600."""
+    generator = np.random.default_rng(0)
+    numbers = (generator.random(900) < 0.2).astype(np.int64)
+    texts, truth = tuple(make(generator, numbers)), as_indicator(numbers, 2)
+    fit_features = fit_pieces if has_probe else None
+    (judged,) = linear_probabilities(texts[:600], truth[:600], [texts[600:]], "binary", fit_features=fit_features)
+    return float(auc_per_label(rank_rows(judged, truth[600:]))[1])
+
+
+@pytest.mark.parametrize("make", BLIND)
+def test_it_tells_labels_that_words_do_not_tell(make: Callable[..., list[str]]) -> None:
+    assert ranking(make, has_probe=True) > 0.8
+    assert ranking(make, has_probe=False) < 0.65
+
+
+def test_it_finds_nothing_where_there_is_nothing() -> None:
+    assert abs(ranking(kinds.plain, has_probe=True) - 0.5) < 0.12
+
+
+@pytest.mark.parametrize("texts", [["a"], ["a", "b c"], ["…", "a b"], ["", "word"]])
+def test_few_and_short_texts_have_features_of_one_shape(texts: list[str]) -> None:
+    features, transform = fit_pieces(texts)
+    assert features.shape[0] == len(texts)
+    assert transform(["", "quite other words"]).shape == (2, features.shape[1])

@@ -1,0 +1,89 @@
+"""Small real bundles without a search, for the tests that spoil them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+
+from tuner.bundle.bundle import Bundle, save_bundle
+from tuner.data.dataset import Dataset
+from tuner.data.preparation import fit_preparation, preparation_setting
+from tuner.data.sequences import Standardiser
+from tuner.model.build import make_model
+from tuner.space.configuration import Configuration
+from tuner.storage import Folder
+
+Spoil = Callable[[Path], None]
+_VECTOR_SIZE = 8
+
+
+def write_bundle(folder: Path, configuration: Configuration, dataset: Dataset) -> Path:
+    """Write the bundle of a model that was not trained; return its folder."""
+    preparation = fit_preparation(preparation_setting(configuration), dataset.train.inputs)
+    is_text = not isinstance(preparation, Standardiser)
+    model = make_model(
+        configuration,
+        tokens=len(preparation) if is_text else None,
+        channels=None if is_text else len(preparation.mean),
+        embedding_size=_VECTOR_SIZE if is_text else None,
+        labels=len(dataset.labels),
+        precision="float32",
+        seed=0,
+    )
+    thresholds = {"binary": 1, "multiclass": 0, "multilabel": len(dataset.labels)}[dataset.task]
+    bundle = Bundle(
+        task=dataset.task,
+        labels=dataset.labels,
+        seen=dataset.seen,
+        thresholds=np.full(thresholds, 0.5),
+        configuration=configuration,
+        columns={"text": None, "sequence": None, "label": "label", "labels": None, "label_columns": None}
+        | {dataset.inputs: dataset.inputs},
+        record={"run": "runs/x", "penalty_weight": 1.0},
+        model=model,
+        preparation=preparation,
+    )
+    save_bundle(Folder.at(folder), bundle)
+    return folder
+
+
+def in_json(name: str, *keys: str, to: Any) -> Spoil:
+    """Return what sets the value at `keys` of a JSON file of a bundle; NaN and infinities are written as Python does."""
+
+    def spoil(folder: Path) -> None:
+        described = json.loads((folder / name).read_text())
+        place = described
+        for key in keys[:-1]:
+            place = place[key]
+        place[keys[-1]] = to
+        (folder / name).write_text(json.dumps(described))
+
+    return spoil
+
+
+def in_weights(change: Callable[[dict[str, Any]], Any]) -> Spoil:
+    """Return what changes the dictionary of a bundle's weights in place."""
+
+    def spoil(folder: Path) -> None:
+        path = folder / "weights.safetensors"
+        tensors = safetensors.numpy.load_file(path)
+        change(tensors)
+        safetensors.numpy.save_file(tensors, path)
+
+    return spoil
+
+
+def weights_header(described: Any, *, length: int | None = None) -> Spoil:
+    """Return what writes weights that are nothing but a header, which may tell another length than its own."""
+    header = described if isinstance(described, bytes) else json.dumps(described).encode()
+    told = len(header) if length is None else length
+
+    def spoil(folder: Path) -> None:
+        (folder / "weights.safetensors").write_bytes(told.to_bytes(8, "little") + header)
+
+    return spoil

@@ -1,0 +1,14 @@
+"""The types of what the fixtures in conftest.py return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tuner.data.dataset import Dataset
+from tuner.data.prepare import TrialData
+from tuner.space.configuration import Configuration
+
+Call = Callable[..., tuple[int, str, str]]
+Configure = Callable[..., Configuration]
+MakeDataset = Callable[..., Dataset]
+PrepareFor = Callable[[Dataset, Configuration], TrialData]

@@ -1,0 +1,203 @@
+"""What the fuzz tests share: spoiling of bytes, small tables in every format, and a run that looks how a command ended."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import re
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from builders.fixtures import Call
+
+Generator = np.random.Generator
+Rows = dict[str, list[Any]]
+
+LONGEST_S = 10.0  # of one command on a busy machine; what is bounded takes a tenth of a second
+SPACE = """# a space to spoil
+task: {task}
+data:
+  train: {name}
+  {inputs}: {inputs}
+  {labels}
+  validation: 0.2
+  test: 0.2
+search: {{trials: 3, time: 1m, max_epochs: 4, grace_epochs: 0.5}}
+space:
+  hidden: [16, 32]
+  learning_rate: {{low: 1e-4, high: 1e-2, scale: log}}
+  clipping: [none, {{norm: {{threshold: 1.0}}}}]
+"""
+
+
+def make_space(task: str, name: str, inputs: str = "text", *, labels: str = "", more: str = "") -> str:
+    """Return a space for a file; `labels` is a line of data, `more` are lines that follow it."""
+    given = labels or ("labels: labels" if task == "multilabel" else "label: label")
+    return SPACE.format(task=task, name=name, inputs=inputs, labels=f"{given}{more}")
+
+
+# --- of bytes -------------------------------------------------------------------------------------------------------
+
+INSERTED = [
+    b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\r", b"\x1a", b'"', b"\x85", b"\n\n\n", b"\t", b"\xc0\x80",
+    b"\xf4\x90\x80\x80", b"\xe2\x80\xa8", b"\\", b",", b"{", b"]", b"\x7f", b"\x1b[2J",
+]  # fmt: skip
+ENCODINGS = ["utf-16", "utf-16-le", "utf-32", "latin-1", "utf-8-sig", "utf-7", "cp037", "shift_jis", "gb18030"]
+
+
+def cut_short(content: bytes, random: Generator) -> bytes:
+    return content[: random.integers(0, len(content))]
+
+
+def flip_bytes(content: bytes, random: Generator) -> bytes:
+    spoilt = bytearray(content)
+    for place in random.integers(0, len(content), random.integers(1, 8)):
+        spoilt[place] = random.integers(0, 256)
+    return bytes(spoilt)
+
+
+def insert_bytes(content: bytes, random: Generator) -> bytes:
+    place = random.integers(0, len(content) + 1)
+    return content[:place] + INSERTED[random.integers(len(INSERTED))] + content[place:]
+
+
+def mark_byte_order(content: bytes, random: Generator) -> bytes:
+    return b"\xef\xbb\xbf" * random.integers(1, 3) + content
+
+
+def repeat_part(content: bytes, random: Generator) -> bytes:
+    start, end = sorted(random.integers(0, len(content), 2))
+    return content[:end] + content[start:end] * random.integers(1, 50) + content[end:]
+
+
+def lose_part(content: bytes, random: Generator) -> bytes:
+    start, end = sorted(random.integers(0, len(content), 2))
+    return content[:start] + content[end:]
+
+
+def swap_parts(content: bytes, random: Generator) -> bytes:
+    start, middle, end = sorted(random.integers(0, len(content), 3))
+    return content[:start] + content[middle:end] + content[start:middle] + content[end:]
+
+
+def encode_otherwise(content: bytes, random: Generator) -> bytes:
+    text = content.decode("utf-8", "replace") + "é"
+    return text.encode(ENCODINGS[random.integers(len(ENCODINGS))], "replace")
+
+
+def end_lines_otherwise(content: bytes, random: Generator) -> bytes:
+    return content.replace(b"\n", [b"\r\n", b"\r", b"\n\r", b"\x0b", b"\x85"][random.integers(5)])
+
+
+OF_BYTES = [
+    cut_short, flip_bytes, insert_bytes, mark_byte_order, repeat_part, lose_part, swap_parts, encode_otherwise,
+    end_lines_otherwise,
+]  # fmt: skip
+
+
+# --- tables ---------------------------------------------------------------------------------------------------------
+
+
+def make_rows(random: Generator, kind: str) -> Rows:
+    """Return 40 rows of texts or sequences with labels of one kind; "columns" are two columns of 0 and 1."""
+    labels = ["a", "b", "ü"]
+    if kind == "sequence":
+        steps = [random.normal(size=(random.integers(1, 4), 2)).round(2).tolist() for _ in range(40)]
+        return {"sequence": steps, "label": [labels[number % 2] for number in range(40)]}
+    texts = [f"text {number} of {labels[number % 3]}" for number in range(40)]
+    if kind == "multilabel":
+        return {"text": texts, "labels": [labels[: number % 4] for number in range(40)]}
+    if kind == "columns":
+        return {"text": texts, "x": [number % 2 for number in range(40)], "y": [number % 3 % 2 for number in range(40)]}
+    return {"text": texts, "label": [labels[number % 2] for number in range(40)]}
+
+
+def write_rows(name: str, rows: Rows) -> bytes:
+    """Return the content of a file of that name; in a CSV what is no text is written as JSON."""
+    if name.endswith(".parquet"):
+        sink = io.BytesIO()
+        pq.write_table(pa.table(rows), sink)
+        return sink.getvalue()
+    if name.endswith(".jsonl"):
+        lines = [json.dumps(dict(zip(rows, row, strict=True))) for row in zip(*rows.values(), strict=True)]
+        return "\n".join(lines).encode()
+    cells = [[value if isinstance(value, str) else json.dumps(value) for value in column] for column in rows.values()]
+    lines = [",".join('"' + cell.replace('"', '""') + '"' for cell in row) for row in zip(*cells, strict=True)]
+    return "\n".join([",".join(rows), *lines]).encode()
+
+
+def count_rows(name: str, content: bytes) -> int:
+    """Count the rows of a file that was accepted, without tuner and for text without pyarrow."""
+    if name.endswith(".parquet"):
+        return int(pq.read_metadata(io.BytesIO(content)).num_rows)
+    text = content.decode("utf-8-sig")
+    if name.endswith(".jsonl"):
+        return _count_objects(text.strip(" \t\r\n"))
+    csv.field_size_limit(sys.maxsize)
+    return sum(bool(row) for row in csv.reader(io.StringIO(text, newline=""))) - 1
+
+
+def _count_objects(text: str) -> int:
+    """Count the objects of JSON that stand one after another; they need not stand on lines of their own."""
+    decoder, place, found = json.JSONDecoder(), 0, 0
+    while place < len(text):
+        _, place = decoder.raw_decode(text, place)
+        found += 1
+        while place < len(text) and text[place] in " \t\r\n":
+            place += 1
+    return found
+
+
+# --- the runs -------------------------------------------------------------------------------------------------------
+
+
+def snapshot(folder: Path) -> dict[str, tuple[int, str]]:
+    """Return size and SHA-256 of every file in a folder and below, by its path; a folder's are 0 and nothing."""
+    found = {}
+    for path in folder.rglob("*"):
+        content = b"" if path.is_dir() else path.read_bytes()
+        found[str(path.relative_to(folder))] = (len(content), hashlib.sha256(content).hexdigest())
+    return found
+
+
+def run_checked(
+    call: Call, *arguments: str, codes: Sequence[int] = (0, 2), writes: Sequence[str] = ()
+) -> tuple[int, str, str]:
+    """Run a command with conftest's `call` and look that it ended as a command may: (exit code, stdout, stderr).
+
+    Nothing in the folder of the test may have changed but what `writes` names.
+    """
+    before, began = snapshot(Path()), time.monotonic()
+    code, out, err = call(*arguments)
+    seconds = time.monotonic() - began
+    assert code in codes, err
+    assert {name: each for name, each in snapshot(Path()).items() if name not in writes} == before
+    assert "Traceback" not in out + err
+    assert "error: unexpected" not in err, err
+    assert "\x1b" not in err  # what a file holds must not steer a terminal
+    assert seconds < LONGEST_S
+    if code == 2:
+        last = err.splitlines()[-1]
+        assert last.startswith("error: "), last
+        assert "; " in last  # a remedy
+        assert len(last) < 10_000
+    return code, out, err
+
+
+def read_told(err: str) -> tuple[int, int]:
+    """Return how many rows all splits have, and how many labels there are, as `validate --with-data` tells."""
+    told = re.search(
+        r"^data: rows: train ([\d,]+), validation ([\d,]+), test ([\d,]+); (\d+) labels$", err, re.MULTILINE
+    )
+    assert told, err
+    rows = [int(each.replace(",", "")) for each in told.groups()]
+    return sum(rows[:3]), rows[3]

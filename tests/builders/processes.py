@@ -1,0 +1,156 @@
+"""A search in this process that can be killed at any moment, with stub trials."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tuner.ledger.rows import read_past
+from tuner.ledger.run_directory import Ledger, read_measurements, read_run
+from tuner.pruners.gate import GateSettings
+from tuner.ray_backend.scheduler import GatedASHA
+from tuner.samplers.sampler import make_sampler
+from tuner.search.time_budget import Sizes
+from tuner.search.trial_queue import SearchDesk
+from tuner.space.load import load_space
+from tuner.trial.measurement import Measurement, Order
+
+ROWS, EPOCHS = 100, 8
+
+
+SPACE = """
+task: multiclass
+data: {train: "builtin:digits", sequence: sequence, label: label}
+search: {trials: 14, max_epochs: 8, grace_epochs: 1, reports_per_epoch: 1, reduction_factor: 2, finalists: 2, seeds: 2, seed: 3}
+space:
+  hidden: {low: 8, high: 64, scale: log}
+  learning_rate: {low: 0.001, high: 0.1, scale: log}
+  clipping: [none, {norm: {threshold: {low: 0.5, high: 5}}}]
+"""
+
+
+class Killed(BaseException):
+    """What happens to the driver."""
+
+
+@dataclass
+class StubTrial:
+    """As much of Ray's trial as the scheduler reads."""
+
+    config: dict[str, Any]
+    trial_id: str = "another in every process"
+
+
+def measurement_of(order: Order, epoch: int) -> Measurement:
+    """What a worker reports: the same for the same order, as training on a CPU does."""
+    random = np.random.default_rng((order.seed, epoch)).normal(0, 0.02)
+    distance = abs(math.log(float(order.configuration["learning_rate"]) / 0.01))
+    score = 0.8 * (1 - math.exp(-epoch / 3)) - 0.1 * distance + float(random)
+    is_collapsed = order.seed % 5 == 0
+    return Measurement(
+        examples=epoch * ROWS,
+        epochs=epoch,
+        score=-0.9 if is_collapsed else score,
+        score_spread=math.nan,
+        macro_f1=score,
+        constant_penalty=1.0 if is_collapsed else 0.0,
+        skill=0.0 if is_collapsed else 0.3,
+        auc=0.5 if is_collapsed else 0.9,
+        average_precision=0.5,
+        logit_spread=0.0 if is_collapsed else 1.0,
+        train_loss=0.3,
+        gradient_norm=1.0,
+        steps=5,
+        train_seconds=0.1,
+        evaluate_seconds=0.1,
+        diverged_at_step=3 if order.seed % 11 == 0 else None,
+        is_last=epoch >= EPOCHS,
+        parameters=100,
+        precision="float32",
+        vocabulary_found=math.nan,
+    )
+
+
+class Process:
+    """One driver with one worker, from its start, or from what the ledger holds, to its end or until it is killed."""
+
+    def __init__(self, location: Path, *, is_first: bool, events: int | None) -> None:
+        self.left, self.clock = events, 0.0
+        space = load_space(str(location.parent / "space.yaml"))
+        if is_first:
+            self.ledger = Ledger.create(location, space=space.text, environment={})
+        else:
+            self.ledger = Ledger.reopen(location)
+        self.desk = SearchDesk(
+            space,
+            make_sampler(space),
+            self.ledger,
+            clock=lambda: self.clock,
+            slots=1,
+            budget_examples=ROWS * EPOCHS,
+            sizes=Sizes(),
+            say=lambda _: None,
+            watch=lambda _: None,
+        )
+        self.scheduler = GatedASHA(
+            self.desk,
+            grace_epochs=1,
+            rows=ROWS,
+            budget_examples=ROWS * EPOCHS,
+            reduction_factor=2,
+            gate=GateSettings(least_examples=0),
+        )
+        if not is_first:
+            self.take_up(location)
+
+    def take_up(self, location: Path) -> None:
+        past = read_past(read_run(location), read_measurements(location))
+        self.clock = past.seconds
+        self.ledger.go_on(space=read_run(location).space, environment={})
+        self.desk.replay(past)
+        searched = {trial.index for trial in past.trials if trial.phase == "search"}
+        running = {trial.index for trial in past.trials if trial.ending is None}
+        self.scheduler.replay([each for each in past.measurements if each[0] in searched], running=running)
+
+    def event(self) -> None:
+        """A moment at which the process may be killed: what waits for a flush is lost then."""
+        self.clock += 1
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
+                raise Killed
+
+    def run(self, checkpoints: dict[int, int]) -> None:
+        """Run to the end; `checkpoints` are the epochs at which workers kept their trials, and outlive the process."""
+        while (order := self.desk.next_order()) is not None:
+            self.event()
+            self.desk.started(order)
+            self.train(order, checkpoints)
+            self.desk.tick()
+        assert self.desk.is_done()
+
+    def train(self, order: Order, checkpoints: dict[int, int]) -> None:
+        trial = StubTrial({"order": asdict(order)})
+        is_to_be_kept = False
+        for epoch in range(checkpoints.get(order.index, 0) + 1, EPOCHS + 1):
+            if is_to_be_kept:
+                checkpoints[order.index] = epoch - 1
+            self.event()
+            measurement = measurement_of(order, epoch)
+            is_to_be_kept = epoch in (1, 2, 4)
+            result = {
+                "score": measurement.score,
+                "measurement": json.dumps(asdict(measurement)),
+                "is_to_be_kept": is_to_be_kept,
+            }
+            if self.scheduler.on_trial_result(None, trial, result) == "STOP":
+                return
+
+    def die(self) -> None:
+        """Let the kernel take the lock back, as it does when a process ends."""
+        self.ledger.give_back()

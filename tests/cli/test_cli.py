@@ -1,0 +1,366 @@
+"""The command line without a search: help, messages for what cannot be used, listings. `test_search_cluster` has the rest."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import re
+import shlex
+from itertools import pairwise
+from pathlib import Path
+
+import click
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tuner import cli
+from tuner.cli import search, tuner
+from tuner.errors import SearchFailed, SearchInterrupted, TunerError
+from tuner.ledger.run_directory import Ledger
+from tuner.space.load import load_space
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def write_rows(texts: list, labels: list, name: str = "rows.parquet") -> None:
+    pq.write_table(pa.table({"text": texts, "label": labels}), name)
+
+
+SPACE = """task: {task}
+data: {{train: {train}, text: text, label: label}}
+search: {{trials: 1}}
+"""
+
+
+def run_bad(call, train: str = "rows.parquet", task: str = "binary", *more: str):
+    Path("space.yaml").write_text(SPACE.format(task=task, train=train))
+    code, out, err = call("run", "space.yaml", "--name", "bad", *more)
+    assert code == 2, err
+    assert out == ""
+    assert not Path("runs").exists()  # nothing is written
+    assert "Traceback" not in err
+    return err
+
+
+@pytest.mark.parametrize("name", sorted(tuner.commands))
+def test_every_verb_has_help_with_an_example(name, call):
+    code, out, _ = call(name, "--help")
+    assert code == 0
+    assert "Example:" in out
+
+
+@pytest.mark.parametrize("name", sorted(tuner.commands))
+def test_the_examples_in_help_use_options_that_exist(name):
+    command = tuner.commands[name]
+    examples = re.findall(rf"^\s*(tuner {name} .*)$", command.help or "", re.MULTILINE)
+    assert examples
+    known = {option for parameter in command.params for option in parameter.opts}
+    for example in examples:
+        words = shlex.split(example.split("|")[0].split(" > ")[0])
+        assert {word.split("=")[0] for word in words if word.startswith("--")} <= known
+
+
+def test_the_readme_uses_verbs_and_options_that_exist():
+    text = README.read_text()
+    for verb, rest in re.findall(r"^\s*(?:\$ )?tuner (\w+)([^\n]*)$", text, re.MULTILINE):
+        known = {option for parameter in tuner.commands[verb].params for option in parameter.opts}
+        assert set(re.findall(r"(?<=\s)--[a-z-]+", rest)) <= known | {"--help"}, verb
+
+
+def test_an_unknown_verb_names_the_near_one(call):
+    code, _, err = call("rum")
+    assert code == 2
+    assert "No such command" in err
+
+
+def test_init_copies_a_shipped_space_and_does_not_replace_an_edited_one(call):
+    assert call("init", "multilabel")[0] == 0
+    Path("spaces/multilabel.yaml").write_text("edited")
+    code, _, err = call("init", "multilabel")
+    assert code == 2
+    assert "--force" in err
+    assert Path("spaces/multilabel.yaml").read_text() == "edited"
+
+
+def test_init_of_an_unknown_space_names_the_near_one(call):
+    code, _, err = call("init", "multilable")
+    assert code == 2
+    assert "did you mean 'multilabel'?" in err
+
+
+def test_validate_says_which_file_was_taken(call):
+    code, out, err = call("validate", "spaces/multilabel.yaml")
+    assert code == 0
+    assert "multilabel.yaml (shipped with tuner)" in err
+    assert out == ""
+
+
+def test_schema_prints_json_to_stdout(call):
+    code, out, _ = call("schema")
+    assert code == 0
+    assert "properties" in json.loads(out)
+
+
+def test_ls_of_no_runs_says_how_to_begin_one(call):
+    code, out, err = call("ls", "--format", "json")
+    assert (code, json.loads(out)) == (0, [])
+    assert "tuner run" in err
+
+
+def test_show_of_a_run_that_is_not_there_says_so(call):
+    code, _, err = call("show", "nothing")
+    assert code == 2
+    assert "there is no run here" in err
+
+
+def test_predict_refuses_an_output_format_before_any_work(call):
+    code, _, err = call("predict", "no-bundle", "rows.csv", "--out", "predictions.xlsx")
+    assert code == 2
+    assert "'.xlsx' names no format" in err
+
+
+def test_predict_with_a_bundle_that_is_not_there_says_what_is_missing(call):
+    write_rows(["a"], ["x"])
+    code, _, err = call("predict", "no-bundle", "rows.parquet")
+    assert code == 2
+    assert "bundle.json" in err
+
+
+# --- what bad input prints, before Ray is started and without anything written ---
+
+
+def test_a_missing_space_is_named(call):
+    code, _, err = call("run", "mutlilabel.yaml")
+    assert code == 2
+    assert "mutlilabel.yaml" in err
+    assert "did you mean" in err
+
+
+def test_a_missing_file_is_named_with_the_near_one(call):
+    write_rows(["a b"] * 4, ["x", "y"] * 2)
+    err = run_bad(call, "row.parquet")
+    assert "row.parquet" in err
+    assert "did you mean 'rows.parquet'?" in err
+
+
+def test_a_wrong_column_is_named_with_the_near_one(call):
+    write_rows(["a b"] * 4, ["x", "y"] * 2)
+    err = run_bad(call, "rows.parquet", "binary", "--set", "data.text=txt")
+    assert "'txt'" in err
+    assert "did you mean 'text'?" in err
+
+
+def test_an_unknown_key_is_named_with_its_line_and_the_near_one(call):
+    Path("space.yaml").write_text(SPACE.format(task="binary", train="x.csv") + "space: {hiden: 64}\n")
+    code, _, err = call("run", "space.yaml")
+    assert code == 2
+    assert "space.yaml:4" in err
+    assert "did you mean 'hidden'?" in err
+
+
+def test_a_tab_in_the_yaml_is_called_a_tab(call):
+    Path("space.yaml").write_text("task: binary\nsearch:\n\ttrials: 1\n")
+    code, _, err = call("run", "space.yaml")
+    assert code == 2
+    assert "space.yaml:3" in err
+    assert "tab" in err
+
+
+def test_an_empty_file_is_called_empty(call):
+    Path("rows.parquet").write_bytes(b"")
+    assert "the file is empty" in run_bad(call)
+
+
+def test_one_class_only_is_refused_with_its_name(call):
+    write_rows([f"text {i}" for i in range(40)], ["spam"] * 40)
+    assert "spam" in run_bad(call)
+
+
+def test_nan_in_a_numeric_label_column_is_refused_with_row_numbers(call):
+    write_rows([f"text {i}" for i in range(8)], [0.0, 1.0, float("nan"), 1.0, 0.0, float("nan"), 1.0, 0.0])
+    err = run_bad(call)
+    assert "rows 3 and 6" in err
+
+
+def test_every_command_of_the_package_is_a_verb():
+    modules = [importlib.import_module(f"tuner.cli.{module.name}") for module in pkgutil.iter_modules(cli.__path__)]
+    commands = {each for module in modules for each in vars(module).values() if isinstance(each, click.Command)}
+    assert set(tuner.commands.values()) == commands
+
+
+# --- places, addresses and names that cannot be used ---
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("ls --runs foo://x", "foo://x: cannot be reached"),
+        ("ls --runs file", "file: cannot be listed (Not a directory)"),
+        ("ls --runs nothing", "--runs nothing: there is no such folder"),
+        ("show run --runs foo://x", "foo://x/run: cannot be reached"),
+        ("show foo://x/run", "foo://x/run: cannot be reached"),
+        ("predict foo://x rows.parquet", "foo://x: cannot be reached"),
+        ("predict file rows.parquet", "bundle.json"),
+        ("evaluate foo://x rows.parquet", "foo://x: cannot be reached"),
+        ("run space.yaml --runs foo://x", "use a local path, fetching it first, or s3://"),
+        ("run space.yaml --runs file", "file/space-"),
+        ("run space.yaml --runs file/deep", "a part of the path is a file where a folder must be"),
+        ("run space.yaml --runs /proc/runs", "nothing can be written there"),
+        ("run space.yaml --name a/b", "--name: 'a/b' is no name of one folder"),
+        ("run space.yaml --name ..", "--name: '..' is no name of one folder"),
+        ("run space.yaml --name=", "--name: '' is no name of one folder"),
+        ("run space.yaml --address localhost:1", "--address: nothing answers at 'localhost:1'"),
+        ("run space.yaml --set data.train=https://x.org/a.csv", "https://x.org/a.csv: cannot be reached"),
+        ("run space.yaml --set data.train='\"nul\\0.csv\"'", r"nul\x00.csv: cannot be reached"),
+        ("run space.yaml --set data.train=~nobody-here/a.csv", "is no path that can be used"),
+        ("run space.yaml --set data.train=~nobody-here/a", "the name has no extension"),
+        ("init --to file", "file/multilabel.yaml: cannot be written (File exists)"),
+        ("init --to file/deep", "a part of the path is a file where a folder must be"),
+        ("init --to /proc/spaces", "/proc/spaces/multilabel.yaml: cannot be written"),
+        ("init --to s3://bucket", "name a local folder"),
+        ("init binary --to folder --force", "folder/binary.yaml: cannot be written (Is a directory)"),
+    ],
+)
+def test_a_place_that_cannot_be_used_is_told_and_nothing_is_written(arguments: str, told: str, call):
+    write_rows([f"text {i}" for i in range(60)], ["x", "y"] * 30)
+    Path("space.yaml").write_text(SPACE.format(task="binary", train="rows.parquet"))
+    Path("file").touch()
+    Path("folder/binary.yaml").mkdir(parents=True)
+    before = sorted(map(str, Path().rglob("*")))
+    code, out, err = call(*shlex.split(arguments))
+    assert (code, out) == (2, "")
+    assert told in err
+    assert "; " in err.splitlines()[-1]  # with a remedy
+    assert "Traceback" not in err
+    assert sorted(map(str, Path().rglob("*"))) == before
+
+
+@pytest.mark.slow  # its client tries for six seconds
+def test_a_store_without_credentials_or_network_is_given_up_soon(call, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    code, _, err = call("ls", "--runs", "s3://bucket/runs?region=us-east-1&scheme=http&endpoint_override=localhost:1")
+    assert code == 2
+    assert "s3://bucket/runs: cannot be listed" in err
+    assert "check the address, the network and the credentials" in err
+
+
+# --- errors that nobody foresaw ---
+
+
+@pytest.fixture
+def broken_schema(monkeypatch):
+    """A verb that fails as only a fault of the program does."""
+
+    def fail() -> None:
+        raise KeyError("of all\nkeys")
+
+    monkeypatch.setattr(tuner.commands["schema"], "callback", lambda **_: fail())
+
+
+def test_an_unexpected_error_is_told_in_a_line_with_how_to_see_more(broken_schema, call):
+    code, out, err = call("schema")
+    assert (code, out) == (1, "")
+    first, second = err.splitlines()
+    assert first.startswith("error: unexpected KeyError: 'of all")
+    assert "run it again with --debug to see where it comes from, and report it" in second
+
+
+@pytest.mark.parametrize("arguments", [("schema", "--debug"), ("--debug", "schema")])
+def test_debug_shows_where_an_unexpected_error_comes_from(arguments, broken_schema, call):
+    code, _, err = call(*arguments)
+    assert code == 1
+    assert "Traceback (most recent call last)" in err
+    assert "in fail" in err
+    assert "report it with the lines above" in err
+
+
+def test_an_error_of_input_has_no_traceback_but_with_debug(call):
+    assert "Traceback" not in call("show", "nothing")[2]
+    code, _, err = call("show", "nothing", "--debug")
+    assert code == 2
+    assert "Traceback" in err
+    assert err.splitlines()[-1].startswith("error: ")
+
+
+# --- what help and the last lines say ---
+
+
+@pytest.mark.parametrize("name", ["init", "plan", "run", "validate"])
+def test_the_spaces_in_the_examples_of_help_are_good_with_their_overrides(name):
+    examples = re.findall(r"^\s*(tuner (?:run|plan|validate) .*)$", tuner.commands[name].help or "", re.MULTILINE)
+    assert examples
+    for example in examples:
+        words = shlex.split(example)
+        overrides = [value for option, value in pairwise(words) if option == "--set"]
+        space = Path(words[2]).stem
+        assert load_space(space, overrides).parameters
+
+
+@pytest.mark.parametrize("kind", [SearchInterrupted, SearchFailed])
+def test_what_ends_a_search_says_how_to_go_on_with_it_and_can_be_pasted(kind: type[TunerError], tmp_path: Path) -> None:
+    location = tmp_path / "my runs" / "one"
+    Ledger.create(location, space="", environment={})
+    with pytest.raises(kind) as told, search._going_on_told(str(location), "head:6379"):
+        raise kind("the disk is full")
+    *_, shown, _, command, _ = f"{told.value} ".split("`")
+    assert shlex.split(shown) == ["tuner", "show", str(location)]
+    assert shlex.split(command) == ["tuner", "resume", str(location), "--address", "head:6379"]
+
+
+def test_a_search_whose_budget_was_too_small_is_told_to_go_on_with_a_larger_one(call) -> None:
+    ledger = Ledger.create("runs/one", space="", environment={})
+    ledger.finish({"status": "failed", "error": "too short", "resume_with": "search.time=5m"})
+    with pytest.raises(SearchFailed) as told, search._going_on_told("runs/one", "head:6379"):
+        raise SearchFailed("too short")
+    assert str(told.value).endswith("To go on: `tuner resume runs/one --set search.time=5m --address head:6379`")
+    assert "go on with `tuner resume runs/one --set search.time=5m`" in call("show", "one")[2]
+
+
+def test_a_search_that_never_began_says_nothing_of_going_on(tmp_path: Path) -> None:
+    with pytest.raises(SearchFailed, match=r"^Ray did not start$"), search._going_on_told(str(tmp_path / "one"), None):
+        raise SearchFailed("Ray did not start")
+
+
+@pytest.mark.parametrize(("setting", "column"), [("data.text=body", "'body'"), ("data.sequence=steps", "'steps'")])
+def test_the_next_steps_name_the_column_and_can_be_pasted(setting: str, column: str, call, capsys):
+    Path("space.yaml").write_text(SPACE.format(task="binary", train="x.csv").replace("text: text, ", ""))
+    search._say_next("my runs/one", load_space("space.yaml", [setting]))
+    told = capsys.readouterr().err
+    assert f"(column {column})" in told
+    assert "tuner report 'my runs/one' --open" in told
+    assert re.search(r"tuner diagnose 'my runs/one' +whether it has collapsed, and why", told)
+
+
+# --- validate --with-data ---
+
+
+def test_validate_tells_folds_as_folds(call):
+    write_rows([f"text {i}" for i in range(60)], ["x", "y"] * 30)
+    Path("space.yaml").write_text(SPACE.format(task="binary", train="rows.parquet"))
+    code, _, err = call("validate", "space.yaml", "--with-data", "--set", "data.folds=3")
+    assert code == 0
+    assert "rows: train 51 in 3 folds, each the validation of what the others train; test 9; 2 labels" in err
+
+
+def test_validate_tells_of_a_file_of_vectors_that_cannot_be_read_beside_the_faults_of_data(call):
+    write_rows([f"text {i}" for i in range(60)], ["x", "y"] * 30)
+    Path("space.yaml").write_text(SPACE.format(task="binary", train="rows.parquet"))
+    vectors = "space.embedding={file: {path: glove.vec}}"
+    for more in ((), ("--set", "data.text=txt")):
+        code, _, err = call("validate", "space.yaml", "--with-data", "--set", vectors, *more)
+        assert code == 2
+        assert "space.embedding.file.path: glove.vec: there is no file" in err
+        assert ("no column 'txt'" in err) == bool(more)
+    Path("glove.vec").write_text("text 1 2\n")
+    code, _, err = call("validate", "space.yaml", "--with-data", "--set", vectors)
+    assert code == 0
+    assert "glove.vec: 100 % of the vocabulary found" in err
+    Path("glove.vec").write_text("text 1 two\n")
+    code, _, err = call("validate", "space.yaml", "--with-data", "--set", vectors)
+    assert code == 2
+    assert "glove.vec:1: the line is neither" in err

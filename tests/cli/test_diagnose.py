@@ -1,0 +1,142 @@
+"""tuner diagnose: what is found from its one argument, what is printed, and what it ends with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from builders.runs import write_run
+from tuner.cli import tuner
+from tuner.errors import BundleError, UsageError
+
+COLLAPSED = "label,prediction\n" + "a,a\n" * 30 + "b,a\n" * 12
+GOOD = "label,prediction\n" + "a,a\n" * 30 + "b,b\n" * 12
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture
+def predictions(tmp_path: Path) -> str:
+    path = tmp_path / "preds.csv"
+    path.write_text(COLLAPSED)
+    return str(path)
+
+
+def diagnose(*arguments: str) -> Result:
+    return CliRunner().invoke(tuner, ["diagnose", *arguments], catch_exceptions=True)
+
+
+def test_a_file_of_predictions_is_diagnosed(predictions: str) -> None:
+    result = diagnose(predictions)
+    assert result.exit_code == 0
+    assert "collapsed: it gives one answer for nearly every row" in result.stdout
+    assert "collapsed labels: a, b" in result.stdout
+    assert "1. constant decision" in result.stdout
+    assert "--set space.loss_weights=none" in result.stdout
+
+
+def test_columns_that_were_guessed_are_said_on_stderr(predictions: str) -> None:
+    result = diagnose(predictions)
+    assert "column 'label' is taken for --truth" in result.stderr
+    assert "taken for" not in result.stdout
+
+
+def test_json_has_state_labels_and_causes_and_nothing_else_on_stdout(predictions: str) -> None:
+    told = json.loads(diagnose(predictions, "--format", "json").stdout)
+    assert told["state"] == "collapsed"
+    assert told["labels"] == ["a", "b"]
+    assert set(told["causes"][0]) == {
+        "name", "strength", "sentence", "measurement", "setting", "advice", "explained_by",
+    }  # fmt: skip
+    assert told["search"] is None
+
+
+def test_a_collapse_fails_a_script_that_asks_for_it(predictions: str) -> None:
+    assert diagnose(predictions).exit_code == 0
+    assert diagnose(predictions, "--fail-on-collapse").exit_code == 4
+
+
+def test_good_predictions_fail_no_script(tmp_path: Path) -> None:
+    path = tmp_path / "preds.csv"
+    path.write_text(GOOD)
+    result = diagnose(str(path), "--fail-on-collapse")
+    assert result.exit_code == 0
+    assert "healthy: decisions vary as the truth does" in result.stdout
+
+
+def test_a_run_is_found_by_its_directory_and_by_its_name(run: Path) -> None:
+    by_path, by_name = diagnose(str(run)), diagnose("made-up", "--runs", str(run.parent))
+    assert by_path.exit_code == by_name.exit_code == 0
+    assert by_path.stdout == by_name.stdout
+    assert "the champion of made-up: healthy" in by_path.stdout
+
+
+def test_a_run_tells_of_its_search_too(run: Path) -> None:
+    told = diagnose(str(run)).stdout
+    assert "the search: 90 trials:" in told
+    assert "- clipping none: 14 of" in told
+
+
+def refused(*arguments: str) -> str:
+    result = diagnose(*arguments)
+    assert isinstance(result.exception, UsageError)
+    return str(result.exception)
+
+
+def test_a_run_that_is_not_there_is_told_with_the_nearest_name(run: Path) -> None:
+    told = refused("made-upp", "--runs", str(run.parent))
+    assert f"there is no run of this name in {run.parent}, and no bundle or file here; did you mean 'made-up'?" in told
+
+
+def test_a_folder_that_is_nothing_is_told_what_would_be_something(tmp_path: Path) -> None:
+    assert "neither a run (no environment.json) nor a bundle (no bundle.json)" in refused(str(tmp_path))
+
+
+def test_columns_mean_nothing_of_a_run(run: Path) -> None:
+    told = refused(str(run), "--pred", "x", "--text", "y")
+    assert "--pred, --text are for a file of predictions" in told
+
+
+def test_a_training_file_needs_the_column_of_texts(predictions: str) -> None:
+    assert "name the column of both with --text" in refused(predictions, "--train", predictions)
+
+
+def test_a_bundle_is_diagnosed_by_its_record(run: Path, tmp_path: Path) -> None:
+    champion = json.loads((run / "champion.json").read_text())
+    labels = [row["label"] for row in champion["validation"]["labels"]]
+    described = {
+        "format": 3,
+        "task": "multilabel",
+        "labels": labels,
+        "seen": [True] * len(labels),
+        "thresholds": [0.5] * len(labels),
+        "configuration": {},
+        "columns": {},
+        "record": {"penalty_weight": 1.0, "validation": champion["validation"], "health": {"gate_saturation": 0.1}},
+    }
+    (tmp_path / "bundle.json").write_text(json.dumps(described))
+    result = diagnose(str(tmp_path))
+    assert result.exit_code == 0
+    assert f"the bundle {tmp_path}: healthy" in result.stdout
+    assert "give the run that it came from" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [("{", "not valid JSON"), ("{}", "bundle.json is no object with a format")]
+)
+def test_a_broken_bundle_is_told(content: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "bundle.json").write_text(content)
+    result = diagnose(str(tmp_path))
+    assert isinstance(result.exception, BundleError)
+    assert told in str(result.exception)
+
+
+def test_help_tells_twice_the_same_of_what_fails_a_script() -> None:
+    told = " ".join(diagnose("--help").stdout.split())
+    assert told.count("4 where the predictor has collapsed, if only in part, has diverged or shows no signal") == 2

@@ -1,0 +1,126 @@
+"""What is said of runs that there are: where their bundle lies, what they may be resumed with, and into pipes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import get_args
+
+import click
+import pytest
+
+from builders.runs import write_run
+from tuner.cli import tuner
+from tuner.scoring.verdict import Requirement
+
+Call = Callable[..., tuple[int, str, str]]
+COLLAPSED = "label,prediction\n" + "a,a\n" * 30 + "b,a\n" * 12
+
+
+@pytest.fixture
+def location(tmp_path: Path) -> Path:
+    """A finished run whose champion does not beat the baselines."""
+    location = write_run(tmp_path, trials=20)
+    manifest = json.loads((location / "manifest.json").read_text())
+    (location / "manifest.json").write_text(json.dumps({**manifest, "verdict": "no_better_than_baseline"}))
+    return location
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ("show made-up --runs {folder}", 0),
+        ("show made-up --runs {folder} --all --format json", 0),
+        ("resume made-up --runs {folder}", 0),
+        ("resume made-up --runs {folder} --require beats_baselines", 3),
+        ("diagnose {folder}/preds.csv --fail-on-collapse", 4),
+        ("show nothing", 2),
+    ],
+)
+def test_a_reader_that_goes_away_changes_neither_exit_code_nor_stderr(
+    arguments: str, code: int, location: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "preds.csv").write_text(COLLAPSED)
+    command = [sys.executable, "-m", "tuner", *arguments.format(folder=tmp_path).split()]
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        told = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=120)
+        both = subprocess.run(command, stdout=writer, stderr=writer, timeout=120)
+    finally:
+        os.close(writer)
+    assert (told.returncode, both.returncode) == (code, code)
+    assert "Traceback" not in told.stderr
+    assert "Exception ignored" not in told.stderr
+    assert "roken pipe" not in told.stderr
+
+
+def test_the_bundle_of_a_run_is_told_where_the_run_was_found(
+    location: Path, tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    location.rename(tmp_path / "moved")
+    assert "bundle: ./moved/champion\n" in call("show", "moved", "--runs", ".")[1]
+    monkeypatch.chdir("/")
+    for given in (tmp_path / "moved", f"{tmp_path}/moved/", (tmp_path / "moved").as_uri()):
+        champion = json.loads(call("show", str(given), "--format", "json")[1])["champion"]
+        assert champion["bundle"].removeprefix("file://") == f"{tmp_path}/moved/champion"
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("search.time=-1", "--set search.time=-1: search.time: -1 is not a time above zero"),
+        ("space.hidden=32", "space.hidden is 32, but the run began with 32 to 256 in steps of 32; put it back"),
+    ],
+)
+def test_a_finished_run_refuses_the_settings_that_an_unfinished_one_does(
+    setting: str, told: str, location: Path, call: Call
+) -> None:
+    code, out, err = call("resume", str(location), "--set", setting)
+    assert (code, out) == (2, "")
+    assert told in err
+
+
+def test_a_finished_run_stays_as_it_is_whatever_may_change(location: Path, call: Call) -> None:
+    code, _, err = call("resume", str(location), "--set", "search.time=2h")
+    assert code == 0
+    assert "is finished: there is nothing to go on with, and nothing has changed" in err
+
+
+@pytest.mark.parametrize(
+    ("verdict", "requirement", "is_met"),
+    [
+        ("beats_baselines", "beats_baselines", True),
+        ("beats_baselines", "better_than_constant", True),
+        ("no_better_than_baseline", "beats_baselines", False),
+        ("no_better_than_baseline", "better_than_constant", True),
+        ("no_better_than_constant", "better_than_constant", False),
+        ("a verdict that leaves it open", "better_than_constant", False),
+    ],
+)
+def test_a_finished_run_ends_with_3_only_where_what_was_required_does_not_hold(
+    verdict: str, requirement: str, is_met: bool, location: Path, call: Call
+) -> None:
+    manifest = json.loads((location / "manifest.json").read_text())
+    (location / "manifest.json").write_text(json.dumps({**manifest, "verdict": verdict}))
+    assert call("resume", str(location))[0] == 0
+    code, _, err = call("resume", str(location), "--require", requirement)
+    assert code == (0 if is_met else 3)
+    assert (f"--require {requirement} is not met: the verdict is {verdict}\n" in err) is not is_met
+
+
+@pytest.mark.parametrize("command", ["run", "resume"])
+def test_an_unknown_requirement_is_refused_before_anything_is_read(command: str, call: Call) -> None:
+    code, out, err = call(command, "nothing-of-that-name", "--require", "beats_everything")
+    assert (code, out) == (2, "")
+    assert "'beats_everything' is not one of 'better_than_constant', 'beats_baselines'" in err
+
+
+def test_the_command_line_offers_every_requirement_that_can_be_judged() -> None:
+    (parameter,) = [each for each in tuner.commands["run"].params if each.name == "require"]
+    assert isinstance(parameter.type, click.Choice)
+    assert tuple(parameter.type.choices) == get_args(Requirement)

@@ -1,0 +1,296 @@
+"""Causes: each is named first by evidence of it alone, is graded by its bound, and proposes a setting that a space takes."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from builders.evidence import CONFIGURATION, HEALTHY, decisions, label, training
+from tuner.diagnosis.causes.cause import NAMED, Cause, falling_by_factors, option, rising, rising_by_factors
+from tuner.diagnosis.causes.find import CAUSES, EXPLAINS, as_json, diagnose, in_order
+from tuner.diagnosis.facts.evidence import DataFacts, Evidence, Reference
+from tuner.scoring.signal import Signal
+from tuner.space.load import load_space
+
+POOR = {"macro_f1": 0.3, "skill": 0.0, "skill_low": -0.02, "skill_high": 0.02, "auc": 0.52}
+WEAK = replace(HEALTHY, decisions=decisions(**POOR), training=training(skill=0.0, auc=0.52, last_loss=0.49))
+
+
+def weak_with(*, configuration: dict[str, Any] | None = None, **known: Any) -> Evidence:
+    facts = {"skill": 0.0, "auc": 0.52, "last_loss": 0.49} | known
+    return replace(WEAK, training=training(**facts), configuration=CONFIGURATION | (configuration or {}))
+
+
+def of_data(**known: Any) -> Evidence:
+    assert HEALTHY.data is not None
+    return replace(HEALTHY, data=replace(HEALTHY.data, **known))
+
+
+NEVER = {"decision_rate": 0.0, "f1": 0.0, "lowest_decided": None}
+NONE_FOUND = Signal(answer="none found", sentence="no model that was tried does", advice="look at the labels")
+TOO_FEW = Signal(answer="too few rows", sentence="too few rows", advice="use folds")
+MADE: dict[str, Evidence] = {
+    "no_signal": replace(WEAK, signal=NONE_FOUND),
+    "unshared_words": replace(WEAK, data=DataFacts(seen_share=0.08)),
+    "conflicting_duplicates": of_data(conflict_share=0.4),
+    "empty_rows": of_data(empty_share=0.5),
+    "unknown_words": of_data(unknown_share=0.7),
+    "truncation": of_data(read_share=0.1, truncated_share=1.0),
+    "learning_rate_too_high": weak_with(configuration={"learning_rate": 0.5}, last_loss=0.6),
+    "learning_rate_too_low": weak_with(configuration={"learning_rate": 1e-6}),
+    "too_short": weak_with(steps=20, epochs=0.2, measurements=1, late_rise=None, score_noise=None),
+    "too_much_regularisation": weak_with(configuration={"dropout": 0.97}),
+    "exploding_gradients": weak_with(configuration={"clipping": "none"}, gradient_norm_most=1e5),
+    "vanishing_gradients": weak_with(gradient_ratio=1e-5),
+    "saturated_gates": weak_with(gate_saturation=0.9),
+    "dead_units": weak_with(dead_units=0.9),
+    "threshold": Evidence(
+        subject="a file",
+        task="multilabel",
+        decisions=decisions(
+            label("a", **NEVER, highest_undecided=0.97),
+            label("b", **NEVER, highest_undecided=0.95),
+            constant_penalty=1.0,
+            macro_f1=0.0,
+        ),
+    ),
+    "imbalance": replace(
+        HEALTHY,
+        decisions=decisions(
+            label("a", train_rows=500),
+            label("b", **NEVER, train_rows=5, prevalence=0.01, mean_probability=0.01, support=9),
+        ),
+    ),
+    "constant_decision": Evidence(
+        subject="a file",
+        task="multilabel",
+        decisions=decisions(
+            label("a", decision_rate=1.0, mean_probability=0.97, lowest_decided=0.6, highest_undecided=None),
+            label("b", decision_rate=1.0, mean_probability=0.97, lowest_decided=0.6, highest_undecided=None),
+            constant_penalty=1.0,
+        ),
+    ),
+    "flat_probabilities": Evidence(
+        subject="a file", task="multilabel", decisions=decisions(**(POOR | {"logit_spread": 0.01}))
+    ),
+}
+
+
+def test_every_cause_has_evidence_here() -> None:
+    assert set(MADE) == set(CAUSES)
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_evidence_of_a_cause_alone_names_it_first(name: str) -> None:
+    assert diagnose(MADE[name]).causes[0].name == name
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_a_cause_says_what_was_measured_and_what_to_do(name: str) -> None:
+    cause = diagnose(MADE[name]).causes[0]
+    assert NAMED <= cause.strength <= 1
+    assert any(value is not None for value in cause.measurement.values())
+    assert cause.sentence
+    assert cause.advice
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_every_setting_that_is_proposed_is_one_that_a_space_takes(name: str) -> None:
+    for cause in diagnose(MADE[name]).causes:
+        words = shlex.split(cause.setting)
+        assert words[::2] == ["--set"] * (len(words) // 2)
+        load_space("multilabel", words[1::2])  # which raises SpaceError otherwise
+
+
+def test_a_setting_for_numeric_sequences_is_one_that_their_space_takes() -> None:
+    no_text = {name: value for name, value in CONFIGURATION.items() if not name.startswith(("embedding", "tokens"))}
+    evidence = replace(weak_with(gate_saturation=0.9), configuration=no_text)
+    words = shlex.split(diagnose(evidence).causes[0].setting)
+    assert load_space("sequence", words[1::2]).inputs == "sequence"
+
+
+def test_a_healthy_trial_is_healthy_and_has_no_cause() -> None:
+    found = diagnose(HEALTHY)
+    assert (found.state, found.causes, found.labels) == ("healthy", (), [])
+
+
+def test_without_any_facts_nothing_is_named() -> None:
+    assert diagnose(Evidence(subject="nothing", task="binary")).causes == ()
+
+
+def test_a_trial_behind_a_plain_model_is_healthy_where_nothing_is_wrong_and_says_that_it_is_behind() -> None:
+    behind = replace(HEALTHY, reference=Reference(name="a plain model", skill=0.6, margin=0.03))
+    found = diagnose(behind)
+    assert found.state == "healthy"
+    assert "behind a plain model: +0.600" in found.sentence
+
+
+def test_the_same_measure_is_no_cause_where_the_trial_learns_all_the_same() -> None:
+    assert diagnose(replace(HEALTHY, training=training(gate_saturation=0.9))).causes == ()
+
+
+@pytest.mark.parametrize(
+    ("evidence", "state"),
+    [
+        (MADE["threshold"], "collapsed"),
+        (MADE["imbalance"], "partly collapsed"),
+        (MADE["no_signal"], "no signal"),
+        (WEAK, "collapsed"),
+        (replace(HEALTHY, decisions=decisions(**(POOR | {"auc": 0.65}))), "weak"),
+        (weak_with(ending="diverged", diverged_at_step=7), "diverged"),
+    ],
+)
+def test_states(evidence: Evidence, state: str) -> None:
+    assert diagnose(evidence).state == state
+
+
+def test_collapsed_labels_are_named() -> None:
+    assert diagnose(MADE["imbalance"]).labels == ["b"]
+
+
+def test_a_label_with_too_few_true_rows_is_not_judged() -> None:
+    rare = label("b", **NEVER, support=4, prevalence=0.004)
+    assert diagnose(replace(HEALTHY, decisions=decisions(label("a"), rare))).labels == []
+
+
+def test_a_label_that_is_true_on_all_rows_but_a_few_is_not_judged() -> None:
+    common = label("b", support=997, prevalence=0.997, decision_rate=1.0, f1=0.998)
+    assert diagnose(replace(HEALTHY, decisions=decisions(label("a"), common))).labels == []
+
+
+def test_that_a_label_is_rarer_in_training_needs_more_than_two_judged_rows() -> None:
+    rare = [label("b", support=n, prevalence=n / 40, train_rows=5) for n in (2, 8)]
+    found = [
+        diagnose(replace(HEALTHY, decisions=decisions(label("a", train_rows=900), each, rows=40))) for each in rare
+    ]
+    assert [[cause.name for cause in each.causes] for each in found] == [[], ["imbalance"]]
+
+
+def test_a_ranking_of_one_positive_row_is_no_collapse_but_too_few_rows_to_tell() -> None:
+    one = (label("no", support=1199, prevalence=1199 / 1200), label("yes", support=1, prevalence=1 / 1200))
+    facts = decisions(*one, **(POOR | {"auc": 0.047, "rows": 1200}))
+    found = diagnose(replace(HEALTHY, task="binary", decisions=facts))
+    assert found.state == "weak"
+    assert found.sentence.startswith("too few of the judged rows have another answer than the commonest")
+
+
+def test_labels_that_are_decided_well_are_not_said_to_have_one_answer_beside_collapsed_ones() -> None:
+    facts = decisions(label("a"), label("b", **NEVER), label("c", **NEVER), constant_penalty=0.66)
+    found = diagnose(replace(HEALTHY, decisions=facts))
+    assert found.sentence.startswith("on most of what varies it gives one answer for nearly every row: 2 of 3 labels")
+
+
+def test_a_high_rate_explains_saturated_gates_and_comes_first() -> None:
+    evidence = weak_with(configuration={"learning_rate": 10.0}, last_loss=90.0, gate_saturation=1.0, loss_spread=2.0)
+    first, *others = diagnose(evidence).causes
+    assert first.name == "learning_rate_too_high"
+    assert "learning_rate_too_high" in next(each for each in others if each.name == "saturated_gates").explained_by
+
+
+def test_shuffled_labels_explain_whatever_the_training_shows() -> None:
+    evidence = replace(weak_with(configuration={"learning_rate": 10.0}, last_loss=9.0), signal=NONE_FOUND)
+    assert diagnose(evidence).causes[0].name == "no_signal"
+
+
+def test_that_a_plain_model_does_no_better_than_chance_says_nothing_of_the_labels_by_itself() -> None:
+    blind = Reference(name="a plain model", skill=0.0, margin=0.03, control_skill=0.0)
+    for evidence in (HEALTHY, WEAK):
+        found = diagnose(replace(evidence, reference=blind))
+        assert "no_signal" not in {cause.name for cause in found.causes}
+
+
+def test_the_state_without_signal_is_told_in_the_words_of_the_verdict() -> None:
+    found = diagnose(MADE["no_signal"])
+    assert (found.state, found.sentence) == ("no signal", NONE_FOUND.sentence)
+
+
+def test_a_weak_predictor_on_too_few_rows_is_told_so_and_no_cause_is_made_up() -> None:
+    weak = replace(HEALTHY, decisions=decisions(**(POOR | {"auc": 0.65})), signal=TOO_FEW)
+    found = diagnose(weak)
+    assert (found.state, found.causes, found.missing) == ("weak", (), ("too few rows; use folds",))
+
+
+def test_a_healthy_predictor_is_not_told_of_rows_that_lack() -> None:
+    assert diagnose(replace(HEALTHY, signal=TOO_FEW)).missing == ()
+
+
+def test_words_that_texts_do_not_share_are_no_cause_where_characters_are_read() -> None:
+    by_character = replace(MADE["unshared_words"], configuration=CONFIGURATION | {"tokens": "character"})
+    assert "unshared_words" not in {cause.name for cause in diagnose(by_character).causes}
+
+
+def test_guessing_between_two_classes_is_no_skill() -> None:
+    """A threshold through noise earns a macro-F1 of a half, more than the majority class does."""
+    guess = decisions(**(POOR | {"skill": 0.13, "skill_low": 0.1, "chance_skill": 0.14, "auc": 0.5}))
+    plain = Reference(name="a plain model", skill=0.14, margin=0.03, control_skill=0.12)
+    found = diagnose(replace(HEALTHY, task="binary", decisions=guess, reference=plain))
+    assert found.state == "collapsed"
+    assert "hardly better than chance" in found.sentence
+
+
+def test_only_causes_of_the_registry_explain_or_are_explained() -> None:
+    assert set(EXPLAINS) <= set(CAUSES)
+    assert {name for names in EXPLAINS.values() for name in names} <= set(CAUSES)
+
+
+def test_no_chain_of_explanations_leads_back_to_its_start() -> None:
+    """Else, of causes that are all present, none would be first. Pairs that explain each other are told by strength."""
+    one_way = {
+        name: {other for other in others if name not in EXPLAINS.get(other, ())} for name, others in EXPLAINS.items()
+    }
+    left = dict(one_way)
+    while free := [name for name, others in left.items() if not others & set(left)]:
+        for name in free:
+            del left[name]
+    assert left == {}
+
+
+def cause(name: str, strength: float) -> Cause:
+    return Cause(name=name, strength=strength, sentence="", measurement={}, setting="", advice="")
+
+
+def test_explained_causes_come_after_all_others_and_equals_by_strength() -> None:
+    names = [
+        each.name
+        for each in in_order(
+            [cause("flat_probabilities", 1.0), cause("truncation", 0.6), cause("learning_rate_too_low", 0.7)]
+        )
+    ]
+    assert names == ["learning_rate_too_low", "truncation", "flat_probabilities"]
+
+
+def test_of_two_causes_that_explain_each_other_the_stronger_does() -> None:
+    first, second = in_order([cause("learning_rate_too_high", 0.6), cause("exploding_gradients", 0.9)])
+    assert (first.name, first.explained_by) == ("exploding_gradients", ())
+    assert second.explained_by == ("exploding_gradients",)
+
+
+@pytest.mark.parametrize(
+    ("graded", "expected"),
+    [
+        (rising(0.5, 0.5, 0.9), 0.5),
+        (rising(0.9, 0.5, 0.9), 1.0),
+        (rising(5.0, 0.5, 0.9), 1.0),
+        (rising(0.0, 0.5, 0.9), 0.0),
+        (rising_by_factors(100, 100, 10_000), 0.5),
+        (rising_by_factors(1000, 100, 10_000), 0.75),
+        (rising_by_factors(0, 100, 10_000), 0.0),
+        (falling_by_factors(0.001, 0.01, 0.0001), 0.75),
+        (falling_by_factors(0, 0.01, 0.0001), 1.0),
+    ],
+)
+def test_strength_is_a_half_at_the_bound_and_one_where_there_is_no_doubt(graded: float, expected: float) -> None:
+    assert graded == pytest.approx(expected)
+
+
+def test_settings_are_quoted_for_a_shell() -> None:
+    assert option("space.clipping={norm: {threshold: 1}}") == "--set 'space.clipping={norm: {threshold: 1}}'"
+
+
+def test_a_diagnosis_as_json_has_every_cause_with_its_measurement() -> None:
+    told = as_json(diagnose(MADE["vanishing_gradients"]))
+    assert told["causes"][0]["name"] == "vanishing_gradients"
+    assert told["causes"][0]["measurement"]["gradient_ratio"] == 1e-5

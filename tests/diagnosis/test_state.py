@@ -1,0 +1,72 @@
+"""Whether a predictor has collapsed: the diagnosis says what the gate says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builders.evidence import HEALTHY, decisions, training
+from tuner.diagnosis.causes.find import diagnose
+from tuner.diagnosis.causes.state import is_collapsed, signs_of
+from tuner.diagnosis.facts.evidence import Evidence
+from tuner.pruners import gate
+from tuner.pruners.gate import GateSettings
+
+SHARE = st.floats(0, 1)
+SIGNS = {
+    "constant_penalty": SHARE,
+    "auc": SHARE,
+    "skill": st.floats(-1, 1),
+    "logit_spread": st.one_of(st.floats(0, 0.2), st.floats(0, 5)),
+}
+
+
+def of_file(**known: float | None) -> Evidence:
+    return Evidence(subject="a file", task="multilabel", decisions=decisions(**known))
+
+
+def of_trial(**known: float | None) -> Evidence:
+    return Evidence(subject="a trial", task="multilabel", training=training(**known))
+
+
+@given(**SIGNS)
+def test_gate_and_diagnosis_agree_on_what_has_collapsed(**known: float) -> None:
+    for evidence in (of_file(**known), of_trial(**known)):
+        assert is_collapsed(evidence) is gate.is_collapsed(signs_of(evidence), GateSettings())
+        assert {name: getattr(signs_of(evidence), name) for name in known} == known
+
+
+@pytest.mark.parametrize(
+    ("penalty", "auc", "skill", "spread"),
+    [(0.0, 0.5, 0.0, 2.0), (0.0, 0.54, 0.1, 0.01), (0.2, 0.58, -0.01, 0.4)],
+)
+def test_what_the_gate_takes_for_a_sign_of_collapse_is_one_to_the_diagnosis(
+    penalty: float, auc: float, skill: float, spread: float
+) -> None:
+    known = {"constant_penalty": penalty, "auc": auc, "skill": skill, "logit_spread": spread}
+    assert gate.is_collapsed(signs_of(of_trial(**known)), GateSettings())
+    assert is_collapsed(of_trial(**known))
+
+
+@given(missing=st.sets(st.sampled_from(["auc", "logit_spread"])))
+def test_a_sign_that_is_not_known_speaks_for_no_collapse(missing: set[str]) -> None:
+    assert not is_collapsed(of_file(**dict.fromkeys(missing)))
+
+
+@given(missing=st.sets(st.sampled_from(["auc", "logit_spread"])))
+def test_nearly_constant_decisions_have_collapsed_whatever_else_is_known(missing: set[str]) -> None:
+    assert is_collapsed(of_file(constant_penalty=0.9, **dict.fromkeys(missing)))
+
+
+def test_a_sign_that_the_judged_rows_lack_is_taken_from_the_last_report() -> None:
+    evidence = replace(HEALTHY, decisions=decisions(logit_spread=None), training=training(logit_spread=0.7))
+    assert signs_of(evidence).logit_spread == 0.7
+
+
+def test_outputs_that_vary_but_rank_by_chance_are_not_said_to_give_one_answer() -> None:
+    found = diagnose(replace(HEALTHY, decisions=decisions(auc=0.5, skill=0.0, skill_low=-0.02)))
+    assert found.state == "collapsed"
+    assert found.sentence == "it ranks rows hardly better than chance: AUC 0.500"

@@ -1,0 +1,100 @@
+"""Who holds a run's directory, between real processes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyarrow import fs
+
+from tuner.errors import LedgerError
+from tuner.ledger.lock import LOCK, RENEW_EVERY_S, STALE_AFTER_S, RunLock
+from tuner.storage import Folder
+
+HOLD = """
+import sys
+from collections.abc import Iterator
+from tuner.ledger.lock import RunLock
+from tuner.storage import Folder
+lock = RunLock(Folder.at(sys.argv[1]))
+lock.take()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds tmp_path/run until its stdin is closed or it is killed."""
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "run")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_process_is_refused_and_told_who_holds_the_run(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
+    with pytest.raises(LedgerError, match=rf"another process is at work on this run \(process {holder.pid} on "):
+        RunLock(Folder.at(tmp_path / "run")).take()
+
+
+def test_a_killed_process_leaves_no_lock_behind(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
+    holder.kill()
+    holder.wait()
+
+    lock = RunLock(Folder.at(tmp_path / "run"))
+    lock.take()
+
+    with pytest.raises(LedgerError, match="another process is at work"):
+        RunLock(Folder.at(tmp_path / "run")).take()
+    lock.give_back()
+
+
+def test_a_lock_given_back_leaves_no_file_and_can_be_taken_again(tmp_path: Path) -> None:
+    lock = RunLock(Folder.at(tmp_path / "run"))
+    lock.take()
+    lock.give_back()
+    lock.give_back()
+
+    assert list((tmp_path / "run").iterdir()) == []
+    again = RunLock(Folder.at(tmp_path / "run"))
+    again.take()
+    again.give_back()
+
+
+def _object_store(tmp_path: Path) -> Folder:
+    """A folder of a file system that is not a local disk to `Folder`, as an object store is not."""
+    return Folder(fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem()), "run")
+
+
+def test_a_lease_keeps_others_out_until_it_is_given_back(tmp_path: Path) -> None:
+    first, second = RunLock(_object_store(tmp_path)), RunLock(_object_store(tmp_path))
+    first.take()
+    with pytest.raises(LedgerError, match="another process is at work on this run"):
+        second.take()
+    first.give_back()
+
+    second.take()
+    second.give_back()
+
+
+def _age(tmp_path: Path, seconds: float) -> None:
+    path = tmp_path / "run" / LOCK
+    lease = json.loads(path.read_text())
+    path.write_text(json.dumps({**lease, "renewed_at": lease["renewed_at"] - seconds}))
+
+
+def test_a_lease_that_was_not_renewed_for_a_minute_is_nobodys(tmp_path: Path) -> None:
+    first, second = RunLock(_object_store(tmp_path)), RunLock(_object_store(tmp_path))
+    first.take()
+    _age(tmp_path, STALE_AFTER_S + 1)
+    second.take()
+
+    first._renewed_at -= RENEW_EVERY_S + 1
+    with pytest.raises(LedgerError, match="another process has taken this run's directory over"):
+        first.renew()

@@ -1,0 +1,137 @@
+"""`tuner verify`: each kind of damage is found and named, and a sound run has none."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from builders.runs import write_run
+from tuner.cli import tuner
+from tuner.ledger.run_directory import Ledger, checkpoint_name
+from tuner.training.state import to_bytes
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run(tmp_path_factory.mktemp("runs"), trials=12)
+
+
+@pytest.fixture
+def run(sound: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(sound, tmp_path / "made-up"))
+
+
+def verify(run: Path) -> Result:
+    return CliRunner(catch_exceptions=False).invoke(tuner, ["verify", str(run), "--format", "json"])
+
+
+def faults(run: Path) -> list[str]:
+    done = verify(run)
+    found = [f"{fault['where']}: {fault['what']}" for fault in json.loads(done.stdout)["faults"]]
+    assert done.exit_code == (1 if found else 0)
+    return found
+
+
+def test_a_sound_run_is_whole(run: Path) -> None:
+    assert faults(run) == []
+    assert json.loads(verify(run).stdout)["is_whole"] is True
+    assert "made-up: whole" in verify(run).stderr
+
+
+def _change_a_digit(path: Path) -> None:
+    path.write_text(path.read_text().replace("1", "7", 1))
+
+
+@pytest.mark.parametrize(
+    ("damage", "name", "told"),
+    [
+        (lambda path: path.unlink(), "data.json", "is not there"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-1]), "predictions/test.parquet", "bytes, but"),
+        (_change_a_digit, "baselines.json", "checksum (SHA-256) is not"),
+        (lambda path: path.write_text("mine"), "notes.txt", "the manifest does not list it"),
+    ],
+)
+def test_a_file_that_is_not_as_it_was_written_is_named(
+    damage: Callable[[Path], None], name: str, told: str, run: Path
+) -> None:
+    damage(run / name)
+    (fault,) = faults(run)
+    assert fault.startswith(f"{run / name}: ")
+    assert told in fault
+
+
+def test_without_a_manifest_parts_are_checked_by_their_own_sums(run: Path) -> None:
+    (run / "manifest.json").unlink()
+    assert faults(run) == []
+    assert "there is no manifest" in verify(run).stderr
+    part = next((run / "reports").iterdir())
+    part.write_bytes(part.read_bytes()[: part.stat().st_size // 2])
+    (fault,) = faults(run)
+    assert fault.startswith(f"{part}: damaged, or not a part of this table")
+
+
+def test_checkpoints_are_checked_by_their_own_sums(run: Path) -> None:
+    (run / "manifest.json").unlink()
+    kept = run / checkpoint_name(3)
+    kept.parent.mkdir()
+    kept.write_bytes(to_bytes({"tensor": torch.zeros(3)}))
+    assert faults(run) == []
+    kept.write_bytes(kept.read_bytes()[:-1] + b"x")
+    (fault,) = faults(run)
+    assert fault.startswith(f"{kept}: ")
+    assert "its checksum is another" in fault
+    shutil.rmtree(kept.parent)
+    kept.parent.write_text("no folder")
+    (fault,) = faults(run)
+    assert fault.startswith(f"{kept.parent}: ")
+
+
+def test_a_trial_without_its_reports_is_named(run: Path) -> None:
+    (run / "manifest.json").unlink()
+    part = next((run / "reports").iterdir())
+    rows = pq.read_table(part)
+    pq.write_table(rows.filter([number != 0 for number in rows["trial"].to_pylist()]), part)
+    (fault,) = faults(run)
+    assert "trial 0 has score" in fault
+    assert "but the best of its reports is None" in fault
+
+
+def test_missing_predictions_are_named(run: Path) -> None:
+    (run / "manifest.json").unlink()
+    part = run / "predictions" / "test.parquet"
+    rows = pq.read_table(part)
+    pq.write_table(rows.slice(1), part)
+    (fault,) = faults(run)
+    assert "rows of the champion, which was judged on" in fault
+
+
+def test_a_bundle_that_cannot_be_loaded_is_named(run: Path) -> None:
+    Ledger(str(run)).folder.write("champion/bundle.json", b"{}")
+    (run / "manifest.json").unlink()
+    (fault,) = faults(run)
+    assert "the bundle cannot be read" in fault
+
+
+def test_a_run_that_was_cut_off_while_it_wrote_its_bundle_is_not_damaged(run: Path) -> None:
+    for name in ("manifest.json", "champion.json"):
+        (run / name).unlink()
+    shutil.rmtree(run / "champion", ignore_errors=True)
+    (run / "champion").mkdir()
+    (run / "champion" / "weights.safetensors").write_bytes(b"")
+    assert faults(run) == []
+
+
+def test_a_run_that_cannot_be_read_has_its_other_faults_told_too(run: Path) -> None:
+    (run / "baselines.json").write_text("{")
+    (run / "data.json").unlink()
+    short, missing, unreadable = faults(run)
+    assert "1 bytes, but " in short
+    assert "it is not there" in missing
+    assert "not valid JSON" in unreadable

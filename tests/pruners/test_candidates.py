@@ -1,0 +1,90 @@
+"""Which kept model becomes the champion."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from benchmarks.trust.champion import RULES, make_search, mean_quality
+from tuner.pruners.candidates import Candidate, Health, choose, health_of, merit
+from tuner.pruners.gate import GateSettings, Signs
+
+HEALTHY = Signs(epochs=2, score=0.5, constant_penalty=0.0, skill=0.2, auc=0.8, logit_spread=1.0, is_finite=True)
+
+
+def candidate(trial: int, score: float, repeats: int | None = None, health: Health = "healthy") -> Candidate:
+    return Candidate(trial=trial, repeats=repeats, score=score, health=health)
+
+
+def chosen(*candidates: Candidate) -> int | None:
+    choice = choose(candidates)
+    return None if choice is None else choice.champion.trial
+
+
+@pytest.mark.parametrize(
+    ("signs", "expected"),
+    [
+        (HEALTHY, "healthy"),
+        (replace(HEALTHY, constant_penalty=0.7), "collapsed"),  # ranks, but decides nearly the same for every row
+        (replace(HEALTHY, auc=0.5, logit_spread=0.01), "collapsed"),
+        (replace(HEALTHY, auc=0.5, logit_spread=3.0), "doubtful"),  # as what has learnt noise by heart: it varies
+        (replace(HEALTHY, auc=0.5, skill=0.0), "doubtful"),  # varies, and ranks by chance: labels that nothing tells
+        (replace(HEALTHY, is_finite=False), "collapsed"),
+        (replace(HEALTHY, score=float("nan")), "collapsed"),
+    ],
+)
+def test_a_model_may_be_handed_over_unless_its_answers_hardly_vary(signs: Signs, expected: Health) -> None:
+    assert health_of(signs, GateSettings()) == expected
+
+
+def test_the_finalist_with_the_best_bound_wins_and_its_best_run_is_handed_over() -> None:
+    runs = [candidate(5, 0.3, 1), candidate(6, 0.72, 1), candidate(7, 0.6, 2), candidate(8, 0.61, 2)]
+    assert chosen(*runs) == 8
+    assert chosen(*runs, candidate(1, 0.6)) == 8
+
+
+def test_a_search_trial_that_is_better_takes_its_place() -> None:
+    assert chosen(candidate(5, 0.672, 1), candidate(6, 0.66, 1), candidate(1, 0.777)) == 1
+
+
+@pytest.mark.parametrize("kind", [None, 1])
+def test_a_collapsed_model_is_never_chosen_before_a_healthy_one_nor_without_one(kind: int | None) -> None:
+    collapsed = candidate(9, 0.9, kind, "collapsed")
+    assert chosen(collapsed, candidate(3, 0.1)) == 3
+    assert chosen(collapsed, candidate(3, 0.1, 2)) == 3
+    assert chosen(collapsed, candidate(3, -0.1, 2, "doubtful")) == 3
+    assert chosen(collapsed) is None
+    assert chosen() is None
+
+
+def test_a_doubtful_model_gives_way_to_a_healthy_one() -> None:
+    assert chosen(candidate(4, 0.6, 1, "doubtful"), candidate(3, 0.2)) == 3
+
+
+def test_a_run_that_gave_no_model_is_not_in_its_finalists_bound() -> None:
+    choice = choose(
+        [candidate(4, 0.6, 1), candidate(5, -0.8, 1, "collapsed"), candidate(6, 0.5, 2), candidate(7, 0.5, 2)]
+    )
+    assert choice is not None
+    assert choice.champion.trial == 4
+    assert {parent: bound.seeds for parent, bound in choice.bounds.items()} == {1: 1, 2: 2}
+
+
+@pytest.mark.parametrize("share", [1.0, 0.2])
+def test_models_chosen_so_are_as_good_as_by_any_other_rule(share: float) -> None:
+    generator = np.random.default_rng(0)
+    made = [make_search(generator, noise=(0.015, 0.015), share=share) for _ in range(300)]
+    found = {name: mean_quality(made, pick) for name, pick in RULES.items()}
+    assert found["tuner's rule"] >= max(found.values()) - 0.005
+    assert found["tuner's rule"] >= found["finalists only"]
+    if share < 1:
+        assert found["tuner's rule"] > found["finalists only"] + 0.1
+
+
+def test_of_a_trials_reports_the_healthiest_is_kept_before_the_one_that_scored_highest() -> None:
+    collapsed = replace(HEALTHY, score=0.52, constant_penalty=0.7)
+    noise = replace(HEALTHY, score=0.53, auc=0.5, skill=0.0)
+    healthy = replace(HEALTHY, score=0.51)
+    assert sorted([collapsed, healthy, noise], key=merit) == [collapsed, noise, healthy]

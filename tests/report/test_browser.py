@@ -1,0 +1,195 @@
+"""The page in a real browser: Debian's chromium, without a window, driven through chromedriver."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builders.runs import LABELS, write_run
+from tuner.report.material import Material, gather
+from tuner.report.page import render
+
+BROWSER, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (BROWSER and DRIVER),
+        reason="no chromium with chromedriver here; `apt-get install chromium chromium-driver` brings both",
+    ),
+]
+
+INJECTION = '</script><img src=x onerror="window.injected = 1">'
+_DRAWN_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: pip install 'tuner[dev]'")
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
+        options.add_argument(argument)
+    options.add_argument("--window-size=1280,900")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Material]:
+    """A page about a run whose labels and texts try to be more than texts, and what it was made from."""
+    folder = tmp_path_factory.mktemp("report")
+    labels = (*LABELS[:-1], INJECTION)
+    material = gather(write_run(folder, labels=labels, texts=(INJECTION, "{{ 1 + 1 }}")))
+    page = folder / "report.html"
+    page.write_text(render(material), encoding="utf-8")
+    return page, material
+
+
+def show(browser: Any, page: Path, *, scheme: str, width: int = 1280, is_fresh: bool = False) -> None:
+    """Open a page from disk and wait until every figure is drawn in the scheme; drawing again takes seconds."""
+    if not is_fresh and getattr(browser, "shown", None) == (page, scheme, width):
+        return
+    browser.shown = (page, scheme, width)
+    scheme_feature = {"name": "prefers-color-scheme", "value": scheme}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme_feature]})
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get_log("browser"), browser.get_log("performance")
+    browser.get(page.as_uri())
+    wait_until_drawn(browser, scheme)
+
+
+def wait_until_drawn(browser: Any, scheme: str) -> None:
+    deadline = time.monotonic() + _DRAWN_S
+    while browser.execute_script("return document.documentElement.dataset.drawn") != scheme:
+        assert time.monotonic() < deadline, f"not drawn in {_DRAWN_S:g} s: {browser.get_log('browser')}"
+        browser.execute_async_script("requestAnimationFrame(() => arguments[0]())")
+
+
+def traces(browser: Any, figure: str) -> list[dict[str, Any]]:
+    """What Plotly holds of a figure's traces after it has drawn them."""
+    script = """
+        const plot = document.querySelector(`[data-figure="${arguments[0]}"]`);
+        return JSON.stringify(plot._fullData.map((trace) => ({
+            name: trace.name, x: [...(trace.x ?? [])], y: [...(trace.y ?? [])], type: trace.type,
+            meta: trace.meta ?? null, yaxis: trace.yaxis ?? null, showlegend: trace.showlegend,
+        })));
+    """
+    found: list[dict[str, Any]] = json.loads(browser.execute_script(script, figure))
+    return found
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("dark", 390), ("light", 1280)])
+def test_a_page_opens_from_disk_without_an_error_fits_the_screen_and_asks_for_nothing(
+    browser: Any, made: tuple[Path, Material], scheme: str, width: int
+) -> None:
+    show(browser, made[0], scheme=scheme, width=width, is_fresh=True)
+    assert browser.get_log("browser") == []
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+    assert [url for url in asked if not url.startswith(("file://", "data:", "blob:"))] == []
+    assert len([url for url in asked if url.startswith("file://")]) <= 1
+    assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
+    assert [event for event in events if event["method"] == "Network.loadingFailed"] == []
+
+
+def test_no_label_or_text_of_the_data_becomes_a_part_of_the_page(browser: Any, made: tuple[Path, Material]) -> None:
+    show(browser, made[0], scheme="light")
+    assert browser.execute_script("return window.injected ?? null") is None
+    assert browser.execute_script("return document.querySelectorAll('main img').length") == 0
+    shown = browser.execute_script("return document.querySelector('#labels').textContent")
+    assert INJECTION in shown
+    ticks = browser.execute_script(
+        "return [...document.querySelectorAll('[data-figure=label-counts] .ytick text')].map((t) => t.textContent)"
+    )
+    assert any(tick.startswith("</script><img") for tick in ticks)
+
+
+def test_the_learning_curves_are_those_of_the_ledger(browser: Any, made: tuple[Path, Material]) -> None:
+    show(browser, made[0], scheme="light")
+    drawn = [trace for trace in traces(browser, "curves") if trace["yaxis"] == "y"]
+    material = made[1]
+    for kind in {trial.kind for trial in material.trials}:
+        trials = [trial for trial in material.trials if trial.kind == kind]
+        trace = next(each for each in drawn if each["name"] == f"{kind} ({len(trials)})")
+        points = sorted((x, y) for x, y in zip(trace["x"], trace["y"], strict=True) if y is not None)
+        told = sorted((p.epochs, p.score) for trial in trials for p in trial.curve if p.score is not None)
+        assert len(points) == len(told)
+        assert points == [pytest.approx(pair, rel=1e-5) for pair in told]
+
+
+def test_the_picture_of_the_verdict_has_the_champion_and_every_baseline(
+    browser: Any, made: tuple[Path, Material]
+) -> None:
+    show(browser, made[0], scheme="dark")
+    champion, baselines = made[1].run.champion, made[1].run.baselines
+    validation, test, ahead = traces(browser, "verdict")
+    assert len(validation["x"]) == 1 + len(baselines)
+    assert test["x"][test["y"].index("champion")] == pytest.approx(champion["test"]["macro_f1"], rel=1e-5)
+    told = sorted(row["champion_ahead"] for row in champion["test_baselines"])
+    assert sorted(ahead["x"]) == pytest.approx(told, rel=1e-5)
+
+
+def test_parallel_coordinates_have_a_line_for_every_scored_trial(browser: Any, made: tuple[Path, Material]) -> None:
+    show(browser, made[0], scheme="light")
+    drawn = traces(browser, "coordinates")
+    scored = [trial for trial in made[1].searched if trial.score is not None]
+    assert sum(trace["meta"]["trials"] for trace in drawn) == len(scored)
+    assert sum(trace["x"].count(0) for trace in drawn) == len(scored)
+    assert {min(y for y in trace["y"] if y is not None) for trace in drawn} == {
+        -0.16
+    }  # where a parameter is not in force
+
+
+def test_every_figure_is_drawn_in_the_colours_of_the_scheme(browser: Any, made: tuple[Path, Material]) -> None:
+    colours = {}
+    for scheme in ("light", "dark"):
+        show(browser, made[0], scheme=scheme)
+        paper, ink = browser.execute_script(
+            "const s = getComputedStyle(document.body); return [s.backgroundColor, s.color]"
+        )
+        assert paper != ink
+        colours[scheme] = (paper, traces_colour(browser))
+        undrawn = "return [...document.querySelectorAll('.plot')].filter((p) => !p.querySelector('.main-svg')).length"
+        assert browser.execute_script(undrawn) == 0
+    assert colours["light"][0] != colours["dark"][0]
+    assert colours["light"][1] != colours["dark"][1]
+
+
+def traces_colour(browser: Any) -> str:
+    script = "return document.querySelector('[data-figure=curves]')._fullData[0].line.color"
+    return str(browser.execute_script(script))
+
+
+def test_the_button_switches_the_scheme(browser: Any, made: tuple[Path, Material]) -> None:
+    show(browser, made[0], scheme="light")
+    browser.execute_script("document.getElementById('theme').click()")
+    browser.shown = None
+    wait_until_drawn(browser, "dark")
+    assert browser.execute_script("return document.documentElement.dataset.theme") == "dark"
+
+
+def test_a_page_prints_in_light_and_is_as_before_afterwards(browser: Any, made: tuple[Path, Material]) -> None:
+    show(browser, made[0], scheme="dark")
+    script = """
+        window.printed = null;
+        window.addEventListener("beforeprint", () => {
+            const svg = document.querySelector("[data-figure=verdict] .main-svg");
+            window.printed = [document.documentElement.dataset.theme, svg.getAttribute("width")];
+        });
+    """
+    browser.execute_script(script)
+    pdf = browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})["data"]
+    assert len(pdf) > 50_000
+    assert browser.execute_script("return window.printed") == ["light", "680"]
+    assert browser.execute_script("return document.documentElement.dataset.theme") == "dark"

@@ -1,0 +1,284 @@
+"""The page of a run: what is on it, what it says is missing, and that its numbers are the ledger's."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from builders.runs import LABELS, SPACE, write_run
+from tuner.analysis.trials import thin
+from tuner.ledger.run_directory import Ledger
+from tuner.report.blocks import Plot, Section, Table, Text, shown_value
+from tuner.report.figures import text
+from tuner.report.material import Material, gather
+from tuner.report.page import render_page, sections_of
+from tuner.report.precision_recall import MOST_POINTS, precision_recall, probabilities_and_truth
+from tuner.report.sections.search import MOST_CURVES, best_so_far, on_two_scales, rungs_of
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
+    return gather(write_run(tmp_path_factory.mktemp("run")))
+
+
+@pytest.fixture(scope="module")
+def sections(material: Material) -> dict[str, Section]:
+    return {section.key: section for section in sections_of(material)}
+
+
+def plots(sections: dict[str, Section]) -> dict[str, Plot]:
+    return {block.key: block for section in sections.values() for block in section.blocks if isinstance(block, Plot)}
+
+
+def page_of(sections: list[Section]) -> str:
+    return render_page(title="t", subtitle="s", sections=sections, made_at="now")
+
+
+class Texts(HTMLParser):
+    """The texts of a page outside of scripts and styles, and the elements in it."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self.tags: list[str] = []
+        self._open = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self._open = tag
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._open not in ("script", "style"):
+            self.texts.append(data)
+
+
+def test_a_finished_run_has_every_section_and_nothing_missing(material: Material, sections: dict[str, Section]) -> None:
+    assert material.missing == []
+    assert list(sections) == [
+        "verdict", "diagnosis", "search", "parameters", "collapse", "selection", "labels", "data", "repeat",
+    ]  # fmt: skip
+
+
+def test_every_figure_is_one_that_plotly_knows(sections: dict[str, Section]) -> None:
+    from plotly.graph_objects import Figure
+
+    for plot in plots(sections).values():
+        plain = json.loads(re.sub(r'"var\(--[\w-]+\)"', '"#123456"', json.dumps([plot.data, plot.layout, plot.narrow])))
+        data, layout, narrow = plain
+        Figure(data=data, layout=layout)
+        Figure(layout=narrow)
+        assert plot.label
+
+
+def test_every_colour_that_figures_name_is_in_both_schemes(sections: dict[str, Section]) -> None:
+    named = set(re.findall(r"var\((--[\w-]+)\)", json.dumps([[p.data, p.layout] for p in plots(sections).values()])))
+    style = (Path(__file__).parents[2] / "tuner/report/assets/page.css").read_text()
+    light, dark = (
+        re.search(rf"{start} \{{(.*?)\}}", style, re.S) for start in (":root", r':root\[data-theme="dark"\]')
+    )
+    for scheme in (light, dark):
+        assert scheme is not None
+        assert named <= set(re.findall(r"(--[\w-]+):", scheme[1]))
+
+
+def test_the_verdict_is_one_sentence_with_the_ledgers_numbers(material: Material, sections: dict[str, Section]) -> None:
+    champion = material.run.champion
+    lead = sections["verdict"].lead
+    low, high = champion["test"]["macro_f1_ci"]
+    assert lead.startswith("The champion beats the constant rules and every baseline on the test split")
+    assert f"macro-F1 is {champion['test']['macro_f1']:.3f} ({low:.3f} to {high:.3f})" in lead
+    assert "tfidf + logistic regression" in lead
+    assert lead.count(". ") == 0
+
+
+def test_a_control_is_named_as_one_and_is_not_a_rival(sections: dict[str, Section]) -> None:
+    validation = plots(sections)["verdict"].data[0]
+    assert [row for row in validation["y"] if "shuffled labels" in row] == [
+        row for row in validation["y"] if "(control)" in row
+    ]
+    assert "shuffled labels" not in sections["verdict"].lead
+
+
+def test_label_rows_are_those_of_the_ledger(material: Material, sections: dict[str, Section]) -> None:
+    champion = material.run.champion
+    table = next(block for block in sections["labels"].blocks if isinstance(block, Table))
+    column = {name: [row[place] for row in table.rows] for place, name in enumerate(table.columns)}
+    told = champion["test"]["labels"]
+    assert column["label"] == list(LABELS)
+    assert column["F1 at threshold"] == [shown_value(row["f1"]) for row in told]
+    assert column["F1 at 0.5"] == [shown_value(row["f1"]) for row in champion["labels_at_half"]]
+    assert column["threshold"] == [shown_value(value) for value in champion["thresholds"]]
+    assert column["average precision"] == [shown_value(row["average_precision"]) for row in told]
+
+
+def test_selection_is_told_by_equal_training_and_claims_nothing_of_luck(sections: dict[str, Section]) -> None:
+    (told,) = [block.text for block in sections["selection"].blocks if isinstance(block, Text)]
+    assert "By 3 epochs its search trial had scored 0.500, with other seeds 0.480, 0.460" in told
+    assert "nine in ten further runs: 0.410 to 0.530" in told
+    assert "bias" not in told
+
+
+def test_rungs_are_where_the_space_puts_them(material: Material, sections: dict[str, Section]) -> None:
+    assert rungs_of(material) == (1.0, 3.0)
+    assert [shape["x0"] for shape in plots(sections)["curves"].layout["shapes"]] == [1.0, 3.0]
+
+
+def test_the_best_so_far_rises_and_ends_at_the_best_trial(material: Material) -> None:
+    steps = best_so_far(material.trials)
+    scores = [score for _, score, _ in steps]
+    fit = [t for t in material.searched if t.ending not in ("collapsed", "diverged") and t.score is not None]
+    assert scores == sorted(scores)
+    assert scores[-1] == max(trial.score or 0 for trial in fit)
+
+
+def test_low_scores_have_a_scale_of_their_own() -> None:
+    traces, axes = on_two_scales([{"name": "a", "y": [0.5, None, 0.4]}, {"name": "b", "y": [-0.9, 0.3]}])
+    assert [(trace["name"], trace.get("yaxis")) for trace in traces] == [("a", None), ("b", None), ("b", "y2")]
+    assert axes["yaxis"]["range"][0] < 0.3 < 0.5 < axes["yaxis"]["range"][1]
+    assert axes["yaxis2"]["range"][0] < -0.9
+
+
+@pytest.mark.parametrize(
+    ("cut", "sentences"),
+    [
+        ({"has_champion": False, "is_finished": False}, ["The run is unfinished", "There is no champion"]),
+        (
+            {"has_champion": False, "has_baselines": False},
+            ["The run is failed (no trial has a score)", "The baselines"],
+        ),
+        ({"has_profile": False}, ["no profile of the data"]),
+        ({"trials": 0, "has_champion": False, "has_baselines": False, "is_finished": False}, ["No trial has begun."]),
+    ],
+)
+def test_a_run_that_was_cut_off_gives_a_page_that_says_what_is_missing(
+    tmp_path: Path, cut: dict[str, Any], sentences: list[str]
+) -> None:
+    material = gather(write_run(tmp_path, **cut))
+    page = " ".join(Texts(page_of(sections_of(material))).texts)
+    for sentence in sentences:
+        assert sentence in page
+    assert "How to repeat it" in page
+
+
+@pytest.mark.parametrize("name", ["predictions/test.parquet", "predictions/validation.parquet", "manifest.json"])
+def test_a_page_can_be_made_without_one_of_the_files(tmp_path: Path, name: str) -> None:
+    location = write_run(tmp_path, trials=20)
+    (location / name).unlink()
+    assert "verdict" in {section.key for section in sections_of(gather(location))}
+
+
+def test_a_space_that_this_version_cannot_read_is_told_and_the_rest_is_there(tmp_path: Path) -> None:
+    location = write_run(tmp_path, trials=20)
+    (location / "space.yaml").write_text("task: multilabel\nunknown: 1\n")
+    material = gather(location)
+    assert "The space cannot be read by this version" in material.missing[0]
+    assert {"search", "collapse"} <= {section.key for section in sections_of(material)}
+
+
+@pytest.mark.parametrize("task", ["multiclass", "binary"])
+def test_a_task_of_one_label_a_row_has_a_confusion_matrix_of_the_ledgers_counts(tmp_path: Path, task: str) -> None:
+    labels = LABELS if task == "multiclass" else LABELS[:2]
+    material = gather(write_run(tmp_path, trials=20, task=task, labels=labels))
+    drawn = plots({section.key: section for section in sections_of(material)})
+    assert [list(row) for row in drawn["confusion"].data[0]["customdata"]] == material.run.champion["confusion"]
+    assert "cooccurrence" not in drawn
+
+
+@pytest.mark.slow
+def test_a_thousand_trials_make_a_page_whose_figures_stay_small_and_say_so(tmp_path: Path) -> None:
+    found = sections_of(gather(write_run(tmp_path, trials=1200)))
+    drawn = plots({section.key: section for section in found})
+    assert f"Shown are {MOST_CURVES} of 1,204 trials" in drawn["curves"].caption
+    assert "Weighed are 400 of 1,200 trials" in drawn["importance"].caption
+    assert len(json.dumps([[plot.data, plot.layout] for plot in drawn.values()])) < 600_000
+
+
+def test_no_text_of_a_person_can_end_the_script_or_begin_an_element(tmp_path: Path) -> None:
+    injection = "</script><img src=x onerror=alert(1)>"
+    location = write_run(tmp_path, trials=20, labels=(*LABELS[:-1], injection), texts=(f"<!--<script>{injection}",))
+    page = page_of(sections_of(gather(location)))
+    read = Texts(page)
+    assert "img" not in read.tags
+    assert read.tags.count("script") == 3
+    assert any(injection in text for text in read.texts)
+    figures = page.split('id="figures">')[1].split("</script>")[0]
+    assert not set("<>&") & set(figures)
+    assert "label-counts" in json.loads(figures)
+
+
+def test_a_page_asks_for_nothing_outside_of_it(material: Material, sections: dict[str, Section]) -> None:
+    page = page_of(list(sections.values()))
+    own = page.replace(page[page.index("plotly.js v") : page.rindex("<script>")], "")
+    assert re.findall(r"""(?:src|href)=["']?(?!#)[^"' >]+""", own) == []
+    assert "default-src 'none'" in page
+    assert "url(" not in own
+    assert "@import" not in own
+
+
+def test_a_text_in_a_figure_is_shown_letter_by_letter() -> None:
+    assert text("<b>a & b</b>") == "&lt;b&gt;a &amp; b&lt;/b&gt;"
+    assert text("abcdef", longest=4) == "abc…"
+
+
+@pytest.mark.parametrize("count", [1, 7, 50, 51, 1000])
+def test_thinned_items_have_the_first_and_the_last(count: int) -> None:
+    kept = thin(range(count), 50)
+    assert len(kept) == min(count, 50)
+    assert (kept[0], kept[-1]) == (0, count - 1)
+    assert kept == sorted(set(kept))
+
+
+def test_precision_and_recall_have_few_points_and_the_average_precision_of_all(material: Material) -> None:
+    read = probabilities_and_truth(material.predictions["test"], "champion", len(LABELS))
+    assert read is not None
+    by_name = {row["label"]: row for row in material.run.champion["test"]["labels"]}
+    for curve in precision_recall(*read):
+        row = by_name[LABELS[curve.label]]
+        assert len(curve.recall) <= 2 * MOST_POINTS + 2
+        assert curve.recall[-1] == 1
+        assert (np.diff(curve.recall) >= 0).all()
+        assert curve.average_precision == pytest.approx(row["average_precision"], abs=1e-6)
+
+
+def test_precision_and_recall_go_through_what_the_champion_decides(material: Material) -> None:
+    read = probabilities_and_truth(material.predictions["test"], "champion", len(LABELS))
+    assert read is not None
+    first = precision_recall(*read)[0]
+    row = material.run.champion["test"]["labels"][0]
+    near = np.hypot(first.recall - row["recall"], first.precision - row["precision"]).min()
+    assert near < 0.02
+
+
+def test_a_rule_without_probabilities_has_no_curve(material: Material) -> None:
+    assert probabilities_and_truth(material.predictions["test"], "most frequent", len(LABELS)) is None
+
+
+def test_the_reports_of_a_trial_whose_worker_died_are_told_once(tmp_path: Path) -> None:
+    location = tmp_path / "run"
+    ledger = Ledger.create(location, space=SPACE.format(task="binary", column="label: label"), environment={})
+    for start, epochs in ((1, 1.0), (1, 2.0), (1, 3.0), (2, 3.0), (2, 4.0)):
+        row = {"trial": 0, "start": start, "epochs": epochs, "examples": int(100 * epochs), "reported_s": epochs}
+        ledger.add("reports", {**row, "score": start / 10})
+    ledger.add("trials", {"trial": 0, "phase": "search", "configuration": "{}", "score": 0.2, "epochs": 4.0})
+    ledger.flush()
+    curve = gather(location).trials[0].curve
+    assert [(point.epochs, point.score) for point in curve] == [(1.0, 0.1), (2.0, 0.1), (3.0, 0.2), (4.0, 0.2)]
+
+
+def test_the_rival_that_the_verdict_names_is_no_constant_rule(tmp_path: Path) -> None:
+    location = write_run(tmp_path, trials=20)
+    champion = json.loads((location / "champion.json").read_text())
+    next(row for row in champion["test_baselines"] if row["name"] == "most frequent")["macro_f1"] = 0.99
+    (location / "champion.json").write_text(json.dumps(champion))
+    lead = next(iter(sections_of(gather(location)))).lead
+    assert "the best baseline (tfidf + logistic regression)" in lead

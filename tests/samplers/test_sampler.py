@@ -1,0 +1,358 @@
+"""Configurations are drawn from domains: whole, within bounds, reproducible, and better for what was reported."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tuner.samplers.sampler import RandomSampler, Sampler, TpeSampler, make_sampler
+from tuner.space.configuration import Configuration, configuration_hash
+from tuner.space.domains import Choice, Conditional, Domain, Fixed, FloatRange, IntRange, OptionChoice
+from tuner.space.load import load_space, shipped_spaces
+from tuner.space.options import Need
+
+NESTED: Mapping[str, Domain] = {
+    "a": OptionChoice(
+        (
+            ("none", {}),
+            ("some", {"b": OptionChoice((("x", {"c": FloatRange(0.0, 1.0)}), ("y", {}))), "d": Fixed(7)}),
+        )
+    )
+}
+
+finite = st.floats(1e-6, 1e6)
+numbers = st.one_of(
+    st.integers(-5, 5).map(Fixed),
+    st.lists(st.integers(0, 9), min_size=1, max_size=4, unique=True).map(lambda values: Choice(tuple(values))),
+    st.tuples(st.integers(1, 50), st.integers(0, 50), st.booleans()).map(
+        lambda drawn: IntRange(drawn[0], drawn[0] + drawn[1], is_log=drawn[2])
+    ),
+    st.tuples(st.integers(0, 9), st.integers(1, 9), st.integers(0, 9)).map(
+        lambda drawn: IntRange(drawn[0], drawn[0] + drawn[1] * drawn[2], step=drawn[1])
+    ),
+    st.tuples(finite, finite, st.booleans()).map(
+        lambda drawn: FloatRange(min(drawn[:2]), max(drawn[:2]), is_log=drawn[2])
+    ),
+)
+names = st.sampled_from(["p", "q", "r", "s"])
+domains = st.recursive(
+    numbers,
+    lambda each: st.dictionaries(names, st.dictionaries(names, each, max_size=3), min_size=1, max_size=3).map(
+        lambda options: OptionChoice(tuple(options.items()))
+    ),
+    max_leaves=8,
+)
+spaces = st.dictionaries(names, domains, max_size=4)
+
+
+def check(configuration: Configuration, parameters: Mapping[str, Domain]) -> None:
+    """Fail unless the configuration has each parameter in force, within its domain, and no other."""
+    expected: set[str] = set()
+
+    def visit(parameters: Mapping[str, Domain], prefix: str) -> None:
+        for name, domain in parameters.items():
+            path = prefix + name
+            if isinstance(domain, Conditional):
+                if float(configuration[prefix + domain.need.name]) < domain.need.least:
+                    continue
+                domain = domain.domain
+            expected.add(path)
+            value = configuration[path]
+            if isinstance(domain, OptionChoice):
+                visit(dict(domain.options)[str(value)], f"{path}.{value}.")
+            elif isinstance(domain, Fixed):
+                assert value == domain.value
+            elif isinstance(domain, Choice):
+                assert value in domain.values
+            else:
+                assert domain.low <= float(value) <= domain.high
+                assert type(value) is (int if isinstance(domain, IntRange) else float)
+                if isinstance(domain, IntRange):
+                    assert (int(value) - domain.low) % domain.step == 0
+
+    visit(parameters, "")
+    assert set(configuration) == expected
+
+
+@settings(deadline=None)
+@given(spaces, st.integers(0, 2**32 - 1), st.integers(0, 10_000))
+def test_a_random_configuration_is_whole_and_within_its_domains(
+    parameters: Mapping[str, Domain], seed: int, index: int
+) -> None:
+    check(RandomSampler(parameters, seed=seed).ask(index), parameters)
+
+
+@settings(max_examples=20, deadline=None)
+@given(spaces, st.integers(0, 2**32 - 1))
+def test_a_tpe_configuration_is_whole_and_within_its_domains(parameters: Mapping[str, Domain], seed: int) -> None:
+    sampler = TpeSampler(parameters, seed=seed)
+    for index in range(14):
+        check(sampler.ask(index), parameters)
+        sampler.tell(index, measurements=[(100, index / 10)], ending="completed")
+
+
+@pytest.mark.parametrize("name", sorted(shipped_spaces()))
+def test_configurations_of_a_shipped_space_are_whole_and_within_its_domains(name: str) -> None:
+    parameters = load_space(name).parameters
+    tpe = TpeSampler(parameters, seed=0)
+    for index in range(14):
+        check(RandomSampler(parameters, seed=0).ask(index), parameters)
+        check(tpe.ask(index), parameters)
+        tpe.tell(index, measurements=[(100, index / 10)], ending="completed")
+
+
+NEEDY: Mapping[str, Domain] = {
+    "layers": IntRange(1, 3),
+    "between": Conditional(Need(name="layers", least=2), FloatRange(0.0, 1.0)),
+}
+
+
+@pytest.mark.parametrize("kind", [RandomSampler, TpeSampler])
+def test_a_conditional_parameter_is_there_exactly_where_its_need_is_met(
+    kind: type[RandomSampler] | type[TpeSampler],
+) -> None:
+    sampler = kind(NEEDY, seed=0)
+    drawn = []
+    for index in range(30):
+        drawn.append(sampler.ask(index))
+        sampler.tell(index, measurements=[(100, float(np.sin(index)))], ending="completed")
+    assert {(each["layers"], "between" in each) for each in drawn} == {(1, False), (2, True), (3, True)}
+
+
+def test_own_parameters_are_there_only_with_their_option() -> None:
+    drawn = {tuple(sorted(RandomSampler(NESTED, seed=0).ask(index))) for index in range(50)}
+    assert drawn == {("a",), ("a", "a.some.b", "a.some.d"), ("a", "a.some.b", "a.some.b.x.c", "a.some.d")}
+
+
+def test_a_random_configuration_depends_on_seed_and_index_only() -> None:
+    space = load_space("multilabel").parameters
+    forwards = [RandomSampler(space, seed=3).ask(index) for index in range(5)]
+    sampler = RandomSampler(space, seed=3)
+    backwards = [sampler.ask(index) for index in reversed(range(5))]
+    assert forwards == backwards[::-1]
+    assert len({configuration_hash(each) for each in forwards}) == 5
+    assert RandomSampler(space, seed=4).ask(0) != forwards[0]
+
+
+def test_tpe_with_a_seed_repeats_itself() -> None:
+    def run() -> list[Configuration]:
+        sampler = TpeSampler(load_space("multilabel").parameters, seed=5)
+        asked = []
+        for index in range(15):
+            asked.append(sampler.ask(index))
+            sampler.tell(index, measurements=[(100, float(np.sin(index)))], ending="completed")
+        return asked
+
+    assert run() == run()
+
+
+def told_of(index: int) -> tuple[list[tuple[int, float]], str]:
+    """What came of trial `index`: every fourth is stopped, every tenth fails."""
+    ending = "failed" if index % 10 == 9 else "stopped" if index % 4 == 3 else "completed"
+    return [(100, float(np.sin(index))), (200, float(np.cos(index)))], ending
+
+
+@settings(max_examples=25, deadline=None)
+@given(spaces, st.integers(0, 2**32 - 1), st.lists(st.integers(0, 5), min_size=24, max_size=24))
+def test_tpe_that_is_replayed_goes_on_as_it_would_have(
+    parameters: Mapping[str, Domain], seed: int, waits: list[int]
+) -> None:
+    """Trials end in another order than they began, some were still running, and JSON lay between."""
+    whole = TpeSampler(parameters, seed=seed)
+    asked = []
+    ends = sorted(range(20), key=lambda index: index + waits[index])
+    for index in range(24):
+        asked.append(json.loads(json.dumps(whole.ask(index))))
+        while ends and ends[0] + waits[ends[0]] <= index:
+            measurements, ending = told_of(ends[0])
+            whole.tell(ends.pop(0), measurements=measurements, ending=ending)
+    resumed = TpeSampler(parameters, seed=seed)
+    for index in range(23):
+        resumed.replay(index, asked[index])
+    ended = sorted((index + waits[index], index) for index in range(20) if index + waits[index] <= 22)
+    for _, index in ended:
+        measurements, ending = told_of(index)
+        resumed.tell(index, measurements=measurements, ending=ending)
+    assert resumed.ask(23) == asked[23]
+
+
+def test_whole_numbers_on_a_linear_scale_are_equally_likely() -> None:
+    sampler = RandomSampler({"n": IntRange(1, 4)}, seed=0)
+    counts = np.bincount([int(sampler.ask(index)["n"]) for index in range(4000)], minlength=5)[1:]
+    assert counts.min() > 850
+    assert counts.max() < 1150
+
+
+def test_a_log_scale_gives_each_factor_the_same_share() -> None:
+    sampler = RandomSampler({"r": FloatRange(1e-4, 1e-2, is_log=True)}, seed=0)
+    below = np.mean([float(sampler.ask(index)["r"]) < 1e-3 for index in range(4000)])
+    assert 0.46 < below < 0.54
+
+
+def test_real_steps_are_decimal() -> None:
+    sampler = RandomSampler({"r": FloatRange(0.1, 0.7, step=0.1)}, seed=0)
+    assert {sampler.ask(index)["r"] for index in range(100)} == {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7}
+
+
+def test_the_hash_does_not_depend_on_the_order_of_keys() -> None:
+    assert configuration_hash({"a": 1, "b": 2.0}) == configuration_hash({"b": 2.0, "a": 1})
+    assert configuration_hash({"a": 1, "b": 2.0}) != configuration_hash({"a": 1, "b": 2.5})
+    assert len(configuration_hash({"a": 1})) == 12
+
+
+def test_a_configurations_hash_stays_the_same_over_releases() -> None:
+    # Trials are found again by it: a change would orphan the checkpoints of every run.
+    assert configuration_hash({"hidden": 64, "clipping": "norm", "clipping.norm.threshold": 1.0}) == "44da34d0108c"
+
+
+HARD: Mapping[str, Domain] = {
+    "x": FloatRange(0.0, 1.0),
+    "n": IntRange(16, 256, is_log=True),
+    "k": OptionChoice((("p", {"y": FloatRange(0.0, 1.0)}), ("q", {}), ("r", {}))),
+}
+
+
+def hard_score(configuration: Configuration) -> float:
+    """Best at x = 0.8, n = 64, k = p, y = 0.2, where it is 0."""
+    miss = abs(float(configuration["x"]) - 0.8) + abs(np.log2(float(configuration["n"]) / 64)) / 4
+    return -float(miss + (abs(float(configuration["k.p.y"]) - 0.2) if configuration["k"] == "p" else 1.0))
+
+
+def best_of(sampler: Sampler, tell: Callable[[int, float], None]) -> float:
+    best = -np.inf
+    for index in range(80):
+        score = hard_score(sampler.ask(index))
+        tell(index, score)
+        best = max(best, score)
+    return float(best)
+
+
+def test_tpe_learns_from_completed_and_stopped_trials() -> None:
+    gains = []
+    for seed in range(5):
+        tpe = TpeSampler(HARD, seed=seed)
+
+        def tell(index: int, score: float, tpe: TpeSampler = tpe) -> None:
+            # The upper half runs to the end, the lower is stopped after its first report.
+            measurements = [(100, score), (600, score)] if score > -0.8 else [(100, score)]
+            tpe.tell(index, measurements=measurements, ending="completed" if score > -0.8 else "stopped")
+
+        gains.append(best_of(tpe, tell) - best_of(RandomSampler(HARD, seed=seed), lambda index, score: None))
+    assert np.mean(gains) > 0.03
+
+
+@pytest.mark.parametrize("ending", ["completed", "stopped", "collapsed", "diverged", "failed", "interrupted"])
+@pytest.mark.parametrize("measurements", [[], [(100, 0.5)], [(100, 0.5), (200, float("nan"))], [(100, float("-inf"))]])
+def test_tpe_takes_every_ending_with_any_reports(ending: str, measurements: list[tuple[int, float]]) -> None:
+    sampler = TpeSampler(NESTED, seed=0)
+    for index in range(12):
+        sampler.ask(index)
+        sampler.tell(index, measurements=measurements, ending=ending)
+
+
+def told_to_optuna(measurements: list[tuple[int, float]], ending: str) -> tuple[str, float | None, dict[int, float]]:
+    """What Optuna's study holds of one trial."""
+    sampler = TpeSampler({"x": FloatRange(0.0, 1.0)}, seed=0)
+    sampler.ask(0)
+    sampler.tell(0, measurements=measurements, ending=ending)
+    (trial,) = sampler._study.trials
+    return trial.state.name, trial.values[0] if trial.state.name == "COMPLETE" else None, trial.intermediate_values
+
+
+def test_tpe_learns_of_a_completed_trial_by_its_best_score() -> None:
+    assert told_to_optuna([(100, 0.7), (200, 0.4)], "completed") == ("COMPLETE", 0.7, {})
+
+
+@pytest.mark.parametrize("ending", ["completed", "stopped", "interrupted"])
+def test_tpe_learns_of_a_fit_trial_by_its_best_score_however_it_ended(ending: str) -> None:
+    measurements = [(100, 0.7), (200, 0.4), (300, float("nan"))]
+    assert told_to_optuna(measurements, ending) == ("COMPLETE", 0.7, {})
+
+
+@pytest.mark.parametrize("ending", ["collapsed", "diverged"])
+def test_tpe_learns_of_an_unfit_trial_by_how_far_it_came_and_ranks_it_below_the_fit_ones(ending: str) -> None:
+    measurements = [(100, 0.7), (200, 0.4), (300, float("nan"))]
+    assert told_to_optuna(measurements, ending) == ("PRUNED", None, {200: 0.7})
+
+
+@pytest.mark.parametrize("ending", ["completed", "collapsed", "diverged"])
+def test_tpe_keeps_away_from_duds_that_come_further_than_what_a_rung_stops(ending: str) -> None:
+    """From 0.5 on are duds, which end late, as by search.patience; below it all score more, but a rung stops them."""
+    duds = []
+    for seed in range(4):
+        sampler = TpeSampler({"x": FloatRange(0.0, 1.0)}, seed=seed)
+        for index in range(60):
+            x = float(sampler.ask(index)["x"])
+            duds.append(x >= 0.5 and index >= 30)
+            if x < 0.5:
+                sampler.tell(index, measurements=[(100, 0.5 - abs(x - 0.2))], ending="stopped")
+            else:
+                sampler.tell(index, measurements=[(100, 0.05), (300, 0.05)], ending=ending)
+    assert sum(duds) / (4 * 30) < 0.3
+
+
+def test_a_trial_that_diverged_before_any_score_is_not_forgotten() -> None:
+    assert told_to_optuna([(100, float("nan"))], "diverged") == ("PRUNED", None, {})
+
+
+def test_tpe_keeps_away_from_where_trials_diverge() -> None:
+    """The higher the better, but from 0.5 on they diverge: told as failed, such trials would not push it back."""
+
+    def share_diverged(ending: str) -> float:
+        diverged = []
+        for seed in range(4):
+            sampler = TpeSampler({"x": FloatRange(0.0, 1.0)}, seed=seed)
+            for index in range(60):
+                x = float(sampler.ask(index)["x"])
+                diverged.append(x >= 0.5 and index >= 30)
+                sampler.tell(
+                    index, measurements=[(100, x)] if x < 0.5 else [], ending="completed" if x < 0.5 else ending
+                )
+        return sum(diverged) / (4 * 30)
+
+    assert share_diverged("diverged") < 0.7 * share_diverged("failed")
+
+
+def test_tpe_writes_nothing_and_warns_of_nothing() -> None:
+    # In a process of its own, since Optuna's log goes to the stream that stood when it was imported.
+    script = (
+        "from tuner.space.domains import FloatRange\n"
+        "from tuner.samplers.sampler import TpeSampler\n"
+        "sampler = TpeSampler({'x': FloatRange(0.0, 1.0)}, seed=0)\n"
+        "for index in range(15):\n"
+        "    sampler.ask(index)\n"
+        "    sampler.tell(index, measurements=[(100, 0.1)], ending=['completed', 'stopped', 'failed'][index % 3])\n"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_telling_of_a_trial_that_was_not_asked_for_is_refused() -> None:
+    with pytest.raises(KeyError, match="7"):
+        TpeSampler(NESTED, seed=0).tell(7, measurements=[], ending="failed")
+
+
+@pytest.mark.parametrize(("algorithm", "kind"), [("tpe", TpeSampler), ("random", RandomSampler)])
+def test_the_space_chooses_the_sampler(algorithm: str, kind: type) -> None:
+    assert isinstance(make_sampler(load_space("binary", [f"search.algorithm={algorithm}"])), kind)
+
+
+@pytest.mark.slow
+def test_a_thousand_tpe_trials_stay_fast() -> None:
+    sampler = TpeSampler(load_space("multilabel").parameters, seed=0)
+    generator = np.random.default_rng(0)
+    started = time.process_time()
+    for index in range(1000):
+        sampler.ask(index)
+        ending = "completed" if generator.random() < 0.3 else "stopped"
+        sampler.tell(index, measurements=[(500, float(generator.random()))], ending=ending)
+    # About 10 ms each where this was written; processor time, so that a busy machine does not fail it.
+    assert (time.process_time() - started) / 1000 < 0.04

@@ -1,0 +1,97 @@
+"""Labels that have nothing to do with the inputs: over many seeds nothing is above chance on average, whatever the task."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from tuner.baselines.baselines import linear_probabilities
+from tuner.data.builtin import builtin_table
+from tuner.data.sequences import Sequences
+from tuner.scoring.blocks import halves, single_rows
+from tuner.scoring.f1 import Indicator, Reals, as_indicator, chance_macro_f1, macro_f1
+from tuner.scoring.measures import Measures, measure
+from tuner.scoring.thresholds import cross_fitted_decisions, decide, fit_thresholds
+from tuner.space.settings import Task
+
+SEEDS = 50
+TASKS: tuple[Task, ...] = ("multilabel", "binary", "multiclass")
+SHARES = {"multilabel": [0.5, 0.2, 0.05], "binary": [0.8, 0.2], "multiclass": [0.7, 0.2, 0.1]}
+
+
+def judge(
+    probabilities: tuple[Reals, Reals], truth: tuple[Indicator, Indicator], task: Task
+) -> tuple[Measures, Measures]:
+    """Validation as trials are judged, by cross-fitted thresholds, and test by those fitted on validation."""
+    crossed = cross_fitted_decisions(
+        probabilities[0], truth[0], task, parts=halves(truth[0], single_rows(len(truth[0])))
+    )
+    fitted = decide(probabilities[1], fit_thresholds(probabilities[0], truth[0], task), task)
+    return measure(crossed, truth[0], task), measure(fitted, truth[1], task)
+
+
+def guess(task: Task, seed: int, rows: int = 600) -> tuple[Measures, Measures]:
+    """Probabilities near the labels' shares, drawn apart from the truth."""
+    generator = np.random.default_rng(seed)
+    shares = np.array(SHARES[task])
+    if task == "multilabel":
+        truth = generator.random((2 * rows, len(shares))) < shares
+        probabilities = 1 / (1 + np.exp(generator.normal(scale=0.5, size=truth.shape) - np.log(shares / (1 - shares))))
+    else:
+        truth = as_indicator(generator.choice(len(shares), size=2 * rows, p=shares), len(shares))
+        probabilities = shares * np.exp(generator.normal(size=truth.shape))
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+    return judge((probabilities[:rows], probabilities[rows:]), (truth[:rows], truth[rows:]), task)
+
+
+@cache
+def digits() -> tuple[Sequences, np.ndarray]:
+    table = builtin_table("builtin:digits")
+    sequences = Sequences.of([np.array(row, np.float32) for row in table["sequence"].to_pylist()])
+    return sequences, np.array([int(label) for label in table["label"].to_pylist()])
+
+
+def learn_shuffled(task: Task, seed: int) -> tuple[Measures, Measures]:
+    """The linear baseline on handwritten digits that were given one another's labels."""
+    sequences, numbers = digits()
+    generator = np.random.default_rng(seed)
+    numbers = generator.permutation(numbers)
+    truth = {
+        "multilabel": np.column_stack([numbers % 2 == 0, numbers >= 5, numbers == 8]),
+        "binary": as_indicator((numbers >= 4).astype(int), 2),
+        "multiclass": as_indicator(numbers // 3, 4),
+    }[task]
+    train, validation, test = np.split(generator.permutation(len(numbers)), [250, 500])
+    judged = (sequences.take(validation), sequences.take(test))
+    on_validation, on_test = linear_probabilities(sequences.take(train), truth[train], judged, task)
+    return judge((on_validation, on_test), (truth[validation], truth[test]), task)
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("model", [guess, learn_shuffled])
+def test_shuffled_labels_are_not_above_chance(model: object, task: Task) -> None:
+    found = [model(task, seed) for seed in range(SEEDS)]  # type: ignore[operator]
+    for split in (0, 1):
+        assert np.mean([each[split].above_chance for each in found]) == pytest.approx(0, abs=0.01)
+
+
+@pytest.mark.parametrize("model", [guess, learn_shuffled])
+def test_shuffled_labels_are_no_better_than_the_best_constant_rule(model: object) -> None:
+    """In multi-label, that is. With one label a row the majority class is beaten by a guess, so skill alone is no proof."""
+    found = [model("multilabel", seed) for seed in range(SEEDS)]  # type: ignore[operator]
+    for split in (0, 1):
+        assert np.mean([each[split].skill for each in found]) < 0.01
+
+
+@given(arrays(bool, (12, 3)), arrays(bool, (12, 3)), st.integers(0, 10))
+def test_chance_is_the_mean_of_the_same_decisions_dealt_to_the_rows_at_random(
+    decisions: Indicator, truth: Indicator, seed: int
+) -> None:
+    generator = np.random.default_rng(seed)
+    dealt = np.mean([macro_f1(generator.permuted(decisions, axis=0), truth) for _ in range(400)])
+    assert chance_macro_f1(decisions, truth) == pytest.approx(dealt, abs=0.06)

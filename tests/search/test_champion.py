@@ -1,0 +1,317 @@
+"""From the trials of a search to its champion: real training on small data, without Ray; a clock that is moved by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tuner
+from builders.measurements import make_measurement
+from tuner.data.prepare import prepare
+from tuner.errors import SearchFailed
+from tuner.ledger.rows import read_past
+from tuner.ledger.run_directory import Ledger, read_measurements, read_run
+from tuner.ledger.verify import verify
+from tuner.pruners.gate import GateSettings
+from tuner.ray_backend.scheduler import GatedASHA
+from tuner.ray_backend.start import Machines, Node
+from tuner.ray_backend.trials import TrialOnWorker, is_worth_keeping
+from tuner.search.run import Watcher, _Before, _Search
+from tuner.space.load import load_space
+from tuner.trial.measurement import Order
+
+SPACE = """
+task: multilabel
+data: {{train: rows.csv, labels: labels{folds}}}
+search: {{{limits}, max_epochs: 6, grace_epochs: 1, reports_per_epoch: 1, finalists: 1, seeds: 2}}
+space:
+  tokens: {{word: {{min_count: 1}}}}
+  embedding: {{random: {{size: 8}}}}
+  hidden: 6
+  batch_size: 16
+  precision: float32
+  max_length: 16
+  learning_rate: 0.03
+"""
+Change = Callable[[Order, dict[str, Any]], dict[str, Any]]
+
+
+@dataclass
+class StubTrial:
+    """As much of Ray's trial as the scheduler reads."""
+
+    config: dict[str, Any]
+    trial_id: str = "any"
+
+
+@dataclass
+class Clock:
+    """Seconds, so many more for every report of a search trial and of a finalist's run."""
+
+    now: float = 0.0
+    a_report: dict[str, float] = field(default_factory=lambda: {"search": 1.0, "finalist": 1.0})
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Search(_Search):
+    """A search whose trials run here, one after the other; `change` is done to what they report."""
+
+    change: Change = staticmethod(lambda _order, result: result)
+    clock: Clock
+
+    def _run_trials(self, *, is_cluster: bool) -> Any:
+        self._told = {"baselines": [], "data": {}}
+        scheduler = GatedASHA(
+            self._desk,
+            grace_epochs=1,
+            rows=len(self._dataset.train),
+            budget_examples=self._budget_examples,
+            reduction_factor=3,
+            gate=GateSettings(least_examples=0),
+        )
+        while (order := self._desk.next_order()) is not None:
+            self._desk.started(order)
+            worker = TrialOnWorker.__new__(TrialOnWorker)  # without what Ray builds around it
+            worker.setup({"order": asdict(order)}, self._data, self._trial_settings())
+            answer = ""
+            while answer != "STOP":
+                result = self.change(order, worker.step())
+                self.clock.now += self.clock.a_report[order.phase]
+                answer = scheduler.on_trial_result(None, StubTrial({"order": asdict(order)}), result)
+        return ()
+
+
+@pytest.fixture
+def make_search(tmp_path: Path, make_dataset: Any) -> Callable[..., Search]:
+    def make(
+        limits: str = "trials: 1",
+        *,
+        folds: int = 0,
+        change: Change | None = None,
+        a_report: dict[str, float] | None = None,
+        is_again: bool = False,
+    ) -> Search:
+        text = SPACE.format(limits=limits, folds=f", folds: {folds}" if folds else "")
+        (tmp_path / "space.yaml").write_text(text)
+        space, dataset = load_space(str(tmp_path / "space.yaml")), make_dataset("multilabel", folds=folds)
+        run = tmp_path / "run"
+        before = _Before(read_run(run), read_past(read_run(run), read_measurements(run))) if is_again else None
+        clock = Clock(now=before.past.seconds if before else 0.0)
+        clock.a_report.update(a_report or {})
+        search = Search(
+            space,
+            dataset,
+            prepare(dataset, space.parameters, lambda _: None),
+            Ledger.reopen(run) if is_again else Ledger(str(run)),
+            machines=Machines((Node(cpus=1, gpus=0),)),
+            clock=clock,
+            watcher=Watcher(say=lambda _: None, watch=lambda _: None),
+            before=before,
+        )
+        search.clock = clock
+        if change is not None:
+            search.change = change
+        return search
+
+    return make
+
+
+def changed(result: dict[str, Any], **measures: Any) -> dict[str, Any]:
+    measurement = {**json.loads(result["measurement"]), **measures}
+    return {**result, "measurement": json.dumps(measurement), "score": measurement["score"]}
+
+
+def diverge(order: Order, result: dict[str, Any]) -> dict[str, Any]:
+    """Let every finalist's run diverge at its first report."""
+    is_finalist = order.phase == "finalist"
+    return changed(result, score=float("nan"), diverged_at_step=1, is_last=True) if is_finalist else result
+
+
+def champion_of(run: Path) -> dict[str, Any]:
+    return dict(read_run(run).champion)
+
+
+def collapse(phase: str) -> Change:
+    """Let every report of a phase be that of a model that decides nearly the same for every row."""
+
+    def change(order: Order, result: dict[str, Any]) -> dict[str, Any]:
+        return changed(result, constant_penalty=0.9) if phase in (order.phase, "both") else result
+
+    return change
+
+
+@pytest.mark.parametrize(("collapsed", "kind"), [("search", "finalist"), ("finalist", "search trial")])
+def test_a_healthy_model_is_the_champion_whatever_a_collapsed_one_scored(
+    collapsed: str, kind: str, make_search: Any, tmp_path: Path
+) -> None:
+    make_search(change=collapse(collapsed)).run(is_cluster=False)
+    champion = champion_of(tmp_path / "run")
+    assert (champion["kind"], champion["parent"]) == (kind, 0)
+    assert champion["finalists_without_model"] == ([0] if collapsed == "finalist" else [])
+    assert verify(tmp_path / "run").faults == ()
+
+
+def test_a_search_trial_is_the_champion_where_time_cuts_its_finalists_short(make_search: Any, tmp_path: Path) -> None:
+    make_search("trials: 1, time: 1000s", a_report={"finalist": 995.0}).run(is_cluster=False)
+    champion = champion_of(tmp_path / "run")
+    search, *finalists = sorted(read_run(tmp_path / "run").trials, key=lambda row: row["trial"])
+    assert all(row["epochs"] == 1 for row in finalists)
+    assert max(row["score"] for row in finalists if row["score"] is not None) < search["score"]
+    assert (champion["kind"], champion["trial"], champion["parent"]) == ("search trial", 0, 0)
+    assert champion["validation"]["score"] == pytest.approx(search["score"], abs=1e-6)
+    assert champion["selection"]["epochs"] == 1  # as much as its finalists had
+    assert tuner.load(tmp_path / "run").record["validation_scores"]["lower"] is None
+    assert verify(tmp_path / "run").faults == ()
+
+
+def test_a_search_trial_is_the_champion_where_every_finalist_diverges_before_a_report(
+    make_search: Any, tmp_path: Path
+) -> None:
+    make_search(change=diverge).run(is_cluster=False)
+    champion = champion_of(tmp_path / "run")
+    assert (champion["kind"], champion["trial"], champion["finalists"]) == ("search trial", 0, [])
+    assert champion["finalists_without_model"] == [0]
+    assert champion["selection"] is None
+
+
+def test_with_folds_nothing_stands_in_for_finalists_and_it_is_said(make_search: Any, tmp_path: Path) -> None:
+    with pytest.raises(
+        SearchFailed, match=r"no finalist's run came to a report, and with data\.folds search trials keep"
+    ):
+        make_search(folds=3, change=diverge).run(is_cluster=False)
+    run = read_run(tmp_path / "run")
+    assert (run.status, run.manifest["resume_with"], run.champion) == ("failed", "search.trials=2", {})
+
+
+def test_finalists_that_failed_are_tried_again_without_a_larger_budget(make_search: Any, tmp_path: Path) -> None:
+    def fail(order: Order, result: dict[str, Any]) -> dict[str, Any]:
+        return {"examples": 0, "failure": "no space left"} if order.phase == "finalist" else result
+
+    with pytest.raises(SearchFailed, match=r"no finalist's run came to a report.*no space left"):
+        make_search(folds=3, change=fail).run(is_cluster=False)
+    assert "resume_with" not in read_run(tmp_path / "run").manifest
+    make_search(folds=3, is_again=True).run(is_cluster=False)
+    assert champion_of(tmp_path / "run")["kind"] == "finalist"
+
+
+def test_a_collapsed_model_is_no_champion_and_the_test_split_stays_unseen(make_search: Any, tmp_path: Path) -> None:
+    search = make_search("trials: 1", change=collapse("both"))
+    with pytest.raises(SearchFailed, match=r"no champion, and the test split is unseen: every model .* has collapsed"):
+        search.run(is_cluster=False)
+    run = read_run(tmp_path / "run")
+    assert (run.status, run.champion) == ("failed", {})
+    assert run.manifest["resume_with"] == "search.trials=2"
+    assert not (tmp_path / "run" / "champion").exists()
+    assert not (tmp_path / "run" / "predictions").exists()
+    assert verify(tmp_path / "run").faults == ()
+
+
+def test_a_run_without_a_champion_searches_on_with_a_larger_budget_and_tries_no_number_twice(
+    make_search: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(SearchFailed, match="no champion"):
+        make_search("trials: 1", change=collapse("both")).run(is_cluster=False)
+    before = {row["trial"]: row["phase"] for row in read_run(tmp_path / "run").trials}
+    assert before == {0: "search", 1: "finalist", 2: "finalist"}
+    with pytest.raises(SearchFailed, match="no champion"):
+        make_search("trials: 2", change=collapse("both"), is_again=True).run(is_cluster=False)
+    trials = read_run(tmp_path / "run").trials
+    phases = {row["trial"]: row["phase"] for row in trials}
+    assert phases == {**before, 3: "search", 4: "finalist", 5: "finalist"}
+    assert len({row["seed"] for row in trials}) == 6
+    with pytest.raises(SearchFailed, match="no champion"):  # nothing more to be had: it is not run again
+        make_search("trials: 2", change=collapse("both"), is_again=True).run(is_cluster=False)
+    assert len(read_run(tmp_path / "run").trials) == 6
+
+
+def test_a_finalist_that_kept_a_model_of_a_report_that_no_longer_counts_is_judged_by_that_model(
+    make_search: Any, tmp_path: Path
+) -> None:
+    """On a GPU what a resumed run reports differs: the weights kept before may be better than any report that counts."""
+    measured: list[float] = []
+
+    def lower(order: Order, result: dict[str, Any]) -> dict[str, Any]:
+        if order.phase == "search":
+            return changed(result, constant_penalty=0.9)
+        measured.append(result["score"])
+        return changed(result, score=result["score"] - 0.3)
+
+    make_search(change=lower).run(is_cluster=False)
+    champion = champion_of(tmp_path / "run")
+    assert champion["kind"] == "finalist"
+    assert champion["validation"]["score"] == pytest.approx(max(measured), abs=1e-6)
+    assert max(champion["finalists"][0]["scores"]) == pytest.approx(max(measured))
+    assert champion["health"] == {}  # nothing is known of a report that does not count
+
+
+@pytest.mark.parametrize(
+    ("keep_above", "measures", "expected"),
+    [
+        (None, {}, True),
+        (0.4, {}, True),
+        (0.5, {}, False),
+        (None, {"constant_penalty": 0.8}, False),
+        (None, {"auc": 0.5, "logit_spread": 0.01}, False),
+    ],
+)
+def test_a_search_trial_keeps_what_is_healthy_and_among_the_best(
+    keep_above: float | None, measures: dict[str, float], expected: bool
+) -> None:
+    assert is_worth_keeping(make_measurement(0.5, **measures), keep_above) is expected
+
+
+def test_a_run_whose_champion_is_a_search_trial_is_read_by_every_command(
+    make_search: Any, tmp_path: Path, call: Any
+) -> None:
+    make_search(change=diverge).run(is_cluster=False)
+    run = str(tmp_path / "run")
+    code, out, _ = call("show", run, "--all")
+    assert code == 0
+    assert "champion: trial 0, its run in the search, best at" in out
+    assert (
+        "selection: no run of the same settings with another seed to compare with; no run of trial 0 as finalist gave"
+        in out
+    )
+    assert call("show", run, "--format", "csv")[0] == 0
+    assert call("report", run, "--out", "page.html")[0] == 0
+    assert "trial 0, its run in the search" in (tmp_path / "page.html").read_text()
+    assert call("diagnose", run)[0] == 0
+    assert call("verify", run)[0] == 0
+
+
+def test_a_run_without_a_champion_is_read_by_every_command_and_says_how_to_go_on(
+    make_search: Any, tmp_path: Path, call: Any
+) -> None:
+    with pytest.raises(SearchFailed, match="no champion"):
+        make_search(change=collapse("both")).run(is_cluster=False)
+    run = str(tmp_path / "run")
+    code, out, err = call("show", run)
+    assert code == 0
+    assert "error: there is no champion, and the test split is unseen" in out
+    assert f"tuner resume {run} --set search.trials=2" in err
+    assert call("report", run, "--out", "page.html")[0] == 0
+    assert call("diagnose", run)[0] == 0
+    assert call("verify", run)[0] == 0
+    assert call("predict", run, "rows.csv")[0] == 2
+
+
+def test_a_search_trial_whose_weights_cannot_be_written_goes_on_and_says_so(make_search: Any, tmp_path: Path) -> None:
+    search = make_search()
+    order = search._desk.next_order()
+    assert order is not None
+    worker = TrialOnWorker.__new__(TrialOnWorker)
+    worker.setup(
+        {"order": asdict(replace(order, weights=f"{tmp_path}/moved/finalists/w.safetensors"))},
+        search._data,
+        search._trial_settings(),
+    )
+    result = worker.step()
+    assert "measurement" in result
+    assert "its weights cannot be written, so it is no candidate for champion" in result["note"]

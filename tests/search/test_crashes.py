@@ -1,0 +1,136 @@
+"""What a crash cuts off between two writes, and what a run makes of it that goes on."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import threading
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ray.tune.execution.tune_controller import TuneController
+
+from builders.ledgers import create, trial_row
+from builders.processes import SPACE, Process, StubTrial, measurement_of
+from tuner.errors import LedgerError
+from tuner.ledger.run_directory import Ledger, read_run, refuse_existing
+from tuner.ray_backend.trials import RETRIES, _Listener
+from tuner.storage import Folder
+from tuner.trial.measurement import Order
+
+
+def test_a_trial_has_no_ending_on_disk_before_it_has_its_reports(tmp_path: Path) -> None:
+    ledger = create(tmp_path / "run")
+    (tmp_path / "run" / "reports").touch()  # a file where a folder must be: reports cannot be written
+    ledger.add("trials", trial_row(0))
+    ledger.add("reports", {"trial": 0, "start": 1, "examples": 10})
+    ledger.add("trials", trial_row(0, "completed"))
+    ledger.flush()
+    assert [row["ending"] for row in read_run(tmp_path / "run").trials] == [None]
+
+
+def test_a_trial_that_its_rung_had_stopped_is_stopped_there_again(tmp_path: Path) -> None:
+    (tmp_path / "space.yaml").write_text(SPACE)
+    first = Process(tmp_path / "run", is_first=True, events=None)
+    good, poor = first.desk.next_order(), first.desk.next_order()
+    assert good is not None
+    assert poor is not None
+    measurements = [replace(measurement_of(good, 1), score=score, constant_penalty=0.0, diverged_at_step=None, skill=0.3, auc=0.9,
+                       logit_spread=1.0) for score in (0.9, 0.1)]  # fmt: skip
+    for order, measurement in zip((good, poor), measurements, strict=True):
+        first.desk.started(order)
+        first.desk.reported(order, measurement, is_to_be_kept=True)
+    first.die()  # between the report and what the rung makes of it
+
+    second = Process(tmp_path / "run", is_first=False, events=None)
+    result = {"score": measurements[1].score, "measurement": json.dumps(asdict(measurements[1]))}
+    assert second.scheduler.on_trial_result(None, StubTrial({"order": asdict(poor)}), result) == "STOP"
+    second.ledger.flush()
+    second.die()
+    assert [row["ending"] for row in read_run(tmp_path / "run").trials] == [None, "stopped"]
+
+
+def test_half_written_files_of_a_process_that_was_killed_go_when_the_run_goes_on(tmp_path: Path) -> None:
+    ledger = create(tmp_path / "run")
+    ledger.add("trials", trial_row(0))
+    ledger.flush()
+    ledger.give_back()
+    drafts = [tmp_path / "run" / "trials" / "part-000002.parquet.0123abcd.draft", tmp_path / "run" / "x.json.ab.draft"]
+    for draft in drafts:
+        draft.write_text("half")
+    again = Ledger.reopen(tmp_path / "run")
+    again.go_on(space="", environment={})
+    assert not any(draft.exists() for draft in drafts)
+    drafts[0].write_text("half")
+    again.finish({"status": "finished"})
+    assert not drafts[0].exists()
+
+
+def test_a_run_whose_space_was_not_written_any_more_has_it_in_its_environment(tmp_path: Path) -> None:
+    Ledger.create(tmp_path / "run", space="task: binary", environment={"space_text": "task: binary"}).give_back()
+    (tmp_path / "run" / "space.yaml").unlink()
+    assert read_run(tmp_path / "run").space == "task: binary"
+
+
+def test_a_name_that_is_taken_is_refused_naming_who_is_at_work_on_it(tmp_path: Path) -> None:
+    ledger = create(tmp_path / "run")
+    with pytest.raises(LedgerError, match=rf"another process is at work on this run \(process {os.getpid()} on "):
+        refuse_existing(Folder.at(tmp_path / "run"))
+    ledger.give_back()
+    with pytest.raises(LedgerError, match="there is a run of this name already"):
+        refuse_existing(Folder.at(tmp_path / "run"))
+
+
+class GivenUp(StubTrial):
+    """As much of Ray's trial as is read when Ray has given it up."""
+
+    __hash__ = object.__hash__
+    error_file = None
+
+    def __init__(self, order: Order, failures: int) -> None:
+        super().__init__({"order": asdict(order)})
+        self.run_metadata = SimpleNamespace(num_failures=failures)
+
+    def should_recover(self) -> bool:
+        return bool(self.run_metadata.num_failures <= RETRIES)
+
+    def get_error(self) -> None:
+        return None
+
+
+class StubController:
+    """As much of Ray's controller as the scheduler reads when Ray has given up a trial that had not begun."""
+
+    def __init__(self) -> None:
+        self._resetting_trials: set[Any] = set()
+        self.waiting: list[Any] = []
+
+    def _requeue_trial(self, trial: Any) -> None:
+        self.waiting.append(trial)
+
+
+def test_the_controllers_attributes_that_a_trial_is_tried_again_by_are_there() -> None:
+    assert callable(TuneController._requeue_trial)
+    assert "_resetting_trials" in inspect.getsource(TuneController.__init__)
+
+
+@pytest.mark.parametrize(("failures", "is_tried"), [(2, True), (RETRIES + 1, False)])
+def test_a_trial_whose_worker_died_before_it_began_is_tried_again(
+    tmp_path: Path, failures: int, is_tried: bool
+) -> None:
+    (tmp_path / "space.yaml").write_text(SPACE)
+    process = Process(tmp_path / "run", is_first=True, events=None)
+    order = process.desk.next_order()
+    assert order is not None
+    trial = GivenUp(order, failures)
+    controller = StubController()
+    controller._resetting_trials.add(trial)
+    process.scheduler.on_trial_error(controller, trial)
+    _Listener(process.desk, threading.Event(), process.scheduler).on_trial_error(1, [trial], trial)
+    assert (controller.waiting == [trial]) is is_tried
+    assert (trial in controller._resetting_trials) is not is_tried
+    assert process.desk.has_ended(order) is not is_tried

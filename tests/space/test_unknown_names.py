@@ -1,0 +1,215 @@
+"""A name that is unknown where it stands is answered with what is meant, where that can be told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tuner.errors import SpaceError, letters_of
+from tuner.space.imbalance import IMBALANCE
+from tuner.space.load import load_space
+from tuner.space.options import Options
+from tuner.space.unknown_names import _NOT_HERE
+
+TEXT = "task: multilabel\ndata: {train: a.parquet, labels: l}\nsearch: {time: 5m}\nspace:\n"
+SEQUENCE = TEXT.replace("labels: l", "labels: l, sequence: s")
+
+
+def answers(folder: Path, text: str) -> list[str]:
+    path = folder / "x.yaml"
+    path.write_text(text)
+    with pytest.raises(SpaceError) as caught:
+        load_space(str(path))
+    return [f"{fault.what}; {fault.remedy}".removeprefix("space.") for fault in caught.value.faults]
+
+
+@pytest.mark.parametrize(
+    ("written", "answer"),
+    [
+        (
+            "threshold: 1",
+            "threshold: space has no parameter 'threshold' of its own; "
+            "it belongs to space.clipping.norm and space.clipping.value",
+        ),
+        (
+            "vocabulary: 5000",
+            "vocabulary: space has no parameter 'vocabulary' of its own; write tokens: {word: {vocabulary: …}}",
+        ),
+        (
+            "min_count: [1, 2]",
+            "min_count: space has no parameter 'min_count' of its own; write tokens: {word: {min_count: …}}",
+        ),
+        (
+            "optimiser: {sgd: {beta: 0.1}}",
+            "optimiser.sgd.beta: sgd has no parameter 'beta' of its own; "
+            "write loss_weights: {effective_number: {beta: …}}",
+        ),
+        (
+            "optimiser: {adam: {learning_rate: 0.1}}",
+            "optimiser.adam.learning_rate: adam has no parameter 'learning_rate' of its own; write learning_rate: …",
+        ),
+        (
+            "patience: 5",
+            "patience: space has no parameter 'patience' of its own; "
+            "write schedule: {plateau: {patience: …}}; otherwise, it belongs to search: move it there",
+        ),
+        ("folds: 5", "folds: unknown parameter 'folds'; it belongs to data: move it there"),
+    ],
+)
+def test_a_parameter_in_the_wrong_place_is_told_its_own(tmp_path: Path, written: str, answer: str) -> None:
+    assert answers(tmp_path, f"{TEXT}  {written}\n") == [answer]
+
+
+@pytest.mark.parametrize(
+    ("written", "answer"),
+    [
+        ("optimizer: adam", "optimizer: unknown parameter 'optimizer'; did you mean 'optimiser'?"),
+        ("lr: 0.1", "lr: 'lr' is called something else here; write learning_rate: …"),
+        ("bidirectional: true", "bidirectional: 'bidirectional' is called something else here; write directions: 2"),
+        (
+            "embedding_scale: 0.1",
+            "embedding_scale: 'embedding_scale' is called something else here; write embedding: {random: {scale: …}}",
+        ),
+        ("class_weight: x", "class_weight: 'class_weight' is called something else here; write loss_weights: …"),
+        ("early_stopping: 3", "early_stopping: 'early_stopping' is called something else here; write patience in"),
+    ],
+)
+def test_a_name_from_elsewhere_is_told_the_one_used_here(tmp_path: Path, written: str, answer: str) -> None:
+    (found,) = answers(tmp_path, f"{TEXT}  {written}\n")
+    assert found.startswith(answer)
+
+
+@pytest.mark.parametrize(
+    ("written", "answer"),
+    [
+        ("sigmoid: true", "sigmoid: no parameter 'sigmoid': every loss here is on logits"),
+        ("activation: softmax", "activation: no parameter 'activation': every loss here is on logits"),
+        ("padding: 0", "padding: no parameter 'padding': padding is never read"),
+        ("pack: true", "pack: no parameter 'pack': padding is never read"),
+        ("pooling: {last: {mask: true}}", "pooling.last.mask: no parameter 'mask': padding is never read"),
+    ],
+)
+def test_what_goes_wrong_elsewhere_has_no_parameter_here(tmp_path: Path, written: str, answer: str) -> None:
+    (found,) = answers(tmp_path, f"{TEXT}  {written}\n")
+    assert found.startswith(answer)
+
+
+@pytest.mark.parametrize(
+    ("written", "answer"),
+    [
+        (
+            "smote: {neighbours: 3}",
+            "smote: 'smote' is no parameter, but an option of resampling; write resampling: smote",
+        ),
+        ("stem: true", "stem: 'stem' is no parameter, but an option of forms; write tokens: {word: {forms: stem}}"),
+        ("loss: bce", "loss: 'bce' is not among the options; write cross_entropy"),
+        ("cell: bilstm", "cell: 'bilstm' is not among the options; write lstm, with directions: 2"),
+        ("embedding: glove", "embedding: 'glove' is not among the options; write {file: {path: …}}"),
+        ("resampling: bce", "resampling: 'bce' is not among the options; known: "),
+        ("loss: BCEWithLogitsLoss", "loss: 'BCEWithLogitsLoss' is not among the options; write cross_entropy"),
+        ("loss: asl", "loss: 'asl' is not among the options; write asymmetric"),
+        ("loss: soft_f1", "loss: 'soft_f1' is no option of loss, but a parameter; write soft_f1: …"),
+        (
+            "loss: label_smoothing",
+            "loss: 'label_smoothing' is no option of loss, but a parameter; "
+            "write loss: {cross_entropy: {label_smoothing: …}}",
+        ),
+        (
+            "clipping: threshold",
+            "clipping: 'threshold' is no option of clipping, but a parameter; "
+            "it belongs to space.clipping.norm and space.clipping.value",
+        ),
+    ],
+)
+def test_an_option_is_told_its_parameter_and_its_name(tmp_path: Path, written: str, answer: str) -> None:
+    (found,) = answers(tmp_path, f"{TEXT}  {written}\n")
+    assert found.startswith(answer)
+
+
+SEVERAL_LABELS = (
+    "none, oversample, undersample, balanced_batches, label_set_oversample, label_set_undersample, ml_ros, ml_rus, "
+    "mlsmote"
+)
+
+
+@pytest.mark.parametrize(
+    ("task", "written", "answer"),
+    [
+        ("binary", "resampling: SMOTE", "'SMOTE' is not among the options; did you mean 'smote'?"),
+        ("binary", "resampling: ADASYN", "'ADASYN' is not among the options; did you mean 'adasyn'?"),
+        (
+            "binary",
+            "resampling: BorderlineSMOTE",
+            "'BorderlineSMOTE' is not among the options; did you mean 'borderline_smote'?",
+        ),
+        ("binary", "resampling: SMOTETomek", "'SMOTETomek' is not among the options; did you mean 'smote_tomek'?"),
+        ("binary", "resampling: NearMiss", "'NearMiss' is not among the options; did you mean 'near_miss'?"),
+        ("binary", "resampling: ENN", "'ENN' is not among the options; write edited_nearest_neighbours"),
+        ("binary", "resampling: RandomOverSampler", "'RandomOverSampler' is not among the options; write oversample"),
+        ("multilabel", "resampling: MLSMOTE", "'MLSMOTE' is not among the options; did you mean 'mlsmote'?"),
+        (
+            "multilabel",
+            "resampling: TomekLinks",
+            f"'TomekLinks' is not among the options; known: {', '.join(sorted(SEVERAL_LABELS.split(', ')))}",
+        ),
+        (
+            "binary",
+            "resampling: CondensedNearestNeighbour",
+            "'CondensedNearestNeighbour' is not here; use near_miss, nearest in kind",
+        ),
+        ("binary", "resampling: SVMSMOTE", "'SVMSMOTE' is not here; use borderline_smote, nearest in kind"),
+        ("multilabel", "resampling: KMeansSMOTE", f"'KMeansSMOTE' is not here; choose of {SEVERAL_LABELS}"),
+        ("binary", "loss: asl", "'asl' is not among the options; known: cross_entropy, focal"),
+        (
+            "multilabel",
+            "resampling: 3",
+            "3 is given, but resampling takes an option, which has a name; "
+            f"write resampling: {{oversample: {{ratio: …}}}}, or choose of {SEVERAL_LABELS}",
+        ),
+    ],
+)
+def test_the_name_of_an_option_elsewhere_is_told_what_the_task_may_use(
+    tmp_path: Path, task: str, written: str, answer: str
+) -> None:
+    text = TEXT if task == "multilabel" else TEXT.replace("multilabel", task).replace("labels: l", "label: l")
+    assert answers(tmp_path, f"{text}  {written}\n") == [f"{written.partition(':')[0]}: {answer}"]
+
+
+def test_every_sampler_that_is_not_here_is_answered_with_one_that_is() -> None:
+    resampling = IMBALANCE["resampling"]
+    assert isinstance(resampling, Options)
+    assert set(_NOT_HERE.values()) <= set(resampling.options)
+    assert not set(_NOT_HERE) & set(map(letters_of, resampling.options))
+
+
+@pytest.mark.parametrize(
+    ("written", "places", "shown"),
+    [
+        ("128", [""], ["128"]),
+        ("[100, 200]", ["[0]", "[1]"], ["100", "200"]),
+        ("{choice: [0.5]}", [".choice[0]"], ["0.5"]),
+        ("{low: 50, high: 300}", [""], ["a range"]),
+    ],
+)
+def test_numbers_for_a_named_option_are_told_where_numbers_go(
+    tmp_path: Path, written: str, places: list[str], shown: list[str]
+) -> None:
+    assert answers(tmp_path, f"{TEXT}  embedding: {written}\n") == [
+        f"embedding{place}: {each} is given, but embedding takes an option, which has a name; "
+        "write embedding: {random: {size: …}}, or choose of random, file, word2vec"
+        for place, each in zip(places, shown, strict=True)
+    ]
+
+
+def test_a_parameter_of_texts_is_none_of_sequences(tmp_path: Path) -> None:
+    assert answers(tmp_path, f"{SEQUENCE}  tokens: word\n") == [
+        "tokens: 'tokens' is for texts, and the data are numeric sequences; remove it"
+    ]
+
+
+def test_a_parameter_of_sequences_is_none_of_texts(tmp_path: Path) -> None:
+    assert answers(tmp_path, f"{TEXT}  noise: 0.1\n") == [
+        "noise: 'noise' is for numeric sequences, and the data are texts; "
+        "remove it, or name their column, as data: {sequence: COLUMN}"
+    ]

@@ -1,0 +1,269 @@
+"""Where in the space trials collapse or diverge, and the cut of the space that this suggests."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tuner.analysis.settings import Setting, settings_of, varied
+from tuner.analysis.trials import TrialFacts
+from tuner.space.domains import (
+    Choice,
+    Conditional,
+    Domain,
+    Fixed,
+    FloatRange,
+    IntRange,
+    OptionChoice,
+    default_domain,
+)
+from tuner.space.options import Options, Parameter
+
+FAULTY = ("collapsed", "diverged")
+_JUDGED = ("completed", "stopped", *FAULTY)
+_DEVIATIONS = 1.959964  # 95 %
+FEWEST_TRIALS = 6
+"""Trials that a setting must have had before a cut is suggested."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """How many of some trials collapsed or diverged, with the 95 % interval of that share by Wilson."""
+
+    lost: int
+    trials: int
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A setting, the share of its trials that were lost, and that of all other trials which had the parameter."""
+
+    setting: Setting
+    share: Share
+    others: Share
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether its interval lies wholly above that of the others."""
+        return self.share.trials >= FEWEST_TRIALS and self.share.low > self.others.high
+
+
+def share_of(lost: int, trials: int) -> Share:
+    """Return a share with its interval; of no trials it is unknown, from 0 to 1."""
+    low, high = wilson(lost, trials)
+    return Share(lost=lost, trials=trials, value=lost / trials if trials else math.nan, low=low, high=high)
+
+
+def wilson(faulty: int, trials: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share: within 0 and 1 for any counts, and both ends where there are no trials.
+
+    Wilson 1927, "Probable Inference, the Law of Succession, and Statistical Inference".
+    """
+    if not trials:
+        return 0.0, 1.0
+    share, squared = faulty / trials, _DEVIATIONS**2
+    middle = (share + squared / (2 * trials)) / (1 + squared / trials)
+    half = _DEVIATIONS / (1 + squared / trials) * math.sqrt(share * (1 - share) / trials + squared / (4 * trials**2))
+    low = 0.0 if faulty == 0 else max(0.0, middle - half)
+    return low, 1.0 if faulty == trials else min(1.0, middle + half)
+
+
+def judged(trials: Sequence[TrialFacts]) -> list[TrialFacts]:
+    """Return the trials whose ending says whether their setting works: not those that failed or were interrupted."""
+    return [trial for trial in trials if trial.ending in _JUDGED]
+
+
+def collapse_map(trials: Sequence[TrialFacts], *, logarithmic: frozenset[str] = frozenset()) -> tuple[Cell, ...]:
+    """Return a cell for every setting of every parameter that varied, in the order of the configurations."""
+    kept = judged(trials)
+    return tuple(
+        cell
+        for name in varied(kept)
+        for cell in _cells(settings_of(name, kept, is_log=name in logarithmic))
+        if cell.others.trials
+    )
+
+
+def lost_share(trials: Sequence[TrialFacts]) -> Share:
+    """Return the share of the trials that collapsed or diverged."""
+    return share_of(sum(trial.ending in FAULTY for trial in trials), len(trials))
+
+
+def suggest_cuts(cells: Sequence[Cell], domains: Mapping[str, Domain]) -> dict[str, Domain]:
+    """Return the parameters that would be narrower without the settings that are worse, each as its whole new domain.
+
+    Of a range only its ends are cut off. A parameter keeps at least one setting. Where a parameter of an option is to blame,
+    the option itself stays.
+    """
+    by_name: dict[str, list[Cell]] = {}
+    for cell in cells:
+        by_name.setdefault(cell.setting.name, []).append(cell)
+    changed: dict[str, Domain] = {}
+    for name in sorted(by_name, key=lambda each: -each.count(".")):
+        own = [_without_blamed(cell, cells) for cell in by_name[name]]
+        top = name.split(".")[0]
+        before = changed.get(top, domains.get(top))
+        if before is not None and any(cell.is_worse for cell in own):
+            after = _replace(top, before, name, own)
+            if after != before:
+                changed[top] = after
+    return changed
+
+
+def yaml_lines(cuts: Mapping[str, Domain], parameters: Mapping[str, Parameter]) -> str:
+    """Return domains as lines of a space file's section `space`, to paste over those that are there."""
+    lines = [f"  {name}: {shown_domain(domain, parameters.get(name))}" for name, domain in cuts.items()]
+    return "\n".join(["space:", *lines])
+
+
+def shown_domain(domain: Domain, parameter: Parameter | None) -> str:
+    """Return a domain as a space file has it, on one line."""
+    return _flow(_plain(domain, parameter))
+
+
+def _without_blamed(cell: Cell, cells: Sequence[Cell]) -> Cell:
+    """Return the cell of an option without the trials that its own parameters' worse settings account for."""
+    below = tuple(f"{cell.setting.name}.{value}." for value in cell.setting.values)
+    blamed = {
+        trial.number
+        for other in cells
+        if below and other.is_worse and other.setting.name.startswith(below)
+        for trial in other.setting.trials
+    }
+    if not blamed:
+        return cell
+    return replace(cell, share=lost_share([trial for trial in cell.setting.trials if trial.number not in blamed]))
+
+
+def _cells(settings: Sequence[Setting]) -> list[Cell]:
+    shares = [lost_share(setting.trials) for setting in settings]
+    lost, trials = sum(share.lost for share in shares), sum(share.trials for share in shares)
+    return [
+        Cell(setting=setting, share=share, others=share_of(lost - share.lost, trials - share.trials))
+        for setting, share in zip(settings, shares, strict=True)
+    ]
+
+
+def _replace(path: str, domain: Domain, name: str, cells: Sequence[Cell]) -> Domain:
+    """Return the domain at `path` with that of the parameter `name`, which is it or one of its options' own, cut."""
+    if path == name:
+        return _cut(domain, cells)
+    if not isinstance(domain, OptionChoice):
+        return domain
+    options = []
+    for option, own in domain.options:
+        below = f"{path}.{option}."
+        changed = {
+            each: _replace(f"{below}{each}", inner, name, cells) if name.startswith(below) else inner
+            for each, inner in own.items()
+        }
+        options.append((option, changed))
+    return OptionChoice(tuple(options))
+
+
+def _cut(domain: Domain, cells: Sequence[Cell]) -> Domain:
+    if isinstance(domain, Conditional):
+        inner = _cut(domain.domain, cells)
+        assert not isinstance(inner, OptionChoice | Conditional)  # a cut keeps the kind of a domain
+        return replace(domain, domain=inner)
+    worse = {value for cell in cells if cell.is_worse for value in cell.setting.values}
+    if isinstance(domain, OptionChoice):
+        options = tuple(each for each in domain.options if each[0] not in worse)
+        return OptionChoice(options) if options else domain
+    if isinstance(domain, Choice):
+        values = tuple(value for value in domain.values if value not in worse)
+        return domain if not values else Fixed(values[0]) if len(values) == 1 else Choice(values)
+    if isinstance(domain, IntRange | FloatRange):
+        return _cut_range(domain, cells)
+    return domain
+
+
+def _cut_range(domain: IntRange | FloatRange, cells: Sequence[Cell]) -> Fixed | IntRange | FloatRange:
+    ordered = sorted(cells, key=_lowest)
+    is_worse = [cell.is_worse for cell in ordered]
+    if all(is_worse):
+        return domain
+    first = is_worse.index(False)
+    last = len(is_worse) - 1 - is_worse[::-1].index(False)
+    low: float = domain.low if first == 0 else _border(ordered[first - 1], ordered[first])
+    high: float = domain.high if last == len(ordered) - 1 else _border(ordered[last], ordered[last + 1])
+    if isinstance(domain, IntRange):
+        low = domain.low + math.ceil((low - domain.low) / domain.step) * domain.step
+        high = domain.low + math.floor((high - domain.low) / domain.step) * domain.step
+        if low > high:
+            return domain
+        return Fixed(int(low)) if low == high else replace(domain, low=int(low), high=int(high))
+    if domain.step is not None:
+        steps = (domain.high - domain.low) / domain.step
+        low = domain.low + math.ceil((low - domain.low) / domain.step - 1e-9) * domain.step
+        high = domain.low + min(steps, math.floor((high - domain.low) / domain.step + 1e-9)) * domain.step
+    low, high = float(f"{low:.6g}"), float(f"{high:.6g}")
+    if low > high:
+        return domain
+    return Fixed(low) if low == high else replace(domain, low=low, high=high)
+
+
+def _lowest(cell: Cell) -> float:
+    setting = cell.setting
+    return float(setting.values[0]) if setting.low is None else setting.low
+
+
+def _border(below: Cell, above: Cell) -> float:
+    """Return where one range ends and the next begins; between two single values, the one that is kept."""
+    if below.setting.high is not None:
+        return below.setting.high
+    return float((above if below.is_worse else below).setting.values[0])
+
+
+def _plain(domain: Domain, parameter: Parameter | None) -> Any:
+    """Return what stands in a space file for a domain; an option's own parameters only where they are not the default."""
+    if isinstance(domain, Conditional):
+        return _plain(domain.domain, parameter)
+    if isinstance(domain, Fixed):
+        return domain.value
+    if isinstance(domain, Choice):
+        return list(domain.values)
+    if isinstance(domain, OptionChoice):
+        options = [_plain_option(name, own, parameter) for name, own in domain.options]
+        return options[0] if len(options) == 1 else options
+    if domain.low == domain.high:
+        return domain.low
+    scale = {"scale": "log"} if domain.is_log else {}
+    step = {"step": domain.step} if domain.step not in (None, 1) else {}
+    return {"low": domain.low, "high": domain.high, **scale, **step}
+
+
+def _plain_option(name: str, own: Mapping[str, Domain], parameter: Parameter | None) -> Any:
+    known = parameter.options[name].parameters if isinstance(parameter, Options) else {}
+    told = {
+        each: _plain(domain, known.get(each))
+        for each, domain in own.items()
+        if not _is_default(domain, known.get(each))
+    }
+    return {name: told} if told else name
+
+
+def _is_default(domain: Domain, parameter: Parameter | None) -> bool:
+    try:
+        return parameter is not None and domain == default_domain(parameter)
+    except ValueError:  # a text has no default
+        return False
+
+
+def _flow(value: Any) -> str:
+    """Write a value as YAML on one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_flow(key)}: {_flow(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    if isinstance(value, str):
+        is_word = re.fullmatch(r"[A-Za-z_][\w-]*", value) and value.lower() not in ("null", "true", "false")
+        return value if is_word else json.dumps(value, ensure_ascii=False)
+    return json.dumps(value)

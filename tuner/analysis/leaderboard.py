@@ -1,0 +1,154 @@
+"""What a run came to, as plain values made from its ledger alone."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tuner.ledger.run_directory import Run
+
+VERDICTS = {
+    "beats_baselines": "the champion beats the constant rules and every baseline on the test split",
+    "no_better_than_baseline": "the champion beats the constant rules, but not every baseline, on the test split",
+    "no_better_than_constant": "on the test split the champion is no better than answering the same for every input",
+}
+COLUMNS = (
+    "rank",
+    "kind",
+    "name",
+    "score",
+    "score_spread",
+    "macro_f1",
+    "constant_penalty",
+    "skill",
+    "lower",
+    "runs",
+    "epochs",
+    "ending",
+    "configuration",
+)
+
+_MEAN_OVER_RUNS = ("score_spread", "macro_f1", "constant_penalty", "skill", "epochs")
+_OF_A_TRIAL = ("score", "score_spread", "macro_f1", "constant_penalty", "skill", "epochs", "ending")
+
+
+def leaderboard(run: Run) -> list[dict[str, Any]]:
+    """Baselines, search trials and finalists on one board, best validation score first.
+
+    A trial stands there with its best report; a finalist with the mean over its runs and the mean's lower bound, which a trial
+    of the search has not, be it the champion. A control and a probe are nothing to beat, and not on the board.
+    """
+    rows = [_baseline_row(row) for row in run.baselines if row["kind"] not in ("control", "probe")]
+    rows += [_trial_row(row, run) for row in run.trials if row["phase"] == "search" and row["score"] is not None]
+    rows += [_finalist_row(row, run) for row in run.champion.get("finalists", ())]
+    rows.sort(key=lambda row: (row["score"] is None, -(row["score"] or 0.0)))
+    return [{"rank": rank, **row} for rank, row in enumerate(rows, start=1)]
+
+
+def describe_run(run: Run) -> dict[str, Any]:
+    """Return the facts that `tuner show RUN --format json` prints."""
+    champion = run.champion
+    return {
+        "name": run.name,
+        "location": run.location,
+        "status": run.status,
+        "verdict": champion.get("verdict"),
+        "seconds": run.manifest.get("seconds"),
+        "ended_by": run.manifest.get("ended_by"),
+        "error": run.manifest.get("error"),
+        "trials": count_endings(run),
+        "baselines": list(run.baselines),
+        "leaderboard": leaderboard(run),
+        "reason": champion.get("reason"),
+        "champion": {key: value for key, value in champion.items() if key not in ("verdict", "reason")} or None,
+        "profile": run.profile or None,
+        "data": run.environment.get("data"),
+        "environment": {key: value for key, value in run.environment.items() if key != "data"},
+    }
+
+
+def describe_champion(champion: Mapping[str, Any]) -> str:
+    """Return which trial the champion is of, and that it is a model of the search itself, where it is."""
+    return f"trial {champion['parent']}{', its run in the search' if is_search_trial(champion) else ''}"
+
+
+def describe_selection(champion: Mapping[str, Any]) -> str:
+    """Return what the champion's search trial had scored beside runs of it with other seeds, after as much training.
+
+    Runs recorded before compared other lengths of training, of which nothing is told.
+    """
+    selection = champion.get("selection") or {}
+    if "finalist_scores" not in selection:
+        return "no run of the same settings with another seed to compare with"
+    scores = selection["finalist_scores"]
+    told = (
+        f"by {selection['epochs']:.3g} epochs its search trial had scored {selection['search_score']:.3f}, with other seeds "
+        + ", ".join(f"{score:.3f}" for score in scores)
+    )
+    if selection["range"] is not None:
+        told += " (nine in ten further runs: {:.3f} to {:.3f})".format(*selection["range"])
+    return told
+
+
+def describe_runs_without_model(champion: Mapping[str, Any]) -> str:
+    """Return how many finalists' runs gave no model, empty where all did or a run recorded before does not say."""
+    lost = sum(row.get("without_model", 0) for row in champion.get("finalists", ()))
+    none = champion.get("finalists_without_model", ())
+    told = [f"{lost} of these finalists' runs collapsed or came to no report"] if lost else []
+    if none:
+        told.append(f"no run of {', '.join(f'trial {number}' for number in none)} as finalist gave a model")
+    return "; ".join(told)
+
+
+def count_endings(run: Run) -> dict[str, int]:
+    """Count the search trials by ending; one that has none yet, or was cut off by a crash, counts as running."""
+    counts = Counter(row["ending"] or "running" for row in run.trials if row["phase"] == "search")
+    return dict(sorted(counts.items()))
+
+
+def _baseline_row(row: Any) -> dict[str, Any]:
+    validation = row["validation"]
+    measures = {key: validation[key] for key in ("score", "macro_f1", "constant_penalty", "skill")}
+    return {"kind": "baseline", "name": row["name"], **measures, "score_spread": validation.get("score_spread")}
+
+
+def is_search_trial(champion: Mapping[str, Any]) -> bool:
+    """Return whether the champion is a model of the search itself, which no finalist's run bettered."""
+    return champion.get("kind") == "search trial"
+
+
+def _trial_row(row: Any, run: Run) -> dict[str, Any]:
+    is_champion = is_search_trial(run.champion) and run.champion["trial"] == row["trial"]
+    return {
+        "kind": "champion" if is_champion else "trial",
+        "name": f"trial {row['trial']}",
+        **{key: row[key] for key in _OF_A_TRIAL},
+        "configuration": json.loads(row["configuration"]),
+    }
+
+
+def _finalist_row(finalist: Any, run: Run) -> dict[str, Any]:
+    runs = finalist.get("runs")  # without those that gave no model; runs recorded before count all
+    trials = [
+        row
+        for row in run.trials
+        if row["parent"] == finalist["trial"] and row["score"] is not None and (runs is None or row["trial"] in runs)
+    ]
+    is_champion = run.champion.get("parent") == finalist["trial"] and not is_search_trial(run.champion)
+    return {
+        "kind": "champion" if is_champion else "finalist",
+        "name": f"trial {finalist['trial']} × {finalist['seeds']} seeds",
+        "score": finalist["mean"],
+        **{key: _mean(row[key] for row in trials) for key in _MEAN_OVER_RUNS},
+        "lower": finalist["lower"],
+        "runs": finalist["seeds"],
+        "configuration": json.loads(trials[0]["configuration"]) if trials else None,
+    }
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    """The mean of what is known, None where nothing is, as where rows of the ledger are lost."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None

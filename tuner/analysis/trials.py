@@ -1,0 +1,88 @@
+"""A run's trials with their reports, as the ledger has them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from tuner.ledger.run_directory import Run
+from tuner.ledger.tables import counted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One report: epochs seen, score (None where the trial diverged), and seconds since the run began."""
+
+    epochs: float
+    score: float | None
+    reported_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialFacts:
+    """One trial and its reports, those of a later start in the place of an earlier one's.
+
+    `ending` is "running" where the ledger has none.
+    """
+
+    number: int
+    phase: str
+    parent: int | None
+    ending: str
+    reason: str
+    score: float | None
+    configuration: Mapping[str, Any]
+    epochs: float
+    train_seconds: float
+    ended_s: float | None
+    curve: tuple[Point, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """How figures show it: its ending, or that it is a finalist's run."""
+        return "finalist" if self.phase == "finalist" else self.ending
+
+
+def trials_of(run: Run, measurements: pa.Table) -> tuple[TrialFacts, ...]:
+    """Return a run's trials in the order of their numbers, each with its reports."""
+    rows: dict[int, list[Mapping[str, Any]]] = {}
+    for row in measurements.select(["trial", "examples", "epochs", "score", "reported_s"]).to_pylist():
+        rows.setdefault(row["trial"], []).append(row)
+    return tuple(_trial(row, rows.get(row["trial"], [])) for row in sorted(run.trials, key=lambda each: each["trial"]))
+
+
+def known(value: float | None) -> float | None:
+    """Return a number, or None for one that is not finite."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _trial(row: Mapping[str, Any], measurements: Sequence[Mapping[str, Any]]) -> TrialFacts:
+    curve = [
+        Point(epochs=measurement["epochs"], score=known(measurement["score"]), reported_s=measurement["reported_s"])
+        for measurement in counted(measurements)
+    ]
+    return TrialFacts(
+        number=row["trial"],
+        phase=row["phase"],
+        parent=row["parent"],
+        ending=row["ending"] or "running",
+        reason=row["reason"] or "",
+        score=known(row["score"]),
+        configuration=json.loads(row["configuration"]),
+        epochs=row["epochs"] or 0.0,
+        train_seconds=row["train_seconds"] or 0.0,
+        ended_s=row["ended_s"],
+        curve=tuple(curve),
+    )
+
+
+def thin(items: Sequence[Any], most: int) -> list[Any]:
+    """Return at most `most` items, evenly from first to last."""
+    if len(items) <= most:
+        return list(items)
+    return [items[place * (len(items) - 1) // (most - 1)] for place in range(most)]

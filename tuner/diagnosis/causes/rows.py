@@ -1,0 +1,120 @@
+"""Causes that lie in the data: what is read, what is not, and whether the labels can be told from it at all."""
+
+from __future__ import annotations
+
+from tuner.diagnosis.causes.cause import Cause, falling_by_factors, option, rising
+from tuner.diagnosis.causes.state import has_learnt
+from tuner.diagnosis.facts.evidence import Evidence
+from tuner.scoring.signal import LEAST_SEEN
+
+UNKNOWN = 0.3
+"""Share of unknown tokens from which on a text can hardly be followed: nearly every third word is missing."""
+
+LOST_TO_TRUNCATION = 0.5
+"""Share of the words of a row of median length that are cut off: half of what there is to read."""
+
+_LONGEST = 10_000  # tokens that a space may ask for
+
+
+def unknown_words(evidence: Evidence) -> Cause | None:
+    """Most tokens of the judged rows are not in the vocabulary."""
+    data = evidence.data
+    if data is None or data.unknown_share is None:
+        return None
+    return Cause(
+        name="unknown_words",
+        strength=rising(data.unknown_share, UNKNOWN, 0.8),
+        sentence=f"{data.unknown_share:.0%} of the tokens of the judged rows are not in the vocabulary",
+        measurement={"unknown_share": data.unknown_share},
+        setting=option("space.tokens=[{word: {vocabulary: 20000, min_count: 1}}, bpe]"),
+        advice="a larger vocabulary, or pieces of words, of which few are unknown",
+    )
+
+
+def truncation(evidence: Evidence) -> Cause | None:
+    """Most of each row is cut off before it is read."""
+    data, configuration = evidence.data, evidence.configuration
+    if data is None:
+        return None
+    cut = data.truncated_share
+    if data.read_share is not None:
+        lost = 1 - data.read_share
+        told = f"of a row of median length {lost:.0%} is cut off"
+    elif cut is not None:
+        lost = cut / 2  # a row that is cut is taken to lose half: how much is not known
+        told = f"{cut:.0%} of the judged rows are cut"
+    else:
+        return None
+    length = None if configuration is None else int(configuration["max_length"])
+    wanted = min(max(4 * (length or 64), 64), _LONGEST)
+    return Cause(
+        name="truncation",
+        strength=rising(lost, LOST_TO_TRUNCATION, 0.9),
+        sentence=f"{told}{'' if length is None else f' at max_length {length:,}'}",
+        measurement={"truncated_share": cut, "read_share": data.read_share, "max_length": length},
+        setting=option(f"space.max_length={wanted}"),
+        advice="read more of each row, or its other end",
+    )
+
+
+def empty_rows(evidence: Evidence) -> Cause | None:
+    """Many rows say nothing."""
+    data = evidence.data
+    if data is None or data.empty_share is None:
+        return None
+    return Cause(
+        name="empty_rows",
+        strength=rising(data.empty_share, 0.2, 0.6),
+        sentence=f"{data.empty_share:.0%} of the rows have nothing in them to read",
+        measurement={"empty_share": data.empty_share},
+        setting=option("data.skip_unusable=true"),
+        advice="find out why they are empty, and leave them out",
+    )
+
+
+def conflicting_duplicates(evidence: Evidence) -> Cause | None:
+    """Copies of one input have different labels, so that no model is right on all of them."""
+    data = evidence.data
+    if data is None or data.conflict_share is None:
+        return None
+    return Cause(
+        name="conflicting_duplicates",
+        strength=rising(data.conflict_share, 0.1, 0.5),
+        sentence=f"{data.conflict_share:.0%} of the rows are copies of an earlier row with other labels",
+        measurement={"conflict_share": data.conflict_share},
+        setting="",
+        advice="settle the labels of copies (a majority vote, or all of them together), and keep one row of each",
+    )
+
+
+def unshared_words(evidence: Evidence) -> Cause | None:
+    """Hardly any word stands in two texts, so that words tell nothing: texts without spaces, or numbers as words."""
+    data, configuration = evidence.data, evidence.configuration
+    if data is None or data.seen_share is None or has_learnt(evidence):
+        return None
+    if configuration is not None and configuration.get("tokens", "word") != "word":
+        return None
+    return Cause(
+        name="unshared_words",
+        strength=falling_by_factors(data.seen_share, LEAST_SEEN, LEAST_SEEN / 4),
+        sentence=f"words that two training texts have make up only {data.seen_share:.0%} of these texts",
+        measurement={"seen_share": data.seen_share},
+        setting=option("space.tokens=[character, bpe]"),
+        advice="read single characters, or pieces of words, which texts share",
+    )
+
+
+def no_signal(evidence: Evidence) -> Cause | None:
+    """No model that was tried predicts better than chance, though one was able to see and there were rows enough."""
+    signal, plain = evidence.signal, evidence.reference
+    if signal is None or signal.answer != "none found":
+        return None
+    measured = {} if plain is None else {"baseline_skill": plain.skill, "control_skill": plain.control_skill}
+    return Cause(
+        name="no_signal",
+        strength=1.0,
+        sentence=signal.sentence,
+        measurement={"answer": signal.answer, **measured},
+        setting="",
+        advice=signal.advice,
+    )

@@ -1,0 +1,54 @@
+"""A search as a whole: what share of its trials collapsed or diverged, for which causes, and under which settings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from tuner.analysis.failing_settings import collapse_map, shown_domain, suggest_cuts
+from tuner.analysis.settings import logarithmic
+from tuner.analysis.trials import TrialFacts
+from tuner.diagnosis.causes.cause import option
+from tuner.diagnosis.facts.evidence import SearchFacts, SettingShare
+from tuner.space.load import Space
+from tuner.space.parameters import PARAMETERS
+
+
+def search_facts(trials: Sequence[TrialFacts], causes: Mapping[int, str], space: Space | None) -> SearchFacts:
+    """Sum up a search's trials, with the likeliest cause of each faulty one by its number.
+
+    Settings under which clearly more trials were faulty come worst first, each with the cut that the report suggests too.
+    Without a `space` no cut is known.
+    """
+    ended = [trial for trial in trials if trial.phase == "search" and trial.ending != "running"]
+    return SearchFacts(
+        trials=len(ended),
+        endings=dict(Counter(trial.ending for trial in ended).most_common()),
+        causes=dict(Counter(causes[trial.number] for trial in ended if trial.number in causes).most_common()),
+        settings=_shares(ended, space),
+    )
+
+
+def _shares(trials: Sequence[TrialFacts], space: Space | None) -> tuple[SettingShare, ...]:
+    domains = {} if space is None else space.parameters
+    cells = collapse_map(trials, logarithmic=logarithmic(domains))
+    known = {} if space is None else PARAMETERS[space.inputs]
+    cuts = {
+        name: option(f"space.{name}={shown_domain(domain, known.get(name))}")
+        for name, domain in suggest_cuts(cells, domains).items()
+    }
+    shares = [
+        SettingShare(
+            parameter=cell.setting.name,
+            value=cell.setting.shown,
+            trials=cell.share.trials,
+            faulty=cell.share.lost,
+            low=cell.share.low,
+            high=cell.share.high,
+            rest=cell.others.value,
+            setting=cuts.get(cell.setting.name.split(".")[0], ""),
+        )
+        for cell in cells
+        if cell.is_worse
+    ]
+    return tuple(sorted(shares, key=lambda each: each.rest - each.faulty / each.trials))

@@ -1,0 +1,132 @@
+"""What state a predictor is in: collapsed, weak or healthy. The bounds are the gate's wherever it has one."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tuner.diagnosis.facts.evidence import DecisionFacts, Evidence, LabelFacts
+from tuner.pruners import gate
+from tuner.scoring.measures import FEWEST_TRUE
+from tuner.scoring.penalty import FREE_IMPURITY
+from tuner.scoring.signal import FEWEST_ROWS, telling_rows
+
+State = Literal["unknown", "healthy", "weak", "partly collapsed", "collapsed", "diverged", "no signal"]
+
+_GATE = gate.GateSettings()
+
+
+def is_collapsed(evidence: Evidence) -> bool:
+    """Return whether a predictor shows a sign of collapse, which is the gate's to say."""
+    return gate.is_collapsed(signs_of(evidence), _GATE)
+
+
+def signs_of(evidence: Evidence) -> gate.Signs:
+    """Return the evidence as the gate reads a report.
+
+    Each sign is that of the judged rows, or, where those lack it, of the last report. One that neither has speaks for no
+    collapse: no penalty, some skill, a good ranking, and a spread that is neither low nor wild. So of decisions without
+    probabilities only the constant penalty and the skill count.
+    """
+    penalty, auc, skill, spread = (
+        _known(evidence, name) for name in ("constant_penalty", "auc", "skill", "logit_spread")
+    )
+    return gate.Signs(
+        epochs=0.0 if evidence.training is None else evidence.training.epochs,
+        score=0.0,  # signs of collapse do not depend on it
+        constant_penalty=0.0 if penalty is None else penalty,
+        skill=1.0 if skill is None else skill,
+        auc=1.0 if auc is None else auc,
+        logit_spread=_GATE.low_logit_spread if spread is None else spread,
+        is_finite=not has_diverged(evidence),
+    )
+
+
+def gives_one_answer(evidence: Evidence) -> bool:
+    """Return whether decisions are constant on half of what varies in the truth, or probabilities hardly depend on the row."""
+    penalty = _known(evidence, "constant_penalty")
+    return is_flat(evidence) or (penalty is not None and penalty >= _GATE.constant_penalty)
+
+
+def has_few_rows(evidence: Evidence) -> bool:
+    """Return whether too few judged rows have another answer than the commonest for a ranking of them to say anything."""
+    decisions = evidence.decisions
+    if decisions is None:
+        return evidence.signal is not None and evidence.signal.answer == "too few rows"
+    true = [label.support for label in decisions.labels]
+    return telling_rows(true, [decisions.rows - count for count in true], evidence.task) < FEWEST_ROWS
+
+
+def is_flat(evidence: Evidence) -> bool:
+    """Return whether the probabilities hardly depend on the row."""
+    spread = _known(evidence, "logit_spread")
+    return spread is not None and spread < _GATE.low_logit_spread
+
+
+def is_weak(evidence: Evidence) -> bool:
+    """Return whether a predictor has collapsed or diverged, has learnt nothing for certain, or is behind a plain model."""
+    if is_collapsed(evidence) or has_diverged(evidence):
+        return True
+    if evidence.decisions is not None and collapsed_labels(evidence.decisions):
+        return True
+    return not has_learnt(evidence) or is_behind(evidence)
+
+
+def has_learnt(evidence: Evidence) -> bool:
+    """Return whether decisions have skill above a guess's for certain, or outputs rank better than chance for certain.
+
+    Of two classes a threshold that cuts through noise has some skill over a constant, so skill alone does not show it. Where
+    no model that was tried does better than chance, this one does not either.
+    """
+    if evidence.signal is not None and evidence.signal.answer == "none found":
+        return False
+    decisions, training, plain = evidence.decisions, evidence.training, evidence.reference
+    if decisions is None:
+        return training is not None and (training.auc or 0.0) >= _GATE.chance_auc and (training.skill or 0.0) > 0
+    floor = max(0.0, decisions.chance_skill, 0.0 if plain is None else plain.control_skill or 0.0)
+    ranks = decisions.auc is not None and decisions.auc > max(_GATE.chance_auc, 0.5 + decisions.auc_margin)
+    low = decisions.skill if decisions.skill_low is None else decisions.skill_low
+    return low > floor or (ranks and low > 0)
+
+
+def is_far_behind(evidence: Evidence) -> bool:
+    """Return whether less than half of what a plain model learns over a guess is learnt."""
+    plain, skill = evidence.reference, _known(evidence, "skill")
+    chance = 0.0 if evidence.decisions is None else evidence.decisions.chance_skill
+    return (
+        is_behind(evidence) and plain is not None and skill is not None and skill - chance < (plain.skill - chance) / 2
+    )
+
+
+def is_behind(evidence: Evidence) -> bool:
+    """Return whether a plain model on the same rows has clearly more skill."""
+    plain, skill = evidence.reference, _known(evidence, "skill")
+    return plain is not None and skill is not None and skill < plain.skill - plain.margin
+
+
+def has_diverged(evidence: Evidence) -> bool:
+    """Return whether training met a number that is not finite."""
+    training = evidence.training
+    return training is not None and (training.ending == "diverged" or training.diverged_at_step is not None)
+
+
+def collapsed_labels(decisions: DecisionFacts) -> list[LabelFacts]:
+    """Return the labels with rows enough to judge by whose decisions hardly vary."""
+    return [label for label in decisions.labels if is_constant(label)]
+
+
+def is_constant(label: LabelFacts) -> bool:
+    """Return whether a label is decided on so few or so many rows that its own penalty is a half."""
+    if label.support < FEWEST_TRUE or label.support * (1 - label.prevalence) < FEWEST_TRUE * label.prevalence:
+        return False
+    truth = label.prevalence * (1 - label.prevalence)
+    decided = label.decision_rate * (1 - label.decision_rate)
+    return decided / truth < FREE_IMPURITY * (1 - _GATE.constant_penalty)
+
+
+def _known(evidence: Evidence, name: str) -> float | None:
+    """Return a measure of the judged rows, else of the last report; None where neither has it."""
+    for facts in (evidence.decisions, evidence.training):
+        value: float | None = getattr(facts, name, None)
+        if value is not None:
+            return value
+    return None

@@ -1,0 +1,128 @@
+"""How the champion and the baselines are judged on a split: measures, intervals, verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.baselines.baselines import Baseline, Decided, to_beat
+from tuner.data.dataset import Dataset
+from tuner.scoring.bootstrap import Interval
+from tuner.scoring.evaluation import describe_judged, evaluate, intervals_of, note_on_rare
+from tuner.scoring.f1 import Indicator, as_indicator
+from tuner.scoring.measures import measure
+from tuner.scoring.paired import paired_difference
+from tuner.scoring.signal import Looks, find_signal
+from tuner.scoring.thresholds import cross_fitted_decisions
+from tuner.scoring.verdict import explain, verdict
+
+_WITH_INTERVALS = ("model", "control", "probe")  # of rules there is nothing to learn from them
+
+
+def describe_baselines(
+    baselines: Sequence[Baseline], dataset: Dataset, *, penalty_weight: float, seed: int
+) -> list[dict[str, Any]]:
+    """Measure every baseline on validation, as trials are; the test split stays sealed. `seed` is of the intervals."""
+    return [
+        {
+            "name": baseline.name,
+            "kind": baseline.kind,
+            "seconds": baseline.seconds,
+            "seen_share": baseline.seen_share,
+            "validation": judge(
+                baseline.on_validation,
+                dataset,
+                "validation",
+                penalty_weight=penalty_weight,
+                seed=seed if baseline.kind in _WITH_INTERVALS else None,
+            ),
+        }
+        for baseline in baselines
+    ]
+
+
+def judge(decided: Decided, dataset: Dataset, split: str, *, penalty_weight: float, seed: int | None) -> dict[str, Any]:
+    """Measure decisions on a split, with intervals where there is a `seed` for them."""
+    common: dict[str, Any] = {
+        "task": dataset.task,
+        "labels": dataset.labels,
+        "seen": dataset.seen,
+        "penalty_weight": penalty_weight,
+        "fold": dataset.folds if split == "validation" else None,
+    }
+    truth = truth_of(dataset, split)
+    if seed is None:
+        return describe_judged(decided.decisions, decided.probabilities, truth, **common)
+    blocks = dataset.splits[split].blocks
+    return evaluate(decided.decisions, decided.probabilities, truth, blocks=blocks, seed=seed, **common)
+
+
+def decide_validation(probabilities: NDArray[np.float64], dataset: Dataset) -> Indicator:
+    """Return decisions (validation rows, labels), each by thresholds that were fitted on other rows."""
+    truth, task, seen = truth_of(dataset, "validation"), dataset.task, dataset.seen
+    return cross_fitted_decisions(probabilities, truth, task, parts=dataset.parts, seen=seen)
+
+
+def judge_test(
+    decided: Decided, baselines: Sequence[Baseline], dataset: Dataset, *, penalty_weight: float, seed: int, looks: Looks
+) -> dict[str, Any]:
+    """Judge the champion's decisions on test beside the baselines': keys test, test_baselines, verdict, reason and signal.
+
+    `looks` is what the models of the search reached on validation.
+    """
+    truth = truth_of(dataset, "test")
+    beaten = to_beat(baselines)
+    measured = judge(decided, dataset, "test", penalty_weight=penalty_weight, seed=seed)
+    differences = {
+        baseline.name: paired_difference(decided.decisions, baseline.test, truth, blocks=dataset.test.blocks, seed=seed)
+        for baseline in beaten
+    }
+    drawn = intervals_of(measured)
+    models = [baseline for baseline in beaten if baseline.kind == "model"]
+    signal = find_signal(replace(looks, test=measured))
+    return {
+        "test": measured,
+        "test_baselines": [
+            _baseline_row(baseline, differences[baseline.name], truth, dataset, penalty_weight) for baseline in beaten
+        ],
+        "verdict": verdict(drawn, differences),
+        "reason": explain(
+            drawn,
+            differences,
+            constant=_best_constant(truth, dataset),
+            best_model=models[0].name if models else None,
+            signal=signal,
+            too_few=note_on_rare(measured["too_rare"], len(truth)) if measured["too_rare"] else None,
+        ),
+        "signal": asdict(signal),
+    }
+
+
+def truth_of(dataset: Dataset, split: str) -> Indicator:
+    """Return a split's true labels (rows, labels)."""
+    return as_indicator(dataset.splits[split].targets, len(dataset.labels))
+
+
+def _baseline_row(
+    baseline: Baseline, ahead: Interval, truth: Indicator, dataset: Dataset, penalty_weight: float
+) -> dict[str, Any]:
+    measures = measure(baseline.test, truth, dataset.task, penalty_weight=penalty_weight, is_detailed=False)
+    return {
+        "name": baseline.name,
+        "kind": baseline.kind,
+        "macro_f1": measures.macro_f1,
+        "score": measures.score,
+        "champion_ahead": ahead.value,
+        "champion_ahead_ci": [ahead.low, ahead.high],
+    }
+
+
+def _best_constant(truth: Indicator, dataset: Dataset) -> str:
+    """What the best rule answers that answers the same on every row."""
+    if dataset.task == "multilabel":
+        return "every label on every row"
+    return f"{dataset.labels[int(truth.sum(axis=0).argmax())]!r} on every row"

@@ -1,0 +1,160 @@
+"""A model in training: the only one of a trial, or with folds one of them, built from a configuration and a part of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.data.embeddings import EmbeddingTable
+from tuner.data.prepare import PreparedSplits, TrialData, make_rows, vocabulary_size
+from tuner.data.tokenise import UNKNOWN
+from tuner.imbalance.loss import LOSSES, make_loss
+from tuner.imbalance.resample import RESAMPLINGS
+from tuner.imbalance.weights import LOSS_WEIGHTS
+from tuner.model.build import make_model
+from tuner.model.classifier import SequenceClassifier
+from tuner.space.configuration import Configuration
+from tuner.training.augment import make_augment
+from tuner.training.averaging import AVERAGINGS
+from tuner.training.batches import Rows
+from tuner.training.clipping import CLIPPINGS
+from tuner.training.health import Samples, draw_samples, reading_shares
+from tuner.training.loop import Training
+from tuner.training.optimisers import OPTIMISERS
+from tuner.training.schedules import SCHEDULES
+from tuner.trial.measurement import TrialSettings
+
+_AUGMENTATIONS = {
+    "text": ("token_dropout", "token_swap", "token_replacement"),
+    "sequence": ("noise", "scaling", "smoothing", "time_masking"),
+}
+
+
+@dataclass(frozen=True)
+class Member:
+    """One model in training, on `size` rows; `judged` are the positions in validation that it is judged on.
+
+    `samples` are what it is looked at by, None where it is judged on no row.
+    """
+
+    model: SequenceClassifier
+    training: Training
+    size: int
+    validation: Rows
+    judged: NDArray[np.int64]
+    samples: Samples | None
+
+
+def make_member(
+    configuration: Configuration,
+    data: TrialData,
+    settings: TrialSettings,
+    part: PreparedSplits,
+    table: EmbeddingTable | None,
+    *,
+    number: int,
+    precision: str,
+    seed: int,
+) -> Member:
+    """Build the model of one part of the data, `number`, and what trains it.
+
+    Each random stream has the trial's seed and a number of its own; with folds every part has another seed.
+    """
+    seed = seed if data.folds is None else int(np.random.SeedSequence((seed, number, 1)).generate_state(1)[0])
+    trained, judged = _positions(data, number)
+    is_text = data.inputs == "text"
+    tokens = vocabulary_size(part.counts, configuration) if part.counts is not None else None
+    cut = partial(
+        make_rows,
+        vocabulary=tokens,
+        max_length=int(configuration["max_length"]),
+        truncation=str(configuration["truncation"]),
+    )
+    rows = cut(part.train, data.train_targets[trained])
+    model = make_model(
+        configuration,
+        tokens=tokens,
+        channels=None if is_text else part.train.steps.shape[1],
+        labels=data.n_labels,
+        precision=precision,
+        seed=seed,
+        embedding=None if table is None else table.vectors,
+    ).to(settings.device)
+    vectors = None if data.vectors is None else data.vectors[number]
+    budget = round(settings.max_epochs * len(rows))
+    training = _make_training(
+        model, rows, configuration, data, tokens=tokens, vectors=vectors, budget=budget, seed=seed
+    )
+    validation = cut(part.validation, np.zeros(len(part.validation), np.int64))
+    samples = None
+    if len(judged):
+        reading = reading_shares(validation, part.validation.lengths, unknown=UNKNOWN if is_text else None)
+        samples = draw_samples(rows, validation, reading=reading, generator=np.random.default_rng((seed, 3)))
+    return Member(model, training, len(rows), validation, judged, samples)
+
+
+def _make_training(
+    model: SequenceClassifier,
+    rows: Rows,
+    configuration: Configuration,
+    data: TrialData,
+    *,
+    tokens: int | None,
+    vectors: NDArray[np.float32] | None,
+    budget: int,
+    seed: int,
+) -> Training:
+    return Training(
+        model,
+        rows,
+        task=data.task,
+        loss=make_loss(
+            rows.targets,
+            labels=data.labels,
+            task=data.task,
+            loss=_option(LOSSES, configuration, "loss"),
+            weights=_option(LOSS_WEIGHTS, configuration, "loss_weights"),
+            soft_f1=float(configuration["soft_f1"]),
+            logit_adjustment=float(configuration["logit_adjustment"]),
+            device=next(model.parameters()).device,
+        ),
+        resample=_option(RESAMPLINGS, configuration, "resampling"),
+        vectors=vectors,
+        augment=make_augment(
+            data.inputs,
+            vocabulary=tokens or 0,
+            generator=np.random.default_rng((seed, 1)),
+            **{name: float(configuration[name]) for name in _AUGMENTATIONS[data.inputs]},
+        ),
+        mixup=float(configuration["mixup"]),
+        make_optimiser=_option(OPTIMISERS, configuration, "optimiser"),
+        learning_rate=float(configuration["learning_rate"]),
+        schedule=_option(SCHEDULES, configuration, "schedule"),
+        clip=_option(CLIPPINGS, configuration, "clipping"),
+        batch_size=int(configuration["batch_size"]),
+        accumulation=int(configuration["accumulation"]),
+        l1=float(configuration["l1"]),
+        averaging=_option(AVERAGINGS, configuration, "averaging"),
+        budget=budget,
+        generator=np.random.default_rng((seed, 2)),
+    )
+
+
+def _positions(data: TrialData, number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which training rows part `number` is trained on, and which validation rows it is judged on."""
+    if data.folds is None:
+        return np.arange(len(data.train_targets)), np.arange(len(data.validation_truth))
+    return np.flatnonzero(data.folds != number), np.flatnonzero(data.folds == number)
+
+
+def _option(registry: Mapping[str, Any], configuration: Configuration, parameter: str) -> Any:
+    """Build what a configuration chose from a registry, with the option's own parameters by keyword."""
+    chosen = str(configuration[parameter])
+    prefix = f"{parameter}.{chosen}."
+    own = {name.removeprefix(prefix): value for name, value in configuration.items() if name.startswith(prefix)}
+    return registry[chosen](**own)
