@@ -130,8 +130,8 @@ class StubDesk:
 def _search(is_gated: bool, shape: Shape) -> Tally:
     np.random.seed(0)  # Ray's scheduler draws brackets from the global generator
     generator = np.random.default_rng(0)
-    desk = StubDesk()
-    scheduler = _make_scheduler(is_gated, shape, desk)
+    queue = StubDesk()
+    scheduler = _make_scheduler(is_gated, shape, queue)
     tally = Tally()
     running: list[StubTrial] = []
     started = 0
@@ -148,7 +148,7 @@ def _search(is_gated: bool, shape: Shape) -> Tally:
         if _go_on(scheduler, trial, shape, generator):
             running.append(trial)
         elif is_gated and trial.is_healthy:
-            tally.killed += desk.endings[int(trial.trial_id)] == "collapsed"
+            tally.killed += queue.endings[int(trial.trial_id)] == "collapsed"
     return tally
 
 
@@ -205,7 +205,7 @@ def _report_of(signs: Signs, rows: int, *, is_last: bool) -> str:
     return json.dumps({**unknown, **known, **more})
 
 
-def _make_scheduler(is_gated: bool, shape: Shape, desk: StubDesk) -> Any:
+def _make_scheduler(is_gated: bool, shape: Shape, queue: StubDesk) -> Any:
     from ray.tune.schedulers import AsyncHyperBandScheduler
 
     from tuner.pruners.gate import GateSettings
@@ -214,7 +214,7 @@ def _make_scheduler(is_gated: bool, shape: Shape, desk: StubDesk) -> Any:
     grace, budget = round(shape.grace_epochs * shape.rows), round(shape.max_epochs * shape.rows)
     if is_gated:
         return GatedASHA(
-            desk,  # type: ignore[arg-type]
+            queue,  # type: ignore[arg-type]
             grace_epochs=shape.grace_epochs,
             rows=shape.rows,
             budget_examples=budget,

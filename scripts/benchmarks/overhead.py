@@ -31,10 +31,10 @@ def measure() -> list[Row]:
 
     start_ray(None, ResourceSettings(concurrent=SLOTS))
     try:
-        desk, memory_mb, inside = _search()
+        queue, memory_mb, inside = _search()
     finally:
         stop_ray()
-    ends = sorted(desk.ended_at)
+    ends = sorted(queue.ended_at)
     per_trial_ms = 1000 * (ends[-1] - ends[0]) / (len(ends) - 1)
     gaps_ms = [1000 * (later - sooner) for sooner, later in pairwise(ends)]
     growth = memory_mb[MARKS[-1]] - memory_mb[MARKS[0]]
@@ -66,12 +66,12 @@ def _search() -> tuple[Any, dict[int, float], list[float]]:
     from tuner.ray_backend.scheduler import GatedASHA
     from tuner.ray_backend.trials import run_trials
     from tuner.samplers.sampler import make_sampler
-    from tuner.search.trial_queue import SearchDesk
+    from tuner.search.trial_queue import SearchQueue
     from tuner.trial.measurement import TrialSettings
 
     memory_mb: dict[int, float] = {}
 
-    class MeasuringDesk(SearchDesk):
+    class MeasuringDesk(SearchQueue):
         """Notes when trials end, and the driver's memory at some of them."""
 
         ended_at: list[float]
@@ -86,7 +86,7 @@ def _search() -> tuple[Any, dict[int, float], list[float]]:
     with tempfile.TemporaryDirectory(prefix="tuner-bench-") as folder:
         space = _load_space(Path(folder))
         start = time.monotonic()
-        desk = MeasuringDesk(
+        queue = MeasuringDesk(
             space,
             make_sampler(space),
             Ledger.create(f"{folder}/run", space=space.text, environment={}),
@@ -96,9 +96,9 @@ def _search() -> tuple[Any, dict[int, float], list[float]]:
             say=lambda _: None,
             watch=lambda _: None,
         )
-        desk.ended_at = []
+        queue.ended_at = []
         scheduler = GatedASHA(
-            desk,
+            queue,
             grace_epochs=space.search.grace_epochs,
             rows=ROWS,
             budget_examples=ROWS,
@@ -107,11 +107,11 @@ def _search() -> tuple[Any, dict[int, float], list[float]]:
         )
         settings = TrialSettings(max_epochs=1, reports_per_epoch=1, penalty_weight=1.0, threads=1)
         run_trials(
-            desk, _tiny_data(), settings, scheduler=scheduler, resources=space.resources, slots=SLOTS, is_cluster=False
+            queue, _tiny_data(), settings, scheduler=scheduler, resources=space.resources, slots=SLOTS, is_cluster=False
         )
         measurements = read_measurements(f"{folder}/run").to_pylist()
     return (
-        desk,
+        queue,
         memory_mb,
         [measurement["train_seconds"] + measurement["evaluate_seconds"] for measurement in measurements],
     )

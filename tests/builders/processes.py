@@ -16,7 +16,7 @@ from tuner.pruners.gate import GateSettings
 from tuner.ray_backend.scheduler import GatedASHA
 from tuner.samplers.sampler import make_sampler
 from tuner.search.time_budget import Sizes
-from tuner.search.trial_queue import SearchDesk
+from tuner.search.trial_queue import SearchQueue
 from tuner.space.load import load_space
 from tuner.trial.measurement import Measurement, Order
 
@@ -86,7 +86,7 @@ class Process:
             self.ledger = Ledger.create(location, space=space.text, environment={})
         else:
             self.ledger = Ledger.reopen(location)
-        self.desk = SearchDesk(
+        self.queue = SearchQueue(
             space,
             make_sampler(space),
             self.ledger,
@@ -98,7 +98,7 @@ class Process:
             watch=lambda _: None,
         )
         self.scheduler = GatedASHA(
-            self.desk,
+            self.queue,
             grace_epochs=1,
             rows=ROWS,
             budget_examples=ROWS * EPOCHS,
@@ -112,7 +112,7 @@ class Process:
         past = read_past(read_run(location), read_measurements(location))
         self.clock = past.seconds
         self.ledger.go_on(space=read_run(location).space, environment={})
-        self.desk.replay(past)
+        self.queue.replay(past)
         searched = {trial.index for trial in past.trials if trial.phase == "search"}
         running = {trial.index for trial in past.trials if trial.ending is None}
         self.scheduler.replay([each for each in past.measurements if each[0] in searched], running=running)
@@ -127,12 +127,12 @@ class Process:
 
     def run(self, checkpoints: dict[int, int]) -> None:
         """Run to the end; `checkpoints` are the epochs at which workers kept their trials, and outlive the process."""
-        while (order := self.desk.next_order()) is not None:
+        while (order := self.queue.next_order()) is not None:
             self.event()
-            self.desk.started(order)
+            self.queue.started(order)
             self.train(order, checkpoints)
-            self.desk.tick()
-        assert self.desk.is_done()
+            self.queue.tick()
+        assert self.queue.is_done()
 
     def train(self, order: Order, checkpoints: dict[int, int]) -> None:
         trial = StubTrial({"order": asdict(order)})

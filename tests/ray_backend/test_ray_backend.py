@@ -107,7 +107,7 @@ def test_a_token_is_made_for_a_run_unless_one_is_given_and_the_environment_is_le
 
 def test_ray_adds_no_progress_printer_beside_the_listener():
     """The one that Ray would add keeps every trial for as long as the search lasts."""
-    listener = _Listener(desk=None, interrupt=None)  # type: ignore[arg-type]
+    listener = _Listener(queue=None, interrupt=None)  # type: ignore[arg-type]
     assert _create_default_callbacks([listener], air_verbosity=None) == [listener]
 
 

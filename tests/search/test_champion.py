@@ -69,15 +69,15 @@ class Search(_Search):
     def _run_trials(self, *, is_cluster: bool) -> Any:
         self._told = {"baselines": [], "data": {}}
         scheduler = GatedASHA(
-            self._desk,
+            self._queue,
             grace_epochs=1,
             rows=len(self._dataset.train),
             budget_examples=self._budget_examples,
             reduction_factor=3,
             gate=GateSettings(least_examples=0),
         )
-        while (order := self._desk.next_order()) is not None:
-            self._desk.started(order)
+        while (order := self._queue.next_order()) is not None:
+            self._queue.started(order)
             worker = TrialOnWorker.__new__(TrialOnWorker)  # without what Ray builds around it
             worker.setup({"order": asdict(order)}, self._data, self._trial_settings())
             answer = ""
@@ -304,7 +304,7 @@ def test_a_run_without_a_champion_is_read_by_every_command_and_says_how_to_go_on
 
 def test_a_search_trial_whose_weights_cannot_be_written_goes_on_and_says_so(make_search: Any, tmp_path: Path) -> None:
     search = make_search()
-    order = search._desk.next_order()
+    order = search._queue.next_order()
     assert order is not None
     worker = TrialOnWorker.__new__(TrialOnWorker)
     worker.setup(

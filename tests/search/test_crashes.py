@@ -36,14 +36,14 @@ def test_a_trial_has_no_ending_on_disk_before_it_has_its_reports(tmp_path: Path)
 def test_a_trial_that_its_rung_had_stopped_is_stopped_there_again(tmp_path: Path) -> None:
     (tmp_path / "space.yaml").write_text(SPACE)
     first = Process(tmp_path / "run", is_first=True, events=None)
-    good, poor = first.desk.next_order(), first.desk.next_order()
+    good, poor = first.queue.next_order(), first.queue.next_order()
     assert good is not None
     assert poor is not None
     measurements = [replace(measurement_of(good, 1), score=score, constant_penalty=0.0, diverged_at_step=None, skill=0.3, auc=0.9,
                        logit_spread=1.0) for score in (0.9, 0.1)]  # fmt: skip
     for order, measurement in zip((good, poor), measurements, strict=True):
-        first.desk.started(order)
-        first.desk.reported(order, measurement, is_to_be_kept=True)
+        first.queue.started(order)
+        first.queue.reported(order, measurement, is_to_be_kept=True)
     first.die()  # between the report and what the rung makes of it
 
     second = Process(tmp_path / "run", is_first=False, events=None)
@@ -124,13 +124,13 @@ def test_a_trial_whose_worker_died_before_it_began_is_tried_again(
 ) -> None:
     (tmp_path / "space.yaml").write_text(SPACE)
     process = Process(tmp_path / "run", is_first=True, events=None)
-    order = process.desk.next_order()
+    order = process.queue.next_order()
     assert order is not None
     trial = GivenUp(order, failures)
     controller = StubController()
     controller._resetting_trials.add(trial)
     process.scheduler.on_trial_error(controller, trial)
-    _Listener(process.desk, threading.Event(), process.scheduler).on_trial_error(1, [trial], trial)
+    _Listener(process.queue, threading.Event(), process.scheduler).on_trial_error(1, [trial], trial)
     assert (controller.waiting == [trial]) is is_tried
     assert (trial in controller._resetting_trials) is not is_tried
-    assert process.desk.has_ended(order) is not is_tried
+    assert process.queue.has_ended(order) is not is_tried

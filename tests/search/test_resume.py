@@ -96,14 +96,14 @@ def begin(tmp_path: Path) -> Callable[..., Process]:
 
 def test_what_was_running_comes_first_with_its_own_number_configuration_and_seed(begin: Callable[..., Process]) -> None:
     first = begin()
-    orders = [first.desk.next_order() for _ in range(3)]
+    orders = [first.queue.next_order() for _ in range(3)]
     for order in orders[:2]:
         assert order is not None
-        first.desk.started(order)
+        first.queue.started(order)
     first.ledger.flush()
     first.die()
     second = begin()
-    again = [second.desk.next_order() for _ in range(4)]
+    again = [second.queue.next_order() for _ in range(4)]
     assert [replace(order, start_before=None) for order in again[:3] if order] == orders
     assert again[3] is not None
     assert again[3].index == 3
@@ -113,20 +113,20 @@ def test_trials_that_an_interrupt_ended_go_on_and_keep_their_checkpoints(
     begin: Callable[..., Process], tmp_path: Path
 ) -> None:
     first = begin()
-    order = first.desk.next_order()
+    order = first.queue.next_order()
     assert order is not None
-    first.desk.started(order)
-    first.desk.reported(order, measurement_of(order, 1))
+    first.queue.started(order)
+    first.queue.reported(order, measurement_of(order, 1))
     (tmp_path / "run" / "checkpoints").mkdir()
     kept = tmp_path / "run" / checkpoint_name(order.index)
     kept.write_bytes(b"state")
-    first.desk.interrupt()
+    first.queue.interrupt()
     first.die()
     assert kept.exists()
     second = begin()
-    assert second.desk.next_order() == order
-    second.desk.started(order)
-    second.desk.ended(order, "stopped", "")
+    assert second.queue.next_order() == order
+    second.queue.started(order)
+    second.queue.ended(order, "stopped", "")
     assert not kept.exists()
     assert read_run(tmp_path / "run").trials[0]["starts"] == 2
 
@@ -135,21 +135,21 @@ def test_what_workers_write_after_an_interrupt_does_not_spoil_the_run(
     begin: Callable[..., Process], tmp_path: Path
 ) -> None:
     process, folder = begin(), Folder.at(tmp_path / "run")
-    while (order := process.desk.next_order()) is not None:
-        process.desk.started(order)
+    while (order := process.queue.next_order()) is not None:
+        process.queue.started(order)
         process.train(order, {})
         if order.phase == "finalist":
             break
-    running = process.desk.next_order()
+    running = process.queue.next_order()
     assert order is not None
     assert running is not None
-    process.desk.started(running)
-    process.desk.reported(running, measurement_of(running, 1))
+    process.queue.started(running)
+    process.queue.reported(running, measurement_of(running, 1))
     for index in (order.index, running.index):
         for name in (weights_name(index), held_out_name(weights_name(index))):
             folder.write(name, safetensors.torch.save({"tensor": torch.zeros(3)}))
-    process.desk.interrupt()
-    process.ledger.finish({"status": "interrupted"}, unfinished=process.desk.unfinished_files())
+    process.queue.interrupt()
+    process.ledger.finish({"status": "interrupted"}, unfinished=process.queue.unfinished_files())
     folder.write(checkpoint_name(running.index), to_bytes({"tensor": torch.zeros(3)}))
     folder.write(weights_name(running.index), safetensors.torch.save({"tensor": torch.ones(3)}))
     assert verify(tmp_path / "run").faults == ()
@@ -164,26 +164,26 @@ def test_what_workers_write_after_an_interrupt_does_not_spoil_the_run(
 
 def test_a_trial_without_time_stays_interrupted(begin: Callable[..., Process]) -> None:
     first = begin()
-    order = first.desk.next_order()
+    order = first.queue.next_order()
     assert order is not None
-    first.desk.started(order)
-    first.desk.ended(order, "interrupted", "the budget was over")
+    first.queue.started(order)
+    first.queue.ended(order, "interrupted", "the budget was over")
     first.die()
-    again = begin().desk.next_order()
+    again = begin().queue.next_order()
     assert again is not None
     assert again.index == 1
 
 
 def test_reports_that_a_new_worker_repeats_count_once(begin: Callable[..., Process]) -> None:
     process = begin()
-    order = process.desk.next_order()
+    order = process.queue.next_order()
     assert order is not None
-    process.desk.started(order)
+    process.queue.started(order)
     for epoch in (1, 2, 3):
-        process.desk.reported(order, replace(measurement_of(order, epoch), score=epoch / 10))
-    process.desk.started(order)  # from its checkpoint after the first
-    process.desk.reported(order, replace(measurement_of(order, 2), score=0.15))
-    state = process.desk.trials[order.index]
+        process.queue.reported(order, replace(measurement_of(order, epoch), score=epoch / 10))
+    process.queue.started(order)  # from its checkpoint after the first
+    process.queue.reported(order, replace(measurement_of(order, 2), score=0.15))
+    state = process.queue.trials[order.index]
     assert [measurement.score for measurement in state.measurements] == [0.1, 0.15]
     assert (state.score, state.starts, state.train_seconds) == (0.15, 2, pytest.approx(0.2))
 
@@ -192,10 +192,10 @@ def test_a_resumed_run_takes_up_the_finalists_that_are_missing(begin: Callable[.
     first = begin()
     finalists = 0
     while finalists < 2:
-        order = first.desk.next_order()
+        order = first.queue.next_order()
         assert order is not None
         finalists += order.phase == "finalist"
-        first.desk.started(order)
+        first.queue.started(order)
         if finalists < 2:
             first.train(order, {})
     first.ledger.flush()
@@ -203,7 +203,7 @@ def test_a_resumed_run_takes_up_the_finalists_that_are_missing(begin: Callable[.
     before = outcome(tmp_path / "run")
     second = begin()
     left = []
-    while (order := second.desk.next_order()) is not None:
+    while (order := second.queue.next_order()) is not None:
         left.append(order.index)
         assert order.phase == "finalist"
         assert order.weights is not None
@@ -215,42 +215,42 @@ def test_a_finalist_that_failed_is_tried_again_when_the_run_is_resumed(
     begin: Callable[..., Process], tmp_path: Path
 ) -> None:
     first = begin("trials: 2")
-    while (order := first.desk.next_order()) is not None:
-        first.desk.started(order)
+    while (order := first.queue.next_order()) is not None:
+        first.queue.started(order)
         if order.phase == "search":
-            first.desk.reported(
+            first.queue.reported(
                 order, replace(measurement_of(order, 8), score=0.5, constant_penalty=0.0, diverged_at_step=None)
             )
-        first.desk.ended(order, "completed" if order.phase == "search" else "failed", "")
+        first.queue.ended(order, "completed" if order.phase == "search" else "failed", "")
     first.die()
     second = begin("trials: 2")
     again = []
-    while (order := second.desk.next_order()) is not None:
+    while (order := second.queue.next_order()) is not None:
         again.append(order.phase)
     assert again == ["finalist"] * 4
 
 
 def test_time_that_the_run_has_spent_counts(begin: Callable[..., Process], tmp_path: Path) -> None:
     first = begin()
-    order = first.desk.next_order()
+    order = first.queue.next_order()
     assert order is not None
     first.clock = 50.0
-    first.desk.started(order)
+    first.queue.started(order)
     first.clock = 81.5
-    first.desk.reported(order, measurement_of(order, 1), is_to_be_kept=True)
+    first.queue.reported(order, measurement_of(order, 1), is_to_be_kept=True)
     first.die()
     assert begin().clock == 81.5
 
 
 def test_more_trials_may_be_asked_of_a_resumed_run(begin: Callable[..., Process]) -> None:
     first = begin("trials: 1")
-    order = first.desk.next_order()
+    order = first.queue.next_order()
     assert order is not None
-    first.desk.started(order)
+    first.queue.started(order)
     first.ledger.flush()
     first.die()
     second = begin("trials: 3")
-    assert [order.index for order in iter(second.desk.next_order, None) if order] == [0, 1, 2]
+    assert [order.index for order in iter(second.queue.next_order, None) if order] == [0, 1, 2]
 
 
 # --- faults of the ledger -----------------------------------------------------------------------------------------------
@@ -259,9 +259,9 @@ def test_more_trials_may_be_asked_of_a_resumed_run(begin: Callable[..., Process]
 def test_a_damaged_part_is_put_away_and_its_trials_are_run_again(begin: Callable[..., Process], tmp_path: Path) -> None:
     first = begin()
     for _ in range(4):
-        order = first.desk.next_order()
+        order = first.queue.next_order()
         assert order is not None
-        first.desk.started(order)
+        first.queue.started(order)
         first.train(order, {})
     first.die()
     parts = sorted((tmp_path / "run" / "trials").iterdir())
@@ -270,7 +270,7 @@ def test_a_damaged_part_is_put_away_and_its_trials_are_run_again(begin: Callable
         part.write_bytes(part.read_bytes()[:-7])
     kept = {row["trial"] for row in read_run(tmp_path / "run").trials}
     second = begin()
-    order = second.desk.next_order()
+    order = second.queue.next_order()
     assert order is not None
     assert 2 not in kept
     assert order.index == min({0, 1, 2, 3} - kept)
@@ -290,9 +290,9 @@ def read_parts_of(part: Path) -> list[dict[str, Any]]:
 def test_parts_of_a_resumed_run_follow_those_that_there_are(begin: Callable[..., Process], tmp_path: Path) -> None:
     for _ in range(3):
         process = begin()
-        order = process.desk.next_order()
+        order = process.queue.next_order()
         assert order is not None
-        process.desk.started(order)
+        process.queue.started(order)
         process.ledger.flush()
         process.die()
     assert [path.name for path in sorted((tmp_path / "run" / "trials").iterdir())] == [
@@ -325,7 +325,7 @@ def test_rows_that_cannot_be_written_wait_and_the_third_failure_in_a_row_ends_th
     begin: Callable[..., Process], tmp_path: Path, flush_at: Callable[[Ledger, float], None]
 ) -> None:
     process = begin()
-    process.desk.next_order()
+    process.queue.next_order()
     shutil.move(tmp_path / "run", tmp_path / "elsewhere")
     flush_at(process.ledger, 0)
     flush_at(process.ledger, 0.5)  # too soon to be another try
@@ -345,7 +345,7 @@ def test_a_storage_that_comes_back_is_forgiven(
 ) -> None:
     process = begin()
     for second in range(0, 40, 4):
-        process.desk.next_order()
+        process.queue.next_order()
         shutil.move(tmp_path / "run", tmp_path / "elsewhere")
         flush_at(process.ledger, second)
         flush_at(process.ledger, second + 1)
@@ -359,54 +359,54 @@ def test_a_storage_that_comes_back_is_forgiven(
 
 def test_a_trial_that_sends_nothing_for_its_timeout_has_failed(begin: Callable[..., Process]) -> None:
     process = begin("trials: 14, trial_timeout: 60s")
-    silent, busy = process.desk.next_order(), process.desk.next_order()
-    process.desk.next_order()  # waits for a worker: it cannot hang
+    silent, busy = process.queue.next_order(), process.queue.next_order()
+    process.queue.next_order()  # waits for a worker: it cannot hang
     assert silent is not None
     assert busy is not None
     for order in (silent, busy):
-        process.desk.started(order)
+        process.queue.started(order)
     process.clock = 59.0
-    process.desk.reported(busy, measurement_of(busy, 1))
-    assert process.desk.hung() == []
+    process.queue.reported(busy, measurement_of(busy, 1))
+    assert process.queue.hung() == []
     process.clock = 61.0
-    assert process.desk.hung() == [silent]
-    assert process.desk.trials[silent.index].reason == "no report for 60 s, which is search.trial_timeout"
-    assert process.desk.hung() == []
+    assert process.queue.hung() == [silent]
+    assert process.queue.trials[silent.index].reason == "no report for 60 s, which is search.trial_timeout"
+    assert process.queue.hung() == []
 
 
 def test_a_trial_whose_worker_died_waits_for_another_as_long_as_it_takes(begin: Callable[..., Process]) -> None:
     process = begin("trials: 14, trial_timeout: 60s")
-    order = process.desk.next_order()
+    order = process.queue.next_order()
     assert order is not None
-    process.desk.started(order)
-    process.desk.waits(order)
+    process.queue.started(order)
+    process.queue.waits(order)
     process.clock = 1000.0
-    assert process.desk.hung() == []
-    process.desk.started(order)
+    assert process.queue.hung() == []
+    process.queue.started(order)
     process.clock = 1061.0
-    assert process.desk.hung() == [order]
+    assert process.queue.hung() == [order]
 
 
 def test_a_search_of_which_every_trial_fails_stops_and_names_the_cause(begin: Callable[..., Process]) -> None:
     process = begin()
     for _ in range(10):
-        order = process.desk.next_order()
+        order = process.queue.next_order()
         assert order is not None
-        process.desk.tick()
-        process.desk.started(order)
-        process.desk.ended(order, "failed", "ValueError: no row is left")
+        process.queue.tick()
+        process.queue.started(order)
+        process.queue.ended(order, "failed", "ValueError: no row is left")
     with pytest.raises(SearchFailed, match=r"every trial fails.*10 failed \(ValueError: no row is left\)"):
-        process.desk.tick()
+        process.queue.tick()
 
 
 def test_one_trial_that_does_not_fail_lets_the_search_go_on(begin: Callable[..., Process]) -> None:
     process = begin()
     for number in range(13):
-        order = process.desk.next_order()
+        order = process.queue.next_order()
         assert order is not None
-        process.desk.started(order)
-        process.desk.ended(order, "collapsed" if number == 3 else "failed", "")
-        process.desk.tick()
+        process.queue.started(order)
+        process.queue.ended(order, "collapsed" if number == 3 else "failed", "")
+        process.queue.tick()
 
 
 # --- what a resumed run has to agree with -------------------------------------------------------------------------------

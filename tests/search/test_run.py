@@ -96,7 +96,7 @@ def test_a_failure_leaves_a_manifest_with_its_reason(make_search: Any, tmp_path:
 def test_a_budget_that_was_over_before_any_report_leaves_what_to_resume_with(
     budget: str, spent_s: float, told: str, setting: str, make_search: Any, tmp_path: Path
 ) -> None:
-    search = make_search(lambda: search._desk.next_order(), search=budget, clock=lambda: spent_s)
+    search = make_search(lambda: search._queue.next_order(), search=budget, clock=lambda: spent_s)
     with pytest.raises(SearchFailed, match=told):
         search.run(is_cluster=False)
     assert read_run(tmp_path / "run").manifest["resume_with"] == setting
@@ -106,11 +106,11 @@ def test_a_larger_budget_is_no_remedy_for_trials_that_fail(make_search: Any, tmp
     now = [1.0]
 
     def fail_until_the_time_is_over() -> None:
-        order = search._desk.next_order()
-        search._desk.started(order)
-        search._desk.ended(order, "failed", "no torch")
+        order = search._queue.next_order()
+        search._queue.started(order)
+        search._queue.ended(order, "failed", "no torch")
         now[0] = 6.0
-        assert search._desk.next_order() is None
+        assert search._queue.next_order() is None
 
     search = make_search(fail_until_the_time_is_over, search="{time: 5s}", clock=lambda: now[0])
     with pytest.raises(

@@ -25,7 +25,7 @@ from tuner.search.time_budget import (
     finalists_seconds,
     makespan,
 )
-from tuner.search.trial_queue import ENDINGS, SearchDesk, derive_seed
+from tuner.search.trial_queue import ENDINGS, SearchQueue, derive_seed
 from tuner.space.configuration import Configuration
 from tuner.space.load import Space, load_space
 from tuner.trial.measurement import Measurement, Order
@@ -73,7 +73,7 @@ class Search:
     seen: list[Snapshot] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.desk = SearchDesk(
+        self.queue = SearchQueue(
             self.space,
             self.sampler,
             self.ledger,
@@ -87,16 +87,16 @@ class Search:
 
     def begin(self) -> Order:
         """Hand out an order and start it."""
-        order = self.desk.next_order()
+        order = self.queue.next_order()
         assert order is not None
-        self.desk.started(order)
+        self.queue.started(order)
         return order
 
     def measurement(
         self, order: Order, score: float, *, epochs: int = 1, seconds: float = 1.0, **more: Any
     ) -> Measurement:
         measurement = make_measurement(score, epochs=epochs, seconds=seconds, **more)
-        self.desk.reported(order, measurement)
+        self.queue.reported(order, measurement)
         return measurement
 
     def run(self, score: float, *, ending: str = "stopped", epochs: int = 1, seconds: float = 1.0) -> Order:
@@ -104,7 +104,7 @@ class Search:
         order = self.begin()
         for epoch in range(1, epochs + 1):
             self.measurement(order, score, epochs=epoch, seconds=seconds)
-        self.desk.ended(order, ending, "")
+        self.queue.ended(order, ending, "")
         return order
 
 
@@ -136,9 +136,9 @@ def make_search(tmp_path: Path, configure: Any) -> Callable[..., Search]:
 def finalists_of(search: Search) -> list[tuple[int, Order]]:
     """Every order of the second phase, with the search trial that it repeats."""
     orders = []
-    while (order := search.desk.next_order()) is not None:
+    while (order := search.queue.next_order()) is not None:
         assert order.phase == "finalist"
-        parent = search.desk.trials[order.index].parent
+        parent = search.queue.trials[order.index].parent
         assert parent is not None
         orders.append((parent, order))
     return orders
@@ -152,8 +152,8 @@ def test_search_trials_are_handed_out_up_to_their_number(make_search: Any) -> No
     orders = [search.begin() for _ in range(3)]
     assert [order.index for order in orders] == [0, 1, 2]
     assert {order.phase for order in orders} == {"search"}
-    assert search.desk.next_order() is None
-    assert not search.desk.is_done()  # finalists are to come
+    assert search.queue.next_order() is None
+    assert not search.queue.is_done()  # finalists are to come
 
 
 def test_trials_have_the_samplers_configurations_and_seeds_of_their_own(make_search: Any) -> None:
@@ -174,10 +174,10 @@ def test_finalists_wait_for_the_last_search_trial(make_search: Any) -> None:
     search = make_search("trials: 2")
     search.run(0.5)
     running = search.begin()
-    assert search.desk.next_order() is None
+    assert search.queue.next_order() is None
     search.measurement(running, 0.6)
-    search.desk.ended(running, "stopped", "")
-    assert search.desk.next_order().phase == "finalist"
+    search.queue.ended(running, "stopped", "")
+    assert search.queue.next_order().phase == "finalist"
 
 
 def test_the_best_configurations_become_finalists_with_every_seed(make_search: Any) -> None:
@@ -191,7 +191,7 @@ def test_the_best_configurations_become_finalists_with_every_seed(make_search: A
     for parent, order in finalists:
         assert order.configuration == search.sampler.ask(parent)
         assert order.weights == f"{search.ledger.location}/finalists/trial-{order.index}.safetensors"
-    assert search.desk.is_done()
+    assert search.queue.is_done()
     assert search.said == []
 
 
@@ -237,10 +237,10 @@ def test_fewer_healthy_trials_than_finalists_is_said(make_search: Any) -> None:
 def test_where_no_trial_came_to_a_report_there_is_no_finalist(make_search: Any) -> None:
     search = make_search("trials: 2")
     for _ in range(2):
-        search.desk.ended(search.begin(), "failed", "ValueError: no")
-    assert search.desk.next_order() is None
-    assert search.desk.is_done()
-    assert search.desk.finalist_runs() == []
+        search.queue.ended(search.begin(), "failed", "ValueError: no")
+    assert search.queue.next_order() is None
+    assert search.queue.is_done()
+    assert search.queue.finalist_runs() == []
 
 
 def test_a_search_that_must_not_try_twice_repeats_itself_from_its_seed(make_search: Any) -> None:
@@ -256,7 +256,7 @@ def test_half_of_the_time_is_reserved_while_nothing_is_measured(make_search: Any
     search.now = 49
     search.begin()
     search.now = 51
-    assert search.desk.is_over(Order(index=0, phase="search", configuration={}, seed=0))
+    assert search.queue.is_over(Order(index=0, phase="search", configuration={}, seed=0))
 
 
 def test_the_time_that_finalists_need_is_reserved(make_search: Any) -> None:
@@ -266,11 +266,11 @@ def test_the_time_that_finalists_need_is_reserved(make_search: Any) -> None:
     needed = CLOSING_S + MAKING_WAY_S + finalists_seconds([8, 8], seeds=2, slots=2)
     order = Order(index=0, phase="search", configuration={}, seed=0)
     search.now = 100 - needed - 0.1
-    assert not search.desk.is_over(order)
+    assert not search.queue.is_over(order)
     search.now = 100 - needed + 0.1
-    assert search.desk.is_over(order)
-    assert search.desk.next_order().phase == "finalist"
-    assert search.desk.ended_by == "time"
+    assert search.queue.is_over(order)
+    assert search.queue.next_order().phase == "finalist"
+    assert search.queue.ended_by == "time"
 
 
 def test_more_is_reserved_where_others_slow_the_machine_down(make_search: Any) -> None:
@@ -281,20 +281,20 @@ def test_more_is_reserved_where_others_slow_the_machine_down(make_search: Any) -
             (4.0, 1.0, 2.0, 3.0), start=1
         ):  # of the three after the first, twice the quickest
             search.measurement(order, 0.5, epochs=epoch, seconds=seconds)
-        search.desk.ended(order, "completed", "")
+        search.queue.ended(order, "completed", "")
     needed = CLOSING_S + MAKING_WAY_S + finalists_seconds([8, 8], seeds=2, slots=1)  # 4 epochs, 1 s each at best
     search.now = 100 - needed + 0.1
-    assert search.desk.is_over(Order(index=0, phase="search", configuration={}, seed=0))
+    assert search.queue.is_over(Order(index=0, phase="search", configuration={}, seed=0))
     search.now = 100 - needed - 0.1
-    assert not search.desk.is_over(Order(index=0, phase="search", configuration={}, seed=0))
+    assert not search.queue.is_over(Order(index=0, phase="search", configuration={}, seed=0))
 
 
 def test_a_cost_budget_ends_the_search_as_the_time_does_that_it_buys(make_search: Any) -> None:
     search = make_search("cost: 0.5, cost_per_hour: 18")  # 100 s
     search.run(0.5)
     search.now = 99
-    assert search.desk.next_order().phase == "finalist"
-    assert search.desk.ended_by == "cost"
+    assert search.queue.next_order().phase == "finalist"
+    assert search.queue.ended_by == "cost"
 
 
 def test_a_trial_does_not_begin_after_its_phase_is_over(make_search: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,7 +309,7 @@ def test_late_finalists_do_not_wait_for_running_search_trials(make_search: Any) 
     search.run(0.5)
     search.begin()
     search.now = 99
-    assert search.desk.next_order().phase == "finalist"
+    assert search.queue.next_order().phase == "finalist"
 
 
 def test_seeds_and_then_finalists_are_given_up_for_want_of_time_and_it_is_said(make_search: Any) -> None:
@@ -325,9 +325,9 @@ def test_a_finalists_run_is_over_when_only_the_closing_is_left(make_search: Any)
     search = make_search("time: 100s")
     order = Order(index=9, phase="finalist", configuration={}, seed=0)
     search.now = 100 - CLOSING_S - 0.1
-    assert not search.desk.is_over(order)
+    assert not search.queue.is_over(order)
     search.now = 100 - CLOSING_S + 0.1
-    assert search.desk.is_over(order)
+    assert search.queue.is_over(order)
 
 
 def test_on_a_million_rows_more_time_is_left_for_the_closing_and_on_a_thousand_no_more_than_before(
@@ -339,24 +339,24 @@ def test_on_a_million_rows_more_time_is_left_for_the_closing_and_on_a_thousand_n
         search.run(0.5, seconds=2.0)  # of which half a second went to the validation rows
         closing = closing_seconds(sizes, finalists=2, seeds=2, predict_s=0.5 / sizes.validation)
         search.now = 3600 - closing - 0.1
-        assert not search.desk.is_over(order)
+        assert not search.queue.is_over(order)
         search.now = 3600 - closing + 0.1
-        assert search.desk.is_over(order)
+        assert search.queue.is_over(order)
 
 
 def test_the_closing_takes_no_more_than_half_of_the_budget(make_search: Any) -> None:
     search = make_search("time: 20s", sizes=LARGE)
     search.now = 9.9
-    assert not search.desk.is_over(Order(index=9, phase="finalist", configuration={}, seed=0))
+    assert not search.queue.is_over(Order(index=9, phase="finalist", configuration={}, seed=0))
 
 
 def test_a_restarted_trial_is_still_reckoned_with_the_time_that_it_took(make_search: Any) -> None:
     search = make_search("time: 100s")
     order = search.begin()
     search.measurement(order, 0.5, seconds=2)
-    state = search.desk.trials[order.index]
+    state = search.queue.trials[order.index]
     before = state.full_run_seconds(ROWS * MAX_EPOCHS)
-    search.desk.started(order)  # its worker died
+    search.queue.started(order)  # its worker died
     assert before == pytest.approx(8)
     assert state.full_run_seconds(ROWS * MAX_EPOCHS) == pytest.approx(before)
 
@@ -369,9 +369,9 @@ def test_the_sampler_is_told_every_search_trial_once_and_no_finalist(make_search
     search.run(0.3, epochs=2)
     search.run(0.5, ending="collapsed")
     for _, order in finalists_of(search):
-        search.desk.started(order)
+        search.queue.started(order)
         search.measurement(order, 0.9)
-        search.desk.ended(order, "completed", "")
+        search.queue.ended(order, "completed", "")
     assert search.sampler.told == {0: ([(100, 0.3), (200, 0.3)], "stopped"), 1: ([(100, 0.5)], "collapsed")}
 
 
@@ -386,7 +386,7 @@ def test_the_ledger_has_a_trial_from_its_start_and_how_it_ended(make_search: Any
     search.measurement(order, 0.6, epochs=2)
     search.measurement(order, 0.5, epochs=3)
     search.now = 7.5
-    search.desk.ended(order, "stopped", "below its rung")
+    search.queue.ended(order, "stopped", "below its rung")
     (row,) = read_run(tmp_path / "run").trials
     kept = (
         "ending",
@@ -422,7 +422,7 @@ def test_a_diverged_trial_keeps_its_last_finite_score(make_search: Any, tmp_path
     order = search.begin()
     search.measurement(order, 0.4)
     search.measurement(order, float("nan"), epochs=2, diverged_at_step=9)
-    search.desk.ended(order, "diverged", "a number was not finite at step 9")
+    search.queue.ended(order, "diverged", "a number was not finite at step 9")
     (row,) = read_run(tmp_path / "run").trials
     assert (row["ending"], row["score"], row["epochs"]) == ("diverged", 0.4, 2.0)
 
@@ -431,9 +431,9 @@ def test_a_restart_is_counted_and_its_reports_stand_apart(make_search: Any, tmp_
     search = make_search("trials: 1")
     order = search.begin()
     search.measurement(order, 0.4)
-    search.desk.started(order)
+    search.queue.started(order)
     search.measurement(order, 0.4)
-    search.desk.ended(order, "stopped", "")
+    search.queue.ended(order, "stopped", "")
     assert [row["start"] for row in read_measurements(tmp_path / "run").to_pylist()] == [1, 2]
     assert read_run(tmp_path / "run").trials[0]["starts"] == 2
     assert search.sampler.told[0] == ([(100, 0.4)], "stopped")
@@ -445,10 +445,10 @@ def test_a_restarted_finalist_has_the_score_of_the_weights_that_it_kept(make_sea
     search.run(0.5)
     order = search.begin()
     search.measurement(order, 0.9, epochs=3)
-    search.desk.started(order)  # its worker died
+    search.queue.started(order)  # its worker died
     search.measurement(order, 0.2, epochs=1)
-    search.desk.ended(order, "interrupted", "the budget was over")
-    run = next(run for run in search.desk.finalist_runs() if run.best is not None)
+    search.queue.ended(order, "interrupted", "the budget was over")
+    run = next(run for run in search.queue.finalist_runs() if run.best is not None)
     assert run.score == 0.2
 
 
@@ -456,7 +456,7 @@ def test_the_health_of_a_trial_is_in_the_ledger(make_search: Any, tmp_path: Path
     search = make_search("trials: 1")
     order = search.begin()
     search.measurement(order, 0.4, clip_rate=0.25, unknown_share=0.125)
-    search.desk.ended(order, "stopped", "")
+    search.queue.ended(order, "stopped", "")
     (measurement,) = read_measurements(tmp_path / "run").to_pylist()
     (trial,) = read_run(tmp_path / "run").trials
     assert (measurement["clip_rate"], trial["unknown_share"], trial["empty_share"]) == (0.25, 0.125, None)
@@ -487,7 +487,7 @@ def test_with_the_random_sampler_configurations_do_not_hang_on_which_trial_ends_
         while running:
             order = running.pop(ends_first if len(running) > 1 else 0)
             search.measurement(order, 0.1)
-            search.desk.ended(order, "completed", "")
+            search.queue.ended(order, "completed", "")
             if len(handed) < 6:
                 running.append(search.begin())
                 handed.append(running[-1])
@@ -501,11 +501,11 @@ def test_finalist_runs_are_told_from_search_trials_whether_they_came_to_a_report
     search.run(0.5)
     search.run(0.6)
     for number, (_, order) in enumerate(finalists_of(search)):
-        search.desk.started(order)
+        search.queue.started(order)
         if number != 3:
             search.measurement(order, 0.1 * number, epochs=4)
-        search.desk.ended(order, "completed" if number != 3 else "failed", "")
-    runs = search.desk.finalist_runs()
+        search.queue.ended(order, "completed" if number != 3 else "failed", "")
+    runs = search.queue.finalist_runs()
     assert sorted(run.parent for run in runs) == [0, 0, 1, 1]
     assert sum(run.best is None for run in runs) == 1
 
@@ -526,7 +526,7 @@ def test_a_search_trial_has_a_place_for_its_weights_and_a_score_that_it_has_to_b
     search = make_search("trials: 9")
     for score in (0.5, 0.2, 0.4, 0.3):
         assert search.begin().keep_above is None or score == 0.3
-        search.measurement(list(search.desk.trials.values())[-1].order, score)
+        search.measurement(list(search.queue.trials.values())[-1].order, score)
     order = search.begin()
     assert order.keep_above == 0.3  # the third best so far
     assert order.weights == f"{search.ledger.location}/finalists/trial-4.safetensors"
@@ -538,8 +538,8 @@ def test_of_thousands_of_search_trials_only_the_best_three_keep_their_weights(ma
         order = search.begin()
         search.measurement(order, (number * 7 % 40) / 40)
         write_weights(search, order)
-        search.desk.ended(order, "stopped", "")
-    best = [state.order.index for state in search.desk.kept_trials()]
+        search.queue.ended(order, "stopped", "")
+    best = [state.order.index for state in search.queue.kept_trials()]
     assert [number * 7 % 40 for number in best] == [39, 38, 37]
     names = [weights_name(number) for number in best]
     assert kept_files(search) == {*names, *map(held_out_name, names)}
@@ -554,14 +554,14 @@ def test_a_collapsed_model_is_not_kept_and_a_doubtful_one_only_behind_healthy_on
     ):
         order = search.begin()
         search.measurement(order, score, **more)
-        search.desk.ended(order, "collapsed" if score > 0.3 else "stopped", "")
-    assert [state.order.index for state in search.desk.kept_trials()] == [2, 1]
+        search.queue.ended(order, "collapsed" if score > 0.3 else "stopped", "")
+    assert [state.order.index for state in search.queue.kept_trials()] == [2, 1]
 
 
 def test_with_folds_a_search_trial_keeps_no_weights_for_no_model_of_it_has_seen_every_row(make_search: Any) -> None:
     search = make_search("trials: 2", folds=3)
     assert search.begin().weights is None
-    assert search.desk.kept_trials() == []
+    assert search.queue.kept_trials() == []
 
 
 def test_an_interrupt_ends_what_runs_and_nothing_else(make_search: Any, tmp_path: Path) -> None:
@@ -569,7 +569,7 @@ def test_an_interrupt_ends_what_runs_and_nothing_else(make_search: Any, tmp_path
     search.run(0.5)
     order = search.begin()
     search.measurement(order, 0.4)
-    search.desk.interrupt()
+    search.queue.interrupt()
     endings = {row["trial"]: (row["ending"], row["reason"]) for row in read_run(tmp_path / "run").trials}
     assert endings == {0: ("stopped", None), 1: ("interrupted", "the run was interrupted")}
     assert search.sampler.told[1] == ([(100, 0.4)], "interrupted")
@@ -578,8 +578,8 @@ def test_an_interrupt_ends_what_runs_and_nothing_else(make_search: Any, tmp_path
 def test_an_interrupted_order_that_no_worker_had_begun_is_told_by_its_starts(make_search: Any, tmp_path: Path) -> None:
     search = make_search("trials: 3")
     search.begin()
-    search.desk.next_order()  # asked for, and waiting for a free worker
-    search.desk.interrupt()
+    search.queue.next_order()  # asked for, and waiting for a free worker
+    search.queue.interrupt()
     assert [(row["ending"], row["starts"]) for row in read_run(tmp_path / "run").trials] == [
         ("interrupted", 1),
         ("interrupted", 0),
@@ -591,9 +591,9 @@ def test_a_snapshot_tells_how_the_search_stands(make_search: Any) -> None:
     search.run(0.5)
     search.run(0.7, ending="collapsed")
     running = search.begin()
-    search.desk.next_order()  # waits for a free worker
+    search.queue.next_order()  # waits for a free worker
     search.now = 30
-    search.desk.tick()
+    search.queue.tick()
     (snapshot,) = search.seen
     assert (snapshot.phase, snapshot.elapsed_s, snapshot.left_s) == ("search", 30, 70)
     assert [state.order.index for state in snapshot.running] == [running.index]
@@ -606,15 +606,15 @@ def test_a_snapshot_tells_how_the_search_stands(make_search: Any) -> None:
 def test_an_ending_is_noted_once_it_is_told(make_search: Any) -> None:
     search = make_search("trials: 3")
     order = search.begin()
-    assert not search.desk.has_ended(order)
-    search.desk.ended(order, "failed", "")
-    assert search.desk.has_ended(order)
+    assert not search.queue.has_ended(order)
+    search.queue.ended(order, "failed", "")
+    assert search.queue.has_ended(order)
 
 
 def test_of_ended_trials_no_report_stays_in_memory(make_search: Any) -> None:
     search = make_search("trials: 3")
     search.run(0.5, epochs=4)
-    assert search.desk.trials[0].measurements == []
+    assert search.queue.trials[0].measurements == []
 
 
 @pytest.mark.parametrize(

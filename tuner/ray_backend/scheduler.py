@@ -12,7 +12,7 @@ from tuner.pruners.asha import Rungs
 from tuner.pruners.gate import GateSettings, Judgement, Signs, grace_of, judge
 from tuner.pruners.rung_levels import rung_examples
 from tuner.ray_backend.memory import give_more_room, is_out_of_memory, last_error
-from tuner.trial.measurement import Desk, Measurement, Order
+from tuner.trial.measurement import Measurement, Order, TrialQueue
 
 _KEPT_ENDED = 50  # ended trials that Ray may still be putting away
 
@@ -34,7 +34,7 @@ class GatedASHA(LeftOut, FIFOScheduler):  # type: ignore[misc]
 
     def __init__(
         self,
-        desk: Desk,
+        queue: TrialQueue,
         *,
         grace_epochs: float,
         rows: int,
@@ -49,7 +49,7 @@ class GatedASHA(LeftOut, FIFOScheduler):  # type: ignore[misc]
         )
         self.rungs = Rungs(levels, reduction_factor=reduction_factor)
         self._grace = grace_of(grace_epochs=grace_epochs, max_epochs=max_epochs, rows=rows, settings=gate)
-        self._desk, self._gate = desk, gate
+        self._queue, self._gate = queue, gate
         self._budget_examples = budget_examples
         self._signs: dict[int, list[Signs]] = {}
         self._to_stop: dict[int, int] = {}
@@ -73,14 +73,14 @@ class GatedASHA(LeftOut, FIFOScheduler):  # type: ignore[misc]
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         order = order_of(trial)
-        if self._desk.has_ended(order):
+        if self._queue.has_ended(order):
             return str(TrialScheduler.STOP)  # its worker died between its end and Ray's taking note: Ray ran it again
         if "measurement" not in result:
             return self._end(trial, *_ending_without_measurement(result))
         measurement = read_measurement(result["measurement"])
-        self._desk.reported(order, measurement, is_to_be_kept=bool(result.get("is_to_be_kept")))
+        self._queue.reported(order, measurement, is_to_be_kept=bool(result.get("is_to_be_kept")))
         if result.get("note"):
-            self._desk.noted(order, str(result["note"]))
+            self._queue.noted(order, str(result["note"]))
         judgement = self._judge(order.index, measurement)
         if judgement == "diverged":
             return self._end(trial, "diverged", _describe_divergence(order, measurement))
@@ -96,7 +96,7 @@ class GatedASHA(LeftOut, FIFOScheduler):  # type: ignore[misc]
                 else "no better score for as many reports as search.patience"
             )
             return self._end(trial, "completed", reason)
-        if self._desk.is_over(order):
+        if self._queue.is_over(order):
             return self._end(trial, "interrupted", "the budget was over")
         return str(TrialScheduler.CONTINUE)
 
@@ -146,8 +146,8 @@ class GatedASHA(LeftOut, FIFOScheduler):  # type: ignore[misc]
 
     def _end(self, trial: Any, ending: str, reason: str) -> str:
         order = order_of(trial)
-        if not self._desk.has_ended(order):
-            self._desk.ended(order, ending, reason)
+        if not self._queue.has_ended(order):
+            self._queue.ended(order, ending, reason)
         self._forget(order.index)
         return str(TrialScheduler.STOP)
 

@@ -26,7 +26,7 @@ from tuner.ray_backend.memory import describe_out_of_memory, is_out_of_memory, k
 from tuner.ray_backend.scheduler import GatedASHA, LeftOut, order_of
 from tuner.signals import die_on_abort, raise_if_interrupted, raise_interrupt
 from tuner.space.search_settings import ResourceSettings
-from tuner.trial.measurement import Desk, Measurement, Order, TrialSettings
+from tuner.trial.measurement import Measurement, Order, TrialQueue, TrialSettings
 
 if TYPE_CHECKING:
     from tuner.trial.trial import Trial
@@ -187,15 +187,15 @@ def _check_run_there(location: str | None) -> None:
 class OrderSearcher(LeftOut, Searcher):  # type: ignore[misc]
     """Hands the desk's orders to Ray; what becomes of them goes back through the scheduler."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, queue: TrialQueue) -> None:
         super().__init__(metric="score", mode="max")
-        self._desk = desk
+        self._queue = queue
 
     def suggest(self, trial_id: str) -> Any:
-        order = self._desk.next_order()
+        order = self._queue.next_order()
         if order is not None:
             return {"order": asdict(order)}
-        return Searcher.FINISHED if self._desk.is_done() else None
+        return Searcher.FINISHED if self._queue.is_done() else None
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Do nothing: the scheduler has told the desk."""
@@ -210,12 +210,12 @@ class OrderSearcher(LeftOut, Searcher):  # type: ignore[misc]
 class _Listener(LeftOut, TrialProgressCallback):  # type: ignore[misc]
     """Tells the desk. Of the class that Ray would otherwise add, print with, and keep every trial by."""
 
-    def __init__(self, desk: Desk, interrupt: threading.Event, scheduler: GatedASHA | None = None) -> None:
-        self._desk, self._interrupt, self._scheduler = desk, interrupt, scheduler
+    def __init__(self, queue: TrialQueue, interrupt: threading.Event, scheduler: GatedASHA | None = None) -> None:
+        self._queue, self._interrupt, self._scheduler = queue, interrupt, scheduler
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        if not self._desk.has_ended(order_of(trial)):
-            self._desk.started(order_of(trial))
+        if not self._queue.has_ended(order_of(trial)):
+            self._queue.started(order_of(trial))
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Any, **info: Any) -> None:
         """Print nothing."""
@@ -224,24 +224,24 @@ class _Listener(LeftOut, TrialProgressCallback):  # type: ignore[misc]
         """Print nothing."""
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._desk.waits(order_of(trial))
+        self._queue.waits(order_of(trial))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         # The scheduler's method of this name is also called when a trial is only about to be tried again.
         order = order_of(trial)
-        if self._desk.has_ended(order):
+        if self._queue.has_ended(order):
             return
         if self._scheduler is not None and self._scheduler.try_again(trial):
-            self._desk.waits(order)
+            self._queue.waits(order)
         else:
-            self._desk.ended(order, "failed", _describe_error(trial))
+            self._queue.ended(order, "failed", _describe_error(trial))
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         if self._interrupt.is_set():
-            self._desk.interrupt()  # now, for ending Ray's trials takes seconds
+            self._queue.interrupt()  # now, for ending Ray's trials takes seconds
             raise KeyboardInterrupt
-        self._desk.tick()
-        hung = {order.index for order in self._desk.hung()}
+        self._queue.tick()
+        hung = {order.index for order in self._queue.hung()}
         for trial in trials if hung else ():
             if order_of(trial).index in hung and trial.temporary_state.ray_actor is not None:
                 trial.max_failures = 0
@@ -249,7 +249,7 @@ class _Listener(LeftOut, TrialProgressCallback):  # type: ignore[misc]
 
 
 def run_trials(
-    desk: Desk,
+    queue: TrialQueue,
     data: TrialData,
     settings: TrialSettings,
     *,
@@ -273,7 +273,7 @@ def run_trials(
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
-                search_alg=OrderSearcher(desk),
+                search_alg=OrderSearcher(queue),
                 scheduler=scheduler,
                 num_samples=-1,
                 # Ray on this machine has no more CPUs than that; a limit of its own would end workers between trials.
@@ -286,7 +286,7 @@ def run_trials(
                 name="trials",
                 storage_path=folder,
                 verbose=0,
-                callbacks=[_Listener(desk, interrupt, scheduler)],
+                callbacks=[_Listener(queue, interrupt, scheduler)],
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
                 failure_config=tune.FailureConfig(max_failures=RETRIES),
             ),
@@ -294,7 +294,7 @@ def run_trials(
         with kills_for_memory_told():
             tuner.fit()
         if interrupt.is_set():  # after the last step
-            desk.interrupt()
+            queue.interrupt()
             raise KeyboardInterrupt
 
 

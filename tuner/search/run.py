@@ -28,7 +28,7 @@ from tuner.search.no_champion import NoChampion, without_measurement, without_mo
 from tuner.search.reading import read_data, sizes_of
 from tuner.search.resume import check_data, check_versions, resumed_space
 from tuner.search.snapshot import Snapshot
-from tuner.search.trial_queue import ENDINGS, SearchDesk
+from tuner.search.trial_queue import ENDINGS, SearchQueue
 from tuner.signals import die_on_abort, raise_if_interrupted, sigterm_as_interrupt
 from tuner.space.load import Space
 from tuner.storage import Folder
@@ -163,7 +163,7 @@ class _Search:
         self._slots = _slots(space, machines)
         self._told: dict[str, Any] = {}
         self._budget_examples = round(space.search.max_epochs * len(dataset.train))
-        self._desk = SearchDesk(
+        self._queue = SearchQueue(
             space,
             make_sampler(space),
             ledger,
@@ -181,15 +181,15 @@ class _Search:
         try:
             self._begin()
             baselines = self._run_trials(is_cluster=is_cluster)
-            if not any(trial.best for trial in self._desk.trials.values()):
-                raise without_measurement(list(self._desk.trials.values()), self._space, **self._spent())
+            if not any(trial.best for trial in self._queue.trials.values()):
+                raise without_measurement(list(self._queue.trials.values()), self._space, **self._spent())
             from tuner.search.champion import crown
             from tuner.search.kept_models import read_models
 
             raise_if_interrupted()
-            runs = self._desk.finalist_runs()
+            runs = self._queue.finalist_runs()
             models = read_models(
-                [*runs, *self._desk.kept_trials()],
+                [*runs, *self._queue.kept_trials()],
                 penalty_weight=self._space.score.penalty_weight,
                 dataset=self._dataset,
                 ledger=self._ledger,
@@ -210,19 +210,19 @@ class _Search:
                 ledger=self._ledger,
             )
             self._ledger.folder.delete_folder(CHECKPOINTS)
-            return self._finish("finished", verdict=champion["verdict"], ended_by=self._desk.ended_by)
+            return self._finish("finished", verdict=champion["verdict"], ended_by=self._queue.ended_by)
         except KeyboardInterrupt:
             if not self._has_ledger:
                 raise
             with suppress(StorageError):
-                self._desk.interrupt()
+                self._queue.interrupt()
                 self._finish("interrupted")
             raise SearchInterrupted("interrupted") from None
         except Exception as error:
             if not self._has_ledger:  # another run may have taken the name meanwhile
                 raise
             with suppress(StorageError):  # it may be the cause
-                self._desk.interrupt()
+                self._queue.interrupt()
                 more = {"resume_with": error.setting} if isinstance(error, NoChampion) else {}
                 self._finish("failed", error=str(error) if isinstance(error, TunerError) else repr(error), **more)
             if isinstance(error, StorageError):  # not an error of what a person gave, for the search had begun
@@ -231,8 +231,8 @@ class _Search:
 
     def _spent(self) -> dict[str, Any]:
         """What a search without a champion is told by."""
-        desk = self._desk
-        return {"failures": desk.describe_failures(), "ended_by": desk.ended_by, "spent_s": self._clock()}
+        queue = self._queue
+        return {"failures": queue.describe_failures(), "ended_by": queue.ended_by, "spent_s": self._clock()}
 
     def _begin(self) -> None:
         dataset, say = self._dataset, self._watcher.say
@@ -241,7 +241,7 @@ class _Search:
             self._ledger.begin(space=self._space.text, environment=environment)
         else:
             self._ledger.go_on(space=self._space.text, environment=describe_resumption(self._before.run.environment))
-            self._desk.replay(self._before.past, is_to_search_on="resume_with" in self._before.run.manifest)
+            self._queue.replay(self._before.past, is_to_search_on="resume_with" in self._before.run.manifest)
             unfinished = sum(trial.ending is None for trial in self._before.past.trials)
             ended = len(self._before.past.trials) - unfinished
             told = "1 trial has ended" if ended == 1 else f"{ended} trials have ended"
@@ -259,9 +259,9 @@ class _Search:
 
         seed, weight = self._space.search.seed, self._space.score.penalty_weight
         self._job = Job("baselines", _describe_on_worker, self._dataset, weight, seed)
-        if not self._desk.is_done():
+        if not self._queue.is_done():
             run_trials(
-                self._desk,
+                self._queue,
                 self._data,
                 self._trial_settings(),
                 scheduler=self._scheduler(),
@@ -294,7 +294,7 @@ class _Search:
 
         search = self._space.search
         scheduler = GatedASHA(
-            self._desk,
+            self._queue,
             grace_epochs=search.grace_epochs,
             rows=len(self._dataset.train),
             budget_examples=self._budget_examples,
@@ -327,14 +327,14 @@ class _Search:
         return self._baselines
 
     def _finish(self, status: str, **more: Any) -> dict[str, Any]:
-        endings = self._desk.snapshot().endings
+        endings = self._queue.snapshot().endings
         manifest = {
             "status": status,
             "seconds": self._clock(),
             "trials": {ending: endings.get(ending, 0) for ending in ENDINGS},
             **more,
         }
-        self._ledger.finish(manifest, unfinished=() if status == "finished" else self._desk.unfinished_files())
+        self._ledger.finish(manifest, unfinished=() if status == "finished" else self._queue.unfinished_files())
         return manifest
 
 

@@ -30,7 +30,7 @@ _TOO_LATE = "the budget was over"
 _FAILED_AT_FIRST = 10  # trials, from the first on, that all failed: so will the others
 
 
-class SearchDesk:
+class SearchQueue:
     """Hands out search trials until their time or number is over, then the finalists' runs; writes all to the ledger.
 
     Seconds are counted by `clock`, from the start of the run.
@@ -55,7 +55,7 @@ class SearchDesk:
         self.trials: dict[int, TrialState] = {}
         self.ended_by: Literal["time", "cost", "trials"] = "trials"
         self._again: list[Order] = []  # search trials that a resumed run has to take up first
-        self._queue: list[Order] | None = None  # finalists' runs to come; None while searching
+        self._finalist_runs: list[Order] | None = None  # finalists' runs to come; None while searching
         self._asked = 0  # search trials
         self._next = 0  # the number of the next trial, of either phase
         self._with_weights: set[int] = set()  # search trials that have ended and may still be among the best
@@ -99,7 +99,7 @@ class SearchDesk:
         self._next = max([self._next, *(each.index + 1 for each in finalists)])
         open_runs = [self.trials[each.index].order for each in current if each.ending is None]
         if current and (open_runs or not (is_to_search_on and self._is_search_open())):
-            self._queue = open_runs
+            self._finalist_runs = open_runs
             self._give_up_search()
             limit = self._space.search.trials
             if self._space.search.seconds is not None and (limit is None or self._asked < limit):
@@ -114,7 +114,7 @@ class SearchDesk:
 
     def next_order(self) -> Order | None:
         """Return the next search trial or, when the search is over, the next finalist's run."""
-        if self._queue is None:
+        if self._finalist_runs is None:
             if self._again and not self._is_search_late():
                 return self._hand_out(self._again.pop(0))
             if self._is_search_open():
@@ -122,11 +122,11 @@ class SearchDesk:
             if self._running("search") and not self._is_search_late():
                 return None
             self._close_search()
-        return self._queue.pop(0) if self._queue else None
+        return self._finalist_runs.pop(0) if self._finalist_runs else None
 
     def is_done(self) -> bool:
         """Return whether every finalist's run has been handed out."""
-        return self._queue is not None and not self._queue
+        return self._finalist_runs is not None and not self._finalist_runs
 
     def has_ended(self, order: Order) -> bool:
         """Return whether this trial's ending has been noted."""
@@ -244,7 +244,7 @@ class SearchDesk:
         elapsed = self._clock()
         ranking = ranked(self.trials.values())
         return Snapshot(
-            phase="search" if self._queue is None else "finalists",
+            phase="search" if self._finalist_runs is None else "finalists",
             elapsed_s=elapsed,
             left_s=None if limit_s is None else max(0.0, limit_s - elapsed),
             running=tuple(state for state in self._running() if state.heard_s is not None),
@@ -283,7 +283,7 @@ class SearchDesk:
     def _is_search_late(self) -> bool:
         limit_s = self._space.search.seconds
         is_late = limit_s is not None and self._clock() > limit_s - self._reserve()
-        if is_late and self._queue is None:
+        if is_late and self._finalist_runs is None:
             self.ended_by = self._space.search.tightest
         return is_late
 
@@ -352,7 +352,7 @@ class SearchDesk:
     def _close_search(self) -> None:
         self._give_up_search()
         chosen = self._choose_finalists()
-        self._queue = [self._enter(TrialState(order, parent)) for parent, order in chosen]
+        self._finalist_runs = [self._enter(TrialState(order, parent)) for parent, order in chosen]
         self._next += len(chosen)
         self._flush()
 

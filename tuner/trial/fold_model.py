@@ -36,7 +36,7 @@ _AUGMENTATIONS = {
 
 
 @dataclass(frozen=True)
-class Member:
+class FoldModel:
     """One model in training, on `size` rows; `judged` are the positions in validation that it is judged on.
 
     `samples` are what it is looked at by, None where it is judged on no row.
@@ -50,7 +50,7 @@ class Member:
     samples: Samples | None
 
 
-def make_member(
+def make_fold_model(
     configuration: Configuration,
     data: TrialData,
     settings: TrialSettings,
@@ -60,7 +60,7 @@ def make_member(
     number: int,
     precision: str,
     seed: int,
-) -> Member:
+) -> FoldModel:
     """Build the model of one part of the data, `number`, and what trains it.
 
     Each random stream has the trial's seed and a number of its own; with folds every part has another seed.
@@ -95,7 +95,7 @@ def make_member(
     if len(judged):
         reading = reading_shares(validation, part.validation.lengths, unknown=UNKNOWN if is_text else None)
         samples = draw_samples(rows, validation, reading=reading, generator=np.random.default_rng((seed, 3)))
-    return Member(model, training, len(rows), validation, judged, samples)
+    return FoldModel(model, training, len(rows), validation, judged, samples)
 
 
 def _make_training(

@@ -137,7 +137,7 @@ class Order:
     keep_above: float | None = None
 
 
-class Desk(Protocol):
+class TrialQueue(Protocol):
     """Where orders come from and what becomes of them goes to; `tuner.search` has the one that runs a search."""
 
     def next_order(self) -> Order | None:

@@ -27,7 +27,7 @@ from tuner.training.loop import predict_logits
 from tuner.training.precision import choose_precision
 from tuner.training.progress import Progress
 from tuner.training.state import State, from_bytes, to_bytes
-from tuner.trial.fold_model import make_member
+from tuner.trial.fold_model import make_fold_model
 from tuner.trial.health_names import OF_STEPS, STATIC
 from tuner.trial.measurement import Measurement, TrialSettings
 
@@ -68,16 +68,16 @@ class Trial:
         parts = data.prepared[setting]
         tables = [None] * len(parts) if embedding is None else data.tables[setting, embedding]
         numbers = range(len(parts) if is_final or data.folds is None else len(parts) - 1)
-        members = [
-            make_member(
+        fold_models = [
+            make_fold_model(
                 configuration, data, settings, parts[n], tables[n], number=n, precision=self.precision, seed=seed
             )
             for n in numbers
         ]
-        self._judged = [member for member in members if len(member.judged)]
-        self._kept = members[-1]
-        self._all = members
-        samples = [member.samples for member in members if member.samples is not None]
+        self._judged = [fold_model for fold_model in fold_models if len(fold_model.judged)]
+        self._kept = fold_models[-1]
+        self._all = fold_models
+        samples = [fold_model.samples for fold_model in fold_models if fold_model.samples is not None]
         self._reading: dict[str, Any] = {name: _mean(each.reading[name] for each in samples) for name in STATIC}
         self._looks = Looks()
         kept, table = parts[numbers[-1]], tables[numbers[-1]]
@@ -118,7 +118,7 @@ class Trial:
             "best_merit": list(self._best_merit),
             "reports_since_best": self._measurements_since_best,
             "looks": self._looks.state(),
-            "members": {str(number): member.training.state() for number, member in enumerate(self._all)},
+            "members": {str(number): fold_model.training.state() for number, fold_model in enumerate(self._all)},
         }
         if self._is_on_gpu:
             state["dropout_on_gpu"] = torch.cuda.get_rng_state(self._settings.device)
@@ -141,9 +141,9 @@ class Trial:
         other = [name for name, value in self._identity.items() if state["trial"].get(name) != value]
         if other or len(state["members"]) != len(self._all):
             raise ValueError(f"it is of another {' and '.join(other) or 'number of models'}")
-        for number, member in enumerate(self._all):
-            member.training.restore(state["members"][str(number)])
-            member.model.precision = state["precision"]
+        for number, fold_model in enumerate(self._all):
+            fold_model.training.restore(state["members"][str(number)])
+            fold_model.model.precision = state["precision"]
         self._looks.restore(state["looks"])
         self._best, self._measurements_since_best = state["best"], state["reports_since_best"]
         health, score = state["best_merit"]
@@ -160,8 +160,8 @@ class Trial:
     def averaged(self) -> Iterator[None]:
         """Let every model hold the weights that it is judged by, where the configuration averages them."""
         with ExitStack() as stack:
-            for member in self._all:
-                stack.enter_context(member.training.averaged())
+            for fold_model in self._all:
+                stack.enter_context(fold_model.training.averaged())
             yield
 
     def next_measurement(self) -> Measurement:
@@ -169,11 +169,14 @@ class Trial:
         target = self._next_target()
         while target <= self.examples < self._budget:  # a batch may be larger than a reporting interval
             target = self._next_target()
-        progress = [member.training.train_until(math.ceil(target * member.size / self._rows)) for member in self._all]
+        progress = [
+            fold_model.training.train_until(math.ceil(target * fold_model.size / self._rows))
+            for fold_model in self._all
+        ]
         start = time.perf_counter()
         measures = self._evaluate(progress)
-        for member in self._all:
-            member.training.observe(measures["score"])
+        for fold_model in self._all:
+            fold_model.training.observe(measures["score"])
         self._note_best(measures["score"])
         measurement = self._told(progress, measures)
         if math.isfinite(measurement.score):
@@ -203,7 +206,9 @@ class Trial:
     @property
     def examples(self) -> int:
         """Examples seen, in those of an epoch over every row: with folds each model sees as large a share of its own."""
-        return round(float(np.mean([member.training.examples / member.size for member in self._all])) * self._rows)
+        return round(
+            float(np.mean([fold_model.training.examples / fold_model.size for fold_model in self._all])) * self._rows
+        )
 
     def _next_target(self) -> int:
         self._reporting_points += 1
@@ -223,7 +228,7 @@ class Trial:
         broken = next((each.non_finite_step for each in progress if each.non_finite_step), None)
         self.probabilities = self._predict() if broken is None else None
         if self.probabilities is None:
-            steps = broken or max(member.training.steps for member in self._all)
+            steps = broken or max(fold_model.training.steps for fold_model in self._all)
             unknown = dict.fromkeys((*AVERAGED, "score_spread", *_OF_PROBABILITIES), math.nan)
             return {**unknown, "diverged_at_step": steps}
         measured = measure_by_fold(
@@ -235,8 +240,8 @@ class Trial:
             probabilities=self.probabilities,
         )
         seen, truth = self._data.seen, self._data.validation_truth[:, self._data.seen]
-        judged = [self.probabilities[member.judged][:, seen] for member in self._judged]
-        truths = [truth[member.judged] for member in self._judged]
+        judged = [self.probabilities[fold_model.judged][:, seen] for fold_model in self._judged]
+        truths = [truth[fold_model.judged] for fold_model in self._judged]
         return {
             **measured.means,
             "score_spread": measured.spread,
@@ -255,9 +260,9 @@ class Trial:
         thresholds = fit_thresholds(self.probabilities, data.validation_truth, data.task, seen=data.seen)
         with self.averaged():
             looks = [
-                look(member.model, member.samples, thresholds, data.task, seen=data.seen, penalty_weight=weight)
-                for member in self._judged
-                if member.samples is not None
+                look(fold_model.model, fold_model.samples, thresholds, data.task, seen=data.seen, penalty_weight=weight)
+                for fold_model in self._judged
+                if fold_model.samples is not None
             ]
         return {name: _mean(each[name] for each in looks) for name in looks[0]}
 
@@ -266,11 +271,11 @@ class Trial:
         data = self._data
         probabilities = np.zeros(data.validation_truth.shape)
         with self.averaged():
-            for member in self._judged:
-                logits = predict_logits(member.model, member.validation)
+            for fold_model in self._judged:
+                logits = predict_logits(fold_model.model, fold_model.validation)
                 if not np.isfinite(logits).all():
                     return None
-                probabilities[member.judged] = to_probabilities(logits, data.task, seen=data.seen)
+                probabilities[fold_model.judged] = to_probabilities(logits, data.task, seen=data.seen)
             if not all(torch.isfinite(parameter).all() for parameter in self._kept.model.parameters()):
                 return None  # with folds no row judges the model to keep
         return probabilities

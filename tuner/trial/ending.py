@@ -1,0 +1,32 @@
+"""How a trial ends."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Ending(StrEnum):
+    """How a trial ended. Each value is also its text in the ledger, so an ending can be written and read as it is."""
+
+    COMPLETED = "completed"
+    """It used its whole budget, or stopped improving."""
+    STOPPED = "stopped"
+    """ASHA stopped it: other trials were better at the same rung."""
+    COLLAPSED = "collapsed"
+    """The gate stopped it: it gave nearly the same answer for every row."""
+    DIVERGED = "diverged"
+    """A number was not finite."""
+    FAILED = "failed"
+    """It raised an error, or its worker died too often."""
+    INTERRUPTED = "interrupted"
+    """The run was stopped, or its time was over."""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the trial came to an end of its own; a failed or interrupted one may be run again."""
+        return self not in (Ending.FAILED, Ending.INTERRUPTED)
+
+    @property
+    def is_fit(self) -> bool:
+        """Whether its configuration may become a finalist."""
+        return self not in (Ending.COLLAPSED, Ending.DIVERGED, Ending.FAILED)
