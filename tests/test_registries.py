@@ -26,7 +26,7 @@ from tuner.training.averaging import AVERAGINGS
 from tuner.training.clipping import CLIPPINGS
 from tuner.training.optimisers import OPTIMISERS
 from tuner.training.schedules import SCHEDULES
-from tuner.trial.measurement import TrialSettings
+from tuner.trial.order import TrialSettings
 from tuner.trial.trial import Trial
 
 REGISTRIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {

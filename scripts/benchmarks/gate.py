@@ -242,7 +242,7 @@ def _start(index: int, generator: np.random.Generator) -> StubTrial:
 
 
 def _config(index: int) -> dict[str, Any]:
-    from tuner.trial.measurement import Order
+    from tuner.trial.order import Order
 
     return {"order": asdict(Order(index=index, phase="search", configuration={}, seed=index))}
 

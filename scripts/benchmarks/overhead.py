@@ -67,7 +67,7 @@ def _search() -> tuple[Any, dict[int, float], list[float]]:
     from tuner.ray_backend.trials import run_trials
     from tuner.samplers.sampler import make_sampler
     from tuner.search.trial_queue import SearchQueue
-    from tuner.trial.measurement import TrialSettings
+    from tuner.trial.order import TrialSettings
 
     memory_mb: dict[int, float] = {}
 

@@ -141,7 +141,7 @@ def make(fault: Fault, material: Material, *, seed: int) -> Any:
     from tuner.diagnosis.facts.training import training_facts
     from tuner.scoring.signal import find_signal, looks_of
     from tuner.scoring.thresholds import cross_fitted_decisions
-    from tuner.trial.measurement import TrialSettings
+    from tuner.trial.order import TrialSettings
     from tuner.trial.trial import Trial
 
     dataset = read(material, seed)

@@ -18,7 +18,8 @@ from tuner.samplers.sampler import make_sampler
 from tuner.search.time_budget import Sizes
 from tuner.search.trial_queue import SearchQueue
 from tuner.space.load import load_space
-from tuner.trial.measurement import Measurement, Order
+from tuner.trial.measurement import Measurement
+from tuner.trial.order import Order
 
 ROWS, EPOCHS = 100, 8
 

@@ -31,7 +31,7 @@ from tuner.model.build import to_probabilities
 from tuner.space.configuration import Configuration
 from tuner.storage import Folder
 from tuner.training.loop import predict_logits
-from tuner.trial.measurement import TrialSettings
+from tuner.trial.order import TrialSettings
 from tuner.trial.trial import Trial
 
 TASKS = ("binary", "multiclass", "multilabel")

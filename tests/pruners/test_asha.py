@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from ray.tune.schedulers import AsyncHyperBandScheduler
 
 from curves.table import read_curves
-from tuner.pruners.asha import Rungs
-from tuner.pruners.rung_levels import rung_epochs, rung_examples
+from tuner.pruners.asha import Rungs, rung_epochs, rung_examples
 
 CURVES = read_curves(Path(__file__).parents[1] / "curves" / "gate_curves.parquet")
 EPOCH = 1000  # examples

@@ -5,7 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tuner.pruners.gate import GateSettings, Grace, Signs, grace_of, is_collapsed, judge, logit_spread, sign_of
+from tuner.pruners.gate import (
+    GateSettings,
+    Grace,
+    Health,
+    Signs,
+    grace_of,
+    health_of,
+    is_collapsed,
+    judge,
+    logit_spread,
+    merit,
+    sign_of,
+)
 
 SETTINGS = GateSettings()
 GRACE = Grace(epochs=1.0, alone_epochs=1.0)
@@ -191,3 +203,26 @@ def test_labels_that_are_true_of_every_row_or_of_none_do_not_count_in_the_logit_
 
 def test_the_logit_spread_of_saturated_outputs_is_finite() -> None:
     assert np.isfinite(logit_spread(np.array([[0.0], [1.0]], dtype=np.float32)))
+
+
+@pytest.mark.parametrize(
+    ("signs", "expected"),
+    [
+        (HEALTHY, "healthy"),
+        (replace(HEALTHY, constant_penalty=0.7), "collapsed"),  # ranks, but decides nearly the same for every row
+        (replace(HEALTHY, auc=0.5, logit_spread=0.01), "collapsed"),
+        (replace(HEALTHY, auc=0.5, logit_spread=3.0), "doubtful"),  # as what has learnt noise by heart: it varies
+        (replace(HEALTHY, auc=0.5, skill=0.0), "doubtful"),  # varies, and ranks by chance: labels that nothing tells
+        (replace(HEALTHY, is_finite=False), "collapsed"),
+        (replace(HEALTHY, score=float("nan")), "collapsed"),
+    ],
+)
+def test_a_model_may_be_handed_over_unless_its_answers_hardly_vary(signs: Signs, expected: Health) -> None:
+    assert health_of(signs, GateSettings()) == expected
+
+
+def test_of_a_trials_reports_the_healthiest_is_kept_before_the_one_that_scored_highest() -> None:
+    collapsed = replace(HEALTHY, score=0.52, constant_penalty=0.7)
+    noise = replace(HEALTHY, score=0.53, auc=0.5, skill=0.0)
+    healthy = replace(HEALTHY, score=0.51)
+    assert sorted([collapsed, healthy, noise], key=merit) == [collapsed, noise, healthy]

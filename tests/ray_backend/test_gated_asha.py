@@ -18,7 +18,8 @@ from ray.tune.schedulers import AsyncHyperBandScheduler
 from tuner.pruners.gate import GateSettings
 from tuner.ray_backend.scheduler import GatedASHA
 from tuner.ray_backend.trials import OrderSearcher, _Listener
-from tuner.trial.measurement import Measurement, Order
+from tuner.trial.measurement import Measurement
+from tuner.trial.order import Order
 
 ROWS = 10  # examples in an epoch
 Kind = Literal["healthy", "collapsed", "diverged"]

@@ -20,7 +20,7 @@ from tuner.ledger.rows import read_past
 from tuner.ledger.run_directory import Ledger, read_measurements, read_run
 from tuner.ray_backend.trials import TrialOnWorker, _check_run_there, _insist
 from tuner.storage import Folder
-from tuner.trial.measurement import Order, TrialSettings
+from tuner.trial.order import Order, TrialSettings
 
 SPACE = "task: binary"
 
@@ -125,7 +125,7 @@ ABORTING_WORKER = """\
 import signal
 from dataclasses import asdict
 from tuner.ray_backend.trials import TrialOnWorker
-from tuner.trial.measurement import Order
+from tuner.trial.order import Order
 
 signal.signal(signal.SIGABRT, lambda *_: None)  # as Ray has one
 TrialOnWorker.__new__(TrialOnWorker).setup({"order": asdict(Order(0, "search", {}, seed=1))}, None, None)

@@ -23,7 +23,7 @@ from tuner.ray_backend.start import Machines, Node
 from tuner.ray_backend.trials import TrialOnWorker, is_worth_keeping
 from tuner.search.run import Watcher, _Before, _Search
 from tuner.space.load import load_space
-from tuner.trial.measurement import Order
+from tuner.trial.order import Order
 
 SPACE = """
 task: multilabel

@@ -20,7 +20,7 @@ from tuner.errors import LedgerError
 from tuner.ledger.run_directory import Ledger, read_run, refuse_existing
 from tuner.ray_backend.trials import RETRIES, _Listener
 from tuner.storage import Folder
-from tuner.trial.measurement import Order
+from tuner.trial.order import Order
 
 
 def test_a_trial_has_no_ending_on_disk_before_it_has_its_reports(tmp_path: Path) -> None:

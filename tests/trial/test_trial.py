@@ -17,7 +17,8 @@ from tuner.data.dataset import Dataset, Split
 from tuner.data.preparation import preparation_setting
 from tuner.data.prepare import TrialData
 from tuner.pruners.gate import logit_spread
-from tuner.trial.measurement import Measurement, TrialSettings
+from tuner.trial.measurement import Measurement
+from tuner.trial.order import TrialSettings
 from tuner.trial.trial import Trial
 
 SETTINGS = TrialSettings(max_epochs=3, reports_per_epoch=2, penalty_weight=1.0)

@@ -15,7 +15,7 @@ import torch
 from tuner.data.prepare import TrialData
 from tuner.imbalance.resample import RESAMPLINGS
 from tuner.model.pooling import POOLINGS
-from tuner.pruners.candidates import NO_MERIT, merit
+from tuner.pruners.gate import NO_MERIT, merit
 from tuner.space.configuration import Configuration
 from tuner.space.options import Options
 from tuner.space.parameters import PARAMETERS
@@ -24,7 +24,8 @@ from tuner.training.clipping import CLIPPINGS
 from tuner.training.optimisers import OPTIMISERS
 from tuner.training.schedules import SCHEDULES
 from tuner.training.state import from_bytes, to_bytes
-from tuner.trial.measurement import Measurement, TrialSettings
+from tuner.trial.measurement import Measurement
+from tuner.trial.order import TrialSettings
 from tuner.trial.trial import Trial
 
 Prepared = Callable[..., tuple[Configuration, TrialData]]

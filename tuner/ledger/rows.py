@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from tuner.ledger.run_directory import Run
 from tuner.space.configuration import Configuration
-from tuner.trial.health_names import STATIC
-from tuner.trial.measurement import Measurement, Phase
+from tuner.trial.measurement import STATIC, Measurement
+from tuner.trial.order import Phase
 
 OF_THE_TRIAL = ("parameters", "precision", "vocabulary_found", *STATIC)
 """What every report of a trial says alike, so that it stands in the table of trials."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tuner.errors import Fault, LedgerError
 from tuner.storage import Folder
-from tuner.trial.health_names import MEASURED
+from tuner.trial.measurement import MEASURED
 
 # Arrow's default pool keeps what a merge of parts once took; over a long search that is tens of megabytes.
 pa.set_memory_pool(pa.system_memory_pool())

@@ -7,6 +7,7 @@ out.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -19,6 +20,10 @@ from tuner.scoring.ranking import Probabilities
 
 Judgement = Literal["healthy", "watched", "collapsed", "diverged"]
 Sign = Literal["none", "doubtful", "likely", "certain"]
+Health = Literal["healthy", "doubtful", "collapsed"]
+_HEALTHS: tuple[Health, ...] = ("collapsed", "doubtful", "healthy")
+NO_MERIT = (-1, -math.inf)
+"""Less than that of any report."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +133,26 @@ def sign_of(signs: Signs, settings: GateSettings) -> Sign:
 def is_collapsed(signs: Signs, settings: GateSettings) -> bool:
     """Return whether one report shows a sign of collapse, be it a doubtful one."""
     return sign_of(signs, settings) != "none"
+
+
+def health_of(signs: Signs, settings: GateSettings) -> Health:
+    """Return whether one report's model may be handed over, by the signs that the gate reads.
+
+    `collapsed`: it decides nearly the same for every row, or its outputs hardly depend on the row. `doubtful`: its decisions
+    vary, but it ranks rows no better than chance, as every model does where the labels do not follow from the inputs.
+    """
+    if not (signs.is_finite and math.isfinite(signs.score)):
+        return "collapsed"
+    sign = sign_of(signs, settings)
+    is_flat = sign in ("likely", "certain") and signs.logit_spread < settings.low_logit_spread
+    if is_flat or signs.constant_penalty >= settings.constant_penalty:
+        return "collapsed"
+    return "healthy" if sign == "none" else "doubtful"
+
+
+def merit(signs: Signs) -> tuple[int, float]:
+    """Return what a trial's reports are ordered by where one model of it is kept: health first, then the score."""
+    return _HEALTHS.index(health_of(signs, GateSettings())), signs.score
 
 
 def judge(history: Sequence[Signs], *, grace: Grace, settings: GateSettings) -> Judgement:

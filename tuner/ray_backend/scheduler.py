@@ -8,11 +8,11 @@ from typing import Any
 
 from ray.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
 
-from tuner.pruners.asha import Rungs
+from tuner.pruners.asha import Rungs, rung_examples
 from tuner.pruners.gate import GateSettings, Judgement, Signs, grace_of, judge
-from tuner.pruners.rung_levels import rung_examples
 from tuner.ray_backend.memory import give_more_room, is_out_of_memory, last_error
-from tuner.trial.measurement import Measurement, Order, TrialQueue
+from tuner.trial.measurement import Measurement
+from tuner.trial.order import Order, TrialQueue
 
 _KEPT_ENDED = 50  # ended trials that Ray may still be putting away
 

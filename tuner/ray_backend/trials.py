@@ -20,13 +20,13 @@ from ray.tune.search import Searcher
 
 from tuner.data.prepare import TrialData
 from tuner.errors import StorageError
-from tuner.pruners.candidates import health_of
-from tuner.pruners.gate import GateSettings
+from tuner.pruners.gate import GateSettings, health_of
 from tuner.ray_backend.memory import describe_out_of_memory, is_out_of_memory, kills_for_memory_told, last_error
 from tuner.ray_backend.scheduler import GatedASHA, LeftOut, order_of
 from tuner.signals import die_on_abort, raise_if_interrupted, raise_interrupt
 from tuner.space.search_settings import ResourceSettings
-from tuner.trial.measurement import Measurement, Order, TrialQueue, TrialSettings
+from tuner.trial.measurement import Measurement
+from tuner.trial.order import Order, TrialQueue, TrialSettings
 
 if TYPE_CHECKING:
     from tuner.trial.trial import Trial

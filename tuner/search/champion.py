@@ -15,7 +15,6 @@ from tuner.data.dataset import Dataset
 from tuner.data.preparation import fit_preparation, preparation_setting
 from tuner.data.tokenise import Tokeniser
 from tuner.ledger.run_directory import Ledger, read_measurements, weights_name
-from tuner.pruners.candidates import Choice
 from tuner.scoring.evaluation import without_nan
 from tuner.scoring.selection import Bound
 from tuner.scoring.signal import looks_of
@@ -31,6 +30,7 @@ from tuner.search.champion_record import (
     thresholds_by_label,
 )
 from tuner.search.champion_test import decide_validation, judge, judge_test, truth_of
+from tuner.search.choice import Choice
 from tuner.search.kept_models import KeptModel
 from tuner.space.load import Space
 from tuner.space.settings import LABEL_FIELDS

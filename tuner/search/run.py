@@ -17,11 +17,11 @@ from tuner.ledger.rows import Past, read_past
 from tuner.ledger.run_directory import CHECKPOINTS, Ledger, Run, read_run, refuse_existing
 from tuner.ledger.tables import read_parts
 from tuner.machine import available_bytes
-from tuner.pruners.candidates import Choice, choose
+from tuner.pruners.asha import rung_examples
 from tuner.pruners.gate import GateSettings
-from tuner.pruners.rung_levels import rung_examples
 from tuner.ray_backend.start import Job, Machines, start_ray, stop_ray
 from tuner.samplers.sampler import make_sampler
+from tuner.search.choice import Choice, choose
 from tuner.search.environment import describe_environment, describe_resumption
 from tuner.search.memory_estimate import refuse_large_data, refuse_large_files
 from tuner.search.no_champion import NoChampion, without_measurement, without_model
@@ -32,7 +32,7 @@ from tuner.search.trial_queue import ENDINGS, SearchQueue
 from tuner.signals import die_on_abort, raise_if_interrupted, sigterm_as_interrupt
 from tuner.space.load import Space
 from tuner.storage import Folder
-from tuner.trial.measurement import TrialSettings
+from tuner.trial.order import TrialSettings
 
 if TYPE_CHECKING:
     from tuner.baselines.baselines import Baseline

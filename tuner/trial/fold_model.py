@@ -27,7 +27,7 @@ from tuner.training.health import Samples, draw_samples, reading_shares
 from tuner.training.loop import Training
 from tuner.training.optimisers import OPTIMISERS
 from tuner.training.schedules import SCHEDULES
-from tuner.trial.measurement import TrialSettings
+from tuner.trial.order import TrialSettings
 
 _AUGMENTATIONS = {
     "text": ("token_dropout", "token_swap", "token_replacement"),

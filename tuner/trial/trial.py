@@ -17,8 +17,7 @@ from tuner.data.preparation import embedding_setting, preparation_setting
 from tuner.data.prepare import TrialData, vocabulary_size
 from tuner.model.build import to_probabilities
 from tuner.model.classifier import SequenceClassifier
-from tuner.pruners.candidates import NO_MERIT, merit
-from tuner.pruners.gate import GateSettings, is_collapsed, logit_spread
+from tuner.pruners.gate import NO_MERIT, GateSettings, is_collapsed, logit_spread, merit
 from tuner.scoring.by_fold import AVERAGED, measure_by_fold
 from tuner.scoring.thresholds import cross_fitted_decisions, fit_thresholds
 from tuner.space.configuration import Configuration
@@ -28,8 +27,8 @@ from tuner.training.precision import choose_precision
 from tuner.training.progress import Progress
 from tuner.training.state import State, from_bytes, to_bytes
 from tuner.trial.fold_model import make_fold_model
-from tuner.trial.health_names import OF_STEPS, STATIC
-from tuner.trial.measurement import Measurement, TrialSettings
+from tuner.trial.measurement import OF_STEPS, STATIC, Measurement
+from tuner.trial.order import TrialSettings
 
 _OF_PROBABILITIES = ("logit_spread", "probability_spread")
 _STATE_VERSION = 2

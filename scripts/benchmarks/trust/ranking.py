@@ -81,7 +81,7 @@ def trials(space: Any, dataset: Any) -> list[dict[str, float]]:
     from tuner.data.prepare import prepare
     from tuner.scoring.f1 import as_indicator, macro_f1
     from tuner.scoring.thresholds import cross_fitted_decisions, decide, fit_thresholds
-    from tuner.trial.measurement import TrialSettings
+    from tuner.trial.order import TrialSettings
     from tuner.trial.trial import Trial
 
     task, labels = dataset.task, len(dataset.labels)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tuner.analysis.trials import Point, TrialFacts, thin
-from tuner.pruners.rung_levels import rung_epochs
+from tuner.pruners.asha import rung_epochs
 from tuner.report.blocks import Block, Plot, Section, Text
 from tuner.report.figures import STYLES, Trace, axis, color, joined, label_above, number, numbers, vertical
 from tuner.report.material import Material

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from tuner.pruners.gate import GateSettings, Signs, sign_of
+from tuner.pruners.gate import Health
 from tuner.scoring.selection import Bound, champion, lower_bounds
-
-Health = Literal["healthy", "doubtful", "collapsed"]
-_HEALTHS: tuple[Health, ...] = ("collapsed", "doubtful", "healthy")
-NO_MERIT = (-1, -math.inf)
-"""Less than that of any report."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,26 +29,6 @@ class Choice:
     champion: Candidate
     fit: Sequence[Candidate]
     bounds: Mapping[int, Bound]
-
-
-def health_of(signs: Signs, settings: GateSettings) -> Health:
-    """Return whether one report's model may be handed over, by the signs that the gate reads.
-
-    `collapsed`: it decides nearly the same for every row, or its outputs hardly depend on the row. `doubtful`: its decisions
-    vary, but it ranks rows no better than chance, as every model does where the labels do not follow from the inputs.
-    """
-    if not (signs.is_finite and math.isfinite(signs.score)):
-        return "collapsed"
-    sign = sign_of(signs, settings)
-    is_flat = sign in ("likely", "certain") and signs.logit_spread < settings.low_logit_spread
-    if is_flat or signs.constant_penalty >= settings.constant_penalty:
-        return "collapsed"
-    return "healthy" if sign == "none" else "doubtful"
-
-
-def merit(signs: Signs) -> tuple[int, float]:
-    """Return what a trial's reports are ordered by where one model of it is kept: health first, then the score."""
-    return _HEALTHS.index(health_of(signs, GateSettings())), signs.score
 
 
 def choose(candidates: Sequence[Candidate]) -> Choice | None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from benchmarks.trust.champion import RULES, make_search, mean_quality
-from tuner.pruners.candidates import Candidate, Health, choose, health_of, merit
-from tuner.pruners.gate import GateSettings, Signs
-
-HEALTHY = Signs(epochs=2, score=0.5, constant_penalty=0.0, skill=0.2, auc=0.8, logit_spread=1.0, is_finite=True)
+from tuner.pruners.gate import Health
+from tuner.search.choice import Candidate, choose
 
 
 def candidate(trial: int, score: float, repeats: int | None = None, health: Health = "healthy") -> Candidate:
@@ -21,22 +17,6 @@ def candidate(trial: int, score: float, repeats: int | None = None, health: Heal
 def chosen(*candidates: Candidate) -> int | None:
     choice = choose(candidates)
     return None if choice is None else choice.champion.trial
-
-
-@pytest.mark.parametrize(
-    ("signs", "expected"),
-    [
-        (HEALTHY, "healthy"),
-        (replace(HEALTHY, constant_penalty=0.7), "collapsed"),  # ranks, but decides nearly the same for every row
-        (replace(HEALTHY, auc=0.5, logit_spread=0.01), "collapsed"),
-        (replace(HEALTHY, auc=0.5, logit_spread=3.0), "doubtful"),  # as what has learnt noise by heart: it varies
-        (replace(HEALTHY, auc=0.5, skill=0.0), "doubtful"),  # varies, and ranks by chance: labels that nothing tells
-        (replace(HEALTHY, is_finite=False), "collapsed"),
-        (replace(HEALTHY, score=float("nan")), "collapsed"),
-    ],
-)
-def test_a_model_may_be_handed_over_unless_its_answers_hardly_vary(signs: Signs, expected: Health) -> None:
-    assert health_of(signs, GateSettings()) == expected
 
 
 def test_the_finalist_with_the_best_bound_wins_and_its_best_run_is_handed_over() -> None:
@@ -81,10 +61,3 @@ def test_models_chosen_so_are_as_good_as_by_any_other_rule(share: float) -> None
     assert found["tuner's rule"] >= found["finalists only"]
     if share < 1:
         assert found["tuner's rule"] > found["finalists only"] + 0.1
-
-
-def test_of_a_trials_reports_the_healthiest_is_kept_before_the_one_that_scored_highest() -> None:
-    collapsed = replace(HEALTHY, score=0.52, constant_penalty=0.7)
-    noise = replace(HEALTHY, score=0.53, auc=0.5, skill=0.0)
-    healthy = replace(HEALTHY, score=0.51)
-    assert sorted([collapsed, healthy, noise], key=merit) == [collapsed, noise, healthy]
