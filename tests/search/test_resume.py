@@ -35,7 +35,7 @@ def outcome(location: Path) -> dict[int, tuple[Any, ...]]:
 
 
 def rungs_of(process: Process) -> dict[float, list[float]]:
-    return process.scheduler.rungs.scores
+    return process.pruner.rungs.scores
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ os.environ.update(
         "TUNE_WARN_THRESHOLD_S": "10",
         "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
         # Ray starts a worker for each CPU at once. They import what a trial needs while the driver still reads its data.
-        "RAY_preload_python_modules": "tuner.ray_backend.trials,tuner.trial.trial",
+        "RAY_preload_python_modules": "tuner.ray_backend.worker,tuner.trial.trial",
         # So Ray calls this machine 127.0.0.1, and all that it starts here listens there; else most of it listens on every
         # address. A cluster that was started elsewhere keeps its own addresses.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",

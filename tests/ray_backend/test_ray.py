@@ -20,7 +20,7 @@ from ray.tune.utils.callback import _create_default_callbacks
 from tuner.ray_backend.access import asking_for_token, private_folder
 from tuner.ray_backend.scheduler import _forget_ended
 from tuner.ray_backend.start import Machines, Node
-from tuner.ray_backend.trials import _Listener
+from tuner.ray_backend.trials import QueueCallback
 from tuner.signals import sigterm_as_interrupt
 from tuner.space.search_settings import ResourceSettings
 
@@ -107,7 +107,7 @@ def test_a_token_is_made_for_a_run_unless_one_is_given_and_the_environment_is_le
 
 def test_ray_adds_no_progress_printer_beside_the_listener():
     """The one that Ray would add keeps every trial for as long as the search lasts."""
-    listener = _Listener(queue=None, interrupt=None)  # type: ignore[arg-type]
+    listener = QueueCallback(queue=None, interrupt=None)  # type: ignore[arg-type]
     assert _create_default_callbacks([listener], air_verbosity=None) == [listener]
 
 

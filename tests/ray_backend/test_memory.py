@@ -16,8 +16,8 @@ from tuner.ray_backend.memory import (
     _most_that_fits,
     describe_out_of_memory,
     is_out_of_memory,
-    kills_for_memory_told,
     last_error,
+    memory_kills_as_deaths,
 )
 
 KILLED = "1 worker(s) were killed due to the node running low on memory.\nTop 10 memory users:\nPID  MEM"
@@ -64,7 +64,7 @@ def test_a_worker_that_ray_kills_to_spare_memory_counts_as_one_that_died() -> No
     manager._failed_actor_ids = set()
     manager._cleanup_actor = lambda tracked_actor: None
     task = TrackedActorTask(actor)
-    with kills_for_memory_told():
+    with memory_kills_as_deaths():
         manager._actor_task_failed(tracked_actor_task=task, exception=OutOfMemoryError(KILLED))
     assert [str(error) for error in told] == [KILLED]
     with pytest.raises(RuntimeError, match="Caught unexpected exception"):  # when Ray knows it, ours can go

@@ -16,8 +16,9 @@ import pytest
 from ray.tune.schedulers import AsyncHyperBandScheduler
 
 from tuner.pruners.gate import GateSettings
-from tuner.ray_backend.scheduler import GatedASHA
-from tuner.ray_backend.trials import OrderSearcher, _Listener
+from tuner.pruners.gated_asha import GatedASHA
+from tuner.ray_backend.scheduler import PruningScheduler
+from tuner.ray_backend.trials import OrderSearcher, QueueCallback
 from tuner.trial.measurement import Measurement
 from tuner.trial.order import Order
 
@@ -121,20 +122,20 @@ def make_result(epochs: float, score: float = 0.4, *, kind: Kind = "healthy", ma
     return {"examples": examples, "score": score, "measurement": json.dumps(asdict(measurement))}
 
 
-def make_scheduler(queue: TrialQueue, *, grace_epochs: float = 1, max_epochs: float = 27) -> GatedASHA:
-    return GatedASHA(
-        queue,
+def make_scheduler(queue: TrialQueue, *, grace_epochs: float = 1, max_epochs: float = 27) -> PruningScheduler:
+    pruner = GatedASHA(
         grace_epochs=grace_epochs,
         rows=ROWS,
         budget_examples=round(max_epochs * ROWS),
         reduction_factor=3,
         gate=GateSettings(least_examples=0),  # an epoch has ten rows here
     )
+    return PruningScheduler(queue, pruner)
 
 
-def rung_values(scheduler: GatedASHA) -> list[float]:
+def rung_values(scheduler: PruningScheduler) -> list[float]:
     """Every value in any rung."""
-    return [score for scores in scheduler.rungs.scores.values() for score in scores]
+    return [score for scores in scheduler.pruner.rungs.scores.values() for score in scores]
 
 
 @pytest.fixture
@@ -143,12 +144,12 @@ def queue() -> TrialQueue:
 
 
 @pytest.fixture
-def scheduler(queue: TrialQueue) -> GatedASHA:
+def scheduler(queue: TrialQueue) -> PruningScheduler:
     return make_scheduler(queue)
 
 
 @pytest.fixture
-def begin(scheduler: GatedASHA) -> Callable[..., StubTrial]:
+def begin(scheduler: PruningScheduler) -> Callable[..., StubTrial]:
     """Return a function that adds a trial to the scheduler."""
 
     def add(index: int, phase: Literal["search", "finalist"] = "search") -> StubTrial:
@@ -159,16 +160,16 @@ def begin(scheduler: GatedASHA) -> Callable[..., StubTrial]:
     return add
 
 
-def send(scheduler: GatedASHA, trial: StubTrial, *results: dict[str, Any]) -> list[str]:
+def send(scheduler: PruningScheduler, trial: StubTrial, *results: dict[str, Any]) -> list[str]:
     return [scheduler.on_trial_result(None, trial, result) for result in results]
 
 
-def test_a_healthy_trial_goes_on_and_its_value_enters_the_rung(scheduler: GatedASHA, begin: Any) -> None:
+def test_a_healthy_trial_goes_on_and_its_value_enters_the_rung(scheduler: PruningScheduler, begin: Any) -> None:
     assert send(scheduler, begin(0), make_result(1, 0.3)) == ["CONTINUE"]
     assert rung_values(scheduler) == [0.3]
 
 
-def test_a_trial_below_its_rung_is_stopped(scheduler: GatedASHA, queue: TrialQueue, begin: Any) -> None:
+def test_a_trial_below_its_rung_is_stopped(scheduler: PruningScheduler, queue: TrialQueue, begin: Any) -> None:
     for index, score in enumerate((0.5, 0.6, 0.7)):
         send(scheduler, begin(index), make_result(1, score))
     assert send(scheduler, begin(3), make_result(1, 0.1)) == ["STOP"]
@@ -177,7 +178,7 @@ def test_a_trial_below_its_rung_is_stopped(scheduler: GatedASHA, queue: TrialQue
 
 
 def test_a_collapsed_trial_is_ended_and_leaves_no_value_in_the_rungs(
-    scheduler: GatedASHA, queue: TrialQueue, begin: Any
+    scheduler: PruningScheduler, queue: TrialQueue, begin: Any
 ) -> None:
     trial = begin(0)
     assert send(scheduler, trial, make_result(0.5, kind="collapsed")) == ["CONTINUE"]
@@ -189,7 +190,7 @@ def test_a_collapsed_trial_is_ended_and_leaves_no_value_in_the_rungs(
 
 
 def test_ties_among_collapsed_trials_keep_none_of_them_alive(
-    scheduler: GatedASHA, queue: TrialQueue, begin: Any
+    scheduler: PruningScheduler, queue: TrialQueue, begin: Any
 ) -> None:
     for index in range(20):
         send(scheduler, begin(index), make_result(0.5, kind="collapsed"), make_result(1, kind="collapsed"))
@@ -198,7 +199,7 @@ def test_ties_among_collapsed_trials_keep_none_of_them_alive(
 
 
 def test_collapsed_trials_do_not_lower_the_bar_for_healthy_ones(
-    scheduler: GatedASHA, queue: TrialQueue, begin: Any
+    scheduler: PruningScheduler, queue: TrialQueue, begin: Any
 ) -> None:
     for index in range(50):
         send(scheduler, begin(index), make_result(1, kind="collapsed"))
@@ -210,7 +211,7 @@ def test_collapsed_trials_do_not_lower_the_bar_for_healthy_ones(
 
 @pytest.mark.parametrize("epochs", [0.5, 1, 9])
 def test_a_score_that_is_not_a_number_is_diverged_at_once(
-    epochs: float, scheduler: GatedASHA, queue: TrialQueue, begin: Any
+    epochs: float, scheduler: PruningScheduler, queue: TrialQueue, begin: Any
 ) -> None:
     assert send(scheduler, begin(0), make_result(epochs, kind="diverged")) == ["STOP"]
     assert queue.endings == {0: "diverged"}
@@ -219,7 +220,7 @@ def test_a_score_that_is_not_a_number_is_diverged_at_once(
 
 
 def test_a_single_sign_of_collapse_is_watched_and_kept_out_of_the_rungs(
-    scheduler: GatedASHA, queue: TrialQueue, begin: Any
+    scheduler: PruningScheduler, queue: TrialQueue, begin: Any
 ) -> None:
     trial = begin(0)
     sent = send(scheduler, trial, make_result(0.5), make_result(1, kind="collapsed"), make_result(1.5, 0.6))
@@ -228,7 +229,9 @@ def test_a_single_sign_of_collapse_is_watched_and_kept_out_of_the_rungs(
     assert rung_values(scheduler) == []
 
 
-def test_a_trial_that_was_watched_at_a_rung_writes_no_later_score_into_it(scheduler: GatedASHA, begin: Any) -> None:
+def test_a_trial_that_was_watched_at_a_rung_writes_no_later_score_into_it(
+    scheduler: PruningScheduler, begin: Any
+) -> None:
     trial = begin(0)
     healthy = [make_result(epochs, epochs / 10) for epochs in (3, 4, 5)]
     assert send(scheduler, trial, make_result(0.5), make_result(1, kind="collapsed"), *healthy) == ["CONTINUE"] * 5
@@ -236,7 +239,7 @@ def test_a_trial_that_was_watched_at_a_rung_writes_no_later_score_into_it(schedu
 
 
 def test_two_signs_of_collapse_in_a_row_after_the_grace_end_a_trial(
-    scheduler: GatedASHA, queue: TrialQueue, begin: Any
+    scheduler: PruningScheduler, queue: TrialQueue, begin: Any
 ) -> None:
     sent = send(scheduler, begin(0), make_result(1), make_result(2, kind="collapsed"), make_result(3, kind="collapsed"))
     assert sent == ["CONTINUE", "CONTINUE", "STOP"]
@@ -253,16 +256,15 @@ def test_collapse_within_the_grace_is_only_watched(queue: TrialQueue) -> None:
 
 
 def test_where_rows_are_few_a_trial_is_left_alone_for_longer_than_the_grace_of_the_space(queue: TrialQueue) -> None:
-    scheduler = GatedASHA(
-        queue, grace_epochs=1, rows=ROWS, budget_examples=10 * ROWS, reduction_factor=3, gate=GateSettings()
-    )
+    pruner = GatedASHA(grace_epochs=1, rows=ROWS, budget_examples=10 * ROWS, reduction_factor=3, gate=GateSettings())
+    scheduler = PruningScheduler(queue, pruner)
     trial = StubTrial(0)
     sent = send(scheduler, trial, *[make_result(epochs, kind="collapsed") for epochs in (1, 2, 3)])
     assert sent == ["CONTINUE", "CONTINUE", "STOP"]
     assert queue.endings == {0: "collapsed"}
 
 
-def test_a_restarted_trials_history_begins_anew(scheduler: GatedASHA, queue: TrialQueue, begin: Any) -> None:
+def test_a_restarted_trials_history_begins_anew(scheduler: PruningScheduler, queue: TrialQueue, begin: Any) -> None:
     trial = begin(0)
     send(scheduler, trial, make_result(0.5), make_result(1), make_result(2, kind="collapsed"))
     # Its worker dies, and it begins again: the sign of collapse belonged to another life.
@@ -272,7 +274,7 @@ def test_a_restarted_trials_history_begins_anew(scheduler: GatedASHA, queue: Tri
 
 
 def test_the_first_report_after_a_restart_is_judged_as_a_first_report(
-    scheduler: GatedASHA, queue: TrialQueue, begin: Any
+    scheduler: PruningScheduler, queue: TrialQueue, begin: Any
 ) -> None:
     trial = begin(0)
     send(scheduler, trial, make_result(1))
@@ -282,7 +284,7 @@ def test_the_first_report_after_a_restart_is_judged_as_a_first_report(
 
 
 def test_finalists_bypass_the_rungs_and_leave_nothing_in_them(
-    scheduler: GatedASHA, queue: TrialQueue, begin: Any
+    scheduler: PruningScheduler, queue: TrialQueue, begin: Any
 ) -> None:
     for index in range(9):
         send(scheduler, begin(index), make_result(1, 0.9))
@@ -295,13 +297,13 @@ def test_finalists_bypass_the_rungs_and_leave_nothing_in_them(
     assert sorted(rung_values(scheduler)) == before
 
 
-def test_a_finalist_that_diverges_is_ended(scheduler: GatedASHA, queue: TrialQueue, begin: Any) -> None:
+def test_a_finalist_that_diverges_is_ended(scheduler: PruningScheduler, queue: TrialQueue, begin: Any) -> None:
     assert send(scheduler, begin(0, "finalist"), make_result(2, kind="diverged")) == ["STOP"]
     assert queue.endings == {0: "diverged"}
 
 
 def test_the_report_at_the_budget_completes_a_trial_even_below_its_rung(
-    scheduler: GatedASHA, queue: TrialQueue, begin: Any
+    scheduler: PruningScheduler, queue: TrialQueue, begin: Any
 ) -> None:
     for index, score in enumerate((0.9, 0.1)):
         assert send(scheduler, begin(index), make_result(27, score)) == ["STOP"]
@@ -309,7 +311,7 @@ def test_the_report_at_the_budget_completes_a_trial_even_below_its_rung(
 
 
 def test_a_trial_whose_time_is_over_is_interrupted_after_its_report(
-    scheduler: GatedASHA, queue: TrialQueue, begin: Any
+    scheduler: PruningScheduler, queue: TrialQueue, begin: Any
 ) -> None:
     queue.over = True
     assert send(scheduler, begin(0), make_result(1)) == ["STOP"]
@@ -317,7 +319,9 @@ def test_a_trial_whose_time_is_over_is_interrupted_after_its_report(
     assert queue.measurements == [(0, 10)]
 
 
-def test_every_report_reaches_the_desk_before_its_ending(scheduler: GatedASHA, queue: TrialQueue, begin: Any) -> None:
+def test_every_report_reaches_the_desk_before_its_ending(
+    scheduler: PruningScheduler, queue: TrialQueue, begin: Any
+) -> None:
     for index, kind in enumerate(("healthy", "collapsed", "diverged")):
         send(scheduler, begin(index), make_result(1, kind=kind))  # type: ignore[arg-type]
     assert queue.measurements == [(0, 10), (1, 10), (2, 10)]
@@ -329,11 +333,17 @@ def test_every_report_reaches_the_desk_before_its_ending(scheduler: GatedASHA, q
     [
         ({"examples": 0, "failure": "ValueError: no"}, "failed", "ValueError: no"),
         ({"examples": 0, "too_late": True}, "interrupted", "the budget was over before it began"),
-        ({}, "failed", "the trial ended without a report"),
+        ({}, "failed", "the trial ended without a measurement"),
     ],
 )
 def test_an_end_without_a_report_is_told_with_its_reason_whichever_way_ray_tells_it(
-    hook: str, result: dict[str, Any], ending: str, reason: str, scheduler: GatedASHA, queue: TrialQueue, begin: Any
+    hook: str,
+    result: dict[str, Any],
+    ending: str,
+    reason: str,
+    scheduler: PruningScheduler,
+    queue: TrialQueue,
+    begin: Any,
 ) -> None:
     trial = begin(0)
     getattr(scheduler, hook)(None, trial, result)
@@ -354,12 +364,12 @@ def test_a_trial_whose_worker_died_too_often_has_failed(
     trial = StubTrial(0)
     trial.error_file = str(tmp_path / "error.txt")
     Path(trial.error_file).write_text(error)
-    _Listener(queue, threading.Event()).on_trial_error(1, [trial], trial)
+    QueueCallback(queue, threading.Event()).on_trial_error(1, [trial], trial)
     assert (queue.endings, queue.reasons) == ({0: "failed"}, {0: reason})
 
 
 def test_a_trial_that_is_about_to_be_tried_again_has_not_ended(
-    scheduler: GatedASHA, queue: TrialQueue, begin: Any
+    scheduler: PruningScheduler, queue: TrialQueue, begin: Any
 ) -> None:
     trial = begin(0)
     scheduler.on_trial_error(None, trial)
@@ -367,14 +377,14 @@ def test_a_trial_that_is_about_to_be_tried_again_has_not_ended(
     assert send(scheduler, trial, make_result(1)) == ["CONTINUE"]
 
 
-def test_a_note_of_a_worker_is_passed_on(scheduler: GatedASHA, queue: TrialQueue, begin: Any) -> None:
+def test_a_note_of_a_worker_is_passed_on(scheduler: PruningScheduler, queue: TrialQueue, begin: Any) -> None:
     send(scheduler, begin(4), {**make_result(1), "note": "it begins anew"}, {**make_result(2), "note": ""})
     assert queue.notes == [(4, "it begins anew")]
 
 
 def test_an_interrupt_is_raised_after_a_step_and_nowhere_else(queue: TrialQueue) -> None:
     interrupt = threading.Event()
-    listener = _Listener(queue, interrupt)
+    listener = QueueCallback(queue, interrupt)
     listener.on_step_end(1, [])
     interrupt.set()
     listener.on_trial_start(1, [], StubTrial(0))
@@ -385,27 +395,27 @@ def test_an_interrupt_is_raised_after_a_step_and_nowhere_else(queue: TrialQueue)
 
 
 def test_a_trial_that_ray_runs_again_after_its_end_is_stopped_and_told_once(
-    scheduler: GatedASHA, queue: TrialQueue, begin: Any
+    scheduler: PruningScheduler, queue: TrialQueue, begin: Any
 ) -> None:
     trial = begin(0)
     send(scheduler, trial, make_result(1, kind="collapsed"))
     assert send(scheduler, trial, make_result(1, 0.5)) == ["STOP"]  # its worker died before it was stopped
-    _Listener(queue, threading.Event()).on_trial_error(1, [trial], trial)
+    QueueCallback(queue, threading.Event()).on_trial_error(1, [trial], trial)
     assert queue.endings == {0: "collapsed"}
     assert len(queue.measurements) == 1
     assert rung_values(scheduler) == []
 
 
-def test_an_ended_trial_leaves_nothing_behind_in_memory(scheduler: GatedASHA, begin: Any) -> None:
+def test_an_ended_trial_leaves_nothing_behind_in_memory(scheduler: PruningScheduler, begin: Any) -> None:
     for index in range(30):
         trial = begin(index)
         send(scheduler, trial, make_result(0.5, kind="collapsed"), make_result(1, kind="collapsed"))
         scheduler.on_trial_remove(None, trial)
-    assert (scheduler.rungs._passed, scheduler._signs) == ({}, {})
+    assert (scheduler.pruner.rungs._passed, scheduler.pruner._signs) == ({}, {})
 
 
 def test_nothing_of_the_desk_is_pickled_with_the_scheduler_or_the_searcher(
-    scheduler: GatedASHA, queue: TrialQueue
+    scheduler: PruningScheduler, queue: TrialQueue
 ) -> None:
     for part in (scheduler, OrderSearcher(queue)):
         assert vars(pickle.loads(pickle.dumps(part))) == {}
