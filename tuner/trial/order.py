@@ -1,4 +1,4 @@
-"""What a trial is asked to do, and the queue that the orders come from. Plain values, without torch or Ray."""
+"""What a trial is asked to do, and the queue that hands out orders. Plain values, without torch or Ray."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from tuner.space.configuration import Configuration
+from tuner.trial.ending import Ending
 from tuner.trial.measurement import Measurement
 
 Phase = Literal["search", "finalist"]
@@ -14,9 +15,10 @@ Phase = Literal["search", "finalist"]
 
 @dataclass(frozen=True, kw_only=True)
 class TrialSettings:
-    """What all trials of a search share. A trial ends after `patience` reports without a better score, if that is set.
+    """What all trials of a search share.
 
-    At `rungs`, examples seen, it keeps what it can go on from.
+    A trial ends after `patience` measurements without a better score, if that is set. It writes a checkpoint at each of
+    the `rungs`, in examples seen.
     """
 
     max_epochs: float
@@ -30,11 +32,14 @@ class TrialSettings:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One trial to run. `weights` is where it keeps its best weights, None where it keeps none; a search trial does so only
-    for a healthy report with a score above `keep_above`. `checkpoint` is where it goes on from, if there is something.
+    """One trial to run.
 
-    A search trial does not start after `start_before` (seconds since the epoch): Ray asks for trials before there are
-    free workers for them, and those may come too late.
+    `weights` is where the trial writes its best weights; None if it writes none. A search trial writes them only for a
+    measurement that has not collapsed and scores above `keep_above`. `checkpoint` is where the trial writes its state, and
+    where it goes on from if there is one.
+
+    A search trial does not start after `start_before` (seconds since the epoch). Ray asks for trials before it has free
+    workers, so a worker may come too late.
     """
 
     index: int
@@ -48,44 +53,44 @@ class Order:
 
 
 class TrialQueue(Protocol):
-    """Where orders come from and what becomes of them goes to; `tuner.search` has the one that runs a search."""
+    """Hands out orders and records what becomes of them. `tuner.search.trial_queue` has the one that runs a search."""
 
     def next_order(self) -> Order | None:
         """Return a trial to run, or None if there is none yet."""
 
     def is_done(self) -> bool:
-        """Return whether no order will come any more."""
+        """Return whether no more orders will come."""
 
     def started(self, order: Order) -> None:
-        """Note that a worker has begun a trial, for the first time or again after its worker died."""
+        """Record that a worker started a trial, for the first time or again after its worker died."""
 
     def waits(self, order: Order) -> None:
-        """Note that a trial whose worker died waits for another one."""
+        """Record that a trial whose worker died waits for another worker."""
 
     def reported(self, order: Order, measurement: Measurement, *, is_to_be_kept: bool = False) -> None:
-        """Note a report, before anything acts on it.
+        """Record a measurement, before anything acts on it.
 
-        With `is_to_be_kept` see to it that it outlives this process: the trial, if it goes on, makes a checkpoint of where it
-        stands, and what is known of it must not end before that.
+        With `is_to_be_kept`, write it to disk at once. If the trial goes on it writes a checkpoint next, and the ledger must
+        not lag behind that.
         """
 
     def noted(self, order: Order, note: str) -> None:
-        """Say something about a trial that a person should know."""
+        """Show the user a note about a trial."""
 
     def interrupt(self) -> None:
-        """Note every trial that has not ended as interrupted, and see to it that this is kept."""
+        """Record every running trial as interrupted, and write that to disk."""
 
-    def ended(self, order: Order, ending: str, reason: str) -> None:
-        """Note how a trial ended."""
+    def ended(self, order: Order, ending: Ending, reason: str) -> None:
+        """Record how a trial ended."""
 
     def has_ended(self, order: Order) -> bool:
-        """Return whether this trial's ending has been noted."""
+        """Return whether this trial's ending is recorded."""
 
     def hung(self) -> Sequence[Order]:
-        """Return the trials that have sent nothing for too long, after noting that they failed."""
+        """Return the trials that have sent nothing for too long, after recording that they failed."""
 
     def is_over(self, order: Order) -> bool:
         """Return whether the time of this order's phase is over."""
 
     def tick(self) -> None:
-        """Run a few times a second for what has to happen now and then; may raise to end the search."""
+        """Do what is due now and then. Called a few times a second; may raise to end the search."""
