@@ -263,8 +263,8 @@ def test_with_folds_a_report_is_the_mean_over_models_each_judged_on_the_rows_it_
 ) -> None:
     trial = Trial(configure(), folded, SETTINGS, seed=1)
     measurement = trial.next_measurement()
-    assert len(trial._all) == FOLDS
-    assert sorted(np.concatenate([member.judged for member in trial._all]).tolist()) == list(range(ROWS))
+    assert len(trial._fold_models) == FOLDS
+    assert sorted(np.concatenate([member.judged for member in trial._fold_models]).tolist()) == list(range(ROWS))
     assert measurement.score_spread > 0
     assert measurement.epochs == pytest.approx(0.5, abs=16 / ROWS)
     assert trial.probabilities is not None
