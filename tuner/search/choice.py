@@ -1,4 +1,4 @@
-"""Which of the models that a search has kept becomes the champion: never a collapsed one."""
+"""Which of a search's kept models becomes the champion. A collapsed one never does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tuner.scoring.selection import Bound, champion, lower_bounds
 class Candidate:
     """A model that a search has kept.
 
-    `repeats` is the search trial whose configuration a finalist's run repeats; None for a search trial itself.
+    `repeats` is the search trial whose configuration a finalist's run repeats. It is None for a search trial.
     """
 
     trial: int
@@ -24,7 +24,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Choice:
-    """The champion, those that it was chosen among, and the finalists' bounds by the search trial that each repeats."""
+    """The champion, the candidates it was chosen from, and each finalist's bound by the search trial that it repeats."""
 
     champion: Candidate
     fit: Sequence[Candidate]
@@ -32,13 +32,13 @@ class Choice:
 
 
 def choose(candidates: Sequence[Candidate]) -> Choice | None:
-    """Return the champion, or None where every model has collapsed.
+    """Return the champion, or None if every model has collapsed.
 
-    Healthy models come before doubtful ones. Among finalists the one with the best lower bound of its mean score wins, and of
-    its runs the best. The best search trial takes its place where its score is higher still. Being the best of many flatters
-    that score, but no other choice gives better models: what flatters it is luck with the validation rows, which adds nothing
-    to a model and takes nothing from it (simulated in scripts/benchmarks/trust/champion.py). A run that gave no such model
-    says nothing of those that did, and is left out.
+    Healthy models come before doubtful ones, and only models of the best health that occurs compete. The finalist with the
+    best lower bound of its mean score wins, and its best run is the champion. If the best search trial scores even higher, it
+    is the champion instead. Its score is flattered, because it is the best of many, but no other rule gives better models:
+    luck with the validation rows makes a model neither better nor worse (simulated in
+    scripts/benchmarks/trust/champion.py). A finalist's collapsed run says nothing about its other runs and is left out.
     """
     fit = _fittest(candidates)
     if not fit:
@@ -47,7 +47,7 @@ def choose(candidates: Sequence[Candidate]) -> Choice | None:
     for each in fit:
         if each.repeats is not None:
             runs.setdefault(each.repeats, []).append(each)
-    bounds = lower_bounds({parent: [run.score for run in own] for parent, own in runs.items()}) if runs else {}
+    bounds = lower_bounds({parent: [run.score for run in repeats] for parent, repeats in runs.items()}) if runs else {}
     winner = champion(bounds) if bounds else None
     best = [] if winner is None else [max(runs[winner], key=lambda run: run.score)]
     searched = [each for each in fit if each.repeats is None]
