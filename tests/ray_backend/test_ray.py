@@ -1,4 +1,4 @@
-"""What the project leans on in Ray, so that a new release that changes it is noticed. No Ray is started here."""
+"""What the project relies on in Ray, so that a new release that changes it fails here. No Ray is started."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ def test_slots_are_counted_node_by_node():
     machines = Machines((Node(cpus=3, gpus=0), Node(cpus=3, gpus=0)))
     assert machines.slots(ResourceSettings(cpus=2)) == 2
     assert machines.slots(ResourceSettings(cpus=4)) == 0
-    apart = Machines((Node(cpus=8, gpus=0), Node(cpus=0, gpus=2)))  # the CPUs are where the GPUs are not
+    apart = Machines((Node(cpus=8, gpus=0), Node(cpus=0, gpus=2)))  # no node has both CPUs and GPUs
     assert apart.slots(ResourceSettings(cpus=1, gpus=1)) == 0
 
 
-def test_sigterm_interrupts_and_does_again_what_it_did_before():
+def test_sigterm_interrupts_and_its_handler_is_restored():
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt, match=r"^$"), sigterm_as_interrupt():
         signal.raise_signal(signal.SIGTERM)
@@ -58,36 +58,36 @@ def test_sigterm_interrupts_and_does_again_what_it_did_before():
 
 @pytest.fixture
 def short_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where Ray's own folders go. Pytest's are too deep for Unix sockets."""
+    """A folder for Ray. Pytest's paths are too long for Unix sockets."""
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         monkeypatch.setenv("RAY_TMPDIR", folder)
         yield Path(folder)
 
 
-def test_a_run_has_a_folder_of_its_own_and_clears_away_what_a_killed_one_left(short_folder):
+def test_a_run_has_its_own_folder_and_deletes_what_a_killed_run_left(short_folder):
     killed = short_folder / "ray-tuner-killed"
     (killed / "r").mkdir(parents=True)
     long_ago = time.time() - 1000
     os.utime(killed, (long_ago, long_ago))
     with private_folder() as running:
-        own = Path(running).parent
-        assert own.parent == short_folder
-        assert own.stat().st_mode & 0o077 == 0
+        folder = Path(running).parent
+        assert folder.parent == short_folder
+        assert folder.stat().st_mode & 0o077 == 0
         assert not killed.exists()
-        os.utime(own, (long_ago, long_ago))
+        os.utime(folder, (long_ago, long_ago))
         with private_folder() as other:
-            assert own.exists()
-            assert Path(other).parent != own
+            assert folder.exists()
+            assert Path(other).parent != folder
     assert list(short_folder.iterdir()) == []
 
 
-def test_a_folder_too_deep_for_unix_sockets_is_not_used(tmp_path, monkeypatch):
+def test_a_path_too_long_for_unix_sockets_is_not_used(tmp_path, monkeypatch):
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path / "deep" / "down"))
     with private_folder() as folder:
         assert len(f"{folder}/session_2026-11-21_17-50-11_881359_4194304/sockets/plasma_store") <= 104
 
 
-def test_a_token_is_made_for_a_run_unless_one_is_given_and_the_environment_is_left_as_it_was(monkeypatch):
+def test_a_run_gets_a_new_token_unless_one_is_given_and_the_environment_is_restored(monkeypatch):
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
     monkeypatch.delenv("RAY_AUTH_TOKEN_PATH", raising=False)
@@ -105,13 +105,13 @@ def test_a_token_is_made_for_a_run_unless_one_is_given_and_the_environment_is_le
         assert os.environ["RAY_AUTH_TOKEN"] == "the user's own"
 
 
-def test_ray_adds_no_progress_printer_beside_the_listener():
-    """The one that Ray would add keeps every trial for as long as the search lasts."""
-    listener = QueueCallback(queue=None, interrupt=None)  # type: ignore[arg-type]
-    assert _create_default_callbacks([listener], air_verbosity=None) == [listener]
+def test_ray_adds_no_progress_printer_beside_ours():
+    """Ray's own would keep every trial until the search ends."""
+    callback = QueueCallback(queue=None, interrupt=None)  # type: ignore[arg-type]
+    assert _create_default_callbacks([callback], air_verbosity=None) == [callback]
 
 
-def test_the_controller_still_keeps_ended_trials_where_they_are_dropped_from():
+def test_rays_controller_has_the_attributes_from_which_ended_trials_are_dropped():
     source = inspect.getsource(TuneController)
     for name in ("_trials", "_stopped_trials", "_failed_trials", "_trials_to_cache", "_trial_metadata"):
         assert f"self.{name}:" in source, name
@@ -133,7 +133,7 @@ class _Wrapper:
         self._tune_controller = controller
 
 
-def test_trials_that_ended_long_ago_are_dropped_and_running_ones_kept():
+def test_trials_that_ended_long_ago_are_dropped_and_running_ones_stay():
     trials = [Trial("any", stub=True) for _ in range(200)]
     for trial in trials[10:]:
         trial.status = Trial.TERMINATED

@@ -25,7 +25,7 @@ def test_the_finalist_with_the_best_bound_wins_and_its_best_run_is_handed_over()
     assert chosen(*runs, candidate(1, 0.6)) == 8
 
 
-def test_a_search_trial_that_is_better_takes_its_place() -> None:
+def test_a_better_search_trial_takes_its_place() -> None:
     assert chosen(candidate(5, 0.672, 1), candidate(6, 0.66, 1), candidate(1, 0.777)) == 1
 
 
@@ -43,7 +43,7 @@ def test_a_doubtful_model_gives_way_to_a_healthy_one() -> None:
     assert chosen(candidate(4, 0.6, 1, "doubtful"), candidate(3, 0.2)) == 3
 
 
-def test_a_run_that_gave_no_model_is_not_in_its_finalists_bound() -> None:
+def test_a_collapsed_run_is_left_out_of_its_finalists_bound() -> None:
     choice = choose(
         [candidate(4, 0.6, 1), candidate(5, -0.8, 1, "collapsed"), candidate(6, 0.5, 2), candidate(7, 0.5, 2)]
     )
@@ -53,11 +53,11 @@ def test_a_run_that_gave_no_model_is_not_in_its_finalists_bound() -> None:
 
 
 @pytest.mark.parametrize("share", [1.0, 0.2])
-def test_models_chosen_so_are_as_good_as_by_any_other_rule(share: float) -> None:
+def test_the_rule_chooses_models_as_good_as_any_other_rule_does(share: float) -> None:
     generator = np.random.default_rng(0)
     made = [make_search(generator, noise=(0.015, 0.015), share=share) for _ in range(300)]
-    found = {name: mean_quality(made, pick) for name, pick in RULES.items()}
-    assert found["tuner's rule"] >= max(found.values()) - 0.005
-    assert found["tuner's rule"] >= found["finalists only"]
+    quality = {name: mean_quality(made, pick) for name, pick in RULES.items()}
+    assert quality["tuner's rule"] >= max(quality.values()) - 0.005
+    assert quality["tuner's rule"] >= quality["finalists only"]
     if share < 1:
-        assert found["tuner's rule"] > found["finalists only"] + 0.1
+        assert quality["tuner's rule"] > quality["finalists only"] + 0.1
