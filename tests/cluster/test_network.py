@@ -199,13 +199,17 @@ def test_the_token_is_in_no_file_and_no_command_line(local_ray):
 
 @pytest.mark.parametrize(
     ("token", "message"),
-    [(None, "asks for a token, but this machine has none"), (WRONG, "refuses this machine's token"), ("own", "()")],
+    [
+        (None, "asks for a token, but this machine has none"),
+        (WRONG, "refuses this machine's token"),
+        ("the cluster's", "()"),
+    ],
     ids=["no token", "a wrong token", "its token"],
 )
 def test_joining_a_cluster_that_asks_for_a_token_says_at_once_what_is_wrong_with_it(
     token, message, local_ray, tmp_path
 ):
-    shown = {"RAY_AUTH_TOKEN": local_ray.token if token == "own" else token} if token else {}
+    shown = {"RAY_AUTH_TOKEN": local_ray.token if token == "the cluster's" else token} if token else {}
     done = ask(JOIN, local_ray.address, tmp_path, **shown)
     assert message in done.stdout, done.stderr
     assert "RPC" not in done.stderr

@@ -105,10 +105,15 @@ def without_seconds(measurements: list[Measurement]) -> list[str]:
 
 
 def check(
-    configuration: Configuration, data: TrialData, settings: TrialSettings = SETTINGS, *, before: int = 3, **own: Any
+    configuration: Configuration,
+    data: TrialData,
+    settings: TrialSettings = SETTINGS,
+    *,
+    before: int = 3,
+    is_final: bool = False,
 ) -> list[Measurement]:
     """Go on in another trial after `before` measurements, and return what both measure from there on."""
-    whole, other = (Trial(configuration, data, settings, seed=1, **own) for _ in range(2))
+    whole, other = (Trial(configuration, data, settings, seed=1, is_final=is_final) for _ in range(2))
     first = measurements_of(whole, most=before)
     other.load_state(whole.save_state())
     assert (
@@ -226,8 +231,15 @@ def saved(prepared: Prepared) -> tuple[Configuration, TrialData, bytes]:
     return configuration, data, trial.save_state()
 
 
-def refused(configuration: Configuration, data: TrialData, content: bytes, match: str, **own: Any) -> None:
-    trial = Trial(configuration, data, own.get("settings", SETTINGS), seed=own.get("seed", 1))
+def refused(
+    configuration: Configuration,
+    data: TrialData,
+    content: bytes,
+    match: str,
+    settings: TrialSettings = SETTINGS,
+    seed: int = 1,
+) -> None:
+    trial = Trial(configuration, data, settings, seed=seed)
     with pytest.raises(ValueError, match=f"not a state of this trial .*{match}.*; start the trial anew"):
         trial.load_state(content)
 

@@ -110,7 +110,7 @@ class Trial:
 
     @property
     def examples(self) -> int:
-        """Examples seen, as in epochs over every row: with folds each model has seen the same share of its own rows."""
+        """Examples seen, scaled to all rows: with folds each model has seen the same share of its fewer rows."""
         shares = [fold_model.training.examples / fold_model.size for fold_model in self._fold_models]
         return round(float(np.mean(shares)) * self._rows)
 
