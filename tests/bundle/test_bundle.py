@@ -25,7 +25,7 @@ from tuner.bundle.bundle import (
 )
 from tuner.data.dataset import Dataset
 from tuner.data.preparation import fit_preparation, preparation_setting
-from tuner.data.tokenise import Tokeniser
+from tuner.data.tokenisers import Tokeniser
 from tuner.errors import BundleError, DataError
 from tuner.model.build import to_probabilities
 from tuner.space.configuration import Configuration

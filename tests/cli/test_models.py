@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tuner.bundle.bundle import Bundle, save_bundle
-from tuner.data.prepare import fit_preparation, preparation_setting
+from tuner.data.preparation import fit_preparation, preparation_setting
 from tuner.data.sequences import Sequences, Standardiser
 from tuner.errors import DataError
 from tuner.ledger.run_directory import Ledger

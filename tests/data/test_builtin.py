@@ -6,7 +6,7 @@ import pytest
 
 from tuner.data import builtin
 from tuner.data.builtin import DIGITS_SCHEMA, PARAMETERS, SCHEMA, builtin_table
-from tuner.data.read import fingerprint, read_table
+from tuner.data.table_reader import fingerprint, read_table
 from tuner.errors import DataError
 
 SOURCE = '''

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuner.data.embeddings import spellings_to_find, table_of_words, train_word2vec
-from tuner.data.tokenise import PADDING, SPECIAL_TOKENS, UNKNOWN, Encoded, fit_words
-from tuner.data.vector_files import read_word_vectors
+from tuner.data.tokenisers import PADDING, SPECIAL_TOKENS, UNKNOWN, Encoded, fit_words
+from tuner.data.word_vectors import read_word_vectors
 from tuner.errors import DataError
 
 WORDS = {"the": [0.5, -1.25, 3.0], "été": [0.25, 0.5, -8.0], "cat": [1e-3, 2.0, -0.0625]}

@@ -228,7 +228,7 @@ def test_faults_of_all_files_and_kinds_are_told_at_once(write: Write, tmp_path: 
             {"label": ["a", "b"] * 10, "part": ["train"] * 20},
             {"label": "label", "split_column": "part", "validation": 0.5, "test": 0.5},
             "binary",
-            "leaves it no row",
+            "leave no training row",
         ),
         ({"label": ["a", "b"] * 10}, {"label": "label", "test": 0.001}, "binary", "should go to test, but none did"),
         (
@@ -300,7 +300,7 @@ def test_a_binary_task_with_a_third_label_names_the_column_before_any_split(writ
 def test_a_third_label_of_a_binary_task_is_told_of_the_file_that_has_it(write: Write) -> None:
     train = write("t.parquet", text=_texts(40), label=["yes", "no"] * 20)
     test = write("u.parquet", text=_texts(3), label=["1", "0", "no"])
-    told = r"u\.parquet: column 'label': task binary needs 2 labels, but there are 3: 0, 1, no, beside no, yes of .*t\.parquet"
+    told = r"u\.parquet: column 'label': task binary needs 2 labels, but there are 3: 0, 1, no, besides no, yes in .*t\.parquet"
     with pytest.raises(DataError, match=told):
         load_data(_settings(train=train, label="label", test=test), "binary", seed=0)
 
@@ -373,7 +373,7 @@ def test_a_file_without_the_column_of_groups_is_said(write: Write) -> None:
     train = write("train.parquet", text=_texts(40), label=["a", "b"] * 20, who=list(range(40)))
     test = write("t.parquet", text=["x", "y"], label=["a", "b"])
     notes = load_data(_settings(train=train, label="label", test=test, group="who"), "binary", seed=0).notes
-    told = f"{test}: there is no column 'who', so it is not known whether its groups stand in train too (data.group)"
+    told = f"{test}: there is no column 'who', so it is not known whether its groups are also in train (data.group)"
     assert beside_rare(notes) == (told,)
 
 

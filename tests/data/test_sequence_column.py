@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.data.dataset import Columns
-from tuner.data.labelling import Findings, LabelledRows, labelled_rows, without_unusable
+from tuner.data.labelled_rows import Findings, LabelledRows, to_labelled_rows, without_unusable
 from tuner.data.load import load_data, read_inputs, read_labelled
 from tuner.data.sequence_column import read_sequences, read_written_sequences
 from tuner.data.sequences import Sequences
@@ -25,7 +25,7 @@ COLUMNS = Columns(sequence="values")
 
 def _read(values: pa.Array | list[object]) -> tuple[LabelledRows | None, Findings]:
     findings = Findings()
-    return labelled_rows(pa.table({"values": values}), "f", COLUMNS, findings), findings
+    return to_labelled_rows(pa.table({"values": values}), "f", COLUMNS, findings), findings
 
 
 def _rows(rows: LabelledRows | None) -> list[object]:
@@ -153,7 +153,7 @@ def test_a_column_of_something_else_is_a_fault(values: list[object], told: str) 
 
 def test_a_column_of_sequences_named_as_text_is_told_where_it_belongs() -> None:
     findings = Findings()
-    assert labelled_rows(pa.table({"text": [[1.0]]}), "f", Columns("text"), findings) is None
+    assert to_labelled_rows(pa.table({"text": [[1.0]]}), "f", Columns("text"), findings) is None
     assert findings.faults[0].remedy == "name it as data.sequence: text"
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.data.tokenise import PADDING, SPECIAL_TOKENS, Encoded
-from tuner.data.vector_files import Vectors
+from tuner.data.tokenisers import PADDING, SPECIAL_TOKENS, Encoded
+from tuner.data.word_vectors import Vectors
 
 _SEED = 0x5645_4354  # the same vectors in every run; what a trial's own seed changes is the rest of its model
 _SPREAD_OF_NONE = 0.1

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tuner.data.labelling import LabelledRows
-from tuner.data.read import listed
+from tuner.data.labelled_rows import LabelledRows
+from tuner.data.name_lists import listed
 from tuner.data.sequences import Sequences
-from tuner.data.split import row_keys
+from tuner.data.stratification import row_keys
 
 
 def input_word(rows: LabelledRows) -> str:

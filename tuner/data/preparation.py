@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 from tuner.data.dataset import RowInputs
 from tuner.data.sequences import Sequences, Standardiser
 from tuner.data.subwords import SubwordTokeniser, fit_bpe, fit_wordpiece, read_subwords
-from tuner.data.tokenise import (
+from tuner.data.tokenisers import (
     CharacterTokeniser,
     Encoded,
     SplitTexts,

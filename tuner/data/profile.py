@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tuner.data.dataset import Dataset, Split, count_targets
 from tuner.data.sequences import Sequences
-from tuner.data.split import row_keys
+from tuner.data.stratification import row_keys
 
 QUANTILES = (0, 5, 25, 50, 75, 95, 100)
 """Per cent at which lengths are told."""
@@ -110,7 +110,7 @@ def _count_words(
 
     No word goes across a space. So only distinct runs of non-space go through the tokeniser, a tenth of all.
     """
-    from tuner.data.tokenise import split_words  # which imports the `tokenizers` library
+    from tuner.data.tokenisers import split_words  # which imports the `tokenizers` library
 
     runs: dict[str, int] = {}
     numbers, sizes = {}, {}

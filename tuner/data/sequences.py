@@ -14,7 +14,7 @@ from tuner.errors import DataError, Fault
 from tuner.space.configuration import is_finite_number
 
 if TYPE_CHECKING:
-    from tuner.data.tokenise import Encoded
+    from tuner.data.tokenisers import Encoded
 
 _KIND = "standardiser"
 _FARTHEST = 1e6
@@ -121,7 +121,7 @@ class Standardiser:
 
     def encode(self, inputs: tuple[str, ...] | Sequences) -> Encoded:
         """Return `standardise`'s rows as what models read: steps float32 (total, channels). Raises DataError as it does."""
-        from tuner.data.tokenise import Encoded  # which imports the `tokenizers` library
+        from tuner.data.tokenisers import Encoded  # which imports the `tokenizers` library
 
         if not isinstance(inputs, Sequences):
             raise DataError(

@@ -19,7 +19,7 @@ from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import BPE, WordPiece
 from tokenizers.trainers import BpeTrainer, WordPieceTrainer
 
-from tuner.data.tokenise import (
+from tuner.data.tokenisers import (
     SPECIAL_TOKENS,
     UNKNOWN,
     WORDS,

@@ -18,7 +18,7 @@ from ray import tune
 from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.search import Searcher
 
-from tuner.data.prepare import TrialData
+from tuner.data.trial_data import TrialData
 from tuner.errors import StorageError
 from tuner.pruners.candidates import health_of
 from tuner.pruners.gate import GateSettings

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from tuner.data.preparation import embedding_setting, preparation_setting
-from tuner.data.prepare import TrialData, vocabulary_size
+from tuner.data.trial_data import TrialData, vocabulary_size
 from tuner.model.build import to_probabilities
 from tuner.model.classifier import SequenceClassifier
 from tuner.pruners.candidates import NO_MERIT, merit

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuner.data.prepare import read_preparation
+from tuner.data.preparation import read_preparation
 from tuner.data.subwords import SubwordTokeniser, fit_bpe, fit_wordpiece
-from tuner.data.tokenise import PADDING, SPECIAL_TOKENS, UNKNOWN
+from tuner.data.tokenisers import PADDING, SPECIAL_TOKENS, UNKNOWN
 
 Fit = Callable[..., SubwordTokeniser]
 

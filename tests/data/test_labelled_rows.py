@@ -6,12 +6,12 @@ import pyarrow as pa
 import pytest
 
 from tuner.data.dataset import Columns
-from tuner.data.labelling import Findings, LabelledRows, labelled_rows, without_unusable
+from tuner.data.labelled_rows import Findings, LabelledRows, to_labelled_rows, without_unusable
 
 
 def _read(table: pa.Table, columns: Columns) -> tuple[LabelledRows | None, Findings]:
     findings = Findings()
-    return labelled_rows(table, "f", columns, findings), findings
+    return to_labelled_rows(table, "f", columns, findings), findings
 
 
 def _names(rows: LabelledRows | None) -> list[list[str]]:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tuner.data.prepare import make_rows, read_preparation, vocabulary_size
-from tuner.data.tokenise import (
+from tuner.data.preparation import read_preparation
+from tuner.data.tokenisers import (
     FORMS,
     PADDING,
     SPECIAL_TOKENS,
@@ -21,6 +21,7 @@ from tuner.data.tokenise import (
     fit_words,
     split_words,
 )
+from tuner.data.trial_data import make_rows, vocabulary_size
 from tuner.space.configuration import Configuration
 
 TEXTS = ["b a c", "b a", "b d d", "Z, z!"]

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tuner.data.read import read_table
-from tuner.data.write import _is_same_file, check_output, write_table
+from tuner.data.table_reader import read_table
+from tuner.data.table_writer import _is_same_file, check_output, write_table
 from tuner.errors import InputError, UsageError
 
 ROWS = {"row": [1, 2], "prediction": [["a", "b"], []], "p_a": [0.5, 0.25]}

@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tuner.imbalance.feasible import border_faults, resampling_faults
+from tuner.imbalance.feasibility import border_faults, resampling_faults
 from tuner.imbalance.resample import RESAMPLINGS, TrainingRows
 from tuner.space.domains import Choice, Domain, Fixed, FloatRange, IntRange, OptionChoice
 from tuner.space.settings import Task

@@ -11,21 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tuner.data.prepare import (
+from tuner.data.preparation import (
     EmbeddingSetting,
     PreparationSetting,
     embedding_setting,
     embedding_settings,
     fit_preparation,
-    make_rows,
     preparation_setting,
     preparation_settings,
-    prepare,
     read_preparation,
 )
+from tuner.data.row_vectors import document_vectors, sequence_vectors
 from tuner.data.sequences import Sequences, Standardiser
-from tuner.data.tokenise import UNKNOWN, Tokeniser
-from tuner.data.vectors import document_vectors, sequence_vectors
+from tuner.data.tokenisers import UNKNOWN, Tokeniser
+from tuner.data.trial_data import make_rows, prepare
 from tuner.errors import DataError
 from tuner.space.domains import Choice, Domain, Fixed, IntRange, OptionChoice, default_domain
 from tuner.space.options import Options

@@ -21,21 +21,18 @@ from numpy.typing import NDArray
 from tuner.data.dataset import Dataset, RowInputs, take_inputs
 from tuner.data.embeddings import EmbeddingTable, spellings_to_find, table_of_words, train_word2vec
 from tuner.data.preparation import (
-    TOKENISERS,
     EmbeddingSetting,
     Preparation,
     PreparationSetting,
     Readable,
-    embedding_setting,
     embedding_settings,
     fit_preparation,
     options_of,
-    preparation_setting,
     preparation_settings,
-    read_preparation,
 )
+from tuner.data.row_vectors import document_vectors, sequence_vectors
 from tuner.data.sequences import Sequences
-from tuner.data.tokenise import (
+from tuner.data.tokenisers import (
     SPECIAL_TOKENS,
     UNKNOWN,
     WIDEST_VOCABULARY,
@@ -44,33 +41,13 @@ from tuner.data.tokenise import (
     Tokeniser,
     split_words,
 )
-from tuner.data.vector_files import read_word_vectors
-from tuner.data.vectors import document_vectors, sequence_vectors
+from tuner.data.word_vectors import read_word_vectors
 from tuner.imbalance.resample import USES_VECTORS
 from tuner.scoring.f1 import as_indicator
 from tuner.space.configuration import Configuration
 from tuner.space.domains import Domain, ends
 from tuner.space.settings import Inputs, Task
 from tuner.training.batches import Rows
-
-__all__ = [
-    "TOKENISERS",
-    "EmbeddingSetting",
-    "EmbeddingTable",
-    "Preparation",
-    "PreparationSetting",
-    "PreparedSplits",
-    "TrialData",
-    "embedding_setting",
-    "embedding_settings",
-    "fit_preparation",
-    "make_rows",
-    "preparation_setting",
-    "preparation_settings",
-    "prepare",
-    "read_preparation",
-    "vocabulary_size",
-]
 
 _SLOW_S = 2.0
 

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tuner.data.dataset import Columns, RowInputs, take_inputs
-from tuner.data.read import name_rows
+from tuner.data.name_lists import name_rows
 from tuner.data.sequence_column import holds_sequences, is_list, list_lengths, read_sequences, read_written_sequences
 from tuner.data.sequences import Sequences
 from tuner.errors import Fault
@@ -86,7 +86,7 @@ class Findings:
             self.unusable[reason] = positions
 
 
-def labelled_rows(table: pa.Table, source: str, columns: Columns, findings: Findings) -> LabelledRows | None:
+def to_labelled_rows(table: pa.Table, source: str, columns: Columns, findings: Findings) -> LabelledRows | None:
     """Read inputs, labels, groups and parts; None where a column cannot be used at all. `findings` grows.
 
     Rows that cannot be used are still in: `without_unusable` takes them out.

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuner.data.sequences import Sequences
-from tuner.data.split import linked_rows, row_keys, stratify
+from tuner.data.stratification import linked_rows, row_keys, stratify
 
 
 def _random_labels(n_rows: int, n_labels: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

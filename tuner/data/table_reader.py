@@ -14,7 +14,7 @@ import json
 import re
 import shlex
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
@@ -25,7 +25,8 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from tuner.data.builtin import Say, builtin_fingerprint, builtin_table, is_builtin
-from tuner.errors import DataError, Fault, StorageError, did_you_mean
+from tuner.data.name_lists import MOST_NAMES, listed, name_rows, nearest
+from tuner.errors import DataError, Fault, StorageError
 from tuner.storage import extension, locate
 
 _FORMATS = {".parquet": "parquet", ".csv": "csv", ".jsonl": "json", ".ndjson": "json", ".json": "json"}
@@ -41,7 +42,6 @@ _NESTED = re.compile(rb"[\[{](?:[^\[\]{}\n]*+[\[{]){%d}" % _MAX_DEPTH)  # so man
 _DEEP_RUNS = (b"[" * 8, b"]" * 8, b"}" * 8)
 _JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"')
 _OTHER_SEPARATOR = re.compile(r"[;\t|]")
-_MAX_KNOWN = 20  # names that one message lists
 _OF_SEVERAL = ("data.label_columns", "--label-columns")  # settings that name more than one column
 _NEEDLESS = {
     "data.group": "if no rows belong together, no such column is needed",
@@ -123,14 +123,6 @@ def _first_line(error: BaseException) -> str:
     return str(error).strip().split("\n")[0][:200]
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return did_you_mean's remedy, with a list that is cut where nothing is near and there is much to choose from."""
-    names = sorted(known)
-    if len(names) > _MAX_KNOWN and not difflib.get_close_matches(word, names):
-        return f"known: {listed(names, most=_MAX_KNOWN)}"
-    return did_you_mean(word, names)
-
-
 def _check_columns(uri: str, names: Sequence[str], columns: Sequence[str], named_by: Mapping[str, str]) -> None:
     if columns and len(names) == 1 and names[0] not in columns and (found := _OTHER_SEPARATOR.search(names[0])):
         told = f"its values are parted by {found[0]!r}, not by commas: there is one column, {names[0]!r}"
@@ -161,7 +153,7 @@ def _absence(uri: str, column: str, names: Sequence[str], naming: str | None) ->
     remedy = f"did you mean {other!r}? Then {change}" if near else f"name another: {change}"
     if naming in _NEEDLESS:
         remedy = f"{_NEEDLESS[naming]}: --set {naming}=null; otherwise {remedy}"
-    there = f"the columns are {listed([repr(name) for name in names], most=_MAX_KNOWN)}"
+    there = f"the columns are {listed([repr(name) for name in names], most=MOST_NAMES)}"
     named = "" if naming.startswith("--") else f", which {naming} names"  # an option need not have been given
     return Fault(uri, f"there is no column {column!r}{named}; {there}", remedy)
 
@@ -357,18 +349,3 @@ def _utf8(uri: str, file: pa.NativeFile) -> bytes:
 
 
 _READERS = {"parquet": _read_parquet, "csv": _read_csv, "json": _read_json}
-
-
-def name_rows(rows: Sequence[int]) -> str:
-    """Name up to five row numbers: "row 3", "rows 3 and 9", "rows 3, 9, 12, 15 and 20 (17 in all)"."""
-    if len(rows) == 1:
-        return f"row {rows[0]}"
-    shown = [str(row) for row in rows[:5]]
-    text = f"rows {', '.join(shown[:-1])} and {shown[-1]}"
-    return text if len(rows) == len(shown) else f"{text} ({len(rows):,} in all)"
-
-
-def listed(names: Sequence[str], *, most: int = 8) -> str:
-    """List the first names, and how many more there are."""
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"

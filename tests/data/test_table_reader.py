@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tuner.data.read import fingerprint, name_rows, read_table
+from tuner.data.name_lists import name_rows
+from tuner.data.table_reader import fingerprint, read_table
 from tuner.errors import DataError
 
 Write = Callable[[str, str | bytes], str]
@@ -81,7 +82,7 @@ def test_a_csv_without_a_named_column_leaves_no_thread_that_ends_the_process(wri
     path = write("rows.csv", "a,b\n1,2\n" * 1000)
     program = f"""
 import sys
-from tuner.data.read import read_table
+from tuner.data.table_reader import read_table
 try: read_table({path!r}, ["text"])
 except Exception: sys.exit(2)
 """
