@@ -99,7 +99,7 @@ def test_a_cache_folder_that_cannot_be_written_is_said(
     monkeypatch.setenv("TUNER_CACHE", str(tmp_path / "file" / "cache"))
     lines: list[str] = []
     assert builtin_table("builtin:docstrings", lines.append).num_rows == 3
-    assert any("could not be kept" in line for line in lines)
+    assert any("cannot be saved" in line for line in lines)
 
 
 def test_a_file_that_cannot_be_parsed_is_left_out_and_said(library: Path) -> None:

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuner.data.embeddings import spellings_to_find, table_of_words, train_word2vec
-from tuner.data.tokenisers import PADDING, SPECIAL_TOKENS, UNKNOWN, Encoded, fit_words
+from tuner.data.encoded import Encoded
+from tuner.data.tokenisers import PADDING, SPECIAL_TOKENS, UNKNOWN, fit_words
 from tuner.data.word_vectors import read_word_vectors
 from tuner.errors import DataError
 
@@ -92,24 +93,24 @@ FAULTS: dict[str, tuple[bytes, str]] = {
         r"v:1: the line is neither two counts nor a word and its numbers; give",
     ),
     "page": (b"<!DOCTYPE html>\n<html>\n", r"v:1: the line is neither two counts"),
-    "zero": (b"0 300\n", r"v:1: the line says 0 words of 300 numbers"),
-    "huge": (b"1 99999999999\nx 1\n", r"v:1: the line says 1 words of 99999999999 numbers"),
+    "zero": (b"0 300\n", r"v:1: the line declares 0 words of 300 numbers"),
+    "huge": (b"1 99999999999\nx 1\n", r"v:1: the line declares 1 words of 99999999999 numbers"),
     "ragged": (
         b"a 1 2 3\ncat 1 2\nb 1 2 3\n",
-        r"v:2: the line has 2 numbers, but those before it have 3; fetch it again",
+        r"v:2: the line has 2 numbers, but the lines before it have 3; fetch it again",
     ),
-    "too long": (b"a 1 2 3\ncat 1 2 3 4\n", r"v:2: the line has 4 numbers, but those before it have 3"),
+    "too long": (b"a 1 2 3\ncat 1 2 3 4\n", r"v:2: the line has 4 numbers, but the lines before it have 3"),
     "garbled": (b"a 1 2 3\ncat 1 x 3\n", r"v:2: the line of 'cat' has something other than finite numbers"),
     "nan": (b"a 1 2 3\ncat 1 nan 3\n", r"v:2: the line of 'cat' has something other than finite numbers"),
-    "cut text": (b"3 2\na 1 2\ncat 1 2\n", r"v: the first line says 3 words, but the file ends after 2"),
+    "cut text": (b"3 2\na 1 2\ncat 1 2\n", r"v: the first line declares 3 words, but the file ends after 2"),
     "cut binary": (
         as_binary(break_after=b"")[:-1],
-        r"v: the first line says 3 words of 3 numbers, but the file ends in word 3",
+        r"v: the first line declares 3 words of 3 numbers, but the file ends in word 3",
     ),
     "binary nan": (b"1 1\ncat " + struct.pack("<f", np.nan), r"v: word 1 \('cat'\) has something other than finite"),
     "other language": (
         b"chat 1 2\nchien 3 4\n",
-        r"v: it has none of the 2 words .*; use vectors of the texts' language",
+        r"v: it has none of the 2 words .*; use vectors for the language of the texts",
     ),
     "fasttext": (struct.pack("<i", 793712314) + b"\x0c\0\0\0rest", r"v: cannot be read as a fastText model"),
 }

@@ -169,7 +169,7 @@ def test_rows_of_given_files_that_repeat_train_are_counted_and_kept(write: Write
     dataset = load_data(_settings(train=mail, label="label", test=test, validation=0.2), "binary", seed=0)
     assert len(dataset.test) == 2
     assert beside_rare(dataset.notes) == (
-        f"{test}: 1 of 2 rows of test have the text of a row in train, so test is flattered",
+        f"{test}: 1 of 2 rows of test have the text of a row in train, so scores on test may be too high",
     )
 
 
@@ -364,8 +364,9 @@ def test_groups_that_stand_in_two_files_are_counted_and_named(write: Write) -> N
     test = write("t.parquet", text=["y", "z"], label=["a", "b"], who=["new", "newer"])
     settings = _settings(train=train, validation=dev, test=test, label="label", group="who")
     assert beside_rare(load_data(settings, "binary", seed=0).notes) == (
-        f"{dev}: 2 of 3 rows of validation have the group of a row in train, so validation is flattered (groups 'g3')",
-        f"{test}: 1 of 2 rows of test have the group of a row in validation, so test is flattered (groups 'new')",
+        f"{dev}: 2 of 3 rows of validation have the group of a row in train, "
+        "so scores on validation may be too high (groups 'g3')",
+        f"{test}: 1 of 2 rows of test have the group of a row in validation, so scores on test may be too high (groups 'new')",
     )
 
 
@@ -392,7 +393,7 @@ def test_a_file_without_the_column_of_groups_is_said(write: Write) -> None:
         ),
         ({"label": "lable"}, r"'lable', which data\.label names; .*Then --set data\.label=label"),
         ({"labels": "tags"}, r"'tags', which data\.labels names; .*name another: --set data\.labels=COLUMN"),
-        ({"label_columns": ("a", "label")}, r"'a', which data\.label_columns names; .*mend data\.label_columns"),
+        ({"label_columns": ("a", "label")}, r"'a', which data\.label_columns names; .*correct data\.label_columns"),
         (
             {"label": "label", "split_column": "part"},
             r"which data\.split_column names; .*--set data\.split_column=null",
@@ -412,7 +413,7 @@ def test_of_a_file_to_predict_the_option_is_named(write: Write) -> None:
     path = write("t.parquet", body=["a"], label=["x"])
     with pytest.raises(DataError, match=r"no column 'text'; the columns are .*name another: --text COLUMN"):
         read_inputs(path, Columns("text"))
-    with pytest.raises(DataError, match=r"'a'; the columns are .*mend --label-columns"):
+    with pytest.raises(DataError, match=r"'a'; the columns are .*correct --label-columns"):
         read_labelled(path, Columns("body", label_columns=("a",)), task="multilabel", labels=("a",))
     with pytest.raises(DataError, match="it holds int64, not text; name the column of texts as --text"):
         read_inputs(write("n.parquet", body=[1]), Columns("body"))

@@ -176,10 +176,10 @@ def test_digits_are_profiled_as_they_are() -> None:
 
 def test_a_profile_is_told_in_a_line_a_split(by_hand: Dataset) -> None:
     assert summarise(profile(by_hand)) == [
-        "train: 7 rows; words a row: half have 3 or fewer, 95 % 4 or fewer; rows a label: from 4 (b) to 1 (c); "
+        "train: 7 rows; words per row: half have 3 or fewer, 95 % 4 or fewer; rows per label: from 4 (b) to 1 (c); "
         "without a label: 1; copies: 3; copies with other labels: 1",
-        "validation: 3 rows; words a row: half have 1 or fewer, 95 % 4 or fewer; rows a label: from 2 (a) to 0 (b); "
+        "validation: 3 rows; words per row: half have 1 or fewer, 95 % 4 or fewer; rows per label: from 2 (a) to 0 (b); "
         "copies: 1; also in train: 2; words not in train: 50.0%",
-        "test: 2 rows; words a row: half have 1 or fewer, 95 % 1 or fewer; rows a label: from 2 (c) to 0 (a); "
+        "test: 2 rows; words per row: half have 1 or fewer, 95 % 1 or fewer; rows per label: from 2 (c) to 0 (a); "
         "words not in train: 100.0%",
     ]

@@ -16,7 +16,7 @@ VALUES = st.floats(-1e6, 1e6, width=32)
 
 @st.composite
 def several_rows(draw: st.DrawFn) -> list[np.ndarray]:
-    """Between 1 and 6 rows of 1 to 7 steps, all of one number of channels."""
+    """Between 1 and 6 rows of 1 to 7 steps, all with the same number of channels."""
     channels = draw(st.integers(1, 3))
     lengths = draw(st.lists(st.integers(1, 7), min_size=1, max_size=6))
     return [draw(arrays.arrays(np.float32, (length, channels), elements=VALUES)) for length in lengths]
@@ -49,13 +49,13 @@ def test_a_row_of_plain_numbers_is_one_channel() -> None:
     ("rows", "told"),
     [
         ([], "no row"),
-        ([[[1, 2]], [[1, 2, 3]]], "one number of channels, but there are: 2, 3"),
+        ([[[1, 2]], [[1, 2, 3]]], "the same number of channels, but there are: 2, 3"),
         ([[1], []], "row 2 is empty"),
         ([[1], [float("nan")]], "row 2 has a value that is not finite"),
         ([[1e300]], "row 1 has a value that is not finite"),
         ([5], r"row 1 must be \(steps,\) or"),
-        ([[1], ["abc"]], "row 2 is no list of numbers"),
-        ([[[1, 2], [3]]], "row 1 is no list of numbers, or of steps with as many numbers each"),
+        ([[1], ["abc"]], "row 2 is not a list of numbers"),
+        ([[[1, 2], [3]]], "row 1 is not a list of numbers, or of steps of equally many numbers"),
     ],
 )
 def test_rows_that_are_no_sequences_are_refused(rows: list[object], told: str) -> None:
@@ -110,7 +110,7 @@ def test_an_encoding_has_the_standardised_steps_and_the_rows_own_offsets(uneven:
 
 def test_rows_of_other_channels_and_texts_are_refused(uneven: Sequences) -> None:
     standardiser = Standardiser.fit(uneven)
-    with pytest.raises(DataError, match="the number of channels is 1, but 3 in the data trained on"):
+    with pytest.raises(DataError, match="the number of channels is 1, but 3 in the training data"):
         standardiser.encode(Sequences.of([[1.0]]))
     with pytest.raises(DataError, match="they are texts"):
         standardiser.encode(("a text",))

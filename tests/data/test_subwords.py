@@ -102,7 +102,7 @@ def many_ties() -> list[str]:
 @FITS
 def test_other_processes_find_the_same_pieces(fit: Fit) -> None:
     code = (
-        f"from tests.data.test_tokenise_subwords import many_ties, {fit.__name__}; import sys;"
+        f"from tests.data.test_subwords import many_ties, {fit.__name__}; import sys;"
         f"sys.stdout.buffer.write({fit.__name__}(many_ties(), lower_case=True, size=200).to_bytes())"
     )
     here = fit(many_ties(), lower_case=True, size=200).to_bytes()

@@ -72,7 +72,7 @@ def test_values_that_are_parted_by_something_else_are_told_as_such(write: Write,
     (fault,) = raised.value.faults
     assert (
         fault.what
-        == f"its values are parted by {separator!r}, not by commas: there is one column, {f'text{separator}label'!r}"
+        == f"its values are separated by {separator!r}, not by commas: there is one column, {f'text{separator}label'!r}"
     )
     assert read_table(path).num_rows == 1
 
@@ -109,7 +109,7 @@ def test_a_json_line_may_be_longer_than_a_megabyte(write: Write) -> None:
     ("name", "content", "told"),
     [
         ("a.csv", "", r"a\.csv: the file is empty \(0 bytes\); give a file with rows"),
-        ("a.csv", "\n\n", "empty but for blank lines"),
+        ("a.csv", "\n\n", "only blank lines"),
         ("a.csv", "text,label\n", "the file has no rows"),
         ("a.csv", "text,label\na,1\nb,2,3\nc\n", r"rows 2 and 3: 3 values where the header has 2, as in 'b,2,3'"),
         ("a.csv", 'text,label\na,1\n"b,1\nc,2\n', "row 2: 1 value where the header has 2, .*close every quote"),
@@ -121,7 +121,7 @@ def test_a_json_line_may_be_longer_than_a_megabyte(write: Write) -> None:
         ("a.csv", "text\nabc\n".encode("utf-16"), "byte 0xff is not UTF-8"),
         ("a.csv", "text\nabc\n".encode("utf-16-le"), "zero bytes, so this is not UTF-8"),
         ("a.csv", "text,text\na,b\n", "there are 2 columns 'text'; give each its own name"),
-        ("a.json", '[{"text": "a"}]', "one JSON array, not JSON Lines; write one object a line"),
+        ("a.json", '[{"text": "a"}]', "one JSON array, not JSON Lines; write one object per line"),
         ("a.jsonl", '{"text":"a"}\n\n{"text":\n', r"a\.jsonl:3: the line is not JSON"),
         ("a.jsonl", '{"text":"a"}\n"b"\n', r"a\.jsonl:2: the line holds a string, not an object"),
         ("a.jsonl", '{"text":"a"}\n{"text":3}\n', r"a\.jsonl:2: 'text' is a number, but a string in line 1"),

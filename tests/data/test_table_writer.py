@@ -56,7 +56,7 @@ def test_a_file_at_the_top_of_a_file_system_is_written_there(monkeypatch: pytest
         ("/proc/rows.csv", "/proc: nothing can be written there"),
         (
             "deep/er/rows.csv",
-            "--out deep/er/rows.csv: there is no folder .*deep/er; make it first, or name one that is there",
+            "--out deep/er/rows.csv: there is no folder .*deep/er; create it first, or name an existing folder",
         ),
         ("foo://x/rows.csv", "foo://x/rows.csv: cannot be reached"),
     ],

@@ -338,7 +338,9 @@ def test_a_standardiser_is_read_as_what_it_is(make_dataset: Any) -> None:
     ],
 )
 def test_bytes_of_no_preparation_are_refused(described: Any) -> None:
-    with pytest.raises(ValueError, match=r"describes no|not whole|known are|not a list of|several characters|unpack"):
+    with pytest.raises(
+        ValueError, match=r"does not describe|incomplete|known are|not a list of|several characters|unpack"
+    ):
         read_preparation(json.dumps(described).encode())
 
 
