@@ -317,7 +317,7 @@ def test_a_standardiser_that_is_not_right_is_refused(
     saved = write_bundle(tmp_path / "bundle", configure(inputs="sequence"), dataset)
     for key, value in change.items():
         in_json("preparation.json", key, to=value)(saved)
-    with pytest.raises(BundleError, match="mean and scale (are|need)"):
+    with pytest.raises(BundleError, match=r"mean and scale (are|need)"):
         load(saved)
 
 

@@ -108,7 +108,7 @@ def test_the_rare_labels_of_mlsmote_need_neighbours_and_the_others_do_not() -> N
 def test_labels_that_are_all_as_frequent_leave_nothing_to_lift(name: str) -> None:
     own: dict[str, Domain] = {"share": Fixed(0.25), **({"neighbours": Fixed(1)} if name == "mlsmote" else {})}
     assert faults(space(name, **own), np.repeat(np.eye(3, dtype=np.uint8), 5, axis=0)) == [
-        f"my.yaml: space.resampling.{name}: no label is rarer than the mean of all, so {name} has none to lift; "
+        f"my.yaml: space.resampling.{name}: no label is rarer than the mean, so {name} has no label to raise; "
         f"remove {name}"
     ]
 
@@ -116,7 +116,7 @@ def test_labels_that_are_all_as_frequent_leave_nothing_to_lift(name: str) -> Non
 def test_ml_rus_needs_a_row_without_a_rare_label() -> None:
     targets = np.array([[1, 1, 0]] * 8 + [[1, 0, 1]] * 8 + [[1, 0, 1]], np.uint8)
     told = faults(space("ml_rus", share=Fixed(0.25)), targets)
-    assert told[0].endswith("so ml_rus has none to leave out; use ml_ros, or remove ml_rus")
+    assert told[0].endswith("so ml_rus has no row to drop; use ml_ros, or remove ml_rus")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_sets_of_labels_of_which_none_is_a_row_above_the_mean_leave_none_to_leav
     targets = np.repeat(np.eye(3, dtype=np.uint8), sizes, axis=0)
     assert faults(space("label_set_undersample", share=Fixed(0.9)), targets) == [
         f"my.yaml: space.resampling.label_set_undersample: no set of labels has more than {most}, less than one above the "
-        f"mean of {mean}, so label_set_undersample has none to leave out; remove label_set_undersample"
+        f"mean of {mean}, so label_set_undersample has no row to drop; remove label_set_undersample"
     ]
 
 
@@ -155,9 +155,9 @@ def test_classes_of_which_none_is_near_another_gain_no_row_and_are_told(name: st
     data = TrainingRows(FAR_TARGETS, "multiclass", FAR)
     assert border(name, WHOLE, data) == [
         f"my.yaml: space.resampling.{name}: 'hate' has 12 training rows, none on the border of another class "
-        f"(nor have 1 more labels), so {name} adds none; use smote, or remove {name}"
+        f"(the same goes for 1 more), so {name} adds no row; use smote, or remove {name}"
     ]
-    assert "(nor" not in border(name, Choice((0.2, 0.4)), data)[0]  # 0.4 raises one class, 0.2 none
+    assert "(the same" not in border(name, Choice((0.2, 0.4)), data)[0]  # 0.4 raises one class, 0.2 none
 
 
 @pytest.mark.parametrize("name", ["borderline_smote", "adasyn"])
@@ -176,7 +176,7 @@ def test_where_no_class_is_to_gain_or_the_rule_asks_for_no_border_nothing_is_tol
 def test_an_explicit_weight_of_no_label_is_told_with_the_nearest_one() -> None:
     weights = OptionChoice((("none", {}), ("explicit", {"hat": Fixed(5.0), "rude": Fixed(2.0)})))
     assert faults({"loss_weights": weights}) == [
-        "my.yaml: space.loss_weights.explicit: 'hat' is no label of the data; did you mean 'hate'?"
+        "my.yaml: space.loss_weights.explicit: 'hat' is not a label of the data; did you mean 'hate'?"
     ]
 
 

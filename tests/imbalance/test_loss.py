@@ -148,7 +148,7 @@ def test_explicit_weights_go_by_the_labels_names() -> None:
 
 
 def test_an_explicit_weight_of_no_label_is_refused() -> None:
-    with pytest.raises(ValueError, match="'rear' has a weight, but is no label; did you mean 'rare'"):
+    with pytest.raises(ValueError, match="'rear' has a weight, but is not a label; did you mean 'rare'"):
         explicit_weights(rear=2.0)(count_labels(MULTILABEL, ("rare", "often"), "multilabel"))
 
 
