@@ -30,11 +30,11 @@ class EmbeddingTable:
     is_found: NDArray[np.bool_]
 
     @property
-    def found(self) -> float:
+    def share_found(self) -> float:
         """The share of the vocabulary with a vector that was not drawn at random, without the two special tokens."""
-        return self.found_among(len(self.is_found))
+        return self.share_found_among(len(self.is_found))
 
-    def found_among(self, tokens: int) -> float:
+    def share_found_among(self, tokens: int) -> float:
         """The same share among the first `tokens` numbers, for a trial that cuts the vocabulary."""
         return float(self.is_found[SPECIAL_TOKENS:tokens].mean()) if tokens > SPECIAL_TOKENS else 0.0
 

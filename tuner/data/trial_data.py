@@ -265,7 +265,9 @@ def _tables_from_file(
         counts = fitted[setting][-1].splits.counts
         assert counts is not None  # there is text
         occurrences = counts[made[-1].is_found].sum() / max(counts[SPECIAL_TOKENS:].sum(), 1)
-        shares = f"{100 * made[-1].found:.0f} % of the vocabulary found, {100 * occurrences:.0f} % of its occurrences"
+        shares = (
+            f"{100 * made[-1].share_found:.0f} % of the vocabulary found, {100 * occurrences:.0f} % of its occurrences"
+        )
         say(f"{PurePosixPath(path).name}: {shares}; {_described(setting)}")
     return tables
 

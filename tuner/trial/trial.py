@@ -84,7 +84,7 @@ class Trial:
         self.vocabulary_found = (
             math.nan
             if table is None or kept.counts is None
-            else table.found_among(vocabulary_size(kept.counts, configuration))
+            else table.share_found_among(vocabulary_size(kept.counts, configuration))
         )
         self.probabilities: NDArray[np.float64] | None = None
 
