@@ -77,6 +77,10 @@ class Findings:
         """Return what a person writes to name a column, such as data.label_columns or --label-columns."""
         return f"--{name.replace('_', '-')}" if self.are_options else f"data.{name}"
 
+    def refuse_column(self, source: str, column: str, what: str, remedy: str) -> None:
+        """Record a fault of a whole column."""
+        self.faults.append(Fault(f"{source}: column {column!r}", what, remedy))
+
     def add_unusable(self, reason: str, mask: pa.Array | pa.ChunkedArray | NDArray[np.bool_]) -> None:
         """Record the rows where `mask` (rows,) is true as unusable for this reason; null counts as false."""
         if not isinstance(mask, np.ndarray):
@@ -161,7 +165,7 @@ def _texts(column: pa.ChunkedArray, name: str, source: str, findings: Findings) 
         remedy = f"name the column of texts as {findings.setting('text')}"
         if holds_sequences(column.type) and not findings.are_options:
             remedy = f"name it as data.sequence: {name}"
-        findings.faults.append(Fault(f"{source}: column {name!r}", f"it holds {column.type}, not text", remedy))
+        findings.refuse_column(source, name, f"it holds {column.type}, not text", remedy)
         return ()
     column = column.cast(pa.string())
     findings.add_unusable(f"the text in column {name!r} is null", column.is_null())
@@ -180,7 +184,7 @@ def _sequences(column: pa.ChunkedArray, name: str, source: str, findings: Findin
         remedy = f"name a column of such lists as {findings.setting('sequence')}"
         if not findings.are_options:
             remedy += ", or the column of texts as data.text"
-        findings.faults.append(Fault(f"{source}: column {name!r}", what, remedy))
+        findings.refuse_column(source, name, what, remedy)
         return Sequences(values=np.zeros((0, 1), np.float32), offsets=np.zeros(1, np.int64))
     for reason, mask in read.unusable.items():
         findings.add_unusable(reason, mask)
@@ -195,7 +199,7 @@ def _values(table: pa.Table, name: str | None, source: str, findings: Findings) 
     column = _as_text(table.column(name))
     if column is None:
         what = f"it holds {table.column(name).type}, not text or whole numbers"
-        findings.faults.append(Fault(f"{source}: column {name!r}", what, "name another column"))
+        findings.refuse_column(source, name, what, "name another column")
         return nothing
     return [value or None for value in column.to_pylist()]
 
@@ -240,7 +244,7 @@ def _single_labels(column: pa.ChunkedArray, name: str, source: str, findings: Fi
         what = f"it holds {column.type} values, which cannot be labels"
         if pa.types.is_floating(column.type):
             what = f"it holds fractions ({column.type}), which cannot be labels"
-        findings.faults.append(Fault(f"{source}: column {name!r}", what, remedy))
+        findings.refuse_column(source, name, what, remedy)
         return _NO_PAIRS
     findings.add_unusable(f"the label in column {name!r} is null or NaN", names.is_null())
     findings.add_unusable(f"the label in column {name!r} is empty", pc.equal(names, ""))
@@ -250,19 +254,18 @@ def _single_labels(column: pa.ChunkedArray, name: str, source: str, findings: Fi
 
 
 def _listed_labels(column: pa.ChunkedArray, name: str, source: str, findings: Findings) -> Pairs:
-    where = f"{source}: column {name!r}"
     if not is_list(column.type):
         remedy = f"name a column of lists as {findings.setting('labels')}"
         if not findings.are_options:
             remedy += ", or use data.label for one label per row"
-        findings.faults.append(Fault(where, f"it holds {column.type}, not lists of labels", remedy))
+        findings.refuse_column(source, name, f"it holds {column.type}, not lists of labels", remedy)
         return _NO_PAIRS
     findings.add_unusable(f"the list in column {name!r} is null", column.is_null())
     owners = np.repeat(np.arange(len(column)), list_lengths(column))
     names = _as_text(pc.list_flatten(column))
     if names is None:
         what = f"its lists hold {column.type.value_type} values, which cannot be labels"
-        findings.faults.append(Fault(where, what, "write labels as text or whole numbers"))
+        findings.refuse_column(source, name, what, "write labels as text or whole numbers")
         return _NO_PAIRS
     is_given = pc.fill_null(pc.not_equal(names, ""), False).to_numpy(zero_copy_only=False)
     is_faulty = np.zeros(len(column), dtype=bool)
@@ -322,7 +325,7 @@ def _label_columns(table: pa.Table, names: Sequence[str], source: str, findings:
         values = column.cast(pa.string()) if pa.types.is_floating(column.type) else _as_text(column)
         if values is None:
             what = f"it holds {column.type}, not 0 and 1"
-            findings.faults.append(Fault(f"{source}: column {name!r}", what, "name columns of 0 and 1"))
+            findings.refuse_column(source, name, what, "name columns of 0 and 1")
             continue
         is_true = pc.is_in(pc.utf8_lower(values), _TRUE).to_numpy()
         is_known = is_true | pc.is_in(pc.utf8_lower(values), _FALSE).to_numpy()

@@ -100,21 +100,27 @@ def read_labelled(
     if missing:
         note = f"no column is named for {listed(missing)}, so every row counts as one without it"
         findings.notes.append(f"{uri}: {note}; name all of them with --label-columns")
+    rows = _drop_unknown_labels(rows, labels, task, findings)
+    return _encode(rows, tuple(labels), task), tuple(findings.notes)
+
+
+def _drop_unknown_labels(rows: LabelledRows, labels: Sequence[str], task: Task, findings: Findings) -> LabelledRows:
+    """Drop labels that a model does not know, and rows of single-label tasks with them. Raises DataError if none is left."""
     is_unknown = np.array([name not in labels for name in rows.names], dtype=bool)
     counts = np.bincount(rows.codes, minlength=len(rows.names))
     unknown = [f"{rows.names[i]!r} ({number_of_rows(counts[i])})" for i in np.flatnonzero(is_unknown & (counts > 0))]
     if unknown:
         effect = "left out of their rows" if task == "multilabel" else "their rows are left out"
-        findings.notes.append(f"{uri}: unknown to the model, so {effect}: {listed(unknown)}")
+        findings.notes.append(f"{rows.source}: unknown to the model, so {effect}: {listed(unknown)}")
         is_known_pair = ~is_unknown[rows.codes]
         if task == "multilabel":
             rows = replace(rows, owners=rows.owners[is_known_pair], codes=rows.codes[is_known_pair])
         else:
-            rows = rows.take(is_known_pair)  # one pair a row
+            rows = rows.take(is_known_pair)  # one pair per row
     if not len(rows) or (unknown and not len(rows.codes)):
         remedy = f"the model's labels are {listed(labels)}"
-        raise DataError([Fault(uri, "no row has a label that the model knows", remedy)])
-    return _encode(rows, tuple(labels), task), tuple(findings.notes)
+        raise DataError([Fault(rows.source, "no row has a label that the model knows", remedy)])
+    return rows
 
 
 # --- files ----------------------------------------------------------------------------------------------------------
@@ -268,7 +274,7 @@ def _encode(rows: LabelledRows, labels: tuple[str, ...], task: Task) -> Split:
         targets = np.zeros((len(rows), len(labels)), dtype=np.uint8)
         targets[rows.owners, codes] = 1
     else:
-        targets = codes  # one pair a row, in the order of the rows
+        targets = codes  # one pair per row, in the order of the rows
     blocks = linked_rows(row_keys(rows.inputs), rows.groups)
     return Split(inputs=rows.inputs, targets=targets, rows=rows.rows, source=rows.source, blocks=blocks)
 

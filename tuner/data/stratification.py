@@ -71,20 +71,29 @@ def stratify(
     without labels are treated as one more label, so they are dealt evenly too. The larger blocks of a label go first, while
     every part still has room for them.
     """
-    n_rows = len(blocks)
-    has_label = np.zeros(n_rows, dtype=bool)
+    has_label = np.zeros(len(blocks), dtype=bool)
     has_label[owners] = True
     unlabelled = np.flatnonzero(~has_label)
     label_of = np.concatenate([codes, np.full(len(unlabelled), n_labels)])
     block_of = blocks[np.concatenate([owners, unlabelled])]
     sizes = np.bincount(blocks)
     held, blocks_of = _incidence(block_of, label_of, sizes, n_labels + 1, seed)
-
     left = np.bincount(label_of, minlength=n_labels + 1).tolist()
-    shares = [1 - sum(fractions), *fractions]
+    part_of_block = _deal_blocks(held, blocks_of, sizes, left, [1 - sum(fractions), *fractions])
+    return np.array(part_of_block, dtype=np.int64)[blocks]
+
+
+def _deal_blocks(
+    held: list[list[tuple[int, int]]],
+    blocks_of: list[list[int]],
+    sizes: Positions,
+    left: list[int],
+    shares: Sequence[float],
+) -> list[int]:
+    """Return the part of every block. `left` are the rows of every label, counted down as its blocks are dealt."""
     lacks = [[share * rows for rows in left] for share in shares]
-    lacks_rows = [share * n_rows for share in shares]
-    part_of_block = [-1] * len(sizes)
+    lacks_rows = [share * int(sizes.sum()) for share in shares]
+    part_of_block = [-1] * len(sizes)  # -1: not dealt yet
     queue = [(rows, label) for label, rows in enumerate(left) if rows]
     heapq.heapify(queue)
     while queue:
@@ -105,7 +114,7 @@ def stratify(
         for label in touched:
             if left[label]:
                 heapq.heappush(queue, (left[label], label))
-    return np.array(part_of_block, dtype=np.int64)[blocks]
+    return part_of_block
 
 
 def _incidence(
