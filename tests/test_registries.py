@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from tuner.data.preparation import TOKENISERS
-from tuner.data.prepare import TrialData
+from tuner.data.trial_data import TrialData
 from tuner.imbalance.loss import LOSS_WEIGHTS, LOSSES
 from tuner.imbalance.resample import RESAMPLINGS
 from tuner.model.initialise import INITIALISATIONS

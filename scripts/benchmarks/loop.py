@@ -46,7 +46,7 @@ def measure() -> list[Row]:
 
 
 def _cases() -> Iterator[Case]:
-    from tuner.data.prepare import prepare
+    from tuner.data.trial_data import prepare
 
     network = {"hidden": 128, "optimiser": "adam", "learning_rate": LEARNING_RATE}
     text: dict[str, Any] = {"task": "multilabel", "inputs": "text", "batch": 64}
@@ -199,7 +199,7 @@ def _tensors(batch: Any, task: Task) -> tuple[torch.Tensor, torch.Tensor, torch.
 
 def _model_and_rows(case: Case) -> tuple[Any, Any]:
     """Return a model and the rows as a trial makes them."""
-    from tuner.data.prepare import make_rows, vocabulary_size
+    from tuner.data.trial_data import make_rows, vocabulary_size
     from tuner.model.build import make_model
     from tuner.training.precision import choose_precision
 

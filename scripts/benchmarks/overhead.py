@@ -142,7 +142,7 @@ space:
 
 def _tiny_data() -> Any:
     from tuner.data.dataset import Dataset, Split
-    from tuner.data.prepare import prepare
+    from tuner.data.trial_data import prepare
 
     generator = np.random.default_rng(0)
 

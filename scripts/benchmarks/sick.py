@@ -132,8 +132,8 @@ class Fault:
 def make(fault: Fault, material: Material, *, seed: int) -> Any:
     """Train with the fault in it and return the evidence."""
     from benchmarks.material import configuration, parameters
-    from tuner.data.prepare import prepare
     from tuner.data.profile import profile
+    from tuner.data.trial_data import prepare
     from tuner.diagnosis.facts.data import data_facts
     from tuner.diagnosis.facts.decisions import decision_facts
     from tuner.diagnosis.facts.evidence import Evidence
@@ -207,7 +207,7 @@ def make(fault: Fault, material: Material, *, seed: int) -> Any:
 def predict(trial: Any, data: Any, config: Mapping[str, Any]) -> Any:
     """Probabilities (validation rows, labels) of a trial as it stands."""
     from tuner.data.preparation import preparation_setting
-    from tuner.data.prepare import make_rows, vocabulary_size
+    from tuner.data.trial_data import make_rows, vocabulary_size
     from tuner.model.build import to_probabilities
     from tuner.training.loop import predict_logits
 

@@ -25,7 +25,7 @@ from tuner.bundle.bundle import (
 )
 from tuner.data.dataset import Dataset
 from tuner.data.preparation import fit_preparation, preparation_setting
-from tuner.data.tokenise import Tokeniser
+from tuner.data.tokenisers import Tokeniser
 from tuner.errors import BundleError, DataError
 from tuner.model.build import to_probabilities
 from tuner.space.configuration import Configuration
@@ -340,7 +340,7 @@ def test_a_bundle_for_sequences_reads_arrays_of_any_lengths(
 
 @pytest.mark.parametrize(
     ("row", "told"),
-    [(["a"], "row 2 is no list of"), ([[1.0, 2.0], [3.0]], "row 2 is no list of"), ([], "row 2 is empty")],
+    [(["a"], "row 2 is not a list of"), ([[1.0, 2.0], [3.0]], "row 2 is no list of"), ([], "row 2 is empty")],
 )
 def test_rows_that_are_no_sequences_are_refused_by_number(
     row: Any, told: str, configure: Any, make_dataset: Any, make_bundle: Any

@@ -255,16 +255,16 @@ PREPARED: dict[str, list[tuple[str, Any, str]]] = {
             for value in (["a", "a"], ["a", 3], ["a", None], {"a": 1}, 3)
         ),
         ("forms", "exec", "forms is 'exec', but known are"),
-        ("forms", [], "the word tokeniser is not whole"),
+        ("forms", [], "the word tokeniser is incomplete"),
         ("lower_case", "no", "neither true nor false"),
         ("left_out", [1], "not a list of distinct texts"),
-        ("vocabulary", "../../etc/passwd", "'vocabulary', which is not known"),
-        ("kind", "pickle", "describes no standardiser"),
-        ("kind", ["word"], "describes no standardiser"),
+        ("vocabulary", "../../etc/passwd", "unknown key 'vocabulary'"),
+        ("kind", "pickle", "does not describe a standardiser"),
+        ("kind", ["word"], "does not describe a standardiser"),
     ],
     "character": [
-        ("characters", ["ab"], "entries of several characters"),
-        ("model", {"type": "Unigram"}, "'model', which is not known"),
+        ("characters", ["ab"], "entries with several characters"),
+        ("model", {"type": "Unigram"}, "unknown key 'model'"),
     ],
     "bpe": [
         ("pieces", ["\ud800", "a"], "surrogates not allowed"),
@@ -274,9 +274,9 @@ PREPARED: dict[str, list[tuple[str, Any, str]]] = {
         ("merges", "merges.txt", "not enough values|too many values"),
         ("merges", [["a", "zzz"]], "a merge has a piece that is not in the vocabulary"),
         ("merges", [[1, 2]], "a merge has a piece that is not in the vocabulary"),
-        ("merges", None, "the bpe tokeniser is not whole"),
+        ("merges", None, "the bpe tokeniser is incomplete"),
         ("kind", "wordpiece", "preparation.json is of wordpiece, but the configuration is of bpe"),
-        ("normalizer", {"type": "Replace", "pattern": {"Regex": "(a+)+$"}}, "'normalizer', which is not known"),
+        ("normalizer", {"type": "Replace", "pattern": {"Regex": "(a+)+$"}}, "unknown key 'normalizer'"),
     ],
 }
 
@@ -298,7 +298,7 @@ def test_a_file_of_the_tokenizers_library_is_no_preparation(tmp_path: Path, conf
     saved = write_bundle(tmp_path / "bundle", configure(), make_dataset("binary"))
     foreign = {"version": "1.0", "model": {"type": "BPE", "vocab": "/etc/passwd", "merges": "/etc/passwd"}}
     (saved / "preparation.json").write_text(json.dumps(foreign))
-    with pytest.raises(BundleError, match="describes no standardiser"):
+    with pytest.raises(BundleError, match="does not describe a standardiser"):
         load(saved)
 
 
@@ -317,7 +317,7 @@ def test_a_standardiser_that_is_not_right_is_refused(
     saved = write_bundle(tmp_path / "bundle", configure(inputs="sequence"), dataset)
     for key, value in change.items():
         in_json("preparation.json", key, to=value)(saved)
-    with pytest.raises(BundleError, match="mean and scale are"):
+    with pytest.raises(BundleError, match=r"mean and scale (are|need)"):
         load(saved)
 
 

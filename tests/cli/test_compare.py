@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tuner.bundle.bundle import Bundle, save_bundle
-from tuner.data.prepare import fit_preparation, preparation_setting
-from tuner.data.read import fingerprint
+from tuner.data.preparation import fit_preparation, preparation_setting
+from tuner.data.table_reader import fingerprint
 from tuner.ledger.run_directory import Ledger
 from tuner.ledger.tables import PREDICTIONS
 from tuner.model.build import make_model

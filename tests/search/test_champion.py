@@ -12,7 +12,7 @@ import pytest
 
 import tuner
 from builders.measurements import make_measurement
-from tuner.data.prepare import prepare
+from tuner.data.trial_data import prepare
 from tuner.errors import SearchFailed
 from tuner.ledger.rows import read_past
 from tuner.ledger.run_directory import Ledger, read_measurements, read_run

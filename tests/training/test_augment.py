@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tuner.data.tokenise import SPECIAL_TOKENS, UNKNOWN
+from tuner.data.tokenisers import SPECIAL_TOKENS, UNKNOWN
 from tuner.training import augment as module
 from tuner.training.augment import Augment, make_augment
 

@@ -15,7 +15,7 @@ import pytest
 
 from tuner.data.dataset import Dataset, Split
 from tuner.data.preparation import preparation_setting
-from tuner.data.prepare import TrialData
+from tuner.data.trial_data import TrialData
 from tuner.pruners.gate import logit_spread
 from tuner.trial.measurement import Measurement
 from tuner.trial.order import TrialSettings

@@ -12,7 +12,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from tuner.data.prepare import TrialData
+from tuner.data.trial_data import TrialData
 from tuner.imbalance.resample import RESAMPLINGS
 from tuner.model.pooling import POOLINGS
 from tuner.pruners.gate import NO_MERIT, merit

@@ -35,11 +35,11 @@ from tuner.bundle.description import (
     read_description,
 )
 from tuner.data.dataset import RowInputs
+from tuner.data.name_lists import listed
 from tuner.data.preparation import Preparation, kind_of, preparation_setting, read_preparation
-from tuner.data.prepare import make_rows
-from tuner.data.read import listed
 from tuner.data.sequences import Sequences, Standardiser
-from tuner.data.tokenise import Tokeniser
+from tuner.data.tokenisers import Tokeniser
+from tuner.data.trial_data import make_rows
 from tuner.errors import DataError, Fault
 from tuner.model.build import to_probabilities
 from tuner.model.classifier import SequenceClassifier

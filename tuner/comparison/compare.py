@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tuner.data.split import linked_rows
+from tuner.data.stratification import linked_rows
 from tuner.errors import Fault, UsageError
 from tuner.ledger.tables import blocks_of
 from tuner.scoring.blocks import Blocks

@@ -87,7 +87,7 @@ def answers_on_file(
     from tuner.bundle.bundle import load
     from tuner.data.dataset import Columns as Named
     from tuner.data.load import read_labelled
-    from tuner.data.read import fingerprint
+    from tuner.data.table_reader import fingerprint
     from tuner.scoring.f1 import as_indicator
 
     common_labels(a.model, b.model)

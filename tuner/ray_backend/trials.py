@@ -16,9 +16,14 @@ from ray import tune
 from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.search import Searcher
 
-from tuner.data.prepare import TrialData
+from tuner.data.trial_data import TrialData
 from tuner.pruners.base import Pruner
-from tuner.ray_backend.memory import describe_out_of_memory, is_out_of_memory, last_error, memory_kills_as_deaths
+from tuner.ray_backend.memory import (
+    describe_out_of_memory,
+    is_out_of_memory,
+    last_error,
+    memory_kills_as_deaths,
+)
 from tuner.ray_backend.scheduler import EmptyPickle, PruningScheduler, order_of
 from tuner.ray_backend.worker import TrialOnWorker
 from tuner.signals import raise_if_interrupted, raise_interrupt

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
-from tuner.data.prepare import TrialData
+from tuner.data.trial_data import TrialData
 from tuner.errors import StorageError
 from tuner.pruners.gate import GateSettings, health_of
 from tuner.ray_backend.memory import is_out_of_memory

@@ -13,7 +13,7 @@ from tuner.baselines.baselines import Baseline, Decided, to_beat
 from tuner.bundle.bundle import Bundle, restore_model, save_bundle
 from tuner.data.dataset import Dataset
 from tuner.data.preparation import fit_preparation, preparation_setting
-from tuner.data.tokenise import Tokeniser
+from tuner.data.tokenisers import Tokeniser
 from tuner.ledger.run_directory import Ledger, read_measurements, weights_name
 from tuner.scoring.evaluation import without_nan
 from tuner.scoring.selection import Bound

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tuner.data.prepare import TrialData
+from tuner.data.trial_data import TrialData
 from tuner.pruners.asha import rung_epochs
 from tuner.samplers.sampler import RandomSampler
 from tuner.search.memory_estimate import count_workers

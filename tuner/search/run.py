@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuner.data.dataset import Dataset
-from tuner.data.prepare import TrialData
+from tuner.data.trial_data import TrialData
 from tuner.errors import Fault, SearchFailed, SearchInterrupted, SpaceError, StorageError, TunerError
 from tuner.ledger.rows import Past, read_past
 from tuner.ledger.run_directory import CHECKPOINTS, Ledger, Run, read_run, refuse_existing

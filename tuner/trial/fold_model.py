@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.embeddings import EmbeddingTable
-from tuner.data.prepare import PreparedSplits, TrialData, make_rows, vocabulary_size
-from tuner.data.tokenise import UNKNOWN
+from tuner.data.tokenisers import UNKNOWN
+from tuner.data.trial_data import PreparedSplits, TrialData, make_rows, vocabulary_size
 from tuner.imbalance.loss import LOSSES, make_loss
 from tuner.imbalance.resample import RESAMPLINGS
 from tuner.imbalance.weights import LOSS_WEIGHTS

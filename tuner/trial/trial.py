@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from tuner.data.preparation import embedding_setting, preparation_setting
-from tuner.data.prepare import TrialData, vocabulary_size
+from tuner.data.trial_data import TrialData, vocabulary_size
 from tuner.model.classifier import SequenceClassifier
 from tuner.pruners.gate import GateSettings, is_collapsed
 from tuner.space.configuration import Configuration
@@ -77,7 +77,7 @@ class Trial:
         self.vocabulary_found = (
             math.nan
             if table is None or part.counts is None
-            else table.found_among(vocabulary_size(part.counts, configuration))
+            else table.share_found_among(vocabulary_size(part.counts, configuration))
         )
         self._of_trial: dict[str, Any] = {
             "parameters": self.parameters,

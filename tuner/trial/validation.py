@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.data.prepare import TrialData
+from tuner.data.trial_data import TrialData
 from tuner.model.build import to_probabilities
 from tuner.pruners.gate import logit_spread
 from tuner.scoring.by_fold import AVERAGED, measure_by_fold

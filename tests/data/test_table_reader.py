@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tuner.data.read import fingerprint, name_rows, read_table
+from tuner.data.name_lists import name_rows
+from tuner.data.table_reader import fingerprint, read_table
 from tuner.errors import DataError
 
 Write = Callable[[str, str | bytes], str]
@@ -56,7 +57,7 @@ def test_unnamed_parquet_columns_are_not_read(tmp_path: Path) -> None:
 
 
 def test_what_looks_like_a_date_stays_as_it_is_written(write: Write) -> None:
-    """pyarrow takes such texts of JSON for times; in another file, or in a CSV, they would be texts."""
+    """pyarrow reads such texts in JSON as times; in another format they would be texts."""
     lines = write("rows.jsonl", '{"text":"a","day":"2021-03-04","labels":["2021-03-04"]}\n' * 2)
     assert read_table(lines).to_pydict() == {
         "text": ["a"] * 2, "day": ["2021-03-04"] * 2, "labels": [["2021-03-04"]] * 2
@@ -64,24 +65,24 @@ def test_what_looks_like_a_date_stays_as_it_is_written(write: Write) -> None:
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
-def test_values_that_are_parted_by_something_else_are_told_as_such(write: Write, separator: str) -> None:
+def test_another_separator_than_commas_is_reported(write: Write, separator: str) -> None:
     path = write("rows.csv", f"text{separator}label\na{separator}b\n")
     with pytest.raises(DataError) as raised:
         read_table(path, ["text", "label"])
     (fault,) = raised.value.faults
     assert (
         fault.what
-        == f"its values are parted by {separator!r}, not by commas: there is one column, {f'text{separator}label'!r}"
+        == f"its values are separated by {separator!r}, not by commas: there is one column, {f'text{separator}label'!r}"
     )
     assert read_table(path).num_rows == 1
 
 
-def test_a_csv_without_a_named_column_leaves_no_thread_that_ends_the_process(write: Write) -> None:
-    """pyarrow's streaming reader does: every second process aborted as it shut down."""
+def test_a_csv_without_a_named_column_does_not_crash_the_process_at_exit(write: Write) -> None:
+    """With pyarrow's streaming reader, every second process aborted at shutdown."""
     path = write("rows.csv", "a,b\n1,2\n" * 1000)
     program = f"""
 import sys
-from tuner.data.read import read_table
+from tuner.data.table_reader import read_table
 try: read_table({path!r}, ["text"])
 except Exception: sys.exit(2)
 """
@@ -105,10 +106,10 @@ def test_a_json_line_may_be_longer_than_a_megabyte(write: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
         ("a.csv", "", r"a\.csv: the file is empty \(0 bytes\); give a file with rows"),
-        ("a.csv", "\n\n", "empty but for blank lines"),
+        ("a.csv", "\n\n", "only blank lines"),
         ("a.csv", "text,label\n", "the file has no rows"),
         ("a.csv", "text,label\na,1\nb,2,3\nc\n", r"rows 2 and 3: 3 values where the header has 2, as in 'b,2,3'"),
         ("a.csv", 'text,label\na,1\n"b,1\nc,2\n', "row 2: 1 value where the header has 2, .*close every quote"),
@@ -120,7 +121,7 @@ def test_a_json_line_may_be_longer_than_a_megabyte(write: Write) -> None:
         ("a.csv", "text\nabc\n".encode("utf-16"), "byte 0xff is not UTF-8"),
         ("a.csv", "text\nabc\n".encode("utf-16-le"), "zero bytes, so this is not UTF-8"),
         ("a.csv", "text,text\na,b\n", "there are 2 columns 'text'; give each its own name"),
-        ("a.json", '[{"text": "a"}]', "one JSON array, not JSON Lines; write one object a line"),
+        ("a.json", '[{"text": "a"}]', "one JSON array, not JSON Lines; write one object per line"),
         ("a.jsonl", '{"text":"a"}\n\n{"text":\n', r"a\.jsonl:3: the line is not JSON"),
         ("a.jsonl", '{"text":"a"}\n"b"\n', r"a\.jsonl:2: the line holds a string, not an object"),
         ("a.jsonl", '{"text":"a"}\n{"text":3}\n', r"a\.jsonl:2: 'text' is a number, but a string in line 1"),
@@ -134,8 +135,8 @@ def test_a_json_line_may_be_longer_than_a_megabyte(write: Write) -> None:
         ("a", "text", "the name has no extension"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_refused(write: Write, name: str, content: str | bytes, told: str) -> None:
-    with pytest.raises(DataError, match=told):
+def test_a_file_that_cannot_be_read_is_refused(write: Write, name: str, content: str | bytes, message: str) -> None:
+    with pytest.raises(DataError, match=message):
         read_table(write(name, content), ["text"])
 
 
@@ -147,13 +148,13 @@ def test_text_that_is_not_utf8_inside_parquet_is_refused(tmp_path: Path) -> None
         read_table(str(path))
 
 
-def test_a_missing_file_is_told_with_its_full_path_and_the_nearest_name(write: Write) -> None:
+def test_the_message_about_a_missing_file_has_its_full_path_and_the_nearest_name(write: Write) -> None:
     path = Path(write("train.csv", "text\na\n"))
     with pytest.raises(DataError, match=rf"there is no file {path.parent}/trian\.csv; did you mean 'train\.csv'\?"):
         read_table(str(path.with_name("trian.csv")))
 
 
-def test_a_missing_folder_is_told(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=f"there is no folder {tmp_path}/nowhere either"):
         read_table(str(tmp_path / "nowhere" / "a.csv"))
 
@@ -171,7 +172,7 @@ def test_a_long_list_of_columns_is_cut(write: Write) -> None:
         read_table(csv, ["zzz"])
 
 
-def test_every_wrong_column_is_told_at_once(write: Write) -> None:
+def test_all_wrong_columns_are_reported_at_once(write: Write) -> None:
     with pytest.raises(DataError) as raised:
         read_table(write("a.csv", "text,label\na,1\n"), ["lable", "txet", "label"])
     assert [fault.remedy for fault in raised.value.faults] == ["did you mean 'label'?", "did you mean 'text'?"]

@@ -1,4 +1,4 @@
-"""One vector a training row, for rules that ask for a row's nearest neighbours."""
+"""One vector per training row, for resampling rules that look for a row's nearest neighbours."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _TOKEN_PATTERN = r"(?u)\w+|[^\w\s]"
 
 
 def document_vectors(texts: Sequence[str]) -> NDArray[np.float32]:
-    """Return texts as points on the unit sphere, float32 (texts, at most 100), by TF-IDF and truncated SVD.
+    """Map texts to points on the unit sphere, float32 (texts, at most 100), with TF-IDF and truncated SVD.
 
-    This is latent semantic analysis (Deerwester et al. 1990). A text without any word is the zero vector.
+    This is latent semantic analysis (Deerwester et al. 1990). A text without words becomes the zero vector.
     """
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -34,9 +34,9 @@ def document_vectors(texts: Sequence[str]) -> NDArray[np.float32]:
 
 
 def sequence_vectors(sequences: Sequences) -> NDArray[np.float32]:
-    """Return standardised sequences, stretched to one length, with their own length in front: float32 (rows, values).
+    """Standardise sequences, stretch them to one length, and put their own length in front: float32 (rows, values).
 
-    The common length is the median, at most 64 steps; the lengths are standardised as the channels are.
+    The common length is the median length, at most 64 steps. The lengths are standardised like the channels.
     """
     standardised = Standardiser.fit(sequences).encode(sequences)
     steps = min(round(float(np.median(sequences.lengths))), _MAX_STEPS)

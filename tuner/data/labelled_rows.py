@@ -1,10 +1,10 @@
-"""From a table to inputs and labels, with every row that cannot be used counted and named.
+"""Turn a table into inputs and labels, and name every row that cannot be used.
 
-Ways in which labels may be written:
-- one label a row: text, whole numbers (also as floats), booleans ("false", "true");
-- a column of lists of those; or of text, where each value is a JSON list such as ["a", "b"] or labels between bars,
-  a|b, and an empty text is a row without labels (a null is not: such a row cannot be used);
-- several columns, each 0 or 1, or false or true.
+Labels may be written as:
+- one label per row: text, whole numbers (also as floats) or booleans ("false", "true");
+- one column of lists of these, or of text: a JSON list such as ["a", "b"], or labels separated by bars, a|b. An empty text
+  is a row without labels; a row whose list is null cannot be used;
+- several columns of 0 and 1, or of false and true.
 """
 
 from __future__ import annotations
@@ -18,25 +18,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tuner.data.dataset import Columns, RowInputs, take_inputs
-from tuner.data.read import name_rows
+from tuner.data.dataset import Columns, Positions, RowInputs, take_inputs
+from tuner.data.name_lists import name_rows
 from tuner.data.sequence_column import holds_sequences, is_list, list_lengths, read_sequences, read_written_sequences
 from tuner.data.sequences import Sequences
 from tuner.errors import Fault
 
-Positions = NDArray[np.int64]
-
 _WORDS_FOR_NONE = {"nan", "NaN", "NAN", "null", "NULL", "None", "NA", "N/A", "n/a", "<NA>", "#N/A", "NaT"}
-"""What other programs write for a missing value. Each may be a label too (nan is a language), so it is said, not refused."""
+"""How other programs write a missing value. Each may also be a label (nan is a language), so we note it and do not refuse it."""
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledRows:
-    """The rows of one source. Labels are pairs: row `owners[i]` (a position in `inputs`) has label `names[codes[i]]`."""
+    """The rows of one source. Labels are pairs: the row at position `owners[i]` has the label `names[codes[i]]`."""
 
     source: str
     inputs: RowInputs
-    rows: Positions  # (rows,), numbers in the source, from 1
+    rows: Positions  # (rows,), row numbers in the source, from 1
     names: tuple[str, ...]
     owners: Positions  # (pairs,), ascending
     codes: Positions  # (pairs,)
@@ -47,7 +45,7 @@ class LabelledRows:
         return len(self.rows)
 
     def take(self, is_taken: NDArray[np.bool_]) -> LabelledRows:
-        """Return the rows where `is_taken` (rows,) is true, in their order; `names` stays whole."""
+        """Return the rows where `is_taken` (rows,) is true, in their order; `names` keeps every label."""
         kept = np.flatnonzero(is_taken)
         new_position = np.cumsum(is_taken) - 1
         is_kept_pair = is_taken[self.owners]
@@ -65,9 +63,9 @@ class LabelledRows:
 
 @dataclass
 class Findings:
-    """What reading has come upon: faults of columns, rows that cannot be used by reason, sentences for the person.
+    """What reading found: faults of columns, unusable rows by reason, and notes for the person.
 
-    `are_options` says that columns are named by options of a command, not by settings of a space.
+    `are_options` is true if command options name the columns, and false if settings of a space do.
     """
 
     faults: list[Fault] = field(default_factory=list)
@@ -76,20 +74,26 @@ class Findings:
     are_options: bool = False
 
     def setting(self, name: str) -> str:
-        """Return what a person writes to name a column: data.label_columns, or --label-columns."""
+        """Return what a person writes to name a column, such as data.label_columns or --label-columns."""
         return f"--{name.replace('_', '-')}" if self.are_options else f"data.{name}"
 
-    def add_unusable(self, reason: str, is_so: pa.Array | pa.ChunkedArray | NDArray[np.bool_]) -> None:
-        mask = is_so if isinstance(is_so, np.ndarray) else pc.fill_null(is_so, False).to_numpy(zero_copy_only=False)
+    def refuse_column(self, source: str, column: str, what: str, remedy: str) -> None:
+        """Record a fault of a whole column."""
+        self.faults.append(Fault(f"{source}: column {column!r}", what, remedy))
+
+    def add_unusable(self, reason: str, mask: pa.Array | pa.ChunkedArray | NDArray[np.bool_]) -> None:
+        """Record the rows where `mask` (rows,) is true as unusable for this reason; null counts as false."""
+        if not isinstance(mask, np.ndarray):
+            mask = pc.fill_null(mask, False).to_numpy(zero_copy_only=False)
         positions = np.flatnonzero(mask)
         if len(positions):
             self.unusable[reason] = positions
 
 
-def labelled_rows(table: pa.Table, source: str, columns: Columns, findings: Findings) -> LabelledRows | None:
-    """Read inputs, labels, groups and parts; None where a column cannot be used at all. `findings` grows.
+def to_labelled_rows(table: pa.Table, source: str, columns: Columns, findings: Findings) -> LabelledRows | None:
+    """Read inputs, labels, groups and parts, and add to `findings`. Return None if a whole column cannot be used.
 
-    Rows that cannot be used are still in: `without_unusable` takes them out.
+    The result still contains unusable rows: `without_unusable` removes them.
     """
     n_faults = len(findings.faults)
     inputs = _inputs(table, columns, source, findings)
@@ -107,7 +111,7 @@ def labelled_rows(table: pa.Table, source: str, columns: Columns, findings: Find
 
 
 def without_unusable(rows: LabelledRows, findings: Findings, *, skip: bool) -> LabelledRows:
-    """Leave out the rows that cannot be used, with a note where `skip`, and with a fault for each reason otherwise."""
+    """Leave out the unusable rows. Each reason becomes a note if `skip`, and a fault otherwise."""
     if not findings.unusable:
         return rows
     is_usable = np.ones(len(rows), dtype=bool)
@@ -117,8 +121,8 @@ def without_unusable(rows: LabelledRows, findings: Findings, *, skip: bool) -> L
         if skip:
             findings.notes.append(f"{rows.source}: {named} left out, as {reason}")
         else:
-            way = "--skip-unusable" if findings.are_options else "data.skip_unusable: true"
-            remedy = f"mend them, or leave them out with {way}"
+            setting = "--skip-unusable" if findings.are_options else "data.skip_unusable: true"
+            remedy = f"fix them, or leave them out with {setting}"
             findings.faults.append(Fault(f"{rows.source}: {named}", reason, remedy))
     if not is_usable.any():
         findings.faults.append(Fault(rows.source, "no row can be used", "check which columns are named"))
@@ -129,7 +133,7 @@ def without_unusable(rows: LabelledRows, findings: Findings, *, skip: bool) -> L
 
 
 def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """Return text for whole numbers, booleans, dates and text, null for NaN; None where a value is something else."""
+    """Return whole numbers, booleans, dates and text as text, and NaN as null. Return None for any other kind of value."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         return _as_text(column.cast(kind.value_type))
@@ -152,7 +156,7 @@ def _is_text(kind: pa.DataType) -> bool:
 def _inputs(table: pa.Table, columns: Columns, source: str, findings: Findings) -> RowInputs:
     if columns.sequence is not None:
         return _sequences(table.column(columns.sequence), columns.sequence, source, findings)
-    assert columns.text is not None  # so do the settings have it, and the columns of a bundle
+    assert columns.text is not None  # the settings and the columns of a bundle guarantee it
     return _texts(table.column(columns.text), columns.text, source, findings)
 
 
@@ -161,7 +165,7 @@ def _texts(column: pa.ChunkedArray, name: str, source: str, findings: Findings) 
         remedy = f"name the column of texts as {findings.setting('text')}"
         if holds_sequences(column.type) and not findings.are_options:
             remedy = f"name it as data.sequence: {name}"
-        findings.faults.append(Fault(f"{source}: column {name!r}", f"it holds {column.type}, not text", remedy))
+        findings.refuse_column(source, name, f"it holds {column.type}, not text", remedy)
         return ()
     column = column.cast(pa.string())
     findings.add_unusable(f"the text in column {name!r} is null", column.is_null())
@@ -176,26 +180,26 @@ def _sequences(column: pa.ChunkedArray, name: str, source: str, findings: Findin
     elif holds_sequences(column.type):
         read = read_sequences(column, name)
     else:
-        told = f"it holds {column.type}, not lists of numbers or of steps that are lists of numbers"
+        what = f"it holds {column.type}, not lists of numbers or lists of steps (lists of numbers)"
         remedy = f"name a column of such lists as {findings.setting('sequence')}"
         if not findings.are_options:
             remedy += ", or the column of texts as data.text"
-        findings.faults.append(Fault(f"{source}: column {name!r}", told, remedy))
+        findings.refuse_column(source, name, what, remedy)
         return Sequences(values=np.zeros((0, 1), np.float32), offsets=np.zeros(1, np.int64))
-    for reason, is_so in read.unusable.items():
-        findings.add_unusable(reason, is_so)
+    for reason, mask in read.unusable.items():
+        findings.add_unusable(reason, mask)
     return read.sequences
 
 
 def _values(table: pa.Table, name: str | None, source: str, findings: Findings) -> list[str | None]:
-    """Return a column of groups or of split names as text; None where it is null or empty, or no column is named."""
+    """Return a column of groups or split names as text. A value is None if it is null or empty, or if no column is named."""
     nothing: list[str | None] = [None] * table.num_rows
     if name is None:
         return nothing
     column = _as_text(table.column(name))
     if column is None:
-        told = f"it holds {table.column(name).type}, not text or whole numbers"
-        findings.faults.append(Fault(f"{source}: column {name!r}", told, "name another column"))
+        what = f"it holds {table.column(name).type}, not text or whole numbers"
+        findings.refuse_column(source, name, what, "name another column")
         return nothing
     return [value or None for value in column.to_pylist()]
 
@@ -220,14 +224,14 @@ def _labels(table: pa.Table, source: str, columns: Columns, findings: Findings) 
 
 
 def _encode(names: pa.ChunkedArray, owners: Positions, *, column: str, source: str, findings: Findings) -> Pairs:
-    """Encode names (without nulls), one for each owner; a name that often stands for none is noted."""
+    """Encode names (without nulls), one per owner. Note a name that often means a missing value."""
     encoded = names.combine_chunks().dictionary_encode()
     known, codes = tuple(encoded.dictionary.to_pylist()), encoded.indices.to_numpy().astype(np.int64)
     for code, name in enumerate(known):
         if name in _WORDS_FOR_NONE:
             rows = name_rows((owners[codes == code] + 1).tolist())
-            told = f"{name!r} in column {column!r} is read as a label of that name; leave it empty where none is known"
-            findings.notes.append(f"{source}: {rows}: {told}")
+            note = f"{name!r} in column {column!r} is read as a label of that name; leave unknown labels empty"
+            findings.notes.append(f"{source}: {rows}: {note}")
     return known, owners, codes
 
 
@@ -237,10 +241,10 @@ def _single_labels(column: pa.ChunkedArray, name: str, source: str, findings: Fi
         remedy = f"name a column of text or whole numbers as {findings.setting('label')}"
         if is_list(column.type) and not findings.are_options:
             remedy = f"with task: multilabel, name it as data.labels: {name}"
-        told = f"it holds {column.type} values, which are no labels"
+        what = f"it holds {column.type} values, which cannot be labels"
         if pa.types.is_floating(column.type):
-            told = f"it holds fractions ({column.type}), which are no labels"
-        findings.faults.append(Fault(f"{source}: column {name!r}", told, remedy))
+            what = f"it holds fractions ({column.type}), which cannot be labels"
+        findings.refuse_column(source, name, what, remedy)
         return _NO_PAIRS
     findings.add_unusable(f"the label in column {name!r} is null or NaN", names.is_null())
     findings.add_unusable(f"the label in column {name!r} is empty", pc.equal(names, ""))
@@ -250,19 +254,18 @@ def _single_labels(column: pa.ChunkedArray, name: str, source: str, findings: Fi
 
 
 def _listed_labels(column: pa.ChunkedArray, name: str, source: str, findings: Findings) -> Pairs:
-    where = f"{source}: column {name!r}"
     if not is_list(column.type):
         remedy = f"name a column of lists as {findings.setting('labels')}"
         if not findings.are_options:
-            remedy += ", or use data.label for one label a row"
-        findings.faults.append(Fault(where, f"it holds {column.type}, not lists of labels", remedy))
+            remedy += ", or use data.label for one label per row"
+        findings.refuse_column(source, name, f"it holds {column.type}, not lists of labels", remedy)
         return _NO_PAIRS
     findings.add_unusable(f"the list in column {name!r} is null", column.is_null())
     owners = np.repeat(np.arange(len(column)), list_lengths(column))
     names = _as_text(pc.list_flatten(column))
     if names is None:
-        told = f"its lists hold {column.type.value_type} values, which are no labels"
-        findings.faults.append(Fault(where, told, "write labels as text or whole numbers"))
+        what = f"its lists hold {column.type.value_type} values, which cannot be labels"
+        findings.refuse_column(source, name, what, "write labels as text or whole numbers")
         return _NO_PAIRS
     is_given = pc.fill_null(pc.not_equal(names, ""), False).to_numpy(zero_copy_only=False)
     is_faulty = np.zeros(len(column), dtype=bool)
@@ -276,31 +279,31 @@ def _written_lists(column: pa.ChunkedArray, name: str, source: str, findings: Fi
     lists: list[list[str] | None] = []
     is_broken = np.zeros(len(column), dtype=bool)
     empty: list[int] = []
-    in_one: list[int] = []
-    is_parted = False
+    may_hold_several: list[int] = []
+    is_separated = False
     for position, value in enumerate(column.to_pylist()):
         labels = [] if value is None else _parse_list(value)
         is_broken[position] = labels is None
         if value is not None:
             if not value.strip():
                 empty.append(position + 1)
-            is_parted |= "|" in value or value.lstrip().startswith("[")
+            is_separated |= "|" in value or value.lstrip().startswith("[")
             if "," in value or ";" in value:
-                in_one.append(position + 1)
+                may_hold_several.append(position + 1)
         lists.append(None if value is None else labels or [])
     if empty:
-        findings.notes.append(f"{source}: {name_rows(empty)} with nothing in column {name!r}, read as no label")
-    if in_one and not is_parted:
-        told = f"{column[in_one[0] - 1].as_py()!r} in column {name!r} is read as one label"
-        remedy = 'if it means several, part them by | or write a JSON list such as ["a", "b"]'
-        findings.notes.append(f"{source}: {name_rows(in_one)}: {told}; {remedy}")
-    reason = f'column {name!r} is no JSON list such as ["a", "b"] (a Python list has other quotes)'
+        findings.notes.append(f"{source}: {name_rows(empty)}: column {name!r} is empty, read as no label")
+    if may_hold_several and not is_separated:
+        note = f"{column[may_hold_several[0] - 1].as_py()!r} in column {name!r} is read as one label"
+        remedy = 'if it means several, separate them with | or write a JSON list such as ["a", "b"]'
+        findings.notes.append(f"{source}: {name_rows(may_hold_several)}: {note}; {remedy}")
+    reason = f'column {name!r} is not a JSON list such as ["a", "b"] (a Python list has other quotes)'
     findings.add_unusable(reason, is_broken)
     return _listed_labels(pa.chunked_array([pa.array(lists, pa.list_(pa.string()))]), name, source, findings)
 
 
 def _parse_list(text: str) -> list[str] | None:
-    """Return the labels of `["a", "b"]` or `a|b`; None where it starts as JSON and is none."""
+    """Return the labels of `["a", "b"]` or `a|b`, or None for a text that starts like JSON but is not a list of labels."""
     text = text.strip()
     if not text.startswith("["):
         return [label.strip() for label in text.split("|")] if text else []
@@ -321,16 +324,16 @@ def _label_columns(table: pa.Table, names: Sequence[str], source: str, findings:
         column = table.column(name)
         values = column.cast(pa.string()) if pa.types.is_floating(column.type) else _as_text(column)
         if values is None:
-            told = f"it holds {column.type}, not 0 and 1"
-            findings.faults.append(Fault(f"{source}: column {name!r}", told, "name columns of 0 and 1"))
+            what = f"it holds {column.type}, not 0 and 1"
+            findings.refuse_column(source, name, what, "name columns of 0 and 1")
             continue
         is_true = pc.is_in(pc.utf8_lower(values), _TRUE).to_numpy()
         is_known = is_true | pc.is_in(pc.utf8_lower(values), _FALSE).to_numpy()
         unknown = values.filter(pa.array(~is_known))
         if len(unknown):
             example = unknown[0].as_py()
-            told = "null" if example is None else example or "empty"
-            findings.add_unusable(f"column {name!r} is neither 0 nor 1, but {told} in the first of them", ~is_known)
+            shown = "null" if example is None else example or "empty"
+            findings.add_unusable(f"column {name!r} is neither 0 nor 1, but {shown} in the first of them", ~is_known)
         columns.append(is_true)
     if len(columns) < len(names):
         return _NO_PAIRS

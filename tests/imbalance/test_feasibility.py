@@ -1,4 +1,4 @@
-"""What a space asks of data that they do not bear is told before the search, with the label, the count and what works."""
+"""Choices that cannot work on the data are reported before the search, with the label, the count and a setting that works."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tuner.imbalance.feasible import border_faults, resampling_faults
+from tuner.imbalance.feasibility import border_faults, resampling_faults
 from tuner.imbalance.resample import RESAMPLINGS, TrainingRows
 from tuner.space.domains import Choice, Domain, Fixed, FloatRange, IntRange, OptionChoice
 from tuner.space.settings import Task
@@ -22,8 +22,8 @@ TARGETS = np.repeat([0, 1, 2], [60, 30, 4])
 MIXING = ("smote", "borderline_smote", "adasyn", "smote_enn", "smote_tomek")
 
 
-def space(name: str, **own: Domain) -> dict[str, Domain]:
-    return {"resampling": OptionChoice((("none", {}), (name, own))), "hidden": Fixed(64)}
+def space(name: str, **domains: Domain) -> dict[str, Domain]:
+    return {"resampling": OptionChoice((("none", {}), (name, domains))), "hidden": Fixed(64)}
 
 
 FIVE, WHOLE = Fixed(5), Fixed(1.0)
@@ -42,7 +42,7 @@ def faults(
 
 
 @pytest.mark.parametrize("name", MIXING)
-def test_a_class_with_too_few_rows_for_its_neighbours_is_told_with_a_setting_that_works(name: str) -> None:
+def test_a_class_with_too_few_rows_for_its_neighbours_is_reported_with_a_setting_that_works(name: str) -> None:
     assert faults(mixing(name)) == [
         f"my.yaml: space.resampling.{name}: 'hate' has 4 training rows, but {name} with neighbours 5 needs at least 6; "
         f"use neighbours: 3, or oversample, or remove {name}"
@@ -51,7 +51,7 @@ def test_a_class_with_too_few_rows_for_its_neighbours_is_told_with_a_setting_tha
 
 
 @pytest.mark.parametrize("neighbours", [IntRange(1, 5), Choice((3, 5, 2)), Fixed(5)])
-def test_the_largest_number_of_neighbours_that_a_space_can_choose_is_what_counts(neighbours: Domain) -> None:
+def test_the_largest_number_of_neighbours_in_the_space_counts(neighbours: Domain) -> None:
     assert "neighbours 5 needs" in faults(mixing("smote", neighbours))[0]
 
 
@@ -61,23 +61,23 @@ def test_a_class_that_is_not_raised_needs_no_neighbours() -> None:
 
 
 def test_a_class_with_a_single_row_has_no_setting_that_works() -> None:
-    told = faults(mixing("smote"), np.repeat([0, 1, 2], [60, 30, 1]))
-    assert told[0].endswith(
+    messages = faults(mixing("smote"), np.repeat([0, 1, 2], [60, 30, 1]))
+    assert messages[0].endswith(
         "'hate' has 1 training row, but smote with neighbours 5 needs at least 6; use oversample instead, or remove smote"
     )
 
 
 def test_the_class_with_the_fewest_rows_is_named_and_the_others_counted() -> None:
-    told = faults(mixing("smote"), np.repeat([0, 1, 2], [60, 5, 3]))
-    assert "'hate' has 3 training rows, but smote with neighbours 5 needs at least 6, and 1 more" in told[0]
-    assert "use neighbours: 2, or oversample" in told[0]
+    messages = faults(mixing("smote"), np.repeat([0, 1, 2], [60, 5, 3]))
+    assert "'hate' has 3 training rows, but smote with neighbours 5 needs at least 6, and 1 more" in messages[0]
+    assert "use neighbours: 2, or oversample" in messages[0]
 
 
 def test_a_class_without_a_training_row_is_no_fault_of_resampling() -> None:
     assert faults(mixing("smote"), np.repeat([0, 1], [60, 30])) == []
 
 
-def test_near_miss_asks_as_many_rows_of_the_rarest_class_as_it_has_neighbours() -> None:
+def test_near_miss_needs_as_many_rows_of_the_rarest_class_as_neighbours() -> None:
     assert faults(space("near_miss", version=Choice((1, 2, 3)), neighbours=Fixed(5))) == [
         "my.yaml: space.resampling.near_miss: 'hate' has 4 training rows, but near_miss with neighbours 5 needs at least as"
         " many; use neighbours: 4, or undersample, or remove near_miss"
@@ -85,7 +85,7 @@ def test_near_miss_asks_as_many_rows_of_the_rarest_class_as_it_has_neighbours() 
     assert faults(space("near_miss", version=Fixed(1), neighbours=Fixed(4))) == []
 
 
-def test_folds_leave_a_class_fewer_rows_than_all_have() -> None:
+def test_each_fold_left_out_must_leave_a_class_enough_rows() -> None:
     folds = np.arange(len(TARGETS)) % 4  # each fold has one row of the rarest class
     assert faults(mixing("smote", Fixed(3))) == []
     assert faults(mixing("smote", Fixed(3)), folds=folds) == [
@@ -105,36 +105,36 @@ def test_the_rare_labels_of_mlsmote_need_neighbours_and_the_others_do_not() -> N
 
 
 @pytest.mark.parametrize("name", ["ml_ros", "ml_rus", "mlsmote"])
-def test_labels_that_are_all_as_frequent_leave_nothing_to_lift(name: str) -> None:
-    own: dict[str, Domain] = {"share": Fixed(0.25), **({"neighbours": Fixed(1)} if name == "mlsmote" else {})}
-    assert faults(space(name, **own), np.repeat(np.eye(3, dtype=np.uint8), 5, axis=0)) == [
-        f"my.yaml: space.resampling.{name}: no label is rarer than the mean of all, so {name} has none to lift; "
+def test_equally_frequent_labels_leave_no_label_to_raise(name: str) -> None:
+    domains: dict[str, Domain] = {"share": Fixed(0.25), **({"neighbours": Fixed(1)} if name == "mlsmote" else {})}
+    assert faults(space(name, **domains), np.repeat(np.eye(3, dtype=np.uint8), 5, axis=0)) == [
+        f"my.yaml: space.resampling.{name}: no label is rarer than the mean, so {name} has no label to raise; "
         f"remove {name}"
     ]
 
 
 def test_ml_rus_needs_a_row_without_a_rare_label() -> None:
     targets = np.array([[1, 1, 0]] * 8 + [[1, 0, 1]] * 8 + [[1, 0, 1]], np.uint8)
-    told = faults(space("ml_rus", share=Fixed(0.25)), targets)
-    assert told[0].endswith("so ml_rus has none to leave out; use ml_ros, or remove ml_rus")
+    messages = faults(space("ml_rus", share=Fixed(0.25)), targets)
+    assert messages[0].endswith("so ml_rus has no row to drop; use ml_ros, or remove ml_rus")
 
 
 @pytest.mark.parametrize(
     ("sizes", "most", "mean"), [((5, 5, 5), "5 training rows", "5"), ((2, 2, 1), "2 training rows", "1.66667")]
 )
-def test_sets_of_labels_of_which_none_is_a_row_above_the_mean_leave_none_to_leave_out(
+def test_label_sets_less_than_a_row_above_the_mean_leave_no_row_to_drop(
     sizes: tuple[int, ...], most: str, mean: str
 ) -> None:
     targets = np.repeat(np.eye(3, dtype=np.uint8), sizes, axis=0)
     assert faults(space("label_set_undersample", share=Fixed(0.9)), targets) == [
         f"my.yaml: space.resampling.label_set_undersample: no set of labels has more than {most}, less than one above the "
-        f"mean of {mean}, so label_set_undersample has none to leave out; remove label_set_undersample"
+        f"mean of {mean}, so label_set_undersample has no row to drop; remove label_set_undersample"
     ]
 
 
 @settings(max_examples=50, deadline=None)
 @given(sizes=st.lists(st.integers(1, 6), min_size=3, max_size=3))
-def test_sets_of_labels_have_no_fault_where_a_row_is_left_out_and_only_there(sizes: list[int]) -> None:
+def test_label_set_undersampling_has_no_fault_exactly_if_it_drops_a_row(sizes: list[int]) -> None:
     targets = np.repeat(np.eye(3, dtype=np.uint8), sizes, axis=0)
     draw = RESAMPLINGS["label_set_undersample"](share=0.9)
     drawn = draw(TrainingRows(targets, "multilabel"), np.random.default_rng(0))
@@ -151,13 +151,13 @@ def border(name: str, ratio: Domain, data: TrainingRows) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["borderline_smote", "adasyn"])
-def test_classes_of_which_none_is_near_another_gain_no_row_and_are_told(name: str) -> None:
+def test_classes_that_are_far_from_all_others_gain_no_row_and_are_reported(name: str) -> None:
     data = TrainingRows(FAR_TARGETS, "multiclass", FAR)
     assert border(name, WHOLE, data) == [
         f"my.yaml: space.resampling.{name}: 'hate' has 12 training rows, none on the border of another class "
-        f"(nor have 1 more labels), so {name} adds none; use smote, or remove {name}"
+        f"(the same goes for 1 more), so {name} adds no row; use smote, or remove {name}"
     ]
-    assert "(nor" not in border(name, Choice((0.2, 0.4)), data)[0]  # 0.4 raises one class, 0.2 none
+    assert "(the same" not in border(name, Choice((0.2, 0.4)), data)[0]  # 0.4 raises one class, 0.2 none
 
 
 @pytest.mark.parametrize("name", ["borderline_smote", "adasyn"])
@@ -168,45 +168,45 @@ def test_one_class_near_another_is_enough(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["borderline_smote", "adasyn", "smote"])
-def test_where_no_class_is_to_gain_or_the_rule_asks_for_no_border_nothing_is_told(name: str) -> None:
+def test_a_rule_without_borders_or_without_a_class_to_raise_has_no_fault(name: str) -> None:
     ratio = WHOLE if name == "smote" else Fixed(0.1)
     assert border(name, ratio, TrainingRows(FAR_TARGETS, "multiclass", FAR)) == []
 
 
-def test_an_explicit_weight_of_no_label_is_told_with_the_nearest_one() -> None:
+def test_the_message_about_a_weight_of_an_unknown_label_names_the_nearest_label() -> None:
     weights = OptionChoice((("none", {}), ("explicit", {"hat": Fixed(5.0), "rude": Fixed(2.0)})))
     assert faults({"loss_weights": weights}) == [
-        "my.yaml: space.loss_weights.explicit: 'hat' is no label of the data; did you mean 'hate'?"
+        "my.yaml: space.loss_weights.explicit: 'hat' is not a label of the data; did you mean 'hate'?"
     ]
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     resampling = OptionChoice(tuple((name, {"ratio": Fixed(1.0), "neighbours": Fixed(5)}) for name in MIXING))
     weights = OptionChoice((("explicit", {"x": Fixed(5.0), "y": Fixed(5.0)}),))
     assert len(faults({"resampling": resampling, "loss_weights": weights})) == len(MIXING) + 2
 
 
 @pytest.mark.parametrize("name", ["none", "oversample", "undersample", "balanced_batches", "tomek_links"])
-def test_what_any_data_bears_is_no_fault(name: str) -> None:
+def test_a_rule_that_works_on_any_data_has_no_fault(name: str) -> None:
     assert faults(space(name, ratio=Fixed(1.0))) == []
 
 
 @pytest.mark.parametrize("name", [*MIXING, "near_miss", "edited_nearest_neighbours"])
 @settings(max_examples=25, deadline=None)
 @given(sizes=st.lists(st.integers(1, 12), min_size=2, max_size=3), neighbours=st.integers(1, 9))
-def test_what_is_no_fault_can_be_drawn(name: str, sizes: list[int], neighbours: int) -> None:
+def test_a_rule_without_fault_can_be_drawn(name: str, sizes: list[int], neighbours: int) -> None:
     targets = np.repeat(np.arange(len(sizes)), sizes)
     vectors = np.random.default_rng(0).normal(size=(len(targets), 3)).astype(np.float32)
-    own: dict[str, Any] = {"neighbours": neighbours}
-    own |= {"ratio": 1.0} if name in MIXING else {"version": 3} if name == "near_miss" else {}
-    assume(not faults(space(name, **{key: Fixed(value) for key, value in own.items()}), targets))
-    drawn = RESAMPLINGS[name](**own)(TrainingRows(targets, "multiclass", vectors), np.random.default_rng(0))
+    values: dict[str, Any] = {"neighbours": neighbours}
+    values |= {"ratio": 1.0} if name in MIXING else {"version": 3} if name == "near_miss" else {}
+    assume(not faults(space(name, **{key: Fixed(value) for key, value in values.items()}), targets))
+    drawn = RESAMPLINGS[name](**values)(TrainingRows(targets, "multiclass", vectors), np.random.default_rng(0))
     assert len(drawn) > 0
 
 
 @settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 999), neighbours=st.integers(1, 4))
-def test_what_is_no_fault_with_several_labels_can_be_drawn(seed: int, neighbours: int) -> None:
+def test_a_multilabel_rule_without_fault_can_be_drawn(seed: int, neighbours: int) -> None:
     generator = np.random.default_rng(seed)
     targets = (generator.random((generator.integers(5, 40), 3)) < [0.7, 0.4, 0.2]).astype(np.uint8)
     parameters = space("mlsmote", share=Fixed(0.5), neighbours=Fixed(neighbours))

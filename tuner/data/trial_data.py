@@ -1,6 +1,6 @@
-"""What trials read: encoded rows, targets and vectors, once for every setting that a space can choose.
+"""The data that trials read: encoded rows, targets and vectors, made once for every setting that a space can choose.
 
-Everything is plain numpy, so that it goes through the object store once and every worker reads the same memory.
+Everything is plain numpy. So it goes through the object store once, and all workers read the same memory.
 """
 
 from __future__ import annotations
@@ -12,40 +12,30 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePosixPath
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
+from tuner.data.builtin import Say, say_nothing
 from tuner.data.dataset import Dataset, RowInputs, take_inputs
 from tuner.data.embeddings import EmbeddingTable, spellings_to_find, table_of_words, train_word2vec
+from tuner.data.encoded import Encoded
 from tuner.data.preparation import (
-    TOKENISERS,
     EmbeddingSetting,
     Preparation,
     PreparationSetting,
     Readable,
-    embedding_setting,
     embedding_settings,
     fit_preparation,
     options_of,
-    preparation_setting,
     preparation_settings,
-    read_preparation,
 )
+from tuner.data.row_vectors import document_vectors, sequence_vectors
 from tuner.data.sequences import Sequences
-from tuner.data.tokenise import (
-    SPECIAL_TOKENS,
-    UNKNOWN,
-    WIDEST_VOCABULARY,
-    Encoded,
-    SplitTexts,
-    Tokeniser,
-    split_words,
-)
-from tuner.data.vector_files import read_word_vectors
-from tuner.data.vectors import document_vectors, sequence_vectors
+from tuner.data.tokenisers import SPECIAL_TOKENS, UNKNOWN, WIDEST_VOCABULARY, SplitTexts, Tokeniser, split_words
+from tuner.data.word_vectors import read_word_vectors
 from tuner.imbalance.resample import USES_VECTORS
 from tuner.scoring.f1 import as_indicator
 from tuner.space.configuration import Configuration
@@ -53,33 +43,12 @@ from tuner.space.domains import Domain, ends
 from tuner.space.settings import Inputs, Task
 from tuner.training.batches import Rows
 
-__all__ = [
-    "TOKENISERS",
-    "EmbeddingSetting",
-    "EmbeddingTable",
-    "Preparation",
-    "PreparationSetting",
-    "PreparedSplits",
-    "TrialData",
-    "embedding_setting",
-    "embedding_settings",
-    "fit_preparation",
-    "make_rows",
-    "preparation_setting",
-    "preparation_settings",
-    "prepare",
-    "read_preparation",
-    "vocabulary_size",
-]
-
 _SLOW_S = 2.0
-
-Say: TypeAlias = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedSplits:
-    """Rows to train on and rows to be judged on; `counts[n]` is how often token n stands in the former, None of sequences."""
+    """Training and validation rows. `counts[n]` is how often token n occurs in the training rows; None for sequences."""
 
     train: Encoded
     validation: Encoded
@@ -88,14 +57,13 @@ class PreparedSplits:
 
 @dataclass(frozen=True, eq=False)
 class TrialData:
-    """All that a trial may see. The test split is not here.
+    """All that a trial may see. It has no test split.
 
-    Without folds a setting has one pair of splits. With k folds it has k + 1: pair f is fitted on the rows of the other
-    folds and has those of fold f as validation; the last is fitted on all training rows and has no validation row. Its
-    tables of vectors come in the same order. `validation_truth` is bool (rows, labels), with folds of the training rows, and
-    `parts` (rows,) says over which parts of these rows thresholds are cross-fitted;
-    `seen` bool (labels,); `vectors` float32 (rows trained on, values) for each part, where the space has a resampling that asks
-    for them.
+    Without folds, `prepared` has one pair of splits per setting. With k folds it has k + 1: pair f is fitted on the other
+    folds and validates on fold f; the last is fitted on all training rows and has no validation rows. `tables` come in the
+    same order. `validation_truth` is bool (rows, labels); with folds, its rows are the training rows. Thresholds are
+    cross-fitted over the `parts` (rows,) of these rows. `seen` is bool (labels,). `vectors` are float32 (training rows,
+    values), one array per pair, and None unless the space has a resampling that needs them.
     """
 
     task: Task
@@ -119,13 +87,14 @@ class TrialData:
 def prepare(dataset: Dataset, parameters: Mapping[str, Domain], say: Say | None = None) -> TrialData:
     """Encode the rows under every setting that a space with these parameters can choose, and make their vectors.
 
-    `say` hears of what was slow, and how much of the vocabulary a file of vectors has. Raises DataError for such a file.
+    `say` gets a line about each slow step, and about the share of the vocabulary that a vector file has. Raises DataError if
+    a vector file cannot be used.
     """
-    tell = say or _say_nothing
-    pyarrow.default_memory_pool().release_unused()  # what reading took: as much as the rows, which pyarrow would keep
-    sources = _sources(dataset)
+    say = say or say_nothing
+    pyarrow.default_memory_pool().release_unused()  # else pyarrow keeps as much memory as the rows took to read
+    inputs_for = _input_source(dataset)
     settings = preparation_settings(parameters)
-    fitted = {setting: _fit_all(setting, sources, dataset, _kept_words(parameters), tell) for setting in settings}
+    fitted = {setting: _fit_all(setting, inputs_for, dataset, _kept_words(parameters), say) for setting in settings}
     return TrialData(
         task=dataset.task,
         inputs=dataset.inputs,
@@ -136,21 +105,21 @@ def prepare(dataset: Dataset, parameters: Mapping[str, Domain], say: Say | None 
         folds=dataset.folds,
         parts=dataset.parts,
         prepared={setting: tuple(each.splits for each in made) for setting, made in fitted.items()},
-        tables=_make_tables(fitted, embedding_settings(parameters), tell),
-        vectors=_all_row_vectors(dataset, tell) if _asks_for_vectors(parameters) else None,
+        tables=_make_tables(fitted, embedding_settings(parameters), say),
+        vectors=_all_row_vectors(dataset, say) if _asks_for_vectors(parameters) else None,
     )
 
 
 def make_rows(
     encoded: Encoded, targets: NDArray[Any], *, vocabulary: int | None, max_length: int, truncation: str
 ) -> Rows:
-    """Cut an encoding to a maximum length, and to a vocabulary size if it is of tokens: rarer ones become the unknown one.
+    """Cut an encoding to a maximum length, and tokens to a vocabulary size: rarer ones become the unknown token.
 
-    `truncation` is the side that is cut off, "end" or "start".
+    `truncation` is the side to cut off, "end" or "start".
     """
     steps = encoded.steps
     if vocabulary is not None and (is_rarer := steps >= vocabulary).any():
-        steps = steps.copy()  # else those of all workers are the same memory
+        steps = steps.copy()  # all workers share the original memory
         np.putmask(steps, is_rarer, UNKNOWN)
     lengths = np.minimum(encoded.lengths, max_length)
     starts = encoded.offsets[1:] - lengths if truncation == "start" else encoded.offsets[:-1]
@@ -158,7 +127,7 @@ def make_rows(
 
 
 def vocabulary_size(counts: NDArray[np.int64], configuration: Configuration) -> int:
-    """Return how many token numbers a configuration keeps, the two special ones among them; only words are cut."""
+    """Return how many token numbers a configuration keeps, with the two special ones. Only words are cut."""
     if configuration["tokens"] != "word":
         return len(counts)
     kept = _KeptWords(int(configuration["tokens.word.min_count"]), int(configuration["tokens.word.vocabulary"]))
@@ -167,22 +136,22 @@ def vocabulary_size(counts: NDArray[np.int64], configuration: Configuration) -> 
 
 @dataclass(frozen=True)
 class _KeptWords:
-    """Which words have numbers: the `most` frequent of those that stand in the training rows `min_count` times."""
+    """Which words get a number: those with at least `min_count` occurrences in training, and of these the `most` frequent."""
 
     min_count: int
     most: int
 
     def size(self, counts: NDArray[np.int64]) -> int:
-        """Return how many token numbers are kept, of which number n stands `counts[n]` times in the training rows."""
+        """Return how many token numbers are kept; `counts[n]` is how often number n occurs in the training rows."""
         return SPECIAL_TOKENS + min(int((counts[SPECIAL_TOKENS:] >= self.min_count).sum()), self.most)
 
 
 def _kept_words(parameters: Mapping[str, Domain]) -> _KeptWords:
-    """Return the words that some configuration of a space keeps; the others would have vectors that none reads."""
-    own = dict(options_of(parameters["tokens"])).get("word") if "tokens" in parameters else None
-    if own is None:
+    """Return the words that any configuration of a space keeps. No trial would read the vectors of the others."""
+    domains = dict(options_of(parameters["tokens"])).get("word") if "tokens" in parameters else None
+    if domains is None:
         return _KeptWords(1, WIDEST_VOCABULARY)
-    return _KeptWords(int(ends(own["min_count"])[0]), int(ends(own["vocabulary"])[1]))
+    return _KeptWords(int(ends(domains["min_count"])[0]), int(ends(domains["vocabulary"])[1]))
 
 
 def _asks_for_vectors(parameters: Mapping[str, Domain]) -> bool:
@@ -198,8 +167,8 @@ class _Fitted:
     splits: PreparedSplits
 
 
-def _sources(dataset: Dataset) -> Callable[[PreparationSetting], tuple[Readable, Readable]]:
-    """Return what gives a setting its training and validation rows; words are split once for all that split alike."""
+def _input_source(dataset: Dataset) -> Callable[[PreparationSetting], tuple[Readable, Readable]]:
+    """Return a function from a setting to its training and validation rows. Settings that split words alike share them."""
     train, validation = dataset.train.inputs, dataset.validation.inputs
 
     @cache
@@ -218,20 +187,20 @@ def _sources(dataset: Dataset) -> Callable[[PreparationSetting], tuple[Readable,
 
 def _fit_all(
     setting: PreparationSetting,
-    sources: Callable[[PreparationSetting], tuple[Readable, Readable]],
+    inputs_for: Callable[[PreparationSetting], tuple[Readable, Readable]],
     dataset: Dataset,
     kept: _KeptWords,
-    tell: Say,
+    say: Say,
 ) -> tuple[_Fitted, ...]:
-    """Fit a setting for each fold and for all rows, or where there are no folds, once."""
+    """Fit a setting once; with folds, once for each fold and once for all rows."""
     folds = dataset.folds
-    with _told_if_slow(tell, f"{_described(setting)}: {len(dataset.train):,} training rows prepared"):
-        train, validation = sources(setting)
+    with _say_if_slow(say, f"{_described(setting)}: {len(dataset.train):,} training rows prepared"):
+        train, validation = inputs_for(setting)
         if folds is None:
             return (_fit(setting, train, validation, kept),)
         numbers = range(int(folds.max()) + 1)
         rows = [(np.flatnonzero(folds != number), np.flatnonzero(folds == number)) for number in numbers]
-        by_fold = [_fit(setting, _take(train, others), _take(train, own), kept) for others, own in rows]
+        by_fold = [_fit(setting, _take(train, others), _take(train, held_out), kept) for others, held_out in rows]
         return (*by_fold, _fit(setting, train, _take(train, np.zeros(0, np.int64)), kept))
 
 
@@ -252,17 +221,17 @@ def _take(inputs: Readable, rows: NDArray[np.int64]) -> Readable:
     return inputs.take(rows) if isinstance(inputs, SplitTexts) else take_inputs(inputs, rows)
 
 
-def _all_row_vectors(dataset: Dataset, tell: Say) -> tuple[NDArray[np.float32], ...]:
-    """Make the vectors of each part's own training rows, in the order of the parts: no held-out row has a say in them."""
+def _all_row_vectors(dataset: Dataset, say: Say) -> tuple[NDArray[np.float32], ...]:
+    """Make the vectors of each pair's training rows, in the order of the pairs. No held-out row influences them."""
     inputs, folds = dataset.train.inputs, dataset.folds
     if folds is None:
-        return (_row_vectors(inputs, tell),)
+        return (_row_vectors(inputs, say),)
     parts = [np.flatnonzero(folds != fold) for fold in range(int(folds.max()) + 1)]
-    return tuple(_row_vectors(take_inputs(inputs, rows), tell) for rows in [*parts, np.arange(len(folds))])
+    return tuple(_row_vectors(take_inputs(inputs, rows), say) for rows in [*parts, np.arange(len(folds))])
 
 
-def _row_vectors(inputs: RowInputs, tell: Say) -> NDArray[np.float32]:
-    with _told_if_slow(tell, f"resampling: {len(inputs):,} training rows made comparable"):
+def _row_vectors(inputs: RowInputs, say: Say) -> NDArray[np.float32]:
+    with _say_if_slow(say, f"resampling: {len(inputs):,} training rows turned into vectors"):
         return sequence_vectors(inputs) if isinstance(inputs, Sequences) else document_vectors(inputs)
 
 
@@ -270,43 +239,47 @@ def _row_vectors(inputs: RowInputs, tell: Say) -> NDArray[np.float32]:
 
 
 def _make_tables(
-    fitted: Mapping[PreparationSetting, Sequence[_Fitted]], embeddings: Sequence[EmbeddingSetting], tell: Say
+    fitted: Mapping[PreparationSetting, Sequence[_Fitted]], embeddings: Sequence[EmbeddingSetting], say: Say
 ) -> dict[tuple[PreparationSetting, EmbeddingSetting], tuple[EmbeddingTable, ...]]:
     tables = {}
     for embedding in embeddings:
         make = _tables_from_file if embedding.kind == "file" else _train_tables
-        for setting, made in make(embedding, fitted, tell).items():
+        for setting, made in make(embedding, fitted, say).items():
             tables[setting, embedding] = made
     return tables
 
 
 def _tables_from_file(
-    embedding: EmbeddingSetting, fitted: Mapping[PreparationSetting, Sequence[_Fitted]], tell: Say
+    embedding: EmbeddingSetting, fitted: Mapping[PreparationSetting, Sequence[_Fitted]], say: Say
 ) -> dict[PreparationSetting, tuple[EmbeddingTable, ...]]:
-    """Read a file once for all settings and folds."""
+    """Read a vector file once for all settings and folds."""
     path = str(dict(embedding.parameters)["path"])
-    spellings = {setting: [_tokeniser(each).spellings for each in made] for setting, made in fitted.items()}
+    spellings = {setting: [_tokeniser(each).spellings for each in all_fits] for setting, all_fits in fitted.items()}
     wanted = spellings_to_find(list(itertools.chain.from_iterable(itertools.chain.from_iterable(spellings.values()))))
-    with _told_if_slow(tell, f"{path}: read"):
+    with _say_if_slow(say, f"{path}: read"):
         vectors = read_word_vectors(path, wanted)
-    tables = {setting: tuple(table_of_words(own, vectors) for own in each) for setting, each in spellings.items()}
+    tables = {
+        setting: tuple(table_of_words(each, vectors) for each in by_fold) for setting, by_fold in spellings.items()
+    }
     for setting, made in tables.items():
         counts = fitted[setting][-1].splits.counts
         assert counts is not None  # there is text
         occurrences = counts[made[-1].is_found].sum() / max(counts[SPECIAL_TOKENS:].sum(), 1)
-        shares = f"{100 * made[-1].found:.0f} % of the vocabulary found, {100 * occurrences:.0f} % of its occurrences"
-        tell(f"{PurePosixPath(path).name}: {shares}; {_described(setting)}")
+        shares = (
+            f"{100 * made[-1].share_found:.0f} % of the vocabulary found, {100 * occurrences:.0f} % of its occurrences"
+        )
+        say(f"{PurePosixPath(path).name}: {shares}; {_described(setting)}")
     return tables
 
 
 def _train_tables(
-    embedding: EmbeddingSetting, fitted: Mapping[PreparationSetting, Sequence[_Fitted]], tell: Say
+    embedding: EmbeddingSetting, fitted: Mapping[PreparationSetting, Sequence[_Fitted]], say: Say
 ) -> dict[PreparationSetting, tuple[EmbeddingTable, ...]]:
     size = int(dict(embedding.parameters)["size"])
     tables = {}
     for setting, made in fitted.items():
         rows = sum(len(each.splits.train) for each in made)
-        with _told_if_slow(tell, f"word2vec vectors of {size} numbers: trained on {rows:,} texts"):
+        with _say_if_slow(say, f"word2vec vectors of {size} numbers: trained on {rows:,} texts"):
             tables[setting] = tuple(
                 train_word2vec(each.splits.train, len(_tokeniser(each)), size=size) for each in made
             )
@@ -319,18 +292,14 @@ def _tokeniser(fitted: _Fitted) -> Tokeniser:
 
 
 def _described(setting: PreparationSetting) -> str:
-    own = ", ".join(f"{name} {value}" for name, value in setting.parameters)
-    return f"{setting.name} tokens ({own})" if own else "sequences"
+    parameters = ", ".join(f"{name} {value}" for name, value in setting.parameters)
+    return f"{setting.name} tokens ({parameters})" if parameters else "sequences"
 
 
 @contextmanager
-def _told_if_slow(tell: Say, what: str) -> Iterator[None]:
+def _say_if_slow(say: Say, what: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
     seconds = time.perf_counter() - start
     if seconds > _SLOW_S:
-        tell(f"{what} in {seconds:.0f} s")
-
-
-def _say_nothing(_: str) -> None:
-    """Tell nobody."""
+        say(f"{what} in {seconds:.0f} s")

@@ -6,12 +6,12 @@ import pyarrow as pa
 import pytest
 
 from tuner.data.dataset import Columns
-from tuner.data.labelling import Findings, LabelledRows, labelled_rows, without_unusable
+from tuner.data.labelled_rows import Findings, LabelledRows, to_labelled_rows, without_unusable
 
 
 def _read(table: pa.Table, columns: Columns) -> tuple[LabelledRows | None, Findings]:
     findings = Findings()
-    return labelled_rows(table, "f", columns, findings), findings
+    return to_labelled_rows(table, "f", columns, findings), findings
 
 
 def _names(rows: LabelledRows | None) -> list[list[str]]:
@@ -58,11 +58,11 @@ def test_lists_of_labels_may_be_written_in_several_ways(values: pa.Array | list[
     assert not findings.unusable
 
 
-def test_labels_with_commas_are_said_to_be_one_label_unless_others_are_parted() -> None:
+def test_a_note_says_that_labels_with_commas_are_one_label_unless_other_labels_are_separated() -> None:
     rows, findings = _read(_table("labels", ["a,b", "c", "", "a; c"]), Columns("text", labels="labels"))
     assert _names(rows) == [["a,b"], ["c"], [], ["a; c"]]
     assert findings.notes[1].startswith(
-        "f: rows 1 and 4: 'a,b' in column 'labels' is read as one label; if it means several, part them by |"
+        "f: rows 1 and 4: 'a,b' in column 'labels' is read as one label; if it means several, separate them with |"
     )
     for parted in ("a,b|c", '["a,b"]'):
         assert not _read(_table("labels", ["a,b", parted]), Columns("text", labels="labels"))[1].notes
@@ -81,9 +81,9 @@ def test_lists_in_several_chunks_belong_to_their_own_rows() -> None:
     assert _names(rows) == [["a"], ["b"], ["c"], ["d"]]
 
 
-def test_an_empty_text_among_written_lists_is_no_label_and_is_said() -> None:
+def test_an_empty_text_among_written_lists_is_a_row_without_labels_and_is_noted() -> None:
     _, findings = _read(_table("labels", ["a|b", "", ""]), Columns("text", labels="labels"))
-    assert findings.notes == ["f: rows 2 and 3 with nothing in column 'labels', read as no label"]
+    assert findings.notes == ["f: rows 2 and 3: column 'labels' is empty, read as no label"]
 
 
 @pytest.mark.parametrize(
@@ -118,8 +118,8 @@ def test_label_columns_may_be_of_any_type_that_says_yes_or_no(values: list[objec
         (_table("labels", [["x"], ["x", None]]), Columns("text", labels="labels"), "a label .* is null or empty"),
         (_table("labels", [["x"], ["x", ""]]), Columns("text", labels="labels"), "a label .* is null or empty"),
         (_table("labels", ["x", None]), Columns("text", labels="labels"), "the list in column 'labels' is null"),
-        (_table("labels", ["x", "['x']"]), Columns("text", labels="labels"), "is no JSON list .*Python list"),
-        (_table("labels", ["x", '["x", {}]']), Columns("text", labels="labels"), "is no JSON list"),
+        (_table("labels", ["x", "['x']"]), Columns("text", labels="labels"), "is not a JSON list .*Python list"),
+        (_table("labels", ["x", '["x", {}]']), Columns("text", labels="labels"), "is not a JSON list"),
         (_table("a", [1, 2]), Columns("text", label_columns=("a",)), "neither 0 nor 1, but 2 in the first"),
         (
             _table("a", [1.0, float("nan")]),
@@ -146,10 +146,10 @@ def test_a_row_that_cannot_be_used_is_named_with_its_reason(table: pa.Table, col
 
 
 @pytest.mark.parametrize(
-    ("table", "columns", "told"),
+    ("table", "columns", "message"),
     [
         (pa.table({"text": [1], "label": ["x"]}), Columns("text", label="label"), "int64, not text; name the column"),
-        (_table("label", [0.5]), Columns("text", label="label"), r"holds fractions \(double\), which are no labels"),
+        (_table("label", [0.5]), Columns("text", label="label"), r"holds fractions \(double\), which cannot be labels"),
         (_table("label", [["x"]]), Columns("text", label="label"), "name it as data.labels: label"),
         (_table("labels", [1]), Columns("text", labels="labels"), "int64, not lists of labels; .*data.label "),
         (_table("labels", [[0.5]]), Columns("text", labels="labels"), "lists hold double values"),
@@ -161,11 +161,11 @@ def test_a_row_that_cannot_be_used_is_named_with_its_reason(table: pa.Table, col
         ),
     ],
 )
-def test_a_column_of_the_wrong_type_is_a_fault(table: pa.Table, columns: Columns, told: str) -> None:
+def test_a_column_of_the_wrong_type_is_a_fault(table: pa.Table, columns: Columns, message: str) -> None:
     rows, findings = _read(table, columns)
     assert rows is None
     (fault,) = findings.faults
-    assert re.search(told, str(fault))
+    assert re.search(message, str(fault))
 
 
 def test_skipped_rows_are_left_out_with_their_labels_and_noted() -> None:
@@ -179,7 +179,7 @@ def test_skipped_rows_are_left_out_with_their_labels_and_noted() -> None:
     assert findings.notes == ["f: row 2 left out, as the text in column 'text' is null"]
 
 
-def test_a_source_without_any_usable_row_is_refused_even_where_rows_are_skipped() -> None:
+def test_a_source_without_any_usable_row_is_refused_even_if_rows_are_skipped() -> None:
     rows, findings = _read(_table("label", [None, None]), Columns("text", label="label"))
     assert rows is not None
     without_unusable(rows, findings, skip=True)
@@ -195,10 +195,10 @@ def test_taking_rows_keeps_their_labels() -> None:
 
 
 @pytest.mark.parametrize("word", ["nan", "NA", "None", "null"])
-def test_a_word_that_stands_for_a_missing_value_is_a_label_and_is_said(word: str) -> None:
+def test_a_word_for_a_missing_value_is_read_as_a_label_and_noted(word: str) -> None:
     rows, findings = _read(_table("label", ["x", word, "x", word]), Columns("text", label="label"))
     assert _names(rows) == [["x"], [word], ["x"], [word]]
-    told = f"f: rows 2 and 4: '{word}' in column 'label' is read as a label of that name; leave it empty where none is known"
-    assert findings.notes == [told]
+    note = f"f: rows 2 and 4: '{word}' in column 'label' is read as a label of that name; leave unknown labels empty"
+    assert findings.notes == [note]
     _, listed = _read(_table("labels", [["x"], ["x", word]]), Columns("text", labels="labels"))
-    assert listed.notes == [told.replace("rows 2 and 4", "row 2").replace("'label'", "'labels'")]
+    assert listed.notes == [note.replace("rows 2 and 4", "row 2").replace("'label'", "'labels'")]

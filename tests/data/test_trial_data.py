@@ -1,4 +1,4 @@
-"""What trials read: one encoding for each setting, fitted on training rows, fold by fold where there are folds."""
+"""Trial data: one encoding per setting, fitted on training rows, and with folds once per fold."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tuner.data.prepare import (
+from tuner.data.preparation import (
     EmbeddingSetting,
     PreparationSetting,
     embedding_setting,
     embedding_settings,
     fit_preparation,
-    make_rows,
     preparation_setting,
     preparation_settings,
-    prepare,
     read_preparation,
 )
+from tuner.data.row_vectors import document_vectors, sequence_vectors
 from tuner.data.sequences import Sequences, Standardiser
-from tuner.data.tokenise import UNKNOWN, Tokeniser
-from tuner.data.vectors import document_vectors, sequence_vectors
+from tuner.data.tokenisers import UNKNOWN, Tokeniser
+from tuner.data.trial_data import make_rows, prepare
 from tuner.errors import DataError
 from tuner.space.domains import Choice, Domain, Fixed, IntRange, OptionChoice, default_domain
 from tuner.space.options import Options
@@ -43,16 +42,18 @@ INPUTS = pytest.mark.parametrize("inputs", ["text", "sequence"])
 
 
 def space(inputs: Inputs = "text", **domains: Domain) -> dict[str, Domain]:
-    """Every parameter at its default but those given."""
+    """Every parameter at its default, except those given."""
     return {name: default_domain(parameter) for name, parameter in PARAMETERS[inputs].items()} | domains
 
 
-def option(parameter: str, name: str, **own: Domain) -> tuple[str, Mapping[str, Domain]]:
-    """One option with its own parameters at their defaults but those given."""
+def option(parameter: str, name: str, **domains: Domain) -> tuple[str, Mapping[str, Domain]]:
+    """One option with its parameters at their defaults, except those given."""
     options = PARAMETERS["text"][parameter]
     assert isinstance(options, Options)
-    defaults = {key: default_domain(each) for key, each in options.options[name].parameters.items() if key not in own}
-    return name, defaults | own
+    defaults = {
+        key: default_domain(each) for key, each in options.options[name].parameters.items() if key not in domains
+    }
+    return name, defaults | domains
 
 
 BOTH_TOKENS = OptionChoice((option("tokens", "word"), option("tokens", "bpe", size=Fixed(100))))
@@ -74,13 +75,13 @@ def test_every_setting_that_a_space_can_choose_is_listed_once() -> None:
             option("tokens", "bpe", size=Choice((100, 200))),
         )
     )
-    found = preparation_settings(space(tokens=tokens))
-    assert len(found) == len(set(found)) == 2 * 2 + 2
-    assert WORD in found
-    assert PreparationSetting("bpe", (("lower_case", True), ("size", 200))) in found
+    settings = preparation_settings(space(tokens=tokens))
+    assert len(settings) == len(set(settings)) == 2 * 2 + 2
+    assert WORD in settings
+    assert PreparationSetting("bpe", (("lower_case", True), ("size", 200))) in settings
 
 
-def test_a_configuration_has_a_setting_that_is_listed(configure: Any) -> None:
+def test_the_setting_of_a_configuration_is_among_those_of_its_space(configure: Any) -> None:
     assert preparation_setting(configure()) == WORD
     assert preparation_setting(configure({"tokens.bpe.size": 100}, tokens="bpe")) == BPE
     assert preparation_setting(configure(inputs="sequence")) == SEQUENCE
@@ -89,12 +90,12 @@ def test_a_configuration_has_a_setting_that_is_listed(configure: Any) -> None:
     assert preparation_settings(space("sequence")) == [SEQUENCE]
 
 
-def test_what_only_cuts_the_vocabulary_makes_no_setting_of_its_own(configure: Any) -> None:
+def test_parameters_that_only_cut_the_vocabulary_share_a_setting(configure: Any) -> None:
     cut = configure({"tokens.word.vocabulary": 500, "tokens.word.min_count": 3})
     assert preparation_setting(cut) == WORD
 
 
-def test_an_embedding_has_a_setting_where_it_does_not_begin_at_random(configure: Any) -> None:
+def test_an_embedding_has_a_setting_unless_it_starts_at_random(configure: Any) -> None:
     assert embedding_setting(configure()) is None
     assert embedding_setting(configure(inputs="sequence")) is None
     trained = configure({"embedding.word2vec.is_tuned": False, "embedding.word2vec.size": 8}, embedding="word2vec")
@@ -119,7 +120,7 @@ def test_every_embedding_setting_that_a_space_can_choose_is_listed_once() -> Non
 
 @TASKS
 @INPUTS
-def test_what_a_trial_reads_is_of_one_shape(task: Any, inputs: Inputs, make_dataset: Any) -> None:
+def test_trial_data_has_consistent_shapes(task: Any, inputs: Inputs, make_dataset: Any) -> None:
     dataset = make_dataset(task, inputs=inputs)
     data = prepare(dataset, space(inputs))
     (splits,) = data.prepared[WORD if inputs == "text" else SEQUENCE]
@@ -133,7 +134,7 @@ def test_what_a_trial_reads_is_of_one_shape(task: Any, inputs: Inputs, make_data
 
 
 @INPUTS
-def test_what_is_fitted_depends_on_training_rows_only(inputs: Inputs, make_dataset: Any) -> None:
+def test_fitting_depends_on_training_rows_only(inputs: Inputs, make_dataset: Any) -> None:
     dataset = make_dataset("binary", inputs=inputs)
     other = make_dataset("binary", inputs=inputs, rows=300, seed=7)
     parameters = space(inputs) | ({"tokens": BOTH_TOKENS, "embedding": TRAINED} if inputs == "text" else {})
@@ -148,18 +149,20 @@ def test_what_is_fitted_depends_on_training_rows_only(inputs: Inputs, make_datas
 
 
 @INPUTS
-def test_with_folds_each_is_fitted_on_the_others_and_a_last_one_on_all(inputs: Inputs, make_dataset: Any) -> None:
+def test_each_fold_is_encoded_by_a_fit_on_the_others_and_the_last_fit_uses_all_rows(
+    inputs: Inputs, make_dataset: Any
+) -> None:
     dataset = make_dataset("multiclass", inputs=inputs, folds=3)
     data = prepare(dataset, space(inputs) | ({"tokens": BOTH_TOKENS} if inputs == "text" else {}))
     for setting, parts in data.prepared.items():
         assert len(parts) == 4
         for number, part in enumerate(parts[:-1]):
-            rows, own = dataset.train.take(np.flatnonzero(dataset.folds != number)), dataset.folds == number
+            rows, is_held_out = dataset.train.take(np.flatnonzero(dataset.folds != number)), dataset.folds == number
             expected = prepare(replace(dataset, folds=None, train=rows), space_of(setting)).prepared[setting][0]
             assert part.train.steps.tolist() == expected.train.steps.tolist()
             assert as_list(part.counts) == as_list(expected.counts)
             assert rows_of(part.validation) == [
-                row for row, is_own in zip(rows_of(expected.validation), own, strict=True) if is_own
+                row for row, is_kept in zip(rows_of(expected.validation), is_held_out, strict=True) if is_kept
             ]
         assert len(parts[-1].validation) == 0
         whole = fit_preparation(setting, dataset.train.inputs)
@@ -169,8 +172,8 @@ def test_with_folds_each_is_fitted_on_the_others_and_a_last_one_on_all(inputs: I
 def space_of(setting: PreparationSetting) -> dict[str, Domain]:
     if setting.name == "sequence":
         return space("sequence")
-    own = {name: Fixed(value) for name, value in setting.parameters if name != "forms"}
-    return space(tokens=OptionChoice((option("tokens", setting.name, **own),)))
+    domains = {name: Fixed(value) for name, value in setting.parameters if name != "forms"}
+    return space(tokens=OptionChoice((option("tokens", setting.name, **domains),)))
 
 
 def rows_of(encoded: Any) -> list[list[Any]]:
@@ -183,7 +186,7 @@ def as_list(counts: Any) -> Any:
     return None if counts is None else counts.tolist()
 
 
-def test_counts_are_those_of_the_rows_that_are_trained_on(make_dataset: Any) -> None:
+def test_counts_are_of_the_training_rows(make_dataset: Any) -> None:
     data = prepare(make_dataset("binary", folds=2), space())
     for part in data.prepared[WORD]:
         assert part.counts is not None
@@ -192,7 +195,7 @@ def test_counts_are_those_of_the_rows_that_are_trained_on(make_dataset: Any) -> 
 
 
 @INPUTS
-def test_rows_are_cut_to_a_length_at_the_side_that_the_space_says(inputs: Inputs, make_dataset: Any) -> None:
+def test_rows_are_cut_to_a_length_on_the_side_that_the_space_chooses(inputs: Inputs, make_dataset: Any) -> None:
     dataset = make_dataset("binary", inputs=inputs)
     (splits,) = prepare(dataset, space(inputs)).prepared[WORD if inputs == "text" else SEQUENCE]
     for truncation, side in (("end", slice(None, 3)), ("start", slice(-3, None))):
@@ -209,8 +212,8 @@ def test_rare_tokens_become_the_unknown_one(make_dataset: Any) -> None:
     assert ((rows.steps == splits.train.steps) | (splits.train.steps >= 5)).all()
 
 
-def test_words_that_no_configuration_keeps_have_no_number(make_dataset: Any) -> None:
-    """Else each would have a vector, and every trial would cut the encoding, which is a copy of it."""
+def test_words_that_no_configuration_keeps_get_no_number(make_dataset: Any) -> None:
+    """Otherwise each would have a vector, and every trial would copy the encoding to cut it."""
     dataset = make_dataset("binary", folds=2)
     rarest = prepare(dataset, space(tokens=OptionChoice((option("tokens", "word", min_count=Fixed(1)),))))
     minima = OptionChoice((option("tokens", "word", min_count=Choice((10, 9)), vocabulary=IntRange(100, 900)),))
@@ -223,8 +226,8 @@ def test_words_that_no_configuration_keeps_have_no_number(make_dataset: Any) -> 
         assert kept.counts[2:].tolist() == whole.counts[2:size].tolist()
         assert kept.counts[UNKNOWN] == whole.counts[size:].sum()
         assert len(table.vectors) == size
-        for own, other in ((kept.train, whole.train), (kept.validation, whole.validation)):
-            assert own.steps.tolist() == np.where(other.steps < size, other.steps, UNKNOWN).tolist()
+        for ours, other in ((kept.train, whole.train), (kept.validation, whole.validation)):
+            assert ours.steps.tolist() == np.where(other.steps < size, other.steps, UNKNOWN).tolist()
     largest = OptionChoice((option("tokens", "word", min_count=Fixed(1), vocabulary=Choice((5, 3))),))
     assert len(prepare(dataset, space(tokens=largest)).prepared[WORD][0].counts) == 7  # type: ignore[arg-type]
 
@@ -233,13 +236,13 @@ def test_words_that_no_configuration_keeps_have_no_number(make_dataset: Any) -> 
 
 
 @pytest.mark.parametrize("folds", [0, 3])
-def test_vectors_of_tokens_go_with_each_vocabulary(folds: int, make_dataset: Any, tmp_path: Path) -> None:
+def test_every_vocabulary_has_its_table_of_vectors(folds: int, make_dataset: Any, tmp_path: Path) -> None:
     path = tmp_path / "glove.txt"
     path.write_text("alpha 1 2\nw1 3 4\nw2 5 6\n")
-    told: list[str] = []
+    lines: list[str] = []
     dataset = make_dataset("binary", folds=folds)
     tokens = OptionChoice((option("tokens", "word", lower_case=Choice((True, False))),))
-    data = prepare(dataset, space(tokens=tokens, embedding=from_file(str(path))), told.append)
+    data = prepare(dataset, space(tokens=tokens, embedding=from_file(str(path))), lines.append)
     for (setting, _), tables in data.tables.items():
         parts = data.prepared[setting]
         assert [len(table.vectors) for table in tables] == [
@@ -248,11 +251,11 @@ def test_vectors_of_tokens_go_with_each_vocabulary(folds: int, make_dataset: Any
         tokeniser = fit_preparation(setting, dataset.train.inputs)
         assert isinstance(tokeniser, Tokeniser)
         assert tables[-1].vectors[2 + tokeniser.spellings.index("w1")].tolist() == [3, 4]
-    assert len(told) == 2
-    assert told[0].startswith("glove.txt: 9 % of the vocabulary found, ")
+    assert len(lines) == 2
+    assert lines[0].startswith("glove.txt: 9 % of the vocabulary found, ")
 
 
-def test_a_file_of_vectors_without_a_word_of_the_texts_is_refused_before_any_trial(
+def test_a_vector_file_without_any_word_of_the_texts_is_refused_before_any_trial(
     make_dataset: Any, tmp_path: Path
 ) -> None:
     path = tmp_path / "glove.txt"
@@ -271,7 +274,7 @@ def test_trained_vectors_are_made_for_every_setting_of_tokens(make_dataset: Any)
 
 
 @INPUTS
-def test_training_rows_have_vectors_where_a_resampling_asks_for_them(inputs: Inputs, make_dataset: Any) -> None:
+def test_training_rows_have_vectors_if_a_resampling_needs_them(inputs: Inputs, make_dataset: Any) -> None:
     resampling = OptionChoice((option("resampling", "none"), option("resampling", "smote")))
     dataset = make_dataset("multiclass", inputs=inputs, folds=2)
     vectors = prepare(dataset, space(inputs, resampling=resampling)).vectors
@@ -285,7 +288,7 @@ def test_training_rows_have_vectors_where_a_resampling_asks_for_them(inputs: Inp
     )
 
 
-def test_texts_of_like_words_have_like_vectors_of_length_one() -> None:
+def test_texts_with_similar_words_have_similar_unit_vectors() -> None:
     texts = ["red car", "red bus", "blue car", "a dog barks", "the dog barks", "a dog ran", "..."] * 3
     vectors = document_vectors(texts)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
@@ -294,13 +297,13 @@ def test_texts_of_like_words_have_like_vectors_of_length_one() -> None:
 
 
 @pytest.mark.parametrize("texts", [["", " "], ["word"], ["word", "word"], ["a b c", ""]])
-def test_texts_with_next_to_no_words_have_vectors_too(texts: list[str]) -> None:
+def test_texts_with_hardly_any_words_have_vectors_too(texts: list[str]) -> None:
     vectors = document_vectors(texts)
     assert len(vectors) == len(texts)
     assert np.isfinite(vectors).all()
 
 
-def test_vectors_of_sequences_know_their_length_and_not_the_scale_of_their_channels() -> None:
+def test_vectors_of_sequences_contain_their_length_but_not_the_scale_of_channels() -> None:
     generator = np.random.default_rng(0)
     rows = [generator.normal(size=(length, 2)) for length in (3, 5, 5, 9)]
     small = sequence_vectors(Sequences.of(rows))
@@ -315,7 +318,7 @@ def test_vectors_of_sequences_know_their_length_and_not_the_scale_of_their_chann
 # --- bytes
 
 
-def test_a_standardiser_is_read_as_what_it_is(make_dataset: Any) -> None:
+def test_a_standardiser_is_read_back(make_dataset: Any) -> None:
     inputs = make_dataset("binary", inputs="sequence").train.inputs
     preparation = fit_preparation(SEQUENCE, inputs)
     again = read_preparation(preparation.to_bytes())
@@ -338,11 +341,13 @@ def test_a_standardiser_is_read_as_what_it_is(make_dataset: Any) -> None:
         {"kind": "bpe", "pieces": ["a"], "merges": 1, "lower_case": True},
     ],
 )
-def test_bytes_of_no_preparation_are_refused(described: Any) -> None:
-    with pytest.raises(ValueError, match=r"describes no|not whole|known are|not a list of|several characters|unpack"):
+def test_bytes_that_are_not_a_preparation_are_refused(described: Any) -> None:
+    with pytest.raises(
+        ValueError, match=r"does not describe|incomplete|known are|not a list of|several characters|unpack"
+    ):
         read_preparation(json.dumps(described).encode())
 
 
-def test_bytes_that_are_no_text_are_refused() -> None:
+def test_bytes_that_are_not_text_are_refused() -> None:
     with pytest.raises(ValueError, match=r"decode|JSON|Expecting"):
         read_preparation(b"\xff\xfe\x00")

@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuner.data.sequences import Sequences
-from tuner.data.split import linked_rows, row_keys, stratify
+from tuner.data.stratification import linked_rows, row_keys, stratify
 
 
 def _random_labels(n_rows: int, n_labels: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Owners and codes of labels whose frequencies fall off steeply; some rows have none."""
+    """Owners and codes of labels with steeply falling frequencies; some rows have no label."""
     rng = np.random.default_rng(seed)
     rates = 0.5 / np.arange(1, n_labels + 1)
     owners, codes = np.nonzero(rng.random((n_rows, n_labels)) < rates)
@@ -30,7 +30,7 @@ def test_each_part_has_its_share_of_every_label() -> None:
     assert np.abs(np.bincount(parts) / 4000 - [0.6, 0.15, 0.25]).max() < 0.01
 
 
-def test_rows_without_labels_are_shared_out_too() -> None:
+def test_rows_without_labels_are_dealt_out_evenly_too() -> None:
     owners, codes = _random_labels(2000, 6, seed=1)
     parts = stratify(owners, codes, np.arange(2000), [0.2], n_labels=6, seed=0)
     unlabelled = np.setdiff1d(np.arange(2000), owners)
@@ -43,7 +43,7 @@ def test_the_only_row_of_a_label_goes_to_train() -> None:
     assert stratify(owners, codes, owners, [0.15, 0.15], n_labels=2, seed=0)[99] == 0
 
 
-def test_large_blocks_do_not_upset_the_shares() -> None:
+def test_large_blocks_do_not_distort_the_shares() -> None:
     blocks = np.concatenate([np.repeat(np.arange(4), 60), np.arange(4, 764)])
     rows = np.arange(len(blocks))
     parts = stratify(rows, rows % 3, blocks, [0.15, 0.15], n_labels=3, seed=0)
@@ -73,19 +73,19 @@ def test_another_seed_gives_other_parts() -> None:
     assert (parts[0] != parts[1]).any()
 
 
-def test_texts_are_copies_whatever_their_case_and_spaces() -> None:
+def test_texts_are_copies_regardless_of_case_and_spaces() -> None:
     keys = row_keys(("a b", "c", " A  b\n", "d"))
     assert keys[0] == keys[2]
     assert len(set(keys)) == 3
 
 
-def test_sequences_are_copies_where_every_value_is_the_same() -> None:
+def test_sequences_are_copies_if_every_value_is_the_same() -> None:
     keys = row_keys(Sequences.of([[1, 2], [1], [1, 2], [1, 2, 3], [1, 2.5]]))
     assert keys[0] == keys[2]
     assert len(set(keys)) == 4
 
 
-def test_links_by_key_and_by_group_carry_on() -> None:
+def test_links_by_key_and_by_group_are_transitive() -> None:
     blocks = linked_rows(["a", "a", "b", "c", "d"], ["1", "2", "2", None, None])
     assert blocks[0] == blocks[1] == blocks[2]
     assert len(set(blocks)) == 3

@@ -1,4 +1,4 @@
-"""Carving splits out of one set of rows: stratified, copies and groups kept together, the same every time."""
+"""Deal rows out to parts: stratified by label, with copies and groups kept together, the same every time."""
 
 from __future__ import annotations
 
@@ -7,31 +7,29 @@ import heapq
 from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tuner.data.dataset import RowInputs
+from tuner.data.dataset import Positions, RowInputs
 from tuner.data.sequences import Sequences
 
-Positions = NDArray[np.int64]
-_PURPOSE = 1  # sets this use of the run's seed apart from others
+_PURPOSE = 1  # separates this use of the run's seed from others
 
 
 def row_keys(inputs: RowInputs) -> list[str] | list[bytes]:
-    """Return what rows share exactly when they are copies: a text's words, in any case, or a hash of a sequence's bytes."""
+    """Return one key per row, equal only for copies: the words of a text in lower case, or a hash of a sequence's bytes."""
     if isinstance(inputs, Sequences):
         return [hashlib.blake2b(inputs.row(number).tobytes(), digest_size=16).digest() for number in range(len(inputs))]
     return [text_key(text) for text in inputs]
 
 
 def text_key(text: str) -> str:
-    """Return what two texts share when they are copies: the words, in any case and with any spaces between."""
+    """Return the key of a text: its words in lower case, with single spaces. Copies have the same key."""
     return " ".join(text.lower().split())
 
 
 def linked_rows(keys: Sequence[Hashable], groups: Sequence[str | None]) -> Positions:
-    """Number the blocks of rows (rows,) that must stay together: rows that are linked by equal keys or equal groups.
+    """Return the block number of each row (rows,). Rows with equal keys or equal groups are in one block.
 
-    Links carry on: a row that shares its key with one row and its group with another joins both.
+    Links are transitive: a row that shares its key with one row and its group with another joins both.
     """
     parents = list(range(len(keys)))
 
@@ -62,36 +60,46 @@ def stratify(
     n_labels: int,
     seed: int,
 ) -> Positions:
-    """Deal the rows out to parts so that each part has its fraction of every label's rows, and blocks stay whole.
+    """Deal the rows out to parts so that each part gets its fraction of every label's rows. Blocks stay whole.
 
-    Row `owners[i]` has label `codes[i]`; `blocks` (rows,) numbers the block of each row; `fractions` belong to the parts
-    1, 2, … and part 0 is the rest. Returns the part of each row (rows,).
+    Row `owners[i]` has label `codes[i]`. `blocks` (rows,) is the block number of each row. `fractions` are those of parts 1,
+    2, …; part 0 gets the rest. Returns the part of each row (rows,).
 
-    Iterative stratification: Sechidis, Tsoumakas, Vlahavas, "On the stratification of multi-label data", ECML PKDD
-    2011, algorithm 1, with blocks of rows in place of single rows. The label with the fewest rows left is dealt first,
-    each of its blocks to the part that lacks most of it, then most rows. Rows without labels count as having one of
-    their own, so they are dealt evenly too. The larger blocks of a label go first, while every part has room for them.
+    This is iterative stratification: Sechidis, Tsoumakas, Vlahavas, "On the stratification of multi-label data", ECML PKDD
+    2011, algorithm 1, with blocks of rows instead of single rows. The label with the fewest rows left is dealt first. Each of
+    its blocks goes to the part that lacks most rows of the label, and among equals to the part that lacks most rows. Rows
+    without labels are treated as one more label, so they are dealt evenly too. The larger blocks of a label go first, while
+    every part still has room for them.
     """
-    n_rows = len(blocks)
-    has_label = np.zeros(n_rows, dtype=bool)
+    has_label = np.zeros(len(blocks), dtype=bool)
     has_label[owners] = True
     unlabelled = np.flatnonzero(~has_label)
     label_of = np.concatenate([codes, np.full(len(unlabelled), n_labels)])
     block_of = blocks[np.concatenate([owners, unlabelled])]
     sizes = np.bincount(blocks)
     held, blocks_of = _incidence(block_of, label_of, sizes, n_labels + 1, seed)
-
     left = np.bincount(label_of, minlength=n_labels + 1).tolist()
-    shares = [1 - sum(fractions), *fractions]
+    part_of_block = _deal_blocks(held, blocks_of, sizes, left, [1 - sum(fractions), *fractions])
+    return np.array(part_of_block, dtype=np.int64)[blocks]
+
+
+def _deal_blocks(
+    held: list[list[tuple[int, int]]],
+    blocks_of: list[list[int]],
+    sizes: Positions,
+    left: list[int],
+    shares: Sequence[float],
+) -> list[int]:
+    """Return the part of every block. `left` are the rows of every label, counted down as its blocks are dealt."""
     lacks = [[share * rows for rows in left] for share in shares]
-    lacks_rows = [share * n_rows for share in shares]
-    part_of_block = [-1] * len(sizes)
+    lacks_rows = [share * int(sizes.sum()) for share in shares]
+    part_of_block = [-1] * len(sizes)  # -1: not dealt yet
     queue = [(rows, label) for label, rows in enumerate(left) if rows]
     heapq.heapify(queue)
     while queue:
         rows, rarest = heapq.heappop(queue)
         if rows != left[rarest]:
-            continue  # some were dealt since, and the label stands in the queue with what is left
+            continue  # outdated: some rows were dealt since, and the queue has the label with what is left
         touched = set()
         for block in blocks_of[rarest]:
             if part_of_block[block] >= 0:
@@ -106,13 +114,13 @@ def stratify(
         for label in touched:
             if left[label]:
                 heapq.heappush(queue, (left[label], label))
-    return np.array(part_of_block, dtype=np.int64)[blocks]
+    return part_of_block
 
 
 def _incidence(
     block_of: Positions, label_of: Positions, sizes: Positions, n_labels: int, seed: int
 ) -> tuple[list[list[tuple[int, int]]], list[list[int]]]:
-    """Return the (label, rows) pairs of every block, and the blocks of every label: shuffled, but large ones first."""
+    """Return the (label, rows) pairs of every block, and the blocks of every label, shuffled but with large ones first."""
     keys, counts = np.unique(block_of * n_labels + label_of, return_counts=True)
     shuffled = np.random.default_rng((seed, _PURPOSE)).permutation(len(sizes))
     turn = np.empty(len(sizes), dtype=np.int64)

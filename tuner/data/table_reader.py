@@ -1,6 +1,6 @@
-"""Tables from files: Parquet, CSV and JSON Lines, on a local path or any `pyarrow.fs` URI, and the built-in sets.
+"""Read tables from Parquet, CSV and JSON Lines files, on a local path or any `pyarrow.fs` URI, and from the built-in sets.
 
-Row numbers count the rows of data from 1: a CSV's header and blank lines are not rows.
+Row numbers count data rows from 1: the header and blank lines of a CSV are not rows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json
 import re
 import shlex
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
@@ -25,25 +25,25 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from tuner.data.builtin import Say, builtin_fingerprint, builtin_table, is_builtin
-from tuner.errors import DataError, Fault, StorageError, did_you_mean
+from tuner.data.name_lists import MOST_NAMES, listed, name_rows, nearest
+from tuner.errors import DataError, Fault, StorageError
 from tuner.storage import extension, locate
 
 _FORMATS = {".parquet": "parquet", ".csv": "csv", ".jsonl": "json", ".ndjson": "json", ".json": "json"}
 _EXTENSIONS = "known are .parquet, .csv and .jsonl (also .ndjson and .json)"
 _REMEDIES = {
-    "parquet": "make the file again, or fetch it again",
-    "csv": "mend the file, or give it the extension of its format",
-    "json": "mend the file, or give it the extension of its format",
+    "parquet": "write the file again, or fetch it again",
+    "csv": "fix the file, or give it the extension of its format",
+    "json": "fix the file, or give it the extension of its format",
 }
-_BLOCK_BYTES = 1 << 26  # one line of text may be long: pyarrow needs a line to fit into a block or two
+_BLOCK_BYTES = 1 << 26  # a line may be long, and pyarrow needs a line to fit into one or two blocks
 _MAX_DEPTH = 64
-_NESTED = re.compile(rb"[\[{](?:[^\[\]{}\n]*+[\[{]){%d}" % _MAX_DEPTH)  # so many opened, and none closed between
+_NESTED = re.compile(rb"[\[{](?:[^\[\]{}\n]*+[\[{]){%d}" % _MAX_DEPTH)  # this many brackets opened, none closed
 _DEEP_RUNS = (b"[" * 8, b"]" * 8, b"}" * 8)
 _JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"')
 _OTHER_SEPARATOR = re.compile(r"[;\t|]")
-_MAX_KNOWN = 20  # names that one message lists
 _OF_SEVERAL = ("data.label_columns", "--label-columns")  # settings that name more than one column
-_NEEDLESS = {
+_WHEN_NOT_NEEDED = {
     "data.group": "if no rows belong together, no such column is needed",
     "data.split_column": "if the rows are not divided yet, no such column is needed",
 }
@@ -59,14 +59,14 @@ def read_table(
 ) -> pa.Table:
     """Read the named columns (None: all) of a file or built-in set, in the order of its rows.
 
-    The format is told by the extension. In a CSV, which has no types, every column is read as text. `say` hears of slow
-    work. `named_by` says of a column which setting (data.text) or option (--text) names it, for the message where there is
-    none; those of `optional` may be absent. Raises DataError for a file that is missing, empty, not in its format or
-    without a named column.
+    The extension decides the format. CSV has no types, so every column is read as text. Slow work calls `say`. `named_by`
+    maps a column to the setting (data.text) or option (--text) that names it, for the message about a missing column.
+    Columns in `optional` may be missing. Raises DataError for a file that is missing, empty, not in its format, or lacks a
+    named column.
     """
 
     def choose(names: Sequence[str]) -> list[str] | None:
-        """Return the columns to read of those that there are."""
+        """Return which of the existing columns to read, None for all."""
         if columns is None:
             return None
         wanted = [column for column in columns if column in names or column not in optional]
@@ -84,8 +84,8 @@ def read_table(
             if file.size() == 0:
                 raise _refusal(uri, "the file is empty (0 bytes)", "give a file with rows")
             table = _READERS[format_name](uri, file, choose)
-            table.validate(full=True)  # the lazy checks, such as text that is not UTF-8
-    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:  # the last for names of columns in Parquet
+            table.validate(full=True)  # runs the checks that pyarrow postpones, such as for UTF-8
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:  # Parquet column names may not be UTF-8
         raise _refusal(
             uri, f"cannot be read as {format_name} ({_first_line(error)})", _REMEDIES[format_name]
         ) from error
@@ -95,7 +95,7 @@ def read_table(
 
 
 def fingerprint(uri: str) -> str:
-    """Return the sha256 of a file's bytes, or of what a built-in set is made from; DataError if it does not exist."""
+    """Return the sha256 of a file's bytes, or of what a built-in set is made from. Raises DataError for a missing file."""
     if is_builtin(uri):
         return builtin_fingerprint(uri)
     files, path = _locate(uri, _FORMATS)
@@ -107,12 +107,12 @@ def fingerprint(uri: str) -> str:
 
 
 def check_readable(uri: str) -> None:
-    """Raise DataError if there is no file at `uri`, of any format, or it cannot be opened."""
+    """Raise DataError if no file of any format exists at `uri`, or if it cannot be opened."""
     files, path = _locate(uri, None)
     try:
         files.open_input_stream(path).close()
     except (OSError, pa.ArrowException) as error:
-        raise _refusal(uri, f"cannot be read ({_first_line(error)})", "ask for the right to it") from error
+        raise _refusal(uri, f"cannot be read ({_first_line(error)})", "ask for permission to read it") from error
 
 
 def _refusal(where: str, what: str, remedy: str) -> DataError:
@@ -123,47 +123,39 @@ def _first_line(error: BaseException) -> str:
     return str(error).strip().split("\n")[0][:200]
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return did_you_mean's remedy, with a list that is cut where nothing is near and there is much to choose from."""
-    names = sorted(known)
-    if len(names) > _MAX_KNOWN and not difflib.get_close_matches(word, names):
-        return f"known: {listed(names, most=_MAX_KNOWN)}"
-    return did_you_mean(word, names)
-
-
 def _check_columns(uri: str, names: Sequence[str], columns: Sequence[str], named_by: Mapping[str, str]) -> None:
-    if columns and len(names) == 1 and names[0] not in columns and (found := _OTHER_SEPARATOR.search(names[0])):
-        told = f"its values are parted by {found[0]!r}, not by commas: there is one column, {names[0]!r}"
-        raise _refusal(uri, told, "save it with commas")
+    if columns and len(names) == 1 and names[0] not in columns and (separator := _OTHER_SEPARATOR.search(names[0])):
+        what = f"its values are separated by {separator[0]!r}, not by commas: there is one column, {names[0]!r}"
+        raise _refusal(uri, what, "save it with commas")
     counts = Counter(names)
     faults = []
     for column in columns:
         if counts[column] == 0:
-            faults.append(_absence(uri, column, names, named_by.get(column)))
+            faults.append(_missing_column(uri, column, names, named_by.get(column)))
         elif counts[column] > 1:
             faults.append(Fault(uri, f"there are {counts[column]} columns {column!r}", "give each its own name"))
     if faults:
         raise DataError(faults)
 
 
-def _absence(uri: str, column: str, names: Sequence[str], naming: str | None) -> Fault:
-    """Tell that there is no such column: who names it, which there are, and how to name another."""
+def _missing_column(uri: str, column: str, names: Sequence[str], naming: str | None) -> Fault:
+    """Say which setting or option names the missing column, which columns exist, and how to name another."""
     if naming is None:
         return Fault(uri, f"there is no column {column!r}", nearest(column, names))
     near = difflib.get_close_matches(column, names, n=1)
     other = near[0] if near else "COLUMN"
     if naming in _OF_SEVERAL:
-        change = f"mend {naming}"
+        change = f"correct {naming}"
     elif naming.startswith("--"):
         change = f"{naming} {shlex.quote(other)}"
     else:
         change = f"--set {shlex.quote(f'{naming}={other}')}"
     remedy = f"did you mean {other!r}? Then {change}" if near else f"name another: {change}"
-    if naming in _NEEDLESS:
-        remedy = f"{_NEEDLESS[naming]}: --set {naming}=null; otherwise {remedy}"
-    there = f"the columns are {listed([repr(name) for name in names], most=_MAX_KNOWN)}"
-    named = "" if naming.startswith("--") else f", which {naming} names"  # an option need not have been given
-    return Fault(uri, f"there is no column {column!r}{named}; {there}", remedy)
+    if naming in _WHEN_NOT_NEEDED:
+        remedy = f"{_WHEN_NOT_NEEDED[naming]}: --set {naming}=null; otherwise {remedy}"
+    existing = f"the columns are {listed([repr(name) for name in names], most=MOST_NAMES)}"
+    named = "" if naming.startswith("--") else f", which {naming} names"  # the person may not have given the option
+    return Fault(uri, f"there is no column {column!r}{named}; {existing}", remedy)
 
 
 # --- where a file is ------------------------------------------------------------------------------------------------
@@ -175,19 +167,19 @@ def _format(uri: str) -> str:
         return _FORMATS[kind]
     if uri.endswith("/") or ("://" not in uri and _is_folder(uri)):
         raise _refusal(uri, "this is a folder, not a file", "name one file in it")
-    told = f"the extension {kind!r} names no format" if kind else "the name has no extension"
-    raise _refusal(uri, f"{told}, so its format is unknown", _EXTENSIONS)
+    what = f"the extension {kind!r} names no format" if kind else "the name has no extension"
+    raise _refusal(uri, f"{what}, so its format is unknown", _EXTENSIONS)
 
 
 def _is_folder(path: str) -> bool:
     try:
         return Path(path).expanduser().is_dir()
-    except (OSError, RuntimeError, ValueError):  # a path that cannot be is told where it is opened
+    except (OSError, RuntimeError, ValueError):  # opening an impossible path reports it
         return False
 
 
 def _locate(uri: str, extensions: Collection[str] | None) -> tuple[fs.FileSystem, str]:
-    """Return the file system and the path in it of a file that exists; a near name has one of the extensions, or any."""
+    """Return the file system of an existing file and its path there. Suggested names have one of `extensions` (None: any)."""
     try:
         files, path = locate(uri)
     except StorageError as error:
@@ -228,7 +220,9 @@ def _read_parquet(_uri: str, file: pa.NativeFile, choose: _Choose) -> pa.Table:
 def _read_csv(uri: str, file: pa.NativeFile, choose: _Choose) -> pa.Table:
     content = _utf8(uri, file)
     bad: list[tuple[int, str]] = []
-    options = pa.csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES)  # without threads rows have their numbers
+    options = pa.csv.ReadOptions(
+        use_threads=False, block_size=_BLOCK_BYTES
+    )  # row numbers are known without threads only
     names = _csv_header(uri, content)
     chosen = choose(names)
     table = pa.csv.read_csv(
@@ -241,7 +235,7 @@ def _read_csv(uri: str, file: pa.NativeFile, choose: _Choose) -> pa.Table:
     )
     if bad:
         where = f"{uri}: {name_rows([row for row, _ in bad])}"
-        remedy = "quote values that hold a comma or a line break, double the quotes in them, and close every quote"
+        remedy = "quote values with a comma or a line break, double the quotes inside them, and close every quote"
         raise _refusal(where, bad[0][1], remedy)
     return table
 
@@ -249,7 +243,7 @@ def _read_csv(uri: str, file: pa.NativeFile, choose: _Choose) -> pa.Table:
 def _csv_header(uri: str, content: bytes) -> list[str]:
     """Return the names of the columns.
 
-    pyarrow's own reader of a part of a file leaves a thread behind it, which may end the process while Python shuts down.
+    pyarrow's streaming reader leaves a thread behind, which may crash the process while Python shuts down.
     """
     text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
     try:
@@ -278,7 +272,7 @@ def _read_json(uri: str, file: pa.NativeFile, choose: _Choose) -> pa.Table:
     except pa.ArrowInvalid as error:
         raise _json_refusal(uri, content, error) from error
     as_written = [(field.name, kind) for field in table.schema if (kind := _without_dates(field.type)) != field.type]
-    if as_written:  # what looks like a date may be a group or a label, and is text in other files
+    if as_written:  # what looks like a date may be a group or a label, which other files write as text
         parse = pa.json.ParseOptions(explicit_schema=pa.schema(as_written))
         table = pa.json.read_json(io.BytesIO(content), read, parse)
     chosen = choose(table.column_names)
@@ -292,24 +286,24 @@ def _without_dates(kind: pa.DataType) -> pa.DataType:
 
 
 def _refuse_depth(uri: str, content: bytes) -> None:
-    """Refuse lists in lists that pyarrow would read for minutes: its time grows with the square of their depth."""
-    if not any(run in content for run in _DEEP_RUNS):  # a fast look: nearly no file goes on to the slow one
+    """Refuse deeply nested lists, which pyarrow would read for minutes: its time grows with the square of the depth."""
+    if not any(run in content for run in _DEEP_RUNS):  # a fast check, so that almost no file needs the slow one
         return
-    for found in _NESTED.finditer(content):
-        line = content[content.rfind(b"\n", 0, found.start()) + 1 :].split(b"\n", 1)[0]
-        if _NESTED.search(_JSON_TEXT.sub(b"", line)):  # and not within a text
-            number = content.count(b"\n", 0, found.start()) + 1
+    for match in _NESTED.finditer(content):
+        line = content[content.rfind(b"\n", 0, match.start()) + 1 :].split(b"\n", 1)[0]
+        if _NESTED.search(_JSON_TEXT.sub(b"", line)):  # not only within a text
+            number = content.count(b"\n", 0, match.start()) + 1
             raise _refusal(
                 f"{uri}:{number}",
-                f"the line is nested more than {_MAX_DEPTH} deep",
+                f"the line is nested more than {_MAX_DEPTH} levels deep",
                 "write numbers, texts or plain lists",
             )
 
 
 def _json_refusal(uri: str, content: bytes, error: pa.ArrowInvalid) -> DataError:
-    """Look for the first line at fault: pyarrow tells rows relative to its blocks only."""
+    """Find the first faulty line: pyarrow reports row numbers within its own blocks only."""
     if content.lstrip().startswith(b"["):
-        remedy = 'write one object a line, as {"text": "…", "label": "…"}'
+        remedy = 'write one object per line, such as {"text": "…", "label": "…"}'
         return _refusal(uri, "this is one JSON array, not JSON Lines", remedy)
     kinds: dict[str, tuple[str, int]] = {}
     for number, line in enumerate(content.splitlines(), start=1):
@@ -319,17 +313,17 @@ def _json_refusal(uri: str, content: bytes, error: pa.ArrowInvalid) -> DataError
         try:
             row = json.loads(line)
         except json.JSONDecodeError as broken:
-            told = f"the line is not JSON ({broken.msg} at character {broken.colno})"
-            return _refusal(where, told, "write one JSON object a line")
-        except (ValueError, RecursionError) as broken:  # a number too long, brackets too deep
+            what = f"the line is not JSON ({broken.msg} at character {broken.colno})"
+            return _refusal(where, what, "write one JSON object per line")
+        except (ValueError, RecursionError) as broken:  # a number is too long, or brackets are too deep
             return _refusal(where, f"the line cannot be read ({_first_line(broken)})", "write it shorter")
         if not isinstance(row, dict):
-            return _refusal(where, f"the line holds {_json_kind(row)}, not an object", "write one JSON object a line")
+            return _refusal(where, f"the line holds {_json_kind(row)}, not an object", "write one JSON object per line")
         for key, value in row.items():
             kind, first = kinds.setdefault(key, (_json_kind(value), number)) if value not in (None, []) else ("", 0)
             if kind and kind != _json_kind(value):
-                told = f"{key!r} is {_json_kind(value)}, but {kind} in line {first}"
-                return _refusal(where, told, "write one kind of value in each column")
+                what = f"{key!r} is {_json_kind(value)}, but {kind} in line {first}"
+                return _refusal(where, what, "write one kind of value in each column")
     return _refusal(uri, f"cannot be read as JSON Lines ({_first_line(error)})", _REMEDIES["json"])
 
 
@@ -341,7 +335,7 @@ def _json_kind(value: object) -> str:
 
 
 def _utf8(uri: str, file: pa.NativeFile) -> bytes:
-    """Return the whole content, or refuse what is not UTF-8."""
+    """Return the whole content. Raises DataError if it is blank or not UTF-8."""
     content: bytes = file.read()
     remedy = "save the file as UTF-8"
     try:
@@ -350,25 +344,10 @@ def _utf8(uri: str, file: pa.NativeFile) -> bytes:
         line = content.count(b"\n", 0, error.start) + 1
         raise _refusal(f"{uri}:{line}", f"byte {content[error.start]:#04x} is not UTF-8 text", remedy) from error
     if not content.removeprefix(codecs.BOM_UTF8).strip():
-        raise _refusal(uri, "the file is empty but for blank lines", "give a file with rows")
+        raise _refusal(uri, "the file has only blank lines", "give a file with rows")
     if b"\0" in content:
-        raise _refusal(uri, "there are zero bytes, so this is not UTF-8 text", remedy)
+        raise _refusal(uri, "the file contains zero bytes, so this is not UTF-8 text", remedy)
     return content
 
 
 _READERS = {"parquet": _read_parquet, "csv": _read_csv, "json": _read_json}
-
-
-def name_rows(rows: Sequence[int]) -> str:
-    """Name up to five row numbers: "row 3", "rows 3 and 9", "rows 3, 9, 12, 15 and 20 (17 in all)"."""
-    if len(rows) == 1:
-        return f"row {rows[0]}"
-    shown = [str(row) for row in rows[:5]]
-    text = f"rows {', '.join(shown[:-1])} and {shown[-1]}"
-    return text if len(rows) == len(shown) else f"{text} ({len(rows):,} in all)"
-
-
-def listed(names: Sequence[str], *, most: int = 8) -> str:
-    """List the first names, and how many more there are."""
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"

@@ -1,4 +1,4 @@
-"""Tables to files: where they come to stand, and what is refused before any work."""
+"""Written tables: their formats and places, and what is refused before any work."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tuner.data.read import read_table
-from tuner.data.write import _is_same_file, check_output, write_table
+from tuner.data.table_reader import read_table
+from tuner.data.table_writer import _is_same_file, check_output, write_table
 from tuner.errors import InputError, UsageError
 
 ROWS = {"row": [1, 2], "prediction": [["a", "b"], []], "p_a": [0.5, 0.25]}
@@ -47,7 +47,7 @@ def test_a_file_at_the_top_of_a_file_system_is_written_there(monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    ("uri", "told"),
+    ("uri", "message"),
     [
         ("rows.xlsx", "--out rows.xlsx: the extension '.xlsx' names no format"),
         ("rows", "--out rows: the name has no extension"),
@@ -56,15 +56,15 @@ def test_a_file_at_the_top_of_a_file_system_is_written_there(monkeypatch: pytest
         ("/proc/rows.csv", "/proc: nothing can be written there"),
         (
             "deep/er/rows.csv",
-            "--out deep/er/rows.csv: there is no folder .*deep/er; make it first, or name one that is there",
+            "--out deep/er/rows.csv: there is no folder .*deep/er; create it first, or name an existing folder",
         ),
         ("foo://x/rows.csv", "foo://x/rows.csv: cannot be reached"),
     ],
 )
-def test_what_could_not_be_written_is_refused_at_once_and_nothing_is_left(uri: str, told: str) -> None:
+def test_a_place_that_cannot_be_written_is_refused_and_nothing_is_left_there(uri: str, message: str) -> None:
     Path("folder.csv").mkdir()
     Path("file.csv").touch()
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         check_output(uri, source="texts.csv")
     assert sorted(path.name for path in Path().iterdir()) == ["file.csv", "folder.csv"]
 
@@ -83,7 +83,7 @@ def test_the_file_that_is_read_is_never_written_over(out: str, source: str) -> N
     check_output("folder/rows.csv", source=source)
 
 
-def test_one_object_of_a_store_is_told_from_others_of_its_name() -> None:
+def test_objects_of_the_same_name_in_other_buckets_are_other_files() -> None:
     query = "?region=us-east-1&scheme=http&endpoint_override=localhost:1"
     uri = f"s3://key:secret@bucket/rows.csv{query}"
     with pytest.raises(UsageError, match="the file that is read"):

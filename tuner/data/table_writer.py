@@ -1,4 +1,4 @@
-"""Tables to files: Parquet, CSV and JSON Lines, to a local path or any `pyarrow.fs` URI, or JSON Lines to stdout."""
+"""Write tables as Parquet, CSV or JSON Lines, to a local path or any `pyarrow.fs` URI, or as JSON Lines to stdout."""
 
 from __future__ import annotations
 
@@ -20,10 +20,7 @@ FORMATS = (".parquet", ".csv", ".jsonl")
 
 
 def check_output(uri: str, *, source: str) -> None:
-    """Raise InputError, before any work is done, for a table that cannot be written: its extension, its place.
-
-    One that would take the place of `source`, which it is made from, is refused too.
-    """
+    """Raise InputError, before any work is done, if a table cannot be written to `uri` or would overwrite `source`."""
     kind = extension(uri)
     if kind not in FORMATS:
         what = (
@@ -31,37 +28,37 @@ def check_output(uri: str, *, source: str) -> None:
         )
         raise UsageError([Fault(f"--out {uri}", what, did_you_mean(kind, FORMATS))])
     if _is_same_file(uri, source):
-        told = f"this is {source}, the file that is read, and it would be lost"
-        raise UsageError([Fault(f"--out {uri}", told, "name another file")])
+        what = f"this is {source}, the file that is read, and it would be lost"
+        raise UsageError([Fault(f"--out {uri}", what, "name another file")])
     check_place(uri)
 
 
 def check_place(uri: str) -> None:
-    """Raise InputError, before any work is done, where no file of this name can come to stand."""
+    """Raise InputError, before any work is done, if no file can be written at `uri`."""
     folder, name = split(uri)
     place = Folder.at(folder)
     if place.is_local and not place.exists():  # other stores have no folders of their own
-        told = f"there is no folder {place}"
-        raise UsageError([Fault(f"--out {uri}", told, "make it first, or name one that is there")])
+        what = f"there is no folder {place}"
+        raise UsageError([Fault(f"--out {uri}", what, "create it first, or name an existing folder")])
     place.check_writable()
     if place.below(name).is_folder():
         raise UsageError([Fault(f"--out {uri}", "this is a folder, not a file", "name a file in it")])
 
 
 def _is_same_file(uri: str, other: str) -> bool:
-    """Return whether two names mean one file, however they are written."""
+    """Return whether two names refer to the same file."""
     (files, path), (other_files, other_path) = locate(uri), locate(other)
     if isinstance(files, LocalFileSystem) and isinstance(other_files, LocalFileSystem):
-        with suppress(OSError, ValueError):  # of what is not there, or cannot be looked at
+        with suppress(OSError, ValueError):  # missing or unreadable files
             return Path(path).samefile(other_path)
         return False
     return files == other_files and path == other_path
 
 
 def write_table(table: pa.Table, uri: str | None) -> None:
-    """Write a table in the format of its file's extension; without a file, as JSON lines to stdout.
+    """Write a table in the format of the file's extension, or as JSON lines to stdout if `uri` is None.
 
-    CSV has no lists, so there a list is written as its JSON. Raises StorageError.
+    CSV has no lists, so a list is written as JSON there. Raises StorageError.
     """
     if uri is None:
         for line in _json_lines(table):

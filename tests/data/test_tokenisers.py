@@ -1,4 +1,4 @@
-"""Token numbers: by frequency, the same every time, and cut by number alone."""
+"""Token numbers: ordered by frequency, the same every time, and cut by number alone."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tuner.data.prepare import make_rows, read_preparation, vocabulary_size
-from tuner.data.tokenise import (
+from tuner.data.preparation import read_preparation
+from tuner.data.tokenisers import (
     FORMS,
     PADDING,
     SPECIAL_TOKENS,
@@ -21,6 +21,7 @@ from tuner.data.tokenise import (
     fit_words,
     split_words,
 )
+from tuner.data.trial_data import make_rows, vocabulary_size
 from tuner.space.configuration import Configuration
 
 TEXTS = ["b a c", "b a", "b d d", "Z, z!"]
@@ -38,7 +39,7 @@ def test_numbers_follow_frequency_and_ties_follow_spelling() -> None:
     assert fit_words(TEXTS, lower_case=True).words == ("b", "a", "d", "z", "!", ",", "c")
 
 
-def test_case_is_kept_where_the_space_says_so() -> None:
+def test_case_is_kept_if_the_space_says_so() -> None:
     assert {"Z", "z"} <= set(fit_words(TEXTS, lower_case=False).words)
     assert "Z" not in fit_words(TEXTS, lower_case=True).words
 
@@ -46,15 +47,15 @@ def test_case_is_kept_where_the_space_says_so() -> None:
 @settings(max_examples=100, deadline=None)
 @given(text_lists, st.randoms(use_true_random=False), any_words)
 def test_the_order_of_the_texts_makes_no_difference(
-    texts: list[str], generator: random.Random, own: dict[str, bool | str]
+    texts: list[str], generator: random.Random, options: dict[str, bool | str]
 ) -> None:
     shuffled = list(texts)
     generator.shuffle(shuffled)
-    assert fit_words(texts, **own) == fit_words(shuffled, **own)  # type: ignore[arg-type]
+    assert fit_words(texts, **options) == fit_words(shuffled, **options)  # type: ignore[arg-type]
     assert fit_characters(texts, lower_case=True) == fit_characters(shuffled, lower_case=True)
 
 
-def test_a_word_that_training_had_not_is_unknown() -> None:
+def test_a_word_that_is_not_in_training_is_unknown() -> None:
     encoded = fit_words(TEXTS, lower_case=True).encode(["b unheard", "UNHEARD"])
     assert encoded.steps.tolist() == [2, UNKNOWN, UNKNOWN]
 
@@ -73,17 +74,17 @@ def test_rows_lie_end_to_end() -> None:
 
 
 def test_words_and_single_punctuation_marks_are_tokens() -> None:
-    found = fit_words(["don't stop... x_y 日本 हिन्दी"], lower_case=True).words
-    assert set(found) == {"don", "'", "t", "stop", ".", "x_y", "日本", "हिन्दी"}
+    words = fit_words(["don't stop... x_y 日本 हिन्दी"], lower_case=True).words
+    assert set(words) == {"don", "'", "t", "stop", ".", "x_y", "日本", "हिन्दी"}
 
 
-def test_punctuation_is_dropped_where_the_space_says_so_and_what_is_left_of_words_stays() -> None:
+def test_punctuation_is_dropped_if_the_space_says_so_and_the_words_around_it_stay() -> None:
     tokeniser = fit_words(["don't _ x_y €5 😀 … stop!"], lower_case=True, punctuation=False)
     assert set(tokeniser.words) == {"don", "t", "_", "x_y", "5", "stop"}
     assert tokeniser.encode(["!?", "stop it !"]).lengths.tolist() == [1, 2]
 
 
-def test_the_commonest_words_are_dropped_but_not_those_that_turn_the_meaning_round() -> None:
+def test_frequent_words_are_dropped_but_not_negations() -> None:
     tokeniser = fit_words(
         ["This is NOT the one, nor is it without them; never say no"], lower_case=True, stop_words=False
     )
@@ -107,7 +108,7 @@ def test_forms_of_one_word_become_one_token(forms: str, expected: tuple[str, ...
     assert tokeniser.encode(["RUNS"]).steps.tolist() == [2]
 
 
-def test_a_form_that_training_had_not_is_known_by_its_stem() -> None:
+def test_a_form_that_is_not_in_training_is_known_by_its_stem() -> None:
     assert fit_words(["run"], lower_case=True, forms="stem").encode(["running"]).steps.tolist() == [2]
     assert fit_words(["run"], lower_case=True).encode(["running"]).steps.tolist() == [UNKNOWN]
 
@@ -131,8 +132,8 @@ def test_characters_take_any_text(texts: list[str], others: list[str]) -> None:
 @settings(max_examples=100, deadline=None)
 @given(text_lists, any_words)
 @example(["[PAD] [UNK] word"], {"lower_case": True})
-def test_no_text_can_speak_of_padding(texts: list[str], own: dict[str, bool | str]) -> None:
-    encoded = fit_words(texts, **own).encode(texts)  # type: ignore[arg-type]
+def test_no_text_encodes_to_padding(texts: list[str], options: dict[str, bool | str]) -> None:
+    encoded = fit_words(texts, **options).encode(texts)  # type: ignore[arg-type]
     assert PADDING not in encoded.steps
     assert encoded.lengths.min() >= 1
 
@@ -140,12 +141,12 @@ def test_no_text_can_speak_of_padding(texts: list[str], own: dict[str, bool | st
 @settings(max_examples=100, deadline=None)
 @given(text_lists, text_lists, st.integers(2, 20), any_words)
 @example(["[PAD] [UNK] word word"], ["[PAD] word"], 20, {"lower_case": True})
-def test_a_cut_vocabulary_encodes_as_the_whole_one_with_its_numbers_cut(
-    texts: list[str], others: list[str], size: int, own: dict[str, bool | str]
+def test_a_cut_vocabulary_gives_the_full_encoding_with_rarer_numbers_unknown(
+    texts: list[str], others: list[str], size: int, options: dict[str, bool | str]
 ) -> None:
     whole: list[Tokeniser] = [
-        fit_words(texts, **own),  # type: ignore[arg-type]
-        fit_characters(texts, lower_case=bool(own["lower_case"])),
+        fit_words(texts, **options),  # type: ignore[arg-type]
+        fit_characters(texts, lower_case=bool(options["lower_case"])),
     ]
     for tokeniser in whole:
         cut = tokeniser.cut(size).encode(others)
@@ -158,8 +159,8 @@ def test_a_cut_vocabulary_encodes_as_the_whole_one_with_its_numbers_cut(
 
 @settings(max_examples=50, deadline=None)
 @given(text_lists, any_words)
-def test_a_tokeniser_survives_its_bytes(texts: list[str], own: dict[str, bool | str]) -> None:
-    tokeniser = fit_words(texts, **own).cut(10)  # type: ignore[arg-type]
+def test_a_tokeniser_survives_its_bytes(texts: list[str], options: dict[str, bool | str]) -> None:
+    tokeniser = fit_words(texts, **options).cut(10)  # type: ignore[arg-type]
     assert read_preparation(tokeniser.to_bytes()) == tokeniser
     characters = fit_characters(texts, lower_case=False)
     assert read_preparation(characters.to_bytes()) == characters
@@ -167,14 +168,14 @@ def test_a_tokeniser_survives_its_bytes(texts: list[str], own: dict[str, bool | 
 
 @settings(max_examples=50, deadline=None)
 @given(text_lists, st.lists(st.integers(0, 11), max_size=6), any_words)
-def test_texts_that_are_split_once_are_read_as_texts_are(
-    texts: list[str], chosen: list[int], own: dict[str, bool | str]
+def test_texts_that_are_already_split_give_the_same_encoding(
+    texts: list[str], chosen: list[int], options: dict[str, bool | str]
 ) -> None:
     rows = np.array([row % len(texts) for row in chosen], np.int64)
-    split = split_words(texts, lower_case=bool(own["lower_case"]))
+    split = split_words(texts, lower_case=bool(options["lower_case"]))
     taken = [texts[row] for row in rows]
-    tokeniser = fit_words(taken, **own)  # type: ignore[arg-type]
-    assert fit_words(split.take(rows), **own) == tokeniser  # type: ignore[arg-type]
+    tokeniser = fit_words(taken, **options)  # type: ignore[arg-type]
+    assert fit_words(split.take(rows), **options) == tokeniser  # type: ignore[arg-type]
     assert tokeniser.encode(split).steps.tolist() == tokeniser.encode(texts).steps.tolist()
     assert tokeniser.encode(split.take(rows)).offsets.tolist() == tokeniser.encode(taken).offsets.tolist()
 
@@ -182,9 +183,7 @@ def test_texts_that_are_split_once_are_read_as_texts_are(
 @pytest.mark.parametrize(
     ("vocabulary", "min_count", "kept"), [(100, 1, 7), (100, 2, 4), (100, 3, 1), (2, 1, 2), (100, 9, 0)]
 )
-def test_the_vocabulary_keeps_what_is_frequent_and_no_more_than_asked(
-    vocabulary: int, min_count: int, kept: int
-) -> None:
+def test_the_vocabulary_keeps_frequent_words_up_to_its_limit(vocabulary: int, min_count: int, kept: int) -> None:
     counts = np.bincount(fit_words(TEXTS, lower_case=True).encode(TEXTS).steps, minlength=9)
     configuration: Configuration = {
         "tokens": "word",
@@ -194,15 +193,15 @@ def test_the_vocabulary_keeps_what_is_frequent_and_no_more_than_asked(
     assert vocabulary_size(counts, configuration) == SPECIAL_TOKENS + kept
 
 
-def test_tokens_that_are_no_words_are_all_kept() -> None:
+def test_tokens_other_than_words_are_all_kept() -> None:
     assert vocabulary_size(np.array([0, 0, 3, 1]), {"tokens": "character"}) == 4
 
 
 @settings(max_examples=50, deadline=None)
 @given(text_lists, any_words)
 @example(["[UNK] [UNK] [UNK] word"], {"lower_case": True})
-def test_the_numbers_counts_never_rise(texts: list[str], own: dict[str, bool | str]) -> None:
-    tokeniser = fit_words(texts, **own)  # type: ignore[arg-type]
+def test_the_numbers_counts_never_rise(texts: list[str], options: dict[str, bool | str]) -> None:
+    tokeniser = fit_words(texts, **options)  # type: ignore[arg-type]
     counts = np.bincount(tokeniser.encode(texts).steps, minlength=len(tokeniser))[SPECIAL_TOKENS:]
     assert (np.diff(counts) <= 0).all()
     assert counts.min(initial=1) > 0
@@ -215,6 +214,6 @@ def test_a_maximum_length_keeps_the_first_tokens_or_the_last() -> None:
         assert rows.padded(np.arange(2)).tolist() == expected
 
 
-def test_words_of_any_spelling_are_kept_apart_from_the_unknown_one() -> None:
+def test_no_spelling_is_confused_with_the_unknown_token() -> None:
     tokeniser = WordTokeniser(("[UNK]",), lower_case=False, punctuation=True, left_out=frozenset(), forms="as_written")
     assert tokeniser.encode(["UNK"]).steps.tolist() == [UNKNOWN]

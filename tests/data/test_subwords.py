@@ -1,4 +1,4 @@
-"""Pieces of words: the same in every process, numbered by frequency, and never at a loss for a text."""
+"""Pieces of words: the same in every process, numbered by frequency, and able to encode any text."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuner.data.prepare import read_preparation
+from tuner.data.preparation import read_preparation
 from tuner.data.subwords import SubwordTokeniser, fit_bpe, fit_wordpiece
-from tuner.data.tokenise import PADDING, SPECIAL_TOKENS, UNKNOWN
+from tuner.data.tokenisers import PADDING, SPECIAL_TOKENS, UNKNOWN
 
 Fit = Callable[..., SubwordTokeniser]
 
@@ -47,7 +47,7 @@ def test_pieces_are_numbered_by_frequency_in_the_training_texts(fit: Fit) -> Non
 
 @FITS
 @pytest.mark.parametrize("size", [100, 110, 400])
-def test_there_are_no_more_pieces_than_asked_for_whatever_the_script(fit: Fit, size: int) -> None:
+def test_there_are_never_more_pieces_than_requested_in_any_script(fit: Fit, size: int) -> None:
     many = ["".join(chr(0x4E00 + (7 * row + step) % 900) for step in range(40)) for row in range(60)]
     tokeniser = fit([*TEXTS, *many], lower_case=True, size=size)
     assert len(tokeniser) <= size + SPECIAL_TOKENS
@@ -55,7 +55,7 @@ def test_there_are_no_more_pieces_than_asked_for_whatever_the_script(fit: Fit, s
 
 
 @FITS
-def test_an_unheard_character_is_unknown_and_case_is_as_the_space_says(fit: Fit) -> None:
+def test_a_new_character_is_unknown_and_case_follows_the_space(fit: Fit) -> None:
     tokeniser = fit(TEXTS, lower_case=True, size=100)
     assert tokeniser.encode(["日"]).steps.tolist()[-1] == UNKNOWN
     assert tokeniser.encode(["LOW"]).steps.tolist() == tokeniser.encode(["low"]).steps.tolist()
@@ -94,7 +94,7 @@ def test_pieces_cannot_be_cut(fit: Fit) -> None:
 
 
 def many_ties() -> list[str]:
-    """Words of which most pairs of letters are as frequent as many others: which of them become pieces is a close call."""
+    """Words with many equally frequent pairs of letters, so that ties decide which pairs become pieces."""
     generator = np.random.default_rng(0)
     return ["".join(generator.choice(list("abcdefghijklmnopqrstuvwxyz"), 6)) for _ in range(400)]
 
@@ -102,7 +102,7 @@ def many_ties() -> list[str]:
 @FITS
 def test_other_processes_find_the_same_pieces(fit: Fit) -> None:
     code = (
-        f"from tests.data.test_tokenise_subwords import many_ties, {fit.__name__}; import sys;"
+        f"from tests.data.test_subwords import many_ties, {fit.__name__}; import sys;"
         f"sys.stdout.buffer.write({fit.__name__}(many_ties(), lower_case=True, size=200).to_bytes())"
     )
     here = fit(many_ties(), lower_case=True, size=200).to_bytes()
