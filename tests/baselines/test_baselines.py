@@ -13,7 +13,8 @@ from tuner.data.load import load_data
 from tuner.data.sequences import Sequences
 from tuner.scoring.blocks import single_rows
 from tuner.scoring.bootstrap import intervals
-from tuner.scoring.f1 import as_indicator, macro_f1
+from tuner.scoring.f1 import macro_f1
+from tuner.scoring.indicator import as_indicator
 from tuner.scoring.paired import paired_difference
 from tuner.scoring.verdict import verdict
 from tuner.space.settings import DataSettings, Inputs, Task

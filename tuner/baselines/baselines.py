@@ -24,7 +24,8 @@ from tuner.baselines.probe import MOST_ROWS, TOKEN_PATTERN, fit_pieces
 from tuner.data.dataset import Dataset, RowInputs, take_inputs
 from tuner.data.sequences import Sequences, Standardiser, resampled
 from tuner.scoring.bootstrap import intervals
-from tuner.scoring.f1 import Indicator, Reals, as_indicator
+from tuner.scoring.f1 import Reals
+from tuner.scoring.indicator import Indicator, as_indicator
 from tuner.scoring.thresholds import cross_fitted_decisions, decide, fit_thresholds
 from tuner.space.settings import Inputs, Task
 

@@ -44,7 +44,7 @@ from tuner.errors import DataError, Fault
 from tuner.model.build import to_probabilities
 from tuner.model.classifier import SequenceClassifier
 from tuner.model.weights import MAX_HEADER_BYTES, Shapes, filled, fitting_model, read_shapes
-from tuner.scoring.f1 import Indicator
+from tuner.scoring.indicator import Indicator
 from tuner.scoring.thresholds import decide
 from tuner.space.configuration import Configuration, check_configuration
 from tuner.space.settings import LABEL_FIELDS, Task

@@ -93,7 +93,7 @@ def evaluate(bundle: str, data: str, skip_unusable: bool, runs: str, format_: Fo
     from tuner.bundle.bundle import load
     from tuner.data.load import Columns, read_labelled
     from tuner.scoring.evaluation import evaluate as measure
-    from tuner.scoring.f1 import as_indicator
+    from tuner.scoring.indicator import as_indicator
 
     model = load(locate_model(bundle, runs))
     columns = Columns(**columns_of(model.columns, given))

@@ -88,7 +88,7 @@ def answers_on_file(
     from tuner.data.dataset import Columns as Named
     from tuner.data.load import read_labelled
     from tuner.data.read import fingerprint
-    from tuner.scoring.f1 import as_indicator
+    from tuner.scoring.indicator import as_indicator
 
     common_labels(a.model, b.model)
     labels = tuple(dict.fromkeys((*a.model.labels, *b.model.labels)))

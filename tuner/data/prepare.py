@@ -47,7 +47,7 @@ from tuner.data.tokenise import (
 from tuner.data.vector_files import read_word_vectors
 from tuner.data.vectors import document_vectors, sequence_vectors
 from tuner.imbalance.resample import USES_VECTORS
-from tuner.scoring.f1 import as_indicator
+from tuner.scoring.indicator import as_indicator
 from tuner.space.configuration import Configuration
 from tuner.space.domains import Domain, ends
 from tuner.space.settings import Inputs, Task

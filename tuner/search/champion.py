@@ -18,7 +18,7 @@ from tuner.ledger.run_directory import Ledger, read_measurements, weights_name
 from tuner.pruners.candidates import Choice
 from tuner.scoring.evaluation import without_nan
 from tuner.scoring.selection import Bound
-from tuner.scoring.signal import looks_of
+from tuner.scoring.signal import gather_evidence
 from tuner.scoring.thresholds import decide, fit_thresholds
 from tuner.search.champion_record import (
     confusion,
@@ -74,7 +74,7 @@ def crown(
     probabilities = bundle.predict_proba(dataset.test.inputs)
     on_test = Decided(decide(probabilities, bundle.thresholds, dataset.task), probabilities)
     _write_predictions(on_validation, on_test, baselines, dataset, ledger)
-    looks = looks_of(
+    looks = gather_evidence(
         dataset.task,
         baselines=told["baselines"],
         profile=told["data"],

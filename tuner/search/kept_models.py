@@ -17,7 +17,7 @@ from tuner.pruners.candidates import Candidate, health_of
 from tuner.pruners.gate import GateSettings, Signs, logit_spread
 from tuner.scoring.by_fold import measure_by_fold
 from tuner.scoring.evaluation import without_nan
-from tuner.scoring.f1 import Indicator
+from tuner.scoring.indicator import Indicator
 from tuner.search.champion_test import decide_validation, truth_of
 from tuner.trial.record import TrialState
 

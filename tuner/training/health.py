@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tuner.model.build import to_probabilities
 from tuner.model.classifier import SequenceClassifier
 from tuner.model.gates import activity
-from tuner.scoring.f1 import as_indicator
+from tuner.scoring.indicator import as_indicator
 from tuner.scoring.measures import measure
 from tuner.scoring.thresholds import decide
 from tuner.space.settings import Task

@@ -9,7 +9,7 @@ from typing import Any
 from tuner.data.dataset import Dataset
 from tuner.diagnosis.facts.evidence import Reference
 from tuner.scoring.evaluation import evaluate
-from tuner.scoring.f1 import as_indicator
+from tuner.scoring.indicator import as_indicator
 
 
 def reference(baselines: Sequence[Mapping[str, Any]]) -> Reference | None:
