@@ -52,9 +52,10 @@ class Measurement:
     layer over that of the head, on every 20th step: far below 1 it has vanished on its way; `loss_spread`, the standard
     deviation of the losses over their absolute mean.
 
-    At some reports only, see `tuner.training.health.Looks`, and with folds means over the models: `gate_saturation`, the
-    share of sigmoid gates' values within 0.02 of 0 or 1, and `dead_units`, the share of the last recurrent layer's units
-    whose standard deviation is below 1e-3, over the real steps of a fixed sample of at most 64 validation rows;
+    At some measurements only, see `tuner.training.health.HealthCheckSchedule`, and with folds means over the models:
+    `gate_saturation`, the share of sigmoid gates' values within 0.02 of 0 or 1, and `dead_units`, the share of the last
+    recurrent layer's units whose standard deviation is below 1e-3, over
+    the real steps of a fixed sample of at most 64 validation rows;
     `train_score`, the score on a fixed sample of at most 512 training rows by thresholds fitted on the validation rows: how
     far it stands above `score` is overfitting.
 

@@ -22,7 +22,7 @@ from tuner.pruners.gate import GateSettings, is_collapsed, logit_spread
 from tuner.scoring.by_fold import AVERAGED, measure_by_fold
 from tuner.scoring.thresholds import cross_fitted_decisions, fit_thresholds
 from tuner.space.configuration import Configuration
-from tuner.training.health import Looks, look, probability_spread
+from tuner.training.health import HealthCheckSchedule, check_health, probability_spread
 from tuner.training.loop import predict_logits
 from tuner.training.precision import choose_precision
 from tuner.training.progress import Progress
@@ -79,7 +79,7 @@ class Trial:
         self._all = fold_models
         samples = [fold_model.samples for fold_model in fold_models if fold_model.samples is not None]
         self._reading: dict[str, Any] = {name: _mean(each.reading[name] for each in samples) for name in STATIC}
-        self._looks = Looks()
+        self._looks = HealthCheckSchedule()
         kept, table = parts[numbers[-1]], tables[numbers[-1]]
         self.vocabulary_found = (
             math.nan
@@ -260,7 +260,9 @@ class Trial:
         thresholds = fit_thresholds(self.probabilities, data.validation_truth, data.task, seen=data.seen)
         with self.averaged():
             looks = [
-                look(fold_model.model, fold_model.samples, thresholds, data.task, seen=data.seen, penalty_weight=weight)
+                check_health(
+                    fold_model.model, fold_model.samples, thresholds, data.task, seen=data.seen, penalty_weight=weight
+                )
                 for fold_model in self._judged
                 if fold_model.samples is not None
             ]
