@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.trust import signal as kinds
-from tuner.baselines.baselines import linear_probabilities
+from tuner.baselines.linear import linear_probabilities
 from tuner.baselines.probe import fit_pieces
 from tuner.scoring.indicator import as_indicator
 from tuner.scoring.ranking import auc_per_label, rank_rows

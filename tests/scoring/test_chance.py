@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tuner.baselines.baselines import linear_probabilities
+from tuner.baselines.linear import linear_probabilities
 from tuner.data.builtin import builtin_table
 from tuner.data.sequences import Sequences
 from tuner.scoring.blocks import halves, single_rows

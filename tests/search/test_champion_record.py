@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tuner.baselines.baselines import Decided, run_baselines, to_beat
+from tuner.baselines.baseline import Decided, to_beat
+from tuner.baselines.run import run_baselines
 from tuner.data.dataset import Dataset
 from tuner.data.profile import profile
 from tuner.ledger.tables import PREDICTIONS

@@ -44,7 +44,7 @@ def predict(
     if out is not None:
         check_output(out, source=data)
 
-    from tuner.bundle.bundle import load
+    from tuner.bundle.model_bundle import load
     from tuner.data.load import Columns, read_inputs
 
     model = load(locate_model(bundle, runs))
@@ -90,7 +90,7 @@ def evaluate(bundle: str, data: str, skip_unusable: bool, runs: str, format_: Fo
       tuner evaluate tickets march.parquet
       tuner evaluate runs/tickets march.csv --label topic --skip-unusable --format json | jq .macro_f1
     """
-    from tuner.bundle.bundle import load
+    from tuner.bundle.model_bundle import load
     from tuner.data.load import Columns, read_labelled
     from tuner.scoring.evaluation import evaluate as measure
     from tuner.scoring.indicator import as_indicator

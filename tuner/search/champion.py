@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.baselines.baselines import Baseline, Decided, to_beat
-from tuner.bundle.bundle import Bundle, restore_model, save_bundle
+from tuner.baselines.baseline import Baseline, Decided, to_beat
+from tuner.bundle.model_bundle import Bundle, restore_model, save_bundle
 from tuner.data.dataset import Dataset
 from tuner.data.preparation import fit_preparation, preparation_setting
 from tuner.data.tokenise import Tokeniser

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tuner.baselines.baselines import Decided
+from tuner.baselines.baseline import Decided
 from tuner.data.dataset import Dataset, Split
 from tuner.data.sequences import Sequences
 from tuner.ledger.run_directory import Ledger

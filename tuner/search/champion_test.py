@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.baselines.baselines import Baseline, Decided, to_beat
+from tuner.baselines.baseline import Baseline, Decided, to_beat
 from tuner.data.dataset import Dataset
 from tuner.scoring.bootstrap import Interval
 from tuner.scoring.evaluation import describe_judged, evaluate, intervals_of, note_on_rare

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.bundle.bundle import read_probabilities
+from tuner.bundle.model_bundle import read_probabilities
 from tuner.data.dataset import Dataset
 from tuner.ledger.run_directory import Ledger, held_out_name, weights_name
 from tuner.pruners.candidates import Candidate, health_of

@@ -112,7 +112,8 @@ def answer(
     A `share` of the rows is positive, or so many rows of validation and of test. The champion's logits are noise of deviation
     1, and `lift` higher where a row is positive; those of one trial `trial_lift`.
     """
-    from tuner.baselines.baselines import Decided, run_baselines
+    from tuner.baselines.baseline import Decided
+    from tuner.baselines.run import run_baselines
     from tuner.data.profile import profile
     from tuner.scoring.ranking import auc_per_label, rank_rows
     from tuner.scoring.signal import find_signal, gather_evidence
