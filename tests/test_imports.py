@@ -42,7 +42,13 @@ ORDER = (
 )
 """From the top down, as docs/ARCHITECTURE.md draws it. A part may import those below it, and itself."""
 
-MAY_IMPORT_TORCH = ("tuner.model", "tuner.training", "tuner.imbalance", "tuner.bundle.bundle", "tuner.trial.trial")
+MAY_IMPORT_TORCH = (
+    "tuner.model",
+    "tuner.training",
+    "tuner.imbalance",
+    "tuner.bundle.model_bundle",
+    "tuner.trial.trial",
+)
 HEAVY = ("torch", "ray", "numpy", "pyarrow", "sklearn", "scipy", "imblearn", "optuna", "pydantic", "tokenizers")
 
 

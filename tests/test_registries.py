@@ -14,8 +14,9 @@ import torch
 
 from tuner.data.preparation import TOKENISERS
 from tuner.data.trial_data import TrialData
-from tuner.imbalance.loss import LOSS_WEIGHTS, LOSSES
+from tuner.imbalance.loss import LOSSES
 from tuner.imbalance.resample import RESAMPLINGS
+from tuner.imbalance.weights import LOSS_WEIGHTS
 from tuner.model.initialise import INITIALISATIONS
 from tuner.model.pooling import POOLINGS
 from tuner.model.recurrent import CELLS

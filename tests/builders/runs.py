@@ -16,7 +16,7 @@ from tuner.ledger.tables import PREDICTIONS
 from tuner.samplers.sampler import RandomSampler
 from tuner.scoring.blocks import single_rows
 from tuner.scoring.evaluation import describe, evaluate
-from tuner.scoring.f1 import Indicator
+from tuner.scoring.indicator import Indicator
 from tuner.scoring.measures import measure
 from tuner.scoring.paired import paired_difference
 from tuner.scoring.thresholds import decide, fit_thresholds

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tuner.bundle.bundle import Bundle, save_bundle
+from tuner.bundle.model_bundle import Bundle, save_bundle
 from tuner.data.preparation import fit_preparation, preparation_setting
 from tuner.data.table_reader import fingerprint
 from tuner.ledger.run_directory import Ledger

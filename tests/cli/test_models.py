@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tuner.bundle.bundle import Bundle, save_bundle
+from tuner.bundle.model_bundle import Bundle, save_bundle
 from tuner.data.preparation import fit_preparation, preparation_setting
 from tuner.data.sequences import Sequences, Standardiser
 from tuner.errors import DataError

@@ -13,7 +13,8 @@ from tuner.comparison.compare import Answers, Model, answers_of_predictions, com
 from tuner.errors import UsageError
 from tuner.ledger.tables import PREDICTIONS
 from tuner.scoring.blocks import single_rows
-from tuner.scoring.f1 import Indicator, as_indicator, f1_per_label, macro_f1
+from tuner.scoring.f1 import f1_per_label, macro_f1
+from tuner.scoring.indicator import Indicator, as_indicator
 from tuner.scoring.measures import measure
 from tuner.scoring.paired import paired_difference
 from tuner.space.load import read_space

@@ -87,7 +87,7 @@ def test_a_write_that_has_to_be_is_tried_three_times(
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        (lambda path: path.write_bytes(path.read_bytes()[:-40]), "the bytes are not a state, or not all of one"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-40]), "the file holds no complete training state"),
         (lambda path: (path.unlink(), path.mkdir()), "cannot be read"),
     ],
     ids=["cut short", "not to be read"],

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tuner.baselines.baselines import Decided, run_baselines, to_beat
+from tuner.baselines.baseline import Decided, to_beat
+from tuner.baselines.run import run_baselines
 from tuner.data.dataset import Dataset
 from tuner.data.profile import profile
 from tuner.ledger.tables import PREDICTIONS
-from tuner.scoring.f1 import Indicator, as_indicator
+from tuner.scoring.indicator import Indicator, as_indicator
 from tuner.scoring.measures import measure
-from tuner.scoring.signal import Looks, looks_of
+from tuner.scoring.signal import SignalEvidence, gather_evidence
 from tuner.search.champion_record import (
     confusion,
     describe_selection,
@@ -176,9 +177,9 @@ def test_baselines_are_measured_as_trials_are(folds: int, make_dataset: Any) -> 
         assert ("skill_ci" in row["validation"]) is (baseline.kind == "model")
 
 
-def looks_at(dataset: Dataset) -> Looks:
+def looks_at(dataset: Dataset) -> SignalEvidence:
     described = describe_baselines(run_baselines(dataset, seed=0), dataset, penalty_weight=1.0, seed=0)
-    return looks_of(dataset.task, baselines=described, profile=profile(dataset))
+    return gather_evidence(dataset.task, baselines=described, profile=profile(dataset))
 
 
 def test_test_is_judged_against_every_baseline_with_a_reason(make_dataset: Any) -> None:

@@ -247,7 +247,7 @@ def refused(
 @pytest.mark.parametrize("kept", [0.0, 0.01, 0.5, 0.999])
 def test_a_state_that_was_cut_short_is_refused(kept: float, saved: Any) -> None:
     configuration, data, content = saved
-    refused(configuration, data, content[: int(kept * len(content))], "not a state, or not all of one")
+    refused(configuration, data, content[: int(kept * len(content))], "no complete training state")
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
@@ -255,12 +255,12 @@ def test_a_state_with_a_changed_byte_is_refused(share: float, saved: Any) -> Non
     configuration, data, content = saved
     place = int(share * len(content))
     changed = content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
-    refused(configuration, data, changed, "not a state, or not all of one")
+    refused(configuration, data, changed, "no complete training state")
 
 
 @pytest.mark.parametrize("content", [b"no state at all", safetensors.torch.save({"head.bias": torch.zeros(3)})])
 def test_bytes_that_are_something_else_are_refused(content: bytes, saved: Any) -> None:
-    refused(*saved[:2], content, "not a state, or not all of one")
+    refused(*saved[:2], content, "no complete training state")
 
 
 def test_a_state_of_another_trial_is_refused(saved: Any, prepared: Prepared) -> None:
@@ -280,12 +280,12 @@ def test_a_state_with_another_number_of_models_is_refused(prepared: Prepared) ->
     ("path", "value", "match"),
     [
         ("trial/version", 0, "another version"),
-        ("members/0/weights/head.bias", torch.zeros(5), r"\(5,\) torch.float32, but has to be \(3,\)"),
-        ("members/0/weights/head.bias", torch.zeros(3).double(), "float64, but has to be"),
+        ("members/0/weights/head.bias", torch.zeros(5), r"\(5,\) torch.float32, but should be \(3,\)"),
+        ("members/0/weights/head.bias", torch.zeros(3).double(), "float64, but should be"),
         ("members/0/weights/other", torch.zeros(3), "the weights are"),
-        ("members/0/optimiser/0/exp_avg", torch.zeros(5), "but has to be"),
-        ("members/0/parts/average/averages/1", torch.zeros(5), "but has to be"),
-        ("members/0/parts/average/averages", {"0": torch.zeros(5)}, "but has to be"),
+        ("members/0/optimiser/0/exp_avg", torch.zeros(5), "but should be"),
+        ("members/0/parts/average/averages/1", torch.zeros(5), "but should be"),
+        ("members/0/parts/average/averages", {"0": torch.zeros(5)}, "but should be"),
         ("members/0/parts/batches/drawn", 1000, "fewer than 1000 batches"),
         ("members/0/parts/batches/beginning", {"bit_generator": "PCG64"}, "KeyError"),
         ("members/0/parts", {}, "KeyError"),

@@ -15,10 +15,12 @@ from tuner.data.stratification import linked_rows
 from tuner.errors import Fault, UsageError
 from tuner.ledger.tables import blocks_of
 from tuner.scoring.blocks import Blocks
-from tuner.scoring.f1 import Indicator, Reals, f1_from_counts, macro_f1_from_counts
-from tuner.scoring.paired import Counts, Pair
+from tuner.scoring.f1 import Reals
+from tuner.scoring.indicator import Indicator, indicator_from_lists
+from tuner.scoring.paired import Pair
 from tuner.scoring.paired import pair as pair_up
 from tuner.scoring.penalty import constant_penalty_from_counts
+from tuner.scoring.resampling import Counts
 from tuner.space.settings import Task
 
 LABEL_COLUMNS = ("label", "support", "a_f1", "b_f1", "difference", "low", "high", "told_apart")
@@ -76,17 +78,9 @@ def answers_of_predictions(table: pa.Table, model: Model, source: str) -> Answer
         source=source,
         rows=own["row"].to_numpy().astype(np.int64),
         blocks=blocks_of(own),
-        truth=_indicator(own["truth"], len(model.labels)),
-        decisions=_indicator(own["decided"], len(model.labels)),
+        truth=indicator_from_lists(own["truth"], len(model.labels)),
+        decisions=indicator_from_lists(own["decided"], len(model.labels)),
     )
-
-
-def _indicator(lists: pa.ChunkedArray, n_labels: int) -> Indicator:
-    """Turn lists of label indices into a bool indicator (rows, labels)."""
-    indicator = np.zeros((len(lists), n_labels), dtype=bool)
-    column = lists.combine_chunks()
-    indicator[pc.list_parent_indices(column).to_numpy(), pc.list_flatten(column).to_numpy()] = True
-    return indicator
 
 
 def common_labels(a: Model, b: Model) -> tuple[str, ...]:
@@ -178,12 +172,12 @@ def compare(paired: Paired, *, seed: int = 0) -> dict[str, Any]:
     makes a row hard is not counted as a difference between the models: see `tuner.scoring.paired`.
     """
     both = pair_up(paired.b, paired.a, paired.truth, blocks=paired.blocks, seed=seed)
-    macro_f1 = _difference(both, _macro_f1)
+    macro_f1 = _difference(both, lambda counts: counts.macro_f1)
     rows = len(paired.truth)
 
     def score(counts: Counts) -> Reals:
         penalty = constant_penalty_from_counts(counts.hits, counts.decided, counts.support, counts.rows, paired.task)
-        return np.asarray(_macro_f1(counts) - paired.penalty_weight * penalty)
+        return np.asarray(counts.macro_f1 - paired.penalty_weight * penalty)
 
     return {
         "conclusion": _conclude(macro_f1, rows),
@@ -197,14 +191,6 @@ def compare(paired: Paired, *, seed: int = 0) -> dict[str, Any]:
     }
 
 
-def _macro_f1(counts: Counts) -> Reals:
-    return macro_f1_from_counts(counts.hits, counts.decided, counts.support)
-
-
-def _f1(counts: Counts) -> Reals:
-    return f1_from_counts(counts.hits, counts.decided, counts.support)
-
-
 def _difference(both: Pair, measure: Callable[[Counts], Reals]) -> dict[str, Any]:
     b, a = (float(measure(counts)) for counts in both.as_they_are)
     difference, low, high = (float(each) for each in both.difference(measure))
@@ -213,10 +199,12 @@ def _difference(both: Pair, measure: Callable[[Counts], Reals]) -> dict[str, Any
 
 def _per_label(labels: Sequence[str], both: Pair) -> list[dict[str, Any]]:
     """Return a row a label, those with the largest difference first; one without a true row has no difference."""
-    b, a = (_f1(counts) for counts in both.as_they_are)
+    b, a = (counts.f1 for counts in both.as_they_are)
     support = both.as_they_are[0].support
     rows = []
-    for number, (label, difference, low, high) in enumerate(zip(labels, *both.difference(_f1), strict=True)):
+    for number, (label, difference, low, high) in enumerate(
+        zip(labels, *both.difference(lambda counts: counts.f1), strict=True)
+    ):
         found = {"difference": float(difference), "low": float(low), "high": float(high)}
         told = {"a_f1": float(a[number]), "b_f1": float(b[number]), **found, "told_apart": bool(low > 0 or high < 0)}
         known = told if support[number] else dict.fromkeys(told)

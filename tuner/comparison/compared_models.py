@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tuner.bundle.description import read_description
+from tuner.bundle.bundle_json import read_bundle_json
 from tuner.comparison.changes import configuration_changes, data_changes, environment_changes, space_changes
 from tuner.comparison.compare import Answers, Model, answers_of_predictions, common_labels
 from tuner.errors import Fault, LedgerError, SpaceError, UsageError
@@ -58,12 +58,12 @@ def read_side(location: str) -> Side:
     """Read a run's or a bundle's directory, but not its weights. Raises LedgerError and BundleError."""
     folder = Folder.at(location)
     if folder.exists("bundle.json"):
-        return Side(location, read_description(folder), run=None)
+        return Side(location, read_bundle_json(folder), run=None)
     run = read_run(location)
     if not folder.exists("champion/bundle.json"):
         told = f"the run has no champion (it is {run.status}), so there is nothing to compare"
         raise LedgerError([Fault(str(folder), told, "give a run that finished")])
-    return Side(location, read_description(folder.below("champion")), run)
+    return Side(location, read_bundle_json(folder.below("champion")), run)
 
 
 def recorded_answers(side: Side) -> Answers:
@@ -84,11 +84,11 @@ def answers_on_file(
     `columns` turns a model's own columns into those to read. Raises UsageError where the two cannot be compared, DataError
     for what is wrong with the file, BundleError for a model that cannot be loaded.
     """
-    from tuner.bundle.bundle import load
+    from tuner.bundle.model_bundle import load
     from tuner.data.dataset import Columns as Named
     from tuner.data.load import read_labelled
     from tuner.data.table_reader import fingerprint
-    from tuner.scoring.f1 import as_indicator
+    from tuner.scoring.indicator import as_indicator
 
     common_labels(a.model, b.model)
     labels = tuple(dict.fromkeys((*a.model.labels, *b.model.labels)))

@@ -14,7 +14,7 @@ from typing import Any
 import safetensors
 import safetensors.numpy
 
-from tuner.bundle.bundle import load
+from tuner.bundle.model_bundle import load
 from tuner.errors import Fault, InputError, MissingFileError
 from tuner.ledger.lock import LOCK
 from tuner.ledger.run_directory import (

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from scipy.special import logit
 
-from tuner.scoring.f1 import Indicator
+from tuner.scoring.indicator import Indicator
 from tuner.scoring.ranking import Probabilities
 
 Judgement = Literal["healthy", "watched", "collapsed", "diverged"]

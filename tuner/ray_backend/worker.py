@@ -125,7 +125,7 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
         return measurement
 
     def _save_weights(self, trial: Trial, location: str) -> None:
-        from tuner.bundle.bundle import save_probabilities, save_weights
+        from tuner.bundle.model_bundle import save_probabilities, save_weights
         from tuner.ledger.run_directory import held_out_name
 
         check_run_exists(location)

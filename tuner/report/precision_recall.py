@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from tuner.scoring.indicator import indicator_from_lists
 from tuner.scoring.ranking import average_precision_per_label, rank_rows
 
 MOST_POINTS = 80
@@ -32,9 +33,7 @@ def probabilities_and_truth(
     if not len(own) or own["probabilities"].null_count:
         return None
     probabilities = np.asarray(pc.list_flatten(own["probabilities"])).reshape(len(own), -1).astype(np.float64)
-    truth = np.zeros((len(own), n_labels), bool)
-    sizes = np.asarray(pc.list_value_length(own["truth"]))
-    truth[np.repeat(np.arange(len(own)), sizes), np.asarray(pc.list_flatten(own["truth"]))] = True
+    truth = indicator_from_lists(own["truth"], n_labels)
     if probabilities.shape != truth.shape:
         return None
     return probabilities, truth

@@ -11,14 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tuner.baselines.baselines import Decided
+from tuner.baselines.baseline import Decided
 from tuner.data.dataset import Dataset, Split
 from tuner.data.sequences import Sequences
 from tuner.ledger.run_directory import Ledger
 from tuner.ledger.tables import PREDICTIONS, counted, read_parts
 from tuner.scoring.blocks import Blocks
 from tuner.scoring.bootstrap import difference_of_runs
-from tuner.scoring.f1 import Indicator, Reals, macro_f1
+from tuner.scoring.f1 import Reals, macro_f1
+from tuner.scoring.indicator import Indicator
 from tuner.scoring.measures import measure
 from tuner.scoring.selection import lower_bounds
 from tuner.scoring.thresholds import decide

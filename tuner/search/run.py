@@ -37,7 +37,7 @@ from tuner.storage import Folder
 from tuner.trial.order import TrialSettings
 
 if TYPE_CHECKING:
-    from tuner.baselines.baselines import Baseline
+    from tuner.baselines.baseline import Baseline
 
 # What needs torch, scikit-learn or Ray Tune is imported where it is used: each takes a second, and the first trial need
 # not wait for it.
@@ -340,7 +340,7 @@ def _describe_on_worker(
     dataset: Dataset, penalty_weight: float, seed: int
 ) -> tuple[tuple[Baseline, ...], dict[str, Any]]:
     """Return the baselines, and as JSON values what there is to tell of the data and of them, by file of the ledger."""
-    from tuner.baselines.baselines import run_baselines
+    from tuner.baselines.run import run_baselines
     from tuner.data.profile import profile
     from tuner.search.champion_test import describe_baselines
 

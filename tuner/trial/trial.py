@@ -18,7 +18,7 @@ from tuner.data.trial_data import TrialData, vocabulary_size
 from tuner.model.classifier import SequenceClassifier
 from tuner.pruners.gate import GateSettings, is_collapsed
 from tuner.space.configuration import Configuration
-from tuner.training.health import Looks
+from tuner.training.health import HealthCheckSchedule
 from tuner.training.precision import choose_precision
 from tuner.training.progress import Progress
 from tuner.training.state import State, from_bytes, to_bytes
@@ -72,7 +72,7 @@ class Trial:
         self._kept = self._fold_models[-1]
         self._validation = Validation(self._fold_models, data, penalty_weight=settings.penalty_weight)
         self._reporting_points = 0
-        self._best, self._looks = BestSoFar(), Looks()
+        self._best, self._looks = BestSoFar(), HealthCheckSchedule()
         part, table = parts[count - 1], tables[count - 1]
         self.vocabulary_found = (
             math.nan

@@ -14,7 +14,7 @@ from tuner.model.build import to_probabilities
 from tuner.pruners.gate import logit_spread
 from tuner.scoring.by_fold import AVERAGED, measure_by_fold
 from tuner.scoring.thresholds import cross_fitted_decisions, fit_thresholds
-from tuner.training.health import look, probability_spread
+from tuner.training.health import check_health, probability_spread
 from tuner.training.loop import predict_logits
 from tuner.trial.fold_model import FoldModel
 from tuner.trial.measurement import STATIC
@@ -61,7 +61,7 @@ class Validation:
         thresholds = fit_thresholds(self.probabilities, data.validation_truth, data.task, seen=data.seen)
         with self.averaged():
             looks = [
-                look(
+                check_health(
                     fold_model.model,
                     fold_model.samples,
                     thresholds,

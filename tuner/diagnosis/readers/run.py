@@ -23,8 +23,8 @@ from tuner.diagnosis.facts.training import training_facts
 from tuner.errors import LedgerError, SpaceError
 from tuner.ledger.run_directory import Run, read_measurements, read_predictions
 from tuner.ledger.tables import blocks_of
-from tuner.scoring.f1 import Indicator
-from tuner.scoring.signal import Signal, find_signal, looks_of
+from tuner.scoring.indicator import indicator_from_lists
+from tuner.scoring.signal import Signal, find_signal, gather_evidence
 from tuner.space.load import Space, read_space
 from tuner.space.settings import Task
 
@@ -112,7 +112,7 @@ def evidence_of_bundle(described: Mapping[str, Any], *, name: str) -> Evidence:
         data=data_facts(profile, configuration=configuration, measured=health, baselines=baselines),
         reference=reference(baselines),
         signal=find_signal(
-            looks_of(
+            gather_evidence(
                 described["task"],
                 baselines=baselines,
                 profile=profile,
@@ -196,9 +196,9 @@ def _decisions(run: Run, predictions: pa.Table | None) -> DecisionFacts | None:
         return None
     told = own["probabilities"]
     return decision_facts(
-        _indicator(own["decided"], len(labels)),
+        indicator_from_lists(own["decided"], len(labels)),
         None if told.null_count else np.array(told.to_pylist(), dtype=np.float64),
-        _indicator(own["truth"], len(labels)),
+        indicator_from_lists(own["truth"], len(labels)),
         task=_task(run),
         labels=labels,
         blocks=blocks_of(own),
@@ -209,14 +209,6 @@ def _decisions(run: Run, predictions: pa.Table | None) -> DecisionFacts | None:
 def _label_names(run: Run) -> list[str]:
     data = run.environment.get("data") or {}
     return list(data.get("labels") or (run.profile["splits"]["train"]["labels"] if run.profile else ()))
-
-
-def _indicator(lists: pa.ChunkedArray, n_labels: int) -> Indicator:
-    """Lists of label numbers (rows) as bool (rows, labels)."""
-    found = np.zeros((len(lists), n_labels), dtype=bool)
-    owners = pa.compute.list_parent_indices(lists).to_numpy()
-    found[owners, pa.compute.list_flatten(lists).to_numpy()] = True
-    return found
 
 
 def _measured(measured: Mapping[str, Any], profile: Mapping[str, Any]) -> DecisionFacts:
@@ -259,7 +251,7 @@ def _signal(run: Run, measurements: pa.Table) -> Signal | None:
         return Signal(**champion["signal"])
     if not run.baselines:
         return None
-    looks = looks_of(
+    looks = gather_evidence(
         _task(run),
         baselines=run.baselines,
         profile=run.profile,

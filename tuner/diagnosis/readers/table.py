@@ -24,7 +24,7 @@ from tuner.data.table_reader import read_table
 from tuner.diagnosis.facts.decisions import decide_plainly
 from tuner.diagnosis.readers.probability_columns import listed, read_probabilities
 from tuner.errors import DataError, Fault
-from tuner.scoring.f1 import Indicator
+from tuner.scoring.indicator import Indicator, indicator_from_pairs
 from tuner.scoring.ranking import Probabilities
 from tuner.space.settings import Task
 
@@ -233,9 +233,8 @@ class _Labels:
     def indicator(self, labels: Sequence[str]) -> Indicator:
         """Return bool (rows, labels)."""
         place = {name: number for number, name in enumerate(labels)}
-        found = np.zeros((len(self.missing), len(labels)), dtype=bool)
-        found[self.owners, [place[self.names[code]] for code in self.codes]] = True
-        return found
+        columns = [place[self.names[code]] for code in self.codes]
+        return indicator_from_pairs(self.owners, columns, shape=(len(self.missing), len(labels)))
 
     def renamed(self, names: Sequence[str]) -> _Labels:
         """Return the same rows with other names, in the order of the old ones."""

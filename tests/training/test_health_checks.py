@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tuner.training.batches import Rows
-from tuner.training.health import Looks, draw_samples, probability_spread, reading_shares
+from tuner.training.health import HealthCheckSchedule, draw_samples, probability_spread, reading_shares
 
 
 def make_rows(lengths: list[int], *, steps: list[int] | None = None) -> Rows:
@@ -32,14 +32,14 @@ def test_samples_are_some_rows_as_they_are_and_of_few_rows_half(rows: int, score
 
 
 def test_a_model_is_looked_at_now_and_then_and_at_the_end() -> None:
-    looks = Looks()
+    looks = HealthCheckSchedule()
     examples = range(6_000, 61_000, 6_000)
     due = [looks.is_due(seen, is_collapsed=False, is_last=seen == 60_000) for seen in examples]
     assert [seen for seen, is_due in zip(examples, due, strict=True) if is_due] == [24_000, 48_000, 60_000]
 
 
 def test_a_model_that_shows_collapse_is_looked_at_ever_more_seldom() -> None:
-    looks = Looks()
+    looks = HealthCheckSchedule()
     due = [looks.is_due(measurement, is_collapsed=measurement > 3, is_last=False) for measurement in range(1, 21)]
     assert [number for number, is_due in enumerate(due, 1) if is_due] == [4, 7, 19]
 

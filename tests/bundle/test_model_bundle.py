@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import tuner
-from tuner.bundle.bundle import (
+from tuner.bundle.model_bundle import (
     FORMAT,
     Bundle,
     load,
@@ -280,13 +280,13 @@ def test_a_vocabulary_of_another_size_is_an_error_that_names_both(saved: Path) -
 @pytest.mark.parametrize(
     ("key", "change", "told"),
     [
-        ("record", {"penalty_weight": 1.0, "colour": "red"}, "record is with colour, not known"),
-        ("record", {}, "record is without penalty_weight"),
-        ("columns", {"text": "text"}, "columns is without sequence"),
+        ("record", {"penalty_weight": 1.0, "colour": "red"}, "record has unknown colour"),
+        ("record", {}, "record lacks penalty_weight"),
+        ("columns", {"text": "text"}, "columns lacks sequence"),
         (
             "columns",
             {"text": None, "sequence": "steps", "label": "label", "labels": None, "label_columns": None},
-            "the columns are of sequence, but the model reads a text",
+            "the columns name sequence, but the model reads a text",
         ),
         (
             "columns",
@@ -347,7 +347,7 @@ def test_rows_that_are_no_sequences_are_refused_by_number(
 ) -> None:
     dataset = make_dataset("multiclass", inputs="sequence")
     bundle = make_bundle(configure(inputs="sequence"), dataset)
-    with pytest.raises(DataError, match=rf"inputs: {told}.*; give a list of numbers a row"):
+    with pytest.raises(DataError, match=rf"inputs: {told}.*; give each row as a list of numbers"):
         bundle.predict([dataset.test.inputs.row(0), row])
 
 

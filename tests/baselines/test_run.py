@@ -7,13 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tuner.baselines.baselines import CONTROL, PROBE, Baseline, guess_by_prevalence, run_baselines, seen_share, to_beat
+from tuner.baselines.baseline import Baseline, to_beat
+from tuner.baselines.probe import seen_share
+from tuner.baselines.rules import guess_by_prevalence
+from tuner.baselines.run import CONTROL, PROBE, run_baselines
 from tuner.data.dataset import Dataset, RowInputs, Split, take_inputs
 from tuner.data.load import load_data
 from tuner.data.sequences import Sequences
 from tuner.scoring.blocks import single_rows
 from tuner.scoring.bootstrap import intervals
-from tuner.scoring.f1 import as_indicator, macro_f1
+from tuner.scoring.f1 import macro_f1
+from tuner.scoring.indicator import as_indicator
 from tuner.scoring.paired import paired_difference
 from tuner.scoring.verdict import verdict
 from tuner.space.settings import DataSettings, Inputs, Task
