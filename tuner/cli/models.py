@@ -46,7 +46,7 @@ def predict(
 
     from tuner.bundle.model_bundle import load
     from tuner.data.dataset import Columns
-    from tuner.data.load import Columns, read_inputs
+    from tuner.data.load import read_inputs
 
     model = load(locate_model(bundle, runs))
     columns = Columns(**_input_columns(model.columns, {"text": text, "sequence": sequence}))
@@ -93,7 +93,7 @@ def evaluate(bundle: str, data: str, skip_unusable: bool, runs: str, format_: Fo
     """
     from tuner.bundle.model_bundle import load
     from tuner.data.dataset import Columns
-    from tuner.data.load import Columns, read_labelled
+    from tuner.data.load import read_labelled
     from tuner.scoring.evaluation import evaluate as measure
     from tuner.scoring.indicator import as_indicator
 
