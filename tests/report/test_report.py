@@ -14,12 +14,13 @@ import pytest
 from builders.runs import LABELS, SPACE, write_run
 from tuner.analysis.trials import thin
 from tuner.ledger.run_directory import Ledger
-from tuner.report.blocks import Plot, Section, Table, Text, shown_value
+from tuner.report.blocks import Plot, Section, Table, Text
 from tuner.report.figures import text
 from tuner.report.material import Material, gather
 from tuner.report.page import render_page, sections_of
 from tuner.report.precision_recall import MOST_POINTS, precision_recall, probabilities_and_truth
 from tuner.report.sections.search import MOST_CURVES, best_so_far, on_two_scales, rungs_of
+from tuner.show_value import show_on_page
 
 
 @pytest.fixture(scope="module")
@@ -115,10 +116,10 @@ def test_label_rows_are_those_of_the_ledger(material: Material, sections: dict[s
     column = {name: [row[place] for row in table.rows] for place, name in enumerate(table.columns)}
     told = champion["test"]["labels"]
     assert column["label"] == list(LABELS)
-    assert column["F1 at threshold"] == [shown_value(row["f1"]) for row in told]
-    assert column["F1 at 0.5"] == [shown_value(row["f1"]) for row in champion["labels_at_half"]]
-    assert column["threshold"] == [shown_value(value) for value in champion["thresholds"]]
-    assert column["average precision"] == [shown_value(row["average_precision"]) for row in told]
+    assert column["F1 at threshold"] == [show_on_page(row["f1"]) for row in told]
+    assert column["F1 at 0.5"] == [show_on_page(row["f1"]) for row in champion["labels_at_half"]]
+    assert column["threshold"] == [show_on_page(value) for value in champion["thresholds"]]
+    assert column["average precision"] == [show_on_page(row["average_precision"]) for row in told]
 
 
 def test_selection_is_told_by_equal_training_and_claims_nothing_of_luck(sections: dict[str, Section]) -> None:

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any, TypeAlias
 
 from tuner.analysis.trials import TrialFacts
+from tuner.show_value import show_value
 from tuner.space.domains import Conditional, Domain, FloatRange, IntRange, OptionChoice
 
 Value: TypeAlias = "str | int | float | bool"
@@ -73,18 +74,16 @@ def settings_of(name: str, trials: Sequence[TrialFacts], *, is_log: bool = False
     having = [trial for trial in trials if name in trial.configuration]
     values = list(dict.fromkeys(trial.configuration[name] for trial in having))
     if not is_numeric(values):
-        return tuple(_of_values(name, shown(value), [value], having) for value in values)
+        return tuple(_of_values(name, show_setting(value), [value], having) for value in values)
     values.sort()
     if len(values) <= MOST_VALUES:
-        return tuple(_of_values(name, shown(value), [value], having) for value in values)
+        return tuple(_of_values(name, show_setting(value), [value], having) for value in values)
     return _ranges(name, having, is_log=is_log)
 
 
-def shown(value: Any) -> str:
-    """Show a parameter's value to a person."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+def show_setting(value: Any) -> str:
+    """Return a parameter's value as a person reads it: three significant digits."""
+    return show_value(value, real=".3g")
 
 
 def short_name(name: str) -> str:
@@ -114,7 +113,7 @@ def _ranges(name: str, having: Sequence[TrialFacts], *, is_log: bool) -> tuple[S
             numbers = [trial.configuration[name] for trial in members]
             least = min(numbers) if low == -math.inf else low
             most = max(numbers) if high == math.inf else high
-            words = f"{shown(least)} – {shown(most)}"
+            words = f"{show_setting(least)} – {show_setting(most)}"
             settings.append(Setting(name=name, shown=words, values=(), low=least, high=most, trials=members))
     return tuple(settings)
 

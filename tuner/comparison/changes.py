@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tuner.show_value import show_yaml
 from tuner.space.domains import (
     Choice,
     Conditional,
@@ -17,7 +18,6 @@ from tuner.space.domains import (
 )
 from tuner.space.load import Space
 from tuner.space.sections import SECTIONS
-from tuner.space.show_value import show
 
 Change = dict[str, Any]
 _DIGEST = 12  # characters of a fingerprint that a person can compare
@@ -80,7 +80,7 @@ def _settings(space: Space) -> Iterator[tuple[str, str]]:
     yield "task", space.task
     for section in SECTIONS:
         for name, value in getattr(space, section).model_dump().items():
-            yield f"{section}.{name}", ", ".join(value) if isinstance(value, tuple) else show(value)
+            yield f"{section}.{name}", ", ".join(value) if isinstance(value, tuple) else show_yaml(value)
     yield from _domains(space.parameters, prefix="space.")
 
 
@@ -97,17 +97,17 @@ def _told(domain: Domain) -> str:
     if isinstance(domain, Conditional):
         return f"{_told(domain.domain)} where {domain.need.name} is {domain.need.least:g} or more"
     if isinstance(domain, Fixed):
-        return show(domain.value)
+        return show_yaml(domain.value)
     if isinstance(domain, Choice):
-        return " or ".join(show(value) for value in domain.values)
+        return " or ".join(show_yaml(value) for value in domain.values)
     if isinstance(domain, OptionChoice):
         return " or ".join(option for option, _ in domain.options)
     return _told_range(domain)
 
 
 def _told_range(domain: IntRange | FloatRange) -> str:
-    steps = "" if domain.step is None or domain.step == 1 else f" in steps of {show(domain.step)}"
-    return f"{show(domain.low)} to {show(domain.high)}{steps}{', log' if domain.is_log else ''}"
+    steps = "" if domain.step is None or domain.step == 1 else f" in steps of {show_yaml(domain.step)}"
+    return f"{show_yaml(domain.low)} to {show_yaml(domain.high)}{steps}{', log' if domain.is_log else ''}"
 
 
 def _searched(space: Space) -> set[str]:

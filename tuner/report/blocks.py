@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
 
+from tuner.show_value import show_on_page
+
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
@@ -98,23 +100,10 @@ def table_of(
     """Return a table of some rows; `columns` maps the rows' keys to headings. Columns without any value are left out."""
     kept = {key: heading for key, heading in columns.items() if any(row.get(key) is not None for row in rows)}
     numbers = {heading for key, heading in kept.items() if all(_is_number_or_none(row.get(key)) for row in rows)}
-    shown = tuple(tuple(shown_value(row.get(key)) for key in kept) for row in rows)
+    shown = tuple(tuple(show_on_page(row.get(key)) for key in kept) for row in rows)
     return Table(
         columns=tuple(kept.values()), rows=shown, numbers=frozenset(numbers), caption=caption, is_folded=is_folded
     )
-
-
-def shown_value(value: Any) -> str:
-    """Show a value to a person: reals with three decimals, whole numbers in groups of three, a dash for what is not known."""
-    if value is None or (isinstance(value, float) and value != value):
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:.3f}".replace("-", "−")
-    return str(value)
 
 
 def sentence(words: str) -> str:

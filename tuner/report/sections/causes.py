@@ -7,8 +7,9 @@ from typing import Any
 
 from tuner.diagnosis.causes.find import Diagnosis, diagnose
 from tuner.diagnosis.readers.run import evidence_of_run
-from tuner.report.blocks import Block, Code, Heading, Section, Table, Text, sentence, shown_value
+from tuner.report.blocks import Block, Code, Heading, Section, Table, Text, sentence
 from tuner.report.material import Material
+from tuner.show_value import show_measured
 
 _MOST_NAMED = 12
 
@@ -44,18 +45,8 @@ def _labels(diagnosis: Diagnosis) -> list[Text]:
 
 
 def _measurement(measured: Mapping[str, Any]) -> list[Table]:
-    rows = tuple((_plain(name), _shown(value)) for name, value in measured.items())
+    rows = tuple((_plain(name), show_measured(value)) for name, value in measured.items())
     return [Table(columns=("measured", "value"), rows=rows, numbers=frozenset({"value"}))] if rows else []
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, float) and value and abs(value) < 0.001:
-        return f"{value:.2g}".replace("-", "−", 1) if value < 0 else f"{value:.2g}"
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_shown, value))
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_shown(inner)}" for name, inner in value.items())
-    return shown_value(value)
 
 
 def _plain(name: str) -> str:

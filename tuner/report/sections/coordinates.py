@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from tuner.analysis.settings import Value, is_numeric, short_name, shown
+from tuner.analysis.settings import Value, is_numeric, short_name, show_setting
 from tuner.analysis.trials import TrialFacts, thin
 from tuner.report.blocks import Plot
 from tuner.report.figures import Trace, color, joined, numbers, text
@@ -97,7 +97,8 @@ def _band_trace(band: str, lines: Sequence[list[float]], trials: Sequence[TrialF
         "collapsed or diverged": "collapsed",
     }
     told = [
-        [*(text(shown(trial.configuration[n]) if n in trial.configuration else "–") for n in names)] for trial in trials
+        [*(text(show_setting(trial.configuration[n]) if n in trial.configuration else "–") for n in names)]
+        for trial in trials
     ]
     hover = [
         [
@@ -159,7 +160,7 @@ def _ticks(names: Sequence[str], trials: Sequence[TrialFacts], logarithmic: froz
             if not is_numeric(list(scale))
             else sorted({min(scale, key=float), max(scale, key=float)}, key=float)
         )
-        notes += [_note(place, scale[value], shown(value)) for value in told]
+        notes += [_note(place, scale[value], show_setting(value)) for value in told]
         if any(value is None for value in values):
             notes.append(_note(place, _ABSENT, "–"))
     return notes

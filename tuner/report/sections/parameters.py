@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from tuner.analysis.importance import FEWEST_TRIALS, MOST_TRIALS, Importance, importances
-from tuner.analysis.settings import Setting, is_numeric, logarithmic, settings_of, short_name, shown, varied
+from tuner.analysis.settings import Setting, is_numeric, logarithmic, settings_of, short_name, show_setting, varied
 from tuner.analysis.trials import TrialFacts, thin
 from tuner.report.blocks import Block, Heading, Plot, Section, Text
 from tuner.report.figures import STYLES, Trace, axis, categories, color, interval, log_axis, number, numbers, text
@@ -151,7 +151,7 @@ def _dots(name: str, kind: str, members: Sequence[TrialFacts], xs: Mapping[int, 
         "name": kind,
         "x": [xs[trial.number] for trial in members],
         "y": numbers(trial.score for trial in members),
-        "customdata": [[trial.number, text(shown(trial.configuration[name]))] for trial in members],
+        "customdata": [[trial.number, text(show_setting(trial.configuration[name]))] for trial in members],
         "marker": {"color": style.color, "symbol": style.symbol, "size": 6, "opacity": 0.6},
         "hovertemplate": "trial %{customdata[0]}<br>%{customdata[1]}<br>score %{y:.3f}<extra></extra>",
     }

@@ -11,9 +11,10 @@ from tuner.analysis.leaderboard import (
     is_search_trial,
     leaderboard,
 )
-from tuner.report.blocks import Block, Plot, Section, Table, Text, shown_value, table_of
+from tuner.report.blocks import Block, Plot, Section, Table, Text, table_of
 from tuner.report.figures import Trace, axis, categories, color, interval, numbers
 from tuner.report.material import Material
+from tuner.show_value import show_on_page
 
 _MOST_ROWS = 20
 
@@ -94,7 +95,7 @@ def _told(champion: Mapping[str, Any]) -> list[Text]:
         *([f"{lost[0].upper()}{lost[1:]}."] if lost else []),
         "All these scores are on the validation rows that the champion was chosen by, so they cannot show what the choice "
         "itself has flattered. The test split had no part in it: macro-F1 "
-        f"{shown_value(test['macro_f1'])} ({shown_value(test['macro_f1_ci'][0])} to {shown_value(test['macro_f1_ci'][1])}).",
+        f"{show_on_page(test['macro_f1'])} ({show_on_page(test['macro_f1_ci'][0])} to {show_on_page(test['macro_f1_ci'][1])}).",
     ]
     return [Text(text=" ".join(sentences))]
 

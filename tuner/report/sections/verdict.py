@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuner.analysis.leaderboard import VERDICTS, count_endings, describe_champion
-from tuner.report.blocks import Block, Facts, Plot, Section, Text, sentence, shown_value
+from tuner.report.blocks import Block, Facts, Plot, Section, Text, sentence
 from tuner.report.figures import Trace, axis, categories, color, interval, number, numbers, text
 from tuner.report.material import Material
+from tuner.show_value import show_on_page
 
 _KINDS = {
     "constant": "constant rule",
@@ -36,17 +37,17 @@ def sentence_of(material: Material) -> str:
     champion = material.run.champion
     if not champion:
         best = max((trial.score for trial in material.searched if trial.score is not None), default=None)
-        told = "no trial has a score" if best is None else f"the best trial's score is {shown_value(best)} so far"
+        told = "no trial has a score" if best is None else f"the best trial's score is {show_on_page(best)} so far"
         return f"There is no verdict yet: {told}."
     test = champion["test"]
     low, high = test["macro_f1_ci"]
     rival = _best_rival(material)
-    against = f", the best baseline ({rival['name']}) {shown_value(rival['macro_f1'])}" if rival else ""
+    against = f", the best baseline ({rival['name']}) {show_on_page(rival['macro_f1'])}" if rival else ""
     plain = VERDICTS.get(champion["verdict"], champion["verdict"])
     return (
-        f"{plain[0].upper()}{plain[1:]}: its macro-F1 is {shown_value(test['macro_f1'])} "
-        f"({shown_value(low)} to {shown_value(high)}){against}, "
-        f"and the best constant rule's {shown_value(test['constant_macro_f1'])}."
+        f"{plain[0].upper()}{plain[1:]}: its macro-F1 is {show_on_page(test['macro_f1'])} "
+        f"({show_on_page(low)} to {show_on_page(high)}){against}, "
+        f"and the best constant rule's {show_on_page(test['constant_macro_f1'])}."
     )
 
 
@@ -65,9 +66,9 @@ def _facts(material: Material) -> list[tuple[str, str]]:
         facts.append(("took", duration(run.manifest["seconds"])))
     if champion:
         facts += [
-            ("macro-F1, test", shown_value(champion["test"]["macro_f1"])),
-            ("macro-F1, validation", shown_value(champion["validation"]["macro_f1"])),
-            ("skill, test", shown_value(champion["test"]["skill"])),
+            ("macro-F1, test", show_on_page(champion["test"]["macro_f1"])),
+            ("macro-F1, validation", show_on_page(champion["validation"]["macro_f1"])),
+            ("skill, test", show_on_page(champion["test"]["skill"])),
             ("champion", describe_champion(champion)),
         ]
     counts = sorted(count_endings(run).items(), key=lambda item: -item[1])
