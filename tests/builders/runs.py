@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from tuner.ledger.predictions import PREDICTIONS
 from tuner.ledger.run_directory import Ledger
-from tuner.ledger.tables import PREDICTIONS
 from tuner.samplers.sampler import RandomSampler
 from tuner.scoring.blocks import single_rows
 from tuner.scoring.evaluation import describe, evaluate

@@ -18,7 +18,8 @@ from tuner.diagnosis.causes.find import diagnose
 from tuner.diagnosis.causes.search import search_facts
 from tuner.diagnosis.facts.training import training_facts
 from tuner.diagnosis.readers.run import evidence_of_bundle, evidence_of_run
-from tuner.ledger.run_directory import read_measurements, read_predictions, read_run
+from tuner.ledger.predictions import read_predictions
+from tuner.ledger.run_directory import read_measurements, read_run
 from tuner.report.facts import facts
 from tuner.report.material import gather
 

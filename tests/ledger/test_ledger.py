@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from builders.ledgers import create, measurement_row, trial_row
 from tuner.errors import LedgerError
-from tuner.ledger.run_directory import FORMAT, list_runs, read_measurements, read_predictions, read_run
-from tuner.ledger.tables import MEASUREMENTS, PREDICTIONS, TRIALS, blocks_of, read_parts
+from tuner.ledger.run_directory import FORMAT, list_runs, read_measurements, read_run
+from tuner.ledger.tables import MEASUREMENTS, TRIALS, read_parts
 from tuner.storage import Folder
 
 
@@ -309,37 +309,6 @@ def test_a_run_from_before_formats_were_noted_is_refused(tmp_path: Path) -> None
     (tmp_path / "run" / "environment.json").write_text('{"seed": 3}')
     with pytest.raises(LedgerError, match=rf"ledger format 1, but this tuner reads {FORMAT}"):
         read_run(tmp_path / "run")
-
-
-PREDICTED = [
-    {"model": "champion", "row": 4, "block": 2, "truth": [0, 2], "decided": [], "probabilities": [0.5, 0.25, 0.125]},
-    {"model": "all negative", "row": 4, "block": 2, "truth": [0, 2], "decided": [], "probabilities": None},
-]
-
-
-def test_predictions_are_read_as_they_were_written(tmp_path: Path) -> None:
-    create(tmp_path / "run").write_table("predictions/test", pa.Table.from_pylist(PREDICTED, schema=PREDICTIONS))
-    assert read_predictions(tmp_path / "run", "test").to_pylist() == PREDICTED
-
-
-def test_predictions_recorded_before_blocks_were_are_read_with_each_row_on_its_own(tmp_path: Path) -> None:
-    before = pa.Table.from_pylist(PREDICTED, schema=PREDICTIONS).drop_columns(["block"])
-    create(tmp_path / "run").write_table("predictions/test", before)
-    read = read_predictions(tmp_path / "run", "test")
-    assert read.schema == PREDICTIONS
-    assert blocks_of(read).tolist() == [0, 1]
-
-
-def test_a_run_without_predictions_is_told_so(tmp_path: Path) -> None:
-    create(tmp_path / "run")
-    with pytest.raises(LedgerError, match=r"predictions/test\.parquet: the run has no predictions on this split"):
-        read_predictions(tmp_path / "run", "test")
-
-
-def test_broken_predictions_are_named_with_a_remedy(tmp_path: Path) -> None:
-    create(tmp_path / "run").folder.write("predictions/test.parquet", b"half")
-    with pytest.raises(LedgerError, match=r"predictions/test\.parquet: .*restore it from a copy"):
-        read_predictions(tmp_path / "run", "test")
 
 
 def test_the_profile_of_the_data_is_part_of_a_run(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_a_trial_without_its_reports_is_named(run: Path) -> None:
     pq.write_table(rows.filter([number != 0 for number in rows["trial"].to_pylist()]), part)
     (fault,) = faults(run)
     assert "trial 0 has score" in fault
-    assert "but the best of its reports is None" in fault
+    assert "but the best of its measurements is None" in fault
 
 
 def test_missing_predictions_are_named(run: Path) -> None:
@@ -109,7 +109,7 @@ def test_missing_predictions_are_named(run: Path) -> None:
     rows = pq.read_table(part)
     pq.write_table(rows.slice(1), part)
     (fault,) = faults(run)
-    assert "rows of the champion, which was judged on" in fault
+    assert "rows of the champion, which was evaluated on" in fault
 
 
 def test_a_bundle_that_cannot_be_loaded_is_named(run: Path) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from tuner.analysis.settings import Setting, settings_of, varied
 from tuner.analysis.trials import TrialFacts
@@ -19,9 +16,9 @@ from tuner.space.domains import (
     FloatRange,
     IntRange,
     OptionChoice,
-    default_domain,
 )
-from tuner.space.options import Options, Parameter
+from tuner.space.options import Parameter
+from tuner.space.show_domain import domain_as_yaml
 
 FAULTY = ("collapsed", "diverged")
 _JUDGED = ("completed", "stopped", *FAULTY)
@@ -119,13 +116,8 @@ def suggest_cuts(cells: Sequence[Cell], domains: Mapping[str, Domain]) -> dict[s
 
 def yaml_lines(cuts: Mapping[str, Domain], parameters: Mapping[str, Parameter]) -> str:
     """Return domains as lines of a space file's section `space`, to paste over those that are there."""
-    lines = [f"  {name}: {shown_domain(domain, parameters.get(name))}" for name, domain in cuts.items()]
+    lines = [f"  {name}: {domain_as_yaml(domain, parameters.get(name))}" for name, domain in cuts.items()]
     return "\n".join(["space:", *lines])
-
-
-def shown_domain(domain: Domain, parameter: Parameter | None) -> str:
-    """Return a domain as a space file has it, on one line."""
-    return _flow(_plain(domain, parameter))
 
 
 def _without_blamed(cell: Cell, cells: Sequence[Cell]) -> Cell:
@@ -220,50 +212,3 @@ def _border(below: Cell, above: Cell) -> float:
     if below.setting.high is not None:
         return below.setting.high
     return float((above if below.is_worse else below).setting.values[0])
-
-
-def _plain(domain: Domain, parameter: Parameter | None) -> Any:
-    """Return what stands in a space file for a domain; an option's own parameters only where they are not the default."""
-    if isinstance(domain, Conditional):
-        return _plain(domain.domain, parameter)
-    if isinstance(domain, Fixed):
-        return domain.value
-    if isinstance(domain, Choice):
-        return list(domain.values)
-    if isinstance(domain, OptionChoice):
-        options = [_plain_option(name, own, parameter) for name, own in domain.options]
-        return options[0] if len(options) == 1 else options
-    if domain.low == domain.high:
-        return domain.low
-    scale = {"scale": "log"} if domain.is_log else {}
-    step = {"step": domain.step} if domain.step not in (None, 1) else {}
-    return {"low": domain.low, "high": domain.high, **scale, **step}
-
-
-def _plain_option(name: str, own: Mapping[str, Domain], parameter: Parameter | None) -> Any:
-    known = parameter.options[name].parameters if isinstance(parameter, Options) else {}
-    told = {
-        each: _plain(domain, known.get(each))
-        for each, domain in own.items()
-        if not _is_default(domain, known.get(each))
-    }
-    return {name: told} if told else name
-
-
-def _is_default(domain: Domain, parameter: Parameter | None) -> bool:
-    try:
-        return parameter is not None and domain == default_domain(parameter)
-    except ValueError:  # a text has no default
-        return False
-
-
-def _flow(value: Any) -> str:
-    """Write a value as YAML on one line."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_flow(key)}: {_flow(inner)}" for key, inner in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_flow, value)) + "]"
-    if isinstance(value, str):
-        is_word = re.fullmatch(r"[A-Za-z_][\w-]*", value) and value.lower() not in ("null", "true", "false")
-        return value if is_word else json.dumps(value, ensure_ascii=False)
-    return json.dumps(value)

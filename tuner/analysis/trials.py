@@ -10,8 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from tuner.ledger.rows import measurements_by_trial
 from tuner.ledger.run_directory import Run
-from tuner.ledger.tables import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +50,11 @@ class TrialFacts:
 
 def trials_of(run: Run, measurements: pa.Table) -> tuple[TrialFacts, ...]:
     """Return a run's trials in the order of their numbers, each with its reports."""
-    rows: dict[int, list[Mapping[str, Any]]] = {}
-    for row in measurements.select(["trial", "examples", "epochs", "score", "reported_s"]).to_pylist():
-        rows.setdefault(row["trial"], []).append(row)
-    return tuple(_trial(row, rows.get(row["trial"], [])) for row in sorted(run.trials, key=lambda each: each["trial"]))
+    columns = ["trial", "examples", "epochs", "score", "reported_s"]
+    by_trial = measurements_by_trial(measurements.select(columns).to_pylist())
+    return tuple(
+        _trial(row, by_trial.get(row["trial"], [])) for row in sorted(run.trials, key=lambda each: each["trial"])
+    )
 
 
 def known(value: float | None) -> float | None:
@@ -64,7 +65,7 @@ def known(value: float | None) -> float | None:
 def _trial(row: Mapping[str, Any], measurements: Sequence[Mapping[str, Any]]) -> TrialFacts:
     curve = [
         Point(epochs=measurement["epochs"], score=known(measurement["score"]), reported_s=measurement["reported_s"])
-        for measurement in counted(measurements)
+        for measurement in measurements
     ]
     return TrialFacts(
         number=row["trial"],

@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from tuner.analysis.trials import TrialFacts, trials_of
 from tuner.errors import LedgerError, SpaceError
-from tuner.ledger.run_directory import Run, read_predictions, read_run
+from tuner.ledger.predictions import read_predictions
+from tuner.ledger.run_directory import Run, read_run
 from tuner.ledger.tables import read_parts
 from tuner.space.load import Space, read_space
 from tuner.storage import Folder

@@ -14,6 +14,7 @@ from tuner.bundle.bundle import Bundle, restore_model, save_bundle
 from tuner.data.dataset import Dataset
 from tuner.data.preparation import fit_preparation, preparation_setting
 from tuner.data.tokenise import Tokeniser
+from tuner.ledger.predictions import predictions_table
 from tuner.ledger.run_directory import Ledger, read_measurements, weights_name
 from tuner.pruners.candidates import Choice
 from tuner.scoring.evaluation import without_nan
@@ -27,7 +28,6 @@ from tuner.search.champion_record import (
     finalist_differences,
     labels_at_half,
     most_wrong,
-    predictions_table,
     thresholds_by_label,
 )
 from tuner.search.champion_test import decide_validation, judge, judge_test, truth_of

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from tuner.analysis.failing_settings import collapse_map, shown_domain, suggest_cuts
+from tuner.analysis.failing_settings import collapse_map, suggest_cuts
 from tuner.analysis.settings import logarithmic
 from tuner.analysis.trials import TrialFacts
 from tuner.diagnosis.causes.cause import option
 from tuner.diagnosis.facts.evidence import SearchFacts, SettingShare
 from tuner.space.load import Space
 from tuner.space.parameters import PARAMETERS
+from tuner.space.show_domain import domain_as_yaml
 
 
 def search_facts(trials: Sequence[TrialFacts], causes: Mapping[int, str], space: Space | None) -> SearchFacts:
@@ -34,7 +35,7 @@ def _shares(trials: Sequence[TrialFacts], space: Space | None) -> tuple[SettingS
     cells = collapse_map(trials, logarithmic=logarithmic(domains))
     known = {} if space is None else PARAMETERS[space.inputs]
     cuts = {
-        name: option(f"space.{name}={shown_domain(domain, known.get(name))}")
+        name: option(f"space.{name}={domain_as_yaml(domain, known.get(name))}")
         for name, domain in suggest_cuts(cells, domains).items()
     }
     shares = [
