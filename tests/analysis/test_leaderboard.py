@@ -74,7 +74,7 @@ def test_a_champion_of_the_search_itself_is_crowned_as_a_trial_without_a_bound(l
     ]
     assert board[1]["macro_f1"] == 0.6
     assert describe_champion(champion) == "trial 0, its run in the search"
-    assert describe_runs_without_model(champion) == "1 of these finalists' runs collapsed or came to no report"
+    assert describe_runs_without_model(champion) == "1 of these finalists' runs collapsed or have no measurement"
     assert describe_selection(champion) == "no run of the same settings with another seed to compare with"
 
 

@@ -15,10 +15,10 @@ from scipy import stats
 
 from tuner.analysis.failing_settings import collapse_map, lost_share, share_of, suggest_cuts, yaml_lines
 from tuner.analysis.importance import FEWEST_TRIALS, importances
-from tuner.analysis.settings import condition, settings_of, varied
 from tuner.analysis.trials import TrialFacts
+from tuner.analysis.tried_settings import condition, settings_of, varied
 from tuner.pruners.rung_levels import rung_epochs
-from tuner.report.sections.coordinates import parallel_coordinates
+from tuner.report.coordinates import parallel_coordinates
 from tuner.report.sections.parameters import mean_interval
 from tuner.samplers.sampler import RandomSampler
 from tuner.space.load import load_space

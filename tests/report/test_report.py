@@ -14,11 +14,12 @@ import pytest
 from builders.runs import LABELS, SPACE, write_run
 from tuner.analysis.trials import thin
 from tuner.ledger.run_directory import Ledger
-from tuner.report.blocks import Plot, Section, Table, Text
+from tuner.report.blocks import PageSection, Paragraph, Plot, Table
 from tuner.report.figures import text
 from tuner.report.material import Material, gather
-from tuner.report.page import render_page, sections_of
+from tuner.report.page import render_page
 from tuner.report.precision_recall import MOST_POINTS, precision_recall, probabilities_and_truth
+from tuner.report.sections import SECTIONS, make_sections
 from tuner.report.sections.search import MOST_CURVES, best_so_far, on_two_scales, rungs_of
 from tuner.show_value import show_on_page
 
@@ -29,15 +30,15 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
 
 
 @pytest.fixture(scope="module")
-def sections(material: Material) -> dict[str, Section]:
-    return {section.key: section for section in sections_of(material)}
+def sections(material: Material) -> dict[str, PageSection]:
+    return {section.key: section for section in make_sections(material)}
 
 
-def plots(sections: dict[str, Section]) -> dict[str, Plot]:
+def plots(sections: dict[str, PageSection]) -> dict[str, Plot]:
     return {block.key: block for section in sections.values() for block in section.blocks if isinstance(block, Plot)}
 
 
-def page_of(sections: list[Section]) -> str:
+def page_of(sections: list[PageSection]) -> str:
     return render_page(title="t", subtitle="s", sections=sections, made_at="now")
 
 
@@ -63,14 +64,24 @@ class Texts(HTMLParser):
             self.texts.append(data)
 
 
-def test_a_finished_run_has_every_section_and_nothing_missing(material: Material, sections: dict[str, Section]) -> None:
+def test_a_finished_run_has_every_section_and_nothing_missing(
+    material: Material, sections: dict[str, PageSection]
+) -> None:
     assert material.missing == []
     assert list(sections) == [
         "verdict", "diagnosis", "search", "parameters", "collapse", "selection", "labels", "data", "repeat",
     ]  # fmt: skip
 
 
-def test_every_figure_is_one_that_plotly_knows(sections: dict[str, Section]) -> None:
+def test_every_module_of_the_sections_is_listed_and_makes_the_section_of_its_name(
+    sections: dict[str, PageSection],
+) -> None:
+    folder = Path(__file__).parents[2] / "tuner/report/sections"
+    assert {path.stem for path in folder.glob("*.py")} - {"__init__"} == set(SECTIONS)
+    assert tuple(sections) == SECTIONS
+
+
+def test_every_figure_is_one_that_plotly_knows(sections: dict[str, PageSection]) -> None:
     from plotly.graph_objects import Figure
 
     for plot in plots(sections).values():
@@ -81,7 +92,7 @@ def test_every_figure_is_one_that_plotly_knows(sections: dict[str, Section]) -> 
         assert plot.label
 
 
-def test_every_colour_that_figures_name_is_in_both_schemes(sections: dict[str, Section]) -> None:
+def test_every_colour_that_figures_name_is_in_both_schemes(sections: dict[str, PageSection]) -> None:
     named = set(re.findall(r"var\((--[\w-]+)\)", json.dumps([[p.data, p.layout] for p in plots(sections).values()])))
     style = (Path(__file__).parents[2] / "tuner/report/assets/page.css").read_text()
     light, dark = (
@@ -92,7 +103,9 @@ def test_every_colour_that_figures_name_is_in_both_schemes(sections: dict[str, S
         assert named <= set(re.findall(r"(--[\w-]+):", scheme[1]))
 
 
-def test_the_verdict_is_one_sentence_with_the_ledgers_numbers(material: Material, sections: dict[str, Section]) -> None:
+def test_the_verdict_is_one_sentence_with_the_ledgers_numbers(
+    material: Material, sections: dict[str, PageSection]
+) -> None:
     champion = material.run.champion
     lead = sections["verdict"].lead
     low, high = champion["test"]["macro_f1_ci"]
@@ -102,7 +115,7 @@ def test_the_verdict_is_one_sentence_with_the_ledgers_numbers(material: Material
     assert lead.count(". ") == 0
 
 
-def test_a_control_is_named_as_one_and_is_not_a_rival(sections: dict[str, Section]) -> None:
+def test_a_control_is_named_as_one_and_is_not_a_rival(sections: dict[str, PageSection]) -> None:
     validation = plots(sections)["verdict"].data[0]
     assert [row for row in validation["y"] if "shuffled labels" in row] == [
         row for row in validation["y"] if "(control)" in row
@@ -110,7 +123,7 @@ def test_a_control_is_named_as_one_and_is_not_a_rival(sections: dict[str, Sectio
     assert "shuffled labels" not in sections["verdict"].lead
 
 
-def test_label_rows_are_those_of_the_ledger(material: Material, sections: dict[str, Section]) -> None:
+def test_label_rows_are_those_of_the_ledger(material: Material, sections: dict[str, PageSection]) -> None:
     champion = material.run.champion
     table = next(block for block in sections["labels"].blocks if isinstance(block, Table))
     column = {name: [row[place] for row in table.rows] for place, name in enumerate(table.columns)}
@@ -122,14 +135,17 @@ def test_label_rows_are_those_of_the_ledger(material: Material, sections: dict[s
     assert column["average precision"] == [show_on_page(row["average_precision"]) for row in told]
 
 
-def test_selection_is_told_by_equal_training_and_claims_nothing_of_luck(sections: dict[str, Section]) -> None:
-    (told,) = [block.text for block in sections["selection"].blocks if isinstance(block, Text)]
-    assert "By 3 epochs its search trial had scored 0.500, with other seeds 0.480, 0.460" in told
+def test_selection_is_told_by_equal_training_and_claims_nothing_of_luck(sections: dict[str, PageSection]) -> None:
+    (told,) = [block.text for block in sections["selection"].blocks if isinstance(block, Paragraph)]
+    assert (
+        "After 3 epochs, its search trial had scored 0.500; the same settings with other seeds scored 0.480, 0.460"
+        in told
+    )
     assert "nine in ten further runs: 0.410 to 0.530" in told
     assert "bias" not in told
 
 
-def test_rungs_are_where_the_space_puts_them(material: Material, sections: dict[str, Section]) -> None:
+def test_rungs_are_where_the_space_puts_them(material: Material, sections: dict[str, PageSection]) -> None:
     assert rungs_of(material) == (1.0, 3.0)
     assert [shape["x0"] for shape in plots(sections)["curves"].layout["shapes"]] == [1.0, 3.0]
 
@@ -165,7 +181,7 @@ def test_a_run_that_was_cut_off_gives_a_page_that_says_what_is_missing(
     tmp_path: Path, cut: dict[str, Any], sentences: list[str]
 ) -> None:
     material = gather(write_run(tmp_path, **cut))
-    page = " ".join(Texts(page_of(sections_of(material))).texts)
+    page = " ".join(Texts(page_of(make_sections(material))).texts)
     for sentence in sentences:
         assert sentence in page
     assert "How to repeat it" in page
@@ -175,39 +191,39 @@ def test_a_run_that_was_cut_off_gives_a_page_that_says_what_is_missing(
 def test_a_page_can_be_made_without_one_of_the_files(tmp_path: Path, name: str) -> None:
     location = write_run(tmp_path, trials=20)
     (location / name).unlink()
-    assert "verdict" in {section.key for section in sections_of(gather(location))}
+    assert "verdict" in {section.key for section in make_sections(gather(location))}
 
 
 def test_a_space_that_this_version_cannot_read_is_told_and_the_rest_is_there(tmp_path: Path) -> None:
     location = write_run(tmp_path, trials=20)
     (location / "space.yaml").write_text("task: multilabel\nunknown: 1\n")
     material = gather(location)
-    assert "The space cannot be read by this version" in material.missing[0]
-    assert {"search", "collapse"} <= {section.key for section in sections_of(material)}
+    assert "This version cannot read the space" in material.missing[0]
+    assert {"search", "collapse"} <= {section.key for section in make_sections(material)}
 
 
 @pytest.mark.parametrize("task", ["multiclass", "binary"])
 def test_a_task_of_one_label_a_row_has_a_confusion_matrix_of_the_ledgers_counts(tmp_path: Path, task: str) -> None:
     labels = LABELS if task == "multiclass" else LABELS[:2]
     material = gather(write_run(tmp_path, trials=20, task=task, labels=labels))
-    drawn = plots({section.key: section for section in sections_of(material)})
+    drawn = plots({section.key: section for section in make_sections(material)})
     assert [list(row) for row in drawn["confusion"].data[0]["customdata"]] == material.run.champion["confusion"]
     assert "cooccurrence" not in drawn
 
 
 @pytest.mark.slow
 def test_a_thousand_trials_make_a_page_whose_figures_stay_small_and_say_so(tmp_path: Path) -> None:
-    found = sections_of(gather(write_run(tmp_path, trials=1200)))
+    found = make_sections(gather(write_run(tmp_path, trials=1200)))
     drawn = plots({section.key: section for section in found})
-    assert f"Shown are {MOST_CURVES} of 1,204 trials" in drawn["curves"].caption
-    assert "Weighed are 400 of 1,200 trials" in drawn["importance"].caption
+    assert f"Showing {MOST_CURVES} of 1,204 trials" in drawn["curves"].caption
+    assert "Based on 400 of 1,200 trials" in drawn["importance"].caption
     assert len(json.dumps([[plot.data, plot.layout] for plot in drawn.values()])) < 600_000
 
 
 def test_no_text_of_a_person_can_end_the_script_or_begin_an_element(tmp_path: Path) -> None:
     injection = "</script><img src=x onerror=alert(1)>"
     location = write_run(tmp_path, trials=20, labels=(*LABELS[:-1], injection), texts=(f"<!--<script>{injection}",))
-    page = page_of(sections_of(gather(location)))
+    page = page_of(make_sections(gather(location)))
     read = Texts(page)
     assert "img" not in read.tags
     assert read.tags.count("script") == 3
@@ -217,7 +233,7 @@ def test_no_text_of_a_person_can_end_the_script_or_begin_an_element(tmp_path: Pa
     assert "label-counts" in json.loads(figures)
 
 
-def test_a_page_asks_for_nothing_outside_of_it(material: Material, sections: dict[str, Section]) -> None:
+def test_a_page_asks_for_nothing_outside_of_it(material: Material, sections: dict[str, PageSection]) -> None:
     page = page_of(list(sections.values()))
     own = page.replace(page[page.index("plotly.js v") : page.rindex("<script>")], "")
     assert re.findall(r"""(?:src|href)=["']?(?!#)[^"' >]+""", own) == []
@@ -281,5 +297,5 @@ def test_the_rival_that_the_verdict_names_is_no_constant_rule(tmp_path: Path) ->
     champion = json.loads((location / "champion.json").read_text())
     next(row for row in champion["test_baselines"] if row["name"] == "most frequent")["macro_f1"] = 0.99
     (location / "champion.json").write_text(json.dumps(champion))
-    lead = next(iter(sections_of(gather(location)))).lead
+    lead = next(iter(make_sections(gather(location)))).lead
     assert "the best baseline (tfidf + logistic regression)" in lead

@@ -276,7 +276,7 @@ def test_a_run_whose_champion_is_a_search_trial_is_read_by_every_command(
     assert code == 0
     assert "champion: trial 0, its run in the search, best at" in out
     assert (
-        "selection: no run of the same settings with another seed to compare with; no run of trial 0 as finalist gave"
+        "selection: no run of the same settings with another seed to compare with; no finalist run of trial 0 gave"
         in out
     )
     assert call("show", run, "--format", "csv")[0] == 0

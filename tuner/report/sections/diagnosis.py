@@ -1,4 +1,4 @@
-"""What state the champion is in, or the best trial, and the likely causes where it is not well."""
+"""The state of the champion, or of the best trial, and the likely causes if it is not healthy."""
 
 from __future__ import annotations
 
@@ -7,41 +7,41 @@ from typing import Any
 
 from tuner.diagnosis.causes.find import Diagnosis, diagnose
 from tuner.diagnosis.readers.run import evidence_of_run
-from tuner.report.blocks import Block, Code, Heading, Section, Table, Text, sentence
+from tuner.report.blocks import Block, Code, Heading, PageSection, Paragraph, Table, sentence
 from tuner.report.material import Material
 from tuner.show_value import show_measured
 
 _MOST_NAMED = 12
 
 
-def causes_section(material: Material) -> Section | None:
-    """Return the diagnosis of a run; None before a trial has come to a report."""
-    if not len(material.reports):
+def make_section(material: Material) -> PageSection | None:
+    """Return the diagnosis of a run, or None before the first measurement."""
+    if not len(material.measurements):
         return None
-    evidence = evidence_of_run(material.run, material.reports, material.predictions.get("validation"))
+    evidence = evidence_of_run(material.run, material.measurements, material.predictions.get("validation"))
     diagnosis = diagnose(evidence)
     subject = evidence.subject[0].upper() + evidence.subject[1:]
     blocks: list[Block] = [*_labels(diagnosis)]
     for place, cause in enumerate(diagnosis.causes, start=1):
         because = f" It may come from {', '.join(map(_plain, cause.explained_by))}." if cause.explained_by else ""
         blocks.append(Heading(text=f"{place}. {_plain(cause.name)}"))
-        blocks.append(Text(text=f"{sentence(cause.sentence)}{because}"))
+        blocks.append(Paragraph(text=f"{sentence(cause.sentence)}{because}"))
         blocks += _measurement(cause.measurement)
         if cause.advice:
-            blocks.append(Text(text=sentence(cause.advice)))
+            blocks.append(Paragraph(text=sentence(cause.advice)))
         if cause.setting:
             blocks.append(Code(text=f"tuner run SPACE {cause.setting}"))
-    blocks += [Text(text=sentence(told), tone="note") for told in (*diagnosis.notes, *diagnosis.missing)]
+    blocks += [Paragraph(text=sentence(note), tone="note") for note in (*diagnosis.notes, *diagnosis.missing)]
     lead = f"{subject} is {diagnosis.state}: {diagnosis.sentence}."
-    return Section(key="diagnosis", title="Diagnosis", lead=lead, blocks=blocks)
+    return PageSection(key="diagnosis", title="Diagnosis", lead=lead, blocks=blocks)
 
 
-def _labels(diagnosis: Diagnosis) -> list[Text]:
+def _labels(diagnosis: Diagnosis) -> list[Paragraph]:
     names = diagnosis.labels
     if not names:
         return []
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return [Text(text=f"Collapsed labels: {', '.join(names[:_MOST_NAMED])}{more}.", tone="warning")]
+    return [Paragraph(text=f"Collapsed labels: {', '.join(names[:_MOST_NAMED])}{more}.", tone="warning")]
 
 
 def _measurement(measured: Mapping[str, Any]) -> list[Table]:
