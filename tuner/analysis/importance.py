@@ -27,9 +27,7 @@ _TREES = 12
 _TREES_OF_RESAMPLES = 6
 _DEPTH = 6
 _RESAMPLES = 3
-_PART = (
-    0.8  # share of the trials in each resample, drawn without replacement so that left-out trials have no copy in it
-)
+_PART = 0.8  # share of the trials in a resample; drawn without replacement, so that left-out trials have no copy in it
 _FOREST = 50
 
 

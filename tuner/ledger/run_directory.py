@@ -35,13 +35,12 @@ import pyarrow as pa
 
 from tuner.errors import Fault, LedgerError, StorageError, did_you_mean
 from tuner.ledger.lock import LOCK, RunLock
-from tuner.ledger.tables import SCHEMAS, read_parts, to_parquet
+from tuner.ledger.tables import SCHEMAS, TableWriter, read_parts, to_parquet
 from tuner.storage import Folder, split
 
 FORMAT = 2
 CHECKPOINTS = "checkpoints"
 _RESTORE_SPACE = "restore it from a copy; with an empty file, the rest of the run can be read"
-_PARTS_BEFORE_MERGE = 64
 _FLUSH_EVERY_S = 1.0
 _MOST_FAILURES = 3  # in a row, at least a second apart: a full disk stays full, but a network disk may come back
 
@@ -53,7 +52,7 @@ class Ledger:
         self.location = location
         self.folder = Folder.at(location)
         self._waiting: dict[str, list[Mapping[str, Any]]] = {table: [] for table in SCHEMAS}
-        self._parts = dict.fromkeys(SCHEMAS, 0)
+        self._writers = {table: TableWriter(self.folder, table) for table in SCHEMAS}
         self._flushed_at = time.monotonic()
         self._failures = 0
         self._lock = RunLock(self.folder)
@@ -83,13 +82,8 @@ class Ledger:
 
     def go_on(self, *, space: str, environment: Mapping[str, Any]) -> None:
         """Make the run unfinished again: move damaged parts away, and write the current space and environment."""
-        for table in SCHEMAS:
-            parts = self.folder.below(table)
-            for fault in read_parts(self.folder, table)[1]:
-                name = fault.where.rsplit("/", 1)[-1]
-                self.folder.write(f"damaged/{table}-{name}", parts.read(name))
-                parts.delete(name)
-            self._parts[table] = max((_number_of(name) for name in parts.names()), default=0)
+        for writer in self._writers.values():
+            writer.go_on()
         self.folder.delete_drafts()
         self.folder.delete("manifest.json")
         self.folder.write("space.yaml", space.encode())
@@ -160,10 +154,9 @@ class Ledger:
         self, table: str, rows: Sequence[Mapping[str, Any]], *, still_waiting: list[Mapping[str, Any]]
     ) -> None:
         if rows:
-            self._write_part(table, pa.Table.from_pylist(list(rows), schema=SCHEMAS[table]))
-            self._waiting[table] = still_waiting
-            if self._parts[table] % _PARTS_BEFORE_MERGE == 0:
-                self._merge(table)
+            self._writers[table].write(rows)
+            self._waiting[table] = still_waiting  # before the merge: if that fails, the rows are already on disk
+            self._writers[table].merge_if_many()
 
     def finish(self, manifest: Mapping[str, Any], *, unfinished: Sequence[str] = ()) -> None:
         """Merge the tables, then write the manifest with a checksum of every file.
@@ -172,9 +165,8 @@ class Ledger:
         workers that are still running or a resumed run may write them. Raises StorageError.
         """
         self._write_waiting()
-        for table in SCHEMAS:
-            if self._parts[table]:
-                self._merge(table)
+        for writer in self._writers.values():
+            writer.merge()
         self.folder.delete_drafts()
         files = {}
         for name in self.folder.all_files():
@@ -184,20 +176,6 @@ class Ledger:
         listed = {"files": files, "unfinished_files": list(unfinished)}
         self.write_json("manifest", {"format": FORMAT, **manifest, **listed})
         self._lock.give_back()
-
-    def _write_part(self, table: str, rows: pa.Table) -> None:
-        self._parts[table] += 1
-        self.folder.write(f"{table}/part-{self._parts[table]:06d}.parquet", to_parquet(rows))
-
-    def _merge(self, table: str) -> None:
-        folder = self.folder.below(table)
-        names = folder.names()
-        rows, damaged = read_parts(self.folder, table)
-        if damaged:
-            return  # never delete parts unless the merged one holds all of their rows
-        self._write_part(table, rows)
-        for name in reversed(names):  # newest first: if this is cut short, the remaining rows are still in order
-            folder.delete(name)
 
 
 @dataclass(frozen=True)
@@ -305,13 +283,9 @@ def refuse_existing(folder: Folder) -> None:
 def _refuse_files(folder: Folder) -> None:
     if any(name != LOCK for name in folder.names()):
         remedy = "choose another --name, or move the old run away"
-        raise LedgerError([Fault(str(folder), "there is a run of this name already", remedy)])
-
-
-def _number_of(part: str) -> int:
-    """Return the number in a part's name, 0 for any other name."""
-    digits = part.removeprefix("part-").removesuffix(".parquet")
-    return int(digits) if digits.isdecimal() else 0
+        raise LedgerError(
+            [Fault(str(folder), "there is a run of this name already, which tuner does not overwrite", remedy)]
+        )
 
 
 def _to_json(content: Mapping[str, Any] | Sequence[Any]) -> bytes:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -70,7 +73,52 @@ MEASUREMENTS = pa.schema(
 )
 SCHEMAS = {"trials": TRIALS, "reports": MEASUREMENTS}
 """By the name of the table's folder. `reports` holds the measurements."""
+_PARTS_BEFORE_MERGE = 64
 _KEYS = {"trials": ("trial",), "reports": ("trial", "start", "examples")}
+
+
+class TableWriter:
+    """Writes one table of a run in part files, and merges them from time to time."""
+
+    def __init__(self, folder: Folder, table: str) -> None:
+        self._run = folder
+        self._table = table
+        self._parts = 0
+
+    def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write rows as a new part."""
+        self._write_part(pa.Table.from_pylist(list(rows), schema=SCHEMAS[self._table]))
+
+    def merge_if_many(self) -> None:
+        """Merge the parts after every 64th one."""
+        if self._parts % _PARTS_BEFORE_MERGE == 0:
+            self.merge()
+
+    def merge(self) -> None:
+        """Merge all parts into one, if there are any and none is damaged."""
+        if not self._parts:
+            return
+        folder = self._run.below(self._table)
+        names = folder.names()
+        rows, damaged = read_parts(self._run, self._table)
+        if damaged:
+            return  # never delete parts unless the merged one holds all of their rows
+        self._write_part(rows)
+        for name in reversed(names):  # newest first: if this is cut short, the remaining rows are still in order
+            folder.delete(name)
+
+    def go_on(self) -> None:
+        """Continue after the parts that another process wrote; move damaged ones to damaged/."""
+        parts = self._run.below(self._table)
+        for fault in read_parts(self._run, self._table)[1]:
+            name = fault.where.rsplit("/", 1)[-1]
+            self._run.write(f"damaged/{self._table}-{name}", parts.read(name))
+            parts.delete(name)
+        self._parts = max((_number_of(name) for name in parts.names()), default=0)
+
+    def _write_part(self, rows: pa.Table) -> None:
+        self._parts += 1
+        self._run.write(f"{self._table}/part-{self._parts:06d}.parquet", to_parquet(rows))
 
 
 def read_parts(folder: Folder, table: str) -> tuple[pa.Table, list[Fault]]:
@@ -117,3 +165,9 @@ def to_parquet(rows: pa.Table) -> pa.Buffer:
     sink = pa.BufferOutputStream()
     pq.write_table(rows, sink, compression="zstd", write_page_checksum=True)
     return sink.getvalue()
+
+
+def _number_of(part: str) -> int:
+    """Return the number in a part's name, 0 for any other name."""
+    digits = part.removeprefix("part-").removesuffix(".parquet")
+    return int(digits) if digits.isdecimal() else 0

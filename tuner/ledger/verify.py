@@ -72,9 +72,8 @@ def verify(location: str | Path) -> Verification:
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         what = f"a file does not hold what tuner writes there ({type(error).__name__}: {error})"
         faults.append(Fault(str(folder), what, _RESTORE))
-    if folder.exists("champion") and folder.exists(
-        "champion.json"
-    ):  # without champion.json, the run was cut off while it wrote the bundle
+    # Without champion.json, the run was cut off while it wrote the bundle.
+    if folder.exists("champion") and folder.exists("champion.json"):
         faults += _bundle(location)
     return Verification(
         name=folder.path.rsplit("/", 1)[-1],
