@@ -36,14 +36,14 @@ def decided(truth: Indicator, decisions: Indicator, **other: Any) -> DecidedRows
 
 
 def guesses(rows: int, accuracy: float, *, seed: int = 0) -> tuple[Indicator, Indicator]:
-    """Multi-label truth of 50, 20 and 5 %, and decisions that are right as often as said."""
+    """Multi-label truth with 50, 20 and 5 % positives, and decisions with the given accuracy."""
     generator = np.random.default_rng(seed)
     truth = generator.random((rows, 3)) < [0.5, 0.2, 0.05]
     decisions = np.where(generator.random((rows, 3)) < accuracy, truth, ~truth)
     return truth, decisions
 
 
-def test_differences_are_b_less_a_and_agree_with_the_measures() -> None:
+def test_differences_are_b_minus_a_and_agree_with_the_measures() -> None:
     truth, better = guesses(400, 0.95)
     worse = np.where(np.random.default_rng(1).random(truth.shape) < 0.2, ~better, better)
     found = compare(match_rows(decided(truth, worse), decided(truth, better)))
@@ -146,7 +146,7 @@ def test_rows_are_matched_by_their_numbers_whatever_their_order() -> None:
     assert found["notes"] == []
 
 
-def test_rows_of_one_alone_are_left_out_and_said() -> None:
+def test_rows_of_only_one_model_are_left_out_with_a_note() -> None:
     truth, decisions = guesses(50, 0.8)
     paired = match_rows(decided(truth, decisions), decided(truth[20:45], decisions[20:45], rows=np.arange(21, 46)))
     np.testing.assert_array_equal(paired.truth, truth[20:45])
@@ -156,7 +156,7 @@ def test_rows_of_one_alone_are_left_out_and_said() -> None:
     )
 
 
-def test_labels_are_matched_by_name_and_those_of_one_alone_left_out() -> None:
+def test_labels_are_matched_by_name_and_unshared_ones_left_out() -> None:
     truth, decisions = guesses(50, 0.8)
     other = decided(truth[:, [1, 0]], decisions[:, [1, 0]], labels=("b", "a"))
     paired = match_rows(decided(truth, decisions), other)
@@ -174,7 +174,7 @@ def test_rows_whose_one_label_only_one_model_knows_are_left_out() -> None:
     assert "1 rows are left out because only one model knows their true label" in paired.notes
 
 
-def test_a_decision_for_a_label_that_the_other_does_not_know_is_a_wrong_one() -> None:
+def test_deciding_a_label_that_the_other_model_does_not_know_is_wrong() -> None:
     truth = as_indicator(np.array([0, 1, 0, 1]), 3)
     a = decided(truth, as_indicator(np.array([2, 1, 0, 1]), 3), task="multiclass")
     b = decided(truth[:, :2], truth[:, :2], task="multiclass", labels=("a", "b"))
@@ -192,7 +192,7 @@ def test_a_decision_for_a_label_that_the_other_does_not_know_is_a_wrong_one() ->
         ({"rows": np.arange(51, 101)}, "A has 50 test rows and B has 50, but none in common; .*--data FILE"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(change: dict[str, Any], message: str) -> None:
+def test_models_that_cannot_be_compared_are_refused(change: dict[str, Any], message: str) -> None:
     truth, decisions = guesses(50, 0.8)
     with pytest.raises(UsageError, match=message):
         match_rows(decided(truth, decisions), decided(truth, decisions, **change))
@@ -206,7 +206,7 @@ def test_rows_whose_truth_differs_are_refused_with_their_number() -> None:
         match_rows(decided(truth, decisions), decided(other, decisions))
 
 
-def test_another_penalty_weight_is_said() -> None:
+def test_a_different_penalty_weight_gives_a_note() -> None:
     truth, decisions = guesses(50, 0.8)
     paired = match_rows(decided(truth, decisions), decided(truth, decisions, penalty_weight=2.0))
     assert paired.notes == ("the penalty weight is 1 in A and 2 in B; both scores use A's",)
@@ -263,7 +263,7 @@ def test_the_same_space_has_no_changes_however_it_is_written() -> None:
         ("high: 5}", "high: 9}", ("space.clipping.norm.threshold", "0.5 to 5", "0.5 to 9", "changed")),
     ],
 )
-def test_settings_and_domains_that_differ_are_told(old: str, new: str, expected: tuple[str, ...]) -> None:
+def test_settings_and_domains_that_differ_are_listed(old: str, new: str, expected: tuple[str, ...]) -> None:
     rows = space_changes(read_space(SPACE), read_space(SPACE.replace(old, new)))
     assert tuple(rows[0].values()) == expected
 
@@ -328,7 +328,7 @@ def test_environments_are_compared_by_versions_machines_and_revision() -> None:
     ]
 
 
-def test_the_weight_of_the_penalty_is_that_of_a() -> None:
+def test_the_score_uses_the_penalty_weight_of_a() -> None:
     truth, b = guesses(300, 0.9)
     constant = decided(truth, np.ones_like(truth), penalty_weight=0.5)
     found = compare(match_rows(constant, replace(decided(truth, b), model=constant.model)))["score"]

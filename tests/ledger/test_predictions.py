@@ -26,7 +26,7 @@ def test_predictions_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert read_predictions(tmp_path / "run", "test").to_pylist() == PREDICTED
 
 
-def test_predictions_recorded_before_blocks_were_are_read_with_each_row_on_its_own(tmp_path: Path) -> None:
+def test_older_predictions_without_blocks_are_read_with_a_block_for_each_row(tmp_path: Path) -> None:
     before = pa.Table.from_pylist(PREDICTED, schema=PREDICTIONS).drop_columns(["block"])
     create(tmp_path / "run").write_table("predictions/test", before)
     read = read_predictions(tmp_path / "run", "test")
@@ -34,7 +34,7 @@ def test_predictions_recorded_before_blocks_were_are_read_with_each_row_on_its_o
     assert blocks_of(read).tolist() == [0, 1]
 
 
-def test_a_run_without_predictions_is_told_so(tmp_path: Path) -> None:
+def test_a_run_without_predictions_is_an_error(tmp_path: Path) -> None:
     create(tmp_path / "run")
     with pytest.raises(LedgerError, match=r"predictions/test\.parquet: the run has no predictions on this split"):
         read_predictions(tmp_path / "run", "test")
@@ -46,7 +46,7 @@ def test_broken_predictions_are_named_with_a_remedy(tmp_path: Path) -> None:
         read_predictions(tmp_path / "run", "test")
 
 
-def test_predictions_tell_each_row_of_each_model(make_dataset: Any) -> None:
+def test_the_table_has_each_row_of_each_model(make_dataset: Any) -> None:
     split = make_dataset("multilabel").test.take(np.array([4, 2, 9]))
     probabilities = np.array([[0.75, 0.25], [0.5, 0.5], [1.0, 0.0]])
     models = {"champion": Decided(TRUTH, probabilities), "all negative": Decided(np.zeros_like(TRUTH))}

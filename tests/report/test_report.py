@@ -1,4 +1,4 @@
-"""The page of a run: what is on it, what it says is missing, and that its numbers are the ledger's."""
+"""The page of a run: its contents, what it says is missing, and that its numbers are those of the ledger."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def page_of(sections: list[PageSection]) -> str:
 
 
 class Texts(HTMLParser):
-    """The texts of a page outside of scripts and styles, and the elements in it."""
+    """The texts of a page outside scripts and styles, and its elements."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ def test_a_finished_run_has_every_section_and_nothing_missing(
     ]  # fmt: skip
 
 
-def test_every_module_of_the_sections_is_listed_and_makes_the_section_of_its_name(
+def test_every_section_module_is_listed_and_makes_the_section_of_its_name(
     sections: dict[str, PageSection],
 ) -> None:
     folder = Path(__file__).parents[2] / "tuner/report/sections"
@@ -135,7 +135,7 @@ def test_label_rows_are_those_of_the_ledger(material: Material, sections: dict[s
     assert column["average precision"] == [show_on_page(row["average_precision"]) for row in told]
 
 
-def test_selection_is_told_by_equal_training_and_claims_nothing_of_luck(sections: dict[str, PageSection]) -> None:
+def test_selection_compares_after_equal_training_and_does_not_mention_bias(sections: dict[str, PageSection]) -> None:
     (told,) = [block.text for block in sections["selection"].blocks if isinstance(block, Paragraph)]
     assert (
         "After 3 epochs, its search trial had scored 0.500; the same settings with other seeds scored 0.480, 0.460"
@@ -158,7 +158,7 @@ def test_the_best_so_far_rises_and_ends_at_the_best_trial(material: Material) ->
     assert scores[-1] == max(trial.score or 0 for trial in fit)
 
 
-def test_low_scores_have_a_scale_of_their_own() -> None:
+def test_low_scores_have_their_own_scale() -> None:
     traces, axes = on_two_scales([{"name": "a", "y": [0.5, None, 0.4]}, {"name": "b", "y": [-0.9, 0.3]}])
     assert [(trace["name"], trace.get("yaxis")) for trace in traces] == [("a", None), ("b", None), ("b", "y2")]
     assert axes["yaxis"]["range"][0] < 0.3 < 0.5 < axes["yaxis"]["range"][1]
@@ -194,7 +194,7 @@ def test_a_page_can_be_made_without_one_of_the_files(tmp_path: Path, name: str) 
     assert "verdict" in {section.key for section in make_sections(gather(location))}
 
 
-def test_a_space_that_this_version_cannot_read_is_told_and_the_rest_is_there(tmp_path: Path) -> None:
+def test_a_space_that_this_version_cannot_read_is_reported_and_the_rest_is_shown(tmp_path: Path) -> None:
     location = write_run(tmp_path, trials=20)
     (location / "space.yaml").write_text("task: multilabel\nunknown: 1\n")
     material = gather(location)
@@ -203,7 +203,7 @@ def test_a_space_that_this_version_cannot_read_is_told_and_the_rest_is_there(tmp
 
 
 @pytest.mark.parametrize("task", ["multiclass", "binary"])
-def test_a_task_of_one_label_a_row_has_a_confusion_matrix_of_the_ledgers_counts(tmp_path: Path, task: str) -> None:
+def test_a_task_with_one_label_per_row_has_the_confusion_matrix_of_the_ledger(tmp_path: Path, task: str) -> None:
     labels = LABELS if task == "multiclass" else LABELS[:2]
     material = gather(write_run(tmp_path, trials=20, task=task, labels=labels))
     drawn = plots({section.key: section for section in make_sections(material)})
@@ -212,7 +212,7 @@ def test_a_task_of_one_label_a_row_has_a_confusion_matrix_of_the_ledgers_counts(
 
 
 @pytest.mark.slow
-def test_a_thousand_trials_make_a_page_whose_figures_stay_small_and_say_so(tmp_path: Path) -> None:
+def test_the_figures_of_a_thousand_trials_stay_small_and_say_so(tmp_path: Path) -> None:
     found = make_sections(gather(write_run(tmp_path, trials=1200)))
     drawn = plots({section.key: section for section in found})
     assert f"Showing {MOST_CURVES} of 1,204 trials" in drawn["curves"].caption
@@ -220,7 +220,7 @@ def test_a_thousand_trials_make_a_page_whose_figures_stay_small_and_say_so(tmp_p
     assert len(json.dumps([[plot.data, plot.layout] for plot in drawn.values()])) < 600_000
 
 
-def test_no_text_of_a_person_can_end_the_script_or_begin_an_element(tmp_path: Path) -> None:
+def test_no_label_or_text_can_end_the_script_or_begin_an_element(tmp_path: Path) -> None:
     injection = "</script><img src=x onerror=alert(1)>"
     location = write_run(tmp_path, trials=20, labels=(*LABELS[:-1], injection), texts=(f"<!--<script>{injection}",))
     page = page_of(make_sections(gather(location)))
@@ -233,7 +233,7 @@ def test_no_text_of_a_person_can_end_the_script_or_begin_an_element(tmp_path: Pa
     assert "label-counts" in json.loads(figures)
 
 
-def test_a_page_asks_for_nothing_outside_of_it(material: Material, sections: dict[str, PageSection]) -> None:
+def test_a_page_loads_nothing_from_outside(material: Material, sections: dict[str, PageSection]) -> None:
     page = page_of(list(sections.values()))
     own = page.replace(page[page.index("plotly.js v") : page.rindex("<script>")], "")
     assert re.findall(r"""(?:src|href)=["']?(?!#)[^"' >]+""", own) == []
@@ -242,13 +242,13 @@ def test_a_page_asks_for_nothing_outside_of_it(material: Material, sections: dic
     assert "@import" not in own
 
 
-def test_a_text_in_a_figure_is_shown_letter_by_letter() -> None:
+def test_a_text_in_a_figure_is_shown_literally() -> None:
     assert text("<b>a & b</b>") == "&lt;b&gt;a &amp; b&lt;/b&gt;"
     assert text("abcdef", longest=4) == "abc…"
 
 
 @pytest.mark.parametrize("count", [1, 7, 50, 51, 1000])
-def test_thinned_items_have_the_first_and_the_last(count: int) -> None:
+def test_thinned_items_keep_the_first_and_the_last(count: int) -> None:
     kept = thin(range(count), 50)
     assert len(kept) == min(count, 50)
     assert (kept[0], kept[-1]) == (0, count - 1)
@@ -267,7 +267,7 @@ def test_precision_and_recall_have_few_points_and_the_average_precision_of_all(m
         assert curve.average_precision == pytest.approx(row["average_precision"], abs=1e-6)
 
 
-def test_precision_and_recall_go_through_what_the_champion_decides(material: Material) -> None:
+def test_precision_and_recall_pass_through_the_champions_decisions(material: Material) -> None:
     read = probabilities_and_truth(material.predictions["test"], "champion", len(LABELS))
     assert read is not None
     first = precision_recall(*read)[0]
@@ -280,7 +280,7 @@ def test_a_rule_without_probabilities_has_no_curve(material: Material) -> None:
     assert probabilities_and_truth(material.predictions["test"], "most frequent", len(LABELS)) is None
 
 
-def test_the_reports_of_a_trial_whose_worker_died_are_told_once(tmp_path: Path) -> None:
+def test_repeated_measurements_of_a_trial_whose_worker_died_count_once(tmp_path: Path) -> None:
     location = tmp_path / "run"
     ledger = Ledger.create(location, space=SPACE.format(task="binary", column="label: label"), environment={})
     for start, epochs in ((1, 1.0), (1, 2.0), (1, 3.0), (2, 3.0), (2, 4.0)):
@@ -292,7 +292,7 @@ def test_the_reports_of_a_trial_whose_worker_died_are_told_once(tmp_path: Path) 
     assert [(point.epochs, point.score) for point in curve] == [(1.0, 0.1), (2.0, 0.1), (3.0, 0.2), (4.0, 0.2)]
 
 
-def test_the_rival_that_the_verdict_names_is_no_constant_rule(tmp_path: Path) -> None:
+def test_the_baseline_in_the_verdict_is_not_a_constant_rule(tmp_path: Path) -> None:
     location = write_run(tmp_path, trials=20)
     champion = json.loads((location / "champion.json").read_text())
     next(row for row in champion["test_baselines"] if row["name"] == "most frequent")["macro_f1"] = 0.99

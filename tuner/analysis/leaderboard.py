@@ -71,7 +71,7 @@ def describe_run(run: Run) -> dict[str, Any]:
 
 def describe_champion(champion: Mapping[str, Any]) -> str:
     """Name the trial of the champion, and say if it is a model of the search itself."""
-    return f"trial {champion['parent']}{', its run in the search' if is_search_trial(champion) else ''}"
+    return f"trial {champion['parent']}{', as trained in the search' if is_search_trial(champion) else ''}"
 
 
 def describe_selection(champion: Mapping[str, Any]) -> str:
