@@ -24,9 +24,9 @@ def sampled() -> list[Mapping[str, Any]]:
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_wilsons_interval_is_that_of_scipy(counts: tuple[int, int]) -> None:
     share = share_of(*counts)
-    told = stats.binomtest(*counts).proportion_ci(method="wilson")
-    assert share.low == pytest.approx(told.low, abs=1e-6)
-    assert share.high == pytest.approx(told.high, abs=1e-6)
+    interval = stats.binomtest(*counts).proportion_ci(method="wilson")
+    assert share.low == pytest.approx(interval.low, abs=1e-6)
+    assert share.high == pytest.approx(interval.high, abs=1e-6)
     assert share.low <= share.value <= share.high
 
 

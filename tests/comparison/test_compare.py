@@ -24,7 +24,7 @@ LABELS = ("a", "b", "c")
 
 def decided(truth: Indicator, decisions: Indicator, **other: Any) -> DecidedRows:
     model = {"name": "run", "task": "multilabel", "labels": LABELS, "penalty_weight": 1.0}
-    own = {name: other.pop(name) for name in list(other) if name in model}
+    changes = {name: other.pop(name) for name in list(other) if name in model}
     made = {
         "source": "sha",
         "rows": np.arange(1, len(truth) + 1),
@@ -32,7 +32,7 @@ def decided(truth: Indicator, decisions: Indicator, **other: Any) -> DecidedRows
         "truth": truth,
         "decisions": decisions,
     }
-    return DecidedRows(**{**made, **other, "model": ModelTask(**{**model, **own})})
+    return DecidedRows(**{**made, **other, "model": ModelTask(**{**model, **changes})})
 
 
 def guesses(rows: int, accuracy: float, *, seed: int = 0) -> tuple[Indicator, Indicator]:
@@ -46,14 +46,14 @@ def guesses(rows: int, accuracy: float, *, seed: int = 0) -> tuple[Indicator, In
 def test_differences_are_b_minus_a_and_agree_with_the_measures() -> None:
     truth, better = guesses(400, 0.95)
     worse = np.where(np.random.default_rng(1).random(truth.shape) < 0.2, ~better, better)
-    found = compare(match_rows(decided(truth, worse), decided(truth, better)))
+    result = compare(match_rows(decided(truth, worse), decided(truth, better)))
     for name in ("macro_f1", "score"):
         a, b = (getattr(measure(each, truth, "multilabel"), name) for each in (worse, better))
-        assert found[name]["a"] == pytest.approx(a)
-        assert found[name]["b"] == pytest.approx(b)
-        assert found[name]["difference"] == pytest.approx(b - a)
-    assert found["macro_f1"]["told_apart"] is True
-    rows = {row["label"]: row for row in found["labels"]}
+        assert result[name]["a"] == pytest.approx(a)
+        assert result[name]["b"] == pytest.approx(b)
+        assert result[name]["difference"] == pytest.approx(b - a)
+    assert result["macro_f1"]["told_apart"] is True
+    rows = {row["label"]: row for row in result["labels"]}
     differences = f1_per_label(better, truth) - f1_per_label(worse, truth)
     assert [rows[label]["difference"] for label in LABELS] == pytest.approx(differences.tolist())
 
@@ -61,18 +61,18 @@ def test_differences_are_b_minus_a_and_agree_with_the_measures() -> None:
 def test_the_interval_is_that_of_the_paired_bootstrap() -> None:
     truth, a = guesses(300, 0.9)
     b = guesses(300, 0.9)[1] ^ (np.random.default_rng(2).random(truth.shape) < 0.05)
-    found = compare(match_rows(decided(truth, a), decided(truth, b)), seed=3)["macro_f1"]
+    result = compare(match_rows(decided(truth, a), decided(truth, b)), seed=3)["macro_f1"]
     known = paired_difference(b, a, truth, blocks=single_rows(len(truth)), seed=3)
-    assert found["difference"] == pytest.approx(known.value)
-    assert abs(found["low"] - known.low) < 0.005
-    assert abs(found["high"] - known.high) < 0.005
+    assert result["difference"] == pytest.approx(known.value)
+    assert abs(result["low"] - known.low) < 0.005
+    assert abs(result["high"] - known.high) < 0.005
 
 
 def test_a_collapsed_model_is_behind_in_score_by_the_penalty() -> None:
     truth, b = guesses(300, 0.9)
-    found = compare(match_rows(decided(truth, np.ones_like(truth)), decided(truth, b)))["score"]
-    assert found["a"] == pytest.approx(measure(np.ones_like(truth), truth, "multilabel").score)
-    assert found["low"] > 1
+    result = compare(match_rows(decided(truth, np.ones_like(truth)), decided(truth, b)))["score"]
+    assert result["a"] == pytest.approx(measure(np.ones_like(truth), truth, "multilabel").score)
+    assert result["low"] > 1
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
@@ -82,11 +82,11 @@ def test_scores_of_one_label_tasks_are_those_of_a_search(task: Task) -> None:
     drawn = generator.choice(len(labels), size=(2, 200), p=[0.7, 0.3] if task == "binary" else [0.7, 0.2, 0.1])
     truth, b = (as_indicator(each, len(labels)) for each in drawn)
     a = as_indicator(np.zeros(200, np.int64), len(labels))
-    found = compare(
+    result = compare(
         match_rows(decided(truth, a, task=task, labels=labels), decided(truth, b, task=task, labels=labels))
     )
-    assert found["score"]["a"] == pytest.approx(measure(a, truth, task).score)
-    assert found["score"]["b"] == pytest.approx(measure(b, truth, task).score)
+    assert result["score"]["a"] == pytest.approx(measure(a, truth, task).score)
+    assert result["score"]["b"] == pytest.approx(measure(b, truth, task).score)
 
 
 @pytest.mark.parametrize(
@@ -108,10 +108,10 @@ def test_a_difference_within_noise_is_not_told_apart() -> None:
     truth, a = guesses(1234, 0.9)
     b = a.copy()
     b[:6, 0] ^= True
-    found = compare(match_rows(decided(truth, a), decided(truth, b)))
-    assert found["macro_f1"]["low"] < 0 < found["macro_f1"]["high"]
-    assert found["conclusion"].endswith(": not told apart on 1,234 rows")
-    assert "(95 % −0.0" in found["conclusion"]
+    result = compare(match_rows(decided(truth, a), decided(truth, b)))
+    assert result["macro_f1"]["low"] < 0 < result["macro_f1"]["high"]
+    assert result["conclusion"].endswith(": not told apart on 1,234 rows")
+    assert "(95 % −0.0" in result["conclusion"]
 
 
 def test_rows_are_counted_by_who_is_right() -> None:
@@ -128,10 +128,10 @@ def test_rows_are_counted_by_who_is_right() -> None:
 def test_a_label_without_a_true_row_has_no_difference() -> None:
     truth, a = guesses(100, 0.9)
     truth[:, 2] = False
-    found = compare(match_rows(decided(truth, a), decided(truth, truth)))
-    assert found["labels"][-1]["label"] == "c"
-    assert found["labels"][-1]["difference"] is None
-    assert found["macro_f1"]["a"] == pytest.approx(macro_f1(a, truth))
+    result = compare(match_rows(decided(truth, a), decided(truth, truth)))
+    assert result["labels"][-1]["label"] == "c"
+    assert result["labels"][-1]["difference"] is None
+    assert result["macro_f1"]["a"] == pytest.approx(macro_f1(a, truth))
 
 
 # --- which rows and labels --------------------------------------------------------------------------------------------
@@ -141,9 +141,9 @@ def test_rows_are_matched_by_their_numbers_whatever_their_order() -> None:
     truth, decisions = guesses(50, 0.8)
     order = np.random.default_rng(0).permutation(50)
     shuffled = decided(truth[order], decisions[order], rows=order + 1)
-    found = compare(match_rows(decided(truth, decisions), shuffled))
-    assert (found["rows"], found["macro_f1"]["difference"]) == (50, 0.0)
-    assert found["notes"] == []
+    result = compare(match_rows(decided(truth, decisions), shuffled))
+    assert (result["rows"], result["macro_f1"]["difference"]) == (50, 0.0)
+    assert result["notes"] == []
 
 
 def test_rows_of_only_one_model_are_left_out_with_a_note() -> None:
@@ -178,9 +178,9 @@ def test_deciding_a_label_that_the_other_model_does_not_know_is_wrong() -> None:
     truth = as_indicator(np.array([0, 1, 0, 1]), 3)
     a = decided(truth, as_indicator(np.array([2, 1, 0, 1]), 3), task="multiclass")
     b = decided(truth[:, :2], truth[:, :2], task="multiclass", labels=("a", "b"))
-    found = compare(match_rows(a, b))
-    assert (found["agreement"]["only_b_right"], found["macro_f1"]["b"]) == (1, 1.0)
-    assert found["macro_f1"]["a"] == pytest.approx((2 / 3 + 1) / 2)
+    result = compare(match_rows(a, b))
+    assert (result["agreement"]["only_b_right"], result["macro_f1"]["b"]) == (1, 1.0)
+    assert result["macro_f1"]["a"] == pytest.approx((2 / 3 + 1) / 2)
 
 
 @pytest.mark.parametrize(
@@ -331,8 +331,8 @@ def test_environments_are_compared_by_versions_machines_and_revision() -> None:
 def test_the_score_uses_the_penalty_weight_of_a() -> None:
     truth, b = guesses(300, 0.9)
     constant = decided(truth, np.ones_like(truth), penalty_weight=0.5)
-    found = compare(match_rows(constant, replace(decided(truth, b), model=constant.model)))["score"]
-    assert found["a"] == pytest.approx(measure(np.ones_like(truth), truth, "multilabel", penalty_weight=0.5).score)
+    result = compare(match_rows(constant, replace(decided(truth, b), model=constant.model)))["score"]
+    assert result["a"] == pytest.approx(measure(np.ones_like(truth), truth, "multilabel", penalty_weight=0.5).score)
 
 
 def test_groups_that_only_one_of_two_runs_recorded_count_for_both() -> None:

@@ -34,9 +34,9 @@ def verify(run: Path) -> Result:
 
 def faults(run: Path) -> list[str]:
     done = verify(run)
-    found = [f"{fault['where']}: {fault['what']}" for fault in json.loads(done.stdout)["faults"]]
-    assert done.exit_code == (1 if found else 0)
-    return found
+    lines = [f"{fault['where']}: {fault['what']}" for fault in json.loads(done.stdout)["faults"]]
+    assert done.exit_code == (1 if lines else 0)
+    return lines
 
 
 def test_a_sound_run_is_whole(run: Path) -> None:
@@ -50,7 +50,7 @@ def _change_a_digit(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "name", "told"),
+    ("damage", "name", "message"),
     [
         (lambda path: path.unlink(), "data.json", "is not there"),
         (lambda path: path.write_bytes(path.read_bytes()[:-1]), "predictions/test.parquet", "bytes, but"),
@@ -58,11 +58,11 @@ def _change_a_digit(path: Path) -> None:
         (lambda path: path.write_text("mine"), "notes.txt", "the manifest does not list it"),
     ],
 )
-def test_a_file_that_has_changed_is_named(damage: Callable[[Path], None], name: str, told: str, run: Path) -> None:
+def test_a_file_that_has_changed_is_named(damage: Callable[[Path], None], name: str, message: str, run: Path) -> None:
     damage(run / name)
     (fault,) = faults(run)
     assert fault.startswith(f"{run / name}: ")
-    assert told in fault
+    assert message in fault
 
 
 def test_without_a_manifest_parts_are_checked_by_their_own_checksums(run: Path) -> None:

@@ -85,8 +85,8 @@ def traces(browser: Any, figure: str) -> list[dict[str, Any]]:
             meta: trace.meta ?? null, yaxis: trace.yaxis ?? null, showlegend: trace.showlegend,
         })));
     """
-    found: list[dict[str, Any]] = json.loads(browser.execute_script(script, figure))
-    return found
+    drawn: list[dict[str, Any]] = json.loads(browser.execute_script(script, figure))
+    return drawn
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("dark", 390), ("light", 1280)])
@@ -123,9 +123,9 @@ def test_the_learning_curves_are_those_of_the_ledger(browser: Any, made: tuple[P
         trials = [trial for trial in material.trials if trial.kind == kind]
         trace = next(each for each in drawn if each["name"] == f"{kind} ({len(trials)})")
         points = sorted((x, y) for x, y in zip(trace["x"], trace["y"], strict=True) if y is not None)
-        told = sorted((p.epochs, p.score) for trial in trials for p in trial.curve if p.score is not None)
-        assert len(points) == len(told)
-        assert points == [pytest.approx(pair, rel=1e-5) for pair in told]
+        expected = sorted((p.epochs, p.score) for trial in trials for p in trial.curve if p.score is not None)
+        assert len(points) == len(expected)
+        assert points == [pytest.approx(pair, rel=1e-5) for pair in expected]
 
 
 def test_the_figure_of_the_verdict_has_the_champion_and_every_baseline(
@@ -136,8 +136,8 @@ def test_the_figure_of_the_verdict_has_the_champion_and_every_baseline(
     validation, test, ahead = traces(browser, "verdict")
     assert len(validation["x"]) == 1 + len(baselines)
     assert test["x"][test["y"].index("champion")] == pytest.approx(champion["test"]["macro_f1"], rel=1e-5)
-    told = sorted(row["champion_ahead"] for row in champion["test_baselines"])
-    assert sorted(ahead["x"]) == pytest.approx(told, rel=1e-5)
+    expected = sorted(row["champion_ahead"] for row in champion["test_baselines"])
+    assert sorted(ahead["x"]) == pytest.approx(expected, rel=1e-5)
 
 
 def test_parallel_coordinates_have_a_line_for_every_scored_trial(browser: Any, made: tuple[Path, Material]) -> None:

@@ -127,22 +127,22 @@ def test_label_rows_are_those_of_the_ledger(material: Material, sections: dict[s
     champion = material.run.champion
     table = next(block for block in sections["labels"].blocks if isinstance(block, Table))
     column = {name: [row[place] for row in table.rows] for place, name in enumerate(table.columns)}
-    told = champion["test"]["labels"]
+    expected = champion["test"]["labels"]
     assert column["label"] == list(LABELS)
-    assert column["F1 at threshold"] == [show_on_page(row["f1"]) for row in told]
+    assert column["F1 at threshold"] == [show_on_page(row["f1"]) for row in expected]
     assert column["F1 at 0.5"] == [show_on_page(row["f1"]) for row in champion["labels_at_half"]]
     assert column["threshold"] == [show_on_page(value) for value in champion["thresholds"]]
-    assert column["average precision"] == [show_on_page(row["average_precision"]) for row in told]
+    assert column["average precision"] == [show_on_page(row["average_precision"]) for row in expected]
 
 
 def test_selection_compares_after_equal_training_and_does_not_mention_bias(sections: dict[str, PageSection]) -> None:
-    (told,) = [block.text for block in sections["selection"].blocks if isinstance(block, Paragraph)]
+    (paragraph,) = [block.text for block in sections["selection"].blocks if isinstance(block, Paragraph)]
     assert (
         "After 3 epochs, its search trial had scored 0.500; the same settings with other seeds scored 0.480, 0.460"
-        in told
+        in paragraph
     )
-    assert "nine in ten further runs: 0.410 to 0.530" in told
-    assert "bias" not in told
+    assert "nine in ten further runs: 0.410 to 0.530" in paragraph
+    assert "bias" not in paragraph
 
 
 def test_rungs_are_where_the_space_puts_them(material: Material, sections: dict[str, PageSection]) -> None:
@@ -213,8 +213,8 @@ def test_a_task_with_one_label_per_row_has_the_confusion_matrix_of_the_ledger(tm
 
 @pytest.mark.slow
 def test_the_figures_of_a_thousand_trials_stay_small_and_say_so(tmp_path: Path) -> None:
-    found = make_sections(gather(write_run(tmp_path, trials=1200)))
-    drawn = plots({section.key: section for section in found})
+    made = make_sections(gather(write_run(tmp_path, trials=1200)))
+    drawn = plots({section.key: section for section in made})
     assert f"Showing {MOST_CURVES} of 1,204 trials" in drawn["curves"].caption
     assert "Based on 400 of 1,200 trials" in drawn["importance"].caption
     assert len(json.dumps([[plot.data, plot.layout] for plot in drawn.values()])) < 600_000
@@ -235,11 +235,11 @@ def test_no_label_or_text_can_end_the_script_or_begin_an_element(tmp_path: Path)
 
 def test_a_page_loads_nothing_from_outside(material: Material, sections: dict[str, PageSection]) -> None:
     page = page_of(list(sections.values()))
-    own = page.replace(page[page.index("plotly.js v") : page.rindex("<script>")], "")
-    assert re.findall(r"""(?:src|href)=["']?(?!#)[^"' >]+""", own) == []
+    page_without_plotly = page.replace(page[page.index("plotly.js v") : page.rindex("<script>")], "")
+    assert re.findall(r"""(?:src|href)=["']?(?!#)[^"' >]+""", page_without_plotly) == []
     assert "default-src 'none'" in page
-    assert "url(" not in own
-    assert "@import" not in own
+    assert "url(" not in page_without_plotly
+    assert "@import" not in page_without_plotly
 
 
 def test_a_text_in_a_figure_is_shown_literally() -> None:

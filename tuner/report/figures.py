@@ -91,6 +91,25 @@ def categories(names: Sequence[str], title: str = "", **more: Any) -> dict[str, 
     return axis(title, type="category", categoryorder="array", categoryarray=array, range=ends, **more)
 
 
+def heatmap(
+    names: Sequence[str], shares: Sequence[Sequence[Any]], counts: Sequence[Sequence[int]], *, title: str, hover: str
+) -> Trace:
+    """Return a square heatmap of shares in percent; `counts` are its custom data, for `hover` and labels."""
+    return {
+        "type": "heatmap",
+        "x": names,
+        "y": names,
+        "z": shares,
+        "customdata": [list(row) for row in counts],
+        "colorscale": SEQUENTIAL,
+        "zmin": 0,
+        "xgap": 1,
+        "ygap": 1,
+        "colorbar": {"title": {"text": title}, "thickness": 12, "outlinewidth": 0},
+        "hovertemplate": f"{hover}<extra></extra>",
+    }
+
+
 def joined(lines: Sequence[Sequence[Any]]) -> list[Any]:
     """Concatenate the points of several lines, with None between them, where Plotly breaks the trace."""
     points: list[Any] = []

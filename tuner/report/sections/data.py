@@ -7,7 +7,7 @@ from typing import Any
 
 from tuner.analysis.trials import known
 from tuner.report.blocks import Block, PageSection, Paragraph, Plot, Table, sentence, table_of
-from tuner.report.figures import SEQUENTIAL, Trace, axis, categories, color, log_axis, number, numbers, text
+from tuner.report.figures import Trace, axis, categories, color, heatmap, log_axis, number, numbers, text
 from tuner.report.material import Material
 
 _SPLITS = {"train": "series-1", "validation": "series-2", "test": "series-3"}
@@ -167,23 +167,11 @@ def _cooccurrence(cooccurrence: Mapping[str, Any]) -> Plot:
         [None if one == other else number(100 * cell / rows_with_label[one]) for other, cell in enumerate(row)]
         for one, row in enumerate(counts)
     ]
-    trace: Trace = {
-        "type": "heatmap",
-        "x": names,
-        "y": names,
-        "z": shares,
-        "customdata": [list(row) for row in counts],
-        "colorscale": SEQUENTIAL,
-        "zmin": 0,
-        "xgap": 1,
-        "ygap": 1,
-        "colorbar": {"title": {"text": "%"}, "thickness": 12, "outlinewidth": 0},
-        "hovertemplate": "of the rows with %{y},<br>%{z:.1f} % also have %{x} (%{customdata})<extra></extra>",
-    }
+    hover = "of the rows with %{y},<br>%{z:.1f} % also have %{x} (%{customdata})"
     return Plot(
         key="cooccurrence",
         label="How often labels occur together in the training rows",
-        data=[trace],
+        data=[heatmap(names, shares, counts, title="%", hover=hover)],
         layout={
             "xaxis": axis(type="category", tickangle=-45, showgrid=False),
             "yaxis": axis(type="category", autorange="reversed", showgrid=False),

@@ -7,7 +7,7 @@ from typing import Any
 
 from tuner.ledger.predictions import CHAMPION
 from tuner.report.blocks import Block, Heading, PageSection, Paragraph, Plot, table_of
-from tuner.report.figures import SEQUENTIAL, SERIES, Trace, axis, color, number, numbers, text
+from tuner.report.figures import SERIES, Trace, axis, color, heatmap, number, numbers, text
 from tuner.report.material import Material
 from tuner.report.precision_recall import precision_recall, probabilities_and_truth
 
@@ -142,19 +142,10 @@ def _confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> Plot:
     names = [text(label, longest=22) for label in labels]
     shares = [[number(100 * cell / (sum(row) or 1)) for cell in row] for row in matrix]
     is_small = len(names) <= _MOST_CELLS // 2
+    hover = "truth %{y}<br>decided %{x}<br>%{customdata} rows, %{z:.1f} % of the true ones"
     trace: Trace = {
-        "type": "heatmap",
-        "x": names,
-        "y": names,
-        "z": shares,
-        "customdata": [list(row) for row in matrix],
-        "zmin": 0,
+        **heatmap(names, shares, matrix, title="% of the<br>true rows", hover=hover),
         "zmax": 100,
-        "colorscale": SEQUENTIAL,
-        "xgap": 1,
-        "ygap": 1,
-        "colorbar": {"title": {"text": "% of the<br>true rows"}, "thickness": 12, "outlinewidth": 0},
-        "hovertemplate": "truth %{y}<br>decided %{x}<br>%{customdata} rows, %{z:.1f} % of the true ones<extra></extra>",
         **({"texttemplate": "%{customdata}"} if is_small else {}),
     }
     return Plot(
