@@ -21,9 +21,10 @@ from tuner.space.load import Space
 from tuner.space.options import Parameter
 from tuner.space.parameters import PARAMETERS
 from tuner.space.show_domain import domain_as_yaml
+from tuner.trial.ending import Ending
 
-FAULTY = ("collapsed", "diverged")
-_JUDGED = ("completed", "stopped", *FAULTY)
+FAULTY = (Ending.COLLAPSED, Ending.DIVERGED)
+_JUDGED = tuple(ending for ending in Ending if ending.is_finished)
 _DEVIATIONS = 1.959964  # of the normal distribution, for 95 %
 FEWEST_TRIALS = 6
 """A setting needs this many trials before a cut is suggested."""

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from tuner.ledger.run_directory import Run
 from tuner.space.configuration import Configuration
+from tuner.trial.ending import Ending
 from tuner.trial.health_names import STATIC
 from tuner.trial.measurement import Measurement, Phase
 
@@ -84,7 +85,7 @@ def read_past(run: Run, measurements: pa.Table) -> Past:
     rows = [row for row in measurements.to_pylist() if row["trial"] in trials]
     times = [row["reported_s"] for row in rows] + [row[name] for row in run.trials for name in ("started_s", "ended_s")]
     # If every trial failed, the cause lies outside the trials and may be gone by now.
-    has_only_failures = {row["ending"] for row in run.trials} <= {"failed", "interrupted", None}
+    has_only_failures = {row["ending"] for row in run.trials} <= {Ending.FAILED, Ending.INTERRUPTED, None}
     return Past(
         trials=[_past_trial(row, has_only_failures=has_only_failures) for row in run.trials],
         measurements=[(row["trial"], _measurement(row, trials[row["trial"]])) for row in rows],
@@ -93,9 +94,9 @@ def read_past(run: Run, measurements: pa.Table) -> Past:
 
 
 def _past_trial(row: Mapping[str, Any], *, has_only_failures: bool) -> PastTrial:
-    is_cut = row["ending"] == "interrupted" and row["reason"] == INTERRUPTED
+    is_cut = row["ending"] == Ending.INTERRUPTED and row["reason"] == INTERRUPTED
     # A finalist's run that failed is tried again: there may be no champion without it, and the cause may be gone.
-    is_open = is_cut or (row["ending"] == "failed" and (row["phase"] == "finalist" or has_only_failures))
+    is_open = is_cut or (row["ending"] == Ending.FAILED and (row["phase"] == "finalist" or has_only_failures))
     return PastTrial(
         index=row["trial"],
         phase=row["phase"],

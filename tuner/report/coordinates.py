@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from tuner.analysis.failing_settings import FAULTY
 from tuner.analysis.trials import TrialFacts, thin
 from tuner.analysis.tried_settings import Value, is_numeric, short_name, show_setting
 from tuner.report.blocks import Plot
@@ -80,7 +81,7 @@ def _banded(ranked: Sequence[TrialFacts]) -> dict[str, list[int]]:
     bands: dict[str, list[int]] = {"collapsed or diverged": []}
     bands |= {name: [] for name, _ in reversed(_BANDS)}
     for place, trial in enumerate(ranked):
-        if trial.ending in ("collapsed", "diverged"):
+        if trial.ending in FAULTY:
             bands["collapsed or diverged"].append(place)
         else:
             name = next(name for name, share in _BANDS if (place + 1) / len(ranked) > share or share == 0)

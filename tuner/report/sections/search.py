@@ -11,12 +11,13 @@ from tuner.pruners.rung_levels import rung_epochs
 from tuner.report.blocks import Block, PageSection, Paragraph, Plot
 from tuner.report.figures import STYLES, Trace, axis, color, joined, label_above, number, numbers, vertical
 from tuner.report.material import Material
+from tuner.trial.ending import Ending
 
 MOST_CURVES = 250
 MOST_MARKS = 400
 _LOW = -0.15
 _LEGEND = {"y": 1.07}  # above the names of the rungs
-_UNFIT = ("collapsed", "diverged", "failed")
+_UNFIT = tuple(ending for ending in Ending if not ending.is_fit)
 
 
 def make_section(material: Material) -> PageSection | None:
