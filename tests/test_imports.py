@@ -36,6 +36,7 @@ ORDER = (
     "tuner.scoring",
     "tuner.space",
     "tuner.storage",
+    "tuner.show_value",
     "tuner.errors",
     "tuner.machine",
     "tuner.signals",

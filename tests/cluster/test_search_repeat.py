@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from builders.searches import command, wait_until, write_space
-from tuner.ledger.run_directory import read_measurements, read_predictions, read_run
+from tuner.ledger.predictions import read_predictions
+from tuner.ledger.run_directory import read_measurements, read_run
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

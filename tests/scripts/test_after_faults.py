@@ -61,7 +61,7 @@ def test_nothing_is_made_in_the_place_of_a_run_that_was_moved_away(
 ) -> None:
     ledger = Ledger.create(tmp_path / "run", space=SPACE, environment={})
     (tmp_path / "run").rename(tmp_path / "elsewhere")
-    with pytest.raises(StorageError, match="the run's directory is no longer there; bring it back"):
+    with pytest.raises(StorageError, match="the run's directory is no longer there; move it back"):
         write(ledger)
     assert not (tmp_path / "run").exists()
 

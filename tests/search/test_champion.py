@@ -275,14 +275,14 @@ def test_a_run_whose_champion_is_a_search_trial_is_read_by_every_command(
     run = str(tmp_path / "run")
     code, out, _ = call("show", run, "--all")
     assert code == 0
-    assert "champion: trial 0, its run in the search, best at" in out
+    assert "champion: trial 0, as trained in the search, best at" in out
     assert (
-        "selection: no run of the same settings with another seed to compare with; no run of trial 0 as finalist gave"
+        "selection: no run of the same settings with another seed to compare with; no finalist run of trial 0 gave"
         in out
     )
     assert call("show", run, "--format", "csv")[0] == 0
     assert call("report", run, "--out", "page.html")[0] == 0
-    assert "trial 0, its run in the search" in (tmp_path / "page.html").read_text()
+    assert "trial 0, as trained in the search" in (tmp_path / "page.html").read_text()
     assert call("diagnose", run)[0] == 0
     assert call("verify", run)[0] == 0
 

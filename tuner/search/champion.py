@@ -14,6 +14,7 @@ from tuner.bundle.model_bundle import Bundle, restore_model, save_bundle
 from tuner.data.dataset import Dataset
 from tuner.data.preparation import fit_preparation, preparation_setting
 from tuner.data.tokenisers import Tokeniser
+from tuner.ledger.predictions import predictions_table
 from tuner.ledger.run_directory import Ledger, read_measurements, weights_name
 from tuner.scoring.evaluation import without_nan
 from tuner.scoring.selection import Bound
@@ -26,7 +27,6 @@ from tuner.search.champion_record import (
     finalist_differences,
     labels_at_half,
     most_wrong,
-    predictions_table,
     thresholds_by_label,
 )
 from tuner.search.champion_test import decide_validation, judge, judge_test, truth_of

@@ -1,53 +1,51 @@
-"""The collapse map: which settings trials collapse or diverge with, and the cut of the space that this suggests."""
+"""The collapse map: settings with which trials collapse or diverge, and a smaller space without the worst of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tuner.analysis.failing_settings import Cell, collapse_map, judged, lost_share, suggest_cuts, yaml_lines
-from tuner.analysis.settings import logarithmic, short_name
-from tuner.report.blocks import Block, Code, Plot, Section, Text
+from tuner.analysis.failing_settings import Cell, FailingSettings, find_failing_settings, judged, lost_share
+from tuner.analysis.tried_settings import short_name
+from tuner.report.blocks import Block, Code, PageSection, Paragraph, Plot
 from tuner.report.figures import Trace, axis, categories, color, interval, label_above, numbers, text, vertical
 from tuner.report.material import Material
-from tuner.space.parameters import PARAMETERS
 
 _MOST_ROWS = 45
 
 
-def collapse_section(material: Material) -> Section | None:
-    """Return the map; None where no trial has an ending that says anything."""
+def make_section(material: Material) -> PageSection | None:
+    """Return the collapse map, or None if no trial has an ending that says something about its settings."""
     trials = judged(material.searched)
     if not trials:
         return None
-    domains = material.space.parameters if material.space else {}
     whole = lost_share(trials)
     lead = (
         f"{whole.lost:,} of {whole.trials:,} trials collapsed or diverged: {whole.value:.0%} "
         f"(95 % interval {whole.low:.0%} to {whole.high:.0%})."
     )
-    cells = collapse_map(trials, logarithmic=logarithmic(domains))
+    failing = find_failing_settings(trials, material.space)
     blocks: list[Block] = []
-    if whole.lost and cells:
-        blocks.append(_map(cells, whole.value))
-    blocks += _cut(material, cells)
-    return Section(key="collapse", title="Collapse map", lead=lead, blocks=blocks)
+    if whole.lost and failing.cells:
+        blocks.append(_map(failing.cells, whole.value))
+    blocks += _cut(material, failing)
+    return PageSection(key="collapse", title="Collapse map", lead=lead, blocks=blocks)
 
 
 def chosen_cells(cells: Sequence[Cell]) -> list[Cell]:
-    """Return the cells of the parameters whose settings differ most in their share, as many as a figure can hold."""
+    """Return the cells of the parameters whose settings differ most, as many as fit in a figure."""
     by_name: dict[str, list[Cell]] = {}
     for cell in cells:
         by_name.setdefault(cell.setting.name, []).append(cell)
-    ranked = sorted(by_name.values(), key=lambda own: -max(_gap(cell) for cell in own))
+    ranked = sorted(by_name.values(), key=lambda cells_of_name: -max(_gap(cell) for cell in cells_of_name))
     kept: list[Cell] = []
-    for own in ranked:
-        if len(kept) + len(own) <= _MOST_ROWS:
-            kept += own
+    for cells_of_name in ranked:
+        if len(kept) + len(cells_of_name) <= _MOST_ROWS:
+            kept += cells_of_name
     return kept
 
 
 def _gap(cell: Cell) -> float:
-    """How far a cell's interval lies above that of the others; negative where they overlap."""
+    """Return how far a cell's interval lies above that of the others, negative if the two overlap."""
     return cell.share.low - cell.others.high
 
 
@@ -70,7 +68,7 @@ def _map(cells: Sequence[Cell], whole: float) -> Plot:
         "hovertemplate": "%{y}<br>%{customdata[0]} of %{customdata[1]} trials lost (%{x:.0f} %)<extra></extra>",
     }
     left_out = len({cell.setting.name for cell in cells} - {cell.setting.name for cell in kept})
-    told = f" {left_out} parameters whose settings differ least are left out." if left_out else ""
+    omitted = f" The {left_out} parameters whose settings differ least are left out." if left_out else ""
     return Plot(
         key="collapse",
         label="Share of trials that collapsed or diverged, by setting",
@@ -84,21 +82,18 @@ def _map(cells: Sequence[Cell], whole: float) -> Plot:
         },
         height=110 + 24 * len(kept),
         least_width=560,
-        caption="Bars are Wilson's 95 % intervals. A cross marks a setting whose interval lies wholly above that of all other "
-        f"trials which had the parameter; about one setting in a hundred does so by chance.{told}",
+        caption="Bars are Wilson's 95 % intervals. A cross marks a setting whose whole interval lies above that of all other "
+        f"trials that had the parameter. About one setting in a hundred gets a cross by chance.{omitted}",
     )
 
 
-def _cut(material: Material, cells: Sequence[Cell]) -> list[Block]:
+def _cut(material: Material, failing: FailingSettings) -> list[Block]:
     if material.space is None:
         return []
-    cuts = suggest_cuts(cells, material.space.parameters)
-    if not cuts:
-        none = "No setting is worse than the others beyond doubt, so no cut of the space is suggested."
-        return [Text(text=none, tone="note")]
-    lines = yaml_lines(cuts, PARAMETERS[material.space.inputs])
+    if not failing.cuts:
+        return [Paragraph(text="No setting is clearly worse than the others, so no cut is suggested.", tone="note")]
     caption = (
-        "The cut that this suggests: these lines without the marked settings, to put in place of yours. Each is cut by "
-        "itself; where two settings are bad only together, one of the cuts may do."
+        "Suggested cut of the space: replace your lines with these, which leave out the marked settings. Each parameter is cut "
+        "by itself. If two settings are bad only together, one of the cuts may be enough."
     )
-    return [Code(text=lines, caption=caption)]
+    return [Code(text=failing.cut_lines, caption=caption)]

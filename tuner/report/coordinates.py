@@ -1,7 +1,7 @@
-"""Parallel coordinates that know conditions: a parameter that is not in force has a place of its own below its axis.
+"""Parallel coordinates with a place below each axis for trials in which the parameter is not in force.
 
-Drawn as lines of an ordinary figure. Plotly's own parallel coordinates need WebGL, which a remote desktop or a printer may
-lack, and have no place for a value that is not there.
+They are drawn as lines of an ordinary figure. Plotly's own parallel coordinates need WebGL, which a remote desktop or a printer
+may lack, and cannot show missing values.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from tuner.analysis.settings import Value, is_numeric, short_name, shown
+from tuner.analysis.failing_settings import FAULTY
 from tuner.analysis.trials import TrialFacts, thin
+from tuner.analysis.tried_settings import Value, is_numeric, short_name, show_setting
 from tuner.report.blocks import Plot
 from tuner.report.figures import Trace, color, joined, numbers, text
 
@@ -21,7 +22,7 @@ _BANDS = (("best tenth", 0.9), ("next quarter", 0.65), ("middle", 0.3), ("lowest
 
 
 def parallel_coordinates(trials: Sequence[TrialFacts], names: Sequence[str], logarithmic: frozenset[str]) -> Plot:
-    """Return a line for each scored trial across the first few of `names`, and its score at the right."""
+    """Return a figure with a line for each scored trial across the first few of `names`, and its score at the right."""
     ranked = sorted((trial for trial in trials if trial.score is not None), key=lambda trial: trial.score or 0.0)
     chosen = thin(ranked, MOST_LINES)
     kept = list(names[:_MOST_AXES])
@@ -35,7 +36,7 @@ def parallel_coordinates(trials: Sequence[TrialFacts], names: Sequence[str], log
             traces.append(_band_trace(band, lines, [chosen[member] for member in members], kept))
     ticks = _ticks([*kept], chosen, logarithmic)
     thinned = (
-        f"{MOST_LINES} of {len(ranked):,} trials, evenly from the lowest score to the best. "
+        f"Showing {MOST_LINES} of {len(ranked):,} trials, evenly spaced from the lowest score to the highest. "
         if len(ranked) > MOST_LINES
         else ""
     )
@@ -53,8 +54,8 @@ def parallel_coordinates(trials: Sequence[TrialFacts], names: Sequence[str], log
         },
         height=470,
         least_width=640,
-        caption=f"{thinned}A line is a trial. “–” below an axis: the parameter is not in force there. "
-        "Click a name to hide those trials, twice to see them alone.",
+        caption=f"{thinned}Each line is a trial. “–” below an axis means that the parameter is not in force in those trials. "
+        "Click a name in the legend to hide its trials, or double-click it to show only those.",
     )
 
 
@@ -76,11 +77,11 @@ def _axis(names: Sequence[str]) -> dict[str, object]:
 
 
 def _banded(ranked: Sequence[TrialFacts]) -> dict[str, list[int]]:
-    """Share out places of trials, which rise by score, over the bands; lost ones have a band of their own."""
+    """Return the places of trials, sorted by ascending score, in each band; lost trials have their own band."""
     bands: dict[str, list[int]] = {"collapsed or diverged": []}
     bands |= {name: [] for name, _ in reversed(_BANDS)}
     for place, trial in enumerate(ranked):
-        if trial.ending in ("collapsed", "diverged"):
+        if trial.ending in FAULTY:
             bands["collapsed or diverged"].append(place)
         else:
             name = next(name for name, share in _BANDS if (place + 1) / len(ranked) > share or share == 0)
@@ -96,15 +97,16 @@ def _band_trace(band: str, lines: Sequence[list[float]], trials: Sequence[TrialF
         "lowest": "ramp-1",
         "collapsed or diverged": "collapsed",
     }
-    told = [
-        [*(text(shown(trial.configuration[n]) if n in trial.configuration else "–") for n in names)] for trial in trials
+    values_of_trials = [
+        [*(text(show_setting(trial.configuration[n]) if n in trial.configuration else "–") for n in names)]
+        for trial in trials
     ]
     hover = [
         [
             f"trial {trial.number}, score {trial.score:.3f}<br>{text(short_name(name))}: {value}"
             for name, value in zip([*names, "ending"], [*values, trial.ending], strict=True)
         ]
-        for trial, values in zip(trials, told, strict=True)
+        for trial, values in zip(trials, values_of_trials, strict=True)
     ]
     return {
         "type": "scatter",
@@ -125,7 +127,7 @@ def _band_trace(band: str, lines: Sequence[list[float]], trials: Sequence[TrialF
 
 
 def _places(values: Sequence[Value | None], *, is_log: bool) -> list[float]:
-    """Return where values stand between 0 and 1 on their axis, and those that are not there below it."""
+    """Return the positions of values on their axis, between 0 and 1; missing values are below it."""
     scale = _scale([value for value in values if value is not None], is_log=is_log)
     return [_ABSENT if value is None else scale[value] for value in values]
 
@@ -146,7 +148,7 @@ def _share(value: float, low: float, high: float) -> float:
 
 
 def _ticks(names: Sequence[str], trials: Sequence[TrialFacts], logarithmic: frozenset[str]) -> list[dict[str, object]]:
-    """Return the words along the axes: every name of a choice, or the ends of a range, and where the absent ones are."""
+    """Return the texts along the axes: every choice, or the ends of a range, and "–" for missing values."""
     notes = []
     columns = [[trial.configuration.get(name) for trial in trials] for name in names]
     for place, (values, is_log) in enumerate(
@@ -154,12 +156,12 @@ def _ticks(names: Sequence[str], trials: Sequence[TrialFacts], logarithmic: froz
         + [([trial.score for trial in trials], False)]
     ):
         scale = _scale([value for value in values if value is not None], is_log=is_log)
-        told = (
+        labelled = (
             list(scale)
             if not is_numeric(list(scale))
             else sorted({min(scale, key=float), max(scale, key=float)}, key=float)
         )
-        notes += [_note(place, scale[value], shown(value)) for value in told]
+        notes += [_note(place, scale[value], show_setting(value)) for value in labelled]
         if any(value is None for value in values):
             notes.append(_note(place, _ABSENT, "–"))
     return notes

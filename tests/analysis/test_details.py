@@ -23,12 +23,12 @@ def show(location: Path, *options: str) -> str:
     return done.stdout
 
 
-def test_without_all_the_evidence_is_left_out(location: Path) -> None:
+def test_without_all_there_are_no_details(location: Path) -> None:
     assert "evidence" not in json.loads(show(location, "--format", "json"))
     assert "what mattered" not in show(location)
 
 
-def test_what_matters_by_construction_comes_first_and_what_collapses_is_cut(location: Path) -> None:
+def test_the_parameters_that_matter_by_construction_come_first(location: Path) -> None:
     evidence = json.loads(show(location, "--all", "--format", "json"))["evidence"]
     ranked = sorted(evidence["importance"], key=lambda row: -row["share of variance"])
     assert {row["parameter"] for row in ranked[:2]} == {"learning_rate", "clipping"}

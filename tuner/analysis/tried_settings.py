@@ -1,4 +1,4 @@
-"""What was searched, as the trials tell it: parameters in force, their settings, and the trials of each."""
+"""Settings that trials have tried: the parameters in force, the values or ranges of each, and the trials that had them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from itertools import pairwise
 from typing import Any, TypeAlias
 
 from tuner.analysis.trials import TrialFacts
+from tuner.show_value import show_value
 from tuner.space.domains import Conditional, Domain, FloatRange, IntRange, OptionChoice
 
 Value: TypeAlias = "str | int | float | bool"
 MOST_VALUES = 8
-"""Distinct numbers that count as settings of their own; where there are more they are put into ranges."""
+"""Up to this many distinct numbers, each is a setting of its own; beyond it, they are grouped into ranges."""
 _RANGES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
-    """One value of a parameter, or a range of values with both ends included, and the trials that had it."""
+class TriedSetting:
+    """One value of a parameter, or a range of values from `low` to `high`, both included, and the trials that had it."""
 
     name: str
     shown: str
@@ -30,16 +31,16 @@ class Setting:
 
 
 def varied(trials: Sequence[TrialFacts]) -> tuple[str, ...]:
-    """Return the parameters that had more than one value among trials, in the order of the configurations."""
+    """Return the parameters that had more than one value in these trials, in the order of the configurations."""
     values: dict[str, set[Value]] = {}
     for trial in trials:
         for name, value in trial.configuration.items():
             values.setdefault(name, set()).add(value)
-    return tuple(name for name, found in values.items() if len(found) > 1)
+    return tuple(name for name, distinct in values.items() if len(distinct) > 1)
 
 
 def condition(name: str, trials: Sequence[TrialFacts]) -> str:
-    """Say when a parameter is in force, as "where clipping is norm"; nothing if it was in all trials."""
+    """Say when a parameter is in force: "where clipping is norm", or "" if it was in force in all trials."""
     if all(name in trial.configuration for trial in trials):
         return ""
     parts = name.split(".")
@@ -47,12 +48,12 @@ def condition(name: str, trials: Sequence[TrialFacts]) -> str:
 
 
 def leaves(domains: Mapping[str, Domain], prefix: str = "") -> Iterator[tuple[str, Domain]]:
-    """Yield every parameter with its domain, those of options too: ("clipping.norm.threshold", FloatRange(…))."""
+    """Yield every parameter with its domain, including those of options: ("clipping.norm.threshold", FloatRange(…))."""
     for name, domain in domains.items():
         yield f"{prefix}{name}", domain
         if isinstance(domain, OptionChoice):
-            for option, own in domain.options:
-                yield from leaves(own, f"{prefix}{name}.{option}.")
+            for option, parameters in domain.options:
+                yield from leaves(parameters, f"{prefix}{name}.{option}.")
 
 
 def logarithmic(domains: Mapping[str, Domain]) -> frozenset[str]:
@@ -65,30 +66,28 @@ def is_numeric(values: Sequence[Value]) -> bool:
     return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
 
 
-def settings_of(name: str, trials: Sequence[TrialFacts], *, is_log: bool = False) -> tuple[Setting, ...]:
-    """Return the settings of a parameter with their trials: each value, or ranges of about as many trials each.
+def settings_of(name: str, trials: Sequence[TrialFacts], *, is_log: bool = False) -> tuple[TriedSetting, ...]:
+    """Return the settings of a parameter with their trials: single values, or ranges with about equally many trials.
 
-    Numbers rise; other values stand in the order in which trials had them. Trials without the parameter are left out.
+    Numbers are in ascending order, other values in the order in which trials first had them. Trials without the parameter are
+    left out.
     """
     having = [trial for trial in trials if name in trial.configuration]
     values = list(dict.fromkeys(trial.configuration[name] for trial in having))
-    if not is_numeric(values):
-        return tuple(_of_values(name, shown(value), [value], having) for value in values)
-    values.sort()
-    if len(values) <= MOST_VALUES:
-        return tuple(_of_values(name, shown(value), [value], having) for value in values)
-    return _ranges(name, having, is_log=is_log)
+    if is_numeric(values):
+        values.sort()
+        if len(values) > MOST_VALUES:
+            return _ranges(name, having, is_log=is_log)
+    return tuple(_of_value(name, value, having) for value in values)
 
 
-def shown(value: Any) -> str:
-    """Show a parameter's value to a person."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+def show_setting(value: Any) -> str:
+    """Return a parameter's value as a person reads it: three significant digits."""
+    return show_value(value, real=".3g")
 
 
 def short_name(name: str) -> str:
-    """Return a name that is short but still one's own: "clipping.norm.threshold" as "clipping norm: threshold"."""
+    """Return a shorter name that is still unique: "clipping norm: threshold" for "clipping.norm.threshold"."""
     first, _, last = name.rpartition(".")
     return f"{first.replace('.', ' ')}: {last.replace('_', ' ')}" if first else name.replace("_", " ")
 
@@ -98,12 +97,12 @@ def _is_log(domain: Domain) -> bool:
     return isinstance(inner, IntRange | FloatRange) and inner.is_log
 
 
-def _of_values(name: str, words: str, values: Sequence[Value], having: Sequence[TrialFacts]) -> Setting:
-    members = tuple(trial for trial in having if trial.configuration[name] in values)
-    return Setting(name=name, shown=words, values=tuple(values), low=None, high=None, trials=members)
+def _of_value(name: str, value: Value, having: Sequence[TrialFacts]) -> TriedSetting:
+    members = tuple(trial for trial in having if trial.configuration[name] == value)
+    return TriedSetting(name=name, shown=show_setting(value), values=(value,), low=None, high=None, trials=members)
 
 
-def _ranges(name: str, having: Sequence[TrialFacts], *, is_log: bool) -> tuple[Setting, ...]:
+def _ranges(name: str, having: Sequence[TrialFacts], *, is_log: bool) -> tuple[TriedSetting, ...]:
     ordered = sorted(having, key=lambda trial: trial.configuration[name])
     edges = [_edge(name, ordered, len(ordered) * place // _RANGES, is_log=is_log) for place in range(1, _RANGES)]
     bounds = [-math.inf, *dict.fromkeys(edges), math.inf]
@@ -114,13 +113,13 @@ def _ranges(name: str, having: Sequence[TrialFacts], *, is_log: bool) -> tuple[S
             numbers = [trial.configuration[name] for trial in members]
             least = min(numbers) if low == -math.inf else low
             most = max(numbers) if high == math.inf else high
-            words = f"{shown(least)} – {shown(most)}"
-            settings.append(Setting(name=name, shown=words, values=(), low=least, high=most, trials=members))
+            shown = f"{show_setting(least)} – {show_setting(most)}"
+            settings.append(TriedSetting(name=name, shown=shown, values=(), low=least, high=most, trials=members))
     return tuple(settings)
 
 
 def _edge(name: str, ordered: Sequence[TrialFacts], place: int, *, is_log: bool) -> float:
-    """Return a number between two neighbouring trials, with as few digits as still lie between them."""
+    """Return a number that separates two neighbouring trials, with as few digits as possible."""
     low, high = (float(ordered[each].configuration[name]) for each in (place - 1, place))
     middle = math.sqrt(low * high) if is_log and low > 0 else (low + high) / 2
     for digits in range(1, 6):
