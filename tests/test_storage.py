@@ -167,10 +167,10 @@ def test_where_nothing_can_be_written_the_check_names_the_place(
 @pytest.mark.parametrize(
     ("location", "told"),
     [
-        ("foo://x", "foo://x: cannot be reached .*use a local path, fetching it first"),
+        ("foo://x", "foo://x: cannot be reached .*download it and use a local path"),
         ("file://rel", "cannot be reached"),
         ("hdfs://", "hdfs://: cannot be reached"),
-        ("~nobody-of-this-name/x", "is no path that can be used"),
+        ("~nobody-of-this-name/x", "is not a usable path"),
     ],
 )
 def test_a_location_that_no_file_system_has_is_an_input_error(location: str, told: str) -> None:
@@ -189,7 +189,7 @@ def test_a_name_that_no_file_can_have_is_an_input_error(name: str, tmp_path: Pat
 def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
     folder = Folder.at(tmp_path)
     folder.write("file", b"")
-    with pytest.raises(StorageError, match=r"file/name: cannot be written .*a file stands where a folder must be"):
+    with pytest.raises(StorageError, match=r"file/name: cannot be written .*a file is in the place of a folder"):
         folder.write("file/name", b"x")
     with pytest.raises(StorageError, match="file: cannot be listed"):
         folder.below("file").names()

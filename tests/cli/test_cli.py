@@ -190,6 +190,11 @@ def test_every_command_of_the_package_is_a_verb():
     assert set(tuner.commands.values()) == commands
 
 
+@pytest.mark.parametrize("name", sorted(tuner.commands))
+def test_a_verb_is_in_the_file_of_its_name(name):
+    assert tuner.commands[name].callback.__module__ == f"tuner.cli.{name}"
+
+
 # --- places, addresses and names that cannot be used ---
 
 
@@ -204,20 +209,20 @@ def test_every_command_of_the_package_is_a_verb():
         ("predict foo://x rows.parquet", "foo://x: cannot be reached"),
         ("predict file rows.parquet", "bundle.json"),
         ("evaluate foo://x rows.parquet", "foo://x: cannot be reached"),
-        ("run space.yaml --runs foo://x", "use a local path, fetching it first, or s3://"),
+        ("run space.yaml --runs foo://x", "download it and use a local path, or use s3://"),
         ("run space.yaml --runs file", "file/space-"),
-        ("run space.yaml --runs file/deep", "a part of the path is a file where a folder must be"),
+        ("run space.yaml --runs file/deep", "part of the path is a file, not a folder"),
         ("run space.yaml --runs /proc/runs", "nothing can be written there"),
-        ("run space.yaml --name a/b", "--name: 'a/b' is no name of one folder"),
-        ("run space.yaml --name ..", "--name: '..' is no name of one folder"),
-        ("run space.yaml --name=", "--name: '' is no name of one folder"),
+        ("run space.yaml --name a/b", "--name: 'a/b' cannot be the name of a folder"),
+        ("run space.yaml --name ..", "--name: '..' cannot be the name of a folder"),
+        ("run space.yaml --name=", "--name: '' cannot be the name of a folder"),
         ("run space.yaml --address localhost:1", "--address: nothing answers at 'localhost:1'"),
         ("run space.yaml --set data.train=https://x.org/a.csv", "https://x.org/a.csv: cannot be reached"),
         ("run space.yaml --set data.train='\"nul\\0.csv\"'", r"nul\x00.csv: cannot be reached"),
-        ("run space.yaml --set data.train=~nobody-here/a.csv", "is no path that can be used"),
+        ("run space.yaml --set data.train=~nobody-here/a.csv", "is not a usable path"),
         ("run space.yaml --set data.train=~nobody-here/a", "the name has no extension"),
         ("init --to file", "file/multilabel.yaml: cannot be written (File exists)"),
-        ("init --to file/deep", "a part of the path is a file where a folder must be"),
+        ("init --to file/deep", "part of the path is a file, not a folder"),
         ("init --to /proc/spaces", "/proc/spaces/multilabel.yaml: cannot be written"),
         ("init --to s3://bucket", "name a local folder"),
         ("init binary --to folder --force", "folder/binary.yaml: cannot be written (Is a directory)"),
@@ -305,7 +310,7 @@ def test_the_spaces_in_the_examples_of_help_are_good_with_their_overrides(name):
 def test_what_ends_a_search_says_how_to_go_on_with_it_and_can_be_pasted(kind: type[TunerError], tmp_path: Path) -> None:
     location = tmp_path / "my runs" / "one"
     Ledger.create(location, space="", environment={})
-    with pytest.raises(kind) as told, search._going_on_told(str(location), "head:6379"):
+    with pytest.raises(kind) as told, search.say_how_to_resume(str(location), "head:6379"):
         raise kind("the disk is full")
     *_, shown, _, command, _ = f"{told.value} ".split("`")
     assert shlex.split(shown) == ["tuner", "show", str(location)]
@@ -315,21 +320,24 @@ def test_what_ends_a_search_says_how_to_go_on_with_it_and_can_be_pasted(kind: ty
 def test_a_search_whose_budget_was_too_small_is_told_to_go_on_with_a_larger_one(call) -> None:
     ledger = Ledger.create("runs/one", space="", environment={})
     ledger.finish({"status": "failed", "error": "too short", "resume_with": "search.time=5m"})
-    with pytest.raises(SearchFailed) as told, search._going_on_told("runs/one", "head:6379"):
+    with pytest.raises(SearchFailed) as told, search.say_how_to_resume("runs/one", "head:6379"):
         raise SearchFailed("too short")
-    assert str(told.value).endswith("To go on: `tuner resume runs/one --set search.time=5m --address head:6379`")
-    assert "go on with `tuner resume runs/one --set search.time=5m`" in call("show", "one")[2]
+    assert str(told.value).endswith("Resume with `tuner resume runs/one --set search.time=5m --address head:6379`")
+    assert "resume it with `tuner resume runs/one --set search.time=5m`" in call("show", "one")[2]
 
 
 def test_a_search_that_never_began_says_nothing_of_going_on(tmp_path: Path) -> None:
-    with pytest.raises(SearchFailed, match=r"^Ray did not start$"), search._going_on_told(str(tmp_path / "one"), None):
+    with (
+        pytest.raises(SearchFailed, match=r"^Ray did not start$"),
+        search.say_how_to_resume(str(tmp_path / "one"), None),
+    ):
         raise SearchFailed("Ray did not start")
 
 
 @pytest.mark.parametrize(("setting", "column"), [("data.text=body", "'body'"), ("data.sequence=steps", "'steps'")])
 def test_the_next_steps_name_the_column_and_can_be_pasted(setting: str, column: str, call, capsys):
     Path("space.yaml").write_text(SPACE.format(task="binary", train="x.csv").replace("text: text, ", ""))
-    search._say_next("my runs/one", load_space("space.yaml", [setting]))
+    search.say_next_steps("my runs/one", load_space("space.yaml", [setting]))
     told = capsys.readouterr().err
     assert f"(column {column})" in told
     assert "tuner report 'my runs/one' --open" in told
@@ -344,7 +352,7 @@ def test_validate_tells_folds_as_folds(call):
     Path("space.yaml").write_text(SPACE.format(task="binary", train="rows.parquet"))
     code, _, err = call("validate", "space.yaml", "--with-data", "--set", "data.folds=3")
     assert code == 0
-    assert "rows: train 51 in 3 folds, each the validation of what the others train; test 9; 2 labels" in err
+    assert "rows: train 51 in 3 folds, each validating a model trained on the others; test 9; 2 labels" in err
 
 
 def test_validate_tells_of_a_file_of_vectors_that_cannot_be_read_beside_the_faults_of_data(call):

@@ -43,8 +43,8 @@ def test_a_file_of_predictions_is_diagnosed(predictions: str) -> None:
 
 def test_columns_that_were_guessed_are_said_on_stderr(predictions: str) -> None:
     result = diagnose(predictions)
-    assert "column 'label' is taken for --truth" in result.stderr
-    assert "taken for" not in result.stdout
+    assert "column 'label' is used for --truth" in result.stderr
+    assert "used for" not in result.stdout
 
 
 def test_json_has_state_labels_and_causes_and_nothing_else_on_stdout(predictions: str) -> None:
@@ -100,11 +100,11 @@ def test_a_folder_that_is_nothing_is_told_what_would_be_something(tmp_path: Path
 
 def test_columns_mean_nothing_of_a_run(run: Path) -> None:
     told = refused(str(run), "--pred", "x", "--text", "y")
-    assert "--pred, --text are for a file of predictions" in told
+    assert "--pred, --text apply to a file of predictions" in told
 
 
 def test_a_training_file_needs_the_column_of_texts(predictions: str) -> None:
-    assert "name the column of both with --text" in refused(predictions, "--train", predictions)
+    assert "name the column of texts in both files with --text" in refused(predictions, "--train", predictions)
 
 
 def test_a_bundle_is_diagnosed_by_its_record(run: Path, tmp_path: Path) -> None:
@@ -139,4 +139,4 @@ def test_a_broken_bundle_is_told(content: str, told: str, tmp_path: Path) -> Non
 
 def test_help_tells_twice_the_same_of_what_fails_a_script() -> None:
     told = " ".join(diagnose("--help").stdout.split())
-    assert told.count("4 where the predictor has collapsed, if only in part, has diverged or shows no signal") == 2
+    assert told.count("4 if the predictor has collapsed, even in part, has diverged or shows no signal") == 2

@@ -54,7 +54,9 @@ def test_run_and_page_may_lie_in_any_file_system(location: Path, tmp_path: Path)
 
 
 def test_a_file_that_is_no_page_is_never_written_over(location: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--out: '.*rows\.csv' is not the name of an HTML file; let it end in \.html"):
+    with pytest.raises(
+        UsageError, match=r"--out: '.*rows\.csv' is not the name of an HTML file; use a name that ends in \.html"
+    ):
         invoke(str(location), "--out", str(tmp_path / "rows.csv"))
 
 

@@ -88,7 +88,7 @@ def test_a_finished_run_refuses_the_settings_that_an_unfinished_one_does(
 def test_a_finished_run_stays_as_it_is_whatever_may_change(location: Path, call: Call) -> None:
     code, _, err = call("resume", str(location), "--set", "search.time=2h")
     assert code == 0
-    assert "is finished: there is nothing to go on with, and nothing has changed" in err
+    assert "is finished: there is nothing to resume, and nothing has changed" in err
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import pytest
 
 from builders.evidence import CONFIGURATION, HEALTHY, decisions, label, training
 from tuner.diagnosis.causes.cause import NAMED, Cause, falling_by_factors, option, rising, rising_by_factors
-from tuner.diagnosis.causes.find import CAUSES, EXPLAINS, as_json, diagnose, in_order
+from tuner.diagnosis.causes.diagnose import as_json, diagnose, in_order
+from tuner.diagnosis.causes.registry import CAUSES, EXPLAINS
 from tuner.diagnosis.facts.evidence import DataFacts, Evidence, Reference
 from tuner.scoring.signal import Signal
 from tuner.space.load import load_space
@@ -174,13 +175,15 @@ def test_a_ranking_of_one_positive_row_is_no_collapse_but_too_few_rows_to_tell()
     facts = decisions(*one, **(POOR | {"auc": 0.047, "rows": 1200}))
     found = diagnose(replace(HEALTHY, task="binary", decisions=facts))
     assert found.state == "weak"
-    assert found.sentence.startswith("too few of the judged rows have another answer than the commonest")
+    assert found.sentence.startswith("too few evaluated rows differ from the most common answer")
 
 
 def test_labels_that_are_decided_well_are_not_said_to_have_one_answer_beside_collapsed_ones() -> None:
     facts = decisions(label("a"), label("b", **NEVER), label("c", **NEVER), constant_penalty=0.66)
     found = diagnose(replace(HEALTHY, decisions=facts))
-    assert found.sentence.startswith("on most of what varies it gives one answer for nearly every row: 2 of 3 labels")
+    assert found.sentence.startswith(
+        "on the labels that vary most, it gives one answer for nearly every row: 2 of 3 labels"
+    )
 
 
 def test_a_high_rate_explains_saturated_gates_and_comes_first() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.diagnosis import FAULTS
 from benchmarks.sick import MATERIALS, make
-from tuner.diagnosis.causes.find import diagnose
+from tuner.diagnosis.causes.diagnose import diagnose
 
 QUICK = {
     "is_method": replace(MATERIALS["is_method"], rows=800, epochs=4),

@@ -12,9 +12,9 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from tuner.diagnosis.causes.find import diagnose
+from tuner.diagnosis.causes.diagnose import diagnose
 from tuner.diagnosis.readers.file import evidence_of_file
-from tuner.diagnosis.readers.table import read_answers
+from tuner.diagnosis.readers.predictions import read_predictions_file
 from tuner.errors import DataError
 
 ROWS = 200
@@ -46,7 +46,7 @@ def ranked(truth: list[int]) -> np.ndarray:
 @pytest.mark.parametrize("extension", ["csv", "parquet", "jsonl"])
 def test_whole_numbers_are_labels_in_every_format(extension: str, tmp_path: Path, truth: list[int]) -> None:
     uri = write(tmp_path / f"preds.{extension}", {"truth": truth, "pred": [1 - value for value in truth]})
-    answers = read_answers(uri)
+    answers = read_predictions_file(uri)
     assert (answers.task, answers.labels) == ("binary", ("0", "1"))
     assert answers.truth[:, 1].tolist() == [bool(value) for value in truth]
     assert (answers.decisions != answers.truth).all()
@@ -66,12 +66,12 @@ def test_of_two_labels_the_second_is_the_positive_one(
     written: list[Any], labels: tuple[str, ...], tmp_path: Path
 ) -> None:
     uri = write(tmp_path / "preds.parquet", {"truth": written * 20, "pred": written * 20})
-    assert read_answers(uri).labels == labels
+    assert read_predictions_file(uri).labels == labels
 
 
 def test_decisions_written_as_booleans_fit_a_truth_of_zeros_and_ones(tmp_path: Path, truth: list[int]) -> None:
     uri = write(tmp_path / "preds.parquet", {"truth": truth, "pred": [value == 1 for value in truth]})
-    answers = read_answers(uri)
+    answers = read_predictions_file(uri)
     assert (answers.decisions == answers.truth).all()
 
 
@@ -86,19 +86,19 @@ def test_decisions_written_as_booleans_fit_a_truth_of_zeros_and_ones(tmp_path: P
 )
 def test_lists_of_labels_are_several_labels_a_row(extension: str, lists: list[Any], tmp_path: Path) -> None:
     uri = write(tmp_path / f"preds.{extension}", {"truth": lists * 20, "pred": lists * 20})
-    answers = read_answers(uri)
+    answers = read_predictions_file(uri)
     assert (answers.task, answers.labels) == ("multilabel", ("a", "b"))
     assert answers.truth[:3].tolist() == [[True, True], [True, False], [False, False]]
 
 
 def test_one_decision_a_row_beside_lists_of_truth_is_a_list_of_one(tmp_path: Path) -> None:
     uri = write(tmp_path / "preds.parquet", {"truth": [["a", "b"], ["b"]] * 20, "pred": ["a", "b"] * 20})
-    assert read_answers(uri).decisions[:2].tolist() == [[True, False], [False, True]]
+    assert read_predictions_file(uri).decisions[:2].tolist() == [[True, False], [False, True]]
 
 
 def test_columns_of_zeros_and_ones_are_labels_by_what_differs_in_their_names(tmp_path: Path) -> None:
     columns = {"true_a": [1, 0] * 20, "true_b": [0, 1] * 20, "pred_a": [1, 1] * 20, "pred_b": [0, 0] * 20}
-    answers = read_answers(
+    answers = read_predictions_file(
         write(tmp_path / "preds.csv", columns), truth=("true_a", "true_b"), pred=("pred_a", "pred_b")
     )
     assert (answers.task, answers.labels) == ("multilabel", ("a", "b"))
@@ -108,21 +108,23 @@ def test_columns_of_zeros_and_ones_are_labels_by_what_differs_in_their_names(tmp
 def test_without_decisions_they_are_taken_from_the_probabilities_and_that_is_said(
     tmp_path: Path, truth: list[int], ranked: np.ndarray
 ) -> None:
-    answers = read_answers(write(tmp_path / "preds.csv", {"truth": truth, "score": ranked}), probability=("score",))
+    answers = read_predictions_file(
+        write(tmp_path / "preds.csv", {"truth": truth, "score": ranked}), probability=("score",)
+    )
     assert answers.decisions[:, 1].tolist() == (ranked > 0.5).tolist()
-    assert any("decisions are taken from the probabilities" in note for note in answers.notes)
+    assert any("decisions are made from the probabilities" in note for note in answers.notes)
 
 
 def test_columns_of_probabilities_are_put_in_the_order_of_the_labels_by_their_names(tmp_path: Path) -> None:
     columns = {"truth": ["a", "b"] * 20, "p_b": [0.2, 0.9] * 20, "p_a": [0.8, 0.1] * 20}
-    probabilities = read_answers(write(tmp_path / "preds.csv", columns)).probabilities
+    probabilities = read_predictions_file(write(tmp_path / "preds.csv", columns)).probabilities
     assert probabilities is not None
     assert probabilities[0].tolist() == [0.8, 0.2]
 
 
 def test_a_column_of_lists_has_the_probabilities_in_the_order_of_the_labels(tmp_path: Path) -> None:
     columns = {"truth": ["c", "a", "b"] * 20, "p": [[0.1, 0.2, 0.7]] * 60}
-    answers = read_answers(write(tmp_path / "preds.parquet", columns), probability=("p",))
+    answers = read_predictions_file(write(tmp_path / "preds.parquet", columns), probability=("p",))
     assert answers.decisions[0].tolist() == [False, False, True]
     assert any("'a', 'b', 'c', in this order" in note for note in answers.notes)
 
@@ -135,21 +137,21 @@ def test_what_tuner_predict_writes_is_read_without_naming_a_column(tmp_path: Pat
         "p_1": [0.5] * ROWS,
         "label": [str(value) for value in truth],
     }
-    answers = read_answers(write(tmp_path / "preds.parquet", columns))
+    answers = read_predictions_file(write(tmp_path / "preds.parquet", columns))
     assert answers.probabilities is not None
     assert (answers.decisions == answers.truth).all()
 
 
 def test_rows_without_a_truth_are_left_out_and_counted(tmp_path: Path) -> None:
     uri = write(tmp_path / "preds.parquet", {"truth": ["a", None, "b"] * 20, "pred": ["a", "b", "b"] * 20})
-    answers = read_answers(uri)
+    answers = read_predictions_file(uri)
     assert len(answers.truth) == 40
     assert any("rows 2, 5, 8, 11 and 14 (20 in all) left out" in note for note in answers.notes)
 
 
 def refused(uri: str, **columns: Any) -> str:
     with pytest.raises(DataError, match=r".+") as caught:
-        read_answers(uri, **columns)
+        read_predictions_file(uri, **columns)
     return str(caught.value)
 
 
@@ -171,17 +173,17 @@ def test_every_column_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
             {},
             "no column has a usual name for the truth; name the column of true labels with --truth",
         ),
-        ({"truth": ["x", "y"], "b": [1, 2]}, {}, r"nothing is predicted in its columns 'truth', 'b'; name a column"),
-        ({"truth": ["x", "y"], "pred": ["p", "q"]}, {}, "no label in common; write both in the same words"),
-        ({"truth": ["x"] * 9, "pred": ["x"] * 9}, {}, "every row is 'x', so nothing can be told apart"),
+        ({"truth": ["x", "y"], "b": [1, 2]}, {}, r"columns 'truth', 'b' hold no predictions; name a column"),
+        ({"truth": ["x", "y"], "pred": ["p", "q"]}, {}, "no label in common; use the same label names in both"),
+        ({"truth": ["x"] * 9, "pred": ["x"] * 9}, {}, "every row is 'x', so there is nothing to predict"),
         ({"truth": [0.5, 0.25], "pred": ["a", "b"]}, {}, "it holds fractions (double), which are no labels"),
         (
             {"truth": [0, 1], "logit": [-3.0, 2.5]},
             {"probability": ("logit",)},
-            "-3 in row 1 is not within 0 and 1; give probabilities: of logits the sigmoid",
+            "-3 in row 1 is not between 0 and 1; give probabilities; apply a sigmoid to logits",
         ),
         ({"truth": [0, 1], "p": [0.1, None]}, {"probability": ("p",)}, "row 2: null, NaN or infinite"),
-        ({"truth": [0, 1], "p": ["high", "low"]}, {"probability": ("p",)}, "it is no column of numbers"),
+        ({"truth": [0, 1], "p": ["high", "low"]}, {"probability": ("p",)}, "not a column of numbers"),
         (
             {"truth": ["a", "b", "c"], "p": [0.1, 0.2, 0.3], "q": [0.1, 0.2, 0.3]},
             {"probability": ("p", "q")},
@@ -195,7 +197,7 @@ def test_every_column_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
         (
             {"truth": [str(n) for n in range(40)], "pred": ["1"] * 40},
             {},
-            "40 different values on 40 rows are no labels",
+            "40 different values on 40 rows cannot be labels",
         ),
     ],
 )
@@ -278,4 +280,4 @@ def test_a_training_file_without_labels_still_tells_of_words(tmp_path: Path, tru
     assert evidence.data is not None
     assert evidence.data.unknown_share == 0
     assert evidence.reference is None
-    assert any("what labels it has is not known" in note for note in evidence.notes)
+    assert any("the training labels are not known" in note for note in evidence.notes)

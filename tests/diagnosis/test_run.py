@@ -14,10 +14,11 @@ from builders.runs import write_run
 from tuner.analysis.failing_settings import collapse_map, wilson
 from tuner.analysis.settings import logarithmic
 from tuner.analysis.trials import TrialFacts
-from tuner.diagnosis.causes.find import diagnose
+from tuner.diagnosis.causes.diagnose import diagnose
 from tuner.diagnosis.causes.search import search_facts
 from tuner.diagnosis.facts.training import training_facts
-from tuner.diagnosis.readers.run import evidence_of_bundle, evidence_of_run
+from tuner.diagnosis.readers.bundle import evidence_of_bundle
+from tuner.diagnosis.readers.run import evidence_of_run
 from tuner.ledger.run_directory import read_measurements, read_predictions, read_run
 from tuner.report.facts import facts
 from tuner.report.material import gather

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders.evidence import HEALTHY, decisions, training
-from tuner.diagnosis.causes.find import diagnose
+from tuner.diagnosis.causes.diagnose import diagnose
 from tuner.diagnosis.causes.state import is_collapsed, signs_of
 from tuner.diagnosis.facts.evidence import Evidence
 from tuner.pruners import gate

@@ -61,5 +61,5 @@ def test_too_little_memory_is_no_fault_of_the_program(call: Any, monkeypatch: py
     code, _, err = call("schema")
     assert (code, err) == (
         1,
-        "error: there is not enough memory; give fewer or shorter rows, or use a machine with more\n",
+        "error: there is not enough memory; use fewer or shorter rows, or a machine with more\n",
     )

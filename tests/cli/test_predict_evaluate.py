@@ -187,8 +187,11 @@ def test_label_columns_that_a_model_has_and_nobody_named_are_said(save: Any, cal
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--label", "x", "--labels", "y"), "--label and --labels: labels stand in one place only"),
-        (("--labels", "x"), "--labels: it gives several labels a row, but the bundle was trained on one"),
+        (("--label", "x", "--labels", "y"), "--label and --labels: only one of these can name the labels"),
+        (
+            ("--labels", "x"),
+            "--labels: this option is for several labels per row, but the bundle was trained on one label per row",
+        ),
         (("--label-columns", "x"), "name the column of labels with --label"),
     ],
 )
@@ -206,7 +209,7 @@ def test_a_list_of_label_columns_is_checked(names: str, save: Any, call: Call) -
     save("text", "multilabel", "labels")
     code, _, err = call("evaluate", "bundle", "rows.parquet", "--label-columns", names)
     assert code == 2
-    assert "write each name once, with commas between" in err
+    assert "write each name once, separated by commas" in err
 
 
 @pytest.mark.parametrize(
@@ -217,7 +220,7 @@ def test_a_list_of_label_columns_is_checked(names: str, save: Any, call: Call) -
         ("/proc/rows.csv", "/proc: nothing can be written there"),
         ("new/rows.csv", "--out new/rows.csv: there is no folder"),
         ("rows.parquet", "--out rows.parquet: this is rows.parquet, the file that is read, and it would be lost"),
-        ("foo://x/rows.csv", "use a local path, fetching it first"),
+        ("foo://x/rows.csv", "download it and use a local path"),
     ],
 )
 def test_a_place_where_nothing_can_be_written_is_refused_before_any_work(out: str, told: str, call: Call) -> None:
@@ -262,7 +265,7 @@ def test_what_is_neither_bundle_nor_run_is_told_with_the_runs_that_there_are(ver
     told = "there is no bundle here (no bundle.json), and no run of this name in runs; "
     code, _, err = call(verb, "frist", "rows.parquet")
     assert code == 2
-    assert f"frist: {told}give the directory of a bundle or of a run; --runs says where runs lie" in err
+    assert f"frist: {told}give the directory of a bundle or a run; --runs names the folder that holds the runs" in err
     Ledger.create("runs/first", space="", environment={})
     Ledger.create("runs/other", space="", environment={})
     assert f"frist: {told}did you mean 'first'?" in call(verb, "frist", "rows.parquet")[2]
