@@ -86,9 +86,9 @@ def _say_how_to_resume(run: Run, location: str) -> None:
 
 def _print_evidence(evidence: dict[str, Any]) -> None:
     for key, title in (
-        ("importance", "settings that mattered, each on its own"),
+        ("importance", "what mattered, each setting on its own"),
         ("collapse", "where trials collapsed"),
-        ("most_wrong", "most wrong test rows"),
+        ("most_wrong", "test rows most wrong"),
     ):
         if evidence[key]:
             print_text("")
@@ -96,7 +96,7 @@ def _print_evidence(evidence: dict[str, Any]) -> None:
     if evidence["cut"]:
         print_text(f"\nsuggested cut of the space:\n{evidence['cut']}")
     if evidence["data"]:
-        print_text("\ndata")
+        print_text("\nthe data")
     for line in evidence["data"]:
         print_text(f"  {line}")
 
