@@ -182,7 +182,7 @@ def test_labels_that_are_decided_well_are_not_said_to_have_one_answer_beside_col
     facts = decisions(label("a"), label("b", **NEVER), label("c", **NEVER), constant_penalty=0.66)
     found = diagnose(replace(HEALTHY, decisions=facts))
     assert found.sentence.startswith(
-        "on the labels that vary most, it gives one answer for nearly every row: 2 of 3 labels"
+        "on the labels that vary most, it gives one answer for nearly every row (2 of 3 labels)"
     )
 
 

@@ -27,12 +27,21 @@ _SETTINGS_SHOWN = 5
 
 @click.command()
 @click.argument("what")
-@click.option("--pred", metavar="COLUMN", multiple=True, help="Decisions in a file. Repeat for columns of 0 and 1.")
-@click.option("--truth", metavar="COLUMN", multiple=True, help="True labels in a file. Repeat for columns of 0 and 1.")
 @click.option(
-    "--probability", metavar="COLUMN", multiple=True, help="Probabilities in a file. Repeat, one column per label."
+    "--pred", metavar="COLUMN", multiple=True, help="Column of decisions, in a file. Repeat for columns of 0 and 1."
 )
-@click.option("--text", metavar="COLUMN", help="Texts in a file, to check the data and whether there is any signal.")
+@click.option(
+    "--truth", metavar="COLUMN", multiple=True, help="Column of true labels, in a file. Repeat for columns of 0 and 1."
+)
+@click.option(
+    "--probability",
+    metavar="COLUMN",
+    multiple=True,
+    help="Column of probabilities, in a file. Repeat for one column per label.",
+)
+@click.option(
+    "--text", metavar="COLUMN", help="Column of texts, in a file. Checks the data and whether there is any signal."
+)
 @click.option("--train", metavar="FILE", help="File that the model was trained on. Needs --text.")
 @click.option(
     "--fail-on-collapse",
@@ -175,12 +184,13 @@ def _print_search(search: SearchFacts) -> None:
     print_text(f"\nthe search: {search.trials} trials: {endings}")
     if search.causes:
         causes = ", ".join(f"{_words(name)} {count}" for name, count in search.causes.items())
-        print_text(f"likeliest causes of those that collapsed or diverged: {causes}")
+        print_text(f"most likely causes of the trials that collapsed or diverged: {causes}")
     for each in search.settings[:_SETTINGS_SHOWN]:
         share = each.faulty / each.trials
+        setting = f"; {each.setting}" if each.setting else ""
         print_text(
             f"- {each.parameter} {each.value}: {each.faulty} of {each.trials} collapsed or diverged ({share:.0%}, 95 % "
-            f"{each.low:.0%} to {each.high:.0%}); of the others {each.rest:.0%}{f'; {each.setting}' if each.setting else ''}"
+            f"{each.low:.0%} to {each.high:.0%}), of the other trials {each.rest:.0%}{setting}"
         )
 
 

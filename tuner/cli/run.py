@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("space")
-@click.option("--name", help="Name of the run. Default: the name of the space and the time.")
+@click.option("--name", metavar="NAME", help="Name of the run. Default: the name of the space and the time.")
 @search_options
 def run(space: str, name: str | None, **given: Any) -> int:
     """Search SPACE and return one tested champion.

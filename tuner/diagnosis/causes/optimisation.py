@@ -106,7 +106,10 @@ def saturated_gates(evidence: Evidence) -> Cause | None:
     return Cause(
         name="saturated_gates",
         strength=rising(training.gate_saturation, SATURATED, 0.9),
-        sentence=f"{training.gate_saturation:.0%} of the gates are within 0.02 of 0 or 1, where the slope is too flat to learn",
+        sentence=(
+            f"{training.gate_saturation:.0%} of the gates are within 0.02 of 0 or 1, "
+            "where they have hardly any slope to learn from"
+        ),
         measurement={"gate_saturation": training.gate_saturation},
         setting=option(*_smaller_inputs(evidence.configuration)),
         advice="use smaller initial weights, smaller vectors and a lower learning rate",

@@ -26,12 +26,12 @@ def threshold(evidence: Evidence) -> Cause | None:
     gain = (evidence.decisions.fitted_macro_f1 or 0.0) - evidence.decisions.macro_f1
     constant = collapsed_labels(evidence.decisions)
     first = cut[0]
-    side = "no rows" if first.decision_rate < 0.5 else "nearly all rows"
+    rows = "hardly any row" if first.decision_rate < 0.5 else "nearly every row"
     return Cause(
         name="threshold",
         strength=rising(len(cut) / len(constant), 0.0, 0.5),
         sentence=(
-            f"{_named(cut)}: ranked well (AUC {_mean_auc(cut):.2f}), but the threshold is wrong: {side} are predicted; "
+            f"{_named(cut)}: ranked well (AUC {_mean_auc(cut):.2f}), but predicted for {rows}, because the threshold is wrong; "
             f"thresholds fitted on other rows would bring macro-F1 to {evidence.decisions.fitted_macro_f1:.3f} ({gain:+.3f})"
         ),
         measurement={
@@ -57,14 +57,13 @@ def constant_decision(evidence: Evidence) -> Cause | None:
     if shifted:
         label = max(shifted, key=_shift)
         sentence = (
-            f"{_named(shifted)}: the mean probability is {label.mean_probability:.3f}, but {label.prevalence:.3f} of the "
-            f"rows are {label.name!r}, so a bias or the loss weights outweigh the input"
+            f"{_example(shifted, 'collapsed')}{label.name!r} has a mean probability of {label.mean_probability:.3f}, but is true "
+            f"for {label.prevalence:.1%} of the rows: a bias or the loss weights outweigh the input"
         )
         strength = rising_by_factors(_shift(label), SHIFTED / 2, SHIFTED**3)
     else:
         label = max(constant, key=lambda each: abs(each.decision_rate - each.prevalence))
-        others = "" if len(constant) == 1 else f"{_named(constant)} collapsed; for example, "
-        sentence = f"{others}{label.name!r} is {_rates(label)}"
+        sentence = f"{_example(constant, 'collapsed')}{label.name!r} is {_rates(label)}"
         strength = rising(len(constant) / len(decisions.labels), 0.0, 4.0)
     return Cause(
         name="constant_decision",
@@ -109,8 +108,8 @@ def imbalance(evidence: Evidence) -> Cause | None:
         name="imbalance",
         strength=falling_by_factors(share, RARE * 2, RARE / 10),
         sentence=(
-            f"{_named(sacrificed)}: {label.name!r}{rows} has one row for every {1 / max(share, 1e-9):,.0f} of "
-            f"{_largest(evidence)}; it is {_rates(label)}"
+            f"{_example(sacrificed, 'are too rare')}{label.name!r}{rows} {_rarity(share, evidence)}; "
+            f"it is {_rates(label)}"
         ),
         measurement={
             "labels": [each.name for each in sacrificed],
@@ -125,7 +124,7 @@ def imbalance(evidence: Evidence) -> Cause | None:
 
 
 def _sacrificed_labels(evidence: Evidence) -> list[LabelFacts]:
-    """Return the rare labels that collapsed, or else those starved in training; none if frequent labels collapsed too."""
+    """Return the rare labels that collapsed, or else those starved in training; none if most collapsed labels are not rare."""
     decisions = evidence.decisions
     rare = _rare_labels(evidence)
     if decisions is None or not rare:
@@ -179,8 +178,10 @@ def _share_of_largest(label: LabelFacts, evidence: Evidence) -> float:
     return label.train_rows / max(total if evidence.task == "multilabel" and total else max(known), 1)
 
 
-def _largest(evidence: Evidence) -> str:
-    return "all rows" if evidence.task == "multilabel" else "the most frequent label"
+def _rarity(share: float, evidence: Evidence) -> str:
+    times = f"{1 / max(share, 1e-9):,.0f}"
+    is_multilabel = evidence.task == "multilabel"
+    return f"is on one row in {times}" if is_multilabel else f"has one row for every {times} of the most frequent label"
 
 
 def _is_starved(label: LabelFacts, evidence: Evidence) -> bool:
@@ -189,6 +190,11 @@ def _is_starved(label: LabelFacts, evidence: Evidence) -> bool:
     if label.train_rows is None or not train_rows or label.support < FEWEST_TRUE:
         return False
     return label.train_rows / train_rows * SHIFTED <= label.prevalence
+
+
+def _example(labels: list[LabelFacts], state: str) -> str:
+    """Introduce one of several labels as an example; a single label needs no introduction."""
+    return "" if len(labels) == 1 else f"{_named(labels)} {state}; for example, "
 
 
 def _rates(label: LabelFacts) -> str:

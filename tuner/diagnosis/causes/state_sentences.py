@@ -41,7 +41,7 @@ def _collapsed(evidence: Evidence, labels: Sequence[str]) -> str:
     if not (labels or gives_one_answer(evidence)):
         return f"it ranks rows hardly better than chance: AUC {signs_of(evidence).auc:.3f}"
     total = 0 if evidence.decisions is None else len(evidence.decisions.labels)
-    share = f": {_partly_collapsed(evidence, labels)}" if labels else ""
+    share = f" ({len(labels)} of {total} labels)" if labels else ""
     if labels and len(labels) < total and not is_flat(evidence):
         return f"on the labels that vary most, it gives one answer for nearly every row{share}"
     return f"it gives one answer for nearly every row{share}"
