@@ -185,7 +185,7 @@ def test_an_impossible_file_name_is_an_input_error(name: str, tmp_path: Path) ->
 def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
     folder = Folder.at(tmp_path)
     folder.write("file", b"")
-    with pytest.raises(StorageError, match=r"file/name: cannot be written .*a file is in the place of a folder"):
+    with pytest.raises(StorageError, match=r"file/name: cannot be written .*a file exists where a folder is needed"):
         folder.write("file/name", b"x")
     with pytest.raises(StorageError, match="file: cannot be listed"):
         folder.below("file").names()

@@ -46,7 +46,7 @@ def main() -> None:
     except BaseException as error:  # noqa: BLE001 (report every error; a panic in a Rust library is not an Exception)
         if "--debug" in sys.argv:
             traceback.print_exc()
-        code = _report(error)
+        code = _print_error(error)
     sys.exit(code or 0)
 
 
@@ -65,7 +65,7 @@ def _robust(stream: TextIO | None) -> TextIO:
     )
 
 
-def _report(error: BaseException) -> int:
+def _print_error(error: BaseException) -> int:
     """Print an error to stderr and return its exit code."""
     if isinstance(error, click.ClickException):
         error.show()
@@ -86,10 +86,10 @@ def _report(error: BaseException) -> int:
     if isinstance(error, MemoryError):
         click.echo("error: there is not enough memory; use fewer or shorter rows, or a machine with more", err=True)
         return _UNEXPECTED_EXIT_CODE
-    return _report_unexpected(error)
+    return _print_unexpected(error)
 
 
-def _report_unexpected(error: BaseException) -> int:
+def _print_unexpected(error: BaseException) -> int:
     message = " ".join(f"{type(error).__name__}: {error}".split())
     click.echo(f"error: unexpected {message[:_MAX_CHARACTERS]}", err=True)
     if "--debug" in sys.argv:

@@ -29,7 +29,7 @@ _REMEDIES = {
     errno.EROFS: "choose a writable place",
     errno.ENOENT: "check the path",
     errno.ENOTDIR: "part of the path is a file, not a folder: choose another place",
-    errno.EEXIST: "a file is in the place of a folder: choose another place",
+    errno.EEXIST: "a file exists where a folder is needed: choose another place",
     errno.EISDIR: "name a file, not a folder",
     errno.ENOSPC: "free some space, or choose another place",
     errno.EDQUOT: "free some space, or choose another place",

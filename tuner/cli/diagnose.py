@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tuner.cli.location import locate_run, report_damage
+from tuner.cli.location import locate_run, name_damage
 from tuner.cli.options import runs_option
 from tuner.cli.output import print_json, print_text, say
 from tuner.errors import Fault, UsageError
@@ -112,7 +112,7 @@ def _evidence_of_directory(what: str, runs: str) -> Evidence:
 
     location, here = locate_run(what, runs), Folder.at(what)
     if Folder.at(location).exists("environment.json"):
-        with report_damage(location):
+        with name_damage(location):
             return read_evidence(read_run(location))
     if here.exists("bundle.json"):
         return evidence_of_bundle(read_description(here), name=what)

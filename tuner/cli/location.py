@@ -60,7 +60,7 @@ def load_named_space(space: str, overrides: tuple[str, ...]) -> Space:
 
 
 @contextmanager
-def report_damage(location: str) -> Iterator[None]:
+def name_damage(location: str) -> Iterator[None]:
     """Turn an unexpected error within the block into a report of the run's damaged files, if there are any.
 
     Readers assume that the ledger holds what tuner wrote. When one of them fails, the checksums show whether it does.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from tuner.cli.location import report_damage
+from tuner.cli.location import name_damage
 from tuner.cli.options import format_option, runs_option
 from tuner.cli.output import Format, print_rows, say
 
@@ -35,7 +35,7 @@ def ls(context: click.Context, runs: str, format_: Format) -> None:
     rows = []
     for name in list_runs(runs):
         try:
-            with report_damage(join(runs, name)):
+            with name_damage(join(runs, name)):
                 rows.append(_row(name, read_run(join(runs, name))))
         except LedgerError as error:  # for example another version's run; still list the others
             rows.append({"name": name, "status": "unreadable"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from tuner.cli.location import locate_run, report_damage
+from tuner.cli.location import locate_run, name_damage
 from tuner.cli.options import runs_option
 from tuner.cli.output import say
 
@@ -43,7 +43,7 @@ def report(run: str, out: str | None, is_opened: bool, runs: str) -> None:
     from tuner.storage import Folder, split
 
     location = locate_run(run, runs)
-    with report_damage(location):
+    with name_damage(location):
         material = gather(location)
         page = render(material).encode()
     target = out or f"{material.run.name}-report.html"

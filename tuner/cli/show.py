@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from tuner.cli.location import locate_run, report_damage
+from tuner.cli.location import locate_run, name_damage
 from tuner.cli.options import format_option, runs_option
 from tuner.cli.output import Format
 from tuner.cli.run_summary import print_run
@@ -32,5 +32,5 @@ def show(run: str, is_all: bool, runs: str, format_: Format) -> None:
       tuner show multilabel-20261121-0905 --format json | jq .champion.test.macro_f1
     """
     location = locate_run(run, runs)
-    with report_damage(location):
+    with name_damage(location):
         print_run(location, format_, is_all=is_all)
