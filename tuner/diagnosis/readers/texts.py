@@ -41,8 +41,8 @@ class TextFacts:
 def text_facts(predictions: PredictionsFile, *, train: str | None = None, text: str = "text") -> TextFacts:
     """Measure the texts of a predictions file, and those of the training file at `train` if given.
 
-    The plain model is fitted on the training file if it has labels, otherwise cross-fitted on the predictions file. Raises
-    DataError.
+    Without a training file, the plain model is cross-fitted on the predictions file. With one, it is fitted there, provided
+    that the file has labels. Raises DataError.
     """
     dataset, notes = _dataset(predictions, train, text)
     profiled = profile(dataset)
