@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from tuner.cli.columns import input_column
 from tuner.cli.location import locate_model
 from tuner.cli.options import runs_option, skip_option
 from tuner.cli.output import say
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from tuner.bundle.bundle import Bundle
 
 
 @click.command()
@@ -34,8 +41,6 @@ def predict(
       tuner predict tickets new.csv --out preds.parquet
       tuner predict runs/tickets new.csv --text body --skip-unusable > preds.jsonl
     """
-    import pyarrow as pa
-
     from tuner.data.write import check_output, write_table
 
     if out is not None:
@@ -49,16 +54,22 @@ def predict(
     inputs, rows, notes = read_inputs(data, columns, skip_unusable=skip_unusable, say=say)
     for note in notes:
         say(f"note: {note}")
+    table = _predictions(model, inputs, rows)
+    write_table(table, out)
+    if out is not None:
+        say(f"wrote {len(table):,} predictions to {out}")
+
+
+def _predictions(model: Bundle, inputs: Any, rows: Any) -> pa.Table:
+    import pyarrow as pa
+
     probabilities = model.predict_proba(inputs)
     predictions = model.name_decisions(model.decide(probabilities))
     kind = pa.list_(pa.string()) if model.task == "multilabel" else pa.string()
-    table = pa.table(
+    return pa.table(
         {
             "row": pa.array(rows, pa.int64()),
             "prediction": pa.array(predictions, kind),  # Arrow could not infer the type if all lists were empty
             **{f"p_{label}": probabilities[:, number] for number, label in enumerate(model.labels)},
         }
     )
-    write_table(table, out)
-    if out is not None:
-        say(f"wrote {len(probabilities):,} predictions to {out}")
