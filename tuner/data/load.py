@@ -29,8 +29,8 @@ def load_data(settings: DataSettings, task: Task, seed: int, say: Say | None = N
     """Read every file of the settings, carve missing splits out of train, and encode the labels.
 
     With `settings.folds`, the training rows are dealt out to folds and serve as validation rows too. The same settings,
-    files and seed give the same splits and folds. Slow work calls `say`. Raises DataError with all faults of one stage: first
-    of the files, then of the rows, then of splits and labels.
+    files and seed give the same splits and folds. `say` gets lines about slow work. Raises DataError with
+    all faults of one stage: first of the files, then of the rows, then of splits and labels.
     """
     findings = Findings()
     sources = _read_sources(settings, findings, say)

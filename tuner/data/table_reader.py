@@ -59,10 +59,10 @@ def read_table(
 ) -> pa.Table:
     """Read the named columns (None: all) of a file or built-in set, in the order of its rows.
 
-    The extension decides the format. CSV has no types, so every column is read as text. Slow work calls `say`. `named_by`
-    maps a column to the setting (data.text) or option (--text) that names it, for the message about a missing column.
-    Columns in `optional` may be missing. Raises DataError for a file that is missing, empty, not in its format, or lacks a
-    named column.
+    The extension decides the format. CSV has no types, so every column is read as text. `say` gets lines about slow work.
+    `named_by` maps a column to the setting (data.text) or option (--text) that names it, for the message about a missing
+    column. Columns in `optional` may be missing. Raises DataError for a file that is missing, empty, not in its format, or
+    lacks a named column.
     """
 
     def choose(names: Sequence[str]) -> list[str] | None:
@@ -192,11 +192,11 @@ def _locate(uri: str, extensions: Collection[str] | None) -> tuple[fs.FileSystem
     if kind == fs.FileType.Directory:
         raise _refusal(uri, "this is a folder, not a file", "name one file in it")
     if kind == fs.FileType.NotFound:
-        raise _refusal(uri, f"there is no file {path}", _neighbours(files, PurePosixPath(path), extensions))
+        raise _refusal(uri, f"there is no file {path}", _suggest_name(files, PurePosixPath(path), extensions))
     return files, path
 
 
-def _neighbours(files: fs.FileSystem, path: PurePosixPath, extensions: Collection[str] | None) -> str:
+def _suggest_name(files: fs.FileSystem, path: PurePosixPath, extensions: Collection[str] | None) -> str:
     try:
         inside = files.get_file_info(fs.FileSelector(str(path.parent)))
     except (OSError, pa.ArrowException):
