@@ -156,7 +156,7 @@ def _rarest_label(dataset: Any) -> str:
 
 
 def _train(order: Order, space: Any, configuration: dict[str, Any], dataset: Any) -> Line:
-    from tuner.trial.measurement import TrialSettings
+    from tuner.trial.order import TrialSettings
     from tuner.trial.trial import Trial
 
     data = _prepared(order, space, configuration, dataset)

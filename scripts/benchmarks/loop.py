@@ -134,7 +134,7 @@ def _configuration(case: Case) -> dict[str, Any]:
 
 def _trial_rounds(case: Case) -> Iterator[float]:
     """Yield the trial's examples a second. Reports come after every few steps, and a round is the reports of `steps` steps."""
-    from tuner.trial.measurement import TrialSettings
+    from tuner.trial.order import TrialSettings
     from tuner.trial.trial import Trial
 
     rows = len(case.data.train_targets)

@@ -139,9 +139,9 @@ def make(fault: Fault, material: Material, *, seed: int) -> Any:
     from tuner.diagnosis.facts.evidence import Evidence
     from tuner.diagnosis.facts.reference import measure_baselines, reference
     from tuner.diagnosis.facts.training import training_facts
-    from tuner.scoring.signal import find_signal, looks_of
+    from tuner.scoring.signal import find_signal, gather_evidence
     from tuner.scoring.thresholds import cross_fitted_decisions
-    from tuner.trial.measurement import TrialSettings
+    from tuner.trial.order import TrialSettings
     from tuner.trial.trial import Trial
 
     dataset = read(material, seed)
@@ -184,7 +184,7 @@ def make(fault: Fault, material: Material, *, seed: int) -> Any:
         )
     rows = [asdict(measurement) for measurement in measurements]
     baselines = measure_baselines(dataset)
-    looks = looks_of(
+    looks = gather_evidence(
         data.task,
         baselines=baselines,
         profile=profiled,

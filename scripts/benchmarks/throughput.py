@@ -60,7 +60,7 @@ def measure() -> list[Row]:
 
 def make_trial(data: Any, hidden: int, layers: int, precision: str) -> Any:
     """A trial with the plain script's model and settings; one report is one round."""
-    from tuner.trial.measurement import TrialSettings
+    from tuner.trial.order import TrialSettings
     from tuner.trial.trial import Trial
 
     chosen = configuration(

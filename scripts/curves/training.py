@@ -71,7 +71,7 @@ def _outcome(order: Order) -> Line:
     from tuner.errors import SpaceError
     from tuner.imbalance.feasibility import resampling_faults
     from tuner.samplers.sampler import RandomSampler
-    from tuner.trial.measurement import TrialSettings
+    from tuner.trial.order import TrialSettings
     from tuner.trial.trial import Trial
 
     material = order.material

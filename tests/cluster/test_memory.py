@@ -1,4 +1,4 @@
-"""Workers read the arrays of a run where Ray keeps them, without a copy of their own."""
+"""Workers read a run's arrays in Ray's shared memory, without copying them."""
 
 from __future__ import annotations
 

@@ -15,8 +15,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tuner.imbalance.loss import LOSS_WEIGHTS, LOSSES, Loss, asymmetric, cross_entropy, focal, make_loss, soft_f1_loss
-from tuner.imbalance.weights import WeightRule, count_labels, effective_number_weights, explicit_weights, no_weights
+from tuner.imbalance.loss import LOSSES, Loss, asymmetric, cross_entropy, focal, make_loss, soft_f1_loss
+from tuner.imbalance.weights import (
+    LOSS_WEIGHTS,
+    WeightRule,
+    count_labels,
+    effective_number_weights,
+    explicit_weights,
+    no_weights,
+)
 from tuner.space.options import Options
 from tuner.space.parameters import PARAMETERS
 from tuner.space.settings import Task

@@ -11,17 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tuner.imbalance.rare_labels import ml_ros, mlsmote
-from tuner.imbalance.resample import (
-    RESAMPLINGS,
-    USES_VECTORS,
-    Pass,
-    Resample,
-    TrainingRows,
-    balanced_batches,
-    fixed_number,
-    oversample,
-    undersample,
-)
+from tuner.imbalance.resample import RESAMPLINGS, USES_VECTORS, balanced_batches, fixed_number, oversample, undersample
+from tuner.imbalance.training_pass import Pass, Resample, TrainingRows
 from tuner.space.options import Options
 from tuner.space.parameters import PARAMETERS
 from tuner.training.batches import bucketed

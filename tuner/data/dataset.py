@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tuner.data.sequences import Sequences
 from tuner.scoring.blocks import Blocks, halves
-from tuner.scoring.f1 import as_indicator
+from tuner.scoring.indicator import as_indicator
 from tuner.space.settings import DataSettings, Inputs, Task
 
 RowInputs: TypeAlias = tuple[str, ...] | Sequences

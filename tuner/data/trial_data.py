@@ -37,7 +37,7 @@ from tuner.data.sequences import Sequences
 from tuner.data.tokenisers import SPECIAL_TOKENS, UNKNOWN, WIDEST_VOCABULARY, SplitTexts, Tokeniser, split_words
 from tuner.data.word_vectors import read_word_vectors
 from tuner.imbalance.resample import USES_VECTORS
-from tuner.scoring.f1 import as_indicator
+from tuner.scoring.indicator import as_indicator
 from tuner.space.configuration import Configuration
 from tuner.space.domains import Domain, ends
 from tuner.space.settings import Inputs, Task
