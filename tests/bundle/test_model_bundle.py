@@ -340,7 +340,7 @@ def test_a_bundle_for_sequences_reads_arrays_of_any_lengths(
 
 @pytest.mark.parametrize(
     ("row", "told"),
-    [(["a"], "row 2 is not a list of"), ([[1.0, 2.0], [3.0]], "row 2 is no list of"), ([], "row 2 is empty")],
+    [(["a"], "row 2 is not a list of"), ([[1.0, 2.0], [3.0]], "row 2 is not a list of"), ([], "row 2 is empty")],
 )
 def test_rows_that_are_no_sequences_are_refused_by_number(
     row: Any, told: str, configure: Any, make_dataset: Any, make_bundle: Any
