@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,23 @@ def judged(rows: int = 90) -> tuple[Indicator, np.ndarray, Indicator]:
     truth = generator.choice(3, size=rows, p=[0.6, 0.3, 0.1])
     probabilities = generator.dirichlet([1, 1, 1], size=rows) + 0.3 * np.eye(3)[truth]
     return as_indicator(probabilities.argmax(axis=1), 3), probabilities / 1.3, as_indicator(truth, 3)
+
+
+def evaluate_folds(
+    decisions: Indicator, probabilities: np.ndarray | None, truth: Indicator, fold: np.ndarray | None
+) -> dict[str, Any]:
+    return evaluate(
+        decisions,
+        probabilities,
+        truth,
+        task="multiclass",
+        labels=("a", "b", "c"),
+        seen=np.ones(3, bool),
+        penalty_weight=1.0,
+        blocks=np.arange(len(truth)),
+        seed=0,
+        fold=fold,
+    )
 
 
 def test_each_mean_is_over_the_folds_measured_separately() -> None:
@@ -58,18 +76,7 @@ def test_a_fold_without_an_auc_is_left_out_of_the_mean() -> None:
 def test_an_evaluation_with_folds_has_means_and_rows_that_pool_all_folds(is_folded: bool) -> None:
     decisions, probabilities, truth = judged()
     fold = np.arange(len(truth)) % 3 if is_folded else None
-    result = evaluate(
-        decisions,
-        probabilities,
-        truth,
-        task="multiclass",
-        labels=("a", "b", "c"),
-        seen=np.ones(3, bool),
-        penalty_weight=1.0,
-        blocks=np.arange(len(truth)),
-        seed=0,
-        fold=fold,
-    )
+    result = evaluate_folds(decisions, probabilities, truth, fold)
     means = measure_by_fold(decisions, truth, "multiclass", fold, probabilities=probabilities).means
     assert {name: result[name] for name in AVERAGED} == pytest.approx(dict(means))
     assert result["skill"] == pytest.approx(result["macro_f1"] - result["constant_macro_f1"])
@@ -83,18 +90,7 @@ def test_with_folds_a_value_lies_within_its_interval() -> None:
     truth = as_indicator(np.repeat(np.arange(3), 40), 3)
     decisions = truth.copy()
     decisions[::4] = np.roll(truth[::4], 1, axis=1)
-    result = evaluate(
-        decisions,
-        None,
-        truth,
-        task="multiclass",
-        labels=("a", "b", "c"),
-        seen=np.ones(3, bool),
-        penalty_weight=1.0,
-        blocks=np.arange(len(truth)),
-        seed=0,
-        fold=np.repeat(np.arange(3), 40),
-    )
+    result = evaluate_folds(decisions, None, truth, np.repeat(np.arange(3), 40))
     for name in ("macro_f1", "skill", "above_chance"):
         low, high = result[f"{name}_ci"]
         assert low <= result[name] <= high
