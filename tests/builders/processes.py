@@ -15,8 +15,9 @@ from tuner.ledger.run_directory import Ledger, read_measurements, read_run
 from tuner.pruners.gate import GateSettings
 from tuner.ray_backend.scheduler import GatedASHA
 from tuner.samplers.sampler import make_sampler
-from tuner.search.time_budget import Sizes
+from tuner.search.time_budget import ClosingWork, TimeBudget
 from tuner.search.trial_queue import SearchQueue
+from tuner.search.watcher import Watcher
 from tuner.space.load import load_space
 from tuner.trial.measurement import Measurement, Order
 
@@ -86,17 +87,15 @@ class Process:
             self.ledger = Ledger.create(location, space=space.text, environment={})
         else:
             self.ledger = Ledger.reopen(location)
-        self.queue = SearchQueue(
-            space,
-            make_sampler(space),
-            self.ledger,
+        budget = TimeBudget(
+            space=space,
             clock=lambda: self.clock,
             slots=1,
             budget_examples=ROWS * EPOCHS,
-            sizes=Sizes(),
-            say=lambda _: None,
-            watch=lambda _: None,
+            closing_work=ClosingWork(),
         )
+        watcher = Watcher(say=lambda _: None, watch=lambda _: None)
+        self.queue = SearchQueue(make_sampler(space), self.ledger, budget, watcher)
         self.scheduler = GatedASHA(
             self.queue,
             grace_epochs=1,

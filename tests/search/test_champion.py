@@ -21,7 +21,8 @@ from tuner.pruners.gate import GateSettings
 from tuner.ray_backend.scheduler import GatedASHA
 from tuner.ray_backend.start import Machines, Node
 from tuner.ray_backend.trials import TrialOnWorker, is_worth_keeping
-from tuner.search.run import Watcher, _Before, _Search
+from tuner.search.run import EarlierRun, SearchData, SearchRun
+from tuner.search.watcher import Watcher
 from tuner.space.load import load_space
 from tuner.trial.measurement import Order
 
@@ -60,26 +61,26 @@ class Clock:
         return self.now
 
 
-class Search(_Search):
+class Search(SearchRun):
     """A search whose trials run here, one after the other; `change` is done to what they report."""
 
     change: Change = staticmethod(lambda _order, result: result)
     clock: Clock
 
     def _run_trials(self, *, is_cluster: bool) -> Any:
-        self._told = {"baselines": [], "data": {}}
+        self._descriptions = {"baselines": [], "data": {}}
         scheduler = GatedASHA(
             self._queue,
             grace_epochs=1,
             rows=len(self._dataset.train),
-            budget_examples=self._budget_examples,
+            budget_examples=self._budget.budget_examples,
             reduction_factor=3,
             gate=GateSettings(least_examples=0),
         )
         while (order := self._queue.next_order()) is not None:
             self._queue.started(order)
             worker = TrialOnWorker.__new__(TrialOnWorker)  # without what Ray builds around it
-            worker.setup({"order": asdict(order)}, self._data, self._trial_settings())
+            worker.setup({"order": asdict(order)}, self._data.prepared, self._trial_settings())
             answer = ""
             while answer != "STOP":
                 result = self.change(order, worker.step())
@@ -102,18 +103,16 @@ def make_search(tmp_path: Path, make_dataset: Any) -> Callable[..., Search]:
         (tmp_path / "space.yaml").write_text(text)
         space, dataset = load_space(str(tmp_path / "space.yaml")), make_dataset("multilabel", folds=folds)
         run = tmp_path / "run"
-        before = _Before(read_run(run), read_past(read_run(run), read_measurements(run))) if is_again else None
-        clock = Clock(now=before.past.seconds if before else 0.0)
+        earlier = EarlierRun(read_run(run), read_past(read_run(run), read_measurements(run))) if is_again else None
+        clock = Clock(now=earlier.past.seconds if earlier else 0.0)
         clock.a_report.update(a_report or {})
         search = Search(
             space,
-            dataset,
-            prepare(dataset, space.parameters, lambda _: None),
+            SearchData(dataset, prepare(dataset, space.parameters, lambda _: None), Machines((Node(cpus=1, gpus=0),))),
             Ledger.reopen(run) if is_again else Ledger(str(run)),
-            machines=Machines((Node(cpus=1, gpus=0),)),
             clock=clock,
             watcher=Watcher(say=lambda _: None, watch=lambda _: None),
-            before=before,
+            earlier=earlier,
         )
         search.clock = clock
         if change is not None:
@@ -182,9 +181,7 @@ def test_a_search_trial_is_the_champion_where_every_finalist_diverges_before_a_r
 
 
 def test_with_folds_nothing_stands_in_for_finalists_and_it_is_said(make_search: Any, tmp_path: Path) -> None:
-    with pytest.raises(
-        SearchFailed, match=r"no finalist's run came to a report, and with data\.folds search trials keep"
-    ):
+    with pytest.raises(SearchFailed, match=r"no finalist was measured, and with data\.folds search trials keep"):
         make_search(folds=3, change=diverge).run(is_cluster=False)
     run = read_run(tmp_path / "run")
     assert (run.status, run.manifest["resume_with"], run.champion) == ("failed", "search.trials=2", {})
@@ -194,7 +191,7 @@ def test_finalists_that_failed_are_tried_again_without_a_larger_budget(make_sear
     def fail(order: Order, result: dict[str, Any]) -> dict[str, Any]:
         return {"examples": 0, "failure": "no space left"} if order.phase == "finalist" else result
 
-    with pytest.raises(SearchFailed, match=r"no finalist's run came to a report.*no space left"):
+    with pytest.raises(SearchFailed, match=r"no finalist was measured.*no space left"):
         make_search(folds=3, change=fail).run(is_cluster=False)
     assert "resume_with" not in read_run(tmp_path / "run").manifest
     make_search(folds=3, is_again=True).run(is_cluster=False)
@@ -309,7 +306,7 @@ def test_a_search_trial_whose_weights_cannot_be_written_goes_on_and_says_so(make
     worker = TrialOnWorker.__new__(TrialOnWorker)
     worker.setup(
         {"order": asdict(replace(order, weights=f"{tmp_path}/moved/finalists/w.safetensors"))},
-        search._data,
+        search._data.prepared,
         search._trial_settings(),
     )
     result = worker.step()

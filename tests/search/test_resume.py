@@ -370,7 +370,7 @@ def test_a_trial_that_sends_nothing_for_its_timeout_has_failed(begin: Callable[.
     assert process.queue.hung() == []
     process.clock = 61.0
     assert process.queue.hung() == [silent]
-    assert process.queue.trials[silent.index].reason == "no report for 60 s, which is search.trial_timeout"
+    assert process.queue.trials[silent.index].reason == "no measurement for 60 s, which is search.trial_timeout"
     assert process.queue.hung() == []
 
 

@@ -13,27 +13,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders.measurements import MAX_EPOCHS, ROWS, make_measurement
+from tuner.ledger.rows import is_double_correction
 from tuner.ledger.run_directory import Ledger, held_out_name, read_measurements, read_run, weights_name
 from tuner.samplers.sampler import RandomSampler
-from tuner.search.snapshot import Snapshot
+from tuner.search.best_trials import kept_trials
+from tuner.search.finalists import finalist_runs
+from tuner.search.order_maker import derive_seed
 from tuner.search.time_budget import (
     CLOSING_S,
     MAKING_WAY_S,
-    Sizes,
+    ClosingWork,
+    TimeBudget,
     affordable,
     closing_seconds,
     finalists_seconds,
     makespan,
 )
-from tuner.search.trial_queue import ENDINGS, SearchQueue, derive_seed
+from tuner.search.trial_queue import SearchQueue
+from tuner.search.watcher import Snapshot, Watcher
 from tuner.space.configuration import Configuration
 from tuner.space.load import Space, load_space
+from tuner.trial.ending import Ending
 from tuner.trial.measurement import Measurement, Order
-from tuner.trial.record import is_double_correction
 
-NO_SIZES = Sizes()
-SMALL = Sizes(validation=1_000, test=1_000, labels=5, fitting_s=0.2)
-LARGE = Sizes(validation=150_000, test=150_000, labels=3, fitting_s=25.0)
+NO_SIZES = ClosingWork()
+SMALL = ClosingWork(validation=1_000, test=1_000, labels=5, fitting_s=0.2)
+LARGE = ClosingWork(validation=150_000, test=150_000, labels=3, fitting_s=25.0)
 SPACE = """
 task: binary
 data: {train: rows.csv, label: label}
@@ -67,23 +72,20 @@ class Search:
     ledger: Ledger
     sampler: Any
     slots: int = 2
-    sizes: Sizes = NO_SIZES
+    sizes: ClosingWork = NO_SIZES
     now: float = 0.0
     said: list[str] = field(default_factory=list)
     seen: list[Snapshot] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.queue = SearchQueue(
-            self.space,
-            self.sampler,
-            self.ledger,
+        budget = TimeBudget(
+            space=self.space,
             clock=lambda: self.now,
             slots=self.slots,
             budget_examples=ROWS * MAX_EPOCHS,
-            sizes=self.sizes,
-            say=self.said.append,
-            watch=self.seen.append,
+            closing_work=self.sizes,
         )
+        self.queue = SearchQueue(self.sampler, self.ledger, budget, Watcher(self.said.append, self.seen.append))
 
     def begin(self) -> Order:
         """Hand out an order and start it."""
@@ -118,7 +120,7 @@ def make_search(tmp_path: Path, configure: Any) -> Callable[..., Search]:
         name: str = "run",
         sampler: Any = None,
         folds: int | None = None,
-        sizes: Sizes = NO_SIZES,
+        sizes: ClosingWork = NO_SIZES,
     ) -> Search:
         space_text = SPACE % limits
         if folds is not None:
@@ -223,7 +225,7 @@ def test_where_every_trial_collapsed_the_best_of_them_goes_on_and_it_is_said(mak
     search.run(-0.5, ending="collapsed")
     search.run(-0.2, ending="collapsed")
     assert {parent for parent, _ in finalists_of(search)} == {1}
-    assert search.said[0] == "every trial collapsed: the best of them goes on as the only finalist"
+    assert search.said[0] == "every trial collapsed: the best of them becomes the only finalist"
 
 
 def test_fewer_healthy_trials_than_finalists_is_said(make_search: Any) -> None:
@@ -231,7 +233,7 @@ def test_fewer_healthy_trials_than_finalists_is_said(make_search: Any) -> None:
     search.run(0.5)
     search.run(0.9, ending="diverged")
     assert [parent for parent, _ in finalists_of(search)] == [0, 0]
-    assert search.said == ["finalists: 1 × 2 seeds instead of 2 × 2, for want of healthy trials"]
+    assert search.said == ["finalists: 1 × 2 seeds instead of 2 × 2, because there are too few healthy trials"]
 
 
 def test_where_no_trial_came_to_a_report_there_is_no_finalist(make_search: Any) -> None:
@@ -240,7 +242,7 @@ def test_where_no_trial_came_to_a_report_there_is_no_finalist(make_search: Any) 
         search.queue.ended(search.begin(), "failed", "ValueError: no")
     assert search.queue.next_order() is None
     assert search.queue.is_done()
-    assert search.queue.finalist_runs() == []
+    assert finalist_runs(search.queue.trials.values()) == []
 
 
 def test_a_search_that_must_not_try_twice_repeats_itself_from_its_seed(make_search: Any) -> None:
@@ -318,7 +320,7 @@ def test_seeds_and_then_finalists_are_given_up_for_want_of_time_and_it_is_said(m
         search.run(0.5, seconds=4)  # a full run takes 16 s
     search.now = 100 - CLOSING_S - 40
     assert sorted(parent for parent, _ in finalists_of(search)) == [0, 1]
-    assert search.said == ["finalists: 2 × 1 seeds instead of 2 × 2, for want of time"]
+    assert search.said == ["finalists: 2 × 1 seeds instead of 2 × 2, because there is too little time"]
 
 
 def test_a_finalists_run_is_over_when_only_the_closing_is_left(make_search: Any) -> None:
@@ -448,7 +450,7 @@ def test_a_restarted_finalist_has_the_score_of_the_weights_that_it_kept(make_sea
     search.queue.started(order)  # its worker died
     search.measurement(order, 0.2, epochs=1)
     search.queue.ended(order, "interrupted", "the budget was over")
-    run = next(run for run in search.queue.finalist_runs() if run.best is not None)
+    run = next(run for run in finalist_runs(search.queue.trials.values()) if run.best is not None)
     assert run.score == 0.2
 
 
@@ -505,7 +507,7 @@ def test_finalist_runs_are_told_from_search_trials_whether_they_came_to_a_report
         if number != 3:
             search.measurement(order, 0.1 * number, epochs=4)
         search.queue.ended(order, "completed" if number != 3 else "failed", "")
-    runs = search.queue.finalist_runs()
+    runs = finalist_runs(search.queue.trials.values())
     assert sorted(run.parent for run in runs) == [0, 0, 1, 1]
     assert sum(run.best is None for run in runs) == 1
 
@@ -539,7 +541,7 @@ def test_of_thousands_of_search_trials_only_the_best_three_keep_their_weights(ma
         search.measurement(order, (number * 7 % 40) / 40)
         write_weights(search, order)
         search.queue.ended(order, "stopped", "")
-    best = [state.order.index for state in search.queue.kept_trials()]
+    best = [record.order.index for record in kept_trials(search.queue.trials.values())]
     assert [number * 7 % 40 for number in best] == [39, 38, 37]
     names = [weights_name(number) for number in best]
     assert kept_files(search) == {*names, *map(held_out_name, names)}
@@ -555,13 +557,13 @@ def test_a_collapsed_model_is_not_kept_and_a_doubtful_one_only_behind_healthy_on
         order = search.begin()
         search.measurement(order, score, **more)
         search.queue.ended(order, "collapsed" if score > 0.3 else "stopped", "")
-    assert [state.order.index for state in search.queue.kept_trials()] == [2, 1]
+    assert [record.order.index for record in kept_trials(search.queue.trials.values())] == [2, 1]
 
 
 def test_with_folds_a_search_trial_keeps_no_weights_for_no_model_of_it_has_seen_every_row(make_search: Any) -> None:
     search = make_search("trials: 2", folds=3)
     assert search.begin().weights is None
-    assert search.queue.kept_trials() == []
+    assert kept_trials(search.queue.trials.values()) == []
 
 
 def test_an_interrupt_ends_what_runs_and_nothing_else(make_search: Any, tmp_path: Path) -> None:
@@ -596,11 +598,11 @@ def test_a_snapshot_tells_how_the_search_stands(make_search: Any) -> None:
     search.queue.tick()
     (snapshot,) = search.seen
     assert (snapshot.phase, snapshot.elapsed_s, snapshot.left_s) == ("search", 30, 70)
-    assert [state.order.index for state in snapshot.running] == [running.index]
+    assert [record.order.index for record in snapshot.running] == [running.index]
     assert (dict(snapshot.endings), snapshot.asked, snapshot.limit) == ({"stopped": 1, "collapsed": 1}, 4, 9)
     assert snapshot.best is not None
     assert snapshot.best.order.index == 0
-    assert set(snapshot.endings) <= set(ENDINGS)
+    assert set(snapshot.endings) <= set(Ending)
 
 
 def test_an_ending_is_noted_once_it_is_told(make_search: Any) -> None:
@@ -662,8 +664,8 @@ def test_what_is_affordable_fits_or_is_one_finalist_on_every_slot(
     assert finalists == len(full_runs) or kept == 1 or (finalists, kept) == least  # seeds are given up before finalists
 
 
-@pytest.mark.parametrize(("sizes", "least", "most"), [(SMALL, 4, 5), (LARGE, 60, 200), (Sizes(), 4, 4)])
-def test_the_closing_is_estimated_by_rows_and_labels(sizes: Sizes, least: float, most: float) -> None:
+@pytest.mark.parametrize(("sizes", "least", "most"), [(SMALL, 4, 5), (LARGE, 60, 200), (ClosingWork(), 4, 4)])
+def test_the_closing_is_estimated_by_rows_and_labels(sizes: ClosingWork, least: float, most: float) -> None:
     assert least <= closing_seconds(sizes, finalists=2, seeds=2, predict_s=1e-4) <= most
 
 

@@ -19,7 +19,7 @@ from tuner.scoring.by_fold import measure_by_fold
 from tuner.scoring.evaluation import without_nan
 from tuner.scoring.f1 import Indicator
 from tuner.search.champion_test import decide_validation, truth_of
-from tuner.trial.record import TrialState
+from tuner.trial.record import TrialRecord
 
 _CLOSE = 1e-9
 
@@ -31,7 +31,7 @@ class KeptModel:
     `health` is what its report says of its training, empty where that report does not count any more.
     """
 
-    trial: TrialState
+    trial: TrialRecord
     candidate: Candidate
     epochs: float
     health: Mapping[str, Any]
@@ -40,7 +40,7 @@ class KeptModel:
 
 
 def read_models(
-    trials: Iterable[TrialState], *, penalty_weight: float, dataset: Dataset, ledger: Ledger
+    trials: Iterable[TrialRecord], *, penalty_weight: float, dataset: Dataset, ledger: Ledger
 ) -> list[KeptModel]:
     """Read what trials have kept. Those without a report have nothing, and of search trials a file may be missing.
 
@@ -55,12 +55,12 @@ def read_models(
     ]
 
 
-def _has_files(trial: TrialState, ledger: Ledger) -> bool:
+def _has_files(trial: TrialRecord, ledger: Ledger) -> bool:
     weights = weights_name(trial.order.index)
     return ledger.folder.exists(weights) and ledger.folder.exists(held_out_name(weights))
 
 
-def _read(trial: TrialState, *, penalty_weight: float, dataset: Dataset, ledger: Ledger) -> KeptModel:
+def _read(trial: TrialRecord, *, penalty_weight: float, dataset: Dataset, ledger: Ledger) -> KeptModel:
     content = ledger.folder.read(held_out_name(weights_name(trial.order.index)))
     probabilities, examples = read_probabilities(content)
     decisions = decide_validation(probabilities, dataset)

@@ -11,9 +11,9 @@ from tuner.data.prepare import TrialData
 from tuner.pruners.rung_levels import rung_epochs
 from tuner.samplers.sampler import RandomSampler
 from tuner.search.memory_estimate import count_workers
-from tuner.search.reading import read_data, sizes_of
+from tuner.search.order_maker import derive_seed
+from tuner.search.reading import closing_work, read_data
 from tuner.search.time_budget import closing_seconds, finalists_seconds
-from tuner.search.trial_queue import derive_seed
 from tuner.space.configuration import Configuration
 from tuner.space.load import Space
 from tuner.trial.measurement import TrialSettings
@@ -51,7 +51,7 @@ def make_plan(space: Space, say: Callable[[str], None]) -> dict[str, Any]:
     full = median * space.search.max_epochs
     finalists_s = finalists_seconds([full] * space.search.finalists, seeds=space.search.seeds, slots=slots)
     closing_s = closing_seconds(
-        sizes_of(dataset, space),
+        closing_work(dataset, space),
         finalists=space.search.finalists,
         seeds=space.search.seeds,
         predict_s=float(np.median([predict for _, predict in measured])),

@@ -12,7 +12,7 @@ from tuner.data.prepare import TrialData, prepare
 from tuner.errors import Fault, SpaceError
 from tuner.imbalance.feasible import border_faults, resampling_faults
 from tuner.imbalance.training_pass import TrainingRows
-from tuner.search.time_budget import Sizes
+from tuner.search.time_budget import ClosingWork
 from tuner.space.document import dotted
 from tuner.space.domains import OptionChoice
 from tuner.space.load import Space
@@ -49,12 +49,12 @@ def load_checked(space: Space, say: Callable[[str], None]) -> Dataset:
     return dataset
 
 
-def sizes_of(dataset: Dataset, space: Space) -> Sizes:
+def closing_work(dataset: Dataset, space: Space) -> ClosingWork:
     """Return what of a data set the end of a search takes longer for."""
     inputs = dataset.train.inputs
     characters = sum(map(len, inputs)) if isinstance(inputs, tuple) else 0
     tokenisers = options_of(space.parameters["tokens"]) if characters else ()
-    return Sizes(
+    return ClosingWork(
         validation=len(dataset.validation),
         test=len(dataset.test),
         labels=len(dataset.labels),
