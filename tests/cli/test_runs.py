@@ -74,7 +74,7 @@ def test_the_bundle_of_a_run_is_told_where_the_run_was_found(
     ("setting", "told"),
     [
         ("search.time=-1", "--set search.time=-1: search.time: -1 is not a time above zero"),
-        ("space.hidden=32", "space.hidden is 32, but the run began with 32 to 256 in steps of 32; put it back"),
+        ("space.hidden=32", "space.hidden is 32, but the run began with 32 to 256 in steps of 32; change it back"),
     ],
 )
 def test_a_finished_run_refuses_the_settings_that_an_unfinished_one_does(

@@ -14,18 +14,18 @@ from tuner.data.prepare import prepare
 from tuner.errors import DataError
 from tuner.machine import available_bytes
 from tuner.search.memory_estimate import (
-    Size,
-    estimate,
+    DataSize,
+    estimate_memory,
+    memory_fault,
     refuse_large_data,
     refuse_large_files,
     size_of_data,
     size_of_files,
-    what_does_not_fit,
 )
 from tuner.space.load import Space, load_space
 
 GB = 10**9
-MILLION = Size(inputs="text", rows=1_000_000, length=140, tokens=20, settings=1, array_bytes=90e6)
+MILLION = DataSize(inputs="text", rows=1_000_000, length=140, tokens=20, settings=1, array_bytes=90e6)
 SPACE = """
 task: multilabel
 data: {{train: {data}, text: text, labels: labels, group: null, {more}}}
@@ -36,17 +36,17 @@ space: {{tokens: {tokens}}}
 WORDS = "{word: {min_count: 1}}"
 
 
-def refuse(size: Size, available: int | None, *, slots: int = 2, has_folds: bool = False) -> None:
+def refuse(size: DataSize, available: int | None, *, slots: int = 2, has_folds: bool = False) -> None:
     """Raise where an estimate is larger than what there is, however little."""
     if available is not None:
-        fault = what_does_not_fit(size, available, slots=slots, where="rows.parquet", has_folds=has_folds)
+        fault = memory_fault(size, available, slots=slots, where="rows.parquet", has_folds=has_folds)
         if fault is not None:
             raise DataError([fault])
 
 
 def test_a_million_short_texts_take_what_was_measured():
     """scripts/bench memory: the driver took 1.5 to 1.8 GB, the baselines' worker 2.3, a trial's worker 0.5."""
-    need = estimate(MILLION)
+    need = estimate_memory(MILLION)
     assert need.reading == pytest.approx(1.8e9, rel=0.35)
     assert need.baselines == pytest.approx(2.35e9, rel=0.25)
     assert need.worker == pytest.approx(0.47e9, rel=0.25)
@@ -54,11 +54,14 @@ def test_a_million_short_texts_take_what_was_measured():
 
 @pytest.mark.parametrize("inputs", ["text", "sequence"])
 def test_every_part_grows_with_rows_and_workers_share_the_arrays(inputs):
-    small, large = estimate(replace(MILLION, inputs=inputs).scaled(1000)), estimate(replace(MILLION, inputs=inputs))
+    small, large = (
+        estimate_memory(replace(MILLION, inputs=inputs).scaled(1000)),
+        estimate_memory(replace(MILLION, inputs=inputs)),
+    )
     for part in ("reading", "driver", "worker", "baselines", "shared"):
         assert getattr(large, part) > getattr(small, part)
     assert large.most(3) - large.most(2) == pytest.approx(large.worker)
-    more_settings = estimate(replace(MILLION, inputs=inputs, settings=4, array_bytes=4 * MILLION.array_bytes))
+    more_settings = estimate_memory(replace(MILLION, inputs=inputs, settings=4, array_bytes=4 * MILLION.array_bytes))
     assert more_settings.worker == large.worker
 
 
@@ -180,7 +183,7 @@ def test_what_an_estimate_may_be_wrong_about_is_only_warned_of(tmp_path, capsys)
     dataset = load_data(space.data, space.task, seed=0)
     data = prepare(dataset, space.parameters)
     size = size_of_data(dataset, data)
-    needs_bytes = round(estimate(size).most(1) - estimate(size.scaled(0)).most(1))
+    needs_bytes = round(estimate_memory(size).most(1) - estimate_memory(size.scaled(0)).most(1))
     refuse_large_data(space, dataset, data, 3 * needs_bytes, slots=1, say=print)
     assert capsys.readouterr().out == ""
     refuse_large_data(space, dataset, data, round(1.7 * needs_bytes), slots=1, say=print)

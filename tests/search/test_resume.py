@@ -452,7 +452,7 @@ def test_an_edited_space_is_refused_with_every_difference(recorded: Callable[...
         "search.seed is 4, but the run began with 3",
         "space.hidden is 8 to 32, log, but the run began with 8 to 64, log",
     ]
-    assert "put it back, or begin another run; what may change is search.time" in told.value.faults[0].remedy
+    assert "change it back, or begin a new run; a resumed run may change search.time" in told.value.faults[0].remedy
 
 
 def test_other_words_for_the_same_space_are_no_difference(recorded: Callable[..., Path], said: list[str]) -> None:
@@ -473,7 +473,7 @@ def test_other_data_are_refused_and_moved_data_are_not(recorded: Callable[..., P
     run = read_run(recorded(data={"fingerprints": {"a.csv": "1" * 64, "b.csv": "2" * 64}}))
     check_data(run, SomeData({"elsewhere/a.csv": "1" * 64, "b.csv": "2" * 64}))  # type: ignore[arg-type]
     with pytest.raises(
-        DataError, match=r"b\.csv: its content is not that which the run began with \(SHA-256 333333333333 now, 222"
+        DataError, match=r"b\.csv: its content has changed since the run began \(SHA-256 333333333333 now, 222"
     ):
         check_data(run, SomeData({"a.csv": "1" * 64, "b.csv": "3" * 64}))  # type: ignore[arg-type]
 
@@ -488,7 +488,8 @@ def test_another_tuner_is_refused_and_another_torch_said(
     assert said[1].endswith("the run began with 1.0, so results may differ a little")
     shutil.rmtree(tmp_path / "run")
     with pytest.raises(
-        LedgerError, match=r"the run began with tuner 0\.9\.0, and this is .*; go on with `pip install tuner==0\.9\.0`"
+        LedgerError,
+        match=r"the run began with tuner 0\.9\.0, and this is .*; run `pip install tuner==0\.9\.0`, then resume",
     ):
         check_versions(read_run(recorded(versions={"tuner": "0.9.0"})), said.append)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tuner.search.reading import closing_work
+from tuner.search.reading import measure_closing_work
 from tuner.space.load import load_space
 
 
@@ -15,7 +15,7 @@ def sizes(folder: Path, dataset: Any, tokens: str) -> Any:
     space = folder / "space.yaml"
     inputs = f"text: text, labels: labels}}\nsearch: {{trials: 1}}\nspace: {{tokens: {tokens}}}\n"
     space.write_text(f"task: multilabel\ndata: {{train: rows.csv, {inputs}")
-    return closing_work(dataset, load_space(str(space)))
+    return measure_closing_work(dataset, load_space(str(space)))
 
 
 def test_the_slowest_tokeniser_of_the_space_tells_how_long_fitting_one_takes(tmp_path: Path, make_dataset: Any) -> None:

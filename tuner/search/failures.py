@@ -54,7 +54,7 @@ def describe_endings(records: Collection[TrialRecord]) -> str:
     )
 
 
-def without_measurement(
+def explain_no_measurement(
     records: Collection[TrialRecord], space: Space, *, ended_by: str, spent_s: float
 ) -> SearchFailed:
     """Return the error for a search in which no trial was measured."""
@@ -64,12 +64,12 @@ def without_measurement(
         return NoChampion(
             f"search.{search.tightest} allows {search.seconds:g} s, which was too short to measure any trial, "
             "so there is no champion",
-            larger_budget(search, ended_by=ended_by, spent_s=spent_s),
+            suggest_larger_budget(search, ended_by=ended_by, spent_s=spent_s),
         )
     return SearchFailed(f"no trial was measured, so there is no champion: {describe_endings(records)}")
 
 
-def without_model(
+def explain_no_model(
     records: Collection[TrialRecord], space: Space, *, collapsed: int, ended_by: str, spent_s: float
 ) -> SearchFailed:
     """Return the error for a search that kept no usable model: all of them (`collapsed`) have collapsed, or there is none.
@@ -77,7 +77,7 @@ def without_model(
     The test split stays unseen. Testing a collapsed model would show nothing new.
     """
     begin = "there is no champion, and the test split is unseen"
-    setting = larger_budget(space.search, ended_by=ended_by, spent_s=spent_s)
+    setting = suggest_larger_budget(space.search, ended_by=ended_by, spent_s=spent_s)
     if collapsed:
         return NoChampion(
             f"{begin}: every model that the search kept ({collapsed}) has collapsed: it gives nearly the same answer for "
@@ -91,7 +91,7 @@ def without_model(
     return SearchFailed(message) if has_failed else NoChampion(message, setting)
 
 
-def larger_budget(search: SearchSettings, *, ended_by: str, spent_s: float) -> str:
+def suggest_larger_budget(search: SearchSettings, *, ended_by: str, spent_s: float) -> str:
     """Return the override that doubles the budget that ended the search."""
     if ended_by == "trials" and search.trials is not None:
         return f"search.trials={2 * search.trials}"

@@ -24,10 +24,10 @@ from tuner.ray_backend.start import Job, Machines, start_ray, stop_ray
 from tuner.samplers.sampler import make_sampler
 from tuner.search.best_trials import kept_trials
 from tuner.search.environment import describe_environment, describe_resumption
-from tuner.search.failures import NoChampion, without_measurement, without_model
+from tuner.search.failures import NoChampion, explain_no_measurement, explain_no_model
 from tuner.search.finalists import finalist_runs
 from tuner.search.memory_estimate import refuse_large_data, refuse_large_files
-from tuner.search.reading import closing_work, read_data
+from tuner.search.reading import measure_closing_work, read_data
 from tuner.search.resume import check_data, check_versions, resumed_space
 from tuner.search.time_budget import TimeBudget
 from tuner.search.trial_queue import SearchQueue
@@ -161,7 +161,7 @@ class SearchRun:
             clock=clock,
             slots=_count_slots(space, data.machines),
             budget_examples=round(space.search.max_epochs * len(data.dataset.train)),
-            closing_work=closing_work(data.dataset, space),
+            closing_work=measure_closing_work(data.dataset, space),
         )
         self._queue = SearchQueue(make_sampler(space), ledger, self._budget, Watcher(watcher.say, self._watch))
         self._baselines: tuple[Baseline, ...] | None = None
@@ -296,7 +296,9 @@ class SearchRun:
         """Choose the champion among the kept models, test it, and return its description. Raises SearchFailed without one."""
         records = self._queue.trials.values()
         if not any(record.best for record in records):
-            raise without_measurement(records, self._space, ended_by=self._queue.ended_by, spent_s=self._budget.clock())
+            raise explain_no_measurement(
+                records, self._space, ended_by=self._queue.ended_by, spent_s=self._budget.clock()
+            )
         from tuner.search.champion import publish_champion
         from tuner.search.kept_models import read_models
 
@@ -311,7 +313,7 @@ class SearchRun:
         choice = choose([model.candidate for model in models])
         if choice is None:
             spent_s = self._budget.clock()
-            raise without_model(
+            raise explain_no_model(
                 records, self._space, collapsed=len(models), ended_by=self._queue.ended_by, spent_s=spent_s
             )
         if choice.champion.repeats is None:
