@@ -1,4 +1,4 @@
-"""A run that ends before its time leaves a ledger that says so. Without Ray: what the trials would do is a test's own."""
+"""A run that ends early leaves a ledger that says so. Without Ray: each test brings its own trials."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ resources: {{cpus: {cpus}}}
 
 
 class Search(SearchRun):
-    """A search whose trials are one call, given as `trials`."""
+    """A search that calls `trials` in place of running trials."""
 
     trials: Callable[[], Any]
 
@@ -64,7 +64,7 @@ def make_search(tmp_path: Path, make_dataset: Any) -> Callable[..., Search]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_outside_of_the_trials_leaves_a_manifest_too(number: int, make_search: Any, tmp_path: Path) -> None:
+def test_a_signal_outside_the_trials_leaves_a_manifest_too(number: int, make_search: Any, tmp_path: Path) -> None:
     search = make_search(lambda: signal.raise_signal(number))
     with sigterm_as_interrupt(), pytest.raises(SearchInterrupted, match="interrupted"):
         search.run(is_cluster=False)
@@ -80,7 +80,7 @@ def test_a_failure_leaves_a_manifest_with_its_reason(make_search: Any, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("budget", "spent_s", "told", "setting"),
+    ("budget", "spent_s", "message", "setting"),
     [
         (
             "{time: 5s}",
@@ -92,11 +92,11 @@ def test_a_failure_leaves_a_manifest_with_its_reason(make_search: Any, tmp_path:
         ("{cost: 2, cost_per_hour: 8}", 900, "search.cost allows 900 s", "search.cost=4"),
     ],
 )
-def test_a_budget_that_was_over_before_any_report_leaves_what_to_resume_with(
-    budget: str, spent_s: float, told: str, setting: str, make_search: Any, tmp_path: Path
+def test_a_budget_too_short_for_one_measurement_leaves_the_setting_to_resume_with(
+    budget: str, spent_s: float, message: str, setting: str, make_search: Any, tmp_path: Path
 ) -> None:
     search = make_search(lambda: search._queue.next_order(), search=budget, clock=lambda: spent_s)
-    with pytest.raises(SearchFailed, match=told):
+    with pytest.raises(SearchFailed, match=message):
         search.run(is_cluster=False)
     assert read_run(tmp_path / "run").manifest["resume_with"] == setting
 
@@ -118,7 +118,7 @@ def test_a_larger_budget_is_no_remedy_for_trials_that_fail(make_search: Any, tmp
 
 
 @pytest.mark.parametrize(
-    ("endings", "told"),
+    ("endings", "message"),
     [
         (("stopped", None), "resumed: 1 trial has ended, 1 continues"),
         (("stopped", "stopped", None, None), "resumed: 2 trials have ended, 2 continue"),
@@ -126,7 +126,7 @@ def test_a_larger_budget_is_no_remedy_for_trials_that_fail(make_search: Any, tmp
     ],
 )
 def test_a_resumed_run_says_how_many_trials_it_has(
-    endings: tuple[str | None, ...], told: str, make_search: Any, tmp_path: Path
+    endings: tuple[str | None, ...], message: str, make_search: Any, tmp_path: Path
 ) -> None:
     with pytest.raises(SearchInterrupted), sigterm_as_interrupt():
         make_search(lambda: signal.raise_signal(signal.SIGINT)).run(is_cluster=False)
@@ -149,10 +149,10 @@ def test_a_resumed_run_says_how_many_trials_it_has(
     earlier = EarlierRun(read_run(tmp_path / "run"), Past(trials, [], seconds=1.0))
     with pytest.raises(SearchFailed):
         make_search(lambda: (), say=said.append, earlier=earlier).run(is_cluster=False)
-    assert said[0] == told
+    assert said[0] == message
 
 
-def test_a_run_that_took_the_name_meanwhile_is_left_as_it_is(make_search: Any, tmp_path: Path) -> None:
+def test_a_run_that_has_taken_the_name_meanwhile_stays_untouched(make_search: Any, tmp_path: Path) -> None:
     search = make_search(lambda: ())
     Ledger.create(tmp_path / "run", space="", environment={"seed": 9})
     before = sorted(path.name for path in (tmp_path / "run").iterdir())

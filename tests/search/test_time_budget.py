@@ -80,5 +80,5 @@ def test_the_slowest_tokeniser_of_the_space_sets_the_fitting_time(tmp_path: Path
     assert closing_work(tmp_path, dataset, "character").fitting_s < work.fitting_s
 
 
-def test_with_folds_only_the_test_rows_are_predicted_at_the_end(tmp_path: Path, make_dataset: Any) -> None:
+def test_with_folds_closing_predicts_only_the_test_rows(tmp_path: Path, make_dataset: Any) -> None:
     assert not closing_work(tmp_path, make_dataset("multilabel", folds=3), "word").are_validation_rows_predicted
