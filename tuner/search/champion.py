@@ -65,8 +65,7 @@ def publish_champion(
     bundle = replace(bundle, thresholds=_fit_thresholds(on_validation, dataset), record=record)
     save_bundle(ledger.folder.below("champion"), bundle)
 
-    probabilities = bundle.predict_proba(dataset.test.inputs)
-    on_test = Decided(decide(probabilities, bundle.thresholds, dataset.task), probabilities)
+    on_test = _decide_test(bundle, dataset)
     _write_predictions(on_validation, on_test, baselines, dataset, ledger)
     looks = looks_of(
         dataset.task,
@@ -233,6 +232,11 @@ def _one_run(score: float) -> dict[str, Any]:
 
 
 # --- the test split -----------------------------------------------------------------------------------------------------
+
+
+def _decide_test(bundle: Bundle, dataset: Dataset) -> Decided:
+    probabilities = bundle.predict_proba(dataset.test.inputs)
+    return Decided(decide(probabilities, bundle.thresholds, dataset.task), probabilities)
 
 
 def _write_predictions(

@@ -53,11 +53,24 @@ class OrderMaker:
         order = self._locate(Order(index, "finalist", parent.order.configuration, seed))
         return TrialRecord(order, parent.order.index)
 
-    def replay(self, trial: PastTrial) -> None:
-        """Take over a search trial of an earlier process, as if it had been asked for here."""
-        self.asked, self.next_index = self.asked + 1, trial.index + 1
-        self._sampler.replay(trial.index, trial.configuration)
-        self.restore(trial)
+    def has_trials_left(self) -> bool:
+        """Return whether the limit on the number of search trials allows another one."""
+        limit = self._space.search.trials
+        return limit is None or self.asked < limit
+
+    def replay(self, trials: Sequence[PastTrial]) -> list[Order]:
+        """Take over an earlier process's search trials, as if they had been asked for here.
+
+        A number is missing if its row was in a damaged part. The sampler is asked for it again; return these orders.
+        """
+        finalists = {trial.index for trial in trials if trial.phase == "finalist"}
+        missing = []
+        for trial in sorted((trial for trial in trials if trial.phase == "search"), key=lambda trial: trial.index):
+            missing += [self.ask(index) for index in sorted({*range(self.next_index, trial.index)} - finalists)]
+            self.asked, self.next_index = self.asked + 1, trial.index + 1
+            self._sampler.replay(trial.index, trial.configuration)
+            self.restore(trial)
+        return missing
 
     def restore(self, trial: PastTrial) -> None:
         """Put a trial of an earlier process into the log, without its measurements."""

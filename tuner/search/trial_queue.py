@@ -49,7 +49,7 @@ class SearchQueue:
         continues if the budget is larger now.
         """
         finalists = [trial for trial in past.trials if trial.phase == "finalist"]
-        self._replay_search(past, finalist_numbers={trial.index for trial in finalists})
+        self._again += self._orders.replay(past.trials)
         # The search may have gone on after earlier finalists, whose numbers are lower.
         current = [trial for trial in finalists if trial.index >= self._orders.next_index]
         for trial in finalists:
@@ -69,15 +69,8 @@ class SearchQueue:
         if current and (open_runs or not (is_to_search_on and self._is_search_open())):
             self._finalist_runs = open_runs
             self._give_up_search()
-            if self._budget.limit_s is not None and self._has_trials_left():
+            if self._budget.limit_s is not None and self._orders.has_trials_left():
                 self.ended_by = self._search.tightest
-
-    def _replay_search(self, past: Past, *, finalist_numbers: set[int]) -> None:
-        """Replay the search trials in order. A missing number had its row in a damaged part: ask the sampler for it again."""
-        for trial in sorted((trial for trial in past.trials if trial.phase == "search"), key=lambda trial: trial.index):
-            for index in sorted({*range(self._orders.next_index, trial.index)} - finalist_numbers):
-                self._again.append(self._orders.ask(index))
-            self._orders.replay(trial)
 
     # --- what Ray asks ---
 
@@ -174,11 +167,8 @@ class SearchQueue:
 
     # --- from the search to its finalists ---
 
-    def _has_trials_left(self) -> bool:
-        return self._search.trials is None or self._orders.asked < self._search.trials
-
     def _is_search_open(self) -> bool:
-        return self._has_trials_left() and not self._is_search_late()
+        return self._orders.has_trials_left() and not self._is_search_late()
 
     def _is_search_late(self) -> bool:
         is_late = self._budget.is_search_over(self.trials.values())
@@ -202,9 +192,8 @@ class SearchQueue:
         for note in plan.notes:
             self._watcher.say(note)
         runs = self._orders.repeat(plan.parents, plan.seeds)
-        if (
-            self._budget.slots > 1
-        ):  # longest first, so that slots finish together; one slot keeps an order free of timing
+        if self._budget.slots > 1:
+            # Longest first, so that the slots finish together. With one slot the order must not depend on timing.
             runs.sort(key=lambda pair: -pair[0].full_run_seconds(self._budget.budget_examples))
         self._finalist_runs = [self._log.add(run) for _, run in runs]
         self._log.flush()
