@@ -76,7 +76,7 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
         (
             "  loss_weights:\n    - none\n    - explicit: {rar: 5}",
             [],
-            "x.yaml:8: space.loss_weights[1].explicit: 'rar' is no label of the data; did you mean 'rare'?",
+            "x.yaml:8: space.loss_weights[1].explicit: 'rar' is not a label of the data; did you mean 'rare'?",
         ),
     ],
 )
@@ -99,9 +99,9 @@ def test_a_border_resampling_is_refused_if_the_classes_have_no_border(read: Read
     lines = f"  resampling:\n    - none\n    - {name}"
     (fault,) = read(lines, prepare=True)
     assert fault.startswith(f"x.yaml:8: space.resampling[1].{name}: 'rare' has ")
-    assert fault.endswith(f"none on the border of another class, so {name} adds none; use smote, or remove {name}")
+    assert fault.endswith(f"none on the border of another class, so {name} adds no row; use smote, or remove {name}")
     (fault,) = read(lines, "data.folds=4", "data.validation=null", prepare=True)
-    assert fault.endswith(f"so {name} adds none, with one fold left out; use smote, or remove {name}")
+    assert fault.endswith(f"so {name} adds no row, with one fold left out; use smote, or remove {name}")
 
 
 def test_too_many_rows_skip_the_border_check(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,8 @@ from tuner.search.watcher import Snapshot, Watcher
 from tuner.space.configuration import Configuration
 from tuner.space.load import Space, load_space
 from tuner.trial.ending import Ending
-from tuner.trial.measurement import Measurement, Order
+from tuner.trial.measurement import Measurement
+from tuner.trial.order import Order
 
 NO_CLOSING = ClosingWork()
 SMALL = ClosingWork(validation=1_000, test=1_000, labels=5, fitting_s=0.2)

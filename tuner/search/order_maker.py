@@ -13,7 +13,7 @@ from tuner.samplers.sampler import Sampler
 from tuner.search.trial_log import TrialLog
 from tuner.space.load import Space
 from tuner.trial.ending import Ending
-from tuner.trial.measurement import Order
+from tuner.trial.order import Order
 from tuner.trial.record import TrialRecord
 
 

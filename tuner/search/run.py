@@ -11,18 +11,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuner.data.dataset import Dataset
-from tuner.data.prepare import TrialData
+from tuner.data.trial_data import TrialData
 from tuner.errors import Fault, SearchFailed, SearchInterrupted, SpaceError, StorageError, TunerError
 from tuner.ledger.rows import Past, read_past
 from tuner.ledger.run_directory import CHECKPOINTS, Ledger, Run, read_run, refuse_existing
 from tuner.ledger.tables import read_parts
 from tuner.machine import available_bytes
-from tuner.pruners.candidates import Choice, choose
+from tuner.pruners.asha import rung_examples
+from tuner.pruners.base import Pruner
 from tuner.pruners.gate import GateSettings
-from tuner.pruners.rung_levels import rung_examples
+from tuner.pruners.registry import PRUNERS
 from tuner.ray_backend.start import Job, Machines, start_ray, stop_ray
 from tuner.samplers.sampler import make_sampler
 from tuner.search.best_trials import kept_trials
+from tuner.search.choice import Choice, choose
 from tuner.search.environment import describe_environment, describe_resumption
 from tuner.search.failures import NoChampion, explain_no_measurement, explain_no_model
 from tuner.search.finalists import finalist_runs
@@ -36,11 +38,10 @@ from tuner.signals import die_on_abort, raise_if_interrupted, sigterm_as_interru
 from tuner.space.load import Space
 from tuner.storage import Folder
 from tuner.trial.ending import Ending
-from tuner.trial.measurement import TrialSettings
+from tuner.trial.order import TrialSettings
 
 if TYPE_CHECKING:
-    from tuner.baselines.baselines import Baseline
-    from tuner.ray_backend.scheduler import GatedASHA
+    from tuner.baselines.baseline import Baseline
 
 # Functions here import torch, scikit-learn and Ray Tune late: each takes a second, and the first trial need not wait for it.
 _FAULTS_SHOW_S = 0.1  # most faults in data show within this time; then there is no need to wait for Ray
@@ -227,7 +228,7 @@ class SearchRun:
                 self._queue,
                 self._data.prepared,
                 self._trial_settings(),
-                scheduler=self._scheduler(),
+                pruner=self._make_pruner(),
                 resources=self._space.resources,
                 slots=self._budget.slots,
                 is_cluster=is_cluster,
@@ -252,12 +253,9 @@ class SearchRun:
             rungs=rungs,
         )
 
-    def _scheduler(self) -> GatedASHA:
-        from tuner.ray_backend.scheduler import GatedASHA
-
+    def _make_pruner(self) -> Pruner:
         search = self._space.search
-        scheduler = GatedASHA(
-            self._queue,
+        pruner = PRUNERS["gated_asha"](
             grace_epochs=search.grace_epochs,
             rows=len(self._dataset.train),
             budget_examples=self._budget.budget_examples,
@@ -268,8 +266,8 @@ class SearchRun:
             past = self._earlier.past
             running = {trial.index for trial in past.trials if trial.ending is None}
             searched = {trial.index for trial in past.trials if trial.phase == "search"}
-            scheduler.replay([item for item in past.measurements if item[0] in searched], running=running)
-        return scheduler
+            pruner.replay([item for item in past.measurements if item[0] in searched], running=running)
+        return pruner
 
     def _watch(self, snapshot: Snapshot) -> None:
         if self._baselines is None and self._job.is_done():
@@ -352,7 +350,7 @@ def _describe_on_worker(
     dataset: Dataset, penalty_weight: float, seed: int
 ) -> tuple[tuple[Baseline, ...], dict[str, Any]]:
     """Return the baselines, and descriptions of data and baselines as JSON values, by file of the ledger."""
-    from tuner.baselines.baselines import run_baselines
+    from tuner.baselines.run import run_baselines
     from tuner.data.profile import profile
     from tuner.search.champion_test import describe_baselines
 

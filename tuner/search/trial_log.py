@@ -11,7 +11,8 @@ from tuner.ledger.rows import INTERRUPTED, measurement_row, trial_row
 from tuner.ledger.run_directory import CHECKPOINTS, Ledger, checkpoint_name, held_out_name, weights_name
 from tuner.search.best_trials import best_models
 from tuner.trial.ending import Ending
-from tuner.trial.measurement import Measurement, Order
+from tuner.trial.measurement import Measurement
+from tuner.trial.order import Order
 from tuner.trial.record import TrialRecord
 
 

@@ -18,7 +18,8 @@ from tuner.search.time_budget import TimeBudget
 from tuner.search.trial_log import TrialLog
 from tuner.search.watcher import Snapshot, Watcher
 from tuner.trial.ending import Ending
-from tuner.trial.measurement import Measurement, Order
+from tuner.trial.measurement import Measurement
+from tuner.trial.order import Order
 from tuner.trial.record import TrialRecord
 
 _TOO_LATE = "the budget was over"
@@ -27,7 +28,7 @@ _TOO_LATE = "the budget was over"
 class SearchQueue:
     """Hands out search trials until the time or their number is used up, then the finalists' runs.
 
-    It implements `tuner.trial.measurement.TrialQueue`, which Ray's side calls. `trials` has the record of every trial by
+    It implements `tuner.trial.order.TrialQueue`, which Ray's side calls. `trials` has the record of every trial by
     number. `ended_by` says which limit ended the search.
     """
 

@@ -6,10 +6,11 @@ import math
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from tuner.pruners.candidates import merit
+from tuner.pruners.gate import merit
 from tuner.space.configuration import configuration_hash
 from tuner.trial.ending import Ending
-from tuner.trial.measurement import Measurement, Order
+from tuner.trial.measurement import Measurement
+from tuner.trial.order import Order
 
 
 @dataclass
