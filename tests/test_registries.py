@@ -1,10 +1,10 @@
-"""One contract for every registry: it has what a space can name, and each entry trains, for every task that it is for."""
+"""One contract for every option that a space can name: its builder is there, and it trains for every task it is for."""
 
 from __future__ import annotations
 
 import inspect
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,38 +12,19 @@ import numpy as np
 import pytest
 import torch
 
-from tuner.data.preparation import TOKENISERS
 from tuner.data.prepare import TrialData
-from tuner.imbalance.loss import LOSS_WEIGHTS, LOSSES
-from tuner.imbalance.resample import RESAMPLINGS
-from tuner.model.initialise import INITIALISATIONS
-from tuner.model.pooling import POOLINGS
-from tuner.model.recurrent import CELLS
+from tuner.space.build import builder_of, declared_options
 from tuner.space.configuration import Configuration
-from tuner.space.options import Option, Options
+from tuner.space.options import Options
 from tuner.space.parameters import PARAMETERS
-from tuner.training.averaging import AVERAGINGS
-from tuner.training.clipping import CLIPPINGS
-from tuner.training.optimisers import OPTIMISERS
-from tuner.training.schedules import SCHEDULES
 from tuner.trial.measurement import TrialSettings
 from tuner.trial.trial import Trial
 
-REGISTRIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
-    "tokens": TOKENISERS,
-    "cell": CELLS,
-    "initialisation": INITIALISATIONS,
-    "pooling": POOLINGS,
-    "optimiser": OPTIMISERS,
-    "schedule": SCHEDULES,
-    "clipping": CLIPPINGS,
-    "averaging": AVERAGINGS,
-    "loss": LOSSES,
-    "loss_weights": LOSS_WEIGHTS,
-    "resampling": RESAMPLINGS,
+OTHER_OPTIONS = {"embedding", "truncation", "precision"}  # words that are read where they are used, without a builder
+WITH_OPTIONS = {
+    name for each in PARAMETERS.values() for name, parameter in each.items() if isinstance(parameter, Options)
 }
-OTHER_OPTIONS = {"embedding", "truncation", "precision"}  # read where they are used, without a registry
-BUILT_BY_THE_MODEL = {"cell", "initialisation", "pooling"}  # from the arguments that all of its parts share
+REGISTRIES = sorted(WITH_OPTIONS - OTHER_OPTIONS)
 TASKS = ("binary", "multiclass", "multilabel")
 NEW_NUMBERS: Mapping[str, Mapping[str, float | bool]] = {
     "text": {"token_dropout": 0.2, "token_swap": 0.2, "token_replacement": 0.2, "embedding_dropout": 0.2},
@@ -65,19 +46,13 @@ NEW_NUMBERS: Mapping[str, Mapping[str, float | bool]] = {
 SETTINGS = TrialSettings(max_epochs=2, reports_per_epoch=1, penalty_weight=1.0)
 
 
-def option_of(name: str, entry: str) -> Option:
-    parameter = PARAMETERS["text"][name]
-    assert isinstance(parameter, Options)
-    return parameter.options[entry]
-
-
-ENTRIES = [(name, entry) for name, registry in REGISTRIES.items() for entry in registry]
+ENTRIES = [(name, entry) for name in REGISTRIES for entry in declared_options(name)]
 CASES = [
     pytest.param(name, entry, task, inputs, id=f"{name}-{entry}-{task}-{inputs}")
     for name, entry in ENTRIES
     for inputs in ("text", "sequence")
     if not (name == "tokens" and inputs == "sequence")
-    for task in option_of(name, entry).tasks
+    for task in declared_options(name)[entry].tasks
 ]
 NUMBERS = [
     pytest.param(name, value, inputs, id=f"{name}-{inputs}")
@@ -88,32 +63,22 @@ NUMBERS = [
 ]
 
 
-@pytest.mark.parametrize("name", REGISTRIES)
-def test_a_registry_has_the_options_that_a_space_can_name_and_no_other(name: str) -> None:
-    parameter = PARAMETERS["text"][name]
-    assert isinstance(parameter, Options)
-    assert set(REGISTRIES[name]) == set(parameter.options)
-
-
-@pytest.mark.parametrize(("name", "entry"), [each for each in ENTRIES if each[0] not in BUILT_BY_THE_MODEL])
+@pytest.mark.parametrize(("name", "entry"), ENTRIES)
 def test_an_entry_takes_by_keyword_what_its_option_has_of_its_own(name: str, entry: str) -> None:
-    option = option_of(name, entry)
-    taken = inspect.signature(REGISTRIES[name][entry]).parameters.values()
+    option = declared_options(name)[entry]
+    taken = inspect.signature(builder_of(name, entry)).parameters.values()
     if option.each is not None:
         assert any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken)
         return
-    only_cut = (
-        {"vocabulary", "min_count"} if name == "tokens" else set()
-    )  # done by each trial, see tuner.data.preparation
+    # Each trial cuts the vocabulary for itself, see tuner.data.preparation.
+    only_cut = {"vocabulary", "min_count"} if name == "tokens" else set()
     own = {parameter.name for parameter in taken if parameter.kind is parameter.KEYWORD_ONLY}
     assert own == set(option.parameters) - only_cut
 
 
-def test_every_parameter_with_options_has_a_registry_but_those_that_are_named() -> None:
-    with_options = {
-        name for each in PARAMETERS.values() for name, parameter in each.items() if isinstance(parameter, Options)
-    }
-    assert with_options == {*REGISTRIES, *OTHER_OPTIONS}
+def test_every_option_names_a_builder_but_those_that_are_only_words() -> None:
+    without = {name for name in WITH_OPTIONS for each in declared_options(name).values() if not each.builder}
+    assert without == OTHER_OPTIONS
 
 
 @pytest.mark.parametrize(("name", "entry", "task", "inputs"), CASES)

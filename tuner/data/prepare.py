@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from tuner.data.dataset import Dataset, RowInputs, take_inputs
 from tuner.data.embeddings import EmbeddingTable, spellings_to_find, table_of_words, train_word2vec
 from tuner.data.preparation import (
-    TOKENISERS,
     EmbeddingSetting,
     Preparation,
     PreparationSetting,
@@ -46,15 +45,14 @@ from tuner.data.tokenise import (
 )
 from tuner.data.vector_files import read_word_vectors
 from tuner.data.vectors import document_vectors, sequence_vectors
-from tuner.imbalance.resample import USES_VECTORS
 from tuner.scoring.f1 import as_indicator
+from tuner.space.build import declared_options, own_parameters
 from tuner.space.configuration import Configuration
 from tuner.space.domains import Domain, ends
 from tuner.space.settings import Inputs, Task
 from tuner.training.batches import Rows
 
 __all__ = [
-    "TOKENISERS",
     "EmbeddingSetting",
     "EmbeddingTable",
     "Preparation",
@@ -161,8 +159,8 @@ def vocabulary_size(counts: NDArray[np.int64], configuration: Configuration) -> 
     """Return how many token numbers a configuration keeps, the two special ones among them; only words are cut."""
     if configuration["tokens"] != "word":
         return len(counts)
-    kept = _KeptWords(int(configuration["tokens.word.min_count"]), int(configuration["tokens.word.vocabulary"]))
-    return kept.size(counts)
+    chosen = own_parameters(configuration, "tokens")
+    return _KeptWords(int(chosen["min_count"]), int(chosen["vocabulary"])).size(counts)
 
 
 @dataclass(frozen=True)
@@ -186,7 +184,8 @@ def _kept_words(parameters: Mapping[str, Domain]) -> _KeptWords:
 
 
 def _asks_for_vectors(parameters: Mapping[str, Domain]) -> bool:
-    return any(name in USES_VECTORS for name, _ in options_of(parameters["resampling"]))
+    declared = declared_options("resampling")
+    return any(declared[name].needs_vectors for name, _ in options_of(parameters["resampling"]))
 
 
 # --- rows -----------------------------------------------------------------------------------------------------------

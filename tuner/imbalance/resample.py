@@ -6,20 +6,13 @@ where they stand. Each pass draws anew, so that undersampling reads other rows e
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.imbalance.cleaning import edited_nearest_neighbours, near_miss, tomek_links
-from tuner.imbalance.interpolation import adasyn, borderline_smote, smote, smote_enn, smote_tomek
-from tuner.imbalance.label_sets import label_set_oversample, label_set_undersample
-from tuner.imbalance.rare_labels import ml_ros, ml_rus, mlsmote
 from tuner.imbalance.training_pass import Pass, Resample, RowNumbers, Targets, TrainingRows, one_stratum
 from tuner.space.settings import Task
-
-__all__ = ["RESAMPLINGS", "USES_VECTORS", "Pass", "Resample", "TrainingRows"]
 
 
 def every_row() -> Resample:
@@ -106,43 +99,6 @@ def fixed_number(*, rows: int) -> Resample:
         return one_stratum(np.concatenate(drawn))
 
     return draw
-
-
-RESAMPLINGS: dict[str, Callable[..., Resample]] = {
-    "none": every_row,
-    "oversample": oversample,
-    "undersample": undersample,
-    "balanced_batches": balanced_batches,
-    "fixed_number": fixed_number,
-    "near_miss": near_miss,
-    "tomek_links": tomek_links,
-    "edited_nearest_neighbours": edited_nearest_neighbours,
-    "smote": smote,
-    "borderline_smote": borderline_smote,
-    "adasyn": adasyn,
-    "smote_enn": smote_enn,
-    "smote_tomek": smote_tomek,
-    "label_set_oversample": label_set_oversample,
-    "label_set_undersample": label_set_undersample,
-    "ml_ros": ml_ros,
-    "ml_rus": ml_rus,
-    "mlsmote": mlsmote,
-}
-
-USES_VECTORS = frozenset(
-    {
-        "near_miss",
-        "tomek_links",
-        "edited_nearest_neighbours",
-        "smote",
-        "borderline_smote",
-        "adasyn",
-        "smote_enn",
-        "smote_tomek",
-        "mlsmote",
-    }
-)
-"""Those of RESAMPLINGS that look for neighbours, and so need `TrainingRows.vectors`."""
 
 
 def _members(targets: Targets, task: Task) -> list[RowNumbers]:

@@ -5,8 +5,6 @@ Every pooling reads real steps only, so a row's vector is the same at any paddin
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -88,7 +86,7 @@ class SelfAttention(Pooling):
     Any number of heads goes with any number of features: each head has as many as its share, rounded up.
     """
 
-    def __init__(self, features: int, directions: int, *, heads: int) -> None:
+    def __init__(self, features: int, directions: int, *, heads: int = 1) -> None:
         super().__init__(features, directions)
         self.heads = heads
         size = heads * -(-features // heads)
@@ -113,13 +111,3 @@ class SelfAttention(Pooling):
 def is_real(outputs: Tensor, lengths: Tensor) -> Tensor:
     """Mask of real steps, shape (batch, time)."""
     return torch.arange(outputs.shape[1], device=outputs.device) < lengths.unsqueeze(1)
-
-
-POOLINGS: dict[str, Callable[..., Pooling]] = {
-    "last": LastStep,
-    "mean": Mean,
-    "max": Maximum,
-    "concatenation": Concatenation,
-    "attention": Attention,
-    "self_attention": SelfAttention,
-}

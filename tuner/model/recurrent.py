@@ -32,9 +32,6 @@ def gru(inputs: int, hidden: int, initialise: Initialise) -> nn.RNNBase:
     return cell
 
 
-CELLS: dict[str, Callable[..., nn.RNNBase]] = {"lstm": lstm, "gru": gru}
-
-
 class RecurrentLayer(nn.Module):
     """One recurrent layer that reads rows forwards and, with two directions, also backwards.
 
@@ -58,7 +55,8 @@ class RecurrentLayer(nn.Module):
         cells = [make_cell() for _ in range(directions)]
         self.directions = nn.ModuleList(cells)
         self.weight_dropout = Dropout(weight_dropout, seed=seed)
-        self.norm = nn.LayerNorm(directions * cells[0].hidden_size) if layer_norm else None
+        self.features = directions * cells[0].hidden_size
+        self.norm = nn.LayerNorm(self.features) if layer_norm else None
 
     def forward(self, inputs: Tensor, reversal: Tensor) -> Tensor:
         """inputs (batch, time, feature), `reversal` as by `reverse_within_length` -> (batch, time, hidden × directions)."""

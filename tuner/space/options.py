@@ -72,11 +72,15 @@ class Text:
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """One thing that a parameter may be set to, with parameters of its own that exist only then.
+    """A named value of a parameter, with parameters of its own that exist only while it is chosen.
 
-    `tasks` are those that it means something for; where a space has another task, `reason` ("balances one target a
-    row") says why not and `instead` what to use. `each` is the parameter that every label of the data has under its
-    own name, where the option takes one for each.
+    This declaration is all that registers an option. `builder` names the function or class that the option stands for, as
+    "tuner.training.clipping:clip_by_norm". It is imported when a trial needs it, and takes the option's own parameters as
+    keyword arguments (see `tuner.space.build`). An option that is only a word, as truncation: end, has none.
+
+    `tasks` lists the tasks that may use the option. For any other task, `reason` ("balances one target a row") says why it
+    may not, and `instead` what to use. An option with `each` takes one such number for every label, under the label's name.
+    `needs_vectors` marks a resampling that looks for neighbours, and so needs a vector for each training row.
     """
 
     summary: str
@@ -85,6 +89,8 @@ class Option:
     reason: str = ""
     instead: str = ""
     each: Number | None = None
+    builder: str = ""
+    needs_vectors: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

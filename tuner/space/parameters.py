@@ -36,6 +36,7 @@ _TEXT: Mapping[str, Parameter] = {
         default="word",
         options={
             "word": Option(
+                builder="tuner.data.tokenise:fit_words",
                 summary="Words and punctuation marks.",
                 parameters={
                     **_LOWER_CASE,
@@ -54,9 +55,19 @@ _TEXT: Mapping[str, Parameter] = {
                     "min_count": integer(2, 1, 1000, "Occurrences in the training rows that a word needs to be kept."),
                 },
             ),
-            "character": Option(summary="Single characters.", parameters=_LOWER_CASE),
-            "bpe": Option(summary="Pieces of words, by byte-pair encoding.", parameters=_SUBWORDS),
-            "wordpiece": Option(summary="Pieces of words, by WordPiece.", parameters=_SUBWORDS),
+            "character": Option(
+                builder="tuner.data.tokenise:fit_characters", summary="Single characters.", parameters=_LOWER_CASE
+            ),
+            "bpe": Option(
+                builder="tuner.data.subwords:fit_bpe",
+                summary="Pieces of words, by byte-pair encoding.",
+                parameters=_SUBWORDS,
+            ),
+            "wordpiece": Option(
+                builder="tuner.data.subwords:fit_wordpiece",
+                summary="Pieces of words, by WordPiece.",
+                parameters=_SUBWORDS,
+            ),
         },
     ),
     "max_length": integer(64, 1, 10_000, "Tokens of a text that are read; the rest is cut off."),
@@ -111,10 +122,11 @@ _ARCHITECTURE: Mapping[str, Parameter] = {
         default="lstm",
         options={
             "lstm": Option(
+                builder="tuner.model.recurrent:lstm",
                 summary="Long short-term memory.",
                 parameters={"forget_bias": real(0.0, "What is added to the forget gate's first bias.", high=10)},
             ),
-            "gru": Option(summary="Gated recurrent unit."),
+            "gru": Option(builder="tuner.model.recurrent:gru", summary="Gated recurrent unit."),
         },
     ),
     "hidden": integer(128, 1, 4096, "Units in each layer and direction."),
@@ -124,20 +136,30 @@ _ARCHITECTURE: Mapping[str, Parameter] = {
         summary="How the recurrent layers' first weights are drawn.",
         default="pytorch",
         options={
-            "pytorch": Option(summary="Uniformly, as PyTorch does."),
-            "xavier_orthogonal": Option(summary="Xavier from inputs, orthogonal between steps, biases zero."),
+            "pytorch": Option(builder="tuner.model.initialise:pytorch_default", summary="Uniformly, as PyTorch does."),
+            "xavier_orthogonal": Option(
+                builder="tuner.model.initialise:xavier_orthogonal",
+                summary="Xavier from inputs, orthogonal between steps, biases zero.",
+            ),
         },
     ),
     "pooling": Options(
         summary="How the outputs over a row become one vector; padding is never read.",
         default="max",
         options={
-            "last": Option(summary="The last real step of each direction."),
-            "mean": Option(summary="The mean over the real steps."),
-            "max": Option(summary="The largest over the real steps, unit by unit."),
-            "concatenation": Option(summary="Last, mean and max side by side."),
-            "attention": Option(summary="A learned weighted mean over the real steps."),
+            "last": Option(builder="tuner.model.pooling:LastStep", summary="The last real step of each direction."),
+            "mean": Option(builder="tuner.model.pooling:Mean", summary="The mean over the real steps."),
+            "max": Option(
+                builder="tuner.model.pooling:Maximum", summary="The largest over the real steps, unit by unit."
+            ),
+            "concatenation": Option(
+                builder="tuner.model.pooling:Concatenation", summary="Last, mean and max side by side."
+            ),
+            "attention": Option(
+                builder="tuner.model.pooling:Attention", summary="A learned weighted mean over the real steps."
+            ),
             "self_attention": Option(
+                builder="tuner.model.pooling:SelfAttention",
                 summary="Every step attends to every other, then the mean over the real steps.",
                 parameters={"heads": integer(4, 1, 64, "Ways of attending, side by side.")},
             ),
@@ -162,17 +184,24 @@ _OPTIMISATION: Mapping[str, Parameter] = {
         summary="The optimisation rule.",
         default="adamw",
         options={
-            "adam": Option(summary="Adam.", parameters=_WEIGHT_DECAY),
+            "adam": Option(builder="tuner.training.optimisers:adam", summary="Adam.", parameters=_WEIGHT_DECAY),
             "adamw": Option(
+                builder="tuner.training.optimisers:adamw",
                 summary="Adam with decoupled weight decay.",
                 parameters={"weight_decay": real(0.01, "Decay of the weights.")},
             ),
-            "nadam": Option(summary="Adam with Nesterov momentum.", parameters=_WEIGHT_DECAY),
+            "nadam": Option(
+                builder="tuner.training.optimisers:nadam",
+                summary="Adam with Nesterov momentum.",
+                parameters=_WEIGHT_DECAY,
+            ),
             "rmsprop": Option(
+                builder="tuner.training.optimisers:rmsprop",
                 summary="RMSprop.",
                 parameters={"momentum": share(0.0, "Share of the last step that is taken again."), **_WEIGHT_DECAY},
             ),
             "sgd": Option(
+                builder="tuner.training.optimisers:sgd",
                 summary="Stochastic gradient descent.",
                 parameters={"momentum": share(0.9, "Share of the last step that is taken again."), **_WEIGHT_DECAY},
             ),
@@ -183,16 +212,19 @@ _OPTIMISATION: Mapping[str, Parameter] = {
         summary="How the learning rate moves over the budget of a trial.",
         default="constant",
         options={
-            "constant": Option(summary="It stays."),
+            "constant": Option(builder="tuner.training.schedules:constant", summary="It stays."),
             "warm_up": Option(
+                builder="tuner.training.schedules:warm_up",
                 summary="It rises from zero in a straight line, then stays.",
                 parameters={"share": share(0.1, "Share of the budget in which it rises.", low_open=True)},
             ),
             "linear": Option(
+                builder="tuner.training.schedules:linear",
                 summary="It rises in a straight line, then falls in one to zero.",
                 parameters={"warm_up": share(0.1, "Share of the budget in which it rises from zero first.")},
             ),
             "step": Option(
+                builder="tuner.training.schedules:step",
                 summary="It falls in steps.",
                 parameters={
                     "every": share(0.25, "Share of the budget between two steps.", low_open=True),
@@ -200,14 +232,17 @@ _OPTIMISATION: Mapping[str, Parameter] = {
                 },
             ),
             "cosine": Option(
+                builder="tuner.training.schedules:cosine",
                 summary="It falls to zero along a cosine.",
                 parameters={"warm_up": share(0.0, "Share of the budget in which it rises from zero first.")},
             ),
             "one_cycle": Option(
+                builder="tuner.training.schedules:one_cycle",
                 summary="It rises, then falls far below where it began.",
                 parameters={"warm_up": share(0.3, "Share of the budget in which it rises.", low_open=True)},
             ),
             "plateau": Option(
+                builder="tuner.training.schedules:plateau",
                 summary="It falls by a factor whenever the score has not risen for some reports.",
                 parameters={
                     "patience": integer(2, 1, 1000, "Reports without a better score."),
@@ -220,16 +255,19 @@ _OPTIMISATION: Mapping[str, Parameter] = {
         summary="What is done about large gradients.",
         default="norm",
         options={
-            "none": Option(summary="Nothing."),
+            "none": Option(builder="tuner.training.clipping:no_clipping", summary="Nothing."),
             "norm": Option(
+                builder="tuner.training.clipping:clip_by_norm",
                 summary="The gradient is scaled down to a largest norm.",
                 parameters={"threshold": positive(1.0, "The largest norm.")},
             ),
             "value": Option(
+                builder="tuner.training.clipping:clip_by_value",
                 summary="Each number of the gradient is cut to a largest size.",
                 parameters={"threshold": positive(0.5, "The largest size.")},
             ),
             "quantile": Option(
+                builder="tuner.training.clipping:clip_by_quantile",
                 summary="The gradient is scaled down to a quantile of the norms of past steps.",
                 parameters={
                     "quantile": share(0.5, "The quantile.", low_open=True),
@@ -245,12 +283,14 @@ _OPTIMISATION: Mapping[str, Parameter] = {
         summary="Whether the model that is judged is a mean of the weights along the way.",
         default="none",
         options={
-            "none": Option(summary="No: the weights as they are."),
+            "none": Option(builder="tuner.training.averaging:no_averaging", summary="No: the weights as they are."),
             "ema": Option(
+                builder="tuner.training.averaging:ema",
                 summary="Exponential moving average.",
                 parameters={"decay": share(0.998, "What a step keeps of the average so far.")},
             ),
             "swa": Option(
+                builder="tuner.training.averaging:swa",
                 summary="The plain mean along the way from some point on.",
                 parameters={"start": share(0.5, "Share of the budget after which it begins.")},
             ),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,20 +11,15 @@ from numpy.typing import NDArray
 from tuner.data.embeddings import EmbeddingTable
 from tuner.data.prepare import PreparedSplits, TrialData, make_rows, vocabulary_size
 from tuner.data.tokenise import UNKNOWN
-from tuner.imbalance.loss import LOSSES, make_loss
-from tuner.imbalance.resample import RESAMPLINGS
-from tuner.imbalance.weights import LOSS_WEIGHTS
+from tuner.imbalance.loss import make_loss
 from tuner.model.build import make_model
 from tuner.model.classifier import SequenceClassifier
+from tuner.space.build import build
 from tuner.space.configuration import Configuration
 from tuner.training.augment import make_augment
-from tuner.training.averaging import AVERAGINGS
 from tuner.training.batches import Rows
-from tuner.training.clipping import CLIPPINGS
 from tuner.training.health import Samples, draw_samples, reading_shares
 from tuner.training.loop import Training
-from tuner.training.optimisers import OPTIMISERS
-from tuner.training.schedules import SCHEDULES
 from tuner.trial.measurement import TrialSettings
 
 _AUGMENTATIONS = {
@@ -117,13 +110,13 @@ def _make_training(
             rows.targets,
             labels=data.labels,
             task=data.task,
-            loss=_option(LOSSES, configuration, "loss"),
-            weights=_option(LOSS_WEIGHTS, configuration, "loss_weights"),
+            loss=build(configuration, "loss"),
+            weights=build(configuration, "loss_weights"),
             soft_f1=float(configuration["soft_f1"]),
             logit_adjustment=float(configuration["logit_adjustment"]),
             device=next(model.parameters()).device,
         ),
-        resample=_option(RESAMPLINGS, configuration, "resampling"),
+        resample=build(configuration, "resampling"),
         vectors=vectors,
         augment=make_augment(
             data.inputs,
@@ -132,14 +125,14 @@ def _make_training(
             **{name: float(configuration[name]) for name in _AUGMENTATIONS[data.inputs]},
         ),
         mixup=float(configuration["mixup"]),
-        make_optimiser=_option(OPTIMISERS, configuration, "optimiser"),
+        make_optimiser=build(configuration, "optimiser"),
         learning_rate=float(configuration["learning_rate"]),
-        schedule=_option(SCHEDULES, configuration, "schedule"),
-        clip=_option(CLIPPINGS, configuration, "clipping"),
+        schedule=build(configuration, "schedule"),
+        clip=build(configuration, "clipping"),
         batch_size=int(configuration["batch_size"]),
         accumulation=int(configuration["accumulation"]),
         l1=float(configuration["l1"]),
-        averaging=_option(AVERAGINGS, configuration, "averaging"),
+        averaging=build(configuration, "averaging"),
         budget=budget,
         generator=np.random.default_rng((seed, 2)),
     )
@@ -150,11 +143,3 @@ def _positions(data: TrialData, number: int) -> tuple[NDArray[np.int64], NDArray
     if data.folds is None:
         return np.arange(len(data.train_targets)), np.arange(len(data.validation_truth))
     return np.flatnonzero(data.folds != number), np.flatnonzero(data.folds == number)
-
-
-def _option(registry: Mapping[str, Any], configuration: Configuration, parameter: str) -> Any:
-    """Build what a configuration chose from a registry, with the option's own parameters by keyword."""
-    chosen = str(configuration[parameter])
-    prefix = f"{parameter}.{chosen}."
-    own = {name.removeprefix(prefix): value for name, value in configuration.items() if name.startswith(prefix)}
-    return registry[chosen](**own)
