@@ -65,7 +65,7 @@ def _search() -> tuple[Any, dict[int, float], list[float]]:
     from tuner.pruners.gate import GateSettings
     from tuner.ray_backend.scheduler import GatedASHA
     from tuner.ray_backend.trials import run_trials
-    from tuner.samplers.sampler import make_sampler
+    from tuner.samplers.make import make_sampler
     from tuner.search.trial_queue import SearchQueue
     from tuner.trial.measurement import TrialSettings
 

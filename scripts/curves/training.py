@@ -70,7 +70,7 @@ def _outcome(order: Order) -> Line:
     from tuner.data.prepare import prepare
     from tuner.errors import SpaceError
     from tuner.imbalance.feasible import resampling_faults
-    from tuner.samplers.sampler import RandomSampler
+    from tuner.samplers.random import RandomSampler
     from tuner.trial.measurement import TrialSettings
     from tuner.trial.trial import Trial
 

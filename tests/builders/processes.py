@@ -14,7 +14,7 @@ from tuner.ledger.rows import read_past
 from tuner.ledger.run_directory import Ledger, read_measurements, read_run
 from tuner.pruners.gate import GateSettings
 from tuner.ray_backend.scheduler import GatedASHA
-from tuner.samplers.sampler import make_sampler
+from tuner.samplers.make import make_sampler
 from tuner.search.time_budget import Sizes
 from tuner.search.trial_queue import SearchQueue
 from tuner.space.load import load_space

@@ -20,7 +20,7 @@ from tuner.analysis.trials import TrialFacts
 from tuner.pruners.rung_levels import rung_epochs
 from tuner.report.sections.coordinates import parallel_coordinates
 from tuner.report.sections.parameters import mean_interval
-from tuner.samplers.sampler import RandomSampler
+from tuner.samplers.random import RandomSampler
 from tuner.space.load import load_space
 from tuner.space.parameters import PARAMETERS
 

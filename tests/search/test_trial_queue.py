@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from builders.measurements import MAX_EPOCHS, ROWS, make_measurement
 from tuner.ledger.run_directory import Ledger, held_out_name, read_measurements, read_run, weights_name
-from tuner.samplers.sampler import RandomSampler
+from tuner.samplers.random import RandomSampler
 from tuner.search.snapshot import Snapshot
 from tuner.search.time_budget import (
     CLOSING_S,

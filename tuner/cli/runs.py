@@ -252,7 +252,7 @@ def _shortened(board: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _chosen(configuration: dict[str, Any]) -> dict[str, Any]:
     """Return what of a configuration is not as by default."""
-    from tuner.samplers.sampler import RandomSampler
+    from tuner.samplers.random import RandomSampler
     from tuner.space.domains import default_domain
     from tuner.space.parameters import PARAMETERS
 

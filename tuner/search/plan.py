@@ -9,7 +9,7 @@ import numpy as np
 
 from tuner.data.prepare import TrialData
 from tuner.pruners.rung_levels import rung_epochs
-from tuner.samplers.sampler import RandomSampler
+from tuner.samplers.random import RandomSampler
 from tuner.search.memory_estimate import count_workers
 from tuner.search.reading import read_data, sizes_of
 from tuner.search.time_budget import closing_seconds, finalists_seconds

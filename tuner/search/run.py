@@ -21,7 +21,7 @@ from tuner.pruners.candidates import Choice, choose
 from tuner.pruners.gate import GateSettings
 from tuner.pruners.rung_levels import rung_examples
 from tuner.ray_backend.start import Job, Machines, start_ray, stop_ray
-from tuner.samplers.sampler import make_sampler
+from tuner.samplers.make import make_sampler
 from tuner.search.environment import describe_environment, describe_resumption
 from tuner.search.memory_estimate import refuse_large_data, refuse_large_files
 from tuner.search.no_champion import NoChampion, without_measurement, without_model

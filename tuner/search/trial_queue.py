@@ -16,12 +16,13 @@ import numpy as np
 from tuner.errors import SearchFailed, StorageError
 from tuner.ledger.rows import INTERRUPTED, Past, PastTrial, measurement_row
 from tuner.ledger.run_directory import CHECKPOINTS, Ledger, checkpoint_name, held_out_name, weights_name
-from tuner.samplers.sampler import Sampler
+from tuner.samplers.base import Sampler
 from tuner.search.finalists import ranked, slowdown
 from tuner.search.kept_trials import best_models, least_score
 from tuner.search.snapshot import Snapshot
 from tuner.search.time_budget import MAKING_WAY_S, Sizes, affordable, closing_seconds, finalists_seconds
 from tuner.space.load import Space
+from tuner.trial.ending import Ending
 from tuner.trial.measurement import Measurement, Order
 from tuner.trial.record import TrialState, trial_row
 
@@ -197,7 +198,7 @@ class SearchQueue:
         assert state.ending is not None
         if state.order.phase == "search":
             curve = [(measurement.examples, measurement.score) for measurement in state.measurements]
-            self._sampler.tell(state.order.index, measurements=curve, ending=state.ending)
+            self._sampler.tell(state.order.index, measurements=curve, ending=Ending(state.ending))
         state.measurements = []
 
     def hung(self) -> Sequence[Order]:

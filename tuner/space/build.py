@@ -41,8 +41,13 @@ def declared_options(parameter: str) -> Mapping[str, Option]:
 
 def builder_of(parameter: str, option: str) -> Callable[..., Any]:
     """Import the function or class that an option declares as its builder."""
-    module, _, name = declared_options(parameter)[option].builder.partition(":")
-    builder: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return import_builder(declared_options(parameter)[option].builder)
+
+
+def import_builder(name: str) -> Callable[..., Any]:
+    """Import what "tuner.training.clipping:clip_by_norm" names."""
+    module, _, attribute = name.partition(":")
+    builder: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
     return builder
 
 

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from tuner.errors import did_you_mean
 from tuner.space.settings import Rule, Section, Values, refuse
 from tuner.space.show_value import show
 
 TIME_PATTERN = r"^(?=.)(\d+(\.\d+)?h)?(\d+(\.\d+)?m)?(\d+(\.\d+)?s)?$"
+
+
+ALGORITHMS: Mapping[str, str] = {
+    "tpe": "tuner.samplers.tpe:TpeSampler",
+    "random": "tuner.samplers.random:RandomSampler",
+}
+"""Each search algorithm with the class that samples by it, imported only when a search starts."""
 
 
 def read_time(value: object) -> float | None:
@@ -32,6 +41,16 @@ def read_time(value: object) -> float | None:
     if not 0 < seconds < math.inf:
         raise refuse(f"{show(value)} is not a time above zero", remedy)
     return seconds
+
+
+def _read_algorithm(value: object) -> object:
+    if not isinstance(value, str) or value not in ALGORITHMS:
+        raise refuse(f"{show(value)} is not among the choices", did_you_mean(str(value), ALGORITHMS))
+    return value
+
+
+def _list_algorithms(schema: dict[str, Any]) -> None:
+    schema["enum"] = list(ALGORITHMS)
 
 
 def _some_budget(values: Values) -> tuple[str, str] | None:
@@ -87,7 +106,9 @@ Seconds = Annotated[
 class SearchSettings(Section):
     """How trials are proposed, how long they train and when the search ends. Epochs are counted in examples seen."""
 
-    algorithm: Literal["tpe", "random"] = Field(default="tpe", description="How configurations are proposed.")
+    algorithm: Annotated[str, BeforeValidator(_read_algorithm)] = Field(
+        default="tpe", description="How configurations are proposed.", json_schema_extra=_list_algorithms
+    )
     trials: int | None = Field(default=None, ge=1, le=1_000_000, description="End after this many trials.")
     time: Seconds = Field(
         default=None,

@@ -167,7 +167,7 @@ class SearchFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """All that is known of one predictor. `configuration` is a flat one, as `tuner.samplers.sampler` makes them.
+    """All that is known of one predictor. `configuration` is a flat one, as `tuner.samplers.base` makes them.
 
     `max_epochs` is the budget that the training had. `signal` says whether any model of the search, or of the file, was seen to
     predict better than chance. `missing` says what was not known, and what would tell it.
