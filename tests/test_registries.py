@@ -11,12 +11,26 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
-from tuner.data.prepare import TrialData
+from tuner.data.prepare import TrialData, prepare
+from tuner.errors import SpaceError
+from tuner.imbalance.loss import cross_entropy
+from tuner.imbalance.training_pass import Pass, TrainingRows, one_stratum
+from tuner.model.pooling import Pooling, is_real
+from tuner.samplers.make import make_sampler
+from tuner.samplers.random import RandomSampler
 from tuner.space.build import builder_of, declared_options
-from tuner.space.configuration import Configuration
-from tuner.space.options import Options
+from tuner.space.configuration import Configuration, check_configuration
+from tuner.space.describe import describe_parameters
+from tuner.space.domains import Domain
+from tuner.space.load import read_space
+from tuner.space.options import Option, Options, integer, positive, real, share
 from tuner.space.parameters import PARAMETERS
+from tuner.space.schema import json_schema
+from tuner.space.search_settings import ALGORITHMS
+from tuner.training.clipping import clip_by_norm
+from tuner.training.schedules import Schedule
 from tuner.trial.measurement import TrialSettings
 from tuner.trial.trial import Trial
 
@@ -133,3 +147,164 @@ def train(configuration: Configuration, data: TrialData, seed: int) -> dict[str,
     assert all(torch.isfinite(value).all() for value in after.values())
     assert [key for key in after if torch.equal(before[key], after[key])] == []  # each part of the model learns
     return after
+
+
+# --- adding an option: a function or class, and one declaration -------------------------------------------------------
+
+
+class LargestSteps(Pooling):
+    """The mean of the `k` largest values of each feature."""
+
+    def __init__(self, features: int, directions: int, *, k: int) -> None:
+        super().__init__(features, directions)
+        self.k = k
+
+    def forward(self, outputs: Tensor, lengths: Tensor) -> Tensor:
+        real = is_real(outputs, lengths).unsqueeze(-1)
+        largest = outputs.masked_fill(~real, -1.0).topk(min(self.k, outputs.shape[1]), dim=1)
+        return largest.values.mean(1)
+
+
+def biased_gru(inputs: int, hidden: int, initialise: Any, *, bias: float) -> nn.RNNBase:
+    cell = nn.GRU(inputs, hidden, batch_first=True)
+    initialise(cell)
+    with torch.no_grad():
+        cell.get_parameter("bias_ih_l0").add_(bias)
+    return cell
+
+
+def scaled_weights(*, scale: float) -> Any:
+    @torch.no_grad()
+    def initialise(cell: nn.RNNBase) -> None:
+        for parameter in cell.parameters():
+            parameter.mul_(scale)
+
+    return initialise
+
+
+def powered_loss(*, power: float) -> Any:
+    return lambda logits, targets, weights: cross_entropy()(logits, targets, weights) ** power
+
+
+def powered_rarity(*, power: float) -> Any:
+    return lambda counts: (counts.rows / np.maximum(counts.counts, 1)) ** power
+
+
+def first_rows(*, share: float) -> Any:
+    return lambda data, _generator: one_stratum(np.arange(round(share * len(data))))
+
+
+def near_the_middle(*, share: float) -> Any:
+    def draw(data: TrainingRows, _generator: np.random.Generator) -> Pass:
+        assert data.vectors is not None
+        distances = np.linalg.norm(data.vectors - data.vectors.mean(0), axis=1)
+        return one_stratum(distances.argsort()[: round(share * len(data))])
+
+    return draw
+
+
+def clip_softly(*, limit: float) -> Any:
+    return clip_by_norm(threshold=2 * limit)
+
+
+def slow_sgd(*, slowness: float) -> Any:
+    return lambda parameters, learning_rate: torch.optim.SGD(parameters, lr=learning_rate / slowness)
+
+
+def powered_schedule(*, power: float) -> Schedule:
+    class Powered(Schedule):
+        def factor(self, spent: float) -> float:
+            return (1 - spent) ** power
+
+    return Powered()
+
+
+def late_average(*, after: float) -> Any:
+    return lambda _steps, _updates, spent, _between: 0.5 if spent >= after else 0.0
+
+
+def long_words(texts: Any, *, letters: int) -> Any:
+    """Words of so many letters; the others are unknown."""
+    tokeniser = builder_of("tokens", "character")(texts, lower_case=letters > 3)
+    assert letters == 4
+    return tokeniser
+
+
+class Repeated:
+    """Proposes one configuration for ever."""
+
+    def __init__(self, parameters: Mapping[str, Domain], *, seed: int) -> None:
+        self._configuration = RandomSampler(parameters, seed=seed).ask(0)
+
+    def ask(self, _index: int) -> Configuration:
+        return self._configuration
+
+    def tell(self, *_: Any, **__: Any) -> None:
+        pass
+
+    replay = tell
+
+
+HERE = __name__
+NEW_OPTIONS = {
+    "pooling": (LargestSteps, {"k": integer(3, 1, 9, "Steps to average.")}, {}),
+    "cell": (biased_gru, {"bias": real(0.5, "What to add.")}, {}),
+    "initialisation": (scaled_weights, {"scale": real(0.5, "What to multiply with.")}, {}),
+    "loss": (powered_loss, {"power": real(2.0, "The power.")}, {}),
+    "loss_weights": (powered_rarity, {"power": real(0.3, "The power.")}, {}),
+    "resampling": (first_rows, {"share": share(0.5, "Share to read.")}, {}),
+    "resampling on vectors": (near_the_middle, {"share": share(0.5, "Share to read.")}, {"needs_vectors": True}),
+    "clipping": (clip_softly, {"limit": positive(0.5, "The limit.")}, {}),
+    "optimiser": (slow_sgd, {"slowness": positive(2.0, "What to divide by.")}, {}),
+    "schedule": (powered_schedule, {"power": positive(2.0, "The power.")}, {}),
+    "averaging": (late_average, {"after": share(0.1, "Share of the budget.")}, {}),
+    "tokens": (long_words, {"letters": integer(4, 1, 9, "Letters of a word.", is_listed=True)}, {}),
+}
+"""For each registry: what is added, its own parameters, and what else its declaration says."""
+
+SPACE = """
+task: multilabel
+data: {train: rows.csv, labels: labels}
+search: {trials: 1, algorithm: random}
+space: {hidden: 5, batch_size: 16, embedding: {random: {size: 6}}, tokens: {word: {min_count: 1}}, NAME: {added: {OWN: [VALUE]}}}
+"""
+
+
+def test_every_registry_has_an_entry_added_here() -> None:
+    assert {name.partition(" ")[0] for name in NEW_OPTIONS} == set(REGISTRIES)
+
+
+@pytest.mark.parametrize("added", NEW_OPTIONS)
+def test_an_option_is_added_by_a_builder_and_one_declaration(
+    added: str, monkeypatch: pytest.MonkeyPatch, make_dataset: Any
+) -> None:
+    name = added.partition(" ")[0]
+    builder, parameters, more = NEW_OPTIONS[added]
+    declared = Option(builder=f"{HERE}:{builder.__name__}", summary="What is new.", parameters=parameters, **more)
+    monkeypatch.setitem(declared_options(name), "added", declared)  # type: ignore[arg-type]
+    ((own, number),) = parameters.items()
+    text = SPACE.replace(", tokens: {word: {min_count: 1}}", "") if name == "tokens" else SPACE
+    text = text.replace("NAME", name).replace("OWN", own).replace("VALUE", f"{number.default:g}")
+    space = read_space(text)
+    configuration = make_sampler(space).ask(0)
+    check_configuration(configuration, "text")
+    assert (configuration[name], configuration[f"{name}.added.{own}"]) == ("added", number.default)
+    rows = [row["parameter"].strip() for row in describe_parameters()]
+    assert rows[rows.index("added") + 1] == own
+    assert own in json_schema()["$defs"][f"text.{name}"]["anyOf"][1]["properties"]["added"]["properties"]
+    with pytest.raises(SpaceError, match=r"out of bounds"):
+        read_space(text, [f"space.{name}.added.{own}=-1"])
+    train(configuration, prepare(make_dataset("multilabel"), space.parameters), seed=5)
+
+
+def test_a_sampler_is_added_by_a_class_and_one_declaration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ALGORITHMS, "added", f"{HERE}:Repeated")  # type: ignore[arg-type]
+    space = read_space(
+        SPACE.replace("algorithm: random", "algorithm: added").replace(
+            "NAME: {added: {OWN: [VALUE]}}", "layers: [1, 2, 3]"
+        )
+    )
+    sampler = make_sampler(space)
+    assert sampler.ask(0) == sampler.ask(1)
+    check_configuration(sampler.ask(0), "text")
+    assert json_schema()["properties"]["search"]["properties"]["algorithm"]["enum"] == list(ALGORITHMS)

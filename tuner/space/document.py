@@ -79,13 +79,16 @@ def dotted(key: Key) -> str:
 
 
 def read_document(path: Path) -> Document:
-    """Read a YAML file.
+    """Read a YAML file. Raises SpaceError as `parse_document` does, and if the file cannot be read, is too large or not UTF-8."""
+    return parse_document(_read_text(path), str(path))
 
-    Raises SpaceError where there is no mapping to be had: unreadable, too large, not UTF-8, not YAML, empty, a list. A
-    repeated key is kept among the document's faults, so that it is told together with all others.
+
+def parse_document(text: str, source: str) -> Document:
+    """Read YAML text; messages name `source` as the file it comes from.
+
+    Raises SpaceError if the text holds no mapping: not YAML, empty, a list, a single value. Repeated keys are kept as faults
+    of the document, to be reported together with all others.
     """
-    source = str(path)
-    text = _read_text(path)
     document = _parse(text, source, place=lambda line: Place(0, line, f"{source}:{line}"))
     if document.tree is None:
         _refuse(source, "the file has nothing in it", "write a space, or copy a shipped one with `tuner init`")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 from tuner.errors import Fault, SpaceError, did_you_mean
-from tuner.space.document import Document, Key, Place, Tell, override, read_document, rewrite
+from tuner.space.document import Document, Key, Place, Tell, override, parse_document, read_document, rewrite
 from tuner.space.domains import Domain, OptionChoice, Setting, read_domains
 from tuner.space.parameters import PARAMETERS
 from tuner.space.search_settings import ResourceSettings, ScoreSettings, SearchSettings
@@ -51,7 +50,16 @@ def load_space(name: str, overrides: Sequence[str] = ()) -> Space:
     Raises SpaceError with every fault of the file and of the overrides, in the order of the lines.
     """
     path, is_shipped = find_space(name)
-    document = override(read_document(path), overrides)
+    return _load(read_document(path), overrides, is_shipped=is_shipped)
+
+
+def read_space(text: str, overrides: Sequence[str] = ()) -> Space:
+    """Read the YAML text of a space, as a ledger holds it, with overrides as `load_space` takes. Raises SpaceError likewise."""
+    return _load(parse_document(text, "space.yaml"), overrides, is_shipped=False)
+
+
+def _load(document: Document, overrides: Sequence[str], *, is_shipped: bool) -> Space:
+    document = override(document, overrides)
     faults = list(document.faults)
 
     def tell(key: Key, what: str, remedy: str) -> None:
@@ -61,15 +69,7 @@ def load_space(name: str, overrides: Sequence[str] = ()) -> Space:
     if faults:
         _raise(faults)
     text = rewrite(document.text, overrides) if overrides else document.text
-    return Space(source=str(path), is_shipped=is_shipped, text=text, document=document, **sections)
-
-
-def read_space(text: str, overrides: Sequence[str] = ()) -> Space:
-    """Read a space's YAML as a ledger has it, with overrides as `load_space` takes. Raises SpaceError where it cannot be."""
-    with tempfile.TemporaryDirectory() as folder:  # the loader reads files; the ledger may lie in an object store
-        path = Path(folder, "space.yaml")
-        path.write_text(text, encoding="utf-8")
-        return load_space(str(path), overrides)
+    return Space(source=document.source, is_shipped=is_shipped, text=text, document=document, **sections)
 
 
 def find_space(name: str) -> tuple[Path, bool]:

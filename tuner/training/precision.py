@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 
 import torch
 
@@ -22,7 +23,7 @@ def choose_precision(hidden: int, device: str, *, cell: str = "lstm") -> str:
     A rule and not a timing: a timing tells now one and now the other on a machine that others use too, and the same space,
     seed and data would then not give the same scores.
     """
-    least = _LEAST_ON_GPU if device.startswith("cuda") else _LEAST_ON_CPU[cell]
+    least = _LEAST_ON_GPU if device.startswith("cuda") else _LEAST_ON_CPU.get(cell, math.inf)
     return "bfloat16" if hidden >= least and _has_instructions(device) else "float32"
 
 

@@ -152,7 +152,7 @@ def learning_rate_too_low(evidence: Evidence) -> Cause | None:
     if training is None or configuration is None or not training.steps or not is_weak(evidence):
         return None
     reach = _reach(training, configuration)
-    usual = USUAL_RATE[configuration["optimiser"]]
+    usual = _usual_rate(configuration)
     lack = usual / _effective_rate(configuration)
     if lack <= 1 or lack < SETTLING_STEPS / training.steps:
         return None
@@ -312,7 +312,7 @@ def _weight_scale(configuration: Mapping[str, Any]) -> float:
 
 def _step(configuration: Mapping[str, Any]) -> float:
     """How far one step moves a weight: by the rate in Adam's family; for SGD as if a usual rate did as Adam's does."""
-    usual = USUAL_RATE[configuration["optimiser"]]
+    usual = _usual_rate(configuration)
     return _effective_rate(configuration) * USUAL_RATE["adam"] / usual
 
 
@@ -322,7 +322,7 @@ def _reach(training: TrainingFacts, configuration: Mapping[str, Any]) -> float:
 
 
 def _lower_rates(configuration: Mapping[str, Any]) -> str:
-    usual = USUAL_RATE[configuration["optimiser"]]
+    usual = _usual_rate(configuration)
     return f"{{low: {usual / 10:g}, high: {usual * 5:g}, scale: log}}"
 
 
@@ -332,3 +332,8 @@ def _smaller_inputs(configuration: Mapping[str, Any] | None) -> tuple[str, ...]:
         size = int(configuration["embedding.random.size"])
         return rates, f"space.embedding={{random: {{size: {size}, scale: 0.1}}}}"
     return (rates,)
+
+
+def _usual_rate(configuration: Mapping[str, Any]) -> float:
+    """Return the learning rate that people begin with; an optimiser that is not in the table takes Adam's."""
+    return USUAL_RATE.get(configuration["optimiser"], USUAL_RATE["adam"])
