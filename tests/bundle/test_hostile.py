@@ -181,13 +181,13 @@ CONFIGURED: list[tuple[str, Any, str]] = [
     *(("layers", value, "layers is .*, but must be a whole number") for value in (0, 2000, [1])),
     ("layers", 8, "are without 'layers.1"),
     *(("max_length", value, "max_length is .*, but must be a whole number") for value in (0, -1, 10**30)),
-    ("truncation", "middle", "truncation is 'middle', no option of it; known: end, start"),
-    ("pooling", "__class__", "pooling is '__class__', no option of it; "),
+    ("truncation", "middle", "truncation is 'middle', which is not one of its options; known: end, start"),
+    ("pooling", "__class__", "pooling is '__class__', which is not one of its options; "),
     ("dropout", 2, "dropout is 2, but must be a number that is at least 0 and below 1"),
     ("layer_norm", "yes", "layer_norm is 'yes', but must be true or false"),
-    ("tokens", "bpe", "'tokens.word.lower_case', which is not in force"),
-    ("embedding.file.path", "/etc/passwd", "'embedding.file.path', which is not in force"),
-    ("import", "os", "the configuration has 'import', which is not in force"),
+    ("tokens", "bpe", "'tokens.word.lower_case', which does not apply to it"),
+    ("embedding.file.path", "/etc/passwd", "'embedding.file.path', which does not apply to it"),
+    ("import", "os", "the configuration has 'import', which does not apply to it"),
 ]
 
 

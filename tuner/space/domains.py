@@ -1,4 +1,4 @@
-"""How the values that a parameter may take are written in YAML, and what they become.
+"""Domains: how YAML describes the values that a parameter may take, and what each description becomes.
 
     hidden: 64                                     fixed
     hidden: [64, 128, 256]                         a choice; {choice: [64, 128, 256]} is the same
@@ -7,9 +7,9 @@
     clipping: norm                                 an option; its own parameters take their defaults
     clipping: {norm: {threshold: 1.0}}             an option with parameters of its own
     clipping: [none, {norm: {threshold: {low: 0.1, high: 10, scale: log}}}]   a choice of options
-    loss_weights: {explicit: {rare: 5, often: 1}}  an option with a parameter for each label of the data
+    loss_weights: {explicit: {rare: 5, often: 1}}  an option with one number for each label of the data
 
-A parameter that is absent is fixed at its default; one that can never be in force beside the others is left out.
+A parameter that is absent keeps its default. A parameter whose condition is never met is left out.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of several values, each as likely."""
+    """One of several equally likely values."""
 
     values: tuple[int | float | bool | str, ...]
 
 
 @dataclass(frozen=True)
 class IntRange:
-    """A whole number from `low` to `high`, both included, in steps from `low`, evenly on a linear or log scale."""
+    """A whole number from `low` to `high`, both included, uniform on a linear or log scale, in steps from `low`."""
 
     low: int
     high: int
@@ -57,7 +57,7 @@ class IntRange:
 
 @dataclass(frozen=True)
 class FloatRange:
-    """A real number from `low` to `high`, on a linear or log scale, in steps from `low` if there is a step."""
+    """A real number from `low` to `high`, uniform on a linear or log scale, in steps from `low` if `step` is given."""
 
     low: float
     high: float
@@ -67,14 +67,14 @@ class FloatRange:
 
 @dataclass(frozen=True)
 class OptionChoice:
-    """One of several named options, each as likely, with the domains of its own parameters; fixed, where it is only one."""
+    """One of several equally likely options, each with the domains of its own parameters. A single option is fixed."""
 
     options: tuple[tuple[str, Mapping[str, Domain]], ...]
 
 
 @dataclass(frozen=True)
 class Conditional:
-    """A domain that is in force only in those configurations in which `need` is met, which some are."""
+    """A domain that applies only to configurations that meet `need`. Some do and some do not."""
 
     need: Need
     domain: Fixed | Choice | IntRange | FloatRange
@@ -85,7 +85,7 @@ Domain: TypeAlias = "Fixed | Choice | IntRange | FloatRange | OptionChoice | Con
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What a space is for, which some options and parameters depend on; no task where the space names none rightly."""
+    """What a space is for. Some options and parameters depend on it. The task is None if the space names no valid one."""
 
     task: Task | None
     inputs: Inputs
@@ -94,14 +94,16 @@ class Setting:
 def read_domains(
     raw: Any, parameters: Mapping[str, Parameter], key: Key, tell: Tell, setting: Setting
 ) -> dict[str, Domain]:
-    """Return a domain for every one of `parameters` that can be in force, from what the mapping at `key` says and defaults.
+    """Return a domain for each of `parameters` that can apply, from the mapping at `key` or from the defaults.
 
-    Each fault is told through `tell`, and reading goes on with the default in its place.
+    Report each fault through `tell`, and go on with the default in its place.
     """
     if raw is None:
         raw = {}
     if not isinstance(raw, dict):
-        remedy = "write a parameter a line, as hidden: 64" if len(key) == 1 else _written(str(key[-1]), raw, parameters)
+        remedy = (
+            "write one parameter a line, as hidden: 64" if len(key) == 1 else _written(str(key[-1]), raw, parameters)
+        )
         tell(key, f"{show(raw)} is not a mapping of parameters", remedy)
         raw = {}
     for name in raw:
@@ -117,18 +119,18 @@ def read_domains(
 
 
 def _written(option: str, raw: Any, parameters: Mapping[str, Parameter]) -> str:
-    """Return a remedy for a value where an option's own parameters belong: the first of them that may have it."""
+    """Return a remedy for a value in place of an option's parameters: the first parameter that accepts the value."""
     for name, parameter in parameters.items():
         if isinstance(parameter, Number) and _read_value(raw, parameter, (), lambda *_: None) is not None:
             return f"write {{{option}: {{{name}: {show(raw)}}}}}"
     first = next(iter(parameters), None)
-    return f"write {{{option}: {{{first}: …}}}}" if first else f"it has none: write {option}"
+    return f"write {{{option}: {{{first}: …}}}}" if first else f"it has no parameters: write {option}"
 
 
 def _in_force(
     domains: Mapping[str, Domain], parameters: Mapping[str, Parameter], raw: Mapping[str, Any], key: Key, tell: Tell
 ) -> dict[str, Domain]:
-    """Return the domains without those that can never be in force, and with their condition those that sometimes are."""
+    """Drop the domains of parameters that can never apply, and wrap those that apply only sometimes in their condition."""
     kept: dict[str, Domain] = {}
     for name, domain in domains.items():
         parameter = parameters[name]
@@ -139,15 +141,15 @@ def _in_force(
         least, most = ends(domains[need.name])
         if most < need.least:
             if name in raw:
-                what = f"has no effect where {need.name} is never {need.least:g} or more"
-                tell((*key, name), what, f"remove it, or let {need.name} be {need.least:g}")
+                what = f"has no effect, because {need.name} is never {need.least:g} or more"
+                tell((*key, name), what, f"remove it, or allow {need.name}: {need.least:g}")
         else:
             kept[name] = domain if least >= need.least else Conditional(need, domain)
     return kept
 
 
 def ends(domain: Domain) -> tuple[float, float]:
-    """Return the smallest and the largest number of a domain of numbers."""
+    """Return the smallest and the largest number of a domain."""
     if isinstance(domain, IntRange | FloatRange):
         return domain.low, domain.high
     values = domain.values if isinstance(domain, Choice) else (domain.value,) if isinstance(domain, Fixed) else ()
@@ -155,7 +157,7 @@ def ends(domain: Domain) -> tuple[float, float]:
 
 
 def searched_parameters(domains: Mapping[str, Domain], prefix: str = "") -> Iterator[str]:
-    """Yield the name of every parameter that has more than one value, those of options too: "tokens.word.min_count"."""
+    """Yield the path of every parameter with more than one value, also inside options, as "tokens.word.min_count"."""
     for name, domain in domains.items():
         if isinstance(domain, OptionChoice):
             if len(domain.options) > 1:
@@ -167,9 +169,9 @@ def searched_parameters(domains: Mapping[str, Domain], prefix: str = "") -> Iter
 
 
 def default_domain(parameter: Parameter) -> Domain:
-    """Return the domain of a parameter that a space does not mention: fixed at its default.
+    """Return the domain of a parameter that a space does not mention, fixed at its default.
 
-    Raises ValueError for a text, which has none.
+    Raises ValueError for a text, which has no default.
     """
     if isinstance(parameter, Text):
         raise ValueError("a text has no default")
@@ -211,7 +213,7 @@ def _refuse_others(raw: Mapping[str, Any], allowed: tuple[str, ...], key: Key, t
 
 
 def _read_value(raw: Any, parameter: Number | Switch, key: Key, tell: Tell) -> int | float | bool | None:
-    """Return one value within the parameter's bounds, or tell why it is none."""
+    """Return one value within the parameter's bounds, or report what is wrong and return None."""
     if isinstance(parameter, Switch):
         if isinstance(raw, bool):
             return raw
@@ -251,22 +253,24 @@ def _read_choice(raw: Any, parameter: Number | Switch, key: Key, tell: Tell) -> 
 def _read_range(raw: Mapping[str, Any], parameter: Number, key: Key, tell: Tell) -> Domain:
     fallback = default_domain(parameter)
     if parameter.is_listed:
-        what = "is a range, and the texts would have to be prepared anew for every number in it"
-        tell(key, what, f"list the numbers, as [{parameter.default:g}, {2 * parameter.default:g}]")
+        what = "is a range, but the texts have to be prepared once for every value"
+        tell(key, what, f"list the values, as [{parameter.default:g}, {2 * parameter.default:g}]")
         return fallback
     _refuse_others(raw, ("low", "high", "scale", "step"), key, tell)
     absent = [name for name in ("low", "high") if name not in raw]
     if absent:
         tell(
-            key, f"a range without {' and '.join(absent)}", "write {low: …, high: …}, or a list of values, or one value"
+            key,
+            f"is a range without {' and '.join(absent)}",
+            "write {low: …, high: …}, or a list of values, or one value",
         )
     low, high = (_read_number(raw[n], parameter.kind, (*key, n), tell) if n in raw else None for n in ("low", "high"))
     step = _read_number(raw["step"], parameter.kind, (*key, "step"), tell) if "step" in raw else None
     scale = raw.get("scale", "linear")
     if scale not in ("linear", "log"):
-        tell((*key, "scale"), f"{show(scale)} is no scale", "write scale: linear or scale: log")
+        tell((*key, "scale"), f"{show(scale)} is not a scale", "write scale: linear or scale: log")
     if scale == "log" and "step" in raw:
-        tell((*key, "step"), "a log scale has no steps", "remove step, or use scale: linear")
+        tell((*key, "step"), "a log scale cannot have steps", "remove step, or use scale: linear")
         step = None
     if low is None or high is None:
         return fallback
@@ -298,19 +302,19 @@ def _bounds_hold(low: float, high: float, is_log: bool, parameter: Number, key: 
 
 
 def _steps_fit(low: float, high: float, step: float | None, key: Key, tell: Tell) -> bool:
-    """Return whether `high` is reached in whole steps, counted in decimal as people do: 0.1 to 0.7 has six of 0.1."""
+    """Return whether whole steps reach `high`. Count in decimal, as people do: from 0.1 to 0.7 are six steps of 0.1."""
     if step is None:
         return True
     if step <= 0:
         tell((*key, "step"), f"step is {show(step)}, but must be above 0", "use a positive step, or remove it")
         return False
     if (high - low) / step > MAX_STEPS:
-        tell((*key, "step"), f"step is {show(step)}, which makes more than {MAX_STEPS:,} values", "use a larger step")
+        tell((*key, "step"), f"step is {show(step)}, which gives more than {MAX_STEPS:,} values", "use a larger step")
         return False
     span, size = Decimal(str(high)) - Decimal(str(low)), Decimal(str(step))
     if span % size:
         reached = Decimal(str(low)) + span // size * size
-        what = f"high is {show(high)}, which steps of {show(step)} from {show(low)} do not reach"
+        what = f"high is {show(high)}, but steps of {show(step)} from {show(low)} do not reach it"
         tell((*key, "high"), what, f"use high: {reached} or {reached + size}")
         return False
     return True
@@ -332,7 +336,7 @@ def _read_options(raw: Any, parameter: Options, key: Key, tell: Tell, setting: S
             continue
         option = parameter.options[name]
         if name in chosen:
-            tell(item_key, f"{name} is in the list twice", "list it once, with choices for its parameters")
+            tell(item_key, f"{name} is in the list twice", "list it once, with choices for its own parameters")
         if setting.task is not None and setting.task not in option.tasks:
             number = "several" if setting.task == "multilabel" else "one"
             tell(item_key, f"{name} {option.reason}, but task {setting.task} has {number}", option.instead)
@@ -341,11 +345,11 @@ def _read_options(raw: Any, parameter: Options, key: Key, tell: Tell, setting: S
 
 
 def _read_own(name: str, raw: Any, option: Option, key: Key, tell: Tell, setting: Setting) -> dict[str, Domain]:
-    """Read an option's own parameters, or one for each label that is named."""
+    """Read an option's own parameters, or its numbers for the labels."""
     given = raw if isinstance(raw, dict) else {}
     if option.each is not None:
         if not given:
-            tell(key, f"{name} names no label", f"write {{{name}: {{LABEL: 5, OTHER: 1}}}}, with the data's labels")
+            tell(key, f"{name} names no label", f"write {{{name}: {{LABEL: 5, OTHER: 1}}}}, with labels of the data")
         return read_domains(given, dict.fromkeys(given, option.each), key, tell, setting)
     for own, parameter in option.parameters.items():
         if isinstance(parameter, Text) and own not in given:
@@ -360,7 +364,7 @@ def _read_own(name: str, raw: Any, option: Option, key: Key, tell: Tell, setting
 def _read_option_name(
     item: Any, parameter: Options, key: Key, tell: Tell, setting: Setting
 ) -> tuple[str | None, Any, Key]:
-    """Return an option's name, its own parameters as written, and their key; name None where it is told to be none."""
+    """Return an option's name, its own parameters as written, and their key. If it is not an option, report it; name is None."""
     if isinstance(item, int | float) and not isinstance(item, bool):
         tell(key, *not_an_option(show(item), _named(key), parameter, setting.task))
         return None, None, key
@@ -382,5 +386,5 @@ def _read_option_name(
 
 
 def _named(key: Key) -> str:
-    """Return the name of the parameter whose options, or one of them, stand at `key`."""
+    """Return the name of the parameter that `key`, of its options or of one of them, belongs to."""
     return str(next(part for part in reversed(key) if isinstance(part, str) and part != "choice"))

@@ -1,4 +1,4 @@
-"""From a space's name to a typed, validated `Space`, or to every fault that stands in the way."""
+"""From a space's name to a typed, validated `Space`, or to a list of everything that is wrong with it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ KEYS = ("task", *SECTIONS, "space")
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """A space as it will be run. `text` is its YAML: the file's own, or rewritten with the overrides in it.
+    """A space as it will run. `text` is its YAML: that of the file, rewritten if there are overrides.
 
-    `document` knows where each of its values was written.
+    `document` knows where each value was written.
     """
 
     source: str
@@ -73,10 +73,10 @@ def _load(document: Document, overrides: Sequence[str], *, is_shipped: bool) -> 
 
 
 def find_space(name: str) -> tuple[Path, bool]:
-    """Return the file that `name` means and whether it is a shipped one.
+    """Return the file that `name` means, and whether it is shipped with tuner.
 
-    A file of that name comes first; otherwise `NAME`, `NAME.yaml`, `spaces/NAME.yaml` and `search_spaces/NAME.yaml`
-    mean the space that is shipped under NAME. Raises SpaceError where there is neither.
+    A file of that name comes first. Otherwise `NAME`, `NAME.yaml`, `spaces/NAME.yaml` and `search_spaces/NAME.yaml` mean
+    the space that is shipped as NAME. Raises SpaceError if there is neither.
     """
     path = Path(name)
     if path.is_file():
@@ -86,13 +86,13 @@ def find_space(name: str) -> tuple[Path, bool]:
     if str(path.parent) in (".", "spaces", "search_spaces") and stem in shipped:
         return shipped[stem], True
     if path.exists():
-        return path, False  # a pipe can be read; a directory cannot, which reading it tells
-    what = f"no such file ({path.absolute()}), and no space is shipped under that name"
+        return path, False  # a pipe can be read; reading a directory raises the error for it
+    what = f"no such file ({path.absolute()}), and no shipped space has that name"
     raise SpaceError([Fault(where=name, what=what, remedy=_near_file(path) or did_you_mean(stem, shipped))])
 
 
 def shipped_spaces() -> dict[str, Path]:
-    """Return the spaces that come with tuner, by name: inside the wheel, or beside the package in a checkout."""
+    """Return the spaces shipped with tuner, by name. They are in the wheel, or next to the package in a checkout."""
     package = Path(__file__).parents[1]
     inside = package / "search_spaces"
     folder = inside if inside.is_dir() else package.parent / "search_spaces"
@@ -100,7 +100,7 @@ def shipped_spaces() -> dict[str, Path]:
 
 
 def _near_file(path: Path) -> str | None:
-    """Return a remedy naming a file beside the one that is not there, if one has nearly its name."""
+    """Return a remedy that names a file with a similar name in the same folder, if there is one."""
     folder = path.parent
     names = [each.name for each in folder.iterdir() if each.suffix in (".yaml", ".yml")] if folder.is_dir() else []
     remedy = did_you_mean(path.name, names)
@@ -108,7 +108,7 @@ def _near_file(path: Path) -> str | None:
 
 
 def _read(document: Document, tell: Tell) -> dict[str, Any]:
-    """Return every field of a Space that the document has; those with faults, which are told, may be None."""
+    """Return the fields of a Space that the document holds. Report faults through `tell`; a field with faults may be None."""
     tree = document.tree
     for key in tree:
         if key not in KEYS:
@@ -129,14 +129,18 @@ def _read(document: Document, tell: Tell) -> dict[str, Any]:
 
 
 def _tell_vectors_of_parts(parameters: Mapping[str, Domain], tell: Tell) -> None:
-    """Refuse vectors from a file, which are of words, where a text may be cut into something else."""
+    """Refuse vectors from a file, which are for words, if a text may be split into something else."""
     embedding, tokens = parameters.get("embedding"), parameters.get("tokens")
     if not (isinstance(embedding, OptionChoice) and isinstance(tokens, OptionChoice)):
         return
     others = [name for name, _ in tokens.options if name != "word"]
     if others and "file" in dict(embedding.options):
-        what = f"file has vectors of words, but tokens may be {' or '.join(others)}"
-        tell(("space", "embedding"), what, "use tokens: word, or embedding: word2vec, which learns them from the texts")
+        what = f"a file has vectors for words, but tokens may be {' or '.join(others)}"
+        tell(
+            ("space", "embedding"),
+            what,
+            "use tokens: word, or embedding: word2vec, which learns vectors from the texts",
+        )
 
 
 def _read_task(tree: Mapping[str, Any], tell: Tell) -> Task | None:
@@ -151,4 +155,4 @@ def _read_task(tree: Mapping[str, Any], tell: Tell) -> Task | None:
 
 
 def _raise(faults: Sequence[tuple[Place, Fault]]) -> None:
-    raise SpaceError([fault for _, fault in sorted(faults, key=lambda found: found[0])])
+    raise SpaceError([fault for _, fault in sorted(faults, key=lambda each: each[0])])

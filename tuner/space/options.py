@@ -1,7 +1,7 @@
 """What a hyperparameter may be: numbers, switches, texts and named options with parameters of their own.
 
-Plain data without torch, so that a space can be checked, sampled and described in milliseconds. The hyperparameters
-themselves stand in `tuner.space.parameters`.
+Plain data without torch, so that a space can be checked, sampled and described in milliseconds. `tuner.space.parameters`
+lists the hyperparameters themselves.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tuner.space.settings import Task
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """In force only where the parameter `name`, which stands before it in the table, is at least `least`."""
+    """A condition: the parameter `name`, which comes earlier in the table, is at least `least`."""
 
     name: str
     least: float
@@ -23,9 +23,10 @@ class Need:
 
 @dataclass(frozen=True, kw_only=True)
 class Number:
-    """A whole or real number within bounds; an open bound is not itself allowed.
+    """A whole or real number within bounds. An open bound is not itself allowed.
 
-    `is_listed`: its values have to be listed, not given as a range, because something is prepared once for each.
+    With `is_listed`, a space must list the values instead of giving a range, because something is prepared for each value.
+    With `need`, the parameter exists only in configurations that meet the condition.
     """
 
     summary: str
@@ -65,7 +66,7 @@ class Switch:
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
-    """A parameter that is a text, such as a file's name; it has no default, so a space has to give it."""
+    """A parameter that is a text, such as a file's name. It has no default, so a space must give it."""
 
     summary: str
 
@@ -111,22 +112,22 @@ def integer(default: int, low: int, high: int, summary: str, *, is_listed: bool 
 
 
 def real(default: float, summary: str, *, high: float | None = None) -> Number:
-    """Return a real number of at least zero."""
+    """Return a real number of at least 0."""
     return Number(summary=summary, kind="float", default=default, low=0, high=high)
 
 
 def positive(default: float, summary: str, *, high: float | None = None) -> Number:
-    """Return a real number above zero."""
+    """Return a real number above 0."""
     return Number(summary=summary, kind="float", default=default, low=0, low_open=True, high=high)
 
 
 def share(default: float, summary: str, *, low_open: bool = False, need: Need | None = None) -> Number:
-    """Return a real number of at least zero, or above it, and below one."""
+    """Return a real number below 1 and at least 0, or above 0 if `low_open`."""
     return Number(
         summary=summary, kind="float", default=default, low=0, low_open=low_open, high=1, high_open=True, need=need
     )
 
 
 def ratio(summary: str) -> Number:
-    """Return a real number above zero and at most one, by default one."""
+    """Return a real number above 0 and at most 1, with default 1."""
     return Number(summary=summary, kind="float", default=1.0, low=0, high=1, low_open=True)

@@ -1,4 +1,4 @@
-"""One section of a space file, from plain data to typed settings; pydantic's complaints become faults with a remedy."""
+"""From a section of a space file to typed settings. Each error of pydantic becomes a fault with a remedy."""
 
 from __future__ import annotations
 
@@ -32,10 +32,12 @@ _BOUNDS = {
 
 
 def read_section(model: type[AnySection], raw: Any, key: Key, tell: Tell) -> AnySection | None:
-    """Return the settings that the mapping at `key` describes; None, with every fault told, where it cannot be one."""
+    """Return the settings that the mapping at `key` describes. If they have faults, report each through `tell`; return None."""
     raw = {} if raw is None else raw
     if not isinstance(raw, dict):
-        tell(key, f"{show(raw)} is not a mapping", f"write a key a line; known: {', '.join(model.model_fields)}")
+        tell(
+            key, f"{show(raw)} is not a mapping", f"write one key a line; the keys are {', '.join(model.model_fields)}"
+        )
         return None
     try:
         return model.model_validate(raw)
@@ -50,7 +52,7 @@ def read_section(model: type[AnySection], raw: Any, key: Key, tell: Tell) -> Any
 
 
 def _tell_broken_rules(model: type[Section], raw: Mapping[str, Any], bad: set[str], key: Key, tell: Tell) -> None:
-    """Check the rules over several fields as far as their fields are good, which pydantic does only if all are."""
+    """Check each rule about several fields if its own fields are good. Pydantic does so only if all fields are good."""
     values = {name: field.default for name, field in model.model_fields.items()} | dict(model.fill(raw))
     for rule in model.rules:
         broken = None if bad & set(rule.fields) else rule.check(values)
@@ -60,7 +62,7 @@ def _tell_broken_rules(model: type[Section], raw: Mapping[str, Any], bad: set[st
 
 
 def _explain(problem: Any, model: type[Section]) -> tuple[str, str]:
-    """Return what is wrong and the remedy, from one of pydantic's error dictionaries."""
+    """Turn one of pydantic's error dictionaries into what is wrong and the remedy."""
     kind, value, context = problem["type"], problem["input"], problem.get("ctx", {})
     field = str(problem["loc"][0])
     if kind == "fault":
@@ -85,7 +87,7 @@ def _explain(problem: Any, model: type[Section]) -> tuple[str, str]:
         return "is empty", f"fill it in ({_description(model, field)})"
     if kind == "tuple_type":
         return f"{show(value)} is not a list", "write [A, B]"
-    return str(problem["msg"]), f"see what it is for ({_description(model, field)})"
+    return str(problem["msg"]), f"check it ({_description(model, field)})"
 
 
 def _description(model: type[Section], field: str) -> str:
@@ -93,12 +95,12 @@ def _description(model: type[Section], field: str) -> str:
 
 
 def not_a_switch(value: Any) -> tuple[str, str]:
-    """Return what is wrong with a value that is neither true nor false, and the remedy; whether it had quotes is unknown."""
-    return f"{show(value)} is neither true nor false", "write true or false: yes, no and what is in quotes are text"
+    """Return what is wrong with a value that is neither true nor false, and the remedy. It may have been in quotes."""
+    return f"{show(value)} is neither true nor false", "write true or false, without quotes; yes and no are text"
 
 
 def where_known(name: str, known: Iterable[str]) -> str:
-    """Return a remedy for an unknown key: the section it belongs to, or the nearest of the known ones."""
+    """Return a remedy for an unknown key: the section it belongs to, or the most similar known key."""
     homes = [section for section, model in SECTIONS.items() if name in model.model_fields]
     homes += ["space"] if any(name in parameters for parameters in PARAMETERS.values()) else []
     return f"it belongs to {homes[0]}: move it there" if homes else did_you_mean(name, known)
