@@ -126,15 +126,15 @@ WEIGHTS: dict[str, tuple[Spoil, str]] = {
     "half": (in_weights(_change_all(np.float16)), "are 'F16', but must be F32"),
     "nan": (in_weights(lambda each: each["head.bias"].fill(NAN)), "'head.bias' have a value that is not finite"),
     "infinite": (in_weights(lambda each: each["embedding.weight"].fill(INFINITE)), "value that is not finite"),
-    "long header": (weights_header(b"{}", length=10 << 30), "cut short, or no safetensors file"),
-    "header without end": (weights_header(b"{}", length=2**64 - 1), "cut short, or no safetensors file"),
-    "huge weights": (weights_header(HUGE), "tell of 10,000,000,0.. bytes, but the file has"),
+    "long header": (weights_header(b"{}", length=10 << 30), "cut short, or not a safetensors file"),
+    "header without end": (weights_header(b"{}", length=2**64 - 1), "cut short, or not a safetensors file"),
+    "huge weights": (weights_header(HUGE), "announce 10,000,000,0.. bytes, but the file has"),
     "overflow": (
         weights_header({"head.bias": {"dtype": "F32", "shape": [2**62, 4], "data_offsets": [0, 0]}}),
-        "tell of 73,786,976,294,838,206",
+        "announce 73,786,976,294,838,206",
     ),
-    "a list": (weights_header([]), "header of the weights is not whole"),
-    "numbers": (weights_header({"head.bias": 3}), "header of the weights is not whole"),
+    "a list": (weights_header([]), "header of the weights is incomplete"),
+    "numbers": (weights_header({"head.bias": 3}), "header of the weights is incomplete"),
     "shapes of texts": (weights_header({"head.bias": {"dtype": "F32", "shape": ["a"]}}), "header of the weights"),
     "deep": (weights_header(b"[" * 100_000), "recursion"),
 }
@@ -210,7 +210,7 @@ def test_a_configuration_that_no_space_could_draw_is_refused(
 def test_no_model_is_made_that_is_larger_than_its_weights(configure: Any, little_memory: None) -> None:
     shapes = {"head.bias": (2,), "layers.0.directions.0.weight_hh_l0": (1, 256)}
     configuration = configure(inputs="sequence", hidden=256, layers=8)
-    with pytest.raises(ValueError, match="the weights are without"):
+    with pytest.raises(ValueError, match="the weights lack"):
         fitting_model(shapes, configuration, channels=10_000_000)  # its first layer would have 40 GB
 
 

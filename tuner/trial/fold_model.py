@@ -1,4 +1,4 @@
-"""A model in training: the only one of a trial, or with folds one of them, built from a configuration and a part of the data."""
+"""One model in training, built from a configuration and a part of the data. With folds, a trial has one for each fold."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _AUGMENTATIONS = {
 
 @dataclass(frozen=True)
 class FoldModel:
-    """One model in training, on `size` rows; `judged` are the positions in validation that it is judged on.
+    """One model in training, on `size` rows. It is evaluated on the validation rows at the positions `judged`.
 
-    `samples` are what it is looked at by, None where it is judged on no row.
+    `samples` are fixed rows for health checks; None without validation rows.
     """
 
     model: SequenceClassifier
@@ -54,9 +54,9 @@ def make_fold_model(
     precision: str,
     seed: int,
 ) -> FoldModel:
-    """Build the model of one part of the data, `number`, and what trains it.
+    """Build the model for part `number` of the data, and everything that trains it.
 
-    Each random stream has the trial's seed and a number of its own; with folds every part has another seed.
+    Each random stream has the trial's seed and its own number. With folds, every part has its own seed.
     """
     seed = seed if data.folds is None else int(np.random.SeedSequence((seed, number, 1)).generate_state(1)[0])
     trained, judged = _positions(data, number)
@@ -139,7 +139,7 @@ def _make_training(
 
 
 def _positions(data: TrialData, number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return which training rows part `number` is trained on, and which validation rows it is judged on."""
+    """Return the training rows of part `number`, and the validation rows that evaluate it."""
     if data.folds is None:
         return np.arange(len(data.train_targets)), np.arange(len(data.validation_truth))
     return np.flatnonzero(data.folds != number), np.flatnonzero(data.folds == number)
