@@ -20,8 +20,8 @@ import pytest
 from builders.fixtures import Call, Configure, MakeDataset, PrepareFor
 from tuner.__main__ import main
 from tuner.data.dataset import Dataset, Split
-from tuner.data.prepare import TrialData, prepare
 from tuner.data.sequences import Sequences
+from tuner.data.trial_data import TrialData, prepare
 from tuner.space.configuration import Configuration
 from tuner.space.domains import Domain, Fixed, OptionChoice
 from tuner.space.options import Need, Option, Options, Parameter, Text

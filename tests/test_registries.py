@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tuner.data.prepare import TrialData, prepare
+from tuner.data.trial_data import TrialData, prepare
 from tuner.errors import SpaceError
 from tuner.imbalance.loss import cross_entropy
 from tuner.imbalance.training_pass import Pass, TrainingRows, one_stratum
@@ -31,7 +31,7 @@ from tuner.space.schema import json_schema
 from tuner.space.search_settings import ALGORITHMS
 from tuner.training.clipping import clip_by_norm
 from tuner.training.schedules import Schedule
-from tuner.trial.measurement import TrialSettings
+from tuner.trial.order import TrialSettings
 from tuner.trial.trial import Trial
 
 OTHER_OPTIONS = {"embedding", "truncation", "precision"}  # words that are read where they are used, without a builder

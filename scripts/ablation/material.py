@@ -207,7 +207,7 @@ def read_rows(material: Material, space: Any, *, seed: int, limit_rows: int | No
 
 def _subset(targets: NDArray[np.integer[Any]], rows: int, n_labels: int, seed: int) -> NDArray[np.int64]:
     """Positions of `rows` rows, or one or two fewer, with the labels in their shares; in order."""
-    from tuner.data.split import stratify
+    from tuner.data.stratification import stratify
 
     n = len(targets)
     owners, codes = np.nonzero(targets) if targets.ndim == 2 else (np.arange(n), targets.astype(np.int64))

@@ -146,7 +146,7 @@ def run(material: str, *, seed: int) -> Iterator[Case]:
 
 def judge(fault: Fault, material: str, evidence: Any, *, seed: int, floor: float) -> Case:
     """Compare the diagnosis with what is right; `floor` is the lower bound of the healthy trial's skill."""
-    from tuner.diagnosis.causes.find import diagnose
+    from tuner.diagnosis.causes.diagnose import diagnose
 
     found = diagnose(evidence)
     first = found.causes[0].name if found.causes else "no cause"

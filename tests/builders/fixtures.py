@@ -1,11 +1,11 @@
-"""The types of what the fixtures in conftest.py return."""
+"""Types of the values that the fixtures in conftest.py return."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from tuner.data.dataset import Dataset
-from tuner.data.prepare import TrialData
+from tuner.data.trial_data import TrialData
 from tuner.space.configuration import Configuration
 
 Call = Callable[..., tuple[int, str, str]]

@@ -37,7 +37,7 @@ _TEXT: Mapping[str, Parameter] = {
         default="word",
         options={
             "word": Option(
-                builder="tuner.data.tokenise:fit_words",
+                builder="tuner.data.tokenisers:fit_words",
                 summary="Words and punctuation marks.",
                 parameters={
                     **_LOWER_CASE,
@@ -57,7 +57,7 @@ _TEXT: Mapping[str, Parameter] = {
                 },
             ),
             "character": Option(
-                builder="tuner.data.tokenise:fit_characters", summary="Single characters.", parameters=_LOWER_CASE
+                builder="tuner.data.tokenisers:fit_characters", summary="Single characters.", parameters=_LOWER_CASE
             ),
             "bpe": Option(
                 builder="tuner.data.subwords:fit_bpe",

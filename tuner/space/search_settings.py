@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from tuner.errors import did_you_mean
+from tuner.show_value import show_yaml as show
 from tuner.space.settings import Rule, Section, Values, refuse
-from tuner.space.show_value import show
 
 TIME_PATTERN = r"^(?=.)(\d+(\.\d+)?h)?(\d+(\.\d+)?m)?(\d+(\.\d+)?s)?$"
 

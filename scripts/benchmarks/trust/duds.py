@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.row import Row, at_least, at_most, explains
-from tuner.pruners.rung_levels import rung_epochs
+from tuner.pruners.asha import rung_epochs
 from tuner.samplers.base import Sampler
 from tuner.samplers.random import RandomSampler
 from tuner.samplers.tpe import TpeSampler
