@@ -18,7 +18,7 @@ from tuner.errors import SpaceError
 from tuner.imbalance.loss import cross_entropy
 from tuner.imbalance.training_pass import Pass, TrainingRows, one_stratum
 from tuner.model.pooling import Pooling, is_real
-from tuner.samplers.make import make_sampler
+from tuner.samplers.base import make_sampler
 from tuner.samplers.random import RandomSampler
 from tuner.space.build import builder_of, declared_options
 from tuner.space.configuration import Configuration, check_configuration

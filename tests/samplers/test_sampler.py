@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuner.samplers.base import Sampler
-from tuner.samplers.make import make_sampler
+from tuner.samplers.base import Sampler, make_sampler
 from tuner.samplers.random import RandomSampler
 from tuner.samplers.tpe import TpeSampler
 from tuner.space.configuration import Configuration, configuration_hash

@@ -211,7 +211,7 @@ def test_a_missing_space_names_a_file_beside_it(tmp_path: Path) -> None:
 
 def test_reading_a_space_imports_neither_torch_nor_ray_nor_optuna() -> None:
     script = (
-        "import sys, tuner.space.load, tuner.samplers.make, tuner.space.schema\n"
+        "import sys, tuner.space.load, tuner.samplers.base, tuner.space.schema\n"
         "tuner.space.load.load_space('multilabel')\n"
         "print([name for name in ('torch', 'ray', 'optuna') if name in sys.modules])"
     )

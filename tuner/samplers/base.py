@@ -1,4 +1,4 @@
-"""What every sampler shares: the interface, and one walk through the domains of a space that fills a configuration.
+"""What every sampler shares: its interface, how a space chooses one, and how domains become a configuration.
 
 A configuration is flat: {"hidden": 64, "clipping": "norm", "clipping.norm.threshold": 1.0}. It has every parameter in
 force, fixed ones too, and no other.
@@ -12,8 +12,11 @@ from decimal import Decimal
 from functools import partial
 from typing import Protocol, TypeAlias
 
+from tuner.space.build import import_builder
 from tuner.space.configuration import Configuration, Value
 from tuner.space.domains import Choice, Conditional, Domain, Fixed, FloatRange, IntRange, OptionChoice
+from tuner.space.load import Space
+from tuner.space.search_settings import ALGORITHMS
 from tuner.trial.ending import Ending
 
 Single: TypeAlias = Fixed | Choice | IntRange | FloatRange
@@ -38,6 +41,12 @@ class Sampler(Protocol):
 
         Trials are replayed in the order in which they were asked for.
         """
+
+
+def make_sampler(space: Space) -> Sampler:
+    """Make the sampler that the space names as `search.algorithm`, with the space's parameters and seed."""
+    sampler: Sampler = import_builder(ALGORITHMS[space.search.algorithm])(space.parameters, seed=space.search.seed)
+    return sampler
 
 
 class Draw(Protocol):

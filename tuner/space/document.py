@@ -27,7 +27,7 @@ MAX_EVENTS = 5_000  # keys, values and brackets; the largest shipped space has 6
 _MAX_OPEN = 200  # brackets in comments and texts count too, and need not be closed
 
 Key: TypeAlias = tuple[str | int, ...]
-Tell: TypeAlias = Callable[[Key, str, str], None]  # (key, what is wrong, remedy)
+AddFault: TypeAlias = Callable[[Key, str, str], None]  # (key, what is wrong, remedy)
 
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float")}
 

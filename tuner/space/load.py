@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from tuner.errors import Fault, SpaceError, did_you_mean
 from tuner.show_value import show_yaml as show
-from tuner.space.document import Document, Key, Place, Tell, override, parse_document, read_document, rewrite
+from tuner.space.document import AddFault, Document, Key, Place, override, parse_document, read_document, rewrite
 from tuner.space.domains import Domain, OptionChoice, Setting, read_domains
 from tuner.space.parameters import PARAMETERS
 from tuner.space.search_settings import ResourceSettings, ScoreSettings, SearchSettings
@@ -62,10 +62,10 @@ def _load(document: Document, overrides: Sequence[str], *, is_shipped: bool) -> 
     document = override(document, overrides)
     faults = list(document.faults)
 
-    def tell(key: Key, what: str, remedy: str) -> None:
+    def add_fault(key: Key, what: str, remedy: str) -> None:
         faults.append(document.fault(key, what, remedy))
 
-    sections = _read(document, tell)
+    sections = _read(document, add_fault)
     if faults:
         _raise(faults)
     text = rewrite(document.text, overrides) if overrides else document.text
@@ -107,28 +107,28 @@ def _near_file(path: Path) -> str | None:
     return remedy if remedy.startswith("did you mean") else None
 
 
-def _read(document: Document, tell: Tell) -> dict[str, Any]:
-    """Return the fields of a Space that the document holds. Report faults through `tell`; a field with faults may be None."""
+def _read(document: Document, add_fault: AddFault) -> dict[str, Any]:
+    """Return the fields of a Space that the document holds. Pass faults to `add_fault`; a field with faults may be None."""
     tree = document.tree
     for key in tree:
         if key not in KEYS:
-            tell((key,), f"unknown key {key!r}", where_known(key, KEYS))
-    sections = {name: read_section(model, tree.get(name), (name,), tell) for name, model in SECTIONS.items()}
-    task = _read_task(tree, tell)
+            add_fault((key,), f"unknown key {key!r}", where_known(key, KEYS))
+    sections = {name: read_section(model, tree.get(name), (name,), add_fault) for name, model in SECTIONS.items()}
+    task = _read_task(tree, add_fault)
     data = tree.get("data")
     if task is not None and isinstance(data, dict):
         for rule in TASK_RULES:
             broken = rule.check({**data, "task": task})
             if broken is not None:
-                tell(("data", *[name for name in rule.fields if name in data][:1]), *broken)
+                add_fault(("data", *[name for name in rule.fields if name in data][:1]), *broken)
     inputs: Inputs = "sequence" if isinstance(data, dict) and data.get("sequence") is not None else "text"
     setting = Setting(task=task, inputs=inputs)
-    parameters = read_domains(tree.get("space"), PARAMETERS[inputs], ("space",), tell, setting)
-    _tell_vectors_of_parts(parameters, tell)
+    parameters = read_domains(tree.get("space"), PARAMETERS[inputs], ("space",), add_fault, setting)
+    _check_vectors(parameters, add_fault)
     return {"task": task, **sections, "parameters": parameters}
 
 
-def _tell_vectors_of_parts(parameters: Mapping[str, Domain], tell: Tell) -> None:
+def _check_vectors(parameters: Mapping[str, Domain], add_fault: AddFault) -> None:
     """Refuse vectors from a file, which are for words, if a text may be split into something else."""
     embedding, tokens = parameters.get("embedding"), parameters.get("tokens")
     if not (isinstance(embedding, OptionChoice) and isinstance(tokens, OptionChoice)):
@@ -136,21 +136,21 @@ def _tell_vectors_of_parts(parameters: Mapping[str, Domain], tell: Tell) -> None
     others = [name for name, _ in tokens.options if name != "word"]
     if others and "file" in dict(embedding.options):
         what = f"a file has vectors for words, but tokens may be {' or '.join(others)}"
-        tell(
+        add_fault(
             ("space", "embedding"),
             what,
             "use tokens: word, or embedding: word2vec, which learns vectors from the texts",
         )
 
 
-def _read_task(tree: Mapping[str, Any], tell: Tell) -> Task | None:
+def _read_task(tree: Mapping[str, Any], add_fault: AddFault) -> Task | None:
     if "task" not in tree:
-        tell((), "task is missing", f"add task: {' or task: '.join(TASKS)}")
+        add_fault((), "task is missing", f"add task: {' or task: '.join(TASKS)}")
         return None
     for task in TASKS:
         if tree["task"] == task:
             return task
-    tell(("task",), f"{show(tree['task'])} is not a task", did_you_mean(str(tree["task"]), TASKS))
+    add_fault(("task",), f"{show(tree['task'])} is not a task", did_you_mean(str(tree["task"]), TASKS))
     return None
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from tuner.errors import did_you_mean
 from tuner.show_value import show_yaml as show
-from tuner.space.document import Key, Tell
+from tuner.space.document import AddFault, Key
 from tuner.space.parameters import PARAMETERS
 from tuner.space.search_settings import ResourceSettings, ScoreSettings, SearchSettings
 from tuner.space.settings import DataSettings, Section
@@ -32,11 +32,11 @@ _BOUNDS = {
 }
 
 
-def read_section(model: type[AnySection], raw: Any, key: Key, tell: Tell) -> AnySection | None:
-    """Return the settings that the mapping at `key` describes. If they have faults, report each through `tell`; return None."""
+def read_section(model: type[AnySection], raw: Any, key: Key, add_fault: AddFault) -> AnySection | None:
+    """Return the settings in the mapping at `key`. If they have faults, pass each to `add_fault` and return None."""
     raw = {} if raw is None else raw
     if not isinstance(raw, dict):
-        tell(
+        add_fault(
             key, f"{show(raw)} is not a mapping", f"write one key a line; the keys are {', '.join(model.model_fields)}"
         )
         return None
@@ -46,20 +46,20 @@ def read_section(model: type[AnySection], raw: Any, key: Key, tell: Tell) -> Any
         problems = error.errors(include_url=False)
     for problem in problems:
         if problem["loc"]:
-            tell((*key, *problem["loc"]), *_explain(problem, model))
+            add_fault((*key, *problem["loc"]), *_explain(problem, model))
     bad = {str(problem["loc"][0]) for problem in problems if problem["loc"]}
-    _tell_broken_rules(model, raw, bad, key, tell)
+    _check_rules(model, raw, bad, key, add_fault)
     return None
 
 
-def _tell_broken_rules(model: type[Section], raw: Mapping[str, Any], bad: set[str], key: Key, tell: Tell) -> None:
+def _check_rules(model: type[Section], raw: Mapping[str, Any], bad: set[str], key: Key, add_fault: AddFault) -> None:
     """Check each rule about several fields if its own fields are good. Pydantic does so only if all fields are good."""
     values = {name: field.default for name, field in model.model_fields.items()} | dict(model.fill(raw))
     for rule in model.rules:
         broken = None if bad & set(rule.fields) else rule.check(values)
         if broken is not None:
             given = [name for name in rule.fields if name in raw]
-            tell((*key, *given[:1]), *broken)
+            add_fault((*key, *given[:1]), *broken)
 
 
 def _explain(problem: Any, model: type[Section]) -> tuple[str, str]:

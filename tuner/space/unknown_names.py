@@ -141,9 +141,9 @@ def for_task(options: Mapping[str, Option], task: Task | None) -> list[str]:
 def not_an_option(shown: str, name: str, parameter: Options, task: Task | None) -> tuple[str, str]:
     """Return what is wrong with a number, or a range of numbers, in place of an option's name, and the remedy."""
     numbers = [
-        f"{name}: {{{option}: {{{own}: …}}}}"
+        f"{name}: {{{option}: {{{number}: …}}}}"
         for option in for_task(parameter.options, task)
-        for own, each in parameter.options[option].parameters.items()
+        for number, each in parameter.options[option].parameters.items()
         if isinstance(each, Number)
     ]
     options = f"choose from {', '.join(for_task(parameter.options, task))}"
