@@ -64,7 +64,7 @@ def make_space(task: str, data: Tree, parameters: Tree) -> Any:
 
 def only_configuration(space: Any) -> dict[str, Any]:
     """Return the configuration of a space that has one value for every parameter."""
-    from tuner.samplers.sampler import RandomSampler
+    from tuner.samplers.random import RandomSampler
 
     return dict(RandomSampler(space.parameters, seed=0).ask(0))
 

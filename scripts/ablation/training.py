@@ -202,7 +202,7 @@ def _prepared(order: Order, space: Any, configuration: dict[str, Any], dataset: 
     """Return what a trial reads, prepared once for all remedies that read the same."""
     from tuner.data.preparation import embedding_setting, preparation_setting
     from tuner.data.trial_data import prepare
-    from tuner.imbalance.resample import USES_VECTORS
+    from tuner.space.build import declared_options
 
     key = (
         order.set_name,
@@ -210,6 +210,6 @@ def _prepared(order: Order, space: Any, configuration: dict[str, Any], dataset: 
         order.limit_rows,
         preparation_setting(configuration),
         embedding_setting(configuration),
-        configuration["resampling"] in USES_VECTORS,
+        declared_options("resampling")[configuration["resampling"]].needs_vectors,
     )
     return _keep(_prepared_kept, key, lambda: prepare(dataset, space.parameters), at_most=12)

@@ -153,7 +153,7 @@ def _trial_rounds(case: Case) -> Iterator[float]:
 
 def _bare_rounds(case: Case, *, is_embedding_tuned: bool) -> Iterator[float]:
     """Yield the examples a second of the loop that people write, on the trial's own batches as ready tensors."""
-    from tuner.imbalance.resample import RESAMPLINGS
+    from tuner.imbalance.resample import every_row
     from tuner.training.batches import EndlessBatches
 
     model, rows = _model_and_rows(case)
@@ -164,7 +164,7 @@ def _bare_rounds(case: Case, *, is_embedding_tuned: bool) -> Iterator[float]:
     batches = EndlessBatches(
         rows,
         task=case.task,
-        resample=RESAMPLINGS["none"](),
+        resample=every_row(),
         vectors=None,
         augment=None,
         batch_size=case.batch,

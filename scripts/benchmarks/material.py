@@ -66,7 +66,7 @@ def goemotions_dataset(*, train_rows: int | None = None, validation_rows: int | 
 
 def configuration(*, task: Task = "multilabel", inputs: Inputs = "text", **chosen: Any) -> dict[str, Any]:
     """A configuration with these parameters and the defaults of all others; options are written as in a space."""
-    from tuner.samplers.sampler import RandomSampler
+    from tuner.samplers.random import RandomSampler
 
     return dict(RandomSampler(parameters(task=task, inputs=inputs, **chosen), seed=0).ask(0))
 

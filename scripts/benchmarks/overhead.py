@@ -65,7 +65,7 @@ def _search() -> tuple[Any, dict[int, float], list[float]]:
     from tuner.pruners.gate import GateSettings
     from tuner.pruners.gated_asha import GatedASHA
     from tuner.ray_backend.trials import run_trials
-    from tuner.samplers.sampler import make_sampler
+    from tuner.samplers.base import make_sampler
     from tuner.search.time_budget import ClosingWork, TimeBudget
     from tuner.search.trial_queue import SearchQueue
     from tuner.search.watcher import Watcher

@@ -70,7 +70,7 @@ def _outcome(order: Order) -> Line:
     from tuner.data.trial_data import prepare
     from tuner.errors import SpaceError
     from tuner.imbalance.feasibility import resampling_faults
-    from tuner.samplers.sampler import RandomSampler
+    from tuner.samplers.random import RandomSampler
     from tuner.trial.order import TrialSettings
     from tuner.trial.trial import Trial
 

@@ -15,7 +15,7 @@ from tuner.ledger.run_directory import Ledger, read_measurements, read_run
 from tuner.pruners.gate import GateSettings
 from tuner.pruners.gated_asha import GatedASHA
 from tuner.ray_backend.scheduler import PruningScheduler
-from tuner.samplers.sampler import make_sampler
+from tuner.samplers.base import make_sampler
 from tuner.search.time_budget import ClosingWork, TimeBudget
 from tuner.search.trial_queue import SearchQueue
 from tuner.search.watcher import Watcher

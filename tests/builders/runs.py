@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from tuner.ledger.predictions import PREDICTIONS
 from tuner.ledger.run_directory import Ledger
-from tuner.samplers.sampler import RandomSampler
+from tuner.samplers.random import RandomSampler
 from tuner.scoring.blocks import single_rows
 from tuner.scoring.evaluation import describe, evaluate
 from tuner.scoring.indicator import Indicator

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tuner.analysis.trials import TrialFacts
-from tuner.samplers.sampler import RandomSampler
+from tuner.samplers.random import RandomSampler
 from tuner.space.load import read_space
 
 SPACE = """\

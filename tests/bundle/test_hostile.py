@@ -128,15 +128,15 @@ WEIGHTS: dict[str, tuple[Spoil, str]] = {
     "half": (in_weights(_change_all(np.float16)), "are 'F16', but must be F32"),
     "nan": (in_weights(lambda each: each["head.bias"].fill(NAN)), "'head.bias' have a value that is not finite"),
     "infinite": (in_weights(lambda each: each["embedding.weight"].fill(INFINITE)), "value that is not finite"),
-    "long header": (weights_header(b"{}", length=10 << 30), "cut short, or no safetensors file"),
-    "header without end": (weights_header(b"{}", length=2**64 - 1), "cut short, or no safetensors file"),
-    "huge weights": (weights_header(HUGE), "tell of 10,000,000,0.. bytes, but the file has"),
+    "long header": (weights_header(b"{}", length=10 << 30), "cut short, or not a safetensors file"),
+    "header without end": (weights_header(b"{}", length=2**64 - 1), "cut short, or not a safetensors file"),
+    "huge weights": (weights_header(HUGE), "announce 10,000,000,0.. bytes, but the file has"),
     "overflow": (
         weights_header({"head.bias": {"dtype": "F32", "shape": [2**62, 4], "data_offsets": [0, 0]}}),
-        "tell of 73,786,976,294,838,206",
+        "announce 73,786,976,294,838,206",
     ),
-    "a list": (weights_header([]), "header of the weights is not whole"),
-    "numbers": (weights_header({"head.bias": 3}), "header of the weights is not whole"),
+    "a list": (weights_header([]), "header of the weights is incomplete"),
+    "numbers": (weights_header({"head.bias": 3}), "header of the weights is incomplete"),
     "shapes of texts": (weights_header({"head.bias": {"dtype": "F32", "shape": ["a"]}}), "header of the weights"),
     "deep": (weights_header(b"[" * 100_000), "recursion"),
 }
@@ -189,13 +189,13 @@ CONFIGURED: list[tuple[str, Any, str]] = [
     *(("layers", value, "layers is .*, but must be a whole number") for value in (0, 2000, [1])),
     ("layers", 8, "are without 'layers.1"),
     *(("max_length", value, "max_length is .*, but must be a whole number") for value in (0, -1, 10**30)),
-    ("truncation", "middle", "truncation is 'middle', no option of it; known: end, start"),
-    ("pooling", "__class__", "pooling is '__class__', no option of it; "),
+    ("truncation", "middle", "truncation is 'middle', which is not one of its options; known: end, start"),
+    ("pooling", "__class__", "pooling is '__class__', which is not one of its options; "),
     ("dropout", 2, "dropout is 2, but must be a number that is at least 0 and below 1"),
     ("layer_norm", "yes", "layer_norm is 'yes', but must be true or false"),
-    ("tokens", "bpe", "'tokens.word.lower_case', which is not in force"),
-    ("embedding.file.path", "/etc/passwd", "'embedding.file.path', which is not in force"),
-    ("import", "os", "the configuration has 'import', which is not in force"),
+    ("tokens", "bpe", "'tokens.word.lower_case', which does not apply to it"),
+    ("embedding.file.path", "/etc/passwd", "'embedding.file.path', which does not apply to it"),
+    ("import", "os", "the configuration has 'import', which does not apply to it"),
 ]
 
 
@@ -218,7 +218,7 @@ def test_a_configuration_that_no_space_could_draw_is_refused(
 def test_no_model_is_made_that_is_larger_than_its_weights(configure: Any, little_memory: None) -> None:
     shapes = {"head.bias": (2,), "layers.0.directions.0.weight_hh_l0": (1, 256)}
     configuration = configure(inputs="sequence", hidden=256, layers=8)
-    with pytest.raises(ValueError, match="the weights are without"):
+    with pytest.raises(ValueError, match="the weights lack"):
         fitting_model(shapes, configuration, channels=10_000_000)  # its first layer would have 40 GB
 
 

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tuner.imbalance.feasibility import border_faults, resampling_faults
-from tuner.imbalance.resample import RESAMPLINGS
 from tuner.imbalance.training_pass import TrainingRows
+from tuner.space.build import builders_of
 from tuner.space.domains import Choice, Domain, Fixed, FloatRange, IntRange, OptionChoice
 from tuner.space.settings import Task
+
+RESAMPLINGS = builders_of("resampling")
 
 WHERE = "my.yaml: space"
 LABELS = ("fine", "rude", "hate")

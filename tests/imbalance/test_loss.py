@@ -15,18 +15,20 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tuner.imbalance.loss import LOSSES, Loss, asymmetric, cross_entropy, focal, make_loss, soft_f1_loss
+from tuner.imbalance.loss import Loss, asymmetric, cross_entropy, focal, make_loss, soft_f1_loss
 from tuner.imbalance.weights import (
-    LOSS_WEIGHTS,
     WeightRule,
     count_labels,
     effective_number_weights,
     explicit_weights,
     no_weights,
 )
+from tuner.space.build import builders_of
 from tuner.space.options import Options
 from tuner.space.parameters import PARAMETERS
 from tuner.space.settings import Task
+
+LOSSES, LOSS_WEIGHTS = builders_of("loss"), builders_of("loss_weights")
 
 MULTILABEL = np.array([[1, 0], [0, 0], [0, 0], [0, 0], [0, 0]], dtype=np.uint8)  # 4 negatives for 1 positive; none
 CLASSES = np.array([0, 0, 0, 0, 0, 0, 1, 1])  # 6 and 2 of 8: the mean count is 4

@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tuner.imbalance.rare_labels import ml_ros, mlsmote
-from tuner.imbalance.resample import RESAMPLINGS, USES_VECTORS, balanced_batches, fixed_number, oversample, undersample
+from tuner.imbalance.resample import balanced_batches, fixed_number, oversample, undersample
 from tuner.imbalance.training_pass import Pass, Resample, TrainingRows
+from tuner.space.build import builders_of
 from tuner.space.options import Options
 from tuner.space.parameters import PARAMETERS
 from tuner.training.batches import bucketed
+
+RESAMPLINGS = builders_of("resampling")
 
 OWN: dict[str, dict[str, Any]] = {
     "none": {},
@@ -160,7 +163,7 @@ def test_resampling_changes_neither_the_data_nor_numpys_global_generator(name: s
 @pytest.mark.parametrize(("name", "targets"), CASES)
 def test_rules_that_declare_it_need_vectors(name: str, targets: NDArray[Any]) -> None:
     data = TrainingRows(targets, "multilabel" if targets.ndim == 2 else "multiclass")
-    if name in USES_VECTORS:
+    if options().options[name].needs_vectors:
         with pytest.raises(ValueError, match="its rows need vectors, but they have none"):
             RESAMPLINGS[name](**OWN[name])(data, np.random.default_rng(0))
     else:

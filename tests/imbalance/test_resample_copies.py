@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tuner.imbalance.resample import RESAMPLINGS
 from tuner.imbalance.training_pass import Pass, TrainingRows
+from tuner.space.build import builders_of
+
+RESAMPLINGS = builders_of("resampling")
 
 LINE = np.arange(40, dtype=np.float32)[:, None]
 """Vectors of one dimension, 1 apart."""

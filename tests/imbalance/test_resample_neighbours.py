@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from tuner.imbalance import interpolation
 from tuner.imbalance import neighbours as search
 from tuner.imbalance.interpolation import adasyn, mixed_vectors, smote_enn, smote_tomek
-from tuner.imbalance.resample import RESAMPLINGS
 from tuner.imbalance.training_pass import Pass, TrainingRows
+from tuner.space.build import builders_of
+
+RESAMPLINGS = builders_of("resampling")
 
 SIZES = (80, 40, 15)
 TARGETS = np.random.default_rng(1).permutation(np.repeat([0, 1, 2], SIZES))

@@ -52,6 +52,12 @@ def test_a_sequence_model_has_no_embedding(configure: Configure) -> None:
     assert model(torch.randn(2, 3, 4), torch.tensor([3, 1])).shape == (2, 3)
 
 
+@pytest.mark.parametrize("inputs", [{"tokens": None}, {"channels": 2}])
+def test_a_model_of_neither_or_of_both_kinds_of_rows_is_refused(configure: Configure, inputs: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="give exactly one"):
+        build(configure(), **inputs)
+
+
 def test_the_seed_decides_the_first_weights(configure: Configure) -> None:
     configuration = configure(initialisation="xavier_orthogonal", pooling="attention")
     first, again, other = (state_of(build(configuration, seed=seed)) for seed in (1, 1, 2))
@@ -85,7 +91,7 @@ def test_a_model_with_vectors_from_a_file_is_restored_from_its_state_alone(
 
 def test_vectors_from_a_file_that_are_not_given_are_missed(configure: Configure) -> None:
     configuration = configure({"embedding.file.path": "vectors.txt"}, embedding="file")
-    with pytest.raises(ValueError, match="needs embedding_size or embedding_vectors"):
+    with pytest.raises(ValueError, match="needs either vectors or a size"):
         build(configuration)
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from builders import classifiers
 from tuner.model.classifier import SequenceClassifier
 from tuner.model.gates import activity, sigmoid_gates
 
@@ -17,7 +18,7 @@ LENGTHS = torch.tensor([1, 7, 3, 5, 2])
 
 def make_classifier(**chosen: Any) -> SequenceClassifier:
     torch.manual_seed(0)
-    return SequenceClassifier(**({"channels": FEATURES, "labels": 2, "hidden": HIDDEN} | chosen))
+    return classifiers.make_classifier(**({"channels": FEATURES, "labels": 2, "hidden": HIDDEN} | chosen))
 
 
 def run_by_gates(cell: nn.RNNBase, inputs: Tensor, gates: Tensor) -> Tensor:

@@ -11,18 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from tuner.model.classifier import SequenceClassifier
+from builders.classifiers import make_classifier
+from builders.options import defaults_of
 from tuner.model.dropout import Dropout
-from tuner.model.initialise import INITIALISATIONS
-from tuner.model.pooling import POOLINGS, SelfAttention
-from tuner.model.recurrent import CELLS, RecurrentLayer, permute, reverse_within_length
+from tuner.model.pooling import SelfAttention
+from tuner.model.recurrent import RecurrentLayer, permute, reverse_within_length
+from tuner.space.build import builders_of
+
+CELLS, POOLINGS, INITIALISATIONS = builders_of("cell"), builders_of("pooling"), builders_of("initialisation")
 
 GATES = {"lstm": 4, "gru": 3}
 
 
 def make_cell(name: str = "lstm", *, initialisation: str = "pytorch", **own: float) -> nn.RNNBase:
     torch.manual_seed(2)
-    return CELLS[name](3, 5, INITIALISATIONS[initialisation], **own)
+    return CELLS[name](3, 5, INITIALISATIONS[initialisation](), **own)
 
 
 def make_layer(*, weight_dropout: float, directions: int = 1) -> RecurrentLayer:
@@ -61,8 +64,7 @@ def test_the_last_step_of_the_backward_direction_stands_at_the_beginning() -> No
 
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_a_pooling_gives_as_many_features_as_it_says(pooling: str) -> None:
-    own = {"heads": 3} if pooling == "self_attention" else {}
-    made = POOLINGS[pooling](8, 2, **own)
+    made = POOLINGS[pooling](8, 2, **defaults_of("pooling", pooling))
     assert made(torch.randn(4, 6, 8), torch.tensor([6, 1, 2, 3])).shape == (4, made.features)
 
 
@@ -222,7 +224,7 @@ def test_dropout_at_the_highest_rate_that_a_space_allows_stays_finite() -> None:
 def classify_ones(**chosen: float) -> torch.Tensor:
     """Logits in training of a batch of the same row, many times: they differ only by dropout."""
     torch.manual_seed(4)
-    model = SequenceClassifier(channels=3, labels=2, hidden=6, directions=1, seed=9, **chosen)  # type: ignore[arg-type]
+    model = make_classifier(channels=3, labels=2, hidden=6, directions=1, seed=9, **chosen)  # type: ignore[arg-type]
     logits: torch.Tensor = model.train()(torch.ones(8, 5, 3), torch.full((8,), 5))
     return logits
 
@@ -244,7 +246,7 @@ def test_variational_dropout_is_another_dropout_on_the_embedding_and_between_lay
 def test_no_dropout_of_one_model_repeats_another_of_the_model_with_the_next_seed() -> None:
     def firsts(seed: int) -> list[bytes]:
         rates = {"dropout": 0.5, "layer_dropout": 0.5, "weight_dropout": 0.5, "embedding_dropout": 0.5}
-        model = SequenceClassifier(channels=3, labels=2, hidden=6, layers=3, seed=seed, **rates)  # type: ignore[arg-type]
+        model = make_classifier(channels=3, labels=2, hidden=6, layers=3, seed=seed, **rates)  # type: ignore[arg-type]
         found = [module for module in model.modules() if isinstance(module, Dropout)]
         return [module._is_kept((100,)).tobytes() for module in found]
 

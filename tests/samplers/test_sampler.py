@@ -13,11 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuner.samplers.sampler import RandomSampler, Sampler, TpeSampler, make_sampler
+from tuner.samplers.base import Sampler, make_sampler
+from tuner.samplers.random import RandomSampler
+from tuner.samplers.tpe import TpeSampler
 from tuner.space.configuration import Configuration, configuration_hash
 from tuner.space.domains import Choice, Conditional, Domain, Fixed, FloatRange, IntRange, OptionChoice
 from tuner.space.load import load_space, shipped_spaces
 from tuner.space.options import Need
+from tuner.trial.ending import Ending
 
 NESTED: Mapping[str, Domain] = {
     "a": OptionChoice(
@@ -96,7 +99,7 @@ def test_a_tpe_configuration_is_whole_and_within_its_domains(parameters: Mapping
     sampler = TpeSampler(parameters, seed=seed)
     for index in range(14):
         check(sampler.ask(index), parameters)
-        sampler.tell(index, measurements=[(100, index / 10)], ending="completed")
+        sampler.tell(index, measurements=[(100, index / 10)], ending=Ending.COMPLETED)
 
 
 @pytest.mark.parametrize("name", sorted(shipped_spaces()))
@@ -106,7 +109,7 @@ def test_configurations_of_a_shipped_space_are_whole_and_within_its_domains(name
     for index in range(14):
         check(RandomSampler(parameters, seed=0).ask(index), parameters)
         check(tpe.ask(index), parameters)
-        tpe.tell(index, measurements=[(100, index / 10)], ending="completed")
+        tpe.tell(index, measurements=[(100, index / 10)], ending=Ending.COMPLETED)
 
 
 NEEDY: Mapping[str, Domain] = {
@@ -123,7 +126,7 @@ def test_a_conditional_parameter_is_there_exactly_where_its_need_is_met(
     drawn = []
     for index in range(30):
         drawn.append(sampler.ask(index))
-        sampler.tell(index, measurements=[(100, float(np.sin(index)))], ending="completed")
+        sampler.tell(index, measurements=[(100, float(np.sin(index)))], ending=Ending.COMPLETED)
     assert {(each["layers"], "between" in each) for each in drawn} == {(1, False), (2, True), (3, True)}
 
 
@@ -148,15 +151,15 @@ def test_tpe_with_a_seed_repeats_itself() -> None:
         asked = []
         for index in range(15):
             asked.append(sampler.ask(index))
-            sampler.tell(index, measurements=[(100, float(np.sin(index)))], ending="completed")
+            sampler.tell(index, measurements=[(100, float(np.sin(index)))], ending=Ending.COMPLETED)
         return asked
 
     assert run() == run()
 
 
-def told_of(index: int) -> tuple[list[tuple[int, float]], str]:
+def told_of(index: int) -> tuple[list[tuple[int, float]], Ending]:
     """What came of trial `index`: every fourth is stopped, every tenth fails."""
-    ending = "failed" if index % 10 == 9 else "stopped" if index % 4 == 3 else "completed"
+    ending = Ending.FAILED if index % 10 == 9 else Ending.STOPPED if index % 4 == 3 else Ending.COMPLETED
     return [(100, float(np.sin(index))), (200, float(np.cos(index)))], ending
 
 
@@ -243,22 +246,22 @@ def test_tpe_learns_from_completed_and_stopped_trials() -> None:
         def tell(index: int, score: float, tpe: TpeSampler = tpe) -> None:
             # The upper half runs to the end, the lower is stopped after its first report.
             measurements = [(100, score), (600, score)] if score > -0.8 else [(100, score)]
-            tpe.tell(index, measurements=measurements, ending="completed" if score > -0.8 else "stopped")
+            tpe.tell(index, measurements=measurements, ending=Ending.COMPLETED if score > -0.8 else Ending.STOPPED)
 
         gains.append(best_of(tpe, tell) - best_of(RandomSampler(HARD, seed=seed), lambda index, score: None))
     assert np.mean(gains) > 0.03
 
 
-@pytest.mark.parametrize("ending", ["completed", "stopped", "collapsed", "diverged", "failed", "interrupted"])
+@pytest.mark.parametrize("ending", Ending)
 @pytest.mark.parametrize("measurements", [[], [(100, 0.5)], [(100, 0.5), (200, float("nan"))], [(100, float("-inf"))]])
-def test_tpe_takes_every_ending_with_any_reports(ending: str, measurements: list[tuple[int, float]]) -> None:
+def test_tpe_takes_every_ending_with_any_reports(ending: Ending, measurements: list[tuple[int, float]]) -> None:
     sampler = TpeSampler(NESTED, seed=0)
     for index in range(12):
         sampler.ask(index)
         sampler.tell(index, measurements=measurements, ending=ending)
 
 
-def told_to_optuna(measurements: list[tuple[int, float]], ending: str) -> tuple[str, float | None, dict[int, float]]:
+def told_to_optuna(measurements: list[tuple[int, float]], ending: Ending) -> tuple[str, float | None, dict[int, float]]:
     """What Optuna's study holds of one trial."""
     sampler = TpeSampler({"x": FloatRange(0.0, 1.0)}, seed=0)
     sampler.ask(0)
@@ -268,23 +271,23 @@ def told_to_optuna(measurements: list[tuple[int, float]], ending: str) -> tuple[
 
 
 def test_tpe_learns_of_a_completed_trial_by_its_best_score() -> None:
-    assert told_to_optuna([(100, 0.7), (200, 0.4)], "completed") == ("COMPLETE", 0.7, {})
+    assert told_to_optuna([(100, 0.7), (200, 0.4)], Ending.COMPLETED) == ("COMPLETE", 0.7, {})
 
 
-@pytest.mark.parametrize("ending", ["completed", "stopped", "interrupted"])
-def test_tpe_learns_of_a_fit_trial_by_its_best_score_however_it_ended(ending: str) -> None:
+@pytest.mark.parametrize("ending", [Ending.COMPLETED, Ending.STOPPED, Ending.INTERRUPTED])
+def test_tpe_learns_of_a_fit_trial_by_its_best_score_however_it_ended(ending: Ending) -> None:
     measurements = [(100, 0.7), (200, 0.4), (300, float("nan"))]
     assert told_to_optuna(measurements, ending) == ("COMPLETE", 0.7, {})
 
 
-@pytest.mark.parametrize("ending", ["collapsed", "diverged"])
-def test_tpe_learns_of_an_unfit_trial_by_how_far_it_came_and_ranks_it_below_the_fit_ones(ending: str) -> None:
+@pytest.mark.parametrize("ending", [Ending.COLLAPSED, Ending.DIVERGED])
+def test_tpe_learns_of_an_unfit_trial_by_how_far_it_came_and_ranks_it_below_the_fit_ones(ending: Ending) -> None:
     measurements = [(100, 0.7), (200, 0.4), (300, float("nan"))]
     assert told_to_optuna(measurements, ending) == ("PRUNED", None, {200: 0.7})
 
 
-@pytest.mark.parametrize("ending", ["completed", "collapsed", "diverged"])
-def test_tpe_keeps_away_from_duds_that_come_further_than_what_a_rung_stops(ending: str) -> None:
+@pytest.mark.parametrize("ending", [Ending.COMPLETED, Ending.COLLAPSED, Ending.DIVERGED])
+def test_tpe_keeps_away_from_duds_that_come_further_than_what_a_rung_stops(ending: Ending) -> None:
     """From 0.5 on are duds, which end late, as by search.patience; below it all score more, but a rung stops them."""
     duds = []
     for seed in range(4):
@@ -293,20 +296,20 @@ def test_tpe_keeps_away_from_duds_that_come_further_than_what_a_rung_stops(endin
             x = float(sampler.ask(index)["x"])
             duds.append(x >= 0.5 and index >= 30)
             if x < 0.5:
-                sampler.tell(index, measurements=[(100, 0.5 - abs(x - 0.2))], ending="stopped")
+                sampler.tell(index, measurements=[(100, 0.5 - abs(x - 0.2))], ending=Ending.STOPPED)
             else:
                 sampler.tell(index, measurements=[(100, 0.05), (300, 0.05)], ending=ending)
     assert sum(duds) / (4 * 30) < 0.3
 
 
 def test_a_trial_that_diverged_before_any_score_is_not_forgotten() -> None:
-    assert told_to_optuna([(100, float("nan"))], "diverged") == ("PRUNED", None, {})
+    assert told_to_optuna([(100, float("nan"))], Ending.DIVERGED) == ("PRUNED", None, {})
 
 
 def test_tpe_keeps_away_from_where_trials_diverge() -> None:
     """The higher the better, but from 0.5 on they diverge: told as failed, such trials would not push it back."""
 
-    def share_diverged(ending: str) -> float:
+    def share_diverged(ending: Ending) -> float:
         diverged = []
         for seed in range(4):
             sampler = TpeSampler({"x": FloatRange(0.0, 1.0)}, seed=seed)
@@ -314,22 +317,24 @@ def test_tpe_keeps_away_from_where_trials_diverge() -> None:
                 x = float(sampler.ask(index)["x"])
                 diverged.append(x >= 0.5 and index >= 30)
                 sampler.tell(
-                    index, measurements=[(100, x)] if x < 0.5 else [], ending="completed" if x < 0.5 else ending
+                    index, measurements=[(100, x)] if x < 0.5 else [], ending=Ending.COMPLETED if x < 0.5 else ending
                 )
         return sum(diverged) / (4 * 30)
 
-    assert share_diverged("diverged") < 0.7 * share_diverged("failed")
+    assert share_diverged(Ending.DIVERGED) < 0.7 * share_diverged(Ending.FAILED)
 
 
 def test_tpe_writes_nothing_and_warns_of_nothing() -> None:
     # In a process of its own, since Optuna's log goes to the stream that stood when it was imported.
     script = (
         "from tuner.space.domains import FloatRange\n"
-        "from tuner.samplers.sampler import TpeSampler\n"
+        "from tuner.samplers.tpe import TpeSampler\n"
+        "from tuner.trial.ending import Ending\n"
         "sampler = TpeSampler({'x': FloatRange(0.0, 1.0)}, seed=0)\n"
+        "endings = [Ending.COMPLETED, Ending.STOPPED, Ending.FAILED]\n"
         "for index in range(15):\n"
         "    sampler.ask(index)\n"
-        "    sampler.tell(index, measurements=[(100, 0.1)], ending=['completed', 'stopped', 'failed'][index % 3])\n"
+        "    sampler.tell(index, measurements=[(100, 0.1)], ending=endings[index % 3])\n"
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
@@ -337,7 +342,7 @@ def test_tpe_writes_nothing_and_warns_of_nothing() -> None:
 
 def test_telling_of_a_trial_that_was_not_asked_for_is_refused() -> None:
     with pytest.raises(KeyError, match="7"):
-        TpeSampler(NESTED, seed=0).tell(7, measurements=[], ending="failed")
+        TpeSampler(NESTED, seed=0).tell(7, measurements=[], ending=Ending.FAILED)
 
 
 @pytest.mark.parametrize(("algorithm", "kind"), [("tpe", TpeSampler), ("random", RandomSampler)])
@@ -352,7 +357,7 @@ def test_a_thousand_tpe_trials_stay_fast() -> None:
     started = time.process_time()
     for index in range(1000):
         sampler.ask(index)
-        ending = "completed" if generator.random() < 0.3 else "stopped"
+        ending = Ending.COMPLETED if generator.random() < 0.3 else Ending.STOPPED
         sampler.tell(index, measurements=[(500, float(generator.random()))], ending=ending)
     # About 10 ms each where this was written; processor time, so that a busy machine does not fail it.
     assert (time.process_time() - started) / 1000 < 0.04

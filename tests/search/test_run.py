@@ -13,7 +13,7 @@ from tuner.errors import LedgerError, SearchFailed, SearchInterrupted, SpaceErro
 from tuner.ledger.rows import Past, PastTrial
 from tuner.ledger.run_directory import Ledger, read_run
 from tuner.ray_backend.start import Machines, Node
-from tuner.samplers.sampler import make_sampler
+from tuner.samplers.base import make_sampler
 from tuner.search.run import EarlierRun, SearchData, SearchRun
 from tuner.search.watcher import Watcher
 from tuner.signals import sigterm_as_interrupt

@@ -13,7 +13,7 @@ import pytest
 from builders.measurements import MAX_EPOCHS, ROWS, make_measurement
 from tuner.ledger.rows import is_double_correction
 from tuner.ledger.run_directory import Ledger, held_out_name, read_measurements, read_run, weights_name
-from tuner.samplers.sampler import RandomSampler
+from tuner.samplers.random import RandomSampler
 from tuner.search.best_trials import kept_trials
 from tuner.search.finalists import finalist_runs
 from tuner.search.order_maker import derive_seed

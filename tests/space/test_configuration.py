@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tuner.samplers.sampler import RandomSampler
+from tuner.samplers.random import RandomSampler
 from tuner.space.configuration import check_configuration, is_finite_number
 from tuner.space.domains import default_domain
 from tuner.space.load import load_space, shipped_spaces

@@ -119,7 +119,7 @@ def test_integers_and_reals_take_the_parameters_type(tmp_path: Path) -> None:
         ("hidden: {choice: 5}", "hidden.choice: 5 is not a list to choose from; list the values, as [64, 128]"),
         (
             "hidden: {low: 1}",
-            "hidden: a range without high; write {low: …, high: …}, or a list of values, or one value",
+            "hidden: is a range without high; write {low: …, high: …}, or a list of values, or one value",
         ),
         ("hidden: {low: 9, high: 5}", "hidden.low: low is 9, above high, which is 5; swap them"),
         ("hidden: {low: 1, high: 5, hihg: 6}", "hidden.hihg: unknown key 'hihg' beside low; did you mean 'high'?"),
@@ -127,18 +127,21 @@ def test_integers_and_reals_take_the_parameters_type(tmp_path: Path) -> None:
             "learning_rate: {low: 0, high: 1, scale: log}",
             "learning_rate.low: low is 0, but a log scale needs low > 0; use 1e-5, or scale: linear",
         ),
-        ("hidden: {low: 1, high: 5, scale: lg}", "hidden.scale: 'lg' is no scale; write scale: linear or scale: log"),
+        (
+            "hidden: {low: 1, high: 5, scale: lg}",
+            "hidden.scale: 'lg' is not a scale; write scale: linear or scale: log",
+        ),
         (
             "hidden: {low: 1, high: 9, scale: log, step: 2}",
-            "hidden.step: a log scale has no steps; remove step, or use scale: linear",
+            "hidden.step: a log scale cannot have steps; remove step, or use scale: linear",
         ),
         (
             "hidden: {low: 16, high: 60, step: 16}",
-            "hidden.high: high is 60, which steps of 16 from 16 do not reach; use high: 48 or 64",
+            "hidden.high: high is 60, but steps of 16 from 16 do not reach it; use high: 48 or 64",
         ),
         (
             "clipping: {norm: {threshold: {low: 1, high: 1e300, step: 1e-9}}}",
-            "clipping.norm.threshold.step: step is 1e-09, which makes more than 1,000,000 values; use a larger step",
+            "clipping.norm.threshold.step: step is 1e-09, which gives more than 1,000,000 values; use a larger step",
         ),
         ("clipping: non", "clipping: 'non' is not among the options; did you mean 'none'?"),
         ("clipping: null", "clipping: 'null' is not among the options; known: none, norm, quantile, value"),
@@ -148,7 +151,7 @@ def test_integers_and_reals_take_the_parameters_type(tmp_path: Path) -> None:
         ),
         (
             "clipping: [norm, {norm: {threshold: 2}}]",
-            "clipping[1]: norm is in the list twice; list it once, with choices for its parameters",
+            "clipping[1]: norm is in the list twice; list it once, with choices for its own parameters",
         ),
         (
             "clipping: {norm: , value: }",
@@ -160,20 +163,20 @@ def test_integers_and_reals_take_the_parameters_type(tmp_path: Path) -> None:
         ),
         (
             "embedding: {word2vec: {size: {low: 50, high: 100}}}",
-            "embedding.word2vec.size: is a range, and the texts would have to be prepared anew for every number in it; "
-            "list the numbers, as [128, 256]",
+            "embedding.word2vec.size: is a range, but the texts have to be prepared once for every value; "
+            "list the values, as [128, 256]",
         ),
-        ("embedding: file", "embedding: file needs its path; write {file: {path: …}} (The file)"),
+        ("embedding: file", "embedding: file needs its path; write {file: {path: …}} (The path of the file)"),
         (
             "embedding: [random, {file: {is_tuned: true}}]",
-            "embedding[1].file: file needs its path; write {file: {path: …}} (The file)",
+            "embedding[1].file: file needs its path; write {file: {path: …}} (The path of the file)",
         ),
         ("embedding: {file: {path: 5}}", 'embedding.file.path: 5 is not text; write it in quotes: "5"'),
         ("embedding: {file: {path: ''}}", "embedding.file.path: is empty; write a name"),
         ("embedding: {file: {path: [a, b]}}", "embedding.file.path: a list is not text; write one name"),
         (
             "loss_weights: [none, explicit]",
-            "loss_weights[1]: explicit names no label; write {explicit: {LABEL: 5, OTHER: 1}}, with the data's labels",
+            "loss_weights[1]: explicit names no label; write {explicit: {LABEL: 5, OTHER: 1}}, with labels of the data",
         ),
         (
             "loss_weights: {explicit: {rare: 0}}",
@@ -182,11 +185,11 @@ def test_integers_and_reals_take_the_parameters_type(tmp_path: Path) -> None:
         (
             "tokens: {word: {lower_case: 'true'}}",
             "tokens.word.lower_case: 'true' is neither true nor false; "
-            "write true or false: yes, no and what is in quotes are text",
+            "write true or false, without quotes; yes and no are text",
         ),
         (
             "layer_norm: yes",
-            "layer_norm: 'yes' is neither true nor false; write true or false: yes, no and what is in quotes are text",
+            "layer_norm: 'yes' is neither true nor false; write true or false, without quotes; yes and no are text",
         ),
         (
             "clipping: {norm: 2}",
@@ -202,7 +205,7 @@ def test_integers_and_reals_take_the_parameters_type(tmp_path: Path) -> None:
         ),
         (
             "resampling: {balanced_batches: 3}",
-            "resampling.balanced_batches: 3 is not a mapping of parameters; it has none: write balanced_batches",
+            "resampling.balanced_batches: 3 is not a mapping of parameters; it has no parameters: write balanced_batches",
         ),
         (
             "resampling: []",
@@ -234,7 +237,7 @@ def test_a_parameter_that_can_never_be_in_force_is_left_out(tmp_path: Path) -> N
 
 def test_giving_a_parameter_that_can_never_be_in_force_is_a_fault(tmp_path: Path) -> None:
     assert faults(tmp_path, f"{HEAD}space:\n  layers: 1\n  layer_dropout: [0.1, 0.5]\n") == [
-        "x.yaml:6: space.layer_dropout: has no effect where layers is never 2 or more; remove it, or let layers be 2"
+        "x.yaml:6: space.layer_dropout: has no effect, because layers is never 2 or more; remove it, or allow layers: 2"
     ]
 
 
@@ -242,8 +245,8 @@ def test_giving_a_parameter_that_can_never_be_in_force_is_a_fault(tmp_path: Path
 def test_vectors_of_words_for_other_tokens_are_a_fault(tmp_path: Path, tokens: str) -> None:
     text = f"{HEAD}space:\n  tokens: {tokens}\n  embedding: [random, {{file: {{path: glove.txt}}}}]\n"
     assert faults(tmp_path, text) == [
-        "x.yaml:6: space.embedding: file has vectors of words, but tokens may be bpe; "
-        "use tokens: word, or embedding: word2vec, which learns them from the texts"
+        "x.yaml:6: space.embedding: a file has vectors for words, but tokens may be bpe; "
+        "use tokens: word, or embedding: word2vec, which learns vectors from the texts"
     ]
 
 

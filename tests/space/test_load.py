@@ -65,16 +65,16 @@ def test_all_faults_are_told_at_once_in_the_order_of_the_lines(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("", "x.yaml: the file has nothing in it"),
-        ("# only a comment\n", "x.yaml: the file has nothing in it"),
+        ("", "x.yaml: the file is empty"),
+        ("# only a comment\n", "x.yaml: the file is empty"),
         ("- a\n", "x.yaml: a list at the top"),
         ("word\n", "x.yaml: a single value at the top"),
         ("task: binary\nspace:\n\thidden: 1\n\tlayers: 1\n", "x.yaml:3: a tab indents this line (and 1 more)"),
         ("task: binary\nspace: {hidden: [1, 2\n", "x.yaml:3: cannot be read as YAML"),
         ("task: binary\n---\ntask: binary\n", "x.yaml:2: a second document begins with ---"),
-        ("a: &h 64\nb: *h\n", "x.yaml:2: *h is an alias, and a space has none"),
+        ("a: &h 64\nb: *h\n", "x.yaml:2: *h is an alias, which a space cannot have"),
         ("a: !!python/object:os.system x\n", "x.yaml:1: !!python/object:os.system is a tag"),
-        ("a: " + "[" * 40, "x.yaml:1: nested more than 32 deep"),
+        ("a: " + "[" * 40, "x.yaml:1: nested more than 32 levels deep"),
         ("a\0b", "x.yaml: cannot be read as YAML: unacceptable character #x0000"),
     ],
 )
@@ -111,7 +111,7 @@ def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
 
 def test_a_repeated_key_is_told_beside_other_faults(tmp_path: Path) -> None:
     assert faults(tmp_path, f"{HEAD}space:\n  hidden: 64\n  hidden: 65\n  hiden: 1\n") == [
-        "x.yaml:6: space.hidden: the key is here twice, first at x.yaml:5; keep one of the two",
+        "x.yaml:6: space.hidden: the key appears twice, first at x.yaml:5; keep one of the two",
         "x.yaml:7: space.hiden: unknown parameter 'hiden'; did you mean 'hidden'?",
     ]
 
@@ -211,7 +211,7 @@ def test_a_missing_space_names_a_file_beside_it(tmp_path: Path) -> None:
 
 def test_reading_a_space_imports_neither_torch_nor_ray_nor_optuna() -> None:
     script = (
-        "import sys, tuner.space.load, tuner.samplers.sampler, tuner.space.schema\n"
+        "import sys, tuner.space.load, tuner.samplers.base, tuner.space.schema\n"
         "tuner.space.load.load_space('multilabel')\n"
         "print([name for name in ('torch', 'ray', 'optuna') if name in sys.modules])"
     )

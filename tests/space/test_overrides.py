@@ -132,9 +132,9 @@ def test_the_text_with_overrides_reads_as_the_same_space(path: str, tmp_path: Pa
         (
             "space.optimiser.rmsprop.momentum=0",
             "--set space.optimiser.rmsprop.momentum=0: space.optimiser is a list without the option 'rmsprop'; "
-            "set all of it: --set space.optimiser=[…]",
+            "set the whole list: --set space.optimiser=[…]",
         ),
-        ("data.labels=*x", "--set data.labels=*x: *x is an alias, and a space has none; write the value out"),
+        ("data.labels=*x", "--set data.labels=*x: *x is an alias, which a space cannot have; write the value out"),
     ],
 )
 def test_a_fault_in_an_override_is_placed_there(path: str, override: str, fault: str) -> None:
@@ -155,5 +155,5 @@ def test_a_long_override_is_abbreviated_in_messages(path: str) -> None:
 
 @pytest.mark.parametrize("later", ["task=binary", "space.hidden.a=1"])
 def test_a_key_of_thousands_of_parts_is_refused(path: str, later: str) -> None:
-    with pytest.raises(SpaceError, match=r"the key has 5,002 parts, and a space is at most 32 deep"):
+    with pytest.raises(SpaceError, match=r"the key has 5,002 parts, but a space is at most 32 levels deep"):
         load_space(path, [f"space.hidden{'.a' * 5000}=1", later])

@@ -61,11 +61,11 @@ def test_the_tighter_of_two_budgets_counts(written: dict[str, Any], seconds: flo
         ("search: {time: 0s}", "search.time: '0s' is not a time above zero"),
         (
             "search: {cost: 5}",
-            "search.cost: cost is given, but not what an hour costs; add cost_per_hour: the price of all",
+            "search.cost: cost is given, but cost_per_hour is not; add cost_per_hour: the hourly price of all",
         ),
         (
             "search: {trials: 5, cost_per_hour: 5}",
-            "search.cost_per_hour: cost_per_hour is given, but no cost to keep to",
+            "search.cost_per_hour: cost_per_hour is given, but cost is not",
         ),
         ("search: {cost: 0, cost_per_hour: 5}", "search.cost: 0 is out of bounds; use a number that"),
         ("search: {time: 5m, algorithm: tp}", "search.algorithm: 'tp' is not among the choices; did you mean 'tpe'?"),
@@ -75,7 +75,7 @@ def test_the_tighter_of_two_budgets_counts(written: dict[str, Any], seconds: flo
         ),
         (
             "search: {time: 5m, grace_epochs: 0.3}",
-            "search.grace_epochs: grace_epochs is 0.3, but with 2 reports an epoch it must be a multiple of 1/2; "
+            "search.grace_epochs: grace_epochs is 0.3, but with 2 measurements an epoch it must be a multiple of 1/2; "
             "use grace_epochs: 0.5",
         ),
         ("search: {time: 5m, patience: 0}", "search.patience: 0 is out of bounds; use a number that is at least 1"),
@@ -98,9 +98,9 @@ def test_a_fault_in_a_section_names_key_value_and_remedy(tmp_path: Path, section
     ("task", "data", "fault"),
     [
         ("binary", "label: l", "data.train: is missing; add train: …"),
-        ("binary", "train: a", "data: no column of labels is named, and exactly one of"),
+        ("binary", "train: a", "data: no column of labels is named, but exactly one of"),
         ("multilabel", "train: a, labels: l, label: k", "data.label: label and labels are given, but exactly one"),
-        ("multilabel", "train: a, label: l", "data.label: label names one label a row, but task multilabel needs"),
+        ("multilabel", "train: a, label: l", "data.label: label gives one label a row, but task multilabel needs"),
         ("binary", "train: a, labels: l", "data.labels: labels gives several labels a row, but task binary has one"),
         ("multiclass", "train: a, label: l, positive: x", "data.positive: positive is given, but task multiclass has"),
         ("multilabel", "train: a, label_columns: l", "data.label_columns: 'l' is one name, not a list; write [l, …]"),
@@ -112,11 +112,15 @@ def test_a_fault_in_a_section_names_key_value_and_remedy(tmp_path: Path, section
         (
             "binary",
             "train: a, label: l, validation: 0.9, test: 0.9",
-            "data.validation: validation 0.9 and test 0.9 take 1.8 of train, which leaves it no row; use smaller",
+            "data.validation: validation 0.9 and test 0.9 take 1.8 of train, which leaves no training row; use smaller",
         ),
         ("binary", "train: a, label: l, test: 0.85", "data.test: validation 0.15 and test 0.85 take 1 of train"),
         ("binary", "train: a, label: l, validation: null", "data.validation: validation is null, and no split_column"),
-        ("binary", "train: a, label: l, test: b, split_column: s", "data.test: test is the file 'b', but split_column"),
+        (
+            "binary",
+            "train: a, label: l, test: b, split_column: s",
+            "data.test: test is the file 'b', but with split_column",
+        ),
         ("binary", "train: a, label: l, skip_unusable: 1", "data.skip_unusable: 1 is neither true nor false"),
         ("trinary", "train: a, label: l", "task: 'trinary' is not a task; did you mean 'binary'?"),
         ("binary", "train: a, label: l, text: t, sequence: s", "data.text: text and sequence are given, but a row is"),

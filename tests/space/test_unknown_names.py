@@ -29,29 +29,27 @@ def answers(folder: Path, text: str) -> list[str]:
     [
         (
             "threshold: 1",
-            "threshold: space has no parameter 'threshold' of its own; "
-            "it belongs to space.clipping.norm and space.clipping.value",
+            "threshold: space has no parameter 'threshold'; it belongs to space.clipping.norm and space.clipping.value",
         ),
         (
             "vocabulary: 5000",
-            "vocabulary: space has no parameter 'vocabulary' of its own; write tokens: {word: {vocabulary: …}}",
+            "vocabulary: space has no parameter 'vocabulary'; write tokens: {word: {vocabulary: …}}",
         ),
         (
             "min_count: [1, 2]",
-            "min_count: space has no parameter 'min_count' of its own; write tokens: {word: {min_count: …}}",
+            "min_count: space has no parameter 'min_count'; write tokens: {word: {min_count: …}}",
         ),
         (
             "optimiser: {sgd: {beta: 0.1}}",
-            "optimiser.sgd.beta: sgd has no parameter 'beta' of its own; "
-            "write loss_weights: {effective_number: {beta: …}}",
+            "optimiser.sgd.beta: sgd has no parameter 'beta'; write loss_weights: {effective_number: {beta: …}}",
         ),
         (
             "optimiser: {adam: {learning_rate: 0.1}}",
-            "optimiser.adam.learning_rate: adam has no parameter 'learning_rate' of its own; write learning_rate: …",
+            "optimiser.adam.learning_rate: adam has no parameter 'learning_rate'; write learning_rate: …",
         ),
         (
             "patience: 5",
-            "patience: space has no parameter 'patience' of its own; "
+            "patience: space has no parameter 'patience'; "
             "write schedule: {plateau: {patience: …}}; otherwise, it belongs to search: move it there",
         ),
         ("folds: 5", "folds: unknown parameter 'folds'; it belongs to data: move it there"),
@@ -65,14 +63,14 @@ def test_a_parameter_in_the_wrong_place_is_told_its_own(tmp_path: Path, written:
     ("written", "answer"),
     [
         ("optimizer: adam", "optimizer: unknown parameter 'optimizer'; did you mean 'optimiser'?"),
-        ("lr: 0.1", "lr: 'lr' is called something else here; write learning_rate: …"),
-        ("bidirectional: true", "bidirectional: 'bidirectional' is called something else here; write directions: 2"),
+        ("lr: 0.1", "lr: 'lr' has another name here; write learning_rate: …"),
+        ("bidirectional: true", "bidirectional: 'bidirectional' has another name here; write directions: 2"),
         (
             "embedding_scale: 0.1",
-            "embedding_scale: 'embedding_scale' is called something else here; write embedding: {random: {scale: …}}",
+            "embedding_scale: 'embedding_scale' has another name here; write embedding: {random: {scale: …}}",
         ),
-        ("class_weight: x", "class_weight: 'class_weight' is called something else here; write loss_weights: …"),
-        ("early_stopping: 3", "early_stopping: 'early_stopping' is called something else here; write patience in"),
+        ("class_weight: x", "class_weight: 'class_weight' has another name here; write loss_weights: …"),
+        ("early_stopping: 3", "early_stopping: 'early_stopping' has another name here; write patience in"),
     ],
 )
 def test_a_name_from_elsewhere_is_told_the_one_used_here(tmp_path: Path, written: str, answer: str) -> None:
@@ -83,8 +81,8 @@ def test_a_name_from_elsewhere_is_told_the_one_used_here(tmp_path: Path, written
 @pytest.mark.parametrize(
     ("written", "answer"),
     [
-        ("sigmoid: true", "sigmoid: no parameter 'sigmoid': every loss here is on logits"),
-        ("activation: softmax", "activation: no parameter 'activation': every loss here is on logits"),
+        ("sigmoid: true", "sigmoid: no parameter 'sigmoid': every loss works on logits"),
+        ("activation: softmax", "activation: no parameter 'activation': every loss works on logits"),
         ("padding: 0", "padding: no parameter 'padding': padding is never read"),
         ("pack: true", "pack: no parameter 'pack': padding is never read"),
         ("pooling: {last: {mask: true}}", "pooling.last.mask: no parameter 'mask': padding is never read"),
@@ -100,24 +98,24 @@ def test_what_goes_wrong_elsewhere_has_no_parameter_here(tmp_path: Path, written
     [
         (
             "smote: {neighbours: 3}",
-            "smote: 'smote' is no parameter, but an option of resampling; write resampling: smote",
+            "smote: 'smote' is not a parameter, but an option of resampling; write resampling: smote",
         ),
-        ("stem: true", "stem: 'stem' is no parameter, but an option of forms; write tokens: {word: {forms: stem}}"),
+        ("stem: true", "stem: 'stem' is not a parameter, but an option of forms; write tokens: {word: {forms: stem}}"),
         ("loss: bce", "loss: 'bce' is not among the options; write cross_entropy"),
         ("cell: bilstm", "cell: 'bilstm' is not among the options; write lstm, with directions: 2"),
         ("embedding: glove", "embedding: 'glove' is not among the options; write {file: {path: …}}"),
         ("resampling: bce", "resampling: 'bce' is not among the options; known: "),
         ("loss: BCEWithLogitsLoss", "loss: 'BCEWithLogitsLoss' is not among the options; write cross_entropy"),
         ("loss: asl", "loss: 'asl' is not among the options; write asymmetric"),
-        ("loss: soft_f1", "loss: 'soft_f1' is no option of loss, but a parameter; write soft_f1: …"),
+        ("loss: soft_f1", "loss: 'soft_f1' is not an option of loss, but a parameter; write soft_f1: …"),
         (
             "loss: label_smoothing",
-            "loss: 'label_smoothing' is no option of loss, but a parameter; "
+            "loss: 'label_smoothing' is not an option of loss, but a parameter; "
             "write loss: {cross_entropy: {label_smoothing: …}}",
         ),
         (
             "clipping: threshold",
-            "clipping: 'threshold' is no option of clipping, but a parameter; "
+            "clipping: 'threshold' is not an option of clipping, but a parameter; "
             "it belongs to space.clipping.norm and space.clipping.value",
         ),
     ],
@@ -156,16 +154,20 @@ SEVERAL_LABELS = (
         (
             "binary",
             "resampling: CondensedNearestNeighbour",
-            "'CondensedNearestNeighbour' is not here; use near_miss, nearest in kind",
+            "'CondensedNearestNeighbour' is not available; use near_miss, which is the most similar",
         ),
-        ("binary", "resampling: SVMSMOTE", "'SVMSMOTE' is not here; use borderline_smote, nearest in kind"),
-        ("multilabel", "resampling: KMeansSMOTE", f"'KMeansSMOTE' is not here; choose of {SEVERAL_LABELS}"),
+        (
+            "binary",
+            "resampling: SVMSMOTE",
+            "'SVMSMOTE' is not available; use borderline_smote, which is the most similar",
+        ),
+        ("multilabel", "resampling: KMeansSMOTE", f"'KMeansSMOTE' is not available; choose from {SEVERAL_LABELS}"),
         ("binary", "loss: asl", "'asl' is not among the options; known: cross_entropy, focal"),
         (
             "multilabel",
             "resampling: 3",
-            "3 is given, but resampling takes an option, which has a name; "
-            f"write resampling: {{oversample: {{ratio: …}}}}, or choose of {SEVERAL_LABELS}",
+            "3 is given, but resampling takes the name of an option; "
+            f"write resampling: {{oversample: {{ratio: …}}}}, or choose from {SEVERAL_LABELS}",
         ),
     ],
 )
@@ -196,20 +198,20 @@ def test_numbers_for_a_named_option_are_told_where_numbers_go(
     tmp_path: Path, written: str, places: list[str], shown: list[str]
 ) -> None:
     assert answers(tmp_path, f"{TEXT}  embedding: {written}\n") == [
-        f"embedding{place}: {each} is given, but embedding takes an option, which has a name; "
-        "write embedding: {random: {size: …}}, or choose of random, file, word2vec"
+        f"embedding{place}: {each} is given, but embedding takes the name of an option; "
+        "write embedding: {random: {size: …}}, or choose from random, file, word2vec"
         for place, each in zip(places, shown, strict=True)
     ]
 
 
 def test_a_parameter_of_texts_is_none_of_sequences(tmp_path: Path) -> None:
     assert answers(tmp_path, f"{SEQUENCE}  tokens: word\n") == [
-        "tokens: 'tokens' is for texts, and the data are numeric sequences; remove it"
+        "tokens: 'tokens' is for texts, but the data are numeric sequences; remove it"
     ]
 
 
 def test_a_parameter_of_sequences_is_none_of_texts(tmp_path: Path) -> None:
     assert answers(tmp_path, f"{TEXT}  noise: 0.1\n") == [
-        "noise: 'noise' is for numeric sequences, and the data are texts; "
-        "remove it, or name their column, as data: {sequence: COLUMN}"
+        "noise: 'noise' is for numeric sequences, but the data are texts; "
+        "remove it, or name the column of sequences, as data: {sequence: COLUMN}"
     ]

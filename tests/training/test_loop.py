@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from builders.classifiers import make_classifier
 from tuner.imbalance.training_pass import Pass, TrainingRows
 from tuner.model.classifier import SequenceClassifier
 from tuner.training.augment import make_augment
@@ -39,7 +40,7 @@ def make_rows(inputs: str = "text", *, seed: int = 0) -> Rows:
 def make_model(inputs: str = "text") -> SequenceClassifier:
     torch.manual_seed(1)
     inputs_of: dict[str, Any] = {"channels": 3} if inputs == "sequence" else {"tokens": 60, "embedding_size": 6}
-    return SequenceClassifier(labels=2, hidden=5, is_embedding_tuned=inputs != "frozen", **inputs_of)
+    return make_classifier(labels=2, hidden=5, is_embedding_tuned=inputs != "frozen", **inputs_of)
 
 
 def cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

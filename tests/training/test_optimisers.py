@@ -10,8 +10,10 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, NAdam, RMSprop
 
-from tuner.training.optimisers import OPTIMISERS, MakeOptimiser, TouchedRows, adam, adamw, sgd
+from tuner.space.build import builders_of
+from tuner.training.optimisers import MakeOptimiser, TouchedRows, adam, adamw, sgd
 
+OPTIMISERS = builders_of("optimiser")
 TABLE = torch.randn(6, 3, generator=torch.Generator().manual_seed(0))
 BATCHES = [[0, 2], [2, 3], [0, 5], [2], [0, 2, 3]]
 
@@ -107,8 +109,8 @@ def test_an_optimiser_keeps_its_steps_out_of_the_gradients(name: str) -> None:
 def test_an_optimiser_steps_without_importing_torchs_compiler() -> None:
     program = """
 import sys, torch
-from tuner.training.optimisers import OPTIMISERS
-for make in OPTIMISERS.values():
+from tuner.space.build import builders_of
+for make in builders_of("optimiser").values():
     options = dict.fromkeys(make.__annotations__.keys() - {"return"}, 0.1)
     parameter = torch.nn.Parameter(torch.ones(3))
     optimiser = make(**options)([parameter], 0.1)

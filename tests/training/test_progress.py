@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from tuner.model.classifier import SequenceClassifier
+from builders.classifiers import make_classifier
 from tuner.training.clipping import Clipped
 from tuner.training.progress import StepLog, gradient_ratio
 
@@ -62,7 +62,7 @@ def test_every_twentieth_step_of_the_training_has_its_ratio_noted() -> None:
 
 def test_the_gradient_ratio_is_that_of_the_first_layers_weights_over_the_heads() -> None:
     torch.manual_seed(0)
-    model = SequenceClassifier(channels=2, labels=3, hidden=4, layers=2)
+    model = make_classifier(channels=2, labels=3, hidden=4, layers=2)
     model(torch.randn(5, 6, 2), torch.full((5,), 6)).square().sum().backward()
     first = [model.layers[0].directions[d].get_parameter(f"weight_{p}_l0").grad for d in (0, 1) for p in ("ih", "hh")]
     expected = torch.cat([gradient.flatten() for gradient in first]).norm() / model.head.weight.grad.norm()

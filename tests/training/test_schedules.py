@@ -7,7 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.training.schedules import SCHEDULES, Schedule, constant, cosine, linear, one_cycle, plateau, step, warm_up
+from builders.options import defaults_of
+from tuner.space.build import builders_of
+from tuner.training.schedules import Schedule, constant, cosine, linear, one_cycle, plateau, step, warm_up
+
+SCHEDULES = builders_of("schedule")
 
 
 @pytest.mark.parametrize(
@@ -42,7 +46,6 @@ def test_a_factor_is_never_negative_and_never_above_one(spent: float, share: flo
         one_cycle(warm_up=share),
         plateau(patience=1, factor=factor),
     ]
-    assert len(schedules) == len(SCHEDULES)
     assert all(0 <= schedule.factor(spent) <= 1 for schedule in schedules)
 
 
@@ -55,8 +58,7 @@ def test_a_warm_up_only_rises_and_what_follows_only_falls(schedule: Schedule) ->
 
 @pytest.mark.parametrize("name", [name for name in SCHEDULES if name != "plateau"])
 def test_scores_do_not_move_a_schedule_that_is_a_curve(name: str) -> None:
-    options = {"warm_up": {"share": 0.2}, "step": {"every": 0.25, "factor": 0.5}, "constant": {}}
-    schedule = SCHEDULES[name](**options.get(name, {"warm_up": 0.2}))
+    schedule = SCHEDULES[name](**defaults_of("schedule", name))
     before = schedule.factor(0.6)
     for score in (0.5, 0.4, 0.3, 0.2):
         schedule.observe(score)

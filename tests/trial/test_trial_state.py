@@ -13,16 +13,9 @@ import safetensors.torch
 import torch
 
 from tuner.data.trial_data import TrialData
-from tuner.imbalance.resample import RESAMPLINGS
-from tuner.model.pooling import POOLINGS
 from tuner.pruners.gate import NO_MERIT, merit
+from tuner.space.build import declared_options
 from tuner.space.configuration import Configuration
-from tuner.space.options import Options
-from tuner.space.parameters import PARAMETERS
-from tuner.training.averaging import AVERAGINGS
-from tuner.training.clipping import CLIPPINGS
-from tuner.training.optimisers import OPTIMISERS
-from tuner.training.schedules import SCHEDULES
 from tuner.training.state import from_bytes, to_bytes
 from tuner.trial.measurement import Measurement
 from tuner.trial.order import TrialSettings
@@ -37,17 +30,17 @@ TOKEN_CHANGES = {"token_dropout": 0.2, "token_swap": 0.2, "token_replacement": 0
 VALUE_CHANGES = {"noise": 0.2, "scaling": 0.2, "smoothing": 0.5, "time_masking": 0.3}
 
 CASES = {
-    **{f"optimiser {name}": {"optimiser": name} for name in OPTIMISERS},
+    **{f"optimiser {name}": {"optimiser": name} for name in declared_options("optimiser")},
     "adam with decay": {"optimiser": "adam", "optimiser.adam.weight_decay": 0.01},
     "rmsprop with momentum": {"optimiser": "rmsprop", "optimiser.rmsprop.momentum": 0.5},
     "sgd without momentum": {"optimiser": "sgd", "optimiser.sgd.momentum": 0.0},
-    **{f"schedule {name}": {"schedule": name} for name in SCHEDULES},
+    **{f"schedule {name}": {"schedule": name} for name in declared_options("schedule")},
     "a plateau": {"schedule": "plateau", "schedule.plateau.patience": 2, "learning_rate": 1e-6},
-    **{f"clipping {name}": {"clipping": name} for name in CLIPPINGS},
+    **{f"clipping {name}": {"clipping": name} for name in declared_options("clipping")},
     "a short memory of norms": {"clipping": "quantile", "clipping.quantile.history": 3},
-    **{f"averaging {name}": {"averaging": name} for name in AVERAGINGS},
+    **{f"averaging {name}": {"averaging": name} for name in declared_options("averaging")},
     "averaging that has not begun": {"averaging": "swa", "averaging.swa.start": 0.9},
-    **{f"pooling {name}": {"pooling": name} for name in POOLINGS},
+    **{f"pooling {name}": {"pooling": name} for name in declared_options("pooling")},
     "mixup": {"mixup": 0.4},
     "accumulation": {"accumulation": 3, "batch_size": 8},
     "gru": {"cell": "gru"},
@@ -139,11 +132,9 @@ def test_a_trial_on_sequences_that_loads_a_state_goes_on_as_if_uninterrupted(cas
     check(*prepared(OF_SEQUENCES[case], inputs="sequence"))
 
 
-@pytest.mark.parametrize("resampling", RESAMPLINGS)
+@pytest.mark.parametrize("resampling", declared_options("resampling"))
 def test_a_pass_over_the_rows_that_was_begun_is_finished(resampling: str, prepared: Prepared) -> None:
-    parameter = PARAMETERS["text"]["resampling"]
-    assert isinstance(parameter, Options)
-    tasks = parameter.options[resampling].tasks
+    tasks = declared_options("resampling")[resampling].tasks
     chosen = {"resampling": resampling, "resampling.fixed_number.rows": 20, "batch_size": 8}
     check(*prepared(chosen, task="multilabel" if "multilabel" in tasks else "multiclass"))
 

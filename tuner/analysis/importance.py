@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tuner.analysis.trials import TrialFacts, thin
 from tuner.analysis.tried_settings import condition, is_numeric, varied
-from tuner.samplers.sampler import quiet_optuna
+from tuner.samplers.tpe import quiet_optuna
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

@@ -138,7 +138,7 @@ def _top_rows(board: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _non_default(configuration: dict[str, Any]) -> dict[str, Any]:
     """Return the settings of a configuration that differ from the defaults."""
-    from tuner.samplers.sampler import RandomSampler
+    from tuner.samplers.random import RandomSampler
     from tuner.space.domains import default_domain
     from tuner.space.parameters import PARAMETERS
 

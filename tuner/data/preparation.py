@@ -11,25 +11,18 @@ from typing import Any, Literal, Protocol, TypeAlias
 from tuner.data.dataset import RowInputs
 from tuner.data.encoded import Encoded
 from tuner.data.sequences import Sequences, Standardiser
-from tuner.data.subwords import SubwordTokeniser, fit_bpe, fit_wordpiece, read_subwords
+from tuner.data.subwords import SubwordTokeniser, read_subwords
 from tuner.data.tokenisers import (
     CharacterTokeniser,
     SplitTexts,
     Tokeniser,
-    fit_characters,
-    fit_words,
     read_characters,
     read_words,
 )
+from tuner.space.build import builder_of, own_parameters
 from tuner.space.configuration import Configuration, Value
 from tuner.space.domains import Choice, Domain, Fixed, OptionChoice
 
-TOKENISERS: Mapping[str, Callable[..., Tokeniser]] = {
-    "word": fit_words,
-    "character": fit_characters,
-    "bpe": fit_bpe,
-    "wordpiece": fit_wordpiece,
-}
 _READERS: Mapping[str, Callable[[dict[str, Any]], Tokeniser]] = {
     "word": read_words,
     "character": read_characters,
@@ -74,7 +67,8 @@ def fit_preparation(setting: PreparationSetting, inputs: Readable) -> Preparatio
     """Fit the tokeniser or standardiser of a setting. `inputs` must be training rows only."""
     if isinstance(inputs, Sequences):
         return Standardiser.fit(inputs)
-    return TOKENISERS[setting.name](inputs, **dict(setting.parameters))
+    tokeniser: Tokeniser = builder_of("tokens", setting.name)(inputs, **dict(setting.parameters))
+    return tokeniser
 
 
 def read_preparation(content: bytes) -> Preparation:
@@ -102,9 +96,7 @@ def preparation_setting(configuration: Configuration) -> PreparationSetting:
     """Return the setting that encodes the rows of a configuration."""
     if "tokens" not in configuration:
         return PreparationSetting(_SEQUENCE, ())
-    prefix = f"tokens.{configuration['tokens']}."
-    own = {name.removeprefix(prefix): value for name, value in configuration.items() if name.startswith(prefix)}
-    kept = {name: value for name, value in own.items() if name not in _ONLY_CUT}
+    kept = {name: value for name, value in own_parameters(configuration, "tokens").items() if name not in _ONLY_CUT}
     return PreparationSetting(str(configuration["tokens"]), tuple(sorted(kept.items())))
 
 
@@ -123,9 +115,9 @@ def embedding_setting(configuration: Configuration) -> EmbeddingSetting | None:
     """Return the source of a configuration's first vectors. None if they are random, or if there are no tokens."""
     match configuration.get("embedding"):
         case "file":
-            return EmbeddingSetting("file", (("path", configuration["embedding.file.path"]),))
+            return EmbeddingSetting("file", (("path", own_parameters(configuration, "embedding")["path"]),))
         case "word2vec":
-            return EmbeddingSetting("word2vec", (("size", configuration["embedding.word2vec.size"]),))
+            return EmbeddingSetting("word2vec", (("size", own_parameters(configuration, "embedding")["size"]),))
     return None
 
 

@@ -36,8 +36,8 @@ from tuner.data.row_vectors import document_vectors, sequence_vectors
 from tuner.data.sequences import Sequences
 from tuner.data.tokenisers import SPECIAL_TOKENS, UNKNOWN, WIDEST_VOCABULARY, SplitTexts, Tokeniser, split_words
 from tuner.data.word_vectors import read_word_vectors
-from tuner.imbalance.resample import USES_VECTORS
 from tuner.scoring.indicator import as_indicator
+from tuner.space.build import declared_options, own_parameters
 from tuner.space.configuration import Configuration
 from tuner.space.domains import Domain, ends
 from tuner.space.settings import Inputs, Task
@@ -130,8 +130,8 @@ def vocabulary_size(counts: NDArray[np.int64], configuration: Configuration) -> 
     """Return how many token numbers a configuration keeps, with the two special ones. Only words are cut."""
     if configuration["tokens"] != "word":
         return len(counts)
-    kept = _KeptWords(int(configuration["tokens.word.min_count"]), int(configuration["tokens.word.vocabulary"]))
-    return kept.size(counts)
+    chosen = own_parameters(configuration, "tokens")
+    return _KeptWords(int(chosen["min_count"]), int(chosen["vocabulary"])).size(counts)
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,8 @@ def _kept_words(parameters: Mapping[str, Domain]) -> _KeptWords:
 
 
 def _asks_for_vectors(parameters: Mapping[str, Domain]) -> bool:
-    return any(name in USES_VECTORS for name, _ in options_of(parameters["resampling"]))
+    declared = declared_options("resampling")
+    return any(declared[name].needs_vectors for name, _ in options_of(parameters["resampling"]))
 
 
 # --- rows -----------------------------------------------------------------------------------------------------------

@@ -11,10 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tuner.imbalance.training_pass import Targets
-from tuner.imbalance.weights import LOSS_WEIGHTS, LabelCounts, WeightRule, count_labels
+from tuner.imbalance.weights import LabelCounts, WeightRule, count_labels
 from tuner.space.settings import Task
-
-__all__ = ["LOSSES", "LOSS_WEIGHTS", "Loss", "LossRule", "make_loss"]
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Takes logits (batch, labels) and targets, (batch,) class numbers or (batch, labels) of 0 to 1. Returns one number."""
@@ -97,13 +95,6 @@ def asymmetric(*, gamma_positive: float, gamma_negative: float, margin: float) -
         return -(truth * present + (1 - truth) * shifted**gamma_negative * log_absent).mean()
 
     return compute
-
-
-LOSSES: dict[str, Callable[..., LossRule]] = {
-    "cross_entropy": cross_entropy,
-    "focal": focal,
-    "asymmetric": asymmetric,
-}
 
 
 def make_loss(

@@ -1,25 +1,18 @@
-"""Resampling: which training rows one pass reads, and how often. Rows are never changed; some rules mix two of them.
+"""Resampling: which training rows a pass reads, and how often. Rows are never changed; some rules mix two of them.
 
-One-target samplers of imbalanced-learn cannot take several labels, so multi-label data has strategies of its own, named
-where they stand. Each pass draws anew, so that undersampling reads other rows every time.
+The samplers of imbalanced-learn take one target a row. For several labels a row there are other strategies, each with its
+source. Each pass draws anew, so undersampling reads different rows every time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.imbalance.cleaning import edited_nearest_neighbours, near_miss, tomek_links
-from tuner.imbalance.interpolation import adasyn, borderline_smote, smote, smote_enn, smote_tomek
-from tuner.imbalance.label_sets import label_set_oversample, label_set_undersample
-from tuner.imbalance.rare_labels import ml_ros, ml_rus, mlsmote
 from tuner.imbalance.training_pass import Pass, Resample, RowNumbers, Targets, TrainingRows, one_stratum
 from tuner.space.settings import Task
-
-__all__ = ["RESAMPLINGS", "USES_VECTORS", "Pass", "Resample", "TrainingRows"]
 
 
 def every_row() -> Resample:
@@ -30,8 +23,9 @@ def every_row() -> Resample:
 def oversample(*, ratio: float) -> Resample:
     """Repeat rows until each class has at least `ratio` times the largest class's rows.
 
-    Multi-label: repeat-factor sampling (Gupta et al. 2019, LVIS), per label and without their square root: a row is read
-    max over its labels of (ratio × largest label count / label count) times, at least once, fractions by chance.
+    Multi-label: repeat-factor sampling (Gupta et al. 2019, LVIS) without their square root. A label asks for
+    ratio × largest label count / label count repeats. A row is read as often as the label that asks for most, and at least
+    once; fractions are rounded at random.
     """
 
     def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
@@ -49,10 +43,10 @@ def oversample(*, ratio: float) -> Resample:
 
 
 def undersample(*, ratio: float) -> Resample:
-    """Leave out rows until no class has more than the smallest class's rows / `ratio`.
+    """Drop rows until no class has more rows than the smallest class / `ratio`.
 
-    Multi-label: per label. A row stays with the chance max over its labels of (smallest label count / ratio / label count),
-    so a row with a rare label stays; rows without a label are treated as one label more.
+    Multi-label: a label keeps a row with probability smallest label count / ratio / label count. A row stays with the
+    highest probability among its labels, so rows with a rare label stay. Rows without a label count as one more label.
     """
 
     def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
@@ -75,14 +69,14 @@ def undersample(*, ratio: float) -> Resample:
 def balanced_batches() -> Resample:
     """Give every class the same number of rows in every batch, in a pass as long as the data.
 
-    Multi-label: a label takes the place of a class, and a row counts for the label it was drawn for; rows without a label
-    count as one label more. Where there are more labels than rows, a pass has one row for each label.
+    Multi-label: labels take the place of classes, and a row counts for the label it was drawn for. Rows without a label
+    count as one more label. If there are more labels than rows, a pass has one row for each label.
     """
 
     def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
         members = _members(data.targets, data.task)
         length = max(len(data), len(members))
-        # In another order each pass: a pass has some classes once more than others.
+        # Shuffle the classes for each pass, because some get one row more than others.
         strata = generator.permutation(len(members))[np.arange(length) % len(members)]
         rows = np.empty(length, np.int64)
         for number, member in enumerate(members):
@@ -95,8 +89,8 @@ def balanced_batches() -> Resample:
 def fixed_number(*, rows: int) -> Resample:
     """Give every class the same number of `rows` in each pass.
 
-    A class with more rows is read in part, another part each time; one with fewer is read as often as it takes, each of
-    its rows as often as the others or once more.
+    A larger class is read in part, a different part each time. A smaller class is repeated, so that each row is read
+    equally often, or once more.
     """
 
     def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
@@ -106,43 +100,6 @@ def fixed_number(*, rows: int) -> Resample:
         return one_stratum(np.concatenate(drawn))
 
     return draw
-
-
-RESAMPLINGS: dict[str, Callable[..., Resample]] = {
-    "none": every_row,
-    "oversample": oversample,
-    "undersample": undersample,
-    "balanced_batches": balanced_batches,
-    "fixed_number": fixed_number,
-    "near_miss": near_miss,
-    "tomek_links": tomek_links,
-    "edited_nearest_neighbours": edited_nearest_neighbours,
-    "smote": smote,
-    "borderline_smote": borderline_smote,
-    "adasyn": adasyn,
-    "smote_enn": smote_enn,
-    "smote_tomek": smote_tomek,
-    "label_set_oversample": label_set_oversample,
-    "label_set_undersample": label_set_undersample,
-    "ml_ros": ml_ros,
-    "ml_rus": ml_rus,
-    "mlsmote": mlsmote,
-}
-
-USES_VECTORS = frozenset(
-    {
-        "near_miss",
-        "tomek_links",
-        "edited_nearest_neighbours",
-        "smote",
-        "borderline_smote",
-        "adasyn",
-        "smote_enn",
-        "smote_tomek",
-        "mlsmote",
-    }
-)
-"""Those of RESAMPLINGS that look for neighbours, and so need `TrainingRows.vectors`."""
 
 
 def _members(targets: Targets, task: Task) -> list[RowNumbers]:
@@ -157,7 +114,7 @@ def _members(targets: Targets, task: Task) -> list[RowNumbers]:
 def _by_imbalanced_learn(
     direction: Literal["over", "under"], goal: dict[int, int], targets: Targets, generator: np.random.Generator
 ) -> Pass:
-    # Imported here because it takes about two seconds, which a worker whose trials do not resample need not pay.
+    # Imported here, because the import takes about two seconds. Workers whose trials do not resample skip it.
     from imblearn.over_sampling import RandomOverSampler
     from imblearn.under_sampling import RandomUnderSampler
 

@@ -86,15 +86,6 @@ def explicit_weights(**weights: float) -> WeightRule:
     return weigh
 
 
-LOSS_WEIGHTS: dict[str, Callable[..., WeightRule]] = {
-    "none": no_weights,
-    "balanced": balanced_weights,
-    "root": root_weights,
-    "effective_number": effective_number_weights,
-    "explicit": explicit_weights,
-}
-
-
 def _ratios(counts: LabelCounts, size_of: Callable[[Values], Values] = lambda rows: rows) -> Values:
     """Return how many rows a label competes with, divided by its own rows.
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from tuner.model.classifier import SequenceClassifier
+from tuner.model.classifier import DropoutRates, SequenceClassifier
+from tuner.model.embedding import make_embedding
+from tuner.model.pooling import Pooling
+from tuner.space.build import build, own_parameters
 from tuner.space.configuration import Configuration
 from tuner.space.settings import Task
 
@@ -27,29 +28,41 @@ def make_model(
 ) -> SequenceClassifier:
     """Build the classifier that a configuration describes, with initial weights drawn from `seed`.
 
-    Rows are token numbers below `tokens` or steps of `channels` numbers; the other is None. `embedding` has the first
-    vectors (at least `tokens`, size) where the configuration takes them from a file or word2vec. Where such a model is
-    built only to load weights into, `embedding_size` is their size instead. Raises ValueError if neither is given there.
+    Rows are token numbers below `tokens`, or steps of `channels` numbers; the other one is None. If the configuration takes
+    the first vectors from a file or word2vec, pass them as `embedding` (at least `tokens`, size). To build a model only to
+    load weights into it, pass their size as `embedding_size` instead. Raises ValueError if such a configuration gets
+    neither, and if not exactly one of `tokens` and `channels` is given.
     """
+    if (tokens is None) == (channels is None):
+        raise ValueError(f"tokens is {tokens} and channels is {channels}; give exactly one of them")
     torch.manual_seed(seed)
+    inputs = channels if tokens is None else _embedding(configuration, tokens, embedding, embedding_size)
+    assert inputs is not None
+    hidden, initialise = int(configuration["hidden"]), build(configuration, "initialisation")
+
+    def make_cell(features: int) -> nn.RNNBase:
+        cell: nn.RNNBase = build(configuration, "cell", features, hidden, initialise)
+        return cell
+
+    def make_pooling(features: int, directions: int) -> Pooling:
+        pooling: Pooling = build(configuration, "pooling", features, directions)
+        return pooling
+
     return SequenceClassifier(
-        tokens=tokens,
-        channels=channels,
+        inputs,
         labels=labels,
-        **({} if tokens is None else _embedding(configuration, tokens, embedding, embedding_size)),
-        cell=str(configuration["cell"]),
-        forget_bias=float(configuration.get("cell.lstm.forget_bias", 0.0)),
-        initialisation=str(configuration["initialisation"]),
-        hidden=int(configuration["hidden"]),
+        make_cell=make_cell,
         layers=int(configuration["layers"]),
         directions=int(configuration["directions"]),
-        pooling=str(configuration["pooling"]),
-        heads=int(configuration.get("pooling.self_attention.heads", 1)),
         layer_norm=bool(configuration["layer_norm"]),
-        layer_dropout=float(configuration.get("layer_dropout", 0.0)),
-        variational_dropout=bool(configuration["variational_dropout"]),
-        weight_dropout=float(configuration["weight_dropout"]),
-        dropout=float(configuration["dropout"]),
+        make_pooling=make_pooling,
+        dropout=DropoutRates(
+            embedding=float(configuration["embedding_dropout"]) if tokens is not None else 0.0,
+            between_layers=float(configuration.get("layer_dropout", 0.0)),
+            weights=float(configuration["weight_dropout"]),
+            head=float(configuration["dropout"]),
+            is_variational=bool(configuration["variational_dropout"]),
+        ),
         precision=precision,
         seed=seed,
     )
@@ -57,22 +70,12 @@ def make_model(
 
 def _embedding(
     configuration: Configuration, tokens: int, vectors: NDArray[np.float32] | None, size: int | None
-) -> dict[str, Any]:
-    """Arguments of the classifier that are for texts only."""
-    kind = str(configuration["embedding"])
-    chosen = {"embedding_dropout": float(configuration["embedding_dropout"])}
-    if kind == "random":
-        return {
-            **chosen,
-            "embedding_size": int(configuration["embedding.random.size"]),
-            "embedding_scale": float(configuration["embedding.random.scale"]),
-        }
-    return {
-        **chosen,
-        "embedding_size": size,
-        "embedding_vectors": None if vectors is None else vectors[:tokens],
-        "is_embedding_tuned": bool(configuration[f"embedding.{kind}.is_tuned"]),
-    }
+) -> nn.Embedding:
+    chosen = own_parameters(configuration, "embedding")
+    if configuration["embedding"] == "random":
+        return make_embedding(tokens, size=int(chosen["size"]), scale=float(chosen["scale"]))
+    cut = None if vectors is None else vectors[:tokens]
+    return make_embedding(tokens, size=size, vectors=cut, is_tuned=bool(chosen["is_tuned"]))
 
 
 def to_probabilities(logits: NDArray[np.float32], task: Task, *, seen: NDArray[np.bool_]) -> NDArray[np.float64]:

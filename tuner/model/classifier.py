@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from typing import TypeAlias
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tuner.model.dropout import Dropout
-from tuner.model.initialise import INITIALISATIONS
-from tuner.model.pooling import POOLINGS
-from tuner.model.recurrent import CELLS, RecurrentLayer, reverse_within_length
+from tuner.model.pooling import Pooling
+from tuner.model.recurrent import RecurrentLayer, reverse_within_length
 
-# Set each dropout's stream apart from the others and from what a trial draws with its seed and numbers below 10.
+# Numbers that keep the random stream of each dropout apart from the others, and from the streams that a trial draws with
+# its seed and a number below 10.
 _EMBEDDING_MASKS, _LAYER_MASKS, _HEAD_MASKS, _WEIGHT_MASKS = 11, 12, 13, 14
+
+MakeCell: TypeAlias = Callable[[int], nn.RNNBase]
+"""From the number of input features to one direction of a recurrent layer."""
+
+MakePooling: TypeAlias = Callable[[int, int], Pooling]
+"""From the features of the last layer and its directions to the pooling."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropoutRates:
+    """Shares that training zeroes: of the embedding, of outputs between layers, of recurrent weights, of the pooled vector.
+
+    With `is_variational`, dropout on the embedding and between layers zeroes the same units at every step of a row.
+    """
+
+    embedding: float = 0.0
+    between_layers: float = 0.0
+    weights: float = 0.0
+    head: float = 0.0
+    is_variational: bool = False
 
 
 class SequenceClassifier(nn.Module):
@@ -23,85 +44,64 @@ class SequenceClassifier(nn.Module):
 
     Padding never changes a row's logits: see `RecurrentLayer` and `tuner.model.pooling`.
 
-    Rows are token numbers below `tokens`, or steps of `channels` numbers; one of the two is given. An embedding of
-    `embedding_size` is drawn with standard deviation `embedding_scale`, or begins as `embedding_vectors` (tokens, size);
-    `self.embedding` is None where rows are numeric. It is trained only if `is_embedding_tuned`, and in the state either
-    way. `forget_bias` is for the LSTM cell only, `heads` for self-attention only. `variational_dropout` is for the
-    dropout on the embedding and between layers.
-
-    `seed` is for dropout; initial weights come from PyTorch's global generator, as everywhere in PyTorch.
-    `precision` is what the recurrent layers compute in ("float32" or "bfloat16"); parameters, pooling and logits stay
-    float32. Raises ValueError if not exactly one of `tokens` and `channels` is given, or vectors of another shape.
+    `inputs` is the embedding of the tokens, or the number of channels if rows are numeric; `self.embedding` is None then.
+    The model draws its initial weights from PyTorch's global generator, as PyTorch's own modules do: cells first, then the
+    pooling and the head. `seed` is for dropout only. The recurrent layers compute in `precision` ("float32" or
+    "bfloat16"); parameters, pooling and logits stay float32.
     """
 
     def __init__(
         self,
+        inputs: nn.Embedding | int,
         *,
-        tokens: int | None = None,
-        channels: int | None = None,
         labels: int,
-        embedding_size: int | None = None,
-        embedding_scale: float = 0.1,
-        embedding_vectors: NDArray[np.float32] | None = None,
-        is_embedding_tuned: bool = True,
-        embedding_dropout: float = 0.0,
-        cell: str = "lstm",
-        forget_bias: float = 0.0,
-        initialisation: str = "pytorch",
-        hidden: int,
-        layers: int = 1,
-        directions: int = 2,
-        pooling: str = "max",
-        heads: int = 4,
-        layer_norm: bool = False,
-        layer_dropout: float = 0.0,
-        variational_dropout: bool = False,
-        weight_dropout: float = 0.0,
-        dropout: float = 0.0,
-        precision: str = "float32",
-        seed: int = 0,
+        make_cell: MakeCell,
+        layers: int,
+        directions: int,
+        layer_norm: bool,
+        make_pooling: MakePooling,
+        dropout: DropoutRates,
+        precision: str,
+        seed: int,
     ) -> None:
         super().__init__()
-        self.embedding: nn.Embedding | None = None
-        if not _is_numeric(tokens, channels):
-            self.embedding = _make_embedding(tokens, embedding_size, embedding_scale, embedding_vectors)
-            self.embedding.weight.requires_grad_(is_embedding_tuned)
-        inputs = channels if self.embedding is None else self.embedding.embedding_dim
-        features = hidden * directions
+        self.embedding = inputs if isinstance(inputs, nn.Embedding) else None
         self.embedding_dropout = Dropout(
-            embedding_dropout, seed=(seed, _EMBEDDING_MASKS), is_variational=variational_dropout
+            dropout.embedding, seed=(seed, _EMBEDDING_MASKS), is_variational=dropout.is_variational
         )
-        make_cell = partial(CELLS[cell], **({"forget_bias": forget_bias} if cell == "lstm" else {}))
-        self.layers = nn.ModuleList(
-            RecurrentLayer(
-                partial(make_cell, features if layer else inputs, hidden, INITIALISATIONS[initialisation]),
+        self.layers = nn.ModuleList()
+        features = inputs.embedding_dim if isinstance(inputs, nn.Embedding) else inputs
+        for number in range(layers):
+            layer = RecurrentLayer(
+                partial(make_cell, features),
                 directions=directions,
-                weight_dropout=weight_dropout,
+                weight_dropout=dropout.weights,
                 layer_norm=layer_norm,
-                seed=(seed, _WEIGHT_MASKS + layer),
+                seed=(seed, _WEIGHT_MASKS + number),
             )
-            for layer in range(layers)
+            features = layer.features
+            self.layers.append(layer)
+        self.layer_dropout = Dropout(
+            dropout.between_layers, seed=(seed, _LAYER_MASKS), is_variational=dropout.is_variational
         )
-        self.layer_dropout = Dropout(layer_dropout, seed=(seed, _LAYER_MASKS), is_variational=variational_dropout)
-        own = {"heads": heads} if pooling == "self_attention" else {}
-        self.pooling = POOLINGS[pooling](features, directions, **own)
-        self.dropout = Dropout(dropout, seed=(seed, _HEAD_MASKS))
+        self.pooling = make_pooling(features, directions)
+        self.dropout = Dropout(dropout.head, seed=(seed, _HEAD_MASKS))
         self.head = nn.Linear(self.pooling.features, labels)
         self.precision = precision
 
     def forward(self, steps: Tensor, lengths: Tensor) -> Tensor:
-        """steps as for `embed`, lengths (batch,) of real steps, each >= 1 -> logits (batch, labels)."""
+        """Take steps as `embed` does, and lengths (batch,) of real steps, each >= 1; return logits (batch, labels)."""
         return self.classify(self.embed(steps), lengths)
 
     def embed(self, steps: Tensor) -> Tensor:
-        """Token numbers (batch, time) -> (batch, time, embedding); numbers (batch, time, channels) -> the same."""
+        """Turn token numbers (batch, time) into (batch, time, embedding); return numbers (batch, time, channels) as they are."""
         if self.embedding is None:
             return steps
         embedded: Tensor = self.embedding(steps)
         return embedded
 
     def classify(self, embedded: Tensor, lengths: Tensor) -> Tensor:
-        """embedded (batch, time, embedding or channels), lengths (batch,) -> logits (batch, labels)."""
+        """Turn embedded steps (batch, time, embedding or channels) and lengths (batch,) into logits (batch, labels)."""
         outputs = self.embedding_dropout(embedded)
         reversal = reverse_within_length(lengths, outputs.shape[1])
         with torch.autocast(outputs.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
@@ -110,25 +110,3 @@ class SequenceClassifier(nn.Module):
         pooled = self.pooling(outputs.float(), lengths)
         logits: Tensor = self.head(self.dropout(pooled))
         return logits
-
-
-def _is_numeric(tokens: int | None, channels: int | None) -> bool:
-    if (tokens is None) == (channels is None):
-        raise ValueError(f"tokens is {tokens} and channels is {channels}; give exactly one of them")
-    return tokens is None
-
-
-def _make_embedding(
-    tokens: int | None, size: int | None, scale: float, vectors: NDArray[np.float32] | None
-) -> nn.Embedding:
-    """Embedding of `tokens` rows: `vectors` copied, else drawn. `from_pretrained` saves PyTorch's own first draw."""
-    if vectors is not None:
-        if len(vectors) != tokens or size not in (None, vectors.shape[1]):
-            raise ValueError(f"the vectors are {vectors.shape}, but the embedding is {(tokens, size)}")
-        table = torch.tensor(vectors, dtype=torch.float32)
-    elif tokens is None or size is None:
-        raise ValueError("an embedding of tokens needs embedding_size or embedding_vectors")
-    else:
-        table = torch.empty(tokens, size).normal_(std=scale)
-    embedding: nn.Embedding = nn.Embedding.from_pretrained(table)  # type: ignore[no-untyped-call]
-    return embedding

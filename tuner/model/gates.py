@@ -1,4 +1,4 @@
-"""What goes on inside the recurrent layers: gates that are shut or open for good, and units that do not move."""
+"""Activity inside the recurrent layers: saturated gates, and units whose output does not change."""
 
 from __future__ import annotations
 
@@ -13,55 +13,55 @@ from torch import Tensor, nn
 from tuner.model.classifier import SequenceClassifier
 from tuner.model.pooling import is_real
 
-# A sigmoid this near to its end has a slope below 0.02, less than a twelfth of its steepest: hardly a gradient passes.
+# A sigmoid this close to 0 or 1 has a slope below 0.02, less than a twelfth of its maximum, so hardly any gradient passes.
 SATURATED = 0.02
 DEAD = 1e-3
-"""Standard deviation of a unit's output, of at most 1 in size, below which it is taken for one that does not move."""
+"""A unit counts as dead if its output, between -1 and 1, has a standard deviation below this."""
 
-_SIGMOID_GATES = {"LSTM": (0, 1, 3), "GRU": (0, 1)}  # of those in PyTorch's order; what is left is a tanh
+_SIGMOID_GATES = {"LSTM": (0, 1, 3), "GRU": (0, 1)}  # positions in PyTorch's order; the other gate is a tanh
 
 
 @dataclass(frozen=True)
 class Activity:
-    """`gate_saturation`, the share of gates within 0.02 of 0 or 1; `dead_units`, the share of units that do not move."""
+    """`gate_saturation` is the share of gates within 0.02 of 0 or 1; `dead_units` is the share of units that do not change."""
 
     gate_saturation: float
     dead_units: float
 
 
 def activity(model: SequenceClassifier, steps: Tensor, lengths: Tensor) -> Activity:
-    """Run a model on some rows, as `SequenceClassifier.forward` has them, and measure over their real steps.
+    """Run a model on some rows, given as to `SequenceClassifier.forward`, and measure over their real steps.
 
-    Gates are those of every layer and direction, all alike; units those of the last layer, before any normalisation. The
-    model is in evaluation afterwards.
+    Gates of all layers and directions count equally. Units are those of the last layer, before any normalisation. The model
+    is left in evaluation mode.
     """
     model.eval()
     with torch.inference_mode(), _reads(model) as reads:
         model(steps, lengths)
         shares, spreads = [], []
         for cell, inputs, outputs in reads:
-            real = is_real(outputs, lengths)  # also where a row is read reversed: its padding stays at the end
+            real = is_real(outputs, lengths)  # also for a reversed row, whose padding stays at the end
             gates = sigmoid_gates(cell, inputs, outputs)[real]
             shares.append(((gates - 0.5).abs() > 0.5 - SATURATED).float().mean())
             spreads.append(outputs[real].std(0, correction=0))
-        units = torch.cat(spreads[-len(spreads) // len(model.layers) :])  # as many cells as a layer has directions
-        found = torch.stack([torch.stack(shares).mean(), (units < DEAD).float().mean()]).tolist()
-    return Activity(gate_saturation=found[0], dead_units=found[1])
+        units = torch.cat(spreads[-len(spreads) // len(model.layers) :])  # a layer has one cell for each direction
+        saturated, dead = torch.stack([torch.stack(shares).mean(), (units < DEAD).float().mean()]).tolist()
+    return Activity(gate_saturation=saturated, dead_units=dead)
 
 
 def sigmoid_gates(cell: nn.RNNBase, inputs: Tensor, outputs: Tensor) -> Tensor:
-    """Return the sigmoid gates of an LSTM (input, forget, output) or a GRU (reset, update) that has read `inputs`.
+    """Return the sigmoid gates of an LSTM (input, forget, output) or GRU (reset, update) after it has read `inputs`.
 
-    inputs (batch, time, feature), its outputs (batch, time, hidden) -> (batch, time, gates × hidden). A gate sees the
-    step's input and the output of the step before, so that no step has to wait for another.
+    inputs (batch, time, feature), its outputs (batch, time, hidden) -> (batch, time, gates × hidden). A gate depends on
+    the step's input and the previous step's output, both known, so all steps are computed at once.
     """
     kept = _SIGMOID_GATES[cell.mode]
-    before = F.pad(outputs, (0, 0, 1, 0))[:, :-1]
-    levels = _of_gates(cell, "ih", inputs, kept) + _of_gates(cell, "hh", before, kept)
+    previous = F.pad(outputs, (0, 0, 1, 0))[:, :-1]
+    levels = _gate_levels(cell, "ih", inputs, kept) + _gate_levels(cell, "hh", previous, kept)
     return levels.sigmoid()
 
 
-def _of_gates(cell: nn.RNNBase, part: str, values: Tensor, kept: tuple[int, ...]) -> Tensor:
+def _gate_levels(cell: nn.RNNBase, part: str, values: Tensor, kept: tuple[int, ...]) -> Tensor:
     weights = torch.split(cell.get_parameter(f"weight_{part}_l0"), cell.hidden_size)
     biases = torch.split(cell.get_parameter(f"bias_{part}_l0"), cell.hidden_size)
     return F.linear(values, torch.cat([weights[gate] for gate in kept]), torch.cat([biases[gate] for gate in kept]))
@@ -69,14 +69,14 @@ def _of_gates(cell: nn.RNNBase, part: str, values: Tensor, kept: tuple[int, ...]
 
 @contextmanager
 def _reads(model: SequenceClassifier) -> Iterator[list[tuple[nn.RNNBase, Tensor, Tensor]]]:
-    """Collect what each cell reads and gives, in their order, in float32."""
+    """Collect each cell with its inputs and outputs, in float32, in the order in which the cells run."""
     reads: list[tuple[nn.RNNBase, Tensor, Tensor]] = []
 
-    def note(cell: nn.Module, arguments: tuple[Tensor, ...], result: tuple[Tensor, ...]) -> None:
+    def record(cell: nn.Module, arguments: tuple[Tensor, ...], result: tuple[Tensor, ...]) -> None:
         assert isinstance(cell, nn.RNNBase)
         reads.append((cell, arguments[0].float(), result[0].float()))
 
-    handles = [module.register_forward_hook(note) for module in model.modules() if isinstance(module, nn.RNNBase)]
+    handles = [module.register_forward_hook(record) for module in model.modules() if isinstance(module, nn.RNNBase)]
     try:
         yield reads
     finally:

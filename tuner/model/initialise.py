@@ -1,4 +1,4 @@
-"""How the first weights of a recurrent layer are drawn. PyTorch has drawn its own already; an entry replaces them."""
+"""How the first weights of a recurrent cell are drawn. PyTorch has already drawn its own; a rule here may replace them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,24 @@ import torch
 from torch import nn
 
 Initialise: TypeAlias = Callable[[nn.RNNBase], None]
+"""Replaces the weights of a new cell in place."""
 
 
-def keep(_cell: nn.RNNBase) -> None:
-    """Leave PyTorch's: uniform within one over the square root of the number of hidden units."""
+def pytorch_default() -> Initialise:
+    """Keep PyTorch's weights: uniform within 1 / sqrt(number of hidden units) of 0."""
+    return lambda _cell: None
+
+
+def xavier_orthogonal() -> Initialise:
+    """Draw input weights by Xavier (Glorot and Bengio 2010) and recurrent ones orthogonal (Saxe et al. 2014); zero the biases.
+
+    Each gate is drawn on its own. PyTorch stacks the gates of a cell into one tall matrix, which has neither property.
+    """
+    return _draw_xavier_orthogonal
 
 
 @torch.no_grad()
-def xavier_orthogonal(cell: nn.RNNBase) -> None:
-    """Xavier's uniform from inputs (Glorot and Bengio 2010), orthogonal between steps (Saxe et al. 2014), biases zero.
-
-    Each gate is drawn by itself: stacked as PyTorch has them they would be one tall matrix, with neither property.
-    """
+def _draw_xavier_orthogonal(cell: nn.RNNBase) -> None:
     for name, parameter in cell.named_parameters():
         if name.startswith("bias"):
             parameter.zero_()
@@ -28,6 +34,3 @@ def xavier_orthogonal(cell: nn.RNNBase) -> None:
         draw = nn.init.xavier_uniform_ if name.startswith("weight_ih") else nn.init.orthogonal_
         for gate in torch.split(parameter, cell.hidden_size):
             draw(gate)
-
-
-INITIALISATIONS: dict[str, Initialise] = {"pytorch": keep, "xavier_orthogonal": xavier_orthogonal}

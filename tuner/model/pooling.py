@@ -1,11 +1,10 @@
-"""Pooling: the recurrent outputs over time, and the mask of real steps, to one vector per row.
+"""Pooling: from the recurrent outputs over time to one vector per row.
 
-Every pooling reads real steps only, so a row's vector is the same at any padding.
+Every pooling reads real steps only, so padding never changes a row's vector. A pooling takes `features` and `directions` of
+the last layer; its own parameters are keywords.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 
 
 class Pooling(nn.Module):
-    """What every pooling has: it turns outputs (batch, time, feature) into vectors (batch, `features`)."""
+    """Base of the poolings, which turn outputs (batch, time, feature) into vectors (batch, `features`)."""
 
     def __init__(self, features: int, directions: int) -> None:
         super().__init__()
@@ -22,15 +21,15 @@ class Pooling(nn.Module):
 
 
 class LastStep(Pooling):
-    """The last real step of the forward direction and, where there are two, the backward direction's own last step."""
+    """The last step of each direction. The backward direction ends at the row's first step."""
 
     def forward(self, outputs: Tensor, lengths: Tensor) -> Tensor:
-        """outputs (batch, time, feature), lengths (batch,) -> (batch, feature)."""
+        """Pool outputs (batch, time, feature) with lengths (batch,) into (batch, feature)."""
         rows = torch.arange(len(lengths), device=outputs.device)
         last = outputs[rows, lengths - 1]
         if self.directions == 1:
             return last
-        # The backward direction reads from the row's end, so its last step stands at time 0.
+        # The backward direction reads from the row's end, so its last step is at time 0.
         hidden = outputs.shape[2] // self.directions
         return torch.cat([last[:, :hidden], outputs[:, 0, hidden:]], dim=1)
 
@@ -39,22 +38,22 @@ class Mean(Pooling):
     """The mean over real steps."""
 
     def forward(self, outputs: Tensor, lengths: Tensor) -> Tensor:
-        """outputs (batch, time, feature), lengths (batch,) -> (batch, feature)."""
+        """Pool outputs (batch, time, feature) with lengths (batch,) into (batch, feature)."""
         real = is_real(outputs, lengths).unsqueeze(-1)
         return outputs.masked_fill(~real, 0.0).sum(1) / lengths.unsqueeze(-1)
 
 
 class Maximum(Pooling):
-    """The largest value of each feature over real steps."""
+    """The maximum of each feature over real steps."""
 
     def forward(self, outputs: Tensor, lengths: Tensor) -> Tensor:
-        """outputs (batch, time, feature), lengths (batch,) -> (batch, feature)."""
+        """Pool outputs (batch, time, feature) with lengths (batch,) into (batch, feature)."""
         real = is_real(outputs, lengths).unsqueeze(-1)
         return outputs.masked_fill(~real, -torch.inf).max(1).values
 
 
 class Concatenation(Pooling):
-    """Last step, mean and maximum side by side (Howard and Ruder 2018)."""
+    """Last step, mean and maximum, concatenated (Howard and Ruder 2018)."""
 
     def __init__(self, features: int, directions: int) -> None:
         super().__init__(features, directions)
@@ -62,12 +61,12 @@ class Concatenation(Pooling):
         self.features = features * len(self.parts)
 
     def forward(self, outputs: Tensor, lengths: Tensor) -> Tensor:
-        """outputs (batch, time, feature), lengths (batch,) -> (batch, 3 × feature)."""
+        """Pool outputs (batch, time, feature) with lengths (batch,) into (batch, 3 × feature)."""
         return torch.cat([part(outputs, lengths) for part in self.parts], dim=1)
 
 
 class Attention(Pooling):
-    """Additive attention over real steps (Bahdanau et al. 2015, in the one-query form of Yang et al. 2016)."""
+    """Additive attention over real steps (Bahdanau et al. 2015), with a single query (Yang et al. 2016)."""
 
     def __init__(self, features: int, directions: int) -> None:
         super().__init__(features, directions)
@@ -75,7 +74,7 @@ class Attention(Pooling):
         self.query = nn.Linear(features // directions, 1, bias=False)
 
     def forward(self, outputs: Tensor, lengths: Tensor) -> Tensor:
-        """outputs (batch, time, feature), lengths (batch,) -> (batch, feature)."""
+        """Pool outputs (batch, time, feature) with lengths (batch,) into (batch, feature)."""
         energy = self.query(torch.tanh(self.project(outputs))).squeeze(-1)  # (batch, time)
         weights = energy.masked_fill(~is_real(outputs, lengths), -torch.inf).softmax(1)
         # Padded outputs are finite, so a weight of exactly 0 removes them.
@@ -85,41 +84,31 @@ class Attention(Pooling):
 class SelfAttention(Pooling):
     """Multi-head self-attention between real steps, added to its inputs, then the mean (Vaswani et al. 2017).
 
-    Any number of heads goes with any number of features: each head has as many as its share, rounded up.
+    The number of heads need not divide the number of features: each head has its share of them, rounded up.
     """
 
-    def __init__(self, features: int, directions: int, *, heads: int) -> None:
+    def __init__(self, features: int, directions: int, *, heads: int = 1) -> None:
         super().__init__(features, directions)
         self.heads = heads
         size = heads * -(-features // heads)
-        # No biases: one on the keys moves all energies of a query alike, which softmax takes out again.
+        # No biases: a bias on the keys shifts all energies of a query equally, and softmax removes that.
         self.project = nn.Linear(features, 3 * size, bias=False)
         self.combine = nn.Linear(size, features)
         self.mean = Mean(features, directions)
 
     def forward(self, outputs: Tensor, lengths: Tensor) -> Tensor:
-        """outputs (batch, time, feature), lengths (batch,) -> (batch, feature)."""
+        """Pool outputs (batch, time, feature) with lengths (batch,) into (batch, feature)."""
         batch, time, _ = outputs.shape
         projected = self.project(outputs).view(batch, time, 3, self.heads, -1)
         queries, keys, values = projected.permute(2, 0, 3, 1, 4)  # each (batch, head, time, feature of the head)
-        real = is_real(outputs, lengths)[:, None, None]  # every query may look at every real step
+        real = is_real(outputs, lengths)[:, None, None]  # every query sees every real step
         attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=real)
         attended = attended.transpose(1, 2).flatten(2)  # (batch, time, features of all heads)
-        # The mean comes before the last linear map: the same numbers, at one step a row in place of all.
+        # Take the mean before the last linear map. It gives the same numbers, with one product a row instead of one a step.
         pooled: Tensor = self.combine(self.mean(attended, lengths)) + self.mean(outputs, lengths)
         return pooled
 
 
 def is_real(outputs: Tensor, lengths: Tensor) -> Tensor:
-    """Mask of real steps, shape (batch, time)."""
+    """Return the mask of real steps, shape (batch, time)."""
     return torch.arange(outputs.shape[1], device=outputs.device) < lengths.unsqueeze(1)
-
-
-POOLINGS: dict[str, Callable[..., Pooling]] = {
-    "last": LastStep,
-    "mean": Mean,
-    "max": Maximum,
-    "concatenation": Concatenation,
-    "attention": Attention,
-    "self_attention": SelfAttention,
-}

@@ -1,4 +1,4 @@
-"""The recurrent layers: one or two directions each, with real steps only."""
+"""The recurrent cells and layers. A layer has one or two directions and reads real steps only."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from tuner.model.initialise import Initialise
 def lstm(inputs: int, hidden: int, initialise: Initialise, *, forget_bias: float = 0.0) -> nn.RNNBase:
     """Build a long short-term memory (Hochreiter and Schmidhuber 1997).
 
-    `forget_bias` is added to the forget gate's first bias, so that a cell forgets less at first (Jozefowicz et al. 2015).
+    `forget_bias` is added to the initial bias of the forget gate, so that the cell forgets less at first (Jozefowicz et al.
+    2015).
     """
     cell = nn.LSTM(inputs, hidden, batch_first=True)
     initialise(cell)
     with torch.no_grad():
-        # PyTorch adds two biases; one of them takes it all. Its gates stand in the order input, forget, cell, output.
+        # PyTorch adds up two biases; change only one. Its gates are in the order input, forget, cell, output.
         cell.get_parameter("bias_ih_l0")[hidden : 2 * hidden] += forget_bias
     return cell
 
@@ -32,17 +33,14 @@ def gru(inputs: int, hidden: int, initialise: Initialise) -> nn.RNNBase:
     return cell
 
 
-CELLS: dict[str, Callable[..., nn.RNNBase]] = {"lstm": lstm, "gru": gru}
-
-
 class RecurrentLayer(nn.Module):
     """One recurrent layer that reads rows forwards and, with two directions, also backwards.
 
-    The forward direction reads from the left, where no padding is; the backward direction reads each row reversed within
-    its own length. That replaces packed sequences, whose kernel is about half as fast on a CPU.
+    The forward direction starts at the left, where there is no padding. The backward direction reads each row reversed
+    within its own length. This replaces packed sequences, whose kernel is about half as fast on a CPU.
 
-    `weight_dropout` zeroes weights between steps, the same ones for all rows and steps of a batch (DropConnect, as
-    Merity et al. 2018).
+    `weight_dropout` zeroes recurrent weights, the same ones for all rows and steps of a batch (DropConnect, as in Merity et
+    al. 2018).
     """
 
     def __init__(
@@ -58,10 +56,11 @@ class RecurrentLayer(nn.Module):
         cells = [make_cell() for _ in range(directions)]
         self.directions = nn.ModuleList(cells)
         self.weight_dropout = Dropout(weight_dropout, seed=seed)
-        self.norm = nn.LayerNorm(directions * cells[0].hidden_size) if layer_norm else None
+        self.features = directions * cells[0].hidden_size
+        self.norm = nn.LayerNorm(self.features) if layer_norm else None
 
     def forward(self, inputs: Tensor, reversal: Tensor) -> Tensor:
-        """inputs (batch, time, feature), `reversal` as by `reverse_within_length` -> (batch, time, hidden × directions)."""
+        """Read inputs (batch, time, feature), with the positions of `reverse_within_length`; return (batch, time, `features`)."""
         forward, *backward = self.directions.children()
         outputs = self._read(forward, inputs)
         for cell in backward:
@@ -79,7 +78,7 @@ class RecurrentLayer(nn.Module):
 
 
 def reverse_within_length(lengths: Tensor, time: int) -> Tensor:
-    """Flat positions (batch × time,) that reverse each row within its length and leave its padding where it is."""
+    """Return flat positions (batch × time,) that reverse each row within its length and leave the padding in place."""
     step = torch.arange(time, device=lengths.device)
     reversed_step = torch.where(step < lengths.unsqueeze(1), lengths.unsqueeze(1) - 1 - step, step)
     row_start = torch.arange(len(lengths), device=lengths.device).unsqueeze(1) * time
@@ -89,8 +88,8 @@ def reverse_within_length(lengths: Tensor, time: int) -> Tensor:
 class _Permute(torch.autograd.Function):
     """Reorders (batch, time) positions by a permutation that is its own inverse.
 
-    Written out because autograd's backward of an indexing adds into a buffer of zeros, one row after the other; here the
-    backward is the same indexing again.
+    Autograd's own backward pass of indexing adds rows one by one into a buffer of zeros. Here the backward pass is the
+    same indexing again, which is faster.
     """
 
     @staticmethod
@@ -105,7 +104,7 @@ class _Permute(torch.autograd.Function):
 
 
 def permute(values: Tensor, permutation: Tensor) -> Tensor:
-    """values (batch, time, feature) with its (batch × time) positions in the order of a `reverse_within_length`."""
+    """Reorder the (batch × time) positions of values (batch, time, feature) as `reverse_within_length` says."""
     permuted: Tensor = _Permute.apply(values, permutation)  # type: ignore[no-untyped-call]
     return permuted
 

@@ -1,4 +1,4 @@
-"""Whether weights that come from outside are those of a model: their names, shapes and types, before they are read."""
+"""Checks that weights from outside fit a model: their names, shapes and types are compared before they are read."""
 
 from __future__ import annotations
 
@@ -21,47 +21,47 @@ Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 
 _LENGTH_BYTES = 8  # before the header of a safetensors file
 _FLOAT_BYTES = 4
-_WIDEST = 1 << 16  # vectors of a file may have any size; those in use have 300
+_WIDEST = 1 << 16  # word vectors in a file may have any size; common ones have 300
 _TABLE, _BIAS = "embedding.weight", "head.bias"
 _RECURRENT = "layers.0.directions.0.weight_hh_l0"
 MAX_HEADER_BYTES = 1_000_000  # the largest model, with 8 layers, needs 10,000
 
 
 def read_shapes(content: bytes, *, size: int | None = None) -> Shapes:
-    """Return the shapes of the weights in a safetensors file, of which `content` is the beginning and `size` the length.
+    """Return the shapes of the weights in a safetensors file from its beginning, `content`, and its length, `size`.
 
-    Without `size` it is the whole file. Raises ValueError where the file has another length than it tells, or weights of
-    another type than float32.
+    Without `size`, `content` is the whole file. Raises ValueError if the file is shorter or longer than its header says, or
+    has weights that are not float32.
     """
     length = int.from_bytes(content[:_LENGTH_BYTES], "little")
     if length > MAX_HEADER_BYTES - _LENGTH_BYTES or len(content) < _LENGTH_BYTES + length:
-        raise ValueError("the weights are cut short, or no safetensors file")
+        raise ValueError("the weights are cut short, or not a safetensors file")
     described = json.loads(content[_LENGTH_BYTES : _LENGTH_BYTES + length])
     try:
         tensors = {name: each for name, each in described.items() if name != "__metadata__"}
         shapes = {name: tuple(map(operator.index, each["shape"])) for name, each in tensors.items()}
         kinds = {name: each["dtype"] for name, each in tensors.items()}
     except (AttributeError, KeyError, TypeError) as error:
-        raise ValueError(f"the header of the weights is not whole ({type(error).__name__}: {error})") from error
+        raise ValueError(f"the header of the weights is incomplete ({type(error).__name__}: {error})") from error
     for name, kind in kinds.items():
         if kind != "F32":
             raise ValueError(f"the weights {name!r} are {kind!r}, but must be F32")
     wanted = _LENGTH_BYTES + length + _FLOAT_BYTES * sum(map(math.prod, shapes.values()))
-    found = len(content) if size is None else size
-    if found != wanted:
-        raise ValueError(f"the weights tell of {wanted:,} bytes, but the file has {found:,}")
+    length_in_bytes = len(content) if size is None else size
+    if length_in_bytes != wanted:
+        raise ValueError(f"the weights announce {wanted:,} bytes, but the file has {length_in_bytes:,}")
     return shapes
 
 
 def fitting_model(shapes: Shapes, configuration: Configuration, *, channels: int | None) -> SequenceClassifier:
-    """Build the model that a configuration describes, for weights of these shapes; `channels` is None where rows are texts.
+    """Build the model that a configuration describes, for weights of these shapes. `channels` is None if rows are texts.
 
-    Raises ValueError where such a model has other weights. Nothing is made that is larger than the weights are.
+    Raises ValueError if such a model has other weights. Never allocates more than the weights need.
     """
     _check_sizes(shapes, configuration)
     table, bias = shapes.get(_TABLE, ()), shapes.get(_BIAS, ())
     if len(bias) != 1 or len(table) != (2 if channels is None else 0):
-        raise ValueError(f"{_BIAS} or {_TABLE} is not among the weights, or has no such shape")
+        raise ValueError(f"{_BIAS} or {_TABLE} is missing from the weights, or has a wrong shape")
     make = partial(
         make_model,
         configuration,
@@ -72,13 +72,13 @@ def fitting_model(shapes: Shapes, configuration: Configuration, *, channels: int
         precision="float32",
         seed=0,
     )
-    with torch.device("meta"):  # which makes shapes alone
+    with torch.device("meta"):  # creates shapes without values
         _check_shapes(shapes, make())
     return make()
 
 
 def filled(model: SequenceClassifier, weights: bytes) -> SequenceClassifier:
-    """Return the model with the weights of a safetensors file, ready to predict. Raises ValueError for one not finite."""
+    """Load the weights of a safetensors file into the model, ready to predict. Raises ValueError if one is not finite."""
     tensors = safetensors.torch.load(weights)
     for name, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
@@ -87,21 +87,21 @@ def filled(model: SequenceClassifier, weights: bytes) -> SequenceClassifier:
     return model.eval()
 
 
-def _check_sizes(found: Shapes, configuration: Configuration) -> None:
-    """Raise ValueError where a configuration asks for larger layers than its weights have."""
+def _check_sizes(shapes: Shapes, configuration: Configuration) -> None:
+    """Raise ValueError if a configuration asks for layers of another size than its weights have."""
     for name, weights in {"hidden": _RECURRENT, "embedding.random.size": _TABLE}.items():
-        size, asked = (0, *found.get(weights, ()))[-1], configuration.get(name)
+        size, asked = (0, *shapes.get(weights, ()))[-1], configuration.get(name)
         if size > _WIDEST or asked not in (None, size):
-            raise ValueError(f"the weights {weights!r} have shape {found.get(weights)}, but {name} is {asked}")
+            raise ValueError(f"the weights {weights!r} have shape {shapes.get(weights)}, but {name} is {asked}")
 
 
-def _check_shapes(found: Shapes, model: nn.Module) -> None:
-    """Raise ValueError naming the weights that a model has not, lacks, or has in another shape."""
+def _check_shapes(shapes: Shapes, model: nn.Module) -> None:
+    """Raise ValueError for weights that are missing, unknown to the model, or of another shape."""
     wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    for told, names in (("without", wanted.keys() - found.keys()), ("with", found.keys() - wanted.keys())):
+    for problem, names in (("lack", wanted.keys() - shapes.keys()), ("include", shapes.keys() - wanted.keys())):
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            raise ValueError(f"the weights are {told} {min(names)!r}{more}, so they are of another model")
+            raise ValueError(f"the weights {problem} {min(names)!r}{more}, so they belong to another model")
     for name, shape in wanted.items():
-        if found[name] != shape:
-            raise ValueError(f"the weights {name!r} have shape {found[name]}, but the model needs {shape}")
+        if shapes[name] != shape:
+            raise ValueError(f"the weights {name!r} have shape {shapes[name]}, but the model needs {shape}")

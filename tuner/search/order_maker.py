@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 
 from tuner.ledger.rows import PastTrial
-from tuner.samplers.sampler import Sampler
+from tuner.samplers.base import Sampler
 from tuner.search.trial_log import TrialLog
 from tuner.space.load import Space
 from tuner.trial.ending import Ending

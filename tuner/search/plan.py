@@ -9,7 +9,7 @@ import numpy as np
 
 from tuner.data.trial_data import TrialData
 from tuner.pruners.asha import rung_epochs
-from tuner.samplers.sampler import RandomSampler
+from tuner.samplers.random import RandomSampler
 from tuner.search.memory_estimate import count_workers
 from tuner.search.order_maker import derive_seed
 from tuner.search.reading import measure_closing_work, read_data

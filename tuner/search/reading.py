@@ -60,7 +60,7 @@ def measure_closing_work(dataset: Dataset, space: Space) -> ClosingWork:
         validation=len(dataset.validation),
         test=len(dataset.test),
         labels=len(dataset.labels),
-        fitting_s=characters * max((_FIT_S[name] for name, _ in tokenisers), default=0.0),
+        fitting_s=characters * max((_FIT_S.get(name, 1.6e-6) for name, _ in tokenisers), default=0.0),
         are_validation_rows_predicted=dataset.folds is None,
     )
 

@@ -22,7 +22,7 @@ from tuner.pruners.base import Pruner
 from tuner.pruners.gate import GateSettings
 from tuner.pruners.registry import PRUNERS
 from tuner.ray_backend.start import Job, Machines, start_ray, stop_ray
-from tuner.samplers.sampler import make_sampler
+from tuner.samplers.base import make_sampler
 from tuner.search.best_trials import kept_trials
 from tuner.search.choice import Choice, choose
 from tuner.search.environment import describe_environment, describe_resumption

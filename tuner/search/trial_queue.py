@@ -9,7 +9,7 @@ from typing import Literal
 
 from tuner.ledger.rows import INTERRUPTED, Past
 from tuner.ledger.run_directory import Ledger
-from tuner.samplers.sampler import Sampler
+from tuner.samplers.base import Sampler
 from tuner.search.best_trials import least_kept_score, rank_trials
 from tuner.search.failures import find_hung, raise_if_all_fail
 from tuner.search.finalists import plan_finalists

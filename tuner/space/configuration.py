@@ -1,4 +1,4 @@
-"""Whether a configuration that comes from outside, as a bundle's does, is one that a space could have drawn."""
+"""Configurations: their hash, and whether one from outside, such as a bundle's, could have come from a space."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def configuration_hash(configuration: Configuration) -> str:
 
 
 def is_finite_number(value: object) -> bool:
-    """Say whether a value read from JSON is a finite number that a float can hold; true and false are none."""
+    """Return whether a value read from JSON is a finite number that fits a float. True and false are not numbers."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def check_configuration(configuration: Any, inputs: Inputs) -> None:
-    """Raise ValueError for a key that is no parameter of these inputs, and for a value that its parameter does not allow.
+    """Raise ValueError for a key that is not a parameter of these inputs, and for a value that its parameter does not allow.
 
-    What is absent is not looked for: a parameter may be younger than the configuration.
+    A parameter may be missing, because the configuration may be older than the parameter.
     """
     if not isinstance(configuration, Mapping):
         raise ValueError(f"the configuration is {show_yaml(configuration)}, not an object")
@@ -43,12 +43,12 @@ def check_configuration(configuration: Any, inputs: Inputs) -> None:
     for name in configuration:
         if name not in known:
             raise ValueError(
-                f"the configuration has {show_yaml(name)}, which is not in force; {did_you_mean(name, known)}"
+                f"the configuration has {show_yaml(name)}, which does not apply to it; {did_you_mean(name, known)}"
             )
 
 
 def _check(path: str, parameter: Parameter, configuration: Mapping[str, Any], known: set[str]) -> None:
-    """Check the parameter at `path` and those of the option that it is set to; `known` gathers what may be there."""
+    """Check the parameter at `path`, and those of the option it is set to. Add every allowed key to `known`."""
     known.add(path)
     if path not in configuration:
         return
@@ -57,14 +57,14 @@ def _check(path: str, parameter: Parameter, configuration: Mapping[str, Any], kn
         option = parameter.options.get(value) if isinstance(value, str) else None
         if option is None:
             raise ValueError(
-                f"{path} is {show_yaml(value)}, no option of it; {did_you_mean(str(value), parameter.options)}"
+                f"{path} is {show_yaml(value)}, which is not one of its options; {did_you_mean(str(value), parameter.options)}"
             )
-        own: dict[str, Parameter] = dict(option.parameters)
+        parameters: dict[str, Parameter] = dict(option.parameters)
         prefix = f"{path}.{value}."
         if option.each is not None:
             given = [name for name in configuration if isinstance(name, str) and name.startswith(prefix)]
-            own |= {name.removeprefix(prefix): option.each for name in given}
-        for name, each in own.items():
+            parameters |= {name.removeprefix(prefix): option.each for name in given}
+        for name, each in parameters.items():
             _check(prefix + name, each, configuration, known)
     elif isinstance(parameter, Number):
         is_whole = parameter.kind == "float" or isinstance(value, int)

@@ -1,7 +1,7 @@
-"""A space file as plain data whose every value knows where it came from: a line of the file, or a `--set`.
+"""A space file as plain data. Every value knows where it came from: a line of the file, or a `--set`.
 
-YAML is data here: one document of mappings, lists and scalars (YAML 1.2), without tags, aliases or repeated keys, and of
-bounded size and depth. So a hostile or mistaken file costs a message, never memory or code.
+YAML is only data here: one document of mappings, lists and scalars (YAML 1.2), without tags, aliases or repeated keys, and
+limited in size and depth. So a hostile or mistaken file leads to a message. It cannot run code or fill the memory.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from tuner.errors import Fault, SpaceError
 MAX_BYTES = 200_000  # the largest shipped space has 6,000; a megabyte on one line took seconds
 MAX_DEPTH = 32
 MAX_EVENTS = 5_000  # keys, values and brackets; the largest shipped space has 600, and 90,000 keys took a minute
-_MAX_OPEN = 200  # those in comments and texts, which need not be closed, count too
+_MAX_OPEN = 200  # brackets in comments and texts count too, and need not be closed
 
 Key: TypeAlias = tuple[str | int, ...]
-Tell: TypeAlias = Callable[[Key, str, str], None]  # (key, what is wrong, remedy)
+AddFault: TypeAlias = Callable[[Key, str, str], None]  # (key, what is wrong, remedy)
 
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float")}
 
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """Where a value was written. Places sort in the order of the lines, overrides last."""
+    """Where a value was written. Places sort by line, with overrides last."""
 
     override: int  # 0: the file; otherwise which --set
     line: int
@@ -43,7 +43,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Document:
-    """Plain data (`tree`) with the place of every key and item; `faults` are those found in reading."""
+    """Plain data (`tree`) with the place of every key and item, and the faults found while reading."""
 
     source: str
     text: str
@@ -52,13 +52,13 @@ class Document:
     faults: tuple[tuple[Place, Fault], ...] = ()
 
     def place(self, key: Key) -> Place:
-        """Return where `key` was written; for an absent key, where the nearest part of it was."""
+        """Return where `key` was written. For an absent key, return where its closest parent was written."""
         while key and key not in self.places:
             key = key[:-1]
         return self.places.get(key, Place(0, 0, self.source))
 
     def option(self, key: Key, name: str) -> Key:
-        """Return the key of an option that the parameter at `key` is set to, alone or in a list."""
+        """Return the key of an option that the parameter at `key` has, on its own or in a list."""
         raw = self.tree
         for part in key:
             raw = raw[part]
@@ -67,28 +67,33 @@ class Document:
         return (*key, _position(raw, name, key), name) if isinstance(raw, list) else (*key, name)
 
     def fault(self, key: Key, what: str, remedy: str) -> tuple[Place, Fault]:
-        """Return a fault of the value at `key`, with its place."""
+        """Return a fault in the value at `key`, with its place."""
         place = self.place(key)
         name = dotted(key)
         return place, Fault(where=place.text, what=f"{name}: {what}" if name else what, remedy=remedy)
 
 
 def dotted(key: Key) -> str:
-    """Return a key as a person writes it: ("space", "clipping", 1, "norm") as "space.clipping[1].norm"."""
+    """Return a key as people write it: "space.clipping[1].norm" for ("space", "clipping", 1, "norm")."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key).removeprefix(".")
 
 
 def read_document(path: Path) -> Document:
-    """Read a YAML file.
+    """Read a YAML file. Raises SpaceError as `parse_document` does, and if the file cannot be read, is too large or not UTF-8."""
+    return parse_document(_read_text(path), str(path))
 
-    Raises SpaceError where there is no mapping to be had: unreadable, too large, not UTF-8, not YAML, empty, a list. A
-    repeated key is kept among the document's faults, so that it is told together with all others.
+
+def parse_document(text: str, source: str) -> Document:
+    """Read YAML text; messages name `source` as the file it comes from.
+
+    Raises SpaceError if the text holds no mapping: not YAML, empty, a list, a single value. Repeated keys are kept as faults
+    of the document, to be reported together with all others.
     """
-    source = str(path)
-    text = _read_text(path)
+    if len(text) > MAX_BYTES:
+        _refuse(source, f"is larger than {MAX_BYTES:,} bytes", "is this a space file, and not data?")
     document = _parse(text, source, place=lambda line: Place(0, line, f"{source}:{line}"))
     if document.tree is None:
-        _refuse(source, "the file has nothing in it", "write a space, or copy a shipped one with `tuner init`")
+        _refuse(source, "the file is empty", "write a space, or copy a shipped one with `tuner init`")
     if not isinstance(document.tree, dict):
         kind = "a list" if isinstance(document.tree, list) else "a single value"
         _refuse(source, f"{kind} at the top, where keys must be", "begin with task: …, data: …, search: …")
@@ -96,19 +101,19 @@ def read_document(path: Path) -> Document:
 
 
 def override(document: Document, assignments: Sequence[str]) -> Document:
-    """Return the document with each "dotted.key=value" put in its place; an assignment that cannot be is a fault."""
+    """Return the document with each "dotted.key=value" applied. An assignment that cannot be applied becomes a fault."""
     for number, assignment in enumerate(assignments, start=1):
         place = Place(number, 0, _abbreviate(f"--set {assignment}"))
         try:
             document = _override_one(document, assignment, place)
         except SpaceError as error:
-            found = tuple((place, replace(fault, where=place.text)) for fault in error.faults)
-            document = replace(document, faults=document.faults + found)
+            faults = tuple((place, replace(fault, where=place.text)) for fault in error.faults)
+            document = replace(document, faults=document.faults + faults)
     return document
 
 
 def rewrite(text: str, assignments: Sequence[str]) -> str:
-    """Return the YAML text with assignments made that `override` found to be good; comments and order are kept."""
+    """Apply assignments that `override` accepted to the YAML text. Comments and order stay as they are."""
     yaml = YAML(typ="rt")
     yaml.preserve_quotes = True
     yaml.width = MAX_BYTES
@@ -145,7 +150,7 @@ def _refuse(where: str, what: str, remedy: str) -> NoReturn:
 
 
 def _parse(text: str, source: str, place: Callable[[int], Place]) -> Document:
-    """Parse YAML text; `place` tells where a line (from 1) stands."""
+    """Parse YAML text. `place` maps a line number, from 1, to its place."""
     yaml = YAML(typ="safe", pure=True)
     _check_brackets(text, place)
     try:
@@ -162,13 +167,13 @@ def _parse(text: str, source: str, place: Callable[[int], Place]) -> Document:
 
 
 def _check_brackets(text: str, place: Callable[[int], Place]) -> None:
-    """Refuse what opens far more than it closes: the parser's time grows with the square of the brackets left open."""
+    """Refuse text with too many open brackets. The parser's time grows with the square of their number."""
     depth = 0
     for bracket in re.finditer(r"[\[\]{}]", text):
         depth = max(0, depth + (1 if bracket[0] in "[{" else -1))
         if depth > _MAX_OPEN:
             where = place(text.count("\n", 0, bracket.start()) + 1).text
-            _refuse(where, f"more than {_MAX_OPEN} brackets and braces are open", "close them, or write less deep")
+            _refuse(where, f"more than {_MAX_OPEN} brackets and braces are open", "close them, or nest less deeply")
 
 
 def _check_events(events: Any, place: Callable[[int], Place]) -> None:
@@ -179,31 +184,31 @@ def _check_events(events: Any, place: Callable[[int], Place]) -> None:
         if number >= MAX_EVENTS:
             _refuse(where, f"more than {MAX_EVENTS:,} keys, values and brackets", "is this a space file, and not data?")
         if isinstance(event, AliasEvent):
-            _refuse(where, f"*{event.anchor} is an alias, and a space has none", "write the value out")
+            _refuse(where, f"*{event.anchor} is an alias, which a space cannot have", "write the value out")
         tag = getattr(event, "tag", None)
         if tag is not None:
             shown = str(tag).replace("tag:yaml.org,2002:", "!!")
-            _refuse(where, f"{shown} is a tag, and a space has none", "remove it: YAML is read as plain data")
+            _refuse(where, f"{shown} is a tag, which a space cannot have", "remove it: YAML is read as plain data")
         depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
         if depth > MAX_DEPTH:
-            _refuse(where, f"nested more than {MAX_DEPTH} deep", "is a bracket or brace left open?")
+            _refuse(where, f"nested more than {MAX_DEPTH} levels deep", "is a bracket or brace left open?")
 
 
 def _refuse_syntax(text: str, line: int, error: MarkedYAMLError, place: Callable[[int], Place]) -> NoReturn:
-    """Say what the parser choked on; of a tab that indents, the usual cause, YAML's own words say little."""
+    """Refuse text that is not YAML. Name tabs as indentation, the usual cause, more clearly than the parser does."""
     if r"'\t'" in (error.problem or ""):
         others = len(re.findall(r"^ *\t", text, flags=re.MULTILINE)) - 1
         also = f" (and {others} more)" if others > 0 else ""
-        _refuse(place(line + 1).text, f"a tab indents this line{also}, and YAML allows only spaces", "use spaces")
+        _refuse(place(line + 1).text, f"a tab indents this line{also}, but YAML allows only spaces", "use spaces")
     if "single document" in (error.context or ""):
-        _refuse(place(line + 1).text, "a second document begins with ---", "keep one space to a file")
+        _refuse(place(line + 1).text, "a second document begins with ---", "keep one space in a file")
     problem = ", ".join(filter(None, (error.context, error.problem)))
     remedy = "check the indentation, the colons, and that brackets and quotes are closed"
     _refuse(place(line + 1).text, f"cannot be read as YAML: {problem}", remedy)
 
 
 class _Reader:
-    """Turns nodes into plain data, noting each key's place, and each repeated key as a fault."""
+    """Turns nodes into plain data. Records the place of each key, and a fault for each repeated key."""
 
     def __init__(self, yaml: YAML, place: Callable[[int], Place]) -> None:
         self.places: dict[Key, Place] = {}
@@ -212,7 +217,7 @@ class _Reader:
         self._place = place
 
     def read(self, node: Node, key: Key) -> Any:
-        # A key's own line was noted by the mapping that holds it, and says more than its value's.
+        # The mapping has already recorded the line of the key, which says more than the line of its value.
         self.places.setdefault(key, self._at(node))
         if isinstance(node, MappingNode):
             return self._read_mapping(node, key)
@@ -233,7 +238,7 @@ class _Reader:
             child = (*key, name)
             if name in mapping:
                 first = self.places[child].text
-                self._fault(name_node, child, f"the key is here twice, first at {first}", "keep one of the two")
+                self._fault(name_node, child, f"the key appears twice, first at {first}", "keep one of the two")
                 continue
             self.places[child] = self._at(name_node)
             mapping[name] = self.read(value_node, child)
@@ -241,11 +246,11 @@ class _Reader:
 
     def _read_scalar(self, node: Node) -> Any:
         if node.tag not in _PLAIN_TAGS:
-            return str(node.value)  # dates, for one, stay as they are written
-        # A whole number that no float could hold reads as infinity, which every setting refuses by its own rule.
+            return str(node.value)  # dates, for example, stay as they are written
+        # A whole number too large for a float reads as infinity, which every setting refuses by its own rule.
         try:
             value = self._construct(node, deep=True)
-        except ValueError:  # Python reads no number of thousands of digits; what is as short as -_ is text
+        except ValueError:  # Python refuses numbers with thousands of digits; short ones like -_ are text
             return math.inf if len(node.value) > 1000 else str(node.value)
         return math.inf if isinstance(value, int) and value.bit_length() > 1000 else value
 
@@ -260,7 +265,7 @@ def _override_one(document: Document, assignment: str, place: Place) -> Document
     tree = _copy(document.tree)
     path = _assign(tree, key, value.tree)
     kept = {known: at for known, at in document.places.items() if known[: len(path)] != path}
-    made = {path[:end]: place for end in range(1, len(path) + 1)}  # the value, and what was absent above it
+    made = {path[:end]: place for end in range(1, len(path) + 1)}  # the value, and parents that were absent
     return replace(document, tree=tree, places=made | kept, faults=document.faults + value.faults)
 
 
@@ -273,15 +278,15 @@ def _split_assignment(assignment: str) -> tuple[tuple[str, ...], str]:
     if not all(key):
         _refuse(assignment, f"{name!r} is not a dotted key", remedy)
     if len(key) > MAX_DEPTH:
-        _refuse(assignment, f"the key has {len(key):,} parts, and a space is at most {MAX_DEPTH} deep", remedy)
+        _refuse(assignment, f"the key has {len(key):,} parts, but a space is at most {MAX_DEPTH} levels deep", remedy)
     return key, value
 
 
 def _assign(tree: Any, key: tuple[str, ...], value: Any) -> Key:
-    """Set the value at a dotted key within `tree`, making what is absent; return the key with its list positions.
+    """Set the value at a dotted key in `tree`, adding absent parents. Return the key with its list positions.
 
-    In a list of options a part of the key names the option, so space.optimiser.sgd.momentum reaches into
-    [adam, {sgd: {momentum: 0.9}}]. Raises SpaceError where the list has no such option.
+    In a list of options, a part of the key names the option: space.optimiser.sgd.momentum means the momentum in
+    [adam, {sgd: {momentum: 0.9}}]. Raises SpaceError if the list has no such option.
     """
     path: Key = ()
     node = tree
@@ -296,7 +301,7 @@ def _assign(tree: Any, key: tuple[str, ...], value: Any) -> Key:
             node[part] = value
         else:
             if not isinstance(node.get(part), dict | list):
-                # A name gives way to itself with parameters of its own: norm to {norm: …}; any other scalar goes.
+                # A name becomes a mapping, so that norm can become {norm: …}. Any other scalar is replaced.
                 node[part] = {}
             node = node[part]
     return path
@@ -307,7 +312,7 @@ def _position(options: list[Any], name: str, path: Key) -> int:
         if option == name or (isinstance(option, dict) and name in option):
             return index
     what = f"{dotted(path)} is a list without the option {name!r}"
-    _refuse(dotted(path), what, f"set all of it: --set {dotted(path)}=[…]")
+    _refuse(dotted(path), what, f"set the whole list: --set {dotted(path)}=[…]")
 
 
 def _copy(tree: Any) -> Any:

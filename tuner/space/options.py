@@ -1,7 +1,7 @@
 """What a hyperparameter may be: numbers, switches, texts and named options with parameters of their own.
 
-Plain data without torch, so that a space can be checked, sampled and described in milliseconds. The hyperparameters
-themselves stand in `tuner.space.parameters`.
+Plain data without torch, so that a space can be checked, sampled and described in milliseconds. `tuner.space.parameters`
+lists the hyperparameters themselves.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tuner.space.settings import Task
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """In force only where the parameter `name`, which stands before it in the table, is at least `least`."""
+    """A condition: the parameter `name`, which comes earlier in the table, is at least `least`."""
 
     name: str
     least: float
@@ -23,9 +23,10 @@ class Need:
 
 @dataclass(frozen=True, kw_only=True)
 class Number:
-    """A whole or real number within bounds; an open bound is not itself allowed.
+    """A whole or real number within bounds. An open bound is not itself allowed.
 
-    `is_listed`: its values have to be listed, not given as a range, because something is prepared once for each.
+    With `is_listed`, a space must list the values instead of giving a range, because something is prepared for each value.
+    With `need`, the parameter exists only in configurations that meet the condition.
     """
 
     summary: str
@@ -65,18 +66,22 @@ class Switch:
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
-    """A parameter that is a text, such as a file's name; it has no default, so a space has to give it."""
+    """A parameter that is a text, such as a file's name. It has no default, so a space must give it."""
 
     summary: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """One thing that a parameter may be set to, with parameters of its own that exist only then.
+    """A named value of a parameter, with parameters of its own that exist only while it is chosen.
 
-    `tasks` are those that it means something for; where a space has another task, `reason` ("balances one target a
-    row") says why not and `instead` what to use. `each` is the parameter that every label of the data has under its
-    own name, where the option takes one for each.
+    This declaration is all that registers an option. `builder` names the function or class that the option stands for, as
+    "tuner.training.clipping:clip_by_norm". It is imported when a trial needs it, and takes the option's own parameters as
+    keyword arguments (see `tuner.space.build`). An option that is only a word, as truncation: end, has none.
+
+    `tasks` lists the tasks that may use the option. For any other task, `reason` ("balances one target a row") says why it
+    may not, and `instead` what to use. An option with `each` takes one such number for every label, under the label's name.
+    `needs_vectors` marks a resampling that looks for neighbours, and so needs a vector for each training row.
     """
 
     summary: str
@@ -85,6 +90,8 @@ class Option:
     reason: str = ""
     instead: str = ""
     each: Number | None = None
+    builder: str = ""
+    needs_vectors: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,22 +112,22 @@ def integer(default: int, low: int, high: int, summary: str, *, is_listed: bool 
 
 
 def real(default: float, summary: str, *, high: float | None = None) -> Number:
-    """Return a real number of at least zero."""
+    """Return a real number of at least 0."""
     return Number(summary=summary, kind="float", default=default, low=0, high=high)
 
 
 def positive(default: float, summary: str, *, high: float | None = None) -> Number:
-    """Return a real number above zero."""
+    """Return a real number above 0."""
     return Number(summary=summary, kind="float", default=default, low=0, low_open=True, high=high)
 
 
 def share(default: float, summary: str, *, low_open: bool = False, need: Need | None = None) -> Number:
-    """Return a real number of at least zero, or above it, and below one."""
+    """Return a real number below 1 and at least 0, or above 0 if `low_open`."""
     return Number(
         summary=summary, kind="float", default=default, low=0, low_open=low_open, high=1, high_open=True, need=need
     )
 
 
 def ratio(summary: str) -> Number:
-    """Return a real number above zero and at most one, by default one."""
+    """Return a real number above 0 and at most 1, with default 1."""
     return Number(summary=summary, kind="float", default=1.0, low=0, high=1, low_open=True)

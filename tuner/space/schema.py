@@ -1,4 +1,4 @@
-"""The JSON Schema of a space file, made of the same settings and options that the loader reads, for editors to check by."""
+"""The JSON Schema of a space file, for editors. It is made from the same settings and options that the loader reads."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Schema = dict[str, Any]
 def json_schema() -> Schema:
     """Return the JSON Schema (2020-12) of a whole space file.
 
-    It knows every key, type and bound, and tells texts from numeric sequences. Other rules over several keys, such as low
-    below high or an option that some tasks cannot have, are the loader's alone.
+    It knows every key, type and bound, and distinguishes texts from numeric sequences. Only the loader checks other rules
+    about several keys, such as low below high, or an option that a task cannot use.
     """
     sections = {name: model.model_json_schema() for name, model in SECTIONS.items()}
     named = {"properties": {"sequence": {"type": "string"}}, "required": ["sequence"]}
@@ -30,9 +30,11 @@ def json_schema() -> Schema:
         "required": ["task", "data", "search"],
         "additionalProperties": False,
         "properties": {
-            "task": {"enum": list(TASKS), "description": "What kind of labels the data has."},
+            "task": {"enum": list(TASKS), "description": "What kind of labels the data have."},
             **{name: _without_titles(section) for name, section in sections.items()},
-            "space": {"description": "A domain for each hyperparameter; one that is absent is fixed at its default."},
+            "space": {
+                "description": "A domain for each hyperparameter. A hyperparameter that is absent keeps its default."
+            },
         },
         "if": {"properties": {"data": named}},
         "then": {"properties": {"space": spaces["sequence"]}},
@@ -51,7 +53,7 @@ def _without_titles(section: Schema) -> Schema:
 
 
 def _parameters(parameters: Mapping[str, Parameter], path: str, definitions: Schema) -> Schema:
-    """The schema of a mapping of parameters; the values of those with options are put among `definitions`."""
+    """Return the schema of a mapping of parameters. Add the values of parameters with options to `definitions`."""
     required = [name for name, parameter in parameters.items() if isinstance(parameter, Text)]
     return {
         "type": "object" if required else ["object", "null"],
@@ -91,14 +93,14 @@ def _value(parameter: Number | Switch | Options, path: str, definitions: Schema)
 
 
 def _own(option: Option, path: str, definitions: Schema) -> Schema:
-    """An option's own parameters, or one for each label that is named."""
+    """Return the schema of an option's own parameters, or of one number for each label."""
     if option.each is None:
         return _parameters(option.parameters, path, definitions)
     return {"type": "object", "minProperties": 1, "additionalProperties": _parameter(option.each, path, definitions)}
 
 
 def _needs_more(option: Option) -> bool:
-    """Whether an option's name alone will not do."""
+    """Return whether an option's name alone is not enough."""
     return option.each is not None or any(isinstance(each, Text) for each in option.parameters.values())
 
 

@@ -1,23 +1,32 @@
-"""How a space file says that its search goes: search, resources and score, as frozen typed settings."""
+"""The sections search, resources and score of a space file, as frozen typed settings."""
 
 from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from tuner.errors import did_you_mean
 from tuner.show_value import show_yaml as show
 from tuner.space.settings import Rule, Section, Values, refuse
 
 TIME_PATTERN = r"^(?=.)(\d+(\.\d+)?h)?(\d+(\.\d+)?m)?(\d+(\.\d+)?s)?$"
 
 
+ALGORITHMS: Mapping[str, str] = {
+    "tpe": "tuner.samplers.tpe:TpeSampler",
+    "random": "tuner.samplers.random:RandomSampler",
+}
+"""Each search algorithm with the class that samples by it, imported only when a search starts."""
+
+
 def read_time(value: object) -> float | None:
     """Return seconds from "90s", "5m", "2h", "1h30m" or a number of seconds; None stays None.
 
-    Raises PydanticCustomError (of type "fault") for anything else and for a time that is not above zero.
+    Raises PydanticCustomError (of type "fault") for anything else, and for a time that is not above zero.
     """
     if value is None:
         return None
@@ -34,6 +43,16 @@ def read_time(value: object) -> float | None:
     return seconds
 
 
+def _read_algorithm(value: object) -> object:
+    if not isinstance(value, str) or value not in ALGORITHMS:
+        raise refuse(f"{show(value)} is not among the choices", did_you_mean(str(value), ALGORITHMS))
+    return value
+
+
+def _list_algorithms(schema: dict[str, Any]) -> None:
+    schema["enum"] = list(ALGORITHMS)
+
+
 def _some_budget(values: Values) -> tuple[str, str] | None:
     if all(values.get(name) is None for name in ("trials", "time", "cost")):
         return "neither trials nor time is set, so the search would never end", "add time: 5m, or trials: 50, or both"
@@ -42,9 +61,9 @@ def _some_budget(values: Values) -> tuple[str, str] | None:
 
 def _cost_of_an_hour(values: Values) -> tuple[str, str] | None:
     if values["cost"] is not None and values["cost_per_hour"] is None:
-        return "cost is given, but not what an hour costs", "add cost_per_hour: the price of all the machines together"
+        return "cost is given, but cost_per_hour is not", "add cost_per_hour: the hourly price of all machines together"
     if values["cost"] is None and values["cost_per_hour"] is not None:
-        return "cost_per_hour is given, but no cost to keep to", "add cost, or remove cost_per_hour"
+        return "cost_per_hour is given, but cost is not", "add cost, or remove cost_per_hour"
     return None
 
 
@@ -63,8 +82,8 @@ def _grace_at_a_measurement(values: Values) -> tuple[str, str] | None:
     nearest = max(1, round(grace * measurements))
     if not math.isclose(grace * measurements, nearest, rel_tol=1e-9):
         return (
-            f"grace_epochs is {grace:g}, but with {measurements} reports an epoch it must be a multiple of 1/{measurements}",
-            f"use grace_epochs: {nearest / measurements:g}, or other reports_per_epoch",
+            f"grace_epochs is {grace:g}, but with {measurements} measurements an epoch it must be a multiple of 1/{measurements}",
+            f"use grace_epochs: {nearest / measurements:g}, or change reports_per_epoch",
         )
     return None
 
@@ -85,47 +104,49 @@ Seconds = Annotated[
 
 
 class SearchSettings(Section):
-    """How trials are proposed, how long they train and when the search ends. Epochs are counted in examples seen."""
+    """How to propose trials, how long to train them, and when to end the search. Epochs are counted in examples seen."""
 
-    algorithm: Literal["tpe", "random"] = Field(default="tpe", description="How configurations are proposed.")
-    trials: int | None = Field(default=None, ge=1, le=1_000_000, description="End after this many trials.")
+    algorithm: Annotated[str, BeforeValidator(_read_algorithm)] = Field(
+        default="tpe", description="How to propose configurations.", json_schema_extra=_list_algorithms
+    )
+    trials: int | None = Field(default=None, ge=1, le=1_000_000, description="End the search after this many trials.")
     time: Seconds = Field(
         default=None,
-        description="End the whole search within this: 90s, 5m, 2h, 1h30m, or a number of seconds. Read as seconds.",
+        description="End the whole search within this time: 90s, 5m, 2h, 1h30m, or a number of seconds.",
     )
     cost: float | None = Field(
         default=None, gt=0, description="End the whole search before it costs more than this, at cost_per_hour."
     )
     cost_per_hour: float | None = Field(
-        default=None, gt=0, description="What all the machines together cost an hour, in the currency of cost."
+        default=None, gt=0, description="Hourly price of all machines together, in the same currency as cost."
     )
-    max_epochs: float = Field(default=10.0, gt=0, le=10_000, description="The full budget of one trial.")
+    max_epochs: float = Field(default=10.0, gt=0, le=10_000, description="The full budget of a trial, in epochs.")
     grace_epochs: float = Field(
-        default=1.0, gt=0, le=10_000, description="No trial is stopped before this; the first rung of ASHA."
+        default=1.0, gt=0, le=10_000, description="The first rung of ASHA, in epochs. No trial is stopped earlier."
     )
     reports_per_epoch: int = Field(
-        default=2, ge=1, le=1000, description="Evaluations on the validation rows in each epoch."
+        default=2, ge=1, le=1000, description="How often to measure a trial on the validation rows in each epoch."
     )
     patience: int | None = Field(
         default=None,
         ge=1,
         le=1_000_000,
-        description="Stop a trial whose score has not risen for so many reports. Null: only ASHA stops trials.",
+        description="Stop a trial whose score has not improved for this many measurements. Null: only ASHA stops trials.",
     )
     trial_timeout: Seconds = Field(
         default=3600.0,
-        description="A trial that sends no report for so long has failed: 90s, 10m, 2h. Null: wait for ever.",
+        description="A trial that sends no measurement for this long has failed: 90s, 10m, 2h. Null: wait forever.",
     )
     reduction_factor: float = Field(
-        default=3.0, gt=1, le=100, description="One in so many trials goes on from each rung."
+        default=3.0, gt=1, le=100, description="One in this many trials continues at each rung."
     )
     finalists: int = Field(
-        default=3, ge=1, le=100, description="The best trials that are trained again at full budget."
+        default=3, ge=1, le=100, description="How many of the best trials to train again at full budget."
     )
     seeds: int = Field(
-        default=3, ge=1, le=100, description="How often each finalist is trained, each time with another seed."
+        default=3, ge=1, le=100, description="How many times to train each finalist, each time with another seed."
     )
-    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="The seed from which every other one is derived.")
+    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="The seed that all other seeds are derived from.")
 
     rules = (
         Rule(("trials", "time", "cost"), _some_budget),
@@ -136,13 +157,13 @@ class SearchSettings(Section):
 
     @property
     def seconds(self) -> float | None:
-        """The seconds that the search may take: its time, or those that its cost buys where they are fewer."""
+        """The seconds that the search may take: its time, or what its cost pays for, whichever is less."""
         bought = None if self.cost is None or self.cost_per_hour is None else 3600 * self.cost / self.cost_per_hour
         return min((each for each in (self.time, bought) if each is not None), default=None)
 
     @property
     def tightest(self) -> Literal["time", "cost"]:
-        """Which of the two budgets `seconds` comes from."""
+        """Which of the two limits `seconds` comes from."""
         return "time" if self.seconds == self.time else "cost"
 
 
@@ -151,24 +172,26 @@ def _whole_gpus(values: Values) -> tuple[str, str] | None:
     if gpus > 1 and gpus != int(gpus):
         return (
             f"gpus is {gpus:g}, but above 1 it must be a whole number",
-            "use a share of one below 1, or a whole number",
+            "use a share below 1, or a whole number",
         )
     return None
 
 
 class ResourceSettings(Section):
-    """What one trial takes of a machine."""
+    """What one trial uses of a machine."""
 
-    cpus: int = Field(default=1, ge=1, le=10_000, description="Processors, and threads, of one trial.")
-    gpus: float = Field(default=0.0, ge=0, le=1000, description="Accelerators of one trial; 0.5: two trials share one.")
-    concurrent: int | None = Field(default=None, ge=1, le=100_000, description="Trials at once. Null: as many as fit.")
+    cpus: int = Field(default=1, ge=1, le=10_000, description="Processors, and threads, for each trial.")
+    gpus: float = Field(default=0.0, ge=0, le=1000, description="GPUs for each trial; with 0.5, two trials share one.")
+    concurrent: int | None = Field(
+        default=None, ge=1, le=100_000, description="How many trials to run at once. Null: as many as fit."
+    )
 
     rules = (Rule(("gpus",), _whole_gpus),)
 
 
 class ScoreSettings(Section):
-    """The score is macro-F1 less `penalty_weight` times the constant penalty."""
+    """The score is macro-F1 minus `penalty_weight` times the constant penalty."""
 
     penalty_weight: float = Field(
-        default=1.0, ge=0, le=1000, description="Weight of the penalty on constant decisions."
+        default=1.0, ge=0, le=1000, description="Weight of the penalty for constant predictions."
     )

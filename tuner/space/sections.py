@@ -1,4 +1,4 @@
-"""One section of a space file, from plain data to typed settings; pydantic's complaints become faults with a remedy."""
+"""From a section of a space file to typed settings. Each error of pydantic becomes a fault with a remedy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from tuner.errors import did_you_mean
 from tuner.show_value import show_yaml as show
-from tuner.space.document import Key, Tell
+from tuner.space.document import AddFault, Key
 from tuner.space.parameters import PARAMETERS
 from tuner.space.search_settings import ResourceSettings, ScoreSettings, SearchSettings
 from tuner.space.settings import DataSettings, Section
@@ -32,11 +32,13 @@ _BOUNDS = {
 }
 
 
-def read_section(model: type[AnySection], raw: Any, key: Key, tell: Tell) -> AnySection | None:
-    """Return the settings that the mapping at `key` describes; None, with every fault told, where it cannot be one."""
+def read_section(model: type[AnySection], raw: Any, key: Key, add_fault: AddFault) -> AnySection | None:
+    """Return the settings in the mapping at `key`. If they have faults, pass each to `add_fault` and return None."""
     raw = {} if raw is None else raw
     if not isinstance(raw, dict):
-        tell(key, f"{show(raw)} is not a mapping", f"write a key a line; known: {', '.join(model.model_fields)}")
+        add_fault(
+            key, f"{show(raw)} is not a mapping", f"write one key a line; the keys are {', '.join(model.model_fields)}"
+        )
         return None
     try:
         return model.model_validate(raw)
@@ -44,24 +46,24 @@ def read_section(model: type[AnySection], raw: Any, key: Key, tell: Tell) -> Any
         problems = error.errors(include_url=False)
     for problem in problems:
         if problem["loc"]:
-            tell((*key, *problem["loc"]), *_explain(problem, model))
+            add_fault((*key, *problem["loc"]), *_explain(problem, model))
     bad = {str(problem["loc"][0]) for problem in problems if problem["loc"]}
-    _tell_broken_rules(model, raw, bad, key, tell)
+    _check_rules(model, raw, bad, key, add_fault)
     return None
 
 
-def _tell_broken_rules(model: type[Section], raw: Mapping[str, Any], bad: set[str], key: Key, tell: Tell) -> None:
-    """Check the rules over several fields as far as their fields are good, which pydantic does only if all are."""
+def _check_rules(model: type[Section], raw: Mapping[str, Any], bad: set[str], key: Key, add_fault: AddFault) -> None:
+    """Check each rule about several fields if its own fields are good. Pydantic does so only if all fields are good."""
     values = {name: field.default for name, field in model.model_fields.items()} | dict(model.fill(raw))
     for rule in model.rules:
         broken = None if bad & set(rule.fields) else rule.check(values)
         if broken is not None:
             given = [name for name in rule.fields if name in raw]
-            tell((*key, *given[:1]), *broken)
+            add_fault((*key, *given[:1]), *broken)
 
 
 def _explain(problem: Any, model: type[Section]) -> tuple[str, str]:
-    """Return what is wrong and the remedy, from one of pydantic's error dictionaries."""
+    """Turn one of pydantic's error dictionaries into what is wrong and the remedy."""
     kind, value, context = problem["type"], problem["input"], problem.get("ctx", {})
     field = str(problem["loc"][0])
     if kind == "fault":
@@ -86,7 +88,7 @@ def _explain(problem: Any, model: type[Section]) -> tuple[str, str]:
         return "is empty", f"fill it in ({_description(model, field)})"
     if kind == "tuple_type":
         return f"{show(value)} is not a list", "write [A, B]"
-    return str(problem["msg"]), f"see what it is for ({_description(model, field)})"
+    return str(problem["msg"]), f"check it ({_description(model, field)})"
 
 
 def _description(model: type[Section], field: str) -> str:
@@ -94,12 +96,12 @@ def _description(model: type[Section], field: str) -> str:
 
 
 def not_a_switch(value: Any) -> tuple[str, str]:
-    """Return what is wrong with a value that is neither true nor false, and the remedy; whether it had quotes is unknown."""
-    return f"{show(value)} is neither true nor false", "write true or false: yes, no and what is in quotes are text"
+    """Return what is wrong with a value that is neither true nor false, and the remedy. It may have been in quotes."""
+    return f"{show(value)} is neither true nor false", "write true or false, without quotes; yes and no are text"
 
 
 def where_known(name: str, known: Iterable[str]) -> str:
-    """Return a remedy for an unknown key: the section it belongs to, or the nearest of the known ones."""
+    """Return a remedy for an unknown key: the section it belongs to, or the most similar known key."""
     homes = [section for section, model in SECTIONS.items() if name in model.model_fields]
     homes += ["space"] if any(name in parameters for parameters in PARAMETERS.values()) else []
     return f"it belongs to {homes[0]}: move it there" if homes else did_you_mean(name, known)

@@ -1,7 +1,7 @@
-"""The task and the data of a space file as frozen typed settings, and what every section of one is.
+"""The task and the data section of a space file as frozen typed settings, and the base class of all sections.
 
-A rule over one field is that field's type and bounds. A rule over several fields is a `Rule`, so that the loader can
-still check it where some other field of the section is wrong, and tell all faults at once.
+A rule about one field is part of the field's type and bounds. A rule about several fields is a `Rule`. The loader can check
+a rule even if other fields of the section are wrong, so that it reports all faults at once.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ LABEL_FIELDS = ("label", "labels", "label_columns")
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule over several fields: `check` returns what breaks it and the remedy, or None."""
+    """A rule about several fields: `check` returns what is wrong and the remedy, or None."""
 
     fields: tuple[str, ...]
     check: Callable[[Values], tuple[str, str] | None]
 
 
 def refuse(what: str, remedy: str) -> PydanticCustomError:
-    """Return a fault in a value, to be raised where pydantic reads it."""
+    """Return the error for a value, to be raised while pydantic reads it."""
     return PydanticCustomError("fault", "{what}; {remedy}", {"what": what, "remedy": remedy})
 
 
 class Section(BaseModel):
-    """Base of the sections: frozen, strictly typed, unknown keys refused, and its `rules` kept."""
+    """Base of the sections: frozen, strictly typed, without unknown keys, and checked against its `rules`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
     rules: ClassVar[tuple[Rule, ...]] = ()
 
     @classmethod
     def fill(cls, values: Values) -> Values:
-        """Return the values with those defaults filled in that depend on other values."""
+        """Return the values, with defaults that depend on other values filled in."""
         return values
 
     @model_validator(mode="before")
@@ -63,7 +63,7 @@ class Section(BaseModel):
 
 
 def _read_split(value: object) -> object:
-    """Tell a file's name from a fraction of the training rows, which lies between 0 and 1."""
+    """Accept a file's name, or a fraction of the training rows between 0 and 1."""
     remedy = "name a file, or give the fraction of the training rows to carve it from, as 0.15"
     if isinstance(value, bool) or not isinstance(value, str | int | float | None):
         raise refuse(f"{show(value)} is neither a file nor a fraction", remedy)
@@ -86,7 +86,7 @@ def _one_label_field(values: Values) -> tuple[str, str] | None:
     given = [name for name in LABEL_FIELDS if values.get(name) is not None]
     if not given:
         return (
-            "no column of labels is named, and exactly one of label, labels and label_columns must be",
+            "no column of labels is named, but exactly one of label, labels and label_columns must be",
             "add label: COLUMN (one label a row), labels: COLUMN (a list a row) or label_columns: [COLUMN, …]",
         )
     if len(given) > 1:
@@ -121,10 +121,13 @@ def _split_is_somewhere(split: str) -> Callable[[Values], tuple[str, str] | None
         if split == "validation" and values.get("folds") is not None:
             return None
         if source is None and column is None:
-            return f"{split} is null, and no split_column says which rows it has", f"give {split}: 0.15, or a file"
+            return (
+                f"{split} is null, and no split_column says which rows belong to it",
+                f"give {split}: 0.15, or a file",
+            )
         if isinstance(source, str) and column is not None:
             return (
-                f"{split} is the file {source!r}, but split_column {column!r} takes every split from one file",
+                f"{split} is the file {source!r}, but with split_column {column!r} every split comes from one file",
                 f"remove {split} or split_column",
             )
         return None
@@ -135,10 +138,10 @@ def _split_is_somewhere(split: str) -> Callable[[Values], tuple[str, str] | None
 def _rows_are_left_to_train(values: Values) -> tuple[str, str] | None:
     fractions = {name: values.get(name) for name in ("validation", "test")}
     carved = {name: value for name, value in fractions.items() if isinstance(value, int | float)}
-    if values.get("split_column") is not None or sum(carved.values()) < 1:  # a column may have rows for either split
+    if values.get("split_column") is not None or sum(carved.values()) < 1:  # the column may assign rows to both splits
         return None
-    told = " and ".join(f"{name} {value:g}" for name, value in carved.items())
-    return f"{told} take {sum(carved.values()):g} of train, which leaves it no row", "use smaller fractions"
+    shares = " and ".join(f"{name} {value:g}" for name, value in carved.items())
+    return f"{shares} take {sum(carved.values()):g} of train, which leaves no training row", "use smaller fractions"
 
 
 SplitSource = Annotated[
@@ -157,7 +160,7 @@ SplitSource = Annotated[
 
 
 def _read_label(value: object) -> object:
-    """Labels are text everywhere; a whole number or a boolean means the label that is written so."""
+    """Turn a whole number or a boolean into the label that is written so. Labels are text everywhere else."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, int) else value
@@ -176,41 +179,47 @@ class DataSettings(Section):
     train: Name = Field(description="The training rows: a Parquet, CSV or JSON Lines file or URI, or builtin:NAME.")
     validation: SplitSource = Field(
         default=0.15,
-        description="The validation rows: a file, or the fraction of the training rows to carve. Null: split_column, or folds.",
+        description="The validation rows: a file, or a fraction of the training rows. Null: use split_column or folds.",
     )
     folds: int | None = Field(
         default=None,
         ge=2,
         le=20,
-        description="Instead of validation: a trial is trained so often, each time validated on another part of its rows.",
+        description="Cross-validation instead of a validation split: the number of parts, each of which validates once.",
     )
     test: SplitSource = Field(
         default=0.15,
-        description="The sealed test rows: a file, or the fraction of the training rows to carve. Null: split_column.",
+        description="The sealed test rows: a file, or a fraction of the training rows. Null: use split_column.",
     )
     split_column: Name | None = Field(
-        default=None, description="The column that says train, validation or test for each row."
+        default=None, description="The column that assigns each row to train, validation or test."
     )
     text: Name | None = Field(
         default=None,
-        description="The column of texts. Default: text, where there is no sequence.",
+        description="The column of texts. Default: text, unless sequence is given.",
         json_schema_extra={"default": "text"},
     )
     sequence: Name | None = Field(
         default=None,
-        description="The column of numeric sequences: a list of numbers a row, or a list of steps with a list of channels.",
+        description="The column of numeric sequences: a list of numbers a row, or a list of steps, each a list of channels.",
     )
-    label: Name | None = Field(default=None, description="The column of one label a row (binary and multiclass).")
-    labels: Name | None = Field(default=None, description="The column with a list of labels a row (multilabel).")
+    label: Name | None = Field(
+        default=None, description="The column of labels, one label a row (binary and multiclass)."
+    )
+    labels: Name | None = Field(
+        default=None, description="The column of label lists, several labels a row (multilabel)."
+    )
     label_columns: Annotated[tuple[Name, ...], BeforeValidator(_read_columns), Field(min_length=1)] | None = Field(
-        default=None, description="Columns of 0 and 1, one per label (multilabel)."
+        default=None, description="The columns of 0 and 1, one for each label (multilabel)."
     )
-    group: Name | None = Field(default=None, description="A column; rows with the same value stay in one split.")
+    group: Name | None = Field(
+        default=None, description="A column of groups: rows with the same value stay in the same split."
+    )
     positive: LabelName = Field(
-        default=None, description="The label that counts as positive (binary). Default: the rarer in the training rows."
+        default=None, description="The positive label (binary). Default: the label that is rarer in the training rows."
     )
     skip_unusable: bool = Field(
-        default=False, description="Leave rows that cannot be used out, counted, instead of refusing."
+        default=False, description="Leave out rows that cannot be used, and say how many, instead of refusing the data."
     )
 
     rules = (
@@ -225,7 +234,7 @@ class DataSettings(Section):
 
     @classmethod
     def fill(cls, values: Values) -> Values:
-        """Fill in the column "text" where no sequence is named, and no validation where folds are."""
+        """Fill in the column "text" unless a sequence is named, and no validation split if there are folds."""
         filled = dict(values)
         if filled.get("sequence") is None and filled.get("text") is None:
             filled["text"] = "text"
@@ -243,10 +252,10 @@ def _label_field_fits_task(values: Values) -> tuple[str, str] | None:
     task = values["task"]
     given = [name for name in LABEL_FIELDS if values.get(name) is not None]
     if len(given) != 1:
-        return None  # told by the section's own rule
+        return None  # the section's own rule reports it
     if task == "multilabel" and given == ["label"]:
         return (
-            "label names one label a row, but task multilabel needs several",
+            "label gives one label a row, but task multilabel needs several",
             "use labels: COLUMN or label_columns: [COLUMN, …], or task: multiclass",
         )
     if task != "multilabel" and given != ["label"]:
@@ -266,7 +275,7 @@ def _positive_fits_task(values: Values) -> tuple[str, str] | None:
     return None
 
 
-# Rules over the task and the data section together.
+# Rules about the task and the data section together.
 TASK_RULES = (
     Rule(("task", *LABEL_FIELDS), _label_field_fits_task),
     Rule(("task", "positive"), _positive_fits_task),

@@ -1,4 +1,4 @@
-"""What to say of a parameter's name that is unknown where it stands: where it belongs, or why there is no such thing."""
+"""Messages for an unknown name of a parameter or option: where it belongs, what it is called here, or why it is missing."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from tuner.space.parameters import PARAMETERS
 from tuner.space.sections import SECTIONS, where_known
 from tuner.space.settings import Inputs, Task
 
-_LOGITS = ("every loss here is on logits, and probabilities are made of them afterwards", "remove it")
-_PADDING = ("padding is never read, whatever the cell and the pooling", "remove it")
+_LOGITS = ("every loss works on logits, and probabilities are computed from them afterwards", "remove it")
+_PADDING = ("padding is never read, with any cell and pooling", "remove it")
 
-# Names that people bring from other libraries and write-ups, with what is wrong and the remedy.
-_BROUGHT: Mapping[str, tuple[str, str]] = {
+# Names from other libraries and papers, with what is wrong and the remedy.
+_FOREIGN: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(("activation", "output_activation", "final_activation", "sigmoid", "softmax"), _LOGITS),
     **dict.fromkeys(("padding", "pad", "pack", "packing", "packed", "mask", "masking", "mask_zero"), _PADDING),
     **{
-        name: ("is called something else here", f"write {remedy}")
+        name: ("has another name here", f"write {remedy}")
         for names, remedy in (
             (("lr", "eta"), "learning_rate: …"),
             (("bidirectional",), "directions: 2"),
@@ -54,7 +54,7 @@ _BROUGHT: Mapping[str, tuple[str, str]] = {
 }
 
 # The same for names of options, by their letters.
-_OPTIONS_BROUGHT: Mapping[str, str] = {
+_FOREIGN_OPTIONS: Mapping[str, str] = {
     **dict.fromkeys(
         ("bce", "ce", "bcewithlogits", "bcewithlogitsloss", "binarycrossentropy", "categoricalcrossentropy"),
         "cross_entropy",
@@ -70,7 +70,7 @@ _OPTIONS_BROUGHT: Mapping[str, str] = {
     "enn": "edited_nearest_neighbours",
 }
 
-# Samplers of imbalanced-learn that are not here, by their letters, with what is nearest in kind.
+# Samplers of imbalanced-learn that tuner lacks, by their letters, with the most similar one that it has.
 _NOT_HERE: Mapping[str, str] = {
     "allknn": "edited_nearest_neighbours",
     "clustercentroids": "undersample",
@@ -87,77 +87,79 @@ _NOT_HERE: Mapping[str, str] = {
 
 
 def unknown_parameter(name: str, known: Mapping[str, Parameter], key: Key, inputs: Inputs) -> tuple[str, str]:
-    """Return what is wrong with the name of a parameter that the mapping at `key` does not have, and the remedy."""
+    """Return what is wrong with a parameter's name that is unknown in the mapping at `key`, and the remedy."""
     is_top = len(key) == 1
     if is_top and any(name in parameters for parameters in PARAMETERS.values()):
         return _of_other_inputs(name, inputs)
-    if name in _BROUGHT:
-        what, remedy = _BROUGHT[name]
-        return f"{name!r} {what}" if what.startswith("is ") else f"no parameter {name!r}: {what}", remedy
+    if name in _FOREIGN:
+        what, remedy = _FOREIGN[name]
+        return f"{name!r} {what}" if what.startswith("has ") else f"no parameter {name!r}: {what}", remedy
     holder = "space" if is_top else str(key[-1])
     owners = list(_owners(name, PARAMETERS[inputs], ("space",)))
     if owners:
         remedy = _at_home(owners, name)
         is_setting = is_top and any(name in model.model_fields for model in SECTIONS.values())
         also = f"; otherwise, {where_known(name, known)}" if is_setting else ""
-        return f"{holder} has no parameter {name!r} of its own", remedy + also
+        return f"{holder} has no parameter {name!r}", remedy + also
     parent = next(_parents(name, PARAMETERS[inputs], ("space",)), None) if is_top else None
     if parent is not None:
         return (
-            f"{name!r} is no parameter, but an option of {parent[-1]}",
+            f"{name!r} is not a parameter, but an option of {parent[-1]}",
             f"write {_nested(parent[:-1], parent[-1], name)}",
         )
     if is_top:
         return f"unknown parameter {name!r}", where_known(name, known)
-    return f"unknown parameter {name!r}", did_you_mean(name, known) if known else f"{holder} has none: remove it"
+    return f"unknown parameter {name!r}", did_you_mean(
+        name, known
+    ) if known else f"{holder} has no parameters: remove it"
 
 
 def unknown_option(name: str, holder: str, known: Sequence[str], inputs: Inputs) -> tuple[str, str]:
     """Return what is wrong with the name of an option that `holder` does not have, and the remedy.
 
-    `known` are the options that the task may use.
+    `known` lists the options that the task may use.
     """
     letters = letters_of(name)
-    brought = _OPTIONS_BROUGHT.get(letters, "")
-    if brought.strip("{").replace(":", ",").partition(",")[0] in known:
-        return f"{name!r} is not among the options", f"write {brought}"
+    here = _FOREIGN_OPTIONS.get(letters, "")
+    if here.strip("{").replace(":", ",").partition(",")[0] in known:
+        return f"{name!r} is not among the options", f"write {here}"
     if holder == "resampling" and letters in _NOT_HERE:
         nearest = _NOT_HERE[letters]
-        remedy = f"use {nearest}, nearest in kind" if nearest in known else f"choose of {', '.join(known)}"
-        return f"{name!r} is not here", remedy
+        remedy = f"use {nearest}, which is the most similar" if nearest in known else f"choose from {', '.join(known)}"
+        return f"{name!r} is not available", remedy
     owners = list(_owners(name, PARAMETERS[inputs], ("space",)))
     if owners:
-        return f"{name!r} is no option of {holder}, but a parameter", _at_home(owners, name)
+        return f"{name!r} is not an option of {holder}, but a parameter", _at_home(owners, name)
     return f"{name!r} is not among the options", did_you_mean(name, known)
 
 
 def for_task(options: Mapping[str, Option], task: Task | None) -> list[str]:
-    """Return the names of the options that a task may use; of all, where it is unknown."""
+    """Return the names of the options that a task may use; of all options if the task is unknown."""
     return [name for name, option in options.items() if task is None or task in option.tasks]
 
 
 def not_an_option(shown: str, name: str, parameter: Options, task: Task | None) -> tuple[str, str]:
-    """Say that a number, or a range of numbers, stands where one of several named options has to."""
+    """Return what is wrong with a number, or a range of numbers, in place of an option's name, and the remedy."""
     numbers = [
-        f"{name}: {{{option}: {{{own}: …}}}}"
+        f"{name}: {{{option}: {{{number}: …}}}}"
         for option in for_task(parameter.options, task)
-        for own, each in parameter.options[option].parameters.items()
+        for number, each in parameter.options[option].parameters.items()
         if isinstance(each, Number)
     ]
-    options = f"choose of {', '.join(for_task(parameter.options, task))}"
+    options = f"choose from {', '.join(for_task(parameter.options, task))}"
     remedy = f"write {numbers[0]}, or {options}" if numbers else options
-    return f"{shown} is given, but {name} takes an option, which has a name", remedy
+    return f"{shown} is given, but {name} takes the name of an option", remedy
 
 
 def _of_other_inputs(name: str, inputs: Inputs) -> tuple[str, str]:
     if inputs == "sequence":
-        return f"{name!r} is for texts, and the data are numeric sequences", "remove it"
-    remedy = "remove it, or name their column, as data: {sequence: COLUMN}"
-    return f"{name!r} is for numeric sequences, and the data are texts", remedy
+        return f"{name!r} is for texts, but the data are numeric sequences", "remove it"
+    remedy = "remove it, or name the column of sequences, as data: {sequence: COLUMN}"
+    return f"{name!r} is for numeric sequences, but the data are texts", remedy
 
 
 def _owners(name: str, parameters: Mapping[str, Parameter], key: Key) -> Iterator[Key]:
-    """Yield the key of whatever has a parameter of that name: the space itself, or an option at any depth."""
+    """Yield the key of everything that has a parameter of that name: the space itself, or an option at any depth."""
     if name in parameters:
         yield key
     for parent, parameter in parameters.items():
@@ -167,7 +169,7 @@ def _owners(name: str, parameters: Mapping[str, Parameter], key: Key) -> Iterato
 
 
 def _at_home(owners: Sequence[Key], name: str) -> str:
-    """Return a remedy for a parameter that stands elsewhere than its owners' keys."""
+    """Return a remedy for a parameter in the wrong place, from the keys of its owners."""
     if len(owners) == 1:
         return f"write {_nested(owners[0], name)}"
     return f"it belongs to {' and '.join(map(dotted, owners))}"
@@ -184,6 +186,6 @@ def _parents(option: str, parameters: Mapping[str, Parameter], key: Key) -> Iter
 
 
 def _nested(owner: Key, name: str | int, value: str = "…") -> str:
-    """Return how a parameter is written in the space: of (space, tokens, word), "tokens: {word: {vocabulary: …}}"."""
+    """Return how a parameter is written: "tokens: {word: {vocabulary: …}}" for the owner (space, tokens, word)."""
     parts = [*owner[1:], name]
     return f"{': {'.join(map(str, parts))}: {value}{'}' * (len(parts) - 1)}"

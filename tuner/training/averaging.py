@@ -38,9 +38,6 @@ def swa(*, start: float) -> Averaging:
     return lambda _steps, updates, spent, _between: 1 / (updates + 1) if spent >= start else 0.0
 
 
-AVERAGINGS: dict[str, Callable[..., Averaging | None]] = {"none": no_averaging, "ema": ema, "swa": swa}
-
-
 def steps_between_updates(steps: int) -> int:
     """Return the number of steps between two updates, for a budget of `steps` steps."""
     return max(1, min(STEPS_BETWEEN_UPDATES, steps // _UPDATES_AT_LEAST))

@@ -62,14 +62,6 @@ def clip_by_quantile(*, quantile: float, history: int) -> Clip:
     return _ByQuantile(quantile, history)
 
 
-CLIPPINGS: dict[str, Callable[..., Clip]] = {
-    "none": no_clipping,
-    "norm": clip_by_norm,
-    "value": clip_by_value,
-    "quantile": clip_by_quantile,
-}
-
-
 class _ByQuantile:
     """Remembers the last norms, ordered by time and by size."""
 

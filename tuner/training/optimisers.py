@@ -56,15 +56,6 @@ def sgd(*, momentum: float, weight_decay: float) -> MakeOptimiser:
     return _maker(_SGD, momentum=momentum, weight_decay=weight_decay, fused=True)
 
 
-OPTIMISERS: dict[str, Callable[..., MakeOptimiser]] = {
-    "adam": adam,
-    "adamw": adamw,
-    "nadam": nadam,
-    "rmsprop": rmsprop,
-    "sgd": sgd,
-}
-
-
 def _maker(kind: type[Any], **options: Any) -> MakeOptimiser:
     def make(parameters: Iterable[nn.Parameter], learning_rate: float) -> Optimizer:
         optimiser: Optimizer = kind(parameters, lr=learning_rate, **options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 
 import torch
 
@@ -22,7 +23,7 @@ def choose_precision(hidden: int, device: str, *, cell: str = "lstm") -> str:
     This is a fixed rule, not a timing. On a shared machine a timing would vary, and the same space, seed and data would then
     give different scores.
     """
-    least = _LEAST_ON_GPU if device.startswith("cuda") else _LEAST_ON_CPU[cell]
+    least = _LEAST_ON_GPU if device.startswith("cuda") else _LEAST_ON_CPU.get(cell, math.inf)
     return "bfloat16" if hidden >= least and _has_instructions(device) else "float32"
 
 

@@ -107,17 +107,6 @@ def plateau(*, patience: int, factor: float) -> Schedule:
     return _Plateau(patience, factor)
 
 
-SCHEDULES: dict[str, Callable[..., Schedule]] = {
-    "constant": constant,
-    "warm_up": warm_up,
-    "linear": linear,
-    "step": step,
-    "cosine": cosine,
-    "one_cycle": one_cycle,
-    "plateau": plateau,
-}
-
-
 def _rise(spent: float, share: float) -> float:
     return max(spent / share, _FIRST_FACTOR)
 

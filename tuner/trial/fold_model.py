@@ -1,11 +1,9 @@
-"""A model in training: the only one of a trial, or with folds one of them, built from a configuration and a part of the data."""
+"""One model in training, built from a configuration and a part of the data. With folds, a trial has one for each fold."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,20 +11,15 @@ from numpy.typing import NDArray
 from tuner.data.embeddings import EmbeddingTable
 from tuner.data.tokenisers import UNKNOWN
 from tuner.data.trial_data import PreparedSplits, TrialData, make_rows, vocabulary_size
-from tuner.imbalance.loss import LOSSES, make_loss
-from tuner.imbalance.resample import RESAMPLINGS
-from tuner.imbalance.weights import LOSS_WEIGHTS
+from tuner.imbalance.loss import make_loss
 from tuner.model.build import make_model
 from tuner.model.classifier import SequenceClassifier
+from tuner.space.build import build
 from tuner.space.configuration import Configuration
 from tuner.training.augment import make_augment
-from tuner.training.averaging import AVERAGINGS
 from tuner.training.batches import Rows
-from tuner.training.clipping import CLIPPINGS
 from tuner.training.health import HealthSamples, draw_samples, reading_shares
 from tuner.training.loop import Recipe, Training
-from tuner.training.optimisers import OPTIMISERS
-from tuner.training.schedules import SCHEDULES
 from tuner.trial.order import TrialSettings
 
 _AUGMENTATIONS = {
@@ -37,9 +30,9 @@ _AUGMENTATIONS = {
 
 @dataclass(frozen=True)
 class FoldModel:
-    """One model in training, on `size` rows; `judged` are the positions in validation that it is judged on.
+    """One model in training, on `size` rows. It is evaluated on the validation rows at the positions `judged`.
 
-    `samples` are what it is looked at by, None where it is judged on no row.
+    `samples` are fixed rows for health checks; None without validation rows.
     """
 
     model: SequenceClassifier
@@ -61,9 +54,9 @@ def make_fold_model(
     precision: str,
     seed: int,
 ) -> FoldModel:
-    """Build the model of one part of the data, `number`, and what trains it.
+    """Build the model for part `number` of the data, and everything that trains it.
 
-    Each random stream has the trial's seed and a number of its own; with folds every part has another seed.
+    Each random stream has the trial's seed and its own number. With folds, every part has its own seed.
     """
     seed = seed if data.folds is None else int(np.random.SeedSequence((seed, number, 1)).generate_state(1)[0])
     trained, judged = _positions(data, number)
@@ -115,13 +108,13 @@ def _make_training(
             rows.targets,
             labels=data.labels,
             task=data.task,
-            loss=_option(LOSSES, configuration, "loss"),
-            weights=_option(LOSS_WEIGHTS, configuration, "loss_weights"),
+            loss=build(configuration, "loss"),
+            weights=build(configuration, "loss_weights"),
             soft_f1=float(configuration["soft_f1"]),
             logit_adjustment=float(configuration["logit_adjustment"]),
             device=next(model.parameters()).device,
         ),
-        resample=_option(RESAMPLINGS, configuration, "resampling"),
+        resample=build(configuration, "resampling"),
         vectors=vectors,
         augment=make_augment(
             data.inputs,
@@ -130,29 +123,21 @@ def _make_training(
             **{name: float(configuration[name]) for name in _AUGMENTATIONS[data.inputs]},
         ),
         mixup=float(configuration["mixup"]),
-        make_optimiser=_option(OPTIMISERS, configuration, "optimiser"),
+        make_optimiser=build(configuration, "optimiser"),
         learning_rate=float(configuration["learning_rate"]),
-        schedule=_option(SCHEDULES, configuration, "schedule"),
-        clip=_option(CLIPPINGS, configuration, "clipping"),
+        schedule=build(configuration, "schedule"),
+        clip=build(configuration, "clipping"),
         batch_size=int(configuration["batch_size"]),
         accumulation=int(configuration["accumulation"]),
         l1=float(configuration["l1"]),
-        averaging=_option(AVERAGINGS, configuration, "averaging"),
+        averaging=build(configuration, "averaging"),
         budget=budget,
     )
     return Training(model, rows, recipe, generator=np.random.default_rng((seed, 2)))
 
 
 def _positions(data: TrialData, number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return which training rows part `number` is trained on, and which validation rows it is judged on."""
+    """Return the training rows of part `number`, and the validation rows that evaluate it."""
     if data.folds is None:
         return np.arange(len(data.train_targets)), np.arange(len(data.validation_truth))
     return np.flatnonzero(data.folds != number), np.flatnonzero(data.folds == number)
-
-
-def _option(registry: Mapping[str, Any], configuration: Configuration, parameter: str) -> Any:
-    """Build what a configuration chose from a registry, with the option's own parameters by keyword."""
-    chosen = str(configuration[parameter])
-    prefix = f"{parameter}.{chosen}."
-    own = {name.removeprefix(prefix): value for name, value in configuration.items() if name.startswith(prefix)}
-    return registry[chosen](**own)

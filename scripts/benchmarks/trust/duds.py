@@ -15,9 +15,12 @@ import numpy as np
 
 from benchmarks.row import Row, at_least, at_most, explains
 from tuner.pruners.asha import rung_epochs
-from tuner.samplers.sampler import RandomSampler, Sampler, TpeSampler
+from tuner.samplers.base import Sampler
+from tuner.samplers.random import RandomSampler
+from tuner.samplers.tpe import TpeSampler
 from tuner.space.configuration import Configuration
 from tuner.space.domains import Choice, Domain, FloatRange, IntRange
+from tuner.trial.ending import Ending
 
 _SEEDS = 20
 _ASKED, _LEARNT_FROM = 60, 30
@@ -82,9 +85,9 @@ def _share_of_duds(ending: str, seed: int) -> float:
         x = float(sampler.ask(index)["x"])
         duds.append(x >= 0.5)
         if x < 0.5:
-            sampler.tell(index, measurements=[(100, 0.5 - abs(x - 0.2))], ending="stopped")
+            sampler.tell(index, measurements=[(100, 0.5 - abs(x - 0.2))], ending=Ending.STOPPED)
         else:
-            sampler.tell(index, measurements=[(100, _DUD_SCORE), (300, _DUD_SCORE)], ending=ending)
+            sampler.tell(index, measurements=[(100, _DUD_SCORE), (300, _DUD_SCORE)], ending=Ending(ending))
     return float(np.mean(duds[_LEARNT_FROM:]))
 
 
@@ -102,7 +105,7 @@ def _late(sampler: Sampler, plan: Plan, seed: int) -> tuple[float, float]:
         measurements, ending = _train(quality, slowness, is_dud, plan, rungs, noise)
         spent += measurements[-1][0]
         sampler.tell(
-            index, measurements=[(round(100 * epochs), score) for epochs, score in measurements], ending=ending
+            index, measurements=[(round(100 * epochs), score) for epochs, score in measurements], ending=Ending(ending)
         )
         if spent > plan.budget / 2:
             late.append((quality, is_dud))

@@ -143,7 +143,7 @@ def spearman(values: list[float], others: list[float]) -> float:
 
 
 def _configurations(space: Any) -> list[Any]:
-    from tuner.samplers.sampler import make_sampler
+    from tuner.samplers.base import make_sampler
 
     sampler = make_sampler(space)
     return [sampler.ask(number) for number in range(TRIALS)]

@@ -157,7 +157,7 @@ def learning_rate_too_low(evidence: Evidence) -> Cause | None:
     if training is None or configuration is None or not training.steps or not is_weak(evidence):
         return None
     reach = _reach(training, configuration)
-    usual = USUAL_RATE[configuration["optimiser"]]
+    usual = _usual_rate(configuration)
     lack = usual / _effective_rate(configuration)
     if lack <= 1 or lack < SETTLING_STEPS / training.steps:
         return None
@@ -331,7 +331,7 @@ def _weight_scale(configuration: Mapping[str, Any]) -> float:
 
 def _step(configuration: Mapping[str, Any]) -> float:
     """Return how far one step moves a weight: the learning rate for Adam; other rates are scaled by their usual value."""
-    usual = USUAL_RATE[configuration["optimiser"]]
+    usual = _usual_rate(configuration)
     return _effective_rate(configuration) * USUAL_RATE["adam"] / usual
 
 
@@ -341,7 +341,7 @@ def _reach(training: TrainingFacts, configuration: Mapping[str, Any]) -> float:
 
 
 def _lower_rates(configuration: Mapping[str, Any]) -> str:
-    usual = USUAL_RATE[configuration["optimiser"]]
+    usual = _usual_rate(configuration)
     return f"{{low: {usual / 10:g}, high: {usual * 5:g}, scale: log}}"
 
 
@@ -351,3 +351,8 @@ def _smaller_inputs(configuration: Mapping[str, Any] | None) -> tuple[str, ...]:
         size = int(configuration["embedding.random.size"])
         return rates, f"space.embedding={{random: {{size: {size}, scale: 0.1}}}}"
     return (rates,)
+
+
+def _usual_rate(configuration: Mapping[str, Any]) -> float:
+    """Return the learning rate that people begin with; an optimiser that is not in the table takes Adam's."""
+    return USUAL_RATE.get(configuration["optimiser"], USUAL_RATE["adam"])
