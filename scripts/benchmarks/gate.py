@@ -14,7 +14,7 @@ from benchmarks.material import ROOT
 from benchmarks.row import Row, at_least, explains
 
 if TYPE_CHECKING:
-    from curves.table import Curve
+    from experiments.curves.table import Curve
     from tuner.pruners.gate import Signs
 
 COLLAPSED_SHARE = 0.8
@@ -60,8 +60,8 @@ def measure() -> list[Row]:
 
 def _recorded_rows() -> list[Row]:
     """Drive both schedulers with recorded trials, each set in the order in which its trials were drawn."""
-    from curves.sets import SETS
-    from curves.table import read_curves
+    from experiments.curves.sets import SETS
+    from experiments.curves.table import read_curves
 
     curves = read_curves(ROOT / "tests" / "curves" / "gate_curves.parquet")
     rows = []
@@ -165,7 +165,7 @@ class RecordedTrial:
 
 def _replay(curves: list[Curve], is_gated: bool, shape: Shape) -> Tally:
     """Spend on every trial what the scheduler lets it have, two at a time."""
-    from curves.replay import has_collapsed
+    from experiments.curves.replay import has_collapsed
 
     np.random.seed(0)  # Ray's scheduler draws brackets from the global generator
     scheduler = _make_scheduler(is_gated, shape, StubDesk())

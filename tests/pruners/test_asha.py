@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ray.tune.schedulers import AsyncHyperBandScheduler
 
-from curves.table import read_curves
+from experiments.curves.table import read_curves
 from tuner.pruners.asha import Rungs
 from tuner.pruners.rung_levels import rung_epochs, rung_examples
 

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from curves.mixture import KINDS as MIXTURES
-from curves.mixture import mixture_of
-from curves.texts import KINDS, write_texts
+from experiments.curves.mixture import KINDS as MIXTURES
+from experiments.curves.mixture import mixture_of
+from experiments.curves.texts import KINDS, write_texts
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,4 +1,4 @@
-"""scripts/remedies: what it trains, how it goes on after a stop, and what its table says."""
+"""scripts/bench remedies: what it trains, how it continues after a stop, and what its table says."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from ablation.effects import effects_of
-from ablation.remedies import AGAIN, BASE, describe, remedies_for
-from ablation.results import drop_cut_line, read_results
-from ablation.spaces import in_force, merged
-from ablation.table import render
+from experiments.remedies.catalogue import AGAIN, BASE, describe, remedies_for
+from experiments.remedies.effects import effects_of
+from experiments.remedies.table import render
+from experiments.results import drop_cut_line, read_results, write_parquet
+from experiments.spaces import in_force, merged
 from tuner.space.options import Options
 from tuner.space.parameters import PARAMETERS
 
@@ -39,7 +39,7 @@ def space(tmp_path: Path) -> Path:
 def remedies(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join((str(ROOT), str(ROOT / "scripts")))
     return subprocess.run(
-        [sys.executable, "-m", "ablation", *arguments],
+        [sys.executable, "-m", "experiments", "remedies", *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
@@ -164,6 +164,18 @@ def test_a_run_goes_on_where_it_was_stopped_and_its_table_tells_what_came_of_it(
     measured, _, left_out = table.stdout.partition("## Not measured")
     assert "ml_ros" not in measured
     assert "on digits `resampling: ml_ros`: left out: ml_ros is for rows with several labels" in left_out
+
+
+def test_the_page_of_remedies_is_what_the_recorded_results_say() -> None:
+    assert render(read_results(ROOT / "docs" / "remedies.parquet")) == (ROOT / "docs" / "REMEDIES.md").read_text()
+
+
+def test_results_kept_as_parquet_are_the_same_rows(tmp_path: Path) -> None:
+    lines = [*base(0.5, 0.6), line("clipping: none", 0, None, outcome="diverged", diverged_at_step=7)]
+    lines += [line("dropout: 0.5", 1, 0.55, change={"dropout": 0.5}, scores=[0.5, None, 0.55])]
+    write_parquet(lines, tmp_path / "results.parquet")
+    filled = dict.fromkeys(name for each in lines for name in each)
+    assert read_results(tmp_path / "results.parquet") == [filled | each for each in lines]
 
 
 def test_results_of_other_settings_are_not_mixed_with(space: Path, tmp_path: Path) -> None:

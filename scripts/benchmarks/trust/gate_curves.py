@@ -8,10 +8,10 @@ from benchmarks.row import Row, at_least, at_most, explains
 
 def measure() -> list[Row]:
     """Replay the gate on recorded trials, set by set, that were trained to the end of their budget whatever became of them."""
-    from curves.bounds import LEAST_STOPPED, MOST_KILLED, outcomes
-    from curves.replay import first_rung, grace
-    from curves.sets import SETS, TO_CHOOSE_ON
-    from curves.table import read_curves
+    from experiments.curves.bounds import LEAST_STOPPED, MOST_KILLED, outcomes
+    from experiments.curves.replay import first_rung, grace
+    from experiments.curves.sets import SETS, TO_CHOOSE_ON
+    from experiments.curves.table import read_curves
     from tuner.pruners.gate import GateSettings
 
     curves, settings = read_curves(ROOT / "tests" / "curves" / "gate_curves.parquet"), GateSettings()

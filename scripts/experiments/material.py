@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ablation.remedies import Tree
-from ablation.spaces import fixed_part
 from benchmarks.material import shared
+from experiments.remedies.catalogue import Tree
+from experiments.spaces import fixed_part
 
 FOLDS = 4  # where validation rows are carved, each seed judges on another fold
 _SUBSET = 0x5355_4253  # keeps the draw of a subset apart from other uses of the seed

@@ -5,9 +5,9 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
-from ablation.effects import LEAST_EFFECT, STANDARD_ERRORS, Effect, SetEffects, effects_of
-from ablation.remedies import AGAIN, GROUPS, describe
-from ablation.results import Line
+from experiments.remedies.catalogue import AGAIN, GROUPS, describe
+from experiments.remedies.effects import LEAST_EFFECT, STANDARD_ERRORS, Effect, SetEffects, effects_of
+from experiments.results import Line
 
 _HEAD = f"""\
 # What each remedy does to the score

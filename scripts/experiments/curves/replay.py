@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from curves.table import Curve
+from experiments.curves.table import Curve
 from tuner.pruners.gate import GateSettings, Grace, Signs, grace_of, judge
 
 CONSTANT_PENALTY = 0.5  # of what ends as good as constant

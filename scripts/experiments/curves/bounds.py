@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median_low
 
-from curves.replay import Outcome, replay
-from curves.sets import SETS
-from curves.table import Curve
+from experiments.curves.replay import Outcome, replay
+from experiments.curves.sets import SETS
+from experiments.curves.table import Curve
 from tuner.pruners.gate import GateSettings
 
 MOST_KILLED, LEAST_STOPPED = 0.01, 0.9

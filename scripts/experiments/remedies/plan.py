@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ablation.material import Material
-from ablation.remedies import BASE, Remedy, remedies_for
-from ablation.spaces import in_force, make_space, only_configuration
-from ablation.training import Order
+from experiments.material import Material
+from experiments.remedies.catalogue import BASE, Remedy, remedies_for
+from experiments.remedies.training import Order
+from experiments.spaces import in_force, make_space, only_configuration
 
 BASE_TRAININGS = 3  # their mean is what remedies are compared with, so that one lucky base does not mark them all
 

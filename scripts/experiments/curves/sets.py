@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ablation.material import Material, find_material
 from benchmarks.material import shared
-from curves.texts import write_texts
+from experiments.curves.texts import write_texts
+from experiments.material import Material, find_material
 
 
 @dataclass(frozen=True, kw_only=True)

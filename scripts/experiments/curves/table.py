@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ablation.results import Line
+from experiments.results import Line
 from tuner.pruners.gate import Signs
 
 MEASURES = (
@@ -60,7 +60,7 @@ def write_table(lines: Iterable[Line], path: Path, *, kept: pa.Table | None = No
         table = pa.concat_tables([kept.filter(others).select(table.column_names), table]).unify_dictionaries()
         sets = {name: told for name, told in _origin_of(kept)["sets"].items() if name not in sets} | sets
     path.parent.mkdir(parents=True, exist_ok=True)
-    origin = {"command": "scripts/record_curves", "sets": dict(sorted(sets.items()))}
+    origin = {"command": "scripts/bench curves", "sets": dict(sorted(sets.items()))}
     table = table.replace_schema_metadata({"origin": json.dumps(origin, indent=1)})
     pq.write_table(table, path, compression="zstd", compression_level=19)
     return sum(int(told["trials"]) for told in sets.values())

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ablation.material import Material, read_rows
-from ablation.results import Line
-from ablation.spaces import make_space
-from curves.mixture import kind_of, mixture_of
-from curves.table import MEASURES
+from experiments.curves.mixture import kind_of, mixture_of
+from experiments.curves.table import MEASURES
+from experiments.material import Material, read_rows
+from experiments.results import Line
+from experiments.spaces import make_space
 
 SEED = 4
 _KEPT = ("epochs", "examples", "steps", *MEASURES, "diverged_at_step")

@@ -7,8 +7,8 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ablation.remedies import AGAIN, BASE
-from ablation.results import Line, by_key
+from experiments.remedies.catalogue import AGAIN, BASE
+from experiments.results import Line, by_key
 
 LEAST_EFFECT = 0.005  # of the score, below which a difference is none in practice
 STANDARD_ERRORS = 2.5
@@ -102,7 +102,7 @@ def _effect(lines: Sequence[Line], base: Mapping[int, float], bases: Mapping[int
     remedy, group = lines[0]["remedy"], lines[0]["group"]
     if not compared:
         told = next((line for line in lines if line["outcome"] != "failed"), lines[0])
-        return Effect(remedy=remedy, group=group, outcome=told["outcome"], reason=told.get("reason", ""))
+        return Effect(remedy=remedy, group=group, outcome=told["outcome"], reason=told.get("reason") or "")
     return Effect(
         remedy=remedy,
         group=group,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ablation.remedies import Tree
+from experiments.remedies.catalogue import Tree
 
 
 def merged(base: Tree, change: Tree) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from ablation.material import Material, read_rows
-from ablation.remedies import BASE, RAREST, VECTORS, Remedy
-from ablation.results import Key, Line
-from ablation.spaces import in_force, make_space, merged, names, only_configuration, replaced
+from experiments.material import Material, read_rows
+from experiments.remedies.catalogue import BASE, RAREST, VECTORS, Remedy
+from experiments.results import Key, Line
+from experiments.spaces import in_force, make_space, merged, names, only_configuration, replaced
 
 REPLICA_STRIDE = 1000  # trainings of one seed's rows with other weights have seeds this far apart
 
