@@ -1,4 +1,4 @@
-"""Do 95 % intervals hold the macro-F1 of endless rows, also where a label has few rows or a model few errors?"""
+"""Do 95 % intervals hold the macro-F1 of infinitely many rows, even if a label has few rows or a model few errors?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Groups whose rows err together: how often are equal models told apart, and is cross-fitted macro-F1 what fresh rows give?"""
+"""Groups whose rows err together: how often do equal models look different, and does cross-fitted macro-F1 hold on fresh rows?"""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def measure() -> list[Row]:
 
 
 def told_apart(groups: int, size: int, together: float, *, repeats: int) -> tuple[float, float]:
-    """Return how often two equally good models of three classes are told apart, the first ahead and the second ahead."""
+    """Return how often the first, and how often the second, of two equally good models of three classes is called ahead."""
     from tuner.scoring.paired import paired_difference
 
     model = uneven(3, 0.6)
@@ -52,7 +52,7 @@ def told_apart(groups: int, size: int, together: float, *, repeats: int) -> tupl
 def err_together(
     model: Classes, truth: np.ndarray, blocks: np.ndarray, together: float, generator: np.random.Generator
 ) -> np.ndarray:
-    """Decide rows, of which the share `together` is decided as the first row of its group is."""
+    """Decide rows. A share `together` of them is decided like the first row of its group."""
     own = model.decide(truth, generator)
     first = np.unique(blocks, return_index=True)[1]
     follows = generator.random(len(truth)) < together
@@ -60,25 +60,25 @@ def err_together(
 
 
 def cross_fitting() -> list[Row]:
-    """Compare cross-fitted macro-F1 with that on 2,000 fresh groups, with thresholds as a bundle has them."""
+    """Compare cross-fitted macro-F1 with that on 2,000 fresh groups under the thresholds of a bundle."""
     rows = []
     for groups, size in SHAPES:
         for together in TOGETHER:
             fitted, fresh, single = cross_fitted(groups, size, together, repeats=REPEATS)
             rows.append(
                 at_most(
-                    f"cross-fitted less fresh macro-F1, {groups} × {size} rows, {together:.0%} err together",
+                    f"cross-fitted minus fresh macro-F1, {groups} × {size} rows, {together:.0%} err together",
                     MOST_OFF,
                     abs(fitted - fresh),
                     "macro-F1",
-                    f"{fitted:.3f}, fresh {fresh:.3f}; with single rows dealt out {single:.3f}; {REPEATS} repeats",
+                    f"{fitted:.3f}, fresh {fresh:.3f}; with groups divided {single:.3f}; {REPEATS} repeats",
                 )
             )
     return rows
 
 
 def cross_fitted(groups: int, size: int, together: float, *, repeats: int) -> tuple[float, float, float]:
-    """Return the mean macro-F1 of four labels: cross-fitted, on fresh rows, and cross-fitted with single rows dealt out."""
+    """Return the mean macro-F1 of four labels: cross-fitted, on fresh rows, and cross-fitted with groups divided."""
     from tuner.scoring.blocks import halves, single_rows
     from tuner.scoring.f1 import macro_f1
     from tuner.scoring.thresholds import cross_fitted_decisions, decide, fit_thresholds
@@ -100,7 +100,7 @@ def cross_fitted(groups: int, size: int, together: float, *, repeats: int) -> tu
 def _rank_together(
     blocks: np.ndarray, together: float, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return truth and probabilities of four labels, weakly related; a group has one truth and the share `together` of noise."""
+    """Return truth and weakly related probabilities of four labels. Groups share the truth and a part `together` of the noise."""
     groups = int(blocks.max()) + 1
     truth = (generator.random((groups, 4)) < 0.15)[blocks]
     own, shared = generator.normal(size=truth.shape), generator.normal(size=(groups, 4))[blocks]

@@ -1,4 +1,4 @@
-"""Small splits: how often is one of two equally good models called ahead, and a guess better than a constant rule?"""
+"""Small splits: how often is one of two equal models called ahead, or a guess called better than a constant rule?"""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def measure() -> list[Row]:
 
 
 def called_ahead(model: Any, count: int, *, repeats: int, other: Any = None) -> tuple[float, float]:
-    """Return how often the first, and how often the second, of two models of one quality is called ahead."""
+    """Return how often the first, and how often the second, of two equally good models is called ahead."""
     from tuner.scoring.blocks import single_rows
     from tuner.scoring.paired import paired_difference
 
@@ -62,7 +62,7 @@ def called_ahead(model: Any, count: int, *, repeats: int, other: Any = None) -> 
 
 
 def guess_has_skill(model: Any, count: int, *, repeats: int) -> float:
-    """Return how often decisions drawn for other rows are called better than constant: both verdict's intervals above 0."""
+    """Return how often decisions drawn for other rows count as better than constant: both intervals of the verdict above 0."""
     from tuner.scoring.blocks import single_rows
     from tuner.scoring.bootstrap import intervals
 
