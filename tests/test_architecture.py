@@ -18,11 +18,14 @@ FOLDERS = ("tuner", "tests", "scripts", "docs", "search_spaces")
 FORMER = {"docs/remedies.jsonl", "scripts/remedies", "scripts/record_curves"}
 
 
-def spans(text: str) -> list[str]:
-    """The spans in backticks, and the words of the code blocks."""
-    blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
-    return re.findall(r"`([^`\n]+)`", prose) + [word for block in blocks for word in block.split()]
+def prose_of(text: str) -> str:
+    return re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def words_of_blocks(text: str) -> list[str]:
+    return [
+        word for block in re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL) for word in block.split()
+    ]
 
 
 def packages(folder: Path) -> set[str]:
@@ -30,42 +33,50 @@ def packages(folder: Path) -> set[str]:
 
 
 def is_there(path: str) -> bool:
-    """Whether a path exists: in the repository, or in `tuner/` if it begins with one of tuner's parts."""
+    """Whether a path exists in the repository or in `tuner/`."""
     return any((root / path).exists() for root in (ROOT, ROOT / "tuner"))
 
 
-def defines(path: str, name: str) -> bool:
-    return re.search(rf"^\s*(?:def|class) {name}\b|^{name}\b", (ROOT / path).read_text(), re.MULTILINE) is not None
+def defines(file: Path, name: str) -> bool:
+    return re.search(rf"^(?:(?:def|class) {name}\b|{name}\b.*=)", file.read_text(), re.MULTILINE) is not None
+
+
+def file_of(module: str) -> Path:
+    path = ROOT.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
 def test_every_path_on_the_map_exists() -> None:
-    named = [
-        span for span in spans(MAP.read_text()) if re.fullmatch(r"[\w./]+(?:\.py|/|\.\w{2,4})|[\w]+/[\w./]+", span)
-    ]
+    text = MAP.read_text()
+    spans = re.findall(r"`([^`\n]+)`", prose_of(text)) + words_of_blocks(text)
+    named = [span for span in spans if re.fullmatch(r"(?!tuner\.)[\w./]+(?:\.py|/|\.\w{2,4})|\w+/[\w./]+", span)]
     assert len(named) > 50
     assert [path for path in named if not is_there(path)] == []
 
 
-def test_every_dotted_module_on_the_map_exists() -> None:
-    named = [span for span in spans(MAP.read_text()) if re.fullmatch(r"tuner(?:\.\w+)+", span)]
-    modules = [ROOT.joinpath(*name.split(".")) for name in named]
-    assert [str(module) for module in modules if not (module.is_dir() or module.with_suffix(".py").is_file())] == []
-
-
-def test_every_function_and_class_on_the_map_is_in_the_file_it_is_said_to_be_in() -> None:
-    named = re.findall(r"`(\w[\w./]+\.py):(\w+)`", MAP.read_text())
+def test_every_name_on_the_map_is_defined_where_the_map_says() -> None:
+    text = prose_of(MAP.read_text())
+    named = [(ROOT / "tuner" / path, name) for path, name in re.findall(r"`(\w[\w./]+\.py):(\w+)`", text)]
+    named += [(file_of(module), name) for module, name in re.findall(r"\b(tuner(?:\.\w+)+):(\w+)", text)]
     assert len(named) > 20
-    assert [f"{path}:{name}" for path, name in named if not is_there(f"tuner/{path}")] == []
-    assert [f"{path}:{name}" for path, name in named if not defines(f"tuner/{path}", name)] == []
+    assert [f"{path}:{name}" for path, name in named if not (path.is_file() and defines(path, name))] == []
 
 
-def test_every_package_and_module_at_the_top_is_on_the_map() -> None:
+def test_every_dotted_name_on_the_map_exists() -> None:
+    named = re.findall(r"\b(tuner(?:\.\w+)+)", prose_of(MAP.read_text()))
+    parents = [name.rpartition(".") for name in named if not file_of(name).is_file()]
+    assert [
+        f"{parent}.{name}"
+        for parent, _, name in parents
+        if not file_of(parent).is_file() or not defines(file_of(parent), name)
+    ] == []
+
+
+def test_every_package_and_every_module_beside_them_is_on_the_map() -> None:
     text = MAP.read_text()
-    parts = packages(ROOT / "tuner") | {path.relative_to(ROOT).as_posix() for path in (ROOT / "tuner").glob("*.py")}
-    unnamed = [
-        part for part in sorted(parts - {"tuner", "tuner/__init__.py"}) if part.removeprefix("tuner/") not in text
-    ]
-    assert unnamed == []
+    parts = {f"{package.removeprefix('tuner/')}/" for package in packages(ROOT / "tuner") - {"tuner"}}
+    parts |= {path.name for path in (ROOT / "tuner").glob("*.py")} - {"__init__.py"}
+    assert [part for part in sorted(parts) if part not in text] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
