@@ -58,18 +58,18 @@ def measure() -> list[Row]:
     """Run the searches that have no line yet, one at a time, and count the intervals that hold."""
     done = Path(os.environ.get("TUNER_COVERAGE") or ROOT / "bench-out" / "coverage.jsonl")
     done.parent.mkdir(parents=True, exist_ok=True)
-    found = _read(done)
+    lines = _read(done)
     for index in range(SEARCHES):
         for name in SOURCES:
-            if (name, index) not in found:
-                found[name, index] = line = search(name, index)
+            if (name, index) not in lines:
+                lines[name, index] = line = search(name, index)
                 with done.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(line) + "\n")
                 print(
                     f"  {name} {index}: {line['seconds']:.0f} s, macro-F1 {line['untouched']['macro_f1']:.3f}",
                     flush=True,
                 )
-    return rows_of(list(found.values()))
+    return rows_of(list(lines.values()))
 
 
 def search(name: str, index: int) -> dict[str, Any]:
@@ -106,10 +106,10 @@ def rows_of(lines: Sequence[Mapping[str, Any]]) -> list[Row]:
     """Count the intervals that hold, over all lines and for each data set."""
     rows = []
     for name in SOURCES:
-        own = [line for line in lines if line["data"] == name]
-        held, expected, detail = _describe(own)
+        of_set = [line for line in lines if line["data"] == name]
+        held, expected, detail = _describe(of_set)
         rows.append(
-            explains(f"{name}: intervals that hold", held, f"of {len(own)}", f"expected {expected:.1f}; {detail}")
+            explains(f"{name}: intervals that hold", held, f"of {len(of_set)}", f"expected {expected:.1f}; {detail}")
         )
     held, expected, detail = _describe(lines)
     return [

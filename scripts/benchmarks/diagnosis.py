@@ -31,8 +31,8 @@ _ONE_LABEL = ("library", "digits", "davidson_hate", "japanesevowels")
 _DEEP = {"layers": 8, "hidden": 24, "pooling": "last", "layer_dropout": 0.0}
 
 
-def _only(optimiser: str, **own: float) -> dict[str, object]:
-    return {"optimiser": {optimiser: own}}
+def _only(optimiser: str, **parameters: float) -> dict[str, object]:
+    return {"optimiser": {optimiser: parameters}}
 
 
 FAULTS: tuple[Fault, ...] = (
@@ -114,10 +114,10 @@ class Case:
     is_healthy: bool
     is_harmless: bool
     is_right: bool
-    told: str
+    answer: str
 
     def __str__(self) -> str:
-        return f"{self.material} {self.seed} {self.fault}: {self.told}"
+        return f"{self.material} {self.seed} {self.fault}: {self.answer}"
 
 
 def measure() -> list[Row]:
@@ -148,8 +148,8 @@ def judge(fault: Fault, material: str, evidence: Any, *, seed: int, floor: float
     """Compare the diagnosis with the planted fault. `floor` is the lower bound of the healthy trial's skill."""
     from tuner.diagnosis.causes.find import diagnose
 
-    found = diagnose(evidence)
-    first = found.causes[0].name if found.causes else "no cause"
+    diagnosis = diagnose(evidence)
+    first = diagnosis.causes[0].name if diagnosis.causes else "no cause"
     is_healthy = not fault.right
     return Case(
         fault=fault.name,
@@ -157,8 +157,8 @@ def judge(fault: Fault, material: str, evidence: Any, *, seed: int, floor: float
         seed=seed,
         is_healthy=is_healthy,
         is_harmless=not is_healthy and evidence.decisions is not None and evidence.decisions.skill >= floor,
-        is_right=found.state == "healthy" if is_healthy else first in fault.right,
-        told=f"{found.state}, {first}",
+        is_right=diagnosis.state == "healthy" if is_healthy else first in fault.right,
+        answer=f"{diagnosis.state}, {first}",
     )
 
 

@@ -120,8 +120,8 @@ def _measure(case: Case) -> list[Row]:
         detail += "; the bare loop updates the whole embedding with fused Adam, the trial only the rows in use"
     rows = [at_least(f"times the bare loop, {case.name}", FLOOR, middle["trial"] / middle["bare"], "times", detail)]
     if "frozen" in middle:
-        said = "a bare loop that does not train the embedding, and so has less to do than the trial"
-        rows.append(explains(f"{case.name}, embedding frozen", middle["trial"] / middle["frozen"], "times", said))
+        detail = "a bare loop that does not train the embedding, and so has less to do than the trial"
+        rows.append(explains(f"{case.name}, embedding frozen", middle["trial"] / middle["frozen"], "times", detail))
     return rows
 
 

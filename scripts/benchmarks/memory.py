@@ -69,10 +69,15 @@ def _rows(kind: str, peaks: Mapping[int, Peaks]) -> list[Row]:
     own = {f"{rows:,}": each.own[kind] / _MB for rows, each in peaks.items()}
     resident = {f"{rows:,}": each.resident[kind] / _MB for rows, each in peaks.items()}
     a_row = (peaks[large].own[kind] - peaks[small].own[kind]) / (large - small)
-    told = f"at {listed(own, ',.0f')} rows"
-    said = f"{told}; with what it shares {listed(resident, ',.0f')}"
+    by_rows = f"at {listed(own, ',.0f')} rows"
+    with_shared = f"{by_rows}; with what it shares {listed(resident, ',.0f')}"
     return [
-        explains(f"{kind}, {large:,} rows", peaks[large].own[kind] / _MB, "MB", said if kind not in _TOTALS else told),
+        explains(
+            f"{kind}, {large:,} rows",
+            peaks[large].own[kind] / _MB,
+            "MB",
+            with_shared if kind not in _TOTALS else by_rows,
+        ),
         explains(f"{kind}, each further row", a_row, "bytes"),
     ]
 
@@ -105,8 +110,8 @@ def _peaks_of_run(folder: Path, rows: int) -> Peaks:
     space.write_text(_SPACE.format(data=data, epochs=1 / measurements, measurements=measurements))
     command = [sys.executable, "-m", "tuner", "run", str(space), "--name", str(rows), "--runs", str(folder / "runs")]
     log = folder / f"{rows}.log"
-    with log.open("w") as said:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=said)
+    with log.open("w") as output:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
     peaks, deadline = Peaks(), time.monotonic() + TIMEOUT_S
     try:
         while process.poll() is None and time.monotonic() < deadline:
@@ -174,5 +179,7 @@ def write_rows(path: Path, rows: int) -> None:
             drawn = generator.choice(_VOCABULARY, (min(_BLOCK, rows - start), WORDS_A_ROW), p=frequencies)
             texts = [" ".join(row) for row in words[drawn].tolist()]
             has = [(drawn % 50 == number).any(axis=1) for number in range(LABELS)]
-            labels = [[name for name, own in zip(names, row, strict=True) if own] for row in zip(*has, strict=True)]
+            labels = [
+                [name for name, is_true in zip(names, row, strict=True) if is_true] for row in zip(*has, strict=True)
+            ]
             writer.write_table(pa.table({"text": texts, "labels": labels}, schema=schema))

@@ -38,7 +38,7 @@ def measure() -> list[Row]:
     per_trial_ms = 1000 * (ends[-1] - ends[0]) / (len(ends) - 1)
     gaps_ms = [1000 * (later - sooner) for sooner, later in pairwise(ends)]
     growth = memory_mb[MARKS[-1]] - memory_mb[MARKS[0]]
-    said = ", ".join(f"{mb:.0f} MB after {trials:,}" for trials, mb in memory_mb.items())
+    by_trials = ", ".join(f"{mb:.0f} MB after {trials:,}" for trials, mb in memory_mb.items())
     detail = (
         f"wall time over {len(ends)} trials, {SLOTS} at once, without the first; training and evaluation take "
         f"{1000 * statistics.mean(inside) / SLOTS:.1f} ms; last hundred {statistics.mean(gaps_ms[-100:]):.0f} ms"
@@ -51,7 +51,7 @@ def measure() -> list[Row]:
             FLAT_MB,
             growth,
             "MB",
-            f"{said}; {per_kilo:.0f} KB a trial",
+            f"{by_trials}; {per_kilo:.0f} KB a trial",
         ),
         explains(
             "slowest step from one end to the next", max(gaps_ms), "ms", f"median {statistics.median(gaps_ms):.0f} ms"

@@ -167,10 +167,10 @@ def make(fault: Fault, material: Material, *, seed: int) -> Any:
     if fault.answer is not None:
         probabilities, decided = fault.answer(predict(trial, data, config), data.task)
         blocks = dataset.validation.blocks
-        told = decision_facts(
+        facts = decision_facts(
             decided, probabilities, data.validation_truth, task=data.task, labels=data.labels, blocks=blocks
         )
-        return Evidence(subject="predictions", task=data.task, decisions=told)
+        return Evidence(subject="predictions", task=data.task, decisions=facts)
     decisions = None
     if ending != "diverged":
         probabilities = predict(trial, data, config)
@@ -278,8 +278,8 @@ def make_rare(dataset: Any, generator: np.random.Generator, *, share: float = 0.
     most = max(2, round(share * truth[:, common].sum()))
     for label in np.argsort(-truth.sum(axis=0)):
         if label != common:
-            own = np.flatnonzero(truth[:, label] & is_kept)
-            is_kept[generator.permutation(own)[most:]] = False
+            positive = np.flatnonzero(truth[:, label] & is_kept)
+            is_kept[generator.permutation(positive)[most:]] = False
     kept = np.flatnonzero(is_kept)
     frequent = kept[truth[kept, common] & (truth[kept].sum(axis=1) == 1)]
     more = generator.choice(

@@ -47,8 +47,8 @@ def measure() -> list[Row]:
                 f"{ours:,.0f} examples/s ({1000 * BATCH / ours:.1f} ms a step) over {plain:,.0f} "
                 f"({1000 * BATCH / plain:.1f} ms); rounds {min(by_round):.2f} to {max(by_round):.2f}"
             )
-            said = precision if precision != "auto" else f"auto = {chosen}"
-            rows.append(explains(f"{hidden}/{layers}, {said}", ours / plain, "times", detail))
+            shown = precision if precision != "auto" else f"auto = {chosen}"
+            rows.append(explains(f"{hidden}/{layers}, {shown}", ours / plain, "times", detail))
     means = [_judge(precision, ratios[precision], chosen) for precision in FLOORS]
     parts = [
         explains(f"{hidden}/{layers}, step by part", total, "ms", listed(shares, ".1f"))

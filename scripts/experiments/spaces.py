@@ -20,11 +20,11 @@ def merged(base: Tree, change: Tree) -> dict[str, Any]:
 
 
 def _merged_value(old: Any, new: Any) -> Any:
-    old_option, old_own = _option(old)
-    new_option, new_own = _option(new)
+    old_option, old_parameters = _option(old)
+    new_option, new_parameters = _option(new)
     if new_option is None or new_option != old_option:
         return new
-    return {new_option: merged(old_own, new_own)}
+    return {new_option: merged(old_parameters, new_parameters)}
 
 
 def _option(value: Any) -> tuple[str | None, Tree]:
@@ -32,8 +32,8 @@ def _option(value: Any) -> tuple[str | None, Tree]:
     if isinstance(value, str):
         return value, {}
     if isinstance(value, Mapping):
-        ((name, own),) = value.items()
-        return str(name), own or {}
+        ((name, parameters),) = value.items()
+        return str(name), parameters or {}
     return None, {}
 
 
@@ -94,8 +94,8 @@ def fixed_part(domains: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str
         if isinstance(domain, Fixed) and domain.value != getattr(known.get(name), "default", None):
             tree[name] = domain.value
         elif isinstance(domain, OptionChoice) and len(domain.options) == 1:
-            ((option, own),) = domain.options
-            chosen = fixed_part(own, known[name].options[option].parameters)
+            ((option, nested),) = domain.options
+            chosen = fixed_part(nested, known[name].options[option].parameters)
             if chosen or option != known[name].default:
                 tree[name] = {option: chosen}
     return tree

@@ -28,9 +28,9 @@ def changed_inputs(folder: Path, *, seed: int) -> Outcome:
         refusals = refused_changes(search)
         _edit_environment(search, "ray", "2.0.0")
         search.resume("search.time=20m")
-        said = search.finish_well().stderr
+        messages = search.finish_well().stderr
         for note in ("search.time is", "ray is"):
-            require(f"note: {note}" in said, said)
+            require(f"note: {note}" in messages, messages)
         require(not search.faults(), str(search.faults()))
         lost, repeated = compare(before, search.trials())
     return Outcome(
@@ -62,7 +62,7 @@ def write_digits(path: Path) -> None:
     pq.write_table(builtin_table("builtin:digits"), path)
 
 
-def _refused(search: Search, file: Path, change: Callable[[], None], told: str) -> str:
+def _refused(search: Search, file: Path, change: Callable[[], None], message: str) -> str:
     kept = search.folder / "kept"
     shutil.copy(file, kept)
     change()
@@ -70,7 +70,10 @@ def _refused(search: Search, file: Path, change: Callable[[], None], told: str) 
     ended = search.call("resume", search.location)
     after = _fingerprint(search.location)
     shutil.copy(kept, file)
-    require(ended.code == 2 and told in ended.stderr, f"{told!r} is wanted, code {ended.code}: {ended.stderr[-1500:]}")
+    require(
+        ended.code == 2 and message in ended.stderr,
+        f"{message!r} is expected, code {ended.code}: {ended.stderr[-1500:]}",
+    )
     changed = sorted({name for name, _ in set(before.items()) ^ set(after.items())})
     require(not changed, f"a resume that was refused has changed the run's directory: {', '.join(changed)}")
     return _told(ended)
@@ -127,8 +130,8 @@ def damaged_parts(folder: Path, *, seed: int) -> Outcome:
         )
         kept = search.finished()
         search.resume()
-        said = search.finish_well().stderr
-        require(all(part.name in said for part in spoilt), f"{spoilt} have to be named: {said[-1500:]}")
+        messages = search.finish_well().stderr
+        require(all(part.name in messages for part in spoilt), f"{spoilt} must be named: {messages[-1500:]}")
         trials = search.trials()
         lost, repeated = compare(kept, trials)
         _check_all_there(trials)

@@ -47,10 +47,10 @@ def stop_job(search: Search) -> None:
 
 def has_come_to(search: Search, phase: str, measurements: int) -> bool:
     """Return whether the running command is in a phase. `reports` is the number of measurements when it started."""
-    said = search.log.read_text()
+    output = search.log.read_text()
     if phase == "reading data":
-        return "run: " in said
-    if not ("resumed: " in said if search.verb == "resume" else search.has_begun()):
+        return "run: " in output
+    if not ("resumed: " in output if search.verb == "resume" else search.has_begun()):
         return False
     if phase == "before the first report":
         return True
@@ -115,8 +115,8 @@ def _check_end(search: Search, ended: Ended, phase: str, *, is_killed: bool) -> 
     for noise in ("Traceback", "Exception ignored"):
         require(noise not in ended.stderr, f"{phase}: {ended.stderr[-2000:]}")
     if search.has_begun():
-        told = f"tuner resume {search.location}"
-        require(told in ended.stderr, f"{phase}: the command to go on with is missing: {ended.stderr[-1000:]}")
+        command = f"tuner resume {search.location}"
+        require(command in ended.stderr, f"{phase}: the command to resume is missing: {ended.stderr[-1000:]}")
         require(not search.faults(), f"{phase}: {search.faults()}")
 
 

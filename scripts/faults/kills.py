@@ -144,10 +144,13 @@ def kill_again_and_again(
             chain.seconds += _seconds_until_again(search, killed_at)
         search.finish_well()
         _check(search, before, chain)
-        found = results(search.trials())
-        different = {number: (found.get(number), row) for number, row in expected.items() if found.get(number) != row}
+        outcome = results(search.trials())
+        different = {
+            number: (outcome.get(number), row) for number, row in expected.items() if outcome.get(number) != row
+        }
         require(
-            found == expected, f"the result differs from that of the undisturbed search: {different or found.keys()}"
+            outcome == expected,
+            f"the result differs from that of the undisturbed search: {different or outcome.keys()}",
         )
         require(not search.litter(), str(search.litter()))
         require(search.status() == "finished", search.status())

@@ -61,12 +61,12 @@ def lose_nodes(folder: Path, comes_back: tuple[bool, ...], *, seed: int) -> Outc
 def _lose(search: Search, machines: Machines, *, comes_back: bool) -> float:
     """Lose a node. Return the seconds until its trial measures again; if no slot is free, the trial waits for one."""
     reported = _again(search)
-    begun = time.monotonic()
+    start = time.monotonic()
     machines.lose_one()
     if comes_back:
         machines.add()
     search.wait_until(lambda: len(_again(search)) > len(reported))
-    return time.monotonic() - begun
+    return time.monotonic() - start
 
 
 def _past_rung(search: Search) -> set[int]:

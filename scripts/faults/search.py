@@ -204,13 +204,13 @@ class Search:
         The two agents of an orphaned Ray node look for its GCS for a minute before they end. `besides_agents` does not wait
         for them.
         """
-        begun, patience_s = time.monotonic(), _GONE_WITHIN_S if besides_agents else _AGENTS_GONE_WITHIN_S
+        start, patience_s = time.monotonic(), _GONE_WITHIN_S if besides_agents else _AGENTS_GONE_WITHIN_S
         while left := [
             each.command for each in self.processes() if not (besides_agents and each.command.startswith(_AGENTS))
         ]:
-            require(time.monotonic() - begun < patience_s, f"orphans after {patience_s:g} s: {left}")
+            require(time.monotonic() - start < patience_s, f"orphans after {patience_s:g} s: {left}")
             time.sleep(_POLL_S)
-        return time.monotonic() - begun
+        return time.monotonic() - start
 
     def end(self) -> None:
         """Kill whatever is left of the search."""

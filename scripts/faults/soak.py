@@ -60,9 +60,9 @@ def _kill_now_and_then(search: Search, trials: int, random: np.random.Generator)
     """Kill workers until the search is over. Return their number and the driver's memory (MB) at each quarter of the trials."""
     kills, memory, killed_at = 0, {}, time.monotonic()
     marks = [round(trials * quarter / 4) for quarter in (1, 2, 3, 4)]
-    begun = time.monotonic()
+    start = time.monotonic()
     while search.process.poll() is None:
-        if time.monotonic() - begun > _TIMEOUT_S:
+        if time.monotonic() - start > _TIMEOUT_S:
             raise NotAsAskedError(f"not over after {_TIMEOUT_S:g} s")
         time.sleep(_LOOK_EVERY_S)
         ended = len(search.finished())

@@ -94,10 +94,10 @@ def _stops_and_goes_on(
     search.run(*_SHORT, f"search.seed={seed}")
     search.wait_until(lambda: _is_under_way(search))
     before = search.finished()
-    begun = time.monotonic()
+    start = time.monotonic()
     with harm():
         ended = search.finish(timeout_s=2 * _MOST_S)
-        stopped_s = time.monotonic() - begun
+        stopped_s = time.monotonic() - start
         _says_it_once(ended, reason)
         require(stopped_s < _MOST_S, f"it stops within {_MOST_S:g} s, not {stopped_s:.1f}")
         is_there = search.has_begun()
@@ -105,10 +105,10 @@ def _stops_and_goes_on(
             _is_readable(search)
     if not is_there:
         _is_readable(search)
-    begun = time.monotonic()
+    start = time.monotonic()
     search.resume(*_RESUMED)
     search.wait_until(lambda: len(search.measurements()) > 0 and "resumed" in search.log.read_text())
-    seconds = time.monotonic() - begun
+    seconds = time.monotonic() - start
     search.finish_well()
     lost, repeated = compare(before, search.trials())
     require(not search.faults(), str(search.faults()))

@@ -86,10 +86,10 @@ def _stop_one(search: Search) -> float:
     already = _when_failed(search)
     worker = search.wait_until(lambda: _within_a_step(search))[0]
     os.kill(worker, signal.SIGSTOP)
-    begun = time.monotonic()
+    start = time.monotonic()
     search.wait_until(lambda: _when_failed(search) - already)
     search.wait_until(lambda: worker not in {each.pid for each in search.processes()}, seconds=_GONE_WITHIN_S)
-    return time.monotonic() - begun
+    return time.monotonic() - start
 
 
 def _within_a_step(search: Search) -> list[int]:
@@ -110,9 +110,9 @@ def _failed(trials: dict[int, Row]) -> list[Row]:
 
 def _check_hung(trials: dict[int, Row], *, times: int) -> None:
     reasons = [row["reason"] for row in _failed(trials)]
-    told = f"no report for {_TIMEOUT_S} s, which is search.trial_timeout"
+    reason = f"no report for {_TIMEOUT_S} s, which is search.trial_timeout"
     # On a busy machine a trial may be this late by itself.
-    require(len(reasons) >= times and set(reasons) == {told}, f"reasons: {reasons}")
+    require(len(reasons) >= times and set(reasons) == {reason}, f"reasons: {reasons}")
     require(all(row["ending"] is not None for row in trials.values()), "every trial has an ending")
 
 
@@ -191,9 +191,12 @@ def _told_of_memory(trials: dict[int, Row], measurements: list[Row]) -> Outcome:
     for number in (
         number for number, row in again.items() if row["starts"] == 2
     ):  # on a node with two slots, a trial that takes both has no neighbour
-        own = [row["reported_s"] for row in measurements if (row["trial"], row["start"]) == (number, 2)]
+        of_trial = [row["reported_s"] for row in measurements if (row["trial"], row["start"]) == (number, 2)]
         others = [row["reported_s"] for row in measurements if row["trial"] != number]
-        require(not own or not any(min(own) < at < max(own) for at in others), f"trial {number} had a neighbour")
+        require(
+            not of_trial or not any(min(of_trial) < at < max(of_trial) for at in others),
+            f"trial {number} had a neighbour",
+        )
     notes = {"tried_again": len(again), "failed": len(failed), "reasons": [row["reason"] for row in failed]}
     return Outcome(fault="a trial out of memory", times=len(again), notes=notes)
 
@@ -272,14 +275,14 @@ def every_trial_fails(folder: Path, *, seed: int) -> Outcome:
         search.run("search.trials=200", f"search.seed={seed}", "resources.concurrent=2")
         ended = search.finish()
         require(ended.code == 1, f"ends with 1, not {ended.code}: {ended.stderr[-2000:]}")
-        said = next(line for line in ended.stderr.splitlines() if line.startswith("error:"))
-        require("every trial fails" in said and cause in said, said)
+        message = next(line for line in ended.stderr.splitlines() if line.startswith("error:"))
+        require("every trial fails" in message and cause in message, message)
         tried = len(search.trials())
         require(tried < 20, f"it stops early, not after {tried} trials")
         shutil.rmtree(broken)  # with its compiled files
         search.resume("search.trials=4")
         search.finish_well()
-    return Outcome(fault="every trial fails", times=1, notes={"tried": tried, "said": said})
+    return Outcome(fault="every trial fails", times=1, notes={"tried": tried, "said": message})
 
 
 def time_budget(folder: Path, *, seed: int) -> Outcome:

@@ -57,9 +57,9 @@ def make_search(
     while True:
         quality = _learnt(full[left], epochs) + luck[left]
         score = quality + generator.normal(0.0, by_rows, len(left))
-        for number, own, seen in zip(left.tolist(), quality.tolist(), score.tolist(), strict=True):
+        for number, true_quality, seen in zip(left.tolist(), quality.tolist(), score.tolist(), strict=True):
             if number not in trials or seen > trials[number][1]:
-                trials[number] = own, seen
+                trials[number] = true_quality, seen
         if epochs >= EPOCHS:
             break
         left, epochs = left[np.argsort(-score)[: len(left) // REDUCTION]], epochs * REDUCTION
@@ -96,14 +96,14 @@ def by_rule(candidates: Sequence[Candidate]) -> int:
 def finalists_only(candidates: Sequence[Candidate]) -> int:
     """Apply the former rule, in which search trials were not candidates."""
     runs = _runs(candidates)
-    winner = champion(lower_bounds({parent: [run.score for run in own] for parent, own in runs.items()}))
+    winner = champion(lower_bounds({parent: [run.score for run in of_parent] for parent, of_parent in runs.items()}))
     return max(runs[winner], key=lambda run: run.score).trial
 
 
 def surely_better(candidates: Sequence[Candidate]) -> int:
     """Pick the search trial only if another run of the finalist would be better in fewer than one case in ten."""
     runs = _runs(candidates)
-    bounds = lower_bounds({parent: [run.score for run in own] for parent, own in runs.items()})
+    bounds = lower_bounds({parent: [run.score for run in of_parent] for parent, of_parent in runs.items()})
     winner = champion(bounds)
     bound, best = bounds[winner], max(runs[winner], key=lambda run: run.score)
     searched = next(each for each in candidates if each.repeats is None)
@@ -145,11 +145,11 @@ def measure() -> list[Row]:
             for seeds in (1, 2, 3):
                 generator = np.random.default_rng((0, seeds))
                 made = [make_search(generator, noise=noise, share=share, seeds=seeds) for _ in range(REPEATS)]
-                found = {name: mean_quality(made, pick) for name, pick in RULES.items()}
-                told = ", ".join(f"{name} {value:.4f}" for name, value in found.items())
+                quality = {name: mean_quality(made, pick) for name, pick in RULES.items()}
+                detail = ", ".join(f"{name} {value:.4f}" for name, value in quality.items())
                 what = f"quality lost to the best rule; {noise_name}, {share:.0%} of training, {seeds} seeds"
-                lost = found["tuner's rule"] - max(found.values())
-                rows.append(at_least(what, -0.005, lost, "macro-F1", told))
+                lost = quality["tuner's rule"] - max(quality.values())
+                rows.append(at_least(what, -0.005, lost, "macro-F1", detail))
     generator = np.random.default_rng(1)
     made = [make_search(generator, noise=(0.015, 0.015), share=1.0, collapses=0.3) for _ in range(REPEATS)]
     for name in ("tuner's rule", "finalists only"):

@@ -43,8 +43,8 @@ def told_apart(groups: int, size: int, together: float, *, repeats: int) -> tupl
         blocks = np.repeat(np.arange(groups), size)
         truth = model.truth(groups, generator)[blocks]
         first, second = (err_together(model, truth, blocks, together, generator) for _ in range(2))
-        found = paired_difference(first, second, truth, blocks=blocks, seed=repeat)
-        ahead += found.low > 0, found.high < 0
+        difference = paired_difference(first, second, truth, blocks=blocks, seed=repeat)
+        ahead += difference.low > 0, difference.high < 0
     first_ahead, second_ahead = (ahead / repeats).tolist()
     return first_ahead, second_ahead
 
@@ -53,10 +53,10 @@ def err_together(
     model: Classes, truth: np.ndarray, blocks: np.ndarray, together: float, generator: np.random.Generator
 ) -> np.ndarray:
     """Decide rows. A share `together` of them is decided like the first row of its group."""
-    own = model.decide(truth, generator)
+    decisions = model.decide(truth, generator)
     first = np.unique(blocks, return_index=True)[1]
     follows = generator.random(len(truth)) < together
-    return np.where(follows[:, None], own[first][blocks], own)
+    return np.where(follows[:, None], decisions[first][blocks], decisions)
 
 
 def cross_fitting() -> list[Row]:
@@ -84,16 +84,16 @@ def cross_fitted(groups: int, size: int, together: float, *, repeats: int) -> tu
     from tuner.scoring.thresholds import cross_fitted_decisions, decide, fit_thresholds
 
     blocks, new_blocks = np.repeat(np.arange(groups), size), np.repeat(np.arange(FRESH_GROUPS), size)
-    found = np.zeros(3)
+    totals = np.zeros(3)
     for repeat in range(repeats):
         generator = np.random.default_rng((repeat, groups, int(10 * together), 3))
         truth, probabilities = _rank_together(blocks, together, generator)
         new_truth, new_probabilities = _rank_together(new_blocks, together, generator)
         new = decide(new_probabilities, fit_thresholds(probabilities, truth, "multilabel"), "multilabel")
         ways = (halves(truth, blocks), halves(truth, single_rows(len(truth))))
-        own, single = (cross_fitted_decisions(probabilities, truth, "multilabel", parts=each) for each in ways)
-        found += macro_f1(own, truth), macro_f1(new, new_truth), macro_f1(single, truth)
-    fitted, fresh, dealt = (found / repeats).tolist()
+        whole, single = (cross_fitted_decisions(probabilities, truth, "multilabel", parts=each) for each in ways)
+        totals += macro_f1(whole, truth), macro_f1(new, new_truth), macro_f1(single, truth)
+    fitted, fresh, dealt = (totals / repeats).tolist()
     return fitted, fresh, dealt
 
 
@@ -103,6 +103,6 @@ def _rank_together(
     """Return truth and weakly related probabilities of four labels. Groups share the truth and a part `together` of the noise."""
     groups = int(blocks.max()) + 1
     truth = (generator.random((groups, 4)) < 0.15)[blocks]
-    own, shared = generator.normal(size=truth.shape), generator.normal(size=(groups, 4))[blocks]
-    noise = np.sqrt(together) * shared + np.sqrt(1 - together) * own
+    private, shared = generator.normal(size=truth.shape), generator.normal(size=(groups, 4))[blocks]
+    noise = np.sqrt(together) * shared + np.sqrt(1 - together) * private
     return truth, 1 / (1 + np.exp(-(0.7 * truth + noise)))

@@ -68,9 +68,9 @@ def measure() -> list[Row]:
         random = np.array([_late(RandomSampler(_SPACE, seed=seed), plan, seed) for seed in range(_SEEDS)])
         gain = tpe[:, 0] - random[:, 0]
         detail = f"standard error {gain.std(ddof=1) / math.sqrt(_SEEDS):.3f}"
-        told = f"{plan.name}: proposals of a search's second half"
-        rows.append(at_least(f"{told}, true quality minus that of random ones", 0.1, float(gain.mean()), "", detail))
-        rows.append(explains(f"{told}, duds", float(tpe[:, 1].mean()), "share", f"random: {random[:, 1].mean():.3f}"))
+        name = f"{plan.name}: proposals of a search's second half"
+        rows.append(at_least(f"{name}, true quality minus that of random ones", 0.1, float(gain.mean()), "", detail))
+        rows.append(explains(f"{name}, duds", float(tpe[:, 1].mean()), "share", f"random: {random[:, 1].mean():.3f}"))
     return rows
 
 

@@ -45,22 +45,22 @@ space:
 
 
 def measure() -> list[Row]:
-    found = _rows_of("200 Zipf labels", _space(_COLUMNS, "multilabel", EPOCHS), _dataset(), floor=AT_LEAST)
+    rows = _rows_of("200 Zipf labels", _space(_COLUMNS, "multilabel", EPOCHS), _dataset(), floor=AT_LEAST)
     for name, (task, columns, epochs) in REAL.items():
         try:
             path = shared("data", *name)
         except SkippedError:
             continue
         space = _space(f"{{train: '{path}', text: text, {columns}}}", task, epochs)
-        found += _rows_of(name[0], space, _real(space), floor=None)
-    return found
+        rows += _rows_of(name[0], space, _real(space), floor=None)
+    return rows
 
 
 def _rows_of(name: str, space: Any, dataset: Any, *, floor: float | None) -> list[Row]:
     """Rank trials by the score and by the former score. The score must rank at least as well, or reach its floor."""
     rows = trials(space, dataset)
     fresh = [row["fresh"] for row in rows]
-    own, mean, weighted, plain = (
+    current, mean, weighted, plain = (
         spearman([row[key] for row in rows], fresh) for key in ("score", "mean", "weighted", "macro_f1")
     )
     listed = "; ".join(f"{row['score']:.3f} / {row['fresh']:.3f}" for row in rows)
@@ -69,7 +69,7 @@ def _rows_of(name: str, space: Any, dataset: Any, *, floor: float | None) -> lis
         at_least(
             f"Spearman of score with macro-F1 on fresh rows, {name}",
             mean if floor is None else floor,
-            own,
+            current,
             "",
             f"{before}; {len(rows)} trials, score / fresh: {listed}",
         )
@@ -173,12 +173,12 @@ def _split(rows: int, name: str, generator: np.random.Generator) -> Any:
 
     rates = 0.3 / np.arange(1, LABELS + 1)
     truth = generator.random((rows, LABELS)) < rates
-    told = truth & (generator.random(truth.shape) < 0.7)
+    shown = truth & (generator.random(truth.shape) < 0.7)
     stray = generator.choice(LABELS, rows, p=rates / rates.sum())
     noise = generator.integers(0, 500, (rows, 8))
     texts = []
     for row in range(rows):
-        words = [f"label{label}" for label in [*np.flatnonzero(told[row]), stray[row]]]
+        words = [f"label{label}" for label in [*np.flatnonzero(shown[row]), stray[row]]]
         words += [f"word{number}" for number in noise[row]]
         texts.append(" ".join(generator.permutation(words)))
     numbers = np.arange(rows)

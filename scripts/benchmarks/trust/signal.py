@@ -165,20 +165,20 @@ def _rank(generator: np.random.Generator, truth: NDArray[np.bool_], lift: float)
     return np.column_stack([1 - yes, yes])
 
 
-def _told(counts: Counter[str]) -> str:
+def _describe(counts: Counter[str]) -> str:
     return f"of {counts.total()} draws: {', '.join(f'{count} {name}' for name, count in counts.most_common())}"
 
 
 def _share_of(name: str, make: Make, wanted: str, floor: float, **options: Any) -> Row:
     counts = answers(make, **options)
-    return at_least(name, floor, counts[wanted] / counts.total(), "share", _told(counts))
+    return at_least(name, floor, counts[wanted] / counts.total(), "share", _describe(counts))
 
 
 def _never(name: str, make: Make, **options: Any) -> Row:
     counts = answers(make, **options)
-    return at_most(f"{name}: none found", 0.0, counts["none found"] / counts.total(), "share", _told(counts))
+    return at_most(f"{name}: none found", 0.0, counts["none found"] / counts.total(), "share", _describe(counts))
 
 
 def _explained(name: str, make: Make, **options: Any) -> Row:
     counts = answers(make, **options)
-    return explains(f"{name}: none found", counts["none found"] / counts.total(), "share", _told(counts))
+    return explains(f"{name}: none found", counts["none found"] / counts.total(), "share", _describe(counts))

@@ -43,8 +43,8 @@ def _describe_value(value: Any) -> str:
         return "yes" if value else "no"
     if not isinstance(value, Mapping):
         return str(value)
-    ((option, own),) = value.items()
-    listed = ", ".join(f"{name} {_describe_value(each)}" for name, each in (own or {}).items())
+    ((option, parameters),) = value.items()
+    listed = ", ".join(f"{name} {_describe_value(each)}" for name, each in (parameters or {}).items())
     return f"{option} ({listed})" if listed else str(option)
 
 
@@ -82,8 +82,8 @@ def _values(group: str, name: str, *values: Any) -> list[Remedy]:
     return _each(group, *({name: value} for value in values))
 
 
-def _word(**own: Any) -> Tree:
-    return {"tokens": {"word": own}}
+def _word(**parameters: Any) -> Tree:
+    return {"tokens": {"word": parameters}}
 
 
 _TEXT = [
