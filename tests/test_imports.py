@@ -36,13 +36,20 @@ ORDER = (
     "tuner.scoring",
     "tuner.space",
     "tuner.storage",
+    "tuner.show_value",
     "tuner.errors",
     "tuner.machine",
     "tuner.signals",
 )
 """The layers from top to bottom, as drawn in docs/ARCHITECTURE.md. A part may import itself and those below it."""
 
-MAY_IMPORT_TORCH = ("tuner.model", "tuner.training", "tuner.imbalance", "tuner.bundle.bundle", "tuner.trial.trial")
+MAY_IMPORT_TORCH = (
+    "tuner.model",
+    "tuner.training",
+    "tuner.imbalance",
+    "tuner.bundle.model_bundle",
+    "tuner.trial.trial",
+)
 HEAVY = ("torch", "ray", "numpy", "pyarrow", "sklearn", "scipy", "imblearn", "optuna", "pydantic", "tokenizers")
 
 

@@ -13,9 +13,10 @@ import pytest
 import torch
 
 from tuner.data.preparation import TOKENISERS
-from tuner.data.prepare import TrialData
-from tuner.imbalance.loss import LOSS_WEIGHTS, LOSSES
+from tuner.data.trial_data import TrialData
+from tuner.imbalance.loss import LOSSES
 from tuner.imbalance.resample import RESAMPLINGS
+from tuner.imbalance.weights import LOSS_WEIGHTS
 from tuner.model.initialise import INITIALISATIONS
 from tuner.model.pooling import POOLINGS
 from tuner.model.recurrent import CELLS
@@ -26,7 +27,7 @@ from tuner.training.averaging import AVERAGINGS
 from tuner.training.clipping import CLIPPINGS
 from tuner.training.optimisers import OPTIMISERS
 from tuner.training.schedules import SCHEDULES
-from tuner.trial.measurement import TrialSettings
+from tuner.trial.order import TrialSettings
 from tuner.trial.trial import Trial
 
 REGISTRIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tuner.bundle.bundle import Bundle
+    from tuner.bundle.model_bundle import Bundle
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load"]
@@ -17,6 +17,6 @@ __all__ = ["__version__", "load"]
 
 def load(path: str | Path) -> Bundle:
     """Load a bundle, or the champion of a run's directory, from a local path or URI. Raises BundleError."""
-    from tuner.bundle import bundle  # imports torch, which `tuner --help` must not
+    from tuner.bundle import model_bundle  # imports torch, which `tuner --help` must not
 
-    return bundle.load(path)
+    return model_bundle.load(path)

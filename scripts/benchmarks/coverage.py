@@ -74,7 +74,7 @@ def measure() -> list[Row]:
 
 def search(name: str, index: int) -> dict[str, Any]:
     """Search one half of a data set. Judge the champion on its test split and on the other half."""
-    from tuner.data.split import text_key
+    from tuner.data.stratification import text_key
     from tuner.ledger.run_directory import read_run
 
     table = _table(name)
@@ -161,9 +161,11 @@ def _interval(line: Mapping[str, Any]) -> tuple[float, float]:
 
 def _judge(run: str, untouched: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the champion's decisions on its test split, and its macro-F1 on a file that the search never saw."""
-    from tuner.bundle.bundle import load
-    from tuner.data.load import Columns, load_data, read_labelled
-    from tuner.scoring.f1 import as_indicator, macro_f1
+    from tuner.bundle.model_bundle import load
+    from tuner.data.dataset import Columns
+    from tuner.data.load import load_data, read_labelled
+    from tuner.scoring.f1 import macro_f1
+    from tuner.scoring.indicator import as_indicator
     from tuner.space.load import load_space
 
     bundle = load(run)

@@ -211,18 +211,19 @@ def _make_scheduler(is_gated: bool, shape: Shape, queue: StubDesk) -> Any:
     from ray.tune.schedulers import AsyncHyperBandScheduler
 
     from tuner.pruners.gate import GateSettings
-    from tuner.ray_backend.scheduler import GatedASHA
+    from tuner.pruners.gated_asha import GatedASHA
+    from tuner.ray_backend.scheduler import PruningScheduler
 
     grace, budget = round(shape.grace_epochs * shape.rows), round(shape.max_epochs * shape.rows)
     if is_gated:
-        return GatedASHA(
-            queue,  # type: ignore[arg-type]
+        pruner = GatedASHA(
             grace_epochs=shape.grace_epochs,
             rows=shape.rows,
             budget_examples=budget,
             reduction_factor=shape.reduction_factor,
             gate=GateSettings(),
         )
+        return PruningScheduler(queue, pruner)  # type: ignore[arg-type]
     return AsyncHyperBandScheduler(
         time_attr="examples",
         metric="score",
@@ -244,7 +245,7 @@ def _start(index: int, generator: np.random.Generator) -> StubTrial:
 
 
 def _config(index: int) -> dict[str, Any]:
-    from tuner.trial.measurement import Order
+    from tuner.trial.order import Order
 
     return {"order": asdict(Order(index=index, phase="search", configuration={}, seed=index))}
 
@@ -258,7 +259,7 @@ def _go_on(scheduler: Any, trial: StubTrial, shape: Shape, generator: np.random.
     result = {
         "examples": round(epochs * ROWS),
         "score": score,
-        "report": _measurement(trial, epochs, score, is_last=is_last),
+        "measurement": _measurement(trial, epochs, score, is_last=is_last),
     }
     if scheduler.on_trial_result(None, trial, result) == scheduler.CONTINUE:
         return True

@@ -46,7 +46,7 @@ def measure() -> list[Row]:
 
 
 def _cases() -> Iterator[Case]:
-    from tuner.data.prepare import prepare
+    from tuner.data.trial_data import prepare
 
     network = {"hidden": 128, "optimiser": "adam", "learning_rate": LEARNING_RATE}
     text: dict[str, Any] = {"task": "multilabel", "inputs": "text", "batch": 64}
@@ -132,7 +132,7 @@ def _configuration(case: Case) -> dict[str, Any]:
 
 def _trial_rounds(case: Case) -> Iterator[float]:
     """Yield the trial's examples per second. It measures after every few steps; a round covers `steps` steps."""
-    from tuner.trial.measurement import TrialSettings
+    from tuner.trial.order import TrialSettings
     from tuner.trial.trial import Trial
 
     rows = len(case.data.train_targets)
@@ -197,7 +197,7 @@ def _tensors(batch: Any, task: Task) -> tuple[torch.Tensor, torch.Tensor, torch.
 
 def _model_and_rows(case: Case) -> tuple[Any, Any]:
     """Return a model and rows, both made as a trial makes them."""
-    from tuner.data.prepare import make_rows, vocabulary_size
+    from tuner.data.trial_data import make_rows, vocabulary_size
     from tuner.model.build import make_model
     from tuner.training.precision import choose_precision
 

@@ -42,7 +42,7 @@ def goemotions_overrides() -> list[str]:
 
 def goemotions_data(*, train_rows: int | None = None, validation_rows: int | None = None) -> Any:
     """Return the TrialData of `goemotions_dataset` with the default tokens."""
-    from tuner.data.prepare import prepare
+    from tuner.data.trial_data import prepare
 
     return prepare(goemotions_dataset(train_rows=train_rows, validation_rows=validation_rows), parameters())
 

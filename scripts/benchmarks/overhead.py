@@ -63,11 +63,11 @@ def _search() -> tuple[Any, dict[int, float], list[float]]:
     """Return the queue, megabytes by number of trials, and seconds of training and evaluation of every measurement."""
     from tuner.ledger.run_directory import Ledger, read_measurements
     from tuner.pruners.gate import GateSettings
-    from tuner.ray_backend.scheduler import GatedASHA
+    from tuner.pruners.gated_asha import GatedASHA
     from tuner.ray_backend.trials import run_trials
     from tuner.samplers.sampler import make_sampler
     from tuner.search.trial_queue import SearchQueue
-    from tuner.trial.measurement import TrialSettings
+    from tuner.trial.order import TrialSettings
 
     memory_mb: dict[int, float] = {}
 
@@ -97,8 +97,7 @@ def _search() -> tuple[Any, dict[int, float], list[float]]:
             watch=lambda _: None,
         )
         queue.ended_at = []
-        scheduler = GatedASHA(
-            queue,
+        pruner = GatedASHA(
             grace_epochs=space.search.grace_epochs,
             rows=ROWS,
             budget_examples=ROWS,
@@ -107,7 +106,7 @@ def _search() -> tuple[Any, dict[int, float], list[float]]:
         )
         settings = TrialSettings(max_epochs=1, reports_per_epoch=1, penalty_weight=1.0, threads=1)
         run_trials(
-            queue, _tiny_data(), settings, scheduler=scheduler, resources=space.resources, slots=SLOTS, is_cluster=False
+            queue, _tiny_data(), settings, pruner=pruner, resources=space.resources, slots=SLOTS, is_cluster=False
         )
         measurements = read_measurements(f"{folder}/run").to_pylist()
     return (
@@ -143,7 +142,7 @@ space:
 
 def _tiny_data() -> Any:
     from tuner.data.dataset import Dataset, Split
-    from tuner.data.prepare import prepare
+    from tuner.data.trial_data import prepare
 
     generator = np.random.default_rng(0)
 

@@ -13,7 +13,7 @@ EPOCHS = 1
 
 def measure() -> list[Row]:
     """Train the same model from the same seeds in both precisions on all of goemotions."""
-    from tuner.trial.measurement import TrialSettings
+    from tuner.trial.order import TrialSettings
     from tuner.trial.trial import Trial
 
     data = goemotions_data()

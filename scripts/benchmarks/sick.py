@@ -135,16 +135,16 @@ class Fault:
 def make(fault: Fault, material: Material, *, seed: int) -> Any:
     """Train with the fault and return the evidence."""
     from benchmarks.material import configuration, parameters
-    from tuner.data.prepare import prepare
     from tuner.data.profile import profile
+    from tuner.data.trial_data import prepare
     from tuner.diagnosis.facts.data import data_facts
     from tuner.diagnosis.facts.decisions import decision_facts
     from tuner.diagnosis.facts.evidence import Evidence
     from tuner.diagnosis.facts.reference import measure_baselines, reference
     from tuner.diagnosis.facts.training import training_facts
-    from tuner.scoring.signal import find_signal, looks_of
+    from tuner.scoring.signal import find_signal, gather_evidence
     from tuner.scoring.thresholds import cross_fitted_decisions
-    from tuner.trial.measurement import TrialSettings
+    from tuner.trial.order import TrialSettings
     from tuner.trial.trial import Trial
 
     dataset = read(material, seed)
@@ -187,7 +187,7 @@ def make(fault: Fault, material: Material, *, seed: int) -> Any:
         )
     rows = [asdict(measurement) for measurement in measurements]
     baselines = measure_baselines(dataset)
-    looks = looks_of(
+    looks = gather_evidence(
         data.task,
         baselines=baselines,
         profile=profiled,
@@ -210,7 +210,7 @@ def make(fault: Fault, material: Material, *, seed: int) -> Any:
 def predict(trial: Any, data: Any, config: Mapping[str, Any]) -> Any:
     """Return a trial's present probabilities: shape (validation rows, labels)."""
     from tuner.data.preparation import preparation_setting
-    from tuner.data.prepare import make_rows, vocabulary_size
+    from tuner.data.trial_data import make_rows, vocabulary_size
     from tuner.model.build import to_probabilities
     from tuner.training.loop import predict_logits
 

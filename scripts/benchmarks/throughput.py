@@ -60,7 +60,7 @@ def measure() -> list[Row]:
 
 def make_trial(data: Any, hidden: int, layers: int, precision: str) -> Any:
     """Return a trial with the plain script's model and settings. One measurement is one round."""
-    from tuner.trial.measurement import TrialSettings
+    from tuner.trial.order import TrialSettings
     from tuner.trial.trial import Trial
 
     chosen = configuration(
@@ -93,7 +93,7 @@ def plain_rounds(data: Any, hidden: int, layers: int) -> Iterator[float]:
     from torch import nn
     from torch.utils.data import DataLoader
 
-    from tuner.data.prepare import make_rows, vocabulary_size
+    from tuner.data.trial_data import make_rows, vocabulary_size
 
     ((splits,),) = data.prepared.values()
     vocabulary = vocabulary_size(

@@ -206,7 +206,7 @@ def read_rows(material: Material, space: Any, *, seed: int, limit_rows: int | No
 
 def _subset(targets: NDArray[np.integer[Any]], rows: int, n_labels: int, seed: int) -> NDArray[np.int64]:
     """Return the sorted positions of `rows` rows, or one or two fewer, that keep the shares of the labels."""
-    from tuner.data.split import stratify
+    from tuner.data.stratification import stratify
 
     n = len(targets)
     owners, codes = np.nonzero(targets) if targets.ndim == 2 else (np.arange(n), targets.astype(np.int64))

@@ -1,4 +1,4 @@
-"""What a run came to, told from a ledger that was cut off at any point."""
+"""The results of a run, also from a ledger that was cut off at any point."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def ledger(tmp_path: Path) -> Ledger:
     return Ledger.create(tmp_path / "runs" / "run", space="task: binary\n", environment={})
 
 
-def test_the_board_is_ranked_and_a_control_is_not_on_it(ledger: Ledger) -> None:
+def test_the_leaderboard_is_ranked_and_leaves_out_controls(ledger: Ledger) -> None:
     ledger.write_json("baselines", BASELINES)
     for row in (trial_row(0, 0.3), trial_row(1, None), trial_row(2, 0.6, parent=0)):
         ledger.add("trials", row)
@@ -60,7 +60,7 @@ def test_the_board_is_ranked_and_a_control_is_not_on_it(ledger: Ledger) -> None:
     assert board[0]["macro_f1"] == pytest.approx(0.6)
 
 
-def test_a_champion_of_the_search_itself_is_crowned_as_a_trial_without_a_bound(ledger: Ledger) -> None:
+def test_a_champion_from_the_search_itself_has_no_lower_bound(ledger: Ledger) -> None:
     for row in (trial_row(0, 0.7), trial_row(2, 0.6, parent=0), trial_row(3, -0.9, parent=0)):
         ledger.add("trials", row)
     finalist = {**FINALIST, "scores": [0.6], "mean": 0.6, "seeds": 1, "runs": [2], "without_model": 1}
@@ -73,12 +73,12 @@ def test_a_champion_of_the_search_itself_is_crowned_as_a_trial_without_a_bound(l
         ("finalist", "trial 0 × 1 seeds", 0.45),
     ]
     assert board[1]["macro_f1"] == 0.6
-    assert describe_champion(champion) == "trial 0, its run in the search"
-    assert describe_runs_without_model(champion) == "1 of these finalists' runs collapsed or came to no report"
+    assert describe_champion(champion) == "trial 0, as trained in the search"
+    assert describe_runs_without_model(champion) == "1 of these finalists' runs collapsed or have no measurement"
     assert describe_selection(champion) == "no run of the same settings with another seed to compare with"
 
 
-def test_of_runs_recorded_before_lengths_of_training_that_differ_are_not_compared() -> None:
+def test_older_records_of_unequal_training_are_not_compared() -> None:
     champion = {
         "parent": 0,
         "selection": {"search_score": 0.7, "finalist_score": 0.6, "bias": 0.1},
@@ -89,7 +89,7 @@ def test_of_runs_recorded_before_lengths_of_training_that_differ_are_not_compare
     assert describe_champion(champion) == "trial 0"
 
 
-def test_a_finalist_whose_rows_are_lost_stands_with_what_is_known(ledger: Ledger) -> None:
+def test_a_finalist_whose_rows_are_lost_is_listed_with_what_is_known(ledger: Ledger) -> None:
     ledger.write_json("champion", {"parent": 0, "finalists": [FINALIST]})
     (row,) = leaderboard(read_run(ledger.location))
     assert (row["score"], row["macro_f1"], row["configuration"]) == (0.55, None, None)
@@ -131,7 +131,7 @@ def test_a_run_cut_off_at_any_point_is_shown_and_listed(
     assert json.loads(out)[0]["status"] == ("interrupted" if is_ended else "unfinished")
 
 
-def test_a_run_that_cannot_be_read_is_listed_as_such_and_the_others_too(ledger: Ledger, call: Any) -> None:
+def test_an_unreadable_run_is_listed_as_unreadable_beside_the_others(ledger: Ledger, call: Any) -> None:
     other = Ledger.create("runs/old", space="", environment={})
     other.folder.write("environment.json", b"{}")
     code, out, err = call("ls", "--format", "json")

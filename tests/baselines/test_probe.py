@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from benchmarks.trust import signal as kinds
-from tuner.baselines.baselines import linear_probabilities
+from tuner.baselines.linear import linear_probabilities
 from tuner.baselines.probe import fit_pieces
-from tuner.scoring.f1 import as_indicator
+from tuner.scoring.indicator import as_indicator
 from tuner.scoring.ranking import auc_per_label, rank_rows
 
 BLIND = [kinds.told_by_two_words, kinds.without_spaces, kinds.numbers_as_words]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
-from tuner.bundle.bundle import Bundle, save_bundle
+from tuner.bundle.model_bundle import Bundle, save_bundle
 from tuner.data.dataset import Dataset
 from tuner.data.preparation import fit_preparation, preparation_setting
 from tuner.data.sequences import Standardiser

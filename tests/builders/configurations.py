@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuner.data.dataset import Dataset
-from tuner.data.prepare import TrialData, prepare
+from tuner.data.trial_data import TrialData, prepare
 from tuner.space.configuration import Configuration
 from tuner.space.domains import Domain, Fixed, OptionChoice
 from tuner.space.options import Need, Option, Options, Parameter, Text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tuner.data.dataset import Dataset
-from tuner.data.prepare import TrialData
+from tuner.data.trial_data import TrialData
 from tuner.space.configuration import Configuration
 
 Call = Callable[..., tuple[int, str, str]]

@@ -13,12 +13,14 @@ import numpy as np
 from tuner.ledger.rows import read_past
 from tuner.ledger.run_directory import Ledger, read_measurements, read_run
 from tuner.pruners.gate import GateSettings
-from tuner.ray_backend.scheduler import GatedASHA
+from tuner.pruners.gated_asha import GatedASHA
+from tuner.ray_backend.scheduler import PruningScheduler
 from tuner.samplers.sampler import make_sampler
 from tuner.search.time_budget import Sizes
 from tuner.search.trial_queue import SearchQueue
 from tuner.space.load import load_space
-from tuner.trial.measurement import Measurement, Order
+from tuner.trial.measurement import Measurement
+from tuner.trial.order import Order
 
 ROWS, EPOCHS = 100, 8
 
@@ -97,14 +99,14 @@ class Process:
             say=lambda _: None,
             watch=lambda _: None,
         )
-        self.scheduler = GatedASHA(
-            self.queue,
+        self.pruner = GatedASHA(
             grace_epochs=1,
             rows=ROWS,
             budget_examples=ROWS * EPOCHS,
             reduction_factor=2,
             gate=GateSettings(least_examples=0),
         )
+        self.scheduler = PruningScheduler(self.queue, self.pruner)
         if not is_first:
             self.take_up(location)
 
@@ -115,7 +117,7 @@ class Process:
         self.queue.replay(past)
         searched = {trial.index for trial in past.trials if trial.phase == "search"}
         running = {trial.index for trial in past.trials if trial.ending is None}
-        self.scheduler.replay([each for each in past.measurements if each[0] in searched], running=running)
+        self.pruner.replay([each for each in past.measurements if each[0] in searched], running=running)
 
     def event(self) -> None:
         """A moment at which the process may be killed: what waits for a flush is lost then."""

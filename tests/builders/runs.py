@@ -1,4 +1,4 @@
-"""Ledgers of made-up runs for the tests of the report, written through the real ledger and measured by the real scoring."""
+"""Made-up runs for tests, written with the real ledger and scored with the real measures."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from tuner.ledger.predictions import PREDICTIONS
 from tuner.ledger.run_directory import Ledger
-from tuner.ledger.tables import PREDICTIONS
 from tuner.samplers.sampler import RandomSampler
 from tuner.scoring.blocks import single_rows
 from tuner.scoring.evaluation import describe, evaluate
-from tuner.scoring.f1 import Indicator
+from tuner.scoring.indicator import Indicator
 from tuner.scoring.measures import measure
 from tuner.scoring.paired import paired_difference
 from tuner.scoring.thresholds import decide, fit_thresholds
@@ -52,7 +52,7 @@ def write_run(
     is_finished: bool = True,
     texts: Sequence[str] = ("what a day",),
 ) -> Path:
-    """Write a run below `folder` and return where it lies. Trials with a high learning rate and no clipping collapse."""
+    """Write a run below `folder` and return its location. Trials with a high learning rate and no clipping collapse."""
     space_text = SPACE.format(task=task, column=_COLUMNS[task])
     location = folder / "made-up"
     ledger = Ledger.create(location, space=space_text, environment=_environment(task, labels))
@@ -138,7 +138,7 @@ def _write_trials(ledger: Ledger, folder: Path, space_text: str, trials: int) ->
 
 
 def _course(configuration: Mapping[str, Any], generator: np.random.Generator) -> tuple[str, list[tuple[float, float]]]:
-    """How a made-up trial goes: most of its score comes from the learning rate."""
+    """Return the ending and the curve of a made-up trial, whose score depends mostly on the learning rate."""
     rate = math.log10(configuration["learning_rate"])
     if rate > -2 and configuration["clipping"] == "none":
         ending = "diverged" if generator.random() < 0.3 else "collapsed"

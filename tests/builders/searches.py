@@ -1,4 +1,4 @@
-"""A small search that the command line runs on a real Ray."""
+"""A small search that the command line runs on a real Ray, and how to wait for it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ space:
 
 
 def make_rows(rows: int = 300) -> pa.Table:
-    """Texts in which the word "fig" makes a row positive and "grape" gives it a second label."""
+    """Rows whose label "sweet" follows from the word "fig" in the text, and "small" from "grape"."""
     generator = np.random.default_rng(0)
     texts = [" ".join(generator.choice(WORDS, size=generator.integers(3, 9))) for _ in range(rows)]
     labels = [[name for word, name in (("fig", "sweet"), ("grape", "small")) if word in text.split()] for text in texts]

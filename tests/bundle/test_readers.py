@@ -33,11 +33,11 @@ def _link(folder: Path) -> None:
 
 SPOILT = {
     "another format": (in_json("bundle.json", "format", to=99), ANOTHER),
-    "no format": (_write("{}"), "bundle.json is no object with a format"),
+    "no format": (_write("{}"), "bundle.json is not an object with a format"),
     "no JSON": (_write("{"), "the bundle cannot be read (bundle.json is not valid JSON: "),
-    "a key twice": (_write('{"format": 3, "format": 3}'), "the key 'format' is there twice"),
+    "a key twice": (_write('{"format": 3, "format": 3}'), "the key 'format' occurs twice"),
     "no labels": (in_json("bundle.json", "labels", to=[]), "labels in bundle.json is not a list of distinct texts"),
-    "a strange record": (in_json("bundle.json", "record", "code", to="x"), "record is with code, not known"),
+    "a strange record": (in_json("bundle.json", "record", "code", to="x"), "record has unknown code"),
     "a link": (_link, "bundle.json is a link to "),
 }
 

@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tuner.bundle.bundle import Bundle, save_bundle
-from tuner.data.prepare import fit_preparation, preparation_setting
-from tuner.data.read import fingerprint
+from tuner.bundle.model_bundle import Bundle, save_bundle
+from tuner.data.preparation import fit_preparation, preparation_setting
+from tuner.data.table_reader import fingerprint
+from tuner.ledger.predictions import PREDICTIONS
 from tuner.ledger.run_directory import Ledger
-from tuner.ledger.tables import PREDICTIONS
 from tuner.model.build import make_model
 from tuner.scoring.measures import measure
 from tuner.storage import Folder
@@ -159,7 +159,7 @@ def test_runs_with_other_test_rows_are_compared_on_those_of_both(run_of: Any, ca
     run_of("tuesday", TRUTH[:45])
     code, out, _ = call("compare", "monday", "tuesday", "--format", "json")
     assert (code, json.loads(out)["rows"]) == (0, 45)
-    assert "their test rows differ: 45 are compared" in json.loads(out)["notes"][0]
+    assert "their test rows differ: the comparison uses the 45 rows in common" in json.loads(out)["notes"][0]
 
 
 def test_runs_on_other_files_are_refused_with_the_way_out(run_of: Any, call: Call) -> None:
@@ -167,7 +167,9 @@ def test_runs_on_other_files_are_refused_with_the_way_out(run_of: Any, call: Cal
     run_of("tuesday", TRUTH, digest="another")
     code, out, err = call("compare", "monday", "tuesday")
     assert (code, out) == (2, "")
-    assert "runs/monday (A) and runs/tuesday (B): their 60 and 60 test rows come from files with other contents" in err
+    assert (
+        "runs/monday (A) and runs/tuesday (B): their 60 and 60 test rows come from files with different contents" in err
+    )
     assert "--data FILE" in err
 
 
@@ -184,7 +186,7 @@ def test_bundles_without_data_are_refused(save: Any, call: Call) -> None:
     save("two")
     code, _, err = call("compare", "one", "two")
     assert code == 2
-    assert "one: this is a bundle, which has no test rows in it; give --data FILE" in err
+    assert "one: this is a bundle, which contains no test rows; give --data FILE" in err
 
 
 def test_columns_without_data_are_refused(run_of: Any, call: Call) -> None:
@@ -203,7 +205,7 @@ def test_bundles_are_compared_on_a_file(save: Any, call: Call, rows: str) -> Non
         decisions = bundle.decide(bundle.predict_proba(TEXTS))
         assert found["macro_f1"][name] == pytest.approx(measure(decisions, TRUTH, "multilabel").macro_f1)
     assert (found["changes"]["space"], found["changes"]["environment"]) == (None, None)
-    assert "a bundle has no space and no environment, so those are not compared" in found["notes"]
+    assert "a bundle has no space and no environment, so these are not compared" in found["notes"]
 
 
 def test_a_run_and_a_bundle_are_compared_on_a_file(save: Any, run_of: Any, call: Call, rows: str) -> None:
@@ -220,7 +222,10 @@ def test_a_file_that_a_search_read_is_said_to_flatter_it(save: Any, call: Call, 
     save("two")
     code, _, err = call("compare", "one", "two", "--data", rows)
     assert code == 0
-    assert "note: the search of A read this file: unless it was its test split alone, A is flattered" in err
+    assert (
+        "note: the search of A read this file; unless it used the file only as its test split, A has an unfair advantage"
+        in err
+    )
     assert "the search of B" not in err
 
 
@@ -230,7 +235,7 @@ def test_models_of_other_columns_need_one_named(save: Any, call: Call, rows: str
     save("two", columns={**columns, "labels": "other"})
     code, _, err = call("compare", "one", "two", "--data", rows)
     assert code == 2
-    assert "A learnt from labels: labels and B from labels: other, so the truth would not be the same" in err
+    assert "A was trained on labels: labels and B on labels: other, so they would have different true labels" in err
     assert call("compare", "one", "two", "--data", rows, "--labels", "other")[0] == 0
 
 

@@ -128,7 +128,7 @@ def test_a_bundle_is_diagnosed_by_its_record(run: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"), [("{", "not valid JSON"), ("{}", "bundle.json is no object with a format")]
+    ("content", "told"), [("{", "not valid JSON"), ("{}", "bundle.json is not an object with a format")]
 )
 def test_a_broken_bundle_is_told(content: str, told: str, tmp_path: Path) -> None:
     (tmp_path / "bundle.json").write_text(content)

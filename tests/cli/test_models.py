@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tuner.bundle.bundle import Bundle, save_bundle
-from tuner.data.prepare import fit_preparation, preparation_setting
+from tuner.bundle.model_bundle import Bundle, save_bundle
+from tuner.data.preparation import fit_preparation, preparation_setting
 from tuner.data.sequences import Sequences, Standardiser
 from tuner.errors import DataError
 from tuner.ledger.run_directory import Ledger
@@ -112,7 +112,7 @@ def test_sequences_of_other_channels_than_the_model_are_refused(save: Any, call:
     write("rows.parquet", **{"my sequence": [[1.0, 2.0]]})
     code, _, err = call("predict", "bundle", "rows.parquet")
     assert code == 2
-    assert "the number of channels is 1, but 2 in the data trained on" in err
+    assert "the number of channels is 1, but 2 in the training data" in err
 
 
 def test_evaluate_measures_a_bundle_of_sequences(save: Any, call: Call) -> None:
@@ -156,7 +156,7 @@ def test_rows_that_cannot_be_used_are_left_out_on_request_and_the_others_keep_th
     write("rows.parquet", **{"my text": ["alpha", None, "beta", " "], "label": ["a", "b", "b", "a"]})
     code, out, err = call("predict", "bundle", "rows.parquet")
     assert (code, out) == (2, "")
-    assert "row 2: the text in column 'my text' is null; mend them, or leave them out with --skip-unusable" in err
+    assert "row 2: the text in column 'my text' is null; fix them, or leave them out with --skip-unusable" in err
     code, out, err = call("predict", "bundle", "rows.parquet", "--skip-unusable")
     assert code == 0
     assert [json.loads(line)["row"] for line in out.splitlines()] == [1, 3]

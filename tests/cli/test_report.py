@@ -59,7 +59,7 @@ def test_a_file_that_is_no_page_is_never_written_over(location: Path, tmp_path: 
 
 
 def test_a_folder_that_is_not_there_is_not_made(location: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"there is no folder .*/new; make it first, or name one that is there"):
+    with pytest.raises(UsageError, match=r"there is no folder .*/new; create it first, or name an existing folder"):
         invoke(str(location), "--out", str(tmp_path / "new" / "page.html"))
     assert list(tmp_path.iterdir()) == []
 

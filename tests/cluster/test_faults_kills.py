@@ -1,4 +1,4 @@
-"""A sample of the faults of a night, caused in real searches; `scripts/bench faults` causes all of them."""
+"""Some of the faults that a night brings, caused in real searches. `scripts/bench faults` causes all of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHORT = ("search.trials=12", "search.max_epochs=2", "search.finalists=1")  # TPE
 
 
 def is_learning(search: Search) -> bool:
-    """Whether TPE has enough trials to learn from, and one of them is running."""
+    """Whether TPE has enough trials to learn from, and a trial is running."""
     return len(search.finished()) >= 10 and any(row["ending"] is None for row in search.trials().values())
 
 
@@ -24,7 +24,7 @@ def is_closing(search: Search) -> bool:
     return (search.location / "champion").exists()
 
 
-def test_a_search_that_is_killed_twice_comes_to_the_end_of_one_that_was_left_alone(tmp_path: Path) -> None:
+def test_a_search_that_is_killed_twice_ends_like_an_undisturbed_one(tmp_path: Path) -> None:
     expected = kills.undisturbed(tmp_path / "undisturbed", seed=1, overrides=SHORT)
     chain = kills.kill_again_and_again(
         tmp_path / "killed", [is_learning, is_closing], expected, seed=1, overrides=SHORT
@@ -33,20 +33,20 @@ def test_a_search_that_is_killed_twice_comes_to_the_end_of_one_that_was_left_alo
     assert len(expected) == 13
 
 
-def test_interrupts_at_any_phase_leave_a_run_that_can_be_gone_on_with(tmp_path: Path) -> None:
+def test_a_run_that_is_interrupted_in_any_phase_can_be_resumed(tmp_path: Path) -> None:
     sends = {"reading data": interrupts.stop_job, "trials": interrupts.interrupt_twice}
     few = ("search.trials=3", "search.finalists=1")
     outcome = interrupts.signalled(tmp_path, sends, fault="interrupts", seed=1, overrides=few)
     assert (outcome.times, outcome.lost, outcome.repeated) == (2, 0, 0)
 
 
-def test_of_two_runs_of_one_name_one_is_refused_and_told_who_holds_it(tmp_path: Path) -> None:
+def test_the_second_of_two_runs_with_one_name_is_refused_and_names_the_first(tmp_path: Path) -> None:
     assert "(process " in interrupts.two_runs(tmp_path, seed=1).notes["refused"]
 
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Search]:
-    """A search on a file of its own, of which the driver was killed."""
+    """A search on its own data file, whose driver was killed."""
     folder = tmp_path_factory.mktemp("killed")
     changes.write_digits(folder / "digits.parquet")
     with searching(folder, space=SPACE.replace("builtin:digits", str(folder / "digits.parquet"))) as search:
@@ -56,11 +56,11 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Search]:
         yield search
 
 
-def test_another_space_another_tuner_and_other_data_are_refused_and_change_nothing(killed: Search) -> None:
+def test_another_space_another_version_and_other_data_are_refused_and_change_nothing(killed: Search) -> None:
     assert len(changes.refused_changes(killed)) == 3
 
 
-def test_damaged_parts_are_named_and_the_rest_goes_on_in_one_of_two_resumes(killed: Search) -> None:
+def test_a_resume_names_damaged_parts_and_goes_on_while_a_second_resume_is_refused(killed: Search) -> None:
     spoilt = changes.spoil(killed)
     assert all(any(part.name in fault for fault in killed.faults()) for part in spoilt)
     before = killed.finished()

@@ -1,4 +1,4 @@
-"""Workers read the arrays of a run where Ray keeps them, without a copy of their own."""
+"""Workers read a run's arrays in Ray's shared memory, without copying them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import json, sys
 import numpy as np
 import ray
 from ray import tune
-from tuner.data.prepare import make_rows
-from tuner.data.tokenise import Encoded
+from tuner.data.trial_data import make_rows
+from tuner.data.tokenisers import Encoded
 from tuner.ray_backend.start import start_ray, stop_ray
 from tuner.space.search_settings import ResourceSettings
 

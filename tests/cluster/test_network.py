@@ -1,4 +1,4 @@
-"""What a local Ray listens on and whom it answers, and what a run says of the cluster that it joins."""
+"""What a local Ray listens on and whom it answers, and what a run says about the cluster that it joins."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class LocalRay:
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    """This process's, without what it may say of tokens and with a home that has none."""
+    """This process's environment, without tokens and with a home that has none."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     return {**kept, "HOME": str(home), "RAY_NUM_REDIS_GET_RETRIES": "1", **more}
 
@@ -105,25 +105,25 @@ def local_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRay]:
 
 
 def processes_of(root: int) -> dict[int, str]:
-    """The process and all that descend from it, by what they are called."""
+    """The process and its descendants: process number to name."""
     return {each.pid: "driver" if each.pid == root else Path(each.words[0]).name for each in descendants(root)}
 
 
 def sockets_of(pid: int) -> set[str]:
-    """Inodes of the sockets that a process holds; none of one that has ended."""
-    found = set()
+    """Inodes of the sockets that a process holds; none if it has ended."""
+    inodes = set()
     with contextlib.suppress(OSError):
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
             with contextlib.suppress(OSError):
                 target = descriptor.readlink().name
                 if target.startswith("socket:["):
-                    found.add(target[len("socket:[") : -1])
-    return found
+                    inodes.add(target[len("socket:[") : -1])
+    return inodes
 
 
 def listening() -> dict[str, tuple[str, int]]:
-    """Address and port of every TCP socket of the machine that listens, by inode."""
-    found = {}
+    """Address and port of every listening TCP socket of the machine, by inode."""
+    addresses = {}
     for family, table in ((socket.AF_INET, "tcp"), (socket.AF_INET6, "tcp6")):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
             _, local, _, state, *rest = line.split()
@@ -131,31 +131,31 @@ def listening() -> dict[str, tuple[str, int]]:
             words = bytes.fromhex(host)
             packed = b"".join(words[start : start + 4][::-1] for start in range(0, len(words), 4))
             if state == "0A":
-                found[rest[5]] = (socket.inet_ntop(family, packed), int(port, 16))
-    return found
+                addresses[rest[5]] = (socket.inet_ntop(family, packed), int(port, 16))
+    return addresses
 
 
 def sockets_by_name(local_ray: LocalRay) -> dict[str, list[tuple[str, int]]]:
-    """Where each kind of process listens."""
+    """The addresses on which each kind of process listens."""
     open_sockets = listening()
-    found: dict[str, list[tuple[str, int]]] = {}
+    by_name: dict[str, list[tuple[str, int]]] = {}
     for pid, name in processes_of(local_ray.pid).items():
         kind = "worker" if name.startswith("ray::") and name != "ray::RuntimeEnvAgent" else name.removeprefix("ray::")
-        own = [open_sockets[inode] for inode in sockets_of(pid) if inode in open_sockets]
-        if own:
-            found.setdefault(kind, []).extend(own)
-    return found
+        addresses = [open_sockets[inode] for inode in sockets_of(pid) if inode in open_sockets]
+        if addresses:
+            by_name.setdefault(kind, []).extend(addresses)
+    return by_name
 
 
-def test_everything_that_ray_starts_listens_on_this_machine_alone(local_ray):
-    """As start_ray's docstring says. Ray's dashboard and its agent would listen too; they are off."""
-    found = sockets_by_name(local_ray)
-    assert set(found) == {"driver", "gcs_server", "raylet", "RuntimeEnvAgent", "worker"}
-    addresses = {host.removeprefix("::ffff:") for each in found.values() for host, _ in each}
+def test_everything_that_ray_starts_listens_on_this_machine_only(local_ray):
+    """See start_ray's docstring. Ray's dashboard and its agent would listen too, but they are off."""
+    by_name = sockets_by_name(local_ray)
+    assert set(by_name) == {"driver", "gcs_server", "raylet", "RuntimeEnvAgent", "worker"}
+    addresses = {host.removeprefix("::ffff:") for each in by_name.values() for host, _ in each}
     assert addresses == {"127.0.0.1"}
 
 
-def test_unix_sockets_lie_in_a_folder_that_nobody_else_can_enter(local_ray):
+def test_unix_sockets_are_in_a_folder_that_nobody_else_can_enter(local_ray):
     inodes = {inode for pid in processes_of(local_ray.pid) for inode in sockets_of(pid)}
     rows = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
     paths = {Path(row[7]) for row in rows if len(row) > 7 and row[6] in inodes and row[7].startswith("/")}
@@ -174,21 +174,21 @@ def test_unix_sockets_lie_in_a_folder_that_nobody_else_can_enter(local_ray):
     ids=["no token", "a wrong token", "the run's token"],
 )
 def test_only_a_client_with_the_runs_token_can_run_a_task(shown: Mapping[str, str], answer, local_ray, tmp_path):
-    is_own = shown["RAY_AUTH_MODE"] == "token" and "RAY_AUTH_TOKEN" not in shown
-    token = {"RAY_AUTH_TOKEN": local_ray.token} if is_own else {}
-    # The setting that start_ray makes: without it Ray takes 127.0.0.1 for this machine's outer address, where nothing answers.
+    has_runs_token = shown["RAY_AUTH_MODE"] == "token" and "RAY_AUTH_TOKEN" not in shown
+    token = {"RAY_AUTH_TOKEN": local_ray.token} if has_runs_token else {}
+    # As start_ray sets it. Without it Ray replaces 127.0.0.1 by this machine's outer address, where nothing answers.
     done = ask(RUN_A_TASK, local_ray.address, tmp_path, RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0", **shown, **token)
     assert done.stdout.strip() == answer, done.stderr
     assert ("InvalidAuthToken" in done.stderr) == (answer == "refused")
 
 
-def test_the_agent_that_answers_http_refuses_who_shows_no_token(local_ray):
+def test_rays_http_agent_refuses_requests_without_a_token(local_ray):
     ((host, port),) = sockets_by_name(local_ray)["RuntimeEnvAgent"]
     with pytest.raises(urllib.error.HTTPError, match="401"):
         urllib.request.urlopen(f"http://{host}:{port}/get_runtime_envs_info", data=b"", timeout=10)
 
 
-def test_the_token_stands_in_no_file_and_no_command_line(local_ray):
+def test_the_token_is_in_no_file_and_no_command_line(local_ray):
     assert not (local_ray.home / ".ray").exists()
     commands = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in processes_of(local_ray.pid)]
     files = [path for path in Path(local_ray.folder).rglob("*") if path.is_file()]
@@ -198,24 +198,30 @@ def test_the_token_stands_in_no_file_and_no_command_line(local_ray):
 
 
 @pytest.mark.parametrize(
-    ("token", "said"),
-    [(None, "asks for a token, and none lies here"), (WRONG, "refuses the token that lies here"), ("own", "()")],
+    ("token", "message"),
+    [
+        (None, "asks for a token, but this machine has none"),
+        (WRONG, "refuses this machine's token"),
+        ("the cluster's", "()"),
+    ],
     ids=["no token", "a wrong token", "its token"],
 )
-def test_joining_a_cluster_that_asks_for_a_token_tells_at_once_which_is_amiss(token, said, local_ray, tmp_path):
-    shown = {"RAY_AUTH_TOKEN": local_ray.token if token == "own" else token} if token else {}
+def test_joining_a_cluster_that_asks_for_a_token_says_at_once_what_is_wrong_with_it(
+    token, message, local_ray, tmp_path
+):
+    shown = {"RAY_AUTH_TOKEN": local_ray.token if token == "the cluster's" else token} if token else {}
     done = ask(JOIN, local_ray.address, tmp_path, **shown)
-    assert said in done.stdout, done.stderr
+    assert message in done.stdout, done.stderr
     assert "RPC" not in done.stderr
 
 
 @pytest.fixture
 def open_cluster(tmp_path: Path) -> Iterator[str]:
-    """The address of a cluster of one machine that asks nobody for a token."""
+    """The address of a one-machine cluster that asks for no token."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-    # Unix sockets have short names, which pytest's own folders are too deep for.
+    # Pytest's paths are too long for Unix sockets.
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
         head = subprocess.Popen(
             [
@@ -246,7 +252,7 @@ def open_cluster(tmp_path: Path) -> Iterator[str]:
 
 
 def test_joining_a_cluster_without_authentication_says_that_anyone_can(open_cluster, tmp_path):
-    # A token that lies here is not shown to who does not ask for one.
+    # This machine's token is not sent to a cluster that asks for none.
     done = ask(JOIN, open_cluster, tmp_path, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=WRONG)
     assert "has no authentication" in done.stdout, done.stderr
     assert "ray get-auth-token --generate" in done.stdout

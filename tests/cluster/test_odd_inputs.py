@@ -1,4 +1,4 @@
-"""A search on odd but valid rows: labels of all scripts, one that every row has, one of a single row, texts without a word."""
+"""A search on odd but valid rows: labels in many scripts, one on every row, one on a single row, texts without words."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ space:
 
 
 def write_rows(folder: Path) -> None:
-    """Every tenth text is empty, every tenth has signs only, of which no token is left; the others have words of all scripts."""
+    """Every tenth text is empty, every tenth has only punctuation and so no token, and the others mix scripts."""
     random = np.random.default_rng(0)
     texts, labels = [], []
     for row in range(ROWS):
@@ -42,13 +42,13 @@ def write_rows(folder: Path) -> None:
         texts.append(
             {0: ["", " \u2003", "\n"][row % 3], 1: "!? …" * (row + 1)}.get(row % 10, " ".join([*words, f"n{row}"]))
         )
-        own = [label for label, word in zip(LABELS, WORDS, strict=False) if word in words]
-        labels.append([EVERY, *own, *([RARE] if row == 7 else [])])
+        named = [label for label, word in zip(LABELS, WORDS, strict=False) if word in words]
+        labels.append([EVERY, *named, *([RARE] if row == 7 else [])])
     pq.write_table(pa.table({"text": texts, "labels": labels}), folder / "rows.parquet")
     (folder / "space.yaml").write_text(SPACE)
 
 
-def test_odd_rows_come_to_a_verdict_and_are_predicted(tmp_path: Path, call: Any) -> None:
+def test_a_search_on_odd_rows_ends_with_a_verdict_and_its_model_predicts_them(tmp_path: Path, call: Any) -> None:
     write_rows(tmp_path)
     command = [sys.executable, "-m", "tuner", "run", "space.yaml", "--name", "odd"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""Whole searches as a user runs them: the real command in a process of its own, on a real Ray."""
+"""Whole searches as a user runs them: the real command in its own process, on a real Ray."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def shown(folder: Path, run: str) -> dict:
     return json.loads(done.stdout)
 
 
-def test_a_run_ends_with_a_verdict_and_0_whatever_it_is(finished):
+def test_a_run_exits_with_0_whatever_its_verdict(finished):
     folder, done = finished
     run = shown(folder, "first")
     assert run["status"] == "finished"
@@ -47,7 +47,7 @@ def test_a_run_ends_with_a_verdict_and_0_whatever_it_is(finished):
     assert run["verdict"] != "no_better_than_constant"  # the labels follow from single words
 
 
-def test_stdout_has_the_board_and_stderr_the_talk_without_rays_own(finished):
+def test_stdout_has_the_leaderboard_and_stderr_the_messages_but_not_rays(finished):
     _, done = finished
     assert "leaderboard" in done.stdout
     assert "verdict:" in done.stdout
@@ -57,7 +57,7 @@ def test_stdout_has_the_board_and_stderr_the_talk_without_rays_own(finished):
         assert noise not in done.stdout + done.stderr
 
 
-def test_show_tells_every_fact_that_scripts_rely_on(finished):
+def test_show_has_every_fact_that_scripts_rely_on(finished):
     folder, _ = finished
     run = shown(folder, "first")
     assert sum(run["trials"].values()) == 4
@@ -75,7 +75,7 @@ def test_show_tells_every_fact_that_scripts_rely_on(finished):
         assert [row["label"] for row in measures["labels"]] == ["small", "sweet"]
 
 
-def test_the_ledger_has_every_trial_once_and_its_reports(finished):
+def test_the_ledger_has_every_trial_once_and_its_measurements(finished):
     folder, _ = finished
     location = folder / "runs" / "first"
     trials = pa.concat_tables([pq.read_table(path) for path in (location / "trials").iterdir()]).to_pylist()
@@ -103,7 +103,7 @@ def test_the_bundle_predicts_what_evaluate_measured(finished):
     assert json.loads(evaluated.stdout)["macro_f1"] > 0.8
 
 
-def test_a_second_run_of_the_same_name_is_refused_and_leaves_the_first_as_it_was(finished):
+def test_a_second_run_of_the_same_name_is_refused_and_leaves_the_first_unchanged(finished):
     folder, _ = finished
     before = (folder / "runs" / "first" / "manifest.json").read_bytes()
     done = call("run", folder / "space.yaml", "--name", "first", "--runs", folder / "runs")
@@ -112,7 +112,7 @@ def test_a_second_run_of_the_same_name_is_refused_and_leaves_the_first_as_it_was
     assert (folder / "runs" / "first" / "manifest.json").read_bytes() == before
 
 
-def test_one_label_a_row_runs_to_a_champion_too(tmp_path):
+def test_rows_with_one_label_each_also_lead_to_a_champion(tmp_path):
     space = write_space(tmp_path, "multiclass", "label: kind")
     few = ("--set", "search.trials=2", "--set", "search.seeds=1")
     done = call("run", space, "--name", "kinds", "--runs", tmp_path / "runs", *few)
@@ -125,7 +125,7 @@ def test_one_label_a_row_runs_to_a_champion_too(tmp_path):
 
 
 def begin(folder: Path, *arguments: str) -> subprocess.Popen:
-    """Begin a search long enough to be disturbed, in a process group of its own."""
+    """Start a search long enough to be disturbed, in its own process group."""
     space = write_space(folder, "multilabel", "labels: labels")
     long = ("--set", "search.trials=200", "--set", "search.max_epochs=60", *arguments)
     return subprocess.Popen(
@@ -143,7 +143,7 @@ def has_measurements(folder: Path) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_leaves_a_readable_ledger_and_says_how_to_go_on(number, tmp_path):
+def test_an_interrupt_leaves_a_readable_ledger_and_says_how_to_resume(number, tmp_path):
     process = begin(tmp_path)
     wait_until(lambda: has_measurements(tmp_path), process)
     os.kill(process.pid, number)
@@ -159,7 +159,7 @@ def test_an_interrupt_leaves_a_readable_ledger_and_says_how_to_go_on(number, tmp
 
 
 def workers_of(process: subprocess.Popen) -> list[int]:
-    """The trial workers of this run alone: its raylet descends from the driver."""
+    """The trial workers of this run only: its raylet descends from the driver."""
     return [each.pid for each in descendants(process.pid) if each.is_trial_worker]
 
 
@@ -167,7 +167,7 @@ def test_a_killed_worker_costs_one_start_and_its_trial_goes_on_from_its_checkpoi
     settings = (
         "resources.concurrent=1",
         "search.trials=1",
-        "search.max_epochs=150",  # long enough that the one worker is in its midst when it is killed
+        "search.max_epochs=150",  # long enough to kill the one worker in the middle
         "search.grace_epochs=4",
         "search.reduction_factor=40",  # no rung after the first
         "search.finalists=1",

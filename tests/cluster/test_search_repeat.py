@@ -1,4 +1,4 @@
-"""The same space, seed and data, one trial at a time, give the same ledger; and a signal at the start ends a run at once."""
+"""One trial at a time, the same space, seed and data give the same ledger. A signal at the start ends a run at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from builders.searches import command, wait_until, write_space
-from tuner.ledger.run_directory import read_measurements, read_predictions, read_run
+from tuner.ledger.predictions import read_predictions
+from tuner.ledger.run_directory import read_measurements, read_run
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -32,7 +33,7 @@ def begin(space: Path, name: str, runs: Path, settings: tuple[str, ...] = SETTIN
 
 
 def without_times(value: Any) -> Any:
-    """The value without what a clock said, and with NaN as a word, since it is not equal to itself."""
+    """The value without times, and with NaN as text, because NaN does not equal itself."""
     if isinstance(value, dict):
         return {key: without_times(each) for key, each in value.items() if key not in TIMES}
     if isinstance(value, list):
@@ -54,15 +55,15 @@ def ledger_of(location: Path) -> dict[str, Any]:
     }
 
 
-def test_one_trial_at_a_time_a_search_repeats_itself(tmp_path: Path) -> None:
+def test_with_one_trial_at_a_time_a_search_is_repeatable(tmp_path: Path) -> None:
     space, runs = write_space(tmp_path, "multilabel", "labels: labels"), tmp_path / "runs"
     started = [begin(space, name, runs) for name in ("one", "two")]
     for process in started:
         _, stderr = process.communicate(timeout=240)
         assert process.returncode == 0, stderr
     first, second = ledger_of(runs / "one"), ledger_of(runs / "two")
-    for part, found in first.items():
-        assert found == second[part], part
+    for part, content in first.items():
+        assert content == second[part], part
     assert len(first["trials"]) == 5
     assert {row["model"] for row in first["test"]} == {"champion", *(row["name"] for row in first["baselines"])}
     record = json.loads((runs / "one" / "champion" / "bundle.json").read_text())["record"]

@@ -1,4 +1,4 @@
-"""The shipped spaces, numeric sequences and folds, searched as a user would: the real command, on a real Ray."""
+"""Searches over the shipped spaces, numeric sequences and folds: the real command, on a real Ray."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def run(folder: Path, space: str | Path, **settings: str) -> dict:
-    """Run a space at a tiny budget and return what `tuner show` tells of it."""
+    """Run a space with a tiny budget and return what `tuner show` prints about it."""
     overrides = [word for name, value in {**TINY, **settings}.items() for word in ("--set", f"{name}={value}")]
     done = call("run", space, "--name", "tiny", "--runs", folder, *overrides)
     assert done.returncode == 0, done.stderr
@@ -51,12 +51,12 @@ def check_verdict(shown: dict) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(shipped_spaces()) - {"sequence"}))
 def test_a_shipped_space_runs_to_a_verdict(name: str, tmp_path: Path) -> None:
-    # a quarter of an epoch of so many classes teaches one answer for every row, which is no champion
+    # with this many classes, a quarter of an epoch teaches one answer for every row, which is no champion
     longer = {"search.max_epochs": "1", "space.learning_rate": "5e-3", "space.schedule": "constant"}
     check_verdict(run(tmp_path, name, **(longer if name == "multiclass" else {})))
 
 
-def test_the_shipped_space_for_sequences_does_too_and_its_bundle_predicts_files_and_arrays_alike(
+def test_the_shipped_space_for_sequences_ends_with_a_bundle_that_predicts_files_and_arrays(
     tmp_path: Path,
 ) -> None:
     shown = run(tmp_path, "sequence", **{"search.max_epochs": "2"})
@@ -72,7 +72,7 @@ def test_the_shipped_space_for_sequences_does_too_and_its_bundle_predicts_files_
     np.testing.assert_allclose(model.predict_proba(rows)[:1], model.predict_proba(rows[:1]), atol=1e-6)
 
 
-def test_with_folds_every_training_row_is_judged_once_and_the_champion_has_seen_them_all(tmp_path: Path) -> None:
+def test_with_folds_every_training_row_is_judged_once_and_the_champion_has_seen_all_rows(tmp_path: Path) -> None:
     folds = {"data.folds": "3", "data.validation": "null", "search.max_epochs": "2", "search.grace_epochs": "0.5"}
     shown = run(tmp_path, "sequence", **folds)
     champion = shown["champion"]

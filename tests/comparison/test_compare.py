@@ -8,12 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tuner.cli.compare import compare
 from tuner.comparison.changes import configuration_changes, data_changes, environment_changes, space_changes
-from tuner.comparison.compare import Answers, Model, answers_of_predictions, compare, pair
+from tuner.comparison.compare import DecidedRows, ModelTask, champion_rows, match_rows
 from tuner.errors import UsageError
-from tuner.ledger.tables import PREDICTIONS
+from tuner.ledger.predictions import PREDICTIONS
 from tuner.scoring.blocks import single_rows
-from tuner.scoring.f1 import Indicator, as_indicator, f1_per_label, macro_f1
+from tuner.scoring.f1 import f1_per_label, macro_f1
+from tuner.scoring.indicator import Indicator, as_indicator
 from tuner.scoring.measures import measure
 from tuner.scoring.paired import paired_difference
 from tuner.space.load import read_space
@@ -22,9 +24,9 @@ from tuner.space.settings import Task
 LABELS = ("a", "b", "c")
 
 
-def answers(truth: Indicator, decisions: Indicator, **other: Any) -> Answers:
-    model = {"told": "run", "task": "multilabel", "labels": LABELS, "penalty_weight": 1.0}
-    own = {name: other.pop(name) for name in list(other) if name in model}
+def decided(truth: Indicator, decisions: Indicator, **other: Any) -> DecidedRows:
+    model = {"name": "run", "task": "multilabel", "labels": LABELS, "penalty_weight": 1.0}
+    changes = {name: other.pop(name) for name in list(other) if name in model}
     made = {
         "source": "sha",
         "rows": np.arange(1, len(truth) + 1),
@@ -32,28 +34,28 @@ def answers(truth: Indicator, decisions: Indicator, **other: Any) -> Answers:
         "truth": truth,
         "decisions": decisions,
     }
-    return Answers(**{**made, **other, "model": Model(**{**model, **own})})
+    return DecidedRows(**{**made, **other, "model": ModelTask(**{**model, **changes})})
 
 
 def guesses(rows: int, accuracy: float, *, seed: int = 0) -> tuple[Indicator, Indicator]:
-    """Multi-label truth of 50, 20 and 5 %, and decisions that are right as often as said."""
+    """Multi-label truth with 50, 20 and 5 % positives, and decisions with the given accuracy."""
     generator = np.random.default_rng(seed)
     truth = generator.random((rows, 3)) < [0.5, 0.2, 0.05]
     decisions = np.where(generator.random((rows, 3)) < accuracy, truth, ~truth)
     return truth, decisions
 
 
-def test_differences_are_b_less_a_and_agree_with_the_measures() -> None:
+def test_differences_are_b_minus_a_and_agree_with_the_measures() -> None:
     truth, better = guesses(400, 0.95)
     worse = np.where(np.random.default_rng(1).random(truth.shape) < 0.2, ~better, better)
-    found = compare(pair(answers(truth, worse), answers(truth, better)))
+    result = compare(match_rows(decided(truth, worse), decided(truth, better)))
     for name in ("macro_f1", "score"):
         a, b = (getattr(measure(each, truth, "multilabel"), name) for each in (worse, better))
-        assert found[name]["a"] == pytest.approx(a)
-        assert found[name]["b"] == pytest.approx(b)
-        assert found[name]["difference"] == pytest.approx(b - a)
-    assert found["macro_f1"]["told_apart"] is True
-    rows = {row["label"]: row for row in found["labels"]}
+        assert result[name]["a"] == pytest.approx(a)
+        assert result[name]["b"] == pytest.approx(b)
+        assert result[name]["difference"] == pytest.approx(b - a)
+    assert result["macro_f1"]["told_apart"] is True
+    rows = {row["label"]: row for row in result["labels"]}
     differences = f1_per_label(better, truth) - f1_per_label(worse, truth)
     assert [rows[label]["difference"] for label in LABELS] == pytest.approx(differences.tolist())
 
@@ -61,18 +63,18 @@ def test_differences_are_b_less_a_and_agree_with_the_measures() -> None:
 def test_the_interval_is_that_of_the_paired_bootstrap() -> None:
     truth, a = guesses(300, 0.9)
     b = guesses(300, 0.9)[1] ^ (np.random.default_rng(2).random(truth.shape) < 0.05)
-    found = compare(pair(answers(truth, a), answers(truth, b)), seed=3)["macro_f1"]
+    result = compare(match_rows(decided(truth, a), decided(truth, b)), seed=3)["macro_f1"]
     known = paired_difference(b, a, truth, blocks=single_rows(len(truth)), seed=3)
-    assert found["difference"] == pytest.approx(known.value)
-    assert abs(found["low"] - known.low) < 0.005
-    assert abs(found["high"] - known.high) < 0.005
+    assert result["difference"] == pytest.approx(known.value)
+    assert abs(result["low"] - known.low) < 0.005
+    assert abs(result["high"] - known.high) < 0.005
 
 
 def test_a_collapsed_model_is_behind_in_score_by_the_penalty() -> None:
     truth, b = guesses(300, 0.9)
-    found = compare(pair(answers(truth, np.ones_like(truth)), answers(truth, b)))["score"]
-    assert found["a"] == pytest.approx(measure(np.ones_like(truth), truth, "multilabel").score)
-    assert found["low"] > 1
+    result = compare(match_rows(decided(truth, np.ones_like(truth)), decided(truth, b)))["score"]
+    assert result["a"] == pytest.approx(measure(np.ones_like(truth), truth, "multilabel").score)
+    assert result["low"] > 1
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
@@ -82,9 +84,11 @@ def test_scores_of_one_label_tasks_are_those_of_a_search(task: Task) -> None:
     drawn = generator.choice(len(labels), size=(2, 200), p=[0.7, 0.3] if task == "binary" else [0.7, 0.2, 0.1])
     truth, b = (as_indicator(each, len(labels)) for each in drawn)
     a = as_indicator(np.zeros(200, np.int64), len(labels))
-    found = compare(pair(answers(truth, a, task=task, labels=labels), answers(truth, b, task=task, labels=labels)))
-    assert found["score"]["a"] == pytest.approx(measure(a, truth, task).score)
-    assert found["score"]["b"] == pytest.approx(measure(b, truth, task).score)
+    result = compare(
+        match_rows(decided(truth, a, task=task, labels=labels), decided(truth, b, task=task, labels=labels))
+    )
+    assert result["score"]["a"] == pytest.approx(measure(a, truth, task).score)
+    assert result["score"]["b"] == pytest.approx(measure(b, truth, task).score)
 
 
 @pytest.mark.parametrize(
@@ -98,24 +102,24 @@ def test_scores_of_one_label_tasks_are_those_of_a_search(task: Task) -> None:
 def test_the_conclusion_says_in_plain_words_who_is_ahead(flipped: str, conclusion: str) -> None:
     truth, decisions = guesses(400, 0.95)
     worse = np.where(np.random.default_rng(1).random(truth.shape) < 0.3, ~decisions, decisions)
-    sides = [answers(truth, worse if name == flipped else decisions) for name in "ab"]
-    assert re.fullmatch(conclusion, compare(pair(*sides))["conclusion"])
+    models = [decided(truth, worse if name == flipped else decisions) for name in "ab"]
+    assert re.fullmatch(conclusion, compare(match_rows(*models))["conclusion"])
 
 
 def test_a_difference_within_noise_is_not_told_apart() -> None:
     truth, a = guesses(1234, 0.9)
     b = a.copy()
     b[:6, 0] ^= True
-    found = compare(pair(answers(truth, a), answers(truth, b)))
-    assert found["macro_f1"]["low"] < 0 < found["macro_f1"]["high"]
-    assert found["conclusion"].endswith(": not told apart on 1,234 rows")
-    assert "(95 % −0.0" in found["conclusion"]
+    result = compare(match_rows(decided(truth, a), decided(truth, b)))
+    assert result["macro_f1"]["low"] < 0 < result["macro_f1"]["high"]
+    assert result["conclusion"].endswith(": not told apart on 1,234 rows")
+    assert "(95 % −0.0" in result["conclusion"]
 
 
 def test_rows_are_counted_by_who_is_right() -> None:
     truth = np.eye(3, dtype=bool)[[0, 1, 2, 0]]
     a, b = (np.eye(3, dtype=bool)[right] for right in ([0, 1, 0, 1], [0, 2, 2, 1]))
-    assert compare(pair(answers(truth, a), answers(truth, b)))["agreement"] == {
+    assert compare(match_rows(decided(truth, a), decided(truth, b)))["agreement"] == {
         "both_right": 1,
         "only_a_right": 1,
         "only_b_right": 1,
@@ -126,10 +130,10 @@ def test_rows_are_counted_by_who_is_right() -> None:
 def test_a_label_without_a_true_row_has_no_difference() -> None:
     truth, a = guesses(100, 0.9)
     truth[:, 2] = False
-    found = compare(pair(answers(truth, a), answers(truth, truth)))
-    assert found["labels"][-1]["label"] == "c"
-    assert found["labels"][-1]["difference"] is None
-    assert found["macro_f1"]["a"] == pytest.approx(macro_f1(a, truth))
+    result = compare(match_rows(decided(truth, a), decided(truth, truth)))
+    assert result["labels"][-1]["label"] == "c"
+    assert result["labels"][-1]["difference"] is None
+    assert result["macro_f1"]["a"] == pytest.approx(macro_f1(a, truth))
 
 
 # --- which rows and labels --------------------------------------------------------------------------------------------
@@ -138,76 +142,76 @@ def test_a_label_without_a_true_row_has_no_difference() -> None:
 def test_rows_are_matched_by_their_numbers_whatever_their_order() -> None:
     truth, decisions = guesses(50, 0.8)
     order = np.random.default_rng(0).permutation(50)
-    shuffled = answers(truth[order], decisions[order], rows=order + 1)
-    found = compare(pair(answers(truth, decisions), shuffled))
-    assert (found["rows"], found["macro_f1"]["difference"]) == (50, 0.0)
-    assert found["notes"] == []
+    shuffled = decided(truth[order], decisions[order], rows=order + 1)
+    result = compare(match_rows(decided(truth, decisions), shuffled))
+    assert (result["rows"], result["macro_f1"]["difference"]) == (50, 0.0)
+    assert result["notes"] == []
 
 
-def test_rows_of_one_alone_are_left_out_and_said() -> None:
+def test_rows_of_only_one_model_are_left_out_with_a_note() -> None:
     truth, decisions = guesses(50, 0.8)
-    paired = pair(answers(truth, decisions), answers(truth[20:45], decisions[20:45], rows=np.arange(21, 46)))
+    paired = match_rows(decided(truth, decisions), decided(truth[20:45], decisions[20:45], rows=np.arange(21, 46)))
     np.testing.assert_array_equal(paired.truth, truth[20:45])
     np.testing.assert_array_equal(paired.a, paired.b)
     assert paired.notes == (
-        "their test rows differ: 25 are compared, which both have; 25 of A alone and 0 of B alone are left out",
+        "their test rows differ: the comparison uses the 25 rows in common and leaves out 25 of A and 0 of B",
     )
 
 
-def test_labels_are_matched_by_name_and_those_of_one_alone_left_out() -> None:
+def test_labels_are_matched_by_name_and_unshared_ones_left_out() -> None:
     truth, decisions = guesses(50, 0.8)
-    other = answers(truth[:, [1, 0]], decisions[:, [1, 0]], labels=("b", "a"))
-    paired = pair(answers(truth, decisions), other)
+    other = decided(truth[:, [1, 0]], decisions[:, [1, 0]], labels=("b", "a"))
+    paired = match_rows(decided(truth, decisions), other)
     assert paired.labels == ("a", "b")
     np.testing.assert_array_equal(paired.a, paired.b)
-    assert paired.notes == ("labels that A alone knows, which are left out: 1 (c)",)
+    assert paired.notes == ("labels that only A knows are left out: 1 (c)",)
 
 
 def test_rows_whose_one_label_only_one_model_knows_are_left_out() -> None:
     truth = as_indicator(np.array([0, 1, 2, 0]), 3)
-    a = answers(truth, truth, task="multiclass")
-    b = answers(truth[:, :2], truth[:, :2], task="multiclass", labels=("a", "b"))
-    paired = pair(a, b)
+    a = decided(truth, truth, task="multiclass")
+    b = decided(truth[:, :2], truth[:, :2], task="multiclass", labels=("a", "b"))
+    paired = match_rows(a, b)
     assert len(paired.truth) == 3
-    assert "1 rows are left out, as their true label is not one that both know" in paired.notes
+    assert "1 rows are left out because only one model knows their true label" in paired.notes
 
 
-def test_a_decision_for_a_label_that_the_other_does_not_know_is_a_wrong_one() -> None:
+def test_deciding_a_label_that_the_other_model_does_not_know_is_wrong() -> None:
     truth = as_indicator(np.array([0, 1, 0, 1]), 3)
-    a = answers(truth, as_indicator(np.array([2, 1, 0, 1]), 3), task="multiclass")
-    b = answers(truth[:, :2], truth[:, :2], task="multiclass", labels=("a", "b"))
-    found = compare(pair(a, b))
-    assert (found["agreement"]["only_b_right"], found["macro_f1"]["b"]) == (1, 1.0)
-    assert found["macro_f1"]["a"] == pytest.approx((2 / 3 + 1) / 2)
+    a = decided(truth, as_indicator(np.array([2, 1, 0, 1]), 3), task="multiclass")
+    b = decided(truth[:, :2], truth[:, :2], task="multiclass", labels=("a", "b"))
+    result = compare(match_rows(a, b))
+    assert (result["agreement"]["only_b_right"], result["macro_f1"]["b"]) == (1, 1.0)
+    assert result["macro_f1"]["a"] == pytest.approx((2 / 3 + 1) / 2)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"task": "multiclass"}, "A is multilabel and B is multiclass.*; compare models of one task"),
+        ({"task": "multiclass"}, "A is multilabel and B is multiclass.*; compare models with the same task"),
         ({"labels": ("x", "y", "z")}, "A and B have no label in common"),
-        ({"source": "other"}, "their 50 and 50 test rows come from files with other contents; .*--data FILE"),
-        ({"rows": np.arange(51, 101)}, "A has 50 test rows and B 50, and none is a test row of both; .*--data FILE"),
+        ({"source": "other"}, "their 50 and 50 test rows come from files with different contents; .*--data FILE"),
+        ({"rows": np.arange(51, 101)}, "A has 50 test rows and B has 50, but none in common; .*--data FILE"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(change: dict[str, Any], message: str) -> None:
+def test_models_that_cannot_be_compared_are_refused(change: dict[str, Any], message: str) -> None:
     truth, decisions = guesses(50, 0.8)
     with pytest.raises(UsageError, match=message):
-        pair(answers(truth, decisions), answers(truth, decisions, **change))
+        match_rows(decided(truth, decisions), decided(truth, decisions, **change))
 
 
 def test_rows_whose_truth_differs_are_refused_with_their_number() -> None:
     truth, decisions = guesses(50, 0.8)
     other = truth.copy()
     other[:3, 1] ^= True
-    with pytest.raises(UsageError, match="3 of the 50 rows of both have other true labels in A than in B"):
-        pair(answers(truth, decisions), answers(other, decisions))
+    with pytest.raises(UsageError, match="3 of the 50 rows in common have different true labels in A and B"):
+        match_rows(decided(truth, decisions), decided(other, decisions))
 
 
-def test_another_penalty_weight_is_said() -> None:
+def test_a_different_penalty_weight_gives_a_note() -> None:
     truth, decisions = guesses(50, 0.8)
-    paired = pair(answers(truth, decisions), answers(truth, decisions, penalty_weight=2.0))
-    assert paired.notes == ("the penalty weight is 1 in A and 2 in B; both scores are told with A's",)
+    paired = match_rows(decided(truth, decisions), decided(truth, decisions, penalty_weight=2.0))
+    assert paired.notes == ("the penalty weight is 1 in A and 2 in B; both scores use A's",)
 
 
 def test_the_champions_rows_are_read_from_a_table_of_predictions() -> None:
@@ -219,8 +223,8 @@ def test_the_champions_rows_are_read_from_a_table_of_predictions() -> None:
         "decided": [[2], [0, 1], [1]],
         "probabilities": [[0.1, 0.2, 0.9], [0.9, 0.9, 0.1], None],
     }
-    model = Model(told="run", task="multilabel", labels=LABELS, penalty_weight=1.0)
-    read = answers_of_predictions(pa.table(columns, schema=PREDICTIONS), model, "sha")
+    model = ModelTask(name="run", task="multilabel", labels=LABELS, penalty_weight=1.0)
+    read = champion_rows(pa.table(columns, schema=PREDICTIONS), model, "sha")
     assert read.rows.tolist() == [7, 3]
     assert read.truth.tolist() == [[True, False, True], [False, False, False]]
     assert read.decisions.tolist() == [[False, False, True], [True, True, False]]
@@ -261,7 +265,7 @@ def test_the_same_space_has_no_changes_however_it_is_written() -> None:
         ("high: 5}", "high: 9}", ("space.clipping.norm.threshold", "0.5 to 5", "0.5 to 9", "changed")),
     ],
 )
-def test_settings_and_domains_that_differ_are_told(old: str, new: str, expected: tuple[str, ...]) -> None:
+def test_settings_and_domains_that_differ_are_listed(old: str, new: str, expected: tuple[str, ...]) -> None:
     rows = space_changes(read_space(SPACE), read_space(SPACE.replace(old, new)))
     assert tuple(rows[0].values()) == expected
 
@@ -326,16 +330,16 @@ def test_environments_are_compared_by_versions_machines_and_revision() -> None:
     ]
 
 
-def test_the_weight_of_the_penalty_is_that_of_a() -> None:
+def test_the_score_uses_the_penalty_weight_of_a() -> None:
     truth, b = guesses(300, 0.9)
-    constant = answers(truth, np.ones_like(truth), penalty_weight=0.5)
-    found = compare(pair(constant, replace(answers(truth, b), model=constant.model)))["score"]
-    assert found["a"] == pytest.approx(measure(np.ones_like(truth), truth, "multilabel", penalty_weight=0.5).score)
+    constant = decided(truth, np.ones_like(truth), penalty_weight=0.5)
+    result = compare(match_rows(constant, replace(decided(truth, b), model=constant.model)))["score"]
+    assert result["a"] == pytest.approx(measure(np.ones_like(truth), truth, "multilabel", penalty_weight=0.5).score)
 
 
 def test_groups_that_only_one_of_two_runs_recorded_count_for_both() -> None:
     generator = np.random.default_rng(0)
     groups = np.repeat(np.arange(30), 10)
     truth, a, b = (generator.random((30, 3))[groups] < 0.4 for _ in range(3))
-    known, unknown = answers(truth, a, blocks=groups), answers(truth, b)
-    assert np.unique(pair(known, unknown).blocks).size == np.unique(pair(unknown, known).blocks).size == 30
+    known, unknown = decided(truth, a, blocks=groups), decided(truth, b)
+    assert np.unique(match_rows(known, unknown).blocks).size == np.unique(match_rows(unknown, known).blocks).size == 30

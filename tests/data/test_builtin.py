@@ -6,7 +6,7 @@ import pytest
 
 from tuner.data import builtin
 from tuner.data.builtin import DIGITS_SCHEMA, PARAMETERS, SCHEMA, builtin_table
-from tuner.data.read import fingerprint, read_table
+from tuner.data.table_reader import fingerprint, read_table
 from tuner.errors import DataError
 
 SOURCE = '''
@@ -17,7 +17,7 @@ def scale(values, axis=0, *, copy=True):
     More about it.
     """
     def inner(axis):
-        """Not counted, as it stands inside another function."""
+        """Not counted, because it is inside another function."""
 
 def twice(axis):
     """Scale the values."""
@@ -39,7 +39,7 @@ if True:
 
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An installed package of our own in place of the real ones, and an empty cache."""
+    """A small installed package instead of the real ones, and an empty cache."""
     root = tmp_path / "smalllib"
     (root / "tests").mkdir(parents=True)
     (root / "__init__.py").write_text("raise RuntimeError('imported')\n")
@@ -78,7 +78,7 @@ def test_the_second_reading_is_from_the_cache(library: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"spoilt"])
-def test_a_spoilt_cache_is_built_again(library: Path, tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_cache_is_built_again(library: Path, tmp_path: Path, content: bytes) -> None:
     first = builtin_table("builtin:docstrings")
     (cached,) = (tmp_path / "cache").iterdir()
     cached.write_bytes(content)
@@ -92,17 +92,17 @@ def test_another_version_of_a_library_has_another_cache(library: Path, monkeypat
     assert fingerprint("builtin:docstrings") != before
 
 
-def test_a_cache_folder_that_cannot_be_written_is_said(
+def test_a_cache_folder_that_cannot_be_written_is_reported(
     library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("TUNER_CACHE", str(tmp_path / "file" / "cache"))
     lines: list[str] = []
     assert builtin_table("builtin:docstrings", lines.append).num_rows == 3
-    assert any("could not be kept" in line for line in lines)
+    assert any("cannot be saved" in line for line in lines)
 
 
-def test_a_file_that_cannot_be_parsed_is_left_out_and_said(library: Path) -> None:
+def test_a_file_that_cannot_be_parsed_is_left_out_and_reported(library: Path) -> None:
     (library / "broken.py").write_text('def f(axis):\n    """Text."""\n    print "old"\n')
     lines: list[str] = []
     assert builtin_table("builtin:docstrings", lines.append).num_rows == 3
@@ -119,7 +119,7 @@ def test_an_unknown_column_is_refused(library: Path) -> None:
         read_table("builtin:docstrings", ["label"])
 
 
-def test_every_builtin_name_is_told_where_none_is_near() -> None:
+def test_all_builtin_names_are_listed_if_none_is_close() -> None:
     with pytest.raises(DataError, match="known: builtin:digits, builtin:docstrings"):
         read_table("builtin:another name altogether")
 
@@ -135,7 +135,7 @@ def test_the_digits_are_8_steps_of_8_channels_and_imbalanced_by_the_rule() -> No
 
 
 def test_a_digit_is_read_from_its_top_row_of_pixels() -> None:
-    """A seven has its bar at the top, a four has none."""
+    """A seven has a bar at the top, a four has none."""
     table = builtin_table("builtin:digits")
     labels, sequences = np.array(table["label"].to_pylist()), np.array(table["sequence"].to_pylist())
     top_of = {label: sequences[labels == label][:, :1].mean() for label in ("4", "7")}
@@ -148,7 +148,7 @@ def test_the_digits_have_a_fingerprint_of_their_own() -> None:
 
 @pytest.mark.slow
 def test_the_real_set_is_imbalanced_and_each_row_has_a_label() -> None:
-    """Uses the user's own cache, so that only the first run of the tests pays for the building."""
+    """This uses the user's own cache, so only the first test run builds the set."""
     table = builtin_table("builtin:docstrings")
     labels = table["labels"].to_pylist()
     counts = {name: sum(name in row for row in labels) for name in PARAMETERS}

@@ -1,4 +1,4 @@
-"""Vectors of tokens: every form of file, what is wrong with one, and vectors that are trained."""
+"""Vectors of tokens: every file format, damaged files, and trained vectors."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuner.data.embeddings import spellings_to_find, table_of_words, train_word2vec
-from tuner.data.tokenise import PADDING, SPECIAL_TOKENS, UNKNOWN, Encoded, fit_words
-from tuner.data.vector_files import read_word_vectors
+from tuner.data.encoded import Encoded
+from tuner.data.tokenisers import PADDING, SPECIAL_TOKENS, UNKNOWN, fit_words
+from tuner.data.word_vectors import read_word_vectors
 from tuner.errors import DataError
 
 WORDS = {"the": [0.5, -1.25, 3.0], "été": [0.25, 0.5, -8.0], "cat": [1e-3, 2.0, -0.0625]}
@@ -54,14 +55,14 @@ def write(folder: Path, name: str, content: bytes | str) -> str:
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_every_form_of_file_gives_the_wanted_words_their_vectors(name: str, tmp_path: Path) -> None:
-    found = read_word_vectors(write(tmp_path, name, FORMS[name]), {"été", "cat", "absent", ".", "at"})
-    assert {word: vector.tolist() for word, vector in found.items()} == {
+def test_every_file_format_gives_the_wanted_words_their_vectors(name: str, tmp_path: Path) -> None:
+    vectors = read_word_vectors(write(tmp_path, name, FORMS[name]), {"été", "cat", "absent", ".", "at"})
+    assert {word: vector.tolist() for word, vector in vectors.items()} == {
         word: np.array(WORDS[word], np.float32).tolist() for word in ("été", "cat")
     }
 
 
-def test_a_word_that_stands_twice_has_its_first_vector(tmp_path: Path) -> None:
+def test_a_repeated_word_has_its_first_vector(tmp_path: Path) -> None:
     path = write(tmp_path, "v.txt", "cat 1 2\ncat 3 4\n")
     assert read_word_vectors(path, {"cat"})["cat"].tolist() == [1, 2]
 
@@ -71,7 +72,7 @@ def test_a_word_that_stands_twice_has_its_first_vector(tmp_path: Path) -> None:
 def test_gensim_reads_from_binary_what_we_read(
     tmp_path_factory: pytest.TempPathFactory, size: int, count: int, has_breaks: bool, seed: int
 ) -> None:
-    """Against gensim's own reader, at sizes where words straddle the blocks that we read."""
+    """Compare with gensim's reader, at sizes where words lie across the blocks that we read."""
     from gensim.models import KeyedVectors
 
     vectors = np.random.default_rng(seed).normal(size=(count, size)).astype("<f4")
@@ -92,24 +93,24 @@ FAULTS: dict[str, tuple[bytes, str]] = {
         r"v:1: the line is neither two counts nor a word and its numbers; give",
     ),
     "page": (b"<!DOCTYPE html>\n<html>\n", r"v:1: the line is neither two counts"),
-    "zero": (b"0 300\n", r"v:1: the line says 0 words of 300 numbers"),
-    "huge": (b"1 99999999999\nx 1\n", r"v:1: the line says 1 words of 99999999999 numbers"),
+    "zero": (b"0 300\n", r"v:1: the line declares 0 words of 300 numbers"),
+    "huge": (b"1 99999999999\nx 1\n", r"v:1: the line declares 1 words of 99999999999 numbers"),
     "ragged": (
         b"a 1 2 3\ncat 1 2\nb 1 2 3\n",
-        r"v:2: the line has 2 numbers, but those before it have 3; fetch it again",
+        r"v:2: the line has 2 numbers, but the lines before it have 3; fetch it again",
     ),
-    "too long": (b"a 1 2 3\ncat 1 2 3 4\n", r"v:2: the line has 4 numbers, but those before it have 3"),
+    "too long": (b"a 1 2 3\ncat 1 2 3 4\n", r"v:2: the line has 4 numbers, but the lines before it have 3"),
     "garbled": (b"a 1 2 3\ncat 1 x 3\n", r"v:2: the line of 'cat' has something other than finite numbers"),
     "nan": (b"a 1 2 3\ncat 1 nan 3\n", r"v:2: the line of 'cat' has something other than finite numbers"),
-    "cut text": (b"3 2\na 1 2\ncat 1 2\n", r"v: the first line says 3 words, but the file ends after 2"),
+    "cut text": (b"3 2\na 1 2\ncat 1 2\n", r"v: the first line declares 3 words, but the file ends after 2"),
     "cut binary": (
         as_binary(break_after=b"")[:-1],
-        r"v: the first line says 3 words of 3 numbers, but the file ends in word 3",
+        r"v: the first line declares 3 words of 3 numbers, but the file ends in word 3",
     ),
     "binary nan": (b"1 1\ncat " + struct.pack("<f", np.nan), r"v: word 1 \('cat'\) has something other than finite"),
     "other language": (
         b"chat 1 2\nchien 3 4\n",
-        r"v: it has none of the 2 words .*; use vectors of the texts' language",
+        r"v: it has none of the 2 words .*; use vectors for the language of the texts",
     ),
     "fasttext": (struct.pack("<i", 793712314) + b"\x0c\0\0\0rest", r"v: cannot be read as a fastText model"),
 }
@@ -122,7 +123,7 @@ def test_a_damaged_file_is_refused_by_name_line_rule_and_remedy(name: str, tmp_p
         read_word_vectors(write(tmp_path, "v", content), {"cat", "sat"})
 
 
-def test_a_file_that_is_not_there_a_folder_and_a_damaged_archive_are_refused(tmp_path: Path) -> None:
+def test_a_missing_file_a_folder_and_a_damaged_archive_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.txt: there is no such file of word vectors; check the path"):
         read_word_vectors(str(tmp_path / "none.txt"), {"cat"})
     with pytest.raises(DataError, match="this is a folder, not a file; name the file of vectors in it"):
@@ -131,7 +132,7 @@ def test_a_file_that_is_not_there_a_folder_and_a_damaged_archive_are_refused(tmp
         read_word_vectors(write(tmp_path, "v.gz", gzip.compress(as_lines().encode())[:-12]), {"cat"})
 
 
-def test_a_fasttext_model_makes_up_words_that_it_has_not_seen(tmp_path: Path) -> None:
+def test_a_fasttext_model_composes_vectors_for_unseen_words(tmp_path: Path) -> None:
     from gensim.models.fasttext import FastText, save_facebook_model
 
     model = FastText(
@@ -139,12 +140,12 @@ def test_a_fasttext_model_makes_up_words_that_it_has_not_seen(tmp_path: Path) ->
     )
     path = str(tmp_path / "model.bin")
     save_facebook_model(model, path)
-    found = read_word_vectors(path, {"cat", "catty"})
-    np.testing.assert_allclose(found["cat"], model.wv["cat"], rtol=1e-5)
-    np.testing.assert_allclose(found["catty"], model.wv["catty"], rtol=1e-5)
+    vectors = read_word_vectors(path, {"cat", "catty"})
+    np.testing.assert_allclose(vectors["cat"], model.wv["cat"], rtol=1e-5)
+    np.testing.assert_allclose(vectors["catty"], model.wv["catty"], rtol=1e-5)
 
 
-def test_a_fasttext_model_without_parts_of_words_knows_its_own_words_alone(tmp_path: Path) -> None:
+def test_a_fasttext_model_without_parts_of_words_knows_only_its_own_words(tmp_path: Path) -> None:
     from gensim.models.fasttext import FastText, save_facebook_model
 
     model = FastText([text.split() for text in TEXTS], vector_size=4, min_count=1, epochs=1, workers=1, max_n=0)
@@ -153,16 +154,16 @@ def test_a_fasttext_model_without_parts_of_words_knows_its_own_words_alone(tmp_p
     assert set(read_word_vectors(path, {"cat", "catty"})) == {"cat"}
 
 
-def test_tokens_have_the_vectors_of_their_spelling_or_else_of_their_lower_case() -> None:
+def test_tokens_have_the_vector_of_their_spelling_or_else_of_it_in_lower_case() -> None:
     vectors = {"Cat": np.array([1, 2], np.float32), "dog": np.array([3, 4], np.float32)}
     table = table_of_words(("Cat", "DOG", "unheard"), vectors)
     assert table.vectors[2:4].tolist() == [[1, 2], [3, 4]]
     assert table.is_found.tolist() == [False, False, True, True, False]
-    assert table.found == pytest.approx(2 / 3)
+    assert table.share_found == pytest.approx(2 / 3)
     assert spellings_to_find(("Cat", "DOG")) == {"Cat", "cat", "DOG", "dog"}
 
 
-def test_vectors_that_are_not_found_are_drawn_as_wide_as_those_that_are_and_padding_is_zero() -> None:
+def test_missing_vectors_are_drawn_as_wide_as_the_others_and_padding_is_zero() -> None:
     generator = np.random.default_rng(0)
     vectors = {f"w{number}": generator.normal(0, 3, 50).astype(np.float32) for number in range(200)}
     table = table_of_words([*vectors, *(f"absent{number}" for number in range(200))], vectors)
@@ -173,8 +174,8 @@ def test_vectors_that_are_not_found_are_drawn_as_wide_as_those_that_are_and_padd
     assert table.vectors.tolist() == again.vectors.tolist()
 
 
-def test_an_empty_vocabulary_is_found_in_no_part() -> None:
-    assert table_of_words((), {"cat": np.ones(2, np.float32)}).found == 0.0
+def test_an_empty_vocabulary_has_a_found_share_of_zero() -> None:
+    assert table_of_words((), {"cat": np.ones(2, np.float32)}).share_found == 0.0
 
 
 def encoded_texts() -> tuple[Encoded, int]:
@@ -182,21 +183,21 @@ def encoded_texts() -> tuple[Encoded, int]:
     return tokeniser.encode(TEXTS), len(tokeniser)
 
 
-def test_trained_vectors_are_one_for_each_token_and_put_like_words_together() -> None:
+def test_every_token_has_a_trained_vector_and_similar_words_are_close() -> None:
     generator = np.random.default_rng(0)
     pairs = [f"{generator.choice(['cat', 'dog'])} {generator.choice(['purrs', 'barks'])}" for _ in range(300)]
     other = [f"{generator.choice(['red', 'blue'])} {generator.choice(['car', 'bus'])}" for _ in range(300)]
     tokeniser = fit_words([*pairs, *other], lower_case=True)
     table = train_word2vec(tokeniser.encode([*pairs, *other] * 5), len(tokeniser), size=16)
     assert table.vectors.shape == (len(tokeniser), 16)
-    assert table.found == 1.0
+    assert table.share_found == 1.0
     assert not table.vectors[PADDING].any()
     unit = table.vectors / np.maximum(np.linalg.norm(table.vectors, axis=1, keepdims=True), 1e-9)
     cat, dog, red = (unit[SPECIAL_TOKENS + tokeniser.words.index(word)] for word in ("cat", "dog", "red"))
     assert cat @ dog > cat @ red
 
 
-def test_rows_longer_than_gensim_reads_are_read_to_their_end() -> None:
+def test_rows_longer_than_gensim_accepts_are_used_to_their_end() -> None:
     steps = np.array([2] * 10_000 + [3] * 5, np.int32)
     table = train_word2vec(Encoded(steps, np.array([0, len(steps)])), 5, size=4)
     assert table.is_found.tolist() == [False, False, True, True, False]

@@ -1,4 +1,4 @@
-"""`data.folds`: every training row is judged once, by what was fitted on the other folds."""
+"""`data.folds`: every training row is judged once, by a model fitted on the other folds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Load = Callable[..., Dataset]
 
 @pytest.fixture
 def load(tmp_path: Path) -> Load:
-    """Return a function that writes columns to a file and loads it with folds."""
+    """Return a function that writes columns to a file and loads the file with folds."""
 
     def write_and_load(task: Task, settings: dict[str, Any], *, seed: int = 0, **columns: Any) -> Dataset:
         path = tmp_path / "t.parquet"
@@ -104,7 +104,7 @@ def test_rows_that_do_not_fill_the_folds_are_refused(load: Load) -> None:
         load("binary", {"folds": 20, "group": "who"}, text=_texts(82), label=["a", "b"] * 41, who=who)
 
 
-def test_a_class_that_only_one_fold_has_is_refused_where_nothing_else_is_left(load: Load) -> None:
+def test_folds_are_refused_if_a_class_is_in_one_fold_and_nothing_else_is_left(load: Load) -> None:
     with pytest.raises(DataError, match="there is nothing to learn from; give more rows of the rare labels"):
         load("binary", {}, text=_texts(41), label=["a"] * 40 + ["b"])
 

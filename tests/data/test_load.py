@@ -28,7 +28,7 @@ def write(tmp_path: Path) -> Write:
 
 
 def beside_rare(notes: Sequence[str]) -> tuple[str, ...]:
-    """The notes but for those that a split has few rows of a label, as have most splits here."""
+    """The notes without those about labels with few rows, which most splits here have."""
     return tuple(note for note in notes if not note.startswith("fewer than 5 rows of"))
 
 
@@ -103,7 +103,7 @@ def test_a_split_column_divides_the_file(write: Write) -> None:
     }
 
 
-def test_a_split_that_the_column_lacks_is_carved_and_said(write: Write) -> None:
+def test_a_split_that_the_column_lacks_is_carved_and_noted(write: Write) -> None:
     path = write("t.parquet", text=_texts(60), label=["a", "b", "b"] * 20, part=["train", "train", "dev"] * 20)
     dataset = load_data(_settings(train=path, label="label", split_column="part", test=0.25), "multiclass", seed=0)
     assert [len(split) for split in dataset.splits.values()] == [30, 20, 10]
@@ -120,7 +120,7 @@ def test_targets_of_several_labels_are_an_indicator(write: Write) -> None:
         assert split.targets.tolist() == [wanted[row % 4] for row in split.rows]
 
 
-def test_counts_are_told_per_split_and_label(write: Write) -> None:
+def test_rows_are_counted_per_split_and_label(write: Write) -> None:
     path = write(
         "t.parquet", text=_texts(6), label=["a", "b", "a", "a", "b", "b"], part=["train"] * 4 + ["dev", "test"]
     )
@@ -156,12 +156,13 @@ def test_a_label_that_a_split_lacks_is_noted(write: Write) -> None:
     )
 
 
-def test_a_label_with_few_rows_to_be_judged_by_is_noted(write: Write, mail: str) -> None:
+def test_a_label_with_few_rows_in_a_judged_split_is_noted(write: Write, mail: str) -> None:
     test = write("t.parquet", text=_texts(16, 100), label=["ham"] * 10 + ["spam"] * 5 + ["eggs"])
     validation = write("v.parquet", text=_texts(11, 200), label=["ham"] * 10 + ["spam"])
     settings = _settings(train=mail, label="label", validation=validation, test=test)
-    told = "fewer than 5 rows of validation have these labels, so their F1 there is largely chance: 'spam' (1 row)"
-    assert [note for note in load_data(settings, "multiclass", seed=0).notes if "fewer than" in note] == [told]
+    note = "fewer than 5 rows of validation have these labels, so their F1 there is largely chance: 'spam' (1 row)"
+    notes = load_data(settings, "multiclass", seed=0).notes
+    assert [each for each in notes if "fewer than" in each] == [note]
 
 
 def test_rows_of_given_files_that_repeat_train_are_counted_and_kept(write: Write, mail: str) -> None:
@@ -169,11 +170,11 @@ def test_rows_of_given_files_that_repeat_train_are_counted_and_kept(write: Write
     dataset = load_data(_settings(train=mail, label="label", test=test, validation=0.2), "binary", seed=0)
     assert len(dataset.test) == 2
     assert beside_rare(dataset.notes) == (
-        f"{test}: 1 of 2 rows of test have the text of a row in train, so test is flattered",
+        f"{test}: 1 of 2 rows of test have the text of a row in train, so scores on test may be too high",
     )
 
 
-def test_groups_that_a_split_column_tears_apart_are_counted(write: Write) -> None:
+def test_rows_of_groups_that_a_split_column_divides_are_counted(write: Write) -> None:
     part = ["train", "train", "dev", "test"]
     path = write("t.parquet", text=_texts(4), label=["a", "b"] * 2, part=part, who=["g", "h", "g", "i"])
     settings = _settings(train=path, label="label", split_column="part", group="who")
@@ -197,7 +198,7 @@ def test_rows_are_skipped_only_on_request(write: Write) -> None:
     assert beside_rare(dataset.notes) == (f"{path}: row 1 left out, as the text in column 'text' is null",)
 
 
-def test_faults_of_all_files_and_kinds_are_told_at_once(write: Write, tmp_path: Path) -> None:
+def test_faults_of_all_files_and_kinds_are_reported_at_once(write: Write, tmp_path: Path) -> None:
     train = write("train.parquet", text=["a", None, " "], label=["x", "y", None])
     settings = _settings(train=train, label="label", validation=str(tmp_path / "v.csv"), test=str(tmp_path / "t.csv"))
     with pytest.raises(DataError) as raised:
@@ -206,7 +207,7 @@ def test_faults_of_all_files_and_kinds_are_told_at_once(write: Write, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("columns", "settings", "task", "told"),
+    ("columns", "settings", "task", "message"),
     [
         ({"label": ["a"] * 20}, {"label": "label"}, "binary", "rows of train are 'a', so there is nothing to learn"),
         ({"label": ["a"] * 20}, {"label": "label"}, "multiclass", "nothing to learn"),
@@ -228,7 +229,7 @@ def test_faults_of_all_files_and_kinds_are_told_at_once(write: Write, tmp_path: 
             {"label": ["a", "b"] * 10, "part": ["train"] * 20},
             {"label": "label", "split_column": "part", "validation": 0.5, "test": 0.5},
             "binary",
-            "leaves it no row",
+            "leave no training row",
         ),
         ({"label": ["a", "b"] * 10}, {"label": "label", "test": 0.001}, "binary", "should go to test, but none did"),
         (
@@ -252,10 +253,10 @@ def test_faults_of_all_files_and_kinds_are_told_at_once(write: Write, tmp_path: 
     ],
 )
 def test_data_that_cannot_be_searched_are_refused(
-    write: Write, columns: dict[str, Any], settings: dict[str, Any], task: Task, told: str
+    write: Write, columns: dict[str, Any], settings: dict[str, Any], task: Task, message: str
 ) -> None:
     path = write("t.parquet", text=_texts(20), **columns)
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         load_data(_settings(train=path, **settings), task, seed=0)
 
 
@@ -297,15 +298,15 @@ def test_a_binary_task_with_a_third_label_names_the_column_before_any_split(writ
         load_data(_settings(train=path, label="label"), "binary", seed=0)
 
 
-def test_a_third_label_of_a_binary_task_is_told_of_the_file_that_has_it(write: Write) -> None:
+def test_the_message_about_a_third_label_of_a_binary_task_names_its_file(write: Write) -> None:
     train = write("t.parquet", text=_texts(40), label=["yes", "no"] * 20)
     test = write("u.parquet", text=_texts(3), label=["1", "0", "no"])
-    told = r"u\.parquet: column 'label': task binary needs 2 labels, but there are 3: 0, 1, no, beside no, yes of .*t\.parquet"
-    with pytest.raises(DataError, match=told):
+    what = r"u\.parquet: column 'label': task binary needs 2 labels, but there are 3: 0, 1, no, besides no, yes in .*t\.parquet"
+    with pytest.raises(DataError, match=what):
         load_data(_settings(train=train, label="label", test=test), "binary", seed=0)
 
 
-def test_several_labels_of_which_none_is_known_are_refused(write: Write) -> None:
+def test_multilabel_rows_without_any_known_label_are_refused(write: Write) -> None:
     path = write("t.parquet", text=_texts(3), labels=[["new"], [], ["new", "other"]])
     with pytest.raises(DataError, match="no row has a label that the model knows; the model's labels are a, b"):
         read_labelled(path, Columns("text", labels="labels"), task="multilabel", labels=("a", "b"))
@@ -358,27 +359,28 @@ def test_public_sets_load_whole_with_every_label_in_every_split(
     assert all(counts.min() > 0 for counts in label_counts(dataset).values())
 
 
-def test_groups_that_stand_in_two_files_are_counted_and_named(write: Write) -> None:
+def test_rows_of_groups_in_two_files_are_counted_and_the_groups_named(write: Write) -> None:
     train = write("train.parquet", text=_texts(40), label=["a", "b"] * 20, who=[f"g{i}" for i in range(40)])
     dev = write("dev.parquet", text=["v", "w", "x"], label=["a", "b", "a"], who=["g3", "new", "g3"])
     test = write("t.parquet", text=["y", "z"], label=["a", "b"], who=["new", "newer"])
     settings = _settings(train=train, validation=dev, test=test, label="label", group="who")
     assert beside_rare(load_data(settings, "binary", seed=0).notes) == (
-        f"{dev}: 2 of 3 rows of validation have the group of a row in train, so validation is flattered (groups 'g3')",
-        f"{test}: 1 of 2 rows of test have the group of a row in validation, so test is flattered (groups 'new')",
+        f"{dev}: 2 of 3 rows of validation have the group of a row in train, "
+        "so scores on validation may be too high (groups 'g3')",
+        f"{test}: 1 of 2 rows of test have the group of a row in validation, so scores on test may be too high (groups 'new')",
     )
 
 
-def test_a_file_without_the_column_of_groups_is_said(write: Write) -> None:
+def test_a_file_without_the_group_column_is_noted(write: Write) -> None:
     train = write("train.parquet", text=_texts(40), label=["a", "b"] * 20, who=list(range(40)))
     test = write("t.parquet", text=["x", "y"], label=["a", "b"])
     notes = load_data(_settings(train=train, label="label", test=test, group="who"), "binary", seed=0).notes
-    told = f"{test}: there is no column 'who', so it is not known whether its groups stand in train too (data.group)"
-    assert beside_rare(notes) == (told,)
+    note = f"{test}: there is no column 'who', so it is not known whether its groups are also in train (data.group)"
+    assert beside_rare(notes) == (note,)
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         (
             {"label": "label", "group": "function"},
@@ -392,7 +394,7 @@ def test_a_file_without_the_column_of_groups_is_said(write: Write) -> None:
         ),
         ({"label": "lable"}, r"'lable', which data\.label names; .*Then --set data\.label=label"),
         ({"labels": "tags"}, r"'tags', which data\.labels names; .*name another: --set data\.labels=COLUMN"),
-        ({"label_columns": ("a", "label")}, r"'a', which data\.label_columns names; .*mend data\.label_columns"),
+        ({"label_columns": ("a", "label")}, r"'a', which data\.label_columns names; .*correct data\.label_columns"),
         (
             {"label": "label", "split_column": "part"},
             r"which data\.split_column names; .*--set data\.split_column=null",
@@ -400,19 +402,19 @@ def test_a_file_without_the_column_of_groups_is_said(write: Write) -> None:
         ({"label": "label", "sequence": "steps"}, r"'steps', which data\.sequence names"),
     ],
 )
-def test_a_missing_column_is_told_with_its_setting_and_what_to_set(
-    write: Write, settings: dict[str, Any], told: str
+def test_the_message_about_a_missing_column_names_its_setting_and_a_remedy(
+    write: Write, settings: dict[str, Any], message: str
 ) -> None:
     path = write("t.parquet", text=_texts(20), label=["a", "b"] * 10)
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         load_data(_settings(train=path, **settings), "binary", seed=0)
 
 
-def test_of_a_file_to_predict_the_option_is_named(write: Write) -> None:
+def test_the_message_about_a_file_to_predict_names_the_option(write: Write) -> None:
     path = write("t.parquet", body=["a"], label=["x"])
     with pytest.raises(DataError, match=r"no column 'text'; the columns are .*name another: --text COLUMN"):
         read_inputs(path, Columns("text"))
-    with pytest.raises(DataError, match=r"'a'; the columns are .*mend --label-columns"):
+    with pytest.raises(DataError, match=r"'a'; the columns are .*correct --label-columns"):
         read_labelled(path, Columns("body", label_columns=("a",)), task="multilabel", labels=("a",))
     with pytest.raises(DataError, match="it holds int64, not text; name the column of texts as --text"):
         read_inputs(write("n.parquet", body=[1]), Columns("body"))

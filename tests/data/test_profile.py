@@ -43,7 +43,7 @@ def dataset(train: Split, validation: Split, test: Split, *, task: Task, **more:
 
 @pytest.fixture
 def by_hand() -> Dataset:
-    """Train has a copy that agrees, one that does not, and one row that conflicts and one that agrees with its first."""
+    """Train has one copy with the same labels, and a row with two copies: one conflicts with it, one agrees."""
     train = split(
         ("One two.", "one  TWO.", "three", "three", "three", "...", "a a a a"),
         [[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 1], [0, 1, 0], [0, 0, 0], [1, 1, 0]],
@@ -60,29 +60,29 @@ def test_rows_and_labels_are_counted(by_hand: Dataset) -> None:
     assert train["labels_per_row"] == {"mean": pytest.approx(8 / 7), "max": 2, "none": 1}
 
 
-def test_copies_are_told_whatever_their_case_and_spaces(by_hand: Dataset) -> None:
-    found = {name: each["duplicates"] for name, each in profile(by_hand)["splits"].items()}
-    assert found == {"train": 3, "validation": 1, "test": 0}
+def test_copies_are_counted_regardless_of_case_and_spaces(by_hand: Dataset) -> None:
+    counts = {name: each["duplicates"] for name, each in profile(by_hand)["splits"].items()}
+    assert counts == {"train": 3, "validation": 1, "test": 0}
 
 
-def test_a_copy_conflicts_where_its_labels_are_not_those_of_the_first(by_hand: Dataset) -> None:
-    found = {name: each["conflicting_duplicates"] for name, each in profile(by_hand)["splits"].items()}
-    assert found == {"train": 1, "validation": 0, "test": 0}
+def test_a_copy_conflicts_if_its_labels_differ_from_those_of_the_first(by_hand: Dataset) -> None:
+    counts = {name: each["conflicting_duplicates"] for name, each in profile(by_hand)["splits"].items()}
+    assert counts == {"train": 1, "validation": 0, "test": 0}
 
 
 def test_copies_of_one_label_tasks_conflict_too() -> None:
     rows = split(("x", "y", "X", "x"), [0, 1, 2, 0])
-    found = profile(dataset(rows, rows, rows, task="multiclass"))["splits"]["train"]
-    assert (found["duplicates"], found["conflicting_duplicates"]) == (2, 1)
-    assert found["labels_per_row"] == {"mean": 1.0, "max": 1, "none": 0}
+    train = profile(dataset(rows, rows, rows, task="multiclass"))["splits"]["train"]
+    assert (train["duplicates"], train["conflicting_duplicates"]) == (2, 1)
+    assert train["labels_per_row"] == {"mean": 1.0, "max": 1, "none": 0}
 
 
-def test_rows_that_stand_in_train_are_counted_as_overlap(by_hand: Dataset) -> None:
+def test_rows_that_are_also_in_train_are_counted_as_overlap(by_hand: Dataset) -> None:
     assert profile(by_hand)["overlap"] == {"validation": 2, "test": 0}
 
 
 def test_the_share_of_words_not_in_train_counts_every_occurrence(by_hand: Dataset) -> None:
-    # three, three, three are known of three, three, four, five, three and the mark
+    # of three, three, four, five, three and the punctuation mark, only the threes are known
     assert profile(by_hand)["unknown_words"] == {"validation": pytest.approx(3 / 6), "test": 1.0}
 
 
@@ -100,12 +100,12 @@ def test_a_row_without_a_word_is_empty() -> None:
     assert "2 of 3 rows of test have no word" in profiled["notes"]
 
 
-def test_labels_that_stand_together_are_counted_commonest_first(by_hand: Dataset) -> None:
-    found = profile(by_hand)["cooccurrence"]
-    assert found == {"labels": ["b", "a", "c"], "counts": [[4, 1, 1], [1, 3, 0], [1, 0, 1]]}
+def test_labels_on_the_same_row_are_counted_most_frequent_first(by_hand: Dataset) -> None:
+    table = profile(by_hand)["cooccurrence"]
+    assert table == {"labels": ["b", "a", "c"], "counts": [[4, 1, 1], [1, 3, 0], [1, 0, 1]]}
 
 
-def test_cooccurrence_keeps_to_the_commonest_labels() -> None:
+def test_cooccurrence_has_the_most_frequent_labels_only() -> None:
     targets = np.tri(MOST_LABELS + 5, dtype=np.uint8)
     rows = split(tuple(f"w{row}" for row in range(len(targets))), targets.tolist())
     names = tuple(f"label {number}" for number in range(len(targets)))
@@ -113,19 +113,19 @@ def test_cooccurrence_keeps_to_the_commonest_labels() -> None:
         task="multilabel", labels=names, seen=np.ones(len(names), bool), train=rows, validation=rows, test=rows,
         notes=(), fingerprints={},
     )  # fmt: skip
-    found = profile(many)["cooccurrence"]
-    assert found["labels"] == list(names[:MOST_LABELS])
-    assert np.shape(found["counts"]) == (MOST_LABELS, MOST_LABELS)
+    table = profile(many)["cooccurrence"]
+    assert table["labels"] == list(names[:MOST_LABELS])
+    assert np.shape(table["counts"]) == (MOST_LABELS, MOST_LABELS)
 
 
-def test_notes_of_the_data_stand_before_those_of_the_profile(by_hand: Dataset) -> None:
+def test_notes_of_the_data_come_before_those_of_the_profile(by_hand: Dataset) -> None:
     assert profile(by_hand)["notes"] == [
         "said by load_data",
         "1 of 7 rows of train have the input of an earlier row but not its labels, so no model is right on all of them",
     ]
 
 
-def test_with_folds_it_is_said_once_that_validation_is_train(make_dataset: Any) -> None:
+def test_with_folds_one_note_says_that_validation_is_train(make_dataset: Any) -> None:
     profiled = profile(make_dataset("multilabel", folds=3))
     assert "validation has the rows of train, which are dealt out to 3 folds" in profiled["notes"]
     assert profiled["splits"]["validation"] == profiled["splits"]["train"]
@@ -155,7 +155,7 @@ def test_docstrings_are_profiled_as_they_are() -> None:
     loaded = load_data(settings, "multilabel", seed=0)
     profiled = profile(loaded)
     train = profiled["splits"]["train"]
-    # the set keeps only rows that have a label, and one row of each text; a few differ in case or spaces alone
+    # the set has only rows with a label, and one row per text; a few differ only in case or spaces
     assert (train["labels_per_row"]["none"], train["empty_rows"]) == (0, 0)
     assert train["duplicates"] <= 5
     assert profiled["overlap"] == {"validation": 0, "test": 0}
@@ -174,12 +174,12 @@ def test_digits_are_profiled_as_they_are() -> None:
     assert {name: sum(each[name] for each in labels) for name in ("0", "1", "9")} == {"0": 178, "1": 139, "9": 20}
 
 
-def test_a_profile_is_told_in_a_line_a_split(by_hand: Dataset) -> None:
+def test_a_summary_has_one_line_per_split(by_hand: Dataset) -> None:
     assert summarise(profile(by_hand)) == [
-        "train: 7 rows; words a row: half have 3 or fewer, 95 % 4 or fewer; rows a label: from 4 (b) to 1 (c); "
+        "train: 7 rows; words per row: half have 3 or fewer, 95 % 4 or fewer; rows per label: from 4 (b) to 1 (c); "
         "without a label: 1; copies: 3; copies with other labels: 1",
-        "validation: 3 rows; words a row: half have 1 or fewer, 95 % 4 or fewer; rows a label: from 2 (a) to 0 (b); "
+        "validation: 3 rows; words per row: half have 1 or fewer, 95 % 4 or fewer; rows per label: from 2 (a) to 0 (b); "
         "copies: 1; also in train: 2; words not in train: 50.0%",
-        "test: 2 rows; words a row: half have 1 or fewer, 95 % 1 or fewer; rows a label: from 2 (c) to 0 (a); "
+        "test: 2 rows; words per row: half have 1 or fewer, 95 % 1 or fewer; rows per label: from 2 (c) to 0 (a); "
         "words not in train: 100.0%",
     ]

@@ -1,4 +1,4 @@
-"""Columns of sequences: how they may be written, and which rows cannot be used and why."""
+"""Columns of sequences: the ways to write them, and the rows that cannot be used, with reasons."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.data.dataset import Columns
-from tuner.data.labelling import Findings, LabelledRows, labelled_rows, without_unusable
+from tuner.data.labelled_rows import Findings, LabelledRows, to_labelled_rows, without_unusable
 from tuner.data.load import load_data, read_inputs, read_labelled
 from tuner.data.sequence_column import read_sequences, read_written_sequences
 from tuner.data.sequences import Sequences
@@ -25,7 +25,7 @@ COLUMNS = Columns(sequence="values")
 
 def _read(values: pa.Array | list[object]) -> tuple[LabelledRows | None, Findings]:
     findings = Findings()
-    return labelled_rows(pa.table({"values": values}), "f", COLUMNS, findings), findings
+    return to_labelled_rows(pa.table({"values": values}), "f", COLUMNS, findings), findings
 
 
 def _rows(rows: LabelledRows | None) -> list[object]:
@@ -84,27 +84,27 @@ def test_lists_of_fixed_size_with_a_null_keep_their_rows() -> None:
         ([[1.0], []], "is empty"),
         ([[1.0], [2, None]], "has a null or NaN"),
         ([[1.0], [float("nan")]], "has a null or NaN"),
-        ([[1.0], [float("-inf")]], "has an infinite value"),
-        ([[1.0], [1e39]], "or one too large for 32 bits"),
-        ([[[1, 2]], [[1, 2], [3]], [[3, 4]]], "has steps of different numbers of channels"),
-        ([[[1, 2]], [[1, 2], None], [[3, 4]]], "has steps of different numbers of channels"),
-        ([[[1, 2]], [[], []], [[3, 4]]], "different numbers of channels, or of none"),
-        ([[[1, 2]], [[1, 2, 3]], [[3, 4]]], "another number of channels than most, which have 2"),
+        ([[1.0], [float("-inf")]], "has a value that is infinite"),
+        ([[1.0], [1e39]], "infinite or too large for 32 bits"),
+        ([[[1, 2]], [[1, 2], [3]], [[3, 4]]], "has steps with different numbers of channels"),
+        ([[[1, 2]], [[1, 2], None], [[3, 4]]], "has steps with different numbers of channels"),
+        ([[[1, 2]], [[], []], [[3, 4]]], "different numbers of channels, or with none"),
+        ([[[1, 2]], [[1, 2, 3]], [[3, 4]]], "does not have 2 channels as most rows do"),
         ([[[1, 2]], [[1, float("nan")]], [[3, 4]]], "has a null or NaN"),
         (["[1]", None], "is null"),
         (["[1]", " "], "is empty"),
         (["[1]", "[null]"], "has a null or NaN"),
         (["[1]", "[NaN]"], "has a null or NaN"),
-        (["[1]", "[1e999]"], "has an infinite value"),
-        (["[1]", "[1" + "0" * 400 + "]"], "has an infinite value"),
-        (["[[1, 2]]", "[[1], [2]]", "[[3, 4]]"], "another number of channels"),
-        (["[1]", "1, 2"], "is no JSON list of numbers"),
-        (["[1]", "[true]"], "is no JSON list of numbers"),
-        (["[1]", '["1"]'], "is no JSON list of numbers"),
-        (["[1]", "[[[1]]]"], "is no JSON list of numbers"),
-        (["[1]", "[1, [2]]"], "is no JSON list of numbers"),
-        (["[1]", '{"a": 1}'], "is no JSON list of numbers"),
-        (["[1]", "[" * 100_000], "is no JSON list of numbers"),
+        (["[1]", "[1e999]"], "has a value that is infinite"),
+        (["[1]", "[1" + "0" * 400 + "]"], "has a value that is infinite"),
+        (["[[1, 2]]", "[[1], [2]]", "[[3, 4]]"], r"does not have \d channels as most rows do"),
+        (["[1]", "1, 2"], "is not a JSON list of numbers"),
+        (["[1]", "[true]"], "is not a JSON list of numbers"),
+        (["[1]", '["1"]'], "is not a JSON list of numbers"),
+        (["[1]", "[[[1]]]"], "is not a JSON list of numbers"),
+        (["[1]", "[1, [2]]"], "is not a JSON list of numbers"),
+        (["[1]", '{"a": 1}'], "is not a JSON list of numbers"),
+        (["[1]", "[" * 100_000], "is not a JSON list of numbers"),
     ],
 )
 def test_a_row_that_cannot_be_used_is_named_with_its_one_reason(values: list[object], reason: str) -> None:
@@ -118,7 +118,7 @@ def test_a_row_that_cannot_be_used_is_named_with_its_one_reason(values: list[obj
     assert np.isfinite(kept.inputs.values).all()
 
 
-def test_rows_left_out_on_request_are_told_and_the_others_stay_whole() -> None:
+def test_rows_left_out_on_request_are_noted_and_the_others_stay_whole() -> None:
     rows, findings = _read([[[1, 2]], None, [[3, 4], [5, 6]], [[7]]])
     assert rows is not None
     kept = without_unusable(rows, findings, skip=True)
@@ -127,7 +127,7 @@ def test_rows_left_out_on_request_are_told_and_the_others_stay_whole() -> None:
     assert [note.split(" left out")[0] for note in findings.notes] == ["f: row 2", "f: row 4"]
 
 
-def test_a_column_in_which_no_row_has_a_number_is_refused() -> None:
+def test_a_column_without_a_single_number_is_refused() -> None:
     for values in ([None, None], [[], []], [[[]], [[]]], ["", ""]):
         rows, findings = _read(values)
         assert rows is not None
@@ -136,7 +136,7 @@ def test_a_column_in_which_no_row_has_a_number_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         ([1.0], "it holds double, not lists of numbers .*data.sequence, or the column of texts as data.text"),
         ([["a"]], "list<.*string.*>, not lists of numbers"),
@@ -144,16 +144,16 @@ def test_a_column_in_which_no_row_has_a_number_is_refused() -> None:
         ([[True]], "not lists of numbers"),
     ],
 )
-def test_a_column_of_something_else_is_a_fault(values: list[object], told: str) -> None:
+def test_a_column_of_something_else_is_a_fault(values: list[object], message: str) -> None:
     rows, findings = _read(values)
     assert rows is None
     (fault,) = findings.faults
-    assert re.search(told, str(fault))
+    assert re.search(message, str(fault))
 
 
-def test_a_column_of_sequences_named_as_text_is_told_where_it_belongs() -> None:
+def test_the_message_about_a_sequence_column_named_as_text_names_the_right_setting() -> None:
     findings = Findings()
-    assert labelled_rows(pa.table({"text": [[1.0]]}), "f", Columns("text"), findings) is None
+    assert to_labelled_rows(pa.table({"text": [[1.0]]}), "f", Columns("text"), findings) is None
     assert findings.faults[0].remedy == "name it as data.sequence: text"
 
 
@@ -162,7 +162,7 @@ ROW = st.one_of(st.none(), st.lists(st.lists(CELL, max_size=3), max_size=4))
 
 
 @given(values=st.lists(ROW, min_size=1, max_size=12))
-def test_a_row_is_read_whole_or_has_a_reason_and_text_gives_the_same(values: list[list[list[float]]]) -> None:
+def test_a_row_is_read_whole_or_has_a_reason_also_as_text(values: list[list[list[float]]]) -> None:
     array = pa.chunked_array([pa.array(values, pa.list_(pa.list_(pa.float64())))])
     written = pa.chunked_array([pa.array([None if row is None else _json(row) for row in values], pa.string())])
     for read in (read_sequences(array, "x"), read_written_sequences(written, "x")):
@@ -218,14 +218,14 @@ def test_copies_of_a_sequence_stay_on_one_side(tmp_path: Path) -> None:
     dataset = load_data(DataSettings(train=path, sequence="values", label="label"), "binary", seed=0)
     parts = {row: name for name, split in dataset.splits.items() for row in split.rows}
     assert all(parts[row] == parts[row + 50] for row in range(1, 51))
-    assert not any("flattered" in note for note in dataset.notes)
+    assert not any("may be too high" in note for note in dataset.notes)
 
 
-def test_a_test_file_that_repeats_sequences_of_train_is_said(tmp_path: Path) -> None:
+def test_a_test_file_that_repeats_sequences_of_train_is_noted(tmp_path: Path) -> None:
     train = _write(tmp_path / "a.parquet", _distinct(60), ["a", "b"] * 30)
     test = _write(tmp_path / "t.parquet", _distinct(4, start=58), ["a", "b"] * 2)
     dataset = load_data(DataSettings(train=train, test=test, sequence="values", label="label"), "binary", seed=0)
-    assert not any("flattered" in note for note in dataset.notes)  # other lengths, so other sequences
+    assert not any("may be too high" in note for note in dataset.notes)  # other lengths, so other sequences
     same = _write(tmp_path / "s.parquet", [*_distinct(2), *_distinct(2, start=100)], ["a", "b"] * 2)
     dataset = load_data(
         DataSettings(train=train, validation=0.02, test=same, sequence="values", label="label"), "binary", seed=0

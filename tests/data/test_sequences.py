@@ -1,4 +1,4 @@
-"""Numeric sequences: rows of any length end to end, standardised by the training rows, resampled to one length."""
+"""Numeric sequences: laid end to end, standardised by the training rows, resampled to one length."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VALUES = st.floats(-1e6, 1e6, width=32)
 
 @st.composite
 def several_rows(draw: st.DrawFn) -> list[np.ndarray]:
-    """Between 1 and 6 rows of 1 to 7 steps, all of one number of channels."""
+    """Between 1 and 6 rows of 1 to 7 steps, all with the same number of channels."""
     channels = draw(st.integers(1, 3))
     lengths = draw(st.lists(st.integers(1, 7), min_size=1, max_size=6))
     return [draw(arrays.arrays(np.float32, (length, channels), elements=VALUES)) for length in lengths]
@@ -46,20 +46,20 @@ def test_a_row_of_plain_numbers_is_one_channel() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "told"),
+    ("rows", "message"),
     [
         ([], "no row"),
-        ([[[1, 2]], [[1, 2, 3]]], "one number of channels, but there are: 2, 3"),
+        ([[[1, 2]], [[1, 2, 3]]], "the same number of channels, but there are: 2, 3"),
         ([[1], []], "row 2 is empty"),
         ([[1], [float("nan")]], "row 2 has a value that is not finite"),
         ([[1e300]], "row 1 has a value that is not finite"),
         ([5], r"row 1 must be \(steps,\) or"),
-        ([[1], ["abc"]], "row 2 is no list of numbers"),
-        ([[[1, 2], [3]]], "row 1 is no list of numbers, or of steps with as many numbers each"),
+        ([[1], ["abc"]], "row 2 is not a list of numbers"),
+        ([[[1, 2], [3]]], "row 1 is not a list of numbers, or of steps of equally many numbers"),
     ],
 )
-def test_rows_that_are_no_sequences_are_refused(rows: list[object], told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_rows_that_are_not_sequences_are_refused(rows: list[object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         Sequences.of(rows)
 
 
@@ -68,7 +68,7 @@ def test_rows_that_are_no_sequences_are_refused(rows: list[object], told: str) -
 
 @pytest.fixture
 def uneven() -> Sequences:
-    """Forty rows of 1 to 9 steps, with channels of far apart means and scales."""
+    """Forty rows of 1 to 9 steps, with very different means and scales of the channels."""
     generator = np.random.default_rng(0)
     scales, means = np.array([1e-3, 1, 1e4]), np.array([1e3, 0, -5e5])
     return Sequences.of(generator.normal(means, scales, (length, 3)) for length in generator.integers(1, 10, 40))
@@ -81,7 +81,7 @@ def test_standardised_training_rows_have_mean_0_and_deviation_1_in_every_channel
     np.testing.assert_allclose(values.std(axis=0, dtype=np.float64), 1, atol=1e-6)
 
 
-def test_other_rows_are_measured_by_the_training_rows_not_by_themselves() -> None:
+def test_other_rows_are_standardised_by_the_training_rows() -> None:
     standardiser = Standardiser.fit(Sequences.of([[0, 2], [4]]))
     deviation = np.sqrt(8 / 3)
     np.testing.assert_allclose(
@@ -96,7 +96,7 @@ def test_a_channel_that_is_constant_in_training_has_scale_1(value: float) -> Non
     assert abs(standardiser.standardise(Sequences.of([[value]])).values).item() < 1e15 * np.finfo(np.float64).eps
 
 
-def test_a_value_far_out_of_range_stays_one_that_a_model_can_add_up() -> None:
+def test_a_value_far_out_of_range_is_clipped() -> None:
     far = Standardiser.fit(Sequences.of([[0, 1e-20]])).standardise(Sequences.of([[1e30, -1e30]]))
     assert far.values.ravel().tolist() == [1e6, -1e6]
 
@@ -110,7 +110,7 @@ def test_an_encoding_has_the_standardised_steps_and_the_rows_own_offsets(uneven:
 
 def test_rows_of_other_channels_and_texts_are_refused(uneven: Sequences) -> None:
     standardiser = Standardiser.fit(uneven)
-    with pytest.raises(DataError, match="the number of channels is 1, but 3 in the data trained on"):
+    with pytest.raises(DataError, match="the number of channels is 1, but 3 in the training data"):
         standardiser.encode(Sequences.of([[1.0]]))
     with pytest.raises(DataError, match="they are texts"):
         standardiser.encode(("a text",))
@@ -139,7 +139,7 @@ def test_a_standardiser_survives_its_bytes_bit_for_bit(uneven: Sequences) -> Non
         b'{"kind": "standardiser", "mean": {}, "scale": {}}',
     ],
 )
-def test_bytes_that_describe_no_standardiser_are_refused(content: bytes) -> None:
+def test_bytes_that_do_not_describe_a_standardiser_are_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         Standardiser.from_bytes(content)
 
@@ -150,10 +150,10 @@ def test_bytes_that_describe_no_standardiser_are_refused(content: bytes) -> None
 @settings(max_examples=60)
 @given(rows=several_rows(), steps=st.integers(1, 9))
 def test_resampling_is_numpys_interpolation_of_every_row_and_channel(rows: list[np.ndarray], steps: int) -> None:
-    found = resampled(Sequences.of(rows), steps).reshape(len(rows), steps, -1)
-    assert found.dtype == np.float32
+    result = resampled(Sequences.of(rows), steps).reshape(len(rows), steps, -1)
+    assert result.dtype == np.float32
     shares = np.linspace(0, 1, steps) if steps > 1 else np.array([0.5])
-    for row, values in zip(rows, found, strict=True):
+    for row, values in zip(rows, result, strict=True):
         for channel in range(row.shape[1]):
             expected = np.interp(shares * (len(row) - 1), np.arange(len(row)), row[:, channel])
             np.testing.assert_allclose(values[:, channel], expected, rtol=1e-5, atol=0.5)
@@ -164,5 +164,5 @@ def test_a_row_of_the_wanted_length_stays_as_it_is() -> None:
     assert resampled(Sequences.of(rows), 3).tolist() == [[1, 5, 2, 4, 9, 3]]
 
 
-def test_no_rows_are_resampled_to_none() -> None:
+def test_resampling_no_rows_gives_no_rows() -> None:
     assert resampled(Sequences.of([[[1, 2]]]).take(np.arange(0)), 4).shape == (0, 8)

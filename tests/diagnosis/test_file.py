@@ -174,7 +174,7 @@ def test_every_column_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
         ({"truth": ["x", "y"], "b": [1, 2]}, {}, r"nothing is predicted in its columns 'truth', 'b'; name a column"),
         ({"truth": ["x", "y"], "pred": ["p", "q"]}, {}, "no label in common; write both in the same words"),
         ({"truth": ["x"] * 9, "pred": ["x"] * 9}, {}, "every row is 'x', so nothing can be told apart"),
-        ({"truth": [0.5, 0.25], "pred": ["a", "b"]}, {}, "it holds fractions (double), which are no labels"),
+        ({"truth": [0.5, 0.25], "pred": ["a", "b"]}, {}, "it holds fractions (double), which cannot be labels"),
         (
             {"truth": [0, 1], "logit": [-3.0, 2.5]},
             {"probability": ("logit",)},

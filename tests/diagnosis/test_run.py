@@ -11,16 +11,17 @@ import numpy as np
 import pytest
 
 from builders.runs import write_run
+from tuner.analysis.details import run_details
 from tuner.analysis.failing_settings import collapse_map, wilson
-from tuner.analysis.settings import logarithmic
-from tuner.analysis.trials import TrialFacts
+from tuner.analysis.trials import TrialFacts, trials_of
+from tuner.analysis.tried_settings import logarithmic
 from tuner.diagnosis.causes.find import diagnose
 from tuner.diagnosis.causes.search import search_facts
 from tuner.diagnosis.facts.training import training_facts
 from tuner.diagnosis.readers.run import evidence_of_bundle, evidence_of_run
-from tuner.ledger.run_directory import read_measurements, read_predictions, read_run
-from tuner.report.facts import facts
-from tuner.report.material import gather
+from tuner.ledger.predictions import read_predictions
+from tuner.ledger.run_directory import read_measurements, read_run
+from tuner.space.load import read_space
 
 
 @pytest.fixture(scope="module")
@@ -75,13 +76,14 @@ def test_the_settings_under_which_trials_collapse_are_found_with_a_cut_of_the_sp
 
 
 def test_diagnosis_and_report_suggest_the_same_cut_for_the_same_settings(evidence: Any, location: Path) -> None:
-    material = gather(location)
-    cells = collapse_map(material.searched, logarithmic=logarithmic(material.space.parameters))
+    run = read_run(location)
+    trials = [trial for trial in trials_of(run, read_measurements(location)) if trial.phase == "search"]
+    cells = collapse_map(trials, logarithmic=logarithmic(read_space(run.space).parameters))
     assert [(each.parameter, each.value) for each in sorted(evidence.search.settings, key=str)] == [
         (cell.setting.name, cell.setting.shown)
         for cell in sorted((cell for cell in cells if cell.is_worse), key=lambda cell: cell.setting.name)
     ]
-    cut = facts(material)["cut"].splitlines()[1:]
+    cut = run_details(run)["cut"].splitlines()[1:]
     settings = {each.parameter: shlex.split(each.setting)[1] for each in evidence.search.settings}
     assert {line.strip().replace(": ", "=", 1) for line in cut} == {
         setting.removeprefix("space.") for setting in settings.values()

@@ -26,7 +26,7 @@ from builders.fuzz import (
     write_rows,
 )
 from tuner.data.dataset import Columns
-from tuner.data.labelling import Findings, labelled_rows
+from tuner.data.labelled_rows import Findings, to_labelled_rows
 
 _DEEP = 5_000
 ODD_TEXTS = [
@@ -167,7 +167,7 @@ def test_a_null_list_with_labels_beneath_it_is_told_as_null() -> None:
     )
     table = pa.table({"text": [f"text {row}" for row in range(40)], "labels": lists})
     findings = Findings()
-    rows = labelled_rows(table, "rows.parquet", Columns(text="text", labels="labels"), findings)
+    rows = to_labelled_rows(table, "rows.parquet", Columns(text="text", labels="labels"), findings)
     assert rows is not None
     assert rows.owners.tolist() == [row for row in range(40) for _ in "ab" if row != 6]
     assert {reason: rows.tolist() for reason, rows in findings.unusable.items()} == {

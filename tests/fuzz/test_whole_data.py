@@ -294,4 +294,4 @@ def test_a_label_of_its_own_for_each_of_30_000_rows_is_refused_with_the_reason(c
     )
     assert code == 2
     assert "0.2 of its 30,000 rows should go to validation, but none did; give more rows or another fraction" in err
-    assert "30,000 rows have a label of fewer than 3 rows, and train comes first" in err
+    assert "30,000 rows have a label with fewer than 3 rows, and train comes first" in err

@@ -1,4 +1,4 @@
-"""Losses and their weights, worked out by hand, and finite whatever the logits."""
+"""Losses and their weights: computed by hand, and finite for any logits."""
 
 from __future__ import annotations
 
@@ -15,8 +15,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tuner.imbalance.loss import LOSS_WEIGHTS, LOSSES, Loss, asymmetric, cross_entropy, focal, make_loss, soft_f1_loss
-from tuner.imbalance.weights import WeightRule, count_labels, effective_number_weights, explicit_weights, no_weights
+from tuner.imbalance.loss import LOSSES, Loss, asymmetric, cross_entropy, focal, make_loss, soft_f1_loss
+from tuner.imbalance.weights import (
+    LOSS_WEIGHTS,
+    WeightRule,
+    count_labels,
+    effective_number_weights,
+    explicit_weights,
+    no_weights,
+)
 from tuner.space.options import Options
 from tuner.space.parameters import PARAMETERS
 from tuner.space.settings import Task
@@ -36,7 +43,7 @@ OWN: dict[str, dict[str, float]] = {
 
 
 def build(targets: NDArray[Any], **changed: Any) -> Loss:
-    """A loss with weights by name or built, and plain cross-entropy unless another is given."""
+    """A loss with weights by name or as a rule; plain cross-entropy unless another loss is given."""
     task: Task = "multilabel" if targets.ndim == 2 else "multiclass"
     labels = LABELS[: targets.shape[1]] if targets.ndim == 2 else LABELS
     given: dict[str, Any] = {"loss": cross_entropy(), "weights": no_weights(), "soft_f1": 0.0, "logit_adjustment": 0.0}
@@ -53,12 +60,14 @@ def test_a_registry_has_the_options_that_a_space_can_choose(parameter: str, regi
     assert isinstance(options, Options)
     assert set(registry) == set(options.options)
     for name, entry in registry.items():
-        own = [each.name for each in inspect.signature(entry).parameters.values() if each.kind is each.KEYWORD_ONLY]
-        assert own == list(options.options[name].parameters)
+        keywords = [
+            each.name for each in inspect.signature(entry).parameters.values() if each.kind is each.KEYWORD_ONLY
+        ]
+        assert keywords == list(options.options[name].parameters)
 
 
 @pytest.mark.parametrize(("weights", "expected"), [("none", 1.0), ("balanced", 4.0), ("root", 2.0)])
-def test_a_positive_of_a_rare_label_weighs_as_many_negatives_as_there_are(weights: str, expected: float) -> None:
+def test_a_positive_of_a_rare_label_weighs_as_much_as_its_negatives(weights: str, expected: float) -> None:
     loss = build(MULTILABEL, weights=weights_of(weights))
     one_positive = loss(torch.zeros(1, 2), torch.tensor([[1, 0]], dtype=torch.uint8))
     assert float(one_positive) == pytest.approx((expected * CERTAIN + CERTAIN) / 2)
@@ -75,10 +84,10 @@ def test_a_label_without_a_training_row_has_weight_one(weights: str) -> None:
     ("weights", "times_rarer"), [("none", 1.0), ("balanced", 3.0), ("root", math.sqrt(3.0)), ("explicit", 3.0)]
 )
 @pytest.mark.parametrize("loss", ["cross_entropy", "focal"])
-def test_a_class_weighs_by_its_rarity_and_all_training_rows_weigh_one_on_the_mean(
+def test_classes_weigh_by_rarity_and_the_mean_weight_of_training_rows_is_one(
     loss: str, weights: str, times_rarer: float
 ) -> None:
-    """Six rows of one class and two of the other, and logits of which all rows have the same loss."""
+    """Six rows of one class and two of the other, with logits that give all rows the same loss."""
     built = make_loss(
         CLASSES,
         labels=("a", "b"),
@@ -110,7 +119,7 @@ def test_a_class_has_the_same_share_of_an_epochs_gradient_whatever_the_batch_siz
 
 
 def test_a_class_without_a_training_row_changes_no_other_weight() -> None:
-    """The third has none; balanced, the two others weigh 4/6 and 2, which is 1 on the mean of the rows."""
+    """The third class has no row. Balanced, the others weigh 4/6 and 2, so the mean over rows is 1."""
     logits = torch.tensor([[0.0, 1.0, 2.0], [0.5, 0.0, 2.0]])
     with_third = build(CLASSES, weights=weights_of("balanced"))(logits, torch.tensor([0, 1]))
     by_hand = -logits.log_softmax(1)
@@ -141,14 +150,14 @@ def test_effective_numbers_lie_between_balanced_weights_and_none(targets: NDArra
     assert effective_number_weights(beta=beta)(counts) == pytest.approx(weights_of(like)(counts), rel=1e-5)
 
 
-def test_explicit_weights_go_by_the_labels_names() -> None:
+def test_explicit_weights_are_given_by_label_name() -> None:
     counts = count_labels(MULTILABEL, ("self", "not a name"), "multilabel")
     assert explicit_weights(**{"not a name": 7.0})(counts).tolist() == [1.0, 7.0]
     assert explicit_weights(self=2.0)(counts).tolist() == [2.0, 1.0]
 
 
-def test_an_explicit_weight_of_no_label_is_refused() -> None:
-    with pytest.raises(ValueError, match="'rear' has a weight, but is no label; did you mean 'rare'"):
+def test_a_weight_of_an_unknown_label_is_refused() -> None:
+    with pytest.raises(ValueError, match="'rear' has a weight, but is not a label; did you mean 'rare'"):
         explicit_weights(rear=2.0)(count_labels(MULTILABEL, ("rare", "often"), "multilabel"))
 
 
@@ -166,8 +175,8 @@ def test_label_smoothing_moves_the_truth_towards_even_odds() -> None:
 
 @pytest.mark.parametrize("weights", LOSS_WEIGHTS)
 @pytest.mark.parametrize("smoothing", [0.05, 0.2])
-def test_weights_do_not_turn_around_what_smoothing_makes_of_a_class(weights: str, smoothing: float) -> None:
-    """Whatever classes weigh, of a row of one of two the best probability of the other is half of the smoothing."""
+def test_weights_do_not_reverse_the_effect_of_smoothing_on_a_class(weights: str, smoothing: float) -> None:
+    """For any weights of two classes, the best probability of the wrong class is half the smoothing."""
     one_in_200 = (np.arange(200) == 0).astype(np.int64)
     rule = LOSS_WEIGHTS[weights](**{"effective_number": {"beta": 0.999}, "explicit": {"a": 9.0}}.get(weights, {}))
     common: dict[str, Any] = {"weights": rule, "loss": cross_entropy(label_smoothing=smoothing), "soft_f1": 0.0}
@@ -177,8 +186,8 @@ def test_weights_do_not_turn_around_what_smoothing_makes_of_a_class(weights: str
     assert slope.abs().max() == pytest.approx(0, abs=1e-6)
 
 
-def test_of_several_labels_the_positive_share_of_what_smoothing_makes_has_the_weight() -> None:
-    """Of a label that one row in five has, balanced: 0.05 of positive weighs four times as much as 0.95 of negative."""
+def test_in_multilabel_the_positive_share_of_the_smoothed_truth_has_the_weight() -> None:
+    """One row in five has the label. Balanced, the positive share of 0.05 weighs four times as much as the 0.95."""
     built = build(MULTILABEL, weights=weights_of("balanced"), loss=cross_entropy(label_smoothing=0.1))
     best = 4 * 0.05 / (4 * 0.05 + 0.95)
     logits = torch.tensor([[math.log(best / (1 - best)), 0.0]], requires_grad=True)
@@ -186,14 +195,14 @@ def test_of_several_labels_the_positive_share_of_what_smoothing_makes_has_the_we
     assert slope[0, 0] == pytest.approx(0, abs=1e-6)
 
 
-def test_focal_loss_counts_a_class_by_how_far_it_is_from_sure() -> None:
+def test_focal_loss_weighs_a_class_by_its_uncertainty() -> None:
     logits = torch.tensor([[0.5, -1.0, 0.2], [3.0, 0.0, 0.0]])
     probability = logits.softmax(1)[:, 0]
     by_hand = -((1 - probability) ** 2 * probability.log()).mean()
     assert float(build(CLASSES, loss=focal(gamma=2.0))(logits, torch.tensor([0, 0]))) == pytest.approx(float(by_hand))
 
 
-def test_focal_loss_counts_a_label_by_how_far_it_is_from_sure() -> None:
+def test_focal_loss_weighs_a_label_by_its_uncertainty() -> None:
     logits = torch.tensor([[0.5, -1.0], [3.0, 0.0]])
     probability = logits.sigmoid()
     by_hand = -torch.stack(
@@ -208,7 +217,7 @@ def test_focal_loss_counts_a_label_by_how_far_it_is_from_sure() -> None:
     assert float(loss(logits, torch.tensor([[1, 0], [0, 1]]))) == pytest.approx(float(by_hand))
 
 
-def test_asymmetric_loss_is_worked_out_as_its_paper_says() -> None:
+def test_asymmetric_loss_follows_its_paper() -> None:
     logits = torch.tensor([[0.5, -1.0], [-4.0, 0.0]])
     probability = logits.sigmoid()
     shifted = (probability - 0.05).clamp(min=0)
@@ -248,7 +257,9 @@ def test_without_gamma_and_margin_every_loss_is_cross_entropy(targets: NDArray[A
 
 def test_logit_adjustment_adds_the_log_of_a_classes_share() -> None:
     logits, truth = torch.tensor([[0.3, -0.2, 0.1]]), torch.tensor([1])
-    adjusted = logits + 1.5 * torch.tensor([6 / 8, 2 / 8, 0.5 / 8]).log()  # the third was never seen: half a row
+    adjusted = (
+        logits + 1.5 * torch.tensor([6 / 8, 2 / 8, 0.5 / 8]).log()
+    )  # the third was never seen, and counts as half a row
     value = build(CLASSES, logit_adjustment=1.5)(logits, truth)
     assert float(value) == pytest.approx(float(F.cross_entropy(adjusted, truth)))
 
@@ -270,12 +281,12 @@ def test_soft_f1_is_macro_f1_of_probabilities_over_labels_that_the_batch_has() -
 
 
 @pytest.mark.parametrize("truth", [torch.tensor([0, 2, 2]), torch.tensor([[1, 0, 1], [0, 0, 1], [1, 0, 0]])])
-def test_soft_f1_of_sure_and_right_logits_is_one(truth: Tensor) -> None:
+def test_soft_f1_of_certain_and_correct_logits_is_one(truth: Tensor) -> None:
     is_true = F.one_hot(truth, 3) if truth.ndim == 1 else truth
     assert float(soft_f1_loss((2.0 * is_true - 1) * 50, truth)) == pytest.approx(0.0, abs=1e-6)
 
 
-def test_soft_f1_of_a_batch_without_any_label_is_nothing() -> None:
+def test_soft_f1_of_a_batch_without_labels_is_zero() -> None:
     logits = torch.zeros(2, 3, requires_grad=True)
     value = soft_f1_loss(logits, torch.zeros(2, 3))
     (slope,) = torch.autograd.grad(value, logits)
@@ -283,7 +294,7 @@ def test_soft_f1_of_a_batch_without_any_label_is_nothing() -> None:
     assert torch.isfinite(slope).all()
 
 
-def test_soft_f1_takes_its_share_of_the_loss_from_logits_that_are_not_adjusted() -> None:
+def test_soft_f1_uses_logits_without_adjustment() -> None:
     logits, truth = torch.tensor([[0.3, -0.2, 0.1], [0.0, 1.0, 0.0]]), torch.tensor([1, 0])
     plain = build(CLASSES, logit_adjustment=1.0)(logits, truth)
     value = build(CLASSES, logit_adjustment=1.0, soft_f1=0.25)(logits, truth)
@@ -321,7 +332,7 @@ def test_value_and_gradient_are_finite_for_any_logits_in_every_combination(
     n_labels = 2 if task == "binary" else 3
     generator = np.random.default_rng(seed)
     targets = generator.integers(n_labels, size=30) if task != "multilabel" else generator.integers(2, size=(30, 3))
-    own = {
+    parameters = {
         "cross_entropy": {"label_smoothing": share},
         "focal": {"gamma": gamma},
         "asymmetric": {"gamma_positive": gamma, "gamma_negative": 10 - gamma, "margin": share},
@@ -331,7 +342,7 @@ def test_value_and_gradient_are_finite_for_any_logits_in_every_combination(
         labels=LABELS[:n_labels],
         task=task,
         loss=LOSSES["focal" if task != "multilabel" and loss == "asymmetric" else loss](
-            **own["focal" if task != "multilabel" and loss == "asymmetric" else loss]
+            **parameters["focal" if task != "multilabel" and loss == "asymmetric" else loss]
         ),
         weights=LOSS_WEIGHTS[weights](**({"b": 1e6} if weights == "explicit" else OWN.get(weights, {}))),
         soft_f1=share,

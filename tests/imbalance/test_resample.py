@@ -1,4 +1,4 @@
-"""Resampling chooses rows, and nothing but rows: as often as it says, by its seed, each with its own label."""
+"""Resampling only chooses rows: as often as its rule says, by its seed, each with its own label."""
 
 from __future__ import annotations
 
@@ -11,17 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tuner.imbalance.rare_labels import ml_ros, mlsmote
-from tuner.imbalance.resample import (
-    RESAMPLINGS,
-    USES_VECTORS,
-    Pass,
-    Resample,
-    TrainingRows,
-    balanced_batches,
-    fixed_number,
-    oversample,
-    undersample,
-)
+from tuner.imbalance.resample import RESAMPLINGS, USES_VECTORS, balanced_batches, fixed_number, oversample, undersample
+from tuner.imbalance.training_pass import Pass, Resample, TrainingRows
 from tuner.space.options import Options
 from tuner.space.parameters import PARAMETERS
 from tuner.training.batches import bucketed
@@ -59,7 +50,7 @@ indicators = st.tuples(st.integers(4, 40), st.integers(1, 4), st.integers(0, 99)
 
 def _indicator(rows: int, labels: int, seed: int) -> NDArray[np.uint8]:
     drawn = np.random.default_rng(seed).random((rows, labels)) < np.linspace(0.5, 0.1, labels)
-    drawn[:2] = True  # a data set without any label is refused long before, and MLSMOTE needs two rows of each
+    drawn[:2] = True  # data without any label are refused earlier, and MLSMOTE needs two rows of each label
     return drawn.astype(np.uint8)
 
 
@@ -88,7 +79,7 @@ def read(resample: Any, targets: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def pairs(name: str) -> list[NDArray[Any]]:
-    """Data of every kind that a rule is for."""
+    """Data of every kind that a rule supports."""
     return [targets for targets in (CLASSES, _indicator(100, 3, 1)) if is_for(name, targets)]
 
 
@@ -118,7 +109,7 @@ def test_a_pass_has_rows_of_the_data_only_and_at_least_one(name: str, targets: N
 @pytest.mark.parametrize("name", RESAMPLINGS)
 @settings(max_examples=25, deadline=None)
 @given(targets=st.one_of(classes, indicators), seed=st.integers(0, 99))
-def test_mixed_rows_have_one_class_or_labels_of_their_own(name: str, targets: NDArray[Any], seed: int) -> None:
+def test_mixed_rows_share_a_class_or_have_their_own_labels(name: str, targets: NDArray[Any], seed: int) -> None:
     assume(is_for(name, targets))
     drawn = draw(name, targets, seed=seed)
     if drawn.partners is not None and drawn.weights is not None and targets.ndim == 1:
@@ -135,7 +126,7 @@ def test_mixed_rows_have_one_class_or_labels_of_their_own(name: str, targets: ND
 def test_a_pass_has_the_rarest_label_of_the_data(name: str, targets: NDArray[Any]) -> None:
     assume(is_for(name, targets))
     if name == "balanced_batches":
-        targets = np.concatenate([targets] * 5)  # a pass is as long as the data, and has to have room for each label
+        targets = np.concatenate([targets] * 5)  # a pass is as long as the data and needs room for each label
     drawn = targets[draw(name, targets).rows]
     if targets.ndim == 2:
         counts = targets.sum(0, dtype=int)
@@ -145,7 +136,7 @@ def test_a_pass_has_the_rarest_label_of_the_data(name: str, targets: NDArray[Any
 
 
 @pytest.mark.parametrize(("name", "targets"), CASES)
-def test_a_seed_repeats_a_pass_and_another_draws_another(name: str, targets: NDArray[Any]) -> None:
+def test_the_same_seed_repeats_a_pass_and_another_seed_does_not(name: str, targets: NDArray[Any]) -> None:
     first, again, other = (everything(draw(name, targets, seed=seed)) for seed in (4, 4, 5))
     assert first == again
     assert (first != other) == (name not in DRAWS_NOTHING)
@@ -167,7 +158,7 @@ def test_resampling_changes_neither_the_data_nor_numpys_global_generator(name: s
 
 
 @pytest.mark.parametrize(("name", "targets"), CASES)
-def test_vectors_are_needed_by_those_that_say_so(name: str, targets: NDArray[Any]) -> None:
+def test_rules_that_declare_it_need_vectors(name: str, targets: NDArray[Any]) -> None:
     data = TrainingRows(targets, "multilabel" if targets.ndim == 2 else "multiclass")
     if name in USES_VECTORS:
         with pytest.raises(ValueError, match="its rows need vectors, but they have none"):
@@ -213,7 +204,7 @@ def test_a_class_that_has_no_row_is_left_out_of_the_counts() -> None:
 def test_oversampling_repeats_a_row_as_often_as_its_rarest_label_asks() -> None:
     targets = np.zeros((100, 2), np.uint8)
     targets[:40, 0] = 1
-    targets[30:50, 1] = 1  # half as many as the first label: twice
+    targets[30:50, 1] = 1  # half as many as the first label, so each is read twice
     drawn = read(oversample(ratio=1.0), targets)
     assert np.bincount(drawn).tolist() == [1] * 30 + [2] * 20 + [1] * 50
 
@@ -227,7 +218,7 @@ def test_oversampling_several_labels_takes_fractions_by_chance() -> None:
     assert drawn[2400:].sum() == pytest.approx(2400, rel=0.05)
 
 
-def test_undersampling_several_labels_keeps_the_rarest_label_and_brings_the_others_near_it() -> None:
+def test_undersampling_several_labels_keeps_the_rarest_label_and_cuts_the_others_close_to_it() -> None:
     targets = np.zeros((4000, 2), np.uint8)
     targets[:2000, 0] = 1
     targets[2000:2400, 1] = 1  # 1,600 rows have no label
@@ -237,7 +228,7 @@ def test_undersampling_several_labels_keeps_the_rarest_label_and_brings_the_othe
     assert (drawn >= 2400).sum() == pytest.approx(800, rel=0.1)
 
 
-def test_undersampling_several_labels_keeps_a_row_with_a_rare_label_whatever_else_it_has() -> None:
+def test_undersampling_several_labels_keeps_every_row_with_a_rare_label() -> None:
     targets = np.ones((50, 2), np.uint8)
     targets[5:, 1] = 0
     drawn = read(undersample(ratio=1.0), targets)
@@ -255,7 +246,7 @@ def test_a_balanced_pass_is_as_long_as_the_data_and_has_each_stratum_as_often(ta
 
 
 @pytest.mark.parametrize(("rows", "labels"), [(30, 50), (30, 29), (30, 30), (100, 50)])
-def test_a_balanced_pass_has_every_label_also_where_labels_outnumber_rows(rows: int, labels: int) -> None:
+def test_a_balanced_pass_has_every_label_even_if_labels_outnumber_rows(rows: int, labels: int) -> None:
     targets = np.zeros((rows, labels), np.uint8)
     targets[np.arange(labels) % rows, np.arange(labels)] = 1  # each label on one row
     drawn = draw("balanced_batches", targets)
@@ -263,16 +254,16 @@ def test_a_balanced_pass_has_every_label_also_where_labels_outnumber_rows(rows: 
     assert targets[drawn.rows].any(axis=0).all()
 
 
-def test_over_many_balanced_passes_no_label_is_drawn_more_often_for_its_number() -> None:
+def test_over_many_balanced_passes_all_label_numbers_are_drawn_equally_often() -> None:
     generator = np.random.default_rng(0)
     targets = np.arange(60) % 40  # a pass of 60 rows has 20 classes once and 20 twice
     passes = [balanced_batches()(data_of(targets), generator).rows for _ in range(200)]
     times = np.bincount(targets[np.concatenate(passes)])
-    assert times == pytest.approx(np.full(40, 300), abs=35)  # the spread is 7
+    assert times == pytest.approx(np.full(40, 300), abs=35)  # the standard deviation is 7
 
 
 @pytest.mark.parametrize("rule", [ml_ros(share=0.05), mlsmote(share=0.05, neighbours=1)])
-def test_each_of_more_rare_labels_than_a_pass_adds_rows_has_its_turn(rule: Resample) -> None:
+def test_rare_labels_take_turns_over_passes_that_add_fewer_rows_than_labels(rule: Resample) -> None:
     generator = np.random.default_rng(0)
     targets = np.zeros((100, 21), np.uint8)
     targets[:, 0] = 1
@@ -282,7 +273,7 @@ def test_each_of_more_rare_labels_than_a_pass_adds_rows_has_its_turn(rule: Resam
     assert times == pytest.approx(np.full(20, 50), abs=30)
 
 
-def test_a_row_of_a_balanced_pass_stands_for_a_label_that_it_has() -> None:
+def test_a_row_of_a_balanced_pass_counts_for_a_label_that_it_has() -> None:
     targets = _indicator(200, 3, 3)
     drawn = draw("balanced_batches", targets)
     for number in range(3):
@@ -301,9 +292,9 @@ def test_every_batch_of_a_balanced_pass_is_balanced(rows: int, batch_size: int) 
     assert max(int(count.max() - count.min()) for count in counts) <= 2
 
 
-def test_a_fixed_number_is_what_every_class_has_whatever_it_had() -> None:
+def test_every_class_has_the_fixed_number_of_rows() -> None:
     drawn = read(fixed_number(rows=25), CLASSES)
     assert np.bincount(CLASSES[drawn]).tolist() == [25, 25, 25]
     times = np.bincount(drawn, minlength=100)
-    assert times[:90].max() == 1  # of classes with enough rows none is read twice
-    assert set(times[90:]) == {2, 3}  # 25 of 10 rows: each twice, half of them once more
+    assert times[:90].max() == 1  # classes with enough rows have no repeated row
+    assert set(times[90:]) == {2, 3}  # 25 from 10 rows: each twice, and half of them once more

@@ -1,4 +1,4 @@
-"""Exact copies of a row: they are one neighbour, and none votes on itself or is mixed with itself."""
+"""Exact copies of a row count as one neighbour; no row votes for itself or is mixed with itself."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def data_of(vectors: NDArray[Any], targets: NDArray[np.int64]) -> TrainingRows:
     return TrainingRows(targets, "binary", vectors.astype(np.float32))
 
 
-def draw(name: str, data: TrainingRows, **own: Any) -> Pass:
-    return RESAMPLINGS[name](**own)(data, np.random.default_rng(0))
+def draw(name: str, data: TrainingRows, **parameters: Any) -> Pass:
+    return RESAMPLINGS[name](**parameters)(data, np.random.default_rng(0))
 
 
 def with_copies(data: TrainingRows, row: int, copies: int) -> TrainingRows:
@@ -31,38 +31,42 @@ def with_copies(data: TrainingRows, row: int, copies: int) -> TrainingRows:
 
 
 def a_stray_row() -> TrainingRows:
-    """Class 1 on the right, rarer than class 0 on the left, and row 5, of class 0, in the midst of class 1."""
+    """Class 1 on the right is rarer than class 0 on the left. Row 5 of class 0 lies in the middle of class 1."""
     vectors = np.concatenate([LINE[:20], 100 + LINE[:12]])
     vectors[5] = 105.4
     return data_of(vectors, np.repeat([0, 1], [20, 12]))
 
 
 @pytest.mark.parametrize("copies", [0, 1, 3, 9])
-@pytest.mark.parametrize(("name", "own"), [("edited_nearest_neighbours", {"neighbours": 3}), ("tomek_links", {})])
-def test_a_stray_row_is_left_out_with_all_its_copies(name: str, own: dict[str, Any], copies: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("edited_nearest_neighbours", {"neighbours": 3}), ("tomek_links", {})]
+)
+def test_a_stray_row_is_dropped_with_all_its_copies(name: str, parameters: dict[str, Any], copies: int) -> None:
     data = with_copies(a_stray_row(), 5, copies)
-    kept = draw(name, data, **own).rows
+    kept = draw(name, data, **parameters).rows
     assert np.setdiff1d(np.arange(len(data)), kept).tolist() == [5, *range(32, 32 + copies)]
 
 
 @pytest.mark.parametrize("copies", [1, 4])
-@pytest.mark.parametrize(("name", "own"), [("edited_nearest_neighbours", {"neighbours": 3}), ("tomek_links", {})])
-def test_copies_of_a_stray_row_leave_its_neighbours_alone(name: str, own: dict[str, Any], copies: int) -> None:
-    """Four copies of a row of the rarest class, in the midst of the other one, are one vote against each neighbour."""
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("edited_nearest_neighbours", {"neighbours": 3}), ("tomek_links", {})]
+)
+def test_copies_of_a_stray_row_leave_its_neighbours_alone(name: str, parameters: dict[str, Any], copies: int) -> None:
+    """Four copies of a row of the rarest class, in the middle of the other class, are one vote against each neighbour."""
     vectors = np.concatenate([LINE[:20], 100 + LINE[:12]])
     vectors[25] = 10.4
     data = with_copies(data_of(vectors, np.repeat([0, 1], [20, 12])), 25, copies)
-    left_out = np.setdiff1d(np.arange(len(data)), draw(name, data, **own).rows)
+    left_out = np.setdiff1d(np.arange(len(data)), draw(name, data, **parameters).rows)
     assert left_out.tolist() == ([] if name == "edited_nearest_neighbours" else [10])
 
 
 @pytest.mark.parametrize("order", [[0, 1], [1, 0]])
-def test_of_one_text_with_two_labels_editing_leaves_out_the_one_that_its_neighbours_outvote(order: list[int]) -> None:
+def test_editing_drops_the_outvoted_one_of_two_labels_of_the_same_text(order: list[int]) -> None:
     vectors = np.concatenate([LINE[:20], LINE[[7, 7]], 100 + LINE[:12]])
     targets = np.concatenate([np.zeros(20), [1, 1], np.ones(12)]).astype(np.int64)
     if order == [1, 0]:
         vectors, targets = vectors[::-1], targets[::-1]
-    targets = 1 - targets  # the rarest class is left alone, and so has to be the other one
+    targets = 1 - targets  # rows of the rarest class always stay, so the other class must be the rarest
     rarer = targets == 1
     extra = 200 + np.arange(10, dtype=np.float32)[:, None]
     data = data_of(np.concatenate([vectors, extra]), np.concatenate([targets, np.zeros(10, np.int64)]))
@@ -78,15 +82,17 @@ def test_one_text_with_two_labels_is_a_tomek_link() -> None:
     assert np.setdiff1d(np.arange(len(vectors)), kept).tolist() == [7]
 
 
-@pytest.mark.parametrize(("name", "own"), [("edited_nearest_neighbours", {"neighbours": 3}), ("tomek_links", {})])
-def test_where_all_rows_are_copies_of_one_none_is_left_out(name: str, own: dict[str, Any]) -> None:
-    assert len(draw(name, data_of(np.zeros((20, 2)), np.zeros(20, np.int64)), **own)) == 20
-    assert len(draw(name, data_of(np.zeros((20, 2)), np.repeat([0, 1], [12, 8])), **own)) == 20
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("edited_nearest_neighbours", {"neighbours": 3}), ("tomek_links", {})]
+)
+def test_no_row_is_dropped_if_all_rows_are_copies(name: str, parameters: dict[str, Any]) -> None:
+    assert len(draw(name, data_of(np.zeros((20, 2)), np.zeros(20, np.int64)), **parameters)) == 20
+    assert len(draw(name, data_of(np.zeros((20, 2)), np.repeat([0, 1], [12, 8])), **parameters)) == 20
 
 
 @pytest.mark.parametrize("name", ["smote", "adasyn", "borderline_smote", "smote_enn", "smote_tomek"])
 def test_rows_are_mixed_with_others_and_not_with_copies_of_themselves(name: str) -> None:
-    """Each row of class 1 stands there five times, near rows of class 0."""
+    """Each row of class 1 occurs five times, near rows of class 0."""
     vectors = np.concatenate([LINE, np.repeat(LINE[:8] + 0.4, 5, axis=0)[:35]])
     targets = np.repeat([0, 1], [40, 35])
     vectors = np.concatenate([vectors, 500 + 3 * np.arange(40, dtype=np.float32)[:, None]])
@@ -107,8 +113,8 @@ def test_a_class_of_copies_of_one_row_gains_copies() -> None:
     assert np.bincount((drawn.rows >= 40).astype(int)).tolist() == [40, 20]
 
 
-def test_near_miss_asks_the_rarest_class_alone_so_that_no_copy_speaks_for_itself() -> None:
-    """Copies of a row far from the rarest class do not come nearer to it by their number."""
+def test_near_miss_measures_distances_to_the_rarest_class_only_so_copies_gain_nothing() -> None:
+    """Copies of a row far from the rarest class do not come closer to it because they are many."""
     data = with_copies(data_of(np.concatenate([LINE, 100 + LINE[:6]]), np.repeat([0, 1], [40, 6])), 3, 5)
     for version in (1, 2, 3):
         kept = draw("near_miss", data, version=version, neighbours=3).rows

@@ -1,4 +1,4 @@
-"""Resampling of rows with several labels: worked out by hand where that can be done, counted where it is drawn."""
+"""Resampling of multi-label rows: computed by hand if possible, counted if random."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_rows_of_one_set_are_repeated_evenly() -> None:
 
 
 def test_a_pass_is_at_most_four_times_the_data_with_the_same_shares_of_the_sets() -> None:
-    """400 rows of one set and 49 sets of one row: all raised to 400 they would be 20,000 rows."""
+    """400 rows of one set and 49 sets of one row: raised to 400 each, they would be 20,000 rows."""
     numbers = np.concatenate([np.zeros(400, int), np.arange(1, 50)])
     targets = ((numbers[:, None] >> np.arange(6)) & 1).astype(np.uint8)
     first, again = (draw(label_set_oversample(ratio=1.0), targets, seed=seed).rows for seed in (0, 1))
@@ -54,24 +54,24 @@ def test_a_pass_is_at_most_four_times_the_data_with_the_same_shares_of_the_sets(
 @pytest.mark.parametrize(
     ("share", "expected"),
     [
-        (0.1, [32, 20, 15, 5]),  # the mean is 20: only the first set has more, and gives all 8 rows
-        (0.5, [20, 20, 15, 5]),  # 40 rows were asked for, but no set is cut below the mean
+        (0.1, [32, 20, 15, 5]),  # the mean is 20: only the first set is larger, and loses all 8 rows
+        (0.5, [20, 20, 15, 5]),  # 40 rows are requested, but no set is cut below the mean
     ],
 )
-def test_rows_are_left_out_of_sets_with_more_than_the_mean(share: float, expected: list[int]) -> None:
+def test_rows_are_dropped_from_sets_larger_than_the_mean(share: float, expected: list[int]) -> None:
     rows = draw(label_set_undersample(share=share)).rows
     assert np.bincount(GROUPS[rows]).tolist() == expected
 
 
 @given(st.lists(st.integers(1, 60), min_size=2, max_size=80), st.floats(0.05, 1))
-def test_no_set_of_labels_is_lost_where_a_pass_is_cut_to_four_times_the_data(sizes: list[int], ratio: float) -> None:
+def test_no_label_set_is_lost_if_a_pass_is_cut_to_four_times_the_data(sizes: list[int], ratio: float) -> None:
     number = np.repeat(np.arange(len(sizes)), sizes)
     targets = (number[:, None] >> np.arange(7) & 1).astype(np.uint8)
     drawn = draw(label_set_oversample(ratio=ratio), targets)
     assert set(number[drawn.rows]) == set(number)
 
 
-def test_sets_give_evenly_and_the_larger_what_a_smaller_one_cannot() -> None:
+def test_sets_lose_rows_evenly_and_larger_sets_make_up_for_smaller_ones() -> None:
     targets = np.eye(4, dtype=np.uint8)[np.repeat([0, 1, 2, 3], [50, 30, 2, 2])]  # the mean is 21
     kept = targets[draw(label_set_undersample(share=30 / 84), targets).rows].sum(0).tolist()
     assert kept == [50 - 21, 30 - 9, 2, 2]  # 15 each, but the second has only 9 above the mean
@@ -79,7 +79,7 @@ def test_sets_give_evenly_and_the_larger_what_a_smaller_one_cannot() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(targets=indicators, share=shares)
-def test_no_rule_leaves_out_more_than_its_share_or_a_label(targets: NDArray[np.uint8], share: float) -> None:
+def test_no_rule_drops_more_than_its_share_or_a_whole_label(targets: NDArray[np.uint8], share: float) -> None:
     assume(targets.any())
     for resample in (label_set_undersample(share=share), ml_rus(share=share)):
         rows = draw(resample, targets).rows
@@ -99,12 +99,12 @@ def test_ml_ros_adds_rows_with_rare_labels_only_and_no_more_than_its_share(
     assert targets[rows[len(targets) :]][:, rare_labels(targets)].any(1).all()
 
 
-def test_rarity_is_the_largest_count_over_the_own() -> None:
+def test_rarity_is_the_largest_count_divided_by_the_own_count() -> None:
     assert rarity_of(np.array([60.0, 20.0, 5.0, 0.0])).tolist() == [1.0, 3.0, 12.0, np.inf]
     assert rare_labels(SETS).tolist() == [2]
 
 
-def test_labels_of_equal_counts_are_none_of_them_rare() -> None:
+def test_labels_with_equal_counts_are_not_rare() -> None:
     assert rare_labels(np.repeat(np.eye(3, dtype=np.uint8), 7, axis=0)).tolist() == []
 
 
@@ -117,7 +117,7 @@ def test_ml_ros_repeats_a_label_until_it_is_as_frequent_as_the_mean_was() -> Non
     assert counts == [60, 20, 12]  # 60 / 12 is below 5.33, 60 / 11 is above
 
 
-def test_ml_ros_adds_the_share_that_was_asked_for() -> None:
+def test_ml_ros_adds_the_requested_share() -> None:
     assert len(draw(ml_ros(share=0.05))) == 84
 
 
@@ -128,12 +128,12 @@ def test_ml_ros_takes_rare_labels_in_turn() -> None:
         1,
         1,
     )  # rarities 1, 50 and 100: only the last is rare
-    targets[303:306, 1] = 0  # now 1, 100 and 100: both are
+    targets[303:306, 1] = 0  # now 1, 100 and 100: both are rare
     added = targets[draw(ml_ros(share=0.01), targets).rows[400:]]
     assert added.sum(0).tolist() == [0, 2, 2]
 
 
-def test_ml_rus_leaves_out_rows_without_a_rare_label() -> None:
+def test_ml_rus_drops_rows_without_a_rare_label() -> None:
     rows = draw(ml_rus(share=0.5)).rows
     assert len(rows) == 40
     assert set(range(75, 80)) <= set(rows)
@@ -155,9 +155,9 @@ def test_mlsmote_mixes_rows_that_share_a_rare_label_with_their_neighbours() -> N
 def test_a_new_row_has_the_labels_of_at_least_half_of_its_neighbourhood() -> None:
     targets = np.zeros((200, 4), np.uint8)
     targets[:150, 0] = 1
-    targets[150:154, 1] = 1  # the rare label, on four rows: each has the three others for neighbours
-    targets[150:152, 2] = 1  # half of them
-    targets[150, 3] = 1  # a quarter of them, but the label is rare itself
+    targets[150:154, 1] = 1  # the rare label is on four rows; each has the three others as neighbours
+    targets[150:152, 2] = 1  # on half of them
+    targets[150, 3] = 1  # on a quarter of them, but this label is rare itself
     targets[160:163, 2:] = 1
     drawn = draw(mlsmote(share=0.1, neighbours=3), targets)
     assert drawn.targets is not None
@@ -179,13 +179,13 @@ def test_mlsmote_adds_its_share_each_with_a_rare_label(targets: NDArray[np.uint8
     assert drawn.targets[len(targets) :][:, rare].any(1).all()
 
 
-def test_mlsmote_says_so_where_a_rare_label_has_too_few_rows() -> None:
+def test_mlsmote_refuses_a_rare_label_with_too_few_rows() -> None:
     with pytest.raises(ValueError, match="a rare label has 5 rows, but 5 neighbours need 6"):
         draw(mlsmote(share=0.1, neighbours=5))
 
 
-def test_a_row_is_mixed_with_another_one_even_where_many_lie_where_it_does() -> None:
-    """Of the rare label's rows four are copies of one, and the other two differ from it by vector or by labels."""
+def test_a_row_is_mixed_with_another_row_even_if_it_has_many_copies() -> None:
+    """Four rows of the rare label are copies of one; the other two differ from it by vector or by labels."""
     vectors = np.zeros((82, 3), np.float32)
     vectors[80] = 1
     targets = np.concatenate([SETS, SETS[[79]], [[1, 1, 1]]]).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Rules by neighbours are imbalanced-learn's own: the same rows kept, the same synthetic rows, named by their two parents."""
+"""Rules that use neighbours match imbalanced-learn: the same kept rows, and the same new rows, given as pairs of parents."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from tuner.imbalance import interpolation
 from tuner.imbalance import neighbours as search
 from tuner.imbalance.interpolation import adasyn, mixed_vectors, smote_enn, smote_tomek
-from tuner.imbalance.resample import RESAMPLINGS, Pass, TrainingRows
+from tuner.imbalance.resample import RESAMPLINGS
+from tuner.imbalance.training_pass import Pass, TrainingRows
 
 SIZES = (80, 40, 15)
 TARGETS = np.random.default_rng(1).permutation(np.repeat([0, 1, 2], SIZES))
@@ -81,7 +82,7 @@ def test_smote_with_cleaning_keeps_what_imbalanced_learn_keeps(ours: Any, theirs
 
 
 @pytest.mark.parametrize(
-    ("name", "own", "sampler"),
+    ("name", "parameters", "sampler"),
     [
         ("near_miss", {"version": 1, "neighbours": 3}, NearMiss(version=1)),
         ("near_miss", {"version": 2, "neighbours": 3}, NearMiss(version=2)),
@@ -90,9 +91,11 @@ def test_smote_with_cleaning_keeps_what_imbalanced_learn_keeps(ours: Any, theirs
         ("tomek_links", {}, TomekLinks()),
     ],
 )
-def test_cleaning_keeps_the_rows_that_imbalanced_learn_keeps(name: str, own: dict[str, Any], sampler: Any) -> None:
+def test_cleaning_keeps_the_rows_that_imbalanced_learn_keeps(
+    name: str, parameters: dict[str, Any], sampler: Any
+) -> None:
     sampler.fit_resample(VECTORS, TARGETS)
-    kept = RESAMPLINGS[name](**own)(DATA, np.random.default_rng(0)).rows
+    kept = RESAMPLINGS[name](**parameters)(DATA, np.random.default_rng(0)).rows
     assert len(kept) < len(TARGETS)
     assert kept.tolist() == sorted(sampler.sample_indices_.tolist())
 
@@ -106,16 +109,18 @@ def test_editing_two_classes_keeps_the_rows_that_imbalanced_learn_keeps() -> Non
 
 
 @pytest.mark.parametrize("name", ["edited_nearest_neighbours", "smote_enn"])
-def test_a_tie_of_votes_does_not_go_by_the_number_of_a_class(name: str) -> None:
-    """Imbalanced-learn gives a tie to the smallest number, and numbers follow the alphabet."""
+def test_ties_of_votes_do_not_depend_on_class_numbers(name: str) -> None:
+    """Imbalanced-learn breaks ties in favour of the smallest number, and numbers follow the alphabet."""
     noise = np.random.default_rng(0).normal(size=(250, 4)).astype(np.float32)
     targets = np.arange(250) % 5
-    own = {"neighbours": 3} if name == "edited_nearest_neighbours" else {"neighbours": 3, "ratio": 1.0}
+    parameters = {"neighbours": 3} if name == "edited_nearest_neighbours" else {"neighbours": 3, "ratio": 1.0}
     kept = [
-        RESAMPLINGS[name](**own)(TrainingRows(each, "multiclass", noise), np.random.default_rng(0)).rows
+        RESAMPLINGS[name](**parameters)(TrainingRows(each, "multiclass", noise), np.random.default_rng(0)).rows
         for each in (targets, 4 - targets)
     ]
-    if name == "edited_nearest_neighbours":  # classes of one size: the one of the smallest number is left alone
+    if (
+        name == "edited_nearest_neighbours"
+    ):  # the classes have equal sizes, so the one with the smallest number counts as the rarest
         kept = [rows[(targets[rows] != 0) & (targets[rows] != 4)] for rows in kept]
     assert 0 < len(kept[0]) < 200
     assert kept[0].tolist() == kept[1].tolist()
@@ -123,12 +128,12 @@ def test_a_tie_of_votes_does_not_go_by_the_number_of_a_class(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["tomek_links", "edited_nearest_neighbours"])
 def test_cleaning_leaves_the_rarest_class_alone(name: str) -> None:
-    own = {"neighbours": 3} if name == "edited_nearest_neighbours" else {}
-    kept = RESAMPLINGS[name](**own)(DATA, np.random.default_rng(0)).rows
+    parameters = {"neighbours": 3} if name == "edited_nearest_neighbours" else {}
+    kept = RESAMPLINGS[name](**parameters)(DATA, np.random.default_rng(0)).rows
     assert np.bincount(TARGETS[kept])[2] == 15
 
 
-def test_near_miss_3_that_finds_too_few_rows_keeps_those_without_a_warning() -> None:
+def test_near_miss_3_with_too_few_rows_keeps_them_without_a_warning() -> None:
     kept = RESAMPLINGS["near_miss"](version=3, neighbours=1)(DATA, np.random.default_rng(0)).rows
     counts = np.bincount(TARGETS[kept])
     assert counts[2] == 15
@@ -137,7 +142,7 @@ def test_near_miss_3_that_finds_too_few_rows_keeps_those_without_a_warning() -> 
 
 
 def test_a_class_that_cleaning_would_leave_without_a_row_keeps_all() -> None:
-    """Each row of class 1 stands in the midst of another class."""
+    """Each row of class 1 lies in the middle of another class."""
     vectors = np.concatenate([np.arange(30), np.arange(5) * 5 + 0.1, 1000 + np.arange(4)])[:, None].astype(np.float32)
     targets = np.repeat([0, 1, 2], [30, 5, 4])
     data = TrainingRows(targets, "multiclass", vectors)
@@ -145,13 +150,13 @@ def test_a_class_that_cleaning_would_leave_without_a_row_keeps_all() -> None:
     assert np.bincount(targets[kept])[1:].tolist() == [5, 4]
 
 
-def test_mixed_vectors_are_what_is_searched_when_drawn_rows_are_cleaned() -> None:
+def test_cleaning_searches_the_vectors_of_new_rows() -> None:
     vectors = np.array([[0.0, 0.0], [4.0, 8.0]], np.float32)
     mixed = mixed_vectors(vectors, (np.array([0, 1]), np.array([1, 1]), np.array([0.25, 0], np.float32)))
     assert mixed.tolist() == [[1.0, 2.0], [4.0, 8.0]]
 
 
-def test_adasyn_leaves_a_class_as_it_is_that_is_near_no_other() -> None:
+def test_adasyn_adds_no_rows_to_a_class_far_from_all_others() -> None:
     vectors = np.concatenate([np.arange(20), 1000 + np.arange(8), 10.5 + np.arange(6)])[:, None].astype(np.float32)
     targets = np.repeat([0, 1, 2], [20, 8, 6])
     drawn = adasyn(ratio=1.0, neighbours=3)(TrainingRows(targets, "multiclass", vectors), np.random.default_rng(0))
@@ -162,7 +167,7 @@ def test_adasyn_leaves_a_class_as_it_is_that_is_near_no_other() -> None:
     assert len(adasyn(ratio=1.0, neighbours=3)(alone, np.random.default_rng(0))) == 28
 
 
-def test_borderline_smote_leaves_a_class_as_it_is_that_is_near_no_other() -> None:
+def test_borderline_smote_adds_no_rows_to_a_class_far_from_all_others() -> None:
     vectors = np.concatenate([np.arange(40), 1000 + np.arange(20)])[:, None].astype(np.float32)
     data = TrainingRows(np.repeat([0, 1], [40, 20]), "binary", vectors)
     assert len(RESAMPLINGS["borderline_smote"](ratio=1.0, neighbours=3)(data, np.random.default_rng(0))) == 60
@@ -176,20 +181,20 @@ def test_rows_with_the_same_vector_can_be_mixed(name: str) -> None:
     assert (TARGETS[drawn.rows] == TARGETS[drawn.partners]).all()
 
 
-def test_neighbours_are_looked_for_once_for_the_same_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neighbours_of_the_same_rows_are_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "_memory", type(search._memory)())
     resample, generator = RESAMPLINGS["smote"](ratio=0.8, neighbours=5), np.random.default_rng(0)
     resample(DATA, generator)
-    found = {key: value[1] for key, value in search._memory.items()}
-    assert len(found) == 2  # one search in each class that is raised
+    positions = {key: value[1] for key, value in search._memory.items()}
+    assert len(positions) == 2  # one search in each class that is raised
     resample(TrainingRows(TARGETS.copy(), "multiclass", DATA.vectors), generator)
-    assert all(search._memory[key][1] is value for key, value in found.items())
+    assert all(search._memory[key][1] is value for key, value in positions.items())
     assert len(search._memory) == 2
     resample(TrainingRows(TARGETS, "multiclass", VECTORS + 1), generator)  # type: ignore[arg-type]
     assert len(search._memory) == 4
 
 
-def test_memory_forgets_what_was_not_asked_for_longest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_drops_the_result_that_is_unused_for_longest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "_memory", type(search._memory)())
     monkeypatch.setattr(search, "LARGEST_MEMORY_BYTES", 200)
     calls = []
@@ -201,6 +206,6 @@ def test_memory_forgets_what_was_not_asked_for_longest(monkeypatch: pytest.Monke
 
         search.remembered(key, compute)
 
-    for key in ("a", "b", "a", "c", "a", "b"):  # 80 bytes each: two have room
+    for key in ("a", "b", "a", "c", "a", "b"):  # 80 bytes each: there is room for two
         ask(key)
     assert calls == ["a", "b", "c", "b"]

@@ -1,4 +1,4 @@
-"""The ledger: rows are read once whatever crashed, the later row of a trial counts, and the manifest comes last."""
+"""The ledger: every row is read once after any crash, the later row of a trial counts, and the manifest comes last."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from builders.ledgers import create, measurement_row, trial_row
 from tuner.errors import LedgerError
-from tuner.ledger.run_directory import FORMAT, list_runs, read_measurements, read_predictions, read_run
-from tuner.ledger.tables import MEASUREMENTS, PREDICTIONS, TRIALS, blocks_of, read_parts
+from tuner.ledger.run_directory import FORMAT, list_runs, read_measurements, read_run
+from tuner.ledger.tables import MEASUREMENTS, TRIALS, read_parts
 from tuner.storage import Folder
 
 
@@ -31,20 +31,20 @@ def test_a_new_run_has_its_space_and_its_environment(tmp_path: Path) -> None:
     assert (run.trials, run.baselines, run.champion) == ([], [], {})
 
 
-def test_a_run_of_that_name_is_not_mixed_with_another(tmp_path: Path) -> None:
+def test_an_existing_run_is_not_overwritten(tmp_path: Path) -> None:
     create(tmp_path / "run").give_back()
     with pytest.raises(LedgerError, match=r"run: there is a run of this name already.*choose another --name"):
         create(tmp_path / "run")
 
 
-def test_a_folder_with_anything_in_it_is_not_written_to(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_empty_is_not_written_to(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(LedgerError, match="already"):
         create(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
-def test_rows_are_there_after_a_flush_and_not_before(tmp_path: Path) -> None:
+def test_rows_are_written_by_a_flush_and_not_before(tmp_path: Path) -> None:
     ledger = create(tmp_path / "run")
     ledger.add("trials", trial_row(0))
     assert read_run(tmp_path / "run").trials == []
@@ -60,7 +60,7 @@ def test_a_flush_that_is_not_due_waits(tmp_path: Path) -> None:
     assert read_run(tmp_path / "run").trials == []
 
 
-def test_the_later_row_of_a_trial_counts_in_the_place_of_the_first(tmp_path: Path) -> None:
+def test_the_later_row_of_a_trial_counts_and_takes_the_place_of_the_first(tmp_path: Path) -> None:
     ledger = create(tmp_path / "run")
     for row in (trial_row(0), trial_row(1), trial_row(0, "stopped")):
         ledger.add("trials", row)
@@ -69,7 +69,7 @@ def test_the_later_row_of_a_trial_counts_in_the_place_of_the_first(tmp_path: Pat
     assert endings == [(0, "stopped"), (1, None)]
 
 
-def test_the_reports_of_a_second_start_stand_beside_the_first(tmp_path: Path) -> None:
+def test_measurements_of_a_second_start_are_kept_beside_those_of_the_first(tmp_path: Path) -> None:
     ledger = create(tmp_path / "run")
     for row in (measurement_row(0, 50), measurement_row(0, 50, start=2), measurement_row(0, 50, start=2, score=0.75)):
         ledger.add("reports", row)
@@ -80,7 +80,7 @@ def test_the_reports_of_a_second_start_stand_beside_the_first(tmp_path: Path) ->
 
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.lists(st.integers(0, 30), max_size=3), max_size=150))
-def test_merging_changes_nothing_of_what_is_read(flushes: list[list[int]]) -> None:
+def test_merging_parts_does_not_change_what_is_read(flushes: list[list[int]]) -> None:
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
@@ -111,7 +111,7 @@ def test_parts_stay_few_however_often_rows_are_flushed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("deletions", [0, 1, 2])
-def test_a_crash_between_a_merge_and_its_deletions_leaves_every_row_once_in_its_place(
+def test_after_a_crash_between_a_merge_and_its_deletions_every_row_is_read_once_in_its_place(
     deletions: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger = create(tmp_path / "run")
@@ -138,7 +138,7 @@ def test_a_crash_between_a_merge_and_its_deletions_leaves_every_row_once_in_its_
     assert run.status == "unfinished"
 
 
-def test_a_crash_in_the_middle_of_a_write_leaves_what_was_there(tmp_path: Path) -> None:
+def test_a_crash_during_a_write_leaves_the_earlier_rows(tmp_path: Path) -> None:
     ledger = create(tmp_path / "run")
     ledger.add("trials", trial_row(0))
     ledger.flush()
@@ -186,7 +186,7 @@ def test_a_broken_part_is_named_with_a_remedy(content: bytes, tmp_path: Path) ->
     assert "restore it from a copy" in fault.remedy
 
 
-def test_half_a_part_is_named(tmp_path: Path) -> None:
+def test_a_truncated_part_is_named(tmp_path: Path) -> None:
     ledger = create(tmp_path / "run")
     ledger.add("trials", trial_row(0))
     ledger.flush()
@@ -245,14 +245,14 @@ def test_a_run_without_its_space_is_an_error_that_names_the_file(tmp_path: Path)
         read_run(tmp_path / "run")
 
 
-def test_a_run_that_is_not_there_is_told_with_the_nearest_name(tmp_path: Path) -> None:
+def test_a_missing_run_is_an_error_that_suggests_the_nearest_name(tmp_path: Path) -> None:
     create(tmp_path / "tickets")
     with pytest.raises(LedgerError, match=r"there is no run here.*did you mean 'tickets'"):
         read_run(tmp_path / "tikcets")
 
 
 @pytest.mark.parametrize("nothing", ["empty", "missing", "file.txt", "file.txt/run"])
-def test_what_is_no_run_is_told_so(nothing: str, tmp_path: Path) -> None:
+def test_a_place_without_a_run_is_an_error(nothing: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file.txt").write_text("")
     with pytest.raises(LedgerError, match="there is no run here"):
@@ -268,7 +268,7 @@ def test_runs_are_listed_by_name_and_other_folders_are_not(tmp_path: Path) -> No
     assert list_runs(tmp_path / "nowhere") == []
 
 
-def test_a_ledger_lies_on_any_file_system(tmp_path: Path) -> None:
+def test_a_ledger_can_be_on_any_file_system(tmp_path: Path) -> None:
     location = f"file://{tmp_path}/runs/run"
     ledger = create(location)
     ledger.add("reports", measurement_row(0, 10))
@@ -277,7 +277,7 @@ def test_a_ledger_lies_on_any_file_system(tmp_path: Path) -> None:
     assert list_runs(f"file://{tmp_path}/runs") == ["run"]
 
 
-def test_tables_have_their_schemas_however_little_is_in_them(tmp_path: Path) -> None:
+def test_empty_tables_have_their_schemas(tmp_path: Path) -> None:
     ledger = create(tmp_path / "run")
     assert read_measurements(tmp_path / "run").schema == MEASUREMENTS
     ledger.add("trials", trial_row(0))
@@ -285,7 +285,7 @@ def test_tables_have_their_schemas_however_little_is_in_them(tmp_path: Path) -> 
     assert set(read_run(tmp_path / "run").trials[0]) == set(TRIALS.names)
 
 
-def test_numbers_that_are_not_finite_survive_in_reports(tmp_path: Path) -> None:
+def test_numbers_that_are_not_finite_are_kept_in_measurements(tmp_path: Path) -> None:
     ledger = create(tmp_path / "run")
     ledger.add("reports", measurement_row(0, 10, score=float("nan")))
     ledger.add("reports", measurement_row(0, 20, score=float("-inf")))
@@ -304,42 +304,11 @@ def test_a_run_of_another_format_is_refused_with_the_version_that_reads_it(tmp_p
         read_run(tmp_path / "run")
 
 
-def test_a_run_from_before_formats_were_noted_is_refused(tmp_path: Path) -> None:
+def test_a_run_without_a_recorded_format_is_refused(tmp_path: Path) -> None:
     create(tmp_path / "run")
     (tmp_path / "run" / "environment.json").write_text('{"seed": 3}')
     with pytest.raises(LedgerError, match=rf"ledger format 1, but this tuner reads {FORMAT}"):
         read_run(tmp_path / "run")
-
-
-PREDICTED = [
-    {"model": "champion", "row": 4, "block": 2, "truth": [0, 2], "decided": [], "probabilities": [0.5, 0.25, 0.125]},
-    {"model": "all negative", "row": 4, "block": 2, "truth": [0, 2], "decided": [], "probabilities": None},
-]
-
-
-def test_predictions_are_read_as_they_were_written(tmp_path: Path) -> None:
-    create(tmp_path / "run").write_table("predictions/test", pa.Table.from_pylist(PREDICTED, schema=PREDICTIONS))
-    assert read_predictions(tmp_path / "run", "test").to_pylist() == PREDICTED
-
-
-def test_predictions_recorded_before_blocks_were_are_read_with_each_row_on_its_own(tmp_path: Path) -> None:
-    before = pa.Table.from_pylist(PREDICTED, schema=PREDICTIONS).drop_columns(["block"])
-    create(tmp_path / "run").write_table("predictions/test", before)
-    read = read_predictions(tmp_path / "run", "test")
-    assert read.schema == PREDICTIONS
-    assert blocks_of(read).tolist() == [0, 1]
-
-
-def test_a_run_without_predictions_is_told_so(tmp_path: Path) -> None:
-    create(tmp_path / "run")
-    with pytest.raises(LedgerError, match=r"predictions/test\.parquet: the run has no predictions on this split"):
-        read_predictions(tmp_path / "run", "test")
-
-
-def test_broken_predictions_are_named_with_a_remedy(tmp_path: Path) -> None:
-    create(tmp_path / "run").folder.write("predictions/test.parquet", b"half")
-    with pytest.raises(LedgerError, match=r"predictions/test\.parquet: .*restore it from a copy"):
-        read_predictions(tmp_path / "run", "test")
 
 
 def test_the_profile_of_the_data_is_part_of_a_run(tmp_path: Path) -> None:

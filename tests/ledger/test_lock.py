@@ -1,4 +1,4 @@
-"""Who holds a run's directory, between real processes."""
+"""The lock on a run's directory, between real processes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def test_a_second_process_is_refused_and_told_who_holds_the_run(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
+def test_a_second_process_is_refused_with_the_name_of_the_holder(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
     with pytest.raises(LedgerError, match=rf"another process is at work on this run \(process {holder.pid} on "):
         RunLock(Folder.at(tmp_path / "run")).take()
 
@@ -68,7 +68,7 @@ def test_a_lock_given_back_leaves_no_file_and_can_be_taken_again(tmp_path: Path)
 
 
 def _object_store(tmp_path: Path) -> Folder:
-    """A folder of a file system that is not a local disk to `Folder`, as an object store is not."""
+    """A folder that `Folder` does not take for a local disk, like one in an object store."""
     return Folder(fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem()), "run")
 
 
@@ -89,7 +89,7 @@ def _age(tmp_path: Path, seconds: float) -> None:
     path.write_text(json.dumps({**lease, "renewed_at": lease["renewed_at"] - seconds}))
 
 
-def test_a_lease_that_was_not_renewed_for_a_minute_is_nobodys(tmp_path: Path) -> None:
+def test_a_lease_that_was_not_renewed_for_a_minute_has_expired(tmp_path: Path) -> None:
     first, second = RunLock(_object_store(tmp_path)), RunLock(_object_store(tmp_path))
     first.take()
     _age(tmp_path, STALE_AFTER_S + 1)

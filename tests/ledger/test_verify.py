@@ -1,4 +1,4 @@
-"""`tuner verify`: each kind of damage is found and named, and a sound run has none."""
+"""`tuner verify` names each kind of damage, and finds none in a sound run."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def verify(run: Path) -> Result:
 
 def faults(run: Path) -> list[str]:
     done = verify(run)
-    found = [f"{fault['where']}: {fault['what']}" for fault in json.loads(done.stdout)["faults"]]
-    assert done.exit_code == (1 if found else 0)
-    return found
+    lines = [f"{fault['where']}: {fault['what']}" for fault in json.loads(done.stdout)["faults"]]
+    assert done.exit_code == (1 if lines else 0)
+    return lines
 
 
 def test_a_sound_run_is_whole(run: Path) -> None:
@@ -50,7 +50,7 @@ def _change_a_digit(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "name", "told"),
+    ("damage", "name", "message"),
     [
         (lambda path: path.unlink(), "data.json", "is not there"),
         (lambda path: path.write_bytes(path.read_bytes()[:-1]), "predictions/test.parquet", "bytes, but"),
@@ -58,16 +58,14 @@ def _change_a_digit(path: Path) -> None:
         (lambda path: path.write_text("mine"), "notes.txt", "the manifest does not list it"),
     ],
 )
-def test_a_file_that_is_not_as_it_was_written_is_named(
-    damage: Callable[[Path], None], name: str, told: str, run: Path
-) -> None:
+def test_a_file_that_has_changed_is_named(damage: Callable[[Path], None], name: str, message: str, run: Path) -> None:
     damage(run / name)
     (fault,) = faults(run)
     assert fault.startswith(f"{run / name}: ")
-    assert told in fault
+    assert message in fault
 
 
-def test_without_a_manifest_parts_are_checked_by_their_own_sums(run: Path) -> None:
+def test_without_a_manifest_parts_are_checked_by_their_own_checksums(run: Path) -> None:
     (run / "manifest.json").unlink()
     assert faults(run) == []
     assert "there is no manifest" in verify(run).stderr
@@ -77,7 +75,7 @@ def test_without_a_manifest_parts_are_checked_by_their_own_sums(run: Path) -> No
     assert fault.startswith(f"{part}: damaged, or not a part of this table")
 
 
-def test_checkpoints_are_checked_by_their_own_sums(run: Path) -> None:
+def test_checkpoints_are_checked_by_their_own_checksums(run: Path) -> None:
     (run / "manifest.json").unlink()
     kept = run / checkpoint_name(3)
     kept.parent.mkdir()
@@ -86,21 +84,21 @@ def test_checkpoints_are_checked_by_their_own_sums(run: Path) -> None:
     kept.write_bytes(kept.read_bytes()[:-1] + b"x")
     (fault,) = faults(run)
     assert fault.startswith(f"{kept}: ")
-    assert "its checksum is another" in fault
+    assert "the checksum differs" in fault
     shutil.rmtree(kept.parent)
     kept.parent.write_text("no folder")
     (fault,) = faults(run)
     assert fault.startswith(f"{kept.parent}: ")
 
 
-def test_a_trial_without_its_reports_is_named(run: Path) -> None:
+def test_a_trial_without_its_measurements_is_named(run: Path) -> None:
     (run / "manifest.json").unlink()
     part = next((run / "reports").iterdir())
     rows = pq.read_table(part)
     pq.write_table(rows.filter([number != 0 for number in rows["trial"].to_pylist()]), part)
     (fault,) = faults(run)
     assert "trial 0 has score" in fault
-    assert "but the best of its reports is None" in fault
+    assert "but the best of its measurements is None" in fault
 
 
 def test_missing_predictions_are_named(run: Path) -> None:
@@ -109,7 +107,7 @@ def test_missing_predictions_are_named(run: Path) -> None:
     rows = pq.read_table(part)
     pq.write_table(rows.slice(1), part)
     (fault,) = faults(run)
-    assert "rows of the champion, which was judged on" in fault
+    assert "rows of the champion, which was evaluated on" in fault
 
 
 def test_a_bundle_that_cannot_be_loaded_is_named(run: Path) -> None:
@@ -128,7 +126,7 @@ def test_a_run_that_was_cut_off_while_it_wrote_its_bundle_is_not_damaged(run: Pa
     assert faults(run) == []
 
 
-def test_a_run_that_cannot_be_read_has_its_other_faults_told_too(run: Path) -> None:
+def test_the_other_faults_of_an_unreadable_run_are_named_too(run: Path) -> None:
     (run / "baselines.json").write_text("{")
     (run / "data.json").unlink()
     short, missing, unreadable = faults(run)

@@ -1,7 +1,7 @@
-"""The gate, replayed on recorded trials that were trained to the end of their budget whatever became of them.
+"""The gate, replayed on recorded trials that trained to the end of their budget, even the collapsed ones.
 
-Where the curves come from: tests/curves/README.md. The figures that are asked for are those of the gate's purpose: of the
-trials that end in the best quarter at most 1 % killed, of those that collapse at least 90 % stopped by the first rung.
+tests/curves/README.md says where the curves come from. The gate must stop at least 90 % of the trials that collapse by the
+first rung, and kill at most 1 % of those that end in the best quarter.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tuner.space.load import load_space
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "curves" / "gate_curves.parquet"
 CURVES = read_curves(DATA)
-LARGE = ("davidson_hate", "goemotions")  # with two reports an epoch, of which every second can be left out
+LARGE = ("davidson_hate", "goemotions")  # with two measurements an epoch, so that every second one can be left out
 GATE = GateSettings()
 HEALTHY = Signs(epochs=1.0, score=0.4, constant_penalty=0.0, skill=0.2, auc=0.8, logit_spread=1.0, is_finite=True)
 DEAD = replace(HEALTHY, score=-0.7, constant_penalty=1.0, skill=0.0, auc=0.5, logit_spread=0.0)
@@ -32,7 +32,7 @@ def recorded(set_name: str, *, every: int = 1) -> list[Curve]:
 
 
 def made(index: int, *signs: Signs) -> Curve:
-    """A curve with reports half an epoch apart, on so many rows that an epoch is enough."""
+    """A curve with measurements half an epoch apart, on so many rows that one epoch is enough."""
     dated = tuple(replace(each, epochs=(place + 1) / 2) for place, each in enumerate(signs))
     return Curve(
         set_name="made",
@@ -53,7 +53,7 @@ def test_the_recorded_trials_are_many_and_mixed(set_name: str) -> None:
     assert not any(has_collapsed(curve) for curve in best_quarter(curves))
 
 
-def test_bounds_were_chosen_on_half_of_the_sets() -> None:
+def test_the_bounds_were_chosen_on_half_of_the_sets() -> None:
     assert len(TO_CHOOSE_ON) == len(SETS) / 2
     assert set(TO_CHOOSE_ON) < set(SETS)
 
@@ -71,13 +71,13 @@ def test_nine_of_ten_collapsed_trials_are_stopped_by_the_first_rung(set_name: st
 
 
 @pytest.mark.parametrize("set_name", LARGE)
-def test_both_hold_with_one_report_an_epoch_too(set_name: str) -> None:
+def test_both_also_hold_with_one_measurement_an_epoch(set_name: str) -> None:
     (outcome,) = replay(recorded(set_name, every=2), grace_epochs=1.0, settings=GATE)
     assert outcome.killed_share <= 0.01, f"killed: {outcome.killed}"
     assert outcome.stopped_share >= 0.9, f"not stopped: {sorted({*outcome.collapsed} - {*outcome.stopped})}"
 
 
-def test_a_grace_that_counts_epochs_alone_kills_good_trials_where_rows_are_few() -> None:
+def test_a_grace_in_epochs_alone_kills_good_trials_if_rows_are_few() -> None:
     by_epochs = replace(GATE, least_examples=0)
     killed = {
         name: len(replay(recorded(name), grace_epochs=each.grace_epochs, settings=by_epochs)[0].killed)
@@ -88,8 +88,8 @@ def test_a_grace_that_counts_epochs_alone_kills_good_trials_where_rows_are_few()
 
 
 @pytest.mark.parametrize("set_name", LARGE)
-def test_who_asks_for_half_an_epoch_of_8000_rows_loses_no_good_trial_either(set_name: str) -> None:
-    """After 4,000 rows a trial with a long warm-up looks like a dead one, and no bounds tell them apart."""
+def test_a_grace_of_half_an_epoch_of_8000_rows_kills_no_good_trial(set_name: str) -> None:
+    """After 4,000 rows a trial with a long warm-up looks like a dead one, and no bounds can separate them."""
     by_epochs, shipped = (
         replay(recorded(set_name), grace_epochs=0.5, settings=settings)[0]
         for settings in (replace(GATE, least_examples=0), GATE)
@@ -108,12 +108,12 @@ def test_who_asks_for_half_an_epoch_of_8000_rows_loses_no_good_trial_either(set_
         ({"score": float("nan")}, True),
     ],
 )
-def test_a_trial_has_collapsed_that_ends_no_better_than_a_constant(last: dict[str, float], expected: bool) -> None:
+def test_a_trial_that_ends_no_better_than_a_constant_has_collapsed(last: dict[str, float], expected: bool) -> None:
     assert has_collapsed(made(0, HEALTHY, replace(HEALTHY, **last))) is expected  # type: ignore[arg-type]
     assert not has_collapsed(made(0, replace(HEALTHY, **last), HEALTHY))  # type: ignore[arg-type]
 
 
-def test_the_best_quarter_goes_by_the_best_report() -> None:
+def test_the_best_quarter_is_chosen_by_the_best_measurement() -> None:
     curves = [made(index, replace(HEALTHY, score=index / 10), HEALTHY) for index in range(8)]
     assert [curve.index for curve in best_quarter(curves)] == [7, 6]
 
@@ -127,18 +127,18 @@ def test_a_replay_counts_what_was_killed_and_what_it_cost() -> None:
     assert (outcome.epochs, outcome.epochs_collapsed) == (0.5 + 2 + 0.5 + 1.5, 2.0)
 
 
-def test_the_first_rung_is_the_first_report_that_reaches_the_grace() -> None:
+def test_the_first_rung_is_the_first_measurement_that_reaches_the_grace() -> None:
     curve = made(0, *[HEALTHY] * 4)
     graces = [Grace(epochs=epochs, alone_epochs=epochs) for epochs in (0.4, 0.5, 0.6, 2.0, 9.0)]
     assert [first_rung(curve, grace) for grace in graces] == [0, 0, 1, 3, 3]
     assert first_rung(curve, Grace(epochs=0.5, alone_epochs=2.0)) == 1
 
 
-def test_a_thinned_curve_keeps_its_last_report() -> None:
+def test_a_thinned_curve_keeps_its_last_measurement() -> None:
     assert [signs.epochs for signs in thinned(made(0, *[HEALTHY] * 5), 2).signs] == [1.0, 2.0, 2.5]
 
 
-def test_a_table_of_curves_is_read_as_it_was_recorded(tmp_path: Path) -> None:
+def test_a_table_of_curves_is_read_as_it_was_written(tmp_path: Path) -> None:
     measurement = {"macro_f1": 0.5, "average_precision": 0.5, "train_loss": 0.1, "gradient_norm": 1.0, "steps": 3}
     signs = {"epochs": 1.5, "score": 0.5, "constant_penalty": 0.25, "skill": 0.125, "auc": 0.75, "logit_spread": 2.0}
     broken = {**measurement, **dict.fromkeys(signs), "epochs": 2.0, "diverged_at_step": 3}
@@ -162,7 +162,7 @@ def test_a_table_of_curves_is_read_as_it_was_recorded(tmp_path: Path) -> None:
     assert (curve.rows, curve.max_epochs) == (8, 2)
 
 
-def test_a_set_that_is_recorded_again_takes_the_place_of_its_old_curves_and_others_stay(tmp_path: Path) -> None:
+def test_a_set_that_is_recorded_again_replaces_its_old_curves_and_others_stay(tmp_path: Path) -> None:
     path = tmp_path / "curves.parquet"
     old = {"outcome": "trained", "kind": "any", "rows": [8, 2], "max_epochs": 2, "reports_per_epoch": 2}
     old |= {"configuration": {}, "reports": [dict.fromkeys(pq.read_table(DATA).column_names, 0.5)]}

@@ -46,7 +46,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Material]:
-    """A page about a run whose labels and texts try to be more than texts, and what it was made from."""
+    """A page about a run whose labels and texts try to inject markup, and the material it was made from."""
     folder = tmp_path_factory.mktemp("report")
     labels = (*LABELS[:-1], INJECTION)
     material = gather(write_run(folder, labels=labels, texts=(INJECTION, "{{ 1 + 1 }}")))
@@ -77,7 +77,7 @@ def wait_until_drawn(browser: Any, scheme: str) -> None:
 
 
 def traces(browser: Any, figure: str) -> list[dict[str, Any]]:
-    """What Plotly holds of a figure's traces after it has drawn them."""
+    """Return a figure's traces as Plotly holds them after drawing."""
     script = """
         const plot = document.querySelector(`[data-figure="${arguments[0]}"]`);
         return JSON.stringify(plot._fullData.map((trace) => ({
@@ -85,12 +85,12 @@ def traces(browser: Any, figure: str) -> list[dict[str, Any]]:
             meta: trace.meta ?? null, yaxis: trace.yaxis ?? null, showlegend: trace.showlegend,
         })));
     """
-    found: list[dict[str, Any]] = json.loads(browser.execute_script(script, figure))
-    return found
+    drawn: list[dict[str, Any]] = json.loads(browser.execute_script(script, figure))
+    return drawn
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("dark", 390), ("light", 1280)])
-def test_a_page_opens_from_disk_without_an_error_fits_the_screen_and_asks_for_nothing(
+def test_a_page_opens_from_disk_without_errors_fits_the_screen_and_uses_no_network(
     browser: Any, made: tuple[Path, Material], scheme: str, width: int
 ) -> None:
     show(browser, made[0], scheme=scheme, width=width, is_fresh=True)
@@ -103,7 +103,7 @@ def test_a_page_opens_from_disk_without_an_error_fits_the_screen_and_asks_for_no
     assert [event for event in events if event["method"] == "Network.loadingFailed"] == []
 
 
-def test_no_label_or_text_of_the_data_becomes_a_part_of_the_page(browser: Any, made: tuple[Path, Material]) -> None:
+def test_labels_and_texts_of_the_data_never_become_markup(browser: Any, made: tuple[Path, Material]) -> None:
     show(browser, made[0], scheme="light")
     assert browser.execute_script("return window.injected ?? null") is None
     assert browser.execute_script("return document.querySelectorAll('main img').length") == 0
@@ -123,12 +123,12 @@ def test_the_learning_curves_are_those_of_the_ledger(browser: Any, made: tuple[P
         trials = [trial for trial in material.trials if trial.kind == kind]
         trace = next(each for each in drawn if each["name"] == f"{kind} ({len(trials)})")
         points = sorted((x, y) for x, y in zip(trace["x"], trace["y"], strict=True) if y is not None)
-        told = sorted((p.epochs, p.score) for trial in trials for p in trial.curve if p.score is not None)
-        assert len(points) == len(told)
-        assert points == [pytest.approx(pair, rel=1e-5) for pair in told]
+        expected = sorted((p.epochs, p.score) for trial in trials for p in trial.curve if p.score is not None)
+        assert len(points) == len(expected)
+        assert points == [pytest.approx(pair, rel=1e-5) for pair in expected]
 
 
-def test_the_picture_of_the_verdict_has_the_champion_and_every_baseline(
+def test_the_figure_of_the_verdict_has_the_champion_and_every_baseline(
     browser: Any, made: tuple[Path, Material]
 ) -> None:
     show(browser, made[0], scheme="dark")
@@ -136,8 +136,8 @@ def test_the_picture_of_the_verdict_has_the_champion_and_every_baseline(
     validation, test, ahead = traces(browser, "verdict")
     assert len(validation["x"]) == 1 + len(baselines)
     assert test["x"][test["y"].index("champion")] == pytest.approx(champion["test"]["macro_f1"], rel=1e-5)
-    told = sorted(row["champion_ahead"] for row in champion["test_baselines"])
-    assert sorted(ahead["x"]) == pytest.approx(told, rel=1e-5)
+    expected = sorted(row["champion_ahead"] for row in champion["test_baselines"])
+    assert sorted(ahead["x"]) == pytest.approx(expected, rel=1e-5)
 
 
 def test_parallel_coordinates_have_a_line_for_every_scored_trial(browser: Any, made: tuple[Path, Material]) -> None:
@@ -179,7 +179,9 @@ def test_the_button_switches_the_scheme(browser: Any, made: tuple[Path, Material
     assert browser.execute_script("return document.documentElement.dataset.theme") == "dark"
 
 
-def test_a_page_prints_in_light_and_is_as_before_afterwards(browser: Any, made: tuple[Path, Material]) -> None:
+def test_a_page_prints_in_light_colours_and_then_returns_to_its_scheme(
+    browser: Any, made: tuple[Path, Material]
+) -> None:
     show(browser, made[0], scheme="dark")
     script = """
         window.printed = null;

@@ -1,4 +1,4 @@
-"""The page of a run: what is on it, what it says is missing, and that its numbers are the ledger's."""
+"""The page of a run: its contents, what it says is missing, and that its numbers are those of the ledger."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ import pytest
 from builders.runs import LABELS, SPACE, write_run
 from tuner.analysis.trials import thin
 from tuner.ledger.run_directory import Ledger
-from tuner.report.blocks import Plot, Section, Table, Text, shown_value
+from tuner.report.blocks import PageSection, Paragraph, Plot, Table
 from tuner.report.figures import text
 from tuner.report.material import Material, gather
-from tuner.report.page import render_page, sections_of
+from tuner.report.page import render_page
 from tuner.report.precision_recall import MOST_POINTS, precision_recall, probabilities_and_truth
+from tuner.report.sections import SECTIONS, make_sections
 from tuner.report.sections.search import MOST_CURVES, best_so_far, on_two_scales, rungs_of
+from tuner.show_value import show_on_page
 
 
 @pytest.fixture(scope="module")
@@ -28,20 +30,20 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
 
 
 @pytest.fixture(scope="module")
-def sections(material: Material) -> dict[str, Section]:
-    return {section.key: section for section in sections_of(material)}
+def sections(material: Material) -> dict[str, PageSection]:
+    return {section.key: section for section in make_sections(material)}
 
 
-def plots(sections: dict[str, Section]) -> dict[str, Plot]:
+def plots(sections: dict[str, PageSection]) -> dict[str, Plot]:
     return {block.key: block for section in sections.values() for block in section.blocks if isinstance(block, Plot)}
 
 
-def page_of(sections: list[Section]) -> str:
+def page_of(sections: list[PageSection]) -> str:
     return render_page(title="t", subtitle="s", sections=sections, made_at="now")
 
 
 class Texts(HTMLParser):
-    """The texts of a page outside of scripts and styles, and the elements in it."""
+    """The texts of a page outside scripts and styles, and its elements."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -62,14 +64,24 @@ class Texts(HTMLParser):
             self.texts.append(data)
 
 
-def test_a_finished_run_has_every_section_and_nothing_missing(material: Material, sections: dict[str, Section]) -> None:
+def test_a_finished_run_has_every_section_and_nothing_missing(
+    material: Material, sections: dict[str, PageSection]
+) -> None:
     assert material.missing == []
     assert list(sections) == [
         "verdict", "diagnosis", "search", "parameters", "collapse", "selection", "labels", "data", "repeat",
     ]  # fmt: skip
 
 
-def test_every_figure_is_one_that_plotly_knows(sections: dict[str, Section]) -> None:
+def test_every_section_module_is_listed_and_makes_the_section_of_its_name(
+    sections: dict[str, PageSection],
+) -> None:
+    folder = Path(__file__).parents[2] / "tuner/report/sections"
+    assert {path.stem for path in folder.glob("*.py")} - {"__init__"} == set(SECTIONS)
+    assert tuple(sections) == SECTIONS
+
+
+def test_every_figure_is_one_that_plotly_knows(sections: dict[str, PageSection]) -> None:
     from plotly.graph_objects import Figure
 
     for plot in plots(sections).values():
@@ -80,7 +92,7 @@ def test_every_figure_is_one_that_plotly_knows(sections: dict[str, Section]) -> 
         assert plot.label
 
 
-def test_every_colour_that_figures_name_is_in_both_schemes(sections: dict[str, Section]) -> None:
+def test_every_colour_that_figures_name_is_in_both_schemes(sections: dict[str, PageSection]) -> None:
     named = set(re.findall(r"var\((--[\w-]+)\)", json.dumps([[p.data, p.layout] for p in plots(sections).values()])))
     style = (Path(__file__).parents[2] / "tuner/report/assets/page.css").read_text()
     light, dark = (
@@ -91,7 +103,9 @@ def test_every_colour_that_figures_name_is_in_both_schemes(sections: dict[str, S
         assert named <= set(re.findall(r"(--[\w-]+):", scheme[1]))
 
 
-def test_the_verdict_is_one_sentence_with_the_ledgers_numbers(material: Material, sections: dict[str, Section]) -> None:
+def test_the_verdict_is_one_sentence_with_the_ledgers_numbers(
+    material: Material, sections: dict[str, PageSection]
+) -> None:
     champion = material.run.champion
     lead = sections["verdict"].lead
     low, high = champion["test"]["macro_f1_ci"]
@@ -101,7 +115,7 @@ def test_the_verdict_is_one_sentence_with_the_ledgers_numbers(material: Material
     assert lead.count(". ") == 0
 
 
-def test_a_control_is_named_as_one_and_is_not_a_rival(sections: dict[str, Section]) -> None:
+def test_a_control_is_named_as_one_and_is_not_a_rival(sections: dict[str, PageSection]) -> None:
     validation = plots(sections)["verdict"].data[0]
     assert [row for row in validation["y"] if "shuffled labels" in row] == [
         row for row in validation["y"] if "(control)" in row
@@ -109,26 +123,29 @@ def test_a_control_is_named_as_one_and_is_not_a_rival(sections: dict[str, Sectio
     assert "shuffled labels" not in sections["verdict"].lead
 
 
-def test_label_rows_are_those_of_the_ledger(material: Material, sections: dict[str, Section]) -> None:
+def test_label_rows_are_those_of_the_ledger(material: Material, sections: dict[str, PageSection]) -> None:
     champion = material.run.champion
     table = next(block for block in sections["labels"].blocks if isinstance(block, Table))
     column = {name: [row[place] for row in table.rows] for place, name in enumerate(table.columns)}
-    told = champion["test"]["labels"]
+    expected = champion["test"]["labels"]
     assert column["label"] == list(LABELS)
-    assert column["F1 at threshold"] == [shown_value(row["f1"]) for row in told]
-    assert column["F1 at 0.5"] == [shown_value(row["f1"]) for row in champion["labels_at_half"]]
-    assert column["threshold"] == [shown_value(value) for value in champion["thresholds"]]
-    assert column["average precision"] == [shown_value(row["average_precision"]) for row in told]
+    assert column["F1 at threshold"] == [show_on_page(row["f1"]) for row in expected]
+    assert column["F1 at 0.5"] == [show_on_page(row["f1"]) for row in champion["labels_at_half"]]
+    assert column["threshold"] == [show_on_page(value) for value in champion["thresholds"]]
+    assert column["average precision"] == [show_on_page(row["average_precision"]) for row in expected]
 
 
-def test_selection_is_told_by_equal_training_and_claims_nothing_of_luck(sections: dict[str, Section]) -> None:
-    (told,) = [block.text for block in sections["selection"].blocks if isinstance(block, Text)]
-    assert "By 3 epochs its search trial had scored 0.500, with other seeds 0.480, 0.460" in told
-    assert "nine in ten further runs: 0.410 to 0.530" in told
-    assert "bias" not in told
+def test_selection_compares_after_equal_training_and_does_not_mention_bias(sections: dict[str, PageSection]) -> None:
+    (paragraph,) = [block.text for block in sections["selection"].blocks if isinstance(block, Paragraph)]
+    assert (
+        "After 3 epochs, its search trial had scored 0.500; the same settings with other seeds scored 0.480, 0.460"
+        in paragraph
+    )
+    assert "nine in ten further runs: 0.410 to 0.530" in paragraph
+    assert "bias" not in paragraph
 
 
-def test_rungs_are_where_the_space_puts_them(material: Material, sections: dict[str, Section]) -> None:
+def test_rungs_are_where_the_space_puts_them(material: Material, sections: dict[str, PageSection]) -> None:
     assert rungs_of(material) == (1.0, 3.0)
     assert [shape["x0"] for shape in plots(sections)["curves"].layout["shapes"]] == [1.0, 3.0]
 
@@ -141,7 +158,7 @@ def test_the_best_so_far_rises_and_ends_at_the_best_trial(material: Material) ->
     assert scores[-1] == max(trial.score or 0 for trial in fit)
 
 
-def test_low_scores_have_a_scale_of_their_own() -> None:
+def test_low_scores_have_their_own_scale() -> None:
     traces, axes = on_two_scales([{"name": "a", "y": [0.5, None, 0.4]}, {"name": "b", "y": [-0.9, 0.3]}])
     assert [(trace["name"], trace.get("yaxis")) for trace in traces] == [("a", None), ("b", None), ("b", "y2")]
     assert axes["yaxis"]["range"][0] < 0.3 < 0.5 < axes["yaxis"]["range"][1]
@@ -164,7 +181,7 @@ def test_a_run_that_was_cut_off_gives_a_page_that_says_what_is_missing(
     tmp_path: Path, cut: dict[str, Any], sentences: list[str]
 ) -> None:
     material = gather(write_run(tmp_path, **cut))
-    page = " ".join(Texts(page_of(sections_of(material))).texts)
+    page = " ".join(Texts(page_of(make_sections(material))).texts)
     for sentence in sentences:
         assert sentence in page
     assert "How to repeat it" in page
@@ -174,39 +191,39 @@ def test_a_run_that_was_cut_off_gives_a_page_that_says_what_is_missing(
 def test_a_page_can_be_made_without_one_of_the_files(tmp_path: Path, name: str) -> None:
     location = write_run(tmp_path, trials=20)
     (location / name).unlink()
-    assert "verdict" in {section.key for section in sections_of(gather(location))}
+    assert "verdict" in {section.key for section in make_sections(gather(location))}
 
 
-def test_a_space_that_this_version_cannot_read_is_told_and_the_rest_is_there(tmp_path: Path) -> None:
+def test_a_space_that_this_version_cannot_read_is_reported_and_the_rest_is_shown(tmp_path: Path) -> None:
     location = write_run(tmp_path, trials=20)
     (location / "space.yaml").write_text("task: multilabel\nunknown: 1\n")
     material = gather(location)
-    assert "The space cannot be read by this version" in material.missing[0]
-    assert {"search", "collapse"} <= {section.key for section in sections_of(material)}
+    assert "This version cannot read the space" in material.missing[0]
+    assert {"search", "collapse"} <= {section.key for section in make_sections(material)}
 
 
 @pytest.mark.parametrize("task", ["multiclass", "binary"])
-def test_a_task_of_one_label_a_row_has_a_confusion_matrix_of_the_ledgers_counts(tmp_path: Path, task: str) -> None:
+def test_a_task_with_one_label_per_row_has_the_confusion_matrix_of_the_ledger(tmp_path: Path, task: str) -> None:
     labels = LABELS if task == "multiclass" else LABELS[:2]
     material = gather(write_run(tmp_path, trials=20, task=task, labels=labels))
-    drawn = plots({section.key: section for section in sections_of(material)})
+    drawn = plots({section.key: section for section in make_sections(material)})
     assert [list(row) for row in drawn["confusion"].data[0]["customdata"]] == material.run.champion["confusion"]
     assert "cooccurrence" not in drawn
 
 
 @pytest.mark.slow
-def test_a_thousand_trials_make_a_page_whose_figures_stay_small_and_say_so(tmp_path: Path) -> None:
-    found = sections_of(gather(write_run(tmp_path, trials=1200)))
-    drawn = plots({section.key: section for section in found})
-    assert f"Shown are {MOST_CURVES} of 1,204 trials" in drawn["curves"].caption
-    assert "Weighed are 400 of 1,200 trials" in drawn["importance"].caption
+def test_the_figures_of_a_thousand_trials_stay_small_and_say_so(tmp_path: Path) -> None:
+    made = make_sections(gather(write_run(tmp_path, trials=1200)))
+    drawn = plots({section.key: section for section in made})
+    assert f"Showing {MOST_CURVES} of 1,204 trials" in drawn["curves"].caption
+    assert "Based on 400 of 1,200 trials" in drawn["importance"].caption
     assert len(json.dumps([[plot.data, plot.layout] for plot in drawn.values()])) < 600_000
 
 
-def test_no_text_of_a_person_can_end_the_script_or_begin_an_element(tmp_path: Path) -> None:
+def test_no_label_or_text_can_end_the_script_or_begin_an_element(tmp_path: Path) -> None:
     injection = "</script><img src=x onerror=alert(1)>"
     location = write_run(tmp_path, trials=20, labels=(*LABELS[:-1], injection), texts=(f"<!--<script>{injection}",))
-    page = page_of(sections_of(gather(location)))
+    page = page_of(make_sections(gather(location)))
     read = Texts(page)
     assert "img" not in read.tags
     assert read.tags.count("script") == 3
@@ -216,22 +233,22 @@ def test_no_text_of_a_person_can_end_the_script_or_begin_an_element(tmp_path: Pa
     assert "label-counts" in json.loads(figures)
 
 
-def test_a_page_asks_for_nothing_outside_of_it(material: Material, sections: dict[str, Section]) -> None:
+def test_a_page_loads_nothing_from_outside(material: Material, sections: dict[str, PageSection]) -> None:
     page = page_of(list(sections.values()))
-    own = page.replace(page[page.index("plotly.js v") : page.rindex("<script>")], "")
-    assert re.findall(r"""(?:src|href)=["']?(?!#)[^"' >]+""", own) == []
+    page_without_plotly = page.replace(page[page.index("plotly.js v") : page.rindex("<script>")], "")
+    assert re.findall(r"""(?:src|href)=["']?(?!#)[^"' >]+""", page_without_plotly) == []
     assert "default-src 'none'" in page
-    assert "url(" not in own
-    assert "@import" not in own
+    assert "url(" not in page_without_plotly
+    assert "@import" not in page_without_plotly
 
 
-def test_a_text_in_a_figure_is_shown_letter_by_letter() -> None:
+def test_a_text_in_a_figure_is_shown_literally() -> None:
     assert text("<b>a & b</b>") == "&lt;b&gt;a &amp; b&lt;/b&gt;"
     assert text("abcdef", longest=4) == "abc…"
 
 
 @pytest.mark.parametrize("count", [1, 7, 50, 51, 1000])
-def test_thinned_items_have_the_first_and_the_last(count: int) -> None:
+def test_thinned_items_keep_the_first_and_the_last(count: int) -> None:
     kept = thin(range(count), 50)
     assert len(kept) == min(count, 50)
     assert (kept[0], kept[-1]) == (0, count - 1)
@@ -250,7 +267,7 @@ def test_precision_and_recall_have_few_points_and_the_average_precision_of_all(m
         assert curve.average_precision == pytest.approx(row["average_precision"], abs=1e-6)
 
 
-def test_precision_and_recall_go_through_what_the_champion_decides(material: Material) -> None:
+def test_precision_and_recall_pass_through_the_champions_decisions(material: Material) -> None:
     read = probabilities_and_truth(material.predictions["test"], "champion", len(LABELS))
     assert read is not None
     first = precision_recall(*read)[0]
@@ -263,7 +280,7 @@ def test_a_rule_without_probabilities_has_no_curve(material: Material) -> None:
     assert probabilities_and_truth(material.predictions["test"], "most frequent", len(LABELS)) is None
 
 
-def test_the_reports_of_a_trial_whose_worker_died_are_told_once(tmp_path: Path) -> None:
+def test_repeated_measurements_of_a_trial_whose_worker_died_count_once(tmp_path: Path) -> None:
     location = tmp_path / "run"
     ledger = Ledger.create(location, space=SPACE.format(task="binary", column="label: label"), environment={})
     for start, epochs in ((1, 1.0), (1, 2.0), (1, 3.0), (2, 3.0), (2, 4.0)):
@@ -275,10 +292,10 @@ def test_the_reports_of_a_trial_whose_worker_died_are_told_once(tmp_path: Path) 
     assert [(point.epochs, point.score) for point in curve] == [(1.0, 0.1), (2.0, 0.1), (3.0, 0.2), (4.0, 0.2)]
 
 
-def test_the_rival_that_the_verdict_names_is_no_constant_rule(tmp_path: Path) -> None:
+def test_the_baseline_in_the_verdict_is_not_a_constant_rule(tmp_path: Path) -> None:
     location = write_run(tmp_path, trials=20)
     champion = json.loads((location / "champion.json").read_text())
     next(row for row in champion["test_baselines"] if row["name"] == "most frequent")["macro_f1"] = 0.99
     (location / "champion.json").write_text(json.dumps(champion))
-    lead = next(iter(sections_of(gather(location)))).lead
+    lead = next(iter(make_sections(gather(location)))).lead
     assert "the best baseline (tfidf + logistic regression)" in lead

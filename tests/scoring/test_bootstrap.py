@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tuner.scoring import bootstrap
+from tuner.scoring import resampling
 from tuner.scoring.blocks import single_rows
 from tuner.scoring.bootstrap import Interval, difference_of_runs, intervals
-from tuner.scoring.f1 import Indicator, as_indicator, macro_f1
+from tuner.scoring.f1 import macro_f1
+from tuner.scoring.indicator import Indicator, as_indicator
 from tuner.scoring.measures import measure
 from tuner.scoring.paired import paired_difference
 
@@ -119,7 +120,7 @@ def test_intervals_are_the_same_every_time_for_a_seed() -> None:
 def test_resamples_drawn_in_several_chunks_are_all_there(monkeypatch: pytest.MonkeyPatch) -> None:
     decisions, truth = guesses(100, 0.7, seed=6)
     whole = intervals(decisions, truth, "multiclass", blocks=single_rows(len(truth)), seed=0)
-    monkeypatch.setattr(bootstrap, "WEIGHTS_AT_ONCE", 30_000)
+    monkeypatch.setattr(resampling, "WEIGHTS_AT_ONCE", 30_000)
     assert intervals(decisions, truth, "multiclass", blocks=single_rows(len(truth)), seed=0) == whole
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tuner.scoring.by_fold import AVERAGED, measure_by_fold
 from tuner.scoring.evaluation import FOLDS_NOTE, evaluate, intervals_of
-from tuner.scoring.f1 import Indicator, as_indicator
+from tuner.scoring.indicator import Indicator, as_indicator
 from tuner.scoring.measures import measure
 
 

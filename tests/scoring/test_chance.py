@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tuner.baselines.baselines import linear_probabilities
+from tuner.baselines.linear import linear_probabilities
 from tuner.data.builtin import builtin_table
 from tuner.data.sequences import Sequences
 from tuner.scoring.blocks import halves, single_rows
-from tuner.scoring.f1 import Indicator, Reals, as_indicator, chance_macro_f1, macro_f1
+from tuner.scoring.f1 import Reals, chance_macro_f1, macro_f1
+from tuner.scoring.indicator import Indicator, as_indicator
 from tuner.scoring.measures import Measures, measure
 from tuner.scoring.thresholds import cross_fitted_decisions, decide, fit_thresholds
 from tuner.space.settings import Task

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import f1_score
 
-from tuner.scoring.f1 import Indicator, as_indicator, constant_macro_f1, f1_per_label, macro_f1
+from tuner.scoring.f1 import constant_macro_f1, f1_per_label, macro_f1
+from tuner.scoring.indicator import Indicator, as_indicator
 from tuner.scoring.measures import measure
 from tuner.scoring.penalty import constant_penalty
 from tuner.space.settings import Task

@@ -10,8 +10,8 @@ import pytest
 from scipy.stats import rankdata
 
 from tuner.scoring.evaluation import evaluate
-from tuner.scoring.f1 import as_indicator
-from tuner.scoring.signal import FEWEST_ROWS, Looks, auc_error, find_signal, telling_rows
+from tuner.scoring.indicator import as_indicator
+from tuner.scoring.signal import FEWEST_ROWS, SignalEvidence, auc_error, find_signal, minority_rows
 
 
 def measured(*, low: float | None = -0.1, auc: float | None = 0.5, rare: int = 100, **more: Any) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def baseline(*, seen_share: float | None = None, **known: Any) -> dict[str, Any]
     return {"name": "linear", "kind": "model", "seen_share": seen_share, "validation": measured(**known)}
 
 
-NOTHING = Looks(
+NOTHING = SignalEvidence(
     task="binary",
     baselines=(baseline(), {"name": "shuffled", "kind": "control", "validation": measured(low=0.2, auc=0.9)}),
     validation=measured(),
@@ -39,7 +39,7 @@ NOTHING = Looks(
 def test_where_every_model_is_at_chance_none_is_found_and_the_models_are_named() -> None:
     found = find_signal(NOTHING)
     assert found.answer == "none found"
-    assert "no model that was tried predicts these labels better than chance (linear, the champion)" in found.sentence
+    assert "no model we tried predicts these labels better than chance (linear, the champion)" in found.sentence
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_few_rows_of_the_rare_answer_in_any_split_are_too_few_to_tell(split: str
     )
     found = find_signal(replace(NOTHING, **changed))
     assert found.answer == "too few rows"
-    assert f"{few} of {split}" in found.sentence
+    assert f"{few} in {split}" in found.sentence
 
 
 @pytest.mark.parametrize("low", [-0.501, 0.4])
@@ -107,7 +107,7 @@ def test_none_is_found_only_where_a_model_was_able_to_see(
 
 
 def test_without_any_measure_nothing_is_claimed() -> None:
-    assert find_signal(Looks(task="binary")).answer == "not seen"
+    assert find_signal(SignalEvidence(task="binary")).answer == "not seen"
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_rows_that_tell_are_those_with_another_answer_than_the_commonest(
     task: Any, labels: dict[str, int], expected: int
 ) -> None:
     true = list(labels.values())
-    assert telling_rows(true, [100 - count for count in true], task) == expected
+    assert minority_rows(true, [100 - count for count in true], task) == expected
 
 
 @pytest.mark.parametrize(("task", "supports"), [("binary", [180, 20]), ("multilabel", [20]), ("multilabel", [40, 100])])
@@ -181,5 +181,5 @@ def test_groups_that_rank_together_by_chance_are_no_signal() -> None:
             blocks=groups,
             seed=0,
         )
-        found += find_signal(Looks(task="binary", validation=described)).answer == "signal"
+        found += find_signal(SignalEvidence(task="binary", validation=described)).answer == "signal"
     assert found <= 2

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tuner.scoring.blocks import deal_blocks, single_rows
-from tuner.scoring.f1 import Indicator, as_indicator, macro_f1
+from tuner.scoring.f1 import macro_f1
+from tuner.scoring.indicator import Indicator, as_indicator
 from tuner.scoring.measures import measure
 from tuner.scoring.ranking import Probabilities
 from tuner.scoring.thresholds import cross_fitted_decisions, decide, fit_thresholds

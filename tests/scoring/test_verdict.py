@@ -65,7 +65,7 @@ def test_a_victory_is_told_with_the_nearest_baseline() -> None:
 def test_an_open_difference_is_said_to_be_open() -> None:
     reason = told(measured(), OPEN)
     assert "linear by +0.010 (95 %: -0.010 to +0.030)" in reason
-    assert "do not tell which of them is better" in reason
+    assert "do not show which of them is better" in reason
 
 
 def test_a_better_baseline_is_named() -> None:
@@ -89,5 +89,5 @@ def test_a_champion_that_only_beats_the_majority_is_measured_against_chance() ->
 
 def test_rows_that_are_too_few_to_judge_a_label_are_told_as_the_reason() -> None:
     reason = told(measured(OPEN, OPEN), OPEN, too_few="150 rows are too few to judge 'spam'")
-    assert "So these rows do not tell which is better: 150 rows are too few to judge 'spam'" in reason
+    assert "So these rows do not show which is better: 150 rows are too few to judge 'spam'" in reason
     assert "too few" not in told(measured(POOR, POOR), POOR, too_few="150 rows are too few to judge 'spam'")

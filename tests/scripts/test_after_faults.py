@@ -18,9 +18,9 @@ import pytest
 from tuner.errors import StorageError
 from tuner.ledger.rows import read_past
 from tuner.ledger.run_directory import Ledger, read_measurements, read_run
-from tuner.ray_backend.trials import TrialOnWorker, _check_run_there, _insist
+from tuner.ray_backend.worker import TrialOnWorker, check_run_exists, write_with_retries
 from tuner.storage import Folder
-from tuner.trial.measurement import Order, TrialSettings
+from tuner.trial.order import Order, TrialSettings
 
 SPACE = "task: binary"
 
@@ -52,14 +52,14 @@ def test_failed_trials_are_tried_again_only_if_no_other_ended(
     [
         lambda ledger: ledger.write_json("data", {}),
         lambda ledger: ledger.write_table("predictions/test", pa.table({"row": [1]})),
-        lambda ledger: _check_run_there(f"{ledger.address}/finalists/trial-3.safetensors"),
+        lambda ledger: check_run_exists(f"{ledger.address}/finalists/trial-3.safetensors"),
     ],
     ids=["the driver", "its tables", "a worker"],
 )
 def test_nothing_is_created_where_a_moved_run_was(write: Callable[[Ledger], None], tmp_path: Path) -> None:
     ledger = Ledger.create(tmp_path / "run", space=SPACE, environment={})
     (tmp_path / "run").rename(tmp_path / "elsewhere")
-    with pytest.raises(StorageError, match="the run's directory is no longer there; bring it back"):
+    with pytest.raises(StorageError, match="the run's directory is no longer there; move it back"):
         write(ledger)
     assert not (tmp_path / "run").exists()
 
@@ -68,7 +68,7 @@ def test_nothing_is_created_where_a_moved_run_was(write: Callable[[Ledger], None
 def test_a_necessary_write_is_tried_three_times(
     failures: int, tries: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tuner.ray_backend.trials.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("tuner.ray_backend.worker.time.sleep", lambda seconds: None)
     (tmp_path / "file").touch()
     done: list[bool] = []
 
@@ -78,14 +78,14 @@ def test_a_necessary_write_is_tried_three_times(
             Folder.at(tmp_path / "file").write("weights", b"")  # a file is where a folder must be
 
     with suppress(StorageError) if failures < 3 else pytest.raises(StorageError, match="cannot be written"):
-        _insist(write)
+        write_with_retries(write)
     assert (len(done), done[-1]) == (tries, failures < 3)
 
 
 @pytest.mark.parametrize(
     ("spoil", "note"),
     [
-        (lambda path: path.write_bytes(path.read_bytes()[:-40]), "the bytes are not a state, or not all of one"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-40]), "the file holds no complete training state"),
         (lambda path: (path.unlink(), path.mkdir()), "cannot be read"),
     ],
     ids=["cut short", "not to be read"],
@@ -122,8 +122,8 @@ def test_the_driver_runs_without_pytorch() -> None:
 ABORTING_WORKER = """\
 import signal
 from dataclasses import asdict
-from tuner.ray_backend.trials import TrialOnWorker
-from tuner.trial.measurement import Order
+from tuner.ray_backend.worker import TrialOnWorker
+from tuner.trial.order import Order
 
 signal.signal(signal.SIGABRT, lambda *_: None)  # Ray has such a handler
 TrialOnWorker.__new__(TrialOnWorker).setup({"order": asdict(Order(0, "search", {}, seed=1))}, None, None)

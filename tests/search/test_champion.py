@@ -12,18 +12,19 @@ import pytest
 
 import tuner
 from builders.measurements import make_measurement
-from tuner.data.prepare import prepare
+from tuner.data.trial_data import prepare
 from tuner.errors import SearchFailed
 from tuner.ledger.rows import read_past
 from tuner.ledger.run_directory import Ledger, read_measurements, read_run
 from tuner.ledger.verify import verify
 from tuner.pruners.gate import GateSettings
-from tuner.ray_backend.scheduler import GatedASHA
+from tuner.pruners.gated_asha import GatedASHA
+from tuner.ray_backend.scheduler import PruningScheduler
 from tuner.ray_backend.start import Machines, Node
-from tuner.ray_backend.trials import TrialOnWorker, is_worth_keeping
+from tuner.ray_backend.worker import TrialOnWorker, is_worth_keeping
 from tuner.search.run import Watcher, _Before, _Search
 from tuner.space.load import load_space
-from tuner.trial.measurement import Order
+from tuner.trial.order import Order
 
 SPACE = """
 task: multilabel
@@ -68,14 +69,14 @@ class Search(_Search):
 
     def _run_trials(self, *, is_cluster: bool) -> Any:
         self._told = {"baselines": [], "data": {}}
-        scheduler = GatedASHA(
-            self._queue,
+        pruner = GatedASHA(
             grace_epochs=1,
             rows=len(self._dataset.train),
             budget_examples=self._budget_examples,
             reduction_factor=3,
             gate=GateSettings(least_examples=0),
         )
+        scheduler = PruningScheduler(self._queue, pruner)
         while (order := self._queue.next_order()) is not None:
             self._queue.started(order)
             worker = TrialOnWorker.__new__(TrialOnWorker)  # without what Ray builds around it
@@ -274,14 +275,14 @@ def test_a_run_whose_champion_is_a_search_trial_is_read_by_every_command(
     run = str(tmp_path / "run")
     code, out, _ = call("show", run, "--all")
     assert code == 0
-    assert "champion: trial 0, its run in the search, best at" in out
+    assert "champion: trial 0, as trained in the search, best at" in out
     assert (
-        "selection: no run of the same settings with another seed to compare with; no run of trial 0 as finalist gave"
+        "selection: no run of the same settings with another seed to compare with; no finalist run of trial 0 gave"
         in out
     )
     assert call("show", run, "--format", "csv")[0] == 0
     assert call("report", run, "--out", "page.html")[0] == 0
-    assert "trial 0, its run in the search" in (tmp_path / "page.html").read_text()
+    assert "trial 0, as trained in the search" in (tmp_path / "page.html").read_text()
     assert call("diagnose", run)[0] == 0
     assert call("verify", run)[0] == 0
 

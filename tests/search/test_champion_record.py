@@ -8,52 +8,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tuner.baselines.baselines import Decided, run_baselines, to_beat
+from tuner.baselines.baseline import Decided, to_beat
+from tuner.baselines.run import run_baselines
 from tuner.data.dataset import Dataset
 from tuner.data.profile import profile
-from tuner.ledger.tables import PREDICTIONS
-from tuner.scoring.f1 import Indicator, as_indicator
+from tuner.scoring.indicator import Indicator, as_indicator
 from tuner.scoring.measures import measure
-from tuner.scoring.signal import Looks, looks_of
+from tuner.scoring.signal import SignalEvidence, gather_evidence
 from tuner.search.champion_record import (
     confusion,
     describe_selection,
     finalist_differences,
     labels_at_half,
     most_wrong,
-    predictions_table,
     row_losses,
     thresholds_by_label,
 )
 from tuner.search.champion_test import describe_baselines, judge, judge_test, truth_of
 
 TRUTH = np.array([[1, 0], [0, 1], [1, 1]], dtype=bool)
-
-
-def test_predictions_tell_each_row_of_each_model(make_dataset: Any) -> None:
-    split = make_dataset("multilabel").test.take(np.array([4, 2, 9]))
-    probabilities = np.array([[0.75, 0.25], [0.5, 0.5], [1.0, 0.0]])
-    models = {"champion": Decided(TRUTH, probabilities), "all negative": Decided(np.zeros_like(TRUTH))}
-    table = predictions_table(models, TRUTH, split)
-    assert table.schema == PREDICTIONS
-    rows = table.to_pylist()
-    assert rows[0] == {
-        "model": "champion",
-        "row": 5,
-        "block": 4,
-        "truth": [0],
-        "decided": [0],
-        "probabilities": [0.75, 0.25],
-    }
-    assert rows[5] == {
-        "model": "all negative",
-        "row": 10,
-        "block": 9,
-        "truth": [0, 1],
-        "decided": [],
-        "probabilities": None,
-    }
-    assert len(rows) == 6
 
 
 def test_labels_at_half_are_decided_at_half() -> None:
@@ -176,9 +149,9 @@ def test_baselines_are_measured_as_trials_are(folds: int, make_dataset: Any) -> 
         assert ("skill_ci" in row["validation"]) is (baseline.kind == "model")
 
 
-def looks_at(dataset: Dataset) -> Looks:
+def looks_at(dataset: Dataset) -> SignalEvidence:
     described = describe_baselines(run_baselines(dataset, seed=0), dataset, penalty_weight=1.0, seed=0)
-    return looks_of(dataset.task, baselines=described, profile=profile(dataset))
+    return gather_evidence(dataset.task, baselines=described, profile=profile(dataset))
 
 
 def test_test_is_judged_against_every_baseline_with_a_reason(make_dataset: Any) -> None:

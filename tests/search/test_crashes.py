@@ -18,9 +18,9 @@ from builders.ledgers import create, trial_row
 from builders.processes import SPACE, Process, StubTrial, measurement_of
 from tuner.errors import LedgerError
 from tuner.ledger.run_directory import Ledger, read_run, refuse_existing
-from tuner.ray_backend.trials import RETRIES, _Listener
+from tuner.ray_backend.trials import RETRIES, QueueCallback
 from tuner.storage import Folder
-from tuner.trial.measurement import Order
+from tuner.trial.order import Order
 
 
 def test_a_trial_has_no_ending_on_disk_before_it_has_its_reports(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_trial_whose_worker_died_before_it_began_is_tried_again(
     controller = StubController()
     controller._resetting_trials.add(trial)
     process.scheduler.on_trial_error(controller, trial)
-    _Listener(process.queue, threading.Event(), process.scheduler).on_trial_error(1, [trial], trial)
+    QueueCallback(process.queue, threading.Event(), process.scheduler).on_trial_error(1, [trial], trial)
     assert (controller.waiting == [trial]) is is_tried
     assert (trial in controller._resetting_trials) is not is_tried
     assert process.queue.has_ended(order) is not is_tried

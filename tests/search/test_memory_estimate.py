@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tuner.data.load import load_data
-from tuner.data.prepare import prepare
+from tuner.data.trial_data import prepare
 from tuner.errors import DataError
 from tuner.machine import available_bytes
 from tuner.search.memory_estimate import (

@@ -76,7 +76,7 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
         (
             "  loss_weights:\n    - none\n    - explicit: {rar: 5}",
             [],
-            "x.yaml:8: space.loss_weights[1].explicit: 'rar' is no label of the data; did you mean 'rare'?",
+            "x.yaml:8: space.loss_weights[1].explicit: 'rar' is not a label of the data; did you mean 'rare'?",
         ),
     ],
 )
@@ -101,9 +101,9 @@ def test_a_resampling_from_the_border_of_classes_that_have_none_is_refused_befor
     lines = f"  resampling:\n    - none\n    - {name}"
     (found,) = read(lines, prepare=True)
     assert found.startswith(f"x.yaml:8: space.resampling[1].{name}: 'rare' has ")
-    assert found.endswith(f"none on the border of another class, so {name} adds none; use smote, or remove {name}")
+    assert found.endswith(f"none on the border of another class, so {name} adds no row; use smote, or remove {name}")
     (found,) = read(lines, "data.folds=4", "data.validation=null", prepare=True)
-    assert found.endswith(f"so {name} adds none, with one fold left out; use smote, or remove {name}")
+    assert found.endswith(f"so {name} adds no row, with one fold left out; use smote, or remove {name}")
 
 
 def test_of_more_rows_than_can_be_searched_in_seconds_the_border_is_not_asked_for(

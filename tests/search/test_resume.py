@@ -35,7 +35,7 @@ def outcome(location: Path) -> dict[int, tuple[Any, ...]]:
 
 
 def rungs_of(process: Process) -> dict[float, list[float]]:
-    return process.scheduler.rungs.scores
+    return process.pruner.rungs.scores
 
 
 @pytest.fixture(scope="module")
@@ -331,7 +331,7 @@ def test_rows_that_cannot_be_written_wait_and_the_third_failure_in_a_row_ends_th
     flush_at(process.ledger, 0.5)  # too soon to be another try
     flush_at(process.ledger, 2)
     with pytest.raises(
-        StorageError, match=r"the run's directory is no longer there; bring it back, and go on with `tuner resume"
+        StorageError, match=r"the run's directory is no longer there; move it back, then continue with `tuner resume"
     ):
         flush_at(process.ledger, 4)
     shutil.move(tmp_path / "elsewhere", tmp_path / "run")

@@ -28,7 +28,8 @@ from tuner.search.time_budget import (
 from tuner.search.trial_queue import ENDINGS, SearchQueue, derive_seed
 from tuner.space.configuration import Configuration
 from tuner.space.load import Space, load_space
-from tuner.trial.measurement import Measurement, Order
+from tuner.trial.measurement import Measurement
+from tuner.trial.order import Order
 from tuner.trial.record import is_double_correction
 
 NO_SIZES = Sizes()

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tuner.data.tokenise import SPECIAL_TOKENS, UNKNOWN
+from tuner.data.tokenisers import SPECIAL_TOKENS, UNKNOWN
 from tuner.training import augment as module
 from tuner.training.augment import Augment, make_augment
 
@@ -85,7 +85,7 @@ def test_nothing_is_built_where_nothing_is_to_change() -> None:
 
 @pytest.mark.parametrize(("inputs", "name"), [("text", "noise"), ("sequence", "token_swap")])
 def test_an_augmentation_of_the_other_inputs_is_refused(inputs: Any, name: str) -> None:
-    with pytest.raises(ValueError, match=f"not one for {inputs} inputs"):
+    with pytest.raises(ValueError, match=f"does not apply to {inputs} inputs"):
         make_augment(inputs, vocabulary=9, generator=np.random.default_rng(0), **{name: 0.1})
 
 

@@ -15,7 +15,8 @@ from tuner.data.dataset import Dataset, take_inputs
 from tuner.data.load import load_data
 from tuner.model.classifier import SequenceClassifier
 from tuner.space.settings import DataSettings
-from tuner.trial.measurement import HEALTH, Measurement, TrialSettings
+from tuner.trial.measurement import HEALTH, Measurement
+from tuner.trial.order import TrialSettings
 from tuner.trial.trial import Trial
 
 SETTINGS = TrialSettings(max_epochs=8, reports_per_epoch=1, penalty_weight=1.0)

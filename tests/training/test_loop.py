@@ -16,7 +16,7 @@ from tuner.training.augment import make_augment
 from tuner.training.averaging import ema, no_averaging, swa
 from tuner.training.batches import Rows
 from tuner.training.clipping import Clipped, no_clipping
-from tuner.training.loop import Training, predict_logits
+from tuner.training.loop import Recipe, Training, predict_logits
 from tuner.training.optimisers import adam, adamw, sgd
 from tuner.training.schedules import constant, plateau, step
 
@@ -67,9 +67,9 @@ def make_training(model: SequenceClassifier, rows: Rows, **changes: Any) -> Trai
         "l1": 0.0,
         "averaging": no_averaging(),
         "budget": 10 * len(rows),
-        "generator": np.random.default_rng(0),
     }
-    return Training(model, rows, **(parts | changes))
+    generator = changes.pop("generator", None) or np.random.default_rng(0)
+    return Training(model, rows, Recipe(**(parts | changes)), generator=generator)
 
 
 def weights_of(model: SequenceClassifier) -> dict[str, torch.Tensor]:

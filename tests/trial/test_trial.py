@@ -1,4 +1,4 @@
-"""A trial: reports at the promised example counts, an end at the budget, and the same again from the same seed."""
+"""A trial measures at the promised examples, ends at its budget, and repeats itself with the same seed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ import pytest
 
 from tuner.data.dataset import Dataset, Split
 from tuner.data.preparation import preparation_setting
-from tuner.data.prepare import TrialData
+from tuner.data.trial_data import TrialData
 from tuner.pruners.gate import logit_spread
-from tuner.trial.measurement import Measurement, TrialSettings
+from tuner.trial.measurement import Measurement
+from tuner.trial.order import TrialSettings
 from tuner.trial.trial import Trial
 
 SETTINGS = TrialSettings(max_epochs=3, reports_per_epoch=2, penalty_weight=1.0)
@@ -30,7 +31,7 @@ def data(make_dataset: Any, configure: Any, prepare_for: Any) -> TrialData:
 
 
 def run(configuration: Any, data: TrialData, *, settings: TrialSettings = SETTINGS, seed: int = 1) -> list[Measurement]:
-    """All reports of a trial."""
+    """All measurements of a trial."""
     trial = Trial(configuration, data, settings, seed=seed)
     measurements = [trial.next_measurement()]
     while not measurements[-1].is_last:
@@ -46,7 +47,7 @@ def without_seconds(measurement: Measurement) -> dict[str, Any]:
 
 @pytest.mark.parametrize("reports_per_epoch", [1, 2, 3])
 @pytest.mark.parametrize("resampling", ["none", "oversample", "undersample", "balanced_batches"])
-def test_reports_come_at_equal_shares_of_the_training_split_to_within_a_batch(
+def test_measurements_come_at_equal_shares_of_the_training_split_to_within_a_batch(
     reports_per_epoch: int, resampling: str, data: TrialData, configure: Any
 ) -> None:
     settings = replace(SETTINGS, reports_per_epoch=reports_per_epoch)
@@ -61,7 +62,7 @@ def test_reports_come_at_equal_shares_of_the_training_split_to_within_a_batch(
     ]
 
 
-def test_only_the_report_at_the_budget_is_the_last(data: TrialData, configure: Any) -> None:
+def test_only_the_measurement_at_the_budget_is_the_last(data: TrialData, configure: Any) -> None:
     measurements = run(configure(), data)
     assert [measurement.is_last for measurement in measurements] == [False] * 5 + [True]
     assert measurements[-1].epochs == pytest.approx(3, abs=16 / ROWS)
@@ -72,7 +73,7 @@ def test_a_budget_between_two_reporting_points_is_kept(data: TrialData, configur
     assert [measurement.examples for measurement in measurements] == [48, 96, 120]
 
 
-def test_the_logit_spread_is_that_of_labels_whose_truth_varies(data: TrialData, configure: Any) -> None:
+def test_the_logit_spread_counts_only_labels_whose_truth_varies(data: TrialData, configure: Any) -> None:
     truth = data.validation_truth.copy()
     truth[:, 1:] = True
     trial = Trial(configure(), replace(data, validation_truth=truth), SETTINGS, seed=1)
@@ -82,22 +83,22 @@ def test_the_logit_spread_is_that_of_labels_whose_truth_varies(data: TrialData, 
 
 
 @pytest.mark.parametrize("batch_size", [64, 96, 1000])
-def test_a_batch_wider_than_the_reporting_interval_ends_at_the_budget_all_the_same(
+def test_a_batch_larger_than_the_reporting_interval_still_ends_at_the_budget(
     batch_size: int, data: TrialData, configure: Any
 ) -> None:
     measurements = run(configure(batch_size=batch_size), data, settings=replace(SETTINGS, reports_per_epoch=6))
     examples = [measurement.examples for measurement in measurements]
-    assert examples == sorted(set(examples))  # each report tells of more training than the one before
+    assert examples == sorted(set(examples))  # each measurement follows more training than the one before
     assert all(measurement.steps > 0 for measurement in measurements)
     assert 3 * ROWS <= examples[-1] < 3 * ROWS + batch_size
 
 
-def test_oversampling_with_a_wide_batch_ends_at_the_budget_all_the_same(data: TrialData, configure: Any) -> None:
+def test_oversampling_with_a_large_batch_still_ends_at_the_budget(data: TrialData, configure: Any) -> None:
     measurements = run(configure(resampling="oversample", batch_size=500), data)
     assert measurements[-1].examples >= 3 * ROWS
 
 
-def test_one_seed_gives_one_list_of_reports(data: TrialData, configure: Any) -> None:
+def test_the_same_seed_gives_the_same_measurements(data: TrialData, configure: Any) -> None:
     configuration = configure(embedding_dropout=0.2, dropout=0.4, resampling="oversample")
     first, again = (run(configuration, data) for _ in range(2))
     assert [without_seconds(measurement) for measurement in first] == [
@@ -121,7 +122,7 @@ EVERY_STREAM = {
 }
 
 
-def test_two_trials_in_turn_give_what_each_gives_alone(data: TrialData, configure: Any) -> None:
+def test_two_trials_in_turn_measure_what_each_measures_alone(data: TrialData, configure: Any) -> None:
     alone = run(configure(**EVERY_STREAM), data)
     trials = [Trial(configure(**EVERY_STREAM), data, SETTINGS, seed=seed) for seed in (1, 2)]
     in_turn = [tuple(trial.next_measurement() for trial in trials) for _ in alone]
@@ -130,34 +131,34 @@ def test_two_trials_in_turn_give_what_each_gives_alone(data: TrialData, configur
     )
 
 
-_TRIAL_OF_ITS_OWN = """
+_TRIAL_SCRIPT = """
 import pickle, sys
 from dataclasses import asdict
 configuration, data, settings = pickle.load(sys.stdin.buffer)
 from tuner.trial.trial import Trial
 trial = Trial(configuration, data, settings, seed=1)
 while True:
-    report = trial.next_measurement()
-    print({name: value for name, value in asdict(report).items() if not name.endswith("seconds")})
-    if report.is_last:
+    measurement = trial.next_measurement()
+    print({name: value for name, value in asdict(measurement).items() if not name.endswith("seconds")})
+    if measurement.is_last:
         break
 """
 
 
-def test_another_process_gives_the_same_reports(data: TrialData, configure: Any) -> None:
+def test_another_process_gives_the_same_measurements(data: TrialData, configure: Any) -> None:
     configuration = configure(**EVERY_STREAM)
     expected = "".join(f"{without_seconds(measurement)}\n" for measurement in run(configuration, data))
-    told = subprocess.run(
-        [sys.executable, "-c", _TRIAL_OF_ITS_OWN],
+    done = subprocess.run(
+        [sys.executable, "-c", _TRIAL_SCRIPT],
         input=pickle.dumps((configuration, data, SETTINGS)),
         env={**os.environ, "PYTHONHASHSEED": "7"},
         capture_output=True,
         check=True,
     )
-    assert told.stdout.decode() == expected
+    assert done.stdout.decode() == expected
 
 
-def test_another_seed_gives_another_list_of_reports(data: TrialData, configure: Any) -> None:
+def test_another_seed_gives_other_measurements(data: TrialData, configure: Any) -> None:
     first, other = (run(configure(), data, seed=seed) for seed in (1, 2))
     assert all(one.train_loss != two.train_loss for one, two in zip(first, other, strict=True))
 
@@ -174,7 +175,7 @@ def test_a_huge_learning_rate_diverges_and_says_where(data: TrialData, configure
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
 @pytest.mark.parametrize("inputs", ["text", "sequence"])
-def test_a_trial_learns_what_the_rows_tell(
+def test_a_trial_learns_what_the_rows_show(
     inputs: str, task: str, make_dataset: Any, configure: Any, prepare_for: Any
 ) -> None:
     configuration = configure(inputs=inputs, hidden=16, learning_rate=0.02, dropout=0.0)
@@ -204,13 +205,13 @@ def test_a_label_never_seen_in_training_leaves_every_measure_finite(
     seen = np.arange(len(dataset.labels)) < len(dataset.labels) - 1
     data = prepare_for(replace(dataset, train=train, seen=seen), configure())
     measurement = asdict(run(configure(loss_weights="balanced", resampling="balanced_batches"), data)[-1])
-    # There are no folds and no pre-trained vectors, and none of the last six steps is a twentieth.
-    of_others = ("score_spread", "vocabulary_found", "gradient_ratio")
-    measured = {name: value for name, value in measurement.items() if name not in of_others}
+    # There are no folds and no pre-trained vectors, and none of the last six steps is a 20th one.
+    unknown = ("score_spread", "vocabulary_found", "gradient_ratio")
+    measured = {name: value for name, value in measurement.items() if name not in unknown}
     assert all(math.isfinite(value) for value in measured.values() if isinstance(value, float)), measured
 
 
-def test_the_test_split_is_nowhere_in_what_a_trial_sees(make_dataset: Any, configure: Any, prepare_for: Any) -> None:
+def test_a_trial_sees_nothing_of_the_test_split(make_dataset: Any, configure: Any, prepare_for: Any) -> None:
     dataset: Dataset = make_dataset("multilabel")
     flipped = replace(
         dataset.test, inputs=tuple(f"{text} sealed" for text in dataset.test.inputs), targets=1 - dataset.test.targets
@@ -233,7 +234,7 @@ def test_tokenisers_are_fitted_on_training_texts_only(make_dataset: Any, configu
 
 
 @pytest.mark.parametrize("change", [{"tokens.word.min_count": 20}, {"max_length": 2}])
-def test_a_smaller_vocabulary_or_length_cuts_what_a_trial_reads(
+def test_a_smaller_vocabulary_or_length_limits_what_a_trial_reads(
     change: dict[str, int], data: TrialData, configure: Any
 ) -> None:
     whole, cut = (Trial(configure(each), data, SETTINGS, seed=1) for each in ({}, change))
@@ -257,20 +258,22 @@ def folded(make_dataset: Any, configure: Any, prepare_for: Any) -> TrialData:
     return prepare_for(make_dataset("multiclass", rows=ROWS, folds=FOLDS), configure())
 
 
-def test_with_folds_a_report_is_the_mean_over_models_each_judged_on_the_rows_it_did_not_see(
+def test_with_folds_a_measurement_is_the_mean_over_models_judged_on_rows_they_did_not_see(
     folded: TrialData, configure: Any
 ) -> None:
     trial = Trial(configure(), folded, SETTINGS, seed=1)
     measurement = trial.next_measurement()
-    assert len(trial._all) == FOLDS
-    assert sorted(np.concatenate([member.judged for member in trial._all]).tolist()) == list(range(ROWS))
+    assert len(trial._fold_models) == FOLDS
+    assert sorted(np.concatenate([fold_model.judged for fold_model in trial._fold_models]).tolist()) == list(
+        range(ROWS)
+    )
     assert measurement.score_spread > 0
     assert measurement.epochs == pytest.approx(0.5, abs=16 / ROWS)
     assert trial.probabilities is not None
     np.testing.assert_allclose(trial.probabilities.sum(1), 1, atol=1e-6)
 
 
-def test_with_folds_the_model_to_keep_is_trained_on_every_row_and_changes_no_report(
+def test_with_folds_the_model_to_keep_is_trained_on_every_row_and_changes_no_measurement(
     folded: TrialData, configure: Any
 ) -> None:
     plain, final = (Trial(configure(), folded, SETTINGS, seed=1, is_final=is_final) for is_final in (False, True))
@@ -281,7 +284,7 @@ def test_with_folds_the_model_to_keep_is_trained_on_every_row_and_changes_no_rep
 
 
 @pytest.mark.parametrize("resampling", ["smote", "edited_nearest_neighbours"])
-def test_with_folds_neighbours_are_looked_for_among_the_rows_that_are_trained_on(
+def test_with_folds_neighbours_are_sought_among_the_rows_that_are_trained_on(
     resampling: str, make_dataset: Any, configure: Any, prepare_for: Any
 ) -> None:
     configuration = configure({f"resampling.{resampling}.neighbours": 2}, resampling=resampling)

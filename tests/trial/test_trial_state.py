@@ -1,4 +1,4 @@
-"""A trial's state: another trial that loads it reports what the first would have, number for number."""
+"""A trial's state: another trial that loads it measures what the first would have, number for number."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pytest
 import safetensors.torch
 import torch
 
-from tuner.data.prepare import TrialData
+from tuner.data.trial_data import TrialData
 from tuner.imbalance.resample import RESAMPLINGS
 from tuner.model.pooling import POOLINGS
-from tuner.pruners.candidates import NO_MERIT, merit
+from tuner.pruners.gate import NO_MERIT, merit
 from tuner.space.configuration import Configuration
 from tuner.space.options import Options
 from tuner.space.parameters import PARAMETERS
@@ -24,7 +24,8 @@ from tuner.training.clipping import CLIPPINGS
 from tuner.training.optimisers import OPTIMISERS
 from tuner.training.schedules import SCHEDULES
 from tuner.training.state import from_bytes, to_bytes
-from tuner.trial.measurement import Measurement, TrialSettings
+from tuner.trial.measurement import Measurement
+from tuner.trial.order import TrialSettings
 from tuner.trial.trial import Trial
 
 Prepared = Callable[..., tuple[Configuration, TrialData]]
@@ -81,32 +82,38 @@ def prepared(configure: Any, make_dataset: Any, prepare_for: Any) -> Prepared:
     def make(
         chosen: dict[str, Any], *, task: str = "multiclass", inputs: str = "text", folds: int = 0
     ) -> tuple[Configuration, TrialData]:
-        own = {name: value for name, value in chosen.items() if "." in name}
-        configuration = configure(own, inputs=inputs, **{name: chosen[name] for name in chosen if name not in own})
+        dotted = {name: value for name, value in chosen.items() if "." in name}
+        plain = {name: value for name, value in chosen.items() if name not in dotted}
+        configuration = configure(dotted, inputs=inputs, **plain)
         return configuration, prepare_for(make_dataset(task, rows=ROWS, inputs=inputs, folds=folds), configuration)
 
     return make
 
 
 def measurements_of(trial: Trial, *, most: int = 100) -> list[Measurement]:
-    """The reports to come."""
+    """The next measurements of a trial, up to its last."""
     measurements: list[Measurement] = []
     while len(measurements) < most and not (measurements and measurements[-1].is_last):
         measurements.append(trial.next_measurement())
     return measurements
 
 
-def told(measurements: list[Measurement]) -> list[str]:
-    """All that reports tell but seconds; as text, so that NaN is NaN."""
+def without_seconds(measurements: list[Measurement]) -> list[str]:
+    """Measurements without their seconds, as text so that NaN equals NaN."""
     fields = (asdict(measurement) for measurement in measurements)
     return [repr({name: value for name, value in each.items() if not name.endswith("seconds")}) for each in fields]
 
 
 def check(
-    configuration: Configuration, data: TrialData, settings: TrialSettings = SETTINGS, *, before: int = 3, **own: Any
+    configuration: Configuration,
+    data: TrialData,
+    settings: TrialSettings = SETTINGS,
+    *,
+    before: int = 3,
+    is_final: bool = False,
 ) -> list[Measurement]:
-    """Go on after `before` reports in another trial, and return what both report from there on."""
-    whole, other = (Trial(configuration, data, settings, seed=1, **own) for _ in range(2))
+    """Go on in another trial after `before` measurements, and return what both measure from there on."""
+    whole, other = (Trial(configuration, data, settings, seed=1, is_final=is_final) for _ in range(2))
     first = measurements_of(whole, most=before)
     other.load_state(whole.save_state())
     assert (
@@ -115,7 +122,7 @@ def check(
         == max((merit(measurement.signs) for measurement in first), default=NO_MERIT)
     )
     rest, again = measurements_of(whole), measurements_of(other)
-    assert told(again) == told(rest)
+    assert without_seconds(again) == without_seconds(rest)
     assert all(
         torch.equal(one, two) for one, two in zip(whole.model.parameters(), other.model.parameters(), strict=True)
     )
@@ -123,17 +130,17 @@ def check(
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_trial_goes_on_as_if_nothing_had_happened(case: str, prepared: Prepared) -> None:
+def test_a_trial_that_loads_a_state_goes_on_as_if_uninterrupted(case: str, prepared: Prepared) -> None:
     check(*prepared(CASES[case]))
 
 
 @pytest.mark.parametrize("case", OF_SEQUENCES)
-def test_a_trial_of_sequences_goes_on_as_if_nothing_had_happened(case: str, prepared: Prepared) -> None:
+def test_a_trial_on_sequences_that_loads_a_state_goes_on_as_if_uninterrupted(case: str, prepared: Prepared) -> None:
     check(*prepared(OF_SEQUENCES[case], inputs="sequence"))
 
 
 @pytest.mark.parametrize("resampling", RESAMPLINGS)
-def test_a_pass_that_was_begun_is_read_to_its_end(resampling: str, prepared: Prepared) -> None:
+def test_a_pass_over_the_rows_that_was_begun_is_finished(resampling: str, prepared: Prepared) -> None:
     parameter = PARAMETERS["text"]["resampling"]
     assert isinstance(parameter, Options)
     tasks = parameter.options[resampling].tasks
@@ -142,7 +149,7 @@ def test_a_pass_that_was_begun_is_read_to_its_end(resampling: str, prepared: Pre
 
 
 @pytest.mark.parametrize("before", [0, 1, 2, 4])
-def test_a_state_may_be_of_any_moment_between_two_reports(before: int, prepared: Prepared) -> None:
+def test_a_state_may_be_saved_between_any_two_measurements(before: int, prepared: Prepared) -> None:
     assert len(check(*prepared(CASES["all at once"]), before=before)) == 5 - before
 
 
@@ -154,10 +161,10 @@ def test_each_model_of_a_trial_with_folds_goes_on(is_final: bool, prepared: Prep
 def test_patience_counts_on(prepared: Prepared) -> None:
     settings = replace(SETTINGS, patience=4, max_epochs=20)
     rest = check(*prepared({"learning_rate": 1e-30}), settings)
-    assert len(rest) == 2  # the first report was the best, and the three before the state were two without a better one
+    assert len(rest) == 2  # of the three measurements before the state the first was the best, so two count
 
 
-def test_a_model_is_looked_at_when_it_would_have_been(prepared: Prepared) -> None:
+def test_health_checks_come_when_they_would_have_come(prepared: Prepared) -> None:
     rest = check(*prepared({"learning_rate": 1e-30}), replace(SETTINGS, max_epochs=5), before=2)
     assert {math.isnan(measurement.train_score) for measurement in rest[:-1]} == {True, False}
 
@@ -170,7 +177,7 @@ def test_a_trial_may_be_interrupted_more_than_once(prepared: Prepared) -> None:
         state, trial = trial.save_state(), Trial(configuration, data, SETTINGS, seed=1)
         trial.load_state(state)
         measurements.append(trial.next_measurement())
-    assert told(measurements) == told(whole)
+    assert without_seconds(measurements) == without_seconds(whole)
 
 
 def test_saving_a_state_changes_nothing(prepared: Prepared) -> None:
@@ -179,21 +186,21 @@ def test_saving_a_state_changes_nothing(prepared: Prepared) -> None:
     first = [one.next_measurement()]
     other.next_measurement()
     assert other.save_state() == other.save_state()
-    assert told(first + measurements_of(one))[1:] == told(measurements_of(other))
+    assert without_seconds(first + measurements_of(one))[1:] == without_seconds(measurements_of(other))
 
 
-def test_the_recurrent_layers_compute_in_what_they_did_where_another_machine_would_choose_otherwise(
+def test_the_recurrent_layers_keep_their_precision_even_if_another_machine_would_choose_another(
     prepared: Prepared,
 ) -> None:
     configuration, data = prepared({"precision": "auto"})
     there, here = (Trial(configuration, data, SETTINGS, seed=1) for _ in range(2))
-    there.model.precision = there.precision = "bfloat16"  # as on a machine that has instructions for it
+    there.model.precision = there.precision = "bfloat16"  # as on a machine with instructions for it
     here.load_state(there.save_state())
-    assert told(measurements_of(here)) == told(measurements_of(there))
+    assert without_seconds(measurements_of(here)) == without_seconds(measurements_of(there))
 
 
 @pytest.mark.parametrize(("averaging", "times"), [("none", 3), ("ema", 4)])
-def test_a_state_is_as_large_as_the_weights_that_are_trained_and_what_is_kept_of_each(
+def test_a_state_is_as_large_as_the_trained_weights_and_what_is_kept_for_each(
     averaging: str, times: int, prepared: Prepared
 ) -> None:
     trial = Trial(*prepared({"hidden": 64, "averaging": averaging}), SETTINGS, seed=1)
@@ -201,31 +208,38 @@ def test_a_state_is_as_large_as_the_weights_that_are_trained_and_what_is_kept_of
     assert times <= len(trial.save_state()) / (4 * trial.parameters) <= times + 0.3
 
 
-def test_vectors_that_are_not_trained_come_from_the_data_and_not_from_the_state(prepared: Prepared) -> None:
+def test_vectors_that_are_not_trained_come_from_the_data_not_from_the_state(prepared: Prepared) -> None:
     configuration, data = prepared({"embedding": "word2vec", "embedding.word2vec.is_tuned": False})
     check(configuration, data)
     tensors = safetensors.torch.load(Trial(configuration, data, SETTINGS, seed=1).save_state())
     assert not [name for name in tensors if "embedding" in name]
 
 
-def test_before_a_report_there_is_no_merit(prepared: Prepared) -> None:
+def test_before_a_measurement_there_is_no_merit(prepared: Prepared) -> None:
     assert Trial(*prepared({}), SETTINGS, seed=1).best_merit == NO_MERIT
 
 
-# --- what is refused ----------------------------------------------------------------------------------------------------
+# --- refused states ----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def saved(prepared: Prepared) -> tuple[Configuration, TrialData, bytes]:
-    """A trial's configuration and data, and its state after a report."""
+    """A trial's configuration and data, and its state after a measurement."""
     configuration, data = prepared({"averaging": "ema"})
     trial = Trial(configuration, data, SETTINGS, seed=1)
     trial.next_measurement()
     return configuration, data, trial.save_state()
 
 
-def refused(configuration: Configuration, data: TrialData, content: bytes, match: str, **own: Any) -> None:
-    trial = Trial(configuration, data, own.get("settings", SETTINGS), seed=own.get("seed", 1))
+def refused(
+    configuration: Configuration,
+    data: TrialData,
+    content: bytes,
+    match: str,
+    settings: TrialSettings = SETTINGS,
+    seed: int = 1,
+) -> None:
+    trial = Trial(configuration, data, settings, seed=seed)
     with pytest.raises(ValueError, match=f"not a state of this trial .*{match}.*; start the trial anew"):
         trial.load_state(content)
 
@@ -233,20 +247,20 @@ def refused(configuration: Configuration, data: TrialData, content: bytes, match
 @pytest.mark.parametrize("kept", [0.0, 0.01, 0.5, 0.999])
 def test_a_state_that_was_cut_short_is_refused(kept: float, saved: Any) -> None:
     configuration, data, content = saved
-    refused(configuration, data, content[: int(kept * len(content))], "not a state, or not all of one")
+    refused(configuration, data, content[: int(kept * len(content))], "no complete training state")
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
-def test_a_state_of_which_a_byte_has_changed_is_refused(share: float, saved: Any) -> None:
+def test_a_state_with_a_changed_byte_is_refused(share: float, saved: Any) -> None:
     configuration, data, content = saved
     place = int(share * len(content))
     changed = content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
-    refused(configuration, data, changed, "not a state, or not all of one")
+    refused(configuration, data, changed, "no complete training state")
 
 
 @pytest.mark.parametrize("content", [b"no state at all", safetensors.torch.save({"head.bias": torch.zeros(3)})])
 def test_bytes_that_are_something_else_are_refused(content: bytes, saved: Any) -> None:
-    refused(*saved[:2], content, "not a state, or not all of one")
+    refused(*saved[:2], content, "no complete training state")
 
 
 def test_a_state_of_another_trial_is_refused(saved: Any, prepared: Prepared) -> None:
@@ -266,19 +280,19 @@ def test_a_state_with_another_number_of_models_is_refused(prepared: Prepared) ->
     ("path", "value", "match"),
     [
         ("trial/version", 0, "another version"),
-        ("members/0/weights/head.bias", torch.zeros(5), r"\(5,\) torch.float32, but has to be \(3,\)"),
-        ("members/0/weights/head.bias", torch.zeros(3).double(), "float64, but has to be"),
+        ("members/0/weights/head.bias", torch.zeros(5), r"\(5,\) torch.float32, but should be \(3,\)"),
+        ("members/0/weights/head.bias", torch.zeros(3).double(), "float64, but should be"),
         ("members/0/weights/other", torch.zeros(3), "the weights are"),
-        ("members/0/optimiser/0/exp_avg", torch.zeros(5), "but has to be"),
-        ("members/0/parts/average/averages/1", torch.zeros(5), "but has to be"),
-        ("members/0/parts/average/averages", {"0": torch.zeros(5)}, "but has to be"),
+        ("members/0/optimiser/0/exp_avg", torch.zeros(5), "but should be"),
+        ("members/0/parts/average/averages/1", torch.zeros(5), "but should be"),
+        ("members/0/parts/average/averages", {"0": torch.zeros(5)}, "but should be"),
         ("members/0/parts/batches/drawn", 1000, "fewer than 1000 batches"),
         ("members/0/parts/batches/beginning", {"bit_generator": "PCG64"}, "KeyError"),
         ("members/0/parts", {}, "KeyError"),
         ("members", [1], "TypeError"),
     ],
 )
-def test_a_state_in_which_something_is_wrong_is_refused(path: str, value: Any, match: str, saved: Any) -> None:
+def test_a_state_with_a_wrong_value_is_refused(path: str, value: Any, match: str, saved: Any) -> None:
     configuration, data, content = saved
     state = from_bytes(content)
     *parents, name = path.split("/")

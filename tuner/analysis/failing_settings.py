@@ -1,16 +1,13 @@
-"""Where in the space trials collapse or diverge, and the cut of the space that this suggests."""
+"""Where in the space trials fail, that is collapse or diverge, and a smaller space without those settings."""
 
 from __future__ import annotations
 
-import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from tuner.analysis.settings import Setting, settings_of, varied
 from tuner.analysis.trials import TrialFacts
+from tuner.analysis.tried_settings import TriedSetting, logarithmic, settings_of, varied
 from tuner.space.domains import (
     Choice,
     Conditional,
@@ -19,20 +16,23 @@ from tuner.space.domains import (
     FloatRange,
     IntRange,
     OptionChoice,
-    default_domain,
 )
-from tuner.space.options import Options, Parameter
+from tuner.space.load import Space
+from tuner.space.options import Parameter
+from tuner.space.parameters import PARAMETERS
+from tuner.space.show_domain import domain_as_yaml
+from tuner.trial.ending import Ending
 
-FAULTY = ("collapsed", "diverged")
-_JUDGED = ("completed", "stopped", *FAULTY)
-_DEVIATIONS = 1.959964  # 95 %
+FAULTY = (Ending.COLLAPSED, Ending.DIVERGED)
+_JUDGED = tuple(ending for ending in Ending if ending.is_finished)
+_DEVIATIONS = 1.959964  # of the normal distribution, for 95 %
 FEWEST_TRIALS = 6
-"""Trials that a setting must have had before a cut is suggested."""
+"""A setting needs this many trials before a cut is suggested."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """How many of some trials collapsed or diverged, with the 95 % interval of that share by Wilson."""
+    """The share of some trials that collapsed or diverged, with Wilson's 95 % interval."""
 
     lost: int
     trials: int
@@ -43,45 +43,75 @@ class Share:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """A setting, the share of its trials that were lost, and that of all other trials which had the parameter."""
+    """A setting with the share of its trials that were lost, and the share of all other trials that had the parameter."""
 
-    setting: Setting
+    setting: TriedSetting
     share: Share
     others: Share
 
     @property
     def is_worse(self) -> bool:
-        """Whether its interval lies wholly above that of the others."""
+        """Whether its whole interval lies above that of the others."""
         return self.share.trials >= FEWEST_TRIALS and self.share.low > self.others.high
 
 
+@dataclass(frozen=True, kw_only=True)
+class FailingSettings:
+    """Every tried setting with its share of lost trials, and narrower domains, by parameter, without the worst settings.
+
+    `declared` are the declarations of the space's parameters, from which the defaults are known.
+    """
+
+    cells: tuple[Cell, ...]
+    cuts: Mapping[str, Domain]
+    declared: Mapping[str, Parameter]
+
+    @property
+    def cut_lines(self) -> str:
+        """The narrower domains as lines of a space file; "" if there are none."""
+        return yaml_lines(self.cuts, self.declared) if self.cuts else ""
+
+    @property
+    def cut_values(self) -> dict[str, str]:
+        """The narrower domains by parameter, each as a space file writes it."""
+        return {name: domain_as_yaml(domain, self.declared.get(name)) for name, domain in self.cuts.items()}
+
+
+def find_failing_settings(trials: Sequence[TrialFacts], space: Space | None) -> FailingSettings:
+    """Map the trials of a search to their settings; no cut is suggested without a `space`."""
+    domains: Mapping[str, Domain] = space.parameters if space else {}
+    cells = collapse_map(trials, logarithmic=logarithmic(domains))
+    declared = PARAMETERS[space.inputs] if space else {}
+    return FailingSettings(cells=cells, cuts=suggest_cuts(cells, domains), declared=declared)
+
+
 def share_of(lost: int, trials: int) -> Share:
-    """Return a share with its interval; of no trials it is unknown, from 0 to 1."""
+    """Return a share with its interval, which is 0 to 1 if there are no trials."""
     low, high = wilson(lost, trials)
     return Share(lost=lost, trials=trials, value=lost / trials if trials else math.nan, low=low, high=high)
 
 
-def wilson(faulty: int, trials: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share: within 0 and 1 for any counts, and both ends where there are no trials.
+def wilson(lost: int, trials: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share, always between 0 and 1; without trials, it is 0 to 1.
 
     Wilson 1927, "Probable Inference, the Law of Succession, and Statistical Inference".
     """
     if not trials:
         return 0.0, 1.0
-    share, squared = faulty / trials, _DEVIATIONS**2
+    share, squared = lost / trials, _DEVIATIONS**2
     middle = (share + squared / (2 * trials)) / (1 + squared / trials)
     half = _DEVIATIONS / (1 + squared / trials) * math.sqrt(share * (1 - share) / trials + squared / (4 * trials**2))
-    low = 0.0 if faulty == 0 else max(0.0, middle - half)
-    return low, 1.0 if faulty == trials else min(1.0, middle + half)
+    low = 0.0 if lost == 0 else max(0.0, middle - half)
+    return low, 1.0 if lost == trials else min(1.0, middle + half)
 
 
 def judged(trials: Sequence[TrialFacts]) -> list[TrialFacts]:
-    """Return the trials whose ending says whether their setting works: not those that failed or were interrupted."""
+    """Return the trials whose ending says something about their settings: not those that failed or were interrupted."""
     return [trial for trial in trials if trial.ending in _JUDGED]
 
 
 def collapse_map(trials: Sequence[TrialFacts], *, logarithmic: frozenset[str] = frozenset()) -> tuple[Cell, ...]:
-    """Return a cell for every setting of every parameter that varied, in the order of the configurations."""
+    """Return a cell for each setting of each parameter that varied, in the order of the configurations."""
     kept = judged(trials)
     return tuple(
         cell
@@ -97,39 +127,34 @@ def lost_share(trials: Sequence[TrialFacts]) -> Share:
 
 
 def suggest_cuts(cells: Sequence[Cell], domains: Mapping[str, Domain]) -> dict[str, Domain]:
-    """Return the parameters that would be narrower without the settings that are worse, each as its whole new domain.
+    """Return narrower domains, by parameter, that leave out the settings that are worse than the others.
 
-    Of a range only its ends are cut off. A parameter keeps at least one setting. Where a parameter of an option is to blame,
-    the option itself stays.
+    A range loses only its ends. A parameter keeps at least one setting. If a parameter of an option is to blame, the option
+    itself stays.
     """
     by_name: dict[str, list[Cell]] = {}
     for cell in cells:
         by_name.setdefault(cell.setting.name, []).append(cell)
     changed: dict[str, Domain] = {}
     for name in sorted(by_name, key=lambda each: -each.count(".")):
-        own = [_without_blamed(cell, cells) for cell in by_name[name]]
+        cells_of_name = [_without_blamed(cell, cells) for cell in by_name[name]]
         top = name.split(".")[0]
         before = changed.get(top, domains.get(top))
-        if before is not None and any(cell.is_worse for cell in own):
-            after = _replace(top, before, name, own)
+        if before is not None and any(cell.is_worse for cell in cells_of_name):
+            after = _replace(top, before, name, cells_of_name)
             if after != before:
                 changed[top] = after
     return changed
 
 
 def yaml_lines(cuts: Mapping[str, Domain], parameters: Mapping[str, Parameter]) -> str:
-    """Return domains as lines of a space file's section `space`, to paste over those that are there."""
-    lines = [f"  {name}: {shown_domain(domain, parameters.get(name))}" for name, domain in cuts.items()]
+    """Return domains as lines of the section `space` of a space file, to paste over the old lines."""
+    lines = [f"  {name}: {domain_as_yaml(domain, parameters.get(name))}" for name, domain in cuts.items()]
     return "\n".join(["space:", *lines])
 
 
-def shown_domain(domain: Domain, parameter: Parameter | None) -> str:
-    """Return a domain as a space file has it, on one line."""
-    return _flow(_plain(domain, parameter))
-
-
 def _without_blamed(cell: Cell, cells: Sequence[Cell]) -> Cell:
-    """Return the cell of an option without the trials that its own parameters' worse settings account for."""
+    """Return the cell of an option without the trials that are explained by worse settings of the option's own parameters."""
     below = tuple(f"{cell.setting.name}.{value}." for value in cell.setting.values)
     blamed = {
         trial.number
@@ -142,7 +167,7 @@ def _without_blamed(cell: Cell, cells: Sequence[Cell]) -> Cell:
     return replace(cell, share=lost_share([trial for trial in cell.setting.trials if trial.number not in blamed]))
 
 
-def _cells(settings: Sequence[Setting]) -> list[Cell]:
+def _cells(settings: Sequence[TriedSetting]) -> list[Cell]:
     shares = [lost_share(setting.trials) for setting in settings]
     lost, trials = sum(share.lost for share in shares), sum(share.trials for share in shares)
     return [
@@ -152,17 +177,17 @@ def _cells(settings: Sequence[Setting]) -> list[Cell]:
 
 
 def _replace(path: str, domain: Domain, name: str, cells: Sequence[Cell]) -> Domain:
-    """Return the domain at `path` with that of the parameter `name`, which is it or one of its options' own, cut."""
+    """Return the domain at `path` after cutting the parameter `name`, which is at `path` or belongs to one of its options."""
     if path == name:
         return _cut(domain, cells)
     if not isinstance(domain, OptionChoice):
         return domain
     options = []
-    for option, own in domain.options:
+    for option, parameters in domain.options:
         below = f"{path}.{option}."
         changed = {
             each: _replace(f"{below}{each}", inner, name, cells) if name.startswith(below) else inner
-            for each, inner in own.items()
+            for each, inner in parameters.items()
         }
         options.append((option, changed))
     return OptionChoice(tuple(options))
@@ -171,7 +196,7 @@ def _replace(path: str, domain: Domain, name: str, cells: Sequence[Cell]) -> Dom
 def _cut(domain: Domain, cells: Sequence[Cell]) -> Domain:
     if isinstance(domain, Conditional):
         inner = _cut(domain.domain, cells)
-        assert not isinstance(inner, OptionChoice | Conditional)  # a cut keeps the kind of a domain
+        assert not isinstance(inner, OptionChoice | Conditional)  # a cut keeps the type of a domain
         return replace(domain, domain=inner)
     worse = {value for cell in cells if cell.is_worse for value in cell.setting.values}
     if isinstance(domain, OptionChoice):
@@ -216,54 +241,7 @@ def _lowest(cell: Cell) -> float:
 
 
 def _border(below: Cell, above: Cell) -> float:
-    """Return where one range ends and the next begins; between two single values, the one that is kept."""
+    """Return where one range ends and the next begins; between two single values, return the one to keep."""
     if below.setting.high is not None:
         return below.setting.high
     return float((above if below.is_worse else below).setting.values[0])
-
-
-def _plain(domain: Domain, parameter: Parameter | None) -> Any:
-    """Return what stands in a space file for a domain; an option's own parameters only where they are not the default."""
-    if isinstance(domain, Conditional):
-        return _plain(domain.domain, parameter)
-    if isinstance(domain, Fixed):
-        return domain.value
-    if isinstance(domain, Choice):
-        return list(domain.values)
-    if isinstance(domain, OptionChoice):
-        options = [_plain_option(name, own, parameter) for name, own in domain.options]
-        return options[0] if len(options) == 1 else options
-    if domain.low == domain.high:
-        return domain.low
-    scale = {"scale": "log"} if domain.is_log else {}
-    step = {"step": domain.step} if domain.step not in (None, 1) else {}
-    return {"low": domain.low, "high": domain.high, **scale, **step}
-
-
-def _plain_option(name: str, own: Mapping[str, Domain], parameter: Parameter | None) -> Any:
-    known = parameter.options[name].parameters if isinstance(parameter, Options) else {}
-    told = {
-        each: _plain(domain, known.get(each))
-        for each, domain in own.items()
-        if not _is_default(domain, known.get(each))
-    }
-    return {name: told} if told else name
-
-
-def _is_default(domain: Domain, parameter: Parameter | None) -> bool:
-    try:
-        return parameter is not None and domain == default_domain(parameter)
-    except ValueError:  # a text has no default
-        return False
-
-
-def _flow(value: Any) -> str:
-    """Write a value as YAML on one line."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_flow(key)}: {_flow(inner)}" for key, inner in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_flow, value)) + "]"
-    if isinstance(value, str):
-        is_word = re.fullmatch(r"[A-Za-z_][\w-]*", value) and value.lower() not in ("null", "true", "false")
-        return value if is_word else json.dumps(value, ensure_ascii=False)
-    return json.dumps(value)

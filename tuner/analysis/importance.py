@@ -1,7 +1,7 @@
-"""How much of the score's variance each hyperparameter explains, by functional ANOVA over a study rebuilt from trials.
+"""How much of the variance of the score each hyperparameter explains, by functional ANOVA on a study rebuilt from trials.
 
-Hutter, Hoos and Leyton-Brown 2014, "An Efficient Approach for Assessing Hyperparameter Importance", as Optuna has it. A
-parameter that is in force only in some trials is weighed among those.
+Hutter, Hoos and Leyton-Brown 2014, "An Efficient Approach for Assessing Hyperparameter Importance", in Optuna's
+implementation. A parameter that is in force in only some trials is assessed on those.
 """
 
 from __future__ import annotations
@@ -13,29 +13,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.analysis.settings import condition, is_numeric, varied
 from tuner.analysis.trials import TrialFacts, thin
+from tuner.analysis.tried_settings import condition, is_numeric, varied
 from tuner.samplers.sampler import quiet_optuna
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 FEWEST_TRIALS = 16
-"""With fewer a forest finds whatever it likes."""
+"""With fewer trials, a random forest fits noise."""
 MOST_TRIALS = 400
 _TREES = 12
 _TREES_OF_RESAMPLES = 6
 _DEPTH = 6
 _RESAMPLES = 3
-_PART = 0.8  # of the trials is in each resample, drawn without replacement: a copy would not be left out
+_PART = 0.8  # share of the trials in a resample; drawn without replacement, so that left-out trials have no copy in it
 _FOREST = 50
 
 
 @dataclass(frozen=True, kw_only=True)
 class Importance:
-    """Share of the score's variance that a parameter explains by itself, of trials that were left out.
+    """The share of the score's variance that one parameter explains by itself, measured on left-out trials.
 
-    `low` and `high` are the range over parts of the trials. `condition` says when it is in force, `trials` counts those.
+    `low` and `high` are the range over subsets of the trials. `condition` says when the parameter is in force; `trials` is
+    how many trials it was in force in.
     """
 
     name: str
@@ -49,22 +50,22 @@ class Importance:
 def importances(
     trials: Sequence[TrialFacts], *, logarithmic: frozenset[str] = frozenset(), seed: int = 0
 ) -> tuple[Importance, ...]:
-    """Return the importance of every parameter that varied, those in force in all trials first, each group falling.
+    """Return the importance of every parameter that varied, in descending order; parameters in force in all trials come first.
 
-    Trials without a score are left out. Where a parameter is in force in fewer than FEWEST_TRIALS it is left out too, and
-    beyond MOST_TRIALS trials are thinned out evenly.
+    Leaves out trials without a score, and parameters that are in force in fewer than FEWEST_TRIALS. If there are more than
+    MOST_TRIALS trials, it uses an even selection of them.
     """
     scored = thin([trial for trial in trials if trial.score is not None], MOST_TRIALS)
-    found: list[Importance] = []
+    weighed: list[Importance] = []
     for names, members in _groups(scored):
         if len(members) >= FEWEST_TRIALS:
             ranked = _weigh(names, members, logarithmic=logarithmic, seed=seed)
-            found += [replace(each, condition=condition(each.name, scored)) for each in ranked]
-    return tuple(sorted(found, key=lambda each: (each.condition != "", -each.value)))
+            weighed += [replace(each, condition=condition(each.name, scored)) for each in ranked]
+    return tuple(sorted(weighed, key=lambda each: (each.condition != "", -each.value)))
 
 
 def _groups(trials: Sequence[TrialFacts]) -> Iterator[tuple[tuple[str, ...], list[TrialFacts]]]:
-    """Yield parameters that are in force in the same trials, with those trials."""
+    """Yield each group of parameters that are in force in the same trials, with those trials."""
     groups: dict[tuple[int, ...], list[str]] = {}
     for name in varied(trials):
         members = tuple(place for place, trial in enumerate(trials) if name in trial.configuration)
@@ -76,10 +77,10 @@ def _groups(trials: Sequence[TrialFacts]) -> Iterator[tuple[tuple[str, ...], lis
 def _weigh(
     names: Sequence[str], members: Sequence[TrialFacts], *, logarithmic: frozenset[str], seed: int
 ) -> list[Importance]:
-    """Weigh `names` among `members`, beside all others that are in force in every one of them."""
+    """Weigh `names` on the trials `members`, together with all other parameters that are in force in every one of them."""
     shared = [name for name in varied(members) if all(name in trial.configuration for trial in members)]
-    own = [name for name in names if name in shared]
-    if not own:
+    weighable = [name for name in names if name in shared]
+    if not weighable:
         return []
     distributions = {name: _distribution(name, members, name in logarithmic) for name in shared}
     generator = np.random.default_rng(seed)
@@ -99,17 +100,17 @@ def _weigh(
             low=min(whole[name], *(each[name] for each in drawn)),
             high=max(whole[name], *(each[name] for each in drawn)),
         )
-        for name in own
+        for name in weighable
     ]
 
 
 def _explained(
     members: Sequence[TrialFacts], distributions: Mapping[str, BaseDistribution], *, seed: int, trees: int
 ) -> dict[str, float]:
-    """Return how much of the scores' variance each parameter explains by itself, on trials that were left out."""
+    """Return the share of the scores' variance that each parameter explains by itself, on left-out trials."""
     scores = np.array([trial.score for trial in members], np.float64)
-    reached = _foreseen(members, scores, distributions, seed=seed)
-    if reached <= 0:
+    predictable = _predictable_share(members, scores, distributions, seed=seed)
+    if predictable <= 0:
         return dict.fromkeys(distributions, 0.0)
     import optuna
 
@@ -126,20 +127,21 @@ def _explained(
             ]
         )
         evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=trees, max_depth=_DEPTH, seed=seed)
-        found = evaluator.evaluate(study, params=list(distributions))
-    return {name: reached * float(found[name]) for name in distributions}
+        shares = evaluator.evaluate(study, params=list(distributions))
+    return {name: predictable * float(shares[name]) for name in distributions}
 
 
-def _foreseen(
+def _predictable_share(
     members: Sequence[TrialFacts],
     scores: NDArray[np.float64],
     distributions: Mapping[str, BaseDistribution],
     *,
     seed: int,
 ) -> float:
-    """Return the share of the scores' variance that a forest foresees of trials that its trees have not seen.
+    """Return the share of the scores' variance that a random forest predicts for trials that its trees were not fitted on.
 
-    A forest shares out all of its own variance over the parameters, noise too. Times this share, noise counts as nothing.
+    Functional ANOVA divides all of the forest's variance among the parameters, noise included. Multiplied by this share,
+    noise counts for nothing.
     """
     if np.ptp(scores) < 1e-9:
         return 0.0
@@ -152,15 +154,15 @@ def _foreseen(
 
 
 def _encoded(name: str, members: Sequence[TrialFacts], distribution: Any) -> list[NDArray[np.float64]]:
-    """Return a parameter's values as columns of numbers: one for each of its names, or one of ranks."""
+    """Return a parameter's values as columns of numbers: one column for each choice, or one for a number."""
     values = [trial.configuration[name] for trial in members]
     if hasattr(distribution, "choices"):
         return [np.array([value == choice for value in values], np.float64) for choice in distribution.choices]
-    return [np.asarray(values, np.float64)]  # a tree sees only the order of numbers, so that their scale is all one
+    return [np.asarray(values, np.float64)]  # a tree uses only the order of numbers, so their scale does not matter
 
 
 def _distribution(name: str, members: Sequence[TrialFacts], is_log: bool) -> BaseDistribution:
-    """Return the distribution that holds a parameter's values, as Optuna needs it."""
+    """Return the Optuna distribution that covers a parameter's values."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     values = list(dict.fromkeys(trial.configuration[name] for trial in members))

@@ -1,4 +1,4 @@
-"""What a run came to, as plain values made from its ledger alone."""
+"""The results of a run as plain values, computed from its ledger alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tuner.ledger.run_directory import Run
 VERDICTS = {
     "beats_baselines": "the champion beats the constant rules and every baseline on the test split",
     "no_better_than_baseline": "the champion beats the constant rules, but not every baseline, on the test split",
-    "no_better_than_constant": "on the test split the champion is no better than answering the same for every input",
+    "no_better_than_constant": "on the test split, the champion is no better than giving the same answer for every input",
 }
 COLUMNS = (
     "rank",
@@ -35,10 +35,10 @@ _OF_A_TRIAL = ("score", "score_spread", "macro_f1", "constant_penalty", "skill",
 
 
 def leaderboard(run: Run) -> list[dict[str, Any]]:
-    """Baselines, search trials and finalists on one board, best validation score first.
+    """Return baselines, search trials and finalists in one list, best validation score first.
 
-    A trial stands there with its best report; a finalist with the mean over its runs and the mean's lower bound, which a trial
-    of the search has not, be it the champion. A control and a probe are nothing to beat, and not on the board.
+    A search trial has the values of its best measurement. A finalist has the mean over its runs and a lower bound of that
+    mean. Controls and probes are not listed, because there is no point in beating them.
     """
     rows = [_baseline_row(row) for row in run.baselines if row["kind"] not in ("control", "probe")]
     rows += [_trial_row(row, run) for row in run.trials if row["phase"] == "search" and row["score"] is not None]
@@ -70,40 +70,40 @@ def describe_run(run: Run) -> dict[str, Any]:
 
 
 def describe_champion(champion: Mapping[str, Any]) -> str:
-    """Return which trial the champion is of, and that it is a model of the search itself, where it is."""
-    return f"trial {champion['parent']}{', its run in the search' if is_search_trial(champion) else ''}"
+    """Name the trial of the champion, and say if it is a model of the search itself."""
+    return f"trial {champion['parent']}{', as trained in the search' if is_search_trial(champion) else ''}"
 
 
 def describe_selection(champion: Mapping[str, Any]) -> str:
-    """Return what the champion's search trial had scored beside runs of it with other seeds, after as much training.
+    """Compare the score of the champion's search trial with runs of the same settings with other seeds, after equal training.
 
-    Runs recorded before compared other lengths of training, of which nothing is told.
+    Older runs recorded a comparison after unequal training, which is left out.
     """
     selection = champion.get("selection") or {}
     if "finalist_scores" not in selection:
         return "no run of the same settings with another seed to compare with"
-    scores = selection["finalist_scores"]
-    told = (
-        f"by {selection['epochs']:.3g} epochs its search trial had scored {selection['search_score']:.3f}, with other seeds "
-        + ", ".join(f"{score:.3f}" for score in scores)
+    scores = ", ".join(f"{score:.3f}" for score in selection["finalist_scores"])
+    sentence = (
+        f"after {selection['epochs']:.3g} epochs, its search trial had scored {selection['search_score']:.3f}; the same settings "
+        f"with other seeds scored {scores}"
     )
     if selection["range"] is not None:
-        told += " (nine in ten further runs: {:.3f} to {:.3f})".format(*selection["range"])
-    return told
+        sentence += " (nine in ten further runs: {:.3f} to {:.3f})".format(*selection["range"])
+    return sentence
 
 
 def describe_runs_without_model(champion: Mapping[str, Any]) -> str:
-    """Return how many finalists' runs gave no model, empty where all did or a run recorded before does not say."""
+    """Say how many runs of finalists gave no model; "" if all gave one, or if an older run did not record it."""
     lost = sum(row.get("without_model", 0) for row in champion.get("finalists", ()))
-    none = champion.get("finalists_without_model", ())
-    told = [f"{lost} of these finalists' runs collapsed or came to no report"] if lost else []
-    if none:
-        told.append(f"no run of {', '.join(f'trial {number}' for number in none)} as finalist gave a model")
-    return "; ".join(told)
+    modelless = champion.get("finalists_without_model", ())
+    sentences = [f"{lost} of these finalists' runs collapsed or have no measurement"] if lost else []
+    if modelless:
+        sentences.append(f"no finalist run of {', '.join(f'trial {number}' for number in modelless)} gave a model")
+    return "; ".join(sentences)
 
 
 def count_endings(run: Run) -> dict[str, int]:
-    """Count the search trials by ending; one that has none yet, or was cut off by a crash, counts as running."""
+    """Count the search trials by ending. A trial without one, because it still runs or a crash cut it off, counts as running."""
     counts = Counter(row["ending"] or "running" for row in run.trials if row["phase"] == "search")
     return dict(sorted(counts.items()))
 
@@ -115,7 +115,7 @@ def _baseline_row(row: Any) -> dict[str, Any]:
 
 
 def is_search_trial(champion: Mapping[str, Any]) -> bool:
-    """Return whether the champion is a model of the search itself, which no finalist's run bettered."""
+    """Return whether the champion is a model of the search itself: no finalist's run was better."""
     return champion.get("kind") == "search trial"
 
 
@@ -130,7 +130,7 @@ def _trial_row(row: Any, run: Run) -> dict[str, Any]:
 
 
 def _finalist_row(finalist: Any, run: Run) -> dict[str, Any]:
-    runs = finalist.get("runs")  # without those that gave no model; runs recorded before count all
+    runs = finalist.get("runs")  # only those that gave a model; older runs do not list them, so all count
     trials = [
         row
         for row in run.trials
@@ -149,6 +149,6 @@ def _finalist_row(finalist: Any, run: Run) -> dict[str, Any]:
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
-    """The mean of what is known, None where nothing is, as where rows of the ledger are lost."""
+    """Return the mean of the known values, or None if there is none, as when rows of the ledger are lost."""
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None

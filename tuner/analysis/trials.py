@@ -1,4 +1,4 @@
-"""A run's trials with their reports, as the ledger has them."""
+"""The trials of a run with their measurements, as the ledger records them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from tuner.ledger.rows import measurements_by_trial
 from tuner.ledger.run_directory import Run
-from tuner.ledger.tables import counted
 
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """One report: epochs seen, score (None where the trial diverged), and seconds since the run began."""
+    """One measurement: epochs seen, score (None if the trial diverged), and seconds since the run began."""
 
     epochs: float
     score: float | None
@@ -25,10 +25,7 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class TrialFacts:
-    """One trial and its reports, those of a later start in the place of an earlier one's.
-
-    `ending` is "running" where the ledger has none.
-    """
+    """One trial with its measurements that count, the `curve`. `ending` is "running" if the ledger has none."""
 
     number: int
     phase: str
@@ -44,27 +41,28 @@ class TrialFacts:
 
     @property
     def kind(self) -> str:
-        """How figures show it: its ending, or that it is a finalist's run."""
+        """The name that figures show it under: its ending, or "finalist" for a finalist's run."""
         return "finalist" if self.phase == "finalist" else self.ending
 
 
 def trials_of(run: Run, measurements: pa.Table) -> tuple[TrialFacts, ...]:
-    """Return a run's trials in the order of their numbers, each with its reports."""
-    rows: dict[int, list[Mapping[str, Any]]] = {}
-    for row in measurements.select(["trial", "examples", "epochs", "score", "reported_s"]).to_pylist():
-        rows.setdefault(row["trial"], []).append(row)
-    return tuple(_trial(row, rows.get(row["trial"], [])) for row in sorted(run.trials, key=lambda each: each["trial"]))
+    """Return the trials of a run in the order of their numbers, each with its measurements."""
+    columns = ["trial", "examples", "epochs", "score", "reported_s"]
+    by_trial = measurements_by_trial(measurements.select(columns).to_pylist())
+    return tuple(
+        _trial(row, by_trial.get(row["trial"], [])) for row in sorted(run.trials, key=lambda each: each["trial"])
+    )
 
 
 def known(value: float | None) -> float | None:
-    """Return a number, or None for one that is not finite."""
+    """Return a number, or None if it is missing or not finite."""
     return value if value is not None and math.isfinite(value) else None
 
 
 def _trial(row: Mapping[str, Any], measurements: Sequence[Mapping[str, Any]]) -> TrialFacts:
     curve = [
         Point(epochs=measurement["epochs"], score=known(measurement["score"]), reported_s=measurement["reported_s"])
-        for measurement in counted(measurements)
+        for measurement in measurements
     ]
     return TrialFacts(
         number=row["trial"],
@@ -82,7 +80,7 @@ def _trial(row: Mapping[str, Any], measurements: Sequence[Mapping[str, Any]]) ->
 
 
 def thin(items: Sequence[Any], most: int) -> list[Any]:
-    """Return at most `most` items, evenly from first to last."""
+    """Return at most `most` items, evenly spaced from the first to the last."""
     if len(items) <= most:
         return list(items)
     return [items[place * (len(items) - 1) // (most - 1)] for place in range(most)]

@@ -9,6 +9,7 @@ import click
 from tuner.cli.models import columns_of
 from tuner.cli.output import Format, format_option, print_json, print_rows, print_table, say, tell
 from tuner.cli.runs import locate_model, runs_option
+from tuner.show_value import show_value
 
 
 @click.command()
@@ -37,20 +38,21 @@ def compare(a: str, b: str, data: str | None, runs: str, format_: Format, **colu
       tuner compare monday tuesday
       tuner compare runs/monday/champion v1/bundle --data march.parquet --format json | jq .macro_f1
     """
-    from tuner.comparison.compare import LABEL_COLUMNS, pair
-    from tuner.comparison.compare import compare as measure
-    from tuner.comparison.compared_models import answers_on_file, changes, read_side, recorded_answers
+    from tuner.cli.compare import compare as measure
+    from tuner.cli.output import LABEL_COLUMNS
+    from tuner.comparison.compare import match_rows
+    from tuner.comparison.compared_models import changes, read_compared_model, recorded_rows, rows_of_file
 
-    sides = (read_side(locate_model(a, runs)), read_side(locate_model(b, runs)))
+    models = (read_compared_model(locate_model(a, runs)), read_compared_model(locate_model(b, runs)))
     if data is None:
         _refuse_columns(columns)
-        answers = (recorded_answers(sides[0]), recorded_answers(sides[1]))
+        decided = (recorded_rows(models[0]), recorded_rows(models[1]))
     else:
-        answers = answers_on_file(*sides, data, columns=lambda own: columns_of(own, columns), say=say)
-    found = measure(pair(*answers))
-    changed = changes(*sides)
+        decided = rows_of_file(*models, data, columns=lambda own: columns_of(own, columns), say=say)
+    found = measure(match_rows(*decided))
+    changed = changes(*models)
     described = {
-        **{name: {"location": side.location, "kind": side.kind} for name, side in zip("ab", sides, strict=True)},
+        **{name: {"location": model.location, "kind": model.kind} for name, model in zip("ab", models, strict=True)},
         "data_file": data,
         **found,
         "changes": {key: value for key, value in changed.items() if key != "notes"},
@@ -80,7 +82,7 @@ def _refuse_columns(columns: dict[str, str | None]) -> None:
 
 
 def _print_for_people(found: dict[str, Any]) -> None:
-    from tuner.comparison.compare import LABEL_COLUMNS
+    from tuner.cli.output import LABEL_COLUMNS
 
     for name in "ab":
         tell(f"{name.upper()}: {found[name]['location']} ({found[name]['kind']})")
@@ -105,7 +107,9 @@ def _print_for_people(found: dict[str, Any]) -> None:
         if rows:
             tell("")
             print_table(
-                [{key: _short(value) for key, value in row.items()} for row in rows], tuple(rows[0]), title=title
+                [{key: show_value(value, real=".4g") for key, value in row.items()} for row in rows],
+                tuple(rows[0]),
+                title=title,
             )
         elif rows is not None:
             tell(f"\n{title}: nothing")
@@ -114,7 +118,3 @@ def _print_for_people(found: dict[str, Any]) -> None:
 def _with_interval(row: dict[str, Any]) -> dict[str, Any]:
     told = {name: row[name] for name in ("a", "b", "difference")}
     return {**told, "95 %": f"{row['low']:.3f} to {row['high']:.3f}"}
-
-
-def _short(value: Any) -> Any:
-    return f"{value:.4g}" if isinstance(value, float) else "–" if value is None else str(value)

@@ -91,7 +91,7 @@ def _evidence(what: str, runs: str, **options: Any) -> Evidence:
 
 
 def _of_directory(what: str, runs: str) -> Evidence:
-    from tuner.bundle.description import read_description
+    from tuner.bundle.bundle_json import read_bundle_json
     from tuner.diagnosis.readers.run import evidence_of_bundle, read_evidence
     from tuner.ledger.run_directory import read_run
     from tuner.storage import Folder
@@ -101,7 +101,7 @@ def _of_directory(what: str, runs: str) -> Evidence:
         with damage_told(location):
             return read_evidence(read_run(location))
     if here.exists("bundle.json"):
-        return evidence_of_bundle(read_description(here), name=what)
+        return evidence_of_bundle(read_bundle_json(here), name=what)
     raise UsageError([_neither(what, runs)])
 
 

@@ -39,13 +39,14 @@ def predict(
     """
     import pyarrow as pa
 
-    from tuner.data.write import check_output, write_table
+    from tuner.data.table_writer import check_output, write_table
 
     if out is not None:
         check_output(out, source=data)
 
-    from tuner.bundle.bundle import load
-    from tuner.data.load import Columns, read_inputs
+    from tuner.bundle.model_bundle import load
+    from tuner.data.dataset import Columns
+    from tuner.data.load import read_inputs
 
     model = load(locate_model(bundle, runs))
     columns = Columns(**_input_columns(model.columns, {"text": text, "sequence": sequence}))
@@ -90,10 +91,11 @@ def evaluate(bundle: str, data: str, skip_unusable: bool, runs: str, format_: Fo
       tuner evaluate tickets march.parquet
       tuner evaluate runs/tickets march.csv --label topic --skip-unusable --format json | jq .macro_f1
     """
-    from tuner.bundle.bundle import load
-    from tuner.data.load import Columns, read_labelled
+    from tuner.bundle.model_bundle import load
+    from tuner.data.dataset import Columns
+    from tuner.data.load import read_labelled
     from tuner.scoring.evaluation import evaluate as measure
-    from tuner.scoring.f1 import as_indicator
+    from tuner.scoring.indicator import as_indicator
 
     model = load(locate_model(bundle, runs))
     columns = Columns(**columns_of(model.columns, given))

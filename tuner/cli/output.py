@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 import click
 
 from tuner.errors import printable
+from tuner.show_value import show_value
 
 Format = Literal["table", "json", "csv"]
 _PIPE_WIDTH = 200  # a pipe has no width of its own; this one keeps a row on a line
@@ -78,20 +78,11 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, ti
         is_number = any(isinstance(row.get(column), int | float) for row in rows)
         table.add_column(column.replace("_", " "), justify="right" if is_number else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(show_value(row.get(column)) for column in columns))
+        table.add_row(*(printable(show_value(row.get(column), absent="")) for column in columns))
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, width=_PIPE_WIDTH)
     console.print(table)
-
-
-def show_value(value: Any) -> str:
-    """Show a value to a person: reals with three decimals, nothing for None and NaN."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.3f}" if isinstance(value, float) else printable(str(value))
 
 
 def _plain(value: Any) -> Any:

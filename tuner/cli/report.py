@@ -28,7 +28,7 @@ def report(run: str, out: str | None, is_opened: bool, runs: str) -> None:
       tuner report multilabel-20261121-0905 --open
       tuner report s3://bucket/runs/tickets --out tickets.html
     """
-    from tuner.data.write import check_place
+    from tuner.data.table_writer import check_place
     from tuner.errors import Fault, UsageError
 
     if out is not None and not out.lower().endswith((".html", ".htm")):

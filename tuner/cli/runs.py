@@ -174,10 +174,9 @@ def print_run(location: str, format_: Format, *, is_all: bool = False) -> Run:
     if described["champion"]:  # the ledger has where it lay when it was made, seen from the folder of then
         described["champion"]["bundle"] = join(location, "champion")
     if is_all:
-        from tuner.report.facts import facts
-        from tuner.report.material import gather
+        from tuner.analysis.details import run_details
 
-        described["evidence"] = facts(gather(location))
+        described["evidence"] = run_details(read)
     if format_ == "json":
         print_json(described)
     elif format_ == "csv":

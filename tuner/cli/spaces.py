@@ -103,7 +103,7 @@ def _validate_data(space: Space) -> None:
 
 def _vector_faults(space: Space) -> list[Fault]:
     """Return the faults of the file of word vectors that show before it is read, if the space names one."""
-    from tuner.data.read import check_readable
+    from tuner.data.table_reader import check_readable
     from tuner.space.domains import Fixed, OptionChoice
 
     embedding = space.parameters.get("embedding")

@@ -1,33 +1,25 @@
-"""What differs between two spaces, configurations, data sets or environments: rows of what, A's value and B's."""
+"""Differences between two spaces, configurations, data sets or environments: rows of a name, A's value and B's."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tuner.space.domains import (
-    Choice,
-    Conditional,
-    Domain,
-    Fixed,
-    FloatRange,
-    IntRange,
-    OptionChoice,
-    searched_parameters,
-)
+from tuner.show_value import show_yaml
+from tuner.space.domains import Domain, OptionChoice, searched_parameters
 from tuner.space.load import Space
 from tuner.space.sections import SECTIONS
-from tuner.space.show_value import show
+from tuner.space.show_domain import domain_in_words
 
 Change = dict[str, Any]
-_DIGEST = 12  # characters of a fingerprint that a person can compare
+_DIGEST = 12  # characters of a fingerprint, enough for a person to compare
 
 
 def space_changes(a: Space, b: Space) -> list[Change]:
-    """Return setting, a, b and change for every setting and domain in force that differs, defaults filled in.
+    """Return setting, a, b and change for every setting and domain that differs, after defaults are filled in.
 
-    `change` is "added" where only B searches over a hyperparameter, "removed" where only A does, otherwise "changed". A
-    value is None where the other's options leave no place for the parameter.
+    `change` is "added" if only B searches over the hyperparameter, "removed" if only A does, otherwise "changed". A value is
+    None if that space has no option with the parameter.
     """
     settings_a, settings_b = dict(_settings(a)), dict(_settings(b))
     searched_a, searched_b = _searched(a), _searched(b)
@@ -42,24 +34,24 @@ def space_changes(a: Space, b: Space) -> list[Change]:
 
 
 def configuration_changes(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
-    """Return parameter, a and b for every value that differs between two configurations; None where one has none."""
+    """Return parameter, a and b for every value that differs between two configurations, None for a missing one."""
     return [{"parameter": name, "a": value_a, "b": value_b} for name, value_a, value_b in _differing(a, b)]
 
 
 def environment_changes(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
     """Return what, a and b for versions, machines, revision and the like that differ between two `environment.json`."""
-    return [{"what": name, "a": own, "b": other} for name, own, other in _differing(_surroundings(a), _surroundings(b))]
+    facts_a, facts_b = _environment_facts(a), _environment_facts(b)
+    return [{"what": name, "a": value_a, "b": value_b} for name, value_a, value_b in _differing(facts_a, facts_b)]
 
 
 def data_changes(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
     """Return what, a and b for row counts, fingerprints and label sets that differ.
 
-    Takes the `data` of two `environment.json`, of which a bundle has labels and fingerprints only. The content of sources
-    is told by the start of its fingerprint.
+    Takes the `data` of two `environment.json`; a bundle has labels and fingerprints only. Fingerprints are shortened.
     """
     labels_a, labels_b = a["labels"], b["labels"]
-    counted = [_counted(data, is_by_split="sources" in a and "sources" in b) for data in (a, b)]
-    rows = [{"what": name, "a": own, "b": other} for name, own, other in _differing(*counted)]
+    facts = [_data_facts(data, is_by_split="sources" in a and "sources" in b) for data in (a, b)]
+    rows = [{"what": name, "a": value_a, "b": value_b} for name, value_a, value_b in _differing(*facts)]
     only_a = [label for label in labels_a if label not in labels_b]
     only_b = [label for label in labels_b if label not in labels_a]
     if only_a or only_b:
@@ -80,34 +72,16 @@ def _settings(space: Space) -> Iterator[tuple[str, str]]:
     yield "task", space.task
     for section in SECTIONS:
         for name, value in getattr(space, section).model_dump().items():
-            yield f"{section}.{name}", ", ".join(value) if isinstance(value, tuple) else show(value)
+            yield f"{section}.{name}", ", ".join(value) if isinstance(value, tuple) else show_yaml(value)
     yield from _domains(space.parameters, prefix="space.")
 
 
 def _domains(domains: Mapping[str, Domain], prefix: str) -> Iterator[tuple[str, str]]:
     for name, domain in domains.items():
-        yield f"{prefix}{name}", _told(domain)
+        yield f"{prefix}{name}", domain_in_words(domain)
         if isinstance(domain, OptionChoice):
-            for option, own in domain.options:
-                yield from _domains(own, prefix=f"{prefix}{name}.{option}.")
-
-
-def _told(domain: Domain) -> str:
-    """Return a domain in one line."""
-    if isinstance(domain, Conditional):
-        return f"{_told(domain.domain)} where {domain.need.name} is {domain.need.least:g} or more"
-    if isinstance(domain, Fixed):
-        return show(domain.value)
-    if isinstance(domain, Choice):
-        return " or ".join(show(value) for value in domain.values)
-    if isinstance(domain, OptionChoice):
-        return " or ".join(option for option, _ in domain.options)
-    return _told_range(domain)
-
-
-def _told_range(domain: IntRange | FloatRange) -> str:
-    steps = "" if domain.step is None or domain.step == 1 else f" in steps of {show(domain.step)}"
-    return f"{show(domain.low)} to {show(domain.high)}{steps}{', log' if domain.is_log else ''}"
+            for option, parameters in domain.options:
+                yield from _domains(parameters, prefix=f"{prefix}{name}.{option}.")
 
 
 def _searched(space: Space) -> set[str]:
@@ -117,16 +91,20 @@ def _searched(space: Space) -> set[str]:
 # --- data and environment -------------------------------------------------------------------------------------------
 
 
-def _surroundings(environment: Mapping[str, Any]) -> dict[str, Any]:
+def _environment_facts(environment: Mapping[str, Any]) -> dict[str, Any]:
     git = environment.get("git") or {}
     revision = f"{git['revision'][:_DIGEST]}{' with changes' if git.get('has_changes') else ''}" if git else None
     machines = {f"machines: {name}": value for name, value in environment.get("machines", {}).items()}
-    told = {"git revision": revision, "platform": environment.get("platform"), **machines}
-    return {**environment.get("versions", {}), **told}
+    return {
+        **environment.get("versions", {}),
+        "git revision": revision,
+        "platform": environment.get("platform"),
+        **machines,
+    }
 
 
-def _counted(data: Mapping[str, Any], *, is_by_split: bool) -> dict[str, Any]:
-    """Fingerprints, and row counts if they are told by split."""
+def _data_facts(data: Mapping[str, Any], *, is_by_split: bool) -> dict[str, Any]:
+    """Return fingerprints, and row counts if both sides have them by split."""
     fingerprints = data.get("fingerprints", {})
     if not is_by_split:
         return {"fingerprints": ", ".join(sorted(digest[:_DIGEST] for digest in fingerprints.values()))}

@@ -1,4 +1,4 @@
-"""Two models on the same rows: how far one is ahead of the other, and what was different in how they came about."""
+"""Compare two models on the same rows: how far one is ahead of the other, and how surely."""
 
 from __future__ import annotations
 
@@ -8,45 +8,46 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tuner.data.split import linked_rows
+from tuner.data.stratification import linked_rows
 from tuner.errors import Fault, UsageError
-from tuner.ledger.tables import blocks_of
+from tuner.ledger.predictions import CHAMPION, predictions_of
 from tuner.scoring.blocks import Blocks
-from tuner.scoring.f1 import Indicator, Reals, f1_from_counts, macro_f1_from_counts
-from tuner.scoring.paired import Counts, Pair
+from tuner.scoring.f1 import Reals
+from tuner.scoring.indicator import Indicator
+from tuner.scoring.paired import Pair
 from tuner.scoring.paired import pair as pair_up
 from tuner.scoring.penalty import constant_penalty_from_counts
+from tuner.scoring.resampling import Counts
 from tuner.space.settings import Task
 
 LABEL_COLUMNS = ("label", "support", "a_f1", "b_f1", "difference", "low", "high", "told_apart")
 """Columns of a row per label, in the order in which they are shown."""
 
-_MAX_NAMED = 8
+_MOST_NAMED = 8
 
 
 @dataclass(frozen=True)
-class Model:
-    """What of a model decides whether it can be compared with another; `told` names it to a person."""
+class ModelTask:
+    """What decides whether a model can be compared with another. `name` is what messages call the model."""
 
-    told: str
+    name: str
     task: Task
     labels: tuple[str, ...]
     penalty_weight: float
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class DecidedRows:
     """What a model decided on some rows.
 
-    `rows` (n,) are the row numbers in a source, `blocks` (n,) number those that depend on each other, `truth` and `decisions`
-    (n, labels) are bool in the order of the model's labels; `source` is the fingerprint of the source, which tells whether two
-    models' row numbers mean the same rows.
+    `rows` (n,) are row numbers in a source, and `blocks` (n,) number the rows that depend on each other. `truth` and
+    `decisions` are bool (n, labels), in the order of the model's labels. `source` is the fingerprint of the source: two
+    models' row numbers mean the same rows only if it is the same.
     """
 
-    model: Model
+    model: ModelTask
     source: str
     rows: NDArray[np.int64]
     blocks: Blocks
@@ -55,8 +56,8 @@ class Answers:
 
 
 @dataclass(frozen=True, eq=False)
-class Paired:
-    """Two models' decisions on the same rows, over the labels that both know; `notes` say what was left out."""
+class CommonRows:
+    """Two models' decisions on the same rows, for the labels that both know. `notes` say what was left out."""
 
     task: Task
     labels: tuple[str, ...]
@@ -68,165 +69,154 @@ class Paired:
     notes: tuple[str, ...]
 
 
-def answers_of_predictions(table: pa.Table, model: Model, source: str) -> Answers:
-    """Take the champion's rows out of a run's table of predictions (model, row, truth, decided)."""
-    own = table.filter(pc.equal(table["model"], "champion"))
-    return Answers(
+def champion_rows(table: pa.Table, model: ModelTask, source: str) -> DecidedRows:
+    """Return the champion's rows of a run's table of predictions."""
+    champion = predictions_of(CHAMPION, table, len(model.labels))
+    return DecidedRows(
         model=model,
         source=source,
-        rows=own["row"].to_numpy().astype(np.int64),
-        blocks=blocks_of(own),
-        truth=_indicator(own["truth"], len(model.labels)),
-        decisions=_indicator(own["decided"], len(model.labels)),
+        rows=champion.rows,
+        blocks=champion.blocks,
+        truth=champion.truth,
+        decisions=champion.decisions,
     )
 
 
-def _indicator(lists: pa.ChunkedArray, n_labels: int) -> Indicator:
-    """Turn lists of label indices into a bool indicator (rows, labels)."""
-    indicator = np.zeros((len(lists), n_labels), dtype=bool)
-    column = lists.combine_chunks()
-    indicator[pc.list_parent_indices(column).to_numpy(), pc.list_flatten(column).to_numpy()] = True
-    return indicator
-
-
-def common_labels(a: Model, b: Model) -> tuple[str, ...]:
-    """Return the labels that both models know, in A's order. Raises UsageError where two models cannot be compared."""
+def common_labels(a: ModelTask, b: ModelTask) -> tuple[str, ...]:
+    """Return the labels that both models know, in A's order. Raises UsageError if the models cannot be compared."""
     if a.task != b.task:
-        told = f"A is {a.task} and B is {b.task}, so a right answer does not mean the same for both"
-        raise _refusal(a, b, told, "compare models of one task")
+        what = f"A is {a.task} and B is {b.task}, so a right answer means something else for each"
+        raise _refusal(a, b, what, "compare models with the same task")
     labels = tuple(label for label in a.labels if label in b.labels)
     if not labels:
-        raise _refusal(a, b, "A and B have no label in common", "compare models of the same labels")
+        raise _refusal(a, b, "A and B have no label in common", "compare models with the same labels")
     return labels
 
 
-def pair(a: Answers, b: Answers) -> Paired:
-    """Bring two models' answers to the same rows and labels. Raises UsageError where they cannot be compared."""
+def match_rows(a: DecidedRows, b: DecidedRows) -> CommonRows:
+    """Reduce two models' decisions to the rows and labels that both have. Raises UsageError if they cannot be compared."""
     labels = common_labels(a.model, b.model)
-    in_a, in_b = _common_rows(a, b)
-    of_a, of_b = ([side.model.labels.index(label) for label in labels] for side in (a, b))
+    in_a, in_b = _common_places(a, b)
+    of_a, of_b = ([decided.model.labels.index(label) for label in labels] for decided in (a, b))
     truth, other_truth = a.truth[in_a][:, of_a], b.truth[in_b][:, of_b]
     differing = int((truth != other_truth).any(axis=1).sum())
     if differing:
-        told = f"{differing:,} of the {len(in_a):,} rows of both have other true labels in A than in B"
-        remedy = "compare models that learnt from the same column of labels, or give --data FILE"
-        raise _refusal(a.model, b.model, told, remedy)
+        what = f"{differing:,} of the {len(in_a):,} rows in common have different true labels in A and B"
+        remedy = "compare models that were trained on the same column of labels, or give --data FILE"
+        raise _refusal(a.model, b.model, what, remedy)
     is_judged = np.ones(len(truth), dtype=bool) if a.model.task == "multilabel" else truth.any(axis=1)
     if not is_judged.any():
-        told, remedy = "no row has a true label that both know", "compare models of the same labels"
-        raise _refusal(a.model, b.model, told, remedy)
+        what, remedy = "no row has a true label that both models know", "compare models with the same labels"
+        raise _refusal(a.model, b.model, what, remedy)
     notes = _notes_on_rows(a, b, len(in_a), int((~is_judged).sum())) + _notes_on_models(a.model, b.model, labels)
-    own, other = a.decisions[in_a][:, of_a], b.decisions[in_b][:, of_b]
-    return Paired(
+    return CommonRows(
         task=a.model.task,
         labels=labels,
         truth=truth[is_judged],
-        a=own[is_judged],
-        b=other[is_judged],
-        blocks=linked_rows(a.blocks[in_a].tolist(), b.blocks[in_b].tolist())[is_judged],  # what either knows
+        a=a.decisions[in_a][:, of_a][is_judged],
+        b=b.decisions[in_b][:, of_b][is_judged],
+        # Rows that depend on each other in either run count as one block.
+        blocks=linked_rows(a.blocks[in_a].tolist(), b.blocks[in_b].tolist())[is_judged],
         penalty_weight=a.model.penalty_weight,
         notes=tuple(notes),
     )
 
 
-def _common_rows(a: Answers, b: Answers) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the positions in A and in B of the rows that both answered."""
-    remedy = "judge both on one labelled file that neither was trained on, with --data FILE"
+def _common_places(a: DecidedRows, b: DecidedRows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the positions in A and in B of the rows that both decided."""
+    remedy = "give --data FILE, a labelled file that neither model was trained on"
     if a.source != b.source:
-        told = f"their {len(a.rows):,} and {len(b.rows):,} test rows come from files with other contents"
-        raise _refusal(a.model, b.model, told, remedy)
+        what = f"their {len(a.rows):,} and {len(b.rows):,} test rows come from files with different contents"
+        raise _refusal(a.model, b.model, what, remedy)
     _, in_a, in_b = np.intersect1d(a.rows, b.rows, return_indices=True)
     if not len(in_a):
-        told = f"A has {len(a.rows):,} test rows and B {len(b.rows):,}, and none is a test row of both"
-        raise _refusal(a.model, b.model, told, remedy)
+        what = f"A has {len(a.rows):,} test rows and B has {len(b.rows):,}, but none in common"
+        raise _refusal(a.model, b.model, what, remedy)
     return in_a, in_b
 
 
-def _refusal(a: Model, b: Model, told: str, remedy: str) -> UsageError:
-    return UsageError([Fault(f"{a.told} (A) and {b.told} (B)", told, remedy)])
+def _refusal(a: ModelTask, b: ModelTask, what: str, remedy: str) -> UsageError:
+    return UsageError([Fault(f"{a.name} (A) and {b.name} (B)", what, remedy)])
 
 
-def _notes_on_rows(a: Answers, b: Answers, common: int, unknown: int) -> list[str]:
+def _notes_on_rows(a: DecidedRows, b: DecidedRows, common: int, unknown: int) -> list[str]:
     notes = []
-    alone_a, alone_b = len(a.rows) - common, len(b.rows) - common
-    if alone_a or alone_b:
-        told = f"their test rows differ: {common:,} are compared, which both have"
-        notes.append(f"{told}; {alone_a:,} of A alone and {alone_b:,} of B alone are left out")
+    only_a, only_b = len(a.rows) - common, len(b.rows) - common
+    if only_a or only_b:
+        notes.append(
+            f"their test rows differ: the comparison uses the {common:,} rows in common and leaves out {only_a:,} of A "
+            f"and {only_b:,} of B"
+        )
     if unknown:
-        notes.append(f"{unknown:,} rows are left out, as their true label is not one that both know")
+        notes.append(f"{unknown:,} rows are left out because only one model knows their true label")
     return notes
 
 
-def _notes_on_models(a: Model, b: Model, labels: Sequence[str]) -> list[str]:
+def _notes_on_models(a: ModelTask, b: ModelTask, labels: Sequence[str]) -> list[str]:
     notes = []
-    for name, own in (("A", a), ("B", b)):
-        alone = [label for label in own.labels if label not in labels]
-        if alone:
-            shown = ", ".join(alone[:_MAX_NAMED]) + (", …" if len(alone) > _MAX_NAMED else "")
-            notes.append(f"labels that {name} alone knows, which are left out: {len(alone)} ({shown})")
+    for name, model in (("A", a), ("B", b)):
+        unshared = [label for label in model.labels if label not in labels]
+        if unshared:
+            names = ", ".join(unshared[:_MOST_NAMED]) + (", …" if len(unshared) > _MOST_NAMED else "")
+            notes.append(f"labels that only {name} knows are left out: {len(unshared)} ({names})")
     if a.penalty_weight != b.penalty_weight:
         weights = f"{a.penalty_weight:g} in A and {b.penalty_weight:g} in B"
-        notes.append(f"the penalty weight is {weights}; both scores are told with A's")
+        notes.append(f"the penalty weight is {weights}; both scores use A's")
     return notes
 
 
-def compare(paired: Paired, *, seed: int = 0) -> dict[str, Any]:
-    """Return the differences B less A as JSON values, each with its 95 % interval for the same rows.
+def compare(common: CommonRows, *, seed: int = 0) -> dict[str, Any]:
+    """Return the differences B minus A as JSON values, each with a 95 % interval from the same rows.
 
-    Keys are conclusion (a sentence), rows, macro_f1 and score (a, b, difference, low, high, told_apart), labels (a row
-    each), agreement (rows by who is right) and notes. All intervals come from the same swaps and resamples of rows, so what
-    makes a row hard is not counted as a difference between the models: see `tuner.scoring.paired`.
+    Keys are conclusion (a sentence), rows, task, macro_f1 and score (a, b, difference, low, high, told_apart), labels (a row
+    each), agreement (rows by which model is right) and notes. All intervals come from the same swaps and resamples of rows,
+    so that rows that are hard for both models do not count as a difference: see `tuner.scoring.paired`.
     """
-    both = pair_up(paired.b, paired.a, paired.truth, blocks=paired.blocks, seed=seed)
-    macro_f1 = _difference(both, _macro_f1)
-    rows = len(paired.truth)
+    pair = pair_up(common.b, common.a, common.truth, blocks=common.blocks, seed=seed)
+    macro_f1 = _difference(pair, lambda counts: counts.macro_f1)
+    rows = len(common.truth)
 
     def score(counts: Counts) -> Reals:
-        penalty = constant_penalty_from_counts(counts.hits, counts.decided, counts.support, counts.rows, paired.task)
-        return np.asarray(_macro_f1(counts) - paired.penalty_weight * penalty)
+        penalty = constant_penalty_from_counts(counts.hits, counts.decided, counts.support, counts.rows, common.task)
+        return np.asarray(counts.macro_f1 - common.penalty_weight * penalty)
 
     return {
         "conclusion": _conclude(macro_f1, rows),
         "rows": rows,
-        "task": paired.task,
+        "task": common.task,
         "macro_f1": macro_f1,
-        "score": _difference(both, score),
-        "labels": _per_label(paired.labels, both),
-        "agreement": _agreement(paired),
-        "notes": list(paired.notes),
+        "score": _difference(pair, score),
+        "labels": _per_label(common.labels, pair),
+        "agreement": _agreement(common),
+        "notes": list(common.notes),
     }
 
 
-def _macro_f1(counts: Counts) -> Reals:
-    return macro_f1_from_counts(counts.hits, counts.decided, counts.support)
-
-
-def _f1(counts: Counts) -> Reals:
-    return f1_from_counts(counts.hits, counts.decided, counts.support)
-
-
-def _difference(both: Pair, measure: Callable[[Counts], Reals]) -> dict[str, Any]:
-    b, a = (float(measure(counts)) for counts in both.as_they_are)
-    difference, low, high = (float(each) for each in both.difference(measure))
+def _difference(pair: Pair, measure: Callable[[Counts], Reals]) -> dict[str, Any]:
+    b, a = (float(measure(counts)) for counts in pair.as_they_are)
+    difference, low, high = (float(each) for each in pair.difference(measure))
     return {"a": a, "b": b, "difference": difference, "low": low, "high": high, "told_apart": low > 0 or high < 0}
 
 
-def _per_label(labels: Sequence[str], both: Pair) -> list[dict[str, Any]]:
-    """Return a row a label, those with the largest difference first; one without a true row has no difference."""
-    b, a = (_f1(counts) for counts in both.as_they_are)
-    support = both.as_they_are[0].support
+def _per_label(labels: Sequence[str], pair: Pair) -> list[dict[str, Any]]:
+    """Return a row for each label, the largest difference first; a label without a true row has no difference."""
+    b, a = (counts.f1 for counts in pair.as_they_are)
+    support = pair.as_they_are[0].support
     rows = []
-    for number, (label, difference, low, high) in enumerate(zip(labels, *both.difference(_f1), strict=True)):
-        found = {"difference": float(difference), "low": float(low), "high": float(high)}
-        told = {"a_f1": float(a[number]), "b_f1": float(b[number]), **found, "told_apart": bool(low > 0 or high < 0)}
-        known = told if support[number] else dict.fromkeys(told)
-        rows.append({"label": label, "support": int(support[number]), **known})
+    for number, (label, difference, low, high) in enumerate(
+        zip(labels, *pair.difference(lambda counts: counts.f1), strict=True)
+    ):
+        interval = {"difference": float(difference), "low": float(low), "high": float(high)}
+        told_apart = bool(low > 0 or high < 0)
+        measured = {"a_f1": float(a[number]), "b_f1": float(b[number]), **interval, "told_apart": told_apart}
+        values = measured if support[number] else dict.fromkeys(measured)
+        rows.append({"label": label, "support": int(support[number]), **values})
     return sorted(rows, key=lambda row: -abs(row["difference"] or 0.0))
 
 
-def _agreement(paired: Paired) -> dict[str, int]:
-    """Count rows by which of the models has every label of it right."""
-    a, b = ((decided == paired.truth).all(axis=1) for decided in (paired.a, paired.b))
+def _agreement(common: CommonRows) -> dict[str, int]:
+    """Count rows by which of the models has all labels right."""
+    a, b = ((decided == common.truth).all(axis=1) for decided in (common.a, common.b))
     return {
         "both_right": int((a & b).sum()),
         "only_a_right": int((a & ~b).sum()),
@@ -235,17 +225,17 @@ def _agreement(paired: Paired) -> dict[str, int]:
     }
 
 
-def _conclude(found: Mapping[str, Any], rows: int) -> str:
-    """Say in a sentence which model is ahead, by how much, and whether these rows tell them apart."""
-    difference, low, high = found["difference"], found["low"], found["high"]
+def _conclude(macro_f1: Mapping[str, Any], rows: int) -> str:
+    """Say in a sentence which model is ahead, by how much, and whether these rows can tell the two apart."""
+    difference, low, high = macro_f1["difference"], macro_f1["low"], macro_f1["high"]
     if difference < 0:
         difference, low, high = -difference, -high, -low
-    ahead = "B" if found["difference"] > 0 else "A"
+    ahead = "B" if macro_f1["difference"] > 0 else "A"
     interval = f"(95 % {_signed(low)} to {_signed(high)})"
     if difference == 0:
         return f"A and B have the same macro-F1 {interval} on {rows:,} rows"
-    told = "not told apart on" if not found["told_apart"] else "told apart on"
-    return f"{ahead} is ahead by {difference:.3f} macro-F1 {interval}: {told} {rows:,} rows"
+    verdict = "told apart on" if macro_f1["told_apart"] else "not told apart on"
+    return f"{ahead} is ahead by {difference:.3f} macro-F1 {interval}: {verdict} {rows:,} rows"
 
 
 def _signed(value: float) -> str:

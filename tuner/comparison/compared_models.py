@@ -1,4 +1,4 @@
-"""The two sides of a comparison: runs or bundles, what they decided, and how they came about."""
+"""The two models of a comparison, from runs or bundles: what they decided, and what differs in how they were made."""
 
 from __future__ import annotations
 
@@ -8,105 +8,106 @@ from typing import Any
 
 import numpy as np
 
-from tuner.bundle.description import read_description
+from tuner.bundle.bundle_json import read_bundle_json
 from tuner.comparison.changes import configuration_changes, data_changes, environment_changes, space_changes
-from tuner.comparison.compare import Answers, Model, answers_of_predictions, common_labels
+from tuner.comparison.compare import DecidedRows, ModelTask, champion_rows, common_labels
 from tuner.errors import Fault, LedgerError, SpaceError, UsageError
-from tuner.ledger.run_directory import Run, read_predictions, read_run
+from tuner.ledger.predictions import read_predictions
+from tuner.ledger.run_directory import Run, read_run
 from tuner.space.load import read_space
 from tuner.space.settings import LABEL_FIELDS
 from tuner.storage import Folder
 
 Columns = Mapping[str, Any]
 ChooseColumns = Callable[[Columns], Columns]
-"""From the columns that a model was trained on to those to read."""
+"""Takes the columns that a model was trained on and returns those to read."""
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
-    """A run with its champion, or a bundle, which has no run; `described` is its bundle.json."""
+class ComparedModel:
+    """The champion of a run, or a bundle, which has no run. `description` is its bundle.json."""
 
     location: str
-    described: Mapping[str, Any]
+    description: Mapping[str, Any]
     run: Run | None
 
     @property
     def kind(self) -> str:
-        """Whether this is a "run" or a "bundle"."""
+        """Either "run" or "bundle"."""
         return "bundle" if self.run is None else "run"
 
     @property
-    def model(self) -> Model:
-        """What can be said of the model without loading it."""
-        return Model(
-            told=self.location,
-            task=self.described["task"],
-            labels=tuple(self.described["labels"]),
-            penalty_weight=float(self.described["record"]["penalty_weight"]),
+    def model(self) -> ModelTask:
+        """The model's task and labels, known without loading its weights."""
+        return ModelTask(
+            name=self.location,
+            task=self.description["task"],
+            labels=tuple(self.description["labels"]),
+            penalty_weight=float(self.description["record"]["penalty_weight"]),
         )
 
     @property
     def data(self) -> Mapping[str, Any]:
-        """The `data` of the run's environment.json; of a bundle its labels and fingerprints only."""
+        """The `data` of the run's environment.json; for a bundle only labels and fingerprints."""
         if self.run is not None:
-            told: Mapping[str, Any] = self.run.environment["data"]
-            return told
-        return {"labels": self.described["labels"], "fingerprints": self.described["record"].get("data", {})}
+            data: Mapping[str, Any] = self.run.environment["data"]
+            return data
+        return {"labels": self.description["labels"], "fingerprints": self.description["record"].get("data", {})}
 
 
-def read_side(location: str) -> Side:
-    """Read a run's or a bundle's directory, but not its weights. Raises LedgerError and BundleError."""
+def read_compared_model(location: str) -> ComparedModel:
+    """Read the directory of a run or a bundle, without its weights. Raises LedgerError and BundleError."""
     folder = Folder.at(location)
     if folder.exists("bundle.json"):
-        return Side(location, read_description(folder), run=None)
+        return ComparedModel(location, read_bundle_json(folder), run=None)
     run = read_run(location)
     if not folder.exists("champion/bundle.json"):
-        told = f"the run has no champion (it is {run.status}), so there is nothing to compare"
-        raise LedgerError([Fault(str(folder), told, "give a run that finished")])
-    return Side(location, read_description(folder.below("champion")), run)
+        what = f"the run has no champion (it is {run.status}), so there is nothing to compare"
+        raise LedgerError([Fault(str(folder), what, "give a run that finished")])
+    return ComparedModel(location, read_bundle_json(folder.below("champion")), run)
 
 
-def recorded_answers(side: Side) -> Answers:
-    """Return what a run's champion decided on its test split. Raises UsageError for a bundle, which keeps none of it."""
-    if side.run is None:
-        remedy = "give --data FILE, a labelled file to judge both on, or the run that it is from"
-        raise UsageError([Fault(side.location, "this is a bundle, which has no test rows in it", remedy)])
-    source = side.data["sources"]["test"]
-    table = read_predictions(side.location, "test")
-    return answers_of_predictions(table, side.model, side.data["fingerprints"].get(source, source))
+def recorded_rows(compared: ComparedModel) -> DecidedRows:
+    """Return what a run's champion decided on its test split. Raises UsageError for a bundle, which does not store it."""
+    if compared.run is None:
+        remedy = "give --data FILE, a labelled file to evaluate both models on, or give the run that made the bundle"
+        raise UsageError([Fault(compared.location, "this is a bundle, which contains no test rows", remedy)])
+    source = compared.data["sources"]["test"]
+    table = read_predictions(compared.location, "test")
+    return champion_rows(table, compared.model, compared.data["fingerprints"].get(source, source))
 
 
-def answers_on_file(
-    a: Side, b: Side, uri: str, *, columns: ChooseColumns, say: Callable[[str], None]
-) -> tuple[Answers, Answers]:
+def rows_of_file(
+    a: ComparedModel, b: ComparedModel, uri: str, *, columns: ChooseColumns, say: Callable[[str], None]
+) -> tuple[DecidedRows, DecidedRows]:
     """Let both models decide the labelled rows of a file.
 
-    `columns` turns a model's own columns into those to read. Raises UsageError where the two cannot be compared, DataError
-    for what is wrong with the file, BundleError for a model that cannot be loaded.
+    `columns` takes a model's own columns and returns those to read. Raises UsageError if the models cannot be compared,
+    DataError if the file is faulty, and BundleError if a model cannot be loaded.
     """
-    from tuner.bundle.bundle import load
-    from tuner.data.dataset import Columns as Named
+    from tuner.bundle.model_bundle import load
+    from tuner.data.dataset import Columns as NamedColumns
     from tuner.data.load import read_labelled
-    from tuner.data.read import fingerprint
-    from tuner.scoring.f1 import as_indicator
+    from tuner.data.table_reader import fingerprint
+    from tuner.scoring.indicator import as_indicator
 
     common_labels(a.model, b.model)
     labels = tuple(dict.fromkeys((*a.model.labels, *b.model.labels)))
     source = fingerprint(uri)
-    bundles = [load(side.location) for side in (a, b)]
-    named = [Named(**columns(bundle.columns)) for bundle in bundles]
+    bundles = [load(compared.location) for compared in (a, b)]
+    named = [NamedColumns(**columns(bundle.columns)) for bundle in bundles]
     _refuse_two_truths(uri, *({field: getattr(each, field) for field in LABEL_FIELDS} for each in named))
-    answers: list[Answers] = []
-    for name, side, bundle, own in zip("AB", (a, b), bundles, named, strict=True):
-        split, notes = read_labelled(uri, own, task=bundle.task, labels=labels)
-        for note in notes if name == "A" else ():  # they are about labels, and so the same for B
+    decided: list[DecidedRows] = []
+    for name, compared, bundle, columns_of_model in zip("AB", (a, b), bundles, named, strict=True):
+        split, notes = read_labelled(uri, columns_of_model, task=bundle.task, labels=labels)
+        for note in notes if name == "A" else ():  # notes are about labels, so they are the same for B
             say(f"note: {note}")
-        if source in side.data["fingerprints"].values():
-            told = f"the search of {name} read this file: unless it was its test split alone, {name} is flattered"
-            say(f"note: {told}")
-        answers.append(
-            Answers(
-                model=side.model,
+        if source in compared.data["fingerprints"].values():
+            unless = "unless it used the file only as its test split"
+            say(f"note: the search of {name} read this file; {unless}, {name} has an unfair advantage")
+        decided.append(
+            DecidedRows(
+                model=compared.model,
                 source=source,
                 rows=np.arange(1, len(split) + 1),
                 blocks=split.blocks,
@@ -114,21 +115,21 @@ def answers_on_file(
                 decisions=bundle.decide(bundle.predict_proba(split.inputs)),
             )
         )
-    return answers[0], answers[1]
+    return decided[0], decided[1]
 
 
 def _refuse_two_truths(uri: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> None:
     if a != b:
         columns = [", ".join(f"{field}: {value}" for field, value in each.items() if value) for each in (a, b)]
-        told = f"A learnt from {columns[0]} and B from {columns[1]}, so the truth would not be the same"
-        remedy = "name the column for both, with --label, --labels or --label-columns"
-        raise UsageError([Fault(uri, told, remedy)])
+        what = f"A was trained on {columns[0]} and B on {columns[1]}, so they would have different true labels"
+        remedy = "name one column for both, with --label, --labels or --label-columns"
+        raise UsageError([Fault(uri, what, remedy)])
 
 
-def changes(a: Side, b: Side) -> dict[str, Any]:
-    """Return what differs: space and environment (None where a side is a bundle, which has neither), configuration, data.
+def changes(a: ComparedModel, b: ComparedModel) -> dict[str, Any]:
+    """Return what differs in space, configuration, data and environment.
 
-    `notes` say what could not be compared.
+    Space and environment are None if a model is a bundle, which has neither. `notes` say what could not be compared.
     """
     notes: list[str] = []
     spaces = None
@@ -136,12 +137,12 @@ def changes(a: Side, b: Side) -> dict[str, Any]:
         try:
             spaces = space_changes(read_space(a.run.space), read_space(b.run.space))
         except SpaceError as error:
-            notes.append(f"the spaces are not compared, as this tuner cannot read both: {error.faults[0]}")
+            notes.append(f"the spaces are not compared because this tuner cannot read both: {error.faults[0]}")
     else:
-        notes.append("a bundle has no space and no environment, so those are not compared")
+        notes.append("a bundle has no space and no environment, so these are not compared")
     return {
         "space": spaces,
-        "configuration": configuration_changes(a.described["configuration"], b.described["configuration"]),
+        "configuration": configuration_changes(a.description["configuration"], b.description["configuration"]),
         "data": data_changes(a.data, b.data),
         "environment": environment_changes(a.run.environment, b.run.environment) if a.run and b.run else None,
         "notes": notes,

@@ -1,19 +1,19 @@
-"""Real data that comes with the installed packages, nothing downloaded: `builtin:docstrings` and `builtin:digits`.
+"""Real data from the installed packages, with no download: `builtin:docstrings` and `builtin:digits`.
 
-`builtin:docstrings`: one row is a function of an installed library. The text is the first paragraph of its docstring, the
-labels are those of 16 common parameters that it takes, so the set is imbalanced, multi-label, and learnable from the text
-but not easily.
+`builtin:docstrings`: one row is one function of an installed library. The text is the first paragraph of its docstring. The
+labels are the parameters it takes, out of 16 common ones. So the set is imbalanced and multi-label, and can be learnt from
+the text, but not easily.
 
-The rule: every function or method defined at module or class level (not inside another function), outside test and
-vendored code, that has a docstring in triple quotes and takes at least one of the 16 parameters; of functions with
-the same text only the first is kept. Source files are parsed, never imported or run.
+It has every function or method that is defined at module or class level (not inside another function), outside test and
+vendored code, has a docstring in triple quotes and takes at least one of the 16 parameters. Of functions with the same text,
+only the first is kept. Source files are parsed, never imported or run.
 
-With torch 2.13 and ray 2.60 these are 3,873 rows, the rarest label on 123 of them; macro-F1 of TF-IDF and logistic
-regression at threshold 0.5 is 0.64, of "every label" 0.13.
+With torch 2.13 and ray 2.60 there are 3,873 rows, and the rarest label is on 123 of them. Macro-F1 at threshold 0.5 is 0.64
+for TF-IDF with logistic regression, and 0.13 for "every label".
 
-`builtin:digits`: one row is a hand-written digit of scikit-learn's `load_digits` as a numeric sequence of 8 steps of 8
-channels, the rows of its 8 x 8 pixels from the top (0 to 16), with the digit as its label. It is made imbalanced by keeping
-of digit d only the first round(178 / 9^(d / 9)) rows, in the order of the set: 178 of 0, 139 of 1, ... 20 of 9; 750 in all.
+`builtin:digits`: one row is a hand-written digit of scikit-learn's `load_digits`, as a numeric sequence of 8 steps with 8
+channels: its 8 x 8 pixels (0 to 16), row by row from the top. The digit is the label. To make the set imbalanced, only the
+first round(178 / 9^(d / 9)) rows of digit d are kept, in the order of the set: 178 of 0, 139 of 1, ... 20 of 9; 750 in all.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ PARAMETERS = (
     "axis", "dtype", "device", "out", "copy", "random_state", "sample_weight", "level",
     "fill_value", "timeout", "name", "path", "key", "mode", "shape", "dim",
 )  # fmt: skip
-LIBRARIES = {  # distribution -> the package it installs, in the order of the rows
+LIBRARIES = {  # distribution -> package that it installs, in the order of the rows
     "numpy": "numpy",
     "scipy": "scipy",
     "scikit-learn": "sklearn",
@@ -67,9 +67,9 @@ SCHEMA = pa.schema(
     }
 )
 DIGITS_SCHEMA = pa.schema({"sequence": pa.list_(pa.list_(pa.float32())), "label": pa.string()})
-_RULE = 1  # raise it when the rule above changes, so that old caches are not read
+_RULE = 1  # raise it when the rule above changes, so that old caches are ignored
 _DIGITS_RULE = 1
-_MOST_DIGITS, _DIGITS_IMBALANCE = 178, 9  # rows of digit 0, and how many times as many as of digit 9
+_MOST_DIGITS, _DIGITS_IMBALANCE = 178, 9  # rows of digit 0, and the ratio to those of digit 9
 _LEFT_OUT = re.compile(r"_?tests?|_?testing|_?vendor.*|third_?party.*|externals|array_api_.*")
 _PARAMETER = re.compile(rb"\b(?:" + "|".join(PARAMETERS).encode() + rb")\s*[:,=)#]")
 _QUOTES = re.compile(rb"['\"]{3}")
@@ -86,15 +86,15 @@ class _Function:
 
 
 def is_builtin(uri: str) -> bool:
-    """Say whether `uri` names a built-in set and not a file."""
+    """Return whether `uri` names a built-in set rather than a file."""
     return uri.startswith(PREFIX)
 
 
 def builtin_table(uri: str, say: Say | None = None) -> pa.Table:
-    """Return the built-in set as a table.
+    """Return a built-in set as a table.
 
-    The docstrings have the columns of `SCHEMA`, from the cache or built now (some 15 s); the digits those of
-    `DIGITS_SCHEMA`. Raises DataError for a name that is not built in.
+    The docstrings have the columns of `SCHEMA`, and come from the cache or are built now (about 15 s). The digits have the
+    columns of `DIGITS_SCHEMA`. Raises DataError for an unknown name.
     """
     fingerprint = builtin_fingerprint(uri)
     if uri == _DIGITS:
@@ -102,13 +102,13 @@ def builtin_table(uri: str, say: Say | None = None) -> pa.Table:
     cached = cache_folder() / f"docstrings-{fingerprint[:16]}.parquet"
     table = _read_cache(cached)
     if table is None:
-        table = _build(say or _silent)
+        table = _build(say or say_nothing)
         _write_cache(table, cached, say)
     return table
 
 
 def builtin_fingerprint(uri: str) -> str:
-    """Return a sha256 over what the rows depend on: the rule, this Python and the version of every library."""
+    """Return a sha256 of what the rows depend on: the rule, the Python version and the version of every library."""
     _check_name(uri)
     parts: dict[str, object]
     if uri == _DIGITS:
@@ -119,15 +119,15 @@ def builtin_fingerprint(uri: str) -> str:
 
 
 def cache_folder() -> Path:
-    """Return where built sets are kept: $TUNER_CACHE, else $XDG_CACHE_HOME/tuner, else ~/.cache/tuner."""
-    if own := os.environ.get("TUNER_CACHE"):
-        return Path(own)
+    """Return the folder of built sets: $TUNER_CACHE, else $XDG_CACHE_HOME/tuner, else ~/.cache/tuner."""
+    if folder := os.environ.get("TUNER_CACHE"):
+        return Path(folder)
     shared = os.environ.get("XDG_CACHE_HOME")
     return (Path(shared) if shared else Path.home() / ".cache") / "tuner"
 
 
-def _silent(_line: str) -> None:
-    pass
+def say_nothing(_line: str) -> None:
+    """Take a line about slow work and drop it."""
 
 
 def _check_name(uri: str) -> None:
@@ -174,8 +174,8 @@ def _build(say: Say) -> pa.Table:
 
 
 def _library_functions(package: str, say: Say) -> Iterator[_Function]:
-    """Yield the functions of one installed package that make a row, sorted by file, then by place in the file."""
-    spec = importlib.util.find_spec(package)  # of a top-level package: finds it without importing it
+    """Yield the functions of one installed package that become rows, sorted by file, then by place in the file."""
+    spec = importlib.util.find_spec(package)  # does not import a top-level package
     for location in (spec.submodule_search_locations or ()) if spec else ():
         root = Path(location)
         for file in sorted(root.rglob("*.py")):
@@ -187,19 +187,19 @@ def _library_functions(package: str, say: Say) -> Iterator[_Function]:
                 continue
             try:
                 with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # such as invalid escapes in other people's strings
+                    warnings.simplefilter("ignore")  # for example about invalid escapes in a library's strings
                     tree = ast.parse(source)
             except (SyntaxError, ValueError) as error:
-                say(f"builtin:docstrings: left out {file}, which this Python cannot parse ({error})")
+                say(f"builtin:docstrings: {file} left out, this Python cannot parse it ({error})")
                 continue
             module = ".".join(part for part in parts if part != "__init__")
             yield from _functions(tree.body, module, is_method=False)
 
 
 def _may_hold_row(source: bytes) -> bool:
-    """Say whether some text from a `def` to the next triple quotes has one of the parameters.
+    """Return whether any text between a `def` and the next triple quotes has one of the parameters.
 
-    Parsing is nearly all of the time, and this spares a third of it: 14 s became 9 s, with the same rows.
+    Parsing takes nearly all of the time. This check saves a third of it, 9 s instead of 14 s, for the same rows.
     """
     before_quotes = _QUOTES.split(source)[:-1]
     signatures = (part[part.rfind(b"def ") :] for part in before_quotes if b"def " in part)
@@ -210,8 +210,8 @@ def _functions(body: list[ast.stmt], prefix: str, *, is_method: bool) -> Iterato
     for node in body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             arguments = node.args.posonlyargs + node.args.args + node.args.kwonlyargs
-            taken = {argument.arg for argument in arguments}
-            labels = [parameter for parameter in PARAMETERS if parameter in taken]
+            names = {argument.arg for argument in arguments}
+            labels = [parameter for parameter in PARAMETERS if parameter in names]
             text = " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split()) if labels else ""
             if text:
                 yield _Function(f"{prefix}.{node.name}", text, labels, is_method)
@@ -231,7 +231,7 @@ def _inner(node: ast.If | ast.Try | ast.With) -> list[ast.stmt]:
 
 
 def _read_cache(cached: Path) -> pa.Table | None:
-    """Return the cached table, or None where there is none that can be read: it is then built again."""
+    """Return the cached table, or None if it is missing or cannot be read. The caller then builds it again."""
     try:
         table = pq.read_table(cached)
     except (OSError, pa.ArrowException):
@@ -240,7 +240,7 @@ def _read_cache(cached: Path) -> pa.Table | None:
 
 
 def _write_cache(table: pa.Table, cached: Path, say: Say | None) -> None:
-    """Write the table under a name of its own, then move it into place: a reader never sees half a file."""
+    """Write the table under a temporary name, then move it into place, so that no reader sees half a file."""
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
         handle, unfinished = tempfile.mkstemp(dir=cached.parent, suffix=".unfinished")
@@ -252,4 +252,4 @@ def _write_cache(table: pa.Table, cached: Path, say: Say | None) -> None:
             Path(unfinished).unlink(missing_ok=True)
     except OSError as error:
         if say:
-            say(f"builtin:docstrings could not be kept in {cached.parent} and will be built again next time ({error})")
+            say(f"builtin:docstrings cannot be saved in {cached.parent}, so the next run builds it again ({error})")

@@ -1,4 +1,4 @@
-"""What the data part hands to everything above it: three splits of inputs and targets, and their labels."""
+"""The data set that every part above works with: three splits of inputs and targets, and their labels."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ from numpy.typing import NDArray
 
 from tuner.data.sequences import Sequences
 from tuner.scoring.blocks import Blocks, halves
-from tuner.scoring.f1 import as_indicator
+from tuner.scoring.indicator import as_indicator
 from tuner.space.settings import DataSettings, Inputs, Task
 
 RowInputs: TypeAlias = tuple[str, ...] | Sequences
-"""One text a row, or one numeric sequence a row."""
+"""One text or one numeric sequence per row."""
+
+Positions: TypeAlias = NDArray[np.int64]
+"""Positions of rows, from 0."""
 
 
 @dataclass(frozen=True)
 class Columns:
     """The columns to read: one of `text` and `sequence`, and one of `label`, `labels` and `label_columns`.
 
-    Where only inputs are read, no column of labels is set.
+    To read inputs only, leave all label columns unset.
     """
 
     text: str | None = None
@@ -48,19 +51,19 @@ class Columns:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every column in use, each once."""
+        """Every column in use, without repeats."""
         targets = (self.label, self.labels, *(self.label_columns or ()))
-        one = (self.text, self.sequence, *targets, self.group, self.split)
-        return tuple(dict.fromkeys(name for name in one if name is not None))
+        columns = (self.text, self.sequence, *targets, self.group, self.split)
+        return tuple(dict.fromkeys(name for name in columns if name is not None))
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
     """One split, in the order of its file.
 
-    `targets` is a uint8 indicator (rows, labels) in multi-label, an int64 class index (rows,) otherwise. `rows` (rows,)
-    int64 are the row numbers in `source`, from 1; a CSV's header is not counted. `blocks` (rows,) numbers the rows that depend
-    on each other, as rows of one group and exact copies do: they are dealt and drawn together.
+    `targets` is a uint8 indicator (rows, labels) for multi-label tasks and an int64 class index (rows,) otherwise. `rows`
+    (rows,) int64 are the row numbers in `source`, from 1, without a CSV's header. `blocks` (rows,) gives rows that depend on
+    each other the same number: rows of one group, and exact copies. A block is always dealt and drawn as a whole.
     """
 
     inputs: RowInputs
@@ -80,13 +83,13 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Three splits, and what there is to know about them.
+    """Three splits with their labels, notes and folds.
 
-    In binary, `labels[1]` is the positive class. `seen` (labels,) bool says which labels have a true row in train.
+    In a binary task, `labels[1]` is the positive class. `seen` (labels,) bool is true for labels with a true row in train.
     `notes` are sentences for the person; `fingerprints` maps each source to the sha256 of its content.
 
-    With folds `validation` has the rows of train again, and `folds` (rows,) numbers the fold of each, from 0: a row is
-    judged by what was fitted on the rows of the other folds. Rows with one input or one group are in one fold.
+    With folds, `validation` has the same rows as train, and `folds` (rows,) is the fold of each row, from 0. A model fitted
+    on the other folds judges the rows of a fold. Rows with the same input or the same group are in one fold.
     """
 
     task: Task
@@ -101,7 +104,7 @@ class Dataset:
 
     @cached_property
     def parts(self) -> NDArray[np.int64]:
-        """The part of each validation row: its thresholds are fitted on the other parts. Folds, or without them halves."""
+        """The part of each validation row: its fold, or without folds its half. Its thresholds are fitted on the other parts."""
         if self.folds is not None:
             return self.folds
         return halves(as_indicator(self.validation.targets, len(self.labels)), self.validation.blocks)
@@ -124,11 +127,11 @@ def take_inputs(inputs: RowInputs, positions: NDArray[np.integer]) -> RowInputs:
 
 
 def label_counts(dataset: Dataset) -> dict[str, NDArray[np.int64]]:
-    """Count the true rows of every label: split name -> (labels,)."""
+    """Count the true rows of every label in every split: split name -> (labels,)."""
     return {name: count_targets(split.targets, len(dataset.labels)) for name, split in dataset.splits.items()}
 
 
 def count_targets(targets: NDArray[np.uint8] | NDArray[np.int64], n_labels: int) -> NDArray[np.int64]:
-    """Count the true rows of every label, (labels,), in an indicator or in class indices."""
+    """Count the true rows of every label, (labels,), in an indicator or a class index."""
     counts = targets.sum(axis=0) if targets.ndim == 2 else np.bincount(targets, minlength=n_labels)
     return np.asarray(counts, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Vectors of a vocabulary's tokens that do not begin at random: read from a file, or trained on the training texts."""
+"""First vectors for the tokens of a vocabulary, read from a file or trained on the training texts."""
 
 from __future__ import annotations
 
@@ -9,42 +9,46 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.data.tokenise import PADDING, SPECIAL_TOKENS, Encoded
-from tuner.data.vector_files import Vectors
+from tuner.data.encoded import Encoded
+from tuner.data.tokenisers import PADDING, SPECIAL_TOKENS
+from tuner.data.word_vectors import Vectors
 
-_SEED = 0x5645_4354  # the same vectors in every run; what a trial's own seed changes is the rest of its model
-_SPREAD_OF_NONE = 0.1
-_LONGEST_SENTENCE = 10_000  # gensim passes over what is beyond
+_SEED = 0x5645_4354  # every run has the same vectors; a trial's own seed changes the rest of its model
+_DEFAULT_SPREAD = 0.1
+_LONGEST_SENTENCE = 10_000  # gensim ignores the words after these
 _WINDOW, _NEGATIVE, _PASSES = 5, 5, 5
 
 
 @dataclass(frozen=True, eq=False)
 class EmbeddingTable:
-    """One vector for each token number, float32 (tokens, size); padding's is zero. `is_found` (tokens,) bool is not drawn."""
+    """One vector per token number, float32 (tokens, size); padding has zeros.
+
+    `is_found` (tokens,) bool is true for vectors that were read or trained, and false for those drawn at random.
+    """
 
     vectors: NDArray[np.float32]
     is_found: NDArray[np.bool_]
 
     @property
-    def found(self) -> float:
-        """The share of the vocabulary, without the two special tokens, whose vectors were not drawn at random."""
-        return self.found_among(len(self.is_found))
+    def share_found(self) -> float:
+        """The share of the vocabulary with a vector that was not drawn at random, without the two special tokens."""
+        return self.share_found_among(len(self.is_found))
 
-    def found_among(self, tokens: int) -> float:
-        """The same share among the first `tokens` numbers only, as a trial cuts the vocabulary."""
+    def share_found_among(self, tokens: int) -> float:
+        """The same share among the first `tokens` numbers, for a trial that cuts the vocabulary."""
         return float(self.is_found[SPECIAL_TOKENS:tokens].mean()) if tokens > SPECIAL_TOKENS else 0.0
 
 
 def spellings_to_find(spellings: Sequence[str]) -> set[str]:
-    """Return what to look for in a file: tokens as they are spelled, and in lower case."""
+    """Return the words to look for in a file: each token as spelled, and in lower case."""
     return {*spellings, *(spelling.lower() for spelling in spellings)}
 
 
 def table_of_words(spellings: Sequence[str], vectors: Vectors) -> EmbeddingTable:
-    """Return the vectors of tokens 2, 3 … by their spellings, or if the file has not those, by them in lower case.
+    """Look up the vectors of tokens 2, 3 … by spelling, or else by the spelling in lower case.
 
-    The other tokens' vectors, the unknown one's too, are drawn from a normal distribution as wide as the found ones.
-    `vectors` has at least one.
+    The vectors of all other tokens, with the unknown token, are drawn from a normal distribution that is as wide as the
+    vectors found. `vectors` must not be empty.
     """
     size = len(next(iter(vectors.values())))
     table = np.zeros((SPECIAL_TOKENS + len(spellings), size), np.float32)
@@ -59,7 +63,7 @@ def table_of_words(spellings: Sequence[str], vectors: Vectors) -> EmbeddingTable
 def train_word2vec(encoded: Encoded, tokens: int, *, size: int) -> EmbeddingTable:
     """Train vectors for `tokens` numbers on training rows, by skip-gram with negative sampling (Mikolov et al. 2013).
 
-    One thread and a fixed seed: the same rows give the same vectors, in every process.
+    It uses one thread and a fixed seed, so the same rows give the same vectors in every process.
     """
     from gensim.models import Word2Vec
 
@@ -88,7 +92,7 @@ def _stable_hash(text: str) -> int:
 
 
 def _sentences(encoded: Encoded, tokens: int) -> Iterator[list[str]]:
-    """Yield rows as gensim wants them, lists of names, in stretches that it reads to their end."""
+    """Yield rows as gensim expects them: lists of names, none longer than it reads."""
     names = np.array([str(number) for number in range(tokens)], dtype=object)[encoded.steps]
     for start, end in zip(encoded.offsets[:-1].tolist(), encoded.offsets[1:].tolist(), strict=True):
         for first in range(start, end, _LONGEST_SENTENCE):
@@ -96,10 +100,10 @@ def _sentences(encoded: Encoded, tokens: int) -> Iterator[list[str]]:
 
 
 def _with_drawn(table: NDArray[np.float32], is_found: NDArray[np.bool_]) -> EmbeddingTable:
-    """Draw the vectors that were not found."""
-    spread = float(table[is_found].std()) if is_found.any() else _SPREAD_OF_NONE
+    """Fill in random vectors for the tokens that were not found."""
+    spread = float(table[is_found].std()) if is_found.any() else _DEFAULT_SPREAD
     generator = np.random.default_rng(_SEED)
-    # All are drawn, so that a token's vector depends on its number alone.
+    # Draw a vector for every token, so that each depends only on the token's number.
     drawn = generator.normal(0.0, spread, table.shape).astype(np.float32)
     vectors = np.where(is_found[:, None], table, drawn)
     vectors[PADDING] = 0.0

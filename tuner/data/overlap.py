@@ -1,37 +1,37 @@
-"""What two splits share, told to the person: such rows stay, but they flatter the score."""
+"""Notes about rows that two splits share. The rows stay, but they make the score look too good."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tuner.data.labelling import LabelledRows
-from tuner.data.read import listed
+from tuner.data.labelled_rows import LabelledRows
+from tuner.data.name_lists import listed
 from tuner.data.sequences import Sequences
-from tuner.data.split import row_keys
+from tuner.data.stratification import row_keys
 
 
 def input_word(rows: LabelledRows) -> str:
-    """Return what one row's input is called."""
+    """Return the word for one row's input: "text" or "sequence"."""
     return "sequence" if isinstance(rows.inputs, Sequences) else "text"
 
 
 def overlap_notes(name: str, splits: Mapping[str, LabelledRows]) -> list[str]:
-    """Say how many rows of a split repeat an input of train, or a group of an earlier split, and which groups."""
-    train, own = splits["train"], splits[name]
+    """Count the rows of a split that repeat an input of train or a group of an earlier split, and name the groups."""
+    train, judged = splits["train"], splits[name]
     keys = set(row_keys(train.inputs))
     notes = []
-    if repeats := sum(key in keys for key in row_keys(own.inputs)):
-        notes.append(_note(own, repeats, input_word(train), name=name, earlier="train"))
+    if repeats := sum(key in keys for key in row_keys(judged.inputs)):
+        notes.append(_note(judged, repeats, input_word(train), name=name, earlier="train"))
     for earlier in ("train", "validation") if name == "test" else ("train",):
-        shared = {group for group in {*splits[earlier].groups} & {*own.groups} if group is not None}
+        shared = {group for group in {*splits[earlier].groups} & {*judged.groups} if group is not None}
         is_same = earlier == "validation" and splits[earlier] is train  # with folds
         if shared and not is_same:
-            repeats = sum(group in shared for group in own.groups)
+            repeats = sum(group in shared for group in judged.groups)
             groups = listed([repr(group) for group in sorted(shared)])
-            notes.append(f"{_note(own, repeats, 'group', name=name, earlier=earlier)} (groups {groups})")
+            notes.append(f"{_note(judged, repeats, 'group', name=name, earlier=earlier)} (groups {groups})")
     return notes
 
 
 def _note(rows: LabelledRows, repeats: int, what: str, *, name: str, earlier: str) -> str:
-    told = f"{repeats:,} of {len(rows):,} rows of {name} have the {what} of a row in {earlier}"
-    return f"{rows.source}: {told}, so {name} is flattered"
+    repeated = f"{repeats:,} of {len(rows):,} rows of {name} have the {what} of a row in {earlier}"
+    return f"{rows.source}: {repeated}, so scores on {name} may be too high"

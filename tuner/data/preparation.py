@@ -1,4 +1,4 @@
-"""How rows become numbers: the settings of that which a space can choose, and what each is fitted as."""
+"""How rows become numbers: tokenisers and standardisers, and the settings of them that a space can choose."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
 from tuner.data.dataset import RowInputs
+from tuner.data.encoded import Encoded
 from tuner.data.sequences import Sequences, Standardiser
 from tuner.data.subwords import SubwordTokeniser, fit_bpe, fit_wordpiece, read_subwords
-from tuner.data.tokenise import (
+from tuner.data.tokenisers import (
     CharacterTokeniser,
-    Encoded,
     SplitTexts,
     Tokeniser,
     fit_characters,
@@ -38,17 +38,17 @@ _READERS: Mapping[str, Callable[[dict[str, Any]], Tokeniser]] = {
 }
 
 _SEQUENCE = "sequence"
-_ONLY_CUT = ("vocabulary", "min_count")  # a smaller vocabulary is the same encoding, cut by each trial for itself
+_ONLY_CUT = ("vocabulary", "min_count")  # a smaller vocabulary is the same encoding, which each trial cuts itself
 
 Parameters: TypeAlias = tuple[tuple[str, Value], ...]
 Readable: TypeAlias = "RowInputs | SplitTexts"
 
 
 class Preparation(Protocol):
-    """What turns rows into numbers, fitted on training rows: a tokeniser of texts, or a standardiser of sequences."""
+    """Turns rows into numbers; fitted on training rows. A tokeniser for texts, or a standardiser for sequences."""
 
     def encode(self, inputs: Any, /) -> Encoded:
-        """Encode rows of the kind that it was fitted on."""
+        """Encode rows of the kind it was fitted on."""
 
     def to_bytes(self) -> bytes:
         """Return JSON that `read_preparation` reads."""
@@ -56,7 +56,7 @@ class Preparation(Protocol):
 
 @dataclass(frozen=True)
 class PreparationSetting:
-    """A tokeniser's name and own parameters, or "sequence": what one encoding of the data depends on."""
+    """What one encoding of the data depends on: a tokeniser's name and its parameters, or "sequence"."""
 
     name: str
     parameters: Parameters
@@ -64,21 +64,21 @@ class PreparationSetting:
 
 @dataclass(frozen=True)
 class EmbeddingSetting:
-    """Where the vectors of tokens come from, and what they depend on: the path of a file, or the size to train."""
+    """What the first vectors of tokens depend on: the path of a file, or the size to train."""
 
     kind: Literal["file", "word2vec"]
     parameters: Parameters
 
 
 def fit_preparation(setting: PreparationSetting, inputs: Readable) -> Preparation:
-    """Fit a setting's tokeniser or standardiser on training rows, and on nothing else."""
+    """Fit the tokeniser or standardiser of a setting. `inputs` must be training rows only."""
     if isinstance(inputs, Sequences):
         return Standardiser.fit(inputs)
     return TOKENISERS[setting.name](inputs, **dict(setting.parameters))
 
 
 def read_preparation(content: bytes) -> Preparation:
-    """Read what a preparation's `to_bytes` wrote. Raises ValueError for anything else; nothing in it is run."""
+    """Read what `Preparation.to_bytes` wrote, without running anything in it. Raises ValueError for anything else."""
     described = json.loads(content)
     kind = str(described.get("kind")) if isinstance(described, dict) else ""
     if kind not in _READERS:
@@ -86,11 +86,11 @@ def read_preparation(content: bytes) -> Preparation:
     try:
         return _READERS[kind](described)
     except (KeyError, TypeError) as error:
-        raise ValueError(f"the {kind} tokeniser is not whole ({type(error).__name__}: {error})") from error
+        raise ValueError(f"the {kind} tokeniser is incomplete ({type(error).__name__}: {error})") from error
 
 
 def kind_of(preparation: Preparation) -> str:
-    """Return the name that `preparation_setting` has for what a preparation was fitted as."""
+    """Return the name that a preparation has in its `PreparationSetting`."""
     if isinstance(preparation, SubwordTokeniser):
         return preparation.rule
     if isinstance(preparation, Standardiser):
@@ -99,7 +99,7 @@ def kind_of(preparation: Preparation) -> str:
 
 
 def preparation_setting(configuration: Configuration) -> PreparationSetting:
-    """Return the setting by which a configuration's rows are encoded."""
+    """Return the setting that encodes the rows of a configuration."""
     if "tokens" not in configuration:
         return PreparationSetting(_SEQUENCE, ())
     prefix = f"tokens.{configuration['tokens']}."
@@ -109,18 +109,18 @@ def preparation_setting(configuration: Configuration) -> PreparationSetting:
 
 
 def preparation_settings(parameters: Mapping[str, Domain]) -> list[PreparationSetting]:
-    """Return every preparation setting that a space can choose, so that each is fitted and encoded once."""
+    """Return every preparation setting that a space can choose. Each is fitted and encoded once."""
     if "tokens" not in parameters:
         return [PreparationSetting(_SEQUENCE, ())]
     return [
         PreparationSetting(name, chosen)
-        for name, own in options_of(parameters["tokens"])
-        for chosen in _combinations({key: domain for key, domain in own.items() if key not in _ONLY_CUT})
+        for name, domains in options_of(parameters["tokens"])
+        for chosen in _combinations({key: domain for key, domain in domains.items() if key not in _ONLY_CUT})
     ]
 
 
 def embedding_setting(configuration: Configuration) -> EmbeddingSetting | None:
-    """Return what a configuration's first vectors are made from, or None where they are drawn at random, or not there."""
+    """Return the source of a configuration's first vectors. None if they are random, or if there are no tokens."""
     match configuration.get("embedding"):
         case "file":
             return EmbeddingSetting("file", (("path", configuration["embedding.file.path"]),))
@@ -130,32 +130,32 @@ def embedding_setting(configuration: Configuration) -> EmbeddingSetting | None:
 
 
 def embedding_settings(parameters: Mapping[str, Domain]) -> list[EmbeddingSetting]:
-    """Return every embedding setting that a space can choose, so that each is read or trained once."""
-    found = []
-    for name, own in options_of(parameters["embedding"]) if "embedding" in parameters else ():
+    """Return every embedding setting that a space can choose. Each is read or trained once."""
+    settings = []
+    for name, domains in options_of(parameters["embedding"]) if "embedding" in parameters else ():
         if name == "file":
-            found += [EmbeddingSetting("file", (("path", path),)) for path in _values(own["path"])]
+            settings += [EmbeddingSetting("file", (("path", path),)) for path in _values(domains["path"])]
         elif name == "word2vec":
-            found += [EmbeddingSetting("word2vec", (("size", size),)) for size in _values(own["size"])]
-    return found
+            settings += [EmbeddingSetting("word2vec", (("size", size),)) for size in _values(domains["size"])]
+    return settings
 
 
 def options_of(domain: Domain) -> tuple[tuple[str, Mapping[str, Domain]], ...]:
-    """Return the options that a space can choose from, each with the domains of its own parameters."""
-    assert isinstance(domain, OptionChoice)  # so does the vocabulary of hyperparameters have it
+    """Return the options that a space can choose from, each with the domains of its parameters."""
+    assert isinstance(domain, OptionChoice)  # the declared hyperparameters guarantee it
     return domain.options
 
 
 def _combinations(domains: Mapping[str, Domain]) -> Iterator[Parameters]:
-    """Yield every choice of values, as pairs of name and value, sorted."""
+    """Yield every combination of values, as sorted pairs of name and value."""
     alternatives: list[list[Parameters]] = []
     for name, domain in domains.items():
         if isinstance(domain, OptionChoice):
             alternatives.append(
                 [
                     ((name, option), *((f"{name}.{option}.{key}", value) for key, value in chosen))
-                    for option, own in domain.options
-                    for chosen in _combinations(own)
+                    for option, option_domains in domain.options
+                    for chosen in _combinations(option_domains)
                 ]
             )
         else:
@@ -169,4 +169,4 @@ def _values(domain: Domain) -> tuple[Value, ...]:
         return (domain.value,)
     if isinstance(domain, Choice):
         return domain.values
-    raise TypeError(f"a setting that is prepared once has the domain {domain}, but needs values that can be listed")
+    raise TypeError(f"a setting that is prepared once has the domain {domain}, but needs a fixed value or a choice")

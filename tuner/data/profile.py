@@ -1,4 +1,4 @@
-"""What the rows of a data set are like: labels, lengths, copies, overlap and unknown words, as plain JSON values."""
+"""Describe the rows of a data set as plain JSON values: labels, lengths, copies, overlap and unknown words."""
 
 from __future__ import annotations
 
@@ -10,33 +10,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.dataset import Dataset, Split, count_targets
+from tuner.data.encoded import to_offsets
 from tuner.data.sequences import Sequences
-from tuner.data.split import row_keys
+from tuner.data.stratification import row_keys
 
 QUANTILES = (0, 5, 25, 50, 75, 95, 100)
-"""Per cent at which lengths are told."""
+"""The percentiles of lengths, in per cent."""
 
 MOST_LABELS = 30
-"""Labels of the table of co-occurrence: more cannot be read."""
+"""Labels in the co-occurrence table: nobody can read a larger one."""
 
 
 def profile(dataset: Dataset) -> dict[str, Any]:
-    """Return what there is to know about the rows of every split before anything is trained, as JSON values.
+    """Describe the rows of every split before any training, as JSON values.
 
     Keys are task, inputs, splits, cooccurrence, overlap, unknown_words and notes. `splits` maps the name of a split to its
     rows, labels (rows of each), labels_per_row (mean, max, and none: rows without a label), lengths (unit, and the lengths
     at the quantiles "0" to "100" per cent), empty_rows, duplicates and conflicting_duplicates.
 
-    - Lengths are in steps, or in words as the word tokeniser has them by default: lower-cased, punctuation marks too.
-      Rows without a word are empty.
-    - A duplicate is a row whose input stands in an earlier row of its split (texts in any case, with any spaces between
-      their words); it conflicts where its labels are not those of the first such row.
-    - `cooccurrence` counts the training rows that have both of two labels, and on its diagonal those that have one, for
-      the at most 30 labels with most rows; None where a row has one label.
-    - `overlap` counts the rows of validation and test whose input stands in train, and `unknown_words` gives the share of
-      their words that no training text has (of texts only; else empty). With folds validation is train, and in neither.
+    - Lengths are in steps, or in words as the word tokeniser splits them by default: in lower case, with punctuation marks.
+      A row without a word is empty.
+    - A duplicate repeats the input of an earlier row of its split (texts compare without case and spacing). It conflicts if
+      its labels differ from those of the first such row.
+    - `cooccurrence` counts the training rows that have both of two labels, and on the diagonal those that have one label. It
+      has the 30 most frequent labels at most. None if every row has one label.
+    - `overlap` counts the rows of validation and test whose input is also in train. `unknown_words` is the share of their
+      words that no training text has; it is empty for sequences. With folds, validation is train and in neither.
     """
-    read = _read(dataset)
+    read = _number_inputs(dataset)
     judged = [name for name in ("validation", "test") if name in read.inputs]
     in_train = np.isin(np.arange(read.n_inputs), read.inputs["train"])
     profiled: dict[str, Any] = {
@@ -51,15 +52,15 @@ def profile(dataset: Dataset) -> dict[str, Any]:
 
 
 def summarise(profiled: Mapping[str, Any]) -> list[str]:
-    """Return a line a split for a person, of what `profile` found."""
+    """Return one line per split of what `profile` found, for a person."""
     lines = []
     for name, split in profiled["splits"].items():
         lengths, labels = split["lengths"], split["labels"]
         rarest, commonest = min(labels, key=labels.__getitem__), max(labels, key=labels.__getitem__)
-        told = [
+        facts = [
             f"{name}: {split['rows']:,} rows",
-            f"{lengths['unit']} a row: half have {lengths['50']} or fewer, 95 % {lengths['95']} or fewer",
-            f"rows a label: from {labels[commonest]:,} ({commonest}) to {labels[rarest]:,} ({rarest})",
+            f"{lengths['unit']} per row: half have {lengths['50']} or fewer, 95 % {lengths['95']} or fewer",
+            f"rows per label: from {labels[commonest]:,} ({commonest}) to {labels[rarest]:,} ({rarest})",
         ]
         counts = {
             "without a label": split["labels_per_row"]["none"],
@@ -68,19 +69,19 @@ def summarise(profiled: Mapping[str, Any]) -> list[str]:
             "copies with other labels": split["conflicting_duplicates"],
             "also in train": profiled["overlap"].get(name, 0),
         }
-        told += [f"{what}: {count:,}" for what, count in counts.items() if count]
+        facts += [f"{what}: {count:,}" for what, count in counts.items() if count]
         if name in profiled["unknown_words"]:
-            told.append(f"words not in train: {profiled['unknown_words'][name]:.1%}")
-        lines.append("; ".join(told))
+            facts.append(f"words not in train: {profiled['unknown_words'][name]:.1%}")
+        lines.append("; ".join(facts))
     return lines
 
 
 @dataclass(frozen=True, eq=False)
-class _Read:
-    """The rows of all splits, each input and each word numbered; with folds without validation, which is train.
+class _NumberedInputs:
+    """The rows of all splits with numbered inputs and words. With folds there is no validation, which is train.
 
-    `inputs` maps a split to the number of each row's input (rows,), copies sharing one; `lengths` to the words or steps of
-    each row (rows,); `words` to how often each word stands in it (distinct words,), and is empty for sequences.
+    `inputs` maps a split to the number of each row's input (rows,); copies share a number. `lengths` maps it to the words or
+    steps of each row (rows,), and `words` to the occurrences of each word (distinct words,). `words` is empty for sequences.
     """
 
     inputs: Mapping[str, NDArray[np.int64]]
@@ -89,7 +90,7 @@ class _Read:
     words: Mapping[str, NDArray[np.int64]]
 
 
-def _read(dataset: Dataset) -> _Read:
+def _number_inputs(dataset: Dataset) -> _NumberedInputs:
     splits = {name: s for name, s in dataset.splits.items() if name != "validation" or dataset.folds is None}
     numbers: dict[str | bytes, int] = {}
     inputs = {
@@ -98,19 +99,19 @@ def _read(dataset: Dataset) -> _Read:
     }
     sequences = {name: s.inputs.lengths for name, s in splits.items() if isinstance(s.inputs, Sequences)}
     if sequences:
-        return _Read(inputs, len(numbers), lengths=sequences, words={})
+        return _NumberedInputs(inputs, len(numbers), lengths=sequences, words={})
     lengths, words = _count_words({name: s.inputs for name, s in splits.items() if isinstance(s.inputs, tuple)})
-    return _Read(inputs, len(numbers), lengths=lengths, words=words)
+    return _NumberedInputs(inputs, len(numbers), lengths=lengths, words=words)
 
 
 def _count_words(
     texts: Mapping[str, Sequence[str]],
 ) -> tuple[dict[str, NDArray[np.int64]], dict[str, NDArray[np.int64]]]:
-    """Return the words of each text, and how often each distinct word stands in each split.
+    """Return the number of words of each text, and the occurrences of each distinct word in each split.
 
-    No word goes across a space. So only distinct runs of non-space go through the tokeniser, a tenth of all.
+    No word contains a space, so only the distinct runs between spaces go through the tokeniser: a tenth of all runs.
     """
-    from tuner.data.tokenise import split_words  # which imports the `tokenizers` library
+    from tuner.data.tokenisers import split_words  # imports the `tokenizers` library
 
     runs: dict[str, int] = {}
     numbers, sizes = {}, {}
@@ -122,20 +123,20 @@ def _count_words(
     words_of_run = np.diff(split.offsets)
     run_of_word = np.repeat(np.arange(len(runs)), words_of_run)
     lengths, counts = {}, {}
-    for name, found in numbers.items():
-        before = np.concatenate([np.zeros(1, np.int64), np.cumsum(words_of_run[found])])
+    for name, runs_in_split in numbers.items():
+        before = to_offsets(words_of_run[runs_in_split])
         ends = np.cumsum(sizes[name])
         lengths[name] = before[ends] - before[ends - sizes[name]]
-        times = np.bincount(found, minlength=len(runs))[run_of_word]
+        times = np.bincount(runs_in_split, minlength=len(runs))[run_of_word]
         counted = np.bincount(split.numbers, weights=times, minlength=len(split.words))
         counts[name] = counted.astype(np.int64)
     return lengths, counts
 
 
-def _profile_split(name: str, dataset: Dataset, read: _Read) -> dict[str, Any]:
+def _profile_split(name: str, dataset: Dataset, read: _NumberedInputs) -> dict[str, Any]:
     split = dataset.splits[name]
-    own = name if name in read.inputs else "train"
-    lengths, inputs = read.lengths[own], read.inputs[own]
+    source = name if name in read.inputs else "train"
+    lengths, inputs = read.lengths[source], read.inputs[source]
     _, first, copy_of = np.unique(inputs, return_index=True, return_inverse=True)
     first = first[copy_of.ravel()]
     differs = split.targets != split.targets[first]
@@ -155,9 +156,8 @@ def _profile_split(name: str, dataset: Dataset, read: _Read) -> dict[str, Any]:
 
 
 def _quantiles(lengths: NDArray[np.int64]) -> list[int]:
-    """Return lengths that rows have, and no means of two."""
-    found = np.percentile(lengths, QUANTILES, method="inverted_cdf")
-    return [int(length) for length in found]
+    """Return lengths that occur in the data, not means of two of them."""
+    return [int(length) for length in np.percentile(lengths, QUANTILES, method="inverted_cdf")]
 
 
 def _labels_per_row(split: Split) -> dict[str, Any]:
@@ -168,13 +168,13 @@ def _labels_per_row(split: Split) -> dict[str, Any]:
 
 
 def _cooccurrence(dataset: Dataset) -> dict[str, Any]:
-    targets = dataset.train.targets.astype(np.float32)  # exact up to 16 million rows, and multiplied faster
+    targets = dataset.train.targets.astype(np.float32)  # exact up to 16 million rows, and faster
     order = np.argsort(-targets.sum(axis=0), kind="stable")[:MOST_LABELS]
     counts = (targets[:, order].T @ targets[:, order]).astype(np.int64)
     return {"labels": [dataset.labels[label] for label in order.tolist()], "counts": counts.tolist()}
 
 
-def _unknown_words(read: _Read, judged: Sequence[str]) -> dict[str, float]:
+def _unknown_words(read: _NumberedInputs, judged: Sequence[str]) -> dict[str, float]:
     return {
         name: float(read.words[name][read.words["train"] == 0].sum() / max(int(read.words[name].sum()), 1))
         for name in judged
@@ -183,7 +183,7 @@ def _unknown_words(read: _Read, judged: Sequence[str]) -> dict[str, float]:
 
 
 def _notes(dataset: Dataset, splits: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What a person should act on and `load_data` does not say."""
+    """Return what a person should act on, apart from the notes of `load_data`."""
     notes = []
     if dataset.folds is not None:
         n_folds = int(dataset.folds.max()) + 1
@@ -193,6 +193,6 @@ def _notes(dataset: Dataset, splits: Mapping[str, Mapping[str, Any]]) -> list[st
         if split["empty_rows"]:
             notes.append(f"{split['empty_rows']:,} of {split['rows']:,} rows of {name} have no word")
         if split["conflicting_duplicates"]:
-            told = "have the input of an earlier row but not its labels, so no model is right on all of them"
-            notes.append(f"{split['conflicting_duplicates']:,} of {split['rows']:,} rows of {name} {told}")
+            conflict = "have the input of an earlier row but not its labels, so no model is right on all of them"
+            notes.append(f"{split['conflicting_duplicates']:,} of {split['rows']:,} rows of {name} {conflict}")
     return notes

@@ -1,7 +1,7 @@
-"""From a column of lists to numeric sequences, with every row that cannot be used named by what is wrong with it.
+"""Read a column of lists as numeric sequences, and find out what is wrong with rows that cannot be used.
 
 A row is a list of numbers (one channel), or a list of steps, each a list with one number per channel. In a column of text,
-as every column of a CSV is, a row is that list written as JSON.
+such as any column of a CSV, a row is that list written as JSON.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tuner.data.sequences import Sequences, to_offsets
+from tuner.data.encoded import to_offsets
+from tuner.data.sequences import Sequences
 
 Mask = NDArray[np.bool_]
 _AS_LISTS = pa.list_(pa.list_(pa.float64()))
@@ -24,9 +25,9 @@ _AS_LISTS = pa.list_(pa.list_(pa.float64()))
 
 @dataclass(frozen=True, eq=False)
 class SequenceColumn:
-    """The rows of one column, and for each thing that may be wrong with a row, which rows (rows,) it is true of.
+    """The rows of one column, and a mask (rows,) for each reason why a row cannot be used.
 
-    The channels are those of most rows; a row that has no such steps is empty in `sequences`.
+    The number of channels is the one most rows have; a row with other steps is empty in `sequences`.
     """
 
     sequences: Sequences
@@ -35,7 +36,7 @@ class SequenceColumn:
 
 @dataclass(frozen=True, eq=False)
 class _Lists:
-    """A column taken apart: steps per row, channels per step, and the numbers, where null became NaN."""
+    """The parts of a column: steps per row, channels per step, and all numbers, with NaN for null."""
 
     lengths: NDArray[np.int64]
     channels: NDArray[np.int64]
@@ -44,30 +45,30 @@ class _Lists:
 
 
 def is_list(kind: pa.DataType) -> bool:
-    """Say whether a column's values are lists of any sort."""
+    """Return whether a column's values are lists of any kind."""
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
 def holds_sequences(kind: pa.DataType) -> bool:
-    """Say whether a column's values are lists of numbers, or lists of those."""
+    """Return whether a column's values are lists of numbers, or lists of such lists."""
     inner = kind.value_type if is_list(kind) else None
     inner = inner.value_type if inner is not None and is_list(inner) else inner
     return inner is not None and _is_number(inner)
 
 
 def read_sequences(column: pa.ChunkedArray, name: str) -> SequenceColumn:
-    """Read a column of which `holds_sequences` is true."""
+    """Read a column that satisfies `holds_sequences`."""
     return _assemble(_take_apart(_combined(column)), name)
 
 
 def read_written_sequences(column: pa.ChunkedArray, name: str) -> SequenceColumn:
-    """Read a column of text, each value a list as JSON; an empty text is an empty list."""
+    """Read a column of text with a JSON list in each value; an empty text is an empty list."""
     parsed = [[] if text is None else _parse(text) for text in column.to_pylist()]
     is_broken = np.array([row is None for row in parsed], dtype=bool)
     is_null = column.is_null().to_numpy()
     lists = [None if is_null[number] else row or [] for number, row in enumerate(parsed)]
-    read = _assemble(_take_apart(pa.array(lists, _AS_LISTS)), name, is_elsewhere=is_broken)
-    reason = f"column {name!r} is no JSON list of numbers, or of steps that are lists of numbers"
+    read = _assemble(_take_apart(pa.array(lists, _AS_LISTS)), name, has_reason=is_broken)
+    reason = f"column {name!r} is not a JSON list of numbers or of steps (lists of numbers)"
     return SequenceColumn(read.sequences, {reason: is_broken, **read.unusable})
 
 
@@ -77,7 +78,7 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def _combined(column: pa.ChunkedArray) -> pa.Array:
-    combined = column.combine_chunks()  # a chunked array again where it would pass 2 GiB
+    combined = column.combine_chunks()  # still a chunked array above 2 GiB
     return pa.concat_arrays(combined.chunks) if isinstance(combined, pa.ChunkedArray) else combined
 
 
@@ -96,60 +97,62 @@ def _take_apart(rows: pa.Array) -> _Lists:
 
 
 def list_lengths(lists: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
-    """Return how many values `list_flatten` gives for each list (rows,); a null gives none, whatever lies beneath it."""
+    """Return how many values `list_flatten` gives for each list (rows,). A null gives none, whatever memory it hides."""
     lengths = pc.fill_null(pc.list_value_length(lists), 0)
     return np.asarray(lengths.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
-def _assemble(lists: _Lists, name: str, *, is_elsewhere: Mask | None = None) -> SequenceColumn:
-    """Put the regular rows end to end; rows where `is_elsewhere` have their reason already."""
+def _assemble(lists: _Lists, name: str, *, has_reason: Mask | None = None) -> SequenceColumn:
+    """Lay the regular rows end to end. Rows where `has_reason` is true are already known to be unusable."""
     n_rows = len(lists.lengths)
     owners = np.repeat(np.arange(n_rows), lists.lengths)  # the row of each step
     first_step = np.minimum(to_offsets(lists.lengths)[:-1], max(len(owners) - 1, 0))
     is_empty = lists.lengths == 0
-    own = np.where(is_empty, 0, lists.channels[first_step] if len(owners) else 0)  # channels of each row's first step
-    is_ragged = _any_in_row(lists.channels != own[owners], owners, n_rows) | (~is_empty & (own == 0))
-    common = _commonest(own[~is_empty & ~is_ragged])
-    is_other = ~is_empty & ~is_ragged & (own != common)
+    channels = np.where(is_empty, 0, lists.channels[first_step] if len(owners) else 0)  # of each row's first step
+    is_ragged = _any_in_row(lists.channels != channels[owners], owners, n_rows) | (~is_empty & (channels == 0))
+    common = _commonest(channels[~is_empty & ~is_ragged])
+    is_other = ~is_empty & ~is_ragged & (channels != common)
     is_regular = ~(is_empty | is_ragged | is_other)
 
     of_number = np.repeat(owners, lists.channels)  # the row of each number
-    with np.errstate(over="ignore", invalid="ignore"):  # what 32 bits cannot hold becomes infinite or NaN, and is told
+    with np.errstate(
+        over="ignore", invalid="ignore"
+    ):  # too large numbers become infinite or NaN, and are reported below
         numbers = lists.numbers.astype(np.float32)
     offsets = to_offsets(np.where(is_regular, lists.lengths, 0))
     values = numbers[is_regular[of_number]].reshape(-1, max(common, 1))
-    is_told = lists.is_null if is_elsewhere is None else lists.is_null | is_elsewhere
+    is_explained = lists.is_null if has_reason is None else lists.is_null | has_reason
     column = f"column {name!r}"
     return SequenceColumn(
         Sequences(values=values, offsets=offsets),
         {
             f"the sequence in {column} is null": lists.is_null,
-            f"the sequence in {column} is empty": is_empty & ~is_told,
-            f"the sequence in {column} has steps of different numbers of channels, or of none": is_ragged,
-            f"the sequence in {column} has another number of channels than most, which have {common}": is_other,
+            f"the sequence in {column} is empty": is_empty & ~is_explained,
+            f"the sequence in {column} has steps with different numbers of channels, or with none": is_ragged,
+            f"the sequence in {column} does not have {common} channels as most rows do": is_other,
             f"the sequence in {column} has a null or NaN": _any_in_row(np.isnan(numbers), of_number, n_rows),
-            f"the sequence in {column} has an infinite value, or one too large for 32 bits": _any_in_row(
+            f"the sequence in {column} has a value that is infinite or too large for 32 bits": _any_in_row(
                 np.isinf(numbers), of_number, n_rows
             ),
         },
     )
 
 
-def _any_in_row(is_so: Mask, owners: NDArray[np.int64], n_rows: int) -> Mask:
-    found = np.zeros(n_rows, dtype=bool)
-    found[owners[is_so]] = True
-    return found
+def _any_in_row(is_true: Mask, owners: NDArray[np.int64], n_rows: int) -> Mask:
+    has_any = np.zeros(n_rows, dtype=bool)
+    has_any[owners[is_true]] = True
+    return has_any
 
 
 def _commonest(channels: NDArray[np.int64]) -> int:
-    """Return the commonest number of channels above 0, 0 where there is none."""
+    """Return the most frequent number of channels above 0, or 0 if there is none."""
     counts = np.bincount(channels, minlength=1)
     counts[0] = 0
     return int(counts.argmax()) if counts.any() else 0
 
 
 def _parse(text: str) -> list[list[float]] | None:
-    """Return the steps that a text writes down, null as NaN; None where it is no list of numbers or of lists of them."""
+    """Return the steps in a text, with NaN for null. Return None if it is not a list of numbers or of lists of numbers."""
     if not text.strip():
         return []
     try:
@@ -174,5 +177,5 @@ def _is_json_number(value: object) -> bool:
 def _to_float(value: float | None) -> float:
     try:
         return np.nan if value is None else float(value)
-    except OverflowError:  # a whole number of hundreds of digits
+    except OverflowError:  # a whole number with hundreds of digits
         return np.inf

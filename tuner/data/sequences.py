@@ -1,24 +1,22 @@
-"""Numeric sequences of varying length: held end to end, standardised, and resampled to one length."""
+"""Numeric sequences of varying length: laid end to end, standardised, and resampled to one length."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tuner.data.encoded import Encoded, to_offsets
 from tuner.errors import DataError, Fault
 from tuner.space.configuration import is_finite_number
 
-if TYPE_CHECKING:
-    from tuner.data.tokenise import Encoded
-
 _KIND = "standardiser"
 _FARTHEST = 1e6
-"""Standard deviations at which a value is cut: nearer to what 32 bits hold, a model's sums become infinite."""
+"""Values are clipped at this many standard deviations: closer to the limit of 32 bits, a model's sums become infinite."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,20 +34,20 @@ class Sequences:
 
     @classmethod
     def of(cls, rows: Iterable[ArrayLike]) -> Sequences:
-        """Lay rows end to end, each (steps, channels), or (steps,) of one channel.
+        """Lay rows end to end. Each is (steps, channels), or (steps,) for one channel.
 
-        Raises ValueError where there is no row, where rows differ in their channels, and for a row that is empty or has a
-        value that is no number, or not finite in 32 bits. Rows count from 1.
+        Raises ValueError if there is no row, if rows differ in their channels, or if a row is empty or has a value that is
+        not a number or not finite in 32 bits. Row numbers in messages start at 1.
         """
         arrays = [_as_steps(row, number) for number, row in enumerate(rows, 1)]
         if len({array.shape[1] for array in arrays}) != 1:
             channels = ", ".join(map(str, sorted({array.shape[1] for array in arrays}))) or "no row"
-            raise ValueError(f"rows must have one number of channels, but there are: {channels}")
+            raise ValueError(f"all rows must have the same number of channels, but there are: {channels}")
         return cls(values=np.concatenate(arrays), offsets=to_offsets(np.array([len(array) for array in arrays])))
 
     @property
     def channels(self) -> int:
-        """The number of values at each step."""
+        """The number of values per step."""
         return int(self.values.shape[1])
 
     @property
@@ -62,15 +60,10 @@ class Sequences:
         return self.values[self.offsets[number] : self.offsets[number + 1]]
 
     def take(self, positions: NDArray[np.integer]) -> Sequences:
-        """Return the rows at `positions` (n,), in that order; a row may be taken more than once."""
+        """Return the rows at `positions` (n,), in that order. Positions may repeat."""
         offsets = to_offsets(self.lengths[positions])
         first_moves = np.repeat(self.offsets[:-1][positions] - offsets[:-1], np.diff(offsets))
         return Sequences(values=self.values[np.arange(offsets[-1]) + first_moves], offsets=offsets)
-
-
-def to_offsets(lengths: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Return where rows of these lengths (rows,) begin when laid end to end, and where the last ends: (rows + 1,)."""
-    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
 
 
 def _as_steps(row: ArrayLike, number: int) -> NDArray[np.float32]:
@@ -78,7 +71,7 @@ def _as_steps(row: ArrayLike, number: int) -> NDArray[np.float32]:
         with np.errstate(over="ignore"):
             steps = np.asarray(row, dtype=np.float32)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"row {number} is no list of numbers, or of steps with as many numbers each") from error
+        raise ValueError(f"row {number} is not a list of numbers, or of steps of equally many numbers") from error
     if steps.ndim not in (1, 2):
         raise ValueError(f"row {number} must be (steps,) or (steps, channels), but has {steps.ndim} dimensions")
     if not steps.size:
@@ -90,9 +83,9 @@ def _as_steps(row: ArrayLike, number: int) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, eq=False)
 class Standardiser:
-    """Shifts and scales every channel to mean 0 and standard deviation 1 over all steps of the training rows.
+    """Shift and scale every channel to mean 0 and standard deviation 1 over all steps of the training rows.
 
-    `mean` and `scale` are float64 (channels,); a channel that is constant in training has scale 1.
+    `mean` and `scale` are float64 (channels,). A channel that is constant in training has scale 1.
     """
 
     mean: NDArray[np.float64]
@@ -100,38 +93,34 @@ class Standardiser:
 
     @classmethod
     def fit(cls, sequences: Sequences) -> Standardiser:
-        """Measure the training rows, and nothing else. They must have a step."""
+        """Fit on the training rows only. They must have at least one step."""
         values = sequences.values
         mean = values.mean(axis=0, dtype=np.float64)
-        is_constant = values.min(axis=0) == values.max(axis=0)  # rounding may leave a spread above 0
+        is_constant = values.min(axis=0) == values.max(axis=0)  # rounding may give it a deviation above 0
         return cls(mean=mean, scale=np.where(is_constant, 1.0, values.std(axis=0, dtype=np.float64)))
 
     def standardise(self, sequences: Sequences) -> Sequences:
-        """Return the rows with standardised values; values farther than 1e6 from the mean are cut there.
+        """Return the rows with standardised values, clipped at 1e6 from the mean.
 
-        Raises DataError if the rows have another number of channels than those of training.
+        Raises DataError if the rows do not have as many channels as the training rows.
         """
         if sequences.channels != len(self.mean):
-            told = f"the number of channels is {sequences.channels}, but {len(self.mean)} in the data trained on"
-            raise DataError([Fault("sequences", told, "give sequences of the same channels, in the same order")])
-        with np.errstate(over="ignore"):  # what becomes infinite is cut too
+            what = f"the number of channels is {sequences.channels}, but {len(self.mean)} in the training data"
+            raise DataError([Fault("sequences", what, "give sequences with the same channels, in the same order")])
+        with np.errstate(over="ignore"):  # infinite values are clipped too
             standardised = (sequences.values - self.mean) / self.scale
         np.clip(standardised, -_FARTHEST, _FARTHEST, out=standardised)
         return Sequences(values=standardised.astype(np.float32), offsets=sequences.offsets)
 
     def encode(self, inputs: tuple[str, ...] | Sequences) -> Encoded:
-        """Return `standardise`'s rows as what models read: steps float32 (total, channels). Raises DataError as it does."""
-        from tuner.data.tokenise import Encoded  # which imports the `tokenizers` library
-
+        """Standardise rows and return them as models read them: steps float32 (total, channels). Raises DataError."""
         if not isinstance(inputs, Sequences):
-            raise DataError(
-                [Fault("inputs", "they are texts, but the data trained on are sequences", "give sequences")]
-            )
+            raise DataError([Fault("inputs", "they are texts, but the training data are sequences", "give sequences")])
         standardised = self.standardise(inputs)
         return Encoded(steps=standardised.values, offsets=standardised.offsets)
 
     def to_bytes(self) -> bytes:
-        """Return JSON from which `from_bytes` makes the same standardiser, bit for bit."""
+        """Return JSON from which `from_bytes` restores the same standardiser, bit for bit."""
         return json.dumps({"kind": _KIND, "mean": self.mean.tolist(), "scale": self.scale.tolist()}).encode()
 
     @classmethod
@@ -139,13 +128,13 @@ class Standardiser:
         """Read what `to_bytes` wrote. Raises ValueError for anything else."""
         described: Any = json.loads(content)
         if not isinstance(described, dict) or described.get("kind") != _KIND:
-            raise ValueError(f"this describes no {_KIND}")
+            raise ValueError(f"this does not describe a {_KIND}")
         lists = [described.get(name) for name in ("mean", "scale")]
         if set(described) != {"kind", "mean", "scale"} or not all(map(_is_list_of_numbers, lists)):
-            raise ValueError("mean and scale are no lists of finite numbers, or not alone")
+            raise ValueError("mean and scale are not lists of finite numbers, or there are other keys")
         mean, scale = (np.array(each, dtype=np.float64) for each in lists)
         if not mean.size or mean.shape != scale.shape or (scale <= 0).any():
-            raise ValueError("mean and scale are not one number a channel, those of scale above 0")
+            raise ValueError("mean and scale need one number per channel, and those of scale must be above 0")
         return cls(mean=mean, scale=scale)
 
 
@@ -156,7 +145,7 @@ def _is_list_of_numbers(values: Any) -> bool:
 def resampled(sequences: Sequences, steps: int) -> NDArray[np.float32]:
     """Return every row at `steps` evenly spaced points from its first step to its last: (rows, steps x channels).
 
-    Between two steps values are interpolated linearly. A single point lies in the middle. Rows must not be empty.
+    Values between two steps are interpolated linearly. A single point lies in the middle. Rows must not be empty.
     """
     spacing = np.linspace(0, 1, steps) if steps > 1 else np.array([0.5])
     points = (sequences.lengths - 1)[:, None] * spacing  # (rows, steps), in steps from the row's first

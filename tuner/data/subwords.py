@@ -1,7 +1,7 @@
-"""Text to pieces of words, by the `tokenizers` library: byte-pair encoding and WordPiece.
+"""Split text into pieces of words with the `tokenizers` library: byte-pair encoding and WordPiece.
 
-Frequent words are one piece, rare ones several, so that few tokens are unknown. The pieces are found on training texts
-only, and are numbered as words are: by frequency in the training texts, ties by spelling.
+Frequent words are one piece, rare words several, so few tokens are unknown. The pieces come from training texts only. Like
+words, they are numbered by frequency in the training texts, ties by spelling.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import BPE, WordPiece
 from tokenizers.trainers import BpeTrainer, WordPieceTrainer
 
-from tuner.data.tokenise import (
+from tuner.data.encoded import Encoded
+from tuner.data.tokenisers import (
     SPECIAL_TOKENS,
     UNKNOWN,
     WORDS,
-    Encoded,
     as_switch,
     distinct_texts,
     end_to_end,
@@ -33,14 +33,14 @@ from tuner.data.tokenise import (
 
 Rule: TypeAlias = Literal["bpe", "wordpiece"]
 
-_UNKNOWN_TOKEN = "[UNK]"  # never a piece: brackets stand alone
-_INSIDE = "##"  # begins a WordPiece that stands inside a word; in byte-pair encoding a space begins one that does not
+_UNKNOWN_TOKEN = "[UNK]"  # never a piece: a bracket is a piece of its own
+_INSIDE = "##"  # begins a WordPiece inside a word; in byte-pair encoding, a space begins a piece that starts a word
 _TEXTS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True)
 class SubwordTokeniser:
-    """Pieces of words; `pieces[n]` has number n + 2. `merges`, for byte-pair encoding, are pairs in their order."""
+    """Pieces of words; `pieces[n]` has number n + 2. `merges` are the pairs of byte-pair encoding, in order."""
 
     rule: Rule
     pieces: tuple[str, ...]
@@ -52,17 +52,17 @@ class SubwordTokeniser:
 
     @property
     def spellings(self) -> tuple[str, ...]:
-        """What the numbers from 2 on stand for."""
+        """The tokens of the numbers from 2 on."""
         return self.pieces
 
     def cut(self, size: int) -> SubwordTokeniser:
-        """Return the tokeniser itself: rare words are pieces already. Raises ValueError for fewer numbers than it has."""
+        """Return the tokeniser itself: rare words are split already. Raises ValueError for a smaller size."""
         if size < len(self):
             raise ValueError(f"a vocabulary of {len(self)} pieces cannot be cut to {size}")
         return self
 
     def encode(self, inputs: Sequence[str]) -> Encoded:
-        """Encode texts; a character that training had not becomes the unknown token, and so does an empty text."""
+        """Encode texts. A character that training did not have becomes the unknown token, and so does an empty text."""
         parts = [np.empty(0, np.int32)]
         lengths = np.zeros(len(inputs), np.int64)
         for start in range(0, len(inputs), _TEXTS_AT_ONCE):
@@ -90,7 +90,7 @@ class SubwordTokeniser:
 
 
 def fit_bpe(texts: Sequence[str], *, lower_case: bool, size: int) -> SubwordTokeniser:
-    """Fit byte-pair encoding (Sennrich et al. 2016) of at most `size` pieces; a space belongs to the word after it."""
+    """Fit byte-pair encoding (Sennrich et al. 2016) with at most `size` pieces. A space belongs to the word after it."""
     blank = _tokenizer("bpe", {}, [], lower_case=lower_case)
     trainer = BpeTrainer(vocab_size=size + 1, special_tokens=[_UNKNOWN_TOKEN], show_progress=False)
     blank.train_from_iterator(_with_common_characters(blank, texts, size // 2), trainer, length=len(texts))
@@ -99,11 +99,11 @@ def fit_bpe(texts: Sequence[str], *, lower_case: bool, size: int) -> SubwordToke
 
 
 def fit_wordpiece(texts: Sequence[str], *, lower_case: bool, size: int) -> SubwordTokeniser:
-    """Fit WordPiece (Wu et al. 2016) of at most `size` pieces; a piece inside a word begins with "##"."""
+    """Fit WordPiece (Wu et al. 2016) with at most `size` pieces. A piece inside a word begins with "##"."""
     blank = _tokenizer("wordpiece", {}, [], lower_case=lower_case)
     read = list(_with_common_characters(blank, texts, size // 4))
-    # The library numbers "##a", "##b" … in the order of a hash map, which differs between processes, and breaks ties by
-    # number. Given as special tokens they are numbered in this order.
+    # The library numbers "##a", "##b" … in the order of a hash map, which differs between processes, and it breaks ties by
+    # number. As special tokens they get their numbers in this order.
     inside = [
         _INSIDE + character
         for character in sorted(set("".join(read)))
@@ -120,13 +120,13 @@ def fit_wordpiece(texts: Sequence[str], *, lower_case: bool, size: int) -> Subwo
 
 
 def read_subwords(described: dict[str, Any]) -> SubwordTokeniser:
-    """Rebuild a tokeniser from its JSON. Raises KeyError or ValueError where that is not whole."""
+    """Rebuild a tokeniser from its JSON. Raises KeyError or ValueError if the JSON is incomplete or invalid."""
     refuse_other_keys(described, ("lower_case", "pieces", "merges"))
     pieces = distinct_texts(described["pieces"])
     merges = tuple((str(first), str(second)) for first, second in described["merges"])
-    "".join(pieces).encode()  # half of a surrogate pair, which `tokenizers` cannot hold, is a ValueError
+    "".join(pieces).encode()  # raises ValueError for half a surrogate pair, which `tokenizers` cannot hold
     if _UNKNOWN_TOKEN in pieces or "" in pieces:
-        raise ValueError(f"a vocabulary has an empty piece, or {_UNKNOWN_TOKEN}, which stands for what it has not")
+        raise ValueError(f"the vocabulary has an empty piece, or {_UNKNOWN_TOKEN}, which stands for unknown tokens")
     known = set(pieces)
     if any(not {first, second, first + second} <= known for first, second in merges):
         raise ValueError("a merge has a piece that is not in the vocabulary")
@@ -148,10 +148,10 @@ def _tokenizer(rule: Rule, vocabulary: dict[str, int], merges: list[tuple[str, s
 
 
 def _with_common_characters(blank: Tokenizer, texts: Sequence[str], limit: int) -> Iterator[str]:
-    """Yield normalised texts with a space for each character that is not among the `limit` commonest.
+    """Yield normalised texts in which a space replaces every character that is not among the `limit` most frequent.
 
-    Single characters are pieces too, and in a script with thousands of them, or among emoji, they would be all the pieces
-    there are. Ties are broken by code, which the library's own limit leaves to chance.
+    Single characters are pieces too. In a script with thousands of them, or with emoji, they would take up all the pieces.
+    Ties are broken by code; the library's own limit breaks them at random.
     """
     normalised = [blank.normalizer.normalize_str(text) for text in texts]
     counts = Counter("".join(normalised))
@@ -163,9 +163,9 @@ def _with_common_characters(blank: Tokenizer, texts: Sequence[str], limit: int) 
 def _by_frequency(
     trained: Tokenizer, texts: Sequence[str], merges: list[tuple[str, str]], rule: Rule, *, lower_case: bool
 ) -> SubwordTokeniser:
-    """Number the pieces by how often they stand in the training texts."""
-    found = sorted(piece for piece in trained.get_vocab() if piece != _UNKNOWN_TOKEN)
-    draft = SubwordTokeniser(rule, tuple(found), tuple(merges), lower_case)
+    """Number the pieces by their frequency in the training texts."""
+    pieces = sorted(piece for piece in trained.get_vocab() if piece != _UNKNOWN_TOKEN)
+    draft = SubwordTokeniser(rule, tuple(pieces), tuple(merges), lower_case)
     counts = np.bincount(draft.encode(texts).steps, minlength=len(draft))[SPECIAL_TOKENS:]
     order = np.argsort(-counts, kind="stable")
-    return SubwordTokeniser(rule, tuple(found[piece] for piece in order), tuple(merges), lower_case)
+    return SubwordTokeniser(rule, tuple(pieces[number] for number in order), tuple(merges), lower_case)

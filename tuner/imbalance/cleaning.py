@@ -1,5 +1,6 @@
-"""Rules that leave out rows of frequent classes by their neighbours. Nothing is drawn: a pass is the same every time, and
-worked out once per process and data.
+"""Rules that drop rows of frequent classes by looking at their neighbours.
+
+Nothing is random: every pass is the same, so it is computed once per process and data.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from tuner.imbalance.neighbours import others_near, remembered, vectors_of, with
 from tuner.imbalance.training_pass import Pass, Resample, RowNumbers, Targets, TrainingRows, one_stratum
 
 Clean: TypeAlias = Callable[[NDArray[Any], Targets], RowNumbers]
-"""From vectors (rows, dimensions) and targets (rows,) to the rows that are kept."""
+"""Takes vectors (rows, dimensions) and targets (rows,), and returns the rows to keep."""
 
 
 def near_miss(*, version: int, neighbours: int) -> Resample:
-    """Keep as many rows of each class as the rarest has: those nearest to the rarest (Mani & Zhang 2003).
+    """Keep as many rows of each class as the rarest class has: those closest to it (Mani & Zhang 2003).
 
-    Nearest by the mean distance to the rarest class's `neighbours` nearest rows (version 1) or farthest rows (2). Version 3
-    first keeps the `neighbours` nearest to each row of the rarest class, and of those the farthest; it may keep fewer.
+    Version 1 takes the mean distance to the `neighbours` nearest rows of the rarest class, version 2 that to the farthest
+    ones. Version 3 first keeps the `neighbours` nearest to each row of the rarest class, then the farthest of these; it may
+    keep fewer rows.
     """
 
     def draw(data: TrainingRows, _generator: np.random.Generator) -> Pass:
@@ -36,9 +38,10 @@ def near_miss(*, version: int, neighbours: int) -> Resample:
 
 
 def tomek_links() -> Resample:
-    """Leave out a row whose nearest row is of another class and has it as its own nearest; the rarest class keeps all.
+    """Drop majority rows that form a Tomek link: two mutual nearest neighbours of different classes.
 
-    Tomek (1976), Two modifications of CNN. Of exact copies, which count as one row, all are left out or none.
+    The rarest class keeps all its rows. Exact copies count as one row and are dropped or kept together. Tomek (1976), Two
+    modifications of CNN.
     """
 
     def clean(vectors: NDArray[np.floating], targets: Targets) -> RowNumbers:
@@ -52,7 +55,7 @@ def tomek_links() -> Resample:
 
 
 def edited_nearest_neighbours(*, neighbours: int) -> Resample:
-    """Leave out a row that its `neighbours` nearest outvote (see `not_outvoted`); the rarest class keeps all. Wilson (1972)."""
+    """Drop rows that their `neighbours` nearest rows outvote, see `not_outvoted`. The rarest class keeps all. Wilson (1972)."""
 
     def clean(vectors: NDArray[np.floating], targets: Targets) -> RowNumbers:
         kept = not_outvoted(vectors, targets, neighbours) | (targets == _rarest(targets))
@@ -65,12 +68,12 @@ def edited_nearest_neighbours(*, neighbours: int) -> Resample:
 
 
 def not_outvoted(vectors: NDArray[np.floating], targets: Targets, neighbours: int) -> NDArray[np.bool_]:
-    """Return which rows (rows,) have their own class as often among their nearest as any other class.
+    """Return which rows (rows,) have their own class among their nearest rows at least as often as any other class.
 
-    Imbalanced-learn's EditedNearestNeighbours(kind_sel="mode") breaks a tie by the class's number, so that of three
-    neighbours of three classes the alphabet decides; its default, that one neighbour of another class suffices, leaves
-    little. There, too, copies of a row vote for each other, and a row for itself where a copy of it comes first. Here exact
-    copies have one vote together, and none on themselves.
+    This differs from imbalanced-learn's EditedNearestNeighbours. Its kind_sel="mode" breaks ties by class number, so with
+    three neighbours of three classes the alphabet decides. Its default drops a row for one neighbour of another class, which
+    leaves little. There, copies of a row also vote for each other, and a row votes for itself if a copy comes first. Here,
+    exact copies share one vote and have none on themselves.
     """
     first, of_set = without_copies(vectors, targets)
     classes = targets[first]
@@ -82,9 +85,10 @@ def not_outvoted(vectors: NDArray[np.floating], targets: Targets, neighbours: in
 
 
 def is_linked(vectors: NDArray[np.floating], targets: Targets) -> NDArray[np.bool_]:
-    """Return which rows (rows,) are part of a Tomek link: two of different classes, each the other's nearest row.
+    """Return which rows (rows,) form a Tomek link: two mutual nearest neighbours of different classes.
 
-    Exact copies count as one row, as in `not_outvoted`: else a row's copy is its nearest, and it never part of a link.
+    Exact copies count as one row, as in `not_outvoted`. Otherwise the nearest neighbour of a copied row would be its copy,
+    and the row could never form a link.
     """
     first, of_set = without_copies(vectors, targets)
     if len(first) < 2:
@@ -100,16 +104,16 @@ def _rarest(targets: Targets) -> int:
 
 
 def cleaned(sampler: Any, vectors: NDArray[np.floating], targets: Targets) -> RowNumbers:
-    """Return the rows that a sampler of imbalanced-learn keeps, in order; a class that would have none left keeps all."""
+    """Return the rows that an imbalanced-learn sampler keeps, in order. A class that would lose all its rows keeps all."""
     with warnings.catch_warnings():
-        # NearMiss-3 says at every pass that it has fewer rows than asked for, which its docstring says once.
+        # NearMiss-3 warns in every pass that it has fewer rows than requested; the docstring above says so.
         warnings.filterwarnings("ignore", message="The number of the samples to be selected is larger")
         sampler.fit_resample(vectors, targets)
     return with_lost_classes(sampler.sample_indices_.astype(np.int64), targets)
 
 
 def with_lost_classes(kept: RowNumbers, targets: Targets) -> RowNumbers:
-    """Return rows that are kept, in order, and all of each class that would have none left."""
+    """Return the kept rows in order, with all rows of every class that would lose all of them."""
     lost = np.setdiff1d(targets, targets[kept])
     return np.sort(np.concatenate([kept, np.flatnonzero(np.isin(targets, lost))]))
 

@@ -1,9 +1,9 @@
-"""The SMOTE family of imbalanced-learn: rarer classes gain rows between two of their own.
+"""The SMOTE family of imbalanced-learn: rarer classes gain rows that lie between two of their own.
 
-A row between two is not made here, since an average of token numbers means nothing: a pass names the two rows and the
-weight, and they are mixed after the embedding. To learn both, imbalanced-learn is given the identity for its data: each row
-of what it makes then has two numbers that are not zero, in the places of the two rows. Its neighbours are looked for among
-the rows' vectors (`RowNeighbours`), through the parameter that it has for that.
+The average of token numbers means nothing, so the new rows are not computed here. A pass names the two rows and a weight, and
+the model mixes them after the embedding. To find out both rows, we give imbalanced-learn the identity matrix as its data:
+each row that it makes then has two non-zero numbers, at the positions of the two rows. It searches for neighbours among the
+vectors of the rows, through its own parameter for that (`RowNeighbours`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tuner.imbalance.neighbours import RowNeighbours, nearest, remembered, vecto
 from tuner.imbalance.training_pass import Pass, Resample, RowNumbers, Targets, TrainingRows
 
 ASKED_FOR_DANGER = 10
-"""Nearest rows that say whether a row is near another class in Borderline-SMOTE; imbalanced-learn's default."""
+"""Nearest rows that decide whether a row is near another class in Borderline-SMOTE; imbalanced-learn's default."""
 
 ASKED_TO_CLEAN = 3
 """Nearest rows that vote on a row in SMOTE-ENN, as in its paper."""
@@ -30,9 +30,9 @@ Mixed = tuple[RowNumbers, RowNumbers, NDArray[np.float32]]
 
 
 def smote(*, ratio: float, neighbours: int) -> Resample:
-    """Raise each class to `ratio` times the largest one by rows between a row and one of its `neighbours` nearest.
+    """Raise each class to `ratio` times the largest one, with rows between a row and one of its `neighbours` nearest rows.
 
-    Chawla et al. (2002), SMOTE. Every row of the data is read once, too.
+    A pass also reads every row of the data once. Chawla et al. (2002), SMOTE.
     """
 
     def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
@@ -42,9 +42,9 @@ def smote(*, ratio: float, neighbours: int) -> Resample:
 
 
 def borderline_smote(*, ratio: float, neighbours: int) -> Resample:
-    """SMOTE from such rows only that at least half, but not all, of their nearest rows are of other classes.
+    """SMOTE that starts only from border rows: at least half of their nearest rows, but not all, have another class.
 
-    Han, Wang & Mao (2005), Borderline-SMOTE1. A class that has no such row gains none.
+    A class without such a row gains none. Han, Wang & Mao (2005), Borderline-SMOTE1.
     """
 
     def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
@@ -62,9 +62,10 @@ def borderline_smote(*, ratio: float, neighbours: int) -> Resample:
 
 
 def adasyn(*, ratio: float, neighbours: int) -> Resample:
-    """SMOTE with more rows from a row, the more of its `neighbours` nearest are of other classes.
+    """SMOTE that makes more rows from a row with more neighbours of other classes among its `neighbours` nearest rows.
 
-    He et al. (2008), ADASYN. A class gains about as many rows as its share asks for; none, if no other class is near it.
+    A class reaches `ratio` times the largest one only approximately; it gains no rows if no other class is near it. He et al.
+    (2008), ADASYN.
     """
 
     def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
@@ -88,9 +89,9 @@ def adasyn(*, ratio: float, neighbours: int) -> Resample:
 
 
 def smote_enn(*, ratio: float, neighbours: int) -> Resample:
-    """SMOTE, then leave out rows, drawn ones too, that their three nearest outvote.
+    """Apply SMOTE, then drop rows, new ones too, that their three nearest rows outvote.
 
-    Batista, Prati & Monard (2004). The search among drawn rows takes long, so they are drawn once per process and data.
+    Searching among new rows is slow, so they are drawn once per process and data. Batista, Prati & Monard (2004).
     """
 
     def clean(vectors: NDArray[Any], targets: Targets) -> RowNumbers:
@@ -101,9 +102,9 @@ def smote_enn(*, ratio: float, neighbours: int) -> Resample:
 
 
 def smote_tomek(*, ratio: float, neighbours: int) -> Resample:
-    """SMOTE, then leave out both rows of each Tomek link, drawn ones too.
+    """Apply SMOTE, then drop both rows of each Tomek link, new ones too.
 
-    Batista, Bazzan & Monard (2003). The search among drawn rows takes long, so they are drawn once per process and data.
+    Searching among new rows is slow, so they are drawn once per process and data. Batista, Bazzan & Monard (2003).
     """
 
     def clean(vectors: NDArray[Any], targets: Targets) -> RowNumbers:
@@ -113,14 +114,14 @@ def smote_tomek(*, ratio: float, neighbours: int) -> Resample:
 
 
 def goal_of(targets: Targets, ratio: float) -> dict[int, int]:
-    """Return how many rows each class that is to gain some shall have: `ratio` times the largest one's."""
+    """Return the number of rows to reach for each class that should grow: `ratio` times the largest class."""
     counts = np.bincount(targets)
     goal = round(ratio * counts.max())
     return {label: goal for label, n in enumerate(counts) if 0 < n < goal}
 
 
 def mixed_vectors(vectors: NDArray[np.float32], mixed: Mixed) -> NDArray[np.float32]:
-    """Return the vectors (n, dimensions) of mixed rows: as near to each of the two as their weights say."""
+    """Return the vectors (n, dimensions) of mixed rows: between the two rows, by their weights."""
     rows, partners, weights = mixed
     start = vectors[rows]
     return start + weights[:, None] * (vectors[partners] - start)
@@ -148,7 +149,7 @@ def _smote_then(name: str, clean: Clean, ratio: float, neighbours: int) -> Resam
 
 
 def _pairs(sampler: Any, targets: Targets) -> Mixed:
-    """Return every row once, then the pairs that `sampler` makes, each with the weight of its farther row."""
+    """Return every row once, then the pairs that `sampler` makes, each with the weight of the farther row."""
     from scipy.sparse import identity
 
     made, _ = sampler.fit_resample(identity(len(targets), format="csr"), targets)
@@ -171,10 +172,10 @@ def _as_pass(rows: NDArray[Any], partners: NDArray[Any], weights: NDArray[Any]) 
 
 
 def _has_others_near(data: TrainingRows, label: int, wanted: int, neighbours: int) -> bool:
-    """Return whether ADASYN has anything to draw for a class; where it has not, imbalanced-learn gives up."""
-    own = np.flatnonzero(data.targets == label)
-    _, places = nearest(data, of=own, among=np.arange(len(data)), count=neighbours + 1)
+    """Return whether ADASYN has rows to draw for a class. If it has none, imbalanced-learn raises an error."""
+    members = np.flatnonzero(data.targets == label)
+    _, places = nearest(data, of=members, among=np.arange(len(data)), count=neighbours + 1)
     others = (data.targets[places[:, 1:]] != label).sum(1) / neighbours
     if not others.any():
         return False
-    return bool(np.rint(others / others.sum() * (wanted - len(own))).any())
+    return bool(np.rint(others / others.sum() * (wanted - len(members))).any())

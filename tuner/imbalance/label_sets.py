@@ -1,4 +1,4 @@
-"""Resampling of rows with several labels by their whole set of labels, each set taken as a class (label powerset).
+"""Resample multi-label rows by their whole set of labels; each set counts as a class (label powerset).
 
 Charte et al. (2013), A first approach to deal with imbalance in multi-label datasets.
 """
@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 from tuner.imbalance.training_pass import Pass, Resample, RowNumbers, Targets, TrainingRows, one_stratum
 
-# In times the data. Of goemotions' 707 sets half have one row or two, and a pass that raises all to the most frequent one's
-# 12,568 would be 209 times the data: longer than a training.
+# As a multiple of the data. Half of goemotions' 707 sets have one or two rows. A pass that raises all of them to the 12,568
+# rows of the most frequent set would be 209 times the data: longer than a training.
 _LONGEST_PASS = 4
 
 
 def label_set_oversample(*, ratio: float) -> Resample:
-    """Repeat rows until each set of labels has at least `ratio` times the rows of the most frequent one (LP-ROS).
+    """Repeat rows until each set of labels has at least `ratio` times the rows of the most frequent set (LP-ROS).
 
-    Each row as often as the others of its set or once more. Where that would be more than four times the data, a pass is
-    four times the data with the same shares of the sets, so that of frequent ones it has other rows each time.
+    Each row is read as often as the others of its set, or once more. If that would exceed four times the data, a pass is four
+    times the data with the same shares of the sets. Then each pass has other rows of the frequent sets.
     """
 
     def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
@@ -36,9 +36,9 @@ def label_set_oversample(*, ratio: float) -> Resample:
 
 
 def label_set_undersample(*, share: float) -> Resample:
-    """Leave out `share` of the rows, from sets of labels with more rows than the mean, evenly (LP-RUS).
+    """Drop `share` of the rows, evenly from all sets of labels with more rows than the mean (LP-RUS).
 
-    No set is cut below the mean, so fewer rows are left out where `share` asks for more.
+    No set is cut below the mean, so fewer rows may be dropped than `share` asks for.
     """
 
     def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
@@ -47,7 +47,7 @@ def label_set_undersample(*, share: float) -> Resample:
         left_out = round(share * len(data))
         kept = [member for member in members if len(member) <= mean]
         frequent = [member for member in members if len(member) > mean]
-        for number, member in enumerate(frequent):  # smallest first: what it cannot give, the larger ones do
+        for number, member in enumerate(frequent):  # smallest first: larger sets make up for what it lacks
             fewer = min(int(len(member) - mean), left_out // (len(frequent) - number))
             left_out -= fewer
             kept.append(generator.permutation(member)[fewer:])
@@ -57,14 +57,14 @@ def label_set_undersample(*, share: float) -> Resample:
 
 
 def members_of_label_sets(targets: Targets) -> list[RowNumbers]:
-    """Return the rows of each set of labels that occurs; rows without a label are a set, too."""
+    """Return the rows of each set of labels that occurs. Rows without a label are one of the sets."""
     _, number = np.unique(np.packbits(targets > 0, axis=1), axis=0, return_inverse=True)
     order = np.argsort(number, kind="stable")
     return np.split(order, np.cumsum(np.bincount(number))[:-1])
 
 
 def _rounded(shares: NDArray[np.float64]) -> RowNumbers:
-    """Round to whole numbers that add up to what the shares do, rounded down; the largest remainders are rounded up."""
+    """Round to whole numbers that add up to the sum of the shares, rounded down. The largest remainders are rounded up."""
     whole = np.floor(shares + 1e-9).astype(np.int64)
     over = int(shares.sum() + 1e-9) - int(whole.sum())
     whole[np.argsort(whole - shares, kind="stable")[:over]] += 1

@@ -1,4 +1,4 @@
-"""Losses on logits, with weights for rare labels. All are computed in float32 and stay finite for any finite logits."""
+"""Losses on logits, with weights for rare labels. All use float32 and stay finite for finite logits."""
 
 from __future__ import annotations
 
@@ -10,43 +10,46 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tuner.imbalance.weights import LOSS_WEIGHTS, LabelCounts, Targets, WeightRule, count_labels
+from tuner.imbalance.training_pass import Targets
+from tuner.imbalance.weights import LOSS_WEIGHTS, LabelCounts, WeightRule, count_labels
 from tuner.space.settings import Task
 
 __all__ = ["LOSSES", "LOSS_WEIGHTS", "Loss", "LossRule", "make_loss"]
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-"""From logits (batch, labels) and targets, (batch,) class numbers or (batch, labels) of 0 to 1, to one number."""
+"""Takes logits (batch, labels) and targets, (batch,) class numbers or (batch, labels) of 0 to 1. Returns one number."""
 
 LossRule = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""The same, with a weight per label (labels,): of its class, or with several labels a row of its positive side.
+"""The same with a weight per label (labels,): of the class, or in multi-label of the label's positive side.
 
-What is returned is the sum over the rows over their number, not over their weights: a batch without a rare row is then as
-small as it should be, and weights mean the same at any batch size. PyTorch divides by the weights.
+The loss is the sum over rows divided by their number, not by their weights as in PyTorch. So the loss of a batch without rare
+rows is as small as it should be, and weights mean the same at any batch size.
 """
 
-_TINY = 1e-8  # below it a power's slope may be infinite
+_TINY = 1e-8  # below this, the slope of a power may be infinite
 
 
 def cross_entropy(*, label_smoothing: float = 0.0) -> LossRule:
-    """Cross-entropy; with several labels a row, the mean of a binary one for each.
+    """Cross-entropy; in multi-label, the mean of one binary cross-entropy per label.
 
     `label_smoothing` is the share of the truth that is spread evenly over all classes, or over present and absent (Szegedy
     et al. 2016).
 
-    One label a row: a row weighs what its true class does, whole. PyTorch gives each class's share of the smoothed truth that
-    class's own weight, which moves frequent rows towards rare classes: with weights of 1 to 200 and 0.05 of smoothing, the
-    best probability of the rare class on a row of the other one is 0.84 there, which the most probable class decides by, and
-    0.025 here. Several labels: as in PyTorch the positive share of the smoothed truth has the label's weight w, so an absent
-    label is drawn towards a probability of about w times half of the smoothing. Each label has a threshold of its own, and
-    the score is higher by it: beside root weights by 0.016 on nlupp and 0.027 on goemotions (means over three seeds).
+    One label per row: the whole row has the weight of its true class. PyTorch instead gives each class's share of the
+    smoothed truth that class's own weight, which pulls frequent rows towards rare classes. For example, with weights of 1 to
+    200 and smoothing 0.05, the best probability of the rare class on a row of the other class is 0.84 there, which flips the
+    decision for the most probable class, and 0.025 here.
+
+    Multi-label: as in PyTorch, the positive share of the smoothed truth has the label's weight w. So an absent label is
+    pulled towards a probability of about w times half the smoothing. Each label has its own threshold, and the score is
+    higher this way: next to root weights by 0.016 on nlupp and 0.027 on goemotions (means over three seeds).
     """
 
     def compute(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         if targets.ndim == 1:
-            own = targets.long()
-            loss = F.cross_entropy(logits, own, label_smoothing=label_smoothing, reduction="none")
-            return (weights[own] * loss).mean()
+            classes = targets.long()
+            loss = F.cross_entropy(logits, classes, label_smoothing=label_smoothing, reduction="none")
+            return (weights[classes] * loss).mean()
         truth = targets.float()
         smoothed = truth * (1 - label_smoothing) + label_smoothing / 2
         return F.binary_cross_entropy_with_logits(logits, smoothed, pos_weight=weights)
@@ -55,9 +58,9 @@ def cross_entropy(*, label_smoothing: float = 0.0) -> LossRule:
 
 
 def focal(*, gamma: float) -> LossRule:
-    """Cross-entropy in which a row, or a label of it, counts (1 - p)^gamma, where p is the truth's probability.
+    """Cross-entropy in which each row, or each label of it, counts (1 - p)^gamma, where p is the probability of the truth.
 
-    Lin et al. (2017), Focal loss for dense object detection; the weights are their alpha. Gamma 0 is cross-entropy.
+    Gamma 0 is cross-entropy. The weights are the alpha of Lin et al. (2017), Focal loss for dense object detection.
     """
 
     def compute(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
@@ -75,10 +78,10 @@ def focal(*, gamma: float) -> LossRule:
 
 
 def asymmetric(*, gamma_positive: float, gamma_negative: float, margin: float) -> LossRule:
-    """Focal loss for several labels a row, with one gamma where a label is present and another where it is absent.
+    """Focal loss for multi-label rows, with one gamma for present labels and another for absent ones.
 
-    An absent label's probability is first lowered by `margin`, so that below it nothing is lost. Ridnik et al. (2021),
-    Asymmetric loss for multi-label classification; here the mean over rows and labels, theirs is the sum.
+    The probability of an absent label is first lowered by `margin`, so a probability below `margin` costs nothing. This is
+    the mean over rows and labels; the sum in Ridnik et al. (2021), Asymmetric loss for multi-label classification.
     """
     log_margin = math.log(margin) if margin else -math.inf
 
@@ -114,20 +117,22 @@ def make_loss(
     logit_adjustment: float,
     device: torch.device | None = None,
 ) -> Loss:
-    """Build the loss for a task from its training targets (rows,), or (rows, labels) for several labels a row.
+    """Build the loss for a task from its training targets: (rows,), or (rows, labels) in multi-label.
 
-    `weights`: of a label's positives, against those rows without it, or of a class, scaled so that training rows weigh 1 on
-    the mean. A label without a training example, or true on every one, has weight 1 before that. `logit_adjustment` times
-    the log of how frequent a label is, or the log of its odds, is added to its logits in training (Menon et al. 2021). The
-    loss is (1 - `soft_f1`) times `loss` and `soft_f1` times 1 less the macro-F1 of the probabilities. Logits and truth have
-    to lie on `device`.
+    - `weights` weigh the positive rows of a label against the rows without it. Class weights are scaled so that the mean
+      weight of the training rows is 1. A label on no training row, or on all of them, has weight 1 before scaling.
+    - `logit_adjustment` times the log of a class's share, or of a label's odds, is added to the logits in training (Menon et
+      al. 2021).
+    - The result is (1 - `soft_f1`) × `loss` + `soft_f1` × `soft_f1_loss`.
+
+    Logits and truth must be on `device`.
     """
     counts = count_labels(targets, labels, task)
-    own = weights(counts)
+    label_weights = weights(counts)
     if task != "multilabel":
-        own = own * counts.rows / (own @ counts.counts)
-    # Moved once: to copy them at every batch would let the host wait for the GPU.
-    weight = torch.tensor(own, dtype=torch.float32, device=device)
+        label_weights = label_weights * counts.rows / (label_weights @ counts.counts)
+    # Moved once: copying them for every batch would make the host wait for the GPU.
+    weight = torch.tensor(label_weights, dtype=torch.float32, device=device)
     shift = (logit_adjustment * _log_prior(counts)).to(device) if logit_adjustment else None
 
     def compute(logits: Tensor, truth: Tensor) -> Tensor:
@@ -141,9 +146,9 @@ def make_loss(
 
 
 def soft_f1_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return 1 less the macro-F1 of probabilities in place of decisions, over labels that some row of the batch has.
+    """Return 1 minus the macro-F1 of probabilities instead of decisions, over the labels that occur in the batch.
 
-    A label that none has would have an F1 of 0 whatever its probabilities. Zero where no row has any label.
+    The F1 of any other label would be 0 for any probabilities. Returns 0 if no row has a label.
     """
     if targets.ndim == 1:
         probabilities, truth = logits.softmax(1), F.one_hot(targets.long(), logits.shape[1]).float()
@@ -156,9 +161,9 @@ def soft_f1_loss(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def _log_prior(counts: LabelCounts) -> Tensor:
-    """The log of each class's share, or each label's log-odds, shape (labels,).
+    """Return the log of each class's share, or each label's log-odds, shape (labels,).
 
-    What was never seen, or always, is taken as seen half a time, or all but half: its logarithm has to be finite.
+    Counts stay half a row away from none, and in multi-label from all rows, to keep the logarithm finite.
     """
     if counts.task == "multilabel":
         present = np.clip(counts.counts, 0.5, counts.rows - 0.5)

@@ -1,10 +1,10 @@
-"""Nearest rows among `TrainingRows.vectors`, looked for once per process and data.
+"""Find the nearest rows among `TrainingRows.vectors`, once per process and data.
 
-A pass is drawn anew every time, but what it is drawn from is the same: the neighbours of rows that do not change. What is
-found is kept by a hash of the rows, so that other trials in the same process find it too.
+Every pass is drawn anew, but the rows and their neighbours stay the same. Results are stored under a hash of the rows, so
+other trials in the same process can use them too.
 
-Exact copies, rows of one vector and one target, are one neighbour, and none of them is a neighbour of another: a row that
-stands there twice would else speak for itself, and be mixed with itself.
+Exact copies, which are rows with the same vector and the same target, count as one neighbour and are never neighbours of each
+other. Otherwise a copied row would vote for itself and be mixed with itself.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _memory: OrderedDict[Hashable, tuple[NDArray[Any], ...]] = OrderedDict()
 
 
 def remembered(key: Hashable, compute: Callable[[], tuple[NDArray[Any], ...]]) -> tuple[NDArray[Any], ...]:
-    """Return what `compute` gives, from memory if `key` was asked for before; the longest unused is forgotten first."""
+    """Return the result of `compute`, from memory if `key` is known. The result unused for longest is dropped first."""
     if key not in _memory:
         _memory[key] = compute()
     _memory.move_to_end(key)
@@ -34,18 +34,18 @@ def remembered(key: Hashable, compute: Callable[[], tuple[NDArray[Any], ...]]) -
 
 
 def vectors_of(data: TrainingRows) -> NDArray[np.float32]:
-    """Return the vectors (rows, dimensions) of rows; a ValueError where they have none."""
+    """Return the vectors (rows, dimensions) of rows. Raises ValueError if they have none."""
     if data.vectors is None:
-        raise ValueError("this resampling looks for neighbours, so its rows need vectors, but they have none")
+        raise ValueError("this resampling searches for neighbours, so its rows need vectors, but they have none")
     return data.vectors
 
 
 def without_copies(vectors: NDArray[np.floating], targets: Targets) -> tuple[RowNumbers, RowNumbers]:
     """Return the first row of each set of exact copies, (sets,), and the set of every row, (rows,).
 
-    Copies have the same vector (dimensions,) and the same target, a class or labels.
+    Copies have the same vector (dimensions,) and the same target (a class, or labels).
     """
-    both = np.ascontiguousarray(np.column_stack([vectors + 0.0, targets]))  # -0.0 is equal to 0.0, but has other bytes
+    both = np.ascontiguousarray(np.column_stack([vectors + 0.0, targets]))  # -0.0 equals 0.0, but has other bytes
     keys = both.view(np.dtype((np.void, both.itemsize * both.shape[1])))[:, 0]
     _, first, of_set = np.unique(keys, return_index=True, return_inverse=True)
     in_order = np.argsort(first)
@@ -55,18 +55,18 @@ def without_copies(vectors: NDArray[np.floating], targets: Targets) -> tuple[Row
 
 
 def others_near(vectors: NDArray[np.floating], count: int) -> RowNumbers:
-    """Return for each row of `vectors` (rows, dimensions) the `count` nearest others, nearest first, (rows, count).
+    """Return the `count` nearest other rows of each row of `vectors` (rows, dimensions), nearest first: (rows, count).
 
-    A row is none of its own, however many others lie where it does.
+    A row is never its own neighbour, even if others have the same vector.
     """
     return _nearest_others(vectors, np.arange(len(vectors)), vectors, count)[1]
 
 
 def nearest(data: TrainingRows, *, of: RowNumbers, among: RowNumbers, count: int) -> tuple[NDArray[Any], ...]:
-    """Return distances and places in `among` of the `count` nearest rows for each row of `of`, both (of, count).
+    """Return distances and positions in `among` of the `count` nearest rows for each row of `of`, both (of, count).
 
-    All of `of` are in `among`, and each is its own nearest. Of exact copies the first stands for all; where `among` has
-    fewer other rows than are asked for, they come again, and a row that has none but copies is its own neighbour.
+    `among` must contain all of `of`; each row is its own nearest. The first of exact copies represents all of them. If
+    `among` has too few other rows, they repeat. A row with no others but copies is its own neighbour.
     """
 
     def search() -> tuple[NDArray[Any], ...]:
@@ -74,33 +74,33 @@ def nearest(data: TrainingRows, *, of: RowNumbers, among: RowNumbers, count: int
         first, of_set = without_copies(vectors[among], data.targets[among])
         place = np.full(len(data), -1)
         place[among] = np.arange(len(among))
-        own = place[of]
+        itself = place[of]
         most = min(count - 1, len(first) - 1)
-        distances, sets = _nearest_others(vectors[among[first]], of_set[own], vectors[of], most)
+        distances, sets = _nearest_others(vectors[among[first]], of_set[itself], vectors[of], most)
         columns = np.concatenate([[0], 1 + np.arange(count - 1) % most]) if most else np.zeros(count, np.int64)
-        places = np.column_stack([own, first[sets]])
+        places = np.column_stack([itself, first[sets]])
         return np.column_stack([np.zeros(len(of)), distances])[:, columns], places[:, columns]
 
     return remembered(("nearest", data.digest, of.tobytes(), among.tobytes(), count), search)
 
 
 def _nearest_others(
-    vectors: NDArray[np.floating], own: RowNumbers, asked: NDArray[np.floating], count: int
+    vectors: NDArray[np.floating], itself: RowNumbers, queries: NDArray[np.floating], count: int
 ) -> tuple[NDArray[np.floating], RowNumbers]:
-    """Return distances and numbers of the `count` nearest of `vectors` for each that is asked, but for the one of `own`."""
+    """Return distances and positions of the `count` nearest `vectors` for each query, without the query's own position."""
     from sklearn.neighbors import NearestNeighbors
 
-    distances, found = NearestNeighbors(n_neighbors=count + 1).fit(vectors).kneighbors(asked)
-    is_own = found == own[:, None]
-    is_own[~is_own.any(1), -1] = True  # others with the same vector came first: the last one goes in its stead
-    shape = (len(asked), count)
-    return distances[~is_own].reshape(shape), found[~is_own].reshape(shape).astype(np.int64)
+    distances, positions = NearestNeighbors(n_neighbors=count + 1).fit(vectors).kneighbors(queries)
+    is_itself = positions == itself[:, None]
+    is_itself[~is_itself.any(1), -1] = True  # others with the same vector came first: drop the last one instead
+    shape = (len(queries), count)
+    return distances[~is_itself].reshape(shape), positions[~is_itself].reshape(shape).astype(np.int64)
 
 
 class RowNeighbours:
-    """What imbalanced-learn's samplers take for a search of neighbours, where a row is written as a row of the identity.
+    """A neighbour search for imbalanced-learn's samplers, for data given as rows of the identity matrix.
 
-    Rows of the identity have no distances worth the name: they stand for rows of `data`, and those are searched.
+    Distances between rows of the identity mean nothing. Each represents a row of `data`, and the search uses those.
     """
 
     def __init__(self, data: TrainingRows, n_neighbors: int) -> None:
@@ -111,18 +111,18 @@ class RowNeighbours:
         return type(self)(self._data, self.n_neighbors)
 
     def fit(self, identity: Any) -> Self:
-        """Take the rows to search among."""
+        """Store the rows to search among."""
         self._among = _numbers(identity)
         return self
 
     def kneighbors(self, identity: Any, return_distance: bool = True) -> Any:
-        """Return distances, if wanted, and places among the fitted rows, nearest first."""
-        found = nearest(self._data, of=_numbers(identity), among=self._among, count=self.n_neighbors)
-        return found if return_distance else found[1]
+        """Return distances, if requested, and positions among the fitted rows, nearest first."""
+        neighbours = nearest(self._data, of=_numbers(identity), among=self._among, count=self.n_neighbors)
+        return neighbours if return_distance else neighbours[1]
 
     def kneighbors_graph(self, identity: Any) -> Any:
-        """Refuse: the samplers ask whether this exists, and none calls it."""
-        raise NotImplementedError("no sampler that is used here asks for the graph")
+        """Raise NotImplementedError: the samplers only check that this method exists."""
+        raise NotImplementedError("none of our samplers uses the graph")
 
 
 def _numbers(identity: Any) -> RowNumbers:

@@ -1,7 +1,7 @@
-"""Resampling of rows with several labels by labels that are rarer than the mean.
+"""Resample multi-label rows by labels that are rarer than the mean.
 
-How rare a label is: the count of the most frequent label over its own (IRLbl of Charte et al. 2015, Addressing imbalance in
-multilabel classification). Labels without a row are in none of it.
+The rarity of a label is the count of the most frequent label divided by its own (IRLbl of Charte et al. 2015, Addressing
+imbalance in multilabel classification). Labels without a row are ignored.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from tuner.imbalance.training_pass import Pass, Resample, RowNumbers, Targets, T
 
 
 def ml_ros(*, share: float) -> Resample:
-    """Add `share` of the rows again, drawn from each label rarer than the mean in turn (ML-ROS, Charte et al. 2015).
+    """Repeat `share` of the rows, drawn in turn from each label rarer than the mean (ML-ROS, Charte et al. 2015).
 
-    A label takes no further part once it is no rarer than the mean was, so fewer rows may be added.
+    A label drops out once it is no rarer than the mean was at the start, so fewer rows may be added.
     """
 
     def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
@@ -39,9 +39,9 @@ def ml_ros(*, share: float) -> Resample:
 
 
 def ml_rus(*, share: float) -> Resample:
-    """Leave out `share` of the rows, of those without a label rarer than the mean (ML-RUS, Charte et al. 2015).
+    """Drop `share` of the rows, only those without a label rarer than the mean (ML-RUS, Charte et al. 2015).
 
-    Where there are fewer such rows, fewer are left out; no label loses its last row.
+    If there are fewer such rows, fewer are dropped. No label loses its last row.
     """
 
     def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
@@ -56,10 +56,10 @@ def ml_rus(*, share: float) -> Resample:
 
 
 def mlsmote(*, share: float, neighbours: int) -> Resample:
-    """Add `share` of the rows anew, between a row and one of its `neighbours` nearest, for each rare label in turn.
+    """Add `share` times the rows: for each rare label in turn, a row between a row and one of its `neighbours` nearest.
 
-    Charte et al. (2015), MLSMOTE. Neighbours have the rare label, too. The new row has the labels that at least half of the
-    row and its neighbours have, the rare one always.
+    The neighbours have the rare label, too. The new row has the rare label, and every label that at least half of the row and
+    its neighbours have. Charte et al. (2015), MLSMOTE.
     """
 
     def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
@@ -85,7 +85,7 @@ def mlsmote(*, share: float, neighbours: int) -> Resample:
 
 
 def rarity_of(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the largest count over each; infinite where a label has no row."""
+    """Return the largest count divided by each count; infinite for labels without a row."""
     rarity = np.full(len(counts), np.inf)
     np.divide(counts.max(), counts, out=rarity, where=counts > 0)
     return rarity
@@ -96,22 +96,22 @@ def rare_labels(targets: Targets) -> RowNumbers:
     counts = targets.sum(0, dtype=np.float64)
     rarity = rarity_of(counts)
     is_present = counts > 0
-    # Equal rarities may have a mean that is off by rounding.
+    # The mean of equal rarities may be off by rounding.
     return np.flatnonzero(is_present & (rarity > rarity[is_present].mean() * (1 + 1e-9)))
 
 
 def _in_any_order(targets: Targets, generator: np.random.Generator) -> RowNumbers:
-    """Return the rare labels shuffled: a pass may add fewer rows than there are of them, and each is to have its turn."""
+    """Return the rare labels, shuffled: a pass may add fewer rows than there are labels, and each should get its turn."""
     return generator.permutation(rare_labels(targets))
 
 
 def without_rare_labels(targets: Targets) -> RowNumbers:
-    """Return the rows that have no label rarer than the mean."""
+    """Return the rows without a label that is rarer than the mean."""
     return np.flatnonzero(~targets[:, rare_labels(targets)].any(1))
 
 
 def _others_near(data: TrainingRows, bag: RowNumbers, neighbours: int) -> RowNumbers:
-    """Return for each row of `bag` the `neighbours` others of it that are nearest, shape (bag, neighbours)."""
+    """Return the `neighbours` nearest other rows of `bag` for each of its rows, shape (bag, neighbours)."""
     if len(bag) <= neighbours:
         raise ValueError(f"a rare label has {len(bag)} rows, but {neighbours} neighbours need {neighbours + 1}")
     _, places = nearest(data, of=bag, among=bag, count=neighbours + 1)

@@ -1,4 +1,4 @@
-"""What resampling is given and what it gives: the training rows, and one pass over them."""
+"""The input and output of resampling: training rows, and one pass over them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Targets = NDArray[np.integer]
 class TrainingRows:
     """The rows that a pass is drawn from: `targets` (rows,) class numbers or (rows, labels) of 0 and 1.
 
-    `vectors` (rows, dimensions) float32 stand for the rows where neighbours are looked for; None where no rule needs them.
+    `vectors` (rows, dimensions) float32 are used to search for neighbours; None if no rule needs them.
     """
 
     targets: Targets
@@ -33,7 +33,7 @@ class TrainingRows:
 
     @cached_property
     def digest(self) -> bytes:
-        """A hash of targets and vectors: what is found out about the same rows once need not be found out again."""
+        """A hash of targets and vectors, the key for results that are computed once for the same rows."""
         digest = hashlib.blake2b(repr((self.task, self.targets.shape)).encode(), digest_size=16)
         for values in (self.targets.astype(np.int64), self.vectors):
             if values is not None:
@@ -44,10 +44,10 @@ class TrainingRows:
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """One pass over training rows: n rows to read, and the stratum (n,) of each, whose shares every batch repeats.
+    """One pass over training rows: n rows to read, and the stratum (n,) of each. Every batch has the same shares of strata.
 
-    Where rows are mixed, row i of the pass is (1 - weights[i]) × rows[i] + weights[i] × partners[i], mixed after the
-    embedding, and weight 0 where nothing is. `targets` (n, labels) stand for those of `rows` where mixing changes them.
+    With mixing, row i of the pass is (1 - weights[i]) × rows[i] + weights[i] × partners[i], after the embedding. A weight of
+    0 leaves the row unmixed. `targets` (n, labels) replace those of `rows` if mixing changes them.
     """
 
     rows: RowNumbers
@@ -64,12 +64,12 @@ Resample = Callable[[TrainingRows, np.random.Generator], Pass]
 
 
 def one_stratum(rows: RowNumbers) -> Pass:
-    """Return a pass that reads `rows` as they are, without strata."""
+    """Return a pass that reads `rows` in one stratum, without mixing."""
     return Pass(rows, np.zeros(len(rows), np.int64))
 
 
 def join(passes: Sequence[Pass]) -> Pass:
-    """Lay passes of one resampling end to end; all of them mix rows, or none does."""
+    """Join passes of one resampling end to end. Either all of them mix rows, or none does."""
 
     def joined(name: str) -> Any:
         parts = [getattr(each, name) for each in passes]

@@ -1,4 +1,4 @@
-"""Weights that lift rare labels in a loss, from how many training rows have them."""
+"""Weights that raise rare labels in a loss, from the number of training rows that have them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.errors import did_you_mean
+from tuner.imbalance.training_pass import Targets
 from tuner.space.settings import Task
 
-Targets = NDArray[np.integer]
 Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class LabelCounts:
-    """How many of the training `rows` have each of `labels`: `counts` (labels,)."""
+    """The number of training rows with each label: `counts` (labels,), out of `rows`."""
 
     labels: tuple[str, ...]
     counts: Values
@@ -26,7 +26,7 @@ class LabelCounts:
 
     @property
     def is_mixed(self) -> NDArray[np.bool_]:
-        """Which labels some training row has; with several labels a row, also some has not. Others have weight 1."""
+        """Which labels (labels,) are on some training row and, in multi-label, missing on another. Others have weight 1."""
         if self.task == "multilabel":
             return (self.counts > 0) & (self.counts < self.rows)
         return self.counts > 0
@@ -36,7 +36,7 @@ WeightRule = Callable[[LabelCounts], Values]
 
 
 def count_labels(targets: Targets, labels: tuple[str, ...], task: Task) -> LabelCounts:
-    """Count each label in targets: (rows,) class numbers, or (rows, labels) of 0 and 1 for several labels a row."""
+    """Count each label in targets: (rows,) class numbers, or (rows, labels) of 0 and 1 in multi-label."""
     if task == "multilabel":
         counts = targets.sum(0, dtype=np.float64)
     else:
@@ -45,28 +45,29 @@ def count_labels(targets: Targets, labels: tuple[str, ...], task: Task) -> Label
 
 
 def no_weights() -> WeightRule:
-    """Every label counts alike."""
+    """Weigh every label 1."""
     return lambda counts: np.ones(len(counts.labels))
 
 
 def balanced_weights() -> WeightRule:
-    """In full proportion to rarity: each label's two sides, or each class, weigh the same in all."""
+    """Weigh in full proportion to rarity: both sides of a label, or all classes, weigh the same in total."""
     return _ratios
 
 
 def root_weights() -> WeightRule:
-    """In proportion to the square root of rarity: half of the correction, on a log scale."""
+    """Weigh in proportion to the square root of rarity: half of the correction, on a log scale."""
     return lambda counts: np.sqrt(_ratios(counts))
 
 
 def effective_number_weights(*, beta: float) -> WeightRule:
-    """In proportion to one over the effective number of rows, (1 - beta^n) / (1 - beta) (Cui et al. 2019).
+    """Weigh in inverse proportion to the effective number of rows, (1 - beta^n) / (1 - beta) (Cui et al. 2019).
 
-    With `beta` near 1 that is n, and the weights are the balanced ones; with `beta` near 0 it is 1, and so are they.
+    With `beta` near 1, this number is n and the weights are the balanced ones. With `beta` near 0, it is 1 and so are the
+    weights.
     """
 
     def effective(rows: Values) -> Values:
-        # 1 - beta^n by way of expm1, which keeps its digits where beta is near 1.
+        # expm1 keeps the digits of 1 - beta^n for beta near 1.
         number: Values = -np.expm1(np.maximum(rows, 1) * np.log(beta)) / (1 - beta)
         return number
 
@@ -74,12 +75,12 @@ def effective_number_weights(*, beta: float) -> WeightRule:
 
 
 def explicit_weights(**weights: float) -> WeightRule:
-    """As given, by the label's name; a label that is not named has 1. A ValueError where there is no such label."""
+    """Use the given weights by label name, and 1 for other labels. The rule raises ValueError for an unknown label."""
 
     def weigh(counts: LabelCounts) -> Values:
         for label in weights:
             if label not in counts.labels:
-                raise ValueError(f"{label!r} has a weight, but is no label; {did_you_mean(label, counts.labels)}")
+                raise ValueError(f"{label!r} has a weight, but is not a label; {did_you_mean(label, counts.labels)}")
         return np.array([weights.get(label, 1.0) for label in counts.labels])
 
     return weigh
@@ -95,10 +96,11 @@ LOSS_WEIGHTS: dict[str, Callable[..., WeightRule]] = {
 
 
 def _ratios(counts: LabelCounts, size_of: Callable[[Values], Values] = lambda rows: rows) -> Values:
-    """How many rows a label is up against, over its own rows.
+    """Return how many rows a label competes with, divided by its own rows.
 
-    Several labels a row: those without it. One label a row: the mean over the classes that have rows.
+    In multi-label it competes with the rows without it; otherwise with the mean over the classes that have rows.
     """
-    own = size_of(np.maximum(counts.counts, 1))
-    against = size_of(counts.rows - counts.counts) if counts.task == "multilabel" else own[counts.is_mixed].mean()
-    return np.where(counts.is_mixed, against / own, 1.0)
+    with_label = size_of(np.maximum(counts.counts, 1))
+    is_mixed = counts.is_mixed
+    others = size_of(counts.rows - counts.counts) if counts.task == "multilabel" else with_label[is_mixed].mean()
+    return np.where(is_mixed, others / with_label, 1.0)

@@ -1,9 +1,9 @@
-"""A run's directory is one process's at a time, and a crash leaves no lock behind.
+"""Only one process at a time holds a run's directory, and a crash leaves no lock behind.
 
-On a local disk, or one that is mounted like it, the kernel holds the lock (flock) and gives it back when the process ends,
-however it ends. Object stores know no locks: there a lease is written and renewed, and one that was not renewed for a minute
-is nobody's. Two processes that find an old lease in the same moment write both, wait, and the one that reads its own back
-has it.
+On a local disk, or one that is mounted like it, the kernel holds the lock (flock) and releases it when the process ends,
+however it ends. Object stores have no locks, so there the holder writes a lease and renews it. A lease that was not renewed
+for a minute has expired. If two processes find an expired lease at the same moment, both write their own and wait; the one
+that then reads its own lease back holds the directory.
 """
 
 from __future__ import annotations
@@ -19,31 +19,32 @@ from typing import Any
 from tuner.errors import Fault, LedgerError
 from tuner.storage import Folder, errors_named
 
-LOCK = ".lock"  # in the run's directory; no part of the ledger
+LOCK = ".lock"
+"""The name of the lock in the run's directory; it is not part of the ledger."""
 RENEW_EVERY_S = 10.0
 STALE_AFTER_S = 60.0
 _MOST_READ = 4096
-_SETTLE_S = 1.0  # object stores of today show a write at once; this is for two writers at the same time
+_SETTLE_S = 1.0  # today's object stores show a write at once; the wait covers two writers at the same moment
 
 
 class RunLock:
-    """Holds a run's directory from `take` to `give_back`. On an object store `renew` has to be called now and then."""
+    """Holds a run's directory from `take` to `give_back`. On an object store, call `renew` regularly."""
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
-        self._file: int | None = None  # a descriptor: whoever forgets it keeps the lock, as long as the process lives
+        self._file: int | None = None  # a bare descriptor: dropping this object does not release the lock
         self._token: str | None = None
         self._renewed_at = 0.0
 
     def take(self) -> None:
-        """Take the directory, which is made if it is not there. Raises LedgerError naming who holds it, and StorageError."""
+        """Take the directory, and create it if needed. Raises StorageError, and LedgerError that names the holder."""
         if self._folder.is_local:
             self._take_file()
         else:
             self._take_lease()
 
     def renew(self) -> None:
-        """Renew a lease that is ten seconds old or more. Raises LedgerError if somebody else has taken the directory."""
+        """Renew a lease that is ten seconds old or more. Raises LedgerError if another process has taken the directory."""
         if self._token is None or time.monotonic() - self._renewed_at < RENEW_EVERY_S:
             return
         holder = self._read_lease()
@@ -52,17 +53,17 @@ class RunLock:
         self._write_lease()
 
     def give_back(self) -> None:
-        """Let the next one have it. Does nothing if it is not held."""
+        """Release the directory. Does nothing if it is not held."""
         if self._file is not None:
             Path(self._folder.path, LOCK).unlink(missing_ok=True)
-            os.close(self._file)  # the kernel takes the lock off
+            os.close(self._file)  # the kernel releases the lock
             self._file = None
         if self._token is not None:
             self._token = None
             self._folder.delete(LOCK)
 
     def _take_file(self) -> None:
-        import fcntl  # not on Windows, which Ray does not fully support either
+        import fcntl  # missing on Windows, which Ray does not fully support either
 
         path = Path(self._folder.path, LOCK)
         while self._file is None:
@@ -78,9 +79,9 @@ class RunLock:
             if _is_still_at(path, file):
                 self._file = file
             else:
-                os.close(file)  # its holder gave it back, and deleted it, between our opening and locking it
+                os.close(file)  # its holder released and deleted it after we opened it and before we locked it
         os.truncate(self._file, 0)
-        os.write(self._file, json.dumps(_myself()).encode())
+        os.write(self._file, json.dumps(_this_process()).encode())
 
     def _take_lease(self) -> None:
         holder = self._read_lease()
@@ -98,7 +99,7 @@ class RunLock:
         return _parse(self._folder.read(LOCK).decode()) if self._folder.exists(LOCK) else None
 
     def _write_lease(self) -> None:
-        lease = {**_myself(), "token": self._token, "renewed_at": time.time()}
+        lease = {**_this_process(), "token": self._token, "renewed_at": time.time()}
         self._folder.write(LOCK, json.dumps(lease).encode())
         self._renewed_at = time.monotonic()
 
@@ -110,16 +111,16 @@ def _is_still_at(path: Path, file: int) -> bool:
         return False
 
 
-def _myself() -> dict[str, Any]:
+def _this_process() -> dict[str, Any]:
     return {"host": socket.gethostname(), "process": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
 
 
 def _parse(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)
+        holder = json.loads(text)
     except ValueError:
-        return {}  # its holder is only just writing it
-    return found if isinstance(found, dict) else {}
+        return {}  # the holder is still writing it
+    return holder if isinstance(holder, dict) else {}
 
 
 def _held(folder: Folder, holder: dict[str, Any], what: str = "another process is at work on this run") -> LedgerError:

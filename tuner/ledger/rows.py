@@ -1,10 +1,10 @@
-"""What a run has been through, as its ledger tells it: where a search that is resumed goes on from."""
+"""Rows of the ledger, both ways: what is written of a measurement, and the trials and measurements read back from it."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -12,18 +12,19 @@ import pyarrow as pa
 
 from tuner.ledger.run_directory import Run
 from tuner.space.configuration import Configuration
-from tuner.trial.health_names import STATIC
-from tuner.trial.measurement import Measurement, Phase
+from tuner.trial.ending import Ending
+from tuner.trial.measurement import STATIC, Measurement
+from tuner.trial.order import Phase
 
 OF_THE_TRIAL = ("parameters", "precision", "vocabulary_found", *STATIC)
-"""What every report of a trial says alike, so that it stands in the table of trials."""
+"""Values that are the same in every measurement of a trial, so that they are columns of the table of trials."""
 INTERRUPTED = "the run was interrupted"
-"""The reason of a trial that a resumed run takes up again; one for which there was no time stays as it is."""
+"""The reason of a trial that a resumed run continues; a trial that ran out of time has another and stays as it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PastTrial:
-    """A trial of the ledger. `ending` is None where it has to go on."""
+    """A trial of the ledger. `ending` is None if a resumed run has to continue it."""
 
     index: int
     phase: Phase
@@ -38,9 +39,10 @@ class PastTrial:
 
 @dataclass(frozen=True)
 class Past:
-    """A run so far: its trials in the order in which they were asked for, and (trial, report) in the order in which they came.
+    """A run so far, from which a resumed search continues.
 
-    `seconds` is how long it has run.
+    `trials` are in the order in which they were asked for, `measurements` are (trial, measurement) in the order in which they
+    came, `seconds` is how long the run has taken.
     """
 
     trials: Sequence[PastTrial]
@@ -49,30 +51,52 @@ class Past:
 
 
 def measurement_row(measurement: Measurement) -> dict[str, Any]:
-    """Return what the table of reports has of a report."""
+    """Return a measurement as a row of the table `reports`, without the number of its trial."""
     return {
         name: value for name, value in asdict(measurement).items() if name != "is_last" and name not in OF_THE_TRIAL
     }
 
 
+def counted(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the measurements of one trial that count, in the order in which they came.
+
+    A worker that replaces a dead one continues from a checkpoint, or starts again. It repeats the measurements from there on,
+    and the repeated ones count.
+    """
+    kept: list[Mapping[str, Any]] = []
+    for row in rows:
+        while kept and kept[-1]["examples"] >= row["examples"]:
+            kept.pop()
+        kept.append(row)
+    return kept
+
+
+def measurements_by_trial(rows: Iterable[Mapping[str, Any]]) -> dict[int, list[Mapping[str, Any]]]:
+    """Return the measurements of each trial that count, from rows of the table `reports`."""
+    by_trial: dict[int, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        by_trial.setdefault(row["trial"], []).append(row)
+    return {trial: counted(rows_of_trial) for trial, rows_of_trial in by_trial.items()}
+
+
 def read_past(run: Run, measurements: pa.Table) -> Past:
-    """Read a run's trials and reports, as `read_run` and `read_reports` return them."""
+    """Return a run's trials and measurements, given what `read_run` and `read_measurements` return."""
     trials = {row["trial"]: row for row in run.trials}
     rows = [row for row in measurements.to_pylist() if row["trial"] in trials]
     times = [row["reported_s"] for row in rows] + [row[name] for row in run.trials for name in ("started_s", "ended_s")]
-    # Where nothing but failures has come of a run, its trials are not at fault: the cause, which may be gone, is common.
-    is_failure = {row["ending"] for row in run.trials} <= {"failed", "interrupted", None}
+    # If every trial failed, the cause lies outside the trials and may be gone by now.
+    has_only_failures = {row["ending"] for row in run.trials} <= {Ending.FAILED, Ending.INTERRUPTED, None}
     return Past(
-        trials=[_trial(row, is_failure=is_failure) for row in run.trials],
+        trials=[_past_trial(row, has_only_failures=has_only_failures) for row in run.trials],
         measurements=[(row["trial"], _measurement(row, trials[row["trial"]])) for row in rows],
         seconds=max([float(run.manifest.get("seconds", 0.0)), *(each for each in times if each is not None)]),
     )
 
 
-def _trial(row: Mapping[str, Any], *, is_failure: bool) -> PastTrial:
-    is_cut = row["ending"] == "interrupted" and row["reason"] == INTERRUPTED
-    # A finalist's run that failed is tried again: without it there may be no champion, and the cause may be gone.
-    is_open = is_cut or (row["ending"] == "failed" and (row["phase"] == "finalist" or is_failure))
+def _past_trial(row: Mapping[str, Any], *, has_only_failures: bool) -> PastTrial:
+    is_cut = row["ending"] == Ending.INTERRUPTED and row["reason"] == INTERRUPTED
+    # A finalist's run that failed is tried again: there may be no champion without it, and the cause may be gone.
+    is_open = is_cut or (row["ending"] == Ending.FAILED and (row["phase"] == "finalist" or has_only_failures))
     return PastTrial(
         index=row["trial"],
         phase=row["phase"],
@@ -87,11 +111,10 @@ def _trial(row: Mapping[str, Any], *, is_failure: bool) -> PastTrial:
 
 
 def _measurement(row: Mapping[str, Any], trial: Mapping[str, Any]) -> Measurement:
-    known: dict[str, Any] = {field.name: row[field.name] for field in fields(Measurement) if field.name in row}
-    unknown = {"parameters": 0, "precision": ""}  # the trial's row has them when it ends
-    of_trial = {name: trial[name] if trial[name] is not None else unknown.get(name) for name in OF_THE_TRIAL}
-    read: dict[str, Any] = {
-        name: math.nan if value is None and name != "diverged_at_step" else value
-        for name, value in {**known, **of_trial}.items()
+    values: dict[str, Any] = {field.name: row[field.name] for field in fields(Measurement) if field.name in row}
+    defaults = {"parameters": 0, "precision": ""}  # a trial's row gets them when it ends
+    values |= {name: trial[name] if trial[name] is not None else defaults.get(name) for name in OF_THE_TRIAL}
+    values = {
+        name: math.nan if value is None and name != "diverged_at_step" else value for name, value in values.items()
     }
-    return Measurement(**read, is_last=False)
+    return Measurement(**values, is_last=False)

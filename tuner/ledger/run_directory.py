@@ -1,22 +1,23 @@
-"""The ledger: a run's directory, and the only truth about it.
+"""The ledger: the directory of a run, which every other part reads and none contradicts.
 
 runs/NAME/
-  space.yaml            the space as it was run, overrides included
-  environment.json      format of the ledger, versions, seed, data fingerprints, git revision, command; what makes it a run
-  data.json             what is known of the data before a search: counts, lengths, duplicates, overlap
-  baselines.json        what the baselines reach on validation, and a control that is no baseline
-  trials/*.parquet      one row when a trial starts and one when it ends; the later row of a trial counts
-  reports/*.parquet     one row per report
-  checkpoints/          where running trials go on from, if their worker dies or the run is resumed; gone when it is finished
-  finalists/            the best weights of each finalist run, and of the best few search trials
+  space.yaml            the space as it ran, with its overrides
+  environment.json      ledger format, versions, seed, data fingerprints, git revision, command; its presence makes the
+                        directory a run
+  data.json             the profile of the data: counts, lengths, duplicates, overlap
+  baselines.json        validation results of the baselines and of a control
+  trials/*.parquet      one row when a trial starts and one when it ends; the later one counts
+  reports/*.parquet     one row per measurement
+  checkpoints/          where trials continue after a worker dies or the run is resumed; deleted when the run finishes
+  finalists/            the best weights of each finalist's run and of the best few search trials
   champion/             the bundle
-  predictions/          validation.parquet and test.parquet: truth, decisions and probabilities, row by row
-  champion.json         how the champion was chosen and what it reaches
-  manifest.json         status, verdict and a checksum of every file that will not change any more; written last
+  predictions/          validation.parquet and test.parquet: truth, decisions and probabilities of each row
+  champion.json         how the champion was chosen, and its results
+  manifest.json         status, verdict and a checksum of every file that no longer changes; written last
 
-Rows go into part files, each written whole, and are merged into one file now and then. A row that stands in two parts after a
-crash between the two steps is read once. Every page of a Parquet file carries a checksum: a part that was cut short, or of
-which a byte has changed, is named, and the rest of the run is read without it; a run that is resumed puts it away in damaged/.
+Each flush writes its rows as a new part file, and parts are merged into one file from time to time. If a crash between the two
+steps leaves a row in two parts, it is read once. Every page of a Parquet file carries a checksum. A part that was cut short, or
+in which a byte changed, is reported, and the rest of the run is read without it. Resuming the run moves such a part to damaged/.
 """
 
 from __future__ import annotations
@@ -34,14 +35,14 @@ import pyarrow as pa
 
 from tuner.errors import Fault, LedgerError, StorageError, did_you_mean
 from tuner.ledger.lock import LOCK, RunLock
-from tuner.ledger.tables import PREDICTIONS, SCHEMAS, read_parquet, read_parts, to_parquet
+from tuner.ledger.tables import SCHEMAS, TableWriter, read_parts, to_parquet
 from tuner.storage import Folder, split
 
 FORMAT = 2
 CHECKPOINTS = "checkpoints"
-_PARTS_BEFORE_MERGE = 64
+_RESTORE_SPACE = "restore it from a copy; with an empty file, the rest of the run can be read"
 _FLUSH_EVERY_S = 1.0
-_MOST_FAILURES = 3  # in a row, a second or more apart: a disk that is full stays so, one on a network may come back
+_MOST_FAILURES = 3  # in a row, at least a second apart: a full disk stays full, but a network disk may come back
 
 
 class Ledger:
@@ -51,62 +52,57 @@ class Ledger:
         self.location = location
         self.folder = Folder.at(location)
         self._waiting: dict[str, list[Mapping[str, Any]]] = {table: [] for table in SCHEMAS}
-        self._parts = dict.fromkeys(SCHEMAS, 0)
+        self._writers = {table: TableWriter(self.folder, table) for table in SCHEMAS}
         self._flushed_at = time.monotonic()
         self._failures = 0
         self._lock = RunLock(self.folder)
 
     @property
     def address(self) -> str:
-        """Where the run lies, in a form that means the same to every process."""
+        """The location of the run, in a form that means the same to every process."""
         return self.folder.path if self.folder.is_local else self.location
 
     @classmethod
     def create(cls, location: str | Path, *, space: str, environment: Mapping[str, Any]) -> Ledger:
-        """Begin a run's directory. Raises LedgerError if there already is one of that name."""
+        """Create a run's directory. Raises LedgerError if the name is taken."""
         ledger = cls(str(location))
         ledger.begin(space=space, environment=environment)
         return ledger
 
     @classmethod
     def reopen(cls, location: str | Path) -> Ledger:
-        """Take a run's directory that another process has left unfinished, and go on after the parts that there are.
+        """Take the directory of a run that another process left unfinished. Nothing changes until `go_on` is called.
 
-        Nothing is changed until `go_on`. Raises LedgerError where there is no run, or another process is at work on it.
+        Raises LedgerError if there is no run, or if another process is at work on it.
         """
         ledger = cls(str(location))
-        refuse_absent(ledger.folder, location)  # before anything is made there: the lock is a file
+        refuse_absent(ledger.folder, location)  # before the lock, which is a file, is created
         ledger._lock.take()
         return ledger
 
     def go_on(self, *, space: str, environment: Mapping[str, Any]) -> None:
-        """Make the run unfinished again: put damaged parts away, and write the space and the environment as they are now."""
-        for table in SCHEMAS:
-            parts = self.folder.below(table)
-            for fault in read_parts(self.folder, table)[1]:
-                name = fault.where.rsplit("/", 1)[-1]
-                self.folder.write(f"damaged/{table}-{name}", parts.read(name))
-                parts.delete(name)
-            self._parts[table] = max((_number_of(name) for name in parts.names()), default=0)
+        """Make the run unfinished again: move damaged parts away, and write the current space and environment."""
+        for writer in self._writers.values():
+            writer.go_on()
         self.folder.delete_drafts()
         self.folder.delete("manifest.json")
         self.folder.write("space.yaml", space.encode())
         self.write_json("environment", {"format": FORMAT, **environment})
 
     def give_back(self) -> None:
-        """Let another process have the directory."""
+        """Release the directory for other processes."""
         self._lock.give_back()
 
     def begin(self, *, space: str, environment: Mapping[str, Any]) -> None:
-        """Take the folder and write what makes it a run's. Raises LedgerError if there is anything in it, or another has it."""
+        """Take the folder and make it a run. Raises LedgerError if it is not empty or another process holds it."""
         refuse_existing(self.folder)
         self._lock.take()
         try:
-            _refuse_files(self.folder)  # another run may have begun and ended since
+            _refuse_files(self.folder)  # another run may have begun and ended in the meantime
         except LedgerError:
             self._lock.give_back()
             raise
-        # First: from here on there is a run to resume.
+        # This file comes first: from here on, there is a run to resume.
         self.folder.write("environment.json", _to_json({"format": FORMAT, **environment}))
         self.folder.write("space.yaml", space.encode())
 
@@ -116,19 +112,19 @@ class Ledger:
         self.folder.write(f"{name}.json", _to_json(content))
 
     def write_table(self, name: str, table: pa.Table) -> None:
-        """Write NAME.parquet; a name may have folders in it, as "predictions/test"."""
+        """Write NAME.parquet; the name may contain folders: "predictions/test"."""
         check_there(self.folder, self.location)
         self.folder.write(f"{name}.parquet", to_parquet(table))
 
     def add(self, table: str, row: Mapping[str, Any]) -> None:
-        """Add a row to `trials` or `reports`; it is on disk after the next flush."""
+        """Add a row to `trials` or `reports`; the next flush writes it."""
         self._waiting[table].append(row)
 
     def flush(self, *, is_due: bool = True) -> None:
-        """Write the waiting rows; with `is_due` false only if the last flush is a second or more ago.
+        """Write the waiting rows; with `is_due` false, only if the last flush was at least a second ago.
 
-        Rows that cannot be written wait for the next flush, at least a second later. Raises StorageError the third time in
-        a row, and LedgerError if another process has taken the directory.
+        If writing fails, the rows wait for the next flush, at least a second later. Raises StorageError after three failures
+        in a row, and LedgerError if another process has taken the directory.
         """
         waited = time.monotonic() - self._flushed_at
         if waited < _FLUSH_EVERY_S and (self._failures or not is_due):
@@ -147,7 +143,7 @@ class Ledger:
     def _write_waiting(self) -> None:
         if any(self._waiting.values()):
             check_there(self.folder, self.location)
-        # A trial has a row before it has reports, and an ending when it has them all, whichever of these a crash cuts off.
+        # In this order, wherever a crash cuts it off, no measurement lacks its trial and no ended trial lacks a measurement.
         trials, measurements = self._waiting["trials"], self._waiting["reports"]
         ended = [row for row in trials if row.get("ending") is not None]
         self._write_rows("trials", [row for row in trials if row.get("ending") is None], still_waiting=ended)
@@ -158,51 +154,35 @@ class Ledger:
         self, table: str, rows: Sequence[Mapping[str, Any]], *, still_waiting: list[Mapping[str, Any]]
     ) -> None:
         if rows:
-            self._write_part(table, pa.Table.from_pylist(list(rows), schema=SCHEMAS[table]))
-            self._waiting[table] = still_waiting
-            if self._parts[table] % _PARTS_BEFORE_MERGE == 0:
-                self._merge(table)
+            self._writers[table].write(rows)
+            self._waiting[table] = still_waiting  # before the merge: if that fails, the rows are already on disk
+            self._writers[table].merge_if_many()
 
     def finish(self, manifest: Mapping[str, Any], *, unfinished: Sequence[str] = ()) -> None:
-        """Merge the tables and write the manifest with a checksum of every file, last of all.
+        """Merge the tables, then write the manifest with a checksum of every file.
 
-        Left out are the files `unfinished`, and those in folders there, which end in "/": workers that are not gone yet may
-        still write them, and a resumed run will. Raises StorageError.
+        The manifest leaves out the files in `unfinished`, and every file in a folder there (a name that ends in "/"), because
+        workers that are still running or a resumed run may write them. Raises StorageError.
         """
         self._write_waiting()
-        for table in SCHEMAS:
-            if self._parts[table]:
-                self._merge(table)
+        for writer in self._writers.values():
+            writer.merge()
         self.folder.delete_drafts()
         files = {}
         for name in self.folder.all_files():
             if name not in ("manifest.json", LOCK) and not name.startswith(tuple(unfinished)):
                 content = self.folder.read(name)
                 files[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-        whole = {"format": FORMAT, **manifest, "files": files, "unfinished_files": list(unfinished)}
-        self.write_json("manifest", whole)
+        listed = {"files": files, "unfinished_files": list(unfinished)}
+        self.write_json("manifest", {"format": FORMAT, **manifest, **listed})
         self._lock.give_back()
-
-    def _write_part(self, table: str, rows: pa.Table) -> None:
-        self._parts[table] += 1
-        self.folder.write(f"{table}/part-{self._parts[table]:06d}.parquet", to_parquet(rows))
-
-    def _merge(self, table: str) -> None:
-        folder = self.folder.below(table)
-        names = folder.names()
-        rows, damaged = read_parts(self.folder, table)
-        if damaged:
-            return  # nothing of a table is thrown away that is not whole in its successor
-        self._write_part(table, rows)
-        for name in reversed(names):  # were this cut short, the rows left would still come in their order
-            folder.delete(name)
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run as its ledger tells it. What a run has not come to yet is empty. `profile` is that of its data.
+    """A run as read from its ledger. A field is empty if the run has not got that far.
 
-    `damaged` names the parts of tables that cannot be read: the rows that they had are missing here.
+    `profile` describes the data. `damaged` names the parts of tables that cannot be read; their rows are missing here.
     """
 
     name: str
@@ -223,15 +203,14 @@ class Run:
 
 
 def read_run(location: str | Path) -> Run:
-    """Read a run's directory. Raises LedgerError if it is none, or one in another format than FORMAT."""
+    """Read a run's directory. Raises LedgerError if there is no run, or if its format is not FORMAT."""
     folder = Folder.at(location)
     refuse_absent(folder, location)
     environment = _read_json(folder, "environment", {})
     _refuse_other_formats(folder, environment)
     space = _read_space(folder) if folder.exists("space.yaml") else environment.get("space_text")
     if space is None:
-        remedy = "restore it from a copy; an empty file will do to read the rest"
-        raise LedgerError([Fault(f"{folder}/space.yaml", "the file is missing", remedy)])
+        raise LedgerError([Fault(f"{folder}/space.yaml", "the file is missing", _RESTORE_SPACE)])
     trials, damaged = read_parts(folder, "trials")
     return Run(
         name=folder.path.rsplit("/", 1)[-1],
@@ -248,66 +227,52 @@ def read_run(location: str | Path) -> Run:
 
 
 def read_measurements(location: str | Path) -> pa.Table:
-    """Read all reports of a run, in the order they came, but for those in damaged parts: see `read_parts`."""
+    """Read the measurements of a run in the order in which they came, without those in damaged parts (see `read_parts`)."""
     return read_parts(Folder.at(location), "reports")[0]
 
 
-def read_predictions(location: str | Path, split: str) -> pa.Table:
-    """Read a run's predictions on `split`, validation or test: columns as in PREDICTIONS, one row for each model and row.
-
-    Raises LedgerError where there are none, or where they cannot be read.
-    """
-    folder, name = Folder.at(location), f"predictions/{split}.parquet"
-    if not folder.exists(name):
-        remedy = "they are written when a run has its champion; `tuner show` tells how far this one came"
-        raise LedgerError([Fault(f"{folder}/{name}", "the run has no predictions on this split", remedy)])
-    return read_parquet(
-        folder, name, PREDICTIONS, remedy="restore it from a copy; the rest of the run can still be read"
-    )
-
-
 def checkpoint_name(index: int) -> str:
-    """Return where in the run directory a trial keeps what it can go on from."""
+    """Return the name, within the run directory, of the checkpoint that a trial continues from."""
     return f"{CHECKPOINTS}/trial-{index}.safetensors"
 
 
 def weights_name(index: int) -> str:
-    """Return where in the run directory a trial keeps its best weights: a finalist's run, or one of the best search trials."""
+    """Return the name, within the run directory, of the best weights of a finalist's run or of one of the best search trials."""
     return f"finalists/trial-{index}.safetensors"
 
 
 def held_out_name(weights: str) -> str:
-    """Return where the probabilities of held-out rows stand that go with the weights in a file of this name."""
+    """Return the name of the file with the probabilities of held-out rows that belong to a weights file."""
     return f"{weights.removesuffix('.safetensors')}-held-out.safetensors"
 
 
 def list_runs(location: str | Path) -> list[str]:
-    """Names of the runs in a folder, sorted."""
+    """Return the names of the runs in a folder, sorted."""
     folder = Folder.at(location)
     return [name for name in folder.names() if folder.exists(f"{name}/environment.json")]
 
 
 def check_there(folder: Folder, location: str) -> None:
-    """Raise StorageError where a run's directory, `folder` at `location`, was moved away: writing would make another."""
+    """Raise StorageError if a run's directory, `folder` at `location`, was moved away, since writing would create another."""
     if not folder.exists("environment.json"):
-        remedy = f"bring it back, and go on with `tuner resume {location}`"
+        remedy = f"move it back, then continue with `tuner resume {location}`"
         raise StorageError([Fault(str(folder), "the run's directory is no longer there", remedy)])
 
 
 def refuse_absent(folder: Folder, location: str | Path) -> None:
-    """Raise LedgerError where no run lies in `folder`, which is at `location`."""
+    """Raise LedgerError if there is no run in `folder`, which is at `location`."""
     if folder.exists("environment.json"):
         return
     runs: list[str] = []
-    with suppress(OSError):  # a path through a file; that there is no run here is the better message
+    with suppress(OSError):  # a path through a file: the message below is clearer
         runs = list_runs(split(str(location).rstrip("/"))[0])
     name = folder.path.rsplit("/", 1)[-1]
-    remedy = did_you_mean(name, runs) if runs else "`tuner ls` lists the runs of a folder, see --runs"
+    remedy = did_you_mean(name, runs) if runs else "`tuner ls --runs FOLDER` lists the runs in a folder"
     raise LedgerError([Fault(str(folder), "there is no run here (no environment.json)", remedy)])
 
 
 def refuse_existing(folder: Folder) -> None:
-    """Raise LedgerError if a run lies there already; where a process is at work on it, naming that."""
+    """Raise LedgerError if the folder is not empty; if a process is at work on a run there, the error names it."""
     if folder.exists(LOCK):
         lock = RunLock(folder)
         lock.take()
@@ -318,13 +283,9 @@ def refuse_existing(folder: Folder) -> None:
 def _refuse_files(folder: Folder) -> None:
     if any(name != LOCK for name in folder.names()):
         remedy = "choose another --name, or move the old run away"
-        raise LedgerError([Fault(str(folder), "there is a run of this name already, and runs are never mixed", remedy)])
-
-
-def _number_of(part: str) -> int:
-    """The number of a part by its name, 0 of what is named otherwise."""
-    digits = part.removeprefix("part-").removesuffix(".parquet")
-    return int(digits) if digits.isdecimal() else 0
+        raise LedgerError(
+            [Fault(str(folder), "there is a run of this name already, which tuner does not overwrite", remedy)]
+        )
 
 
 def _to_json(content: Mapping[str, Any] | Sequence[Any]) -> bytes:
@@ -332,16 +293,16 @@ def _to_json(content: Mapping[str, Any] | Sequence[Any]) -> bytes:
 
 
 def _refuse_other_formats(folder: Folder, environment: Any) -> None:
-    """Raise LedgerError for a run of another version of tuner. Format 1 did not say so in the environment."""
+    """Raise LedgerError for a run in another format. Runs in format 1 did not record the format."""
     is_object = isinstance(environment, Mapping)
-    found = environment.get("format", 1) if is_object else None
-    if found == FORMAT:
+    recorded = environment.get("format", 1) if is_object else None
+    if recorded == FORMAT:
         return
     versions = environment.get("versions") if is_object else None
     version = versions.get("tuner") if isinstance(versions, Mapping) else None
     remedy = f"read it with tuner {version or 'of the version that wrote it'}, or search again"
     raise LedgerError(
-        [Fault(f"{folder}/environment.json", f"ledger format {found}, but this tuner reads {FORMAT}", remedy)]
+        [Fault(f"{folder}/environment.json", f"ledger format {recorded}, but this tuner reads {FORMAT}", remedy)]
     )
 
 
@@ -350,13 +311,13 @@ def _read_json(folder: Folder, name: str, absent: Any) -> Any:
         return absent
     remedy = "the rest of the run can still be read; restore this file from a copy"
     try:
-        found = json.loads(folder.read(f"{name}.json"))
+        content = json.loads(folder.read(f"{name}.json"))
     except (ValueError, RecursionError) as error:
         raise LedgerError([Fault(f"{folder}/{name}.json", f"not valid JSON ({error})", remedy)]) from error
-    if not isinstance(found, type(absent)):
+    if not isinstance(content, type(absent)):
         kind = "a list" if isinstance(absent, list) else "an object"
-        raise LedgerError([Fault(f"{folder}/{name}.json", f"not {kind}, as tuner writes it", remedy)])
-    return found
+        raise LedgerError([Fault(f"{folder}/{name}.json", f"not {kind}", remedy)])
+    return content
 
 
 def _read_space(folder: Folder) -> str:
@@ -364,5 +325,4 @@ def _read_space(folder: Folder) -> str:
         return folder.read("space.yaml").decode()
     except UnicodeDecodeError as error:
         what = f"damaged: byte {error.object[error.start]:#04x} is not UTF-8 text"
-        remedy = "restore it from a copy; an empty file will do to read the rest"
-        raise LedgerError([Fault(f"{folder}/space.yaml", what, remedy)]) from error
+        raise LedgerError([Fault(f"{folder}/space.yaml", what, _RESTORE_SPACE)]) from error

@@ -1,45 +1,43 @@
-"""The tables of a ledger: their columns, and how their parts are written and read."""
+"""The ledger's two tables, `trials` and `reports`: their columns, and how their parts are written and read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from tuner.errors import Fault, LedgerError
 from tuner.storage import Folder
-from tuner.trial.health_names import MEASURED
+from tuner.trial.measurement import MEASURED
 
-# Arrow's default pool keeps what a merge of parts once took; over a long search that is tens of megabytes.
+# Arrow's default pool keeps the memory of each merge; over a long search that grows to tens of megabytes.
 pa.set_memory_pool(pa.system_memory_pool())
 
 TRIALS = pa.schema(
     [
         ("trial", pa.int64()),
         ("phase", pa.string()),  # search or finalist
-        ("parent", pa.int64()),  # of a finalist run: the search trial whose configuration it repeats
+        ("parent", pa.int64()),  # of a finalist's run: the search trial whose configuration it repeats
         ("seed", pa.int64()),
-        ("configuration", pa.string()),  # JSON, only the options in force
+        ("configuration", pa.string()),  # JSON, only the parameters in force
         ("configuration_hash", pa.string()),
         ("ending", pa.string()),  # null while it runs
         ("reason", pa.string()),
-        ("score", pa.float64()),  # of its best report
-        ("score_spread", pa.float64()),  # of that report, over folds
+        ("score", pa.float64()),  # of its best measurement
+        ("score_spread", pa.float64()),  # of that measurement, over folds
         ("macro_f1", pa.float64()),
         ("constant_penalty", pa.float64()),
         ("skill", pa.float64()),
-        ("best_epochs", pa.float64()),  # epochs at its best report
+        ("best_epochs", pa.float64()),  # epochs at its best measurement
         ("epochs", pa.float64()),
         ("examples", pa.int64()),
-        ("starts", pa.int64()),  # more than 1 where a worker died
+        ("starts", pa.int64()),  # more than 1 if a worker died
         ("parameters", pa.int64()),
         ("precision", pa.string()),
-        ("vocabulary_found", pa.float64()),  # share that pre-trained vectors have
+        ("vocabulary_found", pa.float64()),  # share of the vocabulary that has a pre-trained vector
         ("unknown_share", pa.float64()),  # of the validation tokens: not in the vocabulary
         ("truncated_share", pa.float64()),  # of the validation rows: longer than max_length
         ("empty_share", pa.float64()),  # of the validation rows: without a known token
@@ -73,39 +71,61 @@ MEASUREMENTS = pa.schema(
         ("reported_s", pa.float64()),
     ]
 )
-PREDICTIONS = pa.schema(
-    [
-        ("model", pa.string()),  # "champion" or a baseline's name
-        ("row", pa.int64()),  # its number in the source, from 1
-        ("block", pa.int64()),  # rows that depend on each other have one number; null in runs recorded before
-        ("truth", pa.list_(pa.int32())),  # indices of labels
-        ("decided", pa.list_(pa.int32())),
-        ("probabilities", pa.list_(pa.float32())),  # by label; null for a rule that has none
-    ]
-)
-_LATER = ("block",)  # columns that tables of this format did not have from the first
-_KEYS = {"trials": ("trial",), "reports": ("trial", "start", "examples")}
 SCHEMAS = {"trials": TRIALS, "reports": MEASUREMENTS}
+"""By the name of the table's folder. `reports` holds the measurements."""
+_PARTS_BEFORE_MERGE = 64
+_KEYS = {"trials": ("trial",), "reports": ("trial", "start", "examples")}
 
 
-def counted(measurements: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return those of one trial's reports, in the order in which they came, that count.
+class TableWriter:
+    """Writes one table of a run in part files, and merges them from time to time."""
 
-    A worker that takes a dead one's place goes on from a checkpoint, or begins anew: what was reported from there on is
-    reported again.
-    """
-    kept: list[Mapping[str, Any]] = []
-    for measurement in measurements:
-        while kept and kept[-1]["examples"] >= measurement["examples"]:
-            kept.pop()
-        kept.append(measurement)
-    return kept
+    def __init__(self, folder: Folder, table: str) -> None:
+        self._run = folder
+        self._table = table
+        self._parts = 0
+
+    def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write rows as a new part."""
+        self._write_part(pa.Table.from_pylist(list(rows), schema=SCHEMAS[self._table]))
+
+    def merge_if_many(self) -> None:
+        """Merge the parts after every 64th one."""
+        if self._parts % _PARTS_BEFORE_MERGE == 0:
+            self.merge()
+
+    def merge(self) -> None:
+        """Merge all parts into one, if there are any and none is damaged."""
+        if not self._parts:
+            return
+        folder = self._run.below(self._table)
+        names = folder.names()
+        rows, damaged = read_parts(self._run, self._table)
+        if damaged:
+            return  # never delete parts unless the merged one holds all of their rows
+        self._write_part(rows)
+        for name in reversed(names):  # newest first: if this is cut short, the remaining rows are still in order
+            folder.delete(name)
+
+    def go_on(self) -> None:
+        """Continue after the parts that another process wrote; move damaged ones to damaged/."""
+        parts = self._run.below(self._table)
+        for fault in read_parts(self._run, self._table)[1]:
+            name = fault.where.rsplit("/", 1)[-1]
+            self._run.write(f"damaged/{self._table}-{name}", parts.read(name))
+            parts.delete(name)
+        self._parts = max((_number_of(name) for name in parts.names()), default=0)
+
+    def _write_part(self, rows: pa.Table) -> None:
+        self._parts += 1
+        self._run.write(f"{self._table}/part-{self._parts:06d}.parquet", to_parquet(rows))
 
 
 def read_parts(folder: Folder, table: str) -> tuple[pa.Table, list[Fault]]:
-    """Read the parts of `trials` or `reports` in order; of rows with one key the last counts, in the place of the first.
+    """Read the parts of `trials` or `reports` in order.
 
-    Returns the rows, and a fault for each part that cannot be read or fails its checksum.
+    Of several rows with the same key, the last one counts and takes the place of the first. Returns the rows, and a fault
+    for each part that cannot be read or fails its checksum.
     """
     schema, parts = SCHEMAS[table], folder.below(table)
     tables: list[pa.Table] = []
@@ -123,28 +143,21 @@ def read_parts(folder: Folder, table: str) -> tuple[pa.Table, list[Fault]]:
     return rows.take(pc.cast(places["row_max"], pa.int64())), damaged
 
 
-def read_parquet(folder: Folder, name: str, schema: pa.Schema, *, remedy: str) -> pa.Table:
-    """Read a Parquet file with `schema`. Raises LedgerError with `remedy` where it is damaged or another table's."""
+def read_parquet(folder: Folder, name: str, schema: pa.Schema, *, remedy: str, later: tuple[str, ...] = ()) -> pa.Table:
+    """Read a Parquet file with `schema`; if it lacks one of the columns `later`, that column is all null.
+
+    Raises LedgerError with `remedy` if the file is damaged or belongs to another table.
+    """
     try:
         source = pa.BufferReader(folder.read(name))
-        return _with_later_columns(pq.read_table(source, page_checksum_verification=True), schema).cast(schema)
+        rows = pq.read_table(source, page_checksum_verification=True)
+        for place, field in enumerate(schema):
+            if field.name in later and field.name not in rows.column_names:
+                rows = rows.add_column(place, field, pa.nulls(len(rows), field.type))
+        return rows.cast(schema)
     except (pa.ArrowException, OSError, ValueError) as error:
         what = f"damaged, or not a part of this table ({str(error).splitlines()[0]})"
         raise LedgerError([Fault(f"{folder}/{name}", what, remedy)]) from error
-
-
-def _with_later_columns(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Give a table that was written before a column existed that column, of nulls."""
-    for place, field in enumerate(schema):
-        if field.name in _LATER and field.name not in rows.column_names:
-            rows = rows.add_column(place, field, pa.nulls(len(rows), field.type))
-    return rows
-
-
-def blocks_of(predictions: pa.Table) -> NDArray[np.int64]:
-    """Return the blocks of rows of predictions, (rows,): of a run that recorded none each row is one of its own."""
-    column = predictions["block"]
-    return np.arange(len(column)) if column.null_count else column.to_numpy().astype(np.int64)
 
 
 def to_parquet(rows: pa.Table) -> pa.Buffer:
@@ -152,3 +165,9 @@ def to_parquet(rows: pa.Table) -> pa.Buffer:
     sink = pa.BufferOutputStream()
     pq.write_table(rows, sink, compression="zstd", write_page_checksum=True)
     return sink.getvalue()
+
+
+def _number_of(part: str) -> int:
+    """Return the number in a part's name, 0 for any other name."""
+    digits = part.removeprefix("part-").removesuffix(".parquet")
+    return int(digits) if digits.isdecimal() else 0

@@ -1,4 +1,7 @@
-"""ASHA's rungs: which trials go on, decided report by report. Pure: reports in, decisions out."""
+"""ASHA's rungs: which trials go on, decided one measurement at a time. Pure: measurements in, decisions out.
+
+Source: Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning", MLSys.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,13 @@ import numpy as np
 
 
 class Rungs:
-    """Asynchronous successive halving (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning", MLSys).
+    """Asynchronous successive halving.
 
-    `levels` are the amounts of training at which trials are compared, rising. A trial whose score is strictly below the
-    quantile 1 - 1 / `reduction_factor` of the scores that came to the same rung before it is to be stopped, as in Ray.
+    `levels` are the amounts of training at which trials are compared, rising. A trial must stop if its score is strictly
+    below the quantile 1 - 1 / `reduction_factor` of the scores that reached the same rung before it, as in Ray.
 
-    A score enters a rung only with the report that reaches it, the first at or past its level: later scores follow more
-    training and would raise the bar for others. A report that reaches several rungs at once enters the last of them.
+    Only the first measurement at or past a rung's level enters the rung. Later scores follow more training and would raise
+    the bar for other trials. A measurement that reaches several rungs at once enters the last of them.
     """
 
     def __init__(self, levels: Sequence[float], *, reduction_factor: float) -> None:
@@ -25,9 +28,9 @@ class Rungs:
         self._passed: dict[int, float] = {}
 
     def goes_on(self, trial: int, reached: float, score: float | None) -> bool:
-        """Take in the report of a trial after so much training; return whether the trial goes on.
+        """Take in a trial's measurement after `reached` training. Return whether the trial goes on.
 
-        Without a score, as where the gate watches the trial, it passes the rungs that it has reached and leaves nothing in them.
+        With None for the score, as when the gate watches the trial, it passes its rungs and leaves nothing in them.
         """
         level = max(takewhile(lambda each: each <= reached, self._levels), default=None)
         if level is None or level <= self._passed.get(trial, -np.inf):
@@ -35,11 +38,29 @@ class Rungs:
         self._passed[trial] = level
         if score is None:
             return True
-        before = self.scores[level]
-        is_above = not before or score >= np.percentile(before, self._percent)
-        before.append(score)
+        earlier_scores = self.scores[level]
+        is_above = not earlier_scores or score >= np.percentile(earlier_scores, self._percent)
+        earlier_scores.append(score)
         return bool(is_above)
 
     def forget(self, trial: int) -> None:
-        """Forget which rungs a trial has passed, for it has ended; its scores stay."""
+        """Forget which rungs a trial has passed, because it has ended. Its scores stay."""
         self._passed.pop(trial, None)
+
+
+def rung_epochs(*, grace_epochs: float, reduction_factor: float, max_epochs: float) -> tuple[float, ...]:
+    """Return the epochs at which trials are compared, rising. The full budget is not one of them: trials end there.
+
+    The first rung is at `grace_epochs`; each next one is at `reduction_factor` times the epochs of the one before.
+    """
+    epochs, rungs = grace_epochs, []
+    while epochs < max_epochs * (1 - 1e-9):  # a product of floats may fall just short of the budget
+        rungs.append(epochs)
+        epochs *= reduction_factor
+    return tuple(rungs)
+
+
+def rung_examples(*, grace_epochs: float, reduction_factor: float, max_epochs: float, rows: int) -> tuple[int, ...]:
+    """Return the rungs in training examples, `rows` to an epoch. Measurements come at numbers rounded in the same way."""
+    epochs = rung_epochs(grace_epochs=grace_epochs, reduction_factor=reduction_factor, max_epochs=max_epochs)
+    return tuple(round(each * rows) for each in epochs)

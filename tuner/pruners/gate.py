@@ -1,12 +1,12 @@
-"""The gate in front of ASHA's rungs: which trials have collapsed or diverged.
+"""The gate in front of ASHA's rungs: which trials have collapsed or diverged, and how healthy a model is.
 
-Stock ASHA keeps collapsed trials, because they tie exactly and it stops only what is strictly below a quantile. The
-gate reads a trial's reports so far and says whether the latest may enter the rungs. It is pure: history in, judgement
-out.
+Stock ASHA keeps collapsed trials: they tie exactly, and it stops only what is strictly below a quantile. The gate reads a
+trial's measurements so far and decides whether the latest may enter the rungs. It is pure: history in, judgement out.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -14,18 +14,23 @@ from typing import Literal
 import numpy as np
 from scipy.special import logit
 
-from tuner.scoring.f1 import Indicator
+from tuner.scoring.indicator import Indicator
 from tuner.scoring.ranking import Probabilities
 
 Judgement = Literal["healthy", "watched", "collapsed", "diverged"]
 Sign = Literal["none", "doubtful", "likely", "certain"]
+Health = Literal["healthy", "doubtful", "collapsed"]
+_HEALTHS: tuple[Health, ...] = ("collapsed", "doubtful", "healthy")
+NO_MERIT = (-1, -math.inf)
+"""Less than the merit of any measurement."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Signs:
-    """What the gate reads of one report, made after `epochs` (training examples seen over the training split's rows).
+    """What the gate reads of one measurement.
 
-    `logit_spread` is that of `logit_spread()`; `is_finite` says that loss, gradients and probabilities all were.
+    `epochs` are training examples seen over rows of the training split. `logit_spread` comes from `logit_spread()`.
+    `is_finite` is true if the loss, the gradients and the probabilities were all finite.
     """
 
     epochs: float
@@ -39,24 +44,23 @@ class Signs:
 
 @dataclass(frozen=True, kw_only=True)
 class GateSettings:
-    """Where collapse begins. The bounds were read off recorded curves and are tested on them: see `tests/curves/README.md`.
+    """The bounds of collapse, read off recorded curves and tested on them. See `tests/curves/README.md`.
 
-    `chance_auc`: what ranks below it is taken for chance. `least_auc`: below it, too, what decides no better than a
-    constant rule. First weights that no training has changed reach 0.58, since they tell long texts from short ones.
+    AUC. Below `chance_auc` a ranking counts as chance. Below `least_auc` it does too if the decisions are no better than a
+    constant rule. Untrained weights reach 0.58, because they tell long texts from short ones.
 
-    `constant_penalty`: it is a half where all decisions together vary a twentieth as much as the truth does.
+    Decisions. At a `constant_penalty` of a half all decisions together vary a twentieth as much as the truth does.
 
-    `flat_logit_spread`: a spread of 0.02 in the logit is at most 0.005 in probability: one answer for every input.
-    `low_logit_spread`: at 0.12, or 0.03 in probability, are the outputs of a network's first weights. `wild_logit_spread`: at
-    1.5 probabilities swing from 0.18 to 0.82, as a trained network's do; if they rank by chance, the weights have been blown up.
+    Logit spread. `flat_logit_spread`: 0.02 in the logit is at most 0.005 in probability, one answer for every input.
+    `low_logit_spread`: 0.12, or 0.03 in probability, is where the outputs of untrained weights are. `wild_logit_spread`: at
+    1.5 probabilities swing from 0.18 to 0.82, as in a trained network. If such outputs rank by chance, the weights have
+    blown up.
 
-    `auc_rise`, `spread_growth`: by how much the AUC has to rise from one report to the next, or as what multiple the
-    spread has to return, for a trial not to be stuck. `reversed_auc`: what ranks worse than that and rises comes nearer to
-    chance, and has learnt nothing yet.
+    Change. A trial is stuck unless its AUC rises by `auc_rise` or its spread grows to `spread_growth` times itself between
+    two measurements. An AUC below `reversed_auc` that rises only comes nearer to chance, and does not count.
 
-    `least_examples`, `least_share`: no trial is ended before it has seen so many examples, or so large a share of its full
-    budget where that comes first. An epoch of 700 rows is 11 steps of 64, after which many a good trial still gives one
-    answer for every input.
+    Grace. No trial ends before it has seen `least_examples`, or `least_share` of its full budget if that comes first. An
+    epoch of 700 rows is 11 steps of 64, after which many good trials still give one answer for every input.
     """
 
     chance_auc: float = 0.55
@@ -74,8 +78,9 @@ class GateSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Grace:
-    """How long a trial is left alone: before `epochs` nothing ends it but a number that is not finite, and from
-    `alone_epochs` on a single report may.
+    """How long a trial is left alone.
+
+    Before `epochs` only a number that is not finite ends it. From `alone_epochs` on a single measurement may end it.
     """
 
     epochs: float
@@ -83,9 +88,9 @@ class Grace:
 
 
 def grace_of(*, grace_epochs: float, max_epochs: float, rows: int, settings: GateSettings) -> Grace:
-    """Return the grace of a search with so many training rows: `grace_epochs`, and longer where rows are few.
+    """Return the grace of a search with `rows` training rows: `grace_epochs`, or longer if rows are few.
 
-    How many epochs a network needs to tell its inputs apart depends on their number of rows; how many examples, much less so.
+    The epochs that a network needs to tell inputs apart depend on the number of rows. The examples it needs hardly do.
     """
     enough = settings.least_examples / rows
     shortest = min(enough, settings.least_share * max_epochs)
@@ -93,27 +98,27 @@ def grace_of(*, grace_epochs: float, max_epochs: float, rows: int, settings: Gat
 
 
 def logit_spread(probabilities: Probabilities, truth: Indicator | None = None) -> float:
-    """Return the median over columns of the standard deviation over rows of the logit; arguments are (rows, labels).
+    """Return the standard deviation of the logit over rows, as the median over columns.
 
-    With the truth only columns in which it varies count: a label that is true of every row is rightly answered alike for all.
-    If it varies in none, all do.
+    `probabilities` and `truth` are (rows, labels). With `truth`, only columns with a varying truth count: the same answer for
+    every row is right for a label that every row has. If the truth varies in no column, all columns count.
     """
     if truth is not None:
         varies = truth.any(axis=0) & ~truth.all(axis=0)
         probabilities = probabilities[:, varies] if varies.any() else probabilities
-    # float32 saturates at 1 - 6e-8, so the clip is what keeps a saturated output finite
+    # float32 saturates at 1 - 6e-8; clip to keep saturated outputs finite
     logits = logit(np.clip(probabilities, 1e-7, 1 - 1e-7, dtype=np.float64))
     return float(np.median(logits.std(axis=0)))
 
 
 def sign_of(signs: Signs, settings: GateSettings) -> Sign:
-    """Return how surely one report shows collapse.
+    """Return how certain collapse is, judged by one measurement.
 
-    AUC comes first, because it needs no threshold; skill alone clears nothing, since in binary a threshold that cuts
-    through noise has some. What ranks by chance is `certain` where its decisions are nearly constant or its outputs flat
-    or wild, `likely` where they are as low as those of first weights, and else `doubtful`, as a slow starter is. What ranks
-    is `doubtful` where it is nearly constant, or flat and either without skill or ranking no better than first weights may: the
-    next class may soon be decided for.
+    AUC comes first, because it needs no threshold. Skill alone clears nothing: in binary tasks a threshold through noise
+    has some. A model that ranks by chance is `certain` if its decisions are nearly constant or its outputs flat or wild,
+    `likely` if its outputs are as low as untrained ones, and otherwise `doubtful`, as slow starters are. A model that ranks
+    is `doubtful` if its decisions are nearly constant, or if its outputs are flat and it either has no skill or ranks no
+    better than untrained weights may. Such a model may soon learn to decide for another class.
     """
     spread = signs.logit_spread
     is_constant, is_flat = signs.constant_penalty >= settings.constant_penalty, spread < settings.flat_logit_spread
@@ -126,17 +131,39 @@ def sign_of(signs: Signs, settings: GateSettings) -> Sign:
 
 
 def is_collapsed(signs: Signs, settings: GateSettings) -> bool:
-    """Return whether one report shows a sign of collapse, be it a doubtful one."""
+    """Return whether one measurement shows any sign of collapse, even a doubtful one."""
     return sign_of(signs, settings) != "none"
 
 
-def judge(history: Sequence[Signs], *, grace: Grace, settings: GateSettings) -> Judgement:
-    """Judge a trial by its reports so far, oldest first; the last is the one judged.
+def health_of(signs: Signs, settings: GateSettings) -> Health:
+    """Return whether the model of one measurement may be handed over.
 
-    `diverged`: something was not finite. `healthy`: the last report shows no sign of collapse. `collapsed`, to be ended:
-    the grace is over and the last two show signs, the last a certain one or without a change for the better since; or
-    there is but one, and its sign is not doubtful. `watched`: all else. The trial goes on and its score stays out of the
-    rungs.
+    `collapsed`: it decides nearly the same for every row, or its outputs hardly depend on the row. `doubtful`: its decisions
+    vary, but it ranks rows no better than chance, as every model does if the labels do not follow from the inputs.
+    """
+    if not (signs.is_finite and math.isfinite(signs.score)):
+        return "collapsed"
+    sign = sign_of(signs, settings)
+    is_flat = sign in ("likely", "certain") and signs.logit_spread < settings.low_logit_spread
+    if is_flat or signs.constant_penalty >= settings.constant_penalty:
+        return "collapsed"
+    return "healthy" if sign == "none" else "doubtful"
+
+
+def merit(signs: Signs) -> tuple[int, float]:
+    """Return the key by which the best model of a trial is kept: health first, then the score."""
+    return _HEALTHS.index(health_of(signs, GateSettings())), signs.score
+
+
+def judge(history: Sequence[Signs], *, grace: Grace, settings: GateSettings) -> Judgement:
+    """Judge a trial by its latest measurement, the last of `history` (oldest first).
+
+    - `diverged`: a number was not finite.
+    - `healthy`: the latest measurement shows no sign of collapse.
+    - `collapsed`, which ends the trial: the grace is over and the last two measurements show signs, and the latest is
+      certain or no better than the one before. A first measurement is enough if its sign is more than doubtful and
+      `grace.alone_epochs` have passed.
+    - `watched`: anything else. The trial goes on, and its score stays out of the rungs.
     """
     latest = history[-1]
     if not (latest.is_finite and np.isfinite(latest.score)):
@@ -148,25 +175,27 @@ def judge(history: Sequence[Signs], *, grace: Grace, settings: GateSettings) -> 
         return "watched"
     if len(history) == 1:
         return "collapsed" if sign != "doubtful" and _has_seen(latest, grace.alone_epochs) else "watched"
-    former = history[-2]
-    if not is_collapsed(former, settings):
+    previous = history[-2]
+    if not is_collapsed(previous, settings):
         return "watched"
-    return "collapsed" if sign == "certain" or _is_stuck(former, latest, settings) else "watched"
+    return "collapsed" if sign == "certain" or _is_stuck(previous, latest, settings) else "watched"
 
 
 def _has_seen(signs: Signs, epochs: float) -> bool:
-    return signs.epochs >= epochs - 1e-9  # epochs are a quotient: 2/3 of one may fall short
+    return signs.epochs >= epochs - 1e-9  # epochs are a quotient, so 2/3 of one may fall just short
 
 
 def _is_chance(signs: Signs, settings: GateSettings) -> bool:
     return signs.auc < settings.chance_auc or (signs.auc < settings.least_auc and signs.skill <= 0)
 
 
-def _is_stuck(former: Signs, latest: Signs, settings: GateSettings) -> bool:
-    """Whether nothing has changed for the better. What is flat and decides for one answer has to grow, however it ranks."""
-    is_silent = (
+def _is_stuck(previous: Signs, latest: Signs, settings: GateSettings) -> bool:
+    """Return whether nothing has improved. Flat outputs that all decide for one answer must grow, however they rank."""
+    is_one_answer = (
         latest.constant_penalty >= settings.constant_penalty and latest.logit_spread < settings.flat_logit_spread
     )
-    rises = latest.auc - former.auc >= settings.auc_rise and latest.auc >= settings.reversed_auc and not is_silent
-    grows = latest.logit_spread >= settings.spread_growth * former.logit_spread
-    return not (rises or grows)
+    is_rising = (
+        latest.auc - previous.auc >= settings.auc_rise and latest.auc >= settings.reversed_auc and not is_one_answer
+    )
+    is_growing = latest.logit_spread >= settings.spread_growth * previous.logit_spread
+    return not (is_rising or is_growing)

@@ -1,1 +1,1 @@
-"""The only package that knows Ray: how it is started, the trainable, the scheduler and the searcher."""
+"""The only package that imports Ray: it starts Ray and adapts the trial queue and the pruner to it."""

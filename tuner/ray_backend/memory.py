@@ -1,4 +1,4 @@
-"""Trials that are out of memory: told apart from other failures, and tried once more with more room."""
+"""Trials that run out of memory: recognise them, and try them once more with more room."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ _SIGNS = (
     "can't allocate memory",
     "not enough memory",
     "low on memory",
-    "could not execute a primitive",  # all that oneDNN says where it finds no room for what it works in
+    "could not execute a primitive",  # all that oneDNN says when it cannot allocate its workspace
 )
-_TOLD = 300  # characters of an error
+_MESSAGE_CHARACTERS = 300
 
 
 def is_out_of_memory(error: object) -> bool:
-    """Return whether an error, Python's, PyTorch's or Ray's, says that memory has run out."""
+    """Return whether an error of Python, PyTorch or Ray says that memory ran out."""
     if isinstance(error, MemoryError):
         return True
-    told = f"{type(error).__name__}: {error}"
-    return any(sign in told for sign in _SIGNS)
+    message = f"{type(error).__name__}: {error}"
+    return any(sign in message for sign in _SIGNS)
 
 
 def last_error(trial: Any) -> str:
-    """Return what Ray wrote down of the latest failure of one of its trials, nothing where it wrote nothing.
+    """Return Ray's record of a Ray trial's latest failure, "" if there is none.
 
-    From the file that Ray appends to: its own `get_error` looks where that file is copied to later.
+    Reads the file that Ray appends to. Ray's own `get_error` reads a copy that is made later.
     """
     if trial.error_file is None or not Path(trial.error_file).exists():
         return ""
@@ -43,17 +43,18 @@ def last_error(trial: Any) -> str:
 
 
 def describe_out_of_memory(error: str, tries: int) -> str:
-    """Return the reason of a trial whose last error says that memory has run out."""
+    """Return the reason for the ending of a trial whose last error says that memory ran out."""
     line = next(each for each in error.splitlines() if is_out_of_memory(each))
-    told = line.removeprefix("MemoryError: ").removeprefix("out of memory: ")
-    return f"out of memory: {told[:_TOLD]} (tried {tries} times, the last with fewer trials beside it)"
+    message = line.removeprefix("MemoryError: ").removeprefix("out of memory: ")
+    return f"out of memory: {message[:_MESSAGE_CHARACTERS]} (tried {tries} times, the last with fewer trials beside it)"
 
 
 @contextmanager
-def kills_for_memory_told() -> Iterator[None]:
-    """Let Ray Tune take a worker that Ray's memory monitor kills for one that died.
+def memory_kills_as_deaths() -> Iterator[None]:
+    """Make Ray Tune treat a worker that Ray's memory monitor killed as one that died.
 
-    It knows nothing of such an error, and would end the search. The method is Ray's own; a test notices if it changes.
+    Ray Tune does not know the monitor's error and would end the search. The patched method is private to Ray; a test fails
+    if it changes.
     """
     original = RayActorManager._actor_task_failed
 
@@ -69,9 +70,9 @@ def kills_for_memory_told() -> Iterator[None]:
 
 
 def give_more_room(trial: Any) -> None:
-    """Let one of Ray's trials, which is about to be tried again, take twice of a node what it took: fewer run beside it.
+    """Double the resources of a Ray trial that is about to be retried, so that fewer trials run beside it.
 
-    It is tried once: a trial that needs more than that would only take its neighbours with it.
+    This is its last try. A trial that needs even more would only take its neighbours down with it.
     """
     trial.max_failures = trial.run_metadata.num_failures
     wanted = dict(trial.placement_group_factory.required_resources)
@@ -82,11 +83,11 @@ def give_more_room(trial: Any) -> None:
 def _most_that_fits(
     twice: Mapping[str, float], wanted: Mapping[str, float], nodes: list[Mapping[str, float]]
 ) -> dict[str, float]:
-    """Return twice the resources, each bounded by what the largest node that fits a trial has."""
+    """Return twice the resources, but no more than the largest node that fits a trial has."""
     fitting = [node for node in nodes if all(node.get(name, 0.0) >= amount for name, amount in wanted.items())]
     if not fitting:
         return dict(wanted)
     largest = max(fitting, key=lambda node: node.get("CPU", 0.0))
     most = {name: min(amount, largest[name]) for name, amount in twice.items() if amount}
-    # Ray shares one GPU among trials, but gives several to one only whole.
+    # Ray gives a trial a fraction of one GPU, or several whole ones.
     return {name: float(int(amount)) if name == "GPU" and amount > 1 else amount for name, amount in most.items()}

@@ -1,7 +1,7 @@
-"""Ask a Ray cluster whether it wants a token. A script with one argument, the address; imports nothing of tuner.
+"""A script that asks a Ray cluster whether it wants a token. Its argument is the address. It imports nothing of tuner.
 
-Prints one word: `open` where none is asked for, `right`, `wrong` or `missing` for the token that lies here; where nothing
-answers, a reason.
+It prints one word: `open` if the cluster asks for no token, otherwise `right`, `wrong` or `missing` for the token of this
+machine. If no cluster answers, it prints the reason.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from ray.exceptions import AuthenticationError, RaySystemError, RpcError
 
 
 def main(address: str) -> str:
-    """Return the word."""
+    """Return the word, or the reason."""
     try:
-        place = canonicalize_bootstrap_address_or_die(address)
-        if _lets_in(place, "disabled"):
+        endpoint = canonicalize_bootstrap_address_or_die(address)
+        if _is_admitted(endpoint, "disabled"):
             return "open"
         if not AuthenticationTokenLoader.instance().has_token(ignore_auth_mode=True):
             return "missing"
-        return "right" if _lets_in(place, "token") else "wrong"
+        return "right" if _is_admitted(endpoint, "token") else "wrong"
     except (ConnectionError, ValueError, RaySystemError, RpcError) as error:
         return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _lets_in(place: str, mode: str) -> bool:
+def _is_admitted(endpoint: str, mode: str) -> bool:
     os.environ["RAY_AUTH_MODE"] = mode
     Config.initialize("")
     try:
-        GcsClient(address=place)
+        GcsClient(address=endpoint)
     except AuthenticationError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""Ray's start and stop, and functions that run on its workers. Without Ray Tune, whose import takes as long again."""
+"""Start and stop Ray, and run functions on its workers. Without Ray Tune, which would double the import time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-# Read by Ray when it is imported or started, so they stand before the import. None of them changes what Ray computes.
+# Ray reads these at import or start, so they are set before the import. None of them changes what Ray computes.
 os.environ.update(
     {
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -22,13 +22,13 @@ os.environ.update(
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
         "TUNE_DISABLE_SIGINT_HANDLER": "1",
-        "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # Ray's own snapshots are not read: the ledger is
+        "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # nobody reads Ray's snapshots: we read the ledger
         "TUNE_WARN_THRESHOLD_S": "10",
         "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
-        # Ray starts a worker for each CPU at once. They import what a trial needs while the driver still reads its data.
-        "RAY_preload_python_modules": "tuner.ray_backend.trials,tuner.trial.trial",
-        # So Ray calls this machine 127.0.0.1, and all that it starts here listens there; else most of it listens on every
-        # address. A cluster that was started elsewhere keeps its own addresses.
+        # Ray starts a worker for each CPU at once. They import what trials need while the driver still reads the data.
+        "RAY_preload_python_modules": "tuner.ray_backend.worker,tuner.trial.trial",
+        # Makes Ray call this machine 127.0.0.1, so that everything it starts here listens only there. Otherwise most of it
+        # listens on every address. A cluster that was started elsewhere keeps its own addresses.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     }
 )
@@ -40,7 +40,7 @@ from tuner.machine import count_cores
 from tuner.ray_backend.access import asking_for_token, private_folder, showing_token
 from tuner.space.search_settings import ResourceSettings
 
-_AT_STOP = ExitStack()  # what `stop_ray` undoes: a process has one Ray at a time
+_AT_STOP = ExitStack()  # what `stop_ray` undoes; a process has one Ray at a time
 
 
 @dataclass(frozen=True)
@@ -53,23 +53,23 @@ class Node:
 
 @dataclass(frozen=True)
 class Machines:
-    """The nodes that Ray found, and notes for the person."""
+    """The nodes that Ray found, and notes for the user."""
 
     nodes: tuple[Node, ...]
     notes: tuple[str, ...] = ()
 
     @property
     def cpus(self) -> float:
-        """CPUs in all."""
+        """CPUs of all nodes."""
         return sum(node.cpus for node in self.nodes)
 
     @property
     def gpus(self) -> float:
-        """GPUs in all."""
+        """GPUs of all nodes."""
         return sum(node.gpus for node in self.nodes)
 
     def slots(self, resources: ResourceSettings) -> int:
-        """Return how many trials run side by side, 0 if not even one fits. A trial does not stretch over nodes."""
+        """Return how many trials run side by side, 0 if none fits. A trial runs on one node."""
         fit = sum(_fitting(node, resources) for node in self.nodes)
         return fit if resources.concurrent is None else min(fit, resources.concurrent)
 
@@ -79,21 +79,23 @@ class Machines:
 
 def _fitting(node: Node, resources: ResourceSettings) -> int:
     shares = [(node.cpus, resources.cpus), (node.gpus, resources.gpus)]
-    return min(int(there / wanted + 1e-9) for there, wanted in shares if wanted)
+    return min(int(available / wanted + 1e-9) for available, wanted in shares if wanted)
 
 
 def start_ray(address: str | None, resources: ResourceSettings) -> Machines:
     """Join the cluster at `address`, or start Ray on this machine without a dashboard and without output.
 
-    On this machine Ray is given as many CPUs as the trials that may run side by side need, and no more. What it starts
-    (GCS, raylet, the agent of runtime environments, workers, and this process) listens on 127.0.0.1 and on Unix sockets in
-    a folder of this user alone, and answers nobody without this run's token. Raises `UsageError` where no cluster answers
-    at the address, or it refuses the token that lies here.
+    On this machine Ray gets only the CPUs that the trials running side by side need. What it starts (GCS, raylet, the agent
+    of runtime environments, workers, and this process) listens only on 127.0.0.1 and on Unix sockets in a folder of this
+    user, and answers nobody without this run's token.
+
+    Raises UsageError if no cluster answers at the address or if it refuses this machine's token, and SearchFailed if Ray
+    does not start here.
     """
-    logging.getLogger("ray").setLevel(logging.CRITICAL)  # what fails is in the ledger, and told from there
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # failures are in the ledger, and we show them from there
     quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": True}
-    with warnings.catch_warnings(), _own_sigterm():
-        warnings.simplefilter("ignore")  # Ray warns of its own coming defaults, which are not the user's to change
+    with warnings.catch_warnings(), _sigterm_restored():
+        warnings.simplefilter("ignore")  # Ray warns about its future defaults, which the user cannot change
         notes = _start_here(resources, quiet) if address is None else _join(address, quiet)
     alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     nodes = tuple(Node(cpus=each.get("CPU", 0.0), gpus=each.get("GPU", 0.0)) for each in alive)
@@ -125,8 +127,8 @@ def _join(address: str, quiet: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 @contextmanager
-def _own_sigterm() -> Iterator[None]:
-    """Give SIGTERM back what it did before Ray, which lets it end a driver with the signal's number as its exit code."""
+def _sigterm_restored() -> Iterator[None]:
+    """Restore the SIGTERM handler afterwards. Ray's own ends the driver with the signal's number as its exit code."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -142,26 +144,26 @@ def _own_sigterm() -> Iterator[None]:
 
 
 def stop_ray() -> None:
-    """Leave the cluster, or end the Ray that `start_ray` began. Does nothing where there is none."""
+    """Leave the cluster, or stop the Ray that `start_ray` started. Does nothing without Ray."""
     if ray.is_initialized():
         ray.shutdown()
     _AT_STOP.close()
 
 
 class Job:
-    """A function that runs on a worker, on one CPU, beside the trials; `name` is what a person calls it."""
+    """A function that runs on a worker, on one CPU, beside the trials. Messages call it `name`."""
 
     def __init__(self, name: str, function: Callable[..., Any], *arguments: Any) -> None:
         self._name = name
         self._reference = ray.remote(num_cpus=1, max_retries=1)(function).remote(*arguments)
 
     def is_done(self) -> bool:
-        """Return whether the result is there."""
+        """Return whether the function has finished."""
         ready, _ = ray.wait([self._reference], timeout=0)
         return bool(ready)
 
     def result(self) -> Any:
-        """Wait for the function's result and return it. Raises SearchFailed if the function failed or its worker died."""
+        """Wait for the result and return it. Raises SearchFailed if the function failed or its worker died."""
         try:
             return ray.get(self._reference)
         except ray.exceptions.RayError as error:

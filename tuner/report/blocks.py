@@ -1,4 +1,4 @@
-"""What a page is made of: sections of texts, figures, tables and code, as plain values."""
+"""The building blocks of the page, as plain values: sections of paragraphs, figures, tables and code."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
 
+from tuner.show_value import show_on_page
+
 
 @dataclass(frozen=True, kw_only=True)
-class Text:
-    """A paragraph. A `tone` of "note" stands back, one of "warning" stands out."""
+class Paragraph:
+    """A paragraph. The `tone` is "plain", "note" (subdued) or "warning" (emphasised)."""
 
     kind: ClassVar[str] = "text"
     text: str
@@ -26,10 +28,10 @@ class Heading:
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:
-    """A Plotly figure: its traces and layout as JSON values. `label` says to those who cannot see it what it shows.
+    """A Plotly figure: its traces and layout as JSON values. `label` describes it to screen readers.
 
-    `height` and `least_width` are in CSS pixels; a figure that finds less room can be scrolled. `is_half` figures stand two
-    in a row where there is room, and on a narrow screen `narrow` is merged into the layout.
+    `height` and `least_width` are in CSS pixels; a figure scrolls if it has less room. Two `is_half` figures share a row if
+    there is room. On a narrow screen, `narrow` is merged into the layout.
     """
 
     kind: ClassVar[str] = "plot"
@@ -46,7 +48,7 @@ class Plot:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table of shown values; `numbers` are the columns that stand to the right. A folded one opens on a click."""
+    """A table of texts. The columns `numbers` are aligned right. A folded table opens on a click."""
 
     kind: ClassVar[str] = "table"
     columns: Sequence[str]
@@ -68,18 +70,18 @@ class Code:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """Names with their values, in a strip or, with `is_list`, one below the other."""
+    """Names with their values, side by side or, with `is_list`, one below the other."""
 
     kind: ClassVar[str] = "facts"
     items: Sequence[tuple[str, str]]
     is_list: bool = False
 
 
-Block: TypeAlias = "Text | Heading | Plot | Table | Code | Facts"
+Block: TypeAlias = "Paragraph | Heading | Plot | Table | Code | Facts"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Section:
+class PageSection:
     """One part of a page; `key` is its anchor."""
 
     key: str
@@ -95,30 +97,17 @@ def table_of(
     caption: str = "",
     is_folded: bool = False,
 ) -> Table:
-    """Return a table of some rows; `columns` maps the rows' keys to headings. Columns without any value are left out."""
+    """Return a table of rows. `columns` maps keys of the rows to headings. Columns without any value are left out."""
     kept = {key: heading for key, heading in columns.items() if any(row.get(key) is not None for row in rows)}
     numbers = {heading for key, heading in kept.items() if all(_is_number_or_none(row.get(key)) for row in rows)}
-    shown = tuple(tuple(shown_value(row.get(key)) for key in kept) for row in rows)
+    shown = tuple(tuple(show_on_page(row.get(key)) for key in kept) for row in rows)
     return Table(
         columns=tuple(kept.values()), rows=shown, numbers=frozenset(numbers), caption=caption, is_folded=is_folded
     )
 
 
-def shown_value(value: Any) -> str:
-    """Show a value to a person: reals with three decimals, whole numbers in groups of three, a dash for what is not known."""
-    if value is None or (isinstance(value, float) and value != value):
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:.3f}".replace("-", "−")
-    return str(value)
-
-
 def sentence(words: str) -> str:
-    """Return words as a sentence of its own: with a capital and a full stop."""
+    """Return words as a sentence, with a capital letter and a full stop."""
     return f"{words[0].upper()}{words[1:]}{'' if words.endswith(('.', '!', '?')) else '.'}" if words else words
 
 

@@ -1,7 +1,7 @@
-"""What all figures share: colours by name, axes, escaped texts, rounded numbers.
+"""What all figures share: named colours, axes, escaped texts, rounded numbers.
 
-A colour is named, as "var(--completed)", and the page puts in what its light or dark style sheet says. Endings have the
-colours of Okabe and Ito, "Color Universal Design" (2008), which colour-blind people tell apart, and a symbol each.
+A colour is a name such as "var(--completed)"; the page takes its value from the light or the dark style sheet. Each ending has a
+symbol and a colour from Okabe and Ito, "Color Universal Design" (2008), which colour-blind people can distinguish.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Trace = dict[str, Any]
 
 @dataclass(frozen=True)
 class Style:
-    """How one ending looks."""
+    """The look of one ending."""
 
     color: str
     symbol: str
@@ -34,12 +34,12 @@ STYLES: Mapping[str, Style] = {
     "running": Style("var(--running)", "cross", "solid"),
     "finalist": Style("var(--finalist)", "star", "solid", 1.0),
 }
-"""Endings in the order in which figures and legends have them; "finalist" stands for a finalist's run, however it ended."""
+"""Endings in the order of figures and legends. "finalist" is a finalist's run, whatever its ending."""
 
 _MOST_TICKS = 6
 SERIES = tuple(f"var(--series-{number})" for number in range(1, 9))
 SEQUENTIAL = [[number / 4, f"var(--ramp-{number})"] for number in range(5)]
-"""A colour scale from nothing to much."""
+"""A colour scale from low to high."""
 
 
 def color(name: str) -> str:
@@ -48,7 +48,7 @@ def color(name: str) -> str:
 
 
 def text(value: object, *, longest: int = 0) -> str:
-    """Return a text of a person's as Plotly shows it letter by letter, cut to `longest` characters if that is not 0."""
+    """Return a text escaped so that Plotly shows it literally, cut to `longest` characters unless that is 0."""
     plain = str(value)
     if longest and len(plain) > longest:
         plain = plain[: longest - 1] + "…"
@@ -56,14 +56,14 @@ def text(value: object, *, longest: int = 0) -> str:
 
 
 def number(value: float | int | None) -> float | int | None:
-    """Return a number with six significant digits, so that a page stays small; None for what JSON has not."""
+    """Return a number with six significant digits, to keep the page small; None if it is not finite, as JSON requires."""
     if value is None or isinstance(value, int):
         return value
     return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
 def numbers(values: Iterable[float | int | None]) -> list[float | int | None]:
-    """Return all of them as `number` does."""
+    """Apply `number` to each value."""
     return [number(value) for value in values]
 
 
@@ -73,7 +73,7 @@ def axis(title: str = "", **more: Any) -> dict[str, Any]:
 
 
 def log_axis(low: float, high: float, title: str = "") -> dict[str, Any]:
-    """Return an axis on a log scale from `low` to `high`, both above 0, with ticks at as few round numbers as can be read."""
+    """Return a log axis from `low` to `high`, both above 0, with a few ticks at round numbers."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks: list[float] = []
     for steps in ((1, 2, 5), (1, 3), (1,)):
@@ -91,8 +91,27 @@ def categories(names: Sequence[str], title: str = "", **more: Any) -> dict[str, 
     return axis(title, type="category", categoryorder="array", categoryarray=array, range=ends, **more)
 
 
+def heatmap(
+    names: Sequence[str], shares: Sequence[Sequence[Any]], counts: Sequence[Sequence[int]], *, title: str, hover: str
+) -> Trace:
+    """Return a square heatmap of shares in percent; `counts` are its custom data, for `hover` and labels."""
+    return {
+        "type": "heatmap",
+        "x": names,
+        "y": names,
+        "z": shares,
+        "customdata": [list(row) for row in counts],
+        "colorscale": SEQUENTIAL,
+        "zmin": 0,
+        "xgap": 1,
+        "ygap": 1,
+        "colorbar": {"title": {"text": title}, "thickness": 12, "outlinewidth": 0},
+        "hovertemplate": f"{hover}<extra></extra>",
+    }
+
+
 def joined(lines: Sequence[Sequence[Any]]) -> list[Any]:
-    """Return points of several lines in a row, with None between two, where a trace is then broken."""
+    """Concatenate the points of several lines, with None between them, where Plotly breaks the trace."""
     points: list[Any] = []
     for line in lines:
         points += [*line, None]
@@ -100,7 +119,7 @@ def joined(lines: Sequence[Sequence[Any]]) -> list[Any]:
 
 
 def interval(values: Sequence[float], lows: Sequence[float], highs: Sequence[float]) -> dict[str, Any]:
-    """Return error bars from `lows` to `highs` around values; none where the two are the same."""
+    """Return error bars from `lows` to `highs` around values; a value whose ends are equal gets none."""
     spans = list(zip(values, lows, highs, strict=True))
     return {
         "type": "data",
@@ -120,7 +139,7 @@ def vertical(at: float, *, dash: str = "dot") -> dict[str, Any]:
 
 
 def label_above(at: float, words: str) -> dict[str, Any]:
-    """Return a small label above the figure at a place of its x axis."""
+    """Return a small label above the figure at a position on its x axis."""
     return {
         "x": at,
         "y": 1,

@@ -1,4 +1,4 @@
-"""All that a page is made from: a run's ledger, read once, with what it lacks named."""
+"""Everything that the page is made from: the ledger of a run, read once, and sentences about what it lacks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from tuner.analysis.trials import TrialFacts, trials_of
 from tuner.errors import LedgerError, SpaceError
-from tuner.ledger.run_directory import Run, read_predictions, read_run
+from tuner.ledger.predictions import read_predictions
+from tuner.ledger.run_directory import Run, read_run
 from tuner.ledger.tables import read_parts
 from tuner.space.load import Space, read_space
 from tuner.storage import Folder
@@ -19,18 +20,21 @@ from tuner.storage import Folder
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """A run as a page needs it. `space` is None where this version cannot read it; `missing` are sentences."""
+    """A run as the page needs it.
+
+    `space` is None if this version of tuner cannot read it; `measurements` is the ledger's table; `missing` are sentences.
+    """
 
     run: Run
     space: Space | None
     trials: Sequence[TrialFacts]
     predictions: Mapping[str, pa.Table]
-    reports: pa.Table
+    measurements: pa.Table
     missing: Sequence[str]
 
     @property
     def searched(self) -> tuple[TrialFacts, ...]:
-        """The trials of the search, without the finalists' runs."""
+        """The trials of the search, without finalists' runs."""
         return tuple(trial for trial in self.trials if trial.phase == "search")
 
     @property
@@ -40,20 +44,20 @@ class Material:
 
     @property
     def task(self) -> str:
-        """The task, as far as it is known."""
+        """The task, or "unknown"."""
         return self.space.task if self.space else str(self.run.profile.get("task", "unknown"))
 
 
 def gather(location: str | Path) -> Material:
-    """Read a run's directory, local or any that pyarrow.fs opens. Raises LedgerError if there is none or it is damaged."""
+    """Read a run's directory, local or on any pyarrow.fs location. Raises LedgerError if there is no run or it is damaged."""
     run = read_run(location)
-    reports, damaged = read_parts(Folder.at(location), "reports")
+    measurements, damaged = read_parts(Folder.at(location), "reports")
     missing = [*_missing_parts(run), *(f"Damaged: {fault}" for fault in (*run.damaged, *damaged))]
     space = None
     try:
         space = read_space(run.space)
     except SpaceError as error:
-        missing.append(f"The space cannot be read by this version, so scales and rungs are left out: {error.faults[0]}")
+        missing.append(f"This version cannot read the space, so scales and rungs are left out: {error.faults[0]}")
     predictions = {}
     for split in ("validation", "test"):
         with suppress(LedgerError):
@@ -63,9 +67,9 @@ def gather(location: str | Path) -> Material:
     return Material(
         run=run,
         space=space,
-        trials=trials_of(run, reports),
+        trials=trials_of(run, measurements),
         predictions=predictions,
-        reports=reports,
+        measurements=measurements,
         missing=missing,
     )
 
@@ -74,8 +78,8 @@ def _missing_parts(run: Run) -> list[str]:
     sentences = []
     if run.status != "finished":
         error = run.manifest.get("error")
-        told = f" ({error})" if error else ""
-        sentences.append(f"The run is {run.status}{told}; this page shows what the ledger has so far.")
+        reason = f" ({error})" if error else ""
+        sentences.append(f"The run is {run.status}{reason}; this page shows what the ledger has so far.")
     if not run.trials:
         sentences.append("No trial has begun.")
     if not run.baselines:

@@ -1,47 +1,22 @@
 """One self-contained HTML page about a run, from its ledger alone.
 
-Figures are Plotly's. Of what was compared, Vega's script is smaller (0.9 MB against 4.8) but comes in a converter of 84 MB,
-Bokeh's (1.3 MB) draws pixels, which print badly, and Matplotlib's pictures stand still. The page holds one copy of the script
-and each figure as JSON, and a content security policy forbids it any network.
+Plotly draws the figures. The alternatives were worse: Vega's script is smaller (0.9 MB instead of 4.8) but comes with a converter
+of 84 MB, Bokeh's (1.3 MB) draws pixels, which print badly, and Matplotlib's pictures are static. The page holds one copy of the
+script and each figure as JSON. Its content security policy forbids any network access.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 
 from tuner import __version__
-from tuner.report.blocks import Plot, Section
+from tuner.report.blocks import PageSection, Plot
 from tuner.report.material import Material
-from tuner.report.sections.causes import causes_section
-from tuner.report.sections.collapsed import collapse_section
-from tuner.report.sections.data import data_section
-from tuner.report.sections.labels import labels_section
-from tuner.report.sections.parameters import parameters_section
-from tuner.report.sections.repeat import repeat_section
-from tuner.report.sections.search import search_section
-from tuner.report.sections.selection import selection_section
-from tuner.report.sections.verdict import verdict_section
-
-SECTIONS: Sequence[Callable[[Material], Section | None]] = (
-    verdict_section,
-    causes_section,
-    search_section,
-    parameters_section,
-    collapse_section,
-    selection_section,
-    labels_section,
-    data_section,
-    repeat_section,
-)
-
-
-def sections_of(material: Material) -> list[Section]:
-    """Return the sections that there is something to tell in, in the order of the page."""
-    return [section for make in SECTIONS if (section := make(material)) is not None]
+from tuner.report.sections import make_sections
 
 
 def render(material: Material) -> str:
@@ -49,13 +24,13 @@ def render(material: Material) -> str:
     return render_page(
         title=material.run.name,
         subtitle=_subtitle(material),
-        sections=sections_of(material),
+        sections=make_sections(material),
         made_at=datetime.now(UTC).isoformat(sep=" ", timespec="minutes").removesuffix("+00:00") + " UTC",
     )
 
 
-def render_page(*, title: str, subtitle: str, sections: Sequence[Section], made_at: str) -> str:
-    """Return a page of some sections. All texts are escaped; the figures' JSON cannot end its script element."""
+def render_page(*, title: str, subtitle: str, sections: Sequence[PageSection], made_at: str) -> str:
+    """Return a page with the given sections. All texts are escaped, and the figures' JSON cannot end its script element."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -73,7 +48,7 @@ def render_page(*, title: str, subtitle: str, sections: Sequence[Section], made_
     )
 
 
-def _plots(sections: Sequence[Section]) -> Iterator[Plot]:
+def _plots(sections: Sequence[PageSection]) -> Iterator[Plot]:
     return (block for section in sections for block in section.blocks if isinstance(block, Plot))
 
 
@@ -82,7 +57,7 @@ def _figure(plot: Plot) -> dict[str, Any]:
 
 
 def _script_json(value: Any) -> str:
-    """Return JSON that can stand in a script element: no text in it can close the element or begin a comment."""
+    """Return JSON for a script element: no text in it can close the element or begin a comment."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -101,9 +76,9 @@ def _plotly() -> str:
 def _subtitle(material: Material) -> str:
     run = material.run
     began = str(run.environment.get("started_at", ""))[:16].replace("T", " ")
-    told = [
+    parts = [
         material.task,
         f"{len(material.labels)} labels" if material.labels else "",
         f"began {began}" if began else "",
     ]
-    return " · ".join(part for part in told if part)
+    return " · ".join(part for part in parts if part)

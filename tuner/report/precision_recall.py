@@ -1,4 +1,4 @@
-"""Precision–recall curves from predictions, with few enough points for a page."""
+"""Precision–recall curves from predictions, with a limited number of points."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from tuner.ledger.predictions import predictions_of
 from tuner.scoring.ranking import average_precision_per_label, rank_rows
 
 MOST_POINTS = 80
@@ -16,7 +16,7 @@ MOST_POINTS = 80
 
 @dataclass(frozen=True)
 class Curve:
-    """One label's curve: recall and precision (points,), recall rising; `average_precision` is of the whole curve."""
+    """The curve of one label: recall, ascending, and precision (points,). `average_precision` is that of the full curve."""
 
     label: int
     recall: NDArray[np.float64]
@@ -27,21 +27,15 @@ class Curve:
 def probabilities_and_truth(
     predictions: pa.Table, model: str, n_labels: int
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]] | None:
-    """Return a model's probabilities and truth, both (rows, labels), from a table of predictions; None if it has none."""
-    own = predictions.filter(pc.equal(predictions["model"], model))
-    if not len(own) or own["probabilities"].null_count:
+    """Return a model's probabilities and truth, both (rows, labels), or None if it has no probabilities."""
+    read = predictions_of(model, predictions, n_labels)
+    if read.probabilities is None or read.probabilities.shape != read.truth.shape:
         return None
-    probabilities = np.asarray(pc.list_flatten(own["probabilities"])).reshape(len(own), -1).astype(np.float64)
-    truth = np.zeros((len(own), n_labels), bool)
-    sizes = np.asarray(pc.list_value_length(own["truth"]))
-    truth[np.repeat(np.arange(len(own)), sizes), np.asarray(pc.list_flatten(own["truth"]))] = True
-    if probabilities.shape != truth.shape:
-        return None
-    return probabilities, truth
+    return read.probabilities, read.truth
 
 
 def precision_recall(probabilities: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[Curve, ...]:
-    """Return a curve for every label that has a true row; both arguments are (rows, labels)."""
+    """Return a curve for every label with at least one true row; both arguments are (rows, labels)."""
     ranking = rank_rows(probabilities, truth)
     average_precision = average_precision_per_label(ranking)
     curves = []
@@ -56,9 +50,9 @@ def precision_recall(probabilities: NDArray[np.float64], truth: NDArray[np.bool_
 
 
 def _spread(recall: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the places of at most MOST_POINTS recalls, about evenly along it; of each where it begins and where it ends.
+    """Return the first and the last place of at most MOST_POINTS recall values, spread about evenly.
 
-    Between the two the recall stays and the precision falls, which is what a curve of fewer points would smooth away.
+    Between the two places, recall stays the same and precision falls. One point per recall value would hide that.
     """
     values = np.unique(recall)
     if len(values) > MOST_POINTS:

@@ -1,7 +1,7 @@
-"""Rows that depend on each other: a block is the rows of one group, or copies of one input. Blocks are dealt and drawn whole.
+"""Blocks of rows that depend on each other: the rows of one group, or copies of one input.
 
-Rows of a block tend to be right or wrong together, so 60 groups of 10 rows say about as much as 60 rows. `blocks` (rows,) numbers
-the block of each row.
+Rows of a block tend to be right or wrong together: 60 groups of 10 rows say about as much as 60 rows. So splits and resamples
+keep blocks whole. `blocks` (rows,) holds each row's block number.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.scoring.f1 import Indicator
+from tuner.scoring.indicator import Indicator
 
 Blocks = NDArray[np.int64]
 
 
 def single_rows(rows: int) -> Blocks:
-    """Return blocks for rows that do not depend on each other: one row each."""
+    """Return blocks for independent rows: one row each."""
     return np.arange(rows, dtype=np.int64)
 
 
 def sum_blocks(values: NDArray[Any], blocks: Blocks) -> NDArray[np.float32]:
-    """Return the sums of `values` (rows, columns) over the rows of each block: (number of blocks, columns)."""
+    """Sum `values` (rows, columns) over the rows of each block: (number of blocks, columns)."""
     numbers, block = np.unique(blocks, return_inverse=True)
     as_numbers = values.astype(np.float32)  # counts stay exact up to 16 million rows
     if len(numbers) == len(blocks):
@@ -33,21 +33,21 @@ def sum_blocks(values: NDArray[Any], blocks: Blocks) -> NDArray[np.float32]:
 
 
 def blocks_by_label(truth: Indicator, blocks: Blocks) -> tuple[list[int], list[int]]:
-    """Return in how many blocks each label is true of a row, and in how many it is false of one."""
-    found = (sum_blocks(np.hstack([truth, ~truth]), blocks) > 0).sum(axis=0).tolist()
-    return found[: truth.shape[1]], found[truth.shape[1] :]
+    """Return, for each label, how many blocks have a row where it is true, and how many have a row where it is false."""
+    counts = (sum_blocks(np.hstack([truth, ~truth]), blocks) > 0).sum(axis=0).tolist()
+    return counts[: truth.shape[1]], counts[truth.shape[1] :]
 
 
 def halves(truth: Indicator, blocks: Blocks) -> NDArray[np.int64]:
-    """Return the half of each row, 0 or 1, always the same: scores of trials and champions compare only over the same halves."""
+    """Return the half of each row, 0 or 1. The halves are always the same: scores compare only over the same halves."""
     return deal_blocks(truth, blocks, folds=2, seed=0)
 
 
 def deal_blocks(truth: Indicator, blocks: Blocks, *, folds: int, seed: int) -> NDArray[np.int64]:
-    """Return the fold of each row, from 0: blocks stay whole, and each fold gets its share of every label.
+    """Return the fold of each row, from 0. Blocks stay whole, and each fold gets its share of every label.
 
-    Blocks are dealt out by turns in the order of their rarest true label; those of one label by falling size, and of one size in
-    a random order. `truth` is (rows, labels). The same for a seed.
+    Blocks are dealt in turn, ordered by their rarest true label, then by falling size, then at random. `truth` is (rows,
+    labels). The same seed gives the same folds.
     """
     numbers, block = np.unique(blocks, return_inverse=True)
     rarest_first = truth.sum(axis=0).argsort(kind="stable")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.scoring.f1 import Indicator
+from tuner.scoring.indicator import Indicator
 from tuner.scoring.measures import measure
 from tuner.scoring.ranking import Probabilities, mean_of_known
 from tuner.space.settings import Task
@@ -21,7 +21,7 @@ AVERAGED = ("score", "macro_f1", "constant_penalty", "skill", "auc", "average_pr
 class FoldMeasures:
     """Means over folds of the measures in AVERAGED, by name, and the standard deviation of the folds' scores.
 
-    `spread` is NaN where there is one fold only, or none.
+    `spread` is NaN with fewer than two folds.
     """
 
     means: Mapping[str, float]
@@ -39,8 +39,8 @@ def measure_by_fold(
 ) -> FoldMeasures:
     """Measure decisions against truth, both (rows, labels), within each fold, and return the means.
 
-    `fold` (rows,) numbers each row's fold; without it all rows are one. AUC and average precision are means over the folds
-    that they are known in, NaN if in none.
+    `fold` (rows,) numbers each row's fold; None makes all rows one fold. AUC and average precision are means over the folds
+    where they are known, NaN if they are known in none.
     """
     parts = [slice(None)] if fold is None else [fold == number for number in np.unique(fold)]
     each = [

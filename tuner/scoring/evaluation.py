@@ -1,4 +1,4 @@
-"""One evaluation as plain JSON values: measures, intervals, and a row per label."""
+"""One evaluation as JSON values: measures, intervals, and one row per label."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.scoring.blocks import Blocks, blocks_by_label
-from tuner.scoring.bootstrap import FEWEST_BLOCKS, Interval, Intervals, intervals, rows_needed
+from tuner.scoring.bootstrap import FEWEST_BLOCKS, INTERVAL_NAMES, Interval, Intervals, intervals, rows_needed
 from tuner.scoring.by_fold import measure_by_fold
-from tuner.scoring.f1 import Indicator
+from tuner.scoring.indicator import Indicator
 from tuner.scoring.measures import NAMED_AT_MOST, Measures, measure
 from tuner.space.settings import Task
 
 FOLDS_NOTE = (
-    "score, macro-F1, penalty, skill, AUC and average precision are means over folds; all else is of all rows together"
+    "score, macro-F1, penalty, skill, AUC and average precision are means over folds; the other figures pool all rows"
 )
 
 
 def describe(measures: Measures, labels: Sequence[str]) -> dict[str, Any]:
-    """Return measures as JSON: the numbers, and one row per label with its name. What is not known is null."""
+    """Return measures as JSON values: the numbers, and one row per label with its name. Unknown numbers are null."""
     described = asdict(measures)
     described["notes"] = list(measures.notes)
     described["labels"] = [{**asdict(row), "label": labels[row.label]} for row in measures.labels]
@@ -43,8 +43,8 @@ def describe_judged(
 ) -> dict[str, Any]:
     """Measure decisions on a labelled split, as JSON values.
 
-    With `fold` (rows,) the score and what it is made of are means over the folds, as trials' are, and `score_spread` their
-    standard deviation; a note says so. Rows per label are those of all rows together.
+    With `fold` (rows,) the score and its parts are means over the folds, as for trials, and `score_spread` is the standard
+    deviation of the folds' scores; a note says so. The rows per label pool all rows.
     """
     measures = measure(
         decisions, truth, task, penalty_weight=penalty_weight, probabilities=probabilities, seen=seen, names=labels
@@ -78,8 +78,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Measure as `describe_judged` does, with 95 % bootstrap intervals; `blocks` (rows,) numbers the rows' blocks.
 
-    With `fold` they are as wide as those of all rows together, and lie about the means over the folds. `too_rare` has the labels
-    whose F1 cannot be judged on so few rows, each with its true rows and about how many rows a split needs for it.
+    With `fold` the intervals are as wide as for all rows together, but lie around the means over the folds. `too_rare` lists the
+    labels whose F1 cannot be judged on so few rows, each with its true rows and about how many rows a split needs for it.
     """
     described = describe_judged(
         decisions,
@@ -108,20 +108,18 @@ def evaluate(
 
 
 def intervals_of(described: Mapping[str, Any]) -> Intervals:
-    """Return the intervals of what `evaluate` described."""
-    return Intervals(
-        **{name: Interval(described[name], *described[f"{name}_ci"]) for name in Intervals.__annotations__}
-    )
+    """Read the intervals back from what `evaluate` returned."""
+    return Intervals(**{name: Interval(described[name], *described[f"{name}_ci"]) for name in INTERVAL_NAMES})
 
 
 def note_on_rare(too_rare: Sequence[Mapping[str, Any]], rows: int) -> str:
-    """Say which labels have too few true rows to be judged, and how many rows would do."""
+    """Say which labels have too few true rows to be judged, and how many rows would be enough."""
     shown = ", ".join(f"{row['label']!r} ({_support(row)})" for row in too_rare[:NAMED_AT_MOST])
     more = f" and {len(too_rare) - NAMED_AT_MOST} more" if len(too_rare) > NAMED_AT_MOST else ""
     needed = max(row["rows_needed"] for row in too_rare)
     return (
-        f"{rows:,} rows are too few to judge {shown}{more}: the intervals allow for any F1 that so few rows leave possible, and "
-        f"are wide. About {needed:,} rows would do"
+        f"{rows:,} rows are too few to judge {shown}{more}: the intervals are wide, because so few rows leave many values of F1 "
+        f"possible. About {needed:,} rows would be enough"
     )
 
 
@@ -135,14 +133,14 @@ def _support(row: Mapping[str, Any]) -> str:
 
 
 def without_nan(described: Mapping[str, Any]) -> dict[str, Any]:
-    """Return JSON values with null in the place of numbers that are not finite, which JSON has not."""
+    """Return JSON values with null for numbers that are not finite, which JSON cannot hold."""
     return {key: _finite(value) for key, value in described.items()}
 
 
 def _too_rare(
     truth: Indicator, with_true: Sequence[int], labels: Sequence[str], seen: Indicator
 ) -> list[dict[str, Any]]:
-    """Return the labels that are true in too few blocks, of which `with_true` (labels,) has the number."""
+    """Return the labels that are true in too few blocks; `with_true` (labels,) counts each label's blocks."""
     support = truth.sum(axis=0).tolist()
     return [
         {"label": label, "support": true, "blocks": blocks, "rows_needed": rows_needed(len(truth), blocks)}
@@ -152,7 +150,7 @@ def _too_rare(
 
 
 def _about(value: float, interval: Interval, name: str) -> list[float]:
-    """Return an interval moved to the value that it is told with, which with folds is another mean than its own."""
+    """Move an interval so that it lies around `value`, the mean over folds, and clip it to the measure's range."""
     moved = value - interval.value
     least = 0.0 if name == "macro_f1" else -1.0
     return [max(least, min(value, interval.low + moved)), min(1.0, max(value, interval.high + moved))]

@@ -1,4 +1,4 @@
-"""Everything that one evaluation measures: the score, what it is made of, and what stands beside it."""
+"""Everything that one evaluation measures: the score, its parts, and the figures beside it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from tuner.scoring.f1 import (
-    Indicator,
     Reals,
     chance_macro_f1,
     constant_macro_f1,
@@ -16,6 +15,7 @@ from tuner.scoring.f1 import (
     f1_per_label,
     mean_over_present,
 )
+from tuner.scoring.indicator import Indicator
 from tuner.scoring.penalty import constant_penalty
 from tuner.scoring.ranking import (
     Probabilities,
@@ -28,15 +28,15 @@ from tuner.space.settings import Task
 
 NAMED_AT_MOST = 5
 FEWEST_TRUE = 5
-"""True rows that a label needs before its F1 is judged: of fewer, none may be decided by chance."""
+"""True rows that a label needs before its F1 is judged. With fewer, a good model may miss them all by chance."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabelMeasures:
-    """One label's row. `label` is its index, `support` its true rows; the rest are shares and scores within 0 and 1.
+    """One label's row: `label` is its index, `support` its number of true rows; the rest lies between 0 and 1.
 
-    Precision is 0 where nothing is decided; `auc` and `average_precision` are NaN without probabilities or where the
-    truth has only one class.
+    Precision is 0 if the label is never decided. `auc` and `average_precision` are NaN without probabilities, or if the truth
+    has only one class.
     """
 
     label: int
@@ -52,11 +52,11 @@ class LabelMeasures:
 
 @dataclass(frozen=True, kw_only=True)
 class Measures:
-    """One evaluation: `score = macro_f1 - penalty_weight * constant_penalty`, and what is told beside it.
+    """One evaluation: `score = macro_f1 - penalty_weight * constant_penalty`, and the figures beside it.
 
-    `skill` is macro-F1 above `constant_macro_f1`, that of the best rule that answers the same on every row, and
-    `above_chance` above `chance_macro_f1`, that of the same decisions dealt to the rows at random. `auc` and
-    `average_precision` are means over the labels that have both classes, NaN if unknown. `notes` are sentences for people.
+    `skill` is macro-F1 less `constant_macro_f1`, the macro-F1 of the best constant rule. `above_chance` is macro-F1 less
+    `chance_macro_f1`, the expected macro-F1 of the same decisions dealt to the rows at random. `auc` and `average_precision` are
+    means over the labels that have both classes, NaN if unknown. `notes` are sentences for people.
     """
 
     macro_f1: float
@@ -83,10 +83,10 @@ def measure(
     names: Sequence[str] | None = None,
     is_detailed: bool = True,
 ) -> Measures:
-    """Measure decisions against truth, both (rows, labels), and the ranking by probabilities if they are given.
+    """Measure decisions against truth, both (rows, labels), and the ranking by probabilities if given.
 
-    `seen` (labels,) says which labels training had, `names` what notes call them. Without `is_detailed` the rows per
-    label and the notes are left empty: enough to rank trials by.
+    `seen` (labels,) says which labels occurred in training; `names` are the labels' names in notes. Without `is_detailed` the
+    rows per label and the notes stay empty, which is enough to rank trials.
     """
     n_labels = truth.shape[1]
     auc = average_precision = np.full(n_labels, np.nan)
@@ -140,18 +140,18 @@ def _notes(truth: Indicator, task: Task, seen: Indicator | None, names: Sequence
     is_absent, is_everywhere = ~truth.any(axis=0), truth.all(axis=0)
     is_learnt = np.ones_like(is_absent) if seen is None else seen
     is_rare = is_learnt & ~is_absent & ~is_everywhere & (truth.sum(axis=0) < FEWEST_TRUE)
-    told = [
+    rules = [
         (is_absent, "no true row in this split: left out of macro-F1 and of the constant penalty"),
         (is_everywhere, "true on every row of this split: left out of the constant penalty"),
         (is_rare, f"fewer than {FEWEST_TRUE} true rows in this split: F1 there is largely chance"),
     ]
     if seen is not None:
-        told.append((~seen & ~is_absent, "never seen in training: counted with F1 0"))
+        rules.append((~seen & ~is_absent, "never seen in training: counted with F1 0"))
     if task != "multilabel":
-        told[0] = (is_absent, "no true row in this split: left out of macro-F1")
+        rules[0] = (is_absent, "no true row in this split: left out of macro-F1")
     return tuple(
         f"{_listed([names[label] for label in np.flatnonzero(which).tolist()])}: {what}"
-        for which, what in told
+        for which, what in rules
         if which.any()
     )
 

@@ -1,6 +1,6 @@
-"""Labels' rows ranked by probability: what thresholds, AUC and average precision are all computed from.
+"""Rows ranked by probability, label by label. Thresholds, AUC and average precision all use the same ranking.
 
-One sort serves the three, over all labels at once.
+One sort serves all three, for all labels at once.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.scoring.f1 import Indicator, Reals
+from tuner.scoring.f1 import Reals
+from tuner.scoring.indicator import Indicator
 
 Probabilities = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Every label's rows by falling probability; arrays are (labels, rows) unless said.
+    """Every label's rows by falling probability; arrays are (labels, rows) except `support` (labels,).
 
-    `hits` counts the true rows down to and with each rank. `is_cut` is true where the next probability is smaller, so
-    that a threshold can fall between the two. `support` is (labels,).
+    `hits` counts the true rows up to and including each rank. `is_cut` is true where the next probability is smaller, so that a
+    threshold fits between the two. `support` counts all true rows.
     """
 
     probabilities: Reals
@@ -32,7 +33,7 @@ class Ranking:
 
 def rank_rows(probabilities: Probabilities, truth: Indicator) -> Ranking:
     """Rank the rows of every column; both arguments are (rows, labels), probabilities finite."""
-    # negated in float64: float32 keeps its order, and ties stay ties
+    # Negate in float64: float32 values keep their order, and ties stay ties.
     falling = -np.ascontiguousarray(probabilities.T, dtype=np.float64)
     order = falling.argsort(axis=1)
     ordered = -np.take_along_axis(falling, order, axis=1)
@@ -43,7 +44,7 @@ def rank_rows(probabilities: Probabilities, truth: Indicator) -> Ranking:
 
 
 def auc_per_label(ranking: Ranking) -> Reals:
-    """Return the area under each label's ROC curve, ties counting half; NaN where only one class is present."""
+    """Return the area under each label's ROC curve, ties counting half; NaN if only one class is present."""
     hits, misses = _counts_at_cuts(ranking)
     new_misses = np.diff(misses, axis=1, prepend=0)
     pairs = new_misses * (hits + np.concatenate([np.zeros_like(hits[:, :1]), hits[:, :-1]], axis=1)) / 2
@@ -52,7 +53,7 @@ def auc_per_label(ranking: Ranking) -> Reals:
 
 
 def average_precision_per_label(ranking: Ranking) -> Reals:
-    """Return the average precision of each label, as scikit-learn defines it; NaN where only one class is present."""
+    """Return the average precision of each label, as scikit-learn defines it; NaN if only one class is present."""
     hits, misses = _counts_at_cuts(ranking)
     new_hits = np.diff(hits, axis=1, prepend=0)
     steps = new_hits * hits / np.maximum(hits + misses, 1)
@@ -72,9 +73,9 @@ def mean_of_known(values: Reals) -> float:
 
 
 def _counts_at_cuts(ranking: Ranking) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return true and false rows at each rank, where a rank inside a tie repeats the counts of the cut before it."""
+    """Return the counts of true and false rows at each rank; a rank inside a tie repeats the counts of the cut before it."""
     misses = np.arange(1, ranking.hits.shape[1] + 1) - ranking.hits
-    # both grow with the rank, so a running maximum carries the last cut's counts on
+    # Both grow with the rank, so a running maximum carries the last cut's counts forward.
     hits_at_cuts = np.maximum.accumulate(np.where(ranking.is_cut, ranking.hits, 0), axis=1)
     return hits_at_cuts, np.maximum.accumulate(np.where(ranking.is_cut, misses, 0), axis=1)
 

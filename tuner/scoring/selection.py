@@ -1,4 +1,4 @@
-"""Which finalist is the champion: the one with the best lower bound of its mean score over seeds."""
+"""The choice of the champion: the finalist whose mean score over seeds has the highest lower bound."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ CONFIDENCE = 0.9
 
 @dataclass(frozen=True)
 class Bound:
-    """A finalist's mean score over `seeds` runs, their `spread` as used for the bound, and the mean's `lower` bound.
+    """A finalist's mean score over `seeds` runs, the `spread` of the runs, and the `lower` bound of the mean.
 
-    `spread` is a standard deviation of single scores; NaN where no finalist has a second seed, and `lower` is the mean.
+    `spread` is the standard deviation of single scores that the bound uses. If no finalist has a second seed, it is NaN and
+    `lower` is the mean.
     """
 
     mean: float
@@ -33,9 +34,9 @@ class Bound:
 def lower_bounds(scores: Mapping[Key, Sequence[float]], confidence: float = CONFIDENCE) -> dict[Key, Bound]:
     """Return each finalist's one-sided lower bound, `mean - t * spread / sqrt(seeds)`, from its finite scores.
 
-    Two seeds alone say next to nothing of a variance, so half of it is the finalist's own and half is pooled over all
-    finalists; t has the pooled degrees of freedom. Raises ValueError for a finalist without scores or with one that is
-    not finite: it must be left out by whoever knows why.
+    Two seeds say next to nothing about a variance, so half of it is the finalist's own and half is pooled over all finalists; t
+    has the pooled degrees of freedom. Raises ValueError for a finalist without scores, or with one that is not finite: the
+    caller knows why, and must leave it out.
     """
     runs = {key: np.asarray(values, dtype=np.float64) for key, values in scores.items()}
     for key, values in runs.items():
@@ -50,12 +51,12 @@ def lower_bounds(scores: Mapping[Key, Sequence[float]], confidence: float = CONF
 
 
 def champion(bounds: Mapping[Key, Bound]) -> Key:
-    """Return the finalist with the highest lower bound, by the higher mean among equals, then the first named."""
+    """Return the finalist with the highest lower bound, then the higher mean, then the first in order."""
     return max(bounds, key=lambda key: (bounds[key].lower, bounds[key].mean))
 
 
 def _bound(values: Reals, pooled: float, quantile: float) -> Bound:
-    own = float(values.var(ddof=1)) if len(values) > 1 else pooled
-    spread = math.sqrt((own + pooled) / 2)
+    variance = float(values.var(ddof=1)) if len(values) > 1 else pooled
+    spread = math.sqrt((variance + pooled) / 2)
     mean = float(values.mean())
     return Bound(mean, spread, mean - quantile * spread / math.sqrt(len(values)), len(values))

@@ -1,8 +1,8 @@
-"""Whether the labels can be told from the inputs at all, by every model that was judged on rows it did not learn from.
+"""Can the labels be predicted from the inputs at all? The answer uses every model that was judged on rows it did not learn from.
 
-It is the one answer to this question: the reason of a verdict and the diagnosis both give it. No number of models can show
-that nothing can be learnt, so the most that is said is that no model that was tried does better than chance. Even that needs a
-model that was able to see the inputs, and enough rows.
+The reason of a verdict and the diagnosis both give this answer. No number of models can prove that nothing can be learnt, so the
+strongest claim is that no model we tried does better than chance. Even that needs enough rows, and a model that could see what
+the inputs hold.
 """
 
 from __future__ import annotations
@@ -18,30 +18,32 @@ from tuner.space.settings import Task
 Answer = Literal["signal", "none found", "too few rows", "not seen"]
 
 FEWEST_ROWS = 10
-"""Rows with another answer than the commonest. A ranking of 10 among many by chance has an AUC of 0.5 give or take 0.18."""
+"""Minority rows needed to conclude anything. A random ranking of 10 rows among many has an AUC of 0.5 ± 0.18."""
 
 FEWEST_TO_SHOW = 5
-"""Such rows that a split needs before a model can show on it that it does better than chance: fewer may all be luck."""
+"""Minority rows that a split needs before a model can beat chance on it; success on fewer may be luck."""
 
 LEAST_SEEN = 0.25
-"""Share of the texts that a model of words must be able to learn from before its failure says anything of the texts.
+"""Share of the texts that a model of words must be able to learn from before its failure says anything about the texts.
 
-Of 100 English docstrings it is 0.35, of 1,000 it is 0.68; of 800 Chinese reviews without spaces 0.08.
+The share is 0.35 for 100 English docstrings, 0.68 for 1,000, and 0.08 for 800 Chinese reviews without spaces.
 """
 
-_BY_PIECES = "read texts without spaces, or with numbers as words, by pieces: space.tokens=[character, bpe]"
-_CHANCE = 0.005  # how often a ranking without information may pass for one with some
-_ANSWERS_ALIKE = 0.5  # the constant penalty from which on a predictor gives one answer for nearly every row
+_BY_PIECES = (
+    "if texts have no spaces, or use numbers as words, read them in smaller pieces: space.tokens=[character, bpe]"
+)
+_CHANCE = 0.005  # how often a ranking without information may pass as informative
+_ANSWERS_ALIKE = 0.5  # from this constant penalty on, a predictor gives nearly every row the same answer
 
 
 @dataclass(frozen=True, kw_only=True)
-class Looks:
-    """What is known of the models of one search, or of one file of predictions.
+class SignalEvidence:
+    """What is known about the models of one search, or of one file of predictions.
 
-    `baselines` are rows of baselines.json, `validation` and `test` the champion's measures there, as
-    `tuner.scoring.evaluation` describes them. `rankings` are the AUCs of all reports of trials, on validation, None or NaN where
-    there is none. `train_labels` counts each label's training rows, of `train_rows`. `reads_pieces` says that the champion reads
-    characters or pieces of words, so that it sees what a model of whole words may not.
+    `baselines` are rows of baselines.json. `validation` and `test` are the champion's measures there, as
+    `tuner.scoring.evaluation` returns them. `rankings` are the validation AUCs of all measurements of trials, None or NaN if
+    unknown. `train_labels` counts each label's training rows, out of `train_rows`. `reads_pieces` says that the champion reads
+    characters or pieces of words, so it sees what a model of whole words may miss.
     """
 
     task: Task
@@ -56,19 +58,19 @@ class Looks:
 
 @dataclass(frozen=True, kw_only=True)
 class Signal:
-    """The answer, in a word, in a sentence for people, and what to do about it."""
+    """The answer in a word and in a sentence, and what to do about it."""
 
     answer: Answer
     sentence: str
     advice: str
 
     @property
-    def told(self) -> str:
-        """Both, as one sentence."""
+    def message(self) -> str:
+        """The sentence and the advice in one."""
         return f"{self.sentence}; {self.advice}"
 
 
-def looks_of(
+def gather_evidence(
     task: Task,
     *,
     baselines: Sequence[Mapping[str, Any]],
@@ -77,10 +79,10 @@ def looks_of(
     test: Mapping[str, Any] | None = None,
     configuration: Mapping[str, Any] | None = None,
     rankings: Sequence[float | None] = (),
-) -> Looks:
-    """Gather them as a run's ledger has them; `profile` is data.json, `configuration` the champion's, a flat one."""
+) -> SignalEvidence:
+    """Gather the evidence from a run's ledger: `profile` is data.json, `configuration` the champion's flat configuration."""
     train: Mapping[str, Any] = profile["splits"]["train"] if profile else {"labels": {}, "rows": 0}
-    return Looks(
+    return SignalEvidence(
         task=task,
         baselines=baselines,
         validation=validation,
@@ -92,46 +94,46 @@ def looks_of(
     )
 
 
-def find_signal(looks: Looks) -> Signal:
-    """Say whether any model surely predicts the labels better than chance, and if none does, what that tells.
+def find_signal(evidence: SignalEvidence) -> Signal:
+    """Return whether any model surely predicts the labels better than chance, and if none does, what follows from that.
 
-    A model does where the 95 % interval of what it is above chance lies above 0, or where its AUC is more than a ranking
-    without information reaches in one of 200 tries, on a split with rows enough. Of the many reports of trials the best counts as
+    A model counts, on a split with enough rows, if the 95 % interval of its lead over chance lies above 0, or if its AUC exceeds
+    what a ranking without information reaches once in 200 tries. The best measurement of all trials is held to the standard for
     the best of that many.
     """
-    seeing = next(_seeing(looks), None)
-    if seeing is not None:
+    best = next(_better_than_chance(evidence), None)
+    if best is not None:
         return Signal(
             answer="signal",
-            sentence=f"{seeing} predicts these labels better than chance, so there is something to learn",
-            advice=_BY_PIECES if _is_blind(looks) else "search longer, or in a wider space",
+            sentence=f"{best} predicts these labels better than chance, so there is something to learn",
+            advice=_BY_PIECES if _needs_pieces(evidence) else "search longer, or in a wider space",
         )
-    rows = _telling_rows_by_split(looks)
+    rows = _minority_rows_by_split(evidence)
     if rows and min(rows.values()) < FEWEST_ROWS:
-        told = ", ".join(f"{count:,} of {split}" for split, count in rows.items())
+        counts = ", ".join(f"{count:,} in {split}" for split, count in rows.items())
         return Signal(
             answer="too few rows",
-            sentence=f"rows with another answer than the commonest are too few to tell what can be learnt: {told}",
-            advice="use folds, larger parts or more rows of the rare labels",
+            sentence=f"too few rows differ from the commonest answer to judge what can be learnt: {counts}",
+            advice="use folds, larger splits, or more rows of the rare labels",
         )
-    able = _able(looks)
+    able = _able_models(evidence)
     if not able:
         return Signal(
             answer="not seen",
-            sentence="no model that was tried could see what these inputs hold, so it is not known whether labels can be learnt",
+            sentence="no model we tried can see what these inputs hold, so we do not know whether the labels can be learnt",
             advice=_BY_PIECES,
         )
     return Signal(
         answer="none found",
-        sentence=f"no model that was tried predicts these labels better than chance ({', '.join(able)})",
-        advice="look at how the rows were labelled, or bring inputs that tell the labels apart",
+        sentence=f"no model we tried predicts these labels better than chance ({', '.join(able)})",
+        advice="check how the rows were labelled, or add inputs that separate the labels",
     )
 
 
-def telling_rows(true: Sequence[int], false: Sequence[int], task: Task) -> int:
-    """Return how many rows have another answer than the commonest; in multi-label, the sum of that over the labels.
+def minority_rows(true: Sequence[int], false: Sequence[int], task: Task) -> int:
+    """Return how many rows have another answer than the commonest one; in multi-label, the sum of that over the labels.
 
-    `true` counts the rows that have each label, `false` those that have not; or the blocks of rows that depend on each other.
+    `true` counts the rows with each label and `false` the rows without it; or they count blocks.
     """
     if task == "multilabel":
         return sum(map(min, true, false))
@@ -139,10 +141,10 @@ def telling_rows(true: Sequence[int], false: Sequence[int], task: Task) -> int:
 
 
 def auc_error(true: Sequence[int], false: Sequence[int], task: Task) -> float | None:
-    """Return the standard error of a mean AUC over labels by chance; None where no label has rows of both kinds.
+    """Return the standard error of the mean AUC over labels of a random ranking; None if no label has rows of both kinds.
 
-    Arguments are as in `telling_rows`. Each label's is that of Mann and Whitney (1947). Labels are taken as independent; the two
-    of a binary task are one.
+    Arguments are as in `minority_rows`. The error of each label is Mann and Whitney's (1947). Labels count as independent, except
+    that the two of a binary task count as one.
     """
     both = [(m, n) for m, n in zip(true, false, strict=True) if m and n][: 1 if task == "binary" else None]
     if not both:
@@ -150,67 +152,67 @@ def auc_error(true: Sequence[int], false: Sequence[int], task: Task) -> float | 
     return math.sqrt(sum((m + n + 1) / (12 * m * n) for m, n in both)) / len(both)
 
 
-def _seeing(looks: Looks) -> Iterator[str]:
+def _better_than_chance(evidence: SignalEvidence) -> Iterator[str]:
     """Name the models that surely predict better than chance."""
-    for row in _models(looks.baselines):
-        if _is_above_chance(row["validation"], looks.task):
+    for row in _models(evidence.baselines):
+        if _is_above_chance(row["validation"], evidence.task):
             yield f"on validation {row['name']}"
-    for split, measured in (("validation", looks.validation), ("test", looks.test)):
-        if measured is not None and _is_above_chance(measured, looks.task):
+    for split, measured in (("validation", evidence.validation), ("test", evidence.test)):
+        if measured is not None and _is_above_chance(measured, evidence.task):
             yield f"on {split} the champion"
-    judged = _validation(looks)
-    rankings = [auc for auc in looks.rankings if auc is not None and math.isfinite(auc)]
-    if judged is None or not rankings or _telling_rows(judged, looks.task) < FEWEST_TO_SHOW:
+    judged = _validation(evidence)
+    rankings = [auc for auc in evidence.rankings if auc is not None and math.isfinite(auc)]
+    if judged is None or not rankings or _minority_rows(judged, evidence.task) < FEWEST_TO_SHOW:
         return
-    if _is_ranking(max(rankings), judged, looks.task, tries=len(rankings)):
+    if _is_ranking(max(rankings), judged, evidence.task, tries=len(rankings)):
         yield f"on validation a trial, with an AUC of {max(rankings):.3f},"
 
 
-def _able(looks: Looks) -> list[str]:
-    """Name the models whose failure tells something: of words, where the texts share words; others, where they answer."""
-    models = [row for row in _models(looks.baselines) if _is_measured(row["validation"])]
+def _able_models(evidence: SignalEvidence) -> list[str]:
+    """Name the models whose failure means something: models of words if the texts share words, others if their answers vary."""
+    models = [row for row in _models(evidence.baselines) if _is_measured(row["validation"])]
     able = [str(row["name"]) for row in models if row.get("seen_share") is None or row["seen_share"] >= LEAST_SEEN]
-    measured = looks.validation
+    measured = evidence.validation
     if measured is None or not _is_measured(measured):
         return able
-    if able or (looks.reads_pieces and measured["constant_penalty"] < _ANSWERS_ALIKE):
+    if able or (evidence.reads_pieces and measured["constant_penalty"] < _ANSWERS_ALIKE):
         able.append("the champion")
     return able
 
 
-def _is_blind(looks: Looks) -> bool:
-    """Whether words tell nothing, and nobody has read pieces of them."""
-    shares = [row["seen_share"] for row in _models(looks.baselines) if row.get("seen_share") is not None]
-    return bool(shares) and max(shares) < LEAST_SEEN and not looks.reads_pieces
+def _needs_pieces(evidence: SignalEvidence) -> bool:
+    """Return whether the texts hardly share words, and the champion does not read smaller pieces."""
+    shares = [row["seen_share"] for row in _models(evidence.baselines) if row.get("seen_share") is not None]
+    return bool(shares) and max(shares) < LEAST_SEEN and not evidence.reads_pieces
 
 
 def _models(baselines: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [row for row in baselines if row["kind"] in ("model", "probe")]
 
 
-def _validation(looks: Looks) -> Mapping[str, Any] | None:
-    """Any measures on validation: of each the truth is the same."""
-    rows = [row["validation"] for row in looks.baselines if row["validation"].get("labels")]
-    return looks.validation or (rows[0] if rows else None)
+def _validation(evidence: SignalEvidence) -> Mapping[str, Any] | None:
+    """Return any model's measures on validation: we read only the truth, which is the same in all of them."""
+    rows = [row["validation"] for row in evidence.baselines if row["validation"].get("labels")]
+    return evidence.validation or (rows[0] if rows else None)
 
 
-def _telling_rows_by_split(looks: Looks) -> dict[str, int]:
-    found = {}
-    if looks.train_labels:
-        true = list(looks.train_labels.values())
-        found["train"] = telling_rows(true, [looks.train_rows - count for count in true], looks.task)
-    for split, measured in (("validation", _validation(looks)), ("test", looks.test)):
+def _minority_rows_by_split(evidence: SignalEvidence) -> dict[str, int]:
+    counts = {}
+    if evidence.train_labels:
+        true = list(evidence.train_labels.values())
+        counts["train"] = minority_rows(true, [evidence.train_rows - count for count in true], evidence.task)
+    for split, measured in (("validation", _validation(evidence)), ("test", evidence.test)):
         if measured is not None and measured.get("labels"):
-            found[split] = _telling_rows(measured, looks.task)
-    return found
+            counts[split] = _minority_rows(measured, evidence.task)
+    return counts
 
 
-def _telling_rows(measured: Mapping[str, Any], task: Task) -> int:
-    return telling_rows(*_blocks(measured), task)
+def _minority_rows(measured: Mapping[str, Any], task: Task) -> int:
+    return minority_rows(*_blocks(measured), task)
 
 
 def _blocks(measured: Mapping[str, Any]) -> tuple[list[int], list[int]]:
-    """In how many blocks of rows each label is true of a row, and false of one; where that was not recorded, how many rows."""
+    """Return, per label, how many blocks have a true row and how many a false one; older runs recorded rows instead."""
     labels, rows = measured["labels"], _rows(measured)
     return (
         [int(row.get("true_blocks", row["support"])) for row in labels],
@@ -219,7 +221,7 @@ def _blocks(measured: Mapping[str, Any]) -> tuple[list[int], list[int]]:
 
 
 def _rows(measured: Mapping[str, Any]) -> int:
-    """How many rows were judged, which measures without intervals do not say."""
+    """Return how many rows were judged; measures without intervals record it only through their prevalences."""
     if measured.get("rows") is not None:
         return int(measured["rows"])
     counts = [row["support"] / row["prevalence"] for row in measured["labels"] if row["prevalence"]]
@@ -231,7 +233,7 @@ def _is_measured(measured: Mapping[str, Any]) -> bool:
 
 
 def _is_above_chance(measured: Mapping[str, Any], task: Task) -> bool:
-    if measured.get("labels") and _telling_rows(measured, task) < FEWEST_TO_SHOW:
+    if measured.get("labels") and _minority_rows(measured, task) < FEWEST_TO_SHOW:
         return False
     low, auc = _low(measured), measured.get("auc")
     return (low is not None and low > 0) or (auc is not None and _is_ranking(auc, measured, task, tries=1))
@@ -243,6 +245,6 @@ def _low(measured: Mapping[str, Any]) -> float | None:
 
 
 def _is_ranking(auc: float, measured: Mapping[str, Any], task: Task, *, tries: int) -> bool:
-    """Whether an AUC, the best of so many, is above what rankings without information reach (Bonferroni's bound)."""
+    """Return whether an AUC, the best of `tries`, exceeds what rankings without information reach (Bonferroni's bound)."""
     error = auc_error(*_blocks(measured), task) if measured.get("labels") else None
     return error is not None and auc > 0.5 + NormalDist().inv_cdf(1 - _CHANCE / tries) * error

@@ -1,8 +1,8 @@
-"""Decision thresholds per label: fitted, shrunk to a shared one, and cross-fitted.
+"""Decision thresholds per label: fitted, shrunk towards a shared one, and cross-fitted.
 
-Multi-label thresholds maximise each label's F1, binary ones the macro-F1 of both classes; multi-class takes the most
-probable class and has none. That a cut fitted on few positives is fitted on noise, and that the F1-best cut of a model
-without information is all-positive, is told by Lipton, Elkan and Naryanaswamy (2014), arXiv 1402.1892.
+Multi-label thresholds maximise each label's F1, and binary ones the macro-F1 of both classes. Multi-class picks the most
+probable class and has no thresholds. Lipton, Elkan and Naryanaswamy (2014), arXiv 1402.1892, show that a cut fitted on few
+positives fits noise, and that for a model without information the cut with the best F1 is all-positive.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from tuner.scoring.f1 import Indicator, Reals, f1_from_counts
+from tuner.scoring.f1 import Reals, f1_from_counts
+from tuner.scoring.indicator import Indicator, as_indicator
 from tuner.scoring.ranking import Probabilities, Ranking, rank_rows
 from tuner.space.settings import Task
 
 SHRINKAGE = 20.0
-"""Positives at which a label's own threshold and the shared one weigh the same."""
+"""Number of positives at which a label's own threshold and the shared one weigh the same."""
 # Macro-F1 on one half of goemotions' validation split with thresholds fitted on the other (40 halves; TF-IDF + LR), for
 # shrinkage 0, 5, 10, 20, 50 and infinite:
 #   balanced weights, all 5,426 rows  0.467 0.472 0.473 0.474 0.476 0.475
@@ -40,7 +41,7 @@ def decide(probabilities: Probabilities, thresholds: Reals, task: Task) -> Indic
     if task == "binary":
         is_positive = probabilities[:, 1] >= thresholds[0]
         return np.column_stack([~is_positive, is_positive])
-    return np.asarray(probabilities.argmax(axis=1)[:, None] == np.arange(probabilities.shape[1]))
+    return as_indicator(probabilities.argmax(axis=1), probabilities.shape[1])
 
 
 def fit_thresholds(
@@ -52,17 +53,17 @@ def fit_thresholds(
     is_common: Indicator | None = None,
     shrinkage: float = SHRINKAGE,
 ) -> Reals:
-    """Return the thresholds that `decide` takes, fitted on probabilities and truth of shape (rows, labels).
+    """Fit the thresholds that `decide` takes on probabilities and truth, both (rows, labels).
 
-    In multi-label a label's own threshold is shrunk, in logits, towards the one that is best for all labels together,
-    with weight n / (n + shrinkage) for n positives. No threshold decides a label more often than half way from its
-    prevalence to always. Where so many rows share a label's highest probability that none would do, the label is decided on
-    these rows if it is common, and else never. Common are the labels of `is_common` (labels,), by default those that are
-    true on most rows. Labels not `seen` (labels,) in training are never predicted.
+    In multi-label each label's own threshold is shrunk, in logits, towards the one that is best for all labels together; the own
+    one has weight n / (n + shrinkage) for n positives. No threshold may decide a label more often than half way between its
+    prevalence and always. If no threshold can meet that, because too many rows share the label's highest probability, a common
+    label is decided on those rows and any other label never. `is_common` (labels,) marks the common labels, by default those
+    that are true on most rows. Labels that were not `seen` (labels,) in training are never predicted.
     """
     if task == "multiclass":
         return np.zeros(0)
-    if not len(truth):  # all rows depend on each other
+    if not len(truth):  # all rows are in one block, so the other part is empty
         return np.full(1 if task == "binary" else truth.shape[1], 0.5)
     is_common = _is_common(truth) if is_common is None else is_common
     if task == "binary":
@@ -72,11 +73,11 @@ def fit_thresholds(
     is_tied = _is_tied(ranking)
     is_allowed = _allowed_cuts(ranking, is_common)
     lowest = _lowest(ranking, is_allowed)
-    own = _best(ranking, np.where(is_allowed, f1, 0.0), lowest)
+    fitted = _best(ranking, np.where(is_allowed, f1, 0.0), lowest)
     weight = np.where(is_tied, 1.0, ranking.support / np.maximum(ranking.support + shrinkage, 1))
     shared = _shared(ranking, f1, is_allowed)
-    shrunk = expit(weight * _safe_logit(own) + (1 - weight) * _safe_logit(shared))
-    thresholds = np.maximum(np.where(weight < 1, shrunk, own), lowest)
+    shrunk = expit(weight * _safe_logit(fitted) + (1 - weight) * _safe_logit(shared))
+    thresholds = np.maximum(np.where(weight < 1, shrunk, fitted), lowest)
     return thresholds if seen is None else np.where(seen, thresholds, NEVER)
 
 
@@ -88,26 +89,26 @@ def cross_fitted_decisions(
     parts: NDArray[np.int64],
     seen: Indicator | None = None,
 ) -> Indicator:
-    """Return decisions (rows, labels) in which every row is judged by thresholds fitted on the rows of other parts.
+    """Return decisions (rows, labels) that judge each part of the rows by thresholds fitted on the other parts.
 
-    `parts` (rows,) numbers the part of each row: `tuner.scoring.blocks.halves`, or the folds of the data. Which labels are
-    common is asked of all rows: else a constant output could be decided "always" in one part and "never" in the next, and pass
-    for decisions that vary.
+    `parts` (rows,) numbers the part of each row: `tuner.scoring.blocks.halves`, or the folds of the data. All rows together
+    determine which labels are common. Otherwise a constant output could be decided "always" in one part and "never" in the next,
+    and look as if it varied.
     """
     if task == "multiclass":
         return decide(probabilities, np.zeros(0), task)
     is_common = _is_common(truth)
     decisions = np.zeros(truth.shape, dtype=bool)
     for part in np.unique(parts):
-        judged = parts == part
-        thresholds = fit_thresholds(probabilities[~judged], truth[~judged], task, seen=seen, is_common=is_common)
-        decisions[judged] = decide(probabilities[judged], thresholds, task)
+        is_judged = parts == part
+        thresholds = fit_thresholds(probabilities[~is_judged], truth[~is_judged], task, seen=seen, is_common=is_common)
+        decisions[is_judged] = decide(probabilities[is_judged], thresholds, task)
     return decisions
 
 
 def _fit_binary(probabilities: Probabilities, truth: Indicator, is_common: Indicator) -> Reals:
     if truth.all() or not truth.any():
-        return np.array([0.5])  # nothing to choose by
+        return np.array([0.5])  # every threshold is equally good
     ranking = rank_rows(probabilities, truth)
     decided, rows = _decided(ranking), len(truth)
     hits, support = ranking.hits, ranking.support[:, None]
@@ -120,7 +121,7 @@ def _fit_binary(probabilities: Probabilities, truth: Indicator, is_common: Indic
 
 
 def _decided(ranking: Ranking) -> NDArray[np.int64]:
-    """Return how many rows a cut after each rank decides positive, shape (1, rows)."""
+    """Return how many rows are decided positive by a cut after each rank, shape (1, rows)."""
     return np.arange(1, ranking.hits.shape[1] + 1)[None, :]
 
 
@@ -130,18 +131,18 @@ def _is_common(truth: Indicator) -> Indicator:
 
 
 def _cautious_cuts(ranking: Ranking) -> Indicator:
-    """Return the cuts that leave a label at least half as many negatives as it truly has."""
+    """Return the cuts that leave a label at least half as many negative decisions as it has false rows."""
     highest_count = (ranking.hits.shape[1] + ranking.support) / 2
     return np.asarray(ranking.is_cut & (_decided(ranking) <= highest_count[:, None]))
 
 
 def _is_tied(ranking: Ranking) -> Indicator:
-    """Return the labels (labels,) of which too many rows share the highest probability for any cautious cut."""
+    """Return the labels (labels,) without a cautious cut, because too many rows share their highest probability."""
     return np.asarray(~_cautious_cuts(ranking).any(axis=1))
 
 
 def _allowed_cuts(ranking: Ranking, is_common: Indicator) -> Indicator:
-    """Return the cautious cuts; of a common label that has none, the first cut there is."""
+    """Return the cautious cuts; for a common label without any, its first cut."""
     is_allowed = _cautious_cuts(ranking)
     tied = np.flatnonzero(_is_tied(ranking) & is_common)
     is_allowed[tied, ranking.is_cut[tied].argmax(axis=1)] = True
@@ -149,19 +150,19 @@ def _allowed_cuts(ranking: Ranking, is_common: Indicator) -> Indicator:
 
 
 def _last_allowed(is_allowed: Indicator) -> NDArray[np.int64]:
-    """Return the last rank that may be cut after, -1 where none may."""
+    """Return the last rank with an allowed cut after it, -1 if there is none."""
     last = is_allowed.shape[1] - 1 - is_allowed[:, ::-1].argmax(axis=1)
     return np.where(is_allowed.any(axis=1), last, -1)
 
 
 def _lowest(ranking: Ranking, is_allowed: Indicator) -> Reals:
-    """Return the lowest threshold each label may have: NEVER where no cut is allowed."""
+    """Return the lowest threshold each label may have; NEVER if no cut is allowed."""
     last = _last_allowed(is_allowed)
     return np.where(last >= 0, _threshold_after(ranking, np.maximum(last, 0)), NEVER)
 
 
 def _best(ranking: Ranking, gain: Reals, lowest: Reals) -> Reals:
-    """Return each label's threshold of highest gain, the highest one among equals; `lowest` where nothing is gained."""
+    """Return each label's threshold with the highest gain, the highest among equals; `lowest` if no gain is above 0."""
     best = gain.argmax(axis=1)
     is_gain = gain.max(axis=1) > 0
     return np.where(is_gain, _threshold_after(ranking, best), lowest)
@@ -174,9 +175,9 @@ def _threshold_after(ranking: Ranking, rank: NDArray[np.int64]) -> Reals:
 
 
 def _shared(ranking: Ranking, f1: Reals, is_allowed: Indicator) -> float:
-    """Return the threshold that is best for the mean F1 when every label, within its own bound, is put on it.
+    """Return the threshold with the best mean F1 if every label uses it, as far as the label's own bound allows.
 
-    Going down through all labels' probabilities together, each one passed changes its label's F1 by a known step.
+    Walk down through all labels' probabilities together: each one passed changes its label's F1 by a known step.
     """
     within = np.arange(f1.shape[1]) <= _last_allowed(is_allowed)[:, None]
     if not within.any():
@@ -191,7 +192,7 @@ def _shared(ranking: Ranking, f1: Reals, is_allowed: Indicator) -> float:
 
 
 def _between(upper: Any, lower: Any) -> Any:
-    """Return the midpoint, or `upper` itself where no number lies between: `p >= t` must hold for `upper` alone."""
+    """Return the midpoint, or `upper` if no float lies in between: `p >= t` must hold for `upper` but not for `lower`."""
     middle = (upper + lower) / 2
     return np.where(middle > lower, middle, upper)
 

@@ -1,4 +1,4 @@
-"""What the test split says of the champion, and why, in a sentence or two."""
+"""The verdict of the test split on the champion, and the reason in a sentence or two."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _NAMED_AT_MOST = 3
 
 
 def verdict(measured: Intervals, differences: Mapping[str, Interval]) -> Verdict:
-    """Judge a champion by the intervals of its measures and of its macro-F1 less each named baseline's.
+    """Judge a champion by the intervals of its measures and of its lead over each named baseline.
 
-    It beats what an interval lies wholly above: first the best constant rule and chance, then every baseline.
+    A lead counts if its whole interval lies above 0: first over the best constant rule and chance, then over every baseline.
     """
     if not (measured.skill.low > 0 and measured.above_chance.low > 0):
         return "no_better_than_constant"
@@ -29,9 +29,9 @@ def verdict(measured: Intervals, differences: Mapping[str, Interval]) -> Verdict
     return "no_better_than_baseline"
 
 
-def meets(found: str, requirement: Requirement) -> bool:
-    """Return whether a verdict says that the requirement holds; one that leaves it open does not."""
-    return found in _MEETING[requirement]
+def meets(verdict: str, requirement: Requirement) -> bool:
+    """Return whether a verdict says that the requirement holds; an open verdict does not."""
+    return verdict in _MEETING[requirement]
 
 
 def explain(
@@ -43,17 +43,17 @@ def explain(
     signal: Signal,
     too_few: str | None = None,
 ) -> str:
-    """Return why `verdict` of the same arguments says what it says, with the figures.
+    """Explain, with figures, the result of `verdict` for the same arguments.
 
-    `constant` says what the best constant rule answers, as "every label on every row"; `best_model` names the baseline
-    that learns from the inputs, a key of `differences`; `signal` is what all models of the search tell of the labels;
-    `too_few` says which labels have too few rows to be judged, if any has.
+    `constant` says what the best constant rule answers, such as "every label on every row". `best_model` names the baseline that
+    learns from the inputs, a key of `differences`. `signal` says whether any model of the search predicts the labels. `too_few`
+    says which labels have too few rows to be judged, if any.
     """
-    found = verdict(measured, differences)
+    result = verdict(measured, differences)
     champion = f"on test the champion has macro-F1 {measured.macro_f1.value:.3f}"
-    if found == "no_better_than_constant":
+    if result == "no_better_than_constant":
         return _explain_constant(measured, differences, champion, constant, best_model, signal, too_few)
-    if found == "beats_baselines":
+    if result == "beats_baselines":
         nearest = min(differences, key=lambda name: differences[name].value, default=None)
         if nearest is None:
             return f"{champion}, {_by(measured.skill)} above answering {constant}"
@@ -61,11 +61,15 @@ def explain(
     unbeaten = [name for name, difference in differences.items() if not difference.low > 0]
     unbeaten.sort(key=lambda name: differences[name].value)
     behind = [name for name in unbeaten if differences[name].high < 0]
-    told = "; ".join(f"{name} by {_by(differences[name])}" for name in unbeaten[:_NAMED_AT_MOST])
+    leads = "; ".join(f"{name} by {_by(differences[name])}" for name in unbeaten[:_NAMED_AT_MOST])
     conclusion = (
-        f"{behind[0]} is better" if behind else "these rows do not tell which of them is better: the interval holds 0"
+        f"{behind[0]} is better"
+        if behind
+        else "these rows do not show which of them is better: the interval contains 0"
     )
-    return f"{champion}, above any constant answer, but is not surely ahead of every baseline: {told}. So {conclusion}"
+    return (
+        f"{champion}, above any constant answer, but it is not surely ahead of every baseline: {leads}. So {conclusion}"
+    )
 
 
 def _explain_constant(
@@ -78,16 +82,16 @@ def _explain_constant(
     too_few: str | None,
 ) -> str:
     if not measured.skill.low > 0:
-        ahead, reference = measured.skill, f"answering {constant} has"
+        lead, reference = measured.skill, f"answering {constant} has"
     else:
-        ahead, reference = measured.above_chance, "the same answers given to random rows have"
+        lead, reference = measured.above_chance, "the same answers given to random rows have"
     ours = measured.macro_f1.value
-    told = f"{champion}, and {reference} {ours - ahead.value:.3f}: a difference of {_by(ahead)}"
+    reason = f"{champion}, and {reference} {ours - lead.value:.3f}: a difference of {_by(lead)}"
     if best_model is not None:
-        told += f". {best_model} has {ours - differences[best_model].value:.3f}"
-    if too_few is not None and ahead.high > 0:
-        told += f". So these rows do not tell which is better: {too_few}"
-    return f"{told}. {signal.told[0].upper()}{signal.told[1:]}"
+        reason += f". {best_model} has {ours - differences[best_model].value:.3f}"
+    if too_few is not None and lead.high > 0:
+        reason += f". So these rows do not show which is better: {too_few}"
+    return f"{reason}. {signal.message[0].upper()}{signal.message[1:]}"
 
 
 def _by(interval: Interval) -> str:

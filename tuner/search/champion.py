@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.baselines.baselines import Baseline, Decided, to_beat
-from tuner.bundle.bundle import Bundle, restore_model, save_bundle
+from tuner.baselines.baseline import Baseline, Decided, to_beat
+from tuner.bundle.model_bundle import Bundle, restore_model, save_bundle
 from tuner.data.dataset import Dataset
 from tuner.data.preparation import fit_preparation, preparation_setting
-from tuner.data.tokenise import Tokeniser
+from tuner.data.tokenisers import Tokeniser
+from tuner.ledger.predictions import predictions_table
 from tuner.ledger.run_directory import Ledger, read_measurements, weights_name
-from tuner.pruners.candidates import Choice
 from tuner.scoring.evaluation import without_nan
 from tuner.scoring.selection import Bound
-from tuner.scoring.signal import looks_of
+from tuner.scoring.signal import gather_evidence
 from tuner.scoring.thresholds import decide, fit_thresholds
 from tuner.search.champion_record import (
     confusion,
@@ -27,10 +27,10 @@ from tuner.search.champion_record import (
     finalist_differences,
     labels_at_half,
     most_wrong,
-    predictions_table,
     thresholds_by_label,
 )
 from tuner.search.champion_test import decide_validation, judge, judge_test, truth_of
+from tuner.search.choice import Choice
 from tuner.search.kept_models import KeptModel
 from tuner.space.load import Space
 from tuner.space.settings import LABEL_FIELDS
@@ -74,7 +74,7 @@ def crown(
     probabilities = bundle.predict_proba(dataset.test.inputs)
     on_test = Decided(decide(probabilities, bundle.thresholds, dataset.task), probabilities)
     _write_predictions(on_validation, on_test, baselines, dataset, ledger)
-    looks = looks_of(
+    looks = gather_evidence(
         dataset.task,
         baselines=told["baselines"],
         profile=told["data"],

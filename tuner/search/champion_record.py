@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from tuner.baselines.baselines import Decided
+from tuner.baselines.baseline import Decided
 from tuner.data.dataset import Dataset, Split
 from tuner.data.sequences import Sequences
+from tuner.ledger.rows import measurements_by_trial
 from tuner.ledger.run_directory import Ledger
-from tuner.ledger.tables import PREDICTIONS, counted, read_parts
+from tuner.ledger.tables import read_parts
 from tuner.scoring.blocks import Blocks
 from tuner.scoring.bootstrap import difference_of_runs
-from tuner.scoring.f1 import Indicator, Reals, macro_f1
+from tuner.scoring.f1 import Reals, macro_f1
+from tuner.scoring.indicator import Indicator
 from tuner.scoring.measures import measure
 from tuner.scoring.selection import lower_bounds
 from tuner.scoring.thresholds import decide
@@ -33,26 +34,6 @@ _NINE_IN_TEN = 0.95  # on either side
 _CLOSE = 1e-9  # epochs are quotients
 _AT_HALF = ("precision", "recall", "f1", "decision_rate")
 _LEAST = 1e-7  # the loss of a probability of 0 would not be finite
-
-
-def predictions_table(models: Mapping[str, Decided], truth: Indicator, split: Split) -> pa.Table:
-    """Return what each model decides on each row of a split, in the columns of `tuner.ledger.run_directory.PREDICTIONS`."""
-    true_lists = _index_lists(truth)
-    tables = []
-    for name, decided in models.items():
-        probabilities = decided.probabilities
-        columns = {
-            "model": pa.array([name] * len(truth), pa.string()),
-            "row": pa.array(split.rows, pa.int64()),
-            "block": pa.array(split.blocks, pa.int64()),
-            "truth": true_lists,
-            "decided": _index_lists(decided.decisions),
-            "probabilities": (
-                pa.nulls(len(truth), pa.list_(pa.float32())) if probabilities is None else _lists(probabilities)
-            ),
-        }
-        tables.append(pa.table(columns, schema=PREDICTIONS))
-    return pa.concat_tables(tables)
 
 
 def labels_at_half(
@@ -114,17 +95,13 @@ def row_losses(probabilities: Reals, truth: Indicator, task: Task) -> Reals:
 
 
 def curves_of(trials: Collection[int], ledger: Ledger) -> dict[int, Curve]:
-    """Return those reports of some trials that count, as (epochs, score), where the score is finite."""
+    """Return the measurements of some trials that count and have a finite score, as (epochs, score)."""
     ledger.flush()
     measurements = read_parts(ledger.folder, "reports")[0].select(["trial", "examples", "epochs", "score"])
-    rows: dict[int, list[Mapping[str, Any]]] = {}
-    for row in measurements.filter(pc.is_in(measurements["trial"], pa.array(trials, pa.int64()))).to_pylist():
-        rows.setdefault(row["trial"], []).append(row)
+    rows = measurements.filter(pc.is_in(measurements["trial"], pa.array(trials, pa.int64()))).to_pylist()
     return {
-        trial: [
-            (row["epochs"], row["score"]) for row in counted(own) if row["score"] is not None and isfinite(row["score"])
-        ]
-        for trial, own in rows.items()
+        trial: [(row["epochs"], row["score"]) for row in counted if row["score"] is not None and isfinite(row["score"])]
+        for trial, counted in measurements_by_trial(rows).items()
     }
 
 
@@ -189,14 +166,3 @@ def finalist_differences(
         )
         rows.append({"trial": winner, "other": trial, "value": found.value, "low": found.low, "high": found.high})
     return rows
-
-
-def _index_lists(indicator: Indicator) -> pa.Array:
-    offsets = np.concatenate([[0], indicator.sum(axis=1).cumsum()])
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(np.nonzero(indicator)[1], pa.int32()))
-
-
-def _lists(values: NDArray[np.floating[Any]]) -> pa.Array:
-    rows, columns = values.shape
-    offsets = np.arange(rows + 1) * columns
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values.ravel().astype(np.float32)))

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.baselines.baselines import Baseline, Decided, to_beat
+from tuner.baselines.baseline import Baseline, Decided, to_beat
 from tuner.data.dataset import Dataset
 from tuner.scoring.bootstrap import Interval
 from tuner.scoring.evaluation import describe_judged, evaluate, intervals_of, note_on_rare
-from tuner.scoring.f1 import Indicator, as_indicator
+from tuner.scoring.indicator import Indicator, as_indicator
 from tuner.scoring.measures import measure
 from tuner.scoring.paired import paired_difference
-from tuner.scoring.signal import Looks, find_signal
+from tuner.scoring.signal import SignalEvidence, find_signal
 from tuner.scoring.thresholds import cross_fitted_decisions
 from tuner.scoring.verdict import explain, verdict
 
@@ -68,7 +68,13 @@ def decide_validation(probabilities: NDArray[np.float64], dataset: Dataset) -> I
 
 
 def judge_test(
-    decided: Decided, baselines: Sequence[Baseline], dataset: Dataset, *, penalty_weight: float, seed: int, looks: Looks
+    decided: Decided,
+    baselines: Sequence[Baseline],
+    dataset: Dataset,
+    *,
+    penalty_weight: float,
+    seed: int,
+    looks: SignalEvidence,
 ) -> dict[str, Any]:
     """Judge the champion's decisions on test beside the baselines': keys test, test_baselines, verdict, reason and signal.
 

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.bundle.bundle import read_probabilities
+from tuner.bundle.model_bundle import read_probabilities
 from tuner.data.dataset import Dataset
 from tuner.ledger.run_directory import Ledger, held_out_name, weights_name
-from tuner.pruners.candidates import Candidate, health_of
-from tuner.pruners.gate import GateSettings, Signs, logit_spread
+from tuner.pruners.gate import GateSettings, Signs, health_of, logit_spread
 from tuner.scoring.by_fold import measure_by_fold
 from tuner.scoring.evaluation import without_nan
-from tuner.scoring.f1 import Indicator
+from tuner.scoring.indicator import Indicator
 from tuner.search.champion_test import decide_validation, truth_of
+from tuner.search.choice import Candidate
 from tuner.trial.record import TrialState
 
 _CLOSE = 1e-9

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tuner.pruners.candidates import Health, health_of
-from tuner.pruners.gate import GateSettings
+from tuner.pruners.gate import GateSettings, Health, health_of
 from tuner.trial.record import TrialState
 
 KEPT = 3

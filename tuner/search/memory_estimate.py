@@ -16,8 +16,8 @@ import numpy as np
 from tuner.data.builtin import is_builtin
 from tuner.data.dataset import Dataset
 from tuner.data.preparation import preparation_settings
-from tuner.data.prepare import TrialData
 from tuner.data.sequences import Sequences
+from tuner.data.trial_data import TrialData
 from tuner.errors import DataError, Fault
 from tuner.machine import count_cores
 from tuner.space.load import Space

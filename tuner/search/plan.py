@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tuner.data.prepare import TrialData
-from tuner.pruners.rung_levels import rung_epochs
+from tuner.data.trial_data import TrialData
+from tuner.pruners.asha import rung_epochs
 from tuner.samplers.sampler import RandomSampler
 from tuner.search.memory_estimate import count_workers
 from tuner.search.reading import read_data, sizes_of
@@ -16,7 +16,7 @@ from tuner.search.time_budget import closing_seconds, finalists_seconds
 from tuner.search.trial_queue import derive_seed
 from tuner.space.configuration import Configuration
 from tuner.space.load import Space
-from tuner.trial.measurement import TrialSettings
+from tuner.trial.order import TrialSettings
 from tuner.trial.trial import Trial
 
 _CONFIGURATIONS = 5

@@ -8,9 +8,9 @@ from dataclasses import replace
 from tuner.data.dataset import Dataset
 from tuner.data.load import load_data
 from tuner.data.preparation import options_of
-from tuner.data.prepare import TrialData, prepare
+from tuner.data.trial_data import TrialData, prepare
 from tuner.errors import Fault, SpaceError
-from tuner.imbalance.feasible import border_faults, resampling_faults
+from tuner.imbalance.feasibility import border_faults, resampling_faults
 from tuner.imbalance.training_pass import TrainingRows
 from tuner.search.time_budget import Sizes
 from tuner.space.document import dotted

@@ -11,17 +11,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuner.data.dataset import Dataset
-from tuner.data.prepare import TrialData
+from tuner.data.trial_data import TrialData
 from tuner.errors import Fault, SearchFailed, SearchInterrupted, SpaceError, StorageError, TunerError
 from tuner.ledger.rows import Past, read_past
 from tuner.ledger.run_directory import CHECKPOINTS, Ledger, Run, read_run, refuse_existing
 from tuner.ledger.tables import read_parts
 from tuner.machine import available_bytes
-from tuner.pruners.candidates import Choice, choose
+from tuner.pruners.asha import rung_examples
+from tuner.pruners.base import Pruner
 from tuner.pruners.gate import GateSettings
-from tuner.pruners.rung_levels import rung_examples
+from tuner.pruners.registry import PRUNERS
 from tuner.ray_backend.start import Job, Machines, start_ray, stop_ray
 from tuner.samplers.sampler import make_sampler
+from tuner.search.choice import Choice, choose
 from tuner.search.environment import describe_environment, describe_resumption
 from tuner.search.memory_estimate import refuse_large_data, refuse_large_files
 from tuner.search.no_champion import NoChampion, without_measurement, without_model
@@ -32,11 +34,10 @@ from tuner.search.trial_queue import ENDINGS, SearchQueue
 from tuner.signals import die_on_abort, raise_if_interrupted, sigterm_as_interrupt
 from tuner.space.load import Space
 from tuner.storage import Folder
-from tuner.trial.measurement import TrialSettings
+from tuner.trial.order import TrialSettings
 
 if TYPE_CHECKING:
-    from tuner.baselines.baselines import Baseline
-    from tuner.ray_backend.scheduler import GatedASHA
+    from tuner.baselines.baseline import Baseline
 
 # What needs torch, scikit-learn or Ray Tune is imported where it is used: each takes a second, and the first trial need
 # not wait for it.
@@ -264,7 +265,7 @@ class _Search:
                 self._queue,
                 self._data,
                 self._trial_settings(),
-                scheduler=self._scheduler(),
+                pruner=self._make_pruner(),
                 resources=self._space.resources,
                 slots=self._slots,
                 is_cluster=is_cluster,
@@ -289,12 +290,9 @@ class _Search:
             rungs=rungs,
         )
 
-    def _scheduler(self) -> GatedASHA:
-        from tuner.ray_backend.scheduler import GatedASHA
-
+    def _make_pruner(self) -> Pruner:
         search = self._space.search
-        scheduler = GatedASHA(
-            self._queue,
+        pruner = PRUNERS["gated_asha"](
             grace_epochs=search.grace_epochs,
             rows=len(self._dataset.train),
             budget_examples=self._budget_examples,
@@ -305,8 +303,8 @@ class _Search:
             past = self._before.past
             running = {trial.index for trial in past.trials if trial.ending is None}
             searched = {trial.index for trial in past.trials if trial.phase == "search"}
-            scheduler.replay([each for each in past.measurements if each[0] in searched], running=running)
-        return scheduler
+            pruner.replay([each for each in past.measurements if each[0] in searched], running=running)
+        return pruner
 
     def _watch(self, snapshot: Snapshot) -> None:
         if self._baselines is None and self._job.is_done():
@@ -342,7 +340,7 @@ def _describe_on_worker(
     dataset: Dataset, penalty_weight: float, seed: int
 ) -> tuple[tuple[Baseline, ...], dict[str, Any]]:
     """Return the baselines, and as JSON values what there is to tell of the data and of them, by file of the ledger."""
-    from tuner.baselines.baselines import run_baselines
+    from tuner.baselines.run import run_baselines
     from tuner.data.profile import profile
     from tuner.search.champion_test import describe_baselines
 

@@ -22,7 +22,8 @@ from tuner.search.kept_trials import best_models, least_score
 from tuner.search.snapshot import Snapshot
 from tuner.search.time_budget import MAKING_WAY_S, Sizes, affordable, closing_seconds, finalists_seconds
 from tuner.space.load import Space
-from tuner.trial.measurement import Measurement, Order
+from tuner.trial.measurement import Measurement
+from tuner.trial.order import Order
 from tuner.trial.record import TrialState, trial_row
 
 ENDINGS = ("completed", "stopped", "collapsed", "diverged", "failed", "interrupted")

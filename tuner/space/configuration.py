@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from tuner.errors import did_you_mean
+from tuner.show_value import show_yaml
 from tuner.space.options import Number, Options, Parameter, Switch
 from tuner.space.parameters import PARAMETERS
 from tuner.space.settings import Inputs
@@ -16,8 +17,6 @@ from tuner.space.settings import Inputs
 Value: TypeAlias = str | int | float | bool
 Configuration: TypeAlias = Mapping[str, Value]
 """A flat mapping: {"hidden": 64, "clipping": "norm", "clipping.norm.threshold": 1.0}."""
-
-_TOLD = 60  # characters of a value that are told
 
 
 def configuration_hash(configuration: Configuration) -> str:
@@ -37,14 +36,14 @@ def check_configuration(configuration: Any, inputs: Inputs) -> None:
     What is absent is not looked for: a parameter may be younger than the configuration.
     """
     if not isinstance(configuration, Mapping):
-        raise ValueError(f"the configuration is {_shown(configuration)}, not an object")
+        raise ValueError(f"the configuration is {show_yaml(configuration)}, not an object")
     known: set[str] = set()
     for name, parameter in PARAMETERS[inputs].items():
         _check(name, parameter, configuration, known)
     for name in configuration:
         if name not in known:
             raise ValueError(
-                f"the configuration has {_shown(name)}, which is not in force; {did_you_mean(name, known)}"
+                f"the configuration has {show_yaml(name)}, which is not in force; {did_you_mean(name, known)}"
             )
 
 
@@ -58,7 +57,7 @@ def _check(path: str, parameter: Parameter, configuration: Mapping[str, Any], kn
         option = parameter.options.get(value) if isinstance(value, str) else None
         if option is None:
             raise ValueError(
-                f"{path} is {_shown(value)}, no option of it; {did_you_mean(str(value), parameter.options)}"
+                f"{path} is {show_yaml(value)}, no option of it; {did_you_mean(str(value), parameter.options)}"
             )
         own: dict[str, Parameter] = dict(option.parameters)
         prefix = f"{path}.{value}."
@@ -71,12 +70,7 @@ def _check(path: str, parameter: Parameter, configuration: Mapping[str, Any], kn
         is_whole = parameter.kind == "float" or isinstance(value, int)
         if not (is_finite_number(value) and is_whole and parameter.allows(value)):
             kind = "a whole number" if parameter.kind == "int" else "a number"
-            raise ValueError(f"{path} is {_shown(value)}, but must be {kind} that is {parameter.bounds}")
+            raise ValueError(f"{path} is {show_yaml(value)}, but must be {kind} that is {parameter.bounds}")
     elif not isinstance(value, bool if isinstance(parameter, Switch) else str):
         wanted = "true or false" if isinstance(parameter, Switch) else "a text"
-        raise ValueError(f"{path} is {_shown(value)}, but must be {wanted}")
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _TOLD else text[: _TOLD - 1] + "…"
+        raise ValueError(f"{path} is {show_yaml(value)}, but must be {wanted}")

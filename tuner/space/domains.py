@@ -21,12 +21,13 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from tuner.errors import did_you_mean
+from tuner.show_value import show_yaml as show
 from tuner.space.document import Key, Tell
 from tuner.space.options import Need, Number, Option, Options, Parameter, Switch, Text
 from tuner.space.sections import not_a_switch
 from tuner.space.settings import Inputs, Task
-from tuner.space.show_value import not_a_number, not_text, show
 from tuner.space.unknown_names import for_task, not_an_option, unknown_option, unknown_parameter
+from tuner.space.wrong_types import not_a_number, not_text
 
 MAX_STEPS = 1_000_000
 

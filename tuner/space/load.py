@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 from tuner.errors import Fault, SpaceError, did_you_mean
+from tuner.show_value import show_yaml as show
 from tuner.space.document import Document, Key, Place, Tell, override, read_document, rewrite
 from tuner.space.domains import Domain, OptionChoice, Setting, read_domains
 from tuner.space.parameters import PARAMETERS
 from tuner.space.search_settings import ResourceSettings, ScoreSettings, SearchSettings
 from tuner.space.sections import SECTIONS, read_section, where_known
 from tuner.space.settings import TASK_RULES, DataSettings, Inputs, Task
-from tuner.space.show_value import show
 
 TASKS: tuple[Task, ...] = get_args(Task)
 KEYS = ("task", *SECTIONS, "space")

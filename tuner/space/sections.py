@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from tuner.errors import did_you_mean
+from tuner.show_value import show_yaml as show
 from tuner.space.document import Key, Tell
 from tuner.space.parameters import PARAMETERS
 from tuner.space.search_settings import ResourceSettings, ScoreSettings, SearchSettings
 from tuner.space.settings import DataSettings, Section
-from tuner.space.show_value import not_a_number, not_text, show
+from tuner.space.wrong_types import not_a_number, not_text
 
 SECTIONS: Mapping[str, type[Section]] = {
     "data": DataSettings,

@@ -1,6 +1,6 @@
-"""Augmentation: small random changes of training rows, drawn anew every time that a row is read.
+"""Augmentation: small random changes to training rows, drawn anew each time a row is read.
 
-Whole-array numpy on a padded batch and its lengths. A row keeps its length, its label and its padding.
+Each change is whole-array numpy on a padded batch and its lengths. A row keeps its length, its label and its padding.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tuner.training.state import State
 Augment = Callable[[NDArray[Any], NDArray[np.int64]], NDArray[Any]]
 _Change = Callable[[NDArray[Any], NDArray[np.int64], float, np.random.Generator], NDArray[Any]]
 
-# The token numbers that `tuner.data` keeps free: padding is 0, and words are numbered after the unknown token.
+# Token numbers that `tuner.data` reserves: padding is 0, and words are numbered after the unknown token.
 _UNKNOWN = 1
 _FIRST_WORD = 2
 
@@ -35,24 +35,24 @@ def make_augment(
     smoothing: float = 0.0,
     time_masking: float = 0.0,
 ) -> Augment | None:
-    """Build what changes a padded batch, (rows, time[, channels]) with lengths (rows,); None where nothing is to change.
+    """Build the function that changes a padded batch (rows, time[, channels]) with lengths (rows,); None if nothing changes.
 
-    `vocabulary` is how many token numbers there are, the special ones among them. Raises ValueError where an augmentation
-    is for the other kind of inputs.
+    `vocabulary` is the number of token numbers, including the special ones. Raises ValueError for an augmentation of the other
+    kind of inputs.
     """
 
     def replace(
-        steps: NDArray[Any], lengths: NDArray[np.int64], share: float, own: np.random.Generator
+        steps: NDArray[Any], lengths: NDArray[np.int64], share: float, generator: np.random.Generator
     ) -> NDArray[Any]:
-        return _replace_tokens(steps, lengths, share, own, vocabulary=vocabulary)
+        return _replace_tokens(steps, lengths, share, generator, vocabulary=vocabulary)
 
     changes: dict[Inputs, list[tuple[_Change, float]]] = {
         "text": [(_swap_tokens, token_swap), (replace, token_replacement), (_drop_tokens, token_dropout)],
-        # Masking comes last, so that what it blanks out stays blank.
+        # Masking comes last, so that masked steps stay blank.
         "sequence": [(_smooth, smoothing), (_scale, scaling), (_add_noise, noise), (_mask_time, time_masking)],
     }
-    if any(strength for kind, others in changes.items() if kind != inputs for _, strength in others):
-        raise ValueError(f"the augmentation is not one for {inputs} inputs")
+    if any(strength for kind, those in changes.items() if kind != inputs for _, strength in those):
+        raise ValueError(f"the augmentation does not apply to {inputs} inputs")
     chosen = [(change, strength) for change, strength in changes[inputs] if strength > 0]
     if not chosen:
         return None
@@ -61,7 +61,7 @@ def make_augment(
 
 
 class _Changes:
-    """Changes one after the other, all drawn from one stream."""
+    """Applies changes one after the other, all drawn from one random stream."""
 
     def __init__(self, changes: Sequence[tuple[_Change, float]], generator: np.random.Generator) -> None:
         self._changes, self._generator = changes, generator
@@ -86,14 +86,14 @@ def _is_real(steps: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[np.bool
 def _drop_tokens(
     steps: NDArray[Any], lengths: NDArray[np.int64], share: float, generator: np.random.Generator
 ) -> NDArray[Any]:
-    """Make tokens the unknown token, each with the chance `share`."""
+    """Replace each token by the unknown token with probability `share`."""
     return np.where(_is_real(steps, lengths) & (generator.random(steps.shape) < share), _UNKNOWN, steps)
 
 
 def _replace_tokens(
     steps: NDArray[Any], lengths: NDArray[np.int64], share: float, generator: np.random.Generator, *, vocabulary: int
 ) -> NDArray[Any]:
-    """Make tokens another one of the vocabulary, any with the same chance, each with the chance `share`."""
+    """Replace each token, with probability `share`, by one drawn uniformly from the vocabulary."""
     if vocabulary <= _FIRST_WORD:
         return steps
     chosen = _is_real(steps, lengths) & (generator.random(steps.shape) < share)
@@ -103,14 +103,14 @@ def _replace_tokens(
 def _swap_tokens(
     steps: NDArray[Any], lengths: NDArray[np.int64], share: float, generator: np.random.Generator
 ) -> NDArray[Any]:
-    """Let tokens change places with the next one, each with the chance `share` unless it has just moved itself."""
+    """Swap each token with the next one with probability `share`, unless it has just been swapped itself."""
     rows, time = steps.shape
     if time < 2:
         return steps
     wanted = (generator.random((rows, time - 1)) < share) & _is_real(steps, lengths)[:, 1:]
     numbers = np.arange(time - 1)
     last_unwanted = np.maximum.accumulate(np.where(wanted, -1, numbers), axis=1)
-    # In a run of wanted swaps every second one would move a token that the one before it has moved already.
+    # In a run of wanted swaps, every second one would move a token that the swap before it has already moved.
     starts = wanted & ((numbers - last_unwanted) % 2 == 1)
     first, second = np.zeros((2, rows, time), np.int64)
     first[:, :-1], second[:, 1:] = starts, starts
@@ -129,7 +129,7 @@ def _add_noise(
 def _scale(
     steps: NDArray[Any], _lengths: NDArray[np.int64], deviation: float, generator: np.random.Generator
 ) -> NDArray[Any]:
-    """Multiply each channel of each row by a factor of its own around 1; padding is 0 and stays so."""
+    """Multiply each channel of each row by its own factor around 1; padding is 0 and stays 0."""
     rows, _, channels = steps.shape
     factors = 1 + np.float32(deviation) * generator.standard_normal((rows, 1, channels), np.float32)
     scaled: NDArray[Any] = steps * factors
@@ -139,7 +139,7 @@ def _scale(
 def _smooth(
     steps: NDArray[Any], lengths: NDArray[np.int64], share: float, generator: np.random.Generator
 ) -> NDArray[Any]:
-    """Make values the mean of three steps, two at a row's ends, in rows chosen with the chance `share`."""
+    """Smooth each row with probability `share`: every value becomes the mean of three steps, two at a row's ends."""
     chosen = np.flatnonzero(generator.random(len(steps)) < share)
     real = _is_real(steps, lengths)[chosen, :, None].astype(np.float32)
     sums, counts = (np.pad(values, ((0, 0), (1, 1), (0, 0))) for values in (steps[chosen] * real, real))
@@ -152,7 +152,7 @@ def _smooth(
 def _mask_time(
     steps: NDArray[Any], lengths: NDArray[np.int64], share: float, generator: np.random.Generator
 ) -> NDArray[Any]:
-    """Set one stretch of each row to 0, which is the mean, of any length up to `share` of the row's (Park et al. 2019)."""
+    """Set one stretch of each row to 0, the mean; its length is up to `share` of the row's (Park et al. 2019)."""
     widths = generator.integers(0, np.floor(share * lengths).astype(np.int64), endpoint=True)
     starts = generator.integers(0, lengths - widths, endpoint=True)[:, None]
     numbers = np.arange(steps.shape[1])

@@ -1,4 +1,4 @@
-"""Averaged weights: a mean of the weights along the way, which is judged and kept in place of the last ones."""
+"""Averaged weights: a mean of the weights during training, which is judged and kept instead of the last weights."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from torch import nn
 
 from tuner.training.state import State, fitting
 
-# An update reads and writes every weight, the whole embedding too, so it comes only every so many steps: in a budget of
-# few steps oftener, for an average of a handful of weights is none.
+# An update reads and writes every weight, including the whole embedding, so it happens only every few steps. A small budget
+# gets more frequent updates, because a handful of samples is not an average.
 STEPS_BETWEEN_UPDATES = 10
 _UPDATES_AT_LEAST = 100
 
-# (steps so far, updates so far, share of the budget spent, steps between updates) -> share that an update gives to the
-# present weights.
+# (steps so far, updates so far, share of the budget spent, steps between updates) -> weight of the current weights in an
+# update.
 Averaging = Callable[[int, int, float, int], float]
 
 
 def no_averaging() -> None:
-    """Judge and keep the weights as they are."""
+    """Judge and keep the trained weights themselves."""
     return
 
 
 def ema(*, decay: float) -> Averaging:
-    """Exponential moving average that keeps `decay` of itself each step (Polyak and Juditsky 1992, as in Adam's practice).
+    """Exponential moving average that keeps `decay` of itself at each step (Polyak and Juditsky 1992, as in Adam's practice).
 
-    It keeps less in the first steps, (1 + n) / (10 + n) at step n, so that the random first weights do not linger.
+    In the first steps it keeps less, (1 + n) / (10 + n) at step n, so that it soon forgets the random first weights.
     """
     return lambda steps, _updates, _spent, between: 1 - min(decay, (1 + steps) / (10 + steps)) ** between
 
 
 def swa(*, start: float) -> Averaging:
-    """Plain mean from the share `start` of the budget on (Izmailov et al. 2018), the learning rate as scheduled."""
+    """Plain mean from the share `start` of the budget on (Izmailov et al. 2018); the learning rate follows its schedule."""
     return lambda _steps, updates, spent, _between: 1 / (updates + 1) if spent >= start else 0.0
 
 
@@ -42,15 +42,15 @@ AVERAGINGS: dict[str, Callable[..., Averaging | None]] = {"none": no_averaging, 
 
 
 def steps_between_updates(steps: int) -> int:
-    """Return how many steps lie between two updates in a budget of so many steps."""
+    """Return the number of steps between two updates, for a budget of `steps` steps."""
     return max(1, min(STEPS_BETWEEN_UPDATES, steps // _UPDATES_AT_LEAST))
 
 
 class WeightAverage:
-    """The average of a model's trained weights. One update stands for the steps since the one before, `between`.
+    """The average of a model's trained weights. Each update stands for the `between` steps since the previous one.
 
-    So an exponential average over updates ten steps apart is that of every tenth step's weights, each weighing what ten
-    steps would; what it leaves out is how the weights moved in between.
+    So an exponential average with updates ten steps apart samples every tenth step's weights, and gives each sample the weight
+    of ten steps. It ignores how the weights moved in between.
     """
 
     def __init__(self, model: nn.Module, averaging: Averaging, *, between: int = STEPS_BETWEEN_UPDATES) -> None:
@@ -62,7 +62,7 @@ class WeightAverage:
         self._updates = 0
 
     def observe(self, steps: int, spent: float) -> None:
-        """Take note of a step: `steps` are those so far, `spent` the share of the budget."""
+        """Record a step: `steps` is the number so far, `spent` the share of the budget."""
         if steps % self._between:
             return
         share = self._averaging(steps, self._updates, spent, self._between)
@@ -76,11 +76,11 @@ class WeightAverage:
             average.lerp_(parameter.detach(), share)
 
     def state(self) -> State:
-        """Return the averages, where there are any yet, and how many updates they have seen."""
+        """Return the averages, if there are any yet, and the number of updates."""
         return {"updates": self._updates, "averages": {str(n): each for n, each in enumerate(self._averages)}}
 
     def restore(self, state: State) -> None:
-        """Take over averages of a model of the same shape."""
+        """Take over the averages of a model of the same shape."""
         self._updates, averages = state["updates"], state["averages"]
         self._averages = [
             fitting(averages[str(n)], parameter) for n, parameter in enumerate(self._parameters) if averages
@@ -88,13 +88,13 @@ class WeightAverage:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Let the model hold the averages for a while; its own weights, before there are any. Nothing is copied on a CPU."""
+        """Let the model hold the averages inside the `with` block, or keep its weights if there are none. No copy on a CPU."""
         if not self._averages:
             yield
             return
         trained = [parameter.data for parameter in self._parameters]
         self._hold(self._averages)
-        for module in self._recurrent:  # on a GPU the kernel wants a layer's weights side by side
+        for module in self._recurrent:  # GPU kernels need a layer's weights to be contiguous
             module.flatten_parameters()
         try:
             yield

@@ -1,4 +1,4 @@
-"""Batches: which rows go together, and the padded array of their steps. Whole-array numpy, no per-row Python."""
+"""Batches: which rows go together, and the padded array of their steps. All whole-array numpy, no Python per row."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tuner.space.settings import Task
 from tuner.training.augment import Augment
 from tuner.training.state import State, restore_all, states_of
 
-_BATCHES_PER_CHUNK = 64  # rows are sorted by length within a chunk: little padding, and still nearly a random order
-_PADDING = 0  # the token number that stands for no token; of standardised values, the mean
+_BATCHES_PER_CHUNK = 64  # rows are sorted by length within a chunk: little padding, and still a nearly random order
+_PADDING = 0  # the token number for no token; for standardised values, the mean
 _NONE_MIXED = (np.empty(0, np.int64), np.empty(0, np.float32))
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows to train on or to predict: row i is `steps[starts[i] : starts[i] + lengths[i]]`, with its target.
+    """Rows to train on or to predict: row i is `steps[starts[i] : starts[i] + lengths[i]]`, with target `targets[i]`.
 
     `steps` are token numbers, int32 (total,), or values, float32 (total, channels).
     """
@@ -36,7 +36,7 @@ class Rows:
         return len(self.starts)
 
     def padded(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Some rows side by side: token numbers int64 (rows, longest), or values float32 (rows, longest, channels)."""
+        """Return some rows, padded: token numbers int64 (rows, longest), or values float32 (rows, longest, channels)."""
         return pad(self.steps, self.starts[rows], self.lengths[rows])
 
 
@@ -44,7 +44,8 @@ class Rows:
 class Batch:
     """Rows as a model reads them: `steps` (rows + mixed, time[, channels]), `lengths` (rows + mixed,), `targets` (rows, ...).
 
-    After the rows come the partners that some of them, `mixed` (mixed,), are mixed with by a share, `weights` (mixed,).
+    Some rows, at the positions `mixed` (mixed,), are mixed with a partner. The partners follow the rows; `weights` (mixed,) are
+    their shares.
     """
 
     steps: NDArray[Any]
@@ -58,10 +59,10 @@ class Batch:
 
 
 class EndlessBatches(Iterator[Batch]):
-    """Batches of one pass after the other, each pass drawn anew by `resample`. Raises ValueError at an empty pass.
+    """Batches of pass after pass; `resample` draws each pass anew. Raises ValueError for an empty pass.
 
-    Its state says where the present pass began and how many of its batches were drawn: `restore` draws the pass again, and
-    goes past those without reading their rows.
+    The state holds the random state at the start of the current pass, and how many of its batches were drawn. `restore` draws
+    the pass again and skips those batches without reading their rows.
     """
 
     def __init__(
@@ -92,11 +93,11 @@ class EndlessBatches(Iterator[Batch]):
         return _read(self._rows, self._pass, positions, self._augment)
 
     def state(self) -> State:
-        """Return where in which pass the batches are, and where their augmentation is."""
+        """Return the position in the current pass, and the state of the augmentation."""
         return {"beginning": self._beginning, "drawn": self._drawn, **states_of({"augment": self._augment})}
 
     def restore(self, state: State) -> None:
-        """Go on where others of the same rows were. Raises ValueError where the pass has not as many batches."""
+        """Continue from a state for the same rows. Raises ValueError if the pass has too few batches."""
         self._beginning, self._drawn = state["beginning"], state["drawn"]
         self._generator.bit_generator.state = self._beginning
         if self._drawn:
@@ -116,7 +117,7 @@ class EndlessBatches(Iterator[Batch]):
 
 
 def _at_least(rows: int, draw: Callable[[], Pass]) -> Pass:
-    """Draw a pass, and more of them where one is shorter than a batch: a batch size means what it says."""
+    """Draw a pass, or several if one is shorter than a batch, so that no batch is smaller than the batch size."""
     passes = [draw()]
     while sum(map(len, passes)) < rows:
         if not len(passes[-1]):
@@ -126,14 +127,14 @@ def _at_least(rows: int, draw: Callable[[], Pass]) -> Pass:
 
 
 def _read(rows: Rows, one_pass: Pass, batch: NDArray[np.int64], augment: Augment | None) -> Batch:
-    own = one_pass.rows[batch]
-    targets = rows.targets[own] if one_pass.targets is None else one_pass.targets[batch]
+    chosen = one_pass.rows[batch]
+    targets = rows.targets[chosen] if one_pass.targets is None else one_pass.targets[batch]
     mixed, weights = _NONE_MIXED
     if one_pass.partners is not None and one_pass.weights is not None:
         mixed = np.flatnonzero(one_pass.weights[batch])
         weights = one_pass.weights[batch[mixed]].astype(np.float32)
-        own = np.concatenate([own, one_pass.partners[batch[mixed]]])
-    steps, lengths = rows.padded(own), rows.lengths[own]
+        chosen = np.concatenate([chosen, one_pass.partners[batch[mixed]]])
+    steps, lengths = rows.padded(chosen), rows.lengths[chosen]
     if augment is not None:
         steps = augment(steps, lengths)
     return Batch(steps=steps, lengths=lengths, targets=targets, mixed=mixed, weights=weights)
@@ -147,10 +148,10 @@ def bucketed(
     batch_size: int,
     generator: np.random.Generator,
 ) -> Iterator[NDArray[np.int64]]:
-    """Yield `rows` once each, shuffled, in batches of like length that repeat the shares of `strata`.
+    """Yield each of `rows` once, shuffled, in batches of similar length that each contain the strata in proportion.
 
-    `strata` (rows,) goes with `rows`; `lengths` (all rows,) are steps per row, indexed by the values of `rows`. The last
-    batch of a chunk may be smaller.
+    `strata` (rows,) belongs to `rows`; `lengths` (all rows,) are steps per row, indexed by the values of `rows`. The last batch
+    of a chunk may be smaller.
     """
     order = _interleave(np.arange(len(rows)), _renumbered(strata, generator), generator.permutation(len(rows)))
     chunk_size = batch_size * _BATCHES_PER_CHUNK
@@ -163,12 +164,12 @@ def bucketed(
 
 
 def _renumbered(strata: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.int64]:
-    """Number strata anew: of more of them than a batch has rows, it then has other ones each time."""
+    """Number the strata anew, so that batches with fewer rows than strata do not always get the same strata."""
     return generator.permutation(int(strata.max()) + 1)[strata]
 
 
 def _interleave(values: NDArray[np.int64], strata: NDArray[np.int64], keys: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Sort values by their key's quantile within their own stratum, so that any run of them mixes the strata evenly."""
+    """Sort values by the quantile of their key within their stratum, so that any run of them mixes the strata evenly."""
     by_stratum_and_key = np.lexsort((keys, strata))
     _, first, sizes = np.unique(strata[by_stratum_and_key], return_index=True, return_counts=True)
     rank = np.arange(len(values)) - np.repeat(first, sizes)
@@ -177,11 +178,11 @@ def _interleave(values: NDArray[np.int64], strata: NDArray[np.int64], keys: NDAr
 
 
 def pad(steps: NDArray[Any], starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[Any]:
-    """Lay rows of `steps` side by side, filled up on the right: int64 (rows, longest) or float32 (rows, longest, channels)."""
+    """Return rows of `steps`, padded on the right: int64 (rows, longest) or float32 (rows, longest, channels)."""
     numbers = np.arange(lengths.max())
     real = numbers < lengths[:, None]
-    laid = steps[np.where(real, starts[:, None] + numbers, 0)]
-    if laid.ndim == 2:
-        return np.where(real, laid, _PADDING).astype(np.int64)
-    laid[~real] = _PADDING
-    return laid.astype(np.float32, copy=False)
+    padded = steps[np.where(real, starts[:, None] + numbers, 0)]
+    if padded.ndim == 2:
+        return np.where(real, padded, _PADDING).astype(np.int64)
+    padded[~real] = _PADDING
+    return padded.astype(np.float32, copy=False)

@@ -1,4 +1,4 @@
-"""Gradient clipping: gradients in place, and what the total norm was before."""
+"""Gradient clipping: changes gradients in place, and returns their total norm from before."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tuner.training.state import State
 
 
 class Clipped(NamedTuple):
-    """What a clipping found: the total norm as it was, and whether it changed a gradient, None where it never does.
+    """The total norm before clipping, and whether clipping changed a gradient; None for a rule that never does.
 
-    Both are tensors without dimensions, so that on a GPU nothing waits for them.
+    Both are tensors without dimensions, so that a GPU does not have to wait for them.
     """
 
     norm: Tensor
@@ -33,7 +33,7 @@ def no_clipping() -> Clip:
 
 
 def clip_by_norm(*, threshold: float) -> Clip:
-    """Scale all gradients down together where their total norm exceeds the threshold (Pascanu et al. 2013)."""
+    """Scale all gradients down together if their total norm exceeds the threshold (Pascanu et al. 2013)."""
 
     def clip(parameters: Sequence[nn.Parameter]) -> Clipped:
         norm = nn.utils.clip_grad_norm_(parameters, threshold)
@@ -56,8 +56,8 @@ def clip_by_value(*, threshold: float) -> Clip:
 def clip_by_quantile(*, quantile: float, history: int) -> Clip:
     """Scale gradients down to a quantile of the total norms of the last `history` steps (Seetharaman et al. 2020, AutoClip).
 
-    The present step is one of them. Norms that are not finite are not remembered, and a threshold of 0 clips nothing. On a
-    GPU reading the norm waits for the step.
+    The current step counts. Norms that are not finite do not, and a threshold of 0 clips nothing. On a GPU, reading the norm
+    waits for the step.
     """
     return _ByQuantile(quantile, history)
 
@@ -71,10 +71,10 @@ CLIPPINGS: dict[str, Callable[..., Clip]] = {
 
 
 class _ByQuantile:
-    """Remembers the last norms, in order of time and of size."""
+    """Remembers the last norms, ordered by time and by size."""
 
     def __init__(self, quantile: float, history: int) -> None:
-        self._quantile, self._most = quantile, history
+        self._quantile, self._history = quantile, history
         self._by_time: deque[float] = deque()
         self._by_size: list[float] = []
 
@@ -97,13 +97,13 @@ class _ByQuantile:
         self._by_size = sorted(self._by_time)
 
     def _add(self, norm: float) -> None:
-        if len(self._by_time) == self._most:
+        if len(self._by_time) == self._history:
             del self._by_size[bisect.bisect_left(self._by_size, self._by_time.popleft())]
         self._by_time.append(norm)
         bisect.insort(self._by_size, norm)
 
     def _threshold(self) -> float:
-        """Interpolated in a straight line between the two nearest norms, as numpy does."""
+        """Return the quantile of the norms, interpolated linearly between the two nearest, as numpy does."""
         position = self._quantile * (len(self._by_size) - 1)
         below = math.floor(position)
         above = min(below + 1, len(self._by_size) - 1)

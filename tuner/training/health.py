@@ -1,4 +1,7 @@
-"""What tells why a training fails, measured on a few fixed rows: see `tuner.trial.measurement.Measurement`."""
+"""Health checks: figures that show why a training fails, measured on a few fixed rows.
+
+`tuner.trial.measurement.Measurement` explains the figures.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from numpy.typing import NDArray
 from tuner.model.build import to_probabilities
 from tuner.model.classifier import SequenceClassifier
 from tuner.model.gates import activity
-from tuner.scoring.f1 import as_indicator
+from tuner.scoring.indicator import as_indicator
 from tuner.scoring.measures import measure
 from tuner.scoring.thresholds import decide
 from tuner.space.settings import Task
@@ -22,18 +25,18 @@ from tuner.training.batches import Rows
 from tuner.training.loop import predict_logits
 from tuner.training.state import State
 
-_ROWS_LOOKED_INTO, _STEPS_LOOKED_INTO = 64, 32
+_ROWS_WATCHED, _STEPS_WATCHED = 64, 32
 _ROWS_SCORED = 512
-# A look at all these rows costs what training on about 250 does, on texts as on sequences, so this keeps looks below 1.5 % of
-# a training's time.
-_ROWS_BETWEEN_LOOKS = 19_200
+# A check costs as much as training on about 250 rows, on texts and sequences alike. This keeps checks below 1.5 % of the
+# training time.
+_ROWS_BETWEEN_CHECKS = 19_200
 
 
 @dataclass(frozen=True, eq=False)
-class Samples:
-    """Validation rows that the gates are watched on, cut to 32 steps, and training rows that are scored.
+class HealthSamples:
+    """Validation rows for watching gates and units, cut to 32 steps, and training rows for the training score.
 
-    `reading` says what all validation rows lose as the model reads them, see `reading_shares`.
+    `reading` says what the model's reading loses of all validation rows, see `reading_shares`.
     """
 
     watched: Rows
@@ -41,11 +44,11 @@ class Samples:
     reading: Mapping[str, float]
 
 
-class Looks:
-    """Says when a model is looked at: now and then, at the end, and where it seems to have collapsed.
+class HealthCheckSchedule:
+    """Decides at which measurements a model's health is checked: regularly, at the end, and on signs of collapse.
 
-    Now and then is after each 19,200 rows read; of the reports that show collapse it is the first, fourth, sixteenth and so
-    on, because a trial that goes on so will be stopped without a last report of its own.
+    Regularly means once 19,200 rows have been read since the last check. Of the measurements that show collapse, the first,
+    fourth, sixteenth and so on are checked: a collapsed trial will be stopped before it makes a last measurement.
     """
 
     def __init__(self) -> None:
@@ -53,60 +56,60 @@ class Looks:
         self._collapsed, self._next_collapsed = 0, 1
 
     def is_due(self, examples: int, *, is_collapsed: bool, is_last: bool) -> bool:
-        """Return whether to look, at a report after so many examples; asked once at each report."""
+        """Return whether to check at a measurement after `examples` examples. Call this once per measurement."""
         self._collapsed += is_collapsed
         is_sign = self._collapsed == self._next_collapsed
         if is_sign:
             self._next_collapsed *= 4
-        if not (is_last or is_sign or examples - self._examples >= _ROWS_BETWEEN_LOOKS):
+        if not (is_last or is_sign or examples - self._examples >= _ROWS_BETWEEN_CHECKS):
             return False
         self._examples = examples
         return True
 
     def state(self) -> State:
-        """Return what the next looks depend on."""
+        """Return what later checks depend on."""
         return {"examples": self._examples, "collapsed": self._collapsed, "next_collapsed": self._next_collapsed}
 
     def restore(self, state: State) -> None:
-        """Go on where others left off."""
+        """Continue from a state that `state` returned."""
         self._examples = state["examples"]
         self._collapsed, self._next_collapsed = state["collapsed"], state["next_collapsed"]
 
 
 def draw_samples(
     trained: Rows, validation: Rows, *, reading: Mapping[str, float], generator: np.random.Generator
-) -> Samples:
-    """Draw the rows that a model is looked at by, the same all through its training; of a small set, half its rows."""
-    watched = _some(validation, _ROWS_LOOKED_INTO, generator)
-    return Samples(
-        watched=replace(watched, lengths=np.minimum(watched.lengths, _STEPS_LOOKED_INTO)),
+) -> HealthSamples:
+    """Draw the rows for a model's health checks, the same throughout its training; at most half of each set."""
+    watched = _some(validation, _ROWS_WATCHED, generator)
+    return HealthSamples(
+        watched=replace(watched, lengths=np.minimum(watched.lengths, _STEPS_WATCHED)),
         trained=_some(trained, _ROWS_SCORED, generator),
         reading=reading,
     )
 
 
-def look(
+def check_health(
     model: SequenceClassifier,
-    samples: Samples,
+    samples: HealthSamples,
     thresholds: NDArray[np.float64],
     task: Task,
     *,
     seen: NDArray[np.bool_],
     penalty_weight: float,
 ) -> dict[str, float]:
-    """Return `gate_saturation`, `dead_units` and `train_score`, the score by these `thresholds`.
+    """Return `gate_saturation`, `dead_units` and `train_score`; `thresholds` are used for the score.
 
-    Thresholds fitted on all validation rows judge few training rows better than their own would: with 28 labels those lost
-    up to 0.2 of the score, for labels of which the few rows have hardly one.
+    Pass thresholds fitted on all validation rows. Thresholds fitted on the few training rows cost up to 0.2 of the score with 28
+    labels, because the rows have hardly any positives of some labels.
     """
     rows, device = samples.watched, next(model.parameters()).device
     steps = torch.from_numpy(rows.padded(np.arange(len(rows)))).to(device)
-    inside = activity(model, steps, torch.from_numpy(rows.lengths).to(device))
+    gates = activity(model, steps, torch.from_numpy(rows.lengths).to(device))
     probabilities = to_probabilities(predict_logits(model, samples.trained), task, seen=seen)
     truth = as_indicator(samples.trained.targets, len(seen))
     decisions = decide(probabilities, thresholds, task)
     score = measure(decisions, truth, task, penalty_weight=penalty_weight, is_detailed=False).score
-    return {**asdict(inside), "train_score": score}
+    return {**asdict(gates), "train_score": score}
 
 
 def probability_spread(probabilities: NDArray[np.float64]) -> float:
@@ -115,9 +118,9 @@ def probability_spread(probabilities: NDArray[np.float64]) -> float:
 
 
 def reading_shares(rows: Rows, whole_lengths: NDArray[np.int64], *, unknown: int | None) -> dict[str, float]:
-    """Return `unknown_share`, `truncated_share` and `empty_share` of rows that were cut from `whole_lengths` (rows,).
+    """Return `unknown_share`, `truncated_share` and `empty_share` of rows that were cut; `whole_lengths` (rows,) are from before.
 
-    `unknown` is the number of the unknown token, None of sequences, which have none.
+    `unknown` is the number of the unknown token; None for sequences, which have none.
     """
     truncated = float((rows.lengths < whole_lengths).mean())
     if unknown is None:
@@ -133,5 +136,5 @@ def reading_shares(rows: Rows, whole_lengths: NDArray[np.int64], *, unknown: int
 
 def _some(rows: Rows, most: int, generator: np.random.Generator) -> Rows:
     chosen = np.sort(generator.permutation(len(rows))[: min(most, (len(rows) + 1) // 2)])
-    own: dict[str, Any] = {name: getattr(rows, name)[chosen] for name in ("starts", "lengths", "targets")}
-    return replace(rows, **own)
+    taken: dict[str, Any] = {name: getattr(rows, name)[chosen] for name in ("starts", "lengths", "targets")}
+    return replace(rows, **taken)

@@ -1,9 +1,10 @@
-"""The training loop: one model, trained some examples at a time."""
+"""The training loop: it trains one model a given number of examples at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,95 +28,95 @@ from tuner.training.schedules import Schedule
 from tuner.training.state import State, fitting, restore_all, states_of
 
 
-class Training:
-    """A model in training. Examples are counted as they are read, so an epoch costs the same whatever resampling does.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Recipe:
+    """How to train a model. A schedule and a clipping rule may have state, so each training needs a recipe of its own.
 
-    `vectors` (rows, d) are for resampling rules that look for neighbours; `augment` changes rows as they are read;
-    `mixup` > 0 mixes the rows of a batch, and what their losses weigh, by shares from Beta(mixup, mixup); a step's
-    gradient is the mean over the rows of `accumulation` batches; `l1` adds the slope of that penalty on every weight that
-    the step trains, of the embedding the rows that its batches use, before clipping; `budget` is what schedules and
-    averaging span, in examples. A schedule and a clipping may remember, so each training needs its own.
+    `vectors` (rows, d) serve resampling rules that look for neighbours. `augment` changes rows as they are read. `mixup` > 0
+    mixes the rows of a batch and their losses, with shares from Beta(mixup, mixup). A step's gradient is the mean over the rows
+    of `accumulation` batches. `l1` adds the slope of that penalty before clipping, on every weight that the step trains; of the
+    embedding, on the rows that the step's batches use. Schedules and averaging span the `budget`, counted in examples.
     """
 
+    task: Task
+    loss: Loss
+    resample: Resample
+    vectors: NDArray[np.float32] | None
+    augment: Augment | None
+    mixup: float
+    make_optimiser: MakeOptimiser
+    learning_rate: float
+    schedule: Schedule
+    clip: Clip
+    batch_size: int
+    accumulation: int
+    l1: float
+    averaging: Averaging | None
+    budget: int
+
+
+class Training:
+    """A model in training. Examples are counted as they are read, so an epoch costs the same whatever the resampling does."""
+
     def __init__(
-        self,
-        model: SequenceClassifier,
-        rows: Rows,
-        *,
-        task: Task,
-        loss: Loss,
-        resample: Resample,
-        vectors: NDArray[np.float32] | None,
-        augment: Augment | None,
-        mixup: float,
-        make_optimiser: MakeOptimiser,
-        learning_rate: float,
-        schedule: Schedule,
-        clip: Clip,
-        batch_size: int,
-        accumulation: int,
-        l1: float,
-        averaging: Averaging | None,
-        budget: int,
-        generator: np.random.Generator,
+        self, model: SequenceClassifier, rows: Rows, recipe: Recipe, *, generator: np.random.Generator
     ) -> None:
         self.examples = 0
         self.steps = 0
-        self._model, self._loss, self._clip = model, loss, clip
-        self._learning_rate, self._schedule, self._budget = learning_rate, schedule, budget
-        self._accumulation, self._l1, self._mixup = accumulation, l1, mixup
+        self._model, self._recipe = model, recipe
         self._device = next(model.parameters()).device
         table = None if model.embedding is None else model.embedding.weight
         self._touched = TouchedRows(table) if table is not None and table.requires_grad else None
         self._parameters = [p for p in model.parameters() if p.requires_grad and p is not table]
         if self._touched is not None:
             self._parameters.append(self._touched.parameter)
-        self._optimiser = make_optimiser(self._parameters, learning_rate)
-        between = steps_between_updates(budget // (batch_size * accumulation))
+        self._optimiser = recipe.make_optimiser(self._parameters, recipe.learning_rate)
+        between = steps_between_updates(recipe.budget // (recipe.batch_size * recipe.accumulation))
+        averaging = recipe.averaging
         self._average = None if averaging is None else WeightAverage(model, averaging, between=between)
-        self._mixing = generator.spawn(1)[0]  # its own, so that batches are the same with mixup and without
+        self._mixing = generator.spawn(1)[0]  # a separate stream: batches are the same with and without mixup
         self._batches = EndlessBatches(
             rows,
-            task=task,
-            resample=resample,
-            vectors=vectors,
-            augment=augment,
-            batch_size=batch_size,
+            task=recipe.task,
+            resample=recipe.resample,
+            vectors=recipe.vectors,
+            augment=recipe.augment,
+            batch_size=recipe.batch_size,
             generator=generator,
         )
 
     def train_until(self, examples: int) -> Progress:
-        """Take steps until `examples` have been read in all; stops early at a number that is not finite."""
+        """Take steps until `examples` have been read in total; stop early at a number that is not finite."""
         self._model.train()
         log = StepLog(steps_before=self.steps)
         while self.examples < examples:
             self._step(self._draw(), log)
-            # On a CPU reading the numbers is free; on a GPU it would wait for the step, so they are read at the end.
+            # Reading the numbers is free on a CPU. On a GPU it would wait for the step, so there they are read at the end.
             if self._device.type == "cpu" and not log.is_finite():
                 break
         return log.progress()
 
     def _draw(self) -> list[Batch]:
-        """Draw the batches of one step; fewer than to be accumulated where they would go past the budget."""
+        """Draw the batches of one step: `accumulation` of them, or fewer at the end of the budget."""
         batches = [next(self._batches)]
         drawn = self.examples + len(batches[0])
-        while len(batches) < self._accumulation and drawn < self._budget:
+        while len(batches) < self._recipe.accumulation and drawn < self._recipe.budget:
             batches.append(next(self._batches))
             drawn += len(batches[-1])
         return batches
 
     def observe(self, score: float) -> None:
-        """Tell the schedule a validation score; NaN counts as no better than before."""
-        self._schedule.observe(score)
+        """Pass a validation score on to the schedule; NaN counts as no improvement."""
+        self._recipe.schedule.observe(score)
 
     def averaged(self) -> AbstractContextManager[None]:
-        """Let the model hold the averaged weights for a while; its own, where none are averaged or not yet."""
+        """Let the model hold the averaged weights inside the `with` block; it keeps its own while there is no average."""
         return nullcontext() if self._average is None else self._average.held()
 
     def state(self) -> State:
-        """Return all that the steps to come depend on: weights, those that are trained, optimiser, averages and streams.
+        """Return everything that later steps depend on: trained weights, optimiser state, averages and random streams.
 
-        On a GPU dropout draws from PyTorch's own generator, which is not in here.
+        On a GPU dropout draws from PyTorch's own generator, which is not included.
         """
         return {
             "examples": self.examples,
@@ -127,12 +128,12 @@ class Training:
         }
 
     def restore(self, state: State) -> None:
-        """Go on where another training left off, built alike. Raises KeyError, TypeError or ValueError if it was not."""
+        """Continue from the state of an equal training. Raises KeyError, TypeError or ValueError if it does not fit."""
         weights = self._weights()
         if state["weights"].keys() != weights.keys():
-            raise ValueError(f"the weights are {', '.join(state['weights'])}, but have to be {', '.join(weights)}")
-        for name, own in weights.items():
-            own.copy_(fitting(state["weights"][name], own))
+            raise ValueError(f"the weights are {', '.join(state['weights'])}, but should be {', '.join(weights)}")
+        for name, weight in weights.items():
+            weight.copy_(fitting(state["weights"][name], weight))
         restore_optimiser(self._optimiser, self._touched, state["optimiser"])
         self._mixing.bit_generator.state = state["mixing"]
         restore_all(self._parts(), state["parts"])
@@ -142,9 +143,10 @@ class Training:
         return {name: each.detach() for name, each in self._model.named_parameters() if each.requires_grad}
 
     def _parts(self) -> dict[str, object]:
-        """Whatever may have a state of its own."""
-        own = {"batches": self._batches, "schedule": self._schedule, "clip": self._clip, "average": self._average}
-        return own | {f"model.{name}": module for name, module in self._model.named_modules()}
+        """Return the parts that may have state, by name."""
+        recipe = self._recipe
+        parts = {"batches": self._batches, "schedule": recipe.schedule, "clip": recipe.clip, "average": self._average}
+        return parts | {f"model.{name}": module for name, module in self._model.named_modules()}
 
     def _step(self, batches: Sequence[Batch], log: StepLog) -> None:
         steps = [batch.steps for batch in batches]
@@ -157,19 +159,19 @@ class Training:
             parameter.grad = None
         rows = sum(map(len, batches))
         losses = [
-            self._backward(batch, self._to_device(own), leaf, len(batch) / rows)
-            for batch, own in zip(batches, steps, strict=True)
+            self._backward(batch, self._to_device(batch_steps), leaf, len(batch) / rows)
+            for batch, batch_steps in zip(batches, steps, strict=True)
         ]
         if self._touched is not None and leaf is not None and touched is not None:
             self._touched.load(leaf, touched, self._optimiser)
-        if self._l1:
+        if self._recipe.l1:
             self._add_l1()
         if log.is_ratio_due:
             log.note_ratio(gradient_ratio(self._model))
-        clipped = self._clip(self._parameters)
-        spent = min(self.examples / self._budget, 1.0)
+        clipped = self._recipe.clip(self._parameters)
+        spent = min(self.examples / self._recipe.budget, 1.0)
         for group in self._optimiser.param_groups:
-            group["lr"] = self._learning_rate * self._schedule.factor(spent)
+            group["lr"] = self._recipe.learning_rate * self._recipe.schedule.factor(spent)
         self._optimiser.step()
         if self._touched is not None and touched is not None:
             self._touched.store(touched, self._optimiser)
@@ -180,9 +182,9 @@ class Training:
         log.note(torch.stack(losses).sum() if len(losses) > 1 else losses[0], clipped)
 
     def _backward(self, batch: Batch, steps: Tensor, leaf: Tensor | None, share: float) -> Tensor:
-        """Add a share of a batch's gradients to those there are, and return that of its loss.
+        """Add a share of a batch's gradients to the parameters' gradients, and return the same share of its loss.
 
-        `steps` are rows of `leaf` where the embedding is one.
+        `steps` are token numbers, or with a `leaf` the positions of the tokens' rows in it.
         """
         embedded = self._model.embed(steps) if leaf is None else F.embedding(steps, leaf)
         lengths = self._to_device(batch.lengths)
@@ -190,13 +192,14 @@ class Training:
         if len(batch.mixed):
             mixed, weights = self._to_device(batch.mixed), self._to_device(batch.weights)
             embedded, lengths = mix_partners(embedded, lengths, mixed, weights)
-        if self._mixup:
-            weight = self._mixing.beta(self._mixup, self._mixup)
+        loss_of, mixup = self._recipe.loss, self._recipe.mixup
+        if mixup:
+            weight = self._mixing.beta(mixup, mixup)
             order = self._to_device(self._mixing.permutation(len(batch)))
             logits = self._model.classify(*mix_up(embedded, lengths, order, weight))
-            loss = (1 - weight) * self._loss(logits, targets) + weight * self._loss(logits, targets[order])
+            loss = (1 - weight) * loss_of(logits, targets) + weight * loss_of(logits, targets[order])
         else:
-            loss = self._loss(self._model.classify(embedded, lengths), targets)
+            loss = loss_of(self._model.classify(embedded, lengths), targets)
         if share < 1:
             loss = loss * share
         loss.backward()  # type: ignore[no-untyped-call]
@@ -205,7 +208,7 @@ class Training:
     def _add_l1(self) -> None:
         for parameter in self._parameters:
             if parameter.grad is not None:
-                parameter.grad.add_(parameter.detach().sign(), alpha=self._l1)
+                parameter.grad.add_(parameter.detach().sign(), alpha=self._recipe.l1)
 
     def _to_device(self, values: NDArray[Any]) -> Tensor:
         return torch.from_numpy(values).to(self._device, non_blocking=True)
@@ -213,15 +216,15 @@ class Training:
 
 def _union(steps: Sequence[NDArray[np.int64]]) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
     """Return the token numbers of all batches, sorted, and each batch as positions among them."""
-    numbers, positions = np.unique(np.concatenate([own.ravel() for own in steps]), return_inverse=True)
-    ends = np.cumsum([own.size for own in steps])[:-1]
-    return numbers, [part.reshape(own.shape) for part, own in zip(np.split(positions, ends), steps, strict=True)]
+    numbers, positions = np.unique(np.concatenate([batch.ravel() for batch in steps]), return_inverse=True)
+    ends = np.cumsum([batch.size for batch in steps])[:-1]
+    return numbers, [part.reshape(batch.shape) for part, batch in zip(np.split(positions, ends), steps, strict=True)]
 
 
 def predict_logits(model: SequenceClassifier, rows: Rows, *, tokens_per_batch: int = 8192) -> NDArray[np.float32]:
-    """Logits of every row, shape (rows, labels), in the rows' own order.
+    """Return the logits of every row, shape (rows, labels), in the order of `rows`.
 
-    Rows go through sorted by length, `tokens_per_batch` tokens, or steps, at a time, whatever their length.
+    Rows are sorted by length and predicted in batches of about `tokens_per_batch` tokens or steps.
     """
     model.eval()
     if not len(rows):
@@ -242,11 +245,11 @@ def predict_logits(model: SequenceClassifier, rows: Rows, *, tokens_per_batch: i
 def _by_tokens(
     order: NDArray[np.int64], lengths: NDArray[np.int64], tokens_per_batch: int
 ) -> Iterator[NDArray[np.int64]]:
-    """Cut rows sorted by length into batches whose longest row × rows stays within `tokens_per_batch` (or one row)."""
+    """Cut rows sorted by length into batches of one row, or with at most `tokens_per_batch` steps including padding."""
     start = 0
     while start < len(order):
         size = max(1, tokens_per_batch // int(lengths[order[start]]))
-        # The batch's last row is its longest, so a size that fits the first row has to shrink to fit the last.
+        # The last row of the batch is its longest, so a size that fits the first row must shrink to fit the last.
         size = max(1, min(size, tokens_per_batch // int(lengths[order[min(start + size, len(order)) - 1]])))
         yield order[start : start + size]
         start += size

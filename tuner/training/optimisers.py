@@ -1,4 +1,4 @@
-"""Optimisers, and how they step an embedding of which a batch touches few rows."""
+"""Optimisers, and how they step an embedding when a batch touches only a few of its rows."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ MakeOptimiser = Callable[[Iterable[nn.Parameter], float], Optimizer]
 
 
 def _uncompiled(kind: type[Optimizer]) -> type[Any]:
-    """Return the optimiser without the decorators that are there for torch.compile.
+    """Return the optimiser without the decorators that serve torch.compile.
 
-    They import torch's compiler, which took a second of a worker's start and is never used here. Beneath them stand the
-    same methods, but for `step`, from which one of them keeps autograd away.
+    They import torch's compiler, which took a second of a worker's start and is never used here. The methods underneath are the
+    same, except that one decorator also turns autograd off for `step`.
     """
-    own = {
+    methods = {
         "add_param_group": inspect.unwrap(kind.add_param_group),
         "step": torch.no_grad()(inspect.unwrap(kind.step)),
     }
-    return type(kind.__name__, (kind,), own)
+    return type(kind.__name__, (kind,), methods)
 
 
 _ADAM, _ADAMW, _NADAM, _RMSPROP, _SGD = (_uncompiled(kind) for kind in (Adam, AdamW, NAdam, RMSprop, SGD))
 
 
 def adam(*, weight_decay: float) -> MakeOptimiser:
-    """Adam (Kingma and Ba 2015); the decay is part of the gradient, as a penalty on the squares of the weights."""
+    """Adam (Kingma and Ba 2015); the decay is added to the gradient, as a penalty on the squared weights."""
     return _maker(_ADAM, weight_decay=weight_decay, fused=True)
 
 
@@ -47,7 +47,7 @@ def nadam(*, weight_decay: float) -> MakeOptimiser:
 
 
 def rmsprop(*, momentum: float, weight_decay: float) -> MakeOptimiser:
-    """Gradients divided by a running mean of their size (Tieleman and Hinton 2012)."""
+    """RMSprop: divides gradients by a running mean of their size (Tieleman and Hinton 2012)."""
     return _maker(_RMSPROP, momentum=momentum, weight_decay=weight_decay)
 
 
@@ -65,21 +65,21 @@ OPTIMISERS: dict[str, Callable[..., MakeOptimiser]] = {
 }
 
 
-def _maker(kind: type[Any], **own: Any) -> MakeOptimiser:
+def _maker(kind: type[Any], **options: Any) -> MakeOptimiser:
     def make(parameters: Iterable[nn.Parameter], learning_rate: float) -> Optimizer:
-        optimiser: Optimizer = kind(parameters, lr=learning_rate, **own)
+        optimiser: Optimizer = kind(parameters, lr=learning_rate, **options)
         return optimiser
 
     return make
 
 
 class TouchedRows:
-    """The rows of an embedding that one batch uses, as a small parameter that any element-wise optimiser can step.
+    """The embedding rows that one batch uses, as a small parameter that any element-wise optimiser can step.
 
-    A batch of text touches some hundreds of the embedding's rows; stepping all of them costs more than the LSTM does. So
-    the touched rows and their share of the optimiser's state (momenta) are gathered before a step and put back after it.
-    Rows not touched keep still: no decay, no momentum, as in PyTorch's SparseAdam. State that is no tensor of the rows'
-    shape, such as Adam's count of steps, is one for all rows.
+    A batch of text touches a few hundred of the embedding's rows. Stepping all rows costs more than the LSTM, so the touched
+    rows and their part of the optimiser's state (momenta) are gathered before a step and written back after it. Other rows do
+    not change: no decay, no momentum, as in PyTorch's SparseAdam. State that is not a tensor of the rows' shape, such as Adam's
+    step count, is shared by all rows.
     """
 
     def __init__(self, table: Tensor) -> None:
@@ -92,7 +92,7 @@ class TouchedRows:
         return self._table.detach().index_select(0, rows).requires_grad_()
 
     def load(self, leaf: Tensor, rows: Tensor, optimiser: Optimizer) -> None:
-        """Give the parameter the leaf's values and gradient, and the optimiser those rows' state."""
+        """Give the parameter the leaf's values and gradient, and give the optimiser the rows' state."""
         self.parameter.data = leaf.detach()
         self.parameter.grad = leaf.grad
         state = optimiser.state[self.parameter]
@@ -100,7 +100,7 @@ class TouchedRows:
             state[name] = full.index_select(0, rows)
 
     def store(self, rows: Tensor, optimiser: Optimizer) -> None:
-        """Put the stepped rows and their state back."""
+        """Write the stepped rows and their state back to the table."""
         self._table.data.index_copy_(0, rows, self.parameter.data)
         for name, value in optimiser.state[self.parameter].items():
             if isinstance(value, Tensor) and value.shape == self.parameter.shape:
@@ -109,41 +109,41 @@ class TouchedRows:
                 self._state[name].index_copy_(0, rows, value)
 
     def whole(self, state: State) -> State:
-        """Return the optimiser's state of the parameter, with that of the whole table in place of a few rows'."""
+        """Return the optimiser's state for the parameter, with the whole table's state in place of a few rows' state."""
         return state | self._state
 
     def restore(self, state: State) -> State:
-        """Take over the whole table's part of what `whole` returned, and return the rest. Raises ValueError for another shape."""
+        """Take over the table's part of what `whole` returned; return the rest. Raises ValueError if a shape differs."""
         self._state = {name: fitting(value, self._table) for name, value in state.items() if value.ndim}
         return {name: value for name, value in state.items() if not value.ndim}
 
 
 def optimiser_state(optimiser: Optimizer, touched: TouchedRows | None) -> State:
-    """Return what an optimiser keeps of its parameters, by their number; of touched rows that of the whole table.
+    """Return an optimiser's state by the number of the parameter; for touched rows, the state of the whole table.
 
-    PyTorch's own `Optimizer.state_dict` imports its compiler, and knows of a few rows only.
+    PyTorch's own `Optimizer.state_dict` imports its compiler, and knows only the touched rows.
     """
     kept = {}
     for number, parameter in enumerate(_parameters_of(optimiser)):
-        own = dict(optimiser.state.get(parameter, {}))
+        entries = dict(optimiser.state.get(parameter, {}))
         if touched is not None and parameter is touched.parameter:
-            own = touched.whole(own)
-        kept[str(number)] = own
+            entries = touched.whole(entries)
+        kept[str(number)] = entries
     return kept
 
 
 def restore_optimiser(optimiser: Optimizer, touched: TouchedRows | None, state: State) -> None:
-    """Take over what `optimiser_state` returned. Raises KeyError or ValueError where it is of other parameters."""
+    """Take over what `optimiser_state` returned. Raises KeyError or ValueError if it belongs to other parameters."""
     for number, parameter in enumerate(_parameters_of(optimiser)):
-        own = state[str(number)]
+        entries = state[str(number)]
         if touched is not None and parameter is touched.parameter:
-            own = touched.restore(own)
-        if own:
-            optimiser.state[parameter] = {name: _placed(value, parameter, optimiser) for name, value in own.items()}
+            entries = touched.restore(entries)
+        if entries:
+            optimiser.state[parameter] = {name: _placed(value, parameter, optimiser) for name, value in entries.items()}
 
 
 def _placed(value: Tensor, parameter: nn.Parameter, optimiser: Optimizer) -> Tensor:
-    """Copy an entry to where the optimiser had it: beside the parameter, but on the CPU what only counts steps, unless fused."""
+    """Copy an entry to the parameter's device; a step count goes to the CPU unless the optimiser is fused."""
     if value.ndim:
         return fitting(value, parameter)
     return value.to(parameter.device if optimiser.defaults.get("fused") else "cpu", copy=True)

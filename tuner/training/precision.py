@@ -1,4 +1,4 @@
-"""Which number format the recurrent layers compute in, where the space leaves it to the machine."""
+"""The number format of the recurrent layers, if the space leaves the choice to the machine."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import functools
 
 import torch
 
-# The least hidden units for which a step in bfloat16 is well faster. One layer forward and backward, 64 rows of 16 steps, one
-# thread of a processor with AVX-512 bfloat16, float32's time over bfloat16's:
+# The fewest hidden units for which a step in bfloat16 is clearly faster. The table has float32's time over bfloat16's, for one
+# layer forward and backward, 64 rows of 16 steps, on one thread of a processor with AVX-512 bfloat16:
 #   hidden   16    32    48    64    96    128   192   256   512
 #   LSTM     1.1   1.3   1.6   1.7   1.6   2.3   1.7   1.8   1.1
 #   GRU      0.5   0.6   0.6   0.6   0.8   1.5   1.6   1.5   1.5
-# On a GPU small layers wait for their launches in either format; its bound is cautious, and not measured.
+# On a GPU small layers wait for kernel launches in either format. The GPU bound is cautious and not measured.
 _LEAST_ON_CPU = {"lstm": 48, "gru": 192}
 _LEAST_ON_GPU = 256
 
 
 def choose_precision(hidden: int, device: str, *, cell: str = "lstm") -> str:
-    """Return "bfloat16" where the device has instructions for it and the layers are wide enough to gain, else "float32".
+    """Return "bfloat16" if the device has instructions for it and the layers are wide enough to gain, else "float32".
 
-    A rule and not a timing: a timing tells now one and now the other on a machine that others use too, and the same space,
-    seed and data would then not give the same scores.
+    This is a fixed rule, not a timing. On a shared machine a timing would vary, and the same space, seed and data would then
+    give different scores.
     """
     least = _LEAST_ON_GPU if device.startswith("cuda") else _LEAST_ON_CPU[cell]
     return "bfloat16" if hidden >= least and _has_instructions(device) else "float32"
@@ -31,5 +31,5 @@ def _has_instructions(device: str) -> bool:
     if device.startswith("cuda"):
         with torch.cuda.device(device):
             return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # No public function of torch 2.9 tells these.
+    # torch 2.9 has no public function for these.
     return device == "cpu" and bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -1,4 +1,4 @@
-"""What the steps between two reports tell: kept as tensors while they are taken, read once at their end."""
+"""Figures about the training steps between two measurements: collected as tensors, read once at the end."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from torch import Tensor
 from tuner.model.classifier import SequenceClassifier
 from tuner.training.clipping import Clipped
 
-# A tenth of the smallest norm seen in a model that learns: 0.001, once it knew its rows by heart; before that 0.01 and more.
+# A tenth of the smallest norm seen in a model that learns: 0.001 once it knew its rows by heart, and at least 0.01 before.
 TINY_GRADIENT = 1e-4
-STEPS_BETWEEN_RATIOS = 20  # at every step these norms would cost up to two hundredths of it
+STEPS_BETWEEN_RATIOS = 20  # at every step, these norms would cost up to 2 % of it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """What happened in some steps.
+    """Figures about some training steps.
 
-    `loss` and `gradient_norm` are means over them, `seconds` wall time, `non_finite_step` the first one at which either was
-    not finite, counted from the training's first. The rest is over the steps that were finite, NaN where there is none, and
-    told in `tuner.trial.measurement.Measurement`.
+    `loss` and `gradient_norm` are means over the steps, `seconds` is wall time. `non_finite_step` is the first step at which
+    either was not finite, counted from the start of the training. The other figures cover the finite steps, NaN if there is none;
+    `tuner.trial.measurement.Measurement` explains them.
     """
 
     steps: int = 0
@@ -43,7 +43,7 @@ class Progress:
 
 
 class StepLog:
-    """Notes of steps, as they are taken. No note waits for a GPU."""
+    """Collects figures about steps as they are taken, without waiting for a GPU."""
 
     def __init__(self, *, steps_before: int) -> None:
         self._steps_before = steps_before
@@ -55,33 +55,33 @@ class StepLog:
 
     @property
     def is_ratio_due(self) -> bool:
-        """Whether the step that is being taken is one whose `gradient_ratio` is noted."""
+        """Whether the current step should note its `gradient_ratio`."""
         return (self._steps_before + len(self._losses)) % STEPS_BETWEEN_RATIOS == 0
 
     def note_ratio(self, ratio: Tensor) -> None:
-        """Note the `gradient_ratio` of the step that is being taken."""
+        """Note the `gradient_ratio` of the current step."""
         self._ratios.append(ratio)
 
     def note(self, loss: Tensor, clipped: Clipped) -> None:
-        """Note that a step has been taken."""
+        """Note the loss and the clipping of a step that was taken."""
         self._losses.append(loss)
         self._norms.append(clipped.norm.detach())
         if clipped.is_changed is not None:
             self._changed.append(clipped.is_changed)
 
     def is_finite(self) -> bool:
-        """Return whether the last step's numbers were. Waits for it on a GPU."""
+        """Return whether the last step's loss and norm are finite. Waits for the step on a GPU."""
         return math.isfinite(self._losses[-1] + self._norms[-1])
 
     def progress(self) -> Progress:
-        """Sum up the steps that were noted."""
+        """Summarise the noted steps."""
         if not self._losses:
             return Progress()
         losses, norms = _read(self._losses), _read(self._norms)
         is_finite = np.isfinite(losses) & np.isfinite(norms)
         broken = np.flatnonzero(~is_finite)
-        of_losses, of_norms = losses[is_finite], norms[is_finite]
-        level = abs(_mean(of_losses))
+        finite_losses, finite_norms = losses[is_finite], norms[is_finite]
+        level = abs(_mean(finite_losses))
         return Progress(
             steps=len(losses),
             loss=float(losses.mean()),
@@ -89,11 +89,11 @@ class StepLog:
             seconds=time.perf_counter() - self._start,
             non_finite_step=self._steps_before + int(broken[0]) + 1 if len(broken) else None,
             clip_rate=_mean(_read(self._changed)),
-            gradient_norm_least=float(of_norms.min()) if len(of_norms) else math.nan,
-            gradient_norm_most=float(of_norms.max()) if len(of_norms) else math.nan,
-            tiny_gradient_share=_mean(of_norms < TINY_GRADIENT),
+            gradient_norm_least=float(finite_norms.min()) if len(finite_norms) else math.nan,
+            gradient_norm_most=float(finite_norms.max()) if len(finite_norms) else math.nan,
+            tiny_gradient_share=_mean(finite_norms < TINY_GRADIENT),
             gradient_ratio=_mean(_read(self._ratios)),
-            loss_spread=float(of_losses.std()) / level if level > 0 else math.nan,
+            loss_spread=float(finite_losses.std()) / level if level > 0 else math.nan,
         )
 
 
@@ -109,7 +109,7 @@ def gradient_ratio(model: SequenceClassifier) -> Tensor:
 
 
 def _mean(values: NDArray[Any]) -> float:
-    """The mean of those that are finite, NaN if none is."""
+    """Return the mean of the finite values, NaN if there is none."""
     known = values[np.isfinite(values)]
     return float(known.mean()) if len(known) else math.nan
 

@@ -1,6 +1,6 @@
-"""Learning-rate schedules: the share of a trial's full budget that is spent, in [0, 1], to a factor on the learning rate.
+"""Learning-rate schedules: they turn the share of the budget that is spent, in [0, 1], into a factor on the learning rate.
 
-A schedule spans the full budget, so a trial that ASHA stops early was on the same path as one that runs to the end.
+A schedule spans the full budget, so a trial that ASHA stops early has followed the same path as one that runs to the end.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from collections.abc import Callable
 
 from tuner.training.state import State
 
-_FIRST_FACTOR = 1e-3  # a rise that began at 0 would waste its first step
+_FIRST_FACTOR = 1e-3  # a rise from 0 would waste its first step
 
 
 class Schedule(ABC):
-    """What the learning rate is multiplied with. Each model in training has its own, as some remember scores."""
+    """The factor on the learning rate. Each model in training has its own schedule, because some remember scores."""
 
     @abstractmethod
     def factor(self, spent: float) -> float:
         """Return the factor, in [0, 1], after the share `spent` of the budget."""
 
-    def observe(self, score: float) -> None:  # noqa: ARG002  (for those that do)
-        """Take note of a validation score; most schedules do not."""
+    def observe(self, score: float) -> None:  # noqa: ARG002  (used by subclasses)
+        """Take note of a validation score; most schedules ignore it."""
         return
 
 
 class _Curve(Schedule):
-    """A schedule that depends on the share spent and on nothing else."""
+    """A schedule that depends only on the share of the budget that is spent."""
 
     def __init__(self, curve: Callable[[float], float]) -> None:
         self._curve = curve
@@ -41,7 +41,7 @@ class _Plateau(Schedule):
         self._patience, self._fall = patience, factor
         self._now, self._best, self._waited = 1.0, -math.inf, 0
 
-    def factor(self, spent: float) -> float:  # noqa: ARG002  (for those that do)
+    def factor(self, spent: float) -> float:  # noqa: ARG002  (other schedules use it)
         return self._now
 
     def observe(self, score: float) -> None:
@@ -65,7 +65,7 @@ def constant() -> Schedule:
 
 
 def warm_up(*, share: float) -> Schedule:
-    """Rise linearly over the first `share` of the budget, then stay (Goyal et al. 2017)."""
+    """Rise linearly over the first `share` of the budget, then stay constant (Goyal et al. 2017)."""
     return _Curve(lambda spent: _rise(spent, share) if spent < share else 1.0)
 
 
@@ -75,8 +75,8 @@ def linear(*, warm_up: float) -> Schedule:
 
 
 def step(*, every: float, factor: float) -> Schedule:
-    """Multiply by `factor` each time that another share `every` of the budget is spent."""
-    # Without the small addition 0.3 / 0.1 would count as two steps.
+    """Multiply by `factor` each time another share `every` of the budget is spent."""
+    # Without the small addition, 0.3 / 0.1 would count as two steps.
     return _Curve(lambda spent: factor ** math.floor(spent / every + 1e-9))
 
 
@@ -103,7 +103,7 @@ def one_cycle(*, warm_up: float) -> Schedule:
 
 
 def plateau(*, patience: int, factor: float) -> Schedule:
-    """Multiply by `factor` whenever `patience` reports in a row brought no better score; then count anew."""
+    """Multiply by `factor` after `patience` measurements in a row without a better score, then count again."""
     return _Plateau(patience, factor)
 
 

@@ -1,6 +1,6 @@
-"""What a training has come to, as bytes: tensors as safetensors keep them, the rest as JSON beside them. No pickle.
+"""The state of a training as bytes: tensors in safetensors format, the rest as JSON in the same file. No pickle.
 
-Whatever remembers something from one step to the next has two methods, `state` and `restore`.
+Everything that remembers something from one step to the next has two methods, `state` and `restore`.
 """
 
 from __future__ import annotations
@@ -13,56 +13,56 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from torch import Tensor
 
-# PyTorch is imported where it is used: the driver reads rows by a module that has states, and trains nothing.
+# PyTorch is imported late: the driver imports this module to read rows, and trains nothing.
 
-# By name, without a "/" in it: a tensor, a value that JSON has (a list of such, too), or another State.
+# Names, without "/", to values: a tensor, a JSON value (or a list of them), or another State.
 State = dict[str, Any]
 _ENTRY = "state"
 
 
 @runtime_checkable
 class Stateful(Protocol):
-    """What can go on where another of its kind, built alike, left off."""
+    """An object that can continue from the state of an equally built one."""
 
     def state(self) -> State:
-        """Return all that it remembers; tensors may be its own, so turn them into bytes before it goes on."""
+        """Return everything it remembers. Tensors may be shared, so turn them into bytes before the object changes."""
 
     def restore(self, state: State) -> None:
-        """Take over what another remembered. Raises KeyError, TypeError or ValueError where that does not fit."""
+        """Take over a state. Raises KeyError, TypeError or ValueError if it does not fit."""
 
 
 def states_of(parts: Mapping[str, object]) -> State:
-    """Return the states of those parts that have one."""
+    """Return the states of the parts that have one."""
     return {name: part.state() for name, part in parts.items() if isinstance(part, Stateful)}
 
 
 def restore_all(parts: Mapping[str, object], state: State) -> None:
-    """Restore those parts that have a state from what `states_of` returned."""
+    """Restore the parts that have a state from what `states_of` returned."""
     for name, part in parts.items():
         if isinstance(part, Stateful):
             part.restore(state[name])
 
 
 def fitting(value: Tensor, like: Tensor) -> Tensor:
-    """Return a copy on the device of the tensor that it is to stand for. Raises ValueError for another shape or number format."""
+    """Copy `value` to the device of `like`. Raises ValueError if their shapes or number formats differ."""
     if (value.shape, value.dtype) != (like.shape, like.dtype):
-        found, wanted = (f"{tuple(each.shape)} {each.dtype}" for each in (value, like))
-        raise ValueError(f"a tensor is {found}, but has to be {wanted}")
+        given, expected = (f"{tuple(each.shape)} {each.dtype}" for each in (value, like))
+        raise ValueError(f"a tensor is {given}, but should be {expected}")
     return value.to(like.device, copy=True)
 
 
 def to_bytes(state: State) -> bytes:
-    """Return a state, of one tensor or more, as the content of a safetensors file; its metadata have the JSON and a checksum."""
+    """Return a state as the content of a safetensors file, with the JSON and a checksum in its metadata."""
     import safetensors.torch
 
     tensors: dict[str, Tensor] = {}
     rest = json.dumps(_without_tensors(state, "", tensors))
-    # One entry: safetensors writes several in any order.
+    # A single entry, because safetensors writes several in no fixed order.
     return bytes(safetensors.torch.save(tensors, {_ENTRY: json.dumps([_digest(rest, tensors), rest])}))
 
 
 def from_bytes(content: bytes) -> State:
-    """Read what `to_bytes` wrote, tensors on the CPU. Raises ValueError where it is anything else, cut short or changed."""
+    """Read what `to_bytes` wrote, with tensors on the CPU. Raises ValueError for anything else, cut short or changed."""
     import safetensors.torch
 
     try:
@@ -70,7 +70,7 @@ def from_bytes(content: bytes) -> State:
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         digest, rest = json.loads(header["__metadata__"][_ENTRY])
         if digest != _digest(rest, tensors):
-            raise ValueError("its checksum is another")
+            raise ValueError("the checksum differs")
         state: State = json.loads(rest)
         for path, tensor in tensors.items():
             *parents, name = path.split("/")
@@ -79,7 +79,7 @@ def from_bytes(content: bytes) -> State:
                 place = place[parent]
             place[name] = tensor
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"the bytes are not a state, or not all of one ({error})") from error
+        raise ValueError(f"the file holds no complete training state ({error})") from error
     return state
 
 
@@ -94,7 +94,7 @@ def _digest(rest: str, tensors: Mapping[str, Tensor]) -> str:
 
 
 def _without_tensors(state: State, above: str, tensors: dict[str, Tensor]) -> State:
-    """Return what JSON can have of a state; put the rest into `tensors`, each by its path."""
+    """Return the part of a state that JSON can hold; put each tensor into `tensors` by its path."""
     from torch import Tensor
 
     rest: State = {}

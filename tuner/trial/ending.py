@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Ending(StrEnum):
-    """How a trial ended. Each value is also its text in the ledger, so an ending can be written and read as it is."""
+    """How a trial ended. The value is the text in the ledger."""
 
     COMPLETED = "completed"
     """It used its whole budget, or stopped improving."""
@@ -23,7 +23,7 @@ class Ending(StrEnum):
 
     @property
     def is_finished(self) -> bool:
-        """Whether the trial came to an end of its own; a failed or interrupted one may be run again."""
+        """Whether the trial ran to an end. A failed or interrupted trial may run again."""
         return self not in (Ending.FAILED, Ending.INTERRUPTED)
 
     @property

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.embeddings import EmbeddingTable
-from tuner.data.prepare import PreparedSplits, TrialData, make_rows, vocabulary_size
-from tuner.data.tokenise import UNKNOWN
+from tuner.data.tokenisers import UNKNOWN
+from tuner.data.trial_data import PreparedSplits, TrialData, make_rows, vocabulary_size
 from tuner.imbalance.loss import LOSSES, make_loss
 from tuner.imbalance.resample import RESAMPLINGS
 from tuner.imbalance.weights import LOSS_WEIGHTS
@@ -23,11 +23,11 @@ from tuner.training.augment import make_augment
 from tuner.training.averaging import AVERAGINGS
 from tuner.training.batches import Rows
 from tuner.training.clipping import CLIPPINGS
-from tuner.training.health import Samples, draw_samples, reading_shares
-from tuner.training.loop import Training
+from tuner.training.health import HealthSamples, draw_samples, reading_shares
+from tuner.training.loop import Recipe, Training
 from tuner.training.optimisers import OPTIMISERS
 from tuner.training.schedules import SCHEDULES
-from tuner.trial.measurement import TrialSettings
+from tuner.trial.order import TrialSettings
 
 _AUGMENTATIONS = {
     "text": ("token_dropout", "token_swap", "token_replacement"),
@@ -47,7 +47,7 @@ class FoldModel:
     size: int
     validation: Rows
     judged: NDArray[np.int64]
-    samples: Samples | None
+    samples: HealthSamples | None
 
 
 def make_fold_model(
@@ -109,9 +109,7 @@ def _make_training(
     budget: int,
     seed: int,
 ) -> Training:
-    return Training(
-        model,
-        rows,
+    recipe = Recipe(
         task=data.task,
         loss=make_loss(
             rows.targets,
@@ -141,8 +139,8 @@ def _make_training(
         l1=float(configuration["l1"]),
         averaging=_option(AVERAGINGS, configuration, "averaging"),
         budget=budget,
-        generator=np.random.default_rng((seed, 2)),
     )
+    return Training(model, rows, recipe, generator=np.random.default_rng((seed, 2)))
 
 
 def _positions(data: TrialData, number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -1,68 +1,73 @@
-"""What a trial is given and what it tells: plain values, without torch or Ray, so that the driver can do without."""
+"""One evaluation of a trial on the validation split. Plain values, without torch or Ray."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
 
 from tuner.pruners.gate import Signs
-from tuner.space.configuration import Configuration
-from tuner.trial.health_names import MEASURED, STATIC
 
-Phase = Literal["search", "finalist"]
+OF_STEPS = (
+    "clip_rate",
+    "gradient_norm_least",
+    "gradient_norm_most",
+    "tiny_gradient_share",
+    "gradient_ratio",
+    "loss_spread",
+)
+"""Of the steps since the previous measurement."""
+MEASURED = (*OF_STEPS, "gate_saturation", "dead_units", "train_score", "probability_spread")
+"""Measured anew each time."""
+
+STATIC = ("unknown_share", "truncated_share", "empty_share")
+"""The same for a whole trial."""
 
 HEALTH = ("train_loss", "gradient_norm", "logit_spread", *MEASURED, *STATIC)
-"""What `Measurement.health` has."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrialSettings:
-    """What all trials of a search share. A trial ends after `patience` reports without a better score, if that is set.
-
-    At `rungs`, examples seen, it keeps what it can go on from.
-    """
-
-    max_epochs: float
-    reports_per_epoch: int
-    penalty_weight: float
-    patience: int | None = None
-    threads: int = 1
-    device: str = "cpu"
-    rungs: tuple[int, ...] = ()
+"""The names in `Measurement.health`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measurement:
     """One evaluation of a trial on the validation split.
 
-    `examples` and `epochs` say how much training it follows; `train_loss` and `gradient_norm` are means over the steps
-    since the report before; seconds are wall time since then. `diverged_at_step` is the step at which a number was not
-    finite, or None. Where the trial diverged the measures are NaN. With folds measures are means over them, steps and
-    seconds sums, and `score_spread` is the standard deviation of their scores; without it is NaN. `parameters` counts
-    the numbers that are trained, `precision` is what the recurrent layers compute in, and `vocabulary_found` the share
-    of the vocabulary that pre-trained vectors have, NaN without any; these stay the same over a trial.
+    `examples` and `epochs` count the training before it. `train_loss` and `gradient_norm` are means over the steps since
+    the previous measurement, and seconds are wall time since then. `diverged_at_step` is the step at which a number was not
+    finite, or None. If the trial diverged, the measures are NaN.
 
-    The rest is there to tell why a trial fails, see `health`, and NaN where it is not known or has no meaning:
+    With folds, measures are means over the folds, steps and seconds are sums, and `score_spread` is the standard deviation
+    of the folds' scores. Without folds `score_spread` is NaN.
 
-    Of the steps since the report before: `clip_rate`, the share whose gradient was clipped, NaN without clipping;
-    `gradient_norm_least` and `gradient_norm_most`, before clipping; `tiny_gradient_share`, of those below 1e-4, which
-    is a tenth of the smallest seen in a model that learns; `gradient_ratio`, the gradient norm of the first recurrent
-    layer over that of the head, on every 20th step: far below 1 it has vanished on its way; `loss_spread`, the standard
-    deviation of the losses over their absolute mean.
+    The same for a whole trial: `parameters`, the number of trained parameters; `precision`, the number format of the
+    recurrent layers; `vocabulary_found`, the share of the vocabulary that has pre-trained vectors, NaN without any.
 
-    At some reports only, see `tuner.training.health.Looks`, and with folds means over the models: `gate_saturation`, the
-    share of sigmoid gates' values within 0.02 of 0 or 1, and `dead_units`, the share of the last recurrent layer's units
-    whose standard deviation is below 1e-3, over the real steps of a fixed sample of at most 64 validation rows;
-    `train_score`, the score on a fixed sample of at most 512 training rows by thresholds fitted on the validation rows: how
-    far it stands above `score` is overfitting.
+    The rest can explain why a trial fails, see `health`. A value is NaN if it is unknown or has no meaning.
 
-    `probability_spread` is the mean over labels of the standard deviation of the validation probabilities.
+    Of the steps since the previous measurement:
 
-    The same all through a trial: `unknown_share`, of the validation tokens those that its vocabulary lacks;
-    `truncated_share`, of the validation rows those that `max_length` cuts; `empty_share`, those of which it reads no token
-    that it knows. Of sequences only the second has a meaning.
+    - `clip_rate`: the share whose gradient was clipped; NaN without clipping.
+    - `gradient_norm_least`, `gradient_norm_most`: of the norms before clipping.
+    - `tiny_gradient_share`: the share with a norm below 1e-4, a tenth of the smallest seen in a model that learns.
+    - `gradient_ratio`: the gradient norm of the first recurrent layer over that of the head, on every 20th step. Far below
+      1 the gradient has vanished on its way.
+    - `loss_spread`: the standard deviation of the losses over their absolute mean.
+
+    At some measurements only (see `tuner.training.health`), as means over the models with folds:
+
+    - `gate_saturation`: the share of sigmoid gate values within 0.02 of 0 or 1.
+    - `dead_units`: the share of units of the last recurrent layer whose standard deviation is below 1e-3. Both are taken over
+      the real steps of a fixed sample of at most 64 validation rows.
+    - `train_score`: the score on a fixed sample of at most 512 training rows, with thresholds fitted on the validation rows.
+      The more it exceeds `score`, the more the model overfits.
+
+    At every measurement: `probability_spread`, the standard deviation of the validation probabilities over rows, as the mean
+    over labels.
+
+    The same for a whole trial:
+
+    - `unknown_share`: the share of validation tokens that are not in the vocabulary; NaN for sequences.
+    - `truncated_share`: the share of validation rows that `max_length` cuts.
+    - `empty_share`: the share of validation rows in which no token is known; NaN for sequences.
     """
 
     examples: int
@@ -101,12 +106,12 @@ class Measurement:
 
     @property
     def health(self) -> Mapping[str, float]:
-        """What may tell why a trial fails, by name; NaN where it is not known."""
+        """What can explain why a trial fails, by name. NaN if unknown."""
         return {name: getattr(self, name) for name in HEALTH}
 
     @property
     def signs(self) -> Signs:
-        """What the gate reads of this report."""
+        """What the gate reads of this measurement."""
         return Signs(
             epochs=self.epochs,
             score=self.score,
@@ -116,66 +121,3 @@ class Measurement:
             logit_spread=self.logit_spread,
             is_finite=self.diverged_at_step is None,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """One trial to run. `weights` is where it keeps its best weights, None where it keeps none; a search trial does so only
-    for a healthy report with a score above `keep_above`. `checkpoint` is where it goes on from, if there is something.
-
-    A search trial does not start after `start_before` (seconds since the epoch): Ray asks for trials before there are
-    free workers for them, and those may come too late.
-    """
-
-    index: int
-    phase: Phase
-    configuration: Configuration
-    seed: int
-    weights: str | None = None
-    checkpoint: str | None = None
-    start_before: float | None = None
-    keep_above: float | None = None
-
-
-class TrialQueue(Protocol):
-    """Where orders come from and what becomes of them goes to; `tuner.search` has the one that runs a search."""
-
-    def next_order(self) -> Order | None:
-        """Return a trial to run, or None if there is none yet."""
-
-    def is_done(self) -> bool:
-        """Return whether no order will come any more."""
-
-    def started(self, order: Order) -> None:
-        """Note that a worker has begun a trial, for the first time or again after its worker died."""
-
-    def waits(self, order: Order) -> None:
-        """Note that a trial whose worker died waits for another one."""
-
-    def reported(self, order: Order, measurement: Measurement, *, is_to_be_kept: bool = False) -> None:
-        """Note a report, before anything acts on it.
-
-        With `is_to_be_kept` see to it that it outlives this process: the trial, if it goes on, makes a checkpoint of where it
-        stands, and what is known of it must not end before that.
-        """
-
-    def noted(self, order: Order, note: str) -> None:
-        """Say something about a trial that a person should know."""
-
-    def interrupt(self) -> None:
-        """Note every trial that has not ended as interrupted, and see to it that this is kept."""
-
-    def ended(self, order: Order, ending: str, reason: str) -> None:
-        """Note how a trial ended."""
-
-    def has_ended(self, order: Order) -> bool:
-        """Return whether this trial's ending has been noted."""
-
-    def hung(self) -> Sequence[Order]:
-        """Return the trials that have sent nothing for too long, after noting that they failed."""
-
-    def is_over(self, order: Order) -> bool:
-        """Return whether the time of this order's phase is over."""
-
-    def tick(self) -> None:
-        """Run a few times a second for what has to happen now and then; may raise to end the search."""

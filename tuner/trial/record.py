@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from tuner.pruners.candidates import merit
+from tuner.pruners.gate import merit
 from tuner.space.configuration import Configuration, configuration_hash
-from tuner.trial.health_names import STATIC
-from tuner.trial.measurement import Measurement, Order
+from tuner.trial.measurement import STATIC, Measurement
+from tuner.trial.order import Order
 
 
 @dataclass

@@ -1,11 +1,11 @@
-"""One trial: a configuration and data to a stream of reports. No Ray, no files."""
+"""One trial: a configuration and data become a stream of measurements. No Ray, no files."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -14,35 +14,28 @@ import torch
 from numpy.typing import NDArray
 
 from tuner.data.preparation import embedding_setting, preparation_setting
-from tuner.data.prepare import TrialData, vocabulary_size
-from tuner.model.build import to_probabilities
+from tuner.data.trial_data import TrialData, vocabulary_size
 from tuner.model.classifier import SequenceClassifier
-from tuner.pruners.candidates import NO_MERIT, merit
-from tuner.pruners.gate import GateSettings, is_collapsed, logit_spread
-from tuner.scoring.by_fold import AVERAGED, measure_by_fold
-from tuner.scoring.thresholds import cross_fitted_decisions, fit_thresholds
+from tuner.pruners.gate import GateSettings, is_collapsed
 from tuner.space.configuration import Configuration
-from tuner.training.health import Looks, look, probability_spread
-from tuner.training.loop import predict_logits
+from tuner.training.health import HealthCheckSchedule
 from tuner.training.precision import choose_precision
 from tuner.training.progress import Progress
 from tuner.training.state import State, from_bytes, to_bytes
-from tuner.trial.fold_model import make_fold_model
-from tuner.trial.health_names import OF_STEPS, STATIC
-from tuner.trial.measurement import Measurement, TrialSettings
+from tuner.trial.best import BestSoFar
+from tuner.trial.fold_model import FoldModel, make_fold_model
+from tuner.trial.measurement import OF_STEPS, Measurement
+from tuner.trial.order import TrialSettings
+from tuner.trial.validation import MEASURES, Validation, mean, mean_of_known
 
-_OF_PROBABILITIES = ("logit_spread", "probability_spread")
 _STATE_VERSION = 2
 
 
 class Trial:
-    """A configuration in training. Each `next_report` trains to the next reporting point and evaluates.
+    """A configuration in training. Each `next_measurement` trains to the next reporting point and evaluates there.
 
-    Without folds there is one model. With folds there is one for each fold, trained on the others, and a report tells of
-    their mean; `is_final` adds one that trains on every row and is judged on none: the one to keep.
-
-    `probabilities` (validation rows, labels) are those of the latest report, with folds each by the model that did not see
-    its row; None before a report and where a number was not finite.
+    Without folds there is one model. With folds there is one for each fold, trained on the other folds, and a measurement
+    is the mean over them. `is_final` adds a model that trains on every row and is judged on none: the one to keep.
     """
 
     def __init__(
@@ -55,42 +48,46 @@ class Trial:
         is_final: bool = False,
     ) -> None:
         torch.set_num_threads(settings.threads)
-        self._data, self._settings = data, settings
-        self._reporting_points = 0
-        self._best, self._measurements_since_best = -math.inf, 0
-        self._best_merit = NO_MERIT
+        self._settings, self._is_on_gpu = settings, settings.device.startswith("cuda")
         self._rows = len(data.train_targets)
         self._budget = round(settings.max_epochs * self._rows)
-        own = {"configuration": dict(configuration), "seed": seed, "rows": self._rows, "budget": self._budget}
-        self._identity = {"version": _STATE_VERSION, **own}
+        self._identity = {
+            "version": _STATE_VERSION,
+            "configuration": dict(configuration),
+            "seed": seed,
+            "rows": self._rows,
+            "budget": self._budget,
+        }
         self.precision = _precision(configuration, settings.device)
         setting, embedding = preparation_setting(configuration), embedding_setting(configuration)
         parts = data.prepared[setting]
         tables = [None] * len(parts) if embedding is None else data.tables[setting, embedding]
-        numbers = range(len(parts) if is_final or data.folds is None else len(parts) - 1)
-        fold_models = [
+        count = len(parts) if is_final or data.folds is None else len(parts) - 1
+        self._fold_models: Sequence[FoldModel] = [
             make_fold_model(
                 configuration, data, settings, parts[n], tables[n], number=n, precision=self.precision, seed=seed
             )
-            for n in numbers
+            for n in range(count)
         ]
-        self._judged = [fold_model for fold_model in fold_models if len(fold_model.judged)]
-        self._kept = fold_models[-1]
-        self._all = fold_models
-        samples = [fold_model.samples for fold_model in fold_models if fold_model.samples is not None]
-        self._reading: dict[str, Any] = {name: _mean(each.reading[name] for each in samples) for name in STATIC}
-        self._looks = Looks()
-        kept, table = parts[numbers[-1]], tables[numbers[-1]]
+        self._kept = self._fold_models[-1]
+        self._validation = Validation(self._fold_models, data, penalty_weight=settings.penalty_weight)
+        self._reporting_points = 0
+        self._best, self._looks = BestSoFar(), HealthCheckSchedule()
+        part, table = parts[count - 1], tables[count - 1]
         self.vocabulary_found = (
             math.nan
-            if table is None or kept.counts is None
-            else table.found_among(vocabulary_size(kept.counts, configuration))
+            if table is None or part.counts is None
+            else table.share_found_among(vocabulary_size(part.counts, configuration))
         )
-        self.probabilities: NDArray[np.float64] | None = None
+        self._of_trial: dict[str, Any] = {
+            "parameters": self.parameters,
+            "vocabulary_found": self.vocabulary_found,
+            **self._validation.reading(),
+        }
 
     @property
     def model(self) -> SequenceClassifier:
-        """The model to keep: the only one, or with folds, where the trial is final, the one on every row. See `averaged`."""
+        """The model to keep: the only one, or the one on every row if a trial with folds is final. See `averaged`."""
         return self._kept.model
 
     @property
@@ -99,70 +96,27 @@ class Trial:
         return sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
 
     @property
-    def best_merit(self) -> tuple[int, float]:
-        """The best merit of a report so far, of those before `save_state` too: what decides which model is kept."""
-        return self._best_merit
+    def probabilities(self) -> NDArray[np.float64] | None:
+        """The latest measurement's probabilities, (validation rows, labels). With folds each row's model did not see it.
 
-    def save_state(self) -> bytes:
-        """Return all that the reports to come depend on, to be taken between two reports: safetensors, nothing pickled.
-
-        It is as large as a model's trained weights, as many times as the optimiser keeps numbers of each and once more:
-        three times with Adam, four with averaging; as large for each fold. On a CPU a trial that goes on from here gives
-        the same reports, but for seconds, as one that was never interrupted.
+        None before a measurement, and if a number was not finite.
         """
-        state: State = {
-            "trial": self._identity,
-            "precision": self.precision,
-            "reporting_points": self._reporting_points,
-            "best": self._best,
-            "best_merit": list(self._best_merit),
-            "reports_since_best": self._measurements_since_best,
-            "looks": self._looks.state(),
-            "members": {str(number): fold_model.training.state() for number, fold_model in enumerate(self._all)},
-        }
-        if self._is_on_gpu:
-            state["dropout_on_gpu"] = torch.cuda.get_rng_state(self._settings.device)
-        return to_bytes(state)
-
-    def load_state(self, content: bytes) -> None:
-        """Go on where the trial that `save_state` was called on left off; this one is new, and else the same.
-
-        `probabilities` are None until the next report. The recurrent layers compute in what they did before, also where
-        "auto" would choose another precision on this machine. Raises ValueError where the content is damaged, or the state
-        of another trial or version of tuner; this trial is then of no use, and has to be made anew.
-        """
-        try:
-            self._restore(from_bytes(content))
-        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-            told = f"{type(error).__name__}: {error}"
-            raise ValueError(f"this is not a state of this trial ({told}); start the trial anew") from error
-
-    def _restore(self, state: State) -> None:
-        other = [name for name, value in self._identity.items() if state["trial"].get(name) != value]
-        if other or len(state["members"]) != len(self._all):
-            raise ValueError(f"it is of another {' and '.join(other) or 'number of models'}")
-        for number, fold_model in enumerate(self._all):
-            fold_model.training.restore(state["members"][str(number)])
-            fold_model.model.precision = state["precision"]
-        self._looks.restore(state["looks"])
-        self._best, self._measurements_since_best = state["best"], state["reports_since_best"]
-        health, score = state["best_merit"]
-        self._best_merit = int(health), float(score)
-        self._reporting_points, self.precision = state["reporting_points"], state["precision"]
-        if self._is_on_gpu:
-            torch.cuda.set_rng_state(state["dropout_on_gpu"], self._settings.device)
+        return self._validation.probabilities
 
     @property
-    def _is_on_gpu(self) -> bool:
-        return self._settings.device.startswith("cuda")
+    def best_merit(self) -> tuple[int, float]:
+        """The best merit so far, counting measurements before a loaded state too. It decides which model is kept."""
+        return self._best.merit
 
-    @contextmanager
-    def averaged(self) -> Iterator[None]:
-        """Let every model hold the weights that it is judged by, where the configuration averages them."""
-        with ExitStack() as stack:
-            for fold_model in self._all:
-                stack.enter_context(fold_model.training.averaged())
-            yield
+    @property
+    def examples(self) -> int:
+        """Examples seen, scaled to all rows: with folds each model has seen the same share of its fewer rows."""
+        shares = [fold_model.training.examples / fold_model.size for fold_model in self._fold_models]
+        return round(float(np.mean(shares)) * self._rows)
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Give every model the weights that it is judged by, if the configuration averages weights."""
+        return self._validation.averaged()
 
     def next_measurement(self) -> Measurement:
         """Train to the next reporting point and evaluate on the validation rows."""
@@ -171,129 +125,99 @@ class Trial:
             target = self._next_target()
         progress = [
             fold_model.training.train_until(math.ceil(target * fold_model.size / self._rows))
-            for fold_model in self._all
+            for fold_model in self._fold_models
         ]
         start = time.perf_counter()
         measures = self._evaluate(progress)
-        for fold_model in self._all:
+        for fold_model in self._fold_models:
             fold_model.training.observe(measures["score"])
-        self._note_best(measures["score"])
-        measurement = self._told(progress, measures)
-        if math.isfinite(measurement.score):
-            self._best_merit = max(self._best_merit, merit(measurement.signs))
-        looks: dict[str, Any] = self._look(measurement)
-        return replace(measurement, **looks, evaluate_seconds=time.perf_counter() - start)
+        self._best.take_score(measures["score"])
+        measurement = self._make_measurement(progress, measures)
+        self._best.take_merit(measurement)
+        checked: dict[str, Any] = self._check_health(measurement)
+        return replace(measurement, **checked, evaluate_seconds=time.perf_counter() - start)
 
-    def _told(self, progress: Sequence[Progress], measures: dict[str, Any]) -> Measurement:
-        health: dict[str, Any] = {name: _mean_of_known(getattr(each, name) for each in progress) for name in OF_STEPS}
-        return Measurement(
-            examples=self.examples,
-            epochs=self.examples / self._rows,
-            **measures,
-            train_loss=_mean(each.loss for each in progress if each.steps),
-            gradient_norm=_mean(each.gradient_norm for each in progress if each.steps),
-            steps=sum(each.steps for each in progress),
-            train_seconds=sum(each.seconds for each in progress),
-            evaluate_seconds=math.nan,
-            is_last=self._is_last(measures["diverged_at_step"]),
-            parameters=self.parameters,
-            precision=self.precision,
-            vocabulary_found=self.vocabulary_found,
-            **health,
-            **self._reading,
-        )
+    def save_state(self) -> bytes:
+        """Return all that the next measurements depend on. Call it between two measurements. Safetensors, no pickle.
 
-    @property
-    def examples(self) -> int:
-        """Examples seen, in those of an epoch over every row: with folds each model sees as large a share of its own."""
-        return round(
-            float(np.mean([fold_model.training.examples / fold_model.size for fold_model in self._all])) * self._rows
-        )
+        The size is a model's trained weights, once and again for each number that the optimiser keeps per weight: three
+        times the weights with Adam, four times with averaging, and as much for each fold. On a CPU, a trial that loads
+        the state measures the same, except for seconds, as one that was never interrupted.
+        """
+        state: State = {
+            "trial": self._identity,
+            "precision": self.precision,
+            "reporting_points": self._reporting_points,
+            **self._best.state(),
+            "looks": self._looks.state(),
+            "members": {str(number): each.training.state() for number, each in enumerate(self._fold_models)},
+        }
+        if self._is_on_gpu:
+            state["dropout_on_gpu"] = torch.cuda.get_rng_state(self._settings.device)
+        return to_bytes(state)
+
+    def load_state(self, content: bytes) -> None:
+        """Go on from a state that an equal trial saved. This trial must be new.
+
+        `probabilities` are None until the next measurement. The recurrent layers keep the saved precision, even if "auto"
+        would choose another one on this machine. Raises ValueError if the content is damaged, or is the state of another
+        trial or another version of tuner. Discard this trial then and make a new one.
+        """
+        try:
+            self._restore(from_bytes(content))
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+            cause = f"{type(error).__name__}: {error}"
+            raise ValueError(f"this is not a state of this trial ({cause}); start the trial anew") from error
+
+    def _restore(self, state: State) -> None:
+        differences = [name for name, value in self._identity.items() if state["trial"].get(name) != value]
+        if differences or len(state["members"]) != len(self._fold_models):
+            raise ValueError(f"it is of another {' and '.join(differences) or 'number of models'}")
+        for number, fold_model in enumerate(self._fold_models):
+            fold_model.training.restore(state["members"][str(number)])
+            fold_model.model.precision = state["precision"]
+        self._looks.restore(state["looks"])
+        self._best.restore(state)
+        self._reporting_points, self.precision = state["reporting_points"], state["precision"]
+        if self._is_on_gpu:
+            torch.cuda.set_rng_state(state["dropout_on_gpu"], self._settings.device)
 
     def _next_target(self) -> int:
         self._reporting_points += 1
         return min(round(self._reporting_points * self._rows / self._settings.reports_per_epoch), self._budget)
 
-    def _note_best(self, score: float) -> None:
-        self._measurements_since_best += 1
-        if score > self._best:
-            self._best, self._measurements_since_best = score, 0
-
-    def _is_last(self, diverged_at_step: int | None) -> bool:
-        patience = self._settings.patience
-        is_stuck = patience is not None and self._measurements_since_best >= patience
-        return self.examples >= self._budget or is_stuck or diverged_at_step is not None
-
     def _evaluate(self, progress: Sequence[Progress]) -> dict[str, Any]:
-        broken = next((each.non_finite_step for each in progress if each.non_finite_step), None)
-        self.probabilities = self._predict() if broken is None else None
-        if self.probabilities is None:
-            steps = broken or max(fold_model.training.steps for fold_model in self._all)
-            unknown = dict.fromkeys((*AVERAGED, "score_spread", *_OF_PROBABILITIES), math.nan)
-            return {**unknown, "diverged_at_step": steps}
-        measured = measure_by_fold(
-            self._decide(self.probabilities),
-            self._data.validation_truth,
-            self._data.task,
-            self._data.folds,
-            penalty_weight=self._settings.penalty_weight,
-            probabilities=self.probabilities,
+        step = next((each.non_finite_step for each in progress if each.non_finite_step), None)
+        measures = self._validation.evaluate(has_diverged=step is not None)
+        if measures is not None:
+            return {**measures, "diverged_at_step": None}
+        last_step = max(fold_model.training.steps for fold_model in self._fold_models)
+        return {**dict.fromkeys(MEASURES, math.nan), "diverged_at_step": step or last_step}
+
+    def _make_measurement(self, progress: Sequence[Progress], measures: dict[str, Any]) -> Measurement:
+        health: dict[str, Any] = {name: mean_of_known(getattr(each, name) for each in progress) for name in OF_STEPS}
+        examples = self.examples
+        is_stuck = self._best.is_stuck(self._settings.patience)
+        return Measurement(
+            examples=examples,
+            epochs=examples / self._rows,
+            **measures,
+            train_loss=mean(each.loss for each in progress if each.steps),
+            gradient_norm=mean(each.gradient_norm for each in progress if each.steps),
+            steps=sum(each.steps for each in progress),
+            train_seconds=sum(each.seconds for each in progress),
+            evaluate_seconds=math.nan,
+            is_last=examples >= self._budget or is_stuck or measures["diverged_at_step"] is not None,
+            precision=self.precision,
+            **health,
+            **self._of_trial,
         )
-        seen, truth = self._data.seen, self._data.validation_truth[:, self._data.seen]
-        judged = [self.probabilities[fold_model.judged][:, seen] for fold_model in self._judged]
-        truths = [truth[fold_model.judged] for fold_model in self._judged]
-        return {
-            **measured.means,
-            "score_spread": measured.spread,
-            "logit_spread": _mean(logit_spread(each, true) for each, true in zip(judged, truths, strict=True)),
-            "probability_spread": _mean(probability_spread(each) for each in judged),
-            "diverged_at_step": None,
-        }
 
-    def _look(self, measurement: Measurement) -> dict[str, float]:
-        """Look into the models and score them on rows that they were trained on, where that is due."""
-        is_sign = is_collapsed(measurement.signs, GateSettings())
-        is_due = self._looks.is_due(measurement.examples, is_collapsed=is_sign, is_last=measurement.is_last)
-        if self.probabilities is None or not is_due:
-            return {}
-        data, weight = self._data, self._settings.penalty_weight
-        thresholds = fit_thresholds(self.probabilities, data.validation_truth, data.task, seen=data.seen)
-        with self.averaged():
-            looks = [
-                look(fold_model.model, fold_model.samples, thresholds, data.task, seen=data.seen, penalty_weight=weight)
-                for fold_model in self._judged
-                if fold_model.samples is not None
-            ]
-        return {name: _mean(each[name] for each in looks) for name in looks[0]}
-
-    def _predict(self) -> NDArray[np.float64] | None:
-        """Probabilities (validation rows, labels), or None if a number is not finite."""
-        data = self._data
-        probabilities = np.zeros(data.validation_truth.shape)
-        with self.averaged():
-            for fold_model in self._judged:
-                logits = predict_logits(fold_model.model, fold_model.validation)
-                if not np.isfinite(logits).all():
-                    return None
-                probabilities[fold_model.judged] = to_probabilities(logits, data.task, seen=data.seen)
-            if not all(torch.isfinite(parameter).all() for parameter in self._kept.model.parameters()):
-                return None  # with folds no row judges the model to keep
-        return probabilities
-
-    def _decide(self, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Decisions by cross-fitted thresholds."""
-        data = self._data
-        return cross_fitted_decisions(probabilities, data.validation_truth, data.task, parts=data.parts, seen=data.seen)
-
-
-def _mean(values: Iterable[float]) -> float:
-    """The mean, NaN of none: with folds a model that has seen its share already takes no step."""
-    known = list(values)
-    return float(np.mean(known)) if known else math.nan
-
-
-def _mean_of_known(values: Iterable[float]) -> float:
-    return _mean(value for value in values if not math.isnan(value))
+    def _check_health(self, measurement: Measurement) -> dict[str, float]:
+        """Look into the models if it is time for that, or if they may have collapsed."""
+        has_sign = is_collapsed(measurement.signs, GateSettings())
+        is_due = self._looks.is_due(measurement.examples, is_collapsed=has_sign, is_last=measurement.is_last)
+        return self._validation.check_health() if is_due else {}
 
 
 def _precision(configuration: Configuration, device: str) -> str:

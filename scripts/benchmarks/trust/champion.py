@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks.row import Row, at_least, explains
-from tuner.pruners.candidates import Candidate, choose
 from tuner.scoring.selection import champion, lower_bounds
+from tuner.search.choice import Candidate, choose
 
 CONFIGURATIONS, FINALISTS, EPOCHS, REDUCTION = 81, 2, 9.0, 3
 REPEATS = 2_000

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.row import Row, at_least, at_most, explains
-from tuner.pruners.rung_levels import rung_epochs
+from tuner.pruners.asha import rung_epochs
 from tuner.samplers.sampler import RandomSampler, Sampler, TpeSampler
 from tuner.space.configuration import Configuration
 from tuner.space.domains import Choice, Domain, FloatRange, IntRange

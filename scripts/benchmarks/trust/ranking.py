@@ -78,10 +78,11 @@ def _rows_of(name: str, space: Any, dataset: Any, *, floor: float | None) -> lis
 
 def trials(space: Any, dataset: Any) -> list[dict[str, float]]:
     """Train trials of one space. Judge each on validation, as a search does, and on fresh rows with its own thresholds."""
-    from tuner.data.prepare import prepare
-    from tuner.scoring.f1 import as_indicator, macro_f1
+    from tuner.data.trial_data import prepare
+    from tuner.scoring.f1 import macro_f1
+    from tuner.scoring.indicator import as_indicator
     from tuner.scoring.thresholds import cross_fitted_decisions, decide, fit_thresholds
-    from tuner.trial.measurement import TrialSettings
+    from tuner.trial.order import TrialSettings
     from tuner.trial.trial import Trial
 
     task, labels = dataset.task, len(dataset.labels)

@@ -112,10 +112,11 @@ def answer(
     A `share` of the rows is positive, or that many rows of validation and of test. The champion's logits are noise of standard
     deviation 1, plus `lift` on positive rows; those of one trial are `trial_lift` higher there.
     """
-    from tuner.baselines.baselines import Decided, run_baselines
+    from tuner.baselines.baseline import Decided
+    from tuner.baselines.run import run_baselines
     from tuner.data.profile import profile
     from tuner.scoring.ranking import auc_per_label, rank_rows
-    from tuner.scoring.signal import find_signal, looks_of
+    from tuner.scoring.signal import find_signal, gather_evidence
     from tuner.search.champion_test import decide_validation, describe_baselines, judge, truth_of
 
     generator = np.random.default_rng((seed, 17))
@@ -127,7 +128,7 @@ def answer(
         judged[split] = judge(Decided(decisions, probabilities), dataset, split, penalty_weight=1.0, seed=seed)
     truth = truth_of(dataset, "validation")
     lifts = [trial_lift, *[0.0] * (TRIALS - 1)]
-    looks = looks_of(
+    looks = gather_evidence(
         dataset.task,
         baselines=describe_baselines(run_baselines(dataset, seed=seed), dataset, penalty_weight=1.0, seed=seed),
         profile=profile(dataset),

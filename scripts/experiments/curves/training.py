@@ -67,11 +67,11 @@ _rows_kept: dict[Any, Any] = {}
 
 
 def _outcome(order: Order) -> Line:
-    from tuner.data.prepare import prepare
+    from tuner.data.trial_data import prepare
     from tuner.errors import SpaceError
-    from tuner.imbalance.feasible import resampling_faults
+    from tuner.imbalance.feasibility import resampling_faults
     from tuner.samplers.sampler import RandomSampler
-    from tuner.trial.measurement import TrialSettings
+    from tuner.trial.order import TrialSettings
     from tuner.trial.trial import Trial
 
     material = order.material

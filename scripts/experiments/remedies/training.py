@@ -98,7 +98,7 @@ def _heading(order: Order) -> Line:
 
 def _outcome(order: Order) -> Line:
     from tuner.errors import SpaceError
-    from tuner.imbalance.feasible import resampling_faults
+    from tuner.imbalance.feasibility import resampling_faults
     from tuner.space.configuration import configuration_hash
 
     material = order.material
@@ -156,7 +156,7 @@ def _rarest_label(dataset: Any) -> str:
 
 
 def _train(order: Order, space: Any, configuration: dict[str, Any], dataset: Any) -> Line:
-    from tuner.trial.measurement import TrialSettings
+    from tuner.trial.order import TrialSettings
     from tuner.trial.trial import Trial
 
     data = _prepared(order, space, configuration, dataset)
@@ -200,7 +200,8 @@ def _seconds_per_epoch(measurements: list[Any]) -> list[float]:
 
 def _prepared(order: Order, space: Any, configuration: dict[str, Any], dataset: Any) -> Any:
     """Return the prepared data of a trial. Remedies that read the same data share them."""
-    from tuner.data.prepare import embedding_setting, preparation_setting, prepare
+    from tuner.data.preparation import embedding_setting, preparation_setting
+    from tuner.data.trial_data import prepare
     from tuner.imbalance.resample import USES_VECTORS
 
     key = (

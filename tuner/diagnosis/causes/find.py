@@ -127,7 +127,7 @@ def _not_told(evidence: Evidence) -> Sequence[str]:
     signal = evidence.signal
     if signal is None or signal.answer not in ("too few rows", "not seen") or not is_weak(evidence):
         return ()
-    return (signal.told,)
+    return (signal.message,)
 
 
 def in_order(causes: Sequence[Cause]) -> tuple[Cause, ...]:

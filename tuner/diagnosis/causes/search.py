@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from tuner.analysis.failing_settings import collapse_map, shown_domain, suggest_cuts
-from tuner.analysis.settings import logarithmic
+from tuner.analysis.failing_settings import find_failing_settings
 from tuner.analysis.trials import TrialFacts
 from tuner.diagnosis.causes.cause import option
 from tuner.diagnosis.facts.evidence import SearchFacts, SettingShare
 from tuner.space.load import Space
-from tuner.space.parameters import PARAMETERS
 
 
 def search_facts(trials: Sequence[TrialFacts], causes: Mapping[int, str], space: Space | None) -> SearchFacts:
@@ -30,13 +28,8 @@ def search_facts(trials: Sequence[TrialFacts], causes: Mapping[int, str], space:
 
 
 def _shares(trials: Sequence[TrialFacts], space: Space | None) -> tuple[SettingShare, ...]:
-    domains = {} if space is None else space.parameters
-    cells = collapse_map(trials, logarithmic=logarithmic(domains))
-    known = {} if space is None else PARAMETERS[space.inputs]
-    cuts = {
-        name: option(f"space.{name}={shown_domain(domain, known.get(name))}")
-        for name, domain in suggest_cuts(cells, domains).items()
-    }
+    failing = find_failing_settings(trials, space)
+    cuts = {name: option(f"space.{name}={value}") for name, value in failing.cut_values.items()}
     shares = [
         SettingShare(
             parameter=cell.setting.name,
@@ -48,7 +41,7 @@ def _shares(trials: Sequence[TrialFacts], space: Space | None) -> tuple[SettingS
             rest=cell.others.value,
             setting=cuts.get(cell.setting.name.split(".")[0], ""),
         )
-        for cell in cells
+        for cell in failing.cells
         if cell.is_worse
     ]
     return tuple(sorted(shares, key=lambda each: each.rest - each.faulty / each.trials))

@@ -7,8 +7,8 @@ from typing import Literal
 from tuner.diagnosis.facts.evidence import DecisionFacts, Evidence, LabelFacts
 from tuner.pruners import gate
 from tuner.scoring.measures import FEWEST_TRUE
-from tuner.scoring.penalty import FREE_IMPURITY
-from tuner.scoring.signal import FEWEST_ROWS, telling_rows
+from tuner.scoring.penalty import is_nearly_constant
+from tuner.scoring.signal import FEWEST_ROWS, minority_rows
 
 State = Literal["unknown", "healthy", "weak", "partly collapsed", "collapsed", "diverged", "no signal"]
 
@@ -53,7 +53,7 @@ def has_few_rows(evidence: Evidence) -> bool:
     if decisions is None:
         return evidence.signal is not None and evidence.signal.answer == "too few rows"
     true = [label.support for label in decisions.labels]
-    return telling_rows(true, [decisions.rows - count for count in true], evidence.task) < FEWEST_ROWS
+    return minority_rows(true, [decisions.rows - count for count in true], evidence.task) < FEWEST_ROWS
 
 
 def is_flat(evidence: Evidence) -> bool:
@@ -118,9 +118,7 @@ def is_constant(label: LabelFacts) -> bool:
     """Return whether a label is decided on so few or so many rows that its own penalty is a half."""
     if label.support < FEWEST_TRUE or label.support * (1 - label.prevalence) < FEWEST_TRUE * label.prevalence:
         return False
-    truth = label.prevalence * (1 - label.prevalence)
-    decided = label.decision_rate * (1 - label.decision_rate)
-    return decided / truth < FREE_IMPURITY * (1 - _GATE.constant_penalty)
+    return is_nearly_constant(label.decision_rate, label.prevalence, penalty=_GATE.constant_penalty)
 
 
 def _known(evidence: Evidence, name: str) -> float | None:

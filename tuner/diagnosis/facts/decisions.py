@@ -10,7 +10,8 @@ from tuner.diagnosis.facts.evidence import DecisionFacts, LabelFacts
 from tuner.pruners.gate import logit_spread
 from tuner.scoring.blocks import Blocks, blocks_by_label, halves
 from tuner.scoring.bootstrap import intervals
-from tuner.scoring.f1 import Indicator, constant_macro_f1, f1_per_label, macro_f1
+from tuner.scoring.f1 import constant_macro_f1, f1_per_label, macro_f1
+from tuner.scoring.indicator import Indicator, as_indicator
 from tuner.scoring.measures import LabelMeasures, measure
 from tuner.scoring.ranking import Probabilities
 from tuner.scoring.signal import auc_error
@@ -64,7 +65,7 @@ def decide_plainly(probabilities: Probabilities, task: Task) -> Indicator:
     """Return the decisions (rows, labels) that most programs take: at 0.5, or for the largest probability."""
     if task == "multilabel":
         return np.asarray(probabilities >= 0.5)
-    return np.asarray(probabilities.argmax(axis=1)[:, None] == np.arange(probabilities.shape[1]))
+    return as_indicator(probabilities.argmax(axis=1), probabilities.shape[1])
 
 
 def _chance_skill(truth: Indicator, task: Task) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 from tuner.data.dataset import Dataset
 from tuner.diagnosis.facts.evidence import Reference
 from tuner.scoring.evaluation import evaluate
-from tuner.scoring.f1 import as_indicator
+from tuner.scoring.indicator import as_indicator
 
 
 def reference(baselines: Sequence[Mapping[str, Any]]) -> Reference | None:
@@ -32,7 +32,7 @@ def reference(baselines: Sequence[Mapping[str, Any]]) -> Reference | None:
 
 def measure_baselines(dataset: Dataset) -> list[dict[str, Any]]:
     """Run the baselines on a data set; return rows as of baselines.json, with their measures on its validation rows."""
-    from tuner.baselines.baselines import run_baselines  # which imports scikit-learn
+    from tuner.baselines.run import run_baselines  # which imports scikit-learn
 
     truth = as_indicator(dataset.validation.targets, len(dataset.labels))
     return [

@@ -13,7 +13,7 @@ from tuner.diagnosis.facts.reference import reference
 from tuner.diagnosis.readers.table import Answers, read_answers
 from tuner.diagnosis.readers.texts import TextFacts, blocks_of, text_facts
 from tuner.scoring.evaluation import evaluate
-from tuner.scoring.signal import Signal, find_signal, looks_of
+from tuner.scoring.signal import Signal, find_signal, gather_evidence
 
 
 def evidence_of_file(
@@ -68,7 +68,9 @@ def _signal(answers: Answers, texts: TextFacts) -> Signal:
         blocks=blocks_of(answers),
         seed=0,
     )
-    return find_signal(looks_of(answers.task, baselines=texts.baselines, profile=texts.profile, validation=judged))
+    return find_signal(
+        gather_evidence(answers.task, baselines=texts.baselines, profile=texts.profile, validation=judged)
+    )
 
 
 def _missing(answers: Answers, text: str | None, train: str | None) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tuner.data.read import name_rows
+from tuner.data.name_lists import name_rows
 from tuner.data.sequence_column import is_list
 from tuner.errors import DataError, Fault
 from tuner.scoring.ranking import Probabilities

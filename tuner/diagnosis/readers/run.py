@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
-import numpy as np
 import pyarrow as pa
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -21,14 +20,12 @@ from tuner.diagnosis.facts.evidence import DecisionFacts, Evidence, LabelFacts, 
 from tuner.diagnosis.facts.reference import reference
 from tuner.diagnosis.facts.training import training_facts
 from tuner.errors import LedgerError, SpaceError
-from tuner.ledger.run_directory import Run, read_measurements, read_predictions
-from tuner.ledger.tables import blocks_of
-from tuner.scoring.f1 import Indicator
-from tuner.scoring.signal import Signal, find_signal, looks_of
+from tuner.ledger.predictions import CHAMPION, predictions_of, read_predictions
+from tuner.ledger.rows import measurements_by_trial
+from tuner.ledger.run_directory import Run, read_measurements
+from tuner.scoring.signal import Signal, find_signal, gather_evidence
 from tuner.space.load import Space, read_space
 from tuner.space.settings import Task
-
-_BEST = "champion"
 
 
 def evidence_of_run(run: Run, measurements: pa.Table, predictions: pa.Table | None) -> Evidence:
@@ -36,7 +33,7 @@ def evidence_of_run(run: Run, measurements: pa.Table, predictions: pa.Table | No
 
     `reports` is the ledger's table, `predictions` that of validation, None where the run has none.
     """
-    by_trial = _by_trial(measurements)
+    by_trial = measurements_by_trial(measurements.to_pylist())
     champion = run.champion
     number = champion.get("trial", _best_trial(run))
     row = next((row for row in run.trials if row["trial"] == number), None)
@@ -112,7 +109,7 @@ def evidence_of_bundle(described: Mapping[str, Any], *, name: str) -> Evidence:
         data=data_facts(profile, configuration=configuration, measured=health, baselines=baselines),
         reference=reference(baselines),
         signal=find_signal(
-            looks_of(
+            gather_evidence(
                 described["task"],
                 baselines=baselines,
                 profile=profile,
@@ -132,17 +129,6 @@ def _rankings(record: Mapping[str, Any]) -> list[float]:
     """The AUCs of a search's reports, as far as a bundle has them: the best, as often as there were reports."""
     known = record.get("rankings")
     return [float(known["best_auc"])] * int(known["reports"]) if known else []
-
-
-def _by_trial(measurements: pa.Table) -> dict[int, list[dict[str, Any]]]:
-    """The reports of each trial's last start, oldest first."""
-    found: dict[int, list[dict[str, Any]]] = {}
-    for row in measurements.to_pylist():
-        own = found.setdefault(row["trial"], [])
-        if own and row["start"] > own[-1]["start"]:
-            own[:] = [each for each in own if each["examples"] < row["examples"]]
-        own.append(row)
-    return found
 
 
 def _best_trial(run: Run) -> int | None:
@@ -191,17 +177,18 @@ def _decisions(run: Run, predictions: pa.Table | None) -> DecisionFacts | None:
         validation = run.champion.get("validation")
         return None if not validation else _measured(validation, run.profile)
     labels = _label_names(run)
-    own = predictions.filter(pa.compute.equal(predictions["model"], _BEST))
-    if not own.num_rows or not labels:
+    if not labels:
         return None
-    told = own["probabilities"]
+    champion = predictions_of(CHAMPION, predictions, len(labels))
+    if not len(champion.rows):
+        return None
     return decision_facts(
-        _indicator(own["decided"], len(labels)),
-        None if told.null_count else np.array(told.to_pylist(), dtype=np.float64),
-        _indicator(own["truth"], len(labels)),
+        champion.decisions,
+        champion.probabilities,
+        champion.truth,
         task=_task(run),
         labels=labels,
-        blocks=blocks_of(own),
+        blocks=champion.blocks,
         train_rows=run.profile["splits"]["train"]["labels"] if run.profile else None,
     )
 
@@ -209,14 +196,6 @@ def _decisions(run: Run, predictions: pa.Table | None) -> DecisionFacts | None:
 def _label_names(run: Run) -> list[str]:
     data = run.environment.get("data") or {}
     return list(data.get("labels") or (run.profile["splits"]["train"]["labels"] if run.profile else ()))
-
-
-def _indicator(lists: pa.ChunkedArray, n_labels: int) -> Indicator:
-    """Lists of label numbers (rows) as bool (rows, labels)."""
-    found = np.zeros((len(lists), n_labels), dtype=bool)
-    owners = pa.compute.list_parent_indices(lists).to_numpy()
-    found[owners, pa.compute.list_flatten(lists).to_numpy()] = True
-    return found
 
 
 def _measured(measured: Mapping[str, Any], profile: Mapping[str, Any]) -> DecisionFacts:
@@ -259,7 +238,7 @@ def _signal(run: Run, measurements: pa.Table) -> Signal | None:
         return Signal(**champion["signal"])
     if not run.baselines:
         return None
-    looks = looks_of(
+    looks = gather_evidence(
         _task(run),
         baselines=run.baselines,
         profile=run.profile,

@@ -1,6 +1,6 @@
 """A file of somebody's predictions: which columns say what, and what stands in them.
 
-Labels may be written as in training data, see `tuner.data.labelling`. Probabilities are one column a label, one column of
+Labels may be written as in training data, see `tuner.data.labelled_rows`. Probabilities are one column a label, one column of
 lists, or for two labels one column for the second.
 """
 
@@ -17,13 +17,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tuner.data.dataset import Columns
-from tuner.data.labelling import Findings, labelled_rows
-from tuner.data.read import name_rows, nearest, read_table
+from tuner.data.labelled_rows import Findings, to_labelled_rows
+from tuner.data.name_lists import name_rows, nearest
 from tuner.data.sequence_column import is_list
+from tuner.data.table_reader import read_table
 from tuner.diagnosis.facts.decisions import decide_plainly
 from tuner.diagnosis.readers.probability_columns import listed, read_probabilities
 from tuner.errors import DataError, Fault
-from tuner.scoring.f1 import Indicator
+from tuner.scoring.indicator import Indicator, indicator_from_pairs
 from tuner.scoring.ranking import Probabilities
 from tuner.space.settings import Task
 
@@ -220,7 +221,7 @@ class _Labels:
         own = pa.table({name: _whole(table.column(name)) for name in columns})
         own = own.append_column(_STAND_IN, pa.array(["-"] * table.num_rows))
         findings = Findings()
-        rows = labelled_rows(own, uri, named, findings)
+        rows = to_labelled_rows(own, uri, named, findings)
         if rows is None:
             raise DataError([Fault(fault.where, fault.what, "name another column") for fault in findings.faults])
         missing = np.zeros(table.num_rows, dtype=bool)
@@ -232,9 +233,8 @@ class _Labels:
     def indicator(self, labels: Sequence[str]) -> Indicator:
         """Return bool (rows, labels)."""
         place = {name: number for number, name in enumerate(labels)}
-        found = np.zeros((len(self.missing), len(labels)), dtype=bool)
-        found[self.owners, [place[self.names[code]] for code in self.codes]] = True
-        return found
+        columns = [place[self.names[code]] for code in self.codes]
+        return indicator_from_pairs(self.owners, columns, shape=(len(self.missing), len(labels)))
 
     def renamed(self, names: Sequence[str]) -> _Labels:
         """Return the same rows with other names, in the order of the old ones."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tuner.data.dataset import Dataset, Split, count_targets
 from tuner.data.profile import profile
-from tuner.data.split import linked_rows, row_keys
+from tuner.data.stratification import linked_rows, row_keys
 from tuner.diagnosis.facts.data import data_facts
 from tuner.diagnosis.facts.evidence import DataFacts
 from tuner.diagnosis.facts.reference import measure_baselines

@@ -1,5 +1,5 @@
 "use strict";
-// Draws every figure in the colours of the style sheet, and again when the scheme changes or the page is printed.
+// Draw every figure in the colours of the style sheet, and again when the scheme changes or the page is printed.
 (() => {
   const root = document.documentElement;
   const figures = JSON.parse(document.getElementById("figures").textContent);
@@ -16,7 +16,7 @@
 
   const theme = () => (isPrinting ? "light" : chosen ?? (systemIsDark.matches ? "dark" : "light"));
 
-  // Under keys that hold colours "var(--name)" becomes what the style sheet says; texts are left as they are.
+  // Replace "var(--name)" with the colour of the style sheet, only under keys that hold colours: texts stay as they are.
   function coloured(value, style, isColour = false) {
     if (typeof value === "string") {
       const name = isColour && /^var\((--[\w-]+)\)$/.exec(value);
@@ -56,7 +56,7 @@
     return result;
   }
 
-  // Names of rows take half of a narrow screen, so they are broken into lines there.
+  // On a narrow screen, row names would take half of the width, so break them into lines.
   function wrapped(axis) {
     if (!axis?.categoryarray) return axis;
     const lines = (name) => name.replace(/(.{10,}?) /g, "$1<br>");
@@ -89,7 +89,7 @@
     root.dataset.drawn = theme();
   }
 
-  // One drawing after the other: two at a time would measure each other's half-drawn texts.
+  // Draw one after the other: two drawings at a time would measure each other's unfinished texts.
   function drawSoon() {
     drawing = drawing.then(drawAll);
   }
@@ -106,7 +106,7 @@
     isPrinting = isOn;
     root.dataset.theme = theme();
     document.querySelectorAll("details").forEach((each) => { each.open = isOn; });
-    plots.forEach(draw); // not awaited: the browser prints when this function is done, and figures are drawn by then
+    plots.forEach(draw); // not awaited: the browser prints as soon as this function returns, and the figures are drawn by then
   }
 
   document.getElementById("theme").addEventListener("click", () => {

@@ -1,4 +1,4 @@
-"""The data page: counts, co-occurrence, lengths, unknown and truncated shares, copies and overlap."""
+"""The data: counts, co-occurrence, lengths, unknown and truncated shares, copies and overlap."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuner.analysis.trials import known
-from tuner.report.blocks import Block, Plot, Section, Table, Text, sentence, table_of
-from tuner.report.figures import SEQUENTIAL, Trace, axis, categories, color, log_axis, number, numbers, text
+from tuner.report.blocks import Block, PageSection, Paragraph, Plot, Table, sentence, table_of
+from tuner.report.figures import Trace, axis, categories, color, heatmap, log_axis, number, numbers, text
 from tuner.report.material import Material
 
 _SPLITS = {"train": "series-1", "validation": "series-2", "test": "series-3"}
 _MOST_LABELS = 40
 _STATIC = {
-    "unknown_share": "validation tokens that the vocabulary lacks",
+    "unknown_share": "validation tokens missing from the vocabulary",
     "truncated_share": "validation rows cut by max_length",
     "empty_share": "validation rows without a known token",
-    "vocabulary_found": "vocabulary that pre-trained vectors have",
+    "vocabulary_found": "vocabulary words with a pre-trained vector",
 }
 
 
-def data_section(material: Material) -> Section | None:
-    """Return what is known of the data; None if the ledger says nothing of it."""
+def make_section(material: Material) -> PageSection | None:
+    """Return what is known about the data, or None if the ledger has nothing about it."""
     data, profile = material.run.environment.get("data", {}), material.run.profile
     if not data and not profile:
         return None
@@ -35,12 +35,12 @@ def data_section(material: Material) -> Section | None:
     if shares is not None:
         blocks.append(shares)
     notes = dict.fromkeys([*profile.get("notes", ()), *data.get("notes", ())])
-    blocks += [Text(text=sentence(str(note)), tone="note") for note in notes]
-    return Section(key="data", title="The data", blocks=blocks)
+    blocks += [Paragraph(text=sentence(str(note)), tone="note") for note in notes]
+    return PageSection(key="data", title="The data", blocks=blocks)
 
 
 def _label_counts(material: Material) -> dict[str, dict[str, int]]:
-    """Rows of each label by split, from the profile or, without one, from the environment."""
+    """Return the number of rows with each label by split, from the profile or else from the environment."""
     splits = material.run.profile.get("splits")
     if splits:
         return {name: dict(split["labels"]) for name, split in splits.items()}
@@ -74,7 +74,7 @@ def _table(material: Material) -> Table:
     columns = {
         "split": "split",
         "rows": "rows",
-        "mean": "labels a row",
+        "mean": "labels per row",
         "most": "most labels",
         "none": "without a label",
         "empty": "empty",
@@ -100,14 +100,14 @@ def _counts(counts: Mapping[str, Mapping[str, int]]) -> list[Plot]:
             "type": "scatter",
             "mode": "markers",
             "name": split,
-            "x": [own.get(name, 0) for name in kept],
+            "x": [rows_by_label.get(name, 0) for name in kept],
             "y": [text(name, longest=28) for name in kept],
             "marker": {"color": color(_SPLITS.get(split, "series-4")), "size": 9},
             "hovertemplate": f"%{{y}}<br>%{{x:,}} rows of {split}<extra></extra>",
         }
-        for split, own in counts.items()
+        for split, rows_by_label in counts.items()
     ]
-    present = [rows for own in counts.values() for name in kept if (rows := own.get(name, 0))] or [1]
+    present = [rows for each in counts.values() for name in kept if (rows := each.get(name, 0))] or [1]
     left_out = f" The {len(first) - len(kept)} rarest labels are left out." if len(first) > len(kept) else ""
     return [
         Plot(
@@ -120,7 +120,7 @@ def _counts(counts: Mapping[str, Mapping[str, int]]) -> list[Plot]:
                 "showlegend": True,
             },
             height=140 + 24 * len(kept),
-            caption=f"Rows that have each label, on a log scale.{left_out}",
+            caption=f"Number of rows with each label, on a log scale.{left_out}",
         )
     ]
 
@@ -149,62 +149,50 @@ def _lengths(profile: Mapping[str, Any]) -> Plot:
         label=f"Lengths of rows in {unit} by split",
         data=traces,
         layout={
-            "xaxis": axis(f"{unit} a row", rangemode="tozero"),
+            "xaxis": axis(f"{unit} per row", rangemode="tozero"),
             "yaxis": categories(list(splits)),
             "showlegend": False,
         },
         height=110 + 50 * len(traces),
-        caption=f"Lengths in {unit}: the box holds the middle half, the whiskers 90 % of the rows; the longest has "
-        f"{max(split['lengths']['100'] for split in splits.values()):,}.",
+        caption=f"Row lengths in {unit}. The box covers the middle half of the rows and the whiskers cover 90 %. The longest row "
+        f"has {max(split['lengths']['100'] for split in splits.values()):,}.",
     )
 
 
-def _cooccurrence(found: Mapping[str, Any]) -> Plot:
-    names = [text(name, longest=22) for name in found["labels"]]
-    counts = found["counts"]
-    own = [max(1, row[place]) for place, row in enumerate(counts)]
+def _cooccurrence(cooccurrence: Mapping[str, Any]) -> Plot:
+    names = [text(name, longest=22) for name in cooccurrence["labels"]]
+    counts = cooccurrence["counts"]
+    rows_with_label = [max(1, row[place]) for place, row in enumerate(counts)]
     shares = [
-        [None if one == other else number(100 * cell / own[one]) for other, cell in enumerate(row)]
+        [None if one == other else number(100 * cell / rows_with_label[one]) for other, cell in enumerate(row)]
         for one, row in enumerate(counts)
     ]
-    trace: Trace = {
-        "type": "heatmap",
-        "x": names,
-        "y": names,
-        "z": shares,
-        "customdata": [list(row) for row in counts],
-        "colorscale": SEQUENTIAL,
-        "zmin": 0,
-        "xgap": 1,
-        "ygap": 1,
-        "colorbar": {"title": {"text": "%"}, "thickness": 12, "outlinewidth": 0},
-        "hovertemplate": "of the rows with %{y}<br>%{z:.1f} % have %{x} too (%{customdata})<extra></extra>",
-    }
+    hover = "of the rows with %{y},<br>%{z:.1f} % also have %{x} (%{customdata})"
     return Plot(
         key="cooccurrence",
-        label="How often labels stand together, in train",
-        data=[trace],
+        label="How often labels occur together in the training rows",
+        data=[heatmap(names, shares, counts, title="%", hover=hover)],
         layout={
             "xaxis": axis(type="category", tickangle=-45, showgrid=False),
             "yaxis": axis(type="category", autorange="reversed", showgrid=False),
         },
         height=200 + 24 * len(names),
-        caption="Of the training rows with the label on the left, the share that also has the one below.",
+        caption="Among the training rows with the label on the left, the share that also has the label below.",
     )
 
 
 def _shares(material: Material) -> Table | None:
-    """What trials' own vocabularies and lengths did to the rows: least and most over trials, and the champion's."""
+    """Return what the trials' vocabularies and length limits did to the rows: the champion's value, least and most."""
     champion = material.run.champion.get("trial")
     rows = []
     for key, words in _STATIC.items():
         values = {row["trial"]: known(row.get(key)) for row in material.run.trials}
-        found = [value for value in values.values() if value is not None]
-        if found:
-            least, most = (_percent(value) for value in numbers((min(found), max(found))))
-            own = _percent(values.get(champion)) if champion is not None else None
-            rows.append({"share": words, "least": least, "most": most, "champion": own})
+        present = [value for value in values.values() if value is not None]
+        if present:
+            least, most = (_percent(value) for value in numbers((min(present), max(present))))
+            of_champion = _percent(values.get(champion)) if champion is not None else None
+            rows.append({"share": words, "least": least, "most": most, "champion": of_champion})
     if not rows:
         return None
     columns = {"share": "share of", "champion": "champion", "least": "least over trials", "most": "most over trials"}
-    return table_of(rows, columns, caption="What each trial's own vocabulary and length limit did to the rows.")
+    return table_of(rows, columns, caption="What the vocabulary and the length limit of each trial did to the rows.")

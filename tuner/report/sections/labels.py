@@ -1,12 +1,13 @@
-"""Label by label: the table, precision–recall curves, the confusion matrix, and the rows that are most wrong."""
+"""Results by label: a table, precision–recall curves, the confusion matrix, and the most wrong rows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuner.report.blocks import Block, Heading, Plot, Section, Text, table_of
-from tuner.report.figures import SEQUENTIAL, SERIES, Trace, axis, color, number, numbers, text
+from tuner.ledger.predictions import CHAMPION
+from tuner.report.blocks import Block, Heading, PageSection, Paragraph, Plot, table_of
+from tuner.report.figures import SERIES, Trace, axis, color, heatmap, number, numbers, text
 from tuner.report.material import Material
 from tuner.report.precision_recall import precision_recall, probabilities_and_truth
 
@@ -28,28 +29,32 @@ _MOST_CELLS = 30
 _MOST_WRONG = 30
 
 
-def labels_section(material: Material) -> Section | None:
-    """Return the champion's results for each label on the test split; None while there is no champion."""
+def make_section(material: Material) -> PageSection | None:
+    """Return the champion's results for each label on the test split, or None if there is no champion."""
     champion = material.run.champion
     if not champion:
         return None
     blocks: list[Block] = [
-        table_of(_rows(champion), _COLUMNS, caption="On the test split. Support: rows that have the label.")
+        table_of(
+            _rows(champion),
+            _COLUMNS,
+            caption="Results on the test split. Support is the number of rows with the label.",
+        )
     ]
-    blocks += [Text(text=str(note), tone="warning") for note in champion["test"].get("notes", ())]
+    blocks += [Paragraph(text=str(note), tone="warning") for note in champion["test"].get("notes", ())]
     blocks += _curves(material)
     if champion.get("confusion"):
         blocks += [Heading(text="Confusion matrix"), _confusion(champion["confusion"], material.labels)]
     if champion.get("most_wrong"):
-        blocks += [Heading(text="The rows it gets most wrong"), _most_wrong(champion["most_wrong"])]
-    return Section(key="labels", title="Label by label", blocks=blocks)
+        blocks += [Heading(text="The most wrong rows"), _most_wrong(champion["most_wrong"])]
+    return PageSection(key="labels", title="Label by label", blocks=blocks)
 
 
 def _rows(champion: Mapping[str, Any]) -> list[dict[str, Any]]:
     at_half = {row["label"]: row for row in champion.get("labels_at_half") or ()}
     labels = champion["test"]["labels"]
     thresholds = champion.get("thresholds") or [None] * len(labels)
-    if len(thresholds) != len(labels):  # a binary task may have one for its second label
+    if len(thresholds) != len(labels):  # in a binary task, there may be one for the second label only
         thresholds = [None] * (len(labels) - len(thresholds)) + list(thresholds)
     rows = []
     for row, threshold in zip(labels, thresholds, strict=True):
@@ -61,11 +66,11 @@ def _rows(champion: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _curves(material: Material) -> list[Block]:
     table = material.predictions.get("test")
-    read = probabilities_and_truth(table, "champion", len(material.labels)) if table is not None else None
+    read = probabilities_and_truth(table, CHAMPION, len(material.labels)) if table is not None else None
     if read is None:
         return []
     curves = precision_recall(*read)
-    if material.task == "binary":  # the other label's curve tells the same once more
+    if material.task == "binary":  # the other label's curve adds nothing
         curves = tuple(curve for curve in curves if curve.label == len(material.labels) - 1)
     by_name = {row["label"]: row for row in material.run.champion["test"]["labels"]}
     ordered = sorted(curves, key=lambda curve: -by_name.get(material.labels[curve.label], {}).get("support", 0))
@@ -74,7 +79,11 @@ def _curves(material: Material) -> list[Block]:
         name = material.labels[curve.label]
         traces += _curve_traces(place, name, curve, by_name.get(name, {}))
     hidden = len(ordered) - len(SERIES)
-    told = f" The {len(SERIES)} most frequent labels are drawn; click another's name to see it." if hidden > 0 else ""
+    shown = (
+        f" Only the {len(SERIES)} most frequent labels are drawn; click another one in the legend."
+        if hidden > 0
+        else ""
+    )
     return [
         Heading(text="Precision and recall"),
         Plot(
@@ -88,8 +97,8 @@ def _curves(material: Material) -> list[Block]:
                 "hovermode": "closest",
             },
             height=520,
-            caption="On test, at every threshold; a mark is where the champion's own threshold stands. "
-            f"AP: average precision.{told}",
+            caption="On test, at every threshold. A mark shows the champion's own threshold. AP is the average "
+            f"precision.{shown}",
         ),
     ]
 
@@ -133,19 +142,10 @@ def _confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> Plot:
     names = [text(label, longest=22) for label in labels]
     shares = [[number(100 * cell / (sum(row) or 1)) for cell in row] for row in matrix]
     is_small = len(names) <= _MOST_CELLS // 2
+    hover = "truth %{y}<br>decided %{x}<br>%{customdata} rows, %{z:.1f} % of the true ones"
     trace: Trace = {
-        "type": "heatmap",
-        "x": names,
-        "y": names,
-        "z": shares,
-        "customdata": [list(row) for row in matrix],
-        "zmin": 0,
+        **heatmap(names, shares, matrix, title="% of the<br>true rows", hover=hover),
         "zmax": 100,
-        "colorscale": SEQUENTIAL,
-        "xgap": 1,
-        "ygap": 1,
-        "colorbar": {"title": {"text": "% of the<br>true rows"}, "thickness": 12, "outlinewidth": 0},
-        "hovertemplate": "truth %{y}<br>decided %{x}<br>%{customdata} rows, %{z:.1f} % of the true ones<extra></extra>",
         **({"texttemplate": "%{customdata}"} if is_small else {}),
     }
     return Plot(
@@ -157,7 +157,7 @@ def _confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> Plot:
             "yaxis": axis("truth", type="category", autorange="reversed"),
         },
         height=180 + min(560, 34 * len(names)),
-        caption="Rows of the test split; the colour is the share of a true label's rows.",
+        caption="Numbers of test rows. The colour is the share among the rows with that true label.",
     )
 
 
@@ -173,5 +173,7 @@ def _most_wrong(rows: Sequence[Mapping[str, Any]]) -> Block:
         for row in rows[:_MOST_WRONG]
     ]
     columns = {"row": "row", "text": "text", "truth": "truth", "decided": "decided", "loss": "loss"}
-    told = "Test rows with the largest loss. Often some of them are labelled wrongly: read them first."
-    return table_of(listed, columns, caption=told)
+    caption = (
+        "The wrongly decided test rows with the largest loss. Read them first: often, some of them are mislabelled."
+    )
+    return table_of(listed, columns, caption=caption)

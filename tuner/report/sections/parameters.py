@@ -9,21 +9,29 @@ import numpy as np
 from scipy import stats
 
 from tuner.analysis.importance import FEWEST_TRIALS, MOST_TRIALS, Importance, importances
-from tuner.analysis.settings import Setting, is_numeric, logarithmic, settings_of, short_name, shown, varied
 from tuner.analysis.trials import TrialFacts, thin
-from tuner.report.blocks import Block, Heading, Plot, Section, Text
+from tuner.analysis.tried_settings import (
+    TriedSetting,
+    is_numeric,
+    logarithmic,
+    settings_of,
+    short_name,
+    show_setting,
+    varied,
+)
+from tuner.report.blocks import Block, Heading, PageSection, Paragraph, Plot
+from tuner.report.coordinates import parallel_coordinates
 from tuner.report.figures import STYLES, Trace, axis, categories, color, interval, log_axis, number, numbers, text
 from tuner.report.material import Material
-from tuner.report.sections.coordinates import parallel_coordinates
 
 _MOST_SLICES = 8
 _MOST_POINTS = 300
 _MOST_BARS = 24
-_LEAST_RANGE = 0.25  # of the axis of importance: what explains next to nothing is to look like it
+_LEAST_RANGE = 0.25  # of the importance axis: bars that explain next to nothing must look short
 
 
-def parameters_section(material: Material) -> Section | None:
-    """Return what is known of the hyperparameters; None where nothing varied."""
+def make_section(material: Material) -> PageSection | None:
+    """Return what is known about the hyperparameters, or None if none varied."""
     scored = [trial for trial in material.searched if trial.score is not None]
     names = varied(scored)
     if not names:
@@ -35,19 +43,19 @@ def parameters_section(material: Material) -> Section | None:
     ranked += [name for name in names if name not in ranked]
     blocks.append(Heading(text="Slices"))
     blocks.append(
-        Text(
-            text="The score of each trial by one parameter at a time, and the mean with its 95 % interval for each setting "
-            "or range. Other parameters vary too, and a sampler that learns tries good settings more often.",
+        Paragraph(
+            text="Each plot shows the trials' scores by one parameter, with the mean and its 95 % interval for each setting or "
+            "range. The other parameters vary too, and a sampler that learns tries good settings more often.",
             tone="note",
         )
     )
     blocks += [_slice(name, scored, is_log=name in logs) for name in ranked[:_MOST_SLICES]]
     blocks += [Heading(text="Parallel coordinates"), parallel_coordinates(scored, ranked, logs)]
-    return Section(key="parameters", title="What mattered", blocks=blocks)
+    return PageSection(key="parameters", title="What mattered", blocks=blocks)
 
 
 def mean_interval(scores: Sequence[float]) -> tuple[float, float, float]:
-    """Return the mean of some scores with its 95 % interval by Student's t; of one score, that score thrice."""
+    """Return the mean of scores and its 95 % interval by Student's t; for a single score, that score three times."""
     values = np.asarray(scores, np.float64)
     mean = float(values.mean())
     if len(values) < 2:
@@ -56,10 +64,10 @@ def mean_interval(scores: Sequence[float]) -> tuple[float, float, float]:
     return mean, mean - half, mean + half
 
 
-def _too_few(count: int) -> Text:
-    return Text(
-        text=f"{count} trials have a score, too few to weigh parameters by: it takes {FEWEST_TRIALS}. The parameters below "
-        "stand in the order of the space.",
+def _too_few(count: int) -> Paragraph:
+    return Paragraph(
+        text=f"Only {count} trials have a score, and it takes {FEWEST_TRIALS} to assess the importance of parameters. The "
+        "parameters below are in the order of the space.",
         tone="warning",
     )
 
@@ -69,7 +77,7 @@ def _importance(weighed: Sequence[Importance], count: int) -> Plot:
     kept += [each for each in weighed if each.condition][: max(4, _MOST_BARS - len(kept))]
     groups = {
         "in force in every trial": [each for each in kept if not each.condition],
-        "in force in some, weighed among those": [each for each in kept if each.condition],
+        "in force in some trials, assessed on those": [each for each in kept if each.condition],
     }
     most = max(_LEAST_RANGE, *(each.high for each in kept))
     names = {each.name: text(short_name(each.name), longest=40) for each in kept}
@@ -78,7 +86,7 @@ def _importance(weighed: Sequence[Importance], count: int) -> Plot:
         for place, (title, members) in enumerate(groups.items())
         if members
     ]
-    thinned = f"Weighed are {MOST_TRIALS} of {count:,} trials. " if count > MOST_TRIALS else ""
+    thinned = f"Based on {MOST_TRIALS} of {count:,} trials. " if count > MOST_TRIALS else ""
     return Plot(
         key="importance",
         label="Importance of each hyperparameter",
@@ -90,8 +98,10 @@ def _importance(weighed: Sequence[Importance], count: int) -> Plot:
             "barmode": "overlay",
         },
         height=150 + 26 * len(kept),
-        caption=f"{thinned}Functional ANOVA of the trials' best scores, collapsed ones too, times what its forest foresees of "
-        "trials that it has not seen; thin bars reach over parts of the trials. The rest up to 1 is interplay and noise.",
+        caption=f"{thinned}How much of the variance of the best scores each parameter explains by itself, by functional ANOVA. "
+        "Collapsed trials count too. Each share is multiplied by how well a random forest predicts trials that it has not "
+        "seen, so that noise counts for nothing. Thin bars show the range over subsets of the trials. The rest, up to 1, is "
+        "interaction between parameters, and noise.",
     )
 
 
@@ -151,26 +161,26 @@ def _dots(name: str, kind: str, members: Sequence[TrialFacts], xs: Mapping[int, 
         "name": kind,
         "x": [xs[trial.number] for trial in members],
         "y": numbers(trial.score for trial in members),
-        "customdata": [[trial.number, text(shown(trial.configuration[name]))] for trial in members],
+        "customdata": [[trial.number, text(show_setting(trial.configuration[name]))] for trial in members],
         "marker": {"color": style.color, "symbol": style.symbol, "size": 6, "opacity": 0.6},
         "hovertemplate": "trial %{customdata[0]}<br>%{customdata[1]}<br>score %{y:.3f}<extra></extra>",
     }
 
 
 def _spread(place: int, trial_number: int) -> float:
-    """Put trials of one setting side by side, each always at the same place."""
+    """Spread the trials of one setting sideways; a trial has the same offset in every figure."""
     return place + 0.5 * ((trial_number * 0.618034) % 1 - 0.5)
 
 
-def _scale(settings: Sequence[Setting], *, is_log: bool) -> dict[str, object]:
-    """Return an axis of the numbers that the settings reach over."""
+def _scale(settings: Sequence[TriedSetting], *, is_log: bool) -> dict[str, object]:
+    """Return an axis for the range of the settings."""
     low, high = float(settings[0].low or 0.0), float(settings[-1].high or 0.0)
     if not (is_log and low > 0):
         return axis(nticks=6)
     return log_axis(low, high)
 
 
-def _ticks(settings: Sequence[Setting]) -> dict[str, object]:
+def _ticks(settings: Sequence[TriedSetting]) -> dict[str, object]:
     count = len(settings)
     return axis(
         tickmode="array",
@@ -181,7 +191,7 @@ def _ticks(settings: Sequence[Setting]) -> dict[str, object]:
     )
 
 
-def _means(settings: Sequence[Setting], *, is_range: bool, is_log: bool) -> Trace:
+def _means(settings: Sequence[TriedSetting], *, is_range: bool, is_log: bool) -> Trace:
     drawn = [
         mean_interval([trial.score for trial in setting.trials if trial.score is not None]) for setting in settings
     ]
@@ -201,6 +211,6 @@ def _means(settings: Sequence[Setting], *, is_range: bool, is_log: bool) -> Trac
     }
 
 
-def _middle(setting: Setting, *, is_log: bool) -> float:
+def _middle(setting: TriedSetting, *, is_log: bool) -> float:
     low, high = float(setting.low or 0.0), float(setting.high or 0.0)
     return math.sqrt(low * high) if is_log and low > 0 else (low + high) / 2

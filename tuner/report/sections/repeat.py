@@ -6,39 +6,37 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from tuner.report.blocks import Block, Code, Facts, Section, Table, Text
+from tuner.report.blocks import Block, Code, Facts, PageSection, Paragraph, Table
 from tuner.report.material import Material
 
 
-def repeat_section(material: Material) -> Section:
-    """Return all that is needed to run the search again."""
+def make_section(material: Material) -> PageSection:
+    """Return everything that is needed to run the search again."""
     run, environment = material.run, material.run.environment
     data = environment.get("data", {})
     command = environment.get("command")
     blocks: list[Block] = []
     if command:
-        told = "The command as it was given; it needs the same space and data to be there."
-        blocks.append(Code(text=shlex.join(map(str, command)), caption=told))
+        caption = "The command that started the run. It needs the same space file and data."
+        blocks.append(Code(text=shlex.join(map(str, command)), caption=caption))
     blocks.append(Facts(items=_facts(environment), is_list=True))
-    blocks.append(
-        Code(text=run.space.rstrip("\n"), caption="The space as it was run, overrides included.", is_folded=True)
-    )
+    blocks.append(Code(text=run.space.rstrip("\n"), caption="The space as it ran, with its overrides.", is_folded=True))
     if data.get("fingerprints"):
         rows = tuple((str(source), str(sha)) for source, sha in data["fingerprints"].items())
-        told = "SHA-256 of the data: with other fingerprints it is another search."
-        blocks.append(Table(columns=("source", "sha256"), rows=rows, caption=told))
+        caption = "SHA-256 of the data. If a fingerprint differs, it is a different search."
+        blocks.append(Table(columns=("source", "sha256"), rows=rows, caption=caption))
     versions = environment.get("versions", {})
     if versions:
         rows = tuple((str(name), str(version)) for name, version in versions.items())
-        blocks.append(Table(columns=("package", "version"), rows=rows, caption="Versions.", is_folded=True))
+        blocks.append(Table(columns=("package", "version"), rows=rows, caption="Package versions.", is_folded=True))
     blocks.append(
-        Text(
-            text="With one worker at a time the same space, seed, data and versions give the same ledger, time columns aside. "
-            "With several workers trials end in another order, which a sampler that learns and the rungs depend on.",
+        Paragraph(
+            text="With one worker at a time, the same space, seed, data and versions give the same ledger, except for the times. "
+            "With several workers, trials can end in a different order, and the rungs and a sampler that learns depend on it.",
             tone="note",
         )
     )
-    return Section(key="repeat", title="How to repeat it", blocks=blocks)
+    return PageSection(key="repeat", title="How to repeat it", blocks=blocks)
 
 
 def _facts(environment: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""How the search went: learning curves, the best score over time, and where the budget went."""
+"""How the search went: learning curves, the best score over time, and where the training time went."""
 
 from __future__ import annotations
 
@@ -7,33 +7,34 @@ from collections.abc import Sequence
 from typing import Any
 
 from tuner.analysis.trials import Point, TrialFacts, thin
-from tuner.pruners.rung_levels import rung_epochs
-from tuner.report.blocks import Block, Plot, Section, Text
+from tuner.pruners.asha import rung_epochs
+from tuner.report.blocks import Block, PageSection, Paragraph, Plot
 from tuner.report.figures import STYLES, Trace, axis, color, joined, label_above, number, numbers, vertical
 from tuner.report.material import Material
+from tuner.trial.ending import Ending
 
 MOST_CURVES = 250
 MOST_MARKS = 400
 _LOW = -0.15
-_LEGEND = {"y": 1.07}  # above the names of rungs
-_UNFIT = ("collapsed", "diverged", "failed")
+_LEGEND = {"y": 1.07}  # above the names of the rungs
+_UNFIT = tuple(ending for ending in Ending if not ending.is_fit)
 
 
-def search_section(material: Material) -> Section | None:
-    """Return the figures of the search; None before a trial has begun."""
+def make_section(material: Material) -> PageSection | None:
+    """Return the figures of the search, or None before a trial has begun."""
     if not material.trials:
         return None
     blocks: list[Block] = []
     if any(trial.curve for trial in material.trials):
         blocks += [_curves(material), _over_time(material)]
     else:
-        blocks.append(Text(text="No trial has come to a report.", tone="note"))
+        blocks.append(Paragraph(text="No trial has a measurement yet.", tone="note"))
     blocks.append(_spent(material.trials))
-    return Section(key="search", title="The search", blocks=blocks)
+    return PageSection(key="search", title="The search", blocks=blocks)
 
 
 def rungs_of(material: Material) -> tuple[float, ...]:
-    """Return the epochs of the rungs; none where the space cannot be read."""
+    """Return the epochs of the rungs, or none if the space cannot be read."""
     if material.space is None:
         return ()
     search = material.space.search
@@ -43,7 +44,7 @@ def rungs_of(material: Material) -> tuple[float, ...]:
 
 
 def chosen_curves(trials: Sequence[TrialFacts]) -> list[TrialFacts]:
-    """Return at most MOST_CURVES trials with reports: every finalist's run, and search trials evenly from worst to best."""
+    """Return at most MOST_CURVES trials with measurements: all finalists' runs, and search trials evenly from worst to best."""
     having = [trial for trial in trials if trial.curve]
     finalists = [trial for trial in having if trial.phase == "finalist"]
     rest = sorted((trial for trial in having if trial.phase != "finalist"), key=_score)
@@ -51,23 +52,24 @@ def chosen_curves(trials: Sequence[TrialFacts]) -> list[TrialFacts]:
 
 
 def best_so_far(trials: Sequence[TrialFacts]) -> list[tuple[float, float, int]]:
-    """Return seconds, score and trial of every report of a search trial that was better than all before it.
+    """Return (seconds, score, trial) of every measurement of a search trial that was better than all earlier ones.
 
-    Reports of trials that collapsed, diverged or failed do not count, as they do not in the ranking.
+    Trials that collapsed, diverged or failed do not count here, just as in the ranking.
     """
     fit = [trial for trial in trials if trial.phase == "search" and trial.ending not in _UNFIT]
-    reports = sorted((point.reported_s, point.score, trial.number) for trial in fit for point in _scored(trial))
+    measured = sorted((point.reported_s, point.score, trial.number) for trial in fit for point in _scored(trial))
     steps: list[tuple[float, float, int]] = []
-    for seconds, score, trial_number in reports:
+    for seconds, score, trial_number in measured:
         if not steps or score > steps[-1][1]:
             steps.append((seconds, score, trial_number))
     return steps
 
 
 def on_two_scales(traces: Sequence[Trace]) -> tuple[list[Trace], dict[str, Any]]:
-    """Return traces and y axes on which low scores, which collapse brings, have a scale of their own at the foot.
+    """Return traces and y axes, with a separate scale at the bottom for the low scores of collapsed trials.
 
-    Without it a score of -0.9 leaves no room for the differences that matter. A trace with low points stands on both.
+    On one scale, a score of -0.9 would leave no room for the differences that matter. A trace with low points is drawn on
+    both scales.
     """
     scores = [score for trace in traces for score in trace["y"] if score is not None]
     high = [score for score in scores if score >= _LOW]
@@ -78,7 +80,7 @@ def on_two_scales(traces: Sequence[Trace]) -> tuple[list[Trace], dict[str, Any]]
         "yaxis": axis(
             "score on validation", domain=[0.28, 1], range=[min(high) - 0.06 * span, max(high) + 0.06 * span]
         ),
-        "yaxis2": axis("low ones", domain=[0, 0.17], range=[min(scores) - 0.08, _LOW], nticks=3),
+        "yaxis2": axis("low scores", domain=[0, 0.17], range=[min(scores) - 0.08, _LOW], nticks=3),
     }
     both = [{**trace, "legendgroup": trace["name"]} for trace in traces]
     lower = [
@@ -110,13 +112,12 @@ def _curves(material: Material) -> Plot:
     labels = [label_above(epochs, f"rung {place}") for place, epochs in enumerate(rungs, start=1)]
     total = sum(bool(trial.curve) for trial in material.trials)
     thinned = (
-        f"Shown are {len(chosen)} of {total:,} trials, evenly from the worst to the best. "
-        if total > len(chosen)
-        else ""
+        f"Showing {len(chosen)} of {total:,} trials, evenly spaced from worst to best. " if total > len(chosen) else ""
     )
-    told = (
-        f"{thinned}A line is a trial, a point a report on validation. At a rung (dotted) a trial goes on only if its score is "
-        f"among the best so far; the gate in front of the rungs ends trials that collapse. Click a name to hide it."
+    caption = (
+        f"{thinned}Each line is a trial and each point a measurement on validation. At a rung (dotted line), a trial continues "
+        "only if its score is among the best so far. The gate before the rungs ends trials that collapse. Click a name in the "
+        "legend to hide it."
     )
     return Plot(
         key="curves",
@@ -132,7 +133,7 @@ def _curves(material: Material) -> Plot:
             "hovermode": "closest",
         },
         height=460,
-        caption=told,
+        caption=caption,
     )
 
 
@@ -163,10 +164,10 @@ def _over_time(material: Material) -> Plot:
     traces, axes = on_two_scales([_ended_trace(kind, members) for kind, members in by_kind.items() if members])
     budget = material.space.search.seconds if material.space else None
     at_budget = [] if budget is None else [budget / 60]
-    thinned = f" Shown are {MOST_MARKS} of {len(search):,} trials." if len(search) > MOST_MARKS else ""
+    thinned = f" Showing {MOST_MARKS} of {len(search):,} trials." if len(search) > MOST_MARKS else ""
     return Plot(
         key="over-time",
-        label="Best score of each trial by the time at which it ended, and the best so far",
+        label="Best score of each trial by the time when it ended, and the best score so far",
         data=[*traces, *_best_trace(material.trials)],
         layout={
             "xaxis": axis("minutes since the run began", rangemode="tozero", anchor="y2" if "yaxis2" in axes else "y"),
@@ -177,8 +178,8 @@ def _over_time(material: Material) -> Plot:
             "showlegend": True,
             "hovermode": "closest",
         },
-        caption="Score over time against the budget: a mark is a trial with its best score, where it ended. "
-        f"Finalists' runs train longer, and do not count for the line.{thinned}",
+        caption="Each mark is a trial, placed at its best score and at the time when it ended. The line is the best score of the "
+        f"search so far; finalists' runs train longer and do not count for it.{thinned}",
     )
 
 
@@ -238,7 +239,7 @@ def _spent(trials: Sequence[TrialFacts]) -> Plot:
     ]
     return Plot(
         key="spent",
-        label="Share of the training time by the endings of trials",
+        label="Share of the training time by how trials ended",
         data=traces,
         layout={
             "barmode": "stack",

@@ -11,35 +11,36 @@ from tuner.analysis.leaderboard import (
     is_search_trial,
     leaderboard,
 )
-from tuner.report.blocks import Block, Plot, Section, Table, Text, shown_value, table_of
+from tuner.report.blocks import Block, PageSection, Paragraph, Plot, Table, sentence, table_of
 from tuner.report.figures import Trace, axis, categories, color, interval, numbers
 from tuner.report.material import Material
+from tuner.show_value import show_on_page
 
 _MOST_ROWS = 20
 
 
-def selection_section(material: Material) -> Section | None:
-    """Return the finalists and the board; None while nothing has a score."""
+def make_section(material: Material) -> PageSection | None:
+    """Return the finalists and the leaderboard, or None if nothing has a score."""
     champion = material.run.champion
     blocks: list[Block] = []
     if champion:
         blocks += [
             *([_finalists(material)] if champion["finalists"] else []),
-            *_told(champion),
+            _comparison(champion),
             *_differences(champion),
         ]
     board = _board(material)
     if board is not None:
         blocks.append(board)
-    return Section(key="selection", title="How the champion was chosen", blocks=blocks) if blocks else None
+    return PageSection(key="selection", title="How the champion was chosen", blocks=blocks) if blocks else None
 
 
 def _finalists(material: Material) -> Plot:
     champion = material.run.champion
     rows = champion["finalists"]
     scores = {trial.number: trial.score for trial in material.searched}
-    crowned = None if is_search_trial(champion) else champion["parent"]
-    names = [f"trial {row['trial']}{' (champion)' if row['trial'] == crowned else ''}" for row in rows]
+    champion_trial = None if is_search_trial(champion) else champion["parent"]
+    names = [f"trial {row['trial']}{' (champion)' if row['trial'] == champion_trial else ''}" for row in rows]
     runs = [(score, name) for row, name in zip(rows, names, strict=True) for score in row["scores"]]
     lowest = [row["mean"] if row["lower"] is None else row["lower"] for row in rows]
     means = [row["mean"] for row in rows]
@@ -47,15 +48,15 @@ def _finalists(material: Material) -> Plot:
         _marks(
             "in the search", [(scores.get(row["trial"]), n) for row, n in zip(rows, names, strict=True)], "x", "bad"
         ),
-        _marks("finalist runs, one a seed", runs, "circle-open", "finalist"),
+        _marks("finalist's runs, one per seed", runs, "circle-open", "finalist"),
         {
-            **_marks("their mean, down to its lower bound", list(zip(means, names, strict=True)), "square", "ink"),
+            **_marks("mean of the runs, with its lower bound", list(zip(means, names, strict=True)), "square", "ink"),
             "error_x": interval(means, lowest, means),
         },
     ]
     return Plot(
         key="finalists",
-        label="Finalists: score in the search, of each run, and their mean with its lower bound",
+        label="Finalists: score in the search, score of each run, and the mean with its lower bound",
         data=traces,
         layout={
             "xaxis": axis("score on validation"),
@@ -64,12 +65,12 @@ def _finalists(material: Material) -> Plot:
         },
         height=160 + 40 * len(rows),
         caption=(
-            "The champion is the best model of the search itself, which scored higher than any run of the finalist with the "
+            "The champion is the best model of the search itself: it scored higher than every run of the finalist with the "
             "highest lower bound. "
             if is_search_trial(champion)
             else "The champion is the best run of the finalist with the highest lower bound. "
         )
-        + "In the search a trial may have been trained for longer or shorter than its runs as a finalist.",
+        + "A trial and its runs as a finalist may have trained for different numbers of epochs.",
     )
 
 
@@ -85,18 +86,18 @@ def _marks(name: str, points: Sequence[tuple[float | None, str]], symbol: str, t
     }
 
 
-def _told(champion: Mapping[str, Any]) -> list[Text]:
-    """What the same settings scored with other seeds, and which scores the choice has had no part in."""
-    told, lost = describe_selection(champion), describe_runs_without_model(champion)
+def _comparison(champion: Mapping[str, Any]) -> Paragraph:
+    """Compare with runs of the same settings and other seeds, and say which scores the choice could not influence."""
     test = champion["test"]
+    low, high = test["macro_f1_ci"]
     sentences = [
-        f"{told[0].upper()}{told[1:]}.",
-        *([f"{lost[0].upper()}{lost[1:]}."] if lost else []),
-        "All these scores are on the validation rows that the champion was chosen by, so they cannot show what the choice "
-        "itself has flattered. The test split had no part in it: macro-F1 "
-        f"{shown_value(test['macro_f1'])} ({shown_value(test['macro_f1_ci'][0])} to {shown_value(test['macro_f1_ci'][1])}).",
+        sentence(describe_selection(champion)),
+        sentence(describe_runs_without_model(champion)),
+        "All of these scores are on the validation rows by which the champion was chosen, so they may be too high. The test "
+        "split played no part in the choice: "
+        f"macro-F1 is {show_on_page(test['macro_f1'])} there ({show_on_page(low)} to {show_on_page(high)}).",
     ]
-    return [Text(text=" ".join(sentences))]
+    return Paragraph(text=" ".join(filter(None, sentences)))
 
 
 def _differences(champion: Mapping[str, Any]) -> list[Table]:
@@ -104,8 +105,11 @@ def _differences(champion: Mapping[str, Any]) -> list[Table]:
     if not rows:
         return []
     columns = {"trial": "champion, trial", "other": "finalist, trial", "value": "ahead by", "low": "from", "high": "to"}
-    told = "The champion against every other finalist on the same validation rows, over seeds and rows, with 95 % interval."
-    return [table_of([dict(row) for row in rows], columns, caption=told)]
+    caption = (
+        "How far the champion is ahead of every other finalist on the same validation rows, with a 95 % interval over seeds and "
+        "rows."
+    )
+    return [table_of([dict(row) for row in rows], columns, caption=caption)]
 
 
 def _board(material: Material) -> Table | None:
@@ -126,4 +130,4 @@ def _board(material: Material) -> Table | None:
         "ending": "ending",
     }
     left_out = f" {len(rows) - len(kept):,} more trials are in the ledger." if len(rows) > len(kept) else ""
-    return table_of(kept, columns, caption=f"The leaderboard, on validation.{left_out}", is_folded=True)
+    return table_of(kept, columns, caption=f"Leaderboard, on validation.{left_out}", is_folded=True)

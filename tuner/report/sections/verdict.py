@@ -1,4 +1,4 @@
-"""The verdict: one sentence and one picture of the champion against constants and baselines."""
+"""The verdict: one sentence, and one figure of the champion against constant rules and baselines."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuner.analysis.leaderboard import VERDICTS, count_endings, describe_champion
-from tuner.report.blocks import Block, Facts, Plot, Section, Text, sentence, shown_value
+from tuner.report.blocks import Block, Facts, PageSection, Paragraph, Plot, sentence
 from tuner.report.figures import Trace, axis, categories, color, interval, number, numbers, text
 from tuner.report.material import Material
+from tuner.show_value import show_on_page
 
 _KINDS = {
     "constant": "constant rule",
@@ -19,39 +20,39 @@ _KINDS = {
 }
 
 
-def verdict_section(material: Material) -> Section:
-    """Return the verdict, or what stands in its way."""
+def make_section(material: Material) -> PageSection:
+    """Return the verdict, or say why there is none yet."""
     run = material.run
     blocks: list[Block] = [Facts(items=_facts(material))]
     if run.champion.get("reason"):
-        blocks.append(Text(text=sentence(str(run.champion["reason"]))))
-    blocks += [Text(text=told, tone="warning") for told in material.missing]
+        blocks.append(Paragraph(text=sentence(str(run.champion["reason"]))))
+    blocks += [Paragraph(text=missing, tone="warning") for missing in material.missing]
     if run.champion or run.baselines:
         blocks.append(_picture(material))
-    return Section(key="verdict", title="Verdict", lead=sentence_of(material), blocks=blocks)
+    return PageSection(key="verdict", title="Verdict", lead=sentence_of(material), blocks=blocks)
 
 
 def sentence_of(material: Material) -> str:
-    """Say in one sentence what the run came to."""
+    """Return the result of the run in one sentence."""
     champion = material.run.champion
     if not champion:
         best = max((trial.score for trial in material.searched if trial.score is not None), default=None)
-        told = "no trial has a score" if best is None else f"the best trial's score is {shown_value(best)} so far"
-        return f"There is no verdict yet: {told}."
+        so_far = "no trial has a score" if best is None else f"the best score so far is {show_on_page(best)}"
+        return f"There is no verdict yet: {so_far}."
     test = champion["test"]
     low, high = test["macro_f1_ci"]
     rival = _best_rival(material)
-    against = f", the best baseline ({rival['name']}) {shown_value(rival['macro_f1'])}" if rival else ""
+    against = f"the best baseline ({rival['name']}) has {show_on_page(rival['macro_f1'])}, and " if rival else ""
     plain = VERDICTS.get(champion["verdict"], champion["verdict"])
     return (
-        f"{plain[0].upper()}{plain[1:]}: its macro-F1 is {shown_value(test['macro_f1'])} "
-        f"({shown_value(low)} to {shown_value(high)}){against}, "
-        f"and the best constant rule's {shown_value(test['constant_macro_f1'])}."
+        f"{plain[0].upper()}{plain[1:]}: its macro-F1 is {show_on_page(test['macro_f1'])} "
+        f"({show_on_page(low)} to {show_on_page(high)}); {against}"
+        f"the best constant rule has {show_on_page(test['constant_macro_f1'])}."
     )
 
 
 def _best_rival(material: Material) -> Mapping[str, Any] | None:
-    """Return the test row of the best baseline that is neither a constant rule nor the control."""
+    """Return the test row of the best baseline, leaving out constant rules, the control and the probe."""
     kinds = {row["name"]: row["kind"] for row in material.run.baselines}
     test_rows = material.run.champion["test_baselines"]
     rivals = [row for row in test_rows if kinds.get(row["name"]) not in ("constant", "control", "probe")]
@@ -65,20 +66,20 @@ def _facts(material: Material) -> list[tuple[str, str]]:
         facts.append(("took", duration(run.manifest["seconds"])))
     if champion:
         facts += [
-            ("macro-F1, test", shown_value(champion["test"]["macro_f1"])),
-            ("macro-F1, validation", shown_value(champion["validation"]["macro_f1"])),
-            ("skill, test", shown_value(champion["test"]["skill"])),
+            ("macro-F1, test", show_on_page(champion["test"]["macro_f1"])),
+            ("macro-F1, validation", show_on_page(champion["validation"]["macro_f1"])),
+            ("skill, test", show_on_page(champion["test"]["skill"])),
             ("champion", describe_champion(champion)),
         ]
     counts = sorted(count_endings(run).items(), key=lambda item: -item[1])
     if counts:
-        told = ", ".join(f"{count:,} {ending}" for ending, count in counts)
-        facts.append(("trials", f"{sum(count for _, count in counts):,}: {told}"))
+        endings = ", ".join(f"{count:,} {ending}" for ending, count in counts)
+        facts.append(("trials", f"{sum(count for _, count in counts):,}: {endings}"))
     return facts
 
 
 def duration(seconds: float) -> str:
-    """Show a time to a person."""
+    """Return a time in seconds, minutes or hours, whichever reads best."""
     whole = round(seconds)
     if whole < 120:
         return f"{whole} s"
@@ -191,15 +192,16 @@ def _ahead_trace(rows: Sequence[Mapping[str, Any]], shown: Mapping[str, str]) ->
 
 
 def _caption(champion: Mapping[str, Any], kinds: Mapping[str, str]) -> str:
-    told = [
+    explanations = [
         f"{name} is a {_KINDS.get(kind, kind)}"
         for name, kind in kinds.items()
         if kind in ("chance", "control", "probe")
     ]
     first = (
-        "First macro-F1: hollow on validation, filled on test, which the champion has seen once. Then how far it is ahead on "
-        "the same test rows. Bars are 95 % intervals; an interval that reaches across zero leaves it open who is better."
+        "The first plot shows macro-F1 on validation (hollow) and on test (filled); the test split was used only once. The "
+        "second shows how far the champion is ahead on the same test rows. Bars are 95 % intervals. If an interval contains "
+        "zero, the test rows cannot tell which of the two is better."
         if champion
-        else "On validation; the test split stays sealed until there is a champion."
+        else "Results on validation. The test split stays sealed until there is a champion."
     )
-    return f"{first} {'; '.join(told)}." if told else first
+    return f"{first} {'; '.join(explanations)}." if explanations else first

@@ -1,0 +1,204 @@
+import re
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tuner.data.dataset import Columns
+from tuner.data.labelled_rows import Findings, LabelledRows, to_labelled_rows, without_unusable
+
+
+def _read(table: pa.Table, columns: Columns) -> tuple[LabelledRows | None, Findings]:
+    findings = Findings()
+    return to_labelled_rows(table, "f", columns, findings), findings
+
+
+def _names(rows: LabelledRows | None) -> list[list[str]]:
+    """The labels of each row."""
+    assert rows is not None
+    return [[rows.names[code] for code in rows.codes[rows.owners == row]] for row in range(len(rows))]
+
+
+def _table(name: str, values: pa.Array | list[object]) -> pa.Table:
+    return pa.table({"text": [f"text {i}" for i in range(len(values))], name: values})
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        (["b", "a", "b"], ["b", "a", "b"]),
+        ([10, 9, 10], ["10", "9", "10"]),
+        ([1.0, 0.0, 1.0], ["1", "0", "1"]),
+        ([True, False, True], ["true", "false", "true"]),
+        (pa.array(["b", "a", "b"]).dictionary_encode(), ["b", "a", "b"]),
+        (pa.array(["b", "a", "b"], pa.large_string()), ["b", "a", "b"]),
+        ([date(2021, 3, 4), date(2021, 3, 5), date(2021, 3, 4)], ["2021-03-04", "2021-03-05", "2021-03-04"]),
+    ],
+)
+def test_one_label_may_be_of_any_plain_type(values: pa.Array | list[object], names: list[str]) -> None:
+    rows, findings = _read(_table("label", values), Columns("text", label="label"))
+    assert _names(rows) == [[name] for name in names]
+    assert findings == Findings()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [["a", "b"], [], ["b"]],
+        pa.array([["a", "b"], [], ["b"]], pa.large_list(pa.string())),
+        pa.array([["a", "b"], [], ["b"]], pa.list_(pa.dictionary(pa.int8(), pa.string()))),
+        ["a|b", "", " b "],
+        ['["a", "b"]', "[]", '["b"]'],
+    ],
+)
+def test_lists_of_labels_may_be_written_in_several_ways(values: pa.Array | list[object]) -> None:
+    rows, findings = _read(_table("labels", values), Columns("text", labels="labels"))
+    assert _names(rows) == [["a", "b"], [], ["b"]]
+    assert not findings.unusable
+
+
+def test_a_note_says_that_labels_with_commas_are_one_label_unless_other_labels_are_separated() -> None:
+    rows, findings = _read(_table("labels", ["a,b", "c", "", "a; c"]), Columns("text", labels="labels"))
+    assert _names(rows) == [["a,b"], ["c"], [], ["a; c"]]
+    assert findings.notes[1].startswith(
+        "f: rows 1 and 4: 'a,b' in column 'labels' is read as one label; if it means several, separate them with |"
+    )
+    for parted in ("a,b|c", '["a,b"]'):
+        assert not _read(_table("labels", ["a,b", parted]), Columns("text", labels="labels"))[1].notes
+
+
+def test_lists_of_whole_numbers_and_of_fixed_size_are_labels() -> None:
+    rows, _ = _read(_table("labels", [[1, 2], [], [2]]), Columns("text", labels="labels"))
+    assert _names(rows) == [["1", "2"], [], ["2"]]
+    fixed = pa.array([[1, 2], [3, 4]], pa.list_(pa.int8(), 2))
+    assert _names(_read(_table("labels", fixed), Columns("text", labels="labels"))[0]) == [["1", "2"], ["3", "4"]]
+
+
+def test_lists_in_several_chunks_belong_to_their_own_rows() -> None:
+    chunks = pa.chunked_array([pa.array([["a"], ["b"]]), pa.array([["c"], ["d"]])])
+    rows, _ = _read(pa.table({"text": ["1", "2", "3", "4"], "labels": chunks}), Columns("text", labels="labels"))
+    assert _names(rows) == [["a"], ["b"], ["c"], ["d"]]
+
+
+def test_an_empty_text_among_written_lists_is_a_row_without_labels_and_is_noted() -> None:
+    _, findings = _read(_table("labels", ["a|b", "", ""]), Columns("text", labels="labels"))
+    assert findings.notes == ["f: rows 2 and 3: column 'labels' is empty, read as no label"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0, 1, 1],
+        [0.0, 1.0, 1.0],
+        [False, True, True],
+        ["0", "1", "1"],
+        ["0.0", "1.0", "1.0"],
+        ["false", "True", "true"],
+    ],
+)
+def test_label_columns_may_be_of_any_type_that_says_yes_or_no(values: list[object]) -> None:
+    table = pa.table({"text": ["x", "y", "z"], "a": values, "never": [0, 0, 0]})
+    rows, findings = _read(table, Columns("text", label_columns=("a", "never")))
+    assert rows is not None
+    assert rows.names == ("a", "never")
+    assert _names(rows) == [[], ["a"], ["a"]]
+    assert findings == Findings()
+
+
+@pytest.mark.parametrize(
+    ("table", "columns", "reason"),
+    [
+        (pa.table({"text": ["a", None], "label": ["x", "y"]}), Columns("text", label="label"), "'text' is null"),
+        (pa.table({"text": ["a", " \n"], "label": ["x", "y"]}), Columns("text", label="label"), "'text' is empty"),
+        (_table("label", ["x", None]), Columns("text", label="label"), "'label' is null or NaN"),
+        (_table("label", [1.0, float("nan")]), Columns("text", label="label"), "'label' is null or NaN"),
+        (_table("label", ["x", ""]), Columns("text", label="label"), "'label' is empty"),
+        (_table("labels", [["x"], None]), Columns("text", labels="labels"), "the list in column 'labels' is null"),
+        (_table("labels", [["x"], ["x", None]]), Columns("text", labels="labels"), "a label .* is null or empty"),
+        (_table("labels", [["x"], ["x", ""]]), Columns("text", labels="labels"), "a label .* is null or empty"),
+        (_table("labels", ["x", None]), Columns("text", labels="labels"), "the list in column 'labels' is null"),
+        (_table("labels", ["x", "['x']"]), Columns("text", labels="labels"), "is not a JSON list .*Python list"),
+        (_table("labels", ["x", '["x", {}]']), Columns("text", labels="labels"), "is not a JSON list"),
+        (_table("a", [1, 2]), Columns("text", label_columns=("a",)), "neither 0 nor 1, but 2 in the first"),
+        (
+            _table("a", [1.0, float("nan")]),
+            Columns("text", label_columns=("a",)),
+            "neither 0 nor 1, but nan in the first",
+        ),
+        (_table("a", [True, None]), Columns("text", label_columns=("a",)), "neither 0 nor 1, but null in the first"),
+        (_table("a", ["1", ""]), Columns("text", label_columns=("a",)), "neither 0 nor 1, but empty in the first"),
+        (
+            pa.table({"text": ["a", "b"], "label": ["x", "y"], "part": ["train", None]}),
+            Columns("text", label="label", split="part"),
+            "column 'part' is empty",
+        ),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_named_with_its_reason(table: pa.Table, columns: Columns, reason: str) -> None:
+    rows, findings = _read(table, columns)
+    assert rows is not None
+    without_unusable(rows, findings, skip=False)
+    (fault,) = findings.faults
+    assert fault.where == "f: row 2"
+    assert re.search(reason, fault.what)
+    assert "data.skip_unusable: true" in fault.remedy
+
+
+@pytest.mark.parametrize(
+    ("table", "columns", "message"),
+    [
+        (pa.table({"text": [1], "label": ["x"]}), Columns("text", label="label"), "int64, not text; name the column"),
+        (_table("label", [0.5]), Columns("text", label="label"), r"holds fractions \(double\), which cannot be labels"),
+        (_table("label", [["x"]]), Columns("text", label="label"), "name it as data.labels: label"),
+        (_table("labels", [1]), Columns("text", labels="labels"), "int64, not lists of labels; .*data.label "),
+        (_table("labels", [[0.5]]), Columns("text", labels="labels"), "lists hold double values"),
+        (_table("a", [[1]]), Columns("text", label_columns=("a",)), "not 0 and 1"),
+        (
+            pa.table({"text": ["a"], "label": ["x"], "who": [["g"]]}),
+            Columns("text", label="label", group="who"),
+            "column 'who': it holds list.*, not text or whole numbers",
+        ),
+    ],
+)
+def test_a_column_of_the_wrong_type_is_a_fault(table: pa.Table, columns: Columns, message: str) -> None:
+    rows, findings = _read(table, columns)
+    assert rows is None
+    (fault,) = findings.faults
+    assert re.search(message, str(fault))
+
+
+def test_skipped_rows_are_left_out_with_their_labels_and_noted() -> None:
+    table = pa.table({"text": ["a", None, "c", "d"], "labels": [["x"], ["y"], [], ["y", "x"]]})
+    rows, findings = _read(table, Columns("text", labels="labels"))
+    assert rows is not None
+    kept = without_unusable(rows, findings, skip=True)
+    assert kept.inputs == ("a", "c", "d")
+    assert kept.rows.tolist() == [1, 3, 4]
+    assert _names(kept) == [["x"], [], ["y", "x"]]
+    assert findings.notes == ["f: row 2 left out, as the text in column 'text' is null"]
+
+
+def test_a_source_without_any_usable_row_is_refused_even_if_rows_are_skipped() -> None:
+    rows, findings = _read(_table("label", [None, None]), Columns("text", label="label"))
+    assert rows is not None
+    without_unusable(rows, findings, skip=True)
+    assert "no row can be used" in findings.faults[0].what
+
+
+def test_taking_rows_keeps_their_labels() -> None:
+    rows, _ = _read(_table("labels", [["a"], ["b", "c"], [], ["c"]]), Columns("text", labels="labels"))
+    assert rows is not None
+    taken = rows.take(np.array([False, True, False, True]))
+    assert _names(taken) == [["b", "c"], ["c"]]
+    assert taken.rows.tolist() == [2, 4]
+
+
+@pytest.mark.parametrize("word", ["nan", "NA", "None", "null"])
+def test_a_word_for_a_missing_value_is_read_as_a_label_and_noted(word: str) -> None:
+    rows, findings = _read(_table("label", ["x", word, "x", word]), Columns("text", label="label"))
+    assert _names(rows) == [["x"], [word], ["x"], [word]]
+    note = f"f: rows 2 and 4: '{word}' in column 'label' is read as a label of that name; leave unknown labels empty"
+    assert findings.notes == [note]
+    _, listed = _read(_table("labels", [["x"], ["x", word]]), Columns("text", labels="labels"))
+    assert listed.notes == [note.replace("rows 2 and 4", "row 2").replace("'label'", "'labels'")]

@@ -1,0 +1,145 @@
+"""What the project relies on in Ray, so that a new release that changes it fails here. No Ray is started."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from ray.autoscaler._private.util import prepare_config, validate_config
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.experiment import Trial
+from ray.tune.utils.callback import _create_default_callbacks
+
+from tuner.ray_backend.access import asking_for_token, private_folder
+from tuner.ray_backend.scheduler import _forget_ended
+from tuner.ray_backend.start import Machines, Node
+from tuner.ray_backend.trials import QueueCallback
+from tuner.signals import sigterm_as_interrupt
+from tuner.space.search_settings import ResourceSettings
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_cluster_file_is_valid_for_ray():
+    config = yaml.safe_load((ROOT / "cluster.yaml").read_text())
+    validate_config(prepare_config(config))
+
+
+def test_slots_are_bounded_by_cpus_gpus_and_the_limit():
+    machines = Machines((Node(cpus=16, gpus=2),))
+    assert machines.slots(ResourceSettings(cpus=1)) == 16
+    assert machines.slots(ResourceSettings(cpus=4)) == 4
+    assert machines.slots(ResourceSettings(cpus=1, gpus=0.5)) == 4
+    assert machines.slots(ResourceSettings(cpus=1, concurrent=3)) == 3
+    assert machines.slots(ResourceSettings(cpus=17)) == 0
+
+
+def test_slots_are_counted_node_by_node():
+    machines = Machines((Node(cpus=3, gpus=0), Node(cpus=3, gpus=0)))
+    assert machines.slots(ResourceSettings(cpus=2)) == 2
+    assert machines.slots(ResourceSettings(cpus=4)) == 0
+    apart = Machines((Node(cpus=8, gpus=0), Node(cpus=0, gpus=2)))  # no node has both CPUs and GPUs
+    assert apart.slots(ResourceSettings(cpus=1, gpus=1)) == 0
+
+
+def test_sigterm_interrupts_and_its_handler_is_restored():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt, match=r"^$"), sigterm_as_interrupt():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.fixture
+def short_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder for Ray. Pytest's paths are too long for Unix sockets."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        monkeypatch.setenv("RAY_TMPDIR", folder)
+        yield Path(folder)
+
+
+def test_a_run_has_its_own_folder_and_deletes_what_a_killed_run_left(short_folder):
+    killed = short_folder / "ray-tuner-killed"
+    (killed / "r").mkdir(parents=True)
+    long_ago = time.time() - 1000
+    os.utime(killed, (long_ago, long_ago))
+    with private_folder() as running:
+        folder = Path(running).parent
+        assert folder.parent == short_folder
+        assert folder.stat().st_mode & 0o077 == 0
+        assert not killed.exists()
+        os.utime(folder, (long_ago, long_ago))
+        with private_folder() as other:
+            assert folder.exists()
+            assert Path(other).parent != folder
+    assert list(short_folder.iterdir()) == []
+
+
+def test_a_path_too_long_for_unix_sockets_is_not_used(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path / "deep" / "down"))
+    with private_folder() as folder:
+        assert len(f"{folder}/session_2026-11-21_17-50-11_881359_4194304/sockets/plasma_store") <= 104
+
+
+def test_a_run_gets_a_new_token_unless_one_is_given_and_the_environment_is_restored(monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
+    monkeypatch.delenv("RAY_AUTH_TOKEN_PATH", raising=False)
+    tokens = []
+    for _ in range(2):
+        with asking_for_token():
+            assert os.environ["RAY_AUTH_MODE"] == "token"
+            tokens.append(os.environ["RAY_AUTH_TOKEN"])
+        assert os.environ["RAY_AUTH_MODE"] == "disabled"
+        assert "RAY_AUTH_TOKEN" not in os.environ
+    assert len(set(tokens)) == 2
+    assert min(map(len, tokens)) == 64
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "the user's own")
+    with asking_for_token():
+        assert os.environ["RAY_AUTH_TOKEN"] == "the user's own"
+
+
+def test_ray_adds_no_progress_printer_beside_ours():
+    """Ray's own would keep every trial until the search ends."""
+    callback = QueueCallback(queue=None, interrupt=None)  # type: ignore[arg-type]
+    assert _create_default_callbacks([callback], air_verbosity=None) == [callback]
+
+
+def test_rays_controller_has_the_attributes_from_which_ended_trials_are_dropped():
+    source = inspect.getsource(TuneController)
+    for name in ("_trials", "_stopped_trials", "_failed_trials", "_trials_to_cache", "_trial_metadata"):
+        assert f"self.{name}:" in source, name
+
+
+class _Controller:
+    """The part of Ray's controller that holds trials."""
+
+    def __init__(self, trials: list[Trial]) -> None:
+        self._trials = trials
+        self._stopped_trials = {trial for trial in trials if trial.is_finished()}
+        self._failed_trials: set[Trial] = set()
+        self._trials_to_cache = set(trials)
+        self._trial_metadata = {trial.trial_id: "state" for trial in trials}
+
+
+class _Wrapper:
+    def __init__(self, controller: _Controller) -> None:
+        self._tune_controller = controller
+
+
+def test_trials_that_ended_long_ago_are_dropped_and_running_ones_stay():
+    trials = [Trial("any", stub=True) for _ in range(200)]
+    for trial in trials[10:]:
+        trial.status = Trial.TERMINATED
+    controller = _Controller(list(trials))
+    _forget_ended(_Wrapper(controller))
+    assert controller._trials == [*trials[:10], *trials[150:]]
+    assert controller._stopped_trials == set(trials[150:])
+    assert controller._trials_to_cache == {*trials[:10], *trials[150:]}
+    assert set(controller._trial_metadata) == {trial.trial_id for trial in controller._trials}

@@ -1,0 +1,64 @@
+"""What the page draws, as rows of text: what mattered, where trials collapse, the data, the most wrong rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tuner.analysis.failing_settings import find_failing_settings
+from tuner.analysis.importance import importances
+from tuner.analysis.trials import trials_of
+from tuner.analysis.tried_settings import logarithmic
+from tuner.data.profile import summarise
+from tuner.errors import SpaceError
+from tuner.ledger.run_directory import Run, read_measurements
+from tuner.space.load import Space, read_space
+
+
+def run_details(run: Run) -> dict[str, Any]:
+    """Return what `tuner show --all` adds to the leaderboard, as JSON values.
+
+    Keys are importance and collapse (a row each), cut (lines of a space file, empty if none is suggested), data (a line for
+    each split, and notes) and most_wrong (rows of the test split). A value is empty if the run has not got that far.
+    """
+    trials = [trial for trial in trials_of(run, read_measurements(run.location)) if trial.phase == "search"]
+    space = _readable_space(run)
+    failing = find_failing_settings(trials, space)
+    return {
+        "importance": [
+            {
+                "parameter": each.name,
+                "share of variance": each.value,
+                "low": each.low,
+                "high": each.high,
+                "in force": each.condition,
+            }
+            for each in importances(trials, logarithmic=logarithmic(space.parameters if space else {}))
+        ],
+        "collapse": [
+            {
+                "setting": f"{cell.setting.name}={cell.setting.shown}",
+                "trials": cell.share.trials,
+                "collapsed": cell.share.lost,
+                "share": cell.share.value,
+                "low": cell.share.low,
+                "high": cell.share.high,
+                "worse": "yes" if cell.is_worse else None,
+            }
+            for cell in sorted(failing.cells, key=lambda cell: -cell.share.value)
+            if cell.share.lost
+        ],
+        "cut": failing.cut_lines,
+        "data": [*summarise(run.profile), *run.profile["notes"]] if run.profile else [],
+        "most_wrong": [
+            {**row, "truth": ", ".join(row["truth"]), "decided": ", ".join(row["decided"])}
+            for row in run.champion.get("most_wrong", ())
+        ],
+    }
+
+
+def _readable_space(run: Run) -> Space | None:
+    """Return the space of a run, or None if this version of tuner cannot read it."""
+    try:
+        return read_space(run.space)
+    except SpaceError:
+        return None

@@ -1,0 +1,39 @@
+"""Lists of names and row numbers in messages."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+from tuner.errors import did_you_mean
+
+MOST_NAMES = 20
+"""Column names, file names or labels that one message lists."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return the remedy of `did_you_mean`, with a shortened list if nothing is close and there are many names."""
+    names = sorted(known)
+    if len(names) > MOST_NAMES and not difflib.get_close_matches(word, names):
+        return f"known: {listed(names, most=MOST_NAMES)}"
+    return did_you_mean(word, names)
+
+
+def name_rows(rows: Sequence[int]) -> str:
+    """Name up to five row numbers: "row 3", "rows 3 and 9", "rows 3, 9, 12, 15 and 20 (17 in all)"."""
+    if len(rows) == 1:
+        return f"row {rows[0]}"
+    shown = [str(row) for row in rows[:5]]
+    text = f"rows {', '.join(shown[:-1])} and {shown[-1]}"
+    return text if len(rows) == len(shown) else f"{text} ({len(rows):,} in all)"
+
+
+def listed(names: Sequence[str], *, most: int = 8) -> str:
+    """List the first names, and how many more there are."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
+
+
+def number_of_rows(n: int) -> str:
+    """Return "1 row", or "1,234 rows"."""
+    return "1 row" if n == 1 else f"{n:,} rows"

@@ -1,0 +1,168 @@
+"""Trials on a Ray worker: the trainable that runs them one after the other, and what it writes to the run directory."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from ray import tune
+
+from tuner.data.trial_data import TrialData
+from tuner.errors import StorageError
+from tuner.pruners.gate import GateSettings, health_of
+from tuner.ray_backend.memory import is_out_of_memory
+from tuner.signals import die_on_abort
+from tuner.trial.measurement import Measurement
+from tuner.trial.order import Order, TrialSettings
+
+if TYPE_CHECKING:
+    from tuner.trial.trial import Trial
+
+_WRITE_ATTEMPTS = 3  # for a finalist's weights, which the search needs
+_CHECKPOINT_INTERVAL_S = 60.0  # between rungs, which may be hours apart
+
+
+class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
+    """Runs one order after the other in one process. Each step is one measurement."""
+
+    def setup(self, config: dict[str, Any], data: TrialData, settings: TrialSettings) -> None:
+        die_on_abort()
+        self._data, self._settings = data, settings
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        # Only store the order. An error here would end the whole search, so the first step builds the model.
+        self._order = Order(**new_config["order"])
+        self._trial: Trial | None = None
+        self._note, self._is_to_be_kept = "", False
+        return True
+
+    def step(self) -> dict[str, Any]:
+        order = self._order
+        if self._trial is None and order.start_before is not None and time.time() > order.start_before:
+            return {"examples": 0, "too_late": True, tune.result.DONE: True}
+        try:
+            if self._trial is None:
+                self._start_trial()
+            elif self._is_to_be_kept:  # only now is it certain that the driver has the last measurement and goes on
+                self._write_checkpoint()
+            measurement = self._measure()
+        except Exception as error:
+            if is_out_of_memory(error):  # Ray retries what raises, in a new process
+                raise MemoryError(f"out of memory: {error}") from error
+            # Record the error as the trial's ending, which keeps the worker for the next trial.
+            return {"examples": 0, "failure": f"{type(error).__name__}: {error}", tune.result.DONE: True}
+        note, self._note = self._note, ""
+        self._is_to_be_kept = self._is_checkpoint_due()
+        return {
+            "examples": measurement.examples,
+            "score": measurement.score,
+            # One text, because Ray keeps a running analysis of every number that it gets.
+            "measurement": json.dumps(asdict(measurement)),
+            "is_to_be_kept": self._is_to_be_kept,
+            "note": note,
+        }
+
+    def _start_trial(self) -> None:
+        """Build the trial, and load its checkpoint if an earlier worker wrote one."""
+        from tuner.storage import Folder, split
+
+        order = self._order
+        self._trial = self._make_trial()
+        if order.checkpoint is not None:
+            location, name = split(order.checkpoint)
+            folder = Folder.at(location)
+            self._checkpoint = folder, name
+            try:
+                if folder.exists(name):
+                    self._trial.load_state(folder.read(name))
+            except (StorageError, ValueError) as error:
+                self._note = f"it begins anew, as its checkpoint cannot be used ({error})"
+                self._trial = self._make_trial()
+        self._checkpoint_examples, self._checkpoint_time_s = self._trial.examples, time.monotonic()
+
+    def _make_trial(self) -> Trial:
+        from tuner.trial.trial import Trial  # imports torch, which only workers need
+
+        order = self._order
+        is_final = order.phase == "finalist"
+        return Trial(order.configuration, self._data, self._settings, seed=order.seed, is_final=is_final)
+
+    def _is_checkpoint_due(self) -> bool:
+        assert self._trial is not None
+        if self._order.checkpoint is None:
+            return False
+        is_at_rung = any(self._checkpoint_examples < rung <= self._trial.examples for rung in self._settings.rungs)
+        return is_at_rung or time.monotonic() - self._checkpoint_time_s >= _CHECKPOINT_INTERVAL_S
+
+    def _write_checkpoint(self) -> None:
+        assert self._trial is not None
+        self._checkpoint_examples, self._checkpoint_time_s = self._trial.examples, time.monotonic()
+        folder, name = self._checkpoint
+        try:
+            check_run_exists(self._order.checkpoint)
+            folder.write(name, self._trial.save_state())
+        except StorageError as error:  # the trial can go on without; if the ledger fails too, the run stops
+            self._note = f"its checkpoint cannot be written ({error})"
+
+    def _measure(self) -> Measurement:
+        """Train to the next measurement, and write the weights if they are the trial's best."""
+        trial, order = self._trial, self._order
+        assert trial is not None
+        best_before = trial.best_merit
+        measurement = trial.next_measurement()
+        if order.weights is not None and trial.best_merit > best_before:
+            if order.phase == "finalist":
+                write_with_retries(lambda: self._save_weights(trial, str(order.weights)))
+            elif is_worth_keeping(measurement, order.keep_above):
+                try:
+                    self._save_weights(trial, order.weights)
+                except StorageError as error:  # the search can go on without
+                    self._note = f"its weights cannot be written, so it is no candidate for champion ({error})"
+        return measurement
+
+    def _save_weights(self, trial: Trial, location: str) -> None:
+        from tuner.bundle.model_bundle import save_probabilities, save_weights
+        from tuner.ledger.run_directory import held_out_name
+
+        check_run_exists(location)
+        with trial.averaged():
+            save_weights(location, trial.model)
+        probabilities = trial.probabilities
+        if probabilities is not None:  # models are compared by these, without being rebuilt
+            save_probabilities(held_out_name(location), probabilities, examples=trial.examples)
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Write nothing for Ray. A trial's checkpoint lies in the run directory under the trial's own name."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Read nothing, see `save_checkpoint`."""
+
+
+def is_worth_keeping(measurement: Measurement, keep_above: float | None) -> bool:
+    """Return whether the weights of a search trial's best measurement so far may become the champion's."""
+    is_better = keep_above is None or measurement.score > keep_above
+    return is_better and health_of(measurement.signs, GateSettings()) != "collapsed"
+
+
+def write_with_retries(write: Callable[[], None]) -> None:
+    """Call `write` up to three times, a second apart, as the ledger does. Raises StorageError if the last try fails."""
+    for _ in range(_WRITE_ATTEMPTS - 1):
+        try:
+            return write()
+        except StorageError:
+            time.sleep(1.0)
+    return write()
+
+
+def check_run_exists(location: str | None) -> None:
+    """Raise StorageError if the run directory of a file is not there. `location` is `<run>/<folder>/<file>`."""
+    from tuner.ledger.run_directory import check_there
+    from tuner.storage import Folder, split
+
+    if location is not None:
+        run = split(split(location)[0])[0]
+        check_there(Folder.at(run), run)

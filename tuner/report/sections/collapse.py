@@ -1,0 +1,99 @@
+"""The collapse map: settings with which trials collapse or diverge, and a smaller space without the worst of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tuner.analysis.failing_settings import Cell, FailingSettings, find_failing_settings, judged, lost_share
+from tuner.analysis.tried_settings import short_name
+from tuner.report.blocks import Block, Code, PageSection, Paragraph, Plot
+from tuner.report.figures import Trace, axis, categories, color, interval, label_above, numbers, text, vertical
+from tuner.report.material import Material
+
+_MOST_ROWS = 45
+
+
+def make_section(material: Material) -> PageSection | None:
+    """Return the collapse map, or None if no trial has an ending that says something about its settings."""
+    trials = judged(material.searched)
+    if not trials:
+        return None
+    whole = lost_share(trials)
+    lead = (
+        f"{whole.lost:,} of {whole.trials:,} trials collapsed or diverged: {whole.value:.0%} "
+        f"(95 % interval {whole.low:.0%} to {whole.high:.0%})."
+    )
+    failing = find_failing_settings(trials, material.space)
+    blocks: list[Block] = []
+    if whole.lost and failing.cells:
+        blocks.append(_map(failing.cells, whole.value))
+    blocks += _cut(material, failing)
+    return PageSection(key="collapse", title="Collapse map", lead=lead, blocks=blocks)
+
+
+def chosen_cells(cells: Sequence[Cell]) -> list[Cell]:
+    """Return the cells of the parameters whose settings differ most, as many as fit in a figure."""
+    by_name: dict[str, list[Cell]] = {}
+    for cell in cells:
+        by_name.setdefault(cell.setting.name, []).append(cell)
+    ranked = sorted(by_name.values(), key=lambda cells_of_name: -max(_gap(cell) for cell in cells_of_name))
+    kept: list[Cell] = []
+    for cells_of_name in ranked:
+        if len(kept) + len(cells_of_name) <= _MOST_ROWS:
+            kept += cells_of_name
+    return kept
+
+
+def _gap(cell: Cell) -> float:
+    """Return how far a cell's interval lies above that of the others, negative if the two overlap."""
+    return cell.share.low - cell.others.high
+
+
+def _map(cells: Sequence[Cell], whole: float) -> Plot:
+    kept = chosen_cells(cells)
+    names = [
+        f"{text(short_name(c.setting.name), longest=32)} = <b>{text(c.setting.shown, longest=22)}</b>" for c in kept
+    ]
+    colors = [color("collapsed") if cell.is_worse else color("muted") for cell in kept]
+    shares = [100 * cell.share.value for cell in kept]
+    trace: Trace = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "share lost",
+        "x": numbers(shares),
+        "y": names,
+        "error_x": interval(shares, [100 * cell.share.low for cell in kept], [100 * cell.share.high for cell in kept]),
+        "customdata": [[cell.share.lost, cell.share.trials] for cell in kept],
+        "marker": {"size": 9, "color": colors, "symbol": ["x" if cell.is_worse else "circle" for cell in kept]},
+        "hovertemplate": "%{y}<br>%{customdata[0]} of %{customdata[1]} trials lost (%{x:.0f} %)<extra></extra>",
+    }
+    left_out = len({cell.setting.name for cell in cells} - {cell.setting.name for cell in kept})
+    omitted = f" The {left_out} parameters whose settings differ least are left out." if left_out else ""
+    return Plot(
+        key="collapse",
+        label="Share of trials that collapsed or diverged, by setting",
+        data=[trace],
+        layout={
+            "xaxis": axis("% of the trials that collapsed or diverged", range=[-2, 102]),
+            "yaxis": categories(names),
+            "shapes": [vertical(100 * whole)],
+            "annotations": [label_above(100 * whole, "all trials")],
+            "showlegend": False,
+        },
+        height=110 + 24 * len(kept),
+        least_width=560,
+        caption="Bars are Wilson's 95 % intervals. A cross marks a setting whose whole interval lies above that of all other "
+        f"trials that had the parameter. About one setting in a hundred gets a cross by chance.{omitted}",
+    )
+
+
+def _cut(material: Material, failing: FailingSettings) -> list[Block]:
+    if material.space is None:
+        return []
+    if not failing.cuts:
+        return [Paragraph(text="No setting is clearly worse than the others, so no cut is suggested.", tone="note")]
+    caption = (
+        "Suggested cut of the space: replace your lines with these, which leave out the marked settings. Each parameter is cut "
+        "by itself. If two settings are bad only together, one of the cuts may be enough."
+    )
+    return [Code(text=failing.cut_lines, caption=caption)]

@@ -1,0 +1,39 @@
+"""Bool indicators (rows, labels) of true or decided labels; one-hot in binary (two columns) and multi-class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Indicator = NDArray[np.bool_]
+
+
+def as_indicator(targets: NDArray[Any], n_labels: int) -> Indicator:
+    """Return the indicator of targets: class numbers (rows,) or a 0/1 matrix (rows, labels)."""
+    if targets.ndim == 2:
+        return targets.astype(bool)
+    return np.asarray(targets[:, None] == np.arange(n_labels))
+
+
+def indicator_from_pairs(
+    rows: Sequence[int] | NDArray[np.integer], labels: Sequence[int] | NDArray[np.integer], *, shape: tuple[int, int]
+) -> Indicator:
+    """Return the indicator of the given shape that is true at each pair of a row and a label, both numbered from 0."""
+    indicator = np.zeros(shape, dtype=bool)
+    indicator[rows, labels] = True
+    return indicator
+
+
+def indicator_from_lists(lists: pa.ChunkedArray, n_labels: int) -> Indicator:
+    """Return the indicator of an Arrow column that lists each row's label numbers."""
+    import pyarrow.compute as pc
+
+    column = lists.combine_chunks()
+    rows, labels = pc.list_parent_indices(column).to_numpy(), pc.list_flatten(column).to_numpy()
+    return indicator_from_pairs(rows, labels, shape=(len(lists), n_labels))

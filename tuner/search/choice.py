@@ -1,0 +1,62 @@
+"""Which of a search's kept models becomes the champion. A collapsed one never does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tuner.pruners.gate import Health
+from tuner.scoring.selection import Bound, champion, lower_bounds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A model that a search has kept.
+
+    `repeats` is the search trial whose configuration a finalist's run repeats. It is None for a search trial.
+    """
+
+    trial: int
+    repeats: int | None
+    score: float
+    health: Health
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The champion, the candidates it was chosen from, and each finalist's bound by the search trial that it repeats."""
+
+    champion: Candidate
+    fit: Sequence[Candidate]
+    bounds: Mapping[int, Bound]
+
+
+def choose(candidates: Sequence[Candidate]) -> Choice | None:
+    """Return the champion, or None if every model has collapsed.
+
+    Healthy models come before doubtful ones, and only models of the best health that occurs compete. The finalist with the
+    best lower bound of its mean score wins, and its best run is the champion. If the best search trial scores even higher, it
+    is the champion instead. Its score is flattered, because it is the best of many, but no other rule gives better models:
+    luck with the validation rows makes a model neither better nor worse (simulated in
+    scripts/benchmarks/trust/champion.py). A finalist's collapsed run says nothing about its other runs and is left out.
+    """
+    fit = _fittest(candidates)
+    if not fit:
+        return None
+    runs: dict[int, list[Candidate]] = {}
+    for each in fit:
+        if each.repeats is not None:
+            runs.setdefault(each.repeats, []).append(each)
+    bounds = lower_bounds({parent: [run.score for run in repeats] for parent, repeats in runs.items()}) if runs else {}
+    winner = champion(bounds) if bounds else None
+    best = [] if winner is None else [max(runs[winner], key=lambda run: run.score)]
+    searched = [each for each in fit if each.repeats is None]
+    return Choice(max([*best, *searched], key=lambda each: each.score), fit, bounds)
+
+
+def _fittest(candidates: Sequence[Candidate]) -> list[Candidate]:
+    for health in ("healthy", "doubtful"):
+        fit = [each for each in candidates if each.health == health]
+        if fit:
+            return fit
+    return []

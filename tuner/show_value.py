@@ -1,0 +1,55 @@
+"""Show a value to a person: in a message, in a table, on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+ABSENT = "–"
+_MOST_CHARACTERS = 60
+_TINY = 0.001  # three decimals would show less than this as zero
+
+
+def show_yaml(value: Any) -> str:
+    """Return a value as YAML writes it, cut to 60 characters; a list or a mapping by its kind."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    text = repr(value) if isinstance(value, str) else f"{value:.12g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 1] + "…"
+
+
+def show_value(value: Any, *, real: str = ".3f", whole: str = "", absent: str = ABSENT) -> str:
+    """Return a value as a table shows it: yes or no, a number in the given format, `absent` for None and NaN.
+
+    `real` and `whole` are format specifications for floats and for integers.
+    """
+    if value is None or (isinstance(value, float) and value != value):
+        return absent
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return format(value, real)
+    return format(value, whole) if isinstance(value, int) else str(value)
+
+
+def show_on_page(value: Any) -> str:
+    """Return a value as the page shows it: three decimals, thousands in groups, a typographic minus."""
+    text = show_value(value, whole=",")
+    return text.replace("-", "−") if isinstance(value, float) else text
+
+
+def show_measured(value: Any) -> str:
+    """Return what was measured as the page shows it: tiny numbers with two digits, lists and mappings on one line."""
+    if isinstance(value, float) and 0 < abs(value) < _TINY:
+        return ("−" if value < 0 else "") + f"{abs(value):.2g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(show_measured, value))
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {show_measured(inner)}" for name, inner in value.items())
+    return show_on_page(value)

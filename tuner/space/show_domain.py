@@ -1,0 +1,88 @@
+"""Show the domain of a parameter on one line: as a space file has it, or in words."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tuner.show_value import show_yaml
+from tuner.space.domains import (
+    Choice,
+    Conditional,
+    Domain,
+    Fixed,
+    OptionChoice,
+    default_domain,
+)
+from tuner.space.options import Options, Parameter
+
+
+def domain_as_yaml(domain: Domain, parameter: Parameter | None) -> str:
+    """Return a domain as a space file writes it: "{low: 0.1, high: 10.0, scale: log}".
+
+    `parameter` is its declaration, which tells what the defaults are; None shows every parameter of an option.
+    """
+    return _one_line(_plain(domain, parameter))
+
+
+def domain_in_words(domain: Domain) -> str:
+    """Return a domain in words: "0.001 to 0.01, log"."""
+    if isinstance(domain, Conditional):
+        return f"{domain_in_words(domain.domain)} where {domain.need.name} is {domain.need.least:g} or more"
+    if isinstance(domain, Fixed):
+        return show_yaml(domain.value)
+    if isinstance(domain, Choice):
+        return " or ".join(show_yaml(value) for value in domain.values)
+    if isinstance(domain, OptionChoice):
+        return " or ".join(option for option, _ in domain.options)
+    steps = "" if domain.step is None or domain.step == 1 else f" in steps of {show_yaml(domain.step)}"
+    return f"{show_yaml(domain.low)} to {show_yaml(domain.high)}{steps}{', log' if domain.is_log else ''}"
+
+
+def _plain(domain: Domain, parameter: Parameter | None) -> Any:
+    """Return a domain as the YAML tree of a space file; an option lists only those parameters that differ from the default."""
+    if isinstance(domain, Conditional):
+        return _plain(domain.domain, parameter)
+    if isinstance(domain, Fixed):
+        return domain.value
+    if isinstance(domain, Choice):
+        return list(domain.values)
+    if isinstance(domain, OptionChoice):
+        options = [_plain_option(name, own, parameter) for name, own in domain.options]
+        return options[0] if len(options) == 1 else options
+    if domain.low == domain.high:
+        return domain.low
+    scale = {"scale": "log"} if domain.is_log else {}
+    step = {"step": domain.step} if domain.step not in (None, 1) else {}
+    return {"low": domain.low, "high": domain.high, **scale, **step}
+
+
+def _plain_option(name: str, own: Mapping[str, Domain], parameter: Parameter | None) -> Any:
+    known = parameter.options[name].parameters if isinstance(parameter, Options) else {}
+    changed = {
+        each: _plain(domain, known.get(each))
+        for each, domain in own.items()
+        if not _is_default(domain, known.get(each))
+    }
+    return {name: changed} if changed else name
+
+
+def _is_default(domain: Domain, parameter: Parameter | None) -> bool:
+    try:
+        return parameter is not None and domain == default_domain(parameter)
+    except ValueError:  # a text has no default
+        return False
+
+
+def _one_line(value: Any) -> str:
+    """Write a value as YAML on one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_one_line(key)}: {_one_line(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_one_line, value)) + "]"
+    if isinstance(value, str):
+        is_word = re.fullmatch(r"[A-Za-z_][\w-]*", value) and value.lower() not in ("null", "true", "false")
+        return value if is_word else json.dumps(value, ensure_ascii=False)
+    return json.dumps(value)

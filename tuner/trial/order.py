@@ -1,0 +1,96 @@
+"""What a trial is asked to do, and the queue that hands out orders. Plain values, without torch or Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from tuner.space.configuration import Configuration
+from tuner.trial.ending import Ending
+from tuner.trial.measurement import Measurement
+
+Phase = Literal["search", "finalist"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialSettings:
+    """What all trials of a search share.
+
+    A trial ends after `patience` measurements without a better score, if that is set. It writes a checkpoint at each of
+    the `rungs`, in examples seen.
+    """
+
+    max_epochs: float
+    reports_per_epoch: int
+    penalty_weight: float
+    patience: int | None = None
+    threads: int = 1
+    device: str = "cpu"
+    rungs: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One trial to run.
+
+    `weights` is where the trial writes its best weights; None if it writes none. A search trial writes them only for a
+    measurement that has not collapsed and scores above `keep_above`. `checkpoint` is where the trial writes its state, and
+    where it goes on from if there is one.
+
+    A search trial does not start after `start_before` (seconds since the epoch). Ray asks for trials before it has free
+    workers, so a worker may come too late.
+    """
+
+    index: int
+    phase: Phase
+    configuration: Configuration
+    seed: int
+    weights: str | None = None
+    checkpoint: str | None = None
+    start_before: float | None = None
+    keep_above: float | None = None
+
+
+class TrialQueue(Protocol):
+    """Hands out orders and records what becomes of them. `tuner.search.trial_queue` has the one that runs a search."""
+
+    def next_order(self) -> Order | None:
+        """Return a trial to run, or None if there is none yet."""
+
+    def is_done(self) -> bool:
+        """Return whether no more orders will come."""
+
+    def started(self, order: Order) -> None:
+        """Record that a worker started a trial, for the first time or again after its worker died."""
+
+    def waits(self, order: Order) -> None:
+        """Record that a trial whose worker died waits for another worker."""
+
+    def reported(self, order: Order, measurement: Measurement, *, is_to_be_kept: bool = False) -> None:
+        """Record a measurement, before anything acts on it.
+
+        With `is_to_be_kept`, write it to disk at once. If the trial goes on it writes a checkpoint next, and the ledger must
+        not lag behind that.
+        """
+
+    def noted(self, order: Order, note: str) -> None:
+        """Show the user a note about a trial."""
+
+    def interrupt(self) -> None:
+        """Record every running trial as interrupted, and write that to disk."""
+
+    def ended(self, order: Order, ending: Ending, reason: str) -> None:
+        """Record how a trial ended."""
+
+    def has_ended(self, order: Order) -> bool:
+        """Return whether this trial's ending is recorded."""
+
+    def hung(self) -> Sequence[Order]:
+        """Return the trials that have sent nothing for too long, after recording that they failed."""
+
+    def is_over(self, order: Order) -> bool:
+        """Return whether the time of this order's phase is over."""
+
+    def tick(self) -> None:
+        """Do what is due now and then. Called a few times a second; may raise to end the search."""

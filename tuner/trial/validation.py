@@ -1,0 +1,116 @@
+"""A trial's models on the validation rows: predictions, measures and health checks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.data.trial_data import TrialData
+from tuner.model.build import to_probabilities
+from tuner.pruners.gate import logit_spread
+from tuner.scoring.by_fold import AVERAGED, measure_by_fold
+from tuner.scoring.thresholds import cross_fitted_decisions, fit_thresholds
+from tuner.training.health import check_health, probability_spread
+from tuner.training.loop import predict_logits
+from tuner.trial.fold_model import FoldModel
+from tuner.trial.measurement import STATIC
+
+MEASURES = (*AVERAGED, "score_spread", "logit_spread", "probability_spread")
+"""What `Validation.measure` returns."""
+
+
+class Validation:
+    """Evaluates the models of a trial on the validation rows, each on the rows that it was not trained on.
+
+    `probabilities` (validation rows, labels) are those of the latest evaluation; None before the first one, and if a number
+    was not finite.
+    """
+
+    def __init__(self, fold_models: Sequence[FoldModel], data: TrialData, *, penalty_weight: float) -> None:
+        self._fold_models, self._data, self._penalty_weight = fold_models, data, penalty_weight
+        self._judged = [fold_model for fold_model in fold_models if len(fold_model.judged)]
+        self.probabilities: NDArray[np.float64] | None = None
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Give every model the weights that it is judged by, if the configuration averages weights."""
+        with ExitStack() as stack:
+            for fold_model in self._fold_models:
+                stack.enter_context(fold_model.training.averaged())
+            yield
+
+    def reading(self) -> dict[str, float]:
+        """Return the shares of unknown tokens, truncated rows and empty rows, as means over the models."""
+        readings = [fold_model.samples.reading for fold_model in self._fold_models if fold_model.samples is not None]
+        return {name: mean(each[name] for each in readings) for name in STATIC}
+
+    def evaluate(self, *, has_diverged: bool) -> dict[str, float] | None:
+        """Predict the validation rows and return MEASURES; None if training has diverged or a number is not finite."""
+        self.probabilities = None if has_diverged else self._predict()
+        return None if self.probabilities is None else self._measure(self.probabilities)
+
+    def check_health(self) -> dict[str, float]:
+        """Return what a closer look into the models shows, as means over them; nothing if they have diverged."""
+        if self.probabilities is None:
+            return {}
+        data = self._data
+        thresholds = fit_thresholds(self.probabilities, data.validation_truth, data.task, seen=data.seen)
+        with self.averaged():
+            looks = [
+                check_health(
+                    fold_model.model,
+                    fold_model.samples,
+                    thresholds,
+                    data.task,
+                    seen=data.seen,
+                    penalty_weight=self._penalty_weight,
+                )
+                for fold_model in self._judged
+                if fold_model.samples is not None
+            ]
+        return {name: mean(each[name] for each in looks) for name in looks[0]}
+
+    def _predict(self) -> NDArray[np.float64] | None:
+        data = self._data
+        probabilities = np.zeros(data.validation_truth.shape)
+        with self.averaged():
+            for fold_model in self._judged:
+                logits = predict_logits(fold_model.model, fold_model.validation)
+                if not np.isfinite(logits).all():
+                    return None
+                probabilities[fold_model.judged] = to_probabilities(logits, data.task, seen=data.seen)
+            kept = self._fold_models[-1].model  # with folds no row judges the model to keep, so look at its weights
+            if not all(parameter.isfinite().all() for parameter in kept.parameters()):
+                return None
+        return probabilities
+
+    def _measure(self, probabilities: NDArray[np.float64]) -> dict[str, float]:
+        data = self._data
+        truth = data.validation_truth
+        decisions = cross_fitted_decisions(probabilities, truth, data.task, parts=data.parts, seen=data.seen)
+        measured = measure_by_fold(
+            decisions, truth, data.task, data.folds, penalty_weight=self._penalty_weight, probabilities=probabilities
+        )
+        judged = [probabilities[fold_model.judged][:, data.seen] for fold_model in self._judged]
+        truths = [truth[:, data.seen][fold_model.judged] for fold_model in self._judged]
+        return {
+            **measured.means,
+            "score_spread": measured.spread,
+            "logit_spread": mean(logit_spread(each, true) for each, true in zip(judged, truths, strict=True)),
+            "probability_spread": mean(probability_spread(each) for each in judged),
+        }
+
+
+def mean(values: Iterable[float]) -> float:
+    """Return the mean, NaN for no values: with folds a model may have seen its share already and take no step."""
+    known = list(values)
+    return float(np.mean(known)) if known else math.nan
+
+
+def mean_of_known(values: Iterable[float]) -> float:
+    """Return the mean of the values that are not NaN."""
+    return mean(value for value in values if not math.isnan(value))
