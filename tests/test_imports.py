@@ -118,6 +118,18 @@ def test_imports_run_downwards_only() -> None:
     assert upward == []
 
 
+def test_diagnosis_reads_then_explains_then_holds_facts() -> None:
+    """Within the diagnosis imports run from readers to causes to facts, never back."""
+    order = [f"tuner.diagnosis.{part}" for part in ("readers", "causes", "facts")]
+    upward = [
+        str(each)
+        for place, part in enumerate(order)
+        for each in WITHIN
+        if is_of(each.importer, (part,)) and is_of(each.imported, tuple(order[:place]))
+    ]
+    assert upward == []
+
+
 def test_the_package_itself_is_imported_for_its_version_only() -> None:
     """`tuner/__init__.py` stands above and below all: it may reach down late, and gives its version to those below."""
     for name, path in MODULES.items():

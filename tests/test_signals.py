@@ -1,4 +1,4 @@
-"""What a signal raises ends a process by an exit code, and is not lost where something catches everything."""
+"""A signal ends a process with an exit code, even if a library catches every exception."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from tuner.signals import raise_if_interrupted, sigterm_as_interrupt
 
-INTERRUPTED_IN_A_TEXT = """\
+INTERRUPTED_IN_EXEC = """\
 import signal, sys
 from tuner.signals import handle_sigint, sigterm_as_interrupt
 
@@ -26,15 +26,15 @@ with sigterm_as_interrupt():
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
-def test_an_interrupted_process_ends_by_its_exit_code(name: str, tmp_path: Path) -> None:
-    """With Python's own KeyboardInterrupt it would end by SIGINT."""
-    (tmp_path / "probe.py").write_text(INTERRUPTED_IN_A_TEXT.format(name=name))
+def test_an_interrupted_process_ends_with_its_exit_code(name: str, tmp_path: Path) -> None:
+    """Python's own KeyboardInterrupt would kill it with SIGINT."""
+    (tmp_path / "probe.py").write_text(INTERRUPTED_IN_EXEC.format(name=name))
     root = Path(__file__).resolve().parents[1]
     as_module = subprocess.run([sys.executable, "-m", "probe"], cwd=tmp_path, env={"PYTHONPATH": str(root)})
     assert as_module.returncode == 130
 
 
-def test_an_interrupt_that_was_caught_is_raised_again_until_another_block_begins() -> None:
+def test_a_swallowed_interrupt_is_raised_again_until_another_block_begins() -> None:
     with sigterm_as_interrupt(), sigterm_as_interrupt():
         raise_if_interrupted()
         with suppress(BaseException):  # as some libraries do

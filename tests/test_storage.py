@@ -1,4 +1,4 @@
-"""A write is whole or absent, wherever the folder lies."""
+"""Writes are atomic in every kind of folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def by_uri(path: Path) -> Folder:
 
 
 def not_local(path: Path) -> Folder:
-    """A file system that is none of this machine's own as far as pyarrow tells, as S3 is."""
+    """Return a folder that pyarrow does not recognise as local, like one on S3."""
     return Folder(fs.SubTreeFileSystem(str(path), fs.LocalFileSystem()), "runs")
 
 
@@ -33,7 +33,7 @@ KINDS = pytest.mark.parametrize("at", [local, by_uri, not_local], ids=lambda at:
 
 @contextmanager
 def full_disk(after_bytes: int) -> Iterator[None]:
-    """Let no file of this process grow beyond some bytes: the write begins, and then fails."""
+    """Limit the file size of this process, so that a write begins and then fails."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (after_bytes, hard))
     try:
@@ -68,7 +68,7 @@ def test_a_second_write_replaces_the_first(at: object, tmp_path: Path) -> None:
 
 
 @KINDS
-def test_names_are_those_here_and_files_those_below_too(at: object, tmp_path: Path) -> None:
+def test_names_lists_this_folder_and_all_files_also_those_below(at: object, tmp_path: Path) -> None:
     folder = at(tmp_path)  # type: ignore[operator]
     for name in ("b", "a/deep/c", "a/d"):
         folder.write(name, b"")
@@ -78,14 +78,14 @@ def test_names_are_those_here_and_files_those_below_too(at: object, tmp_path: Pa
 
 
 @KINDS
-def test_a_folder_that_is_not_there_is_empty(at: object, tmp_path: Path) -> None:
+def test_a_missing_folder_is_empty(at: object, tmp_path: Path) -> None:
     nowhere = at(tmp_path).below("nowhere")  # type: ignore[operator]
     assert not nowhere.exists()
     assert (nowhere.names(), nowhere.all_files()) == ([], [])
 
 
 @KINDS
-def test_deleting_what_is_not_there_does_nothing(at: object, tmp_path: Path) -> None:
+def test_deleting_something_missing_does_nothing(at: object, tmp_path: Path) -> None:
     folder = at(tmp_path)  # type: ignore[operator]
     folder.write("kept/name", b"x")
     folder.delete("other")
@@ -97,7 +97,7 @@ def test_deleting_what_is_not_there_does_nothing(at: object, tmp_path: Path) -> 
 
 
 @KINDS
-def test_reading_what_is_not_there_says_so(at: object, tmp_path: Path) -> None:
+def test_reading_a_missing_file_says_so(at: object, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="nothing"):
         at(tmp_path).read("nothing")  # type: ignore[operator]
 
@@ -118,7 +118,7 @@ def test_a_first_write_that_fails_half_way_leaves_nothing(tmp_path: Path) -> Non
     assert list((tmp_path / "new").iterdir()) == []
 
 
-def test_a_draft_that_a_crash_left_is_no_file_of_the_folder(tmp_path: Path) -> None:
+def test_a_draft_left_by_a_crash_is_not_listed(tmp_path: Path) -> None:
     folder = Folder.at(tmp_path)
     folder.write("deep/name", b"x")
     (tmp_path / "deep" / "name.12345678.draft").write_bytes(b"half")
@@ -126,22 +126,20 @@ def test_a_draft_that_a_crash_left_is_no_file_of_the_folder(tmp_path: Path) -> N
     assert folder.all_files() == ["deep/name"]
 
 
-def test_a_path_from_home_and_a_relative_path_are_made_absolute(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_home_and_relative_paths_are_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     assert Folder.at("~/runs").path == f"{tmp_path}/runs"
     assert Folder.at("runs").path == f"{tmp_path}/runs"
 
 
-def test_a_folder_is_shown_as_a_path_where_it_is_local_and_with_its_kind_elsewhere(tmp_path: Path) -> None:
+def test_a_local_folder_is_shown_as_a_path_and_others_with_their_kind(tmp_path: Path) -> None:
     assert str(local(tmp_path)) == str(by_uri(tmp_path)) == str(tmp_path)
     assert str(not_local(tmp_path)) == "subtree://runs"
 
 
 @KINDS
-def test_where_files_can_be_written_the_check_says_nothing_and_leaves_nothing(at: object, tmp_path: Path) -> None:
+def test_the_check_of_a_writable_folder_leaves_nothing_behind(at: object, tmp_path: Path) -> None:
     folder = at(tmp_path)  # type: ignore[operator]
     folder.write("kept", b"x")
     folder.check_writable()
@@ -154,9 +152,7 @@ def test_the_check_makes_no_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["file", "file/below", "/proc/runs", "/proc/runs/deep"])
-def test_where_nothing_can_be_written_the_check_names_the_place(
-    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_check_names_an_unwritable_place(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("file").write_text("")
     folder = Folder.at(place)
@@ -165,21 +161,21 @@ def test_where_nothing_can_be_written_the_check_names_the_place(
 
 
 @pytest.mark.parametrize(
-    ("location", "told"),
+    ("location", "message"),
     [
-        ("foo://x", "foo://x: cannot be reached .*use a local path, fetching it first"),
+        ("foo://x", "foo://x: cannot be reached .*download it and use a local path"),
         ("file://rel", "cannot be reached"),
         ("hdfs://", "hdfs://: cannot be reached"),
-        ("~nobody-of-this-name/x", "is no path that can be used"),
+        ("~nobody-of-this-name/x", "is not a usable path"),
     ],
 )
-def test_a_location_that_no_file_system_has_is_an_input_error(location: str, told: str) -> None:
-    with pytest.raises(InputError, match=told):
+def test_an_impossible_location_is_an_input_error(location: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         Folder.at(location)
 
 
 @pytest.mark.parametrize("name", ["nul\0", "long" * 100])
-def test_a_name_that_no_file_can_have_is_an_input_error(name: str, tmp_path: Path) -> None:
+def test_an_impossible_file_name_is_an_input_error(name: str, tmp_path: Path) -> None:
     folder = Folder.at(tmp_path)
     for act in (folder.read, folder.exists, lambda name: folder.write(name, b"")):
         with pytest.raises(InputError, match="cannot be"):
@@ -189,7 +185,7 @@ def test_a_name_that_no_file_can_have_is_an_input_error(name: str, tmp_path: Pat
 def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
     folder = Folder.at(tmp_path)
     folder.write("file", b"")
-    with pytest.raises(StorageError, match=r"file/name: cannot be written .*a file stands where a folder must be"):
+    with pytest.raises(StorageError, match=r"file/name: cannot be written .*a file exists where a folder is needed"):
         folder.write("file/name", b"x")
     with pytest.raises(StorageError, match="file: cannot be listed"):
         folder.below("file").names()
@@ -197,14 +193,14 @@ def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
         Folder.at("/proc").write("nothing/name", b"")
 
 
-@pytest.mark.slow  # its client tries for six seconds
-def test_a_store_that_does_not_answer_is_given_up_with_the_address() -> None:
+@pytest.mark.slow  # its client retries for six seconds
+def test_a_store_that_does_not_answer_fails_with_its_address() -> None:
     folder = Folder.at("s3://key:secret@bucket/runs?region=us-east-1&scheme=http&endpoint_override=localhost:1")
     with pytest.raises(StorageError, match=r"s3://bucket/runs: cannot be reached .*the network and the credentials"):
         folder.exists()
 
 
-def test_a_missing_file_is_told_from_one_that_cannot_be_read(tmp_path: Path) -> None:
+def test_a_missing_file_differs_from_an_unreadable_one(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match="nothing: cannot be read"):
         Folder.at(tmp_path).read("nothing")
     with pytest.raises(StorageError, match="cannot be read") as found:
@@ -223,7 +219,7 @@ def test_a_missing_file_is_told_from_one_that_cannot_be_read(tmp_path: Path) -> 
         ("what?", "what?/a"),
     ],
 )
-def test_a_name_is_joined_to_a_location_before_what_a_uri_asks(location: str, joined: str) -> None:
+def test_a_name_is_joined_before_the_query_of_a_uri(location: str, joined: str) -> None:
     assert join(location, "a") == joined
 
 

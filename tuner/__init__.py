@@ -1,6 +1,6 @@
-"""Finds an LSTM sequence classifier that does not collapse.
+"""Find an LSTM sequence classifier that does not collapse.
 
-`tuner.load(path)` gives a trained bundle with `predict(texts)` and `predict_proba(texts)`; searches run by the `tuner` command.
+`tuner.load(path)` returns a trained bundle with `predict(texts)` and `predict_proba(texts)`. The `tuner` command runs searches.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["__version__", "load"]
 
 
 def load(path: str | Path) -> Bundle:
-    """Load a bundle, or the champion of a run's directory, from a local path or URI. Raises BundleError."""
-    from tuner.bundle import model_bundle  # imports torch, which `tuner --help` must not
+    """Load a bundle, or the champion in a run's directory, from a local path or URI. Raises BundleError."""
+    from tuner.bundle import model_bundle  # imports torch, which `tuner --help` must not do
 
     return model_bundle.load(path)

@@ -1,4 +1,4 @@
-"""The `tuner` command: every error is told in its own words, without a traceback unless --debug asks for one."""
+"""The `tuner` command. It prints every error as a message, and a traceback only with --debug."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ from tuner.signals import handle_sigint
 
 _UNEXPECTED_EXIT_CODE = 1
 _INTERRUPTED_EXIT_CODE = 130
-_MAX_TOLD = 300  # characters of an unexpected error's own words
+_MAX_CHARACTERS = 300  # of the message of an unexpected error
 
 
 class _Outlet(io.FileIO):
-    """Standard output or error that drops what nobody reads any more, as after `| head`: the command ends as it would have."""
+    """Standard output or error that drops what it cannot deliver to a closed pipe, as after `| head`.
+
+    The command then ends as it would have with a reader.
+    """
 
     def write(self, content: Any) -> int:
         try:
@@ -34,36 +37,36 @@ class _Outlet(io.FileIO):
 def main() -> None:
     """Run the command line and exit with its code."""
     handle_sigint()
-    sys.stdout, sys.stderr = _lasting(sys.stdout), _lasting(sys.stderr)
+    sys.stdout, sys.stderr = _robust(sys.stdout), _robust(sys.stderr)
     try:
         code = tuner.main(prog_name="tuner", standalone_mode=False)
-        sys.stdout.flush()  # here, where an error can still be told
+        sys.stdout.flush()  # here, where an error can still be reported
     except SystemExit:
         raise
-    except BaseException as error:  # noqa: BLE001 (every error is told here; a panic in a Rust library is no Exception)
+    except BaseException as error:  # noqa: BLE001 (report every error; a panic in a Rust library is not an Exception)
         if "--debug" in sys.argv:
             traceback.print_exc()
-        code = _tell(error)
+        code = _print_error(error)
     sys.exit(code or 0)
 
 
-def _lasting(stream: TextIO | None) -> TextIO:
-    """Return a stream to write to that neither what its encoding lacks nor a reader who goes away can end the program by."""
-    if stream is None:  # closed by whoever began this program, as `>&-` does
-        stream = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (for as long as the program runs)
+def _robust(stream: TextIO | None) -> TextIO:
+    """Return a stream that survives unencodable characters and a closed pipe."""
+    if stream is None:  # closed by the parent process, as `>&-` does
+        stream = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (open while the program runs)
     if not isinstance(stream, io.TextIOWrapper):
         return stream
     stream.reconfigure(errors="backslashreplace")
     if stream not in (sys.__stdout__, sys.__stderr__):
-        return stream  # of whoever calls this from Python, and theirs to end
+        return stream  # a Python caller replaced it and will close it
     outlet = io.BufferedWriter(_Outlet(stream.fileno(), "w", closefd=False))
     return io.TextIOWrapper(
         outlet, encoding=stream.encoding, errors=stream.errors, line_buffering=stream.line_buffering
     )
 
 
-def _tell(error: BaseException) -> int:
-    """Tell an error on stderr; return the exit code that it stands for."""
+def _print_error(error: BaseException) -> int:
+    """Print an error to stderr and return its exit code."""
     if isinstance(error, click.ClickException):
         error.show()
         return error.exit_code
@@ -77,21 +80,23 @@ def _tell(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt | click.Abort):
         click.echo("interrupted", err=True)
         return _INTERRUPTED_EXIT_CODE
-    if isinstance(error, OSError):  # as a full disk on stdout: the machine's, not the program's
+    if isinstance(error, OSError):  # a fault of the machine, such as a full disk
         click.echo(f"error: {error}; run it again with --debug to see where it comes from", err=True)
         return _UNEXPECTED_EXIT_CODE
     if isinstance(error, MemoryError):
-        click.echo(
-            "error: there is not enough memory; give fewer or shorter rows, or use a machine with more", err=True
-        )
+        click.echo("error: there is not enough memory; use fewer or shorter rows, or a machine with more", err=True)
         return _UNEXPECTED_EXIT_CODE
-    told = " ".join(f"{type(error).__name__}: {error}".split())
-    click.echo(f"error: unexpected {told[:_MAX_TOLD]}", err=True)
+    return _print_unexpected(error)
+
+
+def _print_unexpected(error: BaseException) -> int:
+    message = " ".join(f"{type(error).__name__}: {error}".split())
+    click.echo(f"error: unexpected {message[:_MAX_CHARACTERS]}", err=True)
     if "--debug" in sys.argv:
-        how = "report it with the lines above"
+        request = "please report it with the lines above"
     else:
-        how = "run it again with --debug to see where it comes from, and report it with those lines"
-    click.echo(f"This is a fault of tuner {__version__}, not of yours: {how}.", err=True)
+        request = "run it again with --debug to see where it comes from, and report it with those lines"
+    click.echo(f"This is a bug in tuner {__version__}: {request}.", err=True)
     return _UNEXPECTED_EXIT_CODE
 
 

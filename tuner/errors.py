@@ -1,7 +1,7 @@
-"""The exception tree, and the one form in which a fault is told to a person.
+"""All exceptions, and the form of every error message.
 
-A fault names the place, the value with the rule it breaks, and the remedy. Errors about input carry every fault that was
-found, not only the first.
+A fault names the place, the value with the rule it breaks, and the remedy. Errors about input carry every fault, not only the
+first.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-_JOINERS = "\u200c\u200d"  # join and part letters, in Persian and within one emoji
-_MAX_PART = 2000  # characters of each part of a fault that are told
+_JOINERS = "\u200c\u200d"  # zero-width characters that Persian and composed emoji need
+_MAX_PART = 2000  # characters shown of each part of a fault
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing wrong with what a person gave us.
+    """One thing wrong with the user's input.
 
-    `where` is a file and line, a file and row numbers, or an option; `what` the value and the rule; `remedy` what to do.
+    `where` is a file and line, a file and row numbers, or an option. `what` is the value and the rule. `remedy` is what to do.
     """
 
     where: str
@@ -26,30 +26,29 @@ class Fault:
     remedy: str
 
     def __str__(self) -> str:
-        told = f"{_shortened(self.where)}: {_shortened(self.what)}; {_shortened(self.remedy)}"
-        return printable(told)
+        return printable(f"{_shortened(self.where)}: {_shortened(self.what)}; {_shortened(self.remedy)}")
 
 
 def printable(text: str, *, keep: str = "") -> str:
-    """Return a text without control characters but those of `keep`: what a person gave must not steer a terminal."""
+    """Escape control characters, except those in `keep`, so that user input cannot control the terminal."""
     keep += _JOINERS
     return "".join(each if each.isprintable() or each in keep else repr(each)[1:-1] for each in text)
 
 
 def _shortened(text: str) -> str:
-    """A label or a name may be a book: keep the beginning and the end."""
+    """Keep the beginning and the end of a very long text."""
     half = _MAX_PART // 2
     return text if len(text) <= _MAX_PART else f"{text[:half]} … {text[-half:]}"
 
 
 class TunerError(Exception):
-    """Base of every error that `tuner` raises on purpose; `exit_code` is what the command line ends with."""
+    """Base of all errors that `tuner` raises on purpose. The command line exits with `exit_code`."""
 
     exit_code = 1
 
 
 class InputError(TunerError):
-    """Something a person gave is wrong: nothing was written. Carries every fault found."""
+    """The user's input is wrong, and nothing was written. Carries every fault."""
 
     exit_code = 2
 
@@ -60,7 +59,7 @@ class InputError(TunerError):
         self.faults = tuple(faults)
 
     def __reduce__(self) -> tuple[type[InputError], tuple[tuple[Fault, ...]]]:
-        """Pickle by the faults: an error that a worker raises is told by another process."""
+        """Pickle the faults, so that the driver can report an error raised in a worker."""
         return type(self), (self.faults,)
 
 
@@ -69,11 +68,11 @@ class UsageError(InputError):
 
 
 class StorageError(InputError, OSError):
-    """A place cannot be reached, read or written. An OSError too, as whoever goes on without the place expects."""
+    """A place cannot be reached, read or written. Also an OSError, for callers that can do without the place."""
 
 
 class MissingFileError(StorageError, FileNotFoundError):
-    """There is no file of that name."""
+    """The file does not exist."""
 
 
 class SpaceError(InputError):
@@ -93,28 +92,28 @@ class BundleError(InputError):
 
 
 class SearchFailed(TunerError):
-    """The search ran and has no champion to give."""
+    """The search ran but has no champion."""
 
 
 class SearchInterrupted(TunerError):
-    """The search was interrupted; what it had finished is in the ledger."""
+    """The search was interrupted. The ledger holds what was finished."""
 
     exit_code = 130
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return a remedy for an unknown name: the nearest known one if it is near, otherwise the list of all.
+    """Return a remedy for an unknown name: the closest known name if there is one, otherwise a list of all.
 
-    Case and underscores do not count: SMOTEENN is as near as can be to smote_enn.
+    Ignores case and underscores: SMOTEENN matches smote_enn.
     """
     names = sorted(known)
     by_letters = {letters_of(name): name for name in names}
-    near = difflib.get_close_matches(letters_of(word), by_letters, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean {by_letters[near[0]]!r}?"
+    matches = difflib.get_close_matches(letters_of(word), by_letters, n=1, cutoff=0.6)
+    if matches:
+        return f"did you mean {by_letters[matches[0]]!r}?"
     return "known: " + ", ".join(names) if names else "none is known here"
 
 
 def letters_of(name: str) -> str:
-    """Return a name without case and underscores, in which libraries differ: borderlinesmote of BorderlineSMOTE."""
+    """Return a name in lower case without underscores, so that BorderlineSMOTE matches borderline_smote."""
     return name.casefold().replace("_", "")

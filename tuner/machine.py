@@ -1,4 +1,4 @@
-"""What this machine has for a process: cores, and memory by what Linux has free and what its control groups leave."""
+"""The cores and the memory that this process may use, within the limits of its Linux control groups."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-_NO_LIMIT = 1 << 60  # version 1 of control groups writes a number like this where there is none
+_NO_LIMIT = 1 << 60  # control groups version 1 write a number this large for "no limit"
 
 
 def count_cores() -> int:
-    """Return the cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def available_bytes(root: Path = Path("/")) -> int | None:
-    """Return the bytes that can be taken without swapping, the least of what the system and its limits say.
+    """Return the bytes that can be allocated without swapping: the smallest of the system's and its limits' answers.
 
-    Reads /proc/meminfo and the control group of this process and of those around it (versions 1 and 2), below `root`.
-    Returns None where there is no /proc/meminfo, as on macOS.
+    Reads /proc/meminfo and the control groups (versions 1 and 2) of this process and of its ancestors, below `root`. Returns
+    None if there is no /proc/meminfo, as on macOS.
     """
     free = _number_after(root / "proc/meminfo", "MemAvailable:")
     if free is None:
@@ -38,13 +38,15 @@ def _left_by_groups(root: Path) -> Iterator[int]:
 
 
 def _left(mount: Path, path: str, names: tuple[str, str, str]) -> Iterator[int]:
-    """What each group on the way from `path` up to the mount leaves; a container may not see its own name."""
+    """Yield what each group from `path` up to the mount leaves. A container may not see its own group."""
     limit_name, used_name, cached_name = names
     group = mount / path.strip("/")
     for folder in (group, *group.parents):
         limit, used = _number(folder / limit_name), _number(folder / used_name)
         if limit is not None and used is not None and limit < _NO_LIMIT:
-            yield limit - used + (_number_after(folder / "memory.stat", cached_name) or 0)  # cached files make room
+            yield (
+                limit - used + (_number_after(folder / "memory.stat", cached_name) or 0)
+            )  # the kernel can drop cached files
         if folder == mount:
             return
 
@@ -55,8 +57,8 @@ def _number(path: Path) -> int | None:
 
 
 def _number_after(path: Path, name: str) -> int | None:
-    found = (line.split()[1] for line in _lines(path) if line.split()[:1] == [name])
-    return next((int(value) for value in found), None)
+    values = (line.split()[1] for line in _lines(path) if line.split()[:1] == [name])
+    return next((int(value) for value in values), None)
 
 
 def _lines(path: Path) -> list[str]:

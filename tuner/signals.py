@@ -1,4 +1,4 @@
-"""What a signal means to a search, before Ray is imported too."""
+"""Signal handling for searches, usable before Ray is imported."""
 
 from __future__ import annotations
 
@@ -8,31 +8,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-_come: list[int] = []  # signals since the outermost block began; no Event, whose lock a handler may find taken
+_received: list[
+    int
+] = []  # since the outermost block began; a list, as a handler could deadlock on the lock of an Event
 
 
 class _InterruptedError(KeyboardInterrupt):
-    """KeyboardInterrupt by another name.
+    """KeyboardInterrupt under another name.
 
-    Where Python's own passes through `exec` of a text, as imports of libraries may do, the interpreter remembers it and ends
-    itself by SIGINT, whatever exit code it is given. It goes by the exact class.
+    If Python's own passes through `exec` of source text, as in some library imports, the interpreter later kills itself with
+    SIGINT, whatever exit code it is given. It checks for the exact class, so a subclass avoids this.
     """
 
 
 def raise_interrupt(number: int, _frame: Any) -> NoReturn:
-    """Raise KeyboardInterrupt, as a signal's handler; the process can then end by an exit code."""
-    _come.append(number)
+    """Signal handler that raises KeyboardInterrupt and lets the process end with an exit code."""
+    _received.append(number)
     raise _InterruptedError
 
 
 def raise_if_interrupted() -> None:
-    """Raise the KeyboardInterrupt of a signal that has come, for whoever caught everything, as imports of libraries may do."""
-    if _come:
+    """Raise KeyboardInterrupt if a signal has arrived, in case a library swallowed the first one while being imported."""
+    if _received:
         raise _InterruptedError
 
 
 def handle_sigint() -> None:
-    """Let SIGINT raise `raise_interrupt`'s KeyboardInterrupt where it raises Python's."""
+    """Replace Python's default SIGINT handler by `raise_interrupt`."""
     if (
         threading.current_thread() is threading.main_thread()
         and signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -42,27 +44,27 @@ def handle_sigint() -> None:
 
 @contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM raise KeyboardInterrupt, as SIGINT does. Such blocks may stand in each other."""
+    """Let SIGTERM raise KeyboardInterrupt, as SIGINT does. Such blocks may be nested."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals reach the main thread only
+        yield  # only the main thread receives signals
         return
     before = signal.signal(signal.SIGTERM, raise_interrupt)
     is_outermost = before is not raise_interrupt
-    if is_outermost:  # what came before has been dealt with
-        _come.clear()
+    if is_outermost:  # earlier signals have been handled
+        _received.clear()
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
         if is_outermost:
-            _come.clear()
+            _received.clear()
 
 
 def die_on_abort() -> None:
-    """Let SIGABRT end a process of Ray's at once, from its main thread.
+    """Let SIGABRT end a Ray process at once. Does nothing outside the main thread.
 
-    Ray's handler writes a stack trace. Where there is no memory left to do so, it aborts within itself for ever, and what
-    the process works on neither ends nor goes on.
+    Ray's handler writes a stack trace. Without memory to do so, it aborts inside itself forever, and the work of the process
+    neither ends nor continues.
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGABRT, signal.SIG_DFL)

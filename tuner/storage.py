@@ -1,6 +1,6 @@
-"""Folders on a local disk or any `pyarrow.fs` location, and writes that are whole or absent.
+"""Folders on a local disk or any `pyarrow.fs` location, with atomic writes.
 
-Whatever goes wrong with a place is a StorageError, which names it.
+Anything that goes wrong with a place raises a StorageError that names it.
 """
 
 from __future__ import annotations
@@ -19,59 +19,58 @@ from pyarrow import fs
 
 from tuner.errors import Fault, MissingFileError, StorageError
 
-# What a file system raises: pyarrow for a path that it cannot take, Python for a home that nobody has and for what is no
-# Unicode.
-_TROUBLE = (OSError, pa.ArrowException, ValueError, RuntimeError)
+# What file systems raise: pyarrow for an invalid path, Python for an unknown home directory and for invalid Unicode.
+_FILE_SYSTEM_ERRORS = (OSError, pa.ArrowException, ValueError, RuntimeError)
 _MAX_REASON = 200
-_GOOGLE_PATIENCE_S = 30  # its client would try for 15 minutes
+_GOOGLE_RETRY_S = 30  # its client would retry for 15 minutes
 _REMEDIES = {
-    errno.EACCES: "choose a place that is yours, or ask for the right to it",
-    errno.EPERM: "choose a place that is yours, or ask for the right to it",
-    errno.EROFS: "choose a place that can be written",
+    errno.EACCES: "choose a place you have access to, or ask for permission",
+    errno.EPERM: "choose a place you have access to, or ask for permission",
+    errno.EROFS: "choose a writable place",
     errno.ENOENT: "check the path",
-    errno.ENOTDIR: "a part of the path is a file where a folder must be: choose another place",
-    errno.EEXIST: "a file stands where a folder must be: choose another place",
+    errno.ENOTDIR: "part of the path is a file, not a folder: choose another place",
+    errno.EEXIST: "a file exists where a folder is needed: choose another place",
     errno.EISDIR: "name a file, not a folder",
-    errno.ENOSPC: "make room, or choose another place",
-    errno.EDQUOT: "make room, or choose another place",
+    errno.ENOSPC: "free some space, or choose another place",
+    errno.EDQUOT: "free some space, or choose another place",
     errno.ENAMETOOLONG: "use a shorter name",
 }
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder in a file system; paths below it are relative and use "/"."""
+    """A folder in a file system. Paths below it are relative and use "/"."""
 
     files: fs.FileSystem
     path: str
 
     @classmethod
     def at(cls, location: str | Path) -> Folder:
-        """Open a local path or a URI such as s3://bucket/runs; the folder need not exist. Raises StorageError."""
+        """Open a local path or a URI such as s3://bucket/runs. The folder need not exist. Raises StorageError."""
         return cls(*locate(str(location)))
 
     @property
     def is_local(self) -> bool:
-        """Whether the folder lies on this machine's own file system (which may be a network mount)."""
+        """Whether the folder is in this machine's own file system, which may be a network mount."""
         return isinstance(self.files, fs.LocalFileSystem)
 
     def below(self, name: str) -> Folder:
-        """Return a folder below this one."""
+        """Return the folder of this name below this one."""
         return Folder(self.files, f"{self.path}/{name}")
 
     def exists(self, name: str = "") -> bool:
-        """Return whether a file or folder of that name is there."""
+        """Return whether a file or folder of that name exists. Raises StorageError."""
         with errors_named(self._shown(name), "cannot be reached"):
             kind = self.files.get_file_info(self._full(name)).type
         return bool(kind != fs.FileType.NotFound)
 
     def is_folder(self) -> bool:
-        """Return whether a folder, not a file, is there."""
+        """Return whether this exists and is a folder. Raises StorageError."""
         with errors_named(str(self), "cannot be reached"):
             return bool(self.files.get_file_info(self.path).type == fs.FileType.Directory)
 
     def read(self, name: str) -> bytes:
-        """Read a whole file. Raises StorageError, of a file that is not there MissingFileError."""
+        """Read a whole file. Raises StorageError, or MissingFileError if there is no such file."""
         with (
             errors_named(self._shown(name), "cannot be read"),
             self.files.open_input_stream(self._full(name)) as stream,
@@ -80,12 +79,12 @@ class Folder:
         return content
 
     def write(self, name: str, content: bytes | pa.Buffer) -> None:
-        """Write a whole file, replacing one of that name; a reader sees all of it or none. Raises StorageError."""
+        """Write a whole file, replacing any of that name. A reader sees all of it or none. Raises StorageError."""
         with errors_named(self._shown(name), "cannot be written"):
             self._write(name, content)
 
     def check_writable(self) -> None:
-        """Prove that files can be written here, and leave nothing behind. Raises StorageError."""
+        """Check that files can be written here, leaving nothing behind. Raises StorageError."""
         with errors_named(str(self), "nothing can be written there"):
             if not self.is_local:
                 probe = f"probe-{uuid.uuid4().hex[:8]}.draft"
@@ -93,7 +92,7 @@ class Folder:
                 self.files.delete_file(self._full(probe))
                 return
             nearest = Path(self.path)
-            while not nearest.exists():  # what is missing will be made in the nearest folder that is there
+            while not nearest.exists():  # missing folders will be made in the nearest one that exists
                 nearest = nearest.parent
             with tempfile.TemporaryDirectory(prefix=".tuner-", suffix=".draft", dir=nearest) as folder:
                 Path(folder, "probe").write_bytes(b"x")
@@ -101,7 +100,7 @@ class Folder:
     def _write(self, name: str, content: bytes | pa.Buffer) -> None:
         target = self._full(name)
         self.files.create_dir(target.rsplit("/", 1)[0], recursive=True)
-        if not self.is_local:  # object stores show a file when it is complete, and have no rename
+        if not self.is_local:  # object stores show only complete files, and cannot rename
             with self.files.open_output_stream(target) as stream:
                 stream.write(content)
             return
@@ -114,36 +113,36 @@ class Folder:
             raise
 
     def names(self) -> list[str]:
-        """Names of the files and folders here, sorted; none if the folder is not there. Drafts are left out.
+        """Return the sorted names of files and folders here, without drafts; none if the folder does not exist.
 
-        Raises StorageError, also where this is a file.
+        Raises StorageError, also if this is a file.
         """
         with errors_named(str(self), "cannot be listed"):
-            found = self.files.get_file_info(fs.FileSelector(self.path, allow_not_found=True))
-        return sorted(info.base_name for info in found if not _is_draft(info.base_name))
+            infos = self.files.get_file_info(fs.FileSelector(self.path, allow_not_found=True))
+        return sorted(info.base_name for info in infos if not _is_draft(info.base_name))
 
     def all_files(self) -> list[str]:
-        """Paths of all files here and below, relative and sorted. Drafts are left out. Raises StorageError."""
+        """Return the sorted relative paths of all files here and below, without drafts. Raises StorageError."""
         selector = fs.FileSelector(self.path, allow_not_found=True, recursive=True)
         with errors_named(str(self), "cannot be listed"):
-            found: Sequence[fs.FileInfo] = self.files.get_file_info(selector)
+            infos: Sequence[fs.FileInfo] = self.files.get_file_info(selector)
         start = len(self.path.rstrip("/")) + 1
-        return sorted(info.path[start:] for info in found if info.is_file and not _is_draft(info.base_name))
+        return sorted(info.path[start:] for info in infos if info.is_file and not _is_draft(info.base_name))
 
     def delete(self, name: str) -> None:
-        """Delete a file if it is there. Raises StorageError."""
+        """Delete a file if it exists. Raises StorageError."""
         if self.exists(name):
             with errors_named(self._shown(name), "cannot be deleted"):
                 self.files.delete_file(self._full(name))
 
     def delete_folder(self, name: str) -> None:
-        """Delete a folder and all in it, if it is there. Raises StorageError."""
+        """Delete a folder and its contents if it exists. Raises StorageError."""
         if self.exists(name):
             with errors_named(self._shown(name), "cannot be deleted"):
                 self.files.delete_dir(self._full(name))
 
     def delete_drafts(self) -> None:
-        """Delete what writers that were killed have left half written, here and below. Raises StorageError."""
+        """Delete half-written files that killed writers left here and below. Raises StorageError."""
         if self.is_local:
             with errors_named(str(self), "cannot be cleared of drafts"):
                 for draft in Path(self.path).rglob("*.draft"):
@@ -161,35 +160,35 @@ class Folder:
 
 
 def locate(location: str) -> tuple[fs.FileSystem, str]:
-    """Return the file system that a local path or a URI means, and the path in it. Raises StorageError."""
+    """Return the file system of a local path or a URI, and the path in it. Raises StorageError."""
     if "://" not in location:
-        with errors_named(location, "is no path that can be used"):
+        with errors_named(location, "is not a usable path"):
             return fs.LocalFileSystem(), str(Path(location).expanduser().absolute())
     uri = location
     if uri.startswith(("gs://", "gcs://")) and "retry_limit_seconds" not in uri:
-        uri += f"{'&' if '?' in uri else '?'}retry_limit_seconds={_GOOGLE_PATIENCE_S}"
+        uri += f"{'&' if '?' in uri else '?'}retry_limit_seconds={_GOOGLE_RETRY_S}"
     with errors_named(location, "cannot be reached"):
         files, path = fs.FileSystem.from_uri(uri)
     return files, path
 
 
 def join(location: str, name: str) -> str:
-    """Return the location of a name in a folder; what a URI asks of its file system after "?" stays at the end."""
+    """Return the location of a name in a folder. The query of a URI, after "?", stays at the end."""
     place, query = _without_query(location)
     return f"{place.removesuffix('/')}/{name}{query}"
 
 
 def split(location: str) -> tuple[str, str]:
-    """Return the location of the folder that a name stands in, and the name: what `join` joins."""
+    """Split a location into folder and name, the reverse of `join`."""
     place, query = _without_query(location)
     folder, slash, name = place.rpartition("/")
-    if folder.endswith("/"):  # the slashes after a URI's colon
+    if folder.endswith("/"):  # the slashes after the colon of a URI
         folder += "/"
     return f"{folder or slash or '.'}{query}", name
 
 
 def extension(location: str) -> str:
-    """Return the extension of a file's name in small letters, with its dot, or nothing."""
+    """Return the extension of a file name in lower case, with its dot, or an empty string."""
     return PurePosixPath(_without_query(location)[0]).suffix.lower()
 
 
@@ -200,18 +199,18 @@ def _without_query(location: str) -> tuple[str, str]:
 
 @contextmanager
 def errors_named(where: str, what: str) -> Iterator[None]:
-    """Turn what a file system raises within the block into a StorageError that names the place."""
+    """Turn errors of file systems within the block into a StorageError that names the place."""
     try:
         yield
     except StorageError:
         raise
-    except _TROUBLE as error:
+    except _FILE_SYSTEM_ERRORS as error:
         number = error.errno if isinstance(error, OSError) else None
         reason = os.strerror(number) if number else _first_line(error)
         if number in _REMEDIES:
             remedy = _REMEDIES[number]
         elif reason.startswith("Unrecognized"):
-            remedy = "use a local path, fetching it first, or s3://, gs://, abfs:// or hdfs://"
+            remedy = "download it and use a local path, or use s3://, gs://, abfs:// or hdfs://"
         elif "://" in where:
             remedy = "check the address, the network and the credentials"
         else:

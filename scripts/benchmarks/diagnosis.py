@@ -146,7 +146,7 @@ def run(material: str, *, seed: int) -> Iterator[Case]:
 
 def judge(fault: Fault, material: str, evidence: Any, *, seed: int, floor: float) -> Case:
     """Compare the diagnosis with the planted fault. `floor` is the lower bound of the healthy trial's skill."""
-    from tuner.diagnosis.causes.find import diagnose
+    from tuner.diagnosis.causes.diagnose import diagnose
 
     diagnosis = diagnose(evidence)
     first = diagnosis.causes[0].name if diagnosis.causes else "no cause"

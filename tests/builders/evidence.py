@@ -1,4 +1,4 @@
-"""Facts of a healthy training, and of its labels and decisions."""
+"""Facts about a healthy training, its labels and its decisions."""
 
 from __future__ import annotations
 

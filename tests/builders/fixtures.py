@@ -1,4 +1,4 @@
-"""The types of what the fixtures in conftest.py return."""
+"""Types of the values that the fixtures in conftest.py return."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the fuzz tests share: spoiling of bytes, small tables in every format, and a run that looks how a command ended."""
+"""Shared by the fuzz tests: mutations of bytes, small tables in every format, and a checked run of a command."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from builders.fixtures import Call
 Generator = np.random.Generator
 Rows = dict[str, list[Any]]
 
-LONGEST_S = 10.0  # of one command on a busy machine; what is bounded takes a tenth of a second
+LONGEST_S = 10.0  # for one command on a busy machine; a bounded one takes a tenth of a second
 SPACE = """# a space to spoil
 task: {task}
 data:
@@ -40,12 +40,12 @@ space:
 
 
 def make_space(task: str, name: str, inputs: str = "text", *, labels: str = "", more: str = "") -> str:
-    """Return a space for a file; `labels` is a line of data, `more` are lines that follow it."""
+    """Return a space for a file. `labels` is a line of the data section, `more` are lines that follow it."""
     given = labels or ("labels: labels" if task == "multilabel" else "label: label")
     return SPACE.format(task=task, name=name, inputs=inputs, labels=f"{given}{more}")
 
 
-# --- of bytes -------------------------------------------------------------------------------------------------------
+# --- bytes -------------------------------------------------------------------------------------------------------
 
 INSERTED = [
     b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\r", b"\x1a", b'"', b"\x85", b"\n\n\n", b"\t", b"\xc0\x80",
@@ -108,7 +108,7 @@ OF_BYTES = [
 
 
 def make_rows(random: Generator, kind: str) -> Rows:
-    """Return 40 rows of texts or sequences with labels of one kind; "columns" are two columns of 0 and 1."""
+    """Return 40 rows of texts or sequences with labels of one kind. The kind "columns" has two columns of 0 and 1."""
     labels = ["a", "b", "ü"]
     if kind == "sequence":
         steps = [random.normal(size=(random.integers(1, 4), 2)).round(2).tolist() for _ in range(40)]
@@ -122,7 +122,7 @@ def make_rows(random: Generator, kind: str) -> Rows:
 
 
 def write_rows(name: str, rows: Rows) -> bytes:
-    """Return the content of a file of that name; in a CSV what is no text is written as JSON."""
+    """Return the content of a file of that name. A CSV holds values other than text as JSON."""
     if name.endswith(".parquet"):
         sink = io.BytesIO()
         pq.write_table(pa.table(rows), sink)
@@ -136,7 +136,7 @@ def write_rows(name: str, rows: Rows) -> bytes:
 
 
 def count_rows(name: str, content: bytes) -> int:
-    """Count the rows of a file that was accepted, without tuner and for text without pyarrow."""
+    """Count the rows of an accepted file without tuner, and for text files without pyarrow."""
     if name.endswith(".parquet"):
         return int(pq.read_metadata(io.BytesIO(content)).num_rows)
     text = content.decode("utf-8-sig")
@@ -147,34 +147,34 @@ def count_rows(name: str, content: bytes) -> int:
 
 
 def _count_objects(text: str) -> int:
-    """Count the objects of JSON that stand one after another; they need not stand on lines of their own."""
-    decoder, place, found = json.JSONDecoder(), 0, 0
+    """Count consecutive JSON objects, whether or not each has its own line."""
+    decoder, place, count = json.JSONDecoder(), 0, 0
     while place < len(text):
         _, place = decoder.raw_decode(text, place)
-        found += 1
+        count += 1
         while place < len(text) and text[place] in " \t\r\n":
             place += 1
-    return found
+    return count
 
 
-# --- the runs -------------------------------------------------------------------------------------------------------
+# --- commands -------------------------------------------------------------------------------------------------------
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, str]]:
-    """Return size and SHA-256 of every file in a folder and below, by its path; a folder's are 0 and nothing."""
-    found = {}
+    """Return size and SHA-256 of every file in a folder and below, by path. Folders count as empty files."""
+    files = {}
     for path in folder.rglob("*"):
         content = b"" if path.is_dir() else path.read_bytes()
-        found[str(path.relative_to(folder))] = (len(content), hashlib.sha256(content).hexdigest())
-    return found
+        files[str(path.relative_to(folder))] = (len(content), hashlib.sha256(content).hexdigest())
+    return files
 
 
 def run_checked(
     call: Call, *arguments: str, codes: Sequence[int] = (0, 2), writes: Sequence[str] = ()
 ) -> tuple[int, str, str]:
-    """Run a command with conftest's `call` and look that it ended as a command may: (exit code, stdout, stderr).
+    """Run a command with `call` of conftest.py and check how it ends. Returns (exit code, stdout, stderr).
 
-    Nothing in the folder of the test may have changed but what `writes` names.
+    In the folder of the test, only the files in `writes` may have changed.
     """
     before, began = snapshot(Path()), time.monotonic()
     code, out, err = call(*arguments)
@@ -183,7 +183,7 @@ def run_checked(
     assert {name: each for name, each in snapshot(Path()).items() if name not in writes} == before
     assert "Traceback" not in out + err
     assert "error: unexpected" not in err, err
-    assert "\x1b" not in err  # what a file holds must not steer a terminal
+    assert "\x1b" not in err  # a file's content must not control the terminal
     assert seconds < LONGEST_S
     if code == 2:
         last = err.splitlines()[-1]
@@ -193,11 +193,11 @@ def run_checked(
     return code, out, err
 
 
-def read_told(err: str) -> tuple[int, int]:
-    """Return how many rows all splits have, and how many labels there are, as `validate --with-data` tells."""
-    told = re.search(
+def read_counts(err: str) -> tuple[int, int]:
+    """Return the number of rows in all splits, and of labels, from the output of `validate --with-data`."""
+    match = re.search(
         r"^data: rows: train ([\d,]+), validation ([\d,]+), test ([\d,]+); (\d+) labels$", err, re.MULTILINE
     )
-    assert told, err
-    rows = [int(each.replace(",", "")) for each in told.groups()]
+    assert match, err
+    rows = [int(each.replace(",", "")) for each in match.groups()]
     return sum(rows[:3]), rows[3]

@@ -1,4 +1,4 @@
-"""The command line without a search: help, messages for what cannot be used, listings. `test_search_cluster` has the rest."""
+"""The command line without a search: help, error messages and listings. tests/cluster covers searches."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_the_documentation_uses_verbs_and_options_that_exist(page):
         assert set(re.findall(r"(?<=\s)--[a-z-]+", rest)) <= known | {"--help"}, verb
 
 
-def test_an_unknown_verb_names_the_near_one(call):
+def test_an_unknown_verb_is_refused(call):
     code, _, err = call("rum")
     assert code == 2
     assert "No such command" in err
@@ -87,13 +87,13 @@ def test_init_copies_a_shipped_space_and_does_not_replace_an_edited_one(call):
     assert Path("spaces/multilabel.yaml").read_text() == "edited"
 
 
-def test_init_of_an_unknown_space_names_the_near_one(call):
+def test_init_of_an_unknown_space_names_the_closest_one(call):
     code, _, err = call("init", "multilable")
     assert code == 2
     assert "did you mean 'multilabel'?" in err
 
 
-def test_validate_says_which_file_was_taken(call):
+def test_validate_says_which_file_it_reads(call):
     code, out, err = call("validate", "spaces/multilabel.yaml")
     assert code == 0
     assert "multilabel.yaml (shipped with tuner)" in err
@@ -106,13 +106,13 @@ def test_schema_prints_json_to_stdout(call):
     assert "properties" in json.loads(out)
 
 
-def test_ls_of_no_runs_says_how_to_begin_one(call):
+def test_ls_without_runs_says_how_to_start_one(call):
     code, out, err = call("ls", "--format", "json")
     assert (code, json.loads(out)) == (0, [])
     assert "tuner run" in err
 
 
-def test_show_of_a_run_that_is_not_there_says_so(call):
+def test_show_of_a_missing_run_says_so(call):
     code, _, err = call("show", "nothing")
     assert code == 2
     assert "there is no run here" in err
@@ -124,14 +124,14 @@ def test_predict_refuses_an_output_format_before_any_work(call):
     assert "'.xlsx' names no format" in err
 
 
-def test_predict_with_a_bundle_that_is_not_there_says_what_is_missing(call):
+def test_predict_with_a_missing_bundle_says_what_is_missing(call):
     write_rows(["a"], ["x"])
     code, _, err = call("predict", "no-bundle", "rows.parquet")
     assert code == 2
     assert "bundle.json" in err
 
 
-# --- what bad input prints, before Ray is started and without anything written ---
+# --- bad input: an error before Ray starts, and nothing is written ---
 
 
 def test_a_missing_space_is_named(call):
@@ -141,21 +141,21 @@ def test_a_missing_space_is_named(call):
     assert "did you mean" in err
 
 
-def test_a_missing_file_is_named_with_the_near_one(call):
+def test_a_missing_file_is_named_with_the_closest_one(call):
     write_rows(["a b"] * 4, ["x", "y"] * 2)
     err = run_bad(call, "row.parquet")
     assert "row.parquet" in err
     assert "did you mean 'rows.parquet'?" in err
 
 
-def test_a_wrong_column_is_named_with_the_near_one(call):
+def test_a_wrong_column_is_named_with_the_closest_one(call):
     write_rows(["a b"] * 4, ["x", "y"] * 2)
     err = run_bad(call, "rows.parquet", "binary", "--set", "data.text=txt")
     assert "'txt'" in err
     assert "did you mean 'text'?" in err
 
 
-def test_an_unknown_key_is_named_with_its_line_and_the_near_one(call):
+def test_an_unknown_key_is_named_with_its_line_and_the_closest_one(call):
     Path("space.yaml").write_text(SPACE.format(task="binary", train="x.csv") + "space: {hiden: 64}\n")
     code, _, err = call("run", "space.yaml")
     assert code == 2
@@ -176,7 +176,7 @@ def test_an_empty_file_is_called_empty(call):
     assert "the file is empty" in run_bad(call)
 
 
-def test_one_class_only_is_refused_with_its_name(call):
+def test_a_single_class_is_refused_by_name(call):
     write_rows([f"text {i}" for i in range(40)], ["spam"] * 40)
     assert "spam" in run_bad(call)
 
@@ -193,11 +193,16 @@ def test_every_command_of_the_package_is_a_verb():
     assert set(tuner.commands.values()) == commands
 
 
-# --- places, addresses and names that cannot be used ---
+@pytest.mark.parametrize("name", sorted(tuner.commands))
+def test_a_verb_is_in_the_file_of_its_name(name):
+    assert tuner.commands[name].callback.__module__ == f"tuner.cli.{name}"
+
+
+# --- unusable places, addresses and names ---
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ("ls --runs foo://x", "foo://x: cannot be reached"),
         ("ls --runs file", "file: cannot be listed (Not a directory)"),
@@ -207,26 +212,26 @@ def test_every_command_of_the_package_is_a_verb():
         ("predict foo://x rows.parquet", "foo://x: cannot be reached"),
         ("predict file rows.parquet", "bundle.json"),
         ("evaluate foo://x rows.parquet", "foo://x: cannot be reached"),
-        ("run space.yaml --runs foo://x", "use a local path, fetching it first, or s3://"),
+        ("run space.yaml --runs foo://x", "download it and use a local path, or use s3://"),
         ("run space.yaml --runs file", "file/space-"),
-        ("run space.yaml --runs file/deep", "a part of the path is a file where a folder must be"),
+        ("run space.yaml --runs file/deep", "part of the path is a file, not a folder"),
         ("run space.yaml --runs /proc/runs", "nothing can be written there"),
-        ("run space.yaml --name a/b", "--name: 'a/b' is no name of one folder"),
-        ("run space.yaml --name ..", "--name: '..' is no name of one folder"),
-        ("run space.yaml --name=", "--name: '' is no name of one folder"),
+        ("run space.yaml --name a/b", "--name: 'a/b' cannot be the name of a folder"),
+        ("run space.yaml --name ..", "--name: '..' cannot be the name of a folder"),
+        ("run space.yaml --name=", "--name: '' cannot be the name of a folder"),
         ("run space.yaml --address localhost:1", "--address: nothing answers at 'localhost:1'"),
         ("run space.yaml --set data.train=https://x.org/a.csv", "https://x.org/a.csv: cannot be reached"),
         ("run space.yaml --set data.train='\"nul\\0.csv\"'", r"nul\x00.csv: cannot be reached"),
-        ("run space.yaml --set data.train=~nobody-here/a.csv", "is no path that can be used"),
+        ("run space.yaml --set data.train=~nobody-here/a.csv", "is not a usable path"),
         ("run space.yaml --set data.train=~nobody-here/a", "the name has no extension"),
         ("init --to file", "file/multilabel.yaml: cannot be written (File exists)"),
-        ("init --to file/deep", "a part of the path is a file where a folder must be"),
+        ("init --to file/deep", "part of the path is a file, not a folder"),
         ("init --to /proc/spaces", "/proc/spaces/multilabel.yaml: cannot be written"),
         ("init --to s3://bucket", "name a local folder"),
         ("init binary --to folder --force", "folder/binary.yaml: cannot be written (Is a directory)"),
     ],
 )
-def test_a_place_that_cannot_be_used_is_told_and_nothing_is_written(arguments: str, told: str, call):
+def test_an_unusable_place_is_refused_and_nothing_is_written(arguments: str, message: str, call):
     write_rows([f"text {i}" for i in range(60)], ["x", "y"] * 30)
     Path("space.yaml").write_text(SPACE.format(task="binary", train="rows.parquet"))
     Path("file").touch()
@@ -234,14 +239,14 @@ def test_a_place_that_cannot_be_used_is_told_and_nothing_is_written(arguments: s
     before = sorted(map(str, Path().rglob("*")))
     code, out, err = call(*shlex.split(arguments))
     assert (code, out) == (2, "")
-    assert told in err
-    assert "; " in err.splitlines()[-1]  # with a remedy
+    assert message in err
+    assert "; " in err.splitlines()[-1]  # has a remedy
     assert "Traceback" not in err
     assert sorted(map(str, Path().rglob("*"))) == before
 
 
-@pytest.mark.slow  # its client tries for six seconds
-def test_a_store_without_credentials_or_network_is_given_up_soon(call, monkeypatch):
+@pytest.mark.slow  # its client retries for six seconds
+def test_a_store_without_credentials_or_network_fails_fast(call, monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -252,12 +257,12 @@ def test_a_store_without_credentials_or_network_is_given_up_soon(call, monkeypat
     assert "check the address, the network and the credentials" in err
 
 
-# --- errors that nobody foresaw ---
+# --- unexpected errors ---
 
 
 @pytest.fixture
 def broken_schema(monkeypatch):
-    """A verb that fails as only a fault of the program does."""
+    """Make a verb fail with a bug."""
 
     def fail() -> None:
         raise KeyError("of all\nkeys")
@@ -265,7 +270,7 @@ def broken_schema(monkeypatch):
     monkeypatch.setattr(tuner.commands["schema"], "callback", lambda **_: fail())
 
 
-def test_an_unexpected_error_is_told_in_a_line_with_how_to_see_more(broken_schema, call):
+def test_an_unexpected_error_is_one_line_and_how_to_see_more(broken_schema, call):
     code, out, err = call("schema")
     assert (code, out) == (1, "")
     first, second = err.splitlines()
@@ -282,7 +287,7 @@ def test_debug_shows_where_an_unexpected_error_comes_from(arguments, broken_sche
     assert "report it with the lines above" in err
 
 
-def test_an_error_of_input_has_no_traceback_but_with_debug(call):
+def test_an_input_error_has_a_traceback_only_with_debug(call):
     assert "Traceback" not in call("show", "nothing")[2]
     code, _, err = call("show", "nothing", "--debug")
     assert code == 2
@@ -290,11 +295,11 @@ def test_an_error_of_input_has_no_traceback_but_with_debug(call):
     assert err.splitlines()[-1].startswith("error: ")
 
 
-# --- what help and the last lines say ---
+# --- help, how to resume and next steps ---
 
 
 @pytest.mark.parametrize("name", ["init", "plan", "run", "validate"])
-def test_the_spaces_in_the_examples_of_help_are_good_with_their_overrides(name):
+def test_the_spaces_in_the_help_examples_are_valid_with_their_overrides(name):
     examples = re.findall(r"^\s*(tuner (?:run|plan|validate) .*)$", tuner.commands[name].help or "", re.MULTILINE)
     assert examples
     for example in examples:
@@ -305,52 +310,57 @@ def test_the_spaces_in_the_examples_of_help_are_good_with_their_overrides(name):
 
 
 @pytest.mark.parametrize("kind", [SearchInterrupted, SearchFailed])
-def test_what_ends_a_search_says_how_to_go_on_with_it_and_can_be_pasted(kind: type[TunerError], tmp_path: Path) -> None:
+def test_a_search_that_ends_early_says_how_to_resume_in_a_command_to_paste(
+    kind: type[TunerError], tmp_path: Path
+) -> None:
     location = tmp_path / "my runs" / "one"
     Ledger.create(location, space="", environment={})
-    with pytest.raises(kind) as told, search._going_on_told(str(location), "head:6379"):
+    with pytest.raises(kind) as message, search.say_how_to_resume(str(location), "head:6379"):
         raise kind("the disk is full")
-    *_, shown, _, command, _ = f"{told.value} ".split("`")
+    *_, shown, _, command, _ = f"{message.value} ".split("`")
     assert shlex.split(shown) == ["tuner", "show", str(location)]
     assert shlex.split(command) == ["tuner", "resume", str(location), "--address", "head:6379"]
 
 
-def test_a_search_whose_budget_was_too_small_is_told_to_go_on_with_a_larger_one(call) -> None:
+def test_a_search_whose_budget_was_too_small_says_to_resume_with_a_larger_one(call) -> None:
     ledger = Ledger.create("runs/one", space="", environment={})
     ledger.finish({"status": "failed", "error": "too short", "resume_with": "search.time=5m"})
-    with pytest.raises(SearchFailed) as told, search._going_on_told("runs/one", "head:6379"):
+    with pytest.raises(SearchFailed) as message, search.say_how_to_resume("runs/one", "head:6379"):
         raise SearchFailed("too short")
-    assert str(told.value).endswith("To go on: `tuner resume runs/one --set search.time=5m --address head:6379`")
-    assert "go on with `tuner resume runs/one --set search.time=5m`" in call("show", "one")[2]
+    assert str(message.value).endswith("Resume with `tuner resume runs/one --set search.time=5m --address head:6379`")
+    assert "resume it with `tuner resume runs/one --set search.time=5m`" in call("show", "one")[2]
 
 
-def test_a_search_that_never_began_says_nothing_of_going_on(tmp_path: Path) -> None:
-    with pytest.raises(SearchFailed, match=r"^Ray did not start$"), search._going_on_told(str(tmp_path / "one"), None):
+def test_a_search_that_never_began_does_not_mention_resuming(tmp_path: Path) -> None:
+    with (
+        pytest.raises(SearchFailed, match=r"^Ray did not start$"),
+        search.say_how_to_resume(str(tmp_path / "one"), None),
+    ):
         raise SearchFailed("Ray did not start")
 
 
 @pytest.mark.parametrize(("setting", "column"), [("data.text=body", "'body'"), ("data.sequence=steps", "'steps'")])
 def test_the_next_steps_name_the_column_and_can_be_pasted(setting: str, column: str, call, capsys):
     Path("space.yaml").write_text(SPACE.format(task="binary", train="x.csv").replace("text: text, ", ""))
-    search._say_next("my runs/one", load_space("space.yaml", [setting]))
-    told = capsys.readouterr().err
-    assert f"(column {column})" in told
-    assert "tuner report 'my runs/one' --open" in told
-    assert re.search(r"tuner diagnose 'my runs/one' +whether it has collapsed, and why", told)
+    search.say_next_steps("my runs/one", load_space("space.yaml", [setting]))
+    message = capsys.readouterr().err
+    assert f"(column {column})" in message
+    assert "tuner report 'my runs/one' --open" in message
+    assert re.search(r"tuner diagnose 'my runs/one' +whether it has collapsed, and why", message)
 
 
 # --- validate --with-data ---
 
 
-def test_validate_tells_folds_as_folds(call):
+def test_validate_describes_folds(call):
     write_rows([f"text {i}" for i in range(60)], ["x", "y"] * 30)
     Path("space.yaml").write_text(SPACE.format(task="binary", train="rows.parquet"))
     code, _, err = call("validate", "space.yaml", "--with-data", "--set", "data.folds=3")
     assert code == 0
-    assert "rows: train 51 in 3 folds, each the validation of what the others train; test 9; 2 labels" in err
+    assert "rows: train 51 in 3 folds, each validating a model trained on the others; test 9; 2 labels" in err
 
 
-def test_validate_tells_of_a_file_of_vectors_that_cannot_be_read_beside_the_faults_of_data(call):
+def test_validate_reports_an_unreadable_file_of_vectors_beside_the_faults_of_the_data(call):
     write_rows([f"text {i}" for i in range(60)], ["x", "y"] * 30)
     Path("space.yaml").write_text(SPACE.format(task="binary", train="rows.parquet"))
     vectors = "space.embedding={file: {path: glove.vec}}"

@@ -1,4 +1,4 @@
-"""compare: which rows and files it takes, what it refuses, and what it prints."""
+"""`tuner compare`: the rows and files it accepts, what it refuses, and what it prints."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def save(configure: Any, tmp_path: Path) -> Callable[..., Bundle]:
 
 @pytest.fixture
 def run_of(save: Any, tmp_path: Path) -> Callable[..., None]:
-    """Return a function that writes the ledger of a finished run with these decisions on its test rows."""
+    """Return a function that writes the ledger of a finished run with given decisions on its test rows."""
 
     def make(name: str, decisions: Any, *, time: str = "5m", digest: str = "sha", seed: int = 0, **more: Any) -> None:
         data = {
@@ -96,14 +96,14 @@ def run_of(save: Any, tmp_path: Path) -> Callable[..., None]:
 
 @pytest.fixture
 def rows() -> str:
-    """A labelled file in the folder of the test; it must be asked for after `call`."""
+    """Write a labelled file to the folder of the test. Request it after `call`."""
     labels = [[LABELS[number % 3]] for number in range(len(TEXTS))]
     pq.write_table(pa.table({"text": TEXTS, "labels": labels, "other": labels[::-1]}), "rows.parquet")
     return "rows.parquet"
 
 
 def worse() -> Any:
-    """The truth with the first label wrong on a third of the rows."""
+    """Return the truth with the first label wrong on some of the rows."""
     decisions = TRUTH.copy()
     decisions[::3, 0] ^= np.arange(20) < 10
     return decisions
@@ -113,18 +113,18 @@ def test_two_runs_are_compared_on_their_test_rows(run_of: Any, call: Call) -> No
     run_of("monday", worse(), torch="2.12.0")
     run_of("tuesday", TRUTH, time="10m", seed=1)
     code, out, err = call("compare", "monday", "tuesday", "--format", "json")
-    found = json.loads(out)
+    described = json.loads(out)
     assert (code, err) == (0, "")
-    assert found["conclusion"].startswith("B is ahead by 0.111 macro-F1 (95 % 0.0")
-    assert found["score"]["a"] == pytest.approx(measure(worse(), TRUTH, "multilabel").score)
-    changes = found["changes"]
+    assert described["conclusion"].startswith("B is ahead by 0.111 macro-F1 (95 % 0.0")
+    assert described["score"]["a"] == pytest.approx(measure(worse(), TRUTH, "multilabel").score)
+    changes = described["changes"]
     assert changes["space"] == [{"setting": "search.time", "a": "300", "b": "600", "change": "changed"}]
     assert changes["configuration"] == [{"parameter": "hidden", "a": 6, "b": 7}]
     assert changes["environment"] == [{"what": "torch", "a": "2.12.0", "b": "2.13.0"}]
     assert changes["data"] == []
 
 
-def test_people_are_told_the_conclusion_first(run_of: Any, call: Call) -> None:
+def test_the_conclusion_comes_first(run_of: Any, call: Call) -> None:
     run_of("monday", worse())
     run_of("tuesday", TRUTH, time="10m")
     code, out, _ = call("compare", "runs/monday", "runs/tuesday")
@@ -140,13 +140,13 @@ def test_csv_has_a_row_per_label(run_of: Any, call: Call) -> None:
     run_of("monday", worse())
     run_of("tuesday", TRUTH)
     code, out, _ = call("compare", "monday", "tuesday", "--format", "csv")
-    told = list(csv.DictReader(io.StringIO(out)))
+    rows = list(csv.DictReader(io.StringIO(out)))
     assert code == 0
-    assert [(row["label"], row["support"]) for row in told] == [("a", "20"), ("b", "20"), ("c", "20")]
-    assert float(told[0]["difference"]) == pytest.approx(1 / 3)
+    assert [(row["label"], row["support"]) for row in rows] == [("a", "20"), ("b", "20"), ("c", "20")]
+    assert float(rows[0]["difference"]) == pytest.approx(1 / 3)
 
 
-def test_zero_is_the_exit_code_whichever_is_ahead(run_of: Any, call: Call) -> None:
+def test_the_exit_code_is_zero_whichever_is_ahead(run_of: Any, call: Call) -> None:
     run_of("monday", worse())
     run_of("tuesday", TRUTH)
     code, out, _ = call("compare", "tuesday", "monday")
@@ -154,7 +154,7 @@ def test_zero_is_the_exit_code_whichever_is_ahead(run_of: Any, call: Call) -> No
     assert "A is ahead by 0.111" in out
 
 
-def test_runs_with_other_test_rows_are_compared_on_those_of_both(run_of: Any, call: Call) -> None:
+def test_runs_with_different_test_rows_are_compared_on_those_they_share(run_of: Any, call: Call) -> None:
     run_of("monday", worse())
     run_of("tuesday", TRUTH[:45])
     code, out, _ = call("compare", "monday", "tuesday", "--format", "json")
@@ -162,7 +162,7 @@ def test_runs_with_other_test_rows_are_compared_on_those_of_both(run_of: Any, ca
     assert "their test rows differ: the comparison uses the 45 rows in common" in json.loads(out)["notes"][0]
 
 
-def test_runs_on_other_files_are_refused_with_the_way_out(run_of: Any, call: Call) -> None:
+def test_runs_on_different_files_are_refused_with_a_remedy(run_of: Any, call: Call) -> None:
     run_of("monday", worse())
     run_of("tuesday", TRUTH, digest="another")
     code, out, err = call("compare", "monday", "tuesday")
@@ -193,31 +193,31 @@ def test_columns_without_data_are_refused(run_of: Any, call: Call) -> None:
     run_of("monday", worse())
     code, _, err = call("compare", "monday", "monday", "--label-columns", "a,b")
     assert code == 2
-    assert "--label-columns: columns are read of --data alone" in err
+    assert "--label-columns: columns can only be named for --data" in err
 
 
 def test_bundles_are_compared_on_a_file(save: Any, call: Call, rows: str) -> None:
     bundles = [save("one"), save("two", seed=1)]
     code, out, _ = call("compare", "one", "two", "--data", rows, "--format", "json")
-    found = json.loads(out)
-    assert (code, found["rows"], found["data_file"]) == (0, 60, rows)
+    described = json.loads(out)
+    assert (code, described["rows"], described["data_file"]) == (0, 60, rows)
     for name, bundle in zip("ab", bundles, strict=True):
         decisions = bundle.decide(bundle.predict_proba(TEXTS))
-        assert found["macro_f1"][name] == pytest.approx(measure(decisions, TRUTH, "multilabel").macro_f1)
-    assert (found["changes"]["space"], found["changes"]["environment"]) == (None, None)
-    assert "a bundle has no space and no environment, so these are not compared" in found["notes"]
+        assert described["macro_f1"][name] == pytest.approx(measure(decisions, TRUTH, "multilabel").macro_f1)
+    assert (described["changes"]["space"], described["changes"]["environment"]) == (None, None)
+    assert "a bundle has no space and no environment, so these are not compared" in described["notes"]
 
 
 def test_a_run_and_a_bundle_are_compared_on_a_file(save: Any, run_of: Any, call: Call, rows: str) -> None:
     run_of("monday", worse())
     save("one", labels=("b", "a"))
     code, out, _ = call("compare", "monday", "one", "--data", rows, "--labels", "other", "--format", "json")
-    found = json.loads(out)
-    assert (code, found["a"]["kind"], found["b"]["kind"]) == (0, "run", "bundle")
-    assert [row["label"] for row in sorted(found["labels"], key=lambda row: row["label"])] == ["a", "b"]
+    described = json.loads(out)
+    assert (code, described["a"]["kind"], described["b"]["kind"]) == (0, "run", "bundle")
+    assert [row["label"] for row in sorted(described["labels"], key=lambda row: row["label"])] == ["a", "b"]
 
 
-def test_a_file_that_a_search_read_is_said_to_flatter_it(save: Any, call: Call, rows: str) -> None:
+def test_a_file_that_a_search_read_is_noted_as_flattering(save: Any, call: Call, rows: str) -> None:
     save("one", record={"penalty_weight": 1.0, "data": {"elsewhere.parquet": fingerprint(rows)}})
     save("two")
     code, _, err = call("compare", "one", "two", "--data", rows)
@@ -229,7 +229,7 @@ def test_a_file_that_a_search_read_is_said_to_flatter_it(save: Any, call: Call, 
     assert "the search of B" not in err
 
 
-def test_models_of_other_columns_need_one_named(save: Any, call: Call, rows: str) -> None:
+def test_models_trained_on_different_columns_need_one_named(save: Any, call: Call, rows: str) -> None:
     columns = {"text": "text", "sequence": None, "label": None, "label_columns": None}
     save("one", columns={**columns, "labels": "labels"})
     save("two", columns={**columns, "labels": "other"})

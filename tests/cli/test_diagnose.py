@@ -1,4 +1,4 @@
-"""tuner diagnose: what is found from its one argument, what is printed, and what it ends with."""
+"""`tuner diagnose`: what its argument may name, what it prints, and its exit codes."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ def test_a_file_of_predictions_is_diagnosed(predictions: str) -> None:
     assert "--set space.loss_weights=none" in result.stdout
 
 
-def test_columns_that_were_guessed_are_said_on_stderr(predictions: str) -> None:
+def test_guessed_columns_are_noted_on_stderr(predictions: str) -> None:
     result = diagnose(predictions)
-    assert "column 'label' is taken for --truth" in result.stderr
-    assert "taken for" not in result.stdout
+    assert "column 'label' is used for --truth" in result.stderr
+    assert "used for" not in result.stdout
 
 
 def test_json_has_state_labels_and_causes_and_nothing_else_on_stdout(predictions: str) -> None:
-    told = json.loads(diagnose(predictions, "--format", "json").stdout)
-    assert told["state"] == "collapsed"
-    assert told["labels"] == ["a", "b"]
-    assert set(told["causes"][0]) == {
+    described = json.loads(diagnose(predictions, "--format", "json").stdout)
+    assert described["state"] == "collapsed"
+    assert described["labels"] == ["a", "b"]
+    assert set(described["causes"][0]) == {
         "name", "strength", "sentence", "measurement", "setting", "advice", "explained_by",
     }  # fmt: skip
-    assert told["search"] is None
+    assert described["search"] is None
 
 
 def test_a_collapse_fails_a_script_that_asks_for_it(predictions: str) -> None:
@@ -77,10 +77,10 @@ def test_a_run_is_found_by_its_directory_and_by_its_name(run: Path) -> None:
     assert "the champion of made-up: healthy" in by_path.stdout
 
 
-def test_a_run_tells_of_its_search_too(run: Path) -> None:
-    told = diagnose(str(run)).stdout
-    assert "the search: 90 trials:" in told
-    assert "- clipping none: 14 of" in told
+def test_a_diagnosis_of_a_run_covers_its_search(run: Path) -> None:
+    shown = diagnose(str(run)).stdout
+    assert "the search: 90 trials:" in shown
+    assert "- clipping none: 14 of" in shown
 
 
 def refused(*arguments: str) -> str:
@@ -89,22 +89,24 @@ def refused(*arguments: str) -> str:
     return str(result.exception)
 
 
-def test_a_run_that_is_not_there_is_told_with_the_nearest_name(run: Path) -> None:
-    told = refused("made-upp", "--runs", str(run.parent))
-    assert f"there is no run of this name in {run.parent}, and no bundle or file here; did you mean 'made-up'?" in told
+def test_a_missing_run_is_reported_with_the_closest_name(run: Path) -> None:
+    message = refused("made-upp", "--runs", str(run.parent))
+    assert (
+        f"there is no run of this name in {run.parent}, and no bundle or file here; did you mean 'made-up'?" in message
+    )
 
 
-def test_a_folder_that_is_nothing_is_told_what_would_be_something(tmp_path: Path) -> None:
+def test_an_unrecognised_folder_is_refused_with_what_is_accepted(tmp_path: Path) -> None:
     assert "neither a run (no environment.json) nor a bundle (no bundle.json)" in refused(str(tmp_path))
 
 
-def test_columns_mean_nothing_of_a_run(run: Path) -> None:
-    told = refused(str(run), "--pred", "x", "--text", "y")
-    assert "--pred, --text are for a file of predictions" in told
+def test_column_options_are_refused_for_a_run(run: Path) -> None:
+    message = refused(str(run), "--pred", "x", "--text", "y")
+    assert "--pred, --text apply to a file of predictions" in message
 
 
 def test_a_training_file_needs_the_column_of_texts(predictions: str) -> None:
-    assert "name the column of both with --text" in refused(predictions, "--train", predictions)
+    assert "name the column of texts in both files with --text" in refused(predictions, "--train", predictions)
 
 
 def test_a_bundle_is_diagnosed_by_its_record(run: Path, tmp_path: Path) -> None:
@@ -128,15 +130,15 @@ def test_a_bundle_is_diagnosed_by_its_record(run: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"), [("{", "not valid JSON"), ("{}", "bundle.json is not an object with a format")]
+    ("content", "message"), [("{", "not valid JSON"), ("{}", "bundle.json is not an object with a format")]
 )
-def test_a_broken_bundle_is_told(content: str, told: str, tmp_path: Path) -> None:
+def test_a_broken_bundle_is_reported(content: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "bundle.json").write_text(content)
     result = diagnose(str(tmp_path))
     assert isinstance(result.exception, BundleError)
-    assert told in str(result.exception)
+    assert message in str(result.exception)
 
 
-def test_help_tells_twice_the_same_of_what_fails_a_script() -> None:
-    told = " ".join(diagnose("--help").stdout.split())
-    assert told.count("4 where the predictor has collapsed, if only in part, has diverged or shows no signal") == 2
+def test_help_describes_fail_on_collapse_the_same_way_twice() -> None:
+    text = " ".join(diagnose("--help").stdout.split())
+    assert text.count("4 if the predictor has collapsed, even in part, has diverged or shows no signal") == 2

@@ -23,7 +23,7 @@ def invoke(*arguments: str) -> Result:
     return CliRunner(catch_exceptions=False).invoke(tuner, ["report", *arguments], standalone_mode=False)
 
 
-def test_the_page_goes_beside_the_caller_and_its_path_to_stdout(
+def test_the_page_goes_to_the_working_directory_and_its_path_to_stdout(
     location: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -34,7 +34,7 @@ def test_the_page_goes_beside_the_caller_and_its_path_to_stdout(
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
-def test_the_page_goes_where_it_is_told_to_and_the_run_stays_as_it_was(location: Path, tmp_path: Path) -> None:
+def test_out_names_the_page_and_the_run_stays_unchanged(location: Path, tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     invoke(str(location), "--out", str(tmp_path / "new" / "page.html"))
     assert (tmp_path / "new" / "page.html").is_file()
@@ -43,8 +43,8 @@ def test_the_page_goes_where_it_is_told_to_and_the_run_stays_as_it_was(location:
         *files,
         "manifest.json",
     }
-    for name, told in files.items():
-        assert hashlib.sha256((location / name).read_bytes()).hexdigest() == told["sha256"]
+    for name, entry in files.items():
+        assert hashlib.sha256((location / name).read_bytes()).hexdigest() == entry["sha256"]
 
 
 def test_run_and_page_may_lie_in_any_file_system(location: Path, tmp_path: Path) -> None:
@@ -53,18 +53,20 @@ def test_run_and_page_may_lie_in_any_file_system(location: Path, tmp_path: Path)
     assert (tmp_path / "page.html").is_file()
 
 
-def test_a_file_that_is_no_page_is_never_written_over(location: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--out: '.*rows\.csv' is not the name of an HTML file; let it end in \.html"):
+def test_a_file_that_is_not_a_page_is_never_overwritten(location: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        UsageError, match=r"--out: '.*rows\.csv' is not the name of an HTML file; use a name that ends in \.html"
+    ):
         invoke(str(location), "--out", str(tmp_path / "rows.csv"))
 
 
-def test_a_folder_that_is_not_there_is_not_made(location: Path, tmp_path: Path) -> None:
+def test_a_missing_folder_is_not_created(location: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"there is no folder .*/new; create it first, or name an existing folder"):
         invoke(str(location), "--out", str(tmp_path / "new" / "page.html"))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_missing_is_said(tmp_path: Path) -> None:
+def test_missing_evidence_is_noted(tmp_path: Path) -> None:
     location = write_run(tmp_path, trials=20, has_champion=False, is_finished=False)
     done = invoke(str(location), "--out", str(tmp_path / "page.html"))
     assert "note: There is no champion" in done.stderr

@@ -1,4 +1,4 @@
-"""What is said of runs that there are: where their bundle lies, what they may be resumed with, and into pipes."""
+"""Existing runs: where their bundle is, what they can be resumed with, and output into closed pipes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def location(tmp_path: Path) -> Path:
         ("show nothing", 2),
     ],
 )
-def test_a_reader_that_goes_away_changes_neither_exit_code_nor_stderr(
+def test_a_closed_pipe_changes_neither_exit_code_nor_stderr(
     arguments: str, code: int, location: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "preds.csv").write_text(COLLAPSED)
@@ -49,17 +49,17 @@ def test_a_reader_that_goes_away_changes_neither_exit_code_nor_stderr(
     reader, writer = os.pipe()
     os.close(reader)
     try:
-        told = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=120)
+        piped = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=120)
         both = subprocess.run(command, stdout=writer, stderr=writer, timeout=120)
     finally:
         os.close(writer)
-    assert (told.returncode, both.returncode) == (code, code)
-    assert "Traceback" not in told.stderr
-    assert "Exception ignored" not in told.stderr
-    assert "roken pipe" not in told.stderr
+    assert (piped.returncode, both.returncode) == (code, code)
+    assert "Traceback" not in piped.stderr
+    assert "Exception ignored" not in piped.stderr
+    assert "roken pipe" not in piped.stderr
 
 
-def test_the_bundle_of_a_run_is_told_where_the_run_was_found(
+def test_the_bundle_of_a_moved_run_is_shown_at_its_new_place(
     location: Path, tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     location.rename(tmp_path / "moved")
@@ -71,24 +71,24 @@ def test_the_bundle_of_a_run_is_told_where_the_run_was_found(
 
 
 @pytest.mark.parametrize(
-    ("setting", "told"),
+    ("setting", "message"),
     [
         ("search.time=-1", "--set search.time=-1: search.time: -1 is not a time above zero"),
         ("space.hidden=32", "space.hidden is 32, but the run began with 32 to 256 in steps of 32; put it back"),
     ],
 )
-def test_a_finished_run_refuses_the_settings_that_an_unfinished_one_does(
-    setting: str, told: str, location: Path, call: Call
+def test_a_finished_run_refuses_the_same_settings_as_an_unfinished_one(
+    setting: str, message: str, location: Path, call: Call
 ) -> None:
     code, out, err = call("resume", str(location), "--set", setting)
     assert (code, out) == (2, "")
-    assert told in err
+    assert message in err
 
 
-def test_a_finished_run_stays_as_it_is_whatever_may_change(location: Path, call: Call) -> None:
+def test_resuming_a_finished_run_changes_nothing(location: Path, call: Call) -> None:
     code, _, err = call("resume", str(location), "--set", "search.time=2h")
     assert code == 0
-    assert "is finished: there is nothing to go on with, and nothing has changed" in err
+    assert "is finished: there is nothing to resume, and nothing has changed" in err
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_finished_run_stays_as_it_is_whatever_may_change(location: Path, call:
         ("a verdict that leaves it open", "better_than_constant", False),
     ],
 )
-def test_a_finished_run_ends_with_3_only_where_what_was_required_does_not_hold(
+def test_the_exit_code_is_3_only_if_the_verdict_misses_the_requirement(
     verdict: str, requirement: str, is_met: bool, location: Path, call: Call
 ) -> None:
     manifest = json.loads((location / "manifest.json").read_text())
@@ -120,7 +120,7 @@ def test_an_unknown_requirement_is_refused_before_anything_is_read(command: str,
     assert "'beats_everything' is not one of 'better_than_constant', 'beats_baselines'" in err
 
 
-def test_the_command_line_offers_every_requirement_that_can_be_judged() -> None:
+def test_require_offers_every_requirement() -> None:
     (parameter,) = [each for each in tuner.commands["run"].params if each.name == "require"]
     assert isinstance(parameter.type, click.Choice)
     assert tuple(parameter.type.choices) == get_args(Requirement)

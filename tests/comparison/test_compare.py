@@ -8,9 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tuner.cli.compare import compare
 from tuner.comparison.changes import configuration_changes, data_changes, environment_changes, space_changes
-from tuner.comparison.compare import DecidedRows, ModelTask, champion_rows, match_rows
+from tuner.comparison.compare import DecidedRows, ModelTask, champion_rows, compare, match_rows
 from tuner.errors import UsageError
 from tuner.ledger.predictions import PREDICTIONS
 from tuner.scoring.blocks import single_rows

@@ -1,4 +1,4 @@
-"""Causes: each is named first by evidence of it alone, is graded by its bound, and proposes a setting that a space takes."""
+"""Causes: evidence of one cause names it first, its strength follows its bound, and its setting is valid in a space."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 
 from builders.evidence import CONFIGURATION, HEALTHY, decisions, label, training
 from tuner.diagnosis.causes.cause import NAMED, Cause, falling_by_factors, option, rising, rising_by_factors
-from tuner.diagnosis.causes.find import CAUSES, EXPLAINS, as_json, diagnose, in_order
+from tuner.diagnosis.causes.diagnose import as_json, diagnose, in_order
+from tuner.diagnosis.causes.registry import CAUSES, EXPLAINS
 from tuner.diagnosis.facts.evidence import DataFacts, Evidence, Reference
 from tuner.scoring.signal import Signal
 from tuner.space.load import load_space
@@ -84,7 +85,7 @@ def test_every_cause_has_evidence_here() -> None:
 
 
 @pytest.mark.parametrize("name", CAUSES)
-def test_evidence_of_a_cause_alone_names_it_first(name: str) -> None:
+def test_evidence_of_one_cause_names_it_first(name: str) -> None:
     assert diagnose(MADE[name]).causes[0].name == name
 
 
@@ -98,14 +99,14 @@ def test_a_cause_says_what_was_measured_and_what_to_do(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CAUSES)
-def test_every_setting_that_is_proposed_is_one_that_a_space_takes(name: str) -> None:
+def test_every_proposed_setting_is_valid_in_a_space(name: str) -> None:
     for cause in diagnose(MADE[name]).causes:
         words = shlex.split(cause.setting)
         assert words[::2] == ["--set"] * (len(words) // 2)
-        load_space("multilabel", words[1::2])  # which raises SpaceError otherwise
+        load_space("multilabel", words[1::2])  # raises SpaceError for an invalid one
 
 
-def test_a_setting_for_numeric_sequences_is_one_that_their_space_takes() -> None:
+def test_a_setting_for_sequences_is_valid_in_their_space() -> None:
     no_text = {name: value for name, value in CONFIGURATION.items() if not name.startswith(("embedding", "tokens"))}
     evidence = replace(weak_with(gate_saturation=0.9), configuration=no_text)
     words = shlex.split(diagnose(evidence).causes[0].setting)
@@ -113,22 +114,22 @@ def test_a_setting_for_numeric_sequences_is_one_that_their_space_takes() -> None
 
 
 def test_a_healthy_trial_is_healthy_and_has_no_cause() -> None:
-    found = diagnose(HEALTHY)
-    assert (found.state, found.causes, found.labels) == ("healthy", (), [])
+    diagnosis = diagnose(HEALTHY)
+    assert (diagnosis.state, diagnosis.causes, diagnosis.labels) == ("healthy", (), [])
 
 
 def test_without_any_facts_nothing_is_named() -> None:
     assert diagnose(Evidence(subject="nothing", task="binary")).causes == ()
 
 
-def test_a_trial_behind_a_plain_model_is_healthy_where_nothing_is_wrong_and_says_that_it_is_behind() -> None:
+def test_a_sound_trial_behind_a_plain_model_is_healthy_and_says_that_it_is_behind() -> None:
     behind = replace(HEALTHY, reference=Reference(name="a plain model", skill=0.6, margin=0.03))
-    found = diagnose(behind)
-    assert found.state == "healthy"
-    assert "behind a plain model: +0.600" in found.sentence
+    diagnosis = diagnose(behind)
+    assert diagnosis.state == "healthy"
+    assert "behind a plain model: +0.600" in diagnosis.sentence
 
 
-def test_the_same_measure_is_no_cause_where_the_trial_learns_all_the_same() -> None:
+def test_a_bad_measure_is_no_cause_if_the_trial_learns_anyway() -> None:
     assert diagnose(replace(HEALTHY, training=training(gate_saturation=0.9))).causes == ()
 
 
@@ -156,31 +157,33 @@ def test_a_label_with_too_few_true_rows_is_not_judged() -> None:
     assert diagnose(replace(HEALTHY, decisions=decisions(label("a"), rare))).labels == []
 
 
-def test_a_label_that_is_true_on_all_rows_but_a_few_is_not_judged() -> None:
+def test_a_label_with_too_few_false_rows_is_not_judged() -> None:
     common = label("b", support=997, prevalence=0.997, decision_rate=1.0, f1=0.998)
     assert diagnose(replace(HEALTHY, decisions=decisions(label("a"), common))).labels == []
 
 
-def test_that_a_label_is_rarer_in_training_needs_more_than_two_judged_rows() -> None:
+def test_two_evaluated_rows_do_not_show_that_a_label_is_rarer_in_training() -> None:
     rare = [label("b", support=n, prevalence=n / 40, train_rows=5) for n in (2, 8)]
-    found = [
+    diagnoses = [
         diagnose(replace(HEALTHY, decisions=decisions(label("a", train_rows=900), each, rows=40))) for each in rare
     ]
-    assert [[cause.name for cause in each.causes] for each in found] == [[], ["imbalance"]]
+    assert [[cause.name for cause in each.causes] for each in diagnoses] == [[], ["imbalance"]]
 
 
-def test_a_ranking_of_one_positive_row_is_no_collapse_but_too_few_rows_to_tell() -> None:
+def test_one_positive_row_is_too_few_to_call_a_ranking_collapsed() -> None:
     one = (label("no", support=1199, prevalence=1199 / 1200), label("yes", support=1, prevalence=1 / 1200))
     facts = decisions(*one, **(POOR | {"auc": 0.047, "rows": 1200}))
-    found = diagnose(replace(HEALTHY, task="binary", decisions=facts))
-    assert found.state == "weak"
-    assert found.sentence.startswith("too few of the judged rows have another answer than the commonest")
+    diagnosis = diagnose(replace(HEALTHY, task="binary", decisions=facts))
+    assert diagnosis.state == "weak"
+    assert diagnosis.sentence.startswith("too few evaluated rows differ from the most common answer")
 
 
-def test_labels_that_are_decided_well_are_not_said_to_have_one_answer_beside_collapsed_ones() -> None:
+def test_good_labels_beside_collapsed_ones_are_not_said_to_get_one_answer() -> None:
     facts = decisions(label("a"), label("b", **NEVER), label("c", **NEVER), constant_penalty=0.66)
-    found = diagnose(replace(HEALTHY, decisions=facts))
-    assert found.sentence.startswith("on most of what varies it gives one answer for nearly every row: 2 of 3 labels")
+    diagnosis = diagnose(replace(HEALTHY, decisions=facts))
+    assert diagnosis.sentence.startswith(
+        "on the labels that vary most, it gives one answer for nearly every row (2 of 3 labels)"
+    )
 
 
 def test_a_high_rate_explains_saturated_gates_and_comes_first() -> None:
@@ -195,49 +198,49 @@ def test_shuffled_labels_explain_whatever_the_training_shows() -> None:
     assert diagnose(evidence).causes[0].name == "no_signal"
 
 
-def test_that_a_plain_model_does_no_better_than_chance_says_nothing_of_the_labels_by_itself() -> None:
+def test_a_plain_model_at_chance_alone_does_not_blame_the_labels() -> None:
     blind = Reference(name="a plain model", skill=0.0, margin=0.03, control_skill=0.0)
     for evidence in (HEALTHY, WEAK):
-        found = diagnose(replace(evidence, reference=blind))
-        assert "no_signal" not in {cause.name for cause in found.causes}
+        diagnosis = diagnose(replace(evidence, reference=blind))
+        assert "no_signal" not in {cause.name for cause in diagnosis.causes}
 
 
-def test_the_state_without_signal_is_told_in_the_words_of_the_verdict() -> None:
-    found = diagnose(MADE["no_signal"])
-    assert (found.state, found.sentence) == ("no signal", NONE_FOUND.sentence)
+def test_the_no_signal_state_uses_the_sentence_of_the_verdict() -> None:
+    diagnosis = diagnose(MADE["no_signal"])
+    assert (diagnosis.state, diagnosis.sentence) == ("no signal", NONE_FOUND.sentence)
 
 
-def test_a_weak_predictor_on_too_few_rows_is_told_so_and_no_cause_is_made_up() -> None:
+def test_a_weak_predictor_on_too_few_rows_says_so_and_names_no_cause() -> None:
     weak = replace(HEALTHY, decisions=decisions(**(POOR | {"auc": 0.65})), signal=TOO_FEW)
-    found = diagnose(weak)
-    assert (found.state, found.causes, found.missing) == ("weak", (), ("too few rows; use folds",))
+    diagnosis = diagnose(weak)
+    assert (diagnosis.state, diagnosis.causes, diagnosis.missing) == ("weak", (), ("too few rows; use folds",))
 
 
-def test_a_healthy_predictor_is_not_told_of_rows_that_lack() -> None:
+def test_a_healthy_predictor_does_not_mention_too_few_rows() -> None:
     assert diagnose(replace(HEALTHY, signal=TOO_FEW)).missing == ()
 
 
-def test_words_that_texts_do_not_share_are_no_cause_where_characters_are_read() -> None:
+def test_unshared_words_are_no_cause_if_characters_are_read() -> None:
     by_character = replace(MADE["unshared_words"], configuration=CONFIGURATION | {"tokens": "character"})
     assert "unshared_words" not in {cause.name for cause in diagnose(by_character).causes}
 
 
 def test_guessing_between_two_classes_is_no_skill() -> None:
-    """A threshold through noise earns a macro-F1 of a half, more than the majority class does."""
+    """A threshold on noise earns a macro-F1 of a half, more than the majority class does."""
     guess = decisions(**(POOR | {"skill": 0.13, "skill_low": 0.1, "chance_skill": 0.14, "auc": 0.5}))
     plain = Reference(name="a plain model", skill=0.14, margin=0.03, control_skill=0.12)
-    found = diagnose(replace(HEALTHY, task="binary", decisions=guess, reference=plain))
-    assert found.state == "collapsed"
-    assert "hardly better than chance" in found.sentence
+    diagnosis = diagnose(replace(HEALTHY, task="binary", decisions=guess, reference=plain))
+    assert diagnosis.state == "collapsed"
+    assert "hardly better than chance" in diagnosis.sentence
 
 
-def test_only_causes_of_the_registry_explain_or_are_explained() -> None:
+def test_only_registered_causes_explain_or_are_explained() -> None:
     assert set(EXPLAINS) <= set(CAUSES)
     assert {name for names in EXPLAINS.values() for name in names} <= set(CAUSES)
 
 
 def test_no_chain_of_explanations_leads_back_to_its_start() -> None:
-    """Else, of causes that are all present, none would be first. Pairs that explain each other are told by strength."""
+    """Otherwise no cause would come first if all are present. Strength decides between two that explain each other."""
     one_way = {
         name: {other for other in others if name not in EXPLAINS.get(other, ())} for name, others in EXPLAINS.items()
     }
@@ -252,7 +255,7 @@ def cause(name: str, strength: float) -> Cause:
     return Cause(name=name, strength=strength, sentence="", measurement={}, setting="", advice="")
 
 
-def test_explained_causes_come_after_all_others_and_equals_by_strength() -> None:
+def test_explained_causes_come_last_and_the_rest_by_strength() -> None:
     names = [
         each.name
         for each in in_order(
@@ -262,7 +265,7 @@ def test_explained_causes_come_after_all_others_and_equals_by_strength() -> None
     assert names == ["learning_rate_too_low", "truncation", "flat_probabilities"]
 
 
-def test_of_two_causes_that_explain_each_other_the_stronger_does() -> None:
+def test_of_two_causes_that_explain_each_other_the_stronger_comes_first() -> None:
     first, second = in_order([cause("learning_rate_too_high", 0.6), cause("exploding_gradients", 0.9)])
     assert (first.name, first.explained_by) == ("exploding_gradients", ())
     assert second.explained_by == ("exploding_gradients",)
@@ -282,7 +285,7 @@ def test_of_two_causes_that_explain_each_other_the_stronger_does() -> None:
         (falling_by_factors(0, 0.01, 0.0001), 1.0),
     ],
 )
-def test_strength_is_a_half_at_the_bound_and_one_where_there_is_no_doubt(graded: float, expected: float) -> None:
+def test_strength_is_a_half_at_the_bound_and_one_beyond_doubt(graded: float, expected: float) -> None:
     assert graded == pytest.approx(expected)
 
 
@@ -291,6 +294,6 @@ def test_settings_are_quoted_for_a_shell() -> None:
 
 
 def test_a_diagnosis_as_json_has_every_cause_with_its_measurement() -> None:
-    told = as_json(diagnose(MADE["vanishing_gradients"]))
-    assert told["causes"][0]["name"] == "vanishing_gradients"
-    assert told["causes"][0]["measurement"]["gradient_ratio"] == 1e-5
+    described = as_json(diagnose(MADE["vanishing_gradients"]))
+    assert described["causes"][0]["name"] == "vanishing_gradients"
+    assert described["causes"][0]["measurement"]["gradient_ratio"] == 1e-5

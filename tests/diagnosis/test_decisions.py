@@ -1,4 +1,4 @@
-"""What is measured of anyone's decisions and probabilities."""
+"""Facts about decisions and probabilities."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tuner.diagnosis.facts.decisions import decision_facts
 from tuner.pruners.gate import GateSettings
 
 
-def test_labels_that_are_true_of_every_row_make_no_flat_outputs() -> None:
+def test_labels_true_for_every_row_do_not_make_outputs_flat() -> None:
     generator = np.random.default_rng(0)
     truth = np.ones((200, 3), dtype=bool)
     truth[:, 2] = generator.random(200) < 0.4
@@ -26,7 +26,7 @@ def test_labels_that_are_true_of_every_row_make_no_flat_outputs() -> None:
     assert facts.logit_spread > GateSettings().low_logit_spread
 
 
-def test_the_margin_of_an_auc_is_wider_where_rows_come_in_groups() -> None:
+def test_the_margin_of_an_auc_is_wider_if_rows_come_in_groups() -> None:
     truth = (np.arange(200) % 20 < 5)[:, None]
     alone, grouped = (
         decision_facts(truth, None, truth, task="multilabel", labels=("a",), blocks=blocks).auc_margin

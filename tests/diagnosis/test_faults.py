@@ -1,4 +1,4 @@
-"""Faults made on purpose in real trials on real data: the right cause comes first. `scripts/bench diagnosis` makes them all."""
+"""Deliberate faults in real trials on real data: the right cause comes first. `scripts/bench diagnosis` makes all of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.diagnosis import FAULTS
 from benchmarks.sick import MATERIALS, make
-from tuner.diagnosis.causes.find import diagnose
+from tuner.diagnosis.causes.diagnose import diagnose
 
 QUICK = {
     "is_method": replace(MATERIALS["is_method"], rows=800, epochs=4),
@@ -36,9 +36,9 @@ MADE = [
 
 
 @pytest.mark.parametrize(("fault", "material"), MADE)
-def test_the_right_cause_of_a_made_fault_comes_first(fault: str, material: str) -> None:
-    found = diagnose(make(BY_NAME[fault], QUICK[material], seed=0))
-    assert found.causes[0].name in BY_NAME[fault].right
+def test_the_right_cause_of_a_deliberate_fault_comes_first(fault: str, material: str) -> None:
+    diagnosis = diagnose(make(BY_NAME[fault], QUICK[material], seed=0))
+    assert diagnosis.causes[0].name in BY_NAME[fault].right
 
 
 @pytest.mark.parametrize("material", QUICK)

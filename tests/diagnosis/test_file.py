@@ -1,4 +1,4 @@
-"""Files of predictions: every way to write labels and probabilities, and what a faulty file is told."""
+"""Files of predictions: every way to write labels and probabilities, and the message for a faulty file."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from tuner.diagnosis.causes.find import diagnose
+from tuner.diagnosis.causes.diagnose import diagnose
 from tuner.diagnosis.readers.file import evidence_of_file
-from tuner.diagnosis.readers.table import read_answers
+from tuner.diagnosis.readers.predictions import read_predictions_file
 from tuner.errors import DataError
 
 ROWS = 200
@@ -38,15 +38,15 @@ def truth() -> list[int]:
 
 @pytest.fixture
 def ranked(truth: list[int]) -> np.ndarray:
-    """Probabilities of the positive class that rank well."""
+    """Return probabilities of the positive class that rank well."""
     noise = np.random.default_rng(1).normal(0, 0.1, ROWS)
     return np.clip(0.2 + 0.2 * np.array(truth) + noise, 0.01, 0.99)
 
 
 @pytest.mark.parametrize("extension", ["csv", "parquet", "jsonl"])
-def test_whole_numbers_are_labels_in_every_format(extension: str, tmp_path: Path, truth: list[int]) -> None:
+def test_integers_are_labels_in_every_format(extension: str, tmp_path: Path, truth: list[int]) -> None:
     uri = write(tmp_path / f"preds.{extension}", {"truth": truth, "pred": [1 - value for value in truth]})
-    answers = read_answers(uri)
+    answers = read_predictions_file(uri)
     assert (answers.task, answers.labels) == ("binary", ("0", "1"))
     assert answers.truth[:, 1].tolist() == [bool(value) for value in truth]
     assert (answers.decisions != answers.truth).all()
@@ -66,12 +66,12 @@ def test_of_two_labels_the_second_is_the_positive_one(
     written: list[Any], labels: tuple[str, ...], tmp_path: Path
 ) -> None:
     uri = write(tmp_path / "preds.parquet", {"truth": written * 20, "pred": written * 20})
-    assert read_answers(uri).labels == labels
+    assert read_predictions_file(uri).labels == labels
 
 
-def test_decisions_written_as_booleans_fit_a_truth_of_zeros_and_ones(tmp_path: Path, truth: list[int]) -> None:
+def test_boolean_decisions_match_a_truth_of_zeros_and_ones(tmp_path: Path, truth: list[int]) -> None:
     uri = write(tmp_path / "preds.parquet", {"truth": truth, "pred": [value == 1 for value in truth]})
-    answers = read_answers(uri)
+    answers = read_predictions_file(uri)
     assert (answers.decisions == answers.truth).all()
 
 
@@ -84,50 +84,52 @@ def test_decisions_written_as_booleans_fit_a_truth_of_zeros_and_ones(tmp_path: P
         ("csv", ["a|b", "a", ""]),
     ],
 )
-def test_lists_of_labels_are_several_labels_a_row(extension: str, lists: list[Any], tmp_path: Path) -> None:
+def test_lists_of_labels_mean_several_labels_per_row(extension: str, lists: list[Any], tmp_path: Path) -> None:
     uri = write(tmp_path / f"preds.{extension}", {"truth": lists * 20, "pred": lists * 20})
-    answers = read_answers(uri)
+    answers = read_predictions_file(uri)
     assert (answers.task, answers.labels) == ("multilabel", ("a", "b"))
     assert answers.truth[:3].tolist() == [[True, True], [True, False], [False, False]]
 
 
-def test_one_decision_a_row_beside_lists_of_truth_is_a_list_of_one(tmp_path: Path) -> None:
+def test_single_decisions_beside_lists_of_truth_become_lists_of_one(tmp_path: Path) -> None:
     uri = write(tmp_path / "preds.parquet", {"truth": [["a", "b"], ["b"]] * 20, "pred": ["a", "b"] * 20})
-    assert read_answers(uri).decisions[:2].tolist() == [[True, False], [False, True]]
+    assert read_predictions_file(uri).decisions[:2].tolist() == [[True, False], [False, True]]
 
 
-def test_columns_of_zeros_and_ones_are_labels_by_what_differs_in_their_names(tmp_path: Path) -> None:
+def test_columns_of_zeros_and_ones_are_labels_named_without_their_common_prefix(tmp_path: Path) -> None:
     columns = {"true_a": [1, 0] * 20, "true_b": [0, 1] * 20, "pred_a": [1, 1] * 20, "pred_b": [0, 0] * 20}
-    answers = read_answers(
+    answers = read_predictions_file(
         write(tmp_path / "preds.csv", columns), truth=("true_a", "true_b"), pred=("pred_a", "pred_b")
     )
     assert (answers.task, answers.labels) == ("multilabel", ("a", "b"))
     assert answers.decisions[0].tolist() == [True, False]
 
 
-def test_without_decisions_they_are_taken_from_the_probabilities_and_that_is_said(
+def test_missing_decisions_are_made_from_the_probabilities_with_a_note(
     tmp_path: Path, truth: list[int], ranked: np.ndarray
 ) -> None:
-    answers = read_answers(write(tmp_path / "preds.csv", {"truth": truth, "score": ranked}), probability=("score",))
+    answers = read_predictions_file(
+        write(tmp_path / "preds.csv", {"truth": truth, "score": ranked}), probability=("score",)
+    )
     assert answers.decisions[:, 1].tolist() == (ranked > 0.5).tolist()
-    assert any("decisions are taken from the probabilities" in note for note in answers.notes)
+    assert any("decisions are made from the probabilities" in note for note in answers.notes)
 
 
-def test_columns_of_probabilities_are_put_in_the_order_of_the_labels_by_their_names(tmp_path: Path) -> None:
+def test_columns_of_probabilities_are_matched_to_labels_by_name(tmp_path: Path) -> None:
     columns = {"truth": ["a", "b"] * 20, "p_b": [0.2, 0.9] * 20, "p_a": [0.8, 0.1] * 20}
-    probabilities = read_answers(write(tmp_path / "preds.csv", columns)).probabilities
+    probabilities = read_predictions_file(write(tmp_path / "preds.csv", columns)).probabilities
     assert probabilities is not None
     assert probabilities[0].tolist() == [0.8, 0.2]
 
 
-def test_a_column_of_lists_has_the_probabilities_in_the_order_of_the_labels(tmp_path: Path) -> None:
+def test_a_column_of_lists_holds_probabilities_in_label_order(tmp_path: Path) -> None:
     columns = {"truth": ["c", "a", "b"] * 20, "p": [[0.1, 0.2, 0.7]] * 60}
-    answers = read_answers(write(tmp_path / "preds.parquet", columns), probability=("p",))
+    answers = read_predictions_file(write(tmp_path / "preds.parquet", columns), probability=("p",))
     assert answers.decisions[0].tolist() == [False, False, True]
     assert any("'a', 'b', 'c', in this order" in note for note in answers.notes)
 
 
-def test_what_tuner_predict_writes_is_read_without_naming_a_column(tmp_path: Path, truth: list[int]) -> None:
+def test_the_output_of_tuner_predict_is_read_without_naming_a_column(tmp_path: Path, truth: list[int]) -> None:
     columns = {
         "row": range(1, ROWS + 1),
         "prediction": [str(value) for value in truth],
@@ -135,53 +137,53 @@ def test_what_tuner_predict_writes_is_read_without_naming_a_column(tmp_path: Pat
         "p_1": [0.5] * ROWS,
         "label": [str(value) for value in truth],
     }
-    answers = read_answers(write(tmp_path / "preds.parquet", columns))
+    answers = read_predictions_file(write(tmp_path / "preds.parquet", columns))
     assert answers.probabilities is not None
     assert (answers.decisions == answers.truth).all()
 
 
 def test_rows_without_a_truth_are_left_out_and_counted(tmp_path: Path) -> None:
     uri = write(tmp_path / "preds.parquet", {"truth": ["a", None, "b"] * 20, "pred": ["a", "b", "b"] * 20})
-    answers = read_answers(uri)
+    answers = read_predictions_file(uri)
     assert len(answers.truth) == 40
     assert any("rows 2, 5, 8, 11 and 14 (20 in all) left out" in note for note in answers.notes)
 
 
 def refused(uri: str, **columns: Any) -> str:
     with pytest.raises(DataError, match=r".+") as caught:
-        read_answers(uri, **columns)
+        read_predictions_file(uri, **columns)
     return str(caught.value)
 
 
-def test_a_column_that_is_not_there_is_told_with_the_nearest(tmp_path: Path) -> None:
+def test_a_missing_column_is_reported_with_the_closest_name(tmp_path: Path) -> None:
     uri = write(tmp_path / "preds.csv", {"label": ["a", "b"], "predicted": ["a", "b"]})
     assert "there is no column 'predictd'; did you mean 'predicted'?" in refused(uri, pred=("predictd",))
 
 
-def test_every_column_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
-    told = refused(write(tmp_path / "preds.csv", {"label": ["a"]}), pred=("x",), truth=("y",), probability=("z",))
-    assert all(f"there is no column '{name}'" in told for name in "xyz")
+def test_all_missing_columns_are_reported_at_once(tmp_path: Path) -> None:
+    message = refused(write(tmp_path / "preds.csv", {"label": ["a"]}), pred=("x",), truth=("y",), probability=("z",))
+    assert all(f"there is no column '{name}'" in message for name in "xyz")
 
 
 @pytest.mark.parametrize(
-    ("columns", "given", "told"),
+    ("columns", "given", "message"),
     [
         (
             {"a": ["x", "y"]},
             {},
             "no column has a usual name for the truth; name the column of true labels with --truth",
         ),
-        ({"truth": ["x", "y"], "b": [1, 2]}, {}, r"nothing is predicted in its columns 'truth', 'b'; name a column"),
-        ({"truth": ["x", "y"], "pred": ["p", "q"]}, {}, "no label in common; write both in the same words"),
-        ({"truth": ["x"] * 9, "pred": ["x"] * 9}, {}, "every row is 'x', so nothing can be told apart"),
+        ({"truth": ["x", "y"], "b": [1, 2]}, {}, r"columns 'truth', 'b' hold no predictions; name a column"),
+        ({"truth": ["x", "y"], "pred": ["p", "q"]}, {}, "no label in common; use the same label names in both"),
+        ({"truth": ["x"] * 9, "pred": ["x"] * 9}, {}, "every row is 'x', so there is nothing to predict"),
         ({"truth": [0.5, 0.25], "pred": ["a", "b"]}, {}, "it holds fractions (double), which cannot be labels"),
         (
             {"truth": [0, 1], "logit": [-3.0, 2.5]},
             {"probability": ("logit",)},
-            "-3 in row 1 is not within 0 and 1; give probabilities: of logits the sigmoid",
+            "-3 in row 1 is not between 0 and 1; give probabilities; apply a sigmoid to logits",
         ),
         ({"truth": [0, 1], "p": [0.1, None]}, {"probability": ("p",)}, "row 2: null, NaN or infinite"),
-        ({"truth": [0, 1], "p": ["high", "low"]}, {"probability": ("p",)}, "it is no column of numbers"),
+        ({"truth": [0, 1], "p": ["high", "low"]}, {"probability": ("p",)}, "not a column of numbers"),
         (
             {"truth": ["a", "b", "c"], "p": [0.1, 0.2, 0.3], "q": [0.1, 0.2, 0.3]},
             {"probability": ("p", "q")},
@@ -195,34 +197,34 @@ def test_every_column_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
         (
             {"truth": [str(n) for n in range(40)], "pred": ["1"] * 40},
             {},
-            "40 different values on 40 rows are no labels",
+            "40 different values on 40 rows cannot be labels",
         ),
     ],
 )
-def test_what_cannot_be_used_is_told_with_value_rule_and_remedy(
-    columns: dict[str, Any], given: dict[str, Any], told: str, tmp_path: Path
+def test_unusable_files_are_refused_with_value_rule_and_remedy(
+    columns: dict[str, Any], given: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
-    assert told in refused(write(tmp_path / "preds.parquet", columns), **given)
+    assert message in refused(write(tmp_path / "preds.parquet", columns), **given)
 
 
-def test_a_single_answer_for_every_row_is_a_collapse_that_the_ranking_shows_to_be_the_thresholds(
+def test_a_constant_answer_with_a_good_ranking_is_blamed_on_the_threshold(
     tmp_path: Path, truth: list[int], ranked: np.ndarray
 ) -> None:
     uri = write(tmp_path / "preds.csv", {"truth": truth, "pred": [0] * ROWS, "p_1": ranked + 0.3})
-    found = diagnose(evidence_of_file(uri))
-    assert (found.state, found.causes[0].name) == ("collapsed", "threshold")
+    diagnosis = diagnose(evidence_of_file(uri))
+    assert (diagnosis.state, diagnosis.causes[0].name) == ("collapsed", "threshold")
 
 
-def test_without_probabilities_it_says_that_they_would_tell_more(tmp_path: Path, truth: list[int]) -> None:
-    found = diagnose(evidence_of_file(write(tmp_path / "preds.csv", {"truth": truth, "pred": [0] * ROWS})))
-    assert found.causes[0].name == "constant_decision"
-    assert any("give the probabilities (--probability)" in line for line in found.missing)
+def test_without_probabilities_the_diagnosis_asks_for_them(tmp_path: Path, truth: list[int]) -> None:
+    diagnosis = diagnose(evidence_of_file(write(tmp_path / "preds.csv", {"truth": truth, "pred": [0] * ROWS})))
+    assert diagnosis.causes[0].name == "constant_decision"
+    assert any("give the probabilities (--probability)" in line for line in diagnosis.missing)
 
 
 def test_good_predictions_are_healthy(tmp_path: Path, truth: list[int], ranked: np.ndarray) -> None:
     uri = write(tmp_path / "preds.csv", {"truth": truth, "p_1": np.clip(ranked + 0.2, 0, 1)})
-    found = diagnose(evidence_of_file(uri))
-    assert (found.state, found.causes) == ("healthy", ())
+    diagnosis = diagnose(evidence_of_file(uri))
+    assert (diagnosis.state, diagnosis.causes) == ("healthy", ())
 
 
 def texts_of(truth: list[int], words: dict[int, str]) -> list[str]:
@@ -232,24 +234,24 @@ def texts_of(truth: list[int], words: dict[int, str]) -> list[str]:
     ]
 
 
-def test_with_texts_that_tell_nothing_there_is_no_signal(tmp_path: Path, truth: list[int]) -> None:
+def test_texts_unrelated_to_the_labels_hold_no_signal(tmp_path: Path, truth: list[int]) -> None:
     guess = np.random.default_rng(4).permutation(truth).tolist()
     texts = texts_of(truth, {0: "word", 1: "word"})
     uri = write(tmp_path / "preds.csv", {"truth": truth, "pred": guess, "text": texts})
-    found = diagnose(evidence_of_file(uri, text="text"))
-    assert (found.state, found.causes[0].name) == ("no signal", "no_signal")
+    diagnosis = diagnose(evidence_of_file(uri, text="text"))
+    assert (diagnosis.state, diagnosis.causes[0].name) == ("no signal", "no_signal")
 
 
-def test_with_texts_that_tell_the_label_a_guess_is_not_put_down_to_the_data(tmp_path: Path, truth: list[int]) -> None:
+def test_a_guess_is_not_blamed_on_texts_that_predict_the_label(tmp_path: Path, truth: list[int]) -> None:
     guess = np.random.default_rng(4).permutation(truth).tolist()
     texts = texts_of(truth, {0: "ham", 1: "spam"})
     uri = write(tmp_path / "preds.csv", {"truth": truth, "pred": guess, "text": texts})
-    found = diagnose(evidence_of_file(uri, text="text"))
-    assert found.state == "weak"
-    assert "no_signal" not in {cause.name for cause in found.causes}
+    diagnosis = diagnose(evidence_of_file(uri, text="text"))
+    assert diagnosis.state == "weak"
+    assert "no_signal" not in {cause.name for cause in diagnosis.causes}
 
 
-def test_texts_that_stand_twice_with_other_labels_are_conflicts(tmp_path: Path) -> None:
+def test_repeated_texts_with_other_labels_are_conflicts(tmp_path: Path) -> None:
     truth = [0, 1] * (ROWS // 2)
     texts = [f"text {number // 2}" for number in range(ROWS)]
     uri = write(tmp_path / "preds.csv", {"truth": truth, "pred": [0] * ROWS, "text": texts})
@@ -258,7 +260,7 @@ def test_texts_that_stand_twice_with_other_labels_are_conflicts(tmp_path: Path) 
     assert first.measurement["conflict_share"] == 0.5
 
 
-def test_a_training_file_tells_of_unknown_words_and_rare_labels(tmp_path: Path, truth: list[int]) -> None:
+def test_a_training_file_shows_unknown_words_and_rare_labels(tmp_path: Path, truth: list[int]) -> None:
     texts = texts_of(truth, {0: "ham", 1: "spam"})
     uri = write(tmp_path / "preds.csv", {"truth": truth, "pred": [0] * ROWS, "text": texts})
     rare = {"text": [f"other words {n}" for n in range(99)] + ["spam"], "truth": [0] * 99 + [1]}
@@ -271,11 +273,11 @@ def test_a_training_file_tells_of_unknown_words_and_rare_labels(tmp_path: Path, 
     assert {cause.name for cause in diagnose(evidence).causes} >= {"unknown_words", "imbalance"}
 
 
-def test_a_training_file_without_labels_still_tells_of_words(tmp_path: Path, truth: list[int]) -> None:
+def test_a_training_file_without_labels_still_shows_unknown_words(tmp_path: Path, truth: list[int]) -> None:
     texts = texts_of(truth, {0: "ham", 1: "spam"})
     uri = write(tmp_path / "preds.csv", {"truth": truth, "pred": [0] * ROWS, "text": texts})
     evidence = evidence_of_file(uri, text="text", train=write(tmp_path / "train.csv", {"text": texts}))
     assert evidence.data is not None
     assert evidence.data.unknown_share == 0
     assert evidence.reference is None
-    assert any("what labels it has is not known" in note for note in evidence.notes)
+    assert any("the training labels are not known" in note for note in evidence.notes)

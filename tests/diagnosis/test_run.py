@@ -1,4 +1,4 @@
-"""Evidence of runs, trials and bundles, and of a search as a whole: from the ledger alone."""
+"""Evidence about runs, trials, bundles and whole searches, from the ledger alone."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from tuner.analysis.details import run_details
 from tuner.analysis.failing_settings import collapse_map, wilson
 from tuner.analysis.trials import TrialFacts, trials_of
 from tuner.analysis.tried_settings import logarithmic
-from tuner.diagnosis.causes.find import diagnose
+from tuner.diagnosis.causes.diagnose import diagnose
 from tuner.diagnosis.causes.search import search_facts
 from tuner.diagnosis.facts.training import training_facts
-from tuner.diagnosis.readers.run import evidence_of_bundle, evidence_of_run
+from tuner.diagnosis.readers.bundle import evidence_of_bundle
+from tuner.diagnosis.readers.run import evidence_of_run
 from tuner.ledger.predictions import read_predictions
 from tuner.ledger.run_directory import read_measurements, read_run
 from tuner.space.load import read_space
@@ -42,12 +43,12 @@ def test_the_champion_is_judged_by_its_predictions_on_validation(evidence: Any, 
     assert [label.name for label in evidence.decisions.labels] == ["joy", "anger", "fear & awe", "rare"]
 
 
-def test_the_champions_configuration_reports_and_baseline_are_evidence(evidence: Any, location: Path) -> None:
+def test_the_champions_configuration_measurements_and_baseline_are_evidence(evidence: Any, location: Path) -> None:
     run = read_run(location)
     row = next(row for row in run.trials if row["trial"] == run.champion["trial"])
     assert evidence.configuration == json.loads(row["configuration"])
-    own = [each for each in read_measurements(location).to_pylist() if each["trial"] == row["trial"]]
-    assert (evidence.training.measurements, evidence.training.score) == (len(own), own[-1]["score"])
+    measurements = [each for each in read_measurements(location).to_pylist() if each["trial"] == row["trial"]]
+    assert (evidence.training.measurements, evidence.training.score) == (len(measurements), measurements[-1]["score"])
     assert evidence.reference.name == "tfidf + logistic regression"
     assert evidence.max_epochs == 9
 
@@ -66,13 +67,13 @@ def test_every_collapsed_or_diverged_trial_has_a_cause_or_is_unknown(evidence: A
     assert sum(evidence.search.causes.values()) == endings["collapsed"] + endings["diverged"]
 
 
-def test_the_settings_under_which_trials_collapse_are_found_with_a_cut_of_the_space(evidence: Any) -> None:
-    """In the made-up run high learning rates without clipping collapse."""
-    found = {each.parameter: each for each in evidence.search.settings}
-    assert set(found) == {"learning_rate", "clipping"}
-    assert found["clipping"].value == "none"
-    assert found["clipping"].rest == 0
-    assert "space.learning_rate={low: 0.0001, high:" in found["learning_rate"].setting
+def test_settings_under_which_trials_collapse_come_with_a_cut_of_the_space(evidence: Any) -> None:
+    """In the made-up run, high learning rates without clipping collapse."""
+    settings = {each.parameter: each for each in evidence.search.settings}
+    assert set(settings) == {"learning_rate", "clipping"}
+    assert settings["clipping"].value == "none"
+    assert settings["clipping"].rest == 0
+    assert "space.learning_rate={low: 0.0001, high:" in settings["learning_rate"].setting
 
 
 def test_diagnosis_and_report_suggest_the_same_cut_for_the_same_settings(evidence: Any, location: Path) -> None:
@@ -90,7 +91,7 @@ def test_diagnosis_and_report_suggest_the_same_cut_for_the_same_settings(evidenc
     }
 
 
-def test_a_run_without_a_champion_is_told_of_its_best_trial_and_of_what_is_not_known(tmp_path: Path) -> None:
+def test_a_run_without_a_champion_is_diagnosed_by_its_best_trial(tmp_path: Path) -> None:
     location = write_run(tmp_path, has_champion=False, has_profile=False, has_baselines=False, is_finished=False)
     evidence = evidence_of_run(read_run(location), read_measurements(location), None)
     assert evidence.subject == "the best trial of made-up"
@@ -99,10 +100,10 @@ def test_a_run_without_a_champion_is_told_of_its_best_trial_and_of_what_is_not_k
     assert evidence.search.trials == 90
 
 
-def test_a_run_that_has_no_trial_yet_has_nothing_to_tell(tmp_path: Path) -> None:
+def test_a_run_without_trials_is_unknown(tmp_path: Path) -> None:
     location = write_run(tmp_path, trials=0, has_champion=False, has_baselines=False, is_finished=False)
-    found = diagnose(evidence_of_run(read_run(location), read_measurements(location), None))
-    assert (found.state, found.causes) == ("unknown", ())
+    diagnosis = diagnose(evidence_of_run(read_run(location), read_measurements(location), None))
+    assert (diagnosis.state, diagnosis.causes) == ("unknown", ())
 
 
 def trial(number: int, ending: str, **configuration: Any) -> TrialFacts:
@@ -120,7 +121,7 @@ def trial(number: int, ending: str, **configuration: Any) -> TrialFacts:
     )
 
 
-def test_a_setting_is_not_blamed_for_what_chance_would_do() -> None:
+def test_a_setting_is_not_blamed_for_chance() -> None:
     generator = np.random.default_rng(0)
     trials = [
         trial(n, "collapsed" if generator.random() < 0.3 else "completed", cell=str(generator.choice(["lstm", "gru"])))
@@ -129,7 +130,7 @@ def test_a_setting_is_not_blamed_for_what_chance_would_do() -> None:
     assert search_facts(trials, {}, None).settings == ()
 
 
-def test_failed_trials_are_counted_and_blame_no_setting() -> None:
+def test_failed_trials_are_counted_but_blame_no_setting() -> None:
     trials = [trial(n, "failed" if n % 2 else "completed", cell="gru" if n % 2 else "lstm") for n in range(40)]
     facts = search_facts(trials, {}, None)
     assert facts.endings == {"completed": 20, "failed": 20}
@@ -144,7 +145,7 @@ def test_wilson_intervals_are_those_of_the_formula(faulty: int, trials: int, low
     assert wilson(faulty, trials) == pytest.approx((low, high), abs=5e-4)
 
 
-def test_facts_of_reports_pass_over_what_is_not_known() -> None:
+def test_training_facts_skip_unknown_values() -> None:
     base = {"examples": 64, "epochs": 1.0, "steps": 5, "train_loss": 0.5}
     measurements = [
         {**base, "score": 0.1, "gate_saturation": 0.3, "gradient_norm": float("nan")},

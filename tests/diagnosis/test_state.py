@@ -1,4 +1,4 @@
-"""Whether a predictor has collapsed: the diagnosis says what the gate says."""
+"""Diagnosis and gate agree on whether a predictor has collapsed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders.evidence import HEALTHY, decisions, training
-from tuner.diagnosis.causes.find import diagnose
+from tuner.diagnosis.causes.diagnose import diagnose
 from tuner.diagnosis.causes.state import is_collapsed, signs_of
 from tuner.diagnosis.facts.evidence import Evidence
 from tuner.pruners import gate
@@ -43,7 +43,7 @@ def test_gate_and_diagnosis_agree_on_what_has_collapsed(**known: float) -> None:
     ("penalty", "auc", "skill", "spread"),
     [(0.0, 0.5, 0.0, 2.0), (0.0, 0.54, 0.1, 0.01), (0.2, 0.58, -0.01, 0.4)],
 )
-def test_what_the_gate_takes_for_a_sign_of_collapse_is_one_to_the_diagnosis(
+def test_every_sign_of_collapse_to_the_gate_is_one_to_the_diagnosis(
     penalty: float, auc: float, skill: float, spread: float
 ) -> None:
     known = {"constant_penalty": penalty, "auc": auc, "skill": skill, "logit_spread": spread}
@@ -52,7 +52,7 @@ def test_what_the_gate_takes_for_a_sign_of_collapse_is_one_to_the_diagnosis(
 
 
 @given(missing=st.sets(st.sampled_from(["auc", "logit_spread"])))
-def test_a_sign_that_is_not_known_speaks_for_no_collapse(missing: set[str]) -> None:
+def test_an_unknown_sign_is_no_sign_of_collapse(missing: set[str]) -> None:
     assert not is_collapsed(of_file(**dict.fromkeys(missing)))
 
 
@@ -61,12 +61,12 @@ def test_nearly_constant_decisions_have_collapsed_whatever_else_is_known(missing
     assert is_collapsed(of_file(constant_penalty=0.9, **dict.fromkeys(missing)))
 
 
-def test_a_sign_that_the_judged_rows_lack_is_taken_from_the_last_report() -> None:
+def test_a_sign_missing_from_the_evaluated_rows_comes_from_the_last_measurement() -> None:
     evidence = replace(HEALTHY, decisions=decisions(logit_spread=None), training=training(logit_spread=0.7))
     assert signs_of(evidence).logit_spread == 0.7
 
 
-def test_outputs_that_vary_but_rank_by_chance_are_not_said_to_give_one_answer() -> None:
-    found = diagnose(replace(HEALTHY, decisions=decisions(auc=0.5, skill=0.0, skill_low=-0.02)))
-    assert found.state == "collapsed"
-    assert found.sentence == "it ranks rows hardly better than chance: AUC 0.500"
+def test_outputs_that_vary_but_rank_by_chance_are_not_called_one_answer() -> None:
+    diagnosis = diagnose(replace(HEALTHY, decisions=decisions(auc=0.5, skill=0.0, skill_low=-0.02)))
+    assert diagnosis.state == "collapsed"
+    assert diagnosis.sentence == "it ranks rows hardly better than chance: AUC 0.500"

@@ -1,4 +1,4 @@
-"""Seeded mutations of a small bundle, and of the data that a whole one is given: a message and exit code 2, or predictions."""
+"""Seeded mutations of a small bundle, and of data for a sound one: a message and exit code 2, or predictions."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ KINDS = {
 
 @pytest.fixture(scope="session")
 def bundles(tmp_path_factory: pytest.TempPathFactory, configure: Any, make_dataset: Any) -> dict[str, dict[str, bytes]]:
-    """The files of one whole bundle of each kind."""
-    folder, found = tmp_path_factory.mktemp("bundles"), {}
-    for kind, (own, inputs, task) in KINDS.items():
-        written = write_bundle(folder / kind, configure(own, inputs=inputs), make_dataset(task, inputs=inputs))
-        found[kind] = {name: (written / name).read_bytes() for name in FILES}
-    return found
+    """Return the files of one sound bundle of each kind."""
+    folder, bundles = tmp_path_factory.mktemp("bundles"), {}
+    for kind, (settings, inputs, task) in KINDS.items():
+        written = write_bundle(folder / kind, configure(settings, inputs=inputs), make_dataset(task, inputs=inputs))
+        bundles[kind] = {name: (written / name).read_bytes() for name in FILES}
+    return bundles
 
 
 def rows_of(inputs: str) -> bytes:
@@ -45,7 +45,7 @@ def write_files(files: dict[str, bytes]) -> None:
 
 
 def predict(call: Any, name: str, *more: str) -> int:
-    """Predict, and look that there is one finite answer for each row that was not left out."""
+    """Predict, and check for one finite prediction per row that was not skipped."""
     code, out, err = run_checked(call, "predict", "bundle", name, *more)
     if code:
         assert out == ""
@@ -57,7 +57,7 @@ def predict(call: Any, name: str, *more: str) -> int:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_whole_bundle_predicts(kind: str, bundles: Any, call: Any) -> None:
-    call("--version")  # into the folder of the test
+    call("--version")  # changes to the folder of the test
     write_files(bundles[kind])
     Path("rows.jsonl").write_bytes(rows_of(KINDS[kind][1]))
     assert predict(call, "rows.jsonl") == 0
@@ -74,7 +74,7 @@ def test_a_spoilt_bundle_is_refused_or_predicts(seed: int, bundles: Any, call: A
         if name.endswith(".json") and random.random() < 0.7:
             try:
                 files[name] = odd_json(files[name], random)
-            except ValueError:  # spoilt by bytes before
+            except ValueError:  # an earlier mutation broke the JSON
                 continue
         else:
             files[name] = OF_BYTES[random.integers(len(OF_BYTES))](files[name] or b" ", random)

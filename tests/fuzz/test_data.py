@@ -1,4 +1,4 @@
-"""Seeded mutations of data files: each ends in a message and exit code 2, or in the rows and labels that the file has.
+"""Seeded mutations of data files: each ends in a message and exit code 2, or in the file's rows and labels.
 
 `tuner validate --with-data` runs in this process. Nothing may be written, and nothing may take long.
 """
@@ -21,7 +21,7 @@ from builders.fuzz import (
     count_rows,
     make_rows,
     make_space,
-    read_told,
+    read_counts,
     run_checked,
     write_rows,
 )
@@ -51,7 +51,7 @@ NAMES = ["rows.csv", "rows.jsonl", "rows.parquet"]
 
 
 def odd_cell(rows: Rows, random: Generator) -> Rows:
-    """Put something odd in one cell."""
+    """Put an odd value in one cell."""
     text = ODD_TEXTS[random.integers(len(ODD_TEXTS))]
     values = [text, [text], *ODD_CELLS]
     name = list(rows)[random.integers(len(rows))]
@@ -63,14 +63,14 @@ def odd_cell(rows: Rows, random: Generator) -> Rows:
 
 
 def odd_column(rows: Rows, random: Generator) -> Rows:
-    """Put something odd in all of a column."""
+    """Put an odd value in every cell of a column."""
     values: list[Any] = [ODD_TEXTS[random.integers(len(ODD_TEXTS) - 1)][:1000], *ODD_CELLS]
     name = list(rows)[random.integers(len(rows))]
     return {**rows, name: [values[random.integers(len(values))]] * len(rows[name])}
 
 
 def odd_names(rows: Rows, random: Generator) -> Rows:
-    """Rename a column, lose it, or put the columns in another order."""
+    """Rename a column, drop it, or reverse the columns."""
     names = list(rows)
     name = names[random.integers(len(names))]
     chance = random.integers(3)
@@ -84,7 +84,7 @@ def odd_names(rows: Rows, random: Generator) -> Rows:
 
 
 def fewer_or_more(rows: Rows, random: Generator) -> Rows:
-    """Repeat rows, or keep a few or none."""
+    """Repeat rows, or keep only a few or none."""
     count = len(next(iter(rows.values())))
     picked = random.integers(0, max(count, 1), [0, 1, 2, 5, 300][random.integers(5)] if count else 0)
     return {name: [cells[number] for number in picked] for name, cells in rows.items()}
@@ -94,7 +94,7 @@ OF_ROWS = [odd_cell, odd_cell, odd_cell, odd_column, odd_column, odd_names, fewe
 
 
 def write_odd_rows(name: str, rows: Rows, random: Generator) -> bytes:
-    """Write rows of any cells; what Arrow cannot hold in a column of Parquet becomes text there."""
+    """Write rows of any cells. In Parquet, a column that Arrow cannot hold becomes text."""
     if not name.endswith(".parquet"):
         return write_rows(name, rows)
     arrays = {}
@@ -118,7 +118,7 @@ def validate(call: Any, space: str, name: str, data: bytes, *more: str) -> tuple
     if code == 0:
         assert "valid: " in err
         skipped = sum(line.count("left out, as") for line in err.splitlines())
-        rows, labels = read_told(err)
+        rows, labels = read_counts(err)
         assert labels >= 1
         assert rows == count_rows(name, data) or skipped, err
     return code, err
@@ -126,11 +126,11 @@ def validate(call: Any, space: str, name: str, data: bytes, *more: str) -> tuple
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_not_spoilt_is_valid(kind: str, name: str, call: Any) -> None:
+def test_an_unspoilt_file_is_valid(kind: str, name: str, call: Any) -> None:
     task, inputs, labels = KINDS[kind]
     rows = make_rows(np.random.default_rng(0), kind)
     code, err = validate(call, make_space(task, name, inputs, labels=labels), name, write_rows(name, rows))
-    assert (code, read_told(err)) == (0, (40, 3 if kind == "multilabel" else 2))
+    assert (code, read_counts(err)) == (0, (40, 3 if kind == "multilabel" else 2))
 
 
 @pytest.mark.parametrize("seed", range(130))
@@ -158,10 +158,10 @@ def test_a_file_with_odd_cells_is_refused_or_valid(seed: int, call: Any) -> None
     validate(call, space, name, write_odd_rows(name, rows, random))
 
 
-# --- what fuzzing found ---------------------------------------------------------------------------------------------
+# --- bugs that fuzzing found ---------------------------------------------------------------------------------------------
 
 
-def test_a_null_list_with_labels_beneath_it_is_told_as_null() -> None:
+def test_a_null_list_over_leftover_labels_is_null() -> None:
     lists = pa.ListArray.from_arrays(
         pa.array(range(0, 82, 2), pa.int32()), pa.array(["a", "b"] * 40), mask=pa.array([row == 6 for row in range(40)])
     )
@@ -175,7 +175,7 @@ def test_a_null_list_with_labels_beneath_it_is_told_as_null() -> None:
     }
 
 
-def test_a_number_whose_bits_signal_is_told_as_nan(call: Any) -> None:
+def test_a_signalling_nan_is_reported_as_nan(call: Any) -> None:
     steps = np.array([0x7FF0_0000_0000_0001, 0x3FF0_0000_0000_0000] * 20).view(np.float64)
     lists = pa.ListArray.from_arrays(pa.array(range(41), pa.int32()), pa.array(steps))
     sink = io.BytesIO()

@@ -1,4 +1,4 @@
-"""`--debug` on every command: it shows where an error comes from, and without it nobody sees a traceback."""
+"""`--debug` on every command shows where an error comes from. Without it, nobody sees a traceback."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ NAMES = sorted(tuner.commands)
 
 
 class Panic(BaseException):
-    """As what a Rust library raises when it panics, which is no Exception."""
+    """Like the error of a panicking Rust library, which is not an Exception."""
 
 
 @pytest.fixture(params=[RuntimeError, AssertionError, RecursionError, Panic])
 def break_command(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return a function that lets a command end with an error that nobody foresaw; it returns arguments to call it with."""
+    """Return a function that makes a command fail unexpectedly, and returns the arguments to call it with."""
 
     def break_(name: str) -> list[str]:
         def broken(**_: Any) -> None:
@@ -32,7 +32,7 @@ def break_command(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_unforeseen_error_is_told_in_a_line_with_what_to_do(name: str, break_command: Any, call: Any) -> None:
+def test_an_unexpected_error_is_one_line_with_what_to_do(name: str, break_command: Any, call: Any) -> None:
     code, out, err = call(*break_command(name))
     assert (code, out) == (1, "")
     assert "Traceback" not in err
@@ -43,7 +43,7 @@ def test_an_unforeseen_error_is_told_in_a_line_with_what_to_do(name: str, break_
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_debug_shows_where_an_unforeseen_error_comes_from(name: str, break_command: Any, call: Any) -> None:
+def test_debug_shows_where_an_unexpected_error_comes_from(name: str, break_command: Any, call: Any) -> None:
     code, _, err = call(*break_command(name), "--debug")
     assert code == 1
     assert err.startswith("Traceback (most recent call last):")
@@ -52,14 +52,14 @@ def test_debug_shows_where_an_unforeseen_error_comes_from(name: str, break_comma
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_command_says_that_it_has_debug(name: str, call: Any) -> None:
+def test_the_help_of_every_command_lists_debug(name: str, call: Any) -> None:
     assert "--debug" in call(name, "--help")[1]
 
 
-def test_too_little_memory_is_no_fault_of_the_program(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_memory_is_not_called_a_bug(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuner.commands["schema"], "callback", lambda **_: bytearray(1 << 62))
     code, _, err = call("schema")
     assert (code, err) == (
         1,
-        "error: there is not enough memory; give fewer or shorter rows, or use a machine with more\n",
+        "error: there is not enough memory; use fewer or shorter rows, or a machine with more\n",
     )

@@ -1,4 +1,4 @@
-"""Seeded mutations of spaces: each ends in a message and exit code 2, or in something valid; never in a traceback.
+"""Seeded mutations of spaces: each ends in a message and exit code 2, or is valid; never in a traceback.
 
 `tuner validate --with-data` runs in this process. Nothing may be written, and nothing may take long.
 """
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from builders.fuzz import OF_BYTES, Generator, make_rows, make_space, read_told, run_checked, write_rows
+from builders.fuzz import OF_BYTES, Generator, make_rows, make_space, read_counts, run_checked, write_rows
 
 _DEEP = 5_000
 ODD_VALUES = [
@@ -33,7 +33,7 @@ SETTINGS = [
 
 
 def odd_value(content: bytes, random: Generator) -> bytes:
-    """Put something odd in the place of one value of the space."""
+    """Replace one value of the space by an odd one."""
     lines = content.decode("utf-8", "replace").splitlines()
     places = [number for number, line in enumerate(lines) if ": " in line]
     number = places[random.integers(len(places))] if places else 0
@@ -133,7 +133,7 @@ def rows() -> bytes:
 
 
 def validate(call: Any, space: str | bytes, data: bytes, *more: str) -> int:
-    """Validate a space with its data; what is accepted has to tell the 40 rows and 2 labels that there are."""
+    """Validate a space with its data. If accepted, it must report the 40 rows and 2 labels of the file."""
     Path("space.yaml").write_bytes(space if isinstance(space, bytes) else space.encode("utf-8", "surrogatepass"))
     Path("rows.csv").write_bytes(data)
     code, out, err = run_checked(call, "validate", "space.yaml", "--with-data", *more)
@@ -141,7 +141,7 @@ def validate(call: Any, space: str | bytes, data: bytes, *more: str) -> int:
     if code == 0:
         assert "valid: " in err
         if "in 3 folds" not in err:
-            assert read_told(err) == (40, 2)
+            assert read_counts(err) == (40, 2)
     return code
 
 
@@ -175,5 +175,5 @@ def test_an_unusual_space_is_valid(what: str, call: Any, rows: bytes) -> None:
 
 
 @pytest.mark.parametrize("place", ["/dev/zero", ".", "/dev/null"])
-def test_what_is_no_file_is_refused_as_a_space(place: str, call: Any) -> None:
+def test_something_other_than_a_file_is_refused_as_a_space(place: str, call: Any) -> None:
     assert run_checked(call, "validate", place)[0] == 2

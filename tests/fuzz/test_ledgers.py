@@ -1,4 +1,4 @@
-"""Seeded damage to a run's directory: every command that reads one ends in 0, 1 or 2, without a traceback."""
+"""Seeded damage to a run's directory: every command that reads runs exits with 0, 1 or 2, without a traceback."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def spoil(run: Path, random: Generator) -> None:
-    """Damage one file of a run, or lose it, or put a folder in its place, or add one that is no part of it."""
+    """Damage one file of a run, delete it, replace it by a folder, or add a file that does not belong."""
     names = sorted(str(path.relative_to(run)) for path in run.rglob("*") if path.is_file())
     path = run / names[random.integers(len(names))]
     chance = random.random()
@@ -59,7 +59,7 @@ def look(call: Any, command: str) -> tuple[int, str]:
 
 
 def copy_of(sound: Path, call: Any) -> Path:
-    call("--version")  # into the folder of the test
+    call("--version")  # changes to the folder of the test
     return Path(shutil.copytree(sound, "made-up"))
 
 
@@ -70,7 +70,7 @@ def test_a_sound_run_is_read_by_every_command(command: str, sound: Path, call: A
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_a_damaged_run_is_told_as_damaged_by_verify(seed: int, sound: Path, call: Any) -> None:
+def test_verify_reports_a_damaged_run(seed: int, sound: Path, call: Any) -> None:
     random = np.random.default_rng((seed, 6))
     run = copy_of(sound, call)
     whole = snapshot(run)
@@ -78,12 +78,12 @@ def test_a_damaged_run_is_told_as_damaged_by_verify(seed: int, sound: Path, call
     code, _ = look(call, "verify")
     now = snapshot(run)
     changed = {name for name in {**whole, **now} if whole.get(name) != now.get(name)}
-    assert code == 1 or changed <= {"manifest.json"}  # which has no checksum, and whose loss is that of a run cut off
+    assert code == 1 or changed <= {"manifest.json"}  # it has no checksum, and without it the run looks cut off
     look(call, list(COMMANDS)[2 + seed // 3 % 4] if seed % 3 == 0 else "show")
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_a_damaged_run_without_a_manifest_ends_no_command_in_a_traceback(seed: int, sound: Path, call: Any) -> None:
+def test_no_command_ends_in_a_traceback_on_a_damaged_run_without_a_manifest(seed: int, sound: Path, call: Any) -> None:
     random = np.random.default_rng((seed, 7))
     run = copy_of(sound, call)
     (run / "manifest.json").unlink()
@@ -91,7 +91,7 @@ def test_a_damaged_run_without_a_manifest_ends_no_command_in_a_traceback(seed: i
     look(call, ["show", "verify", "diagnose", "report"][seed % 4])
 
 
-def test_a_ledger_of_json_that_python_cannot_read_is_told(sound: Path, call: Any) -> None:
+def test_json_that_python_cannot_read_is_reported(sound: Path, call: Any) -> None:
     run = copy_of(sound, call)
     (run / "champion.json").write_text("9" * 10_000)
     code, err = look(call, "show")
@@ -101,7 +101,7 @@ def test_a_ledger_of_json_that_python_cannot_read_is_told(sound: Path, call: Any
     assert look(call, "show")[0] == 2
 
 
-def test_labels_do_not_steer_the_terminal(tmp_path: Path, call: Any) -> None:
+def test_labels_do_not_control_the_terminal(tmp_path: Path, call: Any) -> None:
     write_run(tmp_path, trials=12, labels=("joy\x1b[31m", "an\nger", "fear\u202e", "rare\x07"))
     for command in ("show", "diagnose"):
         code, out, err = call(*COMMANDS[command], *(["--all"] if command == "show" else []))

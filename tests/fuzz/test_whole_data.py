@@ -1,4 +1,4 @@
-"""Whole files made to break a reader: each is refused with a remedy, or read with the rows and labels that it has."""
+"""Files made to break a reader: each is refused with a remedy, or read with all its rows and labels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
-from builders.fuzz import Rows, make_space, read_told, run_checked, write_rows
+from builders.fuzz import Rows, make_space, read_counts, run_checked, write_rows
 
 _DEEP = 5_000
 TEXTS = [f"text {number}" for number in range(40)]
@@ -138,7 +138,7 @@ REFUSED: dict[str, tuple[str, Content]] = {
     "a pickle under the name of CSV": ("a.csv", b"\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix\x94"),
 }  # fmt: skip
 
-# With the number of rows and of labels that the file has.
+# With the file's numbers of rows and labels.
 ACCEPTED: dict[str, tuple[str, Content, int, int]] = {
     "a label of its own for every second row": ("a.csv", {"text": TEXTS, "label": [*TEXTS[:20], *["a"] * 20]}, 40, 21),
     "labels that look alike": ("a.jsonl", {"text": TEXTS, "label": ["é", "e\u0301", "e\u200b", "е"] * 10}, 40, 4),
@@ -252,7 +252,7 @@ def test_an_odd_file_is_read_with_all_its_rows_and_labels(what: str, call: Any) 
     name, content, rows, labels = ACCEPTED[what]
     code, err = validate(call, make_space("multiclass", name), name, contents(name, content))
     assert code == 0, err
-    assert read_told(err) == (rows, labels)
+    assert read_counts(err) == (rows, labels)
 
 
 @pytest.mark.parametrize("what", MULTILABEL)
@@ -260,7 +260,7 @@ def test_odd_lists_of_labels_are_read_with_all_rows_and_labels(what: str, call: 
     name, content, rows, labels = MULTILABEL[what]
     code, err = validate(call, make_space("multilabel", name), name, contents(name, content))
     assert code == 0, err
-    assert read_told(err) == (rows, labels)
+    assert read_counts(err) == (rows, labels)
 
 
 @pytest.mark.parametrize("what", SEQUENCES)
@@ -271,11 +271,11 @@ def test_hostile_sequences_are_refused(what: str, name: str, call: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
-def test_rows_of_no_length_are_left_out_where_the_space_says_so(name: str, call: Any) -> None:
+def test_empty_sequences_are_skipped_if_the_space_says_so(name: str, call: Any) -> None:
     skip = make_space("binary", name, "sequence", more="\n  skip_unusable: true")
     steps = [[[0.5, float(number)]] if number % 4 else [] for number in range(40)]
     code, err = validate(call, skip, name, write_rows(name, {"sequence": steps, "label": AB}))
-    assert (code, read_told(err)) == (0, (30, 2))
+    assert (code, read_counts(err)) == (0, (30, 2))
     assert "rows 1, 5, 9, 13 and 17 (10 in all) left out, as the sequence in column 'sequence' is empty" in err
 
 
@@ -284,10 +284,10 @@ def test_two_thousand_columns_of_labels_are_read(call: Any) -> None:
     marks = {name: [int(row % 20 == number % 20) for row in range(40)] for number, name in enumerate(names)}
     space = make_space("multilabel", "a.csv", labels=f"label_columns: [{', '.join(names)}]")
     code, err = validate(call, space, "a.csv", write_rows("a.csv", {"text": TEXTS, **marks}))
-    assert (code, read_told(err)) == (0, (40, 2_000))
+    assert (code, read_counts(err)) == (0, (40, 2_000))
 
 
-def test_a_label_of_its_own_for_each_of_30_000_rows_is_refused_with_the_reason(call: Any) -> None:
+def test_a_different_label_for_each_of_30_000_rows_is_refused_with_the_reason(call: Any) -> None:
     texts = [f"text {number}" for number in range(30_000)]
     code, err = validate(
         call, make_space("multiclass", "a.csv"), "a.csv", write_rows("a.csv", {"text": texts, "label": texts})

@@ -1,4 +1,4 @@
-"""The command line: parse, call, print. Heavy imports stand inside the commands, so that help is quick."""
+"""The command line. Each verb has a file of its name, which imports heavy modules inside the command to keep help fast."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ import click
 from tuner import __version__
 from tuner.cli.compare import compare
 from tuner.cli.diagnose import diagnose
-from tuner.cli.models import evaluate, predict
+from tuner.cli.evaluate import evaluate
+from tuner.cli.init import init
+from tuner.cli.ls import ls
+from tuner.cli.plan import plan
+from tuner.cli.predict import predict
 from tuner.cli.report import report
-from tuner.cli.runs import ls, show
-from tuner.cli.search import plan, resume, run
-from tuner.cli.spaces import init, schema, validate
+from tuner.cli.resume import resume
+from tuner.cli.run import run
+from tuner.cli.schema import schema
+from tuner.cli.show import show
+from tuner.cli.validate import validate
 from tuner.cli.verify import verify
 
 
@@ -20,24 +26,24 @@ from tuner.cli.verify import verify
 def tuner() -> None:
     """Find an LSTM text classifier that does not collapse.
 
-    A search takes a space (one YAML file: task, data, search settings, a range for every hyperparameter) and ends with one
-    tested model and the evidence for it.
+    A search reads a space: one YAML file with the task, the data, the search settings and a range for each hyperparameter.
+    It ends with one tested model and the evidence for it.
 
     \b
     Example:
-      tuner init multilabel               copy a shipped space to ./spaces to edit
-      tuner run spaces/multilabel.yaml    search, choose a champion, judge it once on test
-      tuner resume RUN                    go on with a search that was interrupted or died
-      tuner show RUN                      what came of it
-      tuner report RUN --open             the same with all the evidence, as one page
-      tuner diagnose RUN                  why it collapsed, if it did
+      tuner init multilabel               copy a shipped space to ./spaces, to edit
+      tuner run spaces/multilabel.yaml    search, choose a champion, test it once
+      tuner resume RUN                    continue a search that was interrupted or died
+      tuner show RUN                      show the results
+      tuner report RUN --open             show them on one page, with all the evidence
+      tuner diagnose RUN                  find out whether and why it collapsed
       tuner predict runs/RUN data.csv     use the champion
     """
 
 
 debug_option = click.option(
-    "--debug", is_flag=True, expose_value=False, help="Show where in the program an error comes from."
-)  # read where errors are told, in tuner.__main__
+    "--debug", is_flag=True, expose_value=False, help="Print a traceback if the command fails."
+)  # read in tuner.__main__, which prints errors
 debug_option(tuner)
 for command in (
     run,

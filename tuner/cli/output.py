@@ -1,12 +1,12 @@
-"""Data to stdout as a table, JSON or CSV; talk to stderr."""
+"""Print data to stdout as a table, JSON or CSV; print messages to stderr."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import click
 
@@ -14,7 +14,7 @@ from tuner.errors import printable
 from tuner.show_value import show_value
 
 Format = Literal["table", "json", "csv"]
-_PIPE_WIDTH = 200  # a pipe has no width of its own; this one keeps a row on a line
+_PIPE_WIDTH = 200  # a pipe has no width of its own; this keeps each row on one line
 
 LABEL_COLUMNS = (
     "label",
@@ -28,24 +28,14 @@ LABEL_COLUMNS = (
     "average_precision",
 )
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def format_option(command: Command) -> Command:
-    """Add --format table|json|csv to a command."""
-    choice = click.Choice(["table", "json", "csv"])
-    return click.option("--format", "format_", type=choice, default="table", show_default=True, help="Of stdout.")(
-        command
-    )
-
 
 def say(text: str) -> None:
-    """Tell a person something, on stderr."""
+    """Print a message to stderr."""
     click.echo(printable(text, keep="\n"), err=True)
 
 
-def tell(text: str) -> None:
-    """Tell a person something that was asked for, on stdout."""
+def print_text(text: str) -> None:
+    """Print text that the user asked for to stdout."""
     click.echo(printable(text, keep="\n"))
 
 
@@ -55,21 +45,21 @@ def print_json(value: Any) -> None:
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], format_: Format, *, title: str = "") -> None:
-    """Print the columns of some rows, in the order given; what a row has not is left empty."""
+    """Print these columns of the rows, in this order. A value that a row lacks is left empty."""
     if format_ == "json":
         print_json([{column: row.get(column) for column in columns} for row in rows])
     elif format_ == "csv":
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows([_plain(row.get(column)) for column in columns] for row in rows)
+        writer.writerows([_csv_value(row.get(column)) for column in columns] for row in rows)
         click.echo(text.getvalue(), nl=False)
     else:
         print_table(rows, columns, title=title)
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, title: str = "") -> None:
-    """Print a table for people; numbers stand to the right."""
+    """Print a table for people, with numbers aligned right."""
     from rich.console import Console
     from rich.table import Table
 
@@ -85,7 +75,7 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, ti
     console.print(table)
 
 
-def _plain(value: Any) -> Any:
+def _csv_value(value: Any) -> Any:
     if value is None:
         return ""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value

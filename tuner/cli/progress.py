@@ -1,4 +1,4 @@
-"""Progress on stderr: a live table on a terminal, otherwise a line every few seconds."""
+"""Show progress on stderr: a live table on a terminal, otherwise one line every few seconds."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _DRAW_EVERY_S = 0.5
 
 @contextmanager
 def watching() -> Iterator[Watcher]:
-    """Show a search until the block ends."""
+    """Give a watcher that shows a search until the block ends."""
     if sys.stderr.isatty():
         with _on_terminal() as watcher:
             yield watcher
     else:
-        yield _by_lines()
+        yield _in_lines()
 
 
 @contextmanager
@@ -45,20 +45,20 @@ def _on_terminal() -> Iterator[Watcher]:
         yield Watcher(say=lambda text: console.print(text), watch=watch)
 
 
-def _by_lines() -> Watcher:
-    told_at = time.monotonic()
+def _in_lines() -> Watcher:
+    printed_at = time.monotonic()
 
     def watch(snapshot: Snapshot) -> None:
-        nonlocal told_at
-        if time.monotonic() - told_at >= _LINE_EVERY_S:
-            told_at = time.monotonic()
+        nonlocal printed_at
+        if time.monotonic() - printed_at >= _LINE_EVERY_S:
+            printed_at = time.monotonic()
             click.echo(summary(snapshot), err=True)
 
     return Watcher(say=lambda text: click.echo(text, err=True), watch=watch)
 
 
 def summary(snapshot: Snapshot) -> str:
-    """Return a search's state in one line."""
+    """Return the state of a search in one line."""
     endings = ", ".join(f"{count} {ending}" for ending, count in sorted(snapshot.endings.items()))
     limit = f" of {snapshot.limit}" if snapshot.limit is not None else ""
     parts = [

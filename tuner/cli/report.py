@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+from tuner.cli.location import locate_run, name_damage
+from tuner.cli.options import runs_option
 from tuner.cli.output import say
-from tuner.cli.runs import damage_told, locate_run, runs_option
 
 
 @click.command()
@@ -13,15 +14,15 @@ from tuner.cli.runs import damage_told, locate_run, runs_option
 @click.option(
     "--out",
     metavar="FILE",
-    help="Where the page goes: a .html file, local or s3://, gs://, hdfs://; without it ./NAME-report.html.",
+    help="Write the page to this .html file, local or s3://, gs:// or hdfs://. Default: ./NAME-report.html.",
 )
-@click.option("--open", "is_opened", is_flag=True, help="Show it in the web browser.")
+@click.option("--open", "is_opened", is_flag=True, help="Open the page in the web browser.")
 @runs_option
 def report(run: str, out: str | None, is_opened: bool, runs: str) -> None:
-    """Write one self-contained HTML page about a run, which opens from disk and needs no network.
+    """Write one self-contained HTML page about a run. It opens from disk and needs no network.
 
-    RUN is a name, or the path of a run's directory; one that is still going on, or was cut off, will do. What the ledger does
-    not have is named on the page. The path of the page goes to stdout.
+    RUN is the name or the directory of a run. It may still be going on, or have been cut off; the page names what is
+    missing. Prints the path of the page to stdout.
 
     \b
     Example:
@@ -32,8 +33,8 @@ def report(run: str, out: str | None, is_opened: bool, runs: str) -> None:
     from tuner.errors import Fault, UsageError
 
     if out is not None and not out.lower().endswith((".html", ".htm")):
-        what = f"{out!r} is not the name of an HTML file"
-        raise UsageError([Fault("--out", what, "let it end in .html")])
+        message = f"{out!r} is not the name of an HTML file"
+        raise UsageError([Fault("--out", message, "use a name that ends in .html")])
     if out is not None:
         check_place(out)
 
@@ -42,20 +43,20 @@ def report(run: str, out: str | None, is_opened: bool, runs: str) -> None:
     from tuner.storage import Folder, split
 
     location = locate_run(run, runs)
-    with damage_told(location):
+    with name_damage(location):
         material = gather(location)
         page = render(material).encode()
     target = out or f"{material.run.name}-report.html"
-    folder, name = split(target)
-    there = Folder.at(folder)
-    there.write(name, page)
+    parent, name = split(target)
+    folder = Folder.at(parent)
+    folder.write(name, page)
     for sentence in material.missing:
         say(f"note: {sentence}")
-    place = f"{there.path}/{name}" if there.is_local else target
+    place = f"{folder.path}/{name}" if folder.is_local else target
     say(f"wrote the report, {len(page) / 1e6:.1f} MB")
     click.echo(place)
     if is_opened:
-        _open(place, is_local=there.is_local)
+        _open(place, is_local=folder.is_local)
 
 
 def _open(place: str, *, is_local: bool) -> None:
@@ -63,4 +64,4 @@ def _open(place: str, *, is_local: bool) -> None:
     from pathlib import Path
 
     if not (is_local and webbrowser.open(Path(place).as_uri())):
-        say("no browser could be opened here; copy the file to where there is one")
+        say("could not open a browser here; copy the file to a machine that has one")

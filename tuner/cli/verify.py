@@ -1,11 +1,12 @@
-"""verify: whether a run's directory is whole."""
+"""verify: check a run's directory for damage."""
 
 from __future__ import annotations
 
 import click
 
-from tuner.cli.output import Format, format_option, print_json, print_rows, say
-from tuner.cli.runs import locate_run, runs_option
+from tuner.cli.location import locate_run
+from tuner.cli.options import format_option, runs_option
+from tuner.cli.output import Format, print_json, print_rows, say
 
 
 @click.command()
@@ -14,12 +15,11 @@ from tuner.cli.runs import locate_run, runs_option
 @format_option
 @click.pass_context
 def verify(context: click.Context, run: str, runs: str, format_: Format) -> None:
-    """Check that a run's directory is whole.
+    """Check a run's directory for damage.
 
-    Every file against the manifest, every part of a table against its own checksums, trials against their reports, predictions
-    against the splits, and the champion's bundle. Ends with 0 where all is sound and with 1 where something is damaged.
-
-    RUN is a name, or the path of a run's directory.
+    Checks every file against the manifest, every part of a table against its checksums, trials against their measurements,
+    predictions against the splits, and the champion's bundle. RUN is the name or the directory of a run. Exits with 0 if all
+    is sound, and with 1 if something is damaged.
 
     \b
     Example:
@@ -28,14 +28,14 @@ def verify(context: click.Context, run: str, runs: str, format_: Format) -> None
     """
     from tuner.ledger.verify import verify as check
 
-    found = check(locate_run(run, runs))
+    result = check(locate_run(run, runs))
     if format_ == "json":
-        print_json(found.describe())
-    elif found.faults or format_ == "csv":
-        print_rows(found.describe()["faults"], ("where", "what", "remedy"), format_)
-    if not found.has_manifest:
-        say("note: there is no manifest: the run is still going on, or was cut off; what it has so far was checked")
-    count = len(found.faults)
-    say(f"{found.name}: {f'{count} faults' if count > 1 else 'one fault' if count else 'whole'}")
+        print_json(result.describe())
+    elif result.faults or format_ == "csv":
+        print_rows(result.describe()["faults"], ("where", "what", "remedy"), format_)
+    if not result.has_manifest:
+        say("note: there is no manifest: the run is going on, or was cut off; what it wrote so far was checked")
+    count = len(result.faults)
+    say(f"{result.name}: {f'{count} faults' if count > 1 else 'one fault' if count else 'whole'}")
     if count:
         context.exit(1)

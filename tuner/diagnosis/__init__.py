@@ -1,1 +1,1 @@
-"""Whether a predictor has collapsed, and why: measured facts in, named causes out."""
+"""Has a predictor collapsed, and why? Readers gather evidence, facts hold it, causes explain it."""

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 NAMED = 0.5
-"""The strength at the bound of a cause: what is weaker is not named."""
+"""The strength of a cause at its bound. Weaker causes are not named."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cause:
-    """A likely cause: how strong the evidence for it is (0.5 at its bound, 1 where there is no doubt), and what to do.
+    """A likely cause: how strong its evidence is (0.5 at its bound, 1 beyond doubt), and what to do about it.
 
-    `measurement` has what was measured, by name. `setting` is what to add to `tuner run`, ready to be pasted, and empty
-    where no setting of a space would help. `explained_by` names the other causes present that bring this one about.
+    `measurement` holds the measured values by name. `setting` is what to add to `tuner run`, ready to paste; empty if no
+    setting of a space would help. `explained_by` names the other causes present that bring this one about.
     """
 
     name: str
@@ -30,17 +30,17 @@ class Cause:
 
 
 def rising(value: float, bound: float, certain: float) -> float:
-    """Grade a measure that is bad where it is large: 0.5 at `bound`, 1 from `certain` on, below 0.5 short of the bound."""
+    """Grade a value that is bad when large: 0.5 at `bound`, 1 from `certain` on, less than 0.5 below the bound."""
     return _clip(NAMED + (1 - NAMED) * (value - bound) / (certain - bound))
 
 
 def rising_by_factors(value: float, bound: float, certain: float) -> float:
-    """The same for a measure that counts in factors, such as a learning rate; all are above 0."""
+    """Grade as `rising` does, on a log scale, for values such as learning rates. The bounds are above 0."""
     return rising(math.log(max(value, 1e-300)), math.log(bound), math.log(certain))
 
 
 def falling_by_factors(value: float, bound: float, certain: float) -> float:
-    """The same where it is bad for the measure to be small."""
+    """Grade on a log scale a value that is bad when small."""
     return rising_by_factors(1 / max(value, 1e-300), 1 / bound, 1 / certain)
 
 

@@ -1,61 +1,61 @@
-"""Causes that show in how a training went: gradients, gates, learning rate, budget, regularisation."""
+"""Causes that show in the training: gradients, gates, learning rate, budget and regularisation."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from tuner.diagnosis.causes.cause import Cause, falling_by_factors, option, rising, rising_by_factors
 from tuner.diagnosis.causes.state import gives_one_answer, has_diverged, is_weak
 from tuner.diagnosis.facts.evidence import Evidence, TrainingFacts
 
 USUAL_RATE = {"adam": 1e-3, "adamw": 1e-3, "nadam": 1e-3, "rmsprop": 1e-3, "sgd": 0.1}
-"""Learning rates that papers and libraries begin with; SGD's is for momentum 0.9."""
+"""Learning rates that papers and libraries start from; that of SGD assumes momentum 0.9."""
 
 SETTLING_STEPS = 100
-"""Steps in which Adam's averages of the gradients settle: ten times what the first moment's decay of 0.9 looks back on."""
+"""Steps that Adam's gradient averages take to settle: ten times the window of the first moment, whose decay is 0.9."""
 
 LOST_GRADIENT = 1e-2
-"""Norm of the first layer's gradient over the head's, below which what comes back through the layers is lost."""
+"""Ratio of gradient norms, first layer to head, below which the gradient is lost on its way through the layers."""
 
 CLIPPED = 100.0
-"""A gradient's norm that is a hundred times what clipping usually leaves: one step undoes a hundred."""
+"""A gradient norm a hundred times what clipping usually leaves: one such step undoes a hundred others."""
 
 HELD = 0.8
-"""The share of its strength that an explosion has where clipping holds it: steps keep their size, but lose their aim."""
+"""Factor on the strength of an explosion that clipping holds: steps keep their size, but lose their direction."""
 
 SATURATED = 0.6
-"""Share of gates within 0.02 of 0 or 1, where their slope is at most 0.02, a twelfth of the steepest.
+"""Bound for the share of gates within 0.02 of 0 or 1, where their slope is at most 0.02, a twelfth of the steepest.
 
-Gates that stand firm are no fault by themselves: trials that learnt well were seen to have up to a half of them there.
+Saturated gates alone are no fault: up to half the gates were saturated in trials that learnt well.
 """
 
 DEAD = 0.5
-"""Share of units that do not move: every other one."""
+"""Bound for the share of units that do not move: every other one."""
 
 
 def exploding_gradients(evidence: Evidence) -> Cause | None:
-    """Gradients are so large that single steps wreck the weights, or that clipping leaves nothing but their direction."""
+    """Gradients are so large that single steps wreck the weights, or that clipping keeps only their direction."""
     training, configuration = evidence.training, evidence.configuration
     if training is None or configuration is None or not is_weak(evidence):
         return None
     most, is_clipped = training.gradient_norm_most, configuration["clipping"] != "none"
     if is_clipped and (training.gate_saturation or 0.0) >= SATURATED:
-        strength = 0.0  # what clipping lets through has come to the gates, which tell more
+        strength = 0.0  # the saturated gates are the better explanation
     elif is_clipped:
         strength = HELD * rising_by_factors(training.gradient_norm or 0.0, CLIPPED, CLIPPED**4)
     else:
         strength = rising_by_factors(most or 0.0, CLIPPED, CLIPPED**2)
-    if has_diverged(evidence):  # Adam's steps are the same for gradients of any size, plain descent's are not
+    if has_diverged(evidence):  # step size depends on gradient size in plain descent, but not in Adam
         strength = max(strength, HELD if is_clipped else 1.0 if _is_plain_descent(configuration) else 0.8)
-    ended = f"at step {training.diverged_at_step:,} a number was not finite" if training.diverged_at_step else ""
-    norms = "" if most is None else f"norms of gradients went up to {most:.3g}"
-    held = "clipping keeps only their direction" if is_clipped else "nothing clips them"
+    norms = "" if most is None else f"gradient norms reached {most:.3g}"
+    ended = f"a number was not finite at step {training.diverged_at_step:,}" if training.diverged_at_step else ""
+    clipping = "clipping keeps only their direction" if is_clipped else "gradients are not clipped"
     return Cause(
         name="exploding_gradients",
         strength=strength,
-        sentence="; ".join(part for part in (norms, ended, held) if part),
+        sentence="; ".join(part for part in (norms, ended, clipping) if part),
         measurement={
             "gradient_norm_most": most,
             "gradient_norm": training.gradient_norm,
@@ -65,12 +65,14 @@ def exploding_gradients(evidence: Evidence) -> Cause | None:
         setting=option(
             "space.initialisation=xavier_orthogonal" if is_clipped else "space.clipping={norm: {threshold: 1}}"
         ),
-        advice="smaller first weights and a lower learning rate" if is_clipped else "clip the gradient by its norm",
+        advice="use smaller initial weights and a lower learning rate"
+        if is_clipped
+        else "clip gradients by their norm",
     )
 
 
 def vanishing_gradients(evidence: Evidence) -> Cause | None:
-    """Next to nothing of the gradient comes back to the first recurrent layer."""
+    """Almost no gradient reaches the first recurrent layer."""
     training = evidence.training
     if training is None or training.gradient_ratio is None or not is_weak(evidence):
         return None
@@ -78,8 +80,8 @@ def vanishing_gradients(evidence: Evidence) -> Cause | None:
         name="vanishing_gradients",
         strength=falling_by_factors(training.gradient_ratio, LOST_GRADIENT, LOST_GRADIENT**2),
         sentence=(
-            f"the first recurrent layer's gradient is {training.gradient_ratio:.2g} of the head's, in norm: what is read "
-            "hardly changes what is answered"
+            f"the gradient norm of the first recurrent layer is {training.gradient_ratio:.2g} of the head's: the input hardly "
+            "changes the answer"
         ),
         measurement={
             "gradient_ratio": training.gradient_ratio,
@@ -92,62 +94,65 @@ def vanishing_gradients(evidence: Evidence) -> Cause | None:
             "space.pooling=[max, mean]",
             "space.layer_norm=true",
         ),
-        advice="fewer layers, larger first weights, a pooling that every step has a short way to",
+        advice="use fewer layers, larger initial weights, or a pooling with a short path to every step",
     )
 
 
 def saturated_gates(evidence: Evidence) -> Cause | None:
-    """Gates stand at 0 or 1, where they have no slope to learn by."""
+    """Gates sit at 0 or 1, where their slope is too small to learn from."""
     training = evidence.training
     if training is None or training.gate_saturation is None or not is_weak(evidence):
         return None
     return Cause(
         name="saturated_gates",
         strength=rising(training.gate_saturation, SATURATED, 0.9),
-        sentence=f"{training.gate_saturation:.0%} of the gates stand within 0.02 of 0 or 1, where they have no slope to learn by",
+        sentence=(
+            f"{training.gate_saturation:.0%} of the gates are within 0.02 of 0 or 1, "
+            "where they have hardly any slope to learn from"
+        ),
         measurement={"gate_saturation": training.gate_saturation},
         setting=option(*_smaller_inputs(evidence.configuration)),
-        advice="smaller first weights, vectors and learning rate",
+        advice="use smaller initial weights, smaller vectors and a lower learning rate",
     )
 
 
 def dead_units(evidence: Evidence) -> Cause | None:
-    """Units of the last layer say the same whatever is read."""
+    """Units of the last layer have the same output whatever they read."""
     training = evidence.training
     if training is None or training.dead_units is None or not is_weak(evidence):
         return None
     return Cause(
         name="dead_units",
         strength=rising(training.dead_units, DEAD, 1.0),
-        sentence=f"{training.dead_units:.0%} of the last layer's units hardly change from step to step or row to row",
+        sentence=f"{training.dead_units:.0%} of the units in the last layer hardly change from step to step or row to row",
         measurement={"dead_units": training.dead_units},
         setting=option("space.initialisation=xavier_orthogonal", *_smaller_inputs(evidence.configuration)),
-        advice="other first weights, or a learning rate that lets the units move",
+        advice="use other initial weights, or a learning rate that lets the units move",
     )
 
 
 def learning_rate_too_high(evidence: Evidence) -> Cause | None:
-    """A step changes the weights by as much as they are."""
+    """Each step changes the weights by about their own size."""
     training, configuration = evidence.training, evidence.configuration
     if training is None or configuration is None or not is_weak(evidence):
         return None
     signs = _signs_of_overshooting(evidence, training)
-    times = _step(configuration) / _weight_scale(configuration)
+    ratio = _step(configuration) / _weight_scale(configuration)
     if not signs:
         return None
     rate = configuration["learning_rate"]
     return Cause(
         name="learning_rate_too_high",
-        strength=rising_by_factors(times, 0.2, 2.0),
-        sentence=f"at a learning rate of {rate:g} a step moves a weight by {times:.2g} times its first size; {', '.join(signs)}",
-        measurement={"learning_rate": rate, "step_over_weight": times, "signs": signs},
+        strength=rising_by_factors(ratio, 0.2, 2.0),
+        sentence=f"with learning rate {rate:g}, a step moves a weight by {ratio:.2g} times its initial size; {', '.join(signs)}",
+        measurement={"learning_rate": rate, "step_over_weight": ratio, "signs": signs},
         setting=option(f"space.learning_rate={_lower_rates(configuration)}"),
-        advice="a lower learning rate, ten times at first, and clipping",
+        advice="lower the learning rate, by a factor of ten to begin with, and clip gradients",
     )
 
 
 def learning_rate_too_low(evidence: Evidence) -> Cause | None:
-    """All steps together cannot move a weight by its own size, and more steps are not what is missing."""
+    """All steps together cannot move a weight by its own size, and more steps would not help."""
     training, configuration = evidence.training, evidence.configuration
     if training is None or configuration is None or not training.steps or not is_weak(evidence):
         return None
@@ -161,109 +166,123 @@ def learning_rate_too_low(evidence: Evidence) -> Cause | None:
         name="learning_rate_too_low",
         strength=falling_by_factors(reach, 1.0, 0.1),
         sentence=(
-            f"at a learning rate of {rate:g} all {training.steps:,} steps together move a weight by at most {reach:.2g} times "
-            "its first size"
+            f"with learning rate {rate:g}, all {training.steps:,} steps together move a weight by at most {reach:.2g} times "
+            "its initial size"
         ),
         measurement={"learning_rate": rate, "steps": training.steps, "reach": reach},
         setting=option(f"space.learning_rate={{low: {usual / 2:g}, high: {usual * 10:g}, scale: log}}"),
-        advice="a higher learning rate",
+        advice="raise the learning rate",
     )
 
 
 def too_short(evidence: Evidence) -> Cause | None:
-    """Training ended before it had got anywhere, or while the score was still rising."""
+    """Training ended before it got anywhere, or while the score was still rising."""
     training = evidence.training
     if training is None or training.steps == 0 or has_diverged(evidence):
         return None
-    never_begun = falling_by_factors(training.steps, SETTLING_STEPS, SETTLING_STEPS / 10) if is_weak(evidence) else 0.0
+    too_few_steps = (
+        falling_by_factors(training.steps, SETTLING_STEPS, SETTLING_STEPS / 10) if is_weak(evidence) else 0.0
+    )
     still_rising = _still_rising(training) if is_weak(evidence) else 0.0
     epochs = max(4 * training.epochs, 2.0)
     rise = training.late_rise
-    told = "" if rise is None or still_rising < never_begun else f", and its score rose by {rise:.3f} in its last third"
+    gain = (
+        "" if rise is None or still_rising < too_few_steps else f", and the score rose by {rise:.3f} in the last third"
+    )
     return Cause(
         name="too_short",
-        strength=max(never_begun, still_rising),
-        sentence=f"training ended after {training.steps:,} steps, {training.epochs:.2g} epochs{told}",
+        strength=max(too_few_steps, still_rising),
+        sentence=f"training ended after {training.steps:,} steps ({training.epochs:.2g} epochs){gain}",
         measurement={"steps": training.steps, "epochs": training.epochs, "late_rise": rise},
         setting=option(f"search.max_epochs={epochs:.3g}"),
-        advice="train longer, or in smaller batches, which take more steps in an epoch",
+        advice="train longer, or use smaller batches, which take more steps per epoch",
     )
 
 
 def too_much_regularisation(evidence: Evidence) -> Cause | None:
-    """Dropout, decay or a penalty takes away what is learnt."""
+    """Dropout, weight decay or an L1 penalty removes what the model learns."""
     training, configuration = evidence.training, evidence.configuration
     if training is None or configuration is None or not is_weak(evidence):
         return None
-    found = [_dropout(configuration), _decay(training, configuration), _l1(training, configuration)]
-    strength, what, measured, settings = max(found, key=lambda each: each[0])
+    candidates = [_dropout(configuration), _decay(training, configuration), _l1(training, configuration)]
+    worst = max(candidates, key=lambda each: each.strength)
     return Cause(
         name="too_much_regularisation",
-        strength=strength,
-        sentence=what,
-        measurement={**measured, "train_score": training.train_score, "score": training.score},
-        setting=option(*settings),
-        advice="less of it; the score on training rows is low too, so there is nothing to hold back",
+        strength=worst.strength,
+        sentence=worst.sentence,
+        measurement={**worst.measurement, "train_score": training.train_score, "score": training.score},
+        setting=option(*worst.settings),
+        advice="regularise less: the score on training rows is low too, so the model does not overfit",
     )
 
 
-_Found = tuple[float, str, Mapping[str, Any], tuple[str, ...]]
+class _Regulariser(NamedTuple):
+    """How much one kind of regularisation takes away."""
+
+    strength: float
+    sentence: str
+    measurement: Mapping[str, Any]
+    settings: tuple[str, ...]
 
 
-def _dropout(configuration: Mapping[str, Any]) -> _Found:
-    """Dropout of a share p adds noise of p / (1 - p) times the signal's own square: at 0.9 in all, nine times."""
+def _dropout(configuration: Mapping[str, Any]) -> _Regulariser:
+    """Dropout with share p adds noise of p / (1 - p) times the signal's power: nine times at 0.9 in total."""
     shares = {
         name: float(configuration.get(name, 0.0))
         for name in ("token_dropout", "embedding_dropout", "weight_dropout", "layer_dropout", "dropout")
     }
     kept = math.prod(1 - share for share in shares.values())
     given = {name: share for name, share in shares.items() if share}
-    told = ", ".join(f"{name} {share:g}" for name, share in given.items())
+    listed = ", ".join(f"{name} {share:g}" for name, share in given.items())
     settings = tuple(f"space.{name}={{low: 0, high: 0.5}}" for name, share in given.items() if share > 0.5)
-    return (
+    return _Regulariser(
         falling_by_factors(kept, 0.1, 0.02),
-        f"dropout leaves {kept:.1%} of the signal ({told})",
+        f"dropout leaves {kept:.1%} of the signal ({listed})",
         {"kept_share": kept, **given},
         settings or ("space.dropout={low: 0, high: 0.5}",),
     )
 
 
-def _decay(training: TrainingFacts, configuration: Mapping[str, Any]) -> _Found:
-    """Decay against what training adds.
+def _decay(training: TrainingFacts, configuration: Mapping[str, Any]) -> _Regulariser:
+    """Compare weight decay with the pull of the loss.
 
-    Decoupled (adamw) it shrinks each weight by rate x decay a step. In the gradient it pulls at a weight of the first size
-    with decay x size, where the loss pulls with the gradient's root mean square.
+    Decoupled decay (adamw) shrinks each weight by rate x decay per step. Decay in the gradient pulls a weight of initial size
+    with decay x size, while the loss pulls with the gradient's root mean square.
     """
     optimiser = configuration["optimiser"]
     decay = float(configuration.get(f"optimiser.{optimiser}.weight_decay", 0.0))
     rate, setting = float(configuration["learning_rate"]), f"space.optimiser={{{optimiser}: {{weight_decay: 1e-4}}}}"
     if optimiser == "adamw":
         shrinks = rate * decay
-        told = f"weight decay {decay:g} at a learning rate of {rate:g} takes {shrinks:.2%} of each weight at every step"
-        return rising_by_factors(shrinks, 0.01, 0.1), told, {"weight_decay": decay, "shrinks": shrinks}, (setting,)
+        sentence = (
+            f"weight decay {decay:g} with learning rate {rate:g} removes {shrinks:.2%} of each weight at every step"
+        )
+        measurement = {"weight_decay": decay, "shrinks": shrinks}
+        return _Regulariser(rising_by_factors(shrinks, 0.01, 0.1), sentence, measurement, (setting,))
     pull = decay * _weight_scale(configuration) / _gradient_of_a_weight(training)
-    told = f"weight decay {decay:g} pulls at a weight {pull:.3g} times as hard as the loss does"
-    return rising_by_factors(pull, 10.0, 100.0), told, {"weight_decay": decay, "pull": pull}, (setting,)
+    sentence = f"weight decay {decay:g} pulls a weight {pull:.3g} times as hard as the loss does"
+    measurement = {"weight_decay": decay, "pull": pull}
+    return _Regulariser(rising_by_factors(pull, 10.0, 100.0), sentence, measurement, (setting,))
 
 
-def _l1(training: TrainingFacts, configuration: Mapping[str, Any]) -> _Found:
-    """The penalty's slope is the same for every weight; `gradient_norm` has it in it."""
+def _l1(training: TrainingFacts, configuration: Mapping[str, Any]) -> _Regulariser:
+    """The slope of the penalty is the same for every weight; `gradient_norm` includes it."""
     l1 = float(configuration["l1"])
     share = min(l1 / _gradient_of_a_weight(training), 1.0)
-    told = f"the penalty l1 {l1:g} makes up {share:.0%} of the gradient"
-    return rising(share, 0.5, 1.0), told, {"l1": l1, "share_of_gradient": share}, ("space.l1=0",)
+    sentence = f"the L1 penalty of {l1:g} makes up {share:.0%} of the gradient"
+    return _Regulariser(rising(share, 0.5, 1.0), sentence, {"l1": l1, "share_of_gradient": share}, ("space.l1=0",))
 
 
 def _gradient_of_a_weight(training: TrainingFacts) -> float:
-    """The root mean square of a gradient's entries; those of tokens that a batch has not are 0 and count too."""
+    """Return the root mean square of the gradient's entries, including the zeros of tokens that a batch lacks."""
     norm = training.gradient_norm or math.inf
     return norm / math.sqrt(training.parameters or 1)
 
 
 def _still_rising(training: TrainingFacts) -> float:
-    """Grade the rise of the score in the last third: a tenth of the score is worth going on for.
+    """Grade the rise of the score in the last third. A rise by a tenth of the score is worth more training.
 
-    It is to be three times what the score moves by from report to report anyway, and the last report among the best.
+    The rise must be three times the noise between measurements, and the last score must be among the best.
     """
     rise, noise = training.late_rise, training.score_noise or 0.0
     if rise is None or training.best_score is None or training.score is None:
@@ -283,7 +302,7 @@ def _signs_of_overshooting(evidence: Evidence, training: TrainingFacts) -> list[
     if training.least_loss and training.last_loss is not None and training.last_loss > 1.2 * training.least_loss:
         signs.append(f"the training loss rose again ({training.least_loss:.3g} to {training.last_loss:.3g})")
     if training.loss_spread is not None and training.loss_spread >= 0.5:
-        signs.append(f"the losses of steps spread by {training.loss_spread:.2g} of their mean")
+        signs.append(f"the loss varies between steps by {training.loss_spread:.2g} of its mean")
     if (training.gate_saturation or 0.0) >= SATURATED:
         signs.append(f"{training.gate_saturation:.0%} of the gates are saturated")
     if gives_one_answer(evidence):
@@ -296,7 +315,7 @@ def _is_plain_descent(configuration: Mapping[str, Any]) -> bool:
 
 
 def _effective_rate(configuration: Mapping[str, Any]) -> float:
-    """The learning rate, for SGD as if its momentum were 0.9."""
+    """Return the learning rate; for SGD, the rate that does the same at momentum 0.9."""
     rate = float(configuration["learning_rate"])
     return rate * 0.1 / (1 - _momentum(configuration)) if _is_plain_descent(configuration) else rate
 
@@ -306,18 +325,18 @@ def _momentum(configuration: Mapping[str, Any]) -> float:
 
 
 def _weight_scale(configuration: Mapping[str, Any]) -> float:
-    """The size of a recurrent weight at first: PyTorch draws them within one over the root of the hidden units."""
+    """Return the initial size of a recurrent weight: PyTorch draws up to one over the square root of the hidden units."""
     return 1 / math.sqrt(float(configuration["hidden"]))
 
 
 def _step(configuration: Mapping[str, Any]) -> float:
-    """How far one step moves a weight: by the rate in Adam's family; for SGD as if a usual rate did as Adam's does."""
+    """Return how far one step moves a weight: the learning rate for Adam; other rates are scaled by their usual value."""
     usual = USUAL_RATE[configuration["optimiser"]]
     return _effective_rate(configuration) * USUAL_RATE["adam"] / usual
 
 
 def _reach(training: TrainingFacts, configuration: Mapping[str, Any]) -> float:
-    """How often its own first size a weight can move in all, were every step in one direction."""
+    """Return how far a weight can move, in units of its initial size, if every step goes in one direction."""
     return _step(configuration) * training.steps / _weight_scale(configuration)
 
 

@@ -1,4 +1,4 @@
-"""Causes that show in what a predictor answers: its decisions, its probabilities and the truth."""
+"""Causes that show in a predictor's decisions and probabilities."""
 
 from __future__ import annotations
 
@@ -9,32 +9,30 @@ from tuner.pruners.gate import GateSettings
 from tuner.scoring.measures import FEWEST_TRUE
 
 GOOD_AUC = 0.7
-"""A ranking that is good enough to decide by: what Hosmer and Lemeshow (2000) call acceptable discrimination."""
+"""An AUC good enough for decisions: what Hosmer and Lemeshow (2000) call acceptable discrimination."""
 
 SHIFTED = 5.0
-"""Factor between mean probability and prevalence, as odds, from which on the outputs are pushed to one side."""
+"""Factor between the odds of the mean probability and of the prevalence, from which outputs count as pushed to one side."""
 
 RARE = 0.05
-"""A label's share of the training rows, relative to the most frequent label's, below which it is rare: one in twenty."""
+"""Training rows of a label relative to the most frequent label, below which it is rare: one in twenty."""
 
 
 def threshold(evidence: Evidence) -> Cause | None:
-    """The labels are ranked well, but cut at a probability at which one answer is left."""
-    found = _well_ranked(evidence)
-    cut = [label for label in found if _is_cut_elsewhere(label)]
+    """Labels are ranked well, but the threshold lies where only one answer is left."""
+    cut = [label for label in _well_ranked(evidence) if _has_odd_threshold(label)]
     if evidence.decisions is None or not cut:
         return None
     gain = (evidence.decisions.fitted_macro_f1 or 0.0) - evidence.decisions.macro_f1
     constant = collapsed_labels(evidence.decisions)
     first = cut[0]
-    side = "none of" if first.decision_rate < 0.5 else "nearly all"
+    rows = "hardly any row" if first.decision_rate < 0.5 else "nearly every row"
     return Cause(
         name="threshold",
         strength=rising(len(cut) / len(constant), 0.0, 0.5),
         sentence=(
-            f"{_named(cut)}: ranked well (AUC {_mean_auc(cut):.2f}) but cut in the wrong place, so that {side} the rows are "
-            f"decided; thresholds fitted on other rows would bring macro-F1 to {evidence.decisions.fitted_macro_f1:.3f}, "
-            f"{gain:+.3f}"
+            f"{_named(cut)}: ranked well (AUC {_mean_auc(cut):.2f}), but predicted for {rows}, because the threshold is wrong; "
+            f"thresholds fitted on other rows would bring macro-F1 to {evidence.decisions.fitted_macro_f1:.3f} ({gain:+.3f})"
         ),
         measurement={
             "labels": [label.name for label in cut],
@@ -45,12 +43,12 @@ def threshold(evidence: Evidence) -> Cause | None:
             "lowest_decided": first.lowest_decided,
         },
         setting="",
-        advice="fit a threshold for each label on validation rows; what `tuner run` makes has them, see bundle.json",
+        advice="fit a threshold per label on validation rows; the bundles of `tuner run` have them, see bundle.json",
     )
 
 
 def constant_decision(evidence: Evidence) -> Cause | None:
-    """The outputs stand on one side: a bias, or weights of the loss, outweigh what is read."""
+    """Outputs are pushed to one side: a bias or the loss weights outweigh the input."""
     decisions = evidence.decisions
     constant = collapsed_labels(decisions) if decisions is not None else []
     if decisions is None or not constant:
@@ -58,22 +56,19 @@ def constant_decision(evidence: Evidence) -> Cause | None:
     shifted = [label for label in constant if _shift(label) >= SHIFTED]
     if shifted:
         label = max(shifted, key=_shift)
-        what = (
-            f"{_named(shifted)}: the mean probability is {label.mean_probability:.3f} where {label.prevalence:.3f} of the "
-            f"rows are {label.name!r}, so a bias or the loss weights outweigh what is read"
+        sentence = (
+            f"{_example(shifted, 'collapsed')}{label.name!r} has a mean probability of {label.mean_probability:.3f}, but is true "
+            f"for {label.prevalence:.1%} of the rows: a bias or the loss weights outweigh the input"
         )
         strength = rising_by_factors(_shift(label), SHIFTED / 2, SHIFTED**3)
     else:
         label = max(constant, key=lambda each: abs(each.decision_rate - each.prevalence))
-        what = (
-            f"{_named(constant)}: decided on {label.decision_rate:.1%} of the rows, as for {label.name!r}, "
-            f"which is true on {label.prevalence:.1%}"
-        )
+        sentence = f"{_example(constant, 'collapsed')}{label.name!r} is {_rates(label)}"
         strength = rising(len(constant) / len(decisions.labels), 0.0, 4.0)
     return Cause(
         name="constant_decision",
         strength=strength,
-        sentence=what,
+        sentence=sentence,
         measurement={
             "labels": [each.name for each in shifted or constant],
             "decision_rate": label.decision_rate,
@@ -81,7 +76,7 @@ def constant_decision(evidence: Evidence) -> Cause | None:
             "mean_probability": label.mean_probability,
         },
         setting=option("space.loss_weights=none", "space.logit_adjustment=0"),
-        advice="weaken what pushes the outputs to one side: loss weights, resampling, or the head's first bias",
+        advice="weaken what pushes the outputs to one side: loss weights, resampling, or the initial bias of the head",
     )
 
 
@@ -94,45 +89,51 @@ def flat_probabilities(evidence: Evidence) -> Cause | None:
     return Cause(
         name="flat_probabilities",
         strength=falling_by_factors(facts.logit_spread, bound, certain),
-        sentence=f"the logits differ by {facts.logit_spread:.2g} between rows, in the median label: one answer for every input",
+        sentence=f"logits differ by only {facts.logit_spread:.2g} between rows (median label): one answer for every input",
         measurement={"logit_spread": facts.logit_spread, "probability_spread": facts.probability_spread},
         setting=option("space.learning_rate={low: 5e-4, high: 1e-2, scale: log}"),
-        advice="the network has not learnt to tell rows apart: look at the learning rate, the gradients and the data",
+        advice="the network has not learnt to tell rows apart: check the learning rate, the gradients and the data",
     )
 
 
 def imbalance(evidence: Evidence) -> Cause | None:
-    """Rare labels are given up for the frequent ones."""
-    decisions = evidence.decisions
-    rare = _rare_labels(evidence)
-    if decisions is None or not rare:
+    """Rare labels are sacrificed for frequent ones."""
+    sacrificed = _sacrificed_labels(evidence)
+    if not sacrificed:
         return None
-    lost = [label for label in rare if label in collapsed_labels(decisions) and label.decision_rate < label.prevalence]
-    lost = [label for label in lost if not _is_cut_elsewhere(label)]
-    starved = [label for label in rare if _is_starved(label, evidence)]
-    given_up = lost or starved
-    if not given_up or 2 * len(given_up) < len(collapsed_labels(decisions)):
-        return None  # where frequent labels collapse too, rarity is not why
-    label = min(given_up, key=lambda each: _share_of_largest(each, evidence))
+    label = min(sacrificed, key=lambda each: _share_of_largest(each, evidence))
     share = _share_of_largest(label, evidence)
-    rows = "" if label.train_rows is None else f", {label.train_rows:,} of the training rows,"
+    rows = "" if label.train_rows is None else f" ({label.train_rows:,} training rows)"
     return Cause(
         name="imbalance",
         strength=falling_by_factors(share, RARE * 2, RARE / 10),
         sentence=(
-            f"{_named(given_up)}: {label.name!r}{rows} is one row in {1 / max(share, 1e-9):,.0f} of "
-            f"{_largest(evidence)}; it is decided on {label.decision_rate:.1%} of the rows and true on {label.prevalence:.1%}"
+            f"{_example(sacrificed, 'are too rare')}{label.name!r}{rows} {_rarity(share, evidence)}; "
+            f"it is {_rates(label)}"
         ),
         measurement={
-            "labels": [each.name for each in given_up],
+            "labels": [each.name for each in sacrificed],
             "share": share,
             "train_rows": label.train_rows,
             "decision_rate": label.decision_rate,
             "prevalence": label.prevalence,
         },
         setting=option("space.loss_weights=[none, root, balanced]", "space.resampling=[none, oversample]"),
-        advice="let rare labels count more: loss weights or resampling, not both",
+        advice="give rare labels more weight, by loss weights or by resampling, not both",
     )
+
+
+def _sacrificed_labels(evidence: Evidence) -> list[LabelFacts]:
+    """Return the rare labels that collapsed, or else those starved in training; none if most collapsed labels are not rare."""
+    decisions = evidence.decisions
+    rare = _rare_labels(evidence)
+    if decisions is None or not rare:
+        return []
+    collapsed = collapsed_labels(decisions)
+    lost = [label for label in rare if label in collapsed and label.decision_rate < label.prevalence]
+    lost = [label for label in lost if not _has_odd_threshold(label)]
+    sacrificed = lost or [label for label in rare if _is_starved(label, evidence)]
+    return sacrificed if 2 * len(sacrificed) >= len(collapsed) else []
 
 
 def _well_ranked(evidence: Evidence) -> list[LabelFacts]:
@@ -141,8 +142,8 @@ def _well_ranked(evidence: Evidence) -> list[LabelFacts]:
     return [label for label in collapsed_labels(evidence.decisions) if (label.auc or 0.0) >= GOOD_AUC]
 
 
-def _is_cut_elsewhere(label: LabelFacts) -> bool:
-    """Whether the decisions were cut at another probability than a half: above it, undecided rows go beyond it."""
+def _has_odd_threshold(label: LabelFacts) -> bool:
+    """Whether the decisions show a threshold other than 0.5, and fitted thresholds do better."""
     if label.fitted_f1 is None or label.fitted_f1 <= label.f1:
         return False
     if label.decision_rate < label.prevalence:
@@ -151,7 +152,7 @@ def _is_cut_elsewhere(label: LabelFacts) -> bool:
 
 
 def _shift(label: LabelFacts) -> float:
-    """The factor by which the odds of the mean probability are off those of the prevalence; 1 where it is not known."""
+    """Return the factor between the odds of the mean probability and of the prevalence; 1 if it is not known."""
     if label.mean_probability is None:
         return 1.0
     mean, truth = (min(max(share, 1e-6), 1 - 1e-6) for share in (label.mean_probability, label.prevalence))
@@ -165,9 +166,9 @@ def _rare_labels(evidence: Evidence) -> list[LabelFacts]:
 
 
 def _share_of_largest(label: LabelFacts, evidence: Evidence) -> float:
-    """A label's rows over those of what it stands against: the most frequent class, or of several labels a row, all rows.
+    """Return the rows of a label divided by those of the most frequent class, or by all rows in multi-label tasks.
 
-    In training if that is known, else among the judged rows.
+    Counts training rows if they are known, otherwise the evaluated rows.
     """
     assert evidence.decisions is not None
     others, total = evidence.decisions.labels, evidence.data.train_rows if evidence.data is not None else None
@@ -177,16 +178,27 @@ def _share_of_largest(label: LabelFacts, evidence: Evidence) -> float:
     return label.train_rows / max(total if evidence.task == "multilabel" and total else max(known), 1)
 
 
-def _largest(evidence: Evidence) -> str:
-    return "all rows" if evidence.task == "multilabel" else "those of the most frequent label"
+def _rarity(share: float, evidence: Evidence) -> str:
+    times = f"{1 / max(share, 1e-9):,.0f}"
+    is_multilabel = evidence.task == "multilabel"
+    return f"is on one row in {times}" if is_multilabel else f"has one row for every {times} of the most frequent label"
 
 
 def _is_starved(label: LabelFacts, evidence: Evidence) -> bool:
-    """Whether a label is so much rarer in training than on the judged rows that its probabilities cannot fit them."""
+    """Whether a label is so much rarer in training than on the evaluated rows that its probabilities cannot fit them."""
     train_rows = evidence.data.train_rows if evidence.data is not None else None
     if label.train_rows is None or not train_rows or label.support < FEWEST_TRUE:
         return False
     return label.train_rows / train_rows * SHIFTED <= label.prevalence
+
+
+def _example(labels: list[LabelFacts], state: str) -> str:
+    """Introduce one of several labels as an example; a single label needs no introduction."""
+    return "" if len(labels) == 1 else f"{_named(labels)} {state}; for example, "
+
+
+def _rates(label: LabelFacts) -> str:
+    return f"predicted for {label.decision_rate:.1%} of the rows, but true for {label.prevalence:.1%}"
 
 
 def _mean_auc(labels: list[LabelFacts]) -> float:

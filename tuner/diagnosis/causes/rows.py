@@ -1,4 +1,4 @@
-"""Causes that lie in the data: what is read, what is not, and whether the labels can be told from it at all."""
+"""Causes in the data: what is read, what is not, and whether the labels can be predicted from it at all."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from tuner.diagnosis.facts.evidence import Evidence
 from tuner.scoring.signal import LEAST_SEEN
 
 UNKNOWN = 0.3
-"""Share of unknown tokens from which on a text can hardly be followed: nearly every third word is missing."""
+"""Share of unknown tokens from which a text is hard to follow: nearly every third word is missing."""
 
 LOST_TO_TRUNCATION = 0.5
-"""Share of the words of a row of median length that are cut off: half of what there is to read."""
+"""Bound for the share of a median-length row that is cut off: half of what there is to read."""
 
-_LONGEST = 10_000  # tokens that a space may ask for
+_LONGEST = 10_000  # the largest max_length that a space allows
 
 
 def unknown_words(evidence: Evidence) -> Cause | None:
-    """Most tokens of the judged rows are not in the vocabulary."""
+    """Many tokens are not in the vocabulary."""
     data = evidence.data
     if data is None or data.unknown_share is None:
         return None
     return Cause(
         name="unknown_words",
         strength=rising(data.unknown_share, UNKNOWN, 0.8),
-        sentence=f"{data.unknown_share:.0%} of the tokens of the judged rows are not in the vocabulary",
+        sentence=f"{data.unknown_share:.0%} of the tokens in the evaluated rows are not in the vocabulary",
         measurement={"unknown_share": data.unknown_share},
         setting=option("space.tokens=[{word: {vocabulary: 20000, min_count: 1}}, bpe]"),
-        advice="a larger vocabulary, or pieces of words, of which few are unknown",
+        advice="use a larger vocabulary, or split words into pieces, few of which are unknown",
     )
 
 
@@ -39,10 +39,10 @@ def truncation(evidence: Evidence) -> Cause | None:
     cut = data.truncated_share
     if data.read_share is not None:
         lost = 1 - data.read_share
-        told = f"of a row of median length {lost:.0%} is cut off"
+        loss = f"{lost:.0%} of a row of median length is cut off"
     elif cut is not None:
-        lost = cut / 2  # a row that is cut is taken to lose half: how much is not known
-        told = f"{cut:.0%} of the judged rows are cut"
+        lost = cut / 2  # how much a cut row loses is not known; assume half
+        loss = f"{cut:.0%} of the evaluated rows are cut"
     else:
         return None
     length = None if configuration is None else int(configuration["max_length"])
@@ -50,7 +50,7 @@ def truncation(evidence: Evidence) -> Cause | None:
     return Cause(
         name="truncation",
         strength=rising(lost, LOST_TO_TRUNCATION, 0.9),
-        sentence=f"{told}{'' if length is None else f' at max_length {length:,}'}",
+        sentence=f"{loss}{'' if length is None else f' at max_length {length:,}'}",
         measurement={"truncated_share": cut, "read_share": data.read_share, "max_length": length},
         setting=option(f"space.max_length={wanted}"),
         advice="read more of each row, or its other end",
@@ -58,22 +58,22 @@ def truncation(evidence: Evidence) -> Cause | None:
 
 
 def empty_rows(evidence: Evidence) -> Cause | None:
-    """Many rows say nothing."""
+    """Many rows are empty."""
     data = evidence.data
     if data is None or data.empty_share is None:
         return None
     return Cause(
         name="empty_rows",
         strength=rising(data.empty_share, 0.2, 0.6),
-        sentence=f"{data.empty_share:.0%} of the rows have nothing in them to read",
+        sentence=f"{data.empty_share:.0%} of the rows hold nothing to read",
         measurement={"empty_share": data.empty_share},
         setting=option("data.skip_unusable=true"),
-        advice="find out why they are empty, and leave them out",
+        advice="find out why these rows are empty, and leave them out",
     )
 
 
 def conflicting_duplicates(evidence: Evidence) -> Cause | None:
-    """Copies of one input have different labels, so that no model is right on all of them."""
+    """Copies of one input have different labels, so no model can be right on all of them."""
     data = evidence.data
     if data is None or data.conflict_share is None:
         return None
@@ -83,12 +83,12 @@ def conflicting_duplicates(evidence: Evidence) -> Cause | None:
         sentence=f"{data.conflict_share:.0%} of the rows are copies of an earlier row with other labels",
         measurement={"conflict_share": data.conflict_share},
         setting="",
-        advice="settle the labels of copies (a majority vote, or all of them together), and keep one row of each",
+        advice="settle the labels of copies (by majority vote, or by giving them all labels), and keep one row of each",
     )
 
 
 def unshared_words(evidence: Evidence) -> Cause | None:
-    """Hardly any word stands in two texts, so that words tell nothing: texts without spaces, or numbers as words."""
+    """Texts share hardly any word, so words carry no information: texts without spaces, or numbers as words."""
     data, configuration = evidence.data, evidence.configuration
     if data is None or data.seen_share is None or has_learnt(evidence):
         return None
@@ -97,24 +97,24 @@ def unshared_words(evidence: Evidence) -> Cause | None:
     return Cause(
         name="unshared_words",
         strength=falling_by_factors(data.seen_share, LEAST_SEEN, LEAST_SEEN / 4),
-        sentence=f"words that two training texts have make up only {data.seen_share:.0%} of these texts",
+        sentence=f"words that occur in at least two training texts make up only {data.seen_share:.0%} of these texts",
         measurement={"seen_share": data.seen_share},
         setting=option("space.tokens=[character, bpe]"),
-        advice="read single characters, or pieces of words, which texts share",
+        advice="read single characters or pieces of words, which texts do share",
     )
 
 
 def no_signal(evidence: Evidence) -> Cause | None:
-    """No model that was tried predicts better than chance, though one was able to see and there were rows enough."""
+    """No model predicts better than chance, although one could read the inputs and there were enough rows."""
     signal, plain = evidence.signal, evidence.reference
     if signal is None or signal.answer != "none found":
         return None
-    measured = {} if plain is None else {"baseline_skill": plain.skill, "control_skill": plain.control_skill}
+    skills = {} if plain is None else {"baseline_skill": plain.skill, "control_skill": plain.control_skill}
     return Cause(
         name="no_signal",
         strength=1.0,
         sentence=signal.sentence,
-        measurement={"answer": signal.answer, **measured},
+        measurement={"answer": signal.answer, **skills},
         setting="",
         advice=signal.advice,
     )

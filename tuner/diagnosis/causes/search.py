@@ -1,4 +1,4 @@
-"""A search as a whole: what share of its trials collapsed or diverged, for which causes, and under which settings."""
+"""Facts about a whole search: how many trials collapsed or diverged, why, and under which settings."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tuner.space.load import Space
 
 
 def search_facts(trials: Sequence[TrialFacts], causes: Mapping[int, str], space: Space | None) -> SearchFacts:
-    """Sum up a search's trials, with the likeliest cause of each faulty one by its number.
+    """Sum up a search's trials; `causes` holds the most likely cause of each faulty trial by its number.
 
-    Settings under which clearly more trials were faulty come worst first, each with the cut that the report suggests too.
-    Without a `space` no cut is known.
+    Settings under which clearly more trials were faulty come worst first, each with the cut of the space that the report page
+    suggests too. Without a `space` there are no cuts.
     """
     ended = [trial for trial in trials if trial.phase == "search" and trial.ending != "running"]
     return SearchFacts(

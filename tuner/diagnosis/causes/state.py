@@ -1,4 +1,4 @@
-"""What state a predictor is in: collapsed, weak or healthy. The bounds are the gate's wherever it has one."""
+"""The state of a predictor: collapsed, weak or healthy. Uses the bounds of the gate wherever it has one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from tuner.pruners import gate
 from tuner.scoring.measures import FEWEST_TRUE
 from tuner.scoring.penalty import is_nearly_constant
 from tuner.scoring.signal import FEWEST_ROWS, minority_rows
+from tuner.trial.ending import Ending
 
 State = Literal["unknown", "healthy", "weak", "partly collapsed", "collapsed", "diverged", "no signal"]
 
@@ -16,16 +17,16 @@ _GATE = gate.GateSettings()
 
 
 def is_collapsed(evidence: Evidence) -> bool:
-    """Return whether a predictor shows a sign of collapse, which is the gate's to say."""
+    """Return whether a predictor shows a sign of collapse, as judged by the gate."""
     return gate.is_collapsed(signs_of(evidence), _GATE)
 
 
 def signs_of(evidence: Evidence) -> gate.Signs:
-    """Return the evidence as the gate reads a report.
+    """Return the evidence as the gate reads a measurement.
 
-    Each sign is that of the judged rows, or, where those lack it, of the last report. One that neither has speaks for no
-    collapse: no penalty, some skill, a good ranking, and a spread that is neither low nor wild. So of decisions without
-    probabilities only the constant penalty and the skill count.
+    Each sign comes from the evaluated rows or, if they lack it, from the last measurement. A sign that neither has counts as
+    healthy: no penalty, some skill, a good ranking, and an ordinary spread. So for decisions without probabilities, only the
+    constant penalty and the skill count.
     """
     penalty, auc, skill, spread = (
         _known(evidence, name) for name in ("constant_penalty", "auc", "skill", "logit_spread")
@@ -42,13 +43,13 @@ def signs_of(evidence: Evidence) -> gate.Signs:
 
 
 def gives_one_answer(evidence: Evidence) -> bool:
-    """Return whether decisions are constant on half of what varies in the truth, or probabilities hardly depend on the row."""
+    """Return whether decisions are constant on half of the truth's variation, or probabilities hardly depend on the row."""
     penalty = _known(evidence, "constant_penalty")
     return is_flat(evidence) or (penalty is not None and penalty >= _GATE.constant_penalty)
 
 
 def has_few_rows(evidence: Evidence) -> bool:
-    """Return whether too few judged rows have another answer than the commonest for a ranking of them to say anything."""
+    """Return whether too few evaluated rows differ from the most common answer for their ranking to mean anything."""
     decisions = evidence.decisions
     if decisions is None:
         return evidence.signal is not None and evidence.signal.answer == "too few rows"
@@ -63,7 +64,7 @@ def is_flat(evidence: Evidence) -> bool:
 
 
 def is_weak(evidence: Evidence) -> bool:
-    """Return whether a predictor has collapsed or diverged, has learnt nothing for certain, or is behind a plain model."""
+    """Return whether a predictor has collapsed or diverged, has not clearly learnt, or is behind a plain model."""
     if is_collapsed(evidence) or has_diverged(evidence):
         return True
     if evidence.decisions is not None and collapsed_labels(evidence.decisions):
@@ -72,10 +73,10 @@ def is_weak(evidence: Evidence) -> bool:
 
 
 def has_learnt(evidence: Evidence) -> bool:
-    """Return whether decisions have skill above a guess's for certain, or outputs rank better than chance for certain.
+    """Return whether decisions are clearly more skilled than a guess, or outputs clearly rank better than chance.
 
-    Of two classes a threshold that cuts through noise has some skill over a constant, so skill alone does not show it. Where
-    no model that was tried does better than chance, this one does not either.
+    With two classes, even a threshold on noise has some skill over a constant answer, so skill alone does not show learning.
+    If no model of the search does better than chance, this one does not either.
     """
     if evidence.signal is not None and evidence.signal.answer == "none found":
         return False
@@ -89,7 +90,7 @@ def has_learnt(evidence: Evidence) -> bool:
 
 
 def is_far_behind(evidence: Evidence) -> bool:
-    """Return whether less than half of what a plain model learns over a guess is learnt."""
+    """Return whether the skill over a guess is less than half that of a plain model."""
     plain, skill = evidence.reference, _known(evidence, "skill")
     chance = 0.0 if evidence.decisions is None else evidence.decisions.chance_skill
     return (
@@ -106,23 +107,23 @@ def is_behind(evidence: Evidence) -> bool:
 def has_diverged(evidence: Evidence) -> bool:
     """Return whether training met a number that is not finite."""
     training = evidence.training
-    return training is not None and (training.ending == "diverged" or training.diverged_at_step is not None)
+    return training is not None and (training.ending == Ending.DIVERGED or training.diverged_at_step is not None)
 
 
 def collapsed_labels(decisions: DecisionFacts) -> list[LabelFacts]:
-    """Return the labels with rows enough to judge by whose decisions hardly vary."""
+    """Return the labels whose decisions hardly vary and that have enough rows to judge."""
     return [label for label in decisions.labels if is_constant(label)]
 
 
 def is_constant(label: LabelFacts) -> bool:
-    """Return whether a label is decided on so few or so many rows that its own penalty is a half."""
+    """Return whether a label is decided on so few or so many rows that its constant penalty reaches the gate's bound."""
     if label.support < FEWEST_TRUE or label.support * (1 - label.prevalence) < FEWEST_TRUE * label.prevalence:
         return False
     return is_nearly_constant(label.decision_rate, label.prevalence, penalty=_GATE.constant_penalty)
 
 
 def _known(evidence: Evidence, name: str) -> float | None:
-    """Return a measure of the judged rows, else of the last report; None where neither has it."""
+    """Return a measure of the evaluated rows, otherwise of the last measurement; None if neither has it."""
     for facts in (evidence.decisions, evidence.training):
         value: float | None = getattr(facts, name, None)
         if value is not None:

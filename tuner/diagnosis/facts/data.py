@@ -1,4 +1,4 @@
-"""From a data profile and a trial's own measures of its rows to facts about the data."""
+"""Facts about the data, from its profile and from what a trial measured of its rows."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ def data_facts(
     measured: Mapping[str, Any] | None = None,
     baselines: Sequence[Mapping[str, Any]] = (),
 ) -> DataFacts:
-    """Return what `profile` (of `tuner.data.profile`, without co-occurrence will do) and a trial's report say of the rows.
+    """Return facts about the rows. Any argument may be missing or incomplete.
 
-    `measured` may have unknown_share, truncated_share and empty_share, as a report does; `baselines`, rows of baselines.json,
-    seen_share. Anything may be missing.
+    `profile` comes from `tuner.data.profile`; co-occurrence is not needed. `measured` is a row of trials or a measurement,
+    with unknown_share, truncated_share and empty_share. `baselines` are rows of baselines.json, with seen_share.
     """
-    known = measured or {}
-    unknown, truncated = _share(known.get("unknown_share")), _share(known.get("truncated_share"))
+    shares = measured or {}
+    unknown, truncated = _share(shares.get("unknown_share")), _share(shares.get("truncated_share"))
     seen = max((row["seen_share"] for row in baselines if row.get("seen_share") is not None), default=None)
     if not profile:
-        empty = _share(known.get("empty_share"))
+        empty = _share(shares.get("empty_share"))
         return DataFacts(unknown_share=unknown, truncated_share=truncated, empty_share=empty, seen_share=seen)
     train = profile["splits"]["train"]
     rows = train["rows"]
-    judged = profile["splits"].get("validation", train)
+    evaluated = profile["splits"].get("validation", train)
     overlap = profile["overlap"].get("validation")
     return DataFacts(
         train_rows=rows,
@@ -36,10 +36,10 @@ def data_facts(
         unknown_share=unknown,
         truncated_share=truncated,
         read_share=_read_share(train["lengths"], configuration),
-        # a row without a word is the data's; that a small vocabulary leaves a row nothing is told by unknown_share
+        # only rows without any word; rows emptied by a small vocabulary count in unknown_share
         empty_share=train["empty_rows"] / max(rows, 1),
         conflict_share=train["conflicting_duplicates"] / max(rows, 1),
-        overlap_share=None if overlap is None else overlap / max(judged["rows"], 1),
+        overlap_share=None if overlap is None else overlap / max(evaluated["rows"], 1),
         seen_share=seen,
     )
 
@@ -49,7 +49,7 @@ def _share(value: Any) -> float | None:
 
 
 def _read_share(lengths: Mapping[str, Any], configuration: Mapping[str, Any] | None) -> float | None:
-    """The share of a row of median length that is read; None where tokens are not what the profile counts."""
+    """Return the share of a median-length row that is read; None if tokens are not words, which the profile counts."""
     if configuration is None or configuration.get("tokens", "word") != "word":
         return None
     median = float(lengths["50"])

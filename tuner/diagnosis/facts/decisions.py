@@ -1,8 +1,9 @@
-"""From decisions, probabilities and truth to facts about them."""
+"""Facts about decisions, from the decisions themselves or from recorded measures."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from tuner.scoring.signal import auc_error
 from tuner.scoring.thresholds import cross_fitted_decisions
 from tuner.space.settings import Task
 
-_FEWEST_TO_FIT = 4  # rows of either kind, in each half two: a threshold fitted on fewer says nothing
+_FEWEST_TO_FIT = 4  # positive and negative rows, two in each half; fewer cannot fit a threshold
 
 
 def decision_facts(
@@ -31,14 +32,13 @@ def decision_facts(
     blocks: Blocks,
     train_rows: Mapping[str, int] | None = None,
 ) -> DecisionFacts:
-    """Measure decisions against truth, bool (rows, labels), and probabilities of that shape if they are known.
+    """Measure decisions against the truth, both bool (rows, labels), and probabilities of that shape if known.
 
-    `blocks` (rows,) numbers the rows that depend on each other.
-
-    Without probabilities what is told of rankings, spreads and fitted thresholds is None.
+    Rows with the same number in `blocks` (rows,) depend on each other. Without probabilities, the facts about rankings,
+    spreads and fitted thresholds are None.
     """
     measures = measure(decisions, truth, task, probabilities=probabilities, names=labels)
-    drawn = intervals(decisions, truth, task, blocks=blocks, seed=0)
+    bounds = intervals(decisions, truth, task, blocks=blocks, seed=0)
     fitted = None if probabilities is None else _fitted(probabilities, truth, task, blocks)
     return DecisionFacts(
         rows=len(truth),
@@ -49,8 +49,8 @@ def decision_facts(
         macro_f1=measures.macro_f1,
         constant_penalty=measures.constant_penalty,
         skill=measures.skill,
-        skill_low=drawn.skill.low,
-        skill_high=drawn.skill.high,
+        skill_low=bounds.skill.low,
+        skill_high=bounds.skill.high,
         chance_skill=_chance_skill(truth, task),
         fitted_macro_f1=None if fitted is None else macro_f1(fitted, truth),
         auc=_known(measures.auc),
@@ -61,15 +61,38 @@ def decision_facts(
     )
 
 
+def recorded_decision_facts(measures: Mapping[str, Any], profile: Mapping[str, Any]) -> DecisionFacts:
+    """Return the facts in the measures that champion.json or a bundle records; the rows themselves are not known."""
+    train_rows = profile["splits"]["train"]["labels"] if profile else {}
+    skill = measures.get("skill_ci") or [None, None]
+    names = ("support", "prevalence", "decision_rate", "f1", "auc", "average_precision")
+    return DecisionFacts(
+        rows=measures["rows"],
+        labels=tuple(
+            LabelFacts(
+                name=row["label"], **{name: row[name] for name in names}, train_rows=train_rows.get(row["label"])
+            )
+            for row in measures["labels"]
+        ),
+        macro_f1=measures["macro_f1"],
+        constant_penalty=measures["constant_penalty"],
+        skill=measures["skill"],
+        skill_low=skill[0],
+        skill_high=skill[1],
+        auc=measures.get("auc"),
+        average_precision=measures.get("average_precision"),
+    )
+
+
 def decide_plainly(probabilities: Probabilities, task: Task) -> Indicator:
-    """Return the decisions (rows, labels) that most programs take: at 0.5, or for the largest probability."""
+    """Return decisions (rows, labels) as most programs make them: probability 0.5 and above, or the most probable label."""
     if task == "multilabel":
         return np.asarray(probabilities >= 0.5)
     return as_indicator(probabilities.argmax(axis=1), probabilities.shape[1])
 
 
 def _chance_skill(truth: Indicator, task: Task) -> float:
-    """The skill of a guess by prevalence. Its F1 of a label is the prevalence, so over classes the mean is 1 in so many."""
+    """Return the skill of a guess by prevalence. It gets F1 = prevalence per label, so the mean over k classes is 1 / k."""
     present = int(truth.any(axis=0).sum())
     return 0.0 if task == "multilabel" else max(0.0, 1 / present - constant_macro_f1(truth, task))
 
@@ -93,7 +116,7 @@ def _label_facts(
     train_rows: Mapping[str, int],
 ) -> LabelFacts:
     decided = decisions[:, row.label]
-    own = None if probabilities is None else probabilities[:, row.label]
+    column = None if probabilities is None else probabilities[:, row.label]
     return LabelFacts(
         name=name,
         support=row.support,
@@ -103,9 +126,9 @@ def _label_facts(
         auc=_known(row.auc),
         average_precision=_known(row.average_precision),
         fitted_f1=None if fitted is None else float(f1_per_label(fitted, truth)[row.label]),
-        mean_probability=None if own is None else float(own.mean()),
-        highest_undecided=None if own is None or decided.all() else float(own[~decided].max()),
-        lowest_decided=None if own is None or not decided.any() else float(own[decided].min()),
+        mean_probability=None if column is None else float(column.mean()),
+        highest_undecided=None if column is None or decided.all() else float(column[~decided].max()),
+        lowest_decided=None if column is None or not decided.any() else float(column[decided].min()),
         train_rows=train_rows.get(name),
     )
 

@@ -1,6 +1,6 @@
-"""What is known of a predictor, measured: plain values, None where nothing could be measured.
+"""What was measured of a predictor: plain values, None where nothing could be measured.
 
-Evidence is made from a run, a bundle or somebody's predictions; `tuner.diagnosis.causes.find` reads nothing else.
+The readers make evidence from a run, a bundle or a file of predictions. `tuner.diagnosis.causes` reads nothing else.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from tuner.space.settings import Task
 
 @dataclass(frozen=True, kw_only=True)
 class LabelFacts:
-    """One label on the judged rows.
+    """One label on the evaluated rows.
 
-    `support` counts its true rows; `prevalence` and `decision_rate` are shares of the rows. `fitted_f1` is its F1 at
-    thresholds fitted on other rows (one label a row: where the largest probability decides). `mean_probability` is over
-    all rows; `highest_undecided` and `lowest_decided` are the probabilities that its decisions lie between.
-    `train_rows` counts its true rows in training.
+    `support` counts its true rows; `prevalence` and `decision_rate` are shares of all rows. `fitted_f1` is its F1 with
+    thresholds fitted on other rows, or in multi-class with the most probable class. `mean_probability` is over all rows.
+    `highest_undecided` is the highest probability of a row not decided for the label, `lowest_decided` the lowest of one
+    decided for it. `train_rows` counts its true rows in training.
     """
 
     name: str
@@ -39,12 +39,12 @@ class LabelFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class DecisionFacts:
-    """What a predictor decides on rows whose truth is known. Measures are those of `tuner.scoring.measures`.
+    """Decisions on rows whose truth is known, with the measures of `tuner.scoring.measures`.
 
-    `skill_low` and `skill_high` bound the skill with 95 % confidence; `chance_skill` is what a guess by prevalence earns,
-    above 0 where a row has one label. `auc_margin` is two standard errors of an AUC without information.
-    `fitted_macro_f1` is what the same probabilities earn with decisions fitted on other rows. `logit_spread` and
-    `probability_spread` say how far probabilities differ between rows.
+    `skill_low` and `skill_high` are the 95 % interval of the skill. `chance_skill` is the skill of a guess by prevalence; it
+    is above 0 in tasks with one label per row. `auc_margin` is two standard errors of an uninformative AUC.
+    `fitted_macro_f1` is the macro-F1 of the same probabilities with decisions fitted on other rows. `logit_spread` and
+    `probability_spread` measure how much the probabilities differ between rows.
     """
 
     rows: int
@@ -65,13 +65,13 @@ class DecisionFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingFacts:
-    """How a training went, from its reports. Losses are means between two reports.
+    """How a training went, from its measurements. Losses are means between two measurements.
 
-    `late_rise` is what the score gained over the last third of the reports, and `score_noise` what it moves by from one
-    report to the next around its course. `gradient_norm` is the median over reports, `gradient_norm_most` the largest
-    of a step; `gradient_ratio`, `tiny_gradient_share`, `loss_spread` and `clip_rate` are medians over reports;
-    `gate_saturation`, `dead_units`, `train_score` and the spreads are those of the last report that has them. Of a bundle
-    the course is not known: it has 0 steps.
+    `late_rise` is the gain in score over the last third of the measurements. `score_noise` is how much the score varies from
+    one measurement to the next around its trend. `gradient_norm`, `gradient_ratio`, `tiny_gradient_share`, `loss_spread` and
+    `clip_rate` are medians over measurements; `gradient_norm_most` is the largest norm of a step. `gate_saturation`,
+    `dead_units`, `train_score` and the spreads come from the last measurement that has them. A bundle does not record its
+    training; it has 0 steps.
     """
 
     ending: str | None
@@ -106,12 +106,12 @@ class TrainingFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class DataFacts:
-    """What the rows are like. Shares are within 0 and 1.
+    """What the rows are like. All shares are between 0 and 1.
 
-    `unknown_share` is of the judged rows' tokens, `truncated_share` of the judged rows that are cut; `read_share` of
-    the words that a row of median length has and that are read. `empty_share`, `conflict_share` (copies of an earlier
-    row with other labels) and `overlap_share` are of rows. `seen_share` is that of `tuner.baselines`, known where a model of
-    words hardly beats chance. `label_rows` counts each label's rows in training.
+    `unknown_share` is a share of the tokens of the evaluated rows, `truncated_share` of the evaluated rows. `read_share` is
+    the share of a median-length row that is read. `empty_share`, `conflict_share` (copies of an earlier row with other
+    labels) and `overlap_share` are shares of rows. `seen_share` comes from `tuner.baselines`, which measure it if a model of
+    words hardly beats chance. `label_rows` counts the rows of each label in training.
     """
 
     train_rows: int | None = None
@@ -127,9 +127,9 @@ class DataFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """What a plain model reaches on the same rows: its skill, give or take `margin` (two standard errors).
+    """The skill of a plain model on the same rows, give or take `margin` (two standard errors).
 
-    `control_skill` is that of the same model trained on shuffled labels.
+    `control_skill` is the skill of the same model trained on shuffled labels.
     """
 
     name: str
@@ -140,9 +140,10 @@ class Reference:
 
 @dataclass(frozen=True, kw_only=True)
 class SettingShare:
-    """How many trials with one value of a setting collapsed or diverged, with the 95 % interval of the share.
+    """How many trials with one value of a setting collapsed or diverged, with the 95 % interval of their share.
 
-    `setting` is what a space would say to keep out of it, empty where nothing would be left.
+    `rest` is the share among the other trials. `setting` is the change to a space that avoids the value; empty if that would
+    leave no value.
     """
 
     parameter: str
@@ -157,7 +158,7 @@ class SettingShare:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchFacts:
-    """A search as a whole: how its trials ended, the likeliest cause of each faulty one, and where they lie."""
+    """A search as a whole: how its trials ended, the most likely cause of each faulty one, and the settings involved."""
 
     trials: int
     endings: Mapping[str, int]
@@ -167,10 +168,10 @@ class SearchFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """All that is known of one predictor. `configuration` is a flat one, as `tuner.samplers.sampler` makes them.
+    """All that is known of one predictor. `configuration` is flat, as the samplers make it.
 
-    `max_epochs` is the budget that the training had. `signal` says whether any model of the search, or of the file, was seen to
-    predict better than chance. `missing` says what was not known, and what would tell it.
+    `max_epochs` is the budget of the training. `signal` says whether any model of the search, or of the file, predicts
+    better than chance. `missing` lists what is not known, and how to find out.
     """
 
     subject: str

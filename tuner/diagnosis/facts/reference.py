@@ -1,4 +1,4 @@
-"""What a plain model reaches on the same rows: the measure of whether there is anything to learn."""
+"""A plain model on the same rows, which shows whether there is anything to learn."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tuner.scoring.indicator import as_indicator
 
 
 def reference(baselines: Sequence[Mapping[str, Any]]) -> Reference | None:
-    """Return the best baseline that is a model, from rows of baselines.json; None where there is none.
+    """Return the best baseline that is a model, from rows of baselines.json; None if there is none.
 
     A row of kind "control" was trained on shuffled labels.
     """
@@ -31,8 +31,8 @@ def reference(baselines: Sequence[Mapping[str, Any]]) -> Reference | None:
 
 
 def measure_baselines(dataset: Dataset) -> list[dict[str, Any]]:
-    """Run the baselines on a data set; return rows as of baselines.json, with their measures on its validation rows."""
-    from tuner.baselines.run import run_baselines  # which imports scikit-learn
+    """Run the baselines on a data set and return rows as in baselines.json, measured on its validation rows."""
+    from tuner.baselines.run import run_baselines  # imports scikit-learn
 
     truth = as_indicator(dataset.validation.targets, len(dataset.labels))
     return [
@@ -59,8 +59,8 @@ def measure_baselines(dataset: Dataset) -> list[dict[str, Any]]:
 def skill_margin(labels: Sequence[Mapping[str, Any]]) -> float:
     """Return about two standard errors of a macro-F1, from each label's `f1` and `support`.
 
-    An F1 over n true rows is taken to vary as a share over n rows does. That is near enough to tell noise from skill, and
-    needs no rows. Where nothing is known of labels it is 0.02, as of a few hundred rows each.
+    Treats an F1 over n true rows as a proportion over n rows. That is close enough to tell noise from skill, and needs no
+    predictions. Without labels it returns 0.02, the value for a few hundred rows per label.
     """
     if not labels:
         return 0.02

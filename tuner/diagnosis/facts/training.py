@@ -1,4 +1,4 @@
-"""From a trial's reports to facts about its training."""
+"""Facts about a training, from a trial's measurements."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _LATEST = (
 
 
 def training_facts(measurements: Sequence[Mapping[str, Any]], *, ending: str | None = None) -> TrainingFacts:
-    """Sum up reports, oldest first, as rows of the table or as dicts of a `Measurement`; at least one.
+    """Sum up measurements, oldest first, as rows of the ledger or dicts of a `Measurement`. At least one is needed.
 
-    What a report has not, or is null or NaN, counts as not known.
+    A value that is missing, null or NaN counts as not known.
     """
     scores = _known(measurements, "score")
     losses = _known(measurements, "train_loss")
@@ -71,14 +71,14 @@ def _median(measurements: Sequence[Mapping[str, Any]], name: str) -> float | Non
 
 
 def _late_rise(scores: Sequence[float]) -> float | None:
-    """The mean of the last third of the scores less that of the third before it; None of fewer than three."""
+    """Return the mean score of the last third minus that of the third before; None for fewer than three scores."""
     third = len(scores) // 3
     return None if not third else float(np.mean(scores[-third:]) - np.mean(scores[-2 * third : -third]))
 
 
 def _noise(scores: Sequence[float]) -> float | None:
-    """The standard deviation of one score around its course, from second differences: a straight line has none."""
+    """Return the standard deviation of the scores around their trend, from second differences; 0 for a straight line."""
     if len(scores) < 3:
         return None
     bends = np.diff(scores, n=2)
-    return float(np.median(np.abs(bends)) / math.sqrt(6))  # of three independent errors, weighted 1, -2 and 1
+    return float(np.median(np.abs(bends)) / math.sqrt(6))  # a second difference adds three errors, weighted 1, -2 and 1

@@ -1,4 +1,4 @@
-"""Evidence of a file of predictions, from anybody's model."""
+"""Evidence from a file of predictions, of any model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from tuner.diagnosis.facts.decisions import decision_facts
 from tuner.diagnosis.facts.evidence import Evidence
 from tuner.diagnosis.facts.reference import reference
-from tuner.diagnosis.readers.table import Answers, read_answers
+from tuner.diagnosis.readers.predictions import PredictionsFile, read_predictions_file
 from tuner.diagnosis.readers.texts import TextFacts, blocks_of, text_facts
 from tuner.scoring.evaluation import evaluate
 from tuner.scoring.signal import Signal, find_signal, gather_evidence
@@ -25,62 +25,66 @@ def evidence_of_file(
     text: str | None = None,
     train: str | None = None,
 ) -> Evidence:
-    """Read a file of predictions and measure what it tells; see `tuner.diagnosis.readers.table.read_answers` for its columns.
+    """Read a file of predictions and measure it; see `read_predictions_file` for its columns.
 
-    With `text`, the column of texts, the data are looked at too, and a plain model is fitted to see whether there is
-    anything to learn: on the file `train` if that is given and has the labels. Raises DataError.
+    With `text`, the column of texts, check the data too, and fit a plain model to see whether there is anything to learn. The
+    model is fitted on the file `train` if it is given and has labels. Raises DataError.
     """
-    answers = read_answers(uri, pred=pred, truth=truth, probability=probability, text=text)
-    texts = None if text is None else text_facts(answers, train=train, text=text)
+    predictions = read_predictions_file(uri, pred=pred, truth=truth, probability=probability, text=text)
+    texts = None if text is None else text_facts(predictions, train=train, text=text)
     label_rows = None if texts is None or train is None else texts.data.label_rows
     decisions = decision_facts(
-        answers.decisions,
-        answers.probabilities,
-        answers.truth,
-        task=answers.task,
-        labels=answers.labels,
-        blocks=blocks_of(answers),
+        predictions.decisions,
+        predictions.probabilities,
+        predictions.truth,
+        task=predictions.task,
+        labels=predictions.labels,
+        blocks=blocks_of(predictions),
         train_rows=label_rows,
     )
     data = None if texts is None else texts.data if train is not None else replace(texts.data, train_rows=None)
     return Evidence(
         subject=uri,
-        task=answers.task,
+        task=predictions.task,
         decisions=decisions,
         data=data,
         reference=None if texts is None else reference(texts.baselines),
-        signal=None if texts is None or not texts.baselines else _signal(answers, texts),
-        missing=_missing(answers, text, train),
-        notes=(*answers.notes, *(() if texts is None else texts.notes)),
+        signal=None if texts is None or not texts.baselines else _signal(predictions, texts),
+        missing=_missing(predictions, text, train),
+        notes=(*predictions.notes, *(() if texts is None else texts.notes)),
     )
 
 
-def _signal(answers: Answers, texts: TextFacts) -> Signal:
-    """Whether the file's model or a plain one is seen to do better than chance."""
-    judged = evaluate(
-        answers.decisions,
-        None if answers.probabilities is None else answers.probabilities.astype(np.float64),
-        answers.truth,
-        task=answers.task,
-        labels=answers.labels,
-        seen=np.ones(len(answers.labels), dtype=bool),
+def _signal(predictions: PredictionsFile, texts: TextFacts) -> Signal:
+    """Return whether the file's model or a plain one does better than chance."""
+    validation = evaluate(
+        predictions.decisions,
+        None if predictions.probabilities is None else predictions.probabilities.astype(np.float64),
+        predictions.truth,
+        task=predictions.task,
+        labels=predictions.labels,
+        seen=np.ones(len(predictions.labels), dtype=bool),
         penalty_weight=1.0,
-        blocks=blocks_of(answers),
+        blocks=blocks_of(predictions),
         seed=0,
     )
     return find_signal(
-        gather_evidence(answers.task, baselines=texts.baselines, profile=texts.profile, validation=judged)
+        gather_evidence(predictions.task, baselines=texts.baselines, profile=texts.profile, validation=validation)
     )
 
 
-def _missing(answers: Answers, text: str | None, train: str | None) -> tuple[str, ...]:
-    """What cannot be told, and what would tell it."""
-    told = []
-    if answers.probabilities is None:
-        told.append("whether thresholds or flat probabilities are to blame: give the probabilities (--probability)")
+def _missing(predictions: PredictionsFile, text: str | None, train: str | None) -> tuple[str, ...]:
+    """List what is not known, and how to find out."""
+    lines = []
+    if predictions.probabilities is None:
+        lines.append("whether thresholds or flat probabilities are the cause: give the probabilities (--probability)")
     if text is None:
-        told.append("empty rows, copies with other labels, and whether there is any signal: give the texts (--text)")
+        lines.append(
+            "empty rows, copies with other labels, and whether there is any signal: name the column of texts (--text)"
+        )
     elif train is None:
-        told.append("unknown words, and how rare labels were in training: give the training file too (--train)")
-    told.append("gradients, learning rate, regularisation and budget: these need a run of tuner, see `tuner run`")
-    return tuple(told)
+        lines.append("unknown words, and how rare labels were in training: give the training file too (--train)")
+    lines.append(
+        "gradients, learning rate, regularisation and budget: only a run of tuner records them; see `tuner run`"
+    )
+    return tuple(lines)

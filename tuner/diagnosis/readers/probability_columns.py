@@ -1,4 +1,4 @@
-"""Probabilities in columns: one for each label, one of lists, or for two labels one for the second."""
+"""Read probabilities from one column per label, from one column of lists, or for two labels from one column."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from tuner.space.settings import Task
 def read_probabilities(
     uri: str, table: pa.Table, columns: Sequence[str], task: Task, labels: Sequence[str], notes: list[str]
 ) -> Probabilities | None:
-    """Return the probabilities (rows, labels) in some columns of a table, None of none; `notes` grows.
+    """Return the probabilities (rows, labels) in the named columns; None if none is named.
 
-    Raises DataError with every fault found.
+    Adds assumptions to `notes`. Raises DataError with every fault.
     """
     if not columns:
         return None
@@ -29,11 +29,10 @@ def read_probabilities(
     in_lists = len(columns) == 1 and is_list(table.column(columns[0]).type)
     if in_lists:
         values = _from_lists(uri, table.column(columns[0]), columns[0], len(labels), faults)
-        told = f"the probabilities in column {columns[0]!r} are taken to be of {listed(labels)}, in this order"
-        notes.append(f"{uri}: {told}")
+        notes.append(f"{uri}: the probabilities in column {columns[0]!r} are read as {listed(labels)}, in this order")
     else:
-        own = [_numbers(uri, table.column(name), name, faults) for name in columns]
-        values = None if faults else np.column_stack(own)
+        arrays = [_numbers(uri, table.column(name), name, faults) for name in columns]
+        values = None if faults else np.column_stack(arrays)
     if values is not None:
         faults += _range_faults(uri, values, columns)
     if values is not None and not faults and not in_lists:
@@ -49,9 +48,9 @@ def _from_lists(
     lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
     odd = np.flatnonzero(lengths != n_labels)
     if len(odd):
-        told = f"{int(lengths[odd[0]])} probabilities, but there are {n_labels} labels"
+        message = f"{int(lengths[odd[0]])} probabilities, but there are {n_labels} labels"
         where = f"{uri}: column {name!r}, {name_rows((odd + 1).tolist())}"
-        faults.append(Fault(where, told, "give one for each label"))
+        faults.append(Fault(where, message, "give one for each label"))
         return None
     flat = pc.list_flatten(column).cast(pa.float64()).to_numpy(zero_copy_only=False)
     return np.asarray(flat.reshape(-1, n_labels))
@@ -61,11 +60,11 @@ def _numbers(uri: str, column: pa.ChunkedArray, name: str, faults: list[Fault]) 
     try:
         return column.cast(pa.float64()).to_numpy(zero_copy_only=False)
     except pa.ArrowInvalid as error:
-        told = f"it is no column of numbers ({str(error).splitlines()[0][:100]})"
-        faults.append(Fault(f"{uri}: --probability {name}", told, "name columns of probabilities"))
+        message = f"not a column of numbers ({str(error).splitlines()[0][:100]})"
+        faults.append(Fault(f"{uri}: --probability {name}", message, "name columns of probabilities"))
     except pa.ArrowNotImplementedError:
-        told = f"it holds {column.type}, not numbers"
-        faults.append(Fault(f"{uri}: --probability {name}", told, "name columns of probabilities"))
+        message = f"the column holds {column.type}, not numbers"
+        faults.append(Fault(f"{uri}: --probability {name}", message, "name columns of probabilities"))
     return None
 
 
@@ -78,20 +77,20 @@ def _by_label(
     notes: list[str],
     faults: list[Fault],
 ) -> Probabilities | None:
-    """Put columns in the order of the labels: by their names if these end in the labels', else as they come."""
+    """Order the columns by labels, matching the ends of their names; if that fails, keep their order."""
     if task == "binary" and len(columns) == 1:
         positive = next((n for n, label in enumerate(labels) if columns[0].endswith(f"_{label}")), 1)
-        notes.append(f"{uri}: column {columns[0]!r} is taken for the probability of {labels[positive]!r}")
+        notes.append(f"{uri}: column {columns[0]!r} is read as the probability of {labels[positive]!r}")
         second = values[:, 0] if positive == 1 else 1 - values[:, 0]
         return np.column_stack([1 - second, second])
     if len(columns) != len(labels):
-        told = f"{len(columns)} columns of probabilities, but {len(labels)} labels: {listed(labels)}"
-        faults.append(Fault(f"{uri}: --probability", told, "name one column for each label"))
+        message = f"{len(columns)} columns of probabilities, but {len(labels)} labels: {listed(labels)}"
+        faults.append(Fault(f"{uri}: --probability", message, "name one column for each label"))
         return None
     places = [_place_of(label, columns) for label in labels]
     if None not in places and len(set(places)) == len(places):
         return values[:, [place for place in places if place is not None]]
-    notes.append(f"{uri}: columns {listed(columns)} are taken to be of {listed(labels)}, in this order")
+    notes.append(f"{uri}: columns {listed(columns)} are read as {listed(labels)}, in this order")
     return values
 
 
@@ -114,12 +113,12 @@ def _range_faults(uri: str, values: Probabilities, columns: Sequence[str]) -> li
     if odd.any():
         row = int(odd.argmax())
         worst = values[row][np.abs(values[row] - 0.5).argmax()]
-        remedy = "give probabilities: of logits the sigmoid, or the softmax where a row has one label"
-        return [Fault(where, f"{worst:.4g} in row {row + 1} is not within 0 and 1", remedy)]
+        remedy = "give probabilities; apply a sigmoid to logits, or a softmax if each row has one label"
+        return [Fault(where, f"{worst:.4g} in row {row + 1} is not between 0 and 1", remedy)]
     return []
 
 
 def listed(names: Sequence[str], most: int = 6) -> str:
-    """Name some names, and how many more there are."""
+    """List the first names, and say how many more there are."""
     shown = ", ".join(repr(name) for name in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -1,4 +1,4 @@
-"""What the texts of a predictions file tell: empty rows, copies, unknown words, and what a plain model makes of them."""
+"""Facts about the texts of a predictions file: empty rows, copies, unknown words, and how a plain model does on them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from tuner.data.stratification import linked_rows, row_keys
 from tuner.diagnosis.facts.data import data_facts
 from tuner.diagnosis.facts.evidence import DataFacts
 from tuner.diagnosis.facts.reference import measure_baselines
-from tuner.diagnosis.readers.table import Answers, read_training
+from tuner.diagnosis.readers.predictions import PredictionsFile, read_training
 from tuner.scoring.blocks import Blocks, single_rows
 
 FOLDS = 5
-"""Parts in which the rows are judged by a plain model that was fitted on the others, where there is no training file."""
+"""Folds for cross-fitting the plain model if there is no training file."""
 
-_FEWEST_ROWS = 50  # of fewer a plain model learns nothing, whatever is in them
+_FEWEST_ROWS = 50  # a plain model cannot learn from fewer rows
 
 
 @dataclass(frozen=True)
 class TextFacts:
-    """What the texts say of the data, and rows as of baselines.json of what plain models reach on them.
+    """Facts about the data, and baselines on it.
 
-    `baselines` are empty where none can be fitted; `notes` say what was left out. `profile` is as data.json has it.
+    `profile` is as in data.json, `baselines` are rows as in baselines.json, empty if none could be fitted. `notes` say what
+    was left out.
     """
 
     data: DataFacts
@@ -37,13 +38,13 @@ class TextFacts:
     notes: tuple[str, ...]
 
 
-def text_facts(answers: Answers, *, train: str | None = None, text: str = "text") -> TextFacts:
-    """Measure the texts of a predictions file, with those of the training file at `train` if there is one.
+def text_facts(predictions: PredictionsFile, *, train: str | None = None, text: str = "text") -> TextFacts:
+    """Measure the texts of a predictions file, and those of the training file at `train` if given.
 
-    With a training file that has the labels, the plain model is fitted there; otherwise it is cross-fitted on the rows of
-    the predictions. Raises DataError.
+    Without a training file, the plain model is cross-fitted on the predictions file. With one, it is fitted there, provided
+    that the file has labels. Raises DataError.
     """
-    dataset, notes = _dataset(answers, train, text)
+    dataset, notes = _dataset(predictions, train, text)
     profiled = profile(dataset)
     facts = data_facts(profiled)
     if train is not None and profiled["unknown_words"]:
@@ -52,33 +53,35 @@ def text_facts(answers: Answers, *, train: str | None = None, text: str = "text"
         return TextFacts(replace(facts, label_rows=None, conflict_share=None), profiled, (), notes)
     if len(dataset.train) < _FEWEST_ROWS:
         return TextFacts(
-            facts, profiled, (), (*notes, f"{len(dataset.train)} rows are too few for a plain model to compare with")
+            facts, profiled, (), (*notes, f"{len(dataset.train)} rows are too few to fit a plain model for comparison")
         )
     baselines = measure_baselines(dataset)
     facts = replace(facts, seen_share=data_facts(None, baselines=baselines).seen_share)
     return TextFacts(facts, profiled, baselines, notes)
 
 
-def _dataset(answers: Answers, train: str | None, text: str) -> tuple[Dataset, tuple[str, ...]]:
-    assert answers.texts is not None  # read with them
-    targets = answers.truth.astype(np.uint8) if answers.task == "multilabel" else answers.truth.argmax(axis=1)
-    judged = Split(answers.texts, targets, answers.rows, "predictions", blocks_of(answers))
+def _dataset(predictions: PredictionsFile, train: str | None, text: str) -> tuple[Dataset, tuple[str, ...]]:
+    assert predictions.texts is not None  # text_facts is called with a column of texts
+    targets = (
+        predictions.truth.astype(np.uint8) if predictions.task == "multilabel" else predictions.truth.argmax(axis=1)
+    )
+    evaluated = Split(predictions.texts, targets, predictions.rows, "predictions", blocks_of(predictions))
     notes: tuple[str, ...] = ()
-    trained, folds = judged, None
+    trained, folds = evaluated, None
     if train is not None:
-        texts, given, notes = read_training(train, answers, text)
-        empty = np.zeros((len(texts), len(answers.labels)), np.uint8)
+        texts, given, notes = read_training(train, predictions, text)
+        empty = np.zeros((len(texts), len(predictions.labels)), np.uint8)
         numbers = np.arange(1, len(texts) + 1)
         trained = Split(texts, empty if given is None else given, numbers, train, single_rows(len(texts)))
     else:
-        folds = _deal(answers)
+        folds = _deal(predictions)
     dataset = Dataset(
-        task=answers.task,
-        labels=answers.labels,
-        seen=count_targets(trained.targets, len(answers.labels)) > 0,
+        task=predictions.task,
+        labels=predictions.labels,
+        seen=count_targets(trained.targets, len(predictions.labels)) > 0,
         train=trained,
-        validation=judged,
-        test=judged,
+        validation=evaluated,
+        test=evaluated,
         notes=(),
         fingerprints={},
         folds=folds,
@@ -86,16 +89,16 @@ def _dataset(answers: Answers, train: str | None, text: str) -> tuple[Dataset, t
     return dataset, notes
 
 
-def blocks_of(answers: Answers) -> Blocks:
-    """Return the blocks (rows,) of rows with one text; without texts each row is one of its own."""
-    if answers.texts is None:
-        return single_rows(len(answers.truth))
-    return linked_rows(row_keys(answers.texts), [None] * len(answers.texts))
+def blocks_of(predictions: PredictionsFile) -> Blocks:
+    """Return blocks (rows,) of rows with the same text; without texts, each row is its own block."""
+    if predictions.texts is None:
+        return single_rows(len(predictions.truth))
+    return linked_rows(row_keys(predictions.texts), [None] * len(predictions.texts))
 
 
-def _deal(answers: Answers) -> NDArray[np.int64]:
-    """Deal the rows out to folds, copies together, in an order that is the same every time."""
-    blocks = blocks_of(answers)
+def _deal(predictions: PredictionsFile) -> NDArray[np.int64]:
+    """Deal rows to folds, keeping copies together, in a reproducible order."""
+    blocks = blocks_of(predictions)
     turn = np.random.default_rng(0).permutation(int(blocks.max()) + 1)
     return np.asarray(turn[blocks] % FOLDS, dtype=np.int64)
 

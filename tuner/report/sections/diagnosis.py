@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tuner.diagnosis.causes.find import Diagnosis, diagnose
+from tuner.diagnosis.causes.diagnose import Diagnosis, diagnose
 from tuner.diagnosis.readers.run import evidence_of_run
 from tuner.report.blocks import Block, Code, Heading, PageSection, Paragraph, Table, sentence
 from tuner.report.material import Material

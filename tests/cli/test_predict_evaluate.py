@@ -1,4 +1,4 @@
-"""predict and evaluate: which columns they read, and what they say of them."""
+"""`tuner predict` and `tuner evaluate`: the columns they read, and their messages about them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SEQUENCES = ([[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0]], [[7.0, 8.0], [9.0, 1.0]])
 
 @pytest.fixture
 def save(configure: Any, tmp_path: Path) -> Callable[..., Bundle]:
-    """Return a function that saves an untrained bundle of texts or of sequences in the folder of the test, as "bundle"."""
+    """Return a function that saves an untrained bundle of texts or sequences as "bundle" in the folder of the test."""
 
     def make(inputs: Inputs, task: Task = "multiclass", label: str = "label") -> Bundle:
         configuration = configure(inputs=inputs)
@@ -49,7 +49,7 @@ def save(configure: Any, tmp_path: Path) -> Callable[..., Bundle]:
             task=task,
             labels=("a", "b"),
             seen=np.ones(2, bool),
-            thresholds=np.full(2, np.inf) if task == "multilabel" else np.zeros(0),  # infinite: never decided for
+            thresholds=np.full(2, np.inf) if task == "multilabel" else np.zeros(0),  # infinite: never predicted
             configuration=configuration,
             columns={"text": None, "sequence": None, label: label} | {inputs: f"my {inputs}"},
             record={"penalty_weight": 1.0},
@@ -74,9 +74,9 @@ def test_predict_reads_the_column_that_the_bundle_was_trained_on(
     write("rows.parquet", **{f"my {inputs}": list(rows)})
     code, out, err = call("predict", "bundle", "rows.parquet")
     assert (code, err) == (0, "")
-    told = [json.loads(line) for line in out.splitlines()]
-    assert [row["row"] for row in told] == [1, 2, 3]
-    np.testing.assert_allclose([[row["p_a"], row["p_b"]] for row in told], bundle.predict_proba(rows), atol=1e-7)
+    predictions = [json.loads(line) for line in out.splitlines()]
+    assert [row["row"] for row in predictions] == [1, 2, 3]
+    np.testing.assert_allclose([[row["p_a"], row["p_b"]] for row in predictions], bundle.predict_proba(rows), atol=1e-7)
 
 
 @pytest.mark.parametrize(("inputs", "rows"), [("text", TEXTS), ("sequence", SEQUENCES)])
@@ -98,7 +98,7 @@ def test_a_column_of_the_other_kind_is_refused(inputs: Inputs, other: str, save:
         assert f"'rows' names a column of {other}s, but the bundle was trained on {inputs}s; use --{inputs} rows" in err
 
 
-def test_sequences_that_cannot_be_used_are_named(save: Any, call: Call) -> None:
+def test_unusable_sequences_are_named(save: Any, call: Call) -> None:
     save("sequence")
     write("rows.parquet", **{"my sequence": [[[1.0, 2.0]], [], [[1.0, None]]]})
     code, _, err = call("predict", "bundle", "rows.parquet")
@@ -107,7 +107,7 @@ def test_sequences_that_cannot_be_used_are_named(save: Any, call: Call) -> None:
     assert "row 3: the sequence in column 'my sequence' has a null or NaN" in err
 
 
-def test_sequences_of_other_channels_than_the_model_are_refused(save: Any, call: Call) -> None:
+def test_sequences_with_the_wrong_number_of_channels_are_refused(save: Any, call: Call) -> None:
     save("sequence")
     write("rows.parquet", **{"my sequence": [[1.0, 2.0]]})
     code, _, err = call("predict", "bundle", "rows.parquet")
@@ -133,14 +133,14 @@ def test_a_bare_text_is_not_taken_for_a_list_of_its_characters(inputs: Inputs, s
                 act(bare)
 
 
-def test_a_row_that_is_no_text_is_named(save: Any) -> None:
+def test_a_row_that_is_not_text_is_named(save: Any) -> None:
     bundle = save("text")
     assert len(bundle.predict(np.array(["alpha", "beta"]))) == 2
     with pytest.raises(DataError, match="inputs: row 2: the model reads texts, but this is NoneType"):
         bundle.predict(["alpha", None])
 
 
-def test_predictions_without_any_label_are_lists_of_text_still(save: Any, call: Call) -> None:
+def test_predictions_without_any_label_keep_the_type_of_lists_of_text(save: Any, call: Call) -> None:
     save("text", "multilabel", "labels")
     write("rows.parquet", **{"my text": list(TEXTS)})
     assert call("predict", "bundle", "rows.parquet", "--out", "out.parquet")[0] == 0
@@ -149,9 +149,7 @@ def test_predictions_without_any_label_are_lists_of_text_still(save: Any, call: 
     assert predictions.type == pa.list_(pa.string())
 
 
-def test_rows_that_cannot_be_used_are_left_out_on_request_and_the_others_keep_their_numbers(
-    save: Any, call: Call
-) -> None:
+def test_unusable_rows_are_skipped_on_request_and_the_others_keep_their_numbers(save: Any, call: Call) -> None:
     save("text")
     write("rows.parquet", **{"my text": ["alpha", None, "beta", " "], "label": ["a", "b", "b", "a"]})
     code, out, err = call("predict", "bundle", "rows.parquet")
@@ -166,7 +164,7 @@ def test_rows_that_cannot_be_used_are_left_out_on_request_and_the_others_keep_th
     assert "row 4 left out" in err
 
 
-def test_a_missing_column_is_told_with_the_option_that_names_it(save: Any, call: Call) -> None:
+def test_a_missing_column_is_reported_with_the_option_that_names_it(save: Any, call: Call) -> None:
     save("text")
     write("rows.parquet", body=["alpha"], topic=["a"])
     code, _, err = call("evaluate", "bundle", "rows.parquet")
@@ -176,7 +174,7 @@ def test_a_missing_column_is_told_with_the_option_that_names_it(save: Any, call:
     assert call("evaluate", "bundle", "rows.parquet", "--text", "body", "--label", "topic")[0] == 0
 
 
-def test_label_columns_that_a_model_has_and_nobody_named_are_said(save: Any, call: Call) -> None:
+def test_labels_without_a_column_are_noted(save: Any, call: Call) -> None:
     save("text", "multilabel", "labels")
     write("rows.parquet", **{"my text": list(TEXTS), "a": [0, 1, 1]})
     code, _, err = call("evaluate", "bundle", "rows.parquet", "--label-columns", "a")
@@ -185,20 +183,23 @@ def test_label_columns_that_a_model_has_and_nobody_named_are_said(save: Any, cal
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
-        (("--label", "x", "--labels", "y"), "--label and --labels: labels stand in one place only"),
-        (("--labels", "x"), "--labels: it gives several labels a row, but the bundle was trained on one"),
+        (("--label", "x", "--labels", "y"), "--label and --labels: only one of these can name the labels"),
+        (
+            ("--labels", "x"),
+            "--labels: this option is for several labels per row, but the bundle was trained on one label per row",
+        ),
         (("--label-columns", "x"), "name the column of labels with --label"),
     ],
 )
-def test_labels_of_another_kind_than_the_models_are_refused(
-    options: tuple[str, ...], told: str, save: Any, call: Call
+def test_labels_of_another_kind_than_the_model_are_refused(
+    options: tuple[str, ...], message: str, save: Any, call: Call
 ) -> None:
     save("text")
     code, out, err = call("evaluate", "bundle", "rows.parquet", *options)
     assert (code, out) == (2, "")
-    assert told in err
+    assert message in err
 
 
 @pytest.mark.parametrize("names", ["a,,b", "a,a", ","])
@@ -206,37 +207,37 @@ def test_a_list_of_label_columns_is_checked(names: str, save: Any, call: Call) -
     save("text", "multilabel", "labels")
     code, _, err = call("evaluate", "bundle", "rows.parquet", "--label-columns", names)
     assert code == 2
-    assert "write each name once, with commas between" in err
+    assert "write each name once, separated by commas" in err
 
 
 @pytest.mark.parametrize(
-    ("out", "told"),
+    ("out", "message"),
     [
         ("folder.csv", "this is a folder, not a file"),
         ("rows.parquet/out.csv", "nothing can be written there"),
         ("/proc/rows.csv", "/proc: nothing can be written there"),
         ("new/rows.csv", "--out new/rows.csv: there is no folder"),
         ("rows.parquet", "--out rows.parquet: this is rows.parquet, the file that is read, and it would be lost"),
-        ("foo://x/rows.csv", "use a local path, fetching it first"),
+        ("foo://x/rows.csv", "download it and use a local path"),
     ],
 )
-def test_a_place_where_nothing_can_be_written_is_refused_before_any_work(out: str, told: str, call: Call) -> None:
+def test_an_unwritable_output_is_refused_before_any_work(out: str, message: str, call: Call) -> None:
     write("rows.parquet", text=["a"])
     Path("folder.csv").mkdir()
     code, _, err = call("predict", "no-bundle", "rows.parquet", "--out", out)
     assert code == 2
-    assert told in err
+    assert message in err
     assert "no-bundle" not in err
     assert sorted(path.name for path in Path().iterdir()) == ["folder.csv", "rows.parquet"]
 
 
-# --- which model is meant ---
+# --- finding the model ---
 
 
 @pytest.mark.parametrize(
     "given", ["bundle", "./bundle", "runs/first", "first", "first --runs runs", "runs/first/champion"]
 )
-def test_a_model_is_found_by_its_place_or_as_a_run_by_its_name(given: str, save: Any, call: Call) -> None:
+def test_a_model_is_found_by_its_path_or_by_the_name_of_its_run(given: str, save: Any, call: Call) -> None:
     save("text")
     Ledger.create("runs/first", space="", environment={})
     shutil.copytree("bundle", "runs/first/champion")
@@ -247,7 +248,7 @@ def test_a_model_is_found_by_its_place_or_as_a_run_by_its_name(given: str, save:
 
 
 @pytest.mark.parametrize("verb", ["predict", "evaluate"])
-def test_a_run_without_champion_is_told_with_its_status(verb: str, call: Call) -> None:
+def test_a_run_without_champion_is_refused_with_its_status(verb: str, call: Call) -> None:
     Ledger.create("runs/first", space="", environment={})
     ledger = Ledger.create("runs/second", space="", environment={})
     ledger.finish({"status": "failed"})
@@ -258,13 +259,15 @@ def test_a_run_without_champion_is_told_with_its_status(verb: str, call: Call) -
 
 
 @pytest.mark.parametrize("verb", ["predict", "evaluate", "compare"])
-def test_what_is_neither_bundle_nor_run_is_told_with_the_runs_that_there_are(verb: str, call: Call) -> None:
-    told = "there is no bundle here (no bundle.json), and no run of this name in runs; "
+def test_an_unknown_model_is_refused_with_the_known_runs(verb: str, call: Call) -> None:
+    message = "there is no bundle here (no bundle.json), and no run of this name in runs; "
     code, _, err = call(verb, "frist", "rows.parquet")
     assert code == 2
-    assert f"frist: {told}give the directory of a bundle or of a run; --runs says where runs lie" in err
+    assert (
+        f"frist: {message}give the directory of a bundle or a run; --runs names the folder that holds the runs" in err
+    )
     Ledger.create("runs/first", space="", environment={})
     Ledger.create("runs/other", space="", environment={})
-    assert f"frist: {told}did you mean 'first'?" in call(verb, "frist", "rows.parquet")[2]
-    assert f"runs/frist/: {told}did you mean 'first'?" in call(verb, "runs/frist/", "rows.parquet")[2]
-    assert f"xyz: {told}known: first, other" in call(verb, "xyz", "rows.parquet")[2]
+    assert f"frist: {message}did you mean 'first'?" in call(verb, "frist", "rows.parquet")[2]
+    assert f"runs/frist/: {message}did you mean 'first'?" in call(verb, "runs/frist/", "rows.parquet")[2]
+    assert f"xyz: {message}known: first, other" in call(verb, "xyz", "rows.parquet")[2]

@@ -1,0 +1,86 @@
+"""evaluate: a bundle's scores on a labelled file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from tuner.cli.columns import labelled_columns
+from tuner.cli.location import locate_model
+from tuner.cli.options import column_options, format_option, runs_option, skip_option
+from tuner.cli.output import Format, print_json, print_rows, print_table, say
+from tuner.comparison.compare import LABEL_COLUMNS
+
+
+@click.command()
+@click.argument("bundle")
+@click.argument("data")
+@column_options()
+@skip_option
+@runs_option
+@format_option
+def evaluate(bundle: str, data: str, skip_unusable: bool, runs: str, format_: Format, **given: str | None) -> None:
+    """Evaluate BUNDLE on the labelled rows of DATA.
+
+    Prints macro-F1, score and skill with 95 % intervals, and one row per label. BUNDLE is the directory of a bundle, or the
+    directory or name of a run. Reads the columns that the bundle was trained on, unless options name others.
+
+    \b
+    Example:
+      tuner evaluate tickets march.parquet
+      tuner evaluate runs/tickets march.csv --label topic --skip-unusable --format json | jq .macro_f1
+    """
+    measures = _measure(locate_model(bundle, runs), data, skip_unusable=skip_unusable, given=given)
+    for note in measures["notes"]:
+        say(f"note: {note}")
+    if format_ == "json":
+        print_json(measures)
+    elif format_ == "csv":
+        print_rows(measures["labels"], LABEL_COLUMNS, "csv")
+    else:
+        _print_measures(measures)
+
+
+def _measure(location: str, data: str, *, skip_unusable: bool, given: dict[str, str | None]) -> dict[str, Any]:
+    from tuner.bundle.model_bundle import load
+    from tuner.data.dataset import Columns
+    from tuner.data.load import read_labelled
+    from tuner.scoring.evaluation import evaluate as measure
+    from tuner.scoring.indicator import as_indicator
+
+    model = load(location)
+    split, notes = read_labelled(
+        data,
+        Columns(**labelled_columns(model.columns, given)),
+        task=model.task,
+        labels=model.labels,
+        skip_unusable=skip_unusable,
+        say=say,
+        is_group_optional=given["group"] is None,
+    )
+    for note in notes:
+        say(f"note: {note}")
+    probabilities = model.predict_proba(split.inputs)
+    return measure(
+        model.decide(probabilities),
+        probabilities,
+        as_indicator(split.targets, len(model.labels)),
+        task=model.task,
+        labels=model.labels,
+        seen=model.seen,
+        penalty_weight=model.record["penalty_weight"],
+        blocks=split.blocks,
+        seed=0,
+    )
+
+
+def _print_measures(measures: dict[str, Any]) -> None:
+    low, high = measures["macro_f1_ci"]
+    skill_low, skill_high = measures["skill_ci"]
+    click.echo(f"rows: {measures['rows']:,}")
+    click.echo(f"macro-F1: {measures['macro_f1']:.3f} (95 % {low:.3f} to {high:.3f})")
+    click.echo(f"score: {measures['score']:.3f} (constant penalty {measures['constant_penalty']:.3f})")
+    click.echo(f"skill: {measures['skill']:.3f} (95 % {skill_low:.3f} to {skill_high:.3f})")
+    click.echo("")
+    print_table(measures["labels"], LABEL_COLUMNS)

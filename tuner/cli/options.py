@@ -1,0 +1,56 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+runs_option = click.option(
+    "--runs",
+    default="runs",
+    show_default=True,
+    metavar="FOLDER",
+    help="Folder that holds the runs: a local path, or s3://, gs:// or hdfs://.",
+)
+set_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override any setting of the space, as in --set search.time=10m or --set space.hidden='[64, 128]'. Repeatable.",
+)
+skip_option = click.option(
+    "--skip-unusable", is_flag=True, help="Skip rows that cannot be used and report them, instead of stopping."
+)
+format_option = click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="Output format on stdout.",
+)
+
+_COLUMN_OPTIONS = (
+    ("--text", "COLUMN", "Column of texts."),
+    ("--sequence", "COLUMN", "Column of sequences."),
+    ("--label", "COLUMN", "Column with one label per row."),
+    ("--labels", "COLUMN", "Column with a list of labels per row."),
+    ("--label-columns", "A,B,…", "Columns of 0 and 1, one per label."),
+    ("--group", "COLUMN", "Column of groups. Rows of one group depend on each other."),
+)
+
+
+def column_options(*, note: str = "") -> Callable[[Command], Command]:
+    """Return a decorator that adds the options naming the columns of a labelled file; `note` ends each help text."""
+
+    def add(command: Command) -> Command:
+        for option, metavar, text in reversed(_COLUMN_OPTIONS):
+            command = click.option(option, metavar=metavar, help=f"{text}{note}")(command)
+        return command
+
+    return add

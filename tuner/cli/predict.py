@@ -1,0 +1,76 @@
+"""predict: a bundle's predictions for a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tuner.cli.columns import input_column
+from tuner.cli.location import locate_model
+from tuner.cli.options import runs_option, skip_option
+from tuner.cli.output import say
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from tuner.bundle.model_bundle import Bundle
+
+
+@click.command()
+@click.argument("bundle")
+@click.argument("data")
+@click.option(
+    "--out", metavar="FILE", help="Write to this .parquet, .csv or .jsonl file. Default: JSON Lines to stdout."
+)
+@click.option("--text", metavar="COLUMN", help="Column of texts. Default: the one the bundle was trained on.")
+@click.option("--sequence", metavar="COLUMN", help="Column of sequences. Default: the one the bundle was trained on.")
+@skip_option
+@runs_option
+def predict(
+    bundle: str, data: str, out: str | None, text: str | None, sequence: str | None, skip_unusable: bool, runs: str
+) -> None:
+    """Predict every row of DATA with BUNDLE.
+
+    BUNDLE is the directory of a bundle, or the directory or name of a run. Writes one row per row of DATA, in the same
+    order: the row number, the prediction (a list in multi-label), and p_LABEL, the probability of each label. Row numbers
+    count from 1 and stay the same when rows are skipped.
+
+    \b
+    Example:
+      tuner predict tickets new.csv --out preds.parquet
+      tuner predict runs/tickets new.csv --text body --skip-unusable > preds.jsonl
+    """
+    from tuner.data.table_writer import check_output, write_table
+
+    if out is not None:
+        check_output(out, source=data)
+
+    from tuner.bundle.model_bundle import load
+    from tuner.data.dataset import Columns
+    from tuner.data.load import read_inputs
+
+    model = load(locate_model(bundle, runs))
+    columns = Columns(**input_column(model.columns, {"text": text, "sequence": sequence}))
+    inputs, rows, notes = read_inputs(data, columns, skip_unusable=skip_unusable, say=say)
+    for note in notes:
+        say(f"note: {note}")
+    table = _predictions(model, inputs, rows)
+    write_table(table, out)
+    if out is not None:
+        say(f"wrote {len(table):,} predictions to {out}")
+
+
+def _predictions(model: Bundle, inputs: Any, rows: Any) -> pa.Table:
+    import pyarrow as pa
+
+    probabilities = model.predict_proba(inputs)
+    predictions = model.name_decisions(model.decide(probabilities))
+    kind = pa.list_(pa.string()) if model.task == "multilabel" else pa.string()
+    return pa.table(
+        {
+            "row": pa.array(rows, pa.int64()),
+            "prediction": pa.array(predictions, kind),  # Arrow could not infer the type if all lists were empty
+            **{f"p_{label}": probabilities[:, number] for number, label in enumerate(model.labels)},
+        }
+    )

@@ -1,0 +1,56 @@
+"""resume: continue a search that did not finish."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tuner.cli.location import locate_run
+from tuner.cli.output import say
+from tuner.cli.search import SearchOptions, check_address, perform, print_result, search_options
+from tuner.signals import sigterm_as_interrupt
+
+if TYPE_CHECKING:
+    from tuner.search.run import Watcher
+
+
+@click.command()
+@click.argument("run")
+@search_options
+def resume(run: str, **given: Any) -> int:
+    """Resume a RUN that was interrupted, failed or died.
+
+    RUN is the name or the directory of a run. Finished trials stay as they are; running ones continue from their last
+    checkpoints. The space, the data and the version of tuner must be the same as before. --set may change search.time,
+    search.cost, search.cost_per_hour, search.trials, search.trial_timeout and resources.concurrent. Does nothing if the run
+    is finished. Exit codes are those of `tuner run`.
+
+    \b
+    Example:
+      tuner resume multilabel-20261121-0905
+      tuner resume multilabel-20261121-0905 --set search.time=2h
+    """
+    # Handle SIGTERM from here on: importing Ray and reading data take seconds.
+    click.get_current_context().with_resource(sigterm_as_interrupt())
+    from tuner.ledger.run_directory import read_run
+
+    options = SearchOptions(**given)
+    check_address(options.address)
+    location = locate_run(run, options.runs)
+    recorded = read_run(location)
+    if recorded.status == "finished":
+        if options.overrides:  # reject wrong ones here too
+            from tuner.search.resume import resumed_space
+
+            resumed_space(recorded, options.overrides, lambda _: None)
+        say(f"{location} is finished: there is nothing to resume, and nothing has changed")
+        return print_result(location, recorded.manifest, options)
+
+    def search(watcher: Watcher) -> Mapping[str, Any]:
+        from tuner.search.run import resume_search
+
+        return resume_search(location, options.overrides, address=options.address, watcher=watcher)
+
+    return perform(location, options, search)

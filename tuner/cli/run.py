@@ -1,0 +1,71 @@
+"""run: search a space."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tuner.cli.location import load_named_space
+from tuner.cli.search import SearchOptions, check_address, perform, search_options
+from tuner.signals import sigterm_as_interrupt
+
+if TYPE_CHECKING:
+    from tuner.search.run import Watcher
+
+
+@click.command()
+@click.argument("space")
+@click.option("--name", metavar="NAME", help="Name of the run. Default: the name of the space and the time.")
+@search_options
+def run(space: str, name: str | None, **given: Any) -> int:
+    """Search SPACE and return one tested champion.
+
+    SPACE is a YAML file. If there is no such file, multilabel or spaces/multilabel.yaml means the space shipped with tuner.
+
+    Exits with 0 if the search finished, whatever its verdict; 1 if it failed; 2 if the space or the data cannot be used; 3 if
+    it finished but misses --require; 130 if it was interrupted.
+
+    \b
+    Example:
+      tuner run spaces/multilabel.yaml
+      tuner run spaces/multilabel.yaml --require beats_baselines
+      tuner run multilabel --name tickets --set data.train=tickets.parquet --set data.group=null --set search.time=30m
+      tuner run binary --set data.train=mail.csv --set data.text=body --set data.label=is_spam --set data.group=null
+    """
+    started = time.monotonic()
+    # Handle SIGTERM from here on: importing Ray and reading data take seconds.
+    click.get_current_context().with_resource(sigterm_as_interrupt())
+    from tuner.storage import join
+
+    options = SearchOptions(**given)
+    if name is not None:
+        _check_name(name)
+    check_address(options.address)
+    loaded = load_named_space(space, options.overrides)
+    location = join(options.runs, name or _default_name(loaded.source))
+
+    def search(watcher: Watcher) -> Mapping[str, Any]:
+        from tuner.search.run import run_search
+
+        return run_search(loaded, location, address=options.address, watcher=watcher, started=started)
+
+    return perform(location, options, search)
+
+
+def _default_name(source: str) -> str:
+    from datetime import datetime
+    from pathlib import Path
+
+    return f"{Path(source).stem}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
+
+
+def _check_name(name: str) -> None:
+    from tuner.errors import Fault, UsageError
+
+    if name in ("", ".", "..") or name.startswith("-") or not name.isprintable() or set(name) & set("/\\?#"):
+        message = f"{name!r} cannot be the name of a folder"
+        remedy = "use letters, digits, - and _; --runs names the folder that holds the runs"
+        raise UsageError([Fault("--name", message, remedy)])

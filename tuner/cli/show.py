@@ -1,0 +1,36 @@
+"""show: what a run found."""
+
+from __future__ import annotations
+
+import click
+
+from tuner.cli.location import locate_run, name_damage
+from tuner.cli.options import format_option, runs_option
+from tuner.cli.output import Format
+from tuner.cli.run_summary import print_run
+
+
+@click.command()
+@click.argument("run")
+@click.option(
+    "--all",
+    "is_all",
+    is_flag=True,
+    help="Add the settings that mattered, where trials collapsed, the data, and the most wrong test rows.",
+)
+@runs_option
+@format_option
+def show(run: str, is_all: bool, runs: str, format_: Format) -> None:
+    """Show the results of a run: status, leaderboard, champion and verdict.
+
+    RUN is the name or the directory of a run. CSV prints the leaderboard only. --all prints what `tuner report` draws, as
+    text and tables.
+
+    \b
+    Example:
+      tuner show multilabel-20261121-0905
+      tuner show multilabel-20261121-0905 --format json | jq .champion.test.macro_f1
+    """
+    location = locate_run(run, runs)
+    with name_damage(location):
+        print_run(location, format_, is_all=is_all)

@@ -1,0 +1,78 @@
+"""validate: check a space file, and its data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from tuner.cli.location import load_named_space
+from tuner.cli.options import set_option
+from tuner.cli.output import say
+from tuner.errors import DataError, Fault, InputError
+
+if TYPE_CHECKING:
+    from tuner.space.load import Space
+
+
+@click.command()
+@click.argument("space")
+@set_option
+@click.option("--with-data", is_flag=True, help="Read the data too: columns, labels, splits and word vectors.")
+def validate(space: str, overrides: tuple[str, ...], with_data: bool) -> None:
+    """Check a space file and report every fault with its line.
+
+    \b
+    Example:
+      tuner validate spaces/multilabel.yaml
+      tuner validate multilabel --with-data --set data.folds=5 --set data.validation=null
+    """
+    from tuner.space.domains import searched_parameters
+
+    loaded = load_named_space(space, overrides)
+    if with_data:
+        _validate_data(loaded)
+    searched = list(searched_parameters(loaded.parameters))
+    say(f"valid: {loaded.task} task on {loaded.inputs}s; {len(searched)} parameters searched: {', '.join(searched)}")
+
+
+def _validate_data(space: Space) -> None:
+    """Read the data, and the word vectors if the space names a file, and describe them. Raises InputError with all faults."""
+    from tuner.search.reading import check_vectors, load_checked
+
+    faults = _vector_faults(space)
+    try:
+        dataset = load_checked(space, say)
+    except InputError as error:
+        raise DataError([*error.faults, *faults]) from error
+    if faults:
+        raise DataError(faults)
+    check_vectors(space, dataset, say)
+    for note in dataset.notes:
+        say(f"note: {note}")
+    if dataset.folds is None:
+        rows = ", ".join(f"{name} {len(split):,}" for name, split in dataset.splits.items())
+    else:
+        rows = (
+            f"train {len(dataset.train):,} in {space.data.folds} folds, each validating a model trained on the others; "
+            f"test {len(dataset.test):,}"
+        )
+    say(f"data: rows: {rows}; {len(dataset.labels)} labels")
+
+
+def _vector_faults(space: Space) -> list[Fault]:
+    """Return the faults of the file of word vectors that show before reading it, if the space names one."""
+    from tuner.data.table_reader import check_readable
+    from tuner.space.domains import Fixed, OptionChoice
+
+    embedding = space.parameters.get("embedding")
+    options = dict(embedding.options) if isinstance(embedding, OptionChoice) else {}
+    path = options.get("file", {}).get("path")
+    if not isinstance(path, Fixed):
+        return []
+    try:
+        check_readable(str(path.value))
+    except DataError as error:
+        where = "space.embedding.file.path"
+        return [Fault(f"{where}: {fault.where}", fault.what, fault.remedy) for fault in error.faults]
+    return []
