@@ -110,7 +110,7 @@ def _failed(trials: dict[int, Row]) -> list[Row]:
 
 def _check_hung(trials: dict[int, Row], *, times: int) -> None:
     reasons = [row["reason"] for row in _failed(trials)]
-    reason = f"no report for {_TIMEOUT_S} s, which is search.trial_timeout"
+    reason = f"no measurement for {_TIMEOUT_S} s, which is search.trial_timeout"
     # On a busy machine a trial may be this late by itself.
     require(len(reasons) >= times and set(reasons) == {reason}, f"reasons: {reasons}")
     require(all(row["ending"] is not None for row in trials.values()), "every trial has an ending")

@@ -55,8 +55,8 @@ def test_a_warm_up_only_rises_and_what_follows_only_falls(schedule: Schedule) ->
 
 @pytest.mark.parametrize("name", [name for name in SCHEDULES if name != "plateau"])
 def test_scores_do_not_move_a_schedule_that_is_a_curve(name: str) -> None:
-    own = {"warm_up": {"share": 0.2}, "step": {"every": 0.25, "factor": 0.5}, "constant": {}}
-    schedule = SCHEDULES[name](**own.get(name, {"warm_up": 0.2}))
+    options = {"warm_up": {"share": 0.2}, "step": {"every": 0.25, "factor": 0.5}, "constant": {}}
+    schedule = SCHEDULES[name](**options.get(name, {"warm_up": 0.2}))
     before = schedule.factor(0.6)
     for score in (0.5, 0.4, 0.3, 0.2):
         schedule.observe(score)
@@ -70,7 +70,7 @@ def test_steps_come_at_every_whole_multiple_of_their_share(shares: int) -> None:
     assert at == [0.5**number for number in range(shares)]
 
 
-def test_a_plateau_falls_after_so_many_reports_in_a_row_without_a_better_score() -> None:
+def test_a_plateau_falls_after_enough_measurements_in_a_row_without_a_better_score() -> None:
     schedule = plateau(patience=2, factor=0.5)
     factors = []
     for score in (0.1, 0.2, 0.2, 0.3, 0.1, 0.3, 0.3, 0.2, 0.4, 0.4):
