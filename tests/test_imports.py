@@ -1,4 +1,4 @@
-"""Imports run downwards only, Ray stands in one module, and what is slow to import is imported late."""
+"""Imports run downwards only, one package imports Ray, and slow imports come late."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ORDER = (
     "tuner.machine",
     "tuner.signals",
 )
-"""From the top down, as docs/ARCHITECTURE.md draws it. A part may import those below it, and itself."""
+"""The layers from top to bottom, as drawn in docs/ARCHITECTURE.md. A part may import itself and those below it."""
 
 MAY_IMPORT_TORCH = (
     "tuner.model",

@@ -22,20 +22,22 @@ from benchmarks.catalogue import NAMES, ONLY_BY_NAME, first_line, measure
 from benchmarks.material import ROOT, count_cores
 from benchmarks.row import Row, SkippedError
 
-BUSY_LOAD = 0.5  # a load average above this before a benchmark begins means that somebody else is at work
+BUSY_LOAD = 0.5  # a higher load average before a benchmark starts means that other work is running
 
 DESCRIPTION = """\
-Measure what is asked of tuner. Prints a table, asked beside measured, and writes FOLDER/NAME.json.
-Without a NAME all benchmarks run but those that take ten minutes and more: see --list.
+Measure what is asked of tuner. Prints each figure beside what was asked, and writes FOLDER/NAME.json.
+Without a NAME, all benchmarks run except those that take ten minutes or more: see --list.
 
-example:
+examples:
   scripts/bench throughput gate --out bench-out
+  scripts/bench remedies --help     an experiment: what each setting does to the score
+  scripts/bench curves --help       an experiment: learning curves on which the gate is replayed
 """
 EPILOG = """\
-Comparison material (bench/ and data/) is looked for in ../shared beside the repository, or in $TUNER_SHARED;
-benchmarks that need it are skipped without it. Searches on goemotions begin with the word vectors in the file that
-$TUNER_VECTORS names, if it names one, as scripts/vectors fetches it. $TUNER_PYTHON names another interpreter than .venv's.
-Ends with 0, 1 where something asked does not hold or a benchmark broke, 2 for bad usage.
+Comparison material (bench/ and data/) is read from ../shared beside the repository, or from $TUNER_SHARED. Benchmarks that
+need it are skipped if it is absent. $TUNER_VECTORS names a file of word vectors for the searches on goemotions, as
+scripts/vectors fetches it. $TUNER_PYTHON names an interpreter to use instead of .venv's.
+Exit codes: 0 if all holds, 1 if something asked does not hold or a benchmark broke, 2 for bad usage.
 """
 
 
@@ -49,11 +51,11 @@ def main() -> int:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--out", type=Path, default=ROOT / "bench-out", metavar="FOLDER", help="default: bench-out/")
-    parser.add_argument("--list", action="store_true", help="say what each benchmark measures, and run none")
+    parser.add_argument("--list", action="store_true", help="print what each benchmark measures, and run none")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.names if name not in NAMES]
     if unknown:
-        parser.error(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(NAMES)}")
+        parser.error(f"no benchmark is called {', '.join(unknown)}; choose from {', '.join(NAMES)}")
     if arguments.list:
         for name in NAMES:
             print(f"{name:<12}{first_line(name)}{' (only when named)' if name in ONLY_BY_NAME else ''}")
@@ -65,7 +67,7 @@ def main() -> int:
 
 
 def run(name: str, out: Path) -> bool:
-    """Run one benchmark in a process of its own, print and write its rows; return whether all that is asked holds."""
+    """Run one benchmark in a process of its own. Print and write its rows. Return whether everything asked holds."""
     print(f"\n{name}: {first_line(name)}", flush=True)
     machine = describe_machine()
     start = time.monotonic()
@@ -76,16 +78,16 @@ def run(name: str, out: Path) -> bool:
             rows = process.submit(measure, name).result()
     except SkippedError as reason:
         problem = f"skipped: {reason}"
-    except Exception as error:  # noqa: BLE001 - told, written, and counted as a failure; the other benchmarks go on
+    except Exception as error:  # noqa: BLE001 - printed, written, and counted as a failure; the other benchmarks go on
         problem = f"broken: {type(error).__name__}: {error}"
     print_rows(rows)
     if problem:
         print(f"  {problem}")
     load = machine["load_average_before"]
     if load > BUSY_LOAD:
-        said = f"load average {load:.1f} before it began, so others were at work"
-        print(f"  {said}")
-        rows = [replace(row, detail=f"{row.detail}; {said}" if row.detail else said) for row in rows]
+        warning = f"load average {load:.1f} before it started, so other work was running"
+        print(f"  {warning}")
+        rows = [replace(row, detail=f"{row.detail}; {warning}" if row.detail else warning) for row in rows]
     seconds = time.monotonic() - start
     written = {"name": name, "problem": problem, "seconds": round(seconds, 1), "machine": machine}
     content = {**written, "rows": [asdict(row) for row in rows]}
@@ -96,7 +98,7 @@ def run(name: str, out: Path) -> bool:
 
 
 def print_rows(rows: Sequence[Row]) -> None:
-    """Print rows as a table, the detail of each below it."""
+    """Print rows as a table, each with its detail below it."""
     if not rows:
         return
     width = max(len(row.name) for row in rows)
@@ -112,7 +114,7 @@ def print_rows(rows: Sequence[Row]) -> None:
 
 
 def describe_machine() -> dict[str, Any]:
-    """What the figures were measured on; no paths."""
+    """Return a description of the machine, without paths."""
     return {
         "processor": processor(),
         "cores": count_cores(),
@@ -126,7 +128,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def processor() -> str:
-    """The processor's name, where the system tells it."""
+    """Return the processor's name if the system gives it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -135,7 +137,7 @@ def processor() -> str:
 
 
 def revision() -> str | None:
-    """The git revision, with a + where files differ from it."""
+    """Return the git revision, with a + if files differ from it."""
     command = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Where the time of a trial's training step goes: timers around its parts, in one report's worth of steps."""
+"""Where the time of a training step goes, measured by timers around its parts."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ _BACKWARD = "autograd::engine::evaluate_function"
 
 
 def breakdown(trial: Any) -> tuple[float, dict[str, float]]:
-    """Return milliseconds a step, and of them by part. Trains `trial` for three reports; its parts are private to tuner.
+    """Return milliseconds per step, in all and by part. Trains `trial` for three measurements.
 
-    The parts: choosing rows and padding them, forward through the LSTMs, the rest of the forward pass, backward (and of it the
-    LSTMs'), clipping, the optimiser with its gathering and scattering of embedding rows, and the rest.
+    The parts are private to tuner: choosing and padding rows, forward through the LSTMs, the rest of the forward pass,
+    backward (with the share of the LSTMs), clipping, the optimiser with its gathering and scattering of embedding rows,
+    and the rest.
     """
     trial.next_measurement()  # builds kernels
     seconds: dict[str, float] = defaultdict(float)
@@ -32,7 +33,7 @@ def breakdown(trial: Any) -> tuple[float, dict[str, float]]:
     per_step = 1000 / measurement.steps
     total = measurement.train_seconds * per_step
     parts = {name: value * per_step for name, value in seconds.items()}
-    # Containers hold their content's time too.
+    # The time of a container includes that of its content.
     parts["embedding, dropout, pooling, head"] = parts.pop("classify") - parts["LSTM forward"]
     backward = parts.pop("backward")
     parts["LSTM backward"] = backward * lstm_backward_share
@@ -93,7 +94,7 @@ def _timers(trial: Any, seconds: dict[str, float]) -> Iterator[None]:
 
 @contextmanager
 def _without_stderr() -> Iterator[None]:
-    """Keep what the profiler's library prints of its own start and stop off the terminal."""
+    """Hide what the profiler's library prints when it starts and stops."""
     kept = os.dup(2)
     with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
@@ -110,7 +111,7 @@ def _called_for_ever(function: Callable[[], Any]) -> Iterator[Any]:
 
 
 def _profiled_share(trial: Any) -> float:
-    """The LSTM kernels' share of the backward pass."""
+    """Return the share of the backward pass that the LSTM kernels take."""
     with _without_stderr(), profile(activities=[ProfilerActivity.CPU], acc_events=True) as profiler:
         trial.next_measurement()
     totals: dict[str, float] = defaultdict(float)

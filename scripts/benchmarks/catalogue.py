@@ -1,4 +1,4 @@
-"""Which benchmarks there are, and how one is run."""
+"""The list of benchmarks, and how to run one."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ def measure(name: str) -> list[Row]:
 
 
 def first_line(name: str) -> str:
-    """What a benchmark says of itself."""
+    """Return the first line of a benchmark's docstring."""
     return (importlib.import_module(f"benchmarks.{name}").__doc__ or "").splitlines()[0]

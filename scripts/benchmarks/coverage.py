@@ -1,14 +1,14 @@
-"""Does the test interval hold? Forty small searches on resampled halves; each champion is judged on the other half too.
+"""Are the test intervals right? Forty small searches on resampled halves; each champion is also judged on the other half.
 
-What an interval claims to hold is the champion's macro-F1 over all rows like those of its test split. The untouched half
-stands for them: it is six to seven times as large as the test split, but has sampling noise of its own. With u untouched and t
-test rows, the difference of the two scores varies by sqrt(1 + t / u) of what the test score does, so that intervals that were
-right in 95 of 100 cases would hold the untouched half's score in 93 of 100, which is 37 of 40.
+An interval claims to hold the champion's macro-F1 over all rows like those of its test split. The untouched half stands for
+these rows. It is six to seven times as large as the test split, but has sampling noise of its own. With u untouched and t
+test rows, the difference of the two scores has sqrt(1 + t / u) times the standard deviation of the test score. So intervals
+that are right in 95 of 100 cases should hold the score on the untouched half in 93 of 100, which is 37 of 40.
 
-Rows of the untouched half whose text stands in the searched half are left out: tuner keeps such copies out of its test split
-as well. What each search came to is a line in bench-out/coverage.jsonl (or in the file that $TUNER_COVERAGE names), with every
-decision on its test rows. A benchmark that was cut off goes on there, and intervals are always those of the present code. To
-search again, delete the file.
+Rows of the untouched half are left out if their text is also in the searched half, because tuner keeps such copies out of its
+test split as well. Each search leaves a line in bench-out/coverage.jsonl (or in the file that $TUNER_COVERAGE names), with every
+decision on its test rows. A benchmark that was cut off continues there. The intervals are always computed by the present code.
+To search again, delete the file.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Source:
-    """A data set: its files, its column of labels and what the space has to be told of it."""
+    """A data set: its files, its column of labels, and the settings that the space needs for it."""
 
     task: str
     files: tuple[str, ...]
@@ -55,25 +55,25 @@ SOURCES = {
 
 
 def measure() -> list[Row]:
-    """Run the searches that have no line yet, one after the other, and count the intervals that hold."""
+    """Run the searches that have no line yet, one at a time, and count the intervals that hold."""
     done = Path(os.environ.get("TUNER_COVERAGE") or ROOT / "bench-out" / "coverage.jsonl")
     done.parent.mkdir(parents=True, exist_ok=True)
-    found = _read(done)
+    lines = _read(done)
     for index in range(SEARCHES):
         for name in SOURCES:
-            if (name, index) not in found:
-                found[name, index] = line = search(name, index)
+            if (name, index) not in lines:
+                lines[name, index] = line = search(name, index)
                 with done.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(line) + "\n")
                 print(
                     f"  {name} {index}: {line['seconds']:.0f} s, macro-F1 {line['untouched']['macro_f1']:.3f}",
                     flush=True,
                 )
-    return rows_of(list(found.values()))
+    return rows_of(list(lines.values()))
 
 
 def search(name: str, index: int) -> dict[str, Any]:
-    """Search one half of a data set, and judge the champion on its test split and on the other half."""
+    """Search one half of a data set. Judge the champion on its test split and on the other half."""
     from tuner.data.stratification import text_key
     from tuner.ledger.run_directory import read_run
 
@@ -106,10 +106,10 @@ def rows_of(lines: Sequence[Mapping[str, Any]]) -> list[Row]:
     """Count the intervals that hold, over all lines and for each data set."""
     rows = []
     for name in SOURCES:
-        own = [line for line in lines if line["data"] == name]
-        held, expected, detail = _describe(own)
+        of_set = [line for line in lines if line["data"] == name]
+        held, expected, detail = _describe(of_set)
         rows.append(
-            explains(f"{name}: intervals that hold", held, f"of {len(own)}", f"expected {expected:.1f}; {detail}")
+            explains(f"{name}: intervals that hold", held, f"of {len(of_set)}", f"expected {expected:.1f}; {detail}")
         )
     held, expected, detail = _describe(lines)
     return [
@@ -118,7 +118,7 @@ def rows_of(lines: Sequence[Mapping[str, Any]]) -> list[Row]:
             HELD_AT_LEAST,
             held,
             f"of {len(lines)}",
-            f"expected {expected:.1f} of intervals that are right in {CONFIDENCE:.0%} of cases, as the untouched half is a "
+            f"expected {expected:.1f} if intervals are right in {CONFIDENCE:.0%} of cases, because the untouched half is a "
             f"sample too; {detail}",
         ),
         *rows,
@@ -126,7 +126,7 @@ def rows_of(lines: Sequence[Mapping[str, Any]]) -> list[Row]:
 
 
 def _describe(lines: Sequence[Mapping[str, Any]]) -> tuple[int, float, str]:
-    """Return how many intervals hold, how many should, and what they are like."""
+    """Return how many intervals hold, how many should, and a description of them."""
     intervals = [_interval(line) for line in lines]
     scores = [line["untouched"]["macro_f1"] for line in lines]
     below = sum(score < low for score, (low, _) in zip(scores, intervals, strict=True))
@@ -147,7 +147,7 @@ def _expected_share(test_rows: int, untouched_rows: int) -> float:
 
 
 def _interval(line: Mapping[str, Any]) -> tuple[float, float]:
-    """Return the interval that the present code gives to the decisions on the test split."""
+    """Return the interval that the present code computes for the decisions on the test split."""
     from tuner.scoring.blocks import single_rows
     from tuner.scoring.bootstrap import intervals
 
@@ -160,7 +160,7 @@ def _interval(line: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def _judge(run: str, untouched: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the champion's decisions on its test split, and its macro-F1 on a file that the search has not seen."""
+    """Return the champion's decisions on its test split, and its macro-F1 on a file that the search never saw."""
     from tuner.bundle.model_bundle import load
     from tuner.data.dataset import Columns
     from tuner.data.load import load_data, read_labelled
@@ -195,7 +195,7 @@ def _unpack(packed: str, shape: tuple[int, int]) -> Any:
 
 
 def _read(path: Path) -> dict[tuple[str, int], Any]:
-    """Read the lines there are; one that was cut off while it was written is searched again."""
+    """Read the existing lines. A search whose line was cut off is run again."""
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     whole, _, torn = text.rpartition("\n")
     if torn:

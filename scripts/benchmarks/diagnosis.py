@@ -1,4 +1,4 @@
-"""Faults made on purpose in real trials: how often `tuner diagnose` names the right cause first, and healthy ones healthy."""
+"""Faults planted in real trials: how often `tuner diagnose` names the right cause first, and calls healthy trials healthy."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _ONE_LABEL = ("library", "digits", "davidson_hate", "japanesevowels")
 _DEEP = {"layers": 8, "hidden": 24, "pooling": "last", "layer_dropout": 0.0}
 
 
-def _only(optimiser: str, **own: float) -> dict[str, object]:
-    return {"optimiser": {optimiser: own}}
+def _only(optimiser: str, **parameters: float) -> dict[str, object]:
+    return {"optimiser": {optimiser: parameters}}
 
 
 FAULTS: tuple[Fault, ...] = (
@@ -55,7 +55,7 @@ FAULTS: tuple[Fault, ...] = (
         right=("vanishing_gradients",),
         chosen={**_DEEP, "learning_rate": 0.001},
         weights=partial(shrink_weights, factor=0.01),
-        budget=0.5,  # Adam gets out of it in time
+        budget=0.5,  # Adam recovers in time
     ),
     Fault(
         name="tiny weights, plain descent",
@@ -98,14 +98,14 @@ FAULTS: tuple[Fault, ...] = (
 )
 
 SEEDS = {"is_method": (0, 1), "digits": (0, 1)}
-"""Seeds of each material; of the others only 0."""
+"""The seeds of these materials; all others have seed 0 only."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One trial with a fault in it: what was named first, and whether that is right.
+    """One trial with a planted fault: the cause that was named first, and whether it is right.
 
-    `is_harmless`: the trial learnt as much as the healthy one of the same data and seed, so there was nothing to find.
+    `is_harmless`: the trial learnt as much as the healthy trial on the same data and seed, so there was nothing to find.
     """
 
     fault: str
@@ -114,14 +114,14 @@ class Case:
     is_healthy: bool
     is_harmless: bool
     is_right: bool
-    told: str
+    answer: str
 
     def __str__(self) -> str:
-        return f"{self.material} {self.seed} {self.fault}: {self.told}"
+        return f"{self.material} {self.seed} {self.fault}: {self.answer}"
 
 
 def measure() -> list[Row]:
-    """Make every fault on every material, and count how often the right cause comes first."""
+    """Plant every fault on every material. Count how often the right cause comes first."""
     known, left_out = [], []
     for name, material in MATERIALS.items():
         try:
@@ -134,7 +134,7 @@ def measure() -> list[Row]:
 
 
 def run(material: str, *, seed: int) -> Iterator[Case]:
-    """Make every fault that a material can have, the healthy trial first."""
+    """Plant every fault that a material can have, after a healthy trial."""
     floor = math.inf
     for fault in FAULTS:
         if material in fault.materials:
@@ -145,11 +145,11 @@ def run(material: str, *, seed: int) -> Iterator[Case]:
 
 
 def judge(fault: Fault, material: str, evidence: Any, *, seed: int, floor: float) -> Case:
-    """Compare the diagnosis with what is right; `floor` is the lower bound of the healthy trial's skill."""
+    """Compare the diagnosis with the planted fault. `floor` is the lower bound of the healthy trial's skill."""
     from tuner.diagnosis.causes.diagnose import diagnose
 
-    found = diagnose(evidence)
-    first = found.causes[0].name if found.causes else "no cause"
+    diagnosis = diagnose(evidence)
+    first = diagnosis.causes[0].name if diagnosis.causes else "no cause"
     is_healthy = not fault.right
     return Case(
         fault=fault.name,
@@ -157,22 +157,25 @@ def judge(fault: Fault, material: str, evidence: Any, *, seed: int, floor: float
         seed=seed,
         is_healthy=is_healthy,
         is_harmless=not is_healthy and evidence.decisions is not None and evidence.decisions.skill >= floor,
-        is_right=found.state == "healthy" if is_healthy else first in fault.right,
-        told=f"{found.state}, {first}",
+        is_right=diagnosis.state == "healthy" if is_healthy else first in fault.right,
+        answer=f"{diagnosis.state}, {first}",
     )
 
 
 def sum_up(cases: Sequence[Case], left_out: Sequence[str]) -> list[Row]:
-    """Rows of the shares that are right: where bounds were looked at, where they were not, over all, and of healthy ones."""
+    """Return the shares that are right: on the sets that bounds were set on, on others, in all, and for healthy trials."""
     faults = [case for case in cases if not case.is_healthy and not case.is_harmless]
     harmless = "; ".join(str(case) for case in cases if case.is_harmless)
     skipped = f"; left out, not found: {', '.join(left_out)}" if left_out else ""
     return [
-        _share("right cause first, where bounds were set", [c for c in faults if MATERIALS[c.material].is_calibration]),
         _share(
-            "right cause first, elsewhere", [c for c in faults if not MATERIALS[c.material].is_calibration], skipped
+            "right cause first, sets that bounds were set on",
+            [c for c in faults if MATERIALS[c.material].is_calibration],
         ),
-        _share("right cause first, over all", faults, f"; did no harm, not counted: {harmless}" if harmless else ""),
+        _share(
+            "right cause first, other sets", [c for c in faults if not MATERIALS[c.material].is_calibration], skipped
+        ),
+        _share("right cause first, all sets", faults, f"; did no harm, not counted: {harmless}" if harmless else ""),
         _share("healthy trials called healthy", [case for case in cases if case.is_healthy]),
     ]
 

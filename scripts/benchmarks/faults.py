@@ -17,12 +17,12 @@ SEED = 0
 
 
 def measure() -> list[Row]:
-    """Cause every fault once, or as often as it says, each in a folder of its own."""
+    """Cause every fault once, or as often as the fault itself asks for, each in a folder of its own."""
     return [row for fault in faults() for row in _rows_of(fault)]
 
 
 def faults() -> Iterator[Callable[..., Any]]:
-    """Every fault that there is."""
+    """Yield every fault."""
     for name in MODULES:
         yield from import_module(f"faults.{name}").FAULTS
 
@@ -33,14 +33,14 @@ def _rows_of(fault: Callable[..., Any]) -> Sequence[Row]:
     with tempfile.TemporaryDirectory(prefix="tuner-bench-") as folder:
         try:
             outcome = fault(Path(folder), seed=SEED)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other faults have figures to give
-            told = f"{type(error).__name__}: {error}"
-            print(f"    does not hold: {told}", flush=True)  # now, for the whole table may be an hour away
-            return [Row(name=name, asked="holds", measured=None, unit="", holds=False, detail=told[:2000])]
+        except Exception as error:  # noqa: BLE001 - the other faults still have figures to give
+            message = f"{type(error).__name__}: {error}"
+            print(f"    does not hold: {message}", flush=True)  # print it now: the whole table may take another hour
+            return [Row(name=name, asked="holds", measured=None, unit="", holds=False, detail=message[:2000])]
     print(f"    holds, {outcome.times} times", flush=True)
-    told = {key: value for key, value in asdict(outcome).items() if key in ("times", "notes") and value}
+    details = {key: value for key, value in asdict(outcome).items() if key in ("times", "notes") and value}
     rows = [
-        at_most(f"{name}: finished trials lost", 0, outcome.lost, "trials", f"{outcome.fault}: {told}"),
+        at_most(f"{name}: finished trials lost", 0, outcome.lost, "trials", f"{outcome.fault}: {details}"),
         at_most(f"{name}: finished trials run again", 0, outcome.repeated, "trials"),
     ]
     if outcome.seconds:

@@ -1,4 +1,4 @@
-"""What the gate saves: in simulated searches in which four of five trials collapse, and on recorded curves of real ones."""
+"""What the gate saves, in simulated searches in which four of five trials collapse, and on recorded curves of real trials."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from benchmarks.material import ROOT
 from benchmarks.row import Row, at_least, explains
 
 if TYPE_CHECKING:
-    from curves.table import Curve
+    from experiments.curves.table import Curve
     from tuner.pruners.gate import Signs
 
 COLLAPSED_SHARE = 0.8
 SLOTS = 2
-ROWS = 8000  # examples in an epoch; the gate leaves trials alone for longer where they are few
+ROWS = 8000  # examples in an epoch; the gate waits longer if they are few
 EPOCHS_IN_ALL = 30_000
-CONSTANT_SCORE = 0.0748 - 1.0  # goemotions, every label on, less the penalty: the value at which collapsed trials tie
+CONSTANT_SCORE = 0.0748 - 1.0  # goemotions, every label on, minus the penalty: the score at which collapsed trials tie
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ SHIPPED = Shape(max_epochs=6, grace_epochs=1, reduction_factor=3, reports_per_ep
 
 
 def measure() -> list[Row]:
-    """Drive tuner's scheduler and Ray's with the same stub trials until the same epochs are spent."""
+    """Run tuner's scheduler and Ray's on the same stub trials until both have spent the same number of epochs."""
     stock, gated = (_search(is_gated, RAYS_OWN) for is_gated in (False, True))
     detail = (
-        f"{gated.healthy:,} healthy configurations tried over {stock.healthy:,} in {EPOCHS_IN_ALL:,} epochs, rungs as Ray's "
-        f"defaults have them (max 100, grace 1, reduction 4); share of the epochs that collapsed trials took: "
+        f"{gated.healthy:,} healthy configurations tried over {stock.healthy:,} in {EPOCHS_IN_ALL:,} epochs, Ray's default "
+        f"rungs (max 100, grace 1, reduction 4); share of epochs spent on collapsed trials: "
         f"{gated.share_collapsed:.2f} over {stock.share_collapsed:.2f}; healthy ones ended as collapsed: {gated.killed}"
     )
     rows = [at_least("healthy configurations, gated / stock", 30, gated.healthy / stock.healthy, "times", detail)]
@@ -54,14 +54,16 @@ def measure() -> list[Row]:
         f"{gated.healthy:,} over {stock.healthy:,}: max 6, grace 1, reduction 3. Stock ASHA spends the full budget on every "
         f"trial and none can spend less than the grace, so no gate can reach more than {ceiling:g} here"
     )
-    rows.append(explains("the same with the shipped rungs", gated.healthy / stock.healthy, "times", detail))
+    rows.append(
+        explains("the same with the rungs of the shipped spaces", gated.healthy / stock.healthy, "times", detail)
+    )
     return rows + _recorded_rows()
 
 
 def _recorded_rows() -> list[Row]:
-    """Drive both schedulers with recorded trials, each set in the order in which its trials were drawn."""
-    from curves.sets import SETS
-    from curves.table import read_curves
+    """Run both schedulers on recorded trials, each set in the order in which its trials were drawn."""
+    from experiments.curves.sets import SETS
+    from experiments.curves.table import read_curves
 
     curves = read_curves(ROOT / "tests" / "curves" / "gate_curves.parquet")
     rows = []
@@ -81,7 +83,7 @@ def _recorded_rows() -> list[Row]:
 
 @dataclass
 class Tally:
-    """What a search spent and tried, and how many healthy trials its gate killed."""
+    """The epochs that a search spent, the trials it tried, and the healthy trials that its gate killed."""
 
     epochs: float = 0.0
     epochs_collapsed: float = 0.0
@@ -95,7 +97,7 @@ class Tally:
 
 @dataclass
 class StubTrial:
-    """As much of a Ray trial as a scheduler reads, and the curve that it would follow."""
+    """The part of a Ray trial that a scheduler reads, and the curve that the trial would follow."""
 
     trial_id: str
     config: dict[str, Any]
@@ -111,7 +113,7 @@ class StubTrial:
 
 @dataclass
 class StubDesk:
-    """Notes endings and nothing else."""
+    """Records endings and nothing else."""
 
     endings: dict[int, str] = field(default_factory=dict)
 
@@ -154,7 +156,7 @@ def _search(is_gated: bool, shape: Shape) -> Tally:
 
 @dataclass
 class RecordedTrial:
-    """As much of a Ray trial as a scheduler reads, and the curve that it did follow."""
+    """The part of a Ray trial that a scheduler reads, and the recorded curve."""
 
     trial_id: str
     config: dict[str, Any]
@@ -164,8 +166,8 @@ class RecordedTrial:
 
 
 def _replay(curves: list[Curve], is_gated: bool, shape: Shape) -> Tally:
-    """Spend on every trial what the scheduler lets it have, two at a time."""
-    from curves.replay import has_collapsed
+    """Train every trial, two at a time, for as long as the scheduler lets it."""
+    from experiments.curves.replay import has_collapsed
 
     np.random.seed(0)  # Ray's scheduler draws brackets from the global generator
     scheduler = _make_scheduler(is_gated, shape, StubDesk())
@@ -195,7 +197,7 @@ def _replay(curves: list[Curve], is_gated: bool, shape: Shape) -> Tally:
 
 
 def _report_of(signs: Signs, rows: int, *, is_last: bool) -> str:
-    """A report with these signs, of which nothing else is known."""
+    """Return a measurement with these signs. Nothing else about it is known."""
     from tuner.trial.measurement import Measurement
 
     unknown = dict.fromkeys((each.name for each in fields(Measurement)), math.nan)
@@ -249,7 +251,7 @@ def _config(index: int) -> dict[str, Any]:
 
 
 def _go_on(scheduler: Any, trial: StubTrial, shape: Shape, generator: np.random.Generator) -> bool:
-    """Give the scheduler the trial's next report; return whether the trial goes on."""
+    """Give the scheduler the trial's next measurement. Return whether the trial continues."""
     trial.measurements += 1
     epochs = trial.measurements / shape.reports_per_epoch
     score = trial.score(epochs, noise=float(generator.normal(0, 0.005)))

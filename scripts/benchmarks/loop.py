@@ -1,4 +1,4 @@
-"""Examples a second of a trial's loop over a bare PyTorch loop: same model and batches, padded beforehand."""
+"""Speed of a trial's loop divided by that of a bare PyTorch loop with the same model and ready-made batches."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ FLOOR = 0.9
 ROUNDS = 9
 LEARNING_RATE, CLIP = 0.002, 1.0
 LONG_TOKENS = 256
-TEXTS_A_LONG_ROW = 20  # a text has 16 tokens on average, so nearly every joined one is cut at 256
+TEXTS_A_LONG_ROW = 20  # a text has 16 tokens on average, so nearly every joined text is cut at 256
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """Rows and a model; a round of measurement is `steps` batches."""
+    """Rows and a model. One round of timing is `steps` batches."""
 
     name: str
     data: Any
@@ -40,7 +40,7 @@ class Case:
 
 
 def measure() -> list[Row]:
-    """Take rounds by turns and judge the ratio of medians, for short text, long text and numeric sequences."""
+    """Alternate rounds of both loops and compare the medians, for short text, long text and numeric sequences."""
     torch.set_num_threads(1)
     return [row for case in _cases() for row in _measure(case)]
 
@@ -78,7 +78,7 @@ def _cases() -> Iterator[Case]:
 
 
 def _joined(split: Any) -> Any:
-    """Rows of several texts, with the labels of the first."""
+    """Return rows of several joined texts, with the labels of the first text."""
     starts = range(0, len(split) - TEXTS_A_LONG_ROW, TEXTS_A_LONG_ROW)
     texts = tuple(" ".join(split.inputs[start : start + TEXTS_A_LONG_ROW]) for start in starts)
     kept = np.array(starts)
@@ -114,16 +114,14 @@ def _measure(case: Case) -> list[Row]:
     by_round = [ours / bare for ours, bare in zip(speeds["trial"], speeds["bare"], strict=True)]
     detail = (
         f"{middle['trial']:,.0f} over {middle['bare']:,.0f} examples/s, batches of {case.batch}; {ROUNDS} rounds of "
-        f"{case.steps} steps by turns, {min(by_round):.2f} to {max(by_round):.2f}"
+        f"{case.steps} alternating steps, {min(by_round):.2f} to {max(by_round):.2f}"
     )
     if case.inputs == "text":
-        detail += (
-            "; the bare loop steps the whole embedding with fused Adam, as PyTorch does, the trial the rows in use"
-        )
+        detail += "; the bare loop updates the whole embedding with fused Adam, the trial only the rows in use"
     rows = [at_least(f"times the bare loop, {case.name}", FLOOR, middle["trial"] / middle["bare"], "times", detail)]
     if "frozen" in middle:
-        said = "a bare loop that does not train the embedding at all, and so has less to do than the trial"
-        rows.append(explains(f"{case.name}, embedding frozen", middle["trial"] / middle["frozen"], "times", said))
+        detail = "a bare loop that does not train the embedding, and so has less to do than the trial"
+        rows.append(explains(f"{case.name}, embedding frozen", middle["trial"] / middle["frozen"], "times", detail))
     return rows
 
 
@@ -133,7 +131,7 @@ def _configuration(case: Case) -> dict[str, Any]:
 
 
 def _trial_rounds(case: Case) -> Iterator[float]:
-    """Yield the trial's examples a second. Reports come after every few steps, and a round is the reports of `steps` steps."""
+    """Yield the trial's examples per second. It measures after every few steps; a round covers `steps` steps."""
     from tuner.trial.order import TrialSettings
     from tuner.trial.trial import Trial
 
@@ -198,7 +196,7 @@ def _tensors(batch: Any, task: Task) -> tuple[torch.Tensor, torch.Tensor, torch.
 
 
 def _model_and_rows(case: Case) -> tuple[Any, Any]:
-    """Return a model and the rows as a trial makes them."""
+    """Return a model and rows, both made as a trial makes them."""
     from tuner.data.trial_data import make_rows, vocabulary_size
     from tuner.model.build import make_model
     from tuner.training.precision import choose_precision

@@ -1,4 +1,4 @@
-"""What benchmarks share: comparison material, data, configurations, subprocesses."""
+"""Comparison material, data, configurations and subprocesses that several benchmarks use."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def shared(*parts: str) -> Path:
-    """A file or folder of the comparison material: $TUNER_SHARED, or `shared` beside the repository."""
+    """Return a file or folder of the comparison material: in $TUNER_SHARED, or in `shared` beside the repository."""
     folder = Path(os.environ.get("TUNER_SHARED") or ROOT.parent / "shared")
     path = folder.joinpath(*parts)
     if not path.exists():
         raise SkippedError(
-            f"there is no {'/'.join(parts)} in the comparison material; lay it at ../shared, or set TUNER_SHARED"
+            f"there is no {'/'.join(parts)} in the comparison material; put it in ../shared, or set TUNER_SHARED"
         )
     return path
 
 
 def goemotions_overrides() -> list[str]:
-    """`--set` values that name the files of goemotions, and that of word vectors where there is one."""
+    """Return `--set` values for the files of goemotions, and for the word vectors if $TUNER_VECTORS names a file."""
     folder = shared("data", "goemotions")
     files = [f"data.{split}={folder / f'{split}.parquet'}" for split in ("train", "validation")]
     vectors = os.environ.get("TUNER_VECTORS")
@@ -41,14 +41,14 @@ def goemotions_overrides() -> list[str]:
 
 
 def goemotions_data(*, train_rows: int | None = None, validation_rows: int | None = None) -> Any:
-    """TrialData of `goemotions_dataset`, with the default tokens."""
+    """Return the TrialData of `goemotions_dataset` with the default tokens."""
     from tuner.data.trial_data import prepare
 
     return prepare(goemotions_dataset(train_rows=train_rows, validation_rows=validation_rows), parameters())
 
 
 def goemotions_dataset(*, train_rows: int | None = None, validation_rows: int | None = None) -> Any:
-    """Goemotions, cut to its first rows where a number is given. No test split is carved that matters."""
+    """Return goemotions, cut to its first rows if a number is given. Its small test split is not used."""
     from tuner.data.load import load_data
     from tuner.space.settings import DataSettings
 
@@ -72,7 +72,7 @@ def configuration(*, task: Task = "multilabel", inputs: Inputs = "text", **chose
 
 
 def parameters(*, task: Task = "multilabel", inputs: Inputs = "text", **chosen: Any) -> Mapping[str, Any]:
-    """The domains of a space with these parameters and the defaults of all others."""
+    """Return the domains of a space with these parameters and the defaults of all others."""
     from tuner.space.domains import Setting, read_domains
     from tuner.space.parameters import PARAMETERS
 
@@ -83,7 +83,7 @@ def parameters(*, task: Task = "multilabel", inputs: Inputs = "text", **chosen: 
 
 
 def run_tuner(*arguments: str, timeout_s: float) -> subprocess.CompletedProcess[str]:
-    """Run the command line; raise RuntimeError unless it ends with 0."""
+    """Run the command line. Raises RuntimeError if the exit code is not 0."""
     command = [sys.executable, "-m", "tuner", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False, cwd=ROOT)
     if done.returncode:
@@ -92,12 +92,12 @@ def run_tuner(*arguments: str, timeout_s: float) -> subprocess.CompletedProcess[
 
 
 def count_cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
 def listed(values: Mapping[str, float], form: str) -> str:
-    """Say named figures in one line."""
+    """Return named figures in one line."""
     return ", ".join(f"{name} {value:{form}}" for name, value in values.items())
 
 
@@ -105,5 +105,5 @@ def _first_rows(split: Any, rows: int | None) -> Any:
     if rows is None:
         return split
     if len(split) < rows:
-        raise SkippedError(f"{rows} rows are wanted, {split.source} has {len(split)}")
+        raise SkippedError(f"the benchmark needs {rows} rows, but {split.source} has {len(split)}")
     return replace(split, inputs=split.inputs[:rows], targets=split.targets[:rows], rows=split.rows[:rows])

@@ -1,4 +1,4 @@
-"""Memory of the driver, of workers and of Ray against the number of rows: 10,000, 100,000 and a million short texts."""
+"""Memory of the driver, the workers and Ray by number of rows: 10,000, 100,000 and a million short texts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from benchmarks.row import Row, SkippedError, explains
 ROWS = (10_000, 100_000, 1_000_000)
 WORDS_A_ROW = 20
 LABELS = 5
-EXAMPLES = 20_000  # a trial trains on about so many, whatever there are: what a step costs does not grow with the rows
+EXAMPLES = 20_000  # a trial trains on about this many rows in every case, because the cost of a step does not grow with the rows
 KINDS = ("driver", "driver beside trials", "trial worker", "baselines worker", "Ray and idle workers", "shared", "all")
 TIMEOUT_S = 1500
 _TOTALS = ("shared", "all")
@@ -43,9 +43,9 @@ space:
 
 
 def measure() -> list[Row]:
-    """Run `tuner run` on each size, and look at all its processes several times a second."""
+    """Run `tuner run` on each size and sample all its processes several times a second."""
     if not Path("/proc/self/smaps_rollup").exists():
-        raise SkippedError("there is no /proc/PID/smaps_rollup here, which memory is read from")
+        raise SkippedError("memory is read from /proc/PID/smaps_rollup, which does not exist here")
     with tempfile.TemporaryDirectory(prefix="tuner-bench-") as folder:
         peaks = {rows: _peaks_of_run(Path(folder), rows) for rows in ROWS}
         estimates = {rows: _estimate(Path(folder) / f"{rows}.yaml") for rows in ROWS}
@@ -54,13 +54,13 @@ def measure() -> list[Row]:
 
 @dataclass
 class Peaks:
-    """The largest that was seen, bytes: of a kind of process its own memory (USS), and with what is shared (RSS)."""
+    """The peaks in bytes of each kind of process: its own memory (USS), and with shared memory (RSS)."""
 
     own: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     resident: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def note(self, kind: str, own: int, resident: int) -> None:
-        """Keep what is larger than before."""
+        """Keep the larger values."""
         self.own[kind], self.resident[kind] = max(self.own[kind], own), max(self.resident[kind], resident)
 
 
@@ -69,16 +69,21 @@ def _rows(kind: str, peaks: Mapping[int, Peaks]) -> list[Row]:
     own = {f"{rows:,}": each.own[kind] / _MB for rows, each in peaks.items()}
     resident = {f"{rows:,}": each.resident[kind] / _MB for rows, each in peaks.items()}
     a_row = (peaks[large].own[kind] - peaks[small].own[kind]) / (large - small)
-    told = f"at {listed(own, ',.0f')} rows"
-    said = f"{told}; with what it shares {listed(resident, ',.0f')}"
+    by_rows = f"at {listed(own, ',.0f')} rows"
+    with_shared = f"{by_rows}; with what it shares {listed(resident, ',.0f')}"
     return [
-        explains(f"{kind}, {large:,} rows", peaks[large].own[kind] / _MB, "MB", said if kind not in _TOTALS else told),
+        explains(
+            f"{kind}, {large:,} rows",
+            peaks[large].own[kind] / _MB,
+            "MB",
+            with_shared if kind not in _TOTALS else by_rows,
+        ),
         explains(f"{kind}, each further row", a_row, "bytes"),
     ]
 
 
 def _estimate(space: Path) -> float:
-    """What `tuner run` takes it to need before it reads, bytes."""
+    """Return the bytes that `tuner run` expects to need before it reads the data."""
     from tuner.search.memory_estimate import estimate_memory, size_of_files
     from tuner.space.load import load_space
 
@@ -91,7 +96,7 @@ def _estimate(space: Path) -> float:
 def _beside_estimate(peaks: Mapping[int, Peaks], estimates: Mapping[int, float]) -> Row:
     shares = {f"{rows:,}": estimates[rows] / each.own["all"] for rows, each in peaks.items()}
     return explains(
-        f"estimate over what was taken, {ROWS[-1]:,} rows",
+        f"estimate / memory used, {ROWS[-1]:,} rows",
         list(shares.values())[-1],
         "",
         f"at {listed(shares, '.2f')} rows",
@@ -105,8 +110,8 @@ def _peaks_of_run(folder: Path, rows: int) -> Peaks:
     space.write_text(_SPACE.format(data=data, epochs=1 / measurements, measurements=measurements))
     command = [sys.executable, "-m", "tuner", "run", str(space), "--name", str(rows), "--runs", str(folder / "runs")]
     log = folder / f"{rows}.log"
-    with log.open("w") as said:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=said)
+    with log.open("w") as output:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
     peaks, deadline = Peaks(), time.monotonic() + TIMEOUT_S
     try:
         while process.poll() is None and time.monotonic() < deadline:
@@ -152,14 +157,14 @@ def _kind(name: str, *, is_root: bool) -> str:
 
 
 def _memory(pid: int) -> dict[str, int]:
-    """The sums over a process's mappings, bytes."""
+    """Return the sums over a process's mappings in bytes."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
     fields = (line.split() for line in lines)
     return {words[0].rstrip(":"): 1024 * int(words[1]) for words in fields}
 
 
 def write_rows(path: Path, rows: int) -> None:
-    """Write texts of twenty words, whose frequencies fall as those of a language do, with labels that follow words."""
+    """Write texts of twenty words with frequencies as in a language, and labels that depend on words."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -174,5 +179,7 @@ def write_rows(path: Path, rows: int) -> None:
             drawn = generator.choice(_VOCABULARY, (min(_BLOCK, rows - start), WORDS_A_ROW), p=frequencies)
             texts = [" ".join(row) for row in words[drawn].tolist()]
             has = [(drawn % 50 == number).any(axis=1) for number in range(LABELS)]
-            labels = [[name for name, own in zip(names, row, strict=True) if own] for row in zip(*has, strict=True)]
+            labels = [
+                [name for name, is_true in zip(names, row, strict=True) if is_true] for row in zip(*has, strict=True)
+            ]
             writer.write_table(pa.table({"text": texts, "labels": labels}, schema=schema))

@@ -1,4 +1,4 @@
-"""A real search of 120 s: the share of wall time and cores that is spent in training steps, and when the first one is."""
+"""A real search of 120 s: the share of wall time × cores spent in training steps, and the time until the first step."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ TIME_S = 120
 
 
 def measure() -> list[Row]:
-    """Run a search and read its ledger."""
+    """Run a search and read where its time went from the ledger."""
     with search_goemotions(time_s=TIME_S) as search:
         return rows_of(search)
 
 
 def rows_of(search: Search) -> list[Row]:
-    """What a ledger tells of where the time went."""
+    """Return the rows that show where the time of a search went."""
     cores = count_cores()
     first_start = min(trial["started_s"] for trial in search.trials)
     last_report = max(measurement["reported_s"] for measurement in search.measurements)
@@ -44,14 +44,14 @@ def rows_of(search: Search) -> list[Row]:
             8,
             first_step,
             "s",
-            f"after `tuner run` began; the first trial was handed out at {first_start:.1f} s",
+            f"after `tuner run` started; the first trial was handed out at {first_start:.1f} s",
         ),
         _gaps(search, cores),
         explains(
             "whole command",
             search.command_s,
             "s",
-            f"asked to take {TIME_S} s; by its own clock {search.manifest['seconds']:.1f} s",
+            f"budget {TIME_S} s; {search.manifest['seconds']:.1f} s by its own clock",
         ),
     ]
 
@@ -61,7 +61,7 @@ def _begin(measurement: Mapping[str, Any]) -> float:
 
 
 def _gaps(search: Search, cores: int) -> Row:
-    """Seconds of the cores between the reports of one trial, before its first, and after its last."""
+    """Return core seconds between the measurements of a trial, before its first, and after its last."""
     measurements_of: dict[int, list[Mapping[str, Any]]] = {}
     for measurement in search.measurements:
         measurements_of.setdefault(measurement["trial"], []).append(measurement)
@@ -73,14 +73,14 @@ def _gaps(search: Search, cores: int) -> Row:
             within += sum(_begin(later) - sooner["reported_s"] for sooner, later in pairwise(measurements))
     idle = {
         "from a trial's start to its first step": before,
-        "between a trial's reports": within,
+        "between a trial's measurements": within,
         "no trial on a core": _seconds_without_trial(search.trials, cores),
     }
-    return explains("cores' seconds in neither steps nor evaluation", sum(idle.values()), "s", listed(idle, ".1f"))
+    return explains("core seconds in neither steps nor evaluation", sum(idle.values()), "s", listed(idle, ".1f"))
 
 
 def _seconds_without_trial(trials: Sequence[Mapping[str, Any]], cores: int) -> float:
-    """Seconds of cores from the first start to the last end less those in which a trial was on them."""
+    """Return the core seconds from the first start to the last end in which no trial was on a core."""
     begin = min(trial["started_s"] for trial in trials)
     ended = [trial for trial in trials if trial["ended_s"] is not None]
     end = max(trial["ended_s"] for trial in ended)

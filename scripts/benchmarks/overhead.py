@@ -1,4 +1,4 @@
-"""What a trial costs that hardly trains, and the driver's memory over a thousand of them."""
+"""The cost of a trial that hardly trains, and the driver's memory over a thousand such trials."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WORDS = ("red", "blue", "green", "up", "down", "left")
 
 
 def measure() -> list[Row]:
-    """Run the real desk, ledger, scheduler and trainable with a random sampler on 40 rows, two trials at once."""
+    """Run the real queue, ledger, scheduler and trainable with a random sampler on 40 rows, two trials at once."""
     from tuner.ray_backend.start import start_ray, stop_ray
     from tuner.space.search_settings import ResourceSettings
 
@@ -38,20 +38,20 @@ def measure() -> list[Row]:
     per_trial_ms = 1000 * (ends[-1] - ends[0]) / (len(ends) - 1)
     gaps_ms = [1000 * (later - sooner) for sooner, later in pairwise(ends)]
     growth = memory_mb[MARKS[-1]] - memory_mb[MARKS[0]]
-    said = ", ".join(f"{mb:.0f} MB after {trials:,}" for trials, mb in memory_mb.items())
+    by_trials = ", ".join(f"{mb:.0f} MB after {trials:,}" for trials, mb in memory_mb.items())
     detail = (
-        f"wall time over {len(ends)} trials, {SLOTS} at once, the first left out; of it training and evaluation "
+        f"wall time over {len(ends)} trials, {SLOTS} at once, without the first; training and evaluation take "
         f"{1000 * statistics.mean(inside) / SLOTS:.1f} ms; last hundred {statistics.mean(gaps_ms[-100:]):.0f} ms"
     )
     per_kilo = 1024 * growth / (MARKS[-1] - MARKS[0])
     return [
         at_most("a trial that does nothing", 100, per_trial_ms, "ms", detail),
         at_most(
-            f"driver's growth, {MARKS[0]} to {MARKS[-1]:,} trials",
+            f"growth of the driver, {MARKS[0]} to {MARKS[-1]:,} trials",
             FLAT_MB,
             growth,
             "MB",
-            f"{said}; {per_kilo:.0f} KB a trial",
+            f"{by_trials}; {per_kilo:.0f} KB a trial",
         ),
         explains(
             "slowest step from one end to the next", max(gaps_ms), "ms", f"median {statistics.median(gaps_ms):.0f} ms"
@@ -60,7 +60,7 @@ def measure() -> list[Row]:
 
 
 def _search() -> tuple[Any, dict[int, float], list[float]]:
-    """Return the desk, megabytes after so many trials, and seconds of training and evaluation of every report."""
+    """Return the queue, megabytes by number of trials, and seconds of training and evaluation of every measurement."""
     from tuner.ledger.run_directory import Ledger, read_measurements
     from tuner.pruners.gate import GateSettings
     from tuner.pruners.gated_asha import GatedASHA
@@ -74,7 +74,7 @@ def _search() -> tuple[Any, dict[int, float], list[float]]:
     memory_mb: dict[int, float] = {}
 
     class MeasuringDesk(SearchQueue):
-        """Notes when trials end, and the driver's memory at some of them."""
+        """Records when trials end, and the driver's memory after some of them."""
 
         ended_at: list[float]
 
@@ -119,7 +119,7 @@ def _search() -> tuple[Any, dict[int, float], list[float]]:
 
 
 def _load_space(folder: Path) -> Any:
-    """A space of small configurations with a few ranges, so that orders are as large as in earnest."""
+    """Return a space of small configurations with a few ranges, so that orders are as large as in a real search."""
     from tuner.space.load import load_space
 
     path = folder / "tiny.yaml"

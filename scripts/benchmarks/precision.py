@@ -1,4 +1,4 @@
-"""Score of short trainings in bfloat16 against float32, beside the spread over seeds."""
+"""The score of short trainings in bfloat16 and float32, compared with the spread over seeds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EPOCHS = 1
 
 
 def measure() -> list[Row]:
-    """Train the same model from the same seeds in both precisions, on all of goemotions."""
+    """Train the same model from the same seeds in both precisions on all of goemotions."""
     from tuner.trial.order import TrialSettings
     from tuner.trial.trial import Trial
 
@@ -39,7 +39,7 @@ def measure() -> list[Row]:
     return [
         at_most("difference of means / seed spread", 1.0, abs(difference) / spread, "times", detail),
         explains(
-            "bfloat16 less float32, mean score", difference, "score", f"standard deviation over seeds {spread:.4f}"
+            "bfloat16 minus float32, mean score", difference, "score", f"standard deviation over seeds {spread:.4f}"
         ),
         explains(
             "bfloat16, times as fast", seconds["float32"] / seconds["bfloat16"], "times", "training seconds, medians"

@@ -1,4 +1,4 @@
-"""Processes of this machine, read from Linux's /proc, and which of them run trials."""
+"""The processes of this machine, read from Linux's /proc, and which of them run trials."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TRIAL_WORKERS = ("ray::TrialOnWorker", "ray::ResourceTrainable")
 
 @dataclass(frozen=True)
 class Process:
-    """One process. `state` is a letter as `ps` has it, `words` is its command line, which Ray replaces by a title."""
+    """One process. `state` is the letter that `ps` shows. `words` is the command line, which Ray replaces by a title."""
 
     pid: int
     state: str
@@ -22,21 +22,21 @@ class Process:
 
     @property
     def command(self) -> str:
-        """Its command line in one."""
+        """The command line as one string."""
         return " ".join(self.words).strip()
 
     @property
     def is_trial_worker(self) -> bool:
-        """Whether it runs trials. Ray calls it by its class, or by that of its wrapper while it is within a step."""
+        """Whether it runs trials. Ray names it after its class, or after the wrapper's class during a step."""
         return self.command.startswith(_TRIAL_WORKERS)
 
 
 def processes() -> Iterator[Process]:
-    """Every process that there is; one that ends meanwhile is left out."""
+    """Yield every process, without those that end meanwhile."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                # The name before it stands in brackets, and may hold anything.
+                # The name comes first, in brackets, and may hold any character.
                 state, parent, _, session, *_ = (entry / "stat").read_text().rpartition(")")[2].split()
                 words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
             except OSError:
@@ -45,16 +45,16 @@ def processes() -> Iterator[Process]:
 
 
 def descendants(root: int) -> list[Process]:
-    """The process `root` and all that descend from it."""
-    found = {process.pid: process for process in processes()}
+    """Return the process `root` and all its descendants."""
+    by_pid = {process.pid: process for process in processes()}
 
     def descends(pid: int) -> bool:
-        return pid == root or (pid in found and descends(found[pid].parent))
+        return pid == root or (pid in by_pid and descends(by_pid[pid].parent))
 
-    return [process for process in found.values() if descends(process.pid)]
+    return [process for process in by_pid.values() if descends(process.pid)]
 
 
 def resident_mb(pid: int) -> float:
-    """The resident memory of a process, mebibytes."""
+    """Return the resident memory of a process in mebibytes."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One measured figure. `asked` is empty and `holds` None where the figure only explains another one."""
+    """One measured figure. If it only explains another one, `asked` is empty and `holds` is None."""
 
     name: str
     asked: str
@@ -18,23 +18,23 @@ class Row:
 
 
 class SkippedError(Exception):
-    """A benchmark that cannot run here, and why."""
+    """A benchmark cannot run here. The message says why."""
 
 
 def at_least(name: str, floor: float, measured: float, unit: str, detail: str = "") -> Row:
-    """A figure that has a floor."""
+    """Return a figure with a lower bound."""
     return Row(
         name=name, asked=f">= {floor:g}", measured=measured, unit=unit, holds=bool(measured >= floor), detail=detail
     )
 
 
 def at_most(name: str, ceiling: float, measured: float, unit: str, detail: str = "") -> Row:
-    """A figure that has a ceiling."""
+    """Return a figure with an upper bound."""
     return Row(
         name=name, asked=f"<= {ceiling:g}", measured=measured, unit=unit, holds=bool(measured <= ceiling), detail=detail
     )
 
 
 def explains(name: str, measured: float | None, unit: str, detail: str = "") -> Row:
-    """A figure of which nothing was asked."""
+    """Return a figure without a bound."""
     return Row(name=name, asked="", measured=measured, unit=unit, holds=None, detail=detail)

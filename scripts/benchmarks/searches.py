@@ -1,4 +1,4 @@
-"""Real searches: `tuner run` in a process of its own, and what its ledger tells."""
+"""Real searches: `tuner run` in a process of its own, and what its ledger holds."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import Any
 from benchmarks.material import goemotions_overrides, run_tuner
 
 SPACE = Path(__file__).with_name("goemotions.yaml")
-GRACE_S = 120  # past the budget, before a search is given up
+GRACE_S = 120  # after the budget, until a search counts as failed
 
 
 @dataclass(frozen=True)
 class Search:
-    """A finished run: its ledger, and wall seconds of the whole command."""
+    """A finished run: its ledger, and the wall time of the whole command in seconds."""
 
     trials: Sequence[Mapping[str, Any]]
     measurements: Sequence[Mapping[str, Any]]
@@ -29,7 +29,7 @@ class Search:
 
     @property
     def tried(self) -> Sequence[Mapping[str, Any]]:
-        """Search trials that came to a report."""
+        """Return the search trials with at least one measurement."""
         return [trial for trial in self.trials if trial["phase"] == "search" and trial["examples"]]
 
 

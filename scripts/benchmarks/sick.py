@@ -1,7 +1,7 @@
-"""Faults made on purpose in real trials: data, configurations and the evidence of what came of them.
+"""Faults planted in real trials: data, configurations, and the evidence that the trials leave.
 
-Each fault says which causes are right to come first. `tests/test_diagnosis_faults.py` makes a few of them, the benchmark
-`diagnosis` all.
+Each fault lists the causes that may rightly come first. `tests/diagnosis/test_faults.py` plants a few of the faults, the
+benchmark `diagnosis` plants all.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 Tamper = Callable[[Any, np.random.Generator], Any]
-"""From a Dataset to one with a fault in it."""
+"""A function that takes a Dataset and returns one with a fault."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """A data set as it is read, and a configuration with which it can be learnt in a few seconds."""
+    """A data set, and a configuration that learns it in a few seconds."""
 
     task: str
     train: str
@@ -52,7 +52,10 @@ MATERIALS: dict[str, Material] = {
         columns={"text": "text", "labels": "labels", "group": "function"},
         rows=2000,
         epochs=14,
-        configuration={**_TEXT, "learning_rate": 0.01},  # in 8 epochs at 0.005 it is, rightly, told to be too short
+        configuration={
+            **_TEXT,
+            "learning_rate": 0.01,
+        },  # with 8 epochs at 0.005 the diagnosis rightly says that the training is too short
     ),
     "is_method": Material(
         task="binary",
@@ -111,11 +114,11 @@ MATERIALS: dict[str, Material] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """A fault: what it changes, and which causes are right to be named first (none: a healthy trial).
+    """A fault: what it changes, and which causes may rightly be named first (none for a healthy trial).
 
-    `chosen` is written as in a space; `forced` goes into the configuration past the space's bounds. `weights` changes the
-    first weights, `budget` is the share of the material's epochs, or the epochs where it is below 0. `answer` makes a
-    predictions file of the probabilities: of it nothing but decisions, probabilities and truth is known.
+    `chosen` is written as in a space. `forced` goes into the configuration, past the space's bounds. `weights` changes the
+    initial weights. `budget` is the share of the material's epochs, or the number of epochs if it is below 0. `answer` turns
+    the probabilities into a predictions file, of which only decisions, probabilities and truth are known.
     """
 
     name: str
@@ -130,7 +133,7 @@ class Fault:
 
 
 def make(fault: Fault, material: Material, *, seed: int) -> Any:
-    """Train with the fault in it and return the evidence."""
+    """Train with the fault and return the evidence."""
     from benchmarks.material import configuration, parameters
     from tuner.data.profile import profile
     from tuner.data.trial_data import prepare
@@ -164,10 +167,10 @@ def make(fault: Fault, material: Material, *, seed: int) -> Any:
     if fault.answer is not None:
         probabilities, decided = fault.answer(predict(trial, data, config), data.task)
         blocks = dataset.validation.blocks
-        told = decision_facts(
+        facts = decision_facts(
             decided, probabilities, data.validation_truth, task=data.task, labels=data.labels, blocks=blocks
         )
-        return Evidence(subject="predictions", task=data.task, decisions=told)
+        return Evidence(subject="predictions", task=data.task, decisions=facts)
     decisions = None
     if ending != "diverged":
         probabilities = predict(trial, data, config)
@@ -205,7 +208,7 @@ def make(fault: Fault, material: Material, *, seed: int) -> Any:
 
 
 def predict(trial: Any, data: Any, config: Mapping[str, Any]) -> Any:
-    """Probabilities (validation rows, labels) of a trial as it stands."""
+    """Return a trial's present probabilities: shape (validation rows, labels)."""
     from tuner.data.preparation import preparation_setting
     from tuner.data.trial_data import make_rows, vocabulary_size
     from tuner.model.build import to_probabilities
@@ -234,7 +237,7 @@ def _load(train: str, task: str, columns: tuple[tuple[str, Any], ...]) -> Any:
 
 
 def read(material: Material, seed: int) -> Any:
-    """The material's data with as many training rows as it says, drawn by the seed."""
+    """Return the material's data with its number of training rows, drawn by the seed."""
     dataset = _load(material.train, material.task, tuple(material.columns.items()))
     generator = np.random.default_rng((seed, 7))
     train, validation = dataset.train, dataset.validation
@@ -244,7 +247,7 @@ def read(material: Material, seed: int) -> Any:
 
 
 def with_seen(dataset: Any) -> Any:
-    """The data set with `seen` as its training rows have it."""
+    """Return the data set with `seen` computed from its training rows."""
     from tuner.data.dataset import count_targets
 
     return replace(dataset, seen=count_targets(dataset.train.targets, len(dataset.labels)) > 0)
@@ -254,7 +257,7 @@ def with_seen(dataset: Any) -> Any:
 
 
 def shuffle_labels(dataset: Any, generator: np.random.Generator) -> Any:
-    """No signal: labels of every split dealt out anew."""
+    """Remove the signal: shuffle the labels of every split."""
     shuffled = {
         name: replace(split, targets=split.targets[generator.permutation(len(split))])
         for name, split in dataset.splits.items()
@@ -263,7 +266,7 @@ def shuffle_labels(dataset: Any, generator: np.random.Generator) -> Any:
 
 
 def make_rare(dataset: Any, generator: np.random.Generator, *, share: float = 0.01) -> Any:
-    """Imbalance: of every label but the most frequent, training rows are left out until it is on `share` of them."""
+    """Make labels rare: drop training rows of every label but the most frequent until `share` of the rows have it."""
     train = dataset.train
     truth = (
         train.targets.astype(bool)
@@ -275,16 +278,18 @@ def make_rare(dataset: Any, generator: np.random.Generator, *, share: float = 0.
     most = max(2, round(share * truth[:, common].sum()))
     for label in np.argsort(-truth.sum(axis=0)):
         if label != common:
-            own = np.flatnonzero(truth[:, label] & is_kept)
-            is_kept[generator.permutation(own)[most:]] = False
+            positive = np.flatnonzero(truth[:, label] & is_kept)
+            is_kept[generator.permutation(positive)[most:]] = False
     kept = np.flatnonzero(is_kept)
     frequent = kept[truth[kept, common] & (truth[kept].sum(axis=1) == 1)]
-    more = generator.choice(frequent, len(train) - len(kept))  # as many rows as before, so that it takes as many steps
+    more = generator.choice(
+        frequent, len(train) - len(kept)
+    )  # as many rows as before, so that training takes as many steps
     return with_seen(replace(dataset, train=train.take(np.sort(np.concatenate([kept, more])))))
 
 
 def empty_rows(dataset: Any, generator: np.random.Generator, *, share: float = 0.8) -> Any:
-    """Texts that are blank in a share of the rows of every split."""
+    """Blank the texts in a share of the rows of every split."""
 
     def blank(split: Any) -> Any:
         is_blank = generator.random(len(split)) < share
@@ -296,7 +301,7 @@ def empty_rows(dataset: Any, generator: np.random.Generator, *, share: float = 0
 
 
 def conflicting_copies(dataset: Any, generator: np.random.Generator, *, distinct: int = 40) -> Any:
-    """A few inputs again and again, each time with the labels of another row."""
+    """Repeat a few inputs, each time with the labels of another row."""
 
     def copy(split: Any) -> Any:
         taken = generator.integers(0, min(distinct, len(split)), len(split))
@@ -310,7 +315,7 @@ def conflicting_copies(dataset: Any, generator: np.random.Generator, *, distinct
 
 
 def shrink_weights(model: Any, *, factor: float = 0.01) -> None:
-    """Recurrent weights so small that nothing comes back through them."""
+    """Make the recurrent weights so small that no gradient passes through them."""
     import torch
 
     with torch.no_grad():
@@ -319,7 +324,7 @@ def shrink_weights(model: Any, *, factor: float = 0.01) -> None:
 
 
 def blow_up_weights(model: Any, *, factor: float = 60.0) -> None:
-    """Recurrent weights so large that every gate stands at one of its ends."""
+    """Make the recurrent weights so large that every gate is saturated."""
     import torch
 
     with torch.no_grad():
@@ -331,7 +336,7 @@ def blow_up_weights(model: Any, *, factor: float = 60.0) -> None:
 
 
 def cut_at_the_top(probabilities: Any, task: str) -> tuple[Any, Any]:
-    """Thresholds at the largest probability of all: nothing is decided (of several classes, all but the first)."""
+    """Put thresholds at the largest probability: nothing is decided (of several classes, always the first)."""
     decided = probabilities >= np.maximum(probabilities.max(axis=0), 0.99)
     if task != "multilabel":
         decided[:, 1:] &= False
@@ -340,7 +345,7 @@ def cut_at_the_top(probabilities: Any, task: str) -> tuple[Any, Any]:
 
 
 def flatten(probabilities: Any, task: str) -> tuple[Any, Any]:
-    """Probabilities that hardly move from their mean."""
+    """Shrink the probabilities until they hardly move from their mean."""
     from tuner.diagnosis.facts.decisions import decide_plainly
 
     flat = probabilities.mean(axis=0) + 0.002 * (probabilities - probabilities.mean(axis=0))
@@ -348,7 +353,7 @@ def flatten(probabilities: Any, task: str) -> tuple[Any, Any]:
 
 
 def shift_up(probabilities: Any, task: str) -> tuple[Any, Any]:
-    """Logits that a bias pushes up: all labels, or of several classes the first."""
+    """Push logits up by a bias: those of all labels, or of several classes those of the first."""
     from tuner.diagnosis.facts.decisions import decide_plainly
 
     clipped = np.clip(probabilities, 1e-5, 1 - 1e-5)

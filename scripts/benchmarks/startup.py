@@ -1,4 +1,4 @@
-"""`tuner --help`: its time, and that it imports neither torch nor ray."""
+"""The time of `tuner --help`, and a check that it imports neither torch nor ray."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ print(*sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr
 
 
 def measure() -> list[Row]:
-    """Start `python -m tuner --help` several times; a warm file cache is what a person has from the second call on."""
+    """Start `python -m tuner --help` several times, with a warm file cache as a person has it from the second call on."""
     seconds = [_timed([sys.executable, "-m", "tuner", "--help"]) for _ in range(ROUNDS + 1)][1:]
     bare = statistics.median(_timed([sys.executable, "-c", ""]) for _ in range(ROUNDS))
     done = subprocess.run([sys.executable, "-c", _LIST_MODULES], cwd=ROOT, capture_output=True, text=True, check=True)

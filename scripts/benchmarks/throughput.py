@@ -1,4 +1,4 @@
-"""Examples a second on one core: a trial's loop over the plain script's, and where a step's time goes."""
+"""Examples per second on one core, a trial's loop beside the plain script's, and where the time of a step goes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from benchmarks.material import configuration, goemotions_data, listed, shared
 from benchmarks.row import Row, at_least, explains
 
 MODELS = ((64, 1), (128, 1), (128, 2))  # hidden, layers; both directions
-STEPS_PER_ROUND = 64  # one chunk of length-sorted rows in a trial, so every round has batches of every length
+STEPS_PER_ROUND = 64  # a trial sorts chunks of this size by length, so every round has batches of every length
 ROUNDS = 7
 BATCH = 64
 TRAIN_ROWS = BATCH * STEPS_PER_ROUND * (ROUNDS + 2)  # one pass: a warm-up, the rounds, and one to spare
@@ -28,7 +28,7 @@ FLOORS = {"auto": 3.0, "float32": 2.0}
 
 
 def measure() -> list[Row]:
-    """Interleave both loops on the same rows and vocabulary; ratios of medians, and their geometric mean."""
+    """Interleave both loops on the same rows and vocabulary. Return ratios of medians and their geometric mean."""
     torch.set_num_threads(1)
     data = goemotions_data(train_rows=TRAIN_ROWS, validation_rows=VALIDATION_ROWS)
     ratios: dict[str, list[float]] = {precision: [] for precision in FLOORS}
@@ -47,8 +47,8 @@ def measure() -> list[Row]:
                 f"{ours:,.0f} examples/s ({1000 * BATCH / ours:.1f} ms a step) over {plain:,.0f} "
                 f"({1000 * BATCH / plain:.1f} ms); rounds {min(by_round):.2f} to {max(by_round):.2f}"
             )
-            said = precision if precision != "auto" else f"auto = {chosen}"
-            rows.append(explains(f"{hidden}/{layers}, {said}", ours / plain, "times", detail))
+            shown = precision if precision != "auto" else f"auto = {chosen}"
+            rows.append(explains(f"{hidden}/{layers}, {shown}", ours / plain, "times", detail))
     means = [_judge(precision, ratios[precision], chosen) for precision in FLOORS]
     parts = [
         explains(f"{hidden}/{layers}, step by part", total, "ms", listed(shares, ".1f"))
@@ -59,7 +59,7 @@ def measure() -> list[Row]:
 
 
 def make_trial(data: Any, hidden: int, layers: int, precision: str) -> Any:
-    """A trial with the plain script's model and settings; one report is one round."""
+    """Return a trial with the plain script's model and settings. One measurement is one round."""
     from tuner.trial.order import TrialSettings
     from tuner.trial.trial import Trial
 
@@ -85,7 +85,7 @@ def make_trial(data: Any, hidden: int, layers: int, precision: str) -> Any:
 
 
 def plain_rounds(data: Any, hidden: int, layers: int) -> Iterator[float]:
-    """Yield the plain script's examples a second, round by round: the loop of `textlstm.train`, with its own parts."""
+    """Yield the plain script's examples per second, round by round. The loop is that of `textlstm.train`."""
     folder = str(shared("bench", "common"))
     if folder not in sys.path:
         sys.path.insert(0, folder)
@@ -154,5 +154,7 @@ def _judge(precision: str, ratios: list[float], chosen: str) -> Row:
     )
     detail = f"geometric mean over hidden/layers: {models}; {ROUNDS} rounds of {STEPS_PER_ROUND} steps, interleaved"
     if precision == "auto" and chosen != "bfloat16":
-        return explains(name, mean, "times", f"{detail}; this processor is no faster with bfloat16, so 3 is not asked")
+        return explains(
+            name, mean, "times", f"{detail}; this processor is no faster with bfloat16, so 3 is not required"
+        )
     return at_least(name, FLOORS[precision], mean, "times", detail)

@@ -1,1 +1,1 @@
-"""Faults as a night brings them, made on purpose in real searches. `scripts/bench faults` makes all of them."""
+"""Faults as they happen at night, caused on purpose in real searches. `scripts/bench faults` causes all of them."""

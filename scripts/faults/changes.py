@@ -1,4 +1,4 @@
-"""What may happen to a run between two processes: its space edited, its data or its versions exchanged, its files damaged."""
+"""Changes to a run between two processes: an edited space, other data, other versions, damaged files."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tuner.ledger.run_directory import CHECKPOINTS
 
 
 def changed_inputs(folder: Path, *, seed: int) -> Outcome:
-    """Resume a run with another space, other data and another tuner, which is refused, and then with more time and another
-    Ray, which is not."""
+    """Resume a run with another space, other data and another tuner, which is refused. Then resume it with more time and
+    another Ray, which works."""
     with searching(folder, space=SPACE.replace("builtin:digits", str(folder / "digits.parquet"))) as search:
         write_digits(folder / "digits.parquet")
         search.run("search.trials=4", f"search.seed={seed}")
@@ -28,9 +28,9 @@ def changed_inputs(folder: Path, *, seed: int) -> Outcome:
         refusals = refused_changes(search)
         _edit_environment(search, "ray", "2.0.0")
         search.resume("search.time=20m")
-        said = search.finish_well().stderr
+        messages = search.finish_well().stderr
         for note in ("search.time is", "ray is"):
-            require(f"note: {note}" in said, said)
+            require(f"note: {note}" in messages, messages)
         require(not search.faults(), str(search.faults()))
         lost, repeated = compare(before, search.trials())
     return Outcome(
@@ -43,7 +43,7 @@ def changed_inputs(folder: Path, *, seed: int) -> Outcome:
 
 
 def refused_changes(search: Search) -> list[str]:
-    """Change one thing after the other that a run depends on; return what `tuner resume` says, which may change no file."""
+    """Change each thing that a run depends on. Return what `tuner resume` says; it must not change any file."""
     data = search.folder / "digits.parquet"
     space, environment = search.location / "space.yaml", search.location / "environment.json"
     return [
@@ -56,13 +56,13 @@ def refused_changes(search: Search) -> list[str]:
 
 
 def write_digits(path: Path) -> None:
-    """Write the built-in digits to a file that can be exchanged."""
+    """Write the built-in digits to a file that can be replaced."""
     from tuner.data.builtin import builtin_table
 
     pq.write_table(builtin_table("builtin:digits"), path)
 
 
-def _refused(search: Search, file: Path, change: Callable[[], None], told: str) -> str:
+def _refused(search: Search, file: Path, change: Callable[[], None], message: str) -> str:
     kept = search.folder / "kept"
     shutil.copy(file, kept)
     change()
@@ -70,7 +70,10 @@ def _refused(search: Search, file: Path, change: Callable[[], None], told: str) 
     ended = search.call("resume", search.location)
     after = _fingerprint(search.location)
     shutil.copy(kept, file)
-    require(ended.code == 2 and told in ended.stderr, f"{told!r} is wanted, code {ended.code}: {ended.stderr[-1500:]}")
+    require(
+        ended.code == 2 and message in ended.stderr,
+        f"{message!r} is expected, code {ended.code}: {ended.stderr[-1500:]}",
+    )
     changed = sorted({name for name, _ in set(before.items()) ^ set(after.items())})
     require(not changed, f"a resume that was refused has changed the run's directory: {', '.join(changed)}")
     return _told(ended)
@@ -101,12 +104,12 @@ def _edit_environment(search: Search, package: str, version: str) -> None:
 
 
 def _fingerprint(folder: Path) -> Mapping[str, str]:
-    """What is in each file, but for checkpoints and weights: workers of a killed driver may write those for a while yet."""
+    """Return each file's content, without checkpoints and weights: workers of a killed driver may still write those."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
         if path.is_file()
-        and path.name != ".lock"  # a dead process's, which is no part of the run
+        and path.name != ".lock"  # it belongs to a dead process and is not part of the run
         and path.relative_to(folder).parts[0] not in (CHECKPOINTS, "finalists")
     }
 
@@ -115,7 +118,7 @@ def _fingerprint(folder: Path) -> Mapping[str, str]:
 
 
 def damaged_parts(folder: Path, *, seed: int) -> Outcome:
-    """Cut a part of the table of trials short and flip a byte in one of reports, then resume."""
+    """Cut one part of the table of trials short, flip a byte in one part of the reports, then resume."""
     with searching(folder) as search:
         search.run("search.trials=8", "resources.concurrent=1", f"search.seed={seed}")
         search.wait_until(lambda: len(search.finished()) >= 4)
@@ -127,8 +130,8 @@ def damaged_parts(folder: Path, *, seed: int) -> Outcome:
         )
         kept = search.finished()
         search.resume()
-        said = search.finish_well().stderr
-        require(all(part.name in said for part in spoilt), f"{spoilt} have to be named: {said[-1500:]}")
+        messages = search.finish_well().stderr
+        require(all(part.name in messages for part in spoilt), f"{spoilt} must be named: {messages[-1500:]}")
         trials = search.trials()
         lost, repeated = compare(kept, trials)
         _check_all_there(trials)
@@ -140,9 +143,9 @@ def damaged_parts(folder: Path, *, seed: int) -> Outcome:
 
 
 def spoil(search: Search) -> list[Path]:
-    """Damage the part that has the second ending, and the first part of reports; return both.
+    """Damage the part with the second ending, and the first part of the reports. Return both.
 
-    The byte that is flipped is a value's: a tenth of a part's bytes are statistics that nothing is read from.
+    The flipped byte belongs to a value: a tenth of a part's bytes are statistics that no reader uses.
     """
     ended = [part for part in sorted((search.location / "trials").iterdir()) if _has_ending(part)]
     cut, flipped = ended[1], sorted((search.location / "reports").iterdir())[0]

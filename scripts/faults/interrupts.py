@@ -1,5 +1,4 @@
-"""Signals at every phase of a search, as a person, a system that shuts down and `ray job stop` send them; and two processes
-that want one run."""
+"""Signals in every phase of a search, as a person, a shutdown and `ray job stop` send them. Two processes that want one run."""
 
 from __future__ import annotations
 
@@ -29,7 +28,7 @@ def interrupt(search: Search) -> None:
 
 
 def interrupt_twice(search: Search) -> None:
-    """SIGINT, and again by somebody who does not like to wait."""
+    """Send SIGINT twice, as an impatient person does."""
     search.signal(signal.SIGINT)
     time.sleep(_SECOND_SIGNAL_AFTER_S)
     if search.process.poll() is None:
@@ -37,7 +36,7 @@ def interrupt_twice(search: Search) -> None:
 
 
 def stop_job(search: Search) -> None:
-    """What `ray job stop` does: SIGTERM, and SIGKILL three seconds later."""
+    """Send SIGTERM, and SIGKILL three seconds later, as `ray job stop` does."""
     search.signal(signal.SIGTERM)
     deadline = time.monotonic() + _JOB_STOP_WAITS_S
     while search.process.poll() is None and time.monotonic() < deadline:
@@ -47,11 +46,11 @@ def stop_job(search: Search) -> None:
 
 
 def has_come_to(search: Search, phase: str, measurements: int) -> bool:
-    """Return whether the command at work is in a phase; `reports` is how many there were when it began."""
-    said = search.log.read_text()
+    """Return whether the running command is in a phase. `reports` is the number of measurements when it started."""
+    output = search.log.read_text()
     if phase == "reading data":
-        return "run: " in said
-    if not ("resumed: " in said if search.verb == "resume" else search.has_begun()):
+        return "run: " in output
+    if not ("resumed: " in output if search.verb == "resume" else search.has_begun()):
         return False
     if phase == "before the first report":
         return True
@@ -64,7 +63,7 @@ def has_come_to(search: Search, phase: str, measurements: int) -> bool:
 def signalled(
     folder: Path, sends: Mapping[str, Send], *, fault: str, seed: int, overrides: Sequence[str] = ()
 ) -> Outcome:
-    """Send a search a signal in one phase after the other, and go on with it each time. `sends` are signals by phase."""
+    """Send a search a signal in each phase, and resume it each time. `sends` holds the signal of each phase."""
     lost = repeated = 0
     seconds, exits, flushes = [], {}, {}
     settings = (f"search.seed={seed}", *overrides)
@@ -97,7 +96,7 @@ def signalled(
 
 
 def _send_and_watch(search: Search, send: Send) -> float:
-    """Send a signal; return the seconds until no trial of the ledger is without an ending, at most FLUSHED_WITHIN_S."""
+    """Send a signal. Return the seconds until every trial in the ledger has an ending, at most FLUSHED_WITHIN_S."""
     sent_at = time.monotonic()
     send(search)
     while any(row["ending"] is None for row in search.trials().values()):
@@ -116,8 +115,8 @@ def _check_end(search: Search, ended: Ended, phase: str, *, is_killed: bool) -> 
     for noise in ("Traceback", "Exception ignored"):
         require(noise not in ended.stderr, f"{phase}: {ended.stderr[-2000:]}")
     if search.has_begun():
-        told = f"tuner resume {search.location}"
-        require(told in ended.stderr, f"{phase}: the command to go on with is missing: {ended.stderr[-1000:]}")
+        command = f"tuner resume {search.location}"
+        require(command in ended.stderr, f"{phase}: the command to resume is missing: {ended.stderr[-1000:]}")
         require(not search.faults(), f"{phase}: {search.faults()}")
 
 
@@ -128,22 +127,22 @@ def _seconds_until_report(search: Search, since: float) -> float:
 
 
 def sigterm(folder: Path, *, seed: int) -> Outcome:
-    """SIGTERM at every phase."""
+    """Send SIGTERM in every phase."""
     return signalled(folder, dict.fromkeys(PHASES, terminate), fault="SIGTERM at every phase", seed=seed)
 
 
 def sigint(folder: Path, *, seed: int) -> Outcome:
-    """SIGINT at every phase."""
+    """Send SIGINT in every phase."""
     return signalled(folder, dict.fromkeys(PHASES, interrupt), fault="SIGINT at every phase", seed=seed)
 
 
 def sigint_twice(folder: Path, *, seed: int) -> Outcome:
-    """SIGINT twice at every phase."""
+    """Send SIGINT twice in every phase."""
     return signalled(folder, dict.fromkeys(PHASES, interrupt_twice), fault="SIGINT twice at every phase", seed=seed)
 
 
 def job_stop(folder: Path, *, seed: int) -> Outcome:
-    """`ray job stop` at every phase."""
+    """Do as `ray job stop` does in every phase."""
     return signalled(folder, dict.fromkeys(PHASES, stop_job), fault="`ray job stop` at every phase", seed=seed)
 
 
@@ -151,7 +150,7 @@ def job_stop(folder: Path, *, seed: int) -> Outcome:
 
 
 def two_runs(folder: Path, *, seed: int) -> Outcome:
-    """Begin two runs of one name at once."""
+    """Start two runs with the same name at once."""
     with searching(folder) as search:
         overrides = ("search.trials=1", "search.finalists=1", "search.max_epochs=1", f"search.seed={seed}")
         search.run(*overrides)
@@ -162,7 +161,7 @@ def two_runs(folder: Path, *, seed: int) -> Outcome:
 
 
 def two_resumes(folder: Path, *, seed: int) -> Outcome:
-    """Resume one run twice at once."""
+    """Resume a run twice at once."""
     with searching(folder) as search:
         search.run("search.trials=3", f"search.seed={seed}")
         search.wait_until(search.finished)
@@ -177,7 +176,7 @@ def two_resumes(folder: Path, *, seed: int) -> Outcome:
 
 
 def refuse_one(search: Search, *arguments: str | Path) -> str:
-    """Run a command beside the one at work; return what the one that was refused said, which has to name the other."""
+    """Run a command beside the running one. Return the message of the one that was refused; it must name the other."""
     second = search.start_beside(*arguments)()
     first = search.finish()
     winner, loser = (first, second) if second.code == 2 else (second, first)

@@ -1,4 +1,4 @@
-"""`kill -9`: of a trial's worker, and of the driver at random moments of a search."""
+"""`kill -9` of a trial's worker, and of the driver at random moments of a search."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 from faults.search import Outcome, Row, Search, compare, require, results, searching
 
 ONE_AT_A_TIME = "resources.concurrent=1"
-"""Then nothing depends on a clock, and a search that was killed has to come to the end of one that was not."""
+"""With these settings nothing depends on a clock, so a killed search must end like an undisturbed one."""
 KILLS = 50
 _RUNG = 4  # epochs
 _LONG = (
@@ -27,13 +27,13 @@ _LONG = (
     "search.seeds=2",
     "space.learning_rate=0.01",
 )
-"""Two finalist's runs side by side, which make their only checkpoint after 4 of 150 epochs, and which no rung stops."""
-_LATEST_KILL = 1.1  # of what an undisturbed search takes
+"""Two finalist runs side by side. They write their only checkpoint after 4 of 150 epochs, and no rung stops them."""
+_LATEST_KILL = 1.1  # times the duration of an undisturbed search
 _LOOK_EVERY_S = 0.2
 
 
 def worker(folder: Path, *, seed: int) -> Outcome:
-    """Kill the worker of one of two finalist's runs after its checkpoint."""
+    """Kill the worker of one of two finalist runs after its checkpoint."""
     with searching(folder) as search:
         search.run(*_LONG, f"search.seed={seed}", "resources.concurrent=2")
         search.wait_until(lambda: len(search.workers()) == 2 and _are_past_their_checkpoints(search))
@@ -54,7 +54,7 @@ def worker(folder: Path, *, seed: int) -> Outcome:
         if (measurement["trial"], measurement["start"]) == (hit[0], 2)
     )
     require(
-        _RUNG < gone_on_at < _RUNG + 1, f"the report after the checkpoint at {_RUNG} epochs comes first: {gone_on_at}"
+        _RUNG < gone_on_at < _RUNG + 1, f"the first measurement follows the checkpoint at {_RUNG} epochs: {gone_on_at}"
     )
     return Outcome(fault="kill -9 of a worker", times=1, seconds=[seconds], notes={"starts": starts})
 
@@ -71,7 +71,7 @@ def _are_past_their_checkpoints(search: Search) -> bool:
 
 @dataclass
 class Chain:
-    """One search and the kills that it has been through."""
+    """One search and the number of times it was killed."""
 
     kills: int = 0
     lost: int = 0
@@ -81,7 +81,7 @@ class Chain:
 
 
 def driver(folder: Path, *, seed: int) -> Outcome:
-    """Kill the driver at 50 random moments, from the first second to the closing, one to four times in a row."""
+    """Kill the driver at 50 random moments between the first second and the end, one to four times in a row."""
     random = np.random.default_rng(seed)
     began = time.monotonic()
     expected = undisturbed(folder / "undisturbed", seed=seed)
@@ -102,7 +102,7 @@ def driver(folder: Path, *, seed: int) -> Outcome:
 
 
 def undisturbed(folder: Path, *, seed: int, overrides: Sequence[str] = ()) -> Mapping[int, tuple[Any, ...]]:
-    """Run the search that nothing happens to, and return what it comes to."""
+    """Run the undisturbed search and return its result."""
     with searching(folder) as search:
         search.run(ONE_AT_A_TIME, f"search.seed={seed}", *overrides)
         search.finish_well()
@@ -111,7 +111,7 @@ def undisturbed(folder: Path, *, seed: int, overrides: Sequence[str] = ()) -> Ma
 
 
 When = Callable[[Search], bool]
-"""Whether the moment has come at which a process is to be killed."""
+"""Return whether it is time to kill the process."""
 
 
 def kill_again_and_again(
@@ -122,10 +122,10 @@ def kill_again_and_again(
     seed: int,
     overrides: Sequence[str] = (),
 ) -> Chain:
-    """Kill a search at each of some moments, go on with it each time, and compare its end with what is expected.
+    """Kill a search at each of some moments, resume it each time, and compare its result with the expected one.
 
-    A moment that comes after the search has ended does nothing. Raises NotAsAskedError where the ledger is not whole after
-    a kill, where processes are left, or where the end is another.
+    A moment after the end of the search does nothing. Raises NotAsAskedError if the ledger is not whole after a kill, if
+    processes are left over, or if the result differs.
     """
     chain, settings = Chain(), (ONE_AT_A_TIME, f"search.seed={seed}", *overrides)
     before: Mapping[int, Row] = {}
@@ -144,9 +144,14 @@ def kill_again_and_again(
             chain.seconds += _seconds_until_again(search, killed_at)
         search.finish_well()
         _check(search, before, chain)
-        found = results(search.trials())
-        different = {number: (found.get(number), row) for number, row in expected.items() if found.get(number) != row}
-        require(found == expected, f"another end than that of the undisturbed search: {different or found.keys()}")
+        outcome = results(search.trials())
+        different = {
+            number: (outcome.get(number), row) for number, row in expected.items() if outcome.get(number) != row
+        }
+        require(
+            outcome == expected,
+            f"the result differs from that of the undisturbed search: {different or outcome.keys()}",
+        )
         require(not search.litter(), str(search.litter()))
         require(search.status() == "finished", search.status())
     return chain
@@ -163,7 +168,7 @@ def _after(seconds: float) -> When:
 
 
 def _reaches(search: Search, when: When) -> bool:
-    """Wait for a moment; return False where the process ends before."""
+    """Wait for a moment. Return False if the process ends first."""
     while search.process.poll() is None:
         if when(search):
             return search.process.poll() is None
@@ -185,11 +190,11 @@ def _go_on(search: Search, settings: Sequence[str]) -> None:
     if search.has_begun():
         search.resume()
     else:
-        search.run(*settings)  # there is nothing to resume yet
+        search.run(*settings)  # nothing to resume yet
 
 
 def _seconds_until_again(search: Search, killed_at: float) -> list[float]:
-    """Wait until the search has one report more, or is over; return the seconds since the kill, nothing where it was over."""
+    """Wait for the next measurement or the end. Return the seconds since the kill, or nothing if the search was over."""
     count = len(search.measurements()) if search.has_begun() else 0
     while search.process.poll() is None:
         if search.has_begun() and len(search.measurements()) > count:
@@ -199,7 +204,7 @@ def _seconds_until_again(search: Search, killed_at: float) -> list[float]:
 
 
 def _where(search: Search) -> str:
-    """Say how far a search had come."""
+    """Describe how far a search had come."""
     if not search.has_begun():
         return "no ledger yet"
     trials = search.trials()

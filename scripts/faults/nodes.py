@@ -1,4 +1,4 @@
-"""Nodes of a cluster that are lost, and one that comes back. Each node is a raylet of its own on this machine."""
+"""Lost nodes of a cluster, and one that comes back. Each node is a raylet of its own on this machine."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ NODES = 3
 _RUNG = 4
 _LONG = ("search.trials=1", "search.finalists=1", f"search.seeds={NODES}", "search.max_epochs=140",
          f"search.grace_epochs={_RUNG}", "search.reduction_factor=21", "search.reports_per_epoch=1")  # fmt: skip
-"""A finalist's run for each node, which no rung stops. Of any report after the rung it is sure that a checkpoint lies behind."""
+"""One finalist run for each node, which no rung stops. Every measurement after the rung has a checkpoint before it."""
 _GONE_WITHIN_S = 30.0
 _POLL_S = 0.05
 
 
 def node_lost(folder: Path, *, seed: int) -> Outcome:
-    """Kill a node while a trial runs on each of three, and bring one in its place; then kill another for good."""
+    """Kill one of three nodes that run trials and replace it. Then kill another one for good."""
     return lose_nodes(folder, (True, False), seed=seed)
 
 
 def lose_nodes(folder: Path, comes_back: tuple[bool, ...], *, seed: int) -> Outcome:
-    """Kill a node for each of `comes_back`, which says whether another takes its place at once."""
+    """Kill a node for each entry of `comes_back`, which says whether a new node replaces it at once."""
     with cluster() as machines, searching(folder) as search:
         search.start(
             "run", search.space, "--name", search.location.name, "--runs", search.location.parent,
@@ -43,8 +43,10 @@ def lose_nodes(folder: Path, comes_back: tuple[bool, ...], *, seed: int) -> Outc
         require(not search.litter(), str(search.litter()))
         machines.wait_until_idle()
     starts = {number: row["starts"] for number, row in after.items()}
-    require(sum(starts.values()) == len(starts) + len(seconds), f"each loss costs one start and nothing else: {starts}")
-    require(all(epochs > _RUNG for epochs in gone_on), f"trials go on from their checkpoints: {gone_on}")
+    require(
+        sum(starts.values()) == len(starts) + len(seconds), f"each loss costs one restart and nothing else: {starts}"
+    )
+    require(all(epochs > _RUNG for epochs in gone_on), f"trials continue from their checkpoints: {gone_on}")
     lost, repeated = compare(before, after)
     return Outcome(
         fault="a node lost",
@@ -57,14 +59,14 @@ def lose_nodes(folder: Path, comes_back: tuple[bool, ...], *, seed: int) -> Outc
 
 
 def _lose(search: Search, machines: Machines, *, comes_back: bool) -> float:
-    """Lose a node; return the seconds until its trial reports again. Where no slot is free it waits for one."""
+    """Lose a node. Return the seconds until its trial measures again; if no slot is free, the trial waits for one."""
     reported = _again(search)
-    begun = time.monotonic()
+    start = time.monotonic()
     machines.lose_one()
     if comes_back:
         machines.add()
     search.wait_until(lambda: len(_again(search)) > len(reported))
-    return time.monotonic() - begun
+    return time.monotonic() - start
 
 
 def _past_rung(search: Search) -> set[int]:
@@ -78,7 +80,7 @@ def _again(search: Search) -> set[tuple[int, int]]:
 
 
 def _gone_on_at(search: Search) -> list[float]:
-    """At how many epochs trials came back with their first report."""
+    """Return the epochs at which trials sent their first measurement after the loss."""
     rows = search.measurements()
     return [
         min(row["epochs"] for row in rows if (row["trial"], row["start"]) == each) for each in sorted(_again(search))
@@ -96,29 +98,29 @@ class Machines:
         self.address = str(made.address)
 
     def add(self) -> None:
-        """Bring in another node."""
+        """Add a node."""
         self._made.add_node(num_cpus=1)
 
     def lose_one(self) -> None:
-        """Kill a node that is not the head and that runs a trial, and wait until none of its workers is left."""
+        """Kill a node that runs a trial and is not the head. Wait until none of its workers is left."""
         node = next(each for each in self._made.worker_nodes if _trial_workers(each))
         workers = _trial_workers(node)
         self._made.remove_node(node, allow_graceful=False)
         _wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), f"workers outlive it: {workers}")
 
     def wait_until_idle(self) -> None:
-        """Wait until no node runs a trial any more."""
+        """Wait until no node runs a trial."""
         nodes = [self._made.head_node, *self._made.worker_nodes]
         _wait_until(lambda: not any(map(_trial_workers, nodes)), "trial workers outlive their search")
 
 
 @contextmanager
 def cluster(nodes: int = NODES) -> Iterator[Machines]:
-    """Give a cluster of so many nodes, which ends with the block. Nobody is asked for a token."""
+    """Start a cluster of so many nodes, which ends with the block. It asks for no token."""
     before = {
         name: os.environ.get(name) for name in ("RAY_AUTH_MODE", "RAY_TMPDIR", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER")
     }
-    # Unix sockets have short names. A machine of one address may have several nodes where that is allowed for.
+    # Paths of Unix sockets must be short. Several nodes on one address must be allowed explicitly.
     with TemporaryDirectory(prefix="tf-", ignore_cleanup_errors=True) as folder:
         os.environ.update({"RAY_AUTH_MODE": "disabled", "RAY_TMPDIR": folder})
         from ray.cluster_utils import Cluster
@@ -138,7 +140,7 @@ def cluster(nodes: int = NODES) -> Iterator[Machines]:
 
 
 def _trial_workers(node: Any) -> list[int]:
-    """Processes of a node that run trials."""
+    """Return the processes of a node that run trials."""
     raylets = {info.process.pid for info in node.all_processes.get("raylet", ())}
     return [process.pid for process in processes() if process.parent in raylets and process.is_trial_worker]
 

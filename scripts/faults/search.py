@@ -1,4 +1,4 @@
-"""A real search to do harm to: `tuner run` and `tuner resume` in processes of their own, and what their ledger tells."""
+"""A real search to disturb: `tuner run` and `tuner resume` in processes of their own, and what their ledger holds."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ space:
   pooling: [last, mean, max]
   precision: float32
 """
-"""A tiny space: a trial takes about a second. Four of its trials are asked for after TPE has enough of them to learn from."""
+"""A tiny space: a trial takes about a second. TPE has enough trials to learn from before it proposes the last four."""
 _POLL_S = 0.05
 _AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
-_GONE_WITHIN_S = 60.0  # a worker that was just being started looks for its node for some 25 s
+_GONE_WITHIN_S = 60.0  # a worker that was just starting looks for its node for some 25 s
 _AGENTS_GONE_WITHIN_S = 90.0
 
 Row = Mapping[str, Any]
@@ -43,9 +43,9 @@ Held = TypeVar("Held")
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a fault that was caused `times` times.
+    """The outcome of a fault that was caused `times` times.
 
-    `lost` and `repeated` count finished trials; `seconds` are from a fault to trials running again.
+    `lost` and `repeated` count finished trials. `seconds` are the times from a fault until trials ran again.
     """
 
     fault: str
@@ -57,12 +57,12 @@ class Outcome:
 
 
 class NotAsAskedError(Exception):
-    """Something that has to hold after a fault does not."""
+    """Something that must hold after a fault does not hold."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended, and what it said."""
+    """The exit code of a command and what it printed."""
 
     code: int
     stdout: str
@@ -70,7 +70,7 @@ class Ended:
 
 
 def require(holds: bool, what: str) -> None:
-    """Raise NotAsAskedError where something does not hold; an assert of its own for scripts that may run with -O."""
+    """Raise NotAsAskedError if something does not hold. Unlike an assert, this also works with -O."""
     if not holds:
         raise NotAsAskedError(what)
 
@@ -79,10 +79,10 @@ def require(holds: bool, what: str) -> None:
 def searching(
     folder: Path, *, space: str = SPACE, name: str = "night", environment: Row | None = None
 ) -> Iterator[Search]:
-    """Give a search in `folder`, and end all that it has started and remove what Ray left when the block ends."""
+    """Yield a search in `folder`. When the block ends, end all its processes and remove what Ray left behind."""
     scratch = tempfile.mkdtemp(
         prefix="tf-"
-    )  # short: Ray's sockets lie below it, and their paths may have 107 characters
+    )  # short, because Ray's sockets lie below it and their paths may have 107 characters at most
     search = Search(folder, space=space, name=name, environment={"TMPDIR": scratch, **(environment or {})})
     try:
         yield search
@@ -92,7 +92,7 @@ def searching(
 
 
 class Search:
-    """A run in `folder`/runs, and the one process that is at work on it, if there is one."""
+    """A run in `folder`/runs, and the process that works on it, if there is one."""
 
     def __init__(self, folder: Path, *, space: str, name: str, environment: Row) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -108,23 +108,23 @@ class Search:
     # --- commands ---
 
     def run(self, *overrides: str) -> None:
-        """Begin `tuner run` with settings such as "search.trials=2"."""
+        """Start `tuner run` with settings such as "search.trials=2"."""
         name, runs = self.location.name, self.location.parent
         self.start("run", self.space, "--name", name, "--runs", runs, *sets(overrides))
 
     def resume(self, *overrides: str) -> None:
-        """Begin `tuner resume` with settings."""
+        """Start `tuner resume` with settings."""
         self.start("resume", self.location, *sets(overrides))
 
     def start(self, *arguments: str | Path) -> None:
-        """Begin any command of tuner in a process group of its own; what it says goes into files."""
+        """Start any command of tuner in a process group of its own. Its output goes into files."""
         self.verb = str(arguments[0])
         self.process = self._start(arguments, self._commands)
         self.log = self.folder / f"{self._commands}.err"
         self._commands += 1
 
     def start_beside(self, *arguments: str | Path) -> Callable[[], Ended]:
-        """Begin a command beside the one at work; return what waits for its end."""
+        """Start a command beside the running one. Return a function that waits for its end."""
         number = self._commands
         process = self._start(arguments, number)
         self._commands += 1
@@ -136,7 +136,7 @@ class Search:
         return self.start_beside(*arguments)()
 
     def finish(self, *, timeout_s: float = 300) -> Ended:
-        """Wait for the end of the command at work."""
+        """Wait for the end of the running command."""
         return self._ended(self.process, int(self.log.stem), timeout_s=timeout_s)
 
     def _start(self, arguments: Sequence[str | Path], number: int) -> subprocess.Popen[str]:
@@ -153,7 +153,7 @@ class Search:
         return Ended(code, *((self.folder / f"{number}.{end}").read_text() for end in ("out", "err")))
 
     def finish_well(self, *, timeout_s: float = 300) -> Ended:
-        """Wait for the end of the command at work, which has to be that of a finished search."""
+        """Wait for the end of the running command. The search must be finished then."""
         ended = self.finish(timeout_s=timeout_s)
         require(ended.code == 0, f"ended with {ended.code}: {ended.stderr[-2000:]}")
         return ended
@@ -161,18 +161,18 @@ class Search:
     # --- harm ---
 
     def signal(self, number: signal.Signals) -> None:
-        """Send the command at work a signal."""
+        """Send a signal to the running command."""
         os.kill(self.process.pid, number)
 
     def kill_driver(self) -> None:
-        """Kill the command at work as a crash does, and wait until the system has taken note."""
+        """Kill the running command as a crash would, and wait until it is gone."""
         self.signal(signal.SIGKILL)
         self.process.wait()
 
     def wait_until(self, condition: Callable[[], Held], *, seconds: float = 300) -> Held:
-        """Wait for a condition while the command is at work, and return it as it was when it held.
+        """Wait for a condition while the command runs, and return its value as soon as it holds.
 
-        Raises NotAsAskedError where the command ends, or time is over.
+        Raises NotAsAskedError if the command ends or the time is over.
         """
         deadline = time.monotonic() + seconds
         while not (held := condition()):
@@ -187,30 +187,30 @@ class Search:
     # --- processes ---
 
     def processes(self) -> list[Process]:
-        """All living processes that this search has started, orphans among them.
+        """Return all living processes that this search started, including orphans.
 
-        They are known by the session of the command that began them: what the environment says is lost where Ray renames a
-        process, and orphans have another parent.
+        The session of the starting command identifies them: Ray's renaming of a process hides its environment, and orphans
+        have another parent.
         """
         return [each for each in processes() if each.session in self._sessions and each.state not in ("Z", "X")]
 
     def workers(self) -> list[int]:
-        """Processes that run trials."""
+        """Return the processes that run trials."""
         return [each.pid for each in self.processes() if each.is_trial_worker]
 
     def wait_until_alone(self, *, besides_agents: bool = False) -> float:
-        """Wait until no process of the search is left; return the seconds that took. Raises NotAsAskedError for orphans.
+        """Wait until no process of the search is left. Return the seconds that this took. Raises NotAsAskedError for orphans.
 
-        The two agents of Ray's node look for its GCS for a minute when they are orphaned, then they end; `besides_agents`
-        does not wait for them.
+        The two agents of an orphaned Ray node look for its GCS for a minute before they end. `besides_agents` does not wait
+        for them.
         """
-        begun, patience_s = time.monotonic(), _GONE_WITHIN_S if besides_agents else _AGENTS_GONE_WITHIN_S
+        start, patience_s = time.monotonic(), _GONE_WITHIN_S if besides_agents else _AGENTS_GONE_WITHIN_S
         while left := [
             each.command for each in self.processes() if not (besides_agents and each.command.startswith(_AGENTS))
         ]:
-            require(time.monotonic() - begun < patience_s, f"orphans after {patience_s:g} s: {left}")
+            require(time.monotonic() - start < patience_s, f"orphans after {patience_s:g} s: {left}")
             time.sleep(_POLL_S)
-        return time.monotonic() - begun
+        return time.monotonic() - start
 
     def end(self) -> None:
         """Kill whatever is left of the search."""
@@ -226,45 +226,45 @@ class Search:
     # --- what the ledger tells ---
 
     def has_begun(self) -> bool:
-        """Return whether there is a run yet."""
+        """Return whether the run exists yet."""
         return (self.location / "environment.json").exists()
 
     def trials(self) -> dict[int, Row]:
-        """The table of trials, by number; nothing before the run has begun."""
+        """Return the table of trials by number; it is empty before the run has started."""
         from tuner.ledger.run_directory import read_run
 
         if not self.has_begun():
             return {}
         run = read_run(self.location)
-        if run.damaged and self.process.poll() is None:  # a part that was merged away while it was read
+        if run.damaged and self.process.poll() is None:  # a part was merged away during the read
             return self.trials()
         return {row["trial"]: row for row in run.trials}
 
     def measurements(self) -> list[Row]:
-        """The table of reports, in the order in which they came."""
+        """Return the table of reports in the order in which they arrived."""
         from tuner.ledger.run_directory import read_measurements
 
         rows: list[Row] = read_measurements(self.location).to_pylist()
         return rows
 
     def finished(self) -> dict[int, Row]:
-        """The trials that have come to an end of their own, by number."""
+        """Return the trials that ended by themselves, by number."""
         return finished(self.trials())
 
     def status(self) -> str:
-        """The run's status as `tuner show` tells it."""
+        """Return the run's status as `tuner show` prints it."""
         from tuner.ledger.run_directory import read_run
 
         return read_run(self.location).status
 
     def faults(self) -> list[str]:
-        """What `tuner verify` finds."""
+        """Return what `tuner verify` finds."""
         from tuner.ledger.verify import verify
 
         return [str(fault) for fault in verify(self.location).faults]
 
     def litter(self) -> list[str]:
-        """Files in the run's directory that are no part of a finished run: drafts, checkpoints, a lock."""
+        """Return files in the run directory that do not belong to a finished run: drafts, checkpoints, a lock."""
         files = [path.relative_to(self.location) for path in self.location.rglob("*") if path.is_file()]
         return sorted(
             str(path)
@@ -274,7 +274,7 @@ class Search:
 
 
 def finished(trials: Mapping[int, Row]) -> dict[int, Row]:
-    """Those of a table's trials that have come to an end of their own, and are not to be taken up by `tuner resume`."""
+    """Return the trials of a table that ended by themselves, which `tuner resume` must not run again."""
     from tuner.ledger.rows import INTERRUPTED
 
     return {
@@ -285,7 +285,7 @@ def finished(trials: Mapping[int, Row]) -> dict[int, Row]:
 
 
 def compare(before: Mapping[int, Row], after: Mapping[int, Row]) -> tuple[int, int]:
-    """Return how many finished trials of `before` are lost in `after`, and how many have been run again."""
+    """Return how many finished trials of `before` are lost in `after`, and how many were run again."""
     lost = sum(number not in after or after[number]["ending"] is None for number in before)
     same = ("ending", "score", "starts", "ended_s", "configuration")
     repeated = sum(
@@ -295,11 +295,11 @@ def compare(before: Mapping[int, Row], after: Mapping[int, Row]) -> tuple[int, i
 
 
 def results(trials: Mapping[int, Row]) -> dict[int, tuple[Any, ...]]:
-    """What of every trial has to be the same however often a search was killed."""
+    """Return the part of each trial that must be the same, however often a search was killed."""
     same = ("phase", "parent", "seed", "configuration", "ending", "reason", "score", "best_epochs", "examples")
     return {number: tuple(row[key] for key in same) for number, row in trials.items()}
 
 
 def sets(overrides: Sequence[str]) -> list[str]:
-    """Return the options of the command line that make these settings."""
+    """Return the command-line options for these settings."""
     return [word for override in overrides for word in ("--set", override)]

@@ -1,4 +1,4 @@
-"""Thousands of short trials while a worker is killed every ten seconds."""
+"""Thousands of short trials, with a worker killed every ten seconds."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ space:
   learning_rate: {low: 0.001, high: 0.02, scale: log}
   precision: float32
 """
-"""A trial trains for some tens of milliseconds."""
+"""A trial trains for a few tens of milliseconds."""
 _LOOK_EVERY_S = 0.5
-_FLAT_MB = 25.0  # of the driver, from a quarter of the trials to the last
+_FLAT_MB = 25.0  # growth of the driver, from a quarter of the trials to the last trial
 _TIMEOUT_S = 3600.0
 
 
@@ -57,12 +57,12 @@ def soak(folder: Path, *, seed: int, trials: int = TRIALS) -> Outcome:
 
 
 def _kill_now_and_then(search: Search, trials: int, random: np.random.Generator) -> tuple[int, dict[int, float]]:
-    """Kill workers until the search is over; return how many, and the driver's memory (MB) at each quarter of the trials."""
+    """Kill workers until the search is over. Return their number and the driver's memory (MB) at each quarter of the trials."""
     kills, memory, killed_at = 0, {}, time.monotonic()
     marks = [round(trials * quarter / 4) for quarter in (1, 2, 3, 4)]
-    begun = time.monotonic()
+    start = time.monotonic()
     while search.process.poll() is None:
-        if time.monotonic() - begun > _TIMEOUT_S:
+        if time.monotonic() - start > _TIMEOUT_S:
             raise NotAsAskedError(f"not over after {_TIMEOUT_S:g} s")
         time.sleep(_LOOK_EVERY_S)
         ended = len(search.finished())

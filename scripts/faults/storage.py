@@ -1,4 +1,4 @@
-"""The place of a run's directory is full, cannot be written, or is gone for a while."""
+"""The disk of a run directory is full, read-only, or gone for a while."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from pathlib import Path
 
 from faults.search import Ended, NotAsAskedError, Outcome, Search, compare, require, searching
 
-_MOST_S = 30.0  # three failures in a row, a second apart, and the end of Ray's trials; seen on a loaded machine
-_MOMENT_S = 0.8  # less than the second after which a write is tried again
+_MOST_S = 30.0  # three failures in a row, a second apart, and the end of Ray's trials, on a loaded machine
+_MOMENT_S = 0.8  # shorter than the second after which a write is tried again
 _DISK_MB = 8
 _SHORT = ("search.trials=200", "search.finalists=1", "resources.concurrent=2")
 _RESUMED = ("search.trials=4",)
-"""A search that goes on for as long as it takes to disturb it, and comes to its end soon when it is resumed."""
+"""A search that runs for as long as it takes to disturb it, and ends soon after it is resumed."""
 
 
 class NoDiskError(NotAsAskedError):
-    """This machine lets nobody, or not this user, make a disk for a test."""
+    """This machine does not let this user make a disk for a test."""
 
 
 def disk_full(folder: Path, *, seed: int) -> Outcome:
-    """Fill the disk that the run lies on; make room, and resume."""
+    """Fill the disk of the run. Make room, and resume."""
     with disk(folder / "runs"), searching(folder) as search:
         return _stops_and_goes_on("disk full", search, lambda: full_disk(folder / "runs"), "No space left", seed=seed)
 
 
 def unwritable(folder: Path, *, seed: int) -> Outcome:
-    """Make the run's directory read-only; make it writable again, and resume."""
+    """Make the run directory read-only. Make it writable again, and resume."""
     with searching(folder) as search:
         return _stops_and_goes_on("storage unwritable", search, lambda: read_only(search.location), "", seed=seed)
 
 
 def gone(folder: Path, *, seed: int) -> Outcome:
-    """Move the run's directory away; bring it back, and resume."""
+    """Move the run directory away. Bring it back, and resume."""
     with searching(folder) as search:
         return _stops_and_goes_on(
             "storage gone", search, lambda: moved_away(search.location), "no longer there", seed=seed
@@ -44,7 +44,7 @@ def gone(folder: Path, *, seed: int) -> Outcome:
 
 
 def gone_for_a_moment(folder: Path, *, seed: int) -> Outcome:
-    """Move the run's directory away and bring it back within two seconds: the search goes on."""
+    """Move the run directory away and back within two seconds: the search continues."""
     with searching(folder) as search:
         search.run("search.trials=8", f"search.seed={seed}", "resources.concurrent=2")
         search.wait_until(lambda: _is_under_way(search))
@@ -59,7 +59,7 @@ def gone_for_a_moment(folder: Path, *, seed: int) -> Outcome:
 
 
 def full_for_workers(folder: Path, *, seed: int) -> Outcome:
-    """Leave so little room that rows of the ledger still fit, but neither a checkpoint nor a finalist's weights."""
+    """Leave room for rows of the ledger, but not for a checkpoint or a finalist's weights."""
     with disk(folder / "runs"), searching(folder) as search:
         large = (
             "search.trials=2",
@@ -73,9 +73,10 @@ def full_for_workers(folder: Path, *, seed: int) -> Outcome:
         with full_disk(folder / "runs", leave_kb=400):
             ended = search.finish()
             require(ended.code == 1, f"ends with 1, not {ended.code}: {ended.stderr[-2000:]}")
-            require("checkpoint cannot be written" in ended.stderr, f"it says what it does without: {ended.stderr}")
+            require("checkpoint cannot be written" in ended.stderr, f"the message says what is missing: {ended.stderr}")
             require(
-                "No space left" in ended.stderr.splitlines()[-2], f"it says why there is no champion: {ended.stderr}"
+                "No space left" in ended.stderr.splitlines()[-2],
+                f"the message says why there is no champion: {ended.stderr}",
             )
             _is_readable(search)
         before = search.finished()
@@ -89,14 +90,14 @@ def full_for_workers(folder: Path, *, seed: int) -> Outcome:
 def _stops_and_goes_on(
     fault: str, search: Search, harm: Callable[[], AbstractContextManager[None]], reason: str, *, seed: int
 ) -> Outcome:
-    """Do harm to a search that is under way, see it stop and what it leaves, undo the harm, and see it go on."""
+    """Disturb a running search, check how it stops and what it leaves, undo the damage, and check that it continues."""
     search.run(*_SHORT, f"search.seed={seed}")
     search.wait_until(lambda: _is_under_way(search))
     before = search.finished()
-    begun = time.monotonic()
+    start = time.monotonic()
     with harm():
         ended = search.finish(timeout_s=2 * _MOST_S)
-        stopped_s = time.monotonic() - begun
+        stopped_s = time.monotonic() - start
         _says_it_once(ended, reason)
         require(stopped_s < _MOST_S, f"it stops within {_MOST_S:g} s, not {stopped_s:.1f}")
         is_there = search.has_begun()
@@ -104,10 +105,10 @@ def _stops_and_goes_on(
             _is_readable(search)
     if not is_there:
         _is_readable(search)
-    begun = time.monotonic()
+    start = time.monotonic()
     search.resume(*_RESUMED)
     search.wait_until(lambda: len(search.measurements()) > 0 and "resumed" in search.log.read_text())
-    seconds = time.monotonic() - begun
+    seconds = time.monotonic() - start
     search.finish_well()
     lost, repeated = compare(before, search.trials())
     require(not search.faults(), str(search.faults()))
@@ -126,13 +127,13 @@ def _says_it_once(ended: Ended, reason: str) -> None:
     require(len(errors) == 1, f"one message: {errors}")
     require(reason in errors[0], f"the message says {reason!r}: {errors[0]}")
     require("Traceback" not in ended.stderr, ended.stderr[-2000:])
-    require("tuner resume" in ended.stderr, f"it says how to go on: {ended.stderr[-2000:]}")
+    require("tuner resume" in ended.stderr, f"the message says how to resume: {ended.stderr[-2000:]}")
 
 
 def _is_readable(search: Search) -> None:
     shown = search.call("show", search.location)
     require(shown.code == 0, f"`tuner show` ends with {shown.code}: {shown.stderr}")
-    # 1 where a part is damaged or a run has no manifest; a run whose storage failed may have none.
+    # The code is 1 if a part is damaged or the manifest is missing; a run whose storage failed may have none.
     verified = search.call("verify", search.location)
     require(verified.code in (0, 1) and "Traceback" not in verified.stderr, f"`tuner verify`: {verified.stderr}")
     require(not search.faults(), f"whatever is there is whole: {search.faults()}")
@@ -143,7 +144,7 @@ def _is_readable(search: Search) -> None:
 
 @contextmanager
 def disk(place: Path) -> Iterator[None]:
-    """Give a disk of its own to a folder. Raises NoDiskError where this user may not."""
+    """Mount a separate disk on a folder. Raises NoDiskError if this user may not."""
     place.mkdir(parents=True, exist_ok=True)
     _mount("-t", "tmpfs", "-o", f"size={_DISK_MB}m", "tmpfs", str(place))
     try:
@@ -154,7 +155,7 @@ def disk(place: Path) -> Iterator[None]:
 
 @contextmanager
 def full_disk(place: Path, *, leave_kb: int = 0) -> Iterator[None]:
-    """Fill the disk of a folder up, but for some KB, and make room again."""
+    """Fill the disk of a folder except for a few KB, and make room again."""
     ballast = place / ".ballast"
     with ballast.open("wb", buffering=0) as file:
         try:
@@ -170,7 +171,7 @@ def full_disk(place: Path, *, leave_kb: int = 0) -> Iterator[None]:
 
 @contextmanager
 def read_only(place: Path) -> Iterator[None]:
-    """Let nothing be written in a folder. For root, whom rights do not bind, by a mount of the folder over itself."""
+    """Make a folder read-only. Root ignores permissions, so for root the folder is mounted over itself."""
     if os.geteuid() == 0:
         _mount("--bind", str(place), str(place))
         try:
@@ -191,13 +192,13 @@ def read_only(place: Path) -> Iterator[None]:
 
 @contextmanager
 def moved_away(place: Path) -> Iterator[None]:
-    """Move a folder away and bring it back."""
+    """Move a folder away and back."""
     elsewhere = place.with_name(f"{place.name}-elsewhere")
     place.rename(elsewhere)
     try:
         yield
     finally:
-        require(not place.exists(), f"nothing is made in the place of what was moved away: {sorted(place.rglob('*'))}")
+        require(not place.exists(), f"nothing is created where the folder was: {sorted(place.rglob('*'))}")
         elsewhere.rename(place)
 
 
@@ -211,7 +212,7 @@ def _mount(*arguments: str) -> None:
 
 
 def _unmount(place: Path) -> None:
-    # Lazily: what is still open there is let go of when it is closed.
+    # Lazily: files that are still open are released when they are closed.
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 

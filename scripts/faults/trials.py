@@ -1,4 +1,4 @@
-"""Trials that hang, run out of memory, diverge or all fail, and a time budget that is reached."""
+"""Trials that hang, run out of memory, diverge or all fail, and searches that reach their time budget."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _TIMEOUT_S = 5
 _GONE_WITHIN_S = 10.0
 _SETTLE_S = 0.15
 _BUDGET_S = 60
-_FREE_MB = 2000  # more than a search takes
+_FREE_MB = 2000  # longer than a search
 _GREEDY = "import time\nkept = []\nwhile True:\n    kept.append(b'x' * (64 << 20))\n    time.sleep(0.02)"
-_SLACK_MB = 160  # Ray's own threads need some; it is what one allocation of a large batch takes
+_SLACK_MB = 160  # Ray's own threads need some; one allocation of a large batch takes this much
 _LARGE = """
 task: multiclass
 data: {train: ROWS, sequence: sequence, label: label, validation: 0.1, test: 0.1}
 search: {algorithm: random, trials: 4, max_epochs: 1, grace_epochs: 1, reports_per_epoch: 1, finalists: 1, seeds: 1}
 space: {hidden: 64, directions: 1, batch_size: [64, 512], precision: float32}
 """
-"""A batch of 512 sequences of 400 steps takes one piece of 200 MB for the gates."""
+"""A batch of 512 sequences of 400 steps needs one block of 200 MB for the gates."""
 _RUNAWAY = """
 task: multiclass
 data: {train: "builtin:digits", sequence: sequence, label: label}
@@ -47,16 +47,16 @@ space:
   optimiser: {sgd: {momentum: 0.9, weight_decay: [0.0001, 10]}}
   learning_rate: 0.5
 """
-"""With the larger weight decay each step multiplies the weights, with the smaller one trials learn."""
+"""With the larger weight decay each step multiplies the weights; with the smaller one trials learn."""
 
 
 def hang(folder: Path, *, seed: int) -> Outcome:
-    """Stop the worker of a trial with SIGSTOP, in a run and again after it was interrupted and resumed."""
+    """Stop the worker of a trial with SIGSTOP, in a run and again after an interrupt and a resume."""
     with searching(folder) as search:
         settings = ("search.trials=6", "search.max_epochs=20", "search.grace_epochs=20", f"search.seed={seed}")
         search.run(*settings, f"search.trial_timeout={_TIMEOUT_S}s", "resources.concurrent=2")
         seconds = [_stop_one(search)]
-        search.wait_until(lambda: len(search.finished()) > 1)  # where all have failed, a resumed run tries them again
+        search.wait_until(lambda: len(search.finished()) > 1)  # if all have failed, a resumed run tries them again
         search.signal(signal.SIGTERM)
         require(search.finish().code == 130, "an interrupted search ends with 130")
         before = search.finished()
@@ -82,25 +82,25 @@ def hang_once(folder: Path, *, seed: int) -> Outcome:
 
 
 def _stop_one(search: Search) -> float:
-    """Stop a worker that is within a step; return the seconds until its trial was given up and the process was gone."""
+    """Stop a worker during a step. Return the seconds until its trial has failed and the process is gone."""
     already = _when_failed(search)
     worker = search.wait_until(lambda: _within_a_step(search))[0]
     os.kill(worker, signal.SIGSTOP)
-    begun = time.monotonic()
+    start = time.monotonic()
     search.wait_until(lambda: _when_failed(search) - already)
     search.wait_until(lambda: worker not in {each.pid for each in search.processes()}, seconds=_GONE_WITHIN_S)
-    return time.monotonic() - begun
+    return time.monotonic() - start
 
 
 def _within_a_step(search: Search) -> list[int]:
-    """Workers that train, once there is a report: the ledger then has the trial."""
+    """Return the workers that train, once there is a measurement: from then on the ledger has the trial."""
     if not search.has_begun() or not search.measurements():
         return []
     return [each.pid for each in search.processes() if each.command.startswith("ray::ResourceTrainable")]
 
 
 def _when_failed(search: Search) -> set[tuple[int, float]]:
-    """When which trials failed: after a resumption one may fail for a second time."""
+    """Return when which trials failed. After a resume a trial may fail a second time."""
     return {(row["trial"], row["ended_s"]) for row in _failed(search.trials())}
 
 
@@ -110,22 +110,22 @@ def _failed(trials: dict[int, Row]) -> list[Row]:
 
 def _check_hung(trials: dict[int, Row], *, times: int) -> None:
     reasons = [row["reason"] for row in _failed(trials)]
-    told = f"no measurement for {_TIMEOUT_S} s, which is search.trial_timeout"
-    # On a machine with much else to do a trial may be as late by itself.
-    require(len(reasons) >= times and set(reasons) == {told}, f"reasons: {reasons}")
-    require(all(row["ending"] is not None for row in trials.values()), "every trial comes to an end")
+    reason = f"no measurement for {_TIMEOUT_S} s, which is search.trial_timeout"
+    # On a busy machine a trial may be this late by itself.
+    require(len(reasons) >= times and set(reasons) == {reason}, f"reasons: {reasons}")
+    require(all(row["ending"] is not None for row in trials.values()), "every trial has an ending")
 
 
 # --- memory -------------------------------------------------------------------------------------------------------------
 
 
 def out_of_memory(folder: Path, *, seed: int) -> Outcome:
-    """Bound the address space of every worker, so that trials with large batches cannot be had."""
+    """Limit the address space of every worker, so that trials with large batches cannot run."""
     return _starve(folder, lambda workers: workers, seed=seed)
 
 
 def out_of_memory_once(folder: Path, *, seed: int) -> Outcome:
-    """Bound the address space of the first workers only: a trial that fails there succeeds when it is tried again."""
+    """Limit the address space of the first workers only: a trial that fails there succeeds when it is tried again."""
     first: list[int] = []
 
     def chosen(workers: list[int]) -> list[int]:
@@ -136,7 +136,7 @@ def out_of_memory_once(folder: Path, *, seed: int) -> Outcome:
 
 
 def memory_monitor(folder: Path, *, seed: int) -> Outcome:
-    """Let another program take memory until Ray kills a worker to spare the node, then let that program end."""
+    """Let another program take memory until Ray kills a worker to protect the node, then end that program."""
     from ray._common.utils import get_system_memory
     from ray._private.utils import get_used_memory
 
@@ -163,11 +163,11 @@ def _starve(folder: Path, chosen: Callable[[list[int]], list[int]], *, seed: int
     bounded: set[int] = set()
     with searching(folder, space=_LARGE.replace("ROWS", str(folder / "rows.parquet"))) as search:
         search.run(f"search.seed={seed}", "resources.concurrent=2")
-        usual = 0  # of a worker with all its modules: later ones are bounded by it before they take a trial
+        usual = 0  # of a worker with all its modules; it limits later workers before they take a trial
         while search.process.poll() is None:
             for worker in set(chosen(search.workers())) - bounded:
                 size = _size_with_torch(worker)
-                if size and size == sizes.get(worker):  # it has been imported whole
+                if size and size == sizes.get(worker):  # the import is complete
                     usual = max(usual, size)
                 if usual:
                     _bound(worker, usual)
@@ -182,26 +182,27 @@ def _starve(folder: Path, chosen: Callable[[list[int]], list[int]], *, seed: int
 def _told_of_memory(trials: dict[int, Row], measurements: list[Row]) -> Outcome:
     again = {number: row for number, row in trials.items() if row["starts"] > 1}
     require(bool(again), f"some trial was out of memory: {[dict(row) for row in trials.values()]}")
-    # A library that finds no memory where it cannot say so aborts, and the worker dies; such a trial may start three times.
-    require(
-        all(row["starts"] <= 3 for row in again.values()), "each is tried again once, or twice where its worker died"
-    )
+    # A library that runs out of memory where it cannot report it aborts, and the worker dies; such a trial may start three times.
+    require(all(row["starts"] <= 3 for row in again.values()), "each is tried again once, or twice if its worker died")
     failed = _failed(trials)
     are_told = all(row["reason"].startswith(("out of memory", "its worker died")) for row in failed)
     require(are_told, f"reasons: {[row['reason'] for row in failed]}")
-    require(all(row["starts"] >= 2 for row in failed), "none fails at its first start")
+    require(all(row["starts"] >= 2 for row in failed), "none fails at its first attempt")
     for number in (
         number for number, row in again.items() if row["starts"] == 2
-    ):  # on a node of two slots a trial that takes twice as much has no neighbour
-        own = [row["reported_s"] for row in measurements if (row["trial"], row["start"]) == (number, 2)]
+    ):  # on a node with two slots, a trial that takes both has no neighbour
+        of_trial = [row["reported_s"] for row in measurements if (row["trial"], row["start"]) == (number, 2)]
         others = [row["reported_s"] for row in measurements if row["trial"] != number]
-        require(not own or not any(min(own) < at < max(own) for at in others), f"trial {number} had a neighbour")
+        require(
+            not of_trial or not any(min(of_trial) < at < max(of_trial) for at in others),
+            f"trial {number} had a neighbour",
+        )
     notes = {"tried_again": len(again), "failed": len(failed), "reasons": [row["reason"] for row in failed]}
     return Outcome(fault="a trial out of memory", times=len(again), notes=notes)
 
 
 def _size_with_torch(worker: int) -> int:
-    """Return the bytes of a process's address space once PyTorch is in it, else 0."""
+    """Return the bytes of a process's address space once PyTorch is loaded, else 0."""
     try:
         lines = Path(f"/proc/{worker}/status").read_text().splitlines()
         has_torch = "libtorch_python" in Path(f"/proc/{worker}/maps").read_text()
@@ -211,7 +212,7 @@ def _size_with_torch(worker: int) -> int:
 
 
 def _bound(worker: int, size: int) -> None:
-    """Let a process take no more than a little beside an address space of `size` bytes."""
+    """Limit a process to an address space of `size` bytes and a little more."""
     most = size + (_SLACK_MB << 20)
     with suppress(ProcessLookupError):
         resource.prlimit(worker, resource.RLIMIT_AS, (most, most))
@@ -228,7 +229,7 @@ def _write_sequences(path: Path) -> None:
 
 
 def diverged(folder: Path, *, seed: int) -> Outcome:
-    """Search settings of which some let weights, gradients and loss run away."""
+    """Search settings, some of which make weights, gradients and loss diverge."""
     with searching(folder, space=_RUNAWAY) as search:
         search.run(f"search.seed={seed}", "resources.concurrent=2")
         search.finish_well()
@@ -247,7 +248,7 @@ def _parents(trials: dict[int, Row]) -> set[Any]:
 
 
 def infinite_input(folder: Path, *, seed: int) -> Outcome:
-    """Give rows that have an infinite value: refused before anything is written."""
+    """Use rows with an infinite value, which are refused before anything is written."""
     values = [[[1.0], [2.0]]] * 30 + [[[1.0], [float("inf")]]]
     table = pa.table({"sequence": values, "label": [str(number % 2) for number in range(len(values))]})
     folder.mkdir(parents=True, exist_ok=True)
@@ -264,7 +265,7 @@ def infinite_input(folder: Path, *, seed: int) -> Outcome:
 
 
 def every_trial_fails(folder: Path, *, seed: int) -> Outcome:
-    """Break PyTorch as an update of the system does: trials need it, the driver does not. Mend it, and resume."""
+    """Break PyTorch as a system update might: trials need it, the driver does not. Repair it, and resume."""
     broken = folder / "broken" / "torch"
     broken.mkdir(parents=True)
     cause = "libcudnn.so.9: cannot open shared object file: No such file or directory"
@@ -274,23 +275,23 @@ def every_trial_fails(folder: Path, *, seed: int) -> Outcome:
         search.run("search.trials=200", f"search.seed={seed}", "resources.concurrent=2")
         ended = search.finish()
         require(ended.code == 1, f"ends with 1, not {ended.code}: {ended.stderr[-2000:]}")
-        said = next(line for line in ended.stderr.splitlines() if line.startswith("error:"))
-        require("every trial fails" in said and cause in said, said)
+        message = next(line for line in ended.stderr.splitlines() if line.startswith("error:"))
+        require("every trial fails" in message and cause in message, message)
         tried = len(search.trials())
         require(tried < 20, f"it stops early, not after {tried} trials")
-        shutil.rmtree(broken)  # with what Python has compiled of it
+        shutil.rmtree(broken)  # with its compiled files
         search.resume("search.trials=4")
         search.finish_well()
-    return Outcome(fault="every trial fails", times=1, notes={"tried": tried, "said": said})
+    return Outcome(fault="every trial fails", times=1, notes={"tried": tried, "said": message})
 
 
 def time_budget(folder: Path, *, seed: int) -> Outcome:
-    """Let the time budget be what ends the search."""
+    """Let the time budget end the search."""
     return _reach(folder, "time", f"search.time={_BUDGET_S}", seed=seed)
 
 
 def cost_budget(folder: Path, *, seed: int) -> Outcome:
-    """Let the money be what ends the search."""
+    """Let the cost budget end the search."""
     return _reach(folder, "cost", f"search.cost={_BUDGET_S}", "search.cost_per_hour=3600", seed=seed)
 
 

@@ -21,7 +21,8 @@ from tuner.errors import SearchFailed, SearchInterrupted, TunerError
 from tuner.ledger.run_directory import Ledger
 from tuner.space.load import load_space
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def write_rows(texts: list, labels: list, name: str = "rows.parquet") -> None:
@@ -62,9 +63,11 @@ def test_the_examples_in_help_use_options_that_exist(name):
         assert {word.split("=")[0] for word in words if word.startswith("--")} <= known
 
 
-def test_the_readme_uses_verbs_and_options_that_exist():
-    text = README.read_text()
-    for verb, rest in re.findall(r"^\s*(?:\$ )?tuner (\w+)([^\n]*)$", text, re.MULTILINE):
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_documentation_uses_verbs_and_options_that_exist(page):
+    text = page.read_text()
+    lines = re.findall(r"^\s*(?:\$ )?(?:ray .* -- )?tuner (\w+)([^\n]*)$", text, re.MULTILINE)
+    for verb, rest in lines + re.findall(r"`tuner (\w+)([^`]*)`", text):
         known = {option for parameter in tuner.commands[verb].params for option in parameter.opts}
         assert set(re.findall(r"(?<=\s)--[a-z-]+", rest)) <= known | {"--help"}, verb
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ray.tune.schedulers import AsyncHyperBandScheduler
 
-from curves.table import read_curves
+from experiments.curves.table import read_curves
 from tuner.pruners.asha import Rungs, rung_epochs, rung_examples
 
 CURVES = read_curves(Path(__file__).parents[1] / "curves" / "gate_curves.parquet")

@@ -12,9 +12,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from curves.replay import best_quarter, first_rung, has_collapsed, replay, thinned
-from curves.sets import SETS, TO_CHOOSE_ON
-from curves.table import Curve, read_curves, write_table
+from experiments.curves.replay import best_quarter, first_rung, has_collapsed, replay, thinned
+from experiments.curves.sets import SETS, TO_CHOOSE_ON
+from experiments.curves.table import Curve, read_curves, write_table
 from tuner.pruners.gate import GateSettings, Grace, Signs
 from tuner.space.load import load_space
 

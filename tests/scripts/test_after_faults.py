@@ -1,4 +1,4 @@
-"""What the faults of `scripts/bench faults` have taught, each at the smallest size. No Ray is started here."""
+"""What the faults of `scripts/bench faults` taught us, each at the smallest size. Nothing here starts Ray."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SPACE = "task: binary"
 
 
 def make_run(folder: Path, *endings: str | None) -> Path:
-    """A run with one search trial for each ending."""
+    """A run with one search trial per ending."""
     ledger = Ledger.create(folder / "run", space=SPACE, environment={})
     for number, ending in enumerate(endings):
         row = {"trial": number, "phase": "search", "seed": 0, "configuration": json.dumps({}), "ending": ending}
@@ -39,7 +39,7 @@ def make_run(folder: Path, *endings: str | None) -> Path:
     ("endings", "open_trials"),
     [(("failed", "failed", None), {0, 1, 2}), (("failed", "stopped", None), {2}), (("completed", "failed"), set())],
 )
-def test_trials_that_failed_are_tried_again_only_where_no_other_ended(
+def test_failed_trials_are_tried_again_only_if_no_other_ended(
     endings: tuple[str | None, ...], open_trials: set[int], tmp_path: Path
 ) -> None:
     run = make_run(tmp_path, *endings)
@@ -56,9 +56,7 @@ def test_trials_that_failed_are_tried_again_only_where_no_other_ended(
     ],
     ids=["the driver", "its tables", "a worker"],
 )
-def test_nothing_is_made_in_the_place_of_a_run_that_was_moved_away(
-    write: Callable[[Ledger], None], tmp_path: Path
-) -> None:
+def test_nothing_is_created_where_a_moved_run_was(write: Callable[[Ledger], None], tmp_path: Path) -> None:
     ledger = Ledger.create(tmp_path / "run", space=SPACE, environment={})
     (tmp_path / "run").rename(tmp_path / "elsewhere")
     with pytest.raises(StorageError, match="the run's directory is no longer there; move it back"):
@@ -67,7 +65,7 @@ def test_nothing_is_made_in_the_place_of_a_run_that_was_moved_away(
 
 
 @pytest.mark.parametrize(("failures", "tries"), [(0, 1), (1, 2), (3, 3)])
-def test_a_write_that_has_to_be_is_tried_three_times(
+def test_a_necessary_write_is_tried_three_times(
     failures: int, tries: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tuner.ray_backend.worker.time.sleep", lambda seconds: None)
@@ -77,7 +75,7 @@ def test_a_write_that_has_to_be_is_tried_three_times(
     def write() -> None:
         done.append(len(done) >= failures)
         if not done[-1]:
-            Folder.at(tmp_path / "file").write("weights", b"")  # a file stands where a folder must be
+            Folder.at(tmp_path / "file").write("weights", b"")  # a file is where a folder must be
 
     with suppress(StorageError) if failures < 3 else pytest.raises(StorageError, match="cannot be written"):
         write_with_retries(write)
@@ -85,15 +83,15 @@ def test_a_write_that_has_to_be_is_tried_three_times(
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "note"),
     [
         (lambda path: path.write_bytes(path.read_bytes()[:-40]), "the file holds no complete training state"),
         (lambda path: (path.unlink(), path.mkdir()), "cannot be read"),
     ],
     ids=["cut short", "not to be read"],
 )
-def test_a_trial_whose_checkpoint_is_of_no_use_begins_anew_and_says_so(
-    spoil: Callable[[Path], object], told: str, tmp_path: Path, configure: Any, make_dataset: Any, prepare_for: Any
+def test_a_trial_with_a_useless_checkpoint_starts_anew_and_says_so(
+    spoil: Callable[[Path], object], note: str, tmp_path: Path, configure: Any, make_dataset: Any, prepare_for: Any
 ) -> None:
     configuration = configure()
     settings = TrialSettings(max_epochs=2, reports_per_epoch=2, penalty_weight=1.0, rungs=(48,))
@@ -102,21 +100,21 @@ def test_a_trial_whose_checkpoint_is_of_no_use_begins_anew_and_says_so(
     order = Order(0, "search", configuration, seed=1, checkpoint=f"{run}/checkpoints/trial-0.safetensors")
 
     def begin() -> TrialOnWorker:
-        worker = TrialOnWorker.__new__(TrialOnWorker)  # without what Ray builds around it
+        worker = TrialOnWorker.__new__(TrialOnWorker)  # without Ray's wrapper
         worker.setup({"order": asdict(order)}, data, settings)
         return worker
 
     first = begin()
     reported = [first.step() for _ in range(2)]
-    assert begin().step()["examples"] == 96  # it goes on from its checkpoint, at half an epoch
+    assert begin().step()["examples"] == 96  # it continues from its checkpoint at half an epoch
     spoil(run / "checkpoints" / "trial-0.safetensors")
     anew = begin().step()
     assert anew["examples"] == reported[0]["examples"] == 48
     assert "it starts again from the beginning because its checkpoint cannot be used" in anew["note"]
-    assert told in anew["note"]
+    assert note in anew["note"]
 
 
-def test_the_driver_does_without_pytorch() -> None:
+def test_the_driver_runs_without_pytorch() -> None:
     code = "import sys, tuner.search.run, tuner.cli.progress; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -127,7 +125,7 @@ from dataclasses import asdict
 from tuner.ray_backend.worker import TrialOnWorker
 from tuner.trial.order import Order
 
-signal.signal(signal.SIGABRT, lambda *_: None)  # as Ray has one
+signal.signal(signal.SIGABRT, lambda *_: None)  # Ray has such a handler
 TrialOnWorker.__new__(TrialOnWorker).setup({"order": asdict(Order(0, "search", {}, seed=1))}, None, None)
 signal.raise_signal(signal.SIGABRT)
 """

@@ -1,4 +1,4 @@
-"""The made sets that curves are recorded of."""
+"""The generated sets on which curves are recorded."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from curves.mixture import KINDS as MIXTURES
-from curves.mixture import mixture_of
-from curves.texts import KINDS, write_texts
+from experiments.curves.mixture import KINDS as MIXTURES
+from experiments.curves.mixture import mixture_of
+from experiments.curves.texts import KINDS, write_texts
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -26,7 +26,7 @@ def test_the_same_seed_makes_the_same_rows(kind: str, tmp_path: Path) -> None:
     assert first["split"].to_pylist() == ["train"] * 50 + ["validation"] * 20 + ["test"] * 10
 
 
-def test_labels_are_true_as_often_as_a_set_is_named_for() -> None:
+def test_labels_are_true_as_often_as_the_name_of_the_set_says() -> None:
     always, zipf, classes = (KINDS[kind][0](np.random.default_rng(0), 5000) for kind in KINDS)
     assert always[:, 0].all()
     assert always.mean(axis=0)[1:] == pytest.approx([0.3, 0.15], abs=0.02)
@@ -43,5 +43,5 @@ def test_most_true_labels_show_in_a_word(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", MIXTURES)
-def test_the_mixture_of_sequences_leaves_out_what_only_texts_have(kind: str) -> None:
+def test_the_mixture_for_sequences_leaves_out_what_only_texts_have(kind: str) -> None:
     assert set(mixture_of(kind, "text")) - set(mixture_of(kind, "sequence")) == {"max_length", "embedding"}

@@ -1,4 +1,4 @@
-"""scripts/remedies: what it trains, how it goes on after a stop, and what its table says."""
+"""scripts/bench remedies: what it trains, how it continues after a stop, and what its table says."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from ablation.effects import effects_of
-from ablation.remedies import AGAIN, BASE, describe, remedies_for
-from ablation.results import drop_cut_line, read_results
-from ablation.spaces import in_force, merged
-from ablation.table import render
+from experiments.remedies.catalogue import AGAIN, BASE, describe, remedies_for
+from experiments.remedies.effects import effects_of
+from experiments.remedies.table import render
+from experiments.results import drop_cut_line, read_results, write_parquet
+from experiments.spaces import in_force, merged
 from tuner.space.options import Options
 from tuner.space.parameters import PARAMETERS
 
@@ -39,7 +39,7 @@ def space(tmp_path: Path) -> Path:
 def remedies(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join((str(ROOT), str(ROOT / "scripts")))
     return subprocess.run(
-        [sys.executable, "-m", "ablation", *arguments],
+        [sys.executable, "-m", "experiments", "remedies", *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
@@ -56,7 +56,7 @@ def line(remedy: str, seed: int, score: float | None, **more: Any) -> dict[str, 
 
 
 def base(*scores: float) -> list[dict[str, Any]]:
-    """Two trainings of the base a seed, 0.01 above and below the score."""
+    """Two trainings of the base per seed, 0.01 above and below the score."""
     return [
         line(BASE, seed, score + offset, replica=replica)
         for seed, score in enumerate(scores)
@@ -79,7 +79,7 @@ def test_every_parameter_and_every_option_is_changed_by_some_remedy(inputs: Any)
 
 
 @pytest.mark.parametrize("inputs", ["text", "sequence"])
-def test_no_two_remedies_have_one_name(inputs: Any) -> None:
+def test_no_two_remedies_have_the_same_name(inputs: Any) -> None:
     names = [remedy.name for remedy in remedies_for(inputs, {})]
     assert len(set(names)) == len(names)
 
@@ -108,14 +108,14 @@ def test_a_change_keeps_all_that_it_does_not_name(
     assert merged(old, change) == new
 
 
-def test_a_parameter_that_a_change_puts_out_of_force_is_left_out() -> None:
+def test_a_parameter_without_effect_beside_the_change_is_left_out() -> None:
     assert in_force({"layers": 1, "layer_dropout": 0.5}, "text") == {"layers": 1}
     assert in_force({"layers": 2, "layer_dropout": 0.5}, "text") == {"layers": 2, "layer_dropout": 0.5}
 
 
-def test_a_change_is_told_as_people_would_write_it() -> None:
-    told = describe({"resampling": {"smote": {"ratio": 0.5}}, "layers": 2, "layer_norm": True})
-    assert told == "resampling: smote (ratio 0.5), layers: 2, layer_norm: yes"
+def test_a_change_is_described_as_people_would_write_it() -> None:
+    description = describe({"resampling": {"smote": {"ratio": 0.5}}, "layers": 2, "layer_norm": True})
+    assert description == "resampling: smote (ratio 0.5), layers: 2, layer_norm: yes"
 
 
 # --- results --------------------------------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ def test_a_last_line_that_a_kill_cut_short_is_dropped(tmp_path: Path) -> None:
     assert drop_cut_line(path) == 0
 
 
-def test_a_run_goes_on_where_it_was_stopped_and_its_table_tells_what_came_of_it(space: Path, tmp_path: Path) -> None:
+def test_a_stopped_run_continues_and_its_table_shows_the_results(space: Path, tmp_path: Path) -> None:
     out = tmp_path / "results.jsonl"
     asked = ("--seeds", "1", "--limit-rows", "300", "--only", "layers: [12]", "--only", "resampling: ml_ros")
     command = ("run", str(space), "--out", str(out), "--processes", "1", *asked)
@@ -139,7 +139,7 @@ def test_a_run_goes_on_where_it_was_stopped_and_its_table_tells_what_came_of_it(
     lines = read_results(out)
     by_remedy = {each["remedy"]: each for each in lines}
     assert [each["remedy"] for each in lines[:3]] == [BASE] * 3
-    assert len({each["score"] for each in lines[:3]}) > 1  # other weights each time
+    assert len({each["score"] for each in lines[:3]}) > 1  # different initial weights each time
     assert by_remedy["layers: 2"]["parameters"] > lines[0]["parameters"]
     assert by_remedy["layers: 1"]["outcome"] == "base"
     assert by_remedy["resampling: ml_ros"]["outcome"] == "left out"
@@ -166,7 +166,19 @@ def test_a_run_goes_on_where_it_was_stopped_and_its_table_tells_what_came_of_it(
     assert "on digits `resampling: ml_ros`: left out: ml_ros is for rows with several labels" in left_out
 
 
-def test_results_of_other_settings_are_not_mixed_with(space: Path, tmp_path: Path) -> None:
+def test_the_page_of_remedies_is_what_the_recorded_results_say() -> None:
+    assert render(read_results(ROOT / "docs" / "remedies.parquet")) == (ROOT / "docs" / "REMEDIES.md").read_text()
+
+
+def test_results_kept_as_parquet_are_the_same_rows(tmp_path: Path) -> None:
+    lines = [*base(0.5, 0.6), line("clipping: none", 0, None, outcome="diverged", diverged_at_step=7)]
+    lines += [line("dropout: 0.5", 1, 0.55, change={"dropout": 0.5}, scores=[0.5, None, 0.55])]
+    write_parquet(lines, tmp_path / "results.parquet")
+    filled = dict.fromkeys(name for each in lines for name in each)
+    assert read_results(tmp_path / "results.parquet") == [filled | each for each in lines]
+
+
+def test_results_of_other_settings_are_refused(space: Path, tmp_path: Path) -> None:
     out = tmp_path / "results.jsonl"
     out.write_text(json.dumps(line(BASE, 0, 0.5, set="digits", limit_rows=None, base="abc")) + "\n")
     done = remedies("run", str(space), "--out", str(out), folder=tmp_path)
@@ -179,9 +191,9 @@ def test_results_of_other_settings_are_not_mixed_with(space: Path, tmp_path: Pat
 
 def test_the_effect_is_the_difference_to_the_mean_of_the_base_on_the_same_seed() -> None:
     lines = [*base(0.5, 0.6), line("dropout: 0.5", 0, 0.52), line("dropout: 0.5", 1, 0.66)]
-    (found,) = effects_of(lines)
-    assert found.effects["dropout: 0.5"].differences == pytest.approx((0.02, 0.06))
-    assert found.base == pytest.approx((0.5, 0.6))
+    (effects,) = effects_of(lines)
+    assert effects.effects["dropout: 0.5"].differences == pytest.approx((0.02, 0.06))
+    assert effects.base == pytest.approx((0.5, 0.6))
 
 
 def test_a_change_beyond_noise_helps_or_harms_and_a_smaller_one_makes_no_difference() -> None:
@@ -194,8 +206,8 @@ def test_a_change_beyond_noise_helps_or_harms_and_a_smaller_one_makes_no_differe
         "noise": (0.49, 0.50, 0.51),
     }.items():
         lines += [line(name, seed, score) for seed, score in enumerate(scores)]
-    (found,) = effects_of(lines)
-    verdicts = {name: found.verdict(effect) for name, effect in found.effects.items() if name != AGAIN}
+    (effects,) = effects_of(lines)
+    verdicts = {name: effects.verdict(effect) for name, effect in effects.effects.items() if name != AGAIN}
     assert verdicts == {
         "far up": "helps",
         "far down": "harms",
@@ -210,25 +222,25 @@ def test_three_seeds_that_happen_to_agree_do_not_prove_a_small_change() -> None:
     for number in range(5):
         lines += [line(f"noise {number}", seed, 0.5 + 0.02 * (seed - 1)) for seed in range(3)]
     lines += [line("lucky", seed, 0.51) for seed in range(3)]
-    (found,) = effects_of(lines)
-    assert found.effects["lucky"].spread == pytest.approx(0)
-    assert found.verdict(found.effects["lucky"]) == "no difference"
+    (effects,) = effects_of(lines)
+    assert effects.effects["lucky"].spread == pytest.approx(0)
+    assert effects.verdict(effects.effects["lucky"]) == "no difference"
 
 
 def test_one_seed_proves_nothing() -> None:
-    (found,) = effects_of([*base(0.5), line("dropout: 0.5", 0, 0.9)])
-    assert found.verdict(found.effects["dropout: 0.5"]) == "unsure"
+    (effects,) = effects_of([*base(0.5), line("dropout: 0.5", 0, 0.9)])
+    assert effects.verdict(effects.effects["dropout: 0.5"]) == "unsure"
 
 
 def test_a_training_that_diverged_harms_and_the_table_says_so() -> None:
     broken = {"outcome": "diverged", "diverged_at_step": 7}
     lines = [*base(0.5, 0.5), *(line("clipping: none", seed, None, **broken) for seed in range(2))]
-    (found,) = effects_of(lines)
-    assert found.verdict(found.effects["clipping: none"]) == "harms"
+    (effects,) = effects_of(lines)
+    assert effects.verdict(effects.effects["clipping: none"]) == "harms"
     assert "| clipping: none | *diverged in 2* |" in render(lines)
 
 
-def test_the_table_shows_what_two_trainings_of_the_base_differ_by() -> None:
+def test_the_table_shows_how_much_trainings_of_the_base_differ() -> None:
     trained = [line(BASE, 0, 0.55, replica=0), line(BASE, 0, 0.50, replica=1)]
     trained += [line(BASE, 1, 0.52, replica=0), line(BASE, 1, 0.54, replica=1)]
     assert f"| {AGAIN} | +0.015 ± 0.049 |" in render(trained)

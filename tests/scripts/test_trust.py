@@ -14,7 +14,7 @@ def test_equal_models_on_groups_that_err_together_are_seldom_told_apart(together
     assert max(dependence.told_apart(60, 10, together, repeats=150)) <= 0.05
 
 
-def test_cross_fitting_over_groups_gives_what_fresh_groups_give() -> None:
+def test_cross_fitting_over_groups_agrees_with_fresh_groups() -> None:
     fitted, fresh, single = dependence.cross_fitted(60, 10, 0.9, repeats=60)
     assert abs(fitted - fresh) <= 0.025
     assert single > fitted + 0.01
@@ -25,7 +25,7 @@ def test_equal_models_of_many_labels_are_seldom_told_apart_on_few_rows(rows: int
     assert max(small_splits.called_ahead(many_labels(28, 0.6), rows, repeats=150)) <= 0.05
 
 
-def test_models_of_one_macro_f1_that_err_otherwise_are_seldom_told_apart() -> None:
+def test_models_of_equal_macro_f1_that_err_differently_are_seldom_told_apart() -> None:
     share = np.array([0.1])
     careful, bold = Labels(share, np.array([0.5]), np.array([0.00617])), Labels(share, np.array([0.9]), np.array([0.1]))
     assert careful.macro_f1 == pytest.approx(bold.macro_f1, abs=0.001)
@@ -35,7 +35,7 @@ def test_models_of_one_macro_f1_that_err_otherwise_are_seldom_told_apart() -> No
 @pytest.mark.parametrize(
     "kind", ["binary, 1 % positive", "binary, 1 % positive, few errors", "28 Zipf labels, the rare ones seldom found"]
 )
-def test_intervals_hold_where_labels_have_hardly_a_true_row(kind: str) -> None:
+def test_intervals_hold_even_if_labels_have_hardly_any_true_rows(kind: str) -> None:
     below, above, _ = coverage.missed(coverage.KINDS[kind], 150, repeats=60)
     assert below + above <= 0.07
 

@@ -1,4 +1,4 @@
-"""What is said of made-up data, from texts to the answer: the quick part of `scripts/bench trust`."""
+"""The answers for generated data, from texts to the verdict: the quick part of `scripts/bench trust`."""
 
 from __future__ import annotations
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from tuner.cli.output import Format, print_json, print_rows, print_table, print_text, say
-from tuner.comparison.compare import LABEL_COLUMNS
+from tuner.cli.output import LABEL_COLUMNS, Format, print_json, print_rows, print_table, print_text, say
 from tuner.show_value import show_value
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
-"""Is what tuner says true? Simulations of score, intervals, verdict, gate and advice: asked beside measured.
+"""Is what tuner says true? Simulations of score, intervals, verdict, gate and advice.
 
-Each topic is a module with a function `measure`. Runs of some hundred repeats take minutes each; their quick parts are tests too.
+Each topic is a module with a function `measure`. A few hundred repeats take minutes; the quick parts are tests too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ TOPICS = ("ranking", "dependence", "small_splits", "coverage", "gate_curves", "c
 
 
 def measure() -> list[Row]:
-    """Run every topic in turn, and say as each begins."""
+    """Run every topic in turn, and print its name when it starts."""
     rows: list[Row] = []
     for topic in TOPICS:
         print(f"  {topic} …", flush=True)

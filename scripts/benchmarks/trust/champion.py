@@ -1,4 +1,4 @@
-"""Is the champion as good as the best model that the search had, if finalists get their time and if they do not?"""
+"""Is the champion as good as the best model of the search, whether or not finalists get enough time?"""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from tuner.search.choice import Candidate, choose
 CONFIGURATIONS, FINALISTS, EPOCHS, REDUCTION = 81, 2, 9.0, 3
 REPEATS = 2_000
 SETTLES = 2.0
-"""Epochs after which a run has come to 63 % of its quality."""
+"""Epochs after which a run has reached 63 % of its quality."""
 NOISES = {
     "seeds vary as rows do": (0.015, 0.015),
     "rows vary more": (0.007, 0.025),
     "seeds vary more": (0.025, 0.007),
     "rows alone vary": (0.0, 0.04),
 }
-"""Standard deviations of a model's quality over seeds, and of its score on the validation rows around its quality."""
+"""Standard deviations: of a model's quality over seeds, and of its validation score around its quality."""
 SHARES = (1.0, 0.5, 0.2)
-"""Of their full training, what finalists have time for."""
+"""The shares of their full training that finalists have time for."""
 
 Pick = Callable[[Sequence[Candidate]], int]
 
 
 @dataclass(frozen=True)
 class Made:
-    """The candidates of one made search, and the true quality of each trial's model."""
+    """The candidates of one simulated search, and the true quality of each trial's model."""
 
     candidates: tuple[Candidate, ...]
     quality: dict[int, float]
@@ -45,9 +45,9 @@ def make_search(
     seeds: int = 2,
     collapses: float = 0.0,
 ) -> Made:
-    """Search by successive halving, and train the best again for `share` of the full training.
+    """Simulate successive halving, and train the best again for `share` of the full training.
 
-    Of the finalists' runs a share `collapses` gives no model; it is that of every second configuration, the others never fail.
+    A share `collapses` of the runs of every second finalist gives no model; the other finalists never fail.
     """
     by_seed, by_rows = noise
     full = generator.normal(0.6, 0.05, CONFIGURATIONS)
@@ -57,9 +57,9 @@ def make_search(
     while True:
         quality = _learnt(full[left], epochs) + luck[left]
         score = quality + generator.normal(0.0, by_rows, len(left))
-        for number, own, seen in zip(left.tolist(), quality.tolist(), score.tolist(), strict=True):
+        for number, true_quality, seen in zip(left.tolist(), quality.tolist(), score.tolist(), strict=True):
             if number not in trials or seen > trials[number][1]:
-                trials[number] = own, seen
+                trials[number] = true_quality, seen
         if epochs >= EPOCHS:
             break
         left, epochs = left[np.argsort(-score)[: len(left) // REDUCTION]], epochs * REDUCTION
@@ -94,16 +94,16 @@ def by_rule(candidates: Sequence[Candidate]) -> int:
 
 
 def finalists_only(candidates: Sequence[Candidate]) -> int:
-    """What it did before: search trials were no candidates."""
+    """Apply the former rule, in which search trials were not candidates."""
     runs = _runs(candidates)
-    winner = champion(lower_bounds({parent: [run.score for run in own] for parent, own in runs.items()}))
+    winner = champion(lower_bounds({parent: [run.score for run in of_parent] for parent, of_parent in runs.items()}))
     return max(runs[winner], key=lambda run: run.score).trial
 
 
 def surely_better(candidates: Sequence[Candidate]) -> int:
-    """The search trial only where a further run of the finalist would be better in less than one case of ten."""
+    """Pick the search trial only if another run of the finalist would be better in fewer than one case in ten."""
     runs = _runs(candidates)
-    bounds = lower_bounds({parent: [run.score for run in own] for parent, own in runs.items()})
+    bounds = lower_bounds({parent: [run.score for run in of_parent] for parent, of_parent in runs.items()})
     winner = champion(bounds)
     bound, best = bounds[winner], max(runs[winner], key=lambda run: run.score)
     searched = next(each for each in candidates if each.repeats is None)
@@ -112,7 +112,7 @@ def surely_better(candidates: Sequence[Candidate]) -> int:
 
 
 def search_trial(candidates: Sequence[Candidate]) -> int:
-    """Always the best search trial."""
+    """Always pick the best search trial."""
     return next(each for each in candidates if each.repeats is None).trial
 
 
@@ -127,29 +127,29 @@ def _runs(candidates: Sequence[Candidate]) -> dict[int, list[Candidate]]:
 RULES: dict[str, Pick] = {
     "tuner's rule": by_rule,
     "finalists only": finalists_only,
-    "only where surely better": surely_better,
+    "only if surely better": surely_better,
     "search trial": search_trial,
 }
 
 
 def mean_quality(made: Sequence[Made], pick: Pick) -> float:
-    """Return the mean true quality of what a rule picks."""
+    """Return the mean true quality of the models that a rule picks."""
     return float(np.mean([search.quality[pick(search.candidates)] for search in made]))
 
 
 def measure() -> list[Row]:
-    """Compare the rule with the best of the others, in every kind of noise and of time."""
+    """Compare tuner's rule with the best of the others, for every kind of noise and every share of time."""
     rows = []
     for noise_name, noise in NOISES.items():
         for share in SHARES:
             for seeds in (1, 2, 3):
                 generator = np.random.default_rng((0, seeds))
                 made = [make_search(generator, noise=noise, share=share, seeds=seeds) for _ in range(REPEATS)]
-                found = {name: mean_quality(made, pick) for name, pick in RULES.items()}
-                told = ", ".join(f"{name} {value:.4f}" for name, value in found.items())
+                quality = {name: mean_quality(made, pick) for name, pick in RULES.items()}
+                detail = ", ".join(f"{name} {value:.4f}" for name, value in quality.items())
                 what = f"quality lost to the best rule; {noise_name}, {share:.0%} of training, {seeds} seeds"
-                lost = found["tuner's rule"] - max(found.values())
-                rows.append(at_least(what, -0.005, lost, "macro-F1", told))
+                lost = quality["tuner's rule"] - max(quality.values())
+                rows.append(at_least(what, -0.005, lost, "macro-F1", detail))
     generator = np.random.default_rng(1)
     made = [make_search(generator, noise=(0.015, 0.015), share=1.0, collapses=0.3) for _ in range(REPEATS)]
     for name in ("tuner's rule", "finalists only"):
@@ -164,7 +164,7 @@ def measure() -> list[Row]:
 
 
 def _kept(made: Sequence[Made], pick: Pick) -> float:
-    """Mean quality where a collapsed model is worth nothing."""
+    """Return the mean quality if a collapsed model counts 0."""
     collapsed = [{each.trial for each in search.candidates if each.health == "collapsed"} for search in made]
     picked = [pick(search.candidates) for search in made]
     worth = [

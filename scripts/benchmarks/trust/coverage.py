@@ -1,4 +1,4 @@
-"""Do 95 % intervals hold the macro-F1 of endless rows, also where a label has few rows or a model few errors?"""
+"""Do 95 % intervals hold the macro-F1 of infinitely many rows, even if a label has few rows or a model few errors?"""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def missed(model: Any, count: int, *, repeats: int) -> tuple[float, float, float
         generator = np.random.default_rng((repeat, count))
         truth = model.truth(count, generator)
         decisions = model.decide(truth, generator)
-        found = intervals(decisions, truth, model.task, blocks=single_rows(count), seed=repeat).macro_f1
-        below += model.macro_f1 < found.low
-        above += model.macro_f1 > found.high
-        width += (found.high - found.low) / repeats
+        interval = intervals(decisions, truth, model.task, blocks=single_rows(count), seed=repeat).macro_f1
+        below += model.macro_f1 < interval.low
+        above += model.macro_f1 > interval.high
+        width += (interval.high - interval.low) / repeats
     return below / repeats, above / repeats, width

@@ -1,4 +1,4 @@
-"""Made-up predictors whose true macro-F1 is known: what the simulations of intervals and tests draw from."""
+"""Simulated predictors with a known true macro-F1, from which the simulations of intervals and tests draw."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Reals = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Classes:
-    """Rows of one class each, of `shares` (classes,), decided rightly with probability `right` (classes,), else by `guess`."""
+    """Rows with one class each: `shares` (classes,), decided rightly with probability `right` (classes,), else by `guess`."""
 
     shares: Reals
     right: Reals
@@ -23,7 +23,7 @@ class Classes:
 
     @property
     def macro_f1(self) -> float:
-        """The macro-F1 on endless rows."""
+        """The macro-F1 on infinitely many rows."""
         table = (1 - self.right)[:, None] * self.guess + np.diag(self.right)
         joint = self.shares[:, None] * table
         return float(np.mean(2 * np.diag(joint) / (joint.sum(axis=0) + joint.sum(axis=1))))
@@ -43,7 +43,7 @@ class Classes:
 
 @dataclass(frozen=True)
 class Labels:
-    """Rows of several labels, each true with its probability in `rates`, found with that in `recall`, else with `false`."""
+    """Rows with several labels. A label is true at its rate in `rates`, and decided at that in `recall` if true, else `false`."""
 
     rates: Reals
     recall: Reals
@@ -52,7 +52,7 @@ class Labels:
 
     @property
     def macro_f1(self) -> float:
-        """The macro-F1 on endless rows."""
+        """The macro-F1 on infinitely many rows."""
         hits = self.rates * self.recall
         return float(np.mean(2 * hits / (hits + (1 - self.rates) * self.false + self.rates)))
 
@@ -72,21 +72,21 @@ def zipf(labels: int) -> Reals:
 
 
 def binary(positive: float, right: float) -> Classes:
-    """Two classes; the positive one has the given share, and either is decided rightly as often as said, else by a coin."""
+    """Return two classes. The positive one has a share `positive`; each row is decided rightly with probability `right`."""
     return Classes(np.array([1 - positive, positive]), np.full(2, right), np.full(2, 0.5), task="binary")
 
 
 def even(classes: int, right: float) -> Classes:
-    """Classes of one size."""
+    """Return classes of equal size."""
     return Classes(np.full(classes, 1 / classes), np.full(classes, right), np.full(classes, 1 / classes))
 
 
 def uneven(classes: int, right: float) -> Classes:
-    """Classes of Zipf sizes."""
+    """Return classes of Zipf sizes."""
     return Classes(zipf(classes), np.full(classes, right), zipf(classes))
 
 
 def many_labels(labels: int, recall: float, last: float | None = None) -> Labels:
-    """Labels true on 30 %, 15 %, 10 %, ... of the rows; found as often as said, the last one with `last`, if that is given."""
+    """Return labels true on 30 %, 15 %, 10 %, ... of the rows, found as often as given; the last one at `last`, if given."""
     rates = 0.3 / np.arange(1, labels + 1)
     return Labels(rates, np.linspace(recall, recall if last is None else last, labels), rates * 0.4)

@@ -1,8 +1,8 @@
-"""Trials that come far and are bad: does the sampler go back to where they lie?
+"""Duds, which are bad trials that train for long: does the sampler go back to where they lie?
 
-First one parameter, where on one half a rung stops every trial and on the other half are duds that end later, by
-`search.patience` or the gate. Then whole searches, simulated: configurations with a true quality, curves that rise to it
-with noise, rungs as ASHA has them, and duds on a sixth of the space.
+The first part has one parameter. On one half of its range a rung stops every trial; on the other half are duds that end
+later, by `search.patience` or the gate. The second part simulates whole searches: configurations with a true quality, curves
+that rise to it with noise, the rungs of ASHA, and duds on a sixth of the space.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tuner.trial.ending import Ending
 _SEEDS = 20
 _ASKED, _LEARNT_FROM = 60, 30
 _DUD_SCORE = 0.05
-_NOISE = 0.015  # of one report's score
+_NOISE = 0.015  # of the score of one measurement
 _REDUCTION_FACTOR = 3
 _SPACE: Mapping[str, Domain] = {
     "learning_rate": FloatRange(1e-4, 1e-1, is_log=True),
@@ -41,7 +41,7 @@ _CLIPPING_COSTS = {"none": 0.03, "norm": 0.0, "value": 0.02}
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How trials end: epochs of the first rung, of a full budget and of the whole search; duds by the gate or by patience."""
+    """How trials end: epochs of the first rung, of a full budget and of the search; whether gate or patience ends duds."""
 
     name: str
     grace: float
@@ -60,7 +60,7 @@ _PLANS = (
 
 
 def measure() -> list[Row]:
-    """Ask how many proposals are duds, and whether searches gain by what the sampler learns."""
+    """Measure how many proposals are duds, and whether searches gain from what the sampler learns."""
     rows = []
     for ending in ("completed", "collapsed", "diverged"):
         share = float(np.mean([_share_of_duds(ending, seed) for seed in range(_SEEDS)]))
@@ -71,14 +71,14 @@ def measure() -> list[Row]:
         random = np.array([_late(RandomSampler(_SPACE, seed=seed), plan, seed) for seed in range(_SEEDS)])
         gain = tpe[:, 0] - random[:, 0]
         detail = f"standard error {gain.std(ddof=1) / math.sqrt(_SEEDS):.3f}"
-        told = f"{plan.name}: proposals of a search's second half"
-        rows.append(at_least(f"{told}, true quality less that of random ones", 0.1, float(gain.mean()), "", detail))
-        rows.append(explains(f"{told}, duds", float(tpe[:, 1].mean()), "share", f"random: {random[:, 1].mean():.3f}"))
+        name = f"{plan.name}: proposals of a search's second half"
+        rows.append(at_least(f"{name}, true quality minus that of random ones", 0.1, float(gain.mean()), "", detail))
+        rows.append(explains(f"{name}, duds", float(tpe[:, 1].mean()), "share", f"random: {random[:, 1].mean():.3f}"))
     return rows
 
 
 def _share_of_duds(ending: str, seed: int) -> float:
-    """Propose for one parameter: below 0.5 a rung stops all, with good scores; from there on are duds that end later."""
+    """Propose values of one parameter: below 0.5 a rung stops all trials, with good scores; above are duds that end later."""
     sampler = TpeSampler({"x": FloatRange(0.0, 1.0)}, seed=seed)
     duds = []
     for index in range(_ASKED):
@@ -92,7 +92,7 @@ def _share_of_duds(ending: str, seed: int) -> float:
 
 
 def _late(sampler: Sampler, plan: Plan, seed: int) -> tuple[float, float]:
-    """Run a search; return the mean true quality, and the share of duds, of what its second half proposed."""
+    """Run a search. Return the mean true quality and the share of duds among the proposals of its second half."""
     noise = np.random.default_rng((1, seed))
     rungs: dict[float, list[float]] = {
         epochs: []
@@ -114,7 +114,7 @@ def _late(sampler: Sampler, plan: Plan, seed: int) -> tuple[float, float]:
 
 
 def _truth(configuration: Configuration) -> tuple[float, float, bool]:
-    """Return a configuration's quality, how many epochs its curve takes to rise, and whether it is a dud."""
+    """Return a configuration's quality, the epochs that its curve takes to rise, and whether it is a dud."""
     rate, clipping = math.log10(float(configuration["learning_rate"])), str(configuration["clipping"])
     is_dud = rate > -1.4 or (rate > -1.8 and clipping == "none")
     costs = 0.10 * abs(rate + 2.6) + 0.03 * abs(math.log2(float(configuration["hidden"])) - 7)
@@ -131,7 +131,7 @@ def _train(
     rungs: Mapping[float, list[float]],
     noise: np.random.Generator,
 ) -> tuple[list[tuple[float, float]], str]:
-    """Return a trial's reports, pairs of epochs and score, and its ending."""
+    """Return a trial's measurements as pairs of epochs and score, and its ending."""
     measurements: list[tuple[float, float]] = []
     best, since_best = -math.inf, 0
     for number in range(1, round(plan.full * plan.reports_per_epoch) + 1):

@@ -1,4 +1,4 @@
-"""The gate on every kind of data: does it spare the best trials, and does it stop the collapsed ones by the first rung?"""
+"""The gate on every kind of data: does it spare the best trials and stop the collapsed ones by the first rung?"""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from benchmarks.row import Row, at_least, at_most, explains
 
 
 def measure() -> list[Row]:
-    """Replay the gate on recorded trials, set by set, that were trained to the end of their budget whatever became of them."""
-    from curves.bounds import LEAST_STOPPED, MOST_KILLED, outcomes
-    from curves.replay import first_rung, grace
-    from curves.sets import SETS, TO_CHOOSE_ON
-    from curves.table import read_curves
+    """Replay the gate, set by set, on recorded trials that were all trained to the end of their budget."""
+    from experiments.curves.bounds import LEAST_STOPPED, MOST_KILLED, outcomes
+    from experiments.curves.replay import first_rung, grace
+    from experiments.curves.sets import SETS, TO_CHOOSE_ON
+    from experiments.curves.table import read_curves
     from tuner.pruners.gate import GateSettings
 
     curves, settings = read_curves(ROOT / "tests" / "curves" / "gate_curves.parquet"), GateSettings()
@@ -26,7 +26,7 @@ def measure() -> list[Row]:
         )
         before = by_epochs[name]
         killed = (
-            f"{part}; {len(each.killed)} of {len(each.best)}; with a grace in epochs alone {len(before.killed)} of "
+            f"{part}; {len(each.killed)} of {len(each.best)}; with a grace that counts epochs alone {len(before.killed)} of "
             f"{len(before.best)}"
         )
         stopped = (
@@ -39,6 +39,6 @@ def measure() -> list[Row]:
             at_least(
                 f"{name}: collapsed stopped by the first rung", LEAST_STOPPED, each.stopped_share, "of 1", stopped
             ),
-            explains(f"{name}: epochs that collapsed trials took", each.epochs_collapsed, "epochs", wasted),
+            explains(f"{name}: epochs spent on collapsed trials", each.epochs_collapsed, "epochs", wasted),
         ]
     return rows

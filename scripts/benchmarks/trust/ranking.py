@@ -1,4 +1,4 @@
-"""Does the score rank real trials as macro-F1 on fresh rows does? On 200 labels of Zipf frequencies, and on real texts."""
+"""Does the score rank real trials like macro-F1 on fresh rows? With 200 labels of Zipf frequencies, and on real texts."""
 
 from __future__ import annotations
 
@@ -45,22 +45,22 @@ space:
 
 
 def measure() -> list[Row]:
-    found = _rows_of("200 Zipf labels", _space(_COLUMNS, "multilabel", EPOCHS), _dataset(), floor=AT_LEAST)
+    rows = _rows_of("200 Zipf labels", _space(_COLUMNS, "multilabel", EPOCHS), _dataset(), floor=AT_LEAST)
     for name, (task, columns, epochs) in REAL.items():
         try:
             path = shared("data", *name)
         except SkippedError:
             continue
         space = _space(f"{{train: '{path}', text: text, {columns}}}", task, epochs)
-        found += _rows_of(name[0], space, _real(space), floor=None)
-    return found
+        rows += _rows_of(name[0], space, _real(space), floor=None)
+    return rows
 
 
 def _rows_of(name: str, space: Any, dataset: Any, *, floor: float | None) -> list[Row]:
-    """Rank trials by the score, and by what the score was: at least as well, or as the floor says."""
+    """Rank trials by the score and by the former score. The score must rank at least as well, or reach its floor."""
     rows = trials(space, dataset)
     fresh = [row["fresh"] for row in rows]
-    own, mean, weighted, plain = (
+    current, mean, weighted, plain = (
         spearman([row[key] for row in rows], fresh) for key in ("score", "mean", "weighted", "macro_f1")
     )
     listed = "; ".join(f"{row['score']:.3f} / {row['fresh']:.3f}" for row in rows)
@@ -69,7 +69,7 @@ def _rows_of(name: str, space: Any, dataset: Any, *, floor: float | None) -> lis
         at_least(
             f"Spearman of score with macro-F1 on fresh rows, {name}",
             mean if floor is None else floor,
-            own,
+            current,
             "",
             f"{before}; {len(rows)} trials, score / fresh: {listed}",
         )
@@ -77,7 +77,7 @@ def _rows_of(name: str, space: Any, dataset: Any, *, floor: float | None) -> lis
 
 
 def trials(space: Any, dataset: Any) -> list[dict[str, float]]:
-    """Train trials of one space, and judge each on validation, as a search does, and on fresh rows with its own thresholds."""
+    """Train trials of one space. Judge each on validation, as a search does, and on fresh rows with its own thresholds."""
     from tuner.data.trial_data import prepare
     from tuner.scoring.f1 import macro_f1
     from tuner.scoring.indicator import as_indicator
@@ -107,7 +107,7 @@ def trials(space: Any, dataset: Any) -> list[dict[str, float]]:
         while not measurement.is_last:
             measurement = trial.next_measurement()
         if trial.probabilities is None:
-            continue  # it diverged, and has no rank
+            continue  # a diverged trial has no rank
         decisions = cross_fitted_decisions(trial.probabilities, truth, task, parts=data.parts, seen=data.seen)
         thresholds = fit_thresholds(trial.probabilities, truth, task, seen=data.seen)
         fresh = decide(predict(trial, fresh_data, configuration), thresholds, task)
@@ -124,11 +124,11 @@ def trials(space: Any, dataset: Any) -> list[dict[str, float]]:
 
 
 def mean_penalty(decisions: np.ndarray, truth: np.ndarray, task: Any, *, is_weighted: bool) -> float:
-    """Return the penalty as it was, a mean over the labels whose truth varies, or one weighted by the truth's impurity."""
+    """Return the former penalty: a mean over the labels whose truth varies, or one weighted by the impurity of the truth."""
     from tuner.scoring.penalty import constant_penalty
 
     if task != "multilabel":
-        return constant_penalty(decisions, truth, task)  # of one column there is one mean
+        return constant_penalty(decisions, truth, task)  # with one column both means are the same
     decided, true = (2 * rates * (1 - rates) for rates in (decisions.mean(axis=0), truth.mean(axis=0)))
     varies = true > 0
     penalties = np.maximum(0.0, 1 - decided[varies] / true[varies] / 0.1)
@@ -159,7 +159,7 @@ def _space(columns: str, task: str, epochs: int) -> Any:
 
 
 def _real(space: Any) -> Any:
-    """Half of a set's rows to train on, a sixth to be judged by as in a search, and a third that stand for fresh rows."""
+    """Split a set: half of the rows to train on, a sixth for validation as in a search, and a third as fresh rows."""
     from tuner.data.dataset import count_targets
     from tuner.data.load import load_data
 
@@ -169,17 +169,17 @@ def _real(space: Any) -> Any:
 
 
 def _split(rows: int, name: str, generator: np.random.Generator) -> Any:
-    """Texts of ten words: each true label leaves its word in seven of ten rows, and each row has a word of a label by chance."""
+    """Make texts of ten words. A true label leaves its word in seven of ten rows; each row has one random label's word too."""
     from tuner.data.dataset import Split
 
     rates = 0.3 / np.arange(1, LABELS + 1)
     truth = generator.random((rows, LABELS)) < rates
-    told = truth & (generator.random(truth.shape) < 0.7)
+    shown = truth & (generator.random(truth.shape) < 0.7)
     stray = generator.choice(LABELS, rows, p=rates / rates.sum())
     noise = generator.integers(0, 500, (rows, 8))
     texts = []
     for row in range(rows):
-        words = [f"label{label}" for label in [*np.flatnonzero(told[row]), stray[row]]]
+        words = [f"label{label}" for label in [*np.flatnonzero(shown[row]), stray[row]]]
         words += [f"word{number}" for number in noise[row]]
         texts.append(" ".join(generator.permutation(words)))
     numbers = np.arange(rows)

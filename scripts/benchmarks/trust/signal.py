@@ -1,7 +1,7 @@
-"""Nothing to learn: is it said where it is so, and never where a model could not see, or had one row to see it on?
+"""Does tuner say "nothing to learn" if that is so, and never if the models could not see the inputs or had too few rows?
 
-Texts are made up, the baselines and all that judges them are tuner's own. In the place of searches stand champions and reports
-of trials that rank rows at random, or as well as is named.
+The texts are generated. The baselines and everything that judges them are tuner's own. Simulated champions and measurements,
+which rank rows at random or as well as stated, stand in for searches.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from benchmarks.row import Row, at_least, at_most, explains
 
 REPEATS = 100
-TRIALS = 40  # reports of a search, each a ranking of its own
+TRIALS = 40  # measurements of a search, each with a ranking of its own
 _ROWS = {"train": 600, "validation": 200, "test": 200}
 _WORDS = [
     f"{first}{last}" for first in ("ba", "de", "fi", "go", "lu", "ma", "ne") for last in ("lor", "mit", "sun", "tek")
@@ -28,24 +28,24 @@ Make = Callable[[np.random.Generator, Numbers], list[str]]
 
 
 def plain(generator: np.random.Generator, truth: Numbers) -> list[str]:
-    """Eight words of 28, whatever the label."""
+    """Draw eight words of 28, independent of the label."""
     return [" ".join(generator.choice(_WORDS, 8)) for _ in truth]
 
 
 def told_by_a_word(generator: np.random.Generator, truth: Numbers) -> list[str]:
-    """The same, with a word that tells the label."""
+    """Draw the same words and one that gives the label away."""
     return [f"{text} {('ham', 'spam')[label]}" for text, label in zip(plain(generator, truth), truth, strict=True)]
 
 
 def told_by_two_words(generator: np.random.Generator, truth: Numbers) -> list[str]:
-    """One of two words first and one of two last; the label says whether they go together, and neither tells it alone."""
+    """Put one of two words first and one of two last. The label is whether they match; neither word gives it away alone."""
     first = generator.integers(0, 2, len(truth))
     ends = zip(plain(generator, truth), first, first ^ truth, strict=True)
     return [f"{('hot', 'cold')[a]} {text} {('day', 'night')[b]}" for text, a, b in ends]
 
 
 def without_spaces(generator: np.random.Generator, truth: Numbers) -> list[str]:
-    """Clauses of 16 signs in one piece, in which two pairs of signs tell the label."""
+    """Make clauses of 16 characters without spaces, in which two pairs of characters give the label away."""
     texts = []
     for label in truth:
         signs = list(generator.choice(_SIGNS, 16))
@@ -56,13 +56,13 @@ def without_spaces(generator: np.random.Generator, truth: Numbers) -> list[str]:
 
 
 def numbers_as_words(generator: np.random.Generator, truth: Numbers) -> list[str]:
-    """Three numbers of up to six digits; the label says whether their mean is large."""
+    """Draw three numbers of up to six digits. The label is whether their mean is large."""
     centres = np.where(truth == 1, 600_000, 400_000)[:, None]
     return [" ".join(map(str, row)) for row in np.abs(generator.normal(centres, 150_000, (len(truth), 3))).astype(int)]
 
 
 def measure() -> list[Row]:
-    """Draw every kind of data some hundred times, and count the answers."""
+    """Draw every kind of data a few hundred times, and count the answers."""
     return [
         _share_of("shuffled labels: none found", plain, "none found", 0.8),
         _share_of("shuffled labels, 5 % positive: none found", plain, "none found", 0.8, share=0.05),
@@ -107,10 +107,10 @@ def answer(
     lift: float = 0.0,
     trial_lift: float = 0.0,
 ) -> str:
-    """Return what is said of one draw.
+    """Return the answer for one draw.
 
-    A `share` of the rows is positive, or so many rows of validation and of test. The champion's logits are noise of deviation
-    1, and `lift` higher where a row is positive; those of one trial `trial_lift`.
+    A `share` of the rows is positive, or that many rows of validation and of test. The champion's logits are noise of standard
+    deviation 1, plus `lift` on positive rows; those of one trial are `trial_lift` higher there.
     """
     from tuner.baselines.baseline import Decided
     from tuner.baselines.run import run_baselines
@@ -160,26 +160,26 @@ def _dataset(make: Make, generator: np.random.Generator, share: float, positives
 
 
 def _rank(generator: np.random.Generator, truth: NDArray[np.bool_], lift: float) -> NDArray[np.float64]:
-    """Probabilities (rows, 2) of a model that knows no more than `lift`."""
+    """Return probabilities (rows, 2) of a model whose logits are `lift` higher on positive rows."""
     logits = generator.normal(size=len(truth)) + lift * truth[:, 1]
     yes = 1 / (1 + np.exp(-logits))
     return np.column_stack([1 - yes, yes])
 
 
-def _told(counts: Counter[str]) -> str:
+def _describe(counts: Counter[str]) -> str:
     return f"of {counts.total()} draws: {', '.join(f'{count} {name}' for name, count in counts.most_common())}"
 
 
 def _share_of(name: str, make: Make, wanted: str, floor: float, **options: Any) -> Row:
     counts = answers(make, **options)
-    return at_least(name, floor, counts[wanted] / counts.total(), "share", _told(counts))
+    return at_least(name, floor, counts[wanted] / counts.total(), "share", _describe(counts))
 
 
 def _never(name: str, make: Make, **options: Any) -> Row:
     counts = answers(make, **options)
-    return at_most(f"{name}: none found", 0.0, counts["none found"] / counts.total(), "share", _told(counts))
+    return at_most(f"{name}: none found", 0.0, counts["none found"] / counts.total(), "share", _describe(counts))
 
 
 def _explained(name: str, make: Make, **options: Any) -> Row:
     counts = answers(make, **options)
-    return explains(f"{name}: none found", counts["none found"] / counts.total(), "share", _told(counts))
+    return explains(f"{name}: none found", counts["none found"] / counts.total(), "share", _describe(counts))

@@ -1,4 +1,4 @@
-"""Small splits: how often is one of two equally good models called ahead, and a guess better than a constant rule?"""
+"""Small splits: how often is one of two equal models called ahead, or a guess called better than a constant rule?"""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def measure() -> list[Row]:
             share = guess_has_skill(model, count, repeats=REPEATS)
             rows.append(at_most(f"guesses better than constant, {name}, {count} rows", MOST_A_SIDE, 100 * share, "%"))
     for count in ROWS:
-        found, held = finds_and_holds(binary(0.3, 0.9), binary(0.3, 0.7), count, repeats=REPEATS)
+        ahead, held = finds_and_holds(binary(0.3, 0.9), binary(0.3, 0.7), count, repeats=REPEATS)
         detail = f"a model right in 95 of 100 rows against one right in 85; the interval holds the true difference in {held:.1%}"
-        rows.append(explains(f"better model found to be better, {count} rows", 100 * found, "%", detail))
+        rows.append(explains(f"better model found to be better, {count} rows", 100 * ahead, "%", detail))
     return rows
 
 
 def called_ahead(model: Any, count: int, *, repeats: int, other: Any = None) -> tuple[float, float]:
-    """Return how often the first, and how often the second, of two models of one quality is called ahead."""
+    """Return how often the first, and how often the second, of two equally good models is called ahead."""
     from tuner.scoring.blocks import single_rows
     from tuner.scoring.paired import paired_difference
 
@@ -55,14 +55,14 @@ def called_ahead(model: Any, count: int, *, repeats: int, other: Any = None) -> 
         generator = np.random.default_rng((repeat, count))
         truth = model.truth(count, generator)
         first, second = model.decide(truth, generator), (other or model).decide(truth, generator)
-        found = paired_difference(first, second, truth, blocks=single_rows(count), seed=repeat)
-        ahead += found.low > 0, found.high < 0
+        difference = paired_difference(first, second, truth, blocks=single_rows(count), seed=repeat)
+        ahead += difference.low > 0, difference.high < 0
     first_ahead, second_ahead = (ahead / repeats).tolist()
     return first_ahead, second_ahead
 
 
 def guess_has_skill(model: Any, count: int, *, repeats: int) -> float:
-    """Return how often decisions drawn for other rows are called better than constant: both verdict's intervals above 0."""
+    """Return how often decisions drawn for other rows count as better than constant: both intervals of the verdict above 0."""
     from tuner.scoring.blocks import single_rows
     from tuner.scoring.bootstrap import intervals
 
@@ -71,8 +71,8 @@ def guess_has_skill(model: Any, count: int, *, repeats: int) -> float:
         generator = np.random.default_rng((repeat, count, 1))
         truth, others = model.truth(count, generator), model.truth(count, generator)
         decisions = model.decide(others, generator)
-        found = intervals(decisions, truth, model.task, blocks=single_rows(count), seed=repeat)
-        better += found.skill.low > 0 and found.above_chance.low > 0
+        measured = intervals(decisions, truth, model.task, blocks=single_rows(count), seed=repeat)
+        better += measured.skill.low > 0 and measured.above_chance.low > 0
     return better / repeats
 
 
@@ -82,12 +82,12 @@ def finds_and_holds(better: Any, worse: Any, count: int, *, repeats: int) -> tup
     from tuner.scoring.paired import paired_difference
 
     difference = better.macro_f1 - worse.macro_f1
-    found = held = 0
+    ahead = held = 0
     for repeat in range(repeats):
         generator = np.random.default_rng((repeat, count, 2))
         truth = better.truth(count, generator)
         decided = [model.decide(truth, generator) for model in (better, worse)]
         interval = paired_difference(*decided, truth, blocks=single_rows(count), seed=repeat)
-        found += interval.low > 0
+        ahead += interval.low > 0
         held += interval.low <= difference <= interval.high
-    return found / repeats, held / repeats
+    return ahead / repeats, held / repeats

@@ -1,4 +1,4 @@
-"""Recorded curves through the gate, and through ASHA's rungs: what would have been killed, and what it would have cost."""
+"""Replay the gate on recorded curves: which trials it would have killed, and how many epochs it would have cost."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from curves.table import Curve
+from experiments.curves.table import Curve
 from tuner.pruners.gate import GateSettings, Grace, Signs, grace_of, judge
 
-CONSTANT_PENALTY = 0.5  # of what ends as good as constant
+CONSTANT_PENALTY = 0.5  # a trial with a higher final penalty counts as constant
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What the gate did to the trials of one set; trials are named by their index.
+    """What the gate did to the trials of one set. Trials are identified by their index.
 
-    `best`: the quarter with the best scores; `killed`: those of them that it ended. `collapsed`: the trials that collapsed
-    when they were left alone; `stopped`: those of them that it had ended by their first rung, which is the first report at which
-    it may end one. `epochs` and
-    `epochs_collapsed`: what all trials and the collapsed ones trained until the gate ended them, or to their budget.
+    `best`: the quarter with the best scores. `killed`: those of them that the gate ended. `collapsed`: the trials that
+    collapsed without a gate. `stopped`: those of them that the gate ended by their first rung, which is the first measurement at
+    which it may end a trial. `epochs` and `epochs_collapsed`: the epochs that all trials and the collapsed ones trained until
+    the gate ended them, or until their budget was spent.
     """
 
     set_name: str
@@ -32,17 +32,17 @@ class Outcome:
 
     @property
     def killed_share(self) -> float:
-        """The share of the best quarter that the gate ended."""
+        """The share of the best quarter that the gate killed."""
         return len(self.killed) / len(self.best)
 
     @property
     def stopped_share(self) -> float:
-        """The share of the collapsed trials that the gate had ended by the first rung."""
+        """The share of the collapsed trials that the gate stopped by the first rung."""
         return len(self.stopped) / len(self.collapsed)
 
 
 def replay(curves: Sequence[Curve], *, grace_epochs: float, settings: GateSettings) -> list[Outcome]:
-    """Return what the gate would have done, set by set, in searches whose grace is `grace_epochs`."""
+    """Return what the gate would have done, set by set, in searches with a grace of `grace_epochs`."""
     return [
         _replay_set(name, [curve for curve in curves if curve.set_name == name], grace_epochs, settings)
         for name in dict.fromkeys(curve.set_name for curve in curves)
@@ -50,37 +50,37 @@ def replay(curves: Sequence[Curve], *, grace_epochs: float, settings: GateSettin
 
 
 def best_score(curve: Curve) -> float:
-    """The score that a search ranks a trial by: that of its best report."""
+    """Return the score by which a search ranks a trial: that of its best measurement."""
     return max((signs.score for signs in curve.signs if is_sound(signs)), default=-math.inf)
 
 
 def best_quarter(curves: Sequence[Curve]) -> list[Curve]:
-    """The best quarter of one set's trials by `best_score`, best first; with no whole quarter one fewer, and at least one."""
+    """Return the best quarter of one set's trials by `best_score`, best first. The number is rounded down, but at least 1."""
     return sorted(curves, key=lambda curve: -best_score(curve))[: max(1, len(curves) // 4)]
 
 
 def has_collapsed(curve: Curve) -> bool:
-    """Whether the last report of a whole training is no better than a constant rule.
+    """Return whether the last measurement of a full training is no better than a constant rule.
 
-    That is: its macro-F1 is not above that of the best constant rule, or its decisions are as good as constant, or a number
-    was not finite.
+    That is: its macro-F1 is not above that of the best constant rule, or its decisions are nearly constant, or a number was
+    not finite.
     """
     last = curve.signs[-1]
     return not is_sound(last) or last.skill <= 0 or last.constant_penalty >= CONSTANT_PENALTY
 
 
 def is_sound(signs: Signs) -> bool:
-    """Whether all numbers of a report were finite."""
+    """Return whether all numbers of a measurement were finite."""
     return signs.is_finite and math.isfinite(signs.score)
 
 
 def grace(curve: Curve, *, grace_epochs: float, settings: GateSettings) -> Grace:
-    """The grace of a trial in a search on its set's rows."""
+    """Return the grace of a trial in a search on the rows of its set."""
     return grace_of(grace_epochs=grace_epochs, max_epochs=curve.max_epochs, rows=curve.rows, settings=settings)
 
 
 def ended_at(curve: Curve, *, grace: Grace, settings: GateSettings) -> int | None:
-    """The position of the report at which the gate ends a trial, or None."""
+    """Return the position of the measurement at which the gate ends a trial, or None."""
     for position in range(len(curve.signs)):
         judgement = judge(curve.signs[: position + 1], grace=grace, settings=settings)
         if judgement in ("collapsed", "diverged"):
@@ -89,9 +89,9 @@ def ended_at(curve: Curve, *, grace: Grace, settings: GateSettings) -> int | Non
 
 
 def first_rung(curve: Curve, grace: Grace) -> int:
-    """The position of the first report at which the gate may end a trial that has collapsed; the last where none is.
+    """Return the position of the first measurement at which the gate may end a collapsed trial, or of the last measurement.
 
-    That is the first report at or after the grace, with one before it or late enough to be judged alone.
+    That is the first measurement at or after the grace that follows another one or is late enough to be judged alone.
     """
     reached = (
         place
@@ -102,7 +102,7 @@ def first_rung(curve: Curve, grace: Grace) -> int:
 
 
 def thinned(curve: Curve, every: int) -> Curve:
-    """The curve with every second, third, … report only, as with fewer reports an epoch; the last one stays."""
+    """Return the curve with every second, third, … measurement only, as with fewer per epoch. The last one stays."""
     last = len(curve.signs) - 1
     kept = tuple(signs for place, signs in enumerate(curve.signs) if (place + 1) % every == 0 or place == last)
     return replace(curve, signs=kept)

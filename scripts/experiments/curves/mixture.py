@@ -1,4 +1,4 @@
-"""The mixture of configurations that curves are recorded of: usual ones, any ones, and ones that bloom late."""
+"""The mixture of recorded configurations: usual ones, arbitrary ones, and ones that learn late."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SIZES: Tree = {
     "directions": [1, 2],
 }
 
-# What a sensible person would search: most of the best quarter comes from here.
+# What an experienced person would search: most of the best quarter comes from here.
 USUAL: Tree = {
     **_SIZES,
     "layers": [1, 2],
@@ -36,7 +36,7 @@ USUAL: Tree = {
     "batch_size": [32, 64, 128],
 }
 
-# What a careless person would: both ends collapse.
+# What a careless person would search: both ends collapse.
 ANY: Tree = {
     **_SIZES,
     "layers": [1, 2, 3],
@@ -53,7 +53,7 @@ ANY: Tree = {
     "batch_size": [32, 64, 128, 256],
 }
 
-# Low rates, long warm-ups, heavy dropout, means of the weights: constant at first, and often good in the end.
+# Low rates, long warm-ups, heavy dropout, averaged weights: constant at first, and often good in the end.
 LATE: Tree = {
     **_SIZES,
     "layers": [1, 2],
@@ -80,11 +80,11 @@ _ROUND = ("usual", "any", "late", "any", "usual", "any", "late", "any", "usual",
 
 
 def kind_of(index: int) -> str:
-    """Return the kind of trial `index`: of ten, three are usual, five any and two late."""
+    """Return the kind of trial `index`: three in ten are usual, five any and two late."""
     return _ROUND[index % len(_ROUND)]
 
 
 def mixture_of(kind: str, inputs: str) -> Tree:
-    """Return the domains of a kind of trial on texts, or, without what only texts have, on sequences."""
+    """Return the domains of a kind of trial. For sequences they leave out what only texts have."""
     tree = KINDS[kind]
     return tree if inputs == "text" else {name: domain for name, domain in tree.items() if name not in _OF_TEXT}

@@ -1,6 +1,6 @@
-"""Made texts whose words tell their labels, with some noise: small or odd sets that curves are recorded of.
+"""Generated texts whose words give their labels away, with some noise: small or unusual sets for recorded curves.
 
-A set is rows of words and labels, drawn from a seed. `write_texts` lays one down as a Parquet file with the columns text, labels
+A set has rows of words and labels, drawn from a seed. `write_texts` writes one as a Parquet file with the columns text, labels
 (or label) and split.
 """
 
@@ -15,29 +15,30 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 Truth = NDArray[np.bool_]
-SHOWN = 0.97  # how often a true label shows in a word
-STRAY = 0.1  # how many words of other labels a row has on average
+SHOWN = 0.97  # how often a true label leaves a word
+STRAY = 0.1  # number of words of other labels in a row, on average
 
 
 def always_true(generator: np.random.Generator, rows: int) -> Truth:
-    """Three labels, the first true of every row: shape (rows, 3)."""
+    """Draw three labels, the first of them true on every row: shape (rows, 3)."""
     return generator.random((rows, 3)) < np.array([1.0, 0.3, 0.15])
 
 
 def zipf(generator: np.random.Generator, rows: int) -> Truth:
-    """200 labels, the k-th true of a share 0.5 / k^0.9 of the rows: shape (rows, 200)."""
+    """Draw 200 labels, the k-th true on a share 0.5 / k^0.9 of the rows: shape (rows, 200)."""
     return generator.random((rows, 200)) < 0.5 / np.arange(1, 201) ** 0.9
 
 
 def ten_classes(generator: np.random.Generator, rows: int) -> Truth:
-    """Ten classes, as many rows of each: shape (rows, 10)."""
+    """Draw ten classes with equally many rows: shape (rows, 10)."""
     return np.eye(10, dtype=np.bool_)[generator.permutation(np.arange(rows) % 10)]
 
 
 def make_texts(truth: Truth, generator: np.random.Generator, *, cues: int, fillers: int) -> list[str]:
-    """Return a text a row: a word, one of `cues`, of most of its true labels, stray ones of others, and three to six fillers.
+    """Return one text per row, with its words in random order.
 
-    The label that is true of all rows has words too. Their order is random.
+    Most true labels of a row leave one of their `cues` words; so does a label that is true on all rows. There are stray words
+    of other labels, and three to six of the `fillers` words.
     """
     texts = []
     for row in truth:
@@ -55,11 +56,11 @@ KINDS: Mapping[str, tuple[Callable[[np.random.Generator, int], Truth], int, int]
     "zipf": (zipf, 1, 200),
     "ten_classes": (ten_classes, 1, 30),
 }
-"""How the truth of a set is drawn, the number of words that tell a label, and that of words that tell nothing."""
+"""How to draw the truth of a set, the number of words for each label, and the number of words without meaning."""
 
 
 def write_texts(kind: str, path: Path, *, train: int, validation: int, is_single: bool, seed: int = 0) -> Path:
-    """Write a set; the same arguments make the same rows. It has ten test rows, which nothing reads."""
+    """Write a set. The same arguments make the same rows. Nothing reads its ten test rows."""
     draw, cues, fillers = KINDS[kind]
     generator = np.random.default_rng((seed, train, validation))
     sizes = {"train": train, "validation": validation, "test": 10}

@@ -1,15 +1,15 @@
-"""Which trainings there are, in the order in which they run."""
+"""The trainings of the experiment, in the order in which they run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ablation.material import Material
-from ablation.remedies import BASE, Remedy, remedies_for
-from ablation.spaces import in_force, make_space, only_configuration
-from ablation.training import Order
+from experiments.material import Material
+from experiments.remedies.catalogue import BASE, Remedy, remedies_for
+from experiments.remedies.training import Order
+from experiments.spaces import in_force, make_space, only_configuration
 
-BASE_TRAININGS = 3  # their mean is what remedies are compared with, so that one lucky base does not mark them all
+BASE_TRAININGS = 3  # remedies are compared with their mean, so that one lucky base does not affect all results
 
 
 def orders_for(
@@ -20,7 +20,7 @@ def orders_for(
     limit_rows: int | None,
     vectors: str | None,
 ) -> Iterator[Order]:
-    """Yield every training: seed by seed, so that an early end leaves whole seeds, and within one the sets by turns."""
+    """Yield every training, seed by seed and the sets by turns, so that an early stop leaves complete seeds."""
     remedies = {name: _remedies(material) for name, material in materials.items()}
     bases = {name: _base_hash(material) for name, material in materials.items()}
     for seed in range(seeds):
@@ -41,7 +41,7 @@ def orders_for(
 
 
 def _remedies(material: Material) -> list[tuple[Remedy, int]]:
-    """Each remedy with its replica, the base's own first."""
+    """Return each remedy with its replica number, the base first."""
     base = Remedy("", BASE, {})
     again = [(base, replica) for replica in range(BASE_TRAININGS)]
     return again + [(remedy, 0) for remedy in remedies_for(material.inputs, material.base)]

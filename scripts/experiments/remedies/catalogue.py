@@ -1,4 +1,4 @@
-"""Every remedy in the vocabulary: one change each from a base configuration, written as in a space file."""
+"""Every remedy that tuner offers: one change each to a base configuration, written as in a space file."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ Tree = Mapping[str, Any]
 
 BASE = "the base itself"
 AGAIN = "the base with other seeds"
-RAREST = "<the rarest label>"  # stands in a change for a label that only the data can name
-VECTORS = "<the file of vectors>"  # stands in a change for the file that --vectors names
+RAREST = "<the rarest label>"  # placeholder in a change for a label that only the data can name
+VECTORS = "<the file of vectors>"  # placeholder in a change for the file that --vectors names
 
 
 @dataclass(frozen=True)
 class Remedy:
-    """One change from the base. `name` is the same on every set, so that a table can have a line for it."""
+    """One change to the base. `name` is the same on every set, so that it can be one line of the table."""
 
     group: str
     name: str
@@ -24,17 +24,17 @@ class Remedy:
 
 
 def remedies_for(inputs: str, base: Tree) -> list[Remedy]:
-    """Return every remedy for inputs "text" or "sequence", from a complete or partial base in a space's own form.
+    """Return every remedy for inputs "text" or "sequence", given a complete or partial base in the form of a space file.
 
-    A remedy that the base has already is among them. One that means nothing for the task is too: a space refuses it.
+    This includes remedies that the base already has, and those that make no sense for the task, which a space refuses.
     """
-    found = [*(_TEXT if inputs == "text" else _SEQUENCE), *_ARCHITECTURE, *_LOSS, *_resampling(), *_OPTIMISATION]
-    found += _learning_rates(float(base.get("learning_rate", 0.002)))
-    return sorted(found, key=lambda remedy: GROUPS.index(remedy.group))
+    remedies = [*(_TEXT if inputs == "text" else _SEQUENCE), *_ARCHITECTURE, *_LOSS, *_resampling(), *_OPTIMISATION]
+    remedies += _learning_rates(float(base.get("learning_rate", 0.002)))
+    return sorted(remedies, key=lambda remedy: GROUPS.index(remedy.group))
 
 
 def describe(change: Tree) -> str:
-    """Say a change in words: {"resampling": {"smote": {"ratio": 0.5}}} is "resampling: smote (ratio 0.5)"."""
+    """Describe a change in words: {"resampling": {"smote": {"ratio": 0.5}}} is "resampling: smote (ratio 0.5)"."""
     return ", ".join(f"{name}: {_describe_value(value)}" for name, value in change.items())
 
 
@@ -43,8 +43,8 @@ def _describe_value(value: Any) -> str:
         return "yes" if value else "no"
     if not isinstance(value, Mapping):
         return str(value)
-    ((option, own),) = value.items()
-    listed = ", ".join(f"{name} {_describe_value(each)}" for name, each in (own or {}).items())
+    ((option, parameters),) = value.items()
+    listed = ", ".join(f"{name} {_describe_value(each)}" for name, each in (parameters or {}).items())
     return f"{option} ({listed})" if listed else str(option)
 
 
@@ -82,8 +82,8 @@ def _values(group: str, name: str, *values: Any) -> list[Remedy]:
     return _each(group, *({name: value} for value in values))
 
 
-def _word(**own: Any) -> Tree:
-    return {"tokens": {"word": own}}
+def _word(**parameters: Any) -> Tree:
+    return {"tokens": {"word": parameters}}
 
 
 _TEXT = [
@@ -245,12 +245,12 @@ _OPTIMISATION = [
 
 
 def _learning_rates(rate: float) -> list[Remedy]:
-    """Rates by their ratio to the base's own, so that one line of the table fits every set."""
-    said = {1 / 10: "a tenth of the base's", 1 / 3: "a third of the base's", 3.0: "three times the base's"}
-    said[10.0] = "ten times the base's"
-    found = [
+    """Return rates named by their ratio to the base's rate, so that one line of the table fits every set."""
+    words_of = {1 / 10: "a tenth of the base's", 1 / 3: "a third of the base's", 3.0: "three times the base's"}
+    words_of[10.0] = "ten times the base's"
+    remedies = [
         Remedy(_TRAINING, f"learning_rate: {words}", {"learning_rate": float(f"{factor * rate:.3g}")})
-        for factor, words in said.items()
+        for factor, words in words_of.items()
     ]
     # Plain descent needs far larger steps than Adam's, RMSprop somewhat smaller ones.
     for factor, optimiser, words in (
@@ -259,5 +259,5 @@ def _learning_rates(rate: float) -> list[Remedy]:
         (0.5, {"rmsprop": {"momentum": 0.0}}, "rate half the base's"),
     ):
         change = {"optimiser": optimiser, "learning_rate": min(float(f"{factor * rate:.3g}"), 10.0)}
-        found.append(Remedy(_TRAINING, f"{describe({'optimiser': optimiser})}, {words}", change))
-    return found
+        remedies.append(Remedy(_TRAINING, f"{describe({'optimiser': optimiser})}, {words}", change))
+    return remedies

@@ -1,4 +1,4 @@
-"""The data that remedies are measured on: sets of the comparison material, or what a space file names."""
+"""The data of the experiments: sets of the comparison material, or the data that a space file names."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ablation.remedies import Tree
-from ablation.spaces import fixed_part
 from benchmarks.material import shared
+from experiments.remedies.catalogue import Tree
+from experiments.spaces import fixed_part
 
-FOLDS = 4  # where validation rows are carved, each seed judges on another fold
+FOLDS = 4  # if validation rows are carved, each seed judges on another fold
 _SUBSET = 0x5355_4253  # keeps the draw of a subset apart from other uses of the seed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """One set: how it is read, how long a trial on it is, and the configuration that remedies change.
+    """One set: how to read it, how long a trial on it is, and the configuration that remedies change.
 
-    `is_every_fold`: a training has a model for every fold and its score is their mean, for sets so small that one fold
-    says little.
+    `is_every_fold`: train one model per fold and score their mean, for sets so small that one fold says little.
     """
 
     name: str
@@ -41,15 +40,15 @@ class Material:
 
 
 def find_material(name: str) -> Material:
-    """Return the set of the comparison material, or the space file, that goes by a name.
+    """Return the set of the comparison material, or the space file, with this name.
 
-    Raises SkippedError where the comparison material is not there, and SpaceError where a space file cannot be used.
+    Raises SkippedError if the comparison material is absent, and SpaceError if a space file cannot be used.
     """
     return SETS[name]() if name in SETS else _from_space(name)
 
 
 def _from_space(name: str) -> Material:
-    """What a space file says of the data and the budget; parameters that it gives one value are the base's."""
+    """Read data and budget from a space file. Parameters with one value form the base."""
     from tuner.space.load import load_space
     from tuner.space.parameters import PARAMETERS
 
@@ -71,7 +70,7 @@ def _from_space(name: str) -> Material:
 
 
 def _with_folds(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Put folds in place of a validation split that would be carved out of the training rows."""
+    """Use folds instead of a validation split that would be carved from the training rows."""
     kept = dict(data)
     if not isinstance(kept.get("validation"), str) and kept.get("split_column") is None:
         kept.pop("validation", None)
@@ -179,9 +178,9 @@ SETS: Mapping[str, Callable[[], Material]] = {
 
 
 def read_rows(material: Material, space: Any, *, seed: int, limit_rows: int | None) -> Any:
-    """Return tuner's Dataset: the validation rows of this seed, and at most so many training rows, drawn anew by seed.
+    """Return tuner's Dataset: the validation rows of this seed, and at most `limit_rows` training rows, drawn by the seed.
 
-    Where the test split is carved, it is the one that a search with seed 0 carves; no row of it is in the other two.
+    A carved test split is the one that a search with seed 0 carves. None of its rows is in the other two splits.
     """
     from tuner.data.load import load_data
 
@@ -206,7 +205,7 @@ def read_rows(material: Material, space: Any, *, seed: int, limit_rows: int | No
 
 
 def _subset(targets: NDArray[np.integer[Any]], rows: int, n_labels: int, seed: int) -> NDArray[np.int64]:
-    """Positions of `rows` rows, or one or two fewer, with the labels in their shares; in order."""
+    """Return the sorted positions of `rows` rows, or one or two fewer, that keep the shares of the labels."""
     from tuner.data.stratification import stratify
 
     n = len(targets)

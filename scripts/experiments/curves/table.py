@@ -1,4 +1,4 @@
-"""From the file of results to the small table of curves that the tests read, and back."""
+"""Write the file of results as the small table of curves that the tests read, and read it back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ablation.results import Line
+from experiments.results import Line
 from tuner.pruners.gate import Signs
 
 MEASURES = (
@@ -32,7 +32,7 @@ _VERSIONS = ("torch", "numpy", "pyarrow")
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """One trial's reports over its full budget, oldest first, and the configuration that it had.
+    """One trial's measurements over its full budget, oldest first, and its configuration.
 
     `rows` is the number of training rows of its set, `max_epochs` its full budget.
     """
@@ -47,9 +47,9 @@ class Curve:
 
 
 def write_table(lines: Iterable[Line], path: Path, *, kept: pa.Table | None = None) -> int:
-    """Write a row for each report of each trained trial, in the order of sets and trials; return the number of trials.
+    """Write a row for each measurement of each trained trial, ordered by set and trial. Return the number of trials.
 
-    Sets of the table `kept` that the lines have nothing of go in too.
+    Sets of the table `kept` that are not among the lines stay in the table.
     """
     newest = {(line["set"], line["index"]): line for line in lines if line["outcome"] == "trained"}
     trained = [newest[key] for key in sorted(newest)]
@@ -58,24 +58,24 @@ def write_table(lines: Iterable[Line], path: Path, *, kept: pa.Table | None = No
     if kept is not None:
         others = [name not in sets for name in kept["set"].to_pylist()]
         table = pa.concat_tables([kept.filter(others).select(table.column_names), table]).unify_dictionaries()
-        sets = {name: told for name, told in _origin_of(kept)["sets"].items() if name not in sets} | sets
+        sets = {name: origin for name, origin in _origin_of(kept)["sets"].items() if name not in sets} | sets
     path.parent.mkdir(parents=True, exist_ok=True)
-    origin = {"command": "scripts/record_curves", "sets": dict(sorted(sets.items()))}
+    origin = {"command": "scripts/bench curves", "sets": dict(sorted(sets.items()))}
     table = table.replace_schema_metadata({"origin": json.dumps(origin, indent=1)})
     pq.write_table(table, path, compression="zstd", compression_level=19)
-    return sum(int(told["trials"]) for told in sets.values())
+    return sum(int(each["trials"]) for each in sets.values())
 
 
 def _table(trained: Sequence[Line]) -> pa.Table:
     rows = [(line, measurement) for line in trained for measurement in line["reports"]]
 
-    def told(name: str) -> pa.Array:
+    def words(name: str) -> pa.Array:
         return pa.array([line[name] for line, _ in rows], pa.string()).dictionary_encode()
 
     columns = {
-        "set": told("set"),
+        "set": words("set"),
         "trial": pa.array([line["index"] for line, _ in rows], pa.int16()),
-        "kind": told("kind"),
+        "kind": words("kind"),
         "epochs": pa.array([measurement["epochs"] for _, measurement in rows], pa.float32()),
         "steps": pa.array([measurement["steps"] for _, measurement in rows], pa.int32()),
         **{name: pa.array([measurement[name] for _, measurement in rows], pa.float32()) for name in MEASURES},
@@ -111,7 +111,7 @@ def read_curves(path: Path) -> list[Curve]:
 def _signs(row: dict[str, Any]) -> Signs:
     names = ("score", "constant_penalty", "skill", "auc", "logit_spread")
     measured = {name: float("nan") if row[name] is None else row[name] for name in names}
-    # float32 holds seven digits: the third half epoch is still 1.5, but 1.0000001 epochs would not be told from 1
+    # float32 holds seven digits: the third half epoch is still 1.5, but 1.0000001 epochs would not differ from 1
     return Signs(epochs=round(row["epochs"], 6), is_finite=row["is_finite"], **measured)
 
 
@@ -121,7 +121,7 @@ def _origin_of(table: pa.Table) -> dict[str, Any]:
 
 
 def _sets(lines: Sequence[Line]) -> dict[str, dict[str, Any]]:
-    """What each set's trials have in common, and what they were made with."""
+    """Return what the trials of each set have in common, and the versions that made them."""
     versions = {"python": platform.python_version(), **{name: version(name) for name in _VERSIONS}}
     return {
         line["set"]: {

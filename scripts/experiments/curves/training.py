@@ -1,4 +1,4 @@
-"""One trial, trained to the end of its budget whatever becomes of it, to a line of the results."""
+"""Train one trial to the end of its budget, even if it collapses, and return a line of the results."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ablation.material import Material, read_rows
-from ablation.results import Line
-from ablation.spaces import make_space
-from curves.mixture import kind_of, mixture_of
-from curves.table import MEASURES
+from experiments.curves.mixture import kind_of, mixture_of
+from experiments.curves.table import MEASURES
+from experiments.material import Material, read_rows
+from experiments.results import Line
+from experiments.spaces import make_space
 
 SEED = 4
 _KEPT = ("epochs", "examples", "steps", *MEASURES, "diverged_at_step")
@@ -21,7 +21,7 @@ _KEPT = ("epochs", "examples", "steps", *MEASURES, "diverged_at_step")
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """One trial to record: the index says which configuration of the mixture it has."""
+    """One trial to record. The index selects its configuration from the mixture."""
 
     material: Material
     index: int
@@ -32,12 +32,12 @@ class Order:
 
     @property
     def key(self) -> tuple[str, int]:
-        """What tells this trial from every other one in a file of results."""
+        """The key of this trial in a file of results."""
         return self.material.name, self.index
 
 
 def run_order(order: Order) -> Line:
-    """Train and return the line. What tuner refuses on these rows is a line too, with its reason."""
+    """Train and return the line. If tuner refuses the configuration on these rows, the line holds the reason."""
     from tuner.errors import InputError
 
     try:
@@ -48,7 +48,7 @@ def run_order(order: Order) -> Line:
 
 
 def failed(order: Order, reason: str) -> Line:
-    """Return the line of a trial that broke. It is tried again when the recording is started again."""
+    """Return the line of a trial that broke. The next run tries it again."""
     return {**_heading(order), "outcome": "failed", "reason": reason}
 
 
@@ -81,7 +81,7 @@ def _outcome(order: Order) -> Line:
     if key not in _rows_kept:
         dataset = read_rows(material, space, seed=0, limit_rows=order.limit_rows)
         dataset = replace(dataset, validation=_cut(dataset.validation, order.validation_rows))
-        _rows_kept[key] = dataset, prepare(dataset, space.parameters)  # the mixture's kinds read texts alike
+        _rows_kept[key] = dataset, prepare(dataset, space.parameters)  # all kinds of the mixture prepare texts alike
     dataset, data = _rows_kept[key]
     faults = resampling_faults(space.parameters, dataset.train.targets, dataset.task, dataset.labels, material.name)
     if faults:
@@ -108,11 +108,11 @@ def _outcome(order: Order) -> Line:
 
 
 def _cut(split: Any, rows: int) -> Any:
-    """At most so many rows of a split, drawn at random: a report on all rows of goemotions would cost half its training."""
+    """Return at most `rows` random rows of a split: measuring on all rows of goemotions would cost half the training time."""
     taken = np.sort(np.random.default_rng(SEED).permutation(len(split))[:rows])
     return split.take(taken)
 
 
 def _rounded(value: float | None) -> float | None:
-    """Seven digits: as much as a float32 holds. None for what is not finite."""
+    """Round to seven digits, as many as a float32 holds. Return None for a number that is not finite."""
     return None if value is None or not math.isfinite(value) else float(f"{value:.7g}")

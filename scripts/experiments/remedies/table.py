@@ -5,29 +5,29 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
-from ablation.effects import LEAST_EFFECT, STANDARD_ERRORS, Effect, SetEffects, effects_of
-from ablation.remedies import AGAIN, GROUPS, describe
-from ablation.results import Line
+from experiments.remedies.catalogue import AGAIN, GROUPS, describe
+from experiments.remedies.effects import LEAST_EFFECT, STANDARD_ERRORS, Effect, SetEffects, effects_of
+from experiments.results import Line
 
 _HEAD = f"""\
 # What each remedy does to the score
 
-One change at a time from the configuration that stands below for each set, everything else kept. A cell is the mean change
-of the validation score (macro-F1 with cross-fitted thresholds, less the constant penalty; the best report of a trial of full
-budget) ± its standard deviation over seeds. Each seed has other rows to train on or another fold to be judged on, and other
-first weights; the base of the same seed is trained three times, and the mean of the three is subtracted. No row of the test
-split is used.
+Each remedy is one change to the base configuration that is listed below for each set; everything else stays the same. A cell is
+the mean change of the validation score ± its standard deviation over seeds. The score is macro-F1 with cross-fitted thresholds
+minus the constant penalty, at the best measurement of a trial with the full budget. Each seed trains on other rows or validates
+on another fold, and starts from other weights. The base of the same seed is trained three times, and the mean of the three is
+subtracted. No row of the test split is used.
 
 **helps** and *harms* mean that the mean is further from zero than {STANDARD_ERRORS:g} standard errors and than
-{LEAST_EFFECT:g}. The standard error is that of the cell's own spread or of the noise of the set, whichever is larger. All
-else made no difference that so many seeds can show. With as many cells as there are here, chance alone marks a few. The
-column "time" is processor time of an epoch, evaluation included, over the base's (the median over sets). "base": the base
-has it already; "–": it was not measured, for the reason that stands at the end.
+{LEAST_EFFECT:g}. The standard error comes from the spread of the cell or the noise of the set, whichever is larger. All other
+changes made no difference that so many seeds can show. With this many cells, chance alone marks a few. The column "time" is the
+processor time of an epoch, evaluation included, divided by the base's (the median over sets). "base": the base already has it.
+"–": it was not measured; the reason is at the end.
 """
 
 
 def render(lines: Iterable[Line]) -> str:
-    """Return the document. Raises ValueError where no base has a score yet."""
+    """Return the page. Raises ValueError if no base has a score yet."""
     sets = effects_of(lines)
     if not sets:
         raise ValueError("no set has a score of its base yet, so there is nothing to compare with")
@@ -61,7 +61,7 @@ def _sets_table(sets: Sequence[SetEffects]) -> str:
     return (
         "## Sets\n\n"
         + _table(head, rows)
-        + "\nNoise is the usual standard deviation of a difference between two trainings that score alike.\n"
+        + "\nNoise is the typical standard deviation of a difference between two trainings that score alike.\n"
     )
 
 
@@ -69,11 +69,11 @@ def _bases(sets: Sequence[SetEffects]) -> str:
     listed = [f"- **{each.name}**: {describe(each.about.get('tree') or {}) or 'every default'}" for each in sets]
     files = sorted(set().union(*(each.vectors for each in sets)))
     read = f"\n`embedding: file` reads {', '.join(files)}.\n" if files else ""
-    return "The bases; what is not named has its default:\n\n" + "\n".join(listed) + "\n" + read
+    return "The bases, with their settings that differ from the defaults:\n\n" + "\n".join(listed) + "\n" + read
 
 
 def _findings(sets: Sequence[SetEffects]) -> str:
-    """Say how many remedies did what, and which ones."""
+    """Summarise how many remedies help or harm, and list those that help."""
     listed = []
     for each in sets:
         measured = [effect for name, effect in each.effects.items() if effect.outcome == "scored" and name != AGAIN]
@@ -83,11 +83,11 @@ def _findings(sets: Sequence[SetEffects]) -> str:
         counts = {
             verdict: len(by_verdict.get(verdict, ())) for verdict in ("helps", "harms", "no difference", "unsure")
         }
-        said = ", ".join(f"{count} {_COUNTED[verdict]}" for verdict, count in counts.items() if count)
+        summary = ", ".join(f"{count} {_COUNTED[verdict]}" for verdict, count in counts.items() if count)
         best = sorted(by_verdict.get("helps", ()), key=lambda effect: -effect.mean)
         names = "; ".join(f"{effect.remedy} {effect.mean:+.3f}" for effect in best)
         listed.append(
-            f"- **{each.name}**: of {len(measured)} changes {said}." + (f" What helps: {names}." if names else "")
+            f"- **{each.name}**: of {len(measured)} changes {summary}." + (f" What helps: {names}." if names else "")
         )
     return "## In short\n\n" + "\n".join(listed) + "\n"
 
@@ -101,18 +101,18 @@ _COUNTED = {
 
 
 def _names(sets: Sequence[SetEffects], group: str) -> list[str]:
-    """The remedies of a group that some set has an effect of, in the order in which they were run."""
+    """Return the remedies of a group that were measured on some set, in the order in which they ran."""
     return list(
         dict.fromkeys(
             name
             for each in sets
             for name, effect in each.effects.items()
-            if effect.group == group and any(name in one.effects and _is_said(one.effects[name]) for one in sets)
+            if effect.group == group and any(name in one.effects and _is_scored(one.effects[name]) for one in sets)
         )
     )
 
 
-def _is_said(effect: Effect) -> bool:
+def _is_scored(effect: Effect) -> bool:
     return effect.outcome == "scored"
 
 
@@ -147,7 +147,7 @@ def _time(name: str, sets: Sequence[SetEffects]) -> str:
 
 
 def _left_out(sets: Sequence[SetEffects]) -> str:
-    """Say what could not be measured, and why: remedies with one reason on one line."""
+    """List what could not be measured and why, with remedies of the same reason on one line."""
     by_reason: dict[tuple[str, str], dict[str, list[str]]] = {}
     for each in sets:
         for name, effect in each.effects.items():

@@ -1,4 +1,4 @@
-"""One training: a remedy on a set with a seed, to a line of the results."""
+"""Train one remedy on one set with one seed, and return a line of the results."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from ablation.material import Material, read_rows
-from ablation.remedies import BASE, RAREST, VECTORS, Remedy
-from ablation.results import Key, Line
-from ablation.spaces import in_force, make_space, merged, names, only_configuration, replaced
+from experiments.material import Material, read_rows
+from experiments.remedies.catalogue import BASE, RAREST, VECTORS, Remedy
+from experiments.results import Key, Line
+from experiments.spaces import in_force, make_space, merged, names, only_configuration, replaced
 
-REPLICA_STRIDE = 1000  # trainings of one seed's rows with other weights have seeds this far apart
+REPLICA_STRIDE = 1000  # trainings on the same rows with other initial weights have seeds this far apart
 
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """One training to run. `replica` tells trainings of the same configuration on the same rows apart.
+    """One training to run. `replica` numbers trainings of the same configuration on the same rows.
 
-    `base` is the hash of the set's base configuration, by which results of another base are told apart.
+    `base` is the hash of the set's base configuration; it identifies results of another base.
     """
 
     material: Material
@@ -44,12 +44,12 @@ class Order:
 
     @property
     def key(self) -> Key:
-        """What tells this training from every other one in a file of results."""
+        """The key of this training in a file of results."""
         return self.set_name, self.remedy.name, self.seed, self.replica
 
     @property
     def vectors_read(self) -> str | None:
-        """The name of the file of vectors, where the remedy reads one."""
+        """The name of the file of vectors, if the remedy reads one."""
         if self.vectors is None or not names(self.remedy.change, VECTORS):
             return None
         return Path(self.vectors).name
@@ -61,7 +61,7 @@ class Order:
 
 
 def run_order(order: Order) -> Line:
-    """Train and return the line. What tuner refuses on these rows is a line too, with its reason."""
+    """Train and return the line. If tuner refuses the remedy on these rows, the line holds the reason."""
     from tuner.errors import InputError
 
     start = time.monotonic()
@@ -70,13 +70,13 @@ def run_order(order: Order) -> Line:
         line |= _outcome(order)
     except InputError as error:
         fault = error.faults[0]
-        what = re.sub(r"^space(\.\w+)+: ", "", fault.what)  # the place, in a space that was made for one training
+        what = re.sub(r"^space(\.\w+)+: ", "", fault.what)  # the place in a space that exists for one training only
         line |= {"outcome": "left out", "reason": f"{what}; {fault.remedy}"}
     return {**line, "seconds": round(time.monotonic() - start, 2)}
 
 
 def failed(order: Order, reason: str) -> Line:
-    """Return the line of a training that broke. It is tried again when the run is started again."""
+    """Return the line of a training that broke. The next run tries it again."""
     return {**_heading(order), "outcome": "failed", "reason": reason}
 
 
@@ -131,7 +131,7 @@ _prepared_kept: dict[Hashable, Any] = {}
 
 
 def _keep(kept: dict[Hashable, Any], key: Hashable, make: Callable[[], Any], *, at_most: int) -> Any:
-    """Return what is kept under a key, made if it is not; the oldest goes where there are too many."""
+    """Return the value under a key, and make it if it is missing. The oldest values give way if there are too many."""
     if key not in kept:
         while len(kept) >= at_most:
             del kept[next(iter(kept))]
@@ -199,7 +199,7 @@ def _seconds_per_epoch(measurements: list[Any]) -> list[float]:
 
 
 def _prepared(order: Order, space: Any, configuration: dict[str, Any], dataset: Any) -> Any:
-    """Return what a trial reads, prepared once for all remedies that read the same."""
+    """Return the prepared data of a trial. Remedies that read the same data share them."""
     from tuner.data.preparation import embedding_setting, preparation_setting
     from tuner.data.trial_data import prepare
     from tuner.space.build import declared_options

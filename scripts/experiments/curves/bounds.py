@@ -1,4 +1,4 @@
-"""Whether the gate's bounds carry over: chosen on the trials of some sets, judged on those of others."""
+"""Whether the gate's bounds carry over: choose them on the trials of some sets, judge them on those of others."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median_low
 
-from curves.replay import Outcome, replay
-from curves.sets import SETS
-from curves.table import Curve
+from experiments.curves.replay import Outcome, replay
+from experiments.curves.sets import SETS
+from experiments.curves.table import Curve
 from tuner.pruners.gate import GateSettings
 
 MOST_KILLED, LEAST_STOPPED = 0.01, 0.9
@@ -24,7 +24,7 @@ GRID: Mapping[str, Sequence[float]] = {
 
 
 def outcomes(curves: Sequence[Curve], settings: GateSettings) -> list[Outcome]:
-    """Replay the curves of each set under the grace that a search on it would have."""
+    """Replay the curves of each set with the grace that a search on it would have."""
     return [
         replay(
             [curve for curve in curves if curve.set_name == name],
@@ -36,19 +36,19 @@ def outcomes(curves: Sequence[Curve], settings: GateSettings) -> list[Outcome]:
 
 
 def holds(outcome: Outcome) -> bool:
-    """Whether at most 1 % of the best are killed and at least 90 % of the collapsed stopped."""
+    """Return whether the gate kills at most 1 % of the best and stops at least 90 % of the collapsed trials."""
     return outcome.killed_share <= MOST_KILLED and outcome.stopped_share >= LEAST_STOPPED
 
 
 def holding(curves: Sequence[Curve]) -> list[GateSettings]:
-    """Return the bounds of the grid that hold on every set of the curves."""
+    """Return the bounds of the grid that hold on every set."""
     by_set = [[curve for curve in curves if curve.set_name == name] for name in {curve.set_name for curve in curves}]
-    # a set that does not hold spares the others
+    # a set on which the bounds fail saves the replay of the others
     return [each for each in candidates() if all(holds(outcomes(one, each)[0]) for one in by_set)]
 
 
 def middle(settings: Sequence[GateSettings]) -> GateSettings:
-    """The median of each bound: well inside what holds, where the best on some sets would lie at its edge."""
+    """Return the median of each bound. It lies well inside what holds; the best bounds on some sets lie at the edge."""
     return GateSettings(**{name: median_low(getattr(each, name) for each in settings) for name in GRID})
 
 

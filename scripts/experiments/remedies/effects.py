@@ -1,4 +1,4 @@
-"""From lines of results to effects: a remedy's score less the base's on the same rows, and what may be said of it."""
+"""Effects from lines of results: a remedy's score minus the base's score on the same rows, and the verdict on it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ablation.remedies import AGAIN, BASE
-from ablation.results import Line, by_key
+from experiments.remedies.catalogue import AGAIN, BASE
+from experiments.results import Line, by_key
 
-LEAST_EFFECT = 0.005  # of the score, below which a difference is none in practice
+LEAST_EFFECT = 0.005  # a smaller difference of scores does not matter in practice
 STANDARD_ERRORS = 2.5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """What a remedy did on one set: differences to the base, one a seed; `outcome` where there are none."""
+    """What a remedy did on one set: the differences to the base, one per seed. Without any, `outcome` says why."""
 
     remedy: str
     group: str
@@ -39,21 +39,21 @@ class Effect:
 
 @dataclass(frozen=True, kw_only=True)
 class SetEffects:
-    """All effects on one set. `noise` is the usual standard deviation of a difference, over all remedies."""
+    """All effects on one set. `noise` is the typical standard deviation of a difference, over all remedies."""
 
     name: str
-    base: tuple[float, ...]  # one mean score a seed
+    base: tuple[float, ...]  # one mean score per seed
     noise: float | None
     effects: Mapping[str, Effect]
     about: Line  # the base's own line
     vectors: frozenset[str]  # files of word vectors that remedies read
 
     def verdict(self, effect: Effect) -> str:
-        """Return "helps", "harms" or "no difference"; "unsure" where there is one seed only.
+        """Return "helps", "harms" or "no difference", or "unsure" with one seed only.
 
-        It helps or harms where the mean is further from zero than 2.5 standard errors and than 0.005. The standard error is
-        that of the remedy's own differences or the usual one on the set, whichever is larger: a few seeds that happen to
-        agree prove little. A training that diverged harms.
+        A remedy helps or harms if the mean is further from zero than 2.5 standard errors and than 0.005. The standard error
+        is the larger of that of the remedy's own differences and the typical one on the set, because a few seeds that happen
+        to agree prove little. A training that diverged counts as harm.
         """
         if effect.diverged:
             return "harms"
@@ -66,10 +66,11 @@ class SetEffects:
 
 
 def effects_of(lines: Iterable[Line]) -> list[SetEffects]:
-    """Return the effects on every set that has a base with a score, in the order of the lines."""
+    """Return the effects on every set whose base has a score, in the order of the lines."""
     newest = list(by_key(lines).values())
     sets = dict.fromkeys(line["set"] for line in newest)
-    return [found for name in sets if (found := _effects_on(name, [line for line in newest if line["set"] == name]))]
+    by_set = [_effects_on(name, [line for line in newest if line["set"] == name]) for name in sets]
+    return [effects for effects in by_set if effects is not None]
 
 
 def _effects_on(name: str, lines: Sequence[Line]) -> SetEffects | None:
@@ -101,8 +102,8 @@ def _effect(lines: Sequence[Line], base: Mapping[int, float], bases: Mapping[int
     compared = [line for line in lines if line["outcome"] in ("scored", "diverged") and line["seed"] in base]
     remedy, group = lines[0]["remedy"], lines[0]["group"]
     if not compared:
-        told = next((line for line in lines if line["outcome"] != "failed"), lines[0])
-        return Effect(remedy=remedy, group=group, outcome=told["outcome"], reason=told.get("reason", ""))
+        line = next((line for line in lines if line["outcome"] != "failed"), lines[0])
+        return Effect(remedy=remedy, group=group, outcome=line["outcome"], reason=line.get("reason") or "")
     return Effect(
         remedy=remedy,
         group=group,
@@ -113,7 +114,7 @@ def _effect(lines: Sequence[Line], base: Mapping[int, float], bases: Mapping[int
 
 
 def _seconds_ratio(lines: Sequence[Line], bases: Mapping[int, Sequence[Line]]) -> float | None:
-    """The median over seeds of the processor time of an epoch over the base's."""
+    """Return the median over seeds of the processor time of an epoch divided by the base's."""
     ratios = [
         line["processor_seconds_per_epoch"]
         / statistics.median(each["processor_seconds_per_epoch"] for each in bases[line["seed"]])
@@ -124,17 +125,17 @@ def _seconds_ratio(lines: Sequence[Line], bases: Mapping[int, Sequence[Line]]) -
 
 
 def _again(bases: Mapping[int, Sequence[Line]]) -> Effect:
-    """The base's first training less the mean of its others, seed by seed: what is seen where nothing was changed."""
+    """Return the base's first training minus the mean of its others, seed by seed: the effect of changing nothing."""
     pairs = [(each[0]["score"], [line["score"] for line in each[1:]]) for each in bases.values() if len(each) > 1]
     differences = tuple(first - statistics.mean(others) for first, others in pairs)
     return Effect(remedy=AGAIN, group="", differences=differences, seconds_ratio=1.0)
 
 
 def _usual(spreads: Sequence[float], seeds: int) -> float:
-    """The standard deviation that most remedies share, from the median of theirs.
+    """Return the standard deviation that most remedies share, from the median of theirs.
 
-    The median leaves remedies out that make training itself unsteady. That of a variance over k degrees of freedom is
-    (1 - 2/9k)³ times the true one (Wilson and Hilferty 1931), which is corrected for.
+    The median ignores remedies that make training itself unsteady. The median of a variance with k degrees of freedom is
+    (1 - 2/9k)³ times the true variance (Wilson and Hilferty 1931); the result is corrected for this.
     """
     freedom = max(seeds - 1, 1)
     return statistics.median(spreads) / math.sqrt((1 - 2 / (9 * freedom)) ** 3)

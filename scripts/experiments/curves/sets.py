@@ -1,4 +1,4 @@
-"""The sets that curves are recorded of, each with the budget and the first rung that a search on it would have."""
+"""The sets on which curves are recorded, each with the budget and the first rung that a search on it would have."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ablation.material import Material, find_material
 from benchmarks.material import shared
-from curves.texts import write_texts
+from experiments.curves.texts import write_texts
+from experiments.material import Material, find_material
 
 
 @dataclass(frozen=True, kw_only=True)
 class CurveSet:
-    """One set. `limit_rows` and `validation_rows` are the most that are used; `max_epochs`, `reports_per_epoch` and
-    `grace_epochs` are those of the shipped space for such data, or what a few rows need.
+    """One set. At most `limit_rows` training rows and `validation_rows` validation rows are used.
 
-    `find` returns the material; it may write files into the folder that it is given.
+    `max_epochs`, `reports_per_epoch` and `grace_epochs` are those of the shipped space for such data, or what a few rows need.
+    `find` returns the material; it may write files into the folder that it gets.
     """
 
     name: str
@@ -49,7 +49,7 @@ def _sms(_: Path) -> Material:
 
 
 def _vowels(_: Path) -> Material:
-    """Its validation rows are the official test rows: no score is reported, only the gate's work."""
+    """Return JapaneseVowels. Its validation rows are the official test rows: only the gate is judged on them, no score."""
     folder = shared("data", "uea_japanesevowels")
     files = {"train": str(folder / "train.parquet"), "validation": str(folder / "test.parquet"), "test": 0.02}
     return _material("uea_japanesevowels", "multiclass", {**files, "sequence": "sequence", "label": "label"})
@@ -110,10 +110,10 @@ SETS: Mapping[str, CurveSet] = {
 }
 
 TO_CHOOSE_ON = ("goemotions", "zipf_200", "sms_600", "ten_by_five")
-"""The half of the sets that the gate's bounds were chosen on, one of each kind of label; the others tell whether they hold."""
+"""The half of the sets on which the gate's bounds were chosen, one of each kind of label. The others show whether they hold."""
 
 
 def find_set(name: str, folder: Path) -> tuple[CurveSet, Material]:
-    """Return a set and its material, which goes by the set's name."""
+    """Return a set and its material, which has the set's name."""
     curve_set = SETS[name]
     return curve_set, replace(curve_set.find(folder), name=name)

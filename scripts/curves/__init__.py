@@ -1,1 +1,0 @@
-"""Curves of mixed trials, trained fully without gate or rungs, that the gate is replayed on. `scripts/record_curves --help`."""
