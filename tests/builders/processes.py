@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tuner.ledger.rows import read_past
+from tuner.ledger.rows import read_recorded_run
 from tuner.ledger.run_directory import Ledger, read_measurements, read_run
 from tuner.pruners.gate import GateSettings
 from tuner.pruners.gated_asha import GatedASHA
@@ -110,7 +110,7 @@ class Process:
             self.take_up(location)
 
     def take_up(self, location: Path) -> None:
-        past = read_past(read_run(location), read_measurements(location))
+        past = read_recorded_run(read_run(location), read_measurements(location))
         self.clock = past.seconds
         self.ledger.go_on(space=read_run(location).space, environment={})
         self.queue.replay(past)

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 from tuner.errors import StorageError
-from tuner.ledger.rows import read_past
+from tuner.ledger.rows import read_recorded_run
 from tuner.ledger.run_directory import Ledger, read_measurements, read_run
 from tuner.ray_backend.worker import TrialOnWorker, check_run_exists, write_with_retries
 from tuner.storage import Folder
@@ -43,7 +43,7 @@ def test_failed_trials_are_tried_again_only_if_no_other_ended(
     endings: tuple[str | None, ...], open_trials: set[int], tmp_path: Path
 ) -> None:
     run = make_run(tmp_path, *endings)
-    past = read_past(read_run(run), read_measurements(run))
+    past = read_recorded_run(read_run(run), read_measurements(run))
     assert {trial.index for trial in past.trials if trial.ending is None} == open_trials
 
 

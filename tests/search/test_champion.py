@@ -14,7 +14,7 @@ import tuner
 from builders.measurements import make_measurement
 from tuner.data.trial_data import prepare
 from tuner.errors import SearchFailed
-from tuner.ledger.rows import read_past
+from tuner.ledger.rows import read_recorded_run
 from tuner.ledger.run_directory import Ledger, read_measurements, read_run
 from tuner.ledger.verify import verify
 from tuner.pruners.gate import GateSettings
@@ -104,7 +104,9 @@ def make_search(tmp_path: Path, make_dataset: Any) -> Callable[..., Search]:
         (tmp_path / "space.yaml").write_text(text)
         space, dataset = load_space(str(tmp_path / "space.yaml")), make_dataset("multilabel", folds=folds)
         run = tmp_path / "run"
-        earlier = EarlierRun(read_run(run), read_past(read_run(run), read_measurements(run))) if is_again else None
+        earlier = (
+            EarlierRun(read_run(run), read_recorded_run(read_run(run), read_measurements(run))) if is_again else None
+        )
         clock = Clock(now=earlier.past.seconds if earlier else 0.0)
         clock.seconds_each.update(seconds_each or {})
         search = Search(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tuner.errors import LedgerError, SearchFailed, SearchInterrupted, SpaceError
-from tuner.ledger.rows import Past, PastTrial
+from tuner.ledger.rows import RecordedRun, RecordedTrial
 from tuner.ledger.run_directory import Ledger, read_run
 from tuner.ray_backend.start import Machines, Node
 from tuner.samplers.base import make_sampler
@@ -132,7 +132,7 @@ def test_a_resumed_run_says_how_many_trials_it_has(
         make_search(lambda: signal.raise_signal(signal.SIGINT)).run(is_cluster=False)
     sampler = make_sampler(load_space(str(tmp_path / "space.yaml")))
     trials = [
-        PastTrial(
+        RecordedTrial(
             index=index,
             phase="search",
             parent=None,
@@ -146,7 +146,7 @@ def test_a_resumed_run_says_how_many_trials_it_has(
         for index, ending in enumerate(endings)
     ]
     said: list[str] = []
-    earlier = EarlierRun(read_run(tmp_path / "run"), Past(trials, [], seconds=1.0))
+    earlier = EarlierRun(read_run(tmp_path / "run"), RecordedRun(trials, [], seconds=1.0))
     with pytest.raises(SearchFailed):
         make_search(lambda: (), say=said.append, earlier=earlier).run(is_cluster=False)
     assert said[0] == message

@@ -24,7 +24,7 @@ INTERRUPTED = "the run was interrupted"
 
 
 @dataclass(frozen=True, kw_only=True)
-class PastTrial:
+class RecordedTrial:
     """A trial of the ledger. `ending` is None if a resumed run has to continue it."""
 
     index: int
@@ -39,14 +39,14 @@ class PastTrial:
 
 
 @dataclass(frozen=True)
-class Past:
+class RecordedRun:
     """A run so far, from which a resumed search continues.
 
     `trials` are in the order in which they were asked for, `measurements` are (trial, measurement) in the order in which they
     came, `seconds` is how long the run has taken.
     """
 
-    trials: Sequence[PastTrial]
+    trials: Sequence[RecordedTrial]
     measurements: Sequence[tuple[int, Measurement]]
     seconds: float
 
@@ -126,25 +126,25 @@ def measurements_by_trial(rows: Iterable[Mapping[str, Any]]) -> dict[int, list[M
     return {trial: counted(rows_of_trial) for trial, rows_of_trial in by_trial.items()}
 
 
-def read_past(run: Run, measurements: pa.Table) -> Past:
+def read_recorded_run(run: Run, measurements: pa.Table) -> RecordedRun:
     """Return a run's trials and measurements, given what `read_run` and `read_measurements` return."""
     trials = {row["trial"]: row for row in run.trials}
     rows = [row for row in measurements.to_pylist() if row["trial"] in trials]
     times = [row["reported_s"] for row in rows] + [row[name] for row in run.trials for name in ("started_s", "ended_s")]
     # If every trial failed, the cause lies outside the trials and may be gone by now.
     has_only_failures = {row["ending"] for row in run.trials} <= {Ending.FAILED, Ending.INTERRUPTED, None}
-    return Past(
-        trials=[_past_trial(row, has_only_failures=has_only_failures) for row in run.trials],
+    return RecordedRun(
+        trials=[_recorded_trial(row, has_only_failures=has_only_failures) for row in run.trials],
         measurements=[(row["trial"], _measurement(row, trials[row["trial"]])) for row in rows],
         seconds=max([float(run.manifest.get("seconds", 0.0)), *(each for each in times if each is not None)]),
     )
 
 
-def _past_trial(row: Mapping[str, Any], *, has_only_failures: bool) -> PastTrial:
+def _recorded_trial(row: Mapping[str, Any], *, has_only_failures: bool) -> RecordedTrial:
     is_cut = row["ending"] == Ending.INTERRUPTED and row["reason"] == INTERRUPTED
     # A finalist's run that failed is tried again: there may be no champion without it, and the cause may be gone.
     is_open = is_cut or (row["ending"] == Ending.FAILED and (row["phase"] == "finalist" or has_only_failures))
-    return PastTrial(
+    return RecordedTrial(
         index=row["trial"],
         phase=row["phase"],
         parent=row["parent"],

@@ -8,7 +8,7 @@ from itertools import product
 
 import numpy as np
 
-from tuner.ledger.rows import PastTrial
+from tuner.ledger.rows import RecordedTrial
 from tuner.samplers.base import Sampler
 from tuner.search.trial_log import TrialLog
 from tuner.space.load import Space
@@ -58,7 +58,7 @@ class OrderMaker:
         limit = self._space.search.trials
         return limit is None or self.asked < limit
 
-    def replay(self, trials: Sequence[PastTrial]) -> list[Order]:
+    def replay(self, trials: Sequence[RecordedTrial]) -> list[Order]:
         """Take over an earlier process's search trials, as if they had been asked for here.
 
         A number is missing if its row was in a damaged part. The sampler is asked for it again; return these orders.
@@ -72,7 +72,7 @@ class OrderMaker:
             self.restore(trial)
         return missing
 
-    def restore(self, trial: PastTrial) -> None:
+    def restore(self, trial: RecordedTrial) -> None:
         """Put a trial of an earlier process into the log, without its measurements."""
         order = self._locate(Order(trial.index, trial.phase, trial.configuration, trial.seed))
         ending = None if trial.ending is None else Ending(trial.ending)

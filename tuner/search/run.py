@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tuner.data.dataset import Dataset
 from tuner.data.trial_data import TrialData
 from tuner.errors import Fault, SearchFailed, SearchInterrupted, SpaceError, StorageError, TunerError
-from tuner.ledger.rows import Past, read_past
+from tuner.ledger.rows import RecordedRun, read_recorded_run
 from tuner.ledger.run_directory import CHECKPOINTS, Ledger, Run, read_run, refuse_existing
 from tuner.ledger.tables import read_parts
 from tuner.machine import available_bytes
@@ -61,7 +61,7 @@ class EarlierRun:
     """A run that an earlier process left unfinished, and its trials so far."""
 
     run: Run
-    past: Past
+    past: RecordedRun
 
 
 def run_search(space: Space, location: str, *, address: str | None, watcher: Watcher, started: float) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def resume_search(location: str, overrides: Sequence[str], *, address: str | Non
         check_versions(run, watcher.say)
         space = resumed_space(run, overrides, watcher.say)
         measurements, damaged = read_parts(ledger.folder, "reports")
-        earlier = EarlierRun(run, read_past(run, measurements))
+        earlier = EarlierRun(run, read_recorded_run(run, measurements))
         for fault in (*run.damaged, *damaged):
             watcher.say(f"warning: {fault}")
         with _read_beside_ray(space, address, watcher) as data:

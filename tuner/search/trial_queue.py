@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from tuner.ledger.rows import INTERRUPTED, Past
+from tuner.ledger.rows import INTERRUPTED, RecordedRun
 from tuner.ledger.run_directory import Ledger
 from tuner.samplers.base import Sampler
 from tuner.search.best_trials import least_kept_score, rank_trials
@@ -42,7 +42,7 @@ class SearchQueue:
         self._again: list[Order] = []  # search trials that a resumed run takes up first
         self._finalist_runs: list[Order] | None = None  # finalists' runs to hand out; None during the search
 
-    def replay(self, past: Past, *, is_to_search_on: bool = False) -> None:
+    def replay(self, past: RecordedRun, *, is_to_search_on: bool = False) -> None:
         """Take over where an earlier process stopped, as if this queue had run all its trials.
 
         Trials that were running are handed out first, with the same configuration and seed. If the finalists were already

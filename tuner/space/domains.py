@@ -21,7 +21,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from tuner.errors import did_you_mean
-from tuner.show_value import show_yaml as show
+from tuner.show_value import show_yaml
 from tuner.space.document import AddFault, Key
 from tuner.space.options import Need, Number, Option, Options, Parameter, Switch, Text
 from tuner.space.sections import not_a_switch
@@ -105,7 +105,7 @@ def read_domains(
         remedy = (
             "write one parameter a line, as hidden: 64" if len(key) == 1 else _written(str(key[-1]), raw, parameters)
         )
-        add_fault(key, f"{show(raw)} is not a mapping of parameters", remedy)
+        add_fault(key, f"{show_yaml(raw)} is not a mapping of parameters", remedy)
         raw = {}
     for name in raw:
         if name not in parameters:
@@ -123,7 +123,7 @@ def _written(option: str, raw: Any, parameters: Mapping[str, Parameter]) -> str:
     """Return a remedy for a value in place of an option's parameters: the first parameter that accepts the value."""
     for name, parameter in parameters.items():
         if isinstance(parameter, Number) and _read_value(raw, parameter, (), lambda *_: None) is not None:
-            return f"write {{{option}: {{{name}: {show(raw)}}}}}"
+            return f"write {{{option}: {{{name}: {show_yaml(raw)}}}}}"
     first = next(iter(parameters), None)
     return f"write {{{option}: {{{first}: …}}}}" if first else f"it has no parameters: write {option}"
 
@@ -227,7 +227,7 @@ def _read_value(raw: Any, parameter: Number | Switch, key: Key, add_fault: AddFa
         return None
     number = _read_number(raw, parameter.kind, key, add_fault)
     if number is not None and not parameter.allows(number):
-        add_fault(key, f"{show(raw)} is out of bounds", f"use a number that is {parameter.bounds}")
+        add_fault(key, f"{show_yaml(raw)} is out of bounds", f"use a number that is {parameter.bounds}")
         return None
     return number
 
@@ -242,7 +242,11 @@ def _read_number(raw: Any, kind: str, key: Key, add_fault: AddFault) -> int | fl
 
 def _read_choice(raw: Any, parameter: Number | Switch, key: Key, add_fault: AddFault) -> Domain:
     if not isinstance(raw, list) or not raw:
-        what = "an empty list has nothing to choose from" if raw == [] else f"{show(raw)} is not a list to choose from"
+        what = (
+            "an empty list has nothing to choose from"
+            if raw == []
+            else f"{show_yaml(raw)} is not a list to choose from"
+        )
         add_fault(key, what, "list the values, as [64, 128]")
         return default_domain(parameter)
     values: list[int | float | bool] = []
@@ -251,7 +255,7 @@ def _read_choice(raw: Any, parameter: Number | Switch, key: Key, add_fault: AddF
         if value is None:
             continue
         if value in values:
-            add_fault((*key, index), f"{show(item)} is in the list twice", "list each value once")
+            add_fault((*key, index), f"{show_yaml(item)} is in the list twice", "list each value once")
         values.append(value)
     return Choice(tuple(values)) if values else default_domain(parameter)
 
@@ -276,7 +280,7 @@ def _read_range(raw: Mapping[str, Any], parameter: Number, key: Key, add_fault: 
     step = _read_number(raw["step"], parameter.kind, (*key, "step"), add_fault) if "step" in raw else None
     scale = raw.get("scale", "linear")
     if scale not in ("linear", "log"):
-        add_fault((*key, "scale"), f"{show(scale)} is not a scale", "write scale: linear or scale: log")
+        add_fault((*key, "scale"), f"{show_yaml(scale)} is not a scale", "write scale: linear or scale: log")
     if scale == "log" and "step" in raw:
         add_fault((*key, "step"), "a log scale cannot have steps", "remove step, or use scale: linear")
         step = None
@@ -297,20 +301,24 @@ def _bounds_hold(low: float, high: float, is_log: bool, parameter: Number, key: 
     if is_log and low <= 0:
         example = "1" if parameter.kind == "int" else "1e-5"
         add_fault(
-            (*key, "low"), f"low is {show(low)}, but a log scale needs low > 0", f"use {example}, or scale: linear"
+            (*key, "low"), f"low is {show_yaml(low)}, but a log scale needs low > 0", f"use {example}, or scale: linear"
         )
         is_good = False
     elif not parameter.allows(low):
         add_fault(
-            (*key, "low"), f"low is {show(low)}, which is out of bounds", f"use a number that is {parameter.bounds}"
+            (*key, "low"),
+            f"low is {show_yaml(low)}, which is out of bounds",
+            f"use a number that is {parameter.bounds}",
         )
         is_good = False
     if low > high:
-        add_fault((*key, "low"), f"low is {show(low)}, above high, which is {show(high)}", "swap them")
+        add_fault((*key, "low"), f"low is {show_yaml(low)}, above high, which is {show_yaml(high)}", "swap them")
         is_good = False
     elif not parameter.allows(high):
         add_fault(
-            (*key, "high"), f"high is {show(high)}, which is out of bounds", f"use a number that is {parameter.bounds}"
+            (*key, "high"),
+            f"high is {show_yaml(high)}, which is out of bounds",
+            f"use a number that is {parameter.bounds}",
         )
         is_good = False
     return is_good
@@ -321,17 +329,21 @@ def _steps_fit(low: float, high: float, step: float | None, key: Key, add_fault:
     if step is None:
         return True
     if step <= 0:
-        add_fault((*key, "step"), f"step is {show(step)}, but must be above 0", "use a positive step, or remove it")
+        add_fault(
+            (*key, "step"), f"step is {show_yaml(step)}, but must be above 0", "use a positive step, or remove it"
+        )
         return False
     if (high - low) / step > MAX_STEPS:
         add_fault(
-            (*key, "step"), f"step is {show(step)}, which gives more than {MAX_STEPS:,} values", "use a larger step"
+            (*key, "step"),
+            f"step is {show_yaml(step)}, which gives more than {MAX_STEPS:,} values",
+            "use a larger step",
         )
         return False
     span, size = Decimal(str(high)) - Decimal(str(low)), Decimal(str(step))
     if span % size:
         reached = Decimal(str(low)) + span // size * size
-        what = f"high is {show(high)}, but steps of {show(step)} from {show(low)} do not reach it"
+        what = f"high is {show_yaml(high)}, but steps of {show_yaml(step)} from {show_yaml(low)} do not reach it"
         add_fault((*key, "high"), what, f"use high: {reached} or {reached + size}")
         return False
     return True
@@ -387,12 +399,14 @@ def _read_option_name(
 ) -> tuple[str | None, Any, Key]:
     """Return an option's name, its own parameters as written, and their key. If it is not an option, report it; name is None."""
     if isinstance(item, int | float) and not isinstance(item, bool):
-        add_fault(key, *not_an_option(show(item), _named(key), parameter, setting.task))
+        add_fault(key, *not_an_option(show_yaml(item), _named(key), parameter, setting.task))
         return None, None, key
     if isinstance(item, dict) and "low" in item and "high" in item:
         add_fault(key, *not_an_option("a range", _named(key), parameter, setting.task))
         return None, None, key
-    given = dict(item) if isinstance(item, dict) and item else {item if isinstance(item, str) else show(item): None}
+    given = (
+        dict(item) if isinstance(item, dict) and item else {item if isinstance(item, str) else show_yaml(item): None}
+    )
     unknown = [name for name in given if name not in parameter.options]
     for name in unknown:
         where = (*key, name) if isinstance(item, dict) else key

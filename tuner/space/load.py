@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from tuner.errors import Fault, SpaceError, did_you_mean
-from tuner.show_value import show_yaml as show
+from tuner.show_value import show_yaml
 from tuner.space.document import AddFault, Document, Key, Place, override, parse_document, read_document, rewrite
 from tuner.space.domains import Domain, OptionChoice, Setting, read_domains
 from tuner.space.parameters import PARAMETERS
@@ -150,7 +150,7 @@ def _read_task(tree: Mapping[str, Any], add_fault: AddFault) -> Task | None:
     for task in TASKS:
         if tree["task"] == task:
             return task
-    add_fault(("task",), f"{show(tree['task'])} is not a task", did_you_mean(str(tree["task"]), TASKS))
+    add_fault(("task",), f"{show_yaml(tree['task'])} is not a task", did_you_mean(str(tree["task"]), TASKS))
     return None
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from tuner.errors import did_you_mean
-from tuner.show_value import show_yaml as show
+from tuner.show_value import show_yaml
 from tuner.space.settings import Rule, Section, Values, refuse
 
 TIME_PATTERN = r"^(?=.)(\d+(\.\d+)?h)?(\d+(\.\d+)?m)?(\d+(\.\d+)?s)?$"
@@ -37,15 +37,15 @@ def read_time(value: object) -> float | None:
         parts = re.findall(r"([\d.]+)([hms])", value)
         seconds = sum(float(number) * {"h": 3600, "m": 60, "s": 1}[unit] for number, unit in parts)
     else:
-        raise refuse(f"{show(value)} is not a time", remedy)
+        raise refuse(f"{show_yaml(value)} is not a time", remedy)
     if not 0 < seconds < math.inf:
-        raise refuse(f"{show(value)} is not a time above zero", remedy)
+        raise refuse(f"{show_yaml(value)} is not a time above zero", remedy)
     return seconds
 
 
 def _read_algorithm(value: object) -> object:
     if not isinstance(value, str) or value not in ALGORITHMS:
-        raise refuse(f"{show(value)} is not among the choices", did_you_mean(str(value), ALGORITHMS))
+        raise refuse(f"{show_yaml(value)} is not among the choices", did_you_mean(str(value), ALGORITHMS))
     return value
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from tuner.errors import did_you_mean
-from tuner.show_value import show_yaml as show
+from tuner.show_value import show_yaml
 from tuner.space.document import AddFault, Key
 from tuner.space.parameters import PARAMETERS
 from tuner.space.search_settings import ResourceSettings, ScoreSettings, SearchSettings
@@ -37,7 +37,9 @@ def read_section(model: type[AnySection], raw: Any, key: Key, add_fault: AddFaul
     raw = {} if raw is None else raw
     if not isinstance(raw, dict):
         add_fault(
-            key, f"{show(raw)} is not a mapping", f"write one key a line; the keys are {', '.join(model.model_fields)}"
+            key,
+            f"{show_yaml(raw)} is not a mapping",
+            f"write one key a line; the keys are {', '.join(model.model_fields)}",
         )
         return None
     try:
@@ -74,7 +76,7 @@ def _explain(problem: Any, model: type[Section]) -> tuple[str, str]:
         return f"unknown key {field!r}", where_known(field, model.model_fields)
     if kind in _BOUNDS:
         name, words = _BOUNDS[kind]
-        return f"{show(value)} is out of bounds", f"use a number that is {words} {show(context[name])}"
+        return f"{show_yaml(value)} is out of bounds", f"use a number that is {words} {show_yaml(context[name])}"
     if kind in ("int_type", "float_type", "int_from_float", "finite_number", "int_parsing_size"):
         return not_a_number(value, "int" if kind.startswith("int") else "float")
     if kind == "string_type":
@@ -83,11 +85,11 @@ def _explain(problem: Any, model: type[Section]) -> tuple[str, str]:
         return not_a_switch(value)
     if kind == "literal_error":
         known = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-        return f"{show(value)} is not among the choices", did_you_mean(str(value), known)
+        return f"{show_yaml(value)} is not among the choices", did_you_mean(str(value), known)
     if kind in ("string_too_short", "too_short"):
         return "is empty", f"fill it in ({_description(model, field)})"
     if kind == "tuple_type":
-        return f"{show(value)} is not a list", "write [A, B]"
+        return f"{show_yaml(value)} is not a list", "write [A, B]"
     return str(problem["msg"]), f"check it ({_description(model, field)})"
 
 
@@ -97,7 +99,7 @@ def _description(model: type[Section], field: str) -> str:
 
 def not_a_switch(value: Any) -> tuple[str, str]:
     """Return what is wrong with a value that is neither true nor false, and the remedy. It may have been in quotes."""
-    return f"{show(value)} is neither true nor false", "write true or false, without quotes; yes and no are text"
+    return f"{show_yaml(value)} is neither true nor false", "write true or false, without quotes; yes and no are text"
 
 
 def where_known(name: str, known: Iterable[str]) -> str:

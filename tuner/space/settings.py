@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from tuner.show_value import show_yaml as show
+from tuner.show_value import show_yaml
 
 Task = Literal["binary", "multiclass", "multilabel"]
 Inputs = Literal["text", "sequence"]
@@ -66,9 +66,9 @@ def _read_split(value: object) -> object:
     """Accept a file's name, or a fraction of the training rows between 0 and 1."""
     remedy = "name a file, or give the fraction of the training rows to carve it from, as 0.15"
     if isinstance(value, bool) or not isinstance(value, str | int | float | None):
-        raise refuse(f"{show(value)} is neither a file nor a fraction", remedy)
+        raise refuse(f"{show_yaml(value)} is neither a file nor a fraction", remedy)
     if isinstance(value, int | float) and not 0 < value < 1:
-        raise refuse(f"{show(value)} is not between 0 and 1", remedy)
+        raise refuse(f"{show_yaml(value)} is not between 0 and 1", remedy)
     if value == "":
         raise refuse("the file's name is empty", remedy)
     return value
@@ -78,7 +78,7 @@ def _read_columns(value: object) -> object:
     if isinstance(value, list):
         return tuple(value)
     if isinstance(value, str):
-        raise refuse(f"{show(value)} is one name, not a list", f"write [{value}, …]")
+        raise refuse(f"{show_yaml(value)} is one name, not a list", f"write [{value}, …]")
     return value
 
 
