@@ -79,13 +79,13 @@ def _rows(kind: str, peaks: Mapping[int, Peaks]) -> list[Row]:
 
 def _estimate(space: Path) -> float:
     """What `tuner run` takes it to need before it reads, bytes."""
-    from tuner.search.memory_estimate import estimate, size_of_files
+    from tuner.search.memory_estimate import estimate_memory, size_of_files
     from tuner.space.load import load_space
 
     size = size_of_files(load_space(str(space)))
     if size is None:
         raise RuntimeError("the size of a local Parquet file is not known")
-    return estimate(size).most(2)
+    return estimate_memory(size).most(2)
 
 
 def _beside_estimate(peaks: Mapping[int, Peaks], estimates: Mapping[int, float]) -> Row:

@@ -66,7 +66,9 @@ def _search() -> tuple[Any, dict[int, float], list[float]]:
     from tuner.pruners.gated_asha import GatedASHA
     from tuner.ray_backend.trials import run_trials
     from tuner.samplers.base import make_sampler
+    from tuner.search.time_budget import ClosingWork, TimeBudget
     from tuner.search.trial_queue import SearchQueue
+    from tuner.search.watcher import Watcher
     from tuner.trial.order import TrialSettings
 
     memory_mb: dict[int, float] = {}
@@ -86,16 +88,16 @@ def _search() -> tuple[Any, dict[int, float], list[float]]:
     with tempfile.TemporaryDirectory(prefix="tuner-bench-") as folder:
         space = _load_space(Path(folder))
         start = time.monotonic()
-        queue = MeasuringDesk(
-            space,
-            make_sampler(space),
-            Ledger.create(f"{folder}/run", space=space.text, environment={}),
+        ledger = Ledger.create(f"{folder}/run", space=space.text, environment={})
+        budget = TimeBudget(
+            space=space,
             clock=lambda: time.monotonic() - start,
             slots=SLOTS,
             budget_examples=ROWS,
-            say=lambda _: None,
-            watch=lambda _: None,
+            closing_work=ClosingWork(),
         )
+        watcher = Watcher(say=lambda _: None, watch=lambda _: None)
+        queue = MeasuringDesk(make_sampler(space), ledger, budget, watcher)
         queue.ended_at = []
         pruner = GatedASHA(
             grace_epochs=space.search.grace_epochs,

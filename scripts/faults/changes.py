@@ -48,7 +48,7 @@ def refused_changes(search: Search) -> list[str]:
     space, environment = search.location / "space.yaml", search.location / "environment.json"
     return [
         _refused(search, space, lambda: _replace(space, "high: 32", "high: 48"), "space.hidden is 8 to 48"),
-        _refused(search, data, lambda: _exchange_label(data), "its content is not that which the run began with"),
+        _refused(search, data, lambda: _exchange_label(data), "its content has changed since the run began"),
         _refused(
             search, environment, lambda: _edit_environment(search, "tuner", "0.0.9"), "the run began with tuner 0.0.9"
         ),

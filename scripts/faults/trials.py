@@ -110,7 +110,7 @@ def _failed(trials: dict[int, Row]) -> list[Row]:
 
 def _check_hung(trials: dict[int, Row], *, times: int) -> None:
     reasons = [row["reason"] for row in _failed(trials)]
-    told = f"no report for {_TIMEOUT_S} s, which is search.trial_timeout"
+    told = f"no measurement for {_TIMEOUT_S} s, which is search.trial_timeout"
     # On a machine with much else to do a trial may be as late by itself.
     require(len(reasons) >= times and set(reasons) == {told}, f"reasons: {reasons}")
     require(all(row["ending"] is not None for row in trials.values()), "every trial comes to an end")

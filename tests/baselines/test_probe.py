@@ -1,4 +1,4 @@
-"""The probe sees what a linear model of words cannot: texts without spaces, numbers as words, two words that tell together."""
+"""The probe sees what a linear model of words cannot: texts without spaces, numbers as words, and pairs of words."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BLIND = [kinds.told_by_two_words, kinds.without_spaces, kinds.numbers_as_words]
 
 
 def ranking(make: Callable[..., list[str]], *, has_probe: bool) -> float:
-    """The AUC on 300 rows of a linear model that was fitted on 600."""
+    """Return the AUC on 300 rows of a linear model fitted on 600 others."""
     generator = np.random.default_rng(0)
     numbers = (generator.random(900) < 0.2).astype(np.int64)
     texts, truth = tuple(make(generator, numbers)), as_indicator(numbers, 2)

@@ -29,7 +29,7 @@ SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 def texts_and_classes(rows: int, n_classes: int, seed: int) -> tuple[tuple[str, ...], np.ndarray]:
-    """Texts whose one colour tells the class, among words that tell nothing."""
+    """Return texts with one word, a colour, that gives away the class, among random words."""
     generator = np.random.default_rng(seed)
     classes = generator.choice(n_classes, size=rows, p=np.array([6, 3, 1])[:n_classes] / sum([6, 3, 1][:n_classes]))
     texts = tuple(f"the {WORDS[label]} one , number {generator.integers(5)}" for label in classes)
@@ -37,7 +37,7 @@ def texts_and_classes(rows: int, n_classes: int, seed: int) -> tuple[tuple[str, 
 
 
 def sequences_of(classes: np.ndarray) -> Sequences:
-    """Sequences of 3 to 8 steps and 3 channels of noise, of which the class's own one rises from 100 to 109."""
+    """Return sequences of 3 to 8 steps and 3 channels of noise, where the channel of the class rises from 100 to 109."""
     generator = np.random.default_rng(0)
     rows = [generator.normal(100, 1, (length, 3)) for length in generator.integers(3, 9, len(classes))]
     for row, label in zip(rows, classes, strict=True):
@@ -48,7 +48,7 @@ def sequences_of(classes: np.ndarray) -> Sequences:
 def a_dataset(
     task: Task, train: Part, validation: Part, test: Part, *, n_labels: int, folds: np.ndarray | None = None
 ) -> Dataset:
-    """A data set of three parts, each its inputs and its targets."""
+    """Return a data set of three splits, each given as inputs and targets."""
     splits = {
         name: Split(inputs, targets, np.arange(len(targets)), name, np.arange(len(targets)))
         for name, (inputs, targets) in {"train": train, "validation": validation, "test": test}.items()
@@ -58,7 +58,7 @@ def a_dataset(
 
 
 def dataset_of(task: Task, n_labels: int = 3, *, inputs: Inputs = "text", folds: int = 0) -> Dataset:
-    """100 training rows, 60 of validation and 40 of test; with folds the training rows again in place of validation."""
+    """Return 100 training, 60 validation and 40 test rows; with folds, validation is the training rows."""
     texts, classes = texts_and_classes(200, n_labels, seed=0)
     targets = as_indicator(classes, n_labels).astype(np.uint8) if task == "multilabel" else classes
     everything = texts if inputs == "text" else sequences_of(classes)
@@ -108,7 +108,7 @@ def test_the_model_learns_what_one_word_or_channel_tells(task: Task, n_labels: i
 
 @pytest.mark.parametrize("inputs", EVERY_INPUT)
 def test_with_folds_no_row_is_judged_by_a_model_that_has_seen_it(inputs: Inputs) -> None:
-    """Classes drawn at random: who has seen the row knows it by heart, who has not does no better than chance."""
+    """Classes are random: a model that has seen a row knows it by heart, any other is at chance."""
     generator = np.random.default_rng(0)
     classes = generator.integers(2, size=90)
     texts = tuple(f"word{row}" for row in range(90))
@@ -189,7 +189,7 @@ def test_labels_that_the_text_does_not_explain_are_not_called_a_victory() -> Non
 
 
 def noise(rows: int) -> tuple[tuple[str, ...], np.ndarray]:
-    """Texts that have nothing to do with their classes."""
+    """Return texts that are unrelated to their classes."""
     generator = np.random.default_rng(1)
     texts = tuple(" ".join(generator.choice(WORDS, size=4)) for _ in range(rows))
     return texts, generator.integers(2, size=rows)

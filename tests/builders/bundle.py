@@ -1,4 +1,4 @@
-"""Small real bundles without a search, for the tests that spoil them."""
+"""Small real bundles, made without a search, and functions that damage them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _VECTOR_SIZE = 8
 
 
 def write_bundle(folder: Path, configuration: Configuration, dataset: Dataset) -> Path:
-    """Write the bundle of a model that was not trained; return its folder."""
+    """Write the bundle of an untrained model; return its folder."""
     preparation = fit_preparation(preparation_setting(configuration), dataset.train.inputs)
     is_text = not isinstance(preparation, Standardiser)
     model = make_model(
@@ -53,7 +53,7 @@ def write_bundle(folder: Path, configuration: Configuration, dataset: Dataset) -
 
 
 def in_json(name: str, *keys: str, to: Any) -> Spoil:
-    """Return what sets the value at `keys` of a JSON file of a bundle; NaN and infinities are written as Python does."""
+    """Return a function that sets the value at `keys` in a JSON file of a bundle; NaN and infinities are written as in Python."""
 
     def spoil(folder: Path) -> None:
         described = json.loads((folder / name).read_text())
@@ -67,7 +67,7 @@ def in_json(name: str, *keys: str, to: Any) -> Spoil:
 
 
 def in_weights(change: Callable[[dict[str, Any]], Any]) -> Spoil:
-    """Return what changes the dictionary of a bundle's weights in place."""
+    """Return a function that changes the dictionary of a bundle's weights in place."""
 
     def spoil(folder: Path) -> None:
         path = folder / "weights.safetensors"
@@ -79,11 +79,11 @@ def in_weights(change: Callable[[dict[str, Any]], Any]) -> Spoil:
 
 
 def weights_header(described: Any, *, length: int | None = None) -> Spoil:
-    """Return what writes weights that are nothing but a header, which may tell another length than its own."""
+    """Return a function that writes weights with only a header; the file may claim another length for it."""
     header = described if isinstance(described, bytes) else json.dumps(described).encode()
-    told = len(header) if length is None else length
+    claimed = len(header) if length is None else length
 
     def spoil(folder: Path) -> None:
-        (folder / "weights.safetensors").write_bytes(told.to_bytes(8, "little") + header)
+        (folder / "weights.safetensors").write_bytes(claimed.to_bytes(8, "little") + header)
 
     return spoil

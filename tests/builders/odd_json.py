@@ -1,4 +1,4 @@
-"""JSON with one value spoilt."""
+"""JSON with one damaged value."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ ODD: list[Any] = [
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Return the path of every value within a value, not more than a few of a list."""
+    """Return the path of every value within a JSON value; of a list, only the first three items."""
     inner = value.items() if isinstance(value, dict) else enumerate(value[:3]) if isinstance(value, list) else ()
     return [path, *(place for key, each in inner for place in places(each, (*path, key)))]
 
 
 def odd_json(content: bytes, random: Generator) -> bytes:
-    """Put something odd in the place of one value of a JSON file, or lose or add a key."""
+    """Replace one value of a JSON file by an odd one, or remove or add a key."""
     described = json.loads(content)
-    found = places(described)
-    path = found[random.integers(len(found))]
+    paths = places(described)
+    path = paths[random.integers(len(paths))]
     odd = ODD[random.integers(len(ODD))]
     if not path:
         return json.dumps(odd).encode()

@@ -1,4 +1,4 @@
-"""A search in this process that can be killed at any moment, with stub trials."""
+"""A search in this process, with stub trials, that can be killed at any moment."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from tuner.pruners.gate import GateSettings
 from tuner.pruners.gated_asha import GatedASHA
 from tuner.ray_backend.scheduler import PruningScheduler
 from tuner.samplers.base import make_sampler
-from tuner.search.time_budget import Sizes
+from tuner.search.time_budget import ClosingWork, TimeBudget
 from tuner.search.trial_queue import SearchQueue
+from tuner.search.watcher import Watcher
 from tuner.space.load import load_space
 from tuner.trial.measurement import Measurement
 from tuner.trial.order import Order
@@ -37,19 +38,19 @@ space:
 
 
 class Killed(BaseException):
-    """What happens to the driver."""
+    """Stands for the driver being killed."""
 
 
 @dataclass
 class StubTrial:
-    """As much of Ray's trial as the scheduler reads."""
+    """The parts of Ray's trial that the scheduler reads."""
 
     config: dict[str, Any]
     trial_id: str = "another in every process"
 
 
 def measurement_of(order: Order, epoch: int) -> Measurement:
-    """What a worker reports: the same for the same order, as training on a CPU does."""
+    """Return a worker's measurement. The same order always gives the same one, as training on a CPU does."""
     random = np.random.default_rng((order.seed, epoch)).normal(0, 0.02)
     distance = abs(math.log(float(order.configuration["learning_rate"]) / 0.01))
     score = 0.8 * (1 - math.exp(-epoch / 3)) - 0.1 * distance + float(random)
@@ -79,7 +80,7 @@ def measurement_of(order: Order, epoch: int) -> Measurement:
 
 
 class Process:
-    """One driver with one worker, from its start, or from what the ledger holds, to its end or until it is killed."""
+    """One driver with one worker. It starts a run, or resumes it from the ledger, and runs to the end or until it is killed."""
 
     def __init__(self, location: Path, *, is_first: bool, events: int | None) -> None:
         self.left, self.clock = events, 0.0
@@ -88,17 +89,15 @@ class Process:
             self.ledger = Ledger.create(location, space=space.text, environment={})
         else:
             self.ledger = Ledger.reopen(location)
-        self.queue = SearchQueue(
-            space,
-            make_sampler(space),
-            self.ledger,
+        budget = TimeBudget(
+            space=space,
             clock=lambda: self.clock,
             slots=1,
             budget_examples=ROWS * EPOCHS,
-            sizes=Sizes(),
-            say=lambda _: None,
-            watch=lambda _: None,
+            closing_work=ClosingWork(),
         )
+        watcher = Watcher(say=lambda _: None, watch=lambda _: None)
+        self.queue = SearchQueue(make_sampler(space), self.ledger, budget, watcher)
         self.pruner = GatedASHA(
             grace_epochs=1,
             rows=ROWS,
@@ -120,7 +119,7 @@ class Process:
         self.pruner.replay([each for each in past.measurements if each[0] in searched], running=running)
 
     def event(self) -> None:
-        """A moment at which the process may be killed: what waits for a flush is lost then."""
+        """Mark a moment at which the process may be killed; rows that wait for a flush are then lost."""
         self.clock += 1
         if self.left is not None:
             self.left -= 1
@@ -128,7 +127,7 @@ class Process:
                 raise Killed
 
     def run(self, checkpoints: dict[int, int]) -> None:
-        """Run to the end; `checkpoints` are the epochs at which workers kept their trials, and outlive the process."""
+        """Run to the end. `checkpoints` has the epoch of each trial's last checkpoint and outlives the process."""
         while (order := self.queue.next_order()) is not None:
             self.event()
             self.queue.started(order)
@@ -154,5 +153,5 @@ class Process:
                 return
 
     def die(self) -> None:
-        """Let the kernel take the lock back, as it does when a process ends."""
+        """Release the lock, as the kernel does when a process ends."""
         self.ledger.give_back()

@@ -1,4 +1,4 @@
-"""A bundle from a stranger: what it must not hold is refused with the reason, before memory is spent on it."""
+"""A bundle from a stranger: anything it must not hold is refused, with the reason, before memory is spent on it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def saved(tmp_path: Path, configure: Any, make_dataset: Any) -> Path:
 
 @pytest.fixture
 def little_memory() -> Iterator[None]:
-    """Let this process take a gigabyte more than it has, so that a test fails where gigabytes are asked for."""
+    """Limit this process to one more gigabyte, so that a test fails if code allocates gigabytes."""
     used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     limits = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 30), limits[1]))
@@ -99,8 +99,8 @@ def test_a_bundle_behind_a_link_to_its_folder_loads(saved: Path) -> None:
 
 
 def test_no_path_that_a_bundle_tells_is_opened(tmp_path: Path, configure: Any, make_dataset: Any) -> None:
-    own = {"embedding": "file", "embedding.file.path": "/nowhere/../../vectors.vec", "embedding.file.is_tuned": True}
-    saved = write_bundle(tmp_path / "bundle", configure(own), make_dataset("binary"))
+    chosen = {"embedding": "file", "embedding.file.path": "/nowhere/../../vectors.vec", "embedding.file.is_tuned": True}
+    saved = write_bundle(tmp_path / "bundle", configure(chosen), make_dataset("binary"))
     in_json("bundle.json", "record", "run", to="../../../etc")(saved)
     assert len(load(saved).predict(["alpha beta"])) == 1
 
@@ -114,8 +114,8 @@ def _change_all(kind: Any) -> Any:
 
 HUGE = {"head.bias": {"dtype": "F32", "shape": [2_500_000_000], "data_offsets": [0, 10**10]}}
 WEIGHTS: dict[str, tuple[Spoil, str]] = {
-    "one more": (in_weights(lambda each: each.update(x=np.zeros(3, np.float32))), "are with 'x'"),
-    "one less": (in_weights(lambda each: each.pop("head.weight")), "are without 'head.weight'"),
+    "one more": (in_weights(lambda each: each.update(x=np.zeros(3, np.float32))), "include 'x'"),
+    "one less": (in_weights(lambda each: each.pop("head.weight")), "lack 'head.weight'"),
     "no labels": (in_weights(lambda each: each.pop("head.bias")), "3 labels, but the rest of the bundle has 0"),
     "no table": (in_weights(lambda each: each.pop("embedding.weight")), "tokens, but the rest of the bundle has 0"),
     "other shape": (
@@ -144,9 +144,9 @@ WEIGHTS: dict[str, tuple[Spoil, str]] = {
 
 @pytest.mark.parametrize("what", WEIGHTS)
 def test_weights_that_do_not_fit_are_refused_with_the_reason(what: str, saved: Path, little_memory: None) -> None:
-    spoil, told = WEIGHTS[what]
+    spoil, message = WEIGHTS[what]
     spoil(saved)
-    with pytest.raises(BundleError, match=rf"cannot be read \(.*{told}.*copy it again"):
+    with pytest.raises(BundleError, match=rf"cannot be read \(.*{message}.*copy it again"):
         load(saved)
 
 
@@ -187,7 +187,7 @@ CONFIGURED: list[tuple[str, Any, str]] = [
     ("hidden", 4096, r"have shape \(24, 6\), but hidden is 4096"),
     ("embedding.random.size", 4096, "but embedding.random.size is 4096"),
     *(("layers", value, "layers is .*, but must be a whole number") for value in (0, 2000, [1])),
-    ("layers", 8, "are without 'layers.1"),
+    ("layers", 8, "lack 'layers.1"),
     *(("max_length", value, "max_length is .*, but must be a whole number") for value in (0, -1, 10**30)),
     ("truncation", "middle", "truncation is 'middle', which is not one of its options; known: end, start"),
     ("pooling", "__class__", "pooling is '__class__', which is not one of its options; "),
@@ -199,19 +199,19 @@ CONFIGURED: list[tuple[str, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("key", "value", "told"), DESCRIBED)
-def test_a_description_that_is_not_right_is_refused(key: str, value: Any, told: str, saved: Path) -> None:
+@pytest.mark.parametrize(("key", "value", "message"), DESCRIBED)
+def test_a_description_that_is_not_right_is_refused(key: str, value: Any, message: str, saved: Path) -> None:
     in_json("bundle.json", key, to=value)(saved)
-    with pytest.raises(BundleError, match=rf"cannot be read \(.*{told}"):
+    with pytest.raises(BundleError, match=rf"cannot be read \(.*{message}"):
         load(saved)
 
 
-@pytest.mark.parametrize(("key", "value", "told"), CONFIGURED)
+@pytest.mark.parametrize(("key", "value", "message"), CONFIGURED)
 def test_a_configuration_that_no_space_could_draw_is_refused(
-    key: str, value: Any, told: str, saved: Path, little_memory: None
+    key: str, value: Any, message: str, saved: Path, little_memory: None
 ) -> None:
     in_json("bundle.json", "configuration", key, to=value)(saved)
-    with pytest.raises(BundleError, match=rf"cannot be read \(.*{told}"):
+    with pytest.raises(BundleError, match=rf"cannot be read \(.*{message}"):
         load(saved)
 
 
@@ -232,8 +232,8 @@ def test_a_configuration_without_what_the_model_needs_is_refused(key: str, saved
 
 
 def test_weights_of_labels_that_the_space_names_are_known(tmp_path: Path, configure: Any, make_dataset: Any) -> None:
-    own = {"loss_weights": "explicit", "loss_weights.explicit.a.b": 3.0}
-    assert load(write_bundle(tmp_path / "bundle", configure(own), make_dataset("multiclass")))
+    chosen = {"loss_weights": "explicit", "loss_weights.explicit.a.b": 3.0}
+    assert load(write_bundle(tmp_path / "bundle", configure(chosen), make_dataset("multiclass")))
     in_json("bundle.json", "configuration", "loss_weights.explicit.c", to=-1)(tmp_path / "bundle")
     with pytest.raises(BundleError, match=r"loss_weights\.explicit\.c is -1, but must be a number that is above 0"):
         load(tmp_path / "bundle")
@@ -290,15 +290,15 @@ PREPARED: dict[str, list[tuple[str, Any, str]]] = {
 
 
 @pytest.mark.parametrize(
-    ("tokens", "key", "value", "told"), [(tokens, *each) for tokens, rows in PREPARED.items() for each in rows]
+    ("tokens", "key", "value", "message"), [(tokens, *each) for tokens, rows in PREPARED.items() for each in rows]
 )
 def test_a_tokeniser_that_is_not_right_is_refused(
-    tokens: str, key: str, value: Any, told: str, tmp_path: Path, configure: Any, make_dataset: Any
+    tokens: str, key: str, value: Any, message: str, tmp_path: Path, configure: Any, make_dataset: Any
 ) -> None:
-    own = {f"tokens.{tokens}.size": 120} if tokens == "bpe" else {}
-    saved = write_bundle(tmp_path / "bundle", configure(own, tokens=tokens), make_dataset("binary"))
+    chosen = {f"tokens.{tokens}.size": 120} if tokens == "bpe" else {}
+    saved = write_bundle(tmp_path / "bundle", configure(chosen, tokens=tokens), make_dataset("binary"))
     in_json("preparation.json", key, to=value)(saved)
-    with pytest.raises(BundleError, match=rf"cannot be read \(.*({told})"):
+    with pytest.raises(BundleError, match=rf"cannot be read \(.*({message})"):
         load(saved)
 
 

@@ -1,4 +1,4 @@
-"""A bundle predicts as the model did that went into it, holds no code, and says what is wrong with it."""
+"""A bundle predicts like the model saved in it and holds no code, and its errors say what is wrong."""
 
 from __future__ import annotations
 
@@ -261,7 +261,7 @@ def test_a_bundle_of_another_format_names_both_formats(saved: Path) -> None:
         load(saved)
 
 
-def test_the_format_is_looked_at_before_the_files(saved: Path) -> None:
+def test_the_format_is_checked_before_the_files(saved: Path) -> None:
     described = json.loads((saved / "bundle.json").read_text())
     (saved / "bundle.json").write_text(json.dumps(described | {"format": FORMAT - 1}))
     (saved / "preparation.json").unlink()
@@ -278,7 +278,7 @@ def test_a_vocabulary_of_another_size_is_an_error_that_names_both(saved: Path) -
 
 
 @pytest.mark.parametrize(
-    ("key", "change", "told"),
+    ("key", "change", "message"),
     [
         ("record", {"penalty_weight": 1.0, "colour": "red"}, "record has unknown colour"),
         ("record", {}, "record lacks penalty_weight"),
@@ -296,11 +296,11 @@ def test_a_vocabulary_of_another_size_is_an_error_that_names_both(saved: Path) -
     ],
 )
 def test_a_record_or_columns_that_are_not_whole_are_an_error(
-    key: str, change: dict[str, Any], told: str, saved: Path
+    key: str, change: dict[str, Any], message: str, saved: Path
 ) -> None:
     described = json.loads((saved / "bundle.json").read_text())
     (saved / "bundle.json").write_text(json.dumps(described | {key: change}))
-    with pytest.raises(BundleError, match=told):
+    with pytest.raises(BundleError, match=message):
         load(saved)
 
 
@@ -339,15 +339,15 @@ def test_a_bundle_for_sequences_reads_arrays_of_any_lengths(
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
-    [(["a"], "row 2 is not a list of"), ([[1.0, 2.0], [3.0]], "row 2 is no list of"), ([], "row 2 is empty")],
+    ("row", "message"),
+    [(["a"], "row 2 is not a list of"), ([[1.0, 2.0], [3.0]], "row 2 is not a list of"), ([], "row 2 is empty")],
 )
 def test_rows_that_are_no_sequences_are_refused_by_number(
-    row: Any, told: str, configure: Any, make_dataset: Any, make_bundle: Any
+    row: Any, message: str, configure: Any, make_dataset: Any, make_bundle: Any
 ) -> None:
     dataset = make_dataset("multiclass", inputs="sequence")
     bundle = make_bundle(configure(inputs="sequence"), dataset)
-    with pytest.raises(DataError, match=rf"inputs: {told}.*; give each row as a list of numbers"):
+    with pytest.raises(DataError, match=rf"inputs: {message}.*; give each row as a list of numbers"):
         bundle.predict([dataset.test.inputs.row(0), row])
 
 

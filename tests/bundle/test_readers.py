@@ -1,4 +1,4 @@
-"""Whoever reads bundle.json refuses what is of another format, or damaged, with the same message."""
+"""Every reader of bundle.json refuses another format, or damage, with the same message."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ SPOILT = {
 def test_every_reader_refuses_it_with_the_same_message(
     verb: str, spoilt: str, call: Call, configure: Any, make_dataset: Any, tmp_path: Path
 ) -> None:
-    spoil, told = SPOILT[spoilt]
+    spoil, message = SPOILT[spoilt]
     spoil(write_bundle(tmp_path / "bundle", configure(), make_dataset("multilabel")))
     (tmp_path / "rows.csv").write_text("text,labels\nalpha,a\n")
     code, _, err = call(*VERBS[verb])
     assert code == 2
-    assert told in err
+    assert message in err

@@ -74,7 +74,7 @@ def test_the_bundle_of_a_moved_run_is_shown_at_its_new_place(
     ("setting", "message"),
     [
         ("search.time=-1", "--set search.time=-1: search.time: -1 is not a time above zero"),
-        ("space.hidden=32", "space.hidden is 32, but the run began with 32 to 256 in steps of 32; put it back"),
+        ("space.hidden=32", "space.hidden is 32, but the run began with 32 to 256 in steps of 32; change it back"),
     ],
 )
 def test_a_finished_run_refuses_the_same_settings_as_an_unfinished_one(

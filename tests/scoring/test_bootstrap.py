@@ -13,30 +13,30 @@ from tuner.scoring.paired import paired_difference
 
 
 def guesses(rows: int, accuracy: float, seed: int) -> tuple[Indicator, Indicator]:
-    """Three classes of 60, 30 and 10 %, and decisions that are right as often as said."""
+    """Return decisions and truth of three classes with 60, 30 and 10 % of the rows; `accuracy` of the decisions are right."""
     generator = np.random.default_rng(seed)
     truth = generator.choice(3, size=rows, p=[0.6, 0.3, 0.1])
     drawn = np.where(generator.random(rows) < accuracy, truth, generator.integers(0, 3, size=rows))
     return as_indicator(drawn, 3), as_indicator(truth, 3)
 
 
-def test_the_value_is_that_of_the_rows_themselves() -> None:
+def test_the_value_is_computed_from_the_rows_themselves() -> None:
     decisions, truth = guesses(200, 0.7, seed=0)
-    found = intervals(decisions, truth, "multiclass", blocks=single_rows(len(truth)), seed=0)
-    assert found.macro_f1.value == pytest.approx(macro_f1(decisions, truth))
+    result = intervals(decisions, truth, "multiclass", blocks=single_rows(len(truth)), seed=0)
+    assert result.macro_f1.value == pytest.approx(macro_f1(decisions, truth))
     measures = measure(decisions, truth, "multiclass")
-    assert found.skill.value == pytest.approx(measures.skill)
-    assert found.above_chance.value == pytest.approx(measures.above_chance)
+    assert result.skill.value == pytest.approx(measures.skill)
+    assert result.above_chance.value == pytest.approx(measures.above_chance)
 
 
 def test_the_interval_covers_the_true_macro_f1_about_as_often_as_it_says() -> None:
     # the true one from a large sample
     expected = macro_f1(*guesses(400_000, 0.7, seed=0))
-    found = [
+    result = [
         intervals(*guesses(300, 0.7, seed), "multiclass", blocks=single_rows(300), seed=0, samples=300).macro_f1
         for seed in range(1, 101)
     ]
-    assert 88 <= sum(interval.low <= expected <= interval.high for interval in found) <= 100
+    assert 88 <= sum(interval.low <= expected <= interval.high for interval in result) <= 100
 
 
 def test_more_rows_give_a_narrower_interval() -> None:
@@ -50,10 +50,10 @@ def test_more_rows_give_a_narrower_interval() -> None:
     assert width(many) == pytest.approx(width(few) / 4, rel=0.4)
 
 
-def test_a_model_against_itself_differs_by_nothing() -> None:
+def test_a_model_does_not_differ_from_itself() -> None:
     decisions, truth = guesses(100, 0.7, seed=2)
-    found = paired_difference(decisions, decisions, truth, blocks=single_rows(len(truth)), seed=0)
-    assert found == Interval(0.0, 0.0, 0.0)
+    result = paired_difference(decisions, decisions, truth, blocks=single_rows(len(truth)), seed=0)
+    assert result == Interval(0.0, 0.0, 0.0)
 
 
 def test_pairing_finds_a_difference_that_the_two_intervals_hide() -> None:
@@ -71,27 +71,27 @@ def test_pairing_finds_a_difference_that_the_two_intervals_hide() -> None:
 
 def test_six_perfect_rows_do_not_make_a_perfect_model_certain() -> None:
     truth = as_indicator(np.array([0, 0, 0, 1, 1, 1]), 2)
-    found = intervals(truth, truth, "binary", blocks=single_rows(6), seed=0).macro_f1
-    assert found.value == found.high == 1.0
-    assert found.low < 0.8
+    result = intervals(truth, truth, "binary", blocks=single_rows(6), seed=0).macro_f1
+    assert result.value == result.high == 1.0
+    assert result.low < 0.8
 
 
-def test_what_is_wrong_on_every_row_may_still_be_right_at_times() -> None:
+def test_a_model_wrong_on_every_row_may_still_be_right_sometimes() -> None:
     truth = as_indicator(np.arange(20) % 2, 2)
-    found = intervals(~truth, truth, "binary", blocks=single_rows(20), seed=0).macro_f1
-    assert found.value == found.low == 0.0
-    assert 0.02 < found.high < 0.4
+    result = intervals(~truth, truth, "binary", blocks=single_rows(20), seed=0).macro_f1
+    assert result.value == result.low == 0.0
+    assert 0.02 < result.high < 0.4
 
 
 @pytest.mark.parametrize("support", [0, 1, 2])
-def test_the_f1_of_a_label_with_hardly_a_true_row_may_be_anything(support: int) -> None:
+def test_a_label_with_few_true_rows_has_a_wide_interval(support: int) -> None:
     truth = as_indicator((np.arange(150) < support).astype(int), 2)
-    found = intervals(truth, truth, "binary", blocks=single_rows(150), seed=0).macro_f1
-    assert found.high == 1.0
-    assert found.low < 0.5 + 0.45 * support / 2
+    result = intervals(truth, truth, "binary", blocks=single_rows(150), seed=0).macro_f1
+    assert result.high == 1.0
+    assert result.low < 0.5 + 0.45 * support / 2
 
 
-def test_a_label_that_training_never_had_either_is_not_waited_for() -> None:
+def test_a_label_missing_from_training_too_does_not_widen_the_interval() -> None:
     truth = np.zeros((200, 2), dtype=bool)
     truth[::2, 0] = True
     known, unknown = (
@@ -102,7 +102,7 @@ def test_a_label_that_training_never_had_either_is_not_waited_for() -> None:
     assert unknown.low < 0.6
 
 
-def test_rows_that_depend_on_each_other_say_as_much_as_one_row_each() -> None:
+def test_a_block_of_dependent_rows_counts_as_one_row() -> None:
     decisions, truth = guesses(60, 0.7, seed=1)
     alone = intervals(decisions, truth, "multiclass", blocks=single_rows(60), seed=0).macro_f1
     groups = np.repeat(np.arange(60), 10)
@@ -110,14 +110,14 @@ def test_rows_that_depend_on_each_other_say_as_much_as_one_row_each() -> None:
     assert (grouped.low, grouped.high) == pytest.approx((alone.low, alone.high), abs=0.03)
 
 
-def test_intervals_are_the_same_every_time_for_a_seed() -> None:
+def test_the_same_seed_gives_the_same_intervals() -> None:
     decisions, truth = guesses(100, 0.7, seed=4)
     assert intervals(decisions, truth, "multiclass", blocks=single_rows(len(truth)), seed=5) == intervals(
         decisions, truth, "multiclass", blocks=single_rows(len(truth)), seed=5
     )
 
 
-def test_resamples_drawn_in_several_chunks_are_all_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drawing_in_chunks_gives_the_same_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     decisions, truth = guesses(100, 0.7, seed=6)
     whole = intervals(decisions, truth, "multiclass", blocks=single_rows(len(truth)), seed=0)
     monkeypatch.setattr(resampling, "WEIGHTS_AT_ONCE", 30_000)
@@ -125,7 +125,7 @@ def test_resamples_drawn_in_several_chunks_are_all_there(monkeypatch: pytest.Mon
 
 
 def a_run(truth: Indicator, accuracy: float, seed: int) -> Indicator:
-    """Decisions that are right as often as said, otherwise drawn."""
+    """Return decisions of which at least `accuracy` are right; the others are drawn at random."""
     generator = np.random.default_rng(seed)
     drawn = np.where(
         generator.random(len(truth)) < accuracy, truth.argmax(axis=1), generator.integers(0, 3, len(truth))
@@ -133,32 +133,32 @@ def a_run(truth: Indicator, accuracy: float, seed: int) -> Indicator:
     return as_indicator(drawn, 3)
 
 
-def test_what_seeds_vary_by_widens_a_difference() -> None:
+def test_variance_over_seeds_widens_a_difference() -> None:
     _, truth = guesses(200, 0.7, seed=0)
     runs, others = ([a_run(truth, accuracy, seed) for seed in range(3)] for accuracy in (0.8, 0.6))
 
     def width(variance: float, freedom: int) -> float:
-        found = difference_of_runs(
+        result = difference_of_runs(
             runs, others, truth, blocks=single_rows(len(truth)), seed_variance=variance, freedom=freedom, seed=3
         )
-        assert found.value == pytest.approx(
+        assert result.value == pytest.approx(
             np.mean([macro_f1(run, truth) for run in runs]) - np.mean([macro_f1(run, truth) for run in others])
         )
-        return found.high - found.low
+        return result.high - result.low
 
     assert width(0.0, 4) == pytest.approx(width(0.0, 0))
     assert width(0.01, 4) > 1.5 * width(0.0, 4)
-    assert width(0.01, 1) > width(0.01, 4)  # less is known of the variance
+    assert width(0.01, 1) > width(0.01, 4)  # less is known about the variance
 
 
-def test_a_difference_of_runs_covers_the_true_one_as_often_as_it_says() -> None:
-    """Both sides are one model with other seeds, so that the true difference is 0."""
+def test_a_difference_of_runs_covers_the_true_one_as_often_as_it_claims() -> None:
+    """Both sides are the same model with different seeds, so the true difference is 0."""
     covered = 0
     for trial in range(60):
         _, truth = guesses(150, 0.7, seed=trial)
         runs = [a_run(truth, 0.7, 1000 * trial + seed) for seed in range(4)]
         scores = np.array([macro_f1(run, truth) for run in runs]).reshape(2, 2)
-        found = difference_of_runs(
+        result = difference_of_runs(
             runs[:2],
             runs[2:],
             truth,
@@ -168,5 +168,5 @@ def test_a_difference_of_runs_covers_the_true_one_as_often_as_it_says() -> None:
             seed=trial,
             samples=300,
         )
-        covered += found.low <= 0 <= found.high
+        covered += result.low <= 0 <= result.high
     assert covered >= 54

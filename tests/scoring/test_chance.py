@@ -1,4 +1,4 @@
-"""Labels that have nothing to do with the inputs: over many seeds nothing is above chance on average, whatever the task."""
+"""If labels are unrelated to the inputs, the average over many seeds is not above chance, whatever the task."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHARES = {"multilabel": [0.5, 0.2, 0.05], "binary": [0.8, 0.2], "multiclass": [0
 def judge(
     probabilities: tuple[Reals, Reals], truth: tuple[Indicator, Indicator], task: Task
 ) -> tuple[Measures, Measures]:
-    """Validation as trials are judged, by cross-fitted thresholds, and test by those fitted on validation."""
+    """Measure validation with cross-fitted thresholds, as for trials, and test with thresholds fitted on validation."""
     crossed = cross_fitted_decisions(
         probabilities[0], truth[0], task, parts=halves(truth[0], single_rows(len(truth[0])))
     )
@@ -37,7 +37,7 @@ def judge(
 
 
 def guess(task: Task, seed: int, rows: int = 600) -> tuple[Measures, Measures]:
-    """Probabilities near the labels' shares, drawn apart from the truth."""
+    """Return probabilities near the labels' shares, drawn independently of the truth."""
     generator = np.random.default_rng(seed)
     shares = np.array(SHARES[task])
     if task == "multilabel":
@@ -58,7 +58,7 @@ def digits() -> tuple[Sequences, np.ndarray]:
 
 
 def learn_shuffled(task: Task, seed: int) -> tuple[Measures, Measures]:
-    """The linear baseline on handwritten digits that were given one another's labels."""
+    """Measure the linear baseline on handwritten digits with shuffled labels."""
     sequences, numbers = digits()
     generator = np.random.default_rng(seed)
     numbers = generator.permutation(numbers)
@@ -76,17 +76,17 @@ def learn_shuffled(task: Task, seed: int) -> tuple[Measures, Measures]:
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("model", [guess, learn_shuffled])
 def test_shuffled_labels_are_not_above_chance(model: object, task: Task) -> None:
-    found = [model(task, seed) for seed in range(SEEDS)]  # type: ignore[operator]
+    results = [model(task, seed) for seed in range(SEEDS)]  # type: ignore[operator]
     for split in (0, 1):
-        assert np.mean([each[split].above_chance for each in found]) == pytest.approx(0, abs=0.01)
+        assert np.mean([each[split].above_chance for each in results]) == pytest.approx(0, abs=0.01)
 
 
 @pytest.mark.parametrize("model", [guess, learn_shuffled])
 def test_shuffled_labels_are_no_better_than_the_best_constant_rule(model: object) -> None:
-    """In multi-label, that is. With one label a row the majority class is beaten by a guess, so skill alone is no proof."""
-    found = [model("multilabel", seed) for seed in range(SEEDS)]  # type: ignore[operator]
+    """This holds in multi-label only. With one label per row, a guess beats the majority class, so skill alone proves nothing."""
+    results = [model("multilabel", seed) for seed in range(SEEDS)]  # type: ignore[operator]
     for split in (0, 1):
-        assert np.mean([each[split].skill for each in found]) < 0.01
+        assert np.mean([each[split].skill for each in results]) < 0.01
 
 
 @given(arrays(bool, (12, 3)), arrays(bool, (12, 3)), st.integers(0, 10))

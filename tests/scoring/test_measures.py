@@ -25,7 +25,7 @@ def indicators(task: Task, rows: int, labels: int) -> st.SearchStrategy[Indicato
 
 @st.composite
 def judged(draw: st.DrawFn) -> tuple[Task, Indicator, Indicator]:
-    """A task with decisions and truth of up to 12 rows and 4 labels."""
+    """Draw a task with decisions and truth of up to 12 rows and 4 labels."""
     task = draw(st.sampled_from(TASKS))
     rows, labels = draw(st.integers(1, 12)), 2 if task == "binary" else draw(st.integers(2, 4))
     return task, draw(indicators(task, rows, labels)), draw(indicators(task, rows, labels))
@@ -39,7 +39,7 @@ def varies(truth: Indicator) -> bool:
 def test_a_constant_predictor_never_scores_above_zero(case: tuple[Task, Indicator, Indicator]) -> None:
     task, decisions, truth = case
     constant = np.tile(decisions[0], (len(truth), 1))
-    if varies(truth):  # a truth without variation is a constant predictor's own
+    if varies(truth):  # if the truth is constant, a constant predictor may match it
         assert measure(constant, truth, task).score <= 0
 
 
@@ -115,7 +115,7 @@ def test_a_label_that_is_always_true_neither_earns_nor_dilutes_a_penalty() -> No
     assert constant_penalty(np.ones((2, 2), dtype=bool), truth, "multilabel") == 1
 
 
-def test_silence_on_rare_labels_costs_their_f1_and_no_more() -> None:
+def test_never_deciding_rare_labels_costs_only_their_f1() -> None:
     truth = np.zeros((1000, 3), dtype=bool)
     truth[:500, 0], truth[:1, 1], truth[1:2, 2] = True, True, True
     decisions = truth.copy()
@@ -143,7 +143,7 @@ def test_labels_that_are_always_decided_earn_nothing() -> None:
     assert measures.score == pytest.approx(1 / 4)
 
 
-def test_a_guess_does_not_outscore_what_is_perfect_on_the_frequent_half_of_200_zipf_labels() -> None:
+def test_a_guess_does_not_outscore_a_model_that_is_perfect_on_the_frequent_half_of_200_zipf_labels() -> None:
     generator = np.random.default_rng(0)
     rates = 0.3 / np.arange(1, 201)
     truth = generator.random((2000, 200)) < rates
@@ -166,7 +166,7 @@ def test_notes_name_labels_that_are_absent_everywhere_or_never_seen() -> None:
     assert [note.split(":")[0] for note in notes] == ["'never'", "'always'", "'new'"]
 
 
-def test_a_note_names_labels_of_which_the_split_has_too_few_true_rows() -> None:
+def test_a_note_names_labels_with_too_few_true_rows() -> None:
     truth = np.arange(20)[:, None] < [1, 4, 5, 20, 0, 2]
     notes = measure(truth, truth, "multilabel", seen=np.arange(6) < 5).notes
     assert "'0', '1': fewer than 5 true rows in this split: F1 there is largely chance" in notes
@@ -179,7 +179,7 @@ def test_a_long_list_of_labels_in_a_note_is_cut_and_counted() -> None:
     assert "'4' and 3 more" in measure(truth, truth, "multilabel").notes[0]
 
 
-def test_label_rows_tell_rates_and_precision_of_each_label() -> None:
+def test_label_rows_have_rates_and_precision_of_each_label() -> None:
     truth = np.array([[1, 0], [1, 0], [0, 1], [0, 1]], dtype=bool)
     decisions = np.array([[1, 0], [0, 0], [1, 0], [1, 1]], dtype=bool)
     row = measure(decisions, truth, "multilabel").labels[0]

@@ -12,7 +12,7 @@ from tuner.scoring.ranking import auc_per_label, average_precision_per_label, ra
 
 @st.composite
 def ranked(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
-    """One column of up to 20 probabilities, tied often, with both classes."""
+    """Draw one column of up to 20 probabilities, with many ties and both classes."""
     rows = draw(st.integers(2, 20))
     probabilities = draw(arrays(np.float32, (rows, 1), elements=st.sampled_from([0.0, 0.1, 0.25, 0.5, 1.0])))
     truth = draw(arrays(bool, (rows, 1)))

@@ -19,12 +19,12 @@ def test_a_steady_finalist_is_preferred_to_a_lucky_one() -> None:
     assert champion(lower_bounds({"lucky": [0.3, 0.72], "steady": [0.5, 0.5]})) == "steady"
 
 
-def test_two_equal_seeds_do_not_pass_for_certainty() -> None:
+def test_two_equal_seeds_do_not_mean_certainty() -> None:
     bound = lower_bounds({"a": [0.5, 0.5], "b": [0.3, 0.5]})["a"]
     assert bound.lower < bound.mean
 
 
-def test_a_finalist_of_one_seed_takes_the_pooled_spread() -> None:
+def test_a_finalist_with_one_seed_uses_the_pooled_spread() -> None:
     bounds = lower_bounds({"one": [0.5], "two": [0.4, 0.6]})
     assert bounds["one"].spread == pytest.approx(math.sqrt(0.02))
     assert bounds["one"].lower < bounds["two"].lower

@@ -1,4 +1,4 @@
-"""Whether labels can be told from inputs: any model that sees it ends the claim, which takes a model able to see and rows."""
+"""Whether labels can be predicted from inputs: one success refutes the claim, which needs an able model and enough rows."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ NOTHING = SignalEvidence(
 )
 
 
-def test_where_every_model_is_at_chance_none_is_found_and_the_models_are_named() -> None:
-    found = find_signal(NOTHING)
-    assert found.answer == "none found"
-    assert "no model we tried predicts these labels better than chance (linear, the champion)" in found.sentence
+def test_if_every_model_is_at_chance_the_answer_names_the_models() -> None:
+    signal = find_signal(NOTHING)
+    assert signal.answer == "none found"
+    assert "no model we tried predicts these labels better than chance (linear, the champion)" in signal.sentence
 
 
 @pytest.mark.parametrize(
@@ -52,36 +52,36 @@ def test_where_every_model_is_at_chance_none_is_found_and_the_models_are_named()
         ({"rankings": [0.5, 0.7]}, "a trial"),
     ],
 )
-def test_any_model_that_is_surely_above_chance_ends_the_claim(changed: dict[str, Any], name: str) -> None:
-    found = find_signal(replace(NOTHING, **changed))
-    assert found.answer == "signal"
-    assert name in found.sentence
+def test_one_model_surely_above_chance_refutes_the_claim(changed: dict[str, Any], name: str) -> None:
+    signal = find_signal(replace(NOTHING, **changed))
+    assert signal.answer == "signal"
+    assert name in signal.sentence
 
 
-def test_the_best_of_many_reports_needs_more_than_one_does() -> None:
+def test_the_best_of_many_measurements_must_be_better_than_a_single_one() -> None:
     one = replace(NOTHING, rankings=[0.585])
     many = replace(NOTHING, rankings=[0.585, *[0.5] * 2000])
     assert [find_signal(each).answer for each in (one, many)] == ["signal", "none found"]
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
-def test_few_rows_of_the_rare_answer_in_any_split_are_too_few_to_tell(split: str) -> None:
+def test_few_rows_of_the_rare_answer_in_any_split_are_too_few(split: str) -> None:
     few = FEWEST_ROWS - 1
     changed: dict[str, Any] = (
         {"train_labels": {"a": 3000 - few, "b": few}} if split == "train" else {split: measured(rare=few)}
     )
-    found = find_signal(replace(NOTHING, **changed))
-    assert found.answer == "too few rows"
-    assert f"{few} in {split}" in found.sentence
+    signal = find_signal(replace(NOTHING, **changed))
+    assert signal.answer == "too few rows"
+    assert f"{few} in {split}" in signal.sentence
 
 
 @pytest.mark.parametrize("low", [-0.501, 0.4])
-def test_one_perfectly_ranked_positive_row_is_too_few_and_no_lack_of_signal(low: float) -> None:
+def test_one_perfectly_ranked_positive_row_is_too_few(low: float) -> None:
     perfect = measured(low=low, auc=1.0, rare=1)
-    looks = replace(
+    evidence = replace(
         NOTHING, rankings=[1.0], baselines=({**baseline(), "validation": perfect},), validation=perfect, test=perfect
     )
-    assert find_signal(looks).answer == "too few rows"
+    assert find_signal(evidence).answer == "too few rows"
 
 
 @pytest.mark.parametrize(
@@ -94,16 +94,16 @@ def test_one_perfectly_ranked_positive_row_is_too_few_and_no_lack_of_signal(low:
         (None, False, 1.0, "none found"),
     ],
 )
-def test_none_is_found_only_where_a_model_was_able_to_see(
+def test_no_signal_is_claimed_only_if_a_model_could_see_the_inputs(
     seen_share: float | None, reads_pieces: bool, penalty: float, answer: str
 ) -> None:
-    looks = replace(
+    evidence = replace(
         NOTHING,
         baselines=(baseline(seen_share=seen_share),),
         validation=measured(constant_penalty=penalty),
         reads_pieces=reads_pieces,
     )
-    assert find_signal(looks).answer == answer
+    assert find_signal(evidence).answer == answer
 
 
 def test_without_any_measure_nothing_is_claimed() -> None:
@@ -118,7 +118,7 @@ def test_without_any_measure_nothing_is_claimed() -> None:
         ("multilabel", {"always": 100, "never": 0, "often": 98, "rare": 1}, 3),
     ],
 )
-def test_rows_that_tell_are_those_with_another_answer_than_the_commonest(
+def test_minority_rows_are_those_with_another_answer_than_the_commonest(
     task: Any, labels: dict[str, int], expected: int
 ) -> None:
     true = list(labels.values())
@@ -126,7 +126,7 @@ def test_rows_that_tell_are_those_with_another_answer_than_the_commonest(
 
 
 @pytest.mark.parametrize(("task", "supports"), [("binary", [180, 20]), ("multilabel", [20]), ("multilabel", [40, 100])])
-def test_the_error_of_an_auc_is_that_of_rankings_without_information(task: Any, supports: list[int]) -> None:
+def test_the_error_of_an_auc_is_the_spread_of_random_rankings(task: Any, supports: list[int]) -> None:
     generator = np.random.default_rng(0)
     columns = supports[:1] if task == "binary" else supports
     aucs = []
@@ -144,27 +144,27 @@ def probe(**known: Any) -> dict[str, Any]:
     return {"name": "characters", "kind": "probe", "seen_share": None, "validation": measured(**known)}
 
 
-def test_what_a_probe_sees_where_words_tell_nothing_is_signal_and_pieces_are_the_advice() -> None:
-    found = find_signal(replace(NOTHING, baselines=(baseline(seen_share=0.08), probe(low=0.3))))
-    assert found.answer == "signal"
-    assert "on validation characters predicts these labels better than chance" in found.sentence
-    assert "space.tokens=[character, bpe]" in found.advice
+def test_if_only_the_probe_sees_a_signal_the_advice_is_to_read_pieces() -> None:
+    signal = find_signal(replace(NOTHING, baselines=(baseline(seen_share=0.08), probe(low=0.3))))
+    assert signal.answer == "signal"
+    assert "on validation characters predicts these labels better than chance" in signal.sentence
+    assert "space.tokens=[character, bpe]" in signal.advice
 
 
-def test_a_probe_that_sees_nothing_is_a_model_that_was_able_to_see() -> None:
-    found = find_signal(replace(NOTHING, baselines=(baseline(seen_share=0.08), probe())))
-    assert found.answer == "none found"
-    assert "(characters, the champion)" in found.sentence
+def test_a_probe_counts_as_a_model_that_could_see_the_inputs() -> None:
+    signal = find_signal(replace(NOTHING, baselines=(baseline(seen_share=0.08), probe())))
+    assert signal.answer == "none found"
+    assert "(characters, the champion)" in signal.sentence
 
 
-def test_where_the_champion_reads_pieces_it_is_not_told_to() -> None:
-    looks = replace(NOTHING, baselines=(baseline(seen_share=0.08), probe(low=0.3)), reads_pieces=True)
-    assert "tokens" not in find_signal(looks).advice
+def test_a_champion_that_reads_pieces_is_not_advised_to_read_pieces() -> None:
+    evidence = replace(NOTHING, baselines=(baseline(seen_share=0.08), probe(low=0.3)), reads_pieces=True)
+    assert "tokens" not in find_signal(evidence).advice
 
 
-def test_groups_that_rank_together_by_chance_are_no_signal() -> None:
-    """60 groups of 10 rows with one label and one output each: single rows would call one in four of them a signal."""
-    found = 0
+def test_groups_ranked_together_by_chance_are_not_a_signal() -> None:
+    """60 groups of 10 rows share one label and one output each. Counted as single rows, one in four would pass as a signal."""
+    signals = 0
     for seed in range(60):
         generator = np.random.default_rng(seed)
         groups = np.repeat(np.arange(60), 10)
@@ -181,5 +181,5 @@ def test_groups_that_rank_together_by_chance_are_no_signal() -> None:
             blocks=groups,
             seed=0,
         )
-        found += find_signal(SignalEvidence(task="binary", validation=described)).answer == "signal"
-    assert found <= 2
+        signals += find_signal(SignalEvidence(task="binary", validation=described)).answer == "signal"
+    assert signals <= 2

@@ -21,7 +21,7 @@ ANY_PROBABILITY = st.floats(0, 1, width=32)
 
 
 def signal(rows: int, labels: int, seed: int, strength: float = 2.0) -> tuple[Probabilities, Indicator]:
-    """Probabilities that rank the truth of labels from 30 % down to 3 % of rows better than chance."""
+    """Return probabilities that rank labels, true on 30 % down to 3 % of the rows, better than chance."""
     generator = np.random.default_rng(seed)
     truth = generator.random((rows, labels)) < np.linspace(0.3, 0.03, labels)
     logits = generator.normal(size=truth.shape) + strength * truth - 2
@@ -40,7 +40,7 @@ def tied(draw: st.DrawFn, values: st.SearchStrategy[float] = ANY_PROBABILITY) ->
 
 
 def is_majority_tied(probabilities: Probabilities, truth: Indicator) -> Indicator:
-    """Which labels (labels,) are true on most rows and share their highest probability among too many to cut after."""
+    """Return the labels (labels,) that are true on most rows and whose top probability too many rows share for a cut."""
     top = (probabilities == probabilities.max(axis=0)).sum(axis=0)
     rows, support = len(truth), truth.sum(axis=0)
     return np.asarray((2 * support > rows) & (top > (rows + support) / 2))
@@ -86,7 +86,7 @@ def test_a_binary_threshold_maximises_the_macro_f1_of_both_classes() -> None:
     assert macro_f1(fitted, truth) >= max(macro_f1(other, truth) for other in others)
 
 
-def test_neighbouring_floats_are_told_apart() -> None:
+def test_a_threshold_separates_neighbouring_floats() -> None:
     probabilities = np.array([[0.3], [np.nextafter(0.3, 0)]])
     truth = np.array([[True], [False]])
     thresholds = fit_thresholds(probabilities, truth, "multilabel", shrinkage=0)
@@ -100,7 +100,7 @@ def test_infinite_shrinkage_puts_every_label_on_the_best_shared_threshold(
     probabilities, truth = case
 
     def allowed_from(level: float, label: int) -> Indicator:
-        """The decisions of the lowest allowed threshold that is not below the level."""
+        """Return the decisions at the level, or at the lowest allowed threshold above it."""
         if is_majority_tied(probabilities[:, [label]], truth[:, [label]])[0]:
             return np.asarray(probabilities[:, label] == probabilities[:, label].max())
         for cut in LEVELS:
@@ -140,11 +140,11 @@ def test_a_label_without_positives_takes_the_shared_threshold() -> None:
 
 def test_rarer_labels_are_shrunk_further() -> None:
     probabilities, truth = signal(rows=2000, labels=6, seed=3)
-    own = fit_thresholds(probabilities, truth, "multilabel", shrinkage=0)
+    unshrunk = fit_thresholds(probabilities, truth, "multilabel", shrinkage=0)
     fitted = fit_thresholds(probabilities, truth, "multilabel")
     shared = fit_thresholds(probabilities, truth, "multilabel", shrinkage=1e12)
     kept = (np.log(fitted / (1 - fitted)) - np.log(shared / (1 - shared))) / (
-        np.log(own / (1 - own)) - np.log(shared / (1 - shared))
+        np.log(unshrunk / (1 - unshrunk)) - np.log(shared / (1 - shared))
     )
     assert kept == pytest.approx(truth.sum(axis=0) / (truth.sum(axis=0) + 20))
 
@@ -152,7 +152,7 @@ def test_rarer_labels_are_shrunk_further() -> None:
 def crossed(
     probabilities: Probabilities, truth: Indicator, task: Task, *, seed: int, seen: Indicator | None = None
 ) -> Indicator:
-    """Decisions cross-fitted over halves of independent rows."""
+    """Return decisions cross-fitted over halves of independent rows."""
     parts = deal_blocks(truth, single_rows(len(truth)), folds=2, seed=seed)
     return cross_fitted_decisions(probabilities, truth, task, parts=parts, seen=seen)
 
@@ -175,7 +175,7 @@ def test_a_constant_output_is_decided_positive_where_most_rows_are(task: Task, t
     truth = as_indicator(targets.astype(int), 2)
     probabilities = as_binary(np.full(200, tied))
     if task == "multilabel":
-        # beside it a label whose own threshold is high, so that the shared one is
+        # another label with a high threshold raises the shared one
         truth = np.column_stack([targets, np.arange(200) % 4 == 0])
         probabilities = np.column_stack([np.full(200, tied), np.where(truth[:, 1], 0.99, 0.9)])
     column = 0 if task == "multilabel" else 1
@@ -185,7 +185,7 @@ def test_a_constant_output_is_decided_positive_where_most_rows_are(task: Task, t
 
 @pytest.mark.parametrize("n_true", range(44, 57))
 def test_a_constant_output_is_decided_alike_on_both_halves_whatever_each_half_holds(n_true: int) -> None:
-    # else a model that says one thing would have decisions that vary, and no penalty
+    # otherwise a constant model would have decisions that vary, and no penalty
     generator = np.random.default_rng(n_true)
     truth = np.column_stack([np.arange(100) < n_true, generator.random((100, 3)) < 0.2])
     truth = truth[generator.permutation(100)]
@@ -239,7 +239,7 @@ def test_random_probabilities_have_no_skill() -> None:
 
 
 def test_two_rows_of_a_rare_class_never_fall_into_one_fold() -> None:
-    # if they did, the part that judges them would have been fitted without a positive, and miss both
+    # otherwise each would be judged by thresholds fitted without a positive, and both would be missed
     targets = np.zeros(100, dtype=np.int64)
     targets[:2] = 1
     probabilities, truth = as_binary(np.where(targets == 1, 0.2, 0.1)), as_indicator(targets, 2)

@@ -112,7 +112,7 @@ def test_a_trial_whose_checkpoint_is_of_no_use_begins_anew_and_says_so(
     spoil(run / "checkpoints" / "trial-0.safetensors")
     anew = begin().step()
     assert anew["examples"] == reported[0]["examples"] == 48
-    assert "it begins anew, as its checkpoint cannot be used" in anew["note"]
+    assert "it starts again from the beginning because its checkpoint cannot be used" in anew["note"]
     assert told in anew["note"]
 
 

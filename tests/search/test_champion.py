@@ -1,4 +1,4 @@
-"""From the trials of a search to its champion: real training on small data, without Ray; a clock that is moved by hand."""
+"""From the trials of a search to its champion: real training on small data, without Ray, with a manual clock."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from tuner.pruners.gated_asha import GatedASHA
 from tuner.ray_backend.scheduler import PruningScheduler
 from tuner.ray_backend.start import Machines, Node
 from tuner.ray_backend.worker import TrialOnWorker, is_worth_keeping
-from tuner.search.run import Watcher, _Before, _Search
+from tuner.search.run import EarlierRun, SearchData, SearchRun
+from tuner.search.watcher import Watcher
 from tuner.space.load import load_space
 from tuner.trial.order import Order
 
@@ -44,7 +45,7 @@ Change = Callable[[Order, dict[str, Any]], dict[str, Any]]
 
 @dataclass
 class StubTrial:
-    """As much of Ray's trial as the scheduler reads."""
+    """The parts of Ray's trial that the scheduler reads."""
 
     config: dict[str, Any]
     trial_id: str = "any"
@@ -52,39 +53,39 @@ class StubTrial:
 
 @dataclass
 class Clock:
-    """Seconds, so many more for every report of a search trial and of a finalist's run."""
+    """A manual clock. Each measurement adds seconds, by the phase of its trial."""
 
     now: float = 0.0
-    a_report: dict[str, float] = field(default_factory=lambda: {"search": 1.0, "finalist": 1.0})
+    seconds_each: dict[str, float] = field(default_factory=lambda: {"search": 1.0, "finalist": 1.0})
 
     def __call__(self) -> float:
         return self.now
 
 
-class Search(_Search):
-    """A search whose trials run here, one after the other; `change` is done to what they report."""
+class Search(SearchRun):
+    """A search whose trials run in this process, one after the other. `change` edits their results."""
 
     change: Change = staticmethod(lambda _order, result: result)
     clock: Clock
 
     def _run_trials(self, *, is_cluster: bool) -> Any:
-        self._told = {"baselines": [], "data": {}}
+        self._descriptions = {"baselines": [], "data": {}}
         pruner = GatedASHA(
             grace_epochs=1,
             rows=len(self._dataset.train),
-            budget_examples=self._budget_examples,
+            budget_examples=self._budget.budget_examples,
             reduction_factor=3,
             gate=GateSettings(least_examples=0),
         )
         scheduler = PruningScheduler(self._queue, pruner)
         while (order := self._queue.next_order()) is not None:
             self._queue.started(order)
-            worker = TrialOnWorker.__new__(TrialOnWorker)  # without what Ray builds around it
-            worker.setup({"order": asdict(order)}, self._data, self._trial_settings())
+            worker = TrialOnWorker.__new__(TrialOnWorker)  # without Ray's part of it
+            worker.setup({"order": asdict(order)}, self._data.prepared, self._trial_settings())
             answer = ""
             while answer != "STOP":
                 result = self.change(order, worker.step())
-                self.clock.now += self.clock.a_report[order.phase]
+                self.clock.now += self.clock.seconds_each[order.phase]
                 answer = scheduler.on_trial_result(None, StubTrial({"order": asdict(order)}), result)
         return ()
 
@@ -96,25 +97,23 @@ def make_search(tmp_path: Path, make_dataset: Any) -> Callable[..., Search]:
         *,
         folds: int = 0,
         change: Change | None = None,
-        a_report: dict[str, float] | None = None,
+        seconds_each: dict[str, float] | None = None,
         is_again: bool = False,
     ) -> Search:
         text = SPACE.format(limits=limits, folds=f", folds: {folds}" if folds else "")
         (tmp_path / "space.yaml").write_text(text)
         space, dataset = load_space(str(tmp_path / "space.yaml")), make_dataset("multilabel", folds=folds)
         run = tmp_path / "run"
-        before = _Before(read_run(run), read_past(read_run(run), read_measurements(run))) if is_again else None
-        clock = Clock(now=before.past.seconds if before else 0.0)
-        clock.a_report.update(a_report or {})
+        earlier = EarlierRun(read_run(run), read_past(read_run(run), read_measurements(run))) if is_again else None
+        clock = Clock(now=earlier.past.seconds if earlier else 0.0)
+        clock.seconds_each.update(seconds_each or {})
         search = Search(
             space,
-            dataset,
-            prepare(dataset, space.parameters, lambda _: None),
+            SearchData(dataset, prepare(dataset, space.parameters, lambda _: None), Machines((Node(cpus=1, gpus=0),))),
             Ledger.reopen(run) if is_again else Ledger(str(run)),
-            machines=Machines((Node(cpus=1, gpus=0),)),
             clock=clock,
             watcher=Watcher(say=lambda _: None, watch=lambda _: None),
-            before=before,
+            earlier=earlier,
         )
         search.clock = clock
         if change is not None:
@@ -130,7 +129,7 @@ def changed(result: dict[str, Any], **measures: Any) -> dict[str, Any]:
 
 
 def diverge(order: Order, result: dict[str, Any]) -> dict[str, Any]:
-    """Let every finalist's run diverge at its first report."""
+    """Let every finalist's run diverge at its first measurement."""
     is_finalist = order.phase == "finalist"
     return changed(result, score=float("nan"), diverged_at_step=1, is_last=True) if is_finalist else result
 
@@ -140,7 +139,7 @@ def champion_of(run: Path) -> dict[str, Any]:
 
 
 def collapse(phase: str) -> Change:
-    """Let every report of a phase be that of a model that decides nearly the same for every row."""
+    """Let every model of a phase decide nearly the same for every row."""
 
     def change(order: Order, result: dict[str, Any]) -> dict[str, Any]:
         return changed(result, constant_penalty=0.9) if phase in (order.phase, "both") else result
@@ -149,7 +148,7 @@ def collapse(phase: str) -> Change:
 
 
 @pytest.mark.parametrize(("collapsed", "kind"), [("search", "finalist"), ("finalist", "search trial")])
-def test_a_healthy_model_is_the_champion_whatever_a_collapsed_one_scored(
+def test_a_healthy_model_beats_a_collapsed_one_at_any_score(
     collapsed: str, kind: str, make_search: Any, tmp_path: Path
 ) -> None:
     make_search(change=collapse(collapsed)).run(is_cluster=False)
@@ -159,22 +158,20 @@ def test_a_healthy_model_is_the_champion_whatever_a_collapsed_one_scored(
     assert verify(tmp_path / "run").faults == ()
 
 
-def test_a_search_trial_is_the_champion_where_time_cuts_its_finalists_short(make_search: Any, tmp_path: Path) -> None:
-    make_search("trials: 1, time: 1000s", a_report={"finalist": 995.0}).run(is_cluster=False)
+def test_a_search_trial_is_the_champion_if_time_cuts_its_finalists_short(make_search: Any, tmp_path: Path) -> None:
+    make_search("trials: 1, time: 1000s", seconds_each={"finalist": 995.0}).run(is_cluster=False)
     champion = champion_of(tmp_path / "run")
     search, *finalists = sorted(read_run(tmp_path / "run").trials, key=lambda row: row["trial"])
     assert all(row["epochs"] == 1 for row in finalists)
     assert max(row["score"] for row in finalists if row["score"] is not None) < search["score"]
     assert (champion["kind"], champion["trial"], champion["parent"]) == ("search trial", 0, 0)
     assert champion["validation"]["score"] == pytest.approx(search["score"], abs=1e-6)
-    assert champion["selection"]["epochs"] == 1  # as much as its finalists had
+    assert champion["selection"]["epochs"] == 1  # as far as its finalists came
     assert tuner.load(tmp_path / "run").record["validation_scores"]["lower"] is None
     assert verify(tmp_path / "run").faults == ()
 
 
-def test_a_search_trial_is_the_champion_where_every_finalist_diverges_before_a_report(
-    make_search: Any, tmp_path: Path
-) -> None:
+def test_a_search_trial_is_the_champion_if_every_finalist_diverges_at_once(make_search: Any, tmp_path: Path) -> None:
     make_search(change=diverge).run(is_cluster=False)
     champion = champion_of(tmp_path / "run")
     assert (champion["kind"], champion["trial"], champion["finalists"]) == ("search trial", 0, [])
@@ -182,10 +179,8 @@ def test_a_search_trial_is_the_champion_where_every_finalist_diverges_before_a_r
     assert champion["selection"] is None
 
 
-def test_with_folds_nothing_stands_in_for_finalists_and_it_is_said(make_search: Any, tmp_path: Path) -> None:
-    with pytest.raises(
-        SearchFailed, match=r"no finalist's run came to a report, and with data\.folds search trials keep"
-    ):
+def test_with_folds_nothing_replaces_the_finalists_and_the_error_says_so(make_search: Any, tmp_path: Path) -> None:
+    with pytest.raises(SearchFailed, match=r"no finalist was measured, and with data\.folds search trials keep"):
         make_search(folds=3, change=diverge).run(is_cluster=False)
     run = read_run(tmp_path / "run")
     assert (run.status, run.manifest["resume_with"], run.champion) == ("failed", "search.trials=2", {})
@@ -195,7 +190,7 @@ def test_finalists_that_failed_are_tried_again_without_a_larger_budget(make_sear
     def fail(order: Order, result: dict[str, Any]) -> dict[str, Any]:
         return {"examples": 0, "failure": "no space left"} if order.phase == "finalist" else result
 
-    with pytest.raises(SearchFailed, match=r"no finalist's run came to a report.*no space left"):
+    with pytest.raises(SearchFailed, match=r"no finalist was measured.*no space left"):
         make_search(folds=3, change=fail).run(is_cluster=False)
     assert "resume_with" not in read_run(tmp_path / "run").manifest
     make_search(folds=3, is_again=True).run(is_cluster=False)
@@ -214,7 +209,7 @@ def test_a_collapsed_model_is_no_champion_and_the_test_split_stays_unseen(make_s
     assert verify(tmp_path / "run").faults == ()
 
 
-def test_a_run_without_a_champion_searches_on_with_a_larger_budget_and_tries_no_number_twice(
+def test_a_run_without_a_champion_continues_with_a_larger_budget_and_new_numbers(
     make_search: Any, tmp_path: Path
 ) -> None:
     with pytest.raises(SearchFailed, match="no champion"):
@@ -227,15 +222,15 @@ def test_a_run_without_a_champion_searches_on_with_a_larger_budget_and_tries_no_
     phases = {row["trial"]: row["phase"] for row in trials}
     assert phases == {**before, 3: "search", 4: "finalist", 5: "finalist"}
     assert len({row["seed"] for row in trials}) == 6
-    with pytest.raises(SearchFailed, match="no champion"):  # nothing more to be had: it is not run again
+    with pytest.raises(SearchFailed, match="no champion"):  # the budget is no larger, so nothing runs again
         make_search("trials: 2", change=collapse("both"), is_again=True).run(is_cluster=False)
     assert len(read_run(tmp_path / "run").trials) == 6
 
 
-def test_a_finalist_that_kept_a_model_of_a_report_that_no_longer_counts_is_judged_by_that_model(
+def test_a_finalist_is_judged_by_the_model_that_it_kept_even_if_its_measurement_no_longer_counts(
     make_search: Any, tmp_path: Path
 ) -> None:
-    """On a GPU what a resumed run reports differs: the weights kept before may be better than any report that counts."""
+    """On a GPU a resumed run measures differently. The weights kept before may be better than any measurement that counts."""
     measured: list[float] = []
 
     def lower(order: Order, result: dict[str, Any]) -> dict[str, Any]:
@@ -249,7 +244,7 @@ def test_a_finalist_that_kept_a_model_of_a_report_that_no_longer_counts_is_judge
     assert champion["kind"] == "finalist"
     assert champion["validation"]["score"] == pytest.approx(max(measured), abs=1e-6)
     assert max(champion["finalists"][0]["scores"]) == pytest.approx(max(measured))
-    assert champion["health"] == {}  # nothing is known of a report that does not count
+    assert champion["health"] == {}  # the health of a measurement that does not count is unknown
 
 
 @pytest.mark.parametrize(
@@ -262,13 +257,13 @@ def test_a_finalist_that_kept_a_model_of_a_report_that_no_longer_counts_is_judge
         (None, {"auc": 0.5, "logit_spread": 0.01}, False),
     ],
 )
-def test_a_search_trial_keeps_what_is_healthy_and_among_the_best(
+def test_a_search_trial_keeps_a_model_that_is_healthy_and_among_the_best(
     keep_above: float | None, measures: dict[str, float], expected: bool
 ) -> None:
     assert is_worth_keeping(make_measurement(0.5, **measures), keep_above) is expected
 
 
-def test_a_run_whose_champion_is_a_search_trial_is_read_by_every_command(
+def test_every_command_reads_a_run_whose_champion_is_a_search_trial(
     make_search: Any, tmp_path: Path, call: Any
 ) -> None:
     make_search(change=diverge).run(is_cluster=False)
@@ -287,7 +282,7 @@ def test_a_run_whose_champion_is_a_search_trial_is_read_by_every_command(
     assert call("verify", run)[0] == 0
 
 
-def test_a_run_without_a_champion_is_read_by_every_command_and_says_how_to_go_on(
+def test_every_command_reads_a_run_without_a_champion_and_says_how_to_continue(
     make_search: Any, tmp_path: Path, call: Any
 ) -> None:
     with pytest.raises(SearchFailed, match="no champion"):
@@ -303,14 +298,14 @@ def test_a_run_without_a_champion_is_read_by_every_command_and_says_how_to_go_on
     assert call("predict", run, "rows.csv")[0] == 2
 
 
-def test_a_search_trial_whose_weights_cannot_be_written_goes_on_and_says_so(make_search: Any, tmp_path: Path) -> None:
+def test_a_search_trial_whose_weights_cannot_be_written_continues_with_a_note(make_search: Any, tmp_path: Path) -> None:
     search = make_search()
     order = search._queue.next_order()
     assert order is not None
     worker = TrialOnWorker.__new__(TrialOnWorker)
     worker.setup(
         {"order": asdict(replace(order, weights=f"{tmp_path}/moved/finalists/w.safetensors"))},
-        search._data,
+        search._data.prepared,
         search._trial_settings(),
     )
     result = worker.step()

@@ -1,4 +1,4 @@
-"""What stands beside a champion's measures: predictions, confusion, the rows most wrong, how much was selection."""
+"""The details beside a champion's measures: predictions, confusion, worst errors, how much the choice flatters it."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def test_labels_at_half_are_decided_at_half() -> None:
     ]
 
 
-def test_several_classes_have_no_thresholds_to_tell_of() -> None:
+def test_multi_class_has_no_thresholds() -> None:
     classes = as_indicator(np.array([0, 1, 2]), 3)
     assert labels_at_half(classes.astype(float), classes, "multiclass", ("a", "b", "c")) is None
     assert thresholds_by_label(np.zeros(0), "multiclass") is None
 
 
-def test_thresholds_are_told_label_by_label() -> None:
+def test_thresholds_are_listed_by_label() -> None:
     assert thresholds_by_label(np.array([0.25, np.inf]), "multilabel") == [0.25, None]
     assert thresholds_by_label(np.array([0.25]), "binary") == [0.75, 0.25]
 
@@ -62,7 +62,7 @@ def test_the_loss_of_a_row_is_its_cross_entropy() -> None:
     assert several == pytest.approx([-(np.log(0.5) + np.log(0.75)) / 2])
 
 
-def test_the_rows_most_wrong_are_wrong_and_come_by_their_loss(make_dataset: Any) -> None:
+def test_the_worst_errors_come_by_their_loss(make_dataset: Any) -> None:
     dataset = make_dataset("binary")
     split = replace(dataset.test.take(np.arange(4)), inputs=("one", "two", "three" * 100, "four"))
     truth = as_indicator(np.array([1, 1, 1, 0]), 2)
@@ -78,7 +78,7 @@ def test_the_rows_most_wrong_are_wrong_and_come_by_their_loss(make_dataset: Any)
     assert rows[0]["loss"] == pytest.approx(-np.log(0.1))
 
 
-def test_no_more_than_thirty_rows_are_told_and_sequences_have_no_excerpt(make_dataset: Any) -> None:
+def test_at_most_thirty_errors_are_listed_and_sequences_have_no_excerpt(make_dataset: Any) -> None:
     dataset = make_dataset("multilabel", inputs="sequence")
     truth = truth_of(dataset, "test")
     rows = most_wrong(Decided(~truth, np.full(truth.shape, 0.5)), truth, dataset.test, dataset)
@@ -86,23 +86,23 @@ def test_no_more_than_thirty_rows_are_told_and_sequences_have_no_excerpt(make_da
     assert {row["excerpt"] for row in rows} == {None}
 
 
-def test_a_search_trial_is_compared_with_its_repetitions_after_as_much_training() -> None:
+def test_a_search_trial_is_compared_with_its_repetitions_after_equal_training() -> None:
     curves = {
         0: [(1.0, 0.2), (2.0, 0.5), (7.0, 0.777)],
         5: [(1.0, 0.3), (2.0, 0.6), (3.0, 0.55)],
         6: [(1.0, 0.7), (2.0, 0.4)],
     }
-    found = describe_selection(0, curves, {0: [5, 6]})
-    assert found is not None
-    assert (found["epochs"], found["search_score"], found["finalist_scores"]) == (2.0, 0.5, [0.6, 0.7])
-    low, high = found["range"]
+    comparison = describe_selection(0, curves, {0: [5, 6]})
+    assert comparison is not None
+    assert (comparison["epochs"], comparison["search_score"], comparison["finalist_scores"]) == (2.0, 0.5, [0.6, 0.7])
+    low, high = comparison["range"]
     assert low < 0.6 < 0.65 < 0.7 < high
     assert (low + high) / 2 == pytest.approx(0.65)
 
 
-def test_one_repetition_tells_no_range() -> None:
-    found = describe_selection(0, {0: [(1.0, 0.5)], 3: [(1.0, 0.4)]}, {0: [3]})
-    assert found == {"epochs": 1.0, "search_score": 0.5, "finalist_scores": [0.4], "range": None}
+def test_one_repetition_gives_no_range() -> None:
+    comparison = describe_selection(0, {0: [(1.0, 0.5)], 3: [(1.0, 0.4)]}, {0: [3]})
+    assert comparison == {"epochs": 1.0, "search_score": 0.5, "finalist_scores": [0.4], "range": None}
 
 
 @pytest.mark.parametrize("runs", [{}, {4: [7]}, {0: []}])
@@ -115,9 +115,9 @@ def test_nine_in_ten_further_runs_lie_in_the_range_of_a_selection() -> None:
     for _ in range(400):
         scores = generator.normal(0.6, 0.02, 6).tolist()
         curves = {number: [(1.0, score)] for number, score in enumerate(scores)}
-        found = describe_selection(0, curves, {0: [1, 2], 5: [3, 4]})
-        assert found is not None
-        held += found["range"][0] <= scores[5] <= found["range"][1]
+        comparison = describe_selection(0, curves, {0: [1, 2], 5: [3, 4]})
+        assert comparison is not None
+        held += comparison["range"][0] <= scores[5] <= comparison["range"][1]
     assert held / 400 == pytest.approx(0.9, abs=0.04)
 
 
@@ -154,24 +154,24 @@ def looks_at(dataset: Dataset) -> SignalEvidence:
     return gather_evidence(dataset.task, baselines=described, profile=profile(dataset))
 
 
-def test_test_is_judged_against_every_baseline_with_a_reason(make_dataset: Any) -> None:
+def test_the_champion_is_tested_against_every_baseline_with_a_reason(make_dataset: Any) -> None:
     dataset = make_dataset("multilabel")
     truth = truth_of(dataset, "test")
     baselines = run_baselines(dataset, seed=0)
-    found = judge_test(
+    test = judge_test(
         Decided(truth, truth.astype(float)), baselines, dataset, penalty_weight=1.0, seed=0, looks=looks_at(dataset)
     )
-    assert found["test"]["macro_f1"] == 1
-    assert [row["name"] for row in found["test_baselines"]] == [each.name for each in to_beat(baselines)]
-    assert found["verdict"] in ("beats_baselines", "no_better_than_baseline")  # the linear model knows the words too
-    assert found["reason"].startswith("on test the champion has macro-F1 1.000")
+    assert test["test"]["macro_f1"] == 1
+    assert [row["name"] for row in test["test_baselines"]] == [each.name for each in to_beat(baselines)]
+    assert test["verdict"] in ("beats_baselines", "no_better_than_baseline")  # the linear model knows the words, too
+    assert test["reason"].startswith("on test the champion has macro-F1 1.000")
 
 
-def test_a_champion_that_is_constant_is_told_which_constant_is_as_good(make_dataset: Any) -> None:
+def test_a_constant_champion_hears_which_constant_is_as_good(make_dataset: Any) -> None:
     dataset = make_dataset("multiclass")
     truth = truth_of(dataset, "test")
     constant = np.tile(truth[0], (len(truth), 1))
-    found = judge_test(
+    test = judge_test(
         Decided(constant, constant.astype(float)),
         run_baselines(dataset, seed=0),
         dataset,
@@ -179,13 +179,13 @@ def test_a_champion_that_is_constant_is_told_which_constant_is_as_good(make_data
         seed=0,
         looks=looks_at(dataset),
     )
-    assert found["verdict"] == "no_better_than_constant"
-    assert f"answering {dataset.labels[truth.sum(axis=0).argmax()]!r} on every row" in found["reason"]
-    assert "there is something to learn" in found["reason"]
-    assert found["signal"]["answer"] == "signal"
+    assert test["verdict"] == "no_better_than_constant"
+    assert f"answering {dataset.labels[truth.sum(axis=0).argmax()]!r} on every row" in test["reason"]
+    assert "there is something to learn" in test["reason"]
+    assert test["signal"]["answer"] == "signal"
 
 
-def test_a_split_is_judged_without_intervals_where_no_seed_is_given(make_dataset: Any) -> None:
+def test_without_a_seed_there_are_no_intervals(make_dataset: Any) -> None:
     dataset = make_dataset("binary")
     decided = Decided(truth_of(dataset, "validation"))
     assert "skill_ci" not in judge(decided, dataset, "validation", penalty_weight=1.0, seed=None)

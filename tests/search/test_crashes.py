@@ -1,4 +1,4 @@
-"""What a crash cuts off between two writes, and what a run makes of it that goes on."""
+"""A crash between two writes, and what a resumed run makes of the result."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from tuner.storage import Folder
 from tuner.trial.order import Order
 
 
-def test_a_trial_has_no_ending_on_disk_before_it_has_its_reports(tmp_path: Path) -> None:
+def test_a_trial_has_no_ending_on_disk_before_its_measurements(tmp_path: Path) -> None:
     ledger = create(tmp_path / "run")
-    (tmp_path / "run" / "reports").touch()  # a file where a folder must be: reports cannot be written
+    (tmp_path / "run" / "reports").touch()  # a file in place of the folder, so no measurement can be written
     ledger.add("trials", trial_row(0))
     ledger.add("reports", {"trial": 0, "start": 1, "examples": 10})
     ledger.add("trials", trial_row(0, "completed"))
@@ -33,7 +33,7 @@ def test_a_trial_has_no_ending_on_disk_before_it_has_its_reports(tmp_path: Path)
     assert [row["ending"] for row in read_run(tmp_path / "run").trials] == [None]
 
 
-def test_a_trial_that_its_rung_had_stopped_is_stopped_there_again(tmp_path: Path) -> None:
+def test_a_trial_that_a_rung_stopped_is_stopped_there_again(tmp_path: Path) -> None:
     (tmp_path / "space.yaml").write_text(SPACE)
     first = Process(tmp_path / "run", is_first=True, events=None)
     good, poor = first.queue.next_order(), first.queue.next_order()
@@ -44,7 +44,7 @@ def test_a_trial_that_its_rung_had_stopped_is_stopped_there_again(tmp_path: Path
     for order, measurement in zip((good, poor), measurements, strict=True):
         first.queue.started(order)
         first.queue.reported(order, measurement, is_to_be_kept=True)
-    first.die()  # between the report and what the rung makes of it
+    first.die()  # between the measurement and the rung's decision
 
     second = Process(tmp_path / "run", is_first=False, events=None)
     result = {"score": measurements[1].score, "measurement": json.dumps(asdict(measurements[1]))}
@@ -54,7 +54,7 @@ def test_a_trial_that_its_rung_had_stopped_is_stopped_there_again(tmp_path: Path
     assert [row["ending"] for row in read_run(tmp_path / "run").trials] == [None, "stopped"]
 
 
-def test_half_written_files_of_a_process_that_was_killed_go_when_the_run_goes_on(tmp_path: Path) -> None:
+def test_resuming_deletes_the_half_written_files_of_a_killed_process(tmp_path: Path) -> None:
     ledger = create(tmp_path / "run")
     ledger.add("trials", trial_row(0))
     ledger.flush()
@@ -70,13 +70,13 @@ def test_half_written_files_of_a_process_that_was_killed_go_when_the_run_goes_on
     assert not drafts[0].exists()
 
 
-def test_a_run_whose_space_was_not_written_any_more_has_it_in_its_environment(tmp_path: Path) -> None:
+def test_a_run_without_its_space_file_reads_the_space_from_its_environment(tmp_path: Path) -> None:
     Ledger.create(tmp_path / "run", space="task: binary", environment={"space_text": "task: binary"}).give_back()
     (tmp_path / "run" / "space.yaml").unlink()
     assert read_run(tmp_path / "run").space == "task: binary"
 
 
-def test_a_name_that_is_taken_is_refused_naming_who_is_at_work_on_it(tmp_path: Path) -> None:
+def test_a_name_in_use_is_refused_naming_the_process_that_uses_it(tmp_path: Path) -> None:
     ledger = create(tmp_path / "run")
     with pytest.raises(LedgerError, match=rf"another process is at work on this run \(process {os.getpid()} on "):
         refuse_existing(Folder.at(tmp_path / "run"))
@@ -86,7 +86,7 @@ def test_a_name_that_is_taken_is_refused_naming_who_is_at_work_on_it(tmp_path: P
 
 
 class GivenUp(StubTrial):
-    """As much of Ray's trial as is read when Ray has given it up."""
+    """The parts of Ray's trial that are read after Ray gives it up."""
 
     __hash__ = object.__hash__
     error_file = None
@@ -103,7 +103,7 @@ class GivenUp(StubTrial):
 
 
 class StubController:
-    """As much of Ray's controller as the scheduler reads when Ray has given up a trial that had not begun."""
+    """The parts of Ray's controller that the scheduler reads after Ray gives up a trial that had not started."""
 
     def __init__(self) -> None:
         self._resetting_trials: set[Any] = set()
@@ -113,13 +113,13 @@ class StubController:
         self.waiting.append(trial)
 
 
-def test_the_controllers_attributes_that_a_trial_is_tried_again_by_are_there() -> None:
+def test_rays_controller_has_the_attributes_for_trying_a_trial_again() -> None:
     assert callable(TuneController._requeue_trial)
     assert "_resetting_trials" in inspect.getsource(TuneController.__init__)
 
 
 @pytest.mark.parametrize(("failures", "is_tried"), [(2, True), (RETRIES + 1, False)])
-def test_a_trial_whose_worker_died_before_it_began_is_tried_again(
+def test_a_trial_whose_worker_died_before_its_start_is_tried_again(
     tmp_path: Path, failures: int, is_tried: bool
 ) -> None:
     (tmp_path / "space.yaml").write_text(SPACE)

@@ -1,4 +1,4 @@
-"""What the training rows do not bear is told with the line of the space, or the --set, that asks for it."""
+"""A setting that the training rows do not allow is refused with its line in the space, or its --set."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Read = Callable[..., list[str]]
 
 @pytest.fixture
 def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
-    """Return a function that reads a space with rows of two classes far from one another, and returns its faults."""
+    """Return a function that reads a space over two classes that lie far apart, and returns its faults."""
     monkeypatch.chdir(tmp_path)
     labels = ["often"] * 80 + ["rare"] * 24
     steps = [[[1000.0 * (label == "rare") + row / 10 + step] for step in range(4)] for row, label in enumerate(labels)]
@@ -80,14 +80,14 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
         ),
     ],
 )
-def test_a_fault_of_an_option_on_the_data_has_the_line_or_the_override_that_asks_for_it(
+def test_a_fault_has_the_line_or_the_override_of_its_option(
     read: Read, lines: str, overrides: list[str], begins: str
 ) -> None:
-    (found,) = read(lines, *overrides)
-    assert found.startswith(begins)
+    (fault,) = read(lines, *overrides)
+    assert fault.startswith(begins)
 
 
-def test_an_option_that_an_override_makes_is_not_blamed_on_the_line_that_it_replaces(read: Read) -> None:
+def test_an_option_from_an_override_is_not_blamed_on_the_line_that_it_replaces(read: Read) -> None:
     override = "space.resampling.edited_nearest_neighbours.neighbours=100"
     assert read("  resampling: none", override)[0].startswith(f"--set {override}: space.resampling.edited")
     override = "space.loss_weights.explicit.rar=5"
@@ -95,19 +95,15 @@ def test_an_option_that_an_override_makes_is_not_blamed_on_the_line_that_it_repl
 
 
 @pytest.mark.parametrize("name", ["borderline_smote", "adasyn"])
-def test_a_resampling_from_the_border_of_classes_that_have_none_is_refused_before_any_trial(
-    read: Read, name: str
-) -> None:
+def test_a_border_resampling_is_refused_if_the_classes_have_no_border(read: Read, name: str) -> None:
     lines = f"  resampling:\n    - none\n    - {name}"
-    (found,) = read(lines, prepare=True)
-    assert found.startswith(f"x.yaml:8: space.resampling[1].{name}: 'rare' has ")
-    assert found.endswith(f"none on the border of another class, so {name} adds no row; use smote, or remove {name}")
-    (found,) = read(lines, "data.folds=4", "data.validation=null", prepare=True)
-    assert found.endswith(f"so {name} adds no row, with one fold left out; use smote, or remove {name}")
+    (fault,) = read(lines, prepare=True)
+    assert fault.startswith(f"x.yaml:8: space.resampling[1].{name}: 'rare' has ")
+    assert fault.endswith(f"none on the border of another class, so {name} adds no row; use smote, or remove {name}")
+    (fault,) = read(lines, "data.folds=4", "data.validation=null", prepare=True)
+    assert fault.endswith(f"so {name} adds no row, with one fold left out; use smote, or remove {name}")
 
 
-def test_of_more_rows_than_can_be_searched_in_seconds_the_border_is_not_asked_for(
-    read: Read, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_many_rows_skip_the_border_check(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "_MOST_ROWS", 10)
     assert read("  resampling: adasyn", prepare=True) == []

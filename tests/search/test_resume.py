@@ -1,5 +1,7 @@
-"""A search that is cut off at any moment goes on from its ledger as it would have. The real desk, ledger, sampler and scheduler;
-what a worker would report is computed from the configuration."""
+"""A search that is killed at any moment continues from its ledger as if nothing had happened.
+
+Queue, ledger, sampler and scheduler are real. A worker's measurements are computed from the configuration.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ from tuner.training.state import to_bytes
 
 
 def outcome(location: Path) -> dict[int, tuple[Any, ...]]:
-    """What the ledger holds of each trial, but for times and starts."""
+    """Return the ledger's row of each trial, without times and starts."""
     names = ("phase", "parent", "seed", "configuration", "ending", "reason", "score", "best_epochs", "examples")
     return {row["trial"]: tuple(row[name] for name in names) for row in read_run(location).trials}
 
@@ -42,7 +44,7 @@ def rungs_of(process: Process) -> dict[float, list[float]]:
 def undisturbed(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[dict[int, tuple[Any, ...]], dict[float, list[float]]]:
-    """What a search comes to that nothing happens to, and its rungs."""
+    """The outcome and the rungs of a search that nothing disturbs."""
     folder = tmp_path_factory.mktemp("undisturbed")
     (folder / "space.yaml").write_text(SPACE)
     process = Process(folder / "run", is_first=True, events=None)
@@ -53,7 +55,7 @@ def undisturbed(
 
 @settings(max_examples=10, deadline=None)
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=4))
-def test_a_search_that_is_killed_anywhere_comes_to_the_same_end(
+def test_a_search_that_is_killed_anywhere_ends_the_same(
     undisturbed: tuple[dict[int, tuple[Any, ...]], dict[float, list[float]]], kills: list[int]
 ) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -73,7 +75,7 @@ def test_a_search_that_is_killed_anywhere_comes_to_the_same_end(
         assert verify(folder / "run").faults == ()
 
 
-def test_the_undisturbed_search_has_trials_of_every_kind(
+def test_the_undisturbed_search_has_trials_with_every_ending(
     undisturbed: tuple[dict[int, tuple[Any, ...]], dict[float, list[float]]],
 ) -> None:
     endings = {row[4] for row in undisturbed[0].values()}
@@ -85,7 +87,7 @@ def test_the_undisturbed_search_has_trials_of_every_kind(
 
 @pytest.fixture
 def begin(tmp_path: Path) -> Callable[..., Process]:
-    """Return a function that begins a search, or goes on with it where there is one."""
+    """Return a function that begins a search, or resumes it if there is one."""
 
     def make(limits: str = "trials: 14") -> Process:
         (tmp_path / "space.yaml").write_text(SPACE.replace("trials: 14", limits))
@@ -94,7 +96,7 @@ def begin(tmp_path: Path) -> Callable[..., Process]:
     return make
 
 
-def test_what_was_running_comes_first_with_its_own_number_configuration_and_seed(begin: Callable[..., Process]) -> None:
+def test_running_trials_come_first_with_the_same_number_configuration_and_seed(begin: Callable[..., Process]) -> None:
     first = begin()
     orders = [first.queue.next_order() for _ in range(3)]
     for order in orders[:2]:
@@ -109,9 +111,7 @@ def test_what_was_running_comes_first_with_its_own_number_configuration_and_seed
     assert again[3].index == 3
 
 
-def test_trials_that_an_interrupt_ended_go_on_and_keep_their_checkpoints(
-    begin: Callable[..., Process], tmp_path: Path
-) -> None:
+def test_interrupted_trials_continue_and_keep_their_checkpoints(begin: Callable[..., Process], tmp_path: Path) -> None:
     first = begin()
     order = first.queue.next_order()
     assert order is not None
@@ -131,9 +131,7 @@ def test_trials_that_an_interrupt_ended_go_on_and_keep_their_checkpoints(
     assert read_run(tmp_path / "run").trials[0]["starts"] == 2
 
 
-def test_what_workers_write_after_an_interrupt_does_not_spoil_the_run(
-    begin: Callable[..., Process], tmp_path: Path
-) -> None:
+def test_files_that_workers_write_after_an_interrupt_do_no_harm(begin: Callable[..., Process], tmp_path: Path) -> None:
     process, folder = begin(), Folder.at(tmp_path / "run")
     while (order := process.queue.next_order()) is not None:
         process.queue.started(order)
@@ -162,7 +160,7 @@ def test_what_workers_write_after_an_interrupt_does_not_spoil_the_run(
     assert {fault.where for fault in verify(tmp_path / "run").faults} == {f"{folder}/{name}" for name in spoilt}
 
 
-def test_a_trial_without_time_stays_interrupted(begin: Callable[..., Process]) -> None:
+def test_a_trial_that_ran_out_of_time_stays_interrupted(begin: Callable[..., Process]) -> None:
     first = begin()
     order = first.queue.next_order()
     assert order is not None
@@ -174,7 +172,7 @@ def test_a_trial_without_time_stays_interrupted(begin: Callable[..., Process]) -
     assert again.index == 1
 
 
-def test_reports_that_a_new_worker_repeats_count_once(begin: Callable[..., Process]) -> None:
+def test_measurements_that_a_new_worker_repeats_count_once(begin: Callable[..., Process]) -> None:
     process = begin()
     order = process.queue.next_order()
     assert order is not None
@@ -188,7 +186,7 @@ def test_reports_that_a_new_worker_repeats_count_once(begin: Callable[..., Proce
     assert (state.score, state.starts, state.train_seconds) == (0.15, 2, pytest.approx(0.2))
 
 
-def test_a_resumed_run_takes_up_the_finalists_that_are_missing(begin: Callable[..., Process], tmp_path: Path) -> None:
+def test_a_resumed_run_continues_with_the_missing_finalists(begin: Callable[..., Process], tmp_path: Path) -> None:
     first = begin()
     finalists = 0
     while finalists < 2:
@@ -230,7 +228,7 @@ def test_a_finalist_that_failed_is_tried_again_when_the_run_is_resumed(
     assert again == ["finalist"] * 4
 
 
-def test_time_that_the_run_has_spent_counts(begin: Callable[..., Process], tmp_path: Path) -> None:
+def test_the_time_that_the_run_has_used_counts(begin: Callable[..., Process], tmp_path: Path) -> None:
     first = begin()
     order = first.queue.next_order()
     assert order is not None
@@ -242,7 +240,7 @@ def test_time_that_the_run_has_spent_counts(begin: Callable[..., Process], tmp_p
     assert begin().clock == 81.5
 
 
-def test_more_trials_may_be_asked_of_a_resumed_run(begin: Callable[..., Process]) -> None:
+def test_a_resumed_run_may_have_more_trials(begin: Callable[..., Process]) -> None:
     first = begin("trials: 1")
     order = first.queue.next_order()
     assert order is not None
@@ -256,7 +254,7 @@ def test_more_trials_may_be_asked_of_a_resumed_run(begin: Callable[..., Process]
 # --- faults of the ledger -----------------------------------------------------------------------------------------------
 
 
-def test_a_damaged_part_is_put_away_and_its_trials_are_run_again(begin: Callable[..., Process], tmp_path: Path) -> None:
+def test_a_damaged_part_is_moved_away_and_its_trials_run_again(begin: Callable[..., Process], tmp_path: Path) -> None:
     first = begin()
     for _ in range(4):
         order = first.queue.next_order()
@@ -287,7 +285,7 @@ def read_parts_of(part: Path) -> list[dict[str, Any]]:
         return list(read_parts(Folder.at(name), "trials")[0].to_pylist())
 
 
-def test_parts_of_a_resumed_run_follow_those_that_there_are(begin: Callable[..., Process], tmp_path: Path) -> None:
+def test_a_resumed_run_numbers_its_parts_after_the_existing_ones(begin: Callable[..., Process], tmp_path: Path) -> None:
     for _ in range(3):
         process = begin()
         order = process.queue.next_order()
@@ -300,7 +298,7 @@ def test_parts_of_a_resumed_run_follow_those_that_there_are(begin: Callable[...,
     ]
 
 
-def test_a_second_process_cannot_resume_what_one_is_at_work_on(begin: Callable[..., Process], tmp_path: Path) -> None:
+def test_a_second_process_cannot_resume_a_run_in_use(begin: Callable[..., Process], tmp_path: Path) -> None:
     begin()
     with pytest.raises(LedgerError, match="another process is at work on this run"):
         Ledger.reopen(tmp_path / "run")
@@ -321,14 +319,14 @@ def flush_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[Ledger, float], None]
     return flush
 
 
-def test_rows_that_cannot_be_written_wait_and_the_third_failure_in_a_row_ends_the_run(
+def test_unwritable_rows_wait_and_the_third_failure_in_a_row_ends_the_run(
     begin: Callable[..., Process], tmp_path: Path, flush_at: Callable[[Ledger, float], None]
 ) -> None:
     process = begin()
     process.queue.next_order()
     shutil.move(tmp_path / "run", tmp_path / "elsewhere")
     flush_at(process.ledger, 0)
-    flush_at(process.ledger, 0.5)  # too soon to be another try
+    flush_at(process.ledger, 0.5)  # too soon to count as another try
     flush_at(process.ledger, 2)
     with pytest.raises(
         StorageError, match=r"the run's directory is no longer there; move it back, then continue with `tuner resume"
@@ -340,7 +338,7 @@ def test_rows_that_cannot_be_written_wait_and_the_third_failure_in_a_row_ends_th
     assert verify(tmp_path / "run").faults == ()
 
 
-def test_a_storage_that_comes_back_is_forgiven(
+def test_a_storage_that_recovers_in_time_does_no_harm(
     begin: Callable[..., Process], tmp_path: Path, flush_at: Callable[[Ledger, float], None]
 ) -> None:
     process = begin()
@@ -357,10 +355,10 @@ def test_a_storage_that_comes_back_is_forgiven(
 # --- trials that hang or fail -------------------------------------------------------------------------------------------
 
 
-def test_a_trial_that_sends_nothing_for_its_timeout_has_failed(begin: Callable[..., Process]) -> None:
+def test_a_trial_that_sends_nothing_within_the_timeout_has_failed(begin: Callable[..., Process]) -> None:
     process = begin("trials: 14, trial_timeout: 60s")
     silent, busy = process.queue.next_order(), process.queue.next_order()
-    process.queue.next_order()  # waits for a worker: it cannot hang
+    process.queue.next_order()  # it waits for a worker, so it cannot hang
     assert silent is not None
     assert busy is not None
     for order in (silent, busy):
@@ -370,11 +368,11 @@ def test_a_trial_that_sends_nothing_for_its_timeout_has_failed(begin: Callable[.
     assert process.queue.hung() == []
     process.clock = 61.0
     assert process.queue.hung() == [silent]
-    assert process.queue.trials[silent.index].reason == "no report for 60 s, which is search.trial_timeout"
+    assert process.queue.trials[silent.index].reason == "no measurement for 60 s, which is search.trial_timeout"
     assert process.queue.hung() == []
 
 
-def test_a_trial_whose_worker_died_waits_for_another_as_long_as_it_takes(begin: Callable[..., Process]) -> None:
+def test_waiting_for_a_new_worker_is_not_hanging(begin: Callable[..., Process]) -> None:
     process = begin("trials: 14, trial_timeout: 60s")
     order = process.queue.next_order()
     assert order is not None
@@ -387,7 +385,7 @@ def test_a_trial_whose_worker_died_waits_for_another_as_long_as_it_takes(begin: 
     assert process.queue.hung() == [order]
 
 
-def test_a_search_of_which_every_trial_fails_stops_and_names_the_cause(begin: Callable[..., Process]) -> None:
+def test_a_search_stops_if_every_trial_fails_and_names_the_cause(begin: Callable[..., Process]) -> None:
     process = begin()
     for _ in range(10):
         order = process.queue.next_order()
@@ -399,7 +397,7 @@ def test_a_search_of_which_every_trial_fails_stops_and_names_the_cause(begin: Ca
         process.queue.tick()
 
 
-def test_one_trial_that_does_not_fail_lets_the_search_go_on(begin: Callable[..., Process]) -> None:
+def test_one_trial_that_does_not_fail_keeps_the_search_going(begin: Callable[..., Process]) -> None:
     process = begin()
     for number in range(13):
         order = process.queue.next_order()
@@ -409,18 +407,18 @@ def test_one_trial_that_does_not_fail_lets_the_search_go_on(begin: Callable[...,
         process.queue.tick()
 
 
-# --- what a resumed run has to agree with -------------------------------------------------------------------------------
+# --- what must not change before a resume --------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def said() -> list[str]:
-    """What was said to a person."""
+    """The messages to the person."""
     return []
 
 
 @pytest.fixture
 def recorded(tmp_path: Path) -> Callable[..., Path]:
-    """Return a function that makes a run whose environment says what it is given."""
+    """Return a function that records a run with the given environment."""
 
     def make(**environment: Any) -> Path:
         ledger = Ledger.create(tmp_path / "run", space=SPACE, environment={"space_text": SPACE, **environment})
@@ -430,7 +428,7 @@ def recorded(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-def test_what_no_result_depends_on_may_change_and_is_said(recorded: Callable[..., Path], said: list[str]) -> None:
+def test_settings_that_change_no_result_may_change_with_a_note(recorded: Callable[..., Path], said: list[str]) -> None:
     run = read_run(recorded())
     space = resumed_space(run, ["search.trials=20", "search.time=2h", "resources.concurrent=1"], said.append)
     assert (space.search.trials, space.search.time, space.resources.concurrent) == (20, 7200, 1)
@@ -446,16 +444,16 @@ def test_an_edited_space_is_refused_with_every_difference(recorded: Callable[...
     (location / "space.yaml").write_text(
         SPACE.replace("seed: 3", "seed: 4").replace("high: 64", "high: 32") + "# edited\n"
     )
-    with pytest.raises(SpaceError) as told:
+    with pytest.raises(SpaceError) as refused:
         resumed_space(read_run(location), [], said.append)
-    assert [fault.what for fault in told.value.faults] == [
+    assert [fault.what for fault in refused.value.faults] == [
         "search.seed is 4, but the run began with 3",
         "space.hidden is 8 to 32, log, but the run began with 8 to 64, log",
     ]
-    assert "put it back, or begin another run; what may change is search.time" in told.value.faults[0].remedy
+    assert "change it back, or begin a new run; a resumed run may change search.time" in refused.value.faults[0].remedy
 
 
-def test_other_words_for_the_same_space_are_no_difference(recorded: Callable[..., Path], said: list[str]) -> None:
+def test_the_same_space_in_other_words_is_no_difference(recorded: Callable[..., Path], said: list[str]) -> None:
     location = recorded()
     (location / "space.yaml").write_text("# a comment\n" + SPACE.replace("max_epochs: 8", "max_epochs: 8.0"))
     assert resumed_space(read_run(location), [], said.append).search.max_epochs == 8
@@ -464,21 +462,21 @@ def test_other_words_for_the_same_space_are_no_difference(recorded: Callable[...
 
 @dataclass
 class SomeData:
-    """As much of a data set as is compared."""
+    """The parts of a data set that are compared."""
 
     fingerprints: dict[str, str]
 
 
-def test_other_data_are_refused_and_moved_data_are_not(recorded: Callable[..., Path]) -> None:
+def test_changed_data_are_refused_and_moved_data_are_not(recorded: Callable[..., Path]) -> None:
     run = read_run(recorded(data={"fingerprints": {"a.csv": "1" * 64, "b.csv": "2" * 64}}))
     check_data(run, SomeData({"elsewhere/a.csv": "1" * 64, "b.csv": "2" * 64}))  # type: ignore[arg-type]
     with pytest.raises(
-        DataError, match=r"b\.csv: its content is not that which the run began with \(SHA-256 333333333333 now, 222"
+        DataError, match=r"b\.csv: its content has changed since the run began \(SHA-256 333333333333 now, 222"
     ):
         check_data(run, SomeData({"a.csv": "1" * 64, "b.csv": "3" * 64}))  # type: ignore[arg-type]
 
 
-def test_another_tuner_is_refused_and_another_torch_said(
+def test_another_tuner_is_refused_and_another_torch_is_noted(
     recorded: Callable[..., Path], said: list[str], tmp_path: Path
 ) -> None:
     check_versions(read_run(recorded(versions={"tuner": "0.1.77", "torch": "1.0"})), said.append)
@@ -488,7 +486,8 @@ def test_another_tuner_is_refused_and_another_torch_said(
     assert said[1].endswith("the run began with 1.0, so results may differ a little")
     shutil.rmtree(tmp_path / "run")
     with pytest.raises(
-        LedgerError, match=r"the run began with tuner 0\.9\.0, and this is .*; go on with `pip install tuner==0\.9\.0`"
+        LedgerError,
+        match=r"the run began with tuner 0\.9\.0, and this is .*; run `pip install tuner==0\.9\.0`, then resume",
     ):
         check_versions(read_run(recorded(versions={"tuner": "0.9.0"})), said.append)
 

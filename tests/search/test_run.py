@@ -1,4 +1,4 @@
-"""A run that ends before its time leaves a ledger that says so. Without Ray: what the trials would do is a test's own."""
+"""A run that ends early leaves a ledger that says so. Without Ray: each test brings its own trials."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from tuner.ledger.rows import Past, PastTrial
 from tuner.ledger.run_directory import Ledger, read_run
 from tuner.ray_backend.start import Machines, Node
 from tuner.samplers.base import make_sampler
-from tuner.search.run import Watcher, _Before, _Search
+from tuner.search.run import EarlierRun, SearchData, SearchRun
+from tuner.search.watcher import Watcher
 from tuner.signals import sigterm_as_interrupt
 from tuner.space.load import load_space
 
@@ -26,8 +27,8 @@ resources: {{cpus: {cpus}}}
 """
 
 
-class Search(_Search):
-    """A search whose trials are one call, given as `trials`."""
+class Search(SearchRun):
+    """A search that calls `trials` in place of running trials."""
 
     trials: Callable[[], Any]
 
@@ -44,19 +45,17 @@ def make_search(tmp_path: Path, make_dataset: Any) -> Callable[..., Search]:
         search: str = "{trials: 2}",
         clock: Callable[[], float] = lambda: 1.0,
         say: Callable[[str], None] = lambda _text: None,
-        before: _Before | None = None,
+        earlier: EarlierRun | None = None,
     ) -> Search:
         (tmp_path / "space.yaml").write_text(SPACE.format(search=search, cpus=cpus))
         dataset = make_dataset("multilabel")
         made = Search(
             load_space(str(tmp_path / "space.yaml")),
-            dataset,
-            None,  # type: ignore[arg-type] - what trials would read
-            Ledger(str(tmp_path / "run")) if before is None else Ledger.reopen(tmp_path / "run"),
-            machines=Machines((Node(cpus=2, gpus=0),)),
+            SearchData(dataset, None, Machines((Node(cpus=2, gpus=0),))),  # type: ignore[arg-type] - trials read no rows
+            Ledger(str(tmp_path / "run")) if earlier is None else Ledger.reopen(tmp_path / "run"),
             clock=clock,
             watcher=Watcher(say=say, watch=lambda _snapshot: None),
-            before=before,
+            earlier=earlier,
         )
         made.trials = trials
         return made
@@ -65,7 +64,7 @@ def make_search(tmp_path: Path, make_dataset: Any) -> Callable[..., Search]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_outside_of_the_trials_leaves_a_manifest_too(number: int, make_search: Any, tmp_path: Path) -> None:
+def test_a_signal_outside_the_trials_leaves_a_manifest_too(number: int, make_search: Any, tmp_path: Path) -> None:
     search = make_search(lambda: signal.raise_signal(number))
     with sigterm_as_interrupt(), pytest.raises(SearchInterrupted, match="interrupted"):
         search.run(is_cluster=False)
@@ -75,29 +74,29 @@ def test_a_signal_outside_of_the_trials_leaves_a_manifest_too(number: int, make_
 
 
 def test_a_failure_leaves_a_manifest_with_its_reason(make_search: Any, tmp_path: Path) -> None:
-    with pytest.raises(SearchFailed, match="no trial came to a report"):
+    with pytest.raises(SearchFailed, match="no trial was measured"):
         make_search(lambda: ()).run(is_cluster=False)
-    assert "no trial came to a report" in read_run(tmp_path / "run").manifest["error"]
+    assert "no trial was measured" in read_run(tmp_path / "run").manifest["error"]
 
 
 @pytest.mark.parametrize(
-    ("budget", "spent_s", "told", "setting"),
+    ("budget", "spent_s", "message", "setting"),
     [
         (
             "{time: 5s}",
             12,
-            "search.time allows 5 s, which were over before any trial came to a report",
+            "search.time allows 5 s, which was too short to measure any trial",
             "search.time=5m",
         ),
         ("{time: 1h}", 3630, "search.time allows 3600 s", "search.time=121m"),
         ("{cost: 2, cost_per_hour: 8}", 900, "search.cost allows 900 s", "search.cost=4"),
     ],
 )
-def test_a_budget_that_was_over_before_any_report_leaves_what_to_resume_with(
-    budget: str, spent_s: float, told: str, setting: str, make_search: Any, tmp_path: Path
+def test_a_budget_too_short_for_one_measurement_leaves_the_setting_to_resume_with(
+    budget: str, spent_s: float, message: str, setting: str, make_search: Any, tmp_path: Path
 ) -> None:
     search = make_search(lambda: search._queue.next_order(), search=budget, clock=lambda: spent_s)
-    with pytest.raises(SearchFailed, match=told):
+    with pytest.raises(SearchFailed, match=message):
         search.run(is_cluster=False)
     assert read_run(tmp_path / "run").manifest["resume_with"] == setting
 
@@ -113,23 +112,21 @@ def test_a_larger_budget_is_no_remedy_for_trials_that_fail(make_search: Any, tmp
         assert search._queue.next_order() is None
 
     search = make_search(fail_until_the_time_is_over, search="{time: 5s}", clock=lambda: now[0])
-    with pytest.raises(
-        SearchFailed, match=r"no trial came to a report, so there is no champion: 1 failed \(no torch\)"
-    ):
+    with pytest.raises(SearchFailed, match=r"no trial was measured, so there is no champion: 1 failed \(no torch\)"):
         search.run(is_cluster=False)
     assert "resume_with" not in read_run(tmp_path / "run").manifest
 
 
 @pytest.mark.parametrize(
-    ("endings", "told"),
+    ("endings", "message"),
     [
-        (("stopped", None), "resumed: 1 trial has ended, 1 goes on"),
-        (("stopped", "stopped", None, None), "resumed: 2 trials have ended, 2 go on"),
-        ((), "resumed: 0 trials have ended, 0 go on"),
+        (("stopped", None), "resumed: 1 trial has ended, 1 continues"),
+        (("stopped", "stopped", None, None), "resumed: 2 trials have ended, 2 continue"),
+        ((), "resumed: 0 trials have ended, 0 continue"),
     ],
 )
 def test_a_resumed_run_says_how_many_trials_it_has(
-    endings: tuple[str | None, ...], told: str, make_search: Any, tmp_path: Path
+    endings: tuple[str | None, ...], message: str, make_search: Any, tmp_path: Path
 ) -> None:
     with pytest.raises(SearchInterrupted), sigterm_as_interrupt():
         make_search(lambda: signal.raise_signal(signal.SIGINT)).run(is_cluster=False)
@@ -149,13 +146,13 @@ def test_a_resumed_run_says_how_many_trials_it_has(
         for index, ending in enumerate(endings)
     ]
     said: list[str] = []
-    before = _Before(read_run(tmp_path / "run"), Past(trials, [], seconds=1.0))
+    earlier = EarlierRun(read_run(tmp_path / "run"), Past(trials, [], seconds=1.0))
     with pytest.raises(SearchFailed):
-        make_search(lambda: (), say=said.append, before=before).run(is_cluster=False)
-    assert said[0] == told
+        make_search(lambda: (), say=said.append, earlier=earlier).run(is_cluster=False)
+    assert said[0] == message
 
 
-def test_a_run_that_took_the_name_meanwhile_is_left_as_it_is(make_search: Any, tmp_path: Path) -> None:
+def test_a_run_that_has_taken_the_name_meanwhile_stays_untouched(make_search: Any, tmp_path: Path) -> None:
     search = make_search(lambda: ())
     Ledger.create(tmp_path / "run", space="", environment={"seed": 9})
     before = sorted(path.name for path in (tmp_path / "run").iterdir())
@@ -168,7 +165,7 @@ def test_machines_without_room_for_a_trial_are_refused_before_anything_is_writte
     make_search: Any, tmp_path: Path
 ) -> None:
     with pytest.raises(
-        SpaceError, match=r"cpus 3 .* a trial, but no node has as many: 2 CPUs and 0 GPUs; ask for less"
+        SpaceError, match=r"a trial needs cpus 3 .*, but no node has that many: 2 CPUs and 0 GPUs; ask for less"
     ):
         make_search(lambda: (), cpus=3)
     assert not (tmp_path / "run").exists()

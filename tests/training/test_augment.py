@@ -1,4 +1,4 @@
-"""Augmentation: what it changes, and what it leaves alone."""
+"""Augmentation: what it changes, and what it leaves unchanged."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def make(name: str, strength: float, *, seed: int = 0) -> Augment:
 
 
 def padded_tokens(lengths: NDArray[np.int64], *, seed: int = 0) -> NDArray[np.int64]:
-    """Token numbers (rows, longest + 2), so that every row is padded."""
+    """Return token numbers (rows, longest + 2), so that every row is padded."""
     steps = np.random.default_rng(seed).integers(2, VOCABULARY, (len(lengths), lengths.max() + 2))
     return np.where(np.arange(steps.shape[1]) < lengths[:, None], steps, 0)
 
 
 def padded_values(lengths: NDArray[np.int64], *, seed: int = 0) -> NDArray[np.float32]:
-    """Values (rows, longest + 2, 3)."""
+    """Return values (rows, longest + 2, 3)."""
     steps = np.random.default_rng(seed).normal(size=(len(lengths), lengths.max() + 2, 3)).astype(np.float32)
     steps[np.arange(steps.shape[1]) >= lengths[:, None]] = 0
     return steps
@@ -50,15 +50,15 @@ def padded(name: str, lengths: NDArray[np.int64], *, seed: int = 0) -> NDArray[A
     lengths=st.lists(st.integers(1, 12), min_size=1, max_size=20),
     seed=st.integers(0, 99),
 )
-def test_shape_kind_and_padding_stay_and_what_was_given_is_not_written_to(
+def test_shape_type_and_padding_stay_and_the_input_is_not_changed(
     name: str, strength: float, lengths: list[int], seed: int
 ) -> None:
-    own = np.array(lengths)
-    steps = padded(name, own, seed=seed)
+    sizes = np.array(lengths)
+    steps = padded(name, sizes, seed=seed)
     before = steps.copy()
-    changed = make(name, strength, seed=seed)(steps, own)
+    changed = make(name, strength, seed=seed)(steps, sizes)
     assert (changed.shape, changed.dtype) == (steps.shape, steps.dtype)
-    assert (changed[np.arange(steps.shape[1]) >= own[:, None]] == 0).all()
+    assert (changed[np.arange(steps.shape[1]) >= sizes[:, None]] == 0).all()
     assert np.array_equal(steps, before)
 
 
@@ -72,13 +72,13 @@ def test_a_seed_gives_the_same_changes_and_another_seed_gives_others(name: str) 
 
 
 @pytest.mark.parametrize("name", TEXT + SEQUENCE)
-def test_the_same_rows_are_changed_otherwise_the_next_time(name: str) -> None:
+def test_the_same_rows_are_changed_differently_the_next_time(name: str) -> None:
     lengths = np.full(30, 20)
     steps, augment = padded(name, lengths), make(name, 0.5)
     assert not np.array_equal(augment(steps, lengths), augment(steps, lengths))
 
 
-def test_nothing_is_built_where_nothing_is_to_change() -> None:
+def test_without_any_strength_there_is_no_augmentation() -> None:
     assert make_augment("text", vocabulary=9, generator=np.random.default_rng(0)) is None
     assert make_augment("sequence", generator=np.random.default_rng(0)) is None
 
@@ -134,7 +134,7 @@ def test_a_swapped_row_has_the_same_tokens_none_of_them_further_than_one_place_a
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_tokens_change_places_with_the_chance_that_was_asked_for_unless_they_have_just_moved(share: float) -> None:
+def test_tokens_are_swapped_with_the_given_probability_unless_they_have_just_moved(share: float) -> None:
     steps = np.tile(np.arange(2, 102), (400, 1))
     changed = make("token_swap", share)(steps, np.full(400, 100))
     swaps = (changed > steps).sum() / steps.size
@@ -144,7 +144,7 @@ def test_tokens_change_places_with_the_chance_that_was_asked_for_unless_they_hav
 # --- numeric sequences --------------------------------------------------------------------------------------------------
 
 
-def test_noise_has_the_deviation_that_was_asked_for() -> None:
+def test_noise_has_the_given_deviation() -> None:
     steps = padded_values(MANY)
     added = (make("noise", 0.4)(steps, MANY) - steps)[:, :50]
     assert added.std() == pytest.approx(0.4, rel=0.02)

@@ -1,4 +1,4 @@
-"""Averaged weights, against a plain average of every step's."""
+"""Averaged weights, compared with a plain average of every step's weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STEPS = 400
 
 
 def walk(model: nn.Module, average: WeightAverage, steps: int = STEPS) -> torch.Tensor:
-    """Let the weights wander, step by step, and return them all, (steps, weights)."""
+    """Move the weights at random, step by step, and return them all, (steps, weights)."""
     generator = torch.Generator().manual_seed(0)
     weights = []
     for number in range(1, steps + 1):
@@ -40,7 +40,7 @@ def make_model() -> nn.Module:
 
 @pytest.mark.parametrize("decay", [0.9, 0.99, 0.998])
 def test_the_exponential_average_is_near_that_of_every_step(decay: float) -> None:
-    """What lies between: half of the ten steps that an update skips, by which the plain average is ahead or behind."""
+    """The tolerance: the plain average leads or lags by half of the ten steps that an update skips."""
     model = make_model()
     average = WeightAverage(model, ema(decay=decay))
     weights = walk(model, average)

@@ -1,4 +1,4 @@
-"""Batches: which rows go together, and how they are laid side by side."""
+"""Batches: which rows go together, and how they are padded."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def test_one_pass_yields_every_row_as_often_as_it_was_drawn(
     assert all(0 < len(batch) <= batch_size for batch in batches)
 
 
-def test_batches_are_of_like_length() -> None:
+def test_rows_of_a_batch_have_similar_lengths() -> None:
     lengths = np.random.default_rng(0).integers(1, 101, 640)
     batches = bucketed(np.arange(640), np.zeros(640, int), lengths, batch_size=10, generator=np.random.default_rng(0))
-    assert max(int(np.ptp(lengths[batch])) for batch in batches) <= 6  # at random it would be about 80
+    assert max(int(np.ptp(lengths[batch])) for batch in batches) <= 6  # about 80 if batches were random
 
 
 def test_batches_come_in_another_order_every_time() -> None:
@@ -58,12 +58,12 @@ def test_batches_come_in_another_order_every_time() -> None:
     assert passes[0] != passes[1]
 
 
-def test_rows_are_laid_side_by_side_and_filled_up_on_the_right() -> None:
+def test_rows_are_padded_on_the_right() -> None:
     laid = pad(np.array([5, 6, 7, 8], np.int32), np.array([3, 0]), np.array([1, 3]))
     assert laid.tolist() == [[8, 0, 0], [5, 6, 7]]
 
 
-def test_values_are_laid_side_by_side_and_filled_up_with_zeros() -> None:
+def test_values_are_padded_with_zeros() -> None:
     steps = np.arange(1, 9, dtype=np.float32).reshape(4, 2)
     laid = pad(steps, np.array([3, 0]), np.array([1, 3]))
     assert laid.tolist() == [[[7, 8], [0, 0], [0, 0]], [[1, 2], [3, 4], [5, 6]]]
@@ -82,7 +82,7 @@ ROWS = Rows(
 
 
 def read_pass(one_pass: Pass, *, batch_size: int = 2, augment: Augment | None = None) -> list[Batch]:
-    """The batches of one pass."""
+    """Return the batches of one pass."""
     batches = endless_batches_of(one_pass, batch_size=batch_size, augment=augment)
     return list(itertools.islice(batches, -(-len(one_pass.rows) // batch_size)))
 
@@ -127,10 +127,10 @@ def test_partners_stand_after_the_rows_that_are_mixed_and_no_others() -> None:
 
 def test_a_pass_may_bring_targets_of_its_own() -> None:
     drawn = np.array([0, 1, 2, 3])
-    own = np.array([[1, 0], [0, 1], [1, 1], [0, 0]], np.uint8)
-    batches = read_pass(Pass(drawn, np.zeros(4, np.int64), targets=own))
+    targets = np.array([[1, 0], [0, 1], [1, 1], [0, 0]], np.uint8)
+    batches = read_pass(Pass(drawn, np.zeros(4, np.int64), targets=targets))
     for batch in batches:
-        assert batch.targets.tolist() == own[batch.lengths - 1].tolist()
+        assert batch.targets.tolist() == targets[batch.lengths - 1].tolist()
 
 
 def test_an_augmentation_sees_every_row_of_a_batch_with_its_length() -> None:
@@ -174,11 +174,11 @@ def test_a_pass_without_a_row_is_an_error_and_not_an_endless_loop() -> None:
         next(endless_batches_of(Pass(np.empty(0, np.int64), np.empty(0, np.int64))))
 
 
-# --- going on where others left off --------------------------------------------------------------------------------------
+# --- continuing from a saved state ----------------------------------------------------------------------------------------
 
 
 class CountedRows(Rows):
-    """Rows that count how often a batch of them is laid side by side."""
+    """Rows that count how often a batch of them is padded."""
 
     laid = 0
 
@@ -188,7 +188,7 @@ class CountedRows(Rows):
 
 
 def drawn_batches(*, rows: Rows = ROWS, size: int = 2, seed: int = 0) -> EndlessBatches:
-    """Batches of passes that differ in their rows and in how many there are."""
+    """Return batches of passes that differ in their rows and lengths."""
 
     def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
         drawn = generator.integers(0, len(data), generator.integers(1, 9))
@@ -207,7 +207,7 @@ def drawn_batches(*, rows: Rows = ROWS, size: int = 2, seed: int = 0) -> Endless
 
 @settings(max_examples=40, deadline=None)
 @given(before=st.integers(0, 30), size=st.integers(1, 5))
-def test_batches_go_on_where_others_left_off(before: int, size: int) -> None:
+def test_batches_continue_from_a_saved_state(before: int, size: int) -> None:
     whole, other = drawn_batches(size=size), drawn_batches(size=size, seed=9)
     list(itertools.islice(whole, before))
     other.restore(json.loads(json.dumps(whole.state())))
@@ -215,7 +215,7 @@ def test_batches_go_on_where_others_left_off(before: int, size: int) -> None:
         assert (one.steps.tolist(), one.targets.tolist()) == (again.steps.tolist(), again.targets.tolist())
 
 
-def test_batches_that_were_drawn_before_are_passed_over_without_reading_their_rows() -> None:
+def test_batches_drawn_before_are_skipped_without_reading_their_rows() -> None:
     batches = drawn_batches(size=1)
     list(itertools.islice(batches, 20))
     other = drawn_batches(rows=CountedRows(ROWS.steps, ROWS.starts, ROWS.lengths, ROWS.targets), size=1)

@@ -36,7 +36,7 @@ def gradients_of(parameters: list[nn.Parameter]) -> list[float]:
         clip_by_quantile(quantile=0.5, history=3),
     ],
 )
-def test_a_clipping_returns_the_norm_as_it_was(clip: Any) -> None:
+def test_clipping_returns_the_norm_from_before(clip: Any) -> None:
     assert float(clip(parameters_with_gradients([3.0], [0.0, -4.0])).norm) == pytest.approx(5.0)
 
 

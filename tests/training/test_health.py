@@ -1,4 +1,4 @@
-"""What a report tells of a trial's health: faults made on purpose in trials on real data, and trials without any."""
+"""A trial's health: deliberate faults in trials on real data show in its measurements, and healthy trials show none."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def docstrings() -> Dataset:
 
 @pytest.fixture(scope="module")
 def run(configure: Any, prepare_for: Any) -> Callable[..., list[Measurement]]:
-    """Return a function that trains on a data set, with what is given of a configuration, and a fault made in the weights."""
+    """Return a function that trains on a data set with given settings, and with a fault put into the weights."""
 
     def train(dataset: Dataset, tamper: Tamper | None = None, *, epochs: float = 8, **chosen: Any) -> list[Measurement]:
-        own = {"tokens.word.vocabulary": chosen.pop("vocabulary", 5000), "embedding.random.size": 24}
-        own = own if dataset.inputs == "text" else {}
+        text = {"tokens.word.vocabulary": chosen.pop("vocabulary", 5000), "embedding.random.size": 24}
+        text = text if dataset.inputs == "text" else {}
         common = {"hidden": 32, "learning_rate": 0.01, "max_length": 24} | chosen
-        configuration = configure(own, inputs=dataset.inputs, **common)
+        configuration = configure(text, inputs=dataset.inputs, **common)
         settings = replace(SETTINGS, max_epochs=epochs)
         trial = Trial(configuration, prepare_for(dataset, configuration), settings, seed=1)
         if tamper is not None:
@@ -121,7 +121,7 @@ def test_a_learning_rate_far_too_low_leaves_the_loss_where_it_was_though_gradien
 def test_a_gradient_that_vanishes_on_its_way_down_shows_against_that_of_the_head(digits: Dataset, run: Any) -> None:
     measurements = run(digits, scale_layers(0.05), epochs=1, layers=6, learning_rate=1e-4)
     assert latest(measurements, "gradient_ratio") < 0.01
-    assert measurements[-1].gradient_norm > 0.01  # which the norm of all of it does not show
+    assert measurements[-1].gradient_norm > 0.01  # the norm of the whole gradient does not show it
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
@@ -172,7 +172,7 @@ def test_with_folds_measures_are_means_over_the_models(make_dataset: Any, run: A
     assert all(math.isfinite(measurement.health[name]) for name in HEALTH)
 
 
-def test_a_trial_that_diverges_tells_what_its_last_finite_steps_were(digits: Dataset, run: Any) -> None:
+def test_a_trial_that_diverges_reports_its_last_finite_steps(digits: Dataset, run: Any) -> None:
     measurement = run(digits, clipping="none", learning_rate=1e38)[-1]
     assert measurement.diverged_at_step is not None
     assert math.isfinite(measurement.gradient_norm_least)
@@ -180,7 +180,7 @@ def test_a_trial_that_diverges_tells_what_its_last_finite_steps_were(digits: Dat
     assert measurement.truncated_share == 0
 
 
-def test_looking_at_a_model_changes_nothing_of_its_training(
+def test_checking_a_models_health_does_not_change_its_training(
     make_dataset: Any, configure: Any, prepare_for: Any
 ) -> None:
     configuration = configure(dropout=0.3, averaging="ema")

@@ -1,4 +1,4 @@
-"""The fixed rows that a model is looked at by, when that is, and what the reading loses."""
+"""Health checks: their fixed rows, when they happen, and what the reading of rows loses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def make_rows(lengths: list[int], *, steps: list[int] | None = None) -> Rows:
 
 
 @pytest.mark.parametrize(("rows", "scored", "watched"), [(7, 4, 4), (200, 100, 64), (3000, 512, 64)])
-def test_samples_are_some_rows_as_they_are_and_of_few_rows_half(rows: int, scored: int, watched: int) -> None:
+def test_samples_are_unchanged_rows_and_at_most_half_of_them(rows: int, scored: int, watched: int) -> None:
     source = make_rows(np.random.default_rng(0).integers(1, 60, rows).tolist())
     samples = draw_samples(source, source, reading={}, generator=np.random.default_rng(0))
     assert (len(samples.trained), len(samples.watched)) == (scored, watched)
@@ -27,20 +27,20 @@ def test_samples_are_some_rows_as_they_are_and_of_few_rows_half(rows: int, score
     assert samples.trained.lengths.tolist() == source.lengths[samples.trained.targets].tolist()
     assert samples.watched.lengths.max() <= 32
     for number, row in enumerate(samples.trained.targets[:3]):
-        own = samples.trained.padded(np.array([number]))
-        assert own.tolist() == source.padded(np.array([row])).tolist()
+        sample = samples.trained.padded(np.array([number]))
+        assert sample.tolist() == source.padded(np.array([row])).tolist()
 
 
-def test_a_model_is_looked_at_now_and_then_and_at_the_end() -> None:
-    looks = HealthCheckSchedule()
+def test_a_model_is_checked_regularly_and_at_the_end() -> None:
+    checks = HealthCheckSchedule()
     examples = range(6_000, 61_000, 6_000)
-    due = [looks.is_due(seen, is_collapsed=False, is_last=seen == 60_000) for seen in examples]
+    due = [checks.is_due(seen, is_collapsed=False, is_last=seen == 60_000) for seen in examples]
     assert [seen for seen, is_due in zip(examples, due, strict=True) if is_due] == [24_000, 48_000, 60_000]
 
 
-def test_a_model_that_shows_collapse_is_looked_at_ever_more_seldom() -> None:
-    looks = HealthCheckSchedule()
-    due = [looks.is_due(measurement, is_collapsed=measurement > 3, is_last=False) for measurement in range(1, 21)]
+def test_a_model_that_shows_collapse_is_checked_less_and_less_often() -> None:
+    checks = HealthCheckSchedule()
+    due = [checks.is_due(measurement, is_collapsed=measurement > 3, is_last=False) for measurement in range(1, 21)]
     assert [number for number, is_due in enumerate(due, 1) if is_due] == [4, 7, 19]
 
 

@@ -1,4 +1,4 @@
-"""The training loop, against plain PyTorch loops."""
+"""The training loop, compared with plain PyTorch loops."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def make_rows(inputs: str = "text", *, seed: int = 0) -> Rows:
 
 def make_model(inputs: str = "text") -> SequenceClassifier:
     torch.manual_seed(1)
-    own: dict[str, Any] = {"channels": 3} if inputs == "sequence" else {"tokens": 60, "embedding_size": 6}
-    return make_classifier(labels=2, hidden=5, is_embedding_tuned=inputs != "frozen", **own)
+    inputs_of: dict[str, Any] = {"channels": 3} if inputs == "sequence" else {"tokens": 60, "embedding_size": 6}
+    return make_classifier(labels=2, hidden=5, is_embedding_tuned=inputs != "frozen", **inputs_of)
 
 
 def cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -108,7 +108,7 @@ def test_training_goes_on_where_it_stopped() -> None:
     assert all(torch.equal(one, other) for one, other in zip(in_one.parameters(), in_parts.parameters(), strict=True))
 
 
-def test_training_until_what_was_read_already_takes_no_step_and_fails_nothing() -> None:
+def test_training_up_to_examples_already_read_takes_no_step() -> None:
     training = make_training(make_model(), make_rows())
     training.train_until(40)
     examples = training.examples
@@ -175,7 +175,7 @@ def test_l1_is_clipped_with_the_rest_of_the_gradient() -> None:
 
 @pytest.mark.parametrize("inputs", INPUTS)
 def test_partners_are_mixed_in_after_the_embedding(inputs: str) -> None:
-    """Against each pair by itself, without a batch: the loss of (1 - weight) × row + weight × partner."""
+    """Compared with each pair alone, without a batch: the loss of (1 - weight) × row + weight × partner."""
     rows, model = make_rows(inputs), make_model(inputs)
     generator = np.random.default_rng(3)
     partners, weights = generator.integers(0, N_ROWS, N_ROWS), generator.random(N_ROWS, np.float32)
@@ -212,7 +212,7 @@ def test_the_targets_that_a_pass_brings_are_those_that_are_learnt() -> None:
 
 @pytest.mark.parametrize("inputs", INPUTS)
 def test_mixup_mixes_rows_and_losses_by_one_share_for_a_batch(inputs: str) -> None:
-    """Against the definition, with the order of the batch and the share read off the calls of the loss."""
+    """Compared with the definition; the order of the batch and the share are read from the calls of the loss."""
     rows, model = make_rows(inputs), make_model(inputs)
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
 
@@ -254,7 +254,7 @@ def test_augmentation_changes_what_is_trained_on_and_not_the_rows() -> None:
     assert not torch.equal(plain.head.weight, changed.head.weight)
 
 
-def test_a_frozen_embedding_keeps_still_while_the_rest_learns() -> None:
+def test_a_frozen_embedding_does_not_change_while_the_rest_learns() -> None:
     model = make_model("frozen")
     before = weights_of(model)
     make_training(model, make_rows(), make_optimiser=adamw(weight_decay=0.5), l1=0.1).train_until(200)
@@ -267,15 +267,15 @@ def test_the_average_is_held_for_a_while_and_training_goes_on_from_its_own_weigh
     make_training(plain, make_rows()).train_until(200)
     training = make_training(averaged, make_rows(), averaging=ema(decay=0.9))
     training.train_until(100)
-    own = weights_of(averaged)
+    trained = weights_of(averaged)
     with training.averaged():
         held = weights_of(averaged)
     training.train_until(200)
-    assert not any(torch.equal(held[name], own[name]) for name in own)
+    assert not any(torch.equal(held[name], trained[name]) for name in trained)
     assert all(torch.equal(one, other) for one, other in zip(plain.parameters(), averaged.parameters(), strict=True))
 
 
-def test_on_a_short_budget_the_plain_average_is_that_of_every_step_from_its_share_on() -> None:
+def test_on_a_short_budget_the_plain_average_covers_every_step_from_its_start() -> None:
     model = make_model()
     training = make_training(model, make_rows(), averaging=swa(start=0.5), batch_size=10, budget=500)
     weights = []
@@ -289,12 +289,12 @@ def test_on_a_short_budget_the_plain_average_is_that_of_every_step_from_its_shar
 
 def test_without_averaging_the_model_holds_its_own_weights() -> None:
     model = make_model()
-    training, own = make_training(model, make_rows()), weights_of(model)
+    training, trained = make_training(model, make_rows()), weights_of(model)
     with training.averaged():
-        assert all(torch.equal(value, own[name]) for name, value in weights_of(model).items())
+        assert all(torch.equal(value, trained[name]) for name, value in weights_of(model).items())
 
 
-def test_a_schedule_is_told_the_scores_that_training_is_told() -> None:
+def test_training_passes_scores_on_to_its_schedule() -> None:
     model = make_model()
     training = make_training(model, make_rows(), schedule=plateau(patience=1, factor=1e-30), make_optimiser=PLAIN_SGD)
     training.observe(0.5)

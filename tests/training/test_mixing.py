@@ -1,4 +1,4 @@
-"""Rows that are mixed after the embedding."""
+"""Rows mixed after the embedding."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tuner.training.mixing import mix_partners, mix_up
 
 
 def embedded_rows(lengths: list[int], *, padding: float) -> torch.Tensor:
-    """Random rows (rows, longest + 1, 3) with `padding` after their end."""
+    """Return random rows (rows, longest + 1, 3) with `padding` after their end."""
     values = torch.randn(len(lengths), max(lengths) + 1, 3, generator=torch.Generator().manual_seed(0))
     for row, length in zip(values, lengths, strict=True):
         row[length:] = padding

@@ -1,4 +1,4 @@
-"""Optimisers, on the rows of an embedding that a batch touches and on whole tensors."""
+"""Optimisers, on the embedding rows that a batch touches and on whole tensors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def gradient_of(step: int, rows: list[int]) -> torch.Tensor:
 
 
 def step_touched(make_optimiser: MakeOptimiser, batches: list[list[int]] = BATCHES) -> torch.Tensor:
-    """The table after all batches."""
+    """Return the table after all batches."""
     table = nn.Parameter(TABLE.clone())
     touched = TouchedRows(table)
     optimiser = make_optimiser([touched.parameter], 0.05)
@@ -78,7 +78,7 @@ TORCHS = {"adam": Adam, "adamw": AdamW, "nadam": NAdam, "rmsprop": RMSprop, "sgd
 
 
 @pytest.mark.parametrize("name", OPTIMISERS)
-def test_rows_that_no_batch_touches_keep_still(name: str) -> None:
+def test_rows_that_no_batch_touches_do_not_change(name: str) -> None:
     stepped = step_touched(OPTIMISERS[name](**OWN[name]))
     assert torch.equal(stepped[[1, 4]], TABLE[[1, 4]])
     assert not torch.isclose(stepped[[0, 2, 3, 5]], TABLE[[0, 2, 3, 5]]).any()
@@ -111,9 +111,9 @@ def test_an_optimiser_steps_without_importing_torchs_compiler() -> None:
 import sys, torch
 from tuner.space.build import builders_of
 for make in builders_of("optimiser").values():
-    own = dict.fromkeys(make.__annotations__.keys() - {"return"}, 0.1)
+    options = dict.fromkeys(make.__annotations__.keys() - {"return"}, 0.1)
     parameter = torch.nn.Parameter(torch.ones(3))
-    optimiser = make(**own)([parameter], 0.1)
+    optimiser = make(**options)([parameter], 0.1)
     parameter.grad = torch.ones(3)
     optimiser.step()
 sys.exit("torch._dynamo" in sys.modules)

@@ -1,4 +1,4 @@
-"""What the steps between two reports tell, against the numbers that were noted."""
+"""The figures about the steps between two measurements, compared with the noted numbers."""
 
 from __future__ import annotations
 

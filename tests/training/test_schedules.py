@@ -72,7 +72,7 @@ def test_steps_come_at_every_whole_multiple_of_their_share(shares: int) -> None:
     assert at == [0.5**number for number in range(shares)]
 
 
-def test_a_plateau_falls_after_so_many_reports_in_a_row_without_a_better_score() -> None:
+def test_a_plateau_falls_after_enough_measurements_in_a_row_without_a_better_score() -> None:
     schedule = plateau(patience=2, factor=0.5)
     factors = []
     for score in (0.1, 0.2, 0.2, 0.3, 0.1, 0.3, 0.3, 0.2, 0.4, 0.4):

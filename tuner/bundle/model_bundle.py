@@ -35,7 +35,7 @@ from tuner.bundle.bundle_json import (
     read_bundle_json,
 )
 from tuner.data.dataset import RowInputs
-from tuner.data.name_lists import listed
+from tuner.data.name_lists import list_names
 from tuner.data.preparation import Preparation, kind_of, preparation_setting, read_preparation
 from tuner.data.sequences import Sequences, Standardiser
 from tuner.data.tokenisers import Tokeniser
@@ -200,7 +200,7 @@ def load(location: str | Path) -> Bundle:
         raise bundle_error(folder, f"{', '.join(missing)} not found", "give the champion/ folder of a finished run")
     extra = [name for name in folder.names() if name not in FILES]
     if extra:
-        problem = f"the folder also holds {listed([repr(name) for name in extra])}, which is not part of a bundle"
+        problem = f"the folder also holds {list_names([repr(name) for name in extra])}, which is not part of a bundle"
         raise bundle_error(folder, problem, f"move it elsewhere: a bundle is {', '.join(FILES)} and no other file")
     for name in FILES:
         check_plain_file(folder, name)

@@ -13,8 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from tuner.search.run import Watcher
-from tuner.search.snapshot import Snapshot
+from tuner.search.watcher import Snapshot, Watcher
 
 _LINE_EVERY_S = 5.0
 _DRAW_EVERY_S = 0.5

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tuner.data.builtin import Say
 from tuner.data.dataset import Columns, Dataset, RowInputs, Split, label_counts
 from tuner.data.labelled_rows import Findings, LabelledRows, to_labelled_rows, without_unusable
-from tuner.data.name_lists import listed, nearest, number_of_rows
+from tuner.data.name_lists import list_names, number_of_rows, suggest_name
 from tuner.data.overlap import overlap_notes
 from tuner.data.sequences import Sequences
 from tuner.data.splits import deal_folds, divide
@@ -29,8 +29,8 @@ def load_data(settings: DataSettings, task: Task, seed: int, say: Say | None = N
     """Read every file of the settings, carve missing splits out of train, and encode the labels.
 
     With `settings.folds`, the training rows are dealt out to folds and serve as validation rows too. The same settings,
-    files and seed give the same splits and folds. Slow work calls `say`. Raises DataError with all faults of one stage: first
-    of the files, then of the rows, then of splits and labels.
+    files and seed give the same splits and folds. `say` gets lines about slow work. Raises DataError with
+    all faults of one stage: first of the files, then of the rows, then of splits and labels.
     """
     findings = Findings()
     sources = _read_sources(settings, findings, say)
@@ -98,7 +98,7 @@ def read_labelled(
     )
     missing = [repr(label) for label in labels if columns.label_columns and label not in columns.label_columns]
     if missing:
-        note = f"no column is named for {listed(missing)}, so every row counts as one without it"
+        note = f"no column is named for {list_names(missing)}, so every row counts as one without it"
         findings.notes.append(f"{uri}: {note}; name all of them with --label-columns")
     rows = _drop_unknown_labels(rows, labels, task, findings)
     return _encode(rows, tuple(labels), task), tuple(findings.notes)
@@ -111,14 +111,14 @@ def _drop_unknown_labels(rows: LabelledRows, labels: Sequence[str], task: Task, 
     unknown = [f"{rows.names[i]!r} ({number_of_rows(counts[i])})" for i in np.flatnonzero(is_unknown & (counts > 0))]
     if unknown:
         effect = "left out of their rows" if task == "multilabel" else "their rows are left out"
-        findings.notes.append(f"{rows.source}: unknown to the model, so {effect}: {listed(unknown)}")
+        findings.notes.append(f"{rows.source}: unknown to the model, so {effect}: {list_names(unknown)}")
         is_known_pair = ~is_unknown[rows.codes]
         if task == "multilabel":
             rows = replace(rows, owners=rows.owners[is_known_pair], codes=rows.codes[is_known_pair])
         else:
             rows = rows.take(is_known_pair)  # one pair per row
     if not len(rows) or (unknown and not len(rows.codes)):
-        remedy = f"the model's labels are {listed(labels)}"
+        remedy = f"the model's labels are {list_names(labels)}"
         raise DataError([Fault(rows.source, "no row has a label that the model knows", remedy)])
     return rows
 
@@ -224,8 +224,8 @@ def _refuse_more_than_two(sources: Mapping[str, LabelledRows], settings: DataSet
     for uri, rows in sources.items():
         names = _names_in(rows)
         if len(known.union(names)) > 2:
-            of_train = f", besides {listed(sorted(known))} in {settings.train}" if known else ""
-            what = f"task binary needs 2 labels, but there are {len(names)}: {listed(names)}{of_train}"
+            of_train = f", besides {list_names(sorted(known))} in {settings.train}" if known else ""
+            what = f"task binary needs 2 labels, but there are {len(names)}: {list_names(names)}{of_train}"
             raise DataError(
                 [Fault(f"{uri}: column {settings.label!r}", what, "use task: multiclass, or leave only two")]
             )
@@ -251,7 +251,7 @@ def _order_labels(
         findings.faults.append(Fault(where, what, "give rows of at least two labels"))
     if settings.positive is not None and settings.positive not in labels:
         what = f"no row has the label {settings.positive!r}"
-        findings.faults.append(Fault("data.positive", what, nearest(settings.positive, labels)))
+        findings.faults.append(Fault("data.positive", what, suggest_name(settings.positive, labels)))
     if findings.faults:
         raise DataError(findings.faults)
     if task == "binary":
@@ -289,7 +289,7 @@ def _label_notes(dataset: Dataset) -> list[str]:
     ]
     if unseen:
         notes.append(
-            f"no row of train has these labels, so they cannot be learnt and count with F1 0: {listed(unseen)}"
+            f"no row of train has these labels, so they cannot be learnt and count with F1 0: {list_names(unseen)}"
         )
     for name in ("validation", "test"):
         held = counts[name]
@@ -298,10 +298,10 @@ def _label_notes(dataset: Dataset) -> list[str]:
             for i in np.flatnonzero(dataset.seen & (held == 0))
         ]
         if absent:
-            notes.append(f"no row of {name} has these labels, so they are not judged there: {listed(absent)}")
+            notes.append(f"no row of {name} has these labels, so they are not judged there: {list_names(absent)}")
         is_rare = dataset.seen & (held > 0) & (held < FEWEST_TRUE)
         rare = [f"{dataset.labels[i]!r} ({number_of_rows(held[i])})" for i in np.flatnonzero(is_rare)]
         if rare:
             note = f"fewer than {FEWEST_TRUE} rows of {name} have these labels, so their F1 there is largely chance"
-            notes.append(f"{note}: {listed(rare)}")
+            notes.append(f"{note}: {list_names(rare)}")
     return notes

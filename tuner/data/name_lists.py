@@ -11,11 +11,11 @@ MOST_NAMES = 20
 """Column names, file names or labels that one message lists."""
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def suggest_name(word: str, known: Iterable[str]) -> str:
     """Return the remedy of `did_you_mean`, with a shortened list if nothing is close and there are many names."""
     names = sorted(known)
     if len(names) > MOST_NAMES and not difflib.get_close_matches(word, names):
-        return f"known: {listed(names, most=MOST_NAMES)}"
+        return f"known: {list_names(names, most=MOST_NAMES)}"
     return did_you_mean(word, names)
 
 
@@ -28,7 +28,7 @@ def name_rows(rows: Sequence[int]) -> str:
     return text if len(rows) == len(shown) else f"{text} ({len(rows):,} in all)"
 
 
-def listed(names: Sequence[str], *, most: int = 8) -> str:
+def list_names(names: Sequence[str], *, most: int = 8) -> str:
     """List the first names, and how many more there are."""
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"

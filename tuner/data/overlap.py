@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tuner.data.labelled_rows import LabelledRows
-from tuner.data.name_lists import listed
+from tuner.data.name_lists import list_names
 from tuner.data.sequences import Sequences
 from tuner.data.stratification import row_keys
 
@@ -27,7 +27,7 @@ def overlap_notes(name: str, splits: Mapping[str, LabelledRows]) -> list[str]:
         is_same = earlier == "validation" and splits[earlier] is train  # with folds
         if shared and not is_same:
             repeats = sum(group in shared for group in judged.groups)
-            groups = listed([repr(group) for group in sorted(shared)])
+            groups = list_names([repr(group) for group in sorted(shared)])
             notes.append(f"{_note(judged, repeats, 'group', name=name, earlier=earlier)} (groups {groups})")
     return notes
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.labelled_rows import Findings, LabelledRows
-from tuner.data.name_lists import listed, name_rows, number_of_rows
+from tuner.data.name_lists import list_names, name_rows, number_of_rows
 from tuner.data.overlap import input_word
 from tuner.data.stratification import linked_rows, row_keys, stratify
 from tuner.errors import DataError, Fault, did_you_mean
@@ -130,5 +130,5 @@ def deal_folds(rows: LabelledRows, folds: int, task: Task, seed: int, findings: 
     lone = [f"{rows.names[i]!r} ({number_of_rows(total[i])})" for i in np.flatnonzero(is_in_one_fold)]
     if lone:
         note = "all rows of these labels are in one fold, so they cannot be learnt there and count with F1 0"
-        findings.notes.append(f"{rows.source}: {note}: {listed(lone)}")
+        findings.notes.append(f"{rows.source}: {note}: {list_names(lone)}")
     return fold_of

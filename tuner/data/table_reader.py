@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from tuner.data.builtin import Say, builtin_fingerprint, builtin_table, is_builtin
-from tuner.data.name_lists import MOST_NAMES, listed, name_rows, nearest
+from tuner.data.name_lists import MOST_NAMES, list_names, name_rows, suggest_name
 from tuner.errors import DataError, Fault, StorageError
 from tuner.storage import extension, locate
 
@@ -59,10 +59,10 @@ def read_table(
 ) -> pa.Table:
     """Read the named columns (None: all) of a file or built-in set, in the order of its rows.
 
-    The extension decides the format. CSV has no types, so every column is read as text. Slow work calls `say`. `named_by`
-    maps a column to the setting (data.text) or option (--text) that names it, for the message about a missing column.
-    Columns in `optional` may be missing. Raises DataError for a file that is missing, empty, not in its format, or lacks a
-    named column.
+    The extension decides the format. CSV has no types, so every column is read as text. `say` gets lines about slow work.
+    `named_by` maps a column to the setting (data.text) or option (--text) that names it, for the message about a missing
+    column. Columns in `optional` may be missing. Raises DataError for a file that is missing, empty, not in its format, or
+    lacks a named column.
     """
 
     def choose(names: Sequence[str]) -> list[str] | None:
@@ -141,7 +141,7 @@ def _check_columns(uri: str, names: Sequence[str], columns: Sequence[str], named
 def _missing_column(uri: str, column: str, names: Sequence[str], naming: str | None) -> Fault:
     """Say which setting or option names the missing column, which columns exist, and how to name another."""
     if naming is None:
-        return Fault(uri, f"there is no column {column!r}", nearest(column, names))
+        return Fault(uri, f"there is no column {column!r}", suggest_name(column, names))
     near = difflib.get_close_matches(column, names, n=1)
     other = near[0] if near else "COLUMN"
     if naming in _OF_SEVERAL:
@@ -153,7 +153,7 @@ def _missing_column(uri: str, column: str, names: Sequence[str], naming: str | N
     remedy = f"did you mean {other!r}? Then {change}" if near else f"name another: {change}"
     if naming in _WHEN_NOT_NEEDED:
         remedy = f"{_WHEN_NOT_NEEDED[naming]}: --set {naming}=null; otherwise {remedy}"
-    existing = f"the columns are {listed([repr(name) for name in names], most=MOST_NAMES)}"
+    existing = f"the columns are {list_names([repr(name) for name in names], most=MOST_NAMES)}"
     named = "" if naming.startswith("--") else f", which {naming} names"  # the person may not have given the option
     return Fault(uri, f"there is no column {column!r}{named}; {existing}", remedy)
 
@@ -192,18 +192,18 @@ def _locate(uri: str, extensions: Collection[str] | None) -> tuple[fs.FileSystem
     if kind == fs.FileType.Directory:
         raise _refusal(uri, "this is a folder, not a file", "name one file in it")
     if kind == fs.FileType.NotFound:
-        raise _refusal(uri, f"there is no file {path}", _neighbours(files, PurePosixPath(path), extensions))
+        raise _refusal(uri, f"there is no file {path}", _missing_file_remedy(files, PurePosixPath(path), extensions))
     return files, path
 
 
-def _neighbours(files: fs.FileSystem, path: PurePosixPath, extensions: Collection[str] | None) -> str:
+def _missing_file_remedy(files: fs.FileSystem, path: PurePosixPath, extensions: Collection[str] | None) -> str:
     try:
         inside = files.get_file_info(fs.FileSelector(str(path.parent)))
     except (OSError, pa.ArrowException):
         return f"there is no folder {path.parent} either"
     names = [info.base_name for info in inside if extensions is None or extension(info.base_name) in extensions]
     if names:
-        return nearest(path.name, names)
+        return suggest_name(path.name, names)
     return f"no file in {path.parent} has a known format ({_EXTENSIONS})" if extensions else "check the path"
 
 

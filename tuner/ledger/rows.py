@@ -15,6 +15,7 @@ from tuner.space.configuration import Configuration
 from tuner.trial.ending import Ending
 from tuner.trial.measurement import STATIC, Measurement
 from tuner.trial.order import Phase
+from tuner.trial.record import TrialRecord
 
 OF_THE_TRIAL = ("parameters", "precision", "vocabulary_found", *STATIC)
 """Values that are the same in every measurement of a trial, so that they are columns of the table of trials."""
@@ -48,6 +49,52 @@ class Past:
     trials: Sequence[PastTrial]
     measurements: Sequence[tuple[int, Measurement]]
     seconds: float
+
+
+def trial_row(record: TrialRecord, *, now: float) -> dict[str, Any]:
+    """Return a trial's row in the ledger's table `trials`, `now` seconds after the run began."""
+    best, last = record.best, record.last
+    configuration = record.order.configuration
+    return {
+        "trial": record.order.index,
+        "phase": record.order.phase,
+        "parent": record.parent,
+        "seed": record.order.seed,
+        "configuration": json.dumps(dict(configuration)),
+        "configuration_hash": record.configuration_hash,
+        "ending": record.ending,
+        "reason": record.reason or None,
+        "score": best.score if best else None,
+        "score_spread": _none_if_nan(best.score_spread) if best else None,
+        "macro_f1": best.macro_f1 if best else None,
+        "constant_penalty": best.constant_penalty if best else None,
+        "skill": best.skill if best else None,
+        "best_epochs": best.epochs if best else None,
+        "epochs": last.epochs if last else 0.0,
+        "examples": last.examples if last else 0,
+        "starts": record.starts,
+        "parameters": (last.parameters or None) if last else None,
+        "precision": (last.precision or None) if last else None,
+        **{name: _none_if_nan(getattr(last, name)) if last else None for name in ("vocabulary_found", *STATIC)},
+        "double_correction": is_double_correction(configuration),
+        "train_seconds": record.train_seconds,
+        "started_s": record.started_s,
+        "ended_s": now if record.ending else None,
+    }
+
+
+def is_double_correction(configuration: Configuration) -> bool:
+    """Return whether more than one of loss weights, resampling and logit adjustment corrects for imbalance."""
+    corrections = (
+        configuration["loss_weights"] != "none",
+        configuration["resampling"] != "none",
+        configuration["logit_adjustment"] != 0,
+    )
+    return sum(corrections) > 1
+
+
+def _none_if_nan(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def measurement_row(measurement: Measurement) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
                 if folder.exists(name):
                     self._trial.load_state(folder.read(name))
             except (StorageError, ValueError) as error:
-                self._note = f"it begins anew, as its checkpoint cannot be used ({error})"
+                self._note = f"it starts again from the beginning because its checkpoint cannot be used ({error})"
                 self._trial = self._make_trial()
         self._checkpoint_examples, self._checkpoint_time_s = self._trial.examples, time.monotonic()
 

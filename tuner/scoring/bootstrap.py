@@ -160,7 +160,7 @@ def _resample(
     """Return resamples of the blocks, alone, with a part of one more block answered wrongly, and with it answered rightly.
 
     The extra block is drawn from the others. Its part is exponential with mean 1, which is the weight of one row in a Bayesian
-    bootstrap (Rubin 1981). Answered wrongly, none of its true labels is decided, and as many others are, by their prevalence.
+    bootstrap (Rubin 1981). Answered wrongly, as many false labels are decided as it has true ones, in proportion to prevalence.
     """
     (drawn,) = split_counts(draw_blocks(by_block, np.random.default_rng(seed), samples), n_labels)
     generator = np.random.default_rng((seed, 2))

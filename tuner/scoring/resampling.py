@@ -71,7 +71,7 @@ def draw_half(by_block: NDArray[np.float32], generator: np.random.Generator, sam
 
 
 def _weighted_sums(by_block: NDArray[np.float32], draw: Callable[[int], NDArray[Any]], samples: int) -> Reals:
-    """Sum the blocks under drawn weights; `draw` returns those of so many samples, (size, blocks)."""
+    """Return the column sums of the blocks under random weights; `draw` returns weights (size, blocks) for `size` samples."""
     at_once = max(1, WEIGHTS_AT_ONCE // max(len(by_block), 1))
     sums = np.empty((samples, by_block.shape[1]))
     for start in range(0, samples, at_once):

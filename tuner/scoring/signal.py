@@ -98,8 +98,8 @@ def find_signal(evidence: SignalEvidence) -> Signal:
     """Return whether any model surely predicts the labels better than chance, and if none does, what follows from that.
 
     A model counts, on a split with enough rows, if the 95 % interval of its lead over chance lies above 0, or if its AUC exceeds
-    what a ranking without information reaches once in 200 tries. The best measurement of all trials is held to the standard for
-    the best of that many.
+    what a ranking without information reaches once in 200 tries. For the best measurement of all trials, that
+    bound allows for their number.
     """
     best = next(_better_than_chance(evidence), None)
     if best is not None:

@@ -55,8 +55,8 @@ def fit_thresholds(
 ) -> Reals:
     """Fit the thresholds that `decide` takes on probabilities and truth, both (rows, labels).
 
-    In multi-label each label's own threshold is shrunk, in logits, towards the one that is best for all labels together; the own
-    one has weight n / (n + shrinkage) for n positives. No threshold may decide a label more often than half way between its
+    In multi-label each label's own threshold is shrunk, in logits, towards the one that is best for all labels together. Its
+    weight is n / (n + shrinkage) for n positives. No threshold may decide a label more often than half way between its
     prevalence and always. If no threshold can meet that, because too many rows share the label's highest probability, a common
     label is decided on those rows and any other label never. `is_common` (labels,) marks the common labels, by default those
     that are true on most rows. Labels that were not `seen` (labels,) in training are never predicted.

@@ -1,4 +1,4 @@
-"""From a choice to a champion: the thresholds, the one look at the test split, the verdict, the bundle."""
+"""Test the champion once, and write its bundle, its predictions and its description."""
 
 from __future__ import annotations
 
@@ -35,78 +35,49 @@ from tuner.search.kept_models import KeptModel
 from tuner.space.load import Space
 from tuner.space.settings import LABEL_FIELDS
 
-_OF_BASELINES = ("macro_f1", "score", "skill", "auc", "above_chance_ci")
+_BASELINE_MEASURES = ("macro_f1", "score", "skill", "auc", "above_chance_ci")
 
 
-def crown(
+def publish_champion(
     choice: Choice,
     models: Sequence[KeptModel],
     baselines: Sequence[Baseline],
     *,
-    asked: Mapping[int, int],
-    told: Mapping[str, Any],
+    run_counts: Mapping[int, int],
+    descriptions: Mapping[str, Any],
     space: Space,
     dataset: Dataset,
     ledger: Ledger,
 ) -> dict[str, Any]:
-    """Judge the champion that was chosen among `models` once on the test split, and write its bundle and champion.json.
+    """Test the champion of `choice` once, write its bundle, predictions and champion.json, and return the latter.
 
-    `asked` counts the finalists' runs by the search trial that each repeats, with those that gave no model. `told` is what the
-    ledger has as `baselines` and as `data`.
+    `models` are the models that `choice` was made among. `run_counts` counts each finalist's runs, those without a model too,
+    by the search trial that they repeat. `descriptions` has the ledger's `baselines` and `data`.
     """
-    chosen = next(model for model in models if model.trial.order.index == choice.champion.trial)
-    order, parent = chosen.trial.order, chosen.trial.parent
-    is_finalist = parent is not None
-    bound = _describe_bound(choice.bounds[parent]) if parent is not None else _of_one_run(choice.champion.score)
-    bundle = _build_bundle(chosen, bound, space=space, dataset=dataset, ledger=ledger)
-    on_validation = _decide_validation(bundle, chosen, dataset=dataset)
+    champion = next(model for model in models if model.trial.order.index == choice.champion.trial)
     weight, seed = space.score.penalty_weight, space.search.seed
+    bundle = _build_bundle(champion, choice, space=space, dataset=dataset, ledger=ledger)
+    on_validation = _decide_validation(bundle, champion, dataset=dataset)
     validation = judge(on_validation, dataset, "validation", penalty_weight=weight, seed=seed)
-    ledger.flush()
-    rankings = [
-        auc for auc in read_measurements(ledger.location)["auc"].to_pylist() if auc is not None and np.isfinite(auc)
-    ]
-    best_of_measurements = {"best_auc": max(rankings), "reports": len(rankings)} if rankings else None
-    told_of_training = {"validation": validation, "health": chosen.health, "rankings": best_of_measurements}
-    record = {**bundle.record, **told_of_training, **_record_of(told)}
-    bundle = replace(bundle, thresholds=_fit(on_validation, dataset), record=record)
+    aucs = _read_aucs(ledger)
+    evidence = {"validation": validation, "health": champion.health, "rankings": _best_auc(aucs)}
+    record = {**bundle.record, **evidence, **_shorten(descriptions)}
+    bundle = replace(bundle, thresholds=_fit_thresholds(on_validation, dataset), record=record)
     save_bundle(ledger.folder.below("champion"), bundle)
-    probabilities = bundle.predict_proba(dataset.test.inputs)
-    on_test = Decided(decide(probabilities, bundle.thresholds, dataset.task), probabilities)
+
+    on_test = _decide_test(bundle, dataset)
     _write_predictions(on_validation, on_test, baselines, dataset, ledger)
     looks = gather_evidence(
         dataset.task,
-        baselines=told["baselines"],
-        profile=told["data"],
+        baselines=descriptions["baselines"],
+        profile=descriptions["data"],
         validation=validation,
-        configuration=order.configuration,
-        rankings=rankings,
+        configuration=champion.trial.order.configuration,
+        rankings=aucs,
     )
-    runs = _fit_runs(models, choice)
-    numbers = {each: [run.trial.order.index for run in own] for each, own in runs.items()}
-    configuration_of = parent if parent is not None else order.index
-    curves = curves_of([configuration_of, *(number for own in numbers.values() for number in own)], ledger)
     described = {
-        "kind": "finalist" if is_finalist else "search trial",
-        "trial": order.index,
-        "parent": configuration_of,
-        "seed": order.seed,
-        "epochs": chosen.epochs,
-        "config": dict(order.configuration),
-        "finalists": [
-            {
-                "trial": each,
-                "runs": numbers[each],
-                "scores": [run.candidate.score for run in runs[each]],
-                **_describe_bound(found),
-                "without_model": asked[each] - len(runs[each]),
-            }
-            for each, found in sorted(choice.bounds.items(), key=lambda item: -item[1].lower)
-        ],
-        "finalists_without_model": sorted(set(asked) - set(runs)),
-        "finalist_differences": _compare_finalists(runs, parent, dataset=dataset, seed=seed),
-        "selection": describe_selection(configuration_of, curves, numbers),
-        "health": chosen.health,
+        **_describe_choice(champion, choice, models, run_counts=run_counts, dataset=dataset, ledger=ledger, seed=seed),
+        "health": champion.health,
         "thresholds": thresholds_by_label(bundle.thresholds, dataset.task),
         "validation": validation,
         **judge_test(on_test, baselines, dataset, penalty_weight=weight, seed=seed, looks=looks),
@@ -117,20 +88,14 @@ def crown(
     return described
 
 
-def _fit_runs(models: Sequence[KeptModel], choice: Choice) -> dict[int, list[KeptModel]]:
-    """The finalists' runs that were candidates, by the search trial that each repeats."""
-    return {
-        parent: [model for model in models if model.candidate in choice.fit and model.trial.parent == parent]
-        for parent in choice.bounds
-    }
+# --- the bundle ---------------------------------------------------------------------------------------------------------
 
 
-def _build_bundle(
-    model: KeptModel, bound: Mapping[str, Any], *, space: Space, dataset: Dataset, ledger: Ledger
-) -> Bundle:
-    """Rebuild a model, with thresholds still to be fitted."""
-    order = model.trial.order
+def _build_bundle(model: KeptModel, choice: Choice, *, space: Space, dataset: Dataset, ledger: Ledger) -> Bundle:
+    """Rebuild a model from its stored weights; its thresholds are still missing."""
+    order, parent = model.trial.order, model.trial.parent
     configuration = order.configuration
+    bound = _one_run(choice.champion.score) if parent is None else _describe_bound(choice.bounds[parent])
     preparation = fit_preparation(preparation_setting(configuration), dataset.train.inputs)
     network = restore_model(ledger.folder.read(weights_name(order.index)), configuration, preparation)
     if isinstance(preparation, Tokeniser) and network.embedding is not None:
@@ -155,41 +120,136 @@ def _build_bundle(
     )
 
 
-def _record_of(told: Mapping[str, Any]) -> dict[str, Any]:
-    """What of the ledger goes with the bundle, for whoever has nothing else."""
-    return {
-        "baselines": [
-            {
-                **{key: row.get(key) for key in ("name", "kind", "seen_share")},
-                **{key: row["validation"].get(key) for key in _OF_BASELINES},
-            }
-            for row in told["baselines"]
-        ],
-        "profile": {key: value for key, value in told["data"].items() if key != "cooccurrence"},
-    }
-
-
 def _decide_validation(bundle: Bundle, model: KeptModel, *, dataset: Dataset) -> Decided:
-    """Judge the validation rows by the bundle; with folds by the models that did not see them, for the bundle's saw all."""
+    """Decide the validation rows. With folds use the models that did not see them: the bundle's model saw every row."""
     is_by_bundle = dataset.folds is None
     probabilities = bundle.predict_proba(dataset.validation.inputs) if is_by_bundle else model.probabilities
     return Decided(decide_validation(probabilities, dataset), probabilities)
 
 
-def _fit(on_validation: Decided, dataset: Dataset) -> NDArray[np.float64]:
+def _fit_thresholds(on_validation: Decided, dataset: Dataset) -> NDArray[np.float64]:
     assert on_validation.probabilities is not None
     return fit_thresholds(on_validation.probabilities, truth_of(dataset, "validation"), dataset.task, seen=dataset.seen)
+
+
+def _read_aucs(ledger: Ledger) -> list[float]:
+    """Read the finite AUCs of all measurements of the run."""
+    ledger.flush()
+    aucs = read_measurements(ledger.location)["auc"].to_pylist()
+    return [auc for auc in aucs if auc is not None and np.isfinite(auc)]
+
+
+def _best_auc(aucs: Sequence[float]) -> dict[str, Any] | None:
+    return {"best_auc": max(aucs), "reports": len(aucs)} if aucs else None
+
+
+def _shorten(descriptions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a bundle stores about the baselines and the data, for people who have only the bundle."""
+    return {
+        "baselines": [
+            {
+                **{key: row.get(key) for key in ("name", "kind", "seen_share")},
+                **{key: row["validation"].get(key) for key in _BASELINE_MEASURES},
+            }
+            for row in descriptions["baselines"]
+        ],
+        "profile": {key: value for key, value in descriptions["data"].items() if key != "cooccurrence"},
+    }
+
+
+# --- what was chosen, and from what -------------------------------------------------------------------------------------
+
+
+def _describe_choice(
+    champion: KeptModel,
+    choice: Choice,
+    models: Sequence[KeptModel],
+    *,
+    run_counts: Mapping[int, int],
+    dataset: Dataset,
+    ledger: Ledger,
+    seed: int,
+) -> dict[str, Any]:
+    """Describe the champion's trial, the finalists, and how far the champion's score depends on the choice."""
+    order, parent = champion.trial.order, champion.trial.parent
+    configuration_trial = order.index if parent is None else parent
+    runs = _runs_by_finalist(models, choice)
+    numbers = {finalist: [run.trial.order.index for run in repeats] for finalist, repeats in runs.items()}
+    curves = curves_of([configuration_trial, *(number for indices in numbers.values() for number in indices)], ledger)
+    return {
+        "kind": "search trial" if parent is None else "finalist",
+        "trial": order.index,
+        "parent": configuration_trial,
+        "seed": order.seed,
+        "epochs": champion.epochs,
+        "config": dict(order.configuration),
+        "finalists": [
+            {
+                "trial": finalist,
+                "runs": numbers[finalist],
+                "scores": [run.candidate.score for run in runs[finalist]],
+                **_describe_bound(bound),
+                "without_model": run_counts[finalist] - len(runs[finalist]),
+            }
+            for finalist, bound in sorted(choice.bounds.items(), key=lambda item: -item[1].lower)
+        ],
+        "finalists_without_model": sorted(set(run_counts) - set(runs)),
+        "finalist_differences": _compare_finalists(runs, parent, dataset=dataset, seed=seed),
+        "selection": describe_selection(configuration_trial, curves, numbers),
+    }
+
+
+def _runs_by_finalist(models: Sequence[KeptModel], choice: Choice) -> dict[int, list[KeptModel]]:
+    """Return the finalists' runs that could become champion, by the search trial that they repeat."""
+    return {
+        parent: [model for model in models if model.candidate in choice.fit and model.trial.parent == parent]
+        for parent in choice.bounds
+    }
 
 
 def _compare_finalists(
     runs: Mapping[int, Sequence[KeptModel]], winner: int | None, *, dataset: Dataset, seed: int
 ) -> list[dict[str, Any]]:
-    """The winner against each other finalist; of a search trial, the best of many by these very rows, it would tell too much."""
+    """Compare the winner with each other finalist.
+
+    Without a winner the champion is a search trial. It is the best of many on these same rows, so a comparison would
+    flatter it.
+    """
     if winner is None or len(runs) == 1:
         return []
-    decisions = {parent: [run.decisions for run in own] for parent, own in runs.items()}
+    decisions = {parent: [run.decisions for run in repeats] for parent, repeats in runs.items()}
     truth, blocks = truth_of(dataset, "validation"), dataset.validation.blocks
     return finalist_differences(decisions, winner, truth, blocks=blocks, seed=seed)
+
+
+def _describe_bound(bound: Bound) -> dict[str, Any]:
+    return without_nan(asdict(bound))
+
+
+def _one_run(score: float) -> dict[str, Any]:
+    """Return what `_describe_bound` returns, for a model trained once: nothing is known about other seeds."""
+    return {"mean": score, "spread": None, "lower": None, "seeds": 1}
+
+
+# --- the test split -----------------------------------------------------------------------------------------------------
+
+
+def _decide_test(bundle: Bundle, dataset: Dataset) -> Decided:
+    probabilities = bundle.predict_proba(dataset.test.inputs)
+    return Decided(decide(probabilities, bundle.thresholds, dataset.task), probabilities)
+
+
+def _write_predictions(
+    on_validation: Decided, on_test: Decided, baselines: Sequence[Baseline], dataset: Dataset, ledger: Ledger
+) -> None:
+    """Write the decisions of the champion and of the baselines that it is compared with."""
+    compared = to_beat(baselines)
+    for split, decided in (
+        ("validation", {"champion": on_validation, **{each.name: each.on_validation for each in compared}}),
+        ("test", {"champion": on_test, **{each.name: each.on_test for each in compared}}),
+    ):
+        table = predictions_table(decided, truth_of(dataset, split), dataset.splits[split])
+        ledger.write_table(f"predictions/{split}", table)
 
 
 def _look_closer(on_test: Decided, dataset: Dataset) -> dict[str, Any]:
@@ -200,24 +260,3 @@ def _look_closer(on_test: Decided, dataset: Dataset) -> dict[str, Any]:
         "confusion": confusion(on_test.decisions, truth, task),
         "most_wrong": most_wrong(on_test, truth, dataset.test, dataset),
     }
-
-
-def _write_predictions(
-    on_validation: Decided, on_test: Decided, baselines: Sequence[Baseline], dataset: Dataset, ledger: Ledger
-) -> None:
-    rivals = to_beat(baselines)
-    for split, models in (
-        ("validation", {"champion": on_validation, **{each.name: each.on_validation for each in rivals}}),
-        ("test", {"champion": on_test, **{each.name: each.on_test for each in rivals}}),
-    ):
-        table = predictions_table(models, truth_of(dataset, split), dataset.splits[split])
-        ledger.write_table(f"predictions/{split}", table)
-
-
-def _describe_bound(bound: Bound) -> dict[str, Any]:
-    return without_nan(asdict(bound))
-
-
-def _of_one_run(score: float) -> dict[str, Any]:
-    """As `_describe_bound` has it of a model that was trained once: nothing is known of other seeds."""
-    return {"mean": score, "spread": None, "lower": None, "seeds": 1}

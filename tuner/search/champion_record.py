@@ -1,4 +1,4 @@
-"""What stands beside the champion's measures, so that a person can look behind them: pure functions and tables."""
+"""The details beside the champion's measures: predictions, confusion, worst errors, and how much the choice flatters it."""
 
 from __future__ import annotations
 
@@ -28,18 +28,19 @@ from tuner.space.settings import Task
 Curve = Sequence[tuple[float, float]]
 
 MOST_WRONG = 30
+"""Rows in the list of worst errors."""
 EXCERPT = 200
-"""Characters of a text that stand in the list of the rows most wrong."""
-_NINE_IN_TEN = 0.95  # on either side
-_CLOSE = 1e-9  # epochs are quotients
+"""Characters of a text in that list."""
+_NINE_IN_TEN = 0.95  # on each side
+_CLOSE = 1e-9  # epochs are quotients, so allow for rounding
 _AT_HALF = ("precision", "recall", "f1", "decision_rate")
-_LEAST = 1e-7  # the loss of a probability of 0 would not be finite
+_LEAST_PROBABILITY = 1e-7  # a probability of 0 would have an infinite loss
 
 
 def labels_at_half(
     probabilities: Reals, truth: Indicator, task: Task, labels: Sequence[str]
 ) -> list[dict[str, Any]] | None:
-    """Return each label's measures if every threshold were 0.5; None in multi-class, which has no thresholds."""
+    """Return each label's measures with every threshold at 0.5; None in multi-class, which has no thresholds."""
     if task == "multiclass":
         return None
     halves = np.full(len(labels) if task == "multilabel" else 1, 0.5)
@@ -48,9 +49,9 @@ def labels_at_half(
 
 
 def thresholds_by_label(thresholds: Reals, task: Task) -> list[float | None] | None:
-    """Return the probability from which each label is decided, None for one that never is; None in multi-class.
+    """Return the probability from which each label is predicted, None for a label that never is; None in multi-class.
 
-    In binary the negative class has what is left to 1, which its probability must be above.
+    In binary the negative class gets 1 minus the threshold; its probability must be above that.
     """
     if task == "multiclass":
         return None
@@ -59,7 +60,7 @@ def thresholds_by_label(thresholds: Reals, task: Task) -> list[float | None] | N
 
 
 def confusion(decisions: Indicator, truth: Indicator, task: Task) -> list[list[int]] | None:
-    """Return how many rows of each class (outer list) were decided as each (inner list); None in multi-label."""
+    """Count the rows of each class (outer list) that were predicted as each class (inner list); None in multi-label."""
     if task == "multilabel":
         return None
     counts: list[list[int]] = (truth.T.astype(np.int64) @ decisions.astype(np.int64)).tolist()
@@ -67,11 +68,11 @@ def confusion(decisions: Indicator, truth: Indicator, task: Task) -> list[list[i
 
 
 def most_wrong(decided: Decided, truth: Indicator, split: Split, dataset: Dataset) -> list[dict[str, Any]]:
-    """Return the wrongly decided rows with the highest loss, highest first: at most 30.
+    """Return the wrong rows with the highest loss, highest first, at most MOST_WRONG.
 
-    The loss is the cross-entropy of the row's probabilities: of its class, or in multi-label the mean over labels.
+    The loss is the cross-entropy of the row's class; in multi-label it is the mean over labels.
     """
-    assert decided.probabilities is not None  # a champion has them
+    assert decided.probabilities is not None  # every champion has them
     losses = row_losses(decided.probabilities, truth, dataset.task)
     is_wrong = (decided.decisions != truth).any(axis=1)
     order = np.argsort(np.where(is_wrong, -losses, np.inf), kind="stable")
@@ -88,9 +89,9 @@ def most_wrong(decided: Decided, truth: Indicator, split: Split, dataset: Datase
 
 
 def row_losses(probabilities: Reals, truth: Indicator, task: Task) -> Reals:
-    """Return the cross-entropy of each row, shape (rows,), at most that of a probability of 1e-7."""
-    given = np.clip(np.where(truth, probabilities, 1 - probabilities), _LEAST, 1)
-    losses = -np.log(given)
+    """Return the cross-entropy of each row, shape (rows,). Probabilities below 1e-7 count as 1e-7."""
+    clipped = np.clip(np.where(truth, probabilities, 1 - probabilities), _LEAST_PROBABILITY, 1)
+    losses = -np.log(clipped)
     return losses.mean(axis=1) if task == "multilabel" else np.asarray(losses[truth])
 
 
@@ -108,17 +109,17 @@ def curves_of(trials: Collection[int], ledger: Ledger) -> dict[int, Curve]:
 def describe_selection(
     trial: int, curves: Mapping[int, Curve], runs: Mapping[int, Sequence[int]]
 ) -> dict[str, Any] | None:
-    """Return what a search trial had scored, beside runs of its configuration with other seeds at the same length of training.
+    """Compare a search trial's score with the scores of its configuration's runs with other seeds, after equal training.
 
-    `runs` has the numbers of every finalist's runs by the search trial that they repeat. A score is that of the best report up
-    to the epochs that all of this trial and its runs have. `range` is where nine of ten further runs would lie, with the
-    spread over seeds that `lower_bounds` takes, None where no finalist has a second run. All of it is on the validation rows
-    that trials were chosen by, so that it does not tell what choosing by these has flattered. None without such runs.
+    `runs` has the numbers of each finalist's runs by the search trial that they repeat. A score is the best one up to the
+    number of epochs that this trial and all its runs reached. `range` is where nine of ten further runs would lie, with the
+    spread over seeds as in `lower_bounds`; it is None if no finalist has a second run. All scores are on the validation rows
+    that chose the trials, so they do not show how much that choice flatters them. Return None without such runs.
     """
-    own = [trial, *runs.get(trial, ())]
-    if len(own) == 1 or not all(curves.get(number) for number in own):
+    numbers_compared = [trial, *runs.get(trial, ())]
+    if len(numbers_compared) == 1 or not all(curves.get(number) for number in numbers_compared):
         return None
-    epochs = min(curves[number][-1][0] for number in own)
+    epochs = min(curves[number][-1][0] for number in numbers_compared)
     scores = {
         parent: [best for number in numbers if (best := _best_by(curves.get(number, ()), epochs)) is not None]
         for parent, numbers in runs.items()
@@ -127,7 +128,8 @@ def describe_selection(
     if search_score is None or not scores[trial]:
         return None
     bound = lower_bounds({parent: known for parent, known in scores.items() if known}, _NINE_IN_TEN)[trial]
-    # The mean's bound is t * spread / sqrt(seeds) below it, that of one further run t * spread * sqrt(1 + 1 / seeds).
+    # The mean's lower bound is t * spread / sqrt(seeds) below the mean; for one further run it is t * spread *
+    # sqrt(1 + 1 / seeds) below.
     margin = (bound.mean - bound.lower) * sqrt(bound.seeds + 1)
     return {
         "epochs": epochs,
@@ -144,18 +146,17 @@ def _best_by(curve: Curve, epochs: float) -> float | None:
 def finalist_differences(
     runs: Mapping[int, Sequence[Indicator]], winner: int, truth: Indicator, *, blocks: Blocks, seed: int
 ) -> list[dict[str, Any]]:
-    """Return how far the winner's macro-F1 on validation is above each other finalist's, with 95 % intervals.
+    """Return by how much the winner's macro-F1 on validation exceeds each other finalist's, with 95 % intervals.
 
-    `runs` has each finalist's decisions (rows, labels), one array a seed; `blocks` (rows,) numbers the rows that depend on
-    each other. The variance over seeds is pooled over all
-    finalists. All rows count together, with folds too.
+    `runs` has each finalist's decisions (rows, labels), one array per seed. `blocks` (rows,) numbers the rows that depend on
+    each other. The variance over seeds is pooled over all finalists. With folds, too, all rows count together.
     """
-    scores = {trial: np.array([macro_f1(run, truth) for run in own]) for trial, own in runs.items()}
+    scores = {trial: np.array([macro_f1(run, truth) for run in repeats]) for trial, repeats in runs.items()}
     freedom = sum(len(values) - 1 for values in scores.values())
     squares = sum(float(((values - values.mean()) ** 2).sum()) for values in scores.values())
     rows = []
     for trial in sorted(set(runs) - {winner}):
-        found = difference_of_runs(
+        difference = difference_of_runs(
             runs[winner],
             runs[trial],
             truth,
@@ -164,5 +165,6 @@ def finalist_differences(
             freedom=freedom,
             seed=seed,
         )
-        rows.append({"trial": winner, "other": trial, "value": found.value, "low": found.low, "high": found.high})
+        interval = {"value": difference.value, "low": difference.low, "high": difference.high}
+        rows.append({"trial": winner, "other": trial, **interval})
     return rows

@@ -1,4 +1,4 @@
-"""How the champion and the baselines are judged on a split: measures, intervals, verdict."""
+"""Measure the champion and the baselines on a split, and test the champion: measures, intervals, verdict."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tuner.scoring.signal import SignalEvidence, find_signal
 from tuner.scoring.thresholds import cross_fitted_decisions
 from tuner.scoring.verdict import explain, verdict
 
-_WITH_INTERVALS = ("model", "control", "probe")  # of rules there is nothing to learn from them
+_WITH_INTERVALS = ("model", "control", "probe")  # a rule has nothing to learn, so its interval says nothing
 
 
 def describe_baselines(
     baselines: Sequence[Baseline], dataset: Dataset, *, penalty_weight: float, seed: int
 ) -> list[dict[str, Any]]:
-    """Measure every baseline on validation, as trials are; the test split stays sealed. `seed` is of the intervals."""
+    """Measure every baseline on validation, as trials are measured. The test split stays sealed. `seed` draws the intervals."""
     return [
         {
             "name": baseline.name,
@@ -46,7 +46,7 @@ def describe_baselines(
 
 
 def judge(decided: Decided, dataset: Dataset, split: str, *, penalty_weight: float, seed: int | None) -> dict[str, Any]:
-    """Measure decisions on a split, with intervals where there is a `seed` for them."""
+    """Measure decisions on a split; with a `seed`, add intervals."""
     common: dict[str, Any] = {
         "task": dataset.task,
         "labels": dataset.labels,
@@ -62,7 +62,7 @@ def judge(decided: Decided, dataset: Dataset, split: str, *, penalty_weight: flo
 
 
 def decide_validation(probabilities: NDArray[np.float64], dataset: Dataset) -> Indicator:
-    """Return decisions (validation rows, labels), each by thresholds that were fitted on other rows."""
+    """Return decisions (validation rows, labels); each row's thresholds are fitted on other rows."""
     truth, task, seen = truth_of(dataset, "validation"), dataset.task, dataset.seen
     return cross_fitted_decisions(probabilities, truth, task, parts=dataset.parts, seen=seen)
 
@@ -76,24 +76,24 @@ def judge_test(
     seed: int,
     looks: SignalEvidence,
 ) -> dict[str, Any]:
-    """Judge the champion's decisions on test beside the baselines': keys test, test_baselines, verdict, reason and signal.
+    """Test the champion's decisions against the baselines: test, test_baselines, verdict, reason and signal.
 
-    `looks` is what the models of the search reached on validation.
+    `looks` is what the search's models reached on validation.
     """
     truth = truth_of(dataset, "test")
-    beaten = to_beat(baselines)
+    compared = to_beat(baselines)
     measured = judge(decided, dataset, "test", penalty_weight=penalty_weight, seed=seed)
     differences = {
         baseline.name: paired_difference(decided.decisions, baseline.test, truth, blocks=dataset.test.blocks, seed=seed)
-        for baseline in beaten
+        for baseline in compared
     }
     drawn = intervals_of(measured)
-    models = [baseline for baseline in beaten if baseline.kind == "model"]
+    models = [baseline for baseline in compared if baseline.kind == "model"]
     signal = find_signal(replace(looks, test=measured))
     return {
         "test": measured,
         "test_baselines": [
-            _baseline_row(baseline, differences[baseline.name], truth, dataset, penalty_weight) for baseline in beaten
+            _baseline_row(baseline, differences[baseline.name], truth, dataset, penalty_weight) for baseline in compared
         ],
         "verdict": verdict(drawn, differences),
         "reason": explain(
@@ -114,7 +114,7 @@ def truth_of(dataset: Dataset, split: str) -> Indicator:
 
 
 def _baseline_row(
-    baseline: Baseline, ahead: Interval, truth: Indicator, dataset: Dataset, penalty_weight: float
+    baseline: Baseline, difference: Interval, truth: Indicator, dataset: Dataset, penalty_weight: float
 ) -> dict[str, Any]:
     measures = measure(baseline.test, truth, dataset.task, penalty_weight=penalty_weight, is_detailed=False)
     return {
@@ -122,13 +122,13 @@ def _baseline_row(
         "kind": baseline.kind,
         "macro_f1": measures.macro_f1,
         "score": measures.score,
-        "champion_ahead": ahead.value,
-        "champion_ahead_ci": [ahead.low, ahead.high],
+        "champion_ahead": difference.value,
+        "champion_ahead_ci": [difference.low, difference.high],
     }
 
 
 def _best_constant(truth: Indicator, dataset: Dataset) -> str:
-    """What the best rule answers that answers the same on every row."""
+    """Say what the best constant rule answers."""
     if dataset.task == "multilabel":
         return "every label on every row"
     return f"{dataset.labels[int(truth.sum(axis=0).argmax())]!r} on every row"

@@ -1,4 +1,4 @@
-"""What a run was made with: versions, machine, seed, data, revision."""
+"""What a run was made with: versions, machines, seed, data, revision."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _PACKAGES = (
 
 
 def describe_environment(space: Space, dataset: Dataset, machines: Machines) -> dict[str, Any]:
-    """Return all that is needed to repeat the run, as JSON values."""
+    """Return everything that is needed to repeat the run, as JSON values."""
     return {
         "started_at": _now(),
         "command": ["tuner", *sys.argv[1:]],
@@ -49,9 +49,9 @@ def describe_environment(space: Space, dataset: Dataset, machines: Machines) -> 
 
 
 def describe_resumption(before: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a run's environment with a note of when and by what it was resumed, once more."""
-    now = {"at": _now(), "command": ["tuner", *sys.argv[1:]], "versions": versions()}
-    return {**before, "resumed": [*before.get("resumed", []), now]}
+    """Return a run's environment with one more entry for when, and by which command and versions, it was resumed."""
+    entry = {"at": _now(), "command": ["tuner", *sys.argv[1:]], "versions": versions()}
+    return {**before, "resumed": [*before.get("resumed", []), entry]}
 
 
 def _now() -> str:
@@ -59,18 +59,18 @@ def _now() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the version of every package that results depend on."""
-    found = {"tuner": __version__}
+    """Return the version of every package that can change results."""
+    versions_by_name = {"tuner": __version__}
     for package in _PACKAGES:
         try:
-            found[package] = version(package)
+            versions_by_name[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            versions_by_name[package] = "not installed"
+    return versions_by_name
 
 
 def _git_revision() -> dict[str, Any] | None:
-    """Return the revision of the folder that the run was started in, or None where there is none."""
+    """Return the Git revision of the folder that the run was started in, None outside a repository."""
     try:
         revision = _git("rev-parse", "HEAD")
         return {"revision": revision, "has_changes": bool(_git("status", "--porcelain"))}
@@ -80,10 +80,10 @@ def _git_revision() -> dict[str, Any] | None:
 
 def _git(*arguments: str) -> str:
     environment: Mapping[str, str] = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
-    done = subprocess.run(
+    completed = subprocess.run(
         ["git", *arguments], capture_output=True, text=True, check=True, timeout=5, env=dict(environment)
     )
-    return done.stdout.strip()
+    return completed.stdout.strip()
 
 
 def _describe_data(dataset: Dataset) -> dict[str, Any]:

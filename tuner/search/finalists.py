@@ -1,30 +1,44 @@
-"""Which search trials are the best, and how busy the machine is that is to train them again. Pure functions."""
+"""Which configurations are trained again with other seeds, and with how many. Pure functions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import islice
-from statistics import median
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 
-from tuner.trial.record import TrialState
-
-_UNFIT = ("collapsed", "diverged", "failed")
-_RECENT = 10  # trials that tell how busy the machine is
+from tuner.search.best_trials import rank_trials
+from tuner.search.time_budget import TimeBudget
+from tuner.trial.record import TrialRecord
 
 
-def ranked(trials: Iterable[TrialState], *, are_unfit_allowed: bool = False) -> list[TrialState]:
-    """Return the search trials by score, best first, each configuration once."""
-    fit = [
-        state
-        for state in trials
-        if state.parent is None and state.best and (are_unfit_allowed or state.ending not in _UNFIT)
-    ]
-    fit.sort(key=lambda state: -state.score)
-    by_configuration = {state.configuration_hash: state for state in reversed(fit)}
-    return sorted(by_configuration.values(), key=lambda state: -state.score)
+@dataclass(frozen=True)
+class FinalistPlan:
+    """The search trials to repeat, best first, the seeds for each, and notes for the person."""
+
+    parents: Sequence[TrialRecord]
+    seeds: int
+    notes: Sequence[str]
 
 
-def slowdown(trials: Sequence[TrialState]) -> float:
-    """Return how many times as long training takes of late as at its quickest: others use the machine, and go on doing so."""
-    told = (state.slowdown for state in reversed(trials) if state.slowdown is not None)
-    return median([1.0, *islice(told, _RECENT)])
+def plan_finalists(records: Collection[TrialRecord], budget: TimeBudget) -> FinalistPlan:
+    """Choose the finalists: the best configurations, as many as the remaining time allows."""
+    search = budget.space.search
+    best = rank_trials(records)[: search.finalists]
+    notes = []
+    if not best:
+        best = rank_trials(records, are_unfit_allowed=True)[:1]
+        if not best:
+            return FinalistPlan([], 0, [])
+        notes.append("every trial collapsed: the best of them becomes the only finalist")
+    finalists, seeds = budget.affordable_finalists(best, records)
+    if (finalists, seeds) != (search.finalists, search.seeds):
+        is_short_of_time = finalists * seeds < len(best) * search.seeds
+        reason = "there is too little time" if is_short_of_time else "there are too few healthy trials"
+        notes.append(
+            f"finalists: {finalists} × {seeds} seeds instead of {search.finalists} × {search.seeds}, because {reason}"
+        )
+    return FinalistPlan(best[:finalists], seeds, notes)
+
+
+def finalist_runs(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Return the finalists' runs, also those of finalists that the search went on after."""
+    return [record for record in records if not record.is_search_trial]

@@ -1,4 +1,4 @@
-"""The models that a run has kept, each as the probabilities tell that were kept with it."""
+"""The models that a run has kept, judged by the validation probabilities stored beside their weights."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ from tuner.scoring.evaluation import without_nan
 from tuner.scoring.indicator import Indicator
 from tuner.search.champion_test import decide_validation, truth_of
 from tuner.search.choice import Candidate
-from tuner.trial.record import TrialState
+from tuner.trial.record import TrialRecord
 
 _CLOSE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
 class KeptModel:
-    """A trial's model after `epochs`; its probabilities of the validation rows and what they decide are (rows, labels).
+    """A trial's model after `epochs` of training.
 
-    `health` is what its report says of its training, empty where that report does not count any more.
+    `probabilities` and `decisions` are (validation rows, labels). `health` has the health values of its measurement; it is
+    empty if that measurement no longer counts.
     """
 
-    trial: TrialState
+    trial: TrialRecord
     candidate: Candidate
     epochs: float
     health: Mapping[str, Any]
@@ -40,13 +41,16 @@ class KeptModel:
 
 
 def read_models(
-    trials: Iterable[TrialState], *, penalty_weight: float, dataset: Dataset, ledger: Ledger
+    trials: Iterable[TrialRecord], *, penalty_weight: float, dataset: Dataset, ledger: Ledger
 ) -> list[KeptModel]:
-    """Read what trials have kept. Those without a report have nothing, and of search trials a file may be missing.
+    """Read the models that trials have kept.
 
-    A model's score is that of the probabilities beside its weights. As a rule it is that of the trial's healthiest report; but a
-    trial that goes on from a checkpoint may report otherwise from there on, as on a GPU, and what it had kept before is no less
-    a model. Raises StorageError for a finalist's file that is not there.
+    Skip trials without a measurement, and search trials whose files are missing. A model's score is computed from the
+    probabilities beside its weights. Usually it equals the score of the trial's healthiest measurement. But a trial that
+    continues from a checkpoint may measure something else from there on, for example on a GPU, and the model that it kept
+    before is still valid.
+
+    Raises StorageError if a finalist's file is missing.
     """
     return [
         _read(trial, penalty_weight=penalty_weight, dataset=dataset, ledger=ledger)
@@ -55,12 +59,12 @@ def read_models(
     ]
 
 
-def _has_files(trial: TrialState, ledger: Ledger) -> bool:
+def _has_files(trial: TrialRecord, ledger: Ledger) -> bool:
     weights = weights_name(trial.order.index)
     return ledger.folder.exists(weights) and ledger.folder.exists(held_out_name(weights))
 
 
-def _read(trial: TrialState, *, penalty_weight: float, dataset: Dataset, ledger: Ledger) -> KeptModel:
+def _read(trial: TrialRecord, *, penalty_weight: float, dataset: Dataset, ledger: Ledger) -> KeptModel:
     content = ledger.folder.read(held_out_name(weights_name(trial.order.index)))
     probabilities, examples = read_probabilities(content)
     decisions = decide_validation(probabilities, dataset)
@@ -74,8 +78,8 @@ def _read(trial: TrialState, *, penalty_weight: float, dataset: Dataset, ledger:
         probabilities=probabilities,
     ).means
     assert trial.fittest is not None
-    is_of_best = math.isclose(measured["score"], trial.fittest.score, abs_tol=_CLOSE)
-    epochs = trial.fittest.epochs if is_of_best or examples is None else examples / len(dataset.train)
+    is_of_fittest = math.isclose(measured["score"], trial.fittest.score, abs_tol=_CLOSE)
+    epochs = trial.fittest.epochs if is_of_fittest or examples is None else examples / len(dataset.train)
     signs = Signs(
         epochs=epochs,
         **{name: measured[name] for name in ("score", "constant_penalty", "skill", "auc")},
@@ -88,17 +92,17 @@ def _read(trial: TrialState, *, penalty_weight: float, dataset: Dataset, ledger:
             trial=trial.order.index,
             repeats=trial.parent,
             score=measured["score"],
-            health=health_of(trial.fittest.signs if is_of_best else signs, GateSettings()),
+            health=health_of(trial.fittest.signs if is_of_fittest else signs, GateSettings()),
         ),
         epochs=epochs,
-        health=without_nan(trial.fittest.health) if is_of_best else {},
+        health=without_nan(trial.fittest.health) if is_of_fittest else {},
         probabilities=probabilities,
         decisions=decisions,
     )
 
 
 def _logit_spread(probabilities: NDArray[np.float64], truth: Indicator, folds: NDArray[np.int64] | None) -> float:
-    """The spread of a report: with folds the mean over the models, each on the rows that it was judged on."""
+    """Return the logit spread as in a measurement: with folds the mean over the fold models, each on its own held-out rows."""
     if folds is None:
         return logit_spread(probabilities, truth)
     return float(

@@ -1,8 +1,8 @@
-"""What a search would do: its rungs, its trials, its time, from a short calibration on this machine."""
+"""Plan a search: its rungs, trials and time, estimated from a short calibration on this machine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,9 @@ from tuner.data.trial_data import TrialData
 from tuner.pruners.asha import rung_epochs
 from tuner.samplers.random import RandomSampler
 from tuner.search.memory_estimate import count_workers
-from tuner.search.reading import read_data, sizes_of
+from tuner.search.order_maker import derive_seed
+from tuner.search.reading import measure_closing_work, read_data
 from tuner.search.time_budget import closing_seconds, finalists_seconds
-from tuner.search.trial_queue import derive_seed
 from tuner.space.configuration import Configuration
 from tuner.space.load import Space
 from tuner.trial.order import TrialSettings
@@ -21,14 +21,14 @@ from tuner.trial.trial import Trial
 
 _CONFIGURATIONS = 5
 _EXAMPLES = 2_000
-_STARTING_S = 8.0  # Ray, workers and their imports
+_STARTING_S = 8.0  # for Ray, workers and their imports
 
 
-def rungs(space: Space) -> list[tuple[float, float]]:
-    """Return each rung's epochs and the share of trials that train that far; the last is the full budget.
+def list_rungs(space: Space) -> list[tuple[float, float]]:
+    """Return each rung's epochs and the share of trials that train that far; the last row is the full budget.
 
-    The share is the ideal one, 1 / reduction_factor from rung to rung. Real ASHA decides before it has seen all trials and
-    lets more through, above all in a search of few trials.
+    The share falls by 1 / reduction_factor from rung to rung. Real ASHA lets more trials through, because it decides before
+    it has seen all of them. The difference is largest in a short search.
     """
     search = space.search
     epochs = rung_epochs(
@@ -38,31 +38,29 @@ def rungs(space: Space) -> list[tuple[float, float]]:
 
 
 def make_plan(space: Space, say: Callable[[str], None]) -> dict[str, Any]:
-    """Measure some sampled configurations for a moment each and work out what the budget holds."""
+    """Train some sampled configurations for a moment each, and estimate what the budget holds."""
     dataset, data = read_data(space, say)
-    sampler = RandomSampler(space.parameters, seed=space.search.seed)
+    search, slots = space.search, count_workers(space)
+    sampler = RandomSampler(space.parameters, seed=search.seed)
     measured = [_calibrate(sampler.ask(index), data, space) for index in range(_CONFIGURATIONS)]
-    epoch_s = [epoch for epoch, _ in measured]
+    epoch_s = [seconds for seconds, _ in measured]
     median = float(np.median(epoch_s))
-    slots = count_workers(space)
-    steps = rungs(space)
-    reached = [0.0, *(epochs for epochs, _ in steps)]
-    epochs_a_trial = sum((after - before) * share for before, (after, share) in zip(reached, steps, strict=False))
-    full = median * space.search.max_epochs
-    finalists_s = finalists_seconds([full] * space.search.finalists, seeds=space.search.seeds, slots=slots)
+    steps = list_rungs(space)
+    trial_epochs = _epochs_per_trial(steps)
+    finalists_s = finalists_seconds([median * search.max_epochs] * search.finalists, seeds=search.seeds, slots=slots)
     closing_s = closing_seconds(
-        sizes_of(dataset, space),
-        finalists=space.search.finalists,
-        seeds=space.search.seeds,
-        predict_s=float(np.median([predict for _, predict in measured])),
+        measure_closing_work(dataset, space),
+        finalists=search.finalists,
+        seeds=search.seeds,
+        predict_s=float(np.median([predict_s for _, predict_s in measured])),
     )
     overhead_s = _STARTING_S + closing_s + finalists_s
-    trials = space.search.trials
-    if space.search.seconds is not None:
-        fit = int(max(0.0, space.search.seconds - overhead_s) * slots / (epochs_a_trial * median))
+    trials = search.trials
+    if search.seconds is not None:
+        fit = int(max(0.0, search.seconds - overhead_s) * slots / (trial_epochs * median))
         trials = fit if trials is None else min(trials, fit)
-    assert trials is not None  # a space has a limit of one kind or the other
-    search_s = trials * epochs_a_trial * median / slots
+    assert trials is not None  # a space limits either trials or time
+    search_s = trials * trial_epochs * median / slots
     return {
         "rungs": [{"epochs": epochs, "share_of_trials": share, "seconds": epochs * median} for epochs, share in steps],
         "seconds_per_epoch": {"median": median, "least": min(epoch_s), "most": max(epoch_s)},
@@ -72,18 +70,24 @@ def make_plan(space: Space, say: Callable[[str], None]) -> dict[str, Any]:
         "sentences": [
             f"an epoch of {len(dataset.train):,} examples takes {median:.1f} s "
             f"({min(epoch_s):.1f} to {max(epoch_s):.1f} over {_CONFIGURATIONS} sampled configurations)",
-            f"{slots} trials side by side; at most about {trials} trials, {epochs_a_trial:.2f} epochs each on average if ASHA "
-            "stops its full share; while the sampler still finds better configurations it stops fewer",
-            f"search {search_s:.0f} s, then {space.search.finalists} finalists × {space.search.seeds} seeds "
+            f"{slots} trials run side by side; there is time for at most about {trials} trials, of {trial_epochs:.2f} epochs on "
+            "average; ASHA stops fewer trials early while the sampler still finds better configurations",
+            f"the search takes {search_s:.0f} s, then {search.finalists} finalists × {search.seeds} seeds take "
             f"{finalists_s:.0f} s; about {search_s + overhead_s:.0f} s in all",
         ],
     }
 
 
-def _calibrate(configuration: Configuration, data: TrialData, space: Space) -> tuple[float, float]:
-    """Return the seconds of an epoch, and of evaluating a row, from a trial over some examples.
+def _epochs_per_trial(steps: Sequence[tuple[float, float]]) -> float:
+    """Return the mean epochs of a trial if ASHA stops its full share at every rung."""
+    reached = [0.0, *(epochs for epochs, _ in steps)]
+    return sum((after - before) * share for before, (after, share) in zip(reached, steps, strict=False))
 
-    Its first report is left out, which pays for kernels being built.
+
+def _calibrate(configuration: Configuration, data: TrialData, space: Space) -> tuple[float, float]:
+    """Return the seconds for an epoch and for evaluating a row, measured on a short trial.
+
+    Skip the first measurement, because it includes building kernels.
     """
     rows = len(data.train_targets)
     settings = TrialSettings(

@@ -1,4 +1,4 @@
-"""From a space to what its search works on: the data, checked against what the space asks of it, and prepared."""
+"""Read and prepare the data of a space, and check them against what the space asks for."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from tuner.data.trial_data import TrialData, prepare
 from tuner.errors import Fault, SpaceError
 from tuner.imbalance.feasibility import border_faults, resampling_faults
 from tuner.imbalance.training_pass import TrainingRows
-from tuner.search.time_budget import Sizes
+from tuner.search.time_budget import ClosingWork
 from tuner.space.document import dotted
 from tuner.space.domains import OptionChoice
 from tuner.space.load import Space
 
 _FIT_S = {"word": 0.35e-6, "character": 0.05e-6, "bpe": 1.6e-6, "wordpiece": 1.6e-6}
-"""Seconds to fit a tokeniser, a character of text, measured on one core of an AMD EPYC."""
-_MOST_ROWS = 50_000  # whose neighbours are looked for here: 60,000 took 6 s, and twice the rows take four times as long
+"""Seconds to fit a tokeniser, per character of text, measured on one core of an AMD EPYC."""
+_MOST_ROWS = (
+    50_000  # beyond, the search for neighbours is too slow: 60,000 rows took 6 s, and time grows with the square
+)
 
 
 def read_data(space: Space, say: Callable[[str], None]) -> tuple[Dataset, TrialData]:
-    """Read a space's data, check and prepare them. Raises as `load_checked` does."""
+    """Read, check and prepare a space's data. Raises what `load_checked` raises."""
     dataset = load_checked(space, say)
     data = prepare(dataset, space.parameters, say)
     _check_borders(space, data)
@@ -31,10 +33,10 @@ def read_data(space: Space, say: Callable[[str], None]) -> tuple[Dataset, TrialD
 
 
 def load_checked(space: Space, say: Callable[[str], None]) -> Dataset:
-    """Read a space's data.
+    """Read a space's data and check that every resampling in the space works on them.
 
-    Raises DataError for what is wrong with the data, and SpaceError where the space may choose what cannot be done with
-    them, as neighbours that a class has not.
+    Raises DataError for faults in the data. Raises SpaceError for options that the data do not allow, such as more
+    neighbours than a class has rows.
     """
     dataset = load_data(space.data, space.task, space.search.seed, say)
     faults = resampling_faults(
@@ -49,12 +51,12 @@ def load_checked(space: Space, say: Callable[[str], None]) -> Dataset:
     return dataset
 
 
-def sizes_of(dataset: Dataset, space: Space) -> Sizes:
-    """Return what of a data set the end of a search takes longer for."""
+def measure_closing_work(dataset: Dataset, space: Space) -> ClosingWork:
+    """Return what the end of a search has to process of a data set."""
     inputs = dataset.train.inputs
     characters = sum(map(len, inputs)) if isinstance(inputs, tuple) else 0
     tokenisers = options_of(space.parameters["tokens"]) if characters else ()
-    return Sizes(
+    return ClosingWork(
         validation=len(dataset.validation),
         test=len(dataset.test),
         labels=len(dataset.labels),
@@ -64,25 +66,25 @@ def sizes_of(dataset: Dataset, space: Space) -> Sizes:
 
 
 def check_vectors(space: Space, dataset: Dataset, say: Callable[[str], None]) -> None:
-    """Read the file of word vectors that a space may choose, if it may, and say how much of the vocabulary it has.
+    """Read the files of word vectors in a space, if it has any, and say how much of the vocabulary they cover.
 
-    Raises DataError where it cannot be used.
+    Raises DataError if a file cannot be used.
     """
     embeddings = options_of(space.parameters["embedding"]) if "embedding" in space.parameters else ()
-    own = tuple(option for option in embeddings if option[0] == "file")
-    if own:  # and nothing else that takes long
-        only = {"embedding": OptionChoice(own), "resampling": OptionChoice((("none", {}),))}
+    files = tuple(option for option in embeddings if option[0] == "file")
+    if files:  # prepare these only, without slow resampling
+        only = {"embedding": OptionChoice(files), "resampling": OptionChoice((("none", {}),))}
         prepare(dataset, {**space.parameters, **only}, say)
 
 
 def _check_borders(space: Space, data: TrialData) -> None:
-    """Refuse what adds no row to any class of the training rows, with folds of those of the first part."""
+    """Raise SpaceError for a resampling that adds no row to any class. With folds, check the rows without the first fold."""
     if data.vectors is None or len(data.vectors[0]) > _MOST_ROWS:
         return
     targets = data.train_targets if data.folds is None else data.train_targets[data.folds != 0]
     faults = border_faults(space.parameters, TrainingRows(targets, data.task, data.vectors[0]), data.labels, "space")
-    beside = "" if data.folds is None else ", with one fold left out"
-    _refuse(space, [replace(fault, what=fault.what + beside) for fault in faults])
+    suffix = "" if data.folds is None else ", with one fold left out"
+    _refuse(space, [replace(fault, what=fault.what + suffix) for fault in faults])
 
 
 def _refuse(space: Space, faults: Sequence[Fault]) -> None:
@@ -91,8 +93,8 @@ def _refuse(space: Space, faults: Sequence[Fault]) -> None:
 
 
 def _placed(space: Space, fault: Fault) -> Fault:
-    """Return a fault of an option as "space.resampling.smote", with the line, or the --set, that asks for it."""
+    """Add to the fault of an option, such as "space.resampling.smote", the line or the --set that asks for it."""
     *parameter, name = fault.where.split(".")
     key = space.document.option(tuple(parameter), name)
-    place = space.document.place((*key, "neighbours"))  # what nearly every resampling may ask too much of
+    place = space.document.place((*key, "neighbours"))  # the setting that asks for too much in nearly every resampling
     return Fault(place.text, f"{dotted(key)}: {fault.what}", fault.remedy)

@@ -1,4 +1,4 @@
-"""What a run that is resumed has to agree with: the space, the data and the versions that it began with."""
+"""Check that a run is resumed with the space, the data and the versions that it began with."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ MAY_CHANGE = (
     "search.trial_timeout",
     "resources.concurrent",
 )
-"""What no trial's result depends on. Files of the data may lie elsewhere too, if their content is the same."""
-_PLACES = ("data.train", "data.validation", "data.test")
+"""Settings that change no trial's result. Data files may also move, if their content stays the same."""
+_DATA_FILES = ("data.train", "data.validation", "data.test")
 
 
 def resumed_space(run: Run, overrides: Sequence[str], say: Callable[[str], None]) -> Space:
-    """Return the space that a run goes on with: its own, with overrides as `load_space` takes. Says what has changed.
+    """Return the space to resume a run with: the run's own, with `overrides` as in `load_space`. Say what has changed.
 
-    Raises SpaceError naming every difference that would make it another search.
+    Raises SpaceError naming every difference that would make it a different search.
     """
     source = join(run.location, "space.yaml")
     begun = read_space(str(run.environment.get("space_text", run.space)))
@@ -39,9 +39,9 @@ def resumed_space(run: Run, overrides: Sequence[str], say: Callable[[str], None]
         name, before, after = change["setting"], change["a"], change["b"]
         if name in MAY_CHANGE:
             say(f"note: {name} is {after} now; the run began with {before}")
-        elif name not in _PLACES:
+        elif name not in _DATA_FILES:
             what = f"{name} is {after}, but the run began with {before}"
-            remedy = f"put it back, or begin another run; what may change is {', '.join(MAY_CHANGE)}"
+            remedy = f"change it back, or begin a new run; a resumed run may change {', '.join(MAY_CHANGE)}"
             faults.append(Fault(source, what, remedy))
     if faults:
         raise SpaceError(faults)
@@ -49,25 +49,25 @@ def resumed_space(run: Run, overrides: Sequence[str], say: Callable[[str], None]
 
 
 def check_data(run: Run, dataset: Dataset) -> None:
-    """Raise DataError for every source whose content is not that which the run began with."""
+    """Raise DataError naming every source whose content has changed since the run began."""
     begun: Mapping[str, str] = run.environment.get("data", {}).get("fingerprints", {})
     faults = []
     for source, now in dataset.fingerprints.items():
         if now not in begun.values():
             then = begun.get(source, "another source")
-            what = f"its content is not that which the run began with (SHA-256 {now[:12]} now, {then[:12]} then)"
-            faults.append(Fault(source, what, "bring the old content back, or begin another run"))
+            what = f"its content has changed since the run began (SHA-256 {now[:12]} now, {then[:12]} then)"
+            faults.append(Fault(source, what, "restore the old content, or begin a new run"))
     if faults:
         raise DataError(faults)
 
 
 def check_versions(run: Run, say: Callable[[str], None]) -> None:
-    """Say which packages have changed since the run began. Raises LedgerError where tuner itself has, in more than a fix."""
+    """Say which packages have changed since the run began. Raises LedgerError if tuner has, by more than a patch release."""
     begun: Mapping[str, str] = run.environment.get("versions", {})
     then = begun.get("tuner", __version__)
     if then.split(".")[:2] != __version__.split(".")[:2]:
         what = f"the run began with tuner {then}, and this is {__version__}"
-        remedy = f"go on with `pip install tuner=={then}`, or begin another run"
+        remedy = f"run `pip install tuner=={then}`, then resume, or begin a new run"
         raise LedgerError([Fault(run.location, what, remedy)])
     for package, now in versions().items():
         before = begun.get(package, now)

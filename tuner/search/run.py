@@ -1,4 +1,4 @@
-"""One search from space to champion: plan, launch, collect, finalists, verdict."""
+"""One search from space to champion: read the data, run trials and finalists, test the champion."""
 
 from __future__ import annotations
 
@@ -23,58 +23,73 @@ from tuner.pruners.gate import GateSettings
 from tuner.pruners.registry import PRUNERS
 from tuner.ray_backend.start import Job, Machines, start_ray, stop_ray
 from tuner.samplers.base import make_sampler
+from tuner.search.best_trials import kept_trials
 from tuner.search.choice import Choice, choose
 from tuner.search.environment import describe_environment, describe_resumption
+from tuner.search.failures import NoChampion, explain_no_measurement, explain_no_model
+from tuner.search.finalists import finalist_runs
 from tuner.search.memory_estimate import refuse_large_data, refuse_large_files
-from tuner.search.no_champion import NoChampion, without_measurement, without_model
-from tuner.search.reading import read_data, sizes_of
+from tuner.search.reading import measure_closing_work, read_data
 from tuner.search.resume import check_data, check_versions, resumed_space
-from tuner.search.snapshot import Snapshot
-from tuner.search.trial_queue import ENDINGS, SearchQueue
+from tuner.search.time_budget import TimeBudget
+from tuner.search.trial_queue import SearchQueue
+from tuner.search.watcher import Snapshot, Watcher
 from tuner.signals import die_on_abort, raise_if_interrupted, sigterm_as_interrupt
 from tuner.space.load import Space
 from tuner.storage import Folder
+from tuner.trial.ending import Ending
 from tuner.trial.order import TrialSettings
 
 if TYPE_CHECKING:
     from tuner.baselines.baseline import Baseline
 
-# What needs torch, scikit-learn or Ray Tune is imported where it is used: each takes a second, and the first trial need
-# not wait for it.
-_FAULTS_SHOW_S = 0.1  # most faults in data show within this, and need not wait for Ray
+# Functions here import torch, scikit-learn and Ray Tune late: each takes a second, and the first trial need not wait for it.
+_FAULTS_SHOW_S = 0.1  # most faults in data show within this time; then there is no need to wait for Ray
 
 
 @dataclass(frozen=True)
-class Watcher:
-    """Who is told: `say` a sentence for a person, `watch` the search as it stands, a few times a second."""
+class SearchData:
+    """The rows of a search, as read and as prepared for trials, and the machines that it runs on."""
 
-    say: Callable[[str], None]
-    watch: Callable[[Snapshot], None]
+    dataset: Dataset
+    prepared: TrialData
+    machines: Machines
+
+
+@dataclass(frozen=True)
+class EarlierRun:
+    """A run that an earlier process left unfinished, and its trials so far."""
+
+    run: Run
+    past: Past
 
 
 def run_search(space: Space, location: str, *, address: str | None, watcher: Watcher, started: float) -> dict[str, Any]:
-    """Run a space and write its ledger at `location`; return the manifest.
+    """Run a space, write its ledger at `location`, and return the manifest.
 
-    `started` is when the run began, by time.monotonic(): the time budget counts from there. Raises InputError before
-    anything is written, and KeyboardInterrupt on SIGINT or SIGTERM until then. After that it raises SearchFailed where
-    there is no champion, and SearchInterrupted on a signal; both leave a ledger that says so.
+    `started` is when the run began, by time.monotonic(); the time budget counts from there.
+
+    Raises InputError before anything is written, and KeyboardInterrupt on SIGINT or SIGTERM until then. Later it raises
+    SearchFailed if there is no champion, and SearchInterrupted on a signal. The ledger then says which of them happened.
     """
 
     def clock() -> float:
         return time.monotonic() - started
 
     refuse_existing(Folder.at(location))
-    with _read_beside_ray(space, address, watcher) as (machines, dataset, data):
-        search = _Search(space, dataset, data, Ledger(location), machines=machines, clock=clock, watcher=watcher)
+    with _read_beside_ray(space, address, watcher) as data:
+        search = SearchRun(space, data, Ledger(location), clock=clock, watcher=watcher)
         return search.run(is_cluster=address is not None)
 
 
 def resume_search(location: str, overrides: Sequence[str], *, address: str | None, watcher: Watcher) -> dict[str, Any]:
-    """Go on with a run that was interrupted, failed or died; return its manifest, and do nothing if it is finished.
+    """Continue a run that was interrupted, failed or died, and return its manifest. A finished run stays as it is.
 
-    Everything is read from its ledger: trials that ended stay as they are, those that were running go on from their
-    checkpoints. Of the time budget only what the run had spent counts. Raises as `run_search` does, and InputError where
-    the space, the data or tuner's version are not those that the run began with, or another process is at work on it.
+    The ledger holds all that is needed. Ended trials stay as they are, and trials that were running continue from their
+    checkpoints. Only the time that the run has used counts against its budget.
+
+    Raises what `run_search` raises. Also raises InputError if the space, the data or tuner's version differ from what the
+    run began with, or if another process works on the run.
     """
     ledger = Ledger.reopen(location)
     try:
@@ -84,36 +99,25 @@ def resume_search(location: str, overrides: Sequence[str], *, address: str | Non
         check_versions(run, watcher.say)
         space = resumed_space(run, overrides, watcher.say)
         measurements, damaged = read_parts(ledger.folder, "reports")
-        past = read_past(run, measurements)
+        earlier = EarlierRun(run, read_past(run, measurements))
         for fault in (*run.damaged, *damaged):
             watcher.say(f"warning: {fault}")
-        with _read_beside_ray(space, address, watcher) as (machines, dataset, data):
-            check_data(run, dataset)
+        with _read_beside_ray(space, address, watcher) as data:
+            check_data(run, data.dataset)
             begun = time.monotonic()
 
             def clock() -> float:
-                return time.monotonic() - begun + past.seconds
+                return time.monotonic() - begun + earlier.past.seconds
 
-            search = _Search(
-                space,
-                dataset,
-                data,
-                ledger,
-                machines=machines,
-                clock=clock,
-                watcher=watcher,
-                before=_Before(run, past),
-            )
+            search = SearchRun(space, data, ledger, clock=clock, watcher=watcher, earlier=earlier)
             return search.run(is_cluster=address is not None)
     finally:
         ledger.give_back()
 
 
 @contextmanager
-def _read_beside_ray(
-    space: Space, address: str | None, watcher: Watcher
-) -> Iterator[tuple[Machines, Dataset, TrialData]]:
-    """Read the data and start Ray, which stops when the block ends; SIGTERM is an interrupt meanwhile."""
+def _read_beside_ray(space: Space, address: str | None, watcher: Watcher) -> Iterator[SearchData]:
+    """Read the data and start Ray; stop Ray when the block ends. Inside, SIGTERM is an interrupt."""
     available = available_bytes()
 
     def read() -> tuple[Dataset, TrialData]:
@@ -122,94 +126,55 @@ def _read_beside_ray(
 
     with sigterm_as_interrupt():
         try:
-            # Ray takes seconds to start and reading data does too; side by side they take as long as one of them. Ray stays
-            # in this thread: its daemons end with the thread that started them.
+            # Starting Ray takes seconds, and so does reading data; side by side they take as long as the slower one. Ray
+            # starts in this thread, because its daemons end with the thread that started them.
             with ThreadPoolExecutor(1) as background:
                 reading = background.submit(read)
                 with suppress(TimeoutError):
                     reading.result(timeout=_FAULTS_SHOW_S)
                 machines = start_ray(address, space.resources)
-                dataset, data = reading.result()
-            slots = _slots(space, machines) if address is None else 0
-            refuse_large_data(space, dataset, data, available, slots=slots, say=watcher.say)
+                dataset, prepared = reading.result()
+            slots = _count_slots(space, machines) if address is None else 0
+            refuse_large_data(space, dataset, prepared, available, slots=slots, say=watcher.say)
             raise_if_interrupted()
-            yield machines, dataset, data
+            yield SearchData(dataset, prepared, machines)
         finally:
             stop_ray()
 
 
-@dataclass(frozen=True)
-class _Before:
-    """A run as another process has left it."""
+class SearchRun:
+    """One search with its queue, ledger and baselines; `run` takes it to its champion."""
 
-    run: Run
-    past: Past
-
-
-class _Search:
     def __init__(
         self,
         space: Space,
-        dataset: Dataset,
-        data: TrialData,
+        data: SearchData,
         ledger: Ledger,
         *,
-        machines: Machines,
         clock: Callable[[], float],
         watcher: Watcher,
-        before: _Before | None = None,
+        earlier: EarlierRun | None = None,
     ) -> None:
-        self._space, self._dataset, self._data, self._ledger, self._before = space, dataset, data, ledger, before
-        self._clock, self._watcher, self._machines = clock, watcher, machines
-        self._slots = _slots(space, machines)
-        self._told: dict[str, Any] = {}
-        self._budget_examples = round(space.search.max_epochs * len(dataset.train))
-        self._queue = SearchQueue(
-            space,
-            make_sampler(space),
-            ledger,
+        self._space, self._data, self._dataset, self._ledger = space, data, data.dataset, ledger
+        self._earlier, self._watcher = earlier, watcher
+        self._budget = TimeBudget(
+            space=space,
             clock=clock,
-            slots=self._slots,
-            budget_examples=self._budget_examples,
-            sizes=sizes_of(dataset, space),
-            say=watcher.say,
-            watch=self._watch,
+            slots=_count_slots(space, data.machines),
+            budget_examples=round(space.search.max_epochs * len(data.dataset.train)),
+            closing_work=measure_closing_work(data.dataset, space),
         )
+        self._queue = SearchQueue(make_sampler(space), ledger, self._budget, Watcher(watcher.say, self._watch))
         self._baselines: tuple[Baseline, ...] | None = None
+        self._descriptions: dict[str, Any] = {}  # of the data and the baselines, by file of the ledger
         self._has_ledger = False
 
     def run(self, *, is_cluster: bool) -> dict[str, Any]:
+        """Run the search to its end and return the manifest; if it fails, leave a manifest with the reason."""
         try:
             self._begin()
             baselines = self._run_trials(is_cluster=is_cluster)
-            if not any(trial.best for trial in self._queue.trials.values()):
-                raise without_measurement(list(self._queue.trials.values()), self._space, **self._spent())
-            from tuner.search.champion import crown
-            from tuner.search.kept_models import read_models
-
-            raise_if_interrupted()
-            runs = self._queue.finalist_runs()
-            models = read_models(
-                [*runs, *self._queue.kept_trials()],
-                penalty_weight=self._space.score.penalty_weight,
-                dataset=self._dataset,
-                ledger=self._ledger,
-            )
-            choice = choose([model.candidate for model in models])
-            if choice is None:
-                raise without_model(runs, self._space, collapsed=len(models), **self._spent())
-            if choice.champion.repeats is None:
-                self._watcher.say(f"champion: trial {choice.champion.trial} of the search itself, as {_why(choice)}")
-            champion = crown(
-                choice,
-                models,
-                baselines,
-                asked=Counter(run.parent for run in runs if run.parent is not None),
-                told=self._told,
-                space=self._space,
-                dataset=self._dataset,
-                ledger=self._ledger,
-            )
+            champion = self._crown_champion(baselines)
             self._ledger.folder.delete_folder(CHECKPOINTS)
             return self._finish("finished", verdict=champion["verdict"], ended_by=self._queue.ended_by)
         except KeyboardInterrupt:
@@ -222,40 +187,38 @@ class _Search:
         except Exception as error:
             if not self._has_ledger:  # another run may have taken the name meanwhile
                 raise
-            with suppress(StorageError):  # it may be the cause
-                self._queue.interrupt()
-                more = {"resume_with": error.setting} if isinstance(error, NoChampion) else {}
-                self._finish("failed", error=str(error) if isinstance(error, TunerError) else repr(error), **more)
-            if isinstance(error, StorageError):  # not an error of what a person gave, for the search had begun
+            self._record_failure(error)
+            if isinstance(error, StorageError):  # not an input error: the search had begun
                 raise SearchFailed(str(error)) from error
             raise
 
-    def _spent(self) -> dict[str, Any]:
-        """What a search without a champion is told by."""
-        queue = self._queue
-        return {"failures": queue.describe_failures(), "ended_by": queue.ended_by, "spent_s": self._clock()}
-
     def _begin(self) -> None:
-        dataset, say = self._dataset, self._watcher.say
-        if self._before is None:
-            environment = describe_environment(self._space, dataset, self._machines)
+        """Begin the ledger, or continue the earlier run's, and show notes."""
+        say = self._watcher.say
+        if self._earlier is None:
+            environment = describe_environment(self._space, self._dataset, self._data.machines)
             self._ledger.begin(space=self._space.text, environment=environment)
         else:
-            self._ledger.go_on(space=self._space.text, environment=describe_resumption(self._before.run.environment))
-            self._queue.replay(self._before.past, is_to_search_on="resume_with" in self._before.run.manifest)
-            unfinished = sum(trial.ending is None for trial in self._before.past.trials)
-            ended = len(self._before.past.trials) - unfinished
-            told = "1 trial has ended" if ended == 1 else f"{ended} trials have ended"
-            say(f"resumed: {told}, {unfinished} {'goes' if unfinished == 1 else 'go'} on")
+            self._take_over(self._earlier)
         self._has_ledger = True
-        for note in (*dataset.notes, *self._machines.notes):
+        for note in (*self._dataset.notes, *self._data.machines.notes):
             say(f"note: {note}")
-        nodes = len(self._machines.nodes)
+        nodes = len(self._data.machines.nodes)
         if nodes > 1 and self._ledger.folder.is_local:
-            say(f"note: {nodes} nodes; every one has to reach {self._ledger.folder}, so let it be a shared folder")
+            say(f"note: there are {nodes} nodes, and each must reach {self._ledger.folder}, so use a shared folder")
+
+    def _take_over(self, earlier: EarlierRun) -> None:
+        self._ledger.go_on(space=self._space.text, environment=describe_resumption(earlier.run.environment))
+        self._queue.replay(earlier.past, is_to_search_on="resume_with" in earlier.run.manifest)
+        unfinished = sum(trial.ending is None for trial in earlier.past.trials)
+        ended = len(earlier.past.trials) - unfinished
+        ended_trials = "1 trial has ended" if ended == 1 else f"{ended} trials have ended"
+        self._watcher.say(f"resumed: {ended_trials}, {unfinished} {'continues' if unfinished == 1 else 'continue'}")
+
+    # --- trials ---
 
     def _run_trials(self, *, is_cluster: bool) -> tuple[Baseline, ...]:
-        """Run trials and, on another worker beside the first of them, the baselines and the profile of the data."""
+        """Run all trials and return the baselines, which another worker runs beside the first trials."""
         from tuner.ray_backend.trials import run_trials
 
         seed, weight = self._space.search.seed, self._space.score.penalty_weight
@@ -263,11 +226,11 @@ class _Search:
         if not self._queue.is_done():
             run_trials(
                 self._queue,
-                self._data,
+                self._data.prepared,
                 self._trial_settings(),
                 pruner=self._make_pruner(),
                 resources=self._space.resources,
-                slots=self._slots,
+                slots=self._budget.slots,
                 is_cluster=is_cluster,
             )
         return self._collect_baselines()
@@ -295,15 +258,15 @@ class _Search:
         pruner = PRUNERS["gated_asha"](
             grace_epochs=search.grace_epochs,
             rows=len(self._dataset.train),
-            budget_examples=self._budget_examples,
+            budget_examples=self._budget.budget_examples,
             reduction_factor=search.reduction_factor,
             gate=GateSettings(),
         )
-        if self._before is not None:
-            past = self._before.past
+        if self._earlier is not None:
+            past = self._earlier.past
             running = {trial.index for trial in past.trials if trial.ending is None}
             searched = {trial.index for trial in past.trials if trial.phase == "search"}
-            pruner.replay([each for each in past.measurements if each[0] in searched], running=running)
+            pruner.replay([item for item in past.measurements if item[0] in searched], running=running)
         return pruner
 
     def _watch(self, snapshot: Snapshot) -> None:
@@ -312,11 +275,12 @@ class _Search:
         self._watcher.watch(snapshot)
 
     def _collect_baselines(self) -> tuple[Baseline, ...]:
+        """Return the baselines; the first time, write them to the ledger and show their scores."""
         if self._baselines is None:
-            self._baselines, self._told = self._job.result()
-            for name, content in self._told.items():
+            self._baselines, self._descriptions = self._job.result()
+            for name, content in self._descriptions.items():
                 self._ledger.write_json(name, content)
-            for row in self._told["baselines"]:
+            for row in self._descriptions["baselines"]:
                 validation = row["validation"]
                 self._watcher.say(
                     f"{row['kind'] if row['kind'] in ('control', 'probe') else 'baseline'} {row['name']}: "
@@ -324,12 +288,58 @@ class _Search:
                 )
         return self._baselines
 
+    # --- the end ---
+
+    def _crown_champion(self, baselines: Sequence[Baseline]) -> dict[str, Any]:
+        """Choose the champion among the kept models, test it, and return its description. Raises SearchFailed without one."""
+        records = self._queue.trials.values()
+        if not any(record.best for record in records):
+            raise explain_no_measurement(
+                records, self._space, ended_by=self._queue.ended_by, spent_s=self._budget.clock()
+            )
+        from tuner.search.champion import publish_champion
+        from tuner.search.kept_models import read_models
+
+        raise_if_interrupted()
+        runs = finalist_runs(records)
+        models = read_models(
+            [*runs, *kept_trials(records)],
+            penalty_weight=self._space.score.penalty_weight,
+            dataset=self._dataset,
+            ledger=self._ledger,
+        )
+        choice = choose([model.candidate for model in models])
+        if choice is None:
+            spent_s = self._budget.clock()
+            raise explain_no_model(
+                records, self._space, collapsed=len(models), ended_by=self._queue.ended_by, spent_s=spent_s
+            )
+        if choice.champion.repeats is None:
+            self._watcher.say(f"champion: trial {choice.champion.trial} of the search itself, because {_why(choice)}")
+        return publish_champion(
+            choice,
+            models,
+            baselines,
+            run_counts=Counter(run.parent for run in runs if run.parent is not None),
+            descriptions=self._descriptions,
+            space=self._space,
+            dataset=self._dataset,
+            ledger=self._ledger,
+        )
+
+    def _record_failure(self, error: Exception) -> None:
+        with suppress(StorageError):  # it may be the cause
+            self._queue.interrupt()
+            more = {"resume_with": error.setting} if isinstance(error, NoChampion) else {}
+            self._finish("failed", error=str(error) if isinstance(error, TunerError) else repr(error), **more)
+
     def _finish(self, status: str, **more: Any) -> dict[str, Any]:
+        """Write the manifest and return it."""
         endings = self._queue.snapshot().endings
         manifest = {
             "status": status,
-            "seconds": self._clock(),
-            "trials": {ending: endings.get(ending, 0) for ending in ENDINGS},
+            "seconds": self._budget.clock(),
+            "trials": {ending.value: endings.get(ending, 0) for ending in Ending},
             **more,
         }
         self._ledger.finish(manifest, unfinished=() if status == "finished" else self._queue.unfinished_files())
@@ -339,7 +349,7 @@ class _Search:
 def _describe_on_worker(
     dataset: Dataset, penalty_weight: float, seed: int
 ) -> tuple[tuple[Baseline, ...], dict[str, Any]]:
-    """Return the baselines, and as JSON values what there is to tell of the data and of them, by file of the ledger."""
+    """Return the baselines, and descriptions of data and baselines as JSON values, by file of the ledger."""
     from tuner.baselines.run import run_baselines
     from tuner.data.profile import profile
     from tuner.search.champion_test import describe_baselines
@@ -355,12 +365,15 @@ def _why(choice: Choice) -> str:
     return "no finalist's run scored as high" if choice.bounds else "no finalist's run gave a model"
 
 
-def _slots(space: Space, machines: Machines) -> int:
+def _count_slots(space: Space, machines: Machines) -> int:
+    """Return how many trials run side by side. Raises SpaceError if no node has room for one."""
     slots = machines.slots(space.resources)
     if slots:
         return slots
-    wanted = f"cpus {space.resources.cpus:g} and gpus {space.resources.gpus:g} a trial"
-    what = f"{wanted}, but no node has as many: {machines}"
+    what = (
+        f"a trial needs cpus {space.resources.cpus:g} and gpus {space.resources.gpus:g}, but no node has that many: "
+        f"{machines}"
+    )
     raise SpaceError(
         [Fault(f"{space.source}: resources", what, "ask for less, or join a larger cluster with --address")]
     )

@@ -1,33 +1,40 @@
-"""How much time finalists will need, and how many of them fit. Pure functions."""
+"""How much time finalists and closing will need, and how many finalists fit into the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from statistics import median
 
 from tuner.scoring.bootstrap import SAMPLES
+from tuner.search.best_trials import rank_trials
+from tuner.space.load import Space
+from tuner.trial.record import TrialRecord
 
 SAFETY = 1.1
-"""What an estimate is multiplied with: finalists run all slots at once, which is a little slower than what was measured."""
+"""Factor on estimates: finalists use all slots at once, which is a little slower than what was measured."""
 BETWEEN_TRIALS_S = 0.5
 MAKING_WAY_S = 1.0
-"""From the end of the search to the first finalist, beside what running trials take to their next report: Ray has asked for
-some trials ahead, which are turned away one by one."""
+"""From the end of the search to the first finalist, without the wait for running trials' next measurements. Ray has asked
+for some trials in advance, which are turned away one by one."""
 CLOSING_S = 4.0
-"""What closing takes on some thousand rows: reading the models, predictions, intervals, the bundle."""
-RIVALS = 4
+"""Closing on some thousand rows: reading the models, predictions, intervals, the bundle."""
+COMPARED_BASELINES = 4
 """Baselines that the champion is compared with on the test rows; there may be fewer."""
+_RECENT = 10  # trials that show how busy the machine is
 # Seconds, measured on one core of an AMD EPYC.
-_DRAW_S = 28e-9  # a resample's row
-_COLUMN_S = 0.2e-9  # a column of it
-_DECIDE_S = 0.7e-6  # a model's decision: thresholds on both halves, and the score
+_DRAW_S = 28e-9  # one row of a resample
+_COLUMN_S = 0.2e-9  # one column of that row
+_DECIDE_S = 0.7e-6  # one decision of a model: thresholds on both halves, and the score
 _MEASURE_S = 0.35e-6
-_WRITE_S = 6e-6  # a row of predictions
+_WRITE_S = 6e-6  # one row of predictions
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sizes:
-    """What of the data closing takes longer for; `fitting_s` are the seconds of fitting a tokeniser on the training texts."""
+class ClosingWork:
+    """How much closing has to process: rows, labels, and the seconds of fitting a tokeniser on the training texts."""
 
     validation: int = 0
     test: int = 0
@@ -36,25 +43,126 @@ class Sizes:
     are_validation_rows_predicted: bool = True
 
 
-def closing_seconds(sizes: Sizes, *, finalists: int, seeds: int, predict_s: float, slowdown: float = 1.0) -> float:
-    """Estimate the seconds from the last finalist's run to the end, where a model takes `predict_s` a row.
+@dataclass(frozen=True, kw_only=True)
+class TimeBudget:
+    """A search's time limit, and how much of it finalists and closing will need.
 
-    Rows are predicted once; each model's decisions are made again by its kept probabilities; rows are drawn for the intervals
-    of the champion on both splits and, swapped as well, of its difference to each baseline on test, and of the difference to each
-    other finalist on validation. `slowdown` is how many times as long all of that takes on a busy machine.
+    `clock` gives the seconds since the run began. `slots` is the number of trials that run side by side, and
+    `budget_examples` the length of a full run.
     """
-    rows, labels = sizes.validation + sizes.test, sizes.labels
-    predicted = sizes.test + sizes.validation * sizes.are_validation_rows_predicted
+
+    space: Space
+    clock: Callable[[], float]
+    slots: int
+    budget_examples: int
+    closing_work: ClosingWork
+
+    @property
+    def limit_s(self) -> float | None:
+        """Seconds that the whole run may take, None without a limit."""
+        return self.space.search.seconds
+
+    def left_s(self) -> float | None:
+        """Return the seconds left, None without a limit."""
+        return None if self.limit_s is None else max(0.0, self.limit_s - self.clock())
+
+    def is_search_over(self, records: Collection[TrialRecord]) -> bool:
+        """Return whether search trials must make way for the finalists."""
+        return self.limit_s is not None and self.clock() > self.limit_s - self.reserve_s(records)
+
+    def are_finalists_over(self, records: Collection[TrialRecord]) -> bool:
+        """Return whether only the time for closing is left."""
+        return self.limit_s is not None and self.clock() > self.limit_s - self.closing_s(records)
+
+    def latest_start(self, records: Collection[TrialRecord]) -> float | None:
+        """Return when the last search trial may start, in seconds since the epoch; None without a limit."""
+        if self.limit_s is None:
+            return None
+        return time.time() - self.clock() + self.limit_s - self.reserve_s(records)
+
+    def reserve_s(self, records: Collection[TrialRecord]) -> float:
+        """Estimate the seconds for finalists and closing; at most half of the limit.
+
+        The search never resumes once the finalists begin, so one slow stretch early on must not end it.
+        """
+        search = self.space.search
+        half = (search.seconds or 0.0) / 2
+        best = rank_trials(records)[: 2 * search.finalists]
+        if not best:
+            return half
+        # Take the slowest of twice as many, because the ranking may still change and the reserve must do for the new leaders.
+        full_runs = sorted(self.full_runs_s(best, records))[-search.finalists :]
+        # A running trial makes way at its next measurement, so wait for the longest stretch between two.
+        waiting = max(
+            (
+                record.seconds_per_measurement
+                for record in records
+                if record.ending is None and record.order.phase == "search"
+            ),
+            default=0.0,
+        )
+        needed = finalists_seconds(full_runs, seeds=search.seeds, slots=self.slots)
+        return min(half, self.closing_s(records) + MAKING_WAY_S + waiting + needed)
+
+    def closing_s(self, records: Collection[TrialRecord]) -> float:
+        """Estimate the seconds for closing from the evaluation times of the best trials; at most half of the limit."""
+        search, rows = self.space.search, max(self.closing_work.validation, 1)
+        best = rank_trials(records)[: search.finalists]
+        predict_s = median([record.last.evaluate_seconds / rows for record in best if record.last] or [0.0])
+        needed = closing_seconds(
+            self.closing_work,
+            finalists=search.finalists,
+            seeds=search.seeds,
+            predict_s=predict_s,
+            slowdown=recent_slowdown(records),
+        )
+        return min(needed, (search.seconds or 0.0) / 2)
+
+    def full_runs_s(self, parents: Sequence[TrialRecord], records: Collection[TrialRecord]) -> list[float]:
+        """Estimate the seconds of a finalist's run of each parent.
+
+        With k folds a finalist trains one more model, on all rows, which are k / (k - 1) times the rows of a fold model.
+        """
+        folds = self.space.data.folds
+        factor = recent_slowdown(records) * (folds / (folds - 1) if folds else 1.0)
+        return [factor * parent.full_run_seconds(self.budget_examples) for parent in parents]
+
+    def affordable_finalists(self, best: Sequence[TrialRecord], records: Collection[TrialRecord]) -> tuple[int, int]:
+        """Return how many finalists, of the `best` trials, and how many seeds fit into the time that is left."""
+        seeds = self.space.search.seeds
+        if self.limit_s is None:
+            return len(best), seeds
+        full_runs = self.full_runs_s(best, records)
+        left_s = self.limit_s - self.closing_s(records) - self.clock()
+        return affordable(full_runs, seeds=seeds, slots=self.slots, seconds=left_s)
+
+
+def recent_slowdown(records: Collection[TrialRecord]) -> float:
+    """Return how much slower training has become, relative to its fastest: others use the machine, and will go on to."""
+    slowdowns = (record.slowdown for record in reversed(list(records)) if record.slowdown is not None)
+    return median([1.0, *islice(slowdowns, _RECENT)])
+
+
+def closing_seconds(work: ClosingWork, *, finalists: int, seeds: int, predict_s: float, slowdown: float = 1.0) -> float:
+    """Estimate the seconds from the last finalist's run to the end. A model needs `predict_s` for a row.
+
+    Each row is predicted once, and each model's decisions are made again from its stored probabilities. Bootstrap
+    resamples are drawn for the champion's intervals on both splits, for its difference to each baseline on test (also with
+    the two models swapped), and for its difference to each other finalist on validation. `slowdown` is the factor for a
+    busy machine.
+    """
+    rows, labels = work.validation + work.test, work.labels
+    predicted = work.test + work.validation * work.are_validation_rows_predicted
     columns = 3 * labels  # decided, true, and both
-    drawn = (
-        sizes.test * (_resample_s(columns) + 2 * RIVALS * _resample_s(5 * labels))
-        + sizes.validation * _resample_s(columns)
-        + sizes.validation * (finalists - 1) * _resample_s((4 * seeds + 1) * labels)
+    drawn_s = (
+        work.test * (_resample_s(columns) + 2 * COMPARED_BASELINES * _resample_s(5 * labels))
+        + work.validation * _resample_s(columns)
+        + work.validation * (finalists - 1) * _resample_s((4 * seeds + 1) * labels)
     )
-    decided = sizes.validation * labels * (finalists * seeds + 3) * _DECIDE_S
-    told = rows * (labels * _MEASURE_S + _WRITE_S)
-    growing = predicted * predict_s + drawn + decided + told + sizes.fitting_s
-    return CLOSING_S + slowdown * growing
+    decided_s = work.validation * labels * (finalists * seeds + 3) * _DECIDE_S
+    written_s = rows * (labels * _MEASURE_S + _WRITE_S)
+    growing_s = predicted * predict_s + drawn_s + decided_s + written_s + work.fitting_s
+    return CLOSING_S + slowdown * growing_s
 
 
 def _resample_s(columns: int) -> float:
@@ -62,7 +170,7 @@ def _resample_s(columns: int) -> float:
 
 
 def makespan(seconds: Sequence[float], slots: int) -> float:
-    """Return how long jobs take on `slots` workers, the longest first (Graham 1969)."""
+    """Return how long jobs take on `slots` workers if the longest start first (Graham 1969)."""
     ends = [0.0] * slots
     for job in sorted(seconds, reverse=True):
         first = min(range(slots), key=ends.__getitem__)
@@ -71,19 +179,19 @@ def makespan(seconds: Sequence[float], slots: int) -> float:
 
 
 def finalists_seconds(full_runs: Sequence[float], *, seeds: int, slots: int) -> float:
-    """Return the time that each of some configurations, run with `seeds` seeds, takes in all.
+    """Return how long it takes to run each configuration with `seeds` seeds.
 
-    `full_runs` are the estimated seconds of one full run of each.
+    `full_runs` has the estimated seconds of one full run of each configuration.
     """
     jobs = [SAFETY * seconds + BETWEEN_TRIALS_S for seconds in full_runs for _ in range(seeds)]
     return makespan(jobs, slots) if jobs else 0.0
 
 
 def affordable(full_runs: Sequence[float], *, seeds: int, slots: int, seconds: float) -> tuple[int, int]:
-    """Return how many finalists and seeds fit into `seconds`, at least one of each.
+    """Return how many finalists and how many seeds of each fit into `seconds`.
 
-    `full_runs` are in the order of the ranking. Seeds are given up before finalists. What is left at the least is one
-    finalist, with as many seeds as run side by side: they take no longer than one.
+    `full_runs` has the estimated seconds of one full run of each configuration, best first. Drop seeds first, then
+    finalists. Return at least one finalist with as many seeds as run side by side: they take no longer than one.
     """
     choices = [(len(full_runs), fewer) for fewer in range(seeds, 0, -1)]
     choices += [(fewer, 1) for fewer in range(len(full_runs) - 1, 1, -1)]

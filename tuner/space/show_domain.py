@@ -50,7 +50,7 @@ def _plain(domain: Domain, parameter: Parameter | None) -> Any:
     if isinstance(domain, Choice):
         return list(domain.values)
     if isinstance(domain, OptionChoice):
-        options = [_plain_option(name, own, parameter) for name, own in domain.options]
+        options = [_plain_option(name, parameters, parameter) for name, parameters in domain.options]
         return options[0] if len(options) == 1 else options
     if domain.low == domain.high:
         return domain.low
@@ -59,12 +59,12 @@ def _plain(domain: Domain, parameter: Parameter | None) -> Any:
     return {"low": domain.low, "high": domain.high, **scale, **step}
 
 
-def _plain_option(name: str, own: Mapping[str, Domain], parameter: Parameter | None) -> Any:
-    known = parameter.options[name].parameters if isinstance(parameter, Options) else {}
+def _plain_option(name: str, parameters: Mapping[str, Domain], parameter: Parameter | None) -> Any:
+    declared = parameter.options[name].parameters if isinstance(parameter, Options) else {}
     changed = {
-        each: _plain(domain, known.get(each))
-        for each, domain in own.items()
-        if not _is_default(domain, known.get(each))
+        each: _plain(domain, declared.get(each))
+        for each, domain in parameters.items()
+        if not _is_default(domain, declared.get(each))
     }
     return {name: changed} if changed else name
 

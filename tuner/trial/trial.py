@@ -72,7 +72,7 @@ class Trial:
         self._kept = self._fold_models[-1]
         self._validation = Validation(self._fold_models, data, penalty_weight=settings.penalty_weight)
         self._reporting_points = 0
-        self._best, self._looks = BestSoFar(), HealthCheckSchedule()
+        self._best, self._health_checks = BestSoFar(), HealthCheckSchedule()
         part, table = parts[count - 1], tables[count - 1]
         self.vocabulary_found = (
             math.nan
@@ -149,7 +149,7 @@ class Trial:
             "precision": self.precision,
             "reporting_points": self._reporting_points,
             **self._best.state(),
-            "looks": self._looks.state(),
+            "looks": self._health_checks.state(),
             "members": {str(number): each.training.state() for number, each in enumerate(self._fold_models)},
         }
         if self._is_on_gpu:
@@ -176,7 +176,7 @@ class Trial:
         for number, fold_model in enumerate(self._fold_models):
             fold_model.training.restore(state["members"][str(number)])
             fold_model.model.precision = state["precision"]
-        self._looks.restore(state["looks"])
+        self._health_checks.restore(state["looks"])
         self._best.restore(state)
         self._reporting_points, self.precision = state["reporting_points"], state["precision"]
         if self._is_on_gpu:
@@ -214,9 +214,9 @@ class Trial:
         )
 
     def _check_health(self, measurement: Measurement) -> dict[str, float]:
-        """Look into the models if it is time for that, or if they may have collapsed."""
+        """Check the health of the models if a check is due."""
         has_sign = is_collapsed(measurement.signs, GateSettings())
-        is_due = self._looks.is_due(measurement.examples, is_collapsed=has_sign, is_last=measurement.is_last)
+        is_due = self._health_checks.is_due(measurement.examples, is_collapsed=has_sign, is_last=measurement.is_last)
         return self._validation.check_health() if is_due else {}
 
 

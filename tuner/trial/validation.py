@@ -20,7 +20,7 @@ from tuner.trial.fold_model import FoldModel
 from tuner.trial.measurement import STATIC
 
 MEASURES = (*AVERAGED, "score_spread", "logit_spread", "probability_spread")
-"""What `Validation.measure` returns."""
+"""The names that `Validation.evaluate` returns."""
 
 
 class Validation:
@@ -54,13 +54,13 @@ class Validation:
         return None if self.probabilities is None else self._measure(self.probabilities)
 
     def check_health(self) -> dict[str, float]:
-        """Return what a closer look into the models shows, as means over them; nothing if they have diverged."""
+        """Check the health of the models and return the means over them; nothing if they have diverged."""
         if self.probabilities is None:
             return {}
         data = self._data
         thresholds = fit_thresholds(self.probabilities, data.validation_truth, data.task, seen=data.seen)
         with self.averaged():
-            looks = [
+            checks = [
                 check_health(
                     fold_model.model,
                     fold_model.samples,
@@ -72,7 +72,7 @@ class Validation:
                 for fold_model in self._judged
                 if fold_model.samples is not None
             ]
-        return {name: mean(each[name] for each in looks) for name in looks[0]}
+        return {name: mean(each[name] for each in checks) for name in checks[0]}
 
     def _predict(self) -> NDArray[np.float64] | None:
         data = self._data

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tuner.data.name_lists import name_rows, nearest
+from tuner.data.name_lists import name_rows, suggest_name
 from tuner.data.table_reader import read_table
 from tuner.diagnosis.facts.decisions import decide_plainly
 from tuner.diagnosis.readers.label_columns import RowLabels, align, task_and_labels
@@ -93,7 +93,9 @@ def read_training(
     """
     table = read_table(uri)
     if text not in table.column_names:
-        raise DataError([Fault(f"{uri}: --text", f"there is no column {text!r}", nearest(text, table.column_names))])
+        raise DataError(
+            [Fault(f"{uri}: --text", f"there is no column {text!r}", suggest_name(text, table.column_names))]
+        )
     every = np.arange(table.num_rows)
     columns = predictions.truth_columns
     absent = [name for name in columns if name not in table.column_names]
@@ -137,7 +139,7 @@ class _ColumnNames:
         names = table.column_names
         given = {"--pred": pred, "--truth": truth, "--probability": probability, "--text": [text] if text else []}
         faults = [
-            Fault(f"{uri}: {option}", f"there is no column {name!r}", nearest(name, names))
+            Fault(f"{uri}: {option}", f"there is no column {name!r}", suggest_name(name, names))
             for option, columns in given.items()
             for name in columns
             if name not in names

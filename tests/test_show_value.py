@@ -1,0 +1,54 @@
+"""Values are shown the same way wherever a person reads them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from tuner.show_value import show_measured, show_on_page, show_value, show_yaml
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "null"),
+        (True, "true"),
+        (0.1 + 0.2, "0.3"),
+        (1e-7, "1e-07"),
+        ("10", "'10'"),
+        ([1], "a list"),
+        ({"a": 1}, "a mapping"),
+        ("x" * 80, "'" + "x" * 58 + "…"),
+    ],
+)
+def test_a_message_shows_a_value_as_yaml_writes_it(value: Any, text: str) -> None:
+    assert show_yaml(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "table", "page"),
+    [
+        (None, "–", "–"),
+        (math.nan, "–", "–"),
+        (False, "no", "no"),
+        (12345, "12345", "12,345"),
+        (-0.12345, "-0.123", "−0.123"),
+        ("adam-w", "adam-w", "adam-w"),
+    ],
+)
+def test_a_table_and_the_page_show_a_value(value: Any, table: str, page: str) -> None:
+    assert (show_value(value), show_on_page(value)) == (table, page)
+
+
+def test_the_formats_of_numbers_and_of_missing_values_can_be_chosen() -> None:
+    assert show_value(0.00012345, real=".3g") == "0.000123"
+    assert show_value(1234, whole=",") == "1,234"
+    assert show_value(None, absent="") == ""
+
+
+def test_what_was_measured_keeps_tiny_numbers_lists_and_mappings() -> None:
+    assert show_measured(-0.00012) == "−0.00012"
+    assert show_measured([0.5, 3]) == "0.500, 3"
+    assert show_measured({"a": 0.25, "b": None}) == "a 0.250, b –"

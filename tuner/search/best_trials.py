@@ -1,0 +1,58 @@
+"""Which search trials are the best: by score for the finalists, by health and score for the weights to keep. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tuner.pruners.gate import GateSettings, Health, health_of
+from tuner.trial.record import TrialRecord
+
+KEPT = 3
+"""Search trials that keep their weights. The best may become the champion; the others replace it if its file is unusable."""
+
+
+def rank_trials(records: Iterable[TrialRecord], *, are_unfit_allowed: bool = False) -> list[TrialRecord]:
+    """Return the search trials by score, best first, each configuration once."""
+    candidates = [
+        record for record in records if record.is_search_trial and record.best and (are_unfit_allowed or record.is_fit)
+    ]
+    candidates.sort(key=lambda record: -record.score)
+    by_configuration = {record.configuration_hash: record for record in reversed(candidates)}
+    return sorted(by_configuration.values(), key=lambda record: -record.score)
+
+
+def kept_trials(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Return the search trials whose weights should be in the run directory, best first."""
+    best = best_models(record for record in records if record.is_search_trial)
+    return [record for record in best if record.order.weights is not None]
+
+
+def best_models(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Return the search trials with the best models, at most KEPT: healthy before doubtful, best first, never a collapsed one."""
+    healthy: list[TrialRecord] = []
+    doubtful: list[TrialRecord] = []
+    for record in sorted(records, key=lambda record: -_kept_score(record)):
+        health = _kept_health(record)
+        if health == "healthy":
+            healthy.append(record)
+        elif health == "doubtful":
+            doubtful.append(record)
+        if len(healthy) == KEPT:
+            break
+    return [*healthy, *doubtful][:KEPT]
+
+
+def least_kept_score(records: Iterable[TrialRecord]) -> float | None:
+    """Return the score that a model must exceed to be among the best, None if any score will do."""
+    best = best_models(records)
+    is_full = len(best) == KEPT and _kept_health(best[-1]) == "healthy"
+    return _kept_score(best[-1]) if is_full else None
+
+
+def _kept_health(record: TrialRecord) -> Health:
+    """The health of the model that a trial keeps; a trial without a measurement counts as collapsed."""
+    return "collapsed" if record.fittest is None else health_of(record.fittest.signs, GateSettings())
+
+
+def _kept_score(record: TrialRecord) -> float:
+    return float("-inf") if record.fittest is None else record.fittest.score

@@ -1,0 +1,103 @@
+"""Trials that hang or fail, and searches that end without a champion. Pure functions."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection
+
+from tuner.errors import SearchFailed
+from tuner.space.load import Space
+from tuner.space.search_settings import SearchSettings
+from tuner.trial.ending import Ending
+from tuner.trial.record import TrialRecord
+
+_FEWEST_MINUTES = 5  # suggested to a search whose budget was too short for one measurement
+_ENOUGH_FAILURES = 10  # if the first ten trials all fail, the others will too
+_MOST_REASONS = 3  # of endings, in a message
+
+
+class NoChampion(SearchFailed):
+    """There is no model to hand over, but a larger budget may help. `setting` is the override to resume the run with."""
+
+    def __init__(self, message: str, setting: str) -> None:
+        super().__init__(message)
+        self.setting = setting
+
+
+def find_hung(records: Collection[TrialRecord], timeout_s: float | None, *, now: float) -> list[TrialRecord]:
+    """Return the running trials whose workers have sent nothing for more than `timeout_s`; None means no limit."""
+    if timeout_s is None:
+        return []
+    return [
+        record
+        for record in records
+        if record.ending is None and record.heard_s is not None and now - record.heard_s > timeout_s
+    ]
+
+
+def raise_if_all_fail(records: Collection[TrialRecord]) -> None:
+    """Raise SearchFailed if ten or more trials have ended and all of them failed."""
+    # The first trials usually answer this, however many there are.
+    if any(record.ending not in (None, Ending.FAILED) for record in records):
+        return
+    if sum(record.ending is Ending.FAILED for record in records) >= _ENOUGH_FAILURES:
+        raise SearchFailed(f"every trial fails, so the search has stopped: {describe_endings(records)}")
+
+
+def describe_endings(records: Collection[TrialRecord]) -> str:
+    """Return how trials ended and why, in a few words: failures first, then the most frequent endings."""
+    reasons = Counter((record.ending, record.reason) for record in records if record.ending)
+    shown = sorted(reasons.most_common(), key=lambda item: item[0][0] is not Ending.FAILED)[:_MOST_REASONS]
+    return "; ".join(
+        f"{count} {ending} ({reason})" if reason else f"{count} {ending}" for (ending, reason), count in shown
+    )
+
+
+def explain_no_measurement(
+    records: Collection[TrialRecord], space: Space, *, ended_by: str, spent_s: float
+) -> SearchFailed:
+    """Return the error for a search in which no trial was measured."""
+    search = space.search
+    # A larger budget helps only if nothing but its end has ended trials: what fails or diverges does so at any budget.
+    if ended_by in ("time", "cost") and all(record.ending is Ending.INTERRUPTED for record in records):
+        return NoChampion(
+            f"search.{search.tightest} allows {search.seconds:g} s, which was too short to measure any trial, "
+            "so there is no champion",
+            suggest_larger_budget(search, ended_by=ended_by, spent_s=spent_s),
+        )
+    return SearchFailed(f"no trial was measured, so there is no champion: {describe_endings(records)}")
+
+
+def explain_no_model(
+    records: Collection[TrialRecord], space: Space, *, collapsed: int, ended_by: str, spent_s: float
+) -> SearchFailed:
+    """Return the error for a search that kept no usable model: all of them (`collapsed`) have collapsed, or there is none.
+
+    The test split stays unseen. Testing a collapsed model would show nothing new.
+    """
+    begin = "there is no champion, and the test split is unseen"
+    setting = suggest_larger_budget(space.search, ended_by=ended_by, spent_s=spent_s)
+    if collapsed:
+        return NoChampion(
+            f"{begin}: every model that the search kept ({collapsed}) has collapsed: it gives nearly the same answer for "
+            "every row; `tuner diagnose` looks for the causes",
+            setting,
+        )
+    folds = ", and with data.folds search trials keep no model" if space.data.folds else ""
+    message = f"{begin}: no finalist was measured{folds}: {describe_endings(records)}"
+    # A resumed run tries failed finalists again, without a larger budget.
+    has_failed = any(record.ending is Ending.FAILED for record in records if not record.is_search_trial)
+    return SearchFailed(message) if has_failed else NoChampion(message, setting)
+
+
+def suggest_larger_budget(search: SearchSettings, *, ended_by: str, spent_s: float) -> str:
+    """Return the override that doubles the budget that ended the search."""
+    if ended_by == "trials" and search.trials is not None:
+        return f"search.trials={2 * search.trials}"
+    assert search.seconds is not None
+    minutes = max(_FEWEST_MINUTES, math.ceil(2 * max(search.seconds, spent_s) / 60))
+    if search.tightest == "time":
+        return f"search.time={minutes}m"
+    assert search.cost_per_hour is not None
+    return f"search.cost={search.cost_per_hour * minutes / 60:.3g}"

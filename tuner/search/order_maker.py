@@ -1,0 +1,99 @@
+"""What a trial is made of: its number, configuration, seed, and the places of its files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+
+from tuner.ledger.rows import PastTrial
+from tuner.samplers.base import Sampler
+from tuner.search.trial_log import TrialLog
+from tuner.space.load import Space
+from tuner.trial.ending import Ending
+from tuner.trial.order import Order
+from tuner.trial.record import TrialRecord
+
+
+class OrderMaker:
+    """Makes the orders of a search. Numbers run through both phases.
+
+    The log gets every search trial before it starts, so a resumed run need not ask the sampler for it again.
+    """
+
+    def __init__(self, space: Space, sampler: Sampler, log: TrialLog) -> None:
+        self._space, self._sampler, self._log = space, sampler, log
+        self.asked = 0  # search trials so far
+        self.next_index = 0
+
+    def ask(self, index: int | None = None) -> Order:
+        """Ask the sampler for a search trial with this number, by default the next one."""
+        index = self.next_index if index is None else index
+        self.asked, self.next_index = self.asked + 1, max(self.next_index, index + 1)
+        seed = derive_seed(self._space.search.seed, index)
+        return self._log.add(TrialRecord(self._locate(Order(index, "search", self._sampler.ask(index), seed))))
+
+    def repeat(self, parents: Sequence[TrialRecord], seeds: int) -> list[tuple[TrialRecord, TrialRecord]]:
+        """Return (parent, run) for new finalists' runs: all parents with the first seed, then all with the second, and so on.
+
+        The log does not have the runs yet. If the search went on after earlier finalists, no seed is used twice.
+        """
+        earlier = Counter(record.parent for record in self._log.records.values())
+        runs = [
+            (parent, self._repeat(parent, earlier[parent.order.index] + number, self.next_index + place))
+            for place, (number, parent) in enumerate(product(range(seeds), parents))
+        ]
+        self.next_index += len(runs)
+        return runs
+
+    def _repeat(self, parent: TrialRecord, number: int, index: int) -> TrialRecord:
+        seed = derive_seed(self._space.search.seed, parent.order.index, number + 1)
+        order = self._locate(Order(index, "finalist", parent.order.configuration, seed))
+        return TrialRecord(order, parent.order.index)
+
+    def has_trials_left(self) -> bool:
+        """Return whether the limit on the number of search trials allows another one."""
+        limit = self._space.search.trials
+        return limit is None or self.asked < limit
+
+    def replay(self, trials: Sequence[PastTrial]) -> list[Order]:
+        """Take over an earlier process's search trials, as if they had been asked for here.
+
+        A number is missing if its row was in a damaged part. The sampler is asked for it again; return these orders.
+        """
+        finalists = {trial.index for trial in trials if trial.phase == "finalist"}
+        missing = []
+        for trial in sorted((trial for trial in trials if trial.phase == "search"), key=lambda trial: trial.index):
+            missing += [self.ask(index) for index in sorted({*range(self.next_index, trial.index)} - finalists)]
+            self.asked, self.next_index = self.asked + 1, trial.index + 1
+            self._sampler.replay(trial.index, trial.configuration)
+            self.restore(trial)
+        return missing
+
+    def restore(self, trial: PastTrial) -> None:
+        """Put a trial of an earlier process into the log, without its measurements."""
+        order = self._locate(Order(trial.index, trial.phase, trial.configuration, trial.seed))
+        ending = None if trial.ending is None else Ending(trial.ending)
+        self._log.records[trial.index] = TrialRecord(
+            order, trial.parent, trial.starts, trial.started_s, ending=ending, reason=trial.reason
+        )
+
+    def close(self, record: TrialRecord) -> None:
+        """Tell the sampler about an ended trial, then drop its measurements: there may be thousands of trials."""
+        assert record.ending is not None
+        if record.order.phase == "search":
+            curve = [(measurement.examples, measurement.score) for measurement in record.measurements]
+            self._sampler.tell(record.order.index, measurements=curve, ending=record.ending)
+        record.measurements = []
+
+    def _locate(self, order: Order) -> Order:
+        """Say where a trial keeps its files. With folds no model of a search trial sees all rows, so none is kept."""
+        has_weights = order.phase == "finalist" or self._space.data.folds is None
+        return self._log.locate_files(order, has_weights=has_weights)
+
+
+def derive_seed(*numbers: int) -> int:
+    """Derive an independent seed from the run's seed and its purpose; the same numbers always give the same seed."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
