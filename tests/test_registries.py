@@ -128,7 +128,7 @@ def test_trained_vectors_train_further_only_if_they_are_tuned(
 
 
 def check(configuration: Configuration, data: TrialData) -> None:
-    """Train twice with one seed and once with another; what is given to a trial stays as it was."""
+    """Train twice with one seed and once with another. Check that a trial does not change its data."""
     untouched = pickle.dumps(data)
     first, again, other = (train(configuration, data, seed) for seed in (5, 5, 6))
     assert [key for key in first if not torch.equal(first[key], again[key])] == []
@@ -223,15 +223,15 @@ def late_average(*, after: float) -> Any:
     return lambda _steps, _updates, spent, _between: 0.5 if spent >= after else 0.0
 
 
-def long_words(texts: Any, *, letters: int) -> Any:
-    """Words of so many letters; the others are unknown."""
+def characters_again(texts: Any, *, letters: int) -> Any:
+    """Tokenise by characters; the parameter only has to arrive."""
     tokeniser = builder_of("tokens", "character")(texts, lower_case=letters > 3)
     assert letters == 4
     return tokeniser
 
 
 class Repeated:
-    """Proposes one configuration for ever."""
+    """Proposes the same configuration forever."""
 
     def __init__(self, parameters: Mapping[str, Domain], *, seed: int) -> None:
         self._configuration = RandomSampler(parameters, seed=seed).ask(0)
@@ -258,7 +258,7 @@ NEW_OPTIONS = {
     "optimiser": (slow_sgd, {"slowness": positive(2.0, "What to divide by.")}, {}),
     "schedule": (powered_schedule, {"power": positive(2.0, "The power.")}, {}),
     "averaging": (late_average, {"after": share(0.1, "Share of the budget.")}, {}),
-    "tokens": (long_words, {"letters": integer(4, 1, 9, "Letters of a word.", is_listed=True)}, {}),
+    "tokens": (characters_again, {"letters": integer(4, 1, 9, "Letters of a word.", is_listed=True)}, {}),
 }
 """For each registry: what is added, its own parameters, and what else its declaration says."""
 

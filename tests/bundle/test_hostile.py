@@ -114,8 +114,8 @@ def _change_all(kind: Any) -> Any:
 
 HUGE = {"head.bias": {"dtype": "F32", "shape": [2_500_000_000], "data_offsets": [0, 10**10]}}
 WEIGHTS: dict[str, tuple[Spoil, str]] = {
-    "one more": (in_weights(lambda each: each.update(x=np.zeros(3, np.float32))), "are with 'x'"),
-    "one less": (in_weights(lambda each: each.pop("head.weight")), "are without 'head.weight'"),
+    "one more": (in_weights(lambda each: each.update(x=np.zeros(3, np.float32))), "include 'x'"),
+    "one less": (in_weights(lambda each: each.pop("head.weight")), "lack 'head.weight'"),
     "no labels": (in_weights(lambda each: each.pop("head.bias")), "3 labels, but the rest of the bundle has 0"),
     "no table": (in_weights(lambda each: each.pop("embedding.weight")), "tokens, but the rest of the bundle has 0"),
     "other shape": (
@@ -187,7 +187,7 @@ CONFIGURED: list[tuple[str, Any, str]] = [
     ("hidden", 4096, r"have shape \(24, 6\), but hidden is 4096"),
     ("embedding.random.size", 4096, "but embedding.random.size is 4096"),
     *(("layers", value, "layers is .*, but must be a whole number") for value in (0, 2000, [1])),
-    ("layers", 8, "are without 'layers.1"),
+    ("layers", 8, "lack 'layers.1"),
     *(("max_length", value, "max_length is .*, but must be a whole number") for value in (0, -1, 10**30)),
     ("truncation", "middle", "truncation is 'middle', which is not one of its options; known: end, start"),
     ("pooling", "__class__", "pooling is '__class__', which is not one of its options; "),

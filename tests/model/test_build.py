@@ -24,7 +24,7 @@ def state_of(model: SequenceClassifier) -> dict[str, torch.Tensor]:
     return dict(model.state_dict())
 
 
-def test_a_configuration_says_what_the_model_is_made_of(configure: Configure) -> None:
+def test_a_configuration_determines_the_parts_of_the_model(configure: Configure) -> None:
     own = {"pooling.self_attention.heads": 2, "cell.lstm.forget_bias": 3.0, "embedding.random.size": 7}
     model = build(
         configure(own, pooling="self_attention", layers=3, hidden=5, directions=1, layer_norm=True, layer_dropout=0.4)
@@ -89,7 +89,7 @@ def test_a_model_with_vectors_from_a_file_is_restored_from_its_state_alone(
     assert torch.equal(restored(steps, lengths), trained(steps, lengths))
 
 
-def test_vectors_from_a_file_that_are_not_given_are_missed(configure: Configure) -> None:
+def test_missing_vectors_from_a_file_are_reported(configure: Configure) -> None:
     configuration = configure({"embedding.file.path": "vectors.txt"}, embedding="file")
     with pytest.raises(ValueError, match="needs either vectors or a size"):
         build(configuration)

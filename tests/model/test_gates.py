@@ -1,4 +1,4 @@
-"""What is measured inside the recurrent layers, against PyTorch's own cells step by step."""
+"""Activity inside the recurrent layers, compared with PyTorch's own cells step by step."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def make_classifier(**chosen: Any) -> SequenceClassifier:
 
 
 def run_by_gates(cell: nn.RNNBase, inputs: Tensor, gates: Tensor) -> Tensor:
-    """The outputs of a cell, computed from its sigmoid gates and what those gate."""
+    """Return the outputs of a cell, computed from its sigmoid gates and the gated values."""
     hidden = cell_state = torch.zeros(len(inputs), HIDDEN)
     outputs = []
     for step in range(inputs.shape[1]):
@@ -42,7 +42,7 @@ def run_by_gates(cell: nn.RNNBase, inputs: Tensor, gates: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
-def test_the_gates_are_those_that_give_the_layers_own_outputs(kind: Any) -> None:
+def test_the_gates_reproduce_the_outputs_of_the_layer(kind: Any) -> None:
     torch.manual_seed(0)
     cell, inputs = kind(FEATURES, HIDDEN, batch_first=True), 3 * torch.randn(ROWS, TIME, FEATURES)
     outputs = cell(inputs)[0]
@@ -59,9 +59,9 @@ def test_padding_changes_no_activity(cell: str, precision: str) -> None:
     steps = torch.randn(ROWS, TIME, FEATURES)
     wider = torch.cat([steps, 100 * torch.ones(ROWS, 3, FEATURES)], dim=1)
     wider[0, 1:] = -50.0
-    found = activity(model, steps, LENGTHS)
-    assert 0 < found.gate_saturation < 1
-    assert activity(model, wider, LENGTHS) == found
+    measured = activity(model, steps, LENGTHS)
+    assert 0 < measured.gate_saturation < 1
+    assert activity(model, wider, LENGTHS) == measured
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
@@ -82,8 +82,8 @@ def test_units_whose_outputs_never_change_are_dead(directions: int) -> None:
         for name, parameter in model.layers[-1].directions[-1].named_parameters():
             shut = parameter.view(4, HIDDEN, -1)[3, 0]  # the first unit's output gate
             shut.fill_(-100 if name == "bias_ih_l0" else 0)
-    found = activity(model, torch.randn(ROWS, TIME, FEATURES), LENGTHS)
-    assert found.dead_units == 1 / (HIDDEN * directions)
+    measured = activity(model, torch.randn(ROWS, TIME, FEATURES), LENGTHS)
+    assert measured.dead_units == 1 / (HIDDEN * directions)
 
 
 def test_a_model_is_left_as_it_was_and_computes_the_same() -> None:

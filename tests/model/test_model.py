@@ -1,4 +1,4 @@
-"""Padding never changes a prediction, and the classifier is the recurrent network that it says it is."""
+"""Padding never changes a prediction, and the classifier computes the network that its parts describe."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def make_classifier(*, is_numeric: bool = False, **chosen: Any) -> SequenceClass
 
 
 def lay(rows: list[list[int]], *, extra: int = 0, fill: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows side by side, filled up on the right, with some steps of padding more than the longest row needs."""
+    """Return rows padded on the right, with `extra` steps more than the longest row needs."""
     lengths = torch.tensor([len(row) for row in rows])
     steps = torch.full((len(rows), int(lengths.max()) + extra), fill)
     for number, row in enumerate(rows):
@@ -40,7 +40,7 @@ def lay(rows: list[list[int]], *, extra: int = 0, fill: int = 0) -> tuple[torch.
 
 
 def to_values(steps: torch.Tensor) -> torch.Tensor:
-    """(batch, time) of numbers below `TOKENS` -> (batch, time, channels) of values that differ where they do."""
+    """Turn (batch, time) of numbers below `TOKENS` into (batch, time, channels); equal numbers give equal values."""
     return torch.randn(TOKENS, CHANNELS, generator=torch.Generator().manual_seed(1))[steps]
 
 
@@ -102,9 +102,7 @@ def test_padding_changes_no_gradient(cell: str, pooling: str, directions: int, l
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("directions", [1, 2])
-def test_the_outputs_are_those_of_torchs_packed_cells_with_the_same_weights(
-    directions: int, layers: int, cell: str
-) -> None:
+def test_the_outputs_equal_torchs_packed_cells_with_the_same_weights(directions: int, layers: int, cell: str) -> None:
     model = make_classifier(is_numeric=True, cell=cell, pooling="last", directions=directions, layers=layers).eval()
     show_pooled(model)
     make = {"lstm": nn.LSTM, "gru": nn.GRU}[cell]
@@ -124,7 +122,7 @@ def test_the_outputs_are_those_of_torchs_packed_cells_with_the_same_weights(
 
 
 def show_pooled(model: SequenceClassifier) -> None:
-    """Make the head pass on what it is given, in place of logits."""
+    """Replace the head by the identity, so that the model returns the pooled vectors."""
     features = model.head.in_features
     model.head = nn.Linear(features, features)
     with torch.no_grad():
@@ -163,7 +161,7 @@ def test_logits_in_16_bits_are_near_those_in_32(cell: str, pooling: str) -> None
     torch.testing.assert_close(logits, exact(*batch), atol=0.05, rtol=0.05)
 
 
-def test_classifying_the_embedded_steps_is_the_whole_of_the_model() -> None:
+def test_embedding_and_classifying_is_the_whole_model() -> None:
     model = make_classifier().eval()
     steps, lengths = lay([[1, 2, 3], [4]])
     embedded = model.embed(steps)
@@ -178,14 +176,14 @@ def test_numeric_steps_are_read_as_they_are() -> None:
     assert model.embed(values) is values
 
 
-def test_an_embedding_is_drawn_with_the_deviation_that_is_asked_for() -> None:
+def test_an_embedding_is_drawn_with_the_requested_deviation() -> None:
     embedding = make_classifier(tokens=400, embedding_size=50, embedding_scale=0.3).embedding
     assert embedding is not None
     assert float(embedding.weight.detach().std()) == pytest.approx(0.3, rel=0.05)
     assert embedding.weight.requires_grad
 
 
-def test_given_vectors_are_copied_and_stay_as_they_are_where_they_are_not_tuned() -> None:
+def test_given_vectors_are_copied_and_do_not_change_unless_tuned() -> None:
     vectors = np.arange(2.0 * TOKENS, dtype=np.float32).reshape(TOKENS, 2)
     model = make_classifier(embedding_size=None, embedding_vectors=vectors, is_embedding_tuned=False)
     vectors[:] = 0.0
@@ -196,28 +194,26 @@ def test_given_vectors_are_copied_and_stay_as_they_are_where_they_are_not_tuned(
     assert "embedding.weight" in model.state_dict()
 
 
-def test_given_vectors_are_trained_where_they_are_tuned() -> None:
+def test_given_vectors_are_trained_if_tuned() -> None:
     model = make_classifier(embedding_size=None, embedding_vectors=np.ones((TOKENS, 2), np.float32))
     model(*lay([[1, 2, 3]])).sum().backward()
     assert model.embedding is not None
     assert model.embedding.weight.grad is not None
 
 
-def test_vectors_of_another_shape_than_the_embedding_are_refused() -> None:
+def test_vectors_of_a_wrong_shape_are_refused() -> None:
     with pytest.raises(ValueError, match=r"vectors are \(7, 5\), but the embedding is \(30, 5\)"):
         make_classifier(embedding_vectors=np.zeros((7, 5), np.float32))
 
 
-def test_an_embedding_of_no_known_size_is_refused() -> None:
+def test_an_embedding_of_unknown_size_is_refused() -> None:
     with pytest.raises(ValueError, match="needs either vectors or a size"):
         make_classifier(embedding_size=None)
 
 
 @settings(max_examples=15, deadline=None)
 @given(rows=texts, tokens_per_batch=st.integers(1, 60))
-def test_rows_are_predicted_in_their_own_order_whatever_the_batches(
-    rows: list[list[int]], tokens_per_batch: int
-) -> None:
+def test_rows_are_predicted_in_their_order_with_any_batches(rows: list[list[int]], tokens_per_batch: int) -> None:
     model = make_classifier()
     lengths = np.array([len(row) for row in rows])
     starts = np.concatenate([[0], lengths.cumsum()[:-1]])

@@ -1,4 +1,4 @@
-"""Each part of the classifier does what its source says: poolings, cells, first weights and kinds of dropout."""
+"""Poolings, cells, initial weights and dropout do what the papers say."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def read(layer: RecurrentLayer, values: torch.Tensor) -> torch.Tensor:
         ("concatenation", [3.0, -6.0, 2.0, -4.0, 3.0, -2.0]),
     ],
 )
-def test_a_pooling_of_three_real_steps_and_one_of_padding_is_worked_out_by_hand(
+def test_a_pooling_of_three_real_steps_and_one_of_padding_matches_a_hand_calculation(
     pooling: str, expected: list[float]
 ) -> None:
     outputs = torch.tensor([[[1.0, -2.0], [2.0, -4.0], [3.0, -6.0], [9.0, 9.0]]])
@@ -57,24 +57,24 @@ def test_a_pooling_of_three_real_steps_and_one_of_padding_is_worked_out_by_hand(
     assert pooled.tolist() == [expected]
 
 
-def test_the_last_step_of_the_backward_direction_stands_at_the_beginning() -> None:
+def test_the_last_step_of_the_backward_direction_is_the_first_of_the_row() -> None:
     pooled = POOLINGS["last"](8, 2)(torch.arange(24.0).view(1, 3, 8), torch.tensor([3]))
     assert pooled.tolist() == [[16.0, 17.0, 18.0, 19.0, 4.0, 5.0, 6.0, 7.0]]
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_a_pooling_gives_as_many_features_as_it_says(pooling: str) -> None:
+def test_a_pooling_returns_the_number_of_features_it_declares(pooling: str) -> None:
     made = POOLINGS[pooling](8, 2, **defaults_of("pooling", pooling))
     assert made(torch.randn(4, 6, 8), torch.tensor([6, 1, 2, 3])).shape == (4, made.features)
 
 
-def test_attention_is_a_weighted_mean_that_a_single_real_step_takes_whole() -> None:
+def test_attention_gives_a_single_real_step_the_whole_weight() -> None:
     attention = POOLINGS["attention"](2, 1)
     outputs = torch.tensor([[[1.0, -2.0], [50.0, 50.0]]])
     assert attention(outputs, torch.tensor([1])).tolist() == [[1.0, -2.0]]
 
 
-def test_self_attention_is_that_of_torch_with_the_same_weights() -> None:
+def test_self_attention_equals_torchs_with_the_same_weights() -> None:
     ours = SelfAttention(8, 2, heads=2)
     theirs = nn.MultiheadAttention(8, 2, bias=False, batch_first=True)
     with torch.no_grad():
@@ -118,7 +118,7 @@ def test_the_forget_bias_is_added_to_the_forget_gate_and_to_no_other() -> None:
 
 
 def test_a_forget_bias_makes_a_cell_keep_what_it_remembers() -> None:
-    """That the gate is the one that PyTorch calls forget shows only in what the cell does."""
+    """Only the behaviour of the cell shows which of the gates is the forget gate."""
     kept = []
     for forget_bias in (0.0, 20.0):
         cell = make_cell(forget_bias=forget_bias)
@@ -147,7 +147,7 @@ def test_every_gate_is_drawn_orthogonal_between_steps_and_by_xavier_from_inputs(
     assert not cell.get_parameter("bias_hh_l0").any()
 
 
-def test_pytorchs_first_weights_are_left_as_they_are() -> None:
+def test_pytorchs_initial_weights_are_kept() -> None:
     torch.manual_seed(2)
     expected = nn.LSTM(3, 5, batch_first=True).state_dict()
     assert all(torch.equal(value, expected[name]) for name, value in make_cell().state_dict().items())
@@ -189,7 +189,7 @@ def test_weight_dropout_leaves_the_weights_themselves_and_evaluation_alone() -> 
     assert torch.equal(read(layer.eval(), values), read(plain, values))
 
 
-def test_dropout_keeps_the_mean_and_drops_the_share_that_it_is_asked_for() -> None:
+def test_dropout_keeps_the_mean_and_drops_the_requested_share() -> None:
     dropped = Dropout(0.3, seed=1)(torch.ones(400, 400))
     assert float((dropped == 0).float().mean()) == pytest.approx(0.3, abs=0.01)
     assert float(dropped.mean()) == pytest.approx(1.0, abs=0.01)
@@ -222,20 +222,20 @@ def test_dropout_at_the_highest_rate_that_a_space_allows_stays_finite() -> None:
 
 
 def classify_ones(**chosen: float) -> torch.Tensor:
-    """Logits in training of a batch of the same row, many times: they differ only by dropout."""
+    """Return training logits of a batch that repeats one row. They differ only by dropout."""
     torch.manual_seed(4)
     model = make_classifier(channels=3, labels=2, hidden=6, directions=1, seed=9, **chosen)  # type: ignore[arg-type]
     logits: torch.Tensor = model.train()(torch.ones(8, 5, 3), torch.full((8,), 5))
     return logits
 
 
-def test_layer_dropout_stands_between_layers_only() -> None:
+def test_layer_dropout_acts_between_layers_only() -> None:
     assert torch.equal(classify_ones(layers=1, layer_dropout=0.5), classify_ones(layers=1))
     assert not torch.equal(classify_ones(layers=2, layer_dropout=0.5), classify_ones(layers=2))
 
 
 @pytest.mark.parametrize("place", ["embedding_dropout", "layer_dropout"])
-def test_variational_dropout_is_another_dropout_on_the_embedding_and_between_layers(place: str) -> None:
+def test_variational_dropout_changes_dropout_on_the_embedding_and_between_layers(place: str) -> None:
     step_by_step, variational = (
         classify_ones(layers=2, variational_dropout=is_variational, **{place: 0.5}) for is_variational in (False, True)
     )
@@ -247,8 +247,8 @@ def test_no_dropout_of_one_model_repeats_another_of_the_model_with_the_next_seed
     def firsts(seed: int) -> list[bytes]:
         rates = {"dropout": 0.5, "layer_dropout": 0.5, "weight_dropout": 0.5, "embedding_dropout": 0.5}
         model = make_classifier(channels=3, labels=2, hidden=6, layers=3, seed=seed, **rates)  # type: ignore[arg-type]
-        found = [module for module in model.modules() if isinstance(module, Dropout)]
-        return [module._is_kept((100,)).tobytes() for module in found]
+        dropouts = [module for module in model.modules() if isinstance(module, Dropout)]
+        return [module._is_kept((100,)).tobytes() for module in dropouts]
 
     streams = [stream for seed in range(4) for stream in firsts(seed)]
     assert len(streams) == 4 * 6

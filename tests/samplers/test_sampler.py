@@ -1,4 +1,4 @@
-"""Configurations are drawn from domains: whole, within bounds, reproducible, and better for what was reported."""
+"""Configurations are drawn from domains: complete, within bounds and reproducible. TPE learns from measurements."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ spaces = st.dictionaries(names, domains, max_size=4)
 
 
 def check(configuration: Configuration, parameters: Mapping[str, Domain]) -> None:
-    """Fail unless the configuration has each parameter in force, within its domain, and no other."""
+    """Fail unless the configuration has every parameter that applies, within its domain, and no other."""
     expected: set[str] = set()
 
     def visit(parameters: Mapping[str, Domain], prefix: str) -> None:
@@ -87,7 +87,7 @@ def check(configuration: Configuration, parameters: Mapping[str, Domain]) -> Non
 
 @settings(deadline=None)
 @given(spaces, st.integers(0, 2**32 - 1), st.integers(0, 10_000))
-def test_a_random_configuration_is_whole_and_within_its_domains(
+def test_a_random_configuration_is_complete_and_within_its_domains(
     parameters: Mapping[str, Domain], seed: int, index: int
 ) -> None:
     check(RandomSampler(parameters, seed=seed).ask(index), parameters)
@@ -95,7 +95,7 @@ def test_a_random_configuration_is_whole_and_within_its_domains(
 
 @settings(max_examples=20, deadline=None)
 @given(spaces, st.integers(0, 2**32 - 1))
-def test_a_tpe_configuration_is_whole_and_within_its_domains(parameters: Mapping[str, Domain], seed: int) -> None:
+def test_a_tpe_configuration_is_complete_and_within_its_domains(parameters: Mapping[str, Domain], seed: int) -> None:
     sampler = TpeSampler(parameters, seed=seed)
     for index in range(14):
         check(sampler.ask(index), parameters)
@@ -103,7 +103,7 @@ def test_a_tpe_configuration_is_whole_and_within_its_domains(parameters: Mapping
 
 
 @pytest.mark.parametrize("name", sorted(shipped_spaces()))
-def test_configurations_of_a_shipped_space_are_whole_and_within_its_domains(name: str) -> None:
+def test_configurations_of_a_shipped_space_are_complete_and_within_its_domains(name: str) -> None:
     parameters = load_space(name).parameters
     tpe = TpeSampler(parameters, seed=0)
     for index in range(14):
@@ -119,7 +119,7 @@ NEEDY: Mapping[str, Domain] = {
 
 
 @pytest.mark.parametrize("kind", [RandomSampler, TpeSampler])
-def test_a_conditional_parameter_is_there_exactly_where_its_need_is_met(
+def test_a_parameter_with_a_condition_is_present_exactly_if_it_is_met(
     kind: type[RandomSampler] | type[TpeSampler],
 ) -> None:
     sampler = kind(NEEDY, seed=0)
@@ -130,7 +130,7 @@ def test_a_conditional_parameter_is_there_exactly_where_its_need_is_met(
     assert {(each["layers"], "between" in each) for each in drawn} == {(1, False), (2, True), (3, True)}
 
 
-def test_own_parameters_are_there_only_with_their_option() -> None:
+def test_own_parameters_are_present_only_with_their_option() -> None:
     drawn = {tuple(sorted(RandomSampler(NESTED, seed=0).ask(index))) for index in range(50)}
     assert drawn == {("a",), ("a", "a.some.b", "a.some.d"), ("a", "a.some.b", "a.some.b.x.c", "a.some.d")}
 
@@ -157,32 +157,32 @@ def test_tpe_with_a_seed_repeats_itself() -> None:
     assert run() == run()
 
 
-def told_of(index: int) -> tuple[list[tuple[int, float]], Ending]:
-    """What came of trial `index`: every fourth is stopped, every tenth fails."""
+def outcome_of(index: int) -> tuple[list[tuple[int, float]], Ending]:
+    """Return how trial `index` went: every fourth is stopped, every tenth fails."""
     ending = Ending.FAILED if index % 10 == 9 else Ending.STOPPED if index % 4 == 3 else Ending.COMPLETED
     return [(100, float(np.sin(index))), (200, float(np.cos(index)))], ending
 
 
 @settings(max_examples=25, deadline=None)
 @given(spaces, st.integers(0, 2**32 - 1), st.lists(st.integers(0, 5), min_size=24, max_size=24))
-def test_tpe_that_is_replayed_goes_on_as_it_would_have(
+def test_tpe_continues_after_a_replay_as_it_would_have(
     parameters: Mapping[str, Domain], seed: int, waits: list[int]
 ) -> None:
-    """Trials end in another order than they began, some were still running, and JSON lay between."""
+    """Trials end in another order than they began, some are still running, and configurations went through JSON."""
     whole = TpeSampler(parameters, seed=seed)
     asked = []
     ends = sorted(range(20), key=lambda index: index + waits[index])
     for index in range(24):
         asked.append(json.loads(json.dumps(whole.ask(index))))
         while ends and ends[0] + waits[ends[0]] <= index:
-            measurements, ending = told_of(ends[0])
+            measurements, ending = outcome_of(ends[0])
             whole.tell(ends.pop(0), measurements=measurements, ending=ending)
     resumed = TpeSampler(parameters, seed=seed)
     for index in range(23):
         resumed.replay(index, asked[index])
     ended = sorted((index + waits[index], index) for index in range(20) if index + waits[index] <= 22)
     for _, index in ended:
-        measurements, ending = told_of(index)
+        measurements, ending = outcome_of(index)
         resumed.tell(index, measurements=measurements, ending=ending)
     assert resumed.ask(23) == asked[23]
 
@@ -224,7 +224,7 @@ HARD: Mapping[str, Domain] = {
 
 
 def hard_score(configuration: Configuration) -> float:
-    """Best at x = 0.8, n = 64, k = p, y = 0.2, where it is 0."""
+    """Return a score of at most 0, reached at x = 0.8, n = 64, k = p, y = 0.2."""
     miss = abs(float(configuration["x"]) - 0.8) + abs(np.log2(float(configuration["n"]) / 64)) / 4
     return -float(miss + (abs(float(configuration["k.p.y"]) - 0.2) if configuration["k"] == "p" else 1.0))
 
@@ -254,15 +254,15 @@ def test_tpe_learns_from_completed_and_stopped_trials() -> None:
 
 @pytest.mark.parametrize("ending", Ending)
 @pytest.mark.parametrize("measurements", [[], [(100, 0.5)], [(100, 0.5), (200, float("nan"))], [(100, float("-inf"))]])
-def test_tpe_takes_every_ending_with_any_reports(ending: Ending, measurements: list[tuple[int, float]]) -> None:
+def test_tpe_accepts_every_ending_with_any_measurements(ending: Ending, measurements: list[tuple[int, float]]) -> None:
     sampler = TpeSampler(NESTED, seed=0)
     for index in range(12):
         sampler.ask(index)
         sampler.tell(index, measurements=measurements, ending=ending)
 
 
-def told_to_optuna(measurements: list[tuple[int, float]], ending: Ending) -> tuple[str, float | None, dict[int, float]]:
-    """What Optuna's study holds of one trial."""
+def held_by_optuna(measurements: list[tuple[int, float]], ending: Ending) -> tuple[str, float | None, dict[int, float]]:
+    """Return what Optuna's study holds about one trial."""
     sampler = TpeSampler({"x": FloatRange(0.0, 1.0)}, seed=0)
     sampler.ask(0)
     sampler.tell(0, measurements=measurements, ending=ending)
@@ -270,25 +270,25 @@ def told_to_optuna(measurements: list[tuple[int, float]], ending: Ending) -> tup
     return trial.state.name, trial.values[0] if trial.state.name == "COMPLETE" else None, trial.intermediate_values
 
 
-def test_tpe_learns_of_a_completed_trial_by_its_best_score() -> None:
-    assert told_to_optuna([(100, 0.7), (200, 0.4)], Ending.COMPLETED) == ("COMPLETE", 0.7, {})
+def test_tpe_learns_the_best_score_of_a_completed_trial() -> None:
+    assert held_by_optuna([(100, 0.7), (200, 0.4)], Ending.COMPLETED) == ("COMPLETE", 0.7, {})
 
 
 @pytest.mark.parametrize("ending", [Ending.COMPLETED, Ending.STOPPED, Ending.INTERRUPTED])
-def test_tpe_learns_of_a_fit_trial_by_its_best_score_however_it_ended(ending: Ending) -> None:
+def test_tpe_learns_the_best_score_of_a_fit_trial_with_any_ending(ending: Ending) -> None:
     measurements = [(100, 0.7), (200, 0.4), (300, float("nan"))]
-    assert told_to_optuna(measurements, ending) == ("COMPLETE", 0.7, {})
+    assert held_by_optuna(measurements, ending) == ("COMPLETE", 0.7, {})
 
 
 @pytest.mark.parametrize("ending", [Ending.COLLAPSED, Ending.DIVERGED])
-def test_tpe_learns_of_an_unfit_trial_by_how_far_it_came_and_ranks_it_below_the_fit_ones(ending: Ending) -> None:
+def test_tpe_ranks_an_unfit_trial_below_fit_ones_by_how_far_it_came(ending: Ending) -> None:
     measurements = [(100, 0.7), (200, 0.4), (300, float("nan"))]
-    assert told_to_optuna(measurements, ending) == ("PRUNED", None, {200: 0.7})
+    assert held_by_optuna(measurements, ending) == ("PRUNED", None, {200: 0.7})
 
 
 @pytest.mark.parametrize("ending", [Ending.COMPLETED, Ending.COLLAPSED, Ending.DIVERGED])
-def test_tpe_keeps_away_from_duds_that_come_further_than_what_a_rung_stops(ending: Ending) -> None:
-    """From 0.5 on are duds, which end late, as by search.patience; below it all score more, but a rung stops them."""
+def test_tpe_avoids_duds_that_come_further_than_trials_stopped_at_a_rung(ending: Ending) -> None:
+    """From 0.5 on trials are duds that end late, as by search.patience. Below, they score more, but a rung stops them."""
     duds = []
     for seed in range(4):
         sampler = TpeSampler({"x": FloatRange(0.0, 1.0)}, seed=seed)
@@ -303,11 +303,11 @@ def test_tpe_keeps_away_from_duds_that_come_further_than_what_a_rung_stops(endin
 
 
 def test_a_trial_that_diverged_before_any_score_is_not_forgotten() -> None:
-    assert told_to_optuna([(100, float("nan"))], Ending.DIVERGED) == ("PRUNED", None, {})
+    assert held_by_optuna([(100, float("nan"))], Ending.DIVERGED) == ("PRUNED", None, {})
 
 
-def test_tpe_keeps_away_from_where_trials_diverge() -> None:
-    """The higher the better, but from 0.5 on they diverge: told as failed, such trials would not push it back."""
+def test_tpe_avoids_regions_where_trials_diverge() -> None:
+    """Higher is better, but from 0.5 on trials diverge. If they counted as failed, TPE would not avoid them."""
 
     def share_diverged(ending: Ending) -> float:
         diverged = []
@@ -324,7 +324,7 @@ def test_tpe_keeps_away_from_where_trials_diverge() -> None:
     assert share_diverged(Ending.DIVERGED) < 0.7 * share_diverged(Ending.FAILED)
 
 
-def test_tpe_writes_nothing_and_warns_of_nothing() -> None:
+def test_tpe_prints_nothing_and_does_not_warn() -> None:
     # In a process of its own, since Optuna's log goes to the stream that stood when it was imported.
     script = (
         "from tuner.space.domains import FloatRange\n"
@@ -340,7 +340,7 @@ def test_tpe_writes_nothing_and_warns_of_nothing() -> None:
     assert (done.stdout, done.stderr) == ("", "")
 
 
-def test_telling_of_a_trial_that_was_not_asked_for_is_refused() -> None:
+def test_a_trial_that_was_never_asked_for_cannot_be_told() -> None:
     with pytest.raises(KeyError, match="7"):
         TpeSampler(NESTED, seed=0).tell(7, measurements=[], ending=Ending.FAILED)
 

@@ -1,4 +1,4 @@
-"""A configuration that a space can draw is allowed in a bundle, and no other."""
+"""A bundle may hold any configuration that a space can draw, and no other."""
 
 from __future__ import annotations
 
@@ -49,5 +49,5 @@ def test_every_option_is_allowed_with_its_defaults(inputs: Inputs, name: str, op
     ("value", "is_so"),
     [(0, True), (-1.5, True), (10**308, True), (10**309, False), (float("nan"), False), (True, False), ("1", False)],
 )
-def test_a_number_is_finite_where_a_float_holds_it(value: object, is_so: bool) -> None:
+def test_a_number_is_finite_if_it_fits_a_float(value: object, is_so: bool) -> None:
     assert is_finite_number(value) is is_so

@@ -1,4 +1,4 @@
-"""What a parameter is set to becomes a domain, or a fault with its line and remedy."""
+"""The value of a parameter becomes a domain, or a fault with its line and remedy."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def load(folder: Path, space: str = "", *overrides: str) -> Space:
 
 
 def faults(folder: Path, text: str, *overrides: str) -> list[str]:
-    """Return the faults of a file of this text, without the folder's name."""
+    """Return the faults of a file with this text, without the folder's name."""
     with pytest.raises(SpaceError) as caught:
         load_space(write(folder, text), overrides)
     return [str(fault).replace(f"{folder}/", "") for fault in caught.value.faults]
@@ -74,7 +74,7 @@ def test_each_way_to_write_a_domain_is_read(tmp_path: Path, written: str, domain
     assert load(tmp_path, written).parameters[written.partition(":")[0]] == domain
 
 
-def test_an_absent_parameter_is_fixed_at_its_default(tmp_path: Path) -> None:
+def test_an_absent_parameter_keeps_its_default(tmp_path: Path) -> None:
     parameters = load(tmp_path).parameters
     assert parameters["hidden"] == Fixed(128)
     assert parameters["embedding"] == OptionChoice((("random", {"size": Fixed(128), "scale": Fixed(0.1)}),))
@@ -227,15 +227,15 @@ def test_a_fault_in_a_domain_names_line_key_value_and_remedy(tmp_path: Path, wri
         ("{low: 1, high: 4}", Conditional(Need(name="layers", least=2), Fixed(0.5))),
     ],
 )
-def test_a_parameter_that_needs_another_is_in_force_with_it_only(tmp_path: Path, layers: str, domain: object) -> None:
+def test_a_parameter_with_a_condition_applies_only_if_it_is_met(tmp_path: Path, layers: str, domain: object) -> None:
     assert load(tmp_path, f"layers: {layers}\nlayer_dropout: 0.5").parameters["layer_dropout"] == domain
 
 
-def test_a_parameter_that_can_never_be_in_force_is_left_out(tmp_path: Path) -> None:
+def test_a_parameter_that_can_never_apply_is_left_out(tmp_path: Path) -> None:
     assert "layer_dropout" not in load(tmp_path, "layers: 1").parameters
 
 
-def test_giving_a_parameter_that_can_never_be_in_force_is_a_fault(tmp_path: Path) -> None:
+def test_giving_a_parameter_that_can_never_apply_is_a_fault(tmp_path: Path) -> None:
     assert faults(tmp_path, f"{HEAD}space:\n  layers: 1\n  layer_dropout: [0.1, 0.5]\n") == [
         "x.yaml:6: space.layer_dropout: has no effect, because layers is never 2 or more; remove it, or allow layers: 2"
     ]
@@ -273,9 +273,7 @@ def test_vectors_of_words_for_other_tokens_are_a_fault(tmp_path: Path, tokens: s
         ),
     ],
 )
-def test_an_option_that_means_nothing_for_the_task_is_a_fault(
-    tmp_path: Path, task: str, written: str, fault: str
-) -> None:
+def test_an_option_that_the_task_cannot_use_is_a_fault(tmp_path: Path, task: str, written: str, fault: str) -> None:
     label = "labels" if task == "multilabel" else "label"
     text = f"task: {task}\ndata: {{train: a, {label}: l}}\nsearch: {{time: 5m}}\nspace:\n  {written}\n"
     assert faults(tmp_path, text) == [f"x.yaml:5: space.{fault}"]

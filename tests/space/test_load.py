@@ -1,4 +1,4 @@
-"""A space file is read as plain data, or refused with every fault in it, its line and its remedy."""
+"""A space file is read as plain data, or refused with every fault, its line and its remedy."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def write(folder: Path, text: str) -> str:
 
 
 def faults(folder: Path, text: str, *overrides: str) -> list[str]:
-    """Return the faults of a file of this text, without the folder's name."""
+    """Return the faults of a file with this text, without the folder's name."""
     with pytest.raises(SpaceError) as caught:
         load_space(write(folder, text), overrides)
     return [str(fault).replace(f"{folder}/", "") for fault in caught.value.faults]
 
 
-def test_all_faults_are_told_at_once_in_the_order_of_the_lines(tmp_path: Path) -> None:
+def test_all_faults_are_reported_at_once_in_the_order_of_the_lines(tmp_path: Path) -> None:
     text = (
         "task: multilable\n"
         "data: {train: a.parquet, labels: l, label: k, tex: t}\n"
@@ -45,8 +45,8 @@ def test_all_faults_are_told_at_once_in_the_order_of_the_lines(tmp_path: Path) -
         "  hidden: 64\n"
         "trials: 3\n"
     )
-    found = faults(tmp_path, text, "data.text=5")
-    assert [each.split(": ")[:2] for each in found] == [
+    messages = faults(tmp_path, text, "data.text=5")
+    assert [each.split(": ")[:2] for each in messages] == [
         ["x.yaml:1", "task"],
         ["x.yaml:2", "data.tex"],
         ["x.yaml:2", "data.label"],
@@ -78,10 +78,10 @@ def test_all_faults_are_told_at_once_in_the_order_of_the_lines(tmp_path: Path) -
         ("a\0b", "x.yaml: cannot be read as YAML: unacceptable character #x0000"),
     ],
 )
-def test_a_file_that_is_no_space_is_refused_with_its_line(tmp_path: Path, text: str, fault: str) -> None:
-    found = faults(tmp_path, text)
-    assert len(found) == 1
-    assert found[0].startswith(fault)
+def test_a_file_that_is_not_a_space_is_refused_with_its_line(tmp_path: Path, text: str, fault: str) -> None:
+    messages = faults(tmp_path, text)
+    assert len(messages) == 1
+    assert messages[0].startswith(fault)
 
 
 def test_text_that_is_not_utf8_is_refused_with_its_line(tmp_path: Path) -> None:
@@ -103,13 +103,13 @@ def test_a_directory_is_refused(tmp_path: Path) -> None:
         load_space(str(tmp_path))
 
 
-def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_not_a_fault(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_text(HEAD, encoding="utf-8-sig")
     assert load_space(str(path)).task == "multilabel"
 
 
-def test_a_repeated_key_is_told_beside_other_faults(tmp_path: Path) -> None:
+def test_a_repeated_key_is_reported_with_other_faults(tmp_path: Path) -> None:
     assert faults(tmp_path, f"{HEAD}space:\n  hidden: 64\n  hidden: 65\n  hiden: 1\n") == [
         "x.yaml:6: space.hidden: the key appears twice, first at x.yaml:5; keep one of the two",
         "x.yaml:7: space.hiden: unknown parameter 'hiden'; did you mean 'hidden'?",
@@ -118,7 +118,7 @@ def test_a_repeated_key_is_told_beside_other_faults(tmp_path: Path) -> None:
 
 @settings(deadline=None)
 @given(st.text(max_size=200))
-def test_any_text_is_a_space_or_a_told_fault(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def test_any_text_is_a_space_or_a_reported_fault(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.mktemp("any") / "x.yaml"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     with pytest.raises(SpaceError):
@@ -168,7 +168,7 @@ JSON = st.recursive(
         max_size=3,
     )
 )
-def test_any_override_is_good_or_a_told_fault(values: dict[str, object]) -> None:
+def test_any_override_is_good_or_a_reported_fault(values: dict[str, object]) -> None:
     overrides = [f"{key}={json.dumps(value)}" for key, value in values.items()]  # JSON is YAML
     with contextlib.suppress(SpaceError):
         assert load_space("multilabel", overrides).parameters
@@ -203,7 +203,7 @@ def test_a_missing_space_names_the_path_and_the_nearest_shipped_name() -> None:
     assert caught.value.faults[0].remedy == "did you mean 'multilabel'?"
 
 
-def test_a_missing_space_names_a_file_beside_it(tmp_path: Path) -> None:
+def test_a_missing_space_names_a_similar_file_in_its_folder(tmp_path: Path) -> None:
     write(tmp_path, HEAD)
     with pytest.raises(SpaceError, match=r"did you mean 'x\.yaml'\?"):
         find_space(str(tmp_path / "xx.yaml"))

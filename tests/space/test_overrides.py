@@ -1,4 +1,4 @@
-"""`--set dotted.key=value` puts a YAML value anywhere in a space, and the space's text says so."""
+"""`--set dotted.key=value` sets a YAML value anywhere in a space, and in the space's text."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_a_fault_in_an_override_is_placed_there(path: str, override: str, fault:
     assert [str(each) for each in caught.value.faults] == [fault]
 
 
-def test_an_override_that_is_not_yaml_is_told(path: str) -> None:
+def test_an_override_that_is_not_yaml_is_reported(path: str) -> None:
     with pytest.raises(SpaceError, match=r"^--set space\.clipping=\{norm: cannot be read as YAML"):
         load_space(path, ["space.clipping={norm"])
 

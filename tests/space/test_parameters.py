@@ -1,4 +1,4 @@
-"""The table of hyperparameters is sound: defaults within bounds, needs that come before, texts for numbers and options."""
+"""The table of hyperparameters is sound: defaults are within bounds, conditions refer to earlier parameters, all have texts."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_every_default_option_is_among_the_options_and_good_for_every_task() -> 
     assert wrong == []
 
 
-def test_every_parameter_and_option_says_in_a_sentence_what_it_is() -> None:
+def test_every_parameter_and_option_has_a_sentence_of_description() -> None:
     summaries = {path: each.summary for path, each in [*ALL.items(), *OPTIONS.items()]}
     assert [path for path, text in summaries.items() if not text.endswith(".")] == []
 
@@ -80,7 +80,7 @@ def test_a_resampling_for_one_label_names_every_one_that_several_labels_may_have
 
 
 @pytest.mark.parametrize("inputs", ["text", "sequence"])
-def test_what_a_parameter_needs_is_a_number_that_stands_before_it(inputs: str) -> None:
+def test_the_condition_of_a_parameter_is_about_an_earlier_number(inputs: str) -> None:
     table = next(parameters for name, parameters in PARAMETERS.items() if name == inputs)
     seen: set[str] = set()
     for name, parameter in table.items():
@@ -90,7 +90,7 @@ def test_what_a_parameter_needs_is_a_number_that_stands_before_it(inputs: str) -
         seen.add(name)
 
 
-def test_bounds_are_told_as_they_are() -> None:
+def test_bounds_are_shown_as_they_are() -> None:
     assert Number(summary="", kind="float", default=1, low=0, low_open=True, high=2).bounds == "above 0 and at most 2"
     assert Number(summary="", kind="float", default=1, low=0, high=1, high_open=True).bounds == "at least 0 and below 1"
     assert Number(summary="", kind="int", default=1, low=1).bounds == "at least 1"

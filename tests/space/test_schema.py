@@ -1,4 +1,4 @@
-"""The JSON Schema says of a space what the loader says, as far as a schema can."""
+"""The JSON Schema agrees with the loader, as far as a schema can."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def test_every_shipped_space_is_valid_and_loads(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["binary", "multiclass", "multilabel"])
-def test_a_shipped_space_that_is_named_for_a_task_has_it(name: str) -> None:
+def test_a_shipped_space_named_after_a_task_has_that_task(name: str) -> None:
     assert load_space(name).task == name
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_shipped_space_is_headed_by_the_command_that_runs_it(name: str) -> None:
+def test_every_shipped_space_begins_with_the_command_that_runs_it(name: str) -> None:
     assert f"#     tuner run spaces/{name}.yaml\n" in shipped_spaces()[name].read_text()
 
 
@@ -60,7 +60,7 @@ def test_every_command_in_a_shipped_spaces_header_makes_a_good_space(name: str) 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("parameter", ["loss_weights", "resampling"])
-def test_none_is_among_the_choices_against_imbalance_in_every_shipped_space(name: str, parameter: str) -> None:
+def test_every_shipped_space_may_choose_no_remedy_for_imbalance(name: str, parameter: str) -> None:
     domain: Any = load_space(name).parameters[parameter]
     assert "none" in dict(domain.options)
 
@@ -115,7 +115,7 @@ def test_what_loads_is_valid(tmp_path: Path, text: str) -> None:
         HEAD.replace("label: l", "label: l, folds: 1"),
     ],
 )
-def test_what_the_loader_refuses_for_its_form_is_not_valid(text: str) -> None:
+def test_what_has_a_form_that_the_loader_refuses_is_not_valid(text: str) -> None:
     assert not is_valid(text)
 
 

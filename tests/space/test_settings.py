@@ -1,4 +1,4 @@
-"""Every section but `space` becomes typed settings, or a fault with its key and remedy."""
+"""Every section except `space` becomes typed settings, or a fault with its key and remedy."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def write(folder: Path, text: str) -> str:
 
 
 def faults(folder: Path, text: str, *overrides: str) -> list[str]:
-    """Return the faults of a file of this text, without the folder's name."""
+    """Return the faults of a file with this text, without the folder's name."""
     with pytest.raises(SpaceError) as caught:
         load_space(write(folder, text), overrides)
     return [str(fault).replace(f"{folder}/", "") for fault in caught.value.faults]
@@ -39,7 +39,7 @@ def faults(folder: Path, text: str, *overrides: str) -> list[str]:
         ({"time": "1h", "cost": 2, "cost_per_hour": 8}, 900, "cost"),
     ],
 )
-def test_the_tighter_of_two_budgets_counts(written: dict[str, Any], seconds: float | None, tightest: str) -> None:
+def test_the_tighter_of_two_budgets_applies(written: dict[str, Any], seconds: float | None, tightest: str) -> None:
     settings = SearchSettings(**written)
     assert (settings.seconds, settings.tightest) == (seconds, tightest)
 
@@ -89,9 +89,9 @@ def test_the_tighter_of_two_budgets_counts(written: dict[str, Any], seconds: flo
     ],
 )
 def test_a_fault_in_a_section_names_key_value_and_remedy(tmp_path: Path, section: str, fault: str) -> None:
-    found = faults(tmp_path, f"task: multilabel\ndata: {{train: a, labels: l}}\n{section}\n")
-    assert len(found) == 1
-    assert found[0].partition(": ")[2].startswith(fault)
+    messages = faults(tmp_path, f"task: multilabel\ndata: {{train: a, labels: l}}\n{section}\n")
+    assert len(messages) == 1
+    assert messages[0].partition(": ")[2].startswith(fault)
 
 
 @pytest.mark.parametrize(
@@ -132,20 +132,20 @@ def test_a_fault_in_a_section_names_key_value_and_remedy(tmp_path: Path, section
     ],
 )
 def test_a_fault_of_the_data_or_its_task_names_key_and_remedy(tmp_path: Path, task: str, data: str, fault: str) -> None:
-    found = faults(tmp_path, f"task: {task}\ndata: {{{data}}}\nsearch: {{time: 5m}}\n")
-    assert len(found) == 1
-    assert found[0].partition(": ")[2].startswith(fault)
+    messages = faults(tmp_path, f"task: {task}\ndata: {{{data}}}\nsearch: {{time: 5m}}\n")
+    assert len(messages) == 1
+    assert messages[0].partition(": ")[2].startswith(fault)
 
 
-def test_a_missing_task_is_told(tmp_path: Path) -> None:
+def test_a_missing_task_is_reported(tmp_path: Path) -> None:
     assert faults(tmp_path, "data: {train: a, label: l}\nsearch: {time: 5m}\n") == [
         "x.yaml:1: task is missing; add task: binary or task: multiclass or task: multilabel"
     ]
 
 
-def test_rules_of_folds_are_told_beside_other_faults_of_the_section(tmp_path: Path) -> None:
-    found = faults(tmp_path, "task: binary\ndata: {label: l, folds: 5, validation: 0.1}\nsearch: {time: 5m}\n")
-    assert [each.split(": ")[1] for each in found] == ["data.train", "data.folds"]
+def test_rules_about_folds_are_reported_with_other_faults_of_the_section(tmp_path: Path) -> None:
+    messages = faults(tmp_path, "task: binary\ndata: {label: l, folds: 5, validation: 0.1}\nsearch: {time: 5m}\n")
+    assert [each.split(": ")[1] for each in messages] == ["data.train", "data.folds"]
 
 
 def test_texts_are_in_the_column_text_unless_sequences_are_named() -> None:
@@ -155,14 +155,14 @@ def test_texts_are_in_the_column_text_unless_sequences_are_named() -> None:
     assert (sequences.text, sequences.sequence, sequences.inputs) == (None, "s", "sequence")
 
 
-def test_folds_take_the_place_of_the_validation_part() -> None:
+def test_folds_replace_the_validation_split() -> None:
     assert DataSettings(train="a", label="l").validation == 0.15
     assert DataSettings(train="a", label="l", folds=5).validation is None
     assert DataSettings(train="a", label="l", folds=5, validation=None).folds == 5
 
 
 @pytest.mark.parametrize("more", [{"split_column": "part"}, {"test": "test.csv"}, {"folds": 5, "validation": None}])
-def test_fractions_that_may_not_both_be_carved_are_for_the_data_to_judge(more: dict[str, Any]) -> None:
+def test_fractions_beside_a_split_column_are_left_for_the_data_to_check(more: dict[str, Any]) -> None:
     assert DataSettings(**{"train": "a", "label": "l", "validation": 0.5, "test": 0.5} | more).train == "a"
 
 
@@ -200,6 +200,6 @@ def test_a_time_is_read_as_seconds(written: object, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("written", ["", "5", "5 m", "m5", "30m1h", "-5m", "5d", True, 0, -1, float("inf"), [5]])
-def test_what_is_no_time_is_refused(written: object) -> None:
+def test_what_is_not_a_time_is_refused(written: object) -> None:
     with pytest.raises(ValueError, match="is not a time"):
         read_time(written)

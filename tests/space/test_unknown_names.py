@@ -1,4 +1,4 @@
-"""A name that is unknown where it stands is answered with what is meant, where that can be told."""
+"""An unknown name is answered with what was probably meant."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ def answers(folder: Path, text: str) -> list[str]:
         ("folds: 5", "folds: unknown parameter 'folds'; it belongs to data: move it there"),
     ],
 )
-def test_a_parameter_in_the_wrong_place_is_told_its_own(tmp_path: Path, written: str, answer: str) -> None:
+def test_a_parameter_in_the_wrong_place_is_answered_with_the_right_place(
+    tmp_path: Path, written: str, answer: str
+) -> None:
     assert answers(tmp_path, f"{TEXT}  {written}\n") == [answer]
 
 
@@ -73,9 +75,9 @@ def test_a_parameter_in_the_wrong_place_is_told_its_own(tmp_path: Path, written:
         ("early_stopping: 3", "early_stopping: 'early_stopping' has another name here; write patience in"),
     ],
 )
-def test_a_name_from_elsewhere_is_told_the_one_used_here(tmp_path: Path, written: str, answer: str) -> None:
-    (found,) = answers(tmp_path, f"{TEXT}  {written}\n")
-    assert found.startswith(answer)
+def test_a_name_from_another_library_is_answered_with_the_name_here(tmp_path: Path, written: str, answer: str) -> None:
+    (message,) = answers(tmp_path, f"{TEXT}  {written}\n")
+    assert message.startswith(answer)
 
 
 @pytest.mark.parametrize(
@@ -88,9 +90,9 @@ def test_a_name_from_elsewhere_is_told_the_one_used_here(tmp_path: Path, written
         ("pooling: {last: {mask: true}}", "pooling.last.mask: no parameter 'mask': padding is never read"),
     ],
 )
-def test_what_goes_wrong_elsewhere_has_no_parameter_here(tmp_path: Path, written: str, answer: str) -> None:
-    (found,) = answers(tmp_path, f"{TEXT}  {written}\n")
-    assert found.startswith(answer)
+def test_a_pitfall_of_other_libraries_has_no_parameter_here(tmp_path: Path, written: str, answer: str) -> None:
+    (message,) = answers(tmp_path, f"{TEXT}  {written}\n")
+    assert message.startswith(answer)
 
 
 @pytest.mark.parametrize(
@@ -120,9 +122,11 @@ def test_what_goes_wrong_elsewhere_has_no_parameter_here(tmp_path: Path, written
         ),
     ],
 )
-def test_an_option_is_told_its_parameter_and_its_name(tmp_path: Path, written: str, answer: str) -> None:
-    (found,) = answers(tmp_path, f"{TEXT}  {written}\n")
-    assert found.startswith(answer)
+def test_a_misplaced_option_is_answered_with_its_parameter_or_its_name(
+    tmp_path: Path, written: str, answer: str
+) -> None:
+    (message,) = answers(tmp_path, f"{TEXT}  {written}\n")
+    assert message.startswith(answer)
 
 
 SEVERAL_LABELS = (
@@ -171,14 +175,14 @@ SEVERAL_LABELS = (
         ),
     ],
 )
-def test_the_name_of_an_option_elsewhere_is_told_what_the_task_may_use(
+def test_an_option_from_another_library_is_answered_with_what_the_task_may_use(
     tmp_path: Path, task: str, written: str, answer: str
 ) -> None:
     text = TEXT if task == "multilabel" else TEXT.replace("multilabel", task).replace("labels: l", "label: l")
     assert answers(tmp_path, f"{text}  {written}\n") == [f"{written.partition(':')[0]}: {answer}"]
 
 
-def test_every_sampler_that_is_not_here_is_answered_with_one_that_is() -> None:
+def test_every_resampler_that_is_missing_is_answered_with_a_similar_one() -> None:
     resampling = IMBALANCE["resampling"]
     assert isinstance(resampling, Options)
     assert set(_NOT_HERE.values()) <= set(resampling.options)
@@ -194,7 +198,7 @@ def test_every_sampler_that_is_not_here_is_answered_with_one_that_is() -> None:
         ("{low: 50, high: 300}", [""], ["a range"]),
     ],
 )
-def test_numbers_for_a_named_option_are_told_where_numbers_go(
+def test_a_number_in_place_of_an_option_is_answered_with_where_it_goes(
     tmp_path: Path, written: str, places: list[str], shown: list[str]
 ) -> None:
     assert answers(tmp_path, f"{TEXT}  embedding: {written}\n") == [
@@ -204,13 +208,13 @@ def test_numbers_for_a_named_option_are_told_where_numbers_go(
     ]
 
 
-def test_a_parameter_of_texts_is_none_of_sequences(tmp_path: Path) -> None:
+def test_a_parameter_for_texts_is_refused_for_sequences(tmp_path: Path) -> None:
     assert answers(tmp_path, f"{SEQUENCE}  tokens: word\n") == [
         "tokens: 'tokens' is for texts, but the data are numeric sequences; remove it"
     ]
 
 
-def test_a_parameter_of_sequences_is_none_of_texts(tmp_path: Path) -> None:
+def test_a_parameter_for_sequences_is_refused_for_texts(tmp_path: Path) -> None:
     assert answers(tmp_path, f"{TEXT}  noise: 0.1\n") == [
         "noise: 'noise' is for numeric sequences, but the data are texts; "
         "remove it, or name the column of sequences, as data: {sequence: COLUMN}"
