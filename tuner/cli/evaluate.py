@@ -9,8 +9,7 @@ import click
 from tuner.cli.columns import labelled_columns
 from tuner.cli.location import locate_model
 from tuner.cli.options import column_options, format_option, runs_option, skip_option
-from tuner.cli.output import Format, print_json, print_rows, print_table, say
-from tuner.comparison.compare import LABEL_COLUMNS
+from tuner.cli.output import LABEL_COLUMNS, Format, print_json, print_rows, print_table, say
 
 
 @click.command()
