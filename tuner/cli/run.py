@@ -13,7 +13,7 @@ from tuner.cli.search import SearchOptions, check_address, perform, search_optio
 from tuner.signals import sigterm_as_interrupt
 
 if TYPE_CHECKING:
-    from tuner.search.run import Watcher
+    from tuner.search.watcher import Watcher
 
 
 @click.command()

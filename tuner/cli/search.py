@@ -16,7 +16,7 @@ from tuner.cli.run_summary import print_run, resume_options
 
 if TYPE_CHECKING:
     from tuner.scoring.verdict import Requirement
-    from tuner.search.run import Watcher
+    from tuner.search.watcher import Watcher
     from tuner.space.load import Space
 
 _UNMET_EXIT_CODE = 3
