@@ -150,9 +150,7 @@ def _print_champion(champion: dict[str, Any]) -> None:
     from tuner.analysis.leaderboard import describe_champion
 
     print_text(f"\nchampion: {describe_champion(champion)}, best at {champion['epochs']:.3g} epochs")
-    settings = ", ".join(
-        f"{name}={show_value(value, real='.4g')}" for name, value in _non_default(champion["config"]).items()
-    )
+    settings = ", ".join(f"{name}={_setting_value(value)}" for name, value in _non_default(champion["config"]).items())
     print_text(f"  {f'{settings}; all other settings' if settings else 'all settings'} at their defaults")
     print_text(f"  selection: {_selection_line(champion)}")
     print_text(f"  health: {_health_line(champion['health'])}")
@@ -215,3 +213,7 @@ def _health_line(health: dict[str, Any]) -> str:
 
 def _interval(bounds: list[float]) -> str:
     return "{:.3f} to {:.3f}".format(*bounds)
+
+
+def _setting_value(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -91,7 +91,7 @@ def _open_questions(evidence: Evidence) -> Sequence[str]:
     signal = evidence.signal
     if signal is None or signal.answer not in ("too few rows", "not seen") or not is_weak(evidence):
         return ()
-    return (f"{signal.sentence}; {signal.advice}",)
+    return (signal.message,)
 
 
 def _state(evidence: Evidence, causes: Sequence[Cause], labels: Sequence[str]) -> State:
