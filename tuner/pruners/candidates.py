@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tuner.pruners.gate import GateSettings, Signs, sign_of
-from tuner.scoring.selection import Bound, champion, lower_bounds
+from tuner.scoring.selection import Bound, choose_champion, lower_bounds
 
 Health = Literal["healthy", "doubtful", "collapsed"]
 _HEALTHS: tuple[Health, ...] = ("collapsed", "doubtful", "healthy")
@@ -75,7 +75,7 @@ def choose(candidates: Sequence[Candidate]) -> Choice | None:
         if each.repeats is not None:
             runs.setdefault(each.repeats, []).append(each)
     bounds = lower_bounds({parent: [run.score for run in own] for parent, own in runs.items()}) if runs else {}
-    winner = champion(bounds) if bounds else None
+    winner = choose_champion(bounds) if bounds else None
     best = [] if winner is None else [max(runs[winner], key=lambda run: run.score)]
     searched = [each for each in fit if each.repeats is None]
     return Choice(max([*best, *searched], key=lambda each: each.score), fit, bounds)

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.row import Row, at_least, explains
 from tuner.pruners.candidates import Candidate, choose
-from tuner.scoring.selection import champion, lower_bounds
+from tuner.scoring.selection import choose_champion, lower_bounds
 
 CONFIGURATIONS, FINALISTS, EPOCHS, REDUCTION = 81, 2, 9.0, 3
 REPEATS = 2_000
@@ -96,7 +96,7 @@ def by_rule(candidates: Sequence[Candidate]) -> int:
 def finalists_only(candidates: Sequence[Candidate]) -> int:
     """What it did before: search trials were no candidates."""
     runs = _runs(candidates)
-    winner = champion(lower_bounds({parent: [run.score for run in own] for parent, own in runs.items()}))
+    winner = choose_champion(lower_bounds({parent: [run.score for run in own] for parent, own in runs.items()}))
     return max(runs[winner], key=lambda run: run.score).trial
 
 
@@ -104,7 +104,7 @@ def surely_better(candidates: Sequence[Candidate]) -> int:
     """The search trial only where a further run of the finalist would be better in less than one case of ten."""
     runs = _runs(candidates)
     bounds = lower_bounds({parent: [run.score for run in own] for parent, own in runs.items()})
-    winner = champion(bounds)
+    winner = choose_champion(bounds)
     bound, best = bounds[winner], max(runs[winner], key=lambda run: run.score)
     searched = next(each for each in candidates if each.repeats is None)
     margin = 0.0 if math.isnan(bound.spread) else (bound.mean - bound.lower) * math.sqrt(bound.seeds + 1)
