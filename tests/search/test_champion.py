@@ -12,6 +12,7 @@ import pytest
 
 import tuner
 from builders.measurements import make_measurement
+from builders.ray_trials import StubTrial
 from tuner.data.trial_data import prepare
 from tuner.errors import SearchFailed
 from tuner.ledger.rows import read_recorded_run
@@ -41,14 +42,6 @@ space:
   learning_rate: 0.03
 """
 Change = Callable[[Order, dict[str, Any]], dict[str, Any]]
-
-
-@dataclass
-class StubTrial:
-    """The parts of Ray's trial that the scheduler reads."""
-
-    config: dict[str, Any]
-    trial_id: str = "any"
 
 
 @dataclass
@@ -86,7 +79,7 @@ class Search(SearchRun):
             while answer != "STOP":
                 result = self.change(order, worker.step())
                 self.clock.now += self.clock.seconds_each[order.phase]
-                answer = scheduler.on_trial_result(None, StubTrial({"order": asdict(order)}), result)
+                answer = scheduler.on_trial_result(None, StubTrial(order), result)
         return ()
 
 
