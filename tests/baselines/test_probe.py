@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,3 +46,25 @@ def test_few_and_short_texts_have_features_of_one_shape(texts: list[str]) -> Non
     features, transform = fit_pieces(texts)
     assert features.shape[0] == len(texts)
     assert transform(["", "quite other words"]).shape == (2, features.shape[1])
+
+
+def features_of_ties() -> str:
+    """Return a digest of the features of texts with many equally frequent words, so that ties decide which pairs count."""
+    generator = np.random.default_rng(0)
+    texts = [" ".join(generator.choice([f"w{number}" for number in range(200)], 6)) for _ in range(100)]
+    return hashlib.sha256(fit_pieces(texts)[0].toarray().tobytes()).hexdigest()
+
+
+def test_other_processes_make_the_same_features() -> None:
+    code = "from tests.baselines.test_probe import features_of_ties; print(features_of_ties())"
+    for hash_seed in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, "PYTHONPATH": "scripts:tests:.", "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            check=True,
+            timeout=60,
+            text=True,
+        )
+        assert done.stdout.strip() == features_of_ties()

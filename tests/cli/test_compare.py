@@ -208,6 +208,16 @@ def test_bundles_are_compared_on_a_file(save: Any, call: Call, rows: str) -> Non
     assert "a bundle has no space and no environment, so these are not compared" in described["notes"]
 
 
+def test_changed_settings_are_shown_as_a_configuration_holds_them(save: Any, call: Call, rows: str) -> None:
+    bundle = save("one")
+    changed = {"variational_dropout": True, "learning_rate": 0.0123456}
+    save("two", configuration={**bundle.configuration, **changed})
+    _, out, _ = call("compare", "one", "two", "--data", rows)
+    shown = [line.split() for line in out.splitlines()]
+    assert ["variational_dropout", "False", "True"] in shown
+    assert ["learning_rate", "0.002", "0.01235"] in shown
+
+
 def test_a_run_and_a_bundle_are_compared_on_a_file(save: Any, run_of: Any, call: Call, rows: str) -> None:
     run_of("monday", worse())
     save("one", labels=("b", "a"))

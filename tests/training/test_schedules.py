@@ -46,6 +46,7 @@ def test_a_factor_is_never_negative_and_never_above_one(spent: float, share: flo
         one_cycle(warm_up=share),
         plateau(patience=1, factor=factor),
     ]
+    assert len(schedules) == len(SCHEDULES)
     assert all(0 <= schedule.factor(spent) <= 1 for schedule in schedules)
 
 

@@ -114,10 +114,15 @@ def _print_changes(rows: list[dict[str, Any]] | None, title: str) -> None:
     """Print what changed; None means that it could not be compared."""
     if rows:
         print_text("")
-        shown = [{key: show_value(value, real=".4g") for key, value in row.items()} for row in rows]
+        shown = [{key: _show_setting(value) for key, value in row.items()} for row in rows]
         print_table(shown, tuple(rows[0]), title=title)
     elif rows is not None:
         print_text(f"\n{title}: nothing")
+
+
+def _show_setting(value: Any) -> str:
+    """Show a setting as a configuration holds it: true and false stay True and False."""
+    return str(value) if isinstance(value, bool) else show_value(value, real=".4g")
 
 
 def _with_interval(row: dict[str, Any]) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def make_plan(space: Space, say: Callable[[str], None]) -> dict[str, Any]:
         "sentences": [
             f"an epoch of {len(dataset.train):,} examples takes {median:.1f} s "
             f"({min(epoch_s):.1f} to {max(epoch_s):.1f} over {_CONFIGURATIONS} sampled configurations)",
-            f"{slots} trials run side by side; there is time for at most about {trials} trials, of {trial_epochs:.2f} epochs on "
+            f"{slots} trials run side by side; the budget holds at most about {trials} trials, of {trial_epochs:.2f} epochs on "
             "average; ASHA stops fewer trials early while the sampler still finds better configurations",
             f"the search takes {search_s:.0f} s, then {search.finalists} finalists × {search.seeds} seeds take "
             f"{finalists_s:.0f} s; about {search_s + overhead_s:.0f} s in all",
