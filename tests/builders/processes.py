@@ -64,7 +64,7 @@ def measurement_of(order: Order, epoch: int) -> Measurement:
     )
 
 
-class Process:
+class Driver:
     """One driver with one worker. It starts a run, or resumes it from the ledger, and runs to the end or until it is killed."""
 
     def __init__(self, location: Path, *, is_first: bool, events: int | None) -> None:

@@ -55,7 +55,7 @@ class Clock:
         return self.now
 
 
-class Search(SearchRun):
+class TrainedSearch(SearchRun):
     """A search whose trials run in this process, one after the other. `change` edits their results."""
 
     change: Change = staticmethod(lambda _order, result: result)
@@ -84,7 +84,7 @@ class Search(SearchRun):
 
 
 @pytest.fixture
-def make_search(tmp_path: Path, make_dataset: Any) -> Callable[..., Search]:
+def make_search(tmp_path: Path, make_dataset: Any) -> Callable[..., TrainedSearch]:
     def make(
         limits: str = "trials: 1",
         *,
@@ -92,7 +92,7 @@ def make_search(tmp_path: Path, make_dataset: Any) -> Callable[..., Search]:
         change: Change | None = None,
         seconds_each: dict[str, float] | None = None,
         is_again: bool = False,
-    ) -> Search:
+    ) -> TrainedSearch:
         text = SPACE.format(limits=limits, folds=f", folds: {folds}" if folds else "")
         (tmp_path / "space.yaml").write_text(text)
         space, dataset = load_space(str(tmp_path / "space.yaml")), make_dataset("multilabel", folds=folds)
@@ -102,7 +102,7 @@ def make_search(tmp_path: Path, make_dataset: Any) -> Callable[..., Search]:
         )
         clock = Clock(now=earlier.past.seconds if earlier else 0.0)
         clock.seconds_each.update(seconds_each or {})
-        search = Search(
+        search = TrainedSearch(
             space,
             SearchData(dataset, prepare(dataset, space.parameters, lambda _: None), Machines((Node(cpus=1, gpus=0),))),
             Ledger.reopen(run) if is_again else Ledger(str(run)),

@@ -14,7 +14,7 @@ import pytest
 from ray.tune.execution.tune_controller import TuneController
 
 from builders.ledgers import create, trial_row
-from builders.processes import SPACE, Process, measurement_of
+from builders.processes import SPACE, Driver, measurement_of
 from builders.ray_trials import StubTrial
 from tuner.errors import LedgerError
 from tuner.ledger.run_directory import Ledger, read_run, refuse_existing
@@ -34,7 +34,7 @@ def test_a_trial_has_no_ending_on_disk_before_its_measurements(tmp_path: Path) -
 
 def test_a_trial_that_a_rung_stopped_is_stopped_there_again(tmp_path: Path) -> None:
     (tmp_path / "space.yaml").write_text(SPACE)
-    first = Process(tmp_path / "run", is_first=True, events=None)
+    first = Driver(tmp_path / "run", is_first=True, events=None)
     good, poor = first.queue.next_order(), first.queue.next_order()
     assert good is not None
     assert poor is not None
@@ -45,7 +45,7 @@ def test_a_trial_that_a_rung_stopped_is_stopped_there_again(tmp_path: Path) -> N
         first.queue.reported(order, measurement, is_to_be_kept=True)
     first.die()  # between the measurement and the rung's decision
 
-    second = Process(tmp_path / "run", is_first=False, events=None)
+    second = Driver(tmp_path / "run", is_first=False, events=None)
     result = {"score": measurements[1].score, "measurement": json.dumps(asdict(measurements[1]))}
     assert second.scheduler.on_trial_result(None, StubTrial(poor), result) == "STOP"
     second.ledger.flush()
@@ -115,7 +115,7 @@ def test_a_trial_whose_worker_died_before_its_start_is_tried_again(
     tmp_path: Path, failures: int, is_tried: bool
 ) -> None:
     (tmp_path / "space.yaml").write_text(SPACE)
-    process = Process(tmp_path / "run", is_first=True, events=None)
+    process = Driver(tmp_path / "run", is_first=True, events=None)
     order = process.queue.next_order()
     assert order is not None
     trial = GivenUp(order, failures=failures)
