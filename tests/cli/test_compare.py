@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from tuner.bundle.model_bundle import Bundle, save_bundle
 from tuner.data.preparation import fit_preparation, preparation_setting
 from tuner.data.table_reader import fingerprint
+from tuner.ledger.lock import LOCK
 from tuner.ledger.predictions import PREDICTIONS
 from tuner.ledger.run_directory import Ledger
 from tuner.model.build import make_model
@@ -179,6 +181,23 @@ def test_a_run_without_champion_is_refused(run_of: Any, call: Call, tmp_path: Pa
     code, _, err = call("compare", "monday", "tuesday")
     assert code == 2
     assert "the run has no champion (it is unfinished), so there is nothing to compare" in err
+
+
+def test_damaged_predictions_are_named(run_of: Any, call: Call, tmp_path: Path) -> None:
+    run_of("monday", worse())
+    run_of("tuesday", TRUTH)
+    run = Folder.at(tmp_path / "runs/tuesday")
+    contents = {name: run.read(name) for name in run.all_files() if name != LOCK}
+    files = {name: {"bytes": len(each), "sha256": sha256(each).hexdigest()} for name, each in contents.items()}
+    run.write("manifest.json", json.dumps({"format": 2, "status": "finished", "files": files}).encode())
+    path = tmp_path / "runs/tuesday/predictions/test.parquet"
+    table = pq.read_table(path)
+    lost = pa.nulls(len(table), table.schema.field("truth").type)
+    pq.write_table(table.set_column(table.column_names.index("truth"), "truth", lost), path)
+    code, _, err = call("compare", "monday", "tuesday")
+    assert code == 2
+    assert "predictions/test.parquet: " in err
+    assert "were written; restore it from a copy" in err
 
 
 def test_bundles_without_data_are_refused(save: Any, call: Call) -> None:

@@ -46,6 +46,14 @@ def test_broken_predictions_are_named_with_a_remedy(tmp_path: Path) -> None:
         read_predictions(tmp_path / "run", "test")
 
 
+@pytest.mark.parametrize("column", ["truth", "decided"])
+def test_a_row_without_a_list_of_labels_is_not_read_as_one_without_labels(column: str) -> None:
+    rows = [PREDICTED[0], {**PREDICTED[0], column: None}]
+    table = pa.Table.from_pylist(rows, schema=PREDICTIONS)
+    with pytest.raises(ValueError, match="1 of 2 rows have no list of labels"):
+        predictions_of("champion", table, 3)
+
+
 def test_the_table_has_each_row_of_each_model(make_dataset: Any) -> None:
     split = make_dataset("multilabel").test.take(np.array([4, 2, 9]))
     probabilities = np.array([[0.75, 0.25], [0.5, 0.5], [1.0, 0.0]])

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tuner.cli.columns import labelled_columns
-from tuner.cli.location import locate_model
+from tuner.cli.location import locate_model, name_damage
 from tuner.cli.options import column_options, format_option, runs_option
 from tuner.cli.output import Format, print_json, print_rows, print_table, print_text, say
 from tuner.show_value import show_value
+
+if TYPE_CHECKING:
+    from tuner.comparison.compare import DecidedRows
+    from tuner.comparison.compared_models import ComparedModel
 
 _CHANGES = {
     "space": "changed in the space",
@@ -60,12 +64,12 @@ def _compare(a: str, b: str, data: str | None, runs: str, columns: dict[str, str
     """Return the comparison as JSON values."""
     from tuner.comparison.compare import compare as measure
     from tuner.comparison.compare import match_rows
-    from tuner.comparison.compared_models import changes, read_compared_model, recorded_rows, rows_of_file
+    from tuner.comparison.compared_models import changes, read_compared_model, rows_of_file
 
     models = (read_compared_model(locate_model(a, runs)), read_compared_model(locate_model(b, runs)))
     if data is None:
         _refuse_columns(columns)
-        decided = (recorded_rows(models[0]), recorded_rows(models[1]))
+        decided = (_recorded_rows(models[0]), _recorded_rows(models[1]))
     else:
         decided = rows_of_file(*models, data, columns=lambda trained: labelled_columns(trained, columns), say=say)
     measures = measure(match_rows(*decided))
@@ -77,6 +81,13 @@ def _compare(a: str, b: str, data: str | None, runs: str, columns: dict[str, str
         "changes": {key: value for key, value in changed.items() if key != "notes"},
         "notes": [*measures["notes"], *changed["notes"]],
     }
+
+
+def _recorded_rows(model: ComparedModel) -> DecidedRows:
+    from tuner.comparison.compared_models import recorded_rows
+
+    with name_damage(model.location):
+        return recorded_rows(model)
 
 
 def _refuse_columns(columns: dict[str, str | None]) -> None:

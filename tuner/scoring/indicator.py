@@ -31,9 +31,11 @@ def indicator_from_pairs(
 
 
 def indicator_from_lists(lists: pa.ChunkedArray, n_labels: int) -> Indicator:
-    """Return the indicator of an Arrow column that lists each row's label numbers."""
+    """Return the indicator of an Arrow column that lists each row's label numbers. Raises ValueError for a null list."""
     import pyarrow.compute as pc
 
+    if lists.null_count:
+        raise ValueError(f"{lists.null_count} of {len(lists)} rows have no list of labels")
     column = lists.combine_chunks()
     rows, labels = pc.list_parent_indices(column).to_numpy(), pc.list_flatten(column).to_numpy()
     return indicator_from_pairs(rows, labels, shape=(len(lists), n_labels))
