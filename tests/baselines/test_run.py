@@ -19,7 +19,7 @@ from tuner.scoring.bootstrap import intervals
 from tuner.scoring.f1 import macro_f1
 from tuner.scoring.indicator import as_indicator
 from tuner.scoring.paired import paired_difference
-from tuner.scoring.verdict import verdict
+from tuner.scoring.verdict import reach_verdict
 from tuner.space.settings import DataSettings, Inputs, Task
 
 Part = tuple[RowInputs, np.ndarray]
@@ -185,7 +185,7 @@ def test_labels_that_the_text_does_not_explain_are_not_called_a_victory() -> Non
         for rule in constants
     }
     drawn = intervals(model.test, truth, "multilabel", blocks=single_rows(len(truth)), seed=0)
-    assert verdict(drawn, differences) == "no_better_than_constant"
+    assert reach_verdict(drawn, differences) == "no_better_than_constant"
 
 
 def noise(rows: int) -> tuple[tuple[str, ...], np.ndarray]:

@@ -5,7 +5,7 @@ import math
 import pytest
 from scipy.stats import t
 
-from tuner.scoring.selection import champion, lower_bounds
+from tuner.scoring.selection import choose_champion, lower_bounds
 
 
 def test_a_bound_is_the_mean_less_t_standard_errors() -> None:
@@ -16,7 +16,7 @@ def test_a_bound_is_the_mean_less_t_standard_errors() -> None:
 
 
 def test_a_steady_finalist_is_preferred_to_a_lucky_one() -> None:
-    assert champion(lower_bounds({"lucky": [0.3, 0.72], "steady": [0.5, 0.5]})) == "steady"
+    assert choose_champion(lower_bounds({"lucky": [0.3, 0.72], "steady": [0.5, 0.5]})) == "steady"
 
 
 def test_two_equal_seeds_do_not_mean_certainty() -> None:
@@ -32,7 +32,7 @@ def test_a_finalist_with_one_seed_uses_the_pooled_spread() -> None:
 
 def test_with_one_seed_everywhere_the_bound_is_the_score() -> None:
     bounds = lower_bounds({1: [0.5], 2: [0.6]})
-    assert (bounds[1].lower, champion(bounds)) == (0.5, 2)
+    assert (bounds[1].lower, choose_champion(bounds)) == (0.5, 2)
     assert math.isnan(bounds[1].spread)
 
 

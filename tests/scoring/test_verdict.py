@@ -8,7 +8,7 @@ import pytest
 
 from tuner.scoring.bootstrap import Interval, Intervals
 from tuner.scoring.signal import Signal
-from tuner.scoring.verdict import explain, verdict
+from tuner.scoring.verdict import explain, reach_verdict
 
 GOOD, POOR, OPEN = Interval(0.1, 0.05, 0.15), Interval(-0.1, -0.15, -0.05), Interval(0.01, -0.01, 0.03)
 
@@ -38,7 +38,7 @@ def measured(skill: Interval = GOOD, above_chance: Interval = GOOD) -> Intervals
 def test_the_verdict_needs_a_whole_interval_above(
     skill: Interval, above_chance: Interval, baseline: Interval, expected: str
 ) -> None:
-    assert verdict(measured(skill, above_chance), {"linear": GOOD, "other": baseline}) == expected
+    assert reach_verdict(measured(skill, above_chance), {"linear": GOOD, "other": baseline}) == expected
 
 
 SEEN = Signal(answer="signal", sentence="somebody sees it", advice="search longer")

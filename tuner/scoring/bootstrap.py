@@ -25,7 +25,7 @@ from tuner.space.settings import Task
 
 SAMPLES = 1000
 CONFIDENCE = 0.95
-OF_DIFFERENCES = 0.965
+CONFIDENCE_OF_LEADS = 0.965
 """Confidence of the intervals that a verdict rests on: the lead over a baseline, a constant rule or chance. We call it 95 %.
 
 A verdict reached by chance costs more than a missed one; and with exactly 0.95, some of forty simulations of 600 repeats each
@@ -85,7 +85,7 @@ def intervals(
     is_unknown = is_rare if seen is None else is_rare & (seen | truth.any(axis=0))
     results = {}
     for name in INTERVAL_NAMES:
-        confidence = CONFIDENCE if name == "macro_f1" else OF_DIFFERENCES
+        confidence = CONFIDENCE if name == "macro_f1" else CONFIDENCE_OF_LEADS
         low_f1, high_f1 = _bounds_of_few(counts, confidence)
         leads = _lead(observed, name, task)
         reference = observed.f1 - leads

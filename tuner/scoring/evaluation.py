@@ -124,12 +124,9 @@ def note_on_rare(too_rare: Sequence[Mapping[str, Any]], rows: int) -> str:
 
 
 def _support(row: Mapping[str, Any]) -> str:
-    groups = (
-        ""
-        if row["blocks"] == row["support"]
-        else f", all in {row['blocks']} group{'s' * (row['blocks'] != 1)} or copies"
-    )
-    return f"{row['support']} true{groups}"
+    blocks = row["blocks"]
+    shared = "" if blocks == row["support"] else f", all in {blocks} block{'s' * (blocks != 1)} of dependent rows"
+    return f"{row['support']} true{shared}"
 
 
 def without_nan(described: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tuner.scoring.blocks import Blocks
-from tuner.scoring.bootstrap import OF_DIFFERENCES, SAMPLES, Interval
+from tuner.scoring.bootstrap import CONFIDENCE_OF_LEADS, SAMPLES, Interval
 from tuner.scoring.f1 import Reals
 from tuner.scoring.indicator import Indicator
 from tuner.scoring.resampling import Counts, count_by_block, draw_blocks, draw_half, split_counts
@@ -34,7 +34,7 @@ class Pair:
     resampled: CountsOfBoth
 
     def difference(
-        self, measure: Callable[[Counts], Reals], confidence: float = OF_DIFFERENCES
+        self, measure: Callable[[Counts], Reals], confidence: float = CONFIDENCE_OF_LEADS
     ) -> tuple[Reals, Reals, Reals]:
         """Return the first model's measure less the second's, and the low and the high end of its interval.
 
@@ -81,7 +81,7 @@ def paired_difference(
     blocks: Blocks,
     seed: int,
     samples: int = SAMPLES,
-    confidence: float = OF_DIFFERENCES,
+    confidence: float = CONFIDENCE_OF_LEADS,
 ) -> Interval:
     """Return the macro-F1 of `decisions` less that of `others`, and its interval; all are (rows, labels), `blocks` (rows,)."""
     both = pair(decisions, others, truth, blocks=blocks, seed=seed, samples=samples)

@@ -50,7 +50,7 @@ def lower_bounds(scores: Mapping[Key, Sequence[float]], confidence: float = CONF
     return {key: _bound(values, pooled, quantile) for key, values in runs.items()}
 
 
-def champion(bounds: Mapping[Key, Bound]) -> Key:
+def choose_champion(bounds: Mapping[Key, Bound]) -> Key:
     """Return the finalist with the highest lower bound, then the higher mean, then the first in order."""
     return max(bounds, key=lambda key: (bounds[key].lower, bounds[key].mean))
 

@@ -17,7 +17,7 @@ _MEETING: Mapping[Requirement, tuple[Verdict, ...]] = {
 _NAMED_AT_MOST = 3
 
 
-def verdict(measured: Intervals, differences: Mapping[str, Interval]) -> Verdict:
+def reach_verdict(measured: Intervals, differences: Mapping[str, Interval]) -> Verdict:
     """Judge a champion by the intervals of its measures and of its lead over each named baseline.
 
     A lead counts if its whole interval lies above 0: first over the best constant rule and chance, then over every baseline.
@@ -43,13 +43,13 @@ def explain(
     signal: Signal,
     too_few: str | None = None,
 ) -> str:
-    """Explain, with figures, the result of `verdict` for the same arguments.
+    """Explain, with figures, the result of `reach_verdict` for the same arguments.
 
     `constant` says what the best constant rule answers, such as "every label on every row". `best_model` names the baseline that
     learns from the inputs, a key of `differences`. `signal` says whether any model of the search predicts the labels. `too_few`
     says which labels have too few rows to be judged, if any.
     """
-    result = verdict(measured, differences)
+    result = reach_verdict(measured, differences)
     champion = f"on test the champion has macro-F1 {measured.macro_f1.value:.3f}"
     if result == "no_better_than_constant":
         return _explain_constant(measured, differences, champion, constant, best_model, signal, too_few)

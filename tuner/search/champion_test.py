@@ -18,7 +18,7 @@ from tuner.scoring.measures import measure
 from tuner.scoring.paired import paired_difference
 from tuner.scoring.signal import SignalEvidence, find_signal
 from tuner.scoring.thresholds import cross_fitted_decisions
-from tuner.scoring.verdict import explain, verdict
+from tuner.scoring.verdict import explain, reach_verdict
 
 _WITH_INTERVALS = ("model", "control", "probe")  # a rule has nothing to learn, so its interval says nothing
 
@@ -95,7 +95,7 @@ def judge_test(
         "test_baselines": [
             _baseline_row(baseline, differences[baseline.name], truth, dataset, penalty_weight) for baseline in compared
         ],
-        "verdict": verdict(drawn, differences),
+        "verdict": reach_verdict(drawn, differences),
         "reason": explain(
             drawn,
             differences,

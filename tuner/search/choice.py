@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tuner.pruners.gate import Health
-from tuner.scoring.selection import Bound, champion, lower_bounds
+from tuner.scoring.selection import Bound, choose_champion, lower_bounds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ def choose(candidates: Sequence[Candidate]) -> Choice | None:
         if each.repeats is not None:
             runs.setdefault(each.repeats, []).append(each)
     bounds = lower_bounds({parent: [run.score for run in repeats] for parent, repeats in runs.items()}) if runs else {}
-    winner = champion(bounds) if bounds else None
+    winner = choose_champion(bounds) if bounds else None
     best = [] if winner is None else [max(runs[winner], key=lambda run: run.score)]
     searched = [each for each in fit if each.repeats is None]
     return Choice(max([*best, *searched], key=lambda each: each.score), fit, bounds)

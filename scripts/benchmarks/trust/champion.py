@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks.row import Row, at_least, explains
-from tuner.scoring.selection import champion, lower_bounds
+from tuner.scoring.selection import choose_champion, lower_bounds
 from tuner.search.choice import Candidate, choose
 
 CONFIGURATIONS, FINALISTS, EPOCHS, REDUCTION = 81, 2, 9.0, 3
@@ -96,7 +96,9 @@ def by_rule(candidates: Sequence[Candidate]) -> int:
 def finalists_only(candidates: Sequence[Candidate]) -> int:
     """Apply the former rule, in which search trials were not candidates."""
     runs = _runs(candidates)
-    winner = champion(lower_bounds({parent: [run.score for run in of_parent] for parent, of_parent in runs.items()}))
+    winner = choose_champion(
+        lower_bounds({parent: [run.score for run in of_parent] for parent, of_parent in runs.items()})
+    )
     return max(runs[winner], key=lambda run: run.score).trial
 
 
@@ -104,7 +106,7 @@ def surely_better(candidates: Sequence[Candidate]) -> int:
     """Pick the search trial only if another run of the finalist would be better in fewer than one case in ten."""
     runs = _runs(candidates)
     bounds = lower_bounds({parent: [run.score for run in of_parent] for parent, of_parent in runs.items()})
-    winner = champion(bounds)
+    winner = choose_champion(bounds)
     bound, best = bounds[winner], max(runs[winner], key=lambda run: run.score)
     searched = next(each for each in candidates if each.repeats is None)
     margin = 0.0 if math.isnan(bound.spread) else (bound.mean - bound.lower) * math.sqrt(bound.seeds + 1)
