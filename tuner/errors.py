@@ -18,7 +18,7 @@ _MAX_PART = 2000  # characters shown of each part of a fault
 class Fault:
     """One thing wrong with the user's input.
 
-    `where` is a file and line, a file and row numbers, or an option. `what` is the value and the rule. `remedy` is what to do.
+    `where` is a file and line, a file and row numbers, or an option. `what` is the value and the rule. `remedy` says what to do.
     """
 
     where: str
@@ -32,7 +32,9 @@ class Fault:
 def printable(text: str, *, keep: str = "") -> str:
     """Escape control characters, except those in `keep`, so that user input cannot control the terminal."""
     keep += _JOINERS
-    return "".join(each if each.isprintable() or each in keep else repr(each)[1:-1] for each in text)
+    return "".join(
+        character if character.isprintable() or character in keep else repr(character)[1:-1] for character in text
+    )
 
 
 def _shortened(text: str) -> str:
@@ -92,11 +94,11 @@ class BundleError(InputError):
 
 
 class SearchFailed(TunerError):
-    """The search ran but has no champion."""
+    """The search ran, but it has no champion."""
 
 
 class SearchInterrupted(TunerError):
-    """The search was interrupted. The ledger holds what was finished."""
+    """The search was interrupted. The ledger holds the finished part."""
 
     exit_code = 130
 

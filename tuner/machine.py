@@ -1,4 +1,4 @@
-"""The cores and the memory that this process may use, within the limits of its Linux control groups."""
+"""The cores and the memory that this process may use within the limits of its Linux control groups."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-_NO_LIMIT = 1 << 60  # control groups version 1 write a number this large for "no limit"
+_NO_LIMIT = 1 << 60  # version 1 of control groups writes a number this large for "no limit"
 
 
 def count_cores() -> int:
@@ -15,7 +15,7 @@ def count_cores() -> int:
 
 
 def available_bytes(root: Path = Path("/")) -> int | None:
-    """Return the bytes that can be allocated without swapping: the smallest of the system's and its limits' answers.
+    """Return the bytes that can be allocated without swapping: the free memory of the system or of a limit, if that is less.
 
     Reads /proc/meminfo and the control groups (versions 1 and 2) of this process and of its ancestors, below `root`. Returns
     None if there is no /proc/meminfo, as on macOS.
@@ -38,7 +38,7 @@ def _left_by_groups(root: Path) -> Iterator[int]:
 
 
 def _left(mount: Path, path: str, names: tuple[str, str, str]) -> Iterator[int]:
-    """Yield what each group from `path` up to the mount leaves. A container may not see its own group."""
+    """Yield the bytes left in each group, from `path` up to the mount. A container may not see its own group."""
     limit_name, used_name, cached_name = names
     group = mount / path.strip("/")
     for folder in (group, *group.parents):
@@ -53,7 +53,7 @@ def _left(mount: Path, path: str, names: tuple[str, str, str]) -> Iterator[int]:
 
 def _number(path: Path) -> int | None:
     text = "".join(_lines(path)).strip()
-    return int(text) if text.isdecimal() else None  # "max" where there is no limit
+    return int(text) if text.isdecimal() else None  # "max" means no limit
 
 
 def _number_after(path: Path, name: str) -> int | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 ABSENT = "–"
 _MOST_CHARACTERS = 60
-_TINY = 0.001  # three decimals would show less than this as zero
+_TINY = 0.001  # with three decimals, smaller numbers would look like zero
 
 
 def show_yaml(value: Any) -> str:
@@ -45,7 +45,7 @@ def show_on_page(value: Any) -> str:
 
 
 def show_measured(value: Any) -> str:
-    """Return what was measured as the page shows it: tiny numbers with two digits, lists and mappings on one line."""
+    """Return a measurement as the page shows it: tiny numbers with two digits, lists and mappings on one line."""
     if isinstance(value, float) and 0 < abs(value) < _TINY:
         return ("−" if value < 0 else "") + f"{abs(value):.2g}"
     if isinstance(value, list | tuple):

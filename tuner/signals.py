@@ -16,8 +16,8 @@ _received: list[
 class _InterruptedError(KeyboardInterrupt):
     """KeyboardInterrupt under another name.
 
-    If Python's own passes through `exec` of source text, as in some library imports, the interpreter later kills itself with
-    SIGINT, whatever exit code it is given. It checks for the exact class, so a subclass avoids this.
+    If a plain KeyboardInterrupt passes through `exec` of source text, as in some library imports, the interpreter later kills
+    itself with SIGINT and ignores the exit code. It checks for the exact class, so a subclass avoids this.
     """
 
 
@@ -28,7 +28,7 @@ def raise_interrupt(number: int, _frame: Any) -> NoReturn:
 
 
 def raise_if_interrupted() -> None:
-    """Raise KeyboardInterrupt if a signal has arrived, in case a library swallowed the first one while being imported."""
+    """Raise KeyboardInterrupt if a signal has arrived. A library may have swallowed the first one during its import."""
     if _received:
         raise _InterruptedError
 
@@ -63,8 +63,8 @@ def sigterm_as_interrupt() -> Iterator[None]:
 def die_on_abort() -> None:
     """Let SIGABRT end a Ray process at once. Does nothing outside the main thread.
 
-    Ray's handler writes a stack trace. Without memory to do so, it aborts inside itself forever, and the work of the process
-    neither ends nor continues.
+    Ray's handler writes a stack trace. If there is no memory for that, the handler aborts inside itself forever, and the
+    process neither ends nor continues.
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGABRT, signal.SIG_DFL)

@@ -1,6 +1,6 @@
 """Folders on a local disk or any `pyarrow.fs` location, with atomic writes.
 
-Anything that goes wrong with a place raises a StorageError that names it.
+Every problem with a place raises a StorageError that names the place.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pyarrow import fs
 
 from tuner.errors import Fault, MissingFileError, StorageError
 
-# What file systems raise: pyarrow for an invalid path, Python for an unknown home directory and for invalid Unicode.
+# Errors of file systems. pyarrow raises some for an invalid path, Python for an unknown home directory and invalid Unicode.
 _FILE_SYSTEM_ERRORS = (OSError, pa.ArrowException, ValueError, RuntimeError)
 _MAX_REASON = 200
 _GOOGLE_RETRY_S = 30  # its client would retry for 15 minutes
@@ -160,7 +160,7 @@ class Folder:
 
 
 def locate(location: str) -> tuple[fs.FileSystem, str]:
-    """Return the file system of a local path or a URI, and the path in it. Raises StorageError."""
+    """Return the file system of a local path or a URI, and the path within it. Raises StorageError."""
     if "://" not in location:
         with errors_named(location, "is not a usable path"):
             return fs.LocalFileSystem(), str(Path(location).expanduser().absolute())

@@ -75,7 +75,7 @@ def test_a_champion_from_the_search_itself_has_no_lower_bound(ledger: Ledger) ->
     assert board[1]["macro_f1"] == 0.6
     assert describe_champion(champion) == "trial 0, as trained in the search"
     assert describe_runs_without_model(champion) == "1 of these finalists' runs collapsed or have no measurement"
-    assert describe_selection(champion) == "no run of the same settings with another seed to compare with"
+    assert describe_selection(champion) == "there is no run of the same settings with another seed to compare with"
 
 
 def test_older_records_of_unequal_training_are_not_compared() -> None:

@@ -133,7 +133,7 @@ def test_the_conclusion_comes_first(run_of: Any, call: Call) -> None:
     assert code == 0
     first, second, empty, conclusion = out.splitlines()[:4]
     assert (first, second, empty) == ("A: runs/monday (run)", "B: runs/tuesday (run)", "")
-    assert conclusion.endswith(": told apart on 60 rows")
+    assert conclusion.endswith(": the difference is clear on 60 rows")
     assert "changed in the data: nothing" in out
     assert "search.time" in out
 

@@ -126,7 +126,7 @@ def test_a_bundle_is_diagnosed_by_its_record(run: Path, tmp_path: Path) -> None:
     result = diagnose(str(tmp_path))
     assert result.exit_code == 0
     assert f"the bundle {tmp_path}: healthy" in result.stdout
-    assert "give the run that it came from" in result.stdout
+    assert "give the run that made it" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -217,7 +217,7 @@ def test_a_list_of_label_columns_is_checked(names: str, save: Any, call: Call) -
         ("rows.parquet/out.csv", "nothing can be written there"),
         ("/proc/rows.csv", "/proc: nothing can be written there"),
         ("new/rows.csv", "--out new/rows.csv: there is no folder"),
-        ("rows.parquet", "--out rows.parquet: this is rows.parquet, the file that is read, and it would be lost"),
+        ("rows.parquet", "--out rows.parquet: this is rows.parquet, the input file, which would be overwritten"),
         ("foo://x/rows.csv", "download it and use a local path"),
     ],
 )

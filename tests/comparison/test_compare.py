@@ -93,8 +93,8 @@ def test_scores_of_one_label_tasks_are_those_of_a_search(task: Task) -> None:
 @pytest.mark.parametrize(
     ("flipped", "conclusion"),
     [
-        ("b", "A is ahead by 0.\\d{3} macro-F1 \\(95 % 0.\\d{3} to 0.\\d{3}\\): told apart on 400 rows"),
-        ("a", "B is ahead by 0.\\d{3} macro-F1 \\(95 % 0.\\d{3} to 0.\\d{3}\\): told apart on 400 rows"),
+        ("b", "A is ahead by 0.\\d{3} macro-F1 \\(95 % 0.\\d{3} to 0.\\d{3}\\): the difference is clear on 400 rows"),
+        ("a", "B is ahead by 0.\\d{3} macro-F1 \\(95 % 0.\\d{3} to 0.\\d{3}\\): the difference is clear on 400 rows"),
         ("", "A and B have the same macro-F1 \\(95 % 0.000 to 0.000\\) on 400 rows"),
     ],
 )
@@ -111,7 +111,7 @@ def test_a_difference_within_noise_is_not_told_apart() -> None:
     b[:6, 0] ^= True
     result = compare(match_rows(decided(truth, a), decided(truth, b)))
     assert result["macro_f1"]["low"] < 0 < result["macro_f1"]["high"]
-    assert result["conclusion"].endswith(": not told apart on 1,234 rows")
+    assert result["conclusion"].endswith(": the difference is not clear on 1,234 rows")
     assert "(95 % −0.0" in result["conclusion"]
 
 
@@ -210,7 +210,7 @@ def test_rows_whose_truth_differs_are_refused_with_their_number() -> None:
 def test_a_different_penalty_weight_gives_a_note() -> None:
     truth, decisions = guesses(50, 0.8)
     paired = match_rows(decided(truth, decisions), decided(truth, decisions, penalty_weight=2.0))
-    assert paired.notes == ("the penalty weight is 1 in A and 2 in B; both scores use A's",)
+    assert paired.notes == ("the penalty weight is 1 in A and 2 in B; both scores use the weight of A",)
 
 
 def test_the_champions_rows_are_read_from_a_table_of_predictions() -> None:

@@ -77,7 +77,7 @@ def test_the_file_that_is_read_is_never_written_over(out: str, source: str) -> N
     Path("link.csv").symlink_to("rows.csv")
     out, source = out.format(here=Path.cwd()), source.format(here=Path.cwd())
     with pytest.raises(
-        UsageError, match=r"--out .*: this is .*, the file that is read, and it would be lost; name another"
+        UsageError, match=r"--out .*: this is .*, the input file, which would be overwritten; name another"
     ):
         check_output(out, source=source)
     check_output("folder/rows.csv", source=source)
@@ -86,7 +86,7 @@ def test_the_file_that_is_read_is_never_written_over(out: str, source: str) -> N
 def test_objects_of_the_same_name_in_other_buckets_are_other_files() -> None:
     query = "?region=us-east-1&scheme=http&endpoint_override=localhost:1"
     uri = f"s3://key:secret@bucket/rows.csv{query}"
-    with pytest.raises(UsageError, match="the file that is read"):
+    with pytest.raises(UsageError, match="the input file"):
         check_output(uri, source=uri)
     for other in (uri.replace("rows", "more"), uri.replace("bucket", "another"), "bucket/rows.csv"):
         assert not _is_same_file(uri, other)

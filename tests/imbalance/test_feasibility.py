@@ -82,8 +82,8 @@ def test_a_class_without_a_training_row_is_no_fault_of_resampling() -> None:
 
 def test_near_miss_needs_as_many_rows_of_the_rarest_class_as_neighbours() -> None:
     assert faults(space("near_miss", version=Choice((1, 2, 3)), neighbours=Fixed(5))) == [
-        "my.yaml: space.resampling.near_miss: 'hate' has 4 training rows, but near_miss with neighbours 5 needs at least as"
-        " many; use neighbours: 4, or undersample, or remove near_miss"
+        "my.yaml: space.resampling.near_miss: 'hate' has 4 training rows, but near_miss with neighbours 5 needs at least 5"
+        "; use neighbours: 4, or undersample, or remove near_miss"
     ]
     assert faults(space("near_miss", version=Fixed(1), neighbours=Fixed(4))) == []
 
@@ -158,7 +158,7 @@ def test_classes_that_are_far_from_all_others_gain_no_row_and_are_reported(name:
     data = TrainingRows(FAR_TARGETS, "multiclass", FAR)
     assert border(name, WHOLE, data) == [
         f"my.yaml: space.resampling.{name}: 'hate' has 12 training rows, none on the border of another class "
-        f"(the same goes for 1 more), so {name} adds no row; use smote, or remove {name}"
+        f"(the same is true for 1 more), so {name} adds no row; use smote, or remove {name}"
     ]
     assert "(the same" not in border(name, Choice((0.2, 0.4)), data)[0]  # 0.4 raises one class, 0.2 none
 

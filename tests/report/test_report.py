@@ -198,7 +198,7 @@ def test_a_space_that_this_version_cannot_read_is_reported_and_the_rest_is_shown
     location = write_run(tmp_path, trials=20)
     (location / "space.yaml").write_text("task: multilabel\nunknown: 1\n")
     material = gather(location)
-    assert "This version cannot read the space" in material.missing[0]
+    assert "This version of tuner cannot read the space" in material.missing[0]
     assert {"search", "collapse"} <= {section.key for section in make_sections(material)}
 
 

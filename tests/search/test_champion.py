@@ -267,7 +267,7 @@ def test_every_command_reads_a_run_whose_champion_is_a_search_trial(
     assert code == 0
     assert "champion: trial 0, as trained in the search, best at" in out
     assert (
-        "selection: no run of the same settings with another seed to compare with; no finalist run of trial 0 gave"
+        "selection: there is no run of the same settings with another seed to compare with; no finalist run of trial 0 gave"
         in out
     )
     assert call("show", run, "--format", "csv")[0] == 0

@@ -1,4 +1,4 @@
-"""What the page draws, as rows of text: what mattered, where trials collapse, the data, the most wrong rows."""
+"""The figures of the report as rows of text: what mattered, where trials collapse, the data, the most wrong rows."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def run_details(run: Run) -> dict[str, Any]:
     return {
         "importance": [
             {
-                "parameter": each.name,
-                "share of variance": each.value,
-                "low": each.low,
-                "high": each.high,
-                "in force": each.condition,
+                "parameter": importance.name,
+                "share of variance": importance.value,
+                "low": importance.low,
+                "high": importance.high,
+                "in force": importance.condition,
             }
-            for each in importances(trials, logarithmic=logarithmic(space.parameters if space else {}))
+            for importance in importances(trials, logarithmic=logarithmic(space.parameters if space else {}))
         ],
         "collapse": [
             {

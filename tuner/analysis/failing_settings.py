@@ -1,4 +1,4 @@
-"""Where in the space trials fail, that is collapse or diverge, and a smaller space without those settings."""
+"""Where in the space trials collapse or diverge, and a smaller space without those settings."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Share:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """A setting with the share of its trials that were lost, and the share of all other trials that had the parameter."""
+    """A setting with the share of its trials that were lost, and the share of all other trials with the parameter."""
 
     setting: TriedSetting
     share: Share
@@ -51,7 +51,7 @@ class Cell:
 
     @property
     def is_worse(self) -> bool:
-        """Whether its whole interval lies above that of the others."""
+        """Whether its interval lies above the interval of the others."""
         return self.share.trials >= FEWEST_TRIALS and self.share.low > self.others.high
 
 
@@ -59,7 +59,7 @@ class Cell:
 class FailingSettings:
     """Every tried setting with its share of lost trials, and narrower domains, by parameter, without the worst settings.
 
-    `declared` are the declarations of the space's parameters, from which the defaults are known.
+    `declared` holds the declarations of the space's parameters, which give the defaults.
     """
 
     cells: tuple[Cell, ...]
@@ -86,7 +86,7 @@ def find_failing_settings(trials: Sequence[TrialFacts], space: Space | None) -> 
 
 
 def share_of(lost: int, trials: int) -> Share:
-    """Return a share with its interval, which is 0 to 1 if there are no trials."""
+    """Return a share with its interval. Without trials, the interval is 0 to 1."""
     low, high = wilson(lost, trials)
     return Share(lost=lost, trials=trials, value=lost / trials if trials else math.nan, low=low, high=high)
 
@@ -106,7 +106,7 @@ def wilson(lost: int, trials: int) -> tuple[float, float]:
 
 
 def judged(trials: Sequence[TrialFacts]) -> list[TrialFacts]:
-    """Return the trials whose ending says something about their settings: not those that failed or were interrupted."""
+    """Return the finished trials. The ending of a failed or interrupted trial says nothing about its settings."""
     return [trial for trial in trials if trial.ending in _JUDGED]
 
 
@@ -127,7 +127,7 @@ def lost_share(trials: Sequence[TrialFacts]) -> Share:
 
 
 def suggest_cuts(cells: Sequence[Cell], domains: Mapping[str, Domain]) -> dict[str, Domain]:
-    """Return narrower domains, by parameter, that leave out the settings that are worse than the others.
+    """Return narrower domains, by parameter, without the settings that are worse than the others.
 
     A range loses only its ends. A parameter keeps at least one setting. If a parameter of an option is to blame, the option
     itself stays.
@@ -136,7 +136,7 @@ def suggest_cuts(cells: Sequence[Cell], domains: Mapping[str, Domain]) -> dict[s
     for cell in cells:
         by_name.setdefault(cell.setting.name, []).append(cell)
     changed: dict[str, Domain] = {}
-    for name in sorted(by_name, key=lambda each: -each.count(".")):
+    for name in sorted(by_name, key=lambda path: -path.count(".")):
         cells_of_name = [_without_blamed(cell, cells) for cell in by_name[name]]
         top = name.split(".")[0]
         before = changed.get(top, domains.get(top))
@@ -154,7 +154,7 @@ def yaml_lines(cuts: Mapping[str, Domain], parameters: Mapping[str, Parameter]) 
 
 
 def _without_blamed(cell: Cell, cells: Sequence[Cell]) -> Cell:
-    """Return the cell of an option without the trials that are explained by worse settings of the option's own parameters."""
+    """Return an option's cell without the trials that worse settings of the option's own parameters explain."""
     below = tuple(f"{cell.setting.name}.{value}." for value in cell.setting.values)
     blamed = {
         trial.number
@@ -186,8 +186,8 @@ def _replace(path: str, domain: Domain, name: str, cells: Sequence[Cell]) -> Dom
     for option, parameters in domain.options:
         below = f"{path}.{option}."
         changed = {
-            each: _replace(f"{below}{each}", inner, name, cells) if name.startswith(below) else inner
-            for each, inner in parameters.items()
+            parameter: _replace(f"{below}{parameter}", inner, name, cells) if name.startswith(below) else inner
+            for parameter, inner in parameters.items()
         }
         options.append((option, changed))
     return OptionChoice(tuple(options))
@@ -200,7 +200,7 @@ def _cut(domain: Domain, cells: Sequence[Cell]) -> Domain:
         return replace(domain, domain=inner)
     worse = {value for cell in cells if cell.is_worse for value in cell.setting.values}
     if isinstance(domain, OptionChoice):
-        options = tuple(each for each in domain.options if each[0] not in worse)
+        options = tuple(option for option in domain.options if option[0] not in worse)
         return OptionChoice(options) if options else domain
     if isinstance(domain, Choice):
         values = tuple(value for value in domain.values if value not in worse)

@@ -1,7 +1,7 @@
 """How much of the variance of the score each hyperparameter explains, by functional ANOVA on a study rebuilt from trials.
 
 Hutter, Hoos and Leyton-Brown 2014, "An Efficient Approach for Assessing Hyperparameter Importance", in Optuna's
-implementation. A parameter that is in force in only some trials is assessed on those.
+implementation. A parameter that only some trials use is assessed on those trials.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TREES = 12
 _TREES_OF_RESAMPLES = 6
 _DEPTH = 6
 _RESAMPLES = 3
-_PART = 0.8  # share of the trials in a resample; drawn without replacement, so that left-out trials have no copy in it
+_PART = 0.8  # share of the trials in a resample, drawn without replacement: no left-out trial has a copy in it
 _FOREST = 50
 
 
@@ -35,8 +35,8 @@ _FOREST = 50
 class Importance:
     """The share of the score's variance that one parameter explains by itself, measured on left-out trials.
 
-    `low` and `high` are the range over subsets of the trials. `condition` says when the parameter is in force; `trials` is
-    how many trials it was in force in.
+    `low` and `high` are the range over subsets of the trials. `condition` says when the parameter is in force; `trials`
+    counts the trials that used it.
     """
 
     name: str
@@ -60,8 +60,8 @@ def importances(
     for names, members in _groups(scored):
         if len(members) >= FEWEST_TRIALS:
             ranked = _weigh(names, members, logarithmic=logarithmic, seed=seed)
-            weighed += [replace(each, condition=condition(each.name, scored)) for each in ranked]
-    return tuple(sorted(weighed, key=lambda each: (each.condition != "", -each.value)))
+            weighed += [replace(importance, condition=condition(importance.name, scored)) for importance in ranked]
+    return tuple(sorted(weighed, key=lambda importance: (importance.condition != "", -importance.value)))
 
 
 def _groups(trials: Sequence[TrialFacts]) -> Iterator[tuple[tuple[str, ...], list[TrialFacts]]]:
@@ -97,8 +97,8 @@ def _weigh(
             condition="",
             trials=len(members),
             value=whole[name],
-            low=min(whole[name], *(each[name] for each in drawn)),
-            high=max(whole[name], *(each[name] for each in drawn)),
+            low=min(whole[name], *(shares[name] for shares in drawn)),
+            high=max(whole[name], *(shares[name] for shares in drawn)),
         )
         for name in weighable
     ]
@@ -140,8 +140,8 @@ def _predictable_share(
 ) -> float:
     """Return the share of the scores' variance that a random forest predicts for trials that its trees were not fitted on.
 
-    Functional ANOVA divides all of the forest's variance among the parameters, noise included. Multiplied by this share,
-    noise counts for nothing.
+    Functional ANOVA divides all of the forest's variance among the parameters, noise included. Multiplying by this share
+    removes the noise.
     """
     if np.ptp(scores) < 1e-9:
         return 0.0

@@ -75,13 +75,13 @@ def describe_champion(champion: Mapping[str, Any]) -> str:
 
 
 def describe_selection(champion: Mapping[str, Any]) -> str:
-    """Compare the score of the champion's search trial with runs of the same settings with other seeds, after equal training.
+    """Compare the champion's search trial with other seeds of the same settings, after the same number of epochs.
 
-    Older runs recorded a comparison after unequal training, which is left out.
+    Older runs compared scores after different numbers of epochs; their comparison is left out.
     """
     selection = champion.get("selection") or {}
     if "finalist_scores" not in selection:
-        return "no run of the same settings with another seed to compare with"
+        return "there is no run of the same settings with another seed to compare with"
     scores = ", ".join(f"{score:.3f}" for score in selection["finalist_scores"])
     sentence = (
         f"after {selection['epochs']:.3g} epochs, its search trial had scored {selection['search_score']:.3f}; the same settings "
@@ -93,7 +93,7 @@ def describe_selection(champion: Mapping[str, Any]) -> str:
 
 
 def describe_runs_without_model(champion: Mapping[str, Any]) -> str:
-    """Say how many runs of finalists gave no model; "" if all gave one, or if an older run did not record it."""
+    """Say how many runs of finalists gave no model; "" if all gave one, or if the ledger is older and does not say."""
     lost = sum(row.get("without_model", 0) for row in champion.get("finalists", ()))
     modelless = champion.get("finalists_without_model", ())
     sentences = [f"{lost} of these finalists' runs collapsed or have no measurement"] if lost else []
@@ -103,7 +103,7 @@ def describe_runs_without_model(champion: Mapping[str, Any]) -> str:
 
 
 def count_endings(run: Run) -> dict[str, int]:
-    """Count the search trials by ending. A trial without one, because it still runs or a crash cut it off, counts as running."""
+    """Count the search trials by ending. A trial without an ending still runs or was cut off; it counts as running."""
     counts = Counter(row["ending"] or "running" for row in run.trials if row["phase"] == "search")
     return dict(sorted(counts.items()))
 

@@ -25,7 +25,7 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class TrialFacts:
-    """One trial with its measurements that count, the `curve`. `ending` is "running" if the ledger has none."""
+    """One trial. `curve` has the measurements that count. `ending` is "running" if the ledger has none."""
 
     number: int
     phase: str
@@ -41,7 +41,7 @@ class TrialFacts:
 
     @property
     def kind(self) -> str:
-        """The name that figures show it under: its ending, or "finalist" for a finalist's run."""
+        """Its name in figures: the ending, or "finalist" for a finalist's run."""
         return "finalist" if self.phase == "finalist" else self.ending
 
 
@@ -50,7 +50,7 @@ def trials_of(run: Run, measurements: pa.Table) -> tuple[TrialFacts, ...]:
     columns = ["trial", "examples", "epochs", "score", "reported_s"]
     by_trial = measurements_by_trial(measurements.select(columns).to_pylist())
     return tuple(
-        _trial(row, by_trial.get(row["trial"], [])) for row in sorted(run.trials, key=lambda each: each["trial"])
+        _trial(row, by_trial.get(row["trial"], [])) for row in sorted(run.trials, key=lambda row: row["trial"])
     )
 
 

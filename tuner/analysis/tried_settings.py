@@ -1,4 +1,4 @@
-"""Settings that trials have tried: the parameters in force, the values or ranges of each, and the trials that had them."""
+"""Settings that trials have tried: a parameter, a value or range of values, and the trials that had it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tuner.space.domains import Conditional, Domain, FloatRange, IntRange, Optio
 
 Value: TypeAlias = "str | int | float | bool"
 MOST_VALUES = 8
-"""Up to this many distinct numbers, each is a setting of its own; beyond it, they are grouped into ranges."""
+"""Up to this many distinct numbers are settings of their own. More are grouped into ranges."""
 _RANGES = 4
 
 
@@ -120,7 +120,7 @@ def _ranges(name: str, having: Sequence[TrialFacts], *, is_log: bool) -> tuple[T
 
 def _edge(name: str, ordered: Sequence[TrialFacts], place: int, *, is_log: bool) -> float:
     """Return a number that separates two neighbouring trials, with as few digits as possible."""
-    low, high = (float(ordered[each].configuration[name]) for each in (place - 1, place))
+    low, high = (float(ordered[index].configuration[name]) for index in (place - 1, place))
     middle = math.sqrt(low * high) if is_log and low > 0 else (low + high) / 2
     for digits in range(1, 6):
         edge = float(f"{middle:.{digits}g}")

@@ -1,7 +1,7 @@
 """The features of the probe: characters, and pairs of common words, which a model of words does not see.
 
-On these a linear model can predict labels where texts have no spaces, where numbers stand for words, or where only two words
-together matter. A champion need not beat the probe; it shows whether there is anything to learn.
+From these, a linear model can predict labels if texts have no spaces, if numbers stand for words, or if only two words together
+matter. A champion need not beat the probe: the probe shows whether there is anything to learn.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MOST_ROWS = 20_000
 _MOST_PIECES = 30_000
 _COMMONEST = 60  # words, which form 1,770 pairs
 _LEAST_TEXTS = 2  # training texts that must contain a word before a model gives it weight
-_NUMBERS = 0.1  # from this share of the characters on, words with digits may be what separates the labels
+_NUMBERS = 0.1  # with at least this share of the characters, words with digits may separate the labels
 
 
 def fit_pieces(texts: Sequence[str]) -> tuple[Any, Callable[[Sequence[str]], Any]]:
@@ -50,10 +50,10 @@ def words_of(text: str) -> list[str]:
 
 
 def seen_share(train: Sequence[str], judged: Sequence[str]) -> float:
-    """Return the share of the judged texts that a model of whole words can learn from: words that two training texts have.
+    """Return the share of the judged texts that a model of whole words can learn from: words in at least two training texts.
 
-    The share is one of characters, so that a clause without spaces counts for more than the full stop behind it. If words with
-    digits make up a tenth of the characters, their own share counts, if it is lower. 0 if there is no word.
+    It is a share of characters, so that a clause without spaces counts for more than the full stop behind it. If words with
+    digits make up a tenth of the characters and their own share is lower, that share counts. 0 if there is no word.
     """
     frequencies = Counter(word for text in train for word in set(words_of(text)))
     characters, seen = Counter[bool](), Counter[bool]()

@@ -17,7 +17,7 @@ def constant_rules(train: Indicator, task: Task) -> list[tuple[str, Indicator]]:
 
 
 def guess_by_prevalence(train: Indicator, rows: int, task: Task, seed: int) -> Indicator:
-    """Draw decisions (rows, labels) at random: each label, or one class a row, as often as in the indicator `train`."""
+    """Draw decisions (rows, labels) at random: each label, or one class per row, as often as in the indicator `train`."""
     generator = np.random.default_rng(seed)
     prevalence = train.mean(axis=0)
     if task == "multilabel":

@@ -1,8 +1,8 @@
 """Everything a champion must beat: constant rules, a guess by prevalence, and a linear model.
 
 Baselines are judged on the same splits and with the same thresholds as trials. If the linear model has hardly any skill, two
-more models run: a control, which is the same model fitted on shuffled labels, and for texts a probe, which sees what a model of
-words does not. A champion need not beat these; they show whether there is anything to learn.
+more models run. The control is the same model fitted on shuffled labels. The probe, for texts only, sees what a model of words
+does not. A champion need not beat these two; they show whether there is anything to learn.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _MODEL_NAMES: dict[Inputs, str] = {
     "text": "tfidf + logistic regression",
     "sequence": "flattened + logistic regression",
 }
-_SMALL_SKILL = 0.02  # if the model's skill may be this small, the control is worth its time
+_SMALL_SKILL = 0.02  # if the skill of the model may be this small, the control and the probe run
 _SAMPLES = 300  # for an interval that nobody reads
 
 
 def run_baselines(dataset: Dataset, *, seed: int) -> tuple[Baseline, ...]:
-    """Run every baseline of the task, and the control and the probe if they are worth their time.
+    """Run every baseline of the task and, if the linear model has hardly any skill, the control and the probe.
 
     `seed` seeds the guess by prevalence and the control's shuffle. Nothing reads the test targets. The model never predicts a
     label without a positive in training: its probability is 0, below any threshold. With folds, its validation decisions are

@@ -1,6 +1,6 @@
 """The only reader of bundle.json, and the checks that every reader of a bundle's files needs.
 
-It does not import torch, because `tuner diagnose` and `tuner compare` read bundle.json without the weights.
+This module does not import torch, because `tuner diagnose` and `tuner compare` read bundle.json without the weights.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _without_repeats(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def check_plain_file(folder: Folder, name: str) -> None:
-    """Raise BundleError unless a file is a plain file of the bundle: not a link, which may lead anywhere, a pipe or a device."""
+    """Raise BundleError unless a file is a plain file. A link may lead anywhere, and a pipe or a device is not a file."""
     if folder.is_local and (path := Path(folder.path, name)).is_symlink():
         problem = f"{name} is a link to {path.readlink()}, but a bundle's files must be in its own folder"
         raise bundle_error(folder, problem, "copy the bundle together with the linked files, as `cp -rL` does")
@@ -115,7 +115,7 @@ def as_bundle_error(folder: Folder) -> Iterator[None]:
 
 
 def _check(described: Mapping[str, Any]) -> None:
-    """Raise ValueError for a part of bundle.json that is missing, unknown, or of a wrong type or range."""
+    """Raise ValueError for a part of bundle.json that is missing, unknown, of a wrong type or out of range."""
     check_keys("bundle.json", described, known=_KEYS, needed=_KEYS)
     check_keys("record", described["record"], known=RECORD, needed=_NEEDED_RECORD)
     labels, weight = described["labels"], described["record"]["penalty_weight"]

@@ -106,7 +106,7 @@ class Bundle:
         return [self.labels[label] for label in decisions.argmax(1)]
 
     def _refuse_other_rows(self, inputs: Any) -> None:
-        """Raise DataError for a single text, whose characters would count as rows, and for rows of another kind."""
+        """Raise DataError for rows of another kind, and for a single text: its characters would count as rows."""
         if isinstance(inputs, str | bytes):
             problem = f"this is one {type(inputs).__name__}, not a list of rows"
             raise DataError([Fault("inputs", problem, "put it in a list: predict([text])")])
@@ -129,7 +129,7 @@ class Bundle:
 
 
 def _encodable(text: str) -> str:
-    """Replace lone surrogates in a text: JSON can hold them, but no encoding and no tokeniser accepts them."""
+    """Replace lone surrogates in a text. JSON can hold them, but no encoding and no tokeniser accepts them."""
     try:
         text.encode()
     except UnicodeEncodeError:

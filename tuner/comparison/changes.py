@@ -1,4 +1,4 @@
-"""Differences between two spaces, configurations, data sets or environments: rows of a name, A's value and B's."""
+"""Differences between two spaces, configurations, data sets or environments. A row has a name, A's value and B's value."""
 
 from __future__ import annotations
 

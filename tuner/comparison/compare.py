@@ -1,4 +1,4 @@
-"""Compare two models on the same rows: how far one is ahead of the other, and how surely."""
+"""Compare two models on the same rows: how far one is ahead of the other, and how certain that is."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MOST_NAMED = 8
 
 @dataclass(frozen=True)
 class ModelTask:
-    """What decides whether a model can be compared with another. `name` is what messages call the model."""
+    """The facts that decide whether two models can be compared. Messages call the model `name`."""
 
     name: str
     task: Task
@@ -40,7 +40,7 @@ class ModelTask:
 
 @dataclass(frozen=True, eq=False)
 class DecidedRows:
-    """What a model decided on some rows.
+    """The decisions of a model on some rows.
 
     `rows` (n,) are row numbers in a source, and `blocks` (n,) number the rows that depend on each other. `truth` and
     `decisions` are bool (n, labels), in the order of the model's labels. `source` is the fingerprint of the source: two
@@ -85,7 +85,7 @@ def champion_rows(table: pa.Table, model: ModelTask, source: str) -> DecidedRows
 def common_labels(a: ModelTask, b: ModelTask) -> tuple[str, ...]:
     """Return the labels that both models know, in A's order. Raises UsageError if the models cannot be compared."""
     if a.task != b.task:
-        what = f"A is {a.task} and B is {b.task}, so a right answer means something else for each"
+        what = f"A is {a.task} and B is {b.task}, so their right answers mean different things"
         raise _refusal(a, b, what, "compare models with the same task")
     labels = tuple(label for label in a.labels if label in b.labels)
     if not labels:
@@ -161,7 +161,7 @@ def _notes_on_models(a: ModelTask, b: ModelTask, labels: Sequence[str]) -> list[
             notes.append(f"labels that only {name} knows are left out: {len(unshared)} ({names})")
     if a.penalty_weight != b.penalty_weight:
         weights = f"{a.penalty_weight:g} in A and {b.penalty_weight:g} in B"
-        notes.append(f"the penalty weight is {weights}; both scores use A's")
+        notes.append(f"the penalty weight is {weights}; both scores use the weight of A")
     return notes
 
 
@@ -169,8 +169,8 @@ def compare(common: CommonRows, *, seed: int = 0) -> dict[str, Any]:
     """Return the differences B minus A as JSON values, each with a 95 % interval from the same rows.
 
     Keys are conclusion (a sentence), rows, task, macro_f1 and score (a, b, difference, low, high, told_apart), labels (a row
-    each), agreement (rows by which model is right) and notes. All intervals come from the same swaps and resamples of rows,
-    so that rows that are hard for both models do not count as a difference: see `tuner.scoring.paired`.
+    each), agreement (rows by which model is right) and notes. All intervals come from the same swaps and resamples of rows.
+    So rows that are hard for both models do not count as a difference: see `tuner.scoring.paired`.
     """
     pair = pair_up(common.b, common.a, common.truth, blocks=common.blocks, seed=seed)
     macro_f1 = _difference(pair, lambda counts: counts.macro_f1)
@@ -194,7 +194,7 @@ def compare(common: CommonRows, *, seed: int = 0) -> dict[str, Any]:
 
 def _difference(pair: Pair, measure: Callable[[Counts], Reals]) -> dict[str, Any]:
     b, a = (float(measure(counts)) for counts in pair.as_they_are)
-    difference, low, high = (float(each) for each in pair.difference(measure))
+    difference, low, high = map(float, pair.difference(measure))
     return {"a": a, "b": b, "difference": difference, "low": low, "high": high, "told_apart": low > 0 or high < 0}
 
 
@@ -226,7 +226,7 @@ def _agreement(common: CommonRows) -> dict[str, int]:
 
 
 def _conclude(macro_f1: Mapping[str, Any], rows: int) -> str:
-    """Say in a sentence which model is ahead, by how much, and whether these rows can tell the two apart."""
+    """Say in a sentence which model is ahead, by how much, and whether the difference is clear on these rows."""
     difference, low, high = macro_f1["difference"], macro_f1["low"], macro_f1["high"]
     if difference < 0:
         difference, low, high = -difference, -high, -low
@@ -234,8 +234,8 @@ def _conclude(macro_f1: Mapping[str, Any], rows: int) -> str:
     interval = f"(95 % {_signed(low)} to {_signed(high)})"
     if difference == 0:
         return f"A and B have the same macro-F1 {interval} on {rows:,} rows"
-    verdict = "told apart on" if macro_f1["told_apart"] else "not told apart on"
-    return f"{ahead} is ahead by {difference:.3f} macro-F1 {interval}: {verdict} {rows:,} rows"
+    verdict = "clear" if macro_f1["told_apart"] else "not clear"
+    return f"{ahead} is ahead by {difference:.3f} macro-F1 {interval}: the difference is {verdict} on {rows:,} rows"
 
 
 def _signed(value: float) -> str:

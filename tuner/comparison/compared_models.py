@@ -1,4 +1,4 @@
-"""The two models of a comparison, from runs or bundles: what they decided, and what differs in how they were made."""
+"""The two models of a comparison, from runs or bundles: their decisions, and the differences in how they were made."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def read_compared_model(location: str) -> ComparedModel:
 
 
 def recorded_rows(compared: ComparedModel) -> DecidedRows:
-    """Return what a run's champion decided on its test split. Raises UsageError for a bundle, which does not store it."""
+    """Return the decisions of a run's champion on its test split. A bundle does not store any: raises UsageError."""
     if compared.run is None:
         remedy = "give --data FILE, a labelled file to evaluate both models on, or give the run that made the bundle"
         raise UsageError([Fault(compared.location, "this is a bundle, which contains no test rows", remedy)])
@@ -127,7 +127,7 @@ def _refuse_two_truths(uri: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> 
 
 
 def changes(a: ComparedModel, b: ComparedModel) -> dict[str, Any]:
-    """Return what differs in space, configuration, data and environment.
+    """Return the differences in space, configuration, data and environment.
 
     Space and environment are None if a model is a bundle, which has neither. `notes` say what could not be compared.
     """

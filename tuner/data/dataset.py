@@ -1,4 +1,4 @@
-"""The data set that every part above works with: three splits of inputs and targets, and their labels."""
+"""The data set that all other parts work with: three splits of inputs and targets, and their labels."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Dataset:
     """Three splits with their labels, notes and folds.
 
     In a binary task, `labels[1]` is the positive class. `seen` (labels,) bool is true for labels with a true row in train.
-    `notes` are sentences for the person; `fingerprints` maps each source to the sha256 of its content.
+    `notes` are sentences for people; `fingerprints` maps each source to the sha256 of its content.
 
     With folds, `validation` has the same rows as train, and `folds` (rows,) is the fold of each row, from 0. A model fitted
     on the other folds judges the rows of a fold. Rows with the same input or the same group are in one fold.
@@ -104,7 +104,7 @@ class Dataset:
 
     @cached_property
     def parts(self) -> NDArray[np.int64]:
-        """The part of each validation row: its fold, or without folds its half. Its thresholds are fitted on the other parts."""
+        """The part of each validation row: its fold or, without folds, its half. Thresholds are fitted on the other parts."""
         if self.folds is not None:
             return self.folds
         return halves(self.truth("validation"), self.validation.blocks)
@@ -115,7 +115,7 @@ class Dataset:
 
     @property
     def inputs(self) -> Inputs:
-        """What a row is: a text or a numeric sequence."""
+        """The kind of the rows: "text" or "sequence"."""
         return "sequence" if isinstance(self.train.inputs, Sequences) else "text"
 
     @property

@@ -1,4 +1,4 @@
-"""First vectors for the tokens of a vocabulary, read from a file or trained on the training texts."""
+"""Initial vectors for the tokens of a vocabulary, read from a file or trained on the training texts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WINDOW, _NEGATIVE, _PASSES = 5, 5, 5
 class EmbeddingTable:
     """One vector per token number, float32 (tokens, size); padding has zeros.
 
-    `is_found` (tokens,) bool is true for vectors that were read or trained, and false for those drawn at random.
+    `is_found` (tokens,) bool is true for vectors that were read or trained, and false for random vectors.
     """
 
     vectors: NDArray[np.float32]
@@ -31,7 +31,7 @@ class EmbeddingTable:
 
     @property
     def share_found(self) -> float:
-        """The share of the vocabulary with a vector that was not drawn at random, without the two special tokens."""
+        """The share of the vocabulary, without the two special tokens, that has a vector from the file or from training."""
         return self.share_found_among(len(self.is_found))
 
     def share_found_among(self, tokens: int) -> float:
@@ -45,10 +45,10 @@ def spellings_to_find(spellings: Sequence[str]) -> set[str]:
 
 
 def table_of_words(spellings: Sequence[str], vectors: Vectors) -> EmbeddingTable:
-    """Look up the vectors of tokens 2, 3 … by spelling, or else by the spelling in lower case.
+    """Look up the vectors of tokens 2, 3 … by spelling, then by spelling in lower case.
 
-    The vectors of all other tokens, with the unknown token, are drawn from a normal distribution that is as wide as the
-    vectors found. `vectors` must not be empty.
+    All other tokens, with the unknown token, get random vectors from a normal distribution as wide as the vectors in the
+    file. `vectors` must not be empty.
     """
     size = len(next(iter(vectors.values())))
     table = np.zeros((SPECIAL_TOKENS + len(spellings), size), np.float32)
@@ -63,7 +63,7 @@ def table_of_words(spellings: Sequence[str], vectors: Vectors) -> EmbeddingTable
 def train_word2vec(encoded: Encoded, tokens: int, *, size: int) -> EmbeddingTable:
     """Train vectors for `tokens` numbers on training rows, by skip-gram with negative sampling (Mikolov et al. 2013).
 
-    It uses one thread and a fixed seed, so the same rows give the same vectors in every process.
+    Training uses one thread and a fixed seed, so the same rows give the same vectors in every process.
     """
     from gensim.models import Word2Vec
 

@@ -25,7 +25,7 @@ from tuner.data.sequences import Sequences
 from tuner.errors import Fault
 
 _WORDS_FOR_NONE = {"nan", "NaN", "NAN", "null", "NULL", "None", "NA", "N/A", "n/a", "<NA>", "#N/A", "NaT"}
-"""How other programs write a missing value. Each may also be a label (nan is a language), so we note it and do not refuse it."""
+"""How other programs write a missing value. Each may also be a label (nan is a language), so we only note it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +63,9 @@ class LabelledRows:
 
 @dataclass
 class Findings:
-    """What reading found: faults of columns, unusable rows by reason, and notes for the person.
+    """Results of reading: faults of columns, unusable rows by reason, and notes for people.
 
-    `are_options` is true if command options name the columns, and false if settings of a space do.
+    `are_options` is true if command options name the columns, and false if settings of a space name them.
     """
 
     faults: list[Fault] = field(default_factory=list)
@@ -74,7 +74,7 @@ class Findings:
     are_options: bool = False
 
     def setting(self, name: str) -> str:
-        """Return what a person writes to name a column, such as data.label_columns or --label-columns."""
+        """Return the setting or option that names a column, such as data.label_columns or --label-columns."""
         return f"--{name.replace('_', '-')}" if self.are_options else f"data.{name}"
 
     def refuse_column(self, source: str, column: str, what: str, remedy: str) -> None:

@@ -1,4 +1,4 @@
-"""Make a `Dataset` from the `data` section of a space: read the files, divide the rows, order the labels, note what is odd."""
+"""Make a `Dataset` from the `data` section of a space: read files, divide rows, order labels, and note anything odd."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ Targets = NDArray[np.uint8] | NDArray[np.int64]
 def load_data(settings: DataSettings, task: Task, seed: int, say: Say | None = None) -> Dataset:
     """Read every file of the settings, carve missing splits out of train, and encode the labels.
 
-    With `settings.folds`, the training rows are dealt out to folds and serve as validation rows too. The same settings,
-    files and seed give the same splits and folds. `say` gets lines about slow work. Raises DataError with
-    all faults of one stage: first of the files, then of the rows, then of splits and labels.
+    With `settings.folds`, the training rows are dealt to folds and are also the validation rows. The same settings, files and
+    seed give the same splits and folds. `say` gets lines about slow work. Raises DataError with all faults of one stage:
+    first of the files, then of the rows, then of splits and labels.
     """
     findings = Findings()
     sources = _read_sources(settings, findings, say)
@@ -81,9 +81,9 @@ def read_labelled(
 ) -> tuple[Split, tuple[str, ...]]:
     """Read another file for a model with these labels. Return its rows, and notes as in `Dataset`.
 
-    If `is_group_optional`, the group column may be missing. A note then says so, and only exact copies count as dependent. A
-    label that the model does not know is noted: multi-label rows lose that label, rows of other tasks are left out. A label
-    of the model that has no column is noted too. Raises DataError.
+    If `is_group_optional`, the group column may be missing. A note then says so, and only exact copies count as dependent. Notes
+    also name labels that the model does not know: multi-label rows lose such a label, and rows of other tasks are left out.
+    A label of the model without a column gets a note too. Raises DataError.
     """
     findings = Findings(are_options=True)
     columns = replace(columns, split=None)
@@ -199,7 +199,7 @@ def _read_sources(settings: DataSettings, findings: Findings, say: Say | None) -
 
 
 def _channel_faults(sources: Mapping[str, LabelledRows], train: str) -> list[Fault]:
-    """Return a fault for every source that does not have as many channels as train."""
+    """Return a fault for every source with another number of channels than train."""
     channels = {uri: rows.inputs.channels for uri, rows in sources.items() if isinstance(rows.inputs, Sequences)}
     return [
         Fault(
@@ -214,12 +214,12 @@ def _channel_faults(sources: Mapping[str, LabelledRows], train: str) -> list[Fau
 
 
 def _names_in(rows: LabelledRows) -> list[str]:
-    """Return the labels that some row has, sorted."""
+    """Return the labels that at least one row has, sorted."""
     return sorted(rows.names[code] for code in np.unique(rows.codes))
 
 
 def _refuse_more_than_two(sources: Mapping[str, LabelledRows], settings: DataSettings) -> None:
-    """Raise DataError if a binary task has more than two labels; it names the first file with a third one."""
+    """Raise DataError if a binary task has more than two labels. The message names the first file with a third label."""
     known: set[str] = set()
     for uri, rows in sources.items():
         names = _names_in(rows)
@@ -261,7 +261,7 @@ def _order_labels(
 
 
 def _rarer(rows: LabelledRows) -> str:
-    """Return the label with the fewest rows; among equals, the last in alphabetical order."""
+    """Return the label with the fewest rows. Of equally rare labels, return the last in alphabetical order."""
     counts: Counter[str] = Counter(rows.names[code] for code in rows.codes.tolist())
     return min(sorted(counts, reverse=True), key=counts.__getitem__)
 
@@ -280,7 +280,7 @@ def _encode(rows: LabelledRows, labels: tuple[str, ...], task: Task) -> Split:
 
 
 def _label_notes(dataset: Dataset) -> list[str]:
-    """Name the labels that train lacks, that a judged split lacks, and that have few rows there."""
+    """Name labels that are missing from train, missing from a judged split, or rare in one."""
     counts = label_counts(dataset)
     notes = []
     unseen = [

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from tuner.errors import did_you_mean
 
 MOST_NAMES = 20
-"""Column names, file names or labels that one message lists."""
+"""The most column names, file names or labels that one message lists."""
 
 
 def suggest_name(word: str, known: Iterable[str]) -> str:
-    """Return the remedy of `did_you_mean`, with a shortened list if nothing is close and there are many names."""
+    """Return the remedy of `did_you_mean`. The list is cut if no name is close and there are many names."""
     names = sorted(known)
     if len(names) > MOST_NAMES and not difflib.get_close_matches(word, names):
         return f"known: {list_names(names, most=MOST_NAMES)}"

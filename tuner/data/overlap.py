@@ -1,4 +1,4 @@
-"""Notes about rows that two splits share. The rows stay, but they make the score look too good."""
+"""Notes about rows that two splits share. The rows stay, but scores on them may be too high."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How rows become numbers: tokenisers and standardisers, and the settings of them that a space can choose."""
+"""How rows become numbers: tokenisers and standardisers, and the settings that a space can choose for them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _READERS: Mapping[str, Callable[[dict[str, Any]], Tokeniser]] = {
 }
 
 _SEQUENCE = "sequence"
-_ONLY_CUT = ("vocabulary", "min_count")  # a smaller vocabulary is the same encoding, which each trial cuts itself
+_ONLY_CUT = ("vocabulary", "min_count")  # a smaller vocabulary has the same encoding, and each trial cuts it
 
 Parameters: TypeAlias = tuple[tuple[str, Value], ...]
 Readable: TypeAlias = "RowInputs | SplitTexts"
@@ -49,7 +49,7 @@ class Preparation(Protocol):
 
 @dataclass(frozen=True)
 class PreparationSetting:
-    """What one encoding of the data depends on: a tokeniser's name and its parameters, or "sequence"."""
+    """Everything that decides one encoding of the data: a tokeniser's name and its parameters, or "sequence"."""
 
     name: str
     parameters: Parameters
@@ -57,7 +57,7 @@ class PreparationSetting:
 
 @dataclass(frozen=True)
 class EmbeddingSetting:
-    """What the first vectors of tokens depend on: the path of a file, or the size to train."""
+    """Everything that decides the initial vectors of tokens: the path of a file, or the size to train."""
 
     kind: Literal["file", "word2vec"]
     parameters: Parameters
@@ -72,7 +72,7 @@ def fit_preparation(setting: PreparationSetting, inputs: Readable) -> Preparatio
 
 
 def read_preparation(content: bytes) -> Preparation:
-    """Read what `Preparation.to_bytes` wrote, without running anything in it. Raises ValueError for anything else."""
+    """Read the output of `Preparation.to_bytes` without running anything in it. Raises ValueError for anything else."""
     described = json.loads(content)
     kind = str(described.get("kind")) if isinstance(described, dict) else ""
     if kind not in _READERS:
@@ -112,7 +112,7 @@ def preparation_settings(parameters: Mapping[str, Domain]) -> list[PreparationSe
 
 
 def embedding_setting(configuration: Configuration) -> EmbeddingSetting | None:
-    """Return the source of a configuration's first vectors. None if they are random, or if there are no tokens."""
+    """Return the source of a configuration's initial vectors. None if they are random, or if there are no tokens."""
     match configuration.get("embedding"):
         case "file":
             return EmbeddingSetting("file", (("path", own_parameters(configuration, "embedding")["path"]),))

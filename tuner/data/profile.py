@@ -15,10 +15,10 @@ from tuner.data.sequences import Sequences
 from tuner.data.stratification import row_keys
 
 QUANTILES = (0, 5, 25, 50, 75, 95, 100)
-"""The percentiles of lengths, in per cent."""
+"""The quantiles of lengths, in per cent."""
 
 MOST_LABELS = 30
-"""Labels in the co-occurrence table: nobody can read a larger one."""
+"""The most labels in the co-occurrence table; nobody can read a larger table."""
 
 
 def profile(dataset: Dataset) -> dict[str, Any]:
@@ -32,10 +32,10 @@ def profile(dataset: Dataset) -> dict[str, Any]:
       A row without a word is empty.
     - A duplicate repeats the input of an earlier row of its split (texts compare without case and spacing). It conflicts if
       its labels differ from those of the first such row.
-    - `cooccurrence` counts the training rows that have both of two labels, and on the diagonal those that have one label. It
-      has the 30 most frequent labels at most. None if every row has one label.
-    - `overlap` counts the rows of validation and test whose input is also in train. `unknown_words` is the share of their
-      words that no training text has; it is empty for sequences. With folds, validation is train and in neither.
+    - `cooccurrence` counts the training rows with both of two labels; on the diagonal, the rows with one label. It covers at
+      most the 30 most frequent labels. None if every row has one label.
+    - `overlap` counts the rows of validation and test with an input that is also in train. `unknown_words` is the share of
+      their words that no training text has; it is empty for sequences. With folds, both leave out validation, which is train.
     """
     read = _number_inputs(dataset)
     judged = [name for name in ("validation", "test") if name in read.inputs]
@@ -52,7 +52,7 @@ def profile(dataset: Dataset) -> dict[str, Any]:
 
 
 def summarise(profiled: Mapping[str, Any]) -> list[str]:
-    """Return one line per split of what `profile` found, for a person."""
+    """Return one line per split that sums up a profile for people."""
     lines = []
     for name, split in profiled["splits"].items():
         lengths, labels = split["lengths"], split["labels"]
@@ -78,7 +78,7 @@ def summarise(profiled: Mapping[str, Any]) -> list[str]:
 
 @dataclass(frozen=True, eq=False)
 class _NumberedInputs:
-    """The rows of all splits with numbered inputs and words. With folds there is no validation, which is train.
+    """The rows of all splits with numbered inputs and words. With folds, validation is train and left out.
 
     `inputs` maps a split to the number of each row's input (rows,); copies share a number. `lengths` maps it to the words or
     steps of each row (rows,), and `words` to the occurrences of each word (distinct words,). `words` is empty for sequences.
@@ -109,7 +109,7 @@ def _count_words(
 ) -> tuple[dict[str, NDArray[np.int64]], dict[str, NDArray[np.int64]]]:
     """Return the number of words of each text, and the occurrences of each distinct word in each split.
 
-    No word contains a space, so only the distinct runs between spaces go through the tokeniser: a tenth of all runs.
+    No word contains a space. So only the distinct runs between spaces, a tenth of all runs, go through the tokeniser.
     """
     from tuner.data.tokenisers import split_words  # imports the `tokenizers` library
 
@@ -156,7 +156,7 @@ def _profile_split(name: str, dataset: Dataset, read: _NumberedInputs) -> dict[s
 
 
 def _quantiles(lengths: NDArray[np.int64]) -> list[int]:
-    """Return lengths that occur in the data, not means of two of them."""
+    """Return quantiles that are lengths in the data, not means of two lengths."""
     return [int(length) for length in np.percentile(lengths, QUANTILES, method="inverted_cdf")]
 
 
@@ -183,7 +183,7 @@ def _unknown_words(read: _NumberedInputs, judged: Sequence[str]) -> dict[str, fl
 
 
 def _notes(dataset: Dataset, splits: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return what a person should act on, apart from the notes of `load_data`."""
+    """Return notes that call for action, apart from the notes of `load_data`."""
     notes = []
     if dataset.folds is not None:
         n_folds = int(dataset.folds.max()) + 1

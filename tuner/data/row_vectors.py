@@ -1,4 +1,4 @@
-"""One vector per training row, for resampling rules that look for a row's nearest neighbours."""
+"""One vector per training row, for resampling rules that search for nearest neighbours."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def document_vectors(texts: Sequence[str]) -> NDArray[np.float32]:
     if not any(text.strip() for text in texts):
         return np.zeros((len(texts), 1), np.float32)
     weights = TfidfVectorizer(token_pattern=_TOKEN_PATTERN, sublinear_tf=True, dtype=np.float32).fit_transform(texts)
-    topics = min(_TOPICS, *(each - 1 for each in weights.shape))
+    topics = min(_TOPICS, *(size - 1 for size in weights.shape))
     if topics < 1:
         return np.asarray(normalize(weights.toarray()), np.float32)
     points = TruncatedSVD(topics, random_state=0).fit_transform(weights)

@@ -1,4 +1,4 @@
-"""Read a column of lists as numeric sequences, and find out what is wrong with rows that cannot be used.
+"""Read a column of lists as numeric sequences, and find out why some rows cannot be used.
 
 A row is a list of numbers (one channel), or a list of steps, each a list with one number per channel. In a column of text,
 such as any column of a CSV, a row is that list written as JSON.
@@ -27,7 +27,7 @@ _AS_LISTS = pa.list_(pa.list_(pa.float64()))
 class SequenceColumn:
     """The rows of one column, and a mask (rows,) for each reason why a row cannot be used.
 
-    The number of channels is the one most rows have; a row with other steps is empty in `sequences`.
+    Most rows decide the number of channels. A row that does not fit is empty in `sequences`.
     """
 
     sequences: Sequences
@@ -97,7 +97,7 @@ def _take_apart(rows: pa.Array) -> _Lists:
 
 
 def list_lengths(lists: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
-    """Return how many values `list_flatten` gives for each list (rows,). A null gives none, whatever memory it hides."""
+    """Return how many values `list_flatten` gives for each list (rows,). A null gives none, even if it has values in memory."""
     lengths = pc.fill_null(pc.list_value_length(lists), 0)
     return np.asarray(lengths.to_numpy(zero_copy_only=False), dtype=np.int64)
 

@@ -16,7 +16,7 @@ from tuner.space.configuration import is_finite_number
 
 _KIND = "standardiser"
 _FARTHEST = 1e6
-"""Values are clipped at this many standard deviations: closer to the limit of 32 bits, a model's sums become infinite."""
+"""Values are clipped at this many standard deviations. Larger values could make a model's 32-bit sums infinite."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,9 +132,9 @@ class Standardiser:
         lists = [described.get(name) for name in ("mean", "scale")]
         if set(described) != {"kind", "mean", "scale"} or not all(map(_is_list_of_numbers, lists)):
             raise ValueError("mean and scale are not lists of finite numbers, or there are other keys")
-        mean, scale = (np.array(each, dtype=np.float64) for each in lists)
+        mean, scale = (np.array(values, dtype=np.float64) for values in lists)
         if not mean.size or mean.shape != scale.shape or (scale <= 0).any():
-            raise ValueError("mean and scale need one number per channel, and those of scale must be above 0")
+            raise ValueError("mean and scale need one number per channel, and every scale must be above 0")
         return cls(mean=mean, scale=scale)
 
 

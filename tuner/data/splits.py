@@ -1,4 +1,4 @@
-"""Divide labelled rows into train, validation and test, and deal training rows out to folds."""
+"""Divide labelled rows into train, validation and test, and deal training rows to folds."""
 
 from __future__ import annotations
 
@@ -74,7 +74,9 @@ def _split_by_column(rows: LabelledRows, column: str) -> dict[str, LabelledRows]
 def _carve(
     rows: LabelledRows, fractions: Mapping[str, float], seed: int, findings: Findings
 ) -> dict[str, LabelledRows]:
-    """Take the fractions out of the training rows; note a part whose size is far off. Raises DataError for an empty part."""
+    """Take the fractions out of the training rows. A note names a part with a very different size. Raises DataError for an
+    empty part.
+    """
     total = sum(fractions.values())
     if total >= 1:
         where = " and ".join(f"data.{name}" for name in fractions)

@@ -1,4 +1,4 @@
-"""Deal rows out to parts: stratified by label, with copies and groups kept together, the same every time."""
+"""Deal rows to parts: stratified by label, with copies and groups kept together, and reproducible."""
 
 from __future__ import annotations
 
@@ -60,15 +60,15 @@ def stratify(
     n_labels: int,
     seed: int,
 ) -> Positions:
-    """Deal the rows out to parts so that each part gets its fraction of every label's rows. Blocks stay whole.
+    """Deal the rows to parts so that each part gets its fraction of every label's rows. Blocks stay whole.
 
-    Row `owners[i]` has label `codes[i]`. `blocks` (rows,) is the block number of each row. `fractions` are those of parts 1,
+    Row `owners[i]` has label `codes[i]`. `blocks` (rows,) is the block number of each row. `fractions` belong to parts 1,
     2, …; part 0 gets the rest. Returns the part of each row (rows,).
 
     This is iterative stratification: Sechidis, Tsoumakas, Vlahavas, "On the stratification of multi-label data", ECML PKDD
     2011, algorithm 1, with blocks of rows instead of single rows. The label with the fewest rows left is dealt first. Each of
-    its blocks goes to the part that lacks most rows of the label, and among equals to the part that lacks most rows. Rows
-    without labels are treated as one more label, so they are dealt evenly too. The larger blocks of a label go first, while
+    its blocks goes to the part that lacks most rows of the label; if parts are equal, to the part that lacks most rows. Rows
+    without labels count as one more label, so they are dealt evenly too. The larger blocks of a label go first, while
     every part still has room for them.
     """
     has_label = np.zeros(len(blocks), dtype=bool)
@@ -99,7 +99,7 @@ def _deal_blocks(
     while queue:
         rows, rarest = heapq.heappop(queue)
         if rows != left[rarest]:
-            continue  # outdated: some rows were dealt since, and the queue has the label with what is left
+            continue  # outdated: some rows were dealt since, and the queue also has the label with its new count
         touched = set()
         for block in blocks_of[rarest]:
             if part_of_block[block] >= 0:

@@ -33,7 +33,7 @@ from tuner.data.tokenisers import (
 
 Rule: TypeAlias = Literal["bpe", "wordpiece"]
 
-_UNKNOWN_TOKEN = "[UNK]"  # never a piece: a bracket is a piece of its own
+_UNKNOWN_TOKEN = "[UNK]"  # never a learnt piece, because a bracket is a piece of its own
 _INSIDE = "##"  # begins a WordPiece inside a word; in byte-pair encoding, a space begins a piece that starts a word
 _TEXTS_AT_ONCE = 10_000
 
@@ -67,7 +67,7 @@ class SubwordTokeniser:
         lengths = np.zeros(len(inputs), np.int64)
         for start in range(0, len(inputs), _TEXTS_AT_ONCE):
             batch = list(inputs[start : start + _TEXTS_AT_ONCE])
-            encoded = [each.ids for each in self._tokenizer.encode_batch_fast(batch, add_special_tokens=False)]
+            encoded = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(batch, add_special_tokens=False)]
             lengths[start : start + len(batch)] = [len(ids) for ids in encoded]
             parts.append(np.fromiter(itertools.chain.from_iterable(encoded), np.int32))
         return end_to_end(np.concatenate(parts), lengths)
@@ -150,7 +150,7 @@ def _tokenizer(rule: Rule, vocabulary: dict[str, int], merges: list[tuple[str, s
 def _with_common_characters(blank: Tokenizer, texts: Sequence[str], limit: int) -> Iterator[str]:
     """Yield normalised texts in which a space replaces every character that is not among the `limit` most frequent.
 
-    Single characters are pieces too. In a script with thousands of them, or with emoji, they would take up all the pieces.
+    Single characters are pieces too. In a script with thousands of characters, or with emoji, they would take up all the pieces.
     Ties are broken by code; the library's own limit breaks them at random.
     """
     normalised = [blank.normalizer.normalize_str(text) for text in texts]

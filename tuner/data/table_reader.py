@@ -36,7 +36,7 @@ _REMEDIES = {
     "csv": "fix the file, or give it the extension of its format",
     "json": "fix the file, or give it the extension of its format",
 }
-_BLOCK_BYTES = 1 << 26  # a line may be long, and pyarrow needs a line to fit into one or two blocks
+_BLOCK_BYTES = 1 << 26  # a line may be long, and must fit into one or two of pyarrow's blocks
 _MAX_DEPTH = 64
 _NESTED = re.compile(rb"[\[{](?:[^\[\]{}\n]*+[\[{]){%d}" % _MAX_DEPTH)  # this many brackets opened, none closed
 _DEEP_RUNS = (b"[" * 8, b"]" * 8, b"}" * 8)
@@ -66,7 +66,7 @@ def read_table(
     """
 
     def choose(names: Sequence[str]) -> list[str] | None:
-        """Return which of the existing columns to read, None for all."""
+        """Return the existing columns to read; None for all."""
         if columns is None:
             return None
         wanted = [column for column in columns if column in names or column not in optional]
@@ -95,7 +95,7 @@ def read_table(
 
 
 def fingerprint(uri: str) -> str:
-    """Return the sha256 of a file's bytes, or of what a built-in set is made from. Raises DataError for a missing file."""
+    """Return the sha256 of a file, or the fingerprint of a built-in set. Raises DataError for a missing file."""
     if is_builtin(uri):
         return builtin_fingerprint(uri)
     files, path = _locate(uri, _FORMATS)
@@ -222,7 +222,7 @@ def _read_csv(uri: str, file: pa.NativeFile, choose: _Choose) -> pa.Table:
     bad: list[tuple[int, str]] = []
     options = pa.csv.ReadOptions(
         use_threads=False, block_size=_BLOCK_BYTES
-    )  # row numbers are known without threads only
+    )  # only without threads are row numbers known
     names = _csv_header(uri, content)
     chosen = choose(names)
     table = pa.csv.read_csv(
@@ -272,7 +272,7 @@ def _read_json(uri: str, file: pa.NativeFile, choose: _Choose) -> pa.Table:
     except pa.ArrowInvalid as error:
         raise _json_refusal(uri, content, error) from error
     as_written = [(field.name, kind) for field in table.schema if (kind := _without_dates(field.type)) != field.type]
-    if as_written:  # what looks like a date may be a group or a label, which other files write as text
+    if as_written:  # a value like a date may be a group or a label, and other files have it as text
         parse = pa.json.ParseOptions(explicit_schema=pa.schema(as_written))
         table = pa.json.read_json(io.BytesIO(content), read, parse)
     chosen = choose(table.column_names)
@@ -286,7 +286,7 @@ def _without_dates(kind: pa.DataType) -> pa.DataType:
 
 
 def _refuse_depth(uri: str, content: bytes) -> None:
-    """Refuse deeply nested lists, which pyarrow would read for minutes: its time grows with the square of the depth."""
+    """Refuse deeply nested lists. pyarrow would take minutes, because its time grows with the square of the depth."""
     if not any(run in content for run in _DEEP_RUNS):  # a fast check, so that almost no file needs the slow one
         return
     for match in _NESTED.finditer(content):

@@ -28,7 +28,7 @@ def check_output(uri: str, *, source: str) -> None:
         )
         raise UsageError([Fault(f"--out {uri}", what, did_you_mean(kind, FORMATS))])
     if _is_same_file(uri, source):
-        what = f"this is {source}, the file that is read, and it would be lost"
+        what = f"this is {source}, the input file, which would be overwritten"
         raise UsageError([Fault(f"--out {uri}", what, "name another file")])
     check_place(uri)
 

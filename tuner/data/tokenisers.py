@@ -1,8 +1,8 @@
 """Turn text into token numbers: words, or single characters. For pieces of words see `tuner.data.subwords`.
 
-A tokeniser is fitted on training texts only. Its numbers follow the frequency there: 0 is padding, 1 the unknown token, 2
-the most frequent token, ties by spelling. So a smaller vocabulary or a larger minimum count is the same encoding cut at a
-lower number, and trials that differ only in these share one encoding.
+A tokeniser is fitted on training texts only. Number 0 is padding, and 1 is the unknown token. From 2 on, tokens are numbered by
+falling frequency in these texts, ties by spelling. So a smaller vocabulary or a larger minimum count is the same encoding, cut at
+a lower number. Trials that differ only in these two settings share one encoding.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _NEGATIONS = frozenset(
 
 @dataclass(frozen=True, eq=False)
 class SplitTexts:
-    """Texts that are split into words once, for all tokenisers that split them in the same way.
+    """Texts split into words, once for all tokenisers that split them in the same way.
 
     `words` are the distinct words as written. Text i has the words at `numbers[offsets[i]:offsets[i + 1]]`.
     """
@@ -296,7 +296,7 @@ def _code_points(texts: Sequence[str], *, lower_case: bool) -> tuple[NDArray[np.
 
 
 def is_punctuation(word: str) -> bool:
-    """Return whether a word is punctuation. Its first character decides: other words begin with a letter, digit, mark or _."""
+    """Return whether a word is punctuation. The first character decides: other words begin with a letter, digit, mark or _."""
     category = unicodedata.category(word[0])
     return category[0] in "PSC" and category != "Pc"
 
@@ -315,7 +315,7 @@ def _stemmer() -> Any:
     return snowballstemmer.stemmer("english")
 
 
-@lru_cache(maxsize=WIDEST_VOCABULARY)  # every setting and fold with the word asks for its form again
+@lru_cache(maxsize=WIDEST_VOCABULARY)  # every setting and every fold asks for the form of a word again
 def _stem(word: str) -> str:
     return str(_stemmer().stemWord(word)) or word
 

@@ -1,6 +1,6 @@
 """The data that trials read: encoded rows, targets and vectors, made once for every setting that a space can choose.
 
-Everything is plain numpy. So it goes through the object store once, and all workers read the same memory.
+Everything is plain numpy. So the data goes through the object store once, and all workers read the same memory.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class PreparedSplits:
 
 @dataclass(frozen=True, eq=False)
 class TrialData:
-    """All that a trial may see. It has no test split.
+    """All data that a trial may see. There is no test split.
 
     Without folds, `prepared` has one pair of splits per setting. With k folds it has k + 1: pair f is fitted on the other
     folds and validates on fold f; the last is fitted on all training rows and has no validation rows. `tables` come in the
@@ -86,11 +86,11 @@ class TrialData:
 def prepare(dataset: Dataset, parameters: Mapping[str, Domain], say: Say | None = None) -> TrialData:
     """Encode the rows under every setting that a space with these parameters can choose, and make their vectors.
 
-    `say` gets a line about each slow step, and about the share of the vocabulary that a vector file has. Raises DataError if
+    `say` gets a line about each slow step, and about the share of the vocabulary in each vector file. Raises DataError if
     a vector file cannot be used.
     """
     say = say or say_nothing
-    pyarrow.default_memory_pool().release_unused()  # else pyarrow keeps as much memory as the rows took to read
+    pyarrow.default_memory_pool().release_unused()  # otherwise pyarrow keeps the memory that it used to read the rows
     inputs_for = _input_source(dataset)
     settings = preparation_settings(parameters)
     fitted = {setting: _fit_all(setting, inputs_for, dataset, _kept_words(parameters), say) for setting in settings}
@@ -103,7 +103,7 @@ def prepare(dataset: Dataset, parameters: Mapping[str, Domain], say: Say | None 
         validation_truth=dataset.truth("validation"),
         folds=dataset.folds,
         parts=dataset.parts,
-        prepared={setting: tuple(each.splits for each in made) for setting, made in fitted.items()},
+        prepared={setting: tuple(fit.splits for fit in fits) for setting, fits in fitted.items()},
         tables=_make_tables(fitted, embedding_settings(parameters), say),
         vectors=_all_row_vectors(dataset, say) if _asks_for_vectors(parameters) else None,
     )
@@ -135,7 +135,7 @@ def vocabulary_size(counts: NDArray[np.int64], configuration: Configuration) -> 
 
 @dataclass(frozen=True)
 class _KeptWords:
-    """Which words get a number: those with at least `min_count` occurrences in training, and of these the `most` frequent."""
+    """Which words get a number: the `most` frequent words of those with at least `min_count` occurrences in training."""
 
     min_count: int
     most: int
@@ -146,7 +146,7 @@ class _KeptWords:
 
 
 def _kept_words(parameters: Mapping[str, Domain]) -> _KeptWords:
-    """Return the words that any configuration of a space keeps. No trial would read the vectors of the others."""
+    """Return the words that any configuration of a space keeps. No trial would read the vectors of other words."""
     domains = dict(options_of(parameters["tokens"])).get("word") if "tokens" in parameters else None
     if domains is None:
         return _KeptWords(1, WIDEST_VOCABULARY)
@@ -168,7 +168,7 @@ class _Fitted:
 
 
 def _input_source(dataset: Dataset) -> Callable[[PreparationSetting], tuple[Readable, Readable]]:
-    """Return a function from a setting to its training and validation rows. Settings that split words alike share them."""
+    """Return a function from a setting to its training and validation rows. Settings that split words alike share rows."""
     train, validation = dataset.train.inputs, dataset.validation.inputs
 
     @cache
@@ -222,7 +222,7 @@ def _take(inputs: Readable, rows: NDArray[np.int64]) -> Readable:
 
 
 def _all_row_vectors(dataset: Dataset, say: Say) -> tuple[NDArray[np.float32], ...]:
-    """Make the vectors of each pair's training rows, in the order of the pairs. No held-out row influences them."""
+    """Make the vectors of each pair's training rows, in the order of the pairs. Held-out rows do not influence them."""
     inputs, folds = dataset.train.inputs, dataset.folds
     if folds is None:
         return (_row_vectors(inputs, say),)
@@ -254,12 +254,12 @@ def _tables_from_file(
 ) -> dict[PreparationSetting, tuple[EmbeddingTable, ...]]:
     """Read a vector file once for all settings and folds."""
     path = str(dict(embedding.parameters)["path"])
-    spellings = {setting: [_tokeniser(each).spellings for each in all_fits] for setting, all_fits in fitted.items()}
+    spellings = {setting: [_tokeniser(fit).spellings for fit in fits] for setting, fits in fitted.items()}
     wanted = spellings_to_find(list(itertools.chain.from_iterable(itertools.chain.from_iterable(spellings.values()))))
     with _say_if_slow(say, f"{path}: read"):
         vectors = read_word_vectors(path, wanted)
     tables = {
-        setting: tuple(table_of_words(each, vectors) for each in by_fold) for setting, by_fold in spellings.items()
+        setting: tuple(table_of_words(words, vectors) for words in by_fold) for setting, by_fold in spellings.items()
     }
     for setting, made in tables.items():
         counts = fitted[setting][-1].splits.counts
@@ -277,12 +277,10 @@ def _train_tables(
 ) -> dict[PreparationSetting, tuple[EmbeddingTable, ...]]:
     size = int(dict(embedding.parameters)["size"])
     tables = {}
-    for setting, made in fitted.items():
-        rows = sum(len(each.splits.train) for each in made)
+    for setting, fits in fitted.items():
+        rows = sum(len(fit.splits.train) for fit in fits)
         with _say_if_slow(say, f"word2vec vectors of {size} numbers: trained on {rows:,} texts"):
-            tables[setting] = tuple(
-                train_word2vec(each.splits.train, len(_tokeniser(each)), size=size) for each in made
-            )
+            tables[setting] = tuple(train_word2vec(fit.splits.train, len(_tokeniser(fit)), size=size) for fit in fits)
     return tables
 
 

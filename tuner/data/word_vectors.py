@@ -1,7 +1,7 @@
 """Read word vectors from files: GloVe and word2vec text, word2vec binary, fastText's .vec and .bin.
 
-The content decides the format, not the name. Only the vectors of wanted words are kept, so even gigabytes need little
-memory. The exception is fastText's .bin: gensim loads the whole file.
+The content decides the format, not the name. Only the vectors of wanted words are kept, so even a file of
+gigabytes needs little memory. The exception is fastText's .bin: gensim loads the whole file.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _is_text(block: bytes) -> bool:
 def _read_lines(
     path: str, lines: Iterable[tuple[int, bytes]], words: Mapping[bytes, str], *, size: int, declared: int | None
 ) -> Vectors:
-    """Read a word and its numbers from every line. A word may contain spaces, as some of GloVe's do; a token never does."""
+    """Read a word and its numbers from every line. A word may contain spaces, as some in GloVe do; a token never does."""
     vectors: Vectors = {}
     read = 0
     for number, line in lines:

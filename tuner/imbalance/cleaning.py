@@ -1,6 +1,6 @@
 """Rules that drop rows of frequent classes by looking at their neighbours.
 
-Nothing is random: every pass is the same, so it is computed once per process and data.
+Nothing is random. Every pass is the same, so it is computed once per process and data.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ Clean: TypeAlias = Callable[[NDArray[Any], Targets], RowNumbers]
 
 
 def near_miss(*, version: int, neighbours: int) -> Resample:
-    """Keep as many rows of each class as the rarest class has: those closest to it (Mani & Zhang 2003).
+    """Cut each class to the size of the rarest class, keeping the rows closest to that class (Mani & Zhang 2003).
 
-    Version 1 takes the mean distance to the `neighbours` nearest rows of the rarest class, version 2 that to the farthest
-    ones. Version 3 first keeps the `neighbours` nearest to each row of the rarest class, then the farthest of these; it may
-    keep fewer rows.
+    Version 1 uses the mean distance to the `neighbours` nearest rows of the rarest class, and version 2 to the `neighbours`
+    farthest rows. Version 3 first keeps the `neighbours` nearest rows of each row of the rarest class, then the farthest of
+    these. It may keep fewer rows.
     """
 
     def draw(data: TrainingRows, _generator: np.random.Generator) -> Pass:
@@ -55,7 +55,7 @@ def tomek_links() -> Resample:
 
 
 def edited_nearest_neighbours(*, neighbours: int) -> Resample:
-    """Drop rows that their `neighbours` nearest rows outvote, see `not_outvoted`. The rarest class keeps all. Wilson (1972)."""
+    """Drop rows that their `neighbours` nearest rows outvote (`not_outvoted`). The rarest class loses no row. Wilson (1972)."""
 
     def clean(vectors: NDArray[np.floating], targets: Targets) -> RowNumbers:
         kept = not_outvoted(vectors, targets, neighbours) | (targets == _rarest(targets))
@@ -72,8 +72,8 @@ def not_outvoted(vectors: NDArray[np.floating], targets: Targets, neighbours: in
 
     This differs from imbalanced-learn's EditedNearestNeighbours. Its kind_sel="mode" breaks ties by class number, so with
     three neighbours of three classes the alphabet decides. Its default drops a row for one neighbour of another class, which
-    leaves little. There, copies of a row also vote for each other, and a row votes for itself if a copy comes first. Here,
-    exact copies share one vote and have none on themselves.
+    leaves few rows. There, copies of a row also vote for each other, and a row votes for itself if a copy comes first. Here,
+    exact copies share one vote and do not vote on themselves.
     """
     first, of_set = without_copies(vectors, targets)
     classes = targets[first]
@@ -104,16 +104,16 @@ def _rarest(targets: Targets) -> int:
 
 
 def cleaned(sampler: Any, vectors: NDArray[np.floating], targets: Targets) -> RowNumbers:
-    """Return the rows that an imbalanced-learn sampler keeps, in order. A class that would lose all its rows keeps all."""
+    """Return the rows that an imbalanced-learn sampler keeps, in order. A class that would lose every row keeps every row."""
     with warnings.catch_warnings():
-        # NearMiss-3 warns in every pass that it has fewer rows than requested; the docstring above says so.
+        # NearMiss-3 warns in every pass that it has fewer rows than requested. The docstring above says this.
         warnings.filterwarnings("ignore", message="The number of the samples to be selected is larger")
         sampler.fit_resample(vectors, targets)
     return with_lost_classes(sampler.sample_indices_.astype(np.int64), targets)
 
 
 def with_lost_classes(kept: RowNumbers, targets: Targets) -> RowNumbers:
-    """Return the kept rows in order, with all rows of every class that would lose all of them."""
+    """Return the kept rows in order, with all rows of each class that would disappear."""
     lost = np.setdiff1d(targets, targets[kept])
     return np.sort(np.concatenate([kept, np.flatnonzero(np.isin(targets, lost))]))
 

@@ -1,4 +1,4 @@
-"""Check before the search whether a space's remedies for imbalance can work on the data."""
+"""Check before the search whether the resampling and loss weights of a space can work on the data."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ def resampling_faults(
 def border_faults(
     parameters: Mapping[str, Domain], data: TrainingRows, labels: Sequence[str], where: str
 ) -> list[Fault]:
-    """Return the choices of `resampling` that add no row at all, because no class to be raised lies near another one.
+    """Return the choices of `resampling` that add no row, because no class that should grow lies near another class.
 
-    `data` must have vectors and no `resampling_faults`. This draws one pass, so it searches for neighbours as every worker
-    does.
+    `data` must have vectors and no `resampling_faults`. Draws one pass, so it searches for neighbours as
+    every worker does.
     """
     counts = np.bincount(data.targets)
     faults = []
@@ -78,7 +78,7 @@ def border_faults(
         short = sorted(goal_of(data.targets, ratio), key=lambda label: int(counts[label]))
         draw = _FROM_THE_BORDER[name](ratio=ratio, neighbours=neighbours)
         if short and len(draw(data, np.random.default_rng(0))) == len(data):
-            others = f" (the same goes for {len(short) - 1} more)" if len(short) > 1 else ""
+            others = f" (the same is true for {len(short) - 1} more)" if len(short) > 1 else ""
             has = f"{labels[short[0]]!r} has {_training_rows(int(counts[short[0]]))}"
             what = f"{has}, none on the border of another class{others}, so {name} adds no row"
             faults.append(Fault(f"{where}.resampling.{name}", what, f"use smote, or remove {name}"))
@@ -86,7 +86,7 @@ def border_faults(
 
 
 def _mixing(name: str, largest: Mapping[str, float], targets: Targets, labels: Sequence[str]) -> Problem | None:
-    """Every class that is raised needs one row more than there are neighbours."""
+    """Every class that should grow needs one row more than there are neighbours."""
     counts = np.bincount(targets)
     raised = {labels[label]: int(counts[label]) for label in goal_of(targets, largest["ratio"])}
     return _too_few(name, int(largest["neighbours"]), raised, instead="oversample")
@@ -99,12 +99,12 @@ def _near_miss(name: str, largest: Mapping[str, float], targets: Targets, labels
     count, neighbours = int(counts[rarest]), int(largest["neighbours"])
     if count >= neighbours:
         return None
-    what = f"{labels[rarest]!r} has {_training_rows(count)}, but {name} with neighbours {neighbours} needs at least as many"
+    what = f"{labels[rarest]!r} has {_training_rows(count)}, but {name} with neighbours {neighbours} needs at least {neighbours}"
     return what, f"use neighbours: {count}, or undersample, or remove {name}"
 
 
 def _vote(name: str, largest: Mapping[str, float], targets: Targets, _labels: Sequence[str]) -> Problem | None:
-    """Every row needs its neighbours among all other rows."""
+    """Every row needs enough neighbours among all other rows."""
     neighbours = int(largest["neighbours"])
     if len(targets) > neighbours:
         return None
@@ -166,7 +166,7 @@ _FROM_THE_BORDER: Mapping[str, Callable[..., Resample]] = {"borderline_smote": b
 
 
 def _too_few(name: str, neighbours: int, counts: Mapping[str, int], *, instead: str) -> Problem | None:
-    """Name a label with too few rows for each row to have its neighbours among the others, and count the other labels."""
+    """Name the rarest label with too few rows to give each row its neighbours, and count the other such labels."""
     short = sorted((count, label) for label, count in counts.items() if count <= neighbours)
     if not short:
         return None
@@ -187,7 +187,7 @@ def _options(parameters: Mapping[str, Domain], name: str) -> Sequence[tuple[str,
 
 
 def _largest(domain: Domain) -> float:
-    """Return the largest number of a domain. The options above only have numbers as parameters."""
+    """Return the largest number of a domain. The options above have only numbers as parameters."""
     if isinstance(domain, Conditional):
         return _largest(domain.domain)
     if isinstance(domain, OptionChoice):

@@ -1,9 +1,9 @@
-"""The SMOTE family of imbalanced-learn: rarer classes gain rows that lie between two of their own.
+"""The SMOTE family of imbalanced-learn: rarer classes gain new rows that lie between two of their rows.
 
 The average of token numbers means nothing, so the new rows are not computed here. A pass names the two rows and a weight, and
-the model mixes them after the embedding. To find out both rows, we give imbalanced-learn the identity matrix as its data:
-each row that it makes then has two non-zero numbers, at the positions of the two rows. It searches for neighbours among the
-vectors of the rows, through its own parameter for that (`RowNeighbours`).
+the model mixes them after the embedding. To learn which two rows these are, we give imbalanced-learn the identity matrix as its
+data: each new row then has two non-zero numbers, at the positions of the two rows. imbalanced-learn accepts a neighbour search as
+a parameter, so we pass one that uses the vectors of the rows (`RowNeighbours`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Mixed = tuple[RowNumbers, RowNumbers, NDArray[np.float32]]
 
 
 def smote(*, ratio: float, neighbours: int) -> Resample:
-    """Raise each class to `ratio` times the largest one, with rows between a row and one of its `neighbours` nearest rows.
+    """Raise each class to `ratio` times the largest, with new rows between a row and one of its `neighbours` nearest rows.
 
     A pass also reads every row of the data once. Chawla et al. (2002), SMOTE.
     """
@@ -64,7 +64,7 @@ def borderline_smote(*, ratio: float, neighbours: int) -> Resample:
 def adasyn(*, ratio: float, neighbours: int) -> Resample:
     """SMOTE that makes more rows from a row with more neighbours of other classes among its `neighbours` nearest rows.
 
-    A class reaches `ratio` times the largest one only approximately; it gains no rows if no other class is near it. He et al.
+    A class reaches `ratio` times the largest only approximately. It gains no rows if no other class is near it. He et al.
     (2008), ADASYN.
     """
 
@@ -89,9 +89,9 @@ def adasyn(*, ratio: float, neighbours: int) -> Resample:
 
 
 def smote_enn(*, ratio: float, neighbours: int) -> Resample:
-    """Apply SMOTE, then drop rows, new ones too, that their three nearest rows outvote.
+    """Apply SMOTE, then drop old and new rows that their three nearest rows outvote.
 
-    Searching among new rows is slow, so they are drawn once per process and data. Batista, Prati & Monard (2004).
+    Searching among new rows is slow, so the rows are drawn once per process and data. Batista, Prati & Monard (2004).
     """
 
     def clean(vectors: NDArray[Any], targets: Targets) -> RowNumbers:
@@ -102,9 +102,9 @@ def smote_enn(*, ratio: float, neighbours: int) -> Resample:
 
 
 def smote_tomek(*, ratio: float, neighbours: int) -> Resample:
-    """Apply SMOTE, then drop both rows of each Tomek link, new ones too.
+    """Apply SMOTE, then drop both rows of each Tomek link, among old and new rows.
 
-    Searching among new rows is slow, so they are drawn once per process and data. Batista, Bazzan & Monard (2003).
+    Searching among new rows is slow, so the rows are drawn once per process and data. Batista, Bazzan & Monard (2003).
     """
 
     def clean(vectors: NDArray[Any], targets: Targets) -> RowNumbers:
@@ -172,7 +172,7 @@ def _as_pass(rows: NDArray[Any], partners: NDArray[Any], weights: NDArray[Any]) 
 
 
 def _has_others_near(data: TrainingRows, label: int, wanted: int, neighbours: int) -> bool:
-    """Return whether ADASYN has rows to draw for a class. If it has none, imbalanced-learn raises an error."""
+    """Return whether ADASYN has rows to draw for a class. If there are none, imbalanced-learn raises an error."""
     members = np.flatnonzero(data.targets == label)
     _, places = nearest(data, of=members, among=np.arange(len(data)), count=neighbours + 1)
     others = (data.targets[places[:, 1:]] != label).sum(1) / neighbours

@@ -18,8 +18,8 @@ _LONGEST_PASS = 4
 def label_set_oversample(*, ratio: float) -> Resample:
     """Repeat rows until each set of labels has at least `ratio` times the rows of the most frequent set (LP-ROS).
 
-    Each row is read as often as the others of its set, or once more. If that would exceed four times the data, a pass is four
-    times the data with the same shares of the sets. Then each pass has other rows of the frequent sets.
+    Each row is read as often as the others of its set, or once more. A pass is at most four times the data. A longer pass is
+    cut to that length with the same shares of the sets; each pass then has other rows of the frequent sets.
     """
 
     def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
@@ -47,7 +47,7 @@ def label_set_undersample(*, share: float) -> Resample:
         left_out = round(share * len(data))
         kept = [member for member in members if len(member) <= mean]
         frequent = [member for member in members if len(member) > mean]
-        for number, member in enumerate(frequent):  # smallest first: larger sets make up for what it lacks
+        for number, member in enumerate(frequent):  # smallest first: larger sets make up for rows that it cannot drop
             fewer = min(int(len(member) - mean), left_out // (len(frequent) - number))
             left_out -= fewer
             kept.append(generator.permutation(member)[fewer:])

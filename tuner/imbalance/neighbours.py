@@ -1,7 +1,7 @@
 """Find the nearest rows among `TrainingRows.vectors`, once per process and data.
 
-Every pass is drawn anew, but the rows and their neighbours stay the same. Results are stored under a hash of the rows, so
-other trials in the same process can use them too.
+Every pass is new, but the rows and their neighbours stay the same. Results are stored under a hash of the rows, so that other
+trials in the same process can use them too.
 
 Exact copies, which are rows with the same vector and the same target, count as one neighbour and are never neighbours of each
 other. Otherwise a copied row would vote for itself and be mixed with itself.
@@ -24,11 +24,13 @@ _memory: OrderedDict[Hashable, tuple[NDArray[Any], ...]] = OrderedDict()
 
 
 def remembered(key: Hashable, compute: Callable[[], tuple[NDArray[Any], ...]]) -> tuple[NDArray[Any], ...]:
-    """Return the result of `compute`, from memory if `key` is known. The result unused for longest is dropped first."""
+    """Return the result of `compute`, from memory if `key` is known. The least recently used result is dropped first."""
     if key not in _memory:
         _memory[key] = compute()
     _memory.move_to_end(key)
-    while len(_memory) > 1 and sum(array.nbytes for each in _memory.values() for array in each) > LARGEST_MEMORY_BYTES:
+    while (
+        len(_memory) > 1 and sum(array.nbytes for arrays in _memory.values() for array in arrays) > LARGEST_MEMORY_BYTES
+    ):
         _memory.popitem(last=False)
     return _memory[key]
 
@@ -66,7 +68,7 @@ def nearest(data: TrainingRows, *, of: RowNumbers, among: RowNumbers, count: int
     """Return distances and positions in `among` of the `count` nearest rows for each row of `of`, both (of, count).
 
     `among` must contain all of `of`; each row is its own nearest. The first of exact copies represents all of them. If
-    `among` has too few other rows, they repeat. A row with no others but copies is its own neighbour.
+    `among` has too few other rows, they repeat. A row that has only copies is its own neighbour.
     """
 
     def search() -> tuple[NDArray[Any], ...]:
@@ -100,7 +102,7 @@ def _nearest_others(
 class RowNeighbours:
     """A neighbour search for imbalanced-learn's samplers, for data given as rows of the identity matrix.
 
-    Distances between rows of the identity mean nothing. Each represents a row of `data`, and the search uses those.
+    Distances between rows of the identity mean nothing. Each represents a row of `data`, and the search compares these rows.
     """
 
     def __init__(self, data: TrainingRows, n_neighbors: int) -> None:

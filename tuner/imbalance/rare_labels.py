@@ -14,7 +14,7 @@ from tuner.imbalance.training_pass import Pass, Resample, RowNumbers, Targets, T
 
 
 def ml_ros(*, share: float) -> Resample:
-    """Repeat `share` of the rows, drawn in turn from each label rarer than the mean (ML-ROS, Charte et al. 2015).
+    """Repeat `share` of the rows, drawn in turn from labels rarer than the mean (ML-ROS, Charte et al. 2015).
 
     A label drops out once it is no rarer than the mean was at the start, so fewer rows may be added.
     """
@@ -56,9 +56,9 @@ def ml_rus(*, share: float) -> Resample:
 
 
 def mlsmote(*, share: float, neighbours: int) -> Resample:
-    """Add `share` times the rows: for each rare label in turn, a row between a row and one of its `neighbours` nearest.
+    """Add a `share` of new rows: for each rare label in turn, one between a row and one of its `neighbours` nearest rows.
 
-    The neighbours have the rare label, too. The new row has the rare label, and every label that at least half of the row and
+    The neighbours have the rare label too. The new row has the rare label, and every label that at least half of the row and
     its neighbours have. Charte et al. (2015), MLSMOTE.
     """
 
@@ -66,8 +66,8 @@ def mlsmote(*, share: float, neighbours: int) -> Resample:
         targets = data.targets
         bags = [np.flatnonzero(targets[:, label]) for label in _in_any_order(targets, generator)]
         wanted = round(share * len(targets))
-        every = np.arange(len(targets))
-        rows, partners, labels = [every], [every], [targets]
+        all_rows = np.arange(len(targets))
+        rows, partners, labels = [all_rows], [all_rows], [targets]
         for turn, bag in enumerate(bags):
             number = len(range(turn, wanted, len(bags)))
             others = _others_near(data, bag, neighbours)
@@ -101,7 +101,7 @@ def rare_labels(targets: Targets) -> RowNumbers:
 
 
 def _in_any_order(targets: Targets, generator: np.random.Generator) -> RowNumbers:
-    """Return the rare labels, shuffled: a pass may add fewer rows than there are labels, and each should get its turn."""
+    """Return the rare labels, shuffled. A pass may add fewer rows than there are labels, and each should get its turn."""
     return generator.permutation(rare_labels(targets))
 
 

@@ -1,6 +1,6 @@
 """Resampling: which training rows a pass reads, and how often. Rows are never changed; some rules mix two of them.
 
-The samplers of imbalanced-learn take one target a row. For several labels a row there are other strategies, each with its
+The samplers of imbalanced-learn take one target per row. For several labels per row there are other strategies, each with its
 source. Each pass draws anew, so undersampling reads different rows every time.
 """
 
@@ -23,9 +23,9 @@ def every_row() -> Resample:
 def oversample(*, ratio: float) -> Resample:
     """Repeat rows until each class has at least `ratio` times the largest class's rows.
 
-    Multi-label: repeat-factor sampling (Gupta et al. 2019, LVIS) without their square root. A label asks for
-    ratio × largest label count / label count repeats. A row is read as often as the label that asks for most, and at least
-    once; fractions are rounded at random.
+    Multi-label: repeat-factor sampling (Gupta et al. 2019, LVIS) without the square root. A label asks for
+    ratio × largest label count / label count repeats. The label that asks for most decides how often a row is read, at least
+    once. Fractions are rounded at random.
     """
 
     def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:
@@ -89,8 +89,8 @@ def balanced_batches() -> Resample:
 def fixed_number(*, rows: int) -> Resample:
     """Give every class the same number of `rows` in each pass.
 
-    A larger class is read in part, a different part each time. A smaller class is repeated, so that each row is read
-    equally often, or once more.
+    A larger class is read in part, with other rows in each pass. A smaller class is repeated: each row is read equally often,
+    or once more.
     """
 
     def draw(data: TrainingRows, generator: np.random.Generator) -> Pass:

@@ -69,10 +69,10 @@ def one_stratum(rows: RowNumbers) -> Pass:
 
 
 def join(passes: Sequence[Pass]) -> Pass:
-    """Join passes of one resampling end to end. Either all of them mix rows, or none does."""
+    """Join passes of one resampling end to end. Either all of them mix rows, or none."""
 
     def joined(name: str) -> Any:
-        parts = [getattr(each, name) for each in passes]
+        parts = [getattr(one_pass, name) for one_pass in passes]
         return None if parts[0] is None else np.concatenate(parts)
 
-    return Pass(**{each.name: joined(each.name) for each in fields(Pass)})
+    return Pass(**{field.name: joined(field.name) for field in fields(Pass)})

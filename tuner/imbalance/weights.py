@@ -26,7 +26,7 @@ class LabelCounts:
 
     @property
     def is_mixed(self) -> NDArray[np.bool_]:
-        """Which labels (labels,) are on some training row and, in multi-label, missing on another. Others have weight 1."""
+        """Which labels (labels,) are on a training row and, in multi-label, missing on another. Others have weight 1."""
         if self.task == "multilabel":
             return (self.counts > 0) & (self.counts < self.rows)
         return self.counts > 0
@@ -62,8 +62,8 @@ def root_weights() -> WeightRule:
 def effective_number_weights(*, beta: float) -> WeightRule:
     """Weigh in inverse proportion to the effective number of rows, (1 - beta^n) / (1 - beta) (Cui et al. 2019).
 
-    With `beta` near 1, this number is n and the weights are the balanced ones. With `beta` near 0, it is 1 and so are the
-    weights.
+    With `beta` near 1, this number is n, and the weights are the balanced weights. With `beta` near 0, the number is 1, and
+    all weights are 1.
     """
 
     def effective(rows: Values) -> Values:
@@ -89,7 +89,7 @@ def explicit_weights(**weights: float) -> WeightRule:
 def _ratios(counts: LabelCounts, size_of: Callable[[Values], Values] = lambda rows: rows) -> Values:
     """Return how many rows a label competes with, divided by its own rows.
 
-    In multi-label it competes with the rows without it; otherwise with the mean over the classes that have rows.
+    In multi-label these are the rows without the label; otherwise the mean over the classes that have rows.
     """
     with_label = size_of(np.maximum(counts.counts, 1))
     is_mixed = counts.is_mixed

@@ -1,7 +1,7 @@
-"""Parallel coordinates with a place below each axis for trials in which the parameter is not in force.
+"""Parallel coordinates. Trials that do not use a parameter pass below its axis.
 
-They are drawn as lines of an ordinary figure. Plotly's own parallel coordinates need WebGL, which a remote desktop or a printer
-may lack, and cannot show missing values.
+The lines are an ordinary figure. Plotly's own parallel coordinates need WebGL, which a remote desktop or a printer may lack.
+They also cannot show missing values.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _BANDS = (("best tenth", 0.9), ("next quarter", 0.65), ("middle", 0.3), ("lowest
 
 
 def parallel_coordinates(trials: Sequence[TrialFacts], names: Sequence[str], logarithmic: frozenset[str]) -> Plot:
-    """Return a figure with a line for each scored trial across the first few of `names`, and its score at the right."""
+    """Draw each scored trial as a line across the first few of `names`, with its score at the right."""
     ranked = sorted((trial for trial in trials if trial.score is not None), key=lambda trial: trial.score or 0.0)
     chosen = thin(ranked, MOST_LINES)
     kept = list(names[:_MOST_AXES])
@@ -54,7 +54,7 @@ def parallel_coordinates(trials: Sequence[TrialFacts], names: Sequence[str], log
         },
         height=470,
         least_width=640,
-        caption=f"{thinned}Each line is a trial. “–” below an axis means that the parameter is not in force in those trials. "
+        caption=f"{thinned}Each line is a trial. “–” below an axis marks the trials that do not use the parameter. "
         "Click a name in the legend to hide its trials, or double-click it to show only those.",
     )
 
@@ -77,7 +77,7 @@ def _axis(names: Sequence[str]) -> dict[str, object]:
 
 
 def _banded(ranked: Sequence[TrialFacts]) -> dict[str, list[int]]:
-    """Return the places of trials, sorted by ascending score, in each band; lost trials have their own band."""
+    """Return the places of the trials in each band; `ranked` ascends by score. Faulty trials have a band of their own."""
     bands: dict[str, list[int]] = {"collapsed or diverged": []}
     bands |= {name: [] for name, _ in reversed(_BANDS)}
     for place, trial in enumerate(ranked):
@@ -127,7 +127,7 @@ def _band_trace(band: str, lines: Sequence[list[float]], trials: Sequence[TrialF
 
 
 def _places(values: Sequence[Value | None], *, is_log: bool) -> list[float]:
-    """Return the positions of values on their axis, between 0 and 1; missing values are below it."""
+    """Return the positions of values on their axis, between 0 and 1; missing values lie below it."""
     scale = _scale([value for value in values if value is not None], is_log=is_log)
     return [_ABSENT if value is None else scale[value] for value in values]
 

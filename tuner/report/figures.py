@@ -1,7 +1,7 @@
-"""What all figures share: named colours, axes, escaped texts, rounded numbers.
+"""Parts that all figures share: named colours, axes, escaped texts, rounded numbers.
 
 A colour is a name such as "var(--completed)"; the page takes its value from the light or the dark style sheet. Each ending has a
-symbol and a colour from Okabe and Ito, "Color Universal Design" (2008), which colour-blind people can distinguish.
+symbol and a colour. Colour-blind people can distinguish the colours (Okabe and Ito 2008, "Color Universal Design").
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def log_axis(low: float, high: float, title: str = "") -> dict[str, Any]:
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks: list[float] = []
     for steps in ((1, 2, 5), (1, 3), (1,)):
-        ticks = [each for power in powers for step in steps if low <= (each := step * 10.0**power) <= high]
+        ticks = [tick for power in powers for step in steps if low <= (tick := step * 10.0**power) <= high]
         if len(ticks) <= _MOST_TICKS:
             break
     shown = [f"{tick:,.6g}" for tick in ticks]
@@ -119,7 +119,7 @@ def joined(lines: Sequence[Sequence[Any]]) -> list[Any]:
 
 
 def interval(values: Sequence[float], lows: Sequence[float], highs: Sequence[float]) -> dict[str, Any]:
-    """Return error bars from `lows` to `highs` around values; a value whose ends are equal gets none."""
+    """Return error bars from `lows` to `highs` around `values`. A value with equal ends gets no bar."""
     spans = list(zip(values, lows, highs, strict=True))
     return {
         "type": "data",

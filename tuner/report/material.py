@@ -1,4 +1,4 @@
-"""Everything that the page is made from: the ledger of a run, read once, and sentences about what it lacks."""
+"""Everything the page needs: the ledger of a run, read once, and sentences about what is missing."""
 
 from __future__ import annotations
 
@@ -57,13 +57,15 @@ def gather(location: str | Path) -> Material:
     try:
         space = read_space(run.space)
     except SpaceError as error:
-        missing.append(f"This version cannot read the space, so scales and rungs are left out: {error.faults[0]}")
+        missing.append(
+            f"This version of tuner cannot read the space, so the page has no log scales and no rungs: {error.faults[0]}"
+        )
     predictions = {}
     for split in ("validation", "test"):
         with suppress(LedgerError):
             predictions[split] = read_predictions(location, split)
     if run.champion and "test" not in predictions:
-        missing.append("There are no predictions on the test split, so there are no precision–recall curves.")
+        missing.append("The ledger has no predictions on the test split, so the page has no precision–recall curves.")
     return Material(
         run=run,
         space=space,
@@ -83,7 +85,7 @@ def _missing_parts(run: Run) -> list[str]:
     if not run.trials:
         sentences.append("No trial has begun.")
     if not run.baselines:
-        sentences.append("The baselines were not finished, so there is nothing to compare trials with.")
+        sentences.append("The baselines did not finish, so the page cannot compare trials with them.")
     if not run.champion:
         sentences.append("There is no champion, so the test split is still sealed and there is no verdict.")
     if not run.profile:

@@ -1,8 +1,8 @@
 """One self-contained HTML page about a run, from its ledger alone.
 
-Plotly draws the figures. The alternatives were worse: Vega's script is smaller (0.9 MB instead of 4.8) but comes with a converter
-of 84 MB, Bokeh's (1.3 MB) draws pixels, which print badly, and Matplotlib's pictures are static. The page holds one copy of the
-script and each figure as JSON. Its content security policy forbids any network access.
+Plotly draws the figures; its script has 4.8 MB. The alternatives were worse. Vega's script is smaller (0.9 MB) but comes with a
+converter of 84 MB. Bokeh's (1.3 MB) draws pixels, which print badly. Matplotlib's pictures are static. The page holds one copy
+of the script, and each figure as JSON. Its content security policy forbids any network access.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def render(material: Material) -> str:
 
 
 def render_page(*, title: str, subtitle: str, sections: Sequence[PageSection], made_at: str) -> str:
-    """Return a page with the given sections. All texts are escaped, and the figures' JSON cannot end its script element."""
+    """Return a page with the given sections. Escapes all texts; the JSON of the figures cannot end its script element."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

@@ -16,7 +16,7 @@ MOST_POINTS = 80
 
 @dataclass(frozen=True)
 class Curve:
-    """The curve of one label: recall, ascending, and precision (points,). `average_precision` is that of the full curve."""
+    """The curve of one label: recall, ascending, and precision (points,). `average_precision` is measured on the full curve."""
 
     label: int
     recall: NDArray[np.float64]

@@ -33,13 +33,13 @@ def sum_blocks(values: NDArray[Any], blocks: Blocks) -> NDArray[np.float32]:
 
 
 def blocks_by_label(truth: Indicator, blocks: Blocks) -> tuple[list[int], list[int]]:
-    """Return, for each label, how many blocks have a row where it is true, and how many have a row where it is false."""
+    """Return, for each label, the number of blocks with a true row and the number of blocks with a false row."""
     counts = (sum_blocks(np.hstack([truth, ~truth]), blocks) > 0).sum(axis=0).tolist()
     return counts[: truth.shape[1]], counts[truth.shape[1] :]
 
 
 def halves(truth: Indicator, blocks: Blocks) -> NDArray[np.int64]:
-    """Return the half of each row, 0 or 1. The halves are always the same: scores compare only over the same halves."""
+    """Return the half of each row, 0 or 1. The halves are always the same, so that scores can be compared."""
     return deal_blocks(truth, blocks, folds=2, seed=0)
 
 

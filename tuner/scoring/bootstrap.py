@@ -1,9 +1,10 @@
 """Intervals for macro-F1, and for its lead over chance and over constants, by drawing blocks of rows with replacement.
 
-This is the bootstrap of Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), with three additions; `scripts/bench
-trust` shows that they are needed. Rows that depend on each other are drawn together. One extra block, answered wrongly, widens
-the lower end, and one answered rightly widens the upper end, so that six perfect rows do not give an interval from 1 to 1. And
-if a label is true in fewer than three blocks, resampling says nothing about it: its F1 may be anything that so few rows allow.
+This is the bootstrap of Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), with three additions. `scripts/bench
+trust` shows that all three are needed. First, rows that depend on each other are drawn together. Second, an extra block with
+wrong answers widens the lower end, and one with right answers the upper end. So six perfect rows do not give an interval from 1
+to 1. Third, resampling says nothing about a label that is true in fewer than three blocks: its F1 may be anything that so few
+rows allow.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ CONFIDENCE = 0.95
 CONFIDENCE_OF_LEADS = 0.965
 """Confidence of the intervals that a verdict rests on: the lead over a baseline, a constant rule or chance. We call it 95 %.
 
-A verdict reached by chance costs more than a missed one; and with exactly 0.95, some of forty simulations of 600 repeats each
-exceed 3.5 % a side.
+A verdict reached by chance costs more than a missed one. With exactly 0.95, some of forty simulations with 600 repeats each
+exceed 3.5 % on one side.
 """
 FEWEST_BLOCKS = 3
-"""Blocks that a label must be true in before a bootstrap says anything about its F1."""
+"""If a label is true in fewer blocks than this, a bootstrap says nothing about its F1."""
 _ENOUGH = 6.3
-"""Expected blocks of a label with which 95 of 100 splits have at least three."""
+"""If a split is expected to have this many blocks of a label, 95 of 100 splits have at least three."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Interval:
 class Intervals:
     """The intervals of one model's measures, from the same resamples.
 
-    `skill` is the lead over the best constant rule's macro-F1, `above_chance` the lead over the same decisions dealt at random.
+    `skill` is the lead over the best constant rule, `above_chance` the lead over the same decisions given to random rows.
     """
 
     macro_f1: Interval
@@ -73,8 +74,8 @@ def intervals(
 ) -> Intervals:
     """Return intervals for decisions against truth, both (rows, labels); `blocks` (rows,) numbers the rows' blocks.
 
-    They are for the macro-F1 over all labels on an endless supply of such rows. A label without a true row here counts as
-    unknown, unless `seen` (labels,) says that training had none either.
+    They estimate the macro-F1 over all labels on an endless supply of such rows. A label without a true row here counts as
+    unknown, unless `seen` (labels,) says that training had no true row either.
     """
     by_block = count_by_block([decisions], truth, blocks)
     n_labels = truth.shape[1]
@@ -90,7 +91,7 @@ def intervals(
         leads = _lead(observed, name, task)
         reference = observed.f1 - leads
         well_known = _interval_of_well_known(
-            *(_lead(each, name, task) for each in (observed, drawn, worse, better)),
+            *(_lead(sample, name, task) for sample in (observed, drawn, worse, better)),
             supports=(drawn.support, worse.support, better.support),
             is_well_known=~is_rare,
             confidence=confidence,
@@ -125,12 +126,13 @@ def difference_of_runs(
     samples: int = SAMPLES,
     confidence: float = CONFIDENCE,
 ) -> Interval:
-    """Return the interval for the mean macro-F1 of some runs less that of others, judged on the same rows.
+    """Return the interval for the mean macro-F1 of `runs` minus the mean of `others`, judged on the same rows.
 
     A run is given by its decisions (rows, labels). Blocks are drawn with replacement, the same for every run. The interval also
     allows for other seeds: `seed_variance` is the variance of a run's macro-F1 over seeds, estimated with `freedom` degrees of
-    freedom. Drawing two or three seeds with replacement would underestimate it. With `freedom` 0 nothing is known about seeds,
-    and the interval is for the rows alone. The ends are plain percentiles: for a difference, a bias correction corrects noise.
+    freedom. Drawing two or three seeds with replacement would underestimate it. With `freedom` 0 we know nothing about seeds,
+    and the interval covers only the rows. The ends are plain percentiles, because a bias correction of a difference would only
+    correct noise.
     """
     by_block = count_by_block([*runs, *others], truth, blocks)
     drawn = split_counts(draw_blocks(by_block, np.random.default_rng(seed), samples), truth.shape[1])
@@ -146,7 +148,7 @@ def difference_of_runs(
 
 
 def _lead(counts: Counts, name: str, task: Task) -> Reals:
-    """Return each label's F1 less its reference's: nothing, the best constant rule, or the same decisions at random."""
+    """Return each label's F1 minus its reference: nothing, the best constant rule, or the same decisions at random."""
     if name == "skill":
         return counts.f1 - constant_f1_from_counts(counts.support, counts.rows, task)
     if name == "above_chance":
@@ -157,10 +159,10 @@ def _lead(counts: Counts, name: str, task: Task) -> Reals:
 def _resample(
     by_block: NDArray[np.float32], observed: Counts, *, n_labels: int, seed: int, samples: int
 ) -> tuple[Counts, Counts, Counts]:
-    """Return resamples of the blocks, alone, with a part of one more block answered wrongly, and with it answered rightly.
+    """Return resamples of the blocks: as drawn, with wrong answers to a part of an extra block, and with right answers to it.
 
     The extra block is drawn from the others. Its part is exponential with mean 1, which is the weight of one row in a Bayesian
-    bootstrap (Rubin 1981). Answered wrongly, as many false labels are decided as it has true ones, in proportion to prevalence.
+    bootstrap (Rubin 1981). The wrong answers have as many false labels as the part has true ones, in proportion to prevalence.
     """
     (drawn,) = split_counts(draw_blocks(by_block, np.random.default_rng(seed), samples), n_labels)
     generator = np.random.default_rng((seed, 2))
@@ -193,18 +195,18 @@ def _interval_of_well_known(
     is_well_known: Indicator,
     confidence: float,
 ) -> tuple[float, float]:
-    """Return the ends for the mean over the labels that are true in enough blocks; 0 and 0 if there is none.
+    """Return the ends for the mean over labels that are true in enough blocks; 0 and 0 if there are no such labels.
 
     The ends are bias-corrected percentiles (Efron and Tibshirani 1993, chapter 14, no acceleration). A resample loses a rare
-    label more often than it doubles it, so plain percentiles lie too low. On 3,660 rows of 28 labels, the rarest 0.1 %, the truth
-    lay above their upper end in 6 of 100 draws, and in 3 of 100 with the correction.
+    label more often than it doubles it, so plain percentiles lie too low. On 3,660 rows with 28 labels, the rarest on
+    0.1 % of them, the truth lay above their upper end in 6 of 100 draws. With the correction, it did so in 3 of 100.
     """
     if not is_well_known.any():
         return 0.0, 0.0
     value = values[is_well_known].mean()
     plain, low, high = (
-        mean_over_present(each[:, is_well_known], support[:, is_well_known])
-        for each, support in zip((drawn, worse, better), supports, strict=True)
+        mean_over_present(sample[:, is_well_known], support[:, is_well_known])
+        for sample, support in zip((drawn, worse, better), supports, strict=True)
     )
     normal = NormalDist()
     least = 0.5 / len(plain)
@@ -225,6 +227,6 @@ def _bounds_of_few(counts: Counts, confidence: float) -> tuple[Reals, Reals]:
     tail = (1 - confidence) / 2
     ends = (beta.ppf(level, hits + 0.5, errors + 0.5) for level in (tail, 1 - tail))
     low, high = (2 * j / (1 + j) for j in ends)
-    f1 = Counts(*(each.sum(axis=0) for each in vars(counts).values())).f1
+    f1 = Counts(*(count.sum(axis=0) for count in vars(counts).values())).f1
     is_known = hits + errors > 0
     return np.where(is_known, np.minimum(low, f1), 0.0), np.where(is_known, np.maximum(high, f1), 1.0)

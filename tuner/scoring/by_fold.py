@@ -1,4 +1,4 @@
-"""Measures of a model that is judged fold by fold: means over the folds, so that all scores of a run compare."""
+"""Measures of a model that is judged fold by fold: means over the folds, so that all scores of a run are comparable."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def measure_by_fold(
     """Measure decisions against truth, both (rows, labels), within each fold, and return the means.
 
     `fold` (rows,) numbers each row's fold; None makes all rows one fold. AUC and average precision are means over the folds
-    where they are known, NaN if they are known in none.
+    where they are known; NaN if no fold has them.
     """
     parts = [slice(None)] if fold is None else [fold == number for number in np.unique(fold)]
-    each = [
+    of_folds = [
         measure(
             decisions[part],
             truth[part],
@@ -54,6 +54,6 @@ def measure_by_fold(
         )
         for part in parts
     ]
-    columns = {name: np.array([getattr(measures, name) for measures in each]) for name in AVERAGED}
-    spread = float(columns["score"].std(ddof=1)) if len(each) > 1 else math.nan
+    columns = {name: np.array([getattr(measures, name) for measures in of_folds]) for name in AVERAGED}
+    spread = float(columns["score"].std(ddof=1)) if len(of_folds) > 1 else math.nan
     return FoldMeasures({name: mean_of_known(values) for name, values in columns.items()}, spread)

@@ -43,8 +43,8 @@ def describe_judged(
 ) -> dict[str, Any]:
     """Measure decisions on a labelled split, as JSON values.
 
-    With `fold` (rows,) the score and its parts are means over the folds, as for trials, and `score_spread` is the standard
-    deviation of the folds' scores; a note says so. The rows per label pool all rows.
+    With `fold` (rows,) the score and its parts are means over the folds, as for trials. `score_spread` is the standard
+    deviation of the folds' scores. A note says so. The rows per label pool all rows.
     """
     measures = measure(
         decisions, truth, task, penalty_weight=penalty_weight, probabilities=probabilities, seen=seen, names=labels
@@ -79,7 +79,7 @@ def evaluate(
     """Measure as `describe_judged` does, with 95 % bootstrap intervals; `blocks` (rows,) numbers the rows' blocks.
 
     With `fold` the intervals are as wide as for all rows together, but lie around the means over the folds. `too_rare` lists the
-    labels whose F1 cannot be judged on so few rows, each with its true rows and about how many rows a split needs for it.
+    labels that have too few rows to judge their F1. Each has its number of true rows, and about how many rows a split needs.
     """
     described = describe_judged(
         decisions,
@@ -118,8 +118,8 @@ def note_on_rare(too_rare: Sequence[Mapping[str, Any]], rows: int) -> str:
     more = f" and {len(too_rare) - NAMED_AT_MOST} more" if len(too_rare) > NAMED_AT_MOST else ""
     needed = max(row["rows_needed"] for row in too_rare)
     return (
-        f"{rows:,} rows are too few to judge {shown}{more}: the intervals are wide, because so few rows leave many values of F1 "
-        f"possible. About {needed:,} rows would be enough"
+        f"{rows:,} rows are too few to judge {shown}{more}. The intervals are wide, because so few rows allow many values of F1. "
+        f"About {needed:,} rows would be enough"
     )
 
 

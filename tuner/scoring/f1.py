@@ -1,7 +1,7 @@
 """F1 per label, its macro mean, and the F1 of decisions that ignore the input: constant ones and random ones.
 
-Truth and decisions are bool indicators (rows, labels). Functions of counts take arrays whose last axis is the labels, so a
-bootstrap can pass many samples at once.
+Truth and decisions are bool indicators (rows, labels). Functions of counts take arrays with the labels on the last axis, so
+a bootstrap can pass many samples at once.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ def chance_macro_f1(decisions: Indicator, truth: Indicator) -> float:
     """Return the expected macro-F1 of the same decisions dealt to the rows at random.
 
     A constant rule scores exactly this much, and decisions that ignore the truth score this much on average. The best constant
-    rule is no such reference: random answers beat the majority class by 0.17 for two classes of equal size, and in multi-label
-    they stay 0.04 below all-positive for labels that are true on a fifth of the rows.
+    rule is not a substitute. Random answers beat the majority class by 0.17 for two classes of equal size. In multi-label, they
+    stay 0.04 below all-positive for labels that are true on a fifth of the rows.
     """
     support = truth.sum(axis=0)
     return float(mean_over_present(chance_f1_from_counts(decisions.sum(axis=0), support, len(truth)), support))

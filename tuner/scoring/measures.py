@@ -1,4 +1,4 @@
-"""Everything that one evaluation measures: the score, its parts, and the figures beside it."""
+"""All measures of one evaluation: the score, its parts, and further figures."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ class LabelMeasures:
 
 @dataclass(frozen=True, kw_only=True)
 class Measures:
-    """One evaluation: `score = macro_f1 - penalty_weight * constant_penalty`, and the figures beside it.
+    """One evaluation: `score = macro_f1 - penalty_weight * constant_penalty`, and further figures.
 
-    `skill` is macro-F1 less `constant_macro_f1`, the macro-F1 of the best constant rule. `above_chance` is macro-F1 less
+    `skill` is macro-F1 minus `constant_macro_f1`, the macro-F1 of the best constant rule. `above_chance` is macro-F1 minus
     `chance_macro_f1`, the expected macro-F1 of the same decisions dealt to the rows at random. `auc` and `average_precision` are
     means over the labels that have both classes, NaN if unknown. `notes` are sentences for people.
     """

@@ -1,12 +1,13 @@
 """Is one model better than another on the same rows by more than chance? A randomisation test and a bootstrap must agree.
 
-If two models are equally good, it is chance which of them gave which answers to a block of rows. So we swap their answers in a
-random half of the blocks, many times; the resulting differences show what chance does. The test is Fisher's (1935). For scores
+If two models are equally good, chance decides which of them gave which answers to a block of rows. So we swap their answers in a
+random half of the blocks, many times. The resulting differences show what chance does. The test is Fisher's (1935). For scores
 such as F1 see Noreen, "Computer-Intensive Methods for Testing Hypotheses" (1989), and Yeh, "More accurate tests for the
-statistical significance of result differences" (COLING 2000). It is right on twenty rows, where a bootstrap of the difference
-errs twice as often as it claims. But the test assumes that the models are alike in every way. For a careful and a bold model
-with the same macro-F1 a bootstrap knows more. So an interval covers what either method would leave in it. `scripts/bench trust`
-has the figures.
+statistical significance of result differences" (COLING 2000).
+
+The test is right on twenty rows, where a bootstrap of the difference errs twice as often as it claims. But it assumes that the
+models are alike in every way. For a careful and a bold model with the same macro-F1, a bootstrap knows more. So an interval
+covers the values that either method allows. `scripts/bench trust` has the figures.
 """
 
 from __future__ import annotations
@@ -36,10 +37,10 @@ class Pair:
     def difference(
         self, measure: Callable[[Counts], Reals], confidence: float = CONFIDENCE_OF_LEADS
     ) -> tuple[Reals, Reals, Reals]:
-        """Return the first model's measure less the second's, and the low and the high end of its interval.
+        """Return the first model's measure minus the second's, and the low and the high end of its interval.
 
-        `measure` turns counts into one value (...) or one for each label (..., labels). An end lies where either test would
-        just take a difference of 0 for chance.
+        `measure` turns counts into one value (...) or one for each label (..., labels). At an end, one of the
+        tests would just accept that a difference of 0 is chance.
         """
         value, swapped, resampled = (
             np.asarray(measure(first) - measure(second))
@@ -83,7 +84,7 @@ def paired_difference(
     samples: int = SAMPLES,
     confidence: float = CONFIDENCE_OF_LEADS,
 ) -> Interval:
-    """Return the macro-F1 of `decisions` less that of `others`, and its interval; all are (rows, labels), `blocks` (rows,)."""
+    """Return the macro-F1 of `decisions` minus the macro-F1 of `others`, with its interval. Arguments are as in `pair`."""
     both = pair(decisions, others, truth, blocks=blocks, seed=seed, samples=samples)
     value, low, high = both.difference(lambda counts: counts.macro_f1, confidence)
     return Interval(float(value), float(low), float(high))

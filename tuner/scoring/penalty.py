@@ -11,7 +11,7 @@ from tuner.scoring.indicator import Indicator
 from tuner.space.settings import Task
 
 FREE_IMPURITY = 0.1
-"""Share of the truth's impurity from which on decisions carry no penalty."""
+"""From this share of the truth's impurity on, decisions carry no penalty."""
 
 
 def constant_penalty(decisions: Indicator, truth: Indicator, task: Task) -> float:
@@ -26,14 +26,14 @@ def constant_penalty(decisions: Indicator, truth: Indicator, task: Task) -> floa
 def constant_penalty_from_counts(hits: Numbers, decided: Numbers, support: Numbers, rows: Any, task: Task) -> Reals:
     """Return the constant penalty from counts of hits, decisions and true rows, shape (..., labels) to (...).
 
-    Let g be the impurity of the decisions over the impurity of the truth, both summed over the decision columns; a column counts
-    for at most its truth's impurity. The penalty is `p = max(0, 1 - g / 0.1)`: 1 for a constant predictor, 0 for one that decides
-    as often as the truth does. If the truth is constant in every column, the penalty is 0.
+    Let g be the impurity of the decisions over the impurity of the truth, both summed over the decision columns. A column counts
+    for at most the impurity of its truth. The penalty is `p = max(0, 1 - g / 0.1)`: 1 for a constant predictor, 0 for one that
+    decides as often as the truth does. If the truth is constant in every column, the penalty is 0.
 
     In multi-label a nearly constant column can still earn F1 if it is nearly always decided. The penalty also removes what such
     columns add to macro-F1, each in proportion to its own penalty: `p + (1 - p) * unearned`. A column that is never decided costs
-    nothing more, because its F1 is already 0. A mean over columns charged for that too, and with 200 labels of Zipf frequencies
-    it ranked chance above learning: `scripts/bench trust`.
+    nothing more, because its F1 is already 0. A mean over columns also charged for these columns. With 200 labels of Zipf
+    frequencies, it ranked chance above learning: `scripts/bench trust`.
     """
     true_impurity, impurity = (impurity_from_counts(counts, rows, task) for counts in (support, decided))
     penalty = _penalty(np.minimum(impurity, true_impurity).sum(axis=-1), true_impurity.sum(axis=-1))
@@ -58,7 +58,7 @@ def impurity_from_counts(counts: Numbers, rows: Any, task: Task) -> Reals:
 
 
 def is_nearly_constant(decision_rate: float, prevalence: float, *, penalty: float) -> bool:
-    """Return whether one label, decided on a share of the rows and true on another, has a penalty of its own above `penalty`."""
+    """Return whether a label's own penalty is above `penalty`, given the shares of rows where it is decided and true."""
     share = (decision_rate * (1 - decision_rate)) / (prevalence * (1 - prevalence))
     return share < FREE_IMPURITY * (1 - penalty)
 

@@ -1,4 +1,4 @@
-"""The choice of the champion: the finalist whose mean score over seeds has the highest lower bound."""
+"""The choice of the champion: every finalist's mean score over seeds has a lower bound, and the highest bound wins."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Bound:
 def lower_bounds(scores: Mapping[Key, Sequence[float]], confidence: float = CONFIDENCE) -> dict[Key, Bound]:
     """Return each finalist's one-sided lower bound, `mean - t * spread / sqrt(seeds)`, from its finite scores.
 
-    Two seeds say next to nothing about a variance, so half of it is the finalist's own and half is pooled over all finalists; t
-    has the pooled degrees of freedom. Raises ValueError for a finalist without scores, or with one that is not finite: the
-    caller knows why, and must leave it out.
+    Two seeds say next to nothing about a variance. So half of it is the finalist's own, and half is pooled over all finalists; t
+    has the pooled degrees of freedom. Raises ValueError for a finalist without scores, or with a score that is not finite. The
+    caller must leave out such finalists.
     """
     runs = {key: np.asarray(values, dtype=np.float64) for key, values in scores.items()}
     for key, values in runs.items():

@@ -1,8 +1,8 @@
-"""Can the labels be predicted from the inputs at all? The answer uses every model that was judged on rows it did not learn from.
+"""Can the labels be predicted from the inputs at all? The answer uses every model that was judged on unseen rows.
 
-The reason of a verdict and the diagnosis both give this answer. No number of models can prove that nothing can be learnt, so the
-strongest claim is that no model we tried does better than chance. Even that needs enough rows, and a model that could see what
-the inputs hold.
+A verdict's reason and the diagnosis both give this answer. No number of models can prove that there is nothing to learn. So the
+strongest claim is that no model we tried does better than chance. Even this claim needs enough rows, and a model that can read
+the inputs.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ FEWEST_ROWS = 10
 """Minority rows needed to conclude anything. A random ranking of 10 rows among many has an AUC of 0.5 ± 0.18."""
 
 FEWEST_TO_SHOW = 5
-"""Minority rows that a split needs before a model can beat chance on it; success on fewer may be luck."""
+"""Minority rows that a split needs before we say that a model beats chance on it. On fewer rows, success may be luck."""
 
 LEAST_SEEN = 0.25
-"""Share of the texts that a model of words must be able to learn from before its failure says anything about the texts.
+"""If a model of words can learn from less than this share of the texts, its failure says nothing about the texts.
 
 The share is 0.35 for 100 English docstrings, 0.68 for 1,000, and 0.08 for 800 Chinese reviews without spaces.
 """
@@ -95,11 +95,11 @@ def gather_evidence(
 
 
 def find_signal(evidence: SignalEvidence) -> Signal:
-    """Return whether any model surely predicts the labels better than chance, and if none does, what follows from that.
+    """Return whether any model clearly predicts the labels better than chance and, if none does, why.
 
-    A model counts, on a split with enough rows, if the 95 % interval of its lead over chance lies above 0, or if its AUC exceeds
-    what a ranking without information reaches once in 200 tries. For the best measurement of all trials, that
-    bound allows for their number.
+    A model counts on a split with enough rows, in two cases: the 95 % interval of its lead over chance lies above 0, or its AUC
+    exceeds the value that a ranking without information reaches once in 200 tries. For the best measurement of all trials, the
+    bound allows for the number of measurements.
     """
     best = next(_better_than_chance(evidence), None)
     if best is not None:
@@ -113,14 +113,14 @@ def find_signal(evidence: SignalEvidence) -> Signal:
         counts = ", ".join(f"{count:,} in {split}" for split, count in rows.items())
         return Signal(
             answer="too few rows",
-            sentence=f"too few rows differ from the commonest answer to judge what can be learnt: {counts}",
+            sentence=f"too few rows differ from the most common answer to say whether the labels can be learnt: {counts}",
             advice="use folds, larger splits, or more rows of the rare labels",
         )
     able = _able_models(evidence)
     if not able:
         return Signal(
             answer="not seen",
-            sentence="no model we tried can see what these inputs hold, so we do not know whether the labels can be learnt",
+            sentence="no model we tried can read these inputs, so we do not know whether the labels can be learnt",
             advice=_BY_PIECES,
         )
     return Signal(
@@ -131,7 +131,7 @@ def find_signal(evidence: SignalEvidence) -> Signal:
 
 
 def minority_rows(true: Sequence[int], false: Sequence[int], task: Task) -> int:
-    """Return how many rows have another answer than the commonest one; in multi-label, the sum of that over the labels.
+    """Count the rows with another answer than the most common one; in multi-label, the sum of these counts over the labels.
 
     `true` counts the rows with each label and `false` the rows without it; or they count blocks.
     """
@@ -141,7 +141,7 @@ def minority_rows(true: Sequence[int], false: Sequence[int], task: Task) -> int:
 
 
 def auc_error(true: Sequence[int], false: Sequence[int], task: Task) -> float | None:
-    """Return the standard error of the mean AUC over labels of a random ranking; None if no label has rows of both kinds.
+    """Return the standard error of the mean AUC of a random ranking; None if no label has both true and false rows.
 
     Arguments are as in `minority_rows`. The error of each label is Mann and Whitney's (1947). Labels count as independent, except
     that the two of a binary task count as one.
@@ -153,7 +153,7 @@ def auc_error(true: Sequence[int], false: Sequence[int], task: Task) -> float | 
 
 
 def _better_than_chance(evidence: SignalEvidence) -> Iterator[str]:
-    """Name the models that surely predict better than chance."""
+    """Name the models that clearly predict better than chance."""
     for row in _models(evidence.baselines):
         if _is_above_chance(row["validation"], evidence.task):
             yield f"on validation {row['name']}"
@@ -169,7 +169,7 @@ def _better_than_chance(evidence: SignalEvidence) -> Iterator[str]:
 
 
 def _able_models(evidence: SignalEvidence) -> list[str]:
-    """Name the models whose failure means something: models of words if the texts share words, others if their answers vary."""
+    """Name the models that could have succeeded: models of words if texts share words, others if their answers vary."""
     models = [row for row in _models(evidence.baselines) if _is_measured(row["validation"])]
     able = [str(row["name"]) for row in models if row.get("seen_share") is None or row["seen_share"] >= LEAST_SEEN]
     measured = evidence.validation
@@ -191,7 +191,7 @@ def _models(baselines: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def _validation(evidence: SignalEvidence) -> Mapping[str, Any] | None:
-    """Return any model's measures on validation: we read only the truth, which is the same in all of them."""
+    """Return the validation measures of any model. Only the facts about the truth are read, and all models share them."""
     rows = [row["validation"] for row in evidence.baselines if row["validation"].get("labels")]
     return evidence.validation or (rows[0] if rows else None)
 
@@ -212,7 +212,7 @@ def _minority_rows(measured: Mapping[str, Any], task: Task) -> int:
 
 
 def _blocks(measured: Mapping[str, Any]) -> tuple[list[int], list[int]]:
-    """Return, per label, how many blocks have a true row and how many a false one; older runs recorded rows instead."""
+    """Return, per label, how many blocks have a true row and how many a false row. Older runs recorded rows instead."""
     labels, rows = measured["labels"], _rows(measured)
     return (
         [int(row.get("true_blocks", row["support"])) for row in labels],
@@ -221,7 +221,7 @@ def _blocks(measured: Mapping[str, Any]) -> tuple[list[int], list[int]]:
 
 
 def _rows(measured: Mapping[str, Any]) -> int:
-    """Return how many rows were judged; measures without intervals record it only through their prevalences."""
+    """Return how many rows were judged. Measures without intervals record only prevalences, which give the number."""
     if measured.get("rows") is not None:
         return int(measured["rows"])
     counts = [row["support"] / row["prevalence"] for row in measured["labels"] if row["prevalence"]]
@@ -245,6 +245,6 @@ def _low(measured: Mapping[str, Any]) -> float | None:
 
 
 def _is_ranking(auc: float, measured: Mapping[str, Any], task: Task, *, tries: int) -> bool:
-    """Return whether an AUC, the best of `tries`, exceeds what rankings without information reach (Bonferroni's bound)."""
+    """Return whether the best AUC of `tries` exceeds what rankings without information reach (Bonferroni's bound)."""
     error = auc_error(*_blocks(measured), task) if measured.get("labels") else None
     return error is not None and auc > 0.5 + NormalDist().inv_cdf(1 - _CHANCE / tries) * error

@@ -19,7 +19,7 @@ from tuner.scoring.ranking import Probabilities, Ranking, rank_rows
 from tuner.space.settings import Task
 
 SHRINKAGE = 20.0
-"""Number of positives at which a label's own threshold and the shared one weigh the same."""
+"""With this many positives, a label's own threshold and the shared one have the same weight."""
 # Macro-F1 on one half of goemotions' validation split with thresholds fitted on the other (40 halves; TF-IDF + LR), for
 # shrinkage 0, 5, 10, 20, 50 and infinite:
 #   balanced weights, all 5,426 rows  0.467 0.472 0.473 0.474 0.476 0.475
@@ -56,9 +56,9 @@ def fit_thresholds(
     """Fit the thresholds that `decide` takes on probabilities and truth, both (rows, labels).
 
     In multi-label each label's own threshold is shrunk, in logits, towards the one that is best for all labels together. Its
-    weight is n / (n + shrinkage) for n positives. No threshold may decide a label more often than half way between its
-    prevalence and always. If no threshold can meet that, because too many rows share the label's highest probability, a common
-    label is decided on those rows and any other label never. `is_common` (labels,) marks the common labels, by default those
+    weight is n / (n + shrinkage) for n positives. A threshold may decide a label at most half way between its
+    prevalence and every row. If too many rows share the label's highest probability, no threshold can meet this. Then a common
+    label is decided on those rows, and any other label never. `is_common` (labels,) marks the common labels, by default those
     that are true on most rows. Labels that were not `seen` (labels,) in training are never predicted.
     """
     if task == "multiclass":
@@ -92,8 +92,8 @@ def cross_fitted_decisions(
     """Return decisions (rows, labels) that judge each part of the rows by thresholds fitted on the other parts.
 
     `parts` (rows,) numbers the part of each row: `tuner.scoring.blocks.halves`, or the folds of the data. All rows together
-    determine which labels are common. Otherwise a constant output could be decided "always" in one part and "never" in the next,
-    and look as if it varied.
+    determine which labels are common. Otherwise a constant output could be decided "always" in one part and "never" in the next.
+    It would then seem to vary.
     """
     if task == "multiclass":
         return decide(probabilities, np.zeros(0), task)

@@ -30,7 +30,7 @@ def reach_verdict(measured: Intervals, differences: Mapping[str, Interval]) -> V
 
 
 def meets(verdict: str, requirement: Requirement) -> bool:
-    """Return whether a verdict says that the requirement holds; an open verdict does not."""
+    """Return whether a verdict meets the requirement. An unknown verdict does not."""
     return verdict in _MEETING[requirement]
 
 
@@ -65,11 +65,9 @@ def explain(
     conclusion = (
         f"{behind[0]} is better"
         if behind
-        else "these rows do not show which of them is better: the interval contains 0"
+        else "these rows do not show which of them is better, because the interval contains 0"
     )
-    return (
-        f"{champion}, above any constant answer, but it is not surely ahead of every baseline: {leads}. So {conclusion}"
-    )
+    return f"{champion}, above any constant answer, but it is not clearly ahead of every baseline: {leads}. So {conclusion}"
 
 
 def _explain_constant(

@@ -35,7 +35,7 @@ def make_augment(
     smoothing: float = 0.0,
     time_masking: float = 0.0,
 ) -> Augment | None:
-    """Build the function that changes a padded batch (rows, time[, channels]) with lengths (rows,); None if nothing changes.
+    """Build a function that changes a padded batch (rows, time[, channels]) with lengths (rows,); None if nothing changes.
 
     `vocabulary` is the number of token numbers, including the special ones. Raises ValueError for an augmentation of the other
     kind of inputs.
@@ -103,7 +103,7 @@ def _replace_tokens(
 def _swap_tokens(
     steps: NDArray[Any], lengths: NDArray[np.int64], share: float, generator: np.random.Generator
 ) -> NDArray[Any]:
-    """Swap each token with the next one with probability `share`, unless it has just been swapped itself."""
+    """With probability `share`, swap each token with the next one, unless it was just swapped."""
     rows, time = steps.shape
     if time < 2:
         return steps
@@ -152,7 +152,7 @@ def _smooth(
 def _mask_time(
     steps: NDArray[Any], lengths: NDArray[np.int64], share: float, generator: np.random.Generator
 ) -> NDArray[Any]:
-    """Set one stretch of each row to 0, the mean; its length is up to `share` of the row's (Park et al. 2019)."""
+    """Set one stretch of each row, up to `share` of its length, to 0, which is the mean (Park et al. 2019)."""
     widths = generator.integers(0, np.floor(share * lengths).astype(np.int64), endpoint=True)
     starts = generator.integers(0, lengths - widths, endpoint=True)[:, None]
     numbers = np.arange(steps.shape[1])

@@ -1,4 +1,4 @@
-"""Averaged weights: a mean of the weights during training, which is judged and kept instead of the last weights."""
+"""Averaged weights: a mean of the weights during training. It is judged and kept instead of the last weights."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def ema(*, decay: float) -> Averaging:
 
 
 def swa(*, start: float) -> Averaging:
-    """Plain mean from the share `start` of the budget on (Izmailov et al. 2018); the learning rate follows its schedule."""
+    """Plain mean over the budget from the share `start` on (Izmailov et al. 2018). The learning rate keeps its schedule."""
     return lambda _steps, updates, spent, _between: 1 / (updates + 1) if spent >= start else 0.0
 
 
@@ -74,7 +74,7 @@ class WeightAverage:
 
     def state(self) -> State:
         """Return the averages, if there are any yet, and the number of updates."""
-        return {"updates": self._updates, "averages": {str(n): each for n, each in enumerate(self._averages)}}
+        return {"updates": self._updates, "averages": {str(n): average for n, average in enumerate(self._averages)}}
 
     def restore(self, state: State) -> None:
         """Take over the averages of a model of the same shape."""
@@ -85,7 +85,7 @@ class WeightAverage:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Let the model hold the averages inside the `with` block, or keep its weights if there are none. No copy on a CPU."""
+        """Give the model the averages inside the `with` block; without averages it keeps its weights. No copy on a CPU."""
         if not self._averages:
             yield
             return

@@ -148,7 +148,7 @@ def bucketed(
     batch_size: int,
     generator: np.random.Generator,
 ) -> Iterator[NDArray[np.int64]]:
-    """Yield each of `rows` once, shuffled, in batches of similar length that each contain the strata in proportion.
+    """Yield each of `rows` once, shuffled, in batches. A batch has rows of similar length, and the strata in proportion.
 
     `strata` (rows,) belongs to `rows`; `lengths` (all rows,) are steps per row, indexed by the values of `rows`. The last batch
     of a chunk may be smaller.
@@ -164,12 +164,12 @@ def bucketed(
 
 
 def _renumbered(strata: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.int64]:
-    """Number the strata anew, so that batches with fewer rows than strata do not always get the same strata."""
+    """Renumber the strata at random. Otherwise batches with fewer rows than strata would always get the same strata."""
     return generator.permutation(int(strata.max()) + 1)[strata]
 
 
 def _interleave(values: NDArray[np.int64], strata: NDArray[np.int64], keys: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Sort values by the quantile of their key within their stratum, so that any run of them mixes the strata evenly."""
+    """Sort values by the quantile of their key within their stratum. So any consecutive values mix the strata evenly."""
     by_stratum_and_key = np.lexsort((keys, strata))
     _, first, sizes = np.unique(strata[by_stratum_and_key], return_index=True, return_counts=True)
     rank = np.arange(len(values)) - np.repeat(first, sizes)

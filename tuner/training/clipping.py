@@ -1,4 +1,4 @@
-"""Gradient clipping: changes gradients in place, and returns their total norm from before."""
+"""Gradient clipping: changes gradients in place, and returns their total norm before the change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Health checks: figures that show why a training fails, measured on a few fixed rows.
+"""Health checks: figures that show why training fails, measured on a few fixed rows.
 
 `tuner.trial.measurement.Measurement` explains the figures.
 """
@@ -36,7 +36,7 @@ _ROWS_BETWEEN_CHECKS = 19_200
 class HealthSamples:
     """Validation rows for watching gates and units, cut to 32 steps, and training rows for the training score.
 
-    `reading` says what the model's reading loses of all validation rows, see `reading_shares`.
+    `reading` says how much of the validation rows the model does not read; see `reading_shares`.
     """
 
     watched: Rows
@@ -47,8 +47,8 @@ class HealthSamples:
 class HealthCheckSchedule:
     """Decides at which measurements a model's health is checked: regularly, at the end, and on signs of collapse.
 
-    Regularly means once 19,200 rows have been read since the last check. Of the measurements that show collapse, the first,
-    fourth, sixteenth and so on are checked: a collapsed trial will be stopped before it makes a last measurement.
+    Regularly means after 19,200 more rows have been read. Of the measurements that show collapse, the first, fourth, sixteenth
+    and so on are checked, because a collapsed trial is stopped before it makes a last measurement.
     """
 
     def __init__(self) -> None:
@@ -100,7 +100,7 @@ def check_health(
     """Return `gate_saturation`, `dead_units` and `train_score`; `thresholds` are used for the score.
 
     Pass thresholds fitted on all validation rows. Thresholds fitted on the few training rows cost up to 0.2 of the score with 28
-    labels, because the rows have hardly any positives of some labels.
+    labels, because some labels have hardly any positives among these rows.
     """
     rows, device = samples.watched, next(model.parameters()).device
     steps = torch.from_numpy(rows.padded(np.arange(len(rows)))).to(device)
@@ -118,7 +118,7 @@ def probability_spread(probabilities: NDArray[np.float64]) -> float:
 
 
 def reading_shares(rows: Rows, whole_lengths: NDArray[np.int64], *, unknown: int | None) -> dict[str, float]:
-    """Return `unknown_share`, `truncated_share` and `empty_share` of rows that were cut; `whole_lengths` (rows,) are from before.
+    """Return `unknown_share`, `truncated_share` and `empty_share` of cut rows; `whole_lengths` (rows,) are their full lengths.
 
     `unknown` is the number of the unknown token; None for sequences, which have none.
     """

@@ -34,8 +34,8 @@ class Recipe:
 
     `vectors` (rows, d) serve resampling rules that look for neighbours. `augment` changes rows as they are read. `mixup` > 0
     mixes the rows of a batch and their losses, with shares from Beta(mixup, mixup). A step's gradient is the mean over the rows
-    of `accumulation` batches. `l1` adds the slope of that penalty before clipping, on every weight that the step trains; of the
-    embedding, on the rows that the step's batches use. Schedules and averaging span the `budget`, counted in examples.
+    of `accumulation` batches. `l1` adds the slope of that penalty before clipping, on every weight that the step trains. Of the
+    embedding, these are the rows that the step's batches use. Schedules and averaging span the `budget`, counted in examples.
     """
 
     task: Task
@@ -56,7 +56,7 @@ class Recipe:
 
 
 class Training:
-    """A model in training. Examples are counted as they are read, so an epoch costs the same whatever the resampling does."""
+    """A model in training. Examples count when they are read, so an epoch costs the same with any resampling."""
 
     def __init__(
         self, model: SequenceClassifier, rows: Rows, recipe: Recipe, *, generator: np.random.Generator
@@ -91,7 +91,7 @@ class Training:
         log = StepLog(steps_before=self.steps)
         while self.examples < examples:
             self._step(self._draw(), log)
-            # Reading the numbers is free on a CPU. On a GPU it would wait for the step, so there they are read at the end.
+            # Reading the numbers is free on a CPU. On a GPU it would wait for the step, so the numbers are read at the end.
             if self._device.type == "cpu" and not log.is_finite():
                 break
         return log.progress()
@@ -110,7 +110,7 @@ class Training:
         self._recipe.schedule.observe(score)
 
     def averaged(self) -> AbstractContextManager[None]:
-        """Let the model hold the averaged weights inside the `with` block; it keeps its own while there is no average."""
+        """Give the model the averaged weights inside the `with` block. It keeps its own until there is an average."""
         return nullcontext() if self._average is None else self._average.held()
 
     def state(self) -> State:
@@ -140,7 +140,7 @@ class Training:
         self.examples, self.steps = state["examples"], state["steps"]
 
     def _weights(self) -> dict[str, Tensor]:
-        return {name: each.detach() for name, each in self._model.named_parameters() if each.requires_grad}
+        return {name: weight.detach() for name, weight in self._model.named_parameters() if weight.requires_grad}
 
     def _parts(self) -> dict[str, object]:
         """Return the parts that may have state, by name."""
@@ -245,7 +245,7 @@ def predict_logits(model: SequenceClassifier, rows: Rows, *, tokens_per_batch: i
 def _by_tokens(
     order: NDArray[np.int64], lengths: NDArray[np.int64], tokens_per_batch: int
 ) -> Iterator[NDArray[np.int64]]:
-    """Cut rows sorted by length into batches of one row, or with at most `tokens_per_batch` steps including padding."""
+    """Cut rows, sorted by length, into batches of at most `tokens_per_batch` steps with padding, but of at least one row."""
     start = 0
     while start < len(order):
         size = max(1, tokens_per_batch // int(lengths[order[start]]))

@@ -18,8 +18,8 @@ MakeOptimiser = Callable[[Iterable[nn.Parameter], float], Optimizer]
 def _uncompiled(kind: type[Optimizer]) -> type[Any]:
     """Return the optimiser without the decorators that serve torch.compile.
 
-    They import torch's compiler, which took a second of a worker's start and is never used here. The methods underneath are the
-    same, except that one decorator also turns autograd off for `step`.
+    The decorators import torch's compiler. That took a second at the start of a worker, and we never use the compiler. The
+    undecorated methods do the same, except that one decorator also turns autograd off for `step`.
     """
     methods = {
         "add_param_group": inspect.unwrap(kind.add_param_group),
@@ -100,7 +100,7 @@ class TouchedRows:
                 self._state[name].index_copy_(0, rows, value)
 
     def whole(self, state: State) -> State:
-        """Return the optimiser's state for the parameter, with the whole table's state in place of a few rows' state."""
+        """Return the optimiser's state for the parameter, with the state of the whole table instead of a few rows."""
         return state | self._state
 
     def restore(self, state: State) -> State:

@@ -1,4 +1,4 @@
-"""The number format of the recurrent layers, if the space leaves the choice to the machine."""
+"""The number format of the recurrent layers, if the space does not set one."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _LEAST_ON_GPU = 256
 def choose_precision(hidden: int, device: str, *, cell: str = "lstm") -> str:
     """Return "bfloat16" if the device has instructions for it and the layers are wide enough to gain, else "float32".
 
-    This is a fixed rule, not a timing. On a shared machine a timing would vary, and the same space, seed and data would then
-    give different scores.
+    This is a fixed rule, not a timing. A timing would vary on a shared machine. Then the same space, seed and data would give
+    different scores.
     """
     least = _LEAST_ON_GPU if device.startswith("cuda") else _LEAST_ON_CPU.get(cell, math.inf)
     return "bfloat16" if hidden >= least and _has_instructions(device) else "float32"

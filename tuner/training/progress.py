@@ -1,4 +1,4 @@
-"""Figures about the training steps between two measurements: collected as tensors, read once at the end."""
+"""Figures about the training steps between two measurements. They are collected as tensors and read once at the end."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from torch import Tensor
 from tuner.model.classifier import SequenceClassifier
 from tuner.training.clipping import Clipped
 
-# A tenth of the smallest norm seen in a model that learns: 0.001 once it knew its rows by heart, and at least 0.01 before.
+# A tenth of the smallest norm of a model that learns: at least 0.01, and 0.001 when the model knew its rows by heart.
 TINY_GRADIENT = 1e-4
-STEPS_BETWEEN_RATIOS = 20  # at every step, these norms would cost up to 2 % of it
+STEPS_BETWEEN_RATIOS = 20  # at every step, these norms would cost up to 2 % of the time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ class StepLog:
 
 
 def gradient_ratio(model: SequenceClassifier) -> Tensor:
-    """Return the gradient norm of the first recurrent layer's weights over that of the head's."""
+    """Return the gradient norm of the first recurrent layer's weights, divided by the norm of the head's weights."""
     head = model.head.weight.grad
     assert head is not None
     norms = [

@@ -1,6 +1,6 @@
-"""Learning-rate schedules: they turn the share of the budget that is spent, in [0, 1], into a factor on the learning rate.
+"""Learning-rate schedules: they turn the spent share of the budget, in [0, 1], into a factor on the learning rate.
 
-A schedule spans the full budget, so a trial that ASHA stops early has followed the same path as one that runs to the end.
+A schedule spans the full budget. So a trial that ASHA stops early has followed the same path as a trial that runs to the end.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The state of a training as bytes: tensors in safetensors format, the rest as JSON in the same file. No pickle.
 
-Everything that remembers something from one step to the next has two methods, `state` and `restore`.
+A part that remembers anything from one step to the next has two methods, `state` and `restore`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def restore_all(parts: Mapping[str, object], state: State) -> None:
 def fitting(value: Tensor, like: Tensor) -> Tensor:
     """Copy `value` to the device of `like`. Raises ValueError if their shapes or number formats differ."""
     if (value.shape, value.dtype) != (like.shape, like.dtype):
-        given, expected = (f"{tuple(each.shape)} {each.dtype}" for each in (value, like))
+        given, expected = (f"{tuple(tensor.shape)} {tensor.dtype}" for tensor in (value, like))
         raise ValueError(f"a tensor is {given}, but should be {expected}")
     return value.to(like.device, copy=True)
 
@@ -62,7 +62,7 @@ def to_bytes(state: State) -> bytes:
 
 
 def from_bytes(content: bytes) -> State:
-    """Read what `to_bytes` wrote, with tensors on the CPU. Raises ValueError for anything else, cut short or changed."""
+    """Read what `to_bytes` wrote, with tensors on the CPU. Raises ValueError for anything else, and for a cut or changed file."""
     import safetensors.torch
 
     try:

@@ -1,4 +1,4 @@
-"""The diagnosis: judge evidence by every registered cause, and order the causes that apply."""
+"""The diagnosis: check the evidence for every registered cause, and sort the causes that apply."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def diagnose(evidence: Evidence) -> Diagnosis:
 
 
 def in_order(causes: Sequence[Cause]) -> tuple[Cause, ...]:
-    """Return the causes, most likely first: those that no other one explains, then the rest, each by strength."""
+    """Sort causes, most likely first. Causes that no other cause explains come before the rest; both go by strength."""
     explained = [replace(cause, explained_by=_explained_by(cause, causes)) for cause in causes]
     return tuple(sorted(explained, key=lambda cause: (bool(cause.explained_by), -cause.strength)))
 
@@ -87,7 +87,7 @@ def _explained_by(cause: Cause, causes: Sequence[Cause]) -> tuple[str, ...]:
 
 
 def _open_questions(evidence: Evidence) -> Sequence[str]:
-    """Say why it is not known whether there is anything to learn, if the predictor is weak enough to ask."""
+    """If the predictor is weak, say why we cannot know whether there is anything to learn."""
     signal = evidence.signal
     if signal is None or signal.answer not in ("too few rows", "not seen") or not is_weak(evidence):
         return ()

@@ -11,19 +11,19 @@ from tuner.diagnosis.causes.state import gives_one_answer, has_diverged, is_weak
 from tuner.diagnosis.facts.evidence import Evidence, TrainingFacts
 
 USUAL_RATE = {"adam": 1e-3, "adamw": 1e-3, "nadam": 1e-3, "rmsprop": 1e-3, "sgd": 0.1}
-"""Learning rates that papers and libraries start from; that of SGD assumes momentum 0.9."""
+"""Learning rates that papers and libraries start from. The rate of SGD assumes momentum 0.9."""
 
 SETTLING_STEPS = 100
-"""Steps that Adam's gradient averages take to settle: ten times the window of the first moment, whose decay is 0.9."""
+"""Steps until Adam's gradient averages settle: ten times the window of the first moment, which has decay 0.9."""
 
 LOST_GRADIENT = 1e-2
 """Ratio of gradient norms, first layer to head, below which the gradient is lost on its way through the layers."""
 
 CLIPPED = 100.0
-"""A gradient norm a hundred times what clipping usually leaves: one such step undoes a hundred others."""
+"""Bound for the gradient norm: a hundred times what clipping usually leaves. One such step undoes a hundred others."""
 
 HELD = 0.8
-"""Factor on the strength of an explosion that clipping holds: steps keep their size, but lose their direction."""
+"""Factor on the strength of an explosion if gradients are clipped: steps have an ordinary size, but a poor direction."""
 
 SATURATED = 0.6
 """Bound for the share of gates within 0.02 of 0 or 1, where their slope is at most 0.02, a twelfth of the steepest.
@@ -32,11 +32,11 @@ Saturated gates alone are no fault: up to half the gates were saturated in trial
 """
 
 DEAD = 0.5
-"""Bound for the share of units that do not move: every other one."""
+"""Bound for the share of units that do not move: half of them."""
 
 
 def exploding_gradients(evidence: Evidence) -> Cause | None:
-    """Gradients are so large that single steps wreck the weights, or that clipping keeps only their direction."""
+    """Gradients are so large that single steps wreck the weights, or that clipping leaves only their direction."""
     training, configuration = evidence.training, evidence.configuration
     if training is None or configuration is None or not is_weak(evidence):
         return None
@@ -47,11 +47,11 @@ def exploding_gradients(evidence: Evidence) -> Cause | None:
         strength = HELD * rising_by_factors(training.gradient_norm or 0.0, CLIPPED, CLIPPED**4)
     else:
         strength = rising_by_factors(most or 0.0, CLIPPED, CLIPPED**2)
-    if has_diverged(evidence):  # step size depends on gradient size in plain descent, but not in Adam
+    if has_diverged(evidence):  # the size of a step depends on the gradient in plain descent, but not in Adam
         strength = max(strength, HELD if is_clipped else 1.0 if _is_plain_descent(configuration) else 0.8)
     norms = "" if most is None else f"gradient norms reached {most:.3g}"
     ended = f"a number was not finite at step {training.diverged_at_step:,}" if training.diverged_at_step else ""
-    clipping = "clipping keeps only their direction" if is_clipped else "gradients are not clipped"
+    clipping = "clipping leaves only the direction of the gradients" if is_clipped else "gradients are not clipped"
     return Cause(
         name="exploding_gradients",
         strength=strength,
@@ -80,8 +80,8 @@ def vanishing_gradients(evidence: Evidence) -> Cause | None:
         name="vanishing_gradients",
         strength=falling_by_factors(training.gradient_ratio, LOST_GRADIENT, LOST_GRADIENT**2),
         sentence=(
-            f"the gradient norm of the first recurrent layer is {training.gradient_ratio:.2g} of the head's: the input hardly "
-            "changes the answer"
+            f"the gradient norm of the first recurrent layer is {training.gradient_ratio:.2g} times the norm of the head, so the "
+            "input hardly changes the answer"
         ),
         measurement={
             "gradient_ratio": training.gradient_ratio,
@@ -108,7 +108,7 @@ def saturated_gates(evidence: Evidence) -> Cause | None:
         strength=rising(training.gate_saturation, SATURATED, 0.9),
         sentence=(
             f"{training.gate_saturation:.0%} of the gates are within 0.02 of 0 or 1, "
-            "where they have hardly any slope to learn from"
+            "where their slope is too small to learn from"
         ),
         measurement={"gate_saturation": training.gate_saturation},
         setting=option(*_smaller_inputs(evidence.configuration)),
@@ -117,7 +117,7 @@ def saturated_gates(evidence: Evidence) -> Cause | None:
 
 
 def dead_units(evidence: Evidence) -> Cause | None:
-    """Units of the last layer have the same output whatever they read."""
+    """Units of the last layer have the same output for any input."""
     training = evidence.training
     if training is None or training.dead_units is None or not is_weak(evidence):
         return None
@@ -127,7 +127,7 @@ def dead_units(evidence: Evidence) -> Cause | None:
         sentence=f"{training.dead_units:.0%} of the units in the last layer hardly change from step to step or row to row",
         measurement={"dead_units": training.dead_units},
         setting=option("space.initialisation=xavier_orthogonal", *_smaller_inputs(evidence.configuration)),
-        advice="use other initial weights, or a learning rate that lets the units move",
+        advice="use other initial weights, or a learning rate at which the units move",
     )
 
 
@@ -195,7 +195,7 @@ def too_short(evidence: Evidence) -> Cause | None:
         sentence=f"training ended after {training.steps:,} steps ({training.epochs:.2g} epochs){gain}",
         measurement={"steps": training.steps, "epochs": training.epochs, "late_rise": rise},
         setting=option(f"search.max_epochs={epochs:.3g}"),
-        advice="train longer, or use smaller batches, which take more steps per epoch",
+        advice="train longer, or use smaller batches: an epoch then has more steps",
     )
 
 
@@ -205,7 +205,7 @@ def too_much_regularisation(evidence: Evidence) -> Cause | None:
     if training is None or configuration is None or not is_weak(evidence):
         return None
     candidates = [_dropout(configuration), _decay(training, configuration), _l1(training, configuration)]
-    worst = max(candidates, key=lambda each: each.strength)
+    worst = max(candidates, key=lambda candidate: candidate.strength)
     return Cause(
         name="too_much_regularisation",
         strength=worst.strength,
@@ -217,7 +217,7 @@ def too_much_regularisation(evidence: Evidence) -> Cause | None:
 
 
 class _Regulariser(NamedTuple):
-    """How much one kind of regularisation takes away."""
+    """How much of the signal one kind of regularisation removes."""
 
     strength: float
     sentence: str
@@ -226,7 +226,7 @@ class _Regulariser(NamedTuple):
 
 
 def _dropout(configuration: Mapping[str, Any]) -> _Regulariser:
-    """Dropout with share p adds noise of p / (1 - p) times the signal's power: nine times at 0.9 in total."""
+    """Grade dropout. A total share p adds noise with p / (1 - p) times the power of the signal: nine times at 0.9."""
     shares = {
         name: float(configuration.get(name, 0.0))
         for name in ("token_dropout", "embedding_dropout", "weight_dropout", "layer_dropout", "dropout")
@@ -246,8 +246,8 @@ def _dropout(configuration: Mapping[str, Any]) -> _Regulariser:
 def _decay(training: TrainingFacts, configuration: Mapping[str, Any]) -> _Regulariser:
     """Compare weight decay with the pull of the loss.
 
-    Decoupled decay (adamw) shrinks each weight by rate x decay per step. Decay in the gradient pulls a weight of initial size
-    with decay x size, while the loss pulls with the gradient's root mean square.
+    Decoupled decay (adamw) shrinks each weight by rate x decay per step. Other optimisers add decay to the gradient. It
+    pulls a weight of initial size by decay x size; the loss pulls by the gradient's root mean square.
     """
     optimiser = configuration["optimiser"]
     decay = float(configuration.get(f"optimiser.{optimiser}.weight_decay", 0.0))
@@ -266,7 +266,7 @@ def _decay(training: TrainingFacts, configuration: Mapping[str, Any]) -> _Regula
 
 
 def _l1(training: TrainingFacts, configuration: Mapping[str, Any]) -> _Regulariser:
-    """The slope of the penalty is the same for every weight; `gradient_norm` includes it."""
+    """Grade the penalty's share of the gradient. Its slope is the same for every weight; `gradient_norm` includes it."""
     l1 = float(configuration["l1"])
     share = min(l1 / _gradient_of_a_weight(training), 1.0)
     sentence = f"the L1 penalty of {l1:g} makes up {share:.0%} of the gradient"
@@ -315,7 +315,7 @@ def _is_plain_descent(configuration: Mapping[str, Any]) -> bool:
 
 
 def _effective_rate(configuration: Mapping[str, Any]) -> float:
-    """Return the learning rate; for SGD, the rate that does the same at momentum 0.9."""
+    """Return the learning rate; for SGD, the rate with the same effect at momentum 0.9."""
     rate = float(configuration["learning_rate"])
     return rate * 0.1 / (1 - _momentum(configuration)) if _is_plain_descent(configuration) else rate
 
@@ -325,12 +325,12 @@ def _momentum(configuration: Mapping[str, Any]) -> float:
 
 
 def _weight_scale(configuration: Mapping[str, Any]) -> float:
-    """Return the initial size of a recurrent weight: PyTorch draws up to one over the square root of the hidden units."""
+    """Return the initial size of a recurrent weight: PyTorch draws weights up to 1 / sqrt(hidden units)."""
     return 1 / math.sqrt(float(configuration["hidden"]))
 
 
 def _step(configuration: Mapping[str, Any]) -> float:
-    """Return how far one step moves a weight: the learning rate for Adam; other rates are scaled by their usual value."""
+    """Return how far one step moves a weight: the learning rate for Adam, or an equivalent rate for other optimisers."""
     usual = _usual_rate(configuration)
     return _effective_rate(configuration) * USUAL_RATE["adam"] / usual
 
@@ -354,5 +354,5 @@ def _smaller_inputs(configuration: Mapping[str, Any] | None) -> tuple[str, ...]:
 
 
 def _usual_rate(configuration: Mapping[str, Any]) -> float:
-    """Return the learning rate that people begin with; an optimiser that is not in the table takes Adam's."""
+    """Return the usual learning rate of the optimiser; Adam's if the table does not have it."""
     return USUAL_RATE.get(configuration["optimiser"], USUAL_RATE["adam"])

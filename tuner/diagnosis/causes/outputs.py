@@ -12,14 +12,14 @@ GOOD_AUC = 0.7
 """An AUC good enough for decisions: what Hosmer and Lemeshow (2000) call acceptable discrimination."""
 
 SHIFTED = 5.0
-"""Factor between the odds of the mean probability and of the prevalence, from which outputs count as pushed to one side."""
+"""Outputs are pushed to one side if the odds of the mean probability and of the prevalence differ by this factor."""
 
 RARE = 0.05
-"""Training rows of a label relative to the most frequent label, below which it is rare: one in twenty."""
+"""A label is rare if it has fewer than one training row for every twenty of the most frequent label."""
 
 
 def threshold(evidence: Evidence) -> Cause | None:
-    """Labels are ranked well, but the threshold lies where only one answer is left."""
+    """Rows are ranked well, but the threshold is so high or so low that nearly all of them get one answer."""
     cut = [label for label in _well_ranked(evidence) if _has_odd_threshold(label)]
     if evidence.decisions is None or not cut:
         return None
@@ -32,7 +32,7 @@ def threshold(evidence: Evidence) -> Cause | None:
         strength=rising(len(cut) / len(constant), 0.0, 0.5),
         sentence=(
             f"{_named(cut)}: ranked well (AUC {_mean_auc(cut):.2f}), but predicted for {rows}, because the threshold is wrong; "
-            f"thresholds fitted on other rows would bring macro-F1 to {evidence.decisions.fitted_macro_f1:.3f} ({gain:+.3f})"
+            f"with thresholds fitted on other rows, macro-F1 would be {evidence.decisions.fitted_macro_f1:.3f} ({gain:+.3f})"
         ),
         measurement={
             "labels": [label.name for label in cut],
@@ -43,7 +43,7 @@ def threshold(evidence: Evidence) -> Cause | None:
             "lowest_decided": first.lowest_decided,
         },
         setting="",
-        advice="fit a threshold per label on validation rows; the bundles of `tuner run` have them, see bundle.json",
+        advice="fit a threshold per label on validation rows; bundles from `tuner run` have them in bundle.json",
     )
 
 
@@ -62,7 +62,7 @@ def constant_decision(evidence: Evidence) -> Cause | None:
         )
         strength = rising_by_factors(_shift(label), SHIFTED / 2, SHIFTED**3)
     else:
-        label = max(constant, key=lambda each: abs(each.decision_rate - each.prevalence))
+        label = max(constant, key=lambda candidate: abs(candidate.decision_rate - candidate.prevalence))
         sentence = f"{_example(constant, 'collapsed')}{label.name!r} is {_rates(label)}"
         strength = rising(len(constant) / len(decisions.labels), 0.0, 4.0)
     return Cause(
@@ -70,7 +70,7 @@ def constant_decision(evidence: Evidence) -> Cause | None:
         strength=strength,
         sentence=sentence,
         measurement={
-            "labels": [each.name for each in shifted or constant],
+            "labels": [shown.name for shown in shifted or constant],
             "decision_rate": label.decision_rate,
             "prevalence": label.prevalence,
             "mean_probability": label.mean_probability,
@@ -89,10 +89,10 @@ def flat_probabilities(evidence: Evidence) -> Cause | None:
     return Cause(
         name="flat_probabilities",
         strength=falling_by_factors(facts.logit_spread, bound, certain),
-        sentence=f"logits differ by only {facts.logit_spread:.2g} between rows (median label): one answer for every input",
+        sentence=f"logits differ by only {facts.logit_spread:.2g} between rows (median label), so every input gets one answer",
         measurement={"logit_spread": facts.logit_spread, "probability_spread": facts.probability_spread},
         setting=option("space.learning_rate={low: 5e-4, high: 1e-2, scale: log}"),
-        advice="the network has not learnt to tell rows apart: check the learning rate, the gradients and the data",
+        advice="the network has not learnt to distinguish rows: check the learning rate, the gradients and the data",
     )
 
 
@@ -101,7 +101,7 @@ def imbalance(evidence: Evidence) -> Cause | None:
     sacrificed = _sacrificed_labels(evidence)
     if not sacrificed:
         return None
-    label = min(sacrificed, key=lambda each: _share_of_largest(each, evidence))
+    label = min(sacrificed, key=lambda candidate: _share_of_largest(candidate, evidence))
     share = _share_of_largest(label, evidence)
     rows = "" if label.train_rows is None else f" ({label.train_rows:,} training rows)"
     return Cause(
@@ -112,19 +112,19 @@ def imbalance(evidence: Evidence) -> Cause | None:
             f"it is {_rates(label)}"
         ),
         measurement={
-            "labels": [each.name for each in sacrificed],
+            "labels": [rare.name for rare in sacrificed],
             "share": share,
             "train_rows": label.train_rows,
             "decision_rate": label.decision_rate,
             "prevalence": label.prevalence,
         },
         setting=option("space.loss_weights=[none, root, balanced]", "space.resampling=[none, oversample]"),
-        advice="give rare labels more weight, by loss weights or by resampling, not both",
+        advice="give rare labels more weight, by loss weights or by resampling, but not by both",
     )
 
 
 def _sacrificed_labels(evidence: Evidence) -> list[LabelFacts]:
-    """Return the rare labels that collapsed, or else those starved in training; none if most collapsed labels are not rare."""
+    """Return rare labels that collapsed or, if none did, starved in training. None if most collapsed labels are not rare."""
     decisions = evidence.decisions
     rare = _rare_labels(evidence)
     if decisions is None or not rare:
@@ -152,7 +152,7 @@ def _has_odd_threshold(label: LabelFacts) -> bool:
 
 
 def _shift(label: LabelFacts) -> float:
-    """Return the factor between the odds of the mean probability and of the prevalence; 1 if it is not known."""
+    """Return by which factor the odds of the mean probability and of the prevalence differ; 1 if it is not known."""
     if label.mean_probability is None:
         return 1.0
     mean, truth = (min(max(share, 1e-6), 1 - 1e-6) for share in (label.mean_probability, label.prevalence))
@@ -166,7 +166,7 @@ def _rare_labels(evidence: Evidence) -> list[LabelFacts]:
 
 
 def _share_of_largest(label: LabelFacts, evidence: Evidence) -> float:
-    """Return the rows of a label divided by those of the most frequent class, or by all rows in multi-label tasks.
+    """Return a label's rows divided by the rows of the most frequent class, or by all rows in multi-label tasks.
 
     Counts training rows if they are known, otherwise the evaluated rows.
     """
@@ -185,7 +185,7 @@ def _rarity(share: float, evidence: Evidence) -> str:
 
 
 def _is_starved(label: LabelFacts, evidence: Evidence) -> bool:
-    """Whether a label is so much rarer in training than on the evaluated rows that its probabilities cannot fit them."""
+    """Whether a label is much rarer in training than on the evaluated rows, so that its probabilities cannot fit them."""
     train_rows = evidence.data.train_rows if evidence.data is not None else None
     if label.train_rows is None or not train_rows or label.support < FEWEST_TRUE:
         return False

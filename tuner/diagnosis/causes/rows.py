@@ -1,4 +1,4 @@
-"""Causes in the data: what is read, what is not, and whether the labels can be predicted from it at all."""
+"""Causes in the data: how much of it the model reads, and whether the labels can be predicted from it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ UNKNOWN = 0.3
 """Share of unknown tokens from which a text is hard to follow: nearly every third word is missing."""
 
 LOST_TO_TRUNCATION = 0.5
-"""Bound for the share of a median-length row that is cut off: half of what there is to read."""
+"""Bound for the share of a median-length row that is cut off: half of the row."""
 
 _LONGEST = 10_000  # the largest max_length that a space allows
 
@@ -27,7 +27,7 @@ def unknown_words(evidence: Evidence) -> Cause | None:
         sentence=f"{data.unknown_share:.0%} of the tokens in the evaluated rows are not in the vocabulary",
         measurement={"unknown_share": data.unknown_share},
         setting=option("space.tokens=[{word: {vocabulary: 20000, min_count: 1}}, bpe]"),
-        advice="use a larger vocabulary, or split words into pieces, few of which are unknown",
+        advice="use a larger vocabulary, or split words into pieces: few pieces are unknown",
     )
 
 
@@ -83,7 +83,7 @@ def conflicting_duplicates(evidence: Evidence) -> Cause | None:
         sentence=f"{data.conflict_share:.0%} of the rows are copies of an earlier row with other labels",
         measurement={"conflict_share": data.conflict_share},
         setting="",
-        advice="settle the labels of copies (by majority vote, or by giving them all labels), and keep one row of each",
+        advice="agree on the labels of the copies (the majority's, or all of them), and keep one row of each",
     )
 
 
@@ -100,12 +100,12 @@ def unshared_words(evidence: Evidence) -> Cause | None:
         sentence=f"words that occur in at least two training texts make up only {data.seen_share:.0%} of these texts",
         measurement={"seen_share": data.seen_share},
         setting=option("space.tokens=[character, bpe]"),
-        advice="read single characters or pieces of words, which texts do share",
+        advice="read characters or pieces of words, because texts do share these",
     )
 
 
 def no_signal(evidence: Evidence) -> Cause | None:
-    """No model predicts better than chance, although one could read the inputs and there were enough rows."""
+    """No model predicts better than chance, although there are enough rows and a model can read the inputs."""
     signal, plain = evidence.signal, evidence.reference
     if signal is None or signal.answer != "none found":
         return None

@@ -13,10 +13,10 @@ from tuner.space.load import Space
 
 
 def search_facts(trials: Sequence[TrialFacts], causes: Mapping[int, str], space: Space | None) -> SearchFacts:
-    """Sum up a search's trials; `causes` holds the most likely cause of each faulty trial by its number.
+    """Sum up the trials of a search. `causes` gives the most likely cause of each faulty trial, by its number.
 
-    Settings under which clearly more trials were faulty come worst first, each with the cut of the space that the report page
-    suggests too. Without a `space` there are no cuts.
+    The settings with clearly more faulty trials come worst first. Each has the cut of the space that the report page also
+    suggests; without a `space` there are no cuts.
     """
     ended = [trial for trial in trials if trial.phase == "search" and trial.ending != "running"]
     return SearchFacts(
@@ -44,4 +44,4 @@ def _shares(trials: Sequence[TrialFacts], space: Space | None) -> tuple[SettingS
         for cell in failing.cells
         if cell.is_worse
     ]
-    return tuple(sorted(shares, key=lambda each: each.rest - each.faulty / each.trials))
+    return tuple(sorted(shares, key=lambda share: share.rest - share.faulty / share.trials))

@@ -43,13 +43,13 @@ def signs_of(evidence: Evidence) -> gate.Signs:
 
 
 def gives_one_answer(evidence: Evidence) -> bool:
-    """Return whether decisions are constant on half of the truth's variation, or probabilities hardly depend on the row."""
+    """Return whether decisions miss at least half of the variation of the truth, or probabilities hardly depend on the row."""
     penalty = _known(evidence, "constant_penalty")
     return is_flat(evidence) or (penalty is not None and penalty >= _GATE.constant_penalty)
 
 
 def has_few_rows(evidence: Evidence) -> bool:
-    """Return whether too few evaluated rows differ from the most common answer for their ranking to mean anything."""
+    """Return whether so few evaluated rows differ from the most common answer that their ranking means nothing."""
     decisions = evidence.decisions
     if decisions is None:
         return evidence.signal is not None and evidence.signal.answer == "too few rows"
@@ -90,7 +90,7 @@ def has_learnt(evidence: Evidence) -> bool:
 
 
 def is_far_behind(evidence: Evidence) -> bool:
-    """Return whether the skill over a guess is less than half that of a plain model."""
+    """Return whether the skill over a guess is less than half the skill of a plain model."""
     plain, skill = evidence.reference, _known(evidence, "skill")
     chance = 0.0 if evidence.decisions is None else evidence.decisions.chance_skill
     return (
@@ -111,7 +111,7 @@ def has_diverged(evidence: Evidence) -> bool:
 
 
 def collapsed_labels(decisions: DecisionFacts) -> list[LabelFacts]:
-    """Return the labels whose decisions hardly vary and that have enough rows to judge."""
+    """Return the labels that have enough rows to judge, but decisions that hardly vary."""
     return [label for label in decisions.labels if is_constant(label)]
 
 
@@ -123,7 +123,7 @@ def is_constant(label: LabelFacts) -> bool:
 
 
 def _known(evidence: Evidence, name: str) -> float | None:
-    """Return a measure of the evaluated rows, otherwise of the last measurement; None if neither has it."""
+    """Return a measure of the evaluated rows or, without it, of the last measurement; None if neither has it."""
     for facts in (evidence.decisions, evidence.training):
         value: float | None = getattr(facts, name, None)
         if value is not None:

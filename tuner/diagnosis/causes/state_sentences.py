@@ -26,7 +26,7 @@ def _weak(evidence: Evidence, _labels: Sequence[str]) -> str:
     facts, plain = evidence.decisions or evidence.training, evidence.reference
     skill = 0.0 if facts is None or facts.skill is None else facts.skill
     if has_few_rows(evidence):
-        return "too few evaluated rows differ from the most common answer to tell whether it has learnt anything"
+        return "too few evaluated rows differ from the most common answer to show whether it has learnt anything"
     if plain is not None and skill < plain.skill - plain.margin:
         return f"it has not collapsed, but its skill of {skill:+.3f} is behind {plain.name}'s {plain.skill:+.3f}"
     return f"it has not collapsed, but it is not clearly better than constant answers (skill {skill:+.3f})"

@@ -1,4 +1,4 @@
-"""Facts about the data, from its profile and from what a trial measured of its rows."""
+"""Facts about the data, from its profile and from a trial's measurement of the rows."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def recorded_decision_facts(measures: Mapping[str, Any], profile: Mapping[str, A
 
 
 def decide_plainly(probabilities: Probabilities, task: Task) -> Indicator:
-    """Return decisions (rows, labels) as most programs make them: probability 0.5 and above, or the most probable label."""
+    """Decide as most programs do: probability 0.5 and above, or the most probable label. Returns (rows, labels)."""
     if task == "multilabel":
         return np.asarray(probabilities >= 0.5)
     return as_indicator(probabilities.argmax(axis=1), probabilities.shape[1])

@@ -1,4 +1,4 @@
-"""What was measured of a predictor: plain values, None where nothing could be measured.
+"""Measurements of a predictor, as plain values. A value is None if it could not be measured.
 
 The readers make evidence from a run, a bundle or a file of predictions. `tuner.diagnosis.causes` reads nothing else.
 """
@@ -19,8 +19,8 @@ class LabelFacts:
 
     `support` counts its true rows; `prevalence` and `decision_rate` are shares of all rows. `fitted_f1` is its F1 with
     thresholds fitted on other rows, or in multi-class with the most probable class. `mean_probability` is over all rows.
-    `highest_undecided` is the highest probability of a row not decided for the label, `lowest_decided` the lowest of one
-    decided for it. `train_rows` counts its true rows in training.
+    `highest_undecided` is the highest probability among rows without the label in their decision, `lowest_decided` the lowest
+    among rows with it. `train_rows` counts its true rows in training.
     """
 
     name: str
@@ -39,7 +39,7 @@ class LabelFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class DecisionFacts:
-    """Decisions on rows whose truth is known, with the measures of `tuner.scoring.measures`.
+    """Decisions on rows with known truth, with the measures of `tuner.scoring.measures`.
 
     `skill_low` and `skill_high` are the 95 % interval of the skill. `chance_skill` is the skill of a guess by prevalence; it
     is above 0 in tasks with one label per row. `auc_margin` is two standard errors of an uninformative AUC.
@@ -168,7 +168,7 @@ class SearchFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """All that is known of one predictor. `configuration` is flat, as the samplers make it.
+    """All that is known about one predictor. `configuration` is flat, as the samplers make it.
 
     `max_epochs` is the budget of the training. `signal` says whether any model of the search, or of the file, predicts
     better than chance. `missing` lists what is not known, and how to find out.

@@ -71,7 +71,7 @@ def _median(measurements: Sequence[Mapping[str, Any]], name: str) -> float | Non
 
 
 def _late_rise(scores: Sequence[float]) -> float | None:
-    """Return the mean score of the last third minus that of the third before; None for fewer than three scores."""
+    """Return the mean score of the last third minus the mean of the third before; None for fewer than three scores."""
     third = len(scores) // 3
     return None if not third else float(np.mean(scores[-third:]) - np.mean(scores[-2 * third : -third]))
 

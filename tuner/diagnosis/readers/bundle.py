@@ -37,20 +37,20 @@ def evidence_of_bundle(described: Mapping[str, Any], *, name: str) -> Evidence:
             )
         ),
         missing=(
-            "how its training went, and its rows: give the run that it came from",
+            "how its training went, and its rows: give the run that made it",
             *(() if validation else ("its decisions: give a file of its predictions with the truth",)),
         ),
     )
 
 
 def _rankings(record: Mapping[str, Any]) -> list[float]:
-    """Return AUCs of the search's measurements. A bundle keeps only the best and their number, so repeat the best."""
+    """Return AUCs of the search's measurements. A bundle keeps only the best AUC and their number, so the best is repeated."""
     rankings = record.get("rankings")
     return [float(rankings["best_auc"])] * int(rankings["reports"]) if rankings else []
 
 
 def _baseline_rows(baselines: Sequence[Mapping[str, Any]], validation: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return rows as in baselines.json. A bundle lacks their measures by label, so use the champion's for the noise."""
+    """Return rows as in baselines.json. A bundle has none by label; the champion's stand in, to estimate the noise."""
     shared = {key: validation.get(key) for key in ("labels", "rows")}
     return [
         {**row, "validation": {**row, **shared, "labels": shared["labels"] or ()}}

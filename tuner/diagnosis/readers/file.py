@@ -1,4 +1,4 @@
-"""Evidence from a file of predictions, of any model."""
+"""Evidence from a file of predictions from any model."""
 
 from __future__ import annotations
 
@@ -84,7 +84,5 @@ def _missing(predictions: PredictionsFile, text: str | None, train: str | None) 
         )
     elif train is None:
         lines.append("unknown words, and how rare labels were in training: give the training file too (--train)")
-    lines.append(
-        "gradients, learning rate, regularisation and budget: only a run of tuner records them; see `tuner run`"
-    )
+    lines.append("gradients, learning rate, regularisation and budget: only `tuner run` records them")
     return tuple(lines)

@@ -1,4 +1,4 @@
-"""Labels in the columns of a predictions file, and the task that they make.
+"""Labels in the columns of a predictions file, and the task that follows from them.
 
 Labels may be written as in training data; see `tuner.data.labelled_rows`.
 """
@@ -22,7 +22,7 @@ from tuner.errors import DataError, Fault
 from tuner.scoring.indicator import Indicator, indicator_from_pairs
 from tuner.space.settings import Task
 
-_STAND_IN = "\0input"  # the label reader wants an input in each row; no file has a column of this name
+_STAND_IN = "\0input"  # the label reader needs an input in each row; no file has a column of this name
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ class RowLabels:
 def align(
     uri: str, table: pa.Table, true: RowLabels, decided: RowLabels, *, truth: Sequence[str], pred: Sequence[str]
 ) -> tuple[RowLabels, RowLabels]:
-    """Read both as lists if either is, and give both the same names.
+    """Read both as lists if either is a list, and give both the same names.
 
     `truth` and `pred` name their columns. Raises DataError if they have no label in common.
     """
@@ -134,8 +134,8 @@ def _holds_lists(column: pa.ChunkedArray) -> bool:
         return True
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         return False
-    looks = pc.match_substring_regex(column.cast(pa.string()), r"^\s*\[|\|")
-    return bool(pc.any(looks).as_py())
+    is_written_as_list = pc.match_substring_regex(column.cast(pa.string()), r"^\s*\[|\|")
+    return bool(pc.any(is_written_as_list).as_py())
 
 
 def _whole_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -143,12 +143,12 @@ def _whole_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if not pa.types.is_string(column.type):
         return column
     values = pc.drop_null(column)
-    looks = len(values) and pc.all(pc.match_substring_regex(values, r"^-?\d+(\.0+)?$")).as_py()
-    return pc.replace_substring_regex(column, r"\.0+$", "") if looks else column
+    is_whole = len(values) and pc.all(pc.match_substring_regex(values, r"^-?\d+(\.0+)?$")).as_py()
+    return pc.replace_substring_regex(column, r"\.0+$", "") if is_whole else column
 
 
 def _order(name: str) -> tuple[int, float, str]:
-    """Sort numbers by size, then words by letters; in a pair such as yes and no, yes comes last."""
+    """Return a sort key: numbers by size, then words by letters. In a pair such as yes and no, yes comes last."""
     if re.fullmatch(r"-?\d+", name):
         return 0, float(name), name
     return 1, float(name.lower() in ("true", "yes", "positive", "pos")), name

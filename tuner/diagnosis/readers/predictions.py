@@ -56,9 +56,9 @@ def read_predictions_file(
 ) -> PredictionsFile:
     """Read a predictions file: Parquet, CSV or JSON Lines.
 
-    `pred` and `truth` each name one column, or one column of 0 and 1 per label. Columns that are not named are looked for
-    under their usual names. Without decisions, they are made from the probabilities: 0.5 and above, or the largest. Rows
-    that lack a value are left out and counted in `notes`. Raises DataError with every fault.
+    `pred` and `truth` each name one column, or one column of 0 and 1 per label. Columns that are not named are found
+    by their usual names. If the file has no decisions, they come from the probabilities: 0.5 and above, or the largest. Rows
+    with a missing value are left out and counted in `notes`. Raises DataError with every fault.
     """
     table = read_table(uri)
     columns = _ColumnNames.find(uri, table, pred=pred, truth=truth, probability=probability, text=text)
@@ -96,12 +96,12 @@ def read_training(
         raise DataError(
             [Fault(f"{uri}: --text", f"there is no column {text!r}", suggest_name(text, table.column_names))]
         )
-    every = np.arange(table.num_rows)
+    all_rows = np.arange(table.num_rows)
     columns = predictions.truth_columns
     absent = [name for name in columns if name not in table.column_names]
     if absent:
         note = f"{uri}: there is no column {listed(absent)}, so the training labels are not known"
-        return _read_texts(uri, table, text, every) or (), None, (note,)
+        return _read_texts(uri, table, text, all_rows) or (), None, (note,)
     true = RowLabels.read(uri, table, columns, as_lists=predictions.task == "multilabel" and len(columns) == 1)
     unknown = sorted(set(true.names) - set(predictions.labels))
     if unknown:

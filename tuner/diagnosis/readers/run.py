@@ -158,13 +158,13 @@ def _label_names(run: Run) -> list[str]:
 
 
 def _signal(run: Run, measurements: pa.Table) -> Signal | None:
-    """Return the signal recorded with the champion, which the verdict's reason uses too; otherwise what is known so far."""
+    """Return the signal recorded with the champion, as the verdict's reason does; without one, the signal so far."""
     champion = run.champion
     if "signal" in champion:
         return Signal(**champion["signal"])
     if not run.baselines:
         return None
-    looks = gather_evidence(
+    evidence = gather_evidence(
         _task(run),
         baselines=run.baselines,
         profile=run.profile,
@@ -173,4 +173,4 @@ def _signal(run: Run, measurements: pa.Table) -> Signal | None:
         configuration=champion.get("config"),
         rankings=measurements["auc"].to_pylist(),
     )
-    return find_signal(looks)
+    return find_signal(evidence)

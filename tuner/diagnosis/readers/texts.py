@@ -1,4 +1,4 @@
-"""Facts about the texts of a predictions file: empty rows, copies, unknown words, and how a plain model does on them."""
+"""Facts about the texts of a predictions file: empty rows, copies, unknown words, and the skill of a plain model."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class TextFacts:
 def text_facts(predictions: PredictionsFile, *, train: str | None = None, text: str = "text") -> TextFacts:
     """Measure the texts of a predictions file, and those of the training file at `train` if given.
 
-    Without a training file, the plain model is cross-fitted on the predictions file. With one, it is fitted there, provided
-    that the file has labels. Raises DataError.
+    Without a training file, the plain model is cross-fitted on the predictions file. With one, it is fitted there, if that
+    file has labels. Raises DataError.
     """
     dataset, notes = _dataset(predictions, train, text)
     profiled = profile(dataset)

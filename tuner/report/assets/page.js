@@ -105,7 +105,7 @@
     if (isPrinting === isOn) return;
     isPrinting = isOn;
     root.dataset.theme = theme();
-    document.querySelectorAll("details").forEach((each) => { each.open = isOn; });
+    document.querySelectorAll("details").forEach((details) => { details.open = isOn; });
     plots.forEach(draw); // not awaited: the browser prints as soon as this function returns, and the figures are drawn by then
   }
 

@@ -14,7 +14,7 @@ _MOST_ROWS = 45
 
 
 def make_section(material: Material) -> PageSection | None:
-    """Return the collapse map, or None if no trial has an ending that says something about its settings."""
+    """Return the collapse map, or None if no trial has finished."""
     trials = judged(material.searched)
     if not trials:
         return None
@@ -32,7 +32,7 @@ def make_section(material: Material) -> PageSection | None:
 
 
 def chosen_cells(cells: Sequence[Cell]) -> list[Cell]:
-    """Return the cells of the parameters whose settings differ most, as many as fit in a figure."""
+    """Return the cells to draw: parameters with the largest gaps between settings first, until the figure is full."""
     by_name: dict[str, list[Cell]] = {}
     for cell in cells:
         by_name.setdefault(cell.setting.name, []).append(cell)
@@ -45,7 +45,7 @@ def chosen_cells(cells: Sequence[Cell]) -> list[Cell]:
 
 
 def _gap(cell: Cell) -> float:
-    """Return how far a cell's interval lies above that of the others, negative if the two overlap."""
+    """Return the gap between the interval of a cell and the interval of the others; negative if the two overlap."""
     return cell.share.low - cell.others.high
 
 
@@ -68,7 +68,7 @@ def _map(cells: Sequence[Cell], whole: float) -> Plot:
         "hovertemplate": "%{y}<br>%{customdata[0]} of %{customdata[1]} trials lost (%{x:.0f} %)<extra></extra>",
     }
     left_out = len({cell.setting.name for cell in cells} - {cell.setting.name for cell in kept})
-    omitted = f" The {left_out} parameters whose settings differ least are left out." if left_out else ""
+    omitted = f" Parameters left out because their settings differ less: {left_out}." if left_out else ""
     return Plot(
         key="collapse",
         label="Share of trials that collapsed or diverged, by setting",
@@ -82,8 +82,9 @@ def _map(cells: Sequence[Cell], whole: float) -> Plot:
         },
         height=110 + 24 * len(kept),
         least_width=560,
-        caption="Bars are Wilson's 95 % intervals. A cross marks a setting whose whole interval lies above that of all other "
-        f"trials that had the parameter. About one setting in a hundred gets a cross by chance.{omitted}",
+        caption="Bars are Wilson's 95 % intervals. A cross marks a setting that lost clearly more trials: its interval lies "
+        "above the interval of all other trials with the parameter. About one setting in a hundred gets a cross "
+        f"by chance.{omitted}",
     )
 
 
@@ -93,7 +94,7 @@ def _cut(material: Material, failing: FailingSettings) -> list[Block]:
     if not failing.cuts:
         return [Paragraph(text="No setting is clearly worse than the others, so no cut is suggested.", tone="note")]
     caption = (
-        "Suggested cut of the space: replace your lines with these, which leave out the marked settings. Each parameter is cut "
-        "by itself. If two settings are bad only together, one of the cuts may be enough."
+        "Suggested cut of the space. These lines leave out the marked settings; put them in place of yours. Each parameter is "
+        "cut by itself. If two settings are bad only together, one of the two cuts may be enough."
     )
     return [Code(text=failing.cut_lines, caption=caption)]

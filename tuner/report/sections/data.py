@@ -21,7 +21,7 @@ _STATIC = {
 
 
 def make_section(material: Material) -> PageSection | None:
-    """Return what is known about the data, or None if the ledger has nothing about it."""
+    """Describe the data; None if the ledger says nothing about it."""
     data, profile = material.run.environment.get("data", {}), material.run.profile
     if not data and not profile:
         return None
@@ -40,7 +40,7 @@ def make_section(material: Material) -> PageSection | None:
 
 
 def _label_counts(material: Material) -> dict[str, dict[str, int]]:
-    """Return the number of rows with each label by split, from the profile or else from the environment."""
+    """Count the rows with each label in each split, from the profile or, without a profile, from the environment."""
     splits = material.run.profile.get("splits")
     if splits:
         return {name: dict(split["labels"]) for name, split in splits.items()}
@@ -107,7 +107,7 @@ def _counts(counts: Mapping[str, Mapping[str, int]]) -> list[Plot]:
         }
         for split, rows_by_label in counts.items()
     ]
-    present = [rows for each in counts.values() for name in kept if (rows := each.get(name, 0))] or [1]
+    present = [rows for of_split in counts.values() for name in kept if (rows := of_split.get(name, 0))] or [1]
     left_out = f" The {len(first) - len(kept)} rarest labels are left out." if len(first) > len(kept) else ""
     return [
         Plot(
@@ -154,8 +154,8 @@ def _lengths(profile: Mapping[str, Any]) -> Plot:
             "showlegend": False,
         },
         height=110 + 50 * len(traces),
-        caption=f"Row lengths in {unit}. The box covers the middle half of the rows and the whiskers cover 90 %. The longest row "
-        f"has {max(split['lengths']['100'] for split in splits.values()):,}.",
+        caption=f"Row lengths in {unit}. The box covers the middle half of the rows, and the whiskers cover 90 %. The longest "
+        f"row has {max(split['lengths']['100'] for split in splits.values()):,} {unit}.",
     )
 
 
@@ -177,12 +177,12 @@ def _cooccurrence(cooccurrence: Mapping[str, Any]) -> Plot:
             "yaxis": axis(type="category", autorange="reversed", showgrid=False),
         },
         height=200 + 24 * len(names),
-        caption="Among the training rows with the label on the left, the share that also has the label below.",
+        caption="Of the training rows with the label on the left, the share that also have the label below.",
     )
 
 
 def _shares(material: Material) -> Table | None:
-    """Return what the trials' vocabularies and length limits did to the rows: the champion's value, least and most."""
+    """Show what vocabularies and length limits did to the rows: for the champion, and the least and most over trials."""
     champion = material.run.champion.get("trial")
     rows = []
     for key, words in _STATIC.items():
@@ -195,4 +195,4 @@ def _shares(material: Material) -> Table | None:
     if not rows:
         return None
     columns = {"share": "share of", "champion": "champion", "least": "least over trials", "most": "most over trials"}
-    return table_of(rows, columns, caption="What the vocabulary and the length limit of each trial did to the rows.")
+    return table_of(rows, columns, caption="What a trial's vocabulary and length limit did to the rows.")

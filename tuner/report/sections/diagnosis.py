@@ -6,12 +6,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuner.diagnosis.causes.diagnose import Diagnosis, diagnose
+from tuner.diagnosis.causes.state import State
 from tuner.diagnosis.readers.run import evidence_of_run
 from tuner.report.blocks import Block, Code, Heading, PageSection, Paragraph, Table, sentence
 from tuner.report.material import Material
 from tuner.show_value import show_measured
 
 _MOST_NAMED = 12
+_STATES: Mapping[State, str] = {
+    "unknown": "has not been judged",
+    "healthy": "is healthy",
+    "weak": "is weak",
+    "partly collapsed": "has partly collapsed",
+    "collapsed": "has collapsed",
+    "diverged": "has diverged",
+    "no signal": "shows no signal",
+}
+"""What the section says about a predictor in each state."""
 
 
 def make_section(material: Material) -> PageSection | None:
@@ -23,16 +34,16 @@ def make_section(material: Material) -> PageSection | None:
     subject = evidence.subject[0].upper() + evidence.subject[1:]
     blocks: list[Block] = [*_labels(diagnosis)]
     for place, cause in enumerate(diagnosis.causes, start=1):
-        because = f" It may come from {', '.join(map(_plain, cause.explained_by))}." if cause.explained_by else ""
+        origin = f" This may follow from {', '.join(map(_plain, cause.explained_by))}." if cause.explained_by else ""
         blocks.append(Heading(text=f"{place}. {_plain(cause.name)}"))
-        blocks.append(Paragraph(text=f"{sentence(cause.sentence)}{because}"))
+        blocks.append(Paragraph(text=f"{sentence(cause.sentence)}{origin}"))
         blocks += _measurement(cause.measurement)
         if cause.advice:
             blocks.append(Paragraph(text=sentence(cause.advice)))
         if cause.setting:
             blocks.append(Code(text=f"tuner run SPACE {cause.setting}"))
     blocks += [Paragraph(text=sentence(note), tone="note") for note in (*diagnosis.notes, *diagnosis.missing)]
-    lead = f"{subject} is {diagnosis.state}: {diagnosis.sentence}."
+    lead = f"{subject} {_STATES[diagnosis.state]}: {diagnosis.sentence}."
     return PageSection(key="diagnosis", title="Diagnosis", lead=lead, blocks=blocks)
 
 

@@ -30,7 +30,7 @@ _MOST_WRONG = 30
 
 
 def make_section(material: Material) -> PageSection | None:
-    """Return the champion's results for each label on the test split, or None if there is no champion."""
+    """Show the champion's results for each label on the test split; None if there is no champion."""
     champion = material.run.champion
     if not champion:
         return None
@@ -80,7 +80,7 @@ def _curves(material: Material) -> list[Block]:
         traces += _curve_traces(place, name, curve, by_name.get(name, {}))
     hidden = len(ordered) - len(SERIES)
     shown = (
-        f" Only the {len(SERIES)} most frequent labels are drawn; click another one in the legend."
+        f" Only the {len(SERIES)} most frequent labels are drawn. Click another one in the legend to add it."
         if hidden > 0
         else ""
     )
@@ -97,8 +97,8 @@ def _curves(material: Material) -> list[Block]:
                 "hovermode": "closest",
             },
             height=520,
-            caption="On test, at every threshold. A mark shows the champion's own threshold. AP is the average "
-            f"precision.{shown}",
+            caption="Results on the test split, at every threshold. A dot marks the threshold that the champion uses. AP is the "
+            f"average precision.{shown}",
         ),
     ]
 
@@ -157,7 +157,7 @@ def _confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> Plot:
             "yaxis": axis("truth", type="category", autorange="reversed"),
         },
         height=180 + min(560, 34 * len(names)),
-        caption="Numbers of test rows. The colour is the share among the rows with that true label.",
+        caption="Each cell counts test rows. The colour is their share of all rows with the same true label.",
     )
 
 
@@ -174,6 +174,6 @@ def _most_wrong(rows: Sequence[Mapping[str, Any]]) -> Block:
     ]
     columns = {"row": "row", "text": "text", "truth": "truth", "decided": "decided", "loss": "loss"}
     caption = (
-        "The wrongly decided test rows with the largest loss. Read them first: often, some of them are mislabelled."
+        "The test rows that the champion got most wrong, largest loss first. Read them: often, some are mislabelled."
     )
     return table_of(listed, columns, caption=caption)

@@ -27,11 +27,11 @@ from tuner.report.material import Material
 _MOST_SLICES = 8
 _MOST_POINTS = 300
 _MOST_BARS = 24
-_LEAST_RANGE = 0.25  # of the importance axis: bars that explain next to nothing must look short
+_LEAST_RANGE = 0.25  # of the importance axis, so that unimportant parameters have short bars
 
 
 def make_section(material: Material) -> PageSection | None:
-    """Return what is known about the hyperparameters, or None if none varied."""
+    """Show how the hyperparameters affect the score; None if none varied."""
     scored = [trial for trial in material.searched if trial.score is not None]
     names = varied(scored)
     if not names:
@@ -39,13 +39,13 @@ def make_section(material: Material) -> PageSection | None:
     logs = logarithmic(material.space.parameters) if material.space else frozenset()
     weighed = importances(scored, logarithmic=logs)
     blocks: list[Block] = [_importance(weighed, len(scored)) if weighed else _too_few(len(scored))]
-    ranked = [each.name for each in sorted(weighed, key=lambda each: -each.value)]
+    ranked = [parameter.name for parameter in sorted(weighed, key=lambda parameter: -parameter.value)]
     ranked += [name for name in names if name not in ranked]
     blocks.append(Heading(text="Slices"))
     blocks.append(
         Paragraph(
-            text="Each plot shows the trials' scores by one parameter, with the mean and its 95 % interval for each setting or "
-            "range. The other parameters vary too, and a sampler that learns tries good settings more often.",
+            text="Each plot shows the trials' scores against one parameter. A square is the mean of one setting or range, with "
+            "its 95 % interval. The other parameters vary too. A sampler that learns also tries good settings more often.",
             tone="note",
         )
     )
@@ -66,21 +66,21 @@ def mean_interval(scores: Sequence[float]) -> tuple[float, float, float]:
 
 def _too_few(count: int) -> Paragraph:
     return Paragraph(
-        text=f"Only {count} trials have a score, and it takes {FEWEST_TRIALS} to assess the importance of parameters. The "
+        text=f"Only {count} trials have a score. It takes {FEWEST_TRIALS} to measure how much each parameter matters. The "
         "parameters below are in the order of the space.",
         tone="warning",
     )
 
 
 def _importance(weighed: Sequence[Importance], count: int) -> Plot:
-    kept = [each for each in weighed if not each.condition][:_MOST_BARS]
-    kept += [each for each in weighed if each.condition][: max(4, _MOST_BARS - len(kept))]
+    kept = [parameter for parameter in weighed if not parameter.condition][:_MOST_BARS]
+    kept += [parameter for parameter in weighed if parameter.condition][: max(4, _MOST_BARS - len(kept))]
     groups = {
-        "in force in every trial": [each for each in kept if not each.condition],
-        "in force in some trials, assessed on those": [each for each in kept if each.condition],
+        "used in every trial": [parameter for parameter in kept if not parameter.condition],
+        "used in some trials, and measured on those": [parameter for parameter in kept if parameter.condition],
     }
-    most = max(_LEAST_RANGE, *(each.high for each in kept))
-    names = {each.name: text(short_name(each.name), longest=40) for each in kept}
+    most = max(_LEAST_RANGE, *(parameter.high for parameter in kept))
+    names = {parameter.name: text(short_name(parameter.name), longest=40) for parameter in kept}
     traces: list[Trace] = [
         _importance_trace(title, members, color("accent") if place == 0 else color("second"), names)
         for place, (title, members) in enumerate(groups.items())
@@ -93,31 +93,34 @@ def _importance(weighed: Sequence[Importance], count: int) -> Plot:
         data=traces,
         layout={
             "xaxis": axis("share of the score's variance explained", range=[0, 1.04 * most]),
-            "yaxis": categories([names[each.name] for each in kept]),
+            "yaxis": categories([names[parameter.name] for parameter in kept]),
             "showlegend": True,
             "barmode": "overlay",
         },
         height=150 + 26 * len(kept),
-        caption=f"{thinned}How much of the variance of the best scores each parameter explains by itself, by functional ANOVA. "
-        "Collapsed trials count too. Each share is multiplied by how well a random forest predicts trials that it has not "
-        "seen, so that noise counts for nothing. Thin bars show the range over subsets of the trials. The rest, up to 1, is "
-        "interaction between parameters, and noise.",
+        caption=f"{thinned}A bar shows how much of the variance of the trials' best scores one parameter explains by itself, by "
+        "functional ANOVA. Collapsed trials count too. The shares are multiplied by how well a random forest predicts trials "
+        "that it has not seen, so noise counts for nothing. Thin bars show the range over subsets of the trials. The rest, up "
+        "to 1, is noise and interaction between parameters.",
     )
 
 
 def _importance_trace(title: str, members: Sequence[Importance], bar: str, names: dict[str, str]) -> Trace:
-    values = [each.value for each in members]
+    values = [parameter.value for parameter in members]
     return {
         "type": "bar",
         "orientation": "h",
         "name": title,
         "x": numbers(values),
-        "y": [names[each.name] for each in members],
+        "y": [names[parameter.name] for parameter in members],
         "error_x": {
-            **interval(values, [each.low for each in members], [each.high for each in members]),
+            **interval(values, [parameter.low for parameter in members], [parameter.high for parameter in members]),
             "color": color("ink"),
         },
-        "customdata": [[text(each.name), text(each.condition or "in every trial"), each.trials] for each in members],
+        "customdata": [
+            [text(parameter.name), text(parameter.condition or "in every trial"), parameter.trials]
+            for parameter in members
+        ],
         "marker": {"color": bar},
         "hovertemplate": "%{customdata[0]}<br>explains %{x:.1%}<br>%{customdata[1]}, %{customdata[2]} trials<extra></extra>",
     }

@@ -23,7 +23,7 @@ def make_section(material: Material) -> PageSection:
     blocks.append(Code(text=run.space.rstrip("\n"), caption="The space as it ran, with its overrides.", is_folded=True))
     if data.get("fingerprints"):
         rows = tuple((str(source), str(sha)) for source, sha in data["fingerprints"].items())
-        caption = "SHA-256 of the data. If a fingerprint differs, it is a different search."
+        caption = "SHA-256 of the data. If yours differs, you are running a different search."
         blocks.append(Table(columns=("source", "sha256"), rows=rows, caption=caption))
     versions = environment.get("versions", {})
     if versions:
@@ -31,8 +31,9 @@ def make_section(material: Material) -> PageSection:
         blocks.append(Table(columns=("package", "version"), rows=rows, caption="Package versions.", is_folded=True))
     blocks.append(
         Paragraph(
-            text="With one worker at a time, the same space, seed, data and versions give the same ledger, except for the times. "
-            "With several workers, trials can end in a different order, and the rungs and a sampler that learns depend on it.",
+            text="With one worker, the same space, seed, data and versions give the same ledger, except for the times. With "
+            "several workers, trials can end in a different order. The rungs depend on that order. So does a sampler that "
+            "learns.",
             tone="note",
         )
     )

@@ -66,7 +66,7 @@ def best_so_far(trials: Sequence[TrialFacts]) -> list[tuple[float, float, int]]:
 
 
 def on_two_scales(traces: Sequence[Trace]) -> tuple[list[Trace], dict[str, Any]]:
-    """Return traces and y axes, with a separate scale at the bottom for the low scores of collapsed trials.
+    """Return traces and y axes. Low scores, as of collapsed trials, get a separate scale at the bottom.
 
     On one scale, a score of -0.9 would leave no room for the differences that matter. A trace with low points is drawn on
     both scales.
@@ -115,9 +115,9 @@ def _curves(material: Material) -> Plot:
         f"Showing {len(chosen)} of {total:,} trials, evenly spaced from worst to best. " if total > len(chosen) else ""
     )
     caption = (
-        f"{thinned}Each line is a trial and each point a measurement on validation. At a rung (dotted line), a trial continues "
-        "only if its score is among the best so far. The gate before the rungs ends trials that collapse. Click a name in the "
-        "legend to hide it."
+        f"{thinned}Each line is a trial, and each point is a measurement on validation. At a rung (dotted line), a trial "
+        "continues only if its score is among the best so far. The gate before the rungs ends trials that collapse. Click a "
+        "name in the legend to hide it."
     )
     return Plot(
         key="curves",
@@ -167,7 +167,7 @@ def _over_time(material: Material) -> Plot:
     thinned = f" Showing {MOST_MARKS} of {len(search):,} trials." if len(search) > MOST_MARKS else ""
     return Plot(
         key="over-time",
-        label="Best score of each trial by the time when it ended, and the best score so far",
+        label="Best score of each trial by the time it ended, and the best score so far",
         data=[*traces, *_best_trace(material.trials)],
         layout={
             "xaxis": axis("minutes since the run began", rangemode="tozero", anchor="y2" if "yaxis2" in axes else "y"),
@@ -178,8 +178,8 @@ def _over_time(material: Material) -> Plot:
             "showlegend": True,
             "hovermode": "closest",
         },
-        caption="Each mark is a trial, placed at its best score and at the time when it ended. The line is the best score of the "
-        f"search so far; finalists' runs train longer and do not count for it.{thinned}",
+        caption="Each mark shows the best score of a trial and when the trial ended. The line is the best score of the search so "
+        f"far. Finalists' runs do not count, because they train longer.{thinned}",
     )
 
 

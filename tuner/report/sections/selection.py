@@ -70,7 +70,7 @@ def _finalists(material: Material) -> Plot:
             if is_search_trial(champion)
             else "The champion is the best run of the finalist with the highest lower bound. "
         )
-        + "A trial and its runs as a finalist may have trained for different numbers of epochs.",
+        + "A search trial and its finalist's runs may have trained for different numbers of epochs.",
     )
 
 
@@ -87,15 +87,15 @@ def _marks(name: str, points: Sequence[tuple[float | None, str]], symbol: str, t
 
 
 def _comparison(champion: Mapping[str, Any]) -> Paragraph:
-    """Compare with runs of the same settings and other seeds, and say which scores the choice could not influence."""
+    """Compare the champion with other seeds of its settings, and give its score on test, which the choice did not use."""
     test = champion["test"]
     low, high = test["macro_f1_ci"]
     sentences = [
         sentence(describe_selection(champion)),
         sentence(describe_runs_without_model(champion)),
-        "All of these scores are on the validation rows by which the champion was chosen, so they may be too high. The test "
-        "split played no part in the choice: "
-        f"macro-F1 is {show_on_page(test['macro_f1'])} there ({show_on_page(low)} to {show_on_page(high)}).",
+        "All these scores are from the validation rows on which the champion was chosen, so they may be too high.",
+        "The test split played no part in the choice. On the test split, macro-F1 is "
+        f"{show_on_page(test['macro_f1'])} ({show_on_page(low)} to {show_on_page(high)}).",
     ]
     return Paragraph(text=" ".join(filter(None, sentences)))
 
@@ -106,8 +106,8 @@ def _differences(champion: Mapping[str, Any]) -> list[Table]:
         return []
     columns = {"trial": "champion, trial", "other": "finalist, trial", "value": "ahead by", "low": "from", "high": "to"}
     caption = (
-        "How far the champion is ahead of every other finalist on the same validation rows, with a 95 % interval over seeds and "
-        "rows."
+        "How far the champion is ahead of every other finalist on the same validation rows. The 95 % intervals cover seeds "
+        "and rows."
     )
     return [table_of([dict(row) for row in rows], columns, caption=caption)]
 

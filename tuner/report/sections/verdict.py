@@ -198,9 +198,9 @@ def _caption(champion: Mapping[str, Any], kinds: Mapping[str, str]) -> str:
         if kind in ("chance", "control", "probe")
     ]
     first = (
-        "The first plot shows macro-F1 on validation (hollow) and on test (filled); the test split was used only once. The "
-        "second shows how far the champion is ahead on the same test rows. Bars are 95 % intervals. If an interval contains "
-        "zero, the test rows cannot tell which of the two is better."
+        "The first plot shows macro-F1 on validation (hollow) and on test (filled). The test split was used only once. The "
+        "second plot shows how far the champion is ahead on the same test rows. Bars are 95 % intervals. If an interval "
+        "contains zero, these rows do not show which of the two is better."
         if champion
         else "Results on validation. The test split stays sealed until there is a champion."
     )
