@@ -154,4 +154,4 @@ class Process:
 
     def die(self) -> None:
         """Release the lock, as the kernel does when a process ends."""
-        self.ledger.give_back()
+        self.ledger.release()

@@ -422,7 +422,7 @@ def recorded(tmp_path: Path) -> Callable[..., Path]:
 
     def make(**environment: Any) -> Path:
         ledger = Ledger.create(tmp_path / "run", space=SPACE, environment={"space_text": SPACE, **environment})
-        ledger.give_back()
+        ledger.release()
         return tmp_path / "run"
 
     return make

@@ -1,4 +1,4 @@
-"""plan: what a search would cost."""
+"""plan: how long a search takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of the ledger, both ways: what is written of a measurement, and the trials and measurements read back from it."""
+"""Rows of the ledger, both ways: trials and measurements are written as rows and read back from them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tuner.trial.record import TrialRecord
 OF_THE_TRIAL = ("parameters", "precision", "vocabulary_found", *STATIC)
 """Values that are the same in every measurement of a trial, so that they are columns of the table of trials."""
 INTERRUPTED = "the run was interrupted"
-"""The reason of a trial that a resumed run continues; a trial that ran out of time has another and stays as it is."""
+"""The reason of a trial that a resumed run continues. A trial that ran out of time has another reason and stays as it is."""
 
 
 @dataclass(frozen=True, kw_only=True)

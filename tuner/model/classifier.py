@@ -90,7 +90,7 @@ class SequenceClassifier(nn.Module):
         self.precision = precision
 
     def forward(self, steps: Tensor, lengths: Tensor) -> Tensor:
-        """Take steps as `embed` does, and lengths (batch,) of real steps, each >= 1; return logits (batch, labels)."""
+        """Turn steps, as `embed` takes them, and lengths (batch,) of real steps, each >= 1, into logits (batch, labels)."""
         return self.classify(self.embed(steps), lengths)
 
     def embed(self, steps: Tensor) -> Tensor:

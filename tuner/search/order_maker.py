@@ -59,7 +59,7 @@ class OrderMaker:
         return limit is None or self.asked < limit
 
     def replay(self, trials: Sequence[RecordedTrial]) -> list[Order]:
-        """Take over an earlier process's search trials, as if they had been asked for here.
+        """Take over the search trials of an earlier process, as if this process had asked for them.
 
         A number is missing if its row was in a damaged part. The sampler is asked for it again; return these orders.
         """

@@ -52,7 +52,7 @@ def load_checked(space: Space, say: Callable[[str], None]) -> Dataset:
 
 
 def measure_closing_work(dataset: Dataset, space: Space) -> ClosingWork:
-    """Return what the end of a search has to process of a data set."""
+    """Return how much of a data set the end of a search has to process."""
     inputs = dataset.train.inputs
     characters = sum(map(len, inputs)) if isinstance(inputs, tuple) else 0
     tokenisers = options_of(space.parameters["tokens"]) if characters else ()

@@ -43,8 +43,9 @@ from tuner.trial.order import TrialSettings
 if TYPE_CHECKING:
     from tuner.baselines.baseline import Baseline
 
-# Functions here import torch, scikit-learn and Ray Tune late: each takes a second, and the first trial need not wait for it.
-_FAULTS_SHOW_S = 0.1  # most faults in data show within this time; then there is no need to wait for Ray
+# Functions here import torch, scikit-learn and Ray Tune late. Each takes a second, and the first trial should not wait for
+# it.
+_FAULTS_SHOW_S = 0.1  # most faults in data show within this time, and then nobody waits for Ray
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def resume_search(location: str, overrides: Sequence[str], *, address: str | Non
             search = SearchRun(space, data, ledger, clock=clock, watcher=watcher, earlier=earlier)
             return search.run(is_cluster=address is not None)
     finally:
-        ledger.give_back()
+        ledger.release()
 
 
 @contextmanager
@@ -328,7 +329,7 @@ class SearchRun:
         )
 
     def _record_failure(self, error: Exception) -> None:
-        with suppress(StorageError):  # it may be the cause
+        with suppress(StorageError):  # the storage may be the cause
             self._queue.interrupt()
             more = {"resume_with": error.setting} if isinstance(error, NoChampion) else {}
             self._finish("failed", error=str(error) if isinstance(error, TunerError) else repr(error), **more)

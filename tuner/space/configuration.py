@@ -1,4 +1,4 @@
-"""Configurations: their hash, and whether one from outside, such as a bundle's, could have come from a space."""
+"""Configurations: their hash, and a check of a configuration from outside, such as a bundle's."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def _check(path: str, parameter: Parameter, configuration: Mapping[str, Any], kn
         if option.each is not None:
             given = [name for name in configuration if isinstance(name, str) and name.startswith(prefix)]
             parameters |= {name.removeprefix(prefix): option.each for name in given}
-        for name, each in parameters.items():
-            _check(prefix + name, each, configuration, known)
+        for name, inner in parameters.items():
+            _check(prefix + name, inner, configuration, known)
     elif isinstance(parameter, Number):
         is_whole = parameter.kind == "float" or isinstance(value, int)
         if not (is_finite_number(value) and is_whole and parameter.allows(value)):

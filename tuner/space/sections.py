@@ -33,13 +33,13 @@ _BOUNDS = {
 
 
 def read_section(model: type[AnySection], raw: Any, key: Key, add_fault: AddFault) -> AnySection | None:
-    """Return the settings in the mapping at `key`. If they have faults, pass each to `add_fault` and return None."""
+    """Return the settings in the mapping at `key`. If there are faults, pass each to `add_fault` and return None."""
     raw = {} if raw is None else raw
     if not isinstance(raw, dict):
         add_fault(
             key,
             f"{show_yaml(raw)} is not a mapping",
-            f"write one key a line; the keys are {', '.join(model.model_fields)}",
+            f"write one key per line; the keys are {', '.join(model.model_fields)}",
         )
         return None
     try:

@@ -1,4 +1,4 @@
-"""Messages for an unknown name of a parameter or option: where it belongs, what it is called here, or why it is missing."""
+"""Messages for an unknown parameter or option: where it belongs, its name in tuner, or why tuner does not have it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tuner.space.parameters import PARAMETERS
 from tuner.space.sections import SECTIONS, where_known
 from tuner.space.settings import Inputs, Task
 
-_LOGITS = ("every loss works on logits, and probabilities are computed from them afterwards", "remove it")
+_LOGITS = ("every loss works on logits, and probabilities are computed from logits afterwards", "remove it")
 _PADDING = ("padding is never read, with any cell and pooling", "remove it")
 
 # Names from other libraries and papers, with what is wrong and the remedy.
@@ -32,7 +32,7 @@ _FOREIGN: Mapping[str, tuple[str, str]] = {
             (("stemming", "stemmer", "lemmatize", "lemmatization"), "tokens: {word: {forms: stem}}, or forms: lemma"),
             (("recurrent_dropout",), "weight_dropout: …, or variational_dropout: true"),
             (("spatial_dropout",), "embedding_dropout: … with variational_dropout: true"),
-            (("return_sequences", "attention", "pool"), "pooling: …, as pooling: attention"),
+            (("return_sequences", "attention", "pool"), "pooling: …, for example pooling: attention"),
             (("class_weight", "class_weights", "sample_weight", "pos_weight", "weights"), "loss_weights: …"),
             (("sampler", "sampling", "imbalance"), "resampling: …"),
             (
@@ -40,7 +40,7 @@ _FOREIGN: Mapping[str, tuple[str, str]] = {
                 "clipping: {norm: {threshold: …}}",
             ),
             (("gradient_accumulation", "accumulation_steps"), "accumulation: …"),
-            (("warmup", "warmup_steps"), "schedule: {linear: {warm_up: …}}, as a share of the budget"),
+            (("warmup", "warmup_steps"), "schedule: {linear: {warm_up: …}}, a share of the budget"),
             (("lr_schedule", "lr_scheduler", "scheduler"), "schedule: …"),
             (("init", "initializer", "kernel_initializer", "recurrent_initializer"), "initialisation: …"),
             (("criterion", "loss_fn", "loss_function"), "loss: …"),

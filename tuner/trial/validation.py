@@ -83,7 +83,7 @@ class Validation:
                 if not np.isfinite(logits).all():
                     return None
                 probabilities[fold_model.judged] = to_probabilities(logits, data.task, seen=data.seen)
-            kept = self._fold_models[-1].model  # with folds no row judges the model to keep, so look at its weights
+            kept = self._fold_models[-1].model  # with folds no row judges the model to keep, so check its weights
             if not all(parameter.isfinite().all() for parameter in kept.parameters()):
                 return None
         return probabilities
@@ -106,7 +106,7 @@ class Validation:
 
 
 def mean(values: Iterable[float]) -> float:
-    """Return the mean, NaN for no values: with folds a model may have seen its share already and take no step."""
+    """Return the mean, NaN for no values. With folds, a model may have seen its share already and take no step."""
     known = list(values)
     return float(np.mean(known)) if known else math.nan
 
