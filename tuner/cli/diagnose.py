@@ -187,8 +187,8 @@ def _print_search(search: SearchFacts) -> None:
         share = failing.faulty / failing.trials
         remedy = f"; {failing.setting}" if failing.setting else ""
         print_text(
-            f"- {failing.parameter} {failing.value}: {failing.faulty} of {failing.trials} collapsed or diverged ({share:.0%}, 95 % "
-            f"{failing.low:.0%} to {failing.high:.0%}), of the other trials {failing.rest:.0%}{remedy}"
+            f"- {failing.parameter} {failing.value}: {failing.faulty} of {failing.trials} collapsed or diverged "
+            f"({share:.0%}, 95 % {failing.low:.0%} to {failing.high:.0%}), of the other trials {failing.rest:.0%}{remedy}"
         )
 
 
