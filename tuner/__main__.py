@@ -22,7 +22,7 @@ _MAX_CHARACTERS = 300  # of the message of an unexpected error
 
 
 class _Outlet(io.FileIO):
-    """Standard output or error that drops what it cannot deliver to a closed pipe, as after `| head`.
+    """Standard output or error that drops what it cannot deliver to a closed pipe, for example after `| head`.
 
     The command then ends as if everything had been read.
     """

@@ -188,7 +188,7 @@ def _print_search(search: SearchFacts) -> None:
         remedy = f"; {failing.setting}" if failing.setting else ""
         print_text(
             f"- {failing.parameter} {failing.value}: {failing.faulty} of {failing.trials} collapsed or diverged "
-            f"({share:.0%}, 95 % {failing.low:.0%} to {failing.high:.0%}), of the other trials {failing.rest:.0%}{remedy}"
+            f"({share:.0%}, 95 % {failing.low:.0%} to {failing.high:.0%}), of all other trials {failing.rest:.0%}{remedy}"
         )
 
 

@@ -25,7 +25,7 @@ INTERRUPTED = "the run was interrupted"
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedTrial:
-    """A trial of the ledger. `ending` is None if a resumed run has to continue it."""
+    """A trial of the ledger. `ending` is None if a resumed run must continue it."""
 
     index: int
     phase: Phase
@@ -40,10 +40,10 @@ class RecordedTrial:
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """A run so far, from which a resumed search continues.
+    """A run so far. A resumed search continues from it.
 
-    `trials` are in the order in which they were asked for, `measurements` are (trial, measurement) in the order in which they
-    came, `seconds` is how long the run has taken.
+    `trials` are in the order of their proposals. `measurements` are pairs (trial, measurement) in the order they came.
+    `seconds` is how long the run has taken.
     """
 
     trials: Sequence[RecordedTrial]
@@ -105,7 +105,7 @@ def measurement_row(measurement: Measurement) -> dict[str, Any]:
 
 
 def counted(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the measurements of one trial that count, in the order in which they came.
+    """Return the measurements of one trial that count, in the order they came.
 
     A worker that replaces a dead one continues from a checkpoint, or starts again. It repeats the measurements from there on,
     and the repeated ones count.

@@ -74,7 +74,7 @@ class Ledger:
     def reopen(cls, location: str | Path) -> Ledger:
         """Take the directory of a run that another process left unfinished. Nothing changes until `go_on` is called.
 
-        Raises LedgerError if there is no run, or if another process is at work on it.
+        Raises LedgerError if there is no run, or if another process is working on it.
         """
         ledger = cls(str(location))
         refuse_absent(ledger.folder, location)  # before the lock, which is a file, is created
@@ -228,7 +228,7 @@ def read_run(location: str | Path) -> Run:
 
 
 def read_measurements(location: str | Path) -> pa.Table:
-    """Read the measurements of a run in the order in which they came, without those in damaged parts (see `read_parts`)."""
+    """Read the measurements of a run in the order they came. Skip damaged parts (see `read_parts`)."""
     return read_parts(Folder.at(location), "reports")[0]
 
 
@@ -273,7 +273,7 @@ def refuse_absent(folder: Folder, location: str | Path) -> None:
 
 
 def refuse_existing(folder: Folder) -> None:
-    """Raise LedgerError if the folder is not empty; if a process is at work on a run there, the error names it."""
+    """Raise LedgerError if the folder is not empty. If a process is working on a run there, the error names the process."""
     if folder.exists(LOCK):
         lock = RunLock(folder)
         lock.take()

@@ -36,7 +36,7 @@ _CLOSE = 1e-9
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """The result of checking a run's directory. `status` is that of `Run`, or "unreadable" if a file prevents reading it."""
+    """The result of checking a run's directory. `status` is the run's status, or "unreadable" if a file prevents reading it."""
 
     name: str
     status: str
@@ -84,7 +84,7 @@ def verify(location: str | Path) -> Verification:
 
 
 def _read_manifest(folder: Folder) -> Mapping[str, Any]:
-    with suppress(ValueError, MissingFileError):  # reading the run reports what is wrong with it
+    with suppress(ValueError, MissingFileError):  # reading the run reports the fault
         manifest = json.loads(folder.read("manifest.json"))
         if isinstance(manifest, dict):
             return manifest

@@ -32,8 +32,8 @@ class Activity:
 def activity(model: SequenceClassifier, steps: Tensor, lengths: Tensor) -> Activity:
     """Run a model on some rows, given as to `SequenceClassifier.forward`, and measure over their real steps.
 
-    Gates of all layers and directions count equally. Units are those of the last layer, before any normalisation. The model
-    is left in evaluation mode.
+    Gates of all layers and directions count equally. Units are counted in the last layer only, before any normalisation.
+    The model is left in evaluation mode.
     """
     model.eval()
     with torch.inference_mode(), _reads(model) as reads:

@@ -49,7 +49,7 @@ class Rungs:
 
 
 def rung_epochs(*, grace_epochs: float, reduction_factor: float, max_epochs: float) -> tuple[float, ...]:
-    """Return the epochs at which trials are compared, rising. The full budget is not one of them: trials end there.
+    """Return the epochs at which trials are compared, in rising order. The full budget is not one of them: trials end there.
 
     The first rung is at `grace_epochs`; each next one is at `reduction_factor` times the epochs of the one before.
     """
@@ -61,6 +61,6 @@ def rung_epochs(*, grace_epochs: float, reduction_factor: float, max_epochs: flo
 
 
 def rung_examples(*, grace_epochs: float, reduction_factor: float, max_epochs: float, rows: int) -> tuple[int, ...]:
-    """Return the rungs in training examples, `rows` to an epoch. Measurements come at numbers rounded in the same way."""
+    """Return the rungs in training examples, with `rows` examples per epoch. Measurements are rounded in the same way."""
     epochs = rung_epochs(grace_epochs=grace_epochs, reduction_factor=reduction_factor, max_epochs=max_epochs)
     return tuple(round(rung * rows) for rung in epochs)

@@ -151,7 +151,7 @@ def health_of(signs: Signs, settings: GateSettings) -> Health:
 
 
 def merit(signs: Signs) -> tuple[int, float]:
-    """Return the key by which the best model of a trial is kept: health first, then the score."""
+    """Return the sort key for the best model of a trial: health first, then the score."""
     return _HEALTHS.index(health_of(signs, GateSettings())), signs.score
 
 
@@ -161,7 +161,7 @@ def judge(history: Sequence[Signs], *, grace: Grace, settings: GateSettings) -> 
     - `diverged`: a number was not finite.
     - `healthy`: the latest measurement shows no sign of collapse.
     - `collapsed`, which ends the trial: the grace is over and the last two measurements show signs, and the latest is
-      certain or no better than the one before. A first measurement is enough if its sign is more than doubtful and
+      certain or no better than the one before. A first measurement is enough if its sign is stronger than doubtful and
       `grace.alone_epochs` have passed.
     - `watched`: anything else. The trial goes on, and its score stays out of the rungs.
     """
@@ -190,7 +190,7 @@ def _is_chance(signs: Signs, settings: GateSettings) -> bool:
 
 
 def _is_stuck(previous: Signs, latest: Signs, settings: GateSettings) -> bool:
-    """Return whether nothing has improved. Flat outputs that all decide for one answer must grow, however they rank."""
+    """Return whether nothing has improved. If flat outputs give one answer, their spread must grow, whatever the ranking."""
     is_one_answer = (
         latest.constant_penalty >= settings.constant_penalty and latest.logit_spread < settings.flat_logit_spread
     )

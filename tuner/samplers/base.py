@@ -21,7 +21,7 @@ from tuner.trial.ending import Ending
 
 Single: TypeAlias = Fixed | Choice | IntRange | FloatRange
 Choose: TypeAlias = Callable[[str, Single], Value]
-"""From a parameter's path, as "clipping.norm.threshold", and its domain to its value."""
+"""Takes a parameter's path, such as "clipping.norm.threshold", and its domain. Returns its value."""
 
 PURPOSE = 0x5350_4143
 """Keeps the random streams of samplers apart from others derived from the same seed."""
@@ -39,7 +39,7 @@ class Sampler(Protocol):
     def replay(self, index: int, configuration: Configuration) -> None:
         """Restore the state after trial `index` was proposed with `configuration`, as if `ask` had returned it.
 
-        Trials are replayed in the order in which they were asked for.
+        Trials are replayed in the order of their proposals.
         """
 
 
@@ -50,7 +50,7 @@ def make_sampler(space: Space) -> Sampler:
 
 
 class Draw(Protocol):
-    """A source of values. `path` names the parameter that a value is for, as "clipping.norm.threshold"."""
+    """A source of values. `path` names the parameter that a value is for, such as "clipping.norm.threshold"."""
 
     def category(self, path: str, n: int) -> int:
         """Return one of 0 … n - 1."""

@@ -12,7 +12,7 @@ from tuner.space.search_settings import SearchSettings
 from tuner.trial.ending import Ending
 from tuner.trial.record import TrialRecord
 
-_FEWEST_MINUTES = 5  # suggested to a search whose budget was too short for one measurement
+_FEWEST_MINUTES = 5  # suggested if the budget was too short for one measurement
 _ENOUGH_FAILURES = 10  # if the first ten trials all fail, the others will too
 _MOST_REASONS = 3  # of endings, in a message
 
@@ -38,7 +38,7 @@ def find_hung(records: Collection[TrialRecord], timeout_s: float | None, *, now:
 
 def raise_if_all_fail(records: Collection[TrialRecord]) -> None:
     """Raise SearchFailed if ten or more trials have ended and all of them failed."""
-    # The first trials show it, however many there are.
+    # The first trials show it, whatever the total number.
     if any(record.ending not in (None, Ending.FAILED) for record in records):
         return
     if sum(record.ending is Ending.FAILED for record in records) >= _ENOUGH_FAILURES:

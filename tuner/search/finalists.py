@@ -20,7 +20,7 @@ class FinalistPlan:
 
 
 def plan_finalists(records: Collection[TrialRecord], budget: TimeBudget) -> FinalistPlan:
-    """Choose the finalists: the best configurations, as many as the remaining time allows."""
+    """Choose as many finalists as the remaining time allows, from the best configurations."""
     search = budget.space.search
     best = rank_trials(records)[: search.finalists]
     notes = []

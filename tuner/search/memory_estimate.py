@@ -172,7 +172,7 @@ def _remedies(size: DataSize, available: int, *, slots: int, has_folds: bool) ->
 
 
 def _rows_that_fit(size: DataSize, available: int, slots: int) -> int:
-    """Return how many such rows fit. Every part of an estimate is linear in the rows, and the peak nearly is."""
+    """Return how many rows of this kind fit. Every part of an estimate is linear in the rows, and the peak nearly so."""
     without_rows = estimate_memory(size.scaled(0)).most(slots)
     room = max(available - without_rows, available / 2)
     return int(size.rows * room / (estimate_memory(size).most(slots) - without_rows))

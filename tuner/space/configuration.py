@@ -48,7 +48,7 @@ def check_configuration(configuration: Any, inputs: Inputs) -> None:
 
 
 def _check(path: str, parameter: Parameter, configuration: Mapping[str, Any], known: set[str]) -> None:
-    """Check the parameter at `path`, and those of the option it is set to. Add every allowed key to `known`."""
+    """Check the parameter at `path`, and the parameters of its chosen option. Add every allowed key to `known`."""
     known.add(path)
     if path not in configuration:
         return

@@ -24,10 +24,10 @@ from tuner.errors import Fault, SpaceError
 MAX_BYTES = 200_000  # the largest shipped space has 6,000; a megabyte on one line took seconds
 MAX_DEPTH = 32
 MAX_EVENTS = 5_000  # keys, values and brackets; the largest shipped space has 600, and 90,000 keys took a minute
-_MAX_OPEN = 200  # brackets in comments and texts count too, and need not be closed
+_MAX_OPEN = 200  # brackets in comments and texts count too, even if nothing closes them
 
 Key: TypeAlias = tuple[str | int, ...]
-AddFault: TypeAlias = Callable[[Key, str, str], None]  # (key, what is wrong, remedy)
+AddFault: TypeAlias = Callable[[Key, str, str], None]  # (key, fault, remedy)
 
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float")}
 

@@ -9,7 +9,7 @@
     clipping: [none, {norm: {threshold: {low: 0.1, high: 10, scale: log}}}]   a choice of options
     loss_weights: {explicit: {rare: 5, often: 1}}  an option with one number for each label of the data
 
-A parameter that is absent keeps its default. A parameter whose condition is never met is left out.
+A parameter that is absent keeps its default. A parameter is left out if its condition is never met.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def ends(domain: Domain) -> tuple[float, float]:
 
 
 def searched_parameters(domains: Mapping[str, Domain], prefix: str = "") -> Iterator[str]:
-    """Yield the path of every parameter with more than one value, also inside options, as "tokens.word.min_count"."""
+    """Yield the path of every parameter with more than one value, also inside options, such as "tokens.word.min_count"."""
     for name, domain in domains.items():
         if isinstance(domain, OptionChoice):
             if len(domain.options) > 1:
@@ -221,7 +221,7 @@ def _refuse_others(raw: Mapping[str, Any], allowed: tuple[str, ...], key: Key, a
 
 
 def _read_value(raw: Any, parameter: Number | Switch, key: Key, add_fault: AddFault) -> int | float | bool | None:
-    """Return one value within the parameter's bounds, or report what is wrong and return None."""
+    """Return one value within the parameter's bounds, or report the fault and return None."""
     if isinstance(parameter, Switch):
         if isinstance(raw, bool):
             return raw

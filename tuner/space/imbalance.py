@@ -115,7 +115,7 @@ _RESAMPLING = Options(
         ),
         "fixed_number": _for_one_label(
             "tuner.imbalance.resample:fixed_number",
-            "Give every class the same number of rows, drawn anew for each pass.",
+            "Give every class the same number of rows, drawn again for each pass.",
             rows=integer(500, 1, 100_000_000, "Rows of each class in a pass."),
         ),
         "near_miss": _for_one_label(

@@ -1,4 +1,4 @@
-"""From a space's name to a typed, validated `Space`, or to a list of everything that is wrong with it."""
+"""Load a space by name: return a typed, validated `Space`, or raise a list of all its faults."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEYS = ("task", *SECTIONS, "space")
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """A space as it will run. `text` is its YAML: that of the file, rewritten if there are overrides.
+    """A space as it will run. `text` is the YAML of the file, rewritten if there are overrides.
 
     `document` knows where each value was written.
     """
@@ -45,7 +45,7 @@ class Space:
 
 
 def load_space(name: str, overrides: Sequence[str] = ()) -> Space:
-    """Load the space that `name` finds (see `find_space`), with "dotted.key=value" overrides whose values are YAML.
+    """Load the space that `name` finds (see `find_space`), with overrides written as "dotted.key=YAML value".
 
     Raises SpaceError with every fault of the file and of the overrides, in the order of the lines.
     """
@@ -102,7 +102,7 @@ def shipped_spaces() -> dict[str, Path]:
 def _near_file(path: Path) -> str | None:
     """Return a remedy that names a file with a similar name in the same folder, if there is one."""
     folder = path.parent
-    names = [path.name for path in folder.iterdir() if path.suffix in (".yaml", ".yml")] if folder.is_dir() else []
+    names = [file.name for file in folder.iterdir() if file.suffix in (".yaml", ".yml")] if folder.is_dir() else []
     remedy = did_you_mean(path.name, names)
     return remedy if remedy.startswith("did you mean") else None
 

@@ -65,7 +65,7 @@ def _check_rules(model: type[Section], raw: Mapping[str, Any], bad: set[str], ke
 
 
 def _explain(problem: Any, model: type[Section]) -> tuple[str, str]:
-    """Turn one of pydantic's error dictionaries into what is wrong and the remedy."""
+    """Turn one of pydantic's error dictionaries into the fault and the remedy."""
     kind, value, context = problem["type"], problem["input"], problem.get("ctx", {})
     field = str(problem["loc"][0])
     if kind == "fault":
@@ -98,7 +98,7 @@ def _description(model: type[Section], field: str) -> str:
 
 
 def not_a_switch(value: Any) -> tuple[str, str]:
-    """Return what is wrong with a value that is neither true nor false, and the remedy. It may have been in quotes."""
+    """Return the fault and the remedy for a value that is neither true nor false, such as true in quotes."""
     return f"{show_yaml(value)} is neither true nor false", "write true or false, without quotes; yes and no are text"
 
 

@@ -26,7 +26,7 @@ LABEL_FIELDS = ("label", "labels", "label_columns")
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule about several fields: `check` returns what is wrong and the remedy, or None."""
+    """A rule about several fields: `check` returns the fault and the remedy, or None."""
 
     fields: tuple[str, ...]
     check: Callable[[Values], tuple[str, str] | None]

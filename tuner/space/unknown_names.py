@@ -14,7 +14,7 @@ from tuner.space.settings import Inputs, Task
 _LOGITS = ("every loss works on logits, and probabilities are computed from logits afterwards", "remove it")
 _PADDING = ("padding is never read, with any cell and pooling", "remove it")
 
-# Names from other libraries and papers, with what is wrong and the remedy.
+# Names from other libraries and papers, each with the fault and the remedy.
 _FOREIGN: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(("activation", "output_activation", "final_activation", "sigmoid", "softmax"), _LOGITS),
     **dict.fromkeys(("padding", "pad", "pack", "packing", "packed", "mask", "masking", "mask_zero"), _PADDING),
@@ -87,7 +87,7 @@ _NOT_HERE: Mapping[str, str] = {
 
 
 def unknown_parameter(name: str, known: Mapping[str, Parameter], key: Key, inputs: Inputs) -> tuple[str, str]:
-    """Return what is wrong with a parameter's name that is unknown in the mapping at `key`, and the remedy."""
+    """Return the fault and the remedy for an unknown parameter in the mapping at `key`."""
     is_top = len(key) == 1
     if is_top and any(name in parameters for parameters in PARAMETERS.values()):
         return _of_other_inputs(name, inputs)
@@ -115,7 +115,7 @@ def unknown_parameter(name: str, known: Mapping[str, Parameter], key: Key, input
 
 
 def unknown_option(name: str, holder: str, known: Sequence[str], inputs: Inputs) -> tuple[str, str]:
-    """Return what is wrong with the name of an option that `holder` does not have, and the remedy.
+    """Return the fault and the remedy for an option that `holder` does not have.
 
     `known` lists the options that the task may use.
     """
@@ -139,7 +139,7 @@ def for_task(options: Mapping[str, Option], task: Task | None) -> list[str]:
 
 
 def not_an_option(shown: str, name: str, parameter: Options, task: Task | None) -> tuple[str, str]:
-    """Return what is wrong with a number, or a range of numbers, in place of an option's name, and the remedy."""
+    """Return the fault and the remedy for a number, or a range of numbers, in place of an option's name."""
     numbers = [
         f"{name}: {{{option}: {{{number}: …}}}}"
         for option in for_task(parameter.options, task)

@@ -26,8 +26,8 @@ MEASURES = (*AVERAGED, "score_spread", "logit_spread", "probability_spread")
 class Validation:
     """Evaluates the models of a trial on the validation rows, each on the rows that it was not trained on.
 
-    `probabilities` (validation rows, labels) are those of the latest evaluation; None before the first one, and if a number
-    was not finite.
+    `probabilities` (validation rows, labels) come from the latest evaluation. They are None before the first one, and if a
+    number was not finite.
     """
 
     def __init__(self, fold_models: Sequence[FoldModel], data: TrialData, *, penalty_weight: float) -> None:
