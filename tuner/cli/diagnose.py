@@ -94,10 +94,10 @@ def _read_evidence(what: str, runs: str, **options: Any) -> Evidence:
     """Recognise a file by its extension, and a run or a bundle by the files in its directory."""
     if what.lower().endswith(_EXTENSIONS) or what.startswith("builtin:"):
         return _evidence_of_file(what, **options)
-    given = [f"--{name}" for name, value in options.items() if value]
-    if given:
-        verb = "apply" if len(given) > 1 else "applies"
-        message = f"{', '.join(given)} {verb} to a file of predictions, and {what!r} is not one"
+    used = [f"--{name}" for name, value in options.items() if value]
+    if used:
+        verb = "apply" if len(used) > 1 else "applies"
+        message = f"{', '.join(used)} {verb} to a file of predictions, and {what!r} is not one"
         remedy = f"leave it out, or name a file that ends in {', '.join(_EXTENSIONS[:3])}"
         raise UsageError([Fault(what, message, remedy)])
     return _evidence_of_directory(what, runs)
@@ -110,12 +110,12 @@ def _evidence_of_directory(what: str, runs: str) -> Evidence:
     from tuner.ledger.run_directory import read_run
     from tuner.storage import Folder
 
-    location, here = locate_run(what, runs), Folder.at(what)
+    location, folder = locate_run(what, runs), Folder.at(what)
     if Folder.at(location).exists("environment.json"):
         with name_damage(location):
             return read_evidence(read_run(location))
-    if here.exists("bundle.json"):
-        return evidence_of_bundle(read_bundle_json(here), name=what)
+    if folder.exists("bundle.json"):
+        return evidence_of_bundle(read_bundle_json(folder), name=what)
     raise UsageError([_unrecognised(what, runs)])
 
 

@@ -118,13 +118,13 @@ def _unfinished(folder: Folder, run: Run) -> Iterator[Fault]:
     from tuner.training.state import from_bytes
 
     scored = [row for row in run.trials if row["score"] is not None]
-    kept = {weights_name(row["trial"]): row["phase"] == "finalist" for row in scored}
-    kept |= {held_out_name(name): is_needed for name, is_needed in kept.items()}
-    for name in set(kept).intersection(run.manifest.get("unfinished_files", ())):
+    is_required = {weights_name(row["trial"]): row["phase"] == "finalist" for row in scored}
+    is_required |= {held_out_name(name): is_needed for name, is_needed in is_required.items()}
+    for name in set(is_required).intersection(run.manifest.get("unfinished_files", ())):
         try:
             safetensors.numpy.load(folder.read(name))
         except MissingFileError:
-            if kept[name]:
+            if is_required[name]:
                 yield Fault(f"{folder}/{name}", "its trial has a score, but this file is not there", _RESTORE)
         except safetensors.SafetensorError as error:
             yield Fault(f"{folder}/{name}", f"not a complete safetensors file ({error})", _RESTORE)

@@ -62,8 +62,8 @@ def _check(path: str, parameter: Parameter, configuration: Mapping[str, Any], kn
         parameters: dict[str, Parameter] = dict(option.parameters)
         prefix = f"{path}.{value}."
         if option.each is not None:
-            given = [name for name in configuration if isinstance(name, str) and name.startswith(prefix)]
-            parameters |= {name.removeprefix(prefix): option.each for name in given}
+            weights = [name for name in configuration if isinstance(name, str) and name.startswith(prefix)]
+            parameters |= {name.removeprefix(prefix): option.each for name in weights}
         for name, inner in parameters.items():
             _check(prefix + name, inner, configuration, known)
     elif isinstance(parameter, Number):

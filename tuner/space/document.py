@@ -266,9 +266,9 @@ def _override_one(document: Document, assignment: str, place: Place) -> Document
     value = _parse(value_text, place.text, place=lambda _: place)
     tree = _copy(document.tree)
     path = _assign(tree, key, value.tree)
-    kept = {known: at for known, at in document.places.items() if known[: len(path)] != path}
-    made = {path[:end]: place for end in range(1, len(path) + 1)}  # the value, and parents that were absent
-    return replace(document, tree=tree, places=made | kept, faults=document.faults + value.faults)
+    unchanged = {known: at for known, at in document.places.items() if known[: len(path)] != path}
+    assigned = {path[:end]: place for end in range(1, len(path) + 1)}  # the value, and parents that were absent
+    return replace(document, tree=tree, places=assigned | unchanged, faults=document.faults + value.faults)
 
 
 def _split_assignment(assignment: str) -> tuple[tuple[str, ...], str]:

@@ -408,19 +408,19 @@ def _read_option_name(
     if isinstance(item, dict) and "low" in item and "high" in item:
         add_fault(key, *not_an_option("a range", _named(key), parameter, setting.task))
         return None, None, key
-    given = (
+    named = (
         dict(item) if isinstance(item, dict) and item else {item if isinstance(item, str) else show_yaml(item): None}
     )
-    unknown = [name for name in given if name not in parameter.options]
+    unknown = [name for name in named if name not in parameter.options]
     for name in unknown:
         where = (*key, name) if isinstance(item, dict) else key
         add_fault(where, *unknown_option(name, _named(key), for_task(parameter.options, setting.task), setting.inputs))
-    if len(given) > 1 and not unknown:
-        options = ", ".join(f"{{{name}: …}}" for name in given)
+    if len(named) > 1 and not unknown:
+        options = ", ".join(f"{{{name}: …}}" for name in named)
         add_fault(key, "one mapping has several options", f"write a list: [{options}]")
-    if unknown or len(given) > 1:
+    if unknown or len(named) > 1:
         return None, None, key
-    name, body = next(iter(given.items()))
+    name, body = next(iter(named.items()))
     return name, body, (*key, name) if isinstance(item, dict) else key
 
 

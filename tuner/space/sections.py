@@ -60,8 +60,8 @@ def _check_rules(model: type[Section], raw: Mapping[str, Any], bad: set[str], ke
     for rule in model.rules:
         broken = None if bad & set(rule.fields) else rule.check(values)
         if broken is not None:
-            given = [name for name in rule.fields if name in raw]
-            add_fault((*key, *given[:1]), *broken)
+            written = [name for name in rule.fields if name in raw]
+            add_fault((*key, *written[:1]), *broken)
 
 
 def _explain(problem: Any, model: type[Section]) -> tuple[str, str]:

@@ -83,14 +83,14 @@ def _read_columns(value: object) -> object:
 
 
 def _one_label_field(values: Values) -> tuple[str, str] | None:
-    given = [name for name in LABEL_FIELDS if values.get(name) is not None]
-    if not given:
+    fields = [name for name in LABEL_FIELDS if values.get(name) is not None]
+    if not fields:
         return (
-            "no column of labels is named, but exactly one of label, labels and label_columns must be",
+            "no column of labels is named, but exactly one is needed",
             "add label: COLUMN (one label per row), labels: COLUMN (a list per row) or label_columns: [COLUMN, …]",
         )
-    if len(given) > 1:
-        return f"{' and '.join(given)} are given, but exactly one must be", f"keep one of {', '.join(given)}"
+    if len(fields) > 1:
+        return f"{' and '.join(fields)} are given, but only one is allowed", f"keep one of {', '.join(fields)}"
     return None
 
 
@@ -250,17 +250,17 @@ class DataSettings(Section):
 
 def _label_field_fits_task(values: Values) -> tuple[str, str] | None:
     task = values["task"]
-    given = [name for name in LABEL_FIELDS if values.get(name) is not None]
-    if len(given) != 1:
+    fields = [name for name in LABEL_FIELDS if values.get(name) is not None]
+    if len(fields) != 1:
         return None  # the section's own rule reports it
-    if task == "multilabel" and given == ["label"]:
+    if task == "multilabel" and fields == ["label"]:
         return (
             "label gives one label per row, but task multilabel needs several",
             "use labels: COLUMN or label_columns: [COLUMN, …], or task: multiclass",
         )
-    if task != "multilabel" and given != ["label"]:
+    if task != "multilabel" and fields != ["label"]:
         return (
-            f"{given[0]} gives several labels per row, but task {task} has one",
+            f"{fields[0]} gives several labels per row, but task {task} has one",
             "use label: COLUMN, or task: multilabel",
         )
     return None

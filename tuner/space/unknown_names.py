@@ -120,9 +120,9 @@ def unknown_option(name: str, holder: str, known: Sequence[str], inputs: Inputs)
     `known` lists the options that the task may use.
     """
     letters = letters_of(name)
-    here = _FOREIGN_OPTIONS.get(letters, "")
-    if here.strip("{").replace(":", ",").partition(",")[0] in known:
-        return f"{name!r} is not among the options", f"write {here}"
+    own_name = _FOREIGN_OPTIONS.get(letters, "")
+    if own_name.strip("{").replace(":", ",").partition(",")[0] in known:
+        return f"{name!r} is not among the options", f"write {own_name}"
     if holder == "resampling" and letters in _NOT_HERE:
         nearest = _NOT_HERE[letters]
         remedy = f"use {nearest}, which is the most similar" if nearest in known else f"choose from {', '.join(known)}"

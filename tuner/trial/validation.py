@@ -83,8 +83,8 @@ class Validation:
                 if not np.isfinite(logits).all():
                     return None
                 probabilities[fold_model.judged] = to_probabilities(logits, data.task, seen=data.seen)
-            kept = self._fold_models[-1].model  # with folds no row judges the model to keep, so check its weights
-            if not all(parameter.isfinite().all() for parameter in kept.parameters()):
+            to_keep = self._fold_models[-1].model  # with folds, no row judges this model, so check its weights
+            if not all(parameter.isfinite().all() for parameter in to_keep.parameters()):
                 return None
         return probabilities
 
