@@ -98,8 +98,12 @@ def test_a_fault_in_a_section_names_key_value_and_remedy(tmp_path: Path, section
     ("task", "data", "fault"),
     [
         ("binary", "label: l", "data.train: is missing; add train: …"),
-        ("binary", "train: a", "data: no column of labels is named, but exactly one of"),
-        ("multilabel", "train: a, labels: l, label: k", "data.label: label and labels are given, but exactly one"),
+        ("binary", "train: a", "data: no column of labels is named, but exactly one is needed"),
+        (
+            "multilabel",
+            "train: a, labels: l, label: k",
+            "data.label: label and labels are given, but only one is allowed",
+        ),
         ("multilabel", "train: a, label: l", "data.label: label gives one label per row, but task multilabel needs"),
         ("binary", "train: a, labels: l", "data.labels: labels gives several labels per row, but task binary has one"),
         ("multiclass", "train: a, label: l, positive: x", "data.positive: positive is given, but task multiclass has"),

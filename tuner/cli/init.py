@@ -18,7 +18,7 @@ from tuner.errors import Fault, UsageError, did_you_mean
 )
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 def init(name: str, folder: str, force: bool) -> None:
-    """Copy the shipped space NAME to ./spaces, to edit.
+    """Copy the shipped space NAME to ./spaces, where you can edit it.
 
     \b
     Example:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.argument("run")
 @search_options
 def resume(run: str, **given: Any) -> int:
-    """Resume a RUN that was interrupted, failed or died.
+    """Resume a run that was interrupted, failed or died.
 
     RUN is the name or the directory of a run. Finished trials stay as they are. Trials that were running continue from
     their last checkpoints. The space, the data and the version of tuner must be the same as before. --set may change

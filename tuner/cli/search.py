@@ -1,4 +1,4 @@
-"""What run and resume share: their options, the search with its progress, and how it ends."""
+"""Shared by run and resume: their options, the search with its progress, and how it ends."""
 
 from __future__ import annotations
 

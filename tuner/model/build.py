@@ -1,4 +1,4 @@
-"""From a configuration to a model, and from its logits to probabilities."""
+"""Build a model from a configuration, and turn its logits into probabilities."""
 
 from __future__ import annotations
 

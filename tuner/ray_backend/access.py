@@ -1,4 +1,4 @@
-"""Who may talk to Ray: a token for the Ray of one run, and the token that a cluster asks for."""
+"""Tokens for Ray: a new one for the Ray of one run, and the one that a cluster asks for."""
 
 from __future__ import annotations
 

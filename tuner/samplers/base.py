@@ -1,4 +1,4 @@
-"""What every sampler shares: its interface, how a space chooses one, and how domains become a configuration.
+"""The interface of samplers, how a space chooses one, and how a configuration is drawn from domains.
 
 A configuration is flat: {"hidden": 64, "clipping": "norm", "clipping.norm.threshold": 1.0}. It has every parameter that
 applies, including fixed ones, and no others.

@@ -1,4 +1,4 @@
-"""What a run was made with: versions, machines, seed, data, revision."""
+"""The environment of a run: versions, machines, seed, data, revision."""
 
 from __future__ import annotations
 

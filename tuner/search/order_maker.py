@@ -1,4 +1,4 @@
-"""What a trial is made of: its number, configuration, seed, and the places of its files."""
+"""Make the order of a trial: its number, configuration and seed, and the places of its files."""
 
 from __future__ import annotations
 

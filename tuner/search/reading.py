@@ -96,5 +96,5 @@ def _placed(space: Space, fault: Fault) -> Fault:
     """Add to the fault of an option, such as "space.resampling.smote", the line or the --set that asks for it."""
     *parameter, name = fault.where.split(".")
     key = space.document.option(tuple(parameter), name)
-    place = space.document.place((*key, "neighbours"))  # the setting that asks for too much in nearly every resampling
+    place = space.document.place((*key, "neighbours"))  # nearly always the setting that asks for too much
     return Fault(place.text, f"{dotted(key)}: {fault.what}", fault.remedy)

@@ -59,7 +59,7 @@ class SearchData:
 
 @dataclass(frozen=True)
 class EarlierRun:
-    """A run that an earlier process left unfinished, and its trials so far."""
+    """An unfinished run of an earlier process, and its trials so far."""
 
     run: Run
     past: RecordedRun

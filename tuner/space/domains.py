@@ -86,7 +86,7 @@ Domain: TypeAlias = "Fixed | Choice | IntRange | FloatRange | OptionChoice | Con
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What a space is for. Some options and parameters depend on it. The task is None if the space names no valid one."""
+    """The task and inputs of a space. Some options and parameters depend on them. The task is None if it is not valid."""
 
     task: Task | None
     inputs: Inputs

@@ -1,4 +1,4 @@
-"""What a hyperparameter may be: numbers, switches, texts and named options with parameters of their own.
+"""The kinds of hyperparameters: numbers, switches, texts, and named options with parameters of their own.
 
 Plain data without torch, so that a space can be checked, sampled and described in milliseconds. `tuner.space.parameters`
 lists the hyperparameters themselves.
@@ -66,7 +66,7 @@ class Switch:
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
-    """A parameter that is a text, such as a file's name. It has no default, so a space must give it."""
+    """A text, such as a file's name. It has no default, so a space must give it."""
 
     summary: str
 

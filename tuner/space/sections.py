@@ -1,4 +1,4 @@
-"""From a section of a space file to typed settings. Each error of pydantic becomes a fault with a remedy."""
+"""Read a section of a space file into typed settings. Each error of pydantic becomes a fault with a remedy."""
 
 from __future__ import annotations
 

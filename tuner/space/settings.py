@@ -275,7 +275,7 @@ def _positive_fits_task(values: Values) -> tuple[str, str] | None:
     return None
 
 
-# Rules about the task and the data section together.
+# Rules about the task together with the data section.
 TASK_RULES = (
     Rule(("task", *LABEL_FIELDS), _label_field_fits_task),
     Rule(("task", "positive"), _positive_fits_task),
