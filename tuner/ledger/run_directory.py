@@ -162,8 +162,8 @@ class Ledger:
     def finish(self, manifest: Mapping[str, Any], *, unfinished: Sequence[str] = ()) -> None:
         """Merge the tables, then write the manifest with a checksum of every file.
 
-        The manifest leaves out the files in `unfinished`, and every file in a folder there (a name that ends in "/"), because
-        workers that are still running or a resumed run may write them. Raises StorageError.
+        The manifest leaves out the files in `unfinished`, and every file in a folder there (a name that ends in "/").
+        Workers that are still running, or a resumed run, may still write them. Raises StorageError.
         """
         self._write_waiting()
         for writer in self._writers.values():

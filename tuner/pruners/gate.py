@@ -115,10 +115,11 @@ def sign_of(signs: Signs, settings: GateSettings) -> Sign:
     """Return how certain collapse is, judged by one measurement.
 
     AUC comes first, because it needs no threshold. Skill alone does not clear a model: in binary tasks, even a threshold on
-    noise has some skill. A model that ranks by chance is `certain` if its decisions are nearly constant or its outputs flat
-    or wild, `likely` if its outputs are as low as untrained ones, and otherwise `doubtful`, as slow starters are. A model
-    that ranks is `doubtful` if its decisions are nearly constant, or if its outputs are flat and it either has no skill or
-    ranks no better than untrained weights may. Such a model may soon learn to decide for another class.
+    noise has some skill. If a model ranks by chance, its collapse is `certain` if its decisions are nearly constant or its
+    outputs are flat or wild. It is `likely` if its outputs are as low as untrained ones. Otherwise it is `doubtful`,
+    because slow starters look like this. If a model ranks better, its collapse is `doubtful` at most: if its decisions are
+    nearly constant, or if its outputs are flat and it has no skill or ranks no better than untrained weights may. Such a
+    model may soon learn to decide for another class.
     """
     spread = signs.logit_spread
     is_constant, is_flat = signs.constant_penalty >= settings.constant_penalty, spread < settings.flat_logit_spread

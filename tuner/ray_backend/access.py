@@ -26,7 +26,7 @@ _MAX_PARENT_CHARACTERS = 18  # Unix socket paths are short, and Ray adds 67 char
 _MIN_AGE_S = 60.0  # of a folder to clear; a younger one may not be locked yet
 _PROBE_TIMEOUT_S = 60.0
 _OPEN_CLUSTER_NOTE = (
-    "the cluster at {address} has no authentication: anyone who reaches it can run code on it; make a token with "
+    "the cluster at {address} has no authentication, so anyone who reaches it can run code on it; make a token with "
     "`ray get-auth-token --generate`, copy ~/.ray/auth_token to every machine, and start Ray with RAY_AUTH_MODE=token"
 )
 

@@ -147,10 +147,10 @@ def recent_slowdown(records: Collection[TrialRecord]) -> float:
 def closing_seconds(work: ClosingWork, *, finalists: int, seeds: int, predict_s: float, slowdown: float = 1.0) -> float:
     """Estimate the seconds from the last finalist's run to the end. A model needs `predict_s` for a row.
 
-    Each row is predicted once, and each model's decisions are made again from its stored probabilities. Bootstrap
-    resamples are drawn for the champion's intervals on both splits, for its difference to each baseline on test (also with
-    the two models swapped), and for its difference to each other finalist on validation. `slowdown` is the factor for a
-    busy machine.
+    Each row is predicted once. Each model's decisions are made again from its stored probabilities. Bootstrap resamples are
+    drawn for the champion's intervals on both splits, and for its difference to each other finalist on validation. They are
+    also drawn for its difference to each baseline on test, once more with the two models swapped. `slowdown` is the factor
+    for a busy machine.
     """
     rows, labels = work.validation + work.test, work.labels
     predicted = work.test + work.validation * work.are_validation_rows_predicted
