@@ -43,7 +43,7 @@ def test_a_trial_that_a_rung_stopped_is_stopped_there_again(tmp_path: Path) -> N
                        logit_spread=1.0) for score in (0.9, 0.1)]  # fmt: skip
     for order, measurement in zip((good, poor), measurements, strict=True):
         first.queue.started(order)
-        first.queue.reported(order, measurement, is_to_be_kept=True)
+        first.queue.measured(order, measurement, is_to_be_kept=True)
     first.die()  # between the measurement and the rung's decision
 
     second = Process(tmp_path / "run", is_first=False, events=None)

@@ -43,7 +43,7 @@ class PruningScheduler(EmptyPickle, FIFOScheduler):  # type: ignore[misc]
         if "measurement" not in result:
             return self._end(order, *_ending_without_measurement(result))
         measurement = read_measurement(result["measurement"])
-        self._queue.reported(order, measurement, is_to_be_kept=bool(result.get("is_to_be_kept")))
+        self._queue.measured(order, measurement, is_to_be_kept=bool(result.get("is_to_be_kept")))
         if result.get("note"):
             self._queue.noted(order, str(result["note"]))
         decision = self.pruner.judge(order, measurement)

@@ -112,7 +112,7 @@ class SearchQueue:
         """Note that a trial whose worker died waits for another one. Waiting for a free slot does not count as hanging."""
         self.trials[order.index].heard_s = None
 
-    def reported(self, order: Order, measurement: Measurement, *, is_to_be_kept: bool = False) -> None:
+    def measured(self, order: Order, measurement: Measurement, *, is_to_be_kept: bool = False) -> None:
         """Add a measurement; write it at once if the trial makes a checkpoint after it."""
         self._log.add_measurement(order, measurement, is_to_be_kept=is_to_be_kept)
 

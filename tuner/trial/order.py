@@ -67,7 +67,7 @@ class TrialQueue(Protocol):
     def waits(self, order: Order) -> None:
         """Record that a trial whose worker died waits for another worker."""
 
-    def reported(self, order: Order, measurement: Measurement, *, is_to_be_kept: bool = False) -> None:
+    def measured(self, order: Order, measurement: Measurement, *, is_to_be_kept: bool = False) -> None:
         """Record a measurement, before anything acts on it.
 
         With `is_to_be_kept`, write it to disk at once. If the trial goes on, it writes a checkpoint next, and the ledger
