@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.row import Row, SkippedError, at_least
 from benchmarks.sick import (
     MATERIALS,
-    Fault,
+    PlantedFault,
     blow_up_weights,
     conflicting_copies,
     cut_at_the_top,
@@ -35,66 +35,68 @@ def _only(optimiser: str, **parameters: float) -> dict[str, object]:
     return {"optimiser": {optimiser: parameters}}
 
 
-FAULTS: tuple[Fault, ...] = (
-    Fault(name="healthy", right=()),
-    Fault(name="healthy: GRU, mean", right=(), chosen={"cell": "gru", "pooling": "mean"}),
-    Fault(name="healthy: two layers, no clipping", right=(), chosen={"layers": 2, "clipping": "none"}),
-    Fault(
+FAULTS: tuple[PlantedFault, ...] = (
+    PlantedFault(name="healthy", right=()),
+    PlantedFault(name="healthy: GRU, mean", right=(), chosen={"cell": "gru", "pooling": "mean"}),
+    PlantedFault(name="healthy: two layers, no clipping", right=(), chosen={"layers": 2, "clipping": "none"}),
+    PlantedFault(
         name="logits adjusted tenfold",
         right=("constant_decision",),
         chosen={"logit_adjustment": 10.0},
         materials=_ONE_LABEL,
     ),
-    Fault(name="outputs pushed to one side", right=("constant_decision",), answer=shift_up),
-    Fault(name="flat probabilities", right=("flat_probabilities",), answer=flatten),
-    Fault(name="thresholds at 0.99", right=("threshold",), answer=cut_at_the_top),
-    Fault(name="one row in a hundred", right=("imbalance",), tamper=make_rare),
-    Fault(name="one row in fifty", right=("imbalance",), tamper=partial(make_rare, share=0.02)),
-    Fault(
+    PlantedFault(name="outputs pushed to one side", right=("constant_decision",), answer=shift_up),
+    PlantedFault(name="flat probabilities", right=("flat_probabilities",), answer=flatten),
+    PlantedFault(name="thresholds at 0.99", right=("threshold",), answer=cut_at_the_top),
+    PlantedFault(name="one row in a hundred", right=("imbalance",), tamper=make_rare),
+    PlantedFault(name="one row in fifty", right=("imbalance",), tamper=partial(make_rare, share=0.02)),
+    PlantedFault(
         name="deep, tiny weights",
         right=("vanishing_gradients",),
         chosen={**_DEEP, "learning_rate": 0.001},
         weights=partial(shrink_weights, factor=0.01),
         budget=0.5,  # Adam recovers in time
     ),
-    Fault(
+    PlantedFault(
         name="tiny weights, plain descent",
         right=("vanishing_gradients",),
         chosen={**_DEEP, **_only("sgd"), "learning_rate": 0.1},
         weights=partial(shrink_weights, factor=0.03),
         budget=0.5,
     ),
-    Fault(
+    PlantedFault(
         name="large weights, SGD, no clipping",
         right=("exploding_gradients",),
         chosen={**_only("sgd"), "learning_rate": 0.1, "clipping": "none"},
         weights=partial(blow_up_weights, factor=60.0),
     ),
-    Fault(
+    PlantedFault(
         name="SGD at 10, no clipping",
         right=("learning_rate_too_high", "exploding_gradients"),
         chosen={**_only("sgd"), "learning_rate": 10.0, "clipping": "none"},
     ),
-    Fault(name="weights times 60", right=("saturated_gates",), weights=blow_up_weights),
-    Fault(
+    PlantedFault(name="weights times 60", right=("saturated_gates",), weights=blow_up_weights),
+    PlantedFault(
         name="weights times 30",
         right=("saturated_gates", "exploding_gradients"),
         weights=partial(blow_up_weights, factor=30.0),
     ),
-    Fault(name="rate 0.5", right=("learning_rate_too_high",), chosen={"learning_rate": 0.5}),
-    Fault(name="rate 10", right=("learning_rate_too_high",), chosen={"learning_rate": 10.0}),
-    Fault(name="rate 1e-5", right=("learning_rate_too_low",), chosen={"learning_rate": 1e-5}),
-    Fault(name="rate 1e-7", right=("learning_rate_too_low",), chosen={"learning_rate": 1e-7}),
-    Fault(name="a tenth of an epoch", right=("too_short",), budget=-0.1),
-    Fault(name="a third of an epoch", right=("too_short",), budget=-0.33),
-    Fault(name="dropout 0.98", right=("too_much_regularisation",), chosen={"dropout": 0.98}),
-    Fault(name="weight decay 50", right=("too_much_regularisation",), chosen=_only("adamw", weight_decay=50.0)),
-    Fault(name="penalty l1 of 1", right=("too_much_regularisation",), chosen={"l1": 1.0}),
-    Fault(name="vocabulary of 5", right=("unknown_words",), forced={"tokens.word.vocabulary": 5}, materials=_TEXTS),
-    Fault(name="one token of each row", right=("truncation",), chosen={"max_length": 1}),
-    Fault(name="empty rows", right=("empty_rows",), tamper=empty_rows, materials=_TEXTS),
-    Fault(name="copies with other labels", right=("conflicting_duplicates",), tamper=conflicting_copies),
-    Fault(name="shuffled labels", right=("no_signal",), tamper=shuffle_labels),
+    PlantedFault(name="rate 0.5", right=("learning_rate_too_high",), chosen={"learning_rate": 0.5}),
+    PlantedFault(name="rate 10", right=("learning_rate_too_high",), chosen={"learning_rate": 10.0}),
+    PlantedFault(name="rate 1e-5", right=("learning_rate_too_low",), chosen={"learning_rate": 1e-5}),
+    PlantedFault(name="rate 1e-7", right=("learning_rate_too_low",), chosen={"learning_rate": 1e-7}),
+    PlantedFault(name="a tenth of an epoch", right=("too_short",), budget=-0.1),
+    PlantedFault(name="a third of an epoch", right=("too_short",), budget=-0.33),
+    PlantedFault(name="dropout 0.98", right=("too_much_regularisation",), chosen={"dropout": 0.98}),
+    PlantedFault(name="weight decay 50", right=("too_much_regularisation",), chosen=_only("adamw", weight_decay=50.0)),
+    PlantedFault(name="penalty l1 of 1", right=("too_much_regularisation",), chosen={"l1": 1.0}),
+    PlantedFault(
+        name="vocabulary of 5", right=("unknown_words",), forced={"tokens.word.vocabulary": 5}, materials=_TEXTS
+    ),
+    PlantedFault(name="one token of each row", right=("truncation",), chosen={"max_length": 1}),
+    PlantedFault(name="empty rows", right=("empty_rows",), tamper=empty_rows, materials=_TEXTS),
+    PlantedFault(name="copies with other labels", right=("conflicting_duplicates",), tamper=conflicting_copies),
+    PlantedFault(name="shuffled labels", right=("no_signal",), tamper=shuffle_labels),
 )
 
 SEEDS = {"is_method": (0, 1), "digits": (0, 1)}
@@ -102,7 +104,7 @@ SEEDS = {"is_method": (0, 1), "digits": (0, 1)}
 
 
 @dataclass(frozen=True)
-class Case:
+class DiagnosisCase:
     """One trial with a planted fault: the cause that was named first, and whether it is right.
 
     `is_harmless`: the trial learnt as much as the healthy trial on the same data and seed, so there was nothing to find.
@@ -133,7 +135,7 @@ def measure() -> list[Row]:
     return sum_up(cases, left_out)
 
 
-def run(material: str, *, seed: int) -> Iterator[Case]:
+def run(material: str, *, seed: int) -> Iterator[DiagnosisCase]:
     """Plant every fault that a material can have, after a healthy trial."""
     floor = math.inf
     for fault in FAULTS:
@@ -144,14 +146,14 @@ def run(material: str, *, seed: int) -> Iterator[Case]:
             yield judge(fault, material, evidence, seed=seed, floor=floor)
 
 
-def judge(fault: Fault, material: str, evidence: Any, *, seed: int, floor: float) -> Case:
+def judge(fault: PlantedFault, material: str, evidence: Any, *, seed: int, floor: float) -> DiagnosisCase:
     """Compare the diagnosis with the planted fault. `floor` is the lower bound of the healthy trial's skill."""
     from tuner.diagnosis.causes.diagnose import diagnose
 
     diagnosis = diagnose(evidence)
     first = diagnosis.causes[0].name if diagnosis.causes else "no cause"
     is_healthy = not fault.right
-    return Case(
+    return DiagnosisCase(
         fault=fault.name,
         material=material,
         seed=seed,
@@ -162,7 +164,7 @@ def judge(fault: Fault, material: str, evidence: Any, *, seed: int, floor: float
     )
 
 
-def sum_up(cases: Sequence[Case], left_out: Sequence[str]) -> list[Row]:
+def sum_up(cases: Sequence[DiagnosisCase], left_out: Sequence[str]) -> list[Row]:
     """Return the shares that are right: on the sets that bounds were set on, on others, in all, and for healthy trials."""
     faults = [case for case in cases if not case.is_healthy and not case.is_harmless]
     harmless = "; ".join(str(case) for case in cases if case.is_harmless)
@@ -180,7 +182,7 @@ def sum_up(cases: Sequence[Case], left_out: Sequence[str]) -> list[Row]:
     ]
 
 
-def _share(name: str, cases: Sequence[Case], more: str = "") -> Row:
+def _share(name: str, cases: Sequence[DiagnosisCase], more: str = "") -> Row:
     right = sum(case.is_right for case in cases)
     sets = ", ".join(f"{count} {material}" for material, count in Counter(case.material for case in cases).items())
     wrong = "; ".join(str(case) for case in cases if not case.is_right)

@@ -14,7 +14,7 @@ from benchmarks.material import ROOT
 from benchmarks.row import Row, at_least, explains
 
 if TYPE_CHECKING:
-    from experiments.curves.table import Curve
+    from experiments.curves.table import TrialCurve
     from tuner.pruners.gate import Signs
 
 COLLAPSED_SHARE = 0.8
@@ -96,7 +96,7 @@ class Tally:
 
 
 @dataclass
-class StubTrial:
+class GateTrial:
     """The part of a Ray trial that a scheduler reads, and the curve that the trial would follow."""
 
     trial_id: str
@@ -112,7 +112,7 @@ class StubTrial:
 
 
 @dataclass
-class StubDesk:
+class GateQueue:
     """Records endings and nothing else."""
 
     endings: dict[int, str] = field(default_factory=dict)
@@ -132,10 +132,10 @@ class StubDesk:
 def _search(is_gated: bool, shape: Shape) -> Tally:
     np.random.seed(0)  # Ray's scheduler draws brackets from the global generator
     generator = np.random.default_rng(0)
-    queue = StubDesk()
+    queue = GateQueue()
     scheduler = _make_scheduler(is_gated, shape, queue)
     tally = Tally()
-    running: list[StubTrial] = []
+    running: list[GateTrial] = []
     started = 0
     while tally.epochs < EPOCHS_IN_ALL:
         while len(running) < SLOTS:
@@ -155,27 +155,27 @@ def _search(is_gated: bool, shape: Shape) -> Tally:
 
 
 @dataclass
-class RecordedTrial:
+class CurveTrial:
     """The part of a Ray trial that a scheduler reads, and the recorded curve."""
 
     trial_id: str
     config: dict[str, Any]
-    curve: Curve
+    curve: TrialCurve
     measurements: int = 0
     status: str = "RUNNING"
 
 
-def _replay(curves: list[Curve], is_gated: bool, shape: Shape) -> Tally:
+def _replay(curves: list[TrialCurve], is_gated: bool, shape: Shape) -> Tally:
     """Train every trial, two at a time, for as long as the scheduler lets it."""
     from experiments.curves.replay import has_collapsed
 
     np.random.seed(0)  # Ray's scheduler draws brackets from the global generator
-    scheduler = _make_scheduler(is_gated, shape, StubDesk())
+    scheduler = _make_scheduler(is_gated, shape, GateQueue())
     tally, running, waiting = Tally(), [], deque(curves)
     while waiting or running:
         while waiting and len(running) < SLOTS:
             curve = waiting.popleft()
-            running.append(RecordedTrial(str(curve.index), _config(curve.index), curve))
+            running.append(CurveTrial(str(curve.index), _config(curve.index), curve))
             scheduler.on_trial_add(None, running[-1])
         trial = running.pop(0)
         before = trial.curve.signs[trial.measurements - 1].epochs if trial.measurements else 0.0
@@ -207,7 +207,7 @@ def _report_of(signs: Signs, rows: int, *, is_last: bool) -> str:
     return json.dumps({**unknown, **known, **more})
 
 
-def _make_scheduler(is_gated: bool, shape: Shape, queue: StubDesk) -> Any:
+def _make_scheduler(is_gated: bool, shape: Shape, queue: GateQueue) -> Any:
     from ray.tune.schedulers import AsyncHyperBandScheduler
 
     from tuner.pruners.gate import GateSettings
@@ -234,8 +234,8 @@ def _make_scheduler(is_gated: bool, shape: Shape, queue: StubDesk) -> Any:
     )
 
 
-def _start(index: int, generator: np.random.Generator) -> StubTrial:
-    return StubTrial(
+def _start(index: int, generator: np.random.Generator) -> GateTrial:
+    return GateTrial(
         trial_id=str(index),
         config=_config(index),
         is_healthy=bool(generator.random() >= COLLAPSED_SHARE),
@@ -250,7 +250,7 @@ def _config(index: int) -> dict[str, Any]:
     return {"order": asdict(Order(index=index, phase="search", configuration={}, seed=index))}
 
 
-def _go_on(scheduler: Any, trial: StubTrial, shape: Shape, generator: np.random.Generator) -> bool:
+def _go_on(scheduler: Any, trial: GateTrial, shape: Shape, generator: np.random.Generator) -> bool:
     """Give the scheduler the trial's next measurement. Return whether the trial continues."""
     trial.measurements += 1
     epochs = trial.measurements / shape.reports_per_epoch
@@ -267,7 +267,7 @@ def _go_on(scheduler: Any, trial: StubTrial, shape: Shape, generator: np.random.
     return False
 
 
-def _measurement(trial: StubTrial, epochs: float, score: float, *, is_last: bool) -> str:
+def _measurement(trial: GateTrial, epochs: float, score: float, *, is_last: bool) -> str:
     from tuner.trial.measurement import Measurement
 
     measurement = Measurement(

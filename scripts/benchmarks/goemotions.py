@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from benchmarks.material import goemotions_overrides, shared
 from benchmarks.occupancy import rows_of
 from benchmarks.row import Row, at_least, explains
-from benchmarks.searches import SPACE, Search, search_goemotions
+from benchmarks.searches import SPACE, FinishedSearch, search_goemotions
 
 TIME_S = 300
 PLAIN_LIMIT_S = TIME_S + 180
@@ -53,7 +53,7 @@ def measure() -> list[Row]:
     ]
 
 
-def _describe(search: Search) -> str:
+def _describe(search: FinishedSearch) -> str:
     endings = ", ".join(f"{count} {ending}" for ending, count in search.manifest["trials"].items() if count)
     chosen = ", ".join(f"{name}={value}" for name, value in search.champion["config"].items() if "." not in name)
     return f"{search.champion['verdict']}; {search.command_s:.0f} s; {endings}; {chosen}"

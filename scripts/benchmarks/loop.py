@@ -27,7 +27,7 @@ TEXTS_A_LONG_ROW = 20  # a text has 16 tokens on average, so nearly every joined
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class LoopCase:
     """Rows and a model. One round of timing is `steps` batches."""
 
     name: str
@@ -45,28 +45,28 @@ def measure() -> list[Row]:
     return [row for case in _cases() for row in _measure(case)]
 
 
-def _cases() -> Iterator[Case]:
+def _cases() -> Iterator[LoopCase]:
     from tuner.data.trial_data import prepare
 
     network = {"hidden": 128, "optimiser": "adam", "learning_rate": LEARNING_RATE}
     text: dict[str, Any] = {"task": "multilabel", "inputs": "text", "batch": 64}
     embedding = {"embedding": {"random": {"size": 128}}}
     short = goemotions_dataset(validation_rows=64)
-    yield Case(
+    yield LoopCase(
         name="short text",
         data=prepare(short, parameters()),
         steps=48,
         chosen={**network, **embedding, "max_length": 64},
         **text,
     )
-    yield Case(
+    yield LoopCase(
         name=f"long text, {LONG_TOKENS} tokens",
         data=prepare(replace(short, train=_joined(short.train)), parameters()),
         steps=6,
         chosen={**network, **embedding, "max_length": LONG_TOKENS},
         **text,
     )
-    yield Case(
+    yield LoopCase(
         name="numeric sequences",
         data=prepare(_vowels(), parameters(task="multiclass", inputs="sequence")),
         task="multiclass",
@@ -100,7 +100,7 @@ def _vowels() -> Any:
     return load_data(settings, "multiclass", seed=0)
 
 
-def _measure(case: Case) -> list[Row]:
+def _measure(case: LoopCase) -> list[Row]:
     loops = {"trial": _trial_rounds(case), "bare": _bare_rounds(case, is_embedding_tuned=True)}
     if case.inputs == "text":
         loops["frozen"] = _bare_rounds(case, is_embedding_tuned=False)
@@ -125,12 +125,12 @@ def _measure(case: Case) -> list[Row]:
     return rows
 
 
-def _configuration(case: Case) -> dict[str, Any]:
+def _configuration(case: LoopCase) -> dict[str, Any]:
     chosen = {"clipping": {"norm": {"threshold": CLIP}}, "batch_size": case.batch, **case.chosen}
     return configuration(task=case.task, inputs=case.inputs, **chosen)
 
 
-def _trial_rounds(case: Case) -> Iterator[float]:
+def _trial_rounds(case: LoopCase) -> Iterator[float]:
     """Yield the trial's examples per second. It measures after every few steps; a round covers `steps` steps."""
     from tuner.trial.order import TrialSettings
     from tuner.trial.trial import Trial
@@ -149,7 +149,7 @@ def _trial_rounds(case: Case) -> Iterator[float]:
         yield (seen - before) / seconds
 
 
-def _bare_rounds(case: Case, *, is_embedding_tuned: bool) -> Iterator[float]:
+def _bare_rounds(case: LoopCase, *, is_embedding_tuned: bool) -> Iterator[float]:
     """Yield the examples a second of the loop that people write, on the trial's own batches as ready tensors."""
     from tuner.imbalance.resample import every_row
     from tuner.training.batches import EndlessBatches
@@ -195,7 +195,7 @@ def _tensors(batch: Any, task: Task) -> tuple[torch.Tensor, torch.Tensor, torch.
     )
 
 
-def _model_and_rows(case: Case) -> tuple[Any, Any]:
+def _model_and_rows(case: LoopCase) -> tuple[Any, Any]:
     """Return a model and rows, both made as a trial makes them."""
     from tuner.data.trial_data import make_rows, vocabulary_size
     from tuner.model.build import make_model

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.material import count_cores, listed
 from benchmarks.row import Row, at_least, at_most, explains
-from benchmarks.searches import Search, search_goemotions
+from benchmarks.searches import FinishedSearch, search_goemotions
 
 TIME_S = 120
 
@@ -19,7 +19,7 @@ def measure() -> list[Row]:
         return rows_of(search)
 
 
-def rows_of(search: Search) -> list[Row]:
+def rows_of(search: FinishedSearch) -> list[Row]:
     """Return the rows that show where the time of a search went."""
     cores = count_cores()
     first_start = min(trial["started_s"] for trial in search.trials)
@@ -60,7 +60,7 @@ def _begin(measurement: Mapping[str, Any]) -> float:
     return float(measurement["reported_s"] - measurement["train_seconds"] - measurement["evaluate_seconds"])
 
 
-def _gaps(search: Search, cores: int) -> Row:
+def _gaps(search: FinishedSearch, cores: int) -> Row:
     """Return core seconds between the measurements of a trial, before its first, and after its last."""
     measurements_of: dict[int, list[Mapping[str, Any]]] = {}
     for measurement in search.measurements:

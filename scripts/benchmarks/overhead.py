@@ -73,7 +73,7 @@ def _search() -> tuple[Any, dict[int, float], list[float]]:
 
     memory_mb: dict[int, float] = {}
 
-    class MeasuringDesk(SearchQueue):
+    class MeasuringQueue(SearchQueue):
         """Records when trials end, and the driver's memory after some of them."""
 
         ended_at: list[float]
@@ -97,7 +97,7 @@ def _search() -> tuple[Any, dict[int, float], list[float]]:
             closing_work=ClosingWork(),
         )
         watcher = Watcher(say=lambda _: None, watch=lambda _: None)
-        queue = MeasuringDesk(make_sampler(space), ledger, budget, watcher)
+        queue = MeasuringQueue(make_sampler(space), ledger, budget, watcher)
         queue.ended_at = []
         pruner = GatedASHA(
             grace_epochs=space.search.grace_epochs,

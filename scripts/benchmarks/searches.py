@@ -17,7 +17,7 @@ GRACE_S = 120  # after the budget, until a search counts as failed
 
 
 @dataclass(frozen=True)
-class Search:
+class FinishedSearch:
     """A finished run: its ledger, and the wall time of the whole command in seconds."""
 
     trials: Sequence[Mapping[str, Any]]
@@ -34,7 +34,7 @@ class Search:
 
 
 @contextmanager
-def search_goemotions(*overrides: str, time_s: float) -> Iterator[Search]:
+def search_goemotions(*overrides: str, time_s: float) -> Iterator[FinishedSearch]:
     """Run `tuner run` on goemotions for `time_s` seconds."""
     from tuner.ledger.run_directory import read_measurements, read_run
 
@@ -46,7 +46,7 @@ def search_goemotions(*overrides: str, time_s: float) -> Iterator[Search]:
         command_s = time.monotonic() - start
         location = f"{runs}/bench"
         run = read_run(location)
-        yield Search(
+        yield FinishedSearch(
             trials=run.trials,
             measurements=read_measurements(location).to_pylist(),
             baselines=run.baselines,

@@ -19,7 +19,7 @@ Tamper = Callable[[Any, np.random.Generator], Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Material:
+class SickData:
     """A data set, and a configuration that learns it in a few seconds."""
 
     task: str
@@ -45,8 +45,8 @@ _TEXT = {
 }
 _SEQUENCE = {"hidden": 48, "learning_rate": 0.005, "batch_size": 16, "precision": "float32"}
 
-MATERIALS: dict[str, Material] = {
-    "docstrings": Material(
+MATERIALS: dict[str, SickData] = {
+    "docstrings": SickData(
         task="multilabel",
         train="builtin:docstrings",
         columns={"text": "text", "labels": "labels", "group": "function"},
@@ -57,7 +57,7 @@ MATERIALS: dict[str, Material] = {
             "learning_rate": 0.01,
         },  # with 8 epochs at 0.005 the diagnosis rightly says that the training is too short
     ),
-    "is_method": Material(
+    "is_method": SickData(
         task="binary",
         train="builtin:docstrings",
         columns={"text": "text", "label": "is_method", "group": "function"},
@@ -65,7 +65,7 @@ MATERIALS: dict[str, Material] = {
         epochs=6,
         configuration=_TEXT,
     ),
-    "library": Material(
+    "library": SickData(
         task="multiclass",
         train="builtin:docstrings",
         columns={"text": "text", "label": "library", "group": "function"},
@@ -73,7 +73,7 @@ MATERIALS: dict[str, Material] = {
         epochs=8,
         configuration=_TEXT,
     ),
-    "digits": Material(
+    "digits": SickData(
         task="multiclass",
         train="builtin:digits",
         columns={"sequence": "sequence", "label": "label"},
@@ -82,7 +82,7 @@ MATERIALS: dict[str, Material] = {
         configuration=_SEQUENCE,
         is_calibration=False,
     ),
-    "davidson_hate": Material(
+    "davidson_hate": SickData(
         task="multiclass",
         train="davidson_hate/all.parquet",
         columns={"text": "text", "label": "label"},
@@ -91,7 +91,7 @@ MATERIALS: dict[str, Material] = {
         configuration=_TEXT,
         is_calibration=False,
     ),
-    "sms_spam": Material(
+    "sms_spam": SickData(
         task="binary",
         train="sms_spam/all.parquet",
         columns={"text": "text", "label": "label"},
@@ -100,7 +100,7 @@ MATERIALS: dict[str, Material] = {
         configuration=_TEXT,
         is_calibration=False,
     ),
-    "japanesevowels": Material(
+    "japanesevowels": SickData(
         task="multiclass",
         train="uea_japanesevowels/test.parquet",
         columns={"sequence": "sequence", "label": "label"},
@@ -113,7 +113,7 @@ MATERIALS: dict[str, Material] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fault:
+class PlantedFault:
     """A fault: what it changes, and which causes may rightly be named first (none for a healthy trial).
 
     `chosen` is written as in a space. `forced` goes into the configuration, past the space's bounds. `weights` changes the
@@ -132,7 +132,7 @@ class Fault:
     materials: tuple[str, ...] = tuple(MATERIALS)
 
 
-def make(fault: Fault, material: Material, *, seed: int) -> Any:
+def make(fault: PlantedFault, material: SickData, *, seed: int) -> Any:
     """Train with the fault and return the evidence."""
     from benchmarks.material import configuration, parameters
     from tuner.data.profile import profile
@@ -236,7 +236,7 @@ def _load(train: str, task: str, columns: tuple[tuple[str, Any], ...]) -> Any:
     return load_data(DataSettings(train=file, validation=0.25, test=0.05, **dict(columns)), task, seed=0)  # type: ignore[arg-type]
 
 
-def read(material: Material, seed: int) -> Any:
+def read(material: SickData, seed: int) -> Any:
     """Return the material's data with its number of training rows, drawn by the seed."""
     dataset = _load(material.train, material.task, tuple(material.columns.items()))
     generator = np.random.default_rng((seed, 7))

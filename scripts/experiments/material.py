@@ -19,7 +19,7 @@ _SUBSET = 0x5355_4253  # keeps the draw of a subset apart from other uses of the
 
 
 @dataclass(frozen=True, kw_only=True)
-class Material:
+class ExperimentData:
     """One set: how to read it, how long a trial on it is, and the configuration that remedies change.
 
     `is_every_fold`: train one model per fold and score their mean, for sets so small that one fold says little.
@@ -39,7 +39,7 @@ class Material:
         return "sequence" if self.data.get("sequence") else "text"
 
 
-def find_material(name: str) -> Material:
+def find_material(name: str) -> ExperimentData:
     """Return the set of the comparison material, or the space file, with this name.
 
     Raises SkippedError if the comparison material is absent, and SpaceError if a space file cannot be used.
@@ -47,7 +47,7 @@ def find_material(name: str) -> Material:
     return SETS[name]() if name in SETS else _from_space(name)
 
 
-def _from_space(name: str) -> Material:
+def _from_space(name: str) -> ExperimentData:
     """Read data and budget from a space file. Parameters with one value form the base."""
     from tuner.space.load import load_space
     from tuner.space.parameters import PARAMETERS
@@ -59,7 +59,7 @@ def _from_space(name: str) -> Material:
     for split in ("train", "validation", "test"):
         if isinstance(data.get(split), str) and Path(data[split]).is_file():
             data[split] = str(Path(data[split]).resolve())
-    return Material(
+    return ExperimentData(
         name=Path(name).stem,
         task=space.task,
         data=_with_folds(data),
@@ -78,8 +78,8 @@ def _with_folds(data: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _nlupp() -> Material:
-    return Material(
+def _nlupp() -> ExperimentData:
+    return ExperimentData(
         name="nlupp",
         task="multilabel",
         data={
@@ -105,8 +105,8 @@ def _nlupp() -> Material:
     )
 
 
-def _japanesevowels() -> Material:
-    return Material(
+def _japanesevowels() -> ExperimentData:
+    return ExperimentData(
         name="uea_japanesevowels",
         task="multiclass",
         data={
@@ -122,8 +122,8 @@ def _japanesevowels() -> Material:
     )
 
 
-def _goemotions() -> Material:
-    return Material(
+def _goemotions() -> ExperimentData:
+    return ExperimentData(
         name="goemotions",
         task="multilabel",
         data={
@@ -145,8 +145,8 @@ def _goemotions() -> Material:
     )
 
 
-def _davidson_hate() -> Material:
-    return Material(
+def _davidson_hate() -> ExperimentData:
+    return ExperimentData(
         name="davidson_hate",
         task="multiclass",
         data={
@@ -169,7 +169,7 @@ def _davidson_hate() -> Material:
     )
 
 
-SETS: Mapping[str, Callable[[], Material]] = {
+SETS: Mapping[str, Callable[[], ExperimentData]] = {
     "nlupp": _nlupp,
     "uea_japanesevowels": _japanesevowels,
     "goemotions": _goemotions,
@@ -177,7 +177,7 @@ SETS: Mapping[str, Callable[[], Material]] = {
 }
 
 
-def read_rows(material: Material, space: Any, *, seed: int, limit_rows: int | None) -> Any:
+def read_rows(material: ExperimentData, space: Any, *, seed: int, limit_rows: int | None) -> Any:
     """Return tuner's Dataset: the validation rows of this seed, and at most `limit_rows` training rows, drawn by the seed.
 
     A carved test split is the one that a search with seed 0 carves. None of its rows is in the other two splits.

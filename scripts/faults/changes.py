@@ -12,11 +12,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from faults.search import SPACE, Ended, Outcome, Row, Search, compare, require, searching
+from faults.search import SPACE, Ended, FaultOutcome, Row, SearchProcess, compare, require, searching
 from tuner.ledger.run_directory import CHECKPOINTS
 
 
-def changed_inputs(folder: Path, *, seed: int) -> Outcome:
+def changed_inputs(folder: Path, *, seed: int) -> FaultOutcome:
     """Resume a run with another space, other data and another tuner, which is refused. Then resume it with more time and
     another Ray, which works."""
     with searching(folder, space=SPACE.replace("builtin:digits", str(folder / "digits.parquet"))) as search:
@@ -33,7 +33,7 @@ def changed_inputs(folder: Path, *, seed: int) -> Outcome:
             require(f"note: {note}" in messages, messages)
         require(not search.faults(), str(search.faults()))
         lost, repeated = compare(before, search.trials())
-    return Outcome(
+    return FaultOutcome(
         fault="resume with what is not the run's own",
         times=3,
         lost=lost,
@@ -42,7 +42,7 @@ def changed_inputs(folder: Path, *, seed: int) -> Outcome:
     )
 
 
-def refused_changes(search: Search) -> list[str]:
+def refused_changes(search: SearchProcess) -> list[str]:
     """Change each thing that a run depends on. Return what `tuner resume` says; it must not change any file."""
     data = search.folder / "digits.parquet"
     space, environment = search.location / "space.yaml", search.location / "environment.json"
@@ -62,7 +62,7 @@ def write_digits(path: Path) -> None:
     pq.write_table(builtin_table("builtin:digits"), path)
 
 
-def _refused(search: Search, file: Path, change: Callable[[], None], message: str) -> str:
+def _refused(search: SearchProcess, file: Path, change: Callable[[], None], message: str) -> str:
     kept = search.folder / "kept"
     shutil.copy(file, kept)
     change()
@@ -96,7 +96,7 @@ def _exchange_label(path: Path) -> None:
     pq.write_table(table.set_column(table.schema.get_field_index("label"), "label", pa.array(labels)), path)
 
 
-def _edit_environment(search: Search, package: str, version: str) -> None:
+def _edit_environment(search: SearchProcess, package: str, version: str) -> None:
     path = search.location / "environment.json"
     environment: dict[str, Any] = json.loads(path.read_text())
     environment["versions"][package] = version
@@ -117,7 +117,7 @@ def _fingerprint(folder: Path) -> Mapping[str, str]:
 # --- damaged files ------------------------------------------------------------------------------------------------------
 
 
-def damaged_parts(folder: Path, *, seed: int) -> Outcome:
+def damaged_parts(folder: Path, *, seed: int) -> FaultOutcome:
     """Cut one part of the table of trials short, flip a byte in one part of the reports, then resume."""
     with searching(folder) as search:
         search.run("search.trials=8", "resources.concurrent=1", f"search.seed={seed}")
@@ -139,10 +139,10 @@ def damaged_parts(folder: Path, *, seed: int) -> Outcome:
         require(len(damaged) == len(spoilt), str(damaged))
         faults = search.faults()
     notes = {"damaged": damaged, "kept": len(kept), "verify after": faults}
-    return Outcome(fault="a part cut short, a byte flipped", times=2, lost=lost, repeated=repeated, notes=notes)
+    return FaultOutcome(fault="a part cut short, a byte flipped", times=2, lost=lost, repeated=repeated, notes=notes)
 
 
-def spoil(search: Search) -> list[Path]:
+def spoil(search: SearchProcess) -> list[Path]:
     """Damage the part with the second ending, and the first part of the reports. Return both.
 
     The flipped byte belongs to a value: a tenth of a part's bytes are statistics that no reader uses.
@@ -168,4 +168,4 @@ def _check_all_there(trials: Mapping[int, Row]) -> None:
     require(sorted(trials) == list(range(len(trials))), f"numbers that are missing: {sorted(trials)}")
 
 
-FAULTS: tuple[Callable[..., Outcome], ...] = (changed_inputs, damaged_parts)
+FAULTS: tuple[Callable[..., FaultOutcome], ...] = (changed_inputs, damaged_parts)

@@ -7,27 +7,27 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from faults.search import Ended, Outcome, Search, compare, require, searching
+from faults.search import Ended, FaultOutcome, SearchProcess, compare, require, searching
 
 FLUSHED_WITHIN_S = 3.0
 _SECOND_SIGNAL_AFTER_S = 0.3
 _JOB_STOP_WAITS_S = 3.0  # RAY_JOB_STOP_WAIT_TIME_S
 PHASES = ("reading data", "before the first report", "trials", "closing")
 
-Send = Callable[[Search], None]
+Send = Callable[[SearchProcess], None]
 
 
-def terminate(search: Search) -> None:
+def terminate(search: SearchProcess) -> None:
     """SIGTERM."""
     search.signal(signal.SIGTERM)
 
 
-def interrupt(search: Search) -> None:
+def interrupt(search: SearchProcess) -> None:
     """SIGINT."""
     search.signal(signal.SIGINT)
 
 
-def interrupt_twice(search: Search) -> None:
+def interrupt_twice(search: SearchProcess) -> None:
     """Send SIGINT twice, as an impatient person does."""
     search.signal(signal.SIGINT)
     time.sleep(_SECOND_SIGNAL_AFTER_S)
@@ -35,7 +35,7 @@ def interrupt_twice(search: Search) -> None:
         search.signal(signal.SIGINT)
 
 
-def stop_job(search: Search) -> None:
+def stop_job(search: SearchProcess) -> None:
     """Send SIGTERM, and SIGKILL three seconds later, as `ray job stop` does."""
     search.signal(signal.SIGTERM)
     deadline = time.monotonic() + _JOB_STOP_WAITS_S
@@ -45,7 +45,7 @@ def stop_job(search: Search) -> None:
         search.signal(signal.SIGKILL)
 
 
-def has_come_to(search: Search, phase: str, measurements: int) -> bool:
+def has_come_to(search: SearchProcess, phase: str, measurements: int) -> bool:
     """Return whether the running command is in a phase. `reports` is the number of measurements when it started."""
     output = search.log.read_text()
     if phase == "reading data":
@@ -62,7 +62,7 @@ def has_come_to(search: Search, phase: str, measurements: int) -> bool:
 
 def signalled(
     folder: Path, sends: Mapping[str, Send], *, fault: str, seed: int, overrides: Sequence[str] = ()
-) -> Outcome:
+) -> FaultOutcome:
     """Send a search a signal in each phase, and resume it each time. `sends` holds the signal of each phase."""
     lost = repeated = 0
     seconds, exits, flushes = [], {}, {}
@@ -92,10 +92,10 @@ def signalled(
         require(not search.faults(), str(search.faults()))
         require(not search.litter(), str(search.litter()))
     notes = {"exit_s": exits, "flushed_s": flushes}
-    return Outcome(fault=fault, times=len(sends), lost=lost, repeated=repeated, seconds=seconds, notes=notes)
+    return FaultOutcome(fault=fault, times=len(sends), lost=lost, repeated=repeated, seconds=seconds, notes=notes)
 
 
-def _send_and_watch(search: Search, send: Send) -> float:
+def _send_and_watch(search: SearchProcess, send: Send) -> float:
     """Send a signal. Return the seconds until every trial in the ledger has an ending, at most FLUSHED_WITHIN_S."""
     sent_at = time.monotonic()
     send(search)
@@ -106,7 +106,7 @@ def _send_and_watch(search: Search, send: Send) -> float:
     return time.monotonic() - sent_at
 
 
-def _check_end(search: Search, ended: Ended, phase: str, *, is_killed: bool) -> None:
+def _check_end(search: SearchProcess, ended: Ended, phase: str, *, is_killed: bool) -> None:
     if is_killed and ended.code == -signal.SIGKILL:
         return  # it had its three seconds
     if phase == "closing" and ended.code == 0:
@@ -120,28 +120,28 @@ def _check_end(search: Search, ended: Ended, phase: str, *, is_killed: bool) -> 
         require(not search.faults(), f"{phase}: {search.faults()}")
 
 
-def _seconds_until_report(search: Search, since: float) -> float:
+def _seconds_until_report(search: SearchProcess, since: float) -> float:
     count = len(search.measurements())
     search.wait_until(lambda: len(search.measurements()) > count)
     return time.monotonic() - since
 
 
-def sigterm(folder: Path, *, seed: int) -> Outcome:
+def sigterm(folder: Path, *, seed: int) -> FaultOutcome:
     """Send SIGTERM in every phase."""
     return signalled(folder, dict.fromkeys(PHASES, terminate), fault="SIGTERM at every phase", seed=seed)
 
 
-def sigint(folder: Path, *, seed: int) -> Outcome:
+def sigint(folder: Path, *, seed: int) -> FaultOutcome:
     """Send SIGINT in every phase."""
     return signalled(folder, dict.fromkeys(PHASES, interrupt), fault="SIGINT at every phase", seed=seed)
 
 
-def sigint_twice(folder: Path, *, seed: int) -> Outcome:
+def sigint_twice(folder: Path, *, seed: int) -> FaultOutcome:
     """Send SIGINT twice in every phase."""
     return signalled(folder, dict.fromkeys(PHASES, interrupt_twice), fault="SIGINT twice at every phase", seed=seed)
 
 
-def job_stop(folder: Path, *, seed: int) -> Outcome:
+def job_stop(folder: Path, *, seed: int) -> FaultOutcome:
     """Do as `ray job stop` does in every phase."""
     return signalled(folder, dict.fromkeys(PHASES, stop_job), fault="`ray job stop` at every phase", seed=seed)
 
@@ -149,7 +149,7 @@ def job_stop(folder: Path, *, seed: int) -> Outcome:
 # --- two at once --------------------------------------------------------------------------------------------------------
 
 
-def two_runs(folder: Path, *, seed: int) -> Outcome:
+def two_runs(folder: Path, *, seed: int) -> FaultOutcome:
     """Start two runs with the same name at once."""
     with searching(folder) as search:
         overrides = ("search.trials=1", "search.finalists=1", "search.max_epochs=1", f"search.seed={seed}")
@@ -157,10 +157,10 @@ def two_runs(folder: Path, *, seed: int) -> Outcome:
         refused = refuse_one(search, "run", search.space, "--name", search.location.name, "--runs",
                               search.location.parent, *(word for each in overrides for word in ("--set", each)))  # fmt: skip
         require(not search.faults(), str(search.faults()))
-    return Outcome(fault="two `tuner run` of one name", times=1, notes={"refused": refused})
+    return FaultOutcome(fault="two `tuner run` of one name", times=1, notes={"refused": refused})
 
 
-def two_resumes(folder: Path, *, seed: int) -> Outcome:
+def two_resumes(folder: Path, *, seed: int) -> FaultOutcome:
     """Resume a run twice at once."""
     with searching(folder) as search:
         search.run("search.trials=3", f"search.seed={seed}")
@@ -172,10 +172,10 @@ def two_resumes(folder: Path, *, seed: int) -> Outcome:
         require(not search.faults(), str(search.faults()))
         lost, repeated = compare(before, search.trials())
     notes = {"refused": refused}
-    return Outcome(fault="two `tuner resume` of one run", times=1, lost=lost, repeated=repeated, notes=notes)
+    return FaultOutcome(fault="two `tuner resume` of one run", times=1, lost=lost, repeated=repeated, notes=notes)
 
 
-def refuse_one(search: Search, *arguments: str | Path) -> str:
+def refuse_one(search: SearchProcess, *arguments: str | Path) -> str:
     """Run a command beside the running one. Return the message of the one that was refused; it must name the other."""
     second = search.start_beside(*arguments)()
     first = search.finish()
@@ -185,4 +185,4 @@ def refuse_one(search: Search, *arguments: str | Path) -> str:
     return loser.stderr.strip().splitlines()[-1]
 
 
-FAULTS: tuple[Callable[..., Outcome], ...] = (sigterm, sigint, sigint_twice, job_stop, two_runs, two_resumes)
+FAULTS: tuple[Callable[..., FaultOutcome], ...] = (sigterm, sigint, sigint_twice, job_stop, two_runs, two_resumes)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from faults.search import Outcome, Row, Search, compare, require, results, searching
+from faults.search import FaultOutcome, Row, SearchProcess, compare, require, results, searching
 
 ONE_AT_A_TIME = "resources.concurrent=1"
 """With these settings nothing depends on a clock, so a killed search must end like an undisturbed one."""
@@ -32,7 +32,7 @@ _LATEST_KILL = 1.1  # times the duration of an undisturbed search
 _LOOK_EVERY_S = 0.2
 
 
-def worker(folder: Path, *, seed: int) -> Outcome:
+def worker(folder: Path, *, seed: int) -> FaultOutcome:
     """Kill the worker of one of two finalist runs after its checkpoint."""
     with searching(folder) as search:
         search.run(*_LONG, f"search.seed={seed}", "resources.concurrent=2")
@@ -56,10 +56,10 @@ def worker(folder: Path, *, seed: int) -> Outcome:
     require(
         _RUNG < gone_on_at < _RUNG + 1, f"the first measurement follows the checkpoint at {_RUNG} epochs: {gone_on_at}"
     )
-    return Outcome(fault="kill -9 of a worker", times=1, seconds=[seconds], notes={"starts": starts})
+    return FaultOutcome(fault="kill -9 of a worker", times=1, seconds=[seconds], notes={"starts": starts})
 
 
-def _are_past_their_checkpoints(search: Search) -> bool:
+def _are_past_their_checkpoints(search: SearchProcess) -> bool:
     if not search.has_begun():
         return False
     furthest = {measurement["trial"]: measurement["epochs"] for measurement in search.measurements()}
@@ -80,7 +80,7 @@ class Chain:
     moments: list[str] = field(default_factory=list)
 
 
-def driver(folder: Path, *, seed: int) -> Outcome:
+def driver(folder: Path, *, seed: int) -> FaultOutcome:
     """Kill the driver at 50 random moments between the first second and the end, one to four times in a row."""
     random = np.random.default_rng(seed)
     began = time.monotonic()
@@ -91,7 +91,7 @@ def driver(folder: Path, *, seed: int) -> Outcome:
         after_s = random.uniform(0.5, _LATEST_KILL * whole_s, size=min(left, int(random.integers(1, 5)))).tolist()
         whens = [_after(seconds) for seconds in after_s]
         chains.append(kill_again_and_again(folder / f"search-{len(chains)}", whens, expected, seed=seed))
-    return Outcome(
+    return FaultOutcome(
         fault="kill -9 of the driver",
         times=sum(chain.kills for chain in chains),
         lost=sum(chain.lost for chain in chains),
@@ -110,7 +110,7 @@ def undisturbed(folder: Path, *, seed: int, overrides: Sequence[str] = ()) -> Ma
         return results(search.trials())
 
 
-When = Callable[[Search], bool]
+When = Callable[[SearchProcess], bool]
 """Return whether it is time to kill the process."""
 
 
@@ -160,14 +160,14 @@ def kill_again_and_again(
 def _after(seconds: float) -> When:
     began: list[float] = []
 
-    def has_come(_search: Search) -> bool:
+    def has_come(_search: SearchProcess) -> bool:
         began.append(time.monotonic())
         return began[-1] - began[0] >= seconds
 
     return has_come
 
 
-def _reaches(search: Search, when: When) -> bool:
+def _reaches(search: SearchProcess, when: When) -> bool:
     """Wait for a moment. Return False if the process ends first."""
     while search.process.poll() is None:
         if when(search):
@@ -176,7 +176,7 @@ def _reaches(search: Search, when: When) -> bool:
     return False
 
 
-def _check(search: Search, before: Mapping[int, Row], chain: Chain) -> Mapping[int, Row]:
+def _check(search: SearchProcess, before: Mapping[int, Row], chain: Chain) -> Mapping[int, Row]:
     if not search.has_begun():
         return before
     require(not search.faults(), f"tuner verify after a kill: {search.faults()}")
@@ -186,14 +186,14 @@ def _check(search: Search, before: Mapping[int, Row], chain: Chain) -> Mapping[i
     return now
 
 
-def _go_on(search: Search, settings: Sequence[str]) -> None:
+def _go_on(search: SearchProcess, settings: Sequence[str]) -> None:
     if search.has_begun():
         search.resume()
     else:
         search.run(*settings)  # nothing to resume yet
 
 
-def _seconds_until_again(search: Search, killed_at: float) -> list[float]:
+def _seconds_until_again(search: SearchProcess, killed_at: float) -> list[float]:
     """Wait for the next measurement or the end. Return the seconds since the kill, or nothing if the search was over."""
     count = len(search.measurements()) if search.has_begun() else 0
     while search.process.poll() is None:
@@ -203,7 +203,7 @@ def _seconds_until_again(search: Search, killed_at: float) -> list[float]:
     return []
 
 
-def _where(search: Search) -> str:
+def _where(search: SearchProcess) -> str:
     """Describe how far a search had come."""
     if not search.has_begun():
         return "no ledger yet"
@@ -215,4 +215,4 @@ def _where(search: Search) -> str:
     return f"{'finalists' if has_finalists else 'search'}, {ended} of {len(trials)} trials ended"
 
 
-FAULTS: tuple[Callable[..., Outcome], ...] = (worker, driver)
+FAULTS: tuple[Callable[..., FaultOutcome], ...] = (worker, driver)

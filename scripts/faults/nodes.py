@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.processes import processes
-from faults.search import Outcome, Search, compare, finished, require, searching, sets
+from faults.search import FaultOutcome, SearchProcess, compare, finished, require, searching, sets
 
 NODES = 3
 _RUNG = 4
@@ -22,12 +22,12 @@ _GONE_WITHIN_S = 30.0
 _POLL_S = 0.05
 
 
-def node_lost(folder: Path, *, seed: int) -> Outcome:
+def node_lost(folder: Path, *, seed: int) -> FaultOutcome:
     """Kill one of three nodes that run trials and replace it. Then kill another one for good."""
     return lose_nodes(folder, (True, False), seed=seed)
 
 
-def lose_nodes(folder: Path, comes_back: tuple[bool, ...], *, seed: int) -> Outcome:
+def lose_nodes(folder: Path, comes_back: tuple[bool, ...], *, seed: int) -> FaultOutcome:
     """Kill a node for each entry of `comes_back`, which says whether a new node replaces it at once."""
     with cluster() as machines, searching(folder) as search:
         search.start(
@@ -48,7 +48,7 @@ def lose_nodes(folder: Path, comes_back: tuple[bool, ...], *, seed: int) -> Outc
     )
     require(all(epochs > _RUNG for epochs in gone_on), f"trials continue from their checkpoints: {gone_on}")
     lost, repeated = compare(before, after)
-    return Outcome(
+    return FaultOutcome(
         fault="a node lost",
         times=len(seconds),
         lost=lost,
@@ -58,7 +58,7 @@ def lose_nodes(folder: Path, comes_back: tuple[bool, ...], *, seed: int) -> Outc
     )
 
 
-def _lose(search: Search, machines: Machines, *, comes_back: bool) -> float:
+def _lose(search: SearchProcess, machines: Nodes, *, comes_back: bool) -> float:
     """Lose a node. Return the seconds until its trial measures again; if no slot is free, the trial waits for one."""
     reported = _again(search)
     start = time.monotonic()
@@ -69,17 +69,17 @@ def _lose(search: Search, machines: Machines, *, comes_back: bool) -> float:
     return time.monotonic() - start
 
 
-def _past_rung(search: Search) -> set[int]:
+def _past_rung(search: SearchProcess) -> set[int]:
     if not search.has_begun():
         return set()
     return {row["trial"] for row in search.measurements() if row["trial"] > 0 and row["epochs"] > _RUNG + 1}
 
 
-def _again(search: Search) -> set[tuple[int, int]]:
+def _again(search: SearchProcess) -> set[tuple[int, int]]:
     return {(row["trial"], row["start"]) for row in search.measurements() if row["start"] > 1}
 
 
-def _gone_on_at(search: Search) -> list[float]:
+def _gone_on_at(search: SearchProcess) -> list[float]:
     """Return the epochs at which trials sent their first measurement after the loss."""
     rows = search.measurements()
     return [
@@ -90,7 +90,7 @@ def _gone_on_at(search: Search) -> list[float]:
 # --- a cluster on this machine ------------------------------------------------------------------------------------------
 
 
-class Machines:
+class Nodes:
     """A head and other nodes, one CPU each."""
 
     def __init__(self, made: Any) -> None:
@@ -115,7 +115,7 @@ class Machines:
 
 
 @contextmanager
-def cluster(nodes: int = NODES) -> Iterator[Machines]:
+def cluster(nodes: int = NODES) -> Iterator[Nodes]:
     """Start a cluster of so many nodes, which ends with the block. It asks for no token."""
     before = {
         name: os.environ.get(name) for name in ("RAY_AUTH_MODE", "RAY_TMPDIR", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER")
@@ -127,7 +127,7 @@ def cluster(nodes: int = NODES) -> Iterator[Machines]:
 
         made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
         try:
-            machines = Machines(made)
+            machines = Nodes(made)
             for _ in range(nodes - 1):
                 machines.add()
             yield machines

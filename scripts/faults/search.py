@@ -42,7 +42,7 @@ Held = TypeVar("Held")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class FaultOutcome:
     """The outcome of a fault that was caused `times` times.
 
     `lost` and `repeated` count finished trials. `seconds` are the times from a fault until trials ran again.
@@ -78,12 +78,12 @@ def require(holds: bool, what: str) -> None:
 @contextmanager
 def searching(
     folder: Path, *, space: str = SPACE, name: str = "night", environment: Row | None = None
-) -> Iterator[Search]:
+) -> Iterator[SearchProcess]:
     """Yield a search in `folder`. When the block ends, end all its processes and remove what Ray left behind."""
     scratch = tempfile.mkdtemp(
         prefix="tf-"
     )  # short, because Ray's sockets lie below it and their paths may have 107 characters at most
-    search = Search(folder, space=space, name=name, environment={"TMPDIR": scratch, **(environment or {})})
+    search = SearchProcess(folder, space=space, name=name, environment={"TMPDIR": scratch, **(environment or {})})
     try:
         yield search
     finally:
@@ -91,7 +91,7 @@ def searching(
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-class Search:
+class SearchProcess:
     """A run in `folder`/runs, and the process that works on it, if there is one."""
 
     def __init__(self, folder: Path, *, space: str, name: str, environment: Row) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.processes import resident_mb
-from faults.search import NotAsAskedError, Outcome, Search, require, searching
+from faults.search import FaultOutcome, NotAsAskedError, SearchProcess, require, searching
 
 TRIALS = 2000
 KILL_EVERY_S = 10.0
@@ -35,7 +35,7 @@ _FLAT_MB = 25.0  # growth of the driver, from a quarter of the trials to the las
 _TIMEOUT_S = 3600.0
 
 
-def soak(folder: Path, *, seed: int, trials: int = TRIALS) -> Outcome:
+def soak(folder: Path, *, seed: int, trials: int = TRIALS) -> FaultOutcome:
     """Run many short trials and kill a random worker every ten seconds."""
     random = np.random.default_rng(seed)
     with searching(folder, space=SPACE) as search:
@@ -53,10 +53,12 @@ def soak(folder: Path, *, seed: int, trials: int = TRIALS) -> Outcome:
     notes = {
         "endings": endings, "starts": dict(starts), "driver_mb": memory, "last process ended after_s": alone_s
     }  # fmt: skip
-    return Outcome(fault=f"{trials:,} short trials, a worker killed every {KILL_EVERY_S:g} s", times=kills, notes=notes)
+    return FaultOutcome(
+        fault=f"{trials:,} short trials, a worker killed every {KILL_EVERY_S:g} s", times=kills, notes=notes
+    )
 
 
-def _kill_now_and_then(search: Search, trials: int, random: np.random.Generator) -> tuple[int, dict[int, float]]:
+def _kill_now_and_then(search: SearchProcess, trials: int, random: np.random.Generator) -> tuple[int, dict[int, float]]:
     """Kill workers until the search is over. Return their number and the driver's memory (MB) at each quarter of the trials."""
     kills, memory, killed_at = 0, {}, time.monotonic()
     marks = [round(trials * quarter / 4) for quarter in (1, 2, 3, 4)]
@@ -83,7 +85,7 @@ def _kill(pid: int) -> int:
     return 1
 
 
-def _check_ledger(search: Search, trials: int) -> dict[str, int]:
+def _check_ledger(search: SearchProcess, trials: int) -> dict[str, int]:
     rows = [row for row in search.trials().values() if row["phase"] == "search"]
     require(sorted(row["trial"] for row in rows) == list(range(trials)), f"{len(rows)} trials, {trials} were asked for")
     require(all(row["ending"] for row in rows), "a trial without an ending")
@@ -91,4 +93,4 @@ def _check_ledger(search: Search, trials: int) -> dict[str, int]:
     return dict(Counter(row["ending"] for row in rows))
 
 
-FAULTS: tuple[Callable[..., Outcome], ...] = (soak,)
+FAULTS: tuple[Callable[..., FaultOutcome], ...] = (soak,)

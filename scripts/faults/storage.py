@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from faults.search import Ended, NotAsAskedError, Outcome, Search, compare, require, searching
+from faults.search import Ended, FaultOutcome, NotAsAskedError, SearchProcess, compare, require, searching
 
 _MOST_S = 30.0  # three failures in a row, a second apart, and the end of Ray's trials, on a loaded machine
 _MOMENT_S = 0.8  # shorter than the second after which a write is tried again
@@ -23,19 +23,19 @@ class NoDiskError(NotAsAskedError):
     """This machine does not let this user make a disk for a test."""
 
 
-def disk_full(folder: Path, *, seed: int) -> Outcome:
+def disk_full(folder: Path, *, seed: int) -> FaultOutcome:
     """Fill the disk of the run. Make room, and resume."""
     with disk(folder / "runs"), searching(folder) as search:
         return _stops_and_goes_on("disk full", search, lambda: full_disk(folder / "runs"), "No space left", seed=seed)
 
 
-def unwritable(folder: Path, *, seed: int) -> Outcome:
+def unwritable(folder: Path, *, seed: int) -> FaultOutcome:
     """Make the run directory read-only. Make it writable again, and resume."""
     with searching(folder) as search:
         return _stops_and_goes_on("storage unwritable", search, lambda: read_only(search.location), "", seed=seed)
 
 
-def gone(folder: Path, *, seed: int) -> Outcome:
+def gone(folder: Path, *, seed: int) -> FaultOutcome:
     """Move the run directory away. Bring it back, and resume."""
     with searching(folder) as search:
         return _stops_and_goes_on(
@@ -43,7 +43,7 @@ def gone(folder: Path, *, seed: int) -> Outcome:
         )
 
 
-def gone_for_a_moment(folder: Path, *, seed: int) -> Outcome:
+def gone_for_a_moment(folder: Path, *, seed: int) -> FaultOutcome:
     """Move the run directory away and back within two seconds: the search continues."""
     with searching(folder) as search:
         search.run("search.trials=8", f"search.seed={seed}", "resources.concurrent=2")
@@ -55,10 +55,10 @@ def gone_for_a_moment(folder: Path, *, seed: int) -> Outcome:
         lost, repeated = compare(before, search.trials())
         require(not search.faults(), str(search.faults()))
         require(not search.litter(), str(search.litter()))
-    return Outcome(fault="storage gone for a moment", times=1, lost=lost, repeated=repeated)
+    return FaultOutcome(fault="storage gone for a moment", times=1, lost=lost, repeated=repeated)
 
 
-def full_for_workers(folder: Path, *, seed: int) -> Outcome:
+def full_for_workers(folder: Path, *, seed: int) -> FaultOutcome:
     """Leave room for rows of the ledger, but not for a checkpoint or a finalist's weights."""
     with disk(folder / "runs"), searching(folder) as search:
         large = (
@@ -84,12 +84,12 @@ def full_for_workers(folder: Path, *, seed: int) -> Outcome:
         search.finish_well()
         lost, repeated = compare({n: row for n, row in before.items() if row["phase"] == "search"}, search.trials())
         require(not search.litter(), str(search.litter()))
-    return Outcome(fault="disk full for workers", times=1, lost=lost, repeated=repeated)
+    return FaultOutcome(fault="disk full for workers", times=1, lost=lost, repeated=repeated)
 
 
 def _stops_and_goes_on(
-    fault: str, search: Search, harm: Callable[[], AbstractContextManager[None]], reason: str, *, seed: int
-) -> Outcome:
+    fault: str, search: SearchProcess, harm: Callable[[], AbstractContextManager[None]], reason: str, *, seed: int
+) -> FaultOutcome:
     """Disturb a running search, check how it stops and what it leaves, undo the damage, and check that it continues."""
     search.run(*_SHORT, f"search.seed={seed}")
     search.wait_until(lambda: _is_under_way(search))
@@ -114,10 +114,10 @@ def _stops_and_goes_on(
     require(not search.faults(), str(search.faults()))
     require(not search.litter(), str(search.litter()))
     notes = {"stopped_s": stopped_s, "said": ended.stderr.splitlines()[-2:]}
-    return Outcome(fault=fault, times=1, lost=lost, repeated=repeated, seconds=[seconds], notes=notes)
+    return FaultOutcome(fault=fault, times=1, lost=lost, repeated=repeated, seconds=[seconds], notes=notes)
 
 
-def _is_under_way(search: Search) -> bool:
+def _is_under_way(search: SearchProcess) -> bool:
     return (search.location / "baselines.json").exists() and len(search.finished()) >= 2
 
 
@@ -130,7 +130,7 @@ def _says_it_once(ended: Ended, reason: str) -> None:
     require("tuner resume" in ended.stderr, f"the message says how to resume: {ended.stderr[-2000:]}")
 
 
-def _is_readable(search: Search) -> None:
+def _is_readable(search: SearchProcess) -> None:
     shown = search.call("show", search.location)
     require(shown.code == 0, f"`tuner show` ends with {shown.code}: {shown.stderr}")
     # The code is 1 if a part is damaged or the manifest is missing; a run whose storage failed may have none.

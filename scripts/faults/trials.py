@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from faults.search import Outcome, Row, Search, compare, require, searching
+from faults.search import FaultOutcome, Row, SearchProcess, compare, require, searching
 
 _TIMEOUT_S = 5
 _GONE_WITHIN_S = 10.0
@@ -50,7 +50,7 @@ space:
 """With the larger weight decay each step multiplies the weights; with the smaller one trials learn."""
 
 
-def hang(folder: Path, *, seed: int) -> Outcome:
+def hang(folder: Path, *, seed: int) -> FaultOutcome:
     """Stop the worker of a trial with SIGSTOP, in a run and again after an interrupt and a resume."""
     with searching(folder) as search:
         settings = ("search.trials=6", "search.max_epochs=20", "search.grace_epochs=20", f"search.seed={seed}")
@@ -67,10 +67,10 @@ def hang(folder: Path, *, seed: int) -> Outcome:
         require(not search.faults(), str(search.faults()))
     _check_hung(trials, times=2)
     lost, repeated = compare(before, trials)
-    return Outcome(fault="a trial that hangs", times=2, lost=lost, repeated=repeated, seconds=seconds)
+    return FaultOutcome(fault="a trial that hangs", times=2, lost=lost, repeated=repeated, seconds=seconds)
 
 
-def hang_once(folder: Path, *, seed: int) -> Outcome:
+def hang_once(folder: Path, *, seed: int) -> FaultOutcome:
     """Stop the worker of a trial with SIGSTOP."""
     with searching(folder) as search:
         settings = ("search.trials=3", "search.max_epochs=20", "search.grace_epochs=20", f"search.seed={seed}")
@@ -78,10 +78,10 @@ def hang_once(folder: Path, *, seed: int) -> Outcome:
         seconds = [_stop_one(search)]
         search.finish_well()
         _check_hung(search.trials(), times=1)
-    return Outcome(fault="a trial that hangs", times=1, seconds=seconds)
+    return FaultOutcome(fault="a trial that hangs", times=1, seconds=seconds)
 
 
-def _stop_one(search: Search) -> float:
+def _stop_one(search: SearchProcess) -> float:
     """Stop a worker during a step. Return the seconds until its trial has failed and the process is gone."""
     already = _when_failed(search)
     worker = search.wait_until(lambda: _within_a_step(search))[0]
@@ -92,14 +92,14 @@ def _stop_one(search: Search) -> float:
     return time.monotonic() - start
 
 
-def _within_a_step(search: Search) -> list[int]:
+def _within_a_step(search: SearchProcess) -> list[int]:
     """Return the workers that train, once there is a measurement: from then on the ledger has the trial."""
     if not search.has_begun() or not search.measurements():
         return []
     return [each.pid for each in search.processes() if each.command.startswith("ray::ResourceTrainable")]
 
 
-def _when_failed(search: Search) -> set[tuple[int, float]]:
+def _when_failed(search: SearchProcess) -> set[tuple[int, float]]:
     """Return when which trials failed. After a resume a trial may fail a second time."""
     return {(row["trial"], row["ended_s"]) for row in _failed(search.trials())}
 
@@ -119,12 +119,12 @@ def _check_hung(trials: dict[int, Row], *, times: int) -> None:
 # --- memory -------------------------------------------------------------------------------------------------------------
 
 
-def out_of_memory(folder: Path, *, seed: int) -> Outcome:
+def out_of_memory(folder: Path, *, seed: int) -> FaultOutcome:
     """Limit the address space of every worker, so that trials with large batches cannot run."""
     return _starve(folder, lambda workers: workers, seed=seed)
 
 
-def out_of_memory_once(folder: Path, *, seed: int) -> Outcome:
+def out_of_memory_once(folder: Path, *, seed: int) -> FaultOutcome:
     """Limit the address space of the first workers only: a trial that fails there succeeds when it is tried again."""
     first: list[int] = []
 
@@ -135,7 +135,7 @@ def out_of_memory_once(folder: Path, *, seed: int) -> Outcome:
     return _starve(folder, chosen, seed=seed)
 
 
-def memory_monitor(folder: Path, *, seed: int) -> Outcome:
+def memory_monitor(folder: Path, *, seed: int) -> FaultOutcome:
     """Let another program take memory until Ray kills a worker to protect the node, then end that program."""
     from ray._common.utils import get_system_memory
     from ray._private.utils import get_used_memory
@@ -157,7 +157,7 @@ def memory_monitor(folder: Path, *, seed: int) -> Outcome:
     return replace(_told_of_memory(trials, measurements), fault="a worker that Ray's memory monitor kills")
 
 
-def _starve(folder: Path, chosen: Callable[[list[int]], list[int]], *, seed: int) -> Outcome:
+def _starve(folder: Path, chosen: Callable[[list[int]], list[int]], *, seed: int) -> FaultOutcome:
     _write_sequences(folder / "rows.parquet")
     sizes: dict[int, int] = {}
     bounded: set[int] = set()
@@ -179,7 +179,7 @@ def _starve(folder: Path, chosen: Callable[[list[int]], list[int]], *, seed: int
     return _told_of_memory(trials, measurements)
 
 
-def _told_of_memory(trials: dict[int, Row], measurements: list[Row]) -> Outcome:
+def _told_of_memory(trials: dict[int, Row], measurements: list[Row]) -> FaultOutcome:
     again = {number: row for number, row in trials.items() if row["starts"] > 1}
     require(bool(again), f"some trial was out of memory: {[dict(row) for row in trials.values()]}")
     # A library that runs out of memory where it cannot report it aborts, and the worker dies; such a trial may start three times.
@@ -198,7 +198,7 @@ def _told_of_memory(trials: dict[int, Row], measurements: list[Row]) -> Outcome:
             f"trial {number} had a neighbour",
         )
     notes = {"tried_again": len(again), "failed": len(failed), "reasons": [row["reason"] for row in failed]}
-    return Outcome(fault="a trial out of memory", times=len(again), notes=notes)
+    return FaultOutcome(fault="a trial out of memory", times=len(again), notes=notes)
 
 
 def _size_with_torch(worker: int) -> int:
@@ -228,7 +228,7 @@ def _write_sequences(path: Path) -> None:
 # --- numbers that are not finite ----------------------------------------------------------------------------------------
 
 
-def diverged(folder: Path, *, seed: int) -> Outcome:
+def diverged(folder: Path, *, seed: int) -> FaultOutcome:
     """Search settings, some of which make weights, gradients and loss diverge."""
     with searching(folder, space=_RUNAWAY) as search:
         search.run(f"search.seed={seed}", "resources.concurrent=2")
@@ -240,14 +240,14 @@ def diverged(folder: Path, *, seed: int) -> Outcome:
         require("not finite at step" in row["reason"], row["reason"])
         require("learning_rate 0.5, clipping none" in row["reason"], row["reason"])
         require(row["phase"] == "search" and row["trial"] not in _parents(trials), "none of them is a finalist")
-    return Outcome(fault="loss not finite", times=len(rows), notes={"reason": rows[0]["reason"]})
+    return FaultOutcome(fault="loss not finite", times=len(rows), notes={"reason": rows[0]["reason"]})
 
 
 def _parents(trials: dict[int, Row]) -> set[Any]:
     return {row["parent"] for row in trials.values()}
 
 
-def infinite_input(folder: Path, *, seed: int) -> Outcome:
+def infinite_input(folder: Path, *, seed: int) -> FaultOutcome:
     """Use rows with an infinite value, which are refused before anything is written."""
     values = [[[1.0], [2.0]]] * 30 + [[[1.0], [float("inf")]]]
     table = pa.table({"sequence": values, "label": [str(number % 2) for number in range(len(values))]})
@@ -258,13 +258,13 @@ def infinite_input(folder: Path, *, seed: int) -> Outcome:
         ended = search.finish()
         require(ended.code == 2 and "infinite value" in ended.stderr, f"{ended.code}: {ended.stderr}")
         require(not search.location.exists(), "nothing is written")
-    return Outcome(fault="input not finite", times=1, notes={"said": ended.stderr.splitlines()[-1]})
+    return FaultOutcome(fault="input not finite", times=1, notes={"said": ended.stderr.splitlines()[-1]})
 
 
 # --- the whole search ---------------------------------------------------------------------------------------------------
 
 
-def every_trial_fails(folder: Path, *, seed: int) -> Outcome:
+def every_trial_fails(folder: Path, *, seed: int) -> FaultOutcome:
     """Break PyTorch as a system update might: trials need it, the driver does not. Repair it, and resume."""
     broken = folder / "broken" / "torch"
     broken.mkdir(parents=True)
@@ -282,20 +282,20 @@ def every_trial_fails(folder: Path, *, seed: int) -> Outcome:
         shutil.rmtree(broken)  # with its compiled files
         search.resume("search.trials=4")
         search.finish_well()
-    return Outcome(fault="every trial fails", times=1, notes={"tried": tried, "said": message})
+    return FaultOutcome(fault="every trial fails", times=1, notes={"tried": tried, "said": message})
 
 
-def time_budget(folder: Path, *, seed: int) -> Outcome:
+def time_budget(folder: Path, *, seed: int) -> FaultOutcome:
     """Let the time budget end the search."""
     return _reach(folder, "time", f"search.time={_BUDGET_S}", seed=seed)
 
 
-def cost_budget(folder: Path, *, seed: int) -> Outcome:
+def cost_budget(folder: Path, *, seed: int) -> FaultOutcome:
     """Let the cost budget end the search."""
     return _reach(folder, "cost", f"search.cost={_BUDGET_S}", "search.cost_per_hour=3600", seed=seed)
 
 
-def _reach(folder: Path, budget: str, *settings: str, seed: int) -> Outcome:
+def _reach(folder: Path, budget: str, *settings: str, seed: int) -> FaultOutcome:
     with searching(folder) as search:
         search.run("search.trials=null", *settings, f"search.seed={seed}", "resources.concurrent=2")
         search.finish_well()
@@ -309,7 +309,7 @@ def _reach(folder: Path, budget: str, *settings: str, seed: int) -> Outcome:
     seconds = manifest["seconds"]
     require(seconds <= _BUDGET_S + 2, f"within its budget of {_BUDGET_S} s, not {seconds:.1f}")
     notes = {"budget_s": _BUDGET_S, "seconds": seconds, "finalists": endings}
-    return Outcome(fault=f"{budget} budget reached", times=1, notes=notes)
+    return FaultOutcome(fault=f"{budget} budget reached", times=1, notes=notes)
 
 
 FAULTS = (

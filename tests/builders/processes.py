@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from builders.measurements import make_measurement
+from builders.ray_trials import StubTrial
 from tuner.ledger.rows import read_recorded_run
 from tuner.ledger.run_directory import Ledger, read_measurements, read_run
 from tuner.pruners.gate import GateSettings
@@ -41,45 +42,29 @@ class Killed(BaseException):
     """Stands for the driver being killed."""
 
 
-@dataclass
-class StubTrial:
-    """The parts of Ray's trial that the scheduler reads."""
-
-    config: dict[str, Any]
-    trial_id: str = "another in every process"
-
-
 def measurement_of(order: Order, epoch: int) -> Measurement:
     """Return a worker's measurement. The same order always gives the same one, as training on a CPU does."""
     random = np.random.default_rng((order.seed, epoch)).normal(0, 0.02)
     distance = abs(math.log(float(order.configuration["learning_rate"]) / 0.01))
     score = 0.8 * (1 - math.exp(-epoch / 3)) - 0.1 * distance + float(random)
     is_collapsed = order.seed % 5 == 0
-    return Measurement(
-        examples=epoch * ROWS,
-        epochs=epoch,
-        score=-0.9 if is_collapsed else score,
-        score_spread=math.nan,
+    return make_measurement(
+        -0.9 if is_collapsed else score,
         macro_f1=score,
+        epochs=epoch,
+        examples=epoch * ROWS,
         constant_penalty=1.0 if is_collapsed else 0.0,
         skill=0.0 if is_collapsed else 0.3,
         auc=0.5 if is_collapsed else 0.9,
-        average_precision=0.5,
         logit_spread=0.0 if is_collapsed else 1.0,
-        train_loss=0.3,
-        gradient_norm=1.0,
-        steps=5,
         train_seconds=0.1,
         evaluate_seconds=0.1,
         diverged_at_step=3 if order.seed % 11 == 0 else None,
         is_last=epoch >= EPOCHS,
-        parameters=100,
-        precision="float32",
-        vocabulary_found=math.nan,
     )
 
 
-class Process:
+class Driver:
     """One driver with one worker. It starts a run, or resumes it from the ledger, and runs to the end or until it is killed."""
 
     def __init__(self, location: Path, *, is_first: bool, events: int | None) -> None:
@@ -136,7 +121,7 @@ class Process:
         assert self.queue.is_done()
 
     def train(self, order: Order, checkpoints: dict[int, int]) -> None:
-        trial = StubTrial({"order": asdict(order)})
+        trial = StubTrial(order)
         is_to_be_kept = False
         for epoch in range(checkpoints.get(order.index, 0) + 1, EPOCHS + 1):
             if is_to_be_kept:

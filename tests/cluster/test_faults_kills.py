@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 
 from faults import changes, interrupts, kills
-from faults.search import SPACE, Search, compare, searching
+from faults.search import SPACE, SearchProcess, compare, searching
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 SHORT = ("search.trials=12", "search.max_epochs=2", "search.finalists=1")  # TPE learns from the first ten
 
 
-def is_learning(search: Search) -> bool:
+def is_learning(search: SearchProcess) -> bool:
     """Whether TPE has enough trials to learn from, and a trial is running."""
     return len(search.finished()) >= 10 and any(row["ending"] is None for row in search.trials().values())
 
 
-def is_closing(search: Search) -> bool:
+def is_closing(search: SearchProcess) -> bool:
     return (search.location / "champion").exists()
 
 
@@ -45,7 +45,7 @@ def test_the_second_of_two_runs_with_one_name_is_refused_and_names_the_first(tmp
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Search]:
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchProcess]:
     """A search on its own data file, whose driver was killed."""
     folder = tmp_path_factory.mktemp("killed")
     changes.write_digits(folder / "digits.parquet")
@@ -56,11 +56,11 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Search]:
         yield search
 
 
-def test_another_space_another_version_and_other_data_are_refused_and_change_nothing(killed: Search) -> None:
+def test_another_space_another_version_and_other_data_are_refused_and_change_nothing(killed: SearchProcess) -> None:
     assert len(changes.refused_changes(killed)) == 3
 
 
-def test_a_resume_names_damaged_parts_and_goes_on_while_a_second_resume_is_refused(killed: Search) -> None:
+def test_a_resume_names_damaged_parts_and_goes_on_while_a_second_resume_is_refused(killed: SearchProcess) -> None:
     spoilt = changes.spoil(killed)
     assert all(any(part.name in fault for fault in killed.faults()) for part in spoilt)
     before = killed.finished()

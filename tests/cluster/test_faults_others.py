@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from faults import nodes, storage, trials
-from faults.search import Outcome
+from faults.search import FaultOutcome
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 
-def nothing_is_lost(outcome: Outcome) -> bool:
+def nothing_is_lost(outcome: FaultOutcome) -> bool:
     return (outcome.lost, outcome.repeated) == (0, 0) and outcome.times > 0
 
 

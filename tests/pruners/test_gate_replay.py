@@ -14,7 +14,7 @@ import pytest
 
 from experiments.curves.replay import best_quarter, first_rung, has_collapsed, replay, thinned
 from experiments.curves.sets import SETS, TO_CHOOSE_ON
-from experiments.curves.table import Curve, read_curves, write_table
+from experiments.curves.table import TrialCurve, read_curves, write_table
 from tuner.pruners.gate import GateSettings, Grace, Signs
 from tuner.space.load import load_space
 
@@ -27,14 +27,14 @@ HEALTHY = Signs(epochs=1.0, score=0.4, constant_penalty=0.0, skill=0.2, auc=0.8,
 DEAD = replace(HEALTHY, score=-0.7, constant_penalty=1.0, skill=0.0, auc=0.5, logit_spread=0.0)
 
 
-def recorded(set_name: str, *, every: int = 1) -> list[Curve]:
+def recorded(set_name: str, *, every: int = 1) -> list[TrialCurve]:
     return [thinned(curve, every) for curve in CURVES if curve.set_name == set_name]
 
 
-def made(index: int, *signs: Signs) -> Curve:
+def made(index: int, *signs: Signs) -> TrialCurve:
     """A curve with measurements half an epoch apart, on so many rows that one epoch is enough."""
     dated = tuple(replace(each, epochs=(place + 1) / 2) for place, each in enumerate(signs))
-    return Curve(
+    return TrialCurve(
         set_name="made",
         index=index,
         kind="usual",

@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from ray.tune.schedulers import AsyncHyperBandScheduler
 
+from builders.measurements import make_measurement
+from builders.ray_trials import StubTrial
 from tuner.pruners.gate import GateSettings
 from tuner.pruners.gated_asha import GatedASHA
 from tuner.ray_backend.scheduler import PruningScheduler
@@ -71,23 +73,8 @@ class StubQueue:
     def tick(self) -> None: ...
 
 
-@dataclass
-class _RunMetadata:
-    num_failures: int
-
-
-class StubTrial:
-    """The part of Ray's trial that the scheduler reads."""
-
-    def __init__(self, index: int, phase: Literal["search", "finalist"] = "search") -> None:
-        self.trial_id = f"id-{index}"
-        self.index = index
-        self.config = {"order": asdict(Order(index=index, phase=phase, configuration={"hidden": 8}, seed=index))}
-        self.error_file: str | None = None
-        self.run_metadata = _RunMetadata(num_failures=3)
-
-    def should_recover(self) -> bool:
-        return True
+def stub_trial(index: int, phase: Literal["search", "finalist"] = "search") -> StubTrial:
+    return StubTrial(Order(index=index, phase=phase, configuration={"hidden": 8}, seed=index), failures=3)
 
 
 def make_result(epochs: float, score: float = 0.4, *, kind: Kind = "healthy", max_epochs: float = 27) -> dict[str, Any]:
@@ -97,27 +84,18 @@ def make_result(epochs: float, score: float = 0.4, *, kind: Kind = "healthy", ma
     if kind == "diverged":
         score = float("nan")
     examples = round(epochs * ROWS)
-    measurement = Measurement(
-        examples=examples,
+    measurement = make_measurement(
+        score,
         epochs=epochs,
-        score=score,
-        score_spread=float("nan"),
-        macro_f1=score,
+        examples=examples,
         constant_penalty=1.0 if kind == "collapsed" else 0.0,
         skill=0.0 if kind == "collapsed" else 0.2,
         auc=0.5 if kind == "collapsed" else 0.8,
-        average_precision=0.5,
         logit_spread=0.0 if kind == "collapsed" else 1.0,
-        train_loss=0.3,
-        gradient_norm=1.0,
-        steps=5,
         train_seconds=0.1,
         evaluate_seconds=0.1,
         diverged_at_step=7 if kind == "diverged" else None,
         is_last=epochs >= max_epochs or kind == "diverged",
-        parameters=100,
-        precision="float32",
-        vocabulary_found=float("nan"),
     )
     return {"examples": examples, "score": score, "measurement": json.dumps(asdict(measurement))}
 
@@ -153,7 +131,7 @@ def begin(scheduler: PruningScheduler) -> Callable[..., StubTrial]:
     """Return a function that adds a trial to the scheduler."""
 
     def add(index: int, phase: Literal["search", "finalist"] = "search") -> StubTrial:
-        trial = StubTrial(index, phase)
+        trial = stub_trial(index, phase)
         scheduler.on_trial_add(None, trial)
         return trial
 
@@ -248,7 +226,7 @@ def test_two_signs_of_collapse_in_a_row_after_the_grace_end_a_trial(
 
 def test_collapse_within_the_grace_is_only_watched(queue: StubQueue) -> None:
     scheduler = make_scheduler(queue, grace_epochs=2)
-    trial = StubTrial(0)
+    trial = stub_trial(0)
     scheduler.on_trial_add(None, trial)
     early = [make_result(epochs, kind="collapsed") for epochs in (0.5, 1, 1.5)]
     assert send(scheduler, trial, *early, make_result(2, 0.4)) == ["CONTINUE"] * 4
@@ -258,7 +236,7 @@ def test_collapse_within_the_grace_is_only_watched(queue: StubQueue) -> None:
 def test_with_few_rows_a_trial_is_left_alone_longer_than_the_grace_of_the_space(queue: StubQueue) -> None:
     pruner = GatedASHA(grace_epochs=1, rows=ROWS, budget_examples=10 * ROWS, reduction_factor=3, gate=GateSettings())
     scheduler = PruningScheduler(queue, pruner)
-    trial = StubTrial(0)
+    trial = stub_trial(0)
     sent = send(scheduler, trial, *[make_result(epochs, kind="collapsed") for epochs in (1, 2, 3)])
     assert sent == ["CONTINUE", "CONTINUE", "STOP"]
     assert queue.endings == {0: "collapsed"}
@@ -361,7 +339,7 @@ def test_an_end_without_a_measurement_is_recorded_with_its_reason_whichever_call
 def test_a_trial_whose_worker_died_too_often_has_failed(
     error: str, reason: str, queue: StubQueue, tmp_path: Path
 ) -> None:
-    trial = StubTrial(0)
+    trial = stub_trial(0)
     trial.error_file = str(tmp_path / "error.txt")
     Path(trial.error_file).write_text(error)
     QueueCallback(queue, threading.Event()).on_trial_error(1, [trial], trial)
@@ -385,7 +363,7 @@ def test_an_interrupt_is_raised_only_after_a_step(queue: StubQueue) -> None:
     listener = QueueCallback(queue, interrupt)
     listener.on_step_end(1, [])
     interrupt.set()
-    listener.on_trial_start(1, [], StubTrial(0))
+    listener.on_trial_start(1, [], stub_trial(0))
     assert not queue.interrupted
     with pytest.raises(KeyboardInterrupt, match=r"^$"):
         listener.on_step_end(2, [])
@@ -462,7 +440,7 @@ def _life(
         results = (_collapsed_result(epoch, max_epochs) for epoch in range(1, max_epochs + 1))
     else:
         results = (make_result(epoch, best, max_epochs=max_epochs) for epoch in range(1, max_epochs + 1))
-    return StubTrial(index), kind, results
+    return stub_trial(index), kind, results
 
 
 @functools.cache  # all collapsed results of an epoch are the same
@@ -504,7 +482,7 @@ def test_without_collapsed_trials_the_pruner_decides_as_stock_asha_does() -> Non
     generator = np.random.default_rng(0)
     decisions: list[list[str]] = [[], []]
     for index in range(200):
-        score, trial = float(generator.uniform(0.2, 0.6)), StubTrial(index)
+        score, trial = float(generator.uniform(0.2, 0.6)), stub_trial(index)
         for scheduler, made in zip((stock, gated), decisions, strict=True):
             scheduler.on_trial_add(None, trial)
             for epoch in range(1, 28):

@@ -12,6 +12,7 @@ import pytest
 
 import tuner
 from builders.measurements import make_measurement
+from builders.ray_trials import StubTrial
 from tuner.data.trial_data import prepare
 from tuner.errors import SearchFailed
 from tuner.ledger.rows import read_recorded_run
@@ -44,14 +45,6 @@ Change = Callable[[Order, dict[str, Any]], dict[str, Any]]
 
 
 @dataclass
-class StubTrial:
-    """The parts of Ray's trial that the scheduler reads."""
-
-    config: dict[str, Any]
-    trial_id: str = "any"
-
-
-@dataclass
 class Clock:
     """A manual clock. Each measurement adds seconds, by the phase of its trial."""
 
@@ -62,7 +55,7 @@ class Clock:
         return self.now
 
 
-class Search(SearchRun):
+class TrainedSearch(SearchRun):
     """A search whose trials run in this process, one after the other. `change` edits their results."""
 
     change: Change = staticmethod(lambda _order, result: result)
@@ -86,12 +79,12 @@ class Search(SearchRun):
             while answer != "STOP":
                 result = self.change(order, worker.step())
                 self.clock.now += self.clock.seconds_each[order.phase]
-                answer = scheduler.on_trial_result(None, StubTrial({"order": asdict(order)}), result)
+                answer = scheduler.on_trial_result(None, StubTrial(order), result)
         return ()
 
 
 @pytest.fixture
-def make_search(tmp_path: Path, make_dataset: Any) -> Callable[..., Search]:
+def make_search(tmp_path: Path, make_dataset: Any) -> Callable[..., TrainedSearch]:
     def make(
         limits: str = "trials: 1",
         *,
@@ -99,7 +92,7 @@ def make_search(tmp_path: Path, make_dataset: Any) -> Callable[..., Search]:
         change: Change | None = None,
         seconds_each: dict[str, float] | None = None,
         is_again: bool = False,
-    ) -> Search:
+    ) -> TrainedSearch:
         text = SPACE.format(limits=limits, folds=f", folds: {folds}" if folds else "")
         (tmp_path / "space.yaml").write_text(text)
         space, dataset = load_space(str(tmp_path / "space.yaml")), make_dataset("multilabel", folds=folds)
@@ -109,7 +102,7 @@ def make_search(tmp_path: Path, make_dataset: Any) -> Callable[..., Search]:
         )
         clock = Clock(now=earlier.past.seconds if earlier else 0.0)
         clock.seconds_each.update(seconds_each or {})
-        search = Search(
+        search = TrainedSearch(
             space,
             SearchData(dataset, prepare(dataset, space.parameters, lambda _: None), Machines((Node(cpus=1, gpus=0),))),
             Ledger.reopen(run) if is_again else Ledger(str(run)),

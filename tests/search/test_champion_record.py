@@ -24,7 +24,7 @@ from tuner.search.champion_record import (
     row_losses,
     thresholds_by_label,
 )
-from tuner.search.champion_test import describe_baselines, judge, judge_test, truth_of
+from tuner.search.champion_test import describe_baselines, judge, judge_test
 
 TRUTH = np.array([[1, 0], [0, 1], [1, 1]], dtype=bool)
 
@@ -80,7 +80,7 @@ def test_the_worst_errors_come_by_their_loss(make_dataset: Any) -> None:
 
 def test_at_most_thirty_errors_are_listed_and_sequences_have_no_excerpt(make_dataset: Any) -> None:
     dataset = make_dataset("multilabel", inputs="sequence")
-    truth = truth_of(dataset, "test")
+    truth = dataset.truth("test")
     rows = most_wrong(Decided(~truth, np.full(truth.shape, 0.5)), truth, dataset.test, dataset)
     assert len(rows) == 30
     assert {row["excerpt"] for row in rows} == {None}
@@ -141,7 +141,7 @@ def test_baselines_are_measured_as_trials_are(folds: int, make_dataset: Any) -> 
     dataset = make_dataset("multiclass", folds=folds)
     baselines = run_baselines(dataset, seed=0)
     described = describe_baselines(baselines, dataset, penalty_weight=1.0, seed=0)
-    truth = truth_of(dataset, "validation")
+    truth = dataset.truth("validation")
     for baseline, row in zip(baselines, described, strict=True):
         parts = [dataset.folds == number for number in range(folds)] if folds else [slice(None)]
         scores = [measure(baseline.validation[part], truth[part], "multiclass").score for part in parts]
@@ -156,7 +156,7 @@ def looks_at(dataset: Dataset) -> SignalEvidence:
 
 def test_the_champion_is_tested_against_every_baseline_with_a_reason(make_dataset: Any) -> None:
     dataset = make_dataset("multilabel")
-    truth = truth_of(dataset, "test")
+    truth = dataset.truth("test")
     baselines = run_baselines(dataset, seed=0)
     test = judge_test(
         Decided(truth, truth.astype(float)), baselines, dataset, penalty_weight=1.0, seed=0, looks=looks_at(dataset)
@@ -169,7 +169,7 @@ def test_the_champion_is_tested_against_every_baseline_with_a_reason(make_datase
 
 def test_a_constant_champion_hears_which_constant_is_as_good(make_dataset: Any) -> None:
     dataset = make_dataset("multiclass")
-    truth = truth_of(dataset, "test")
+    truth = dataset.truth("test")
     constant = np.tile(truth[0], (len(truth), 1))
     test = judge_test(
         Decided(constant, constant.astype(float)),
@@ -187,5 +187,5 @@ def test_a_constant_champion_hears_which_constant_is_as_good(make_dataset: Any) 
 
 def test_without_a_seed_there_are_no_intervals(make_dataset: Any) -> None:
     dataset = make_dataset("binary")
-    decided = Decided(truth_of(dataset, "validation"))
+    decided = Decided(dataset.truth("validation"))
     assert "skill_ci" not in judge(decided, dataset, "validation", penalty_weight=1.0, seed=None)

@@ -8,19 +8,18 @@ import os
 import threading
 from dataclasses import asdict, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ray.tune.execution.tune_controller import TuneController
 
 from builders.ledgers import create, trial_row
-from builders.processes import SPACE, Process, StubTrial, measurement_of
+from builders.processes import SPACE, Driver, measurement_of
+from builders.ray_trials import StubTrial
 from tuner.errors import LedgerError
 from tuner.ledger.run_directory import Ledger, read_run, refuse_existing
 from tuner.ray_backend.trials import RETRIES, QueueCallback
 from tuner.storage import Folder
-from tuner.trial.order import Order
 
 
 def test_a_trial_has_no_ending_on_disk_before_its_measurements(tmp_path: Path) -> None:
@@ -35,7 +34,7 @@ def test_a_trial_has_no_ending_on_disk_before_its_measurements(tmp_path: Path) -
 
 def test_a_trial_that_a_rung_stopped_is_stopped_there_again(tmp_path: Path) -> None:
     (tmp_path / "space.yaml").write_text(SPACE)
-    first = Process(tmp_path / "run", is_first=True, events=None)
+    first = Driver(tmp_path / "run", is_first=True, events=None)
     good, poor = first.queue.next_order(), first.queue.next_order()
     assert good is not None
     assert poor is not None
@@ -46,9 +45,9 @@ def test_a_trial_that_a_rung_stopped_is_stopped_there_again(tmp_path: Path) -> N
         first.queue.measured(order, measurement, is_to_be_kept=True)
     first.die()  # between the measurement and the rung's decision
 
-    second = Process(tmp_path / "run", is_first=False, events=None)
+    second = Driver(tmp_path / "run", is_first=False, events=None)
     result = {"score": measurements[1].score, "measurement": json.dumps(asdict(measurements[1]))}
-    assert second.scheduler.on_trial_result(None, StubTrial({"order": asdict(poor)}), result) == "STOP"
+    assert second.scheduler.on_trial_result(None, StubTrial(poor), result) == "STOP"
     second.ledger.flush()
     second.die()
     assert [row["ending"] for row in read_run(tmp_path / "run").trials] == [None, "stopped"]
@@ -88,13 +87,6 @@ def test_a_name_in_use_is_refused_naming_the_process_that_uses_it(tmp_path: Path
 class GivenUp(StubTrial):
     """The parts of Ray's trial that are read after Ray gives it up."""
 
-    __hash__ = object.__hash__
-    error_file = None
-
-    def __init__(self, order: Order, failures: int) -> None:
-        super().__init__({"order": asdict(order)})
-        self.run_metadata = SimpleNamespace(num_failures=failures)
-
     def should_recover(self) -> bool:
         return bool(self.run_metadata.num_failures <= RETRIES)
 
@@ -123,10 +115,10 @@ def test_a_trial_whose_worker_died_before_its_start_is_tried_again(
     tmp_path: Path, failures: int, is_tried: bool
 ) -> None:
     (tmp_path / "space.yaml").write_text(SPACE)
-    process = Process(tmp_path / "run", is_first=True, events=None)
+    process = Driver(tmp_path / "run", is_first=True, events=None)
     order = process.queue.next_order()
     assert order is not None
-    trial = GivenUp(order, failures)
+    trial = GivenUp(order, failures=failures)
     controller = StubController()
     controller._resetting_trials.add(trial)
     process.scheduler.on_trial_error(controller, trial)

@@ -19,7 +19,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders.processes import SPACE, Killed, Process, measurement_of
+from builders.processes import SPACE, Driver, Killed, measurement_of
 from tuner.errors import DataError, LedgerError, SearchFailed, SpaceError, StorageError
 from tuner.ledger.run_directory import Ledger, checkpoint_name, held_out_name, read_run, weights_name
 from tuner.ledger.tables import read_parts
@@ -36,7 +36,7 @@ def outcome(location: Path) -> dict[int, tuple[Any, ...]]:
     return {row["trial"]: tuple(row[name] for name in names) for row in read_run(location).trials}
 
 
-def rungs_of(process: Process) -> dict[float, list[float]]:
+def rungs_of(process: Driver) -> dict[float, list[float]]:
     return process.pruner.rungs.scores
 
 
@@ -47,7 +47,7 @@ def undisturbed(
     """The outcome and the rungs of a search that nothing disturbs."""
     folder = tmp_path_factory.mktemp("undisturbed")
     (folder / "space.yaml").write_text(SPACE)
-    process = Process(folder / "run", is_first=True, events=None)
+    process = Driver(folder / "run", is_first=True, events=None)
     process.run({})
     process.die()
     return outcome(folder / "run"), rungs_of(process)
@@ -63,7 +63,7 @@ def test_a_search_that_is_killed_anywhere_ends_the_same(
         (folder / "space.yaml").write_text(SPACE)
         ended: dict[int, Any] = {}
         for number, events in enumerate([*kills, None]):
-            process = Process(folder / "run", is_first=number == 0, events=events)
+            process = Driver(folder / "run", is_first=number == 0, events=events)
             with suppress(Killed):
                 process.run(checkpoints)
             process.die()
@@ -86,17 +86,17 @@ def test_the_undisturbed_search_has_trials_with_every_ending(
 
 
 @pytest.fixture
-def begin(tmp_path: Path) -> Callable[..., Process]:
+def begin(tmp_path: Path) -> Callable[..., Driver]:
     """Return a function that begins a search, or resumes it if there is one."""
 
-    def make(limits: str = "trials: 14") -> Process:
+    def make(limits: str = "trials: 14") -> Driver:
         (tmp_path / "space.yaml").write_text(SPACE.replace("trials: 14", limits))
-        return Process(tmp_path / "run", is_first=not (tmp_path / "run").exists(), events=None)
+        return Driver(tmp_path / "run", is_first=not (tmp_path / "run").exists(), events=None)
 
     return make
 
 
-def test_running_trials_come_first_with_the_same_number_configuration_and_seed(begin: Callable[..., Process]) -> None:
+def test_running_trials_come_first_with_the_same_number_configuration_and_seed(begin: Callable[..., Driver]) -> None:
     first = begin()
     orders = [first.queue.next_order() for _ in range(3)]
     for order in orders[:2]:
@@ -111,7 +111,7 @@ def test_running_trials_come_first_with_the_same_number_configuration_and_seed(b
     assert again[3].index == 3
 
 
-def test_interrupted_trials_continue_and_keep_their_checkpoints(begin: Callable[..., Process], tmp_path: Path) -> None:
+def test_interrupted_trials_continue_and_keep_their_checkpoints(begin: Callable[..., Driver], tmp_path: Path) -> None:
     first = begin()
     order = first.queue.next_order()
     assert order is not None
@@ -131,7 +131,7 @@ def test_interrupted_trials_continue_and_keep_their_checkpoints(begin: Callable[
     assert read_run(tmp_path / "run").trials[0]["starts"] == 2
 
 
-def test_files_that_workers_write_after_an_interrupt_do_no_harm(begin: Callable[..., Process], tmp_path: Path) -> None:
+def test_files_that_workers_write_after_an_interrupt_do_no_harm(begin: Callable[..., Driver], tmp_path: Path) -> None:
     process, folder = begin(), Folder.at(tmp_path / "run")
     while (order := process.queue.next_order()) is not None:
         process.queue.started(order)
@@ -160,7 +160,7 @@ def test_files_that_workers_write_after_an_interrupt_do_no_harm(begin: Callable[
     assert {fault.where for fault in verify(tmp_path / "run").faults} == {f"{folder}/{name}" for name in spoilt}
 
 
-def test_a_trial_that_ran_out_of_time_stays_interrupted(begin: Callable[..., Process]) -> None:
+def test_a_trial_that_ran_out_of_time_stays_interrupted(begin: Callable[..., Driver]) -> None:
     first = begin()
     order = first.queue.next_order()
     assert order is not None
@@ -172,7 +172,7 @@ def test_a_trial_that_ran_out_of_time_stays_interrupted(begin: Callable[..., Pro
     assert again.index == 1
 
 
-def test_measurements_that_a_new_worker_repeats_count_once(begin: Callable[..., Process]) -> None:
+def test_measurements_that_a_new_worker_repeats_count_once(begin: Callable[..., Driver]) -> None:
     process = begin()
     order = process.queue.next_order()
     assert order is not None
@@ -186,7 +186,7 @@ def test_measurements_that_a_new_worker_repeats_count_once(begin: Callable[..., 
     assert (state.score, state.starts, state.train_seconds) == (0.15, 2, pytest.approx(0.2))
 
 
-def test_a_resumed_run_continues_with_the_missing_finalists(begin: Callable[..., Process], tmp_path: Path) -> None:
+def test_a_resumed_run_continues_with_the_missing_finalists(begin: Callable[..., Driver], tmp_path: Path) -> None:
     first = begin()
     finalists = 0
     while finalists < 2:
@@ -210,7 +210,7 @@ def test_a_resumed_run_continues_with_the_missing_finalists(begin: Callable[...,
 
 
 def test_a_finalist_that_failed_is_tried_again_when_the_run_is_resumed(
-    begin: Callable[..., Process], tmp_path: Path
+    begin: Callable[..., Driver], tmp_path: Path
 ) -> None:
     first = begin("trials: 2")
     while (order := first.queue.next_order()) is not None:
@@ -228,7 +228,7 @@ def test_a_finalist_that_failed_is_tried_again_when_the_run_is_resumed(
     assert again == ["finalist"] * 4
 
 
-def test_the_time_that_the_run_has_used_counts(begin: Callable[..., Process], tmp_path: Path) -> None:
+def test_the_time_that_the_run_has_used_counts(begin: Callable[..., Driver], tmp_path: Path) -> None:
     first = begin()
     order = first.queue.next_order()
     assert order is not None
@@ -240,7 +240,7 @@ def test_the_time_that_the_run_has_used_counts(begin: Callable[..., Process], tm
     assert begin().clock == 81.5
 
 
-def test_a_resumed_run_may_have_more_trials(begin: Callable[..., Process]) -> None:
+def test_a_resumed_run_may_have_more_trials(begin: Callable[..., Driver]) -> None:
     first = begin("trials: 1")
     order = first.queue.next_order()
     assert order is not None
@@ -254,7 +254,7 @@ def test_a_resumed_run_may_have_more_trials(begin: Callable[..., Process]) -> No
 # --- faults of the ledger -----------------------------------------------------------------------------------------------
 
 
-def test_a_damaged_part_is_moved_away_and_its_trials_run_again(begin: Callable[..., Process], tmp_path: Path) -> None:
+def test_a_damaged_part_is_moved_away_and_its_trials_run_again(begin: Callable[..., Driver], tmp_path: Path) -> None:
     first = begin()
     for _ in range(4):
         order = first.queue.next_order()
@@ -285,7 +285,7 @@ def read_parts_of(part: Path) -> list[dict[str, Any]]:
         return list(read_parts(Folder.at(name), "trials")[0].to_pylist())
 
 
-def test_a_resumed_run_numbers_its_parts_after_the_existing_ones(begin: Callable[..., Process], tmp_path: Path) -> None:
+def test_a_resumed_run_numbers_its_parts_after_the_existing_ones(begin: Callable[..., Driver], tmp_path: Path) -> None:
     for _ in range(3):
         process = begin()
         order = process.queue.next_order()
@@ -298,7 +298,7 @@ def test_a_resumed_run_numbers_its_parts_after_the_existing_ones(begin: Callable
     ]
 
 
-def test_a_second_process_cannot_resume_a_run_in_use(begin: Callable[..., Process], tmp_path: Path) -> None:
+def test_a_second_process_cannot_resume_a_run_in_use(begin: Callable[..., Driver], tmp_path: Path) -> None:
     begin()
     with pytest.raises(LedgerError, match="another process is at work on this run"):
         Ledger.reopen(tmp_path / "run")
@@ -320,7 +320,7 @@ def flush_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[Ledger, float], None]
 
 
 def test_unwritable_rows_wait_and_the_third_failure_in_a_row_ends_the_run(
-    begin: Callable[..., Process], tmp_path: Path, flush_at: Callable[[Ledger, float], None]
+    begin: Callable[..., Driver], tmp_path: Path, flush_at: Callable[[Ledger, float], None]
 ) -> None:
     process = begin()
     process.queue.next_order()
@@ -339,7 +339,7 @@ def test_unwritable_rows_wait_and_the_third_failure_in_a_row_ends_the_run(
 
 
 def test_a_storage_that_recovers_in_time_does_no_harm(
-    begin: Callable[..., Process], tmp_path: Path, flush_at: Callable[[Ledger, float], None]
+    begin: Callable[..., Driver], tmp_path: Path, flush_at: Callable[[Ledger, float], None]
 ) -> None:
     process = begin()
     for second in range(0, 40, 4):
@@ -355,7 +355,7 @@ def test_a_storage_that_recovers_in_time_does_no_harm(
 # --- trials that hang or fail -------------------------------------------------------------------------------------------
 
 
-def test_a_trial_that_sends_nothing_within_the_timeout_has_failed(begin: Callable[..., Process]) -> None:
+def test_a_trial_that_sends_nothing_within_the_timeout_has_failed(begin: Callable[..., Driver]) -> None:
     process = begin("trials: 14, trial_timeout: 60s")
     silent, busy = process.queue.next_order(), process.queue.next_order()
     process.queue.next_order()  # it waits for a worker, so it cannot hang
@@ -372,7 +372,7 @@ def test_a_trial_that_sends_nothing_within_the_timeout_has_failed(begin: Callabl
     assert process.queue.hung() == []
 
 
-def test_waiting_for_a_new_worker_is_not_hanging(begin: Callable[..., Process]) -> None:
+def test_waiting_for_a_new_worker_is_not_hanging(begin: Callable[..., Driver]) -> None:
     process = begin("trials: 14, trial_timeout: 60s")
     order = process.queue.next_order()
     assert order is not None
@@ -385,7 +385,7 @@ def test_waiting_for_a_new_worker_is_not_hanging(begin: Callable[..., Process]) 
     assert process.queue.hung() == [order]
 
 
-def test_a_search_stops_if_every_trial_fails_and_names_the_cause(begin: Callable[..., Process]) -> None:
+def test_a_search_stops_if_every_trial_fails_and_names_the_cause(begin: Callable[..., Driver]) -> None:
     process = begin()
     for _ in range(10):
         order = process.queue.next_order()
@@ -397,7 +397,7 @@ def test_a_search_stops_if_every_trial_fails_and_names_the_cause(begin: Callable
         process.queue.tick()
 
 
-def test_one_trial_that_does_not_fail_keeps_the_search_going(begin: Callable[..., Process]) -> None:
+def test_one_trial_that_does_not_fail_keeps_the_search_going(begin: Callable[..., Driver]) -> None:
     process = begin()
     for number in range(13):
         order = process.queue.next_order()

@@ -27,7 +27,7 @@ resources: {{cpus: {cpus}}}
 """
 
 
-class Search(SearchRun):
+class WatchedSearch(SearchRun):
     """A search that calls `trials` in place of running trials."""
 
     trials: Callable[[], Any]
@@ -37,7 +37,7 @@ class Search(SearchRun):
 
 
 @pytest.fixture
-def make_search(tmp_path: Path, make_dataset: Any) -> Callable[..., Search]:
+def make_search(tmp_path: Path, make_dataset: Any) -> Callable[..., WatchedSearch]:
     def make(
         trials: Callable[[], Any],
         *,
@@ -46,10 +46,10 @@ def make_search(tmp_path: Path, make_dataset: Any) -> Callable[..., Search]:
         clock: Callable[[], float] = lambda: 1.0,
         say: Callable[[str], None] = lambda _text: None,
         earlier: EarlierRun | None = None,
-    ) -> Search:
+    ) -> WatchedSearch:
         (tmp_path / "space.yaml").write_text(SPACE.format(search=search, cpus=cpus))
         dataset = make_dataset("multilabel")
-        made = Search(
+        made = WatchedSearch(
             load_space(str(tmp_path / "space.yaml")),
             SearchData(dataset, None, Machines((Node(cpus=2, gpus=0),))),  # type: ignore[arg-type] - trials read no rows
             Ledger(str(tmp_path / "run")) if earlier is None else Ledger.reopen(tmp_path / "run"),

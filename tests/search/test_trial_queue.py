@@ -44,7 +44,7 @@ search: {max_epochs: 4, grace_epochs: 1, reports_per_epoch: 1, finalists: 2, see
 
 
 @dataclass
-class Sampler:
+class StubSampler:
     """Proposes its configurations in turn and remembers the results of trials."""
 
     configurations: Sequence[Configuration]
@@ -62,7 +62,7 @@ class Sampler:
 
 
 @dataclass
-class Search:
+class QueuedSearch:
     """A queue and everything that it needs."""
 
     space: Space
@@ -108,7 +108,7 @@ class Search:
 
 
 @pytest.fixture
-def make_search(tmp_path: Path, configure: Any) -> Callable[..., Search]:
+def make_search(tmp_path: Path, configure: Any) -> Callable[..., QueuedSearch]:
     def make(
         limits: str,
         *,
@@ -118,17 +118,17 @@ def make_search(tmp_path: Path, configure: Any) -> Callable[..., Search]:
         sampler: Any = None,
         folds: int | None = None,
         closing_work: ClosingWork = NO_CLOSING,
-    ) -> Search:
+    ) -> QueuedSearch:
         space_text = SPACE % limits
         if folds is not None:
             space_text = space_text.replace("label: label}", f"label: label, folds: {folds}}}")
         (tmp_path / "space.yaml").write_text(space_text)
         space = load_space(str(tmp_path / "space.yaml"))
         ledger = Ledger.create(tmp_path / name, space=space.text, environment={})
-        return Search(
+        return QueuedSearch(
             space,
             ledger,
-            sampler or Sampler([configure(hidden=units) for units in hidden]),
+            sampler or StubSampler([configure(hidden=units) for units in hidden]),
             slots=slots,
             closing_work=closing_work,
         )
@@ -136,7 +136,7 @@ def make_search(tmp_path: Path, configure: Any) -> Callable[..., Search]:
     return make
 
 
-def finalists_of(search: Search) -> list[tuple[int, Order]]:
+def finalists_of(search: QueuedSearch) -> list[tuple[int, Order]]:
     """Return every finalist's run, with the search trial that it repeats."""
     orders = []
     while (order := search.queue.next_order()) is not None:
@@ -514,12 +514,12 @@ def test_finalist_runs_are_listed_with_or_without_a_measurement(make_search: Any
 # --- weights of search trials -------------------------------------------------------------------------------------------
 
 
-def write_weights(search: Search, order: Order) -> None:
+def write_weights(search: QueuedSearch, order: Order) -> None:
     for name in (weights_name(order.index), held_out_name(weights_name(order.index))):
         search.ledger.folder.write(name, b"weights")
 
 
-def kept_files(search: Search) -> set[str]:
+def kept_files(search: QueuedSearch) -> set[str]:
     return {name for name in search.ledger.folder.all_files() if name.startswith("finalists/")}
 
 

@@ -189,5 +189,5 @@ def test_checking_a_models_health_does_not_change_its_training(
     for _ in range(4):
         one, other = seldom.next_measurement(), often.next_measurement()
         assert (one.score, one.train_loss) == (other.score, other.train_loss)
-        assert math.isfinite(often._look(replace(other, is_last=True))["train_score"])
+        assert math.isfinite(often._check_health(replace(other, is_last=True))["train_score"])
     assert all(torch.equal(a, b) for a, b in zip(seldom.model.parameters(), often.model.parameters(), strict=True))

@@ -15,7 +15,7 @@ from tuner.baselines.probe import TOKEN_PATTERN
 from tuner.data.dataset import Dataset, RowInputs, take_inputs
 from tuner.data.sequences import Sequences, Standardiser, resampled
 from tuner.scoring.f1 import Reals
-from tuner.scoring.indicator import Indicator, as_indicator
+from tuner.scoring.indicator import Indicator
 from tuner.scoring.thresholds import cross_fitted_decisions, decide, fit_thresholds
 from tuner.space.settings import Task
 
@@ -31,7 +31,7 @@ def decide_linear(
     Thresholds are fitted as for trials. `fit_features` is as in `linear_probabilities`.
     """
     task, train = dataset.task, dataset.train
-    truth = as_indicator(dataset.validation.targets, len(dataset.labels))
+    truth = dataset.truth("validation")
     if dataset.folds is None:
         on_validation, on_test = linear_probabilities(
             train.inputs, targets, (dataset.validation.inputs, dataset.test.inputs), task, fit_features=fit_features

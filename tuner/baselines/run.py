@@ -22,7 +22,7 @@ from tuner.baselines.rules import constant_rules, guess_by_prevalence
 from tuner.data.dataset import Dataset
 from tuner.data.sequences import Sequences
 from tuner.scoring.bootstrap import intervals
-from tuner.scoring.indicator import Indicator, as_indicator
+from tuner.scoring.indicator import Indicator
 from tuner.space.settings import Inputs
 
 CONTROL = "shuffled labels + logistic regression"
@@ -43,8 +43,8 @@ def run_baselines(dataset: Dataset, *, seed: int) -> tuple[Baseline, ...]:
     out-of-fold; its test decisions come from a model fitted on every training row, with thresholds fitted on the out-of-fold
     probabilities.
     """
-    n_labels, task = len(dataset.labels), dataset.task
-    train = as_indicator(dataset.train.targets, n_labels)
+    task = dataset.task
+    train = dataset.truth("train")
     n_validation = len(dataset.validation)
     rows = n_validation + len(dataset.test)
 
@@ -61,7 +61,7 @@ def run_baselines(dataset: Dataset, *, seed: int) -> tuple[Baseline, ...]:
     ]
     model = _timed(_MODEL_NAMES[dataset.inputs], "model", lambda: decide_linear(dataset, train))
     baselines.append(model)
-    truth = as_indicator(dataset.validation.targets, n_labels)
+    truth = dataset.truth("validation")
     blocks = dataset.validation.blocks
     bounds = intervals(model.validation, truth, task, blocks=blocks, seed=seed, seen=dataset.seen, samples=_SAMPLES)
     if min(bounds.skill.low, bounds.above_chance.low) <= _SMALL_SKILL:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tuner.data.sequences import Sequences
 from tuner.scoring.blocks import Blocks, halves
-from tuner.scoring.indicator import as_indicator
+from tuner.scoring.indicator import Indicator, as_indicator
 from tuner.space.settings import DataSettings, Inputs, Task
 
 RowInputs: TypeAlias = tuple[str, ...] | Sequences
@@ -107,7 +107,11 @@ class Dataset:
         """The part of each validation row: its fold, or without folds its half. Its thresholds are fitted on the other parts."""
         if self.folds is not None:
             return self.folds
-        return halves(as_indicator(self.validation.targets, len(self.labels)), self.validation.blocks)
+        return halves(self.truth("validation"), self.validation.blocks)
+
+    def truth(self, split: str) -> Indicator:
+        """Return the true labels of "train", "validation" or "test", (rows, labels)."""
+        return as_indicator(self.splits[split].targets, len(self.labels))
 
     @property
     def inputs(self) -> Inputs:

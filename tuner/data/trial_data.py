@@ -36,7 +36,6 @@ from tuner.data.row_vectors import document_vectors, sequence_vectors
 from tuner.data.sequences import Sequences
 from tuner.data.tokenisers import SPECIAL_TOKENS, UNKNOWN, WIDEST_VOCABULARY, SplitTexts, Tokeniser, split_words
 from tuner.data.word_vectors import read_word_vectors
-from tuner.scoring.indicator import as_indicator
 from tuner.space.build import declared_options, own_parameters
 from tuner.space.configuration import Configuration
 from tuner.space.domains import Domain, ends
@@ -101,7 +100,7 @@ def prepare(dataset: Dataset, parameters: Mapping[str, Domain], say: Say | None 
         labels=dataset.labels,
         seen=dataset.seen,
         train_targets=dataset.train.targets,
-        validation_truth=as_indicator(dataset.validation.targets, len(dataset.labels)),
+        validation_truth=dataset.truth("validation"),
         folds=dataset.folds,
         parts=dataset.parts,
         prepared={setting: tuple(each.splits for each in made) for setting, made in fitted.items()},

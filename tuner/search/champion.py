@@ -29,8 +29,8 @@ from tuner.search.champion_record import (
     most_wrong,
     thresholds_by_label,
 )
-from tuner.search.champion_test import decide_validation, judge, judge_test, truth_of
-from tuner.search.choice import Choice
+from tuner.search.champion_test import decide_validation, judge, judge_test
+from tuner.search.choice import ChampionChoice
 from tuner.search.kept_models import KeptModel
 from tuner.space.load import Space
 from tuner.space.settings import LABEL_FIELDS
@@ -39,7 +39,7 @@ _BASELINE_MEASURES = ("macro_f1", "score", "skill", "auc", "above_chance_ci")
 
 
 def publish_champion(
-    choice: Choice,
+    choice: ChampionChoice,
     models: Sequence[KeptModel],
     baselines: Sequence[Baseline],
     *,
@@ -91,7 +91,9 @@ def publish_champion(
 # --- the bundle ---------------------------------------------------------------------------------------------------------
 
 
-def _build_bundle(model: KeptModel, choice: Choice, *, space: Space, dataset: Dataset, ledger: Ledger) -> Bundle:
+def _build_bundle(
+    model: KeptModel, choice: ChampionChoice, *, space: Space, dataset: Dataset, ledger: Ledger
+) -> Bundle:
     """Rebuild a model from its stored weights; its thresholds are still missing."""
     order, parent = model.trial.order, model.trial.parent
     configuration = order.configuration
@@ -129,7 +131,7 @@ def _decide_validation(bundle: Bundle, model: KeptModel, *, dataset: Dataset) ->
 
 def _fit_thresholds(on_validation: Decided, dataset: Dataset) -> NDArray[np.float64]:
     assert on_validation.probabilities is not None
-    return fit_thresholds(on_validation.probabilities, truth_of(dataset, "validation"), dataset.task, seen=dataset.seen)
+    return fit_thresholds(on_validation.probabilities, dataset.truth("validation"), dataset.task, seen=dataset.seen)
 
 
 def _read_aucs(ledger: Ledger) -> list[float]:
@@ -162,7 +164,7 @@ def _shorten(descriptions: Mapping[str, Any]) -> dict[str, Any]:
 
 def _describe_choice(
     champion: KeptModel,
-    choice: Choice,
+    choice: ChampionChoice,
     models: Sequence[KeptModel],
     *,
     run_counts: Mapping[int, int],
@@ -199,7 +201,7 @@ def _describe_choice(
     }
 
 
-def _runs_by_finalist(models: Sequence[KeptModel], choice: Choice) -> dict[int, list[KeptModel]]:
+def _runs_by_finalist(models: Sequence[KeptModel], choice: ChampionChoice) -> dict[int, list[KeptModel]]:
     """Return the finalists' runs that could become champion, by the search trial that they repeat."""
     return {
         parent: [model for model in models if model.candidate in choice.fit and model.trial.parent == parent]
@@ -218,7 +220,7 @@ def _compare_finalists(
     if winner is None or len(runs) == 1:
         return []
     decisions = {parent: [run.decisions for run in repeats] for parent, repeats in runs.items()}
-    truth, blocks = truth_of(dataset, "validation"), dataset.validation.blocks
+    truth, blocks = dataset.truth("validation"), dataset.validation.blocks
     return finalist_differences(decisions, winner, truth, blocks=blocks, seed=seed)
 
 
@@ -248,13 +250,13 @@ def _write_predictions(
         ("validation", {"champion": on_validation, **{each.name: each.on_validation for each in compared}}),
         ("test", {"champion": on_test, **{each.name: each.on_test for each in compared}}),
     ):
-        table = predictions_table(decided, truth_of(dataset, split), dataset.splits[split])
+        table = predictions_table(decided, dataset.truth(split), dataset.splits[split])
         ledger.write_table(f"predictions/{split}", table)
 
 
 def _look_closer(on_test: Decided, dataset: Dataset) -> dict[str, Any]:
     assert on_test.probabilities is not None
-    truth, task = truth_of(dataset, "test"), dataset.task
+    truth, task = dataset.truth("test"), dataset.task
     return {
         "labels_at_half": labels_at_half(on_test.probabilities, truth, task, dataset.labels),
         "confusion": confusion(on_test.decisions, truth, task),

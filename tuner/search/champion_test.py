@@ -13,7 +13,7 @@ from tuner.baselines.baseline import Baseline, Decided, to_beat
 from tuner.data.dataset import Dataset
 from tuner.scoring.bootstrap import Interval
 from tuner.scoring.evaluation import describe_judged, evaluate, intervals_of, note_on_rare
-from tuner.scoring.indicator import Indicator, as_indicator
+from tuner.scoring.indicator import Indicator
 from tuner.scoring.measures import measure
 from tuner.scoring.paired import paired_difference
 from tuner.scoring.signal import SignalEvidence, find_signal
@@ -54,7 +54,7 @@ def judge(decided: Decided, dataset: Dataset, split: str, *, penalty_weight: flo
         "penalty_weight": penalty_weight,
         "fold": dataset.folds if split == "validation" else None,
     }
-    truth = truth_of(dataset, split)
+    truth = dataset.truth(split)
     if seed is None:
         return describe_judged(decided.decisions, decided.probabilities, truth, **common)
     blocks = dataset.splits[split].blocks
@@ -63,7 +63,7 @@ def judge(decided: Decided, dataset: Dataset, split: str, *, penalty_weight: flo
 
 def decide_validation(probabilities: NDArray[np.float64], dataset: Dataset) -> Indicator:
     """Return decisions (validation rows, labels); each row's thresholds are fitted on other rows."""
-    truth, task, seen = truth_of(dataset, "validation"), dataset.task, dataset.seen
+    truth, task, seen = dataset.truth("validation"), dataset.task, dataset.seen
     return cross_fitted_decisions(probabilities, truth, task, parts=dataset.parts, seen=seen)
 
 
@@ -80,7 +80,7 @@ def judge_test(
 
     `looks` is what the search's models reached on validation.
     """
-    truth = truth_of(dataset, "test")
+    truth = dataset.truth("test")
     compared = to_beat(baselines)
     measured = judge(decided, dataset, "test", penalty_weight=penalty_weight, seed=seed)
     differences = {
@@ -106,11 +106,6 @@ def judge_test(
         ),
         "signal": asdict(signal),
     }
-
-
-def truth_of(dataset: Dataset, split: str) -> Indicator:
-    """Return a split's true labels (rows, labels)."""
-    return as_indicator(dataset.splits[split].targets, len(dataset.labels))
 
 
 def _baseline_row(

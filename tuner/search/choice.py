@@ -23,7 +23,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChampionChoice:
     """The champion, the candidates it was chosen from, and each finalist's bound by the search trial that it repeats."""
 
     champion: Candidate
@@ -31,7 +31,7 @@ class Choice:
     bounds: Mapping[int, Bound]
 
 
-def choose(candidates: Sequence[Candidate]) -> Choice | None:
+def choose(candidates: Sequence[Candidate]) -> ChampionChoice | None:
     """Return the champion, or None if every model has collapsed.
 
     Doubtful models compete only if no model is healthy. The finalist with the best lower bound of its mean score wins, and
@@ -51,7 +51,7 @@ def choose(candidates: Sequence[Candidate]) -> Choice | None:
     winner = choose_champion(bounds) if bounds else None
     best = [] if winner is None else [max(runs[winner], key=lambda run: run.score)]
     searched = [candidate for candidate in fit if candidate.repeats is None]
-    return Choice(max([*best, *searched], key=lambda candidate: candidate.score), fit, bounds)
+    return ChampionChoice(max([*best, *searched], key=lambda candidate: candidate.score), fit, bounds)
 
 
 def _fittest(candidates: Sequence[Candidate]) -> list[Candidate]:

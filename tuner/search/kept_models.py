@@ -17,7 +17,7 @@ from tuner.pruners.gate import GateSettings, Signs, health_of, logit_spread
 from tuner.scoring.by_fold import measure_by_fold
 from tuner.scoring.evaluation import without_nan
 from tuner.scoring.indicator import Indicator
-from tuner.search.champion_test import decide_validation, truth_of
+from tuner.search.champion_test import decide_validation
 from tuner.search.choice import Candidate
 from tuner.trial.record import TrialRecord
 
@@ -68,7 +68,7 @@ def _read(trial: TrialRecord, *, penalty_weight: float, dataset: Dataset, ledger
     content = ledger.folder.read(held_out_name(weights_name(trial.order.index)))
     probabilities, examples = read_probabilities(content)
     decisions = decide_validation(probabilities, dataset)
-    truth = truth_of(dataset, "validation")
+    truth = dataset.truth("validation")
     measured = measure_by_fold(
         decisions,
         truth,

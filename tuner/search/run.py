@@ -24,7 +24,7 @@ from tuner.pruners.registry import PRUNERS
 from tuner.ray_backend.start import Job, Machines, start_ray, stop_ray
 from tuner.samplers.base import make_sampler
 from tuner.search.best_trials import kept_trials
-from tuner.search.choice import Choice, choose
+from tuner.search.choice import ChampionChoice, choose
 from tuner.search.environment import describe_environment, describe_resumption
 from tuner.search.failures import NoChampion, explain_no_measurement, explain_no_model
 from tuner.search.finalists import finalist_runs
@@ -362,7 +362,7 @@ def _describe_on_worker(
     return baselines, {"data": profiled, "baselines": described}
 
 
-def _why(choice: Choice) -> str:
+def _why(choice: ChampionChoice) -> str:
     return "no finalist's run scored as high" if choice.bounds else "no finalist's run gave a model"
 
 

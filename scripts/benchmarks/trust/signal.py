@@ -117,16 +117,16 @@ def answer(
     from tuner.data.profile import profile
     from tuner.scoring.ranking import auc_per_label, rank_rows
     from tuner.scoring.signal import find_signal, gather_evidence
-    from tuner.search.champion_test import decide_validation, describe_baselines, judge, truth_of
+    from tuner.search.champion_test import decide_validation, describe_baselines, judge
 
     generator = np.random.default_rng((seed, 17))
     dataset = _dataset(make, generator, share, positives)
     judged = {}
     for split in ("validation", "test"):
-        probabilities = _rank(generator, truth_of(dataset, split), lift)
+        probabilities = _rank(generator, dataset.truth(split), lift)
         decisions = decide_validation(probabilities, dataset) if split == "validation" else probabilities > 0.5
         judged[split] = judge(Decided(decisions, probabilities), dataset, split, penalty_weight=1.0, seed=seed)
-    truth = truth_of(dataset, "validation")
+    truth = dataset.truth("validation")
     lifts = [trial_lift, *[0.0] * (TRIALS - 1)]
     looks = gather_evidence(
         dataset.task,

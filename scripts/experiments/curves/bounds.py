@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median_low
 
-from experiments.curves.replay import Outcome, replay
+from experiments.curves.replay import ReplayOutcome, replay
 from experiments.curves.sets import SETS
-from experiments.curves.table import Curve
+from experiments.curves.table import TrialCurve
 from tuner.pruners.gate import GateSettings
 
 MOST_KILLED, LEAST_STOPPED = 0.01, 0.9
@@ -23,7 +23,7 @@ GRID: Mapping[str, Sequence[float]] = {
 }
 
 
-def outcomes(curves: Sequence[Curve], settings: GateSettings) -> list[Outcome]:
+def outcomes(curves: Sequence[TrialCurve], settings: GateSettings) -> list[ReplayOutcome]:
     """Replay the curves of each set with the grace that a search on it would have."""
     return [
         replay(
@@ -35,12 +35,12 @@ def outcomes(curves: Sequence[Curve], settings: GateSettings) -> list[Outcome]:
     ]
 
 
-def holds(outcome: Outcome) -> bool:
+def holds(outcome: ReplayOutcome) -> bool:
     """Return whether the gate kills at most 1 % of the best and stops at least 90 % of the collapsed trials."""
     return outcome.killed_share <= MOST_KILLED and outcome.stopped_share >= LEAST_STOPPED
 
 
-def holding(curves: Sequence[Curve]) -> list[GateSettings]:
+def holding(curves: Sequence[TrialCurve]) -> list[GateSettings]:
     """Return the bounds of the grid that hold on every set."""
     by_set = [[curve for curve in curves if curve.set_name == name] for name in {curve.set_name for curve in curves}]
     # a set on which the bounds fail saves the replay of the others

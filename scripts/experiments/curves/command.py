@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.material import count_cores
 from experiments.curves.sets import SETS, TO_CHOOSE_ON, find_set
-from experiments.curves.training import Order
+from experiments.curves.training import CurveJob
 from experiments.results import Line, drop_cut_line, exit_code, read_results
 
 DESCRIPTION = """\
@@ -52,14 +52,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _orders(arguments: argparse.Namespace) -> list[Order]:
+def _orders(arguments: argparse.Namespace) -> list[CurveJob]:
     """Return the orders, the sets by turns, so that an early stop leaves equally many of each.
 
     Generated sets are written beside the results.
     """
     sets = [find_set(name, arguments.out.parent / "made") for name in arguments.sets]
     return [
-        Order(
+        CurveJob(
             material=material,
             index=index,
             epochs=each.max_epochs,

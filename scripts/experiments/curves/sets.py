@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.material import shared
 from experiments.curves.texts import write_texts
-from experiments.material import Material, find_material
+from experiments.material import ExperimentData, find_material
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class CurveSet:
     """
 
     name: str
-    find: Callable[[Path], Material]
+    find: Callable[[Path], ExperimentData]
     limit_rows: int
     validation_rows: int
     max_epochs: float
@@ -28,12 +28,12 @@ class CurveSet:
     grace_epochs: float
 
 
-def _known(name: str) -> Callable[[Path], Material]:
+def _known(name: str) -> Callable[[Path], ExperimentData]:
     return lambda _: find_material(name)
 
 
-def _made(kind: str, task: str, train: int, validation: int) -> Callable[[Path], Material]:
-    def find(folder: Path) -> Material:
+def _made(kind: str, task: str, train: int, validation: int) -> Callable[[Path], ExperimentData]:
+    def find(folder: Path) -> ExperimentData:
         is_single = task == "multiclass"
         path = folder / f"{kind}-{train}-{validation}.parquet"
         write_texts(kind, path, train=train, validation=validation, is_single=is_single)
@@ -43,12 +43,12 @@ def _made(kind: str, task: str, train: int, validation: int) -> Callable[[Path],
     return find
 
 
-def _sms(_: Path) -> Material:
+def _sms(_: Path) -> ExperimentData:
     data = {"train": str(shared("data", "sms_spam", "all.parquet")), "label": "label"}
     return _material("sms_spam", "binary", {**data, **_SPLITS, "split_column": "suggested_split"})
 
 
-def _vowels(_: Path) -> Material:
+def _vowels(_: Path) -> ExperimentData:
     """Return JapaneseVowels. Its validation rows are the official test rows: only the gate is judged on them, no score."""
     folder = shared("data", "uea_japanesevowels")
     files = {"train": str(folder / "train.parquet"), "validation": str(folder / "test.parquet"), "test": 0.02}
@@ -58,8 +58,8 @@ def _vowels(_: Path) -> Material:
 _SPLITS = {"validation": None, "test": None}
 
 
-def _material(name: str, task: str, data: Mapping[str, object]) -> Material:
-    return Material(name=name, task=task, data=data, epochs=0, base={})
+def _material(name: str, task: str, data: Mapping[str, object]) -> ExperimentData:
+    return ExperimentData(name=name, task=task, data=data, epochs=0, base={})
 
 
 _MULTILABEL = {"max_epochs": 9, "reports_per_epoch": 1, "grace_epochs": 1}
@@ -113,7 +113,7 @@ TO_CHOOSE_ON = ("goemotions", "zipf_200", "sms_600", "ten_by_five")
 """The half of the sets on which the gate's bounds were chosen, one of each kind of label. The others show whether they hold."""
 
 
-def find_set(name: str, folder: Path) -> tuple[CurveSet, Material]:
+def find_set(name: str, folder: Path) -> tuple[CurveSet, ExperimentData]:
     """Return a set and its material, which has the set's name."""
     curve_set = SETS[name]
     return curve_set, replace(curve_set.find(folder), name=name)

@@ -31,7 +31,7 @@ _VERSIONS = ("torch", "numpy", "pyarrow")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Curve:
+class TrialCurve:
     """One trial's measurements over its full budget, oldest first, and its configuration.
 
     `rows` is the number of training rows of its set, `max_epochs` its full budget.
@@ -87,7 +87,7 @@ def _table(trained: Sequence[Line]) -> pa.Table:
     return pa.table(columns)
 
 
-def read_curves(path: Path) -> list[Curve]:
+def read_curves(path: Path) -> list[TrialCurve]:
     """Return the curves of a table, ordered by set and trial."""
     table = pq.read_table(path)
     sets = _origin_of(table)["sets"]
@@ -95,7 +95,7 @@ def read_curves(path: Path) -> list[Curve]:
     for row in table.to_pylist():
         measurements.setdefault((row["set"], row["trial"]), []).append(row)
     return [
-        Curve(
+        TrialCurve(
             set_name=set_name,
             index=index,
             kind=rows[0]["kind"],

@@ -11,7 +11,7 @@ import numpy as np
 
 from experiments.curves.mixture import kind_of, mixture_of
 from experiments.curves.table import MEASURES
-from experiments.material import Material, read_rows
+from experiments.material import ExperimentData, read_rows
 from experiments.results import Line
 from experiments.spaces import make_space
 
@@ -20,10 +20,10 @@ _KEPT = ("epochs", "examples", "steps", *MEASURES, "diverged_at_step")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class CurveJob:
     """One trial to record. The index selects its configuration from the mixture."""
 
-    material: Material
+    material: ExperimentData
     index: int
     epochs: float
     reports_per_epoch: int
@@ -36,7 +36,7 @@ class Order:
         return self.material.name, self.index
 
 
-def run_order(order: Order) -> Line:
+def run_order(order: CurveJob) -> Line:
     """Train and return the line. If tuner refuses the configuration on these rows, the line holds the reason."""
     from tuner.errors import InputError
 
@@ -47,12 +47,12 @@ def run_order(order: Order) -> Line:
         return {**_heading(order), "outcome": "left out", "reason": f"{fault.what}; {fault.remedy}"}
 
 
-def failed(order: Order, reason: str) -> Line:
+def failed(order: CurveJob, reason: str) -> Line:
     """Return the line of a trial that broke. The next run tries it again."""
     return {**_heading(order), "outcome": "failed", "reason": reason}
 
 
-def _heading(order: Order) -> Line:
+def _heading(order: CurveJob) -> Line:
     return {
         "set": order.material.name,
         "index": order.index,
@@ -66,7 +66,7 @@ def _heading(order: Order) -> Line:
 _rows_kept: dict[Any, Any] = {}
 
 
-def _outcome(order: Order) -> Line:
+def _outcome(order: CurveJob) -> Line:
     from tuner.data.trial_data import prepare
     from tuner.errors import SpaceError
     from tuner.imbalance.feasibility import resampling_faults

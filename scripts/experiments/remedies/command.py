@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.material import count_cores
 from experiments.material import SETS, find_material
 from experiments.remedies.plan import BASE_TRAININGS, orders_for
-from experiments.remedies.training import Order
+from experiments.remedies.training import RemedyJob
 from experiments.results import Line, ResultsError, by_key, drop_cut_line, exit_code, read_results, write_parquet
 
 DESCRIPTION = """\
@@ -74,7 +74,7 @@ def _count(text: str) -> int:
     return number
 
 
-def _orders(arguments: argparse.Namespace) -> list[Order]:
+def _orders(arguments: argparse.Namespace) -> list[RemedyJob]:
     patterns = arguments.only or ["*"]
     materials = {name: find_material(name) for name in arguments.data}
     return [
@@ -130,7 +130,7 @@ def _describe(line: Line) -> str:
     return f"{line['set']}, seed {line['seed']}, {line['remedy']}: {score}"
 
 
-def unfinished(orders: Iterable[Order], lines: Sequence[Line], out: Path) -> list[Order]:
+def unfinished(orders: Iterable[RemedyJob], lines: Sequence[Line], out: Path) -> list[RemedyJob]:
     """Return the orders without a result. Raises ResultsError if the results come from other settings."""
     done = {key: line for key, line in by_key(lines).items() if line["outcome"] != "failed"}
     left = []

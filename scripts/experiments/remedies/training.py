@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.material import Material, read_rows
+from experiments.material import ExperimentData, read_rows
 from experiments.remedies.catalogue import BASE, RAREST, VECTORS, Remedy
 from experiments.results import Key, Line
 from experiments.spaces import in_force, make_space, merged, names, only_configuration, replaced
@@ -22,13 +22,13 @@ REPLICA_STRIDE = 1000  # trainings on the same rows with other initial weights h
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class RemedyJob:
     """One training to run. `replica` numbers trainings of the same configuration on the same rows.
 
     `base` is the hash of the set's base configuration; it identifies results of another base.
     """
 
-    material: Material
+    material: ExperimentData
     remedy: Remedy
     seed: int
     replica: int = 0
@@ -60,7 +60,7 @@ class Order:
         return self.remedy.name == BASE
 
 
-def run_order(order: Order) -> Line:
+def run_order(order: RemedyJob) -> Line:
     """Train and return the line. If tuner refuses the remedy on these rows, the line holds the reason."""
     from tuner.errors import InputError
 
@@ -75,12 +75,12 @@ def run_order(order: Order) -> Line:
     return {**line, "seconds": round(time.monotonic() - start, 2)}
 
 
-def failed(order: Order, reason: str) -> Line:
+def failed(order: RemedyJob, reason: str) -> Line:
     """Return the line of a training that broke. The next run tries it again."""
     return {**_heading(order), "outcome": "failed", "reason": reason}
 
 
-def _heading(order: Order) -> Line:
+def _heading(order: RemedyJob) -> Line:
     return {
         "set": order.set_name,
         "group": order.remedy.group,
@@ -96,7 +96,7 @@ def _heading(order: Order) -> Line:
     }
 
 
-def _outcome(order: Order) -> Line:
+def _outcome(order: RemedyJob) -> Line:
     from tuner.errors import SpaceError
     from tuner.imbalance.feasibility import resampling_faults
     from tuner.space.configuration import configuration_hash
@@ -139,7 +139,7 @@ def _keep(kept: dict[Hashable, Any], key: Hashable, make: Callable[[], Any], *, 
     return kept[key]
 
 
-def _rows(order: Order) -> Any:
+def _rows(order: RemedyJob) -> Any:
     material = order.material
 
     def read() -> Any:
@@ -155,7 +155,7 @@ def _rarest_label(dataset: Any) -> str:
     return str(dataset.labels[int(np.argmin(np.where(dataset.seen, counts, len(targets) + 1)))])
 
 
-def _train(order: Order, space: Any, configuration: dict[str, Any], dataset: Any) -> Line:
+def _train(order: RemedyJob, space: Any, configuration: dict[str, Any], dataset: Any) -> Line:
     from tuner.trial.order import TrialSettings
     from tuner.trial.trial import Trial
 
@@ -198,7 +198,7 @@ def _seconds_per_epoch(measurements: list[Any]) -> list[float]:
     ] or [0.0]
 
 
-def _prepared(order: Order, space: Any, configuration: dict[str, Any], dataset: Any) -> Any:
+def _prepared(order: RemedyJob, space: Any, configuration: dict[str, Any], dataset: Any) -> Any:
     """Return the prepared data of a trial. Remedies that read the same data share them."""
     from tuner.data.preparation import embedding_setting, preparation_setting
     from tuner.data.trial_data import prepare

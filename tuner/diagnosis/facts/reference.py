@@ -9,7 +9,6 @@ from typing import Any
 from tuner.data.dataset import Dataset
 from tuner.diagnosis.facts.evidence import Reference
 from tuner.scoring.evaluation import evaluate
-from tuner.scoring.indicator import as_indicator
 
 
 def reference(baselines: Sequence[Mapping[str, Any]]) -> Reference | None:
@@ -34,7 +33,7 @@ def measure_baselines(dataset: Dataset) -> list[dict[str, Any]]:
     """Run the baselines on a data set and return rows as in baselines.json, measured on its validation rows."""
     from tuner.baselines.run import run_baselines  # imports scikit-learn
 
-    truth = as_indicator(dataset.validation.targets, len(dataset.labels))
+    truth = dataset.truth("validation")
     return [
         {
             "name": baseline.name,

@@ -1,0 +1,23 @@
+"""A stand-in for Ray's trial."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from types import SimpleNamespace
+
+from tuner.trial.order import Order
+
+
+class StubTrial:
+    """The parts of Ray's trial that the scheduler reads. Its worker has died `failures` times."""
+
+    def __init__(self, order: Order, *, failures: int = 0) -> None:
+        self.order = order
+        self.config = {"order": asdict(order)}
+        self.trial_id = f"id-{order.index}"
+        self.error_file: str | None = None
+        self.run_metadata = SimpleNamespace(num_failures=failures)
+
+    def should_recover(self) -> bool:
+        """Ray would try it again."""
+        return True
