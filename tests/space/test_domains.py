@@ -121,7 +121,7 @@ def test_integers_and_reals_take_the_parameters_type(tmp_path: Path) -> None:
             "hidden: {low: 1}",
             "hidden: is a range without high; write {low: …, high: …}, or a list of values, or one value",
         ),
-        ("hidden: {low: 9, high: 5}", "hidden.low: low is 9, above high, which is 5; swap them"),
+        ("hidden: {low: 9, high: 5}", "hidden.low: low is 9, but high is only 5; swap them"),
         ("hidden: {low: 1, high: 5, hihg: 6}", "hidden.hihg: unknown key 'hihg' beside low; did you mean 'high'?"),
         (
             "learning_rate: {low: 0, high: 1, scale: log}",

@@ -314,7 +314,7 @@ def _bounds_hold(low: float, high: float, is_log: bool, parameter: Number, key: 
         )
         is_good = False
     if low > high:
-        add_fault((*key, "low"), f"low is {show_yaml(low)}, above high, which is {show_yaml(high)}", "swap them")
+        add_fault((*key, "low"), f"low is {show_yaml(low)}, but high is only {show_yaml(high)}", "swap them")
         is_good = False
     elif not parameter.allows(high):
         add_fault(

@@ -139,7 +139,7 @@ _ARCHITECTURE: Mapping[str, Parameter] = {
         summary="How to draw the initial weights of the recurrent layers.",
         default="pytorch",
         options={
-            "pytorch": Option(builder="tuner.model.initialise:pytorch_default", summary="Uniformly, as PyTorch does."),
+            "pytorch": Option(builder="tuner.model.initialise:pytorch_default", summary="Uniform, PyTorch's default."),
             "xavier_orthogonal": Option(
                 builder="tuner.model.initialise:xavier_orthogonal",
                 summary="Xavier input weights, orthogonal recurrent weights, zero biases.",

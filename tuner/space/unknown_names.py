@@ -154,7 +154,7 @@ def not_an_option(shown: str, name: str, parameter: Options, task: Task | None) 
 def _of_other_inputs(name: str, inputs: Inputs) -> tuple[str, str]:
     if inputs == "sequence":
         return f"{name!r} is for texts, but the data are numeric sequences", "remove it"
-    remedy = "remove it, or name the column of sequences, as data: {sequence: COLUMN}"
+    remedy = "remove it, or name the column of sequences with data: {sequence: COLUMN}"
     return f"{name!r} is for numeric sequences, but the data are texts", remedy
 
 
