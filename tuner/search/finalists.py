@@ -40,5 +40,5 @@ def plan_finalists(records: Collection[TrialRecord], budget: TimeBudget) -> Fina
 
 
 def finalist_runs(records: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """Return the finalists' runs, including those of earlier finalists after which the search went on."""
+    """Return the finalists' runs, including runs of finalists that an earlier process chose."""
     return [record for record in records if not record.is_search_trial]

@@ -42,22 +42,22 @@ class SearchQueue:
         self._again: list[Order] = []  # search trials that a resumed run takes up first
         self._finalist_runs: list[Order] | None = None  # finalists' runs to hand out; None during the search
 
-    def replay(self, past: RecordedRun, *, is_to_search_on: bool = False) -> None:
+    def replay(self, recorded: RecordedRun, *, is_to_search_on: bool = False) -> None:
         """Take over where an earlier process stopped, as if this queue had run all its trials.
 
         Trials that were running are handed out first, with the same configuration and seed. If the finalists were already
         chosen, only their missing runs follow. With `is_to_search_on` none of them can be the champion: the search then
         continues if the budget is larger now.
         """
-        finalists = [trial for trial in past.trials if trial.phase == "finalist"]
-        self._again += self._orders.replay(past.trials)
+        finalists = [trial for trial in recorded.trials if trial.phase == "finalist"]
+        self._again += self._orders.replay(recorded.trials)
         # The search may have gone on after earlier finalists, whose numbers are lower.
         current = [trial for trial in finalists if trial.index >= self._orders.next_index]
         for trial in finalists:
             self._orders.restore(trial)
-        for index, measurement in past.measurements:
+        for index, measurement in recorded.measurements:
             self.trials[index].add(measurement)
-        for trial in past.trials:
+        for trial in recorded.trials:
             record = self.trials[trial.index]
             if record.ending is not None:
                 self._orders.close(record)
