@@ -79,7 +79,7 @@ def test_a_run_is_found_by_its_directory_and_by_its_name(run: Path) -> None:
 
 def test_a_diagnosis_of_a_run_covers_its_search(run: Path) -> None:
     shown = diagnose(str(run)).stdout
-    assert "the search: 90 trials:" in shown
+    assert "the search had 90 trials:" in shown
     assert "- clipping none: 14 of" in shown
 
 

@@ -179,16 +179,17 @@ def _print_cause(number: int, cause: Cause) -> None:
 
 def _print_search(search: SearchFacts) -> None:
     endings = ", ".join(f"{count} {ending}" for ending, count in search.endings.items())
-    print_text(f"\nthe search: {search.trials} trials: {endings}")
+    print_text(f"\nthe search had {search.trials} trials: {endings}")
     if search.causes:
         causes = ", ".join(f"{_words(name)} {count}" for name, count in search.causes.items())
         print_text(f"most likely causes of the trials that collapsed or diverged: {causes}")
     for failing in search.settings[:_SETTINGS_SHOWN]:
         share = failing.faulty / failing.trials
-        remedy = f"; {failing.setting}" if failing.setting else ""
+        remedy = f"; try {failing.setting}" if failing.setting else ""
         print_text(
-            f"- {failing.parameter} {failing.value}: {failing.faulty} of {failing.trials} collapsed or diverged "
-            f"({share:.0%}, 95 % {failing.low:.0%} to {failing.high:.0%}), of all other trials {failing.rest:.0%}{remedy}"
+            f"- {failing.parameter} {failing.value}: {failing.faulty} of {failing.trials} trials collapsed or diverged "
+            f"({share:.0%}, 95 % interval {failing.low:.0%} to {failing.high:.0%}); "
+            f"of all other trials {failing.rest:.0%}{remedy}"
         )
 
 
