@@ -22,9 +22,9 @@ _MAX_CHARACTERS = 300  # of the message of an unexpected error
 
 
 class _Outlet(io.FileIO):
-    """Standard output or error that drops what it cannot deliver to a closed pipe, as after `| head`.
+    """Standard output or error that drops what it cannot deliver to a closed pipe, for example after `| head`.
 
-    The command then ends as it would have with a reader.
+    The command then ends as if everything had been read.
     """
 
     def write(self, content: Any) -> int:
@@ -40,7 +40,7 @@ def main() -> None:
     sys.stdout, sys.stderr = _robust(sys.stdout), _robust(sys.stderr)
     try:
         code = tuner.main(prog_name="tuner", standalone_mode=False)
-        sys.stdout.flush()  # here, where an error can still be reported
+        sys.stdout.flush()  # an error can still be reported here
     except SystemExit:
         raise
     except BaseException as error:  # noqa: BLE001 (report every error; a panic in a Rust library is not an Exception)

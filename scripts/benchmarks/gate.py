@@ -117,7 +117,7 @@ class GateQueue:
 
     endings: dict[int, str] = field(default_factory=dict)
 
-    def reported(self, order: Any, measurement: Any, *, is_to_be_kept: bool = False) -> None: ...
+    def measured(self, order: Any, measurement: Any, *, is_to_be_kept: bool = False) -> None: ...
 
     def ended(self, order: Any, ending: str, reason: str) -> None:  # noqa: ARG002 - the protocol's
         self.endings[order.index] = ending

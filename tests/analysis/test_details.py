@@ -44,7 +44,7 @@ def test_as_text_every_part_has_its_title(location: Path) -> None:
     for title in (
         "what mattered",
         "where trials collapsed",
-        "test rows most wrong",
+        "most wrong test rows",
         "the data",
     ):
         assert title in text

@@ -125,7 +125,7 @@ def test_a_run_cut_off_at_any_point_is_shown_and_listed(
     assert code == 0
     assert out
     assert ("resume it with `tuner resume runs/run`" in err) == (format_ == "table")
-    assert ("if nothing is working on it" in err) == (format_ == "table" and not is_ended)
+    assert ("if no process works on it" in err) == (format_ == "table" and not is_ended)
     code, out, err = call("ls", "--format", "json")
     assert (code, err) == (0, "")
     assert json.loads(out)[0]["status"] == ("interrupted" if is_ended else "unfinished")

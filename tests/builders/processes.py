@@ -139,4 +139,4 @@ class Driver:
 
     def die(self) -> None:
         """Release the lock, as the kernel does when a process ends."""
-        self.ledger.give_back()
+        self.ledger.release()

@@ -130,10 +130,10 @@ WEIGHTS: dict[str, tuple[Spoil, str]] = {
     "infinite": (in_weights(lambda each: each["embedding.weight"].fill(INFINITE)), "value that is not finite"),
     "long header": (weights_header(b"{}", length=10 << 30), "cut short, or not a safetensors file"),
     "header without end": (weights_header(b"{}", length=2**64 - 1), "cut short, or not a safetensors file"),
-    "huge weights": (weights_header(HUGE), "announce 10,000,000,0.. bytes, but the file has"),
+    "huge weights": (weights_header(HUGE), "promises 10,000,000,0.. bytes, but the file has"),
     "overflow": (
         weights_header({"head.bias": {"dtype": "F32", "shape": [2**62, 4], "data_offsets": [0, 0]}}),
-        "announce 73,786,976,294,838,206",
+        "promises 73,786,976,294,838,206",
     ),
     "a list": (weights_header([]), "header of the weights is incomplete"),
     "numbers": (weights_header({"head.bias": 3}), "header of the weights is incomplete"),

@@ -212,7 +212,7 @@ def test_columns_without_data_are_refused(run_of: Any, call: Call) -> None:
     run_of("monday", worse())
     code, _, err = call("compare", "monday", "monday", "--label-columns", "a,b")
     assert code == 2
-    assert "--label-columns: columns can only be named for --data" in err
+    assert "--label-columns: this option works only with --data" in err
 
 
 def test_bundles_are_compared_on_a_file(save: Any, call: Call, rows: str) -> None:

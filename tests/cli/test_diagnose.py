@@ -79,7 +79,7 @@ def test_a_run_is_found_by_its_directory_and_by_its_name(run: Path) -> None:
 
 def test_a_diagnosis_of_a_run_covers_its_search(run: Path) -> None:
     shown = diagnose(str(run)).stdout
-    assert "the search: 90 trials:" in shown
+    assert "the search had 90 trials:" in shown
     assert "- clipping none: 14 of" in shown
 
 
@@ -97,7 +97,9 @@ def test_a_missing_run_is_reported_with_the_closest_name(run: Path) -> None:
 
 
 def test_an_unrecognised_folder_is_refused_with_what_is_accepted(tmp_path: Path) -> None:
-    assert "neither a run (no environment.json) nor a bundle (no bundle.json)" in refused(str(tmp_path))
+    assert "not a run (no environment.json), a bundle (no bundle.json) or a file of predictions" in refused(
+        str(tmp_path)
+    )
 
 
 def test_column_options_are_refused_for_a_run(run: Path) -> None:

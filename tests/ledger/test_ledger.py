@@ -32,7 +32,7 @@ def test_a_new_run_has_its_space_and_its_environment(tmp_path: Path) -> None:
 
 
 def test_an_existing_run_is_not_overwritten(tmp_path: Path) -> None:
-    create(tmp_path / "run").give_back()
+    create(tmp_path / "run").release()
     with pytest.raises(LedgerError, match=r"run: there is a run of this name already.*choose another --name"):
         create(tmp_path / "run")
 

@@ -52,19 +52,19 @@ def test_a_killed_process_leaves_no_lock_behind(tmp_path: Path, holder: subproce
 
     with pytest.raises(LedgerError, match="another process is at work"):
         RunLock(Folder.at(tmp_path / "run")).take()
-    lock.give_back()
+    lock.release()
 
 
 def test_a_lock_given_back_leaves_no_file_and_can_be_taken_again(tmp_path: Path) -> None:
     lock = RunLock(Folder.at(tmp_path / "run"))
     lock.take()
-    lock.give_back()
-    lock.give_back()
+    lock.release()
+    lock.release()
 
     assert list((tmp_path / "run").iterdir()) == []
     again = RunLock(Folder.at(tmp_path / "run"))
     again.take()
-    again.give_back()
+    again.release()
 
 
 def _object_store(tmp_path: Path) -> Folder:
@@ -77,10 +77,10 @@ def test_a_lease_keeps_others_out_until_it_is_given_back(tmp_path: Path) -> None
     first.take()
     with pytest.raises(LedgerError, match="another process is at work on this run"):
         second.take()
-    first.give_back()
+    first.release()
 
     second.take()
-    second.give_back()
+    second.release()
 
 
 def _age(tmp_path: Path, seconds: float) -> None:

@@ -107,7 +107,7 @@ def test_missing_predictions_are_named(run: Path) -> None:
     rows = pq.read_table(part)
     pq.write_table(rows.slice(1), part)
     (fault,) = faults(run)
-    assert "rows of the champion, which was evaluated on" in fault
+    assert "rows of the champion, but the champion was evaluated on" in fault
 
 
 def test_a_bundle_that_cannot_be_loaded_is_named(run: Path) -> None:

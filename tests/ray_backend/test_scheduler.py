@@ -48,7 +48,7 @@ class StubQueue:
 
     def started(self, order: Order) -> None: ...
 
-    def reported(self, order: Order, measurement: Measurement, *, is_to_be_kept: bool = False) -> None:
+    def measured(self, order: Order, measurement: Measurement, *, is_to_be_kept: bool = False) -> None:
         self.measurements.append((order.index, measurement.examples))
 
     def ended(self, order: Order, ending: str, reason: str) -> None:

@@ -100,7 +100,7 @@ def make_search(tmp_path: Path, make_dataset: Any) -> Callable[..., TrainedSearc
         earlier = (
             EarlierRun(read_run(run), read_recorded_run(read_run(run), read_measurements(run))) if is_again else None
         )
-        clock = Clock(now=earlier.past.seconds if earlier else 0.0)
+        clock = Clock(now=earlier.recorded.seconds if earlier else 0.0)
         clock.seconds_each.update(seconds_each or {})
         search = TrainedSearch(
             space,

@@ -42,7 +42,7 @@ def test_a_trial_that_a_rung_stopped_is_stopped_there_again(tmp_path: Path) -> N
                        logit_spread=1.0) for score in (0.9, 0.1)]  # fmt: skip
     for order, measurement in zip((good, poor), measurements, strict=True):
         first.queue.started(order)
-        first.queue.reported(order, measurement, is_to_be_kept=True)
+        first.queue.measured(order, measurement, is_to_be_kept=True)
     first.die()  # between the measurement and the rung's decision
 
     second = Driver(tmp_path / "run", is_first=False, events=None)
@@ -57,7 +57,7 @@ def test_resuming_deletes_the_half_written_files_of_a_killed_process(tmp_path: P
     ledger = create(tmp_path / "run")
     ledger.add("trials", trial_row(0))
     ledger.flush()
-    ledger.give_back()
+    ledger.release()
     drafts = [tmp_path / "run" / "trials" / "part-000002.parquet.0123abcd.draft", tmp_path / "run" / "x.json.ab.draft"]
     for draft in drafts:
         draft.write_text("half")
@@ -70,7 +70,7 @@ def test_resuming_deletes_the_half_written_files_of_a_killed_process(tmp_path: P
 
 
 def test_a_run_without_its_space_file_reads_the_space_from_its_environment(tmp_path: Path) -> None:
-    Ledger.create(tmp_path / "run", space="task: binary", environment={"space_text": "task: binary"}).give_back()
+    Ledger.create(tmp_path / "run", space="task: binary", environment={"space_text": "task: binary"}).release()
     (tmp_path / "run" / "space.yaml").unlink()
     assert read_run(tmp_path / "run").space == "task: binary"
 
@@ -79,7 +79,7 @@ def test_a_name_in_use_is_refused_naming_the_process_that_uses_it(tmp_path: Path
     ledger = create(tmp_path / "run")
     with pytest.raises(LedgerError, match=rf"another process is at work on this run \(process {os.getpid()} on "):
         refuse_existing(Folder.at(tmp_path / "run"))
-    ledger.give_back()
+    ledger.release()
     with pytest.raises(LedgerError, match="there is a run of this name already"):
         refuse_existing(Folder.at(tmp_path / "run"))
 

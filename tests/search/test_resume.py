@@ -116,7 +116,7 @@ def test_interrupted_trials_continue_and_keep_their_checkpoints(begin: Callable[
     order = first.queue.next_order()
     assert order is not None
     first.queue.started(order)
-    first.queue.reported(order, measurement_of(order, 1))
+    first.queue.measured(order, measurement_of(order, 1))
     (tmp_path / "run" / "checkpoints").mkdir()
     kept = tmp_path / "run" / checkpoint_name(order.index)
     kept.write_bytes(b"state")
@@ -142,7 +142,7 @@ def test_files_that_workers_write_after_an_interrupt_do_no_harm(begin: Callable[
     assert order is not None
     assert running is not None
     process.queue.started(running)
-    process.queue.reported(running, measurement_of(running, 1))
+    process.queue.measured(running, measurement_of(running, 1))
     for index in (order.index, running.index):
         for name in (weights_name(index), held_out_name(weights_name(index))):
             folder.write(name, safetensors.torch.save({"tensor": torch.zeros(3)}))
@@ -178,9 +178,9 @@ def test_measurements_that_a_new_worker_repeats_count_once(begin: Callable[..., 
     assert order is not None
     process.queue.started(order)
     for epoch in (1, 2, 3):
-        process.queue.reported(order, replace(measurement_of(order, epoch), score=epoch / 10))
+        process.queue.measured(order, replace(measurement_of(order, epoch), score=epoch / 10))
     process.queue.started(order)  # from its checkpoint after the first
-    process.queue.reported(order, replace(measurement_of(order, 2), score=0.15))
+    process.queue.measured(order, replace(measurement_of(order, 2), score=0.15))
     state = process.queue.trials[order.index]
     assert [measurement.score for measurement in state.measurements] == [0.1, 0.15]
     assert (state.score, state.starts, state.train_seconds) == (0.15, 2, pytest.approx(0.2))
@@ -216,7 +216,7 @@ def test_a_finalist_that_failed_is_tried_again_when_the_run_is_resumed(
     while (order := first.queue.next_order()) is not None:
         first.queue.started(order)
         if order.phase == "search":
-            first.queue.reported(
+            first.queue.measured(
                 order, replace(measurement_of(order, 8), score=0.5, constant_penalty=0.0, diverged_at_step=None)
             )
         first.queue.ended(order, "completed" if order.phase == "search" else "failed", "")
@@ -235,7 +235,7 @@ def test_the_time_that_the_run_has_used_counts(begin: Callable[..., Driver], tmp
     first.clock = 50.0
     first.queue.started(order)
     first.clock = 81.5
-    first.queue.reported(order, measurement_of(order, 1), is_to_be_kept=True)
+    first.queue.measured(order, measurement_of(order, 1), is_to_be_kept=True)
     first.die()
     assert begin().clock == 81.5
 
@@ -364,7 +364,7 @@ def test_a_trial_that_sends_nothing_within_the_timeout_has_failed(begin: Callabl
     for order in (silent, busy):
         process.queue.started(order)
     process.clock = 59.0
-    process.queue.reported(busy, measurement_of(busy, 1))
+    process.queue.measured(busy, measurement_of(busy, 1))
     assert process.queue.hung() == []
     process.clock = 61.0
     assert process.queue.hung() == [silent]
@@ -422,7 +422,7 @@ def recorded(tmp_path: Path) -> Callable[..., Path]:
 
     def make(**environment: Any) -> Path:
         ledger = Ledger.create(tmp_path / "run", space=SPACE, environment={"space_text": SPACE, **environment})
-        ledger.give_back()
+        ledger.release()
         return tmp_path / "run"
 
     return make

@@ -95,7 +95,7 @@ class QueuedSearch:
         self, order: Order, score: float, *, epochs: int = 1, seconds: float = 1.0, **more: Any
     ) -> Measurement:
         measurement = make_measurement(score, epochs=epochs, seconds=seconds, **more)
-        self.queue.reported(order, measurement)
+        self.queue.measured(order, measurement)
         return measurement
 
     def run(self, score: float, *, ending: str = "stopped", epochs: int = 1, seconds: float = 1.0) -> Order:

@@ -97,9 +97,9 @@ def test_integers_and_reals_take_the_parameters_type(tmp_path: Path) -> None:
     [
         ("hiden: 64", "hiden: unknown parameter 'hiden'; did you mean 'hidden'?"),
         ("seeds: 2", "seeds: unknown parameter 'seeds'; it belongs to search: move it there"),
-        ("hidden: '64'", "hidden: '64' in quotes is text, and a whole number is needed; write it without quotes"),
+        ("hidden: '64'", "hidden: '64' in quotes is text, but must be a whole number; write it without quotes"),
         ("hidden: many", "hidden: 'many' is not a whole number; write a whole number"),
-        ("hidden: 64.5", "hidden: 64.5 is not a whole number; round it, as 64"),
+        ("hidden: 64.5", "hidden: 64.5 is not a whole number; round it, for example to 64"),
         ("hidden: true", "hidden: true is not a whole number; write a whole number"),
         ("hidden:", "hidden: has no value; write a whole number after the colon, or remove the line"),
         ("hidden: 0", "hidden: 0 is out of bounds; use a number that is at least 1 and at most 4096"),
@@ -113,15 +113,15 @@ def test_integers_and_reals_take_the_parameters_type(tmp_path: Path) -> None:
             "learning_rate: inf is not a number that can be used; write a number of ordinary size",
         ),
         ("dropout: .nan", "dropout: nan is not a number that can be used; write a number of ordinary size"),
-        ("hidden: []", "hidden: an empty list has nothing to choose from; list the values, as [64, 128]"),
+        ("hidden: []", "hidden: an empty list has nothing to choose from; list the values, such as [64, 128]"),
         ("hidden: [64, 64]", "hidden[1]: 64 is in the list twice; list each value once"),
         ("hidden: [64, [1]]", "hidden[1]: a list is not a whole number; write a whole number"),
-        ("hidden: {choice: 5}", "hidden.choice: 5 is not a list to choose from; list the values, as [64, 128]"),
+        ("hidden: {choice: 5}", "hidden.choice: 5 is not a list to choose from; list the values, such as [64, 128]"),
         (
             "hidden: {low: 1}",
             "hidden: is a range without high; write {low: …, high: …}, or a list of values, or one value",
         ),
-        ("hidden: {low: 9, high: 5}", "hidden.low: low is 9, above high, which is 5; swap them"),
+        ("hidden: {low: 9, high: 5}", "hidden.low: low is 9, but high is only 5; swap them"),
         ("hidden: {low: 1, high: 5, hihg: 6}", "hidden.hihg: unknown key 'hihg' beside low; did you mean 'high'?"),
         (
             "learning_rate: {low: 0, high: 1, scale: log}",
@@ -163,8 +163,8 @@ def test_integers_and_reals_take_the_parameters_type(tmp_path: Path) -> None:
         ),
         (
             "embedding: {word2vec: {size: {low: 50, high: 100}}}",
-            "embedding.word2vec.size: is a range, but the texts have to be prepared once for every value; "
-            "list the values, as [128, 256]",
+            "embedding.word2vec.size: is a range, but the texts must be prepared for each value; "
+            "list the values, such as [128, 256]",
         ),
         ("embedding: file", "embedding: file needs its path; write {file: {path: …}} (The path of the file)"),
         (
@@ -176,7 +176,7 @@ def test_integers_and_reals_take_the_parameters_type(tmp_path: Path) -> None:
         ("embedding: {file: {path: [a, b]}}", "embedding.file.path: a list is not text; write one name"),
         (
             "loss_weights: [none, explicit]",
-            "loss_weights[1]: explicit names no label; write {explicit: {LABEL: 5, OTHER: 1}}, with labels of the data",
+            "loss_weights[1]: explicit needs at least one label; write {explicit: {LABEL: 5, OTHER: 1}}, with labels of the data",
         ),
         (
             "loss_weights: {explicit: {rare: 0}}",
@@ -256,7 +256,7 @@ def test_vectors_of_words_for_other_tokens_are_a_fault(tmp_path: Path, tokens: s
         (
             "multilabel",
             "resampling: [none, {smote: {neighbours: 3}}]",
-            "resampling[1]: smote balances one target a row, but task multilabel has several; "
+            "resampling[1]: smote needs one label per row, but task multilabel has several; "
             "use oversample, undersample, balanced_batches, label_set_oversample, label_set_undersample, ml_ros, ml_rus "
             "or mlsmote",
         ),

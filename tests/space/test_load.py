@@ -67,8 +67,8 @@ def test_all_faults_are_reported_at_once_in_the_order_of_the_lines(tmp_path: Pat
     [
         ("", "x.yaml: the file is empty"),
         ("# only a comment\n", "x.yaml: the file is empty"),
-        ("- a\n", "x.yaml: a list at the top"),
-        ("word\n", "x.yaml: a single value at the top"),
+        ("- a\n", "x.yaml: the top level is a list"),
+        ("word\n", "x.yaml: the top level is a single value"),
         ("task: binary\nspace:\n\thidden: 1\n\tlayers: 1\n", "x.yaml:3: a tab indents this line (and 1 more)"),
         ("task: binary\nspace: {hidden: [1, 2\n", "x.yaml:3: cannot be read as YAML"),
         ("task: binary\n---\ntask: binary\n", "x.yaml:2: a second document begins with ---"),

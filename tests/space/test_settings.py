@@ -54,7 +54,7 @@ def test_the_tighter_of_two_budgets_applies(written: dict[str, Any], seconds: fl
         ("search: {trials: 0}", "search.trials: 0 is out of bounds; use a number that is at least 1"),
         ("search: {trials: 5, gpus: 1}", "search.gpus: unknown key 'gpus'; it belongs to resources: move it there"),
         ("search: {trials: 5, hidden: 1}", "search.hidden: unknown key 'hidden'; it belongs to space: move it there"),
-        ("search: {trials: '5'}", "search.trials: '5' in quotes is text, and a whole number is needed; write it"),
+        ("search: {trials: '5'}", "search.trials: '5' in quotes is text, but must be a whole number; write it"),
         ("search: {trials: 5, seed: true}", "search.seed: true is not a whole number; write a whole number"),
         ("search: {time: 5 min}", "search.time: '5 min' is not a time; write it as 90s, 5m, 2h or 1h30m, or as a"),
         (f"search: {{time: {'9' * 400}}}", "search.time: inf is not a time above zero"),
@@ -75,7 +75,7 @@ def test_the_tighter_of_two_budgets_applies(written: dict[str, Any], seconds: fl
         ),
         (
             "search: {time: 5m, grace_epochs: 0.3}",
-            "search.grace_epochs: grace_epochs is 0.3, but with 2 measurements an epoch it must be a multiple of 1/2; "
+            "search.grace_epochs: grace_epochs is 0.3, but must be a multiple of 1/2 with 2 measurements per epoch; "
             "use grace_epochs: 0.5",
         ),
         ("search: {time: 5m, patience: 0}", "search.patience: 0 is out of bounds; use a number that is at least 1"),
@@ -98,17 +98,25 @@ def test_a_fault_in_a_section_names_key_value_and_remedy(tmp_path: Path, section
     ("task", "data", "fault"),
     [
         ("binary", "label: l", "data.train: is missing; add train: …"),
-        ("binary", "train: a", "data: no column of labels is named, but exactly one of"),
-        ("multilabel", "train: a, labels: l, label: k", "data.label: label and labels are given, but exactly one"),
-        ("multilabel", "train: a, label: l", "data.label: label gives one label a row, but task multilabel needs"),
-        ("binary", "train: a, labels: l", "data.labels: labels gives several labels a row, but task binary has one"),
+        ("binary", "train: a", "data: no column of labels is named, but exactly one is needed"),
+        (
+            "multilabel",
+            "train: a, labels: l, label: k",
+            "data.label: label and labels are given, but only one is allowed",
+        ),
+        ("multilabel", "train: a, label: l", "data.label: label gives one label per row, but task multilabel needs"),
+        ("binary", "train: a, labels: l", "data.labels: labels gives several labels per row, but task binary has one"),
         ("multiclass", "train: a, label: l, positive: x", "data.positive: positive is given, but task multiclass has"),
         ("multilabel", "train: a, label_columns: l", "data.label_columns: 'l' is one name, not a list; write [l, …]"),
         ("multilabel", "train: a, label_columns: [l, l]", "data.label_columns: label_columns names a column twice"),
         ("multilabel", "train: a, label_columns: []", "data.label_columns: is empty; fill it in"),
         ("multilabel", "train: a, label_columns: [1, b]", "data.label_columns[0]: 1 is not text; write it in quotes"),
         ("binary", "train: 5, label: l", 'data.train: 5 is not text; write it in quotes: "5"'),
-        ("binary", "train: a, label: l, test: 1", "data.test: 1 is not between 0 and 1; name a file, or give the"),
+        (
+            "binary",
+            "train: a, label: l, test: 1",
+            "data.test: 1 is not between 0 and 1; name a file, or give a fraction",
+        ),
         (
             "binary",
             "train: a, label: l, validation: 0.9, test: 0.9",

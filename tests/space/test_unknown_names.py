@@ -217,5 +217,5 @@ def test_a_parameter_for_texts_is_refused_for_sequences(tmp_path: Path) -> None:
 def test_a_parameter_for_sequences_is_refused_for_texts(tmp_path: Path) -> None:
     assert answers(tmp_path, f"{TEXT}  noise: 0.1\n") == [
         "noise: 'noise' is for numeric sequences, but the data are texts; "
-        "remove it, or name the column of sequences, as data: {sequence: COLUMN}"
+        "remove it, or name the column of sequences with data: {sequence: COLUMN}"
     ]

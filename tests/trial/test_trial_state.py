@@ -231,7 +231,7 @@ def refused(
     seed: int = 1,
 ) -> None:
     trial = Trial(configuration, data, settings, seed=seed)
-    with pytest.raises(ValueError, match=f"not a state of this trial .*{match}.*; start the trial anew"):
+    with pytest.raises(ValueError, match=f"not a state of this trial .*{match}.*; start the trial again"):
         trial.load_state(content)
 
 

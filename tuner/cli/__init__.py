@@ -1,4 +1,4 @@
-"""The command line. Each verb has a file of its name, which imports heavy modules inside the command to keep help fast."""
+"""The command line. Each verb has its own file. It imports heavy modules inside the command, so that help stays fast."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def tuner() -> None:
       tuner init multilabel               copy a shipped space to ./spaces, to edit
       tuner run spaces/multilabel.yaml    search, choose a champion, test it once
       tuner resume RUN                    continue a search that was interrupted or died
-      tuner show RUN                      show the results
+      tuner show RUN                      print the results
       tuner report RUN --open             show them on one page, with all the evidence
       tuner diagnose RUN                  find out whether and why it collapsed
       tuner predict runs/RUN data.csv     use the champion

@@ -1,4 +1,4 @@
-"""Which columns of a file a bundle reads: those it was trained on, unless options name others."""
+"""The columns that a bundle reads from a file: the ones it was trained on, unless options name others."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tuner.errors import Fault, UsageError
 def labelled_columns(trained: Mapping[str, Any], given: Mapping[str, str | None]) -> dict[str, Any]:
     """Return the columns of inputs, labels and groups, by the names of `tuner.data.dataset.Columns`.
 
-    `trained` are the bundle's columns, `given` the options of `column_options`. Raises UsageError for labels of another
-    kind than the bundle's.
+    `trained` are the bundle's columns, `given` the options of `column_options`. Raises UsageError if the options name
+    labels of another kind than the bundle's.
     """
     columns = {**trained, "group": given.get("group") or trained.get("group")}
     named = {name: given[name] for name in ("label", "labels", "label_columns") if given[name]}
@@ -34,7 +34,7 @@ def labelled_columns(trained: Mapping[str, Any], given: Mapping[str, str | None]
 
 
 def input_column(trained: Mapping[str, Any], given: Mapping[str, str | None]) -> dict[str, Any]:
-    """Return the column of texts or of sequences: the given one, or the bundle's. UsageError for the wrong kind."""
+    """Return the column of texts or sequences: the given one, or the bundle's. Raises UsageError for the wrong kind."""
     kind, other = ("sequence", "text") if trained.get("sequence") else ("text", "sequence")
     if given[other]:
         message = f"{given[other]!r} names a column of {other}s, but the bundle was trained on {kind}s"

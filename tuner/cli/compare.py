@@ -34,12 +34,12 @@ _CHANGES = {
 def compare(a: str, b: str, data: str | None, runs: str, format_: Format, **columns: str | None) -> None:
     """Compare the champions of A and B on the same rows, and list what changed between them.
 
-    A and B are runs or bundles. Runs are compared on the test rows they share, bundles on --data FILE. Each difference is
-    B minus A, with a 95 % interval for the same rows. Rows of one group, and copies, count as one. Exits with 0 whichever is
+    A and B are runs or bundles. Runs are compared on the test rows they share, bundles on --data FILE. Each difference is B
+    minus A, with a 95 % interval. Rows of one group, and copies of a row, count as one. The exit code is 0, whichever is
     ahead. CSV prints one row per label.
 
-    Choosing between runs by their test rows is selection too: the more often you do it, the more of the winner's lead is
-    luck, and no interval here accounts for that. To settle it, use rows that no choice has used yet (--data).
+    If you choose between runs by their test rows, part of the winner's lead is luck. The more often you choose, the larger
+    that part, and no interval here accounts for it. For a fair comparison, use rows that no choice has used yet (--data).
 
     \b
     Example:
@@ -94,7 +94,7 @@ def _refuse_columns(columns: dict[str, str | None]) -> None:
     from tuner.errors import Fault, UsageError
 
     faults = [
-        Fault(f"--{name.replace('_', '-')}", "columns can only be named for --data", "add --data FILE, or leave it out")
+        Fault(f"--{name.replace('_', '-')}", "this option works only with --data", "add --data FILE, or leave it out")
         for name, value in columns.items()
         if value is not None
     ]
@@ -122,7 +122,7 @@ def _print_comparison(described: dict[str, Any]) -> None:
 
 
 def _print_changes(rows: list[dict[str, Any]] | None, title: str) -> None:
-    """Print what changed; None means that it could not be compared."""
+    """Print what changed. With None, the two could not be compared, and nothing is printed."""
     if rows:
         print_text("")
         shown = [{key: _show_setting(value) for key, value in row.items()} for row in rows]

@@ -60,10 +60,10 @@ _SETTINGS_SHOWN = 5
 def diagnose(what: str, runs: str, format_: str, fail_on_collapse: bool, **options: Any) -> None:
     """Find out whether WHAT has collapsed, on which labels, and why. Each likely cause comes with its evidence and a remedy.
 
-    WHAT is a run (name or directory), a bundle, or a file of any model's predictions beside the truth: Parquet, CSV or JSON
-    Lines. Labels may be words or numbers, one per row or in lists, or columns of 0 and 1.
+    WHAT is a run (name or directory), a bundle, or a file with the predictions of any model and the true labels: Parquet,
+    CSV or JSON Lines. Labels may be words or numbers, one per row or in lists, or columns of 0 and 1.
 
-    Exits with 0 after a diagnosis, whatever it says. With --fail-on-collapse, exits with 4 if the predictor has collapsed,
+    The exit code is 0 after a diagnosis, whatever it says. With --fail-on-collapse, it is 4 if the predictor has collapsed,
     even in part, has diverged or shows no signal.
 
     \b
@@ -91,13 +91,13 @@ def diagnose(what: str, runs: str, format_: str, fail_on_collapse: bool, **optio
 
 
 def _read_evidence(what: str, runs: str, **options: Any) -> Evidence:
-    """Recognise a file by its extension, and a run or a bundle by what its directory holds."""
+    """Recognise a file by its extension, and a run or a bundle by the files in its directory."""
     if what.lower().endswith(_EXTENSIONS) or what.startswith("builtin:"):
         return _evidence_of_file(what, **options)
-    given = [f"--{name}" for name, value in options.items() if value]
-    if given:
-        verb = "apply" if len(given) > 1 else "applies"
-        message = f"{', '.join(given)} {verb} to a file of predictions, and {what!r} is not one"
+    used = [f"--{name}" for name, value in options.items() if value]
+    if used:
+        verb = "apply" if len(used) > 1 else "applies"
+        message = f"{', '.join(used)} {verb} to a file of predictions, and {what!r} is not one"
         remedy = f"leave it out, or name a file that ends in {', '.join(_EXTENSIONS[:3])}"
         raise UsageError([Fault(what, message, remedy)])
     return _evidence_of_directory(what, runs)
@@ -110,12 +110,12 @@ def _evidence_of_directory(what: str, runs: str) -> Evidence:
     from tuner.ledger.run_directory import read_run
     from tuner.storage import Folder
 
-    location, here = locate_run(what, runs), Folder.at(what)
+    location, folder = locate_run(what, runs), Folder.at(what)
     if Folder.at(location).exists("environment.json"):
         with name_damage(location):
             return read_evidence(read_run(location))
-    if here.exists("bundle.json"):
-        return evidence_of_bundle(read_bundle_json(here), name=what)
+    if folder.exists("bundle.json"):
+        return evidence_of_bundle(read_bundle_json(folder), name=what)
     raise UsageError([_unrecognised(what, runs)])
 
 
@@ -125,9 +125,7 @@ def _unrecognised(what: str, runs: str) -> Fault:
     from tuner.storage import Folder
 
     if Folder.at(what).exists():
-        message = (
-            "this is neither a run (no environment.json) nor a bundle (no bundle.json), and not named like a data file"
-        )
+        message = "this is not a run (no environment.json), a bundle (no bundle.json) or a file of predictions"
         return Fault(what, message, f"give a run, a bundle, or a file that ends in {', '.join(_EXTENSIONS[:3])}")
     names = list_runs(runs)
     remedy = did_you_mean(what, names) if names else f"there are no runs in {runs}; --runs names another folder"
@@ -181,16 +179,17 @@ def _print_cause(number: int, cause: Cause) -> None:
 
 def _print_search(search: SearchFacts) -> None:
     endings = ", ".join(f"{count} {ending}" for ending, count in search.endings.items())
-    print_text(f"\nthe search: {search.trials} trials: {endings}")
+    print_text(f"\nthe search had {search.trials} trials: {endings}")
     if search.causes:
         causes = ", ".join(f"{_words(name)} {count}" for name, count in search.causes.items())
         print_text(f"most likely causes of the trials that collapsed or diverged: {causes}")
-    for each in search.settings[:_SETTINGS_SHOWN]:
-        share = each.faulty / each.trials
-        setting = f"; {each.setting}" if each.setting else ""
+    for failing in search.settings[:_SETTINGS_SHOWN]:
+        share = failing.faulty / failing.trials
+        remedy = f"; try {failing.setting}" if failing.setting else ""
         print_text(
-            f"- {each.parameter} {each.value}: {each.faulty} of {each.trials} collapsed or diverged ({share:.0%}, 95 % "
-            f"{each.low:.0%} to {each.high:.0%}), of the other trials {each.rest:.0%}{setting}"
+            f"- {failing.parameter} {failing.value}: {failing.faulty} of {failing.trials} trials collapsed or diverged "
+            f"({share:.0%}, 95 % interval {failing.low:.0%} to {failing.high:.0%}); "
+            f"of all other trials {failing.rest:.0%}{remedy}"
         )
 
 

@@ -22,8 +22,8 @@ from tuner.cli.output import LABEL_COLUMNS, Format, print_json, print_rows, prin
 def evaluate(bundle: str, data: str, skip_unusable: bool, runs: str, format_: Format, **given: str | None) -> None:
     """Evaluate BUNDLE on the labelled rows of DATA.
 
-    Prints macro-F1, score and skill with 95 % intervals, and one row per label. BUNDLE is the directory of a bundle, or the
-    directory or name of a run. Reads the columns that the bundle was trained on, unless options name others.
+    It prints macro-F1, score and skill with 95 % intervals, and one row per label. BUNDLE is the directory of a bundle, or
+    the directory or name of a run. It reads the columns that the bundle was trained on, unless options name others.
 
     \b
     Example:

@@ -14,11 +14,11 @@ from tuner.errors import Fault, UsageError, did_you_mean
 @click.command()
 @click.argument("name", default="multilabel")
 @click.option(
-    "--to", "folder", metavar="FOLDER", default="spaces", show_default=True, help="Folder to copy the file to."
+    "--to", "folder", metavar="FOLDER", default="spaces", show_default=True, help="Folder to copy the space to."
 )
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 def init(name: str, folder: str, force: bool) -> None:
-    """Copy the shipped space NAME to ./spaces, to edit.
+    """Copy the shipped space NAME to ./spaces, where you can edit it.
 
     \b
     Example:

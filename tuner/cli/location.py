@@ -61,9 +61,9 @@ def load_named_space(space: str, overrides: tuple[str, ...]) -> Space:
 
 @contextmanager
 def name_damage(location: str) -> Iterator[None]:
-    """Turn an unexpected error within the block into a report of the run's damaged files, if there are any.
+    """If an unexpected error ends the block, name the run's damaged files instead, if there are any.
 
-    Readers assume that the ledger holds what tuner wrote. When one of them fails, the checksums show whether it does.
+    Readers assume that nobody has changed the ledger. If a reader fails, the checksums show whether that is true.
     """
     try:
         yield

@@ -37,7 +37,7 @@ def ls(context: click.Context, runs: str, format_: Format) -> None:
         try:
             with name_damage(join(runs, name)):
                 rows.append(_row(name, read_run(join(runs, name))))
-        except LedgerError as error:  # for example another version's run; still list the others
+        except LedgerError as error:  # for example a run of another version; list the others anyway
             rows.append({"name": name, "status": "unreadable"})
             say(f"note: {error}")
     is_named = context.get_parameter_source("runs") is not ParameterSource.DEFAULT

@@ -21,10 +21,10 @@ set_option = click.option(
     "overrides",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Override any setting of the space, as in --set search.time=10m or --set space.hidden='[64, 128]'. Repeatable.",
+    help="Override a setting of the space: --set search.time=10m, --set space.hidden='[64, 128]'. Repeatable.",
 )
 skip_option = click.option(
-    "--skip-unusable", is_flag=True, help="Skip rows that cannot be used and report them, instead of stopping."
+    "--skip-unusable", is_flag=True, help="Skip rows that cannot be used, and report them, instead of stopping."
 )
 format_option = click.option(
     "--format",

@@ -1,4 +1,4 @@
-"""plan: what a search would cost."""
+"""plan: how long a search takes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tuner.cli.output import Format, print_json, print_rows, say
 @set_option
 @format_option
 def plan(space: str, overrides: tuple[str, ...], format_: Format) -> None:
-    """Estimate how many trials the budget of SPACE holds, and how long the search takes, after a short calibration.
+    """Estimate how many trials the budget of SPACE allows, and how long the search takes, after a short calibration.
 
     \b
     Example:

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 def predict(
     bundle: str, data: str, out: str | None, text: str | None, sequence: str | None, skip_unusable: bool, runs: str
 ) -> None:
-    """Predict every row of DATA with BUNDLE.
+    """Predict the labels of every row of DATA with BUNDLE.
 
     BUNDLE is the directory of a bundle, or the directory or name of a run. Writes one row per row of DATA, in the same
     order: the row number, the prediction (a list in multi-label), and p_LABEL, the probability of each label. Row numbers
-    count from 1 and stay the same when rows are skipped.
+    count from 1, and skipped rows keep their numbers.
 
     \b
     Example:

@@ -21,7 +21,7 @@ _DRAW_EVERY_S = 0.5
 
 @contextmanager
 def watching() -> Iterator[Watcher]:
-    """Give a watcher that shows a search until the block ends."""
+    """Yield a watcher that shows a search until the block ends."""
     if sys.stderr.isatty():
         with _on_terminal() as watcher:
             yield watcher

@@ -21,8 +21,8 @@ from tuner.cli.output import say
 def report(run: str, out: str | None, is_opened: bool, runs: str) -> None:
     """Write one self-contained HTML page about a run. It opens from disk and needs no network.
 
-    RUN is the name or the directory of a run. It may still be going on, or have been cut off; the page names what is
-    missing. Prints the path of the page to stdout.
+    RUN is the name or the directory of a run. The run may still be going on, or may have been cut off. The page then says
+    what is missing. The path of the page is printed to stdout.
 
     \b
     Example:

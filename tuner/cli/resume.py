@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 @click.argument("run")
 @search_options
 def resume(run: str, **given: Any) -> int:
-    """Resume a RUN that was interrupted, failed or died.
+    """Resume a run that was interrupted, failed or died.
 
-    RUN is the name or the directory of a run. Finished trials stay as they are; running ones continue from their last
-    checkpoints. The space, the data and the version of tuner must be the same as before. --set may change search.time,
-    search.cost, search.cost_per_hour, search.trials, search.trial_timeout and resources.concurrent. Does nothing if the run
-    is finished. Exit codes are those of `tuner run`.
+    RUN is the name or the directory of a run. Finished trials stay as they are. Trials that were running continue from
+    their last checkpoints. The space, the data and the version of tuner must be the same as before. --set may change
+    search.time, search.cost, search.cost_per_hour, search.trials, search.trial_timeout and resources.concurrent. If the run
+    is finished, nothing happens. The exit codes are the same as for `tuner run`.
 
     \b
     Example:
@@ -41,7 +41,7 @@ def resume(run: str, **given: Any) -> int:
     location = locate_run(run, options.runs)
     recorded = read_run(location)
     if recorded.status == "finished":
-        if options.overrides:  # reject wrong ones here too
+        if options.overrides:  # reject wrong overrides here too
             from tuner.search.resume import resumed_space
 
             resumed_space(recorded, options.overrides, lambda _: None)

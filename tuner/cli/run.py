@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 def run(space: str, name: str | None, **given: Any) -> int:
     """Search SPACE and return one tested champion.
 
-    SPACE is a YAML file. If there is no such file, multilabel or spaces/multilabel.yaml means the space shipped with tuner.
+    SPACE is a YAML file. If it does not exist, multilabel and spaces/multilabel.yaml both mean the space shipped with
+    tuner.
 
-    Exits with 0 if the search finished, whatever its verdict; 1 if it failed; 2 if the space or the data cannot be used; 3 if
-    it finished but misses --require; 130 if it was interrupted.
+    The exit code is 0 if the search finished, whatever its verdict; 1 if it failed; 2 if the space or the data cannot be
+    used; 3 if it finished but the verdict is worse than --require; 130 if it was interrupted.
 
     \b
     Example:

@@ -25,7 +25,7 @@ _HEALTH = (
 
 
 def print_run(location: str, format_: Format, *, is_all: bool = False) -> Run:
-    """Read a run, print it and return it. With `is_all`, print all that its report page holds."""
+    """Read a run, print it and return it. With `is_all`, print everything that the report page shows."""
     from tuner.analysis.leaderboard import COLUMNS
     from tuner.ledger.run_directory import read_run
 
@@ -71,7 +71,9 @@ def _describe(run: Run, location: str, *, is_all: bool) -> dict[str, Any]:
 
 
 def _say_how_to_resume(run: Run, location: str) -> None:
-    state = "the run is going on, or was cut off; if nothing is working on it, " if run.status == "unfinished" else ""
+    state = (
+        "the run is still going on, or was cut off; if no process works on it, " if run.status == "unfinished" else ""
+    )
     say(f"\n{state}resume it with `{shlex.join(['tuner', 'resume', location, *resume_options(run)])}`")
 
 
@@ -79,13 +81,13 @@ def _print_evidence(evidence: dict[str, Any]) -> None:
     for key, title in (
         ("importance", "what mattered, each setting on its own"),
         ("collapse", "where trials collapsed"),
-        ("most_wrong", "test rows most wrong"),
+        ("most_wrong", "most wrong test rows"),
     ):
         if evidence[key]:
             print_text("")
             print_table(evidence[key], tuple(evidence[key][0]), title=title)
     if evidence["cut"]:
-        print_text(f"\nsuggested cut of the space:\n{evidence['cut']}")
+        print_text(f"\nsuggested narrower space:\n{evidence['cut']}")
     if evidence["data"]:
         print_text("\nthe data")
     for line in evidence["data"]:
@@ -131,7 +133,7 @@ def _print_verdict(run: dict[str, Any]) -> None:
 
 
 def _top_rows(board: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the best rows, and all baselines and finalists wherever they rank."""
+    """Return the best rows, and all baselines and finalists, whatever their rank."""
     return [row for row in board if row["rank"] <= _LEADERBOARD_ROWS or row["kind"] != "trial"]
 
 
@@ -202,7 +204,7 @@ def _selection_line(champion: dict[str, Any]) -> str:
 
 
 def _health_line(health: dict[str, Any]) -> str:
-    """Return the champion's known health measures, at its best measurement."""
+    """Return the health measures that are known at the champion's best measurement."""
     parts = [
         f"{name.replace('_', ' ')} {show_value(health[name], real='.4g')}"
         for name in _HEALTH

@@ -1,4 +1,4 @@
-"""schema: what a space file may hold."""
+"""schema: the keys and values that a space file may have."""
 
 from __future__ import annotations
 

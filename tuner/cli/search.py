@@ -1,4 +1,4 @@
-"""What run and resume share: their options, the search with its progress, and how it ends."""
+"""Shared by run and resume: their options, the search with its progress, and how it ends."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def print_result(location: str, manifest: Mapping[str, Any], options: SearchOpti
 
 @contextmanager
 def say_how_to_resume(location: str, address: str | None) -> Iterator[None]:
-    """Add how to resume to the error that ends a search, once the search has a run directory."""
+    """Say how to resume in the error that ends a search, if the search has a run directory already."""
     from tuner.errors import SearchFailed, SearchInterrupted
     from tuner.storage import Folder
 
@@ -130,7 +130,7 @@ def say_next_steps(location: str, space: Space) -> None:
 
 
 def check_address(address: str | None) -> None:
-    """Raise UsageError if nothing listens at HOST:PORT, since Ray would keep trying for 15 minutes.
+    """Raise UsageError if nothing listens at HOST:PORT, because Ray would keep trying for 15 minutes.
 
     Leave any other form of address to Ray.
     """

@@ -1,4 +1,4 @@
-"""show: what a run found."""
+"""show: the results of a run."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from tuner.cli.run_summary import print_run
     "--all",
     "is_all",
     is_flag=True,
-    help="Add the settings that mattered, where trials collapsed, the data, and the most wrong test rows.",
+    help="Add the settings that mattered, the settings that collapsed, the data, and the most wrong test rows.",
 )
 @runs_option
 @format_option
 def show(run: str, is_all: bool, runs: str, format_: Format) -> None:
     """Show the results of a run: status, leaderboard, champion and verdict.
 
-    RUN is the name or the directory of a run. CSV prints the leaderboard only. --all prints what `tuner report` draws, as
-    text and tables.
+    RUN is the name or the directory of a run. CSV prints the leaderboard only. --all prints the content of the report page
+    as text and tables.
 
     \b
     Example:

@@ -61,7 +61,7 @@ def _validate_data(space: Space) -> None:
 
 
 def _vector_faults(space: Space) -> list[Fault]:
-    """Return the faults of the file of word vectors that show before reading it, if the space names one."""
+    """Return the faults of the file of word vectors, if the space names one. The file is not read."""
     from tuner.data.table_reader import check_readable
     from tuner.space.domains import Fixed, OptionChoice
 

@@ -17,9 +17,9 @@ from tuner.cli.output import Format, print_json, print_rows, say
 def verify(context: click.Context, run: str, runs: str, format_: Format) -> None:
     """Check a run's directory for damage.
 
-    Checks every file against the manifest, every part of a table against its checksums, trials against their measurements,
-    predictions against the splits, and the champion's bundle. RUN is the name or the directory of a run. Exits with 0 if all
-    is sound, and with 1 if something is damaged.
+    RUN is the name or the directory of a run. The command compares every file with the manifest, every part of a table with
+    its checksums, trials with their measurements, and predictions with the splits. It also loads the champion's bundle. The
+    exit code is 0 if nothing is damaged, and 1 otherwise.
 
     \b
     Example:
@@ -34,7 +34,9 @@ def verify(context: click.Context, run: str, runs: str, format_: Format) -> None
     elif result.faults or format_ == "csv":
         print_rows(result.describe()["faults"], ("where", "what", "remedy"), format_)
     if not result.has_manifest:
-        say("note: there is no manifest: the run is going on, or was cut off; what it wrote so far was checked")
+        say(
+            "note: there is no manifest, because the run is still going on or was cut off; its files so far were checked"
+        )
     count = len(result.faults)
     say(f"{result.name}: {f'{count} faults' if count > 1 else 'one fault' if count else 'whole'}")
     if count:

@@ -1,9 +1,9 @@
 """Only one process at a time holds a run's directory, and a crash leaves no lock behind.
 
-On a local disk, or one that is mounted like it, the kernel holds the lock (flock) and releases it when the process ends,
-however it ends. Object stores have no locks, so there the holder writes a lease and renews it. A lease that was not renewed
-for a minute has expired. If two processes find an expired lease at the same moment, both write their own and wait; the one
-that then reads its own lease back holds the directory.
+On a local or mounted disk, the kernel holds the lock (flock) and releases it when the process ends, for whatever reason.
+Object stores have no locks, so there the holder writes a lease and renews it. A lease that was not renewed for a minute has
+expired. If two processes find an expired lease at the same moment, both write their own and wait. The process that then
+reads back its own lease holds the directory.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SETTLE_S = 1.0  # today's object stores show a write at once; the wait covers t
 
 
 class RunLock:
-    """Holds a run's directory from `take` to `give_back`. On an object store, call `renew` regularly."""
+    """Holds a run's directory from `take` to `release`. On an object store, call `renew` regularly."""
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
@@ -52,7 +52,7 @@ class RunLock:
             raise _held(self._folder, holder, "another process has taken this run's directory over")
         self._write_lease()
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Release the directory. Does nothing if it is not held."""
         if self._file is not None:
             Path(self._folder.path, LOCK).unlink(missing_ok=True)

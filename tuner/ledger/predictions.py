@@ -1,4 +1,4 @@
-"""Predictions of a run, both ways: what each model decided on each row of a split."""
+"""Predictions of a run, written and read: what each model decided on each row of a split."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def read_predictions(location: str | Path, split: str) -> pa.Table:
     """
     folder, name = Folder.at(location), f"predictions/{split}.parquet"
     if not folder.exists(name):
-        remedy = "a run writes them once it has a champion; `tuner show` says how far this one got"
+        remedy = "a run writes them when it has a champion; `tuner show` says how far this run came"
         raise LedgerError([Fault(f"{folder}/{name}", "the run has no predictions on this split", remedy)])
     remedy = "restore it from a copy; the rest of the run can still be read"
     return read_parquet(folder, name, PREDICTIONS, later=_LATER, remedy=remedy)
@@ -97,7 +97,7 @@ def predictions_of(model: str, table: pa.Table, n_labels: int) -> ModelPredictio
 
 
 def blocks_of(predictions: pa.Table) -> NDArray[np.int64]:
-    """Return the block of each row, (rows,); in a run that recorded none, each row is a block of its own."""
+    """Return the block of each row, (rows,). If the run recorded no blocks, each row is a block of its own."""
     column = predictions["block"]
     return np.arange(len(column)) if column.null_count else column.to_numpy().astype(np.int64)
 

@@ -1,4 +1,4 @@
-"""Rows of the ledger, both ways: what is written of a measurement, and the trials and measurements read back from it."""
+"""Rows of the ledger, both ways: trials and measurements are written as rows and read back from them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from tuner.trial.record import TrialRecord
 OF_THE_TRIAL = ("parameters", "precision", "vocabulary_found", *STATIC)
 """Values that are the same in every measurement of a trial, so that they are columns of the table of trials."""
 INTERRUPTED = "the run was interrupted"
-"""The reason of a trial that a resumed run continues; a trial that ran out of time has another and stays as it is."""
+"""The reason of a trial that a resumed run continues. A trial that ran out of time has another reason and stays as it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedTrial:
-    """A trial of the ledger. `ending` is None if a resumed run has to continue it."""
+    """A trial of the ledger. `ending` is None if a resumed run must continue it."""
 
     index: int
     phase: Phase
@@ -40,10 +40,10 @@ class RecordedTrial:
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """A run so far, from which a resumed search continues.
+    """A run so far. A resumed search continues from it.
 
-    `trials` are in the order in which they were asked for, `measurements` are (trial, measurement) in the order in which they
-    came, `seconds` is how long the run has taken.
+    `trials` are in the order of their proposals. `measurements` are pairs (trial, measurement) in the order they came.
+    `seconds` is how long the run has taken.
     """
 
     trials: Sequence[RecordedTrial]
@@ -105,7 +105,7 @@ def measurement_row(measurement: Measurement) -> dict[str, Any]:
 
 
 def counted(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the measurements of one trial that count, in the order in which they came.
+    """Return the measurements of one trial that count, in the order they came.
 
     A worker that replaces a dead one continues from a checkpoint, or starts again. It repeats the measurements from there on,
     and the repeated ones count.

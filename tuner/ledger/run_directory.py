@@ -1,7 +1,7 @@
-"""The ledger: the directory of a run, which every other part reads and none contradicts.
+"""The ledger: the directory of a run. It is the only record of a run, and every other part reads it.
 
 runs/NAME/
-  space.yaml            the space as it ran, with its overrides
+  space.yaml            the space as it ran, including overrides
   environment.json      ledger format, versions, seed, data fingerprints, git revision, command; its presence makes the
                         directory a run
   data.json             the profile of the data: counts, lengths, duplicates, overlap
@@ -15,9 +15,10 @@ runs/NAME/
   champion.json         how the champion was chosen, and its results
   manifest.json         status, verdict and a checksum of every file that no longer changes; written last
 
-Each flush writes its rows as a new part file, and parts are merged into one file from time to time. If a crash between the two
-steps leaves a row in two parts, it is read once. Every page of a Parquet file carries a checksum. A part that was cut short, or
-in which a byte changed, is reported, and the rest of the run is read without it. Resuming the run moves such a part to damaged/.
+Each flush writes its rows as a new part file. From time to time, all parts are merged into one file. If a crash during the
+merge leaves a row in two parts, it is read once. Every page of a Parquet file carries a checksum. If a part was cut short,
+or a byte in it has changed, it is reported and the rest of the run is read without it. Resuming the run moves such a part
+to damaged/.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class Ledger:
 
     @property
     def address(self) -> str:
-        """The location of the run, in a form that means the same to every process."""
+        """The location of the run, in a form that every process understands alike."""
         return self.folder.path if self.folder.is_local else self.location
 
     @classmethod
@@ -73,7 +74,7 @@ class Ledger:
     def reopen(cls, location: str | Path) -> Ledger:
         """Take the directory of a run that another process left unfinished. Nothing changes until `go_on` is called.
 
-        Raises LedgerError if there is no run, or if another process is at work on it.
+        Raises LedgerError if there is no run, or if another process is working on it.
         """
         ledger = cls(str(location))
         refuse_absent(ledger.folder, location)  # before the lock, which is a file, is created
@@ -89,9 +90,9 @@ class Ledger:
         self.folder.write("space.yaml", space.encode())
         self.write_json("environment", {"format": FORMAT, **environment})
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Release the directory for other processes."""
-        self._lock.give_back()
+        self._lock.release()
 
     def begin(self, *, space: str, environment: Mapping[str, Any]) -> None:
         """Take the folder and make it a run. Raises LedgerError if it is not empty or another process holds it."""
@@ -100,7 +101,7 @@ class Ledger:
         try:
             _refuse_files(self.folder)  # another run may have begun and ended in the meantime
         except LedgerError:
-            self._lock.give_back()
+            self._lock.release()
             raise
         # This file comes first: from here on, there is a run to resume.
         self.folder.write("environment.json", _to_json({"format": FORMAT, **environment}))
@@ -161,8 +162,8 @@ class Ledger:
     def finish(self, manifest: Mapping[str, Any], *, unfinished: Sequence[str] = ()) -> None:
         """Merge the tables, then write the manifest with a checksum of every file.
 
-        The manifest leaves out the files in `unfinished`, and every file in a folder there (a name that ends in "/"), because
-        workers that are still running or a resumed run may write them. Raises StorageError.
+        The manifest leaves out the files in `unfinished`, and every file in a folder there (a name that ends in "/").
+        Workers that are still running, or a resumed run, may still write them. Raises StorageError.
         """
         self._write_waiting()
         for writer in self._writers.values():
@@ -175,12 +176,12 @@ class Ledger:
                 files[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         listed = {"files": files, "unfinished_files": list(unfinished)}
         self.write_json("manifest", {"format": FORMAT, **manifest, **listed})
-        self._lock.give_back()
+        self._lock.release()
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run as read from its ledger. A field is empty if the run has not got that far.
+    """A run as read from its ledger. A field is empty if the run has not come that far.
 
     `profile` describes the data. `damaged` names the parts of tables that cannot be read; their rows are missing here.
     """
@@ -227,7 +228,7 @@ def read_run(location: str | Path) -> Run:
 
 
 def read_measurements(location: str | Path) -> pa.Table:
-    """Read the measurements of a run in the order in which they came, without those in damaged parts (see `read_parts`)."""
+    """Read the measurements of a run in the order they came. Skip damaged parts (see `read_parts`)."""
     return read_parts(Folder.at(location), "reports")[0]
 
 
@@ -253,7 +254,7 @@ def list_runs(location: str | Path) -> list[str]:
 
 
 def check_there(folder: Folder, location: str) -> None:
-    """Raise StorageError if a run's directory, `folder` at `location`, was moved away, since writing would create another."""
+    """Raise StorageError if a run's directory, `folder` at `location`, was moved away. Writing would create another one."""
     if not folder.exists("environment.json"):
         remedy = f"move it back, then continue with `tuner resume {location}`"
         raise StorageError([Fault(str(folder), "the run's directory is no longer there", remedy)])
@@ -272,11 +273,11 @@ def refuse_absent(folder: Folder, location: str | Path) -> None:
 
 
 def refuse_existing(folder: Folder) -> None:
-    """Raise LedgerError if the folder is not empty; if a process is at work on a run there, the error names it."""
+    """Raise LedgerError if the folder is not empty. If a process is working on a run there, the error names the process."""
     if folder.exists(LOCK):
         lock = RunLock(folder)
         lock.take()
-        lock.give_back()
+        lock.release()
     _refuse_files(folder)
 
 
@@ -284,7 +285,7 @@ def _refuse_files(folder: Folder) -> None:
     if any(name != LOCK for name in folder.names()):
         remedy = "choose another --name, or move the old run away"
         raise LedgerError(
-            [Fault(str(folder), "there is a run of this name already, which tuner does not overwrite", remedy)]
+            [Fault(str(folder), "there is a run of this name already, and tuner does not overwrite it", remedy)]
         )
 
 

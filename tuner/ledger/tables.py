@@ -102,7 +102,7 @@ class TableWriter:
         names = folder.names()
         rows, damaged = read_parts(self._run, self._table)
         if damaged:
-            return  # never delete parts unless the merged one holds all of their rows
+            return  # never delete parts unless the merged part holds all their rows
         self._write_part(rows)
         for name in reversed(names):  # newest first: if this is cut short, the remaining rows are still in order
             folder.delete(name)

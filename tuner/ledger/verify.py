@@ -36,7 +36,7 @@ _CLOSE = 1e-9
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """The result of checking a run's directory. `status` is that of `Run`, or "unreadable" if a file prevents reading it."""
+    """The result of checking a run's directory. `status` is the run's status, or "unreadable" if a file prevents reading it."""
 
     name: str
     status: str
@@ -51,9 +51,9 @@ class Verification:
 def verify(location: str | Path) -> Verification:
     """Check a run's directory.
 
-    Compares the files with the sizes and checksums of the manifest, parts of tables and checkpoints with their own checksums,
-    trials with their measurements, and predictions with the splits. Loads the champion's bundle. A run without a manifest is
-    still running or was cut off: then what is there so far is checked. Raises LedgerError if there is no run.
+    Compares the files with the sizes and checksums of the manifest, parts of tables and checkpoints with their own
+    checksums, trials with their measurements, and predictions with the splits. Loads the champion's bundle. A run without a
+    manifest is still running or was cut off; the files written so far are checked. Raises LedgerError if there is no run.
     """
     folder = Folder.at(location)
     refuse_absent(folder, location)
@@ -67,7 +67,7 @@ def verify(location: str | Path) -> Verification:
         if not faults:  # otherwise these checks would only repeat the faults
             faults += [*_trials(folder, run.trials, measurements.to_pylist()), *_predictions(run)]
         faults.extend(_unfinished(folder, run))
-    except InputError as error:  # also StorageError: a folder in place of a file
+    except InputError as error:  # includes StorageError: a folder in place of a file
         faults += error.faults
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         what = f"a file does not hold what tuner writes there ({type(error).__name__}: {error})"
@@ -84,7 +84,7 @@ def verify(location: str | Path) -> Verification:
 
 
 def _read_manifest(folder: Folder) -> Mapping[str, Any]:
-    with suppress(ValueError, MissingFileError):  # reading the run reports what is wrong with it
+    with suppress(ValueError, MissingFileError):  # reading the run reports the fault
         manifest = json.loads(folder.read("manifest.json"))
         if isinstance(manifest, dict):
             return manifest
@@ -98,7 +98,7 @@ def _files(folder: Folder, manifest: Mapping[str, Any]) -> Iterator[Fault]:
     unfinished = manifest.get("unfinished_files", [])
     are_entries = isinstance(listed, dict) and all(map(_is_entry, listed.values()))
     if not are_entries or not isinstance(unfinished, list) or not all(isinstance(name, str) for name in unfinished):
-        yield Fault(f"{folder}/manifest.json", "its list of files is not one that tuner wrote", _RESTORE)
+        yield Fault(f"{folder}/manifest.json", "its list of files was not written by tuner", _RESTORE)
         return
     present = {name for name in folder.all_files() if not name.startswith(tuple(unfinished))} - {"manifest.json", LOCK}
     for name in sorted(present | set(listed)):
@@ -118,13 +118,13 @@ def _unfinished(folder: Folder, run: Run) -> Iterator[Fault]:
     from tuner.training.state import from_bytes
 
     scored = [row for row in run.trials if row["score"] is not None]
-    kept = {weights_name(row["trial"]): row["phase"] == "finalist" for row in scored}
-    kept |= {held_out_name(name): is_needed for name, is_needed in kept.items()}
-    for name in set(kept).intersection(run.manifest.get("unfinished_files", ())):
+    is_required = {weights_name(row["trial"]): row["phase"] == "finalist" for row in scored}
+    is_required |= {held_out_name(name): is_needed for name, is_needed in is_required.items()}
+    for name in set(is_required).intersection(run.manifest.get("unfinished_files", ())):
         try:
             safetensors.numpy.load(folder.read(name))
         except MissingFileError:
-            if kept[name]:
+            if is_required[name]:
                 yield Fault(f"{folder}/{name}", "its trial has a score, but this file is not there", _RESTORE)
         except safetensors.SafetensorError as error:
             yield Fault(f"{folder}/{name}", f"not a complete safetensors file ({error})", _RESTORE)
@@ -149,7 +149,7 @@ def _checksum(folder: Folder, name: str, entry: Mapping[str, Any]) -> Iterator[F
     if len(content) != entry["bytes"]:
         yield Fault(f"{folder}/{name}", f"{len(content):,} bytes, but {entry['bytes']:,} were written", _RESTORE)
     elif hashlib.sha256(content).hexdigest() != entry["sha256"]:
-        yield Fault(f"{folder}/{name}", "its checksum (SHA-256) is not that of the file that was written", _RESTORE)
+        yield Fault(f"{folder}/{name}", "its checksum (SHA-256) is not the one in the manifest", _RESTORE)
 
 
 def _trials(
@@ -183,7 +183,7 @@ def _predictions(run: Run) -> Iterator[Fault]:
             yield from error.faults
             continue
         if predicted != evaluated:
-            what = f"{predicted:,} rows of the champion, which was evaluated on {evaluated:,}"
+            what = f"it has {predicted:,} rows of the champion, but the champion was evaluated on {evaluated:,}"
             yield Fault(f"{run.location}/predictions/{split}.parquet", what, _RESTORE)
 
 

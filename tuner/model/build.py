@@ -1,4 +1,4 @@
-"""From a configuration to a model, and from its logits to probabilities."""
+"""Build a model from a configuration, and turn its logits into probabilities."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def make_model(
     """Build the classifier that a configuration describes, with initial weights drawn from `seed`.
 
     Rows are token numbers below `tokens`, or steps of `channels` numbers; the other one is None. If the configuration takes
-    the first vectors from a file or word2vec, pass them as `embedding` (at least `tokens`, size). To build a model only to
-    load weights into it, pass their size as `embedding_size` instead. Raises ValueError if such a configuration gets
-    neither, and if not exactly one of `tokens` and `channels` is given.
+    its initial vectors from a file or word2vec, pass them as `embedding` (at least `tokens`, size). If you only want to
+    load weights into the model, pass the size of the vectors as `embedding_size` instead. Raises ValueError if such a
+    configuration gets neither, or unless exactly one of `tokens` and `channels` is given.
     """
     if (tokens is None) == (channels is None):
         raise ValueError(f"tokens is {tokens} and channels is {channels}; give exactly one of them")

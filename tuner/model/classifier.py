@@ -19,10 +19,10 @@ from tuner.model.recurrent import RecurrentLayer, reverse_within_length
 _EMBEDDING_MASKS, _LAYER_MASKS, _HEAD_MASKS, _WEIGHT_MASKS = 11, 12, 13, 14
 
 MakeCell: TypeAlias = Callable[[int], nn.RNNBase]
-"""From the number of input features to one direction of a recurrent layer."""
+"""Takes the number of input features, and returns one direction of a recurrent layer."""
 
 MakePooling: TypeAlias = Callable[[int, int], Pooling]
-"""From the features of the last layer and its directions to the pooling."""
+"""Takes the features and the directions of the last layer, and returns the pooling."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ class SequenceClassifier(nn.Module):
         self.precision = precision
 
     def forward(self, steps: Tensor, lengths: Tensor) -> Tensor:
-        """Take steps as `embed` does, and lengths (batch,) of real steps, each >= 1; return logits (batch, labels)."""
+        """Turn steps, as `embed` takes them, and lengths (batch,) of real steps, each >= 1, into logits (batch, labels)."""
         return self.classify(self.embed(steps), lengths)
 
     def embed(self, steps: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ def make_embedding(
 ) -> nn.Embedding:
     """Make an embedding of `tokens` vectors: a copy of `vectors` (tokens, size), or drawn with standard deviation `scale`.
 
-    It is trained only if `is_tuned`, and part of the model's state either way. Raises ValueError for vectors of another
+    It is trained only if `is_tuned`, but is always part of the model's state. Raises ValueError for vectors of another
     shape, and if there are neither vectors nor a size.
     """
     if vectors is not None:
@@ -29,6 +29,6 @@ def make_embedding(
         raise ValueError("an embedding needs either vectors or a size, and has neither")
     else:
         table = torch.empty(tokens, size).normal_(std=scale)
-    # `from_pretrained` avoids PyTorch's own draw of first vectors, which would be thrown away.
+    # With `from_pretrained`, PyTorch does not draw initial vectors that would only be replaced.
     embedding: nn.Embedding = nn.Embedding.from_pretrained(table, freeze=not is_tuned)  # type: ignore[no-untyped-call]
     return embedding

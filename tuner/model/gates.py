@@ -32,8 +32,8 @@ class Activity:
 def activity(model: SequenceClassifier, steps: Tensor, lengths: Tensor) -> Activity:
     """Run a model on some rows, given as to `SequenceClassifier.forward`, and measure over their real steps.
 
-    Gates of all layers and directions count equally. Units are those of the last layer, before any normalisation. The model
-    is left in evaluation mode.
+    Gates of all layers and directions count equally. Units are counted in the last layer only, before any normalisation.
+    The model is left in evaluation mode.
     """
     model.eval()
     with torch.inference_mode(), _reads(model) as reads:
@@ -55,16 +55,18 @@ def sigmoid_gates(cell: nn.RNNBase, inputs: Tensor, outputs: Tensor) -> Tensor:
     inputs (batch, time, feature), its outputs (batch, time, hidden) -> (batch, time, gates × hidden). A gate depends on
     the step's input and the previous step's output, both known, so all steps are computed at once.
     """
-    kept = _SIGMOID_GATES[cell.mode]
+    positions = _SIGMOID_GATES[cell.mode]
     previous = F.pad(outputs, (0, 0, 1, 0))[:, :-1]
-    levels = _gate_levels(cell, "ih", inputs, kept) + _gate_levels(cell, "hh", previous, kept)
+    levels = _gate_levels(cell, "ih", inputs, positions) + _gate_levels(cell, "hh", previous, positions)
     return levels.sigmoid()
 
 
-def _gate_levels(cell: nn.RNNBase, part: str, values: Tensor, kept: tuple[int, ...]) -> Tensor:
+def _gate_levels(cell: nn.RNNBase, part: str, values: Tensor, positions: tuple[int, ...]) -> Tensor:
     weights = torch.split(cell.get_parameter(f"weight_{part}_l0"), cell.hidden_size)
     biases = torch.split(cell.get_parameter(f"bias_{part}_l0"), cell.hidden_size)
-    return F.linear(values, torch.cat([weights[gate] for gate in kept]), torch.cat([biases[gate] for gate in kept]))
+    return F.linear(
+        values, torch.cat([weights[gate] for gate in positions]), torch.cat([biases[gate] for gate in positions])
+    )
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""How the first weights of a recurrent cell are drawn. PyTorch has already drawn its own; a rule here may replace them."""
+"""How to draw the initial weights of a recurrent cell. PyTorch has drawn its own already; a rule here may replace them."""
 
 from __future__ import annotations
 

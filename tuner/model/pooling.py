@@ -1,4 +1,4 @@
-"""Pooling: from the recurrent outputs over time to one vector per row.
+"""Pooling: turn the recurrent outputs over time into one vector per row.
 
 Every pooling reads real steps only, so padding never changes a row's vector. A pooling takes `features` and `directions` of
 the last layer; its own parameters are keywords.

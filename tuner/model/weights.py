@@ -49,7 +49,7 @@ def read_shapes(content: bytes, *, size: int | None = None) -> Shapes:
     wanted = _LENGTH_BYTES + length + _FLOAT_BYTES * sum(map(math.prod, shapes.values()))
     length_in_bytes = len(content) if size is None else size
     if length_in_bytes != wanted:
-        raise ValueError(f"the weights announce {wanted:,} bytes, but the file has {length_in_bytes:,}")
+        raise ValueError(f"the header of the weights promises {wanted:,} bytes, but the file has {length_in_bytes:,}")
     return shapes
 
 

@@ -14,8 +14,8 @@ import numpy as np
 class Rungs:
     """Asynchronous successive halving.
 
-    `levels` are the amounts of training at which trials are compared, rising. A trial must stop if its score is strictly
-    below the quantile 1 - 1 / `reduction_factor` of the scores that reached the same rung before it, as in Ray.
+    `levels` are the amounts of training at which trials are compared, in rising order. A trial must stop if its score is
+    strictly below the quantile 1 - 1 / `reduction_factor` of the scores that reached the same rung before it, as in Ray.
 
     Only the first measurement at or past a rung's level enters the rung. Later scores follow more training and would raise
     the bar for other trials. A measurement that reaches several rungs at once enters the last of them.
@@ -30,9 +30,9 @@ class Rungs:
     def goes_on(self, trial: int, reached: float, score: float | None) -> bool:
         """Take in a trial's measurement after `reached` training. Return whether the trial goes on.
 
-        With None for the score, as when the gate watches the trial, it passes its rungs and leaves nothing in them.
+        If the gate watches the trial, the score is None: the trial passes its rungs and leaves nothing in them.
         """
-        level = max(takewhile(lambda each: each <= reached, self._levels), default=None)
+        level = max(takewhile(lambda level: level <= reached, self._levels), default=None)
         if level is None or level <= self._passed.get(trial, -np.inf):
             return True
         self._passed[trial] = level
@@ -49,7 +49,7 @@ class Rungs:
 
 
 def rung_epochs(*, grace_epochs: float, reduction_factor: float, max_epochs: float) -> tuple[float, ...]:
-    """Return the epochs at which trials are compared, rising. The full budget is not one of them: trials end there.
+    """Return the epochs at which trials are compared, in rising order. The full budget is not one of them: trials end there.
 
     The first rung is at `grace_epochs`; each next one is at `reduction_factor` times the epochs of the one before.
     """
@@ -61,6 +61,6 @@ def rung_epochs(*, grace_epochs: float, reduction_factor: float, max_epochs: flo
 
 
 def rung_examples(*, grace_epochs: float, reduction_factor: float, max_epochs: float, rows: int) -> tuple[int, ...]:
-    """Return the rungs in training examples, `rows` to an epoch. Measurements come at numbers rounded in the same way."""
+    """Return the rungs in training examples, with `rows` examples per epoch. Measurements are rounded in the same way."""
     epochs = rung_epochs(grace_epochs=grace_epochs, reduction_factor=reduction_factor, max_epochs=max_epochs)
-    return tuple(round(each * rows) for each in epochs)
+    return tuple(round(rung * rows) for rung in epochs)

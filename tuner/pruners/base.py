@@ -11,7 +11,7 @@ from tuner.pruners.gate import Signs
 
 
 class PrunedTrial(Protocol):
-    """What a pruner reads of a trial; `tuner.trial.order.Order` has it."""
+    """What a pruner reads of a trial. `tuner.trial.order.Order` fits this protocol."""
 
     @property
     def index(self) -> int: ...
@@ -22,7 +22,7 @@ class PrunedTrial(Protocol):
 
 
 class PrunedMeasurement(Protocol):
-    """What a pruner reads of a measurement; `tuner.trial.measurement.Measurement` has it and says what each value is."""
+    """What a pruner reads of a measurement. `tuner.trial.measurement.Measurement` fits it and explains each value."""
 
     @property
     def examples(self) -> int: ...
@@ -42,7 +42,7 @@ class PrunedMeasurement(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """How a trial ends, and the reason that a person reads. `ending` is the text of a `tuner.trial.ending.Ending`."""
+    """How a trial ends, and the reason in words. `ending` is the text of a `tuner.trial.ending.Ending`."""
 
     ending: Literal["completed", "stopped", "collapsed", "diverged"]
     reason: str = ""
@@ -58,18 +58,19 @@ class Pruner(ABC):
     def judge(self, trial: PrunedTrial, measurement: PrunedMeasurement) -> Decision | None:
         """Take in a trial's latest measurement. Return how the trial ends, or None if it goes on.
 
-        A worker that replaces a dead one repeats the measurements since the last checkpoint. They come here again.
+        A worker that replaces a dead one repeats the measurements since the last checkpoint, and this method gets them
+        again.
         """
 
     @abstractmethod
     def replay(self, measurements: Iterable[tuple[int, PrunedMeasurement]], *, running: Collection[int]) -> None:
         """Restore what the pruner knew when a run stopped.
 
-        `measurements` are those of search trials, each with its trial's number, in the order in which they came. `running`
+        `measurements` come from search trials, each with its trial's number, in the order in which they arrived. `running`
         are the trials that go on. A crash may have come between the measurement that ends a trial and its ending, so the
         pruner has to end that trial when the measurement is repeated.
         """
 
     @abstractmethod
     def forget(self, index: int) -> None:
-        """Drop what is kept about one trial, because it has ended. What others are compared with stays."""
+        """Drop what is kept about a trial, because it has ended. Keep its scores, which other trials are compared with."""

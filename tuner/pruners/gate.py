@@ -44,10 +44,10 @@ class Signs:
 
 @dataclass(frozen=True, kw_only=True)
 class GateSettings:
-    """The bounds of collapse, read off recorded curves and tested on them. See `tests/curves/README.md`.
+    """The bounds of collapse, chosen from recorded curves and tested on them. See `tests/curves/README.md`.
 
-    AUC. Below `chance_auc` a ranking counts as chance. Below `least_auc` it does too if the decisions are no better than a
-    constant rule. Untrained weights reach 0.58, because they tell long texts from short ones.
+    AUC. Below `chance_auc` a ranking counts as chance. Below `least_auc` it also counts as chance if the decisions are no
+    better than a constant rule. Untrained weights reach 0.58, because they tell long texts from short ones.
 
     Decisions. At a `constant_penalty` of a half all decisions together vary a twentieth as much as the truth does.
 
@@ -57,9 +57,9 @@ class GateSettings:
     blown up.
 
     Change. A trial is stuck unless its AUC rises by `auc_rise` or its spread grows to `spread_growth` times itself between
-    two measurements. An AUC below `reversed_auc` that rises only comes nearer to chance, and does not count.
+    two measurements. If an AUC below `reversed_auc` rises, it only comes nearer to chance. That does not count.
 
-    Grace. No trial ends before it has seen `least_examples`, or `least_share` of its full budget if that comes first. An
+    Grace. No trial ends before it has seen `least_examples`, or `least_share` of its full budget if this comes first. An
     epoch of 700 rows is 11 steps of 64, after which many good trials still give one answer for every input.
     """
 
@@ -80,7 +80,7 @@ class GateSettings:
 class Grace:
     """How long a trial is left alone.
 
-    Before `epochs` only a number that is not finite ends it. From `alone_epochs` on a single measurement may end it.
+    Before `epochs`, only a number that is not finite ends a trial. From `alone_epochs` on, a single measurement may end it.
     """
 
     epochs: float
@@ -88,7 +88,7 @@ class Grace:
 
 
 def grace_of(*, grace_epochs: float, max_epochs: float, rows: int, settings: GateSettings) -> Grace:
-    """Return the grace of a search with `rows` training rows: `grace_epochs`, or longer if rows are few.
+    """Return the grace of a search with `rows` training rows: `grace_epochs`, or longer if there are few rows.
 
     The epochs that a network needs to tell inputs apart depend on the number of rows. The examples it needs hardly do.
     """
@@ -106,7 +106,7 @@ def logit_spread(probabilities: Probabilities, truth: Indicator | None = None) -
     if truth is not None:
         varies = truth.any(axis=0) & ~truth.all(axis=0)
         probabilities = probabilities[:, varies] if varies.any() else probabilities
-    # float32 saturates at 1 - 6e-8; clip to keep saturated outputs finite
+    # float32 saturates at 1 - 6e-8, so clip to keep saturated outputs finite
     logits = logit(np.clip(probabilities, 1e-7, 1 - 1e-7, dtype=np.float64))
     return float(np.median(logits.std(axis=0)))
 
@@ -114,11 +114,12 @@ def logit_spread(probabilities: Probabilities, truth: Indicator | None = None) -
 def sign_of(signs: Signs, settings: GateSettings) -> Sign:
     """Return how certain collapse is, judged by one measurement.
 
-    AUC comes first, because it needs no threshold. Skill alone clears nothing: in binary tasks a threshold through noise
-    has some. A model that ranks by chance is `certain` if its decisions are nearly constant or its outputs flat or wild,
-    `likely` if its outputs are as low as untrained ones, and otherwise `doubtful`, as slow starters are. A model that ranks
-    is `doubtful` if its decisions are nearly constant, or if its outputs are flat and it either has no skill or ranks no
-    better than untrained weights may. Such a model may soon learn to decide for another class.
+    AUC comes first, because it needs no threshold. Skill alone does not clear a model: in binary tasks, even a threshold on
+    noise has some skill. If a model ranks by chance, its collapse is `certain` if its decisions are nearly constant or its
+    outputs are flat or wild. It is `likely` if its outputs are as low as untrained ones. Otherwise it is `doubtful`,
+    because slow starters look like this. If a model ranks better, its collapse is `doubtful` at most: if its decisions are
+    nearly constant, or if its outputs are flat and it has no skill or ranks no better than untrained weights may. Such a
+    model may soon learn to decide for another class.
     """
     spread = signs.logit_spread
     is_constant, is_flat = signs.constant_penalty >= settings.constant_penalty, spread < settings.flat_logit_spread
@@ -136,7 +137,7 @@ def is_collapsed(signs: Signs, settings: GateSettings) -> bool:
 
 
 def health_of(signs: Signs, settings: GateSettings) -> Health:
-    """Return whether the model of one measurement may be handed over.
+    """Return how healthy the model of one measurement is, which decides whether it may become the champion.
 
     `collapsed`: it decides nearly the same for every row, or its outputs hardly depend on the row. `doubtful`: its decisions
     vary, but it ranks rows no better than chance, as every model does if the labels do not follow from the inputs.
@@ -151,7 +152,7 @@ def health_of(signs: Signs, settings: GateSettings) -> Health:
 
 
 def merit(signs: Signs) -> tuple[int, float]:
-    """Return the key by which the best model of a trial is kept: health first, then the score."""
+    """Return the sort key for the best model of a trial: health first, then the score."""
     return _HEALTHS.index(health_of(signs, GateSettings())), signs.score
 
 
@@ -161,7 +162,7 @@ def judge(history: Sequence[Signs], *, grace: Grace, settings: GateSettings) -> 
     - `diverged`: a number was not finite.
     - `healthy`: the latest measurement shows no sign of collapse.
     - `collapsed`, which ends the trial: the grace is over and the last two measurements show signs, and the latest is
-      certain or no better than the one before. A first measurement is enough if its sign is more than doubtful and
+      certain or no better than the one before. A first measurement is enough if its sign is stronger than doubtful and
       `grace.alone_epochs` have passed.
     - `watched`: anything else. The trial goes on, and its score stays out of the rungs.
     """
@@ -190,7 +191,7 @@ def _is_chance(signs: Signs, settings: GateSettings) -> bool:
 
 
 def _is_stuck(previous: Signs, latest: Signs, settings: GateSettings) -> bool:
-    """Return whether nothing has improved. Flat outputs that all decide for one answer must grow, however they rank."""
+    """Return whether nothing has improved. If flat outputs give one answer, their spread must grow, whatever the ranking."""
     is_one_answer = (
         latest.constant_penalty >= settings.constant_penalty and latest.logit_spread < settings.flat_logit_spread
     )

@@ -8,15 +8,15 @@ from tuner.pruners.asha import Rungs, rung_examples
 from tuner.pruners.base import Decision, PrunedMeasurement, PrunedTrial, Pruner
 from tuner.pruners.gate import GateSettings, Judgement, Signs, grace_of, judge
 
-_SUSPECTS = ("optimiser", "learning_rate", "clipping", "loss", "precision")  # settings that can make a number run away
+_SUSPECTS = ("optimiser", "learning_rate", "clipping", "loss", "precision")  # settings that can make training diverge
 
 
 class GatedASHA(Pruner):
     """ASHA with the gate in front of its rungs.
 
     Stock ASHA stops a trial only if its score is strictly below a rung's quantile. Collapsed trials tie exactly, so they
-    survive. Here a collapsed or diverged trial ends, and its score never enters a rung. After a single sign of collapse,
-    or one within the grace, the trial goes on but its score stays out of the rungs. Finalists skip the rungs and end early
+    survive. Here a collapsed or diverged trial ends, and its score never enters a rung. After a single sign of collapse, or
+    a sign within the grace, the trial goes on, but its score stays out of the rungs. Finalists skip the rungs and end early
     only if they diverge.
     """
 
@@ -70,7 +70,7 @@ class GatedASHA(Pruner):
         self._stopped_at.pop(index, None)
 
     def _ask_gate(self, index: int, measurement: PrunedMeasurement) -> Judgement:
-        # A worker that replaces a dead one repeats what came after the last checkpoint; the repeated values count.
+        # A worker that replaces a dead one repeats the measurements after the last checkpoint; the repeated values count.
         before = [signs for signs in self._signs.get(index, ()) if signs.epochs < measurement.epochs]
         self._signs[index] = [*before, measurement.signs]
         return judge(self._signs[index], grace=self._grace, settings=self._gate)
@@ -86,7 +86,7 @@ class GatedASHA(Pruner):
 
 
 def _describe_divergence(trial: PrunedTrial, measurement: PrunedMeasurement) -> str:
-    """Say at which step the trial diverged, and with which of the settings that can cause it."""
+    """Say at which step the trial diverged, and with which values of the settings that can cause it."""
     chosen = {name: trial.configuration[name] for name in _SUSPECTS if name in trial.configuration}
     if measurement.precision:  # what "auto" resolved to
         chosen["precision"] = measurement.precision

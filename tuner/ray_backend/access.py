@@ -1,4 +1,4 @@
-"""Who may talk to Ray: a token for the Ray of one run, and the token that a cluster asks for."""
+"""Tokens for Ray: a new one for the Ray of one run, and the one that a cluster asks for."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MAX_PARENT_CHARACTERS = 18  # Unix socket paths are short, and Ray adds 67 char
 _MIN_AGE_S = 60.0  # of a folder to clear; a younger one may not be locked yet
 _PROBE_TIMEOUT_S = 60.0
 _OPEN_CLUSTER_NOTE = (
-    "the cluster at {address} has no authentication: anyone who reaches it can run code on it; make a token with "
+    "the cluster at {address} has no authentication, so anyone who reaches it can run code on it; make a token with "
     "`ray get-auth-token --generate`, copy ~/.ray/auth_token to every machine, and start Ray with RAY_AUTH_MODE=token"
 )
 
@@ -35,8 +35,8 @@ _OPEN_CLUSTER_NOTE = (
 def asking_for_token() -> Iterator[None]:
     """Make a Ray that is started inside refuse clients without this run's token.
 
-    The token is the one that the environment names, otherwise a new one. It is in the environment of this process, which
-    Ray's daemons and workers inherit and other users of the machine cannot read. No file is written.
+    The token is the one in the environment, or a new one. It is kept in the environment of this process. Ray's
+    daemons and workers inherit it, and other users of the machine cannot read it. No file is written.
     """
     with _environment_restored():
         os.environ["RAY_AUTH_MODE"] = "token"
@@ -66,7 +66,7 @@ def showing_token(address: str) -> Iterator[tuple[str, ...]]:
 def private_folder() -> Iterator[str]:
     """Yield a folder for Ray's sockets and logs that no other user of the machine can enter. Delete it afterwards.
 
-    Every user can enter and write to Ray's own default. Folders that killed runs left behind are deleted too.
+    Ray's default folder is open to every user. Folders that killed runs left behind are deleted too.
     """
     default, short = Path(get_default_system_temp_dir()), Path("/tmp")
     parent = short if len(str(default)) > _MAX_PARENT_CHARACTERS and short.is_dir() else default
@@ -75,9 +75,9 @@ def private_folder() -> Iterator[str]:
         lock = RunLock(Folder.at(folder))
         lock.take()
         try:
-            yield f"{folder}/r"  # one inside, because Ray opens the folder it gets to every user
+            yield f"{folder}/r"  # a folder inside, because Ray opens the folder it gets to every user
         finally:
-            lock.give_back()
+            lock.release()
 
 
 def _delete_old_folders(parent: Path) -> None:

@@ -19,7 +19,7 @@ _SIGNS = (
     "can't allocate memory",
     "not enough memory",
     "low on memory",
-    "could not execute a primitive",  # all that oneDNN says when it cannot allocate its workspace
+    "could not execute a primitive",  # oneDNN says no more than this if it cannot allocate its workspace
 )
 _MESSAGE_CHARACTERS = 300
 
@@ -44,7 +44,7 @@ def last_error(trial: Any) -> str:
 
 def describe_out_of_memory(error: str, tries: int) -> str:
     """Return the reason for the ending of a trial whose last error says that memory ran out."""
-    line = next(each for each in error.splitlines() if is_out_of_memory(each))
+    line = next(line for line in error.splitlines() if is_out_of_memory(line))
     message = line.removeprefix("MemoryError: ").removeprefix("out of memory: ")
     return f"out of memory: {message[:_MESSAGE_CHARACTERS]} (tried {tries} times, the last with fewer trials beside it)"
 
@@ -72,7 +72,7 @@ def memory_kills_as_deaths() -> Iterator[None]:
 def give_more_room(trial: Any) -> None:
     """Double the resources of a Ray trial that is about to be retried, so that fewer trials run beside it.
 
-    This is its last try. A trial that needs even more would only take its neighbours down with it.
+    This is its last try. A trial that needs even more would only make its neighbours fail too.
     """
     trial.max_failures = trial.run_metadata.num_failures
     wanted = dict(trial.placement_group_factory.required_resources)

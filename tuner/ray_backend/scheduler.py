@@ -43,7 +43,7 @@ class PruningScheduler(EmptyPickle, FIFOScheduler):  # type: ignore[misc]
         if "measurement" not in result:
             return self._end(order, *_ending_without_measurement(result))
         measurement = read_measurement(result["measurement"])
-        self._queue.reported(order, measurement, is_to_be_kept=bool(result.get("is_to_be_kept")))
+        self._queue.measured(order, measurement, is_to_be_kept=bool(result.get("is_to_be_kept")))
         if result.get("note"):
             self._queue.noted(order, str(result["note"]))
         decision = self.pruner.judge(order, measurement)
@@ -67,7 +67,7 @@ class PruningScheduler(EmptyPickle, FIFOScheduler):  # type: ignore[misc]
             give_more_room(trial)
 
     def try_again(self, trial: Any) -> bool:
-        """Make Ray run a trial again that it gave up before all its retries. Return whether it will.
+        """Make Ray retry a trial that it gave up too early. Return whether Ray will.
 
         Ray gives up too early if a reused worker dies while it receives the trial. Ray then handles two failures, of the
         worker and of the hand-over. It retries after the first and gives up after the second, although the trial has not

@@ -40,7 +40,7 @@ from tuner.machine import count_cores
 from tuner.ray_backend.access import asking_for_token, private_folder, showing_token
 from tuner.space.search_settings import ResourceSettings
 
-_AT_STOP = ExitStack()  # what `stop_ray` undoes; a process has one Ray at a time
+_AT_STOP = ExitStack()  # `stop_ray` closes it; a process has one Ray at a time
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def start_ray(address: str | None, resources: ResourceSettings) -> Machines:
 
     On this machine Ray gets only the CPUs that the trials running side by side need. What it starts (GCS, raylet, the agent
     of runtime environments, workers, and this process) listens only on 127.0.0.1 and on Unix sockets in a folder of this
-    user, and answers nobody without this run's token.
+    user. It accepts only clients with this run's token.
 
     Raises UsageError if no cluster answers at the address or if it refuses this machine's token, and SearchFailed if Ray
     does not start here.

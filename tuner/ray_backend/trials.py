@@ -82,7 +82,7 @@ class QueueCallback(EmptyPickle, TrialProgressCallback):  # type: ignore[misc]
         self._queue.waits(order_of(trial))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        # Not in the scheduler: Ray also calls its method of this name before a retry.
+        # Not in the scheduler, because Ray also calls the scheduler's method of this name before a retry.
         order = order_of(trial)
         if self._queue.has_ended(order):
             return

@@ -1,4 +1,4 @@
-"""Trials on a Ray worker: the trainable that runs them one after the other, and what it writes to the run directory."""
+"""Trials on a Ray worker: the trainable runs them one after the other and writes their files to the run directory."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
                 self._write_checkpoint()
             measurement = self._measure()
         except Exception as error:
-            if is_out_of_memory(error):  # Ray retries what raises, in a new process
+            if is_out_of_memory(error):  # Ray retries a trial that raises, in a new process
                 raise MemoryError(f"out of memory: {error}") from error
             # Record the error as the trial's ending, which keeps the worker for the next trial.
             return {"examples": 0, "failure": f"{type(error).__name__}: {error}", tune.result.DONE: True}

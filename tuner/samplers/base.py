@@ -1,7 +1,7 @@
-"""What every sampler shares: its interface, how a space chooses one, and how domains become a configuration.
+"""The interface of samplers, how a space chooses one, and how a configuration is drawn from domains.
 
-A configuration is flat: {"hidden": 64, "clipping": "norm", "clipping.norm.threshold": 1.0}. It has every parameter in
-force, fixed ones too, and no other.
+A configuration is flat: {"hidden": 64, "clipping": "norm", "clipping.norm.threshold": 1.0}. It has every parameter that
+applies, including fixed ones, and no others.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tuner.trial.ending import Ending
 
 Single: TypeAlias = Fixed | Choice | IntRange | FloatRange
 Choose: TypeAlias = Callable[[str, Single], Value]
-"""From a parameter's path, as "clipping.norm.threshold", and its domain to its value."""
+"""Takes a parameter's path, such as "clipping.norm.threshold", and its domain. Returns its value."""
 
 PURPOSE = 0x5350_4143
 """Keeps the random streams of samplers apart from others derived from the same seed."""
@@ -31,15 +31,15 @@ class Sampler(Protocol):
     """Proposes the configuration of each trial, and may learn from how the trials went."""
 
     def ask(self, index: int) -> Configuration:
-        """Return the configuration of trial `index`. Each index is asked for once."""
+        """Return the configuration of trial `index`. Call it once for each index."""
 
     def tell(self, index: int, *, measurements: Sequence[tuple[int, float]], ending: Ending) -> None:
         """Take in a trial's measurements, as pairs (examples seen, score), and how it ended."""
 
     def replay(self, index: int, configuration: Configuration) -> None:
-        """Restore the state after trial `index` was proposed with `configuration`, as if it had been asked for.
+        """Restore the state after trial `index` was proposed with `configuration`, as if `ask` had returned it.
 
-        Trials are replayed in the order in which they were asked for.
+        Trials are replayed in the order of their proposals.
         """
 
 
@@ -50,7 +50,7 @@ def make_sampler(space: Space) -> Sampler:
 
 
 class Draw(Protocol):
-    """A source of values. `path` names the parameter that a value is for, as "clipping.norm.threshold"."""
+    """A source of values. `path` names the parameter that a value is for, such as "clipping.norm.threshold"."""
 
     def category(self, path: str, n: int) -> int:
         """Return one of 0 … n - 1."""
@@ -72,7 +72,7 @@ def sample(parameters: Mapping[str, Domain], draw: Draw) -> dict[str, Value]:
 def choose_all(
     parameters: Mapping[str, Domain], choose: Choose, configuration: dict[str, Value], *, prefix: str
 ) -> None:
-    """Fill `configuration` with what `choose` returns for each parameter in force, given the parameters before it."""
+    """Fill `configuration` with the values that `choose` returns for each parameter that applies, given those before it."""
     for name, domain in parameters.items():
         path = sys.intern(prefix + name)  # thousands of trials share one string
         if isinstance(domain, Conditional):

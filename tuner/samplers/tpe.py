@@ -30,8 +30,8 @@ class _OptunaDraw:
         return int(self._trial.suggest_categorical(path, range(n)))
 
     def integer(self, path: str, low: int, high: int, *, is_log: bool) -> int:
-        # A rounded real number. For whole numbers Optuna integrates its estimators over each number, which took three
-        # times as long over 1,000 trials (30 against 11 ms of processor time an ask, 16 parameters) and gained nothing.
+        # A rounded real number. For whole numbers, Optuna integrates its estimators over each number. Over 1,000 trials
+        # that took three times as long (30 against 11 ms of processor time per proposal, 16 parameters) and gained nothing.
         return round_within(self.real(path, low - 0.5, high + 0.5, is_log=is_log), low, high)
 
     def real(self, path: str, low: float, high: float, *, is_log: bool) -> float:
@@ -41,23 +41,23 @@ class _OptunaDraw:
 class TpeSampler:
     """Optuna's multivariate tree-structured Parzen estimator (TPE), maximising the score.
 
-    A trial counts with its best score, as in the ranking, no matter how far it came. Optuna ranks pruned trials below all
-    complete ones, and among themselves by how far they came. Reported as pruned, a dud that `search.patience` ended would
-    look better than any trial that a rung stopped earlier. So only collapsed and diverged trials are reported as pruned:
-    below all others, those that came further above those that did not, and last of all those without any score. Failed
-    trials are left out. Running trials count as poor, so that they are not repeated.
+    A trial counts with its best score, as in the ranking, however long it ran. Optuna ranks pruned trials below all
+    complete ones, and ranks pruned trials that ran longer above those that ran shorter. If all were reported as pruned, a
+    useless trial that `search.patience` ended would look better than any trial that a rung stopped earlier. So only
+    collapsed and diverged trials are reported as pruned. They rank below all others, and those without any score come last.
+    Failed trials are left out. Running trials count as poor, so that they are not repeated.
 
     Parameters of an option are estimated one by one, and all others jointly. Optuna's `group` would estimate the former
     jointly too, but doubles the time of an ask.
 
-    An ask depends only on the seed, its index, the configurations of earlier trials and what was told about them. It does
-    not depend on how often this process has asked, so a resumed search goes on as the first would have.
+    A proposal depends only on the seed, its index, and the configurations and results of earlier trials. It does not depend
+    on how often this process has asked. So a resumed search goes on exactly as an uninterrupted one.
 
     Bergstra et al. 2011, "Algorithms for Hyper-Parameter Optimization"; Falkner et al. 2018 for the joint estimator.
     """
 
     def __init__(self, parameters: Mapping[str, Domain], *, seed: int) -> None:
-        import optuna  # takes 0.1 s, which a worker that only reads configurations should not pay
+        import optuna  # takes 0.1 s; workers only read configurations and need not wait for it
 
         self._parameters, self._seed = parameters, seed
         self._states = optuna.trial.TrialState
@@ -95,7 +95,7 @@ class TpeSampler:
         self._trials[index] = trial
 
     def tell(self, index: int, *, measurements: Sequence[tuple[int, float]], ending: Ending) -> None:
-        """Take in a trial. Raises KeyError for one that was never asked for, or was already told."""
+        """Take in a trial's result. Raises KeyError if the trial was never proposed, or if its result is already in."""
         trial = self._trials.pop(index)
         scores = {examples: score for examples, score in sorted(measurements) if math.isfinite(score)}
         if ending == Ending.FAILED:
@@ -109,7 +109,7 @@ class TpeSampler:
 
 
 def _to_optuna(domain: Single, value: Value) -> tuple[float, BaseDistribution] | None:
-    """Return the number that stands for a value in Optuna, and its distribution; None if there was nothing to draw."""
+    """Return the number that stands for a value in Optuna, and its distribution. Return None if the value was fixed."""
     if isinstance(domain, Fixed):
         return None
     if isinstance(domain, Choice):

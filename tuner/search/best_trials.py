@@ -1,4 +1,4 @@
-"""Which search trials are the best: by score for the finalists, by health and score for the weights to keep. Pure functions."""
+"""Rank search trials: by score for the finalists, by health and score for the weights to keep. Pure functions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tuner.pruners.gate import GateSettings, Health, health_of
 from tuner.trial.record import TrialRecord
 
 KEPT = 3
-"""Search trials that keep their weights. The best may become the champion; the others replace it if its file is unusable."""
+"""Search trials that keep their weights. The best may become the champion. The others replace it if its file is unusable."""
 
 
 def rank_trials(records: Iterable[TrialRecord], *, are_unfit_allowed: bool = False) -> list[TrialRecord]:

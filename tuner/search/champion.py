@@ -49,10 +49,10 @@ def publish_champion(
     dataset: Dataset,
     ledger: Ledger,
 ) -> dict[str, Any]:
-    """Test the champion of `choice` once, write its bundle, predictions and champion.json, and return the latter.
+    """Test the champion of `choice` once; write its bundle, predictions and champion.json. Return the content of champion.json.
 
-    `models` are the models that `choice` was made among. `run_counts` counts each finalist's runs, those without a model too,
-    by the search trial that they repeat. `descriptions` has the ledger's `baselines` and `data`.
+    `models` are the models that `choice` was made among. `run_counts` counts the runs of each finalist, including runs
+    without a model, by the search trial that they repeat. `descriptions` has the ledger's `baselines` and `data`.
     """
     champion = next(model for model in models if model.trial.order.index == choice.champion.trial)
     weight, seed = space.score.penalty_weight, space.search.seed
@@ -123,7 +123,7 @@ def _build_bundle(
 
 
 def _decide_validation(bundle: Bundle, model: KeptModel, *, dataset: Dataset) -> Decided:
-    """Decide the validation rows. With folds use the models that did not see them: the bundle's model saw every row."""
+    """Decide the validation rows. With folds, use the models that did not see them, because the bundle's model saw every row."""
     is_by_bundle = dataset.folds is None
     probabilities = bundle.predict_proba(dataset.validation.inputs) if is_by_bundle else model.probabilities
     return Decided(decide_validation(probabilities, dataset), probabilities)
@@ -214,8 +214,8 @@ def _compare_finalists(
 ) -> list[dict[str, Any]]:
     """Compare the winner with each other finalist.
 
-    Without a winner the champion is a search trial. It is the best of many on these same rows, so a comparison would
-    flatter it.
+    Without a winner the champion is a search trial. It is the best of many on these same rows, so a comparison would favour
+    it.
     """
     if winner is None or len(runs) == 1:
         return []
@@ -229,7 +229,7 @@ def _describe_bound(bound: Bound) -> dict[str, Any]:
 
 
 def _one_run(score: float) -> dict[str, Any]:
-    """Return what `_describe_bound` returns, for a model trained once: nothing is known about other seeds."""
+    """Return the same as `_describe_bound`, for a model trained once: nothing is known about other seeds."""
     return {"mean": score, "spread": None, "lower": None, "seeds": 1}
 
 

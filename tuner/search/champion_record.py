@@ -1,4 +1,4 @@
-"""The details beside the champion's measures: predictions, confusion, worst errors, and how much the choice flatters it."""
+"""Details about the champion: predictions, confusion, worst errors, and how much its score owes to the choice."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def labels_at_half(
 
 
 def thresholds_by_label(thresholds: Reals, task: Task) -> list[float | None] | None:
-    """Return the probability from which each label is predicted, None for a label that never is; None in multi-class.
+    """Return the lowest probability at which each label is predicted, None for a label that never is; None in multi-class.
 
     In binary the negative class gets 1 minus the threshold; its probability must be above that.
     """
@@ -111,10 +111,10 @@ def describe_selection(
 ) -> dict[str, Any] | None:
     """Compare a search trial's score with the scores of its configuration's runs with other seeds, after equal training.
 
-    `runs` has the numbers of each finalist's runs by the search trial that they repeat. A score is the best one up to the
-    number of epochs that this trial and all its runs reached. `range` is where nine of ten further runs would lie, with the
-    spread over seeds as in `lower_bounds`; it is None if no finalist has a second run. All scores are on the validation rows
-    that chose the trials, so they do not show how much that choice flatters them. Return None without such runs.
+    `runs` has the numbers of each finalist's runs, by the search trial that they repeat. Each score is the best one up to
+    the number of epochs that this trial and all its runs reached. `range` is where nine of ten further runs would lie, with
+    the spread over seeds as in `lower_bounds`. It is None if no finalist has a second run. All scores are on the validation
+    rows that chose the trials, so they do not show how much they owe to that choice. Return None without such runs.
     """
     numbers_compared = [trial, *runs.get(trial, ())]
     if len(numbers_compared) == 1 or not all(curves.get(number) for number in numbers_compared):

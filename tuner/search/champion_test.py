@@ -20,7 +20,7 @@ from tuner.scoring.signal import SignalEvidence, find_signal
 from tuner.scoring.thresholds import cross_fitted_decisions
 from tuner.scoring.verdict import explain, reach_verdict
 
-_WITH_INTERVALS = ("model", "control", "probe")  # a rule has nothing to learn, so its interval says nothing
+_WITH_INTERVALS = ("model", "control", "probe")  # a rule learns nothing, so its interval is of no use
 
 
 def describe_baselines(

@@ -1,4 +1,4 @@
-"""Which of a search's kept models becomes the champion. A collapsed one never does."""
+"""Choose the champion among the models that a search has kept. A collapsed model is never chosen."""
 
 from __future__ import annotations
 
@@ -34,29 +34,29 @@ class ChampionChoice:
 def choose(candidates: Sequence[Candidate]) -> ChampionChoice | None:
     """Return the champion, or None if every model has collapsed.
 
-    Healthy models come before doubtful ones, and only models of the best health that occurs compete. The finalist with the
-    best lower bound of its mean score wins, and its best run is the champion. If the best search trial scores even higher, it
-    is the champion instead. Its score is flattered, because it is the best of many, but no other rule gives better models:
-    luck with the validation rows makes a model neither better nor worse (simulated in
-    scripts/benchmarks/trust/champion.py). A finalist's collapsed run says nothing about its other runs and is left out.
+    Doubtful models compete only if no model is healthy. The finalist with the best lower bound of its mean score wins, and
+    its best run is the champion. If the best search trial scores even higher, it is the champion instead. Its score is too
+    high by luck, because it is the best of many. But no other rule gives better models: luck with the validation rows makes
+    a model neither better nor worse (simulated in scripts/benchmarks/trust/champion.py). A collapsed run of a finalist says
+    nothing about its other runs and is left out.
     """
     fit = _fittest(candidates)
     if not fit:
         return None
     runs: dict[int, list[Candidate]] = {}
-    for each in fit:
-        if each.repeats is not None:
-            runs.setdefault(each.repeats, []).append(each)
+    for candidate in fit:
+        if candidate.repeats is not None:
+            runs.setdefault(candidate.repeats, []).append(candidate)
     bounds = lower_bounds({parent: [run.score for run in repeats] for parent, repeats in runs.items()}) if runs else {}
     winner = choose_champion(bounds) if bounds else None
     best = [] if winner is None else [max(runs[winner], key=lambda run: run.score)]
-    searched = [each for each in fit if each.repeats is None]
-    return ChampionChoice(max([*best, *searched], key=lambda each: each.score), fit, bounds)
+    searched = [candidate for candidate in fit if candidate.repeats is None]
+    return ChampionChoice(max([*best, *searched], key=lambda candidate: candidate.score), fit, bounds)
 
 
 def _fittest(candidates: Sequence[Candidate]) -> list[Candidate]:
     for health in ("healthy", "doubtful"):
-        fit = [each for each in candidates if each.health == health]
+        fit = [candidate for candidate in candidates if candidate.health == health]
         if fit:
             return fit
     return []

@@ -1,4 +1,4 @@
-"""What a run was made with: versions, machines, seed, data, revision."""
+"""The environment of a run: versions, machines, seed, data, revision."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def describe_environment(space: Space, dataset: Dataset, machines: Machines) -> 
 
 
 def describe_resumption(before: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a run's environment with one more entry for when, and by which command and versions, it was resumed."""
+    """Return a run's environment with one more entry: when it was resumed, with which command and which versions."""
     entry = {"at": _now(), "command": ["tuner", *sys.argv[1:]], "versions": versions()}
     return {**before, "resumed": [*before.get("resumed", []), entry]}
 

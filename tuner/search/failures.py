@@ -12,13 +12,13 @@ from tuner.space.search_settings import SearchSettings
 from tuner.trial.ending import Ending
 from tuner.trial.record import TrialRecord
 
-_FEWEST_MINUTES = 5  # suggested to a search whose budget was too short for one measurement
+_FEWEST_MINUTES = 5  # suggested if the budget was too short for one measurement
 _ENOUGH_FAILURES = 10  # if the first ten trials all fail, the others will too
 _MOST_REASONS = 3  # of endings, in a message
 
 
 class NoChampion(SearchFailed):
-    """There is no model to hand over, but a larger budget may help. `setting` is the override to resume the run with."""
+    """There is no champion, but a larger budget may help. `setting` is the override to resume the run with."""
 
     def __init__(self, message: str, setting: str) -> None:
         super().__init__(message)
@@ -38,7 +38,7 @@ def find_hung(records: Collection[TrialRecord], timeout_s: float | None, *, now:
 
 def raise_if_all_fail(records: Collection[TrialRecord]) -> None:
     """Raise SearchFailed if ten or more trials have ended and all of them failed."""
-    # The first trials usually answer this, however many there are.
+    # The first trials show it, whatever the total number.
     if any(record.ending not in (None, Ending.FAILED) for record in records):
         return
     if sum(record.ending is Ending.FAILED for record in records) >= _ENOUGH_FAILURES:
@@ -59,7 +59,7 @@ def explain_no_measurement(
 ) -> SearchFailed:
     """Return the error for a search in which no trial was measured."""
     search = space.search
-    # A larger budget helps only if nothing but its end has ended trials: what fails or diverges does so at any budget.
+    # A larger budget helps only if the budget has ended all trials. A trial that fails or diverges does so at any budget.
     if ended_by in ("time", "cost") and all(record.ending is Ending.INTERRUPTED for record in records):
         return NoChampion(
             f"search.{search.tightest} allows {search.seconds:g} s, which was too short to measure any trial, "
@@ -72,7 +72,7 @@ def explain_no_measurement(
 def explain_no_model(
     records: Collection[TrialRecord], space: Space, *, collapsed: int, ended_by: str, spent_s: float
 ) -> SearchFailed:
-    """Return the error for a search that kept no usable model: all of them (`collapsed`) have collapsed, or there is none.
+    """Return the error for a search without a usable model. It kept `collapsed` models, which have all collapsed.
 
     The test split stays unseen. Testing a collapsed model would show nothing new.
     """

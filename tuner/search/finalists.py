@@ -1,4 +1,4 @@
-"""Which configurations are trained again with other seeds, and with how many. Pure functions."""
+"""Which configurations are trained again, and with how many other seeds. Pure functions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tuner.trial.record import TrialRecord
 
 @dataclass(frozen=True)
 class FinalistPlan:
-    """The search trials to repeat, best first, the seeds for each, and notes for the person."""
+    """The search trials to repeat, best first, the seeds for each, and notes for the user."""
 
     parents: Sequence[TrialRecord]
     seeds: int
@@ -20,7 +20,7 @@ class FinalistPlan:
 
 
 def plan_finalists(records: Collection[TrialRecord], budget: TimeBudget) -> FinalistPlan:
-    """Choose the finalists: the best configurations, as many as the remaining time allows."""
+    """Choose as many finalists as the remaining time allows, from the best configurations."""
     search = budget.space.search
     best = rank_trials(records)[: search.finalists]
     notes = []
@@ -40,5 +40,5 @@ def plan_finalists(records: Collection[TrialRecord], budget: TimeBudget) -> Fina
 
 
 def finalist_runs(records: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """Return the finalists' runs, also those of finalists that the search went on after."""
+    """Return the finalists' runs, including runs of finalists that an earlier process chose."""
     return [record for record in records if not record.is_search_trial]

@@ -47,8 +47,8 @@ def read_models(
 
     Skip trials without a measurement, and search trials whose files are missing. A model's score is computed from the
     probabilities beside its weights. Usually it equals the score of the trial's healthiest measurement. But a trial that
-    continues from a checkpoint may measure something else from there on, for example on a GPU, and the model that it kept
-    before is still valid.
+    continues from a checkpoint may measure slightly different scores from there on, for example on a GPU. The model that it
+    kept before is still valid.
 
     Raises StorageError if a finalist's file is missing.
     """

@@ -1,7 +1,7 @@
 """Estimate, from the number and length of rows, whether a search fits into memory, and refuse it before it starts.
 
 The bytes per row were measured (`scripts/bench memory`) on one machine, with rows of 5 to 200 words. An estimate is within
-some tens of percent of what a run takes. That is enough to refuse the impossible, but not to plan with.
+some tens of percent of what a run takes. That is enough to refuse an impossible search, but not enough for planning.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from tuner.space.settings import Inputs
 from tuner.storage import extension
 
 _GB = 1e9
-# Estimates were up to 1.4 times the memory that a run took, so only what exceeds the free memory by more is surely too large.
+# Estimates were up to 1.4 times the memory that a run took. So refuse only a search whose estimate exceeds the free memory
+# by more.
 _LARGEST_OVERESTIMATE = 1.4
 _DRIVER, _WORKER, _RAY = 0.5 * _GB, 0.35 * _GB, 0.5 * _GB  # without rows, mostly imports
 _TEXT_OBJECT = 57  # bytes of a Python string without its characters, and of the reference to it
@@ -39,9 +40,9 @@ _BEGINNING = 1 << 20  # bytes of a text file that are read to estimate its numbe
 class DataSize:
     """What memory depends on: the rows of all splits, their inputs, and the arrays prepared from them.
 
-    `length` is the mean number of characters in a text, or of values in a sequence. `tokens` is the mean number of tokens in
-    a text, for the preparation that makes the most. `settings` is the number of preparations that the space may choose, and
-    `array_bytes` the size of all prepared arrays, over all preparations and folds.
+    `length` is the mean number of characters in a text, or of values in a sequence. `tokens` is the mean number of tokens
+    in a text, for the preparation that makes the most tokens. `settings` is the number of preparations that the space may
+    choose. `array_bytes` is the size of all prepared arrays, over all preparations and folds.
     """
 
     inputs: Inputs
@@ -171,7 +172,7 @@ def _remedies(size: DataSize, available: int, *, slots: int, has_folds: bool) ->
 
 
 def _rows_that_fit(size: DataSize, available: int, slots: int) -> int:
-    """Return how many such rows fit. Every part of an estimate is linear in the rows, and the peak nearly is."""
+    """Return how many rows of this kind fit. Every part of an estimate is linear in the rows, and the peak nearly so."""
     without_rows = estimate_memory(size.scaled(0)).most(slots)
     room = max(available - without_rows, available / 2)
     return int(size.rows * room / (estimate_memory(size).most(slots) - without_rows))

@@ -1,4 +1,4 @@
-"""What a trial is made of: its number, configuration, seed, and the places of its files."""
+"""Make the order of a trial: its number, configuration and seed, and the places of its files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tuner.trial.record import TrialRecord
 class OrderMaker:
     """Makes the orders of a search. Numbers run through both phases.
 
-    The log gets every search trial before it starts, so a resumed run need not ask the sampler for it again.
+    The log gets every search trial before it starts, so a resumed run does not ask the sampler for it again.
     """
 
     def __init__(self, space: Space, sampler: Sampler, log: TrialLog) -> None:
@@ -59,9 +59,10 @@ class OrderMaker:
         return limit is None or self.asked < limit
 
     def replay(self, trials: Sequence[RecordedTrial]) -> list[Order]:
-        """Take over an earlier process's search trials, as if they had been asked for here.
+        """Take over the search trials of an earlier process, as if this process had asked for them.
 
-        A number is missing if its row was in a damaged part. The sampler is asked for it again; return these orders.
+        A number is missing if its row was in a damaged part. Ask the sampler again for these numbers, and return their
+        orders.
         """
         finalists = {trial.index for trial in trials if trial.phase == "finalist"}
         missing = []

@@ -79,7 +79,7 @@ def make_plan(space: Space, say: Callable[[str], None]) -> dict[str, Any]:
 
 
 def _epochs_per_trial(steps: Sequence[tuple[float, float]]) -> float:
-    """Return the mean epochs of a trial if ASHA stops its full share at every rung."""
+    """Return the mean epochs of a trial if ASHA stops as many trials as it should at every rung."""
     reached = [0.0, *(epochs for epochs, _ in steps)]
     return sum((after - before) * share for before, (after, share) in zip(reached, steps, strict=False))
 

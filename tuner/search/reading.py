@@ -52,7 +52,7 @@ def load_checked(space: Space, say: Callable[[str], None]) -> Dataset:
 
 
 def measure_closing_work(dataset: Dataset, space: Space) -> ClosingWork:
-    """Return what the end of a search has to process of a data set."""
+    """Return how much of a data set the end of a search has to process."""
     inputs = dataset.train.inputs
     characters = sum(map(len, inputs)) if isinstance(inputs, tuple) else 0
     tokenisers = options_of(space.parameters["tokens"]) if characters else ()
@@ -96,5 +96,5 @@ def _placed(space: Space, fault: Fault) -> Fault:
     """Add to the fault of an option, such as "space.resampling.smote", the line or the --set that asks for it."""
     *parameter, name = fault.where.split(".")
     key = space.document.option(tuple(parameter), name)
-    place = space.document.place((*key, "neighbours"))  # the setting that asks for too much in nearly every resampling
+    place = space.document.place((*key, "neighbours"))  # nearly always the setting that asks for too much
     return Fault(place.text, f"{dotted(key)}: {fault.what}", fault.remedy)

@@ -27,7 +27,7 @@ _DATA_FILES = ("data.train", "data.validation", "data.test")
 
 
 def resumed_space(run: Run, overrides: Sequence[str], say: Callable[[str], None]) -> Space:
-    """Return the space to resume a run with: the run's own, with `overrides` as in `load_space`. Say what has changed.
+    """Return the space to resume a run with: the space of the run, with `overrides` as in `load_space`. Say what has changed.
 
     Raises SpaceError naming every difference that would make it a different search.
     """

@@ -43,8 +43,9 @@ from tuner.trial.order import TrialSettings
 if TYPE_CHECKING:
     from tuner.baselines.baseline import Baseline
 
-# Functions here import torch, scikit-learn and Ray Tune late: each takes a second, and the first trial need not wait for it.
-_FAULTS_SHOW_S = 0.1  # most faults in data show within this time; then there is no need to wait for Ray
+# Functions here import torch, scikit-learn and Ray Tune late. Each takes a second, and the first trial should not wait for
+# it.
+_FAULTS_SHOW_S = 0.1  # most faults in data show within this time, and then nobody waits for Ray
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,10 @@ class SearchData:
 
 @dataclass(frozen=True)
 class EarlierRun:
-    """A run that an earlier process left unfinished, and its trials so far."""
+    """An unfinished run of an earlier process, and its trials so far."""
 
     run: Run
-    past: RecordedRun
+    recorded: RecordedRun
 
 
 def run_search(space: Space, location: str, *, address: str | None, watcher: Watcher, started: float) -> dict[str, Any]:
@@ -107,12 +108,12 @@ def resume_search(location: str, overrides: Sequence[str], *, address: str | Non
             begun = time.monotonic()
 
             def clock() -> float:
-                return time.monotonic() - begun + earlier.past.seconds
+                return time.monotonic() - begun + earlier.recorded.seconds
 
             search = SearchRun(space, data, ledger, clock=clock, watcher=watcher, earlier=earlier)
             return search.run(is_cluster=address is not None)
     finally:
-        ledger.give_back()
+        ledger.release()
 
 
 @contextmanager
@@ -209,9 +210,9 @@ class SearchRun:
 
     def _take_over(self, earlier: EarlierRun) -> None:
         self._ledger.go_on(space=self._space.text, environment=describe_resumption(earlier.run.environment))
-        self._queue.replay(earlier.past, is_to_search_on="resume_with" in earlier.run.manifest)
-        unfinished = sum(trial.ending is None for trial in earlier.past.trials)
-        ended = len(earlier.past.trials) - unfinished
+        self._queue.replay(earlier.recorded, is_to_search_on="resume_with" in earlier.run.manifest)
+        unfinished = sum(trial.ending is None for trial in earlier.recorded.trials)
+        ended = len(earlier.recorded.trials) - unfinished
         ended_trials = "1 trial has ended" if ended == 1 else f"{ended} trials have ended"
         self._watcher.say(f"resumed: {ended_trials}, {unfinished} {'continues' if unfinished == 1 else 'continue'}")
 
@@ -263,10 +264,10 @@ class SearchRun:
             gate=GateSettings(),
         )
         if self._earlier is not None:
-            past = self._earlier.past
-            running = {trial.index for trial in past.trials if trial.ending is None}
-            searched = {trial.index for trial in past.trials if trial.phase == "search"}
-            pruner.replay([item for item in past.measurements if item[0] in searched], running=running)
+            recorded = self._earlier.recorded
+            running = {trial.index for trial in recorded.trials if trial.ending is None}
+            searched = {trial.index for trial in recorded.trials if trial.phase == "search"}
+            pruner.replay([item for item in recorded.measurements if item[0] in searched], running=running)
         return pruner
 
     def _watch(self, snapshot: Snapshot) -> None:
@@ -328,7 +329,7 @@ class SearchRun:
         )
 
     def _record_failure(self, error: Exception) -> None:
-        with suppress(StorageError):  # it may be the cause
+        with suppress(StorageError):  # the storage may be the cause
             self._queue.interrupt()
             more = {"resume_with": error.setting} if isinstance(error, NoChampion) else {}
             self._finish("failed", error=str(error) if isinstance(error, TunerError) else repr(error), **more)

@@ -18,7 +18,7 @@ SAFETY = 1.1
 BETWEEN_TRIALS_S = 0.5
 MAKING_WAY_S = 1.0
 """From the end of the search to the first finalist, without the wait for running trials' next measurements. Ray has asked
-for some trials in advance, which are turned away one by one."""
+for some trials in advance, and they are turned away one by one."""
 CLOSING_S = 4.0
 """Closing on some thousand rows: reading the models, predictions, intervals, the bundle."""
 COMPARED_BASELINES = 4
@@ -83,14 +83,15 @@ class TimeBudget:
     def reserve_s(self, records: Collection[TrialRecord]) -> float:
         """Estimate the seconds for finalists and closing; at most half of the limit.
 
-        The search never resumes once the finalists begin, so one slow stretch early on must not end it.
+        The search never resumes once the finalists begin, so one slow stretch early on must not end the search.
         """
         search = self.space.search
         half = (search.seconds or 0.0) / 2
         best = rank_trials(records)[: 2 * search.finalists]
         if not best:
             return half
-        # Take the slowest of twice as many, because the ranking may still change and the reserve must do for the new leaders.
+        # Take the slowest of twice as many, because the ranking may still change, and the reserve must suffice for the new
+        # leaders.
         full_runs = sorted(self.full_runs_s(best, records))[-search.finalists :]
         # A running trial makes way at its next measurement, so wait for the longest stretch between two.
         waiting = max(
@@ -138,7 +139,7 @@ class TimeBudget:
 
 
 def recent_slowdown(records: Collection[TrialRecord]) -> float:
-    """Return how much slower training has become, relative to its fastest: others use the machine, and will go on to."""
+    """Return how much slower training has become than at its fastest. Others use the machine, and probably will again."""
     slowdowns = (record.slowdown for record in reversed(list(records)) if record.slowdown is not None)
     return median([1.0, *islice(slowdowns, _RECENT)])
 
@@ -146,10 +147,10 @@ def recent_slowdown(records: Collection[TrialRecord]) -> float:
 def closing_seconds(work: ClosingWork, *, finalists: int, seeds: int, predict_s: float, slowdown: float = 1.0) -> float:
     """Estimate the seconds from the last finalist's run to the end. A model needs `predict_s` for a row.
 
-    Each row is predicted once, and each model's decisions are made again from its stored probabilities. Bootstrap
-    resamples are drawn for the champion's intervals on both splits, for its difference to each baseline on test (also with
-    the two models swapped), and for its difference to each other finalist on validation. `slowdown` is the factor for a
-    busy machine.
+    Each row is predicted once. Each model's decisions are made again from its stored probabilities. Bootstrap resamples are
+    drawn for the champion's intervals on both splits, and for its difference to each other finalist on validation. They are
+    also drawn for its difference to each baseline on test, once more with the two models swapped. `slowdown` is the factor
+    for a busy machine.
     """
     rows, labels = work.validation + work.test, work.labels
     predicted = work.test + work.validation * work.are_validation_rows_predicted

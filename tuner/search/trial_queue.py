@@ -42,22 +42,22 @@ class SearchQueue:
         self._again: list[Order] = []  # search trials that a resumed run takes up first
         self._finalist_runs: list[Order] | None = None  # finalists' runs to hand out; None during the search
 
-    def replay(self, past: RecordedRun, *, is_to_search_on: bool = False) -> None:
+    def replay(self, recorded: RecordedRun, *, is_to_search_on: bool = False) -> None:
         """Take over where an earlier process stopped, as if this queue had run all its trials.
 
         Trials that were running are handed out first, with the same configuration and seed. If the finalists were already
         chosen, only their missing runs follow. With `is_to_search_on` none of them can be the champion: the search then
         continues if the budget is larger now.
         """
-        finalists = [trial for trial in past.trials if trial.phase == "finalist"]
-        self._again += self._orders.replay(past.trials)
+        finalists = [trial for trial in recorded.trials if trial.phase == "finalist"]
+        self._again += self._orders.replay(recorded.trials)
         # The search may have gone on after earlier finalists, whose numbers are lower.
         current = [trial for trial in finalists if trial.index >= self._orders.next_index]
         for trial in finalists:
             self._orders.restore(trial)
-        for index, measurement in past.measurements:
+        for index, measurement in recorded.measurements:
             self.trials[index].add(measurement)
-        for trial in past.trials:
+        for trial in recorded.trials:
             record = self.trials[trial.index]
             if record.ending is not None:
                 self._orders.close(record)
@@ -73,7 +73,7 @@ class SearchQueue:
             if self._budget.limit_s is not None and self._orders.has_trials_left():
                 self.ended_by = self._search.tightest
 
-    # --- what Ray asks ---
+    # --- questions from Ray ---
 
     def next_order(self) -> Order | None:
         """Return the next search trial or, after the search, the next finalist's run; None if there is none yet."""
@@ -102,22 +102,22 @@ class SearchQueue:
             return self._is_search_late()
         return self._budget.are_finalists_over(self.trials.values())
 
-    # --- what Ray reports ---
+    # --- news from Ray ---
 
     def started(self, order: Order) -> None:
         """Note that a worker has started a trial."""
         self._log.start(order)
 
     def waits(self, order: Order) -> None:
-        """Note that a trial whose worker died waits for another one. It may wait for a free slot without hanging."""
+        """Note that a trial whose worker died waits for another one. Waiting for a free slot does not count as hanging."""
         self.trials[order.index].heard_s = None
 
-    def reported(self, order: Order, measurement: Measurement, *, is_to_be_kept: bool = False) -> None:
+    def measured(self, order: Order, measurement: Measurement, *, is_to_be_kept: bool = False) -> None:
         """Add a measurement; write it at once if the trial makes a checkpoint after it."""
         self._log.add_measurement(order, measurement, is_to_be_kept=is_to_be_kept)
 
     def noted(self, order: Order, note: str) -> None:
-        """Show a person a note about a trial."""
+        """Show the user a note about a trial."""
         self._watcher.say(f"note: trial {order.index}: {note}")
 
     def ended(self, order: Order, ending: str, reason: str) -> None:
@@ -145,7 +145,7 @@ class SearchQueue:
         for record in self._log.running():
             self.ended(record.order, Ending.INTERRUPTED, INTERRUPTED)
 
-    # --- what the rest of the search asks ---
+    # --- questions from the rest of the search ---
 
     def snapshot(self) -> Snapshot:
         """Return the current state of the search."""
@@ -187,7 +187,7 @@ class SearchQueue:
             self.ended(self._again.pop(0), Ending.INTERRUPTED, _TOO_LATE)
 
     def _close_search(self) -> None:
-        """Choose the finalists and queue their runs."""
+        """Choose the finalists and put their runs into the queue."""
         self._give_up_search()
         plan = plan_finalists(self.trials.values(), self._budget)
         for note in plan.notes:

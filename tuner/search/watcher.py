@@ -1,4 +1,4 @@
-"""What a person sees of a running search."""
+"""What the user sees of a running search."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Watcher:
-    """Receives what a search has to show: `say` gets sentences, `watch` a snapshot a few times a second."""
+    """Shows a search to the user: `say` gets sentences, and `watch` gets a snapshot a few times a second."""
 
     say: Callable[[str], None]
     watch: Callable[[Snapshot], None]

@@ -1,4 +1,4 @@
-"""From a configuration to what its options stand for. This is the only module that reads the dotted names of a configuration.
+"""Build what a configuration describes. This is the only module that reads the dotted names of a configuration.
 
 In {"clipping": "norm", "clipping.norm.threshold": 1.0} the parameter `clipping` is set to the option `norm`, and `threshold`
 is the option's own parameter. `build(configuration, "clipping")` imports the builder that the option declares, here

@@ -1,4 +1,4 @@
-"""Configurations: their hash, and whether one from outside, such as a bundle's, could have come from a space."""
+"""Configurations: their hash, and a check of a configuration from outside, such as a bundle's."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def check_configuration(configuration: Any, inputs: Inputs) -> None:
 
 
 def _check(path: str, parameter: Parameter, configuration: Mapping[str, Any], known: set[str]) -> None:
-    """Check the parameter at `path`, and those of the option it is set to. Add every allowed key to `known`."""
+    """Check the parameter at `path`, and the parameters of its chosen option. Add every allowed key to `known`."""
     known.add(path)
     if path not in configuration:
         return
@@ -62,10 +62,10 @@ def _check(path: str, parameter: Parameter, configuration: Mapping[str, Any], kn
         parameters: dict[str, Parameter] = dict(option.parameters)
         prefix = f"{path}.{value}."
         if option.each is not None:
-            given = [name for name in configuration if isinstance(name, str) and name.startswith(prefix)]
-            parameters |= {name.removeprefix(prefix): option.each for name in given}
-        for name, each in parameters.items():
-            _check(prefix + name, each, configuration, known)
+            weights = [name for name in configuration if isinstance(name, str) and name.startswith(prefix)]
+            parameters |= {name.removeprefix(prefix): option.each for name in weights}
+        for name, inner in parameters.items():
+            _check(prefix + name, inner, configuration, known)
     elif isinstance(parameter, Number):
         is_whole = parameter.kind == "float" or isinstance(value, int)
         if not (is_finite_number(value) and is_whole and parameter.allows(value)):

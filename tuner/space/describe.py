@@ -12,7 +12,7 @@ COLUMNS = ("parameter", "values", "default", "for", "meaning")
 
 
 def describe_parameters() -> list[Row]:
-    """Return one row a parameter and option, with the columns of `COLUMNS`. An option's own parameters follow it, indented."""
+    """Return one row per parameter and option, with the columns of `COLUMNS`. An option's own parameters follow it, indented."""
     text, sequence = PARAMETERS["text"], PARAMETERS["sequence"]
     is_shared = {name for name in text if text[name] is sequence.get(name)}
     kinds = {

@@ -1,7 +1,7 @@
-"""A space file as plain data. Every value knows where it came from: a line of the file, or a `--set`.
+"""A space file as plain data. Every value knows its place: a line of the file, or a `--set`.
 
 YAML is only data here: one document of mappings, lists and scalars (YAML 1.2), without tags, aliases or repeated keys, and
-limited in size and depth. So a hostile or mistaken file leads to a message. It cannot run code or fill the memory.
+limited in size and depth. So a hostile or mistaken file only leads to a message. It cannot run code or fill the memory.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from tuner.errors import Fault, SpaceError
 MAX_BYTES = 200_000  # the largest shipped space has 6,000; a megabyte on one line took seconds
 MAX_DEPTH = 32
 MAX_EVENTS = 5_000  # keys, values and brackets; the largest shipped space has 600, and 90,000 keys took a minute
-_MAX_OPEN = 200  # brackets in comments and texts count too, and need not be closed
+_MAX_OPEN = 200  # brackets in comments and texts count too, even if nothing closes them
 
 Key: TypeAlias = tuple[str | int, ...]
-AddFault: TypeAlias = Callable[[Key, str, str], None]  # (key, what is wrong, remedy)
+AddFault: TypeAlias = Callable[[Key, str, str], None]  # (key, fault, remedy)
 
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float")}
 
@@ -86,8 +86,8 @@ def read_document(path: Path) -> Document:
 def parse_document(text: str, source: str) -> Document:
     """Read YAML text; messages name `source` as the file it comes from.
 
-    Raises SpaceError if the text holds no mapping: not YAML, empty, a list, a single value. Repeated keys are kept as faults
-    of the document, to be reported together with all others.
+    Raises SpaceError if the text holds no mapping: not YAML, empty, a list, a single value. Repeated keys become faults of
+    the document, which are reported together with all others.
     """
     if len(text) > MAX_BYTES:
         _refuse(source, f"is larger than {MAX_BYTES:,} bytes", "is this a space file, and not data?")
@@ -96,7 +96,9 @@ def parse_document(text: str, source: str) -> Document:
         _refuse(source, "the file is empty", "write a space, or copy a shipped one with `tuner init`")
     if not isinstance(document.tree, dict):
         kind = "a list" if isinstance(document.tree, list) else "a single value"
-        _refuse(source, f"{kind} at the top, where keys must be", "begin with task: …, data: …, search: …")
+        _refuse(
+            source, f"the top level is {kind}, but must be keys with values", "begin with task: …, data: …, search: …"
+        )
     return document
 
 
@@ -264,14 +266,14 @@ def _override_one(document: Document, assignment: str, place: Place) -> Document
     value = _parse(value_text, place.text, place=lambda _: place)
     tree = _copy(document.tree)
     path = _assign(tree, key, value.tree)
-    kept = {known: at for known, at in document.places.items() if known[: len(path)] != path}
-    made = {path[:end]: place for end in range(1, len(path) + 1)}  # the value, and parents that were absent
-    return replace(document, tree=tree, places=made | kept, faults=document.faults + value.faults)
+    unchanged = {known: at for known, at in document.places.items() if known[: len(path)] != path}
+    assigned = {path[:end]: place for end in range(1, len(path) + 1)}  # the value, and parents that were absent
+    return replace(document, tree=tree, places=assigned | unchanged, faults=document.faults + value.faults)
 
 
 def _split_assignment(assignment: str) -> tuple[tuple[str, ...], str]:
     name, equals, value = assignment.partition("=")
-    remedy = "write --set section.key=value, as --set search.time=60s"
+    remedy = "write --set section.key=value, such as --set search.time=60s"
     if not equals:
         _refuse(assignment, "has no '='", remedy)
     key = tuple(part.strip() for part in name.split("."))

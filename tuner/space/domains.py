@@ -9,7 +9,7 @@
     clipping: [none, {norm: {threshold: {low: 0.1, high: 10, scale: log}}}]   a choice of options
     loss_weights: {explicit: {rare: 5, often: 1}}  an option with one number for each label of the data
 
-A parameter that is absent keeps its default. A parameter whose condition is never met is left out.
+A parameter that is absent keeps its default. A parameter is left out if its condition is never met.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class OptionChoice:
 
 @dataclass(frozen=True)
 class Conditional:
-    """A domain that applies only to configurations that meet `need`. Some do and some do not."""
+    """A domain that applies only to configurations that meet `need`. Only some of them do."""
 
     need: Need
     domain: Fixed | Choice | IntRange | FloatRange
@@ -86,7 +86,7 @@ Domain: TypeAlias = "Fixed | Choice | IntRange | FloatRange | OptionChoice | Con
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What a space is for. Some options and parameters depend on it. The task is None if the space names no valid one."""
+    """The task and inputs of a space. Some options and parameters depend on them. The task is None if it is not valid."""
 
     task: Task | None
     inputs: Inputs
@@ -103,7 +103,9 @@ def read_domains(
         raw = {}
     if not isinstance(raw, dict):
         remedy = (
-            "write one parameter a line, as hidden: 64" if len(key) == 1 else _written(str(key[-1]), raw, parameters)
+            "write one parameter per line, such as hidden: 64"
+            if len(key) == 1
+            else _written(str(key[-1]), raw, parameters)
         )
         add_fault(key, f"{show_yaml(raw)} is not a mapping of parameters", remedy)
         raw = {}
@@ -162,7 +164,7 @@ def ends(domain: Domain) -> tuple[float, float]:
 
 
 def searched_parameters(domains: Mapping[str, Domain], prefix: str = "") -> Iterator[str]:
-    """Yield the path of every parameter with more than one value, also inside options, as "tokens.word.min_count"."""
+    """Yield the path of every parameter with more than one value, also inside options, such as "tokens.word.min_count"."""
     for name, domain in domains.items():
         if isinstance(domain, OptionChoice):
             if len(domain.options) > 1:
@@ -219,7 +221,7 @@ def _refuse_others(raw: Mapping[str, Any], allowed: tuple[str, ...], key: Key, a
 
 
 def _read_value(raw: Any, parameter: Number | Switch, key: Key, add_fault: AddFault) -> int | float | bool | None:
-    """Return one value within the parameter's bounds, or report what is wrong and return None."""
+    """Return one value within the parameter's bounds, or report the fault and return None."""
     if isinstance(parameter, Switch):
         if isinstance(raw, bool):
             return raw
@@ -247,7 +249,7 @@ def _read_choice(raw: Any, parameter: Number | Switch, key: Key, add_fault: AddF
             if raw == []
             else f"{show_yaml(raw)} is not a list to choose from"
         )
-        add_fault(key, what, "list the values, as [64, 128]")
+        add_fault(key, what, "list the values, such as [64, 128]")
         return default_domain(parameter)
     values: list[int | float | bool] = []
     for index, item in enumerate(raw):
@@ -263,8 +265,8 @@ def _read_choice(raw: Any, parameter: Number | Switch, key: Key, add_fault: AddF
 def _read_range(raw: Mapping[str, Any], parameter: Number, key: Key, add_fault: AddFault) -> Domain:
     fallback = default_domain(parameter)
     if parameter.is_listed:
-        what = "is a range, but the texts have to be prepared once for every value"
-        add_fault(key, what, f"list the values, as [{parameter.default:g}, {2 * parameter.default:g}]")
+        what = "is a range, but the texts must be prepared for each value"
+        add_fault(key, what, f"list the values, such as [{parameter.default:g}, {2 * parameter.default:g}]")
         return fallback
     _refuse_others(raw, ("low", "high", "scale", "step"), key, add_fault)
     absent = [name for name in ("low", "high") if name not in raw]
@@ -312,7 +314,7 @@ def _bounds_hold(low: float, high: float, is_log: bool, parameter: Number, key: 
         )
         is_good = False
     if low > high:
-        add_fault((*key, "low"), f"low is {show_yaml(low)}, above high, which is {show_yaml(high)}", "swap them")
+        add_fault((*key, "low"), f"low is {show_yaml(low)}, but high is only {show_yaml(high)}", "swap them")
         is_good = False
     elif not parameter.allows(high):
         add_fault(
@@ -325,7 +327,7 @@ def _bounds_hold(low: float, high: float, is_log: bool, parameter: Number, key: 
 
 
 def _steps_fit(low: float, high: float, step: float | None, key: Key, add_fault: AddFault) -> bool:
-    """Return whether whole steps reach `high`. Count in decimal, as people do: from 0.1 to 0.7 are six steps of 0.1."""
+    """Return whether whole steps reach `high`. Count in decimal, as people do: 0.1 to 0.7 is six steps of 0.1."""
     if step is None:
         return True
     if step <= 0:
@@ -381,7 +383,9 @@ def _read_own(
     if option.each is not None:
         if not given:
             add_fault(
-                key, f"{name} names no label", f"write {{{name}: {{LABEL: 5, OTHER: 1}}}}, with labels of the data"
+                key,
+                f"{name} needs at least one label",
+                f"write {{{name}: {{LABEL: 5, OTHER: 1}}}}, with labels of the data",
             )
         return read_domains(given, dict.fromkeys(given, option.each), key, add_fault, setting)
     for required, parameter in option.parameters.items():
@@ -397,29 +401,29 @@ def _read_own(
 def _read_option_name(
     item: Any, parameter: Options, key: Key, add_fault: AddFault, setting: Setting
 ) -> tuple[str | None, Any, Key]:
-    """Return an option's name, its own parameters as written, and their key. If it is not an option, report it; name is None."""
+    """Return an option's name, its own parameters as written, and their key. Report what is not an option; its name is None."""
     if isinstance(item, int | float) and not isinstance(item, bool):
         add_fault(key, *not_an_option(show_yaml(item), _named(key), parameter, setting.task))
         return None, None, key
     if isinstance(item, dict) and "low" in item and "high" in item:
         add_fault(key, *not_an_option("a range", _named(key), parameter, setting.task))
         return None, None, key
-    given = (
+    named = (
         dict(item) if isinstance(item, dict) and item else {item if isinstance(item, str) else show_yaml(item): None}
     )
-    unknown = [name for name in given if name not in parameter.options]
+    unknown = [name for name in named if name not in parameter.options]
     for name in unknown:
         where = (*key, name) if isinstance(item, dict) else key
         add_fault(where, *unknown_option(name, _named(key), for_task(parameter.options, setting.task), setting.inputs))
-    if len(given) > 1 and not unknown:
-        options = ", ".join(f"{{{name}: …}}" for name in given)
+    if len(named) > 1 and not unknown:
+        options = ", ".join(f"{{{name}: …}}" for name in named)
         add_fault(key, "one mapping has several options", f"write a list: [{options}]")
-    if unknown or len(given) > 1:
+    if unknown or len(named) > 1:
         return None, None, key
-    name, body = next(iter(given.items()))
+    name, body = next(iter(named.items()))
     return name, body, (*key, name) if isinstance(item, dict) else key
 
 
 def _named(key: Key) -> str:
-    """Return the name of the parameter that `key`, of its options or of one of them, belongs to."""
+    """Return the name of the parameter that `key` belongs to: the key of its options, or of one of them."""
     return str(next(part for part in reversed(key) if isinstance(part, str) and part != "choice"))

@@ -22,7 +22,7 @@ def _for_one_label(builder: str, summary: str, *, needs_vectors: bool = False, *
         parameters=parameters,
         needs_vectors=needs_vectors,
         tasks=_ONE_LABEL,
-        reason="balances one target a row",
+        reason="needs one label per row",
         instead="use oversample, undersample, balanced_batches, label_set_oversample, label_set_undersample, ml_ros, ml_rus "
         "or mlsmote",
     )
@@ -46,7 +46,7 @@ _LOSS = Options(
     options={
         "cross_entropy": Option(
             builder="tuner.imbalance.loss:cross_entropy",
-            summary="Cross-entropy; with several labels a row, binary cross-entropy for each label.",
+            summary="Cross-entropy. With several labels per row: binary cross-entropy for each label.",
             parameters={"label_smoothing": share(0.0, "How far to move the targets towards even odds.")},
         ),
         "focal": Option(
@@ -58,8 +58,8 @@ _LOSS = Options(
             builder="tuner.imbalance.loss:asymmetric",
             summary="Focal loss with separate settings for present and absent labels.",
             parameters={
-                "gamma_positive": real(0.0, "gamma where the label is present.", high=10),
-                "gamma_negative": real(4.0, "gamma where the label is absent.", high=10),
+                "gamma_positive": real(0.0, "gamma for present labels.", high=10),
+                "gamma_negative": real(4.0, "gamma for absent labels.", high=10),
                 "margin": share(0.05, "Ignore an absent label whose probability is below this."),
             },
             tasks=_SEVERAL_LABELS,
@@ -88,7 +88,7 @@ _LOSS_WEIGHTS = Options(
         ),
         "explicit": Option(
             builder="tuner.imbalance.weights:explicit_weights",
-            summary="One weight per label, given under the label's name; labels not named have weight 1.",
+            summary="One weight per label, under the label's name. Labels without one have weight 1.",
             each=positive(1.0, "The label's weight.", high=1e6),
         ),
     },
@@ -111,11 +111,11 @@ _RESAMPLING = Options(
         ),
         "balanced_batches": Option(
             builder="tuner.imbalance.resample:balanced_batches",
-            summary="Give every batch equally many rows of each class.",
+            summary="Give every batch the same number of rows of each class.",
         ),
         "fixed_number": _for_one_label(
             "tuner.imbalance.resample:fixed_number",
-            "Give every class the same number of rows, drawn anew for each pass.",
+            "Give every class the same number of rows, drawn again for each pass.",
             rows=integer(500, 1, 100_000_000, "Rows of each class in a pass."),
         ),
         "near_miss": _for_one_label(
@@ -168,12 +168,12 @@ _RESAMPLING = Options(
         ),
         "label_set_oversample": _for_several_labels(
             "tuner.imbalance.label_sets:label_set_oversample",
-            "Treat each set of labels as a class and repeat rows of rare ones, up to four times as many rows in all.",
+            "Treat each set of labels as a class and repeat rows of rare classes, up to four times the rows in all.",
             ratio=_RAISED,
         ),
         "label_set_undersample": _for_several_labels(
             "tuner.imbalance.label_sets:label_set_undersample",
-            "Treat each set of labels as a class and drop rows of frequent ones.",
+            "Treat each set of labels as a class and drop rows of frequent classes.",
             share=share(0.25, "Share of the rows to drop.", low_open=True),
         ),
         "ml_ros": _for_several_labels(

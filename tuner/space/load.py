@@ -1,4 +1,4 @@
-"""From a space's name to a typed, validated `Space`, or to a list of everything that is wrong with it."""
+"""Load a space by name: return a typed, validated `Space`, or raise a list of all its faults."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEYS = ("task", *SECTIONS, "space")
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """A space as it will run. `text` is its YAML: that of the file, rewritten if there are overrides.
+    """A space as it will run. `text` is the YAML of the file, rewritten if there are overrides.
 
     `document` knows where each value was written.
     """
@@ -45,7 +45,7 @@ class Space:
 
 
 def load_space(name: str, overrides: Sequence[str] = ()) -> Space:
-    """Load the space that `name` finds (see `find_space`), with "dotted.key=value" overrides whose values are YAML.
+    """Load the space that `name` finds (see `find_space`), with overrides written as "dotted.key=YAML value".
 
     Raises SpaceError with every fault of the file and of the overrides, in the order of the lines.
     """
@@ -54,7 +54,7 @@ def load_space(name: str, overrides: Sequence[str] = ()) -> Space:
 
 
 def read_space(text: str, overrides: Sequence[str] = ()) -> Space:
-    """Read the YAML text of a space, as a ledger holds it, with overrides as `load_space` takes. Raises SpaceError likewise."""
+    """Read a space from YAML text, such as a ledger's, with overrides. Raises SpaceError like `load_space`."""
     return _load(parse_document(text, "space.yaml"), overrides, is_shipped=False)
 
 
@@ -75,8 +75,8 @@ def _load(document: Document, overrides: Sequence[str], *, is_shipped: bool) -> 
 def find_space(name: str) -> tuple[Path, bool]:
     """Return the file that `name` means, and whether it is shipped with tuner.
 
-    A file of that name comes first. Otherwise `NAME`, `NAME.yaml`, `spaces/NAME.yaml` and `search_spaces/NAME.yaml` mean
-    the space that is shipped as NAME. Raises SpaceError if there is neither.
+    If a file has that name, it is meant. Otherwise `NAME`, `NAME.yaml`, `spaces/NAME.yaml` and `search_spaces/NAME.yaml`
+    mean the space that is shipped as NAME. Raises SpaceError if there is neither.
     """
     path = Path(name)
     if path.is_file():
@@ -102,7 +102,7 @@ def shipped_spaces() -> dict[str, Path]:
 def _near_file(path: Path) -> str | None:
     """Return a remedy that names a file with a similar name in the same folder, if there is one."""
     folder = path.parent
-    names = [each.name for each in folder.iterdir() if each.suffix in (".yaml", ".yml")] if folder.is_dir() else []
+    names = [file.name for file in folder.iterdir() if file.suffix in (".yaml", ".yml")] if folder.is_dir() else []
     remedy = did_you_mean(path.name, names)
     return remedy if remedy.startswith("did you mean") else None
 
@@ -129,7 +129,7 @@ def _read(document: Document, add_fault: AddFault) -> dict[str, Any]:
 
 
 def _check_vectors(parameters: Mapping[str, Domain], add_fault: AddFault) -> None:
-    """Refuse vectors from a file, which are for words, if a text may be split into something else."""
+    """Refuse vectors from a file if texts may be split into something other than words."""
     embedding, tokens = parameters.get("embedding"), parameters.get("tokens")
     if not (isinstance(embedding, OptionChoice) and isinstance(tokens, OptionChoice)):
         return

@@ -1,4 +1,4 @@
-"""What a hyperparameter may be: numbers, switches, texts and named options with parameters of their own.
+"""The kinds of hyperparameters: numbers, switches, texts, and named options with parameters of their own.
 
 Plain data without torch, so that a space can be checked, sampled and described in milliseconds. `tuner.space.parameters`
 lists the hyperparameters themselves.
@@ -25,7 +25,7 @@ class Need:
 class Number:
     """A whole or real number within bounds. An open bound is not itself allowed.
 
-    With `is_listed`, a space must list the values instead of giving a range, because something is prepared for each value.
+    With `is_listed`, a space must list the values and cannot give a range, because texts are prepared for each value.
     With `need`, the parameter exists only in configurations that meet the condition.
     """
 
@@ -48,7 +48,7 @@ class Number:
 
     @property
     def bounds(self) -> str:
-        """The bounds in words, as "at least 1 and at most 8"."""
+        """The bounds in words, such as "at least 1 and at most 8"."""
         low = f"{'above' if self.low_open else 'at least'} {self.low:g}"
         if self.high is None:
             return low
@@ -66,7 +66,7 @@ class Switch:
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
-    """A parameter that is a text, such as a file's name. It has no default, so a space must give it."""
+    """A text, such as a file's name. It has no default, so a space must give it."""
 
     summary: str
 
@@ -77,9 +77,9 @@ class Option:
 
     This declaration is all that registers an option. `builder` names the function or class that the option stands for, as
     "tuner.training.clipping:clip_by_norm". It is imported when a trial needs it, and takes the option's own parameters as
-    keyword arguments (see `tuner.space.build`). An option that is only a word, as truncation: end, has none.
+    keyword arguments (see `tuner.space.build`). An option that is only a word, such as truncation: end, has none.
 
-    `tasks` lists the tasks that may use the option. For any other task, `reason` ("balances one target a row") says why it
+    `tasks` lists the tasks that may use the option. For any other task, `reason` ("needs one label per row") says why it
     may not, and `instead` what to use. An option with `each` takes one such number for every label, under the label's name.
     `needs_vectors` marks a resampling that looks for neighbours, and so needs a vector for each training row.
     """

@@ -1,6 +1,6 @@
-"""Every hyperparameter: its bounds, its default and what it means.
+"""Every hyperparameter: its bounds, its default and its meaning.
 
-This is the registry. Each option names its builder, the function or class in `tuner.data`, `tuner.model`,
+This is the registry. Each option names its builder: the function or class in `tuner.data`, `tuner.model`,
 `tuner.training` or `tuner.imbalance` that does the work. To add an option, write the builder and declare it here. Some
 parameters are for texts, some for numeric sequences, most for both.
 """
@@ -44,7 +44,7 @@ _TEXT: Mapping[str, Parameter] = {
                     "punctuation": Switch(summary="Whether to keep punctuation marks as tokens.", default=True),
                     "stop_words": Switch(summary="Whether to keep the most common English words.", default=True),
                     "forms": Options(
-                        summary="Whether to treat the forms of a word as different words.",
+                        summary="How to treat the different forms of a word.",
                         default="as_written",
                         options={
                             "as_written": Option(summary="Keep words as they are written."),
@@ -61,12 +61,12 @@ _TEXT: Mapping[str, Parameter] = {
             ),
             "bpe": Option(
                 builder="tuner.data.subwords:fit_bpe",
-                summary="Parts of words, by byte-pair encoding.",
+                summary="Parts of words, found by byte-pair encoding.",
                 parameters=_SUBWORDS,
             ),
             "wordpiece": Option(
                 builder="tuner.data.subwords:fit_wordpiece",
-                summary="Parts of words, by WordPiece.",
+                summary="Parts of words, found by WordPiece.",
                 parameters=_SUBWORDS,
             ),
         },
@@ -88,7 +88,7 @@ _TEXT: Mapping[str, Parameter] = {
                 parameters={"path": Text(summary="The path of the file."), "is_tuned": _IS_TUNED},
             ),
             "word2vec": Option(
-                summary="Trained on the training texts before the search, by skip-gram.",
+                summary="Trained with skip-gram on the training texts before the search.",
                 parameters={
                     "size": integer(128, 1, 4096, "Size of each vector.", is_listed=True),
                     "is_tuned": _IS_TUNED,
@@ -96,10 +96,10 @@ _TEXT: Mapping[str, Parameter] = {
             ),
         },
     ),
-    "embedding_dropout": share(0.0, "Share of the embedding to zero in training."),
-    "token_dropout": share(0.0, "Share of a row's tokens to replace by the unknown token in training."),
+    "embedding_dropout": share(0.0, "Share of the embedding to set to zero in training."),
+    "token_dropout": share(0.0, "Share of a row's tokens to replace with the unknown token in training."),
     "token_swap": share(0.0, "Share of a row's tokens to swap with the next one in training."),
-    "token_replacement": share(0.0, "Share of a row's tokens to replace by a random token in training."),
+    "token_replacement": share(0.0, "Share of a row's tokens to replace with a random token in training."),
 }
 
 _SEQUENCE: Mapping[str, Parameter] = {
@@ -110,8 +110,8 @@ _SEQUENCE: Mapping[str, Parameter] = {
     "scaling": real(
         0.0, "Standard deviation of the random factors, around 1, that scale a row's channels in training.", high=10
     ),
-    "smoothing": share(0.0, "Share of training rows to smooth by a mean over three steps."),
-    "time_masking": share(0.0, "Blank out one stretch of a row in training, of at most this share of its steps."),
+    "smoothing": share(0.0, "Share of training rows to smooth with a mean over three steps."),
+    "time_masking": share(0.0, "Longest stretch of a row to blank out in training, as a share of its steps."),
 }
 
 _ARCHITECTURE: Mapping[str, Parameter] = {
@@ -139,21 +139,21 @@ _ARCHITECTURE: Mapping[str, Parameter] = {
         summary="How to draw the initial weights of the recurrent layers.",
         default="pytorch",
         options={
-            "pytorch": Option(builder="tuner.model.initialise:pytorch_default", summary="Uniformly, as PyTorch does."),
+            "pytorch": Option(builder="tuner.model.initialise:pytorch_default", summary="Uniform, PyTorch's default."),
             "xavier_orthogonal": Option(
                 builder="tuner.model.initialise:xavier_orthogonal",
-                summary="Input weights by Xavier, recurrent weights orthogonal, biases zero.",
+                summary="Xavier input weights, orthogonal recurrent weights, zero biases.",
             ),
         },
     ),
     "pooling": Options(
-        summary="How to turn the outputs over a row into one vector. Padding is never read.",
+        summary="How to turn the outputs for all steps of a row into one vector. Padding is never read.",
         default="max",
         options={
             "last": Option(builder="tuner.model.pooling:LastStep", summary="The last real step of each direction."),
             "mean": Option(builder="tuner.model.pooling:Mean", summary="The mean over the real steps."),
             "max": Option(
-                builder="tuner.model.pooling:Maximum", summary="The maximum over the real steps, unit by unit."
+                builder="tuner.model.pooling:Maximum", summary="The maximum of each unit over the real steps."
             ),
             "concatenation": Option(
                 builder="tuner.model.pooling:Concatenation", summary="Last, mean and max side by side."
@@ -171,14 +171,14 @@ _ARCHITECTURE: Mapping[str, Parameter] = {
     ),
     "layer_norm": Switch(summary="Whether to normalise the outputs of each layer at every step.", default=False),
     "layer_dropout": share(
-        0.3, "Share of units to zero between layers in training.", need=Need(name="layers", least=2)
+        0.3, "Share of units to set to zero between layers in training.", need=Need(name="layers", least=2)
     ),
     "variational_dropout": Switch(
-        summary="Whether dropout on the embedding and between layers zeroes the same units at every step of a row.",
+        summary="Whether dropout on the embedding and between layers drops the same units at every step of a row.",
         default=False,
     ),
-    "weight_dropout": share(0.0, "Share of the recurrent weights to zero in training."),
-    "dropout": share(0.3, "Share of units to zero before the head in training."),
+    "weight_dropout": share(0.0, "Share of the recurrent weights to set to zero in training."),
+    "dropout": share(0.3, "Share of units to set to zero before the head in training."),
 }
 
 _WEIGHT_DECAY = {"weight_decay": real(0.0, "Weight decay, as a penalty on squared weights.", high=10)}
@@ -220,12 +220,12 @@ _OPTIMISATION: Mapping[str, Parameter] = {
             "warm_up": Option(
                 builder="tuner.training.schedules:warm_up",
                 summary="Rises linearly from zero, then stays the same.",
-                parameters={"share": share(0.1, "Share of the budget in which it rises.", low_open=True)},
+                parameters={"share": share(0.1, "Share of the budget during which it rises.", low_open=True)},
             ),
             "linear": Option(
                 builder="tuner.training.schedules:linear",
                 summary="Rises linearly from zero, then falls linearly to zero.",
-                parameters={"warm_up": share(0.1, "Share of the budget in which it rises first.")},
+                parameters={"warm_up": share(0.1, "Share of the budget during which it rises first.")},
             ),
             "step": Option(
                 builder="tuner.training.schedules:step",
@@ -238,18 +238,18 @@ _OPTIMISATION: Mapping[str, Parameter] = {
             "cosine": Option(
                 builder="tuner.training.schedules:cosine",
                 summary="Falls to zero along a cosine.",
-                parameters={"warm_up": share(0.0, "Share of the budget in which it rises first.")},
+                parameters={"warm_up": share(0.0, "Share of the budget during which it rises first.")},
             ),
             "one_cycle": Option(
                 builder="tuner.training.schedules:one_cycle",
                 summary="Rises, then falls far below its initial value.",
-                parameters={"warm_up": share(0.3, "Share of the budget in which it rises.", low_open=True)},
+                parameters={"warm_up": share(0.3, "Share of the budget during which it rises.", low_open=True)},
             ),
             "plateau": Option(
                 builder="tuner.training.schedules:plateau",
                 summary="Falls by a factor whenever the score stops improving.",
                 parameters={
-                    "patience": integer(2, 1, 1000, "How many measurements without a better score to wait."),
+                    "patience": integer(2, 1, 1000, "How many measurements without a better score to wait for."),
                     "factor": share(0.5, "Multiply the learning rate by this each time.", low_open=True),
                 },
             ),
@@ -281,7 +281,7 @@ _OPTIMISATION: Mapping[str, Parameter] = {
         },
     ),
     "batch_size": integer(64, 1, 65_536, "Rows in one batch."),
-    "accumulation": integer(1, 1, 1024, "Number of batches whose gradients make up one training step."),
+    "accumulation": integer(1, 1, 1024, "How many batches to combine into one training step."),
     "l1": real(0.0, "Penalty on the absolute values of the weights.", high=10),
     "averaging": Options(
         summary="Whether to evaluate and keep an average of the weights over training.",
@@ -295,13 +295,13 @@ _OPTIMISATION: Mapping[str, Parameter] = {
             ),
             "swa": Option(
                 builder="tuner.training.averaging:swa",
-                summary="Plain mean of the weights from some point on.",
+                summary="Mean of the weights from some point of the training on.",
                 parameters={"start": share(0.5, "Share of the budget after which averaging starts.")},
             ),
         },
     ),
     "precision": Options(
-        summary="The number format that the network computes in.",
+        summary="The number format of the network's computations.",
         default="auto",
         options={
             "auto": Option(summary="bfloat16 if it is faster on the device, else float32."),

@@ -20,7 +20,7 @@ ALGORITHMS: Mapping[str, str] = {
     "tpe": "tuner.samplers.tpe:TpeSampler",
     "random": "tuner.samplers.random:RandomSampler",
 }
-"""Each search algorithm with the class that samples by it, imported only when a search starts."""
+"""The search algorithms, each with the class of its sampler, which is imported only when a search starts."""
 
 
 def read_time(value: object) -> float | None:
@@ -82,7 +82,7 @@ def _grace_at_a_measurement(values: Values) -> tuple[str, str] | None:
     nearest = max(1, round(grace * measurements))
     if not math.isclose(grace * measurements, nearest, rel_tol=1e-9):
         return (
-            f"grace_epochs is {grace:g}, but with {measurements} measurements an epoch it must be a multiple of 1/{measurements}",
+            f"grace_epochs is {grace:g}, but must be a multiple of 1/{measurements} with {measurements} measurements per epoch",
             f"use grace_epochs: {nearest / measurements:g}, or change reports_per_epoch",
         )
     return None
@@ -122,7 +122,7 @@ class SearchSettings(Section):
     )
     max_epochs: float = Field(default=10.0, gt=0, le=10_000, description="The full budget of a trial, in epochs.")
     grace_epochs: float = Field(
-        default=1.0, gt=0, le=10_000, description="The first rung of ASHA, in epochs. No trial is stopped earlier."
+        default=1.0, gt=0, le=10_000, description="The first rung of ASHA, in epochs. ASHA stops no trial earlier."
     )
     reports_per_epoch: int = Field(
         default=2, ge=1, le=1000, description="How often to measure a trial on the validation rows in each epoch."
@@ -138,7 +138,7 @@ class SearchSettings(Section):
         description="A trial that sends no measurement for this long has failed: 90s, 10m, 2h. Null: wait forever.",
     )
     reduction_factor: float = Field(
-        default=3.0, gt=1, le=100, description="One in this many trials continues at each rung."
+        default=3.0, gt=1, le=100, description="At each rung, about one in this many trials continues."
     )
     finalists: int = Field(
         default=3, ge=1, le=100, description="How many of the best trials to train again at full budget."
@@ -180,7 +180,7 @@ def _whole_gpus(values: Values) -> tuple[str, str] | None:
 class ResourceSettings(Section):
     """What one trial uses of a machine."""
 
-    cpus: int = Field(default=1, ge=1, le=10_000, description="Processors, and threads, for each trial.")
+    cpus: int = Field(default=1, ge=1, le=10_000, description="CPU cores for each trial, one thread each.")
     gpus: float = Field(default=0.0, ge=0, le=1000, description="GPUs for each trial; with 0.5, two trials share one.")
     concurrent: int | None = Field(
         default=None, ge=1, le=100_000, description="How many trials to run at once. Null: as many as fit."

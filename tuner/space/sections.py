@@ -1,4 +1,4 @@
-"""From a section of a space file to typed settings. Each error of pydantic becomes a fault with a remedy."""
+"""Read a section of a space file into typed settings. Each error of pydantic becomes a fault with a remedy."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _BOUNDS = {
 
 
 def read_section(model: type[AnySection], raw: Any, key: Key, add_fault: AddFault) -> AnySection | None:
-    """Return the settings in the mapping at `key`. If they have faults, pass each to `add_fault` and return None."""
+    """Return the settings in the mapping at `key`. If there are faults, pass each to `add_fault` and return None."""
     raw = {} if raw is None else raw
     if not isinstance(raw, dict):
         add_fault(
             key,
             f"{show_yaml(raw)} is not a mapping",
-            f"write one key a line; the keys are {', '.join(model.model_fields)}",
+            f"write one key per line; the keys are {', '.join(model.model_fields)}",
         )
         return None
     try:
@@ -60,12 +60,12 @@ def _check_rules(model: type[Section], raw: Mapping[str, Any], bad: set[str], ke
     for rule in model.rules:
         broken = None if bad & set(rule.fields) else rule.check(values)
         if broken is not None:
-            given = [name for name in rule.fields if name in raw]
-            add_fault((*key, *given[:1]), *broken)
+            written = [name for name in rule.fields if name in raw]
+            add_fault((*key, *written[:1]), *broken)
 
 
 def _explain(problem: Any, model: type[Section]) -> tuple[str, str]:
-    """Turn one of pydantic's error dictionaries into what is wrong and the remedy."""
+    """Turn one of pydantic's error dictionaries into the fault and the remedy."""
     kind, value, context = problem["type"], problem["input"], problem.get("ctx", {})
     field = str(problem["loc"][0])
     if kind == "fault":
@@ -98,7 +98,7 @@ def _description(model: type[Section], field: str) -> str:
 
 
 def not_a_switch(value: Any) -> tuple[str, str]:
-    """Return what is wrong with a value that is neither true nor false, and the remedy. It may have been in quotes."""
+    """Return the fault and the remedy for a value that is neither true nor false, such as true in quotes."""
     return f"{show_yaml(value)} is neither true nor false", "write true or false, without quotes; yes and no are text"
 
 

@@ -26,14 +26,14 @@ LABEL_FIELDS = ("label", "labels", "label_columns")
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule about several fields: `check` returns what is wrong and the remedy, or None."""
+    """A rule about several fields: `check` returns the fault and the remedy, or None."""
 
     fields: tuple[str, ...]
     check: Callable[[Values], tuple[str, str] | None]
 
 
 def refuse(what: str, remedy: str) -> PydanticCustomError:
-    """Return the error for a value, to be raised while pydantic reads it."""
+    """Return the error that pydantic's validators raise for a value."""
     return PydanticCustomError("fault", "{what}; {remedy}", {"what": what, "remedy": remedy})
 
 
@@ -64,7 +64,7 @@ class Section(BaseModel):
 
 def _read_split(value: object) -> object:
     """Accept a file's name, or a fraction of the training rows between 0 and 1."""
-    remedy = "name a file, or give the fraction of the training rows to carve it from, as 0.15"
+    remedy = "name a file, or give a fraction of the training rows, such as 0.15"
     if isinstance(value, bool) or not isinstance(value, str | int | float | None):
         raise refuse(f"{show_yaml(value)} is neither a file nor a fraction", remedy)
     if isinstance(value, int | float) and not 0 < value < 1:
@@ -83,14 +83,14 @@ def _read_columns(value: object) -> object:
 
 
 def _one_label_field(values: Values) -> tuple[str, str] | None:
-    given = [name for name in LABEL_FIELDS if values.get(name) is not None]
-    if not given:
+    fields = [name for name in LABEL_FIELDS if values.get(name) is not None]
+    if not fields:
         return (
-            "no column of labels is named, but exactly one of label, labels and label_columns must be",
-            "add label: COLUMN (one label a row), labels: COLUMN (a list a row) or label_columns: [COLUMN, …]",
+            "no column of labels is named, but exactly one is needed",
+            "add label: COLUMN (one label per row), labels: COLUMN (a list per row) or label_columns: [COLUMN, …]",
         )
-    if len(given) > 1:
-        return f"{' and '.join(given)} are given, but exactly one must be", f"keep one of {', '.join(given)}"
+    if len(fields) > 1:
+        return f"{' and '.join(fields)} are given, but only one is allowed", f"keep one of {', '.join(fields)}"
     return None
 
 
@@ -160,7 +160,7 @@ SplitSource = Annotated[
 
 
 def _read_label(value: object) -> object:
-    """Turn a whole number or a boolean into the label that is written so. Labels are text everywhere else."""
+    """Turn a label that YAML reads as a whole number or a boolean into text. Labels are text everywhere else."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, int) else value
@@ -185,7 +185,7 @@ class DataSettings(Section):
         default=None,
         ge=2,
         le=20,
-        description="Cross-validation instead of a validation split: the number of parts, each of which validates once.",
+        description="Cross-validation instead of a validation split: the number of folds. Each validates once.",
     )
     test: SplitSource = Field(
         default=0.15,
@@ -201,19 +201,19 @@ class DataSettings(Section):
     )
     sequence: Name | None = Field(
         default=None,
-        description="The column of numeric sequences: a list of numbers a row, or a list of steps, each a list of channels.",
+        description="The column of numeric sequences. A row is a list of numbers, or a list of steps that list their channels.",
     )
     label: Name | None = Field(
-        default=None, description="The column of labels, one label a row (binary and multiclass)."
+        default=None, description="The column of labels, one label per row (binary and multiclass)."
     )
     labels: Name | None = Field(
-        default=None, description="The column of label lists, several labels a row (multilabel)."
+        default=None, description="The column of label lists, several labels per row (multilabel)."
     )
     label_columns: Annotated[tuple[Name, ...], BeforeValidator(_read_columns), Field(min_length=1)] | None = Field(
         default=None, description="The columns of 0 and 1, one for each label (multilabel)."
     )
     group: Name | None = Field(
-        default=None, description="A column of groups: rows with the same value stay in the same split."
+        default=None, description="The column of groups. Rows with the same value stay in the same split."
     )
     positive: LabelName = Field(
         default=None, description="The positive label (binary). Default: the label that is rarer in the training rows."
@@ -250,17 +250,17 @@ class DataSettings(Section):
 
 def _label_field_fits_task(values: Values) -> tuple[str, str] | None:
     task = values["task"]
-    given = [name for name in LABEL_FIELDS if values.get(name) is not None]
-    if len(given) != 1:
+    fields = [name for name in LABEL_FIELDS if values.get(name) is not None]
+    if len(fields) != 1:
         return None  # the section's own rule reports it
-    if task == "multilabel" and given == ["label"]:
+    if task == "multilabel" and fields == ["label"]:
         return (
-            "label gives one label a row, but task multilabel needs several",
+            "label gives one label per row, but task multilabel needs several",
             "use labels: COLUMN or label_columns: [COLUMN, …], or task: multiclass",
         )
-    if task != "multilabel" and given != ["label"]:
+    if task != "multilabel" and fields != ["label"]:
         return (
-            f"{given[0]} gives several labels a row, but task {task} has one",
+            f"{fields[0]} gives several labels per row, but task {task} has one",
             "use label: COLUMN, or task: multilabel",
         )
     return None
@@ -275,7 +275,7 @@ def _positive_fits_task(values: Values) -> tuple[str, str] | None:
     return None
 
 
-# Rules about the task and the data section together.
+# Rules about the task together with the data section.
 TASK_RULES = (
     Rule(("task", *LABEL_FIELDS), _label_field_fits_task),
     Rule(("task", "positive"), _positive_fits_task),

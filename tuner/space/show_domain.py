@@ -1,4 +1,4 @@
-"""Show the domain of a parameter on one line: as a space file has it, or in words."""
+"""Show the domain of a parameter on one line: as YAML for a space file, or in words."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tuner.space.options import Options, Parameter
 def domain_as_yaml(domain: Domain, parameter: Parameter | None) -> str:
     """Return a domain as a space file writes it: "{low: 0.1, high: 10.0, scale: log}".
 
-    `parameter` is its declaration, which tells what the defaults are; None shows every parameter of an option.
+    `parameter` is its declaration, which has the defaults. With None, every parameter of an option is shown.
     """
     return _one_line(_plain(domain, parameter))
 
@@ -42,7 +42,7 @@ def domain_in_words(domain: Domain) -> str:
 
 
 def _plain(domain: Domain, parameter: Parameter | None) -> Any:
-    """Return a domain as the YAML tree of a space file; an option lists only those parameters that differ from the default."""
+    """Return a domain as the YAML tree of a space file. An option lists only the parameters that differ from the default."""
     if isinstance(domain, Conditional):
         return _plain(domain.domain, parameter)
     if isinstance(domain, Fixed):

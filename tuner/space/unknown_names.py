@@ -1,4 +1,4 @@
-"""Messages for an unknown name of a parameter or option: where it belongs, what it is called here, or why it is missing."""
+"""Messages for an unknown parameter or option: where it belongs, its name in tuner, or why tuner does not have it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tuner.space.parameters import PARAMETERS
 from tuner.space.sections import SECTIONS, where_known
 from tuner.space.settings import Inputs, Task
 
-_LOGITS = ("every loss works on logits, and probabilities are computed from them afterwards", "remove it")
+_LOGITS = ("every loss works on logits, and probabilities are computed from logits afterwards", "remove it")
 _PADDING = ("padding is never read, with any cell and pooling", "remove it")
 
-# Names from other libraries and papers, with what is wrong and the remedy.
+# Names from other libraries and papers, each with the fault and the remedy.
 _FOREIGN: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(("activation", "output_activation", "final_activation", "sigmoid", "softmax"), _LOGITS),
     **dict.fromkeys(("padding", "pad", "pack", "packing", "packed", "mask", "masking", "mask_zero"), _PADDING),
@@ -32,7 +32,7 @@ _FOREIGN: Mapping[str, tuple[str, str]] = {
             (("stemming", "stemmer", "lemmatize", "lemmatization"), "tokens: {word: {forms: stem}}, or forms: lemma"),
             (("recurrent_dropout",), "weight_dropout: …, or variational_dropout: true"),
             (("spatial_dropout",), "embedding_dropout: … with variational_dropout: true"),
-            (("return_sequences", "attention", "pool"), "pooling: …, as pooling: attention"),
+            (("return_sequences", "attention", "pool"), "pooling: …, for example pooling: attention"),
             (("class_weight", "class_weights", "sample_weight", "pos_weight", "weights"), "loss_weights: …"),
             (("sampler", "sampling", "imbalance"), "resampling: …"),
             (
@@ -40,7 +40,7 @@ _FOREIGN: Mapping[str, tuple[str, str]] = {
                 "clipping: {norm: {threshold: …}}",
             ),
             (("gradient_accumulation", "accumulation_steps"), "accumulation: …"),
-            (("warmup", "warmup_steps"), "schedule: {linear: {warm_up: …}}, as a share of the budget"),
+            (("warmup", "warmup_steps"), "schedule: {linear: {warm_up: …}}, a share of the budget"),
             (("lr_schedule", "lr_scheduler", "scheduler"), "schedule: …"),
             (("init", "initializer", "kernel_initializer", "recurrent_initializer"), "initialisation: …"),
             (("criterion", "loss_fn", "loss_function"), "loss: …"),
@@ -87,7 +87,7 @@ _NOT_HERE: Mapping[str, str] = {
 
 
 def unknown_parameter(name: str, known: Mapping[str, Parameter], key: Key, inputs: Inputs) -> tuple[str, str]:
-    """Return what is wrong with a parameter's name that is unknown in the mapping at `key`, and the remedy."""
+    """Return the fault and the remedy for an unknown parameter in the mapping at `key`."""
     is_top = len(key) == 1
     if is_top and any(name in parameters for parameters in PARAMETERS.values()):
         return _of_other_inputs(name, inputs)
@@ -115,14 +115,14 @@ def unknown_parameter(name: str, known: Mapping[str, Parameter], key: Key, input
 
 
 def unknown_option(name: str, holder: str, known: Sequence[str], inputs: Inputs) -> tuple[str, str]:
-    """Return what is wrong with the name of an option that `holder` does not have, and the remedy.
+    """Return the fault and the remedy for an option that `holder` does not have.
 
     `known` lists the options that the task may use.
     """
     letters = letters_of(name)
-    here = _FOREIGN_OPTIONS.get(letters, "")
-    if here.strip("{").replace(":", ",").partition(",")[0] in known:
-        return f"{name!r} is not among the options", f"write {here}"
+    own_name = _FOREIGN_OPTIONS.get(letters, "")
+    if own_name.strip("{").replace(":", ",").partition(",")[0] in known:
+        return f"{name!r} is not among the options", f"write {own_name}"
     if holder == "resampling" and letters in _NOT_HERE:
         nearest = _NOT_HERE[letters]
         remedy = f"use {nearest}, which is the most similar" if nearest in known else f"choose from {', '.join(known)}"
@@ -139,7 +139,7 @@ def for_task(options: Mapping[str, Option], task: Task | None) -> list[str]:
 
 
 def not_an_option(shown: str, name: str, parameter: Options, task: Task | None) -> tuple[str, str]:
-    """Return what is wrong with a number, or a range of numbers, in place of an option's name, and the remedy."""
+    """Return the fault and the remedy for a number, or a range of numbers, in place of an option's name."""
     numbers = [
         f"{name}: {{{option}: {{{number}: …}}}}"
         for option in for_task(parameter.options, task)
@@ -154,7 +154,7 @@ def not_an_option(shown: str, name: str, parameter: Options, task: Task | None) 
 def _of_other_inputs(name: str, inputs: Inputs) -> tuple[str, str]:
     if inputs == "sequence":
         return f"{name!r} is for texts, but the data are numeric sequences", "remove it"
-    remedy = "remove it, or name the column of sequences, as data: {sequence: COLUMN}"
+    remedy = "remove it, or name the column of sequences with data: {sequence: COLUMN}"
     return f"{name!r} is for numeric sequences, but the data are texts", remedy
 
 

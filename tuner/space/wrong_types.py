@@ -14,9 +14,9 @@ def not_a_number(value: Any, kind: str) -> tuple[str, str]:
     if value is None:
         return "has no value", f"write {wanted} after the colon, or remove the line"
     if isinstance(value, str) and _is_number(value):
-        return f"{value!r} in quotes is text, and {wanted} is needed", "write it without quotes"
+        return f"{value!r} in quotes is text, but must be {wanted}", "write it without quotes"
     if isinstance(value, float) and math.isfinite(value):
-        return f"{show_yaml(value)} is not a whole number", f"round it, as {round(value)}"
+        return f"{show_yaml(value)} is not a whole number", f"round it, for example to {round(value)}"
     if isinstance(value, int | float) and not isinstance(value, bool):
         return f"{show_yaml(value)} is not a number that can be used", f"write {wanted} of ordinary size"
     return f"{show_yaml(value)} is not {wanted}", f"write {wanted}"

@@ -30,7 +30,7 @@ _AUGMENTATIONS = {
 
 @dataclass(frozen=True)
 class FoldModel:
-    """One model in training, on `size` rows. It is evaluated on the validation rows at the positions `judged`.
+    """One model in training, on `size` rows. `judged` are the positions of the validation rows that evaluate it.
 
     `samples` are fixed rows for health checks; None without validation rows.
     """

@@ -18,7 +18,7 @@ OF_STEPS = (
 )
 """Of the steps since the previous measurement."""
 MEASURED = (*OF_STEPS, "gate_saturation", "dead_units", "train_score", "probability_spread")
-"""Measured anew each time."""
+"""Measured again each time."""
 
 STATIC = ("unknown_share", "truncated_share", "empty_share")
 """The same for a whole trial."""
@@ -48,8 +48,8 @@ class Measurement:
     - `clip_rate`: the share whose gradient was clipped; NaN without clipping.
     - `gradient_norm_least`, `gradient_norm_most`: of the norms before clipping.
     - `tiny_gradient_share`: the share with a norm below 1e-4, a tenth of the smallest seen in a model that learns.
-    - `gradient_ratio`: the gradient norm of the first recurrent layer over that of the head, on every 20th step. Far below
-      1 the gradient has vanished on its way.
+    - `gradient_ratio`: the gradient norm of the first recurrent layer over the norm of the head, on every 20th step. Far
+    below 1, the gradient has vanished on its way.
     - `loss_spread`: the standard deviation of the losses over their absolute mean.
 
     At some measurements only (see `tuner.training.health`), as means over the models with folds:

@@ -1,4 +1,4 @@
-"""What a trial is asked to do, and the queue that hands out orders. Plain values, without torch or Ray."""
+"""The order to run a trial, and the queue that hands out orders. Plain values, without torch or Ray."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Order:
     """One trial to run.
 
     `weights` is where the trial writes its best weights; None if it writes none. A search trial writes them only for a
-    measurement that has not collapsed and scores above `keep_above`. `checkpoint` is where the trial writes its state, and
-    where it goes on from if there is one.
+    measurement that has not collapsed and scores above `keep_above`. `checkpoint` is where the trial writes its state. If
+    the file exists already, the trial continues from it.
 
     A search trial does not start after `start_before` (seconds since the epoch). Ray asks for trials before it has free
     workers, so a worker may come too late.
@@ -67,11 +67,11 @@ class TrialQueue(Protocol):
     def waits(self, order: Order) -> None:
         """Record that a trial whose worker died waits for another worker."""
 
-    def reported(self, order: Order, measurement: Measurement, *, is_to_be_kept: bool = False) -> None:
+    def measured(self, order: Order, measurement: Measurement, *, is_to_be_kept: bool = False) -> None:
         """Record a measurement, before anything acts on it.
 
-        With `is_to_be_kept`, write it to disk at once. If the trial goes on it writes a checkpoint next, and the ledger must
-        not lag behind that.
+        With `is_to_be_kept`, write it to disk at once. If the trial goes on, it writes a checkpoint next, and the ledger
+        must not lag behind the checkpoint.
         """
 
     def noted(self, order: Order, note: str) -> None:
@@ -93,4 +93,4 @@ class TrialQueue(Protocol):
         """Return whether the time of this order's phase is over."""
 
     def tick(self) -> None:
-        """Do what is due now and then. Called a few times a second; may raise to end the search."""
+        """Do regular work, such as writing waiting rows. Called a few times a second; may raise to end the search."""

@@ -1,4 +1,4 @@
-"""What the driver knows of one trial."""
+"""What the driver knows about one trial."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from tuner.trial.order import Order
 
 @dataclass
 class TrialRecord:
-    """What the driver knows of one trial; it changes while the trial runs.
+    """What the driver knows about one trial. It changes while the trial runs.
 
     `parent` is the search trial that a finalist's run repeats, None for a search trial. `heard_s` is when the trial's worker
     last sent something, None while it has no worker. `best` is the measurement with the highest score. `fittest` is the
     measurement of the model that the trial keeps: the healthiest, and among equally healthy ones the highest score.
 
     A trial that restarts from a checkpoint repeats some measurements. Only the repeated ones count: `measurements`, `best`,
-    `fittest`, `last` and `train_seconds` are without those they replace. `measurements` is emptied when the trial ends.
+    `fittest`, `last` and `train_seconds` do not include the ones they replace. `measurements` is emptied when the trial
+    ends.
     """
 
     order: Order
@@ -44,12 +45,12 @@ class TrialRecord:
 
     @property
     def is_search_trial(self) -> bool:
-        """Whether this is a trial of the search, not a finalist's run."""
+        """Whether this is a search trial, not a finalist's run."""
         return self.parent is None
 
     @property
     def is_fit(self) -> bool:
-        """Whether its configuration may become a finalist; a running trial's may."""
+        """Whether its configuration may become a finalist. The configuration of a running trial may."""
         return self.ending is None or self.ending.is_fit
 
     @property

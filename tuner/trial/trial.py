@@ -32,10 +32,10 @@ _STATE_VERSION = 2
 
 
 class Trial:
-    """A configuration in training. Each `next_measurement` trains to the next reporting point and evaluates there.
+    """A configuration in training. Each call of `next_measurement` trains for a while and then evaluates.
 
     Without folds there is one model. With folds there is one for each fold, trained on the other folds, and a measurement
-    is the mean over them. `is_final` adds a model that trains on every row and is judged on none: the one to keep.
+    is the mean over them. `is_final` adds the model to keep, which trains on every row and is judged on none.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Trial:
 
     @property
     def best_merit(self) -> tuple[int, float]:
-        """The best merit so far, counting measurements before a loaded state too. It decides which model is kept."""
+        """The best merit so far, including measurements before a loaded state. It decides which model is kept."""
         return self._best.merit
 
     @property
@@ -119,9 +119,9 @@ class Trial:
         return self._validation.averaged()
 
     def next_measurement(self) -> Measurement:
-        """Train to the next reporting point and evaluate on the validation rows."""
+        """Train until the next measurement is due, and evaluate on the validation rows."""
         target = self._next_target()
-        while target <= self.examples < self._budget:  # a batch may be larger than a reporting interval
+        while target <= self.examples < self._budget:  # a batch may be larger than the interval between measurements
             target = self._next_target()
         progress = [
             fold_model.training.train_until(math.ceil(target * fold_model.size / self._rows))
@@ -138,11 +138,11 @@ class Trial:
         return replace(measurement, **checked, evaluate_seconds=time.perf_counter() - start)
 
     def save_state(self) -> bytes:
-        """Return all that the next measurements depend on. Call it between two measurements. Safetensors, no pickle.
+        """Return everything that the next measurements depend on, as safetensors. Call it between two measurements.
 
-        The size is a model's trained weights, once and again for each number that the optimiser keeps per weight: three
-        times the weights with Adam, four times with averaging, and as much for each fold. On a CPU, a trial that loads
-        the state measures the same, except for seconds, as one that was never interrupted.
+        The state holds a model's trained weights, and every number that the optimiser keeps for each weight. With Adam that
+        is three times the size of the weights, with averaging four times, and as much again for each fold. On a CPU, a
+        trial that loads the state measures the same, except for seconds, as one that was never interrupted.
         """
         state: State = {
             "trial": self._identity,
@@ -157,22 +157,22 @@ class Trial:
         return to_bytes(state)
 
     def load_state(self, content: bytes) -> None:
-        """Go on from a state that an equal trial saved. This trial must be new.
+        """Continue from a state that an equal trial saved. This trial must be new.
 
         `probabilities` are None until the next measurement. The recurrent layers keep the saved precision, even if "auto"
         would choose another one on this machine. Raises ValueError if the content is damaged, or is the state of another
-        trial or another version of tuner. Discard this trial then and make a new one.
+        trial or another version of tuner. Then discard this trial and make a new one.
         """
         try:
             self._restore(from_bytes(content))
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             cause = f"{type(error).__name__}: {error}"
-            raise ValueError(f"this is not a state of this trial ({cause}); start the trial anew") from error
+            raise ValueError(f"this is not a state of this trial ({cause}); start the trial again") from error
 
     def _restore(self, state: State) -> None:
         differences = [name for name, value in self._identity.items() if state["trial"].get(name) != value]
         if differences or len(state["members"]) != len(self._fold_models):
-            raise ValueError(f"it is of another {' and '.join(differences) or 'number of models'}")
+            raise ValueError(f"it belongs to another {' and '.join(differences) or 'number of models'}")
         for number, fold_model in enumerate(self._fold_models):
             fold_model.training.restore(state["members"][str(number)])
             fold_model.model.precision = state["precision"]

@@ -26,8 +26,8 @@ MEASURES = (*AVERAGED, "score_spread", "logit_spread", "probability_spread")
 class Validation:
     """Evaluates the models of a trial on the validation rows, each on the rows that it was not trained on.
 
-    `probabilities` (validation rows, labels) are those of the latest evaluation; None before the first one, and if a number
-    was not finite.
+    `probabilities` (validation rows, labels) come from the latest evaluation. They are None before the first one, and if a
+    number was not finite.
     """
 
     def __init__(self, fold_models: Sequence[FoldModel], data: TrialData, *, penalty_weight: float) -> None:
@@ -83,8 +83,8 @@ class Validation:
                 if not np.isfinite(logits).all():
                     return None
                 probabilities[fold_model.judged] = to_probabilities(logits, data.task, seen=data.seen)
-            kept = self._fold_models[-1].model  # with folds no row judges the model to keep, so look at its weights
-            if not all(parameter.isfinite().all() for parameter in kept.parameters()):
+            to_keep = self._fold_models[-1].model  # with folds, no row judges this model, so check its weights
+            if not all(parameter.isfinite().all() for parameter in to_keep.parameters()):
                 return None
         return probabilities
 
@@ -106,7 +106,7 @@ class Validation:
 
 
 def mean(values: Iterable[float]) -> float:
-    """Return the mean, NaN for no values: with folds a model may have seen its share already and take no step."""
+    """Return the mean, NaN for no values. With folds, a model may have seen its share already and take no step."""
     known = list(values)
     return float(np.mean(known)) if known else math.nan
 
