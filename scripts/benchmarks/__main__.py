@@ -102,7 +102,7 @@ def print_rows(rows: Sequence[Row]) -> None:
     if not rows:
         return
     width = max(len(row.name) for row in rows)
-    print(f"  {'':<{width}}  {'asked':>9}  {'measured':>10}  {'unit':<12} holds")
+    print(f"  {'':<{width}}  {'target':>9}  {'measured':>10}  {'unit':<12} holds")
     for row in rows:
         measured = (
             "" if row.measured is None else f"{row.measured:.3g}" if abs(row.measured) < 100 else f"{row.measured:,.0f}"
