@@ -81,8 +81,7 @@ def _joined(split: Any) -> Any:
     """Return rows of several joined texts, with the labels of the first text."""
     starts = range(0, len(split) - TEXTS_A_LONG_ROW, TEXTS_A_LONG_ROW)
     texts = tuple(" ".join(split.inputs[start : start + TEXTS_A_LONG_ROW]) for start in starts)
-    kept = np.array(starts)
-    return replace(split, inputs=texts, targets=split.targets[kept], rows=split.rows[kept])
+    return replace(split.take(np.array(starts)), inputs=texts)
 
 
 def _vowels() -> Any:

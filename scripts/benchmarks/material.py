@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from benchmarks.row import SkippedError
 
 if TYPE_CHECKING:
@@ -106,4 +108,4 @@ def _first_rows(split: Any, rows: int | None) -> Any:
         return split
     if len(split) < rows:
         raise SkippedError(f"the benchmark needs {rows} rows, but {split.source} has {len(split)}")
-    return replace(split, inputs=split.inputs[:rows], targets=split.targets[:rows], rows=split.rows[:rows])
+    return split.take(np.arange(rows))
