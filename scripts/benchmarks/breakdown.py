@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,16 +62,14 @@ def _timers(trial: Any, seconds: dict[str, float]) -> Iterator[None]:
     replaced = [
         (model, "classify", "classify"),
         *((module, "forward", "LSTM forward") for module in model.modules() if isinstance(module, nn.LSTM)),
-        (training, "_loss", "loss"),
         (torch.Tensor, "backward", "backward"),
-        (training, "_clip", "clipping"),
         (optimiser, "step", "optimiser"),
         (touched, "gather", "embedding rows"),
         (touched, "load", "embedding rows"),
         (touched, "store", "embedding rows"),
     ]
     before = [(owner, name, owner.__dict__.get(name)) for owner, name, _ in replaced]
-    batches, evaluate = training._batches, trial._evaluate
+    batches, recipe, evaluate = training._batches, training._recipe, trial._evaluate
 
     def stop_timing(progress: Any) -> Any:
         nonlocal is_training
@@ -80,6 +79,7 @@ def _timers(trial: Any, seconds: dict[str, float]) -> Iterator[None]:
     for owner, attribute, part in replaced:
         setattr(owner, attribute, timed(part, getattr(owner, attribute)))
     training._batches = _called_for_ever(timed("choosing rows, padding", batches.__next__))
+    training._recipe = replace(recipe, loss=timed("loss", recipe.loss), clip=timed("clipping", recipe.clip))
     trial._evaluate = stop_timing
     try:
         yield
@@ -89,7 +89,7 @@ def _timers(trial: Any, seconds: dict[str, float]) -> Iterator[None]:
                 delattr(owner, name)
             else:
                 setattr(owner, name, value)
-        training._batches, trial._evaluate = batches, evaluate
+        training._batches, training._recipe, trial._evaluate = batches, recipe, evaluate
 
 
 @contextmanager
