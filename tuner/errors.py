@@ -119,3 +119,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def letters_of(name: str) -> str:
     """Return a name in lower case without underscores, so that BorderlineSMOTE matches borderline_smote."""
     return name.casefold().replace("_", "")
+
+
+def data_error(where: str, what: str, remedy: str) -> DataError:
+    """Return the error for one fault in the data."""
+    return DataError([Fault(where, what, remedy)])

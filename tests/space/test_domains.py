@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tuner.errors import SpaceError
+from builders.spaces import faults, write
 from tuner.space.domains import Choice, Conditional, Fixed, FloatRange, IntRange, OptionChoice
 from tuner.space.load import Space, load_space
 from tuner.space.options import Need
@@ -14,23 +14,10 @@ from tuner.space.options import Need
 HEAD = "task: multilabel\ndata: {train: a.parquet, labels: l}\nsearch: {time: 5m}\n"  # lines 1 to 3
 
 
-def write(folder: Path, text: str) -> str:
-    path = folder / "x.yaml"
-    path.write_text(text, encoding="utf-8")
-    return str(path)
-
-
 def load(folder: Path, space: str = "", *overrides: str) -> Space:
     """Load HEAD followed by a `space` section of these lines, the first of which is line 5."""
     body = "".join(f"  {line}\n" for line in space.splitlines())
     return load_space(write(folder, f"{HEAD}space:\n{body}"), overrides)
-
-
-def faults(folder: Path, text: str, *overrides: str) -> list[str]:
-    """Return the faults of a file with this text, without the folder's name."""
-    with pytest.raises(SpaceError) as caught:
-        load_space(write(folder, text), overrides)
-    return [str(fault).replace(f"{folder}/", "") for fault in caught.value.faults]
 
 
 # What a domain becomes

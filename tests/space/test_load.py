@@ -12,24 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from builders.spaces import faults, write
 from tuner.errors import SpaceError
 from tuner.space.document import MAX_BYTES
 from tuner.space.load import find_space, load_space, shipped_spaces
 
 HEAD = "task: multilabel\ndata: {train: a.parquet, labels: l}\nsearch: {time: 5m}\n"  # lines 1 to 3
-
-
-def write(folder: Path, text: str) -> str:
-    path = folder / "x.yaml"
-    path.write_text(text, encoding="utf-8")
-    return str(path)
-
-
-def faults(folder: Path, text: str, *overrides: str) -> list[str]:
-    """Return the faults of a file with this text, without the folder's name."""
-    with pytest.raises(SpaceError) as caught:
-        load_space(write(folder, text), overrides)
-    return [str(fault).replace(f"{folder}/", "") for fault in caught.value.faults]
 
 
 def test_all_faults_are_reported_at_once_in_the_order_of_the_lines(tmp_path: Path) -> None:

@@ -8,25 +8,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tuner.errors import SpaceError
+from builders.spaces import faults, write
 from tuner.space.load import load_space
 from tuner.space.search_settings import SearchSettings, read_time
 from tuner.space.settings import DataSettings
 
 HEAD = "task: multilabel\ndata: {train: a.parquet, labels: l}\nsearch: {time: 5m}\n"  # lines 1 to 3
-
-
-def write(folder: Path, text: str) -> str:
-    path = folder / "x.yaml"
-    path.write_text(text, encoding="utf-8")
-    return str(path)
-
-
-def faults(folder: Path, text: str, *overrides: str) -> list[str]:
-    """Return the faults of a file with this text, without the folder's name."""
-    with pytest.raises(SpaceError) as caught:
-        load_space(write(folder, text), overrides)
-    return [str(fault).replace(f"{folder}/", "") for fault in caught.value.faults]
 
 
 @pytest.mark.parametrize(

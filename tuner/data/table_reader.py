@@ -26,7 +26,7 @@ from pyarrow import fs
 
 from tuner.data.builtin import Say, builtin_fingerprint, builtin_table, is_builtin
 from tuner.data.name_lists import MOST_NAMES, list_names, name_rows, suggest_name
-from tuner.errors import DataError, Fault, StorageError
+from tuner.errors import DataError, Fault, StorageError, data_error
 from tuner.storage import extension, locate
 
 _FORMATS = {".parquet": "parquet", ".csv": "csv", ".jsonl": "json", ".ndjson": "json", ".json": "json"}
@@ -82,15 +82,15 @@ def read_table(
     try:
         with files.open_input_file(path) as file:
             if file.size() == 0:
-                raise _refusal(uri, "the file is empty (0 bytes)", "give a file with rows")
+                raise data_error(uri, "the file is empty (0 bytes)", "give a file with rows")
             table = _READERS[format_name](uri, file, choose)
             table.validate(full=True)  # runs the checks that pyarrow postpones, such as for UTF-8
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:  # Parquet column names may not be UTF-8
-        raise _refusal(
+        raise data_error(
             uri, f"cannot be read as {format_name} ({_first_line(error)})", _REMEDIES[format_name]
         ) from error
     if table.num_rows == 0:
-        raise _refusal(uri, "the file has no rows", "give a file with rows")
+        raise data_error(uri, "the file has no rows", "give a file with rows")
     return table
 
 
@@ -112,11 +112,7 @@ def check_readable(uri: str) -> None:
     try:
         files.open_input_stream(path).close()
     except (OSError, pa.ArrowException) as error:
-        raise _refusal(uri, f"cannot be read ({_first_line(error)})", "ask for permission to read it") from error
-
-
-def _refusal(where: str, what: str, remedy: str) -> DataError:
-    return DataError([Fault(where, what, remedy)])
+        raise data_error(uri, f"cannot be read ({_first_line(error)})", "ask for permission to read it") from error
 
 
 def _first_line(error: BaseException) -> str:
@@ -126,7 +122,7 @@ def _first_line(error: BaseException) -> str:
 def _check_columns(uri: str, names: Sequence[str], columns: Sequence[str], named_by: Mapping[str, str]) -> None:
     if columns and len(names) == 1 and names[0] not in columns and (separator := _OTHER_SEPARATOR.search(names[0])):
         what = f"its values are separated by {separator[0]!r}, not by commas: there is one column, {names[0]!r}"
-        raise _refusal(uri, what, "save it with commas")
+        raise data_error(uri, what, "save it with commas")
     counts = Counter(names)
     faults = []
     for column in columns:
@@ -166,9 +162,9 @@ def _format(uri: str) -> str:
     if kind in _FORMATS:
         return _FORMATS[kind]
     if uri.endswith("/") or ("://" not in uri and _is_folder(uri)):
-        raise _refusal(uri, "this is a folder, not a file", "name one file in it")
+        raise data_error(uri, "this is a folder, not a file", "name one file in it")
     what = f"the extension {kind!r} names no format" if kind else "the name has no extension"
-    raise _refusal(uri, f"{what}, so its format is unknown", _EXTENSIONS)
+    raise data_error(uri, f"{what}, so its format is unknown", _EXTENSIONS)
 
 
 def _is_folder(path: str) -> bool:
@@ -188,11 +184,11 @@ def _locate(uri: str, extensions: Collection[str] | None) -> tuple[fs.FileSystem
         kind = files.get_file_info(path).type
     except (OSError, pa.ArrowException, ValueError) as error:
         remedy = "check the address, the network and the credentials" if "://" in uri else "check the path"
-        raise _refusal(uri, f"cannot be reached ({_first_line(error)})", remedy) from error
+        raise data_error(uri, f"cannot be reached ({_first_line(error)})", remedy) from error
     if kind == fs.FileType.Directory:
-        raise _refusal(uri, "this is a folder, not a file", "name one file in it")
+        raise data_error(uri, "this is a folder, not a file", "name one file in it")
     if kind == fs.FileType.NotFound:
-        raise _refusal(uri, f"there is no file {path}", _missing_file_remedy(files, PurePosixPath(path), extensions))
+        raise data_error(uri, f"there is no file {path}", _missing_file_remedy(files, PurePosixPath(path), extensions))
     return files, path
 
 
@@ -236,7 +232,7 @@ def _read_csv(uri: str, file: pa.NativeFile, choose: _Choose) -> pa.Table:
     if bad:
         where = f"{uri}: {name_rows([row for row, _ in bad])}"
         remedy = "quote values with a comma or a line break, double the quotes inside them, and close every quote"
-        raise _refusal(where, bad[0][1], remedy)
+        raise data_error(where, bad[0][1], remedy)
     return table
 
 
@@ -249,7 +245,7 @@ def _csv_header(uri: str, content: bytes) -> list[str]:
     try:
         return next(filter(None, csv.reader(text)))
     except csv.Error as error:
-        raise _refusal(f"{uri}:1", f"the header cannot be read ({error})", _REMEDIES["csv"]) from error
+        raise data_error(f"{uri}:1", f"the header cannot be read ({error})", _REMEDIES["csv"]) from error
 
 
 def _remember(bad: list[tuple[int, str]]) -> Callable[[pa.csv.InvalidRow], str]:
@@ -293,7 +289,7 @@ def _refuse_depth(uri: str, content: bytes) -> None:
         line = content[content.rfind(b"\n", 0, match.start()) + 1 :].split(b"\n", 1)[0]
         if _NESTED.search(_JSON_TEXT.sub(b"", line)):  # not only within a text
             number = content.count(b"\n", 0, match.start()) + 1
-            raise _refusal(
+            raise data_error(
                 f"{uri}:{number}",
                 f"the line is nested more than {_MAX_DEPTH} levels deep",
                 "write numbers, texts or plain lists",
@@ -304,7 +300,7 @@ def _json_refusal(uri: str, content: bytes, error: pa.ArrowInvalid) -> DataError
     """Find the first faulty line: pyarrow reports row numbers within its own blocks only."""
     if content.lstrip().startswith(b"["):
         remedy = 'write one object per line, such as {"text": "…", "label": "…"}'
-        return _refusal(uri, "this is one JSON array, not JSON Lines", remedy)
+        return data_error(uri, "this is one JSON array, not JSON Lines", remedy)
     kinds: dict[str, tuple[str, int]] = {}
     for number, line in enumerate(content.splitlines(), start=1):
         if not line.strip():
@@ -314,17 +310,19 @@ def _json_refusal(uri: str, content: bytes, error: pa.ArrowInvalid) -> DataError
             row = json.loads(line)
         except json.JSONDecodeError as broken:
             what = f"the line is not JSON ({broken.msg} at character {broken.colno})"
-            return _refusal(where, what, "write one JSON object per line")
+            return data_error(where, what, "write one JSON object per line")
         except (ValueError, RecursionError) as broken:  # a number is too long, or brackets are too deep
-            return _refusal(where, f"the line cannot be read ({_first_line(broken)})", "write it shorter")
+            return data_error(where, f"the line cannot be read ({_first_line(broken)})", "write it shorter")
         if not isinstance(row, dict):
-            return _refusal(where, f"the line holds {_json_kind(row)}, not an object", "write one JSON object per line")
+            return data_error(
+                where, f"the line holds {_json_kind(row)}, not an object", "write one JSON object per line"
+            )
         for key, value in row.items():
             kind, first = kinds.setdefault(key, (_json_kind(value), number)) if value not in (None, []) else ("", 0)
             if kind and kind != _json_kind(value):
                 what = f"{key!r} is {_json_kind(value)}, but {kind} in line {first}"
-                return _refusal(where, what, "write one kind of value in each column")
-    return _refusal(uri, f"cannot be read as JSON Lines ({_first_line(error)})", _REMEDIES["json"])
+                return data_error(where, what, "write one kind of value in each column")
+    return data_error(uri, f"cannot be read as JSON Lines ({_first_line(error)})", _REMEDIES["json"])
 
 
 def _json_kind(value: object) -> str:
@@ -342,11 +340,11 @@ def _utf8(uri: str, file: pa.NativeFile) -> bytes:
         content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise _refusal(f"{uri}:{line}", f"byte {content[error.start]:#04x} is not UTF-8 text", remedy) from error
+        raise data_error(f"{uri}:{line}", f"byte {content[error.start]:#04x} is not UTF-8 text", remedy) from error
     if not content.removeprefix(codecs.BOM_UTF8).strip():
-        raise _refusal(uri, "the file has only blank lines", "give a file with rows")
+        raise data_error(uri, "the file has only blank lines", "give a file with rows")
     if b"\0" in content:
-        raise _refusal(uri, "the file contains zero bytes, so this is not UTF-8 text", remedy)
+        raise data_error(uri, "the file contains zero bytes, so this is not UTF-8 text", remedy)
     return content
 
 

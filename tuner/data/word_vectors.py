@@ -19,7 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import fs
 
-from tuner.errors import DataError, Fault
+from tuner.errors import data_error
 from tuner.storage import locate
 
 Vectors: TypeAlias = dict[str, NDArray[np.float32]]
@@ -47,12 +47,8 @@ def read_word_vectors(path: str, wanted: Collection[str]) -> Vectors:
         vectors = _read_fasttext(path, wanted) if is_fasttext else _read_other(path, file, words)
     if not vectors:
         what = f"it has none of the {len(words):,} words of the training texts"
-        raise _refusal(path, what, "use vectors for the language of the texts, or embedding: random")
+        raise data_error(path, what, "use vectors for the language of the texts, or embedding: random")
     return vectors
-
-
-def _refusal(where: str, what: str, remedy: str) -> DataError:
-    return DataError([Fault(where, what, remedy)])
 
 
 @contextmanager
@@ -60,15 +56,15 @@ def _errors_named(path: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise _refusal(path, "there is no such file of word vectors", "check the path and the folder") from error
+        raise data_error(path, "there is no such file of word vectors", "check the path and the folder") from error
     except (OSError, EOFError, pa.ArrowException) as error:
-        raise _refusal(path, f"cannot be read ({str(error).strip().splitlines()[0][:200]})", _FETCH_AGAIN) from error
+        raise data_error(path, f"cannot be read ({str(error).strip().splitlines()[0][:200]})", _FETCH_AGAIN) from error
 
 
 def _open(path: str) -> io.BufferedReader:
     files, inner = locate(path)
     if isinstance(files, fs.LocalFileSystem) and Path(inner).is_dir():
-        raise _refusal(path, "this is a folder, not a file", "name the file of vectors in it")
+        raise data_error(path, "this is a folder, not a file", "name the file of vectors in it")
     return io.BufferedReader(files.open_input_stream(inner), _BLOCK_BYTES)
 
 
@@ -76,20 +72,20 @@ def _read_other(path: str, file: io.BufferedReader, words: Mapping[bytes, str]) 
     """Read a text or word2vec file. Its first line decides the format: two counts, or a word and its numbers (GloVe)."""
     first = file.readline(_BLOCK_BYTES)
     if not first:
-        raise _refusal(path, "the file is empty (0 bytes)", _FETCH_AGAIN)
+        raise data_error(path, "the file is empty (0 bytes)", _FETCH_AGAIN)
     if first.startswith(_ZIP_MAGIC):
-        raise _refusal(path, "this is a zip archive", "unpack it, and name the file of vectors in it")
+        raise data_error(path, "this is a zip archive", "unpack it, and name the file of vectors in it")
     fields = first.split()
     if len(fields) == 2 and all(field.isdigit() for field in fields):
         declared, size = map(int, fields)
         if not (0 < size <= _MAX_SIZE and declared > 0):
-            raise _refusal(f"{path}:1", f"the line declares {declared} words of {size} numbers", _FORMATS)
+            raise data_error(f"{path}:1", f"the line declares {declared} words of {size} numbers", _FORMATS)
         if _is_text(file.peek(_PEEK_BYTES)[:_PEEK_BYTES]):
             return _read_lines(path, enumerate(file, 2), words, size=size, declared=declared)
         return _read_binary(path, file, words, size=size, declared=declared)
     size = first.rstrip().count(b" ")
     if size < 2 or _numbers(fields[1:]) is None:
-        raise _refusal(f"{path}:1", "the line is neither two counts nor a word and its numbers", _FORMATS)
+        raise data_error(f"{path}:1", "the line is neither two counts nor a word and its numbers", _FORMATS)
     lines = enumerate(file, 2)
     return _read_lines(path, _after((1, first), lines), words, size=size, declared=None)
 
@@ -130,16 +126,16 @@ def _read_lines(
             word = b""  # a part of a longer word
         if is_ragged:
             what = f"the line has {n_numbers} numbers, but the lines before it have {size}"
-            raise _refusal(f"{path}:{number}", what, _FETCH_AGAIN)
+            raise data_error(f"{path}:{number}", what, _FETCH_AGAIN)
         if word in words and words[word] not in vectors:
             vector = _numbers(rest.split(b" "))
             if vector is None:
                 what = f"the line of {words[word]!r} has something other than finite numbers"
-                raise _refusal(f"{path}:{number}", what, _FETCH_AGAIN)
+                raise data_error(f"{path}:{number}", what, _FETCH_AGAIN)
             vectors[words[word]] = vector
     if declared is not None and read < declared:
         what = f"the first line declares {declared:,} words, but the file ends after {read:,}"
-        raise _refusal(path, what, _FETCH_AGAIN)
+        raise data_error(path, what, _FETCH_AGAIN)
     return vectors
 
 
@@ -166,13 +162,13 @@ def _read_binary(
         end = space + 1 + 4 * size
         if space < 0 or end > len(buffer):
             what = f"the first line declares {declared:,} words of {size} numbers, but the file ends in word {number:,}"
-            raise _refusal(path, what, _FETCH_AGAIN)
+            raise data_error(path, what, _FETCH_AGAIN)
         word = buffer[position:space].lstrip(b"\n")  # some writers end every vector with a line break
         if word in words:
             vector = np.frombuffer(buffer, "<f4", size, space + 1).astype(np.float32)
             if not np.isfinite(vector).all():
                 what = f"word {number:,} ({words[word]!r}) has something other than finite numbers"
-                raise _refusal(path, what, _FETCH_AGAIN)
+                raise data_error(path, what, _FETCH_AGAIN)
             vectors.setdefault(words[word], vector)
         position = end
     return vectors
@@ -183,12 +179,12 @@ def _read_fasttext(path: str, wanted: Collection[str]) -> Vectors:
     from gensim.models.fasttext import load_facebook_vectors
 
     if "://" in path:
-        raise _refusal(path, "a fastText .bin is read from a local disk only", "copy it here, or give its .vec")
+        raise data_error(path, "a fastText .bin is read from a local disk only", "copy it here, or give its .vec")
     try:
         model = load_facebook_vectors(str(Path(path).expanduser()))
         # A model that was trained without parts of words knows only the words it has seen.
         vectors = {word: np.asarray(model[word], np.float32) for word in wanted if word in model}
     except Exception as error:  # a damaged file may make gensim raise anything
         what = f"cannot be read as a fastText model ({type(error).__name__}: {str(error)[:200]})"
-        raise _refusal(path, what, _FETCH_AGAIN) from error
+        raise data_error(path, what, _FETCH_AGAIN) from error
     return {word: vector for word, vector in vectors.items() if vector.any() and np.isfinite(vector).all()}
