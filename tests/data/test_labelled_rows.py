@@ -6,7 +6,8 @@ import pyarrow as pa
 import pytest
 
 from tuner.data.dataset import Columns
-from tuner.data.labelled_rows import Findings, LabelledRows, to_labelled_rows, without_unusable
+from tuner.data.findings import Findings
+from tuner.data.labelled_rows import LabelledRows, to_labelled_rows, without_unusable
 
 
 def _read(table: pa.Table, columns: Columns) -> tuple[LabelledRows | None, Findings]:

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.data.dataset import Columns
-from tuner.data.labelled_rows import Findings, LabelledRows, to_labelled_rows, without_unusable
+from tuner.data.findings import Findings
+from tuner.data.labelled_rows import LabelledRows, to_labelled_rows, without_unusable
 from tuner.data.load import load_data, read_inputs, read_labelled
 from tuner.data.sequence_column import read_sequences, read_written_sequences
 from tuner.data.sequences import Sequences

@@ -26,7 +26,8 @@ from builders.fuzz import (
     write_rows,
 )
 from tuner.data.dataset import Columns
-from tuner.data.labelled_rows import Findings, to_labelled_rows
+from tuner.data.findings import Findings
+from tuner.data.labelled_rows import to_labelled_rows
 
 _DEEP = 5_000
 ODD_TEXTS = [

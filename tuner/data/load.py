@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from tuner.data.builtin import Say
 from tuner.data.dataset import Columns, Dataset, RowInputs, Split, label_counts
-from tuner.data.labelled_rows import Findings, LabelledRows, to_labelled_rows, without_unusable
+from tuner.data.findings import Findings
+from tuner.data.labelled_rows import LabelledRows, to_labelled_rows, without_unusable
 from tuner.data.name_lists import list_names, number_of_rows, suggest_name
 from tuner.data.overlap import overlap_notes
 from tuner.data.sequences import Sequences

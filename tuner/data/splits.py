@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.data.labelled_rows import Findings, LabelledRows
+from tuner.data.findings import Findings
+from tuner.data.labelled_rows import LabelledRows
 from tuner.data.name_lists import list_names, name_rows, number_of_rows
 from tuner.data.overlap import input_word
 from tuner.data.stratification import linked_rows, row_keys, stratify

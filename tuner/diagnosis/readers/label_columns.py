@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tuner.data.dataset import Columns
-from tuner.data.labelled_rows import Findings, to_labelled_rows
+from tuner.data.findings import Findings
+from tuner.data.labelled_rows import to_labelled_rows
 from tuner.data.sequence_column import is_list
 from tuner.diagnosis.readers.probability_columns import listed
 from tuner.errors import DataError, Fault

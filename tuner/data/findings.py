@@ -1,0 +1,42 @@
+"""What reading a table finds: faults of columns, rows that cannot be used, and notes for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from tuner.data.dataset import Positions
+from tuner.errors import Fault
+
+
+@dataclass
+class Findings:
+    """Results of reading: faults of columns, unusable rows by reason, and notes for people.
+
+    `are_options` is true if command options name the columns, and false if settings of a space name them.
+    """
+
+    faults: list[Fault] = field(default_factory=list)
+    unusable: dict[str, Positions] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    are_options: bool = False
+
+    def setting(self, name: str) -> str:
+        """Return the setting or option that names a column, such as data.label_columns or --label-columns."""
+        return f"--{name.replace('_', '-')}" if self.are_options else f"data.{name}"
+
+    def refuse_column(self, source: str, column: str, what: str, remedy: str) -> None:
+        """Record a fault of a whole column."""
+        self.faults.append(Fault(f"{source}: column {column!r}", what, remedy))
+
+    def add_unusable(self, reason: str, mask: pa.Array | pa.ChunkedArray | NDArray[np.bool_]) -> None:
+        """Record the rows where `mask` (rows,) is true as unusable for this reason; null counts as false."""
+        if not isinstance(mask, np.ndarray):
+            mask = pc.fill_null(mask, False).to_numpy(zero_copy_only=False)
+        positions = np.flatnonzero(mask)
+        if len(positions):
+            self.unusable[reason] = positions
