@@ -160,7 +160,10 @@ def test_integers_and_reals_take_the_parameters_type(tmp_path: Path) -> None:
         ),
         ("embedding: {file: {path: 5}}", 'embedding.file.path: 5 is not text; write it in quotes: "5"'),
         ("embedding: {file: {path: ''}}", "embedding.file.path: is empty; write a name"),
-        ("embedding: {file: {path: [a, b]}}", "embedding.file.path: a list is not text; write one name"),
+        (
+            "embedding: {file: {path: [a, b]}}",
+            'embedding.file.path: a list is not text; write one name; if this is one, write it in quotes: "[a, b]"',
+        ),
         (
             "loss_weights: [none, explicit]",
             "loss_weights[1]: explicit needs at least one label; write {explicit: {LABEL: 5, OTHER: 1}}, with labels of the data",
@@ -180,11 +183,11 @@ def test_integers_and_reals_take_the_parameters_type(tmp_path: Path) -> None:
         ),
         (
             "clipping: {norm: 2}",
-            "clipping.norm: 2 is not a mapping of parameters; write {norm: {threshold: 2}}",
+            "clipping.norm: 2 is not a mapping of parameters; write norm: {threshold: 2}",
         ),
         (
             "resampling: [none, {mlsmote: 20}]",
-            "resampling[1].mlsmote: 20 is not a mapping of parameters; write {mlsmote: {neighbours: 20}}",
+            "resampling[1].mlsmote: 20 is not a mapping of parameters; write mlsmote: {neighbours: 20}",
         ),
         (
             "clipping: {norm: high}",

@@ -33,7 +33,7 @@ def test_all_faults_are_reported_at_once_in_the_order_of_the_lines(tmp_path: Pat
         "  hidden: 64\n"
         "trials: 3\n"
     )
-    messages = faults(tmp_path, text, "data.text=5")
+    messages = faults(tmp_path, text, "data.text=[5]")
     assert [each.split(": ")[:2] for each in messages] == [
         ["x.yaml:1", "task"],
         ["x.yaml:2", "data.tex"],
@@ -43,7 +43,7 @@ def test_all_faults_are_reported_at_once_in_the_order_of_the_lines(tmp_path: Pat
         ["x.yaml:7", "space.hidden"],
         ["x.yaml:9", "space.hidden"],
         ["x.yaml:10", "trials"],
-        ["--set data.text=5", "data.text"],
+        ["--set data.text=[5]", "data.text"],
     ]
 
 

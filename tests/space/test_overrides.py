@@ -80,6 +80,23 @@ def test_an_override_makes_a_section_that_is_absent(path: str) -> None:
     assert load_space(path, ["resources.cpus=2"]).resources.cpus == 2
 
 
+@pytest.mark.parametrize("name", ["5", "007", "0x1F", "1_000", "1.50", "1e400", ".nan", "True", "false", "9" * 5000])
+def test_a_column_keeps_the_name_that_was_written(path: str, tmp_path: Path, name: str) -> None:
+    overrides = ["task=multiclass", "data.labels=null", f"data.label={name}", f"data.text={name}x"]
+    space = load_space(path, overrides)
+    assert (space.data.label, space.data.text) == (name, f"{name}x")
+    again = tmp_path / "again.yaml"
+    again.write_text(space.text)
+    assert load_space(str(again)).data == space.data
+    again.write_text(f"task: multiclass\ndata: {{train: a, label: {name}}}\nsearch: {{trials: 1}}\n")
+    assert load_space(str(again)).data.label == name
+
+
+def test_label_columns_keep_the_names_that_were_written(path: str) -> None:
+    overrides = ["data.labels=null", "data.label_columns=[01, 1, true, b]"]
+    assert load_space(path, overrides).data.label_columns == ("01", "1", "true", "b")
+
+
 def test_an_override_turns_texts_into_sequences(path: str) -> None:
     assert load_space(path, ["data.sequence=steps"]).inputs == "sequence"
 
@@ -135,9 +152,36 @@ def test_the_text_with_overrides_reads_as_the_same_space(path: str, tmp_path: Pa
         (
             "space.optimiser.rmsprop.momentum=0",
             "--set space.optimiser.rmsprop.momentum=0: space.optimiser is a list without the option 'rmsprop'; "
-            "set the whole list: --set space.optimiser=[…]",
+            "set the whole list: --set 'space.optimiser=[…]'",
         ),
-        ("data.labels=*x", "--set data.labels=*x: *x is an alias, which a space cannot have; write the value out"),
+        (
+            "data.labels=*x",
+            "--set data.labels=*x: *x is an alias, which a space cannot have; write the value out; "
+            "or, if it is a text, quote it: --set 'data.labels=\"*x\"'",
+        ),
+        (
+            "data.labels=#x",
+            "--set data.labels=#x: data.labels: # begins a comment, so there is no value; quote it: --set 'data.labels=\"#x\"'",
+        ),
+        (
+            "data.labels=a: b",
+            "--set data.labels=a: b: data.labels: a mapping is not text; write one name; "
+            "if this is one, write it in quotes: --set 'data.labels=\"a: b\"'",
+        ),
+        (
+            "data.train=0x1F",
+            "--set data.train=0x1F: data.train: 31 is not text; write it in quotes: --set 'data.train=\"0x1F\"'",
+        ),
+        (
+            "space.clipping.norm=5",
+            "--set space.clipping.norm=5: space.clipping.norm: 5 is not a mapping of parameters; "
+            "write --set 'space.clipping.norm={threshold: 5}'",
+        ),
+        (
+            "search.grace_epochs=0.7",
+            "--set search.grace_epochs=0.7: search.grace_epochs: grace_epochs is 0.7, but must be a multiple of 1/2 with 2 "
+            "measurements per epoch; use --set search.grace_epochs=0.5, or change reports_per_epoch",
+        ),
     ],
 )
 def test_a_fault_in_an_override_is_placed_there(path: str, override: str, fault: str) -> None:

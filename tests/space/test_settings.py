@@ -58,7 +58,7 @@ def test_the_tighter_of_two_budgets_applies(written: dict[str, Any], seconds: fl
         ("search: {time: 5m, algorithm: tp}", "search.algorithm: 'tp' is not among the choices; did you mean 'tpe'?"),
         (
             "search: {time: 5m, grace_epochs: 12}",
-            "search.grace_epochs: grace_epochs is 12, but max_epochs is only 10; set grace_epochs to 10 or less",
+            "search.grace_epochs: grace_epochs is 12, but max_epochs is only 10; use grace_epochs: 10 or less",
         ),
         (
             "search: {time: 5m, grace_epochs: 0.3}",
@@ -94,10 +94,14 @@ def test_a_fault_in_a_section_names_key_value_and_remedy(tmp_path: Path, section
         ("multilabel", "train: a, label: l", "data.label: label gives one label per row, but task multilabel needs"),
         ("binary", "train: a, labels: l", "data.labels: labels gives several labels per row, but task binary has one"),
         ("multiclass", "train: a, label: l, positive: x", "data.positive: positive is given, but task multiclass has"),
-        ("multilabel", "train: a, label_columns: l", "data.label_columns: 'l' is one name, not a list; write [l, …]"),
+        ("multilabel", "train: a, label_columns: l", "data.label_columns: 'l' is one name, not a list; write [l]"),
         ("multilabel", "train: a, label_columns: [l, l]", "data.label_columns: label_columns names a column twice"),
         ("multilabel", "train: a, label_columns: []", "data.label_columns: is empty; fill it in"),
-        ("multilabel", "train: a, label_columns: [1, b]", "data.label_columns[0]: 1 is not text; write it in quotes"),
+        (
+            "multilabel",
+            "train: a, label_columns: [{}, b]",
+            "data.label_columns[0]: a mapping is not text; write one name",
+        ),
         ("binary", "train: 5, label: l", 'data.train: 5 is not text; write it in quotes: "5"'),
         (
             "binary",

@@ -1,15 +1,47 @@
-"""Write settings so that they mean the same when pasted: as YAML, and as a `--set` in a shell."""
+"""Write settings so that they mean the same when pasted: as a line of YAML, as a `--set` and as an option in a shell."""
 
 from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from tuner.errors import SpaceError
-from tuner.space.document import override, parse_document
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import Node, ScalarNode, SequenceNode
 
-_EMPTY = parse_document("a: 1", "")
+TYPED_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float")}
+"""What YAML reads as something other than text."""
+
+AS_WRITTEN = object()
+"""The value of a setting in `Write` that stands for the text of the value at fault, now in quotes."""
+
+_LONGEST_PLAIN = 200  # characters; a longer text gets quotes without a look, as reading could take long
+
+
+@dataclass(frozen=True)
+class Write:
+    """A remedy that writes settings. In `sentence`, each {} stands for one of `settings`.
+
+    The settings are written as lines of a file, or as `--set` if a `--set` is at fault. They are named as children of
+    `holder`, or without one as children of the value at fault; "" names that value itself.
+    """
+
+    sentence: str
+    settings: tuple[tuple[str, Any], ...]
+    holder: tuple[str | int, ...] | None = None
+
+    def fill(self, written: Iterable[str]) -> str:
+        """Return the sentence with the settings as they should be written."""
+        first, *others = self.sentence.split("{}")
+        return first + "".join(text + other for text, other in zip(written, others, strict=True))
+
+
+def set_options(**settings: Any) -> str:
+    """Return a `--set` for each setting of the data section: "--set data.label=null --set data.labels=topics"."""
+    return " ".join(set_option(f"data.{name}", value) for name, value in settings.items())
 
 
 def set_option(key: str, value: Any) -> str:
@@ -20,6 +52,13 @@ def set_option(key: str, value: Any) -> str:
 def assignment(key: str, value: Any) -> str:
     """Return "key=value" as `tuner.space.document.override` reads it."""
     return f"{key}={yaml_value(value)}"
+
+
+def shell_word(text: str) -> str:
+    """Return a text as one word of a shell. Characters that a message cannot show are written as $'…' does."""
+    if text.isprintable():
+        return shlex.quote(text)
+    return "$'" + "".join(map(_escaped, text)).replace("'", "\\'") + "'"
 
 
 def yaml_value(value: Any, *, is_inside: bool = False) -> str:
@@ -33,25 +72,28 @@ def yaml_value(value: Any, *, is_inside: bool = False) -> str:
         return "[" + ", ".join(yaml_value(item, is_inside=True) for item in value) + "]"
     if isinstance(value, str):
         return value if _reads_as_written(value, is_inside=is_inside) else _quoted(value)
-    return json.dumps(value)
+    return json.dumps(value).removesuffix(".0")
 
 
 def _reads_as_written(text: str, *, is_inside: bool) -> bool:
-    written = f"[{text}]" if is_inside else text
-    try:
-        document = override(_EMPTY, [f"a={written}"])
-    except SpaceError:
+    if len(text) > _LONGEST_PLAIN:
         return False
-    wanted: Any = [text] if is_inside else text
-    return not document.faults and bool(document.tree["a"] == wanted)
+    try:
+        node: Node | None = YAML(typ="safe", pure=True).compose(f"[{text}]" if is_inside else text)
+    except (YAMLError, ValueError):
+        return False
+    if is_inside:
+        items = node.value if isinstance(node, SequenceNode) else []
+        node = items[0] if len(items) == 1 else None
+    return isinstance(node, ScalarNode) and node.tag not in TYPED_TAGS and bool(node.value == text)
 
 
 def _quoted(text: str) -> str:
     """Return a text in double quotes. JSON escapes wide characters in two halves, which YAML does not join."""
-    return '"' + "".join(map(_escaped, text)) + '"'
+    return '"' + "".join('\\"' if character == '"' else _escaped(character) for character in text) + '"'
 
 
 def _escaped(character: str) -> str:
-    if character in '"\\':
-        return "\\" + character
+    if character == "\\":
+        return "\\\\"
     return character if character.isprintable() else f"\\U{ord(character):08x}"

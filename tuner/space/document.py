@@ -20,6 +20,7 @@ from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEv
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from tuner.errors import Fault, SpaceError
+from tuner.space.assignment import AS_WRITTEN, TYPED_TAGS, Write, set_option, yaml_value
 
 MAX_BYTES = 200_000  # the largest shipped space has 6,000; a megabyte on one line took seconds
 MAX_DEPTH = 32
@@ -27,9 +28,8 @@ MAX_EVENTS = 5_000  # keys, values and brackets; the largest shipped space has 6
 _MAX_OPEN = 200  # brackets in comments and texts count too, even if nothing closes them
 
 Key: TypeAlias = tuple[str | int, ...]
-AddFault: TypeAlias = Callable[[Key, str, str], None]  # (key, fault, remedy)
-
-_PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float")}
+Remedy: TypeAlias = str | Write
+AddFault: TypeAlias = Callable[[Key, str, Remedy], None]  # (key, fault, remedy)
 
 
 @dataclass(frozen=True, order=True)
@@ -43,12 +43,16 @@ class Place:
 
 @dataclass(frozen=True)
 class Document:
-    """Plain data (`tree`) with the place of every key and item, and the faults found while reading."""
+    """Plain data (`tree`) with the place of every key and item, and the faults found while reading.
+
+    `written` holds every value on one line as it was written, such as 007 for the number 7.
+    """
 
     source: str
     text: str
     tree: Any
     places: Mapping[Key, Place]
+    written: Mapping[Key, str]
     faults: tuple[tuple[Place, Fault], ...] = ()
 
     def place(self, key: Key) -> Place:
@@ -66,11 +70,31 @@ class Document:
             key, raw = (*key, "choice"), raw["choice"]
         return (*key, _position(raw, name, key), name) if isinstance(raw, list) else (*key, name)
 
-    def fault(self, key: Key, what: str, remedy: str) -> tuple[Place, Fault]:
-        """Return a fault in the value at `key`, with its place."""
+    def as_text(self, key: Key) -> Any:
+        """Return the value at `key`, with each number and boolean in it as the text that was written."""
+        value = self.tree
+        for part in key:
+            value = value[part]
+        if isinstance(value, list):
+            return [self.as_text((*key, index)) for index in range(len(value))]
+        return self.written[key] if isinstance(value, int | float) else value
+
+    def fault(self, key: Key, what: str, remedy: Remedy) -> tuple[Place, Fault]:
+        """Return a fault in the value at `key`, with its place. A remedy that writes settings suits that place."""
         place = self.place(key)
         name = dotted(key)
+        if isinstance(remedy, Write):
+            holder = key if remedy.holder is None else remedy.holder
+            remedy = remedy.fill(self._write(place, holder, *setting) for setting in remedy.settings)
         return place, Fault(where=place.text, what=f"{name}: {what}" if name else what, remedy=remedy)
+
+    def _write(self, place: Place, holder: Key, name: str, value: Any) -> str:
+        """Return a setting as a line of a file, or as a --set if `place` is one. A list's item can only be a value."""
+        key = (*holder, name) if name else holder
+        value = self.written.get(key, "…") if value is AS_WRITTEN else value
+        if place.override and isinstance(key[-1], str):
+            return set_option(".".join(part for part in key if isinstance(part, str)), value)
+        return f"{name}: {yaml_value(value)}" if name else yaml_value(value)
 
 
 def dotted(key: Key) -> str:
@@ -163,9 +187,9 @@ def _parse(text: str, source: str, place: Callable[[int], Place]) -> Document:
         _refuse_syntax(text, mark.line if mark else 0, error, place)
     except YAMLError as error:
         _refuse(source, f"cannot be read as YAML: {str(error).splitlines()[0]}", "remove what is not text")
-    reader = _Reader(yaml, place)
+    reader = _Reader(yaml, text, place)
     tree = None if root is None else reader.read(root, ())
-    return Document(source, text, tree, reader.places, tuple(reader.faults))
+    return Document(source, text, tree, reader.places, reader.written, tuple(reader.faults))
 
 
 def _check_brackets(text: str, place: Callable[[int], Place]) -> None:
@@ -210,17 +234,21 @@ def _refuse_syntax(text: str, line: int, error: MarkedYAMLError, place: Callable
 
 
 class _Reader:
-    """Turns nodes into plain data. Records the place of each key, and a fault for each repeated key."""
+    """Turns nodes into plain data. Records the place and the text of each value, and a fault for each repeated key."""
 
-    def __init__(self, yaml: YAML, place: Callable[[int], Place]) -> None:
+    def __init__(self, yaml: YAML, text: str, place: Callable[[int], Place]) -> None:
         self.places: dict[Key, Place] = {}
+        self.written: dict[Key, str] = {}
         self.faults: list[tuple[Place, Fault]] = []
         self._construct = yaml.constructor.construct_object
+        self._text = text
         self._place = place
 
     def read(self, node: Node, key: Key) -> Any:
         # The mapping has already recorded the line of the key, which says more than the line of its value.
         self.places.setdefault(key, self._at(node))
+        if node.start_mark.line == node.end_mark.line:
+            self.written[key] = self._text[node.start_mark.index : node.end_mark.index]
         if isinstance(node, MappingNode):
             return self._read_mapping(node, key)
         if isinstance(node, SequenceNode):
@@ -247,7 +275,7 @@ class _Reader:
         return mapping
 
     def _read_scalar(self, node: Node) -> Any:
-        if node.tag not in _PLAIN_TAGS:
+        if node.tag not in TYPED_TAGS:
             return str(node.value)  # dates, for example, stay as they are written
         # A whole number too large for a float reads as infinity, which every setting refuses by its own rule.
         try:
@@ -263,12 +291,28 @@ class _Reader:
 
 def _override_one(document: Document, assignment: str, place: Place) -> Document:
     key, value_text = _split_assignment(assignment)
-    value = _parse(value_text, place.text, place=lambda _: place)
+    value = _parse_value(key, value_text, place)
     tree = _copy(document.tree)
     path = _assign(tree, key, value.tree)
     unchanged = {known: at for known, at in document.places.items() if known[: len(path)] != path}
     assigned = {path[:end]: place for end in range(1, len(path) + 1)}  # the value, and parents that were absent
-    return replace(document, tree=tree, places=assigned | unchanged, faults=document.faults + value.faults)
+    kept = {known: text for known, text in document.written.items() if known[: len(path)] != path}
+    written = kept | {(*path, *below): text for below, text in value.written.items()}
+    return replace(
+        document, tree=tree, places=assigned | unchanged, written=written, faults=document.faults + value.faults
+    )
+
+
+def _parse_value(key: Sequence[str], text: str, place: Place) -> Document:
+    """Parse the value of a --set. Text that is not YAML, or only a comment, is refused with the way to quote it."""
+    quoted = set_option(".".join(key), text)
+    if text.lstrip().startswith("#"):
+        _refuse(text, f"{dotted(tuple(key))}: # begins a comment, so there is no value", f"quote it: {quoted}")
+    try:
+        return _parse(text, place.text, place=lambda _: place)
+    except SpaceError as error:
+        fault = error.faults[0]
+        raise SpaceError([replace(fault, remedy=f"{fault.remedy}; or, if it is a text, quote it: {quoted}")]) from None
 
 
 def _split_assignment(assignment: str) -> tuple[tuple[str, ...], str]:
@@ -314,7 +358,7 @@ def _position(options: list[Any], name: str, path: Key) -> int:
         if option == name or (isinstance(option, dict) and name in option):
             return index
     what = f"{dotted(path)} is a list without the option {name!r}"
-    _refuse(dotted(path), what, f"set the whole list: --set {dotted(path)}=[…]")
+    _refuse(dotted(path), what, f"set the whole list: --set '{dotted(path)}=[…]'")
 
 
 def _copy(tree: Any) -> Any:

@@ -22,7 +22,8 @@ from typing import Any, TypeAlias
 
 from tuner.errors import did_you_mean
 from tuner.show_value import show_yaml
-from tuner.space.document import AddFault, Key
+from tuner.space.assignment import Write
+from tuner.space.document import AddFault, Key, Remedy
 from tuner.space.options import Need, Number, Option, Options, Parameter, Switch, Text
 from tuner.space.sections import not_a_switch
 from tuner.space.settings import Inputs, Task
@@ -105,7 +106,7 @@ def read_domains(
         remedy = (
             "write one parameter per line, such as hidden: 64"
             if len(key) == 1
-            else _written(str(key[-1]), raw, parameters)
+            else _written(str(key[-1]), raw, parameters, key)
         )
         add_fault(key, f"{show_yaml(raw)} is not a mapping of parameters", remedy)
         raw = {}
@@ -121,11 +122,11 @@ def read_domains(
     return _in_force(domains, parameters, raw, key, add_fault)
 
 
-def _written(option: str, raw: Any, parameters: Mapping[str, Parameter]) -> str:
+def _written(option: str, raw: Any, parameters: Mapping[str, Parameter], key: Key) -> Remedy:
     """Return a remedy for a value in place of an option's parameters: the first parameter that accepts the value."""
     for name, parameter in parameters.items():
         if isinstance(parameter, Number) and _read_value(raw, parameter, (), lambda *_: None) is not None:
-            return f"write {{{option}: {{{name}: {show_yaml(raw)}}}}}"
+            return Write("write {}", ((option, {name: raw}),), key[:-1])
     first = next(iter(parameters), None)
     return f"write {{{option}: {{{first}: …}}}}" if first else f"it has no parameters: write {option}"
 

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
 from tuner.errors import Fault, SpaceError, did_you_mean
 from tuner.show_value import show_yaml
-from tuner.space.document import AddFault, Document, Key, Place, override, parse_document, read_document, rewrite
+from tuner.space.assignment import assignment
+from tuner.space.document import (
+    AddFault,
+    Document,
+    Key,
+    Place,
+    Remedy,
+    override,
+    parse_document,
+    read_document,
+    rewrite,
+)
 from tuner.space.domains import Domain, OptionChoice, Setting, read_domains
 from tuner.space.parameters import PARAMETERS
 from tuner.space.search_settings import ResourceSettings, ScoreSettings, SearchSettings
 from tuner.space.sections import SECTIONS, read_section, where_known
-from tuner.space.settings import TASK_RULES, DataSettings, Inputs, Task
+from tuner.space.settings import COLUMN_FIELDS, TASK_RULES, DataSettings, Inputs, Task
 
 TASKS: tuple[Task, ...] = get_args(Task)
 KEYS = ("task", *SECTIONS, "space")
@@ -59,17 +70,36 @@ def read_space(text: str, overrides: Sequence[str] = ()) -> Space:
 
 
 def _load(document: Document, overrides: Sequence[str], *, is_shipped: bool) -> Space:
-    document = override(document, overrides)
+    document = _with_names_as_text(override(document, overrides))
     faults = list(document.faults)
 
-    def add_fault(key: Key, what: str, remedy: str) -> None:
+    def add_fault(key: Key, what: str, remedy: Remedy) -> None:
         faults.append(document.fault(key, what, remedy))
 
     sections = _read(document, add_fault)
     if faults:
         _raise(faults)
-    text = rewrite(document.text, overrides) if overrides else document.text
+    text = rewrite(document.text, [*overrides, *_names_of_overrides(document)]) if overrides else document.text
     return Space(source=document.source, is_shipped=is_shipped, text=text, document=document, **sections)
+
+
+def _with_names_as_text(document: Document) -> Document:
+    """Return the document with the names of columns as text. YAML reads names such as 5 and true as other values."""
+    data = document.tree.get("data")
+    if not isinstance(data, dict):
+        return document
+    names = {name: document.as_text(("data", name)) for name in COLUMN_FIELDS if name in data}
+    return replace(document, tree={**document.tree, "data": {**data, **names}})
+
+
+def _names_of_overrides(document: Document) -> list[str]:
+    """Return an assignment for each column that a --set names, so that 007 is also written as a text."""
+    names = [name for name in COLUMN_FIELDS if name in document.tree["data"]]
+    return [
+        assignment(f"data.{name}", document.tree["data"][name])
+        for name in names
+        if document.place(("data", name)).override
+    ]
 
 
 def find_space(name: str) -> tuple[Path, bool]:

@@ -11,7 +11,8 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from tuner.errors import did_you_mean
 from tuner.show_value import show_yaml
-from tuner.space.settings import Rule, Section, Values, refuse
+from tuner.space.assignment import Write
+from tuner.space.settings import Broken, Rule, Section, Values, refuse
 
 TIME_PATTERN = r"^(?=.)(\d+(\.\d+)?h)?(\d+(\.\d+)?m)?(\d+(\.\d+)?s)?$"
 
@@ -53,13 +54,14 @@ def _list_algorithms(schema: dict[str, Any]) -> None:
     schema["enum"] = list(ALGORITHMS)
 
 
-def _some_budget(values: Values) -> tuple[str, str] | None:
+def _some_budget(values: Values) -> Broken | None:
     if all(values.get(name) is None for name in ("trials", "time", "cost")):
-        return "neither trials nor time is set, so the search would never end", "add time: 5m, or trials: 50, or both"
+        remedy = Write("add {}, or {}, or both", (("time", "5m"), ("trials", 50)))
+        return "neither trials nor time is set, so the search would never end", remedy
     return None
 
 
-def _cost_of_an_hour(values: Values) -> tuple[str, str] | None:
+def _cost_of_an_hour(values: Values) -> Broken | None:
     if values["cost"] is not None and values["cost_per_hour"] is None:
         return "cost is given, but cost_per_hour is not", "add cost_per_hour: the hourly price of all machines together"
     if values["cost"] is None and values["cost_per_hour"] is not None:
@@ -67,23 +69,23 @@ def _cost_of_an_hour(values: Values) -> tuple[str, str] | None:
     return None
 
 
-def _grace_within_budget(values: Values) -> tuple[str, str] | None:
+def _grace_within_budget(values: Values) -> Broken | None:
     grace, budget = values["grace_epochs"], values["max_epochs"]
     if grace > budget:
         return (
             f"grace_epochs is {grace:g}, but max_epochs is only {budget:g}",
-            f"set grace_epochs to {budget:g} or less",
+            Write("use {} or less", (("grace_epochs", budget),)),
         )
     return None
 
 
-def _grace_at_a_measurement(values: Values) -> tuple[str, str] | None:
+def _grace_at_a_measurement(values: Values) -> Broken | None:
     grace, measurements = values["grace_epochs"], values["reports_per_epoch"]
     nearest = max(1, round(grace * measurements))
     if not math.isclose(grace * measurements, nearest, rel_tol=1e-9):
         return (
             f"grace_epochs is {grace:g}, but must be a multiple of 1/{measurements} with {measurements} measurements per epoch",
-            f"use grace_epochs: {nearest / measurements:g}, or change reports_per_epoch",
+            Write("use {}, or change reports_per_epoch", (("grace_epochs", nearest / measurements),)),
         )
     return None
 
@@ -167,7 +169,7 @@ class SearchSettings(Section):
         return "time" if self.seconds == self.time else "cost"
 
 
-def _whole_gpus(values: Values) -> tuple[str, str] | None:
+def _whole_gpus(values: Values) -> Broken | None:
     gpus = values["gpus"]
     if gpus > 1 and gpus != int(gpus):
         return (

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from tuner.errors import did_you_mean
 from tuner.show_value import show_yaml
-from tuner.space.document import AddFault, Key
+from tuner.space.assignment import Write
+from tuner.space.document import AddFault, Key, Remedy
 from tuner.space.parameters import PARAMETERS
 from tuner.space.search_settings import ResourceSettings, ScoreSettings, SearchSettings
 from tuner.space.settings import DataSettings, Section
@@ -61,10 +63,11 @@ def _check_rules(model: type[Section], raw: Mapping[str, Any], bad: set[str], ke
         broken = None if bad & set(rule.fields) else rule.check(values)
         if broken is not None:
             written = [name for name in rule.fields if name in raw]
-            add_fault((*key, *written[:1]), *broken)
+            what, remedy = broken
+            add_fault((*key, *written[:1]), what, replace(remedy, holder=key) if isinstance(remedy, Write) else remedy)
 
 
-def _explain(problem: Any, model: type[Section]) -> tuple[str, str]:
+def _explain(problem: Any, model: type[Section]) -> tuple[str, Remedy]:
     """Turn one of pydantic's error dictionaries into the fault and the remedy."""
     kind, value, context = problem["type"], problem["input"], problem.get("ctx", {})
     field = str(problem["loc"][0])
@@ -89,7 +92,7 @@ def _explain(problem: Any, model: type[Section]) -> tuple[str, str]:
     if kind in ("string_too_short", "too_short"):
         return "is empty", f"fill it in ({_description(model, field)})"
     if kind == "tuple_type":
-        return f"{show_yaml(value)} is not a list", "write [A, B]"
+        return f"{show_yaml(value)} is not a list", "write a list of names: [COLUMN, …]"
     return str(problem["msg"]), f"check it ({_description(model, field)})"
 
 

@@ -14,14 +14,22 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from pydantic_core import PydanticCustomError
 
 from tuner.show_value import show_yaml
+from tuner.space.assignment import Write
 
 Task = Literal["binary", "multiclass", "multilabel"]
 Inputs = Literal["text", "sequence"]
 
 Values = Mapping[str, Any]
+Broken = tuple[str, str | Write]
+"""A fault and its remedy."""
+
 Name = Annotated[str, Field(min_length=1)]
+ColumnName = Annotated[Name, WithJsonSchema({"type": ["string", "number", "boolean"], "minLength": 1})]
+"""The name of a column. A space may write it as 5 or true: the loader takes the text that was written."""
+
 
 LABEL_FIELDS = ("label", "labels", "label_columns")
+COLUMN_FIELDS = ("text", "sequence", *LABEL_FIELDS, "group", "split_column")
 
 
 @dataclass(frozen=True)
@@ -29,10 +37,10 @@ class Rule:
     """A rule about several fields: `check` returns the fault and the remedy, or None."""
 
     fields: tuple[str, ...]
-    check: Callable[[Values], tuple[str, str] | None]
+    check: Callable[[Values], Broken | None]
 
 
-def refuse(what: str, remedy: str) -> PydanticCustomError:
+def refuse(what: str, remedy: str | Write) -> PydanticCustomError:
     """Return the error that pydantic's validators raise for a value."""
     return PydanticCustomError("fault", "{what}; {remedy}", {"what": what, "remedy": remedy})
 
@@ -64,7 +72,7 @@ class Section(BaseModel):
 
 def _read_split(value: object) -> object:
     """Accept a file's name, or a fraction of the training rows between 0 and 1."""
-    remedy = "name a file, or give a fraction of the training rows, such as 0.15"
+    remedy = Write("name a file, or give a fraction of the training rows, such as {}", (("", 0.15),))
     if isinstance(value, bool) or not isinstance(value, str | int | float | None):
         raise refuse(f"{show_yaml(value)} is neither a file nor a fraction", remedy)
     if isinstance(value, int | float) and not 0 < value < 1:
@@ -78,11 +86,12 @@ def _read_columns(value: object) -> object:
     if isinstance(value, list):
         return tuple(value)
     if isinstance(value, str):
-        raise refuse(f"{show_yaml(value)} is one name, not a list", f"write [{value}, …]")
+        names = [name.strip() for name in value.split(",")]
+        raise refuse(f"{show_yaml(value)} is one name, not a list", Write("write {}", (("", names),)))
     return value
 
 
-def _one_label_field(values: Values) -> tuple[str, str] | None:
+def _one_label_field(values: Values) -> Broken | None:
     fields = [name for name in LABEL_FIELDS if values.get(name) is not None]
     if not fields:
         return (
@@ -94,36 +103,36 @@ def _one_label_field(values: Values) -> tuple[str, str] | None:
     return None
 
 
-def _distinct_columns(values: Values) -> tuple[str, str] | None:
+def _distinct_columns(values: Values) -> Broken | None:
     columns = values.get("label_columns")
     if isinstance(columns, list | tuple) and len(set(map(str, columns))) < len(columns):
         return "label_columns names a column twice", "name each column once"
     return None
 
 
-def _one_kind_of_input(values: Values) -> tuple[str, str] | None:
+def _one_kind_of_input(values: Values) -> Broken | None:
     if values.get("text") is not None and values.get("sequence") is not None:
         what = "text and sequence are given, but a row is either a text or a numeric sequence"
         return what, "remove one of them, or set it to null"
     return None
 
 
-def _folds_are_the_validation(values: Values) -> tuple[str, str] | None:
+def _folds_are_the_validation(values: Values) -> Broken | None:
     if values.get("folds") is None or values.get("validation") is None:
         return None
     what = "folds and validation are given, but folds validate on every training row in turn"
     return what, "remove one of them, or set it to null"
 
 
-def _split_is_somewhere(split: str) -> Callable[[Values], tuple[str, str] | None]:
-    def check(values: Values) -> tuple[str, str] | None:
+def _split_is_somewhere(split: str) -> Callable[[Values], Broken | None]:
+    def check(values: Values) -> Broken | None:
         source, column = values.get(split), values.get("split_column")
         if split == "validation" and values.get("folds") is not None:
             return None
         if source is None and column is None:
             return (
                 f"{split} is null, and no split_column says which rows belong to it",
-                f"give {split}: 0.15, or a file",
+                Write("give {}, or a file", ((split, 0.15),)),
             )
         if isinstance(source, str) and column is not None:
             return (
@@ -135,7 +144,7 @@ def _split_is_somewhere(split: str) -> Callable[[Values], tuple[str, str] | None
     return check
 
 
-def _rows_are_left_to_train(values: Values) -> tuple[str, str] | None:
+def _rows_are_left_to_train(values: Values) -> Broken | None:
     fractions = {name: values.get(name) for name in ("validation", "test")}
     carved = {name: value for name, value in fractions.items() if isinstance(value, int | float)}
     if values.get("split_column") is not None or sum(carved.values()) < 1:  # the column may assign rows to both splits
@@ -191,28 +200,28 @@ class DataSettings(Section):
         default=0.15,
         description="The sealed test rows: a file, or a fraction of the training rows. Null: use split_column.",
     )
-    split_column: Name | None = Field(
+    split_column: ColumnName | None = Field(
         default=None, description="The column that assigns each row to train, validation or test."
     )
-    text: Name | None = Field(
+    text: ColumnName | None = Field(
         default=None,
         description="The column of texts. Default: text, unless sequence is given.",
         json_schema_extra={"default": "text"},
     )
-    sequence: Name | None = Field(
+    sequence: ColumnName | None = Field(
         default=None,
         description="The column of numeric sequences. A row is a list of numbers, or a list of steps that list their channels.",
     )
-    label: Name | None = Field(
+    label: ColumnName | None = Field(
         default=None, description="The column of labels, one label per row (binary and multiclass)."
     )
-    labels: Name | None = Field(
+    labels: ColumnName | None = Field(
         default=None, description="The column of label lists, several labels per row (multilabel)."
     )
-    label_columns: Annotated[tuple[Name, ...], BeforeValidator(_read_columns), Field(min_length=1)] | None = Field(
-        default=None, description="The columns of 0 and 1, one for each label (multilabel)."
+    label_columns: Annotated[tuple[ColumnName, ...], BeforeValidator(_read_columns), Field(min_length=1)] | None = (
+        Field(default=None, description="The columns of 0 and 1, one for each label (multilabel).")
     )
-    group: Name | None = Field(
+    group: ColumnName | None = Field(
         default=None, description="The column of groups. Rows with the same value stay in the same split."
     )
     positive: LabelName = Field(
@@ -248,7 +257,7 @@ class DataSettings(Section):
         return "text" if self.sequence is None else "sequence"
 
 
-def _label_field_fits_task(values: Values) -> tuple[str, str] | None:
+def _label_field_fits_task(values: Values) -> Broken | None:
     task = values["task"]
     fields = [name for name in LABEL_FIELDS if values.get(name) is not None]
     if len(fields) != 1:
@@ -266,7 +275,7 @@ def _label_field_fits_task(values: Values) -> tuple[str, str] | None:
     return None
 
 
-def _positive_fits_task(values: Values) -> tuple[str, str] | None:
+def _positive_fits_task(values: Values) -> Broken | None:
     if values.get("positive") is not None and values["task"] != "binary":
         return (
             f"positive is given, but task {values['task']} has no positive label",

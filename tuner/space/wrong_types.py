@@ -6,9 +6,10 @@ import math
 from typing import Any
 
 from tuner.show_value import show_yaml
+from tuner.space.assignment import AS_WRITTEN, Write
 
 
-def not_a_number(value: Any, kind: str) -> tuple[str, str]:
+def not_a_number(value: Any, kind: str) -> tuple[str, str | Write]:
     """Return the fault and the remedy for a value that is not a number of `kind`, "int" or "float"."""
     wanted = "a whole number" if kind == "int" else "a number"
     if value is None:
@@ -22,13 +23,16 @@ def not_a_number(value: Any, kind: str) -> tuple[str, str]:
     return f"{show_yaml(value)} is not {wanted}", f"write {wanted}"
 
 
-def not_text(value: Any) -> tuple[str, str]:
+def not_text(value: Any) -> tuple[str, str | Write]:
     """Return the fault and the remedy for a value that is not text."""
     if value is None:
         return "has no value", "write one after the colon"
+    quoted = (("", AS_WRITTEN),)
     if isinstance(value, dict | list):
-        return f"{show_yaml(value)} is not text", "write one name"
-    return f"{show_yaml(value)} is not text", f'write it in quotes: "{show_yaml(value)}"'
+        return f"{show_yaml(value)} is not text", Write(
+            "write one name; if this is one, write it in quotes: {}", quoted
+        )
+    return f"{show_yaml(value)} is not text", Write("write it in quotes: {}", quoted)
 
 
 def _is_number(text: str) -> bool:
