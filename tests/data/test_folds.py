@@ -91,7 +91,8 @@ def test_a_test_file_and_a_column_of_splits_leave_the_rest_to_the_folds(load: Lo
 def test_rows_called_validation_are_refused(load: Load) -> None:
     part = ["train", "dev", "test"] * 20
     with pytest.raises(
-        DataError, match=r"are validation, but with folds .*call those rows train, or remove data\.folds"
+        DataError,
+        match=r"are validation, but with folds .*call those rows train, or use no folds: --set data\.folds=null",
     ):
         load("binary", {"split_column": "part"}, text=_texts(60), label=["a", "b"] * 30, part=part)
 

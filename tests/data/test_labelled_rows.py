@@ -143,7 +143,7 @@ def test_a_row_that_cannot_be_used_is_named_with_its_reason(table: pa.Table, col
     (fault,) = findings.faults
     assert fault.where == "f: row 2"
     assert re.search(reason, fault.what)
-    assert "data.skip_unusable: true" in fault.remedy
+    assert "--set data.skip_unusable=true" in fault.remedy
 
 
 @pytest.mark.parametrize(
@@ -151,8 +151,16 @@ def test_a_row_that_cannot_be_used_is_named_with_its_reason(table: pa.Table, col
     [
         (pa.table({"text": [1], "label": ["x"]}), Columns("text", label="label"), "int64, not text; name the column"),
         (_table("label", [0.5]), Columns("text", label="label"), r"holds fractions \(double\), which cannot be labels"),
-        (_table("label", [["x"]]), Columns("text", label="label"), "name it as data.labels: label"),
-        (_table("labels", [1]), Columns("text", labels="labels"), "int64, not lists of labels; .*data.label "),
+        (
+            _table("label", [["x"]]),
+            Columns("text", label="label"),
+            "--set task=multilabel --set data.label=null --set data.labels=label",
+        ),
+        (
+            _table("labels", [1]),
+            Columns("text", labels="labels"),
+            "int64, not lists of labels; .*--set task=multiclass --set data.labels=null --set data.label=labels",
+        ),
         (_table("labels", [[0.5]]), Columns("text", labels="labels"), "lists hold double values"),
         (_table("a", [[1]]), Columns("text", label_columns=("a",)), "not 0 and 1"),
         (

@@ -215,7 +215,7 @@ def test_faults_of_all_files_and_kinds_are_reported_at_once(write: Write, tmp_pa
             {"label": [*"abcd"] * 5},
             {"label": "label"},
             "binary",
-            "needs 2 labels, but there are 4: a, b, c, d; use task",
+            "needs 2 labels, but there are 4: a, b, c, d; use --set task=multiclass",
         ),
         ({"labels": [["a"][:0]] * 20}, {"labels": "labels"}, "multilabel", "none of the 14 rows of train has a label"),
         ({"a": [0] * 20, "b": [0] * 20}, {"label_columns": ("a", "b")}, "multilabel", "label_columns: none of the"),
@@ -242,13 +242,13 @@ def test_faults_of_all_files_and_kinds_are_reported_at_once(write: Write, tmp_pa
             {"label": ["a", "b"] * 10, "part": ["train", "dev"] * 10},
             {"label": "label", "split_column": "part", "test": None},
             "binary",
-            "no row of column 'part' is test; give data.test a fraction",
+            "no row of column 'part' is test; carve it out of train: --set data.test=0.15",
         ),
         (
             {"label": ["a", "b"] * 10, "part": ["test", "dev"] * 10},
             {"label": "label", "split_column": "part"},
             "binary",
-            "no row of column 'part' is train; name another split_column",
+            "no row of column 'part' is train; name another: --set data.split_column=COLUMN",
         ),
     ],
 )
@@ -294,7 +294,9 @@ def test_labels_unknown_to_the_model_are_left_out_and_noted(write: Write, mail: 
 
 def test_a_binary_task_with_a_third_label_names_the_column_before_any_split(write: Write) -> None:
     path = write("t.parquet", text=_texts(40), label=_texts(40))
-    with pytest.raises(DataError, match=r"column 'label': task binary needs 2 labels, but there are 40: .*; use task"):
+    with pytest.raises(
+        DataError, match=r"column 'label': task binary needs 2 labels, but there are 40: .*; use --set task"
+    ):
         load_data(_settings(train=path, label="label"), "binary", seed=0)
 
 
@@ -394,7 +396,10 @@ def test_a_file_without_the_group_column_is_noted(write: Write) -> None:
         ),
         ({"label": "lable"}, r"'lable', which data\.label names; .*Then --set data\.label=label"),
         ({"labels": "tags"}, r"'tags', which data\.labels names; .*name another: --set data\.labels=COLUMN"),
-        ({"label_columns": ("a", "label")}, r"'a', which data\.label_columns names; .*correct data\.label_columns"),
+        (
+            {"label_columns": ("a", "label")},
+            r"'a', which data\.label_columns names; .*name another: --set 'data\.label_columns=\[COLUMN, label\]'",
+        ),
         (
             {"label": "label", "split_column": "part"},
             r"which data\.split_column names; .*--set data\.split_column=null",
@@ -414,9 +419,9 @@ def test_the_message_about_a_file_to_predict_names_the_option(write: Write) -> N
     path = write("t.parquet", body=["a"], label=["x"])
     with pytest.raises(DataError, match=r"no column 'text'; the columns are .*name another: --text COLUMN"):
         read_inputs(path, Columns("text"))
-    with pytest.raises(DataError, match=r"'a'; the columns are .*correct --label-columns"):
+    with pytest.raises(DataError, match=r"'a'; the columns are .*name another: --label-columns COLUMN"):
         read_labelled(path, Columns("body", label_columns=("a",)), task="multilabel", labels=("a",))
-    with pytest.raises(DataError, match="it holds int64, not text; name the column of texts as --text"):
+    with pytest.raises(DataError, match="it holds int64, not text; name the column of texts: --text COLUMN"):
         read_inputs(write("n.parquet", body=[1]), Columns("body"))
 
 

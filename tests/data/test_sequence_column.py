@@ -139,7 +139,10 @@ def test_a_column_without_a_single_number_is_refused() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ([1.0], "it holds double, not lists of numbers .*data.sequence, or the column of texts as data.text"),
+        (
+            [1.0],
+            "it holds double, not lists of numbers .*--set data.sequence=COLUMN; or a column of texts: --set data.sequence=null --set data.text=",
+        ),
         ([["a"]], "list<.*string.*>, not lists of numbers"),
         ([[[[1.0]]]], "not lists of numbers"),
         ([[True]], "not lists of numbers"),
@@ -155,7 +158,7 @@ def test_a_column_of_something_else_is_a_fault(values: list[object], message: st
 def test_the_message_about_a_sequence_column_named_as_text_names_the_right_setting() -> None:
     findings = Findings()
     assert to_labelled_rows(pa.table({"text": [[1.0]]}), "f", Columns("text"), findings) is None
-    assert findings.faults[0].remedy == "name it as data.sequence: text"
+    assert findings.faults[0].remedy == "read it as sequences: --set data.text=null --set data.sequence=text"
 
 
 CELL = st.one_of(st.none(), st.floats(-10, 10, width=32), st.just(float("nan")), st.just(float("inf")))

@@ -82,7 +82,7 @@ def test_the_message_lists_the_parts_of_the_estimate_and_every_remedy():
     assert "this machine has 50.0 GB free" in fault.what
     for part in ("driver", "shared", "each worker", "baselines"):
         assert part in fault.what
-    for way in ("resources.concurrent: ", "4 ways to prepare", "data.validation in place of data.folds"):
+    for way in ("--set resources.concurrent=", "4 ways to prepare", "--set data.folds=null --set data.validation=0.15"):
         assert way in fault.remedy
 
 
@@ -91,7 +91,7 @@ def test_the_rows_and_the_workers_that_the_message_suggests_fit():
     with pytest.raises(DataError, match=r"resources\.concurrent") as refused:
         refuse(size, 42 * GB, slots=8)
     remedy = refused.value.faults[0].remedy
-    fewer = int(remedy.split("resources.concurrent: ")[1].split(",")[0])
+    fewer = int(remedy.split("resources.concurrent=")[1].split(",")[0])
     refuse(size, 42 * GB, slots=fewer)
     rows = int(remedy.split("about ")[1].split(" rows")[0].replace(",", ""))
     refuse(size.scaled(rows), 42 * GB, slots=8)

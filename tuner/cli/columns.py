@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,15 +37,27 @@ def labelled_columns(trained: Mapping[str, Any], given: Mapping[str, str | None]
 def input_column(trained: Mapping[str, Any], given: Mapping[str, str | None]) -> dict[str, Any]:
     """Return the column of texts or sequences: the given one, or the bundle's. Raises UsageError for the wrong kind."""
     kind, other = ("sequence", "text") if trained.get("sequence") else ("text", "sequence")
-    if given[other]:
-        message = f"{given[other]!r} names a column of {other}s, but the bundle was trained on {kind}s"
-        raise UsageError([Fault(f"--{other}", message, f"use --{kind} {given[other]}, or leave it out")])
+    column = given[other]
+    if column:
+        from tuner.space.assignment import column_option
+
+        message = f"{column!r} names a column of {other}s, but the bundle was trained on {kind}s"
+        raise UsageError([Fault(f"--{other}", message, f"use {column_option(f'--{kind}', column)}, or leave it out")])
     return {kind: given[kind] or str(trained[kind])}
 
 
 def _split_names(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",")]
+    names = _json_names(text) or [name.strip() for name in text.split(",")]
     if not all(names) or len(set(names)) < len(names):
         message = f"{text!r} has an empty name, or the same name twice"
         raise UsageError([Fault("--label-columns", message, "write each name once, separated by commas")])
     return names
+
+
+def _json_names(text: str) -> list[str] | None:
+    """Return the names in a JSON list, for names with a comma or an outer space. Return None if this is not one."""
+    try:
+        names = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else None

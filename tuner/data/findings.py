@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tuner.data.dataset import Positions
 from tuner.errors import Fault
+from tuner.space.assignment import column_option, set_options
 
 
 @dataclass
@@ -28,6 +29,14 @@ class Findings:
     def setting(self, name: str) -> str:
         """Return the setting or option that names a column, such as data.label_columns or --label-columns."""
         return f"--{name.replace('_', '-')}" if self.are_options else f"data.{name}"
+
+    def paste(self, **columns: str | None) -> str:
+        """Return how to name columns, ready to paste: --set data.label=topic, or --label topic. Options need no null."""
+        if not self.are_options:
+            return set_options(**columns)
+        return " ".join(
+            column_option(self.setting(name), value) for name, value in columns.items() if value is not None
+        )
 
     def refuse_column(self, source: str, column: str, what: str, remedy: str) -> None:
         """Record a fault of a whole column."""

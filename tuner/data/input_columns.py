@@ -23,9 +23,9 @@ def read_input_columns(table: pa.Table, columns: Columns, source: str, findings:
 
 def _texts(column: pa.ChunkedArray, name: str, source: str, findings: Findings) -> tuple[str, ...]:
     if not is_text(column.type):
-        remedy = f"name the column of texts as {findings.setting('text')}"
+        remedy = f"name the column of texts: {findings.paste(text='COLUMN')}"
         if holds_sequences(column.type) and not findings.are_options:
-            remedy = f"name it as data.sequence: {name}"
+            remedy = f"read it as sequences: {findings.paste(text=None, sequence=name)}"
         findings.refuse_column(source, name, f"it holds {column.type}, not text", remedy)
         return ()
     column = column.cast(pa.string())
@@ -42,9 +42,9 @@ def _sequences(column: pa.ChunkedArray, name: str, source: str, findings: Findin
         read = read_sequences(column, name)
     else:
         what = f"it holds {column.type}, not lists of numbers or lists of steps (lists of numbers)"
-        remedy = f"name a column of such lists as {findings.setting('sequence')}"
+        remedy = f"name a column of such lists: {findings.paste(sequence='COLUMN')}"
         if not findings.are_options:
-            remedy += ", or the column of texts as data.text"
+            remedy += f"; or a column of texts: {findings.paste(sequence=None, text='COLUMN')}"
         findings.refuse_column(source, name, what, remedy)
         return Sequences(values=np.zeros((0, 1), np.float32), offsets=np.zeros(1, np.int64))
     for reason, mask in read.unusable.items():

@@ -15,6 +15,7 @@ from tuner.data.labels import read_labels
 from tuner.data.name_lists import name_rows
 from tuner.data.text_values import as_text
 from tuner.errors import Fault
+from tuner.space.assignment import set_options
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +82,7 @@ def without_unusable(rows: LabelledRows, findings: Findings, *, skip: bool) -> L
         if skip:
             findings.notes.append(f"{rows.source}: {named} left out, as {reason}")
         else:
-            setting = "--skip-unusable" if findings.are_options else "data.skip_unusable: true"
+            setting = "--skip-unusable" if findings.are_options else set_options(skip_unusable=True)
             remedy = f"fix them, or leave them out with {setting}"
             findings.faults.append(Fault(f"{rows.source}: {named}", reason, remedy))
     if not is_usable.any():

@@ -58,9 +58,11 @@ def _encode(names: pa.ChunkedArray, owners: Positions, *, column: str, source: s
 def _single_labels(column: pa.ChunkedArray, name: str, source: str, findings: Findings) -> Pairs:
     names = as_text(column)
     if names is None:
-        remedy = f"name a column of text or whole numbers as {findings.setting('label')}"
+        remedy = f"name a column of text or whole numbers: {findings.paste(label='COLUMN')}"
         if is_list(column.type) and not findings.are_options:
-            remedy = f"with task: multilabel, name it as data.labels: {name}"
+            remedy = (
+                f"read them as several labels per row: --set task=multilabel {findings.paste(label=None, labels=name)}"
+            )
         what = f"it holds {column.type} values, which cannot be labels"
         if pa.types.is_floating(column.type):
             what = f"it holds fractions ({column.type}), which cannot be labels"
@@ -75,9 +77,10 @@ def _single_labels(column: pa.ChunkedArray, name: str, source: str, findings: Fi
 
 def _listed_labels(column: pa.ChunkedArray, name: str, source: str, findings: Findings) -> Pairs:
     if not is_list(column.type):
-        remedy = f"name a column of lists as {findings.setting('labels')}"
+        remedy = f"name a column of lists: {findings.paste(labels='COLUMN')}"
         if not findings.are_options:
-            remedy += ", or use data.label for one label per row"
+            single = findings.paste(labels=None, label=name)
+            remedy += f"; or read them as one label per row: --set task=multiclass {single}"
         findings.refuse_column(source, name, f"it holds {column.type}, not lists of labels", remedy)
         return _NO_PAIRS
     findings.add_unusable(f"the list in column {name!r} is null", column.is_null())

@@ -13,7 +13,7 @@ from tuner.data.builtin import Say
 from tuner.data.dataset import Columns, Dataset, RowInputs, Split, label_counts
 from tuner.data.findings import Findings
 from tuner.data.labelled_rows import LabelledRows, to_labelled_rows, without_unusable
-from tuner.data.name_lists import list_names, number_of_rows, suggest_name
+from tuner.data.name_lists import list_names, near_name, number_of_rows, suggest_name
 from tuner.data.overlap import overlap_notes
 from tuner.data.sequences import Sequences
 from tuner.data.splits import deal_folds, divide
@@ -21,6 +21,7 @@ from tuner.data.stratification import linked_rows, row_keys
 from tuner.data.table_reader import fingerprint, read_table
 from tuner.errors import DataError, Fault
 from tuner.scoring.measures import FEWEST_TRUE
+from tuner.space.assignment import set_option, set_options
 from tuner.space.settings import DataSettings, Task
 
 Targets = NDArray[np.uint8] | NDArray[np.int64]
@@ -177,7 +178,7 @@ def _read_sources(settings: DataSettings, findings: Findings, say: Say | None) -
         if not isinstance(uri, str):
             continue
         if uri in wanted:
-            remedy = "name another file, or give a fraction of train such as 0.15"
+            remedy = f"name another file, or give a fraction of train: {set_options(**{name: 0.15})}"
             findings.faults.append(Fault(f"data.{name}", f"{uri} is already another split", remedy))
         wanted.setdefault(uri, replace(columns, split=None))
     sources = {}
@@ -227,9 +228,8 @@ def _refuse_more_than_two(sources: Mapping[str, LabelledRows], settings: DataSet
         if len(known.union(names)) > 2:
             of_train = f", besides {list_names(sorted(known))} in {settings.train}" if known else ""
             what = f"task binary needs 2 labels, but there are {len(names)}: {list_names(names)}{of_train}"
-            raise DataError(
-                [Fault(f"{uri}: column {settings.label!r}", what, "use task: multiclass, or leave only two")]
-            )
+            remedy = f"use {set_option('task', 'multiclass')}, or leave only two"
+            raise DataError([Fault(f"{uri}: column {settings.label!r}", what, remedy)])
         known.update(names)
 
 
@@ -252,7 +252,9 @@ def _order_labels(
         findings.faults.append(Fault(where, what, "give rows of at least two labels"))
     if settings.positive is not None and settings.positive not in labels:
         what = f"no row has the label {settings.positive!r}"
-        findings.faults.append(Fault("data.positive", what, suggest_name(settings.positive, labels)))
+        near = near_name(settings.positive, labels)
+        change = f" Then {set_options(positive=near)}" if near else ""
+        findings.faults.append(Fault("data.positive", what, suggest_name(settings.positive, labels) + change))
     if findings.faults:
         raise DataError(findings.faults)
     if task == "binary":

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 from tuner.errors import did_you_mean
 
 MOST_NAMES = 20
 """The most column names, file names or labels that one message lists."""
+
+
+def near_name(word: str, known: Sequence[str]) -> str | None:
+    """Return the known name that is most similar, or None. Case, outer spaces and invisible characters count for nothing."""
+    by_letters = {_letters_of(name): name for name in reversed(known)}
+    near = difflib.get_close_matches(_letters_of(word), by_letters, n=1)
+    return by_letters[near[0]] if near else None
+
+
+def _letters_of(name: str) -> str:
+    return "".join(filter(str.isprintable, unicodedata.normalize("NFKC", name))).strip().casefold()
 
 
 def suggest_name(word: str, known: Iterable[str]) -> str:

@@ -13,6 +13,7 @@ from tuner.data.name_lists import list_names, name_rows, number_of_rows
 from tuner.data.overlap import input_word
 from tuner.data.stratification import linked_rows, row_keys, stratify
 from tuner.errors import DataError, Fault, did_you_mean
+from tuner.space.assignment import set_options
 from tuner.space.settings import DataSettings, Task
 
 _SPLIT_NAMES = {
@@ -30,7 +31,9 @@ def divide(
     splits = {"train": rows} if settings.split_column is None else _split_by_column(rows, settings.split_column)
     if settings.folds is not None and "validation" in splits:
         what = f"some rows of column {settings.split_column!r} are validation, but with folds every row of train is"
-        raise DataError([Fault(settings.train, what, "call those rows train, or remove data.folds")])
+        raise DataError(
+            [Fault(settings.train, what, f"call those rows train, or use no folds: {set_options(folds=None)}")]
+        )
     fractions: dict[str, float] = {}
     for name, given in (("validation", settings.validation), ("test", settings.test)):
         if isinstance(given, str):
@@ -43,9 +46,9 @@ def divide(
     faults = [
         Fault(settings.train, f"no row of column {settings.split_column!r} is {name}", remedy)
         for name, remedy in (
-            ("train", "name another split_column"),
-            ("validation", "give data.validation a fraction such as 0.15"),
-            ("test", "give data.test a fraction such as 0.15"),
+            ("train", f"name another: {set_options(split_column='COLUMN')}"),
+            ("validation", f"carve it out of train: {set_options(validation=0.15)}"),
+            ("test", f"carve it out of train: {set_options(test=0.15)}"),
         )
         if name not in splits and name not in fractions and (name != "validation" or settings.folds is None)
     ]
@@ -125,7 +128,9 @@ def deal_folds(rows: LabelledRows, folds: int, task: Task, seed: int, findings: 
     if not sizes.all():
         filled = f"its {len(rows):,} training rows fill only {np.count_nonzero(sizes)} of {folds} folds"
         what = f"{filled}, as rows with one {input_word(rows)} or one group are in one fold"
-        raise DataError([Fault("data.folds", what, "use fewer folds, or give validation instead")])
+        raise DataError(
+            [Fault("data.folds", what, f"use fewer folds, or instead {set_options(folds=None, validation=0.15)}")]
+        )
     if trained.min() < (1 if task == "multilabel" else 2):
         what = f"without fold {trained.argmin() + 1} of {folds} there is nothing to learn from"
         raise DataError([Fault("data.folds", what, "give more rows of the rare labels")])

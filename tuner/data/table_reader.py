@@ -5,10 +5,8 @@ Row numbers count data rows from 1: the header and blank lines of a CSV are not 
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
-import shlex
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
@@ -21,9 +19,10 @@ from tuner.data.formats.content import REMEDIES, first_line
 from tuner.data.formats.csv_format import read_csv
 from tuner.data.formats.json_format import read_json
 from tuner.data.formats.parquet_format import read_parquet
-from tuner.data.name_lists import MOST_NAMES, list_names, suggest_name
+from tuner.data.name_lists import MOST_NAMES, list_names, near_name, suggest_name
 from tuner.data.source_files import FORMATS, format_of, locate_file
 from tuner.errors import DataError, Fault, data_error
+from tuner.space.assignment import column_option, set_option
 
 _READERS = {"parquet": read_parquet, "csv": read_csv, "json": read_json}
 _OTHER_SEPARATOR = re.compile(r"[;\t|]")
@@ -108,26 +107,32 @@ def _check_columns(uri: str, names: Sequence[str], columns: Sequence[str], named
     faults = []
     for column in columns:
         if counts[column] == 0:
-            faults.append(_missing_column(uri, column, names, named_by.get(column)))
+            naming = named_by.get(column)
+            several = [each for each in columns if named_by.get(each) == naming] if naming in _OF_SEVERAL else None
+            faults.append(_missing_column(uri, column, names, naming, several))
         elif counts[column] > 1:
             faults.append(Fault(uri, f"there are {counts[column]} columns {column!r}", "give each its own name"))
     if faults:
         raise DataError(faults)
 
 
-def _missing_column(uri: str, column: str, names: Sequence[str], naming: str | None) -> Fault:
-    """Say which setting or option names the missing column, which columns exist, and how to name another."""
+def _missing_column(
+    uri: str, column: str, names: Sequence[str], naming: str | None, several: Sequence[str] | None
+) -> Fault:
+    """Say which setting or option names the missing column, which columns exist, and how to name another.
+
+    `several` are all the columns that the setting names, if it may name more than one.
+    """
     if naming is None:
         return Fault(uri, f"there is no column {column!r}", suggest_name(column, names))
-    near = difflib.get_close_matches(column, names, n=1)
-    other = near[0] if near else "COLUMN"
-    if naming in _OF_SEVERAL:
-        change = f"correct {naming}"
-    elif naming.startswith("--"):
-        change = f"{naming} {shlex.quote(other)}"
-    else:
-        change = f"--set {shlex.quote(f'{naming}={other}')}"
-    remedy = f"did you mean {other!r}? Then {change}" if near else f"name another: {change}"
+    near = near_name(column, names)
+    value = (
+        near or "COLUMN"
+        if several is None
+        else [each if each in names else near_name(each, names) or "COLUMN" for each in several]
+    )
+    change = column_option(naming, value) if naming.startswith("--") else set_option(naming, value)
+    remedy = f"did you mean {near!r}? Then {change}" if near else f"name another: {change}"
     if naming in _WHEN_NOT_NEEDED:
         remedy = f"{_WHEN_NOT_NEEDED[naming]}: --set {naming}=null; otherwise {remedy}"
     existing = f"the columns are {list_names([repr(name) for name in names], most=MOST_NAMES)}"

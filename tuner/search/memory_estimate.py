@@ -20,6 +20,7 @@ from tuner.data.sequences import Sequences
 from tuner.data.trial_data import TrialData
 from tuner.errors import DataError, Fault
 from tuner.machine import count_cores
+from tuner.space.assignment import set_option, set_options
 from tuner.space.load import Space
 from tuner.space.settings import Inputs
 from tuner.storage import extension
@@ -163,11 +164,11 @@ def _by_part(need: MemoryNeed, slots: int) -> dict[str, float]:
 def _remedies(size: DataSize, available: int, *, slots: int, has_folds: bool) -> Iterator[str]:
     fewer = next((n for n in range(slots - 1, 0, -1) if size.rows <= _rows_that_fit(size, available, n)), None)
     if fewer is not None:
-        yield f"set resources.concurrent: {fewer}"
+        yield f"run fewer trials at once: {set_option('resources.concurrent', fewer)}"
     if size.settings > 1:
         yield f"remove choices of tokens from the space, which has {size.settings} ways to prepare a text"
     if has_folds:
-        yield "use data.validation in place of data.folds"
+        yield f"use a validation split in place of folds: {set_options(folds=None, validation=0.15)}"
     yield f"use about {_two_digits(_rows_that_fit(size, available, slots)):,} rows, or use a machine with more memory"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,14 @@ def set_option(key: str, value: Any) -> str:
 def assignment(key: str, value: Any) -> str:
     """Return "key=value" as `tuner.space.document.override` reads it."""
     return f"{key}={yaml_value(value)}"
+
+
+def column_option(option: str, value: str | Sequence[str]) -> str:
+    """Return an option that names one column, or several: a JSON list if commas cannot separate them."""
+    if not isinstance(value, str):
+        is_plain = all(name == name.strip() and "," not in name for name in value)
+        value = ",".join(value) if is_plain else json.dumps(value, ensure_ascii=False)
+    return f"{option} {shell_word(value)}"
 
 
 def shell_word(text: str) -> str:

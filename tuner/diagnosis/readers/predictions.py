@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tuner.data.name_lists import name_rows, suggest_name
+from tuner.data.name_lists import name_rows, near_name, suggest_name
 from tuner.data.table_reader import read_table
 from tuner.diagnosis.facts.decisions import decide_plainly
 from tuner.diagnosis.readers.label_columns import RowLabels, align, task_and_labels
@@ -21,6 +21,7 @@ from tuner.diagnosis.readers.probability_columns import listed, read_probabiliti
 from tuner.errors import DataError, Fault
 from tuner.scoring.indicator import Indicator
 from tuner.scoring.ranking import Probabilities
+from tuner.space.assignment import column_option
 from tuner.space.settings import Task
 
 PRED_NAMES = ("prediction", "predictions", "predicted", "pred", "preds", "y_pred", "decided")
@@ -94,7 +95,7 @@ def read_training(
     table = read_table(uri)
     if text not in table.column_names:
         raise DataError(
-            [Fault(f"{uri}: --text", f"there is no column {text!r}", suggest_name(text, table.column_names))]
+            [Fault(f"{uri}: --text", f"there is no column {text!r}", _suggest("--text", text, table.column_names))]
         )
     all_rows = np.arange(table.num_rows)
     columns = predictions.truth_columns
@@ -112,6 +113,11 @@ def read_training(
     indicator = true.indicator(predictions.labels)[kept]
     targets = indicator.astype(np.uint8) if predictions.task == "multilabel" else indicator.argmax(axis=1)
     return _read_texts(uri, table, text, kept) or (), targets, ()
+
+
+def _suggest(option: str, name: str, names: Sequence[str]) -> str:
+    near = near_name(name, names)
+    return f"did you mean {near!r}? Then {column_option(option, near)}" if near else suggest_name(name, names)
 
 
 @dataclass(frozen=True)
@@ -139,7 +145,7 @@ class _ColumnNames:
         names = table.column_names
         given = {"--pred": pred, "--truth": truth, "--probability": probability, "--text": [text] if text else []}
         faults = [
-            Fault(f"{uri}: {option}", f"there is no column {name!r}", suggest_name(name, names))
+            Fault(f"{uri}: {option}", f"there is no column {name!r}", _suggest(option, name, names))
             for option, columns in given.items()
             for name in columns
             if name not in names
