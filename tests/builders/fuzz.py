@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import re
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -155,6 +156,83 @@ def _count_objects(text: str) -> int:
         while place < len(text) and text[place] in " \t\r\n":
             place += 1
     return count
+
+
+# --- remedies ---------------------------------------------------------------------------------------------------------
+
+_WORD = r"""(?:'[^']*'|"[^"]*"|[^\s'"])+"""
+_PASTED = re.compile(rf"--set {_WORD}(?: --set {_WORD})*")
+_PLACEHOLDERS = ("COLUMN", "LABEL", "…")
+_EDITS = (
+    re.compile(r"write it in quotes: (?:(?P<name>\w+): )?(?P<value>[\"\[].*)$"),
+    re.compile(r"such as (?P<value>0\.\d+)$"),
+    re.compile(r"write (?P<value>\[.*\])$"),
+    re.compile(r"write (?P<name>\w+): (?P<value>\{.*\})$"),
+    re.compile(r"(?:use|add|give|or) (?P<name>\w+): (?P<value>[\w.]+)"),
+)
+_MOST_STEPS = 4
+
+
+def follow_remedies(call: Call, arguments: Sequence[str], err: str) -> None:
+    """Paste every setting that the messages of a refused command print, and then those of the next messages.
+
+    No fault may come back after its remedy. A remedy with a placeholder, such as COLUMN, is for a person to fill in.
+    """
+    for line in _faults(err):
+        for fault, pasted in _remedies(line):
+            _follow(call, arguments, pasted, [fault])
+
+
+def _follow(call: Call, arguments: Sequence[str], pasted: Sequence[str], seen: list[str]) -> None:
+    arguments = _with(arguments, pasted)
+    code, _, err = call(*arguments)
+    assert code in (0, 2), err
+    lines = _faults(err)
+    returned = [fault for fault in seen for line in lines if line.startswith(fault)]
+    assert not returned, f"{pasted} brings back {returned}: {lines}"
+    remedies = [each for line in lines for each in _remedies(line)][:1]
+    if remedies and len(seen) < _MOST_STEPS:
+        fault, pasted = remedies[0]
+        _follow(call, arguments, pasted, [*seen, fault])
+
+
+def _faults(err: str) -> list[str]:
+    return [line.removeprefix("error: ") for line in err.splitlines() if line.startswith("error: ")]
+
+
+def _remedies(line: str) -> list[tuple[str, list[str]]]:
+    """Return what a message prints to paste, each with the message up to its remedy."""
+    if "KEY=VALUE" in line:
+        return []
+    remedies = []
+    for match in _PASTED.finditer(line, 1):  # at 0 stands the place of the fault
+        words = match[0].removesuffix(",") if line[match.end() :].startswith(" or ") else match[0]
+        if not any(each in words for each in _PLACEHOLDERS):
+            remedies.append((line[: match.start()].rpartition("; ")[0], shlex.split(words)[1::2]))
+    place = re.match(r"space\.yaml:\d+: (?P<key>[\w.]+): ", line)
+    what, _, remedy = line.partition("; ")
+    for edit in _EDITS if place else ():
+        for match in edit.finditer(remedy):
+            if not any(each in match["value"] for each in _PLACEHOLDERS):
+                remedies.append((what, [f"{_edited(place['key'], match)}={match['value']}"]))
+    return remedies
+
+
+def _edited(key: str, match: re.Match[str]) -> str:
+    """Return the key of an edit: the one at fault, or the one that the edit names beside it."""
+    name = match.groupdict().get("name")
+    holder = key.rpartition(".")[0] or key
+    return f"{holder}.{name}" if name else key
+
+
+def _with(arguments: Sequence[str], pasted: Sequence[str]) -> list[str]:
+    """Return the arguments with settings added. A setting that is given already is replaced."""
+    keys = {each.partition("=")[0] for each in pasted}
+    kept = list(arguments)
+    for number in range(len(kept) - 1, 0, -1):
+        if kept[number - 1] == "--set" and kept[number].partition("=")[0] in keys:
+            del kept[number - 1 : number + 1]
+    return [*kept, *(word for each in pasted for word in ("--set", each))]
 
 
 # --- commands -------------------------------------------------------------------------------------------------------

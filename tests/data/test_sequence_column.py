@@ -141,7 +141,8 @@ def test_a_column_without_a_single_number_is_refused() -> None:
     [
         (
             [1.0],
-            "it holds double, not lists of numbers .*--set data.sequence=COLUMN; or a column of texts: --set data.sequence=null --set data.text=",
+            "it holds double, not lists of numbers .*--set data.sequence=COLUMN; "
+            "or a column of texts: --set data.sequence=null --set data.text=COLUMN",
         ),
         ([["a"]], "list<.*string.*>, not lists of numbers"),
         ([[[[1.0]]]], "not lists of numbers"),

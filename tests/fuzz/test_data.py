@@ -19,6 +19,7 @@ from builders.fuzz import (
     Generator,
     Rows,
     count_rows,
+    follow_remedies,
     make_rows,
     make_space,
     read_counts,
@@ -114,8 +115,10 @@ def write_odd_rows(name: str, rows: Rows, random: Generator) -> bytes:
 def validate(call: Any, space: str, name: str, data: bytes, *more: str) -> tuple[int, str]:
     Path("space.yaml").write_text(space, encoding="utf-8")
     Path(name).write_bytes(data)
-    code, out, err = run_checked(call, "validate", "space.yaml", "--with-data", *more)
+    arguments = ("validate", "space.yaml", "--with-data", *more)
+    code, out, err = run_checked(call, *arguments)
     assert out == ""
+    follow_remedies(call, arguments, err)
     if code == 0:
         assert "valid: " in err
         skipped = sum(line.count("left out, as") for line in err.splitlines())

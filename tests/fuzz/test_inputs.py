@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from builders.fuzz import OF_BYTES, Generator, make_rows, make_space, read_counts, run_checked, write_rows
+from builders.fuzz import (
+    OF_BYTES,
+    Generator,
+    follow_remedies,
+    make_rows,
+    make_space,
+    read_counts,
+    run_checked,
+    write_rows,
+)
 
 _DEEP = 5_000
 ODD_VALUES = [
@@ -136,8 +145,10 @@ def validate(call: Any, space: str | bytes, data: bytes, *more: str) -> int:
     """Validate a space with its data. If accepted, it must report the 40 rows and 2 labels of the file."""
     Path("space.yaml").write_bytes(space if isinstance(space, bytes) else space.encode("utf-8", "surrogatepass"))
     Path("rows.csv").write_bytes(data)
-    code, out, err = run_checked(call, "validate", "space.yaml", "--with-data", *more)
+    arguments = ("validate", "space.yaml", "--with-data", *more)
+    code, out, err = run_checked(call, *arguments)
     assert out == ""
+    follow_remedies(call, arguments, err)
     if code == 0:
         assert "valid: " in err
         if "in 3 folds" not in err:

@@ -16,7 +16,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
-from builders.fuzz import Rows, make_space, read_counts, run_checked, write_rows
+from builders.fuzz import Rows, follow_remedies, make_space, read_counts, run_checked, write_rows
 
 _DEEP = 5_000
 TEXTS = [f"text {number}" for number in range(40)]
@@ -236,8 +236,10 @@ def contents(name: str, content: Content) -> bytes:
 def validate(call: Any, space: str, name: str, data: bytes) -> tuple[int, str]:
     Path("space.yaml").write_text(space, encoding="utf-8")
     Path(name).write_bytes(data)
-    code, out, err = run_checked(call, "validate", "space.yaml", "--with-data")
+    arguments = ("validate", "space.yaml", "--with-data")
+    code, out, err = run_checked(call, *arguments)
     assert out == ""
+    follow_remedies(call, arguments, err)
     return code, err
 
 

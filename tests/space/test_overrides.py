@@ -138,11 +138,11 @@ def test_the_text_with_overrides_reads_as_the_same_space(path: str, tmp_path: Pa
         ("data.tex=a", "--set data.tex=a: data.tex: unknown key 'tex'; did you mean 'text'?"),
         (
             "search.time",
-            "--set search.time: has no '='; write --set section.key=value, such as --set search.time=60s",
+            "--set search.time: has no '='; write --set KEY=VALUE, such as --set search.time=60s",
         ),
         (
             "a..b=1",
-            "--set a..b=1: 'a..b' is not a dotted key; write --set section.key=value, such as --set search.time=60s",
+            "--set a..b=1: 'a..b' is not a dotted key; write --set KEY=VALUE, such as --set search.time=60s",
         ),
         (
             "space.hidden.high=9999",

@@ -12,6 +12,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import Node, ScalarNode, SequenceNode
 
+from tuner.errors import printable
+
 TYPED_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float")}
 """What YAML reads as something other than text."""
 
@@ -64,7 +66,7 @@ def column_option(option: str, value: str | Sequence[str]) -> str:
 
 def shell_word(text: str) -> str:
     """Return a text as one word of a shell. Characters that a message cannot show are written as $'…' does."""
-    if text.isprintable():
+    if printable(text) == text:
         return shlex.quote(text)
     return "$'" + "".join(map(_escaped, text)).replace("'", "\\'") + "'"
 
@@ -84,7 +86,7 @@ def yaml_value(value: Any, *, is_inside: bool = False) -> str:
 
 
 def _reads_as_written(text: str, *, is_inside: bool) -> bool:
-    if len(text) > _LONGEST_PLAIN:
+    if len(text) > _LONGEST_PLAIN or printable(text) != text:  # a message would escape characters that nobody sees
         return False
     try:
         node: Node | None = YAML(typ="safe", pure=True).compose(f"[{text}]" if is_inside else text)

@@ -317,7 +317,7 @@ def _parse_value(key: Sequence[str], text: str, place: Place) -> Document:
 
 def _split_assignment(assignment: str) -> tuple[tuple[str, ...], str]:
     name, equals, value = assignment.partition("=")
-    remedy = "write --set section.key=value, such as --set search.time=60s"
+    remedy = "write --set KEY=VALUE, such as --set search.time=60s"
     if not equals:
         _refuse(assignment, "has no '='", remedy)
     key = tuple(part.strip() for part in name.split("."))

@@ -14,7 +14,7 @@ from tuner.space.assignment import Write
 from tuner.space.document import AddFault, Key, Remedy
 from tuner.space.parameters import PARAMETERS
 from tuner.space.search_settings import ResourceSettings, ScoreSettings, SearchSettings
-from tuner.space.settings import DataSettings, Section
+from tuner.space.settings import LABEL_FIELDS, DataSettings, Section
 from tuner.space.wrong_types import not_a_number, not_text
 
 SECTIONS: Mapping[str, type[Section]] = {
@@ -64,6 +64,9 @@ def _check_rules(model: type[Section], raw: Mapping[str, Any], bad: set[str], ke
         if broken is not None:
             written = [name for name in rule.fields if name in raw]
             what, remedy = broken
+            if rule.fields is LABEL_FIELDS and written and raw[written[0]] is None:
+                named = ((written[0], "null"),)
+                remedy = Write(f"{remedy}; if null is the name of the column, write it in quotes: {{}}", named)
             add_fault((*key, *written[:1]), what, replace(remedy, holder=key) if isinstance(remedy, Write) else remedy)
 
 
