@@ -17,7 +17,9 @@ from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.utils.callback import _create_default_callbacks
 
-from tuner.ray_backend.access import asking_for_token, private_folder
+from tuner.errors import UsageError
+from tuner.ray_backend import access
+from tuner.ray_backend.access import asking_for_token, find_temporary_folder, private_folder
 from tuner.ray_backend.scheduler import _forget_ended
 from tuner.ray_backend.start import Machines, Node
 from tuner.ray_backend.trials import QueueCallback
@@ -69,22 +71,66 @@ def test_a_run_has_its_own_folder_and_deletes_what_a_killed_run_left(short_folde
     (killed / "r").mkdir(parents=True)
     long_ago = time.time() - 1000
     os.utime(killed, (long_ago, long_ago))
-    with private_folder() as running:
+    with private_folder(find_temporary_folder()[0]) as running:
         folder = Path(running).parent
         assert folder.parent == short_folder
         assert folder.stat().st_mode & 0o077 == 0
         assert not killed.exists()
         os.utime(folder, (long_ago, long_ago))
-        with private_folder() as other:
+        with private_folder(short_folder) as other:
             assert folder.exists()
             assert Path(other).parent != folder
     assert list(short_folder.iterdir()) == []
 
 
 def test_a_path_too_long_for_unix_sockets_is_not_used(tmp_path, monkeypatch):
-    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path / "deep" / "down"))
-    with private_folder() as folder:
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    parent, notes = find_temporary_folder()
+    with private_folder(parent) as folder:
         assert len(f"{folder}/session_2026-11-21_17-50-11_881359_4194304/sockets/plasma_store") <= 104
+    assert notes == (
+        f"RAY_TMPDIR is '{tmp_path}', which is longer than 18 characters, too long for Unix sockets, "
+        f"so Ray's temporary files go to {parent}",
+    )
+
+
+@pytest.mark.parametrize("variable", ["TMPDIR", "RAY_TMPDIR"])
+@pytest.mark.parametrize(
+    ("place", "problem"),
+    [
+        ("/scratch/4711", "No such file or directory"),
+        ("/etc/passwd", "Not a directory"),
+        ("/proc", "No such file or directory"),  # not even root can write there
+        ("gone", "No such file or directory"),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_noted_and_another_is_used(variable, place, problem, monkeypatch):
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    monkeypatch.setenv(variable, place)
+    parent, notes = find_temporary_folder()
+    assert parent == Path("/tmp")
+    assert notes == (f"{variable} is {place!r}, which cannot be used ({problem}), so Ray's temporary files go to /tmp",)
+
+
+@pytest.mark.parametrize("place", [None, "", "/tmp"])
+def test_without_a_variable_the_folder_of_the_system_is_used(place, monkeypatch):
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    monkeypatch.delenv("TMPDIR", raising=False)
+    if place is not None:
+        monkeypatch.setenv("TMPDIR", place)
+    monkeypatch.setenv("TEMP", "/nowhere")
+    assert find_temporary_folder() == (Path("/tmp"), ())
+
+
+def test_if_no_folder_can_be_used_the_variable_is_named(monkeypatch):
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    for name in ("TMPDIR", "TEMP", "TMP"):
+        monkeypatch.setenv(name, f"/no/{name.lower()}")
+    monkeypatch.setattr(access, "_SYSTEM_FOLDERS", ("/no/such",))
+    with pytest.raises(
+        UsageError, match=r"^TMPDIR: no folder can hold .*'/no/tmpdir'.*'/no/such'.*; let TMPDIR name a"
+    ):
+        find_temporary_folder()
 
 
 def test_a_run_gets_a_new_token_unless_one_is_given_and_the_environment_is_restored(monkeypatch):

@@ -1,4 +1,4 @@
-"""Tokens for Ray: a new one for the Ray of one run, and the one that a cluster asks for."""
+"""What Ray needs to start: its token, or the one that a cluster asks for, and a folder for its sockets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ray._common.utils import get_default_system_temp_dir
 from ray._private.authentication.authentication_token_setup import AuthenticationTokenLoader, Config
 
 from tuner.errors import Fault, LedgerError, UsageError
@@ -22,6 +21,9 @@ from tuner.storage import Folder
 
 _VARIABLES = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 _PREFIX = "ray-tuner-"
+_FOLDER_VARIABLES = ("RAY_TMPDIR", "TMPDIR")  # the first one that is set names the folder, as for Ray itself
+_OTHER_VARIABLES = ("TEMP", "TMP")  # as Python's tempfile
+_SYSTEM_FOLDERS = ("/tmp", "/var/tmp")
 _MAX_PARENT_CHARACTERS = 18  # Unix socket paths are short, and Ray adds 67 characters
 _MIN_AGE_S = 60.0  # of a folder to clear; a younger one may not be locked yet
 _PROBE_TIMEOUT_S = 60.0
@@ -62,14 +64,42 @@ def showing_token(address: str) -> Iterator[tuple[str, ...]]:
         yield (_OPEN_CLUSTER_NOTE.format(address=address),) if answer == "open" else ()
 
 
+def find_temporary_folder() -> tuple[Path, tuple[str, ...]]:
+    """Return a folder that can hold Ray's sockets, and a note if it is not the one that a variable names.
+
+    Raises UsageError if there is none.
+    """
+    named = next((name for name in _FOLDER_VARIABLES if os.environ.get(name)), "TMPDIR")
+    asked, *others = (os.environ.get(name) for name in (named, *_OTHER_VARIABLES))
+    problems: list[str] = []
+    for place in filter(None, (asked, *_SYSTEM_FOLDERS, *others)):
+        folder = Path(place).absolute()
+        problem = _why_not(folder)
+        if problem is None:
+            if not (asked and problems):
+                return folder, ()
+            return folder, (f"{named} is {problems[0]}, so Ray's temporary files go to {folder}",)
+        problems.append(f"{place!r}, {problem}")
+    remedy = f"let {named} name a folder that you can write to, with at most {_MAX_PARENT_CHARACTERS} characters"
+    raise UsageError([Fault(named, f"no folder can hold Ray's temporary files: not {', not '.join(problems)}", remedy)])
+
+
+def _why_not(folder: Path) -> str | None:
+    """Return why a folder cannot hold Ray's sockets, or None if it can."""
+    try:
+        tempfile.TemporaryDirectory(prefix=_PREFIX, dir=folder).cleanup()
+    except OSError as error:
+        return f"which cannot be used ({error.strerror or error})"
+    is_long = len(str(folder)) > _MAX_PARENT_CHARACTERS
+    return f"which is longer than {_MAX_PARENT_CHARACTERS} characters, too long for Unix sockets" if is_long else None
+
+
 @contextmanager
-def private_folder() -> Iterator[str]:
+def private_folder(parent: Path) -> Iterator[str]:
     """Yield a folder for Ray's sockets and logs that no other user of the machine can enter. Delete it afterwards.
 
-    Ray's default folder is open to every user. Folders that killed runs left behind are deleted too.
+    Ray's default folder is open to every user. Folders that killed runs left in `parent` are deleted too.
     """
-    default, short = Path(get_default_system_temp_dir()), Path("/tmp")
-    parent = short if len(str(default)) > _MAX_PARENT_CHARACTERS and short.is_dir() else default
     _delete_old_folders(parent)
     with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent, ignore_cleanup_errors=True) as folder:
         lock = RunLock(Folder.at(folder))

@@ -37,7 +37,7 @@ import ray.exceptions
 
 from tuner.errors import Fault, SearchFailed, UsageError
 from tuner.machine import count_cores
-from tuner.ray_backend.access import asking_for_token, private_folder, showing_token
+from tuner.ray_backend.access import asking_for_token, find_temporary_folder, private_folder, showing_token
 from tuner.space.search_settings import ResourceSettings
 
 _AT_STOP = ExitStack()  # `stop_ray` closes it; a process has one Ray at a time
@@ -89,8 +89,8 @@ def start_ray(address: str | None, resources: ResourceSettings) -> Machines:
     of runtime environments, workers, and this process) listens only on 127.0.0.1 and on Unix sockets in a folder of this
     user. It accepts only clients with this run's token.
 
-    Raises UsageError if no cluster answers at the address or if it refuses this machine's token, and SearchFailed if Ray
-    does not start here.
+    Raises UsageError if no cluster answers at the address, if it refuses this machine's token, or if no folder can hold
+    Ray's sockets. Raises SearchFailed if Ray does not start here.
     """
     logging.getLogger("ray").setLevel(logging.CRITICAL)  # failures are in the ledger, and we show them from there
     quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": True}
@@ -106,13 +106,14 @@ def _start_here(resources: ResourceSettings, quiet: Mapping[str, Any]) -> tuple[
     cpus = count_cores()
     if resources.concurrent is not None:
         cpus = min(cpus, resources.concurrent * resources.cpus)
+    parent, notes = find_temporary_folder()
     _AT_STOP.enter_context(asking_for_token())
-    folder = _AT_STOP.enter_context(private_folder())
+    folder = _AT_STOP.enter_context(private_folder(parent))
     try:
         ray.init(address="local", include_dashboard=False, num_cpus=cpus, _temp_dir=folder, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise SearchFailed(f"Ray did not start on this machine: {error}") from error
-    return ()
+    return notes
 
 
 def _join(address: str, quiet: Mapping[str, Any]) -> tuple[str, ...]:
