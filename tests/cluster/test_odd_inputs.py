@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -71,3 +72,20 @@ def test_a_search_on_odd_rows_ends_with_a_verdict_and_its_model_predicts_them(tm
     predicted = pq.read_table(tmp_path / "predicted.parquet")
     assert predicted["row"].to_pylist() == [row + 1 for row in range(ROWS) if row % 10]
     assert set(predicted.column_names) == {"row", "prediction", *(f"p_{label}" for label in (EVERY, RARE, *LABELS))}
+
+
+def test_ray_starts_if_the_folder_for_temporary_files_is_gone(tmp_path: Path) -> None:
+    write_rows(tmp_path)
+    command = [
+        sys.executable,
+        "-m",
+        "tuner",
+        "run",
+        "space.yaml",
+        "--set",
+        "resources.gpus=999",
+    ]  # ends once Ray has started
+    gone = {**os.environ, "TMPDIR": "/scratch/4711"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path, env=gone)
+    assert (done.returncode, "no node has that many" in done.stderr) == (2, True), done.stderr
+    assert not (tmp_path / "runs").exists()
