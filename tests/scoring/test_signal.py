@@ -148,7 +148,7 @@ def test_if_only_the_probe_sees_a_signal_the_advice_is_to_read_pieces() -> None:
     signal = find_signal(replace(NOTHING, baselines=(baseline(seen_share=0.08), probe(low=0.3))))
     assert signal.answer == "signal"
     assert "on validation characters predicts these labels better than chance" in signal.sentence
-    assert "space.tokens=[character, bpe]" in signal.advice
+    assert "--set 'space.tokens=[character, bpe]'" in signal.advice
 
 
 def test_a_probe_counts_as_a_model_that_could_see_the_inputs() -> None:

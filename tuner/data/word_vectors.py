@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pyarrow import fs
 
 from tuner.errors import data_error
+from tuner.space.assignment import set_option
 from tuner.storage import locate
 
 Vectors: TypeAlias = dict[str, NDArray[np.float32]]
@@ -47,7 +48,9 @@ def read_word_vectors(path: str, wanted: Collection[str]) -> Vectors:
         vectors = _read_fasttext(path, wanted) if is_fasttext else _read_other(path, file, words)
     if not vectors:
         what = f"it has none of the {len(words):,} words of the training texts"
-        raise data_error(path, what, "use vectors for the language of the texts, or embedding: random")
+        raise data_error(
+            path, what, f"use vectors for the language of the texts, or {set_option('space.embedding', 'random')}"
+        )
     return vectors
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Any, Literal
 
+from tuner.space.assignment import set_option
 from tuner.space.settings import Task
 
 Answer = Literal["signal", "none found", "too few rows", "not seen"]
@@ -30,7 +31,8 @@ The share is 0.35 for 100 English docstrings, 0.68 for 1,000, and 0.08 for 800 C
 """
 
 _BY_PIECES = (
-    "if texts have no spaces, or use numbers as words, read them in smaller pieces: space.tokens=[character, bpe]"
+    "if texts have no spaces, or use numbers as words, read them in smaller pieces: "
+    f"{set_option('space.tokens', ['character', 'bpe'])}"
 )
 _CHANCE = 0.005  # how often a ranking without information may pass as informative
 _ANSWERS_ALIKE = 0.5  # from this constant penalty on, a predictor gives nearly every row the same answer

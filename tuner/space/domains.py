@@ -415,7 +415,9 @@ def _read_option_name(
     unknown = [name for name in named if name not in parameter.options]
     for name in unknown:
         where = (*key, name) if isinstance(item, dict) else key
-        add_fault(where, *unknown_option(name, _named(key), for_task(parameter.options, setting.task), setting.inputs))
+        add_fault(
+            where, *unknown_option(name, key, _named(key), for_task(parameter.options, setting.task), setting.inputs)
+        )
     if len(named) > 1 and not unknown:
         options = ", ".join(f"{{{name}: …}}" for name in named)
         add_fault(key, "one mapping has several options", f"write a list: [{options}]")

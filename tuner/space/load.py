@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from tuner.errors import Fault, SpaceError, did_you_mean
 from tuner.show_value import show_yaml
-from tuner.space.assignment import assignment
+from tuner.space.assignment import Write, assignment
 from tuner.space.document import (
     AddFault,
     Document,
@@ -166,11 +166,9 @@ def _check_vectors(parameters: Mapping[str, Domain], add_fault: AddFault) -> Non
     others = [name for name, _ in tokens.options if name != "word"]
     if others and "file" in dict(embedding.options):
         what = f"a file has vectors for words, but tokens may be {' or '.join(others)}"
-        add_fault(
-            ("space", "embedding"),
-            what,
-            "use tokens: word, or embedding: word2vec, which learns vectors from the texts",
-        )
+        sentence = "use {}, or {}, which learns vectors from the texts"
+        remedy = Write(sentence, (("tokens", "word"), ("embedding", "word2vec")), holder=("space",))
+        add_fault(("space", "embedding"), what, remedy)
 
 
 def _read_task(tree: Mapping[str, Any], add_fault: AddFault) -> Task | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from tuner.errors import did_you_mean, letters_of
-from tuner.space.document import Key, dotted
+from tuner.space.assignment import Write
+from tuner.space.document import Key, Remedy, dotted
 from tuner.space.options import Number, Option, Options, Parameter
 from tuner.space.parameters import PARAMETERS
 from tuner.space.sections import SECTIONS, where_known
@@ -114,13 +115,15 @@ def unknown_parameter(name: str, known: Mapping[str, Parameter], key: Key, input
     ) if known else f"{holder} has no parameters: remove it"
 
 
-def unknown_option(name: str, holder: str, known: Sequence[str], inputs: Inputs) -> tuple[str, str]:
-    """Return the fault and the remedy for an option that `holder` does not have.
+def unknown_option(name: str, at: Key, holder: str, known: Sequence[str], inputs: Inputs) -> tuple[str, Remedy]:
+    """Return the fault and the remedy for an option that `holder`, whose value is at `at`, does not have.
 
     `known` lists the options that the task may use.
     """
     letters = letters_of(name)
     own_name = _FOREIGN_OPTIONS.get(letters, "")
+    if own_name in known:
+        return f"{name!r} is not among the options", Write("write {}", (("", own_name),), at)
     if own_name.strip("{").replace(":", ",").partition(",")[0] in known:
         return f"{name!r} is not among the options", f"write {own_name}"
     if holder == "resampling" and letters in _NOT_HERE:
