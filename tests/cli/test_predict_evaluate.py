@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,20 @@ def test_another_column_may_be_named(inputs: Inputs, rows: Any, save: Any, call:
         code, _, err = call(verb, "bundle", "rows.parquet", f"--{inputs}", "other")
         assert code == 0
         assert "3 rows are too few to judge" in err if verb == "evaluate" else err == ""
+
+
+@pytest.mark.parametrize(
+    "odd", [" {}", "#{}", "{}: y", "[{}]", "-{}", "it's {}", "\ufeff{}", "{}\n", "{}\x1b[0m", "${}"]
+)
+def test_a_shell_reads_the_option_for_an_odd_column_as_the_message_writes_it(odd: str, save: Any, call: Call) -> None:
+    save("text")
+    write("rows.parquet", **{odd.format("my text"): TEXTS, odd.format("label"): ["a", "b", "a"]})
+    code, _, err = call("evaluate", "bundle", "rows.parquet")
+    assert code == 2
+    options = [line.rpartition("? Then ")[2] for line in err.splitlines()]
+    done = subprocess.run(["bash", "-c", f"printf '%s\\0' {' '.join(options)}"], capture_output=True, check=True)
+    code, _, err = call("evaluate", "bundle", "rows.parquet", *done.stdout.decode().split("\0")[:-1])
+    assert code == 0, err
 
 
 @pytest.mark.parametrize(("inputs", "other"), [("text", "sequence"), ("sequence", "text")])
@@ -202,7 +217,15 @@ def test_labels_of_another_kind_than_the_model_are_refused(
     assert message in err
 
 
-@pytest.mark.parametrize("names", ["a,,b", "a,a", ","])
+def test_columns_of_labels_with_commas_are_given_as_a_json_list(save: Any, call: Call) -> None:
+    save("text", "multilabel", "labels")
+    write("rows.parquet", **{"my text": list(TEXTS), "a": [0, 1, 1], " b, c": [1, 1, 0]})
+    code, _, err = call("evaluate", "bundle", "rows.parquet", "--label-columns", '["a", " b, c"]')
+    assert code == 0
+    assert "unknown to the model, so left out of their rows: ' b, c' (2 rows)" in err
+
+
+@pytest.mark.parametrize("names", ["a,,b", "a,a", ",", '["a", "a"]', '["a", ""]'])
 def test_a_list_of_label_columns_is_checked(names: str, save: Any, call: Call) -> None:
     save("text", "multilabel", "labels")
     code, _, err = call("evaluate", "bundle", "rows.parquet", "--label-columns", names)
