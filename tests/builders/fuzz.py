@@ -221,8 +221,9 @@ def _remedies(line: str) -> list[tuple[str, list[str]]]:
 def _edited(key: str, match: re.Match[str]) -> str:
     """Return the key of an edit: the one at fault, or the one that the edit names beside it."""
     name = match.groupdict().get("name")
-    holder = key.rpartition(".")[0] or key
-    return f"{holder}.{name}" if name else key
+    if name is None or name == "task":
+        return name or key
+    return f"{key.rpartition('.')[0] or key}.{name}"
 
 
 def _with(arguments: Sequence[str], pasted: Sequence[str]) -> list[str]:

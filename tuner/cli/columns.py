@@ -50,7 +50,9 @@ def _split_names(text: str) -> list[str]:
     names = _json_names(text) or [name.strip() for name in text.split(",")]
     if not all(names) or len(set(names)) < len(names):
         message = f"{text!r} has an empty name, or the same name twice"
-        raise UsageError([Fault("--label-columns", message, "write each name once, separated by commas, or write a JSON list")])
+        raise UsageError(
+            [Fault("--label-columns", message, "write each name once, separated by commas, or write a JSON list")]
+        )
     return names
 
 

@@ -25,7 +25,8 @@ def _texts(column: pa.ChunkedArray, name: str, source: str, findings: Findings) 
     if not is_text(column.type):
         remedy = f"name the column of texts: {findings.paste(text='COLUMN')}"
         if holds_sequences(column.type) and not findings.are_options:
-            remedy = f"read it as sequences: {findings.paste(text=None, sequence=name)}"
+            change = findings.paste(text=None, sequence=name)
+            remedy = f"read it as sequences, with a space for them, such as the shipped one, `sequence`: {change}"
         findings.refuse_column(source, name, f"it holds {column.type}, not text", remedy)
         return ()
     column = column.cast(pa.string())

@@ -99,7 +99,10 @@ def _one_label_field(values: Values) -> Broken | None:
             "add label: COLUMN (one label per row), labels: COLUMN (a list per row) or label_columns: [COLUMN, …]",
         )
     if len(fields) > 1:
-        return f"{' and '.join(fields)} are given, but only one is allowed", f"keep one of {', '.join(fields)}"
+        return (
+            f"{' and '.join(fields)} are given, but only one is allowed",
+            f"keep one of {', '.join(fields)}, and set the others to null",
+        )
     return None
 
 
@@ -265,12 +268,12 @@ def _label_field_fits_task(values: Values) -> Broken | None:
     if task == "multilabel" and fields == ["label"]:
         return (
             "label gives one label per row, but task multilabel needs several",
-            "use labels: COLUMN or label_columns: [COLUMN, …], or task: multiclass",
+            Write("use labels: COLUMN or label_columns: [COLUMN, …], or {}", (("task", "multiclass"),), holder=()),
         )
     if task != "multilabel" and fields != ["label"]:
         return (
             f"{fields[0]} gives several labels per row, but task {task} has one",
-            "use label: COLUMN, or task: multilabel",
+            Write("use label: COLUMN, or {}", (("task", "multilabel"),), holder=()),
         )
     return None
 
@@ -279,7 +282,7 @@ def _positive_fits_task(values: Values) -> Broken | None:
     if values.get("positive") is not None and values["task"] != "binary":
         return (
             f"positive is given, but task {values['task']} has no positive label",
-            "remove positive, or use task: binary",
+            Write("remove positive, or use {}", (("task", "binary"),), holder=()),
         )
     return None
 
