@@ -104,34 +104,41 @@ def _check_columns(uri: str, names: Sequence[str], columns: Sequence[str], named
         what = f"its values are separated by {separator[0]!r}, not by commas: there is one column, {names[0]!r}"
         raise data_error(uri, what, "save it with commas")
     counts = Counter(names)
+    missing = [column for column in columns if column not in counts]
+    near = dict.fromkeys(missing) | {column: near_name(column, names) for column in missing[:MOST_NAMES]}  # it is slow
+    changes = _changes(columns, near, named_by)
     faults = []
     for column in columns:
-        if counts[column] == 0:
-            naming = named_by.get(column)
-            several = [each for each in columns if named_by.get(each) == naming] if naming in _OF_SEVERAL else None
-            faults.append(_missing_column(uri, column, names, naming, several))
+        if column in near:
+            faults.append(_missing_column(uri, column, names, near[column], named_by.get(column), changes))
         elif counts[column] > 1:
             faults.append(Fault(uri, f"there are {counts[column]} columns {column!r}", "give each its own name"))
     if faults:
         raise DataError(faults)
 
 
-def _missing_column(
-    uri: str, column: str, names: Sequence[str], naming: str | None, several: Sequence[str] | None
-) -> Fault:
-    """Say which setting or option names the missing column, which columns exist, and how to name another.
+def _changes(columns: Sequence[str], near: Mapping[str, str | None], named_by: Mapping[str, str]) -> dict[str, str]:
+    """Return how to name others in place of missing columns, by setting or option. `near` has the nearest for each.
 
-    `several` are all the columns that the setting names, if it may name more than one.
+    A setting that names several columns gets its whole list.
     """
+    named: dict[str, list[str]] = {}
+    for column in columns:
+        named.setdefault(named_by.get(column, ""), []).append(near.get(column, column) or "COLUMN")
+    changes = {}
+    for naming in {named_by[column] for column in near if column in named_by}:
+        value = named[naming] if naming in _OF_SEVERAL else named[naming][0]
+        changes[naming] = column_option(naming, value) if naming.startswith("--") else set_option(naming, value)
+    return changes
+
+
+def _missing_column(
+    uri: str, column: str, names: Sequence[str], near: str | None, naming: str | None, changes: Mapping[str, str]
+) -> Fault:
+    """Say which setting or option names the missing column, which columns exist, and how to name another."""
     if naming is None:
         return Fault(uri, f"there is no column {column!r}", suggest_name(column, names))
-    near = near_name(column, names)
-    value = (
-        near or "COLUMN"
-        if several is None
-        else [each if each in names else near_name(each, names) or "COLUMN" for each in several]
-    )
-    change = column_option(naming, value) if naming.startswith("--") else set_option(naming, value)
+    change = changes[naming]
     remedy = f"did you mean {near!r}? Then {change}" if near else f"name another: {change}"
     if naming in _WHEN_NOT_NEEDED:
         remedy = f"{_WHEN_NOT_NEEDED[naming]}: --set {naming}=null; otherwise {remedy}"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from tuner.show_value import show_yaml
+from tuner.space.assignment import yaml_value
 from tuner.space.domains import (
     Choice,
     Conditional,
@@ -20,11 +19,11 @@ from tuner.space.options import Options, Parameter
 
 
 def domain_as_yaml(domain: Domain, parameter: Parameter | None) -> str:
-    """Return a domain as a space file writes it: "{low: 0.1, high: 10.0, scale: log}".
+    """Return a domain as a space file writes it: "{low: 0.1, high: 10, scale: log}".
 
     `parameter` is its declaration, which has the defaults. With None, every parameter of an option is shown.
     """
-    return _one_line(_plain(domain, parameter))
+    return yaml_value(_plain(domain, parameter))
 
 
 def domain_in_words(domain: Domain) -> str:
@@ -74,15 +73,3 @@ def _is_default(domain: Domain, parameter: Parameter | None) -> bool:
         return parameter is not None and domain == default_domain(parameter)
     except ValueError:  # a text has no default
         return False
-
-
-def _one_line(value: Any) -> str:
-    """Write a value as YAML on one line."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_one_line(key)}: {_one_line(inner)}" for key, inner in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_one_line, value)) + "]"
-    if isinstance(value, str):
-        is_word = re.fullmatch(r"[A-Za-z_][\w-]*", value) and value.lower() not in ("null", "true", "false")
-        return value if is_word else json.dumps(value, ensure_ascii=False)
-    return json.dumps(value)
