@@ -13,6 +13,7 @@ import pytest
 from builders.measurements import MAX_EPOCHS, ROWS, make_measurement
 from tuner.ledger.rows import is_double_correction
 from tuner.ledger.run_directory import Ledger, held_out_name, read_measurements, read_run, weights_name
+from tuner.samplers.base import UntriedSampler
 from tuner.samplers.random import RandomSampler
 from tuner.search.best_trials import kept_trials
 from tuner.search.finalists import finalist_runs
@@ -45,9 +46,10 @@ search: {max_epochs: 4, grace_epochs: 1, reports_per_epoch: 1, finalists: 2, see
 
 @dataclass
 class StubSampler:
-    """Proposes its configurations in turn and remembers the results of trials."""
+    """Proposes its configurations in turn and remembers the results of trials. With `size`, its space has that many."""
 
     configurations: Sequence[Configuration]
+    size: int | None = None
     results: dict[int, tuple[list[tuple[int, float]], str]] = field(default_factory=dict)
 
     def ask(self, index: int) -> Configuration:
@@ -55,6 +57,9 @@ class StubSampler:
 
     def replay(self, index: int, configuration: Configuration) -> None:
         assert configuration == self.ask(index)
+
+    def untried(self) -> int | None:
+        return self.size
 
     def tell(self, index: int, *, measurements: Sequence[tuple[int, float]], ending: str) -> None:
         assert index not in self.results
@@ -482,7 +487,9 @@ def test_with_the_random_sampler_configurations_do_not_depend_on_which_trial_end
     """Which of several workers is faster varies; the sampled configurations and their seeds do not."""
 
     def orders(ends_first: int, name: str) -> list[tuple[Configuration, int]]:
-        search = make_search("trials: 6", name=name, sampler=RandomSampler(load_space("multilabel").parameters, seed=3))
+        parameters = load_space("multilabel").parameters
+        sampler = UntriedSampler(RandomSampler(parameters, seed=3), parameters, seed=3)
+        search = make_search("trials: 6", name=name, sampler=sampler)
         running = [search.begin(), search.begin()]
         handed = list(running)
         while running:
