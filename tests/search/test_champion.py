@@ -39,7 +39,7 @@ space:
   batch_size: 16
   precision: float32
   max_length: 16
-  learning_rate: 0.03
+  learning_rate: {{low: 0.0299, high: 0.03}}
 """
 Change = Callable[[Order, dict[str, Any]], dict[str, Any]]
 
