@@ -75,6 +75,7 @@ def test_search_trials_of_the_same_settings_share_a_row_with_their_mean(ledger: 
     assert [(row["name"], row["score"], row["ending"]) for row in board] == [
         ("trial 1", 0.6, None),
         ("trial 0 and 1 repeat", 0.5, "running, stopped"),
+        ("trial 3", -0.9, "collapsed"),
     ]
 
 

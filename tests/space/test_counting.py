@@ -116,8 +116,18 @@ SPACE = "task: binary\ndata: {train: rows.csv, text: text, label: label}\nsearch
 @pytest.mark.parametrize(
     ("search", "space", "size", "limit"),
     [
-        ("trials: 12", "hidden: [16, 32]", "2 settings", "so the search runs 2 trials instead of 12"),
-        ("trials: 3", "hidden: 16", "only 1 setting", "so the search runs 1 trial instead of 3"),
+        (
+            "trials: 12",
+            "hidden: [16, 32]",
+            "2 settings",
+            "once all have been tried, the finalists follow, so there are fewer than 12 trials",
+        ),
+        (
+            "trials: 3",
+            "hidden: 16",
+            "only 1 setting",
+            "once it has been tried, the finalists follow, so there are fewer than 3 trials",
+        ),
         ("trials: 2", "hidden: [16, 32]", "2 settings", None),
         ("time: 5m", "hidden: {low: 8, high: 64, scale: log}", "57 settings", "once all have been tried"),
         ("time: 5m", "max_length: [1, 2], hidden: {low: 8, high: 808}", "1,602 settings", None),

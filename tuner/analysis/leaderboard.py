@@ -43,7 +43,7 @@ def leaderboard(run: Run) -> list[dict[str, Any]]:
     mean. Controls and probes are not listed, because there is no point in beating them.
     """
     rows = [_baseline_row(row) for row in run.baselines if row["kind"] not in ("control", "probe")]
-    rows += [_trial_row(same, run) for same in _searched(run).values()]
+    rows += [_trial_row(same, run) for same in _group_repeats(run)]
     rows += [_finalist_row(row, run) for row in run.champion.get("finalists", ())]
     rows.sort(key=lambda row: (row["score"] is None, -(row["score"] or 0.0)))
     return [{"rank": rank, **row} for rank, row in enumerate(rows, start=1)]
@@ -124,13 +124,13 @@ def is_search_trial(champion: Mapping[str, Any]) -> bool:
     return champion.get("kind") == "search trial"
 
 
-def _searched(run: Run) -> dict[str, list[Any]]:
-    """Return the measured search trials by configuration. If one of them is fit, those that collapsed do not count."""
-    searched: dict[str, list[Any]] = {}
+def _group_repeats(run: Run) -> Iterable[list[Any]]:
+    """Return the measured search trials in groups of the same configuration. Those that collapsed are apart."""
+    groups: dict[tuple[str, bool], list[Any]] = {}
     for row in run.trials:
         if row["phase"] == "search" and row["score"] is not None:
-            searched.setdefault(row["configuration"], []).append(row)
-    return {key: [row for row in same if row["ending"] not in _UNFIT] or same for key, same in searched.items()}
+            groups.setdefault((row["configuration"], row["ending"] in _UNFIT), []).append(row)
+    return groups.values()
 
 
 def _trial_row(same: Sequence[Any], run: Run) -> dict[str, Any]:

@@ -91,12 +91,12 @@ def _at_most(settings: int | None, number: int) -> int:
 
 
 def _describe_settings(space: Space, trials: int) -> list[str]:
-    """Say how many settings a space has, and whether the search tries them all; nothing if they are infinitely many."""
+    """Say how many settings a space has, and whether they end the search; nothing if there are infinitely many."""
     size = describe_size(space.parameters)
     if size is None:
         return []
     is_limit = trials == count_configurations(space.parameters)
-    return [f"{size}, and the search can try them all" if is_limit else size]
+    return [f"{size}; the search ends once all have been tried" if is_limit else size]
 
 
 def _epochs_per_trial(steps: Sequence[tuple[float, float]]) -> float:

@@ -42,10 +42,10 @@ def describe_limit(parameters: Mapping[str, Domain], search: SearchSettings) -> 
     size, count = describe_size(parameters), count_configurations(parameters)
     if size is None or count is None:
         return None
+    followed = f"{size}; once {'all have' if count > 1 else 'it has'} been tried, the finalists follow"
     if search.trials is not None:
-        number = "1 trial" if count == 1 else f"{count:,} trials"
-        return f"{size}, so the search runs {number} instead of {search.trials:,}" if count < search.trials else None
-    return f"{size}; once all have been tried, the finalists follow" if count <= _FEW else None
+        return f"{followed}, so there are fewer than {search.trials:,} trials" if count < search.trials else None
+    return followed if count <= _FEW else None
 
 
 def count_values(domain: Single) -> int | None:
