@@ -18,8 +18,12 @@ from tuner.space.load import Space
 from tuner.space.search_settings import ALGORITHMS
 from tuner.trial.ending import Ending
 
-_ATTEMPTS = 10
-"""How often a sampler may draw again before the configurations are gone through one by one."""
+_ATTEMPTS = 4
+"""How often a sampler draws before the configurations are gone through one by one.
+
+TPE draws better ones than the first that is untried, but each draw takes as long as a proposal. In a space of 1,000 settings, ten
+draws found the best one no sooner than four did.
+"""
 
 
 class Sampler(Protocol):
