@@ -51,9 +51,9 @@ class UntriedSampler:
     If a proposal repeats an earlier one, the sampler draws again. If that does not help, the first untried configuration
     follows, counted from a random one on. A proposal that repeats nothing is the sampler's own, whatever the space.
 
-    A configuration counts as tried as soon as it is proposed. It stays so if its trial fails, because a failed trial has
-    been started again already, with more memory if it had run out of it. Only a trial that the end of the budget
-    interrupts before its first measurement does not count: nothing is known about its configuration.
+    A configuration counts as tried as soon as it is proposed. It stays so if its trial fails: an error would come again,
+    and a worker that died has been replaced already, with more memory if it had run out of it. Only a trial that the end
+    of the budget interrupts before its first measurement does not count: nothing is known about its configuration.
 
     A proposal depends only on the seed, its index, and the configurations and results of earlier trials.
     """
@@ -66,23 +66,19 @@ class UntriedSampler:
 
     def ask(self, index: int) -> Configuration:
         """Return the configuration of trial `index`. Call it once for each index."""
-        configuration = self._sampler.ask(index)
-        if self.untried() != 0:
-            configuration = self._find_untried(index, configuration)
+        configuration = self._sampler.ask(index) if self.untried() == 0 else self._ask_untried(index)
         self._note(index, configuration)
         return configuration
 
-    def _find_untried(self, index: int, configuration: Configuration) -> Configuration:
-        attempt = 0
-        while self._is_tried(configuration):
-            attempt += 1
-            if attempt == _ATTEMPTS:
-                generator = np.random.default_rng((PURPOSE, self._seed, index, attempt))
-                others = enumerate_configurations(self._parameters, generator)
-                configuration = next((each for each in others if not self._is_tried(each)), configuration)
-                self._sampler.replay(index, configuration)
-                break
+    def _ask_untried(self, index: int) -> Configuration:
+        for attempt in range(_ATTEMPTS):
             configuration = self._sampler.ask(index, attempt)
+            if not self._is_tried(configuration):
+                return configuration
+        generator = np.random.default_rng((PURPOSE, self._seed, index, _ATTEMPTS))
+        others = enumerate_configurations(self._parameters, generator)
+        configuration = next((each for each in others if not self._is_tried(each)), configuration)
+        self._sampler.replay(index, configuration)
         return configuration
 
     def tell(self, index: int, *, measurements: Sequence[tuple[int, float]], ending: Ending) -> None:
