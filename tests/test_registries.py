@@ -236,7 +236,7 @@ class Repeated:
     def __init__(self, parameters: Mapping[str, Domain], *, seed: int) -> None:
         self._configuration = RandomSampler(parameters, seed=seed).ask(0)
 
-    def ask(self, _index: int) -> Configuration:
+    def ask(self, _index: int, _attempt: int = 0) -> Configuration:
         return self._configuration
 
     def tell(self, *_: Any, **__: Any) -> None:
@@ -305,6 +305,8 @@ def test_a_sampler_is_added_by_a_class_and_one_declaration(monkeypatch: pytest.M
         )
     )
     sampler = make_sampler(space)
-    assert sampler.ask(0) == sampler.ask(1)
-    check_configuration(sampler.ask(0), "text")
+    asked = [sampler.ask(index) for index in range(4)]
+    assert {each["layers"] for each in asked[:3]} == {1, 2, 3}  # none is tried twice before all are tried
+    assert asked[3] == asked[0]
+    check_configuration(asked[0], "text")
     assert json_schema()["properties"]["search"]["properties"]["algorithm"]["enum"] == list(ALGORITHMS)

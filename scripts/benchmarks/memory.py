@@ -39,6 +39,7 @@ space:
   embedding: {{random: {{size: 16}}}}
   hidden: 16
   batch_size: 256
+  learning_rate: {{low: 0.0009, high: 0.0011}}
 """
 
 

@@ -33,7 +33,7 @@ _LARGE = """
 task: multiclass
 data: {train: ROWS, sequence: sequence, label: label, validation: 0.1, test: 0.1}
 search: {algorithm: random, trials: 4, max_epochs: 1, grace_epochs: 1, reports_per_epoch: 1, finalists: 1, seeds: 1}
-space: {hidden: 64, directions: 1, batch_size: [64, 512], precision: float32}
+space: {hidden: 64, directions: 1, batch_size: [64, 512], precision: float32, learning_rate: {low: 0.0009, high: 0.0011}}
 """
 """A batch of 512 sequences of 400 steps needs one block of 200 MB for the gates."""
 _RUNAWAY = """
@@ -45,7 +45,7 @@ space:
   batch_size: 4
   clipping: none
   optimiser: {sgd: {momentum: 0.9, weight_decay: [0.0001, 10]}}
-  learning_rate: 0.5
+  learning_rate: {low: 0.49, high: 0.51}
 """
 """With the larger weight decay each step multiplies the weights; with the smaller one trials learn."""
 

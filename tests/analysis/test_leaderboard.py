@@ -60,6 +60,48 @@ def test_the_leaderboard_is_ranked_and_leaves_out_controls(ledger: Ledger) -> No
     assert board[0]["macro_f1"] == pytest.approx(0.6)
 
 
+def test_search_trials_of_the_same_settings_share_a_row_with_their_mean(ledger: Ledger) -> None:
+    other = {"configuration": '{"hidden": 9}'}
+    rows = [
+        trial_row(0, 0.9),
+        {**trial_row(1, 0.6), **other},
+        {**trial_row(2, 0.1), "ending": "stopped"},
+        {**trial_row(3, -0.9), "ending": "collapsed"},
+    ]
+    for row in rows:
+        ledger.add("trials", row)
+    ledger.flush()
+    board = leaderboard(read_run(ledger.location))
+    assert [(row["name"], row["score"], row["ending"]) for row in board] == [
+        ("trial 1", 0.6, None),
+        ("trial 0 and 1 repeat", 0.5, "running, stopped"),
+        ("trial 3", -0.9, "collapsed"),
+    ]
+
+
+def test_the_luck_of_a_search_with_repeats_is_told_by_their_mean() -> None:
+    selection = {"epochs": 2.0, "search_score": 0.8, "search_trials": 5, "finalist_scores": [0.75], "range": None}
+    assert describe_selection({"selection": selection}).startswith(
+        "after 2 epochs, its 5 search trials had on average scored 0.800; the same settings with other seeds scored 0.750"
+    )
+
+
+@pytest.mark.parametrize(
+    ("configurations", "words"),
+    [(["1"], "its only setting"), (["1", "2"], "all 2 settings"), (["1", "1"], "its only setting")],
+)
+def test_the_summary_says_that_all_settings_have_been_tried(
+    configurations: list[str], words: str, ledger: Ledger, call: Any
+) -> None:
+    for number, hidden in enumerate(configurations):
+        ledger.add(
+            "trials", {**trial_row(number, 0.5), "configuration": f'{{"hidden": {hidden}}}', "ending": "stopped"}
+        )
+    ledger.finish({"status": "finished", "seconds": 3.0, "ended_by": "settings"})
+    out = call("show", "run")[1]
+    assert f"run: finished in 3 s; the search ended after {words} had been tried; trials: " in out
+
+
 def test_a_champion_from_the_search_itself_has_no_lower_bound(ledger: Ledger) -> None:
     for row in (trial_row(0, 0.7), trial_row(2, 0.6, parent=0), trial_row(3, -0.9, parent=0)):
         ledger.add("trials", row)

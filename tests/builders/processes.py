@@ -69,6 +69,7 @@ class Driver:
 
     def __init__(self, location: Path, *, is_first: bool, events: int | None) -> None:
         self.left, self.clock = events, 0.0
+        self.said: list[str] = []
         space = load_space(str(location.parent / "space.yaml"))
         if is_first:
             self.ledger = Ledger.create(location, space=space.text, environment={})
@@ -81,7 +82,7 @@ class Driver:
             budget_examples=ROWS * EPOCHS,
             closing_work=ClosingWork(),
         )
-        watcher = Watcher(say=lambda _: None, watch=lambda _: None)
+        watcher = Watcher(say=self.said.append, watch=lambda _: None)
         self.queue = SearchQueue(make_sampler(space), self.ledger, budget, watcher)
         self.pruner = GatedASHA(
             grace_epochs=1,

@@ -39,7 +39,7 @@ space:
   batch_size: 16
   precision: float32
   max_length: 16
-  learning_rate: 0.03
+  learning_rate: {{low: 0.0299, high: 0.03}}
 """
 Change = Callable[[Order, dict[str, Any]], dict[str, Any]]
 
@@ -92,8 +92,11 @@ def make_search(tmp_path: Path, make_dataset: Any) -> Callable[..., TrainedSearc
         change: Change | None = None,
         seconds_each: dict[str, float] | None = None,
         is_again: bool = False,
+        is_fixed: bool = False,
     ) -> TrainedSearch:
         text = SPACE.format(limits=limits, folds=f", folds: {folds}" if folds else "")
+        if is_fixed:
+            text = text.replace("learning_rate: {low: 0.0299, high: 0.03}", "learning_rate: 0.03")
         (tmp_path / "space.yaml").write_text(text)
         space, dataset = load_space(str(tmp_path / "space.yaml")), make_dataset("multilabel", folds=folds)
         run = tmp_path / "run"
@@ -220,6 +223,29 @@ def test_a_run_without_a_champion_continues_with_a_larger_budget_and_new_numbers
     with pytest.raises(SearchFailed, match="no champion"):  # the budget is no larger, so nothing runs again
         make_search("trials: 2", change=collapse("both"), is_again=True).run(is_cluster=False)
     assert len(read_run(tmp_path / "run").trials) == 6
+
+
+def test_if_all_settings_collapsed_a_larger_budget_is_no_remedy(make_search: Any, tmp_path: Path) -> None:
+    with pytest.raises(SearchFailed, match=r"has collapsed.*All settings of the space have been tried, so begin a run"):
+        make_search("trials: 9", change=collapse("both"), is_fixed=True).run(is_cluster=False)
+    run = read_run(tmp_path / "run")
+    assert len(run.trials) == 3
+    assert "resume_with" not in run.manifest
+
+
+@pytest.mark.parametrize("limits", ["trials: 9", "time: 1000s"])
+def test_if_no_finalist_of_all_settings_gave_a_model_a_larger_budget_is_no_remedy(
+    limits: str, make_search: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(SearchFailed, match=r"no finalist was measured"):
+        make_search(limits, folds=3, change=diverge, is_fixed=True).run(is_cluster=False)
+    assert "resume_with" not in read_run(tmp_path / "run").manifest
+
+
+def test_a_search_of_one_setting_has_a_champion_and_says_how_it_ended(make_search: Any, tmp_path: Path) -> None:
+    manifest = make_search("trials: 9", is_fixed=True).run(is_cluster=False)
+    assert manifest["ended_by"] == "settings"
+    assert [row["phase"] for row in read_run(tmp_path / "run").trials] == ["search", "finalist", "finalist"]
 
 
 def test_a_finalist_is_judged_by_the_model_that_it_kept_even_if_its_measurement_no_longer_counts(

@@ -100,6 +100,15 @@ def test_a_search_trial_is_compared_with_its_repetitions_after_equal_training() 
     assert (low + high) / 2 == pytest.approx(0.65)
 
 
+def test_several_search_trials_of_the_same_settings_are_compared_by_their_mean() -> None:
+    curves = {0: [(1.0, 1.0)], 1: [(1.0, 0.8)], 2: [(1.0, 0.6), (2.0, 0.9)], 5: [(1.0, 0.7)], 6: [(1.0, 0.9)]}
+    for parent in (0, 2):
+        comparison = describe_selection(0, curves, {parent: [5, 6]}, repeats=[0, 1, 2])
+        assert comparison is not None
+        assert (comparison["search_score"], comparison["search_trials"]) == (pytest.approx(0.8), 3)
+        assert comparison["finalist_scores"] == [0.7, 0.9]
+
+
 def test_one_repetition_gives_no_range() -> None:
     comparison = describe_selection(0, {0: [(1.0, 0.5)], 3: [(1.0, 0.4)]}, {0: [3]})
     assert comparison == {"epochs": 1.0, "search_score": 0.5, "finalist_scores": [0.4], "range": None}

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from builders.measurements import MAX_EPOCHS, ROWS, make_measurement
-from tuner.ledger.rows import is_double_correction
+from tuner.ledger.rows import is_double_correction, read_recorded_run
 from tuner.ledger.run_directory import Ledger, held_out_name, read_measurements, read_run, weights_name
+from tuner.samplers.base import UntriedSampler
 from tuner.samplers.random import RandomSampler
 from tuner.search.best_trials import kept_trials
 from tuner.search.finalists import finalist_runs
@@ -45,9 +46,10 @@ search: {max_epochs: 4, grace_epochs: 1, reports_per_epoch: 1, finalists: 2, see
 
 @dataclass
 class StubSampler:
-    """Proposes its configurations in turn and remembers the results of trials."""
+    """Proposes its configurations in turn and remembers the results of trials. `left` is what its space has to try."""
 
     configurations: Sequence[Configuration]
+    left: int | None = None
     results: dict[int, tuple[list[tuple[int, float]], str]] = field(default_factory=dict)
 
     def ask(self, index: int) -> Configuration:
@@ -55,6 +57,9 @@ class StubSampler:
 
     def replay(self, index: int, configuration: Configuration) -> None:
         assert configuration == self.ask(index)
+
+    def untried(self) -> int | None:
+        return self.left
 
     def tell(self, index: int, *, measurements: Sequence[tuple[int, float]], ending: str) -> None:
         assert index not in self.results
@@ -210,6 +215,90 @@ def test_a_configuration_that_was_tried_twice_is_one_finalist(make_search: Any) 
     for score in (0.5, 0.9, 0.4):
         search.run(score)
     assert {parent for parent, _ in finalists_of(search)} == {1, 2}
+
+
+def test_a_configuration_is_ranked_by_the_mean_of_its_repeats_and_not_by_its_luckiest(make_search: Any) -> None:
+    search = make_search("trials: 7", hidden=[8, 9, 8, 10, 8, 8, 10], slots=1)
+    for score in (0.9, 0.6, 0.3, 0.7, 0.4, 0.2, 0.4):
+        search.run(score)
+    assert [parent for parent, _ in finalists_of(search)] == [1, 3, 1, 3]  # means of 0.6 and 0.55, and of 0.45
+
+
+def test_a_collapsed_repeat_does_not_count_in_the_mean(make_search: Any) -> None:
+    search = make_search("trials: 4", hidden=[8, 9, 8, 10], slots=1)
+    for score, ending in ((0.9, "stopped"), (0.6, "stopped"), (-0.9, "collapsed"), (0.5, "stopped")):
+        search.run(score, ending=ending)
+    assert [parent for parent, _ in finalists_of(search)] == [0, 1, 0, 1]
+
+
+def test_a_run_of_an_older_version_with_repeats_goes_on_to_its_finalists(make_search: Any, tmp_path: Path) -> None:
+    old = make_search("trials: 12", hidden=[8, 9])
+    for score in (0.9, 0.6, 0.1, 0.6, 0.2):
+        old.run(score)
+    old.ledger.release()
+    run = read_run(tmp_path / "run")
+    sampler = StubSampler(old.sampler.configurations, left=0)
+    new = QueuedSearch(old.space, Ledger.reopen(tmp_path / "run"), sampler, slots=1)
+    new.queue.replay(read_recorded_run(run, read_measurements(tmp_path / "run")))
+    assert (new.queue.snapshot().asked, new.queue.snapshot().limit) == (5, 5)
+    assert [parent for parent, _ in finalists_of(new)] == [1, 0, 1, 0]
+    assert new.queue.ended_by == "settings"
+
+
+@pytest.mark.parametrize(
+    ("endings", "reason"),
+    [
+        (["stopped"] * 2, "the space has only 2 settings"),
+        (["stopped", "collapsed", "failed"], "only 1 of the space's 3 settings was healthy"),
+        (["stopped", "collapsed", "stopped"], "only 2 of the space's 3 settings were healthy"),
+        (["collapsed", "collapsed"], "none of the space's 2 settings was healthy"),
+    ],
+)
+def test_a_note_says_what_lacks_once_all_settings_have_been_tried(
+    endings: Sequence[str], reason: str, make_search: Any
+) -> None:
+    search = make_search("trials: 9")
+    search.space = replace(search.space, search=search.space.search.model_copy(update={"finalists": 3}))
+    search.__post_init__()
+    for ending in endings:
+        search.run(0.5, ending=ending)
+    search.sampler.left = 0
+    finalists_of(search)
+    assert search.said[-1].endswith(f"seeds instead of 3 × 2, because {reason}")
+
+
+def test_too_little_time_and_too_few_settings_are_both_named(make_search: Any) -> None:
+    search = make_search("time: 100s", slots=1)
+    search.run(0.5, seconds=4)  # a full run takes 16 s
+    search.sampler.left = 0
+    search.now = 100 - CLOSING_S - 20
+    assert len(finalists_of(search)) == 1
+    assert search.said == [
+        "finalists: 1 × 1 seeds instead of 2 × 2, because there is too little time and the space has only 1 setting"
+    ]
+
+
+def test_with_more_time_finalists_run_again_even_if_all_settings_have_been_tried(
+    make_search: Any, tmp_path: Path
+) -> None:
+    old = make_search("time: 100s", slots=1)
+    old.run(0.5)
+    old.sampler.left = 0
+    first = [order.index for _, order in finalists_of(old)]
+    for index in first:
+        old.queue.ended(old.queue.trials[index].order, "interrupted", "the budget was over")
+    old.ledger.release()
+    run = read_run(tmp_path / "run")
+    for is_to_search_on, expected in ((False, []), (True, [3, 4])):
+        ledger = Ledger.reopen(tmp_path / "run")
+        new = QueuedSearch(old.space, ledger, StubSampler(old.sampler.configurations, left=0), slots=1)
+        recorded = read_recorded_run(run, read_measurements(tmp_path / "run"))
+        new.queue.replay(recorded, is_to_search_on=is_to_search_on)
+        orders = [order for _, order in finalists_of(new)]
+        assert [order.index for order in orders] == expected
+        assert {order.seed for order in orders}.isdisjoint(old.queue.trials[index].order.seed for index in first)
+        assert new.queue.ended_by == "settings"
+        ledger.release()
 
 
 @pytest.mark.parametrize("ending", ["collapsed", "diverged", "failed"])
@@ -482,7 +571,9 @@ def test_with_the_random_sampler_configurations_do_not_depend_on_which_trial_end
     """Which of several workers is faster varies; the sampled configurations and their seeds do not."""
 
     def orders(ends_first: int, name: str) -> list[tuple[Configuration, int]]:
-        search = make_search("trials: 6", name=name, sampler=RandomSampler(load_space("multilabel").parameters, seed=3))
+        parameters = load_space("multilabel").parameters
+        sampler = UntriedSampler(RandomSampler(parameters, seed=3), parameters, seed=3)
+        search = make_search("trials: 6", name=name, sampler=sampler)
         running = [search.begin(), search.begin()]
         handed = list(running)
         while running:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tuner.ledger.run_directory import Run
+from tuner.trial.ending import Ending
 
 VERDICTS = {
     "beats_baselines": "the champion beats the constant rules and every baseline on the test split",
@@ -31,17 +32,18 @@ COLUMNS = (
 )
 
 _MEAN_OVER_RUNS = ("score_spread", "macro_f1", "constant_penalty", "skill", "epochs")
-_OF_A_TRIAL = ("score", "score_spread", "macro_f1", "constant_penalty", "skill", "epochs", "ending")
+_UNFIT = [ending.value for ending in Ending if not ending.is_fit]
 
 
 def leaderboard(run: Run) -> list[dict[str, Any]]:
     """Return baselines, search trials and finalists in one list, best validation score first.
 
-    A search trial has the values of its best measurement. A finalist has the mean over its runs and a lower bound of that
+    A search trial has the values of its best measurement. If several search trials had the same configuration, which older
+    versions did, one row has their mean, as in the ranking. A finalist has the mean over its runs and a lower bound of that
     mean. Controls and probes are not listed, because there is no point in beating them.
     """
     rows = [_baseline_row(row) for row in run.baselines if row["kind"] not in ("control", "probe")]
-    rows += [_trial_row(row, run) for row in run.trials if row["phase"] == "search" and row["score"] is not None]
+    rows += [_trial_row(same, run) for same in _group_repeats(run)]
     rows += [_finalist_row(row, run) for row in run.champion.get("finalists", ())]
     rows.sort(key=lambda row: (row["score"] is None, -(row["score"] or 0.0)))
     return [{"rank": rank, **row} for rank, row in enumerate(rows, start=1)]
@@ -57,6 +59,7 @@ def describe_run(run: Run) -> dict[str, Any]:
         "verdict": champion.get("verdict"),
         "seconds": run.manifest.get("seconds"),
         "ended_by": run.manifest.get("ended_by"),
+        "settings": len({row["configuration"] for row in run.trials if row["phase"] == "search"}),
         "error": run.manifest.get("error"),
         "trials": count_endings(run),
         "baselines": list(run.baselines),
@@ -83,8 +86,10 @@ def describe_selection(champion: Mapping[str, Any]) -> str:
     if "finalist_scores" not in selection:
         return "there is no run of the same settings with another seed to compare with"
     scores = ", ".join(f"{score:.3f}" for score in selection["finalist_scores"])
+    repeats = selection.get("search_trials", 1)
+    searched = "search trial had" if repeats == 1 else f"{repeats} search trials had on average"
     sentence = (
-        f"after {selection['epochs']:.3g} epochs, its search trial had scored {selection['search_score']:.3f}; the same settings "
+        f"after {selection['epochs']:.3g} epochs, its {searched} scored {selection['search_score']:.3f}; the same settings "
         f"with other seeds scored {scores}"
     )
     if selection["range"] is not None:
@@ -119,13 +124,26 @@ def is_search_trial(champion: Mapping[str, Any]) -> bool:
     return champion.get("kind") == "search trial"
 
 
-def _trial_row(row: Any, run: Run) -> dict[str, Any]:
-    is_champion = is_search_trial(run.champion) and run.champion["trial"] == row["trial"]
+def _group_repeats(run: Run) -> Iterable[list[Any]]:
+    """Return the measured search trials in groups of the same configuration. Those that collapsed are apart."""
+    groups: dict[tuple[str, bool], list[Any]] = {}
+    for row in run.trials:
+        if row["phase"] == "search" and row["score"] is not None:
+            groups.setdefault((row["configuration"], row["ending"] in _UNFIT), []).append(row)
+    return groups.values()
+
+
+def _trial_row(same: Sequence[Any], run: Run) -> dict[str, Any]:
+    """Describe the search trials of one configuration, under the number of the champion or else of the best."""
+    crowned = run.champion["trial"] if is_search_trial(run.champion) else None
+    first = max(same, key=lambda row: (row["trial"] == crowned, row["score"]))
+    repeats = len(same) - 1
     return {
-        "kind": "champion" if is_champion else "trial",
-        "name": f"trial {row['trial']}",
-        **{key: row[key] for key in _OF_A_TRIAL},
-        "configuration": json.loads(row["configuration"]),
+        "kind": "champion" if first["trial"] == crowned else "trial",
+        "name": f"trial {first['trial']}" + (f" and {repeats} repeat{'s' if repeats > 1 else ''}" if repeats else ""),
+        **{key: _mean(row[key] for row in same) for key in ("score", *_MEAN_OVER_RUNS)},
+        "ending": ", ".join(dict.fromkeys(row["ending"] or "running" for row in same)) if repeats else first["ending"],
+        "configuration": json.loads(first["configuration"]),
     }
 
 

@@ -99,8 +99,7 @@ def _print_summary(run: dict[str, Any]) -> None:
 
     endings = ", ".join(f"{count} {ending}" for ending, count in run["trials"].items())
     seconds = f" in {run['seconds']:.0f} s" if run["seconds"] is not None else ""
-    budget = f"; the search stopped at its {run['ended_by']} budget" if run["ended_by"] in ("time", "cost") else ""
-    print_text(f"{run['name']}: {run['status']}{seconds}{budget}; trials: {endings or 'none'}")
+    print_text(f"{run['name']}: {run['status']}{seconds}{_describe_end(run)}; trials: {endings or 'none'}")
     if run["error"]:
         print_text(f"error: {run['error']}")
     board = run["leaderboard"]
@@ -119,6 +118,13 @@ def _print_summary(run: dict[str, Any]) -> None:
     if run["champion"]:
         _print_champion(run["champion"])
         _print_verdict(run)
+
+
+def _describe_end(run: dict[str, Any]) -> str:
+    if run["ended_by"] == "settings":
+        settings = "its only setting" if run["settings"] == 1 else f"all {run['settings']:,} settings"
+        return f"; the search ended after {settings} had been tried"
+    return f"; the search stopped at its {run['ended_by']} budget" if run["ended_by"] in ("time", "cost") else ""
 
 
 def _print_verdict(run: dict[str, Any]) -> None:

@@ -27,6 +27,7 @@ def validate(space: str, overrides: tuple[str, ...], with_data: bool) -> None:
       tuner validate spaces/multilabel.yaml
       tuner validate multilabel --with-data --set data.folds=5 --set data.validation=null
     """
+    from tuner.space.counting import describe_size
     from tuner.space.domains import searched_parameters
 
     loaded = load_named_space(space, overrides)
@@ -34,6 +35,8 @@ def validate(space: str, overrides: tuple[str, ...], with_data: bool) -> None:
         _validate_data(loaded)
     searched = list(searched_parameters(loaded.parameters))
     say(f"valid: {loaded.task} task on {loaded.inputs}s; {len(searched)} parameters searched: {', '.join(searched)}")
+    if size := describe_size(loaded.parameters):
+        say(size)
 
 
 def _validate_data(space: Space) -> None:

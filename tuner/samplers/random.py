@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tuner.samplers.base import PURPOSE, round_within, sample
+from tuner.samplers.draw import PURPOSE, round_within, sample
 from tuner.space.configuration import Configuration
 from tuner.space.domains import Domain
 from tuner.trial.ending import Ending
 
 
-class _RandomDraw:
+class RandomDraw:
+    """A source of random values."""
+
     def __init__(self, generator: np.random.Generator) -> None:
         self._generator = generator
 
@@ -31,14 +33,15 @@ class _RandomDraw:
 
 
 class RandomSampler:
-    """Draws each configuration independently: it depends only on the seed and the trial's index."""
+    """Draws each configuration independently: it depends only on the seed, the trial's index and the attempt."""
 
     def __init__(self, parameters: Mapping[str, Domain], *, seed: int) -> None:
         self._parameters = parameters
         self._seed = seed
 
-    def ask(self, index: int) -> Configuration:
-        return sample(self._parameters, _RandomDraw(np.random.default_rng((PURPOSE, self._seed, index))))
+    def ask(self, index: int, attempt: int = 0) -> Configuration:
+        again = (attempt,) if attempt else ()
+        return sample(self._parameters, RandomDraw(np.random.default_rng((PURPOSE, self._seed, index, *again))))
 
     def tell(self, index: int, *, measurements: Sequence[tuple[int, float]], ending: Ending) -> None:
         """Learn nothing."""

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tuner.samplers.base import PURPOSE, Single, choose_all, count_steps, round_within, sample
+from tuner.samplers.draw import PURPOSE, choose_all, round_within, sample
 from tuner.space.configuration import Configuration, Value
-from tuner.space.domains import Choice, Domain, Fixed, IntRange
+from tuner.space.counting import count_values
+from tuner.space.domains import Choice, Domain, Fixed, IntRange, Single
 from tuner.trial.ending import Ending
 
 if TYPE_CHECKING:
@@ -69,17 +70,24 @@ class TpeSampler:
             )
             self._study = optuna.create_study(direction="maximize", sampler=self._sampler, storage=self._storage)
 
-    def ask(self, index: int) -> Configuration:
-        random = np.random.SeedSequence((PURPOSE, self._seed, index)).generate_state(2)
+    def ask(self, index: int, attempt: int = 0) -> Configuration:
+        again = (attempt,) if attempt else ()
+        random = np.random.SeedSequence((PURPOSE, self._seed, index, *again)).generate_state(2)
         self._sampler._rng.rng.seed(random[0])
         self._sampler._random_sampler._rng.rng.seed(random[1])
-        trial = self._study.ask()
+        trial = self._begin(index)
         configuration = sample(self._parameters, _OptunaDraw(trial))
         self._record(index, trial, configuration)
         return configuration
 
     def replay(self, index: int, configuration: Configuration) -> None:
-        self._record(index, self._study.ask(), configuration)
+        self._record(index, self._begin(index), configuration)
+
+    def _begin(self, index: int) -> Trial:
+        """Begin a trial in the study. If the trial was proposed before, Optuna leaves the earlier proposal out."""
+        if index in self._trials:
+            self._study.tell(self._trials.pop(index), state=self._states.FAIL)
+        return self._study.ask()
 
     def _record(self, index: int, trial: Trial, configuration: Configuration) -> None:
         """Record in the study the values of the configuration, not the numbers they were rounded from."""
@@ -117,13 +125,14 @@ def _to_optuna(domain: Single, value: Value) -> tuple[float, BaseDistribution] |
         place = [json.dumps(each) for each in domain.values].index(json.dumps(value))
         return None if len(domain.values) == 1 else (float(place), _categories(len(domain.values)))
     number = float(value)
-    if domain.low == domain.high:
+    count = count_values(domain)
+    if count == 1:
         return None
-    if domain.step is None:
+    if count is None:
         return number, _numbers(domain.low, domain.high, is_log=domain.is_log)
     if isinstance(domain, IntRange) and domain.step == 1:
         return number, _numbers(domain.low - 0.5, domain.high + 0.5, is_log=domain.is_log)
-    return float(round((number - domain.low) / domain.step)), _numbers(-0.5, count_steps(domain) + 0.5)
+    return float(round((number - domain.low) / (domain.step or 1))), _numbers(-0.5, count - 0.5)
 
 
 # Cached, because thousands of trials share the same distributions.

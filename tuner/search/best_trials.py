@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from statistics import fmean
 
 from tuner.pruners.gate import GateSettings, Health, health_of
 from tuner.trial.record import TrialRecord
@@ -12,13 +13,31 @@ KEPT = 3
 
 
 def rank_trials(records: Iterable[TrialRecord], *, are_unfit_allowed: bool = False) -> list[TrialRecord]:
-    """Return the search trials by score, best first, each configuration once."""
+    """Return the best search trial of each configuration, ranked by the mean score of all trials of its configuration.
+
+    A search tries no configuration twice while there are others, but ledgers of older versions have repeats. The best of
+    five would be ahead by luck.
+    """
     candidates = [
         record for record in records if record.is_search_trial and record.best and (are_unfit_allowed or record.is_fit)
     ]
     candidates.sort(key=lambda record: -record.score)
-    by_configuration = {record.configuration_hash: record for record in reversed(candidates)}
-    return sorted(by_configuration.values(), key=lambda record: -record.score)
+    repeats: dict[str, list[TrialRecord]] = {}
+    for record in reversed(candidates):
+        repeats.setdefault(record.configuration_hash, []).append(record)
+    ranked = sorted(repeats.values(), key=lambda same: -fmean(record.score for record in same))
+    return [same[-1] for same in ranked]
+
+
+def repeats_of(trial: int, records: Iterable[TrialRecord]) -> list[int]:
+    """Return the search trials that count in the mean score of a search trial's configuration, itself among them."""
+    known = {record.order.index: record for record in records if record.is_search_trial}
+    same = known[trial].configuration_hash
+    return [
+        index
+        for index, record in known.items()
+        if index == trial or (record.configuration_hash == same and record.best and record.is_fit)
+    ]
 
 
 def kept_trials(records: Iterable[TrialRecord]) -> list[TrialRecord]:

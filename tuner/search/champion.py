@@ -44,6 +44,7 @@ def publish_champion(
     baselines: Sequence[Baseline],
     *,
     run_counts: Mapping[int, int],
+    repeats: Sequence[int],
     descriptions: Mapping[str, Any],
     space: Space,
     dataset: Dataset,
@@ -52,7 +53,8 @@ def publish_champion(
     """Test the champion of `choice` once; write its bundle, predictions and champion.json. Return the content of champion.json.
 
     `models` are the models that `choice` was made among. `run_counts` counts the runs of each finalist, including runs
-    without a model, by the search trial that they repeat. `descriptions` has the ledger's `baselines` and `data`.
+    without a model, by the search trial that they repeat. `repeats` are the search trials of the champion's configuration.
+    `descriptions` has the ledger's `baselines` and `data`.
     """
     champion = next(model for model in models if model.trial.order.index == choice.champion.trial)
     weight, seed = space.score.penalty_weight, space.search.seed
@@ -76,7 +78,9 @@ def publish_champion(
         rankings=aucs,
     )
     described = {
-        **_describe_choice(champion, choice, models, run_counts=run_counts, dataset=dataset, ledger=ledger, seed=seed),
+        **_describe_choice(
+            champion, choice, models, run_counts=run_counts, repeats=repeats, dataset=dataset, ledger=ledger, seed=seed
+        ),
         "health": champion.health,
         "thresholds": thresholds_by_label(bundle.thresholds, dataset.task),
         "validation": validation,
@@ -168,6 +172,7 @@ def _describe_choice(
     models: Sequence[KeptModel],
     *,
     run_counts: Mapping[int, int],
+    repeats: Sequence[int],
     dataset: Dataset,
     ledger: Ledger,
     seed: int,
@@ -177,7 +182,7 @@ def _describe_choice(
     configuration_trial = order.index if parent is None else parent
     runs = _runs_by_finalist(models, choice)
     numbers = {finalist: [run.trial.order.index for run in repeats] for finalist, repeats in runs.items()}
-    curves = curves_of([configuration_trial, *(number for indices in numbers.values() for number in indices)], ledger)
+    curves = curves_of([*repeats, *(number for indices in numbers.values() for number in indices)], ledger)
     return {
         "kind": "search trial" if parent is None else "finalist",
         "trial": order.index,
@@ -197,7 +202,7 @@ def _describe_choice(
         ],
         "finalists_without_model": sorted(set(run_counts) - set(runs)),
         "finalist_differences": _compare_finalists(runs, parent, dataset=dataset, seed=seed),
-        "selection": describe_selection(configuration_trial, curves, numbers),
+        "selection": describe_selection(configuration_trial, curves, numbers, repeats=repeats),
     }
 
 

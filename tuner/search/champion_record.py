@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from math import isfinite, isnan, sqrt
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -107,25 +108,29 @@ def curves_of(trials: Collection[int], ledger: Ledger) -> dict[int, Curve]:
 
 
 def describe_selection(
-    trial: int, curves: Mapping[int, Curve], runs: Mapping[int, Sequence[int]]
+    trial: int, curves: Mapping[int, Curve], runs: Mapping[int, Sequence[int]], *, repeats: Sequence[int] = ()
 ) -> dict[str, Any] | None:
     """Compare a search trial's score with the scores of its configuration's runs with other seeds, after equal training.
 
-    `runs` has the numbers of each finalist's runs, by the search trial that they repeat. Each score is the best one up to
-    the number of epochs that this trial and all its runs reached. `range` is where nine of ten further runs would lie, with
-    the spread over seeds as in `lower_bounds`. It is None if no finalist has a second run. All scores are on the validation
-    rows that chose the trials, so they do not show how much they owe to that choice. Return None without such runs.
+    `runs` has the numbers of each finalist's runs, by the search trial that they repeat. `repeats` has the search trials of
+    the same configuration, this one among them. Their mean counts, because the best of several is lucky. Each score is the
+    best one up to the number of epochs that all of them and all runs reached. `range` is where nine of ten further runs
+    would lie, with the spread over seeds as in `lower_bounds`. It is None if no finalist has a second run. All scores are
+    on the validation rows that chose the trials, so they do not show how much they owe to that choice. Return None without
+    such runs.
     """
-    numbers_compared = [trial, *runs.get(trial, ())]
-    if len(numbers_compared) == 1 or not all(curves.get(number) for number in numbers_compared):
+    searched = repeats or [trial]
+    trial = next((each for each in searched if runs.get(each)), trial)
+    numbers_compared = [*searched, *runs.get(trial, ())]
+    if not runs.get(trial) or not all(curves.get(number) for number in numbers_compared):
         return None
     epochs = min(curves[number][-1][0] for number in numbers_compared)
     scores = {
         parent: [best for number in numbers if (best := _best_by(curves.get(number, ()), epochs)) is not None]
         for parent, numbers in runs.items()
     }
-    search_score = _best_by(curves[trial], epochs)
-    if search_score is None or not scores[trial]:
+    search_scores = [best for number in searched if (best := _best_by(curves[number], epochs)) is not None]
+    if not search_scores or not scores[trial]:
         return None
     bound = lower_bounds({parent: known for parent, known in scores.items() if known}, _NINE_IN_TEN)[trial]
     # The mean's lower bound is t * spread / sqrt(seeds) below the mean; for one further run it is t * spread *
@@ -133,7 +138,8 @@ def describe_selection(
     margin = (bound.mean - bound.lower) * sqrt(bound.seeds + 1)
     return {
         "epochs": epochs,
-        "search_score": search_score,
+        "search_score": fmean(search_scores),
+        **({"search_trials": len(search_scores)} if len(search_scores) > 1 else {}),
         "finalist_scores": scores[trial],
         "range": None if isnan(bound.spread) else [bound.mean - margin, bound.mean + margin],
     }

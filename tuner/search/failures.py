@@ -77,18 +77,24 @@ def explain_no_model(
     The test split stays unseen. Testing a collapsed model would show nothing new.
     """
     begin = "there is no champion, and the test split is unseen"
-    setting = suggest_larger_budget(space.search, ended_by=ended_by, spent_s=spent_s)
+    runs = [record for record in records if not record.is_search_trial]
     if collapsed:
-        return NoChampion(
+        message = (
             f"{begin}: every model that the search kept ({collapsed}) has collapsed: it gives nearly the same answer for "
-            "every row; `tuner diagnose` looks for the causes",
-            setting,
+            "every row; `tuner diagnose` looks for the causes"
         )
-    folds = ", and with data.folds search trials keep no model" if space.data.folds else ""
-    message = f"{begin}: no finalist was measured{folds}: {describe_endings(records)}"
-    # A resumed run tries failed finalists again, without a larger budget.
-    has_failed = any(record.ending is Ending.FAILED for record in records if not record.is_search_trial)
-    return SearchFailed(message) if has_failed else NoChampion(message, setting)
+        if ended_by == "settings":  # a larger budget has nothing else to try
+            message += ". All settings of the space have been tried, so begin a run with a wider space"
+            return SearchFailed(message)
+    else:
+        folds = ", and with data.folds search trials keep no model" if space.data.folds else ""
+        message = f"{begin}: no finalist was measured{folds}: {describe_endings(records)}"
+        # A resumed run tries failed finalists again, without a larger budget.
+        has_failed = any(record.ending is Ending.FAILED for record in runs)
+        was_cut = any(record.ending is Ending.INTERRUPTED for record in runs)
+        if has_failed or (ended_by == "settings" and not was_cut):
+            return SearchFailed(message)
+    return NoChampion(message, suggest_larger_budget(space.search, ended_by=ended_by, spent_s=spent_s))
 
 
 def suggest_larger_budget(search: SearchSettings, *, ended_by: str, spent_s: float) -> str:

@@ -19,8 +19,11 @@ class FinalistPlan:
     notes: Sequence[str]
 
 
-def plan_finalists(records: Collection[TrialRecord], budget: TimeBudget) -> FinalistPlan:
-    """Choose as many finalists as the remaining time allows, from the best configurations."""
+def plan_finalists(records: Collection[TrialRecord], budget: TimeBudget, *, is_exhausted: bool = False) -> FinalistPlan:
+    """Choose as many finalists as the remaining time allows, from the best configurations.
+
+    With `is_exhausted`, every configuration of the space has been tried.
+    """
     search = budget.space.search
     best = rank_trials(records)[: search.finalists]
     notes = []
@@ -31,12 +34,28 @@ def plan_finalists(records: Collection[TrialRecord], budget: TimeBudget) -> Fina
         notes.append("every trial collapsed: the best of them becomes the only finalist")
     finalists, seeds = budget.affordable_finalists(best, records)
     if (finalists, seeds) != (search.finalists, search.seeds):
-        is_short_of_time = finalists * seeds < len(best) * search.seeds
-        reason = "there is too little time" if is_short_of_time else "there are too few healthy trials"
+        reasons = ["there is too little time"] if finalists * seeds < len(best) * search.seeds else []
+        if len(best) < search.finalists:
+            reasons.append(_explain_few(records, is_exhausted=is_exhausted))
         notes.append(
-            f"finalists: {finalists} × {seeds} seeds instead of {search.finalists} × {search.seeds}, because {reason}"
+            f"finalists: {finalists} × {seeds} seeds instead of {search.finalists} × {search.seeds}, "
+            f"because {' and '.join(reasons)}"
         )
     return FinalistPlan(best[:finalists], seeds, notes)
+
+
+def _explain_few(records: Collection[TrialRecord], *, is_exhausted: bool) -> str:
+    """Say why there are fewer finalists to choose from than the space asks for."""
+    healthy = len(rank_trials(records))
+    judged = [record for record in records if record.is_search_trial and (record.best or not record.is_fit)]
+    tried = len({record.configuration_hash for record in judged})
+    settings = "1 setting" if tried == 1 else f"{tried} settings"
+    if healthy == tried:
+        return f"the space has only {settings}" if is_exhausted else f"the search tried only {settings}"
+    if is_exhausted:
+        few = "none" if not healthy else f"only {healthy}"
+        return f"{few} of the space's {settings} {'were' if healthy > 1 else 'was'} healthy"
+    return "there are too few healthy trials"
 
 
 def finalist_runs(records: Iterable[TrialRecord]) -> list[TrialRecord]:

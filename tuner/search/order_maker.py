@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from itertools import product
+from typing import Literal
 
 import numpy as np
 
 from tuner.ledger.rows import RecordedTrial
-from tuner.samplers.base import Sampler
+from tuner.samplers.base import UntriedSampler
 from tuner.search.trial_log import TrialLog
 from tuner.space.load import Space
 from tuner.trial.ending import Ending
@@ -23,7 +24,7 @@ class OrderMaker:
     The log gets every search trial before it starts, so a resumed run does not ask the sampler for it again.
     """
 
-    def __init__(self, space: Space, sampler: Sampler, log: TrialLog) -> None:
+    def __init__(self, space: Space, sampler: UntriedSampler, log: TrialLog) -> None:
         self._space, self._sampler, self._log = space, sampler, log
         self.asked = 0  # search trials so far
         self.next_index = 0
@@ -53,10 +54,18 @@ class OrderMaker:
         order = self._locate(Order(index, "finalist", parent.order.configuration, seed))
         return TrialRecord(order, parent.order.index)
 
-    def has_trials_left(self) -> bool:
-        """Return whether the limit on the number of search trials allows another one."""
+    def exhausted(self) -> Literal["settings", "trials"] | None:
+        """Say why there is no further search trial: all settings have been tried, or enough trials. None if there is one."""
+        if self._sampler.untried() == 0:
+            return "settings"
         limit = self._space.search.trials
-        return limit is None or self.asked < limit
+        return "trials" if limit is not None and self.asked >= limit else None
+
+    def limit(self) -> int | None:
+        """Return how many search trials there may be: as many as the space asks for, or as it has settings."""
+        untried = self._sampler.untried()
+        limits = (self._space.search.trials, None if untried is None else self.asked + untried)
+        return min((each for each in limits if each is not None), default=None)
 
     def replay(self, trials: Sequence[RecordedTrial]) -> list[Order]:
         """Take over the search trials of an earlier process, as if this process had asked for them.

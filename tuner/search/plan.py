@@ -9,12 +9,14 @@ import numpy as np
 
 from tuner.data.trial_data import TrialData
 from tuner.pruners.asha import rung_epochs
+from tuner.samplers.base import UntriedSampler
 from tuner.samplers.random import RandomSampler
 from tuner.search.memory_estimate import count_workers
 from tuner.search.order_maker import derive_seed
 from tuner.search.reading import measure_closing_work, read_data
 from tuner.search.time_budget import closing_seconds, finalists_seconds
 from tuner.space.configuration import Configuration
+from tuner.space.counting import count_configurations, describe_size
 from tuner.space.load import Space
 from tuner.trial.order import TrialSettings
 from tuner.trial.trial import Trial
@@ -41,16 +43,19 @@ def make_plan(space: Space, say: Callable[[str], None]) -> dict[str, Any]:
     """Train some sampled configurations for a moment each, and estimate what the budget holds."""
     dataset, data = read_data(space, say)
     search, slots = space.search, count_workers(space)
-    sampler = RandomSampler(space.parameters, seed=search.seed)
-    measured = [_calibrate(sampler.ask(index), data, space) for index in range(_CONFIGURATIONS)]
+    settings = count_configurations(space.parameters)
+    sampler = UntriedSampler(RandomSampler(space.parameters, seed=search.seed), space.parameters, seed=search.seed)
+    sampled = _at_most(settings, _CONFIGURATIONS)
+    measured = [_calibrate(sampler.ask(index), data, space) for index in range(sampled)]
     epoch_s = [seconds for seconds, _ in measured]
     median = float(np.median(epoch_s))
     steps = list_rungs(space)
     trial_epochs = _epochs_per_trial(steps)
-    finalists_s = finalists_seconds([median * search.max_epochs] * search.finalists, seeds=search.seeds, slots=slots)
+    finalists = _at_most(settings, search.finalists)
+    finalists_s = finalists_seconds([median * search.max_epochs] * finalists, seeds=search.seeds, slots=slots)
     closing_s = closing_seconds(
         measure_closing_work(dataset, space),
-        finalists=search.finalists,
+        finalists=finalists,
         seeds=search.seeds,
         predict_s=float(np.median([predict_s for _, predict_s in measured])),
     )
@@ -60,22 +65,38 @@ def make_plan(space: Space, say: Callable[[str], None]) -> dict[str, Any]:
         fit = int(max(0.0, search.seconds - overhead_s) * slots / (trial_epochs * median))
         trials = fit if trials is None else min(trials, fit)
     assert trials is not None  # a space limits either trials or time
+    trials = _at_most(settings, trials)
     search_s = trials * trial_epochs * median / slots
     return {
         "rungs": [{"epochs": epochs, "share_of_trials": share, "seconds": epochs * median} for epochs, share in steps],
         "seconds_per_epoch": {"median": median, "least": min(epoch_s), "most": max(epoch_s)},
         "slots": slots,
+        "settings": settings,
         "trials": trials,
         "seconds": {"search": search_s, "finalists": finalists_s, "total": search_s + overhead_s},
         "sentences": [
             f"an epoch of {len(dataset.train):,} examples takes {median:.1f} s "
-            f"({min(epoch_s):.1f} to {max(epoch_s):.1f} over {_CONFIGURATIONS} sampled configurations)",
+            f"({min(epoch_s):.1f} to {max(epoch_s):.1f} over {sampled} sampled configurations)",
+            *_describe_settings(space, trials),
             f"{slots} trials run side by side; the budget holds at most about {trials} trials, of {trial_epochs:.2f} epochs on "
             "average; ASHA stops fewer trials early while the sampler still finds better configurations",
-            f"the search takes {search_s:.0f} s, then {search.finalists} finalists × {search.seeds} seeds take "
+            f"the search takes {search_s:.0f} s, then {finalists} finalists × {search.seeds} seeds take "
             f"{finalists_s:.0f} s; about {search_s + overhead_s:.0f} s in all",
         ],
     }
+
+
+def _at_most(settings: int | None, number: int) -> int:
+    return number if settings is None else min(settings, number)
+
+
+def _describe_settings(space: Space, trials: int) -> list[str]:
+    """Say how many settings a space has, and whether they end the search; nothing if there are infinitely many."""
+    size = describe_size(space.parameters)
+    if size is None:
+        return []
+    is_limit = trials == count_configurations(space.parameters)
+    return [f"{size}; the search ends once all have been tried" if is_limit else size]
 
 
 def _epochs_per_trial(steps: Sequence[tuple[float, float]]) -> float:

@@ -23,7 +23,7 @@ from tuner.pruners.gate import GateSettings
 from tuner.pruners.registry import PRUNERS
 from tuner.ray_backend.start import Job, Machines, start_ray, stop_ray
 from tuner.samplers.base import make_sampler
-from tuner.search.best_trials import kept_trials
+from tuner.search.best_trials import kept_trials, repeats_of
 from tuner.search.choice import ChampionChoice, choose
 from tuner.search.environment import describe_environment, describe_resumption
 from tuner.search.failures import NoChampion, explain_no_measurement, explain_no_model
@@ -35,6 +35,7 @@ from tuner.search.time_budget import TimeBudget
 from tuner.search.trial_queue import SearchQueue
 from tuner.search.watcher import Snapshot, Watcher
 from tuner.signals import die_on_abort, raise_if_interrupted, sigterm_as_interrupt
+from tuner.space.counting import describe_limit
 from tuner.space.load import Space
 from tuner.storage import Folder
 from tuner.trial.ending import Ending
@@ -202,7 +203,8 @@ class SearchRun:
         else:
             self._take_over(self._earlier)
         self._has_ledger = True
-        for note in (*self._dataset.notes, *self._data.machines.notes):
+        limit = describe_limit(self._space.parameters, self._space.search)
+        for note in (*self._dataset.notes, *self._data.machines.notes, *([limit] if limit else [])):
             say(f"note: {note}")
         nodes = len(self._data.machines.nodes)
         if nodes > 1 and self._ledger.folder.is_local:
@@ -322,6 +324,7 @@ class SearchRun:
             models,
             baselines,
             run_counts=Counter(run.parent for run in runs if run.parent is not None),
+            repeats=repeats_of(_parent(choice), records),
             descriptions=self._descriptions,
             space=self._space,
             dataset=self._dataset,
@@ -360,6 +363,11 @@ def _describe_on_worker(
     baselines = run_baselines(dataset, seed=seed)
     described = describe_baselines(baselines, dataset, penalty_weight=penalty_weight, seed=seed)
     return baselines, {"data": profiled, "baselines": described}
+
+
+def _parent(choice: ChampionChoice) -> int:
+    """Return the search trial of the champion's configuration."""
+    return choice.champion.trial if choice.champion.repeats is None else choice.champion.repeats
 
 
 def _why(choice: ChampionChoice) -> str:

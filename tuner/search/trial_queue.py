@@ -9,7 +9,7 @@ from typing import Literal
 
 from tuner.ledger.rows import INTERRUPTED, RecordedRun
 from tuner.ledger.run_directory import Ledger
-from tuner.samplers.base import Sampler
+from tuner.samplers.base import UntriedSampler
 from tuner.search.best_trials import least_kept_score, rank_trials
 from tuner.search.failures import find_hung, raise_if_all_fail
 from tuner.search.finalists import plan_finalists
@@ -26,19 +26,19 @@ _TOO_LATE = "the budget was over"
 
 
 class SearchQueue:
-    """Hands out search trials until the time or their number is used up, then the finalists' runs.
+    """Hands out search trials until the time, their number or the settings are used up, then the finalists' runs.
 
     It implements `tuner.trial.order.TrialQueue`, which Ray's side calls. `trials` has the record of every trial by
     number. `ended_by` says which limit ended the search.
     """
 
-    def __init__(self, sampler: Sampler, ledger: Ledger, budget: TimeBudget, watcher: Watcher) -> None:
+    def __init__(self, sampler: UntriedSampler, ledger: Ledger, budget: TimeBudget, watcher: Watcher) -> None:
         self._budget, self._watcher = budget, watcher
         self._search = budget.space.search
         self._log = TrialLog(ledger, budget.clock)
         self._orders = OrderMaker(budget.space, sampler, self._log)
         self.trials: dict[int, TrialRecord] = self._log.records
-        self.ended_by: Literal["time", "cost", "trials"] = "trials"
+        self.ended_by: Literal["time", "cost", "trials", "settings"] = "trials"
         self._again: list[Order] = []  # search trials that a resumed run takes up first
         self._finalist_runs: list[Order] | None = None  # finalists' runs to hand out; None during the search
 
@@ -47,7 +47,7 @@ class SearchQueue:
 
         Trials that were running are handed out first, with the same configuration and seed. If the finalists were already
         chosen, only their missing runs follow. With `is_to_search_on` none of them can be the champion: the search then
-        continues if the budget is larger now.
+        continues if the budget is larger now. If all settings have been tried, new runs of the finalists follow.
         """
         finalists = [trial for trial in recorded.trials if trial.phase == "finalist"]
         self._again += self._orders.replay(recorded.trials)
@@ -67,11 +67,11 @@ class SearchQueue:
         self._log.take_over_weights()
         self._orders.next_index = max([self._orders.next_index, *(trial.index + 1 for trial in finalists)])
         open_runs = [self.trials[trial.index].order for trial in current if trial.ending is None]
-        if current and (open_runs or not (is_to_search_on and self._is_search_open())):
+        if current and (open_runs or not (is_to_search_on and self._may_go_on())):
             self._finalist_runs = open_runs
             self._give_up_search()
-            if self._budget.limit_s is not None and self._orders.has_trials_left():
-                self.ended_by = self._search.tightest
+            by_time = "trials" if self._budget.limit_s is None else self._search.tightest
+            self.ended_by = self._orders.exhausted() or by_time
 
     # --- questions from Ray ---
 
@@ -157,7 +157,7 @@ class SearchQueue:
             running=tuple(record for record in self._log.running() if record.heard_s is not None),
             endings=Counter(record.ending for record in self.trials.values() if record.ending),
             asked=self._orders.asked,
-            limit=self._search.trials,
+            limit=self._orders.limit(),
             max_epochs=self._search.max_epochs,
             best=ranking[0] if ranking else None,
         )
@@ -169,7 +169,11 @@ class SearchQueue:
     # --- from the search to its finalists ---
 
     def _is_search_open(self) -> bool:
-        return self._orders.has_trials_left() and not self._is_search_late()
+        return self._orders.exhausted() is None and not self._is_search_late()
+
+    def _may_go_on(self) -> bool:
+        """Return whether a resumed run may search on, or train finalists again."""
+        return self._orders.exhausted() != "trials" and not self._is_search_late()
 
     def _is_search_late(self) -> bool:
         is_late = self._budget.is_search_over(self.trials.values())
@@ -189,7 +193,10 @@ class SearchQueue:
     def _close_search(self) -> None:
         """Choose the finalists and put their runs into the queue."""
         self._give_up_search()
-        plan = plan_finalists(self.trials.values(), self._budget)
+        if self.ended_by == "trials":
+            self.ended_by = self._orders.exhausted() or "trials"
+        is_exhausted = self._orders.exhausted() == "settings"
+        plan = plan_finalists(self.trials.values(), self._budget, is_exhausted=is_exhausted)
         for note in plan.notes:
             self._watcher.say(note)
         runs = self._orders.repeat(plan.parents, plan.seeds)

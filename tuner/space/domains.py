@@ -74,12 +74,15 @@ class OptionChoice:
     options: tuple[tuple[str, Mapping[str, Domain]], ...]
 
 
+Single: TypeAlias = Fixed | Choice | IntRange | FloatRange
+
+
 @dataclass(frozen=True)
 class Conditional:
     """A domain that applies only to configurations that meet `need`. Only some of them do."""
 
     need: Need
-    domain: Fixed | Choice | IntRange | FloatRange
+    domain: Single
 
 
 Domain: TypeAlias = "Fixed | Choice | IntRange | FloatRange | OptionChoice | Conditional"

@@ -38,16 +38,20 @@ def make_section(material: Material) -> PageSection | None:
 def _finalists(material: Material) -> Plot:
     champion = material.run.champion
     rows = champion["finalists"]
-    scores = {trial.number: trial.score for trial in material.searched}
     champion_trial = None if is_search_trial(champion) else champion["parent"]
     names = [f"trial {row['trial']}{' (champion)' if row['trial'] == champion_trial else ''}" for row in rows]
+    configurations = {trial.number: trial.configuration for trial in material.searched}
+    searched = [
+        (trial.score, name)
+        for row, name in zip(rows, names, strict=True)
+        for trial in material.searched
+        if trial.configuration == configurations.get(row["trial"])
+    ]
     runs = [(score, name) for row, name in zip(rows, names, strict=True) for score in row["scores"]]
     lowest = [row["mean"] if row["lower"] is None else row["lower"] for row in rows]
     means = [row["mean"] for row in rows]
     traces: list[Trace] = [
-        _marks(
-            "in the search", [(scores.get(row["trial"]), n) for row, n in zip(rows, names, strict=True)], "x", "bad"
-        ),
+        _marks("in the search", searched, "x", "bad"),
         _marks("finalist's runs, one per seed", runs, "circle-open", "finalist"),
         {
             **_marks("mean of the runs, with its lower bound", list(zip(means, names, strict=True)), "square", "ink"),

@@ -1,0 +1,57 @@
+"""What a search will take, estimated from a few short trials."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builders.searches import make_rows
+
+SPACE = """
+task: multiclass
+data: {train: rows.csv, text: text, label: kind, validation: 0.2, test: 0.2}
+search: {LIMITS, max_epochs: 2, grace_epochs: 1, reports_per_epoch: 1, finalists: 3, seeds: 1}
+space: {tokens: {word: {min_count: 1}}, embedding: {random: {size: 8}}, hidden: HIDDEN, batch_size: 16}
+"""
+
+
+@pytest.mark.parametrize(
+    ("limits", "hidden", "trials", "finalists", "settings", "sentence"),
+    [
+        ("trials: 12", "[4, 8]", 2, 2, 2, "the space has 2 settings to try; the search ends once all have been tried"),
+        ("time: 2h", "[4, 8]", 2, 2, 2, "the space has 2 settings to try; the search ends once all have been tried"),
+        ("trials: 2", "[4, 6, 8]", 2, 3, 3, "the space has 3 settings to try"),
+        ("trials: 12", "[4, 8], dropout: {low: 0, high: 0.5}", 12, 3, None, None),
+    ],
+)
+def test_a_plan_has_no_more_trials_and_finalists_than_the_space_has_settings(
+    limits: str,
+    hidden: str,
+    trials: int,
+    finalists: int,
+    settings: int | None,
+    sentence: str | None,
+    call: Any,
+    tmp_path: Path,
+) -> None:
+    rows = make_rows(80).to_pylist()
+    lines = [f"{row['text']},{row['kind']}" for row in rows]
+    (tmp_path / "rows.csv").write_text("text,kind\n" + "\n".join(lines) + "\n")
+    (tmp_path / "space.yaml").write_text(SPACE.replace("LIMITS", limits).replace("HIDDEN", hidden))
+    code, out, _ = call("plan", "space.yaml", "--format", "json")
+    plan = json.loads(out)
+    assert code == 0
+    assert (plan["trials"], plan["settings"]) == (trials, settings)
+    said = [each for each in plan["sentences"] if each.startswith("the space has")]
+    assert said == ([sentence] if sentence else [])
+    assert f"then {finalists} finalists" in plan["sentences"][-1]
+
+
+def test_validate_says_how_many_settings_a_small_space_has(call: Any, tmp_path: Path) -> None:
+    (tmp_path / "space.yaml").write_text(SPACE.replace("LIMITS", "trials: 12").replace("HIDDEN", "[4, 8]"))
+    code, _, err = call("validate", "space.yaml")
+    assert code == 0
+    assert err.splitlines()[-1] == "the space has 2 settings to try"
