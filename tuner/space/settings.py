@@ -17,6 +17,7 @@ from tuner.show_value import show_yaml
 
 Task = Literal["binary", "multiclass", "multilabel"]
 Inputs = Literal["text", "sequence"]
+Quoting = Literal["standard", "none"]
 
 Values = Mapping[str, Any]
 Name = Annotated[str, Field(min_length=1)]
@@ -217,6 +218,10 @@ class DataSettings(Section):
     )
     positive: LabelName = Field(
         default=None, description="The positive label (binary). Default: the label that is rarer in the training rows."
+    )
+    quoting: Quoting | None = Field(
+        default=None,
+        description="Quotation marks in CSV. Standard: they enclose values. None: they are plain characters. Default: what fits.",
     )
     skip_unusable: bool = Field(
         default=False, description="Leave out rows that cannot be used, and say how many, instead of refusing the data."
