@@ -177,7 +177,9 @@ LabelName = Annotated[
 class DataSettings(Section):
     """Where the rows are, and which columns hold what."""
 
-    train: Name = Field(description="The training rows: a Parquet, CSV or JSON Lines file or URI, or builtin:NAME.")
+    train: Name = Field(
+        description="The training rows: a Parquet, CSV or JSON Lines file or URI, a folder or pattern of them, or builtin:NAME."
+    )
     validation: SplitSource = Field(
         default=0.15,
         description="The validation rows: a file, or a fraction of the training rows. Null: use split_column or folds.",

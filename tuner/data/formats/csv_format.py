@@ -19,6 +19,11 @@ _QUOTE_RULE = "double the quotation marks inside quoted values, and close every 
 _READ_ALL = "import pandas; pandas.read_csv({}, sep={}, dtype=str, keep_default_na=False%s)"
 
 
+def read_tsv(uri: str, file: pa.NativeFile, choose: Choose, reading: Reading) -> pa.Table:
+    """Read values separated by tabs. Raises DataError."""
+    return read_csv(uri, file, choose, reading, separator="\t")
+
+
 @dataclass(frozen=True)
 class _QuoteFault:
     """A line whose quotation marks are wrong or doubtful. `fix` says what to do if the marks enclose values."""
