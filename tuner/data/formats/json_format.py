@@ -29,6 +29,8 @@ def read_json(uri: str, file: pa.NativeFile, choose: Choose) -> pa.Table:
     place: Place = _line_of
     if content.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"["):
         rows = _parse(content)
+        if rows == []:
+            raise data_error(uri, "the array has no rows", "give a file with rows")
         if isinstance(rows, list):
             content, place = "\n".join(map(json.dumps, rows)).encode(), _row_of
     _refuse_depth(uri, content, place)

@@ -17,7 +17,10 @@ FORMATS = {
     ".feather": "arrow",
 }
 CODECS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
-EXTENSIONS = "known are .parquet, .csv and .jsonl (also .tsv, .ndjson, .json, .arrow and .feather, and .gz, .zst or .bz2 after each)"
+EXTENSIONS = (
+    "known are .parquet, .csv and .jsonl (also .tsv, .ndjson, .json, .arrow and .feather), "
+    "and each of them with .gz, .zst or .bz2 after it"
+)
 
 _SHEETS = {".xlsx": "openpyxl", ".xlsm": "openpyxl", ".xls": "xlrd", ".ods": "odfpy"}
 _ARCHIVES = (".zip", ".tar", ".tgz", ".7z", ".rar")
