@@ -51,9 +51,11 @@ def locate_source(uri: str, reading: Reading) -> Source:
     is_pattern = any(mark in name for mark in "*?[") and not _exists(uri)
     files, path, kind = _look_up(folder if is_pattern else uri)
     if kind == fs.FileType.Directory or (is_pattern and kind != fs.FileType.NotFound):
-        source = _several(folder if is_pattern else uri, files, path, name if is_pattern else "*", reading)
+        source = _several(uri, folder if is_pattern else uri, files, path, name if is_pattern else "*", reading)
         _note_missing([PurePosixPath(part.path).name for part in source.parts], uri, reading)
         return source
+    if any(mark in folder for mark in "*[") and kind == fs.FileType.NotFound:
+        raise data_error(uri, "a pattern in the name of a folder is not read", "put it into the name of the files only")
     format_of(uri)
     if kind == fs.FileType.NotFound or is_pattern:
         raise data_error(uri, f"there is no file {path}", _missing_file_remedy(files, PurePosixPath(path), FORMATS))
@@ -112,27 +114,26 @@ def _missing_file_remedy(files: fs.FileSystem, path: PurePosixPath, extensions: 
 # --- folders and patterns -------------------------------------------------------------------------------------------
 
 
-def _several(folder: str, files: fs.FileSystem, path: str, pattern: str, reading: Reading) -> Source:
+def _several(uri: str, folder: str, files: fs.FileSystem, path: str, pattern: str, reading: Reading) -> Source:
     """Return the files of a folder whose names match, in the order of their names. Raises DataError."""
     infos = _list_folder(folder, files, path)
     rows = {info.base_name: info.path for info in infos if info.is_file and _has_rows(info.base_name)}
     names = sorted(name for name in rows if fnmatchcase(name, pattern))
     known = [name for name in names if known_format(name)]
-    where = folder if pattern == "*" else join(folder, pattern)
     if not known and pattern != "*":
         if names:
             format_of(join(folder, names[0]))  # names the format that is not read
         raise data_error(
-            where, f"no file in {path} matches {pattern!r}", f"the files are {list_names(sorted(rows)) or 'none'}"
+            uri, f"no file in {path} matches {pattern!r}", f"the files are {list_names(sorted(rows)) or 'none'}"
         )
     if not known:
         raise _nothing_to_read(folder, files, infos, reading)
-    _refuse_several_kinds(folder, known, where, reading)
+    _refuse_several_kinds(uri, folder, known, reading)
     if ignored := [name for name in names if name not in known]:
-        reading.note(f"{where}: not read, because the name says no known format: {list_names(ignored)}")
+        reading.note(f"{uri}: not read, because the name says no known format: {list_names(ignored)}")
     if len(known) > 1:
         reading.note(
-            f"{where}: {len(known):,} files are read as one, in the order of their names: {known[0]} to {known[-1]}"
+            f"{uri}: {len(known):,} files are read as one, in the order of their names: {known[0]} to {known[-1]}"
         )
     return Source(files, tuple(Part(join(folder, name), rows[name]) for name in known))
 
@@ -156,7 +157,7 @@ def _nothing_to_read(folder: str, files: fs.FileSystem, infos: Sequence[fs.FileI
     if any("=" in name for name in below):
         code = (
             "import pyarrow.dataset as d, pyarrow.parquet as p; "
-            "p.write_table(d.dataset({}, partitioning='hive').to_table(), {})"
+            'p.write_table(d.dataset({}, partitioning="hive").to_table(), {})'
         )
         line = python_line(code, folder, f"{PurePosixPath(folder).name or 'rows'}-all.parquet")
         return data_error(
@@ -176,7 +177,7 @@ def _nothing_to_read(folder: str, files: fs.FileSystem, infos: Sequence[fs.FileI
     return data_error(folder, what, EXTENSIONS)
 
 
-def _refuse_several_kinds(folder: str, names: Sequence[str], where: str, reading: Reading) -> None:
+def _refuse_several_kinds(uri: str, folder: str, names: Sequence[str], reading: Reading) -> None:
     """Refuse files of several formats, and files of several splits, such as train-1.csv beside test-1.csv."""
     formats: dict[str, list[str]] = {}
     splits: dict[str, list[str]] = {}
@@ -191,7 +192,7 @@ def _refuse_several_kinds(folder: str, names: Sequence[str], where: str, reading
             patterns = {key: _pattern(group, names) for key, group in groups.items()}
             others = list_names([repr(pattern) for key, pattern in patterns.items() if key != first])
             remedy = f"name one kind: {reading.set_source(join(folder, patterns[first]))}; the others are {others}"
-            raise data_error(where, f"the folder holds files of {len(groups)} {what}", remedy)
+            raise data_error(uri, f"there are files of {len(groups)} {what} here", remedy)
 
 
 def _pattern(group: Sequence[str], names: Sequence[str]) -> str:
@@ -241,5 +242,5 @@ def _note_other_parts(uri: str, files: fs.FileSystem, path: str, reading: Readin
     if len(siblings) > 1:
         remedy = f"for all, {reading.set_source(join(split(uri)[0], pattern))}"
         reading.note(f"{uri}: this is 1 of {len(siblings):,} parts in its folder, and only its rows are read; {remedy}")
-    elif of:
+    if of:
         _note_missing(siblings, uri, reading)

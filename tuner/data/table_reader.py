@@ -55,9 +55,13 @@ def read_table(
     """
     reading = reading or Reading()
 
+    names_of: dict[str, Sequence[str]] = {}
+
     def choose_from(uri: str) -> Choose:
         def choose(names: Sequence[str]) -> list[str] | None:
             """Return the existing columns to read; None for all."""
+            _refuse_other_columns(uri, names, columns or (), names_of)
+            names_of[uri] = names
             if columns is None:
                 return None
             wanted = [column for column in columns if column in names or column not in optional]
@@ -86,7 +90,7 @@ def _read_part(source: Source, part: Part, choose: Choose, reading: Reading) -> 
             if file.size() == 0:
                 if len(source.parts) == 1:
                     raise data_error(uri, "the file is empty (0 bytes)", "give a file with rows")
-                reading.note(f"{uri}: the file is empty (0 bytes)")
+                reading.note(f"{uri}: the file is empty (0 bytes), and is left out")
                 return pa.table({})
             content = file if codec is None else _unpacked(uri, file, codec)
             if format_name in _SEPARATED:
@@ -109,23 +113,31 @@ def _unpacked(uri: str, file: pa.NativeFile, codec: str) -> pa.BufferReader:
         raise data_error(uri, what, "fetch the file again, or give it the extension of its content") from error
 
 
+def _refuse_other_columns(
+    uri: str, names: Sequence[str], wanted: Sequence[str], earlier: Mapping[str, Sequence[str]]
+) -> None:
+    """Raise DataError if the file lacks a column that the first file has, or if it has another, where all are wanted."""
+    if not earlier:
+        return
+    first, expected = next(iter(earlier.items()))
+    differing = {*expected} ^ {*names}
+    if missing := sorted(differing & {*(wanted or differing)}):
+        where = "there" if missing[0] in expected else "here"
+        what = f"its columns differ from those of {first}: {list_names([repr(name) for name in missing])} only {where}"
+        raise data_error(uri, what, "give all files the same columns, or name some of them by a pattern")
+
+
 def _joined(source: Source, tables: Sequence[pa.Table]) -> pa.Table:
-    """Return the rows of all files one after another. Raises DataError if their columns differ."""
+    """Return the rows of all files one after another. Raises DataError if a column has several kinds of values."""
     filled = [number for number, table in enumerate(tables) if table.num_columns]
-    if len(filled) < 2:
-        return tables[filled[0] if filled else 0]
-    first, joined = filled[0], tables[filled[0]]
+    joined = tables[filled[0] if filled else 0]
     for number in filled[1:]:
-        ours, others = tables[number], tables[first]
-        if set(ours.column_names) != set(others.column_names):
-            differing = sorted({*ours.column_names} ^ {*others.column_names})
-            what = f"its columns differ from those of {source.parts[first].uri}: only one has {list_names(differing)}"
-            raise data_error(source.parts[number].uri, what, "give all files the same columns, or name a pattern")
+        part = tables[number].select(joined.column_names)
         try:
-            joined = pa.concat_tables([joined, ours.select(joined.column_names)], promote_options="permissive")
+            joined = pa.concat_tables([joined, part], promote_options="permissive")
         except pa.ArrowException as error:
-            name = next(name for name in joined.column_names if ours[name].type != joined[name].type)
-            what = f"column {name!r} holds {ours[name].type}, but {joined[name].type} in {source.parts[first].uri}"
+            name = next(name for name in joined.column_names if part[name].type != joined[name].type)
+            what = f"column {name!r} holds {part[name].type}, but {joined[name].type} in the files before"
             raise data_error(source.parts[number].uri, what, "write one kind of value in each column") from error
     return joined
 

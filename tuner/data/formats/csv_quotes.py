@@ -51,7 +51,8 @@ class Lines:
         if not len(ends) or ends[-1] != len(data) - 1:
             ends = np.append(ends, len(data))
         starts = np.concatenate([[0], ends[:-1] + 1])
-        return cls(starts, ends, np.add.reduceat(data == ord(separator), starts, dtype=np.int64))
+        before = np.searchsorted(np.flatnonzero(data == ord(separator)), np.append(starts, len(data)))
+        return cls(starts, ends, np.diff(before))
 
     def number(self, place: int) -> int:
         """Return the number of the line that holds a place, from 1."""

@@ -80,10 +80,30 @@ class CsvSource:
         """Whether a quoted value contains a line break."""
         if not len(self.values.opens):
             return False
-        data = np.frombuffer(self.content, np.uint8)
-        ends = self.lines.ends if b"\r" in self.content else np.flatnonzero(data == ord("\n"))
+        ends = self.lines.ends if self._has_old_line_ends else self._line_feeds
         opened = np.searchsorted(self.values.opens, ends)
         return bool((opened > np.searchsorted(self.values.closes, ends)).any())
+
+    @cached_property
+    def _line_feeds(self) -> Places:
+        return np.flatnonzero(np.frombuffer(self.content, np.uint8) == ord("\n"))
+
+    @cached_property
+    def _has_old_line_ends(self) -> bool:
+        """Whether some lines end in a carriage return alone. Finding all lines then takes longer."""
+        return self.content.count(b"\r") > int(self._is_after_return.sum())
+
+    @property
+    def _is_after_return(self) -> NDArray[np.bool_]:
+        """Return which line feeds follow a carriage return, (line feeds,)."""
+        data = np.frombuffer(self.content, np.uint8)
+        return np.asarray((data[self._line_feeds - 1] == ord("\r")) & (self._line_feeds > 0), dtype=bool)
+
+    @property
+    def _has_blank_lines(self) -> bool:
+        """Whether there may be blank lines."""
+        gaps = np.diff(self._line_feeds)
+        return self._has_old_line_ends or bool(((gaps == 1) | ((gaps == 2) & self._is_after_return[1:])).any())
 
     def record_lines(self, *, is_plain: bool) -> Places:
         """Return the numbers, from 0, of the lines where records begin: the header, and then every row."""
@@ -91,7 +111,7 @@ class CsvSource:
 
     def count_blank_lines(self, *, is_plain: bool) -> int:
         """Count the blank lines between the header and the last row."""
-        if not any(blank in self.content for blank in (b"\n\n", b"\n\r\n", b"\r\r")):
+        if not self._has_blank_lines:
             return 0
         records = self.record_lines(is_plain=is_plain)
         return int(self._is_outside(is_plain=is_plain)[records[0] : records[-1]].sum()) + 1 - len(records)

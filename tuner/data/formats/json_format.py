@@ -122,11 +122,8 @@ def _json_kind(value: object) -> str:
 
 # --- one object -------------------------------------------------------------------------------------------------------
 
-_PANDAS = (
-    "import pandas; pandas.read_json({}, orient='%s', dtype=False, convert_dates=False)"
-    ".to_json({}, orient='records', lines=True)"
-)
-_LISTS = "import json; d = json.load(open({})); open({}, 'w').writelines(json.dumps(r) + chr(10) for r in %s)"
+_PANDAS = 'import pandas; pandas.read_json({}, orient="%s", dtype=False).to_json({}, orient="records", lines=True)'
+_LISTS = 'import json; d = json.load(open({})); open({}, "w").writelines(json.dumps(r) + chr(10) for r in %s)'
 _OF_COLUMNS = "(dict(zip(d, r)) for r in zip(*d.values()))"
 
 
@@ -149,7 +146,7 @@ def _to_lines(value: dict[str, Any]) -> str | None:
             return _PANDAS % "table"
     listed = [key for key, part in value.items() if isinstance(part, list) and part and isinstance(part[0], dict)]
     if len(listed) == 1:
-        return _LISTS % f"d[{listed[0]!r}]".replace("{", "{{").replace("}", "}}")
+        return _LISTS % f"d[{json.dumps(listed[0])}]".replace("{", "{{").replace("}", "}}")
     if len(parts) > 1 and all(isinstance(part, list) and len(part) == len(parts[0]) > 1 for part in parts):
         return _LISTS % _OF_COLUMNS
     if parts and all(isinstance(part, dict) and part.keys() == parts[0].keys() for part in parts):

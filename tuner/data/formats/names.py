@@ -56,7 +56,7 @@ def _unknown_format(uri: str, kind: str) -> DataError:
         line = python_line(code, uri, with_extension(uri, ".csv"))
         return data_error(
             uri,
-            "this is a spreadsheet, not a table of one kind of row",
+            "this is a spreadsheet, which is not read",
             f"save it as CSV, or run {line} (it needs {_SHEETS[kind]}: pip install {_SHEETS[kind]})",
         )
     if kind in _ARCHIVES:
