@@ -49,7 +49,7 @@ def find_doubt(source: CsvSource, rows: Callable[[], pa.Table]) -> Doubt | None:
         if is_sure.any():
             sure = likely[is_sure]
             return Doubt(int(first[sure[0]]) + 1, int(last[sure[0]]) + 1, len(sure), is_sure=True)
-        likely = likely[(n_rows == n_breaks + 1)[likely] & ~_may_compare(texts, table)]
+        likely = likely[(n_rows == n_breaks + 1)[likely]]
     if not len(likely):
         return None
     longest = likely[np.argmax(n_breaks[likely])]
@@ -96,9 +96,3 @@ def _hold_rows(texts: Sequence[_Text], table: pa.Table) -> NDArray[np.bool_]:
         known.append(set(asked.filter(pc.is_in(asked, value_set=column.combine_chunks())).to_pylist()))
     seen = [sum(any(part in known[n] for n, part in line.items()) for line in text.lines) for text in texts]
     return np.array([count >= _SEEN * text.n_breaks for count, text in zip(seen, texts, strict=True)], dtype=bool)
-
-
-def _may_compare(texts: Sequence[_Text], table: pa.Table) -> NDArray[np.bool_]:
-    """Return for which texts another column repeats its values, so that rows in the text would have been recognised."""
-    repeats = [pc.count_distinct(column).as_py() <= len(column) / 2 for column in table.columns]
-    return np.array([any(each for n, each in enumerate(repeats) if n != text.column) for text in texts], dtype=bool)
