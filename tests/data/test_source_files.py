@@ -57,7 +57,7 @@ def test_the_parts_of_a_folder_or_pattern_are_read_in_the_order_of_their_names(u
     for each in (uri, f"{tmp_path.as_uri()}/{uri}") if "?" not in uri else (uri,):
         found, (note,) = read(each)
         assert found == sorted(names)
-        assert "3 files are read as one, in the order of their names: part-00000.parquet to part-00002.parquet" in note
+        assert "3 files are read as one, from part-00000.parquet to part-00002.parquet, and their rows" in note
 
 
 def test_compressed_files_are_read_beside_others_of_their_format() -> None:

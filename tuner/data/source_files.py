@@ -133,7 +133,7 @@ def _several(uri: str, folder: str, files: fs.FileSystem, path: str, pattern: st
         reading.note(f"{uri}: not read, because the name says no known format: {list_names(ignored)}")
     if len(known) > 1:
         reading.note(
-            f"{uri}: {len(known):,} files are read as one, in the order of their names: {known[0]} to {known[-1]}"
+            f"{uri}: {len(known):,} files are read as one, from {known[0]} to {known[-1]}, and their rows are numbered through"
         )
     return Source(files, tuple(Part(join(folder, name), rows[name]) for name in known))
 

@@ -85,6 +85,7 @@ def test_marks_that_can_only_be_plain_characters_are_read_so_and_noted(
         ),
         ('label,text\nham,"a, b"\nham,"free\nham,ok\n', r"a\.csv:3: .*no mark closes it; double the quotation marks"),
         ('label,text\nham,"see "you"\nham,x\n', r"a\.csv:2: .*characters, --set data\.quoting=none$"),
+        ('"text,label\nsee,x\n', r"a\.csv:1: .*no mark closes it"),
         ('"text","label"\n"he said "hi" x","1"\n', r"a\.csv:2: .*'hi\" x\",\"1\"' follows"),
         ('label,text\nham,"he said \\"hi\\" x, y"\n', r"a\.csv:2: .*backslashes: python -c 'import pandas;"),
         ('label,text\nham,he said "hi, x\n', r"a\.csv:2: row 1: 3 values where the header has 2"),
@@ -100,6 +101,8 @@ def test_quoting_none_reads_every_mark_as_a_plain_character() -> None:
     rows, notes = read('"label","text"\nham,"see "you"\n"spam","a"\n', "none")
     assert rows == [{"label": "ham", "text": '"see "you"'}, {"label": '"spam"', "text": '"a"'}]
     assert notes == []
+    with pytest.raises(DataError, match="the file has no rows"):
+        read("text,label\n\n", "none")
     with pytest.raises(DataError, match=r"a\.csv:4: row 2: 3 values where the header has 2"):
         read('label,text\nham,"a"\n\nspam,"a,b"\n', "none")
 

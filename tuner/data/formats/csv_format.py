@@ -37,7 +37,6 @@ def read_csv(uri: str, file: pa.NativeFile, choose: Choose, reading: Reading, *,
     """Read every column as text, because CSV has no types. Raises DataError."""
     source = CsvSource(uri, read_utf8(uri, file).removeprefix(codecs.BOM_UTF8), separator)
     is_plain = reading.quoting == "none"
-    chosen = choose(source.plain_names if is_plain else source.names)
     fault = None if is_plain else _find_fault(source, reading)
     if fault is not None:
         if reading.quoting is not None or not source.has_only_plain_marks:
@@ -45,6 +44,9 @@ def read_csv(uri: str, file: pa.NativeFile, choose: Choose, reading: Reading, *,
         why = f"so quotation marks are read as plain characters, and every line as a row; if they enclose values, {fault.fix}"
         reading.note(f"{uri}:{fault.line}: {fault.what}, {why}")
         is_plain = True
+    chosen = choose(source.plain_names if is_plain else source.names)
+    if is_plain and len(source.record_lines(is_plain=True)) == 1:
+        raise data_error(uri, "the file has no rows", "give a file with rows")
     table, bad = _to_table(source, chosen, is_plain=is_plain)
     if bad:
         lines = source.record_lines(is_plain=is_plain) + 1
