@@ -223,7 +223,7 @@ def test_a_verb_is_in_the_file_of_its_name(name):
         ("run space.yaml --set data.train=https://x.org/a.csv", "https://x.org/a.csv: cannot be reached"),
         ("run space.yaml --set data.train='\"nul\\0.csv\"'", r"nul\x00.csv: cannot be reached"),
         ("run space.yaml --set data.train=~nobody-here/a.csv", "is not a usable path"),
-        ("run space.yaml --set data.train=~nobody-here/a", "the name has no extension"),
+        ("run space.yaml --set data.train=~nobody-here/a", "is not a usable path"),
         ("init --to file", "file/multilabel.yaml: cannot be written (File exists)"),
         ("init --to file/deep", "part of the path is a file, not a folder"),
         ("init --to /proc/spaces", "/proc/spaces/multilabel.yaml: cannot be written"),

@@ -74,7 +74,8 @@ def test_predict_reads_the_column_that_the_bundle_was_trained_on(
     bundle = save(inputs)
     write("rows.parquet", **{f"my {inputs}": list(rows)})
     code, out, err = call("predict", "bundle", "rows.parquet")
-    assert (code, err) == (0, "")
+    cut = "0 cut to 16 tokens, 0 without a known word" if inputs == "text" else "0 cut to 16 steps"
+    assert (code, err) == (0, f"rows.parquet: 3 rows read, 3 predicted, 0 left out, {cut}\n")
     predictions = [json.loads(line) for line in out.splitlines()]
     assert [row["row"] for row in predictions] == [1, 2, 3]
     np.testing.assert_allclose([[row["p_a"], row["p_b"]] for row in predictions], bundle.predict_proba(rows), atol=1e-7)
@@ -87,7 +88,7 @@ def test_another_column_may_be_named(inputs: Inputs, rows: Any, save: Any, call:
     for verb in ("predict", "evaluate"):
         code, _, err = call(verb, "bundle", "rows.parquet", f"--{inputs}", "other")
         assert code == 0
-        assert "3 rows are too few to judge" in err if verb == "evaluate" else err == ""
+        assert ("3 rows are too few to judge" in err) == (verb == "evaluate")
 
 
 @pytest.mark.parametrize(
@@ -252,6 +253,71 @@ def test_an_unwritable_output_is_refused_before_any_work(out: str, message: str,
     assert message in err
     assert "no-bundle" not in err
     assert sorted(path.name for path in Path().iterdir()) == ["folder.csv", "rows.parquet"]
+
+
+# --- what happened to the rows ---
+
+
+@pytest.mark.parametrize(("verb", "used"), [("predict", "predicted"), ("evaluate", "judged")])
+def test_rows_that_are_left_out_cut_or_unknown_are_counted_and_shown_on_request(
+    verb: str, used: str, save: Any, call: Call
+) -> None:
+    save("text")
+    long = "alpha " * 40
+    texts = ["alpha", None, long, "zzz qqq", " ", "unheard " * 10, "beta"]
+    write("rows.parquet", **{"my text": texts, "label": ["a", "b", "a", "b", "a", "b", "b"]})
+    arguments = (verb, "bundle", "rows.parquet", "--skip-unusable")
+    counts = f"rows.parquet: 7 rows read, 5 {used}, 2 left out, 1 cut to 16 tokens, 2 without a known word\n"
+    code, _, err = call(*arguments)
+    assert code == 0
+    assert counts in err
+    assert "zzz" not in err
+    _, _, err = call(*arguments, "--verbose")
+    shown = err.partition(counts)[2].splitlines()
+    assert shown[:3] == ["  left out: row 2", "  left out: row 5", f"  cut: row 3 of 40 tokens: {long[:59] + '…'!r}"]
+    assert shown[3:5] == [
+        "  nothing known: row 4: 'zzz qqq'",
+        f"  nothing known: row 6: {('unheard ' * 10)[:59] + '…'!r}",
+    ]
+
+
+def test_rows_whose_label_the_model_does_not_know_count_as_left_out(save: Any, call: Call) -> None:
+    save("sequence")
+    write("rows.parquet", **{"my sequence": [[[1.0, 2.0]] * 40, *SEQUENCES[1:]], "label": ["a", "b", "unknown"]})
+    _, out, err = call("evaluate", "bundle", "rows.parquet", "--format", "json", "--verbose")
+    assert (
+        "rows.parquet: 3 rows read, 2 judged, 1 left out, 1 cut to 16 steps\n  left out: row 3\n  cut: row 1 of 40 steps\n"
+        in err
+    )
+    assert json.loads(out)["rows"] == 2
+
+
+def test_a_folder_of_parts_is_predicted_in_one(save: Any, call: Call) -> None:
+    save("text")
+    Path("new").mkdir()
+    for number in range(2):
+        write(f"new/part-{number}.parquet", **{"my text": list(TEXTS)})
+    code, out, err = call("predict", "bundle", "new")
+    assert code == 0
+    assert [json.loads(line)["row"] for line in out.splitlines()] == [1, 2, 3, 4, 5, 6]
+    assert "new: 6 rows read, 6 predicted" in err
+
+
+def test_a_stray_quotation_mark_takes_no_row_from_predictions(save: Any, call: Call) -> None:
+    save("text")
+    Path("rows.csv").write_text('my text,label\n"alpha one,a\nbeta,b\n"gamma,a\n')
+    for verb in ("predict", "evaluate"):
+        code, _, err = call(verb, "bundle", "rows.csv")
+        assert code == 0
+        assert "rows.csv:2: a quotation mark opens a value here" in err
+        assert "3 rows read, 3" in err
+    Path("rows.csv").write_text('my text,label\n"alpha one,a\n"beta",b\n"gamma,a\n')
+    for verb in ("predict", "evaluate"):
+        code, out, err = call(verb, "bundle", "rows.csv")
+        assert (code, out) == (2, "")
+        assert "rows.csv:2: a quotation mark opens a value here, and 'beta\",b' follows" in err
+        assert err.endswith("plain characters, --quoting none\n")
+        assert call(verb, "bundle", "rows.csv", "--quoting", "none")[0] == 0
 
 
 # --- finding the model ---

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import replace
 from pathlib import Path
 
@@ -189,3 +190,17 @@ def test_within_the_margin_of_error_there_is_only_a_warning(tmp_path, capsys):
     assert "warning: rows.parquet" in capsys.readouterr().out.replace(str(tmp_path) + "/", "")
     with pytest.raises(DataError, match="600 rows need"):
         refuse_large_data(space, dataset, data, needs_bytes, slots=1, say=print)
+
+
+def test_the_parts_of_a_folder_are_added_up_and_compressed_files_are_unpacked(tmp_path):
+    content = b"text,labels\n" + b"some words of a text,x\n" * 999
+    parts = {"parts/a.csv": content, "parts/b.csv.gz": gzip.compress(content)}
+    (tmp_path / "parts").mkdir()
+    for name, written in parts.items():
+        (tmp_path / name).write_bytes(written)
+    rows = {}
+    for name in ("parts", *parts):
+        space = tmp_path / "space.yaml"
+        space.write_text(SPACE.format(data=tmp_path / name, tokens=WORDS, more="validation: 0.2"))
+        rows[name] = size_of_files(load_space(str(space))).rows
+    assert rows == {"parts": 2000, "parts/a.csv": 1000, "parts/b.csv.gz": 1000}

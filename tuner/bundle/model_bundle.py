@@ -35,6 +35,7 @@ from tuner.bundle.bundle_json import (
     read_bundle_json,
 )
 from tuner.data.dataset import RowInputs
+from tuner.data.encoded import Encoded
 from tuner.data.name_lists import list_names
 from tuner.data.preparation import Preparation, kind_of, preparation_setting, read_preparation
 from tuner.data.sequences import Sequences, Standardiser
@@ -78,18 +79,37 @@ class Bundle:
 
         Raises DataError unless `inputs` is a list of rows of the kind that the model was trained on.
         """
+        return self.predict_encoded(self.encode(inputs))
+
+    def encode(self, inputs: RowInputs | Sequence[Any]) -> Encoded:
+        """Encode rows, at full length. Raises DataError as `predict_proba` does."""
         self._refuse_other_rows(inputs)
         if not len(inputs):
+            return Encoded(np.zeros(0, np.int32), np.zeros(1, np.int64))
+        return self.preparation.encode(self._as_inputs(inputs))
+
+    def predict_encoded(self, encoded: Encoded) -> NDArray[np.float64]:
+        """Return the probabilities (rows, labels) of rows from `encode`, each cut to the length that the model reads."""
+        if not len(encoded):
             return np.zeros((0, len(self.labels)))
-        encoded = self.preparation.encode(self._as_inputs(inputs))
         rows = make_rows(
             encoded,
             np.zeros(len(encoded), np.int64),
-            vocabulary=None if self.model.embedding is None else self.model.embedding.num_embeddings,
-            max_length=int(self.configuration["max_length"]),
+            vocabulary=self.vocabulary,
+            max_length=self.max_length,
             truncation=str(self.configuration["truncation"]),
         )
         return to_probabilities(predict_logits(self.model, rows), self.task, seen=self.seen)
+
+    @property
+    def vocabulary(self) -> int | None:
+        """The number of tokens that the model knows, with padding and the unknown token. None for sequences."""
+        return None if self.model.embedding is None else self.model.embedding.num_embeddings
+
+    @property
+    def max_length(self) -> int:
+        """The number of tokens or steps that the model reads of a row."""
+        return int(self.configuration["max_length"])
 
     def decide(self, probabilities: NDArray[np.float64]) -> Indicator:
         """Return decisions as a bool array (rows, labels) from probabilities of that shape."""

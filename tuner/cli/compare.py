@@ -8,13 +8,14 @@ import click
 
 from tuner.cli.columns import labelled_columns
 from tuner.cli.location import locate_model, name_damage
-from tuner.cli.options import column_options, format_option, runs_option
+from tuner.cli.options import column_options, format_option, quoting_option, runs_option
 from tuner.cli.output import Format, print_json, print_rows, print_table, print_text, say
 from tuner.show_value import show_value
 
 if TYPE_CHECKING:
     from tuner.comparison.compare import DecidedRows
     from tuner.comparison.compared_models import ComparedModel
+    from tuner.space.settings import Quoting
 
 _CHANGES = {
     "space": "changed in the space",
@@ -29,9 +30,12 @@ _CHANGES = {
 @click.argument("b")
 @click.option("--data", metavar="FILE", help="Compare on the labelled rows of this file instead of the test splits.")
 @column_options(note=" Needs --data.")
+@quoting_option
 @runs_option
 @format_option
-def compare(a: str, b: str, data: str | None, runs: str, format_: Format, **columns: str | None) -> None:
+def compare(
+    a: str, b: str, data: str | None, quoting: Quoting | None, runs: str, format_: Format, **columns: str | None
+) -> None:
     """Compare the champions of A and B on the same rows, and list what changed between them.
 
     A and B are runs or bundles. Runs are compared on the test rows they share, bundles on --data FILE. Each difference is B
@@ -48,7 +52,7 @@ def compare(a: str, b: str, data: str | None, runs: str, format_: Format, **colu
     """
     from tuner.comparison.compare import LABEL_COLUMNS
 
-    described = _compare(a, b, data, runs, columns)
+    described = _compare(a, b, data, runs, columns, quoting)
     if format_ == "json":
         print_json(described)
         return
@@ -60,7 +64,9 @@ def compare(a: str, b: str, data: str | None, runs: str, format_: Format, **colu
         _print_comparison(described)
 
 
-def _compare(a: str, b: str, data: str | None, runs: str, columns: dict[str, str | None]) -> dict[str, Any]:
+def _compare(
+    a: str, b: str, data: str | None, runs: str, columns: dict[str, str | None], quoting: Quoting | None
+) -> dict[str, Any]:
     """Return the comparison as JSON values."""
     from tuner.comparison.compare import compare as measure
     from tuner.comparison.compare import match_rows
@@ -68,10 +74,12 @@ def _compare(a: str, b: str, data: str | None, runs: str, columns: dict[str, str
 
     models = (read_compared_model(locate_model(a, runs)), read_compared_model(locate_model(b, runs)))
     if data is None:
-        _refuse_columns(columns)
+        _refuse_columns({**columns, "quoting": quoting})
         decided = (_recorded_rows(models[0]), _recorded_rows(models[1]))
     else:
-        decided = rows_of_file(*models, data, columns=lambda trained: labelled_columns(trained, columns), say=say)
+        decided = rows_of_file(
+            *models, data, columns=lambda trained: labelled_columns(trained, columns), say=say, quoting=quoting
+        )
     measures = measure(match_rows(*decided))
     changed = changes(*models)
     return {

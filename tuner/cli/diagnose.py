@@ -20,7 +20,7 @@ FAILED = 4
 """Exit code with --fail-on-collapse if the predictor is in one of the states of `_COLLAPSED`."""
 
 _COLLAPSED = ("collapsed", "partly collapsed", "diverged", "no signal")
-_EXTENSIONS = (".parquet", ".csv", ".jsonl", ".ndjson", ".json")
+_EXTENSIONS = ".parquet, .csv, .jsonl"  # of the formats, those that messages name
 _LABELS_SHOWN = 10
 _SETTINGS_SHOWN = 5
 
@@ -92,13 +92,15 @@ def diagnose(what: str, runs: str, format_: str, fail_on_collapse: bool, **optio
 
 def _read_evidence(what: str, runs: str, **options: Any) -> Evidence:
     """Recognise a file by its extension, and a run or a bundle by the files in its directory."""
-    if what.lower().endswith(_EXTENSIONS) or what.startswith("builtin:"):
+    from tuner.data.formats.names import known_format
+
+    if known_format(what) is not None or what.startswith("builtin:"):
         return _evidence_of_file(what, **options)
     used = [f"--{name}" for name, value in options.items() if value]
     if used:
         verb = "apply" if len(used) > 1 else "applies"
         message = f"{', '.join(used)} {verb} to a file of predictions, and {what!r} is not one"
-        remedy = f"leave it out, or name a file that ends in {', '.join(_EXTENSIONS[:3])}"
+        remedy = f"leave it out, or name a file that ends in {_EXTENSIONS}"
         raise UsageError([Fault(what, message, remedy)])
     return _evidence_of_directory(what, runs)
 
@@ -126,7 +128,7 @@ def _unrecognised(what: str, runs: str) -> Fault:
 
     if Folder.at(what).exists():
         message = "this is not a run (no environment.json), a bundle (no bundle.json) or a file of predictions"
-        return Fault(what, message, f"give a run, a bundle, or a file that ends in {', '.join(_EXTENSIONS[:3])}")
+        return Fault(what, message, f"give a run, a bundle, or a file that ends in {_EXTENSIONS}")
     names = list_runs(runs)
     remedy = did_you_mean(what, names) if names else f"there are no runs in {runs}; --runs names another folder"
     return Fault(what, f"there is no run of this name in {runs}, and no bundle or file here", remedy)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tuner.cli.columns import labelled_columns
 from tuner.cli.location import locate_model
-from tuner.cli.options import column_options, format_option, runs_option, skip_option
+from tuner.cli.options import column_options, format_option, quoting_option, runs_option, skip_option
 from tuner.cli.output import LABEL_COLUMNS, Format, print_json, print_rows, print_table, say
+from tuner.cli.row_counts import say_row_counts, verbose_option
+
+if TYPE_CHECKING:
+    from tuner.space.settings import Quoting
 
 
 @click.command()
@@ -17,20 +21,35 @@ from tuner.cli.output import LABEL_COLUMNS, Format, print_json, print_rows, prin
 @click.argument("data")
 @column_options()
 @skip_option
+@quoting_option
+@verbose_option
 @runs_option
 @format_option
-def evaluate(bundle: str, data: str, skip_unusable: bool, runs: str, format_: Format, **given: str | None) -> None:
+def evaluate(
+    bundle: str,
+    data: str,
+    skip_unusable: bool,
+    quoting: Quoting | None,
+    verbose: bool,
+    runs: str,
+    format_: Format,
+    **given: str | None,
+) -> None:
     """Evaluate BUNDLE on the labelled rows of DATA.
 
     It prints macro-F1, score and skill with 95 % intervals, and one row per label. BUNDLE is the directory of a bundle, or
     the directory or name of a run. It reads the columns that the bundle was trained on, unless options name others.
+    DATA is a file, a folder of files of one format, or a pattern. A line on stderr says how many rows were read, judged, left
+    out and cut, and in how many no word is known.
 
     \b
     Example:
       tuner evaluate tickets march.parquet
       tuner evaluate runs/tickets march.csv --label topic --skip-unusable --format json | jq .macro_f1
     """
-    measures = _measure(locate_model(bundle, runs), data, skip_unusable=skip_unusable, given=given)
+    measures = _measure(
+        locate_model(bundle, runs), data, skip_unusable=skip_unusable, quoting=quoting, is_verbose=verbose, given=given
+    )
     for note in measures["notes"]:
         say(f"note: {note}")
     if format_ == "json":
@@ -41,14 +60,22 @@ def evaluate(bundle: str, data: str, skip_unusable: bool, runs: str, format_: Fo
         _print_measures(measures)
 
 
-def _measure(location: str, data: str, *, skip_unusable: bool, given: dict[str, str | None]) -> dict[str, Any]:
+def _measure(
+    location: str,
+    data: str,
+    *,
+    skip_unusable: bool,
+    quoting: Quoting | None,
+    is_verbose: bool,
+    given: dict[str, str | None],
+) -> dict[str, Any]:
     from tuner.bundle.model_bundle import load
     from tuner.data.dataset import Columns
     from tuner.data.load import read_labelled
     from tuner.scoring.evaluation import evaluate as measure
     from tuner.scoring.indicator import as_indicator
 
-    model = load(location)
+    model, n_read = load(location), list[int]()
     split, notes = read_labelled(
         data,
         Columns(**labelled_columns(model.columns, given)),
@@ -57,10 +84,23 @@ def _measure(location: str, data: str, *, skip_unusable: bool, given: dict[str, 
         skip_unusable=skip_unusable,
         say=say,
         is_group_optional=given["group"] is None,
+        quoting=quoting,
+        count_rows=n_read.append,
     )
     for note in notes:
         say(f"note: {note}")
-    probabilities = model.predict_proba(split.inputs)
+    encoded = model.encode(split.inputs)
+    probabilities = model.predict_encoded(encoded)
+    say_row_counts(
+        data,
+        model,
+        encoded,
+        split.inputs,
+        split.rows.tolist(),
+        n_read=n_read[0],
+        used="judged",
+        is_verbose=is_verbose,
+    )
     return measure(
         model.decide(probabilities),
         probabilities,

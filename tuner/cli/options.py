@@ -26,6 +26,11 @@ set_option = click.option(
 skip_option = click.option(
     "--skip-unusable", is_flag=True, help="Skip rows that cannot be used, and report them, instead of stopping."
 )
+quoting_option = click.option(
+    "--quoting",
+    type=click.Choice(["standard", "none"]),
+    help="Quotation marks in CSV. Standard: they enclose values. None: they are plain characters. Default: what fits.",
+)
 format_option = click.option(
     "--format",
     "format_",

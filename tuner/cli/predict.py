@@ -8,13 +8,16 @@ import click
 
 from tuner.cli.columns import input_column
 from tuner.cli.location import locate_model
-from tuner.cli.options import runs_option, skip_option
+from tuner.cli.options import quoting_option, runs_option, skip_option
 from tuner.cli.output import say
+from tuner.cli.row_counts import say_row_counts, verbose_option
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from tuner.bundle.model_bundle import Bundle
+    from tuner.data.encoded import Encoded
+    from tuner.space.settings import Quoting
 
 
 @click.command()
@@ -26,15 +29,26 @@ if TYPE_CHECKING:
 @click.option("--text", metavar="COLUMN", help="Column of texts. Default: the one the bundle was trained on.")
 @click.option("--sequence", metavar="COLUMN", help="Column of sequences. Default: the one the bundle was trained on.")
 @skip_option
+@quoting_option
+@verbose_option
 @runs_option
 def predict(
-    bundle: str, data: str, out: str | None, text: str | None, sequence: str | None, skip_unusable: bool, runs: str
+    bundle: str,
+    data: str,
+    out: str | None,
+    text: str | None,
+    sequence: str | None,
+    skip_unusable: bool,
+    quoting: Quoting | None,
+    verbose: bool,
+    runs: str,
 ) -> None:
     """Predict the labels of every row of DATA with BUNDLE.
 
     BUNDLE is the directory of a bundle, or the directory or name of a run. Writes one row per row of DATA, in the same
     order: the row number, the prediction (a list in multi-label), and p_LABEL, the probability of each label. Row numbers
-    count from 1, and skipped rows keep their numbers.
+    count from 1, and skipped rows keep their numbers. DATA is a file, a folder of files of one format, or a pattern. A line on
+    stderr says how many rows were read, predicted, left out and cut, and in how many no word is known.
 
     \b
     Example:
@@ -52,19 +66,24 @@ def predict(
 
     model = load(locate_model(bundle, runs))
     columns = Columns(**input_column(model.columns, {"text": text, "sequence": sequence}))
-    inputs, rows, notes = read_inputs(data, columns, skip_unusable=skip_unusable, say=say)
+    n_read: list[int] = []
+    inputs, rows, notes = read_inputs(
+        data, columns, skip_unusable=skip_unusable, say=say, quoting=quoting, count_rows=n_read.append
+    )
     for note in notes:
         say(f"note: {note}")
-    table = _predictions(model, inputs, rows)
+    encoded = model.encode(inputs)
+    table = _predictions(model, encoded, rows)
     write_table(table, out)
+    say_row_counts(data, model, encoded, inputs, rows.tolist(), n_read=n_read[0], used="predicted", is_verbose=verbose)
     if out is not None:
         say(f"wrote {len(table):,} predictions to {out}")
 
 
-def _predictions(model: Bundle, inputs: Any, rows: Any) -> pa.Table:
+def _predictions(model: Bundle, encoded: Encoded, rows: Any) -> pa.Table:
     import pyarrow as pa
 
-    probabilities = model.predict_proba(inputs)
+    probabilities = model.predict_encoded(encoded)
     predictions = model.name_decisions(model.decide(probabilities))
     kind = pa.list_(pa.string()) if model.task == "multilabel" else pa.string()
     return pa.table(

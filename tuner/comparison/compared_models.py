@@ -15,7 +15,7 @@ from tuner.errors import Fault, LedgerError, SpaceError, UsageError
 from tuner.ledger.predictions import read_predictions
 from tuner.ledger.run_directory import Run, read_run
 from tuner.space.load import read_space
-from tuner.space.settings import LABEL_FIELDS
+from tuner.space.settings import LABEL_FIELDS, Quoting
 from tuner.storage import Folder
 
 Columns = Mapping[str, Any]
@@ -78,7 +78,13 @@ def recorded_rows(compared: ComparedModel) -> DecidedRows:
 
 
 def rows_of_file(
-    a: ComparedModel, b: ComparedModel, uri: str, *, columns: ChooseColumns, say: Callable[[str], None]
+    a: ComparedModel,
+    b: ComparedModel,
+    uri: str,
+    *,
+    columns: ChooseColumns,
+    say: Callable[[str], None],
+    quoting: Quoting | None = None,
 ) -> tuple[DecidedRows, DecidedRows]:
     """Let both models decide the labelled rows of a file.
 
@@ -99,7 +105,7 @@ def rows_of_file(
     _refuse_two_truths(uri, *({field: getattr(each, field) for field in LABEL_FIELDS} for each in named))
     decided: list[DecidedRows] = []
     for name, compared, bundle, columns_of_model in zip("AB", (a, b), bundles, named, strict=True):
-        split, notes = read_labelled(uri, columns_of_model, task=bundle.task, labels=labels)
+        split, notes = read_labelled(uri, columns_of_model, task=bundle.task, labels=labels, quoting=quoting)
         for note in notes if name == "A" else ():  # notes are about labels, so they are the same for B
             say(f"note: {note}")
         if source in compared.data["fingerprints"].values():

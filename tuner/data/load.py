@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,17 +12,19 @@ from numpy.typing import NDArray
 from tuner.data.builtin import Say
 from tuner.data.dataset import Columns, Dataset, RowInputs, Split, label_counts
 from tuner.data.findings import Findings
+from tuner.data.formats.content import Reading
 from tuner.data.labelled_rows import LabelledRows, to_labelled_rows, without_unusable
 from tuner.data.name_lists import list_names, near_name, number_of_rows, suggest_name
 from tuner.data.overlap import overlap_notes
 from tuner.data.sequences import Sequences
+from tuner.data.source_files import locate_quietly
 from tuner.data.splits import deal_folds, divide
 from tuner.data.stratification import linked_rows, row_keys
 from tuner.data.table_reader import fingerprint, read_table
 from tuner.errors import DataError, Fault
 from tuner.scoring.measures import FEWEST_TRUE
 from tuner.space.assignment import set_option, set_options
-from tuner.space.settings import DataSettings, Task
+from tuner.space.settings import DataSettings, Quoting, Task
 
 Targets = NDArray[np.uint8] | NDArray[np.int64]
 
@@ -59,15 +61,30 @@ def load_data(settings: DataSettings, task: Task, seed: int, say: Say | None = N
 
 
 def read_inputs(
-    uri: str, columns: Columns, *, skip_unusable: bool = False, say: Say | None = None
+    uri: str,
+    columns: Columns,
+    *,
+    skip_unusable: bool = False,
+    say: Say | None = None,
+    quoting: Quoting | None = None,
+    count_rows: Callable[[int], None] | None = None,
 ) -> tuple[RowInputs, NDArray[np.int64], tuple[str, ...]]:
     """Read only the texts or sequences of a file. Return the inputs, the row numbers from 1, and notes.
 
-    Raises DataError for rows that cannot be used; `skip_unusable` leaves them out with a note instead.
+    `count_rows` gets the number of rows in the file. Raises DataError for rows that cannot be used; `skip_unusable` leaves
+    them out with a note instead.
     """
     findings = Findings(are_options=True)
     input_column = Columns(text=columns.text, sequence=columns.sequence)
-    rows = _read_rows(uri, input_column, skip_unusable=skip_unusable, findings=findings, say=say)
+    rows = _read_rows(
+        uri,
+        input_column,
+        skip_unusable=skip_unusable,
+        findings=findings,
+        say=say,
+        quoting=quoting,
+        count_rows=count_rows,
+    )
     return rows.inputs, rows.rows, tuple(findings.notes)
 
 
@@ -80,12 +97,14 @@ def read_labelled(
     skip_unusable: bool = False,
     say: Say | None = None,
     is_group_optional: bool = True,
+    quoting: Quoting | None = None,
+    count_rows: Callable[[int], None] | None = None,
 ) -> tuple[Split, tuple[str, ...]]:
     """Read another file for a model with these labels. Return its rows, and notes as in `Dataset`.
 
     If `is_group_optional`, the group column may be missing. A note then says so, and only exact copies count as dependent. Notes
     also name labels that the model does not know: multi-label rows lose such a label, and rows of other tasks are left out.
-    A label of the model without a column gets a note too. Raises DataError.
+    A label of the model without a column gets a note too. `count_rows` gets the number of rows in the file. Raises DataError.
     """
     findings = Findings(are_options=True)
     columns = replace(columns, split=None)
@@ -97,6 +116,8 @@ def read_labelled(
         say=say,
         is_group_optional=is_group_optional,
         without_groups="so rows of one group count as independent, and intervals may be too narrow",
+        quoting=quoting,
+        count_rows=count_rows,
     )
     missing = [repr(label) for label in labels if columns.label_columns and label not in columns.label_columns]
     if missing:
@@ -137,11 +158,19 @@ def _read_rows(
     say: Say | None,
     is_group_optional: bool = False,
     without_groups: str = "so it is not known whether its groups are also in train",
+    quoting: Quoting | None = None,
+    setting: str | None = None,
+    count_rows: Callable[[int], None] | None = None,
 ) -> LabelledRows:
-    """Read one source and add its notes to `findings`. Raises DataError."""
+    """Read one source, which `setting` names, and add its notes to `findings`. Raises DataError."""
     of_source = Findings(are_options=findings.are_options)
     optional = [columns.group] if is_group_optional and columns.group is not None else []
-    table = read_table(uri, columns.names, say, named_by=_named_by(columns, of_source), optional=optional)
+    reading = Reading(quoting, of_source.setting("quoting"), setting, of_source.notes.append)
+    table = read_table(
+        uri, columns.names, say, named_by=_named_by(columns, of_source), optional=optional, reading=reading
+    )
+    if count_rows is not None:
+        count_rows(table.num_rows)
     if optional and columns.group not in table.column_names:
         setting = of_source.setting("group")
         of_source.notes.append(f"{uri}: there is no column {columns.group!r}, {without_groups} ({setting})")
@@ -173,16 +202,16 @@ def _named_by(columns: Columns, findings: Findings) -> dict[str, str]:
 def _read_sources(settings: DataSettings, findings: Findings, say: Say | None) -> dict[str, LabelledRows]:
     """Read every file of the settings, each once. Raises DataError with the faults of all files."""
     columns = Columns.of(settings)
-    wanted = {settings.train: columns}
+    wanted = {settings.train: ("data.train", columns)}
     for name, uri in (("validation", settings.validation), ("test", settings.test)):
         if not isinstance(uri, str):
             continue
-        if uri in wanted:
+        if (shared := next(filter(None, (_shared_files(uri, other) for other in wanted)), None)) is not None:
             remedy = f"name another file, or give a fraction of train: {set_options(**{name: 0.15})}"
-            findings.faults.append(Fault(f"data.{name}", f"{uri} is already another split", remedy))
-        wanted.setdefault(uri, replace(columns, split=None))
+            findings.faults.append(Fault(f"data.{name}", shared, remedy))
+        wanted.setdefault(uri, (f"data.{name}", replace(columns, split=None)))
     sources = {}
-    for uri, wanted_columns in wanted.items():
+    for uri, (setting, wanted_columns) in wanted.items():
         try:
             sources[uri] = _read_rows(
                 uri,
@@ -191,6 +220,8 @@ def _read_sources(settings: DataSettings, findings: Findings, say: Say | None) -
                 findings=findings,
                 say=say,
                 is_group_optional=uri != settings.train,
+                quoting=settings.quoting,
+                setting=setting,
             )
         except DataError as error:
             findings.faults += error.faults
@@ -198,6 +229,16 @@ def _read_sources(settings: DataSettings, findings: Findings, say: Say | None) -
     if findings.faults:
         raise DataError(findings.faults)
     return sources
+
+
+def _shared_files(uri: str, other: str) -> str | None:
+    """Return what is wrong if two splits read the same file."""
+    if uri == other:
+        return f"{uri} is already another split"
+    found = [locate_quietly(each) for each in (uri, other)]
+    paths = [{(str(source.files.type_name), part.path) for part in source.parts} for source in found if source]
+    shared = sorted(path for _, path in paths[0] & paths[1]) if len(paths) == 2 else []
+    return f"{uri} and {other} both hold {list_names(shared, most=2)}" if shared else None
 
 
 def _channel_faults(sources: Mapping[str, LabelledRows], train: str) -> list[Fault]:

@@ -1,6 +1,6 @@
-"""Read tables from Parquet, CSV and JSON Lines files, on a local path or any `pyarrow.fs` URI, and from the built-in sets.
+"""Read tables from files of all formats, on a local path or any `pyarrow.fs` URI, and from the built-in sets.
 
-Row numbers count data rows from 1: the header and blank lines of a CSV are not rows.
+Row numbers count data rows from 1: the header and blank lines of a CSV are not rows. Rows of several files are numbered through.
 """
 
 from __future__ import annotations
@@ -11,20 +11,23 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.json
+from pyarrow import fs
 
 from tuner.data.builtin import Say, builtin_fingerprint, builtin_table, is_builtin
-from tuner.data.formats.content import REMEDIES, first_line
-from tuner.data.formats.csv_format import read_csv
+from tuner.data.formats.arrow_format import read_arrow
+from tuner.data.formats.content import REMEDIES, Choose, Reading, first_line
+from tuner.data.formats.csv_format import read_csv, read_tsv
 from tuner.data.formats.json_format import read_json
+from tuner.data.formats.names import codec_of, format_of
 from tuner.data.formats.parquet_format import read_parquet
 from tuner.data.name_lists import MOST_NAMES, list_names, near_name, suggest_name
-from tuner.data.source_files import FORMATS, format_of, locate_file
+from tuner.data.formats.value_names import with_value_names
+from tuner.data.source_files import Part, Source, locate_file, locate_source
 from tuner.errors import DataError, Fault, data_error
 from tuner.space.assignment import column_option, set_option
 
-_READERS = {"parquet": read_parquet, "csv": read_csv, "json": read_json}
+_READERS = {"parquet": read_parquet, "arrow": read_arrow, "json": read_json}
+_SEPARATED = {"csv": read_csv, "tsv": read_tsv}  # the formats with quotation marks
 _OTHER_SEPARATOR = re.compile(r"[;\t|]")
 _OF_SEVERAL = ("data.label_columns", "--label-columns")  # settings that name more than one column
 _WHEN_NOT_NEEDED = {
@@ -40,51 +43,122 @@ def read_table(
     *,
     named_by: Mapping[str, str] | None = None,
     optional: Collection[str] = (),
+    reading: Reading | None = None,
 ) -> pa.Table:
-    """Read the named columns (None: all) of a file or built-in set, in the order of its rows.
+    """Read the named columns (None: all) of a file, a folder of files, a pattern or a built-in set, in the order of its rows.
 
     The extension decides the format. CSV has no types, so every column is read as text. `say` gets lines about slow work.
     `named_by` maps a column to the setting (data.text) or option (--text) that names it, for the message about a missing
     column. Columns in `optional` may be missing. Raises DataError for a file that is missing, empty, not in its format, or
     lacks a named column.
     """
+    reading = reading or Reading()
 
-    def choose(names: Sequence[str]) -> list[str] | None:
-        """Return the existing columns to read; None for all."""
-        if columns is None:
-            return None
-        wanted = [column for column in columns if column in names or column not in optional]
-        _check_columns(uri, names, wanted, named_by or {})
-        return wanted
+    names_of: dict[str, Sequence[str]] = {}
+
+    def choose_from(uri: str) -> Choose:
+        def choose(names: Sequence[str]) -> list[str] | None:
+            """Return the existing columns to read; None for all."""
+            _refuse_other_columns(uri, names, columns or (), names_of)
+            names_of[uri] = names
+            if columns is None:
+                return None
+            wanted = [column for column in columns if column in names or column not in optional]
+            _check_columns(uri, names, wanted, named_by or {})
+            return wanted
+
+        return choose
 
     if is_builtin(uri):
         table = builtin_table(uri, say)
-        chosen = choose(table.column_names)
+        chosen = choose_from(uri)(table.column_names)
         return table if chosen is None else table.select(chosen)
-    format_name = format_of(uri)
-    files, path = locate_file(uri, FORMATS)
+    source = locate_source(uri, reading)
+    tables = [_read_part(source, part, choose_from(part.uri), reading) for part in source.parts]
+    table = _joined(source, tables)
+    if table.num_rows == 0:
+        what = "the file has no rows" if len(tables) == 1 else f"the {len(tables):,} files have no rows"
+        raise data_error(uri, what, "give a file with rows")
+    return table
+
+
+def _read_part(source: Source, part: Part, choose: Choose, reading: Reading) -> pa.Table:
+    uri, format_name, codec = part.uri, format_of(part.uri), codec_of(part.uri)
     try:
-        with files.open_input_file(path) as file:
+        with source.files.open_input_file(part.path) as file:
             if file.size() == 0:
-                raise data_error(uri, "the file is empty (0 bytes)", "give a file with rows")
-            table = _READERS[format_name](uri, file, choose)
+                if len(source.parts) == 1:
+                    raise data_error(uri, "the file is empty (0 bytes)", "give a file with rows")
+                reading.note(f"{uri}: the file is empty (0 bytes), and is left out")
+                return pa.table({})
+            content = file if codec is None else _unpacked(uri, file, codec)
+            if format_name in _SEPARATED:
+                table = _SEPARATED[format_name](uri, content, choose, reading)
+            else:
+                table = _READERS[format_name](uri, content, choose)
             table.validate(full=True)  # runs the checks that pyarrow postpones, such as for UTF-8
+            return with_value_names(uri, table)
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:  # Parquet column names may not be UTF-8
         raise data_error(
             uri, f"cannot be read as {format_name} ({first_line(error)})", REMEDIES[format_name]
         ) from error
-    if table.num_rows == 0:
-        raise data_error(uri, "the file has no rows", "give a file with rows")
-    return table
+
+
+def _unpacked(uri: str, file: pa.NativeFile, codec: str) -> pa.BufferReader:
+    try:
+        return pa.BufferReader(pa.CompressedInputStream(file, codec).read())
+    except OSError as error:
+        what = f"the name says {codec}, but it cannot be unpacked ({first_line(error)})"
+        raise data_error(uri, what, "fetch the file again, or give it the extension of its content") from error
+
+
+def _refuse_other_columns(
+    uri: str, names: Sequence[str], wanted: Sequence[str], earlier: Mapping[str, Sequence[str]]
+) -> None:
+    """Raise DataError if the file lacks a column that the first file has, or if it has another, where all are wanted."""
+    if not earlier:
+        return
+    first, expected = next(iter(earlier.items()))
+    differing = {*expected} ^ {*names}
+    if missing := sorted(differing & {*(wanted or differing)}):
+        where = "there" if missing[0] in expected else "here"
+        what = f"its columns differ from those of {first}: {list_names([repr(name) for name in missing])} only {where}"
+        raise data_error(uri, what, "give all files the same columns, or name some of them by a pattern")
+
+
+def _joined(source: Source, tables: Sequence[pa.Table]) -> pa.Table:
+    """Return the rows of all files one after another. Raises DataError if a column has several kinds of values."""
+    filled = [number for number, table in enumerate(tables) if table.num_columns]
+    joined = tables[filled[0] if filled else 0]
+    for number in filled[1:]:
+        part = tables[number].select(joined.column_names)
+        try:
+            joined = pa.concat_tables([joined, part], promote_options="permissive")
+        except pa.ArrowException as error:
+            name = next(name for name in joined.column_names if part[name].type != joined[name].type)
+            what = f"column {name!r} holds {part[name].type}, but {joined[name].type} in the files before"
+            raise data_error(source.parts[number].uri, what, "write one kind of value in each column") from error
+    return joined
 
 
 def fingerprint(uri: str) -> str:
-    """Return the sha256 of a file, or the fingerprint of a built-in set. Raises DataError for a missing file."""
+    """Return the sha256 of a file, or the fingerprint of a built-in set. Raises DataError for a missing file.
+
+    The fingerprint of a folder or pattern covers the names and the content of its files.
+    """
     if is_builtin(uri):
         return builtin_fingerprint(uri)
-    files, path = locate_file(uri, FORMATS)
+    source = locate_source(uri, Reading())
+    digests = [_digest(source.files, part.path) for part in source.parts]
+    if len(digests) == 1:
+        return digests[0]
+    names = (part.uri.rpartition("/")[2] for part in source.parts)
+    return hashlib.sha256("".join(map("{}\0{}\n".format, names, digests)).encode()).hexdigest()
+
+
+def _digest(files: fs.FileSystem, path: str) -> str:
     digest = hashlib.sha256()
-    with files.open_input_stream(path) as file:
+    with files.open_input_stream(path, compression=None) as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()

@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from tuner.data.builtin import is_builtin
 from tuner.data.dataset import Dataset
+from tuner.data.formats.names import codec_of, known_format
 from tuner.data.preparation import preparation_settings
 from tuner.data.sequences import Sequences
+from tuner.data.source_files import locate_quietly
 from tuner.data.trial_data import TrialData
 from tuner.errors import DataError, Fault
 from tuner.machine import count_cores
@@ -34,6 +37,7 @@ _TEXT_OBJECT = 57  # bytes of a Python string without its characters, and of the
 _MOST_VALUES = 2048  # of a sequence, that the baselines read
 _CHARACTERS_PER_TOKEN = {"word": 6.0, "bpe": 4.0, "wordpiece": 4.0, "character": 1.0}
 _SAMPLE = 1000  # texts whose length is measured
+_UNPACKED = 4  # times as large is a text file after unpacking: 3 to 5 for most texts
 _BEGINNING = 1 << 20  # bytes of a text file that are read to estimate its number of lines
 
 
@@ -243,16 +247,24 @@ def size_of_files(space: Space) -> DataSize | None:
 
 
 def _count(uri: str, column: str, inputs: Inputs) -> tuple[int, float] | None:
-    """Return the rows of a file, and the characters or values in its column; None if they are unknown before reading."""
-    if is_builtin(uri) or "://" in uri:
+    """Return the rows of a source, and the characters or values in its column; None if they are unknown before reading."""
+    source = None if is_builtin(uri) or "://" in uri else locate_quietly(uri)
+    if source is None:
         return None
     try:
-        path = Path(uri).expanduser()
-        if extension(uri) == ".parquet":
-            return _count_parquet(path, column, inputs)
-        return _count_lines(path, inputs)
-    except (OSError, ValueError, RuntimeError):  # RuntimeError: no home directory for "~"
+        counts = [_count_file(Path(part.path), column, inputs) for part in source.parts]
+    except (OSError, ValueError):
         return None
+    known = [count for count in counts if count is not None]
+    if len(known) < len(counts):
+        return None
+    return sum(rows for rows, _ in known), sum(length for _, length in known)
+
+
+def _count_file(path: Path, column: str, inputs: Inputs) -> tuple[int, float] | None:
+    if extension(path.name) == ".parquet":
+        return _count_parquet(path, column, inputs)
+    return None if known_format(path.name) in ("parquet", "arrow") else _count_lines(path, inputs)
 
 
 def _count_parquet(path: Path, column: str, inputs: Inputs) -> tuple[int, float] | None:
@@ -263,15 +275,16 @@ def _count_parquet(path: Path, column: str, inputs: Inputs) -> tuple[int, float]
     chunks = [group.column(number) for group in groups for number in range(group.num_columns)]
     chunks = [chunk for chunk in chunks if chunk.path_in_schema.split(".")[0] == column]
     total = sum(chunk.total_uncompressed_size if inputs == "text" else chunk.num_values for chunk in chunks)
-    return (footer.num_rows, float(total)) if chunks else None
+    return (footer.num_rows, float(total)) if chunks or not groups else None
 
 
-def _count_lines(path: Path, inputs: Inputs) -> tuple[int, float] | None:
+def _count_lines(path: Path, inputs: Inputs) -> tuple[int, float]:
     """Count from the first megabyte. Take a whole line as text, and eight characters as one value of a sequence."""
-    with path.open("rb") as file:
-        beginning = file.read(_BEGINNING)
-    if not beginning:
-        return None
+    size, codec = path.stat().st_size, codec_of(path.name)
+    with pa.OSFile(str(path)) as packed:
+        beginning = (packed if codec is None else pa.CompressedInputStream(packed, codec)).read(_BEGINNING)
+    if codec is not None:
+        size = len(beginning) if len(beginning) < _BEGINNING else size * _UNPACKED
     lines = max(1, beginning.count(b"\n"))
-    size = path.stat().st_size
-    return max(1, round(lines * size / len(beginning))), size / (1 if inputs == "text" else 8)
+    rows = round(lines * size / len(beginning)) if beginning else 0
+    return rows, size / (1 if inputs == "text" else 8)

@@ -18,6 +18,7 @@ from tuner.space.assignment import Write
 
 Task = Literal["binary", "multiclass", "multilabel"]
 Inputs = Literal["text", "sequence"]
+Quoting = Literal["standard", "none"]
 
 Values = Mapping[str, Any]
 Broken = tuple[str, str | Write]
@@ -188,7 +189,9 @@ LabelName = Annotated[
 class DataSettings(Section):
     """Where the rows are, and which columns hold what."""
 
-    train: Name = Field(description="The training rows: a Parquet, CSV or JSON Lines file or URI, or builtin:NAME.")
+    train: Name = Field(
+        description="The training rows: a Parquet, CSV or JSON Lines file or URI, a folder or pattern of them, or builtin:NAME."
+    )
     validation: SplitSource = Field(
         default=0.15,
         description="The validation rows: a file, or a fraction of the training rows. Null: use split_column or folds.",
@@ -229,6 +232,10 @@ class DataSettings(Section):
     )
     positive: LabelName = Field(
         default=None, description="The positive label (binary). Default: the label that is rarer in the training rows."
+    )
+    quoting: Quoting | None = Field(
+        default=None,
+        description="Quotation marks in CSV. Standard: they enclose values. None: they are plain characters. Default: what fits.",
     )
     skip_unusable: bool = Field(
         default=False, description="Leave out rows that cannot be used, and say how many, instead of refusing the data."

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import codecs
+import json
+import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TypeAlias
 
 import pyarrow as pa
 
 from tuner.errors import data_error
+from tuner.space.assignment import set_option
+from tuner.space.settings import Quoting
 
 Choose: TypeAlias = Callable[[Sequence[str]], list[str] | None]
 """Takes the names of a file's columns. Returns those to read, None for all."""
@@ -17,9 +23,48 @@ BLOCK_BYTES = 1 << 26  # a line may be long, and must fit into one or two of pya
 
 REMEDIES = {
     "parquet": "write the file again, or fetch it again",
+    "arrow": "write the file again, or fetch it again",
     "csv": "fix the file, or give it the extension of its format",
+    "tsv": "fix the file, or give it the extension of its format",
     "json": "fix the file, or give it the extension of its format",
 }
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How to read the files of a source, and what people set to change it.
+
+    `source` and `quoting_setting` are the settings (data.train) or options (--quoting) that messages name; None if there is none.
+    `note` gets a sentence about everything that is left out or read in a second way.
+    """
+
+    quoting: Quoting | None = None
+    quoting_setting: str | None = None
+    source: str | None = None
+    note: Callable[[str], None] = lambda _: None
+
+    def set_quoting(self, value: Quoting) -> str | None:
+        """Return what to paste to change the quoting, or None if nothing changes it."""
+        return None if self.quoting_setting is None else _assign(self.quoting_setting, value)
+
+    def set_source(self, value: str) -> str:
+        """Return what to paste to read another file, folder or pattern."""
+        return shlex.quote(value) if self.source is None else _assign(self.source, value)
+
+
+def _assign(setting: str, value: str) -> str:
+    return f"{setting} {shlex.quote(value)}" if setting.startswith("--") else set_option(setting, value)
+
+
+def python_line(code: str, *names: str) -> str:
+    """Return a shell command that runs Python code, in which each {} stands for a file name."""
+    return f"python -c {shlex.quote(code.format(*map(json.dumps, names)))}"
+
+
+def with_extension(uri: str, new: str) -> str:
+    """Return the name of a file, without its folder, with another extension."""
+    name = PurePosixPath(uri).name
+    return f"{name.split('.')[0] or name}{new}"
 
 
 def first_line(error: BaseException) -> str:

@@ -1,61 +1,153 @@
-"""Read CSV. Row numbers count data rows from 1: the header and blank lines are not rows."""
+"""Read CSV, and text separated by tabs. Row numbers count data rows from 1: the header and blank lines are not rows."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable
+import codecs
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.csv
 
-from tuner.data.formats.content import BLOCK_BYTES, REMEDIES, Choose, read_utf8
+from tuner.data.formats.content import BLOCK_BYTES, Choose, Reading, python_line, read_utf8, with_extension
+from tuner.data.formats.csv_doubts import Doubt, find_doubt
+from tuner.data.formats.csv_source import CsvSource
 from tuner.data.name_lists import name_rows
 from tuner.errors import data_error
 
+_QUOTE_RULE = "double the quotation marks inside quoted values, and close every quoted value"
+_READ_ALL = "import pandas; pandas.read_csv({}, sep={}, dtype=str, keep_default_na=False%s)"
 
-def read_csv(uri: str, file: pa.NativeFile, choose: Choose) -> pa.Table:
+
+def read_tsv(uri: str, file: pa.NativeFile, choose: Choose, reading: Reading) -> pa.Table:
+    """Read values separated by tabs. Raises DataError."""
+    return read_csv(uri, file, choose, reading, separator="\t")
+
+
+@dataclass(frozen=True)
+class _QuoteFault:
+    """A line whose quotation marks are wrong or doubtful. `fix` says what to do if the marks enclose values."""
+
+    line: int
+    what: str
+    fix: str
+
+
+def read_csv(uri: str, file: pa.NativeFile, choose: Choose, reading: Reading, *, separator: str = ",") -> pa.Table:
     """Read every column as text, because CSV has no types. Raises DataError."""
-    content = read_utf8(uri, file)
+    source = CsvSource(uri, read_utf8(uri, file).removeprefix(codecs.BOM_UTF8), separator)
+    is_plain = reading.quoting == "none"
+    fault = None if is_plain else _find_fault(source, reading)
+    if fault is not None:
+        if reading.quoting is not None or not source.has_only_plain_marks:
+            raise data_error(f"{uri}:{fault.line}", fault.what, f"{fault.fix}{_or_plain(source, reading)}")
+        why = f"so quotation marks are read as plain characters, and every line as a row; if they enclose values, {fault.fix}"
+        reading.note(f"{uri}:{fault.line}: {fault.what}, {why}")
+        is_plain = True
+    chosen = choose(source.plain_names if is_plain else source.names)
+    if is_plain and len(source.record_lines(is_plain=True)) == 1:
+        raise data_error(uri, "the file has no rows", "give a file with rows")
+    table, bad = _to_table(source, chosen, is_plain=is_plain)
+    if bad:
+        lines = source.record_lines(is_plain=is_plain) + 1
+        where = f"{uri}:{lines[bad[0][0]]}: {name_rows([row for row, _ in bad])}"
+        remedy = "quote values with a comma or a line break, double the quotes inside them, and close every quote"
+        raise data_error(where, bad[0][1], remedy)
+    if blank := source.count_blank_lines(is_plain=is_plain):
+        empty = ' (write "" for an empty text)' if len(source.names) == 1 else ""
+        reading.note(
+            f"{uri}: {'1 blank line is not a row' if blank == 1 else f'{blank:,} blank lines are not rows'}{empty}"
+        )
+    return table
+
+
+def _to_table(
+    source: CsvSource, chosen: Sequence[str] | None, *, is_plain: bool
+) -> tuple[pa.Table, list[tuple[int, str]]]:
+    """Return the chosen columns (None: all), and the rows with the wrong number of values: their numbers and what is wrong."""
     bad: list[tuple[int, str]] = []
-    options = pa.csv.ReadOptions(
-        use_threads=False, block_size=BLOCK_BYTES
-    )  # only without threads are row numbers known
-    names = _csv_header(uri, content)
-    chosen = choose(names)
+    names = source.plain_names if is_plain else source.names
+    content: bytes | memoryview = source.content
+    if is_plain:  # pyarrow would read the marks of the header as plain characters too
+        content = memoryview(content)[source.lines.ends[source.header] + 1 :]
     table = pa.csv.read_csv(
-        io.BytesIO(content),
-        read_options=options,
-        parse_options=pa.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=_remember(bad)),
+        pa.BufferReader(content),
+        read_options=pa.csv.ReadOptions(
+            use_threads=False,  # only without threads are row numbers known
+            block_size=BLOCK_BYTES,
+            column_names=names if is_plain else None,
+        ),
+        parse_options=pa.csv.ParseOptions(
+            delimiter=source.separator,
+            quote_char=False if is_plain else '"',
+            newlines_in_values=not is_plain,
+            invalid_row_handler=_remember(bad, header_rows=0 if is_plain else 1),
+        ),
         convert_options=pa.csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()), include_columns=list(names if chosen is None else chosen)
         ),
     )
-    if bad:
-        where = f"{uri}: {name_rows([row for row, _ in bad])}"
-        remedy = "quote values with a comma or a line break, double the quotes inside them, and close every quote"
-        raise data_error(where, bad[0][1], remedy)
-    return table
+    return table, bad
 
 
-def _csv_header(uri: str, content: bytes) -> list[str]:
-    """Return the names of the columns.
-
-    pyarrow's streaming reader leaves a thread behind, which may crash the process while Python shuts down.
-    """
-    text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
-    try:
-        return next(filter(None, csv.reader(text)))
-    except csv.Error as error:
-        raise data_error(f"{uri}:1", f"the header cannot be read ({error})", REMEDIES["csv"]) from error
-
-
-def _remember(bad: list[tuple[int, str]]) -> Callable[[pa.csv.InvalidRow], str]:
+def _remember(bad: list[tuple[int, str]], *, header_rows: int) -> Callable[[pa.csv.InvalidRow], str]:
     """Return a handler that skips rows with the wrong number of values and appends them to `bad`."""
 
     def handle(row: pa.csv.InvalidRow) -> str:
         values = "1 value" if row.actual_columns == 1 else f"{row.actual_columns} values"
-        bad.append((row.number - 1, f"{values} where the header has {row.expected_columns}, as in {row.text[:60]!r}"))
+        what = f"{values} where the header has {row.expected_columns}, as in {row.text[:60]!r}"
+        bad.append((row.number - header_rows, what))
         return "skip"
 
     return handle
+
+
+# --- quotation marks ------------------------------------------------------------------------------------------------
+
+
+def _find_fault(source: CsvSource, reading: Reading) -> _QuoteFault | None:
+    """Return the first thing that is wrong with the quotation marks, and note what is doubtful."""
+    fault = source.values.fault
+    if fault is not None:
+        first = source.lines.number(fault.opens)
+        what = "a quotation mark opens a value here, and no mark closes it"
+        if fault.closes is not None:
+            last = source.lines.number(fault.closes)
+            rest = source.content[fault.closes + 1 : source.lines.ends[last - 1]].decode("utf-8", "replace")
+            where = "" if last == first else f" in line {last:,}"
+            what = f"a quotation mark opens a value here, and {rest[:30]!r} follows the mark that closes it{where}"
+        return _QuoteFault(first, what, _without_backslashes(source) if fault.is_escaped else _QUOTE_RULE)
+    if reading.quoting == "standard" or not source.has_values_of_several_lines:
+        return None
+    doubt = find_doubt(source, rows=lambda: _to_table(source, None, is_plain=False)[0])
+    if doubt is not None and doubt.is_sure:
+        what = (
+            f"a quotation mark opens a value here that ends in line {doubt.last:,}, but the lines in it look like rows"
+        )
+        return _QuoteFault(doubt.first, what, reading.set_quoting("standard") or _as_parquet(source))
+    if doubt is not None:
+        _note_doubt(source, reading, doubt)
+    return None
+
+
+def _note_doubt(source: CsvSource, reading: Reading, doubt: Doubt) -> None:
+    many = "1 value spans" if doubt.count == 1 else f"{doubt.count:,} values span"
+    what = f"{many} several lines between quotation marks, the longest lines {doubt.first:,} to {doubt.last:,}"
+    reading.note(f"{source.uri}: {what}{_or_plain(source, reading)}")
+
+
+def _or_plain(source: CsvSource, reading: Reading) -> str:
+    change = reading.set_quoting("none") if source.has_plain_rows else None
+    return f"; if every line is a row, and quotation marks are plain characters, {change}" if change else ""
+
+
+def _without_backslashes(source: CsvSource) -> str:
+    code = _READ_ALL % ", escapechar=chr(92)" + ".to_csv({}, index=False)"
+    new = with_extension(source.uri, "-doubled.csv")
+    return f"double the marks in place of writing backslashes: {python_line(code, source.uri, source.separator, new)}"
+
+
+def _as_parquet(source: CsvSource) -> str:
+    code = _READ_ALL % "" + ".to_parquet({})"
+    new = with_extension(source.uri, ".parquet")
+    return f"save it as Parquet: {python_line(code, source.uri, source.separator, new)}"

@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tuner.data.name_lists import name_rows, near_name, suggest_name
+from tuner.data.formats.content import Reading
 from tuner.data.table_reader import read_table
 from tuner.diagnosis.facts.decisions import decide_plainly
 from tuner.diagnosis.readers.label_columns import RowLabels, align, task_and_labels
@@ -61,9 +62,10 @@ def read_predictions_file(
     by their usual names. If the file has no decisions, they come from the probabilities: 0.5 and above, or the largest. Rows
     with a missing value are left out and counted in `notes`. Raises DataError with every fault.
     """
-    table = read_table(uri)
+    notes: list[str] = []
+    table = read_table(uri, reading=Reading(note=notes.append))
     columns = _ColumnNames.find(uri, table, pred=pred, truth=truth, probability=probability, text=text)
-    notes = list(columns.notes)
+    notes += columns.notes
     true = RowLabels.read(uri, table, columns.truth)
     decided = RowLabels.read(uri, table, columns.pred) if columns.pred else None
     if decided is not None:
@@ -92,7 +94,8 @@ def read_training(
 
     Targets are None if the file lacks the columns of the truth. Raises DataError.
     """
-    table = read_table(uri)
+    notes: list[str] = []
+    table = read_table(uri, reading=Reading(note=notes.append))
     if text not in table.column_names:
         raise DataError(
             [Fault(f"{uri}: --text", f"there is no column {text!r}", _suggest("--text", text, table.column_names))]
@@ -102,7 +105,7 @@ def read_training(
     absent = [name for name in columns if name not in table.column_names]
     if absent:
         note = f"{uri}: there is no column {listed(absent)}, so the training labels are not known"
-        return _read_texts(uri, table, text, all_rows) or (), None, (note,)
+        return _read_texts(uri, table, text, all_rows) or (), None, (*notes, note)
     true = RowLabels.read(uri, table, columns, as_lists=predictions.task == "multilabel" and len(columns) == 1)
     unknown = sorted(set(true.names) - set(predictions.labels))
     if unknown:
@@ -112,7 +115,7 @@ def read_training(
     kept = np.flatnonzero(~true.missing)
     indicator = true.indicator(predictions.labels)[kept]
     targets = indicator.astype(np.uint8) if predictions.task == "multilabel" else indicator.argmax(axis=1)
-    return _read_texts(uri, table, text, kept) or (), targets, ()
+    return _read_texts(uri, table, text, kept) or (), targets, tuple(notes)
 
 
 def _suggest(option: str, name: str, names: Sequence[str]) -> str:
