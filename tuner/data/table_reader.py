@@ -20,8 +20,8 @@ from tuner.data.formats.csv_format import read_csv, read_tsv
 from tuner.data.formats.json_format import read_json
 from tuner.data.formats.names import codec_of, format_of
 from tuner.data.formats.parquet_format import read_parquet
-from tuner.data.name_lists import MOST_NAMES, list_names, near_name, suggest_name
 from tuner.data.formats.value_names import with_value_names
+from tuner.data.name_lists import MOST_NAMES, list_names, near_name, suggest_name
 from tuner.data.source_files import Part, Source, locate_file, locate_source
 from tuner.errors import DataError, Fault, data_error
 from tuner.space.assignment import column_option, set_option

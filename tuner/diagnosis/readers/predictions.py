@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tuner.data.name_lists import name_rows, near_name, suggest_name
 from tuner.data.formats.content import Reading
+from tuner.data.name_lists import name_rows, near_name, suggest_name
 from tuner.data.table_reader import read_table
 from tuner.diagnosis.facts.decisions import decide_plainly
 from tuner.diagnosis.readers.label_columns import RowLabels, align, task_and_labels
