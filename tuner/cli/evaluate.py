@@ -51,7 +51,7 @@ def _measure(location: str, data: str, *, skip_unusable: bool, given: dict[str, 
     model = load(location)
     split, notes = read_labelled(
         data,
-        Columns(**labelled_columns(model.columns, given)),
+        Columns(**labelled_columns(model.columns, given), is_tokenised=model.is_tokenised),
         task=model.task,
         labels=model.labels,
         skip_unusable=skip_unusable,

@@ -19,6 +19,7 @@ from tuner.data.sequences import Sequences
 from tuner.data.splits import deal_folds, divide
 from tuner.data.stratification import linked_rows, row_keys
 from tuner.data.table_reader import fingerprint, read_table
+from tuner.data.token_lists import are_token_lists
 from tuner.errors import DataError, Fault
 from tuner.scoring.measures import FEWEST_TRUE
 from tuner.space.settings import DataSettings, Task
@@ -65,7 +66,7 @@ def read_inputs(
     Raises DataError for rows that cannot be used; `skip_unusable` leaves them out with a note instead.
     """
     findings = Findings(are_options=True)
-    input_column = Columns(text=columns.text, sequence=columns.sequence)
+    input_column = Columns(text=columns.text, sequence=columns.sequence, is_tokenised=columns.is_tokenised)
     rows = _read_rows(uri, input_column, skip_unusable=skip_unusable, findings=findings, say=say)
     return rows.inputs, rows.rows, tuple(findings.notes)
 
@@ -193,7 +194,7 @@ def _read_sources(settings: DataSettings, findings: Findings, say: Say | None) -
             )
         except DataError as error:
             findings.faults += error.faults
-    findings.faults += _channel_faults(sources, settings.train)
+    findings.faults += [*_channel_faults(sources, settings.train), *_token_faults(sources, settings.train)]
     if findings.faults:
         raise DataError(findings.faults)
     return sources
@@ -208,6 +209,20 @@ def _channel_faults(sources: Mapping[str, LabelledRows], train: str) -> list[Fau
         )
         for uri, number in channels.items()
         if train in channels and number != channels[train]
+    ]
+
+
+def _token_faults(sources: Mapping[str, LabelledRows], train: str) -> list[Fault]:
+    """Return a fault for every source that has texts where train has lists of tokens, or the reverse."""
+    kinds = {
+        uri: "lists of tokens" if are_token_lists(rows.inputs) else "texts"
+        for uri, rows in sources.items()
+        if not isinstance(rows.inputs, Sequences)
+    }
+    return [
+        Fault(uri, f"the rows are {kind}, but {kinds[train]} in {train}", "give both in the same form")
+        for uri, kind in kinds.items()
+        if kind != kinds.get(train, kind)
     ]
 
 
