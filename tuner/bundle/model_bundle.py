@@ -118,10 +118,10 @@ class Bundle:
             raise DataError([Fault("inputs", problem, "put it in a list: predict([text])")])
         if self.model.embedding is not None and not isinstance(inputs, Sequences):
             for number, row in enumerate(inputs, 1):
-                problem = _not_tokens(row) if self.is_tokenised else _not_text(row)
-                if problem is not None:
+                what = _not_tokens(row) if self.is_tokenised else _not_text(row)
+                if what is not None:
                     remedy = "a list of str or int" if self.is_tokenised else "str"
-                    raise DataError([Fault(f"inputs: row {number}", problem, f"give every row as {remedy}")])
+                    raise DataError([Fault(f"inputs: row {number}", what, f"give every row as {remedy}")])
 
     def _as_inputs(self, inputs: RowInputs | Sequence[Any]) -> RowInputs:
         if isinstance(inputs, Sequences):

@@ -204,6 +204,13 @@ def split_words(texts: Sequence[str], *, lower_case: bool) -> SplitTexts:
     return SplitTexts(tuple(known), np.array(numbers, np.int32), to_offsets(lengths), is_tokenised)
 
 
+def split_characters(texts: Sequence[str], *, lower_case: bool) -> SplitTexts:
+    """Split texts into characters, with white space."""
+    codes, lengths = _code_points(texts, lower_case=lower_case)
+    distinct, numbers = np.unique(codes, return_inverse=True)
+    return SplitTexts(tuple(map(chr, distinct.tolist())), numbers.astype(np.int32), to_offsets(lengths))
+
+
 def fit_words(
     texts: Sequence[str] | SplitTexts,
     *,

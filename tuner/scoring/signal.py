@@ -32,6 +32,9 @@ The share is 0.35 for 100 English docstrings, 0.68 for 1,000, and 0.08 for 800 C
 _BY_PIECES = (
     "if texts have no spaces, or use numbers as words, read them in smaller pieces: space.tokens=[character, bpe]"
 )
+_BY_CHARACTERS = (
+    "in a script without spaces, a word is a whole clause, so read characters instead: --set space.tokens=character"
+)
 _CHANCE = 0.005  # how often a ranking without information may pass as informative
 _ANSWERS_ALIKE = 0.5  # from this constant penalty on, a predictor gives nearly every row the same answer
 
@@ -43,7 +46,8 @@ class SignalEvidence:
     `baselines` are rows of baselines.json. `validation` and `test` are the champion's measures there, as
     `tuner.scoring.evaluation` returns them. `rankings` are the validation AUCs of all measurements of trials, None or NaN if
     unknown. `train_labels` counts each label's training rows, out of `train_rows`. `reads_pieces` says that the champion reads
-    characters or pieces of words, so it sees what a model of whole words may miss.
+    characters or pieces of words, so it sees what a model of whole words may miss. `lacks_spaces` says that the texts are in a
+    script without spaces.
     """
 
     task: Task
@@ -54,6 +58,7 @@ class SignalEvidence:
     train_labels: Mapping[str, int] = field(default_factory=dict)
     train_rows: int = 0
     reads_pieces: bool = False
+    lacks_spaces: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +96,13 @@ def gather_evidence(
         train_labels=train["labels"],
         train_rows=train["rows"],
         reads_pieces=(configuration or {}).get("tokens", "word") != "word",
+        lacks_spaces=are_characters_counted(profile),
     )
+
+
+def are_characters_counted(profile: Mapping[str, Any] | None) -> bool:
+    """Return whether a profile counts characters in place of words, because most texts are in a script without spaces."""
+    return profile is not None and bool(profile) and profile["splits"]["train"]["lengths"]["unit"] == "characters"
 
 
 def find_signal(evidence: SignalEvidence) -> Signal:
@@ -106,7 +117,7 @@ def find_signal(evidence: SignalEvidence) -> Signal:
         return Signal(
             answer="signal",
             sentence=f"{best} predicts these labels better than chance, so there is something to learn",
-            advice=_BY_PIECES if _needs_pieces(evidence) else "search longer, or in a wider space",
+            advice=_advice_on_pieces(evidence) if _needs_pieces(evidence) else "search longer, or in a wider space",
         )
     rows = _minority_rows_by_split(evidence)
     if rows and min(rows.values()) < FEWEST_ROWS:
@@ -121,7 +132,7 @@ def find_signal(evidence: SignalEvidence) -> Signal:
         return Signal(
             answer="not seen",
             sentence="no model we tried can read these inputs, so we do not know whether the labels can be learnt",
-            advice=_BY_PIECES,
+            advice=_advice_on_pieces(evidence),
         )
     return Signal(
         answer="none found",
@@ -181,9 +192,15 @@ def _able_models(evidence: SignalEvidence) -> list[str]:
 
 
 def _needs_pieces(evidence: SignalEvidence) -> bool:
-    """Return whether the texts hardly share words, and the champion does not read smaller pieces."""
+    """Return whether the texts hardly share words or have no spaces, and the champion does not read smaller pieces."""
+    if evidence.lacks_spaces:
+        return not evidence.reads_pieces
     shares = [row["seen_share"] for row in _models(evidence.baselines) if row.get("seen_share") is not None]
     return bool(shares) and max(shares) < LEAST_SEEN and not evidence.reads_pieces
+
+
+def _advice_on_pieces(evidence: SignalEvidence) -> str:
+    return _BY_CHARACTERS if evidence.lacks_spaces else _BY_PIECES
 
 
 def _models(baselines: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tuner.diagnosis.causes.cause import Cause, falling_by_factors, option, rising
 from tuner.diagnosis.causes.state import has_learnt
-from tuner.diagnosis.facts.evidence import Evidence
+from tuner.diagnosis.facts.evidence import DataFacts, Evidence
 from tuner.scoring.signal import LEAST_SEEN
 
 UNKNOWN = 0.3
@@ -21,13 +21,35 @@ def unknown_words(evidence: Evidence) -> Cause | None:
     data = evidence.data
     if data is None or data.unknown_share is None:
         return None
+    if data.unspaced_share is not None:
+        setting, advice = _by_character(data), "read characters: in a script without spaces, a whole clause is one word"
+    else:
+        setting = option("space.tokens=[{word: {vocabulary: 20000, min_count: 1}}, bpe]")
+        advice = "use a larger vocabulary, or split words into pieces: few pieces are unknown"
     return Cause(
         name="unknown_words",
         strength=rising(data.unknown_share, UNKNOWN, 0.8),
         sentence=f"{data.unknown_share:.0%} of the tokens in the evaluated rows are not in the vocabulary",
         measurement={"unknown_share": data.unknown_share},
-        setting=option("space.tokens=[{word: {vocabulary: 20000, min_count: 1}}, bpe]"),
-        advice="use a larger vocabulary, or split words into pieces: few pieces are unknown",
+        setting=setting,
+        advice=advice,
+    )
+
+
+def unspaced_texts(evidence: Evidence) -> Cause | None:
+    """The texts are in a script without spaces, and the model reads words, which are whole clauses."""
+    data, configuration = evidence.data, evidence.configuration
+    if data is None or data.unspaced_share is None or has_learnt(evidence):
+        return None
+    if configuration is not None and configuration.get("tokens", "word") != "word":
+        return None
+    return Cause(
+        name="unspaced_texts",
+        strength=1.0,
+        sentence=f"{data.unspaced_share:.0%} of the texts are in a script without spaces, so a whole clause is one word",
+        measurement={"unspaced_share": data.unspaced_share},
+        setting=_by_character(data),
+        advice="read characters, because texts do share these",
     )
 
 
@@ -102,6 +124,11 @@ def unshared_words(evidence: Evidence) -> Cause | None:
         setting=option("space.tokens=[character, bpe]"),
         advice="read characters or pieces of words, because texts do share these",
     )
+
+
+def _by_character(data: DataFacts) -> str:
+    """Return the settings that read characters, and as many of them as nearly all texts have."""
+    return option("space.tokens=character", f"space.max_length={min(data.characters or 64, _LONGEST)}")
 
 
 def no_signal(evidence: Evidence) -> Cause | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuner.diagnosis.facts.evidence import DataFacts
+from tuner.scoring.signal import are_characters_counted
 
 
 def data_facts(
@@ -41,6 +42,8 @@ def data_facts(
         conflict_share=train["conflicting_duplicates"] / max(rows, 1),
         overlap_share=None if overlap is None else overlap / max(evaluated["rows"], 1),
         seen_share=seen,
+        unspaced_share=profile["scripts"]["rows"] if are_characters_counted(profile) else None,
+        characters=train["lengths"]["95"] if are_characters_counted(profile) else None,
     )
 
 
@@ -49,8 +52,11 @@ def _share(value: Any) -> float | None:
 
 
 def _read_share(lengths: Mapping[str, Any], configuration: Mapping[str, Any] | None) -> float | None:
-    """Return the share of a median-length row that is read; None if tokens are not words, which the profile counts."""
-    if configuration is None or configuration.get("tokens", "word") != "word":
+    """Return the share of a median-length row that is read; None if the profile counts other tokens than the model reads."""
+    if configuration is None:
+        return None
+    counted = "character" if lengths["unit"] == "characters" else "word"
+    if configuration.get("tokens", "word") != counted:
         return None
     median = float(lengths["50"])
     return min(1.0, float(configuration["max_length"]) / median) if median else None
