@@ -35,7 +35,7 @@ NONE_FOUND = Signal(answer="none found", sentence="no model that was tried does"
 TOO_FEW = Signal(answer="too few rows", sentence="too few rows", advice="use folds")
 MADE: dict[str, Evidence] = {
     "no_signal": replace(WEAK, signal=NONE_FOUND),
-    "unspaced_texts": replace(WEAK, data=DataFacts(unspaced_share=0.98, characters=29)),
+    "texts_without_spaces": replace(WEAK, data=DataFacts(unspaced_share=0.98, characters=29)),
     "unshared_words": replace(WEAK, data=DataFacts(seen_share=0.08)),
     "conflicting_duplicates": of_data(conflict_share=0.4),
     "empty_rows": of_data(empty_share=0.5),

@@ -36,7 +36,7 @@ def unknown_words(evidence: Evidence) -> Cause | None:
     )
 
 
-def unspaced_texts(evidence: Evidence) -> Cause | None:
+def texts_without_spaces(evidence: Evidence) -> Cause | None:
     """The texts are in a script without spaces, and the model reads words, which are whole clauses."""
     data, configuration = evidence.data, evidence.configuration
     if data is None or data.unspaced_share is None or has_learnt(evidence):
@@ -44,7 +44,7 @@ def unspaced_texts(evidence: Evidence) -> Cause | None:
     if configuration is not None and configuration.get("tokens", "word") != "word":
         return None
     return Cause(
-        name="unspaced_texts",
+        name="texts_without_spaces",
         strength=1.0,
         sentence=f"{data.unspaced_share:.0%} of the texts are in a script without spaces, so a whole clause is one word",
         measurement={"unspaced_share": data.unspaced_share},
