@@ -93,7 +93,7 @@ def _assemble(
     """Join the tokens, which lie end to end, to rows of these lengths. Rows where `has_reason` is true are known already."""
     assert tokens is not None  # texts and whole numbers can be read as text
     owners = np.repeat(np.arange(len(lengths)), lengths)
-    is_broken = _any_in_row(_mask(pc.or_(tokens.is_null(), pc.equal(tokens, ""))), owners, len(lengths))
+    is_broken = _any_in_row(_mask(pc.or_kleene(tokens.is_null(), pc.equal(tokens, ""))), owners, len(lengths))
     is_split = _any_in_row(_mask(pc.match_substring(tokens, SEPARATOR)), owners, len(lengths))
     values = pa.concat_arrays(pc.binary_join_element_wise("", tokens.fill_null(""), SEPARATOR).chunks)
     lists = pa.LargeListArray.from_arrays(to_offsets(lengths), values)

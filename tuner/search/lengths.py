@@ -29,16 +29,18 @@ def length_notes(space: Space, dataset: Dataset) -> list[str]:
     unit, counts = _count(space, inputs)
     domain = space.parameters["max_length"]
     lengths = sorted({int(value) for value in (domain.values if isinstance(domain, Choice) else ends(domain))})
-    if _lost(counts, lengths[-1]) <= _MANY:
+    *shorter, longest = lengths
+    if _lost(counts, longest) <= _MANY:
         return []
-    shares = ", ".join(f"{_lost(counts, length):.0%} at {length:,}" for length in lengths)
+    others = ", ".join(f"{_lost(counts, length):.0%} at {length:,}" for length in shorter)
     cut = " or ".join(name for name, _ in options_of(space.parameters["truncation"]))
     needed = math.ceil(float(np.quantile(counts, 1 - _MANY)) / 2)
     remedy = f"to read more, {set_option('space.max_length', min(needed, 10_000))}"
     if cut == "end":
         remedy += f"; if the end tells the label, {set_option('space.truncation', 'start')}"
-    loss = f"training texts lose more than half of their {unit} by space.max_length: {shares}"
-    return [f"{loss}; the {cut.replace('start', 'beginning')} is cut off (space.truncation: {cut}); {remedy}"]
+    what = f"{_lost(counts, longest):.0%} of the training texts lose more than half of their {unit}"
+    what += f" at space.max_length {longest:,}{others and f' ({others})'}"
+    return [f"{what}; the {cut.replace('start', 'beginning')} is cut off (space.truncation: {cut}); {remedy}"]
 
 
 def _lost(counts: NDArray[np.int64], length: int) -> float:
