@@ -22,6 +22,7 @@ from tuner.data.table_reader import fingerprint, read_table
 from tuner.data.token_lists import are_token_lists
 from tuner.errors import DataError, Fault
 from tuner.scoring.measures import FEWEST_TRUE
+from tuner.space.assignment import set_option
 from tuner.space.settings import DataSettings, Task
 
 Targets = NDArray[np.uint8] | NDArray[np.int64]
@@ -319,5 +320,14 @@ def _label_notes(dataset: Dataset) -> list[str]:
         rare = [f"{dataset.labels[i]!r} ({number_of_rows(held[i])})" for i in np.flatnonzero(is_rare)]
         if rare:
             note = f"fewer than {FEWEST_TRUE} rows of {name} have these labels, so their F1 there is largely chance"
-            notes.append(f"{note}: {list_names(rare)}")
+            notes.append(f"{note}: {list_names(rare)}; {_more_rows(name, dataset)}")
     return notes
+
+
+def _more_rows(split: str, dataset: Dataset) -> str:
+    """Return the remedy for a split with too few rows of a label."""
+    others = "a larger part, or more rows of these labels"
+    if split == "test" or dataset.folds is not None:
+        return f"use {others}"
+    folds = f"{set_option('data.folds', 5)} {set_option('data.validation', None)}"
+    return f"use folds, which judge every training row ({folds}), {others}"

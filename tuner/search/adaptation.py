@@ -79,17 +79,16 @@ def leave_out(space: Space, faults: Sequence[Fault], dataset: Dataset) -> list[C
 
 
 def _fewer_neighbours(space: Space, name: str, dataset: Dataset) -> int | None:
-    """Return the largest number of neighbours with which a resampling works on the rows, None if there is none."""
+    """Return the largest number of neighbours with which a resampling works, None if their number is not what is wrong."""
     domains = dict(options_of(space.parameters["resampling"]))[name]
-    if "neighbours" not in domains:
-        return None
-    for neighbours in range(int(ends(domains["neighbours"])[1]) - 1, 0, -1):
-        option = (name, {**domains, "neighbours": Fixed(neighbours)})
-        parameters = {"resampling": OptionChoice((option,))}
+
+    def works(neighbours: int) -> bool:
+        parameters = {"resampling": OptionChoice(((name, {**domains, "neighbours": Fixed(neighbours)}),))}
         train = dataset.train.targets
-        if not resampling_faults(parameters, train, space.task, dataset.labels, "", folds=dataset.folds):
-            return neighbours
-    return None
+        return not resampling_faults(parameters, train, space.task, dataset.labels, "", folds=dataset.folds)
+
+    most = int(ends(domains["neighbours"])[1]) if "neighbours" in domains else 0
+    return None if works(most) else next(filter(works, range(most - 1, 0, -1)), None)
 
 
 def _placed(space: Space, fault: Fault) -> Fault:
