@@ -438,3 +438,12 @@ def test_labels_of_the_model_without_a_column_are_named(write: Write) -> None:
     split, notes = read_labelled(path, columns, task="multilabel", labels=("a", "b", "c", "d"))
     assert split.targets.tolist() == [[0, 1, 0, 0], [1, 1, 0, 0]]
     assert "no column is named for 'c', 'd', so every row counts as one without it" in notes[0]
+
+
+def test_texts_beside_lists_of_tokens_are_refused(write: Write) -> None:
+    train = write("t.parquet", text=[["a", "b"], ["c"]] * 20, label=["x", "y"] * 20)
+    test = write("u.parquet", text=["a b", "c"], label=["x", "y"])
+    with pytest.raises(
+        DataError, match=r"u\.parquet: the rows are texts, but lists of tokens in .*; give both in the same"
+    ):
+        load_data(_settings(train=train, test=test, label="label"), "binary", seed=0)

@@ -298,3 +298,16 @@ def test_a_diagnosis_as_json_has_every_cause_with_its_measurement() -> None:
     described = as_json(diagnose(MADE["vanishing_gradients"]))
     assert described["causes"][0]["name"] == "vanishing_gradients"
     assert described["causes"][0]["measurement"]["gradient_ratio"] == 1e-5
+
+
+def test_in_a_script_without_spaces_words_are_the_first_cause_and_unknown_words_propose_characters() -> None:
+    data = DataFacts(unspaced_share=0.98, characters=29, unknown_share=0.6)
+    causes = diagnose(replace(WEAK, data=data, signal=NONE_FOUND)).causes
+    assert causes[0].name == "texts_without_spaces"
+    unknown = next(cause for cause in causes if cause.name == "unknown_words")
+    assert {causes[0].setting, unknown.setting} == {"--set space.tokens=character --set space.max_length=29"}
+
+
+def test_texts_without_spaces_are_no_cause_if_characters_are_read() -> None:
+    by_character = replace(MADE["texts_without_spaces"], configuration=CONFIGURATION | {"tokens": "character"})
+    assert "texts_without_spaces" not in {cause.name for cause in diagnose(by_character).causes}

@@ -183,3 +183,13 @@ def test_groups_ranked_together_by_chance_are_not_a_signal() -> None:
         )
         signals += find_signal(SignalEvidence(task="binary", validation=described)).answer == "signal"
     assert signals <= 2
+
+
+@pytest.mark.parametrize("low", [0.3, -0.2])
+def test_in_a_script_without_spaces_the_advice_is_to_read_characters(low: float) -> None:
+    models = (baseline(low=low),)
+    advice = find_signal(replace(NOTHING, baselines=models, lacks_spaces=True)).advice
+    assert advice.endswith("--set space.tokens=character") == (low > 0)
+    assert (
+        "character" not in find_signal(replace(NOTHING, baselines=models, lacks_spaces=True, reads_pieces=True)).advice
+    )

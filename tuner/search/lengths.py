@@ -17,7 +17,7 @@ from tuner.space.assignment import set_option
 from tuner.space.domains import Choice, ends
 from tuner.space.load import Space
 
-_SAMPLE = 2_000  # rows
+_SAMPLE = 500  # rows: of books, splitting more takes seconds
 _MANY = 0.1  # share of rows that lose more than half of their tokens
 
 
