@@ -62,7 +62,7 @@ class Scripts:
 
 
 def find_scripts(inputs: Sequence[str] | Sequences) -> Scripts:
-    """Return the scripts without spaces in texts, from the first 500 characters of at most 2,000. Tokens and sequences have none."""
+    """Return the scripts without spaces in texts, from the beginnings of at most 2,000. Tokens and sequences have none."""
     if isinstance(inputs, Sequences) or are_token_lists(inputs):
         return Scripts(0.0, {})
     places = np.linspace(0, len(inputs) - 1, min(_SAMPLE, len(inputs))).astype(int).tolist()
