@@ -72,6 +72,7 @@ def test_written_lists_of_numbers_that_are_not_whole_stay_texts_and_are_noted_wi
     [
         ([["a"], None], "the list of tokens in column 'x' is null"),
         ([["a"], []], "the list of tokens in column 'x' is empty"),
+        ([[]], "the list of tokens in column 'x' is empty"),
         ([["a"], ["b", None]], "a token in column 'x' is null or empty"),
         ([["a"], ["b", ""]], "a token in column 'x' is null or empty"),
         ([[1], [2, None]], "a token in column 'x' is null or empty"),

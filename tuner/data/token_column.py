@@ -95,7 +95,8 @@ def _assemble(
     owners = np.repeat(np.arange(len(lengths)), lengths)
     is_broken = _any_in_row(_mask(pc.or_kleene(tokens.is_null(), pc.equal(tokens, ""))), owners, len(lengths))
     is_split = _any_in_row(_mask(pc.match_substring(tokens, SEPARATOR)), owners, len(lengths))
-    values = pa.concat_arrays(pc.binary_join_element_wise("", tokens.fill_null(""), SEPARATOR).chunks)
+    joined = pc.binary_join_element_wise("", tokens.fill_null(""), SEPARATOR)
+    values = pa.concat_arrays(joined.chunks or [pa.array([], pa.string())])
     lists = pa.LargeListArray.from_arrays(to_offsets(lengths), values)
     rows = pc.fill_null(pc.binary_join(lists, ""), "").to_pylist()
     known = is_null if has_reason is None else is_null | has_reason
