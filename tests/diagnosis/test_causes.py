@@ -311,3 +311,10 @@ def test_in_a_script_without_spaces_words_are_the_first_cause_and_unknown_words_
 def test_texts_without_spaces_are_no_cause_if_characters_are_read() -> None:
     by_character = replace(MADE["texts_without_spaces"], configuration=CONFIGURATION | {"tokens": "character"})
     assert "texts_without_spaces" not in {cause.name for cause in diagnose(by_character).causes}
+
+
+def test_lists_of_tokens_are_never_to_be_split_into_smaller_pieces() -> None:
+    causes = diagnose(replace(WEAK, data=DataFacts(seen_share=0.08, unknown_share=0.6, unit="tokens"))).causes
+    settings = {cause.name: cause.setting for cause in causes}
+    assert settings["unshared_words"] == ""
+    assert settings["unknown_words"] == "--set 'space.tokens={word: {vocabulary: 20000, min_count: 1}}'"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tuner.diagnosis.causes.cause import Cause, falling_by_factors, option, rising
 from tuner.diagnosis.causes.state import has_learnt
 from tuner.diagnosis.facts.evidence import DataFacts, Evidence
-from tuner.scoring.signal import LEAST_SEEN
+from tuner.scoring.signal import BY_TEXTS, LEAST_SEEN
 
 UNKNOWN = 0.3
 """Share of unknown tokens from which a text is hard to follow: nearly every third word is missing."""
@@ -23,6 +23,8 @@ def unknown_words(evidence: Evidence) -> Cause | None:
         return None
     if data.unspaced_share is not None:
         setting, advice = _by_character(data), "read characters: in a script without spaces, a whole clause is one word"
+    elif data.unit == "tokens":
+        setting, advice = option("space.tokens={word: {vocabulary: 20000, min_count: 1}}"), "use a larger vocabulary"
     else:
         setting = option("space.tokens=[{word: {vocabulary: 20000, min_count: 1}}, bpe]")
         advice = "use a larger vocabulary, or split words into pieces: few pieces are unknown"
@@ -121,8 +123,10 @@ def unshared_words(evidence: Evidence) -> Cause | None:
         strength=falling_by_factors(data.seen_share, LEAST_SEEN, LEAST_SEEN / 4),
         sentence=f"words that occur in at least two training texts make up only {data.seen_share:.0%} of these texts",
         measurement={"seen_share": data.seen_share},
-        setting=option("space.tokens=[character, bpe]"),
-        advice="read characters or pieces of words, because texts do share these",
+        setting="" if data.unit == "tokens" else option("space.tokens=[character, bpe]"),
+        advice=BY_TEXTS
+        if data.unit == "tokens"
+        else "read characters or pieces of words, because texts do share these",
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuner.diagnosis.facts.evidence import DataFacts
-from tuner.scoring.signal import are_characters_counted
+from tuner.scoring.signal import counted_unit
 
 
 def data_facts(
@@ -28,7 +28,7 @@ def data_facts(
         empty = _share(shares.get("empty_share"))
         return DataFacts(unknown_share=unknown, truncated_share=truncated, empty_share=empty, seen_share=seen)
     train = profile["splits"]["train"]
-    rows = train["rows"]
+    rows, unit = train["rows"], counted_unit(profile)
     evaluated = profile["splits"].get("validation", train)
     overlap = profile["overlap"].get("validation")
     return DataFacts(
@@ -42,8 +42,9 @@ def data_facts(
         conflict_share=train["conflicting_duplicates"] / max(rows, 1),
         overlap_share=None if overlap is None else overlap / max(evaluated["rows"], 1),
         seen_share=seen,
-        unspaced_share=profile["scripts"]["rows"] if are_characters_counted(profile) else None,
-        characters=train["lengths"]["95"] if are_characters_counted(profile) else None,
+        unit=unit,
+        unspaced_share=profile["scripts"]["rows"] if unit == "characters" else None,
+        characters=train["lengths"]["95"] if unit == "characters" else None,
     )
 
 
