@@ -1,5 +1,6 @@
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from tuner.data.dataset import Columns, label_counts
 from tuner.data.load import load_data, read_inputs, read_labelled
+from tuner.data.token_lists import join_tokens
 from tuner.errors import DataError
 from tuner.space.settings import DataSettings, Task
 
@@ -447,3 +449,10 @@ def test_texts_beside_lists_of_tokens_are_refused(write: Write) -> None:
         DataError, match=r"u\.parquet: the rows are texts, but lists of tokens in .*; give both in the same"
     ):
         load_data(_settings(train=train, test=test, label="label"), "binary", seed=0)
+
+
+def test_a_model_of_token_lists_reads_written_lists_of_a_file_to_predict(write: Write) -> None:
+    rows = write("p.parquet", words=["[1, 20]", "[12]"])
+    columns = Columns(text="words", is_tokenised=True)
+    assert read_inputs(rows, columns)[0] == (join_tokens(["1", "20"]), join_tokens(["12"]))
+    assert read_inputs(rows, replace(columns, is_tokenised=False))[0] == ("[1, 20]", "[12]")

@@ -113,6 +113,13 @@ def test_a_border_resampling_among_others_is_left_out_with_a_note(read: Read) ->
     assert dataset.notes[-1].endswith("so adasyn adds no row")
 
 
+def test_the_notes_of_the_data_say_what_is_left_out_and_the_space_is_as_it_runs(read: Read) -> None:
+    assert read("  resampling: [none, oversample, {smote: {neighbours: 90}}]") == []
+    space, dataset = load_checked(load_space("x.yaml"), lambda _: None)
+    assert [name for name, _ in options_of(space.parameters["resampling"])] == ["none", "oversample"]
+    assert dataset.notes[-1].startswith("space.resampling: smote is left out, because 'rare' has 14 training rows")
+
+
 def test_too_many_rows_skip_the_border_check(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "_MOST_ROWS", 10)
     assert read("  resampling: adasyn", prepare=True) == []

@@ -24,6 +24,7 @@ from tuner.data.token_lists import SEPARATOR
 Mask = NDArray[np.bool_]
 
 _MOSTLY = 0.95  # the share of written lists from which a column of text holds lists, and other rows are mistakes
+_FIRST = 1000  # rows that are looked at first, because few columns of text hold lists
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,11 +69,10 @@ def find_written_lists(texts: pa.ChunkedArray) -> WrittenLists | None:
 
     Nearly all values that are not empty must be lists of texts and whole numbers, or else of numbers.
     """
-    trimmed = pc.utf8_trim_whitespace(texts)
-    is_bracketed = pc.and_(pc.starts_with(trimmed, "["), pc.ends_with(trimmed, "]"))
-    filled = len(texts) - texts.null_count - int(pc.sum(pc.equal(pc.utf8_length(trimmed), 0)).as_py() or 0)
-    if not filled or int(pc.sum(is_bracketed).as_py() or 0) < _MOSTLY * filled:
+    if not (_are_bracketed(texts.slice(0, _FIRST)) and _are_bracketed(texts)):
         return None
+    trimmed = pc.utf8_trim_whitespace(texts)
+    filled = _filled(trimmed)
     parsed = [[] if not text else _parse(text) for text in trimmed.to_pylist()]
     for kind, types in (("tokens", str | int | None), ("numbers", int | float | None)):
         values = tuple(row if row is not None and _holds(row, types) else None for row in parsed)
@@ -80,6 +80,18 @@ def find_written_lists(texts: pa.ChunkedArray) -> WrittenLists | None:
         if any(values) and lists >= _MOSTLY * filled:
             return WrittenLists(kind, values)
     return None
+
+
+def _are_bracketed(texts: pa.ChunkedArray) -> bool:
+    """Return whether nearly all texts that are not empty stand in square brackets."""
+    trimmed = pc.utf8_trim_whitespace(texts)
+    is_bracketed = pc.and_(pc.starts_with(trimmed, "["), pc.ends_with(trimmed, "]"))
+    return int(pc.sum(is_bracketed).as_py() or 0) >= _MOSTLY * _filled(trimmed)
+
+
+def _filled(trimmed: pa.ChunkedArray) -> int:
+    """Return how many texts are neither null nor empty."""
+    return int(pc.sum(pc.greater(pc.utf8_length(trimmed), 0)).as_py() or 0)
 
 
 def _assemble(
