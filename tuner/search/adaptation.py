@@ -118,7 +118,7 @@ def _keep_tokens(space: Space) -> list[Change]:
     if words is None:
         place = space.document.place(("space", "tokens"))
         what = f"space.tokens: {' and '.join(others)} cannot work, because {why}"
-        raise SpaceError([Fault(place.text, what, set_option("space.tokens", "word"))])
+        raise SpaceError([Fault(place.text, what, f"use {set_option('space.tokens', 'word')}")])
     body: Mapping[str, Any] = (words["word"] or {}) if isinstance(words, dict) else {}
     unused = [*others, *(name for name in body if name in _FOR_TEXTS)]
     if not unused:
