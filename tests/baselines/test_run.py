@@ -10,10 +10,11 @@ import pytest
 from tuner.baselines.baseline import Baseline, to_beat
 from tuner.baselines.probe import seen_share
 from tuner.baselines.rules import guess_by_prevalence
-from tuner.baselines.run import CONTROL, PROBE, run_baselines
+from tuner.baselines.run import CHARACTERS, CONTROL, PROBE, run_baselines
 from tuner.data.dataset import Dataset, RowInputs, Split, take_inputs
 from tuner.data.load import load_data
 from tuner.data.sequences import Sequences
+from tuner.data.token_lists import join_tokens
 from tuner.scoring.blocks import single_rows
 from tuner.scoring.bootstrap import intervals
 from tuner.scoring.f1 import macro_f1
@@ -262,3 +263,23 @@ def test_the_control_leaves_every_part_its_labels_where_they_are_rare(seed: int)
     part = (tuple(f"text {row % 7}" for row in range(40)), targets)
     dataset = a_dataset("binary", part, part, part, n_labels=2, folds=np.arange(40) % 2)
     assert any(baseline.kind == "control" for baseline in run_baselines(dataset, seed=seed))
+
+
+def test_a_script_without_spaces_is_read_by_character_and_needs_no_probe() -> None:
+    words = {0: "喜欢", 1: "失望"}
+    texts = tuple(f"这个手机{'昨天收到屏幕'[row % 5 :]}{words[int(row % 4 == 0)]}{row}" for row in range(200))
+    targets = np.array([int(row % 4 == 0) for row in range(200)])
+    parts = [(texts[first:last], targets[first:last]) for first, last in ((0, 100), (100, 160), (160, 200))]
+    baselines = run_baselines(a_dataset("binary", *parts, n_labels=2), seed=0)
+    model = next(baseline for baseline in baselines if baseline.kind == "model")
+    assert (model.name, model.seen_share) == (CHARACTERS, None)
+    assert macro_f1(model.validation, as_indicator(parts[1][1], 2)) > 0.95
+    assert PROBE not in {baseline.name for baseline in baselines}
+
+
+def test_tokens_are_counted_as_they_are() -> None:
+    texts = tuple(join_tokens(["New York" if row % 4 else "new york", f"{row}"]) for row in range(200))
+    targets = np.array([int(row % 4 == 0) for row in range(200)])
+    parts = [(texts[first:last], targets[first:last]) for first, last in ((0, 100), (100, 160), (160, 200))]
+    model = list(run(a_dataset("binary", *parts, n_labels=2)).values())[-1]
+    assert macro_f1(model.validation, as_indicator(parts[1][1], 2)) > 0.95

@@ -25,6 +25,7 @@ from tuner.bundle.model_bundle import (
 )
 from tuner.data.dataset import Dataset
 from tuner.data.preparation import fit_preparation, preparation_setting
+from tuner.data.token_lists import join_tokens
 from tuner.data.tokenisers import Tokeniser
 from tuner.errors import BundleError, DataError
 from tuner.model.build import to_probabilities
@@ -126,6 +127,33 @@ def test_a_bundle_predicts_from_texts_what_the_trial_computed_from_its_own_encod
     logits = predict_logits(trial.model, trial._kept.validation)
     expected = to_probabilities(logits, dataset.task, seen=dataset.seen)
     np.testing.assert_allclose(bundle.predict_proba(dataset.validation.inputs), expected, atol=1e-6)
+
+
+def test_a_bundle_of_token_lists_reads_lists_only(
+    configure: Any, make_dataset: Any, make_bundle: Any, tmp_path: Path
+) -> None:
+    made = make_dataset("binary")
+    lists = [text.split() for text in made.train.inputs]
+    train = replace(made.train, inputs=tuple(map(join_tokens, lists)))
+    save_bundle(Folder.at(tmp_path), make_bundle(configure(), replace(made, train=train, validation=train, test=train)))
+    again = load(tmp_path)
+    assert again.is_tokenised
+    expected = again.predict_proba(train.inputs).tolist()
+    for rows in (lists, [np.array(row) for row in lists], list(map(tuple, lists))):
+        assert again.predict_proba(rows).tolist() == expected
+    assert len(again.predict([[7, 12], []])) == 2
+    for row, problem in (
+        ("a text", "the model reads lists of tokens, but this is str"),
+        ([1.5], "1.5 is not a token: a word or a whole number"),
+        (["a", ""], "'' is not a token"),
+        ([True], "True is not a token"),
+    ):
+        with pytest.raises(DataError, match=f"inputs: row 2: {problem}.*; give every row as a list of str or int"):
+            again.predict([["a"], row])
+
+
+def test_a_text_that_begins_with_a_separator_is_a_text(bundle: Bundle) -> None:
+    assert bundle.predict_proba(["\x1falpha"]).tolist() == bundle.predict_proba(["alpha"]).tolist()
 
 
 def test_everything_but_the_numbers_survives_too(saved: Path, bundle: Bundle) -> None:

@@ -352,6 +352,18 @@ def test_the_next_steps_name_the_column_and_can_be_pasted(setting: str, column: 
 # --- validate --with-data ---
 
 
+def test_a_shipped_space_on_chinese_texts_says_that_it_reads_characters(call):
+    rows = [f"这个手机{'很好' if row % 3 else '坏了'}，昨天收到{row}。" for row in range(90)]
+    write_rows(rows, ["no", "no", "yes"] * 30)
+    named = [f"--set={setting}" for setting in ("data.train=rows.parquet", "data.label=label", "data.group=null")]
+    code, _, err = call("validate", "binary", "--with-data", *named)
+    assert code == 0
+    assert (
+        "note: 100% of the training texts are in a script without spaces (Han), where a word is a whole clause" in err
+    )
+    assert "parameters searched: tokens, tokens.bpe.size," in err
+
+
 def test_validate_describes_folds(call):
     write_rows([f"text {i}" for i in range(60)], ["x", "y"] * 30)
     Path("space.yaml").write_text(SPACE.format(task="binary", train="rows.parquet"))

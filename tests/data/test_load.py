@@ -1,5 +1,6 @@
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from tuner.data.dataset import Columns, label_counts
 from tuner.data.load import load_data, read_inputs, read_labelled
+from tuner.data.token_lists import join_tokens
 from tuner.errors import DataError
 from tuner.space.settings import DataSettings, Task
 
@@ -161,8 +163,11 @@ def test_a_label_with_few_rows_in_a_judged_split_is_noted(write: Write, mail: st
     validation = write("v.parquet", text=_texts(11, 200), label=["ham"] * 10 + ["spam"])
     settings = _settings(train=mail, label="label", validation=validation, test=test)
     note = "fewer than 5 rows of validation have these labels, so their F1 there is largely chance: 'spam' (1 row)"
+    folds = "use folds, which judge every training row (--set data.folds=5 --set data.validation=null)"
     notes = load_data(settings, "multiclass", seed=0).notes
-    assert [each for each in notes if "fewer than" in each] == [note]
+    assert [each for each in notes if "fewer than" in each] == [
+        f"{note}; {folds}, a larger part, or more rows of these labels"
+    ]
 
 
 def test_rows_of_given_files_that_repeat_train_are_counted_and_kept(write: Write, mail: str) -> None:
@@ -440,3 +445,19 @@ def test_labels_of_the_model_without_a_column_are_named(write: Write) -> None:
     split, notes = read_labelled(path, columns, task="multilabel", labels=("a", "b", "c", "d"))
     assert split.targets.tolist() == [[0, 1, 0, 0], [1, 1, 0, 0]]
     assert "no column is named for 'c', 'd', so every row counts as one without it" in notes[0]
+
+
+def test_texts_beside_lists_of_tokens_are_refused(write: Write) -> None:
+    train = write("t.parquet", text=[["a", "b"], ["c"]] * 20, label=["x", "y"] * 20)
+    test = write("u.parquet", text=["a b", "c"], label=["x", "y"])
+    with pytest.raises(
+        DataError, match=r"u\.parquet: the rows are texts, but lists of tokens in .*; give both in the same"
+    ):
+        load_data(_settings(train=train, test=test, label="label"), "binary", seed=0)
+
+
+def test_a_model_of_token_lists_reads_written_lists_of_a_file_to_predict(write: Write) -> None:
+    rows = write("p.parquet", words=["[1, 20]", "[12]"])
+    columns = Columns(text="words", is_tokenised=True)
+    assert read_inputs(rows, columns)[0] == (join_tokens(["1", "20"]), join_tokens(["12"]))
+    assert read_inputs(rows, replace(columns, is_tokenised=False))[0] == ("[1, 20]", "[12]")

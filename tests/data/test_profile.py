@@ -11,6 +11,7 @@ from tuner.data.dataset import Dataset, Split
 from tuner.data.load import load_data
 from tuner.data.profile import MOST_LABELS, profile, summarise
 from tuner.data.sequences import Sequences
+from tuner.data.token_lists import join_tokens
 from tuner.space.settings import DataSettings, Task
 
 LABELS = ("a", "b", "c")
@@ -183,3 +184,23 @@ def test_a_summary_has_one_line_per_split(by_hand: Dataset) -> None:
         "test: 2 rows; words per row: half have 1 or fewer, 95 % 1 or fewer; rows per label: from 2 (c) to 0 (a); "
         "words not in train: 100.0%",
     ]
+
+
+def test_texts_in_a_script_without_spaces_are_measured_in_characters() -> None:
+    rows = split(("我喜欢这个手机", "很好，谢谢"), [0, 1])
+    test = split(("我喜欢猫", "很好"), [0, 1])
+    profiled = profile(dataset(rows, rows, test, task="multiclass"))
+    lengths = profiled["splits"]["train"]["lengths"]
+    assert (lengths["unit"], lengths["100"]) == ("characters", 7)
+    assert profiled["scripts"] == {"rows": 1.0, "letters": {"Han": 1.0}}
+    assert profiled["unknown_words"]["test"] == pytest.approx(1 / 6)
+    assert "characters not in train: 16.7%" in summarise(profiled)[-1]
+    json.dumps(profiled)
+
+
+def test_lists_of_tokens_are_measured_in_tokens() -> None:
+    rows = split((join_tokens(["New York", "a"]), join_tokens(["b"]), join_tokens(["New York", "A"])), [0, 1, 0])
+    profiled = profile(dataset(rows, rows, rows, task="multiclass"))
+    train = profiled["splits"]["train"]
+    assert (train["lengths"]["unit"], train["lengths"]["100"], train["duplicates"]) == ("tokens", 2, 0)
+    assert profiled["scripts"] == {"rows": 0.0, "letters": {}}

@@ -159,10 +159,9 @@ def test_a_column_of_something_else_is_a_fault(values: list[object], message: st
 def test_the_message_about_a_sequence_column_named_as_text_names_the_right_setting() -> None:
     findings = Findings()
     assert to_labelled_rows(pa.table({"text": [[1.0]]}), "f", Columns("text"), findings) is None
-    assert findings.faults[0].remedy == (
-        "read it as sequences, with a space for them, such as the shipped one, `sequence`: "
-        "--set data.text=null --set data.sequence=text"
-    )
+    remedy = "for numeric sequences, use a space for them, such as the shipped one, `sequence`: "
+    settings = "--set data.text=null --set data.sequence=text; "
+    assert findings.faults[0].remedy == remedy + settings + "for tokens, save them as whole numbers or texts"
 
 
 CELL = st.one_of(st.none(), st.floats(-10, 10, width=32), st.just(float("nan")), st.just(float("inf")))

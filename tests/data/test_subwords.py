@@ -123,3 +123,9 @@ def test_a_merge_of_unknown_pieces_is_refused() -> None:
     described["merges"][0] = ["no", "piece"]
     with pytest.raises(ValueError, match="a merge has a piece that is not in the vocabulary"):
         read_preparation(json.dumps(described).encode())
+
+
+@pytest.mark.parametrize("fit", [fit_bpe, fit_wordpiece])
+def test_a_long_text_without_spaces_is_not_unknown(fit: Callable[..., SubwordTokeniser]) -> None:
+    texts = ["ร้านนี้อาหารอร่อย" * 20, "อาหารร้านนี้อร่อย" * 20]
+    assert UNKNOWN not in fit(texts, lower_case=True, size=100).encode(texts).steps

@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tuner.data.preparation import read_preparation
+from tuner.data.token_lists import join_tokens
 from tuner.data.tokenisers import (
     FORMS,
     PADDING,
@@ -217,3 +218,21 @@ def test_a_maximum_length_keeps_the_first_tokens_or_the_last() -> None:
 def test_no_spelling_is_confused_with_the_unknown_token() -> None:
     tokeniser = WordTokeniser(("[UNK]",), lower_case=False, punctuation=True, left_out=frozenset(), forms="as_written")
     assert tokeniser.encode(["UNK"]).steps.tolist() == [UNKNOWN]
+
+
+TOKEN_ROWS = tuple(map(join_tokens, (["New York", "12", "the"], ["new york", "120", "the", "!"], [])))
+
+
+def test_lists_of_tokens_keep_every_token_as_it_is() -> None:
+    tokeniser = fit_words(TOKEN_ROWS, lower_case=True, punctuation=False, stop_words=False, forms="stem")
+    assert tokeniser.words == ("the", "!", "12", "120", "New York", "new york")
+    encoded = tokeniser.encode(TOKEN_ROWS)
+    assert encoded.steps.tolist() == [6, 4, 2, 7, 5, 2, 3, UNKNOWN]
+    assert encoded.lengths.tolist() == [3, 4, 1]
+    again = read_preparation(tokeniser.to_bytes())
+    assert isinstance(again, WordTokeniser)
+    assert again == tokeniser
+
+
+def test_a_tokeniser_of_texts_is_written_as_before() -> None:
+    assert b"is_tokenised" not in fit_words(TEXTS, lower_case=True).to_bytes()

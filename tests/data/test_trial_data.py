@@ -23,6 +23,7 @@ from tuner.data.preparation import (
 )
 from tuner.data.row_vectors import document_vectors, sequence_vectors
 from tuner.data.sequences import Sequences, Standardiser
+from tuner.data.token_lists import join_tokens
 from tuner.data.tokenisers import UNKNOWN, Tokeniser
 from tuner.data.trial_data import make_rows, prepare
 from tuner.errors import DataError
@@ -351,3 +352,15 @@ def test_bytes_that_are_not_a_preparation_are_refused(described: Any) -> None:
 def test_bytes_that_are_not_text_are_refused() -> None:
     with pytest.raises(ValueError, match=r"decode|JSON|Expecting"):
         read_preparation(b"\xff\xfe\x00")
+
+
+def test_vectors_from_a_file_are_found_for_lists_of_words(make_dataset: Any, tmp_path: Path) -> None:
+    (tmp_path / "v.txt").write_text("alpha 1 2\nw1 3 4\n")
+    made = make_dataset("binary")
+    lists = {
+        name: replace(split, inputs=tuple(join_tokens(text.split()) for text in split.inputs))
+        for name, split in made.splits.items()
+    }
+    data = prepare(replace(made, **lists), space(embedding=from_file(str(tmp_path / "v.txt"))))
+    ((table,),) = data.tables.values()
+    assert table.is_found.sum() == 2

@@ -35,6 +35,7 @@ NONE_FOUND = Signal(answer="none found", sentence="no model that was tried does"
 TOO_FEW = Signal(answer="too few rows", sentence="too few rows", advice="use folds")
 MADE: dict[str, Evidence] = {
     "no_signal": replace(WEAK, signal=NONE_FOUND),
+    "texts_without_spaces": replace(WEAK, data=DataFacts(unspaced_share=0.98, characters=29)),
     "unshared_words": replace(WEAK, data=DataFacts(seen_share=0.08)),
     "conflicting_duplicates": of_data(conflict_share=0.4),
     "empty_rows": of_data(empty_share=0.5),
@@ -297,3 +298,23 @@ def test_a_diagnosis_as_json_has_every_cause_with_its_measurement() -> None:
     described = as_json(diagnose(MADE["vanishing_gradients"]))
     assert described["causes"][0]["name"] == "vanishing_gradients"
     assert described["causes"][0]["measurement"]["gradient_ratio"] == 1e-5
+
+
+def test_in_a_script_without_spaces_words_are_the_first_cause_and_unknown_words_propose_characters() -> None:
+    data = DataFacts(unspaced_share=0.98, characters=29, unknown_share=0.6)
+    causes = diagnose(replace(WEAK, data=data, signal=NONE_FOUND)).causes
+    assert causes[0].name == "texts_without_spaces"
+    unknown = next(cause for cause in causes if cause.name == "unknown_words")
+    assert {causes[0].setting, unknown.setting} == {"--set space.tokens=character --set space.max_length=29"}
+
+
+def test_texts_without_spaces_are_no_cause_if_characters_are_read() -> None:
+    by_character = replace(MADE["texts_without_spaces"], configuration=CONFIGURATION | {"tokens": "character"})
+    assert "texts_without_spaces" not in {cause.name for cause in diagnose(by_character).causes}
+
+
+def test_lists_of_tokens_are_never_to_be_split_into_smaller_pieces() -> None:
+    causes = diagnose(replace(WEAK, data=DataFacts(seen_share=0.08, unknown_share=0.6, unit="tokens"))).causes
+    settings = {cause.name: cause.setting for cause in causes}
+    assert settings["unshared_words"] == ""
+    assert settings["unknown_words"] == "--set 'space.tokens={word: {vocabulary: 20000, min_count: 1}}'"

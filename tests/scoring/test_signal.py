@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 
 from tuner.scoring.evaluation import evaluate
 from tuner.scoring.indicator import as_indicator
-from tuner.scoring.signal import FEWEST_ROWS, SignalEvidence, auc_error, find_signal, minority_rows
+from tuner.scoring.signal import BY_TEXTS, FEWEST_ROWS, SignalEvidence, auc_error, find_signal, minority_rows
 
 
 def measured(*, low: float | None = -0.1, auc: float | None = 0.5, rare: int = 100, **more: Any) -> dict[str, Any]:
@@ -183,3 +183,19 @@ def test_groups_ranked_together_by_chance_are_not_a_signal() -> None:
         )
         signals += find_signal(SignalEvidence(task="binary", validation=described)).answer == "signal"
     assert signals <= 2
+
+
+@pytest.mark.parametrize("low", [0.3, -0.2])
+def test_in_a_script_without_spaces_the_advice_is_to_read_characters(low: float) -> None:
+    models = (baseline(low=low),)
+    advice = find_signal(replace(NOTHING, baselines=models, unit="characters")).advice
+    assert advice.endswith("--set space.tokens=character") == (low > 0)
+    assert (
+        "character" not in find_signal(replace(NOTHING, baselines=models, unit="characters", reads_pieces=True)).advice
+    )
+
+
+def test_lists_of_tokens_are_not_advised_to_be_split() -> None:
+    signal = find_signal(replace(NOTHING, baselines=(baseline(seen_share=0.08),), unit="tokens"))
+    assert signal.answer == "not seen"
+    assert signal.advice == BY_TEXTS

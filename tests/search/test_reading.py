@@ -9,6 +9,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from tuner.data.preparation import options_of
 from tuner.errors import SpaceError
 from tuner.search import reading
 from tuner.search.reading import load_checked, read_data
@@ -49,17 +50,18 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
     [
         ("  resampling: {smote: {neighbours: 90}}", [], "x.yaml:6: space.resampling.smote: 'rare' has"),
         (
-            "  resampling:\n    - none\n    - smote: {neighbours: 90}",
+            "  resampling:\n    - adasyn: {neighbours: 91}\n    - smote: {neighbours: 90}",
             [],
             "x.yaml:8: space.resampling[1].smote: 'rare' has",
         ),
         (
-            "  resampling:\n    choice:\n      - none\n      - smote:\n          ratio: 1\n          neighbours: 90",
+            "  resampling:\n    choice:\n      - adasyn: {neighbours: 91}\n      - smote:\n          ratio: 1\n"
+            "          neighbours: 90",
             [],
             "x.yaml:11: space.resampling.choice[1].smote: 'rare' has",
         ),
         (
-            "  resampling:\n    - none\n    - smote",
+            "  resampling:\n    - near_miss: {neighbours: 91}\n    - smote",
             ["space.resampling.smote.neighbours=90"],
             "--set space.resampling.smote.neighbours=90: space.resampling[1].smote: 'rare' has",
         ),
@@ -83,8 +85,7 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
 def test_a_fault_has_the_line_or_the_override_of_its_option(
     read: Read, lines: str, overrides: list[str], begins: str
 ) -> None:
-    (fault,) = read(lines, *overrides)
-    assert fault.startswith(begins)
+    assert read(lines, *overrides)[-1].startswith(begins)
 
 
 def test_an_option_from_an_override_is_not_blamed_on_the_line_that_it_replaces(read: Read) -> None:
@@ -96,12 +97,27 @@ def test_an_option_from_an_override_is_not_blamed_on_the_line_that_it_replaces(r
 
 @pytest.mark.parametrize("name", ["borderline_smote", "adasyn"])
 def test_a_border_resampling_is_refused_if_the_classes_have_no_border(read: Read, name: str) -> None:
-    lines = f"  resampling:\n    - none\n    - {name}"
+    lines = f"  resampling:\n    - {name}"
     (fault,) = read(lines, prepare=True)
-    assert fault.startswith(f"x.yaml:8: space.resampling[1].{name}: 'rare' has ")
+    assert fault.startswith(f"x.yaml:7: space.resampling[0].{name}: 'rare' has ")
     assert fault.endswith(f"none on the border of another class, so {name} adds no row; use smote, or remove {name}")
     (fault,) = read(lines, "data.folds=4", "data.validation=null", prepare=True)
     assert fault.endswith(f"so {name} adds no row, with one fold left out; use smote, or remove {name}")
+
+
+def test_a_border_resampling_among_others_is_left_out_with_a_note(read: Read) -> None:
+    assert read("  resampling: [none, adasyn]", prepare=True) == []
+    space, dataset, _ = read_data(load_space("x.yaml"), lambda _: None)
+    assert [name for name, _ in options_of(space.parameters["resampling"])] == ["none"]
+    assert dataset.notes[-1].startswith("space.resampling: adasyn is left out, because 'rare' has ")
+    assert dataset.notes[-1].endswith("so adasyn adds no row")
+
+
+def test_the_notes_of_the_data_say_what_is_left_out_and_the_space_is_as_it_runs(read: Read) -> None:
+    assert read("  resampling: [none, oversample, {smote: {neighbours: 90}}]") == []
+    space, dataset = load_checked(load_space("x.yaml"), lambda _: None)
+    assert [name for name, _ in options_of(space.parameters["resampling"])] == ["none", "oversample"]
+    assert dataset.notes[-1].startswith("space.resampling: smote is left out, because 'rare' has 14 training rows")
 
 
 def test_too_many_rows_skip_the_border_check(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,9 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from tuner.baselines.baseline import Decided
-from tuner.baselines.probe import TOKEN_PATTERN
 from tuner.data.dataset import Dataset, RowInputs, take_inputs
 from tuner.data.sequences import Sequences, Standardiser, resampled
+from tuner.data.terms import term_options
 from tuner.scoring.f1 import Reals
 from tuner.scoring.indicator import Indicator
 from tuner.scoring.thresholds import cross_fitted_decisions, decide, fit_thresholds
@@ -70,10 +70,11 @@ def linear_probabilities(
 ) -> list[Reals]:
     """Fit balanced logistic regression once, and return probabilities (rows, labels) for each of `judged`.
 
-    Features of texts are TF-IDF of words and pairs of words. Features of sequences are their length and their standardised
-    values, at as many points as the median training row has steps, but at most 2,048 values. `train` is (train rows, labels).
-    `fit_features` replaces the features of texts: it returns the features of the training texts, and a function that computes
-    them for other texts. Multi-label fits one regression per label. A label with one answer on all training rows keeps it.
+    Features of texts are TF-IDF of the terms of `tuner.data.terms`, up to two words in a row. Features of sequences are their
+    length and their standardised values, at as many points as the median training row has steps, but at most 2,048 values.
+    `train` is (train rows, labels). `fit_features` replaces the features of texts: it returns the features of the training texts,
+    and a function that computes them for other texts. Multi-label fits one regression per label. A label with one answer on all
+    training rows keeps it.
     """
     if isinstance(train_inputs, Sequences):
         features, transform = _flatten(train_inputs)
@@ -109,7 +110,7 @@ def _predict(models: Sequence[tuple[Any, NDArray[np.int64]]], features: Any, tra
 
 def _fit_tfidf(texts: Sequence[str]) -> tuple[Any, Callable[[Any], Any]]:
     """Return features and the function that computes them. Terms that occur in one text count only if there are no others."""
-    options = {"ngram_range": (1, 2), "token_pattern": TOKEN_PATTERN, "sublinear_tf": True}
+    options = {**term_options(texts, most=2), "sublinear_tf": True}
     vectoriser = TfidfVectorizer(min_df=2, **options)
     try:
         return vectoriser.fit_transform(texts), vectoriser.transform

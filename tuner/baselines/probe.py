@@ -15,7 +15,9 @@ import numpy as np
 from scipy.sparse import csr_matrix, hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-TOKEN_PATTERN = r"\w+|[^\w\s]"
+from tuner.data.terms import TOKEN_PATTERN
+from tuner.data.token_lists import are_token_lists, split_tokens
+
 MOST_ROWS = 20_000
 """The most rows that the probe is fitted on or judges, so that fitting takes seconds."""
 
@@ -45,8 +47,8 @@ def fit_pieces(texts: Sequence[str]) -> tuple[Any, Callable[[Sequence[str]], Any
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words and single signs of a text in order, in lower case."""
-    return re.findall(TOKEN_PATTERN, text.lower())
+    """Return the words and single signs of a text in order, in lower case; of a list of tokens, the tokens."""
+    return split_tokens(text) if are_token_lists([text]) else re.findall(TOKEN_PATTERN, text.lower())
 
 
 def seen_share(train: Sequence[str], judged: Sequence[str]) -> float:

@@ -1,8 +1,9 @@
 """Everything a champion must beat: constant rules, a guess by prevalence, and a linear model.
 
 Baselines are judged on the same splits and with the same thresholds as trials. If the linear model has hardly any skill, two
-more models run. The control is the same model fitted on shuffled labels. The probe, for texts only, sees what a model of words
-does not. A champion need not beat these two; they show whether there is anything to learn.
+more models run. The control is the same model fitted on shuffled labels. The probe, for texts with spaces, sees what a model
+of words does not; in a script without spaces, the linear model reads characters itself. A champion need not beat these two;
+they show whether there is anything to learn.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from tuner.baselines.linear import decide_linear
 from tuner.baselines.probe import MOST_ROWS, fit_pieces, seen_share
 from tuner.baselines.rules import constant_rules, guess_by_prevalence
 from tuner.data.dataset import Dataset
+from tuner.data.scripts import lacks_spaces
 from tuner.data.sequences import Sequences
 from tuner.scoring.bootstrap import intervals
 from tuner.scoring.indicator import Indicator
 from tuner.space.settings import Inputs
 
 CONTROL = "shuffled labels + logistic regression"
+CHARACTERS = "tfidf of characters + logistic regression"
 PROBE = "characters and pairs of words + logistic regression"
 _MODEL_NAMES: dict[Inputs, str] = {
     "text": "tfidf + logistic regression",
@@ -59,7 +62,9 @@ def run_baselines(dataset: Dataset, *, seed: int) -> tuple[Baseline, ...]:
         ),
         _timed("stratified guess", "chance", partial(rule, lambda: guess_by_prevalence(train, rows, task, seed))),
     ]
-    model = _timed(_MODEL_NAMES[dataset.inputs], "model", lambda: decide_linear(dataset, train))
+    reads_characters = lacks_spaces(dataset.train.inputs)
+    name = CHARACTERS if reads_characters else _MODEL_NAMES[dataset.inputs]
+    model = _timed(name, "model", lambda: decide_linear(dataset, train))
     baselines.append(model)
     truth = dataset.truth("validation")
     blocks = dataset.validation.blocks
@@ -67,7 +72,7 @@ def run_baselines(dataset: Dataset, *, seed: int) -> tuple[Baseline, ...]:
     if min(bounds.skill.low, bounds.above_chance.low) <= _SMALL_SKILL:
         shuffled = _shuffled(train, dataset.folds, seed)
         texts = [split.inputs for split in (dataset.train, dataset.validation)]
-        if not isinstance(texts[0], Sequences) and not isinstance(texts[1], Sequences):
+        if not (reads_characters or isinstance(texts[0], Sequences) or isinstance(texts[1], Sequences)):
             baselines[-1] = replace(model, seen_share=seen_share(texts[0], texts[1]))
             if max(len(dataset.train), rows) <= MOST_ROWS:
                 baselines.append(_timed(PROBE, "probe", lambda: decide_linear(dataset, train, fit_features=fit_pieces)))

@@ -39,7 +39,8 @@ from tuner.data.encoded import Encoded
 from tuner.data.name_lists import list_names
 from tuner.data.preparation import Preparation, kind_of, preparation_setting, read_preparation
 from tuner.data.sequences import Sequences, Standardiser
-from tuner.data.tokenisers import Tokeniser
+from tuner.data.token_lists import are_token_lists, as_plain_text, is_token, join_tokens
+from tuner.data.tokenisers import Tokeniser, WordTokeniser
 from tuner.data.trial_data import make_rows
 from tuner.errors import DataError, Fault
 from tuner.model.build import to_probabilities
@@ -61,7 +62,7 @@ class Bundle:
     """A loaded model. It computes in float32 on the CPU, so that predictions are the same on every machine.
 
     `columns` names the columns of its training data: text or sequence, label, labels or label_columns, and group, if there is
-    one. Rows to predict are texts, or arrays (steps, channels) of any lengths.
+    one. Rows to predict are texts, lists of tokens (words or whole numbers), or arrays (steps, channels) of any lengths.
     """
 
     task: Task
@@ -73,6 +74,11 @@ class Bundle:
     record: Mapping[str, Any]
     model: SequenceClassifier
     preparation: Preparation
+
+    @property
+    def is_tokenised(self) -> bool:
+        """Whether the model reads lists of tokens, and no texts."""
+        return isinstance(self.preparation, WordTokeniser) and self.preparation.is_tokenised
 
     def predict_proba(self, inputs: RowInputs | Sequence[Any]) -> NDArray[np.float64]:
         """Return the probability of every label, shape (rows, labels), in the order of `labels`.
@@ -132,20 +138,41 @@ class Bundle:
             raise DataError([Fault("inputs", problem, "put it in a list: predict([text])")])
         if self.model.embedding is not None and not isinstance(inputs, Sequences):
             for number, row in enumerate(inputs, 1):
-                if not isinstance(row, str):
-                    problem = f"the model reads texts, but this is {type(row).__name__}"
-                    raise DataError([Fault(f"inputs: row {number}", problem, "give every row as str")])
+                what = _not_tokens(row) if self.is_tokenised else _not_text(row)
+                if what is not None:
+                    remedy = "a list of str or int" if self.is_tokenised else "str"
+                    raise DataError([Fault(f"inputs: row {number}", what, f"give every row as {remedy}")])
 
     def _as_inputs(self, inputs: RowInputs | Sequence[Any]) -> RowInputs:
         if isinstance(inputs, Sequences):
             return inputs
         if self.model.embedding is not None:
-            return tuple(map(_encodable, inputs))
+            as_row = _as_token_row if self.is_tokenised else as_plain_text
+            return tuple(_encodable(as_row(row)) for row in inputs)
         try:
             return Sequences.of(inputs)
         except ValueError as error:
             remedy = "give each row as a list of numbers, or as a list of steps that are lists of numbers"
             raise DataError([Fault("inputs", str(error), remedy)]) from error
+
+
+def _not_text(row: Any) -> str | None:
+    """Say what is wrong with a row for a model of texts, or return None."""
+    return None if isinstance(row, str) else f"the model reads texts, but this is {type(row).__name__}"
+
+
+def _not_tokens(row: Any) -> str | None:
+    """Say what is wrong with a row for a model of token lists, or return None. Reading a file makes rows that are right."""
+    if isinstance(row, str) and are_token_lists([row]):
+        return None
+    if not isinstance(row, list | tuple | np.ndarray):
+        return f"the model reads lists of tokens, but this is {type(row).__name__}"
+    bad = [token for token in row if not is_token(token)]
+    return f"{bad[0]!r} is not a token: a word or a whole number" if bad else None
+
+
+def _as_token_row(row: str | Sequence[Any]) -> str:
+    return row if isinstance(row, str) else join_tokens(map(str, row))
 
 
 def _encodable(text: str) -> str:

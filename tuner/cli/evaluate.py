@@ -78,7 +78,7 @@ def _measure(
     model, n_read = load(location), list[int]()
     split, notes = read_labelled(
         data,
-        Columns(**labelled_columns(model.columns, given)),
+        Columns(**labelled_columns(model.columns, given), is_tokenised=model.is_tokenised),
         task=model.task,
         labels=model.labels,
         skip_unusable=skip_unusable,

@@ -65,7 +65,8 @@ def predict(
     from tuner.data.load import read_inputs
 
     model = load(locate_model(bundle, runs))
-    columns = Columns(**input_column(model.columns, {"text": text, "sequence": sequence}))
+    named = input_column(model.columns, {"text": text, "sequence": sequence})
+    columns = Columns(**named, is_tokenised=model.is_tokenised)
     n_read: list[int] = []
     inputs, rows, notes = read_inputs(
         data, columns, skip_unusable=skip_unusable, say=say, quoting=quoting, count_rows=n_read.append

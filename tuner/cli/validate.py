@@ -32,20 +32,23 @@ def validate(space: str, overrides: tuple[str, ...], with_data: bool) -> None:
 
     loaded = load_named_space(space, overrides)
     if with_data:
-        _validate_data(loaded)
+        loaded = _validate_data(loaded)
     searched = list(searched_parameters(loaded.parameters))
     say(f"valid: {loaded.task} task on {loaded.inputs}s; {len(searched)} parameters searched: {', '.join(searched)}")
     if size := describe_size(loaded.parameters):
         say(size)
 
 
-def _validate_data(space: Space) -> None:
-    """Read the data, and the word vectors if the space names a file, and describe them. Raises InputError with all faults."""
+def _validate_data(space: Space) -> Space:
+    """Read the data, and the word vectors if the space names a file, and describe them. Return the space as it would run.
+
+    Raises InputError with all faults.
+    """
     from tuner.search.reading import check_vectors, load_checked
 
     faults = _vector_faults(space)
     try:
-        dataset = load_checked(space, say)
+        space, dataset = load_checked(space, say)
     except InputError as error:
         raise DataError([*error.faults, *faults]) from error
     if faults:
@@ -61,6 +64,7 @@ def _validate_data(space: Space) -> None:
             f"test {len(dataset.test):,}"
         )
     say(f"data: rows: {rows}; {len(dataset.labels)} labels")
+    return space
 
 
 def _vector_faults(space: Space) -> list[Fault]:

@@ -101,7 +101,7 @@ def rows_of_file(
     labels = tuple(dict.fromkeys((*a.model.labels, *b.model.labels)))
     source = fingerprint(uri)
     bundles = [load(compared.location) for compared in (a, b)]
-    named = [NamedColumns(**columns(bundle.columns)) for bundle in bundles]
+    named = [NamedColumns(**columns(bundle.columns), is_tokenised=bundle.is_tokenised) for bundle in bundles]
     _refuse_two_truths(uri, *({field: getattr(each, field) for field in LABEL_FIELDS} for each in named))
     decided: list[DecidedRows] = []
     for name, compared, bundle, columns_of_model in zip("AB", (a, b), bundles, named, strict=True):

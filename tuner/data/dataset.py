@@ -16,7 +16,7 @@ from tuner.scoring.indicator import Indicator, as_indicator
 from tuner.space.settings import DataSettings, Inputs, Task
 
 RowInputs: TypeAlias = tuple[str, ...] | Sequences
-"""One text or one numeric sequence per row."""
+"""One text, one list of tokens (see `tuner.data.token_lists`) or one numeric sequence per row."""
 
 Positions: TypeAlias = NDArray[np.int64]
 """Positions of rows, from 0."""
@@ -26,7 +26,8 @@ Positions: TypeAlias = NDArray[np.int64]
 class Columns:
     """The columns to read: one of `text` and `sequence`, and one of `label`, `labels` and `label_columns`.
 
-    To read inputs only, leave all label columns unset.
+    To read inputs only, leave all label columns unset. `is_tokenised` says that a model reads lists of tokens (true) or texts
+    (false) from the column `text`; None: the column itself shows which.
     """
 
     text: str | None = None
@@ -36,6 +37,7 @@ class Columns:
     group: str | None = None
     split: str | None = None
     sequence: str | None = None
+    is_tokenised: bool | None = None
 
     @classmethod
     def of(cls, settings: DataSettings) -> Columns:

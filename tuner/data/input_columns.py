@@ -1,4 +1,4 @@
-"""Read the inputs of a table: a column of texts or of numeric sequences."""
+"""Read the inputs of a table: a column of texts, of lists of tokens or of numeric sequences."""
 
 from __future__ import annotations
 
@@ -8,32 +8,93 @@ import pyarrow.compute as pc
 
 from tuner.data.dataset import Columns, RowInputs
 from tuner.data.findings import Findings
-from tuner.data.sequence_column import holds_sequences, read_sequences, read_written_sequences
+from tuner.data.sequence_column import holds_sequences, is_list, read_sequences, read_written_sequences
 from tuner.data.sequences import Sequences
 from tuner.data.text_values import is_text
+from tuner.data.token_column import (
+    TokenColumn,
+    find_written_lists,
+    holds_tokens,
+    read_token_lists,
+    read_written_tokens,
+)
+from tuner.data.token_lists import as_plain_text
+from tuner.show_value import show_yaml
+from tuner.space.assignment import set_options
 
 
 def read_input_columns(table: pa.Table, columns: Columns, source: str, findings: Findings) -> RowInputs:
-    """Return the texts or sequences of a table, and add to `findings`."""
+    """Return the texts, lists of tokens or sequences of a table, and add to `findings`."""
     if columns.sequence is not None:
         return _sequences(table.column(columns.sequence), columns.sequence, source, findings)
     assert columns.text is not None  # the settings and the columns of a bundle guarantee it
-    return _texts(table.column(columns.text), columns.text, source, findings)
+    return _texts(table.column(columns.text), columns.text, source, findings, columns.is_tokenised)
 
 
-def _texts(column: pa.ChunkedArray, name: str, source: str, findings: Findings) -> tuple[str, ...]:
-    if not is_text(column.type):
-        remedy = f"name the column of texts: {findings.paste(text='COLUMN')}"
-        if holds_sequences(column.type) and not findings.are_options:
-            change = findings.paste(text=None, sequence=name)
-            remedy = f"read it as sequences, with a space for them, such as the shipped one, `sequence`: {change}"
-        findings.refuse_column(source, name, f"it holds {column.type}, not text", remedy)
+def _texts(
+    column: pa.ChunkedArray, name: str, source: str, findings: Findings, is_tokenised: bool | None
+) -> tuple[str, ...]:
+    """Return texts or lists of tokens. `is_tokenised` is as in `Columns`."""
+    if is_tokenised is False and is_list(column.type):
+        remedy = f"name a column of texts: {findings.paste(text='COLUMN')}"
+        findings.refuse_column(source, name, f"it holds {column.type}, but the model reads texts", remedy)
+    elif holds_tokens(column.type):
+        return _add_tokens(read_token_lists(column, name), findings)
+    elif not is_text(column.type):
+        findings.refuse_column(source, name, f"it holds {column.type}, not text", _other_input(column, name, findings))
+    else:
+        return _plain_texts(column.cast(pa.string()), name, source, findings, is_tokenised)
+    return ()
+
+
+def _plain_texts(
+    column: pa.ChunkedArray, name: str, source: str, findings: Findings, is_tokenised: bool | None
+) -> tuple[str, ...]:
+    """Return the texts, or the lists of tokens that they write."""
+    written = None if is_tokenised is False else find_written_lists(column)
+    if written is not None and written.kind == "tokens":
+        if is_tokenised is None:
+            first = show_yaml(next(text for text in column.to_pylist() if text))
+            reading = f"each text of column {name!r} is a list of tokens, such as {first}, and is read as one"
+            findings.notes.append(f"{source}: {reading}; if it is a text, leave out the outer brackets")
+        is_null = column.is_null().to_numpy()
+        return _add_tokens(read_written_tokens(written, is_null, name), findings)
+    if is_tokenised:
+        what = "it holds texts, but the model reads lists of tokens"
+        findings.refuse_column(source, name, what, "give a list of tokens in each row")
         return ()
-    column = column.cast(pa.string())
+    if written is not None:
+        reading = f"each text of column {name!r} is a list of numbers, but is read as a text"
+        findings.notes.append(f"{source}: {reading}; for numeric sequences, {_as_sequence(name)}")
     findings.add_unusable(f"the text in column {name!r} is null", column.is_null())
     is_empty = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0)
     findings.add_unusable(f"the text in column {name!r} is empty", is_empty)
-    return tuple(column.fill_null("").to_pylist())
+    return tuple(map(as_plain_text, column.fill_null("").to_pylist()))
+
+
+def _add_tokens(read: TokenColumn, findings: Findings) -> tuple[str, ...]:
+    for reason, mask in read.unusable.items():
+        findings.add_unusable(reason, mask)
+    return read.rows
+
+
+def _other_input(column: pa.ChunkedArray, name: str, findings: Findings) -> str:
+    """Return the remedy for a column that is neither texts nor lists of tokens."""
+    remedy = f"name the column of texts: {findings.paste(text='COLUMN')}"
+    if not is_list(column.type):
+        return remedy
+    inner = column.type.value_type
+    if is_list(inner):
+        remedy = "for tokens, join the lists of each row to one list"
+    if not holds_sequences(column.type):
+        return remedy
+    if not is_list(inner):
+        remedy = "for tokens, save them as whole numbers or texts"
+    return remedy if findings.are_options else f"for numeric sequences, {_as_sequence(name)}; {remedy}"
+
+
+def _as_sequence(name: str) -> str:
+    return f"use a space for them, such as the shipped one, `sequence`: {set_options(text=None, sequence=name)}"
 
 
 def _sequences(column: pa.ChunkedArray, name: str, source: str, findings: Findings) -> Sequences:

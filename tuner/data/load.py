@@ -21,6 +21,7 @@ from tuner.data.source_files import locate_quietly
 from tuner.data.splits import deal_folds, divide
 from tuner.data.stratification import linked_rows, row_keys
 from tuner.data.table_reader import fingerprint, read_table
+from tuner.data.token_lists import are_token_lists
 from tuner.errors import DataError, Fault
 from tuner.scoring.measures import FEWEST_TRUE
 from tuner.space.assignment import set_option, set_options
@@ -75,7 +76,7 @@ def read_inputs(
     them out with a note instead.
     """
     findings = Findings(are_options=True)
-    input_column = Columns(text=columns.text, sequence=columns.sequence)
+    input_column = Columns(text=columns.text, sequence=columns.sequence, is_tokenised=columns.is_tokenised)
     rows = _read_rows(
         uri,
         input_column,
@@ -225,7 +226,7 @@ def _read_sources(settings: DataSettings, findings: Findings, say: Say | None) -
             )
         except DataError as error:
             findings.faults += error.faults
-    findings.faults += _channel_faults(sources, settings.train)
+    findings.faults += [*_channel_faults(sources, settings.train), *_token_faults(sources, settings.train)]
     if findings.faults:
         raise DataError(findings.faults)
     return sources
@@ -250,6 +251,20 @@ def _channel_faults(sources: Mapping[str, LabelledRows], train: str) -> list[Fau
         )
         for uri, number in channels.items()
         if train in channels and number != channels[train]
+    ]
+
+
+def _token_faults(sources: Mapping[str, LabelledRows], train: str) -> list[Fault]:
+    """Return a fault for every source that has texts where train has lists of tokens, or the reverse."""
+    kinds = {
+        uri: "lists of tokens" if are_token_lists(rows.inputs) else "texts"
+        for uri, rows in sources.items()
+        if not isinstance(rows.inputs, Sequences)
+    }
+    return [
+        Fault(uri, f"the rows are {kind}, but {kinds[train]} in {train}", "give both in the same form")
+        for uri, kind in kinds.items()
+        if kind != kinds.get(train, kind)
     ]
 
 
@@ -347,5 +362,14 @@ def _label_notes(dataset: Dataset) -> list[str]:
         rare = [f"{dataset.labels[i]!r} ({number_of_rows(held[i])})" for i in np.flatnonzero(is_rare)]
         if rare:
             note = f"fewer than {FEWEST_TRUE} rows of {name} have these labels, so their F1 there is largely chance"
-            notes.append(f"{note}: {list_names(rare)}")
+            notes.append(f"{note}: {list_names(rare)}; {_more_rows(name, dataset)}")
     return notes
+
+
+def _more_rows(split: str, dataset: Dataset) -> str:
+    """Return the remedy for a split with too few rows of a label."""
+    others = "a larger part, or more rows of these labels"
+    if split == "test" or dataset.folds is not None:
+        return f"use {others}"
+    folds = f"{set_option('data.folds', 5)} {set_option('data.validation', None)}"
+    return f"use folds, which judge every training row ({folds}), {others}"

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.dataset import Dataset, Split, count_targets
 from tuner.data.encoded import to_offsets
+from tuner.data.scripts import find_scripts, lacks_spaces
 from tuner.data.sequences import Sequences
 from tuner.data.stratification import row_keys
+from tuner.data.token_lists import are_token_lists
+
+if TYPE_CHECKING:
+    from tuner.data.tokenisers import SplitTexts
 
 QUANTILES = (0, 5, 25, 50, 75, 95, 100)
 """The quantiles of lengths, in per cent."""
@@ -24,18 +30,20 @@ MOST_LABELS = 30
 def profile(dataset: Dataset) -> dict[str, Any]:
     """Describe the rows of every split before any training, as JSON values.
 
-    Keys are task, inputs, splits, cooccurrence, overlap, unknown_words and notes. `splits` maps the name of a split to its
-    rows, labels (rows of each), labels_per_row (mean, max, and none: rows without a label), lengths (unit, and the lengths
+    Keys are task, inputs, scripts, splits, cooccurrence, overlap, unknown_words and notes. `splits` maps the name of a split to
+    its rows, labels (rows of each), labels_per_row (mean, max, and none: rows without a label), lengths (unit, and the lengths
     at the quantiles "0" to "100" per cent), empty_rows, duplicates and conflicting_duplicates.
 
-    - Lengths are in steps, or in words as the word tokeniser splits them by default: in lower case, with punctuation marks.
-      A row without a word is empty.
+    - `scripts` are the scripts without spaces that `tuner.data.scripts.find_scripts` finds: rows, and letters by script.
+    - Lengths are in steps, tokens, or words as the word tokeniser splits them by default: in lower case, with punctuation marks.
+      In a script without spaces they are in characters. A row without a word is empty.
     - A duplicate repeats the input of an earlier row of its split (texts compare without case and spacing). It conflicts if
       its labels differ from those of the first such row.
     - `cooccurrence` counts the training rows with both of two labels; on the diagonal, the rows with one label. It covers at
       most the 30 most frequent labels. None if every row has one label.
     - `overlap` counts the rows of validation and test with an input that is also in train. `unknown_words` is the share of
-      their words that no training text has; it is empty for sequences. With folds, both leave out validation, which is train.
+      their words, tokens or characters that no training text has; it is empty for sequences. With folds, both leave out
+      validation, which is train.
     """
     read = _number_inputs(dataset)
     judged = [name for name in ("validation", "test") if name in read.inputs]
@@ -43,6 +51,7 @@ def profile(dataset: Dataset) -> dict[str, Any]:
     profiled: dict[str, Any] = {
         "task": dataset.task,
         "inputs": dataset.inputs,
+        "scripts": vars(find_scripts(dataset.train.inputs)),
         "splits": {name: _profile_split(name, dataset, read) for name in dataset.splits},
         "cooccurrence": _cooccurrence(dataset) if dataset.task == "multilabel" else None,
         "overlap": {name: int(in_train[read.inputs[name]].sum()) for name in judged},
@@ -71,7 +80,7 @@ def summarise(profiled: Mapping[str, Any]) -> list[str]:
         }
         facts += [f"{what}: {count:,}" for what, count in counts.items() if count]
         if name in profiled["unknown_words"]:
-            facts.append(f"words not in train: {profiled['unknown_words'][name]:.1%}")
+            facts.append(f"{lengths['unit']} not in train: {profiled['unknown_words'][name]:.1%}")
         lines.append("; ".join(facts))
     return lines
 
@@ -82,12 +91,14 @@ class _NumberedInputs:
 
     `inputs` maps a split to the number of each row's input (rows,); copies share a number. `lengths` maps it to the words or
     steps of each row (rows,), and `words` to the occurrences of each word (distinct words,). `words` is empty for sequences.
+    `unit` says what is counted: words, tokens, characters or steps.
     """
 
     inputs: Mapping[str, NDArray[np.int64]]
     n_inputs: int
     lengths: Mapping[str, NDArray[np.int64]]
     words: Mapping[str, NDArray[np.int64]]
+    unit: str
 
 
 def _number_inputs(dataset: Dataset) -> _NumberedInputs:
@@ -99,9 +110,32 @@ def _number_inputs(dataset: Dataset) -> _NumberedInputs:
     }
     sequences = {name: s.inputs.lengths for name, s in splits.items() if isinstance(s.inputs, Sequences)}
     if sequences:
-        return _NumberedInputs(inputs, len(numbers), lengths=sequences, words={})
-    lengths, words = _count_words({name: s.inputs for name, s in splits.items() if isinstance(s.inputs, tuple)})
-    return _NumberedInputs(inputs, len(numbers), lengths=lengths, words=words)
+        return _NumberedInputs(inputs, len(numbers), lengths=sequences, words={}, unit="steps")
+    from tuner.data.tokenisers import split_characters, split_words  # imports the `tokenizers` library
+
+    texts = {name: s.inputs for name, s in splits.items() if isinstance(s.inputs, tuple)}
+    if are_token_lists(texts["train"]):
+        unit, (lengths, words) = "tokens", _count_pieces(texts, partial(split_words, lower_case=False))
+    elif lacks_spaces(texts["train"]):
+        unit, (lengths, words) = "characters", _count_pieces(texts, partial(split_characters, lower_case=True))
+    else:
+        unit, (lengths, words) = "words", _count_words(texts)
+    return _NumberedInputs(inputs, len(numbers), lengths=lengths, words=words, unit=unit)
+
+
+def _count_pieces(
+    texts: Mapping[str, Sequence[str]], split: Callable[[Sequence[str]], SplitTexts]
+) -> tuple[dict[str, NDArray[np.int64]], dict[str, NDArray[np.int64]]]:
+    """Return the number of pieces of each text, and the occurrences of each distinct piece in each split."""
+    pieces = split([text for rows in texts.values() for text in rows])
+    lengths, counts = {}, {}
+    first = 0
+    for name, rows in texts.items():
+        offsets = pieces.offsets[first : first + len(rows) + 1]
+        lengths[name] = np.diff(offsets)
+        counts[name] = np.bincount(pieces.numbers[offsets[0] : offsets[-1]], minlength=len(pieces.words))
+        first += len(rows)
+    return lengths, counts
 
 
 def _count_words(
@@ -111,14 +145,14 @@ def _count_words(
 
     No word contains a space. So only the distinct runs between spaces, a tenth of all runs, go through the tokeniser.
     """
-    from tuner.data.tokenisers import split_words  # imports the `tokenizers` library
-
     runs: dict[str, int] = {}
     numbers, sizes = {}, {}
     for name, rows in texts.items():
         pieces = [text.split() for text in rows]
         sizes[name] = np.array([len(row) for row in pieces], np.int64)
         numbers[name] = np.array([runs.setdefault(run, len(runs)) for row in pieces for run in row], np.int64)
+    from tuner.data.tokenisers import split_words
+
     split = split_words(tuple(runs), lower_case=True)
     words_of_run = np.diff(split.offsets)
     run_of_word = np.repeat(np.arange(len(runs)), words_of_run)
@@ -146,7 +180,7 @@ def _profile_split(name: str, dataset: Dataset, read: _NumberedInputs) -> dict[s
         "labels": dict(zip(dataset.labels, counts, strict=True)),
         "labels_per_row": _labels_per_row(split),
         "lengths": {
-            "unit": "words" if dataset.inputs == "text" else "steps",
+            "unit": read.unit,
             **dict(zip(map(str, QUANTILES), _quantiles(lengths), strict=True)),
         },
         "empty_rows": int((lengths == 0).sum()),
@@ -188,10 +222,11 @@ def _notes(dataset: Dataset, splits: Mapping[str, Mapping[str, Any]]) -> list[st
     if dataset.folds is not None:
         n_folds = int(dataset.folds.max()) + 1
         notes.append(f"validation has the rows of train, which are dealt out to {n_folds} folds")
+    word = splits["train"]["lengths"]["unit"].removesuffix("s")
     for name in splits if dataset.folds is None else ("train", "test"):
         split = splits[name]
         if split["empty_rows"]:
-            notes.append(f"{split['empty_rows']:,} of {split['rows']:,} rows of {name} have no word")
+            notes.append(f"{split['empty_rows']:,} of {split['rows']:,} rows of {name} have no {word}")
         if split["conflicting_duplicates"]:
             conflict = "have the input of an earlier row but not its labels, so no model is right on all of them"
             notes.append(f"{split['conflicting_duplicates']:,} of {split['rows']:,} rows of {name} {conflict}")

@@ -8,16 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.sequences import Sequences, Standardiser, resampled
+from tuner.data.terms import term_options
 
 _TOPICS = 100
 _MAX_STEPS = 64
-_TOKEN_PATTERN = r"(?u)\w+|[^\w\s]"
 
 
 def document_vectors(texts: Sequence[str]) -> NDArray[np.float32]:
     """Map texts to points on the unit sphere, float32 (texts, at most 100), with TF-IDF and truncated SVD.
 
-    This is latent semantic analysis (Deerwester et al. 1990). A text without words becomes the zero vector.
+    This is latent semantic analysis (Deerwester et al. 1990) of words, of tokens, or of characters in a script without spaces. A
+    text without words becomes the zero vector.
     """
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -25,7 +26,8 @@ def document_vectors(texts: Sequence[str]) -> NDArray[np.float32]:
 
     if not any(text.strip() for text in texts):
         return np.zeros((len(texts), 1), np.float32)
-    weights = TfidfVectorizer(token_pattern=_TOKEN_PATTERN, sublinear_tf=True, dtype=np.float32).fit_transform(texts)
+    vectoriser = TfidfVectorizer(**term_options(texts, most=1), sublinear_tf=True, dtype=np.float32)
+    weights = vectoriser.fit_transform(texts)
     topics = min(_TOPICS, *(size - 1 for size in weights.shape))
     if topics < 1:
         return np.asarray(normalize(weights.toarray()), np.float32)

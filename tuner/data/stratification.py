@@ -10,6 +10,7 @@ import numpy as np
 
 from tuner.data.dataset import Positions, RowInputs
 from tuner.data.sequences import Sequences
+from tuner.data.token_lists import are_token_lists
 
 _PURPOSE = 1  # separates this use of the run's seed from others
 
@@ -22,8 +23,8 @@ def row_keys(inputs: RowInputs) -> list[str] | list[bytes]:
 
 
 def text_key(text: str) -> str:
-    """Return the key of a text: its words in lower case, with single spaces. Copies have the same key."""
-    return " ".join(text.lower().split())
+    """Return the key of a text, equal for copies: its words in lower case, with single spaces. Tokens stay as they are."""
+    return text if are_token_lists([text]) else " ".join(text.lower().split())
 
 
 def linked_rows(keys: Sequence[Hashable], groups: Sequence[str | None]) -> Positions:

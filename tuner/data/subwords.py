@@ -23,7 +23,6 @@ from tuner.data.encoded import Encoded
 from tuner.data.tokenisers import (
     SPECIAL_TOKENS,
     UNKNOWN,
-    WORDS,
     as_switch,
     distinct_texts,
     end_to_end,
@@ -35,6 +34,7 @@ Rule: TypeAlias = Literal["bpe", "wordpiece"]
 
 _UNKNOWN_TOKEN = "[UNK]"  # never a learnt piece, because a bracket is a piece of its own
 _INSIDE = "##"  # begins a WordPiece inside a word; in byte-pair encoding, a space begins a piece that starts a word
+_SHORT_WORDS = r"\w{1,100}|[^\w\s]"  # WordPiece takes a longer word, such as a clause without spaces, for unknown
 _TEXTS_AT_ONCE = 10_000
 
 
@@ -138,7 +138,7 @@ def _tokenizer(rule: Rule, vocabulary: dict[str, int], merges: list[tuple[str, s
     if rule == "wordpiece":
         made = Tokenizer(WordPiece(vocabulary, unk_token=_UNKNOWN_TOKEN, continuing_subword_prefix=_INSIDE))
         made.normalizer = normalizers.Sequence(lower)
-        made.pre_tokenizer = pre_tokenizers.Split(Regex(WORDS), behavior="removed", invert=True)
+        made.pre_tokenizer = pre_tokenizers.Split(Regex(_SHORT_WORDS), behavior="removed", invert=True)
         return made
     made = Tokenizer(BPE(vocab=vocabulary, merges=merges, unk_token=_UNKNOWN_TOKEN, fuse_unk=True))
     single_spaces = [normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip(), normalizers.Prepend(" ")]

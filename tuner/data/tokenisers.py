@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from tokenizers import Regex, normalizers, pre_tokenizers
 
 from tuner.data.encoded import Encoded, to_offsets
+from tuner.data.token_lists import are_token_lists, split_tokens
 
 PADDING, UNKNOWN = 0, 1
 SPECIAL_TOKENS = 2
@@ -52,12 +53,14 @@ _NEGATIONS = frozenset(
 class SplitTexts:
     """Texts split into words, once for all tokenisers that split them in the same way.
 
-    `words` are the distinct words as written. Text i has the words at `numbers[offsets[i]:offsets[i + 1]]`.
+    `words` are the distinct words as written. Text i has the words at `numbers[offsets[i]:offsets[i + 1]]`. `is_tokenised` says
+    that the rows are lists of tokens.
     """
 
     words: tuple[str, ...]
     numbers: NDArray[np.int32]
     offsets: NDArray[np.int64]
+    is_tokenised: bool = False
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -67,7 +70,7 @@ class SplitTexts:
         lengths = np.diff(self.offsets)[rows]
         offsets = to_offsets(lengths)
         positions = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
-        return SplitTexts(self.words, self.numbers[positions], offsets)
+        return SplitTexts(self.words, self.numbers[positions], offsets, self.is_tokenised)
 
 
 @runtime_checkable
@@ -95,7 +98,8 @@ class Tokeniser(Protocol):
 class WordTokeniser:
     """Words and single punctuation marks; `words[n]` has number n + 2.
 
-    The words in `left_out` are dropped before `forms` ("as_written", "stem" or "lemma") is applied.
+    The words in `left_out` are dropped before `forms` ("as_written", "stem" or "lemma") is applied. `is_tokenised` says that it
+    reads lists of tokens (see `tuner.data.token_lists`), and no texts.
     """
 
     words: tuple[str, ...]
@@ -103,6 +107,7 @@ class WordTokeniser:
     punctuation: bool
     left_out: frozenset[str]
     forms: str
+    is_tokenised: bool = False
 
     def __len__(self) -> int:
         return SPECIAL_TOKENS + len(self.words)
@@ -132,7 +137,7 @@ class WordTokeniser:
 
     def to_bytes(self) -> bytes:
         """Return JSON that `read_words` reads."""
-        described = {
+        described: dict[str, Any] = {
             "kind": "word",
             "lower_case": self.lower_case,
             "punctuation": self.punctuation,
@@ -140,6 +145,8 @@ class WordTokeniser:
             "forms": self.forms,
             "words": self.words,
         }
+        if self.is_tokenised:  # for texts, the JSON stays as older versions read it
+            described["is_tokenised"] = True
         return json.dumps(described, ensure_ascii=False).encode()
 
 
@@ -176,17 +183,32 @@ class CharacterTokeniser:
 
 
 def split_words(texts: Sequence[str], *, lower_case: bool) -> SplitTexts:
-    """Split texts into runs of letters, digits, marks and underscores, and into single other characters except spaces."""
+    """Split texts into runs of letters, digits, marks and underscores, and into single other characters except spaces.
+
+    Lists of tokens are split into their tokens, as they are.
+    """
+    is_tokenised = are_token_lists(texts)
     lower = normalizers.Lowercase()
     splitter = pre_tokenizers.Split(Regex(WORDS), behavior="removed", invert=True)
     known: dict[str, int] = {}
     numbers: list[int] = []
     lengths = np.zeros(len(texts), np.int64)
     for row, text in enumerate(texts):
-        pieces = splitter.pre_tokenize_str(lower.normalize_str(text) if lower_case else text)
-        numbers += [known.setdefault(word, len(known)) for word, _ in pieces]
-        lengths[row] = len(pieces)
-    return SplitTexts(tuple(known), np.array(numbers, np.int32), to_offsets(lengths))
+        if is_tokenised:
+            words = split_tokens(text)
+        else:
+            pieces = splitter.pre_tokenize_str(lower.normalize_str(text) if lower_case else text)
+            words = [word for word, _ in pieces]
+        numbers += [known.setdefault(word, len(known)) for word in words]
+        lengths[row] = len(words)
+    return SplitTexts(tuple(known), np.array(numbers, np.int32), to_offsets(lengths), is_tokenised)
+
+
+def split_characters(texts: Sequence[str], *, lower_case: bool) -> SplitTexts:
+    """Split texts into characters, with white space."""
+    codes, lengths = _code_points(texts, lower_case=lower_case)
+    distinct, numbers = np.unique(codes, return_inverse=True)
+    return SplitTexts(tuple(map(chr, distinct.tolist())), numbers.astype(np.int32), to_offsets(lengths))
 
 
 def fit_words(
@@ -200,9 +222,11 @@ def fit_words(
     """Fit a word tokeniser. Without `punctuation`, punctuation marks, symbols and emoji are dropped.
 
     Without `stop_words`, scikit-learn's list of frequent English words is dropped, except for negations ("not", "never",
-    "without" …), which reverse the meaning of a text. `forms` is a key of `FORMS`.
+    "without" …), which reverse the meaning of a text. `forms` is a key of `FORMS`. Lists of tokens keep every token as it is.
     """
     split = _as_split(texts, lower_case=lower_case)
+    if split.is_tokenised:
+        lower_case, punctuation, stop_words, forms = False, True, True, "as_written"
     left_out = frozenset() if stop_words else _stop_words()
     word_of = word_forms(split.words, forms, punctuation=punctuation, left_out=left_out)
     counts: dict[str, int] = {}
@@ -210,7 +234,7 @@ def fit_words(
         if form is not None and count:
             counts[form] = counts.get(form, 0) + count
     words = sorted(counts, key=lambda word: (-counts[word], word))[: WIDEST_VOCABULARY - SPECIAL_TOKENS]
-    return WordTokeniser(tuple(words), lower_case, punctuation, left_out, forms)
+    return WordTokeniser(tuple(words), lower_case, punctuation, left_out, forms, split.is_tokenised)
 
 
 def fit_characters(texts: Sequence[str], *, lower_case: bool) -> CharacterTokeniser:
@@ -223,7 +247,7 @@ def fit_characters(texts: Sequence[str], *, lower_case: bool) -> CharacterTokeni
 
 def read_words(described: dict[str, Any]) -> WordTokeniser:
     """Rebuild a word tokeniser from its JSON. Raises KeyError or ValueError if the JSON is incomplete or invalid."""
-    refuse_other_keys(described, ("lower_case", "punctuation", "left_out", "forms", "words"))
+    refuse_other_keys(described, ("lower_case", "punctuation", "left_out", "forms", "words", "is_tokenised"))
     if described["forms"] not in FORMS:
         raise ValueError(f"forms is {described['forms']!r}, but known are {', '.join(FORMS)}")
     return WordTokeniser(
@@ -232,6 +256,7 @@ def read_words(described: dict[str, Any]) -> WordTokeniser:
         punctuation=as_switch(described["punctuation"]),
         left_out=frozenset(distinct_texts(described["left_out"])),
         forms=str(described["forms"]),
+        is_tokenised=as_switch(described.get("is_tokenised", False)),
     )
 
 

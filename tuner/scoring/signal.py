@@ -34,6 +34,12 @@ _BY_PIECES = (
     "if texts have no spaces, or use numbers as words, read them in smaller pieces: "
     f"{set_option('space.tokens', ['character', 'bpe'])}"
 )
+_BY_CHARACTERS = (
+    "in a script without spaces, a word is a whole clause, so read characters instead: --set space.tokens=character"
+)
+BY_TEXTS = "hardly any token occurs twice: name the column of whole texts as data.text, or give coarser tokens"
+"""The advice for lists of tokens, which cannot be split into smaller pieces."""
+
 _CHANCE = 0.005  # how often a ranking without information may pass as informative
 _ANSWERS_ALIKE = 0.5  # from this constant penalty on, a predictor gives nearly every row the same answer
 
@@ -45,7 +51,8 @@ class SignalEvidence:
     `baselines` are rows of baselines.json. `validation` and `test` are the champion's measures there, as
     `tuner.scoring.evaluation` returns them. `rankings` are the validation AUCs of all measurements of trials, None or NaN if
     unknown. `train_labels` counts each label's training rows, out of `train_rows`. `reads_pieces` says that the champion reads
-    characters or pieces of words, so it sees what a model of whole words may miss.
+    characters or pieces of words, so it sees what a model of whole words may miss. `unit` is what the profile
+    counts: words, lists of tokens, or characters in a script without spaces.
     """
 
     task: Task
@@ -56,6 +63,7 @@ class SignalEvidence:
     train_labels: Mapping[str, int] = field(default_factory=dict)
     train_rows: int = 0
     reads_pieces: bool = False
+    unit: str = "words"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +101,13 @@ def gather_evidence(
         train_labels=train["labels"],
         train_rows=train["rows"],
         reads_pieces=(configuration or {}).get("tokens", "word") != "word",
+        unit=counted_unit(profile),
     )
+
+
+def counted_unit(profile: Mapping[str, Any]) -> str:
+    """Return the unit of the lengths in a profile: words if there is none, characters where words have no spaces between them."""
+    return str(profile["splits"]["train"]["lengths"]["unit"]) if profile else "words"
 
 
 def find_signal(evidence: SignalEvidence) -> Signal:
@@ -108,7 +122,7 @@ def find_signal(evidence: SignalEvidence) -> Signal:
         return Signal(
             answer="signal",
             sentence=f"{best} predicts these labels better than chance, so there is something to learn",
-            advice=_BY_PIECES if _needs_pieces(evidence) else "search longer, or in a wider space",
+            advice=_advice_on_pieces(evidence) if _needs_pieces(evidence) else "search longer, or in a wider space",
         )
     rows = _minority_rows_by_split(evidence)
     if rows and min(rows.values()) < FEWEST_ROWS:
@@ -123,7 +137,7 @@ def find_signal(evidence: SignalEvidence) -> Signal:
         return Signal(
             answer="not seen",
             sentence="no model we tried can read these inputs, so we do not know whether the labels can be learnt",
-            advice=_BY_PIECES,
+            advice=_advice_on_pieces(evidence),
         )
     return Signal(
         answer="none found",
@@ -183,9 +197,15 @@ def _able_models(evidence: SignalEvidence) -> list[str]:
 
 
 def _needs_pieces(evidence: SignalEvidence) -> bool:
-    """Return whether the texts hardly share words, and the champion does not read smaller pieces."""
+    """Return whether the texts hardly share words or have no spaces, and the champion does not read smaller pieces."""
+    if evidence.unit == "characters":
+        return not evidence.reads_pieces
     shares = [row["seen_share"] for row in _models(evidence.baselines) if row.get("seen_share") is not None]
     return bool(shares) and max(shares) < LEAST_SEEN and not evidence.reads_pieces
+
+
+def _advice_on_pieces(evidence: SignalEvidence) -> str:
+    return {"characters": _BY_CHARACTERS, "tokens": BY_TEXTS}.get(evidence.unit, _BY_PIECES)
 
 
 def _models(baselines: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from tuner.baselines.baseline import Decided
 from tuner.data.dataset import Dataset, Split
 from tuner.data.sequences import Sequences
+from tuner.data.token_lists import show_row
 from tuner.ledger.rows import measurements_by_trial
 from tuner.ledger.run_directory import Ledger
 from tuner.ledger.tables import read_parts
@@ -80,7 +81,7 @@ def most_wrong(decided: Decided, truth: Indicator, split: Split, dataset: Datase
     return [
         {
             "row": int(split.rows[place]),
-            "excerpt": None if isinstance(split.inputs, Sequences) else split.inputs[place][:EXCERPT],
+            "excerpt": None if isinstance(split.inputs, Sequences) else show_row(split.inputs[place])[:EXCERPT],
             "truth": [dataset.labels[label] for label in np.flatnonzero(truth[place])],
             "decided": [dataset.labels[label] for label in np.flatnonzero(decided.decisions[place])],
             "loss": float(losses[place]),

@@ -41,7 +41,9 @@ def list_rungs(space: Space) -> list[tuple[float, float]]:
 
 def make_plan(space: Space, say: Callable[[str], None]) -> dict[str, Any]:
     """Train some sampled configurations for a moment each, and estimate what the budget holds."""
-    dataset, data = read_data(space, say)
+    space, dataset, data = read_data(space, say)
+    for note in dataset.notes:
+        say(f"note: {note}")
     search, slots = space.search, count_workers(space)
     settings = count_configurations(space.parameters)
     sampler = UntriedSampler(RandomSampler(space.parameters, seed=search.seed), space.parameters, seed=search.seed)

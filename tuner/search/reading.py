@@ -9,11 +9,12 @@ from tuner.data.dataset import Dataset
 from tuner.data.load import load_data
 from tuner.data.preparation import options_of
 from tuner.data.trial_data import TrialData, prepare
-from tuner.errors import Fault, SpaceError
-from tuner.imbalance.feasibility import border_faults, resampling_faults
+from tuner.errors import Fault
+from tuner.imbalance.feasibility import border_faults
 from tuner.imbalance.training_pass import TrainingRows
+from tuner.search.adaptation import adapt, apply, leave_out
+from tuner.search.lengths import length_notes
 from tuner.search.time_budget import ClosingWork
-from tuner.space.document import dotted
 from tuner.space.domains import OptionChoice
 from tuner.space.load import Space
 
@@ -24,31 +25,28 @@ _MOST_ROWS = (
 )
 
 
-def read_data(space: Space, say: Callable[[str], None]) -> tuple[Dataset, TrialData]:
-    """Read, check and prepare a space's data. Raises what `load_checked` raises."""
-    dataset = load_checked(space, say)
-    data = prepare(dataset, space.parameters, say)
-    _check_borders(space, data)
-    return dataset, data
+def read_data(space: Space, say: Callable[[str], None]) -> tuple[Space, Dataset, TrialData]:
+    """Read, check and prepare a space's data. Return what `load_checked` returns, and the prepared data; raises the same."""
+    adapted, dataset = load_checked(space, say)
+    data = prepare(dataset, adapted.parameters, say)
+    changes = leave_out(adapted, _border_faults(adapted, data), dataset)
+    return apply(adapted, changes), _with_notes(dataset, [change.note for change in changes]), data
 
 
-def load_checked(space: Space, say: Callable[[str], None]) -> Dataset:
-    """Read a space's data and check that every resampling in the space works on them.
+def load_checked(space: Space, say: Callable[[str], None]) -> tuple[Space, Dataset]:
+    """Read a space's data. Return the space as it can run on them, and the data, whose notes say what was changed.
 
     Raises DataError for faults in the data. Raises SpaceError for options that the data do not allow, such as more
-    neighbours than a class has rows.
+    neighbours than a class has rows. If there are other choices, such an option is left out instead.
     """
     dataset = load_data(space.data, space.task, space.search.seed, say)
-    faults = resampling_faults(
-        space.parameters,
-        dataset.train.targets,
-        space.task,
-        dataset.labels,
-        "space",
-        folds=dataset.folds,
-    )
-    _refuse(space, faults)
-    return dataset
+    changes = adapt(space, dataset)
+    adapted = apply(space, changes)
+    return adapted, _with_notes(dataset, [*(change.note for change in changes), *length_notes(adapted, dataset)])
+
+
+def _with_notes(dataset: Dataset, notes: Sequence[str]) -> Dataset:
+    return replace(dataset, notes=(*dataset.notes, *notes))
 
 
 def measure_closing_work(dataset: Dataset, space: Space) -> ClosingWork:
@@ -77,24 +75,11 @@ def check_vectors(space: Space, dataset: Dataset, say: Callable[[str], None]) ->
         prepare(dataset, {**space.parameters, **only}, say)
 
 
-def _check_borders(space: Space, data: TrialData) -> None:
-    """Raise SpaceError for a resampling that adds no row to any class. With folds, check the rows without the first fold."""
+def _border_faults(space: Space, data: TrialData) -> list[Fault]:
+    """Return the resamplings that add no row to any class. With folds, check the rows without the first fold."""
     if data.vectors is None or len(data.vectors[0]) > _MOST_ROWS:
-        return
+        return []
     targets = data.train_targets if data.folds is None else data.train_targets[data.folds != 0]
     faults = border_faults(space.parameters, TrainingRows(targets, data.task, data.vectors[0]), data.labels, "space")
     suffix = "" if data.folds is None else ", with one fold left out"
-    _refuse(space, [replace(fault, what=fault.what + suffix) for fault in faults])
-
-
-def _refuse(space: Space, faults: Sequence[Fault]) -> None:
-    if faults:
-        raise SpaceError([_placed(space, fault) for fault in faults])
-
-
-def _placed(space: Space, fault: Fault) -> Fault:
-    """Add to the fault of an option, such as "space.resampling.smote", the line or the --set that asks for it."""
-    *parameter, name = fault.where.split(".")
-    key = space.document.option(tuple(parameter), name)
-    place = space.document.place((*key, "neighbours"))  # nearly always the setting that asks for too much
-    return Fault(place.text, f"{dotted(key)}: {fault.what}", fault.remedy)
+    return [replace(fault, what=fault.what + suffix) for fault in faults]

@@ -79,8 +79,8 @@ def run_search(space: Space, location: str, *, address: str | None, watcher: Wat
         return time.monotonic() - started
 
     refuse_existing(Folder.at(location))
-    with _read_beside_ray(space, address, watcher) as data:
-        search = SearchRun(space, data, Ledger(location), clock=clock, watcher=watcher)
+    with _read_beside_ray(space, address, watcher) as (adapted, data):
+        search = SearchRun(adapted, data, Ledger(location), clock=clock, watcher=watcher)
         return search.run(is_cluster=address is not None)
 
 
@@ -104,7 +104,7 @@ def resume_search(location: str, overrides: Sequence[str], *, address: str | Non
         earlier = EarlierRun(run, read_recorded_run(run, measurements))
         for fault in (*run.damaged, *damaged):
             watcher.say(f"warning: {fault}")
-        with _read_beside_ray(space, address, watcher) as data:
+        with _read_beside_ray(space, address, watcher) as (space, data):
             check_data(run, data.dataset)
             begun = time.monotonic()
 
@@ -118,11 +118,14 @@ def resume_search(location: str, overrides: Sequence[str], *, address: str | Non
 
 
 @contextmanager
-def _read_beside_ray(space: Space, address: str | None, watcher: Watcher) -> Iterator[SearchData]:
-    """Read the data and start Ray; stop Ray when the block ends. Inside, SIGTERM is an interrupt."""
+def _read_beside_ray(space: Space, address: str | None, watcher: Watcher) -> Iterator[tuple[Space, SearchData]]:
+    """Read the data and start Ray; stop Ray when the block ends. Inside, SIGTERM is an interrupt.
+
+    Yield the space as it can run on the data, and the data.
+    """
     available = available_bytes()
 
-    def read() -> tuple[Dataset, TrialData]:
+    def read() -> tuple[Space, Dataset, TrialData]:
         refuse_large_files(space, available, is_local=address is None)
         return read_data(space, watcher.say)
 
@@ -135,11 +138,11 @@ def _read_beside_ray(space: Space, address: str | None, watcher: Watcher) -> Ite
                 with suppress(TimeoutError):
                     reading.result(timeout=_FAULTS_SHOW_S)
                 machines = start_ray(address, space.resources)
-                dataset, prepared = reading.result()
-            slots = _count_slots(space, machines) if address is None else 0
-            refuse_large_data(space, dataset, prepared, available, slots=slots, say=watcher.say)
+                adapted, dataset, prepared = reading.result()
+            slots = _count_slots(adapted, machines) if address is None else 0
+            refuse_large_data(adapted, dataset, prepared, available, slots=slots, say=watcher.say)
             raise_if_interrupted()
-            yield SearchData(dataset, prepared, machines)
+            yield adapted, SearchData(dataset, prepared, machines)
         finally:
             stop_ray()
 

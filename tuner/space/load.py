@@ -69,6 +69,21 @@ def read_space(text: str, overrides: Sequence[str] = ()) -> Space:
     return _load(parse_document(text, "space.yaml"), overrides, is_shipped=False)
 
 
+def changed(space: Space, assignments: Sequence[str]) -> Space:
+    """Return a space with settings that tuner changed. Their places stay those that people know: of what was changed.
+
+    Raises SpaceError like `load_space`.
+    """
+    made = _load(replace(space.document, text=space.text), assignments, is_shipped=space.is_shipped)
+    keys = [tuple(assignment.partition("=")[0].split(".")) for assignment in assignments]
+    places = dict(made.document.places)
+    for known in places:
+        for key in keys:
+            if known[: len(key)] == key:
+                places[known] = space.document.place(key)
+    return replace(made, source=space.source, document=replace(made.document, places=places))
+
+
 def _load(document: Document, overrides: Sequence[str], *, is_shipped: bool) -> Space:
     document = _with_names_as_text(override(document, overrides))
     faults = list(document.faults)

@@ -14,6 +14,7 @@ from tuner.diagnosis.facts.evidence import Evidence
 
 CAUSES: Mapping[str, Callable[[Evidence], Cause | None]] = {
     "no_signal": rows.no_signal,
+    "texts_without_spaces": rows.texts_without_spaces,
     "unshared_words": rows.unshared_words,
     "conflicting_duplicates": rows.conflicting_duplicates,
     "empty_rows": rows.empty_rows,
@@ -47,6 +48,10 @@ EXPLAINS: Mapping[str, Sequence[str]] = {
     # Labels that cannot be learnt stay unlearnt, whatever the training settings.
     "conflicting_duplicates": ("no_signal", *_SHOWN_IN_TRAINING, *_SHOWN_IN_OUTPUTS),
     "empty_rows": ("no_signal", "conflicting_duplicates", "unknown_words", *_SHOWN_IN_TRAINING, *_SHOWN_IN_OUTPUTS),
+    "texts_without_spaces": (
+        "no_signal", "unshared_words", "unknown_words", "truncation", "learning_rate_too_high", *_SHOWN_IN_TRAINING,
+        *_SHOWN_IN_OUTPUTS,
+    ),
     "unshared_words": ("no_signal", "unknown_words", *_SHOWN_IN_TRAINING, *_SHOWN_IN_OUTPUTS),
     "no_signal": ("learning_rate_too_high", *_SHOWN_IN_TRAINING, *_SHOWN_IN_OUTPUTS),
     # A model cannot learn from tokens that it does not read. Rows that look the same give no gradient to separate them.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tuner.diagnosis.causes.cause import Cause, falling_by_factors, option, rising
 from tuner.diagnosis.causes.state import has_learnt
-from tuner.diagnosis.facts.evidence import Evidence
-from tuner.scoring.signal import LEAST_SEEN
+from tuner.diagnosis.facts.evidence import DataFacts, Evidence
+from tuner.scoring.signal import BY_TEXTS, LEAST_SEEN
 
 UNKNOWN = 0.3
 """Share of unknown tokens from which a text is hard to follow: nearly every third word is missing."""
@@ -21,13 +21,37 @@ def unknown_words(evidence: Evidence) -> Cause | None:
     data = evidence.data
     if data is None or data.unknown_share is None:
         return None
+    if data.unspaced_share is not None:
+        setting, advice = _by_character(data), "read characters: in a script without spaces, a whole clause is one word"
+    elif data.unit == "tokens":
+        setting, advice = option("space.tokens={word: {vocabulary: 20000, min_count: 1}}"), "use a larger vocabulary"
+    else:
+        setting = option("space.tokens=[{word: {vocabulary: 20000, min_count: 1}}, bpe]")
+        advice = "use a larger vocabulary, or split words into pieces: few pieces are unknown"
     return Cause(
         name="unknown_words",
         strength=rising(data.unknown_share, UNKNOWN, 0.8),
         sentence=f"{data.unknown_share:.0%} of the tokens in the evaluated rows are not in the vocabulary",
         measurement={"unknown_share": data.unknown_share},
-        setting=option("space.tokens=[{word: {vocabulary: 20000, min_count: 1}}, bpe]"),
-        advice="use a larger vocabulary, or split words into pieces: few pieces are unknown",
+        setting=setting,
+        advice=advice,
+    )
+
+
+def texts_without_spaces(evidence: Evidence) -> Cause | None:
+    """The texts are in a script without spaces, and the model reads words, which are whole clauses."""
+    data, configuration = evidence.data, evidence.configuration
+    if data is None or data.unspaced_share is None or has_learnt(evidence):
+        return None
+    if configuration is not None and configuration.get("tokens", "word") != "word":
+        return None
+    return Cause(
+        name="texts_without_spaces",
+        strength=1.0,
+        sentence=f"{data.unspaced_share:.0%} of the texts are in a script without spaces, so a whole clause is one word",
+        measurement={"unspaced_share": data.unspaced_share},
+        setting=_by_character(data),
+        advice="read characters, because texts do share these",
     )
 
 
@@ -99,9 +123,16 @@ def unshared_words(evidence: Evidence) -> Cause | None:
         strength=falling_by_factors(data.seen_share, LEAST_SEEN, LEAST_SEEN / 4),
         sentence=f"words that occur in at least two training texts make up only {data.seen_share:.0%} of these texts",
         measurement={"seen_share": data.seen_share},
-        setting=option("space.tokens=[character, bpe]"),
-        advice="read characters or pieces of words, because texts do share these",
+        setting="" if data.unit == "tokens" else option("space.tokens=[character, bpe]"),
+        advice=BY_TEXTS
+        if data.unit == "tokens"
+        else "read characters or pieces of words, because texts do share these",
     )
+
+
+def _by_character(data: DataFacts) -> str:
+    """Return the settings that read characters, and as many of them as nearly all texts have."""
+    return option("space.tokens=character", f"space.max_length={min(data.characters or 64, _LONGEST)}")
 
 
 def no_signal(evidence: Evidence) -> Cause | None:

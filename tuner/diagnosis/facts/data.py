@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuner.diagnosis.facts.evidence import DataFacts
+from tuner.scoring.signal import counted_unit
 
 
 def data_facts(
@@ -27,7 +28,7 @@ def data_facts(
         empty = _share(shares.get("empty_share"))
         return DataFacts(unknown_share=unknown, truncated_share=truncated, empty_share=empty, seen_share=seen)
     train = profile["splits"]["train"]
-    rows = train["rows"]
+    rows, unit = train["rows"], counted_unit(profile)
     evaluated = profile["splits"].get("validation", train)
     overlap = profile["overlap"].get("validation")
     return DataFacts(
@@ -41,6 +42,9 @@ def data_facts(
         conflict_share=train["conflicting_duplicates"] / max(rows, 1),
         overlap_share=None if overlap is None else overlap / max(evaluated["rows"], 1),
         seen_share=seen,
+        unit=unit,
+        unspaced_share=profile["scripts"]["rows"] if unit == "characters" else None,
+        characters=train["lengths"]["95"] if unit == "characters" else None,
     )
 
 
@@ -49,8 +53,11 @@ def _share(value: Any) -> float | None:
 
 
 def _read_share(lengths: Mapping[str, Any], configuration: Mapping[str, Any] | None) -> float | None:
-    """Return the share of a median-length row that is read; None if tokens are not words, which the profile counts."""
-    if configuration is None or configuration.get("tokens", "word") != "word":
+    """Return the share of a median-length row that is read; None if the profile counts other tokens than the model reads."""
+    if configuration is None:
+        return None
+    counted = "character" if lengths["unit"] == "characters" else "word"
+    if configuration.get("tokens", "word") != counted:
         return None
     median = float(lengths["50"])
     return min(1.0, float(configuration["max_length"]) / median) if median else None

@@ -111,7 +111,9 @@ class DataFacts:
     `unknown_share` is a share of the tokens of the evaluated rows, `truncated_share` of the evaluated rows. `read_share` is
     the share of a median-length row that is read. `empty_share`, `conflict_share` (copies of an earlier row with other
     labels) and `overlap_share` are shares of rows. `seen_share` comes from `tuner.baselines`, which measure it if a model of
-    words hardly beats chance. `label_rows` counts the rows of each label in training.
+    words hardly beats chance. `unit` is what the profile counts. If it is characters, `unspaced_share` is the share of texts in
+    a script without spaces, and 95 % of the texts have at most `characters`. `label_rows` counts the rows of each label in
+    training.
     """
 
     train_rows: int | None = None
@@ -123,6 +125,9 @@ class DataFacts:
     conflict_share: float | None = None
     overlap_share: float | None = None
     seen_share: float | None = None
+    unit: str = "words"
+    unspaced_share: float | None = None
+    characters: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

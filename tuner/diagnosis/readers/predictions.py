@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from tuner.data.formats.content import Reading
 from tuner.data.name_lists import name_rows, near_name, suggest_name
 from tuner.data.table_reader import read_table
+from tuner.data.token_column import holds_tokens, read_token_lists
+from tuner.data.token_lists import as_plain_text
 from tuner.diagnosis.facts.decisions import decide_plainly
 from tuner.diagnosis.readers.label_columns import RowLabels, align, task_and_labels
 from tuner.diagnosis.readers.probability_columns import listed, read_probabilities
@@ -199,9 +201,12 @@ def _read_texts(uri: str, table: pa.Table, name: str | None, kept: NDArray[np.in
     if name is None:
         return None
     column = table.column(name)
+    if holds_tokens(column.type):
+        rows = read_token_lists(column, name).rows
+        return tuple(rows[row] for row in kept)
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         raise DataError(
             [Fault(f"{uri}: --text {name}", f"the column holds {column.type}, not text", "name the column of texts")]
         )
     texts = column.fill_null("").to_pylist()
-    return tuple(texts[row] for row in kept)
+    return tuple(as_plain_text(texts[row]) for row in kept)

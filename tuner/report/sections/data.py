@@ -54,6 +54,7 @@ def _table(material: Material) -> Table:
     profile = material.run.profile
     splits = profile.get("splits", {})
     rows = []
+    unit = next((split["lengths"]["unit"] for split in splits.values()), "words")
     for name, count in material.run.environment.get("data", {}).get("rows", {}).items():
         split = splits.get(name, {})
         per_row = split.get("labels_per_row", {})
@@ -81,7 +82,7 @@ def _table(material: Material) -> Table:
         "duplicates": "copies of earlier rows",
         "conflicting": "copies with other labels",
         "overlap": "also in train",
-        "unknown": "words not in train",
+        "unknown": f"{unit} not in train",
     }
     return table_of(rows, columns)
 

@@ -1,0 +1,58 @@
+"""Say before a search whether it cuts off much of many texts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.data.dataset import Dataset
+from tuner.data.preparation import options_of
+from tuner.data.sequences import Sequences
+from tuner.data.token_lists import are_token_lists
+from tuner.data.tokenisers import split_words
+from tuner.space.assignment import set_option
+from tuner.space.domains import Choice, ends
+from tuner.space.load import Space
+
+_SAMPLE = 500  # rows: of books, splitting more takes seconds
+_MANY = 0.1  # share of rows that lose more than half of their tokens
+
+
+def length_notes(space: Space, dataset: Dataset) -> list[str]:
+    """Return a note if more than a tenth of the training texts lose more than half of their tokens at any `max_length`."""
+    inputs = dataset.train.inputs
+    if isinstance(inputs, Sequences):
+        return []
+    unit, counts = _count(space, inputs)
+    domain = space.parameters["max_length"]
+    lengths = sorted({int(value) for value in (domain.values if isinstance(domain, Choice) else ends(domain))})
+    *shorter, longest = lengths
+    if _lost(counts, longest) <= _MANY:
+        return []
+    others = ", ".join(f"{_lost(counts, length):.0%} at {length:,}" for length in shorter)
+    cut = " or ".join(name for name, _ in options_of(space.parameters["truncation"]))
+    needed = math.ceil(float(np.quantile(counts, 1 - _MANY)) / 2)
+    remedy = f"to read more, {set_option('space.max_length', min(needed, 10_000))}"
+    if cut == "end":
+        remedy += f"; if the end tells the label, {set_option('space.truncation', 'start')}"
+    what = f"{_lost(counts, longest):.0%} of the training texts lose more than half of their {unit}"
+    what += f" at space.max_length {longest:,}{others and f' ({others})'}"
+    return [f"{what}; the {cut.replace('start', 'beginning')} is cut off (space.truncation: {cut}); {remedy}"]
+
+
+def _lost(counts: NDArray[np.int64], length: int) -> float:
+    """Return the share of texts that lose more than half of their tokens at a `max_length`."""
+    return float((counts > 2 * length).mean())
+
+
+def _count(space: Space, texts: Sequence[str]) -> tuple[str, NDArray[np.int64]]:
+    """Return what the space counts, and the counts of a sample of texts. A word is one piece of words or more."""
+    rows = np.linspace(0, len(texts) - 1, min(_SAMPLE, len(texts))).astype(int).tolist()
+    sample = [texts[row] for row in rows]
+    names = [name for name, _ in options_of(space.parameters["tokens"])]
+    if "character" in names and "word" not in names:
+        return "characters", np.array([len(text) for text in sample], np.int64)
+    return "tokens" if are_token_lists(texts) else "words", np.diff(split_words(sample, lower_case=False).offsets)
