@@ -64,7 +64,9 @@ def test_texts_that_only_begin_with_a_bracket_stay_texts() -> None:
 def test_written_lists_of_numbers_that_are_not_whole_stay_texts_and_are_noted_with_the_setting() -> None:
     rows, findings = _read(["[0.5, 1]", "[2.5]"])
     assert rows == [["[0.5, 1]"], ["[2.5]"]]
-    assert findings.notes[0].endswith("for numeric sequences, use --set data.sequence=x --set data.text=null")
+    assert findings.notes[0].endswith(
+        "for numeric sequences, use a space for them, such as the shipped one, `sequence`: --set data.text=null --set data.sequence=x"
+    )
 
 
 @pytest.mark.parametrize(
@@ -94,14 +96,14 @@ def test_a_row_that_cannot_be_used_has_one_reason(values: list[object], reason: 
     [
         (
             [[1.5]],
-            "for numeric sequences, use --set data.sequence=x --set data.text=null; for tokens, save them as whole",
+            "for numeric sequences, use a space for them, such as the shipped one, `sequence`: --set data.text=null --set data.sequence=x; for tokens, save them as whole",
         ),
         (
             [[[1, 2]]],
-            "for numeric sequences, use --set data.sequence=x --set data.text=null; for tokens, join the lists",
+            "for numeric sequences, use a space for them, such as the shipped one, `sequence`: --set data.text=null --set data.sequence=x; for tokens, join the lists",
         ),
         ([[["a"], ["b"]]], "for tokens, join the lists of each row to one list"),
-        ([True], "name the column of texts as data.text"),
+        ([True], "name the column of texts: --set data.text=COLUMN"),
     ],
 )
 def test_other_columns_are_refused_with_what_to_do(values: list[object], remedy: str) -> None:
