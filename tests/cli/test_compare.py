@@ -213,6 +213,9 @@ def test_columns_without_data_are_refused(run_of: Any, call: Call) -> None:
     code, _, err = call("compare", "monday", "monday", "--label-columns", "a,b")
     assert code == 2
     assert "--label-columns: this option works only with --data" in err
+    assert (
+        "--quoting: this option works only with --data" in call("compare", "monday", "monday", "--quoting", "none")[2]
+    )
 
 
 def test_bundles_are_compared_on_a_file(save: Any, call: Call, rows: str) -> None:

@@ -145,7 +145,7 @@ def test_one_part_of_several_is_noted_with_the_pattern_of_all() -> None:
     parts(*(f"data/train-0000{number}-of-00003.csv" for number in range(3)))
     found, (note,) = read("data/train-00000-of-00003.csv")
     assert len(found) == 1
-    assert "this is 1 of 3 parts in its folder, and only its rows are read; for all, --set" in note
+    assert "this is 1 of 3 parts in its folder, and only its rows are read; to read all: --set" in note
     setting = shlex.split(note.partition("--set ")[2])[0]
     assert len(read(setting.partition("=")[2])[0]) == 3
 

@@ -240,7 +240,7 @@ def _note_other_parts(uri: str, files: fs.FileSystem, path: str, reading: Readin
     infos = _list_folder(uri, files, str(place.parent))
     siblings = [info.base_name for info in infos if info.is_file and fnmatchcase(info.base_name, pattern)]
     if len(siblings) > 1:
-        remedy = f"for all, {reading.set_source(join(split(uri)[0], pattern))}"
+        remedy = f"to read all: {reading.set_source(join(split(uri)[0], pattern))}"
         reading.note(f"{uri}: this is 1 of {len(siblings):,} parts in its folder, and only its rows are read; {remedy}")
     if of:
         _note_missing(siblings, uri, reading)
