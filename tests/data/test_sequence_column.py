@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -83,19 +84,20 @@ def test_lists_of_fixed_size_with_a_null_keep_their_rows() -> None:
     [
         ([[1.0], None], "is null"),
         ([[1.0], []], "is empty"),
-        ([[1.0], [2, None]], "has a null or NaN"),
-        ([[1.0], [float("nan")]], "has a null or NaN"),
+        ([[1.0], [2, None, 3]], "has a null or NaN in the middle"),
+        ([[1.0], [float("nan")]], "has only null or NaN"),
         ([[1.0], [float("-inf")]], "has a value that is infinite"),
-        ([[1.0], [1e39]], "infinite or too large for 32 bits"),
+        ([[1.0], [1e301]], r"infinite, or above 1e\+300"),
         ([[[1, 2]], [[1, 2], [3]], [[3, 4]]], "has steps with different numbers of channels"),
-        ([[[1, 2]], [[1, 2], None], [[3, 4]]], "has steps with different numbers of channels"),
+        ([[[1, 2]], [[1, 2], None, [5, 6]], [[3, 4]]], "has a null or NaN in the middle"),
         ([[[1, 2]], [[], []], [[3, 4]]], "different numbers of channels, or with none"),
         ([[[1, 2]], [[1, 2, 3]], [[3, 4]]], "does not have 2 channels as most rows do"),
-        ([[[1, 2]], [[1, float("nan")]], [[3, 4]]], "has a null or NaN"),
+        ([[[1, 2]], [[1, float("nan")]], [[3, 4]]], "has a null or NaN .* in some of a step's channels only"),
+        ([[[1, 2]], [None, None], [[3, 4]]], "has only null or NaN"),
         (["[1]", None], "is null"),
         (["[1]", " "], "is empty"),
-        (["[1]", "[null]"], "has a null or NaN"),
-        (["[1]", "[NaN]"], "has a null or NaN"),
+        (["[1]", "[null]"], "has only null or NaN"),
+        (["[1]", "[2, NaN, 3]"], "has a null or NaN in the middle"),
         (["[1]", "[1e999]"], "has a value that is infinite"),
         (["[1]", "[1" + "0" * 400 + "]"], "has a value that is infinite"),
         (["[[1, 2]]", "[[1], [2]]", "[[3, 4]]"], r"does not have \d channels as most rows do"),
@@ -158,6 +160,60 @@ def test_the_message_about_a_sequence_column_named_as_text_names_the_right_setti
     assert findings.faults[0].remedy == "name it as data.sequence: text"
 
 
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [[1.0, 2.0], [NAN, 3.0, NAN, NAN], [4.0, None]],
+        [[[1.0], [2.0]], [[NAN], [3.0], [NAN], None], [[4.0], [None]]],
+        pa.array([[1, 2], [None, 3, None, None], [4, None]], pa.list_(pa.int32())),
+        ["[1, 2]", "[NaN, 3, null, nan]", '[4, "", "NaN"]'],
+        ["[[1], [2]]", "[null, [3], [NaN], NaN]", "[[4], [None]]"],
+    ],
+)
+def test_nan_in_all_channels_at_either_end_is_cut_off_and_counted(values: pa.Array | list[object]) -> None:
+    rows, findings = _read(values)
+    assert _rows(rows) == [[[1], [2]], [[3]], [[4]]]
+    assert not findings.unusable
+    begin, end = findings.notes
+    assert begin == "f: 1 row of column 'values' begins in NaN or null (1 step): read as padding and cut off"
+    assert re.fullmatch(r"f: 2 rows of column 'values' end in NaN or null \([12] (to 2 )?steps\): read as .*", end)
+
+
+def test_the_message_about_a_gap_has_a_line_that_closes_it() -> None:
+    table = pd.DataFrame({"values": [[[1.0, 5.0], [NAN, NAN], [3.0, NAN], [NAN, NAN]], [[4.0, 6.0]]]})
+    rows, findings = _read(pa.Table.from_pandas(table)["values"])
+    assert rows is not None
+    without_unusable(rows, findings, skip=False)
+    line = re.search(r"in pandas: (.*), or leave them out", findings.faults[0].remedy)
+    assert line is not None
+    exec(line[1], {"df": table, "pd": pd})
+    assert _rows(_read(pa.Table.from_pandas(table)["values"])[0]) == [[[1, 5], [2, 5], [3, 5]], [[4, 6]]]
+
+
+@pytest.mark.parametrize("is_written", [False, True])
+def test_whole_numbers_that_floating_point_cannot_tell_apart_are_noted(is_written: bool) -> None:
+    numbers = [(1 << 60) + step for step in range(8)]
+    rows, findings = _read([str(numbers)] if is_written else [numbers])
+    assert rows is not None
+    assert "so 8 different values became 1; subtract a constant from them first" in findings.notes[0]
+    assert not _read([[(1 << 60) + 1024 * step for step in range(8)]])[1].notes
+
+
+@pytest.mark.parametrize(("fill", "is_noted"), [(0.0, True), (0.5, False)])
+def test_rows_of_one_length_that_end_in_zeros_may_be_padded(fill: float, is_noted: bool) -> None:
+    rows = [[1.0] * (10 - number % 6) + [fill] * (number % 6) for number in range(60)]
+    _, findings = _read(rows)
+    assert [("end in zeros (1 to 5 steps)" in note) for note in findings.notes] == [True] * is_noted
+
+
+def test_zeros_that_are_values_like_others_are_not_called_padding() -> None:
+    rows = np.random.default_rng(0).integers(0, 2, (200, 12)).astype(float).tolist()
+    assert not _read(rows)[1].notes
+
+
 CELL = st.one_of(st.none(), st.floats(-10, 10, width=32), st.just(float("nan")), st.just(float("inf")))
 ROW = st.one_of(st.none(), st.lists(st.lists(CELL, max_size=3), max_size=4))
 
@@ -169,11 +225,16 @@ def test_a_row_is_read_whole_or_has_a_reason_also_as_text(values: list[list[list
     for read in (read_sequences(array, "x"), read_written_sequences(written, "x")):
         is_usable = ~np.any(list(read.unusable.values()), axis=0)
         for number in np.flatnonzero(is_usable):
-            assert read.sequences.row(number).tolist() == values[number]
+            assert read.sequences.row(number).tolist() == _without_padding(values[number])
         for number in np.flatnonzero(~is_usable):
-            row = values[number]
+            row = _without_padding(values[number] or [])
             is_odd = not row or len({len(step) for step in row}) != 1 or len(row[0]) != read.sequences.channels
             assert is_odd or not np.isfinite(np.array(row, dtype=np.float64)).all()
+
+
+def _without_padding(row: list[list[float]]) -> list[list[float]]:
+    filled = [place for place, step in enumerate(row) if not step or not pd.isna(step).all()]
+    return row[filled[0] : filled[-1] + 1] if filled else []
 
 
 def _json(row: list[list[float]]) -> str:

@@ -36,7 +36,8 @@ def _texts(column: pa.ChunkedArray, name: str, source: str, findings: Findings) 
 
 
 def _sequences(column: pa.ChunkedArray, name: str, source: str, findings: Findings) -> Sequences:
-    if is_text(column.type):
+    is_written = is_text(column.type)
+    if is_written:
         read = read_written_sequences(column.cast(pa.string()), name)
     elif holds_sequences(column.type):
         read = read_sequences(column, name)
@@ -46,7 +47,16 @@ def _sequences(column: pa.ChunkedArray, name: str, source: str, findings: Findin
         if not findings.are_options:
             remedy += ", or the column of texts as data.text"
         findings.refuse_column(source, name, what, remedy)
-        return Sequences(values=np.zeros((0, 1), np.float32), offsets=np.zeros(1, np.int64))
+        return Sequences(values=np.zeros((0, 1)), offsets=np.zeros(1, np.int64))
     for reason, mask in read.unusable.items():
-        findings.add_unusable(reason, mask)
+        fill = f"fill it, for example in pandas: {_line_that_fills(name, is_written=is_written)}"
+        findings.add_unusable(reason, mask, fill if reason == read.gap else "fix them")
+    findings.notes += [f"{source}: {note}" for note in read.notes]
     return read.sequences
+
+
+def _line_that_fills(name: str, *, is_written: bool) -> str:
+    """Return the line of Python that fills the gaps of a column of lists, and drops its padding."""
+    start, row = ("import json; ", "json.loads(row)") if is_written else ("", "list(row)")
+    filled = ".interpolate(limit_area='inside').dropna(how='all').ffill().bfill().to_numpy().tolist()"
+    return f"{start}df[{name!r}] = [pd.DataFrame({row}, dtype=float){filled} for row in df[{name!r}]]"

@@ -82,7 +82,7 @@ def without_unusable(rows: LabelledRows, findings: Findings, *, skip: bool) -> L
             findings.notes.append(f"{rows.source}: {named} left out, as {reason}")
         else:
             setting = "--skip-unusable" if findings.are_options else "data.skip_unusable: true"
-            remedy = f"fix them, or leave them out with {setting}"
+            remedy = f"{findings.remedies[reason]}, or leave them out with {setting}"
             findings.faults.append(Fault(f"{rows.source}: {named}", reason, remedy))
     if not is_usable.any():
         findings.faults.append(Fault(rows.source, "no row can be used", "check which columns are named"))

@@ -1,14 +1,16 @@
 """Read a column of lists as numeric sequences, and find out why some rows cannot be used.
 
 A row is a list of numbers (one channel), or a list of steps, each a list with one number per channel. In a column of text,
-such as any column of a CSV, a row is that list written as JSON.
+such as any column of a CSV, a row is that list written as JSON. Steps of only null or NaN at either end of a row are padding,
+and are cut off.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,31 +19,46 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tuner.data.encoded import to_offsets
-from tuner.data.sequences import Sequences
+from tuner.data.padding import find_padding, padding_notes
+from tuner.data.sequences import MOST, Sequences
 
 Mask = NDArray[np.bool_]
 _AS_LISTS = pa.list_(pa.list_(pa.float64()))
+_WHOLE = 1 << 53
+"""Up to here, 64-bit floating point has every whole number."""
+NO_NUMBER = frozenset({"", "nan", "null", "none", "na", "n/a", "<na>"})
+"""How programs write that a number is missing, in lower case."""
+
+_BARE_WORD = re.compile(r"\b(?:nan|NAN|None|NA)\b|<NA>")
 
 
 @dataclass(frozen=True, eq=False)
 class SequenceColumn:
     """The rows of one column, and a mask (rows,) for each reason why a row cannot be used.
 
-    Most rows decide the number of channels. A row that does not fit is empty in `sequences`.
+    Most rows decide the number of channels. A row that does not fit is empty in `sequences`. `gap` is the reason that gaps
+    in a row are, which has a remedy of its own. `notes` say what was cut off, rounded, or may be padding.
     """
 
     sequences: Sequences
     unusable: Mapping[str, Mask]
+    gap: str
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class _Lists:
-    """The parts of a column: steps per row, channels per step, and all numbers, with NaN for null."""
+    """The parts of a column: steps per row, channels per step, and all numbers, with NaN for null.
+
+    `is_null_step` (steps,) is true where a step is null rather than a list.
+    """
 
     lengths: NDArray[np.int64]
     channels: NDArray[np.int64]
     numbers: NDArray[np.float64]
     is_null: Mask
+    is_null_step: Mask
+    rounding: str | None
 
 
 def is_list(kind: pa.DataType) -> bool:
@@ -63,13 +80,16 @@ def read_sequences(column: pa.ChunkedArray, name: str) -> SequenceColumn:
 
 def read_written_sequences(column: pa.ChunkedArray, name: str) -> SequenceColumn:
     """Read a column of text with a JSON list in each value; an empty text is an empty list."""
-    parsed = [[] if text is None else _parse(text) for text in column.to_pylist()]
+    large: set[int] = set()
+    parsed = [[] if text is None else _parse(text, large) for text in column.to_pylist()]
     is_broken = np.array([row is None for row in parsed], dtype=bool)
     is_null = column.is_null().to_numpy()
     lists = [None if is_null[number] else row or [] for number, row in enumerate(parsed)]
-    read = _assemble(_take_apart(pa.array(lists, _AS_LISTS)), name, has_reason=is_broken)
+    rounding = _rounding(len(large), len({float(value) for value in large}))
+    taken = replace(_take_apart(pa.array(lists, _AS_LISTS)), rounding=rounding)
+    read = _assemble(taken, name, has_reason=is_broken)
     reason = f"column {name!r} is not a JSON list of numbers or of steps (lists of numbers)"
-    return SequenceColumn(read.sequences, {reason: is_broken, **read.unusable})
+    return replace(read, unusable={reason: is_broken, **read.unusable})
 
 
 def _is_number(kind: pa.DataType) -> bool:
@@ -84,16 +104,34 @@ def _combined(column: pa.ChunkedArray) -> pa.Array:
 
 def _take_apart(rows: pa.Array) -> _Lists:
     steps = pc.list_flatten(rows)
-    if is_list(steps.type):
-        channels, numbers = list_lengths(steps), pc.list_flatten(steps)
-    else:
-        channels, numbers = np.ones(len(steps), np.int64), steps
+    is_nested = is_list(steps.type)
+    channels = list_lengths(steps) if is_nested else np.ones(len(steps), np.int64)
+    numbers = pc.list_flatten(steps) if is_nested else steps
+    values, rounding = to_float64(numbers)
     return _Lists(
         lengths=list_lengths(rows),
         channels=channels,
-        numbers=pc.fill_null(numbers.cast(pa.float64(), safe=False), np.nan).to_numpy(zero_copy_only=False),
+        numbers=values,
         is_null=rows.is_null().to_numpy(zero_copy_only=False),
+        is_null_step=steps.is_null().to_numpy(zero_copy_only=False),
+        rounding=rounding,
     )
+
+
+def to_float64(numbers: pa.Array) -> tuple[NDArray[np.float64], str | None]:
+    """Return numbers with NaN for null, and a note if different numbers become equal."""
+    values = pc.fill_null(numbers.cast(pa.float64(), safe=False), np.nan).to_numpy(zero_copy_only=False)
+    is_exact = not (pa.types.is_integer(numbers.type) or pa.types.is_decimal(numbers.type))
+    if is_exact or (not (np.abs(values) > _WHOLE).any() and not pa.types.is_decimal(numbers.type)):
+        return values, None
+    return values, _rounding(pc.count_distinct(numbers).as_py(), len(np.unique(values[~np.isnan(values)])))
+
+
+def _rounding(given: int, left: int) -> str | None:
+    if left >= given:
+        return None
+    digits = "64-bit floating point keeps 15 to 17 digits of a number"
+    return f"{digits}, so {given:,} different values became {left:,}; subtract a constant from them first"
 
 
 def list_lengths(lists: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
@@ -103,38 +141,59 @@ def list_lengths(lists: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
 
 
 def _assemble(lists: _Lists, name: str, *, has_reason: Mask | None = None) -> SequenceColumn:
-    """Lay the regular rows end to end. Rows where `has_reason` is true are already known to be unusable."""
+    """Lay the regular rows end to end, without padding. Rows where `has_reason` is true are already known to be unusable."""
     n_rows = len(lists.lengths)
+    is_empty = lists.lengths == 0
+    has_number = np.zeros(len(lists.channels), dtype=bool)  # steps
+    has_number[np.repeat(np.arange(len(has_number)), lists.channels)[~np.isnan(lists.numbers)]] = True
+    ends = find_padding(lists.lengths, ~has_number & ((lists.channels > 0) | lists.is_null_step))
+    lists = _cut(lists, ends.is_kept)
     owners = np.repeat(np.arange(n_rows), lists.lengths)  # the row of each step
     first_step = np.minimum(to_offsets(lists.lengths)[:-1], max(len(owners) - 1, 0))
-    is_empty = lists.lengths == 0
-    channels = np.where(is_empty, 0, lists.channels[first_step] if len(owners) else 0)  # of each row's first step
-    is_ragged = _any_in_row(lists.channels != channels[owners], owners, n_rows) | (~is_empty & (channels == 0))
-    common = _commonest(channels[~is_empty & ~is_ragged])
-    is_other = ~is_empty & ~is_ragged & (channels != common)
-    is_regular = ~(is_empty | is_ragged | is_other)
+    is_left = lists.lengths > 0
+    channels = np.where(is_left, lists.channels[first_step] if len(owners) else 0, 0)  # of each row's first step
+    is_odd_step = (lists.channels != channels[owners]) & ~lists.is_null_step
+    is_ragged = _any_in_row(is_odd_step, owners, n_rows) | (is_left & (channels == 0))
+    common = _commonest(channels[is_left & ~is_ragged])
+    is_other = is_left & ~is_ragged & (channels != common)
+    has_null_step = _any_in_row(lists.is_null_step, owners, n_rows)
+    is_regular = is_left & ~is_ragged & ~is_other & ~has_null_step
 
     of_number = np.repeat(owners, lists.channels)  # the row of each number
-    with np.errstate(
-        over="ignore", invalid="ignore"
-    ):  # too large numbers become infinite or NaN, and are reported below
-        numbers = lists.numbers.astype(np.float32)
-    offsets = to_offsets(np.where(is_regular, lists.lengths, 0))
-    values = numbers[is_regular[of_number]].reshape(-1, max(common, 1))
+    values = lists.numbers[is_regular[of_number]].reshape(-1, max(common, 1))
+    sequences = Sequences(values=values, offsets=to_offsets(np.where(is_regular, lists.lengths, 0)))
     is_explained = lists.is_null if has_reason is None else lists.is_null | has_reason
     column = f"column {name!r}"
+    gap = f"the sequence in {column} has a null or NaN in the middle, or in some of a step's channels only"
     return SequenceColumn(
-        Sequences(values=values, offsets=offsets),
+        sequences,
         {
             f"the sequence in {column} is null": lists.is_null,
             f"the sequence in {column} is empty": is_empty & ~is_explained,
+            f"the sequence in {column} has only null or NaN": ends.is_blank,
             f"the sequence in {column} has steps with different numbers of channels, or with none": is_ragged,
             f"the sequence in {column} does not have {common} channels as most rows do": is_other,
-            f"the sequence in {column} has a null or NaN": _any_in_row(np.isnan(numbers), of_number, n_rows),
-            f"the sequence in {column} has a value that is infinite or too large for 32 bits": _any_in_row(
-                np.isinf(numbers), of_number, n_rows
+            gap: _any_in_row(np.isnan(lists.numbers), of_number, n_rows) | (has_null_step & ~is_ragged),
+            f"the sequence in {column} has a value that is infinite, or above {MOST:g}": _any_in_row(
+                np.abs(lists.numbers) > MOST, of_number, n_rows
             ),
         },
+        gap,
+        notes=(*padding_notes(ends, sequences, column), *([f"{column}: {lists.rounding}"] if lists.rounding else [])),
+    )
+
+
+def _cut(lists: _Lists, is_kept: Mask) -> _Lists:
+    """Keep the steps where `is_kept` (steps,) is true."""
+    if is_kept.all():
+        return lists
+    owners = np.repeat(np.arange(len(lists.lengths)), lists.lengths)
+    return replace(
+        lists,
+        lengths=np.bincount(owners[is_kept], minlength=len(lists.lengths)),
+        channels=lists.channels[is_kept],
+        numbers=lists.numbers[np.repeat(is_kept, lists.channels)],
+        is_null_step=lists.is_null_step[is_kept],
     )
 
 
@@ -151,31 +210,41 @@ def _commonest(channels: NDArray[np.int64]) -> int:
     return int(counts.argmax()) if counts.any() else 0
 
 
-def _parse(text: str) -> list[list[float]] | None:
-    """Return the steps in a text, with NaN for null. Return None if it is not a list of numbers or of lists of numbers."""
+def _parse(text: str, large: set[int]) -> list[list[float] | None] | None:
+    """Return the steps in a text, with NaN for null. Return None if it is not a list of numbers or of lists of numbers.
+
+    Whole numbers that floating point may not have are added to `large`.
+    """
     if not text.strip():
         return []
     try:
-        parsed: Any = json.loads(text)
+        parsed: Any = json.loads(text if '"' in text else _BARE_WORD.sub("null", text))
     except (ValueError, RecursionError):
         return None
     if not isinstance(parsed, list):
         return None
     is_nested = any(isinstance(step, list) for step in parsed)
-    if is_nested:
-        parsed = [[] if step is None else step for step in parsed]
-    steps = parsed if is_nested else [[value] for value in parsed]
-    if not all(isinstance(step, list) and all(map(_is_json_number, step)) for step in steps):
+    steps = [None if _is_missing(step) else step for step in parsed] if is_nested else [[value] for value in parsed]
+    if not all(step is None or (isinstance(step, list) and all(map(_is_json_number, step))) for step in steps):
         return None
-    return [[_to_float(value) for value in step] for step in steps]
+    return [None if step is None else [_to_float(value, large) for value in step] for step in steps]
 
 
 def _is_json_number(value: object) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+    return _is_missing(value) or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
-def _to_float(value: float | None) -> float:
+def _is_missing(value: object) -> bool:
+    return value is None or value != value or (isinstance(value, str) and value.strip().lower() in NO_NUMBER)
+
+
+def _to_float(value: Any, large: set[int]) -> float:
+    if _is_missing(value):
+        return np.nan
     try:
-        return np.nan if value is None else float(value)
+        number = float(value)
     except OverflowError:  # a whole number with hundreds of digits
         return np.inf
+    if isinstance(value, int) and abs(value) > _WHOLE:
+        large.add(value)
+    return number

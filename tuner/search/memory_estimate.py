@@ -86,11 +86,11 @@ def estimate_memory(size: DataSize) -> MemoryNeed:
             shared=size.array_bytes + rows * length,
         )
     return MemoryNeed(
-        reading=_DRIVER + rows * (100 + 62 * length) + size.array_bytes,
-        driver=_DRIVER + rows * 8 * length + size.array_bytes,
+        reading=_DRIVER + rows * (100 + 66 * length) + size.array_bytes,
+        driver=_DRIVER + rows * 12 * length + size.array_bytes,
         worker=_WORKER + rows * 120,
-        baselines=_WORKER + rows * (4 * length + 45 * min(length, _MOST_VALUES)),
-        shared=size.array_bytes + rows * 4 * length,
+        baselines=_WORKER + rows * (8 * length + 45 * min(length, _MOST_VALUES)),
+        shared=size.array_bytes + rows * 8 * length,
     )
 
 

@@ -1,0 +1,83 @@
+"""Padding at the ends of numeric sequences: cut off and counted if it is NaN, and only noted if it may be zeros."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.data.encoded import to_offsets
+from tuner.data.name_lists import number_of_rows
+from tuner.data.sequences import Sequences
+
+Mask = NDArray[np.bool_]
+Counts = NDArray[np.int64]
+
+_FEWEST_ROWS = 20  # fewer rows may end in zeros by chance
+_RARE = 0.1  # with a larger share of zeros before the end of rows, zeros are values like others
+
+
+@dataclass(frozen=True, eq=False)
+class Ends:
+    """The steps of padding at the ends of rows: how many before and after (rows,), and a mask (steps,) of all others.
+
+    A row of nothing but padding is blank, and counts as neither.
+    """
+
+    before: Counts
+    after: Counts
+    is_blank: Mask
+    is_kept: Mask
+
+
+def find_padding(lengths: Counts, is_void: Mask) -> Ends:
+    """Find the steps at both ends of each row that hold nothing. `lengths` is (rows,), `is_void` (steps,)."""
+    offsets, filled = to_offsets(lengths), np.flatnonzero(~is_void)
+    places = np.searchsorted(filled, offsets)  # of each row's first filled step in `filled`
+    is_blank = places[1:] == places[:-1]
+    filled = np.append(filled, len(is_void))  # blank rows at the end look one place too far
+    first = np.where(is_blank, offsets[1:], filled[places[:-1]])
+    last = np.where(is_blank, offsets[1:], filled[places[1:] - 1])
+    step = np.arange(len(is_void))
+    return Ends(
+        before=np.where(is_blank, 0, first - offsets[:-1]),
+        after=np.where(is_blank, 0, offsets[1:] - 1 - last),
+        is_blank=is_blank & (lengths > 0),
+        is_kept=(step >= np.repeat(first, lengths)) & (step <= np.repeat(last, lengths)),
+    )
+
+
+def padding_notes(ends: Ends, sequences: Sequences, column: str) -> list[str]:
+    """Say how many rows were cut at their ends, and whether zeros at the end of `sequences` may be padding too."""
+    is_used = sequences.lengths > 0
+    notes = []
+    for verb, steps in (("begin", ends.before), ("end", ends.after)):
+        cut = steps[is_used & (steps > 0)]
+        if len(cut):
+            rows = f"{number_of_rows(len(cut))} of {column} {verb}{'s' if len(cut) == 1 else ''} in NaN or null"
+            notes.append(f"{rows} ({_range(cut)}): read as padding and cut off")
+    if not notes and (run := _zeros_at_the_end(sequences)) is not None:
+        rows = f"{number_of_rows(len(run))} of {column} end in zeros ({_range(run)}), and all rows have the same length"
+        notes.append(f"{rows}; if this is padding, write NaN in place of those zeros, and it is cut off")
+    return notes
+
+
+def _range(steps: Counts) -> str:
+    fewest, most = int(steps.min()), int(steps.max())
+    unit = "step" if most == 1 else "steps"
+    return f"{most} {unit}" if fewest == most else f"{fewest} to {most} {unit}"
+
+
+def _zeros_at_the_end(sequences: Sequences) -> Counts | None:
+    """Return the lengths of the runs of zeros that rows end in, or None unless most rows do and zeros are rare before."""
+    lengths = sequences.lengths[sequences.lengths > 0]
+    if len(lengths) < _FEWEST_ROWS or lengths.min() != lengths.max():
+        return None
+    is_zero = (sequences.values == 0).all(axis=1).reshape(len(lengths), -1)  # (rows, steps)
+    runs = np.where(is_zero.all(axis=1), 0, np.argmin(is_zero[:, ::-1], axis=1))
+    padded = runs[runs > 0]
+    before = is_zero.sum() - runs.sum() - is_zero[is_zero.all(axis=1)].sum()
+    is_rare = before < _RARE * (is_zero.size - runs.sum())
+    has_varied_runs = len(padded) > len(runs) / 2 and len(np.unique(padded)) > 2
+    return padded if is_rare and has_varied_runs else None
