@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tuner.cli.columns import input_column
+from tuner.cli.columns import input_columns
 from tuner.cli.location import locate_model
 from tuner.cli.options import runs_option, skip_option
 from tuner.cli.output import say
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 )
 @click.option("--text", metavar="COLUMN", help="Column of texts. Default: the one the bundle was trained on.")
 @click.option("--sequence", metavar="COLUMN", help="Column of sequences. Default: the one the bundle was trained on.")
+@click.option("--sequence-id", metavar="COLUMN", help="Column that says which rows are the steps of one series.")
+@click.option("--order", metavar="COLUMN", help="Column that orders the steps of a series.")
 @skip_option
 @runs_option
-def predict(
-    bundle: str, data: str, out: str | None, text: str | None, sequence: str | None, skip_unusable: bool, runs: str
-) -> None:
+def predict(bundle: str, data: str, out: str | None, skip_unusable: bool, runs: str, **given: str | None) -> None:
     """Predict the labels of every row of DATA with BUNDLE.
 
     BUNDLE is the directory of a bundle, or the directory or name of a run. Writes one row per row of DATA, in the same
     order: the row number, the prediction (a list in multi-label), and p_LABEL, the probability of each label. Row numbers
-    count from 1, and skipped rows keep their numbers.
+    count from 1, and skipped rows keep their numbers. Of a series in several rows, it writes its id and its first row.
 
     \b
     Example:
@@ -49,13 +49,18 @@ def predict(
     from tuner.bundle.model_bundle import load
     from tuner.data.dataset import Columns
     from tuner.data.load import read_inputs
+    from tuner.data.table_reader import read_table
 
     model = load(locate_model(bundle, runs))
-    columns = Columns(**input_column(model.columns, {"text": text, "sequence": sequence}))
+    columns = Columns(**input_columns(model.columns, given))
     inputs, rows, notes = read_inputs(data, columns, skip_unusable=skip_unusable, say=say)
     for note in notes:
         say(f"note: {note}")
     table = _predictions(model, inputs, rows)
+    if columns.sequence_id is not None:
+        ids = read_table(data, [columns.sequence_id]).column(0).take(rows - 1)
+        name = columns.sequence_id if columns.sequence_id not in table.column_names else "sequence_id"
+        table = table.add_column(1, name, ids)
     write_table(table, out)
     if out is not None:
         say(f"wrote {len(table):,} predictions to {out}")

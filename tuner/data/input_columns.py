@@ -13,10 +13,15 @@ from tuner.data.sequences import Sequences
 from tuner.data.text_values import is_text
 
 
-def read_input_columns(table: pa.Table, columns: Columns, source: str, findings: Findings) -> RowInputs:
-    """Return the texts or sequences of a table, and add to `findings`."""
-    if columns.sequence is not None:
-        return _sequences(table.column(columns.sequence), columns.sequence, source, findings)
+def read_input_columns(
+    table: pa.Table, columns: Columns, source: str, findings: Findings, *, fill: str | None = None
+) -> RowInputs:
+    """Return the texts or sequences of a table, and add to `findings`.
+
+    `fill` is a line of Python that fills gaps in the sequences, if a row of the table is not a row of its source.
+    """
+    if isinstance(columns.sequence, str):  # by now it names one column of lists
+        return _sequences(table.column(columns.sequence), columns.sequence, source, findings, fill)
     assert columns.text is not None  # the settings and the columns of a bundle guarantee it
     return _texts(table.column(columns.text), columns.text, source, findings)
 
@@ -35,7 +40,7 @@ def _texts(column: pa.ChunkedArray, name: str, source: str, findings: Findings) 
     return tuple(column.fill_null("").to_pylist())
 
 
-def _sequences(column: pa.ChunkedArray, name: str, source: str, findings: Findings) -> Sequences:
+def _sequences(column: pa.ChunkedArray, name: str, source: str, findings: Findings, fill: str | None) -> Sequences:
     is_written = is_text(column.type)
     if is_written:
         read = read_written_sequences(column.cast(pa.string()), name)
@@ -49,8 +54,9 @@ def _sequences(column: pa.ChunkedArray, name: str, source: str, findings: Findin
         findings.refuse_column(source, name, what, remedy)
         return Sequences(values=np.zeros((0, 1)), offsets=np.zeros(1, np.int64))
     for reason, mask in read.unusable.items():
-        fill = f"fill it, for example in pandas: {_line_that_fills(name, is_written=is_written)}"
-        findings.add_unusable(reason, mask, fill if reason == read.gap else "fix them")
+        line = fill or _line_that_fills(name, is_written=is_written)
+        remedy = f"fill it, for example in pandas: {line}" if reason == read.gap else "fix them"
+        findings.add_unusable(reason, mask, remedy)
     findings.notes += [f"{source}: {note}" for note in read.notes]
     return read.sequences
 

@@ -62,11 +62,12 @@ def read_inputs(
 ) -> tuple[RowInputs, NDArray[np.int64], tuple[str, ...]]:
     """Read only the texts or sequences of a file. Return the inputs, the row numbers from 1, and notes.
 
+    The row number of a series in several rows is that of the first.
     Raises DataError for rows that cannot be used; `skip_unusable` leaves them out with a note instead.
     """
     findings = Findings(are_options=True)
-    input_column = Columns(text=columns.text, sequence=columns.sequence)
-    rows = _read_rows(uri, input_column, skip_unusable=skip_unusable, findings=findings, say=say)
+    inputs = replace(columns, label=None, labels=None, label_columns=None, group=None, split=None)
+    rows = _read_rows(uri, inputs, skip_unusable=skip_unusable, findings=findings, say=say)
     return rows.inputs, rows.rows, tuple(findings.notes)
 
 
@@ -140,7 +141,8 @@ def _read_rows(
     """Read one source and add its notes to `findings`. Raises DataError."""
     of_source = Findings(are_options=findings.are_options)
     optional = [columns.group] if is_group_optional and columns.group is not None else []
-    table = read_table(uri, columns.names, say, named_by=_named_by(columns, of_source), optional=optional)
+    naming = _named_by(columns, of_source)
+    table = read_table(uri, columns.names, say, named_by=naming, optional=optional, patterns=columns.sequences)
     if optional and columns.group not in table.column_names:
         setting = of_source.setting("group")
         of_source.notes.append(f"{uri}: there is no column {columns.group!r}, {without_groups} ({setting})")
@@ -158,13 +160,15 @@ def _named_by(columns: Columns, findings: Findings) -> dict[str, str]:
     """Return the setting or option that names each column. If two name the same column, the first counts."""
     single = {
         "text": columns.text,
-        "sequence": columns.sequence,
+        "sequence_id": columns.sequence_id,
+        "order": columns.order,
         "label": columns.label,
         "labels": columns.labels,
         "group": columns.group,
         "split_column": columns.split,
     }
     named = [(column, name) for name, column in single.items() if column is not None]
+    named += [(column, "sequence") for column in columns.sequences]
     named += [(column, "label_columns") for column in columns.label_columns or ()]
     return {column: findings.setting(name) for column, name in reversed(named)}
 

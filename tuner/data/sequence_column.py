@@ -70,12 +70,12 @@ def holds_sequences(kind: pa.DataType) -> bool:
     """Return whether a column's values are lists of numbers, or lists of such lists."""
     inner = kind.value_type if is_list(kind) else None
     inner = inner.value_type if inner is not None and is_list(inner) else inner
-    return inner is not None and _is_number(inner)
+    return inner is not None and is_number(inner)
 
 
 def read_sequences(column: pa.ChunkedArray, name: str) -> SequenceColumn:
     """Read a column that satisfies `holds_sequences`."""
-    return _assemble(_take_apart(_combined(column)), name)
+    return _assemble(_take_apart(combined(column)), name)
 
 
 def read_written_sequences(column: pa.ChunkedArray, name: str) -> SequenceColumn:
@@ -92,14 +92,30 @@ def read_written_sequences(column: pa.ChunkedArray, name: str) -> SequenceColumn
     return replace(read, unusable={reason: is_broken, **read.unusable})
 
 
-def _is_number(kind: pa.DataType) -> bool:
+def written_lists(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Return a column of texts with a JSON list of numbers in each value as lists, null where it is none.
+
+    Return None if the first text that is not empty does not begin like a list.
+    """
+    texts = column.to_pylist()
+    first = next((text for text in texts if text is not None and text.strip()), "")
+    if not first.lstrip().startswith("["):
+        return None
+    parsed = [None if text is None else _parse(text, set()) for text in texts]
+    lists = [None if row is None else [step[0] if step else None for step in row] for row in parsed]
+    return pa.chunked_array([pa.array(lists, pa.list_(pa.float64()))])
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Return whether values of this type are numbers; nulls alone may be."""
     is_real = pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)
     return bool(is_real or pa.types.is_null(kind))
 
 
-def _combined(column: pa.ChunkedArray) -> pa.Array:
-    combined = column.combine_chunks()  # still a chunked array above 2 GiB
-    return pa.concat_arrays(combined.chunks) if isinstance(combined, pa.ChunkedArray) else combined
+def combined(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column as one array."""
+    array = column.combine_chunks()  # still a chunked array above 2 GiB
+    return pa.concat_arrays(array.chunks) if isinstance(array, pa.ChunkedArray) else array
 
 
 def _take_apart(rows: pa.Array) -> _Lists:

@@ -17,6 +17,7 @@ import pyarrow.csv
 import pyarrow.json
 
 from tuner.data.builtin import Say, builtin_fingerprint, builtin_table, is_builtin
+from tuner.data.column_patterns import columns_like, suggest_patterns
 from tuner.data.formats.content import REMEDIES, first_line
 from tuner.data.formats.csv_format import read_csv
 from tuner.data.formats.json_format import read_json
@@ -24,12 +25,16 @@ from tuner.data.formats.parquet_format import read_parquet
 from tuner.data.name_lists import MOST_NAMES, list_names, suggest_name
 from tuner.data.source_files import FORMATS, format_of, locate_file
 from tuner.errors import DataError, Fault, data_error
+from tuner.space.assignment import set_option, yaml_value
 
 _READERS = {"parquet": read_parquet, "csv": read_csv, "json": read_json}
 _OTHER_SEPARATOR = re.compile(r"[;\t|]")
+_OF_STEPS = ("data.sequence", "--sequence")
 _OF_SEVERAL = ("data.label_columns", "--label-columns")  # settings that name more than one column
 _WHEN_NOT_NEEDED = {
     "data.group": "if no rows belong together, no such column is needed",
+    "data.sequence_id": "if each row is a whole series, no such column is needed",
+    "data.order": "if the rows are in order, no such column is needed",
     "data.split_column": "if the rows are not divided yet, no such column is needed",
 }
 
@@ -41,20 +46,24 @@ def read_table(
     *,
     named_by: Mapping[str, str] | None = None,
     optional: Collection[str] = (),
+    patterns: Collection[str] = (),
 ) -> pa.Table:
     """Read the named columns (None: all) of a file or built-in set, in the order of its rows.
 
     The extension decides the format. CSV has no types, so every column is read as text. `say` gets lines about slow work.
     `named_by` maps a column to the setting (data.text) or option (--text) that names it, for the message about a missing
-    column. Columns in `optional` may be missing. Raises DataError for a file that is missing, empty, not in its format, or
-    lacks a named column.
+    column. Columns in `optional` may be missing. Those in `patterns` may have a * for the numbers of several.
+    Raises DataError for a file that is missing, empty, not in its format, or lacks a named column.
     """
 
     def choose(names: Sequence[str]) -> list[str] | None:
         """Return the existing columns to read; None for all."""
         if columns is None:
             return None
-        wanted = [column for column in columns if column in names or column not in optional]
+        meant = [
+            name for column in columns for name in (columns_like(column, names) if column in patterns else [column])
+        ]
+        wanted = [column for column in dict.fromkeys(meant) if column in names or column not in optional]
         _check_columns(uri, names, wanted, named_by or {})
         return wanted
 
@@ -119,6 +128,14 @@ def _missing_column(uri: str, column: str, names: Sequence[str], naming: str | N
     """Say which setting or option names the missing column, which columns exist, and how to name another."""
     if naming is None:
         return Fault(uri, f"there is no column {column!r}", suggest_name(column, names))
+    existing = f"the columns are {list_names([repr(name) for name in names], most=MOST_NAMES)}"
+    named = "" if naming.startswith("--") else f", which {naming} names"  # the person may not have given the option
+    what = f"there is no column {column!r}{named}; {existing}"
+    if naming in _OF_STEPS and (patterns := suggest_patterns(names)):
+        value = patterns[0] if len(patterns) == 1 else patterns
+        is_option = naming.startswith("--")
+        change = f"{naming} {shlex.quote(yaml_value(value))}" if is_option else set_option(naming, value)
+        return Fault(uri, what, f"if these columns are the steps of a series, {change}")
     near = difflib.get_close_matches(column, names, n=1)
     other = near[0] if near else "COLUMN"
     if naming in _OF_SEVERAL:
@@ -130,6 +147,4 @@ def _missing_column(uri: str, column: str, names: Sequence[str], naming: str | N
     remedy = f"did you mean {other!r}? Then {change}" if near else f"name another: {change}"
     if naming in _WHEN_NOT_NEEDED:
         remedy = f"{_WHEN_NOT_NEEDED[naming]}: --set {naming}=null; otherwise {remedy}"
-    existing = f"the columns are {list_names([repr(name) for name in names], most=MOST_NAMES)}"
-    named = "" if naming.startswith("--") else f", which {naming} names"  # the person may not have given the option
-    return Fault(uri, f"there is no column {column!r}{named}; {existing}", remedy)
+    return Fault(uri, what, remedy)

@@ -82,6 +82,21 @@ def _read_columns(value: object) -> object:
     return value
 
 
+def _read_sequence(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _sequence_is_named(values: Values) -> tuple[str, str] | None:
+    given = [name for name in ("sequence_id", "order") if values.get(name) is not None]
+    if given and values.get("sequence") is None:
+        what = f"{' and '.join(given)} {'is' if len(given) == 1 else 'are'} given, but no column of values is named"
+        return what, "add sequence: COLUMN, or [COLUMN, …] for several channels"
+    if given == ["order"]:
+        what = "order is given, but without sequence_id a row is a whole series, so there is nothing to put in order"
+        return what, "add sequence_id: COLUMN (which rows are the steps of one series), or remove order"
+    return None
+
+
 def _one_label_field(values: Values) -> tuple[str, str] | None:
     fields = [name for name in LABEL_FIELDS if values.get(name) is not None]
     if not fields:
@@ -94,11 +109,14 @@ def _one_label_field(values: Values) -> tuple[str, str] | None:
     return None
 
 
-def _distinct_columns(values: Values) -> tuple[str, str] | None:
-    columns = values.get("label_columns")
-    if isinstance(columns, list | tuple) and len(set(map(str, columns))) < len(columns):
-        return "label_columns names a column twice", "name each column once"
-    return None
+def _distinct_columns(field: str) -> Callable[[Values], tuple[str, str] | None]:
+    def check(values: Values) -> tuple[str, str] | None:
+        columns = values.get(field)
+        if isinstance(columns, list | tuple) and len(set(map(str, columns))) < len(columns):
+            return f"{field} names a column twice", "name each column once"
+        return None
+
+    return check
 
 
 def _one_kind_of_input(values: Values) -> tuple[str, str] | None:
@@ -173,6 +191,21 @@ LabelName = Annotated[
 ]
 
 
+SequenceNames = Annotated[
+    Name | Annotated[tuple[Name, ...], Field(min_length=1)] | None,
+    BeforeValidator(_read_sequence),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1},
+                {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1, "uniqueItems": True},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
+
+
 class DataSettings(Section):
     """Where the rows are, and which columns hold what."""
 
@@ -199,9 +232,18 @@ class DataSettings(Section):
         description="The column of texts. Default: text, unless sequence is given.",
         json_schema_extra={"default": "text"},
     )
-    sequence: Name | None = Field(
+    sequence: SequenceNames = Field(
         default=None,
-        description="The column of numeric sequences. A row is a list of numbers, or a list of steps that list their channels.",
+        description="The column of numeric sequences. A row is a list of numbers, or a list of steps that list their channels. "
+        "Also a column per step, such as t* for t1, t2, …; or a list of columns or of patterns, such as [x_*, y_*].",
+    )
+    sequence_id: Name | None = Field(
+        default=None,
+        description="The column that says which rows are the steps of one series. Default: a row is a whole series.",
+    )
+    order: Name | None = Field(
+        default=None,
+        description="The column of numbers, dates or times that orders the steps of a series. Default: the order of the file.",
     )
     label: Name | None = Field(
         default=None, description="The column of labels, one label per row (binary and multiclass)."
@@ -224,8 +266,10 @@ class DataSettings(Section):
 
     rules = (
         Rule(LABEL_FIELDS, _one_label_field),
-        Rule(("label_columns",), _distinct_columns),
+        Rule(("label_columns",), _distinct_columns("label_columns")),
+        Rule(("sequence",), _distinct_columns("sequence")),
         Rule(("text", "sequence"), _one_kind_of_input),
+        Rule(("sequence", "sequence_id", "order"), _sequence_is_named),
         Rule(("folds", "validation"), _folds_are_the_validation),
         Rule(("validation", "split_column", "folds"), _split_is_somewhere("validation")),
         Rule(("test", "split_column"), _split_is_somewhere("test")),
