@@ -141,7 +141,11 @@ def test_a_column_without_a_single_number_is_refused() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ([1.0], "it holds double, not lists of numbers .*data.sequence, or the column of texts as data.text"),
+        (
+            [1.0],
+            r"it holds single numbers \(double\), not lists .*: --set data.sequence_id=COLUMN --set data.order=COLUMN",
+        ),
+        (["1.5", " 2", ""], r"its texts are single numbers, not lists .* --set data.sequence_id=COLUMN"),
         ([["a"]], "list<.*string.*>, not lists of numbers"),
         ([[[[1.0]]]], "not lists of numbers"),
         ([[True]], "not lists of numbers"),

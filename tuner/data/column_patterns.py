@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 _NUMBER = r"\d+(?:\.\d+)?"
-_FEWEST = 3  # columns that may be the steps of a series
 
 
 def numbered_columns(pattern: str, names: Iterable[str]) -> list[tuple[float, str]]:
@@ -28,12 +27,15 @@ def columns_like(name: str, names: Iterable[str]) -> list[str]:
     return [column for _, column in numbered_columns(name, names)] or [name]
 
 
-def suggest_patterns(names: Sequence[str]) -> list[str]:
-    """Return the patterns of numbered columns that may be the steps of series: those that stand for the most columns."""
+def suggest_patterns(names: Sequence[str], *, fewest: int = 3) -> list[str]:
+    """Return the patterns of numbered columns that may be the steps of series: those that stand for the most columns.
+
+    Return none if that is less than `fewest` columns.
+    """
     counts: dict[str, int] = defaultdict(int)
     for name in names:
         match = re.fullmatch(rf"(.*?){_NUMBER}(\D*)", name)
         if match is not None and "*" not in name:
             counts[f"{match[1]}*{match[2]}"] += 1
     most = max(counts.values(), default=0)
-    return [pattern for pattern, count in counts.items() if count == most >= _FEWEST]
+    return [pattern for pattern, count in counts.items() if count == most >= fewest]

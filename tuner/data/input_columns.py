@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tuner.data.column_patterns import suggest_patterns
 from tuner.data.dataset import Columns, RowInputs
 from tuner.data.findings import Findings
+from tuner.data.number_columns import single_numbers
 from tuner.data.sequence_column import holds_sequences, read_sequences, read_written_sequences
 from tuner.data.sequences import Sequences
 from tuner.data.text_values import is_text
+from tuner.space.assignment import set_option
+
+_NO_SEQUENCES = Sequences(values=np.zeros((0, 1)), offsets=np.zeros(1, np.int64))
 
 
 def read_input_columns(
@@ -42,6 +49,9 @@ def _texts(column: pa.ChunkedArray, name: str, source: str, findings: Findings) 
 
 def _sequences(column: pa.ChunkedArray, name: str, source: str, findings: Findings, fill: str | None) -> Sequences:
     is_written = is_text(column.type)
+    if (what := single_numbers(column)) is not None:
+        _refuse_single_numbers(what, name, source, findings)
+        return _NO_SEQUENCES
     if is_written:
         read = read_written_sequences(column.cast(pa.string()), name)
     elif holds_sequences(column.type):
@@ -52,13 +62,26 @@ def _sequences(column: pa.ChunkedArray, name: str, source: str, findings: Findin
         if not findings.are_options:
             remedy += ", or the column of texts as data.text"
         findings.refuse_column(source, name, what, remedy)
-        return Sequences(values=np.zeros((0, 1)), offsets=np.zeros(1, np.int64))
+        return _NO_SEQUENCES
     for reason, mask in read.unusable.items():
         line = fill or _line_that_fills(name, is_written=is_written)
         remedy = f"fill it, for example in pandas: {line}" if reason == read.gap else "fix them"
         findings.add_unusable(reason, mask, remedy)
     findings.notes += [f"{source}: {note}" for note in read.notes]
     return read.sequences
+
+
+def _refuse_single_numbers(what: str, name: str, source: str, findings: Findings) -> None:
+    """Refuse a column of numbers, which is one of the steps of each row, or the steps of series in several rows."""
+    sequence, sequence_id, order = map(findings.setting, ("sequence", "sequence_id", "order"))
+    by_row = f"--set {sequence_id}=COLUMN --set {order}=COLUMN"
+    if findings.are_options:
+        by_row = f"{sequence_id} COLUMN {order} COLUMN"
+    remedy = f"if a series has a row for each step, name its id and what orders its steps: {by_row}"
+    for pattern in suggest_patterns([name], fewest=1):
+        by_column = f"{sequence} {shlex.quote(pattern)}" if findings.are_options else set_option(sequence, pattern)
+        remedy = f"if a series has a column for each step, {by_column}; {remedy}"
+    findings.refuse_column(source, name, f"{what}, not lists of numbers", remedy)
 
 
 def _line_that_fills(name: str, *, is_written: bool) -> str:

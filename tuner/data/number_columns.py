@@ -38,6 +38,7 @@ def read_cells(table: pa.Table, names: list[str], source: str, findings: Finding
     cells, n_faults = Cells(), len(findings.faults)
     for name in names:
         column = combined(table.column(name))
+        bad: dict[int, str] = {}
         if is_text(column.type):
             column, bad = _parse(column)
             for row, text in bad.items():
@@ -46,10 +47,22 @@ def read_cells(table: pa.Table, names: list[str], source: str, findings: Finding
             findings.refuse_column(source, name, f"it holds {column.type}, not numbers", "name columns of numbers")
             continue
         values, rounding = to_float64(column)
+        values = values.copy()  # Arrow's memory cannot be written to
         if rounding is not None:
             findings.notes.append(f"{source}: column {name!r}: {rounding}")
+        values[list(bad)] = 0.0  # so that a cell has one fault, and not also a gap
         cells.columns.append(values)
     return cells if len(findings.faults) == n_faults else None
+
+
+def single_numbers(column: pa.ChunkedArray) -> str | None:
+    """Return what a column holds if every value is one number, not a list; None if not, or if there is no number."""
+    if column.null_count == len(column):
+        return None
+    if not is_text(column.type):
+        return f"it holds single numbers ({column.type})" if is_number(column.type) else None
+    numbers, bad = _parse(combined(column))
+    return "its texts are single numbers" if not bad and numbers.null_count < len(numbers) else None
 
 
 def read_order(column: pa.ChunkedArray) -> tuple[NDArray[np.int64] | NDArray[np.float64], Mask] | None:
@@ -71,6 +84,13 @@ def read_order(column: pa.ChunkedArray) -> tuple[NDArray[np.int64] | NDArray[np.
         return values.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False), is_missing
     floats, _ = to_float64(values)
     return floats, np.isnan(floats)
+
+
+def line_that_orders(column: pa.ChunkedArray, name: str) -> str:
+    """Return the line of Python that makes the texts of a column sortable: numbers if each text has one, else dates."""
+    if not pc.any(pc.match_substring_regex(column.cast(pa.string()), r"\d\D+\d")).as_py():
+        return f"df[{name!r}] = df[{name!r}].str.extract(r'(\\d+)', expand=False).astype(int)"
+    return f"df[{name!r}] = pd.to_datetime(df[{name!r}]), with dayfirst=True if the day comes before the month"
 
 
 def _as_times(texts: pa.Array) -> pa.Array | None:

@@ -15,7 +15,7 @@ from tuner.data.dataset import Columns, Positions
 from tuner.data.encoded import to_offsets
 from tuner.data.findings import Findings
 from tuner.data.name_lists import list_names, number_of_rows
-from tuner.data.number_columns import Cells, read_cells, read_order
+from tuner.data.number_columns import Cells, line_that_orders, read_cells, read_order
 from tuner.data.sequence_column import combined, holds_sequences, is_list, written_lists
 from tuner.data.text_values import as_text, is_text
 
@@ -169,9 +169,10 @@ def _from_rows(
         )
         return None
     series = _Series.of(combined(ids))
-    findings.add_unusable(
-        f"column {columns.sequence_id!r} is empty, so it is not known which series a row is of", series.is_nameless
-    )
+    if len(series.names) < len(series.lengths):
+        nameless = number_of_rows(int(series.lengths[-1]))
+        reason = f"column {columns.sequence_id!r} is empty in {nameless}, of which this is the first"
+        findings.add_unusable(reason, series.is_nameless)
     turn = _turn_of_rows(table, columns, series, source, findings)
     if turn is None:
         return None
@@ -186,7 +187,7 @@ def _from_rows(
         _add_bad_cells(cells, series.codes, findings)
         column = _nested(cells.values[turn], series.lengths)
     findings.notes.append(
-        f"{source}: {len(series.lengths):,} series from {number_of_rows(table.num_rows)}, by column {columns.sequence_id!r}"
+        f"{source}: {len(series.names):,} series from {number_of_rows(table.num_rows)}, by column {columns.sequence_id!r}"
     )
     constant = {
         name: _one_value_each(combined(table.column(name)), name, series, source, findings)
@@ -244,11 +245,7 @@ def _turn_of_rows(
         return np.argsort(series.codes, kind="stable")
     read = read_order(table.column(columns.order))
     if read is None:
-        what = f"it holds {table.column(columns.order).type} values that are neither numbers nor dates nor times"
-        if is_text(table.column(columns.order).type):
-            what = "it holds texts that are neither all numbers nor all dates or times such as 2026-01-31 08:00:00"
-        line = f"df[{columns.order!r}] = pd.to_datetime(df[{columns.order!r}], dayfirst=…)"
-        findings.refuse_column(source, columns.order, what, f"write it so, for example in pandas: {line}")
+        _refuse_order(table.column(columns.order), columns.order, source, findings)
         return None
     order, is_missing = read
     findings.add_unusable(f"column {columns.order!r} is empty in a row of the series", series.mark(is_missing))
@@ -259,6 +256,16 @@ def _turn_of_rows(
         note = f"{n_series:,} series have rows with the same value in column {columns.order!r}, left as they are in the file"
         findings.notes.append(f"{source}: {note}")
     return turn
+
+
+def _refuse_order(column: pa.ChunkedArray, name: str, source: str, findings: Findings) -> None:
+    if not is_text(column.type):
+        what = f"it holds {column.type} values, which are neither numbers nor dates nor times"
+        findings.refuse_column(source, name, what, f"name another column as {findings.setting('order')}")
+        return
+    example = next(iter(pc.drop_null(column).slice(0, 1).to_pylist()), "")
+    what = f"its texts, such as {example!r}, are neither all numbers nor all times such as 2026-01-31 08:00:00"
+    findings.refuse_column(source, name, what, f"write such, for example in pandas: {line_that_orders(column, name)}")
 
 
 def _one_value_each(column: pa.Array, name: str, series: _Series, source: str, findings: Findings) -> pa.Array:
@@ -273,12 +280,10 @@ def _one_value_each(column: pa.Array, name: str, series: _Series, source: str, f
     is_other = is_given & (codes != codes[chosen[series.codes]]) & ~series.is_nameless[series.codes]
     if is_other.any():
         row = int(np.flatnonzero(is_other)[0])
-        one, other = int(chosen[series.codes[row]]), row
-        shown = [f"{column[place].as_py()!r} in row {place + 1}" for place in (one, other)]
-        example = f"{shown[0]}, but {shown[1]}, of series {series.name(row)}"
-        findings.add_unusable(
-            f"column {name!r} must be the same in all rows of a series, but is {example}", series.mark(is_other)
-        )
+        one = int(chosen[series.codes[row]])
+        shown = [f"{column[place].as_py()!r} in row {place + 1}" for place in (one, row)]
+        reason = f"column {name!r} must be the same in all rows of a series, but series {series.name(row)} has"
+        findings.add_unusable(f"{reason} {shown[0]} and {shown[1]}", series.mark(is_other))
     is_partly = series.mark(~is_given) & series.mark(is_given)
     if is_partly.any():
         note = f"some rows of {int(is_partly.sum()):,} series are empty in column {name!r}, and take the value of the others"
