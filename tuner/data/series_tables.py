@@ -306,7 +306,7 @@ def _comparable(column: pa.Array) -> pa.DictionaryArray:
 
 
 def _fill_rows(columns: Columns, names: list[str]) -> str:
-    first = f"df = df.sort_values({columns.order!r}); " if columns.order is not None else ""
+    first = f"df = df.sort_values({[columns.sequence_id, columns.order]}); " if columns.order is not None else ""
     edges = "limit_area='inside'" if len(names) == 1 else "limit_direction='both'"
     return (
         f"{first}df[{names}] = df.groupby({columns.sequence_id!r})[{names}].transform(lambda x: x.interpolate({edges}))"

@@ -13,8 +13,16 @@ from tuner.data.name_lists import suggest_name
 from tuner.errors import DataError, StorageError, data_error
 from tuner.storage import extension, locate
 
-FORMATS = {".parquet": "parquet", ".csv": "csv", ".jsonl": "json", ".ndjson": "json", ".json": "json"}
-EXTENSIONS = "known are .parquet, .csv and .jsonl (also .ndjson and .json)"
+FORMATS = {
+    ".parquet": "parquet",
+    ".csv": "csv",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".json": "json",
+    ".ts": "ts",
+    ".arff": "arff",
+}
+EXTENSIONS = "known are .parquet, .csv and .jsonl (also .ndjson and .json), and .ts and .arff for series"
 
 
 def format_of(uri: str) -> str:

@@ -18,16 +18,18 @@ import pyarrow.json
 
 from tuner.data.builtin import Say, builtin_fingerprint, builtin_table, is_builtin
 from tuner.data.column_patterns import columns_like, suggest_patterns
+from tuner.data.formats.arff_format import read_arff
 from tuner.data.formats.content import REMEDIES, first_line
 from tuner.data.formats.csv_format import read_csv
 from tuner.data.formats.json_format import read_json
 from tuner.data.formats.parquet_format import read_parquet
+from tuner.data.formats.ts_format import read_ts
 from tuner.data.name_lists import MOST_NAMES, list_names, suggest_name
 from tuner.data.source_files import FORMATS, format_of, locate_file
 from tuner.errors import DataError, Fault, data_error
 from tuner.space.assignment import set_option, yaml_value
 
-_READERS = {"parquet": read_parquet, "csv": read_csv, "json": read_json}
+_READERS = {"parquet": read_parquet, "csv": read_csv, "json": read_json, "ts": read_ts, "arff": read_arff}
 _OTHER_SEPARATOR = re.compile(r"[;\t|]")
 _OF_STEPS = ("data.sequence", "--sequence")
 _OF_SEVERAL = ("data.label_columns", "--label-columns")  # settings that name more than one column

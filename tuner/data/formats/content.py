@@ -19,6 +19,8 @@ REMEDIES = {
     "parquet": "write the file again, or fetch it again",
     "csv": "fix the file, or give it the extension of its format",
     "json": "fix the file, or give it the extension of its format",
+    "ts": "fix the file, or give it the extension of its format",
+    "arff": "fix the file, or give it the extension of its format",
 }
 
 
