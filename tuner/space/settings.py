@@ -83,7 +83,15 @@ def _read_columns(value: object) -> object:
 
 
 def _read_sequence(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
+    """Accept one name or pattern, or a list of several."""
+    names = list(value) if isinstance(value, list | tuple) else [value]
+    for name in names:
+        if value is not None and (not isinstance(name, str) or not name):
+            remedy = "write one name, or a list such as [x, y], with quotes around a name that is a number"
+            raise refuse(f"{show_yaml(name)} is not the name of a column", remedy)
+    if not names:
+        raise refuse("the list is empty", "write one name, or a list such as [x, y]")
+    return names[0] if len(names) == 1 else tuple(names)
 
 
 def _sequence_is_named(values: Values) -> tuple[str, str] | None:
@@ -192,7 +200,7 @@ LabelName = Annotated[
 
 
 SequenceNames = Annotated[
-    Name | Annotated[tuple[Name, ...], Field(min_length=1)] | None,
+    str | tuple[str, ...] | None,
     BeforeValidator(_read_sequence),
     WithJsonSchema(
         {
