@@ -197,6 +197,39 @@ def test_the_message_about_a_gap_has_a_line_that_closes_it() -> None:
     assert _rows(_read(pa.Table.from_pandas(table)["values"])[0]) == [[[1, 5], [2, 5], [3, 5]], [[4, 6]]]
 
 
+@pytest.mark.parametrize("is_json", [False, True])
+def test_the_line_about_a_gap_in_a_written_list_closes_it(is_json: bool) -> None:
+    texts = ["[1.0, nan, 3.0, nan]", "[4.0]"]
+    table = pd.DataFrame({"values": [text.replace("nan", "NaN") for text in texts] if is_json else texts})
+    rows, findings = _read(table["values"].tolist())
+    assert rows is not None
+    without_unusable(rows, findings, skip=False)
+    line = re.search(r"in pandas: (.*), or leave them out", findings.faults[0].remedy)
+    assert line is not None
+    exec(line[1], {"df": table, "pd": pd})
+    assert _rows(_read([str(value) for value in table["values"]])[0]) == [[[1], [2], [3]], [[4]]]
+
+
+def test_the_line_about_bare_numbers_writes_lists() -> None:
+    table = pd.DataFrame({"values": ["1;2", "3;4"]})
+    rows, findings = _read(table["values"].tolist())
+    assert rows is not None
+    without_unusable(rows, findings, skip=False)
+    line = re.search(r"write lists, in pandas: (.*), or leave them out", findings.faults[0].remedy)
+    assert line is not None
+    exec(line[1], {"df": table})
+    assert _rows(_read([str(value) for value in table["values"]])[0]) == [[[1], [2]], [[3], [4]]]
+
+
+def test_numbers_that_numpy_left_out_are_named_as_lost() -> None:
+    rows, findings = _read(["[1. 2.]", "[1. ... 2.]"])
+    assert rows is not None
+    without_unusable(rows, findings, skip=False)
+    assert "row 2: column 'values' has ... where numpy left numbers out; write all numbers: df['values']" in str(
+        findings.faults[0]
+    )
+
+
 @pytest.mark.parametrize("is_written", [False, True])
 def test_whole_numbers_that_floating_point_cannot_tell_apart_are_noted(is_written: bool) -> None:
     numbers = [(1 << 60) + step for step in range(8)]

@@ -48,14 +48,13 @@ def _texts(column: pa.ChunkedArray, name: str, source: str, findings: Findings) 
 
 
 def _sequences(column: pa.ChunkedArray, name: str, source: str, findings: Findings, fill: str | None) -> Sequences:
-    is_written = is_text(column.type)
     if (what := single_numbers(column)) is not None:
         _refuse_single_numbers(what, name, source, findings)
         return _NO_SEQUENCES
-    if is_written:
+    if is_text(column.type):
         read = read_written_sequences(column.cast(pa.string()), name)
     elif holds_sequences(column.type):
-        read = read_sequences(column, name)
+        read = read_sequences(column, name, fill=fill)
     else:
         what = f"it holds {column.type}, not lists of numbers or lists of steps (lists of numbers)"
         remedy = f"name a column of such lists as {findings.setting('sequence')}"
@@ -64,9 +63,7 @@ def _sequences(column: pa.ChunkedArray, name: str, source: str, findings: Findin
         findings.refuse_column(source, name, what, remedy)
         return _NO_SEQUENCES
     for reason, mask in read.unusable.items():
-        line = fill or _line_that_fills(name, is_written=is_written)
-        remedy = f"fill it, for example in pandas: {line}" if reason == read.gap else "fix them"
-        findings.add_unusable(reason, mask, remedy)
+        findings.add_unusable(reason, mask, read.remedies.get(reason, "fix them"))
     findings.notes += [f"{source}: {note}" for note in read.notes]
     return read.sequences
 
@@ -82,10 +79,3 @@ def _refuse_single_numbers(what: str, name: str, source: str, findings: Findings
         by_column = f"{sequence} {shlex.quote(pattern)}" if findings.are_options else set_option(sequence, pattern)
         remedy = f"if a series has a column for each step, {by_column}; {remedy}"
     findings.refuse_column(source, name, f"{what}, not lists of numbers", remedy)
-
-
-def _line_that_fills(name: str, *, is_written: bool) -> str:
-    """Return the line of Python that fills the gaps of a column of lists, and drops its padding."""
-    start, row = ("import json; ", "json.loads(row)") if is_written else ("", "list(row)")
-    filled = ".interpolate(limit_area='inside').dropna(how='all').ffill().bfill().to_numpy().tolist()"
-    return f"{start}df[{name!r}] = [pd.DataFrame({row}, dtype=float){filled} for row in df[{name!r}]]"

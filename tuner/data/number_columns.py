@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tuner.data.findings import Findings
-from tuner.data.sequence_column import NO_NUMBER, combined, is_number, to_float64
+from tuner.data.sequence_column import combined, is_number, to_float64
 from tuner.data.text_values import is_text
+from tuner.data.written_lists import NO_NUMBER
 
 Mask = NDArray[np.bool_]
 

@@ -1,17 +1,14 @@
 """Read a column of lists as numeric sequences, and find out why some rows cannot be used.
 
 A row is a list of numbers (one channel), or a list of steps, each a list with one number per channel. In a column of text,
-such as any column of a CSV, a row is that list written as JSON. Steps of only null or NaN at either end of a row are padding,
-and are cut off.
+such as any column of a CSV, a row is that list written as JSON, or as Python prints it. Steps of only null or NaN at either
+end of a row are padding, and are cut off.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,28 +18,25 @@ from numpy.typing import NDArray
 from tuner.data.encoded import to_offsets
 from tuner.data.padding import find_padding, padding_notes
 from tuner.data.sequences import MOST, Sequences
+from tuner.data.written_lists import CUT, EXACT, is_python_list, parse_steps, separator_of
 
 Mask = NDArray[np.bool_]
 _AS_LISTS = pa.list_(pa.list_(pa.float64()))
-_WHOLE = 1 << 53
-"""Up to here, 64-bit floating point has every whole number."""
-NO_NUMBER = frozenset({"", "nan", "null", "none", "na", "n/a", "<na>"})
-"""How programs write that a number is missing, in lower case."""
-
-_BARE_WORD = re.compile(r"\b(?:nan|NAN|None|NA)\b|<NA>")
+_SAMPLE = 100  # rows that show how a column is written
+_FILLED = ".interpolate(limit_area='inside').dropna(how='all').ffill().bfill().to_numpy().tolist()"
 
 
 @dataclass(frozen=True, eq=False)
 class SequenceColumn:
     """The rows of one column, and a mask (rows,) for each reason why a row cannot be used.
 
-    Most rows decide the number of channels. A row that does not fit is empty in `sequences`. `gap` is the reason that gaps
-    in a row are, which has a remedy of its own. `notes` say what was cut off, rounded, or may be padding.
+    Most rows decide the number of channels. A row that does not fit is empty in `sequences`. `remedies` has one for some of
+    the reasons. `notes` say what was cut off, rounded, or may be padding.
     """
 
     sequences: Sequences
     unusable: Mapping[str, Mask]
-    gap: str
+    remedies: Mapping[str, str]
     notes: tuple[str, ...]
 
 
@@ -73,37 +67,42 @@ def holds_sequences(kind: pa.DataType) -> bool:
     return inner is not None and is_number(inner)
 
 
-def read_sequences(column: pa.ChunkedArray, name: str) -> SequenceColumn:
-    """Read a column that satisfies `holds_sequences`."""
-    return _assemble(_take_apart(combined(column)), name)
+def read_sequences(column: pa.ChunkedArray, name: str, *, fill: str | None = None) -> SequenceColumn:
+    """Read a column that satisfies `holds_sequences`. `fill` is a line of Python that fills gaps in its source."""
+    fill = fill or f"df[{name!r}] = [pd.DataFrame(list(row), dtype=float){_FILLED} for row in df[{name!r}]]"
+    return _assemble(_take_apart(combined(column)), name, fill)
 
 
 def read_written_sequences(column: pa.ChunkedArray, name: str) -> SequenceColumn:
-    """Read a column of text with a JSON list in each value; an empty text is an empty list."""
+    """Read a column of text with a list in each value, as JSON or as Python prints it; an empty text is an empty list."""
     large: set[int] = set()
-    parsed = [[] if text is None else _parse(text, large) for text in column.to_pylist()]
+    texts = [text or "" for text in column.to_pylist()]
+    parsed = [parse_steps(text, large) for text in texts]
     is_broken = np.array([row is None for row in parsed], dtype=bool)
+    is_cut = is_broken & np.array([CUT in text for text in texts], dtype=bool)
     is_null = column.is_null().to_numpy()
     lists = [None if is_null[number] else row or [] for number, row in enumerate(parsed)]
-    rounding = _rounding(len(large), len({float(value) for value in large}))
-    taken = replace(_take_apart(pa.array(lists, _AS_LISTS)), rounding=rounding)
-    read = _assemble(taken, name, has_reason=is_broken)
-    reason = f"column {name!r} is not a JSON list of numbers or of steps (lists of numbers)"
-    return replace(read, unusable={reason: is_broken, **read.unusable})
-
-
-def written_lists(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """Return a column of texts with a JSON list of numbers in each value as lists, null where it is none.
-
-    Return None if the first text that is not empty does not begin like a list.
-    """
-    texts = column.to_pylist()
-    first = next((text for text in texts if text is not None and text.strip()), "")
-    if not first.lstrip().startswith("["):
-        return None
-    parsed = [None if text is None else _parse(text, set()) for text in texts]
-    lists = [None if row is None else [step[0] if step else None for step in row] for row in parsed]
-    return pa.chunked_array([pa.array(lists, pa.list_(pa.float64()))])
+    taken = replace(
+        _take_apart(pa.array(lists, _AS_LISTS)), rounding=_rounding(len(large), len({float(value) for value in large}))
+    )
+    row = "json.loads(row.replace('nan', 'NaN'))"
+    fill = f"import json; df[{name!r}] = [pd.DataFrame({row}, dtype=float){_FILLED} for row in df[{name!r}]]"
+    is_plain = all(map(is_python_list, filter(None, texts[:_SAMPLE])))
+    read = _assemble(taken, name, fill if is_plain else None, has_reason=is_broken)
+    broken = f"column {name!r} is not a JSON list of numbers or of steps (lists of numbers)"
+    cut = f"column {name!r} has {CUT} where numpy left numbers out"
+    remedies = {
+        cut: f"write all numbers: df[{name!r}] = [row.tolist() for row in df[{name!r}]] before you save the table"
+    }
+    example = next((text for row, text in enumerate(texts) if is_broken[row] and not is_cut[row]), "")
+    if (separator := separator_of(example)) is not None:
+        line = f"df[{name!r}] = [[float(v) for v in row.split({separator!r})] for row in df[{name!r}]]"
+        remedies[broken] = f"if {separator!r} separates numbers, write lists, in pandas: {line}"
+    return replace(
+        read,
+        unusable={broken: is_broken & ~is_cut, cut: is_cut, **read.unusable},
+        remedies={**read.remedies, **remedies},
+    )
 
 
 def is_number(kind: pa.DataType) -> bool:
@@ -138,7 +137,7 @@ def to_float64(numbers: pa.Array) -> tuple[NDArray[np.float64], str | None]:
     """Return numbers with NaN for null, and a note if different numbers become equal."""
     values = pc.fill_null(numbers.cast(pa.float64(), safe=False), np.nan).to_numpy(zero_copy_only=False)
     is_exact = not (pa.types.is_integer(numbers.type) or pa.types.is_decimal(numbers.type))
-    if is_exact or (not (np.abs(values) > _WHOLE).any() and not pa.types.is_decimal(numbers.type)):
+    if is_exact or (not (np.abs(values) > EXACT).any() and not pa.types.is_decimal(numbers.type)):
         return values, None
     return values, _rounding(pc.count_distinct(numbers).as_py(), len(np.unique(values[~np.isnan(values)])))
 
@@ -156,7 +155,7 @@ def list_lengths(lists: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
     return np.asarray(lengths.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
-def _assemble(lists: _Lists, name: str, *, has_reason: Mask | None = None) -> SequenceColumn:
+def _assemble(lists: _Lists, name: str, fill: str | None, *, has_reason: Mask | None = None) -> SequenceColumn:
     """Lay the regular rows end to end, without padding. Rows where `has_reason` is true are already known to be unusable."""
     n_rows = len(lists.lengths)
     is_empty = lists.lengths == 0
@@ -194,7 +193,7 @@ def _assemble(lists: _Lists, name: str, *, has_reason: Mask | None = None) -> Se
                 np.abs(lists.numbers) > MOST, of_number, n_rows
             ),
         },
-        gap,
+        remedies={gap: "fill it" if fill is None else f"fill it, for example in pandas: {fill}"},
         notes=(*padding_notes(ends, sequences, column), *([f"{column}: {lists.rounding}"] if lists.rounding else [])),
     )
 
@@ -224,43 +223,3 @@ def _commonest(channels: NDArray[np.int64]) -> int:
     counts = np.bincount(channels, minlength=1)
     counts[0] = 0
     return int(counts.argmax()) if counts.any() else 0
-
-
-def _parse(text: str, large: set[int]) -> list[list[float] | None] | None:
-    """Return the steps in a text, with NaN for null. Return None if it is not a list of numbers or of lists of numbers.
-
-    Whole numbers that floating point may not have are added to `large`.
-    """
-    if not text.strip():
-        return []
-    try:
-        parsed: Any = json.loads(text if '"' in text else _BARE_WORD.sub("null", text))
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(parsed, list):
-        return None
-    is_nested = any(isinstance(step, list) for step in parsed)
-    steps = [None if _is_missing(step) else step for step in parsed] if is_nested else [[value] for value in parsed]
-    if not all(step is None or (isinstance(step, list) and all(map(_is_json_number, step))) for step in steps):
-        return None
-    return [None if step is None else [_to_float(value, large) for value in step] for step in steps]
-
-
-def _is_json_number(value: object) -> bool:
-    return _is_missing(value) or (isinstance(value, int | float) and not isinstance(value, bool))
-
-
-def _is_missing(value: object) -> bool:
-    return value is None or value != value or (isinstance(value, str) and value.strip().lower() in NO_NUMBER)
-
-
-def _to_float(value: Any, large: set[int]) -> float:
-    if _is_missing(value):
-        return np.nan
-    try:
-        number = float(value)
-    except OverflowError:  # a whole number with hundreds of digits
-        return np.inf
-    if isinstance(value, int) and abs(value) > _WHOLE:
-        large.add(value)
-    return number

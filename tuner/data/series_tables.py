@@ -16,8 +16,9 @@ from tuner.data.encoded import to_offsets
 from tuner.data.findings import Findings
 from tuner.data.name_lists import list_names, number_of_rows
 from tuner.data.number_columns import Cells, line_that_orders, read_cells, read_order
-from tuner.data.sequence_column import combined, holds_sequences, is_list, written_lists
+from tuner.data.sequence_column import combined, holds_sequences, is_list
 from tuner.data.text_values import as_text, is_text
+from tuner.data.written_lists import written_lists
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,6 +36,8 @@ _OF_SEVERAL = ("data.label_columns", "--label-columns")  # settings that name mo
 _WHEN_NOT_NEEDED = {
     "data.group": "if no rows belong together, no such column is needed",
     "data.sequence_id": "if each row is a whole series, no such column is needed",
+    "--sequence-id": "if each row is a whole series, no such column is needed",
+    "--order": "if the rows are in order, no such column is needed",
     "data.order": "if the rows are in order, no such column is needed",
     "data.split_column": "if the rows are not divided yet, no such column is needed",
 }
@@ -148,5 +150,6 @@ def _missing_column(uri: str, column: str, names: Sequence[str], naming: str | N
         change = f"--set {shlex.quote(f'{naming}={other}')}"
     remedy = f"did you mean {other!r}? Then {change}" if near else f"name another: {change}"
     if naming in _WHEN_NOT_NEEDED:
-        remedy = f"{_WHEN_NOT_NEEDED[naming]}: --set {naming}=null; otherwise {remedy}"
+        without = f"{naming} ''" if naming.startswith("--") else f"--set {naming}=null"
+        remedy = f"{_WHEN_NOT_NEEDED[naming]}: {without}; otherwise {remedy}"
     return Fault(uri, what, remedy)

@@ -218,9 +218,12 @@ def size_of_data(dataset: Dataset, data: TrialData) -> DataSize:
 def size_of_files(space: Space) -> DataSize | None:
     """Estimate the size of a space's local files from their Parquet footers or their first lines.
 
-    Return None if it is unknown: for a built-in set, a URI, or a missing or damaged file. Reading it will report the fault.
+    Return None if it is unknown: for a built-in set, a URI, series in several rows, or a missing or damaged file. Reading it
+    will report the fault.
     """
     settings = space.data
+    if settings.sequence_id is not None:  # a row of the files is a step
+        return None
     uris = {uri for uri in (settings.train, settings.validation, settings.test) if isinstance(uri, str)}
     column = settings.text if space.inputs == "text" else settings.sequence
     counts = [_count(uri, str(column), space.inputs) for uri in uris]
