@@ -76,7 +76,8 @@ def test_a_column_for_each_step_is_read_with_empty_cells_at_the_end_as_padding(a
     rows, findings = _read(Columns(sequence="t*"), **cells)
     assert _rows(rows) == [[[1], [2], [3]], [[4], [5]]]
     described, padded = findings.notes
-    assert described == "f: 3 columns, t1 to t10, are read as the steps of a series"
+    steps = "f: 3 columns, t1 to t10, are read as the steps of a series"
+    assert described == f"{steps}, although nothing is between t2 and t10"
     assert "1 row of column 't1 to t10' ends in NaN or null (1 step)" in padded
 
 

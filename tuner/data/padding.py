@@ -33,6 +33,9 @@ class Ends:
 
 def find_padding(lengths: Counts, is_void: Mask) -> Ends:
     """Find the steps at both ends of each row that hold nothing. `lengths` is (rows,), `is_void` (steps,)."""
+    if not is_void.any():  # as in most data, and the rest takes memory
+        none = np.zeros(len(lengths), np.int64)
+        return Ends(none, none, none > 0, ~is_void)
     offsets, filled = to_offsets(lengths), np.flatnonzero(~is_void)
     places = np.searchsorted(filled, offsets)  # of each row's first filled step in `filled`
     is_blank = places[1:] == places[:-1]

@@ -159,9 +159,7 @@ def _assemble(lists: _Lists, name: str, fill: str | None, *, has_reason: Mask | 
     """Lay the regular rows end to end, without padding. Rows where `has_reason` is true are already known to be unusable."""
     n_rows = len(lists.lengths)
     is_empty = lists.lengths == 0
-    has_number = np.zeros(len(lists.channels), dtype=bool)  # steps
-    has_number[np.repeat(np.arange(len(has_number)), lists.channels)[~np.isnan(lists.numbers)]] = True
-    ends = find_padding(lists.lengths, ~has_number & ((lists.channels > 0) | lists.is_null_step))
+    ends = find_padding(lists.lengths, _void_steps(lists))
     lists = _cut(lists, ends.is_kept)
     owners = np.repeat(np.arange(n_rows), lists.lengths)  # the row of each step
     first_step = np.minimum(to_offsets(lists.lengths)[:-1], max(len(owners) - 1, 0))
@@ -196,6 +194,16 @@ def _assemble(lists: _Lists, name: str, fill: str | None, *, has_reason: Mask | 
         remedies={gap: "fill it" if fill is None else f"fill it, for example in pandas: {fill}"},
         notes=(*padding_notes(ends, sequences, column), *([f"{column}: {lists.rounding}"] if lists.rounding else [])),
     )
+
+
+def _void_steps(lists: _Lists) -> Mask:
+    """Return which steps (steps,) are null, or have only null or NaN."""
+    is_nan = np.isnan(lists.numbers)
+    if not is_nan.any():
+        return lists.is_null_step
+    has_number = np.zeros(len(lists.channels), dtype=bool)
+    has_number[np.repeat(np.arange(len(has_number)), lists.channels)[~is_nan]] = True
+    return ~has_number & ((lists.channels > 0) | lists.is_null_step)
 
 
 def _cut(lists: _Lists, is_kept: Mask) -> _Lists:

@@ -77,7 +77,7 @@ def _from_columns(
     values = cells.values.reshape(-1, len(channels), len(channels[0])).transpose(0, 2, 1)  # (rows, steps, channels)
     column = _nested(values.reshape(-1, len(channels)), np.full(len(values), values.shape[1]))
     _add_bad_cells(cells, None, findings)
-    findings.notes.append(f"{source}: {_describe(channels)}")
+    findings.notes.append(f"{source}: {_describe(channels)}{_uneven_steps(named, available)}")
     fill = _fill_columns(channels[0]) if len(channels) == 1 else None
     return replace(_with_lists(whole, column, names), fill=fill)
 
@@ -104,6 +104,16 @@ def _describe(channels: list[list[str]]) -> str:
     n_steps, first = len(channels[0]), channels[0]
     steps = f"{n_steps:,} columns, {first[0]} to {first[-1]}, are read as the steps of a series"
     return steps if len(channels) == 1 else f"{steps} with {len(channels)} channels"
+
+
+def _uneven_steps(named: dict[str, list[str]], available: Sequence[str]) -> str:
+    """Say where the numbers of the columns leave steps out."""
+    numbered = numbered_columns(next(iter(named)), available)
+    gaps = np.diff([number for number, _ in numbered])
+    wide = np.flatnonzero(gaps > 1.5 * gaps.min()) if len(gaps) else gaps
+    if not len(wide):
+        return ""
+    return f", although nothing is between {numbered[wide[0]][1]} and {numbered[wide[0] + 1][1]}"
 
 
 def _fill_columns(names: list[str]) -> str:

@@ -86,7 +86,7 @@ def estimate_memory(size: DataSize) -> MemoryNeed:
             shared=size.array_bytes + rows * length,
         )
     return MemoryNeed(
-        reading=_DRIVER + rows * (100 + 66 * length) + size.array_bytes,
+        reading=_DRIVER + rows * (100 + 70 * length) + size.array_bytes,
         driver=_DRIVER + rows * 12 * length + size.array_bytes,
         worker=_WORKER + rows * 120,
         baselines=_WORKER + rows * (8 * length + 45 * min(length, _MOST_VALUES)),
