@@ -231,19 +231,26 @@ def test_numbers_that_numpy_left_out_are_named_as_lost() -> None:
 
 
 @pytest.mark.parametrize("is_written", [False, True])
-def test_whole_numbers_that_floating_point_cannot_tell_apart_are_noted(is_written: bool) -> None:
+def test_whole_numbers_that_floating_point_cannot_tell_apart_are_refused(is_written: bool) -> None:
     numbers = [(1 << 60) + step for step in range(8)]
-    rows, findings = _read([str(numbers)] if is_written else [numbers])
-    assert rows is not None
-    assert "so 8 different values became 1; subtract a constant from them first" in findings.notes[0]
-    assert not _read([[(1 << 60) + 1024 * step for step in range(8)]])[1].notes
+    _, findings = _read([str(numbers)] if is_written else [numbers])
+    assert "its 8 different values became 1; subtract the same number from all" in str(findings.faults[0])
 
 
-@pytest.mark.parametrize(("fill", "is_noted"), [(0.0, True), (0.5, False)])
-def test_rows_of_one_length_that_end_in_zeros_may_be_padded(fill: float, is_noted: bool) -> None:
-    rows = [[1.0] * (10 - number % 6) + [fill] * (number % 6) for number in range(60)]
-    _, findings = _read(rows)
-    assert [("end in zeros (1 to 5 steps)" in note) for note in findings.notes] == [True] * is_noted
+def test_a_few_different_numbers_that_become_equal_are_noted() -> None:
+    far = [(1 << 60) + 1024 * step for step in range(8)]
+    _, findings = _read([[*far, far[0] + 1]])
+    assert "its 9 different values became 8; subtract the same number from all" in findings.notes[0]
+    assert _read([far])[1] == Findings()
+
+
+@pytest.mark.parametrize(("verb", "turn"), [("end", 1), ("begin", -1)])
+def test_rows_of_one_length_that_begin_or_end_in_zeros_may_be_padded(verb: str, turn: int) -> None:
+    rows = [([1.0] * (10 - number % 6) + [0.0] * (number % 6))[::turn] for number in range(60)]
+    (note,) = _read(rows)[1].notes
+    assert note.startswith(
+        f"f: 50 rows of column 'values' {verb} in zeros (1 to 5 steps), and all rows have the same length; if"
+    )
 
 
 def test_zeros_that_are_values_like_others_are_not_called_padding() -> None:

@@ -65,6 +65,8 @@ def _sequences(column: pa.ChunkedArray, name: str, source: str, findings: Findin
     for reason, mask in read.unusable.items():
         findings.add_unusable(reason, mask, read.remedies.get(reason, "fix them"))
     findings.notes += [f"{source}: {note}" for note in read.notes]
+    if read.rounding is not None:
+        read.rounding.add_to(findings, source, name)
     return read.sequences
 
 

@@ -50,7 +50,7 @@ def read_cells(table: pa.Table, names: list[str], source: str, findings: Finding
         values, rounding = to_float64(column)
         values = values.copy()  # Arrow's memory cannot be written to
         if rounding is not None:
-            findings.notes.append(f"{source}: column {name!r}: {rounding}")
+            rounding.add_to(findings, source, name)
         values[list(bad)] = 0.0  # so that a cell has one fault, and not also a gap
         cells.columns.append(values)
     return cells if len(findings.faults) == n_faults else None

@@ -60,8 +60,8 @@ def padding_notes(ends: Ends, sequences: Sequences, column: str) -> list[str]:
         if len(cut):
             rows = f"{number_of_rows(len(cut))} of {column} {verb}{'s' if len(cut) == 1 else ''} in NaN or null"
             notes.append(f"{rows} ({_range(cut)}): read as padding and cut off")
-    if not notes and (run := _zeros_at_the_end(sequences)) is not None:
-        rows = f"{number_of_rows(len(run))} of {column} end in zeros ({_range(run)}), and all rows have the same length"
+    for verb, runs in _runs_of_zeros(sequences).items() if not notes else ():
+        rows = f"{number_of_rows(len(runs))} of {column} {verb} in zeros ({_range(runs)}), and all rows have the same length"
         notes.append(f"{rows}; if this is padding, write NaN in place of those zeros, and it is cut off")
     return notes
 
@@ -72,15 +72,18 @@ def _range(steps: Counts) -> str:
     return f"{most} {unit}" if fewest == most else f"{fewest} to {most} {unit}"
 
 
-def _zeros_at_the_end(sequences: Sequences) -> Counts | None:
-    """Return the lengths of the runs of zeros that rows end in, or None unless most rows do and zeros are rare before."""
+def _runs_of_zeros(sequences: Sequences) -> dict[str, Counts]:
+    """Return the lengths of the runs of zeros that most rows begin or end in, if zeros are rare in the rest of the rows."""
     lengths = sequences.lengths[sequences.lengths > 0]
     if len(lengths) < _FEWEST_ROWS or lengths.min() != lengths.max():
-        return None
+        return {}
     is_zero = (sequences.values == 0).all(axis=1).reshape(len(lengths), -1)  # (rows, steps)
-    runs = np.where(is_zero.all(axis=1), 0, np.argmin(is_zero[:, ::-1], axis=1))
-    padded = runs[runs > 0]
-    before = is_zero.sum() - runs.sum() - is_zero[is_zero.all(axis=1)].sum()
-    is_rare = before < _RARE * (is_zero.size - runs.sum())
-    has_varied_runs = len(padded) > len(runs) / 2 and len(np.unique(padded)) > 2
-    return padded if is_rare and has_varied_runs else None
+    is_zero = is_zero[~is_zero.all(axis=1)]
+    found = {}
+    for verb, turned in (("begin", is_zero), ("end", is_zero[:, ::-1])):
+        runs = np.argmin(turned, axis=1)
+        rest = turned.size - runs.sum()
+        padded = runs[runs > 0]
+        if len(padded) > len(runs) / 2 and len(np.unique(padded)) > 2 and turned.sum() - runs.sum() < _RARE * rest:
+            found[verb] = padded
+    return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tuner.data.encoded import to_offsets
+from tuner.data.findings import Findings
 from tuner.data.padding import find_padding, padding_notes
 from tuner.data.sequences import MOST, Sequences
 from tuner.data.written_lists import CUT, EXACT, is_python_list, parse_steps, separator_of
@@ -26,18 +28,40 @@ _SAMPLE = 100  # rows that show how a column is written
 _FILLED = ".interpolate(limit_area='inside').dropna(how='all').ffill().bfill().to_numpy().tolist()"
 
 
+@dataclass(frozen=True)
+class Rounding:
+    """How many different numbers a column has, and how many are left of them in 64-bit floating point."""
+
+    given: int
+    left: int
+
+    remedy: ClassVar[str] = "subtract the same number from all of them first, in every file"
+
+    def __str__(self) -> str:
+        digits = "64-bit floating point keeps 15 to 17 digits of a number"
+        return f"{digits}, so its {self.given:,} different values became {self.left:,}"
+
+    def add_to(self, findings: Findings, source: str, name: str) -> None:
+        """Note it, or refuse the column if most differences are lost."""
+        if self.left < self.given / 2:
+            findings.refuse_column(source, name, str(self), self.remedy)
+        else:
+            findings.notes.append(f"{source}: column {name!r}: {self}; {self.remedy}")
+
+
 @dataclass(frozen=True, eq=False)
 class SequenceColumn:
     """The rows of one column, and a mask (rows,) for each reason why a row cannot be used.
 
     Most rows decide the number of channels. A row that does not fit is empty in `sequences`. `remedies` has one for some of
-    the reasons. `notes` say what was cut off, rounded, or may be padding.
+    the reasons. `notes` say what was cut off, or may be padding.
     """
 
     sequences: Sequences
     unusable: Mapping[str, Mask]
     remedies: Mapping[str, str]
     notes: tuple[str, ...]
+    rounding: Rounding | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +76,7 @@ class _Lists:
     numbers: NDArray[np.float64]
     is_null: Mask
     is_null_step: Mask
-    rounding: str | None
+    rounding: Rounding | None
 
 
 def is_list(kind: pa.DataType) -> bool:
@@ -133,20 +157,17 @@ def _take_apart(rows: pa.Array) -> _Lists:
     )
 
 
-def to_float64(numbers: pa.Array) -> tuple[NDArray[np.float64], str | None]:
-    """Return numbers with NaN for null, and a note if different numbers become equal."""
+def to_float64(numbers: pa.Array) -> tuple[NDArray[np.float64], Rounding | None]:
+    """Return numbers with NaN for null, and what happened if different numbers became equal."""
     values = pc.fill_null(numbers.cast(pa.float64(), safe=False), np.nan).to_numpy(zero_copy_only=False)
-    is_exact = not (pa.types.is_integer(numbers.type) or pa.types.is_decimal(numbers.type))
-    if is_exact or (not (np.abs(values) > EXACT).any() and not pa.types.is_decimal(numbers.type)):
+    is_decimal = pa.types.is_decimal(numbers.type)
+    if not (is_decimal or (pa.types.is_integer(numbers.type) and (np.abs(values) > EXACT).any())):
         return values, None
     return values, _rounding(pc.count_distinct(numbers).as_py(), len(np.unique(values[~np.isnan(values)])))
 
 
-def _rounding(given: int, left: int) -> str | None:
-    if left >= given:
-        return None
-    digits = "64-bit floating point keeps 15 to 17 digits of a number"
-    return f"{digits}, so {given:,} different values became {left:,}; subtract a constant from them first"
+def _rounding(given: int, left: int) -> Rounding | None:
+    return Rounding(given, left) if left < given else None
 
 
 def list_lengths(lists: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
@@ -192,7 +213,8 @@ def _assemble(lists: _Lists, name: str, fill: str | None, *, has_reason: Mask | 
             ),
         },
         remedies={gap: "fill it" if fill is None else f"fill it, for example in pandas: {fill}"},
-        notes=(*padding_notes(ends, sequences, column), *([f"{column}: {lists.rounding}"] if lists.rounding else [])),
+        notes=tuple(padding_notes(ends, sequences, column)),
+        rounding=lists.rounding,
     )
 
 

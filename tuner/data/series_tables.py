@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -162,7 +163,12 @@ def _add_bad_cells(cells: Cells, codes: Positions | None, findings: Findings) ->
     rows = np.array(sorted(cells.bad))
     is_bad = np.zeros(len(cells.columns[0]) if codes is None else int(codes.max()) + 1, dtype=bool)
     is_bad[rows if codes is None else codes[rows]] = True
-    findings.add_unusable(f"a value is not a number: {cells.bad[int(rows[0])]} of row {rows[0] + 1}", is_bad)
+    cell = cells.bad[int(rows[0])]
+    remedy = "if the comma is a decimal point, read it as one in pandas: pd.read_csv(…, decimal=',')"
+    has_comma = re.match(r"'[-+]?\d+,\d+'", cell) is not None
+    findings.add_unusable(
+        f"a value is not a number: {cell} of row {rows[0] + 1}", is_bad, remedy if has_comma else "fix them"
+    )
 
 
 # --- a row for each step --------------------------------------------------------------------------------------------
