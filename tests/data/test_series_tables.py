@@ -233,7 +233,7 @@ def test_a_label_in_only_one_row_of_a_series_is_that_of_the_series() -> None:
 def test_steps_with_the_same_place_stay_in_the_order_of_the_file_with_a_note() -> None:
     rows, findings = _read(LONG, id=["a", "a", "a"], t=[1, 1, 0], x=[1, 2, 3])
     assert _rows(rows) == [[[3], [1], [2]]]
-    assert "1 series have rows with the same value in column 't'" in findings.notes[0]
+    assert "rows of 1 series with the same value in column 't' stay in the order" in findings.notes[0]
 
 
 @pytest.mark.parametrize("names", [("x",), ("x", "y")])

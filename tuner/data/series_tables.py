@@ -270,7 +270,9 @@ def _turn_of_rows(
     is_tie = (np.diff(order[turn]) == 0) & (np.diff(series.codes[turn]) == 0)
     if is_tie.any():
         n_series = len(np.unique(series.codes[turn][1:][is_tie]))
-        note = f"{n_series:,} series have rows with the same value in column {columns.order!r}, left as they are in the file"
+        note = (
+            f"rows of {n_series:,} series with the same value in column {columns.order!r} stay in the order of the file"
+        )
         findings.notes.append(f"{source}: {note}")
     return turn
 
