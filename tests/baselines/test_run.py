@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tuner.baselines.baseline import Baseline, to_beat
+from tuner.baselines.linear import linear_probabilities
 from tuner.baselines.probe import seen_share
 from tuner.baselines.rules import guess_by_prevalence
 from tuner.baselines.run import CHARACTERS, CONTROL, PROBE, run_baselines
@@ -120,6 +121,17 @@ def test_with_folds_no_row_is_judged_by_a_model_that_has_seen_it(inputs: Inputs)
     assert macro_f1(list(run(seen).values())[-1].validation, truth) > 0.95
     held_out = a_dataset("binary", rows, rows, rows, n_labels=2, folds=np.arange(90) % 3)
     assert macro_f1(list(run(held_out).values())[-1].validation, truth) < 0.7
+
+
+@pytest.mark.parametrize(("factor", "constant"), [(1, 1_700_000_000), (1, 10**12), (1e-12, 0), (-1e12, 0)])
+def test_the_units_of_a_channel_do_not_change_what_the_linear_model_says(factor: float, constant: int) -> None:
+    generator = np.random.default_rng(0)
+    classes = generator.integers(0, 2, 60)
+    steps = [generator.integers(0, 10, (5, 2)) + 3 * label for label in classes]
+    plain, moved = (Sequences.of(row * a + b for row in steps) for a, b in ((1, 0), (factor, constant)))
+    targets = np.eye(2, dtype=bool)[classes]
+    (expected,), (probabilities,) = (linear_probabilities(rows, targets, [rows], "binary") for rows in (plain, moved))
+    np.testing.assert_allclose(probabilities, expected, atol=1e-4)
 
 
 def test_the_length_of_a_sequence_is_seen_by_the_model() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
@@ -32,7 +33,7 @@ SEQUENCES = ([[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0]], [[7.0, 8.0], [9.0, 1.0]])
 def save(configure: Any, tmp_path: Path) -> Callable[..., Bundle]:
     """Return a function that saves an untrained bundle of texts or sequences as "bundle" in the folder of the test."""
 
-    def make(inputs: Inputs, task: Task = "multiclass", label: str = "label") -> Bundle:
+    def make(inputs: Inputs, task: Task = "multiclass", label: str = "label", **columns: Any) -> Bundle:
         configuration = configure(inputs=inputs)
         if inputs == "text":
             preparation = fit_preparation(preparation_setting(configuration), TEXTS)
@@ -52,7 +53,7 @@ def save(configure: Any, tmp_path: Path) -> Callable[..., Bundle]:
             seen=np.ones(2, bool),
             thresholds=np.full(2, np.inf) if task == "multilabel" else np.zeros(0),  # infinite: never predicted
             configuration=configuration,
-            columns={"text": None, "sequence": None, label: label} | {inputs: f"my {inputs}"},
+            columns={"text": None, "sequence": None, label: label} | {inputs: f"my {inputs}"} | columns,
             record={"penalty_weight": 1.0},
             model=model,
             preparation=preparation,
@@ -360,3 +361,66 @@ def test_an_unknown_model_is_refused_with_the_known_runs(verb: str, call: Call) 
     assert f"frist: {message}did you mean 'first'?" in call(verb, "frist", "rows.parquet")[2]
     assert f"runs/frist/: {message}did you mean 'first'?" in call(verb, "runs/frist/", "rows.parquet")[2]
     assert f"xyz: {message}known: first, other" in call(verb, "xyz", "rows.parquet")[2]
+
+
+LONG = {"sequence": ["x", "y"], "sequence_id": "id", "order": "t"}
+
+
+@pytest.fixture
+def steps(tmp_path: Path) -> dict[str, list[Any]]:
+    """Write SEQUENCES with a row for each step, in reverse order, as steps.csv; return the columns."""
+    rows = [(name, t, *step) for name, steps in zip("pqr", SEQUENCES, strict=True) for t, step in enumerate(steps)]
+    table = dict(zip(("id", "t", "x", "y"), map(list, zip(*rows[::-1], strict=True)), strict=True))
+    pa.csv.write_csv(pa.table(table | {"label": list("aabaa")}), tmp_path / "steps.csv")
+    return table
+
+
+def test_predictions_of_series_in_several_rows_name_each_series_and_its_first_row(
+    save: Any, call: Call, steps: dict[str, list[Any]]
+) -> None:
+    expected = save("sequence", **LONG).predict_proba(SEQUENCES)
+    code, out, err = call("predict", "bundle", "steps.csv")
+    assert code == 0
+    assert "note: steps.csv: 3 series from 5 rows, by column 'id'" in err
+    predicted = [json.loads(line) for line in out.splitlines()]
+    assert [(row["row"], row["id"]) for row in predicted] == [(1, "r"), (3, "q"), (4, "p")]
+    assert [row["p_a"] for row in predicted[::-1]] == pytest.approx(expected[:, 0].tolist())
+
+
+def test_options_name_the_columns_of_another_file_and_an_empty_one_says_that_rows_are_whole_series(
+    save: Any, call: Call, steps: dict[str, list[Any]], tmp_path: Path
+) -> None:
+    save("sequence", **LONG)
+    renamed = {"series": steps["id"], "place": steps["t"], "c_1": steps["x"], "c_2": steps["y"]}
+    pq.write_table(pa.table(renamed), tmp_path / "new.parquet")
+    code, plain, _ = call("predict", "bundle", "steps.csv")
+    options = ("--sequence", "[c_1, c_2]", "--sequence-id", "series", "--order", "place")
+    code, out, err = call("predict", "bundle", "new.parquet", *options)
+    assert code == 0, err
+    assert out.replace('"series"', '"id"') == plain
+    pq.write_table(pa.table({"lists": SEQUENCES}), tmp_path / "lists.parquet")
+    code, out, err = call("predict", "bundle", "lists.parquet", "--sequence", "lists", "--sequence-id", "")
+    assert code == 0, err
+    assert [json.loads(line)["row"] for line in out.splitlines()] == [1, 2, 3]
+
+
+def test_series_in_several_rows_are_evaluated_as_series(save: Any, call: Call, steps: dict[str, list[Any]]) -> None:
+    save("sequence", **LONG)
+    code, out, err = call("evaluate", "bundle", "steps.csv")
+    assert code == 0, err
+    assert out.startswith("rows: 3\n")
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"sequence": []}, "columns.sequence in bundle.json is not the name of a column"),
+        ({"sequence": ["x", 5]}, "columns.sequence in bundle.json is not the name of a column"),
+        ({"sequence_id": 5}, "columns.sequence_id in bundle.json is not the name of a column"),
+    ],
+)
+def test_a_bundle_with_odd_columns_of_series_is_refused(save: Any, call: Call, columns: Any, message: str) -> None:
+    save("sequence", **columns)
+    code, _, err = call("predict", "bundle", "steps.csv")
+    assert code == 2
+    assert message in err

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -83,19 +84,20 @@ def test_lists_of_fixed_size_with_a_null_keep_their_rows() -> None:
     [
         ([[1.0], None], "is null"),
         ([[1.0], []], "is empty"),
-        ([[1.0], [2, None]], "has a null or NaN"),
-        ([[1.0], [float("nan")]], "has a null or NaN"),
+        ([[1.0], [2, None, 3]], "has a null or NaN in the middle"),
+        ([[1.0], [float("nan")]], "has only null or NaN"),
         ([[1.0], [float("-inf")]], "has a value that is infinite"),
-        ([[1.0], [1e39]], "infinite or too large for 32 bits"),
+        ([[1.0], [1e301]], r"infinite, or above 1e\+300"),
         ([[[1, 2]], [[1, 2], [3]], [[3, 4]]], "has steps with different numbers of channels"),
-        ([[[1, 2]], [[1, 2], None], [[3, 4]]], "has steps with different numbers of channels"),
+        ([[[1, 2]], [[1, 2], None, [5, 6]], [[3, 4]]], "has a null or NaN in the middle"),
         ([[[1, 2]], [[], []], [[3, 4]]], "different numbers of channels, or with none"),
         ([[[1, 2]], [[1, 2, 3]], [[3, 4]]], "does not have 2 channels as most rows do"),
-        ([[[1, 2]], [[1, float("nan")]], [[3, 4]]], "has a null or NaN"),
+        ([[[1, 2]], [[1, float("nan")]], [[3, 4]]], "has a null or NaN .* in some of a step's channels only"),
+        ([[[1, 2]], [None, None], [[3, 4]]], "has only null or NaN"),
         (["[1]", None], "is null"),
         (["[1]", " "], "is empty"),
-        (["[1]", "[null]"], "has a null or NaN"),
-        (["[1]", "[NaN]"], "has a null or NaN"),
+        (["[1]", "[null]"], "has only null or NaN"),
+        (["[1]", "[2, NaN, 3]"], "has a null or NaN in the middle"),
         (["[1]", "[1e999]"], "has a value that is infinite"),
         (["[1]", "[1" + "0" * 400 + "]"], "has a value that is infinite"),
         (["[[1, 2]]", "[[1], [2]]", "[[3, 4]]"], r"does not have \d channels as most rows do"),
@@ -141,9 +143,9 @@ def test_a_column_without_a_single_number_is_refused() -> None:
     [
         (
             [1.0],
-            "it holds double, not lists of numbers .*--set data.sequence=COLUMN; "
-            "or a column of texts: --set data.sequence=null --set data.text=COLUMN",
+            r"it holds single numbers \(double\), not lists .*: --set data.sequence_id=COLUMN --set data.order=COLUMN",
         ),
+        (["1.5", " 2", ""], r"its texts are single numbers, not lists .* --set data.sequence_id=COLUMN"),
         ([["a"]], "list<.*string.*>, not lists of numbers"),
         ([[[[1.0]]]], "not lists of numbers"),
         ([[True]], "not lists of numbers"),
@@ -164,6 +166,100 @@ def test_the_message_about_a_sequence_column_named_as_text_names_the_right_setti
     assert findings.faults[0].remedy == remedy + settings + "for tokens, save them as whole numbers or texts"
 
 
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [[1.0, 2.0], [NAN, 3.0, NAN, NAN], [4.0, None]],
+        [[[1.0], [2.0]], [[NAN], [3.0], [NAN], None], [[4.0], [None]]],
+        pa.array([[1, 2], [None, 3, None, None], [4, None]], pa.list_(pa.int32())),
+        ["[1, 2]", "[NaN, 3, null, nan]", '[4, "", "NaN"]'],
+        ["[[1], [2]]", "[null, [3], [NaN], NaN]", "[[4], [None]]"],
+    ],
+)
+def test_nan_in_all_channels_at_either_end_is_cut_off_and_counted(values: pa.Array | list[object]) -> None:
+    rows, findings = _read(values)
+    assert _rows(rows) == [[[1], [2]], [[3]], [[4]]]
+    assert not findings.unusable
+    begin, end = findings.notes
+    assert begin == "f: 1 row of column 'values' begins in NaN or null (1 step): read as padding and cut off"
+    assert re.fullmatch(r"f: 2 rows of column 'values' end in NaN or null \([12] (to 2 )?steps\): read as .*", end)
+
+
+def test_the_message_about_a_gap_has_a_line_that_closes_it() -> None:
+    table = pd.DataFrame({"values": [[[1.0, 5.0], [NAN, NAN], [3.0, NAN], [NAN, NAN]], [[4.0, 6.0]]]})
+    rows, findings = _read(pa.Table.from_pandas(table)["values"])
+    assert rows is not None
+    without_unusable(rows, findings, skip=False)
+    line = re.search(r"in pandas: (.*), or leave them out", findings.faults[0].remedy)
+    assert line is not None
+    exec(line[1], {"df": table, "pd": pd})
+    assert _rows(_read(pa.Table.from_pandas(table)["values"])[0]) == [[[1, 5], [2, 5], [3, 5]], [[4, 6]]]
+
+
+@pytest.mark.parametrize("is_json", [False, True])
+def test_the_line_about_a_gap_in_a_written_list_closes_it(is_json: bool) -> None:
+    texts = ["[1.0, nan, 3.0, nan]", "[4.0]"]
+    table = pd.DataFrame({"values": [text.replace("nan", "NaN") for text in texts] if is_json else texts})
+    rows, findings = _read(table["values"].tolist())
+    assert rows is not None
+    without_unusable(rows, findings, skip=False)
+    line = re.search(r"in pandas: (.*), or leave them out", findings.faults[0].remedy)
+    assert line is not None
+    exec(line[1], {"df": table, "pd": pd})
+    assert _rows(_read([str(value) for value in table["values"]])[0]) == [[[1], [2], [3]], [[4]]]
+
+
+def test_the_line_about_bare_numbers_writes_lists() -> None:
+    table = pd.DataFrame({"values": ["1;2", "3;4"]})
+    rows, findings = _read(table["values"].tolist())
+    assert rows is not None
+    without_unusable(rows, findings, skip=False)
+    line = re.search(r"write lists, in pandas: (.*), or leave them out", findings.faults[0].remedy)
+    assert line is not None
+    exec(line[1], {"df": table})
+    assert _rows(_read([str(value) for value in table["values"]])[0]) == [[[1], [2]], [[3], [4]]]
+
+
+def test_numbers_that_numpy_left_out_are_named_as_lost() -> None:
+    rows, findings = _read(["[1. 2.]", "[1. ... 2.]"])
+    assert rows is not None
+    without_unusable(rows, findings, skip=False)
+    assert "row 2: column 'values' has ... where numpy left numbers out; write all numbers: df['values']" in str(
+        findings.faults[0]
+    )
+
+
+@pytest.mark.parametrize("is_written", [False, True])
+def test_whole_numbers_that_floating_point_cannot_tell_apart_are_refused(is_written: bool) -> None:
+    numbers = [(1 << 60) + step for step in range(8)]
+    _, findings = _read([str(numbers)] if is_written else [numbers])
+    assert "its 8 different values became 1; subtract the same number from all" in str(findings.faults[0])
+
+
+def test_a_few_different_numbers_that_become_equal_are_noted() -> None:
+    far = [(1 << 60) + 1024 * step for step in range(8)]
+    _, findings = _read([[*far, far[0] + 1]])
+    assert "its 9 different values became 8; subtract the same number from all" in findings.notes[0]
+    assert _read([far])[1] == Findings()
+
+
+@pytest.mark.parametrize(("verb", "turn"), [("end", 1), ("begin", -1)])
+def test_rows_of_one_length_that_begin_or_end_in_zeros_may_be_padded(verb: str, turn: int) -> None:
+    rows = [([1.0] * (10 - number % 6) + [0.0] * (number % 6))[::turn] for number in range(60)]
+    (note,) = _read(rows)[1].notes
+    assert note.startswith(
+        f"f: 50 rows of column 'values' {verb} in zeros (1 to 5 steps), and all rows have the same length; if"
+    )
+
+
+def test_zeros_that_are_values_like_others_are_not_called_padding() -> None:
+    rows = np.random.default_rng(0).integers(0, 2, (200, 12)).astype(float).tolist()
+    assert not _read(rows)[1].notes
+
+
 CELL = st.one_of(st.none(), st.floats(-10, 10, width=32), st.just(float("nan")), st.just(float("inf")))
 ROW = st.one_of(st.none(), st.lists(st.lists(CELL, max_size=3), max_size=4))
 
@@ -175,11 +271,16 @@ def test_a_row_is_read_whole_or_has_a_reason_also_as_text(values: list[list[list
     for read in (read_sequences(array, "x"), read_written_sequences(written, "x")):
         is_usable = ~np.any(list(read.unusable.values()), axis=0)
         for number in np.flatnonzero(is_usable):
-            assert read.sequences.row(number).tolist() == values[number]
+            assert read.sequences.row(number).tolist() == _without_padding(values[number])
         for number in np.flatnonzero(~is_usable):
-            row = values[number]
+            row = _without_padding(values[number] or [])
             is_odd = not row or len({len(step) for step in row}) != 1 or len(row[0]) != read.sequences.channels
             assert is_odd or not np.isfinite(np.array(row, dtype=np.float64)).all()
+
+
+def _without_padding(row: list[list[float]]) -> list[list[float]]:
+    filled = [place for place, step in enumerate(row) if not step or not pd.isna(step).all()]
+    return row[filled[0] : filled[-1] + 1] if filled else []
 
 
 def _json(row: list[list[float]]) -> str:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from numpy.typing import NDArray
 
+from tuner.data.row_vectors import sequence_vectors
 from tuner.data.sequences import Sequences, Standardiser, resampled
 from tuner.errors import DataError
 
@@ -51,8 +56,12 @@ def test_a_row_of_plain_numbers_is_one_channel() -> None:
         ([], "no row"),
         ([[[1, 2]], [[1, 2, 3]]], "the same number of channels, but there are: 2, 3"),
         ([[1], []], "row 2 is empty"),
-        ([[1], [float("nan")]], "row 2 has a value that is not finite"),
-        ([[1e300]], "row 1 has a value that is not finite"),
+        ([[1], [float("nan")]], "row 2 has only NaN"),
+        ([[1], [1, float("nan"), 2]], "row 2 has NaN before its end"),
+        ([[[1, 2]], [[1, float("nan")]]], "row 2 has NaN .*in some channels only"),
+        ([[float("inf")]], r"row 1 has a value that is infinite, or above 1e\+300"),
+        ([[1e301]], r"row 1 has a value that is infinite, or above 1e\+300"),
+        ([[10**400]], r"row 1 has a value above 1e\+300"),
         ([5], r"row 1 must be \(steps,\) or"),
         ([[1], ["abc"]], "row 2 is not a list of numbers"),
         ([[[1, 2], [3]]], "row 1 is not a list of numbers, or of steps of equally many numbers"),
@@ -101,6 +110,46 @@ def test_a_value_far_out_of_range_is_clipped() -> None:
     assert far.values.ravel().tolist() == [1e6, -1e6]
 
 
+WHOLE = [[3, 1, 4, 1], [5, 9], [2, 6, 5, 3, 5]]
+"""Rows of whole numbers: a constant can be added to them without rounding."""
+
+
+def _standardised(change: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> NDArray[np.floating[Any]]:
+    sequences = Sequences.of([change(np.array(row, np.float64)) for row in WHOLE])
+    return Standardiser.fit(sequences).standardise(sequences).values
+
+
+@pytest.mark.parametrize("constant", [-7, 1 << 24, 1_700_000_000, 10**12, 1 << 52])
+def test_a_constant_added_to_a_channel_of_whole_numbers_changes_no_bit(constant: int) -> None:
+    moved = _standardised(lambda row: row + constant)
+    np.testing.assert_array_equal(moved, _standardised(lambda row: row))
+    assert len(np.unique(moved)) == 7
+
+
+@pytest.mark.parametrize("factor", [1e-300, 1e-12, 3.7, 1e12, 1e290])
+def test_a_factor_on_a_channel_changes_nothing_but_the_sign(factor: float) -> None:
+    plain = _standardised(lambda row: row)
+    np.testing.assert_allclose(_standardised(lambda row: row * factor), plain, rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(_standardised(lambda row: row * -factor), -plain, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize(("factor", "constant"), [(1, 1_700_000_000), (1, 10**12), (1e-12, 0), (-1e12, 0)])
+def test_vectors_of_rows_do_not_depend_on_the_units_of_a_channel(factor: float, constant: int) -> None:
+    plain, moved = (
+        sequence_vectors(Sequences.of([np.array(row) * a + b for row in WHOLE]))
+        for a, b in ((1, 0), (factor, constant))
+    )
+    moved[:, 1:] *= np.sign(factor)  # the first value is the length
+    np.testing.assert_allclose(moved, plain, rtol=1e-5, atol=1e-6)
+
+
+def test_padding_of_nan_at_both_ends_of_a_row_is_cut_off() -> None:
+    nan = float("nan")
+    sequences = Sequences.of([[nan, 1, 2, nan, nan], [3, 4], [None, 5]])
+    assert [sequences.row(number).ravel().tolist() for number in range(3)] == [[1, 2], [3, 4], [5]]
+    assert Sequences.of([[[nan, nan], [1, 2], [nan, nan]]]).values.tolist() == [[1, 2]]
+
+
 def test_an_encoding_has_the_standardised_steps_and_the_rows_own_offsets(uneven: Sequences) -> None:
     standardiser = Standardiser.fit(uneven)
     encoded = standardiser.encode(uneven)
@@ -121,6 +170,11 @@ def test_a_standardiser_survives_its_bytes_bit_for_bit(uneven: Sequences) -> Non
     again = Standardiser.from_bytes(standardiser.to_bytes())
     assert again.mean.tolist() == standardiser.mean.tolist()
     assert again.scale.tolist() == standardiser.scale.tolist()
+
+
+def test_a_standardiser_written_without_an_origin_still_loads() -> None:
+    old = Standardiser.from_bytes(b'{"kind": "standardiser", "mean": [2.0], "scale": [4.0]}')
+    assert old.standardise(Sequences.of([[2, 10]])).values.ravel().tolist() == [0, 2]
 
 
 @pytest.mark.parametrize(

@@ -186,4 +186,4 @@ def test_a_signalling_nan_is_reported_as_nan(call: Any) -> None:
     pq.write_table(pa.table({"sequence": lists, "label": ["a", "b"] * 20}), sink)
     code, err = validate(call, make_space("binary", "a.parquet", "sequence"), "a.parquet", sink.getvalue())
     assert code == 2
-    assert "the sequence in column 'sequence' has a null or NaN" in err
+    assert "the sequence in column 'sequence' has only null or NaN" in err

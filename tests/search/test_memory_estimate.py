@@ -159,6 +159,13 @@ def test_a_missing_or_damaged_file_is_left_to_the_reader(tmp_path):
     refuse_large_files(space, 0, is_local=True)
 
 
+def test_the_number_of_series_is_unknown_where_a_row_is_a_step(tmp_path):
+    pq.write_table(pa.table({"id": [1, 1], "x": [1, 2]}), tmp_path / "rows.parquet")
+    data = f"{{train: {tmp_path / 'rows.parquet'}, sequence: x, sequence_id: id, label: y}}"
+    (tmp_path / "space.yaml").write_text(f"task: binary\ndata: {data}\nsearch: {{trials: 2, max_epochs: 2}}\n")
+    assert size_of_files(load_space(str(tmp_path / "space.yaml"))) is None
+
+
 def test_files_that_are_too_large_are_refused_before_they_are_read(tmp_path):
     with pytest.raises(DataError, match=r"600 rows need about .* with 1 worker \("):
         refuse_large_files(make_space(tmp_path, "rows.parquet"), 1000, is_local=True)

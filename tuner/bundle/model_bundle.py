@@ -54,6 +54,7 @@ from tuner.storage import Folder
 from tuner.training.loop import predict_logits
 
 _INPUTS = ("text", "sequence")
+_OF_STEPS = ("sequence_id", "order")
 _NEEDED_CONFIGURATION = ("max_length", "truncation")
 
 
@@ -61,8 +62,9 @@ _NEEDED_CONFIGURATION = ("max_length", "truncation")
 class Bundle:
     """A loaded model. It computes in float32 on the CPU, so that predictions are the same on every machine.
 
-    `columns` names the columns of its training data: text or sequence, label, labels or label_columns, and group, if there is
-    one. Rows to predict are texts, lists of tokens (words or whole numbers), or arrays (steps, channels) of any lengths.
+    `columns` names the columns of its training data: text or sequence, label, labels or label_columns, and group, sequence_id
+    and order, if there are such. Rows to predict are texts, lists of tokens (words or whole numbers), or arrays (steps, channels)
+    of any lengths.
     """
 
     task: Task
@@ -305,8 +307,8 @@ def _shapes_of_file(folder: Folder) -> Shapes:
 
 
 def _check_columns(columns: Mapping[str, Any], *, is_text: bool) -> None:
-    """Raise ValueError unless the columns name one column of inputs, of the model's kind, and one kind of labels."""
-    names = (*_INPUTS, *LABEL_FIELDS, "group")
+    """Raise ValueError unless the columns name inputs of the model's kind, and one kind of labels."""
+    names = (*_INPUTS, *_OF_STEPS, *LABEL_FIELDS, "group")
     check_keys("columns", columns, known=names, needed=_INPUTS)
     inputs = [name for name in _INPUTS if columns[name] is not None]
     if inputs != [_INPUTS[0] if is_text else _INPUTS[1]]:
@@ -314,10 +316,10 @@ def _check_columns(columns: Mapping[str, Any], *, is_text: bool) -> None:
             f"the columns name {' and '.join(inputs) or 'no inputs'}, but the model reads a {_INPUTS[not is_text]}"
         )
     labels = [name for name in LABEL_FIELDS if columns.get(name) is not None]
-    groups = ["group"] if columns.get("group") is not None else []
-    for name in (*inputs, *labels, *groups):
-        is_valid = is_list_of(columns[name], is_name) if name == "label_columns" else is_name(columns[name])
-        if not is_valid:
+    others = [name for name in ("group", *_OF_STEPS) if columns.get(name) is not None]
+    for name in (*inputs, *labels, *others):
+        is_list = name == "label_columns" or (name == "sequence" and isinstance(columns[name], list))
+        if not (is_list_of(columns[name], is_name) if is_list else is_name(columns[name])) or columns[name] == []:
             raise ValueError(f"columns.{name} in bundle.json is not the name of a column")
     if len(labels) != 1:
         raise ValueError(f"the columns name {len(labels)} kinds of labels ({', '.join(labels)}), but must name one")

@@ -8,6 +8,8 @@ from typing import Any
 
 from tuner.errors import Fault, UsageError
 
+_OF_STEPS = ("sequence_id", "order")
+
 
 def labelled_columns(trained: Mapping[str, Any], given: Mapping[str, str | None]) -> dict[str, Any]:
     """Return the columns of inputs, labels and groups, by the names of `tuner.data.dataset.Columns`.
@@ -31,19 +33,42 @@ def labelled_columns(trained: Mapping[str, Any], given: Mapping[str, str | None]
         columns["label_columns"] = _split_names(columns["label_columns"])
     if columns.get("label_columns"):
         columns["label_columns"] = tuple(columns["label_columns"])
-    return columns | input_column(trained, given)
+    return columns | input_columns(trained, given)
 
 
-def input_column(trained: Mapping[str, Any], given: Mapping[str, str | None]) -> dict[str, Any]:
-    """Return the column of texts or sequences: the given one, or the bundle's. Raises UsageError for the wrong kind."""
+def input_columns(trained: Mapping[str, Any], given: Mapping[str, str | None]) -> dict[str, Any]:
+    """Return the columns of texts or sequences: the given ones, or the bundle's. Raises UsageError for the wrong kind."""
     kind, other = ("sequence", "text") if trained.get("sequence") else ("text", "sequence")
-    column = given[other]
-    if column:
-        from tuner.space.assignment import column_option
+    refused = [other] if kind == "sequence" else [other, *_OF_STEPS]
+    for name in refused:
+        if given.get(name):
+            message = f"{given[name]!r} names a column of {other}s, but the bundle was trained on {kind}s"
+            from tuner.space.assignment import column_option
 
-        message = f"{column!r} names a column of {other}s, but the bundle was trained on {kind}s"
-        raise UsageError([Fault(f"--{other}", message, f"use {column_option(f'--{kind}', column)}, or leave it out")])
-    return {kind: given[kind] or str(trained[kind])}
+            change = column_option(f"--{kind}", str(given[name]))
+            use = f"use {change}, or leave it out" if name == other else "leave it out"
+            raise UsageError([Fault(f"--{name.replace('_', '-')}", message, use)])
+    if kind == "text":
+        return {"text": given["text"] or str(trained["text"])}
+    # An empty option says that the file has no such column: each row is a whole series.
+    of_steps = {name: trained.get(name) if given.get(name) is None else given[name] or None for name in _OF_STEPS}
+    if of_steps["sequence_id"] is None:
+        of_steps["order"] = None
+    named = trained["sequence"] if given["sequence"] is None else _read_names(given["sequence"])
+    return {"sequence": tuple(named) if isinstance(named, list) else named, **of_steps}
+
+
+def _read_names(text: str) -> str | list[str]:
+    """Read one name, or several as [a, b]."""
+    if not (text.startswith("[") and text.endswith("]")):
+        return text
+    from tuner.space.document import override, parse_document
+
+    document = override(parse_document("columns: null", "--sequence"), [f"columns={text}"])
+    names = document.tree["columns"]
+    if document.faults or not names or not all(isinstance(name, str) and name for name in names):
+        raise UsageError([Fault("--sequence", f"{text!r} is not a list of names", "write it like '[x_*, y_*]'")])
+    return list(names)
 
 
 def _split_names(text: str) -> list[str]:

@@ -42,7 +42,9 @@ format_option = click.option(
 
 _COLUMN_OPTIONS = (
     ("--text", "COLUMN", "Column of texts."),
-    ("--sequence", "COLUMN", "Column of sequences."),
+    ("--sequence", "COLUMN", "Column of sequences, or a pattern such as t* for a column per step."),
+    ("--sequence-id", "COLUMN", "Column that says which rows are the steps of one series."),
+    ("--order", "COLUMN", "Column that orders the steps of a series."),
     ("--label", "COLUMN", "Column with one label per row."),
     ("--labels", "COLUMN", "Column with a list of labels per row."),
     ("--label-columns", "A,B,…", "Columns of 0 and 1, one per label."),

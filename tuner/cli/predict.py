@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tuner.cli.columns import input_column
+from tuner.cli.columns import input_columns
 from tuner.cli.location import locate_model
 from tuner.cli.options import quoting_option, runs_option, skip_option
 from tuner.cli.output import say
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 )
 @click.option("--text", metavar="COLUMN", help="Column of texts. Default: the one the bundle was trained on.")
 @click.option("--sequence", metavar="COLUMN", help="Column of sequences. Default: the one the bundle was trained on.")
+@click.option("--sequence-id", metavar="COLUMN", help="Column that says which rows are the steps of one series.")
+@click.option("--order", metavar="COLUMN", help="Column that orders the steps of a series.")
 @skip_option
 @quoting_option
 @verbose_option
@@ -36,19 +38,19 @@ def predict(
     bundle: str,
     data: str,
     out: str | None,
-    text: str | None,
-    sequence: str | None,
     skip_unusable: bool,
     quoting: Quoting | None,
     verbose: bool,
     runs: str,
+    **given: str | None,
 ) -> None:
     """Predict the labels of every row of DATA with BUNDLE.
 
     BUNDLE is the directory of a bundle, or the directory or name of a run. Writes one row per row of DATA, in the same
     order: the row number, the prediction (a list in multi-label), and p_LABEL, the probability of each label. Row numbers
-    count from 1, and skipped rows keep their numbers. DATA is a file, a folder of files of one format, or a pattern. A line on
-    stderr says how many rows were read, predicted, left out and cut, and in how many no word is known.
+    count from 1, and skipped rows keep their numbers. A series in several rows gets one row, with its id and the number of its
+    first row. DATA is a file, a folder of files of one format, or a pattern. A line on stderr says how many rows were read,
+    predicted, left out and cut, and in how many no word is known.
 
     \b
     Example:
@@ -63,10 +65,10 @@ def predict(
     from tuner.bundle.model_bundle import load
     from tuner.data.dataset import Columns
     from tuner.data.load import read_inputs
+    from tuner.data.table_reader import read_table
 
     model = load(locate_model(bundle, runs))
-    named = input_column(model.columns, {"text": text, "sequence": sequence})
-    columns = Columns(**named, is_tokenised=model.is_tokenised)
+    columns = Columns(**input_columns(model.columns, given), is_tokenised=model.is_tokenised)
     n_read: list[int] = []
     inputs, rows, notes = read_inputs(
         data, columns, skip_unusable=skip_unusable, say=say, quoting=quoting, count_rows=n_read.append
@@ -75,6 +77,10 @@ def predict(
         say(f"note: {note}")
     encoded = model.encode(inputs)
     table = _predictions(model, encoded, rows)
+    if columns.sequence_id is not None:
+        ids = read_table(data, [columns.sequence_id]).column(0).take(rows - 1)
+        name = columns.sequence_id if columns.sequence_id not in table.column_names else "sequence_id"
+        table = table.add_column(1, name, ids)
     write_table(table, out)
     say_row_counts(data, model, encoded, inputs, rows.tolist(), n_read=n_read[0], used="predicted", is_verbose=verbose)
     if out is not None:

@@ -116,7 +116,8 @@ def _how_to_resume(location: str, address: str | None, *, has_failed: bool) -> s
 def say_next_steps(location: str, space: Space) -> None:
     """Print commands for a finished run, ready to paste."""
     run = shlex.quote(location)
-    column = f"column {(space.data.sequence or space.data.text)!r}"
+    named = space.data.sequence or space.data.text
+    column = f"column {named!r}" if isinstance(named, str) else f"columns {', '.join(map(repr, named or ()))}"
     commands = {
         f"tuner report {run} --open": "all the evidence on one page",
         f"tuner diagnose {run}": "whether it has collapsed, and why",

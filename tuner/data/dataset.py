@@ -27,7 +27,8 @@ class Columns:
     """The columns to read: one of `text` and `sequence`, and one of `label`, `labels` and `label_columns`.
 
     To read inputs only, leave all label columns unset. `is_tokenised` says that a model reads lists of tokens (true) or texts
-    (false) from the column `text`; None: the column itself shows which.
+    (false) from the column `text`; None: the column itself shows which. `sequence` may be several columns or patterns. With
+    `sequence_id`, a row is one step of the series that it names, and `order` is where in the series.
     """
 
     text: str | None = None
@@ -36,8 +37,10 @@ class Columns:
     label_columns: tuple[str, ...] | None = None
     group: str | None = None
     split: str | None = None
-    sequence: str | None = None
     is_tokenised: bool | None = None
+    sequence: str | tuple[str, ...] | None = None
+    sequence_id: str | None = None
+    order: str | None = None
 
     @classmethod
     def of(cls, settings: DataSettings) -> Columns:
@@ -49,13 +52,20 @@ class Columns:
             group=settings.group,
             split=settings.split_column,
             sequence=settings.sequence,
+            sequence_id=settings.sequence_id,
+            order=settings.order,
         )
 
     @property
+    def sequences(self) -> tuple[str, ...]:
+        """The columns and patterns that name the values of sequences."""
+        return (self.sequence,) if isinstance(self.sequence, str) else self.sequence or ()
+
+    @property
     def names(self) -> tuple[str, ...]:
-        """Every column in use, without repeats."""
+        """Every column and pattern in use, without repeats."""
         targets = (self.label, self.labels, *(self.label_columns or ()))
-        columns = (self.text, self.sequence, *targets, self.group, self.split)
+        columns = (self.text, *self.sequences, self.sequence_id, self.order, *targets, self.group, self.split)
         return tuple(dict.fromkeys(name for name in columns if name is not None))
 
 

@@ -18,11 +18,13 @@ from tuner.space.assignment import column_option, set_options
 class Findings:
     """Results of reading: faults of columns, unusable rows by reason, and notes for people.
 
+    `remedies` are by reason too.
     `are_options` is true if command options name the columns, and false if settings of a space name them.
     """
 
     faults: list[Fault] = field(default_factory=list)
     unusable: dict[str, Positions] = field(default_factory=dict)
+    remedies: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     are_options: bool = False
 
@@ -42,10 +44,13 @@ class Findings:
         """Record a fault of a whole column."""
         self.faults.append(Fault(f"{source}: column {column!r}", what, remedy))
 
-    def add_unusable(self, reason: str, mask: pa.Array | pa.ChunkedArray | NDArray[np.bool_]) -> None:
+    def add_unusable(
+        self, reason: str, mask: pa.Array | pa.ChunkedArray | NDArray[np.bool_], remedy: str = "fix them"
+    ) -> None:
         """Record the rows where `mask` (rows,) is true as unusable for this reason; null counts as false."""
         if not isinstance(mask, np.ndarray):
             mask = pc.fill_null(mask, False).to_numpy(zero_copy_only=False)
         positions = np.flatnonzero(mask)
         if len(positions):
             self.unusable[reason] = positions
+            self.remedies[reason] = remedy

@@ -6,8 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tuner.data.column_patterns import suggest_patterns
 from tuner.data.dataset import Columns, RowInputs
 from tuner.data.findings import Findings
+from tuner.data.number_columns import single_numbers
 from tuner.data.sequence_column import holds_sequences, is_list, read_sequences, read_written_sequences
 from tuner.data.sequences import Sequences
 from tuner.data.text_values import is_text
@@ -22,11 +24,18 @@ from tuner.data.token_lists import as_plain_text
 from tuner.show_value import show_yaml
 from tuner.space.assignment import set_options
 
+_NO_SEQUENCES = Sequences(values=np.zeros((0, 1)), offsets=np.zeros(1, np.int64))
 
-def read_input_columns(table: pa.Table, columns: Columns, source: str, findings: Findings) -> RowInputs:
-    """Return the texts, lists of tokens or sequences of a table, and add to `findings`."""
-    if columns.sequence is not None:
-        return _sequences(table.column(columns.sequence), columns.sequence, source, findings)
+
+def read_input_columns(
+    table: pa.Table, columns: Columns, source: str, findings: Findings, *, fill: str | None = None
+) -> RowInputs:
+    """Return the texts, lists of tokens or sequences of a table, and add to `findings`.
+
+    `fill` is a line of Python that fills gaps in the sequences, if a row of the table is not a row of its source.
+    """
+    if isinstance(columns.sequence, str):  # by now it names one column of lists
+        return _sequences(table.column(columns.sequence), columns.sequence, source, findings, fill)
     assert columns.text is not None  # the settings and the columns of a bundle guarantee it
     return _texts(table.column(columns.text), columns.text, source, findings, columns.is_tokenised)
 
@@ -97,18 +106,33 @@ def _as_sequence(name: str) -> str:
     return f"use a space for them, such as the shipped one, `sequence`: {set_options(text=None, sequence=name)}"
 
 
-def _sequences(column: pa.ChunkedArray, name: str, source: str, findings: Findings) -> Sequences:
+def _sequences(column: pa.ChunkedArray, name: str, source: str, findings: Findings, fill: str | None) -> Sequences:
+    if (what := single_numbers(column)) is not None:
+        _refuse_single_numbers(what, name, source, findings)
+        return _NO_SEQUENCES
     if is_text(column.type):
         read = read_written_sequences(column.cast(pa.string()), name)
     elif holds_sequences(column.type):
-        read = read_sequences(column, name)
+        read = read_sequences(column, name, fill=fill)
     else:
         what = f"it holds {column.type}, not lists of numbers or lists of steps (lists of numbers)"
         remedy = f"name a column of such lists: {findings.paste(sequence='COLUMN')}"
         if not findings.are_options:
             remedy += f"; or a column of texts: {findings.paste(sequence=None, text='COLUMN')}"
         findings.refuse_column(source, name, what, remedy)
-        return Sequences(values=np.zeros((0, 1), np.float32), offsets=np.zeros(1, np.int64))
+        return _NO_SEQUENCES
     for reason, mask in read.unusable.items():
-        findings.add_unusable(reason, mask)
+        findings.add_unusable(reason, mask, read.remedies.get(reason, "fix them"))
+    findings.notes += [f"{source}: {note}" for note in read.notes]
+    if read.rounding is not None:
+        read.rounding.add_to(findings, source, name)
     return read.sequences
+
+
+def _refuse_single_numbers(what: str, name: str, source: str, findings: Findings) -> None:
+    """Refuse a column of numbers, which is one of the steps of each row, or the steps of series in several rows."""
+    by_row = findings.paste(sequence_id="COLUMN", order="COLUMN")
+    remedy = f"if a series has a row for each step, name its id and what orders its steps: {by_row}"
+    for pattern in suggest_patterns([name], fewest=1):
+        remedy = f"if a series has a column for each step, {findings.paste(sequence=pattern)}; {remedy}"
+    findings.refuse_column(source, name, f"{what}, not lists of numbers", remedy)

@@ -13,6 +13,7 @@ from tuner.data.findings import Findings
 from tuner.data.input_columns import read_input_columns
 from tuner.data.labels import read_labels
 from tuner.data.name_lists import name_rows
+from tuner.data.series_tables import gather_series
 from tuner.data.text_values import as_text
 from tuner.errors import Fault
 from tuner.space.assignment import set_options
@@ -24,7 +25,7 @@ class LabelledRows:
 
     source: str
     inputs: RowInputs
-    rows: Positions  # (rows,), row numbers in the source, from 1
+    rows: Positions  # (rows,), row numbers in the source, from 1; of a series in several rows, its first
     names: tuple[str, ...]
     owners: Positions  # (pairs,), ascending
     codes: Positions  # (pairs,)
@@ -57,7 +58,11 @@ def to_labelled_rows(table: pa.Table, source: str, columns: Columns, findings: F
     The result still contains unusable rows: `without_unusable` removes them.
     """
     n_faults = len(findings.faults)
-    inputs = read_input_columns(table, columns, source, findings)
+    series = gather_series(table, columns, source, findings)
+    if series is None:
+        return None
+    table, columns = series.table, series.columns
+    inputs = read_input_columns(table, columns, source, findings, fill=series.fill)
     names, owners, codes = read_labels(table, source, columns, findings)
     groups = _values(table, columns.group, source, findings)
     parts = _values(table, columns.split, source, findings)
@@ -67,8 +72,7 @@ def to_labelled_rows(table: pa.Table, source: str, columns: Columns, findings: F
         )
     if len(findings.faults) > n_faults:
         return None
-    rows = np.arange(1, table.num_rows + 1, dtype=np.int64)
-    return LabelledRows(source, inputs, rows, names, owners, codes, groups, parts)
+    return LabelledRows(source, inputs, series.rows, names, owners, codes, groups, parts)
 
 
 def without_unusable(rows: LabelledRows, findings: Findings, *, skip: bool) -> LabelledRows:
@@ -83,7 +87,7 @@ def without_unusable(rows: LabelledRows, findings: Findings, *, skip: bool) -> L
             findings.notes.append(f"{rows.source}: {named} left out, as {reason}")
         else:
             setting = "--skip-unusable" if findings.are_options else set_options(skip_unusable=True)
-            remedy = f"fix them, or leave them out with {setting}"
+            remedy = f"{findings.remedies[reason]}, or leave them out with {setting}"
             findings.faults.append(Fault(f"{rows.source}: {named}", reason, remedy))
     if not is_usable.any():
         findings.faults.append(Fault(rows.source, "no row can be used", "check which columns are named"))

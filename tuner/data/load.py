@@ -72,14 +72,14 @@ def read_inputs(
 ) -> tuple[RowInputs, NDArray[np.int64], tuple[str, ...]]:
     """Read only the texts or sequences of a file. Return the inputs, the row numbers from 1, and notes.
 
-    `count_rows` gets the number of rows in the file. Raises DataError for rows that cannot be used; `skip_unusable` leaves
-    them out with a note instead.
+    `count_rows` gets the number of rows in the file. The row number of a series in several rows is that of the first. Raises
+    DataError for rows that cannot be used; `skip_unusable` leaves them out with a note instead.
     """
     findings = Findings(are_options=True)
-    input_column = Columns(text=columns.text, sequence=columns.sequence, is_tokenised=columns.is_tokenised)
+    inputs = replace(columns, label=None, labels=None, label_columns=None, group=None, split=None)
     rows = _read_rows(
         uri,
-        input_column,
+        inputs,
         skip_unusable=skip_unusable,
         findings=findings,
         say=say,
@@ -168,7 +168,13 @@ def _read_rows(
     optional = [columns.group] if is_group_optional and columns.group is not None else []
     reading = Reading(quoting, of_source.setting("quoting"), setting, of_source.notes.append)
     table = read_table(
-        uri, columns.names, say, named_by=_named_by(columns, of_source), optional=optional, reading=reading
+        uri,
+        columns.names,
+        say,
+        named_by=_named_by(columns, of_source),
+        optional=optional,
+        patterns=columns.sequences,
+        reading=reading,
     )
     if count_rows is not None:
         count_rows(table.num_rows)
@@ -189,13 +195,15 @@ def _named_by(columns: Columns, findings: Findings) -> dict[str, str]:
     """Return the setting or option that names each column. If two name the same column, the first counts."""
     single = {
         "text": columns.text,
-        "sequence": columns.sequence,
+        "sequence_id": columns.sequence_id,
+        "order": columns.order,
         "label": columns.label,
         "labels": columns.labels,
         "group": columns.group,
         "split_column": columns.split,
     }
     named = [(column, name) for name, column in single.items() if column is not None]
+    named += [(column, "sequence") for column in columns.sequences]
     named += [(column, "label_columns") for column in columns.label_columns or ()]
     return {column: findings.setting(name) for column, name in reversed(named)}
 

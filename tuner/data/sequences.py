@@ -15,18 +15,23 @@ from tuner.errors import DataError, Fault
 from tuner.space.configuration import is_finite_number
 
 _KIND = "standardiser"
+MOST = 1e300
+"""The largest size of a raw value. Sums of larger ones would not fit into 64-bit floating point."""
+
 _FARTHEST = 1e6
 """Values are clipped at this many standard deviations. Larger values could make a model's 32-bit sums infinite."""
+_PARTS = ("mean", "scale", "origin")
 
 
 @dataclass(frozen=True, eq=False)
 class Sequences:
     """Rows of numeric sequences laid end to end: row i is `values[offsets[i]:offsets[i + 1]]`.
 
-    `values` is float32 (steps of all rows, channels), `offsets` int64 (rows + 1,), from 0.
+    `values` (steps of all rows, channels) is float64 as read, so that 1,700,000,001 is not 1,700,000,000, and float32 once
+    standardised. `offsets` is int64 (rows + 1,), from 0.
     """
 
-    values: NDArray[np.float32]
+    values: NDArray[np.floating[Any]]
     offsets: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -36,8 +41,9 @@ class Sequences:
     def of(cls, rows: Iterable[ArrayLike]) -> Sequences:
         """Lay rows end to end. Each is (steps, channels), or (steps,) for one channel.
 
-        Raises ValueError if there is no row, if rows differ in their channels, or if a row is empty or has a value that is
-        not a number or not finite in 32 bits. Row numbers in messages start at 1.
+        NaN in all channels at either end of a row is padding, and is cut off. Raises ValueError if there is no row, if rows
+        differ in their channels, or if a row is empty or has a value that is not a number, infinite or too large. Row
+        numbers in messages start at 1.
         """
         arrays = [_as_steps(row, number) for number, row in enumerate(rows, 1)]
         if len({array.shape[1] for array in arrays}) != 1:
@@ -55,7 +61,7 @@ class Sequences:
         """Steps per row, shape (rows,)."""
         return np.diff(self.offsets)
 
-    def row(self, number: int) -> NDArray[np.float32]:
+    def row(self, number: int) -> NDArray[np.floating[Any]]:
         """Return one row, (steps, channels), without copying it."""
         return self.values[self.offsets[number] : self.offsets[number + 1]]
 
@@ -66,41 +72,60 @@ class Sequences:
         return Sequences(values=self.values[np.arange(offsets[-1]) + first_moves], offsets=offsets)
 
 
-def _as_steps(row: ArrayLike, number: int) -> NDArray[np.float32]:
+def _as_steps(row: ArrayLike, number: int) -> NDArray[np.float64]:
     try:
-        with np.errstate(over="ignore"):
-            steps = np.asarray(row, dtype=np.float32)
+        steps = np.asarray(row, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"row {number} is not a list of numbers, or of steps of equally many numbers") from error
+    except OverflowError as error:  # a whole number with hundreds of digits
+        raise ValueError(f"row {number} has a value above {MOST:g}") from error
     if steps.ndim not in (1, 2):
         raise ValueError(f"row {number} must be (steps,) or (steps, channels), but has {steps.ndim} dimensions")
     if not steps.size:
         raise ValueError(f"row {number} is empty")
-    if not np.isfinite(steps).all():
-        raise ValueError(f"row {number} has a value that is not finite")
-    return steps[:, None] if steps.ndim == 1 else steps
+    steps = steps[:, None] if steps.ndim == 1 else steps
+    filled = np.flatnonzero(~np.isnan(steps).all(axis=1))
+    if not len(filled):
+        raise ValueError(f"row {number} has only NaN")
+    steps = steps[filled[0] : filled[-1] + 1]
+    if np.isnan(steps).any():
+        raise ValueError(f"row {number} has NaN before its end, or in some channels only")
+    if (np.abs(steps) > MOST).any():
+        raise ValueError(f"row {number} has a value that is infinite, or above {MOST:g}")
+    return steps
 
 
 @dataclass(frozen=True, eq=False)
 class Standardiser:
     """Shift and scale every channel to mean 0 and standard deviation 1 over all steps of the training rows.
 
-    `mean` and `scale` are float64 (channels,). A channel that is constant in training has scale 1.
+    All are float64 (channels,). A value becomes (value - origin - mean) / scale. `origin` is a value of the channel: so a
+    constant added to whole numbers changes no bit of the result, which the rounding of their mean would. A channel that is
+    constant in training has scale 1.
     """
 
     mean: NDArray[np.float64]
     scale: NDArray[np.float64]
+    origin: NDArray[np.float64]
 
     @classmethod
     def fit(cls, sequences: Sequences) -> Standardiser:
         """Fit on the training rows only. They must have at least one step."""
         values = sequences.values
-        mean = values.mean(axis=0, dtype=np.float64)
+        middle = len(values) // 2
+        origin = np.partition(values, middle, axis=0)[middle].astype(np.float64)
+        moved = values - origin
+        mean = moved.mean(axis=0)
+        moved -= mean
+        farthest = np.abs(moved).max(axis=0)
         is_constant = values.min(axis=0) == values.max(axis=0)  # rounding may give it a deviation above 0
-        return cls(mean=mean, scale=np.where(is_constant, 1.0, values.std(axis=0, dtype=np.float64)))
+        largest = np.where(is_constant | (farthest == 0), 1.0, farthest)
+        moved /= largest  # before they are squared: the square of 1e200 is infinite
+        scale = largest * np.sqrt((moved**2).mean(axis=0))
+        return cls(mean=mean, scale=np.where(is_constant | (scale == 0), 1.0, scale), origin=origin)
 
     def standardise(self, sequences: Sequences) -> Sequences:
-        """Return the rows with standardised values, clipped at 1e6 from the mean.
+        """Return the rows with standardised values in float32, clipped at 1e6 from the mean.
 
         Raises DataError if the rows do not have as many channels as the training rows.
         """
@@ -108,7 +133,9 @@ class Standardiser:
             what = f"the number of channels is {sequences.channels}, but {len(self.mean)} in the training data"
             raise DataError([Fault("sequences", what, "give sequences with the same channels, in the same order")])
         with np.errstate(over="ignore"):  # infinite values are clipped too
-            standardised = (sequences.values - self.mean) / self.scale
+            standardised = sequences.values - self.origin
+            standardised -= self.mean
+            standardised /= self.scale
         np.clip(standardised, -_FARTHEST, _FARTHEST, out=standardised)
         return Sequences(values=standardised.astype(np.float32), offsets=sequences.offsets)
 
@@ -121,21 +148,23 @@ class Standardiser:
 
     def to_bytes(self) -> bytes:
         """Return JSON from which `from_bytes` restores the same standardiser, bit for bit."""
-        return json.dumps({"kind": _KIND, "mean": self.mean.tolist(), "scale": self.scale.tolist()}).encode()
+        return json.dumps({"kind": _KIND, **{name: getattr(self, name).tolist() for name in _PARTS}}).encode()
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Standardiser:
-        """Read what `to_bytes` wrote. Raises ValueError for anything else."""
+        """Read what `to_bytes` wrote, or an older one without `origin`. Raises ValueError for anything else."""
         described: Any = json.loads(content)
         if not isinstance(described, dict) or described.get("kind") != _KIND:
             raise ValueError(f"this does not describe a {_KIND}")
-        lists = [described.get(name) for name in ("mean", "scale")]
-        if set(described) != {"kind", "mean", "scale"} or not all(map(_is_list_of_numbers, lists)):
-            raise ValueError("mean and scale are not lists of finite numbers, or there are other keys")
-        mean, scale = (np.array(values, dtype=np.float64) for values in lists)
-        if not mean.size or mean.shape != scale.shape or (scale <= 0).any():
-            raise ValueError("mean and scale need one number per channel, and every scale must be above 0")
-        return cls(mean=mean, scale=scale)
+        if isinstance(described.get("mean"), list):
+            described.setdefault("origin", [0.0] * len(described["mean"]))
+        lists = [described.get(name) for name in _PARTS]
+        if set(described) != {"kind", *_PARTS} or not all(map(_is_list_of_numbers, lists)):
+            raise ValueError("origin, mean and scale are not lists of finite numbers, or there are other keys")
+        mean, scale, origin = (np.array(values, dtype=np.float64) for values in lists)
+        if not mean.size or mean.shape != scale.shape or mean.shape != origin.shape or (scale <= 0).any():
+            raise ValueError("origin, mean and scale need one number per channel, and every scale must be above 0")
+        return cls(mean=mean, scale=scale, origin=origin)
 
 
 def _is_list_of_numbers(values: Any) -> bool:

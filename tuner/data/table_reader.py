@@ -14,24 +14,32 @@ import pyarrow as pa
 from pyarrow import fs
 
 from tuner.data.builtin import Say, builtin_fingerprint, builtin_table, is_builtin
+from tuner.data.column_patterns import columns_like, suggest_patterns
+from tuner.data.formats.arff_format import read_arff
 from tuner.data.formats.arrow_format import read_arrow
 from tuner.data.formats.content import REMEDIES, Choose, Reading, first_line
 from tuner.data.formats.csv_format import read_csv, read_tsv
 from tuner.data.formats.json_format import read_json
 from tuner.data.formats.names import codec_of, format_of
 from tuner.data.formats.parquet_format import read_parquet
+from tuner.data.formats.ts_format import read_ts
 from tuner.data.formats.value_names import with_value_names
 from tuner.data.name_lists import MOST_NAMES, list_names, near_name, suggest_name
 from tuner.data.source_files import Part, Source, locate_file, locate_source
 from tuner.errors import DataError, Fault, data_error
 from tuner.space.assignment import column_option, set_option
 
-_READERS = {"parquet": read_parquet, "arrow": read_arrow, "json": read_json}
+_READERS = {"parquet": read_parquet, "arrow": read_arrow, "json": read_json, "ts": read_ts, "arff": read_arff}
 _SEPARATED = {"csv": read_csv, "tsv": read_tsv}  # the formats with quotation marks
 _OTHER_SEPARATOR = re.compile(r"[;\t|]")
+_OF_STEPS = ("data.sequence", "--sequence")
 _OF_SEVERAL = ("data.label_columns", "--label-columns")  # settings that name more than one column
 _WHEN_NOT_NEEDED = {
     "data.group": "if no rows belong together, no such column is needed",
+    "data.sequence_id": "if each row is a whole series, no such column is needed",
+    "--sequence-id": "if each row is a whole series, no such column is needed",
+    "--order": "if the rows are in order, no such column is needed",
+    "data.order": "if the rows are in order, no such column is needed",
     "data.split_column": "if the rows are not divided yet, no such column is needed",
 }
 
@@ -43,14 +51,15 @@ def read_table(
     *,
     named_by: Mapping[str, str] | None = None,
     optional: Collection[str] = (),
+    patterns: Collection[str] = (),
     reading: Reading | None = None,
 ) -> pa.Table:
     """Read the named columns (None: all) of a file, a folder of files, a pattern or a built-in set, in the order of its rows.
 
     The extension decides the format. CSV has no types, so every column is read as text. `say` gets lines about slow work.
     `named_by` maps a column to the setting (data.text) or option (--text) that names it, for the message about a missing
-    column. Columns in `optional` may be missing. Raises DataError for a file that is missing, empty, not in its format, or
-    lacks a named column.
+    column. Columns in `optional` may be missing. Those in `patterns` may have a * for the numbers of several.
+    Raises DataError for a file that is missing, empty, not in its format, or lacks a named column.
     """
     reading = reading or Reading()
 
@@ -63,7 +72,10 @@ def read_table(
             names_of[uri] = names
             if columns is None:
                 return None
-            wanted = [column for column in columns if column in names or column not in optional]
+            meant = [
+                name for column in columns for name in (columns_like(column, names) if column in patterns else [column])
+            ]
+            wanted = [column for column in dict.fromkeys(meant) if column in names or column not in optional]
             _check_columns(uri, names, wanted, named_by or {})
             return wanted
 
@@ -212,10 +224,16 @@ def _missing_column(
     """Say which setting or option names the missing column, which columns exist, and how to name another."""
     if naming is None:
         return Fault(uri, f"there is no column {column!r}", suggest_name(column, names))
+    existing = f"the columns are {list_names([repr(name) for name in names], most=MOST_NAMES)}"
+    named = "" if naming.startswith("--") else f", which {naming} names"  # the person may not have given the option
+    what = f"there is no column {column!r}{named}; {existing}"
+    if naming in _OF_STEPS and (patterns := suggest_patterns(names)):
+        value = patterns[0] if len(patterns) == 1 else patterns
+        change = column_option(naming, value) if naming.startswith("--") else set_option(naming, value)
+        return Fault(uri, what, f"if these columns are the steps of a series, {change}")
     change = changes[naming]
     remedy = f"did you mean {near!r}? Then {change}" if near else f"name another: {change}"
     if naming in _WHEN_NOT_NEEDED:
-        remedy = f"{_WHEN_NOT_NEEDED[naming]}: --set {naming}=null; otherwise {remedy}"
-    existing = f"the columns are {list_names([repr(name) for name in names], most=MOST_NAMES)}"
-    named = "" if naming.startswith("--") else f", which {naming} names"  # the person may not have given the option
-    return Fault(uri, f"there is no column {column!r}{named}; {existing}", remedy)
+        without = f"{naming} ''" if naming.startswith("--") else f"--set {naming}=null"
+        remedy = f"{_WHEN_NOT_NEEDED[naming]}: {without}; otherwise {remedy}"
+    return Fault(uri, what, remedy)

@@ -91,11 +91,11 @@ def estimate_memory(size: DataSize) -> MemoryNeed:
             shared=size.array_bytes + rows * length,
         )
     return MemoryNeed(
-        reading=_DRIVER + rows * (100 + 62 * length) + size.array_bytes,
-        driver=_DRIVER + rows * 8 * length + size.array_bytes,
+        reading=_DRIVER + rows * (100 + 70 * length) + size.array_bytes,
+        driver=_DRIVER + rows * 12 * length + size.array_bytes,
         worker=_WORKER + rows * 120,
-        baselines=_WORKER + rows * (4 * length + 45 * min(length, _MOST_VALUES)),
-        shared=size.array_bytes + rows * 4 * length,
+        baselines=_WORKER + rows * (8 * length + 45 * min(length, _MOST_VALUES)),
+        shared=size.array_bytes + rows * 8 * length,
     )
 
 
@@ -223,9 +223,12 @@ def size_of_data(dataset: Dataset, data: TrialData) -> DataSize:
 def size_of_files(space: Space) -> DataSize | None:
     """Estimate the size of a space's local files from their Parquet footers or their first lines.
 
-    Return None if it is unknown: for a built-in set, a URI, or a missing or damaged file. Reading it will report the fault.
+    Return None if it is unknown: for a built-in set, a URI, series in several rows, or a missing or damaged file. Reading it
+    will report the fault.
     """
     settings = space.data
+    if settings.sequence_id is not None:  # a row of the files is a step
+        return None
     uris = {uri for uri in (settings.train, settings.validation, settings.test) if isinstance(uri, str)}
     column = settings.text if space.inputs == "text" else settings.sequence
     counts = [_count(uri, str(column), space.inputs) for uri in uris]

@@ -92,6 +92,29 @@ def _read_columns(value: object) -> object:
     return value
 
 
+def _read_sequence(value: object) -> object:
+    """Accept one name or pattern, or a list of several."""
+    names = list(value) if isinstance(value, list | tuple) else [value]
+    for name in names:
+        if value is not None and (not isinstance(name, str) or not name):
+            remedy = "write one name, or a list such as [x, y], with quotes around a name that is a number"
+            raise refuse(f"{show_yaml(name)} is not the name of a column", remedy)
+    if not names:
+        raise refuse("the list is empty", "write one name, or a list such as [x, y]")
+    return names[0] if len(names) == 1 else tuple(names)
+
+
+def _sequence_is_named(values: Values) -> Broken | None:
+    given = [name for name in ("sequence_id", "order") if values.get(name) is not None]
+    if given and values.get("sequence") is None:
+        what = f"{' and '.join(given)} {'is' if len(given) == 1 else 'are'} given, but no column of values is named"
+        return what, "add sequence: COLUMN, or [COLUMN, …] for several channels"
+    if given == ["order"]:
+        what = "order is given, but without sequence_id a row is a whole series, so there is nothing to put in order"
+        return what, "add sequence_id: COLUMN (which rows are the steps of one series), or remove order"
+    return None
+
+
 def _one_label_field(values: Values) -> Broken | None:
     fields = [name for name in LABEL_FIELDS if values.get(name) is not None]
     if not fields:
@@ -107,11 +130,14 @@ def _one_label_field(values: Values) -> Broken | None:
     return None
 
 
-def _distinct_columns(values: Values) -> Broken | None:
-    columns = values.get("label_columns")
-    if isinstance(columns, list | tuple) and len(set(map(str, columns))) < len(columns):
-        return "label_columns names a column twice", "name each column once"
-    return None
+def _distinct_columns(field: str) -> Callable[[Values], Broken | None]:
+    def check(values: Values) -> Broken | None:
+        columns = values.get(field)
+        if isinstance(columns, list | tuple) and len(set(map(str, columns))) < len(columns):
+            return f"{field} names a column twice", "name each column once"
+        return None
+
+    return check
 
 
 def _one_kind_of_input(values: Values) -> Broken | None:
@@ -186,6 +212,21 @@ LabelName = Annotated[
 ]
 
 
+SequenceNames = Annotated[
+    str | tuple[str, ...] | None,
+    BeforeValidator(_read_sequence),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1},
+                {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1, "uniqueItems": True},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
+
+
 class DataSettings(Section):
     """Where the rows are, and which columns hold what."""
 
@@ -214,9 +255,18 @@ class DataSettings(Section):
         description="The column of texts. Default: text, unless sequence is given.",
         json_schema_extra={"default": "text"},
     )
-    sequence: ColumnName | None = Field(
+    sequence: SequenceNames = Field(
         default=None,
-        description="The column of numeric sequences. A row is a list of numbers, or a list of steps that list their channels.",
+        description="The column of numeric sequences. A row is a list of numbers, or a list of steps that list their channels. "
+        "Also a column per step, such as t* for t1, t2, …; or a list of columns or of patterns, such as [x_*, y_*].",
+    )
+    sequence_id: ColumnName | None = Field(
+        default=None,
+        description="The column that says which rows are the steps of one series. Default: a row is a whole series.",
+    )
+    order: ColumnName | None = Field(
+        default=None,
+        description="The column of numbers, dates or times that orders the steps of a series. Default: the order of the file.",
     )
     label: ColumnName | None = Field(
         default=None, description="The column of labels, one label per row (binary and multiclass)."
@@ -243,8 +293,10 @@ class DataSettings(Section):
 
     rules = (
         Rule(LABEL_FIELDS, _one_label_field),
-        Rule(("label_columns",), _distinct_columns),
+        Rule(("label_columns",), _distinct_columns("label_columns")),
+        Rule(("sequence",), _distinct_columns("sequence")),
         Rule(("text", "sequence"), _one_kind_of_input),
+        Rule(("sequence", "sequence_id", "order"), _sequence_is_named),
         Rule(("folds", "validation"), _folds_are_the_validation),
         Rule(("validation", "split_column", "folds"), _split_is_somewhere("validation")),
         Rule(("test", "split_column"), _split_is_somewhere("test")),

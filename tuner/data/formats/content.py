@@ -27,6 +27,8 @@ REMEDIES = {
     "csv": "fix the file, or give it the extension of its format",
     "tsv": "fix the file, or give it the extension of its format",
     "json": "fix the file, or give it the extension of its format",
+    "ts": "fix the file, or give it the extension of its format",
+    "arff": "fix the file, or give it the extension of its format",
 }
 
 

@@ -15,10 +15,12 @@ FORMATS = {
     ".json": "json",
     ".arrow": "arrow",
     ".feather": "arrow",
+    ".ts": "ts",
+    ".arff": "arff",
 }
 CODECS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 EXTENSIONS = (
-    "known are .parquet, .csv and .jsonl (also .tsv, .ndjson, .json, .arrow and .feather), "
+    "known are .parquet, .csv and .jsonl (also .tsv, .ndjson, .json, .arrow, .feather, and .ts and .arff for series), "
     "and each of them with .gz, .zst or .bz2 after it"
 )
 
