@@ -12,6 +12,12 @@ from tuner.data.stratification import row_keys
 from tuner.data.token_lists import are_token_lists, join_tokens, show_row, split_tokens
 
 
+AS_SEQUENCES = (
+    "for numeric sequences, use a space for them, such as the shipped one, `sequence`: "
+    "--set data.text=null --set data.sequence=x"
+)
+
+
 def _read(values: pa.Array | list[object], *, is_tokenised: bool | None = None) -> tuple[list[list[str]], Findings]:
     findings = Findings(are_options=is_tokenised is not None)
     rows = read_input_columns(pa.table({"x": values}), Columns(text="x", is_tokenised=is_tokenised), "f", findings)
@@ -64,9 +70,7 @@ def test_texts_that_only_begin_with_a_bracket_stay_texts() -> None:
 def test_written_lists_of_numbers_that_are_not_whole_stay_texts_and_are_noted_with_the_setting() -> None:
     rows, findings = _read(["[0.5, 1]", "[2.5]"])
     assert rows == [["[0.5, 1]"], ["[2.5]"]]
-    assert findings.notes[0].endswith(
-        "for numeric sequences, use a space for them, such as the shipped one, `sequence`: --set data.text=null --set data.sequence=x"
-    )
+    assert findings.notes[0].endswith(AS_SEQUENCES)
 
 
 @pytest.mark.parametrize(
@@ -96,11 +100,11 @@ def test_a_row_that_cannot_be_used_has_one_reason(values: list[object], reason: 
     [
         (
             [[1.5]],
-            "for numeric sequences, use a space for them, such as the shipped one, `sequence`: --set data.text=null --set data.sequence=x; for tokens, save them as whole",
+            AS_SEQUENCES + "; for tokens, save them as whole",
         ),
         (
             [[[1, 2]]],
-            "for numeric sequences, use a space for them, such as the shipped one, `sequence`: --set data.text=null --set data.sequence=x; for tokens, join the lists",
+            AS_SEQUENCES + "; for tokens, join the lists",
         ),
         ([[["a"], ["b"]]], "for tokens, join the lists of each row to one list"),
         ([True], "name the column of texts: --set data.text=COLUMN"),
