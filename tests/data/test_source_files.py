@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tuner.data.formats.compression import unpack
 from tuner.data.formats.content import Reading
 from tuner.data.load import load_data
 from tuner.data.table_reader import fingerprint, read_table
@@ -79,6 +80,12 @@ def test_what_cannot_be_unpacked_is_refused(content: bytes) -> None:
     Path("a.csv.gz").write_bytes(content)
     with pytest.raises(DataError, match=r"a\.csv\.gz: the name says gzip, but it cannot be unpacked"):
         read_table("a.csv.gz")
+
+
+def test_what_unpacks_to_more_than_fits_into_memory_is_refused() -> None:
+    file = pa.BufferReader(gzip.compress(b"\0" * 50_000_000))
+    with pytest.raises(DataError, match=r"unpacked, it is larger than the 0\.0 GB of memory that are free"):
+        unpack("a.csv.gz", file, "gzip", most_bytes=30_000_000)
 
 
 def test_a_name_with_the_marks_of_a_pattern_is_read_as_it_is() -> None:

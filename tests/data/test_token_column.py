@@ -11,7 +11,6 @@ from tuner.data.input_columns import read_input_columns
 from tuner.data.stratification import row_keys
 from tuner.data.token_lists import are_token_lists, join_tokens, show_row, split_tokens
 
-
 AS_SEQUENCES = (
     "for numeric sequences, use a space for them, such as the shipped one, `sequence`: "
     "--set data.text=null --set data.sequence=x"

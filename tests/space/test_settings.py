@@ -126,8 +126,8 @@ def test_a_fault_in_a_section_names_key_value_and_remedy(tmp_path: Path, section
         ("binary", "train: a, label: l, sequence: []", "data.sequence: the list is empty; write one name, or a list"),
         (
             "binary",
-            "train: a, label: l, sequence: [s, 5]",
-            "data.sequence: 5 is not the name of a column; write one name",
+            "train: a, label: l, sequence: [s, [t]]",
+            "data.sequence: a list is not the name of a column; write one name",
         ),
         ("binary", "train: a, label: l, sequence: [s, s]", "data.sequence: sequence names a column twice"),
         (

@@ -17,6 +17,7 @@ from tuner.data.builtin import Say, builtin_fingerprint, builtin_table, is_built
 from tuner.data.column_patterns import columns_like, suggest_patterns
 from tuner.data.formats.arff_format import read_arff
 from tuner.data.formats.arrow_format import read_arrow
+from tuner.data.formats.compression import unpack
 from tuner.data.formats.content import REMEDIES, Choose, Reading, first_line
 from tuner.data.formats.csv_format import read_csv, read_tsv
 from tuner.data.formats.json_format import read_json
@@ -27,6 +28,7 @@ from tuner.data.formats.value_names import with_value_names
 from tuner.data.name_lists import MOST_NAMES, list_names, near_name, suggest_name
 from tuner.data.source_files import Part, Source, locate_file, locate_source
 from tuner.errors import DataError, Fault, data_error
+from tuner.machine import available_bytes
 from tuner.space.assignment import column_option, set_option
 
 _READERS = {"parquet": read_parquet, "arrow": read_arrow, "json": read_json, "ts": read_ts, "arff": read_arff}
@@ -103,7 +105,7 @@ def _read_part(source: Source, part: Part, choose: Choose, reading: Reading) -> 
                     raise data_error(uri, "the file is empty (0 bytes)", "give a file with rows")
                 reading.note(f"{uri}: the file is empty (0 bytes), and is left out")
                 return pa.table({})
-            content = file if codec is None else _unpacked(uri, file, codec)
+            content = file if codec is None else unpack(uri, file, codec, most_bytes=available_bytes())
             if format_name in _SEPARATED:
                 table = _SEPARATED[format_name](uri, content, choose, reading)
             else:
@@ -114,14 +116,6 @@ def _read_part(source: Source, part: Part, choose: Choose, reading: Reading) -> 
         raise data_error(
             uri, f"cannot be read as {format_name} ({first_line(error)})", REMEDIES[format_name]
         ) from error
-
-
-def _unpacked(uri: str, file: pa.NativeFile, codec: str) -> pa.BufferReader:
-    try:
-        return pa.BufferReader(pa.CompressedInputStream(file, codec).read())
-    except OSError as error:
-        what = f"the name says {codec}, but it cannot be unpacked ({first_line(error)})"
-        raise data_error(uri, what, "fetch the file again, or give it the extension of its content") from error
 
 
 def _refuse_other_columns(
