@@ -42,7 +42,10 @@ class Cells:
 
     @property
     def is_readable(self) -> Mask:
-        return ~self.is_null & ~np.any([np.zeros_like(self.is_null), *self.unreadable.values()], axis=0)
+        is_readable = ~self.is_null
+        for mask in self.unreadable.values():
+            is_readable &= ~mask
+        return is_readable
 
 
 def open_cells(column: pa.ChunkedArray, separator: str | None = None) -> Cells | None:

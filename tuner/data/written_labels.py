@@ -77,7 +77,7 @@ def _parse(text: str) -> object:
         return None
 
 
-def _as_item(value: object) -> str | None | Unreadable:
+def _as_item(value: object) -> str | Unreadable | None:
     """Return an item as text. Whole floats are written as whole numbers, so that 1.0 and 1 are the same."""
     if value is None or isinstance(value, str):
         return value
