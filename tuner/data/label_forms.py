@@ -41,6 +41,11 @@ class LabelForm:
     is_sure: bool = True
     is_vector_like: bool = False
 
+    @property
+    def is_settling(self) -> bool:
+        """Return whether another column of the same labels is best read in this form."""
+        return (self.kind == "vectors" and self.is_sure) or self.kind == "separated"
+
 
 def find_form(column: pa.ChunkedArray) -> LabelForm:
     """Return how a column is read as labels."""

@@ -156,7 +156,7 @@ def _several_labels(column: pa.ChunkedArray, at: _Column, columns: Columns) -> L
     if cells is None or (cells.writing == "names" and not is_text(column.type)):
         remedy = f"name a column of lists as {at.findings.setting('labels')}"
         if not at.findings.are_options:
-            settings = {"data.labels": None, "data.label": at.name}
+            settings = {"task": "multiclass", "data.labels": None, "data.label": at.name}
             remedy += f"; for one label per row: {' '.join(set_option(key, value) for key, value in settings.items())}"
         return at.refuse(f"it holds {column.type}, not lists of labels", remedy)
     if cells.is_empty.any():
