@@ -28,11 +28,22 @@ class JoinedNames:
         """Say what was joined. `setting` keeps names apart that differ in case; None: there is no such setting."""
         notes = []
         for group in self.groups:
-            rows = [f"{name!r} ({number_of_rows(count)})" for name, count in group.items()]
-            note = f"{list_names(rows)} are read as one label, {self.names[next(iter(group))]!r}"
-            differ_in_case = len({clean_name(name) for name in group}) > len({_without_case(name) for name in group})
-            notes.append(f"{note}; to keep them apart: {setting}" if setting and differ_in_case else note)
+            name = self.names[next(iter(group))]
+            rows = [f"{spelling!r} ({number_of_rows(count)})" for spelling, count in group.items()]
+            difference = _difference([*group, name])
+            verb = "are" if len(rows) > 1 else "is"
+            note = f"{list_names(rows)} {verb} read as the label {name!r}: the difference is only in {difference}"
+            notes.append(f"{note}; to keep them apart: {setting}" if setting and difference == "case" else note)
         return notes
+
+
+def _difference(names: Sequence[str]) -> str:
+    """Say in what the spellings of one label differ."""
+    if len(set(map(clean_name, names))) == 1:
+        return "spaces, Unicode form or characters that cannot be seen"
+    if len(set(map(_without_case, names))) == 1:
+        return "case"
+    return "how a number or a truth value is written"
 
 
 def join_spellings(
@@ -47,7 +58,11 @@ def join_spellings(
     for name in known:
         total.setdefault(name, 0)
     keys = {name: _key(name, keeps_case=keeps_case) for name in total}
+    preferred = set(total)
     if is_single and _are_truths(set(keys.values())):
+        rows = Counter({pair: sum(counts[0][name] for name in total if keys[name] in pair) for pair in _PAIRS})
+        way = max(_PAIRS, key=rows.__getitem__)  # both labels get names of one way, such as yes and no
+        preferred = {name for name in total if keys[name] in way}
         keys = {name: _TRUTH[key] for name, key in keys.items()}
     spellings: dict[str, list[str]] = defaultdict(list)
     for name, key in keys.items():
@@ -60,7 +75,7 @@ def join_spellings(
         if len(fixed) > 1:
             names |= {name: name if name in known else clean_name(name) for name in group}
             continue
-        order = sorted(group, key=lambda name: (-counts[0][name], -total[name], name))
+        order = sorted(group, key=lambda name: (name not in preferred, -counts[0][name], -total[name], name))
         chosen = fixed[0] if fixed else key if are_whole else clean_name(order[0])
         names |= dict.fromkeys(group, chosen)
         counted = {name: total[name] for name in order if total[name]}

@@ -109,7 +109,8 @@ def _single_labels(column: pa.ChunkedArray, at: _Column, columns: Columns) -> La
     at.findings.add_unusable(f"the label in column {at.name!r} is empty", is_empty)
     is_given = pc.fill_null(pc.invert(is_empty), False)
     owners = np.flatnonzero(is_given.to_numpy(zero_copy_only=False))
-    return _encode(names.filter(is_given), owners, at)
+    found = _encode(names.filter(is_given), owners, at)
+    return replace(found, form=LabelForm("names", len(found.names), is_several=False))
 
 
 def _open_lists(column: pa.ChunkedArray) -> Cells | None:
@@ -138,6 +139,8 @@ def _only_labels(cells: Cells, at: _Column, columns: Columns) -> Labels:
         if not at.findings.are_options:
             settings = {"task": "multilabel", "data.label": None, "data.labels": at.name}
             remedy = f"if that is meant: {' '.join(set_option(key, value) for key, value in settings.items())}"
+            if cells.is_written:
+                remedy += at.findings.or_else("label_separator", NEVER, meaning="if each text is one label")
         return at.refuse(f"it holds {_what(form)}, and row {first + 1} has {counts[first]} labels", remedy)
     if is_odd.any():
         at.findings.add_unusable(
@@ -188,7 +191,7 @@ def _pairs(cells: Cells, form: LabelForm, at: _Column, columns: Columns) -> Labe
     is_vector = form.kind == "vectors" if columns.label_form is None else _is_vector(columns, cells)
     if is_vector:
         return _vectors(cells, form, at, columns)
-    if columns.label_names is not None and columns.label_form is None:
+    if columns.label_names is not None and columns.label_form is None and not at.findings.are_options:
         remedy = "remove data.label_names, or write a vector of 0 and 1 on every row"
         return at.refuse(f"it holds {_what(form)}, but data.label_names names the places of vectors", remedy)
     return _lists(cells, form, at, columns)

@@ -246,7 +246,10 @@ def _form_faults(sources: Mapping[str, LabelledRows], settings: DataSettings) ->
             shown = list_names(_names_in(train), most=3)
             faults.append((uri, f"it holds vectors of 0 and 1, but {of_train} such as {shown}"))
     column = settings.label or settings.labels
-    return [Fault(f"{uri}: column {column!r}", what, "write labels in one form in all files") for uri, what in faults]
+    remedy = "write labels in one form in all files"
+    if has_vectors and settings.label_names is None:
+        remedy += ", or name the places with data.label_names: [NAME, …]"
+    return [Fault(f"{uri}: column {column!r}", what, remedy) for uri, what in faults]
 
 
 # --- labels ---------------------------------------------------------------------------------------------------------
