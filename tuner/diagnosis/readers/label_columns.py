@@ -55,7 +55,6 @@ class RowLabels:
         A single column is read in the form of `like` if that is given. Raises DataError.
         """
         form = find_form(table.column(columns[0])) if len(columns) == 1 else None
-        _refuse_probabilities(uri, table, columns, option)
         is_several = (
             len(columns) > 1 or (form is not None and form.is_several) or (like is not None and like.is_several)
         )
@@ -126,7 +125,9 @@ def _written_like(like: RowLabels | None, columns: Columns) -> Columns:
     if like is None or like.form is None:
         return columns
     separator = like.form.separator if columns.labels is not None else None
-    return replace(columns, label_form="vectors" if like.form.kind == "vectors" else None, label_separator=separator)
+    if like.form.kind != "vectors":
+        return replace(columns, label_separator=separator)
+    return replace(columns, label_form="vectors", label_names=like.names, label_separator=separator)
 
 
 def _describe(labels: RowLabels) -> str:
@@ -135,15 +136,15 @@ def _describe(labels: RowLabels) -> str:
     return listed(labels.names)
 
 
-def _refuse_probabilities(uri: str, table: pa.Table, columns: Sequence[str], option: str) -> None:
-    """Raise DataError if columns of decisions hold fractions from 0 to 1."""
-    forms = [find_form(table.column(name)) for name in columns]
-    if option != "--pred" or not any(form.kind == "fractions" for form in forms):
+def refuse_probabilities(uri: str, table: pa.Table, pred: Sequence[str], truth: Sequence[str]) -> None:
+    """Raise DataError if columns of decisions hold fractions from 0 to 1, and those of the truth do not."""
+    is_fraction = [find_form(table.column(name)).kind == "fractions" for name in (*pred, *truth)]
+    if not any(is_fraction) or any(is_fraction[len(pred) :]):
         return
-    name = next(name for name, form in zip(columns, forms, strict=True) if form.kind == "fractions")
+    name = pred[is_fraction.index(True)]
     example = pc.drop_null(table.column(name))[0].as_py()
     message = f"it holds fractions such as {example}, which look like probabilities and not like decisions"
-    remedy = " ".join(f"--probability {shlex.quote(column)}" for column in columns)
+    remedy = " ".join(f"--probability {shlex.quote(column)}" for column in pred)
     raise DataError([Fault(f"{uri}: column {name!r}", message, f"give them as {remedy}")])
 
 

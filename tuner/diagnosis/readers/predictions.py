@@ -18,7 +18,7 @@ from tuner.data.label_spellings import join_spellings
 from tuner.data.name_lists import name_rows, suggest_name
 from tuner.data.table_reader import read_table
 from tuner.diagnosis.facts.decisions import decide_plainly
-from tuner.diagnosis.readers.label_columns import RowLabels, align, task_and_labels
+from tuner.diagnosis.readers.label_columns import RowLabels, align, refuse_probabilities, task_and_labels
 from tuner.diagnosis.readers.probability_columns import listed, read_probabilities
 from tuner.errors import DataError, Fault
 from tuner.scoring.indicator import Indicator
@@ -67,6 +67,7 @@ def read_predictions_file(
     table = read_table(uri)
     columns = _ColumnNames.find(uri, table, pred=pred, truth=truth, probability=probability, text=text)
     notes = list(columns.notes)
+    refuse_probabilities(uri, table, columns.pred, columns.truth)
     true = RowLabels.read(uri, table, columns.truth, option="--truth")
     decided = RowLabels.read(uri, table, columns.pred, option="--pred") if columns.pred else None
     if decided is not None:
