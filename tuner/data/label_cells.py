@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -19,8 +20,11 @@ from tuner.data.written_labels import NO, YES, Unreadable, Written, odd_value, r
 Mask: TypeAlias = NDArray[np.bool_]
 Writing = Literal["names", "lists", "separated", "objects"]
 
-_DIGITS = ("1", "1.0", "1.", "true"), ("0", "0.0", "0.", "false")
+_VECTOR_WORDS = ("1", "1.0", "1.", "true"), ("0", "0.0", "0.", "false")
 """Words in a vector. A list of yes and no is a list of labels with these names."""
+
+
+_DIGITS = re.compile("[01]{3,}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +44,7 @@ class Cells:
     separator: str | None = None
     likely: str | None = None
     is_written: bool = False  # as text
+    is_bare: bool = False  # as text without brackets
 
     @property
     def is_readable(self) -> Mask:
@@ -77,7 +82,7 @@ def read_zero_one(values: pa.ChunkedArray, *, has_words: bool = False) -> tuple[
         is_one, is_zero = pc.equal(values, 1), pc.equal(values, 0)
     elif is_text(kind):
         words = pc.utf8_lower(pc.utf8_trim_whitespace(values.cast(pa.string())))
-        ones, zeros = (tuple(YES), tuple(NO)) if has_words else _DIGITS
+        ones, zeros = (tuple(YES), tuple(NO)) if has_words else _VECTOR_WORDS
         is_one, is_zero = pc.is_in(words, pa.array(ones)), pc.is_in(words, pa.array(zeros))
     else:
         nothing = np.zeros(len(values), dtype=bool)
@@ -97,6 +102,8 @@ def _open_texts(column: pa.ChunkedArray, separator: str | None) -> Cells:
     plain = [text for text, written in zip(texts, read, strict=True) if isinstance(written, str) and text]
     found, likely = (None, None) if separator == NEVER else find_separator(plain)
     chosen = separator or found
+    are_digits = separator is None and bool(plain) and all(_DIGITS.fullmatch(text) for text in plain)
+    are_digits &= len(set(map(len, plain))) == 1  # 0110 is a vector too
     writing: Writing = "names"
     rows: list[list[str | None]] = []
     for text, written in zip(texts, read, strict=True):
@@ -105,9 +112,11 @@ def _open_texts(column: pa.ChunkedArray, separator: str | None) -> Cells:
             rows.append(written)
         elif isinstance(written, Unreadable) or not text:
             rows.append([])
+        elif are_digits:
+            rows.append(list(text))
         else:
             rows.append(list(split_labels(text, chosen)) if chosen not in (None, NEVER) else [text])
-    if writing == "names" and chosen not in (None, NEVER):
+    if writing == "names" and (are_digits or chosen not in (None, NEVER)):
         writing = "separated"
     codes = pc.fill_null(encoded.indices, -1).to_numpy().astype(np.int64)
     faults = {n: written for n, written in enumerate(read) if isinstance(written, Unreadable)}
@@ -128,6 +137,7 @@ def _open_texts(column: pa.ChunkedArray, separator: str | None) -> Cells:
         separator=chosen,
         likely=likely,
         is_written=True,
+        is_bare=writing == "separated",
     )
 
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from tuner.data.name_lists import list_names, number_of_rows
 
-_INVISIBLE = re.compile("[\u200b\u200c\u200d\u2060\ufeff\u00ad]")
+_CASE = "upper and lower case"
+_INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]")
+_JOINERS = "\u200c\u200d"  # they cannot be seen at the ends of a name, but matter inside it
 _WHOLE = re.compile(r"(-?\d+)\.0*")
 _PAIRS = (("false", "true"), ("0", "1"), ("no", "yes"), ("n", "y"), ("f", "t"), ("off", "on"))
 _TRUTH = {word: truth for pair in _PAIRS for word, truth in zip(pair, ("false", "true"), strict=True)}
@@ -26,15 +28,17 @@ class JoinedNames:
 
     def notes(self, *, setting: str | None = None) -> list[str]:
         """Say what was joined. `setting` keeps names apart that differ in case; None: there is no such setting."""
-        notes = []
+        alike: dict[str, list[str]] = defaultdict(list)
         for group in self.groups:
             name = self.names[next(iter(group))]
             rows = [f"{spelling!r} ({number_of_rows(count)})" for spelling, count in group.items()]
-            difference = _difference([*group, name])
-            verb = "are" if len(rows) > 1 else "is"
-            note = f"{list_names(rows)} {verb} read as the label {name!r}: the difference is only in {difference}"
-            notes.append(f"{note}; to keep them apart: {setting}" if setting and difference == "case" else note)
-        return notes
+            alike[_difference([*group, name])].append(f"{' and '.join(rows)} as {name!r}")
+        notes = [
+            f"labels that differ only in {difference} are read as one: {list_names(joined)}"
+            for difference, joined in alike.items()
+        ]
+        are_apart = setting is not None and _CASE in alike
+        return [f"{note}; to keep them apart: {setting}" if are_apart and _CASE in note else note for note in notes]
 
 
 def _difference(names: Sequence[str]) -> str:
@@ -42,7 +46,7 @@ def _difference(names: Sequence[str]) -> str:
     if len(set(map(clean_name, names))) == 1:
         return "spaces, Unicode form or characters that cannot be seen"
     if len(set(map(_without_case, names))) == 1:
-        return "case"
+        return _CASE
     return "how a number or a truth value is written"
 
 
@@ -85,8 +89,11 @@ def join_spellings(
 
 
 def clean_name(name: str) -> str:
-    """Return a name in Unicode's composed form, without outer spaces and characters that cannot be seen."""
-    return unicodedata.normalize("NFC", _INVISIBLE.sub("", name)).strip()
+    """Return a name in Unicode's composed form, without outer spaces and characters that cannot be seen.
+
+    A name of nothing else stays as it is.
+    """
+    return unicodedata.normalize("NFC", _INVISIBLE.sub("", name)).strip().strip(_JOINERS).strip() or name
 
 
 def _without_case(name: str) -> str:
@@ -96,7 +103,7 @@ def _without_case(name: str) -> str:
 def _key(name: str, *, keeps_case: bool) -> str:
     cleaned = clean_name(name) if keeps_case else _without_case(name)
     whole = _WHOLE.fullmatch(cleaned)
-    return whole[1] if whole else cleaned or name
+    return whole[1] if whole else cleaned
 
 
 def _are_truths(keys: Collection[str]) -> bool:

@@ -104,7 +104,7 @@ def _single_labels(column: pa.ChunkedArray, at: _Column, columns: Columns) -> La
         if pa.types.is_floating(column.type):
             what = f"it holds fractions ({column.type}), which cannot be labels"
         return at.refuse(what, f"name a column of text or whole numbers as {at.findings.setting('label')}")
-    is_empty = pc.equal(pc.utf8_trim_whitespace(names), "")
+    is_empty = pc.equal(names, "")
     at.findings.add_unusable(f"the label in column {at.name!r} is null or NaN", names.is_null())
     at.findings.add_unusable(f"the label in column {at.name!r} is empty", is_empty)
     is_given = pc.fill_null(pc.invert(is_empty), False)
@@ -191,9 +191,6 @@ def _pairs(cells: Cells, form: LabelForm, at: _Column, columns: Columns) -> Labe
     is_vector = form.kind == "vectors" if columns.label_form is None else _is_vector(columns, cells)
     if is_vector:
         return _vectors(cells, form, at, columns)
-    if columns.label_names is not None and columns.label_form is None and not at.findings.are_options:
-        remedy = "remove data.label_names, or write a vector of 0 and 1 on every row"
-        return at.refuse(f"it holds {_what(form)}, but data.label_names names the places of vectors", remedy)
     return _lists(cells, form, at, columns)
 
 
@@ -202,7 +199,7 @@ def _is_vector(columns: Columns, cells: Cells) -> bool:
     if columns.label_form != "vectors":
         return False
     is_one, is_zero = read_zero_one(cells.items)
-    return bool((is_one | is_zero).any()) or columns.label_names is None
+    return bool((is_one | is_zero).any())
 
 
 def _vectors(cells: Cells, form: LabelForm, at: _Column, columns: Columns) -> Labels:
@@ -219,6 +216,8 @@ def _vectors(cells: Cells, form: LabelForm, at: _Column, columns: Columns) -> La
         if not form.is_sure:
             note += at.findings.or_else("label_form", "lists", meaning="if 0 and 1 are the labels themselves")
             note += at.findings.or_else("label_form", "vectors", meaning="to settle it as vectors")
+        if cells.is_bare:
+            note += at.findings.or_else("label_separator", NEVER, meaning="if each text is one label")
         at.note(note)
     is_one, is_zero = read_zero_one(cells.items)
     owners = np.repeat(np.arange(len(cells.lengths)), cells.lengths)
@@ -244,7 +243,7 @@ def _lists(cells: Cells, form: LabelForm, at: _Column, columns: Columns) -> Labe
     if names is None:
         return _refuse_items(form, cells, at)
     owners = np.repeat(np.arange(len(cells.lengths)), cells.lengths)
-    is_given = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(names), ""), False).to_numpy(zero_copy_only=False)
+    is_given = pc.fill_null(pc.not_equal(names, ""), False).to_numpy(zero_copy_only=False)
     at.findings.add_unusable(
         f"a label in column {at.name!r} is null or empty", _rows_of(owners, ~is_given, len(cells.lengths))
     )

@@ -26,6 +26,7 @@ from tuner.scoring.measures import FEWEST_TRUE
 from tuner.space.assignment import set_option
 from tuner.space.settings import DataSettings, Task
 
+_WORDS = {"names": "names", "lists": "lists of names", "separated": "names in texts", "objects": "objects"}
 Targets = NDArray[np.uint8] | NDArray[np.int64]
 
 
@@ -231,9 +232,15 @@ def _channel_faults(sources: Mapping[str, LabelledRows], train: str) -> list[Fau
 def _form_faults(sources: Mapping[str, LabelledRows], settings: DataSettings) -> list[Fault]:
     """Return a fault for every source that has vectors where train has names, or the other way round."""
     train = sources.get(settings.train)
-    if settings.label_form is not None or train is None or train.form is None:
+    if train is None or train.form is None:
         return []
     has_vectors = train.form.kind == "vectors"
+    given = "label_names" if settings.label_names else "label_form" if settings.label_form == "vectors" else None
+    if given is not None and not has_vectors:
+        what = f"it is for vectors of 0 and 1, but the labels of {settings.train} are {_WORDS[train.form.kind]}"
+        return [Fault(f"data.{given}", what, f"leave it out: {set_option(f'data.{given}', None)}")]
+    if settings.label_form is not None:
+        return []
     of_train = f"{settings.train} has {'vectors of 0 and 1' if has_vectors else 'labels'}"
     faults = []
     for uri, rows in sources.items():

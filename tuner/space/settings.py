@@ -179,9 +179,11 @@ SplitSource = Annotated[
 
 
 def _read_label(value: object) -> object:
-    """Turn a label that YAML reads as a whole number or a boolean into text. Labels are text everywhere else."""
+    """Turn a label that YAML reads as a whole number (1 or 1.0) or a boolean into text. Labels are text everywhere else."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     return str(value) if isinstance(value, int) else value
 
 
