@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -271,3 +272,37 @@ def test_an_unknown_model_is_refused_with_the_known_runs(verb: str, call: Call) 
     assert f"frist: {message}did you mean 'first'?" in call(verb, "frist", "rows.parquet")[2]
     assert f"runs/frist/: {message}did you mean 'first'?" in call(verb, "runs/frist/", "rows.parquet")[2]
     assert f"xyz: {message}known: first, other" in call(verb, "xyz", "rows.parquet")[2]
+
+
+def _save_with_reading(bundle: Bundle, **reading: Any) -> None:
+    save_bundle(Folder.at("bundle"), replace(bundle, columns={**bundle.columns, **reading}))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [[[0, 1], [1, 0], [0, 1]], ["0 1", "1 0", "0 1"], [["a"], ["b"], ["a"]], ["A", " b", "a"]],
+    ids=["lists", "texts", "names", "spellings"],
+)
+def test_evaluate_reads_labels_in_the_form_that_the_bundle_remembers(labels: list[Any], save: Any, call: Call) -> None:
+    reading = {"label_form": "vectors", "label_names": ["b", "a"], "label_separator": None, "label_case": "join"}
+    _save_with_reading(save("text", "multilabel", "labels"), **reading)
+    write("rows.parquet", **{"my text": list(TEXTS), "labels": labels})
+    code, out, _ = call("evaluate", "bundle", "rows.parquet", "--format", "json")
+    assert code == 0
+    assert {row["label"]: row["support"] for row in json.loads(out)["labels"]} == {"a": 2, "b": 1}
+
+
+def test_vectors_of_another_length_than_the_model_has_are_refused(save: Any, call: Call) -> None:
+    _save_with_reading(save("text", "multilabel", "labels"), label_form="vectors", label_names=["b", "a"])
+    write("rows.parquet", **{"my text": list(TEXTS), "labels": [[0, 1, 1]] * 3})
+    code, _, err = call("evaluate", "bundle", "rows.parquet")
+    assert code == 2
+    assert "its vectors have 3 places, but there are 2 labels: b, a; write one place for each label" in err
+
+
+def test_vectors_are_read_as_the_label_columns_that_a_bundle_was_trained_on(save: Any, call: Call) -> None:
+    _save_with_reading(save("text", "multilabel", "labels"), labels=None, label_columns=["b", "a"])
+    write("rows.parquet", **{"my text": list(TEXTS), "y": [[0, 1], [1, 1], [0, 1]]})
+    code, out, _ = call("evaluate", "bundle", "rows.parquet", "--labels", "y", "--format", "json")
+    assert code == 0
+    assert {row["label"]: row["support"] for row in json.loads(out)["labels"]} == {"a": 3, "b": 1}

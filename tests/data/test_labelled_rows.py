@@ -65,7 +65,7 @@ def test_a_note_says_that_labels_with_commas_are_one_label_unless_other_labels_a
     assert _names(rows) == [["a,b"], ["c"], [], ["a, c"]]
     assert findings.notes[1] == (
         "f: rows 1 and 4: 'a,b' in column 'labels' is read as one label; if it means several: "
-        "--set 'data.label_separator=\",\"'"
+        "--set 'data.label_separator=\",\"'; to settle it as one: --set data.label_separator=none"
     )
     assert not _read(_table("labels", ["a,b", "a,b|c"]), Columns("text", labels="labels"))[1].notes
 
@@ -342,8 +342,12 @@ def test_texts_with_several_labels_are_no_single_labels_but_may_be_whole_ones() 
 
 def test_single_labels_with_separators_or_brackets_among_other_labels_stay_whole() -> None:
     values = ["a b", "a", "b", "[deleted]", "a|b", "(a)"]
-    rows, _ = _read(_table("label", values), Columns("text", label="label"))
+    rows, findings = _read(_table("label", values), Columns("text", label="label"))
     assert _names(rows) == [[value] for value in values]
+    assert findings.notes == [
+        "f: row 5: 'a|b' in column 'label' is read as one label; if it means several: --set task=multilabel "
+        "--set data.label=null --set data.labels=label; to settle it as one: --set data.label_separator=none"
+    ]
 
 
 @pytest.mark.parametrize(

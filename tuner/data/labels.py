@@ -95,9 +95,11 @@ def _encode(names: pa.ChunkedArray, owners: Positions, at: _Column) -> Labels:
 
 
 def _single_labels(column: pa.ChunkedArray, at: _Column, columns: Columns) -> Labels:
-    cells = None if columns.label_separator == NEVER and is_text(column.type) else _open_lists(column)
-    if cells is not None:
+    cells = open_cells(column, NEVER if columns.label_separator == NEVER else None)
+    if cells is not None and _holds_lists(column, cells):
         return _only_labels(cells, at, columns)
+    if cells is not None and cells.separator not in (None, NEVER) and columns.label_form is None:
+        _note_several(column, cells, at)
     names = as_text(column)
     if names is None:
         what = f"it holds {column.type} values, which cannot be labels"
@@ -113,16 +115,30 @@ def _single_labels(column: pa.ChunkedArray, at: _Column, columns: Columns) -> La
     return replace(found, form=LabelForm("names", len(found.names), is_several=False))
 
 
-def _open_lists(column: pa.ChunkedArray) -> Cells | None:
-    """Take a column apart if all of its values are lists, objects, or vectors with exactly one 1. Return None for others."""
-    cells = open_cells(column)
-    if cells is None or cells.writing == "names" or not is_text(column.type):
-        return cells if cells is not None and cells.writing != "names" else None
-    if cells.separator is None:
-        starts = pc.match_substring_regex(column.cast(pa.string()), r"^\s*(?:[\[{(].*)?$")
-        return cells if pc.all(starts).as_py() else None
+def _holds_lists(column: pa.ChunkedArray, cells: Cells) -> bool:
+    """Return whether all values are lists, objects, or vectors with exactly one 1."""
+    if cells.writing == "names" or not is_text(column.type):
+        return cells.writing != "names"
+    if not cells.is_bare:
+        return bool(pc.all(pc.match_substring_regex(column.cast(pa.string()), r"^\s*(?:[\[{(].*)?$")).as_py())
     form = form_of(cells)
-    return cells if form.kind == "vectors" and not form.is_several else None
+    return form.kind == "vectors" and not form.is_several
+
+
+def _note_several(column: pa.ChunkedArray, cells: Cells, at: _Column) -> None:
+    """Say that texts which look like several labels are read as one, with the settings for the other reading."""
+    rows = np.flatnonzero(cells.lengths > 1)
+    if not len(rows) or at.findings.are_options:
+        return
+    note = f"{column[int(rows[0])].as_py()!r} in column {at.name!r} is read as one label"
+    whole = at.findings.or_else("label_separator", NEVER, meaning="to settle it as one")
+    at.note(f"{note}; if it means several: {_as_several(at)}{whole}", (rows + 1).tolist())
+
+
+def _as_several(at: _Column) -> str:
+    """Return the settings that read the column as several labels per row."""
+    settings = {"task": "multilabel", "data.label": None, "data.labels": at.name}
+    return " ".join(set_option(key, value) for key, value in settings.items())
 
 
 def _only_labels(cells: Cells, at: _Column, columns: Columns) -> Labels:
@@ -137,8 +153,7 @@ def _only_labels(cells: Cells, at: _Column, columns: Columns) -> Labels:
     if 2 * is_odd.sum() > len(is_odd):
         remedy = "name a column with one label on every row"
         if not at.findings.are_options:
-            settings = {"task": "multilabel", "data.label": None, "data.labels": at.name}
-            remedy = f"if that is meant: {' '.join(set_option(key, value) for key, value in settings.items())}"
+            remedy = f"if that is meant: {_as_several(at)}"
             if cells.is_written:
                 remedy += at.findings.or_else("label_separator", NEVER, meaning="if each text is one label")
         return at.refuse(f"it holds {_what(form)}, and row {first + 1} has {counts[first]} labels", remedy)
@@ -290,6 +305,7 @@ def _note_separator(cells: Cells, found: Labels, at: _Column, columns: Columns) 
         )
         note = f"{texts[int(has.argmax())]!r} in column {at.name!r} is read as one label"
         other = at.findings.or_else("label_separator", cells.likely, meaning="if it means several")
+        other += at.findings.or_else("label_separator", NEVER, meaning="to settle it as one")
         at.note(f"{note}{other or '; if it means several, write a JSON list'}", (rows + 1).tolist())
 
 
