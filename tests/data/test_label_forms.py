@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tuner.data.dataset import Columns
+from tuner.data.findings import Findings
 from tuner.data.label_forms import LabelForm, find_form
+from tuner.data.labelled_rows import to_labelled_rows, without_unusable
 
 
 def _form(values: list[Any] | pa.Array) -> LabelForm:
@@ -100,3 +107,21 @@ def test_pandas_categories_are_read_as_their_values() -> None:
 def test_an_empty_column_has_a_form() -> None:
     for kind in (pa.string(), pa.list_(pa.int8()), pa.struct([("a", pa.int8())]), pa.map_(pa.string(), pa.int8())):
         assert find_form(pa.chunked_array([], kind)).labels == 0
+
+
+_PIECES = ("a", "B", "0", "1", "0.5", "nan", "true", "'a'", '"b"', *" ,;|/:[]{}()<>")
+
+
+@given(texts=st.lists(st.lists(st.sampled_from(_PIECES), max_size=9).map("".join) | st.none(), max_size=6))
+@pytest.mark.parametrize("role", ["label", "labels"])
+def test_every_column_of_texts_is_read_or_refused(role: str, texts: list[str | None]) -> None:
+    column = pa.chunked_array([pa.array(texts, pa.string())])
+    assert find_form(column).labels <= sum(map(len, filter(None, texts))) + 1
+    findings = Findings()
+    table = pa.table({"text": ["x"] * len(texts), "y": column})
+    rows = to_labelled_rows(table, "f", replace(Columns("text"), **{role: "y"}), findings)
+    assert (rows is None) == bool(findings.faults)
+    if rows is not None:
+        kept = without_unusable(rows, findings, skip=True)
+        counts = np.bincount(kept.owners, minlength=len(kept))
+        assert role == "labels" or (counts == 1).all()

@@ -192,8 +192,8 @@ def _is_name_column(column: pa.ChunkedArray, cells: Cells) -> bool:
 def _refuse_items(form: LabelForm, cells: Cells, at: _Column) -> Labels:
     if form.kind == "fractions":
         given = pc.drop_null(cells.items)
-        fraction = next(value for value in given.to_pylist() if float(value) % 1)
-        what = f"its lists hold {given.type} values such as {fraction}, which cannot be labels"
+        example = next((value for value in given.to_pylist() if not float(value).is_integer()), given[0])
+        what = f"its lists hold {given.type} values such as {example}, which cannot be labels"
         return at.refuse(what, "write labels as text, whole numbers, or 0 and 1 for each label")
     what = f"its lists hold {cells.items.type} values, which cannot be labels"
     return at.refuse(what, "write labels as text or whole numbers")
