@@ -12,11 +12,17 @@ def _sets(seed: int = 0) -> list[list[str]]:
     return [draw.sample(LABELS, draw.randint(1, 3)) for _ in range(100)]
 
 
-@pytest.mark.parametrize(("separator", "written"), [(" ", " "), (",", ", "), (";", ";"), ("/", "/"), ("|", "|")])
+@pytest.mark.parametrize(
+    ("separator", "written"), [(" ", " "), (",", ", "), (";", ";"), ("/", "/"), ("|", "|"), ("&", " & ")]
+)
 def test_a_separator_is_found_if_the_same_labels_recur_in_other_combinations(separator: str, written: str) -> None:
     texts = {written.join(labels) for labels in _sets()}
     assert find_separator(texts) == (separator, None)
     assert split_labels(written.join(("joy", "sad")), separator) == ["joy", "sad"]
+
+
+def test_a_separator_at_the_end_separates_nothing() -> None:
+    assert split_labels("joy; sad;", ";") == ["joy", "sad"]
 
 
 def test_a_few_tags_that_occur_once_do_not_hide_the_separator() -> None:
@@ -43,6 +49,7 @@ def test_numbers_are_separated_even_if_they_do_not_recur(texts: list[str]) -> No
         ["sport/tennis", "sport/golf", "politics/uk"],
         ["the cat sat on the mat the", "a dog sat on a log", "the dog sat"],
         ["N/A", "yes", "no"],
+        ["joy - fear", "joy", "fear", "fear - joy", "sad - joy", "sad", "sad - fear"],
     ],
 )
 def test_names_with_spaces_or_slashes_stay_whole(texts: list[str]) -> None:

@@ -46,9 +46,11 @@ def test_nothing_is_said_if_nothing_was_joined() -> None:
         ({"1": 3, "0": 2}, {"1.0": 4}, {"1.0": "1", "0": "0", "1": "1"}),
         ({"01": 3, "1": 2}, {}, {"01": "01", "1": "1"}),
         ({"3.5": 3, "4.0": 2}, {"4": 1}, {"3.5": "3.5", "4.0": "4.0", "4": "4.0"}),
+        ({"0": 3, "1": 2}, {"LABEL_1": 1}, {"0": "0", "1": "1", "LABEL_1": "1"}),
+        ({"LABEL_0": 3, "LABEL_1": 2}, {}, {"LABEL_0": "LABEL_0", "LABEL_1": "LABEL_1"}),
     ],
 )
-def test_whole_numbers_with_and_without_a_point_are_one_label(
+def test_numbers_that_are_written_in_two_ways_are_one_label(
     train: dict[str, int], test: dict[str, int], expected: dict[str, str]
 ) -> None:
     assert join_spellings([Counter(train), Counter(test)]).names == expected

@@ -109,6 +109,13 @@ def test_labels_are_read_in_the_forms_of_training_data(truth: list[Any], pred: l
     assert answers.decisions[:3].tolist() == [[False, True, False], [True, False, False], [False, False, True]]
 
 
+def test_vectors_of_decisions_are_in_the_order_of_the_columns_of_the_truth(tmp_path: Path) -> None:
+    columns = {"a": [1, 0] * 20, "b": [1, 1] * 20, "pred": [[1, 1], [0, 1]] * 20}
+    answers = read_predictions_file(write(tmp_path / "preds.parquet", columns), truth=("a", "b"), pred=("pred",))
+    assert answers.labels == ("a", "b")
+    assert (answers.decisions == answers.truth).all()
+
+
 def test_decisions_are_separated_as_the_truth_is(tmp_path: Path) -> None:
     columns = {"truth": ["a b", "a", "b", "b a"] * 10, "pred": ["a b"] * 40}
     answers = read_predictions_file(write(tmp_path / "preds.csv", columns))

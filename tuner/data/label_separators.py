@@ -11,7 +11,7 @@ NEVER = "none"
 
 ANGLES = "<>"
 _IN_ANGLES = re.compile(r"^(?:\s*<[^<>]+>)+\s*$")
-_CANDIDATES = (",", ";", " ", "/")  # a bar always separates
+_CANDIDATES = (",", ";", "&", " ", "/")  # a bar always separates
 _NUMBER = re.compile(r"(?:0|[1-9]\d*)(?:\.0*)?|true|false", re.IGNORECASE)
 _MOST_TEXTS = 20_000  # of different texts to look at
 _MOST_LABELS = 12  # on one row on average; a text of more words is a sentence
@@ -20,10 +20,10 @@ _FEWEST_REPEATED = 0.8
 
 
 def split_labels(text: str, separator: str) -> list[str]:
-    """Return the labels of a text without outer spaces."""
+    """Return the labels of a text without outer spaces. A separator at either end separates nothing."""
     if separator == ANGLES:
         return re.findall(r"<([^<>]+)>", text) if _IN_ANGLES.match(text) else [text]
-    parts = text.split() if separator == " " else text.split(separator)
+    parts = text.split() if separator == " " else text.strip(separator).split(separator)
     return [part.strip() for part in parts]
 
 
@@ -57,6 +57,8 @@ def _is_sure(rows: Sequence[Sequence[str]], several: Sequence[Sequence[str]]) ->
         return True
     if sum(map(len, several)) > _MOST_LABELS * len(several):
         return False
+    if not all(any(map(str.isalnum, piece)) for row in several for piece in row):
+        return False  # "joy - fear" is not separated by spaces
     if sum(len(set(row)) < len(row) for row in several) > 0.02 * len(several):
         return False  # sentences repeat words, lists of labels do not
     counts = Counter(piece for row in rows for piece in set(row))

@@ -14,6 +14,7 @@ _CASE = "upper and lower case"
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]")
 _JOINERS = "\u200c\u200d"  # they cannot be seen at the ends of a name, but matter inside it
 _WHOLE = re.compile(r"(-?\d+)\.0*")
+_NUMBERED = re.compile(r"(?:label_)?\d+")  # LABEL_0 is what Hugging Face calls a class without a name
 _PAIRS = (("false", "true"), ("0", "1"), ("no", "yes"), ("n", "y"), ("f", "t"), ("off", "on"))
 _TRUTH = {word: truth for pair in _PAIRS for word, truth in zip(pair, ("false", "true"), strict=True)}
 _LETTERS = frozenset("nyft")  # a letter alone may stand for anything
@@ -47,7 +48,7 @@ def _difference(names: Sequence[str]) -> str:
         return "spaces, Unicode form or characters that cannot be seen"
     if len(set(map(_without_case, names))) == 1:
         return _CASE
-    return "how a number or a truth value is written"
+    return "how a number, a truth value or a class without a name is written"
 
 
 def join_spellings(
@@ -62,6 +63,8 @@ def join_spellings(
     for name in known:
         total.setdefault(name, 0)
     keys = {name: _key(name, keeps_case=keeps_case) for name in total}
+    if all(map(_NUMBERED.fullmatch, keys.values())):
+        keys = {name: key.removeprefix("label_") for name, key in keys.items()}
     preferred = set(total)
     if is_single and _are_truths(set(keys.values())):
         rows = Counter({pair: sum(counts[0][name] for name in total if keys[name] in pair) for pair in _PAIRS})
@@ -71,7 +74,7 @@ def join_spellings(
     spellings: dict[str, list[str]] = defaultdict(list)
     for name, key in keys.items():
         spellings[key].append(name)
-    are_whole = all(re.fullmatch(r"-?\d+", key) for key in spellings)
+    are_whole = all(re.fullmatch(r"-?\d+(?:\.0*)?", name.strip()) for name in total)
     names: dict[str, str] = {}
     groups = []
     for key, group in spellings.items():

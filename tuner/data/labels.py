@@ -30,7 +30,16 @@ from tuner.space.assignment import set_option
 _WORDS_FOR_NONE = {"nan", "NaN", "NAN", "null", "NULL", "None", "NA", "N/A", "n/a", "<NA>", "#N/A", "NaT"}
 """How other programs write a missing value. Each may also be a label (nan is a language), so we only note it."""
 
-_SEPARATORS = {" ": "spaces", ",": "commas", ";": "semicolons", "/": "slashes", "|": "bars", ANGLES: "<…>"}
+_SEPARATORS = {
+    " ": "spaces",
+    ",": "commas",
+    ";": "semicolons",
+    "/": "slashes",
+    "|": "bars",
+    "&": "&",
+    "+": "+",
+    ANGLES: "<…>",
+}
 
 
 def _no_positions() -> Positions:

@@ -115,6 +115,8 @@ def align(
 
 def _is_settled_by(one: RowLabels, other: RowLabels) -> bool:
     """Return whether the form of the other column settles that of this one."""
+    if one.form is not None and one.form.kind == "vectors" and other.form is None:
+        return True  # the other has a column for each place
     if one.is_several != other.is_several:
         return not one.is_several
     return other.form is not None and (one.form is None or other.form.kind != one.form.kind) and other.form.is_settling
@@ -122,8 +124,10 @@ def _is_settled_by(one: RowLabels, other: RowLabels) -> bool:
 
 def _written_like(like: RowLabels | None, columns: Columns) -> Columns:
     """Return the columns with the form of other labels."""
-    if like is None or like.form is None:
+    if like is None:
         return columns
+    if like.form is None:
+        return replace(columns, label_names=like.names)
     separator = like.form.separator if columns.labels is not None else None
     if like.form.kind != "vectors":
         return replace(columns, label_separator=separator)
