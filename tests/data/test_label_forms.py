@@ -98,6 +98,10 @@ def test_a_column_has_a_form_a_number_of_labels_and_one_or_several_on_a_row(
     assert (form.kind, form.labels, form.is_several) == (kind, labels, is_several)
 
 
+def test_a_word_in_brackets_among_other_texts_is_no_list() -> None:
+    assert _form(["[deleted]", "some text", "[NAME]"]).kind == "names"
+
+
 def test_pandas_categories_are_read_as_their_values() -> None:
     assert _form(pa.array([3, 7, 3]).dictionary_encode()).labels == 2
     lists = pa.array([["a", "b"], ["b"]], pa.list_(pa.dictionary(pa.int8(), pa.string())))

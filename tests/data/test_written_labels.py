@@ -10,6 +10,8 @@ from tuner.data.written_labels import Unreadable, read_written
         ("['it''s', 'b']", ["its", "b"]),
         ("[\"it's\", 'b']", ["it's", "b"]),
         ("['a'\n 'b']", ["a", "b"]),
+        ('["wait ... what", "b"]', ["wait ... what", "b"]),
+        ('["caf\\u00e9"]', ["caf\u00e9"]),
         ("[1. 0.\n 1.]", ["1.", "0.", "1."]),
         ("[1, 0.0, true]", ["1", "0", "true"]),
         ("[True, None]", ["true", None]),
@@ -37,6 +39,7 @@ def test_other_texts_stay_as_they_are(text: str) -> None:
         ("[" * 100_000, "not a list of labels"),
         ("tensor([1, 0])", r"printed tensor; write its .tolist()"),
         ("[0 1 ... 0]", "printed list with ..."),
+        ("['a', ..., 'b']", "printed list with ..."),
         ('{"a": 0.5}', "values other than 0 and 1"),
     ],
 )

@@ -98,7 +98,10 @@ def _open_texts(column: pa.ChunkedArray, separator: str | None) -> Cells:
     """Read each different text once."""
     encoded = pc.utf8_trim_whitespace(column).combine_chunks().dictionary_encode()
     texts: list[str] = encoded.dictionary.to_pylist()
-    read: list[Written] = list(texts) if separator == NEVER else [read_written(text) for text in texts]
+    are_bracketed = all(text.startswith("[") for text in texts if text)
+    read: list[Written] = (
+        list(texts) if separator == NEVER else [read_written(text, has_bare=are_bracketed) for text in texts]
+    )
     plain = [text for text, written in zip(texts, read, strict=True) if isinstance(written, str) and text]
     found, likely = (None, None) if separator == NEVER else find_separator(plain)
     chosen = separator or found

@@ -32,13 +32,28 @@ Written: TypeAlias = Items | Unreadable | str
 
 NOT_A_LIST = Unreadable('is not a list of labels such as ["a", "b"]')
 _PRINTED = re.compile(r"^(?:[a-z]+\.)?(tensor|array|series|index)\s*\(", re.IGNORECASE)
-_NUMBERS = re.compile(r"^\[\s*[-+.\w]+(?:\s+[-+.\w]+)*\s*\]$")  # as numpy prints them: [1. 0. 0.]
-_QUOTED = re.compile(r"""^\[\s*(?:'[^']*'|"[^"]*")(?:\s+(?:'[^']*'|"[^"]*"))*\s*\]$""")  # ['a' 'b'] means two to numpy
+_NUMBER = r"(?:[-+]?\.?\d[\d.e+-]*|true|false|nan)"
+_NUMBERS = re.compile(rf"^\[\s*{_NUMBER}(?:\s+{_NUMBER})*\s*\]$", re.IGNORECASE)  # as numpy prints them: [1. 0. 0.]
+_QUOTED_ITEM = re.compile(r"""'[^']*'|"[^"]*["]""")
+_QUOTED = re.compile(
+    rf"^\[\s*(?:{_QUOTED_ITEM.pattern})(?:\s+(?:{_QUOTED_ITEM.pattern}))+\s*\]$"
+)  # ['a' 'b'] means two to numpy
+_LEFT_OUT = re.compile(r"[\s,]\.\.\.[\s,]")  # numpy prints long lists so
 _BARE = re.compile(r"""^\[[^\[\]{}"']*\]$""")
 
 
-def read_written(text: str) -> Written:
-    """Return what a text without outer spaces holds: the items of a list or object, the text itself, or why neither."""
+def read_written(text: str, *, has_bare: bool = True) -> Written:
+    """Return what a text without outer spaces holds: the items of a list or object, the text itself, or why neither.
+
+    With `has_bare`, [a, b] is a list too, though its items have no quotes.
+    """
+    if (
+        not has_bare
+        and _BARE.match(text)
+        and _parse(text) is None
+        and not (_NUMBERS.match(text) or _LEFT_OUT.search(text))
+    ):
+        return text
     if text.startswith("[") or (text[:1] + text[-1:] in ("()", "{}") and len(text) > 1):
         return _read_brackets(text)
     if text == "set()":
@@ -49,17 +64,17 @@ def read_written(text: str) -> Written:
 
 
 def _read_brackets(text: str) -> Written:
-    if "..." in text:
-        return Unreadable("is a printed list with ... for what is left out; write it as JSON")
     if _QUOTED.match(text):
-        return [part[1:-1] for part in re.findall(r"""'[^']*'|"[^"]*\"""", text)]
+        return [part[1:-1] for part in _QUOTED_ITEM.findall(text)]
     parsed = _parse(text)
     if isinstance(parsed, Mapping):
         return _labels_with_one(parsed)
-    if isinstance(parsed, list | tuple | set | frozenset):
+    if isinstance(parsed, list | tuple | set) and ... not in parsed:
         items = [_as_item(value) for value in (sorted(parsed, key=str) if isinstance(parsed, set) else parsed)]
         return NOT_A_LIST if any(isinstance(item, Unreadable) for item in items) else items  # type: ignore[return-value]
-    if _NUMBERS.match(text) and all(re.match(r"[-+.\d]|true|false|nan", part, re.I) for part in text[1:-1].split()):
+    if _LEFT_OUT.search(text):
+        return Unreadable("is a printed list with ... for what is left out; write it as JSON")
+    if _NUMBERS.match(text):
         return list(text[1:-1].split())
     if _BARE.match(text):  # [spam, ham], as YAML writes it
         return [part.strip() for part in text[1:-1].split(",")]
