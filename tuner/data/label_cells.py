@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tuner.data.label_separators import NEVER, find_separator, split_labels
 from tuner.data.sequence_column import is_list, list_lengths
 from tuner.data.text_values import as_text, is_text
-from tuner.data.written_labels import NO, YES, Unreadable, Written, odd_value, read_written
+from tuner.data.written_labels import NO, YES, Items, Unreadable, Written, odd_value, read_written
 
 Mask: TypeAlias = NDArray[np.bool_]
 Writing = Literal["names", "lists", "separated", "objects"]
@@ -99,49 +99,58 @@ def _open_texts(column: pa.ChunkedArray, separator: str | None) -> Cells:
     encoded = pc.utf8_trim_whitespace(column).combine_chunks().dictionary_encode()
     texts: list[str] = encoded.dictionary.to_pylist()
     are_bracketed = all(text.startswith("[") for text in texts if text)
-    read: list[Written] = (
-        list(texts) if separator == NEVER else [read_written(text, has_bare=are_bracketed) for text in texts]
-    )
-    plain = [text for text, written in zip(texts, read, strict=True) if isinstance(written, str) and text]
+    read: list[Written] = list(texts)
+    if separator != NEVER:
+        read = [read_written(text, has_bare=are_bracketed) for text in texts]
+    plain = [text for text in read if isinstance(text, str) and text]
     found, likely = (None, None) if separator == NEVER else find_separator(plain)
     chosen = separator or found
-    are_digits = separator is None and bool(plain) and all(_DIGITS.fullmatch(text) for text in plain)
-    are_digits &= len(set(map(len, plain))) == 1  # 0110 is a vector too
-    writing: Writing = "names"
-    rows: list[list[str | None]] = []
-    for text, written in zip(texts, read, strict=True):
-        if isinstance(written, list):
-            writing = "objects" if text.startswith("{") and ":" in text else "lists"
-            rows.append(written)
-        elif isinstance(written, Unreadable) or not text:
-            rows.append([])
-        elif are_digits:
-            rows.append(list(text))
-        else:
-            rows.append(list(split_labels(text, chosen)) if chosen not in (None, NEVER) else [text])
-    if writing == "names" and (are_digits or chosen not in (None, NEVER)):
-        writing = "separated"
+    are_digits = separator is None and _are_digits(plain)
+    rows = [_labels_in(written, chosen, are_digits=are_digits) for written in read]
+    starts = {text[0] for text, written in zip(texts, read, strict=True) if text and isinstance(written, list)}
+    is_bare = not starts and (are_digits or chosen not in (None, NEVER))
+    writing: Writing = "separated" if is_bare else "names" if not starts else "lists"
+    if starts == {"{"} and any(":" in text for text in texts):
+        writing = "objects"
     codes = pc.fill_null(encoded.indices, -1).to_numpy().astype(np.int64)
-    faults = {n: written for n, written in enumerate(read) if isinstance(written, Unreadable)}
-    unreadable = {}
-    for reason in sorted({fault.reason for fault in faults.values()}):
-        alike = [n for n, fault in faults.items() if fault.reason == reason]  # in the order of their first rows
-        unreadable[reason + faults[alike[0]].example] = np.isin(codes, alike)
-    lists = pa.array(rows, pa.list_(pa.string())).take(encoded.indices)
+    lengths = np.array([*map(len, rows), 0], np.int64)[codes]  # a null has the code -1
     return Cells(
         writing,
-        pa.chunked_array([pc.list_flatten(lists)]),
-        np.array([len(row) for row in rows], np.int64)[codes] * (codes >= 0)
-        if texts
-        else np.zeros(len(codes), np.int64),
+        pa.chunked_array([pc.list_flatten(pa.array(rows, pa.list_(pa.string())).take(encoded.indices))]),
+        lengths,
         is_null=codes < 0,
         is_empty=np.isin(codes, [n for n, text in enumerate(texts) if not text]),
-        unreadable=unreadable,
+        unreadable=_unreadable(read, codes),
         separator=chosen,
         likely=likely,
         is_written=True,
-        is_bare=writing == "separated",
+        is_bare=is_bare,
     )
+
+
+def _are_digits(texts: list[str]) -> bool:
+    """Return whether texts such as 0110 are vectors: all have one length and no other character."""
+    return bool(texts) and len(set(map(len, texts))) == 1 and all(map(_DIGITS.fullmatch, texts))
+
+
+def _labels_in(written: Written, separator: str | None, *, are_digits: bool) -> Items:
+    if isinstance(written, list):
+        return written
+    if isinstance(written, Unreadable) or not written:
+        return []
+    if are_digits:
+        return list(written)
+    return [written] if separator in (None, NEVER) else [*split_labels(written, str(separator))]
+
+
+def _unreadable(read: list[Written], codes: NDArray[np.int64]) -> dict[str, Mask]:
+    """Return a mask for each reason, named with the example of its first row."""
+    faults = {n: written for n, written in enumerate(read) if isinstance(written, Unreadable)}
+    masks = {}
+    for reason in sorted({fault.reason for fault in faults.values()}):
+        alike = [n for n, fault in faults.items() if fault.reason == reason]  # in the order of their first rows
+        masks[reason + faults[alike[0]].example] = np.isin(codes, alike)
+    return masks
 
 
 def _open_struct(column: pa.ChunkedArray) -> Cells:

@@ -15,6 +15,7 @@ from tuner.data.dataset import Columns, Dataset, RowInputs, Split, label_counts
 from tuner.data.findings import Findings
 from tuner.data.label_spellings import join_spellings
 from tuner.data.labelled_rows import LabelledRows, to_labelled_rows, without_unusable
+from tuner.data.labels_of_files import form_faults, join_labels, known_spelling, label_reading
 from tuner.data.name_lists import list_names, number_of_rows, suggest_name
 from tuner.data.overlap import overlap_notes
 from tuner.data.sequences import Sequences
@@ -23,10 +24,8 @@ from tuner.data.stratification import linked_rows, row_keys
 from tuner.data.table_reader import fingerprint, read_table
 from tuner.errors import DataError, Fault
 from tuner.scoring.measures import FEWEST_TRUE
-from tuner.space.assignment import set_option
 from tuner.space.settings import DataSettings, Task
 
-_WORDS = {"names": "names", "lists": "lists of names", "separated": "names in texts", "objects": "objects"}
 Targets = NDArray[np.uint8] | NDArray[np.int64]
 
 
@@ -40,7 +39,7 @@ def load_data(settings: DataSettings, task: Task, seed: int, say: Say | None = N
     findings = Findings()
     sources = _read_sources(settings, findings, say)
     if settings.label_columns is None:
-        sources = _join_labels(sources, settings, task, findings)
+        sources = join_labels(sources, settings, task, findings)
     if task == "binary":
         _refuse_more_than_two(sources, settings)
     splits = divide(settings, sources, seed, findings)
@@ -59,7 +58,7 @@ def load_data(settings: DataSettings, task: Task, seed: int, say: Say | None = N
         notes=(),
         fingerprints={uri: fingerprint(uri) for uri in sources},
         folds=folds,
-        label_reading=_label_reading(Columns.of(settings), sources[settings.train]),
+        label_reading=label_reading(Columns.of(settings), sources[settings.train]),
     )
     return replace(dataset, notes=(*findings.notes, *_label_notes(dataset)))
 
@@ -209,8 +208,8 @@ def _read_sources(settings: DataSettings, findings: Findings, say: Say | None) -
         except DataError as error:
             findings.faults += error.faults
         if settings.train in sources:
-            reading = _label_reading(columns, sources[settings.train])
-    findings.faults += _form_faults(sources, settings)
+            reading = label_reading(columns, sources[settings.train])
+    findings.faults += form_faults(sources, settings)
     findings.faults += _channel_faults(sources, settings.train)
     if findings.faults:
         raise DataError(findings.faults)
@@ -229,73 +228,12 @@ def _channel_faults(sources: Mapping[str, LabelledRows], train: str) -> list[Fau
     ]
 
 
-def _form_faults(sources: Mapping[str, LabelledRows], settings: DataSettings) -> list[Fault]:
-    """Return a fault for every source that has vectors where train has names, or the other way round."""
-    train = sources.get(settings.train)
-    if train is None or train.form is None:
-        return []
-    has_vectors = train.form.kind == "vectors"
-    given = "label_names" if settings.label_names else "label_form" if settings.label_form == "vectors" else None
-    if given is not None and not has_vectors:
-        what = f"it is for vectors of 0 and 1, but the labels of {settings.train} are {_WORDS[train.form.kind]}"
-        return [Fault(f"data.{given}", what, f"leave it out: {set_option(f'data.{given}', None)}")]
-    if settings.label_form is not None:
-        return []
-    of_train = f"{settings.train} has {'vectors of 0 and 1' if has_vectors else 'labels'}"
-    faults = []
-    for uri, rows in sources.items():
-        if rows is train or rows.form is None:
-            continue
-        names = _names_in(rows)
-        if has_vectors and rows.form.kind != "vectors" and not set(names) <= set(train.declared):
-            faults.append((uri, f"it holds labels such as {list_names(names, most=3)}, but {of_train}"))
-        elif not has_vectors and rows.form.is_vector_like:
-            shown = list_names(_names_in(train), most=3)
-            faults.append((uri, f"it holds vectors of 0 and 1, but {of_train} such as {shown}"))
-    column = settings.label or settings.labels
-    remedy = "write labels in one form in all files"
-    if has_vectors and settings.label_names is None:
-        remedy += ", or name the places with data.label_names: [NAME, …]"
-    return [Fault(f"{uri}: column {column!r}", what, remedy) for uri, what in faults]
-
-
 # --- labels ---------------------------------------------------------------------------------------------------------
 
 
 def _names_in(rows: LabelledRows) -> list[str]:
     """Return the labels that at least one row has, sorted."""
     return sorted(rows.names[code] for code in np.unique(rows.codes))
-
-
-def _label_reading(columns: Columns, train: LabelledRows) -> dict[str, Any]:
-    """Return how the labels of train were read, as fields of `Columns`, so that other files are read in the same way."""
-    form, given = train.form, {"label_case": columns.label_case}
-    if form is None:
-        return given
-    is_vector = form.kind == "vectors"
-    return given | {
-        "label_form": "vectors" if is_vector else "lists",
-        "label_names": train.declared or columns.label_names if is_vector else None,
-        "label_separator": columns.label_separator
-        or form.separator
-        or ("|" if columns.labels and not is_vector else None),
-    }
-
-
-def _join_labels(
-    sources: Mapping[str, LabelledRows], settings: DataSettings, task: Task, findings: Findings
-) -> dict[str, LabelledRows]:
-    """Give the spellings of a label in all files one name, the most frequent in train, and say so."""
-    train = sources[settings.train]
-    others = [rows for rows in sources.values() if rows is not train]
-    joined = join_spellings(
-        [rows.count_names() for rows in (train, *others)],
-        keeps_case=settings.label_case == "keep",
-        is_single=task != "multilabel",
-        known=train.declared,
-    )
-    findings.notes += joined.notes(setting=set_option("data.label_case", "keep"))
-    return {uri: rows.rename(joined.names) for uri, rows in sources.items()}
 
 
 def _refuse_more_than_two(sources: Mapping[str, LabelledRows], settings: DataSettings) -> None:
@@ -329,7 +267,7 @@ def _order_labels(
     elif len(seen) == 1:
         what = f"all {n_train:,} rows of train are {seen[0]!r}, so there is nothing to learn"
         findings.faults.append(Fault(where, what, "give rows of at least two labels"))
-    positive = settings.positive and _known_spelling(settings.positive, labels, settings)
+    positive = settings.positive and known_spelling(settings.positive, labels, settings)
     if positive is not None and positive not in labels:
         what = f"no row has the label {positive!r}"
         findings.faults.append(Fault("data.positive", what, suggest_name(positive, labels)))
@@ -339,12 +277,6 @@ def _order_labels(
         positive = positive or _rarer(splits["train"])
         labels.sort(key=lambda label: label == positive)
     return tuple(labels)
-
-
-def _known_spelling(name: str, labels: Sequence[str], settings: DataSettings) -> str:
-    """Return the label that a name is a spelling of, or the name itself."""
-    joined = join_spellings([Counter(), Counter([name])], keeps_case=settings.label_case == "keep", known=labels)
-    return name if name in labels else joined.names[name]
 
 
 def _rarer(rows: LabelledRows) -> str:
