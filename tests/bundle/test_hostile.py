@@ -176,6 +176,10 @@ DESCRIBED: list[tuple[str, Any, str]] = [
         ("columns", WHOLE | {"label": None, "label_columns": value}, "is not the name of a column")
         for value in ("abc", [1], 3)
     ),
+    *(
+        ("columns", WHOLE | {name: value}, f"{name} in bundle.json is not a name or a list of names")
+        for name, value in (("label_names", "ab"), ("label_names", [1]), ("label_form", 3), ("label_separator", ""))
+    ),
     *(("record", value, "record is not an object") for value in (None, 3, [])),
     *(("record", {"penalty_weight": value}, "not a finite number of at") for value in (None, "x", NAN, -1, True)),
     *(("configuration", value, "the configuration is .*, not an object") for value in (None, 3, [1])),

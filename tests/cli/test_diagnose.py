@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from builders.runs import write_run
 from tuner.cli import tuner
-from tuner.errors import BundleError, UsageError
+from tuner.errors import BundleError, DataError, UsageError
 
 COLLAPSED = "label,prediction\n" + "a,a\n" * 30 + "b,a\n" * 12
 GOOD = "label,prediction\n" + "a,a\n" * 30 + "b,b\n" * 12
@@ -144,3 +145,14 @@ def test_a_broken_bundle_is_reported(content: str, message: str, tmp_path: Path)
 def test_help_describes_fail_on_collapse_the_same_way_twice() -> None:
     text = " ".join(diagnose("--help").stdout.split())
     assert text.count("4 if the predictor has collapsed, even in part, has diverged or shows no signal") == 2
+
+
+def test_the_command_that_is_proposed_for_probabilities_works_when_pasted(tmp_path: Path) -> None:
+    path = tmp_path / "preds.csv"
+    path.write_text("label,my p\n" + "a,0.2\nb,0.9\n" * 20)
+    refused = diagnose(str(path), "--pred", "my p")
+    assert isinstance(refused.exception, DataError)
+    remedy = str(refused.exception).split("give them as ")[1]
+    pasted = diagnose(str(path), "--pred", "my p", *shlex.split(remedy))
+    assert pasted.exit_code == 0
+    assert "decisions are made from the probabilities" in pasted.stderr

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -424,3 +425,37 @@ def test_a_bundle_with_odd_columns_of_series_is_refused(save: Any, call: Call, c
     code, _, err = call("predict", "bundle", "steps.csv")
     assert code == 2
     assert message in err
+
+
+def _save_with_reading(bundle: Bundle, **reading: Any) -> None:
+    save_bundle(Folder.at("bundle"), replace(bundle, columns={**bundle.columns, **reading}))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [[[0, 1], [1, 0], [0, 1]], ["0 1", "1 0", "0 1"], [["a"], ["b"], ["a"]], ["A", " b", "a"]],
+    ids=["lists", "texts", "names", "spellings"],
+)
+def test_evaluate_reads_labels_in_the_form_that_the_bundle_remembers(labels: list[Any], save: Any, call: Call) -> None:
+    reading = {"label_form": "vectors", "label_names": ["b", "a"], "label_separator": None, "label_case": "join"}
+    _save_with_reading(save("text", "multilabel", "labels"), **reading)
+    write("rows.parquet", **{"my text": list(TEXTS), "labels": labels})
+    code, out, _ = call("evaluate", "bundle", "rows.parquet", "--format", "json")
+    assert code == 0
+    assert {row["label"]: row["support"] for row in json.loads(out)["labels"]} == {"a": 2, "b": 1}
+
+
+def test_vectors_of_another_length_than_the_model_has_are_refused(save: Any, call: Call) -> None:
+    _save_with_reading(save("text", "multilabel", "labels"), label_form="vectors", label_names=["b", "a"])
+    write("rows.parquet", **{"my text": list(TEXTS), "labels": [[0, 1, 1]] * 3})
+    code, _, err = call("evaluate", "bundle", "rows.parquet")
+    assert code == 2
+    assert "its vectors have 3 places, but there are 2 labels: b, a; write one place for each label" in err
+
+
+def test_vectors_are_read_as_the_label_columns_that_a_bundle_was_trained_on(save: Any, call: Call) -> None:
+    _save_with_reading(save("text", "multilabel", "labels"), labels=None, label_columns=["b", "a"])
+    write("rows.parquet", **{"my text": list(TEXTS), "y": [[0, 1], [1, 1], [0, 1]]})
+    code, out, _ = call("evaluate", "bundle", "rows.parquet", "--labels", "y", "--format", "json")
+    assert code == 0
+    assert {row["label"]: row["support"] for row in json.loads(out)["labels"]} == {"a": 3, "b": 1}

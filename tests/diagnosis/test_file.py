@@ -91,6 +91,51 @@ def test_lists_of_labels_mean_several_labels_per_row(extension: str, lists: list
     assert answers.truth[:3].tolist() == [[True, True], [True, False], [False, False]]
 
 
+@pytest.mark.parametrize(
+    ("truth", "pred"),
+    [
+        ([[0, 1, 1], [1, 0, 0], [0, 0, 0]], [[0, 1, 0], [1, 0, 0], [0, 0, 1]]),
+        (["[0, 1, 1]", "[1, 0, 0]", "[0, 0, 0]"], ["0 1 0", "1 0 0", "0 0 1"]),
+        ([["1", "2"], ["0"], []], [["1"], ["0"], ["2"]]),
+        (["1|2", "0", ""], ["1", "0", "2"]),
+        ([{"0": 0, "1": 1, "2": 1}, {"0": 1, "1": 0, "2": 0}, {"0": 0, "1": 0, "2": 0}], [["1"], ["0"], ["2"]]),
+    ],
+)
+def test_labels_are_read_in_the_forms_of_training_data(truth: list[Any], pred: list[Any], tmp_path: Path) -> None:
+    uri = write(tmp_path / "preds.parquet", {"truth": truth * 20, "pred": pred * 20})
+    answers = read_predictions_file(uri)
+    assert (answers.task, answers.labels) == ("multilabel", ("0", "1", "2"))
+    assert answers.truth[:3].tolist() == [[False, True, True], [True, False, False], [False, False, False]]
+    assert answers.decisions[:3].tolist() == [[False, True, False], [True, False, False], [False, False, True]]
+
+
+def test_vectors_of_decisions_are_in_the_order_of_the_columns_of_the_truth(tmp_path: Path) -> None:
+    columns = {"a": [1, 0] * 20, "b": [1, 1] * 20, "pred": [[1, 1], [0, 1]] * 20}
+    answers = read_predictions_file(write(tmp_path / "preds.parquet", columns), truth=("a", "b"), pred=("pred",))
+    assert answers.labels == ("a", "b")
+    assert (answers.decisions == answers.truth).all()
+
+
+def test_decisions_are_separated_as_the_truth_is(tmp_path: Path) -> None:
+    columns = {"truth": ["a b", "a", "b", "b a"] * 10, "pred": ["a b"] * 40}
+    answers = read_predictions_file(write(tmp_path / "preds.csv", columns))
+    assert answers.labels == ("a", "b")
+    assert answers.decisions.all()
+
+
+def test_decisions_in_another_spelling_are_the_same_labels(tmp_path: Path) -> None:
+    columns = {"truth": ["Spam", "ham"] * 20, "pred": ["spam", "HAM "] * 20}
+    answers = read_predictions_file(write(tmp_path / "preds.csv", columns))
+    assert (answers.decisions == answers.truth).all()
+    assert any("differ only in upper and lower case" in note for note in answers.notes)
+
+
+def test_vectors_of_probabilities_may_be_written_as_text(tmp_path: Path) -> None:
+    columns = {"truth": ["[0, 1, 1]", "[1, 0, 0]"] * 20, "p": ["[0.1, 0.9, 0.8]", "[0.7 0.2 0.1]"] * 20}
+    answers = read_predictions_file(write(tmp_path / "preds.csv", columns), probability=("p",))
+    assert (answers.decisions == answers.truth).all()
+
+
 def test_single_decisions_beside_lists_of_truth_become_lists_of_one(tmp_path: Path) -> None:
     uri = write(tmp_path / "preds.parquet", {"truth": [["a", "b"], ["b"]] * 20, "pred": ["a", "b"] * 20})
     assert read_predictions_file(uri).decisions[:2].tolist() == [[True, False], [False, True]]
@@ -146,7 +191,8 @@ def test_rows_without_a_truth_are_left_out_and_counted(tmp_path: Path) -> None:
     uri = write(tmp_path / "preds.parquet", {"truth": ["a", None, "b"] * 20, "pred": ["a", "b", "b"] * 20})
     answers = read_predictions_file(uri)
     assert len(answers.truth) == 40
-    assert any("rows 2, 5, 8, 11 and 14 (20 in all) left out" in note for note in answers.notes)
+    left_out = "rows 2, 5, 8, 11 and 14 (20 in all) left out, as the label in column 'truth' is null or NaN"
+    assert any(left_out in note for note in answers.notes)
 
 
 def refused(uri: str, **columns: Any) -> str:
@@ -183,7 +229,32 @@ def test_all_missing_columns_are_reported_at_once(tmp_path: Path) -> None:
             "-3 in row 1 is not between 0 and 1; give probabilities; apply a sigmoid to logits",
         ),
         ({"truth": [0, 1], "p": [0.1, None]}, {"probability": ("p",)}, "row 2: null, NaN or infinite"),
-        ({"truth": [0, 1], "p": ["high", "low"]}, {"probability": ("p",)}, "not a column of numbers"),
+        (
+            {"truth": [0, 1], "p": ["0.5", "low"]},
+            {"probability": ("p",)},
+            "not a column of numbers: row 2 has 'low'; name columns",
+        ),
+        (
+            {"truth": ["a", "b"], "my p": [0.5, 0.25]},
+            {"pred": ("my p",)},
+            "it holds fractions such as 0.5, which look like probabilities and not like decisions; give them as "
+            "--probability 'my p'",
+        ),
+        (
+            {"a": [0, 1], "b": [1, 0], "p": [0.5, 0.2], "q": ["0.1", "1"]},
+            {"truth": ("a", "b"), "pred": ("p", "q")},
+            "give them as --probability p --probability q",
+        ),
+        (
+            {"truth": [[0, 1, 1], [1, 0, 0]], "pred": [["a"], ["b"]]},
+            {},
+            "decisions are 'a', 'b', but the truth is vectors of 0 and 1 with 3 places, labels '0', '1', '2': no label in common",
+        ),
+        (
+            {"truth": ["a", None, "b", None], "pred": [None, "b", None, "a"]},
+            {},
+            "rows 2 and 4 left out, as the label in column 'truth' is null or NaN; rows 1 and 3 left out, as the label in",
+        ),
         (
             {"truth": ["a", "b", "c"], "p": [0.1, 0.2, 0.3], "q": [0.1, 0.2, 0.3]},
             {"probability": ("p", "q")},

@@ -49,12 +49,14 @@ from tuner.model.weights import MAX_HEADER_BYTES, Shapes, filled, fitting_model,
 from tuner.scoring.indicator import Indicator
 from tuner.scoring.thresholds import decide
 from tuner.space.configuration import Configuration, check_configuration
-from tuner.space.settings import LABEL_FIELDS, Task
+from tuner.space.settings import LABEL_FIELDS, LABEL_FORM_FIELDS, Task
 from tuner.storage import Folder
 from tuner.training.loop import predict_logits
 
 _INPUTS = ("text", "sequence")
 _OF_STEPS = ("sequence_id", "order")
+_FORM = (*LABEL_FORM_FIELDS, "label_case")
+_LISTS = ("label_columns", "label_names")
 _NEEDED_CONFIGURATION = ("max_length", "truncation")
 
 
@@ -63,8 +65,8 @@ class Bundle:
     """A loaded model. It computes in float32 on the CPU, so that predictions are the same on every machine.
 
     `columns` names the columns of its training data: text or sequence, label, labels or label_columns, and group, sequence_id
-    and order, if there are such. Rows to predict are texts, lists of tokens (words or whole numbers), or arrays (steps, channels)
-    of any lengths.
+    and order, if there are such. It also says how the labels are written, as `tuner.data.dataset.Columns` does. Rows to predict
+    are texts, lists of tokens (words or whole numbers), or arrays (steps, channels) of any lengths.
     """
 
     task: Task
@@ -308,7 +310,7 @@ def _shapes_of_file(folder: Folder) -> Shapes:
 
 def _check_columns(columns: Mapping[str, Any], *, is_text: bool) -> None:
     """Raise ValueError unless the columns name inputs of the model's kind, and one kind of labels."""
-    names = (*_INPUTS, *_OF_STEPS, *LABEL_FIELDS, "group")
+    names = (*_INPUTS, *_OF_STEPS, *LABEL_FIELDS, *_FORM, "group")
     check_keys("columns", columns, known=names, needed=_INPUTS)
     inputs = [name for name in _INPUTS if columns[name] is not None]
     if inputs != [_INPUTS[0] if is_text else _INPUTS[1]]:
@@ -317,10 +319,12 @@ def _check_columns(columns: Mapping[str, Any], *, is_text: bool) -> None:
         )
     labels = [name for name in LABEL_FIELDS if columns.get(name) is not None]
     others = [name for name in ("group", *_OF_STEPS) if columns.get(name) is not None]
-    for name in (*inputs, *labels, *others):
-        is_list = name == "label_columns" or (name == "sequence" and isinstance(columns[name], list))
+    forms = [name for name in _FORM if columns.get(name) is not None]
+    for name in (*inputs, *labels, *others, *forms):
+        is_list = name in _LISTS or (name == "sequence" and isinstance(columns[name], list))
         if not (is_list_of(columns[name], is_name) if is_list else is_name(columns[name])) or columns[name] == []:
-            raise ValueError(f"columns.{name} in bundle.json is not the name of a column")
+            rule = "a name or a list of names" if name in forms else "the name of a column"
+            raise ValueError(f"columns.{name} in bundle.json is not {rule}")
     if len(labels) != 1:
         raise ValueError(f"the columns name {len(labels)} kinds of labels ({', '.join(labels)}), but must name one")
 

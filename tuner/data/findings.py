@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tuner.data.dataset import Positions
 from tuner.errors import Fault
-from tuner.space.assignment import column_option, set_options
+from tuner.space.assignment import column_option, set_option, set_options
 
 
 @dataclass
@@ -39,6 +39,10 @@ class Findings:
         return " ".join(
             column_option(self.setting(name), value) for name, value in columns.items() if value is not None
         )
+
+    def or_else(self, name: str, value: object, *, meaning: str) -> str:
+        """Return the end of a note: the setting for another meaning. Options have no such settings, so it is empty for them."""
+        return "" if self.are_options else f"; {meaning}: {set_option(f'data.{name}', value)}"
 
     def refuse_column(self, source: str, column: str, what: str, remedy: str) -> None:
         """Record a fault of a whole column."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,9 @@ from tuner.data.builtin import Say
 from tuner.data.dataset import Columns, Dataset, RowInputs, Split, label_counts
 from tuner.data.findings import Findings
 from tuner.data.formats.content import Reading
+from tuner.data.label_spellings import join_spellings
 from tuner.data.labelled_rows import LabelledRows, to_labelled_rows, without_unusable
+from tuner.data.labels_of_files import form_faults, join_labels, known_spelling, label_reading
 from tuner.data.name_lists import list_names, near_name, number_of_rows, suggest_name
 from tuner.data.overlap import overlap_notes
 from tuner.data.sequences import Sequences
@@ -39,6 +42,8 @@ def load_data(settings: DataSettings, task: Task, seed: int, say: Say | None = N
     """
     findings = Findings()
     sources = _read_sources(settings, findings, say)
+    if settings.label_columns is None:
+        sources = join_labels(sources, settings, task, findings)
     if task == "binary":
         _refuse_more_than_two(sources, settings)
     splits = divide(settings, sources, seed, findings)
@@ -57,6 +62,7 @@ def load_data(settings: DataSettings, task: Task, seed: int, say: Say | None = N
         notes=(),
         fingerprints={uri: fingerprint(uri) for uri in sources},
         folds=folds,
+        label_reading=label_reading(Columns.of(settings), sources[settings.train]),
     )
     return replace(dataset, notes=(*findings.notes, *_label_notes(dataset)))
 
@@ -124,7 +130,14 @@ def read_labelled(
     if missing:
         note = f"no column is named for {list_names(missing)}, so every row counts as one without it"
         findings.notes.append(f"{uri}: {note}; name all of them with --label-columns")
-    rows = _drop_unknown_labels(rows, labels, task, findings)
+    joined = join_spellings(
+        [Counter(), rows.count_names()],
+        keeps_case=columns.label_case == "keep",
+        is_single=task != "multilabel",
+        known=labels,
+    )
+    findings.notes += [f"{uri}: {note}" for note in joined.notes()]
+    rows = _drop_unknown_labels(rows.rename(joined.names), labels, task, findings)
     return _encode(rows, tuple(labels), task), tuple(findings.notes)
 
 
@@ -220,11 +233,12 @@ def _read_sources(settings: DataSettings, findings: Findings, say: Say | None) -
             findings.faults.append(Fault(f"data.{name}", shared, remedy))
         wanted.setdefault(uri, (f"data.{name}", replace(columns, split=None)))
     sources = {}
+    reading: dict[str, Any] = {}
     for uri, (setting, wanted_columns) in wanted.items():
         try:
             sources[uri] = _read_rows(
                 uri,
-                wanted_columns,
+                replace(wanted_columns, **reading),
                 skip_unusable=settings.skip_unusable,
                 findings=findings,
                 say=say,
@@ -234,6 +248,9 @@ def _read_sources(settings: DataSettings, findings: Findings, say: Say | None) -
             )
         except DataError as error:
             findings.faults += error.faults
+        if settings.train in sources:
+            reading = label_reading(columns, sources[settings.train])
+    findings.faults += form_faults(sources, settings)
     findings.faults += [*_channel_faults(sources, settings.train), *_token_faults(sources, settings.train)]
     if findings.faults:
         raise DataError(findings.faults)
@@ -302,7 +319,7 @@ def _order_labels(
 ) -> tuple[str, ...]:
     """Return the labels of all splits: those in train first, and in a binary task the positive one last. Raises DataError."""
     seen = _names_in(splits["train"])
-    everywhere = {name for rows in splits.values() for name in _names_in(rows)} | set(settings.label_columns or ())
+    everywhere = {name for rows in splits.values() for name in _names_in(rows)} | set(splits["train"].declared)
     labels = [*seen, *sorted(everywhere - set(seen))]
     column = settings.label or settings.labels
     where = f"{settings.train}: {'label_columns' if column is None else f'column {column!r}'}"
@@ -314,15 +331,16 @@ def _order_labels(
     elif len(seen) == 1:
         what = f"all {n_train:,} rows of train are {seen[0]!r}, so there is nothing to learn"
         findings.faults.append(Fault(where, what, "give rows of at least two labels"))
-    if settings.positive is not None and settings.positive not in labels:
-        what = f"no row has the label {settings.positive!r}"
-        near = near_name(settings.positive, labels)
+    positive = settings.positive and known_spelling(settings.positive, labels, settings)
+    if positive is not None and positive not in labels:
+        what = f"no row has the label {positive!r}"
+        near = near_name(positive, labels)
         change = f" Then {set_options(positive=near)}" if near else ""
-        findings.faults.append(Fault("data.positive", what, suggest_name(settings.positive, labels) + change))
+        findings.faults.append(Fault("data.positive", what, suggest_name(positive, labels) + change))
     if findings.faults:
         raise DataError(findings.faults)
     if task == "binary":
-        positive = settings.positive or _rarer(splits["train"])
+        positive = positive or _rarer(splits["train"])
         labels.sort(key=lambda label: label == positive)
     return tuple(labels)
 

@@ -13,6 +13,7 @@ def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
         return as_text(column.cast(kind.value_type))
     if pa.types.is_floating(kind):
         column = pc.if_else(pc.is_nan(column), None, column)
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         try:
             return column.cast(pa.int64()).cast(pa.string())
         except pa.ArrowInvalid:  # some are not whole

@@ -112,7 +112,7 @@ def _build_bundle(
         seen=dataset.seen,
         thresholds=np.zeros(0),
         configuration=configuration,
-        columns=_columns(space.data),
+        columns=_columns(space.data) | dict(dataset.label_reading),
         record={
             "run": ledger.location,
             "trial": order.index,
