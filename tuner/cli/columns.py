@@ -42,14 +42,17 @@ def labelled_columns(trained: Mapping[str, Any], given: Mapping[str, str | None]
 def input_columns(trained: Mapping[str, Any], given: Mapping[str, str | None]) -> dict[str, Any]:
     """Return the columns of texts or sequences: the given ones, or the bundle's. Raises UsageError for the wrong kind."""
     kind, other = ("sequence", "text") if trained.get("sequence") else ("text", "sequence")
+    from tuner.space.assignment import column_option
+
     refused = [other] if kind == "sequence" else [other, *_OF_STEPS]
     for name in refused:
         if given.get(name):
             message = f"{given[name]!r} names a column of {other}s, but the bundle was trained on {kind}s"
-            from tuner.space.assignment import column_option
-
-            change = column_option(f"--{kind}", str(given[name]))
-            use = f"use {change}, or leave it out" if name == other else "leave it out"
+            use = (
+                f"use {column_option(f'--{kind}', given[name] or '')}, or leave it out"
+                if name == other
+                else "leave it out"
+            )
             raise UsageError([Fault(f"--{name.replace('_', '-')}", message, use)])
     if kind == "text":
         return {"text": given["text"] or str(trained["text"])}

@@ -75,7 +75,7 @@ def _measure(
     from tuner.scoring.evaluation import evaluate as measure
     from tuner.scoring.indicator import as_indicator
 
-    model, n_read = load(location), list[int]()
+    model, read = load(location), list[Any]()
     split, notes = read_labelled(
         data,
         Columns(**labelled_columns(model.columns, given), is_tokenised=model.is_tokenised),
@@ -85,7 +85,7 @@ def _measure(
         say=say,
         is_group_optional=given["group"] is None,
         quoting=quoting,
-        count_rows=n_read.append,
+        note_rows=read.append,
     )
     for note in notes:
         say(f"note: {note}")
@@ -97,7 +97,7 @@ def _measure(
         encoded,
         split.inputs,
         split.rows.tolist(),
-        n_read=n_read[0],
+        read=read[0].tolist(),
         used="judged",
         is_verbose=is_verbose,
     )

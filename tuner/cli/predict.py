@@ -48,9 +48,9 @@ def predict(
 
     BUNDLE is the directory of a bundle, or the directory or name of a run. Writes one row per row of DATA, in the same
     order: the row number, the prediction (a list in multi-label), and p_LABEL, the probability of each label. Row numbers
-    count from 1, and skipped rows keep their numbers. A series in several rows gets one row, with its id and the number of its
-    first row. DATA is a file, a folder of files of one format, or a pattern. A line on stderr says how many rows were read,
-    predicted, left out and cut, and in how many no word is known.
+    count from 1, and skipped rows keep their numbers. Of a series in several rows, it writes its id and its first row. DATA is
+    a file, a folder of files of one format, or a pattern. A line on stderr says how many rows were read, predicted, left out
+    and cut, and in how many no word is known.
 
     \b
     Example:
@@ -64,25 +64,28 @@ def predict(
 
     from tuner.bundle.model_bundle import load
     from tuner.data.dataset import Columns
+    from tuner.data.formats.content import Reading
     from tuner.data.load import read_inputs
     from tuner.data.table_reader import read_table
 
     model = load(locate_model(bundle, runs))
     columns = Columns(**input_columns(model.columns, given), is_tokenised=model.is_tokenised)
-    n_read: list[int] = []
+    read: list[Any] = []
     inputs, rows, notes = read_inputs(
-        data, columns, skip_unusable=skip_unusable, say=say, quoting=quoting, count_rows=n_read.append
+        data, columns, skip_unusable=skip_unusable, say=say, quoting=quoting, note_rows=read.append
     )
     for note in notes:
         say(f"note: {note}")
     encoded = model.encode(inputs)
     table = _predictions(model, encoded, rows)
     if columns.sequence_id is not None:
-        ids = read_table(data, [columns.sequence_id]).column(0).take(rows - 1)
+        ids = read_table(data, [columns.sequence_id], reading=Reading(quoting)).column(0).take(rows - 1)
         name = columns.sequence_id if columns.sequence_id not in table.column_names else "sequence_id"
         table = table.add_column(1, name, ids)
     write_table(table, out)
-    say_row_counts(data, model, encoded, inputs, rows.tolist(), n_read=n_read[0], used="predicted", is_verbose=verbose)
+    say_row_counts(
+        data, model, encoded, inputs, rows.tolist(), read=read[0].tolist(), used="predicted", is_verbose=verbose
+    )
     if out is not None:
         say(f"wrote {len(table):,} predictions to {out}")
 

@@ -29,13 +29,14 @@ def say_row_counts(
     inputs: Any,
     rows: Sequence[int],
     *,
-    n_read: int,
+    read: Sequence[int],
     used: str,
     is_verbose: bool,
 ) -> None:
     """Say in one line what happened to the rows of a file, and show examples if `is_verbose`.
 
-    `rows` are the numbers of the rows that were used, and `inputs` their texts or sequences. `used` is what was done to them.
+    `read` are the numbers of all rows, `rows` of those that were used, and `inputs` their texts or
+    sequences. `used` is what was done to them.
     """
     from tuner.bundle.coverage import cover
     from tuner.data.preparation import kind_of
@@ -43,7 +44,7 @@ def say_row_counts(
     coverage = cover(model, encoded)
     is_text = coverage.unknown is not None
     unit = "tokens" if is_text else "steps"
-    left_out = n_read - len(rows)
+    n_read, left_out = len(read), len(read) - len(rows)
     counts = [
         f"{n_read:,} {'row' if n_read == 1 else 'rows'} read",
         f"{len(rows):,} {used}",
@@ -57,7 +58,7 @@ def say_row_counts(
     if not is_verbose:
         return
     kept = set(rows)
-    for row in [row for row in range(1, n_read + 1) if row not in kept][:_EXAMPLES]:
+    for row in [row for row in read if row not in kept][:_EXAMPLES]:
         say(f"  left out: row {row:,}")
     for position in coverage.cut[:_EXAMPLES].tolist():
         say(f"  cut: row {rows[position]:,} of {encoded.lengths[position]:,} {unit}{_shown(inputs, position, is_text)}")

@@ -74,23 +74,22 @@ def read_inputs(
     skip_unusable: bool = False,
     say: Say | None = None,
     quoting: Quoting | None = None,
-    count_rows: Callable[[int], None] | None = None,
+    note_rows: Callable[[NDArray[np.int64]], None] | None = None,
 ) -> tuple[RowInputs, NDArray[np.int64], tuple[str, ...]]:
     """Read only the texts or sequences of a file. Return the inputs, the row numbers from 1, and notes.
 
-    `count_rows` gets the number of rows in the file. The row number of a series in several rows is that of the first. Raises
-    DataError for rows that cannot be used; `skip_unusable` leaves them out with a note instead.
+    The row number of a series in several rows is that of the first. `note_rows` gets the numbers of all rows, or series, in the
+    file. Raises DataError for rows that cannot be used; `skip_unusable` leaves them out with a note instead.
     """
     findings = Findings(are_options=True)
-    inputs = replace(columns, label=None, labels=None, label_columns=None, group=None, split=None)
     rows = _read_rows(
         uri,
-        inputs,
+        replace(columns, label=None, labels=None, label_columns=None, group=None, split=None),
         skip_unusable=skip_unusable,
         findings=findings,
         say=say,
         quoting=quoting,
-        count_rows=count_rows,
+        note_rows=note_rows,
     )
     return rows.inputs, rows.rows, tuple(findings.notes)
 
@@ -105,13 +104,14 @@ def read_labelled(
     say: Say | None = None,
     is_group_optional: bool = True,
     quoting: Quoting | None = None,
-    count_rows: Callable[[int], None] | None = None,
+    note_rows: Callable[[NDArray[np.int64]], None] | None = None,
 ) -> tuple[Split, tuple[str, ...]]:
     """Read another file for a model with these labels. Return its rows, and notes as in `Dataset`.
 
     If `is_group_optional`, the group column may be missing. A note then says so, and only exact copies count as dependent. Notes
     also name labels that the model does not know: multi-label rows lose such a label, and rows of other tasks are left out.
-    A label of the model without a column gets a note too. `count_rows` gets the number of rows in the file. Raises DataError.
+    A label of the model without a column gets a note too.
+    `note_rows` gets the numbers of all rows, or series, in the file. Raises DataError.
     """
     findings = Findings(are_options=True)
     columns = replace(columns, split=None)
@@ -124,7 +124,7 @@ def read_labelled(
         is_group_optional=is_group_optional,
         without_groups="so rows of one group count as independent, and intervals may be too narrow",
         quoting=quoting,
-        count_rows=count_rows,
+        note_rows=note_rows,
     )
     missing = [repr(label) for label in labels if columns.label_columns and label not in columns.label_columns]
     if missing:
@@ -174,7 +174,7 @@ def _read_rows(
     without_groups: str = "so it is not known whether its groups are also in train",
     quoting: Quoting | None = None,
     setting: str | None = None,
-    count_rows: Callable[[int], None] | None = None,
+    note_rows: Callable[[NDArray[np.int64]], None] | None = None,
 ) -> LabelledRows:
     """Read one source, which `setting` names, and add its notes to `findings`. Raises DataError."""
     of_source = Findings(are_options=findings.are_options)
@@ -189,14 +189,14 @@ def _read_rows(
         patterns=columns.sequences,
         reading=reading,
     )
-    if count_rows is not None:
-        count_rows(table.num_rows)
     if optional and columns.group not in table.column_names:
         setting = of_source.setting("group")
         of_source.notes.append(f"{uri}: there is no column {columns.group!r}, {without_groups} ({setting})")
         columns = replace(columns, group=None)
     rows = to_labelled_rows(table, uri, columns, of_source)
     if rows is not None:
+        if note_rows is not None:
+            note_rows(rows.rows)
         rows = without_unusable(rows, of_source, skip=skip_unusable)
     if rows is None or of_source.faults:
         raise DataError(of_source.faults)

@@ -29,7 +29,7 @@ from tuner.data.name_lists import MOST_NAMES, list_names, near_name, suggest_nam
 from tuner.data.source_files import Part, Source, locate_file, locate_source
 from tuner.errors import DataError, Fault, data_error
 from tuner.machine import available_bytes
-from tuner.space.assignment import column_option, set_option
+from tuner.space.assignment import column_option, set_option, shell_word, yaml_value
 
 _READERS = {"parquet": read_parquet, "arrow": read_arrow, "json": read_json, "ts": read_ts, "arff": read_arff}
 _SEPARATED = {"csv": read_csv, "tsv": read_tsv}  # the formats with quotation marks
@@ -70,13 +70,14 @@ def read_table(
     def choose_from(uri: str) -> Choose:
         def choose(names: Sequence[str]) -> list[str] | None:
             """Return the existing columns to read; None for all."""
-            _refuse_other_columns(uri, names, columns or (), names_of)
+            known = [*names, *next(iter(names_of.values()), ())]
+            meant = [
+                name for each in columns or () for name in (columns_like(each, known) if each in patterns else [each])
+            ]
+            _refuse_other_columns(uri, names, meant, names_of)
             names_of[uri] = names
             if columns is None:
                 return None
-            meant = [
-                name for column in columns for name in (columns_like(column, names) if column in patterns else [column])
-            ]
             wanted = [column for column in dict.fromkeys(meant) if column in names or column not in optional]
             _check_columns(uri, names, wanted, named_by or {})
             return wanted
@@ -207,9 +208,18 @@ def _changes(columns: Sequence[str], near: Mapping[str, str | None], named_by: M
         named.setdefault(named_by.get(column, ""), []).append(near.get(column, column) or "COLUMN")
     changes = {}
     for naming in {named_by[column] for column in near if column in named_by}:
-        value = named[naming] if naming in _OF_SEVERAL else named[naming][0]
-        changes[naming] = column_option(naming, value) if naming.startswith("--") else set_option(naming, value)
+        value = named[naming] if naming in _OF_SEVERAL or len(named[naming]) > 1 else named[naming][0]
+        changes[naming] = _naming(naming, value)
     return changes
+
+
+def _naming(setting: str, value: str | list[str]) -> str:
+    """Return what to paste to name a column, or several, by a setting or option."""
+    if not setting.startswith("--"):
+        return set_option(setting, value)
+    if setting in _OF_STEPS and not isinstance(value, str):
+        return f"{setting} {shell_word(yaml_value(value))}"
+    return column_option(setting, value)
 
 
 def _missing_column(
@@ -223,8 +233,7 @@ def _missing_column(
     what = f"there is no column {column!r}{named}; {existing}"
     if naming in _OF_STEPS and (patterns := suggest_patterns(names)):
         value = patterns[0] if len(patterns) == 1 else patterns
-        change = column_option(naming, value) if naming.startswith("--") else set_option(naming, value)
-        return Fault(uri, what, f"if these columns are the steps of a series, {change}")
+        return Fault(uri, what, f"if these columns are the steps of a series, {_naming(naming, value)}")
     change = changes[naming]
     remedy = f"did you mean {near!r}? Then {change}" if near else f"name another: {change}"
     if naming in _WHEN_NOT_NEEDED:

@@ -20,7 +20,7 @@ def json_schema() -> Schema:
     about several keys, such as low below high, or an option that a task cannot use.
     """
     sections = {name: model.model_json_schema() for name, model in SECTIONS.items()}
-    named = {"properties": {"sequence": {"type": ["string", "array"]}}, "required": ["sequence"]}
+    named = {"properties": {"sequence": {"type": ["string", "number", "boolean", "array"]}}, "required": ["sequence"]}
     definitions: Schema = {}
     spaces = {inputs: _parameters(parameters, inputs, definitions) for inputs, parameters in PARAMETERS.items()}
     return {

@@ -99,8 +99,7 @@ def _read_sequence(value: object) -> object:
     names = list(value) if isinstance(value, list | tuple) else [value]
     for name in names:
         if value is not None and (not isinstance(name, str) or not name):
-            remedy = "write one name, or a list such as [x, y], with quotes around a name that is a number"
-            raise refuse(f"{show_yaml(name)} is not the name of a column", remedy)
+            raise refuse(f"{show_yaml(name)} is not the name of a column", "write one name, or a list such as [x, y]")
     if not names:
         raise refuse("the list is empty", "write one name, or a list such as [x, y]")
     return names[0] if len(names) == 1 else tuple(names)
@@ -240,8 +239,13 @@ SequenceNames = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "string", "minLength": 1},
-                {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1, "uniqueItems": True},
+                {"type": ["string", "number", "boolean"], "minLength": 1},
+                {
+                    "type": "array",
+                    "items": {"type": ["string", "number", "boolean"], "minLength": 1},
+                    "minItems": 1,
+                    "uniqueItems": True,
+                },
                 {"type": "null"},
             ]
         }
