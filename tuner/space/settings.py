@@ -22,6 +22,8 @@ Values = Mapping[str, Any]
 Name = Annotated[str, Field(min_length=1)]
 
 LABEL_FIELDS = ("label", "labels", "label_columns")
+GROUP_OF_BUILTIN: Mapping[str, str] = {"builtin:docstrings": "function"}
+"""The column of groups of each built-in set that has one. So no space needs to name it, and one's own rows do not inherit it."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +215,8 @@ class DataSettings(Section):
         default=None, description="The columns of 0 and 1, one for each label (multilabel)."
     )
     group: Name | None = Field(
-        default=None, description="The column of groups. Rows with the same value stay in the same split."
+        default=None,
+        description="The column of groups. Rows with the same value stay in the same split. Built-in sets know their own.",
     )
     positive: LabelName = Field(
         default=None, description="The positive label (binary). Default: the label that is rarer in the training rows."
@@ -234,12 +237,13 @@ class DataSettings(Section):
 
     @classmethod
     def fill(cls, values: Values) -> Values:
-        """Fill in the column "text" unless a sequence is named, and no validation split if there are folds."""
+        """Fill in the column "text" unless a sequence is named, the group of a built-in set, and no validation with folds."""
         filled = dict(values)
         if filled.get("sequence") is None and filled.get("text") is None:
             filled["text"] = "text"
         if filled.get("folds") is not None:
             filled.setdefault("validation", None)
+        filled.setdefault("group", GROUP_OF_BUILTIN.get(str(filled.get("train"))))
         return filled
 
     @property

@@ -1,0 +1,118 @@
+"""Describe each column of a table: does it hold texts, numbers, dates or sequences, and how would it read as labels?
+
+A CSV has no types, so a column of text counts as numbers, dates or sequences if nearly all of its values are written so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tuner.data.label_forms import LabelForm, find_form
+from tuner.data.sequence_column import holds_sequences, is_list
+from tuner.data.text_values import as_text, is_text
+
+Kind = Literal["text", "number", "fraction", "date", "address", "sequence", "words", "constant", "other"]
+
+MOST_VALUES = 200
+"""The most distinct values that a column of labels usually has."""
+
+_SAMPLE = 2_000  # rows that are enough to see how values are written
+_NEARLY_ALL = 0.9
+_FLAGS = pa.array(["0", "1", "0.0", "1.0", "false", "true"])
+_WRITTEN: tuple[tuple[Kind, re.Pattern[str]], ...] = (
+    ("number", re.compile(r"\s*[-+]?\d+(\.0*)?\s*")),
+    ("fraction", re.compile(r"\s*([-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|nan)\s*", re.IGNORECASE)),
+    ("date", re.compile(r".{0,24}(\d\d?:\d\d|\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.](\d\d){1,2}).{0,24}")),
+    ("date", re.compile(r"(\w{3,9},? )?(\w{3,9}\.? \d\d?|\d\d? \w{3,9}\.?),? (19|20)\d\d")),
+    ("address", re.compile(r"\s*((https?://|www\.)\S+|[^\s@]+@\S+\.\w+)\s*")),
+    ("sequence", re.compile(r"\s*\[[\[\],\s\d.eE+-]*((nan|null)[\[\],\s\d.eE+-]*)*\]\s*", re.IGNORECASE)),
+)
+_LETTERS_WITHOUT_SPACES = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u9fff]")
+_LETTERS_PER_WORD = 2  # of a script that is written without spaces
+
+
+@dataclass(frozen=True)
+class ColumnFacts:
+    """What one column holds.
+
+    `distinct` counts different values, and `filled` the rows that have one. `values` are the distinct values of a column
+    with few. `words` is the median number of words. `form` says how the column reads as labels.
+    """
+
+    name: str
+    kind: Kind
+    distinct: int
+    filled: int
+    values: frozenset[str]
+    words: float
+    form: LabelForm
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether every value is 0 or 1, or false or true."""
+        return bool(self.values) and self.values <= set(_FLAGS.to_pylist())
+
+
+def describe_columns(table: pa.Table) -> list[ColumnFacts]:
+    """Describe every column of a table whose name occurs once."""
+    names = table.column_names
+    return [_describe(name, table.column(name)) for name in names if names.count(name) == 1]
+
+
+def _describe(name: str, column: pa.ChunkedArray) -> ColumnFacts:
+    form = find_form(column)
+    texts = as_text(column)
+    if texts is None:
+        filled = len(column) - column.null_count
+        return ColumnFacts(name, _kind_of_values(column.type, form), form.n_labels, filled, frozenset(), 0.0, form)
+    given = texts.filter(pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(texts), ""), False))
+    distinct = pc.unique(given)
+    positions = np.linspace(0, len(given) - 1, min(len(given), _SAMPLE)).astype(np.int64)
+    sample = given.take(positions).to_pylist()
+    return ColumnFacts(
+        name=name,
+        kind=_kind_of_texts(column.type, sample, len(distinct), form),
+        distinct=len(distinct),
+        filled=len(given),
+        values=frozenset(pc.utf8_lower(distinct).to_pylist() if len(distinct) <= MOST_VALUES else ()),
+        words=float(np.median([_count_words(text) for text in sample])) if sample else 0.0,
+        form=form,
+    )
+
+
+def _kind_of_values(kind: pa.DataType, form: LabelForm) -> Kind:
+    """Return the kind of a column of fractions or of lists."""
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return "fraction"
+    if is_list(kind) and is_text(kind.value_type):
+        return "words"
+    return "sequence" if holds_sequences(kind) and form.kind != "vectors" else "other"
+
+
+def _kind_of_texts(kind: pa.DataType, sample: Sequence[str], n_distinct: int, form: LabelForm) -> Kind:
+    """Return the kind of a column that reads as text."""
+    if n_distinct < 2:
+        return "constant"
+    if pa.types.is_temporal(kind):
+        return "date"
+    if not is_text(kind):
+        return "number"
+    if form.kind == "vectors":
+        return "other"
+    if form.kind == "lists":
+        return "words"
+    for written, pattern in _WRITTEN:
+        if sum(pattern.fullmatch(text) is not None for text in sample) >= _NEARLY_ALL * len(sample):
+            return written
+    return "text"
+
+
+def _count_words(text: str) -> float:
+    return max(len(text.split()), len(_LETTERS_WITHOUT_SPACES.findall(text)) / _LETTERS_PER_WORD)

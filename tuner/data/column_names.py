@@ -1,0 +1,53 @@
+"""What the name of a column suggests that it holds."""
+
+from __future__ import annotations
+
+import re
+
+TEXT = frozenset(
+    "text texts sentence comment review message tweet body content title headline description question answer utterance "
+    "document post sms email abstract summary paragraph query passage snippet article story caption".split()
+)
+TOKENS = frozenset("tokens words token_ids input_ids ids".split())
+SEQUENCE = frozenset("sequence sequences series signal trace steps values recording waveform timeseries time_series".split())
+LABEL = frozenset(
+    "label labels class classes target targets category categories tag tags sentiment emotion emotions intent intents topic "
+    "topics genre genres outcome polarity stance rating stars diagnosis y".split()
+)
+GROUP = frozenset(
+    "user author customer client speaker patient subject person session conversation dialog dialogue thread group "
+    "annotator worker device account company household doc document".split()
+)
+ROW = frozenset("id ids idx index uuid guid hitid key row rowid number no unnamed".split())
+SPLIT = frozenset("split set subset partition fold dataset usage".split())
+
+LITERAL, USUAL, PART, OTHER = range(4)
+"""How well a name fits: it is the word itself, one of the usual names, has one as a part, or has none."""
+
+
+def rank_of(name: str, literal: frozenset[str], usual: frozenset[str]) -> int:
+    """Return how well a column's name fits: LITERAL, USUAL, PART or OTHER."""
+    words = words_of(name)
+    whole = "_".join(words)
+    if whole in literal:
+        return LITERAL
+    if whole in usual:
+        return USUAL
+    return PART if usual & set(words) else OTHER
+
+
+def words_of(name: str) -> list[str]:
+    """Return the words of a column's name in lower case: ["is", "spam"] for is_spam, isSpam and "Is spam"."""
+    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+|\d+", name)]
+
+
+def is_id(name: str) -> bool:
+    """Return whether a name is that of a number for each row: "id", "Unnamed: 0", "comment_id"."""
+    words = words_of(name)
+    return not name.strip() or bool(words and (words[-1] in ROW or words[0] == "unnamed"))
+
+
+def is_group(name: str) -> bool:
+    """Return whether rows with the same value of this column may depend on each other: "user", "patient_id"."""
+    words = words_of(name)
+    return bool(words) and (words[-1] in GROUP or (words[-1] in ROW and bool(GROUP & set(words))))

@@ -1,0 +1,169 @@
+"""Find the columns of a table that hold the inputs, the labels and the splits, if only one reading is sensible."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tuner.data.column_candidates import Candidate, input_columns, label_columns, split_columns
+from tuner.data.column_facts import ColumnFacts, describe_columns
+from tuner.data.column_names import is_group
+from tuner.data.name_lists import list_names
+from tuner.errors import DataError, Fault
+from tuner.space.assignment import set_option
+from tuner.space.settings import LABEL_FIELDS, Task
+
+_INPUT_FIELDS = ("text", "sequence")
+_MOST_COLUMNS = 10  # that a message explains
+_ALL_DIFFERENT = 0.9  # with this share of distinct values, no value counts as repeated
+_KINDS = {
+    "text": "texts",
+    "number": "whole numbers",
+    "fraction": "fractions",
+    "date": "dates",
+    "address": "addresses",
+    "sequence": "lists of numbers",
+    "words": "lists of words",
+    "constant": "at most one value",
+    "other": "values of another kind",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roles:
+    """The columns found, as settings of the data section, and the task that the labels need.
+
+    `sentence` says which columns are used, `notes` what else was possible. `unused` are the other columns.
+    """
+
+    settings: Mapping[str, Any]
+    task: Task
+    sentence: str
+    unused: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Settled:
+    """One decision: the candidate to use, if there is one, a note on the others, and the fault if several fit equally."""
+
+    used: Candidate | None
+    notes: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return () if self.used is None else self.used.columns
+
+
+def find_roles(table: pa.Table, source: str, given: Mapping[str, Any], task: Task | None) -> Roles:
+    """Find the columns that the settings `given` of the data section do not name, and the task if it is None.
+
+    Raises DataError if no column fits, or if several fit equally well. The message lists them.
+    """
+    columns = describe_columns(table)
+    labelled = {name for field in LABEL_FIELDS for name in _as_list(given.get(field))}
+    are_files_given = any(isinstance(given.get(name), str) for name in ("validation", "test"))
+    splits = _settle(("split_column",), given, [] if are_files_given else split_columns(columns), source)
+    columns = [each for each in columns if each.name not in splits.columns]
+    inputs = _settle(_INPUT_FIELDS, given, input_columns([c for c in columns if c.name not in labelled]), source)
+    columns = [each for each in columns if each.name not in inputs.columns]
+    candidates = _without_equal(table, label_columns(columns, task))
+    labels = _settle(LABEL_FIELDS, given, candidates, source)
+    settled = (inputs, labels, splits)
+    faults = [fault for each in settled for fault in each.faults]
+    if inputs.used is None and not inputs.faults:
+        faults.append(_no_input(source, columns))
+    if labels.used is None and not labels.faults:
+        faults.append(_no_labels(source, columns, task))
+    if faults or labels.used is None:
+        raise DataError(faults)
+    unused = [each for each in columns if each.name not in (*labels.columns, given.get("group"))]
+    used = [each.used for each in settled if each.used is not None]
+    return Roles(
+        settings={each.setting: each.value for each in used if each.setting not in given},
+        task=task or _task_of(labels.used, table),
+        sentence="; ".join(each.shown for each in used),
+        unused=tuple(each.name for each in unused),
+        notes=(*(note for each in settled for note in each.notes), *map(_group_note, filter(_may_be_group, unused))),
+    )
+
+
+def _settle(fields: Sequence[str], given: Mapping[str, Any], candidates: Sequence[Candidate], source: str) -> _Settled:
+    """Choose what `given` names, or the only candidate of the best rank."""
+    for name in fields:
+        if given.get(name) is not None:
+            value = given[name]
+            return _Settled(Candidate(setting=name, value=value, rank=0, shown=f"{name} {_shown(value)}"))
+    best = [each for each in candidates if each.rank == min(other.rank for other in candidates)]
+    if len(best) > 1:
+        what = f"several columns may be the {fields[0]}: {'; '.join(each.shown for each in best)}"
+        remedy = f"choose one: {' or '.join(each.option for each in best)}"
+        return _Settled(None, faults=(Fault(source, what, remedy),))
+    others = [each.option for each in candidates if each not in best]
+    notes = (f"{best[0].shown} is used; also possible: {list_names(others)}",) if others else ()
+    return _Settled(best[0] if best else None, notes)
+
+
+def _without_equal(table: pa.Table, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Leave out columns that say the same as another in other words, such as 0 and 1 beside ham and spam."""
+    kept: list[Candidate] = []
+    for each in sorted(candidates, key=lambda candidate: candidate.rank):
+        if each.setting != "label" or not any(_say_the_same(table, other, each) for other in kept):
+            kept.append(each)
+    return kept
+
+
+def _say_the_same(table: pa.Table, first: Candidate, second: Candidate) -> bool:
+    if first.setting != "label":
+        return False
+    pair = pa.table([table.column(first.value), table.column(second.value)], names=["a", "b"])
+    n_first, n_second = (pc.count_distinct(pair.column(name), mode="all").as_py() for name in pair.column_names)
+    return bool(n_first == n_second == pair.group_by(["a", "b"]).aggregate([]).num_rows)
+
+
+def _task_of(labels: Candidate, table: pa.Table) -> Task:
+    if labels.setting != "label":
+        return "multilabel"
+    facts = describe_columns(table.select(labels.columns))[0]
+    return "binary" if facts.distinct == 2 else "multiclass"
+
+
+def _no_input(source: str, columns: Sequence[ColumnFacts]) -> Fault:
+    what = "no column looks like the input: texts of several words, mostly different, or lists of numbers"
+    series = "with a row for each step, name --set data.sequence_id=COLUMN, data.order and data.sequence"
+    remedy = f"name it with --set data.text=COLUMN or --set data.sequence=COLUMN; {series}"
+    return Fault(source, f"{what} ({_explain(columns)})", remedy)
+
+
+def _no_labels(source: str, columns: Sequence[ColumnFacts], task: Task | None) -> Fault:
+    wanted = "several labels per row" if task == "multilabel" else "few values that repeat"
+    what = f"no column looks like labels{f' of task {task}' if task else ''}: {wanted} ({_explain(columns)})"
+    remedy = "name it with --set data.label=COLUMN (one label per row) or --set data.labels=COLUMN (several)"
+    return Fault(source, what, remedy)
+
+
+def _explain(columns: Sequence[ColumnFacts]) -> str:
+    shown = [f"{each.name!r} has {each.distinct:,} different {_KINDS[each.kind]}" for each in columns]
+    return list_names(shown, most=_MOST_COLUMNS) or "there is no other column"
+
+
+def _may_be_group(facts: ColumnFacts) -> bool:
+    return is_group(facts.name) and 1 < facts.distinct < _ALL_DIFFERENT * facts.filled
+
+
+def _group_note(facts: ColumnFacts) -> str:
+    option = set_option("data.group", facts.name)
+    return f"rows with the same {facts.name!r} may depend on each other; {option} keeps them in one split"
+
+
+def _shown(value: Any) -> str:
+    return list_names([repr(name) for name in _as_list(value)])
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
