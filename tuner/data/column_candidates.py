@@ -107,8 +107,8 @@ def label_columns(columns: Sequence[ColumnFacts], task: Task | None) -> list[Can
 
 def _show_labels(facts: ColumnFacts) -> str:
     """Return how many labels a column has, and which if they are few."""
-    if facts.form.is_several:
-        return f"{facts.form.n_labels:,} labels, several per row"
+    if facts.are_several:
+        return f"{facts.form.labels:,} labels, several per row"
     return " and ".join(sorted(map(repr, facts.values))) if facts.distinct == 2 else f"{facts.distinct:,} labels"
 
 
@@ -121,7 +121,7 @@ def _input(setting: str, name: str, rank: int) -> Candidate:
 
 
 def _label(facts: ColumnFacts, rank: int) -> Candidate:
-    setting = "labels" if facts.form.is_several else "label"
+    setting = "labels" if facts.are_several else "label"
     return _candidate(setting, facts.name, rank, f"{setting} {facts.name!r} ({_show_labels(facts)})")
 
 
@@ -143,8 +143,8 @@ def _may_be_labels(facts: ColumnFacts) -> bool:
     rank = rank_of(facts.name, frozenset({"label", "labels"}), LABEL)
     if is_id(facts.name) or (rank == OTHER and _is_of_something_else(facts)):
         return False
-    if facts.form.is_several:
-        n_labels = facts.form.n_labels
+    if facts.are_several:
+        n_labels = facts.form.labels
     elif facts.kind in ("text", "number"):
         n_labels = facts.distinct
     else:

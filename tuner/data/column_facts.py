@@ -24,6 +24,7 @@ MOST_VALUES = 200
 """The most distinct values that a column of labels usually has."""
 
 _SAMPLE = 2_000  # rows that are enough to see how values are written
+_LARGE_SAMPLE = 10_000  # rows that are enough to see that a column has no labels
 _NEARLY_ALL = 0.9
 _FLAGS = pa.array(["0", "1", "0.0", "1.0", "false", "true"])
 _WRITTEN: tuple[tuple[Kind, re.Pattern[str]], ...] = (
@@ -55,6 +56,11 @@ class ColumnFacts:
     form: LabelForm
 
     @property
+    def are_several(self) -> bool:
+        """Whether a value is written as several labels, as in a list."""
+        return self.form.kind in ("lists", "vectors", "separated", "objects")
+
+    @property
     def is_flag(self) -> bool:
         """Whether every value is 0 or 1, or false or true."""
         return bool(self.values) and self.values <= set(_FLAGS.to_pylist())
@@ -67,15 +73,14 @@ def describe_columns(table: pa.Table) -> list[ColumnFacts]:
 
 
 def _describe(name: str, column: pa.ChunkedArray) -> ColumnFacts:
-    form = find_form(column)
+    form = _find_form(column)
     texts = as_text(column)
     if texts is None:
         filled = len(column) - column.null_count
-        return ColumnFacts(name, _kind_of_values(column.type, form), form.n_labels, filled, frozenset(), 0.0, form)
+        return ColumnFacts(name, _kind_of_values(column.type, form), form.labels, filled, frozenset(), 0.0, form)
     given = texts.filter(pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(texts), ""), False))
     distinct = pc.unique(given)
-    positions = np.linspace(0, len(given) - 1, min(len(given), _SAMPLE)).astype(np.int64)
-    sample = given.take(positions).to_pylist()
+    sample = _sample(given, _SAMPLE).to_pylist()
     return ColumnFacts(
         name=name,
         kind=_kind_of_texts(column.type, sample, len(distinct), form),
@@ -85,6 +90,18 @@ def _describe(name: str, column: pa.ChunkedArray) -> ColumnFacts:
         words=float(np.median([_count_words(text) for text in sample])) if sample else 0.0,
         form=form,
     )
+
+
+def _find_form(column: pa.ChunkedArray) -> LabelForm:
+    """Return the form of a column of labels. For long texts, that of a sample, as the whole takes seconds."""
+    form = find_form(_sample(column, _LARGE_SAMPLE))
+    has_labels = form.kind != "names" or form.labels <= MOST_VALUES
+    return find_form(column) if has_labels and len(column) > _LARGE_SAMPLE else form
+
+
+def _sample(column: pa.ChunkedArray, size: int) -> pa.ChunkedArray:
+    """Return up to `size` values, evenly spread over the column."""
+    return column.take(np.linspace(0, len(column) - 1, min(len(column), size)).astype(np.int64))
 
 
 def _kind_of_values(kind: pa.DataType, form: LabelForm) -> Kind:

@@ -98,7 +98,9 @@ def _settle(fields: Sequence[str], given: Mapping[str, Any], candidates: Sequenc
     for name in fields:
         if given.get(name) is not None:
             value = given[name]
-            return _Settled(Candidate(setting=name, value=value, rank=0, shown=f"{name} {_shown(value)}"))
+            columns = tuple(map(str, _as_list(value)))
+            return _Settled(Candidate(setting=name, value=value, columns=columns, rank=0, shown=f"{name} {_shown(value)}"))
+    candidates = [each for each in candidates if each.setting not in given]  # null: not this
     best = [each for each in candidates if each.rank == min(other.rank for other in candidates)]
     if len(best) > 1:
         what = f"several columns may be the {fields[0]}: {'; '.join(each.shown for each in best)}"
