@@ -79,7 +79,9 @@ def input_columns(columns: Sequence[ColumnFacts]) -> list[Candidate]:
             is_tokens = rank_of(each.name, frozenset(), TOKENS) <= USUAL
             rank = rank_of(each.name, frozenset({"sequence"}), SEQUENCE)
             candidates.append(_input("text", each.name, USUAL) if is_tokens else _input("sequence", each.name, rank))
-    return candidates or _wide(columns) or [_input("text", each.name, OTHER) for each in columns if _may_be_phrase(each)]
+    return (
+        candidates or _wide(columns) or [_input("text", each.name, OTHER) for each in columns if _may_be_phrase(each)]
+    )
 
 
 def label_columns(columns: Sequence[ColumnFacts], task: Task | None) -> list[Candidate]:
@@ -98,9 +100,7 @@ def label_columns(columns: Sequence[ColumnFacts], task: Task | None) -> list[Can
         rank = min(ranks[each.name] for each in together)
         columns_together = tuple(names_together)
         candidates.append(
-            Candidate(
-                setting="label_columns", value=names_together, columns=columns_together, rank=rank, shown=shown
-            )
+            Candidate(setting="label_columns", value=names_together, columns=columns_together, rank=rank, shown=shown)
         )
     return [each for each in candidates if task is None or (each.setting == "label") == (task != "multilabel")]
 

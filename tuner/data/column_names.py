@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import re
 
-TEXT = frozenset(
+
+def _words_in(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+TEXT = _words_in(
     "text texts sentence comment review message tweet body content title headline description question answer utterance "
-    "document post sms email abstract summary paragraph query passage snippet article story caption".split()
+    "document post sms email abstract summary paragraph query passage snippet article story caption"
 )
-TOKENS = frozenset("tokens words token_ids input_ids ids".split())
-SEQUENCE = frozenset("sequence sequences series signal trace steps values recording waveform timeseries time_series".split())
-LABEL = frozenset(
+TOKENS = _words_in("tokens words token_ids input_ids ids")
+SEQUENCE = _words_in("sequence sequences series signal trace steps values recording waveform timeseries time_series")
+LABEL = _words_in(
     "label labels class classes target targets category categories tag tags sentiment emotion emotions intent intents topic "
-    "topics genre genres outcome polarity stance rating stars diagnosis y".split()
+    "topics genre genres outcome polarity stance rating stars diagnosis y"
 )
-GROUP = frozenset(
+GROUP = _words_in(
     "user author customer client speaker patient subject person session conversation dialog dialogue thread group "
-    "annotator worker device account company household doc document".split()
+    "annotator worker device account company household doc document"
 )
-ROW = frozenset("id ids idx index uuid guid hitid key row rowid number no unnamed".split())
-SPLIT = frozenset("split set subset partition fold dataset usage".split())
+ROW = _words_in("id ids idx index uuid guid hitid key row rowid number no unnamed")
+SPLIT = _words_in("split set subset partition fold dataset usage")
 
 LITERAL, USUAL, PART, OTHER = range(4)
 """How well a name fits: it is the word itself, one of the usual names, has one as a part, or has none."""

@@ -99,7 +99,9 @@ def _settle(fields: Sequence[str], given: Mapping[str, Any], candidates: Sequenc
         if given.get(name) is not None:
             value = given[name]
             columns = tuple(map(str, _as_list(value)))
-            return _Settled(Candidate(setting=name, value=value, columns=columns, rank=0, shown=f"{name} {_shown(value)}"))
+            return _Settled(
+                Candidate(setting=name, value=value, columns=columns, rank=0, shown=f"{name} {_shown(value)}")
+            )
     candidates = [each for each in candidates if each.setting not in given]  # null: not this
     best = [each for each in candidates if each.rank == min(other.rank for other in candidates)]
     if len(best) > 1:

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from tuner.data.column_roles import Roles, find_roles
 from tuner.data.name_lists import list_names, number_of_rows
@@ -26,6 +27,11 @@ SPACES_OF_TASKS = (*get_args(Task), "sequence")
 LONG = 95
 """The share of the texts, in per cent, that max_length should not cut."""
 
+_REASONS: Mapping[Task, str] = {
+    "binary": "one label per row, of two",
+    "multiclass": "one label per row, of several",
+    "multilabel": "several labels per row",
+}
 _COLUMN_FIELDS = ("text", *LABEL_FIELDS, "group", "split_column")
 _MOST_UNUSED = 12  # columns that are named
 _MOST_TOKENS = 512  # longer texts are cut unless the person asks, because training takes too long
@@ -71,7 +77,7 @@ def read_own_data(file: str, space: str | None, overrides: Sequence[str], say: C
     inputs: Inputs = "sequence" if "sequence" in settings else "text"
     if space is None or is_shipped:
         space, document, changes = _fit_shipped_space(space, roles.task, inputs, say)
-        lengths = text_lengths(table, settings.get("text"))
+        lengths = _text_lengths(table, settings.get("text"))
         changes |= _max_length(document, lengths, overrides, say)
     else:
         document, changes = read_document(find_space(space)[0]), {}
@@ -81,13 +87,13 @@ def read_own_data(file: str, space: str | None, overrides: Sequence[str], say: C
     return OwnData(file=file, table=table, roles=roles, settings=settings, changes=changes, space=space)
 
 
-def text_lengths(table: pa.Table, column: str | None) -> list[int]:
+def _text_lengths(table: pa.Table, column: str | None) -> NDArray[np.int64]:
     """Return the words of each of some texts of a column; none if it holds no texts."""
     if column is None or column not in table.column_names or not is_text(table.column(column).type):
-        return []
+        return np.zeros(0, np.int64)
     texts = table.column(column).drop_null()
     sample = texts.take(np.linspace(0, len(texts) - 1, min(len(texts), _SAMPLE)).astype(np.int64))
-    return np.diff(split_words(sample.to_pylist(), lower_case=False).offsets).tolist()
+    return np.diff(split_words(sample.to_pylist(), lower_case=False).offsets)
 
 
 def _given(overrides: Sequence[str]) -> tuple[dict[str, Any], Task | None]:
@@ -137,7 +143,9 @@ def _fit_shipped_space(
     fitting = "sequence" if inputs == "sequence" else task
     used = fitting if asked is None or asked in SPACES_OF_TASKS or inputs == "sequence" else asked
     if asked not in (None, used):
-        say(f"note: for task {task} on {inputs}s, the shipped space {used} is used instead of {asked}")
+        reason = f"{_REASONS[task]}, so the task is {task}"
+        of_inputs = " on sequences" if inputs == "sequence" else ""
+        say(f"note: {reason}{of_inputs}: the shipped space {used} is used instead of {asked}")
     document = read_document(shipped_spaces()[used])
     changes: dict[str, Any] = {} if document.tree["task"] == task else {"task": task}
     for parameter, kept in options_for_task(document.tree["space"], task, inputs).items():
@@ -147,18 +155,20 @@ def _fit_shipped_space(
 
 
 def _max_length(
-    document: Document, lengths: Sequence[int], overrides: Sequence[str], say: Callable[[str], None]
+    document: Document, lengths: NDArray[np.int64], overrides: Sequence[str], say: Callable[[str], None]
 ) -> dict[str, Any]:
     """Return a longer max_length if the one of a shipped space would cut many of the texts."""
     shipped = document.tree["space"].get("max_length")
-    if not lengths or shipped is None or any(each.startswith("space.max_length") for each in overrides):
+    if not len(lengths) or any(each.startswith("space.max_length") for each in overrides):
         return {}
+    choices = shipped if isinstance(shipped, list) else [shipped]
     long = int(np.percentile(lengths, LONG, method="inverted_cdf"))
-    if long <= shipped:
-        return {}
     length = min(long, _MOST_TOKENS)
-    say(f"note: {LONG} % of the texts have {long:,} words or fewer, so space.max_length is {length}, not {shipped}")
-    return {"space.max_length": length}
+    if length <= max(choices):
+        return {}
+    value = [*choices, length] if isinstance(shipped, list) else length
+    say(f"note: {LONG} % of the texts have {long:,} words or fewer, so space.max_length is {value}, not {shipped}")
+    return {"space.max_length": value}
 
 
 def _check_task(file: str, space: str, document: Document, found: Task, given: Task | None) -> None:
