@@ -31,6 +31,7 @@ def init(name: str | None, data: str | None, overrides: tuple[str, ...], folder:
     \b
     Example:
       tuner init multilabel
+      tuner run spaces/multilabel.yaml
       tuner init --data tickets.csv
       tuner init --data tickets.csv --set data.text=body --to my-spaces
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pyarrow as pa
@@ -66,11 +67,11 @@ def find_roles(table: pa.Table, source: str, given: Mapping[str, Any], task: Tas
     Raises DataError if no column fits, or if several fit equally well. The message lists them.
     """
     columns = describe_columns(table)
-    labelled = {name for field in LABEL_FIELDS for name in _as_list(given.get(field))}
     are_files_given = any(isinstance(given.get(name), str) for name in ("validation", "test"))
     splits = _settle(("split_column",), given, [] if are_files_given else split_columns(columns), source)
     columns = [each for each in columns if each.name not in splits.columns]
-    inputs = _settle(_INPUT_FIELDS, given, input_columns([c for c in columns if c.name not in labelled]), source)
+    columns = [each for each in columns if not _is_named(each.name, given)]
+    inputs = _settle(_INPUT_FIELDS, given, input_columns(columns), source)
     columns = [each for each in columns if each.name not in inputs.columns]
     candidates = _without_equal(table, label_columns(columns, task))
     labels = _settle(LABEL_FIELDS, given, candidates, source)
@@ -79,10 +80,10 @@ def find_roles(table: pa.Table, source: str, given: Mapping[str, Any], task: Tas
     if inputs.used is None and not inputs.faults:
         faults.append(_no_input(source, columns))
     if labels.used is None and not labels.faults:
-        faults.append(_no_labels(source, columns, task))
+        faults.append(_no_labels(source, table, columns, task))
     if faults or labels.used is None:
         raise DataError(faults)
-    unused = [each for each in columns if each.name not in (*labels.columns, given.get("group"))]
+    unused = [each for each in columns if each.name not in labels.columns]
     used = [each.used for each in settled if each.used is not None]
     return Roles(
         settings={each.setting: each.value for each in used if each.setting not in given},
@@ -144,9 +145,15 @@ def _no_input(source: str, columns: Sequence[ColumnFacts]) -> Fault:
     return Fault(source, f"{what} ({_explain(columns)})", remedy)
 
 
-def _no_labels(source: str, columns: Sequence[ColumnFacts], task: Task | None) -> Fault:
-    wanted = "several labels per row" if task == "multilabel" else "few values that repeat"
-    what = f"no column looks like labels{f' of task {task}' if task else ''}: {wanted} ({_explain(columns)})"
+def _no_labels(source: str, table: pa.Table, columns: Sequence[ColumnFacts], task: Task | None) -> Fault:
+    if table.num_columns == 1:
+        what = f"there is only one column, {table.column_names[0]!r}, but labels need another"
+        return Fault(source, what, "separate the columns with commas, or name a file that has labels")
+    others = label_columns(columns, None)
+    if task is not None and others:
+        what = f"no column has labels for task {task}, but: {'; '.join(each.shown for each in others)}"
+        return Fault(source, what, f"leave out {set_option('task', task)}, or name the column of labels")
+    what = f"no column looks like labels: few values that repeat ({_explain(columns)})"
     remedy = "name it with --set data.label=COLUMN (one label per row) or --set data.labels=COLUMN (several)"
     return Fault(source, what, remedy)
 
@@ -163,6 +170,12 @@ def _may_be_group(facts: ColumnFacts) -> bool:
 def _group_note(facts: ColumnFacts) -> str:
     option = set_option("data.group", facts.name)
     return f"rows with the same {facts.name!r} may depend on each other; {option} keeps them in one split"
+
+
+def _is_named(column: str, given: Mapping[str, Any]) -> bool:
+    """Return whether a given setting names the column. A sequence may be given as a pattern of columns, such as t*."""
+    named = [str(name) for value in given.values() for name in _as_list(value)]
+    return column in named or any(fnmatchcase(column, str(name)) for name in _as_list(given.get("sequence")))
 
 
 def _shown(value: Any) -> str:
