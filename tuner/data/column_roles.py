@@ -14,6 +14,7 @@ from tuner.data.column_candidates import Candidate, input_columns, label_columns
 from tuner.data.column_facts import ColumnFacts, describe_columns
 from tuner.data.column_names import is_group
 from tuner.data.name_lists import list_names
+from tuner.data.text_values import as_text
 from tuner.errors import DataError, Fault
 from tuner.space.assignment import set_option
 from tuner.space.settings import LABEL_FIELDS, Task
@@ -64,7 +65,7 @@ class _Settled:
 def find_roles(table: pa.Table, source: str, given: Mapping[str, Any], task: Task | None) -> Roles:
     """Find the columns that the settings `given` of the data section do not name, and the task if it is None.
 
-    Raises DataError if no column fits, or if several fit equally well. The message lists them.
+    The given columns exist in the table. Raises DataError if no column fits, or if several fit equally well. The message lists them.
     """
     columns = describe_columns(table)
     are_files_given = any(isinstance(given.get(name), str) for name in ("validation", "test"))
@@ -126,7 +127,7 @@ def _without_equal(table: pa.Table, candidates: Sequence[Candidate]) -> list[Can
 def _say_the_same(table: pa.Table, first: Candidate, second: Candidate) -> bool:
     if first.setting != "label":
         return False
-    pair = pa.table([table.column(first.value), table.column(second.value)], names=["a", "b"])
+    pair = pa.table([as_text(table.column(each.value)) for each in (first, second)], names=["a", "b"])
     n_first, n_second = (pc.count_distinct(pair.column(name), mode="all").as_py() for name in pair.column_names)
     return bool(n_first == n_second == pair.group_by(["a", "b"]).aggregate([]).num_rows)
 

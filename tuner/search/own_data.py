@@ -116,14 +116,14 @@ def _named_columns(document: Document, table: pa.Table) -> dict[str, Any]:
 
 
 def _check_given(file: str, given: Mapping[str, Any], table: pa.Table) -> None:
-    """Raise the error of the reader if an override names a column that is not there."""
+    """Raise the error of the reader if an override names a column that is missing or there twice."""
     named_by = {
         str(column): f"data.{name}"
         for name in _COLUMN_FIELDS
         for column in (given[name] if isinstance(given.get(name), list) else [given.get(name)])
         if column is not None
     }
-    if set(named_by) - set(table.column_names):
+    if any(table.column_names.count(name) != 1 for name in named_by):
         read_table(file, list(named_by), named_by=named_by)
 
 
