@@ -193,4 +193,7 @@ def test_a_task_that_no_column_fits_is_refused_with_the_labels_there_are() -> No
 
 def test_a_table_of_steps_without_settings_names_them() -> None:
     columns = {"series": cycle(*range(6)), "time": list(range(ROWS)), "value": [row / 7 for row in range(ROWS)]}
-    assert "--set data.sequence_id=COLUMN" in refusal({**columns, "kind": cycle("a", "b")})
+    message = refusal({**columns, "kind": cycle("a", "b")})
+    assert (
+        "one step of a series: --set data.sequence_id=series --set data.order=time --set data.sequence=value" in message
+    )

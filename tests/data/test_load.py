@@ -221,9 +221,9 @@ def test_faults_of_all_files_and_kinds_are_reported_at_once(write: Write, tmp_pa
         ({"a": [0] * 20, "b": [0] * 20}, {"label_columns": ("a", "b")}, "multilabel", "label_columns: none of the"),
         (
             {"label": ["a", "b"] * 10},
-            {"label": "label", "positive": "B"},
+            {"label": "label", "positive": "bb"},
             "binary",
-            "data.positive: no row has the label 'B'",
+            "data.positive: no row has the label 'bb'",
         ),
         (
             {"label": ["a", "b"] * 10, "part": ["train"] * 20},
@@ -300,8 +300,8 @@ def test_a_binary_task_with_a_third_label_names_the_column_before_any_split(writ
 
 def test_the_message_about_a_third_label_of_a_binary_task_names_its_file(write: Write) -> None:
     train = write("t.parquet", text=_texts(40), label=["yes", "no"] * 20)
-    test = write("u.parquet", text=_texts(3), label=["1", "0", "no"])
-    what = r"u\.parquet: column 'label': task binary needs 2 labels, but there are 3: 0, 1, no, besides no, yes in .*t\.parquet"
+    test = write("u.parquet", text=_texts(3), label=["a", "b", "no"])
+    what = r"u\.parquet: column 'label': task binary needs 2 labels, but there are 3: a, b, no, besides no, yes in .*t\.parquet"
     with pytest.raises(DataError, match=what):
         load_data(_settings(train=train, label="label", test=test), "binary", seed=0)
 

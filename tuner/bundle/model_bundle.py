@@ -47,11 +47,13 @@ from tuner.model.weights import MAX_HEADER_BYTES, Shapes, filled, fitting_model,
 from tuner.scoring.indicator import Indicator
 from tuner.scoring.thresholds import decide
 from tuner.space.configuration import Configuration, check_configuration
-from tuner.space.settings import LABEL_FIELDS, Task
+from tuner.space.settings import LABEL_FIELDS, LABEL_FORM_FIELDS, Task
 from tuner.storage import Folder
 from tuner.training.loop import predict_logits
 
 _INPUTS = ("text", "sequence")
+_FORM = (*LABEL_FORM_FIELDS, "label_case")
+_LISTS = ("label_columns", "label_names")
 _NEEDED_CONFIGURATION = ("max_length", "truncation")
 
 
@@ -60,7 +62,8 @@ class Bundle:
     """A loaded model. It computes in float32 on the CPU, so that predictions are the same on every machine.
 
     `columns` names the columns of its training data: text or sequence, label, labels or label_columns, and group, if there is
-    one. Rows to predict are texts, or arrays (steps, channels) of any lengths.
+    one. It also says how the labels are written, as `tuner.data.dataset.Columns` does. Rows to predict are texts, or arrays
+    (steps, channels) of any lengths.
     """
 
     task: Task
@@ -259,7 +262,7 @@ def _shapes_of_file(folder: Folder) -> Shapes:
 
 def _check_columns(columns: Mapping[str, Any], *, is_text: bool) -> None:
     """Raise ValueError unless the columns name one column of inputs, of the model's kind, and one kind of labels."""
-    names = (*_INPUTS, *LABEL_FIELDS, "group")
+    names = (*_INPUTS, *LABEL_FIELDS, *_FORM, "group")
     check_keys("columns", columns, known=names, needed=_INPUTS)
     inputs = [name for name in _INPUTS if columns[name] is not None]
     if inputs != [_INPUTS[0] if is_text else _INPUTS[1]]:
@@ -268,10 +271,12 @@ def _check_columns(columns: Mapping[str, Any], *, is_text: bool) -> None:
         )
     labels = [name for name in LABEL_FIELDS if columns.get(name) is not None]
     groups = ["group"] if columns.get("group") is not None else []
-    for name in (*inputs, *labels, *groups):
-        is_valid = is_list_of(columns[name], is_name) if name == "label_columns" else is_name(columns[name])
+    forms = [name for name in _FORM if columns.get(name) is not None]
+    for name in (*inputs, *labels, *groups, *forms):
+        is_valid = is_list_of(columns[name], is_name) if name in _LISTS else is_name(columns[name])
         if not is_valid:
-            raise ValueError(f"columns.{name} in bundle.json is not the name of a column")
+            rule = "a name or a list of names" if name in forms else "the name of a column"
+            raise ValueError(f"columns.{name} in bundle.json is not {rule}")
     if len(labels) != 1:
         raise ValueError(f"the columns name {len(labels)} kinds of labels ({', '.join(labels)}), but must name one")
 

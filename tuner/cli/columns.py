@@ -26,10 +26,13 @@ def labelled_columns(trained: Mapping[str, Any], given: Mapping[str, str | None]
         raise UsageError([Fault(options[0], message, "name the column of labels with --label")])
     if named:
         columns |= {"label": None, "labels": None, "label_columns": None} | named
+    if "labels" in named and trained.get("label_columns"):
+        columns["label_names"] = trained["label_columns"]  # of vectors
     if isinstance(columns.get("label_columns"), str):
         columns["label_columns"] = _split_names(columns["label_columns"])
-    if columns.get("label_columns"):
-        columns["label_columns"] = tuple(columns["label_columns"])
+    for name in ("label_columns", "label_names"):
+        if columns.get(name):
+            columns[name] = tuple(columns[name])
     return columns | input_column(trained, given)
 
 

@@ -90,7 +90,12 @@ def label_columns(columns: Sequence[ColumnFacts], task: Task | None) -> list[Can
     ranks = {each.name: rank_of(each.name, frozenset({"label", "labels"}), LABEL) for each in columns}
     called_so = [each for each in flags if ranks[each.name] <= PART]
     together = called_so if len(called_so) > 1 else flags if len(flags) > 1 and not called_so else []
-    candidates = [_label(each, ranks[each.name]) for each in columns if each not in together and _may_be_labels(each)]
+    is_several = task == "multilabel"
+    candidates = [
+        _label(each, ranks[each.name], is_several=is_several)
+        for each in columns
+        if each not in together and _may_be_labels(each)
+    ]
     if called_so or together:  # further flags say something else of the row
         names = {each.name for each in flags if each not in called_so}
         candidates = [each for each in candidates if each.value not in names]
@@ -107,9 +112,10 @@ def label_columns(columns: Sequence[ColumnFacts], task: Task | None) -> list[Can
 
 def _show_labels(facts: ColumnFacts) -> str:
     """Return how many labels a column has, and which if they are few."""
-    if facts.are_several:
+    if facts.form.is_several:
         return f"{facts.form.labels:,} labels, several per row"
-    return " and ".join(sorted(map(repr, facts.values))) if facts.distinct == 2 else f"{facts.distinct:,} labels"
+    is_pair = facts.distinct == 2 and not facts.is_list
+    return " and ".join(sorted(map(repr, facts.values))) if is_pair else f"{facts.form.labels:,} labels"
 
 
 def _candidate(setting: str, name: str, rank: int, shown: str) -> Candidate:
@@ -120,8 +126,9 @@ def _input(setting: str, name: str, rank: int) -> Candidate:
     return _candidate(setting, name, rank, f"{setting} {name!r}")
 
 
-def _label(facts: ColumnFacts, rank: int) -> Candidate:
-    setting = "labels" if facts.are_several else "label"
+def _label(facts: ColumnFacts, rank: int, *, is_several: bool) -> Candidate:
+    """Return a column of labels. Lists of one label each have one label per row, unless the task `is_several`."""
+    setting = "labels" if facts.form.is_several or (facts.is_list and is_several) else "label"
     return _candidate(setting, facts.name, rank, f"{setting} {facts.name!r} ({_show_labels(facts)})")
 
 
@@ -143,7 +150,7 @@ def _may_be_labels(facts: ColumnFacts) -> bool:
     rank = rank_of(facts.name, frozenset({"label", "labels"}), LABEL)
     if is_id(facts.name) or (rank == OTHER and _is_of_something_else(facts)):
         return False
-    if facts.are_several:
+    if facts.is_list:
         n_labels = facts.form.labels
     elif facts.kind in ("text", "number"):
         n_labels = facts.distinct

@@ -56,8 +56,8 @@ class ColumnFacts:
     form: LabelForm
 
     @property
-    def are_several(self) -> bool:
-        """Whether a value is written as several labels, as in a list."""
+    def is_list(self) -> bool:
+        """Whether a value may hold several labels, as in a list."""
         return self.form.kind in ("lists", "vectors", "separated", "objects")
 
     @property

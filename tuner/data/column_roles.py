@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from tuner.data.column_candidates import Candidate, input_columns, label_columns, split_columns
 from tuner.data.column_facts import ColumnFacts, describe_columns
-from tuner.data.column_names import is_group
+from tuner.data.column_names import ORDER, SERIES, USUAL, is_group, is_id, rank_of
 from tuner.data.name_lists import list_names
 from tuner.data.text_values import as_text
 from tuner.errors import DataError, Fault
@@ -21,6 +21,7 @@ from tuner.space.settings import LABEL_FIELDS, Task
 
 _INPUT_FIELDS = ("text", "sequence")
 _MOST_COLUMNS = 10  # that a message explains
+_STEPS = 3  # a series has at least so many rows
 _ALL_DIFFERENT = 0.9  # with this share of distinct values, no value counts as repeated
 _KINDS = {
     "text": "texts",
@@ -136,14 +137,30 @@ def _task_of(labels: Candidate, table: pa.Table) -> Task:
     if labels.setting != "label":
         return "multilabel"
     facts = describe_columns(table.select(labels.columns))[0]
-    return "binary" if facts.distinct == 2 else "multiclass"
+    return "binary" if (facts.form.labels if facts.is_list else facts.distinct) == 2 else "multiclass"
 
 
 def _no_input(source: str, columns: Sequence[ColumnFacts]) -> Fault:
     what = "no column looks like the input: texts of several words, mostly different, or lists of numbers"
-    series = "with a row for each step, name --set data.sequence_id=COLUMN, data.order and data.sequence"
-    remedy = f"name it with --set data.text=COLUMN or --set data.sequence=COLUMN; {series}"
+    remedy = f"name it with --set data.text=COLUMN or --set data.sequence=COLUMN; {_say_steps(columns)}"
     return Fault(source, f"{what} ({_explain(columns)})", remedy)
+
+
+def _say_steps(columns: Sequence[ColumnFacts]) -> str:
+    """Return how to name the columns of a table with a row for each step. Columns that are called so are filled in."""
+    orders = [each.name for each in columns if rank_of(each.name, frozenset(), ORDER) <= USUAL]
+    values = [each.name for each in columns if each.kind == "fraction" and each.name not in orders]
+    series = [each.name for each in columns if each.filled >= _STEPS * each.distinct > 0 and _is_series(each.name)]
+    parts = {"sequence_id": series, "order": orders, "sequence": values}
+    names = {part: found[0] if len(found) == 1 else "COLUMN" for part, found in parts.items()}
+    if len(values) > 1:
+        names["sequence"] = values if len(values) <= _MOST_COLUMNS else "[COLUMN, …]"
+    options = " ".join(set_option(f"data.{part}", name) for part, name in names.items())
+    return f"if each row is one step of a series: {options}"
+
+
+def _is_series(name: str) -> bool:
+    return is_id(name) or is_group(name) or rank_of(name, frozenset(), SERIES) <= USUAL
 
 
 def _no_labels(source: str, table: pa.Table, columns: Sequence[ColumnFacts], task: Task | None) -> Fault:

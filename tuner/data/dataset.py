@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,8 @@ Positions: TypeAlias = NDArray[np.int64]
 class Columns:
     """The columns to read: one of `text` and `sequence`, and one of `label`, `labels` and `label_columns`.
 
-    To read inputs only, leave all label columns unset.
+    To read inputs only, leave all label columns unset. The fields from `label_form` on say how labels are written, as the
+    settings of these names do.
     """
 
     text: str | None = None
@@ -36,6 +37,10 @@ class Columns:
     group: str | None = None
     split: str | None = None
     sequence: str | None = None
+    label_form: str | None = None
+    label_names: tuple[str, ...] | None = None
+    label_separator: str | None = None
+    label_case: str = "join"
 
     @classmethod
     def of(cls, settings: DataSettings) -> Columns:
@@ -47,6 +52,10 @@ class Columns:
             group=settings.group,
             split=settings.split_column,
             sequence=settings.sequence,
+            label_form=settings.label_form,
+            label_names=settings.label_names,
+            label_separator=settings.label_separator,
+            label_case=settings.label_case,
         )
 
     @property
@@ -88,6 +97,8 @@ class Dataset:
     In a binary task, `labels[1]` is the positive class. `seen` (labels,) bool is true for labels with a true row in train.
     `notes` are sentences for people; `fingerprints` maps each source to the sha256 of its content.
 
+    `label_reading` are the fields of `Columns` that say how train's labels are written.
+
     With folds, `validation` has the same rows as train, and `folds` (rows,) is the fold of each row, from 0. A model fitted
     on the other folds judges the rows of a fold. Rows with the same input or the same group are in one fold.
     """
@@ -101,6 +112,7 @@ class Dataset:
     notes: tuple[str, ...]
     fingerprints: Mapping[str, str]
     folds: NDArray[np.int64] | None = None
+    label_reading: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def parts(self) -> NDArray[np.int64]:

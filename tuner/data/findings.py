@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tuner.data.dataset import Positions
 from tuner.errors import Fault
+from tuner.space.assignment import set_option
 
 
 @dataclass
@@ -28,6 +29,10 @@ class Findings:
     def setting(self, name: str) -> str:
         """Return the setting or option that names a column, such as data.label_columns or --label-columns."""
         return f"--{name.replace('_', '-')}" if self.are_options else f"data.{name}"
+
+    def or_else(self, name: str, value: object, *, meaning: str) -> str:
+        """Return the end of a note: the setting for another meaning. Options have no such settings, so it is empty for them."""
+        return "" if self.are_options else f"; {meaning}: {set_option(f'data.{name}', value)}"
 
     def refuse_column(self, source: str, column: str, what: str, remedy: str) -> None:
         """Record a fault of a whole column."""

@@ -39,10 +39,14 @@ class Cells:
     unreadable: Mapping[str, Mask] = field(default_factory=dict)
     separator: str | None = None
     likely: str | None = None
+    is_written: bool = False  # as text
 
     @property
     def is_readable(self) -> Mask:
-        return ~self.is_null & ~np.any([np.zeros_like(self.is_null), *self.unreadable.values()], axis=0)
+        is_readable = ~self.is_null
+        for mask in self.unreadable.values():
+            is_readable &= ~mask
+        return is_readable
 
 
 def open_cells(column: pa.ChunkedArray, separator: str | None = None) -> Cells | None:
@@ -106,11 +110,11 @@ def _open_texts(column: pa.ChunkedArray, separator: str | None) -> Cells:
     if writing == "names" and chosen not in (None, NEVER):
         writing = "separated"
     codes = pc.fill_null(encoded.indices, -1).to_numpy().astype(np.int64)
-    reasons = {written.reason for written in read if isinstance(written, Unreadable)}
-    unreadable = {
-        reason: np.isin(codes, [n for n, written in enumerate(read) if written == Unreadable(reason)])
-        for reason in sorted(reasons)
-    }
+    faults = {n: written for n, written in enumerate(read) if isinstance(written, Unreadable)}
+    unreadable = {}
+    for reason in sorted({fault.reason for fault in faults.values()}):
+        alike = [n for n, fault in faults.items() if fault.reason == reason]  # in the order of their first rows
+        unreadable[reason + faults[alike[0]].example] = np.isin(codes, alike)
     lists = pa.array(rows, pa.list_(pa.string())).take(encoded.indices)
     return Cells(
         writing,
@@ -123,45 +127,47 @@ def _open_texts(column: pa.ChunkedArray, separator: str | None) -> Cells:
         unreadable=unreadable,
         separator=chosen,
         likely=likely,
+        is_written=True,
     )
 
 
 def _open_struct(column: pa.ChunkedArray) -> Cells:
     """Read a struct as the labels of its fields with 1. A null field is a label that the row lacks."""
-    fields = column.combine_chunks().flatten() if column.num_chunks else []
+    fields = column.combine_chunks().flatten()
     names = [column.type.field(place).name for place in range(column.type.num_fields)]
     is_null = column.is_null().to_numpy()
-    has, unreadable = [], {}
+    has, is_faulty, fault = [], np.zeros(len(column), dtype=bool), None
     for name, values in zip(names, fields, strict=True):
         is_one, is_zero = read_zero_one(pa.chunked_array([values]), has_words=True)
         odd = ~is_one & ~is_zero & ~values.is_null().to_numpy(zero_copy_only=False)
-        if odd.any():
-            unreadable[odd_value(name, values[int(odd.argmax())].as_py()).reason] = odd
+        if odd.any() and fault is None:
+            fault = odd_value(name, values[int(odd.argmax())].as_py())
+        is_faulty |= odd
         has.append(is_one & ~is_null)
     owners, places = np.nonzero(np.stack(has, axis=1)) if has else (np.empty(0, np.int64),) * 2
-    items = pa.array(names, pa.string()).take(pa.array(places))
-    return _of_objects(items, np.bincount(owners, minlength=len(column)), is_null, unreadable)
+    items = pa.chunked_array([pa.array(names, pa.string()).take(pa.array(places))])
+    return _of_objects(items, np.bincount(owners, minlength=len(column)), is_null, fault, is_faulty)
 
 
 def _open_map(column: pa.ChunkedArray) -> Cells:
     """Read a map as the labels of its keys with 1."""
     pairs = column.combine_chunks()
-    keys = pa.chunked_array([pairs.keys]).cast(pa.string())
-    owners = np.repeat(np.arange(len(column)), list_lengths(column.cast(pa.list_(column.type.field(0).type))))
-    is_one, is_zero = read_zero_one(pa.chunked_array([pairs.items]), has_words=True)
-    odd = ~is_one & ~is_zero & ~pairs.items.is_null().to_numpy(zero_copy_only=False)
-    unreadable = {}
-    if odd.any():
-        first = int(odd.argmax())
-        is_faulty = np.zeros(len(column), dtype=bool)
-        is_faulty[owners[odd]] = True
-        unreadable[odd_value(keys[first].as_py(), pairs.items[first].as_py()).reason] = is_faulty
-    lengths = np.bincount(owners[is_one], minlength=len(column))
-    return _of_objects(keys.filter(pa.array(is_one)), lengths, column.is_null().to_numpy(), unreadable)
+    is_null = column.is_null().to_numpy()
+    lengths = np.where(is_null, 0, np.diff(pairs.offsets.to_numpy()))
+    start, end = pairs.offsets[0].as_py(), pairs.offsets[-1].as_py()
+    keys, values = (pa.chunked_array([part.slice(start, end - start)]) for part in (pairs.keys, pairs.items))
+    owners = np.repeat(np.arange(len(column)), lengths)
+    is_one, is_zero = read_zero_one(values, has_words=True)
+    odd = ~is_one & ~is_zero & ~values.is_null().to_numpy()
+    first = int(odd.argmax()) if odd.any() else None
+    fault = None if first is None else odd_value(keys[first].as_py(), values[first].as_py())
+    is_faulty = np.bincount(owners[odd], minlength=len(column)) > 0
+    items = keys.filter(pa.array(is_one)).cast(pa.string())
+    return _of_objects(items, np.bincount(owners[is_one], minlength=len(column)), is_null, fault, is_faulty)
 
 
 def _of_objects(
-    items: pa.Array | pa.ChunkedArray, lengths: NDArray[np.int64], is_null: Mask, unreadable: Mapping[str, Mask]
+    items: pa.ChunkedArray, lengths: NDArray[np.int64], is_null: Mask, fault: Unreadable | None, is_faulty: Mask
 ) -> Cells:
-    chunks = items if isinstance(items, pa.ChunkedArray) else pa.chunked_array([items])
-    return Cells("objects", chunks, lengths.astype(np.int64), is_null, np.zeros_like(is_null), unreadable)
+    unreadable = {} if fault is None else {fault.reason + fault.example: is_faulty}
+    return Cells("objects", items, lengths.astype(np.int64), is_null, np.zeros_like(is_null), unreadable)

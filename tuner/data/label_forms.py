@@ -30,7 +30,7 @@ class LabelForm:
     - other: values that cannot be labels.
 
     `labels` counts the different labels. `is_several` says whether a row may have several, or none. `is_sure` is false if vectors
-    may also be lists of the labels 0 and 1.
+    may also be lists of the labels 0 and 1. `is_vector_like` stays true if sure vectors are read as lists by request.
     """
 
     kind: Kind
@@ -39,6 +39,12 @@ class LabelForm:
     places: int | None = None
     separator: str | None = None
     is_sure: bool = True
+    is_vector_like: bool = False
+
+    @property
+    def is_settling(self) -> bool:
+        """Return whether another column of the same labels is best read in this form."""
+        return (self.kind == "vectors" and self.is_sure) or self.kind == "separated"
 
 
 def find_form(column: pa.ChunkedArray) -> LabelForm:
@@ -88,7 +94,7 @@ def _vectors(cells: Cells, lengths: np.ndarray) -> LabelForm | None:
         return None
     is_whole = cells.lengths == places
     is_several = bool((ones[is_whole & cells.is_readable] != 1).any())
-    return LabelForm("vectors", places, is_several, places, cells.separator, is_sure=repeats)
+    return LabelForm("vectors", places, is_several, places, cells.separator, repeats, is_vector_like=repeats)
 
 
 def _hold_fractions(items: pa.ChunkedArray) -> bool:

@@ -11,7 +11,7 @@ NEVER = "none"
 
 ANGLES = "<>"
 _IN_ANGLES = re.compile(r"^(?:\s*<[^<>]+>)+\s*$")
-_CANDIDATES = (";", ",", " ", "/")  # a bar always separates
+_CANDIDATES = (",", ";", " ", "/")  # a bar always separates
 _NUMBER = re.compile(r"(?:0|[1-9]\d*)(?:\.0*)?|true|false", re.IGNORECASE)
 _MOST_TEXTS = 20_000  # of different texts to look at
 _MOST_LABELS = 12  # on one row on average; a text of more words is a sentence
@@ -39,17 +39,17 @@ def find_separator(texts: Collection[str]) -> tuple[str | None, str | None]:
         return ANGLES, None
     if any("|" in text for text in texts):
         return "|", None
-    likely = None
+    likely: dict[str, int] = {}
     for separator in _CANDIDATES:
-        pieces = {text: [piece for piece in split_labels(text, separator) if piece] for text in texts}
-        several = [found for found in pieces.values() if len(found) > 1]
+        pieces = [[piece for piece in split_labels(text, separator) if piece] for text in texts]
+        several = [found for found in pieces if len(found) > 1]
         if not several:
             continue
-        if _is_sure(list(pieces.values()), several):
+        if _is_sure(pieces, several):
             return separator, None
-        if likely is None and (separator in ";," or _all_recur(list(pieces.values()), several)):
-            likely = separator
-    return None, likely
+        if separator in ",;" or _all_recur(pieces, several):
+            likely[separator] = len(several)
+    return None, max(likely, key=likely.__getitem__, default=None)
 
 
 def _is_sure(rows: Sequence[Sequence[str]], several: Sequence[Sequence[str]]) -> bool:

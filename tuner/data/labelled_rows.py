@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from tuner.data.dataset import Columns, Positions, RowInputs, take_inputs
 from tuner.data.findings import Findings
 from tuner.data.input_columns import read_input_columns
+from tuner.data.label_forms import LabelForm
 from tuner.data.labels import read_labels
 from tuner.data.name_lists import name_rows
 from tuner.data.text_values import as_text
@@ -29,6 +32,8 @@ class LabelledRows:
     codes: Positions  # (pairs,)
     groups: list[str | None]
     parts: list[str | None]
+    declared: tuple[str, ...] = ()  # labels that the columns name, whether or not a row has them
+    form: LabelForm | None = None  # of a single column
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -47,7 +52,24 @@ class LabelledRows:
             codes=self.codes[is_kept_pair],
             groups=[self.groups[i] for i in kept],
             parts=[self.parts[i] for i in kept],
+            declared=self.declared,
+            form=self.form,
         )
+
+    def rename(self, names: Mapping[str, str]) -> LabelledRows:
+        """Return the rows with other names for their labels; two that get the same name become one label."""
+        renamed = [names.get(name, name) for name in self.names]
+        distinct = {name: code for code, name in enumerate(dict.fromkeys(renamed))}
+        codes = np.array([distinct[name] for name in renamed], dtype=np.int64)[self.codes]
+        pairs = (
+            np.unique(np.stack([self.owners, codes]), axis=1) if len(distinct) < len(renamed) else (self.owners, codes)
+        )
+        return replace(self, names=tuple(distinct), owners=pairs[0], codes=pairs[1])
+
+    def count_names(self) -> Counter[str]:
+        """Count the rows of each label that a row has."""
+        counts = np.bincount(self.codes, minlength=len(self.names))
+        return Counter({name: int(count) for name, count in zip(self.names, counts, strict=True) if count})
 
 
 def to_labelled_rows(table: pa.Table, source: str, columns: Columns, findings: Findings) -> LabelledRows | None:
@@ -57,7 +79,7 @@ def to_labelled_rows(table: pa.Table, source: str, columns: Columns, findings: F
     """
     n_faults = len(findings.faults)
     inputs = read_input_columns(table, columns, source, findings)
-    names, owners, codes = read_labels(table, source, columns, findings)
+    labels = read_labels(table, source, columns, findings)
     groups = _values(table, columns.group, source, findings)
     parts = _values(table, columns.split, source, findings)
     if columns.split is not None:
@@ -67,7 +89,9 @@ def to_labelled_rows(table: pa.Table, source: str, columns: Columns, findings: F
     if len(findings.faults) > n_faults:
         return None
     rows = np.arange(1, table.num_rows + 1, dtype=np.int64)
-    return LabelledRows(source, inputs, rows, names, owners, codes, groups, parts)
+    return LabelledRows(
+        source, inputs, rows, labels.names, labels.owners, labels.codes, groups, parts, labels.declared, labels.form
+    )
 
 
 def without_unusable(rows: LabelledRows, findings: Findings, *, skip: bool) -> LabelledRows:

@@ -1,16 +1,17 @@
 """Read the labels of a table, as pairs of row and name.
 
 Labels may be written as:
-- one label per row: text, whole numbers (also as floats) or booleans ("false", "true");
-- one column of lists of these, or of text: a JSON list such as ["a", "b"], or labels separated by bars, a|b. An empty text
-  is a row without labels; a row whose list is null cannot be used;
-- several columns of 0 and 1, or of false and true.
+- one label per row: text, whole numbers (also as floats) or booleans ("false", "true"); or a list, vector or object with one
+  label on every row;
+- one column in any form that `tuner.data.label_forms` knows. An empty text is a row without labels; a row whose list is null
+  cannot be used;
+- several columns of 0 and 1, of false and true, or of no and yes.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -18,144 +19,312 @@ import pyarrow.compute as pc
 
 from tuner.data.dataset import Columns, Positions
 from tuner.data.findings import Findings
-from tuner.data.name_lists import name_rows
-from tuner.data.sequence_column import is_list, list_lengths
+from tuner.data.label_cells import Cells, Mask, open_cells, read_zero_one
+from tuner.data.label_forms import LabelForm, form_of
+from tuner.data.label_separators import ANGLES, NEVER
+from tuner.data.name_lists import list_names, name_rows, number_of_rows
+from tuner.data.sequence_column import is_list
 from tuner.data.text_values import as_text, is_text
+from tuner.space.assignment import set_option
 
 _WORDS_FOR_NONE = {"nan", "NaN", "NAN", "null", "NULL", "None", "NA", "N/A", "n/a", "<NA>", "#N/A", "NaT"}
 """How other programs write a missing value. Each may also be a label (nan is a language), so we only note it."""
 
-Pairs = tuple[tuple[str, ...], Positions, Positions]  # names, owners, codes
-_NO_PAIRS: Pairs = ((), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+_SEPARATORS = {" ": "spaces", ",": "commas", ";": "semicolons", "/": "slashes", "|": "bars", ANGLES: "<…>"}
 
 
-def read_labels(table: pa.Table, source: str, columns: Columns, findings: Findings) -> Pairs:
+def _no_positions() -> Positions:
+    return np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Labels as pairs: the row at position `owners[i]` has the label `names[codes[i]]`.
+
+    `declared` are labels that the columns or the places of vectors name, whether or not a row has them. `form` is how a single
+    column was read.
+    """
+
+    names: tuple[str, ...] = ()
+    owners: Positions = field(default_factory=_no_positions)
+    codes: Positions = field(default_factory=_no_positions)
+    declared: tuple[str, ...] = ()
+    form: LabelForm | None = None
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of labels with the place that messages name."""
+
+    name: str
+    source: str
+    findings: Findings
+
+    def refuse(self, what: str, remedy: str) -> Labels:
+        self.findings.refuse_column(self.source, self.name, what, remedy)
+        return Labels()
+
+    def note(self, text: str, rows: Sequence[int] = ()) -> None:
+        where = f"{self.source}: {name_rows(rows)}" if rows else self.source
+        self.findings.notes.append(f"{where}: {text}")
+
+
+def read_labels(table: pa.Table, source: str, columns: Columns, findings: Findings) -> Labels:
     """Return the labels of a table, and add to `findings`."""
     if columns.label is not None:
-        return _single_labels(table.column(columns.label), columns.label, source, findings)
+        return _single_labels(table.column(columns.label), _Column(columns.label, source, findings), columns)
     if columns.label_columns is not None:
         return _label_columns(table, columns.label_columns, source, findings)
     if columns.labels is None:
-        return _NO_PAIRS
-    column = table.column(columns.labels)
-    if is_text(column.type):
-        return _written_lists(column.cast(pa.string()), columns.labels, source, findings)
-    return _listed_labels(column, columns.labels, source, findings)
+        return Labels()
+    return _several_labels(table.column(columns.labels), _Column(columns.labels, source, findings), columns)
 
 
-def _encode(names: pa.ChunkedArray, owners: Positions, *, column: str, source: str, findings: Findings) -> Pairs:
+def _encode(names: pa.ChunkedArray, owners: Positions, at: _Column) -> Labels:
     """Encode names (without nulls), one per owner. Note a name that often means a missing value."""
     encoded = names.combine_chunks().dictionary_encode()
     known, codes = tuple(encoded.dictionary.to_pylist()), encoded.indices.to_numpy().astype(np.int64)
     for code, name in enumerate(known):
         if name in _WORDS_FOR_NONE:
-            rows = name_rows((owners[codes == code] + 1).tolist())
-            note = f"{name!r} in column {column!r} is read as a label of that name; leave unknown labels empty"
-            findings.notes.append(f"{source}: {rows}: {note}")
-    return known, owners, codes
+            rows = (owners[codes == code] + 1).tolist()
+            at.note(f"{name!r} in column {at.name!r} is read as a label of that name; leave unknown labels empty", rows)
+    return Labels(known, owners, codes)
 
 
-def _single_labels(column: pa.ChunkedArray, name: str, source: str, findings: Findings) -> Pairs:
+# --- one label per row ------------------------------------------------------------------------------------------------------
+
+
+def _single_labels(column: pa.ChunkedArray, at: _Column, columns: Columns) -> Labels:
+    cells = None if columns.label_separator == NEVER and is_text(column.type) else _open_lists(column)
+    if cells is not None:
+        return _only_labels(cells, at, columns)
     names = as_text(column)
     if names is None:
-        remedy = f"name a column of text or whole numbers as {findings.setting('label')}"
-        if is_list(column.type) and not findings.are_options:
-            remedy = f"with task: multilabel, name it as data.labels: {name}"
         what = f"it holds {column.type} values, which cannot be labels"
         if pa.types.is_floating(column.type):
             what = f"it holds fractions ({column.type}), which cannot be labels"
-        findings.refuse_column(source, name, what, remedy)
-        return _NO_PAIRS
-    findings.add_unusable(f"the label in column {name!r} is null or NaN", names.is_null())
-    findings.add_unusable(f"the label in column {name!r} is empty", pc.equal(names, ""))
-    is_given = pc.fill_null(pc.not_equal(names, ""), False)
+        return at.refuse(what, f"name a column of text or whole numbers as {at.findings.setting('label')}")
+    is_empty = pc.equal(pc.utf8_trim_whitespace(names), "")
+    at.findings.add_unusable(f"the label in column {at.name!r} is null or NaN", names.is_null())
+    at.findings.add_unusable(f"the label in column {at.name!r} is empty", is_empty)
+    is_given = pc.fill_null(pc.invert(is_empty), False)
     owners = np.flatnonzero(is_given.to_numpy(zero_copy_only=False))
-    return _encode(names.filter(is_given), owners, column=name, source=source, findings=findings)
+    found = _encode(names.filter(is_given), owners, at)
+    return replace(found, form=LabelForm("names", len(found.names), is_several=False))
 
 
-def _listed_labels(column: pa.ChunkedArray, name: str, source: str, findings: Findings) -> Pairs:
-    if not is_list(column.type):
-        remedy = f"name a column of lists as {findings.setting('labels')}"
-        if not findings.are_options:
-            remedy += ", or use data.label for one label per row"
-        findings.refuse_column(source, name, f"it holds {column.type}, not lists of labels", remedy)
-        return _NO_PAIRS
-    findings.add_unusable(f"the list in column {name!r} is null", column.is_null())
-    owners = np.repeat(np.arange(len(column)), list_lengths(column))
-    names = as_text(pc.list_flatten(column))
+def _open_lists(column: pa.ChunkedArray) -> Cells | None:
+    """Take a column apart if all of its values are lists, objects, or vectors with exactly one 1. Return None for others."""
+    cells = open_cells(column)
+    if cells is None or cells.writing == "names" or not is_text(column.type):
+        return cells if cells is not None and cells.writing != "names" else None
+    if cells.separator is None:
+        starts = pc.match_substring_regex(column.cast(pa.string()), r"^\s*(?:[\[{(].*)?$")
+        return cells if pc.all(starts).as_py() else None
+    form = form_of(cells)
+    return cells if form.kind == "vectors" and not form.is_several else None
+
+
+def _only_labels(cells: Cells, at: _Column, columns: Columns) -> Labels:
+    """Read a column that has one label on every row, though each row is a list, a vector or an object."""
+    form = form_of(cells)
+    if form.kind in ("fractions", "other") and not cells.unreadable:
+        return _refuse_items(form, cells, at)
+    found = _pairs(cells, form, at, columns)
+    counts = np.bincount(found.owners, minlength=len(cells.lengths))
+    is_odd = (counts != 1) & cells.is_readable
+    first = int(is_odd.argmax())
+    if 2 * is_odd.sum() > len(is_odd):
+        remedy = "name a column with one label on every row"
+        if not at.findings.are_options:
+            settings = {"task": "multilabel", "data.label": None, "data.labels": at.name}
+            remedy = f"if that is meant: {' '.join(set_option(key, value) for key, value in settings.items())}"
+            if cells.is_written:
+                remedy += at.findings.or_else("label_separator", NEVER, meaning="if each text is one label")
+        return at.refuse(f"it holds {_what(form)}, and row {first + 1} has {counts[first]} labels", remedy)
+    if is_odd.any():
+        at.findings.add_unusable(
+            f"column {at.name!r} has not one label, but {counts[first]} in the first of them", is_odd
+        )
+        kept = ~is_odd[found.owners]
+        found = replace(found, owners=found.owners[kept], codes=found.codes[kept])
+    return replace(found, declared=())
+
+
+# --- several labels per row -------------------------------------------------------------------------------------------------
+
+
+def _several_labels(column: pa.ChunkedArray, at: _Column, columns: Columns) -> Labels:
+    cells = open_cells(column, columns.label_separator)
+    if cells is None or (cells.writing == "names" and not is_text(column.type)):
+        remedy = f"name a column of lists as {at.findings.setting('labels')}"
+        if not at.findings.are_options:
+            settings = {"task": "multiclass", "data.labels": None, "data.label": at.name}
+            remedy += f"; for one label per row: {' '.join(set_option(key, value) for key, value in settings.items())}"
+        return at.refuse(f"it holds {column.type}, not lists of labels", remedy)
+    if cells.is_empty.any():
+        at.note(f"column {at.name!r} is empty, read as no label", (np.flatnonzero(cells.is_empty) + 1).tolist())
+    form = form_of(cells)
+    if form.kind in ("fractions", "other") and not cells.unreadable and not _is_name_column(column, cells):
+        return _refuse_items(form, cells, at)
+    return _pairs(cells, form, at, columns)
+
+
+def _is_name_column(column: pa.ChunkedArray, cells: Cells) -> bool:
+    return is_text(column.type) and cells.writing == "names"
+
+
+def _refuse_items(form: LabelForm, cells: Cells, at: _Column) -> Labels:
+    if form.kind == "fractions":
+        given = pc.drop_null(cells.items)
+        fraction = next(value for value in given.to_pylist() if float(value) % 1)
+        what = f"its lists hold {given.type} values such as {fraction}, which cannot be labels"
+        return at.refuse(what, "write labels as text, whole numbers, or 0 and 1 for each label")
+    what = f"its lists hold {cells.items.type} values, which cannot be labels"
+    return at.refuse(what, "write labels as text or whole numbers")
+
+
+def _pairs(cells: Cells, form: LabelForm, at: _Column, columns: Columns) -> Labels:
+    at.findings.add_unusable(f"the list in column {at.name!r} is null", cells.is_null)
+    for reason, mask in cells.unreadable.items():
+        at.findings.add_unusable(f"column {at.name!r} {reason}", mask)
+    is_vector = form.kind == "vectors" if columns.label_form is None else _is_vector(columns, cells)
+    if is_vector:
+        return _vectors(cells, form, at, columns)
+    if columns.label_names is not None and columns.label_form is None and not at.findings.are_options:
+        remedy = "remove data.label_names, or write a vector of 0 and 1 on every row"
+        return at.refuse(f"it holds {_what(form)}, but data.label_names names the places of vectors", remedy)
+    return _lists(cells, form, at, columns)
+
+
+def _is_vector(columns: Columns, cells: Cells) -> bool:
+    """Return whether the given form holds. Another file may have the names of a vector's places instead."""
+    if columns.label_form != "vectors":
+        return False
+    is_one, is_zero = read_zero_one(cells.items)
+    return bool((is_one | is_zero).any()) or columns.label_names is None
+
+
+def _vectors(cells: Cells, form: LabelForm, at: _Column, columns: Columns) -> Labels:
+    places = form.places or int(np.bincount(cells.lengths[cells.is_readable]).argmax())
+    names = columns.label_names or tuple(map(str, range(places)))
+    if len(names) != places:
+        what = f"its vectors have {places} places, but there are {len(names)} labels: {list_names(names)}"
+        other = "" if at.findings.are_options else ", or give as many names in data.label_names"
+        return at.refuse(what, f"write one place for each label{other}")
+    if columns.label_form is None:
+        note = f"column {at.name!r} is read as vectors of {places} places"
+        if columns.label_names is None and not at.findings.are_options:
+            note += f", labels {names[0]!r} to {names[-1]!r}; name them with data.label_names: [NAME, …]"
+        if not form.is_sure:
+            note += at.findings.or_else("label_form", "lists", meaning="if 0 and 1 are the labels themselves")
+            note += at.findings.or_else("label_form", "vectors", meaning="to settle it as vectors")
+        at.note(note)
+    is_one, is_zero = read_zero_one(cells.items)
+    owners = np.repeat(np.arange(len(cells.lengths)), cells.lengths)
+    is_other_length = cells.is_readable & (cells.lengths != places)
+    if is_other_length.any():
+        length = int(cells.lengths[is_other_length.argmax()])
+        reason = f"the vector in column {at.name!r} has not {places} places, but {length} in the first of them"
+        at.findings.add_unusable(reason, is_other_length)
+    is_odd = _rows_of(owners, ~(is_one | is_zero), len(cells.lengths)) & ~is_other_length
+    if is_odd.any():
+        odd = cells.items[int(np.flatnonzero(~(is_one | is_zero) & is_odd[owners])[0])].as_py()
+        shown = "null" if odd is None else odd
+        reason = f"the vector in column {at.name!r} holds values other than 0 and 1: {shown} in the first of them"
+        at.findings.add_unusable(reason, is_odd)
+    place = np.arange(len(owners)) - np.repeat(np.cumsum(cells.lengths) - cells.lengths, cells.lengths)
+    kept = is_one & ~(is_odd | is_other_length)[owners]
+    settled = replace(form, kind="vectors", places=places)
+    return Labels(names, owners[kept], place[kept].astype(np.int64), declared=names, form=settled)
+
+
+def _lists(cells: Cells, form: LabelForm, at: _Column, columns: Columns) -> Labels:
+    names = as_text(cells.items)
     if names is None:
-        what = f"its lists hold {column.type.value_type} values, which cannot be labels"
-        findings.refuse_column(source, name, what, "write labels as text or whole numbers")
-        return _NO_PAIRS
-    is_given = pc.fill_null(pc.not_equal(names, ""), False).to_numpy(zero_copy_only=False)
-    is_faulty = np.zeros(len(column), dtype=bool)
-    is_faulty[owners[~is_given]] = True
-    findings.add_unusable(f"a label in column {name!r} is null or empty", is_faulty)
-    kept = names.filter(pa.array(is_given))
-    return _encode(kept, owners[is_given], column=name, source=source, findings=findings)
+        return _refuse_items(form, cells, at)
+    owners = np.repeat(np.arange(len(cells.lengths)), cells.lengths)
+    is_given = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(names), ""), False).to_numpy(zero_copy_only=False)
+    at.findings.add_unusable(
+        f"a label in column {at.name!r} is null or empty", _rows_of(owners, ~is_given, len(cells.lengths))
+    )
+    found = _encode(names.filter(pa.array(is_given)), owners[is_given], at)
+    _, first = np.unique(found.owners * max(len(found.names), 1) + found.codes, return_index=True)
+    if len(first) < len(found.codes):
+        repeated = np.bincount(found.owners, minlength=len(cells.lengths)) - np.bincount(
+            found.owners[first], minlength=len(cells.lengths)
+        )
+        rows = np.flatnonzero(repeated) + 1
+        if columns.label_form is None and 2 * len(rows) > len(cells.lengths):
+            return _refuse_repeats(cells, int(rows[0]), at)
+        at.note(f"a list in column {at.name!r} names a label twice, read as once", rows.tolist())
+        kept = np.sort(first)
+        found = replace(found, owners=found.owners[kept], codes=found.codes[kept])
+    _note_separator(cells, found, at, columns)
+    return replace(found, form=form if form.kind != "vectors" else replace(form, kind="lists", places=None))
 
 
-def _written_lists(column: pa.ChunkedArray, name: str, source: str, findings: Findings) -> Pairs:
-    lists: list[list[str] | None] = []
-    is_broken = np.zeros(len(column), dtype=bool)
-    empty: list[int] = []
-    may_hold_several: list[int] = []
-    is_separated = False
-    for position, value in enumerate(column.to_pylist()):
-        labels = [] if value is None else _parse_list(value)
-        is_broken[position] = labels is None
-        if value is not None:
-            if not value.strip():
-                empty.append(position + 1)
-            is_separated |= "|" in value or value.lstrip().startswith("[")
-            if "," in value or ";" in value:
-                may_hold_several.append(position + 1)
-        lists.append(None if value is None else labels or [])
-    if empty:
-        findings.notes.append(f"{source}: {name_rows(empty)}: column {name!r} is empty, read as no label")
-    if may_hold_several and not is_separated:
-        note = f"{column[may_hold_several[0] - 1].as_py()!r} in column {name!r} is read as one label"
-        remedy = 'if it means several, separate them with | or write a JSON list such as ["a", "b"]'
-        findings.notes.append(f"{source}: {name_rows(may_hold_several)}: {note}; {remedy}")
-    reason = f'column {name!r} is not a JSON list such as ["a", "b"] (a Python list has other quotes)'
-    findings.add_unusable(reason, is_broken)
-    return _listed_labels(pa.chunked_array([pa.array(lists, pa.list_(pa.string()))]), name, source, findings)
+def _refuse_repeats(cells: Cells, row: int, at: _Column) -> Labels:
+    start = int(cells.lengths[: row - 1].sum())
+    items = cells.items[start : start + int(cells.lengths[row - 1])].to_pylist()
+    shown = f"[{', '.join(map(str, items[:8]))}{', …' if len(items) > 8 else ''}]"
+    what = f"most lists name a label twice, such as {shown} in row {row}: neither labels nor vectors of 0 and 1"
+    remedy = "write 0 or 1 for each label, in lists of one length"
+    return at.refuse(what, remedy + at.findings.or_else("label_form", "lists", meaning="if they are lists of labels"))
 
 
-def _parse_list(text: str) -> list[str] | None:
-    """Return the labels of `["a", "b"]` or `a|b`, or None for a text that starts like JSON but is not a list of labels."""
-    text = text.strip()
-    if not text.startswith("["):
-        return [label.strip() for label in text.split("|")] if text else []
-    try:
-        parsed = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    labels = [str(label).lower() if isinstance(label, bool) else label for label in parsed]
-    return [str(label) for label in labels] if all(isinstance(label, str | int) for label in labels) else None
+def _note_separator(cells: Cells, found: Labels, at: _Column, columns: Columns) -> None:
+    """Say which separator was found, or which may be meant, with the setting for the other reading."""
+    if columns.label_separator is not None:
+        return
+    if cells.separator not in (None, "|"):
+        several = cells.lengths > 1
+        parted = f"{number_of_rows(int(several.sum()))} with several"
+        note = f"column {at.name!r} is read as labels separated by {_SEPARATORS[str(cells.separator)]}"
+        other = at.findings.or_else("label_separator", NEVER, meaning="if each text is one label")
+        at.note(f"{note}: {len(found.names):,} labels, {parted}{other}")
+    elif cells.likely is not None:
+        texts = cells.items.to_pylist()
+        has = np.array([cells.likely in (text or "").strip() for text in texts], dtype=bool)
+        rows = np.flatnonzero(
+            _rows_of(np.repeat(np.arange(len(cells.lengths)), cells.lengths), has, len(cells.lengths))
+        )
+        note = f"{texts[int(has.argmax())]!r} in column {at.name!r} is read as one label"
+        other = at.findings.or_else("label_separator", cells.likely, meaning="if it means several")
+        at.note(f"{note}{other or '; if it means several, write a JSON list'}", (rows + 1).tolist())
 
 
-_TRUE, _FALSE = pa.array(["1", "1.0", "true"]), pa.array(["0", "0.0", "false"])
+def _what(form: LabelForm) -> str:
+    return {"vectors": f"vectors of {form.places} places", "objects": "objects", "names": "one name per row"}.get(
+        form.kind, "lists of labels"
+    )
 
 
-def _label_columns(table: pa.Table, names: Sequence[str], source: str, findings: Findings) -> Pairs:
+def _rows_of(owners: Positions, is_marked: Mask, n_rows: int) -> Mask:
+    """Return the rows (n_rows,) that own a marked item."""
+    rows = np.zeros(n_rows, dtype=bool)
+    rows[owners[is_marked]] = True
+    return rows
+
+
+# --- columns of 0 and 1 -----------------------------------------------------------------------------------------------------
+
+
+def _label_columns(table: pa.Table, names: Sequence[str], source: str, findings: Findings) -> Labels:
     columns = []
     for name in names:
         column = table.column(name)
-        values = column.cast(pa.string()) if pa.types.is_floating(column.type) else as_text(column)
-        if values is None:
-            what = f"it holds {column.type}, not 0 and 1"
-            findings.refuse_column(source, name, what, "name columns of 0 and 1")
+        if is_list(column.type) or pa.types.is_nested(column.type):
+            findings.refuse_column(source, name, f"it holds {column.type}, not 0 and 1", "name columns of 0 and 1")
             continue
-        is_true = pc.is_in(pc.utf8_lower(values), _TRUE).to_numpy()
-        is_known = is_true | pc.is_in(pc.utf8_lower(values), _FALSE).to_numpy()
-        unknown = values.filter(pa.array(~is_known))
-        if len(unknown):
-            example = unknown[0].as_py()
-            shown = "null" if example is None else example or "empty"
+        is_one, is_zero = read_zero_one(column, has_words=True)
+        is_known = is_one | is_zero
+        if not is_known.all():
+            example = column.filter(pa.array(~is_known))[0].as_py()
+            shown = "null" if example is None else "empty" if example == "" else example
             findings.add_unusable(f"column {name!r} is neither 0 nor 1, but {shown} in the first of them", ~is_known)
-        columns.append(is_true)
+        columns.append(is_one)
     if len(columns) < len(names):
-        return _NO_PAIRS
+        return Labels()
     owners, codes = np.nonzero(np.stack(columns, axis=1))
-    return tuple(names), owners.astype(np.int64), codes.astype(np.int64)
+    return Labels(tuple(names), owners.astype(np.int64), codes.astype(np.int64), declared=tuple(names))

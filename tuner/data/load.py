@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from tuner.data.builtin import Say
 from tuner.data.dataset import Columns, Dataset, RowInputs, Split, label_counts
 from tuner.data.findings import Findings
+from tuner.data.label_spellings import join_spellings
 from tuner.data.labelled_rows import LabelledRows, to_labelled_rows, without_unusable
 from tuner.data.name_lists import list_names, number_of_rows, suggest_name
 from tuner.data.overlap import overlap_notes
@@ -21,6 +23,7 @@ from tuner.data.stratification import linked_rows, row_keys
 from tuner.data.table_reader import fingerprint, read_table
 from tuner.errors import DataError, Fault
 from tuner.scoring.measures import FEWEST_TRUE
+from tuner.space.assignment import set_option
 from tuner.space.settings import DataSettings, Task
 
 Targets = NDArray[np.uint8] | NDArray[np.int64]
@@ -35,6 +38,8 @@ def load_data(settings: DataSettings, task: Task, seed: int, say: Say | None = N
     """
     findings = Findings()
     sources = _read_sources(settings, findings, say)
+    if settings.label_columns is None:
+        sources = _join_labels(sources, settings, task, findings)
     if task == "binary":
         _refuse_more_than_two(sources, settings)
     splits = divide(settings, sources, seed, findings)
@@ -53,6 +58,7 @@ def load_data(settings: DataSettings, task: Task, seed: int, say: Say | None = N
         notes=(),
         fingerprints={uri: fingerprint(uri) for uri in sources},
         folds=folds,
+        label_reading=_label_reading(Columns.of(settings), sources[settings.train]),
     )
     return replace(dataset, notes=(*findings.notes, *_label_notes(dataset)))
 
@@ -101,7 +107,14 @@ def read_labelled(
     if missing:
         note = f"no column is named for {list_names(missing)}, so every row counts as one without it"
         findings.notes.append(f"{uri}: {note}; name all of them with --label-columns")
-    rows = _drop_unknown_labels(rows, labels, task, findings)
+    joined = join_spellings(
+        [Counter(), rows.count_names()],
+        keeps_case=columns.label_case == "keep",
+        is_single=task != "multilabel",
+        known=labels,
+    )
+    findings.notes += [f"{uri}: {note}" for note in joined.notes()]
+    rows = _drop_unknown_labels(rows.rename(joined.names), labels, task, findings)
     return _encode(rows, tuple(labels), task), tuple(findings.notes)
 
 
@@ -181,11 +194,12 @@ def _read_sources(settings: DataSettings, findings: Findings, say: Say | None) -
             findings.faults.append(Fault(f"data.{name}", f"{uri} is already another split", remedy))
         wanted.setdefault(uri, replace(columns, split=None))
     sources = {}
+    reading: dict[str, Any] = {}
     for uri, wanted_columns in wanted.items():
         try:
             sources[uri] = _read_rows(
                 uri,
-                wanted_columns,
+                replace(wanted_columns, **reading),
                 skip_unusable=settings.skip_unusable,
                 findings=findings,
                 say=say,
@@ -193,6 +207,9 @@ def _read_sources(settings: DataSettings, findings: Findings, say: Say | None) -
             )
         except DataError as error:
             findings.faults += error.faults
+        if settings.train in sources:
+            reading = _label_reading(columns, sources[settings.train])
+    findings.faults += _form_faults(sources, settings)
     findings.faults += _channel_faults(sources, settings.train)
     if findings.faults:
         raise DataError(findings.faults)
@@ -211,12 +228,67 @@ def _channel_faults(sources: Mapping[str, LabelledRows], train: str) -> list[Fau
     ]
 
 
+def _form_faults(sources: Mapping[str, LabelledRows], settings: DataSettings) -> list[Fault]:
+    """Return a fault for every source that has vectors where train has names, or the other way round."""
+    train = sources.get(settings.train)
+    if settings.label_form is not None or train is None or train.form is None:
+        return []
+    has_vectors = train.form.kind == "vectors"
+    of_train = f"{settings.train} has {'vectors of 0 and 1' if has_vectors else 'labels'}"
+    faults = []
+    for uri, rows in sources.items():
+        if rows is train or rows.form is None:
+            continue
+        names = _names_in(rows)
+        if has_vectors and rows.form.kind != "vectors" and not set(names) <= set(train.declared):
+            faults.append((uri, f"it holds labels such as {list_names(names, most=3)}, but {of_train}"))
+        elif not has_vectors and rows.form.is_vector_like:
+            shown = list_names(_names_in(train), most=3)
+            faults.append((uri, f"it holds vectors of 0 and 1, but {of_train} such as {shown}"))
+    column = settings.label or settings.labels
+    remedy = "write labels in one form in all files"
+    if has_vectors and settings.label_names is None:
+        remedy += ", or name the places with data.label_names: [NAME, …]"
+    return [Fault(f"{uri}: column {column!r}", what, remedy) for uri, what in faults]
+
+
 # --- labels ---------------------------------------------------------------------------------------------------------
 
 
 def _names_in(rows: LabelledRows) -> list[str]:
     """Return the labels that at least one row has, sorted."""
     return sorted(rows.names[code] for code in np.unique(rows.codes))
+
+
+def _label_reading(columns: Columns, train: LabelledRows) -> dict[str, Any]:
+    """Return how the labels of train were read, as fields of `Columns`, so that other files are read in the same way."""
+    form, given = train.form, {"label_case": columns.label_case}
+    if form is None:
+        return given
+    is_vector = form.kind == "vectors"
+    return given | {
+        "label_form": "vectors" if is_vector else "lists",
+        "label_names": train.declared or columns.label_names if is_vector else None,
+        "label_separator": columns.label_separator
+        or form.separator
+        or ("|" if columns.labels and not is_vector else None),
+    }
+
+
+def _join_labels(
+    sources: Mapping[str, LabelledRows], settings: DataSettings, task: Task, findings: Findings
+) -> dict[str, LabelledRows]:
+    """Give the spellings of a label in all files one name, the most frequent in train, and say so."""
+    train = sources[settings.train]
+    others = [rows for rows in sources.values() if rows is not train]
+    joined = join_spellings(
+        [rows.count_names() for rows in (train, *others)],
+        keeps_case=settings.label_case == "keep",
+        is_single=task != "multilabel",
+        known=train.declared,
+    )
+    findings.notes += joined.notes(setting=set_option("data.label_case", "keep"))
+    return {uri: rows.rename(joined.names) for uri, rows in sources.items()}
 
 
 def _refuse_more_than_two(sources: Mapping[str, LabelledRows], settings: DataSettings) -> None:
@@ -238,7 +310,7 @@ def _order_labels(
 ) -> tuple[str, ...]:
     """Return the labels of all splits: those in train first, and in a binary task the positive one last. Raises DataError."""
     seen = _names_in(splits["train"])
-    everywhere = {name for rows in splits.values() for name in _names_in(rows)} | set(settings.label_columns or ())
+    everywhere = {name for rows in splits.values() for name in _names_in(rows)} | set(splits["train"].declared)
     labels = [*seen, *sorted(everywhere - set(seen))]
     column = settings.label or settings.labels
     where = f"{settings.train}: {'label_columns' if column is None else f'column {column!r}'}"
@@ -250,15 +322,22 @@ def _order_labels(
     elif len(seen) == 1:
         what = f"all {n_train:,} rows of train are {seen[0]!r}, so there is nothing to learn"
         findings.faults.append(Fault(where, what, "give rows of at least two labels"))
-    if settings.positive is not None and settings.positive not in labels:
-        what = f"no row has the label {settings.positive!r}"
-        findings.faults.append(Fault("data.positive", what, suggest_name(settings.positive, labels)))
+    positive = settings.positive and _known_spelling(settings.positive, labels, settings)
+    if positive is not None and positive not in labels:
+        what = f"no row has the label {positive!r}"
+        findings.faults.append(Fault("data.positive", what, suggest_name(positive, labels)))
     if findings.faults:
         raise DataError(findings.faults)
     if task == "binary":
-        positive = settings.positive or _rarer(splits["train"])
+        positive = positive or _rarer(splits["train"])
         labels.sort(key=lambda label: label == positive)
     return tuple(labels)
+
+
+def _known_spelling(name: str, labels: Sequence[str], settings: DataSettings) -> str:
+    """Return the label that a name is a spelling of, or the name itself."""
+    joined = join_spellings([Counter(), Counter([name])], keeps_case=settings.label_case == "keep", known=labels)
+    return name if name in labels else joined.names[name]
 
 
 def _rarer(rows: LabelledRows) -> str:

@@ -20,9 +20,10 @@ NO = frozenset({"0", "0.0", "0.", "false", "no", "n", "f", "off"})
 
 @dataclass(frozen=True)
 class Unreadable:
-    """Why a text cannot be read, as the end of a sentence about its column."""
+    """Why a text cannot be read, as the end of a sentence about its column, and the value that is wrong, if there is one."""
 
     reason: str
+    example: str = ""
 
 
 Items: TypeAlias = list[str | None]
@@ -77,7 +78,7 @@ def _parse(text: str) -> object:
         return None
 
 
-def _as_item(value: object) -> str | None | Unreadable:
+def _as_item(value: object) -> str | Unreadable | None:
     """Return an item as text. Whole floats are written as whole numbers, so that 1.0 and 1 are the same."""
     if value is None or isinstance(value, str):
         return value
@@ -103,4 +104,4 @@ def _labels_with_one(parsed: Mapping[object, object]) -> Items | Unreadable:
 
 def odd_value(name: str, value: object) -> Unreadable:
     """Return why an object with this value cannot be read."""
-    return Unreadable(f"is an object with values other than 0 and 1, such as {value} for {name!r}")
+    return Unreadable("is an object with values other than 0 and 1", f", such as {value} for {name!r}")

@@ -108,7 +108,8 @@ def _build_bundle(
         seen=dataset.seen,
         thresholds=np.zeros(0),
         configuration=configuration,
-        columns={name: getattr(space.data, name) for name in ("text", "sequence", *LABEL_FIELDS, "group")},
+        columns={name: getattr(space.data, name) for name in ("text", "sequence", *LABEL_FIELDS, "group")}
+        | dict(dataset.label_reading),
         record={
             "run": ledger.location,
             "trial": order.index,

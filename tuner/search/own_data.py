@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -33,6 +34,7 @@ _REASONS: Mapping[Task, str] = {
     "multilabel": "several labels per row",
 }
 _COLUMN_FIELDS = ("text", *LABEL_FIELDS, "group", "split_column")
+_SEQUENCE_FIELDS = ("sequence", "sequence_id", "order")  # may also be patterns of columns
 _MOST_UNUSED = 12  # columns that are named
 _MOST_TOKENS = 512  # longer texts are cut unless the person asks, because training takes too long
 _SAMPLE = 10_000  # texts that are enough to measure lengths
@@ -71,7 +73,7 @@ def read_own_data(file: str, space: str | None, overrides: Sequence[str], say: C
         given = {**_named_columns(read_document(path), table), **given}
     _check_given(file, given, table)
     roles = find_roles(table, file, given, task)
-    columns = {name: given[name] for name in (*_COLUMN_FIELDS, "sequence") if given.get(name) is not None}
+    columns = {name: given[name] for name in (*_COLUMN_FIELDS, *_SEQUENCE_FIELDS) if given.get(name) is not None}
     settings = {"train": file, **columns, **roles.settings}
     _say_roles(file, table, roles, say)
     inputs: Inputs = "sequence" if "sequence" in settings else "text"
@@ -83,7 +85,7 @@ def read_own_data(file: str, space: str | None, overrides: Sequence[str], say: C
         document, changes = read_document(find_space(space)[0]), {}
         _check_task(file, space, document, roles.task, task)
     old = document.tree.get("data")
-    settings |= _divided(old if isinstance(old, dict) else {}, {**given, **roles.settings})
+    settings |= _kept_settings(old if isinstance(old, dict) else {}, {**given, **roles.settings})
     return OwnData(file=file, table=table, roles=roles, settings=settings, changes=changes, space=space)
 
 
@@ -107,12 +109,17 @@ def _given(overrides: Sequence[str]) -> tuple[dict[str, Any], Task | None]:
 def _named_columns(document: Document, table: pa.Table) -> dict[str, Any]:
     """Return the settings of a space that name columns which the table has too."""
     data = document.tree.get("data")
-    named = {name: data.get(name) for name in (*_COLUMN_FIELDS, "sequence")} if isinstance(data, dict) else {}
+    fields = (*_COLUMN_FIELDS, *_SEQUENCE_FIELDS)
+    named = {name: data[name] for name in fields if data.get(name) is not None} if isinstance(data, dict) else {}
     return {
         name: value
         for name, value in named.items()
-        if value is not None and set(value if isinstance(value, list) else [str(value)]) <= set(table.column_names)
+        if all(_is_there(str(each), table, name) for each in (value if isinstance(value, list) else [value]))
     }
+
+
+def _is_there(column: str, table: pa.Table, field: str) -> bool:
+    return column in table.column_names or (field == "sequence" and bool(fnmatch.filter(table.column_names, column)))
 
 
 def _check_given(file: str, given: Mapping[str, Any], table: pa.Table) -> None:
@@ -181,15 +188,14 @@ def _check_task(file: str, space: str, document: Document, found: Task, given: T
     raise SpaceError([Fault(file, what, remedy)])
 
 
-def _divided(old: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of a space that divide the rows. Its files are left out, as they belong to its own rows."""
-    kept = {name: old[name] for name in ("folds", "validation", "test") if not isinstance(old.get(name, ""), str)}
+def _kept_settings(old: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a space that also hold for other rows: not its files, nor its columns."""
+    dropped = {"train", *_COLUMN_FIELDS, *_SEQUENCE_FIELDS}
+    dropped |= {name for name in ("validation", "test") if isinstance(old.get(name), str)}
     if settings.get("split_column") is not None:
-        kept = {}
+        dropped |= {"folds", "validation", "test"}
     elif settings.get("folds") is not None:
-        kept["validation"] = None
+        dropped.add("validation")
     elif settings.get("validation") is not None:
-        kept["folds"] = None
-    if old.get("skip_unusable"):
-        kept["skip_unusable"] = True
-    return {name: value for name, value in kept.items() if value is not None or name == "validation"}
+        dropped.add("folds")
+    return {name: value for name, value in old.items() if name not in dropped}

@@ -24,6 +24,8 @@ Name = Annotated[str, Field(min_length=1)]
 LABEL_FIELDS = ("label", "labels", "label_columns")
 GROUP_OF_BUILTIN: Mapping[str, str] = {"builtin:docstrings": "function"}
 """The column of groups of each built-in set that has one. So no space needs to name it, and one's own rows do not inherit it."""
+LABEL_FORM_FIELDS = ("label_form", "label_names", "label_separator")
+"""Fields that say how the labels are written."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,23 @@ def _distinct_columns(values: Values) -> tuple[str, str] | None:
     return None
 
 
+def _label_form_has_a_column(values: Values) -> tuple[str, str] | None:
+    given = [name for name in LABEL_FORM_FIELDS if values.get(name) is not None]
+    if given and values.get("label_columns") is not None:
+        return f"{' and '.join(given)} cannot apply to label_columns", f"remove {given[0]}, or set it to null"
+    separator = values.get("label_separator")
+    if values.get("label") is not None and separator not in (None, "none"):
+        return f"label_separator is {show_yaml(separator)}, but label gives one label per row", "use none, or labels"
+    return None
+
+
+def _distinct_label_names(values: Values) -> tuple[str, str] | None:
+    names = values.get("label_names")
+    if isinstance(names, list | tuple) and len(set(map(_read_label, names))) < len(names):
+        return "label_names has a name twice", "give each place its own name"
+    return None
+
+
 def _one_kind_of_input(values: Values) -> tuple[str, str] | None:
     if values.get("text") is not None and values.get("sequence") is not None:
         what = "text and sequence are given, but a row is either a text or a numeric sequence"
@@ -173,6 +192,7 @@ LabelName = Annotated[
     BeforeValidator(_read_label),
     WithJsonSchema({"type": ["string", "integer", "boolean", "null"]}),
 ]
+PlaceName = Annotated[Name, BeforeValidator(_read_label), WithJsonSchema({"type": ["string", "integer", "boolean"]})]
 
 
 class DataSettings(Section):
@@ -214,6 +234,20 @@ class DataSettings(Section):
     label_columns: Annotated[tuple[Name, ...], BeforeValidator(_read_columns), Field(min_length=1)] | None = Field(
         default=None, description="The columns of 0 and 1, one for each label (multilabel)."
     )
+    label_form: Literal["lists", "vectors"] | None = Field(
+        default=None,
+        description="How lists are read: as lists of labels, or as vectors of 0 and 1 by position. Null: found out.",
+    )
+    label_names: Annotated[tuple[PlaceName, ...], BeforeValidator(_read_columns), Field(min_length=2)] | None = Field(
+        default=None, description="The labels of a vector's places, in order. Null: their positions from 0."
+    )
+    label_separator: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None,
+        description="What separates labels in a text, such as a comma; <> for <a><b>, none for one label. Null: found out.",
+    )
+    label_case: Literal["join", "keep"] = Field(
+        default="join", description="Whether labels that differ only in case are one label (join) or several (keep)."
+    )
     group: Name | None = Field(
         default=None,
         description="The column of groups. Rows with the same value stay in the same split. Built-in sets know their own.",
@@ -228,6 +262,8 @@ class DataSettings(Section):
     rules = (
         Rule(LABEL_FIELDS, _one_label_field),
         Rule(("label_columns",), _distinct_columns),
+        Rule((*LABEL_FIELDS, *LABEL_FORM_FIELDS), _label_form_has_a_column),
+        Rule(("label_names",), _distinct_label_names),
         Rule(("text", "sequence"), _one_kind_of_input),
         Rule(("folds", "validation"), _folds_are_the_validation),
         Rule(("validation", "split_column", "folds"), _split_is_somewhere("validation")),

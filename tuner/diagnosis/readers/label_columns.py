@@ -6,8 +6,10 @@ Labels may be written as in training data; see `tuner.data.labelled_rows`.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -16,8 +18,9 @@ from numpy.typing import NDArray
 
 from tuner.data.dataset import Columns
 from tuner.data.findings import Findings
+from tuner.data.label_forms import LabelForm, find_form
+from tuner.data.label_spellings import join_spellings
 from tuner.data.labelled_rows import to_labelled_rows
-from tuner.data.sequence_column import is_list
 from tuner.diagnosis.readers.probability_columns import listed
 from tuner.errors import DataError, Fault
 from tuner.scoring.indicator import Indicator, indicator_from_pairs
@@ -30,74 +33,119 @@ _STAND_IN = "\0input"  # the label reader needs an input in each row; no file ha
 class RowLabels:
     """Labels as pairs of row (`owners`) and name (`codes` into `names`).
 
-    `missing` (rows,) marks rows without a readable label. `is_several` says whether a row may have several labels.
+    `missing` maps a reason to a mask (rows,) of rows without a readable label. `form` is the form of a single column.
+    `is_several` says whether a row may have several labels.
     """
 
     names: tuple[str, ...]
     owners: NDArray[np.int64]
     codes: NDArray[np.int64]
-    missing: NDArray[np.bool_]
+    rows: int
+    missing: Mapping[str, NDArray[np.int64]]
     is_several: bool
+    form: LabelForm | None
+    notes: tuple[str, ...]
 
     @classmethod
-    def read(cls, uri: str, table: pa.Table, columns: Sequence[str], *, as_lists: bool = False) -> RowLabels:
-        """Read one column of labels, or one column of 0 and 1 per label. Raises DataError."""
-        is_several = len(columns) > 1 or as_lists or _holds_lists(table.column(columns[0]))
-        if len(columns) > 1:
-            roles = Columns(text=_STAND_IN, label_columns=tuple(columns))
-        elif is_several:
-            roles = Columns(text=_STAND_IN, labels=columns[0])
-        else:
-            roles = Columns(text=_STAND_IN, label=columns[0])
-        selected = pa.table({name: _whole_numbers(table.column(name)) for name in columns})
-        selected = selected.append_column(_STAND_IN, pa.array(["-"] * table.num_rows))
-        findings = Findings()
+    def read(
+        cls, uri: str, table: pa.Table, columns: Sequence[str], *, option: str, like: RowLabels | None = None
+    ) -> RowLabels:
+        """Read one column of labels, or one column of 0 and 1 per label. `option` names the columns.
+
+        A single column is read in the form of `like` if that is given. Raises DataError.
+        """
+        form = find_form(table.column(columns[0])) if len(columns) == 1 else None
+        is_several = (
+            len(columns) > 1 or (form is not None and form.is_several) or (like is not None and like.is_several)
+        )
+        roles = Columns(text=_STAND_IN, label_columns=tuple(columns) if len(columns) > 1 else None)
+        if len(columns) == 1:
+            named = replace(roles, labels=columns[0]) if is_several else replace(roles, label=columns[0])
+            roles = _written_like(like, named)
+        selected = table.select(list(columns)).append_column(_STAND_IN, pa.array(["-"] * table.num_rows))
+        findings = Findings(are_options=True)
         rows = to_labelled_rows(selected, uri, roles, findings)
         if rows is None:
-            raise DataError([Fault(fault.where, fault.what, "name another column") for fault in findings.faults])
-        missing = np.zeros(table.num_rows, dtype=bool)
-        for positions in findings.unusable.values():
-            missing[positions] = True
+            remedy = f"name another column with {option}"
+            raise DataError([Fault(fault.where, fault.what, remedy) for fault in findings.faults])
         names = _without_common_start(rows.names) if len(columns) > 1 else rows.names
-        return cls(names, rows.owners, rows.codes, missing, is_several)
+        notes = tuple(findings.notes)
+        return cls(names, rows.owners, rows.codes, table.num_rows, findings.unusable, is_several, rows.form, notes)
 
     def indicator(self, labels: Sequence[str]) -> Indicator:
         """Return bool (rows, labels)."""
         place = {name: number for number, name in enumerate(labels)}
         columns = [place[self.names[code]] for code in self.codes]
-        return indicator_from_pairs(self.owners, columns, shape=(len(self.missing), len(labels)))
+        return indicator_from_pairs(self.owners, columns, shape=(self.rows, len(labels)))
 
-    def renamed(self, names: Sequence[str]) -> RowLabels:
-        """Return the same rows with new names, given in the order of the old ones."""
-        return RowLabels(tuple(names), self.owners, self.codes, self.missing, self.is_several)
+    def count_names(self) -> Counter[str]:
+        """Count the rows of each label that a row has."""
+        return Counter(self.names[code] for code in self.codes.tolist())
+
+    def rename(self, names: Mapping[str, str]) -> RowLabels:
+        """Return the same rows with other names."""
+        return replace(self, names=tuple(names.get(name, name) for name in self.names))
 
 
 def align(
     uri: str, table: pa.Table, true: RowLabels, decided: RowLabels, *, truth: Sequence[str], pred: Sequence[str]
 ) -> tuple[RowLabels, RowLabels]:
-    """Read both as lists if either is a list, and give both the same names.
+    """Read both in one form, as lists if either is a list, and give both the same names.
 
     `truth` and `pred` name their columns. Raises DataError if they have no label in common.
     """
-    if true.is_several != decided.is_several:
-        if not true.is_several:
-            true = RowLabels.read(uri, table, truth, as_lists=True)
-        else:
-            decided = RowLabels.read(uri, table, pred, as_lists=True)
+    if len(truth) == 1 and _is_settled_by(true, decided):
+        true = RowLabels.read(uri, table, truth, option="--truth", like=decided)
+    elif len(pred) == 1 and _is_settled_by(decided, true):
+        decided = RowLabels.read(uri, table, pred, option="--pred", like=true)
     if len(truth) > 1 and len(pred) > 1:
         if len(truth) != len(pred):
             message = f"--truth names {len(truth)} columns, but --pred names {len(pred)}"
             raise DataError([Fault(uri, message, "name one column for each label, in the same order")])
-        return true, decided.renamed(true.names)
-    for one, other in ((true, decided), (decided, true)):
-        if {name.lower() for name in one.names} <= {"true", "false"} and set(other.names) <= {"0", "1"}:
-            as_numbers = one.renamed(["1" if name.lower() == "true" else "0" for name in one.names])
-            return (as_numbers, decided) if one is true else (true, as_numbers)
+        return true, decided.rename(dict(zip(decided.names, true.names, strict=True)))
+    joined = join_spellings([true.count_names(), decided.count_names()], is_single=not true.is_several)
+    true = replace(true.rename(joined.names), notes=(*true.notes, *(f"{uri}: {note}" for note in joined.notes())))
+    decided = decided.rename(joined.names)
     if true.names and decided.names and not set(true.names) & set(decided.names):
-        message = f"decisions are {listed(decided.names)}, but the truth is {listed(true.names)}: no label in common"
+        message = f"decisions are {_describe(decided)}, but the truth is {_describe(true)}: no label in common"
         where = f"{uri}: columns {listed(pred)} and {listed(truth)}"
         raise DataError([Fault(where, message, "use the same label names in both, or name other columns")])
     return true, decided
+
+
+def _is_settled_by(one: RowLabels, other: RowLabels) -> bool:
+    """Return whether the form of the other column settles that of this one."""
+    if one.is_several != other.is_several:
+        return not one.is_several
+    return other.form is not None and (one.form is None or other.form.kind != one.form.kind) and other.form.is_settling
+
+
+def _written_like(like: RowLabels | None, columns: Columns) -> Columns:
+    """Return the columns with the form of other labels."""
+    if like is None or like.form is None:
+        return columns
+    separator = like.form.separator if columns.labels is not None else None
+    if like.form.kind != "vectors":
+        return replace(columns, label_separator=separator)
+    return replace(columns, label_form="vectors", label_names=like.names, label_separator=separator)
+
+
+def _describe(labels: RowLabels) -> str:
+    if labels.form is not None and labels.form.kind == "vectors":
+        return f"vectors of 0 and 1 with {labels.form.places} places, labels {listed(labels.names)}"
+    return listed(labels.names)
+
+
+def refuse_probabilities(uri: str, table: pa.Table, pred: Sequence[str], truth: Sequence[str]) -> None:
+    """Raise DataError if columns of decisions hold fractions from 0 to 1, and those of the truth do not."""
+    is_fraction = [find_form(table.column(name)).kind == "fractions" for name in (*pred, *truth)]
+    if not any(is_fraction) or any(is_fraction[len(pred) :]):
+        return
+    name = pred[is_fraction.index(True)]
+    example = pc.drop_null(table.column(name))[0].as_py()
+    message = f"it holds fractions such as {example}, which look like probabilities and not like decisions"
+    remedy = " ".join(f"--probability {shlex.quote(column)}" for column in pred)
+    raise DataError([Fault(f"{uri}: column {name!r}", message, f"give them as {remedy}")])
 
 
 def task_and_labels(
@@ -116,8 +164,8 @@ def task_and_labels(
         raise DataError(
             [Fault(where, f"{message}, so there is nothing to predict", "give rows of at least two labels")]
         )
-    if len(labels) * 2 > max(len(true.missing), 20):
-        message = f"{len(labels):,} different values on {len(true.missing):,} rows cannot be labels"
+    if len(labels) * 2 > max(true.rows, 20):
+        message = f"{len(labels):,} different values on {true.rows:,} rows cannot be labels"
         raise DataError([Fault(where, message, "name the column of labels with --truth")])
     return ("binary" if len(labels) == 2 else "multiclass"), labels
 
@@ -127,25 +175,6 @@ def _without_common_start(names: Sequence[str]) -> tuple[str, ...]:
     parts = [name.partition("_") for name in names]
     is_common = len({start for start, _, _ in parts}) == 1 and all(rest for _, _, rest in parts)
     return tuple(rest for _, _, rest in parts) if is_common else tuple(names)
-
-
-def _holds_lists(column: pa.ChunkedArray) -> bool:
-    """Whether a row may have several labels: the column holds lists, or text written as lists."""
-    if is_list(column.type):
-        return True
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        return False
-    is_written_as_list = pc.match_substring_regex(column.cast(pa.string()), r"^\s*\[|\|")
-    return bool(pc.any(is_written_as_list).as_py())
-
-
-def _whole_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Turn text such as "1.0", as some programs write class numbers, into "1"."""
-    if not pa.types.is_string(column.type):
-        return column
-    values = pc.drop_null(column)
-    is_whole = len(values) and pc.all(pc.match_substring_regex(values, r"^-?\d+(\.0+)?$")).as_py()
-    return pc.replace_substring_regex(column, r"\.0+$", "") if is_whole else column
 
 
 def _order(name: str) -> tuple[int, float, str]:

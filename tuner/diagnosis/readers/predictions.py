@@ -5,6 +5,7 @@ Probabilities are one column per label, one column of lists, or for two labels o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +14,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tuner.data.label_spellings import join_spellings
 from tuner.data.name_lists import name_rows, suggest_name
 from tuner.data.table_reader import read_table
 from tuner.diagnosis.facts.decisions import decide_plainly
-from tuner.diagnosis.readers.label_columns import RowLabels, align, task_and_labels
+from tuner.diagnosis.readers.label_columns import RowLabels, align, refuse_probabilities, task_and_labels
 from tuner.diagnosis.readers.probability_columns import listed, read_probabilities
 from tuner.errors import DataError, Fault
 from tuner.scoring.indicator import Indicator
@@ -32,13 +34,15 @@ _RULES = {"multilabel": "0.5 and above", "binary": "the larger one", "multiclass
 class PredictionsFile:
     """Decisions and truth, bool (rows, labels), and probabilities of that shape if the file has them.
 
-    `texts` holds the texts of the same rows, if their column was named. `rows` (rows,) are row numbers in the file, from 1.
+    `true` are the labels that `truth` was made from. `texts` holds the texts of the same rows, if their column was named. `rows`
+    (rows,) are row numbers in the file, from 1.
     """
 
     task: Task
     labels: tuple[str, ...]
     decisions: Indicator
     truth: Indicator
+    true: RowLabels
     probabilities: Probabilities | None
     texts: tuple[str, ...] | None
     rows: NDArray[np.int64]
@@ -63,10 +67,12 @@ def read_predictions_file(
     table = read_table(uri)
     columns = _ColumnNames.find(uri, table, pred=pred, truth=truth, probability=probability, text=text)
     notes = list(columns.notes)
-    true = RowLabels.read(uri, table, columns.truth)
-    decided = RowLabels.read(uri, table, columns.pred) if columns.pred else None
+    refuse_probabilities(uri, table, columns.pred, columns.truth)
+    true = RowLabels.read(uri, table, columns.truth, option="--truth")
+    decided = RowLabels.read(uri, table, columns.pred, option="--pred") if columns.pred else None
     if decided is not None:
         true, decided = align(uri, table, true, decided, truth=columns.truth, pred=columns.pred)
+    notes += [*true.notes, *(decided.notes if decided is not None else ())]
     task, labels = task_and_labels(uri, true, decided, truth=columns.truth)
     probabilities = read_probabilities(uri, table, columns.probability, task, labels, notes)
     kept = _usable_rows(uri, true, decided, notes)
@@ -76,6 +82,7 @@ def read_predictions_file(
         labels=labels,
         decisions=decisions[kept],
         truth=true.indicator(labels)[kept],
+        true=true,
         probabilities=None if probabilities is None else probabilities[kept],
         texts=_read_texts(uri, table, columns.text, kept),
         rows=kept + 1,
@@ -102,13 +109,17 @@ def read_training(
     if absent:
         note = f"{uri}: there is no column {listed(absent)}, so the training labels are not known"
         return _read_texts(uri, table, text, all_rows) or (), None, (note,)
-    true = RowLabels.read(uri, table, columns, as_lists=predictions.task == "multilabel" and len(columns) == 1)
+    true = RowLabels.read(uri, table, columns, option="--truth", like=predictions.true)
+    joined = join_spellings(
+        [Counter(), true.count_names()], is_single=predictions.task != "multilabel", known=predictions.labels
+    )
+    true = true.rename(joined.names)
     unknown = sorted(set(true.names) - set(predictions.labels))
     if unknown:
         message = f"the predictions do not have the labels {listed(unknown)}"
         remedy = "give the file that the same model was trained on"
         raise DataError([Fault(f"{uri}: column {listed(columns)}", message, remedy)])
-    kept = np.flatnonzero(~true.missing)
+    kept = _complete_rows(true)
     indicator = true.indicator(predictions.labels)[kept]
     targets = indicator.astype(np.uint8) if predictions.task == "multilabel" else indicator.argmax(axis=1)
     return _read_texts(uri, table, text, kept) or (), targets, ()
@@ -145,7 +156,7 @@ class _ColumnNames:
             if name not in names
         ]
         notes = []
-        chosen = {"--pred": tuple(pred), "--truth": tuple(truth)}
+        chosen = {"--pred": tuple(name for name in pred if name not in probability), "--truth": tuple(truth)}
         for option, usual in (("--truth", TRUTH_NAMES), ("--pred", PRED_NAMES)):
             if chosen[option] or (option == "--pred" and probability):
                 continue
@@ -166,14 +177,24 @@ class _ColumnNames:
 
 def _usable_rows(uri: str, true: RowLabels, decided: RowLabels | None, notes: list[str]) -> NDArray[np.int64]:
     """Return the positions of complete rows; report the others in `notes`. Raises DataError if none is complete."""
-    missing = true.missing if decided is None else true.missing | decided.missing
-    kept = np.flatnonzero(~missing)
+    given = [true] if decided is None else [true, decided]
+    kept = _complete_rows(*given)
+    reasons = {reason: rows for labels in given for reason, rows in labels.missing.items()}
+    lines = [f"{name_rows((rows + 1).tolist())} left out, as {reason}" for reason, rows in reasons.items()]
     if not len(kept):
-        raise DataError([Fault(uri, "no row has both a truth and a decision", "check the names of the columns")])
-    if missing.any():
-        rows = name_rows((np.flatnonzero(missing) + 1).tolist())
-        notes.append(f"{uri}: {rows} left out: no truth or no decision there")
+        what = "no row has both a truth and a decision" + (f": {'; '.join(lines)}" if lines else "")
+        raise DataError([Fault(uri, what, "check the names of the columns")])
+    notes += [f"{uri}: {line}" for line in lines]
     return kept
+
+
+def _complete_rows(*labels: RowLabels) -> NDArray[np.int64]:
+    """Return the positions of the rows that are readable in all columns."""
+    is_missing = np.zeros(labels[0].rows, dtype=bool)
+    for read in labels:
+        for rows in read.missing.values():
+            is_missing[rows] = True
+    return np.flatnonzero(~is_missing)
 
 
 def _decide(uri: str, table: pa.Table, probabilities: Probabilities | None, task: Task, notes: list[str]) -> Indicator:

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from tuner.data.label_cells import Cells, open_cells
 from tuner.data.name_lists import name_rows
-from tuner.data.sequence_column import is_list
 from tuner.errors import DataError, Fault
 from tuner.scoring.ranking import Probabilities
 from tuner.space.settings import Task
@@ -26,9 +25,10 @@ def read_probabilities(
     if not columns:
         return None
     faults: list[Fault] = []
-    in_lists = len(columns) == 1 and is_list(table.column(columns[0]).type)
-    if in_lists:
-        values = _from_lists(uri, table.column(columns[0]), columns[0], len(labels), faults)
+    cells = open_cells(table.column(columns[0])) if len(columns) == 1 else None
+    in_lists = cells is not None and cells.writing == "lists"
+    if cells is not None and in_lists:
+        values = _from_lists(uri, cells, columns[0], len(labels), faults)
         notes.append(f"{uri}: the probabilities in column {columns[0]!r} are read as {listed(labels)}, in this order")
     else:
         arrays = [_numbers(uri, table.column(name), name, faults) for name in columns]
@@ -42,30 +42,38 @@ def read_probabilities(
     return values
 
 
-def _from_lists(
-    uri: str, column: pa.ChunkedArray, name: str, n_labels: int, faults: list[Fault]
-) -> Probabilities | None:
-    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
-    odd = np.flatnonzero(lengths != n_labels)
+def _from_lists(uri: str, cells: Cells, name: str, n_labels: int, faults: list[Fault]) -> Probabilities | None:
+    odd = np.flatnonzero((cells.lengths != n_labels) | ~cells.is_readable)
     if len(odd):
-        message = f"{int(lengths[odd[0]])} probabilities, but there are {n_labels} labels"
+        message = f"{int(cells.lengths[odd[0]])} probabilities, but there are {n_labels} labels"
         where = f"{uri}: column {name!r}, {name_rows((odd + 1).tolist())}"
         faults.append(Fault(where, message, "give one for each label"))
         return None
-    flat = pc.list_flatten(column).cast(pa.float64()).to_numpy(zero_copy_only=False)
-    return np.asarray(flat.reshape(-1, n_labels))
+    flat = _numbers(uri, cells.items, name, faults, per_row=n_labels)
+    return None if flat is None else np.asarray(flat.reshape(-1, n_labels))
 
 
-def _numbers(uri: str, column: pa.ChunkedArray, name: str, faults: list[Fault]) -> Any:
+def _numbers(uri: str, column: pa.ChunkedArray, name: str, faults: list[Fault], *, per_row: int = 1) -> Any:
+    """Return numbers, with NaN for null. Add a fault that names the first value that is no number."""
+    where = f"{uri}: --probability {name}"
     try:
         return column.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    except pa.ArrowInvalid as error:
-        message = f"not a column of numbers ({str(error).splitlines()[0][:100]})"
-        faults.append(Fault(f"{uri}: --probability {name}", message, "name columns of probabilities"))
+    except pa.ArrowInvalid:
+        values = column.to_pylist()
+        place = next(place for place, value in enumerate(values) if value is not None and not _is_number(value))
+        message = f"not a column of numbers: row {place // per_row + 1} has {values[place]!r}"
+        faults.append(Fault(where, message, "name columns of probabilities"))
     except pa.ArrowNotImplementedError:
-        message = f"the column holds {column.type}, not numbers"
-        faults.append(Fault(f"{uri}: --probability {name}", message, "name columns of probabilities"))
+        faults.append(Fault(where, f"the column holds {column.type}, not numbers", "name columns of probabilities"))
     return None
+
+
+def _is_number(value: str) -> bool:
+    try:
+        pa.scalar(value).cast(pa.float64())
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _by_label(
