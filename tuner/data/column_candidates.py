@@ -115,7 +115,8 @@ def _show_labels(facts: ColumnFacts) -> str:
     if facts.form.is_several:
         return f"{facts.form.labels:,} labels, several per row"
     is_pair = facts.distinct == 2 and not facts.is_list
-    return " and ".join(sorted(map(repr, facts.values))) if is_pair else f"{facts.form.labels:,} labels"
+    n_labels = facts.form.labels if facts.is_list else facts.distinct
+    return " and ".join(sorted(map(repr, facts.values))) if is_pair else f"{n_labels:,} labels"
 
 
 def _candidate(setting: str, name: str, rank: int, shown: str) -> Candidate:

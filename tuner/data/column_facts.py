@@ -24,7 +24,7 @@ MOST_VALUES = 200
 """The most distinct values that a column of labels usually has."""
 
 _SAMPLE = 2_000  # rows that are enough to see how values are written
-_LARGE_SAMPLE = 10_000  # rows that are enough to see that a column has no labels
+_LARGE_SAMPLE = 10_000  # rows that are enough to see whether a value holds several labels
 _NEARLY_ALL = 0.9
 _FLAGS = pa.array(["0", "1", "0.0", "1.0", "false", "true"])
 _WRITTEN: tuple[tuple[Kind, re.Pattern[str]], ...] = (
@@ -93,10 +93,9 @@ def _describe(name: str, column: pa.ChunkedArray) -> ColumnFacts:
 
 
 def _find_form(column: pa.ChunkedArray) -> LabelForm:
-    """Return the form of a column of labels. For long texts, that of a sample, as the whole takes seconds."""
+    """Return the form of a column as labels. One name per row is seen in a sample; the whole may take seconds."""
     form = find_form(_sample(column, _LARGE_SAMPLE))
-    has_labels = form.kind != "names" or form.labels <= MOST_VALUES
-    return find_form(column) if has_labels and len(column) > _LARGE_SAMPLE else form
+    return find_form(column) if form.kind != "names" and len(column) > _LARGE_SAMPLE else form
 
 
 def _sample(column: pa.ChunkedArray, size: int) -> pa.ChunkedArray:

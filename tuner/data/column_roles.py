@@ -66,7 +66,8 @@ class _Settled:
 def find_roles(table: pa.Table, source: str, given: Mapping[str, Any], task: Task | None) -> Roles:
     """Find the columns that the settings `given` of the data section do not name, and the task if it is None.
 
-    The given columns exist in the table. Raises DataError if no column fits, or if several fit equally well. The message lists them.
+    The given columns exist in the table. Raises DataError if no column fits, or if several fit equally well; the message
+    lists them.
     """
     columns = describe_columns(table)
     are_files_given = any(isinstance(given.get(name), str) for name in ("validation", "test"))
@@ -153,8 +154,6 @@ def _say_steps(columns: Sequence[ColumnFacts]) -> str:
     series = [each.name for each in columns if each.filled >= _STEPS * each.distinct > 0 and _is_series(each.name)]
     parts = {"sequence_id": series, "order": orders, "sequence": values}
     names = {part: found[0] if len(found) == 1 else "COLUMN" for part, found in parts.items()}
-    if len(values) > 1:
-        names["sequence"] = values if len(values) <= _MOST_COLUMNS else "[COLUMN, …]"
     options = " ".join(set_option(f"data.{part}", name) for part, name in names.items())
     return f"if each row is one step of a series: {options}"
 
