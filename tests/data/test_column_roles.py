@@ -197,3 +197,29 @@ def test_a_table_of_steps_without_settings_names_them() -> None:
     assert (
         "one step of a series: --set data.sequence_id=series --set data.order=time --set data.sequence=value" in message
     )
+
+
+def test_flags_that_are_written_alike_go_together() -> None:
+    flags = {"joy": cycle(0, 1), "fear": cycle(1, 0, 0), "unclear": cycle("True", "False", "False")}
+    assert find({"text": TEXTS, **flags}).settings["label_columns"] == ["joy", "fear"]
+
+
+def test_spellings_of_a_label_count_once() -> None:
+    assert find({"text": TEXTS, "label": cycle("Spam", "spam ", "ham")}).task == "binary"
+
+
+def test_a_numbered_class_is_a_label_although_its_name_ends_in_index() -> None:
+    assert find({"text": TEXTS, "Class Index": cycle(1, 2, 3)}).settings["label"] == "Class Index"
+
+
+def test_a_row_in_place_of_the_header_is_noted() -> None:
+    found = find({"ham": SPAM, "see you later then": TEXTS})
+    assert found.settings == {"text": "see you later then", "label": "ham"}
+    assert "the name of column 'ham' is also one of its values; if the first line of the file is a row" in found.notes[0]
+    assert not find({"0": cycle(0, 4), "1": TEXTS}).notes
+
+
+def test_lists_of_one_label_each_have_one_label_per_row() -> None:
+    columns = {"text": TEXTS, "labels": cycle(["a"], ["b"], ["c"])}
+    assert find(columns).settings["label"] == "labels"
+    assert find(columns, task="multilabel").settings["labels"] == "labels"

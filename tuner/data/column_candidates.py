@@ -31,6 +31,7 @@ _FEW_WORDS = 3  # a text usually has at least so many
 _LONGER = 3  # times as many words make the longest of several texts the input
 _FEWEST_STEPS = 8  # columns with numbered names that are the steps of a sequence
 _REPEATS = 5  # rows per label, at least, on average
+_MOST_CALLED_SO = 1_000  # labels of a column that is called so
 _FEW_LABELS = 10  # so few need only two rows each
 
 
@@ -55,7 +56,7 @@ def split_columns(columns: Sequence[ColumnFacts]) -> list[Candidate]:
     known = {word for words in SPLIT_NAMES.values() for word in words}
     candidates = []
     for each in columns:
-        words = {value.strip() for value in each.values}
+        words = {value.strip().lower() for value in each.values}
         if SPLIT & set(words_of(each.name)) and len(words) > 1 and words <= known and words & set(SPLIT_NAMES["train"]):
             rank = rank_of(each.name, frozenset({"split"}), SPLIT)
             shown = f"split_column {each.name!r}"
@@ -85,38 +86,38 @@ def input_columns(columns: Sequence[ColumnFacts]) -> list[Candidate]:
 
 
 def label_columns(columns: Sequence[ColumnFacts], task: Task | None) -> list[Candidate]:
-    """Return the columns that may be the labels of a task (None: of any task)."""
-    flags = [each for each in columns if each.is_flag and each.distinct > 1 and not is_id(each.name)]
+    """Return the columns that may be the labels of a task (None: of any task).
+
+    Several flags that are called labels, or that are written alike, are taken together, as one label each.
+    """
     ranks = {each.name: rank_of(each.name, frozenset({"label", "labels"}), LABEL) for each in columns}
+    flags = [each for each in columns if each.flag is not None and not is_id(each.name)]
     called_so = [each for each in flags if ranks[each.name] <= PART]
-    together = called_so if len(called_so) > 1 else flags if len(flags) > 1 and not called_so else []
-    is_several = task == "multilabel"
+    alike = [[each for each in flags if each.flag == flag] for flag in sorted({each.flag or 0 for each in flags})]
+    groups = [group for group in ([called_so] if called_so else alike) if len(group) > 1]
+    together = {each.name for group in groups for each in group}
+    others = {each.name for each in flags if each not in called_so} if called_so or groups else set()
     candidates = [
-        _label(each, ranks[each.name], is_several=is_several)
+        _label(each, ranks[each.name], is_several=task == "multilabel")
         for each in columns
-        if each not in together and _may_be_labels(each)
+        if each.name not in together | others and _may_be_labels(each)
     ]
-    if called_so or together:  # further flags say something else of the row
-        names = {each.name for each in flags if each not in called_so}
-        candidates = [each for each in candidates if each.value not in names]
-    if together:
-        names_together = [each.name for each in together]
-        shown = f"labels {list_names([repr(name) for name in names_together], most=4)} (0 and 1, several per row)"
-        rank = min(ranks[each.name] for each in together)
-        columns_together = tuple(names_together)
-        candidates.append(
-            Candidate(setting="label_columns", value=names_together, columns=columns_together, rank=rank, shown=shown)
-        )
+    candidates += [_together(group, min(ranks[each.name] for each in group)) for group in groups]
     return [each for each in candidates if task is None or (each.setting == "label") == (task != "multilabel")]
+
+
+def _together(flags: Sequence[ColumnFacts], rank: int) -> Candidate:
+    names = [each.name for each in flags]
+    shown = f"labels {list_names([repr(name) for name in names], most=4)} ({flags[0].written_as}, several per row)"
+    return Candidate(setting="label_columns", value=names, columns=tuple(names), rank=rank, shown=shown)
 
 
 def _show_labels(facts: ColumnFacts) -> str:
     """Return how many labels a column has, and which if they are few."""
     if facts.form.is_several:
-        return f"{facts.form.labels:,} labels, several per row"
-    is_pair = facts.distinct == 2 and not facts.is_list
-    n_labels = facts.form.labels if facts.is_list else facts.distinct
-    return " and ".join(sorted(map(repr, facts.values))) if is_pair else f"{n_labels:,} labels"
+        return f"{facts.labels:,} labels, several per row"
+    is_pair = len(facts.values) == 2 and not facts.is_list
+    return " and ".join(sorted(map(repr, facts.values))) if is_pair else f"{facts.labels:,} labels"
 
 
 def _candidate(setting: str, name: str, rank: int, shown: str) -> Candidate:
@@ -151,14 +152,11 @@ def _may_be_labels(facts: ColumnFacts) -> bool:
     rank = rank_of(facts.name, frozenset({"label", "labels"}), LABEL)
     if is_id(facts.name) or (rank == OTHER and _is_of_something_else(facts)):
         return False
-    if facts.is_list:
-        n_labels = facts.form.labels
-    elif facts.kind in ("text", "number"):
-        n_labels = facts.distinct
-    else:
+    if not facts.is_list and facts.kind not in ("text", "number"):
         return False
-    rows_per_label = 2 if rank <= USUAL or n_labels <= _FEW_LABELS else _REPEATS
-    return 2 <= n_labels <= (1_000 if rank <= USUAL else MOST_VALUES) and rows_per_label * n_labels <= facts.filled
+    rows_per_label = 2 if rank <= USUAL or facts.labels <= _FEW_LABELS else _REPEATS
+    most = _MOST_CALLED_SO if rank <= USUAL else MOST_VALUES
+    return 2 <= facts.labels <= most and rows_per_label * facts.labels <= facts.filled
 
 
 def _is_of_something_else(facts: ColumnFacts) -> bool:

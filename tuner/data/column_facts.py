@@ -6,6 +6,7 @@ A CSV has no types, so a column of text counts as numbers, dates or sequences if
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tuner.data.label_forms import LabelForm, find_form
+from tuner.data.label_spellings import join_spellings
 from tuner.data.sequence_column import holds_sequences, is_list
 from tuner.data.text_values import as_text, is_text
 
@@ -26,7 +28,7 @@ MOST_VALUES = 200
 _SAMPLE = 2_000  # rows that are enough to see how values are written
 _LARGE_SAMPLE = 10_000  # rows that are enough to see whether a value holds several labels
 _NEARLY_ALL = 0.9
-_FLAGS = pa.array(["0", "1", "0.0", "1.0", "false", "true"])
+_FLAGS = (("0", "1", "0.0", "1.0"), ("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"), ("off", "on"))
 _WRITTEN: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("number", re.compile(r"\s*[-+]?\d+(\.0*)?\s*")),
     ("fraction", re.compile(r"\s*([-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|nan)\s*", re.IGNORECASE)),
@@ -44,7 +46,8 @@ class ColumnFacts:
     """What one column holds.
 
     `distinct` counts different values, and `filled` the rows that have one. `values` are the distinct values of a column
-    with few. `words` is the median number of words. `form` says how the column reads as labels.
+    with few. `words` is the median number of words. `form` says how the column reads as labels, and `labels`
+    how many there are.
     """
 
     name: str
@@ -54,6 +57,7 @@ class ColumnFacts:
     values: frozenset[str]
     words: float
     form: LabelForm
+    labels: int
 
     @property
     def is_list(self) -> bool:
@@ -61,9 +65,15 @@ class ColumnFacts:
         return self.form.kind in ("lists", "vectors", "separated", "objects")
 
     @property
-    def is_flag(self) -> bool:
-        """Whether every value is 0 or 1, or false or true."""
-        return bool(self.values) and self.values <= set(_FLAGS.to_pylist())
+    def flag(self) -> int | None:
+        """How the two values of a flag are written, such as 0 and 1, or yes and no; None for other columns."""
+        words = {value.strip().lower() for value in self.values}
+        return next((number for number, writing in enumerate(_FLAGS) if len(words) > 1 and words <= {*writing}), None)
+
+    @property
+    def written_as(self) -> str:
+        """How a flag is written: "0 and 1"."""
+        return " and ".join(_FLAGS[self.flag or 0][:2])
 
 
 def describe_columns(table: pa.Table) -> list[ColumnFacts]:
@@ -77,18 +87,22 @@ def _describe(name: str, column: pa.ChunkedArray) -> ColumnFacts:
     texts = as_text(column)
     if texts is None:
         filled = len(column) - column.null_count
-        return ColumnFacts(name, _kind_of_values(column.type, form), form.labels, filled, frozenset(), 0.0, form)
+        kind = _kind_of_values(column.type, form)
+        return ColumnFacts(name, kind, form.labels, filled, frozenset(), 0.0, form, form.labels)
     given = texts.filter(pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(texts), ""), False))
     distinct = pc.unique(given)
     sample = _sample(given, _SAMPLE).to_pylist()
+    values = Counter(distinct.to_pylist()) if len(distinct) <= MOST_VALUES else Counter()
+    names = set(join_spellings([values]).names.values()) if values else range(len(distinct))
     return ColumnFacts(
         name=name,
         kind=_kind_of_texts(column.type, sample, len(distinct), form),
         distinct=len(distinct),
         filled=len(given),
-        values=frozenset(pc.utf8_lower(distinct).to_pylist() if len(distinct) <= MOST_VALUES else ()),
+        values=frozenset(values),
         words=float(np.median([_count_words(text) for text in sample])) if sample else 0.0,
         form=form,
+        labels=len(names) if form.kind == "names" else form.labels,
     )
 
 

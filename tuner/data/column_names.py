@@ -19,7 +19,7 @@ SERIES = _words_in("series sequence sequence_id trial recording sample case run 
 ORDER = _words_in("time t step timestep time_step timestamp date datetime order position frame cycle tick")
 LABEL = _words_in(
     "label labels class classes target targets category categories tag tags sentiment emotion emotions intent intents topic "
-    "topics genre genres outcome polarity stance rating stars diagnosis y"
+    "topics genre genres outcome polarity stance rating stars score diagnosis y"
 )
 GROUP = _words_in(
     "user author customer client speaker patient subject person session conversation dialog dialogue thread group "
@@ -49,9 +49,9 @@ def words_of(name: str) -> list[str]:
 
 
 def is_id(name: str) -> bool:
-    """Return whether a name is that of a number for each row: "id", "Unnamed: 0", "comment_id"."""
+    """Return whether a name is that of a number for each row: "id", "Unnamed: 0", "comment_id", but not "label_id"."""
     words = words_of(name)
-    return not name.strip() or bool(words and (words[-1] in ROW or words[0] == "unnamed"))
+    return not name.strip() or bool(words and (words[-1] in ROW or words[0] == "unnamed") and not LABEL & set(words))
 
 
 def is_group(name: str) -> bool:

@@ -69,7 +69,7 @@ def find_roles(table: pa.Table, source: str, given: Mapping[str, Any], task: Tas
     The given columns exist in the table. Raises DataError if no column fits, or if several fit equally well; the message
     lists them.
     """
-    columns = describe_columns(table)
+    columns = described = describe_columns(table)
     are_files_given = any(isinstance(given.get(name), str) for name in ("validation", "test"))
     splits = _settle(("split_column",), given, [] if are_files_given else split_columns(columns), source)
     columns = [each for each in columns if each.name not in splits.columns]
@@ -88,12 +88,13 @@ def find_roles(table: pa.Table, source: str, given: Mapping[str, Any], task: Tas
         raise DataError(faults)
     unused = [each for each in columns if each.name not in labels.columns]
     used = [each.used for each in settled if each.used is not None]
+    notes = [note for each in settled for note in each.notes] + _header_notes(described, labels.columns)
     return Roles(
         settings={each.setting: each.value for each in used if each.setting not in given},
         task=task or _task_of(labels.used, table),
         sentence="; ".join(each.shown for each in used),
         unused=tuple(each.name for each in unused),
-        notes=(*(note for each in settled for note in each.notes), *map(_group_note, filter(_may_be_group, unused))),
+        notes=(*notes, *map(_group_note, filter(_may_be_group, unused))),
     )
 
 
@@ -138,7 +139,7 @@ def _task_of(labels: Candidate, table: pa.Table) -> Task:
     if labels.setting != "label":
         return "multilabel"
     facts = describe_columns(table.select(labels.columns))[0]
-    return "binary" if (facts.form.labels if facts.is_list else facts.distinct) == 2 else "multiclass"
+    return "binary" if facts.labels == 2 else "multiclass"
 
 
 def _no_input(source: str, columns: Sequence[ColumnFacts]) -> Fault:
@@ -178,6 +179,18 @@ def _no_labels(source: str, table: pa.Table, columns: Sequence[ColumnFacts], tas
 def _explain(columns: Sequence[ColumnFacts]) -> str:
     shown = [f"{each.name!r} has {each.distinct:,} different {_KINDS[each.kind]}" for each in columns]
     return list_names(shown, most=_MOST_COLUMNS) or "there is no other column"
+
+
+def _header_notes(columns: Sequence[ColumnFacts], labels: Sequence[str]) -> list[str]:
+    """Note names of columns that look like labels of the first row. Numbered columns had no names to begin with."""
+    if {each.name for each in columns} <= set(map(str, range(len(columns)))):
+        return []
+    what = "is also one of its values; if the first line of the file is a row, put a line with names above it"
+    return [
+        f"the name of column {each.name!r} {what}"
+        for each in columns
+        if each.name in labels and each.name in each.values
+    ]
 
 
 def _may_be_group(facts: ColumnFacts) -> bool:
