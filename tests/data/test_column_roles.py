@@ -215,7 +215,9 @@ def test_a_numbered_class_is_a_label_although_its_name_ends_in_index() -> None:
 def test_a_row_in_place_of_the_header_is_noted() -> None:
     found = find({"ham": SPAM, "see you later then": TEXTS})
     assert found.settings == {"text": "see you later then", "label": "ham"}
-    assert "the name of column 'ham' is also one of its values; if the first line of the file is a row" in found.notes[0]
+    assert (
+        "the name of column 'ham' is also one of its values; if the first line of the file is a row" in found.notes[0]
+    )
     assert not find({"0": cycle(0, 4), "1": TEXTS}).notes
 
 
@@ -223,3 +225,14 @@ def test_lists_of_one_label_each_have_one_label_per_row() -> None:
     columns = {"text": TEXTS, "labels": cycle(["a"], ["b"], ["c"])}
     assert find(columns).settings["label"] == "labels"
     assert find(columns, task="multilabel").settings["labels"] == "labels"
+
+
+def test_columns_with_exactly_one_1_per_row_are_noted() -> None:
+    found = find({"text": TEXTS, "good": cycle(1, 0, 0), "bad": cycle(0, 1, 0), "neither": cycle(0, 0, 1)})
+    assert found.task == "multilabel"
+    assert "each row has exactly one of these labels" in found.notes[0]
+
+
+def test_a_list_of_words_is_the_text_if_it_is_called_so() -> None:
+    found = find({"tokens": [each.split() for each in TEXTS], "tags": cycle(["x"], ["x", "y"])})
+    assert found.settings == {"text": "tokens", "labels": "tags"}

@@ -74,8 +74,10 @@ def input_columns(columns: Sequence[ColumnFacts]) -> list[Candidate]:
         is_short = rank == OTHER and each.words * _LONGER < longest
         candidates.append(_input("text", each.name, rank + is_short))
     for each in columns:
-        if each.kind == "words" and not _may_be_labels(each):
-            candidates.append(_input("text", each.name, rank_of(each.name, frozenset({"text"}), TEXT | TOKENS)))
+        if each.kind == "words":
+            rank = rank_of(each.name, frozenset({"text"}), TEXT | TOKENS)
+            if rank <= USUAL or not _may_be_labels(each):
+                candidates.append(_input("text", each.name, rank))
         elif each.kind == "sequence":
             is_tokens = rank_of(each.name, frozenset(), TOKENS) <= USUAL
             rank = rank_of(each.name, frozenset({"sequence"}), SEQUENCE)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tuner.data.column_candidates import Candidate, input_columns, label_columns, split_columns
 from tuner.data.column_facts import ColumnFacts, describe_columns
 from tuner.data.column_names import ORDER, SERIES, USUAL, is_group, is_id, rank_of
+from tuner.data.label_cells import read_zero_one
 from tuner.data.name_lists import list_names
 from tuner.data.text_values import as_text
 from tuner.errors import DataError, Fault
@@ -88,7 +90,8 @@ def find_roles(table: pa.Table, source: str, given: Mapping[str, Any], task: Tas
         raise DataError(faults)
     unused = [each for each in columns if each.name not in labels.columns]
     used = [each.used for each in settled if each.used is not None]
-    notes = [note for each in settled for note in each.notes] + _header_notes(described, labels.columns)
+    notes = [note for each in settled for note in each.notes]
+    notes += [*_header_notes(described, labels.columns), *_one_hot_notes(table, labels.used)]
     return Roles(
         settings={each.setting: each.value for each in used if each.setting not in given},
         task=task or _task_of(labels.used, table),
@@ -191,6 +194,17 @@ def _header_notes(columns: Sequence[ColumnFacts], labels: Sequence[str]) -> list
         for each in columns
         if each.name in labels and each.name in each.values
     ]
+
+
+def _one_hot_notes(table: pa.Table, labels: Candidate) -> list[str]:
+    """Note columns of 0 and 1 that never hold several labels."""
+    if labels.setting != "label_columns":
+        return []
+    ones = sum(read_zero_one(table.column(name), has_words=True)[0].astype(int) for name in labels.columns)
+    if not np.all(ones == 1):
+        return []
+    what = "each row has exactly one of these labels, but separate columns are read as several labels per row"
+    return [f"{what}; for task multiclass, write their names into one column and name it as data.label"]
 
 
 def _may_be_group(facts: ColumnFacts) -> bool:
