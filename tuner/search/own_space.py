@@ -18,7 +18,7 @@ from tuner.errors import printable
 from tuner.search.own_data import LONG, OwnData
 from tuner.search.reading import load_checked
 from tuner.show_value import show_yaml
-from tuner.space.assignment import assignment, yaml_value
+from tuner.space.assignment import yaml_value
 from tuner.space.document import rewrite
 from tuner.space.load import Space, find_space, load_space, read_space
 from tuner.space.settings import Inputs
@@ -46,8 +46,7 @@ def compose_space(own: OwnData, overrides: Sequence[str], path: str, say: Callab
     lengths = _lengths(dataset)
     budget = _fit_budget(space, dataset, lengths)
     shipped = find_space(own.space)[0].read_text(encoding="utf-8")
-    changes = [assignment(key, value) for key, value in own.changes.items() if key != "task"]
-    search = rewrite(shipped, changes) if changes else shipped  # it writes lists of options in another way
+    search = space.text if own.changes else shipped  # the same, but rewriting changes how lists of options look
     search = search[search.index("\nsearch:") :]
     for key, value in budget.settings.items():
         search = _set_line(search, key, value=yaml_value(value))
