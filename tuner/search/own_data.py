@@ -68,6 +68,9 @@ def read_own_data(file: str, space: str | None, overrides: Sequence[str], say: C
     """
     path, is_shipped = (None, True) if space is None else find_space(space)
     given, task = _given(overrides)
+    if "train" in given:
+        what = f"--data {file} and --set data.train={given['train']} both name the rows"
+        raise SpaceError([Fault("data.train", what, "leave out one of them")])
     table = read_table(file, say=say)
     if path is not None and not is_shipped:
         given = {**_named_columns(read_document(path), table), **given}

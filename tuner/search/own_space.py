@@ -178,7 +178,7 @@ def _data_section(own: OwnData, space: Space, dataset: Dataset) -> list[str]:
             "  validation: null",
         ]
     elif "split_column" not in settings:
-        lines.append(f"  validation: {space.data.validation}")
+        lines.append(f"  validation: {yaml_value(space.data.validation)}")
     if "split_column" not in settings:
-        lines.append(f"  test: {space.data.test} # used once, by the champion")
+        lines.append(f"  test: {yaml_value(space.data.test)} # used once, by the champion")
     return lines
