@@ -99,7 +99,7 @@ def test_a_missing_column_that_is_set_is_refused_with_the_closest_one() -> None:
 
 
 def test_rows_that_are_named_twice_are_refused() -> None:
-    with pytest.raises(SpaceError, match="--data my.parquet and --set data.train=x.csv both name the rows"):
+    with pytest.raises(SpaceError, match=r"--data my\.parquet and --set data\.train=x\.csv both name the rows"):
         read({**TEXTS, **ONE_OF_TWO}, None, "data.train=x.csv")
 
 
