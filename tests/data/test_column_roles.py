@@ -154,6 +154,17 @@ def test_a_long_table_needs_only_the_settings_for_its_series() -> None:
     assert find({**columns, "kind": cycle("a", "b")}, given).settings == {"label": "kind"}
 
 
+def test_a_pattern_of_steps_leaves_other_names_with_its_beginning() -> None:
+    steps = {f"t{step}": [row * 0.1 + step for row in range(ROWS)] for step in range(12)}
+    for given in ({}, {"sequence": "t*"}):
+        assert find({**steps, "target": cycle("a", "b")}, given).settings["label"] == "target"
+
+
+def test_columns_that_are_only_numbers_are_steps() -> None:
+    steps = {str(step): [row * 0.1 + step for row in range(ROWS)] for step in range(12)}
+    assert find({**steps, "y": cycle("a", "b")}).settings == {"sequence": "*", "label": "y"}
+
+
 # --- what is refused ---
 
 

@@ -172,9 +172,9 @@ def _wide(columns: Sequence[ColumnFacts]) -> list[Candidate]:
     """Return the columns t0, t1, … of numbers as one sequence, if there are enough of them."""
     steps: dict[str, list[str]] = defaultdict(list)
     for each in columns:
-        match = re.fullmatch(r"(.*?)[-_ ]?\d+", each.name)
-        if match and each.kind in ("number", "fraction") and match[1]:
-            steps[each.name.rstrip("0123456789")].append(each.name)
+        stem = each.name.rstrip("0123456789")
+        if stem != each.name and each.kind in ("number", "fraction"):
+            steps[stem].append(each.name)
     patterns = [f"{stem}*" for stem, names in steps.items() if len(names) >= _FEWEST_STEPS]
     if not patterns:
         return []

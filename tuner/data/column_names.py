@@ -58,3 +58,8 @@ def is_group(name: str) -> bool:
     """Return whether rows with the same value of this column may depend on each other: "user", "patient_id"."""
     words = words_of(name)
     return bool(words) and (words[-1] in GROUP or (words[-1] in ROW and bool(GROUP & set(words))))
+
+
+def is_like(column: str, pattern: str) -> bool:
+    """Return whether a pattern such as t* stands for a column: * is a number."""
+    return re.fullmatch(re.escape(pattern).replace(r"\*", r"\d+(\.\d+)?"), column) is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import pyarrow.compute as pc
 
 from tuner.data.column_candidates import Candidate, input_columns, label_columns, split_columns
 from tuner.data.column_facts import ColumnFacts, describe_columns
-from tuner.data.column_names import ORDER, SERIES, USUAL, is_group, is_id, rank_of
+from tuner.data.column_names import ORDER, SERIES, USUAL, is_group, is_id, is_like, rank_of
 from tuner.data.label_cells import read_zero_one
 from tuner.data.name_lists import list_names
 from tuner.data.text_values import as_text
@@ -219,7 +218,7 @@ def _group_note(facts: ColumnFacts) -> str:
 def _is_named(column: str, given: Mapping[str, Any]) -> bool:
     """Return whether a given setting names the column. A sequence may be given as a pattern of columns, such as t*."""
     named = [str(name) for value in given.values() for name in _as_list(value)]
-    return column in named or any(fnmatchcase(column, str(name)) for name in _as_list(given.get("sequence")))
+    return column in named or any(is_like(column, str(name)) for name in _as_list(given.get("sequence")))
 
 
 def _shown(value: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -11,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tuner.data.column_names import is_like
 from tuner.data.column_roles import Roles, find_roles
 from tuner.data.name_lists import list_names, number_of_rows
 from tuner.data.table_reader import read_table
@@ -122,7 +122,8 @@ def _named_columns(document: Document, table: pa.Table) -> dict[str, Any]:
 
 
 def _is_there(column: str, table: pa.Table, field: str) -> bool:
-    return column in table.column_names or (field == "sequence" and bool(fnmatch.filter(table.column_names, column)))
+    names = table.column_names
+    return column in names or (field == "sequence" and any(is_like(name, column) for name in names))
 
 
 def _check_given(file: str, given: Mapping[str, Any], table: pa.Table) -> None:
