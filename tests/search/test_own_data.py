@@ -98,9 +98,11 @@ def test_a_missing_column_that_is_set_is_refused_with_the_closest_one() -> None:
         read({**TEXTS, **ONE_OF_TWO}, None, "data.label=lable")
 
 
-def test_rows_that_are_named_twice_are_refused() -> None:
-    with pytest.raises(SpaceError, match=r"--data my\.parquet and --set data\.train=x\.csv both name the rows"):
-        read({**TEXTS, **ONE_OF_TWO}, None, "data.train=x.csv")
+def test_a_file_that_is_set_is_read_instead() -> None:
+    pq.write_table(pa.table({**TEXTS, "kind": ONE_OF_THREE["label"]}), "all parts.parquet")
+    _, space, said = read({**TEXTS, **ONE_OF_TWO}, None, "data.train=all parts.parquet")
+    assert (space.data.train, space.data.label, space.task) == ("all parts.parquet", "kind", "multiclass")
+    assert said[0].startswith("data: all parts.parquet: 60 rows")
 
 
 # --- a space of one's own ---

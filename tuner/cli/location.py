@@ -75,7 +75,7 @@ def _is_data(name: str) -> bool:
     from tuner.data.source_files import FORMATS
     from tuner.storage import extension
 
-    return extension(name) in FORMATS
+    return extension(name.removesuffix(".gz").removesuffix(".zst")) in FORMATS
 
 
 def _no_space(rows: str | None) -> UsageError:

@@ -68,9 +68,7 @@ def read_own_data(file: str, space: str | None, overrides: Sequence[str], say: C
     """
     path, is_shipped = (None, True) if space is None else find_space(space)
     given, task = _given(overrides)
-    if "train" in given:
-        what = f"--data {file} and --set data.train={given['train']} both name the rows"
-        raise SpaceError([Fault("data.train", what, "leave out one of them")])
+    file = str(given.get("train") or file)  # messages about files propose --set data.train=…
     table = read_table(file, say=say)
     if path is not None and not is_shipped:
         given = {**_named_columns(read_document(path), table), **given}
