@@ -141,6 +141,7 @@ def test_a_given_task_leaves_out_labels_that_do_not_fit_it() -> None:
     columns = {"text": TEXTS, "tags": cycle("a|b", "b"), "kind": cycle("x", "y")}
     assert find(columns, task="multilabel").settings["labels"] == "tags"
     assert find(columns, task="binary").settings["label"] == "kind"
+    assert find({**columns, "label": SPAM}, task="multilabel").settings["labels"] == "tags"
 
 
 def test_a_given_test_file_keeps_the_split_column_out() -> None:
@@ -247,3 +248,15 @@ def test_columns_with_exactly_one_1_per_row_are_noted() -> None:
 def test_a_list_of_words_is_the_text_if_it_is_called_so() -> None:
     found = find({"tokens": [each.split() for each in TEXTS], "tags": cycle(["x"], ["x", "y"])})
     assert found.settings == {"text": "tokens", "labels": "tags"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "what"),
+    [([row / 61 for row in range(ROWS)], "60 different fractions"), (["x"] * ROWS, "at most one value")],
+)
+def test_an_unusable_column_called_label_is_not_replaced_in_silence(labels: list[Any], what: str) -> None:
+    columns = {"text": TEXTS, "label": labels, "source": cycle("web", "app")}
+    message = refusal(columns)
+    assert f"'label' has {what}, which cannot be labels here" in message
+    assert "use another column: --set data.label=source" in message
+    assert find(columns, {"label": "source"}).task == "binary"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from tuner.data.column_facts import MOST_VALUES, ColumnFacts
 from tuner.data.column_names import (
     LABEL,
+    LITERAL_LABELS,
     OTHER,
     PART,
     SEQUENCE,
@@ -92,7 +93,7 @@ def label_columns(columns: Sequence[ColumnFacts], task: Task | None) -> list[Can
 
     Several flags that are called labels, or that are written alike, are taken together, as one label each.
     """
-    ranks = {each.name: rank_of(each.name, frozenset({"label", "labels"}), LABEL) for each in columns}
+    ranks = {each.name: rank_of(each.name, LITERAL_LABELS, LABEL) for each in columns}
     flags = [each for each in columns if each.flag is not None and not is_id(each.name)]
     called_so = [each for each in flags if ranks[each.name] <= PART]
     alike = [[each for each in flags if each.flag == flag] for flag in sorted({each.flag or 0 for each in flags})]
@@ -151,7 +152,7 @@ def _may_be_phrase(facts: ColumnFacts) -> bool:
 
 def _may_be_labels(facts: ColumnFacts) -> bool:
     """Return whether there are few labels for the rows. A column that is called so may have more."""
-    rank = rank_of(facts.name, frozenset({"label", "labels"}), LABEL)
+    rank = rank_of(facts.name, LITERAL_LABELS, LABEL)
     if is_id(facts.name) or (rank == OTHER and _is_of_something_else(facts)):
         return False
     if not facts.is_list and facts.kind not in ("text", "number"):

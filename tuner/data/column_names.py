@@ -21,6 +21,7 @@ LABEL = _words_in(
     "label labels class classes target targets category categories tag tags sentiment emotion emotions intent intents topic "
     "topics genre genres outcome polarity stance rating stars score diagnosis y"
 )
+LITERAL_LABELS = _words_in("label labels")
 GROUP = _words_in(
     "user author customer client speaker patient subject person session conversation dialog dialogue thread group "
     "annotator worker device account company household doc document"

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from tuner.data.column_candidates import Candidate, input_columns, label_columns, split_columns
 from tuner.data.column_facts import ColumnFacts, describe_columns
-from tuner.data.column_names import ORDER, SERIES, USUAL, is_group, is_id, is_like, rank_of
+from tuner.data.column_names import LITERAL, LITERAL_LABELS, ORDER, SERIES, USUAL, is_group, is_id, is_like, rank_of
 from tuner.data.label_cells import read_zero_one
 from tuner.data.name_lists import list_names
 from tuner.data.text_values import as_text
@@ -32,7 +32,6 @@ _KINDS = {
     "address": "addresses",
     "sequence": "lists of numbers",
     "words": "lists of words",
-    "constant": "at most one value",
     "other": "values of another kind",
 }
 
@@ -85,6 +84,8 @@ def find_roles(table: pa.Table, source: str, given: Mapping[str, Any], task: Tas
         faults.append(_no_input(source, columns))
     if labels.used is None and not labels.faults:
         faults.append(_no_labels(source, table, columns, task))
+    if labels.used is not None:
+        faults += _unusable_labels(source, columns, labels.used)
     if faults or labels.used is None:
         raise DataError(faults)
     unused = [each for each in columns if each.name not in labels.columns]
@@ -178,8 +179,24 @@ def _no_labels(source: str, table: pa.Table, columns: Sequence[ColumnFacts], tas
     return Fault(source, what, remedy)
 
 
+def _unusable_labels(source: str, columns: Sequence[ColumnFacts], used: Candidate) -> list[Fault]:
+    """Refuse a column that is called label but cannot be one, rather than use another in its place."""
+    if used.rank == LITERAL:
+        return []
+    fitting = {name for each in label_columns(columns, None) for name in each.columns}
+    others = [each for each in columns if each.name not in fitting]
+    called = [each for each in others if rank_of(each.name, LITERAL_LABELS, frozenset()) == LITERAL]
+    what = f"{_explain(called)}, which cannot be labels here"
+    return [Fault(source, what, f"correct it, or use another column: {used.option}")] if called else []
+
+
 def _explain(columns: Sequence[ColumnFacts]) -> str:
-    shown = [f"{each.name!r} has {each.distinct:,} different {_KINDS[each.kind]}" for each in columns]
+    shown = [
+        f"{each.name!r} has at most one value"
+        if each.kind == "constant"
+        else f"{each.name!r} has {each.distinct:,} different {_KINDS[each.kind]}"
+        for each in columns
+    ]
     return list_names(shown, most=_MOST_COLUMNS) or "there is no other column"
 
 
