@@ -7,7 +7,6 @@ import json
 import pkgutil
 import re
 import shlex
-from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from builders.spaces import load_example
 from tuner import cli
 from tuner.cli import search, tuner
 from tuner.errors import SearchFailed, SearchInterrupted, TunerError
@@ -299,14 +299,12 @@ def test_an_input_error_has_a_traceback_only_with_debug(call):
 
 
 @pytest.mark.parametrize("name", ["init", "plan", "run", "validate"])
-def test_the_spaces_in_the_help_examples_are_valid_with_their_overrides(name):
+def test_the_spaces_in_the_help_examples_are_valid_with_their_overrides(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     examples = re.findall(r"^\s*(tuner (?:run|plan|validate) .*)$", tuner.commands[name].help or "", re.MULTILINE)
     assert examples
     for example in examples:
-        words = shlex.split(example)
-        overrides = [value for option, value in pairwise(words) if option == "--set"]
-        space = Path(words[2]).stem
-        assert load_space(space, overrides).parameters
+        assert load_example(shlex.split(example)).parameters
 
 
 @pytest.mark.parametrize("kind", [SearchInterrupted, SearchFailed])

@@ -2,12 +2,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from tuner.data import builtin
 from tuner.data.builtin import DIGITS_SCHEMA, PARAMETERS, SCHEMA, builtin_table
 from tuner.data.table_reader import fingerprint, read_table
 from tuner.errors import DataError
+from tuner.space.settings import GROUP_OF_BUILTIN
 
 SOURCE = '''
 def scale(values, axis=0, *, copy=True):
@@ -159,3 +161,8 @@ def test_the_real_set_is_imbalanced_and_each_row_has_a_label() -> None:
     assert min(counts.values()) >= 100
     assert max(counts.values()) > 5 * min(counts.values())
     assert len(set(table["library"].to_pylist())) == 9
+
+
+@pytest.mark.parametrize(("uri", "schema"), [("builtin:docstrings", SCHEMA), ("builtin:digits", DIGITS_SCHEMA)])
+def test_the_group_that_a_built_in_set_knows_is_one_of_its_columns(uri: str, schema: pa.Schema) -> None:
+    assert GROUP_OF_BUILTIN.get(uri, schema.names[0]) in schema.names

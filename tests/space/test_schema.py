@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
 
+from builders.spaces import load_example
 from tuner.space.load import load_space, shipped_spaces
 from tuner.space.parameters import PARAMETERS
 from tuner.space.schema import json_schema
@@ -49,13 +49,16 @@ def test_every_shipped_space_begins_with_the_command_that_runs_it(name: str) -> 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_command_in_a_shipped_spaces_header_makes_a_good_space(name: str) -> None:
+def test_every_command_in_a_shipped_spaces_header_makes_a_good_space(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     header = shipped_spaces()[name].read_text().partition("\ntask:")[0].replace("\\\n#", "")
     commands = [shlex.split(line.lstrip("# ")) for line in header.splitlines() if line.startswith("#     tuner run")]
     assert commands
     for command in commands:
         assert command[2] == f"spaces/{name}.yaml"
-        load_space(name, [word for before, word in pairwise(command) if before == "--set"])
+        assert load_example(command).parameters
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -170,6 +170,22 @@ def test_texts_are_in_the_column_text_unless_sequences_are_named() -> None:
     assert (sequences.text, sequences.sequence, sequences.inputs) == (None, "s", "sequence")
 
 
+@pytest.mark.parametrize(
+    ("data", "group"),
+    [
+        ({"train": "builtin:docstrings"}, "function"),
+        ({"train": "builtin:docstrings", "group": "library"}, "library"),
+        ({"train": "builtin:docstrings", "group": None}, None),
+        ({"train": "builtin:digits"}, None),
+        ({"train": "my.csv"}, None),
+    ],
+)
+def test_a_built_in_set_knows_its_group_unless_the_space_says_otherwise(
+    data: dict[str, Any], group: str | None
+) -> None:
+    assert DataSettings(**data, label="label").group == group
+
+
 def test_folds_replace_the_validation_split() -> None:
     assert DataSettings(train="a", label="l").validation == 0.15
     assert DataSettings(train="a", label="l", folds=5).validation is None

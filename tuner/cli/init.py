@@ -1,46 +1,89 @@
-"""init: copy a shipped space to edit."""
+"""init: write a space to edit, from a shipped one or for one's own rows."""
 
 from __future__ import annotations
 
+import re
 import shlex
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import click
 
+from tuner.cli.options import data_option, set_option
 from tuner.cli.output import say
 from tuner.errors import Fault, UsageError, did_you_mean
 
 
 @click.command()
-@click.argument("name", default="multilabel")
+@click.argument("name", required=False)
+@data_option
+@set_option
 @click.option(
-    "--to", "folder", metavar="FOLDER", default="spaces", show_default=True, help="Folder to copy the space to."
+    "--to", "folder", metavar="FOLDER", default="spaces", show_default=True, help="Folder to write the space to."
 )
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
-def init(name: str, folder: str, force: bool) -> None:
-    """Copy the shipped space NAME to ./spaces, where you can edit it.
+def init(name: str | None, data: str | None, overrides: tuple[str, ...], folder: str, force: bool) -> None:
+    """Copy the shipped space NAME (default: multilabel) to ./spaces, where you can edit it.
+
+    With --data, write a space for your own rows instead: their columns and task, how to split them, their sizes and
+    imbalance, and a budget. It searches what the shipped space for that task searches, or NAME. A NAME that ends in .yaml
+    is that of the file to write.
 
     \b
     Example:
       tuner init multilabel
-      tuner init binary --to my-spaces
-      tuner run my-spaces/binary.yaml --set data.train=my.parquet --set data.label=label --set data.group=null
+      tuner run spaces/multilabel.yaml
+      tuner init --data tickets.csv
+      tuner init --data tickets.csv --set data.text=body --to my-spaces
     """
-    from tuner.space.load import shipped_spaces
+    from tuner.space.load import load_space, shipped_spaces
+
+    file_name = None
+    if data is not None and name is not None and name.endswith((".yaml", ".yml")):
+        name, file_name = None, name
+    shipped = shipped_spaces()
+    if name is not None and name not in shipped:
+        raise UsageError([Fault("NAME", f"no shipped space is called {name!r}", did_you_mean(name, shipped))])
+    target = Path(folder) / (file_name or f"{_stem(data) if data is not None else name or 'multilabel'}.yaml")
+    _check_target(folder, target, is_replaced=force)
+    if data is None:
+        text = load_space(str(shipped[name or "multilabel"]), overrides).text
+        first = "edit it"
+    else:
+        text = _compose(data, name, overrides, str(target))
+        first = f"check it with `{shlex.join(['tuner', 'validate', str(target), '--with-data'])}`"
+    _write(target, text)
+    say(f"wrote {target}; next: {first}, then `{shlex.join(['tuner', 'run', str(target)])}`")
+
+
+def _stem(data: str) -> str:
+    """Return the name for the space of a file of rows: its own, without what a file's name should not have."""
+    stem = PurePosixPath(data.rstrip("/")).name.partition(".")[0]
+    return re.sub(r"[^\w-]+", "-", stem).strip("-") or "rows"
+
+
+def _check_target(folder: str, target: Path, *, is_replaced: bool) -> None:
     from tuner.storage import errors_named
 
-    shipped = shipped_spaces()
-    if name not in shipped:
-        raise UsageError([Fault("NAME", f"no shipped space is called {name!r}", did_you_mean(name, shipped))])
     if "://" in folder:
-        raise UsageError(
-            [Fault(f"--to {folder}", "a space can only be copied to a local folder", "name a local folder")]
-        )
-    target = Path(folder) / f"{name}.yaml"
+        what = "a space can only be written to a local folder"
+        raise UsageError([Fault(f"--to {folder}", what, "name a local folder")])
     with errors_named(str(target), "cannot be written"):
-        if target.exists() and not force:
-            remedy = "replace it with --force, or copy to another folder with --to"
+        if target.exists() and not is_replaced:
+            remedy = "replace it with --force, or write to another folder with --to"
             raise UsageError([Fault(str(target), "the file already exists", remedy)])
+
+
+def _compose(data: str, name: str | None, overrides: tuple[str, ...], path: str) -> str:
+    from tuner.search.own_data import read_own_data
+    from tuner.search.own_space import compose_space
+
+    own = read_own_data(data, name, overrides, say)
+    return compose_space(own, overrides, path, say)
+
+
+def _write(target: Path, text: str) -> None:
+    from tuner.storage import errors_named
+
+    with errors_named(str(target), "cannot be written"):
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(shipped[name].read_bytes())
-    say(f"wrote {target}; next: edit it, then `{shlex.join(['tuner', 'run', str(target)])}`")
+        target.write_text(text, encoding="utf-8", newline="\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from tuner.cli.output import say
 
 if TYPE_CHECKING:
+    from tuner.errors import UsageError
     from tuner.space.load import Space
 
 
@@ -50,13 +52,39 @@ def locate_model(model: str, runs: str) -> str:
     )
 
 
-def load_named_space(space: str, overrides: tuple[str, ...]) -> Space:
-    """Load a space and say which file it came from. Raises SpaceError."""
+def load_named_space(space: str | None, overrides: tuple[str, ...], data: str | None = None) -> Space:
+    """Load a space, with one's own rows in it if `data` names a file, and say which file it came from.
+
+    Without a name, the rows decide which shipped space is used. Raises InputError.
+    """
     from tuner.space.load import load_space
 
+    if data is not None:
+        from tuner.search.own_data import read_own_data
+
+        own = read_own_data(data, space, overrides, say)
+        space, overrides = own.space, (*own.assignments, *overrides)
+    elif space is None or _is_data(space):
+        raise _no_space(space)
     loaded = load_space(space, overrides)
     say(f"space: {loaded.source}{' (shipped with tuner)' if loaded.is_shipped else ''}")
     return loaded
+
+
+def _is_data(name: str) -> bool:
+    from tuner.data.formats.names import known_format
+
+    return known_format(name) is not None
+
+
+def _no_space(rows: str | None) -> UsageError:
+    """Return the error for a missing space, or for a file of rows in its place."""
+    from tuner.errors import Fault, UsageError
+
+    if rows is not None:
+        return UsageError([Fault(rows, "this is a file of rows, not a space", f"use --data {shlex.quote(rows)}")])
+    remedy = "name one, such as multilabel, or give your own rows with --data FILE"
+    return UsageError([Fault("SPACE", "no space is named", remedy)])
 
 
 @contextmanager

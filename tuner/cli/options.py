@@ -23,6 +23,11 @@ set_option = click.option(
     metavar="KEY=VALUE",
     help="Override a setting of the space: --set search.time=10m, --set space.hidden='[64, 128]'. Repeatable.",
 )
+data_option = click.option(
+    "--data",
+    metavar="FILE",
+    help="Your own rows instead of those of the space. Columns, labels and the task are found, and said.",
+)
 skip_option = click.option(
     "--skip-unusable", is_flag=True, help="Skip rows that cannot be used, and report them, instead of stopping."
 )

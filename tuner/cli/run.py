@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tuner.cli.location import load_named_space
+from tuner.cli.options import data_option
 from tuner.cli.search import SearchOptions, check_address, perform, search_options
 from tuner.signals import sigterm_as_interrupt
 
@@ -17,14 +18,15 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("space")
+@click.argument("space", required=False)
+@data_option
 @click.option("--name", metavar="NAME", help="Name of the run. Default: the name of the space and the time.")
 @search_options
-def run(space: str, name: str | None, **given: Any) -> int:
+def run(space: str | None, data: str | None, name: str | None, **given: Any) -> int:
     """Search SPACE and return one tested champion.
 
     SPACE is a YAML file. If it does not exist, multilabel and spaces/multilabel.yaml both mean the space shipped with
-    tuner.
+    tuner. With --data, SPACE may be left out: the labels decide which shipped space is used.
 
     The exit code is 0 if the search finished, whatever its verdict; 1 if it failed; 2 if the space or the data cannot be
     used; 3 if it finished but the verdict is worse than --require; 130 if it was interrupted.
@@ -33,8 +35,8 @@ def run(space: str, name: str | None, **given: Any) -> int:
     Example:
       tuner run spaces/multilabel.yaml
       tuner run spaces/multilabel.yaml --require beats_baselines
-      tuner run multilabel --name tickets --set data.train=tickets.parquet --set data.group=null --set search.time=30m
-      tuner run binary --set data.train=mail.csv --set data.text=body --set data.label=is_spam --set data.group=null
+      tuner run --data tickets.parquet --name tickets --set search.time=30m
+      tuner run binary --data mail.csv --set data.text=body --set data.label=is_spam
     """
     started = time.monotonic()
     # Handle SIGTERM from here on: importing Ray and reading data take seconds.
@@ -45,7 +47,7 @@ def run(space: str, name: str | None, **given: Any) -> int:
     if name is not None:
         _check_name(name)
     check_address(options.address)
-    loaded = load_named_space(space, options.overrides)
+    loaded = load_named_space(space, options.overrides, data)
     location = join(options.runs, name or _default_name(loaded.source))
 
     def search(watcher: Watcher) -> Mapping[str, Any]:

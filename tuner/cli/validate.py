@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tuner.cli.location import load_named_space
-from tuner.cli.options import set_option
+from tuner.cli.options import data_option, set_option
 from tuner.cli.output import say
 from tuner.errors import DataError, Fault, InputError
 
@@ -16,22 +16,24 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("space")
+@click.argument("space", required=False)
+@data_option
 @set_option
 @click.option("--with-data", is_flag=True, help="Read the data too: columns, labels, splits and word vectors.")
-def validate(space: str, overrides: tuple[str, ...], with_data: bool) -> None:
-    """Check a space file and report every fault with its line.
+def validate(space: str | None, data: str | None, overrides: tuple[str, ...], with_data: bool) -> None:
+    """Check a space file and report every fault with its line. --data implies --with-data.
 
     \b
     Example:
       tuner validate spaces/multilabel.yaml
+      tuner validate --data tickets.csv
       tuner validate multilabel --with-data --set data.folds=5 --set data.validation=null
     """
     from tuner.space.counting import describe_size
     from tuner.space.domains import searched_parameters
 
-    loaded = load_named_space(space, overrides)
-    if with_data:
+    loaded = load_named_space(space, overrides, data)
+    if with_data or data is not None:
         loaded = _validate_data(loaded)
     searched = list(searched_parameters(loaded.parameters))
     say(f"valid: {loaded.task} task on {loaded.inputs}s; {len(searched)} parameters searched: {', '.join(searched)}")

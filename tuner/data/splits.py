@@ -16,11 +16,12 @@ from tuner.errors import DataError, Fault, did_you_mean
 from tuner.space.assignment import set_options
 from tuner.space.settings import DataSettings, Task
 
-_SPLIT_NAMES = {
+SPLIT_NAMES = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "dev"),
     "test": ("test",),
 }
+"""The words for each split in a column that divides the rows."""
 
 
 def divide(
@@ -57,11 +58,11 @@ def divide(
     if fractions:
         splits |= _carve(splits["train"], fractions, seed, findings)
     splits.setdefault("validation", splits["train"])
-    return {name: splits[name] for name in _SPLIT_NAMES}
+    return {name: splits[name] for name in SPLIT_NAMES}
 
 
 def _split_by_column(rows: LabelledRows, column: str) -> dict[str, LabelledRows]:
-    known = {word: name for name, words in _SPLIT_NAMES.items() for word in words}
+    known = {word: name for name, words in SPLIT_NAMES.items() for word in words}
     words = np.array([(part or "").strip().lower() for part in rows.parts], dtype=object)
     present = sorted(set(words))
     faults = []

@@ -31,6 +31,8 @@ ColumnName = Annotated[Name, WithJsonSchema({"type": ["string", "number", "boole
 
 LABEL_FIELDS = ("label", "labels", "label_columns")
 COLUMN_FIELDS = ("text", "sequence", "sequence_id", "order", *LABEL_FIELDS, "group", "split_column")
+GROUP_OF_BUILTIN: Mapping[str, str] = {"builtin:docstrings": "function"}
+"""The column of groups of each built-in set that has one. So no space needs to name it, and one's own rows do not inherit it."""
 LABEL_FORM_FIELDS = ("label_form", "label_names", "label_separator")
 """Fields that say how the labels are written."""
 
@@ -318,7 +320,8 @@ class DataSettings(Section):
         default="join", description="Whether labels that differ only in case are one label (join) or several (keep)."
     )
     group: ColumnName | None = Field(
-        default=None, description="The column of groups. Rows with the same value stay in the same split."
+        default=None,
+        description="The column of groups. Rows with the same value stay in the same split. Built-in sets know their own.",
     )
     positive: LabelName = Field(
         default=None, description="The positive label (binary). Default: the label that is rarer in the training rows."
@@ -347,12 +350,13 @@ class DataSettings(Section):
 
     @classmethod
     def fill(cls, values: Values) -> Values:
-        """Fill in the column "text" unless a sequence is named, and no validation split if there are folds."""
+        """Fill in the column "text" unless a sequence is named, the group of a built-in set, and no validation with folds."""
         filled = dict(values)
         if filled.get("sequence") is None and filled.get("text") is None:
             filled["text"] = "text"
         if filled.get("folds") is not None:
             filled.setdefault("validation", None)
+        filled.setdefault("group", GROUP_OF_BUILTIN.get(str(filled.get("train"))))
         return filled
 
     @property

@@ -1,0 +1,246 @@
+"""Find the columns of a table that hold the inputs, the labels and the splits, if only one reading is sensible."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tuner.data.column_candidates import Candidate, input_columns, label_columns, split_columns
+from tuner.data.column_facts import ColumnFacts, describe_columns
+from tuner.data.column_names import LITERAL, LITERAL_LABELS, ORDER, SERIES, USUAL, is_group, is_id, is_like, rank_of
+from tuner.data.label_cells import read_zero_one
+from tuner.data.name_lists import list_names
+from tuner.data.text_values import as_text
+from tuner.errors import DataError, Fault
+from tuner.space.assignment import set_option
+from tuner.space.settings import LABEL_FIELDS, Task
+
+_INPUT_FIELDS = ("text", "sequence")
+_MOST_COLUMNS = 10  # that a message explains
+_STEPS = 3  # a series has at least so many rows
+_ALL_DIFFERENT = 0.9  # with this share of distinct values, no value counts as repeated
+_KINDS = {
+    "text": "texts",
+    "number": "whole numbers",
+    "fraction": "fractions",
+    "date": "dates",
+    "address": "addresses",
+    "sequence": "lists of numbers",
+    "words": "lists of words",
+    "other": "values of another kind",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roles:
+    """The columns found, as settings of the data section, and the task that the labels need.
+
+    `sentence` says which columns are used, `notes` what else was possible. `unused` are the other columns.
+    """
+
+    settings: Mapping[str, Any]
+    task: Task
+    sentence: str
+    unused: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Settled:
+    """One decision: the candidate to use, if there is one, a note on the others, and the fault if several fit equally."""
+
+    used: Candidate | None
+    notes: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return () if self.used is None else self.used.columns
+
+
+def find_roles(table: pa.Table, source: str, given: Mapping[str, Any], task: Task | None) -> Roles:
+    """Find the columns that the settings `given` of the data section do not name, and the task if it is None.
+
+    The given columns exist in the table. Raises DataError if no column fits, or if several fit equally well; the message
+    lists them.
+    """
+    columns = described = describe_columns(table)
+    are_files_given = any(isinstance(given.get(name), str) for name in ("validation", "test"))
+    splits = _settle(("split_column",), given, [] if are_files_given else split_columns(columns), source)
+    columns = [each for each in columns if each.name not in splits.columns]
+    columns = [each for each in columns if not _is_named(each.name, given)]
+    inputs = _settle(_INPUT_FIELDS, given, input_columns(columns), source)
+    columns = [each for each in columns if each.name not in inputs.columns]
+    candidates = _without_equal(table, label_columns(columns, task))
+    labels = _settle(LABEL_FIELDS, given, candidates, source)
+    settled = (inputs, labels, splits)
+    faults = [fault for each in settled for fault in each.faults]
+    if inputs.used is None and not inputs.faults:
+        faults.append(_no_input(source, columns))
+    if labels.used is None and not labels.faults:
+        faults.append(_no_labels(source, table, columns, task))
+    if labels.used is not None:
+        faults += _unusable_labels(source, columns, labels.used)
+    if faults or labels.used is None:
+        raise DataError(faults)
+    unused = [each for each in columns if each.name not in labels.columns]
+    used = [each.used for each in settled if each.used is not None]
+    notes = [note for each in settled for note in each.notes]
+    notes += [*_header_notes(described, labels.columns), *_one_hot_notes(table, labels.used)]
+    return Roles(
+        settings={each.setting: each.value for each in used if each.setting not in given},
+        task=task or _task_of(labels.used, table),
+        sentence="; ".join(each.shown for each in used),
+        unused=tuple(each.name for each in unused),
+        notes=(*notes, *map(_group_note, filter(_may_be_group, unused))),
+    )
+
+
+def _settle(fields: Sequence[str], given: Mapping[str, Any], candidates: Sequence[Candidate], source: str) -> _Settled:
+    """Choose what `given` names, or the only candidate of the best rank."""
+    for name in fields:
+        if given.get(name) is not None:
+            value = given[name]
+            columns = tuple(map(str, _as_list(value)))
+            return _Settled(
+                Candidate(setting=name, value=value, columns=columns, rank=0, shown=f"{name} {_shown(value)}")
+            )
+    candidates = [each for each in candidates if each.setting not in given]  # null: not this
+    best = [each for each in candidates if each.rank == min(other.rank for other in candidates)]
+    if len(best) > 1:
+        what = f"several columns may be the {fields[0]}: {'; '.join(each.shown for each in best)}"
+        remedy = f"choose one: {' or '.join(each.option for each in best)}"
+        return _Settled(None, faults=(Fault(source, what, remedy),))
+    others = [each.option for each in candidates if each not in best]
+    notes = (f"{best[0].shown} is used; also possible: {list_names(others)}",) if others else ()
+    return _Settled(best[0] if best else None, notes)
+
+
+def _without_equal(table: pa.Table, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Leave out columns that say the same as another in other words, such as 0 and 1 beside ham and spam."""
+    kept: list[Candidate] = []
+    for each in sorted(candidates, key=lambda candidate: candidate.rank):
+        if each.setting != "label" or not any(_say_the_same(table, other, each) for other in kept):
+            kept.append(each)
+    return kept
+
+
+def _say_the_same(table: pa.Table, first: Candidate, second: Candidate) -> bool:
+    if first.setting != "label":
+        return False
+    pair = pa.table([as_text(table.column(each.value)) for each in (first, second)], names=["a", "b"])
+    n_first, n_second = (pc.count_distinct(pair.column(name), mode="all").as_py() for name in pair.column_names)
+    return bool(n_first == n_second == pair.group_by(["a", "b"]).aggregate([]).num_rows)
+
+
+def _task_of(labels: Candidate, table: pa.Table) -> Task:
+    if labels.setting != "label":
+        return "multilabel"
+    facts = describe_columns(table.select(labels.columns))[0]
+    return "binary" if facts.labels == 2 else "multiclass"
+
+
+def _no_input(source: str, columns: Sequence[ColumnFacts]) -> Fault:
+    what = "no column looks like the input: texts of several words, mostly different, or lists of numbers"
+    remedy = f"name it with --set data.text=COLUMN or --set data.sequence=COLUMN; {_say_steps(columns)}"
+    return Fault(source, f"{what} ({_explain(columns)})", remedy)
+
+
+def _say_steps(columns: Sequence[ColumnFacts]) -> str:
+    """Return how to name the columns of a table with a row for each step. Columns that are called so are filled in."""
+    orders = [each.name for each in columns if rank_of(each.name, frozenset(), ORDER) <= USUAL]
+    values = [each.name for each in columns if each.kind == "fraction" and each.name not in orders]
+    series = [each.name for each in columns if each.filled >= _STEPS * each.distinct > 0 and _is_series(each.name)]
+    parts = {"sequence_id": series, "order": orders, "sequence": values}
+    names = {part: found[0] if len(found) == 1 else "COLUMN" for part, found in parts.items()}
+    options = " ".join(set_option(f"data.{part}", name) for part, name in names.items())
+    return f"if each row is one step of a series: {options}"
+
+
+def _is_series(name: str) -> bool:
+    return is_id(name) or is_group(name) or rank_of(name, frozenset(), SERIES) <= USUAL
+
+
+def _no_labels(source: str, table: pa.Table, columns: Sequence[ColumnFacts], task: Task | None) -> Fault:
+    if table.num_columns == 1:
+        what = f"there is only one column, {table.column_names[0]!r}, but labels need another"
+        return Fault(source, what, "separate the columns with commas, or name a file that has labels")
+    others = label_columns(columns, None)
+    if task is not None and others:
+        what = f"no column has labels for task {task}, but: {'; '.join(each.shown for each in others)}"
+        return Fault(source, what, f"leave out {set_option('task', task)}, or name the column of labels")
+    what = f"no column looks like labels: few values that repeat ({_explain(columns)})"
+    remedy = "name it with --set data.label=COLUMN (one label per row) or --set data.labels=COLUMN (several)"
+    return Fault(source, what, remedy)
+
+
+def _unusable_labels(source: str, columns: Sequence[ColumnFacts], used: Candidate) -> list[Fault]:
+    """Refuse a column that is called label but cannot be one, rather than use another in its place."""
+    if used.rank == LITERAL:
+        return []
+    fitting = {name for each in label_columns(columns, None) for name in each.columns}
+    others = [each for each in columns if each.name not in fitting]
+    called = [each for each in others if rank_of(each.name, LITERAL_LABELS, frozenset()) == LITERAL]
+    what = f"{_explain(called)}, which cannot be labels here"
+    return [Fault(source, what, f"correct it, or use another column: {used.option}")] if called else []
+
+
+def _explain(columns: Sequence[ColumnFacts]) -> str:
+    shown = [
+        f"{each.name!r} has at most one value"
+        if each.kind == "constant"
+        else f"{each.name!r} has {each.distinct:,} different {_KINDS[each.kind]}"
+        for each in columns
+    ]
+    return list_names(shown, most=_MOST_COLUMNS) or "there is no other column"
+
+
+def _header_notes(columns: Sequence[ColumnFacts], labels: Sequence[str]) -> list[str]:
+    """Note names of columns that look like labels of the first row. Numbered columns had no names to begin with."""
+    if {each.name for each in columns} <= set(map(str, range(len(columns)))):
+        return []
+    what = "is also one of its values; if the first line of the file is a row, put a line with names above it"
+    return [
+        f"the name of column {each.name!r} {what}"
+        for each in columns
+        if each.name in labels and each.name in each.values
+    ]
+
+
+def _one_hot_notes(table: pa.Table, labels: Candidate) -> list[str]:
+    """Note columns of 0 and 1 that never hold several labels."""
+    if labels.setting != "label_columns":
+        return []
+    ones = sum(read_zero_one(table.column(name), has_words=True)[0].astype(int) for name in labels.columns)
+    if not np.all(ones == 1):
+        return []
+    what = "each row has exactly one of these labels, but separate columns are read as several labels per row"
+    return [f"{what}; for task multiclass, write their names into one column and name it as data.label"]
+
+
+def _may_be_group(facts: ColumnFacts) -> bool:
+    return is_group(facts.name) and 1 < facts.distinct < _ALL_DIFFERENT * facts.filled
+
+
+def _group_note(facts: ColumnFacts) -> str:
+    option = set_option("data.group", facts.name)
+    return f"rows with the same {facts.name!r} may depend on each other; {option} keeps them in one split"
+
+
+def _is_named(column: str, given: Mapping[str, Any]) -> bool:
+    """Return whether a given setting names the column. A sequence may be given as a pattern of columns, such as t*."""
+    named = [str(name) for value in given.values() for name in _as_list(value)]
+    return column in named or any(is_like(column, str(name)) for name in _as_list(given.get("sequence")))
+
+
+def _shown(value: Any) -> str:
+    return list_names([repr(name) for name in _as_list(value)])
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]

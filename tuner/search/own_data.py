@@ -1,0 +1,206 @@
+"""Put one's own rows into a space: find their columns, settle the task, and replace the space's data section."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tuner.data.column_names import is_like
+from tuner.data.column_roles import Roles, find_roles
+from tuner.data.formats.content import Reading
+from tuner.data.name_lists import list_names, number_of_rows
+from tuner.data.table_reader import read_table
+from tuner.data.text_values import is_text
+from tuner.data.tokenisers import split_words
+from tuner.errors import Fault, SpaceError
+from tuner.space.assignment import assignment, set_option, yaml_value
+from tuner.space.document import Document, override, parse_document, read_document
+from tuner.space.load import TASKS, find_space, shipped_spaces
+from tuner.space.settings import LABEL_FIELDS, Inputs, Quoting, Task
+from tuner.space.task_options import options_for_task
+
+SPACES_OF_TASKS = (*get_args(Task), "sequence")
+"""The shipped spaces for one task, or for sequences. With one's own rows, the labels and the inputs choose among them."""
+LONG = 95
+"""The share of the texts, in per cent, that max_length should not cut."""
+
+_REASONS: Mapping[Task, str] = {
+    "binary": "one label per row, of two",
+    "multiclass": "one label per row, of several",
+    "multilabel": "several labels per row",
+}
+_COLUMN_FIELDS = ("text", *LABEL_FIELDS, "group", "split_column")
+_SEQUENCE_FIELDS = ("sequence", "sequence_id", "order")  # may also be patterns of columns
+_MOST_UNUSED = 12  # columns that are named
+_MOST_TOKENS = 512  # longer texts are cut unless the person asks, because training takes too long
+_SAMPLE = 10_000  # texts that are enough to measure lengths
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnData:
+    """A file of rows, read, and how it goes into a space.
+
+    `settings` are those of the data section. `changes` are settings of the space's other sections, by their dotted keys.
+    """
+
+    file: str
+    table: pa.Table
+    roles: Roles
+    settings: Mapping[str, Any]
+    changes: Mapping[str, Any]
+    space: str
+
+    @property
+    def assignments(self) -> tuple[str, ...]:
+        """The overrides that put the rows into the space, as `load_space` takes them."""
+        return assignment("data", self.settings), *(assignment(key, value) for key, value in self.changes.items())
+
+
+def read_own_data(file: str, space: str | None, overrides: Sequence[str], say: Callable[[str], None]) -> OwnData:
+    """Find out how a file of rows goes into a space; None means the shipped space for its labels and inputs.
+
+    Say which columns and which task are used. What `overrides` set is not guessed. Raises SpaceError or DataError if
+    something cannot be settled; the message lists what to choose from.
+    """
+    path, is_shipped = (None, True) if space is None else find_space(space)
+    given, task = _given(overrides)
+    file = str(given.get("train") or file)  # messages about files propose --set data.train=…
+    quoting = next((known for known in get_args(Quoting) if known == given.get("quoting")), None)
+    reading = Reading(quoting, "data.quoting", "data.train")  # silent: the rows are read again, with notes
+    table = read_table(file, say=say, reading=reading)
+    if path is not None and not is_shipped:
+        given = {**_named_columns(read_document(path), table), **given}
+    _check_given(file, given, table)
+    roles = find_roles(table, file, given, task)
+    columns = {name: given[name] for name in (*_COLUMN_FIELDS, *_SEQUENCE_FIELDS) if given.get(name) is not None}
+    settings = {"train": file, **columns, **roles.settings}
+    _say_roles(file, table, roles, say)
+    inputs: Inputs = "sequence" if "sequence" in settings else "text"
+    if space is None or is_shipped:
+        space, document, changes = _fit_shipped_space(space, roles.task, inputs, say)
+        lengths = _text_lengths(table, settings.get("text"))
+        changes |= _max_length(document, lengths, overrides, say)
+    else:
+        document, changes = read_document(find_space(space)[0]), {}
+        _check_task(file, space, document, roles.task, task)
+    old = document.tree.get("data")
+    settings |= _kept_settings(old if isinstance(old, dict) else {}, {**given, **roles.settings})
+    return OwnData(file=file, table=table, roles=roles, settings=settings, changes=changes, space=space)
+
+
+def _text_lengths(table: pa.Table, column: str | None) -> NDArray[np.int64]:
+    """Return the words of each of some texts of a column; none if it holds no texts."""
+    if column is None or column not in table.column_names or not is_text(table.column(column).type):
+        return np.zeros(0, np.int64)
+    texts = table.column(column).drop_null()
+    sample = texts.take(np.linspace(0, len(texts) - 1, min(len(texts), _SAMPLE)).astype(np.int64))
+    return np.diff(split_words(sample.to_pylist(), lower_case=False).offsets)
+
+
+def _given(overrides: Sequence[str]) -> tuple[dict[str, Any], Task | None]:
+    """Return the settings of the data section and the task that overrides give. Loading the space reports wrong ones."""
+    own = [each for each in overrides if each.partition("=")[0].partition(".")[0].strip() in ("data", "task")]
+    tree = override(parse_document("data: {}", "--set"), own).tree
+    data, task = tree.get("data"), tree.get("task")
+    return dict(data) if isinstance(data, dict) else {}, next((known for known in TASKS if known == task), None)
+
+
+def _named_columns(document: Document, table: pa.Table) -> dict[str, Any]:
+    """Return the settings of a space that name columns which the table has too."""
+    data = document.tree.get("data")
+    fields = (*_COLUMN_FIELDS, *_SEQUENCE_FIELDS)
+    named = {name: data[name] for name in fields if data.get(name) is not None} if isinstance(data, dict) else {}
+    return {
+        name: value
+        for name, value in named.items()
+        if all(_is_there(str(each), table, name) for each in (value if isinstance(value, list) else [value]))
+    }
+
+
+def _is_there(column: str, table: pa.Table, field: str) -> bool:
+    names = table.column_names
+    return column in names or (field == "sequence" and any(is_like(name, column) for name in names))
+
+
+def _check_given(file: str, given: Mapping[str, Any], table: pa.Table) -> None:
+    """Raise the error of the reader if an override names a column that is missing or there twice."""
+    named_by = {
+        str(column): f"data.{name}"
+        for name in _COLUMN_FIELDS
+        for column in (given[name] if isinstance(given.get(name), list) else [given.get(name)])
+        if column is not None
+    }
+    if any(table.column_names.count(name) != 1 for name in named_by):
+        read_table(file, list(named_by), named_by=named_by)
+
+
+def _say_roles(file: str, table: pa.Table, roles: Roles, say: Callable[[str], None]) -> None:
+    unused = list_names([repr(name) for name in roles.unused], most=_MOST_UNUSED)
+    rest = f"; left unused: {unused}" if unused else ""
+    say(f"data: {file}: {number_of_rows(table.num_rows)}; {roles.sentence}; task {roles.task}{rest}")
+    for note in roles.notes:
+        say(f"note: {note}")
+
+
+def _fit_shipped_space(
+    name: str | None, task: Task, inputs: Inputs, say: Callable[[str], None]
+) -> tuple[str, Document, dict[str, Any]]:
+    """Return the shipped space to use, its document, and the settings that fit it to the task."""
+    asked = None if name is None else find_space(name)[0].stem
+    fitting = "sequence" if inputs == "sequence" else task
+    used = fitting if asked is None or asked in SPACES_OF_TASKS or inputs == "sequence" else asked
+    if asked not in (None, used):
+        reason = f"{_REASONS[task]}, so the task is {task}"
+        of_inputs = " on sequences" if inputs == "sequence" else ""
+        say(f"note: {reason}{of_inputs}: the shipped space {used} is used instead of {asked}")
+    document = read_document(shipped_spaces()[used])
+    changes: dict[str, Any] = {} if document.tree["task"] == task else {"task": task}
+    for parameter, kept in options_for_task(document.tree["space"], task, inputs).items():
+        changes[f"space.{parameter}"] = kept
+        say(f"note: space.{parameter} is {yaml_value(kept)}; the other options of {used} are not for task {task}")
+    return used, document, changes
+
+
+def _max_length(
+    document: Document, lengths: NDArray[np.int64], overrides: Sequence[str], say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Return a longer max_length if the one of a shipped space would cut many of the texts."""
+    shipped = document.tree["space"].get("max_length")
+    if not len(lengths) or any(each.startswith("space.max_length") for each in overrides):
+        return {}
+    choices = shipped if isinstance(shipped, list) else [shipped]
+    long = int(np.percentile(lengths, LONG, method="inverted_cdf"))
+    length = min(long, _MOST_TOKENS)
+    if length <= max(choices):
+        return {}
+    value = [*choices, length] if isinstance(shipped, list) else length
+    say(f"note: {LONG} % of the texts have {long:,} words or fewer, so space.max_length is {value}, not {shipped}")
+    return {"space.max_length": value}
+
+
+def _check_task(file: str, space: str, document: Document, found: Task, given: Task | None) -> None:
+    """Refuse labels that do not fit the task of a person's own space. Two labels also fit task multiclass."""
+    task = given or document.tree.get("task")
+    if task in (found, None) or (task == "multiclass" and found == "binary"):
+        return
+    what = f"its labels are for task {found}, but {space} has task {task}"
+    remedy = f"add {set_option('task', found)}, or name other labels with --set data.label=COLUMN"
+    raise SpaceError([Fault(file, what, remedy)])
+
+
+def _kept_settings(old: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a space that also hold for other rows: not its files, nor its columns."""
+    dropped = {"train", *_COLUMN_FIELDS, *_SEQUENCE_FIELDS}
+    dropped |= {name for name in ("validation", "test") if isinstance(old.get(name), str)}
+    if settings.get("split_column") is not None:
+        dropped |= {"folds", "validation", "test"}
+    elif settings.get("folds") is not None:
+        dropped.add("validation")
+    elif settings.get("validation") is not None:
+        dropped.add("folds")
+    return {name: value for name, value in old.items() if name not in dropped}
