@@ -225,7 +225,7 @@ def test_columns_of_labels_with_commas_are_given_as_a_json_list(save: Any, call:
     write("rows.parquet", **{"my text": list(TEXTS), "a": [0, 1, 1], " b, c": [1, 1, 0]})
     code, _, err = call("evaluate", "bundle", "rows.parquet", "--label-columns", '["a", " b, c"]')
     assert code == 0
-    assert "unknown to the model, so left out of their rows: ' b, c' (2 rows)" in err
+    assert "unknown to the model, so left out of their rows: 'b, c' (2 rows)" in err
 
 
 @pytest.mark.parametrize("names", ["a,,b", "a,a", ",", '["a", "a"]', '["a", ""]'])

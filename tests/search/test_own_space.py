@@ -39,7 +39,7 @@ def rows(number: int, words: int = 8) -> dict[str, list[Any]]:
 @pytest.mark.parametrize("name", [None, "quick", "thorough"])
 def test_the_space_loads_and_its_rows_can_be_read(number: int, name: str | None) -> None:
     _, space = compose(rows(number), name=name)
-    assert len(load_checked(space, lambda _: None).train) > number // 2
+    assert len(load_checked(space, lambda _: None)[1].train) > number // 2
 
 
 def test_comments_say_what_was_seen() -> None:

@@ -17,7 +17,8 @@ from tuner.space.assignment import set_option
 from tuner.space.domains import Choice, ends
 from tuner.space.load import Space
 
-_SAMPLE = 500  # rows: of books, splitting more takes seconds
+_SAMPLE = 500  # texts: of books, splitting more takes seconds
+_ENOUGH = 200_000  # characters of a text: more than twice the words that the largest max_length keeps
 _MANY = 0.1  # share of rows that lose more than half of their tokens
 
 
@@ -38,7 +39,8 @@ def length_notes(space: Space, dataset: Dataset) -> list[str]:
     remedy = f"to read more, {set_option('space.max_length', min(needed, 10_000))}"
     if cut == "end":
         remedy += f"; if the end tells the label, {set_option('space.truncation', 'start')}"
-    what = f"{_lost(counts, longest):.0%} of the training texts lose more than half of their {unit}"
+    about = "about " if len(inputs) > _SAMPLE else ""
+    what = f"{about}{_lost(counts, longest):.0%} of the training texts lose more than half of their {unit}"
     what += f" at space.max_length {longest:,}{others and f' ({others})'}"
     return [f"{what}; the {cut.replace('start', 'beginning')} is cut off (space.truncation: {cut}); {remedy}"]
 
@@ -51,7 +53,7 @@ def _lost(counts: NDArray[np.int64], length: int) -> float:
 def _count(space: Space, texts: Sequence[str]) -> tuple[str, NDArray[np.int64]]:
     """Return what the space counts, and the counts of a sample of texts. A word is one piece of words or more."""
     rows = np.linspace(0, len(texts) - 1, min(_SAMPLE, len(texts))).astype(int).tolist()
-    sample = [texts[row] for row in rows]
+    sample = [texts[row][:_ENOUGH] for row in rows]
     names = [name for name, _ in options_of(space.parameters["tokens"])]
     if "character" in names and "word" not in names:
         return "characters", np.array([len(text) for text in sample], np.int64)
