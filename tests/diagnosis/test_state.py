@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -70,3 +71,20 @@ def test_outputs_that_vary_but_rank_by_chance_are_not_called_one_answer() -> Non
     diagnosis = diagnose(replace(HEALTHY, decisions=decisions(auc=0.5, skill=0.0, skill_low=-0.02)))
     assert diagnosis.state == "collapsed"
     assert diagnosis.sentence == "it ranks rows hardly better than chance: AUC 0.500"
+
+
+@pytest.mark.parametrize("spread", [0.01, 0.1])
+@pytest.mark.parametrize("make", [of_file, of_trial])
+def test_flat_probabilities_that_rank_and_decide_well_have_not_collapsed(
+    make: Callable[..., Evidence], spread: float
+) -> None:
+    found = diagnose(make(logit_spread=spread, auc=0.99, skill=0.5))
+    assert found.state == "healthy"
+    assert "flat_probabilities" not in [cause.name for cause in found.causes]
+
+
+@pytest.mark.parametrize("make", [of_file, of_trial])
+def test_flat_probabilities_that_rank_by_chance_have_collapsed(make: Callable[..., Evidence]) -> None:
+    found = diagnose(make(logit_spread=0.1, auc=0.52, skill=0.0, **({"skill_low": -0.1} if make is of_file else {})))
+    assert found.state == "collapsed"
+    assert "flat_probabilities" in [cause.name for cause in found.causes]

@@ -58,9 +58,14 @@ def has_few_rows(evidence: Evidence) -> bool:
 
 
 def is_flat(evidence: Evidence) -> bool:
-    """Return whether the probabilities hardly depend on the row."""
-    spread = _known(evidence, "logit_spread")
-    return spread is not None and spread < _GATE.low_logit_spread
+    """Return whether the probabilities hardly depend on the row, and do not rank the rows either.
+
+    After a few steps all probabilities are alike, but they may rank the rows well, and thresholds between them decide well.
+    """
+    spread, auc = _known(evidence, "logit_spread"), _known(evidence, "auc")
+    if spread is None or spread >= _GATE.low_logit_spread:
+        return False
+    return not (auc is not None and auc >= _GATE.least_auc and has_learnt(evidence))
 
 
 def is_weak(evidence: Evidence) -> bool:
