@@ -39,16 +39,16 @@ def say_row_counts(
     sequences. `used` is what was done to them.
     """
     from tuner.bundle.coverage import cover
+    from tuner.data.name_lists import number_of_rows
     from tuner.data.preparation import kind_of
 
     coverage = cover(model, encoded)
     is_text = coverage.unknown is not None
     unit = "tokens" if is_text else "steps"
-    n_read, left_out = len(read), len(read) - len(rows)
     counts = [
-        f"{n_read:,} {'row' if n_read == 1 else 'rows'} read",
+        f"{number_of_rows(len(read))} read",
         f"{len(rows):,} {used}",
-        f"{left_out:,} left out",
+        f"{len(read) - len(rows):,} left out",
         f"{len(coverage.cut):,} cut to {model.max_length:,} {unit}",
     ]
     if coverage.unknown is not None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from tuner.data.column_facts import MOST_VALUES, ColumnFacts
 from tuner.data.column_names import (
     LABEL,
+    LITERAL,
     LITERAL_LABELS,
     OTHER,
     PART,
@@ -143,7 +144,7 @@ def _may_be_text(facts: ColumnFacts) -> bool:
     is_long = facts.words >= _FEW_WORDS
     if facts.kind != "text" or is_id(facts.name):
         return False
-    return rank == 0 or (is_varied and (is_long or rank == USUAL) and not _may_be_labels(facts))
+    return rank == LITERAL or (is_varied and (is_long or rank == USUAL) and not _may_be_labels(facts))
 
 
 def _may_be_phrase(facts: ColumnFacts) -> bool:

@@ -17,8 +17,10 @@ import pyarrow.compute as pc
 
 from tuner.data.label_forms import LabelForm, find_form
 from tuner.data.label_spellings import join_spellings
+from tuner.data.samples import spread_positions
 from tuner.data.sequence_column import holds_sequences, is_list
 from tuner.data.text_values import as_text, is_text
+from tuner.data.truth_words import PAIRS
 
 Kind = Literal["text", "number", "fraction", "date", "address", "sequence", "words", "constant", "other"]
 
@@ -28,7 +30,7 @@ MOST_VALUES = 200
 _SAMPLE = 2_000  # rows that are enough to see how values are written
 _LARGE_SAMPLE = 10_000  # rows that are enough to see whether a value holds several labels
 _NEARLY_ALL = 0.9
-_FLAGS = (("0", "1", "0.0", "1.0"), ("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"), ("off", "on"))
+_FLAGS = (("0", "1", "0.0", "1.0"), *(pair for pair in PAIRS if pair != ("0", "1")))
 _WRITTEN: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("number", re.compile(r"\s*[-+]?\d+(\.0*)?\s*")),
     ("fraction", re.compile(r"\s*([-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|nan)\s*", re.IGNORECASE)),
@@ -114,7 +116,7 @@ def _find_form(column: pa.ChunkedArray) -> LabelForm:
 
 def _sample(column: pa.ChunkedArray, size: int) -> pa.ChunkedArray:
     """Return up to `size` values, evenly spread over the column."""
-    return column.take(np.linspace(0, len(column) - 1, min(len(column), size)).astype(np.int64))
+    return column.take(spread_positions(len(column), size))
 
 
 def _kind_of_values(kind: pa.DataType, form: LabelForm) -> Kind:

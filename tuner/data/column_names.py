@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from tuner.data.column_patterns import numbered_columns
+
 
 def _words_in(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -62,5 +64,5 @@ def is_group(name: str) -> bool:
 
 
 def is_like(column: str, pattern: str) -> bool:
-    """Return whether a pattern such as t* stands for a column: * is a number."""
-    return re.fullmatch(re.escape(pattern).replace(r"\*", r"\d+(\.\d+)?"), column) is not None
+    """Return whether a pattern such as t* stands for a column."""
+    return bool(numbered_columns(pattern, [column]))

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.encoded import to_offsets
+from tuner.data.masks import Mask
 from tuner.data.name_lists import number_of_rows
 from tuner.data.sequences import Sequences
 
-Mask = NDArray[np.bool_]
 Counts = NDArray[np.int64]
 
 _FEWEST_ROWS = 20  # fewer rows may end in zeros by chance

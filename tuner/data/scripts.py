@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.data.samples import spread_positions
 from tuner.data.sequences import Sequences
 from tuner.data.token_lists import are_token_lists
 
@@ -65,7 +66,7 @@ def find_scripts(inputs: Sequence[str] | Sequences) -> Scripts:
     """Return the scripts without spaces in texts, from the beginnings of at most 2,000. Tokens and sequences have none."""
     if isinstance(inputs, Sequences) or are_token_lists(inputs):
         return Scripts(0.0, {})
-    places = np.linspace(0, len(inputs) - 1, min(_SAMPLE, len(inputs))).astype(int).tolist()
+    places = spread_positions(len(inputs), _SAMPLE).tolist()
     texts = [inputs[place][:_BEGINNING] for place in places]
     kinds = _kinds("\n".join(texts))
     if not (kinds < _OTHER_LETTER).any():

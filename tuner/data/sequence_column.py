@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from tuner.data.encoded import to_offsets
 from tuner.data.findings import Findings
+from tuner.data.masks import Mask, any_in_row
 from tuner.data.padding import find_padding, padding_notes
 from tuner.data.sequences import MOST, Sequences
 from tuner.data.written_lists import CUT, EXACT, is_python_list, parse_steps, separator_of
 
-Mask = NDArray[np.bool_]
 _AS_LISTS = pa.list_(pa.list_(pa.float64()))
 _SAMPLE = 100  # rows that show how a column is written
 _FILLED = ".interpolate(limit_area='inside').dropna(how='all').ffill().bfill().to_numpy().tolist()"
@@ -187,10 +187,10 @@ def _assemble(lists: _Lists, name: str, fill: str | None, *, has_reason: Mask | 
     is_left = lists.lengths > 0
     channels = np.where(is_left, lists.channels[first_step] if len(owners) else 0, 0)  # of each row's first step
     is_odd_step = (lists.channels != channels[owners]) & ~lists.is_null_step
-    is_ragged = _any_in_row(is_odd_step, owners, n_rows) | (is_left & (channels == 0))
+    is_ragged = any_in_row(is_odd_step, owners, n_rows) | (is_left & (channels == 0))
     common = _commonest(channels[is_left & ~is_ragged])
     is_other = is_left & ~is_ragged & (channels != common)
-    has_null_step = _any_in_row(lists.is_null_step, owners, n_rows)
+    has_null_step = any_in_row(lists.is_null_step, owners, n_rows)
     is_regular = is_left & ~is_ragged & ~is_other & ~has_null_step
 
     of_number = np.repeat(owners, lists.channels)  # the row of each number
@@ -207,8 +207,8 @@ def _assemble(lists: _Lists, name: str, fill: str | None, *, has_reason: Mask | 
             f"the sequence in {column} has only null or NaN": ends.is_blank,
             f"the sequence in {column} has steps with different numbers of channels, or with none": is_ragged,
             f"the sequence in {column} does not have {common} channels as most rows do": is_other,
-            gap: _any_in_row(np.isnan(lists.numbers), of_number, n_rows) | (has_null_step & ~is_ragged),
-            f"the sequence in {column} has a value that is infinite, or above {MOST:g}": _any_in_row(
+            gap: any_in_row(np.isnan(lists.numbers), of_number, n_rows) | (has_null_step & ~is_ragged),
+            f"the sequence in {column} has a value that is infinite, or above {MOST:g}": any_in_row(
                 np.abs(lists.numbers) > MOST, of_number, n_rows
             ),
         },
@@ -240,12 +240,6 @@ def _cut(lists: _Lists, is_kept: Mask) -> _Lists:
         numbers=lists.numbers[np.repeat(is_kept, lists.channels)],
         is_null_step=lists.is_null_step[is_kept],
     )
-
-
-def _any_in_row(is_true: Mask, owners: NDArray[np.int64], n_rows: int) -> Mask:
-    has_any = np.zeros(n_rows, dtype=bool)
-    has_any[owners[is_true]] = True
-    return has_any
 
 
 def _commonest(channels: NDArray[np.int64]) -> int:

@@ -19,7 +19,7 @@ from tuner.data.name_lists import list_names, number_of_rows
 from tuner.data.number_columns import Cells, line_that_orders, read_cells, read_order
 from tuner.data.sequence_column import combined, holds_sequences, is_list
 from tuner.data.text_values import as_text, is_text
-from tuner.data.written_lists import written_lists
+from tuner.data.written_lists import read_number_lists
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +124,7 @@ def _fill_columns(names: list[str]) -> str:
 def _as_lists(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
     """Return a column of lists of numbers, also if they are written as JSON. Return None for anything else."""
     if is_text(column.type):
-        return written_lists(column.cast(pa.string()))
+        return read_number_lists(column.cast(pa.string()))
     return column if holds_sequences(column.type) and not is_list(column.type.value_type) else None
 
 
