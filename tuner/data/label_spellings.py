@@ -91,6 +91,13 @@ def join_spellings(
     return JoinedNames(names, tuple(groups))
 
 
+def join_to_known(
+    counts: Counter[str], known: Collection[str], *, keeps_case: bool = False, is_single: bool = True
+) -> JoinedNames:
+    """Join the spellings of a file's labels to the labels `known` of a model. `counts` has the rows of each name."""
+    return join_spellings([Counter(), counts], keeps_case=keeps_case, is_single=is_single, known=known)
+
+
 def clean_name(name: str) -> str:
     """Return a name in Unicode's composed form, without outer spaces and characters that cannot be seen.
 
