@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from tuner.data.label_forms import LabelForm, find_form
 from tuner.data.label_spellings import join_spellings
 from tuner.data.samples import spread_positions
+from tuner.data.scripts import count_unspaced_letters
 from tuner.data.sequence_column import holds_sequences, is_list
 from tuner.data.text_values import as_text, is_text
 from tuner.data.truth_words import PAIRS
@@ -39,7 +40,6 @@ _WRITTEN: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("address", re.compile(r"\s*((https?://|www\.)\S+|[^\s@]+@\S+\.\w+)\s*")),
     ("sequence", re.compile(r"\s*\[[\[\],\s\d.eE+-]*((nan|null)[\[\],\s\d.eE+-]*)*\]\s*", re.IGNORECASE)),
 )
-_LETTERS_WITHOUT_SPACES = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u9fff]")
 _LETTERS_PER_WORD = 2  # of a script that is written without spaces
 
 
@@ -147,4 +147,4 @@ def _kind_of_texts(kind: pa.DataType, sample: Sequence[str], n_distinct: int, fo
 
 
 def _count_words(text: str) -> float:
-    return max(len(text.split()), len(_LETTERS_WITHOUT_SPACES.findall(text)) / _LETTERS_PER_WORD)
+    return max(len(text.split()), count_unspaced_letters(text) / _LETTERS_PER_WORD)

@@ -6,6 +6,7 @@ count, and Korean has spaces.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ _BLOCKS: Mapping[str, Sequence[tuple[int, int]]] = {
     "Khmer": ((0x1780, 0x17D3),),
 }  # fmt: skip
 _NAMES = tuple(_BLOCKS)
+_LETTERS = re.compile(f"[{''.join(f'{chr(a)}-{chr(b)}' for blocks in _BLOCKS.values() for a, b in blocks)}]")
 _OTHER_LETTER, _SPACE, _OTHER = len(_NAMES), len(_NAMES) + 1, len(_NAMES) + 2
 
 
@@ -82,6 +84,11 @@ def find_scripts(inputs: Sequence[str] | Sequences) -> Scripts:
         rows=0.0 if is_spaced else float((unspaced > letters / 2).mean()),
         letters={name: float(share) for name, share in zip(_NAMES, counts, strict=True) if share},
     )
+
+
+def count_unspaced_letters(text: str) -> int:
+    """Return how many letters of scripts without spaces a text has."""
+    return len(_LETTERS.findall(text))
 
 
 def lacks_spaces(inputs: Sequence[str] | Sequences) -> bool:
