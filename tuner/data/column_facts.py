@@ -15,13 +15,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tuner.data.boolean_words import PAIRS
 from tuner.data.label_forms import LabelForm, find_form
 from tuner.data.label_spellings import join_spellings
 from tuner.data.samples import spread_positions
 from tuner.data.scripts import count_unspaced_letters
 from tuner.data.sequence_column import holds_sequences, is_list
 from tuner.data.text_values import as_text, is_text
-from tuner.data.truth_words import PAIRS
 
 Kind = Literal["text", "number", "fraction", "date", "address", "sequence", "words", "constant", "other"]
 

@@ -8,8 +8,8 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from tuner.data.boolean_words import PAIRS
 from tuner.data.name_lists import list_names, number_of_rows
-from tuner.data.truth_words import PAIRS
 
 _CASE = "upper and lower case"
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]")
@@ -89,13 +89,6 @@ def join_spellings(
         if len(counted) > 1 or (fixed and counted and chosen not in counted):
             groups.append(counted)
     return JoinedNames(names, tuple(groups))
-
-
-def join_to_known(
-    counts: Counter[str], known: Collection[str], *, keeps_case: bool = False, is_single: bool = True
-) -> JoinedNames:
-    """Join the spellings of a file's labels to the labels `known` of a model. `counts` has the rows of each name."""
-    return join_spellings([Counter(), counts], keeps_case=keeps_case, is_single=is_single, known=known)
 
 
 def clean_name(name: str) -> str:

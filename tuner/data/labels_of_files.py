@@ -8,7 +8,7 @@ from typing import Any
 
 from tuner.data.dataset import Columns
 from tuner.data.findings import Findings
-from tuner.data.label_spellings import join_spellings, join_to_known
+from tuner.data.label_spellings import join_spellings
 from tuner.data.labelled_rows import LabelledRows
 from tuner.data.name_lists import list_names
 from tuner.errors import Fault
@@ -81,5 +81,5 @@ def join_labels(
 
 def known_spelling(name: str, labels: Sequence[str], settings: DataSettings) -> str:
     """Return the label that a name is a spelling of, or the name itself."""
-    joined = join_to_known(Counter([name]), labels, keeps_case=settings.label_case == "keep")
+    joined = join_spellings([Counter(), Counter([name])], keeps_case=settings.label_case == "keep", known=labels)
     return name if name in labels else joined.names[name]

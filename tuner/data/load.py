@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,7 @@ from tuner.data.builtin import Say
 from tuner.data.dataset import Columns, Dataset, RowInputs, Split, label_counts
 from tuner.data.findings import Findings
 from tuner.data.formats.content import Reading
-from tuner.data.label_spellings import join_to_known
+from tuner.data.label_spellings import join_spellings
 from tuner.data.labelled_rows import LabelledRows, to_labelled_rows, without_unusable
 from tuner.data.labels_of_files import form_faults, join_labels, known_spelling, label_reading
 from tuner.data.name_lists import list_names, near_name, number_of_rows, suggest_name
@@ -129,8 +130,12 @@ def read_labelled(
     if missing:
         note = f"no column is named for {list_names(missing)}, so every row counts as one without it"
         findings.notes.append(f"{uri}: {note}; name all of them with --label-columns")
-    keeps_case, is_single = columns.label_case == "keep", task != "multilabel"
-    joined = join_to_known(rows.count_names(), labels, keeps_case=keeps_case, is_single=is_single)
+    joined = join_spellings(
+        [Counter(), rows.count_names()],
+        keeps_case=columns.label_case == "keep",
+        is_single=task != "multilabel",
+        known=labels,
+    )
     findings.notes += [f"{uri}: {note}" for note in joined.notes()]
     rows = _drop_unknown_labels(rows.rename(joined.names), labels, task, findings)
     return _encode(rows, tuple(labels), task), tuple(findings.notes)
@@ -342,7 +347,7 @@ def _order_labels(
 
 def _rarer(rows: LabelledRows) -> str:
     """Return the label with the fewest rows. Of equally rare labels, return the last in alphabetical order."""
-    counts = rows.count_names()
+    counts: Counter[str] = Counter(rows.names[code] for code in rows.codes.tolist())
     return min(sorted(counts, reverse=True), key=counts.__getitem__)
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from tuner.data.boolean_words import NO, YES
 from tuner.data.literals import parse_literal
-from tuner.data.truth_words import NO, YES
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from tuner.data.label_cells import Cells, open_cells
-from tuner.data.name_lists import list_names, name_rows
+from tuner.data.name_lists import name_rows
 from tuner.errors import DataError, Fault
 from tuner.scoring.ranking import Probabilities
 from tuner.space.settings import Task
@@ -127,5 +127,6 @@ def _range_faults(uri: str, values: Probabilities, columns: Sequence[str]) -> li
 
 
 def listed(names: Sequence[str], most: int = 6) -> str:
-    """List the first names in quotes, and say how many more there are."""
-    return list_names([repr(name) for name in names], most=most)
+    """List the first names, and say how many more there are."""
+    shown = ", ".join(repr(name) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
