@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from tuner.data.dataset import Positions
-from tuner.data.masks import Mask, to_mask
+from tuner.data.row_masks import Mask, to_mask
 from tuner.errors import Fault
 from tuner.space.assignment import column_option, set_option, set_options
 

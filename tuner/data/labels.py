@@ -22,8 +22,8 @@ from tuner.data.findings import Findings
 from tuner.data.label_cells import Cells, open_cells, read_zero_one
 from tuner.data.label_forms import LabelForm, form_of
 from tuner.data.label_separators import ANGLES, NEVER
-from tuner.data.masks import any_in_row
 from tuner.data.name_lists import list_names, name_rows, number_of_rows
+from tuner.data.row_masks import any_in_row
 from tuner.data.sequence_column import is_list
 from tuner.data.text_values import as_text, is_text
 from tuner.space.assignment import set_option

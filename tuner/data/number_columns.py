@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tuner.data.findings import Findings
-from tuner.data.masks import Mask
+from tuner.data.row_masks import Mask
 from tuner.data.sequence_column import combined, is_number, to_float64
 from tuner.data.text_values import is_text
 from tuner.data.written_lists import NO_NUMBER

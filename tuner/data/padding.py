@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.encoded import to_offsets
-from tuner.data.masks import Mask
 from tuner.data.name_lists import number_of_rows
+from tuner.data.row_masks import Mask
 from tuner.data.sequences import Sequences
 
 Counts = NDArray[np.int64]

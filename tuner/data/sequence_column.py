@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from tuner.data.encoded import to_offsets
 from tuner.data.findings import Findings
-from tuner.data.masks import Mask, any_in_row
 from tuner.data.padding import find_padding, padding_notes
+from tuner.data.row_masks import Mask, any_in_row
 from tuner.data.sequences import MOST, Sequences
 from tuner.data.written_lists import CUT, EXACT, is_python_list, parse_steps, separator_of
 

@@ -1,4 +1,4 @@
-"""Masks: which rows or values something is true of."""
+"""Masks of rows and of values: what is true of which."""
 
 from __future__ import annotations
 
