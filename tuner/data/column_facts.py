@@ -22,6 +22,7 @@ from tuner.data.samples import spread_positions
 from tuner.data.scripts import count_unspaced_letters
 from tuner.data.sequence_column import holds_sequences, is_list
 from tuner.data.text_values import as_text, is_text
+from tuner.data.written_lists import CUT, parse_steps, separator_of
 
 Kind = Literal["text", "number", "fraction", "date", "address", "sequence", "words", "constant", "other"]
 
@@ -40,6 +41,8 @@ _WRITTEN: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("address", re.compile(r"\s*((https?://|www\.)\S+|[^\s@]+@\S+\.\w+)\s*")),
     ("sequence", re.compile(r"\s*\[[\[\],\s\d.eE+-]*((nan|null)[\[\],\s\d.eE+-]*)*\]\s*", re.IGNORECASE)),
 )
+_BETWEEN = re.compile(r"[\s,;|]+")
+_FEWEST_BARE = 4  # separators; fewer may part the digits of one number, or a place
 _LETTERS_PER_WORD = 2  # of a script that is written without spaces
 
 
@@ -138,12 +141,22 @@ def _kind_of_texts(kind: pa.DataType, sample: Sequence[str], n_distinct: int, fo
         return "number"
     if form.kind == "vectors":
         return "other"
+    if sum(map(_is_series, sample)) >= _NEARLY_ALL * len(sample) and any("." in text for text in sample):
+        return "sequence"
     if form.kind == "lists":
         return "words"
     for written, pattern in _WRITTEN:
         if sum(pattern.fullmatch(text) is not None for text in sample) >= _NEARLY_ALL * len(sample):
             return written
     return "text"
+
+
+def _is_series(text: str) -> bool:
+    """Return whether a text is a list of numbers, also one that numpy cut, or several numbers without brackets."""
+    is_bare = not text.lstrip().startswith(("[", "(", "array", "np.", "numpy."))
+    if is_bare and len(_BETWEEN.findall(text.strip())) < _FEWEST_BARE:
+        return False
+    return separator_of(text) is not None or bool(parse_steps(text.replace(CUT, " "), set()))
 
 
 def _count_words(text: str) -> float:

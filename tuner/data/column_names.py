@@ -17,8 +17,14 @@ TEXT = _words_in(
 )
 TOKENS = _words_in("tokens words token_ids input_ids ids")
 SEQUENCE = _words_in("sequence sequences series signal trace steps values recording waveform timeseries time_series")
-SERIES = _words_in("series sequence sequence_id trial recording sample case run unit")
-ORDER = _words_in("time t step timestep time_step timestamp date datetime order position frame cycle tick")
+SERIES = _words_in(
+    "series sequence sequence_id trial recording sample case run unit machine engine sensor "
+    "station trajectory track stroke"
+)
+ORDER = _words_in(
+    "time t step timestep time_step timestamp date datetime order position frame cycle tick when hour "
+    "minute second day ts epoch"
+)
 LABEL = _words_in(
     "label labels class classes target targets category categories tag tags sentiment emotion emotions intent intents topic "
     "topics genre genres outcome polarity stance rating stars score diagnosis y"

@@ -49,6 +49,17 @@ class Rounding:
             findings.notes.append(f"{source}: column {name!r}: {self}; {self.remedy}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where series come from, if not from a column of lists: the columns as messages show them, and whether each series
+    comes from several rows. `fill` is a line of Python that fills gaps there; None if it depends on the data.
+    """
+
+    shown: str
+    fill: str | None = None
+    are_steps: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class SequenceColumn:
     """The rows of one column, and a mask (rows,) for each reason why a row cannot be used.
@@ -91,10 +102,12 @@ def holds_sequences(kind: pa.DataType) -> bool:
     return inner is not None and is_number(inner)
 
 
-def read_sequences(column: pa.ChunkedArray, name: str, *, fill: str | None = None) -> SequenceColumn:
-    """Read a column that satisfies `holds_sequences`. `fill` is a line of Python that fills gaps in its source."""
-    fill = fill or f"df[{name!r}] = [pd.DataFrame(list(row), dtype=float){_FILLED} for row in df[{name!r}]]"
-    return _assemble(_take_apart(combined(column)), name, fill)
+def read_sequences(column: pa.ChunkedArray, name: str, *, origin: Origin | None = None) -> SequenceColumn:
+    """Read a column that satisfies `holds_sequences`. `origin` is where its lists were made from."""
+    if origin is None:
+        fill = f"df[{name!r}] = [pd.DataFrame(list(row), dtype=float){_FILLED} for row in df[{name!r}]]"
+        origin = Origin(shown=f"column {name!r}", fill=fill)
+    return _assemble(_take_apart(combined(column)), origin)
 
 
 def read_written_sequences(column: pa.ChunkedArray, name: str) -> SequenceColumn:
@@ -112,7 +125,8 @@ def read_written_sequences(column: pa.ChunkedArray, name: str) -> SequenceColumn
     row = "json.loads(row.replace('nan', 'NaN'))"
     fill = f"import json; df[{name!r}] = [pd.DataFrame({row}, dtype=float){_FILLED} for row in df[{name!r}]]"
     is_plain = all(map(is_python_list, filter(None, texts[:_SAMPLE])))
-    read = _assemble(taken, name, fill if is_plain else None, has_reason=is_broken)
+    origin = Origin(shown=f"column {name!r}", fill=fill if is_plain else None)
+    read = _assemble(taken, origin, has_reason=is_broken)
     broken = f"column {name!r} is not a JSON list of numbers or of steps (lists of numbers)"
     cut = f"column {name!r} has {CUT} where numpy left numbers out"
     remedies = {
@@ -176,7 +190,7 @@ def list_lengths(lists: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
     return np.asarray(lengths.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
-def _assemble(lists: _Lists, name: str, fill: str | None, *, has_reason: Mask | None = None) -> SequenceColumn:
+def _assemble(lists: _Lists, origin: Origin, *, has_reason: Mask | None = None) -> SequenceColumn:
     """Lay the regular rows end to end, without padding. Rows where `has_reason` is true are already known to be unusable."""
     n_rows = len(lists.lengths)
     is_empty = lists.lengths == 0
@@ -197,7 +211,7 @@ def _assemble(lists: _Lists, name: str, fill: str | None, *, has_reason: Mask | 
     values = lists.numbers[is_regular[of_number]].reshape(-1, max(common, 1))
     sequences = Sequences(values=values, offsets=to_offsets(np.where(is_regular, lists.lengths, 0)))
     is_explained = lists.is_null if has_reason is None else lists.is_null | has_reason
-    column = f"column {name!r}"
+    column, fill = origin.shown, origin.fill
     gap = f"the sequence in {column} has a null or NaN in the middle, or in some of a step's channels only"
     return SequenceColumn(
         sequences,
@@ -213,7 +227,7 @@ def _assemble(lists: _Lists, name: str, fill: str | None, *, has_reason: Mask | 
             ),
         },
         remedies={gap: "fill it" if fill is None else f"fill it, for example in pandas: {fill}"},
-        notes=tuple(padding_notes(ends, sequences, column)),
+        notes=tuple(padding_notes(ends, sequences, column, are_steps=origin.are_steps)),
         rounding=lists.rounding,
     )
 

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tuner.data.column_names import is_like
@@ -54,6 +55,12 @@ class OwnData:
     settings: Mapping[str, Any]
     changes: Mapping[str, Any]
     space: str
+
+    @property
+    def n_rows(self) -> int:
+        """The number of rows, or of series if a series has a row for each step."""
+        series = self.settings.get("sequence_id")
+        return self.table.num_rows if series is None else int(pc.count_distinct(self.table.column(series)).as_py())
 
     @property
     def assignments(self) -> tuple[str, ...]:

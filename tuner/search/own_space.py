@@ -79,7 +79,7 @@ def _set_line(text: str, name: str, *, value: str | None = None, comment: str | 
 
 def _with_folds(own: OwnData) -> OwnData:
     """Validate on every training row in turn if there are few rows."""
-    if own.table.num_rows >= _FEW_ROWS or "split_column" in own.settings:
+    if own.n_rows >= _FEW_ROWS or "split_column" in own.settings:
         return own
     return replace(own, settings={**own.settings, "folds": _FOLDS, "validation": None})
 
