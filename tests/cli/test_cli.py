@@ -364,7 +364,7 @@ def test_a_shipped_space_on_chinese_texts_says_that_it_reads_characters(call):
 
 def test_validate_counts_what_is_searched(call):
     fixed = """task: binary
-data: {train: x.csv}
+data: {train: x.csv, label: label}
 search: {trials: 1}
 space: """
     for space, said in (("{}", "0 parameters searched\n"), ("{hidden: [8, 16]}", "1 parameter searched: hidden\n")):

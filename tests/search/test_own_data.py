@@ -99,6 +99,14 @@ def test_max_length_counts_the_tokens_that_are_set(tokens: str, length: int) -> 
     assert space.parameters["max_length"].value == length  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("write", [list, str], ids=["lists", "written lists"])
+def test_lists_of_tokens_are_measured_in_tokens(write: Any) -> None:
+    rows = {"tokens": [write([f"New York {row}" for _ in range(100 + row % 5)]) for row in range(ROWS)]}
+    _, space, said = read({**rows, **ONE_OF_TWO}, None)
+    assert space.parameters["max_length"].value == 104  # type: ignore[union-attr]
+    assert any("95 % of the texts have 104 tokens or fewer" in line for line in said)
+
+
 def test_what_is_set_is_applied_on_top() -> None:
     columns = {**TEXTS, "body": TEXTS["text"], **ONE_OF_TWO}
     _, space, _ = read(columns, None, "data.text=body", "data.folds=3", "search.trials=2")

@@ -16,6 +16,7 @@ from tuner.data.name_lists import list_names, number_of_rows
 from tuner.data.scripts import lacks_spaces
 from tuner.data.table_reader import read_table
 from tuner.data.text_values import is_text
+from tuner.data.token_column import find_written_lists, holds_tokens, read_token_lists, read_written_tokens
 from tuner.data.token_lists import as_plain_text
 from tuner.errors import Fault, SpaceError
 from tuner.search.lengths import count_tokens
@@ -93,13 +94,18 @@ def read_own_data(file: str, space: str | None, overrides: Sequence[str], say: C
     return OwnData(file=file, table=table, roles=roles, settings=settings, changes=changes, space=space)
 
 
-def _some_texts(table: pa.Table, column: str | None) -> list[str]:
-    """Return texts of a column that are enough to measure lengths; none if it holds no texts."""
-    if column is None or column not in table.column_names or not is_text(table.column(column).type):
+def _some_texts(table: pa.Table, name: str | None) -> Sequence[str]:
+    """Return texts or lists of tokens of a column that are enough to measure lengths; none if it holds neither."""
+    column = table.column(name).drop_null() if name in table.column_names else None
+    if column is None or not len(column) or not (is_text(column.type) or holds_tokens(column.type)):
         return []
-    texts = table.column(column).drop_null()
-    places = np.linspace(0, len(texts) - 1, min(len(texts), _SAMPLE)).astype(np.int64)
-    return [as_plain_text(text) for text in texts.take(places).to_pylist()]
+    rows = column.take(np.linspace(0, len(column) - 1, min(len(column), _SAMPLE)).astype(np.int64))
+    if holds_tokens(column.type):
+        return read_token_lists(rows, str(name)).rows
+    written = find_written_lists(rows)
+    if written is not None and written.kind == "tokens":
+        return read_written_tokens(written, np.zeros(len(rows), dtype=bool), str(name)).rows
+    return [as_plain_text(text) for text in rows.to_pylist()]
 
 
 def _given(overrides: Sequence[str]) -> tuple[dict[str, Any], Task | None]:
