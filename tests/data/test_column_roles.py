@@ -63,6 +63,8 @@ def refusal(columns: dict[str, list[Any]], given: dict[str, Any] | None = None, 
           "y": cycle("x", "y")}, {"text": "a", "label": "y"}, "binary"),
         ({"text": TEXTS, "label": SPAM, "split": cycle("train", "train", "train", "dev", "test")},
          {"text": "text", "label": "label", "split_column": "split"}, "binary"),
+        ({"input_ids": cycle([1, 7, 2], [1, 2, 0]), "attention_mask": cycle([1, 1, 1], [1, 1, 0]), "code": cycle(0, 1, 2)},
+         {"text": "input_ids", "label": "code"}, "multiclass"),
         ({f"t{step}": [row * 0.1 + step for row in range(ROWS)] for step in range(12)} | {"class": cycle("a", "b")},
          {"sequence": "t*", "label": "class"}, "binary"),
     ],
@@ -71,6 +73,13 @@ def test_the_columns_and_the_task_are_found(columns: dict[str, list[Any]], setti
     found = find(columns)
     assert found.settings == settings
     assert found.task == task
+
+
+def test_columns_that_go_with_token_ids_are_not_proposed() -> None:
+    ids = cycle([101, 7, 102], [101, 7, 9, 102])
+    ones = cycle([1, 1, 1], [1, 1, 1, 1])
+    found = find({"input_ids": ids, "token_type_ids": ones, "attention_mask": ones, "label": cycle(0, 1)})
+    assert found.notes == ()
 
 
 def test_identifiers_dates_addresses_and_fractions_are_left_unused() -> None:

@@ -21,6 +21,7 @@ from tuner.data.column_names import (
     USUAL,
     is_group,
     is_id,
+    is_mask,
     rank_of,
     words_of,
 )
@@ -80,7 +81,7 @@ def input_columns(columns: Sequence[ColumnFacts]) -> list[Candidate]:
             rank = rank_of(each.name, frozenset({"text"}), TEXT | TOKENS)
             if rank <= USUAL or not _may_be_labels(each):
                 candidates.append(_input("text", each.name, rank))
-        elif each.kind == "sequence":
+        elif each.kind == "sequence" and not is_mask(each.name):
             is_tokens = rank_of(each.name, frozenset(), TOKENS) <= USUAL
             rank = rank_of(each.name, frozenset({"sequence"}), SEQUENCE)
             candidates.append(_input("text", each.name, USUAL) if is_tokens else _input("sequence", each.name, rank))
@@ -154,7 +155,7 @@ def _may_be_phrase(facts: ColumnFacts) -> bool:
 def _may_be_labels(facts: ColumnFacts) -> bool:
     """Return whether there are few labels for the rows. A column that is called so may have more."""
     rank = rank_of(facts.name, LITERAL_LABELS, LABEL)
-    if is_id(facts.name) or (rank == OTHER and _is_of_something_else(facts)):
+    if is_id(facts.name) or is_mask(facts.name) or (rank == OTHER and _is_of_something_else(facts)):
         return False
     if not facts.is_list and facts.kind not in ("text", "number"):
         return False

@@ -69,6 +69,12 @@ def is_group(name: str) -> bool:
     return bool(words) and (words[-1] in GROUP or (words[-1] in ROW and bool(GROUP & set(words))))
 
 
+def is_mask(name: str) -> bool:
+    """Return whether a column goes with token ids: "attention_mask", "token_type_ids". It is neither input nor label."""
+    words = words_of(name)
+    return words[-1:] == ["mask"] or words in (["token", "type", "ids"], ["position", "ids"])
+
+
 def is_like(column: str, pattern: str) -> bool:
     """Return whether a pattern such as t* stands for a column."""
     return bool(numbered_columns(pattern, [column]))
