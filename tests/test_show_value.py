@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tuner.show_value import show_measured, show_on_page, show_value, show_yaml
+from tuner.show_value import show_measured, show_on_page, show_share, show_value, show_yaml
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,7 @@ def test_what_was_measured_keeps_tiny_numbers_lists_and_mappings() -> None:
     assert show_measured(-0.00012) == "−0.00012"
     assert show_measured([0.5, 3]) == "0.500, 3"
     assert show_measured({"a": 0.25, "b": None}) == "a 0.250, b –"
+
+
+def test_a_note_has_a_space_before_the_per_cent_sign() -> None:
+    assert [show_share(share) for share in (0.0, 0.374, 1.0)] == ["0 %", "37 %", "100 %"]

@@ -38,6 +38,11 @@ def show_value(value: Any, *, real: str = ".3f", whole: str = "", absent: str = 
     return format(value, whole) if isinstance(value, int) else str(value)
 
 
+def show_share(share: float) -> str:
+    """Return a share in per cent, as a note says it: "37 %"."""
+    return f"{share:.0%}".replace("%", " %")
+
+
 def show_on_page(value: Any) -> str:
     """Return a value as the page shows it: three decimals, thousands in groups, a typographic minus."""
     text = show_value(value, whole=",")

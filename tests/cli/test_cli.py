@@ -357,9 +357,19 @@ def test_a_shipped_space_on_chinese_texts_says_that_it_reads_characters(call):
     code, _, err = call("validate", "binary", "--with-data", *named)
     assert code == 0
     assert (
-        "note: 100% of the training texts are in a script without spaces (Han), where a word is a whole clause" in err
+        "note: 100 % of the training texts are in a script without spaces (Han), where a word is a whole clause" in err
     )
     assert "parameters searched: tokens, tokens.bpe.size," in err
+
+
+def test_validate_counts_what_is_searched(call):
+    fixed = """task: binary
+data: {train: x.csv, label: label}
+search: {trials: 1}
+space: """
+    for space, said in (("{}", "0 parameters searched\n"), ("{hidden: [8, 16]}", "1 parameter searched: hidden\n")):
+        Path("one.yaml").write_text(fixed + space)
+        assert said in call("validate", "one.yaml")[2]
 
 
 def test_validate_describes_folds(call):

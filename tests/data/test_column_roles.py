@@ -53,10 +53,18 @@ def refusal(columns: dict[str, list[Any]], given: dict[str, Any] | None = None, 
         ({"x": TEXTS, "rude": cycle("0", "1")}, {"text": "x", "label": "rude"}, "binary"),
         ({"signal": cycle([0.1, 0.2], [0.3]), "y": cycle("a", "b")}, {"sequence": "signal", "label": "y"}, "binary"),
         ({"s": cycle("[0.1, 0.2]", "[1, NaN]"), "y": cycle("a", "b")}, {"sequence": "s", "label": "y"}, "binary"),
+        ({"s": [f"[{row * 0.1}, {row}, null]" for row in range(ROWS)], "y": cycle("a", "b")},
+         {"sequence": "s", "label": "y"}, "binary"),
+        ({"s": [" ".join(f"{row * 0.1 + step}" for step in range(6)) for row in range(ROWS)], "y": cycle("a", "b")},
+         {"sequence": "s", "label": "y"}, "binary"),
         ({"反馈": ["这个产品非常好用" + "好" * row for row in range(ROWS)], "类别": cycle("好", "差", "中")},
          {"text": "反馈", "label": "类别"}, "multiclass"),
+        ({"a": ["ខ្ញុំចូលចិត្តផលិតផលនេះណាស់" + "ណាស់" * row for row in range(ROWS)], "b": [text(row, 3) for row in range(ROWS)],
+          "y": cycle("x", "y")}, {"text": "a", "label": "y"}, "binary"),
         ({"text": TEXTS, "label": SPAM, "split": cycle("train", "train", "train", "dev", "test")},
          {"text": "text", "label": "label", "split_column": "split"}, "binary"),
+        ({"input_ids": cycle([1, 7, 2], [1, 2, 0]), "attention_mask": cycle([1, 1, 1], [1, 1, 0]), "code": cycle(0, 1, 2)},
+         {"text": "input_ids", "label": "code"}, "multiclass"),
         ({f"t{step}": [row * 0.1 + step for row in range(ROWS)] for step in range(12)} | {"class": cycle("a", "b")},
          {"sequence": "t*", "label": "class"}, "binary"),
     ],
@@ -65,6 +73,13 @@ def test_the_columns_and_the_task_are_found(columns: dict[str, list[Any]], setti
     found = find(columns)
     assert found.settings == settings
     assert found.task == task
+
+
+def test_columns_that_go_with_token_ids_are_not_proposed() -> None:
+    ids = cycle([101, 7, 102], [101, 7, 9, 102])
+    ones = cycle([1, 1, 1], [1, 1, 1, 1])
+    found = find({"input_ids": ids, "token_type_ids": ones, "attention_mask": ones, "label": cycle(0, 1)})
+    assert found.notes == ()
 
 
 def test_identifiers_dates_addresses_and_fractions_are_left_unused() -> None:
@@ -203,12 +218,27 @@ def test_a_task_that_no_column_fits_is_refused_with_the_labels_there_are() -> No
     assert "leave out --set task=multilabel" in message
 
 
-def test_a_table_of_steps_without_settings_names_them() -> None:
+def test_a_table_of_steps_is_read_where_its_columns_have_one_reading() -> None:
     columns = {"series": cycle(*range(6)), "time": list(range(ROWS)), "value": [row / 7 for row in range(ROWS)]}
-    message = refusal({**columns, "kind": cycle("a", "b")})
+    found = find({**columns, "kind": cycle("a", "b")})
+    assert found.settings == {"sequence_id": "series", "order": "time", "sequence": "value", "label": "kind"}
+    assert "sequence 'value' (a row for each step; series 'series', ordered by 'time')" in found.sentence
+
+
+def test_a_table_of_steps_with_a_label_for_each_step_is_refused_with_its_columns() -> None:
+    columns = {"series": cycle(*range(6)), "time": list(range(ROWS)), "value": [row / 7 for row in range(ROWS)]}
+    message = refusal({**columns, "label": cycle("a", "b", "c", "d", "e", "f", "g")})
     assert (
         "one step of a series: --set data.sequence_id=series --set data.order=time --set data.sequence=value" in message
     )
+
+
+def test_numbered_channels_beside_a_series_are_refused_with_both_readings() -> None:
+    channels = {f"s{number}": [row / 7 + number for row in range(ROWS)] for number in range(8)}
+    message = refusal({"unit": cycle(*range(6)), "cycle": list(range(ROWS)), **channels, "kind": cycle("a", "b")})
+    assert "--set data.sequence_id=unit --set data.order=cycle --set 'data.sequence=[s0, s1, " in message
+    assert "or --set 'data.sequence=s*'" in message
+    assert "may be the label" not in message
 
 
 def test_flags_that_are_written_alike_go_together() -> None:

@@ -78,7 +78,7 @@ def test_a_column_for_each_step_is_read_with_empty_cells_at_the_end_as_padding(a
     described, padded = findings.notes
     steps = "f: 3 columns, t1 to t10, are read as the steps of a series"
     assert described == f"{steps}, although nothing is between t2 and t10"
-    assert "1 row of column 't1 to t10' ends in NaN or null (1 step)" in padded
+    assert "1 row of columns 't1' to 't10' ends in NaN or null (1 step)" in padded
 
 
 def test_a_pattern_for_each_channel_needs_the_same_steps() -> None:

@@ -68,7 +68,7 @@ def names(space: Space, parameter: str = "tokens") -> list[str]:
 def test_a_shipped_space_reads_characters_and_pieces_where_most_texts_have_no_spaces(name: str) -> None:
     space, notes = adapted(load_space(name, SHIPPED), texts(unspaced=0.9, length=8))
     assert names(space) == ["character", "bpe"]
-    assert notes[0].startswith("90% of the training texts are in a script without spaces (Han), where a word is")
+    assert notes[0].startswith("90 % of the training texts are in a script without spaces (Han), where a word is")
     assert notes[0].endswith("and space.max_length=96; for words, --set space.tokens=word")
     assert read_space(space.text).parameters == space.parameters
 

@@ -29,7 +29,7 @@ def space(folder: Path, lines: str = "  hidden: 8\n") -> Space:
 
 def test_a_note_names_the_share_the_length_and_the_end_that_is_cut(tmp_path: Path) -> None:
     assert length_notes(space(tmp_path), long(0.3)) == [
-        "30% of the training texts lose more than half of their words at space.max_length 64; the end is cut off "
+        "30 % of the training texts lose more than half of their words at space.max_length 64; the end is cut off "
         "(space.truncation: end); to read more, --set space.max_length=100; if the end tells the label, "
         "--set space.truncation=start"
     ]
@@ -37,9 +37,9 @@ def test_a_note_names_the_share_the_length_and_the_end_that_is_cut(tmp_path: Pat
 
 def test_every_length_of_a_choice_and_both_ends_of_a_range_are_named(tmp_path: Path) -> None:
     (note,) = length_notes(space(tmp_path, "  max_length: [32, 64, 16]\n"), long(0.3))
-    assert "at space.max_length 64 (30% at 16, 30% at 32)" in note
+    assert "at space.max_length 64 (30 % at 16, 30 % at 32)" in note
     (note,) = length_notes(space(tmp_path, "  max_length: {low: 16, high: 64}\n"), long(0.3))
-    assert "at space.max_length 64 (30% at 16)" in note
+    assert "at space.max_length 64 (30 % at 16)" in note
 
 
 @pytest.mark.parametrize(("share", "words", "lines"), [
@@ -59,7 +59,7 @@ def test_the_proposed_length_silences_the_note(tmp_path: Path) -> None:
 def test_characters_are_counted_where_they_are_read_and_the_beginning_may_be_cut(tmp_path: Path) -> None:
     (note,) = length_notes(space(tmp_path, "  tokens: character\n  truncation: start\n"), long(0.3, words=60))
     assert note.startswith(
-        "30% of the training texts lose more than half of their characters at space.max_length 64; the "
+        "30 % of the training texts lose more than half of their characters at space.max_length 64; the "
     )
     assert "the beginning is cut off (space.truncation: start); to read more, --set space.max_length=150" in note
     assert not note.endswith("start")

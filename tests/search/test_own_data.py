@@ -11,6 +11,7 @@ import pytest
 
 from tuner.errors import InputError, SpaceError
 from tuner.search.own_data import OwnData, read_own_data
+from tuner.search.reading import load_checked
 from tuner.space.load import Space, load_space, shipped_spaces
 
 ROWS = 60
@@ -75,6 +76,35 @@ def test_long_texts_get_a_longer_max_length() -> None:
     assert any("so space.max_length is 104, not 64" in line for line in said)
     _, space, _ = read({**long, **ONE_OF_TWO}, None, "space.max_length=32")
     assert space.parameters["max_length"].value == 32  # type: ignore[union-attr]
+
+
+CHINESE = "这个产品今天收到，包装不错。物流速度快，"
+
+
+def test_texts_without_spaces_are_measured_in_characters() -> None:
+    rows = {"text": [CHINESE * (20 + row % 5) for row in range(ROWS)]}
+    own, space, said = read({**rows, **ONE_OF_TWO}, None)
+    assert own.changes == {}  # search.adaptation reads characters, and sets their length
+    adapted, _ = load_checked(space, said.append)
+    assert [name for name, _ in adapted.parameters["tokens"].options] == ["character", "bpe"]  # type: ignore[union-attr]
+    assert adapted.parameters["max_length"].value == len(CHINESE) * 24  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "length"), [("character", len(CHINESE) * 24), ("[{character: {}}]", len(CHINESE) * 24), ("word", 6 * 24)]
+)
+def test_max_length_counts_the_tokens_that_are_set(tokens: str, length: int) -> None:
+    rows = {"text": [CHINESE * (20 + row % 5) for row in range(ROWS)]}
+    _, space, _ = read({**rows, **ONE_OF_TWO}, None, f"space.tokens={tokens}")
+    assert space.parameters["max_length"].value == length  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("write", [list, str], ids=["lists", "written lists"])
+def test_lists_of_tokens_are_measured_in_tokens(write: Any) -> None:
+    rows = {"tokens": [write([f"New York {row}" for _ in range(100 + row % 5)]) for row in range(ROWS)]}
+    _, space, said = read({**rows, **ONE_OF_TWO}, None)
+    assert space.parameters["max_length"].value == 104  # type: ignore[union-attr]
+    assert any("95 % of the texts have 104 tokens or fewer" in line for line in said)
 
 
 def test_what_is_set_is_applied_on_top() -> None:

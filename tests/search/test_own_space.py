@@ -60,6 +60,23 @@ def test_few_rows_are_judged_in_folds_and_get_more_epochs() -> None:
     assert "max_epochs: 24 # with 200 rows, an epoch has few steps\n" in text
 
 
+def test_lengths_of_texts_without_spaces_are_in_characters() -> None:
+    text, space = compose({**rows(200), "text": [f"今天收到包装不错，{row:03}。" * 10 for row in range(200)]})
+    assert "Half of them have 130 characters or fewer; 95 % have 130 characters or fewer.\n" in text
+    assert "  tokens: [character, {bpe: {size: [4000, 8000]}}]\n\n" in text
+    assert "  max_length: 130 # 95 % have 130 characters or fewer\n" in text
+    assert space.parameters["max_length"].value == 130  # type: ignore[union-attr]
+
+
+def test_what_was_changed_or_is_wrong_with_the_rows_is_said() -> None:
+    pq.write_table(
+        pa.table({**rows(100), "label": ["often" if row % 25 else "rare" for row in range(100)]}), "my.parquet"
+    )
+    said: list[str] = []
+    compose_space(read_own_data("my.parquet", None, (), said.append), (), "spaces/my.yaml", said.append)
+    assert any(line.startswith("note: fewer than 5 rows of test have these labels") for line in said)
+
+
 def test_many_rows_get_more_time() -> None:
     _, few = compose(rows(3_000, words=14))
     _, many = compose(rows(12_000, words=14))

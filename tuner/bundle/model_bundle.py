@@ -49,12 +49,11 @@ from tuner.model.weights import MAX_HEADER_BYTES, Shapes, filled, fitting_model,
 from tuner.scoring.indicator import Indicator
 from tuner.scoring.thresholds import decide
 from tuner.space.configuration import Configuration, check_configuration
-from tuner.space.settings import LABEL_FIELDS, LABEL_FORM_FIELDS, Task
+from tuner.space.settings import LABEL_FIELDS, LABEL_FORM_FIELDS, STEP_FIELDS, Task
 from tuner.storage import Folder
 from tuner.training.loop import predict_logits
 
 _INPUTS = ("text", "sequence")
-_OF_STEPS = ("sequence_id", "order")
 _FORM = (*LABEL_FORM_FIELDS, "label_case")
 _LISTS = ("label_columns", "label_names")
 _NEEDED_CONFIGURATION = ("max_length", "truncation")
@@ -310,7 +309,7 @@ def _shapes_of_file(folder: Folder) -> Shapes:
 
 def _check_columns(columns: Mapping[str, Any], *, is_text: bool) -> None:
     """Raise ValueError unless the columns name inputs of the model's kind, and one kind of labels."""
-    names = (*_INPUTS, *_OF_STEPS, *LABEL_FIELDS, *_FORM, "group")
+    names = (*_INPUTS, *STEP_FIELDS, *LABEL_FIELDS, *_FORM, "group")
     check_keys("columns", columns, known=names, needed=_INPUTS)
     inputs = [name for name in _INPUTS if columns[name] is not None]
     if inputs != [_INPUTS[0] if is_text else _INPUTS[1]]:
@@ -318,7 +317,7 @@ def _check_columns(columns: Mapping[str, Any], *, is_text: bool) -> None:
             f"the columns name {' and '.join(inputs) or 'no inputs'}, but the model reads a {_INPUTS[not is_text]}"
         )
     labels = [name for name in LABEL_FIELDS if columns.get(name) is not None]
-    others = [name for name in ("group", *_OF_STEPS) if columns.get(name) is not None]
+    others = [name for name in ("group", *STEP_FIELDS) if columns.get(name) is not None]
     forms = [name for name in _FORM if columns.get(name) is not None]
     for name in (*inputs, *labels, *others, *forms):
         is_list = name in _LISTS or (name == "sequence" and isinstance(columns[name], list))

@@ -79,15 +79,19 @@ def predict(
     encoded = model.encode(inputs)
     table = _predictions(model, encoded, rows)
     if columns.sequence_id is not None:
-        ids = read_table(data, [columns.sequence_id], reading=Reading(quoting)).column(0).take(rows - 1)
-        name = columns.sequence_id if columns.sequence_id not in table.column_names else "sequence_id"
-        table = table.add_column(1, name, ids)
+        table = _with_series(table, read_table(data, [columns.sequence_id], reading=Reading(quoting)), rows)
     write_table(table, out)
     say_row_counts(
         data, model, encoded, inputs, rows.tolist(), read=read[0].tolist(), used="predicted", is_verbose=verbose
     )
     if out is not None:
         say(f"wrote {len(table):,} predictions to {out}")
+
+
+def _with_series(table: pa.Table, ids: pa.Table, rows: Any) -> pa.Table:
+    """Add the id of each series. `ids` is that column of all rows in the file."""
+    name = ids.column_names[0]
+    return table.add_column(1, name if name not in table.column_names else "sequence_id", ids.column(0).take(rows - 1))
 
 
 def _predictions(model: Bundle, encoded: Encoded, rows: Any) -> pa.Table:

@@ -11,6 +11,7 @@ from tuner.cli.output import say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tuner.bundle.coverage import Coverage
     from tuner.bundle.model_bundle import Bundle
     from tuner.data.encoded import Encoded
 
@@ -39,31 +40,40 @@ def say_row_counts(
     sequences. `used` is what was done to them.
     """
     from tuner.bundle.coverage import cover
+    from tuner.data.name_lists import number_of_rows
     from tuner.data.preparation import kind_of
 
     coverage = cover(model, encoded)
-    is_text = coverage.unknown is not None
-    unit = "tokens" if is_text else "steps"
-    n_read, left_out = len(read), len(read) - len(rows)
+    unit = _unit(coverage.unknown is not None)
     counts = [
-        f"{n_read:,} {'row' if n_read == 1 else 'rows'} read",
+        f"{number_of_rows(len(read))} read",
         f"{len(rows):,} {used}",
-        f"{left_out:,} left out",
+        f"{len(read) - len(rows):,} left out",
         f"{len(coverage.cut):,} cut to {model.max_length:,} {unit}",
     ]
     if coverage.unknown is not None:
         kind = kind_of(model.preparation)
         counts.append(f"{len(coverage.unknown):,} without a known {kind if kind in ('word', 'character') else 'token'}")
     say(f"{data}: {', '.join(counts)}")
-    if not is_verbose:
-        return
+    if is_verbose:
+        _show_examples(coverage, encoded, inputs, rows, read)
+
+
+def _show_examples(coverage: Coverage, encoded: Encoded, inputs: Any, rows: Sequence[int], read: Sequence[int]) -> None:
+    is_text = coverage.unknown is not None
     kept = set(rows)
     for row in [row for row in read if row not in kept][:_EXAMPLES]:
         say(f"  left out: row {row:,}")
     for position in coverage.cut[:_EXAMPLES].tolist():
-        say(f"  cut: row {rows[position]:,} of {encoded.lengths[position]:,} {unit}{_shown(inputs, position, is_text)}")
+        say(
+            f"  cut: row {rows[position]:,} of {encoded.lengths[position]:,} {_unit(is_text)}{_shown(inputs, position, is_text)}"
+        )
     for position in [] if coverage.unknown is None else coverage.unknown[:_EXAMPLES].tolist():
         say(f"  nothing known: row {rows[position]:,}{_shown(inputs, position, is_text)}")
+
+
+def _unit(is_text: bool) -> str:
+    return "tokens" if is_text else "steps"
 
 
 def _shown(inputs: Any, position: int, is_text: bool) -> str:

@@ -36,7 +36,8 @@ def validate(space: str | None, data: str | None, overrides: tuple[str, ...], wi
     if with_data or data is not None:
         loaded = _validate_data(loaded)
     searched = list(searched_parameters(loaded.parameters))
-    say(f"valid: {loaded.task} task on {loaded.inputs}s; {len(searched)} parameters searched: {', '.join(searched)}")
+    number = f"{len(searched)} {'parameter' if len(searched) == 1 else 'parameters'} searched"
+    say(f"valid: {loaded.task} task on {loaded.inputs}s; {number}{': ' if searched else ''}{', '.join(searched)}")
     if size := describe_size(loaded.parameters):
         say(size)
 

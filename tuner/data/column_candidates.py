@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from tuner.data.column_facts import MOST_VALUES, ColumnFacts
 from tuner.data.column_names import (
     LABEL,
+    LITERAL,
     LITERAL_LABELS,
     OTHER,
     PART,
@@ -20,6 +21,7 @@ from tuner.data.column_names import (
     USUAL,
     is_group,
     is_id,
+    is_mask,
     rank_of,
     words_of,
 )
@@ -79,7 +81,7 @@ def input_columns(columns: Sequence[ColumnFacts]) -> list[Candidate]:
             rank = rank_of(each.name, frozenset({"text"}), TEXT | TOKENS)
             if rank <= USUAL or not _may_be_labels(each):
                 candidates.append(_input("text", each.name, rank))
-        elif each.kind == "sequence":
+        elif each.kind == "sequence" and not is_mask(each.name):
             is_tokens = rank_of(each.name, frozenset(), TOKENS) <= USUAL
             rank = rank_of(each.name, frozenset({"sequence"}), SEQUENCE)
             candidates.append(_input("text", each.name, USUAL) if is_tokens else _input("sequence", each.name, rank))
@@ -143,7 +145,7 @@ def _may_be_text(facts: ColumnFacts) -> bool:
     is_long = facts.words >= _FEW_WORDS
     if facts.kind != "text" or is_id(facts.name):
         return False
-    return rank == 0 or (is_varied and (is_long or rank == USUAL) and not _may_be_labels(facts))
+    return rank == LITERAL or (is_varied and (is_long or rank == USUAL) and not _may_be_labels(facts))
 
 
 def _may_be_phrase(facts: ColumnFacts) -> bool:
@@ -153,7 +155,7 @@ def _may_be_phrase(facts: ColumnFacts) -> bool:
 def _may_be_labels(facts: ColumnFacts) -> bool:
     """Return whether there are few labels for the rows. A column that is called so may have more."""
     rank = rank_of(facts.name, LITERAL_LABELS, LABEL)
-    if is_id(facts.name) or (rank == OTHER and _is_of_something_else(facts)):
+    if is_id(facts.name) or is_mask(facts.name) or (rank == OTHER and _is_of_something_else(facts)):
         return False
     if not facts.is_list and facts.kind not in ("text", "number"):
         return False

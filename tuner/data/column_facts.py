@@ -15,10 +15,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tuner.data.boolean_words import PAIRS
 from tuner.data.label_forms import LabelForm, find_form
 from tuner.data.label_spellings import join_spellings
+from tuner.data.samples import spread_positions
+from tuner.data.scripts import count_unspaced_letters
 from tuner.data.sequence_column import holds_sequences, is_list
 from tuner.data.text_values import as_text, is_text
+from tuner.data.written_lists import CUT, parse_steps, separator_of
 
 Kind = Literal["text", "number", "fraction", "date", "address", "sequence", "words", "constant", "other"]
 
@@ -28,7 +32,7 @@ MOST_VALUES = 200
 _SAMPLE = 2_000  # rows that are enough to see how values are written
 _LARGE_SAMPLE = 10_000  # rows that are enough to see whether a value holds several labels
 _NEARLY_ALL = 0.9
-_FLAGS = (("0", "1", "0.0", "1.0"), ("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"), ("off", "on"))
+_FLAGS = (("0", "1", "0.0", "1.0"), *(pair for pair in PAIRS if pair != ("0", "1")))
 _WRITTEN: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("number", re.compile(r"\s*[-+]?\d+(\.0*)?\s*")),
     ("fraction", re.compile(r"\s*([-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|nan)\s*", re.IGNORECASE)),
@@ -37,7 +41,8 @@ _WRITTEN: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("address", re.compile(r"\s*((https?://|www\.)\S+|[^\s@]+@\S+\.\w+)\s*")),
     ("sequence", re.compile(r"\s*\[[\[\],\s\d.eE+-]*((nan|null)[\[\],\s\d.eE+-]*)*\]\s*", re.IGNORECASE)),
 )
-_LETTERS_WITHOUT_SPACES = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u9fff]")
+_BETWEEN = re.compile(r"[\s,;|]+")
+_FEWEST_BARE = 4  # separators; fewer may part the digits of one number, or a place
 _LETTERS_PER_WORD = 2  # of a script that is written without spaces
 
 
@@ -114,7 +119,7 @@ def _find_form(column: pa.ChunkedArray) -> LabelForm:
 
 def _sample(column: pa.ChunkedArray, size: int) -> pa.ChunkedArray:
     """Return up to `size` values, evenly spread over the column."""
-    return column.take(np.linspace(0, len(column) - 1, min(len(column), size)).astype(np.int64))
+    return column.take(spread_positions(len(column), size))
 
 
 def _kind_of_values(kind: pa.DataType, form: LabelForm) -> Kind:
@@ -136,6 +141,8 @@ def _kind_of_texts(kind: pa.DataType, sample: Sequence[str], n_distinct: int, fo
         return "number"
     if form.kind == "vectors":
         return "other"
+    if sum(map(_is_series, sample)) >= _NEARLY_ALL * len(sample) and any("." in text for text in sample):
+        return "sequence"
     if form.kind == "lists":
         return "words"
     for written, pattern in _WRITTEN:
@@ -144,5 +151,13 @@ def _kind_of_texts(kind: pa.DataType, sample: Sequence[str], n_distinct: int, fo
     return "text"
 
 
+def _is_series(text: str) -> bool:
+    """Return whether a text is a list of numbers, also one that numpy cut, or several numbers without brackets."""
+    is_bare = not text.lstrip().startswith(("[", "(", "array", "np.", "numpy."))
+    if is_bare and len(_BETWEEN.findall(text.strip())) < _FEWEST_BARE:
+        return False
+    return separator_of(text) is not None or bool(parse_steps(text.replace(CUT, " "), set()))
+
+
 def _count_words(text: str) -> float:
-    return max(len(text.split()), len(_LETTERS_WITHOUT_SPACES.findall(text)) / _LETTERS_PER_WORD)
+    return max(len(text.split()), count_unspaced_letters(text) / _LETTERS_PER_WORD)

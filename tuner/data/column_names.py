@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from tuner.data.column_patterns import numbered_columns
+
 
 def _words_in(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -15,8 +17,14 @@ TEXT = _words_in(
 )
 TOKENS = _words_in("tokens words token_ids input_ids ids")
 SEQUENCE = _words_in("sequence sequences series signal trace steps values recording waveform timeseries time_series")
-SERIES = _words_in("series sequence sequence_id trial recording sample case run unit")
-ORDER = _words_in("time t step timestep time_step timestamp date datetime order position frame cycle tick")
+SERIES = _words_in(
+    "series sequence sequence_id trial recording sample case run unit machine engine sensor "
+    "station trajectory track stroke"
+)
+ORDER = _words_in(
+    "time t step timestep time_step timestamp date datetime order position frame cycle tick when hour "
+    "minute second day ts epoch"
+)
 LABEL = _words_in(
     "label labels class classes target targets category categories tag tags sentiment emotion emotions intent intents topic "
     "topics genre genres outcome polarity stance rating stars score diagnosis y"
@@ -61,6 +69,12 @@ def is_group(name: str) -> bool:
     return bool(words) and (words[-1] in GROUP or (words[-1] in ROW and bool(GROUP & set(words))))
 
 
+def is_mask(name: str) -> bool:
+    """Return whether a column goes with token ids: "attention_mask", "token_type_ids". It is neither input nor label."""
+    words = words_of(name)
+    return words[-1:] == ["mask"] or words in (["token", "type", "ids"], ["position", "ids"])
+
+
 def is_like(column: str, pattern: str) -> bool:
-    """Return whether a pattern such as t* stands for a column: * is a number."""
-    return re.fullmatch(re.escape(pattern).replace(r"\*", r"\d+(\.\d+)?"), column) is not None
+    """Return whether a pattern such as t* stands for a column."""
+    return bool(numbered_columns(pattern, [column]))

@@ -12,17 +12,17 @@ import pyarrow.compute as pc
 
 from tuner.data.column_candidates import Candidate, input_columns, label_columns, split_columns
 from tuner.data.column_facts import ColumnFacts, describe_columns
-from tuner.data.column_names import LITERAL, LITERAL_LABELS, ORDER, SERIES, USUAL, is_group, is_id, is_like, rank_of
+from tuner.data.column_names import LITERAL, LITERAL_LABELS, ORDER, USUAL, is_group, is_like, rank_of
 from tuner.data.label_cells import read_zero_one
 from tuner.data.name_lists import list_names
+from tuner.data.step_rows import NUMBERS, STEPS, StepRows, find_step_rows, is_called_series
 from tuner.data.text_values import as_text
-from tuner.errors import DataError, Fault
+from tuner.errors import DataError, Fault, data_error
 from tuner.space.assignment import set_option
 from tuner.space.settings import LABEL_FIELDS, Task
 
 _INPUT_FIELDS = ("text", "sequence")
 _MOST_COLUMNS = 10  # that a message explains
-_STEPS = 3  # a series has at least so many rows
 _ALL_DIFFERENT = 0.9  # with this share of distinct values, no value counts as repeated
 _KINDS = {
     "text": "texts",
@@ -74,9 +74,10 @@ def find_roles(table: pa.Table, source: str, given: Mapping[str, Any], task: Tas
     splits = _settle(("split_column",), given, [] if are_files_given else split_columns(columns), source)
     columns = [each for each in columns if each.name not in splits.columns]
     columns = [each for each in columns if not _is_named(each.name, given)]
-    inputs = _settle(_INPUT_FIELDS, given, input_columns(columns), source)
+    inputs, steps = _find_inputs(table, columns, described, given, source)
     columns = [each for each in columns if each.name not in inputs.columns]
-    candidates = _without_equal(table, label_columns(columns, task))
+    labelled = [each for each in columns if steps is None or each.name in steps.constant]
+    candidates = _without_equal(table, label_columns(labelled, task))
     labels = _settle(LABEL_FIELDS, given, candidates, source)
     settled = (inputs, labels, splits)
     faults = [fault for each in settled for fault in each.faults]
@@ -93,12 +94,47 @@ def find_roles(table: pa.Table, source: str, given: Mapping[str, Any], task: Tas
     notes = [note for each in settled for note in each.notes]
     notes += [*_header_notes(described, labels.columns), *_one_hot_notes(table, labels.used)]
     return Roles(
-        settings={each.setting: each.value for each in used if each.setting not in given},
+        settings={
+            **{each.setting: each.value for each in used if each.setting not in given},
+            **({} if steps is None else {name: value for name, value in steps.settings.items() if name not in given}),
+        },
         task=task or _task_of(labels.used, table),
         sentence="; ".join(each.shown for each in used),
         unused=tuple(each.name for each in unused),
         notes=(*notes, *map(_group_note, filter(_may_be_group, unused))),
     )
+
+
+def _find_inputs(
+    table: pa.Table,
+    columns: Sequence[ColumnFacts],
+    described: Sequence[ColumnFacts],
+    given: Mapping[str, Any],
+    source: str,
+) -> tuple[_Settled, StepRows | None]:
+    """Choose the columns of the inputs. If each row is a step of a series, return that reading too.
+
+    Raises DataError if it may be one or not, as what can be a label depends on it.
+    """
+    candidates = input_columns(columns)
+    is_long = given.get("sequence_id") is not None
+    if given.get("sequence") is not None:
+        may_be_long = any(each.name == given["sequence"] and each.kind in NUMBERS for each in described)
+    else:
+        may_be_long = given.get("text") is None and (is_long or all(len(each.columns) > 1 for each in candidates))
+    readings = find_step_rows(table, described, given) if may_be_long else []
+    if not readings:
+        return _settle(_INPUT_FIELDS, given, candidates, source), None
+    others = [] if is_long or given.get("sequence") is not None else candidates
+    if len(readings) + len(others) > 1:
+        ways = [(each.shown, each.option) for each in readings] + [(each.shown, each.option) for each in others]
+        what = f"its rows can be read in several ways: {'; '.join(shown for shown, _ in ways)}"
+        raise data_error(source, what, f"choose one: {' or '.join(option for _, option in ways)}")
+    (steps,) = readings
+    used = Candidate(
+        setting="sequence", value=steps.settings["sequence"], columns=steps.columns, rank=USUAL, shown=steps.shown
+    )
+    return _Settled(used), steps
 
 
 def _settle(fields: Sequence[str], given: Mapping[str, Any], candidates: Sequence[Candidate], source: str) -> _Settled:
@@ -155,15 +191,11 @@ def _say_steps(columns: Sequence[ColumnFacts]) -> str:
     """Return how to name the columns of a table with a row for each step. Columns that are called so are filled in."""
     orders = [each.name for each in columns if rank_of(each.name, frozenset(), ORDER) <= USUAL]
     values = [each.name for each in columns if each.kind == "fraction" and each.name not in orders]
-    series = [each.name for each in columns if each.filled >= _STEPS * each.distinct > 0 and _is_series(each.name)]
+    series = [each.name for each in columns if each.filled >= STEPS * each.distinct > 0 and is_called_series(each.name)]
     parts = {"sequence_id": series, "order": orders, "sequence": values}
     names = {part: found[0] if len(found) == 1 else "COLUMN" for part, found in parts.items()}
     options = " ".join(set_option(f"data.{part}", name) for part, name in names.items())
     return f"if each row is one step of a series: {options}"
-
-
-def _is_series(name: str) -> bool:
-    return is_id(name) or is_group(name) or rank_of(name, frozenset(), SERIES) <= USUAL
 
 
 def _no_labels(source: str, table: pa.Table, columns: Sequence[ColumnFacts], task: Task | None) -> Fault:

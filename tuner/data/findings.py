@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from tuner.data.dataset import Positions
+from tuner.data.row_masks import Mask, to_mask
 from tuner.errors import Fault
 from tuner.space.assignment import column_option, set_option, set_options
 
@@ -48,13 +47,9 @@ class Findings:
         """Record a fault of a whole column."""
         self.faults.append(Fault(f"{source}: column {column!r}", what, remedy))
 
-    def add_unusable(
-        self, reason: str, mask: pa.Array | pa.ChunkedArray | NDArray[np.bool_], remedy: str = "fix them"
-    ) -> None:
+    def add_unusable(self, reason: str, mask: pa.Array | pa.ChunkedArray | Mask, remedy: str = "fix them") -> None:
         """Record the rows where `mask` (rows,) is true as unusable for this reason; null counts as false."""
-        if not isinstance(mask, np.ndarray):
-            mask = pc.fill_null(mask, False).to_numpy(zero_copy_only=False)
-        positions = np.flatnonzero(mask)
+        positions = np.flatnonzero(mask if isinstance(mask, np.ndarray) else to_mask(mask))
         if len(positions):
             self.unusable[reason] = positions
             self.remedies[reason] = remedy

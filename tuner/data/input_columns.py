@@ -10,7 +10,7 @@ from tuner.data.column_patterns import suggest_patterns
 from tuner.data.dataset import Columns, RowInputs
 from tuner.data.findings import Findings
 from tuner.data.number_columns import single_numbers
-from tuner.data.sequence_column import holds_sequences, is_list, read_sequences, read_written_sequences
+from tuner.data.sequence_column import Origin, holds_sequences, is_list, read_sequences, read_written_sequences
 from tuner.data.sequences import Sequences
 from tuner.data.text_values import is_text
 from tuner.data.token_column import (
@@ -28,14 +28,14 @@ _NO_SEQUENCES = Sequences(values=np.zeros((0, 1)), offsets=np.zeros(1, np.int64)
 
 
 def read_input_columns(
-    table: pa.Table, columns: Columns, source: str, findings: Findings, *, fill: str | None = None
+    table: pa.Table, columns: Columns, source: str, findings: Findings, *, origin: Origin | None = None
 ) -> RowInputs:
     """Return the texts, lists of tokens or sequences of a table, and add to `findings`.
 
-    `fill` is a line of Python that fills gaps in the sequences, if a row of the table is not a row of its source.
+    `origin` is where the sequences come from, if the source has no lists.
     """
     if isinstance(columns.sequence, str):  # by now it names one column of lists
-        return _sequences(table.column(columns.sequence), columns.sequence, source, findings, fill)
+        return _sequences(table.column(columns.sequence), columns.sequence, source, findings, origin)
     assert columns.text is not None  # the settings and the columns of a bundle guarantee it
     return _texts(table.column(columns.text), columns.text, source, findings, columns.is_tokenised)
 
@@ -106,14 +106,14 @@ def _as_sequence(name: str) -> str:
     return f"use a space for them, such as the shipped one, `sequence`: {set_options(text=None, sequence=name)}"
 
 
-def _sequences(column: pa.ChunkedArray, name: str, source: str, findings: Findings, fill: str | None) -> Sequences:
+def _sequences(column: pa.ChunkedArray, name: str, source: str, findings: Findings, origin: Origin | None) -> Sequences:
     if (what := single_numbers(column)) is not None:
         _refuse_single_numbers(what, name, source, findings)
         return _NO_SEQUENCES
     if is_text(column.type):
         read = read_written_sequences(column.cast(pa.string()), name)
     elif holds_sequences(column.type):
-        read = read_sequences(column, name, fill=fill)
+        read = read_sequences(column, name, origin=origin)
     else:
         what = f"it holds {column.type}, not lists of numbers or lists of steps (lists of numbers)"
         remedy = f"name a column of such lists: {findings.paste(sequence='COLUMN')}"

@@ -5,24 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from tuner.data.boolean_words import NO, YES
 from tuner.data.label_separators import NEVER, find_separator, split_labels
+from tuner.data.row_masks import Mask, to_mask
 from tuner.data.sequence_column import is_list, list_lengths
 from tuner.data.text_values import as_text, is_text
-from tuner.data.written_labels import NO, YES, Items, Unreadable, Written, odd_value, read_written
+from tuner.data.written_labels import Items, Unreadable, Written, odd_value, read_written
 
-Mask: TypeAlias = NDArray[np.bool_]
 Writing = Literal["names", "lists", "separated", "objects"]
 
 _VECTOR_WORDS = ("1", "1.0", "1.", "true"), ("0", "0.0", "0.", "false")
 """Words in a vector. A list of yes and no is a list of labels with these names."""
-
 
 _DIGITS = re.compile("[01]{3,}")
 
@@ -45,6 +45,11 @@ class Cells:
     likely: str | None = None
     is_written: bool = False  # as text
     is_bare: bool = False  # as text without brackets
+
+    @property
+    def owners(self) -> NDArray[np.int64]:
+        """The row of each item, (items,)."""
+        return np.repeat(np.arange(len(self.lengths)), self.lengths)
 
     @property
     def is_readable(self) -> Mask:
@@ -87,11 +92,7 @@ def read_zero_one(values: pa.ChunkedArray, *, has_words: bool = False) -> tuple[
     else:
         nothing = np.zeros(len(values), dtype=bool)
         return nothing, nothing
-    return _as_mask(is_one), _as_mask(is_zero)
-
-
-def _as_mask(values: pa.ChunkedArray) -> Mask:
-    return np.asarray(pc.fill_null(values, False).to_numpy(zero_copy_only=False), dtype=bool)
+    return to_mask(is_one), to_mask(is_zero)
 
 
 def _open_texts(column: pa.ChunkedArray, separator: str | None) -> Cells:

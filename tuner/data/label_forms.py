@@ -86,7 +86,7 @@ def _vectors(cells: Cells, lengths: np.ndarray) -> LabelForm | None:
     places = int(counts.argmax())
     if places < 2 or counts[places] < _LARGEST_SHARE * len(lengths):
         return None
-    owners = np.repeat(np.arange(len(cells.lengths)), cells.lengths)
+    owners = cells.owners
     ones = np.bincount(owners[is_one], minlength=len(cells.lengths))
     zeros = np.bincount(owners[is_zero], minlength=len(cells.lengths))
     repeats = bool(((ones > 1) | (zeros > 1)).any())

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from tuner.data.boolean_words import PAIRS
 from tuner.data.name_lists import list_names, number_of_rows
 
 _CASE = "upper and lower case"
@@ -15,8 +16,7 @@ _INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]")
 _JOINERS = "\u200c\u200d"  # they cannot be seen at the ends of a name, but matter inside it
 _WHOLE = re.compile(r"(-?\d+)\.0*")
 _NUMBERED = re.compile(r"(?:label_)?\d+")  # LABEL_0 is what Hugging Face calls a class without a name
-_PAIRS = (("false", "true"), ("0", "1"), ("no", "yes"), ("n", "y"), ("f", "t"), ("off", "on"))
-_TRUTH = {word: truth for pair in _PAIRS for word, truth in zip(pair, ("false", "true"), strict=True)}
+_TRUTH = {word: truth for pair in PAIRS for word, truth in zip(pair, ("false", "true"), strict=True)}
 _LETTERS = frozenset("nyft")  # a letter alone may stand for anything
 
 
@@ -67,8 +67,8 @@ def join_spellings(
         keys = {name: key.removeprefix("label_") for name, key in keys.items()}
     preferred = set(total)
     if is_single and _are_truths(set(keys.values())):
-        rows = Counter({pair: sum(counts[0][name] for name in total if keys[name] in pair) for pair in _PAIRS})
-        way = max(_PAIRS, key=rows.__getitem__)  # both labels get names of one way, such as yes and no
+        rows = Counter({pair: sum(counts[0][name] for name in total if keys[name] in pair) for pair in PAIRS})
+        way = max(PAIRS, key=rows.__getitem__)  # both labels get names of one way, such as yes and no
         preferred = {name for name in total if keys[name] in way}
         keys = {name: _TRUTH[key] for name, key in keys.items()}
     spellings: dict[str, list[str]] = defaultdict(list)
@@ -113,6 +113,6 @@ def _are_truths(keys: Collection[str]) -> bool:
     """Return whether all keys are words for true and false, in several ways. One way must have both of its words."""
     if not all(key in _TRUTH for key in keys):
         return False
-    used = [pair for pair in _PAIRS if set(pair) & set(keys)]
+    used = [pair for pair in PAIRS if set(pair) & set(keys)]
     whole = [pair for pair in used if set(pair) <= set(keys)]
     return len(used) > 1 and bool(whole) and all(pair in whole or not set(pair) & _LETTERS for pair in used)

@@ -84,7 +84,7 @@ def to_labelled_rows(table: pa.Table, source: str, columns: Columns, findings: F
     if series is None:
         return None
     table, columns = series.table, series.columns
-    inputs = read_input_columns(table, columns, source, findings, fill=series.fill)
+    inputs = read_input_columns(table, columns, source, findings, origin=series.origin)
     labels = read_labels(table, source, columns, findings)
     groups = _values(table, columns.group, source, findings)
     parts = _values(table, columns.split, source, findings)

@@ -19,10 +19,11 @@ import pyarrow.compute as pc
 
 from tuner.data.dataset import Columns, Positions
 from tuner.data.findings import Findings
-from tuner.data.label_cells import Cells, Mask, open_cells, read_zero_one
+from tuner.data.label_cells import Cells, open_cells, read_zero_one
 from tuner.data.label_forms import LabelForm, form_of
 from tuner.data.label_separators import ANGLES, NEVER
 from tuner.data.name_lists import list_names, name_rows, number_of_rows
+from tuner.data.row_masks import any_in_row
 from tuner.data.sequence_column import is_list
 from tuner.data.text_values import as_text, is_text
 from tuner.space.assignment import set_option
@@ -244,13 +245,13 @@ def _vectors(cells: Cells, form: LabelForm, at: _Column, columns: Columns) -> La
             note += at.findings.or_else("label_separator", NEVER, meaning="if each text is one label")
         at.note(note)
     is_one, is_zero = read_zero_one(cells.items)
-    owners = np.repeat(np.arange(len(cells.lengths)), cells.lengths)
+    owners = cells.owners
     is_other_length = cells.is_readable & (cells.lengths != places)
     if is_other_length.any():
         length = int(cells.lengths[is_other_length.argmax()])
         reason = f"the vector in column {at.name!r} has not {places} places, but {length} in the first of them"
         at.findings.add_unusable(reason, is_other_length)
-    is_odd = _rows_of(owners, ~(is_one | is_zero), len(cells.lengths)) & ~is_other_length
+    is_odd = any_in_row(~(is_one | is_zero), owners, len(cells.lengths)) & ~is_other_length
     if is_odd.any():
         odd = cells.items[int(np.flatnonzero(~(is_one | is_zero) & is_odd[owners])[0])].as_py()
         shown = "null" if odd is None else odd
@@ -266,10 +267,10 @@ def _lists(cells: Cells, form: LabelForm, at: _Column, columns: Columns) -> Labe
     names = as_text(cells.items)
     if names is None:
         return _refuse_items(form, cells, at)
-    owners = np.repeat(np.arange(len(cells.lengths)), cells.lengths)
+    owners = cells.owners
     is_given = pc.fill_null(pc.not_equal(names, ""), False).to_numpy(zero_copy_only=False)
     at.findings.add_unusable(
-        f"a label in column {at.name!r} is null or empty", _rows_of(owners, ~is_given, len(cells.lengths))
+        f"a label in column {at.name!r} is null or empty", any_in_row(~is_given, owners, len(cells.lengths))
     )
     found = _encode(names.filter(pa.array(is_given)), owners[is_given], at)
     _, first = np.unique(found.owners * max(len(found.names), 1) + found.codes, return_index=True)
@@ -309,9 +310,7 @@ def _note_separator(cells: Cells, found: Labels, at: _Column, columns: Columns) 
     elif cells.likely is not None:
         texts = cells.items.to_pylist()
         has = np.array([cells.likely in (text or "").strip() for text in texts], dtype=bool)
-        rows = np.flatnonzero(
-            _rows_of(np.repeat(np.arange(len(cells.lengths)), cells.lengths), has, len(cells.lengths))
-        )
+        rows = np.flatnonzero(any_in_row(has, cells.owners, len(cells.lengths)))
         note = f"{texts[int(has.argmax())]!r} in column {at.name!r} is read as one label"
         other = at.findings.or_else("label_separator", cells.likely, meaning="if it means several")
         other += at.findings.or_else("label_separator", NEVER, meaning="to settle it as one")
@@ -322,13 +321,6 @@ def _what(form: LabelForm) -> str:
     return {"vectors": f"vectors of {form.places} places", "objects": "objects", "names": "one name per row"}.get(
         form.kind, "lists of labels"
     )
-
-
-def _rows_of(owners: Positions, is_marked: Mask, n_rows: int) -> Mask:
-    """Return the rows (n_rows,) that own a marked item."""
-    rows = np.zeros(n_rows, dtype=bool)
-    rows[owners[is_marked]] = True
-    return rows
 
 
 # --- columns of 0 and 1 -----------------------------------------------------------------------------------------------------

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from tuner.data.encoded import to_offsets
 from tuner.data.name_lists import number_of_rows
+from tuner.data.row_masks import Mask
 from tuner.data.sequences import Sequences
 
-Mask = NDArray[np.bool_]
 Counts = NDArray[np.int64]
 
 _FEWEST_ROWS = 20  # fewer rows may end in zeros by chance
@@ -51,17 +51,25 @@ def find_padding(lengths: Counts, is_void: Mask) -> Ends:
     )
 
 
-def padding_notes(ends: Ends, sequences: Sequences, column: str) -> list[str]:
-    """Say how many rows were cut at their ends, and whether zeros at the end of `sequences` may be padding too."""
+def padding_notes(ends: Ends, sequences: Sequences, column: str, *, are_steps: bool = False) -> list[str]:
+    """Say how many rows were cut at their ends, and whether zeros at the end of `sequences` may be padding too.
+
+    If the rows of the source `are_steps`, its series are counted.
+    """
+
+    def count(number: int) -> str:
+        return f"{number:,} series" if are_steps else number_of_rows(number)
+
     is_used = sequences.lengths > 0
     notes = []
     for verb, steps in (("begin", ends.before), ("end", ends.after)):
         cut = steps[is_used & (steps > 0)]
         if len(cut):
-            rows = f"{number_of_rows(len(cut))} of {column} {verb}{'s' if len(cut) == 1 else ''} in NaN or null"
+            rows = f"{count(len(cut))} of {column} {verb}{'s' if len(cut) == 1 else ''} in NaN or null"
             notes.append(f"{rows} ({_range(cut)}): read as padding and cut off")
     for verb, runs in _runs_of_zeros(sequences).items() if not notes else ():
-        rows = f"{number_of_rows(len(runs))} of {column} {verb} in zeros ({_range(runs)}), and all rows have the same length"
+        every = "series" if are_steps else "rows"
+        rows = f"{count(len(runs))} of {column} {verb} in zeros ({_range(runs)}), and all {every} have the same length"
         notes.append(f"{rows}; if this is padding, write NaN in place of those zeros, and it is cut off")
     return notes
 

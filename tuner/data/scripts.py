@@ -6,6 +6,7 @@ count, and Korean has spaces.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.data.samples import spread_positions
 from tuner.data.sequences import Sequences
 from tuner.data.token_lists import are_token_lists
 
@@ -40,6 +42,7 @@ _BLOCKS: Mapping[str, Sequence[tuple[int, int]]] = {
     "Khmer": ((0x1780, 0x17D3),),
 }  # fmt: skip
 _NAMES = tuple(_BLOCKS)
+_LETTERS = re.compile(f"[{''.join(f'{chr(a)}-{chr(b)}' for blocks in _BLOCKS.values() for a, b in blocks)}]")
 _OTHER_LETTER, _SPACE, _OTHER = len(_NAMES), len(_NAMES) + 1, len(_NAMES) + 2
 
 
@@ -65,7 +68,7 @@ def find_scripts(inputs: Sequence[str] | Sequences) -> Scripts:
     """Return the scripts without spaces in texts, from the beginnings of at most 2,000. Tokens and sequences have none."""
     if isinstance(inputs, Sequences) or are_token_lists(inputs):
         return Scripts(0.0, {})
-    places = np.linspace(0, len(inputs) - 1, min(_SAMPLE, len(inputs))).astype(int).tolist()
+    places = spread_positions(len(inputs), _SAMPLE).tolist()
     texts = [inputs[place][:_BEGINNING] for place in places]
     kinds = _kinds("\n".join(texts))
     if not (kinds < _OTHER_LETTER).any():
@@ -81,6 +84,11 @@ def find_scripts(inputs: Sequence[str] | Sequences) -> Scripts:
         rows=0.0 if is_spaced else float((unspaced > letters / 2).mean()),
         letters={name: float(share) for name, share in zip(_NAMES, counts, strict=True) if share},
     )
+
+
+def count_unspaced_letters(text: str) -> int:
+    """Return how many letters of scripts without spaces a text has."""
+    return len(_LETTERS.findall(text))
 
 
 def lacks_spaces(inputs: Sequence[str] | Sequences) -> bool:

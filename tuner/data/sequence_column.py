@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from tuner.data.encoded import to_offsets
 from tuner.data.findings import Findings
 from tuner.data.padding import find_padding, padding_notes
+from tuner.data.row_masks import Mask, any_in_row
 from tuner.data.sequences import MOST, Sequences
 from tuner.data.written_lists import CUT, EXACT, is_python_list, parse_steps, separator_of
 
-Mask = NDArray[np.bool_]
 _AS_LISTS = pa.list_(pa.list_(pa.float64()))
 _SAMPLE = 100  # rows that show how a column is written
 _FILLED = ".interpolate(limit_area='inside').dropna(how='all').ffill().bfill().to_numpy().tolist()"
@@ -47,6 +47,17 @@ class Rounding:
             findings.refuse_column(source, name, str(self), self.remedy)
         else:
             findings.notes.append(f"{source}: column {name!r}: {self}; {self.remedy}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where series come from, if not from a column of lists: the columns as messages show them, and whether each series
+    comes from several rows. `fill` is a line of Python that fills gaps there; None if it depends on the data.
+    """
+
+    shown: str
+    fill: str | None = None
+    are_steps: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,10 +102,12 @@ def holds_sequences(kind: pa.DataType) -> bool:
     return inner is not None and is_number(inner)
 
 
-def read_sequences(column: pa.ChunkedArray, name: str, *, fill: str | None = None) -> SequenceColumn:
-    """Read a column that satisfies `holds_sequences`. `fill` is a line of Python that fills gaps in its source."""
-    fill = fill or f"df[{name!r}] = [pd.DataFrame(list(row), dtype=float){_FILLED} for row in df[{name!r}]]"
-    return _assemble(_take_apart(combined(column)), name, fill)
+def read_sequences(column: pa.ChunkedArray, name: str, *, origin: Origin | None = None) -> SequenceColumn:
+    """Read a column that satisfies `holds_sequences`. `origin` is where its lists were made from."""
+    if origin is None:
+        fill = f"df[{name!r}] = [pd.DataFrame(list(row), dtype=float){_FILLED} for row in df[{name!r}]]"
+        origin = Origin(shown=f"column {name!r}", fill=fill)
+    return _assemble(_take_apart(combined(column)), origin)
 
 
 def read_written_sequences(column: pa.ChunkedArray, name: str) -> SequenceColumn:
@@ -112,7 +125,8 @@ def read_written_sequences(column: pa.ChunkedArray, name: str) -> SequenceColumn
     row = "json.loads(row.replace('nan', 'NaN'))"
     fill = f"import json; df[{name!r}] = [pd.DataFrame({row}, dtype=float){_FILLED} for row in df[{name!r}]]"
     is_plain = all(map(is_python_list, filter(None, texts[:_SAMPLE])))
-    read = _assemble(taken, name, fill if is_plain else None, has_reason=is_broken)
+    origin = Origin(shown=f"column {name!r}", fill=fill if is_plain else None)
+    read = _assemble(taken, origin, has_reason=is_broken)
     broken = f"column {name!r} is not a JSON list of numbers or of steps (lists of numbers)"
     cut = f"column {name!r} has {CUT} where numpy left numbers out"
     remedies = {
@@ -176,7 +190,7 @@ def list_lengths(lists: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
     return np.asarray(lengths.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
-def _assemble(lists: _Lists, name: str, fill: str | None, *, has_reason: Mask | None = None) -> SequenceColumn:
+def _assemble(lists: _Lists, origin: Origin, *, has_reason: Mask | None = None) -> SequenceColumn:
     """Lay the regular rows end to end, without padding. Rows where `has_reason` is true are already known to be unusable."""
     n_rows = len(lists.lengths)
     is_empty = lists.lengths == 0
@@ -187,17 +201,17 @@ def _assemble(lists: _Lists, name: str, fill: str | None, *, has_reason: Mask | 
     is_left = lists.lengths > 0
     channels = np.where(is_left, lists.channels[first_step] if len(owners) else 0, 0)  # of each row's first step
     is_odd_step = (lists.channels != channels[owners]) & ~lists.is_null_step
-    is_ragged = _any_in_row(is_odd_step, owners, n_rows) | (is_left & (channels == 0))
+    is_ragged = any_in_row(is_odd_step, owners, n_rows) | (is_left & (channels == 0))
     common = _commonest(channels[is_left & ~is_ragged])
     is_other = is_left & ~is_ragged & (channels != common)
-    has_null_step = _any_in_row(lists.is_null_step, owners, n_rows)
+    has_null_step = any_in_row(lists.is_null_step, owners, n_rows)
     is_regular = is_left & ~is_ragged & ~is_other & ~has_null_step
 
     of_number = np.repeat(owners, lists.channels)  # the row of each number
     values = lists.numbers[is_regular[of_number]].reshape(-1, max(common, 1))
     sequences = Sequences(values=values, offsets=to_offsets(np.where(is_regular, lists.lengths, 0)))
     is_explained = lists.is_null if has_reason is None else lists.is_null | has_reason
-    column = f"column {name!r}"
+    column, fill = origin.shown, origin.fill
     gap = f"the sequence in {column} has a null or NaN in the middle, or in some of a step's channels only"
     return SequenceColumn(
         sequences,
@@ -207,13 +221,13 @@ def _assemble(lists: _Lists, name: str, fill: str | None, *, has_reason: Mask | 
             f"the sequence in {column} has only null or NaN": ends.is_blank,
             f"the sequence in {column} has steps with different numbers of channels, or with none": is_ragged,
             f"the sequence in {column} does not have {common} channels as most rows do": is_other,
-            gap: _any_in_row(np.isnan(lists.numbers), of_number, n_rows) | (has_null_step & ~is_ragged),
-            f"the sequence in {column} has a value that is infinite, or above {MOST:g}": _any_in_row(
+            gap: any_in_row(np.isnan(lists.numbers), of_number, n_rows) | (has_null_step & ~is_ragged),
+            f"the sequence in {column} has a value that is infinite, or above {MOST:g}": any_in_row(
                 np.abs(lists.numbers) > MOST, of_number, n_rows
             ),
         },
         remedies={gap: "fill it" if fill is None else f"fill it, for example in pandas: {fill}"},
-        notes=tuple(padding_notes(ends, sequences, column)),
+        notes=tuple(padding_notes(ends, sequences, column, are_steps=origin.are_steps)),
         rounding=lists.rounding,
     )
 
@@ -240,12 +254,6 @@ def _cut(lists: _Lists, is_kept: Mask) -> _Lists:
         numbers=lists.numbers[np.repeat(is_kept, lists.channels)],
         is_null_step=lists.is_null_step[is_kept],
     )
-
-
-def _any_in_row(is_true: Mask, owners: NDArray[np.int64], n_rows: int) -> Mask:
-    has_any = np.zeros(n_rows, dtype=bool)
-    has_any[owners[is_true]] = True
-    return has_any
 
 
 def _commonest(channels: NDArray[np.int64]) -> int:

@@ -17,23 +17,25 @@ from tuner.data.encoded import to_offsets
 from tuner.data.findings import Findings
 from tuner.data.name_lists import list_names, number_of_rows
 from tuner.data.number_columns import Cells, line_that_orders, read_cells, read_order
-from tuner.data.sequence_column import combined, holds_sequences, is_list
+from tuner.data.sequence_column import Origin, combined, holds_sequences, is_list
 from tuner.data.text_values import as_text, is_text
-from tuner.data.written_lists import written_lists
+from tuner.data.written_lists import read_number_lists
+
+_MOST_NAMED = 2  # columns that a message names; of more, the first and the last
 
 
 @dataclass(frozen=True, eq=False)
 class SeriesTable:
     """A table with one row for each text or series, and the columns to read from it.
 
-    `rows` (rows,) are the row numbers in the source, from 1: of a series, its first row there. `fill` is a line of Python
-    that fills gaps in the series of the source; None if it depends on the data.
+    `rows` (rows,) are the row numbers in the source, from 1: of a series, its first row there. `origin` is None if the
+    source has the inputs as they are.
     """
 
     table: pa.Table
     columns: Columns
     rows: Positions
-    fill: str | None = None
+    origin: Origin | None = None
 
 
 def gather_series(table: pa.Table, columns: Columns, source: str, findings: Findings) -> SeriesTable | None:
@@ -80,7 +82,7 @@ def _from_columns(
     _add_bad_cells(cells, None, findings)
     findings.notes.append(f"{source}: {_describe(channels)}{_uneven_steps(named, available)}")
     fill = _fill_columns(channels[0]) if len(channels) == 1 else None
-    return replace(_with_lists(whole, column, names), fill=fill)
+    return replace(_with_lists(whole, column, names), origin=Origin(shown=_show_columns(names), fill=fill))
 
 
 def _have_same_steps(
@@ -124,7 +126,7 @@ def _fill_columns(names: list[str]) -> str:
 def _as_lists(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
     """Return a column of lists of numbers, also if they are written as JSON. Return None for anything else."""
     if is_text(column.type):
-        return written_lists(column.cast(pa.string()))
+        return read_number_lists(column.cast(pa.string()))
     return column if holds_sequences(column.type) and not is_list(column.type.value_type) else None
 
 
@@ -136,7 +138,8 @@ def _from_lists(whole: SeriesTable, names: list[str], lists: list[pa.Array], fin
     even = pa.array(~is_uneven)
     numbers = [pc.list_flatten(each.filter(even)).cast(pa.float64(), safe=False) for each in lists]
     values = np.stack([pc.fill_null(each, np.nan).to_numpy(zero_copy_only=False) for each in numbers], axis=1)
-    return _with_lists(whole, _nested(values, np.where(is_uneven, 0, lengths[0])), names)
+    read = _with_lists(whole, _nested(values, np.where(is_uneven, 0, lengths[0])), names)
+    return replace(read, origin=Origin(shown=_show_columns(names)))
 
 
 def _with_lists(whole: SeriesTable, column: pa.Array, names: list[str]) -> SeriesTable:
@@ -148,6 +151,12 @@ def _with_lists(whole: SeriesTable, column: pa.Array, names: list[str]) -> Serie
 
 def _joined_name(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+
+
+def _show_columns(names: list[str]) -> str:
+    if len(names) <= _MOST_NAMED:
+        return f"column{'s' * (len(names) > 1)} {list_names([repr(name) for name in names])}"
+    return f"columns {names[0]!r} to {names[-1]!r}"
 
 
 def _nested(values: NDArray[np.float64], lengths: NDArray[np.int64]) -> pa.Array:
@@ -213,7 +222,8 @@ def _from_rows(
     }
     name = _joined_name(names)
     read = replace(columns, sequence=name, sequence_id=None, order=None)
-    return SeriesTable(pa.table({**constant, name: column}), read, series.first + 1, _fill_rows(columns, names))
+    origin = Origin(shown=_show_columns(names), fill=_fill_rows(columns, names), are_steps=True)
+    return SeriesTable(pa.table({**constant, name: column}), read, series.first + 1, origin)
 
 
 @dataclass(frozen=True, eq=False)

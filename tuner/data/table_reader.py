@@ -9,6 +9,8 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
 import pyarrow as pa
 from pyarrow import fs
@@ -63,38 +65,45 @@ def read_table(
     column. Columns in `optional` may be missing. Those in `patterns` may have a * for the numbers of several.
     Raises DataError for a file that is missing, empty, not in its format, or lacks a named column.
     """
-    reading = reading or Reading()
-
-    names_of: dict[str, Sequence[str]] = {}
-
-    def choose_from(uri: str) -> Choose:
-        def choose(names: Sequence[str]) -> list[str] | None:
-            """Return the existing columns to read; None for all."""
-            known = [*names, *next(iter(names_of.values()), ())]
-            meant = [
-                name for each in columns or () for name in (columns_like(each, known) if each in patterns else [each])
-            ]
-            _refuse_other_columns(uri, names, meant, names_of)
-            names_of[uri] = names
-            if columns is None:
-                return None
-            wanted = [column for column in dict.fromkeys(meant) if column in names or column not in optional]
-            _check_columns(uri, names, wanted, named_by or {})
-            return wanted
-
-        return choose
-
+    wanted = _Wanted(columns=columns, named_by=named_by or {}, optional=optional, patterns=patterns)
     if is_builtin(uri):
         table = builtin_table(uri, say)
-        chosen = choose_from(uri)(table.column_names)
+        chosen = wanted.choose(uri, table.column_names)
         return table if chosen is None else table.select(chosen)
+    reading = reading or Reading()
     source = locate_source(uri, reading)
-    tables = [_read_part(source, part, choose_from(part.uri), reading) for part in source.parts]
+    tables = [_read_part(source, part, partial(wanted.choose, part.uri), reading) for part in source.parts]
     table = _joined(source, tables)
     if table.num_rows == 0:
         what = "the file has no rows" if len(tables) == 1 else f"the {len(tables):,} files have no rows"
         raise data_error(uri, what, "give a file with rows")
     return table
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """The columns to read, as in `read_table`, and the columns of the files so far."""
+
+    columns: Sequence[str] | None
+    named_by: Mapping[str, str]
+    optional: Collection[str]
+    patterns: Collection[str]
+    names_of: dict[str, Sequence[str]] = field(default_factory=dict)
+
+    def choose(self, uri: str, names: Sequence[str]) -> list[str] | None:
+        """Return the columns of the next file to read, None for all. Raises DataError."""
+        known = [*names, *next(iter(self.names_of.values()), ())]
+        meant = [name for each in self.columns or () for name in self._meant(each, known)]
+        _refuse_other_columns(uri, names, meant, self.names_of)
+        self.names_of[uri] = names
+        if self.columns is None:
+            return None
+        wanted = [column for column in dict.fromkeys(meant) if column in names or column not in self.optional]
+        _check_columns(uri, names, wanted, self.named_by)
+        return wanted
+
+    def _meant(self, column: str, known: Sequence[str]) -> list[str]:
+        return columns_like(column, known) if column in self.patterns else [column]
 
 
 def _read_part(source: Source, part: Part, choose: Choose, reading: Reading) -> pa.Table:

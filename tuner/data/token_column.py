@@ -5,8 +5,6 @@ In a column of text, such as any column of a CSV, a row is that list written as 
 
 from __future__ import annotations
 
-import ast
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,11 +15,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tuner.data.encoded import to_offsets
+from tuner.data.literals import parse_literal
+from tuner.data.row_masks import Mask, any_in_row, to_mask
 from tuner.data.sequence_column import is_list, list_lengths
 from tuner.data.text_values import as_text, is_text
 from tuner.data.token_lists import SEPARATOR
-
-Mask = NDArray[np.bool_]
 
 _MOSTLY = 0.95  # the share of written lists from which a column of text holds lists, and other rows are mistakes
 _FIRST = 1000  # rows that are looked at first, because few columns of text hold lists
@@ -52,7 +50,7 @@ def read_token_lists(column: pa.ChunkedArray, name: str) -> TokenColumn:
     """Read a column that satisfies `holds_tokens`."""
     combined = pa.concat_arrays(column.chunks)
     lengths = list_lengths(combined)
-    return _assemble(as_text(pa.chunked_array([pc.list_flatten(combined)])), lengths, _mask(combined.is_null()), name)
+    return _assemble(as_text(pa.chunked_array([pc.list_flatten(combined)])), lengths, to_mask(combined.is_null()), name)
 
 
 def read_written_tokens(written: WrittenLists, is_null: Mask, name: str) -> TokenColumn:
@@ -105,8 +103,8 @@ def _assemble(
     """Join the tokens, which lie end to end, to rows of these lengths. Rows where `has_reason` is true are known already."""
     assert tokens is not None  # texts and whole numbers can be read as text
     owners = np.repeat(np.arange(len(lengths)), lengths)
-    is_broken = _any_in_row(_mask(pc.or_kleene(tokens.is_null(), pc.equal(tokens, ""))), owners, len(lengths))
-    is_split = _any_in_row(_mask(pc.match_substring(tokens, SEPARATOR)), owners, len(lengths))
+    is_broken = any_in_row(to_mask(pc.or_kleene(tokens.is_null(), pc.equal(tokens, ""))), owners, len(lengths))
+    is_split = any_in_row(to_mask(pc.match_substring(tokens, SEPARATOR)), owners, len(lengths))
     joined = pc.binary_join_element_wise("", tokens.fill_null(""), SEPARATOR)
     values = pa.concat_arrays(joined.chunks or [pa.array([], pa.string())])
     lists = pa.LargeListArray.from_arrays(to_offsets(lengths), values)
@@ -123,25 +121,10 @@ def _assemble(
     )
 
 
-def _any_in_row(is_true: Mask, owners: NDArray[np.int64], n_rows: int) -> Mask:
-    has_any = np.zeros(n_rows, dtype=bool)
-    has_any[owners[is_true]] = True
-    return has_any
-
-
-def _mask(values: pa.Array | pa.ChunkedArray) -> Mask:
-    return np.asarray(pc.fill_null(values, False).to_numpy(zero_copy_only=False), dtype=bool)
-
-
 def _parse(text: str) -> list[Any] | None:
-    """Return the list that a text writes in JSON or Python, None if it writes something else."""
-    for read in (json.loads, ast.literal_eval):
-        try:
-            value = read(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-            continue
-        return value if isinstance(value, list) else None
-    return None
+    """Return the list that a text writes, None if it writes something else."""
+    value = parse_literal(text)
+    return value if isinstance(value, list) else None
 
 
 def _holds(row: list[Any], types: Any) -> bool:

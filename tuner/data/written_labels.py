@@ -6,16 +6,13 @@ JSON or a Python dict: `{"a": 1, "b": 0}`.
 
 from __future__ import annotations
 
-import ast
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-YES = frozenset({"1", "1.0", "1.", "true", "yes", "y", "t", "on"})
-NO = frozenset({"0", "0.0", "0.", "false", "no", "n", "f", "off"})
-"""Words that say whether a row has a label, in lower case."""
+from tuner.data.boolean_words import NO, YES
+from tuner.data.literals import parse_literal
 
 
 @dataclass(frozen=True)
@@ -47,12 +44,8 @@ def read_written(text: str, *, has_bare: bool = True) -> Written:
 
     With `has_bare`, [a, b] is a list too, though its items have no quotes.
     """
-    if (
-        not has_bare
-        and _BARE.match(text)
-        and _parse(text) is None
-        and not (_NUMBERS.match(text) or _LEFT_OUT.search(text))
-    ):
+    is_bare = _BARE.match(text) and not (_NUMBERS.match(text) or _LEFT_OUT.search(text))
+    if is_bare and not has_bare and _parse(text) is None:
         return text
     if text.startswith("[") or (text[:1] + text[-1:] in ("()", "{}") and len(text) > 1):
         return _read_brackets(text)
@@ -70,8 +63,7 @@ def _read_brackets(text: str) -> Written:
     if isinstance(parsed, Mapping):
         return _labels_with_one(parsed)
     if isinstance(parsed, list | tuple | set) and ... not in parsed:
-        items = [_as_item(value) for value in (sorted(parsed, key=str) if isinstance(parsed, set) else parsed)]
-        return NOT_A_LIST if any(isinstance(item, Unreadable) for item in items) else items  # type: ignore[return-value]
+        return _as_items(sorted(parsed, key=str) if isinstance(parsed, set) else parsed)
     if _LEFT_OUT.search(text):
         return Unreadable("is a printed list with ... for what is left out; write it as JSON")
     if _NUMBERS.match(text):
@@ -82,15 +74,18 @@ def _read_brackets(text: str) -> Written:
 
 
 def _parse(text: str) -> object:
-    """Parse JSON or a Python literal; None if a text is neither."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        return ast.literal_eval(text.replace("\n", " "))
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
-        return None
+    """Return the value that a text writes. A line break counts as a space."""
+    return parse_literal(text.replace("\n", " "))
+
+
+def _as_items(values: Iterable[object]) -> Items | Unreadable:
+    items: Items = []
+    for value in values:
+        item = _as_item(value)
+        if isinstance(item, Unreadable):
+            return NOT_A_LIST
+        items.append(item)
+    return items
 
 
 def _as_item(value: object) -> str | Unreadable | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+
+from tuner.data.literals import parse_json
 
 EXACT = 1 << 53
 """Up to here, 64-bit floating point has every whole number."""
@@ -39,9 +40,9 @@ def parse_steps(text: str, large: set[int]) -> Steps | None:
     """
     if not text.strip():
         return []
-    parsed = _parse_json(text)
+    parsed = parse_json(text)
     if parsed is None and '"' not in text and CUT not in text:
-        parsed = _parse_json(_to_json(text))
+        parsed = parse_json(_to_json(text))
     if not isinstance(parsed, list):
         return None
     is_nested = any(isinstance(step, list) for step in parsed)
@@ -51,8 +52,8 @@ def parse_steps(text: str, large: set[int]) -> Steps | None:
     return [None if step is None else [_to_float(value, large) for value in step] for step in steps]
 
 
-def written_lists(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """Return a column of texts with a list of numbers in each value as lists, null where it is none.
+def read_number_lists(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Read a column of texts with a list of numbers in each value as a column of lists, null where a text is none.
 
     Return None if the first text that is not empty does not begin like a list.
     """
@@ -67,20 +68,13 @@ def written_lists(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
 
 def is_python_list(text: str) -> bool:
     """Return whether a text is JSON, or Python's form of a list, which differs in the spelling of NaN."""
-    return _parse_json(text.replace("nan", "NaN")) is not None
+    return parse_json(text.replace("nan", "NaN")) is not None
 
 
 def separator_of(text: str) -> str | None:
     """Return the comma, semicolon or bar between numbers that are not in brackets; None for any other text."""
     match = _SEPARATED.fullmatch(text.strip())
     return None if match is None else match[1]
-
-
-def _parse_json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _to_json(text: str) -> str:

@@ -19,6 +19,7 @@ from tuner.data.sequences import Sequences
 from tuner.data.token_lists import are_token_lists
 from tuner.errors import Fault, SpaceError
 from tuner.imbalance.feasibility import resampling_faults
+from tuner.show_value import show_share
 from tuner.space.assignment import assignment, set_option, yaml_value
 from tuner.space.document import dotted
 from tuner.space.domains import Fixed, OptionChoice, ends
@@ -137,8 +138,8 @@ def _read_characters(space: Space, texts: Sequence[str]) -> list[Change]:
     if scripts.rows < FEW or len(others) == len(items):
         return []
     what = (
-        f"{scripts.rows:.0%} of the training texts are in a script without spaces ({scripts.names}), where a word is a "
-        "whole clause"
+        f"{show_share(scripts.rows)} of the training texts are in a script without spaces ({scripts.names}), where a "
+        "word is a whole clause"
     )
     has_file = any(_name_of(item) == "file" for item in _written(space, "embedding"))
     length = _length_in_characters(space, texts)

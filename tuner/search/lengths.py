@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from tuner.data.dataset import Dataset
 from tuner.data.preparation import options_of
+from tuner.data.samples import spread_positions
 from tuner.data.sequences import Sequences
 from tuner.data.token_lists import are_token_lists
 from tuner.data.tokenisers import split_words
+from tuner.show_value import show_share
 from tuner.space.assignment import set_option
 from tuner.space.domains import Choice, ends
 from tuner.space.load import Space
@@ -27,20 +29,21 @@ def length_notes(space: Space, dataset: Dataset) -> list[str]:
     inputs = dataset.train.inputs
     if isinstance(inputs, Sequences):
         return []
-    unit, counts = _count(space, inputs)
+    rows = spread_positions(len(inputs), _SAMPLE).tolist()
+    unit, counts = count_tokens([inputs[row] for row in rows], reads_characters(space))
     domain = space.parameters["max_length"]
     lengths = sorted({int(value) for value in (domain.values if isinstance(domain, Choice) else ends(domain))})
     *shorter, longest = lengths
     if _lost(counts, longest) <= _MANY:
         return []
-    others = ", ".join(f"{_lost(counts, length):.0%} at {length:,}" for length in shorter)
+    others = ", ".join(f"{show_share(_lost(counts, length))} at {length:,}" for length in shorter)
     cut = " or ".join(name for name, _ in options_of(space.parameters["truncation"]))
     needed = math.ceil(float(np.quantile(counts, 1 - _MANY)) / 2)
     remedy = f"to read more, {set_option('space.max_length', min(needed, 10_000))}"
     if cut == "end":
         remedy += f"; if the end tells the label, {set_option('space.truncation', 'start')}"
     about = "about " if len(inputs) > _SAMPLE else ""
-    what = f"{about}{_lost(counts, longest):.0%} of the training texts lose more than half of their {unit}"
+    what = f"{about}{show_share(_lost(counts, longest))} of the training texts lose more than half of their {unit}"
     what += f" at space.max_length {longest:,}{others and f' ({others})'}"
     return [f"{what}; the {cut.replace('start', 'beginning')} is cut off (space.truncation: {cut}); {remedy}"]
 
@@ -50,11 +53,15 @@ def _lost(counts: NDArray[np.int64], length: int) -> float:
     return float((counts > 2 * length).mean())
 
 
-def _count(space: Space, texts: Sequence[str]) -> tuple[str, NDArray[np.int64]]:
-    """Return what the space counts, and the counts of a sample of texts. A word is one piece of words or more."""
-    rows = np.linspace(0, len(texts) - 1, min(_SAMPLE, len(texts))).astype(int).tolist()
-    sample = [texts[row][:_ENOUGH] for row in rows]
+def reads_characters(space: Space) -> bool:
+    """Return whether the lengths of a space's texts are those in characters: it reads characters and no words."""
     names = [name for name, _ in options_of(space.parameters["tokens"])]
-    if "character" in names and "word" not in names:
-        return "characters", np.array([len(text) for text in sample], np.int64)
-    return "tokens" if are_token_lists(texts) else "words", np.diff(split_words(sample, lower_case=False).offsets)
+    return "character" in names and "word" not in names
+
+
+def count_tokens(texts: Sequence[str], in_characters: bool) -> tuple[str, NDArray[np.int64]]:
+    """Return what is counted, and how many each text has. A word is one piece of words or more."""
+    cut = [text[:_ENOUGH] for text in texts]
+    if in_characters:
+        return "characters", np.array([len(text) for text in cut], np.int64)
+    return "tokens" if are_token_lists(texts) else "words", np.diff(split_words(cut, lower_case=False).offsets)

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from tuner.data.builtin import is_builtin
 from tuner.data.dataset import Dataset
 from tuner.data.formats.names import codec_of, known_format
 from tuner.data.preparation import preparation_settings
+from tuner.data.samples import spread_positions
 from tuner.data.sequences import Sequences
 from tuner.data.source_files import locate_quietly
 from tuner.data.trial_data import TrialData
@@ -202,7 +202,7 @@ def size_of_data(dataset: Dataset, data: TrialData) -> DataSize:
     if isinstance(train, Sequences):
         length = train.values.size / len(train)
     else:
-        sample = np.linspace(0, len(train) - 1, min(_SAMPLE, len(train))).astype(int).tolist()
+        sample = spread_positions(len(train), _SAMPLE).tolist()
         length = sum(len(train[row]) for row in sample) / len(sample)
     parts = [split for splits in data.prepared.values() for split in splits]
     arrays: list[Any] = [

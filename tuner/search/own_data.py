@@ -8,16 +8,20 @@ from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
+import pyarrow.compute as pc
 
 from tuner.data.column_names import is_like
 from tuner.data.column_roles import Roles, find_roles
 from tuner.data.formats.content import Reading
 from tuner.data.name_lists import list_names, number_of_rows
+from tuner.data.samples import spread_positions
+from tuner.data.scripts import lacks_spaces
 from tuner.data.table_reader import read_table
 from tuner.data.text_values import is_text
-from tuner.data.tokenisers import split_words
+from tuner.data.token_column import find_written_lists, holds_tokens, read_token_lists, read_written_tokens
+from tuner.data.token_lists import as_plain_text
 from tuner.errors import Fault, SpaceError
+from tuner.search.lengths import count_tokens
 from tuner.space.assignment import assignment, set_option, yaml_value
 from tuner.space.document import Document, override, parse_document, read_document
 from tuner.space.load import TASKS, find_space, shipped_spaces
@@ -56,6 +60,12 @@ class OwnData:
     space: str
 
     @property
+    def n_rows(self) -> int:
+        """The number of rows, or of series if a series has a row for each step."""
+        series = self.settings.get("sequence_id")
+        return self.table.num_rows if series is None else int(pc.count_distinct(self.table.column(series)).as_py())
+
+    @property
     def assignments(self) -> tuple[str, ...]:
         """The overrides that put the rows into the space, as `load_space` takes them."""
         return assignment("data", self.settings), *(assignment(key, value) for key, value in self.changes.items())
@@ -83,8 +93,7 @@ def read_own_data(file: str, space: str | None, overrides: Sequence[str], say: C
     inputs: Inputs = "sequence" if "sequence" in settings else "text"
     if space is None or is_shipped:
         space, document, changes = _fit_shipped_space(space, roles.task, inputs, say)
-        lengths = _text_lengths(table, settings.get("text"))
-        changes |= _max_length(document, lengths, overrides, say)
+        changes |= _max_length(document, _some_texts(table, settings.get("text")), overrides, say)
     else:
         document, changes = read_document(find_space(space)[0]), {}
         _check_task(file, space, document, roles.task, task)
@@ -93,13 +102,18 @@ def read_own_data(file: str, space: str | None, overrides: Sequence[str], say: C
     return OwnData(file=file, table=table, roles=roles, settings=settings, changes=changes, space=space)
 
 
-def _text_lengths(table: pa.Table, column: str | None) -> NDArray[np.int64]:
-    """Return the words of each of some texts of a column; none if it holds no texts."""
-    if column is None or column not in table.column_names or not is_text(table.column(column).type):
-        return np.zeros(0, np.int64)
-    texts = table.column(column).drop_null()
-    sample = texts.take(np.linspace(0, len(texts) - 1, min(len(texts), _SAMPLE)).astype(np.int64))
-    return np.diff(split_words(sample.to_pylist(), lower_case=False).offsets)
+def _some_texts(table: pa.Table, name: str | None) -> Sequence[str]:
+    """Return texts or lists of tokens of a column that are enough to measure lengths; none if it holds neither."""
+    column = table.column(name).drop_null() if name in table.column_names else None
+    if column is None or not len(column) or not (is_text(column.type) or holds_tokens(column.type)):
+        return []
+    rows = column.take(spread_positions(len(column), _SAMPLE))
+    if holds_tokens(column.type):
+        return read_token_lists(rows, str(name)).rows
+    written = find_written_lists(rows)
+    if written is not None and written.kind == "tokens":
+        return read_written_tokens(written, np.zeros(len(rows), dtype=bool), str(name)).rows
+    return [as_plain_text(text) for text in rows.to_pylist()]
 
 
 def _given(overrides: Sequence[str]) -> tuple[dict[str, Any], Task | None]:
@@ -167,20 +181,32 @@ def _fit_shipped_space(
 
 
 def _max_length(
-    document: Document, lengths: NDArray[np.int64], overrides: Sequence[str], say: Callable[[str], None]
+    document: Document, texts: Sequence[str], overrides: Sequence[str], say: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Return a longer max_length if the one of a shipped space would cut many of the texts."""
+    """Return a longer max_length if the one of a shipped space would cut many of the texts.
+
+    `tuner.search.adaptation` has the tokens and the length for scripts without spaces, unless the tokens are set.
+    """
     shipped = document.tree["space"].get("max_length")
-    if not len(lengths) or any(each.startswith("space.max_length") for each in overrides):
+    tokens = [each for each in overrides if each.startswith("space.tokens")]
+    is_set = any(each.startswith("space.max_length") for each in overrides)
+    if not texts or is_set or (not tokens and lacks_spaces(texts)):
         return {}
+    unit, lengths = count_tokens(texts, _are_characters(override(document, tokens).tree["space"].get("tokens")))
     choices = shipped if isinstance(shipped, list) else [shipped]
     long = int(np.percentile(lengths, LONG, method="inverted_cdf"))
     length = min(long, _MOST_TOKENS)
     if length <= max(choices):
         return {}
     value = [*choices, length] if isinstance(shipped, list) else length
-    say(f"note: {LONG} % of the texts have {long:,} words or fewer, so space.max_length is {value}, not {shipped}")
+    say(f"note: {LONG} % of the texts have {long:,} {unit} or fewer, so space.max_length is {value}, not {shipped}")
     return {"space.max_length": value}
+
+
+def _are_characters(tokens: Any) -> bool:
+    """Return whether characters are the only tokens that a space names."""
+    items = tokens if isinstance(tokens, list) else [tokens]
+    return all(item == "character" or (isinstance(item, dict) and "character" in item) for item in items)
 
 
 def _check_task(file: str, space: str, document: Document, found: Task, given: Task | None) -> None:

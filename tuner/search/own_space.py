@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from tuner.data.dataset import Dataset, label_counts
 from tuner.data.name_lists import list_names, number_of_rows
 from tuner.data.sequences import Sequences
-from tuner.data.tokenisers import split_words
 from tuner.errors import printable
+from tuner.search.lengths import count_tokens, reads_characters
 from tuner.search.own_data import LONG, OwnData
 from tuner.search.reading import load_checked
 from tuner.show_value import show_yaml
@@ -43,20 +43,32 @@ def compose_space(own: OwnData, overrides: Sequence[str], path: str, say: Callab
         own = _with_folds(own)
     loaded = load_space(own.space, (*own.assignments, *overrides))
     space, dataset = load_checked(loaded, say)
-    lengths = _lengths(dataset)
+    unit, lengths = _lengths(space, dataset)
     budget = _fit_budget(space, dataset, lengths)
-    shipped = find_space(own.space)[0].read_text(encoding="utf-8")
-    search = (
-        space.text if own.changes or space is not loaded else shipped
-    )  # the same, but rewriting changes how lists of options look
-    search = search[search.index("\nsearch:") :]
+    for note in dataset.notes:
+        say(f"note: {note}")
+    search = _search_text(own, loaded, space)
     for key, value in budget.settings.items():
         search = _set_line(search, key, value=yaml_value(value))
-    for name, comment in {**budget.comments, "max_length": _say_lengths(lengths, space.inputs)}.items():
+    for name, comment in {**budget.comments, "max_length": _say_lengths(lengths, unit)}.items():
         search = _set_line(search, name, comment=comment)
-    text = "\n".join([*_head(own, dataset, lengths, path), *_data_section(own, space, dataset), search])
+    text = "\n".join([*_head(own, dataset, lengths, unit, path), *_data_section(own, space, dataset), search])
     read_space(text, overrides)  # our own mistake would be found here, before anything is written
     return rewrite(text, overrides) if overrides else text
+
+
+def _search_text(own: OwnData, loaded: Space, space: Space) -> str:
+    """Return the sections after the data: those of the shipped space, with what was changed for these rows."""
+    text = find_space(own.space)[0].read_text(encoding="utf-8")
+    before, after = (each.document.tree["space"] for each in (loaded, space))
+    names = {name for name in after if after[name] != before.get(name)}
+    names |= {key.partition(".")[2] for key in own.changes if key.startswith("space.")}
+    if all(re.search(rf"(?m)^  {name}: +[^\s#]", text) for name in names):
+        for name in sorted(names):  # the comment of a shipped space is about what it was
+            text = _set_line(text, name, value=yaml_value(after[name]), comment="")
+    else:
+        text = space.text  # rewriting changes how lists of options look
+    return text[text.index("\nsearch:") :]
 
 
 @dataclass(frozen=True)
@@ -79,15 +91,17 @@ def _set_line(text: str, name: str, *, value: str | None = None, comment: str | 
 
 def _with_folds(own: OwnData) -> OwnData:
     """Validate on every training row in turn if there are few rows."""
-    if own.table.num_rows >= _FEW_ROWS or "split_column" in own.settings:
+    if own.n_rows >= _FEW_ROWS or "split_column" in own.settings:
         return own
     return replace(own, settings={**own.settings, "folds": _FOLDS, "validation": None})
 
 
-def _lengths(dataset: Dataset) -> NDArray[np.int64]:
-    """Return the words or steps of every training row."""
+def _lengths(space: Space, dataset: Dataset) -> tuple[str, NDArray[np.int64]]:
+    """Return what the length of a row counts, such as words or steps, and the length of every training row."""
     inputs = dataset.train.inputs
-    return inputs.lengths if isinstance(inputs, Sequences) else np.diff(split_words(inputs, lower_case=False).offsets)
+    if isinstance(inputs, Sequences):
+        return "steps", inputs.lengths
+    return count_tokens(inputs, reads_characters(space))
 
 
 def _fit_budget(space: Space, dataset: Dataset, lengths: NDArray[np.int64]) -> _Budget:
@@ -125,9 +139,8 @@ def show_time(seconds: float) -> str:
     return "".join(f"{number}{unit}" for unit, number in parts.items() if number)
 
 
-def _head(own: OwnData, dataset: Dataset, lengths: NDArray[np.int64], path: str) -> list[str]:
+def _head(own: OwnData, dataset: Dataset, lengths: NDArray[np.int64], unit: str, path: str) -> list[str]:
     command, file = shlex.quote(path), shlex.quote(own.file)
-    inputs = "words" if dataset.inputs == "text" else "steps"
     rows = number_of_rows(own.table.num_rows)
     half = int(np.percentile(lengths, 50, method="inverted_cdf"))
     return [
@@ -138,7 +151,7 @@ def _head(own: OwnData, dataset: Dataset, lengths: NDArray[np.int64], path: str)
         f"#     tuner plan {printable(command)}",
         f"#     tuner run {printable(command)}",
         "#",
-        f"# {rows}. Half of them have {half:,} {inputs} or fewer; {_say_lengths(lengths, dataset.inputs)}.",
+        f"# {rows}. Half of them have {half:,} {unit} or fewer; {_say_lengths(lengths, unit)}.",
         *_say_labels(dataset),
         "",
         f"task: {dataset.task}",
@@ -162,9 +175,9 @@ def _say_labels(dataset: Dataset) -> list[str]:
     return lines
 
 
-def _say_lengths(lengths: NDArray[np.int64], inputs: Inputs) -> str:
+def _say_lengths(lengths: NDArray[np.int64], unit: str) -> str:
     long = int(np.percentile(lengths, LONG, method="inverted_cdf"))
-    return f"{LONG} % have {long:,} {'words' if inputs == 'text' else 'steps'} or fewer"
+    return f"{LONG} % have {long:,} {unit} or fewer"
 
 
 def _data_section(own: OwnData, space: Space, dataset: Dataset) -> list[str]:

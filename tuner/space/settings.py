@@ -28,9 +28,9 @@ Name = Annotated[str, Field(min_length=1)]
 ColumnName = Annotated[Name, WithJsonSchema({"type": ["string", "number", "boolean"], "minLength": 1})]
 """The name of a column. A space may write it as 5 or true: the loader takes the text that was written."""
 
-
 LABEL_FIELDS = ("label", "labels", "label_columns")
-COLUMN_FIELDS = ("text", "sequence", "sequence_id", "order", *LABEL_FIELDS, "group", "split_column")
+STEP_FIELDS = ("sequence_id", "order")  # of a table with a row for each step of a series
+COLUMN_FIELDS = ("text", "sequence", *STEP_FIELDS, *LABEL_FIELDS, "group", "split_column")
 GROUP_OF_BUILTIN: Mapping[str, str] = {"builtin:docstrings": "function"}
 """The column of groups of each built-in set that has one. So no space needs to name it, and one's own rows do not inherit it."""
 LABEL_FORM_FIELDS = ("label_form", "label_names", "label_separator")
@@ -108,7 +108,7 @@ def _read_sequence(value: object) -> object:
 
 
 def _sequence_is_named(values: Values) -> Broken | None:
-    given = [name for name in ("sequence_id", "order") if values.get(name) is not None]
+    given = [name for name in STEP_FIELDS if values.get(name) is not None]
     if given and values.get("sequence") is None:
         what = f"{' and '.join(given)} {'is' if len(given) == 1 else 'are'} given, but no column of values is named"
         return what, "add sequence: COLUMN, or [COLUMN, …] for several channels"

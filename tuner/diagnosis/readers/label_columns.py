@@ -1,6 +1,6 @@
 """Labels in the columns of a predictions file, and the task that follows from them.
 
-Labels may be written as in training data; see `tuner.data.labelled_rows`.
+Labels may be written as in training data; see `tuner.data.labels`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _STAND_IN = "\0input"  # the label reader needs an input in each row; no file ha
 class RowLabels:
     """Labels as pairs of row (`owners`) and name (`codes` into `names`).
 
-    `missing` maps a reason to a mask (rows,) of rows without a readable label. `form` is the form of a single column.
+    `missing` maps a reason to the positions of rows without a readable label. `form` is the form of a single column.
     `is_several` says whether a row may have several labels.
     """
 
