@@ -137,7 +137,10 @@ def _json_kind(value: object) -> str:
 # --- one object -------------------------------------------------------------------------------------------------------
 
 _PANDAS = 'import pandas; pandas.read_json({}, orient="%s", dtype=False).to_json({}, orient="records", lines=True)'
-_LISTS = 'import json, pyarrow as a; d = json.loads(a.input_stream({}).read()); open({}, "w").writelines(json.dumps(r) + chr(10) for r in %s)'
+_LISTS = (
+    "import json, pyarrow; d = json.loads(pyarrow.input_stream({}).read()); "  # it unpacks by the name
+    'open({}, "w").writelines(json.dumps(r) + chr(10) for r in %s)'
+)
 _OF_COLUMNS = "(dict(zip(d, r)) for r in zip(*d.values()))"
 
 
