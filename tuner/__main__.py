@@ -69,6 +69,10 @@ def _print_error(error: BaseException) -> int:
     """Print an error to stderr and return its exit code."""
     if isinstance(error, click.ClickException):
         error.show()
+        if "unexpected extra argument" in error.message and sum(map(os.path.isfile, sys.argv[1:])) > 1:
+            click.echo(
+                "The shell puts the names of files in place of a pattern: quote it, as in 'data/*.csv'.", err=True
+            )
         return error.exit_code
     if isinstance(error, InputError):
         for fault in error.faults:

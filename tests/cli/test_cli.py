@@ -134,6 +134,15 @@ def test_predict_with_a_missing_bundle_says_what_is_missing(call):
 # --- bad input: an error before Ray starts, and nothing is written ---
 
 
+def test_a_pattern_that_the_shell_has_replaced_by_names_is_to_be_quoted(call):
+    for name in ("a.csv", "b.csv"):
+        Path(name).write_text("text,label\na,x\n")
+    code, _, err = call("predict", "bundle", "a.csv", "b.csv")
+    assert code == 2
+    assert "quote it, as in 'data/*.csv'" in err
+    assert "quote it" not in call("predict", "bundle", "a.csv", "c")[2]
+
+
 def test_a_missing_space_is_named(call):
     code, _, err = call("run", "mutlilabel.yaml")
     assert code == 2

@@ -148,6 +148,12 @@ def test_what_has_no_rows_to_read_is_refused(names: tuple[str, ...], uri: str, m
         read(uri)
 
 
+def test_a_missing_folder_is_named_as_missing() -> None:
+    parts("parts/a.csv")
+    with pytest.raises(DataError, match=r"part: there is no file or folder .*part; did you mean 'parts'"):
+        read("part")
+
+
 def test_one_part_of_several_is_noted_with_the_pattern_of_all() -> None:
     parts(*(f"data/train-0000{number}-of-00003.csv" for number in range(3)))
     found, (note,) = read("data/train-00000-of-00003.csv")

@@ -119,6 +119,13 @@ def test_a_json_line_may_be_longer_than_a_megabyte(write: Write) -> None:
             r"a\.csv:3: byte 0xe9 is not UTF-8 text; save the file as UTF-8",
         ),
         ("a.csv", "text\nabc\n".encode("utf-16"), "byte 0xff is not UTF-8"),
+        (
+            "a.csv",
+            b"PK\3\4 \0",
+            r"no text; it begins like a spreadsheet such as \.xlsx, or a \.zip archive; give it the",
+        ),
+        ("a.csv", b"\x1f\x8b\x08\0", r"no text; it begins like a file packed by gzip \(\.gz\)"),
+        ("a.json", b"PAR1\x15\0", r"no text; it begins like a Parquet file"),
         ("a.csv", "text\nabc\n".encode("utf-16-le"), "zero bytes, so this is not UTF-8"),
         ("a.csv", "text,text\na,b\n", "there are 2 columns 'text'; give each its own name"),
         ("a.jsonl", '{"text":"a"}\n\n{"text":\n', r"a\.jsonl:3: the line is not JSON"),

@@ -56,6 +56,9 @@ def locate_source(uri: str, reading: Reading) -> Source:
         return source
     if any(mark in folder for mark in "*[") and kind == fs.FileType.NotFound:
         raise data_error(uri, "a pattern in the name of a folder is not read", "put it into the name of the files only")
+    if kind == fs.FileType.NotFound and not extension(uri) and not is_pattern:
+        remedy = _missing_file_remedy(files, PurePosixPath(path), None)
+        raise data_error(uri, f"there is no file or folder {path}", remedy)
     format_of(uri)
     if kind == fs.FileType.NotFound or is_pattern:
         raise data_error(uri, f"there is no file {path}", _missing_file_remedy(files, PurePosixPath(path), FORMATS))

@@ -120,9 +120,50 @@ def test_lines_that_may_or_may_not_be_rows_are_noted_with_the_setting(header: st
     lines = [f"{text}\n" if header == "text" else f"{number},{text}\n" for number, text in enumerate(texts)]
     rows, (note,) = read(f"{header}\n{''.join(lines)}")
     assert len(rows) == 2
-    assert "1 value spans several lines between quotation marks, the longest lines 2 to 4" in note
+    assert "1 value spans lines 2 to 4 between quotation marks, and is read as one text" in note
     assert note.endswith("--set data.quoting=none")
     assert len(read(f"{header}\n{''.join(lines)}", "none")[0]) == 4
+
+
+EMAIL = 'ham,"Dear Anna,\nthe order is late, call me.\n\nRegards,\nMax, Sales"\n'
+QUESTION = 'ham,"Are you sure?\nham, yes"\n'
+
+
+@pytest.mark.parametrize(
+    ("content", "count"),
+    [
+        (f"label,text\n{EMAIL * 20}{QUESTION}{EMAIL}", 22),
+        (f"label,text\n{QUESTION * 6}", 6),
+        (f"label,text\n{QUESTION * 6}{ROWS}", 46),
+        ('"label","text"\n' + '"ham","a"\n' * 9 + '"ham","Are you sure?\nham, yes"\n', 10),
+    ],
+)
+def test_texts_with_lines_like_rows_are_read_where_the_rest_of_the_file_has_such_texts(
+    content: str, count: int
+) -> None:
+    rows, (note,) = read(content)
+    assert len(rows) == count
+    assert "read as one text; if " in note
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (f'label,text\n{EMAIL * 20}ham,"see you\n{ROWS}ham,bye"\n{EMAIL}', 102),
+        (f'label,text\n{ROWS}ham,"a, b"\n{QUESTION}', 43),
+    ],
+)
+def test_lines_that_are_rows_or_a_text_are_refused_with_what_to_do_for_each(content: str, line: int) -> None:
+    remedy = (
+        "if the marks enclose one text, --set data.quoting=standard; if the first is a plain character, "
+        'write the value with three marks in front and one behind: """see you"$'
+    )
+    with pytest.raises(DataError, match=rf"a\.csv:{line}: .*look like rows; {remedy}"):
+        read(content)
+    kept = read(content, "standard")[0]
+    doubled = content.split("\n")
+    doubled[line - 1] = doubled[line - 1].replace('"', '"""') + '"'
+    assert len(read("\n".join(doubled))[0]) > len(kept)
 
 
 def test_blank_lines_between_rows_are_counted() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -40,7 +41,9 @@ def test_an_array_of_objects_is_read(indent: int | None, mark: bytes) -> None:
         ('[{"text": "a"}, 3]', r"a\.json: row 2: the line holds a number, not an object"),
         ('[{"text": "a"},\n{"text": 3}]', r"a\.json: row 2: 'text' is a number, but a string in line 1"),
         ("[]", "the array has no rows"),
-        ('[{"text": "a"}\n', r"a\.json:1: the line is not JSON"),
+        ('[{"text": "a"}\n', r"a\.json:2: the array of rows is not JSON \(Expecting ',' delimiter, character 1\)"),
+        ('[{"text": "a"},\n{"text": "b"},\n]', r"a\.json:3: the array of rows is not JSON"),
+        ('["a"]\n["b"]', r"a\.json:1: the line holds a list, not an object"),
         ("[" * 9000, "nested more than 64 levels deep"),
     ],
 )
@@ -73,3 +76,12 @@ def test_an_object_that_holds_all_rows_is_refused_with_a_line_that_works(name: s
 
 def test_a_file_of_one_row_is_read() -> None:
     assert read_table(write('{"text": "a", "tokens": ["b"], "more": {"x": 1}}')).num_rows == 1
+
+
+def test_the_line_that_converts_a_compressed_object_works() -> None:
+    Path("a.json.gz").write_bytes(gzip.compress(json.dumps({"data": ROWS}).encode()))
+    with pytest.raises(DataError) as raised:
+        read_table("a.json.gz")
+    command = raised.value.faults[0].remedy.partition("python ")[2]
+    subprocess.run(f"{sys.executable} {command}", shell=True, check=True)
+    assert read_table("a-lines.jsonl").to_pylist() == ROWS

@@ -74,6 +74,24 @@ def first_line(error: BaseException) -> str:
     return str(error).strip().split("\n")[0][:200]
 
 
+_SIGNATURES = {
+    b"PK\3\4": "a spreadsheet such as .xlsx, or a .zip archive",
+    b"\xd0\xcf\x11\xe0": "an old spreadsheet (.xls)",
+    b"PAR1": "a Parquet file (.parquet)",
+    b"ARROW1": "an Arrow file (.arrow)",
+    b"\x1f\x8b": "a file packed by gzip (.gz)",
+    b"\x28\xb5\x2f\xfd": "a file packed by zstd (.zst)",
+    b"BZh": "a file packed by bzip2 (.bz2)",
+}
+
+
+def _refuse_other_formats(uri: str, content: bytes) -> None:
+    """Raise DataError if a file that is not text begins like those of a known format."""
+    for begin, what in _SIGNATURES.items():
+        if content.startswith(begin):
+            raise data_error(uri, f"this is no text; it begins like {what}", "give it the extension of its content")
+
+
 def read_utf8(uri: str, file: pa.NativeFile) -> bytes:
     """Return the whole content. Raises DataError if it is blank or not UTF-8."""
     content: bytes = file.read()
@@ -81,10 +99,13 @@ def read_utf8(uri: str, file: pa.NativeFile) -> bytes:
     try:
         content.decode()
     except UnicodeDecodeError as error:
+        _refuse_other_formats(uri, content)
         line = content.count(b"\n", 0, error.start) + 1
         raise data_error(f"{uri}:{line}", f"byte {content[error.start]:#04x} is not UTF-8 text", remedy) from error
-    if not content.removeprefix(codecs.BOM_UTF8).strip():
+    text = content.removeprefix(codecs.BOM_UTF8)
+    if not text or text.isspace():
         raise data_error(uri, "the file has only blank lines", "give a file with rows")
     if b"\0" in content:
+        _refuse_other_formats(uri, content)
         raise data_error(uri, "the file contains zero bytes, so this is not UTF-8 text", remedy)
     return content

@@ -11,10 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from tuner.data.formats.csv_quotes import Places
 from tuner.data.formats.csv_source import CsvSource
 
 _MOST_LINES = 20  # of one value that are compared with the rows
 _SEEN = 0.5  # the share of a value's lines that must look like rows
+_MANY = 5  # values of several lines: stray marks would hardly open and close so many by chance
+_LONG, _TIMES = 10, 4  # then a value is in doubt if it has more line breaks than this, and times their median
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class Doubt:
 def find_doubt(source: CsvSource, rows: Callable[[], pa.Table]) -> Doubt | None:
     """Return the first quoted value whose lines are surely rows of the file. If there is none, return the longest doubtful one.
 
-    A line is surely a row if it has the right number of values, and another column has one of them. `rows` reads all columns.
+    A line is surely a row if it has the right number of values, and another column has one of them, unless the rest of the
+    file shows that such values are texts. `rows` reads all columns.
     """
     lines, n_columns = source.lines, len(source.names)
     first = np.searchsorted(lines.ends, source.values.opens)
@@ -45,15 +49,31 @@ def find_doubt(source: CsvSource, rows: Callable[[], pa.Table]) -> Doubt | None:
     if len(likely) and n_columns > 1:
         table = rows()
         texts = [_read_text(source, int(each), int(first[each]), int(last[each]), is_row) for each in likely]
-        is_sure = _hold_rows(texts, table)
-        if is_sure.any():
-            sure = likely[is_sure]
+        held = likely[_hold_rows(texts, table)]
+        if (n_breaks > 0).sum() >= _MANY or _is_every_row_quoted(source, first[held], int(n_rows[held].sum())):
+            sure = held[n_breaks[held] > max(_LONG, _TIMES * np.median(n_breaks[n_breaks > 0]))]
+        else:
+            sure = held
+        if len(sure):
             return Doubt(int(first[sure[0]]) + 1, int(last[sure[0]]) + 1, len(sure), is_sure=True)
-        likely = likely[(n_rows == n_breaks + 1)[likely]]
+        likely = held if len(held) else likely[(n_rows == n_breaks + 1)[likely]]
     if not len(likely):
         return None
     longest = likely[np.argmax(n_breaks[likely])]
     return Doubt(int(first[longest]) + 1, int(last[longest]) + 1, len(likely), is_sure=False)
+
+
+def _is_every_row_quoted(source: CsvSource, held: Places, n_lines: int) -> bool:
+    """Return whether every other row has a quoted value, so that a line without one is no row.
+
+    `held` are the first lines of the values in doubt, which have `n_lines` lines. Fewer other rows say nothing.
+    """
+    records = source.record_lines(is_plain=False)
+    opened = np.searchsorted(source.values.opens, np.append(source.lines.starts[records], len(source.content)))
+    has_quoted = np.diff(opened) > 0
+    is_other = np.ones(len(records), dtype=bool)
+    is_other[[0, *(np.searchsorted(records, held, side="right") - 1)]] = False
+    return int(is_other.sum()) >= n_lines and bool(has_quoted[is_other].all())
 
 
 @dataclass(frozen=True)

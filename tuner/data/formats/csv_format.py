@@ -16,6 +16,7 @@ from tuner.data.name_lists import name_rows
 from tuner.errors import data_error
 
 _QUOTE_RULE = "double the quotation marks inside quoted values, and close every quoted value"
+_AS_PLAIN = 'write the value with three marks in front and one behind: """see you"'
 _READ_ALL = "import pandas; pandas.read_csv({}, sep={}, dtype=str, keep_default_na=False%s)"
 
 
@@ -26,11 +27,12 @@ def read_tsv(uri: str, file: pa.NativeFile, choose: Choose, reading: Reading) ->
 
 @dataclass(frozen=True)
 class _QuoteFault:
-    """A line whose quotation marks are wrong or doubtful. `fix` says what to do if the marks enclose values."""
+    """A line whose quotation marks are wrong, or in doubt. `fix` says what to do if the marks enclose values."""
 
     line: int
     what: str
     fix: str
+    is_in_doubt: bool = False
 
 
 def read_csv(uri: str, file: pa.NativeFile, choose: Choose, reading: Reading, *, separator: str = ",") -> pa.Table:
@@ -40,7 +42,7 @@ def read_csv(uri: str, file: pa.NativeFile, choose: Choose, reading: Reading, *,
     fault = None if is_plain else _find_fault(source, reading)
     if fault is not None:
         if reading.quoting is not None or not source.has_only_plain_marks:
-            raise data_error(f"{uri}:{fault.line}", fault.what, f"{fault.fix}{_or_plain(source, reading)}")
+            raise data_error(f"{uri}:{fault.line}", fault.what, _remedy(source, reading, fault))
         why = f"so quotation marks are read as plain characters, and every line as a row; if they enclose values, {fault.fix}"
         reading.note(f"{uri}:{fault.line}: {fault.what}, {why}")
         is_plain = True
@@ -124,16 +126,28 @@ def _find_fault(source: CsvSource, reading: Reading) -> _QuoteFault | None:
         what = (
             f"a quotation mark opens a value here that ends in line {doubt.last:,}, but the lines in it look like rows"
         )
-        return _QuoteFault(doubt.first, what, reading.set_quoting("standard") or _as_parquet(source))
+        return _QuoteFault(doubt.first, what, reading.set_quoting("standard") or _as_parquet(source), is_in_doubt=True)
     if doubt is not None:
         _note_doubt(source, reading, doubt)
     return None
 
 
 def _note_doubt(source: CsvSource, reading: Reading, doubt: Doubt) -> None:
-    many = "1 value spans" if doubt.count == 1 else f"{doubt.count:,} values span"
-    what = f"{many} several lines between quotation marks, the longest lines {doubt.first:,} to {doubt.last:,}"
-    reading.note(f"{source.uri}: {what}{_or_plain(source, reading)}")
+    lines = f"lines {doubt.first:,} to {doubt.last:,}"
+    what = f"1 value spans {lines} between quotation marks, and is read as one text"
+    if doubt.count > 1:
+        many = f"{doubt.count:,} values span several lines between quotation marks, the longest {lines}"
+        what = f"{many}; each is read as one text"
+    plain = _or_plain(source, reading) or f"; if the mark in line {doubt.first:,} is a plain character, {_AS_PLAIN}"
+    reading.note(f"{source.uri}: {what}{plain}")
+
+
+def _remedy(source: CsvSource, reading: Reading, fault: _QuoteFault) -> str:
+    """Return what to do for each reading of the marks."""
+    plain = _or_plain(source, reading)
+    if not fault.is_in_doubt:
+        return f"{fault.fix}{plain}"
+    return f"if the marks enclose one text, {fault.fix}{plain or f'; if the first is a plain character, {_AS_PLAIN}'}"
 
 
 def _or_plain(source: CsvSource, reading: Reading) -> str:

@@ -91,9 +91,9 @@ class CsvSource:
     @cached_property
     def _has_old_line_ends(self) -> bool:
         """Whether some lines end in a carriage return alone. Finding all lines then takes longer."""
-        return self.content.count(b"\r") > int(self._is_after_return.sum())
+        return b"\r" in self.content and self.content.count(b"\r") > int(self._is_after_return.sum())
 
-    @property
+    @cached_property
     def _is_after_return(self) -> NDArray[np.bool_]:
         """Return which line feeds follow a carriage return, (line feeds,)."""
         data = np.frombuffer(self.content, np.uint8)
@@ -103,7 +103,10 @@ class CsvSource:
     def _has_blank_lines(self) -> bool:
         """Whether there may be blank lines."""
         gaps = np.diff(self._line_feeds)
-        return self._has_old_line_ends or bool(((gaps == 1) | ((gaps == 2) & self._is_after_return[1:])).any())
+        is_blank = gaps == 1
+        if b"\r" in self.content:
+            is_blank |= (gaps == 2) & self._is_after_return[1:]
+        return self._has_old_line_ends or bool(is_blank.any())
 
     def record_lines(self, *, is_plain: bool) -> Places:
         """Return the numbers, from 0, of the lines where records begin: the header, and then every row."""

@@ -33,6 +33,8 @@ def read_json(uri: str, file: pa.NativeFile, choose: Choose) -> pa.Table:
             raise data_error(uri, "the array has no rows", "give a file with rows")
         if isinstance(rows, list):
             content, place = "\n".join(map(json.dumps, rows)).encode(), _row_of
+        else:
+            _refuse_broken_array(uri, content)
     _refuse_depth(uri, content, place)
     read = pa.json.ReadOptions(block_size=BLOCK_BYTES)
     try:
@@ -56,6 +58,18 @@ def _parse(content: bytes) -> object:
         return json.loads(content)
     except (ValueError, RecursionError):
         return None
+
+
+def _refuse_broken_array(uri: str, content: bytes) -> None:
+    """Raise DataError with the line where an array ends to be JSON. Lines that are arrays by themselves pass."""
+    try:
+        json.loads(content)
+    except json.JSONDecodeError as broken:
+        if broken.msg != "Extra data":
+            what = f"the array of rows is not JSON ({broken.msg}, character {broken.colno})"
+            raise data_error(f"{uri}:{broken.lineno}", what, "write it again, or one JSON object per line") from broken
+    except (ValueError, RecursionError):
+        pass  # a number is too long, or brackets are too deep: refused with the row
 
 
 def _line_of(uri: str, number: int) -> str:
@@ -123,7 +137,10 @@ def _json_kind(value: object) -> str:
 # --- one object -------------------------------------------------------------------------------------------------------
 
 _PANDAS = 'import pandas; pandas.read_json({}, orient="%s", dtype=False).to_json({}, orient="records", lines=True)'
-_LISTS = 'import json; d = json.load(open({})); open({}, "w").writelines(json.dumps(r) + chr(10) for r in %s)'
+_LISTS = (
+    "import json, pyarrow; d = json.loads(pyarrow.input_stream({}).read()); "  # it unpacks by the name
+    'open({}, "w").writelines(json.dumps(r) + chr(10) for r in %s)'
+)
 _OF_COLUMNS = "(dict(zip(d, r)) for r in zip(*d.values()))"
 
 
