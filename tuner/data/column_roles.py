@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -184,14 +185,24 @@ def _task_of(labels: Candidate, table: pa.Table) -> Task:
 def _no_input(source: str, columns: Sequence[ColumnFacts]) -> Fault:
     what = "no column looks like the input: texts of several words, mostly different, or lists of numbers"
     remedy = f"name it with --set data.text=COLUMN or --set data.sequence=COLUMN; {_say_steps(columns)}"
+    if 2 * sum(_is_number(each.name) for each in columns) > len(columns):
+        remedy = f"if the first line of the file is a row, put a line with names above it, such as t1, t2, …; {remedy}"
     return Fault(source, f"{what} ({_explain(columns)})", remedy)
+
+
+def _is_number(name: str) -> bool:
+    return re.fullmatch(r"-?\d+(\.\d+)?(e[-+]?\d+)?", name) is not None
 
 
 def _say_steps(columns: Sequence[ColumnFacts]) -> str:
     """Return how to name the columns of a table with a row for each step. Columns that are called so are filled in."""
     orders = [each.name for each in columns if rank_of(each.name, frozenset(), ORDER) <= USUAL]
     values = [each.name for each in columns if each.kind == "fraction" and each.name not in orders]
-    series = [each.name for each in columns if each.filled >= STEPS * each.distinct > 0 and is_called_series(each.name)]
+    series = [
+        each.name
+        for each in columns
+        if each.kind in ("text", "number") and each.filled >= STEPS * each.distinct > 0 and is_called_series(each.name)
+    ]
     parts = {"sequence_id": series, "order": orders, "sequence": values}
     names = {part: found[0] if len(found) == 1 else "COLUMN" for part, found in parts.items()}
     options = " ".join(set_option(f"data.{part}", name) for part, name in names.items())
