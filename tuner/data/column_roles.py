@@ -17,7 +17,7 @@ from tuner.data.column_names import LITERAL, LITERAL_LABELS, ORDER, USUAL, is_gr
 from tuner.data.label_cells import read_zero_one
 from tuner.data.name_lists import list_names
 from tuner.data.step_rows import NUMBERS, STEPS, StepRows, find_step_rows, is_called_series
-from tuner.data.text_values import as_text
+from tuner.data.text_values import as_text, is_text
 from tuner.errors import DataError, Fault, data_error
 from tuner.space.assignment import set_option
 from tuner.space.settings import LABEL_FIELDS, Task
@@ -212,7 +212,10 @@ def _say_steps(columns: Sequence[ColumnFacts]) -> str:
 def _no_labels(source: str, table: pa.Table, columns: Sequence[ColumnFacts], task: Task | None) -> Fault:
     if table.num_columns == 1:
         what = f"there is only one column, {table.column_names[0]!r}, but labels need another"
-        return Fault(source, what, "separate the columns with commas, or name a file that has labels")
+        is_one_text = is_text(table.column(0).type)
+        return Fault(
+            source, what, f"{'separate the columns with commas, or ' * is_one_text}name a file that has labels"
+        )
     others = label_columns(columns, None)
     if task is not None and others:
         what = f"no column has labels for task {task}, but: {'; '.join(each.shown for each in others)}"
