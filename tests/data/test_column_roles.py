@@ -241,6 +241,32 @@ def test_numbered_channels_beside_a_series_are_refused_with_both_readings() -> N
     assert "may be the label" not in message
 
 
+@pytest.mark.parametrize(
+    ("names", "sequence"),
+    [
+        ([f"{step * 0.1:.1f}" for step in range(20)], "*"),
+        ([f"wl_{900 + step * 8.5}" for step in range(20)], "wl_*"),
+        ([f"{step}_x" for step in range(20)], "*_x"),
+        ([f"2026-0{1 + step // 10}-{step % 10 + 1:02d}" for step in range(20)], None),
+    ],
+)
+def test_numbers_in_names_of_steps_are_read_whole(names: list[str], sequence: str | None) -> None:
+    columns = {name: [row * 0.1 + place for row in range(ROWS)] for place, name in enumerate(names)}
+    assert find({**columns, "class": cycle("a", "b")}).settings["sequence"] == (sequence or names)
+
+
+def test_values_in_place_of_names_are_no_steps() -> None:
+    values = [f"{(-1) ** step * 0.37 * step:.2f}" for step in range(1, 31)]
+    columns = {name: [row * 0.1 + place for row in range(ROWS)] for place, name in enumerate(values)}
+    assert "put a line with names above it" in refusal({"up": cycle("up", "down"), **columns})
+
+
+def test_unsigned_numbers_above_63_bits_are_described() -> None:
+    large = pa.array([[2**63 + row, 2**63] for row in range(ROWS)], pa.list_(pa.uint64()))
+    found = find_roles(pa.table({"x": large, "y": cycle("a", "b")}), "my.csv", {}, None)
+    assert found.settings == {"sequence": "x", "label": "y"}
+
+
 def test_flags_that_are_written_alike_go_together() -> None:
     flags = {"joy": cycle(0, 1), "fear": cycle(1, 0, 0), "unclear": cycle("True", "False", "False")}
     assert find({"text": TEXTS, **flags}).settings["label_columns"] == ["joy", "fear"]

@@ -33,6 +33,8 @@ from tuner.space.settings import Task
 _FEW_WORDS = 3  # a text usually has at least so many
 _LONGER = 3  # times as many words make the longest of several texts the input
 _FEWEST_STEPS = 8  # columns with numbered names that are the steps of a sequence
+_NUMBERED = re.compile(r"(.*?)\d+(?:\.\d+)?(\D*)")
+_DAYS = re.compile(r"\d{4}\D\d\d?\D(\d\d?|\*)")
 _REPEATS = 5  # rows per label, at least, on average
 _MOST_CALLED_SO = 1_000  # labels of a column that is called so
 _FEW_LABELS = 10  # so few need only two rows each
@@ -175,13 +177,21 @@ def _wide(columns: Sequence[ColumnFacts]) -> list[Candidate]:
     """Return the columns t0, t1, … of numbers as one sequence, if there are enough of them."""
     steps: dict[str, list[str]] = defaultdict(list)
     for each in columns:
-        stem = each.name.rstrip("0123456789")
-        if stem != each.name and each.kind in ("number", "fraction"):
-            steps[stem].append(each.name)
-    patterns = [f"{stem}*" for stem, names in steps.items() if len(names) >= _FEWEST_STEPS]
-    if not patterns:
+        match = _NUMBERED.fullmatch(each.name)
+        if match is not None and each.kind in ("number", "fraction"):
+            steps[f"{match[1]}*{match[2]}"].append(each.name)
+    patterns = [pattern for pattern, names in steps.items() if len(names) >= _FEWEST_STEPS]
+    if not patterns or any(pattern.replace("*", "-*") in steps for pattern in patterns):  # values in place of names
         return []
+    if len(patterns) > 1 and all(map(_DAYS.fullmatch, patterns)):  # months are no channels
+        days = sorted((each.name for each in columns if _DAYS.fullmatch(each.name)), key=_numbers_in)
+        shown = f"sequence {days[0]!r} to {days[-1]!r} (a column for each step)"
+        return [Candidate(setting="sequence", value=days, columns=tuple(days), rank=OTHER, shown=shown)]
     value = patterns[0] if len(patterns) == 1 else patterns
     shown = f"sequence {' and '.join(map(repr, patterns))} (a column for each step)"
-    columns_of_steps = tuple(name for stem, names in steps.items() if f"{stem}*" in patterns for name in names)
+    columns_of_steps = tuple(name for pattern in patterns for name in steps[pattern])
     return [Candidate(setting="sequence", value=value, columns=columns_of_steps, rank=OTHER, shown=shown)]
+
+
+def _numbers_in(name: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", name)]

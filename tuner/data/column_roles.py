@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from tuner.data.column_names import LITERAL, LITERAL_LABELS, ORDER, USUAL, is_gr
 from tuner.data.label_cells import read_zero_one
 from tuner.data.name_lists import list_names
 from tuner.data.step_rows import NUMBERS, STEPS, StepRows, find_step_rows, is_called_series
-from tuner.data.text_values import as_text
+from tuner.data.text_values import as_text, is_text
 from tuner.errors import DataError, Fault, data_error
 from tuner.space.assignment import set_option
 from tuner.space.settings import LABEL_FIELDS, Task
@@ -184,14 +185,24 @@ def _task_of(labels: Candidate, table: pa.Table) -> Task:
 def _no_input(source: str, columns: Sequence[ColumnFacts]) -> Fault:
     what = "no column looks like the input: texts of several words, mostly different, or lists of numbers"
     remedy = f"name it with --set data.text=COLUMN or --set data.sequence=COLUMN; {_say_steps(columns)}"
+    if 2 * sum(_is_number(each.name) for each in columns) > len(columns):
+        remedy = f"if the first line of the file is a row, put a line with names above it, such as t1, t2, …; {remedy}"
     return Fault(source, f"{what} ({_explain(columns)})", remedy)
+
+
+def _is_number(name: str) -> bool:
+    return re.fullmatch(r"-?\d+(\.\d+)?(e[-+]?\d+)?", name) is not None
 
 
 def _say_steps(columns: Sequence[ColumnFacts]) -> str:
     """Return how to name the columns of a table with a row for each step. Columns that are called so are filled in."""
     orders = [each.name for each in columns if rank_of(each.name, frozenset(), ORDER) <= USUAL]
     values = [each.name for each in columns if each.kind == "fraction" and each.name not in orders]
-    series = [each.name for each in columns if each.filled >= STEPS * each.distinct > 0 and is_called_series(each.name)]
+    series = [
+        each.name
+        for each in columns
+        if each.kind in ("text", "number") and each.filled >= STEPS * each.distinct > 0 and is_called_series(each.name)
+    ]
     parts = {"sequence_id": series, "order": orders, "sequence": values}
     names = {part: found[0] if len(found) == 1 else "COLUMN" for part, found in parts.items()}
     options = " ".join(set_option(f"data.{part}", name) for part, name in names.items())
@@ -201,7 +212,10 @@ def _say_steps(columns: Sequence[ColumnFacts]) -> str:
 def _no_labels(source: str, table: pa.Table, columns: Sequence[ColumnFacts], task: Task | None) -> Fault:
     if table.num_columns == 1:
         what = f"there is only one column, {table.column_names[0]!r}, but labels need another"
-        return Fault(source, what, "separate the columns with commas, or name a file that has labels")
+        is_one_text = is_text(table.column(0).type)
+        return Fault(
+            source, what, f"{'separate the columns with commas, or ' * is_one_text}name a file that has labels"
+        )
     others = label_columns(columns, None)
     if task is not None and others:
         what = f"no column has labels for task {task}, but: {'; '.join(each.shown for each in others)}"

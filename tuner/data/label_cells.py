@@ -84,6 +84,8 @@ def read_zero_one(values: pa.ChunkedArray, *, has_words: bool = False) -> tuple[
     if pa.types.is_boolean(kind):
         is_one, is_zero = values, pc.invert(values)
     elif pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind):
+        if pa.types.is_uint64(kind):
+            values = values.cast(pa.float64(), safe=False)  # Arrow compares it as int64, which may be too small
         is_one, is_zero = pc.equal(values, 1), pc.equal(values, 0)
     elif is_text(kind):
         words = pc.utf8_lower(pc.utf8_trim_whitespace(values.cast(pa.string())))
