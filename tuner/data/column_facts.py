@@ -20,7 +20,7 @@ from tuner.data.label_spellings import join_spellings
 from tuner.data.sequence_column import holds_sequences, is_list
 from tuner.data.text_values import as_text, is_text
 
-Kind = Literal["text", "number", "fraction", "date", "address", "sequence", "words", "constant", "other"]
+Kind = Literal["text", "number", "fraction", "date", "address", "sequence", "words", "nested", "constant", "other"]
 
 MOST_VALUES = 200
 """The most distinct values that a column of labels usually has."""
@@ -123,7 +123,9 @@ def _kind_of_values(kind: pa.DataType, form: LabelForm) -> Kind:
         return "fraction"
     if is_list(kind) and is_text(kind.value_type):
         return "words"
-    return "sequence" if holds_sequences(kind) and form.kind != "vectors" else "other"
+    if holds_sequences(kind) and form.kind != "vectors":
+        return "sequence"
+    return "nested" if is_list(kind) and is_list(kind.value_type) else "other"
 
 
 def _kind_of_texts(kind: pa.DataType, sample: Sequence[str], n_distinct: int, form: LabelForm) -> Kind:

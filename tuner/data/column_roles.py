@@ -32,6 +32,7 @@ _KINDS = {
     "address": "addresses",
     "sequence": "lists of numbers",
     "words": "lists of words",
+    "nested": "lists of lists",
     "other": "values of another kind",
 }
 
@@ -148,6 +149,8 @@ def _task_of(labels: Candidate, table: pa.Table) -> Task:
 def _no_input(source: str, columns: Sequence[ColumnFacts]) -> Fault:
     what = "no column looks like the input: texts of several words, mostly different, or lists of numbers"
     remedy = f"name it with --set data.text=COLUMN or --set data.sequence=COLUMN; {_say_steps(columns)}"
+    if nested := [repr(each.name) for each in columns if each.kind == "nested"]:
+        remedy = f"if {list_names(nested)} holds tokens, join the lists of each row to one list; else {remedy}"
     return Fault(source, f"{what} ({_explain(columns)})", remedy)
 
 
@@ -194,7 +197,7 @@ def _explain(columns: Sequence[ColumnFacts]) -> str:
     shown = [
         f"{each.name!r} has at most one value"
         if each.kind == "constant"
-        else f"{each.name!r} has {each.distinct:,} different {_KINDS[each.kind]}"
+        else f"{each.name!r} has {f'{each.distinct:,} different ' if each.distinct else ''}{_KINDS[each.kind]}"
         for each in columns
     ]
     return list_names(shown, most=_MOST_COLUMNS) or "there is no other column"
