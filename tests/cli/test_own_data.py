@@ -95,6 +95,8 @@ def test_init_with_data_does_not_replace_a_file_unless_forced(call: Call) -> Non
     [
         (("quick",), "spaces/my.yaml"),
         (("comments.yaml",), "spaces/comments.yaml"),
+        (("spaces/comments.yaml",), "spaces/comments.yaml"),
+        (("./comments.yaml",), "comments.yaml"),
         (("--to", "mine"), "mine/my.yaml"),
     ],
 )
@@ -103,6 +105,12 @@ def test_init_takes_a_shipped_space_to_search_or_the_name_of_the_file(
 ) -> None:
     assert call("init", *arguments, "--data", "my.csv")[0] == 0
     assert "train: my.csv" in Path(path).read_text()
+
+
+def test_init_writes_no_space_to_an_address(call: Call) -> None:
+    code, _, err = call("init", "https://example.org/my.yaml", "--data", "my.csv")
+    assert code == 2
+    assert "a space can only be written to a local folder" in err
 
 
 def test_init_without_data_applies_settings_too(call: Call) -> None:

@@ -82,6 +82,12 @@ def test_columns_that_go_with_token_ids_are_not_proposed() -> None:
     assert found.notes == ()
 
 
+def test_lists_of_lists_are_called_so_with_the_remedy() -> None:
+    message = refusal({"sentences": cycle([["New", "York"], ["is"]], [["big"]]), "label": cycle("a", "b")})
+    assert "'sentences' has lists of lists" in message
+    assert "if 'sentences' holds tokens, join the lists of each row to one list; else name it with" in message
+
+
 def test_identifiers_dates_addresses_and_fractions_are_left_unused() -> None:
     found = find(
         {

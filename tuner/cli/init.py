@@ -26,7 +26,7 @@ def init(name: str | None, data: str | None, overrides: tuple[str, ...], folder:
 
     With --data, write a space for your own rows instead: their columns and task, how to split them, their sizes and
     imbalance, and a budget. It searches what the shipped space for that task searches, or NAME. A NAME that ends in .yaml
-    is that of the file to write.
+    is that of the file to write; with a folder in it, --to is not used.
 
     \b
     Example:
@@ -39,7 +39,8 @@ def init(name: str | None, data: str | None, overrides: tuple[str, ...], folder:
 
     file_name = None
     if data is not None and name is not None and name.endswith((".yaml", ".yml")):
-        name, file_name = None, name
+        parent, slash, file_name = name.rpartition("/")
+        name, folder = None, (parent or "/") if slash else folder
     shipped = shipped_spaces()
     if name is not None and name not in shipped:
         raise UsageError([Fault("NAME", f"no shipped space is called {name!r}", did_you_mean(name, shipped))])

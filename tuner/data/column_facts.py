@@ -24,7 +24,7 @@ from tuner.data.sequence_column import holds_sequences, is_list
 from tuner.data.text_values import as_text, is_text
 from tuner.data.written_lists import CUT, parse_steps, separator_of
 
-Kind = Literal["text", "number", "fraction", "date", "address", "sequence", "words", "constant", "other"]
+Kind = Literal["text", "number", "fraction", "date", "address", "sequence", "words", "nested", "constant", "other"]
 
 MOST_VALUES = 200
 """The most distinct values that a column of labels usually has."""
@@ -128,7 +128,9 @@ def _kind_of_values(kind: pa.DataType, form: LabelForm) -> Kind:
         return "fraction"
     if is_list(kind) and is_text(kind.value_type):
         return "words"
-    return "sequence" if holds_sequences(kind) and form.kind != "vectors" else "other"
+    if holds_sequences(kind) and form.kind != "vectors":
+        return "sequence"
+    return "nested" if is_list(kind) and is_list(kind.value_type) else "other"
 
 
 def _kind_of_texts(kind: pa.DataType, sample: Sequence[str], n_distinct: int, form: LabelForm) -> Kind:

@@ -33,6 +33,7 @@ _KINDS = {
     "address": "addresses",
     "sequence": "lists of numbers",
     "words": "lists of words",
+    "nested": "lists of lists",
     "other": "values of another kind",
 }
 
@@ -187,6 +188,8 @@ def _no_input(source: str, columns: Sequence[ColumnFacts]) -> Fault:
     remedy = f"name it with --set data.text=COLUMN or --set data.sequence=COLUMN; {_say_steps(columns)}"
     if 2 * sum(_is_number(each.name) for each in columns) > len(columns):
         remedy = f"if the first line of the file is a row, put a line with names above it, such as t1, t2, …; {remedy}"
+    if nested := [repr(each.name) for each in columns if each.kind == "nested"]:
+        remedy = f"if {list_names(nested)} holds tokens, join the lists of each row to one list; else {remedy}"
     return Fault(source, f"{what} ({_explain(columns)})", remedy)
 
 
@@ -240,7 +243,7 @@ def _explain(columns: Sequence[ColumnFacts]) -> str:
     shown = [
         f"{each.name!r} has at most one value"
         if each.kind == "constant"
-        else f"{each.name!r} has {each.distinct:,} different {_KINDS[each.kind]}"
+        else f"{each.name!r} has {f'{each.distinct:,} different ' if each.distinct else ''}{_KINDS[each.kind]}"
         for each in columns
     ]
     return list_names(shown, most=_MOST_COLUMNS) or "there is no other column"

@@ -199,7 +199,10 @@ def _max_length(
     if length <= max(choices):
         return {}
     value = [*choices, length] if isinstance(shipped, list) else length
-    say(f"note: {LONG} % of the texts have {long:,} {unit} or fewer, so space.max_length is {value}, not {shipped}")
+    most = "," if long == length else ", the most unless you set it,"
+    say(
+        f"note: {LONG} % of the texts have {long:,} {unit} or fewer, so space.max_length is {value}{most} not {shipped}"
+    )
     return {"space.max_length": value}
 
 
