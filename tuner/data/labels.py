@@ -21,7 +21,7 @@ from tuner.data.dataset import Columns, Positions
 from tuner.data.findings import Findings
 from tuner.data.label_cells import Cells, Mask, open_cells, read_zero_one
 from tuner.data.label_forms import LabelForm, form_of
-from tuner.data.label_separators import ANGLES, NEVER
+from tuner.data.label_separators import NEVER, WORDS
 from tuner.data.name_lists import list_names, name_rows, number_of_rows
 from tuner.data.sequence_column import is_list
 from tuner.data.text_values import as_text, is_text
@@ -29,17 +29,6 @@ from tuner.space.assignment import set_option
 
 _WORDS_FOR_NONE = {"nan", "NaN", "NAN", "null", "NULL", "None", "NA", "N/A", "n/a", "<NA>", "#N/A", "NaT"}
 """How other programs write a missing value. Each may also be a label (nan is a language), so we only note it."""
-
-_SEPARATORS = {
-    " ": "spaces",
-    ",": "commas",
-    ";": "semicolons",
-    "/": "slashes",
-    "|": "bars",
-    "&": "&",
-    "+": "+",
-    ANGLES: "<…>",
-}
 
 
 def _no_positions() -> Positions:
@@ -303,7 +292,7 @@ def _note_separator(cells: Cells, found: Labels, at: _Column, columns: Columns) 
     if cells.separator not in (None, "|"):
         several = cells.lengths > 1
         parted = f"{number_of_rows(int(several.sum()))} with several"
-        note = f"column {at.name!r} is read as labels separated by {_SEPARATORS[str(cells.separator)]}"
+        note = f"column {at.name!r} is read as labels separated by {WORDS[str(cells.separator)]}"
         other = at.findings.or_else("label_separator", NEVER, meaning="if each text is one label")
         at.note(f"{note}: {len(found.names):,} labels, {parted}{other}")
     elif cells.likely is not None:
