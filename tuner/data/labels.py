@@ -287,6 +287,10 @@ def _refuse_repeats(cells: Cells, row: int, at: _Column) -> Labels:
 
 def _note_separator(cells: Cells, found: Labels, at: _Column, columns: Columns) -> None:
     """Say which separator was found, or which may be meant, with the setting for the other reading."""
+    if columns.label_separator not in (None, NEVER) and columns.label_form is None and not cells.is_bare:
+        kind = "objects" if cells.writing == "objects" else "lists"
+        if cells.writing == kind:
+            at.note(f"column {at.name!r} holds {kind}, so data.label_separator separates nothing there")
     if columns.label_separator is not None:
         return
     if cells.separator not in (None, "|"):
@@ -324,20 +328,32 @@ def _rows_of(owners: Positions, is_marked: Mask, n_rows: int) -> Mask:
 
 
 def _label_columns(table: pa.Table, names: Sequence[str], source: str, findings: Findings) -> Labels:
-    columns = []
-    for name in names:
-        column = table.column(name)
-        if is_list(column.type) or pa.types.is_nested(column.type):
-            findings.refuse_column(source, name, f"it holds {column.type}, not 0 and 1", "name columns of 0 and 1")
-            continue
-        is_one, is_zero = read_zero_one(column, has_words=True)
+    columns = [table.column(name) for name in names]
+    nested = [name for name in names if is_list(kind := table.column(name).type) or pa.types.is_nested(kind)]
+    for name in nested:
+        what = f"it holds {table.column(name).type}, not 0 and 1"
+        findings.refuse_column(source, name, what, "name columns of 0 and 1")
+    if nested:
+        return Labels()
+    masks = [read_zero_one(column, has_words=True) for column in columns]
+    if any(is_one.any() for is_one, _ in masks) and not any(is_zero.any() for _, is_zero in masks):
+        minus = [_is_minus_one(column) for column in columns]
+        if any(is_minus.any() for is_minus in minus):
+            masks = [(is_one, is_minus) for (is_one, _), is_minus in zip(masks, minus, strict=True)]
+            findings.notes.append(f"{source}: label columns hold 1 and -1: -1 is read as 0")
+    for name, column, (is_one, is_zero) in zip(names, columns, masks, strict=True):
         is_known = is_one | is_zero
         if not is_known.all():
             example = column.filter(pa.array(~is_known))[0].as_py()
             shown = "null" if example is None else "empty" if example == "" else example
             findings.add_unusable(f"column {name!r} is neither 0 nor 1, but {shown} in the first of them", ~is_known)
-        columns.append(is_one)
-    if len(columns) < len(names):
-        return Labels()
-    owners, codes = np.nonzero(np.stack(columns, axis=1))
+    owners, codes = np.nonzero(np.stack([is_one for is_one, _ in masks], axis=1))
     return Labels(tuple(names), owners.astype(np.int64), codes.astype(np.int64), declared=tuple(names))
+
+
+def _is_minus_one(column: pa.ChunkedArray) -> Mask:
+    names = as_text(column)
+    if names is None:
+        return np.zeros(len(column), dtype=bool)
+    is_minus = pc.is_in(pc.utf8_trim_whitespace(names), pa.array(["-1", "-1.0"]))
+    return np.asarray(is_minus.to_numpy(zero_copy_only=False), dtype=bool)
