@@ -13,7 +13,8 @@ def _sets(seed: int = 0) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("separator", "written"), [(" ", " "), (",", ", "), (";", ";"), ("/", "/"), ("|", "|"), ("&", " & "), ("+", "+")]
+    ("separator", "written"),
+    [(" ", " "), (",", ", "), (";", ";"), ("/", "/"), ("|", "|"), ("&", " & "), ("+", "+"), ("\t", "\t"), ("\n", "\n")],
 )
 def test_a_separator_is_found_if_the_same_labels_recur_in_other_combinations(separator: str, written: str) -> None:
     texts = {written.join(labels) for labels in _sets()}

@@ -14,6 +14,8 @@ _IN_ANGLES = re.compile(r"^(?:\s*<[^<>]+>)+\s*$")
 WORDS = {
     ANGLES: "<…>",
     "|": "bars",
+    "\t": "tabs",
+    "\n": "line breaks",
     ",": "commas",
     ";": "semicolons",
     "&": "&",
@@ -23,7 +25,7 @@ WORDS = {
 }
 """What separates labels, in words."""
 
-_CANDIDATES = (",", ";", "&", "+", " ", "/")  # a bar always separates
+_CANDIDATES = ("\t", "\n", ",", ";", "&", "+", " ", "/")  # a bar always separates
 _NUMBER = re.compile(r"(?:0|[1-9]\d*)(?:\.0*)?|true|false|[01]?\.\d+(?:e[-+]\d+)?", re.IGNORECASE)  # also probabilities
 _MOST_TEXTS = 20_000  # of different texts to look at
 _MOST_LABELS = 12  # on one row on average; a text of more words is a sentence

@@ -287,10 +287,9 @@ def _refuse_repeats(cells: Cells, row: int, at: _Column) -> Labels:
 
 def _note_separator(cells: Cells, found: Labels, at: _Column, columns: Columns) -> None:
     """Say which separator was found, or which may be meant, with the setting for the other reading."""
-    if columns.label_separator not in (None, NEVER) and columns.label_form is None and not cells.is_bare:
-        kind = "objects" if cells.writing == "objects" else "lists"
-        if cells.writing == kind:
-            at.note(f"column {at.name!r} holds {kind}, so data.label_separator separates nothing there")
+    is_asked = columns.label_separator not in (None, NEVER) and columns.label_form is None
+    if is_asked and not cells.is_written and not at.findings.are_options:
+        at.note(f"column {at.name!r} holds {cells.writing}, so data.label_separator separates nothing there")
     if columns.label_separator is not None:
         return
     if cells.separator not in (None, "|"):
