@@ -158,6 +158,25 @@ def test_probabilities_between_separators_are_read(separator: str, tmp_path: Pat
     assert answers.probabilities[:2].tolist() == [[0.25, 0.75], [1.0, 0.0]]
 
 
+def test_decisions_of_minus_1_are_0_if_the_truth_is_0_and_1(tmp_path: Path) -> None:
+    answers = read_predictions_file(write(tmp_path / "preds.csv", {"truth": [0, 1, 1, 0], "pred": [-1, 1, -1, 1]}))
+    assert answers.labels == ("0", "1")
+    assert answers.decisions[:, 1].tolist() == [False, True, False, True]
+    assert any("the decision -1 is read as 0" in note for note in answers.notes)
+
+
+def test_decided_labels_that_no_truth_has_are_said(tmp_path: Path) -> None:
+    columns = {"truth": ["a", "b"] * 20, "pred": ["a", "b", "?", "a"] * 10}
+    answers = read_predictions_file(write(tmp_path / "preds.csv", columns))
+    assert any("no row of the truth has these labels, which are decided: '?' (10 rows)" in n for n in answers.notes)
+
+
+def test_vectors_of_several_lengths_are_refused_with_their_rows(tmp_path: Path) -> None:
+    columns = {"truth": [[0, 0, 1]] * 5, "pred": [[0, 0, 1], [0, 0], [0, 0, 1], [1, 1], [1, 1, 0]]}
+    message = refused(write(tmp_path / "preds.parquet", columns))
+    assert "its vectors of 0 and 1 have 3 places in most rows, but another number in rows 2 and 4" in message
+
+
 def test_missing_decisions_are_made_from_the_probabilities_with_a_note(
     tmp_path: Path, truth: list[int], ranked: np.ndarray
 ) -> None:

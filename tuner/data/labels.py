@@ -281,6 +281,12 @@ def _refuse_repeats(cells: Cells, row: int, at: _Column) -> Labels:
     items = cells.items[start : start + int(cells.lengths[row - 1])].to_pylist()
     shown = f"[{', '.join(map(str, items[:8]))}{', …' if len(items) > 8 else ''}]"
     what = f"most lists name a label twice, such as {shown} in row {row}: neither labels nor vectors of 0 and 1"
+    is_one, is_zero = read_zero_one(cells.items)
+    places = int(np.bincount(cells.lengths[cells.is_readable]).argmax())
+    is_odd = cells.is_readable & (cells.lengths != places)
+    if (is_one | is_zero).all() and is_odd.any():
+        odd = name_rows((np.flatnonzero(is_odd) + 1).tolist())
+        what = f"its vectors of 0 and 1 have {places} places in most rows, but another number in {odd}"
     remedy = "write 0 or 1 for each label, in lists of one length"
     return at.refuse(what, remedy + at.findings.or_else("label_form", "lists", meaning="if they are lists of labels"))
 

@@ -20,7 +20,7 @@ from tuner.data.label_cells import open_cells
 from tuner.data.label_forms import LabelForm, find_form
 from tuner.data.label_spellings import join_spellings
 from tuner.data.labelled_rows import to_labelled_rows
-from tuner.data.name_lists import name_rows
+from tuner.data.name_lists import list_names, name_rows, number_of_rows
 from tuner.diagnosis.readers.probability_columns import listed
 from tuner.errors import DataError, Fault
 from tuner.scoring.indicator import Indicator, indicator_from_pairs
@@ -106,11 +106,18 @@ def align(
     joined = join_spellings([true.count_names(), decided.count_names()], is_single=not true.is_several)
     true = replace(true.rename(joined.names), notes=(*true.notes, *(f"{uri}: {note}" for note in joined.notes())))
     decided = decided.rename(joined.names)
+    if set(decided.count_names()) == {"-1", "1"} and set(true.count_names()) == {"0", "1"}:
+        decided = replace(decided.rename({"-1": "0"}), notes=(*decided.notes, f"{uri}: the decision -1 is read as 0"))
     if true.names and decided.names and not set(true.names) & set(decided.names):
         _refuse_unreadable(uri, table, [*pred, *truth])
         message = f"decisions are {_describe(decided)}, but the truth is {_describe(true)}: no label in common"
         where = f"{uri}: columns {listed(pred)} and {listed(truth)}"
         raise DataError([Fault(where, message, "use the same label names in both, or name other columns")])
+    known = true.count_names()
+    if odd := {name: rows for name, rows in decided.count_names().items() if name not in known}:
+        shown = list_names([f"{name!r} ({number_of_rows(rows)})" for name, rows in odd.items()])
+        note = f"{uri}: no row of the truth has these labels, which are decided: {shown}"
+        decided = replace(decided, notes=(*decided.notes, note))
     return true, decided
 
 
