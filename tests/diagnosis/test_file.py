@@ -285,6 +285,14 @@ def test_all_missing_columns_are_reported_at_once(tmp_path: Path) -> None:
             {},
             "'N/A' is no number: leave out the rows without a prediction, then give them as --probability pred",
         ),
+        *[
+            (
+                {"truth": [0, 1, 1], "pred": preds},
+                {},
+                "some cells are empty: leave out the rows without a prediction, then give them as --probability pred",
+            )
+            for preds in (["0.25", "", "0.5"], [0.25, None, 0.5])
+        ],
         ({"truth": [0, 1], "pred": ["-2.5", "1.5"]}, {}, "such as -2.5, which are neither decisions nor probabilities"),
         ({"truth": [0, 1], "pred": [-2.5, 1.5]}, {}, "such as -2.5, which are neither decisions nor probabilities"),
         (

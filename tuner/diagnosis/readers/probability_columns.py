@@ -60,13 +60,13 @@ def refuse_fractions(uri: str, table: pa.Table, pred: Sequence[str], truth: Sequ
         raise DataError([Fault(where, f"{holds}, which are neither decisions nor probabilities", remedy)])
     remedy = f"give them as {' '.join(f'--probability {shlex.quote(column)}' for column in pred)}"
     if fractions.odd is not None:
-        remedy = f"{fractions.odd} is no number: leave out the rows without a prediction, then {remedy}"
+        remedy = f"{fractions.odd}: leave out the rows without a prediction, then {remedy}"
     raise DataError([Fault(where, f"{holds}, which look like probabilities and not like decisions", remedy)])
 
 
 @dataclass(frozen=True)
 class _Fractions:
-    """Numbers in a column of decisions. `example` is a value that is not whole, `odd` one that is no number."""
+    """Numbers in a column of decisions. `example` is a value that is not whole, `odd` says why some rows have no number."""
 
     example: object
     are_probabilities: bool
@@ -94,7 +94,10 @@ def _find_fractions(column: pa.ChunkedArray) -> _Fractions | None:
     are_probabilities = bool(((numbers >= 0) & (numbers <= 1)).all())
     if is_text(kind) and not are_probabilities and 2 * is_fraction.sum() <= len(numbers):
         return None  # such as 4.5 among stars
-    odd = None if is_number.all() or not is_text(kind) else repr(items[int((~is_number).argmax())].as_py())
+    has_empty = column.null_count > 0 or (cells is not None and cells.is_empty.any())
+    odd = "some cells are empty" if has_empty else None
+    if not is_number.all():
+        odd = f"{items[int((~is_number).argmax())].as_py()!r} is no number"
     return _Fractions(items[int(is_fraction.argmax())], are_probabilities, odd)
 
 
