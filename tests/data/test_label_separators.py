@@ -13,7 +13,8 @@ def _sets(seed: int = 0) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("separator", "written"), [(" ", " "), (",", ", "), (";", ";"), ("/", "/"), ("|", "|"), ("&", " & ")]
+    ("separator", "written"),
+    [(" ", " "), (",", ", "), (";", ";"), ("/", "/"), ("|", "|"), ("&", " & "), ("+", "+"), ("\t", "\t"), ("\n", "\n")],
 )
 def test_a_separator_is_found_if_the_same_labels_recur_in_other_combinations(separator: str, written: str) -> None:
     texts = {written.join(labels) for labels in _sets()}
@@ -23,6 +24,8 @@ def test_a_separator_is_found_if_the_same_labels_recur_in_other_combinations(sep
 
 def test_a_separator_at_the_end_separates_nothing() -> None:
     assert split_labels("joy; sad;", ";") == ["joy", "sad"]
+    assert split_labels("dan and anna and", " and ") == ["dan", "anna and"]
+    assert split_labels(";", ";") == [""]
 
 
 def test_a_few_tags_that_occur_once_do_not_hide_the_separator() -> None:
@@ -60,4 +63,6 @@ def test_a_separator_that_may_be_meant_is_named() -> None:
     assert find_separator(["a,b", "c"]) == (None, ",")
     assert find_separator(["a; b", "c"]) == (None, ";")
     assert find_separator(["very good", "good", "very bad", "bad"]) == (None, " ")
+    assert find_separator(["a and b", "b and c", "a"]) == (None, " and ")
+    assert find_separator(["a > b", "b > c", "a"]) == (None, " > ")
     assert find_separator(["New York", "Los Angeles"]) == (None, None)

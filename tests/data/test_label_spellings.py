@@ -19,6 +19,12 @@ def test_names_in_composed_and_decomposed_unicode_are_one_label() -> None:
     assert set(joined.names.values()) == {"caf\u00e9"}
 
 
+def test_letters_in_full_width_are_the_same_letters() -> None:
+    joined = join_spellings([Counter({"AB": 2, "\uff21\uff22": 1})], keeps_case=True)
+    assert set(joined.names.values()) == {"AB"}
+    assert "spaces, Unicode form" in joined.notes()[0]
+
+
 def test_the_most_frequent_spelling_in_train_names_the_label() -> None:
     joined = join_spellings([Counter({"Spam": 3, "spam": 2}), Counter({"spam": 100})])
     assert joined.names == {"Spam": "Spam", "spam": "Spam"}

@@ -363,3 +363,25 @@ def test_a_null_in_a_list_of_lists_keeps_every_vector_in_its_row() -> None:
     rows, findings = _read(pa.table({"text": ["1", "2", "3"], "labels": chunks}), LABELS)
     assert _names(rows) == [["1", "2"], [], ["0"]]
     assert findings.unusable.keys() == {"the list in column 'labels' is null"}
+
+
+@pytest.mark.parametrize("values", [[1, -1, 1], [1.0, -1.0, 1.0], ["1", "-1", " 1"], ["1.0", "-1.0", "1"]])
+def test_label_columns_of_1_and_minus_1_are_read_with_a_note(values: list[object]) -> None:
+    table = pa.table({"text": ["a", "b", "c"], "x": values, "y": [-1, -1, 1]})
+    rows, findings = _read(table, Columns("text", label_columns=("x", "y")))
+    assert _names(rows) == [["x"], [], ["x", "y"]]
+    assert findings.notes == ["f: label columns hold 1 and -1: -1 is read as 0"]
+
+
+def test_minus_1_beside_0_in_label_columns_stays_a_fault() -> None:
+    table = pa.table({"text": ["a", "b", "c"], "x": [1, 0, -1], "y": [0, 1, -1]})
+    assert not _read(table, Columns("text", label_columns=("x", "y")))[1].notes
+    _, findings = _read(table, Columns("text", label_columns=("x", "y")))
+    assert list(findings.unusable) == [
+        f"column '{name}' is neither 0 nor 1, but -1 in the first of them" for name in "xy"
+    ]
+
+
+def test_a_separator_beside_lists_is_said_to_separate_nothing() -> None:
+    _, findings = _read(_table("labels", [["a", "b"], ["a"]]), Columns("text", labels="labels", label_separator=","))
+    assert any("holds lists, so data.label_separator separates nothing" in note for note in findings.notes)

@@ -127,3 +127,56 @@ def test_another_file_may_spell_the_labels_of_a_model_in_another_way(write: Writ
     split, notes = read_labelled(path, Columns("text", label="label"), task="binary", labels=("ham", "Spam"))
     assert split.targets.tolist() == [1, 0, 1]
     assert "'SPAM' (1 row) and 'spam' (1 row) as 'Spam'" in notes[0]
+
+
+@pytest.mark.parametrize("written", ["{}, {}", "{}/{}", "<{}><{}>"])
+def test_another_file_may_separate_its_labels_in_another_way(write: Write, written: str) -> None:
+    train = write("t.parquet", text=_texts(40), labels=[["red", "green"], ["green", "blue"], ["red"], ["green"]] * 10)
+    test = write("e.parquet", text=_texts(4, 50), labels=[written.format("Red", "blue"), "red", "green", "blue"])
+    dataset = load_data(_settings(train=train, test=test, text="text", labels="labels"), "multilabel", seed=0)
+    assert dataset.labels == ("blue", "green", "red")
+    assert dataset.test.targets[0].tolist() == [1, 0, 1]
+    assert any("Red" in note and "each is known alone" in note for note in dataset.notes)
+
+
+@pytest.mark.parametrize("written", ["{}|{}", "{}, {}", "{}/{}", "<{}><{}>", "{} {}"])
+def test_labels_of_a_model_may_be_separated_in_another_way(write: Write, written: str) -> None:
+    uri = write("e.parquet", text=_texts(3), labels=[written.format("Red", "blue"), "green", ""])
+    for separator in (" ", ",", "|"):
+        columns = Columns(text="text", labels="labels", label_form="lists", label_separator=separator)
+        split, _ = read_labelled(uri, columns, task="multilabel", labels=("blue", "green", "red"))
+        assert split.targets.tolist() == [[1, 0, 1], [0, 1, 0], [0, 0, 0]]
+
+
+def test_a_text_is_not_split_where_labels_of_the_model_hold_the_separator(write: Write) -> None:
+    uri = write("e.parquet", text=_texts(3), labels=["a/b", "b/a", "a"])
+    columns = Columns(text="text", labels="labels", label_form="lists", label_separator="|")
+    split, notes = read_labelled(uri, columns, task="multilabel", labels=("a", "a/b", "b"))
+    assert split.targets.tolist() == [[0, 1, 0], [0, 0, 0], [1, 0, 0]]
+    assert any("unknown to the model" in note for note in notes)
+
+
+def test_label_columns_in_another_spelling_are_not_missing(write: Write) -> None:
+    uri = write("e.parquet", text=_texts(2), RED=[1, 0], Blue=[0, 1])
+    columns = Columns(text="text", label_columns=("RED", "Blue"))
+    split, notes = read_labelled(uri, columns, task="multilabel", labels=("blue", "red"))
+    assert split.targets.tolist() == [[0, 1], [1, 0]]
+    assert not any("no column is named" in note for note in notes)
+
+
+@pytest.mark.parametrize(("role", "task"), [("label", "multiclass"), ("labels", "multilabel")])
+def test_names_of_places_are_recognised_in_another_spelling(write: Write, role: str, task: Any) -> None:
+    vectors = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0]] * 10
+    train = write("t.parquet", text=_texts(40), y=vectors)
+    test = write("e.parquet", text=_texts(3, 50), y=["Red", "GREEN", "blue"])
+    settings = _settings(train=train, test=test, text="text", label_names=("red", "green", "blue"), **{role: "y"})
+    dataset = load_data(settings, task, seed=0)
+    assert set(dataset.labels) == {"red", "green", "blue"}
+
+
+def test_a_file_without_any_label_of_train_is_refused(write: Write) -> None:
+    train = write("t.parquet", text=_texts(40), label=["ham", "spam"] * 20)
+    test = write("e.parquet", text=_texts(4, 50), label=[0, 1, 0, 1])
+    settings = _settings(train=train, test=test, text="text", label="label")
+    with pytest.raises(DataError, match=r"none of its labels, 0, 1, is in .*t\.parquet \(ham, spam\)"):
+        load_data(settings, "multiclass", seed=0)

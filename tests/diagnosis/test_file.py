@@ -150,6 +150,33 @@ def test_columns_of_zeros_and_ones_are_labels_named_without_their_common_prefix(
     assert answers.decisions[0].tolist() == [True, False]
 
 
+@pytest.mark.parametrize("separator", [" ", ",", "; "])
+def test_probabilities_between_separators_are_read(separator: str, tmp_path: Path) -> None:
+    columns = {"truth": ["a", "b", "a", "b"], "p": [f"0.25{separator}0.75", f"1.0{separator}0.0"] * 2}
+    answers = read_predictions_file(write(tmp_path / "preds.csv", columns), probability=("p",))
+    assert answers.probabilities is not None
+    assert answers.probabilities[:2].tolist() == [[0.25, 0.75], [1.0, 0.0]]
+
+
+def test_decisions_of_minus_1_are_0_if_the_truth_is_0_and_1(tmp_path: Path) -> None:
+    answers = read_predictions_file(write(tmp_path / "preds.csv", {"truth": [0, 1, 1, 0], "pred": [-1, 1, -1, 1]}))
+    assert answers.labels == ("0", "1")
+    assert answers.decisions[:, 1].tolist() == [False, True, False, True]
+    assert any("the decision -1 is read as 0" in note for note in answers.notes)
+
+
+def test_decided_labels_that_no_truth_has_are_said(tmp_path: Path) -> None:
+    columns = {"truth": ["a", "b"] * 20, "pred": ["a", "b", "?", "a"] * 10}
+    answers = read_predictions_file(write(tmp_path / "preds.csv", columns))
+    assert any("no row of the truth has these labels, which are decided: '?' (10 rows)" in n for n in answers.notes)
+
+
+def test_vectors_of_several_lengths_are_refused_with_their_rows(tmp_path: Path) -> None:
+    columns = {"truth": [[0, 0, 1]] * 5, "pred": [[0, 0, 1], [0, 0], [0, 0, 1], [1, 1], [1, 1, 0]]}
+    message = refused(write(tmp_path / "preds.parquet", columns))
+    assert "its vectors of 0 and 1 have 3 places in most rows, but another number in rows 2 and 4" in message
+
+
 def test_missing_decisions_are_made_from_the_probabilities_with_a_note(
     tmp_path: Path, truth: list[int], ranked: np.ndarray
 ) -> None:
@@ -244,6 +271,34 @@ def test_all_missing_columns_are_reported_at_once(tmp_path: Path) -> None:
             {"a": [0, 1], "b": [1, 0], "p": [0.5, 0.2], "q": ["0.1", "1"]},
             {"truth": ("a", "b"), "pred": ("p", "q")},
             "give them as --probability p --probability q",
+        ),
+        *[
+            ({"truth": [0, 1, 1], "pred": preds}, {}, f"such as {first}, which look like probabilities and not like")
+            for preds, first in [
+                (["5.7e-01", "0.000e+00", "1.000e+00"], "5.7e-01"),
+                (["0.25", "N/A", "0.5"], "0.25"),
+                (["0.25 0.75", "0.5 0.5", "1.0 0.0"], "0.25"),
+            ]
+        ],
+        (
+            {"truth": [0, 1, 1], "pred": ["0.25", "N/A", "0.5"]},
+            {},
+            "'N/A' is no number: leave out the rows without a prediction, then give them as --probability pred",
+        ),
+        *[
+            (
+                {"truth": [0, 1, 1], "pred": preds},
+                {},
+                "some cells are empty: leave out the rows without a prediction, then give them as --probability pred",
+            )
+            for preds in (["0.25", "", "0.5"], [0.25, None, 0.5])
+        ],
+        ({"truth": [0, 1], "pred": ["-2.5", "1.5"]}, {}, "such as -2.5, which are neither decisions nor probabilities"),
+        ({"truth": [0, 1], "pred": [-2.5, 1.5]}, {}, "such as -2.5, which are neither decisions nor probabilities"),
+        (
+            {"truth": ["a", "b"], "pred": ["tensor([0.1, 0.9])", "tensor([0.8, 0.2])"]},
+            {},
+            "column 'pred', rows 1 and 2: it is a printed tensor; write its .tolist(); write labels, or",
         ),
         (
             {"truth": [[0, 1, 1], [1, 0, 0]], "pred": [["a"], ["b"]]},

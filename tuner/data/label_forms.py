@@ -8,11 +8,13 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from tuner.data.label_cells import Cells, open_cells, read_zero_one
 from tuner.data.text_values import as_text, is_text
 
 Kind = Literal["names", "lists", "vectors", "separated", "objects", "fractions", "other"]
+_DECIMAL = r"^-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$"
 _LARGEST_SHARE = 0.9
 """The share of rows that must have the commonest length, for others to be broken vectors."""
 
@@ -67,7 +69,7 @@ def form_of(cells: Cells) -> LabelForm:
     if cells.writing != "objects" and (vectors := _vectors(cells, lengths)) is not None:
         return vectors
     is_several = bool((lengths != 1).any() or cells.is_empty.any())
-    if cells.writing == "lists" and _hold_fractions(cells.items):
+    if cells.writing in ("lists", "separated") and _hold_fractions(cells.items):
         return LabelForm("fractions", _count(cells.items), is_several)
     names = as_text(cells.items)
     if names is None:
@@ -106,9 +108,16 @@ def _hold_fractions(items: pa.ChunkedArray) -> bool:
 def _are_probabilities(texts: pa.ChunkedArray) -> bool:
     """Return whether all texts are decimal numbers from 0 to 1, and some lie between."""
     given = pc.drop_null(texts.cast(pa.string()))
-    is_decimal = pc.match_substring_regex(given, r"^\s*(?:[01]?\.\d+|[01]\.?|\d(?:\.\d+)?[eE]-\d+)\s*$")
-    is_between = pc.match_substring_regex(given, r"\.\d*[1-9]|[eE]-")
-    return bool(len(given)) and pc.all(is_decimal).as_py() and pc.any(is_between).as_py()
+    values = read_numbers(given)
+    is_whole = np.equal(np.mod(values, 1), 0)
+    return bool(len(given)) and bool(((values >= 0) & (values <= 1)).all()) and not is_whole.all()
+
+
+def read_numbers(texts: pa.ChunkedArray) -> NDArray[np.float64]:
+    """Return decimal numbers written as text, with NaN for a null and for any other text."""
+    trimmed = pc.utf8_trim_whitespace(texts.cast(pa.string()))
+    numbers = pc.if_else(pc.match_substring_regex(trimmed, _DECIMAL), trimmed, None).cast(pa.float64())
+    return np.asarray(numbers.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
 def _count(items: pa.ChunkedArray) -> int:

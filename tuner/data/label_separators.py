@@ -11,8 +11,22 @@ NEVER = "none"
 
 ANGLES = "<>"
 _IN_ANGLES = re.compile(r"^(?:\s*<[^<>]+>)+\s*$")
-_CANDIDATES = (",", ";", "&", " ", "/")  # a bar always separates
-_NUMBER = re.compile(r"(?:0|[1-9]\d*)(?:\.0*)?|true|false", re.IGNORECASE)
+WORDS = {
+    ANGLES: "<…>",
+    "|": "bars",
+    "\t": "tabs",
+    "\n": "line breaks",
+    ",": "commas",
+    ";": "semicolons",
+    "&": "&",
+    "+": "+",
+    "/": "slashes",
+    " ": "spaces",
+}
+"""What separates labels, in words."""
+
+_CANDIDATES = ("\t", "\n", ",", ";", "&", "+", " ", "/")  # a bar always separates
+_NUMBER = re.compile(r"(?:0|[1-9]\d*)(?:\.0*)?|true|false|[01]?\.\d+(?:e[-+]\d+)?", re.IGNORECASE)  # also probabilities
 _MOST_TEXTS = 20_000  # of different texts to look at
 _MOST_LABELS = 12  # on one row on average; a text of more words is a sentence
 _FEWEST_REPEATED = 0.8
@@ -23,8 +37,12 @@ def split_labels(text: str, separator: str) -> list[str]:
     """Return the labels of a text without outer spaces. A separator at either end separates nothing."""
     if separator == ANGLES:
         return re.findall(r"<([^<>]+)>", text) if _IN_ANGLES.match(text) else [text]
-    parts = text.split() if separator == " " else text.strip(separator).split(separator)
-    return [part.strip() for part in parts]
+    parts = [part.strip() for part in (text.split() if separator == " " else text.split(separator))]
+    while parts and not parts[0]:
+        del parts[0]
+    while parts and not parts[-1]:
+        del parts[-1]
+    return parts or [""]
 
 
 def find_separator(texts: Collection[str]) -> tuple[str | None, str | None]:
@@ -44,6 +62,9 @@ def find_separator(texts: Collection[str]) -> tuple[str | None, str | None]:
         pieces = [[piece for piece in split_labels(text, separator) if piece] for text in texts]
         several = [found for found in pieces if len(found) > 1]
         if not several:
+            continue
+        if separator == " " and (joiner := _find_joiner(several)) is not None:
+            likely[f" {joiner} "] = len(several)
             continue
         if _is_sure(pieces, several):
             return separator, None
@@ -73,3 +94,9 @@ def _is_sure(rows: Sequence[Sequence[str]], several: Sequence[Sequence[str]]) ->
 def _all_recur(rows: Sequence[Sequence[str]], several: Sequence[Sequence[str]]) -> bool:
     counts = Counter(piece for row in rows for piece in set(row))
     return all(counts[piece] > 1 for row in several for piece in row)
+
+
+def _find_joiner(several: Sequence[Sequence[str]]) -> str | None:
+    """Return the word or sign inside all rows, such as "and" in "joy and fear". A number may be a label."""
+    shared = set.intersection(*({piece for piece in row[1:-1] if not _NUMBER.fullmatch(piece)} for row in several))
+    return min(shared, default=None) if len(several) > 1 else None

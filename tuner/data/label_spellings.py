@@ -44,7 +44,7 @@ class JoinedNames:
 
 def _difference(names: Sequence[str]) -> str:
     """Say in what the spellings of one label differ."""
-    if len(set(map(clean_name, names))) == 1:
+    if len(set(map(_with_case, names))) == 1:
         return "spaces, Unicode form or characters that cannot be seen"
     if len(set(map(_without_case, names))) == 1:
         return _CASE
@@ -62,7 +62,7 @@ def join_spellings(
     total = sum(counts, Counter(dict.fromkeys(known, 0)))
     for name in known:
         total.setdefault(name, 0)
-    keys = {name: _key(name, keeps_case=keeps_case) for name in total}
+    keys = {name: name_key(name, keeps_case=keeps_case) for name in total}
     if all(map(_NUMBERED.fullmatch, keys.values())):
         keys = {name: key.removeprefix("label_") for name, key in keys.items()}
     preferred = set(total)
@@ -99,12 +99,17 @@ def clean_name(name: str) -> str:
     return unicodedata.normalize("NFC", _INVISIBLE.sub("", name)).strip().strip(_JOINERS).strip() or name
 
 
+def _with_case(name: str) -> str:
+    return unicodedata.normalize("NFKC", clean_name(name))
+
+
 def _without_case(name: str) -> str:
-    return unicodedata.normalize("NFC", clean_name(name).casefold())
+    return unicodedata.normalize("NFKC", clean_name(name).casefold())
 
 
-def _key(name: str, *, keeps_case: bool) -> str:
-    cleaned = clean_name(name) if keeps_case else _without_case(name)
+def name_key(name: str, *, keeps_case: bool) -> str:
+    """Return what all spellings of a name have in common."""
+    cleaned = _with_case(name) if keeps_case else _without_case(name)
     whole = _WHOLE.fullmatch(cleaned)
     return whole[1] if whole else cleaned
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -67,6 +67,18 @@ class LabelledRows:
             np.unique(np.stack([self.owners, codes]), axis=1) if len(distinct) < len(renamed) else (self.owners, codes)
         )
         return replace(self, names=tuple(distinct), owners=pairs[0], codes=pairs[1])
+
+    def part(self, parts: Mapping[str, Sequence[str]]) -> LabelledRows:
+        """Return the rows with several labels in place of one: `parts` has them for some names."""
+        replaced = [parts.get(name, [name]) for name in self.names]
+        distinct = {name: code for code, name in enumerate(dict.fromkeys(name for names in replaced for name in names))}
+        pairs = [
+            (owner, distinct[name])
+            for owner, code in zip(self.owners, self.codes, strict=True)
+            for name in replaced[code]
+        ]
+        owners, codes = np.unique(np.array(pairs, dtype=np.int64).reshape(-1, 2), axis=0).T
+        return replace(self, names=tuple(distinct), owners=owners, codes=codes)
 
     def count_names(self) -> Counter[str]:
         """Count the rows of each label that a row has."""

@@ -21,7 +21,7 @@ from tuner.data.dataset import Columns, Positions
 from tuner.data.findings import Findings
 from tuner.data.label_cells import Cells, open_cells, read_zero_one
 from tuner.data.label_forms import LabelForm, form_of
-from tuner.data.label_separators import ANGLES, NEVER
+from tuner.data.label_separators import NEVER, WORDS
 from tuner.data.name_lists import list_names, name_rows, number_of_rows
 from tuner.data.row_masks import any_in_row
 from tuner.data.sequence_column import is_list
@@ -30,17 +30,6 @@ from tuner.space.assignment import set_option
 
 _WORDS_FOR_NONE = {"nan", "NaN", "NAN", "null", "NULL", "None", "NA", "N/A", "n/a", "<NA>", "#N/A", "NaT"}
 """How other programs write a missing value. Each may also be a label (nan is a language), so we only note it."""
-
-_SEPARATORS = {
-    " ": "spaces",
-    ",": "commas",
-    ";": "semicolons",
-    "/": "slashes",
-    "|": "bars",
-    "&": "&",
-    "+": "+",
-    ANGLES: "<…>",
-}
 
 
 def _no_positions() -> Positions:
@@ -293,18 +282,27 @@ def _refuse_repeats(cells: Cells, row: int, at: _Column) -> Labels:
     items = cells.items[start : start + int(cells.lengths[row - 1])].to_pylist()
     shown = f"[{', '.join(map(str, items[:8]))}{', …' if len(items) > 8 else ''}]"
     what = f"most lists name a label twice, such as {shown} in row {row}: neither labels nor vectors of 0 and 1"
+    is_one, is_zero = read_zero_one(cells.items)
+    places = int(np.bincount(cells.lengths[cells.is_readable]).argmax())
+    is_odd = cells.is_readable & (cells.lengths != places)
+    if (is_one | is_zero).all() and is_odd.any():
+        odd = name_rows((np.flatnonzero(is_odd) + 1).tolist())
+        what = f"its vectors of 0 and 1 have {places} places in most rows, but another number in {odd}"
     remedy = "write 0 or 1 for each label, in lists of one length"
     return at.refuse(what, remedy + at.findings.or_else("label_form", "lists", meaning="if they are lists of labels"))
 
 
 def _note_separator(cells: Cells, found: Labels, at: _Column, columns: Columns) -> None:
     """Say which separator was found, or which may be meant, with the setting for the other reading."""
+    is_asked = columns.label_separator not in (None, NEVER) and columns.label_form is None
+    if is_asked and not cells.is_written and not at.findings.are_options:
+        at.note(f"column {at.name!r} holds {cells.writing}, so data.label_separator separates nothing there")
     if columns.label_separator is not None:
         return
     if cells.separator not in (None, "|"):
         several = cells.lengths > 1
         parted = f"{number_of_rows(int(several.sum()))} with several"
-        note = f"column {at.name!r} is read as labels separated by {_SEPARATORS[str(cells.separator)]}"
+        note = f"column {at.name!r} is read as labels separated by {WORDS[str(cells.separator)]}"
         other = at.findings.or_else("label_separator", NEVER, meaning="if each text is one label")
         at.note(f"{note}: {len(found.names):,} labels, {parted}{other}")
     elif cells.likely is not None:
@@ -327,20 +325,32 @@ def _what(form: LabelForm) -> str:
 
 
 def _label_columns(table: pa.Table, names: Sequence[str], source: str, findings: Findings) -> Labels:
-    columns = []
-    for name in names:
-        column = table.column(name)
-        if is_list(column.type) or pa.types.is_nested(column.type):
-            findings.refuse_column(source, name, f"it holds {column.type}, not 0 and 1", "name columns of 0 and 1")
-            continue
-        is_one, is_zero = read_zero_one(column, has_words=True)
+    columns = [table.column(name) for name in names]
+    nested = [name for name in names if is_list(kind := table.column(name).type) or pa.types.is_nested(kind)]
+    for name in nested:
+        what = f"it holds {table.column(name).type}, not 0 and 1"
+        findings.refuse_column(source, name, what, "name columns of 0 and 1")
+    if nested:
+        return Labels()
+    masks = [read_zero_one(column, has_words=True) for column in columns]
+    if any(is_one.any() for is_one, _ in masks) and not any(is_zero.any() for _, is_zero in masks):
+        minus = [_is_minus_one(column) for column in columns]
+        if any(is_minus.any() for is_minus in minus):
+            masks = [(is_one, is_minus) for (is_one, _), is_minus in zip(masks, minus, strict=True)]
+            findings.notes.append(f"{source}: label columns hold 1 and -1: -1 is read as 0")
+    for name, column, (is_one, is_zero) in zip(names, columns, masks, strict=True):
         is_known = is_one | is_zero
         if not is_known.all():
             example = column.filter(pa.array(~is_known))[0].as_py()
             shown = "null" if example is None else "empty" if example == "" else example
             findings.add_unusable(f"column {name!r} is neither 0 nor 1, but {shown} in the first of them", ~is_known)
-        columns.append(is_one)
-    if len(columns) < len(names):
-        return Labels()
-    owners, codes = np.nonzero(np.stack(columns, axis=1))
+    owners, codes = np.nonzero(np.stack([is_one for is_one, _ in masks], axis=1))
     return Labels(tuple(names), owners.astype(np.int64), codes.astype(np.int64), declared=tuple(names))
+
+
+def _is_minus_one(column: pa.ChunkedArray) -> Mask:
+    names = as_text(column)
+    if names is None:
+        return np.zeros(len(column), dtype=bool)
+    is_minus = pc.is_in(pc.utf8_trim_whitespace(names), pa.array(["-1", "-1.0"]))
+    return np.asarray(is_minus.to_numpy(zero_copy_only=False), dtype=bool)

@@ -14,9 +14,9 @@ from tuner.data.builtin import Say
 from tuner.data.dataset import Columns, Dataset, RowInputs, Split, label_counts
 from tuner.data.findings import Findings
 from tuner.data.formats.content import Reading
-from tuner.data.label_spellings import join_spellings
+from tuner.data.label_spellings import join_spellings, name_key
 from tuner.data.labelled_rows import LabelledRows, to_labelled_rows, without_unusable
-from tuner.data.labels_of_files import form_faults, join_labels, known_spelling, label_reading
+from tuner.data.labels_of_files import form_faults, join_labels, known_spelling, label_reading, split_unknown
 from tuner.data.name_lists import list_names, near_name, number_of_rows, suggest_name
 from tuner.data.overlap import overlap_notes
 from tuner.data.sequences import Sequences
@@ -126,16 +126,17 @@ def read_labelled(
         quoting=quoting,
         note_rows=note_rows,
     )
-    missing = [repr(label) for label in labels if columns.label_columns and label not in columns.label_columns]
+    keeps_case = columns.label_case == "keep"
+    if task == "multilabel":
+        rows = split_unknown(rows, labels, findings, keeps_case=keeps_case, separator=columns.label_separator)
+    joined = join_spellings(
+        [Counter(), rows.count_names()], keeps_case=keeps_case, is_single=task != "multilabel", known=labels
+    )
+    named = {name_key(name, keeps_case=keeps_case) for name in columns.label_columns or labels}
+    missing = [repr(label) for label in labels if name_key(label, keeps_case=keeps_case) not in named]
     if missing:
         note = f"no column is named for {list_names(missing)}, so every row counts as one without it"
         findings.notes.append(f"{uri}: {note}; name all of them with --label-columns")
-    joined = join_spellings(
-        [Counter(), rows.count_names()],
-        keeps_case=columns.label_case == "keep",
-        is_single=task != "multilabel",
-        known=labels,
-    )
     findings.notes += [f"{uri}: {note}" for note in joined.notes()]
     rows = _drop_unknown_labels(rows.rename(joined.names), labels, task, findings)
     return _encode(rows, tuple(labels), task), tuple(findings.notes)

@@ -6,21 +6,21 @@ Labels may be written as in training data; see `tuner.data.labels`.
 from __future__ import annotations
 
 import re
-import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tuner.data.dataset import Columns
 from tuner.data.findings import Findings
+from tuner.data.label_cells import open_cells
 from tuner.data.label_forms import LabelForm, find_form
 from tuner.data.label_spellings import join_spellings
 from tuner.data.labelled_rows import to_labelled_rows
+from tuner.data.name_lists import list_names, name_rows, number_of_rows
 from tuner.diagnosis.readers.probability_columns import listed
 from tuner.errors import DataError, Fault
 from tuner.scoring.indicator import Indicator, indicator_from_pairs
@@ -106,11 +106,29 @@ def align(
     joined = join_spellings([true.count_names(), decided.count_names()], is_single=not true.is_several)
     true = replace(true.rename(joined.names), notes=(*true.notes, *(f"{uri}: {note}" for note in joined.notes())))
     decided = decided.rename(joined.names)
+    if set(decided.count_names()) == {"-1", "1"} and set(true.count_names()) == {"0", "1"}:
+        decided = replace(decided.rename({"-1": "0"}), notes=(*decided.notes, f"{uri}: the decision -1 is read as 0"))
     if true.names and decided.names and not set(true.names) & set(decided.names):
+        _refuse_unreadable(uri, table, [*pred, *truth])
         message = f"decisions are {_describe(decided)}, but the truth is {_describe(true)}: no label in common"
         where = f"{uri}: columns {listed(pred)} and {listed(truth)}"
         raise DataError([Fault(where, message, "use the same label names in both, or name other columns")])
+    known = true.count_names()
+    if odd := {name: rows for name, rows in decided.count_names().items() if name not in known}:
+        shown = list_names([f"{name!r} ({number_of_rows(rows)})" for name, rows in odd.items()])
+        note = f"{uri}: no row of the truth has these labels, which are decided: {shown}"
+        decided = replace(decided, notes=(*decided.notes, note))
     return true, decided
+
+
+def _refuse_unreadable(uri: str, table: pa.Table, names: Sequence[str]) -> None:
+    """Raise DataError with the reason if texts in one of the columns look like lists or objects, and cannot be read."""
+    for name in names:
+        cells = open_cells(table.column(name))
+        for reason, mask in {} if cells is None else cells.unreadable.items():
+            where = f"{uri}: column {name!r}, {name_rows((np.flatnonzero(mask) + 1).tolist())}"
+            remedy = "write labels, or give probabilities with --probability, as JSON lists or one column per label"
+            raise DataError([Fault(where, f"it {reason}", remedy)])
 
 
 def _is_settled_by(one: RowLabels, other: RowLabels) -> bool:
@@ -138,18 +156,6 @@ def _describe(labels: RowLabels) -> str:
     if labels.form is not None and labels.form.kind == "vectors":
         return f"vectors of 0 and 1 with {labels.form.places} places, labels {listed(labels.names)}"
     return listed(labels.names)
-
-
-def refuse_probabilities(uri: str, table: pa.Table, pred: Sequence[str], truth: Sequence[str]) -> None:
-    """Raise DataError if columns of decisions hold fractions from 0 to 1, and those of the truth do not."""
-    is_fraction = [find_form(table.column(name)).kind == "fractions" for name in (*pred, *truth)]
-    if not any(is_fraction) or any(is_fraction[len(pred) :]):
-        return
-    name = pred[is_fraction.index(True)]
-    example = pc.drop_null(table.column(name))[0].as_py()
-    message = f"it holds fractions such as {example}, which look like probabilities and not like decisions"
-    remedy = " ".join(f"--probability {shlex.quote(column)}" for column in pred)
-    raise DataError([Fault(f"{uri}: column {name!r}", message, f"give them as {remedy}")])
 
 
 def task_and_labels(

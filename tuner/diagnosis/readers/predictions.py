@@ -21,8 +21,8 @@ from tuner.data.table_reader import read_table
 from tuner.data.token_column import holds_tokens, read_token_lists
 from tuner.data.token_lists import as_plain_text
 from tuner.diagnosis.facts.decisions import decide_plainly
-from tuner.diagnosis.readers.label_columns import RowLabels, align, refuse_probabilities, task_and_labels
-from tuner.diagnosis.readers.probability_columns import listed, read_probabilities
+from tuner.diagnosis.readers.label_columns import RowLabels, align, task_and_labels
+from tuner.diagnosis.readers.probability_columns import listed, read_probabilities, refuse_fractions
 from tuner.errors import DataError, Fault
 from tuner.scoring.indicator import Indicator
 from tuner.scoring.ranking import Probabilities
@@ -72,7 +72,7 @@ def read_predictions_file(
     table = read_table(uri, reading=Reading(note=notes.append))
     columns = _ColumnNames.find(uri, table, pred=pred, truth=truth, probability=probability, text=text)
     notes += columns.notes
-    refuse_probabilities(uri, table, columns.pred, columns.truth)
+    refuse_fractions(uri, table, columns.pred, columns.truth)
     true = RowLabels.read(uri, table, columns.truth, option="--truth")
     decided = RowLabels.read(uri, table, columns.pred, option="--pred") if columns.pred else None
     if decided is not None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tuner.data.label_cells import Cells, open_cells
+from tuner.data.label_forms import read_numbers
 from tuner.data.name_lists import name_rows
+from tuner.data.text_values import is_text
 from tuner.errors import DataError, Fault
 from tuner.scoring.ranking import Probabilities
 from tuner.space.settings import Task
@@ -26,7 +31,7 @@ def read_probabilities(
         return None
     faults: list[Fault] = []
     cells = open_cells(table.column(columns[0])) if len(columns) == 1 else None
-    in_lists = cells is not None and cells.writing == "lists"
+    in_lists = cells is not None and cells.writing in ("lists", "separated")
     if cells is not None and in_lists:
         values = _from_lists(uri, cells, columns[0], len(labels), faults)
         notes.append(f"{uri}: the probabilities in column {columns[0]!r} are read as {listed(labels)}, in this order")
@@ -40,6 +45,60 @@ def read_probabilities(
     if faults or values is None:
         raise DataError(faults)
     return values
+
+
+def refuse_fractions(uri: str, table: pa.Table, pred: Sequence[str], truth: Sequence[str]) -> None:
+    """Raise DataError if a column of decisions holds fractions, and no column of the truth does."""
+    of_truth = [_find_fractions(table.column(name)) for name in truth]
+    found = {name: fractions for name in pred if (fractions := _find_fractions(table.column(name)))}
+    if not found or any(of_truth):
+        return
+    name, fractions = next(iter(found.items()))
+    where, holds = f"{uri}: column {name!r}", f"it holds fractions such as {fractions.example}"
+    if not fractions.are_probabilities:
+        remedy = "give decisions, or give probabilities from 0 to 1 with --probability: a sigmoid or softmax of logits"
+        raise DataError([Fault(where, f"{holds}, which are neither decisions nor probabilities", remedy)])
+    remedy = f"give them as {' '.join(f'--probability {shlex.quote(column)}' for column in pred)}"
+    if fractions.odd is not None:
+        remedy = f"{fractions.odd}: leave out the rows without a prediction, then {remedy}"
+    raise DataError([Fault(where, f"{holds}, which look like probabilities and not like decisions", remedy)])
+
+
+@dataclass(frozen=True)
+class _Fractions:
+    """Numbers in a column of decisions. `example` is a value that is not whole, `odd` says why some rows have no number."""
+
+    example: object
+    are_probabilities: bool
+    odd: str | None
+
+
+def _find_fractions(column: pa.ChunkedArray) -> _Fractions | None:
+    """Return the fractions in a column, alone or in lists, or None if most values are no numbers or all are whole."""
+    cells = open_cells(column)
+    items = pc.drop_null(column if cells is None else cells.items)
+    kind = items.type
+    if is_text(kind):
+        items = items.filter(pc.not_equal(items.cast(pa.string()), ""))
+        values = read_numbers(items)
+    elif pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        items = items.filter(pc.is_finite(items.cast(pa.float64())))
+        values = items.cast(pa.float64()).to_numpy()
+    else:
+        return None
+    is_number = np.isfinite(values)
+    is_fraction = is_number & (np.mod(values, 1, where=is_number, out=np.zeros(len(values))) != 0)
+    if not is_fraction.any() or 2 * is_number.sum() <= len(values):
+        return None
+    numbers = values[is_number]
+    are_probabilities = bool(((numbers >= 0) & (numbers <= 1)).all())
+    if is_text(kind) and not are_probabilities and 2 * is_fraction.sum() <= len(numbers):
+        return None  # such as 4.5 among stars
+    has_empty = column.null_count > 0 or (cells is not None and cells.is_empty.any())
+    odd = "some cells are empty" if has_empty else None
+    if not is_number.all():
+        odd = f"{items[int((~is_number).argmax())].as_py()!r} is no number"
+    return _Fractions(items[int(is_fraction.argmax())], are_probabilities, odd)
 
 
 def _from_lists(uri: str, cells: Cells, name: str, n_labels: int, faults: list[Fault]) -> Probabilities | None:
