@@ -23,7 +23,7 @@ from tuner.data.label_cells import Cells, open_cells, read_zero_one
 from tuner.data.label_forms import LabelForm, form_of
 from tuner.data.label_separators import NEVER, WORDS
 from tuner.data.name_lists import list_names, name_rows, number_of_rows
-from tuner.data.row_masks import any_in_row
+from tuner.data.row_masks import Mask, any_in_row, to_mask
 from tuner.data.sequence_column import is_list
 from tuner.data.text_values import as_text, is_text
 from tuner.space.assignment import set_option
@@ -352,5 +352,4 @@ def _is_minus_one(column: pa.ChunkedArray) -> Mask:
     names = as_text(column)
     if names is None:
         return np.zeros(len(column), dtype=bool)
-    is_minus = pc.is_in(pc.utf8_trim_whitespace(names), pa.array(["-1", "-1.0"]))
-    return np.asarray(is_minus.to_numpy(zero_copy_only=False), dtype=bool)
+    return to_mask(pc.is_in(pc.utf8_trim_whitespace(names), pa.array(["-1", "-1.0"])))

@@ -89,7 +89,8 @@ def flat_probabilities(evidence: Evidence) -> Cause | None:
     return Cause(
         name="flat_probabilities",
         strength=falling_by_factors(facts.logit_spread, bound, certain),
-        sentence=f"logits differ by only {facts.logit_spread:.2g} between rows (median label), so every input gets nearly the same probability",
+        sentence=f"logits differ by only {facts.logit_spread:.2g} between rows (median label), "
+        "so every input gets nearly the same probability",
         measurement={"logit_spread": facts.logit_spread, "probability_spread": facts.probability_spread},
         setting=option("space.learning_rate={low: 5e-4, high: 1e-2, scale: log}"),
         advice="the network has not learnt to distinguish rows: check the learning rate, the gradients and the data",
