@@ -6,12 +6,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tuner.data.column_patterns import suggest_patterns
+from tuner.data.columns.patterns import suggest_patterns
 from tuner.data.dataset import Columns, RowInputs
 from tuner.data.findings import Findings
-from tuner.data.number_columns import single_numbers
-from tuner.data.sequence_column import Origin, holds_sequences, is_list, read_sequences, read_written_sequences
 from tuner.data.sequences import Sequences
+from tuner.data.series.column import Origin, holds_sequences, is_list, read_sequences, read_written_sequences
+from tuner.data.series.number_columns import single_numbers
 from tuner.data.text_values import is_text
 from tuner.data.token_column import (
     TokenColumn,

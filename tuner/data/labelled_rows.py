@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from tuner.data.dataset import Columns, Positions, RowInputs, take_inputs
 from tuner.data.findings import Findings
 from tuner.data.input_columns import read_input_columns
-from tuner.data.label_forms import LabelForm
-from tuner.data.labels import read_labels
+from tuner.data.labels.forms import LabelForm
+from tuner.data.labels.reader import read_labels
 from tuner.data.name_lists import name_rows
-from tuner.data.series_tables import gather_series
+from tuner.data.series.tables import gather_series
 from tuner.data.text_values import as_text
 from tuner.errors import Fault
 from tuner.space.assignment import set_options

@@ -14,9 +14,9 @@ from tuner.data.builtin import Say
 from tuner.data.dataset import Columns, Dataset, RowInputs, Split, label_counts
 from tuner.data.findings import Findings
 from tuner.data.formats.content import Reading
-from tuner.data.label_spellings import join_spellings, name_key
 from tuner.data.labelled_rows import LabelledRows, to_labelled_rows, without_unusable
-from tuner.data.labels_of_files import form_faults, join_labels, known_spelling, label_reading, split_unknown
+from tuner.data.labels.files import form_faults, join_labels, known_spelling, label_reading, split_unknown
+from tuner.data.labels.spellings import join_spellings, name_key
 from tuner.data.name_lists import list_names, near_name, number_of_rows, suggest_name
 from tuner.data.overlap import overlap_notes
 from tuner.data.sequences import Sequences

@@ -16,7 +16,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from tuner.data.builtin import Say, builtin_fingerprint, builtin_table, is_builtin
-from tuner.data.column_patterns import columns_like, suggest_patterns
+from tuner.data.columns.patterns import columns_like, suggest_patterns
 from tuner.data.formats.arff_format import read_arff
 from tuner.data.formats.arrow_format import read_arrow
 from tuner.data.formats.compression import unpack

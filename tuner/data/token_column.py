@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tuner.data.encoded import to_offsets
 from tuner.data.literals import parse_literal
 from tuner.data.row_masks import Mask, any_in_row, to_mask
-from tuner.data.sequence_column import is_list, list_lengths
+from tuner.data.series.column import is_list, list_lengths
 from tuner.data.text_values import as_text, is_text
 from tuner.data.token_lists import SEPARATOR
 

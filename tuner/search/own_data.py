@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tuner.data.column_names import is_like
-from tuner.data.column_roles import Roles, find_roles
+from tuner.data.columns.names import is_like
+from tuner.data.columns.roles import Roles, find_roles
 from tuner.data.formats.content import Reading
 from tuner.data.name_lists import list_names, number_of_rows
 from tuner.data.samples import spread_positions

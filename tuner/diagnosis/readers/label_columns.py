@@ -1,6 +1,6 @@
 """Labels in the columns of a predictions file, and the task that follows from them.
 
-Labels may be written as in training data; see `tuner.data.labels`.
+Labels may be written as in training data; see `tuner.data.labels.reader`.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from tuner.data.dataset import Columns
 from tuner.data.findings import Findings
-from tuner.data.label_cells import open_cells
-from tuner.data.label_forms import LabelForm, find_form
-from tuner.data.label_spellings import join_spellings
 from tuner.data.labelled_rows import to_labelled_rows
+from tuner.data.labels.cells import open_cells
+from tuner.data.labels.forms import LabelForm, find_form
+from tuner.data.labels.spellings import join_spellings
 from tuner.data.name_lists import list_names, name_rows, number_of_rows
 from tuner.diagnosis.readers.probability_columns import listed
 from tuner.errors import DataError, Fault

@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tuner.data.formats.content import Reading
-from tuner.data.label_spellings import join_spellings
+from tuner.data.labels.spellings import join_spellings
 from tuner.data.name_lists import name_rows, near_name, suggest_name
 from tuner.data.table_reader import read_table
 from tuner.data.token_column import holds_tokens, read_token_lists

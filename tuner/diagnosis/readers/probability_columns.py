@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tuner.data.label_cells import Cells, open_cells
-from tuner.data.label_forms import read_numbers
+from tuner.data.labels.cells import Cells, open_cells
+from tuner.data.labels.forms import read_numbers
 from tuner.data.name_lists import name_rows
 from tuner.data.text_values import is_text
 from tuner.errors import DataError, Fault

@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tuner.data.column_candidates import Candidate, input_columns, label_columns, split_columns
-from tuner.data.column_facts import ColumnFacts, describe_columns
-from tuner.data.column_names import LITERAL, LITERAL_LABELS, ORDER, USUAL, is_group, is_like, rank_of
-from tuner.data.label_cells import read_zero_one
+from tuner.data.columns.candidates import Candidate, input_columns, label_columns, split_columns
+from tuner.data.columns.facts import ColumnFacts, describe_columns
+from tuner.data.columns.names import LITERAL, LITERAL_LABELS, ORDER, USUAL, is_group, is_like, rank_of
+from tuner.data.labels.cells import read_zero_one
 from tuner.data.name_lists import list_names
-from tuner.data.step_rows import NUMBERS, STEPS, StepRows, find_step_rows, is_called_series
+from tuner.data.series.step_rows import NUMBERS, STEPS, StepRows, find_step_rows, is_called_series
 from tuner.data.text_values import as_text, is_text
 from tuner.errors import DataError, Fault, data_error
 from tuner.space.assignment import set_option

@@ -8,9 +8,9 @@ from typing import Any
 
 from tuner.data.dataset import Columns
 from tuner.data.findings import Findings
-from tuner.data.label_separators import NEVER, WORDS, split_labels
-from tuner.data.label_spellings import join_spellings, name_key
 from tuner.data.labelled_rows import LabelledRows
+from tuner.data.labels.separators import NEVER, WORDS, split_labels
+from tuner.data.labels.spellings import join_spellings, name_key
 from tuner.data.name_lists import list_names
 from tuner.errors import Fault
 from tuner.space.assignment import set_option

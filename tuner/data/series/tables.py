@@ -11,15 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tuner.data.column_patterns import columns_like, numbered_columns
+from tuner.data.columns.patterns import columns_like, numbered_columns
 from tuner.data.dataset import Columns, Positions
 from tuner.data.encoded import to_offsets
 from tuner.data.findings import Findings
 from tuner.data.name_lists import list_names, number_of_rows
-from tuner.data.number_columns import Cells, line_that_orders, read_cells, read_order
-from tuner.data.sequence_column import Origin, combined, holds_sequences, is_list
+from tuner.data.series.column import Origin, combined, holds_sequences, is_list
+from tuner.data.series.number_columns import Cells, line_that_orders, read_cells, read_order
+from tuner.data.series.written_lists import read_number_lists
 from tuner.data.text_values import as_text, is_text
-from tuner.data.written_lists import read_number_lists
 
 _MOST_NAMED = 2  # columns that a message names; of more, the first and the last
 

@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from tuner.data.label_spellings import join_spellings
+from tuner.data.labels.spellings import join_spellings
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from tuner.data.written_labels import Unreadable, read_written
+from tuner.data.labels.written import Unreadable, read_written
 
 
 @pytest.mark.parametrize(

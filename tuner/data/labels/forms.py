@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tuner.data.label_cells import Cells, open_cells, read_zero_one
+from tuner.data.labels.cells import Cells, open_cells, read_zero_one
 from tuner.data.text_values import as_text, is_text
 
 Kind = Literal["names", "lists", "vectors", "separated", "objects", "fractions", "other"]

@@ -17,8 +17,8 @@ from tuner.data.dataset import Columns
 from tuner.data.findings import Findings
 from tuner.data.labelled_rows import LabelledRows, to_labelled_rows, without_unusable
 from tuner.data.load import load_data, read_inputs, read_labelled
-from tuner.data.sequence_column import read_sequences, read_written_sequences
 from tuner.data.sequences import Sequences
+from tuner.data.series.column import read_sequences, read_written_sequences
 from tuner.errors import DataError
 from tuner.space.settings import DataSettings
 

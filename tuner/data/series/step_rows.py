@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tuner.data.column_facts import ColumnFacts
-from tuner.data.column_names import LITERAL, LITERAL_LABELS, ORDER, OTHER, SERIES, USUAL, is_group, is_id, rank_of
+from tuner.data.columns.facts import ColumnFacts
+from tuner.data.columns.names import LITERAL, LITERAL_LABELS, ORDER, OTHER, SERIES, USUAL, is_group, is_id, rank_of
 from tuner.data.name_lists import list_names
-from tuner.data.number_columns import read_order
-from tuner.data.sequence_column import combined
+from tuner.data.series.column import combined
+from tuner.data.series.number_columns import read_order
 from tuner.data.text_values import as_text
 from tuner.space.assignment import set_options
 

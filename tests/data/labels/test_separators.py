@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from tuner.data.label_separators import find_separator, split_labels
+from tuner.data.labels.separators import find_separator, split_labels
 
 LABELS = ("anger", "joy", "fear", "sad", "calm")
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from tuner.data.written_lists import parse_steps, separator_of
+from tuner.data.series.written_lists import parse_steps, separator_of
 
 NAN = float("nan")
 

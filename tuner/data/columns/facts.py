@@ -15,14 +15,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tuner.data.boolean_words import PAIRS
-from tuner.data.label_forms import LabelForm, find_form
-from tuner.data.label_spellings import join_spellings
+from tuner.data.labels.boolean_words import PAIRS
+from tuner.data.labels.forms import LabelForm, find_form
+from tuner.data.labels.spellings import join_spellings
 from tuner.data.samples import spread_positions
 from tuner.data.scripts import count_unspaced_letters
-from tuner.data.sequence_column import holds_sequences, is_list
+from tuner.data.series.column import holds_sequences, is_list
+from tuner.data.series.written_lists import CUT, parse_steps, separator_of
 from tuner.data.text_values import as_text, is_text
-from tuner.data.written_lists import CUT, parse_steps, separator_of
 
 Kind = Literal["text", "number", "fraction", "date", "address", "sequence", "words", "nested", "constant", "other"]
 

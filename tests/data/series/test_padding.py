@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.data.padding import find_padding
+from tuner.data.series.padding import find_padding
 
 
 @given(rows=st.lists(st.lists(st.booleans(), max_size=6), max_size=6))

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tuner.data.column_facts import MOST_VALUES, ColumnFacts
-from tuner.data.column_names import (
+from tuner.data.columns.facts import MOST_VALUES, ColumnFacts
+from tuner.data.columns.names import (
     LABEL,
     LITERAL,
     LITERAL_LABELS,

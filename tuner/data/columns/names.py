@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tuner.data.column_patterns import numbered_columns
+from tuner.data.columns.patterns import numbered_columns
 
 
 def _words_in(text: str) -> frozenset[str]:

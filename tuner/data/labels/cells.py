@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tuner.data.boolean_words import NO, YES
-from tuner.data.label_separators import NEVER, find_separator, split_labels
+from tuner.data.labels.boolean_words import NO, YES
+from tuner.data.labels.separators import NEVER, find_separator, split_labels
+from tuner.data.labels.written import Items, Unreadable, Written, odd_value, read_written
 from tuner.data.row_masks import Mask, to_mask
-from tuner.data.sequence_column import is_list, list_lengths
+from tuner.data.series.column import is_list, list_lengths
 from tuner.data.text_values import as_text, is_text
-from tuner.data.written_labels import Items, Unreadable, Written, odd_value, read_written
 
 Writing = Literal["names", "lists", "separated", "objects"]
 

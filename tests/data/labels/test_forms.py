@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tuner.data.dataset import Columns
 from tuner.data.findings import Findings
-from tuner.data.label_forms import LabelForm, find_form
 from tuner.data.labelled_rows import to_labelled_rows, without_unusable
+from tuner.data.labels.forms import LabelForm, find_form
 
 
 def _form(values: list[Any] | pa.Array) -> LabelForm:

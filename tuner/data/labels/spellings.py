@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from tuner.data.boolean_words import PAIRS
+from tuner.data.labels.boolean_words import PAIRS
 from tuner.data.name_lists import list_names, number_of_rows
 
 _CASE = "upper and lower case"

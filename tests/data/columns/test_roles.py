@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from tuner.data.column_roles import Roles, find_roles
+from tuner.data.columns.roles import Roles, find_roles
 from tuner.errors import DataError
 from tuner.space.settings import Task
 

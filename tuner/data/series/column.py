@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from tuner.data.encoded import to_offsets
 from tuner.data.findings import Findings
-from tuner.data.padding import find_padding, padding_notes
 from tuner.data.row_masks import Mask, any_in_row
 from tuner.data.sequences import MOST, Sequences
-from tuner.data.written_lists import CUT, EXACT, is_python_list, parse_steps, separator_of
+from tuner.data.series.padding import find_padding, padding_notes
+from tuner.data.series.written_lists import CUT, EXACT, is_python_list, parse_steps, separator_of
 
 _AS_LISTS = pa.list_(pa.list_(pa.float64()))
 _SAMPLE = 100  # rows that show how a column is written

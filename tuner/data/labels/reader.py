@@ -3,7 +3,7 @@
 Labels may be written as:
 - one label per row: text, whole numbers (also as floats) or booleans ("false", "true"); or a list, vector or object with one
   label on every row;
-- one column in any form that `tuner.data.label_forms` knows. An empty text is a row without labels; a row whose list is null
+- one column in any form that `tuner.data.labels.forms` knows. An empty text is a row without labels; a row whose list is null
   cannot be used;
 - several columns of 0 and 1, of false and true, or of no and yes.
 """
@@ -19,12 +19,12 @@ import pyarrow.compute as pc
 
 from tuner.data.dataset import Columns, Positions
 from tuner.data.findings import Findings
-from tuner.data.label_cells import Cells, open_cells, read_zero_one
-from tuner.data.label_forms import LabelForm, form_of
-from tuner.data.label_separators import NEVER, WORDS
+from tuner.data.labels.cells import Cells, open_cells, read_zero_one
+from tuner.data.labels.forms import LabelForm, form_of
+from tuner.data.labels.separators import NEVER, WORDS
 from tuner.data.name_lists import list_names, name_rows, number_of_rows
 from tuner.data.row_masks import Mask, any_in_row, to_mask
-from tuner.data.sequence_column import is_list
+from tuner.data.series.column import is_list
 from tuner.data.text_values import as_text, is_text
 from tuner.space.assignment import set_option
 

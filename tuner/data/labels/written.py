@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from tuner.data.boolean_words import NO, YES
+from tuner.data.labels.boolean_words import NO, YES
 from tuner.data.literals import parse_literal
 
 

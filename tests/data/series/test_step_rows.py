@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from tuner.data.column_facts import describe_columns
-from tuner.data.step_rows import StepRows, find_step_rows
+from tuner.data.columns.facts import describe_columns
+from tuner.data.series.step_rows import StepRows, find_step_rows
 
 N_SERIES, N_STEPS = 12, 5
 ROWS = [(series, step) for step in range(N_STEPS) for series in range(N_SERIES)]

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from tuner.data.column_patterns import columns_like, numbered_columns, suggest_patterns
+from tuner.data.columns.patterns import columns_like, numbered_columns, suggest_patterns
 from tuner.data.dataset import Columns
 from tuner.data.findings import Findings
 from tuner.data.labelled_rows import LabelledRows, to_labelled_rows, without_unusable

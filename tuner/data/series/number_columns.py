@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from tuner.data.findings import Findings
 from tuner.data.row_masks import Mask
-from tuner.data.sequence_column import combined, is_number, to_float64
+from tuner.data.series.column import combined, is_number, to_float64
+from tuner.data.series.written_lists import NO_NUMBER
 from tuner.data.text_values import is_text
-from tuner.data.written_lists import NO_NUMBER
 
 _TIMES = (pa.timestamp("ns"), pa.timestamp("us"), pa.timestamp("us", "UTC"))
 _ANY_DAY = "1970-01-01 "

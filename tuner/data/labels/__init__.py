@@ -1,0 +1,1 @@
+"""Labels of rows: how they may be written, and how they are read."""

@@ -1,0 +1,1 @@
+"""Series of numbers: how tables hold them, and how they become arrays."""
