@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -140,3 +142,21 @@ def test_lists_that_differ_only_in_case_or_in_the_ends_of_tokens_are_no_copies()
 def test_a_row_of_tokens_is_shown_with_spaces() -> None:
     assert show_row(join_tokens(["New York", "a"])) == "New York a"
     assert show_row("a text") == "a text"
+
+
+@pytest.mark.parametrize(("verb", "turn"), [("end", 1), ("begin", -1)])
+def test_lists_of_one_length_that_begin_or_end_in_one_token_are_noted_with_the_line_that_cuts_it(
+    verb: str, turn: int
+) -> None:
+    values = [([7, 8, 9, 5, 6][: 2 + number % 4] + [0] * (4 - number % 4))[::turn] for number in range(40)]
+    (note,) = _read(values)[1].notes
+    assert note.startswith(f"f: 30 rows of column 'x' {verb} in '0' twice or more, and all have the same length")
+    table = pd.DataFrame({"x": values})
+    exec(note.partition("in pandas: ")[2], {"df": table})
+    assert table["x"][0] == [7, 8][::turn]
+    assert _read(table["x"].tolist())[1].notes == []
+
+
+def test_lists_of_one_length_that_end_differently_are_not_called_padded() -> None:
+    values = np.random.default_rng(0).integers(0, 9, (60, 6)).tolist()
+    assert _read(values)[1].notes == []

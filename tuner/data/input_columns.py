@@ -48,7 +48,7 @@ def _texts(
         remedy = f"name a column of texts: {findings.paste(text='COLUMN')}"
         findings.refuse_column(source, name, f"it holds {column.type}, but the model reads texts", remedy)
     elif holds_tokens(column.type):
-        return _add_tokens(read_token_lists(column, name), findings)
+        return _add_tokens(read_token_lists(column, name), source, findings)
     elif not is_text(column.type):
         findings.refuse_column(source, name, f"it holds {column.type}, not text", _other_input(column, name, findings))
     else:
@@ -67,7 +67,7 @@ def _plain_texts(
             reading = f"each text of column {name!r} is a list of tokens, such as {first}, and is read as one"
             findings.notes.append(f"{source}: {reading}; if it is a text, leave out the outer brackets")
         is_null = column.is_null().to_numpy()
-        return _add_tokens(read_written_tokens(written, is_null, name), findings)
+        return _add_tokens(read_written_tokens(written, is_null, name), source, findings)
     if is_tokenised:
         what = "it holds texts, but the model reads lists of tokens"
         findings.refuse_column(source, name, what, "give a list of tokens in each row")
@@ -81,9 +81,10 @@ def _plain_texts(
     return tuple(map(as_plain_text, column.fill_null("").to_pylist()))
 
 
-def _add_tokens(read: TokenColumn, findings: Findings) -> tuple[str, ...]:
+def _add_tokens(read: TokenColumn, source: str, findings: Findings) -> tuple[str, ...]:
     for reason, mask in read.unusable.items():
         findings.add_unusable(reason, mask)
+    findings.notes += [f"{source}: {note}" for note in read.notes]
     return read.rows
 
 

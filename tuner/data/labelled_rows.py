@@ -125,15 +125,15 @@ def without_unusable(rows: LabelledRows, findings: Findings, *, skip: bool) -> L
     if not findings.unusable:
         return rows
     is_usable = np.ones(len(rows), dtype=bool)
+    is_usable[np.concatenate(list(findings.unusable.values()))] = False
+    setting = "--skip-unusable" if findings.are_options else set_options(skip_unusable=True)
+    others = f", or leave them out with {setting}" if is_usable.any() else ""
     for reason, positions in findings.unusable.items():
-        is_usable[positions] = False
         named = name_rows(rows.rows[positions].tolist())
         if skip:
             findings.notes.append(f"{rows.source}: {named} left out, as {reason}")
         else:
-            setting = "--skip-unusable" if findings.are_options else set_options(skip_unusable=True)
-            remedy = f"{findings.remedies[reason]}, or leave them out with {setting}"
-            findings.faults.append(Fault(f"{rows.source}: {named}", reason, remedy))
+            findings.faults.append(Fault(f"{rows.source}: {named}", reason, findings.remedies[reason] + others))
     if not is_usable.any():
         findings.faults.append(Fault(rows.source, "no row can be used", "check which columns are named"))
     return rows.take(is_usable)

@@ -16,21 +16,30 @@ from numpy.typing import NDArray
 
 from tuner.data.encoded import to_offsets
 from tuner.data.literals import parse_literal
+from tuner.data.name_lists import number_of_rows
 from tuner.data.row_masks import Mask, any_in_row, to_mask
 from tuner.data.series.column import is_list, list_lengths
 from tuner.data.text_values import as_text, is_text
 from tuner.data.token_lists import SEPARATOR
 
 _MOSTLY = 0.95  # the share of written lists from which a column of text holds lists, and other rows are mistakes
+_FEWEST_ROWS = 20  # fewer rows may end alike by chance
+_PADDED = (
+    0.3  # the share of rows with two equal tokens at one end, the same in all of them, from which these may be padding
+)
 _FIRST = 1000  # rows that are looked at first, because few columns of text hold lists
 
 
 @dataclass(frozen=True, eq=False)
 class TokenColumn:
-    """The rows of one column as `tuner.data.token_lists` holds them, and a mask (rows,) for each reason against a row."""
+    """The rows of one column as `tuner.data.token_lists` holds them, and a mask (rows,) for each reason against a row.
+
+    `notes` say which tokens may be padding.
+    """
 
     rows: tuple[str, ...]
     unusable: Mapping[str, Mask]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +68,9 @@ def read_written_tokens(written: WrittenLists, is_null: Mask, name: str) -> Toke
     tokens = pa.chunked_array([pa.array([_as_token(token) for row in lists for token in row], pa.string())])
     is_other = np.array([value is None for value in written.values], dtype=bool) & ~is_null
     read = _assemble(tokens, np.array([len(row) for row in lists], np.int64), is_null, name, has_reason=is_other)
-    return TokenColumn(read.rows, {f"the text in column {name!r} is not a list of tokens": is_other, **read.unusable})
+    return TokenColumn(
+        read.rows, {f"the text in column {name!r} is not a list of tokens": is_other, **read.unusable}, read.notes
+    )
 
 
 def find_written_lists(texts: pa.ChunkedArray) -> WrittenLists | None:
@@ -118,7 +129,27 @@ def _assemble(
             f"a token in column {name!r} is null or empty": is_broken,
             f"a token in column {name!r} contains U+001F, which separates tokens": is_split,
         },
+        tuple(_padding_notes(tokens, lengths, name)),
     )
+
+
+def _padding_notes(tokens: pa.ChunkedArray, lengths: NDArray[np.int64], name: str) -> list[str]:
+    """Return a note if the lists have one length and many of them begin or end in a run of the same token."""
+    if len(lengths) < _FEWEST_ROWS or lengths.min() < 3 or lengths.min() != lengths.max():
+        return []
+    steps = int(lengths[0])
+    encoded = pa.chunked_array(tokens.chunks, pa.string()).combine_chunks().dictionary_encode()
+    codes = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy(zero_copy_only=False).reshape(-1, steps)
+    notes = []
+    for verb, ends in (("begin", codes[:, :2]), ("end", codes[:, -2:])):
+        token = int(np.bincount(ends[:, 0]).argmax())
+        is_padded = (ends == token).all(axis=1)
+        if is_padded.mean() >= _PADDED and not (codes == token).all() and token < len(encoded.dictionary):
+            shown = encoded.dictionary[token].as_py()
+            rows = f"{number_of_rows(int(is_padded.sum()))} of column {name!r} {verb} in {shown!r} twice or more"
+            line = f"df[{name!r}] = df[{name!r}].map(lambda row: [token for token in row if str(token) != {shown!r}])"
+            notes.append(f"{rows}, and all have the same length; if this is padding, cut it off, in pandas: {line}")
+    return notes
 
 
 def _parse(text: str) -> list[Any] | None:
