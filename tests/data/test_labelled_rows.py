@@ -385,3 +385,31 @@ def test_minus_1_beside_0_in_label_columns_stays_a_fault() -> None:
 def test_a_separator_beside_lists_is_said_to_separate_nothing() -> None:
     _, findings = _read(_table("labels", [["a", "b"], ["a"]]), Columns("text", labels="labels", label_separator=","))
     assert any("holds lists, so data.label_separator separates nothing" in note for note in findings.notes)
+
+
+@pytest.mark.parametrize(
+    ("values", "shown", "separator"),
+    [
+        (
+            ["a", "a x", "b", "b x", "c", "c x"] * 9,
+            "rows 2, 4, 6, 8 and 10 (27 in all): 'a x'",
+            "'data.label_separator=\" \"'",
+        ),
+        (["a", "news/a", "b", "news/b"] * 9, "rows 2, 4, 6, 8 and 10 (18 in all): 'news/a'", "data.label_separator=/"),
+    ],
+)
+def test_one_label_per_row_that_may_be_several_is_noted_with_both_settings(
+    values: list[object], shown: str, separator: str
+) -> None:
+    rows, findings = _read(_table("label", values), Columns("text", label="label"))
+    assert len(set(map(tuple, _names(rows)))) == len(set(map(str, values)))
+    several = f"--set task=multilabel --set data.label=null --set data.labels=label --set {separator}"
+    one = "to settle it as one: --set data.label_separator=none"
+    assert findings.notes == [
+        f"f: {shown} in column 'label' is read as one label; if it means several: {several}; {one}"
+    ]
+
+
+def test_names_of_several_words_that_do_not_recur_are_not_called_several_labels() -> None:
+    values = ["New York", "Los Angeles", "Boston"] * 9
+    assert _read(_table("label", values), Columns("text", label="label"))[1].notes == []

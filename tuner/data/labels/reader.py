@@ -97,7 +97,7 @@ def _single_labels(column: pa.ChunkedArray, at: _Column, columns: Columns) -> La
     cells = open_cells(column, NEVER if columns.label_separator == NEVER else None)
     if cells is not None and _holds_lists(column, cells):
         return _only_labels(cells, at, columns)
-    if cells is not None and cells.separator not in (None, NEVER) and columns.label_form is None:
+    if cells is not None and columns.label_form is None:
         _note_several(column, cells, at)
     names = as_text(column)
     if names is None:
@@ -126,12 +126,23 @@ def _holds_lists(column: pa.ChunkedArray, cells: Cells) -> bool:
 
 def _note_several(column: pa.ChunkedArray, cells: Cells, at: _Column) -> None:
     """Say that texts which look like several labels are read as one, with the settings for the other reading."""
-    rows = np.flatnonzero(cells.lengths > 1)
+    is_sure = cells.separator not in (None, NEVER)
+    rows = np.flatnonzero(cells.lengths > 1) if is_sure else _rows_with(cells.likely, cells)
     if not len(rows) or at.findings.are_options:
         return
-    note = f"{column[int(rows[0])].as_py()!r} in column {at.name!r} is read as one label"
-    whole = at.findings.or_else("label_separator", NEVER, meaning="to settle it as one")
-    at.note(f"{note}; if it means several: {_as_several(at)}{whole}", (rows + 1).tolist())
+    several = _as_several(at) if is_sure else f"{_as_several(at)} {set_option('data.label_separator', cells.likely)}"
+    note = (
+        f"{column[int(rows[0])].as_py()!r} in column {at.name!r} is read as one label; if it means several: {several}"
+    )
+    at.note(note + at.findings.or_else("label_separator", NEVER, meaning="to settle it as one"), (rows + 1).tolist())
+
+
+def _rows_with(separator: str | None, cells: Cells) -> Positions:
+    """Return the rows with a text that has this separator inside."""
+    if separator is None:
+        return np.empty(0, np.int64)
+    has = np.array([separator in (text or "").strip() for text in cells.items.to_pylist()], dtype=bool)
+    return np.flatnonzero(any_in_row(has, cells.owners, len(cells.lengths)))
 
 
 def _as_several(at: _Column) -> str:
@@ -306,10 +317,9 @@ def _note_separator(cells: Cells, found: Labels, at: _Column, columns: Columns) 
         other = at.findings.or_else("label_separator", NEVER, meaning="if each text is one label")
         at.note(f"{note}: {len(found.names):,} labels, {parted}{other}")
     elif cells.likely is not None:
-        texts = cells.items.to_pylist()
-        has = np.array([cells.likely in (text or "").strip() for text in texts], dtype=bool)
-        rows = np.flatnonzero(any_in_row(has, cells.owners, len(cells.lengths)))
-        note = f"{texts[int(has.argmax())]!r} in column {at.name!r} is read as one label"
+        rows = _rows_with(cells.likely, cells)
+        text = next(text for text in cells.items.to_pylist() if cells.likely in (text or "").strip())
+        note = f"{text!r} in column {at.name!r} is read as one label"
         other = at.findings.or_else("label_separator", cells.likely, meaning="if it means several")
         other += at.findings.or_else("label_separator", NEVER, meaning="to settle it as one")
         at.note(f"{note}{other or '; if it means several, write a JSON list'}", (rows + 1).tolist())
