@@ -12,3 +12,5 @@ Call = Callable[..., tuple[int, str, str]]
 Configure = Callable[..., Configuration]
 MakeDataset = Callable[..., Dataset]
 PrepareFor = Callable[[Dataset, Configuration], TrialData]
+Write = Callable[..., str]
+"""Takes the name of a Parquet file and its columns. Returns its path."""

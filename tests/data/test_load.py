@@ -1,14 +1,14 @@
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
+from builders.fixtures import Write
 from tuner.data.dataset import Columns, label_counts
 from tuner.data.load import load_data, read_inputs, read_labelled
 from tuner.data.token_lists import join_tokens
@@ -16,17 +16,6 @@ from tuner.errors import DataError
 from tuner.space.settings import DataSettings, Task
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
-
-Write = Callable[..., str]
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    def write_table(name: str, **columns: Any) -> str:
-        pq.write_table(pa.table(columns), tmp_path / name)
-        return str(tmp_path / name)
-
-    return write_table
 
 
 def beside_rare(notes: Sequence[str]) -> tuple[str, ...]:

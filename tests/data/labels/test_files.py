@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
+from builders.fixtures import Write
 from tuner.data.dataset import Columns
 from tuner.data.load import load_data, read_labelled
 from tuner.errors import DataError
 from tuner.space.settings import DataSettings
-
-Write = Callable[..., str]
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    def write_table(name: str, **columns: Any) -> str:
-        pq.write_table(pa.table(columns), tmp_path / name)
-        return str(tmp_path / name)
-
-    return write_table
 
 
 def _settings(**values: Any) -> DataSettings:
