@@ -16,7 +16,7 @@ from tuner.data.findings import Findings
 from tuner.data.formats.content import Reading
 from tuner.data.labelled_rows import LabelledRows, to_labelled_rows, without_unusable
 from tuner.data.labels.files import form_faults, join_labels, known_spelling, label_reading, split_unknown
-from tuner.data.labels.spellings import join_spellings, name_key
+from tuner.data.labels.spellings import join_to_known, name_key
 from tuner.data.name_lists import list_names, near_name, number_of_rows, suggest_name
 from tuner.data.overlap import overlap_notes
 from tuner.data.sequences import Sequences
@@ -129,9 +129,7 @@ def read_labelled(
     keeps_case = columns.label_case == "keep"
     if task == "multilabel":
         rows = split_unknown(rows, labels, findings, keeps_case=keeps_case, separator=columns.label_separator)
-    joined = join_spellings(
-        [Counter(), rows.count_names()], keeps_case=keeps_case, is_single=task != "multilabel", known=labels
-    )
+    joined = join_to_known(rows.count_names(), labels, keeps_case=keeps_case, is_single=task != "multilabel")
     named = {name_key(name, keeps_case=keeps_case) for name in columns.label_columns or labels}
     missing = [repr(label) for label in labels if name_key(label, keeps_case=keeps_case) not in named]
     if missing:

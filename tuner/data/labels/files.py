@@ -10,7 +10,7 @@ from tuner.data.dataset import Columns
 from tuner.data.findings import Findings
 from tuner.data.labelled_rows import LabelledRows
 from tuner.data.labels.separators import NEVER, WORDS, split_labels
-from tuner.data.labels.spellings import join_spellings, name_key
+from tuner.data.labels.spellings import join_spellings, join_to_known, name_key
 from tuner.data.name_lists import list_names
 from tuner.errors import Fault
 from tuner.space.assignment import set_option
@@ -132,5 +132,5 @@ def split_unknown(
 
 def known_spelling(name: str, labels: Sequence[str], settings: DataSettings) -> str:
     """Return the label that a name is a spelling of, or the name itself."""
-    joined = join_spellings([Counter(), Counter([name])], keeps_case=settings.label_case == "keep", known=labels)
+    joined = join_to_known(Counter([name]), labels, keeps_case=settings.label_case == "keep")
     return name if name in labels else joined.names[name]

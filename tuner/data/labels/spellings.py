@@ -51,6 +51,13 @@ def _difference(names: Sequence[str]) -> str:
     return "how a number, a truth value or a class without a name is written"
 
 
+def join_to_known(
+    counts: Counter[str], known: Collection[str], *, keeps_case: bool = False, is_single: bool = True
+) -> JoinedNames:
+    """Join the names of other rows, with the rows of each, to the labels that a model knows."""
+    return join_spellings([Counter(), counts], keeps_case=keeps_case, is_single=is_single, known=known)
+
+
 def join_spellings(
     counts: Sequence[Counter[str]], *, keeps_case: bool = False, is_single: bool = True, known: Collection[str] = ()
 ) -> JoinedNames:
@@ -59,7 +66,7 @@ def join_spellings(
     A label gets its most frequent spelling in train. `known` are labels of a model: they keep their spelling, and are never
     joined. With `is_single`, a row has one label: then yes and true are one label too, if all names are words of this kind.
     """
-    total = sum(counts, Counter(dict.fromkeys(known, 0)))
+    total = sum(counts, Counter())
     for name in known:
         total.setdefault(name, 0)
     keys = {name: name_key(name, keeps_case=keeps_case) for name in total}

@@ -21,7 +21,7 @@ _MISSING = pa.array(sorted({*NO_NUMBER, "?"}), pa.string())
 
 
 @dataclass(eq=False)
-class Cells:
+class NumberCells:
     """Columns of numbers (rows, columns) in float64, with NaN for empty cells, and where a cell is not a number."""
 
     columns: list[NDArray[np.float64]] = field(default_factory=list)
@@ -33,9 +33,9 @@ class Cells:
         return np.stack(self.columns, axis=1)
 
 
-def read_cells(table: pa.Table, names: list[str], source: str, findings: Findings) -> Cells | None:
+def read_cells(table: pa.Table, names: list[str], source: str, findings: Findings) -> NumberCells | None:
     """Read columns of numbers, or of texts of numbers. Add to `findings`, and return None, if a column cannot be read."""
-    cells, n_faults = Cells(), len(findings.faults)
+    cells, n_faults = NumberCells(), len(findings.faults)
     for name in names:
         column = combined(table.column(name))
         bad: dict[int, str] = {}

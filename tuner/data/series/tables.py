@@ -17,7 +17,7 @@ from tuner.data.encoded import to_offsets
 from tuner.data.findings import Findings
 from tuner.data.name_lists import list_names, number_of_rows
 from tuner.data.series.column import Origin, combined, holds_sequences, is_list
-from tuner.data.series.number_columns import Cells, line_that_orders, read_cells, read_order
+from tuner.data.series.number_columns import NumberCells, line_that_orders, read_cells, read_order
 from tuner.data.series.written_lists import read_number_lists
 from tuner.data.text_values import as_text, is_text
 
@@ -165,7 +165,7 @@ def _nested(values: NDArray[np.float64], lengths: NDArray[np.int64]) -> pa.Array
     return pa.LargeListArray.from_arrays(pa.array(to_offsets(lengths)), steps)
 
 
-def _add_bad_cells(cells: Cells, codes: Positions | None, findings: Findings) -> None:
+def _add_bad_cells(cells: NumberCells, codes: Positions | None, findings: Findings) -> None:
     """Record the series with a cell that is not a number. `codes` (rows,) is the series of each row; None: one each."""
     if not cells.bad:
         return

@@ -5,7 +5,6 @@ Probabilities are one column per label, one column of lists, or for two labels o
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tuner.data.formats.content import Reading
-from tuner.data.labels.spellings import join_spellings
+from tuner.data.labels.spellings import join_to_known
 from tuner.data.name_lists import name_rows, near_name, suggest_name
 from tuner.data.table_reader import read_table
 from tuner.data.token_column import holds_tokens, read_token_lists
@@ -116,9 +115,7 @@ def read_training(
         note = f"{uri}: there is no column {listed(absent)}, so the training labels are not known"
         return _read_texts(uri, table, text, all_rows) or (), None, (*notes, note)
     true = RowLabels.read(uri, table, columns, option="--truth", like=predictions.true)
-    joined = join_spellings(
-        [Counter(), true.count_names()], is_single=predictions.task != "multilabel", known=predictions.labels
-    )
+    joined = join_to_known(true.count_names(), predictions.labels, is_single=predictions.task != "multilabel")
     true = true.rename(joined.names)
     unknown = sorted(set(true.names) - set(predictions.labels))
     if unknown:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from tuner.data.labels.cells import Cells, open_cells
 from tuner.data.labels.forms import read_numbers
-from tuner.data.name_lists import name_rows
+from tuner.data.name_lists import list_names, name_rows
 from tuner.data.text_values import is_text
 from tuner.errors import DataError, Fault
 from tuner.scoring.ranking import Probabilities
@@ -187,5 +187,4 @@ def _range_faults(uri: str, values: Probabilities, columns: Sequence[str]) -> li
 
 def listed(names: Sequence[str], most: int = 6) -> str:
     """List the first names, and say how many more there are."""
-    shown = ", ".join(repr(name) for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+    return list_names([repr(name) for name in names], most=most)
