@@ -26,7 +26,7 @@ set_option = click.option(
 data_option = click.option(
     "--data",
     metavar="FILE",
-    help="Your own rows instead of those of the space. Columns, labels and the task are found, and said.",
+    help="Your own rows instead of those of the space. tuner finds the columns, the labels and the task, and says which.",
 )
 skip_option = click.option(
     "--skip-unusable", is_flag=True, help="Skip rows that cannot be used, and report them, instead of stopping."

@@ -48,9 +48,9 @@ def predict(
 
     BUNDLE is the directory of a bundle, or the directory or name of a run. Writes one row per row of DATA, in the same
     order: the row number, the prediction (a list in multi-label), and p_LABEL, the probability of each label. Row numbers
-    count from 1, and skipped rows keep their numbers. Of a series in several rows, it writes its id and its first row. DATA is
-    a file, a folder of files of one format, or a pattern. A line on stderr says how many rows were read, predicted, left out
-    and cut, and in how many no word is known.
+    count from 1, and skipped rows keep their numbers. A series in several rows gets one row, with its id and the number of its
+    first row. DATA is a file, a folder of files of one format, or a pattern. A line on stderr says how many rows were read,
+    predicted, left out and cut, and in how many no word is known.
 
     \b
     Example:
