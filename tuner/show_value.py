@@ -43,6 +43,15 @@ def show_share(share: float) -> str:
     return f"{share:.0%}".replace("%", " %")
 
 
+def show_duration(seconds: float) -> str:
+    """Return a time in seconds, minutes or hours, whichever reads best: "45 s", "12 min", "3 h 20 min"."""
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    minutes, hours = whole // 60, whole // 3600
+    return f"{minutes} min" if minutes < 120 else f"{hours} h {minutes % 60} min"
+
+
 def show_on_page(value: Any) -> str:
     """Return a value as the page shows it: three decimals, thousands in groups, a typographic minus."""
     text = show_value(value, whole=",")

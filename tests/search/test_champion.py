@@ -181,7 +181,7 @@ def test_with_folds_nothing_replaces_the_finalists_and_the_error_says_so(make_se
     with pytest.raises(SearchFailed, match=r"no finalist was measured, and with data\.folds search trials keep"):
         make_search(folds=3, change=diverge).run(is_cluster=False)
     run = read_run(tmp_path / "run")
-    assert (run.status, run.manifest["resume_with"], run.champion) == ("failed", "search.trials=2", {})
+    assert (run.status, run.manifest["resume_with"], run.champion) == ("failed", ["search.trials=2"], {})
 
 
 def test_finalists_that_failed_are_tried_again_without_a_larger_budget(make_search: Any, tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_a_collapsed_model_is_no_champion_and_the_test_split_stays_unseen(make_s
         search.run(is_cluster=False)
     run = read_run(tmp_path / "run")
     assert (run.status, run.champion) == ("failed", {})
-    assert run.manifest["resume_with"] == "search.trials=2"
+    assert run.manifest["resume_with"] == ["search.trials=2"]
     assert not (tmp_path / "run" / "champion").exists()
     assert not (tmp_path / "run" / "predictions").exists()
     assert verify(tmp_path / "run").faults == ()

@@ -98,7 +98,7 @@ def test_a_budget_too_short_for_one_measurement_leaves_the_setting_to_resume_wit
     search = make_search(lambda: search._queue.next_order(), search=budget, clock=lambda: spent_s)
     with pytest.raises(SearchFailed, match=message):
         search.run(is_cluster=False)
-    assert read_run(tmp_path / "run").manifest["resume_with"] == setting
+    assert read_run(tmp_path / "run").manifest["resume_with"] == [setting]
 
 
 def test_a_larger_budget_is_no_remedy_for_trials_that_fail(make_search: Any, tmp_path: Path) -> None:

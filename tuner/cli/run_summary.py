@@ -48,8 +48,9 @@ def print_run(location: str, format_: Format, *, is_all: bool = False) -> Run:
 
 def resume_options(run: Run) -> list[str]:
     """Return the options that a resumed run needs: a larger budget, if the first one was too small."""
-    setting = run.manifest.get("resume_with")
-    return ["--set", str(setting)] if setting else []
+    settings = run.manifest.get("resume_with") or []
+    settings = [settings] if isinstance(settings, str) else settings  # runs of 0.1.0 have one
+    return [part for setting in settings for part in ("--set", str(setting))]
 
 
 def _describe(run: Run, location: str, *, is_all: bool) -> dict[str, Any]:

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from tuner.errors import SearchFailed
+from tuner.space.larger_budget import larger_budget
 from tuner.space.load import Space
-from tuner.space.search_settings import SearchSettings
 from tuner.trial.ending import Ending
 from tuner.trial.record import TrialRecord
 
-_FEWEST_MINUTES = 5  # suggested if the budget was too short for one measurement
 _ENOUGH_FAILURES = 10  # if the first ten trials all fail, the others will too
 _MOST_REASONS = 3  # of endings, in a message
 
 
 class NoChampion(SearchFailed):
-    """There is no champion, but a larger budget may help. `setting` is the override to resume the run with."""
+    """There is no champion, but a larger budget may help. `settings` are the overrides to resume the run with."""
 
-    def __init__(self, message: str, setting: str) -> None:
+    def __init__(self, message: str, settings: Sequence[str]) -> None:
         super().__init__(message)
-        self.setting = setting
+        self.settings = settings
 
 
 def find_hung(records: Collection[TrialRecord], timeout_s: float | None, *, now: float) -> list[TrialRecord]:
@@ -64,7 +62,7 @@ def explain_no_measurement(
         return NoChampion(
             f"search.{search.tightest} allows {search.seconds:g} s, which was too short to measure any trial, "
             "so there is no champion",
-            suggest_larger_budget(search, ended_by=ended_by, spent_s=spent_s),
+            larger_budget(search, ended_by=ended_by, spent_s=spent_s),
         )
     return SearchFailed(f"no trial was measured, so there is no champion: {describe_endings(records)}")
 
@@ -94,16 +92,4 @@ def explain_no_model(
         was_cut = any(record.ending is Ending.INTERRUPTED for record in runs)
         if has_failed or (ended_by == "settings" and not was_cut):
             return SearchFailed(message)
-    return NoChampion(message, suggest_larger_budget(space.search, ended_by=ended_by, spent_s=spent_s))
-
-
-def suggest_larger_budget(search: SearchSettings, *, ended_by: str, spent_s: float) -> str:
-    """Return the override that doubles the budget that ended the search."""
-    if ended_by == "trials" and search.trials is not None:
-        return f"search.trials={2 * search.trials}"
-    assert search.seconds is not None
-    minutes = max(_FEWEST_MINUTES, math.ceil(2 * max(search.seconds, spent_s) / 60))
-    if search.tightest == "time":
-        return f"search.time={minutes}m"
-    assert search.cost_per_hour is not None
-    return f"search.cost={search.cost_per_hour * minutes / 60:.3g}"
+    return NoChampion(message, larger_budget(space.search, ended_by=ended_by, spent_s=spent_s))

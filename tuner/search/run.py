@@ -337,7 +337,7 @@ class SearchRun:
     def _record_failure(self, error: Exception) -> None:
         with suppress(StorageError):  # the storage may be the cause
             self._queue.interrupt()
-            more = {"resume_with": error.setting} if isinstance(error, NoChampion) else {}
+            more = {"resume_with": list(error.settings)} if isinstance(error, NoChampion) else {}
             self._finish("failed", error=str(error) if isinstance(error, TunerError) else repr(error), **more)
 
     def _finish(self, status: str, **more: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from tuner.analysis.leaderboard import VERDICTS, count_endings, describe_champio
 from tuner.report.blocks import Block, Facts, PageSection, Paragraph, Plot, sentence
 from tuner.report.figures import Trace, axis, categories, color, interval, number, numbers, text
 from tuner.report.material import Material
-from tuner.show_value import show_on_page
+from tuner.show_value import show_duration, show_on_page
 
 _KINDS = {
     "constant": "constant rule",
@@ -63,7 +63,7 @@ def _facts(material: Material) -> list[tuple[str, str]]:
     run, champion = material.run, material.run.champion
     facts = [("status", run.status)]
     if run.manifest.get("seconds") is not None:
-        facts.append(("took", duration(run.manifest["seconds"])))
+        facts.append(("took", show_duration(run.manifest["seconds"])))
     if champion:
         facts += [
             ("macro-F1, test", show_on_page(champion["test"]["macro_f1"])),
@@ -76,15 +76,6 @@ def _facts(material: Material) -> list[tuple[str, str]]:
         endings = ", ".join(f"{count:,} {ending}" for ending, count in counts)
         facts.append(("trials", f"{sum(count for _, count in counts):,}: {endings}"))
     return facts
-
-
-def duration(seconds: float) -> str:
-    """Return a time in seconds, minutes or hours, whichever reads best."""
-    whole = round(seconds)
-    if whole < 120:
-        return f"{whole} s"
-    minutes, hours = whole // 60, whole // 3600
-    return f"{minutes} min" if minutes < 120 else f"{hours} h {minutes % 60} min"
 
 
 def _picture(material: Material) -> Plot:

@@ -1,0 +1,23 @@
+"""The command that gives a finished run more time or more trials."""
+
+from __future__ import annotations
+
+import shlex
+
+from tuner.ledger.run_directory import Run
+from tuner.space.larger_budget import larger_budget
+from tuner.space.load import read_space
+
+
+def command_to_search_longer(run: Run) -> str | None:
+    """Return the command, ready to paste: "tuner resume runs/first --set search.time=20m".
+
+    None if the run has not finished, or if it has tried every setting of its space, so that a larger budget would change
+    nothing.
+    """
+    if run.status != "finished":
+        return None
+    ended_by = str(run.manifest.get("ended_by", "time"))
+    settings = larger_budget(read_space(run.space).search, ended_by=ended_by, spent_s=float(run.manifest["seconds"]))
+    options = [part for setting in settings for part in ("--set", setting)]
+    return shlex.join(["tuner", "resume", run.location, *options]) if options else None
