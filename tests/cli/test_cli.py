@@ -97,7 +97,38 @@ def test_validate_says_which_file_it_reads(call):
     code, out, err = call("validate", "spaces/multilabel.yaml")
     assert code == 0
     assert "multilabel.yaml (shipped with tuner)" in err
+    assert (
+        "note: there is no file spaces/multilabel.yaml here, so the space that is shipped under this name is used, on"
+        in err
+    )
     assert out == ""
+
+
+def test_init_without_a_name_lists_the_shipped_spaces_and_writes_nothing(call):
+    code, out, err = call("init")
+    assert code == 0
+    assert [line.split()[:2] for line in out.splitlines() if line.startswith("quick")] == [["quick", "multilabel"]]
+    assert "`tuner init NAME`" in err
+    assert list(Path().iterdir()) == []
+
+
+def test_init_writes_the_path_of_the_rows_as_the_space_needs_it(call):
+    write_rows([f"text {i} of {i % 7}" for i in range(60)], ["x", "y"] * 30)
+    code, _, err = call(
+        "init", "binary", "--to", "a/b", "--set", "data.train=rows.parquet", "--set", "data.positive=null"
+    )
+    assert code == 0, err
+    assert "train: ../../rows.parquet" in Path("a/b/binary.yaml").read_text()
+    code, _, err = call("init", "--data", "rows.parquet", "--to", "a/b")
+    assert code == 0, err
+    assert "train: ../../rows.parquet" in Path("a/b/rows.yaml").read_text()
+
+
+def test_own_rows_with_a_space_written_for_them_name_that_space(call):
+    write_rows([f"text {i} of {i % 7}" for i in range(60)], ["x", "y"] * 30)
+    call("init", "--data", "rows.parquet")
+    assert "`tuner run spaces/rows.yaml` uses it" in call("validate", "--data", "rows.parquet")[2]
+    assert "uses it" not in call("validate", "shipped:quick", "--data", "rows.parquet")[2]
 
 
 def test_schema_prints_json_to_stdout(call):
@@ -233,10 +264,10 @@ def test_a_verb_is_in_the_file_of_its_name(name):
         ("run space.yaml --set data.train='\"nul\\0.csv\"'", r"nul\x00.csv: cannot be reached"),
         ("run space.yaml --set data.train=~nobody-here/a.csv", "is not a usable path"),
         ("run space.yaml --set data.train=~nobody-here/a", "is not a usable path"),
-        ("init --to file", "file/multilabel.yaml: cannot be written (File exists)"),
-        ("init --to file/deep", "part of the path is a file, not a folder"),
-        ("init --to /proc/spaces", "/proc/spaces/multilabel.yaml: cannot be written"),
-        ("init --to s3://bucket", "name a local folder"),
+        ("init multilabel --to file", "file/multilabel.yaml: cannot be written (File exists)"),
+        ("init multilabel --to file/deep", "part of the path is a file, not a folder"),
+        ("init multilabel --to /proc/spaces", "/proc/spaces/multilabel.yaml: cannot be written"),
+        ("init multilabel --to s3://bucket", "name a local folder"),
         ("init binary --to folder --force", "folder/binary.yaml: cannot be written (Is a directory)"),
     ],
 )
@@ -396,7 +427,7 @@ def test_validate_reports_an_unreadable_file_of_vectors_beside_the_faults_of_the
     for more in ((), ("--set", "data.text=txt")):
         code, _, err = call("validate", "space.yaml", "--with-data", "--set", vectors, *more)
         assert code == 2
-        assert "space.embedding.file.path: glove.vec: there is no file" in err
+        assert f"space.embedding.file.path: {Path.cwd()}/glove.vec: there is no file" in err
         assert ("no column 'txt'" in err) == bool(more)
     Path("glove.vec").write_text("text 1 2\n")
     code, _, err = call("validate", "space.yaml", "--with-data", "--set", vectors)

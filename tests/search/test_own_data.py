@@ -56,7 +56,7 @@ def test_every_shipped_space_takes_rows_of_every_task(
 
 def test_the_space_for_the_task_is_used_and_the_reason_said() -> None:
     own, _, said = read({**TEXTS, **ONE_OF_TWO}, "multilabel")
-    assert own.space == "binary"
+    assert own.space == "shipped:binary"
     assert said == [
         "data: my.parquet: 60 rows; text 'text'; label 'label' ('often' and 'rare'); task binary",
         "note: one label per row, of two, so the task is binary: the shipped space binary is used instead of multilabel",

@@ -24,8 +24,9 @@ def compose(columns: dict[str, list[Any]], *overrides: str, name: str | None = N
     pq.write_table(pa.table(columns), "my.parquet")
     own = read_own_data("my.parquet", name, overrides, lambda _: None)
     text = compose_space(own, overrides, "spaces/my.yaml", lambda _: None)
-    Path("my.yaml").write_text(text)
-    return text, load_space("my.yaml")
+    Path("spaces").mkdir(exist_ok=True)
+    Path("spaces/my.yaml").write_text(text)
+    return text, load_space("spaces/my.yaml")
 
 
 def rows(number: int, words: int = 8) -> dict[str, list[Any]]:

@@ -48,8 +48,8 @@ def load(folder: Path, space: str = "", *overrides: str) -> Space:
             OptionChoice((("character", {"lower_case": Choice((True, False))}),)),
         ),
         (
-            "embedding: {file: {path: glove.txt}}",
-            OptionChoice((("file", {"path": Fixed("glove.txt"), "is_tuned": Fixed(True)}),)),
+            "embedding: {file: {path: /glove.txt}}",
+            OptionChoice((("file", {"path": Fixed("/glove.txt"), "is_tuned": Fixed(True)}),)),
         ),
         (
             "loss_weights: [none, {explicit: {a: 5, rare label: [2, 4]}}]",

@@ -183,6 +183,41 @@ def test_a_file_comes_before_the_shipped_space_of_its_name(tmp_path: Path, monke
     assert find_space("spaces/multilabel.yaml") == (Path("spaces/multilabel.yaml"), False)
 
 
+@pytest.mark.parametrize("name", ["multilabel", "multilabel.yaml", "search_spaces/multilabel.yaml"])
+def test_a_name_that_may_mean_an_edited_copy_or_the_shipped_space_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "spaces").mkdir()
+    (tmp_path / "spaces/multilabel.yaml").write_text(HEAD)
+    with pytest.raises(SpaceError, match=r"may mean spaces/multilabel.yaml, or the space") as caught:
+        find_space(name)
+    assert caught.value.faults[0].remedy == "write spaces/multilabel.yaml, or shipped:multilabel for the shipped one"
+    assert find_space("shipped:multilabel") == (shipped_spaces()["multilabel"], True)
+
+
+def test_an_unchanged_copy_makes_no_name_ambiguous(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "spaces").mkdir()
+    (tmp_path / "spaces/multilabel.yaml").write_bytes(shipped_spaces()["multilabel"].read_bytes())
+    assert find_space("multilabel") == (shipped_spaces()["multilabel"], True)
+
+
+def test_an_unknown_shipped_space_names_the_nearest_one() -> None:
+    with pytest.raises(SpaceError, match="no shipped space has that name; did you mean 'binary'"):
+        find_space("shipped:binry")
+
+
+def test_the_bare_name_of_a_space_in_the_usual_folder_is_refused_with_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "spaces").mkdir()
+    (tmp_path / "spaces/tickets.yaml").write_text(HEAD)
+    with pytest.raises(SpaceError, match=r"did you mean 'spaces/tickets\.yaml'\?"):
+        find_space("tickets")
+
+
 def test_a_missing_space_names_the_path_and_the_nearest_shipped_name() -> None:
     path = Path("spaces/multilable.yaml").absolute()
     with pytest.raises(SpaceError, match="no such file") as caught:

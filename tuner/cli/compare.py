@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tuner.cli.columns import labelled_columns
+from tuner.cli.completion import complete_runs
 from tuner.cli.location import locate_model, name_damage
 from tuner.cli.options import column_options, format_option, quoting_option, runs_option
 from tuner.cli.output import Format, print_json, print_rows, print_table, print_text, say
@@ -26,8 +27,8 @@ _CHANGES = {
 
 
 @click.command()
-@click.argument("a")
-@click.argument("b")
+@click.argument("a", shell_complete=complete_runs)
+@click.argument("b", shell_complete=complete_runs)
 @click.option("--data", metavar="FILE", help="Compare on the labelled rows of this file instead of the test splits.")
 @column_options(note=" Needs --data.")
 @quoting_option

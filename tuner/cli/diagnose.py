@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tuner.cli.completion import complete_runs
 from tuner.cli.location import locate_run, name_damage
 from tuner.cli.options import runs_option
 from tuner.cli.output import print_json, print_text, say
@@ -26,7 +27,7 @@ _SETTINGS_SHOWN = 5
 
 
 @click.command()
-@click.argument("what")
+@click.argument("what", shell_complete=complete_runs)
 @click.option(
     "--pred", metavar="COLUMN", multiple=True, help="Column of decisions, in a file. Repeat for columns of 0 and 1."
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tuner.cli.columns import labelled_columns
+from tuner.cli.completion import complete_files, complete_runs
 from tuner.cli.location import locate_model
 from tuner.cli.options import column_options, format_option, quoting_option, runs_option, skip_option
 from tuner.cli.output import LABEL_COLUMNS, Format, print_json, print_rows, print_table, say
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("bundle")
-@click.argument("data")
+@click.argument("bundle", shell_complete=complete_runs)
+@click.argument("data", shell_complete=complete_files)
 @column_options()
 @skip_option
 @quoting_option

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 import click
 
+from tuner.cli.completion import complete_folders, complete_shipped_spaces
 from tuner.cli.options import data_option, set_option
-from tuner.cli.output import say
+from tuner.cli.output import print_table, say
 from tuner.errors import Fault, UsageError, did_you_mean
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_shipped_spaces)
 @data_option
 @set_option
 @click.option(
-    "--to", "folder", metavar="FOLDER", default="spaces", show_default=True, help="Folder to write the space to."
+    "--to",
+    "folder",
+    metavar="FOLDER",
+    default="spaces",
+    show_default=True,
+    shell_complete=complete_folders,
+    help="Folder to write the space to.",
 )
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 def init(name: str | None, data: str | None, overrides: tuple[str, ...], folder: str, force: bool) -> None:
-    """Copy the shipped space NAME (default: multilabel) to ./spaces, where you can edit it.
+    """Copy the shipped space NAME to ./spaces, where you can edit it. Without NAME, list the shipped spaces.
 
     With --data, write a space for your own rows instead: their columns and task, how to split them, their sizes and
     imbalance, and a budget. It searches what the shipped space for that task searches, or NAME. A NAME that ends in .yaml
@@ -30,24 +38,28 @@ def init(name: str | None, data: str | None, overrides: tuple[str, ...], folder:
 
     \b
     Example:
+      tuner init
       tuner init multilabel
       tuner run spaces/multilabel.yaml
       tuner init --data tickets.csv
       tuner init --data tickets.csv --set data.text=body --to my-spaces
     """
-    from tuner.space.load import load_space, shipped_spaces
+    from tuner.space.load import shipped_spaces
 
     file_name = None
     if data is not None and name is not None and name.endswith((".yaml", ".yml")):
         parent, slash, file_name = name.rpartition("/")
         name, folder = None, (parent or "/") if slash else folder
     shipped = shipped_spaces()
+    if data is None and name is None:
+        _list_spaces(shipped)
+        return
     if name is not None and name not in shipped:
         raise UsageError([Fault("NAME", f"no shipped space is called {name!r}", did_you_mean(name, shipped))])
-    target = Path(folder) / (file_name or f"{_stem(data) if data is not None else name or 'multilabel'}.yaml")
+    target = Path(folder) / (file_name or f"{name if data is None else name_for(data)}.yaml")
     _check_target(folder, target, is_replaced=force)
     if data is None:
-        text = load_space(str(shipped[name or "multilabel"]), overrides).text
+        text = _copy(str(name), overrides, target.parent)
         first = "edit it"
     else:
         text = _compose(data, name, overrides, str(target))
@@ -56,7 +68,20 @@ def init(name: str | None, data: str | None, overrides: tuple[str, ...], folder:
     say(f"wrote {target}; next: {first}, then `{shlex.join(['tuner', 'run', str(target)])}`")
 
 
-def _stem(data: str) -> str:
+def _list_spaces(shipped: Mapping[str, Path]) -> None:
+    """Print the shipped spaces: name, task, and what their comments begin with."""
+    from tuner.space.document import read_document
+
+    rows = []
+    for name, path in shipped.items():
+        document = read_document(path)
+        first = re.search(r"# (.*?[.?])(?=\s)", document.text)
+        rows.append({"space": name, "task": document.tree["task"], "about": first[1] if first else ""})
+    print_table(rows, ("space", "task", "about"))
+    say("\ncopy one with `tuner init NAME`; for your own rows, use `tuner init --data FILE`")
+
+
+def name_for(data: str) -> str:
     """Return the name for the space of a file of rows: its own, without what a file's name should not have."""
     stem = PurePosixPath(data.rstrip("/")).name.partition(".")[0]
     return re.sub(r"[^\w-]+", "-", stem).strip("-") or "rows"
@@ -72,6 +97,17 @@ def _check_target(folder: str, target: Path, *, is_replaced: bool) -> None:
         if target.exists() and not is_replaced:
             remedy = "replace it with --force, or write to another folder with --to"
             raise UsageError([Fault(str(target), "the file already exists", remedy)])
+
+
+def _copy(name: str, overrides: tuple[str, ...], folder: Path) -> str:
+    """Return a shipped space with overrides, as it is written to `folder`."""
+    from tuner.space.document import rewrite
+    from tuner.space.file_settings import paths_for_folder
+    from tuner.space.load import SHIPPED, load_space
+
+    space = load_space(f"{SHIPPED}{name}", overrides)
+    paths = paths_for_folder(space.document, folder)
+    return rewrite(space.text, paths) if paths else space.text
 
 
 def _compose(data: str, name: str | None, overrides: tuple[str, ...], path: str) -> str:

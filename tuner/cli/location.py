@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuner.cli.output import say
@@ -59,16 +60,35 @@ def load_named_space(space: str | None, overrides: tuple[str, ...], data: str | 
     """
     from tuner.space.load import load_space
 
+    given = space
     if data is not None:
         from tuner.search.own_data import read_own_data
 
+        _note_own_space(space, data)
         own = read_own_data(data, space, overrides, say)
         space, overrides = own.space, (*own.assignments, *overrides)
     elif space is None or _is_data(space):
         raise _no_space(space)
     loaded = load_space(space, overrides)
     say(f"space: {loaded.source}{' (shipped with tuner)' if loaded.is_shipped else ''}")
+    if given is not None and loaded.is_shipped and given.endswith((".yaml", ".yml")):
+        rows = f", on {loaded.data.train}" if data is None else ""
+        remedy = f"`tuner init {Path(loaded.source).stem}` writes one to edit"
+        say(
+            f"note: there is no file {given} here, so the space that is shipped under this name is used{rows}; {remedy}"
+        )
+    for note in loaded.notes:
+        say(f"note: {note}")
     return loaded
+
+
+def _note_own_space(space: str | None, data: str) -> None:
+    """Say that a space written for these rows is not used, if there is one and no other is named."""
+    from tuner.cli.init import name_for
+
+    written = Path("spaces", f"{name_for(data)}.yaml")
+    if space is None and written.is_file():
+        say(f"note: there is {written}, which is not used; `tuner run {shlex.quote(str(written))}` uses it")
 
 
 def _is_data(name: str) -> bool:

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from tuner.cli.completion import complete_files, complete_folders, complete_settings
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 runs_option = click.option(
@@ -14,6 +16,8 @@ runs_option = click.option(
     default="runs",
     show_default=True,
     metavar="FOLDER",
+    is_eager=True,  # completion of runs needs it
+    shell_complete=complete_folders,
     help="Folder that holds the runs: a local path, or s3://, gs:// or hdfs://.",
 )
 set_option = click.option(
@@ -21,11 +25,13 @@ set_option = click.option(
     "overrides",
     multiple=True,
     metavar="KEY=VALUE",
+    shell_complete=complete_settings,
     help="Override a setting of the space: --set search.time=10m, --set space.hidden='[64, 128]'. Repeatable.",
 )
 data_option = click.option(
     "--data",
     metavar="FILE",
+    shell_complete=complete_files,
     help="Your own rows instead of those of the space. tuner finds the columns, the labels and the task, and says which.",
 )
 skip_option = click.option(

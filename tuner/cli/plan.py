@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from tuner.cli.completion import complete_spaces
 from tuner.cli.location import load_named_space
 from tuner.cli.options import data_option, format_option, set_option
 from tuner.cli.output import Format, print_json, print_rows, say
 
 
 @click.command()
-@click.argument("space", required=False)
+@click.argument("space", required=False, shell_complete=complete_spaces)
 @data_option
 @set_option
 @format_option

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tuner.cli.columns import input_columns
+from tuner.cli.completion import complete_files, complete_runs
 from tuner.cli.location import locate_model
 from tuner.cli.options import quoting_option, runs_option, skip_option
 from tuner.cli.output import say
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("bundle")
-@click.argument("data")
+@click.argument("bundle", shell_complete=complete_runs)
+@click.argument("data", shell_complete=complete_files)
 @click.option(
     "--out", metavar="FILE", help="Write to this .parquet, .csv or .jsonl file. Default: JSON Lines to stdout."
 )

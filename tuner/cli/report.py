@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from tuner.cli.completion import complete_runs
 from tuner.cli.location import locate_run, name_damage
 from tuner.cli.options import runs_option
 from tuner.cli.output import say
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=complete_runs)
 @click.option(
     "--out",
     metavar="FILE",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tuner.cli.completion import complete_runs
 from tuner.cli.location import locate_run
 from tuner.cli.output import say
 from tuner.cli.search import SearchOptions, check_address, perform, print_result, search_options
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=complete_runs)
 @search_options
 def resume(run: str, **given: Any) -> int:
     """Resume a run that was interrupted, failed or died.

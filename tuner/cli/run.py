@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tuner.cli.completion import complete_spaces
 from tuner.cli.location import load_named_space
 from tuner.cli.options import data_option
 from tuner.cli.search import SearchOptions, check_address, perform, search_options
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("space", required=False)
+@click.argument("space", required=False, shell_complete=complete_spaces)
 @data_option
 @click.option("--name", metavar="NAME", help="Name of the run. Default: the name of the space and the time.")
 @search_options

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from tuner.cli.completion import complete_runs
 from tuner.cli.location import locate_run, name_damage
 from tuner.cli.options import format_option, runs_option
 from tuner.cli.output import Format
@@ -11,7 +12,7 @@ from tuner.cli.run_summary import print_run
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=complete_runs)
 @click.option(
     "--all",
     "is_all",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tuner.cli.completion import complete_spaces
 from tuner.cli.location import load_named_space
 from tuner.cli.options import data_option, set_option
 from tuner.cli.output import say
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("space", required=False)
+@click.argument("space", required=False, shell_complete=complete_spaces)
 @data_option
 @set_option
 @click.option("--with-data", is_flag=True, help="Read the data too: columns, labels, splits and word vectors.")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from tuner.cli.completion import complete_runs
 from tuner.cli.location import locate_run
 from tuner.cli.options import format_option, runs_option
 from tuner.cli.output import Format, print_json, print_rows, say
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=complete_runs)
 @runs_option
 @format_option
 @click.pass_context

@@ -14,6 +14,7 @@ from typing import Any
 from tuner import __version__
 from tuner.data.dataset import Dataset, label_counts
 from tuner.ray_backend.start import Machines
+from tuner.space.file_settings import absolute
 from tuner.space.load import Space
 
 _PACKAGES = (
@@ -38,7 +39,7 @@ def describe_environment(space: Space, dataset: Dataset, machines: Machines) -> 
         "started_at": _now(),
         "command": ["tuner", *sys.argv[1:]],
         "space": space.source,
-        "space_text": space.text,
+        "space_text": space.text_for_anywhere,
         "seed": space.search.seed,
         "versions": {"python": platform.python_version(), **versions()},
         "platform": platform.platform(),
@@ -92,7 +93,7 @@ def _describe_data(dataset: Dataset) -> dict[str, Any]:
         "labels": list(dataset.labels),
         "rows": {name: len(split) for name, split in dataset.splits.items()},
         "label_counts": {name: values.tolist() for name, values in counts.items()},
-        "sources": {name: split.source for name, split in dataset.splits.items()},
-        "fingerprints": dict(dataset.fingerprints),
+        "sources": {name: absolute(split.source) for name, split in dataset.splits.items()},
+        "fingerprints": {absolute(source): digest for source, digest in dataset.fingerprints.items()},
         "notes": list(dataset.notes),
     }

@@ -24,7 +24,7 @@ from tuner.errors import Fault, SpaceError
 from tuner.search.lengths import count_tokens
 from tuner.space.assignment import assignment, set_option, yaml_value
 from tuner.space.document import Document, override, parse_document, read_document
-from tuner.space.load import TASKS, find_space, shipped_spaces
+from tuner.space.load import SHIPPED, TASKS, find_space, shipped_spaces
 from tuner.space.settings import LABEL_FIELDS, Inputs, Quoting, Task
 from tuner.space.task_options import options_for_task
 
@@ -164,7 +164,7 @@ def _say_roles(file: str, table: pa.Table, roles: Roles, say: Callable[[str], No
 def _fit_shipped_space(
     name: str | None, task: Task, inputs: Inputs, say: Callable[[str], None]
 ) -> tuple[str, Document, dict[str, Any]]:
-    """Return the shipped space to use, its document, and the settings that fit it to the task."""
+    """Return the name of the shipped space to use, its document, and the settings that fit it to the task."""
     asked = None if name is None else find_space(name)[0].stem
     fitting = "sequence" if inputs == "sequence" else task
     used = fitting if asked is None or asked in SPACES_OF_TASKS or inputs == "sequence" else asked
@@ -177,7 +177,7 @@ def _fit_shipped_space(
     for parameter, kept in options_for_task(document.tree["space"], task, inputs).items():
         changes[f"space.{parameter}"] = kept
         say(f"note: space.{parameter} is {yaml_value(kept)}; the other options of {used} are not for task {task}")
-    return used, document, changes
+    return f"{SHIPPED}{used}", document, changes
 
 
 def _max_length(

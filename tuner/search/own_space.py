@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from tuner.search.reading import load_checked
 from tuner.show_value import show_yaml
 from tuner.space.assignment import yaml_value
 from tuner.space.document import rewrite
+from tuner.space.file_settings import path_from, paths_for_folder
 from tuner.space.load import Space, find_space, load_space, read_space
 from tuner.space.settings import Inputs
 
@@ -52,9 +54,10 @@ def compose_space(own: OwnData, overrides: Sequence[str], path: str, say: Callab
         search = _set_line(search, key, value=yaml_value(value))
     for name, comment in {**budget.comments, "max_length": _say_lengths(lengths, unit)}.items():
         search = _set_line(search, name, comment=comment)
-    text = "\n".join([*_head(own, dataset, lengths, unit, path), *_data_section(own, space, dataset), search])
-    read_space(text, overrides)  # our own mistake would be found here, before anything is written
-    return rewrite(text, overrides) if overrides else text
+    folder = Path(path).parent
+    text = "\n".join([*_head(own, dataset, lengths, unit, path), *_data_section(own, space, dataset, folder), search])
+    written = read_space(text, overrides)  # our own mistake would be found here, before anything is written
+    return rewrite(text, [*overrides, *paths_for_folder(written.document, folder)]) if overrides else text
 
 
 def _search_text(own: OwnData, loaded: Space, space: Space) -> str:
@@ -180,8 +183,9 @@ def _say_lengths(lengths: NDArray[np.int64], unit: str) -> str:
     return f"{LONG} % have {long:,} {unit} or fewer"
 
 
-def _data_section(own: OwnData, space: Space, dataset: Dataset) -> list[str]:
+def _data_section(own: OwnData, space: Space, dataset: Dataset, folder: Path) -> list[str]:
     settings = {name: value for name, value in own.settings.items() if name not in ("folds", "validation", "test")}
+    settings["train"] = path_from(folder, own.file)
     lines = ["", "data:", *(f"  {name}: {yaml_value(value)}" for name, value in settings.items())]
     lines += [f"  # {printable(note)}" for note in own.roles.notes]
     if own.roles.unused:

@@ -202,7 +202,7 @@ class SearchRun:
         say = self._watcher.say
         if self._earlier is None:
             environment = describe_environment(self._space, self._dataset, self._data.machines)
-            self._ledger.begin(space=self._space.text, environment=environment)
+            self._ledger.begin(space=self._space.text_for_anywhere, environment=environment)
         else:
             self._take_over(self._earlier)
         self._has_ledger = True
@@ -214,7 +214,9 @@ class SearchRun:
             say(f"note: there are {nodes} nodes, and each must reach {self._ledger.folder}, so use a shared folder")
 
     def _take_over(self, earlier: EarlierRun) -> None:
-        self._ledger.go_on(space=self._space.text, environment=describe_resumption(earlier.run.environment))
+        self._ledger.go_on(
+            space=self._space.text_for_anywhere, environment=describe_resumption(earlier.run.environment)
+        )
         self._queue.replay(earlier.recorded, is_to_search_on="resume_with" in earlier.run.manifest)
         unfinished = sum(trial.ending is None for trial in earlier.recorded.trials)
         ended = len(earlier.recorded.trials) - unfinished

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -144,6 +145,15 @@ def rewrite(text: str, assignments: Sequence[str]) -> str:
     yaml.preserve_quotes = True
     yaml.width = MAX_BYTES
     yaml.indent(mapping=2, sequence=4, offset=2)
+    limit = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)  # a column may have a long number for a name
+    try:
+        return _rewrite(yaml, text, assignments)
+    finally:
+        sys.set_int_max_str_digits(limit)
+
+
+def _rewrite(yaml: YAML, text: str, assignments: Sequence[str]) -> str:
     tree = yaml.load(text)
     for assignment in assignments:
         key, value = _split_assignment(assignment)

@@ -22,6 +22,7 @@ from tuner.space.document import (
     rewrite,
 )
 from tuner.space.domains import Domain, OptionChoice, Setting, read_domains
+from tuner.space.file_settings import SettledFiles, settle_files, with_absolute_files
 from tuner.space.parameters import PARAMETERS
 from tuner.space.search_settings import ResourceSettings, ScoreSettings, SearchSettings
 from tuner.space.sections import SECTIONS, read_section, where_known
@@ -29,13 +30,16 @@ from tuner.space.settings import COLUMN_FIELDS, TASK_RULES, DataSettings, Inputs
 
 TASKS: tuple[Task, ...] = get_args(Task)
 KEYS = ("task", *SECTIONS, "space")
+SHIPPED = "shipped:"
+"""Before the name of a space: the one that is shipped with tuner, whatever files there are here."""
+_PLACES = (".", "spaces", "search_spaces")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
     """A space as it will run. `text` is the YAML of the file, rewritten if there are overrides.
 
-    `document` knows where each value was written.
+    `document` knows where each value was written. `notes` are sentences for people about where files were found.
     """
 
     source: str
@@ -48,20 +52,29 @@ class Space:
     resources: ResourceSettings
     score: ScoreSettings
     parameters: Mapping[str, Domain]
+    notes: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> Inputs:
         """What a row is: a text or a numeric sequence."""
         return self.data.inputs
 
+    @property
+    def text_for_anywhere(self) -> str:
+        """The text with absolute paths, so that it means the same in every folder."""
+        return with_absolute_files(self.document, self.text)
+
 
 def load_space(name: str, overrides: Sequence[str] = ()) -> Space:
     """Load the space that `name` finds (see `find_space`), with overrides written as "dotted.key=YAML value".
 
+    Relative paths in the file belong to its folder, those of overrides to this folder.
+
     Raises SpaceError with every fault of the file and of the overrides, in the order of the lines.
     """
     path, is_shipped = find_space(name)
-    return _load(read_document(path), overrides, is_shipped=is_shipped)
+    folder = Path() if is_shipped or not path.is_file() else path.parent  # a pipe has no folder of its own
+    return _load(read_document(path), overrides, is_shipped=is_shipped, folder=folder)
 
 
 def read_space(text: str, overrides: Sequence[str] = ()) -> Space:
@@ -84,8 +97,10 @@ def changed(space: Space, assignments: Sequence[str]) -> Space:
     return replace(made, source=space.source, document=replace(made.document, places=places))
 
 
-def _load(document: Document, overrides: Sequence[str], *, is_shipped: bool) -> Space:
+def _load(document: Document, overrides: Sequence[str], *, is_shipped: bool, folder: Path | None = None) -> Space:
     document = _with_names_as_text(override(document, overrides))
+    files = SettledFiles(document) if folder is None else settle_files(document, folder)
+    document = files.document
     faults = list(document.faults)
 
     def add_fault(key: Key, what: str, remedy: Remedy) -> None:
@@ -94,8 +109,11 @@ def _load(document: Document, overrides: Sequence[str], *, is_shipped: bool) -> 
     sections = _read(document, add_fault)
     if faults:
         _raise(faults)
-    text = rewrite(document.text, [*overrides, *_names_of_overrides(document)]) if overrides else document.text
-    return Space(source=document.source, is_shipped=is_shipped, text=text, document=document, **sections)
+    changes = [*overrides, *_names_of_overrides(document), *files.assignments]
+    text = rewrite(document.text, changes) if changes else document.text
+    return Space(
+        source=document.source, is_shipped=is_shipped, text=text, document=document, notes=files.notes, **sections
+    )
 
 
 def _with_names_as_text(document: Document) -> Document:
@@ -121,19 +139,40 @@ def find_space(name: str) -> tuple[Path, bool]:
     """Return the file that `name` means, and whether it is shipped with tuner.
 
     If a file has that name, it is meant. Otherwise `NAME`, `NAME.yaml`, `spaces/NAME.yaml` and `search_spaces/NAME.yaml`
-    mean the space that is shipped as NAME. Raises SpaceError if there is neither.
+    mean the space that is shipped as NAME, and `shipped:NAME` always does. Raises SpaceError if there is neither, or if a
+    person's own file in one of these places may be meant as well.
     """
+    shipped = shipped_spaces()
+    if name.startswith(SHIPPED):
+        stem = name.removeprefix(SHIPPED)
+        if stem not in shipped:
+            raise SpaceError([Fault(name, "no shipped space has that name", did_you_mean(stem, shipped))])
+        return shipped[stem], True
     path = Path(name)
     if path.is_file():
         return path, False
-    shipped = shipped_spaces()
     stem = path.name.removesuffix(".yaml").removesuffix(".yml")
-    if str(path.parent) in (".", "spaces", "search_spaces") and stem in shipped:
+    if str(path.parent) in _PLACES and stem in shipped:
+        _refuse_ambiguous(name, stem, shipped[stem])
         return shipped[stem], True
     if path.exists():
         return path, False  # a pipe can be read; reading a directory raises the error for it
     what = f"no such file ({path.absolute()}), and no shipped space has that name"
     raise SpaceError([Fault(where=name, what=what, remedy=_near_file(path) or did_you_mean(stem, shipped))])
+
+
+def _refuse_ambiguous(name: str, stem: str, shipped: Path) -> None:
+    """Refuse a name that may mean the shipped space or a person's own file, unless the file is an unchanged copy."""
+    own = [path for path in _own_files(stem) if path.read_bytes() != shipped.read_bytes()]
+    if own:
+        what = f"this may mean {' or '.join(map(str, own))}, or the space that is shipped with tuner"
+        raise SpaceError([Fault(name, what, f"write {own[0]}, or {SHIPPED}{stem} for the shipped one")])
+
+
+def _own_files(stem: str) -> list[Path]:
+    """Return the files in the usual places that have the name of a space."""
+    paths = [Path(place, stem + suffix) for place in _PLACES for suffix in (".yaml", ".yml")]
+    return [path for path in paths if path.is_file()]
 
 
 def shipped_spaces() -> dict[str, Path]:
@@ -145,8 +184,11 @@ def shipped_spaces() -> dict[str, Path]:
 
 
 def _near_file(path: Path) -> str | None:
-    """Return a remedy that names a file with a similar name in the same folder, if there is one."""
+    """Return a remedy that names the file in one of the usual places, or one with a similar name in the same folder."""
     folder = path.parent
+    own = _own_files(path.name) if str(folder) == "." else []
+    if own:
+        return f"did you mean {str(own[0])!r}?"
     names = [file.name for file in folder.iterdir() if file.suffix in (".yaml", ".yml")] if folder.is_dir() else []
     remedy = did_you_mean(path.name, names)
     return remedy if remedy.startswith("did you mean") else None
