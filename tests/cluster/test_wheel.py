@@ -58,7 +58,7 @@ def test_the_shipped_spaces_are_in_the_wheel(installed) -> None:
 def test_a_search_and_its_report_need_no_repository(installed) -> None:
     settings = (
         "search.trials=2",
-        "search.max_epochs=4",
+        "search.max_epochs=6",
         "search.finalists=1",
         "search.seeds=1",
         "space.learning_rate=0.01",
