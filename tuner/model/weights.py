@@ -6,7 +6,6 @@ import json
 import math
 import operator
 from collections.abc import Mapping
-from functools import partial
 from typing import TypeAlias
 
 import safetensors.torch
@@ -56,34 +55,34 @@ def read_shapes(content: bytes, *, size: int | None = None) -> Shapes:
 def fitting_model(shapes: Shapes, configuration: Configuration, *, channels: int | None) -> SequenceClassifier:
     """Build the model that a configuration describes, for weights of these shapes. `channels` is None if rows are texts.
 
-    Raises ValueError if such a model has other weights. Never allocates more than the weights need.
+    Its weights have shapes but no values, and take no memory until `filled` loads them. Raises ValueError if such a model has
+    other weights.
     """
     _check_sizes(shapes, configuration)
     table, bias = shapes.get(_TABLE, ()), shapes.get(_BIAS, ())
     if len(bias) != 1 or len(table) != (2 if channels is None else 0):
         raise ValueError(f"{_BIAS} or {_TABLE} is missing from the weights, or has a wrong shape")
-    make = partial(
-        make_model,
-        configuration,
-        tokens=table[0] if table else None,
-        channels=channels,
-        embedding_size=table[1] if table else None,
-        labels=bias[0],
-        precision="float32",
-        seed=0,
-    )
     with torch.device("meta"):  # creates shapes without values
-        _check_shapes(shapes, make())
-    return make()
+        model = make_model(
+            configuration,
+            tokens=table[0] if table else None,
+            channels=channels,
+            embedding_size=table[1] if table else None,
+            labels=bias[0],
+            precision="float32",
+            seed=0,
+        )
+    _check_shapes(shapes, model)
+    return model
 
 
 def filled(model: SequenceClassifier, weights: bytes) -> SequenceClassifier:
-    """Load the weights of a safetensors file into the model, ready to predict. Raises ValueError if one is not finite."""
+    """Load the weights of a safetensors file into a `fitting_model`, ready to predict. Raises ValueError if one is not finite."""
     tensors = safetensors.torch.load(weights)
     for name, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
             raise ValueError(f"the weights {name!r} have a value that is not finite")
-    model.load_state_dict(tensors)
+    model.to_empty(device="cpu").load_state_dict(tensors)
     return model.eval()
 
 
