@@ -36,12 +36,12 @@ from tuner.bundle.bundle_json import (
 )
 from tuner.data.dataset import RowInputs
 from tuner.data.encoded import Encoded
+from tuner.data.model_rows import make_rows
 from tuner.data.name_lists import list_names
 from tuner.data.preparation import Preparation, kind_of, preparation_setting, read_preparation
 from tuner.data.sequences import Sequences, Standardiser
 from tuner.data.token_lists import are_token_lists, as_plain_text, is_token, join_tokens
 from tuner.data.tokenisers import Tokeniser, WordTokeniser
-from tuner.data.trial_data import make_rows
 from tuner.errors import DataError, Fault
 from tuner.model.build import to_probabilities
 from tuner.model.classifier import SequenceClassifier
@@ -49,7 +49,7 @@ from tuner.model.weights import MAX_HEADER_BYTES, Shapes, filled, fitting_model,
 from tuner.scoring.indicator import Indicator
 from tuner.scoring.thresholds import decide
 from tuner.space.configuration import Configuration, check_configuration
-from tuner.space.settings import LABEL_FIELDS, LABEL_FORM_FIELDS, STEP_FIELDS, Task
+from tuner.space.task import LABEL_FIELDS, LABEL_FORM_FIELDS, STEP_FIELDS, Task
 from tuner.storage import Folder
 from tuner.training.loop import predict_logits
 

@@ -12,7 +12,7 @@ from tuner.model.embedding import make_embedding
 from tuner.model.pooling import Pooling
 from tuner.space.build import build, own_parameters
 from tuner.space.configuration import Configuration
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 
 def make_model(

@@ -82,7 +82,8 @@ def filled(model: SequenceClassifier, weights: bytes) -> SequenceClassifier:
     for name, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
             raise ValueError(f"the weights {name!r} have a value that is not finite")
-    model.to_empty(device="cpu").load_state_dict(tensors)
+    # Clones, because PyTorch aligns its own memory. `to_empty` would need no clones, but imports sympy.
+    model.load_state_dict({name: tensor.clone() for name, tensor in tensors.items()}, assign=True)
     return model.eval()
 
 

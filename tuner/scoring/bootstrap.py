@@ -21,7 +21,7 @@ from tuner.scoring.blocks import Blocks
 from tuner.scoring.f1 import Reals, chance_f1_from_counts, constant_f1_from_counts, macro_f1, mean_over_present
 from tuner.scoring.indicator import Indicator
 from tuner.scoring.resampling import Counts, count_by_block, draw_blocks, split_counts
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 SAMPLES = 1000
 CONFIDENCE = 0.95

@@ -16,7 +16,7 @@ from tuner.scoring.f1 import Reals, f1_from_counts
 from tuner.scoring.indicator import Indicator, as_indicator
 from tuner.scoring.log_odds import from_log_odds, log_odds
 from tuner.scoring.ranking import Probabilities, Ranking, rank_rows
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 SHRINKAGE = 20.0
 """With this many positives, a label's own threshold and the shared one have the same weight."""
