@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from tuner.errors import Fault, LedgerError
 from tuner.storage import Folder
@@ -144,9 +145,16 @@ def _latest(rows: pa.Table, keys: Sequence[str]) -> pa.Table:
     """Return the last row of each key, in the place of the key's first row."""
     values = zip(*(rows[name].to_pylist() for name in keys), strict=True)
     last = {key: row for row, key in enumerate(values)}  # a key stays where it came first
-    places = np.fromiter(last.values(), np.int64, len(last))
-    # Neither `group_by` nor `pa.array`: both import pandas if it is installed, which takes 0.15 s.
-    return rows.take(pa.Array.from_buffers(pa.int64(), len(places), [None, pa.py_buffer(places)]))
+    return take_rows(rows, np.fromiter(last.values(), np.int64, len(last)))
+
+
+def take_rows(table: pa.Table, places: NDArray[np.int64]) -> pa.Table:
+    """Return the rows of a table at these places.
+
+    Here and where columns become arrays, through `np.from_dlpack`, we avoid what imports pandas if it is installed, which takes
+    0.15 s: `pa.array`, `to_numpy`, `group_by`, and comparing with a Python value.
+    """
+    return table.take(pa.Array.from_buffers(pa.int64(), len(places), [None, pa.py_buffer(places)]))
 
 
 def read_parquet(folder: Folder, name: str, schema: pa.Schema, *, remedy: str, later: tuple[str, ...] = ()) -> pa.Table:
