@@ -17,7 +17,7 @@ from benchmarks.material import configuration, goemotions_dataset, parameters, s
 from benchmarks.row import Row, at_least, explains
 
 if TYPE_CHECKING:
-    from tuner.space.settings import Inputs, Task
+    from tuner.space.task import Inputs, Task
 
 FLOOR = 0.9
 ROUNDS = 9
@@ -196,7 +196,8 @@ def _tensors(batch: Any, task: Task) -> tuple[torch.Tensor, torch.Tensor, torch.
 
 def _model_and_rows(case: LoopCase) -> tuple[Any, Any]:
     """Return a model and rows, both made as a trial makes them."""
-    from tuner.data.trial_data import make_rows, vocabulary_size
+    from tuner.data.model_rows import make_rows
+    from tuner.data.trial_data import vocabulary_size
     from tuner.model.build import make_model
     from tuner.training.precision import choose_precision
 

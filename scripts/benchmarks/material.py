@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.row import SkippedError
 
 if TYPE_CHECKING:
-    from tuner.space.settings import Inputs, Task
+    from tuner.space.task import Inputs, Task
 
 ROOT = Path(__file__).resolve().parents[2]
 

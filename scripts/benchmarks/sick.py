@@ -209,8 +209,9 @@ def make(fault: PlantedFault, material: SickData, *, seed: int) -> Any:
 
 def predict(trial: Any, data: Any, config: Mapping[str, Any]) -> Any:
     """Return a trial's present probabilities: shape (validation rows, labels)."""
+    from tuner.data.model_rows import make_rows
     from tuner.data.preparation import preparation_setting
-    from tuner.data.trial_data import make_rows, vocabulary_size
+    from tuner.data.trial_data import vocabulary_size
     from tuner.model.build import to_probabilities
     from tuner.training.loop import predict_logits
 

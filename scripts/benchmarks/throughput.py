@@ -93,7 +93,8 @@ def plain_rounds(data: Any, hidden: int, layers: int) -> Iterator[float]:
     from torch import nn
     from torch.utils.data import DataLoader
 
-    from tuner.data.trial_data import make_rows, vocabulary_size
+    from tuner.data.model_rows import make_rows
+    from tuner.data.trial_data import vocabulary_size
 
     ((splits,),) = data.prepared.values()
     vocabulary = vocabulary_size(

@@ -22,7 +22,8 @@ from tuner.scoring.f1 import macro_f1
 from tuner.scoring.indicator import as_indicator
 from tuner.scoring.paired import paired_difference
 from tuner.scoring.verdict import reach_verdict
-from tuner.space.settings import DataSettings, Inputs, Task
+from tuner.space.settings import DataSettings
+from tuner.space.task import Inputs, Task
 
 Part = tuple[RowInputs, np.ndarray]
 

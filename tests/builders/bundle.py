@@ -26,11 +26,12 @@ def write_bundle(folder: Path, configuration: Configuration, dataset: Dataset) -
     """Write the bundle of an untrained model; return its folder."""
     preparation = fit_preparation(preparation_setting(configuration), dataset.train.inputs)
     is_text = not isinstance(preparation, Standardiser)
+    vectors = np.random.default_rng(0).normal(scale=0.1, size=(len(preparation), _VECTOR_SIZE)) if is_text else None
     model = make_model(
         configuration,
         tokens=len(preparation) if is_text else None,
         channels=None if is_text else len(preparation.mean),
-        embedding_size=_VECTOR_SIZE if is_text else None,
+        embedding=None if vectors is None else vectors.astype(np.float32),
         labels=len(dataset.labels),
         precision="float32",
         seed=0,

@@ -11,7 +11,7 @@ from tuner.space.configuration import Configuration
 from tuner.space.domains import Domain, Fixed, OptionChoice
 from tuner.space.options import Need, Option, Options, Parameter, Text
 from tuner.space.parameters import PARAMETERS
-from tuner.space.settings import Inputs
+from tuner.space.task import Inputs
 
 SMALL = {
     "embedding.random.size": 8,

@@ -9,7 +9,7 @@ import numpy as np
 
 from tuner.data.dataset import Dataset, Split
 from tuner.data.sequences import Sequences
-from tuner.space.settings import Inputs, Task
+from tuner.space.task import Inputs, Task
 
 _LABELS = {"binary": ("no", "yes"), "multiclass": ("a", "b", "c"), "multilabel": ("a", "b", "c")}
 _WORD_OF_LABEL = ("alpha", "beta", "gamma")

@@ -22,7 +22,7 @@ from tuner.data.sequences import Sequences, Standardiser
 from tuner.errors import DataError
 from tuner.ledger.run_directory import Ledger
 from tuner.model.build import make_model
-from tuner.space.settings import Inputs, Task
+from tuner.space.task import Inputs, Task
 from tuner.storage import Folder
 
 Call = Callable[..., tuple[int, str, str]]

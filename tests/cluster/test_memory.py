@@ -16,7 +16,7 @@ import json, sys
 import numpy as np
 import ray
 from ray import tune
-from tuner.data.trial_data import make_rows
+from tuner.data.model_rows import make_rows
 from tuner.data.tokenisers import Encoded
 from tuner.ray_backend.start import start_ray, stop_ray
 from tuner.space.search_settings import ResourceSettings

@@ -18,7 +18,7 @@ from tuner.scoring.indicator import Indicator, as_indicator
 from tuner.scoring.measures import measure
 from tuner.scoring.paired import paired_difference
 from tuner.space.load import read_space
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 LABELS = ("a", "b", "c")
 

@@ -14,7 +14,8 @@ import pytest
 from tuner.data.dataset import Dataset
 from tuner.data.load import load_data
 from tuner.errors import DataError
-from tuner.space.settings import DataSettings, Task
+from tuner.space.settings import DataSettings
+from tuner.space.task import Task
 
 Load = Callable[..., Dataset]
 

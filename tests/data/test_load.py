@@ -13,7 +13,8 @@ from tuner.data.dataset import Columns, label_counts
 from tuner.data.load import load_data, read_inputs, read_labelled
 from tuner.data.token_lists import join_tokens
 from tuner.errors import DataError
-from tuner.space.settings import DataSettings, Task
+from tuner.space.settings import DataSettings
+from tuner.space.task import Task
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 

@@ -12,7 +12,8 @@ from tuner.data.load import load_data
 from tuner.data.profile import MOST_LABELS, profile, summarise
 from tuner.data.sequences import Sequences
 from tuner.data.token_lists import join_tokens
-from tuner.space.settings import DataSettings, Task
+from tuner.space.settings import DataSettings
+from tuner.space.task import Task
 
 LABELS = ("a", "b", "c")
 

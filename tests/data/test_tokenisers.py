@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tuner.data.model_rows import make_rows
 from tuner.data.preparation import read_preparation
 from tuner.data.token_lists import join_tokens
 from tuner.data.tokenisers import (
@@ -22,7 +23,7 @@ from tuner.data.tokenisers import (
     fit_words,
     split_words,
 )
-from tuner.data.trial_data import make_rows, vocabulary_size
+from tuner.data.trial_data import vocabulary_size
 from tuner.space.configuration import Configuration
 
 TEXTS = ["b a c", "b a", "b d d", "Z, z!"]

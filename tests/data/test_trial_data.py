@@ -11,26 +11,26 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tuner.data.model_rows import make_rows
 from tuner.data.preparation import (
     EmbeddingSetting,
     PreparationSetting,
     embedding_setting,
-    embedding_settings,
     fit_preparation,
     preparation_setting,
-    preparation_settings,
     read_preparation,
 )
+from tuner.data.prepared_settings import embedding_settings, preparation_settings
 from tuner.data.row_vectors import document_vectors, sequence_vectors
 from tuner.data.sequences import Sequences, Standardiser
 from tuner.data.token_lists import join_tokens
 from tuner.data.tokenisers import UNKNOWN, Tokeniser
-from tuner.data.trial_data import make_rows, prepare
+from tuner.data.trial_data import prepare
 from tuner.errors import DataError
 from tuner.space.domains import Choice, Domain, Fixed, IntRange, OptionChoice, default_domain
 from tuner.space.options import Options
 from tuner.space.parameters import PARAMETERS
-from tuner.space.settings import Inputs
+from tuner.space.task import Inputs
 
 WORD = PreparationSetting(
     "word", (("forms", "as_written"), ("lower_case", True), ("punctuation", True), ("stop_words", True))

@@ -15,7 +15,7 @@ from tuner.imbalance.feasibility import border_faults, resampling_faults
 from tuner.imbalance.training_pass import TrainingRows
 from tuner.space.build import builders_of
 from tuner.space.domains import Choice, Domain, Fixed, FloatRange, IntRange, OptionChoice
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 RESAMPLINGS = builders_of("resampling")
 

@@ -26,7 +26,7 @@ from tuner.imbalance.weights import (
 from tuner.space.build import builders_of
 from tuner.space.options import Options
 from tuner.space.parameters import PARAMETERS
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 LOSSES, LOSS_WEIGHTS = builders_of("loss"), builders_of("loss_weights")
 

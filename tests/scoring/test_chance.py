@@ -18,7 +18,7 @@ from tuner.scoring.f1 import Reals, chance_macro_f1, macro_f1
 from tuner.scoring.indicator import Indicator, as_indicator
 from tuner.scoring.measures import Measures, measure
 from tuner.scoring.thresholds import cross_fitted_decisions, decide, fit_thresholds
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 SEEDS = 50
 TASKS: tuple[Task, ...] = ("multilabel", "binary", "multiclass")

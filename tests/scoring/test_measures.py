@@ -11,7 +11,7 @@ from tuner.scoring.f1 import constant_macro_f1, f1_per_label, macro_f1
 from tuner.scoring.indicator import Indicator, as_indicator
 from tuner.scoring.measures import measure
 from tuner.scoring.penalty import constant_penalty
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "multilabel")
 

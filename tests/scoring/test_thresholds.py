@@ -14,7 +14,7 @@ from tuner.scoring.indicator import Indicator, as_indicator
 from tuner.scoring.measures import measure
 from tuner.scoring.ranking import Probabilities
 from tuner.scoring.thresholds import cross_fitted_decisions, decide, fit_thresholds
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 LEVELS = (0.125, 0.25, 0.5, 0.75, 0.875)
 ANY_PROBABILITY = st.floats(0, 1, width=32)

@@ -12,7 +12,7 @@ import pytest
 from builders.datasets import make_dataset
 from builders.spaces import write
 from tuner.data.dataset import Dataset
-from tuner.data.preparation import options_of
+from tuner.data.prepared_settings import options_of
 from tuner.data.token_lists import join_tokens
 from tuner.errors import SpaceError
 from tuner.search.adaptation import adapt, apply

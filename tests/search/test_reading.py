@@ -9,7 +9,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from tuner.data.preparation import options_of
+from tuner.data.prepared_settings import options_of
 from tuner.errors import SpaceError
 from tuner.search import reading
 from tuner.search.reading import load_checked, read_data

@@ -12,7 +12,7 @@ from tuner.space.domains import default_domain
 from tuner.space.load import load_space, shipped_spaces
 from tuner.space.options import Option, Options
 from tuner.space.parameters import PARAMETERS
-from tuner.space.settings import Inputs
+from tuner.space.task import Inputs
 
 OPTIONS: list[tuple[Inputs, str, str]] = [
     (inputs, name, option)

@@ -13,7 +13,7 @@ from builders.spaces import load_example
 from tuner.space.load import load_space, shipped_spaces
 from tuner.space.parameters import PARAMETERS
 from tuner.space.schema import json_schema
-from tuner.space.settings import Inputs
+from tuner.space.task import Inputs
 
 jsonschema = pytest.importorskip("jsonschema", reason="only ray brings jsonschema")
 NAMES = sorted(shipped_spaces())

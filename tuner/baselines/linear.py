@@ -17,7 +17,7 @@ from tuner.data.terms import term_options
 from tuner.scoring.f1 import Reals
 from tuner.scoring.indicator import Indicator
 from tuner.scoring.thresholds import cross_fitted_decisions, decide, fit_thresholds
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 FitFeatures: TypeAlias = Callable[[Sequence[str]], tuple[Any, Callable[[Any], Any]]]
 _MOST_VALUES = 2048  # of a flattened sequence; fitting time grows with their number, and should be seconds

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tuner.scoring.indicator import Indicator, as_indicator
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 
 def constant_rules(train: Indicator, task: Task) -> list[tuple[str, Indicator]]:

@@ -25,7 +25,7 @@ from tuner.data.scripts import lacks_spaces
 from tuner.data.sequences import Sequences
 from tuner.scoring.bootstrap import intervals
 from tuner.scoring.indicator import Indicator
-from tuner.space.settings import Inputs
+from tuner.space.task import Inputs
 
 CONTROL = "shuffled labels + logistic regression"
 CHARACTERS = "tfidf of characters + logistic regression"

@@ -17,46 +17,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors
 import safetensors.numpy
 import safetensors.torch
 from numpy.typing import NDArray
 
-from tuner.bundle.bundle_json import (
-    FILES,
-    FORMAT,
-    THRESHOLDS,
-    as_bundle_error,
-    bundle_error,
-    check_keys,
-    check_plain_file,
-    is_list_of,
-    is_name,
-    read_bundle_json,
-)
+from tuner.bundle.bundle_files import WEIGHTS, read_files
+from tuner.bundle.bundle_json import FORMAT, as_bundle_error
 from tuner.data.dataset import RowInputs
 from tuner.data.encoded import Encoded
-from tuner.data.name_lists import list_names
-from tuner.data.preparation import Preparation, kind_of, preparation_setting, read_preparation
+from tuner.data.model_rows import make_rows
+from tuner.data.preparation import Preparation
 from tuner.data.sequences import Sequences, Standardiser
 from tuner.data.token_lists import are_token_lists, as_plain_text, is_token, join_tokens
-from tuner.data.tokenisers import Tokeniser, WordTokeniser
-from tuner.data.trial_data import make_rows
+from tuner.data.tokenisers import WordTokeniser
 from tuner.errors import DataError, Fault
 from tuner.model.build import to_probabilities
 from tuner.model.classifier import SequenceClassifier
-from tuner.model.weights import MAX_HEADER_BYTES, Shapes, filled, fitting_model, read_shapes
+from tuner.model.weight_shapes import read_shapes
+from tuner.model.weights import filled, fitting_model
 from tuner.scoring.indicator import Indicator
 from tuner.scoring.thresholds import decide
-from tuner.space.configuration import Configuration, check_configuration
-from tuner.space.settings import LABEL_FIELDS, LABEL_FORM_FIELDS, STEP_FIELDS, Task
+from tuner.space.configuration import Configuration
+from tuner.space.task import Task
 from tuner.storage import Folder
 from tuner.training.loop import predict_logits
-
-_INPUTS = ("text", "sequence")
-_FORM = (*LABEL_FORM_FIELDS, "label_case")
-_LISTS = ("label_columns", "label_names")
-_NEEDED_CONFIGURATION = ("max_length", "truncation")
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,102 +214,29 @@ def save_bundle(folder: Folder, bundle: Bundle) -> None:
         "columns": dict(bundle.columns),
         "record": dict(bundle.record),
     }
-    folder.write("weights.safetensors", _to_safetensors(bundle.model))
+    folder.write(WEIGHTS, _to_safetensors(bundle.model))
     folder.write("preparation.json", bundle.preparation.to_bytes())
     folder.write("bundle.json", json.dumps(described, indent=1, ensure_ascii=False).encode())
 
 
 def load(location: str | Path) -> Bundle:
     """Load a bundle, or a run's champion, from a local path or URI. Raises BundleError naming what is wrong."""
-    folder = Folder.at(location)
-    if folder.exists("champion/bundle.json"):
-        folder = folder.below("champion")
-    if folder.exists("bundle.json"):
-        described = read_bundle_json(folder)
-    missing = [name for name in FILES if not folder.exists(name)]
-    if missing and folder.exists("environment.json"):
-        remedy = "give a run that finished; `tuner show` says how far this one got"
-        raise bundle_error(folder, f"the run has no champion (it is {_run_status(folder)})", remedy)
-    if missing:
-        raise bundle_error(folder, f"{', '.join(missing)} not found", "give the champion/ folder of a finished run")
-    extra = [name for name in folder.names() if name not in FILES]
-    if extra:
-        problem = f"the folder also holds {list_names([repr(name) for name in extra])}, which is not part of a bundle"
-        raise bundle_error(folder, problem, f"move it elsewhere: a bundle is {', '.join(FILES)} and no other file")
-    for name in FILES:
-        check_plain_file(folder, name)
-    with as_bundle_error(folder):
-        return _assemble(folder, described)
-
-
-def _run_status(folder: Folder) -> str:
-    """Return the status in a run's manifest. `tuner.ledger` has a reader too, but bundles may not import it."""
-    with as_bundle_error(folder):
-        return (
-            str(json.loads(folder.read("manifest.json"))["status"]) if folder.exists("manifest.json") else "unfinished"
-        )
-
-
-def _assemble(folder: Folder, described: Mapping[str, Any]) -> Bundle:
-    task, labels, configuration = described["task"], tuple(described["labels"]), described["configuration"]
-    preparation = read_preparation(folder.read("preparation.json"))
-    is_text = isinstance(preparation, Tokeniser)
-    check_configuration(configuration, "text" if is_text else "sequence")
-    check_keys("the configuration", configuration, known=tuple(configuration), needed=_NEEDED_CONFIGURATION)
-    if kind_of(preparation) != (wanted := preparation_setting(configuration).name):
-        raise ValueError(f"preparation.json is for {kind_of(preparation)}, but the configuration is for {wanted}")
-    _check_columns(described["columns"], is_text=is_text)
-    shapes = _shapes_of_file(folder)
-    counts = {
-        "labels": (len(labels), (*shapes.get("head.bias", ()), 0)[0]),
-        "seen": (len(described["seen"]), len(labels)),
-        "thresholds": (len(described["thresholds"]), len(labels) if (n := THRESHOLDS[task]) is None else n),
-    }
-    if isinstance(preparation, Tokeniser):
-        counts["tokens"] = (len(preparation), (*shapes.get("embedding.weight", ()), 0)[0])
-    for name, (given, expected) in counts.items():
-        if given != expected:
-            raise ValueError(f"{given} {name}, but the rest of the bundle has {expected}")
-    model = fitting_model(shapes, configuration, channels=_channels(preparation))
+    files = read_files(location)
+    described, configuration = files.described, files.described["configuration"]
     thresholds = [np.inf if value is None else value for value in described["thresholds"]]
-    return Bundle(
-        task=task,
-        labels=labels,
-        seen=np.array(described["seen"], dtype=bool),
-        thresholds=np.array(thresholds, np.float64),
-        configuration=configuration,
-        columns=described["columns"],
-        record=described["record"],
-        model=filled(model, folder.read("weights.safetensors")),
-        preparation=preparation,
-    )
-
-
-def _shapes_of_file(folder: Folder) -> Shapes:
-    """Read only the header of the weights. Raises ValueError if the file is not as long as its header says."""
-    with folder.files.open_input_file(f"{folder.path}/weights.safetensors") as file:
-        return read_shapes(file.read(MAX_HEADER_BYTES), size=file.size())
-
-
-def _check_columns(columns: Mapping[str, Any], *, is_text: bool) -> None:
-    """Raise ValueError unless the columns name inputs of the model's kind, and one kind of labels."""
-    names = (*_INPUTS, *STEP_FIELDS, *LABEL_FIELDS, *_FORM, "group")
-    check_keys("columns", columns, known=names, needed=_INPUTS)
-    inputs = [name for name in _INPUTS if columns[name] is not None]
-    if inputs != [_INPUTS[0] if is_text else _INPUTS[1]]:
-        raise ValueError(
-            f"the columns name {' and '.join(inputs) or 'no inputs'}, but the model reads a {_INPUTS[not is_text]}"
+    with as_bundle_error(files.folder):
+        model = fitting_model(files.shapes, configuration, channels=_channels(files.preparation))
+        return Bundle(
+            task=described["task"],
+            labels=tuple(described["labels"]),
+            seen=np.array(described["seen"], dtype=bool),
+            thresholds=np.array(thresholds, np.float64),
+            configuration=configuration,
+            columns=described["columns"],
+            record=described["record"],
+            model=filled(model, files.folder.read(WEIGHTS)),
+            preparation=files.preparation,
         )
-    labels = [name for name in LABEL_FIELDS if columns.get(name) is not None]
-    others = [name for name in ("group", *STEP_FIELDS) if columns.get(name) is not None]
-    forms = [name for name in _FORM if columns.get(name) is not None]
-    for name in (*inputs, *labels, *others, *forms):
-        is_list = name in _LISTS or (name == "sequence" and isinstance(columns[name], list))
-        if not (is_list_of(columns[name], is_name) if is_list else is_name(columns[name])) or columns[name] == []:
-            rule = "a name or a list of names" if name in forms else "the name of a column"
-            raise ValueError(f"columns.{name} in bundle.json is not {rule}")
-    if len(labels) != 1:
-        raise ValueError(f"the columns name {len(labels)} kinds of labels ({', '.join(labels)}), but must name one")
 
 
 def _to_safetensors(model: SequenceClassifier) -> bytes:

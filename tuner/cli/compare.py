@@ -16,7 +16,7 @@ from tuner.show_value import show_value
 if TYPE_CHECKING:
     from tuner.comparison.compare import DecidedRows
     from tuner.comparison.compared_models import ComparedModel
-    from tuner.space.settings import Quoting
+    from tuner.space.task import Quoting
 
 _CHANGES = {
     "space": "changed in the space",

@@ -14,7 +14,7 @@ from tuner.cli.output import LABEL_COLUMNS, Format, print_json, print_rows, prin
 from tuner.cli.row_counts import say_row_counts, verbose_option
 
 if TYPE_CHECKING:
-    from tuner.space.settings import Quoting
+    from tuner.space.task import Quoting
 
 
 @click.command()

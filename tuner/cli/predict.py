@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tuner.bundle.model_bundle import Bundle
     from tuner.data.encoded import Encoded
-    from tuner.space.settings import Quoting
+    from tuner.space.task import Quoting
 
 
 @click.command()

@@ -19,8 +19,8 @@ def verify(context: click.Context, run: str, runs: str, format_: Format) -> None
     """Check a run's directory for damage.
 
     RUN is the name or the directory of a run. The command compares every file with the manifest, every part of a table with
-    its checksums, trials with their measurements, and predictions with the splits. It also loads the champion's bundle. The
-    exit code is 0 if nothing is damaged, and 1 otherwise.
+    its checksums, trials with their measurements, and predictions with the splits. It also reads the champion's bundle, and
+    loads its network unless every file is as the manifest says. The exit code is 0 if nothing is damaged, and 1 otherwise.
 
     \b
     Example:

@@ -20,7 +20,7 @@ from tuner.scoring.paired import Pair
 from tuner.scoring.paired import pair as pair_up
 from tuner.scoring.penalty import constant_penalty_from_counts
 from tuner.scoring.resampling import Counts
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 LABEL_COLUMNS = ("label", "support", "a_f1", "b_f1", "difference", "low", "high", "told_apart")
 """Columns of a row per label, in the order in which they are shown."""

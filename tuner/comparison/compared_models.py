@@ -15,7 +15,7 @@ from tuner.errors import Fault, LedgerError, SpaceError, UsageError
 from tuner.ledger.predictions import read_predictions
 from tuner.ledger.run_directory import Run, read_run
 from tuner.space.load import read_space
-from tuner.space.settings import LABEL_FIELDS, Quoting
+from tuner.space.task import LABEL_FIELDS, Quoting
 from tuner.storage import Folder
 
 Columns = Mapping[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,11 @@ from numpy.typing import NDArray
 from tuner.data.sequences import Sequences
 from tuner.scoring.blocks import Blocks, halves
 from tuner.scoring.indicator import Indicator, as_indicator
-from tuner.space.settings import DataSettings, Inputs, Task
+from tuner.space.task import Inputs, Task
+
+if TYPE_CHECKING:
+    from tuner.space.settings import DataSettings  # imports pydantic
+
 
 RowInputs: TypeAlias = tuple[str, ...] | Sequences
 """One text, one list of tokens (see `tuner.data.token_lists`) or one numeric sequence per row."""

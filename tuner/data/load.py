@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,11 @@ from tuner.data.token_lists import are_token_lists
 from tuner.errors import DataError, Fault
 from tuner.scoring.measures import FEWEST_TRUE
 from tuner.space.assignment import set_option, set_options
-from tuner.space.settings import DataSettings, Quoting, Task
+from tuner.space.task import Quoting, Task
+
+if TYPE_CHECKING:
+    from tuner.space.settings import DataSettings  # imports pydantic
+
 
 Targets = NDArray[np.uint8] | NDArray[np.int64]
 

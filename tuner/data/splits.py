@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,11 @@ from tuner.data.overlap import input_word
 from tuner.data.stratification import linked_rows, row_keys, stratify
 from tuner.errors import DataError, Fault, did_you_mean
 from tuner.space.assignment import set_options
-from tuner.space.settings import DataSettings, Task
+from tuner.space.task import Task
+
+if TYPE_CHECKING:
+    from tuner.space.settings import DataSettings  # imports pydantic
+
 
 SPLIT_NAMES = {
     "train": ("train", "training"),

@@ -22,16 +22,8 @@ from tuner.data.builtin import Say, say_nothing
 from tuner.data.dataset import Dataset, RowInputs, take_inputs
 from tuner.data.embeddings import EmbeddingTable, spellings_to_find, table_of_words, train_word2vec
 from tuner.data.encoded import Encoded
-from tuner.data.preparation import (
-    EmbeddingSetting,
-    Preparation,
-    PreparationSetting,
-    Readable,
-    embedding_settings,
-    fit_preparation,
-    options_of,
-    preparation_settings,
-)
+from tuner.data.preparation import EmbeddingSetting, Preparation, PreparationSetting, Readable, fit_preparation
+from tuner.data.prepared_settings import embedding_settings, options_of, preparation_settings
 from tuner.data.row_vectors import document_vectors, sequence_vectors
 from tuner.data.sequences import Sequences
 from tuner.data.tokenisers import SPECIAL_TOKENS, UNKNOWN, WIDEST_VOCABULARY, SplitTexts, Tokeniser, split_words
@@ -39,8 +31,7 @@ from tuner.data.word_vectors import read_word_vectors
 from tuner.space.build import declared_options, own_parameters
 from tuner.space.configuration import Configuration
 from tuner.space.domains import Domain, ends
-from tuner.space.settings import Inputs, Task
-from tuner.training.batches import Rows
+from tuner.space.task import Inputs, Task
 
 _SLOW_S = 2.0
 
@@ -107,22 +98,6 @@ def prepare(dataset: Dataset, parameters: Mapping[str, Domain], say: Say | None 
         tables=_make_tables(fitted, embedding_settings(parameters), say),
         vectors=_all_row_vectors(dataset, say) if _asks_for_vectors(parameters) else None,
     )
-
-
-def make_rows(
-    encoded: Encoded, targets: NDArray[Any], *, vocabulary: int | None, max_length: int, truncation: str
-) -> Rows:
-    """Cut an encoding to a maximum length, and tokens to a vocabulary size: rarer ones become the unknown token.
-
-    `truncation` is the side to cut off, "end" or "start".
-    """
-    steps = encoded.steps
-    if vocabulary is not None and (is_rarer := steps >= vocabulary).any():
-        steps = steps.copy()  # all workers share the original memory
-        np.putmask(steps, is_rarer, UNKNOWN)
-    lengths = np.minimum(encoded.lengths, max_length)
-    starts = encoded.offsets[1:] - lengths if truncation == "start" else encoded.offsets[:-1]
-    return Rows(steps=steps, starts=starts, lengths=lengths, targets=targets)
 
 
 def vocabulary_size(counts: NDArray[np.int64], configuration: Configuration) -> int:

@@ -13,7 +13,7 @@ from tuner.imbalance.label_sets import members_of_label_sets
 from tuner.imbalance.rare_labels import rare_labels, without_rare_labels
 from tuner.imbalance.training_pass import Resample, Targets, TrainingRows
 from tuner.space.domains import Choice, Conditional, Domain, Fixed, OptionChoice
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 Problem = tuple[str, str]
 """What is wrong, and the remedy."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tuner.imbalance.training_pass import Targets
 from tuner.imbalance.weights import LabelCounts, WeightRule, count_labels
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Takes logits (batch, labels) and targets, (batch,) class numbers or (batch, labels) of 0 to 1. Returns one number."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.imbalance.training_pass import Pass, Resample, RowNumbers, Targets, TrainingRows, one_stratum
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 
 def every_row() -> Resample:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 RowNumbers = NDArray[np.int64]
 Targets = NDArray[np.integer]

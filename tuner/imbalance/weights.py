@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tuner.errors import did_you_mean
 from tuner.imbalance.training_pass import Targets
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 Values = NDArray[np.float64]
 

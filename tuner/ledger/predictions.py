@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tuner.errors import Fault, LedgerError
-from tuner.ledger.tables import read_parquet
+from tuner.ledger.tables import read_parquet, take_rows
 from tuner.scoring.indicator import Indicator, indicator_from_lists
 from tuner.storage import Folder
 
@@ -86,9 +86,10 @@ def read_predictions(location: str | Path, split: str) -> pa.Table:
 
 def predictions_of(model: str, table: pa.Table, n_labels: int) -> ModelPredictions:
     """Return one model's rows of a table of predictions; empty arrays if the table has none."""
-    rows = table.filter(pc.equal(table["model"], model))
+    is_its = np.array([name == model for name in table["model"].to_pylist()], bool)
+    rows = take_rows(table, np.flatnonzero(is_its))
     return ModelPredictions(
-        rows=rows["row"].to_numpy().astype(np.int64),
+        rows=_numbers(rows["row"]),
         blocks=blocks_of(rows),
         truth=indicator_from_lists(rows["truth"], n_labels),
         decisions=indicator_from_lists(rows["decided"], n_labels),
@@ -99,13 +100,18 @@ def predictions_of(model: str, table: pa.Table, n_labels: int) -> ModelPredictio
 def blocks_of(predictions: pa.Table) -> NDArray[np.int64]:
     """Return the block of each row, (rows,). If the run recorded no blocks, each row is a block of its own."""
     column = predictions["block"]
-    return np.arange(len(column)) if column.null_count else column.to_numpy().astype(np.int64)
+    return np.arange(len(column)) if column.null_count else _numbers(column)
+
+
+def _numbers(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    return np.from_dlpack(column.combine_chunks()).astype(np.int64)
 
 
 def _probabilities(lists: pa.ChunkedArray) -> NDArray[np.float64] | None:
     if not len(lists) or lists.null_count:
         return None
-    return np.asarray(pc.list_flatten(lists)).reshape(len(lists), -1).astype(np.float64)
+    values = np.from_dlpack(pc.list_flatten(lists).combine_chunks())
+    return values.reshape(len(lists), -1).astype(np.float64)
 
 
 def _label_lists(indicator: Indicator) -> pa.Array:

@@ -12,7 +12,7 @@ from tuner.model.embedding import make_embedding
 from tuner.model.pooling import Pooling
 from tuner.space.build import build, own_parameters
 from tuner.space.configuration import Configuration
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 
 def make_model(
@@ -30,8 +30,9 @@ def make_model(
 
     Rows are token numbers below `tokens`, or steps of `channels` numbers; the other one is None. If the configuration takes
     its initial vectors from a file or word2vec, pass them as `embedding` (at least `tokens`, size). If you only want to
-    load weights into the model, pass the size of the vectors as `embedding_size` instead. Raises ValueError if such a
-    configuration gets neither, or unless exactly one of `tokens` and `channels` is given.
+    load weights into the model, pass the size of the vectors as `embedding_size` instead: they get no initial values. Raises
+    ValueError if a configuration that needs one of the two gets neither, or unless exactly one of `tokens` and `channels` is
+    given.
     """
     if (tokens is None) == (channels is None):
         raise ValueError(f"tokens is {tokens} and channels is {channels}; give exactly one of them")
@@ -71,11 +72,11 @@ def make_model(
 def _embedding(
     configuration: Configuration, tokens: int, vectors: NDArray[np.float32] | None, size: int | None
 ) -> nn.Embedding:
-    chosen = own_parameters(configuration, "embedding")
-    if configuration["embedding"] == "random":
+    chosen, is_random = own_parameters(configuration, "embedding"), configuration["embedding"] == "random"
+    if is_random and size is None:
         return make_embedding(tokens, size=int(chosen["size"]), scale=float(chosen["scale"]))
     cut = None if vectors is None else vectors[:tokens]
-    return make_embedding(tokens, size=size, vectors=cut, is_tuned=bool(chosen["is_tuned"]))
+    return make_embedding(tokens, size=size, vectors=cut, is_tuned=is_random or bool(chosen["is_tuned"]))
 
 
 def to_probabilities(logits: NDArray[np.float32], task: Task, *, seen: NDArray[np.bool_]) -> NDArray[np.float64]:

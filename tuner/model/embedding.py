@@ -12,14 +12,14 @@ def make_embedding(
     tokens: int,
     *,
     size: int | None = None,
-    scale: float = 0.1,
+    scale: float | None = None,
     vectors: NDArray[np.float32] | None = None,
     is_tuned: bool = True,
 ) -> nn.Embedding:
     """Make an embedding of `tokens` vectors: a copy of `vectors` (tokens, size), or drawn with standard deviation `scale`.
 
-    It is trained only if `is_tuned`, but is always part of the model's state. Raises ValueError for vectors of another
-    shape, and if there are neither vectors nor a size.
+    With a size alone, its values are yet to be loaded. It is trained only if `is_tuned`, but is always part of the model's
+    state. Raises ValueError for vectors of another shape, and if there are neither vectors nor a size.
     """
     if vectors is not None:
         if len(vectors) != tokens or size not in (None, vectors.shape[1]):
@@ -28,7 +28,9 @@ def make_embedding(
     elif size is None:
         raise ValueError("an embedding needs either vectors or a size, and has neither")
     else:
-        table = torch.empty(tokens, size).normal_(std=scale)
+        table = torch.empty(tokens, size)
+        if scale is not None:  # without values, drawing would import torch._dynamo, which takes a second
+            table.normal_(std=scale)
     # With `from_pretrained`, PyTorch does not draw initial vectors that would only be replaced.
     embedding: nn.Embedding = nn.Embedding.from_pretrained(table, freeze=not is_tuned)  # type: ignore[no-untyped-call]
     return embedding

@@ -2,88 +2,52 @@
 
 from __future__ import annotations
 
-import json
-import math
-import operator
-from collections.abc import Mapping
-from functools import partial
-from typing import TypeAlias
-
 import safetensors.torch
 import torch
 from torch import nn
 
 from tuner.model.build import make_model
 from tuner.model.classifier import SequenceClassifier
+from tuner.model.weight_shapes import Shapes
 from tuner.space.configuration import Configuration
 
-Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
-
-_LENGTH_BYTES = 8  # before the header of a safetensors file
-_FLOAT_BYTES = 4
 _WIDEST = 1 << 16  # word vectors in a file may have any size; common ones have 300
 _TABLE, _BIAS = "embedding.weight", "head.bias"
 _RECURRENT = "layers.0.directions.0.weight_hh_l0"
-MAX_HEADER_BYTES = 1_000_000  # the largest model, with 8 layers, needs 10,000
-
-
-def read_shapes(content: bytes, *, size: int | None = None) -> Shapes:
-    """Return the shapes of the weights in a safetensors file from its beginning, `content`, and its length, `size`.
-
-    Without `size`, `content` is the whole file. Raises ValueError if the file is shorter or longer than its header says, or
-    has weights that are not float32.
-    """
-    length = int.from_bytes(content[:_LENGTH_BYTES], "little")
-    if length > MAX_HEADER_BYTES - _LENGTH_BYTES or len(content) < _LENGTH_BYTES + length:
-        raise ValueError("the weights are cut short, or not a safetensors file")
-    described = json.loads(content[_LENGTH_BYTES : _LENGTH_BYTES + length])
-    try:
-        tensors = {name: each for name, each in described.items() if name != "__metadata__"}
-        shapes = {name: tuple(map(operator.index, each["shape"])) for name, each in tensors.items()}
-        kinds = {name: each["dtype"] for name, each in tensors.items()}
-    except (AttributeError, KeyError, TypeError) as error:
-        raise ValueError(f"the header of the weights is incomplete ({type(error).__name__}: {error})") from error
-    for name, kind in kinds.items():
-        if kind != "F32":
-            raise ValueError(f"the weights {name!r} are {kind!r}, but must be F32")
-    wanted = _LENGTH_BYTES + length + _FLOAT_BYTES * sum(map(math.prod, shapes.values()))
-    length_in_bytes = len(content) if size is None else size
-    if length_in_bytes != wanted:
-        raise ValueError(f"the header of the weights promises {wanted:,} bytes, but the file has {length_in_bytes:,}")
-    return shapes
 
 
 def fitting_model(shapes: Shapes, configuration: Configuration, *, channels: int | None) -> SequenceClassifier:
     """Build the model that a configuration describes, for weights of these shapes. `channels` is None if rows are texts.
 
-    Raises ValueError if such a model has other weights. Never allocates more than the weights need.
+    Its weights have shapes but no values, and take no memory until `filled` loads them. Raises ValueError if such a model has
+    other weights.
     """
     _check_sizes(shapes, configuration)
     table, bias = shapes.get(_TABLE, ()), shapes.get(_BIAS, ())
     if len(bias) != 1 or len(table) != (2 if channels is None else 0):
         raise ValueError(f"{_BIAS} or {_TABLE} is missing from the weights, or has a wrong shape")
-    make = partial(
-        make_model,
-        configuration,
-        tokens=table[0] if table else None,
-        channels=channels,
-        embedding_size=table[1] if table else None,
-        labels=bias[0],
-        precision="float32",
-        seed=0,
-    )
     with torch.device("meta"):  # creates shapes without values
-        _check_shapes(shapes, make())
-    return make()
+        model = make_model(
+            configuration,
+            tokens=table[0] if table else None,
+            channels=channels,
+            embedding_size=table[1] if table else None,
+            labels=bias[0],
+            precision="float32",
+            seed=0,
+        )
+    _check_shapes(shapes, model)
+    return model
 
 
 def filled(model: SequenceClassifier, weights: bytes) -> SequenceClassifier:
-    """Load the weights of a safetensors file into the model, ready to predict. Raises ValueError if one is not finite."""
+    """Load the weights of a safetensors file into a `fitting_model`, ready to predict. Raises ValueError if one is not finite."""
     tensors = safetensors.torch.load(weights)
     for name, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
             raise ValueError(f"the weights {name!r} have a value that is not finite")
-    model.load_state_dict(tensors)
+    # Clones, because PyTorch aligns its own memory. `to_empty` would need no clones, but imports sympy.
+    model.load_state_dict({name: tensor.clone() for name, tensor in tensors.items()}, assign=True)
     return model.eval()
 
 

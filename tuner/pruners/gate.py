@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.special import logit
 
 from tuner.scoring.indicator import Indicator
+from tuner.scoring.log_odds import log_odds
 from tuner.scoring.ranking import Probabilities
 
 Judgement = Literal["healthy", "watched", "collapsed", "diverged"]
@@ -107,7 +107,7 @@ def logit_spread(probabilities: Probabilities, truth: Indicator | None = None) -
         varies = truth.any(axis=0) & ~truth.all(axis=0)
         probabilities = probabilities[:, varies] if varies.any() else probabilities
     # float32 saturates at 1 - 6e-8, so clip to keep saturated outputs finite
-    logits = logit(np.clip(probabilities, 1e-7, 1 - 1e-7, dtype=np.float64))
+    logits = log_odds(np.clip(probabilities, 1e-7, 1 - 1e-7, dtype=np.float64))
     return float(np.median(logits.std(axis=0)))
 
 

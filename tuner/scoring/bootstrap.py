@@ -16,13 +16,12 @@ from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
 
 from tuner.scoring.blocks import Blocks
 from tuner.scoring.f1 import Reals, chance_f1_from_counts, constant_f1_from_counts, macro_f1, mean_over_present
 from tuner.scoring.indicator import Indicator
 from tuner.scoring.resampling import Counts, count_by_block, draw_blocks, split_counts
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 SAMPLES = 1000
 CONFIDENCE = 0.95
@@ -87,7 +86,7 @@ def intervals(
     results = {}
     for name in INTERVAL_NAMES:
         confidence = CONFIDENCE if name == "macro_f1" else CONFIDENCE_OF_LEADS
-        low_f1, high_f1 = _bounds_of_few(counts, confidence)
+        bounds = _bounds_of_few(counts, is_unknown, confidence)
         leads = _lead(observed, name, task)
         reference = observed.f1 - leads
         well_known = _interval_of_well_known(
@@ -98,8 +97,8 @@ def intervals(
         )
         count = (~is_rare).sum() + is_unknown.sum()
         low, high = (
-            float(((~is_rare).sum() * end + (bound - reference)[is_unknown].sum()) / max(count, 1))
-            for end, bound in zip(well_known, (low_f1, high_f1), strict=True)
+            float(((~is_rare).sum() * end + (bound - reference[is_unknown]).sum()) / max(count, 1))
+            for end, bound in zip(well_known, bounds, strict=True)
         )
         value = float(mean_over_present(leads, observed.support))
         results[name] = Interval(value, min(value, low), max(value, high))
@@ -216,17 +215,23 @@ def _interval_of_well_known(
     return float(np.quantile(low, normal.cdf(shift + tail))), float(np.quantile(high, normal.cdf(shift - tail)))
 
 
-def _bounds_of_few(counts: Counts, confidence: float) -> tuple[Reals, Reals]:
-    """Return the lowest and highest F1 of each label (labels,) that few blocks allow; `counts` are (blocks, labels).
+def _bounds_of_few(counts: Counts, is_few: Indicator, confidence: float) -> tuple[Reals, Reals]:
+    """Return the lowest and highest F1 that few blocks allow, for the labels that `is_few` (labels,) marks.
+
+    `counts` are (blocks, labels).
 
     Let j be the Jaccard index, the share of hits among hits and errors; then F1 is 2 j / (1 + j). The ends of j are Jeffreys's
     for a binomial share (Brown, Cai, DasGupta 2001), counting blocks with a hit and blocks with an error.
     """
-    hits = (counts.hits > 0).sum(axis=0)
-    errors = (counts.decided + counts.support > 2 * counts.hits).sum(axis=0)
+    if not is_few.any():
+        return np.zeros(0), np.zeros(0)
+    from scipy.special import betaincinv  # takes 0.15 s to import
+
+    hits = (counts.hits > 0).sum(axis=0)[is_few]
+    errors = (counts.decided + counts.support > 2 * counts.hits).sum(axis=0)[is_few]
     tail = (1 - confidence) / 2
-    ends = (beta.ppf(level, hits + 0.5, errors + 0.5) for level in (tail, 1 - tail))
+    ends = (betaincinv(hits + 0.5, errors + 0.5, level) for level in (tail, 1 - tail))
     low, high = (2 * j / (1 + j) for j in ends)
-    f1 = Counts(*(count.sum(axis=0) for count in vars(counts).values())).f1
+    f1 = Counts(*(count.sum(axis=0) for count in vars(counts).values())).f1[is_few]
     is_known = hits + errors > 0
     return np.where(is_known, np.minimum(low, f1), 0.0), np.where(is_known, np.maximum(high, f1), 1.0)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tuner.scoring.indicator import Indicator
 from tuner.scoring.measures import measure
 from tuner.scoring.ranking import Probabilities, mean_of_known
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 AVERAGED = ("score", "macro_f1", "constant_penalty", "skill", "auc", "average_precision")
 

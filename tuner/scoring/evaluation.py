@@ -15,7 +15,7 @@ from tuner.scoring.bootstrap import FEWEST_BLOCKS, INTERVAL_NAMES, Interval, Int
 from tuner.scoring.by_fold import measure_by_fold
 from tuner.scoring.indicator import Indicator
 from tuner.scoring.measures import NAMED_AT_MOST, Measures, measure
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 FOLDS_NOTE = (
     "score, macro-F1, penalty, skill, AUC and average precision are means over folds; the other figures pool all rows"

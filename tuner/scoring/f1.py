@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.scoring.indicator import Indicator
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 Reals = NDArray[np.float64]
 Numbers = NDArray[np.number[Any]]

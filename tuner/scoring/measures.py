@@ -24,7 +24,7 @@ from tuner.scoring.ranking import (
     mean_of_known,
     rank_rows,
 )
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 NAMED_AT_MOST = 5
 FEWEST_TRUE = 5

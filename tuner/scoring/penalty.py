@@ -8,7 +8,7 @@ import numpy as np
 
 from tuner.scoring.f1 import Numbers, Reals, f1_from_counts, mean_over_present
 from tuner.scoring.indicator import Indicator
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 FREE_IMPURITY = 0.1
 """From this share of the truth's impurity on, decisions carry no penalty."""

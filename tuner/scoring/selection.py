@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from tuner.scoring.f1 import Reals
 
@@ -46,7 +46,7 @@ def lower_bounds(scores: Mapping[Key, Sequence[float]], confidence: float = CONF
     if not freedom:
         return {key: Bound(float(values[0]), math.nan, float(values[0]), 1) for key, values in runs.items()}
     pooled = sum(float(((values - values.mean()) ** 2).sum()) for values in runs.values()) / freedom
-    quantile = float(student_t.ppf(confidence, freedom))
+    quantile = float(stdtrit(freedom, confidence))
     return {key: _bound(values, pooled, quantile) for key, values in runs.items()}
 
 

@@ -14,7 +14,7 @@ from statistics import NormalDist
 from typing import Any, Literal
 
 from tuner.space.assignment import set_option
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 Answer = Literal["signal", "none found", "too few rows", "not seen"]
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
 
 from tuner.scoring.f1 import Reals, f1_from_counts
 from tuner.scoring.indicator import Indicator, as_indicator
+from tuner.scoring.log_odds import from_log_odds, log_odds
 from tuner.scoring.ranking import Probabilities, Ranking, rank_rows
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 SHRINKAGE = 20.0
 """With this many positives, a label's own threshold and the shared one have the same weight."""
@@ -76,7 +76,7 @@ def fit_thresholds(
     fitted = _best(ranking, np.where(is_allowed, f1, 0.0), lowest)
     weight = np.where(is_tied, 1.0, ranking.support / np.maximum(ranking.support + shrinkage, 1))
     shared = _shared(ranking, f1, is_allowed)
-    shrunk = expit(weight * _safe_logit(fitted) + (1 - weight) * _safe_logit(shared))
+    shrunk = from_log_odds(weight * _safe_log_odds(fitted) + (1 - weight) * _safe_log_odds(shared))
     thresholds = np.maximum(np.where(weight < 1, shrunk, fitted), lowest)
     return thresholds if seen is None else np.where(seen, thresholds, NEVER)
 
@@ -197,5 +197,5 @@ def _between(upper: Any, lower: Any) -> Any:
     return np.where(middle > lower, middle, upper)
 
 
-def _safe_logit(threshold: Any) -> Any:
-    return logit(np.clip(threshold, 1e-12, 1 - 1e-12))
+def _safe_log_odds(threshold: Any) -> Reals:
+    return log_odds(np.clip(threshold, 1e-12, 1 - 1e-12))

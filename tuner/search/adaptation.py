@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tuner.data.dataset import Dataset
-from tuner.data.preparation import options_of
+from tuner.data.prepared_settings import options_of
 from tuner.data.scripts import FEW, MOST, find_scripts
 from tuner.data.sequences import Sequences
 from tuner.data.token_lists import are_token_lists

@@ -33,7 +33,8 @@ from tuner.search.champion_test import decide_validation, judge, judge_test
 from tuner.search.choice import ChampionChoice
 from tuner.search.kept_models import KeptModel
 from tuner.space.load import Space
-from tuner.space.settings import LABEL_FIELDS, DataSettings
+from tuner.space.settings import DataSettings
+from tuner.space.task import LABEL_FIELDS
 
 _BASELINE_MEASURES = ("macro_f1", "score", "skill", "auc", "above_chance_ci")
 

@@ -25,7 +25,7 @@ from tuner.scoring.indicator import Indicator
 from tuner.scoring.measures import measure
 from tuner.scoring.selection import lower_bounds
 from tuner.scoring.thresholds import decide
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 Curve = Sequence[tuple[float, float]]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.dataset import Dataset
-from tuner.data.preparation import options_of
+from tuner.data.prepared_settings import options_of
 from tuner.data.samples import spread_positions
 from tuner.data.sequences import Sequences
 from tuner.data.token_lists import are_token_lists

@@ -16,7 +16,7 @@ import pyarrow as pa
 from tuner.data.builtin import is_builtin
 from tuner.data.dataset import Dataset
 from tuner.data.formats.names import codec_of, known_format
-from tuner.data.preparation import preparation_settings
+from tuner.data.prepared_settings import preparation_settings
 from tuner.data.samples import spread_positions
 from tuner.data.sequences import Sequences
 from tuner.data.source_files import locate_quietly
@@ -25,7 +25,7 @@ from tuner.errors import DataError, Fault
 from tuner.machine import count_cores
 from tuner.space.assignment import set_option, set_options
 from tuner.space.load import Space
-from tuner.space.settings import Inputs
+from tuner.space.task import Inputs
 from tuner.storage import extension
 
 _GB = 1e9

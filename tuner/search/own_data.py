@@ -25,7 +25,7 @@ from tuner.search.lengths import count_tokens
 from tuner.space.assignment import assignment, set_option, yaml_value
 from tuner.space.document import Document, override, parse_document, read_document
 from tuner.space.load import SHIPPED, TASKS, find_space, shipped_spaces
-from tuner.space.settings import LABEL_FIELDS, Inputs, Quoting, Task
+from tuner.space.task import LABEL_FIELDS, Inputs, Quoting, Task
 from tuner.space.task_options import options_for_task
 
 SPACES_OF_TASKS = (*get_args(Task), "sequence")

@@ -23,7 +23,7 @@ from tuner.space.assignment import yaml_value
 from tuner.space.document import rewrite
 from tuner.space.file_settings import path_from, paths_for_folder
 from tuner.space.load import Space, find_space, load_space, read_space
-from tuner.space.settings import Inputs
+from tuner.space.task import Inputs
 
 _FEW_ROWS = 1_000  # with fewer, a validation split has too few rows to compare trials on
 _FOLDS = 5

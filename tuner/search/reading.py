@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from tuner.data.dataset import Dataset
 from tuner.data.load import load_data
-from tuner.data.preparation import options_of
+from tuner.data.prepared_settings import options_of
 from tuner.data.trial_data import TrialData, prepare
 from tuner.errors import Fault
 from tuner.imbalance.feasibility import border_faults

@@ -12,7 +12,7 @@ from tuner.errors import did_you_mean
 from tuner.show_value import show_yaml
 from tuner.space.options import Number, Options, Parameter, Switch
 from tuner.space.parameters import PARAMETERS
-from tuner.space.settings import Inputs
+from tuner.space.task import Inputs
 
 Value: TypeAlias = str | int | float | bool
 Configuration: TypeAlias = Mapping[str, Value]

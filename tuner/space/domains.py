@@ -26,7 +26,7 @@ from tuner.space.assignment import Write
 from tuner.space.document import AddFault, Key, Remedy
 from tuner.space.options import Need, Number, Option, Options, Parameter, Switch, Text
 from tuner.space.sections import not_a_switch
-from tuner.space.settings import Inputs, Task
+from tuner.space.task import Inputs, Task
 from tuner.space.unknown_names import for_task, not_an_option, unknown_option, unknown_parameter
 from tuner.space.wrong_types import not_a_number, not_text
 

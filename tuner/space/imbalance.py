@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tuner.space.options import Option, Options, Parameter, integer, positive, ratio, real, share
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 _ONE_LABEL: tuple[Task, ...] = ("binary", "multiclass")
 _SEVERAL_LABELS: tuple[Task, ...] = ("multilabel",)

@@ -26,7 +26,8 @@ from tuner.space.file_settings import SettledFiles, settle_files, with_absolute_
 from tuner.space.parameters import PARAMETERS
 from tuner.space.search_settings import ResourceSettings, ScoreSettings, SearchSettings
 from tuner.space.sections import SECTIONS, read_section, where_known
-from tuner.space.settings import COLUMN_FIELDS, TASK_RULES, DataSettings, Inputs, Task
+from tuner.space.settings import TASK_RULES, DataSettings
+from tuner.space.task import COLUMN_FIELDS, Inputs, Task
 
 TASKS: tuple[Task, ...] = get_args(Task)
 KEYS = ("task", *SECTIONS, "space")

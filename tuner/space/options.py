@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)

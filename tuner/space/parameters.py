@@ -22,7 +22,7 @@ from tuner.space.options import (
     real,
     share,
 )
-from tuner.space.settings import Inputs
+from tuner.space.task import Inputs
 
 _LOWER_CASE: Mapping[str, Parameter] = {"lower_case": Switch(summary="Whether to ignore case.", default=True)}
 _SUBWORDS: Mapping[str, Parameter] = {

@@ -14,7 +14,8 @@ from tuner.space.assignment import Write
 from tuner.space.document import AddFault, Key, Remedy
 from tuner.space.parameters import PARAMETERS
 from tuner.space.search_settings import ResourceSettings, ScoreSettings, SearchSettings
-from tuner.space.settings import LABEL_FIELDS, DataSettings, Section
+from tuner.space.settings import DataSettings, Section
+from tuner.space.task import LABEL_FIELDS
 from tuner.space.wrong_types import not_a_number, not_text
 
 SECTIONS: Mapping[str, type[Section]] = {

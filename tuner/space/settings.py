@@ -15,10 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from tuner.show_value import show_yaml
 from tuner.space.assignment import Write
-
-Task = Literal["binary", "multiclass", "multilabel"]
-Inputs = Literal["text", "sequence"]
-Quoting = Literal["standard", "none"]
+from tuner.space.task import LABEL_FIELDS, LABEL_FORM_FIELDS, STEP_FIELDS, Inputs, Quoting
 
 Values = Mapping[str, Any]
 Broken = tuple[str, str | Write]
@@ -28,13 +25,8 @@ Name = Annotated[str, Field(min_length=1)]
 ColumnName = Annotated[Name, WithJsonSchema({"type": ["string", "number", "boolean"], "minLength": 1})]
 """The name of a column. A space may write it as 5 or true: the loader takes the text that was written."""
 
-LABEL_FIELDS = ("label", "labels", "label_columns")
-STEP_FIELDS = ("sequence_id", "order")  # of a table with a row for each step of a series
-COLUMN_FIELDS = ("text", "sequence", *STEP_FIELDS, *LABEL_FIELDS, "group", "split_column")
 GROUP_OF_BUILTIN: Mapping[str, str] = {"builtin:docstrings": "function"}
 """The column of groups of each built-in set that has one. So no space needs to name it, and one's own rows do not inherit it."""
-LABEL_FORM_FIELDS = ("label_form", "label_names", "label_separator")
-"""Fields that say how the labels are written."""
 
 
 @dataclass(frozen=True)

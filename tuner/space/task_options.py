@@ -7,7 +7,7 @@ from typing import Any
 
 from tuner.space.options import Options
 from tuner.space.parameters import PARAMETERS
-from tuner.space.settings import Inputs, Task
+from tuner.space.task import Inputs, Task
 from tuner.space.unknown_names import for_task
 
 

@@ -10,7 +10,7 @@ from tuner.space.document import Key, Remedy, dotted
 from tuner.space.options import Number, Option, Options, Parameter
 from tuner.space.parameters import PARAMETERS
 from tuner.space.sections import SECTIONS, where_known
-from tuner.space.settings import Inputs, Task
+from tuner.space.task import Inputs, Task
 
 _LOGITS = ("every loss works on logits, and probabilities are computed from logits afterwards", "remove it")
 _PADDING = ("padding is never read, with any cell and pooling", "remove it")

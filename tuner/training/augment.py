@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.space.settings import Inputs
+from tuner.space.task import Inputs
 from tuner.training.state import State
 
 Augment = Callable[[NDArray[Any], NDArray[np.int64]], NDArray[Any]]

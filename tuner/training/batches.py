@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.imbalance.training_pass import Pass, Resample, TrainingRows, join
-from tuner.space.settings import Task
+from tuner.space.task import Task
 from tuner.training.augment import Augment
 from tuner.training.state import State, restore_all, states_of
 

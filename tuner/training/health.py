@@ -20,7 +20,7 @@ from tuner.model.gates import activity
 from tuner.scoring.indicator import as_indicator
 from tuner.scoring.measures import measure
 from tuner.scoring.thresholds import decide
-from tuner.space.settings import Task
+from tuner.space.task import Task
 from tuner.training.batches import Rows
 from tuner.training.loop import predict_logits
 from tuner.training.state import State

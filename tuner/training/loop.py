@@ -16,7 +16,7 @@ from torch import Tensor
 from tuner.imbalance.loss import Loss
 from tuner.imbalance.training_pass import Resample
 from tuner.model.classifier import SequenceClassifier
-from tuner.space.settings import Task
+from tuner.space.task import Task
 from tuner.training.augment import Augment
 from tuner.training.averaging import Averaging, WeightAverage, steps_between_updates
 from tuner.training.batches import Batch, EndlessBatches, Rows

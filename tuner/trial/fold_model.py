@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.embeddings import EmbeddingTable
+from tuner.data.model_rows import make_rows
 from tuner.data.tokenisers import UNKNOWN
-from tuner.data.trial_data import PreparedSplits, TrialData, make_rows, vocabulary_size
+from tuner.data.trial_data import PreparedSplits, TrialData, vocabulary_size
 from tuner.imbalance.loss import make_loss
 from tuner.model.build import make_model
 from tuner.model.classifier import SequenceClassifier

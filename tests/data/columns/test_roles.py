@@ -9,7 +9,7 @@ import pytest
 
 from tuner.data.columns.roles import Roles, find_roles
 from tuner.errors import DataError
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 ROWS = 60
 WORDS = ["the", "of", "and", "quick", "brown", "fox", "jumps", "over", "lazy", "dog"]

@@ -15,7 +15,7 @@ import pytest
 from tuner.data.formats.content import Reading
 from tuner.data.formats.csv_format import read_csv
 from tuner.errors import DataError
-from tuner.space.settings import Quoting
+from tuner.space.task import Quoting
 
 ROWS = "".join(f"{'spam' if row % 5 == 0 else 'ham'},text number {row}\n" for row in range(40))
 

@@ -28,7 +28,7 @@ from tuner.data.columns.names import (
 from tuner.data.name_lists import list_names
 from tuner.data.splits import SPLIT_NAMES
 from tuner.space.assignment import set_option
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 _FEW_WORDS = 3  # a text usually has at least so many
 _LONGER = 3  # times as many words make the longest of several texts the input

@@ -20,7 +20,7 @@ from tuner.data.series.step_rows import NUMBERS, STEPS, StepRows, find_step_rows
 from tuner.data.text_values import as_text, is_text
 from tuner.errors import DataError, Fault, data_error
 from tuner.space.assignment import set_option
-from tuner.space.settings import LABEL_FIELDS, Task
+from tuner.space.task import LABEL_FIELDS, Task
 
 _INPUT_FIELDS = ("text", "sequence")
 _MOST_COLUMNS = 10  # that a message explains

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from tuner.errors import data_error
 from tuner.space.assignment import set_option
-from tuner.space.settings import Quoting
+from tuner.space.task import Quoting
 
 Choose: TypeAlias = Callable[[Sequence[str]], list[str] | None]
 """Takes the names of a file's columns. Returns those to read, None for all."""

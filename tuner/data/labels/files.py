@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuner.data.dataset import Columns
 from tuner.data.findings import Findings
@@ -14,7 +14,11 @@ from tuner.data.labels.spellings import join_spellings, join_to_known, name_key
 from tuner.data.name_lists import list_names
 from tuner.errors import Fault
 from tuner.space.assignment import set_option
-from tuner.space.settings import DataSettings, Task
+from tuner.space.task import Task
+
+if TYPE_CHECKING:
+    from tuner.space.settings import DataSettings  # imports pydantic
+
 
 _LEAST_KNOWN = 0.8
 """The share of pieces that must be known labels for a text to be split."""

@@ -17,7 +17,7 @@ from tuner.scoring.measures import LabelMeasures, measure
 from tuner.scoring.ranking import Probabilities
 from tuner.scoring.signal import auc_error
 from tuner.scoring.thresholds import cross_fitted_decisions
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 _FEWEST_TO_FIT = 4  # positive and negative rows, two in each half; fewer cannot fit a threshold
 

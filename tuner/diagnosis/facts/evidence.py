@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuner.scoring.signal import Signal
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)

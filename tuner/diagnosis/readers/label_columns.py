@@ -24,7 +24,7 @@ from tuner.data.name_lists import list_names, name_rows, number_of_rows
 from tuner.diagnosis.readers.probability_columns import listed
 from tuner.errors import DataError, Fault
 from tuner.scoring.indicator import Indicator, indicator_from_pairs
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 _STAND_IN = "\0input"  # the label reader needs an input in each row; no file has a column of this name
 

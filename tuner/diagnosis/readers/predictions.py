@@ -26,7 +26,7 @@ from tuner.errors import DataError, Fault
 from tuner.scoring.indicator import Indicator
 from tuner.scoring.ranking import Probabilities
 from tuner.space.assignment import column_option
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 PRED_NAMES = ("prediction", "predictions", "predicted", "pred", "preds", "y_pred", "decided")
 TRUTH_NAMES = ("truth", "true", "y_true", "target", "targets", "label", "labels", "gold")

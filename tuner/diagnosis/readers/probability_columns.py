@@ -17,7 +17,7 @@ from tuner.data.name_lists import list_names, name_rows
 from tuner.data.text_values import is_text
 from tuner.errors import DataError, Fault
 from tuner.scoring.ranking import Probabilities
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 
 def read_probabilities(

@@ -25,7 +25,7 @@ from tuner.ledger.rows import measurements_by_trial
 from tuner.ledger.run_directory import Run, read_measurements
 from tuner.scoring.signal import Signal, find_signal, gather_evidence
 from tuner.space.load import Space, read_space
-from tuner.space.settings import Task
+from tuner.space.task import Task
 
 _Measurements = Mapping[int, Sequence[Mapping[str, Any]]]  # by trial, oldest first
 
