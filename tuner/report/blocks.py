@@ -77,7 +77,16 @@ class Facts:
     is_list: bool = False
 
 
-Block: TypeAlias = "Paragraph | Heading | Plot | Table | Code | Facts"
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """What to do next, with a title: sentences, each with its command."""
+
+    kind: ClassVar[str] = "steps"
+    title: str
+    steps: Sequence[tuple[str, str]]
+
+
+Block: TypeAlias = "Paragraph | Heading | Plot | Table | Code | Facts | Steps"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuner.analysis.leaderboard import VERDICTS, count_endings, describe_champion
-from tuner.report.blocks import Block, Facts, PageSection, Paragraph, Plot, sentence
+from tuner.analysis.next_steps import next_steps
+from tuner.report.blocks import Block, Facts, PageSection, Paragraph, Plot, Steps, sentence
 from tuner.report.figures import Trace, axis, categories, color, interval, number, numbers, text
 from tuner.report.material import Material
 from tuner.show_value import show_duration, show_on_page
@@ -23,7 +24,8 @@ _KINDS = {
 def make_section(material: Material) -> PageSection:
     """Return the verdict, or say why there is none yet."""
     run = material.run
-    blocks: list[Block] = [Facts(items=_facts(material))]
+    steps = [(step.sentence, step.command) for step in next_steps(run)]
+    blocks: list[Block] = [Facts(items=_facts(material)), Steps(title="What to do next", steps=steps)]
     if run.champion.get("reason"):
         blocks.append(Paragraph(text=sentence(str(run.champion["reason"]))))
     blocks += [Paragraph(text=missing, tone="warning") for missing in material.missing]
