@@ -1,7 +1,7 @@
 """One self-contained HTML page about a run, from its ledger alone.
 
-Plotly draws the figures. The page holds the part of its script that it needs, compressed, which `scripts/plotly` makes; the browser
-opens it. Each figure is JSON. The content security policy of the page forbids any network access.
+Plotly draws the figures. The page holds the part of its script that it needs, compressed (see `scripts/plotly`). Each figure is
+JSON. The content security policy of the page forbids any network access.
 """
 
 from __future__ import annotations
@@ -77,6 +77,6 @@ def _subtitle(material: Material) -> str:
     parts = [
         material.task,
         f"{len(material.labels)} labels" if material.labels else "",
-        f"began {began}" if began else "",
+        f"began {began} UTC" if began else "",
     ]
     return " · ".join(part for part in parts if part)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tuner.analysis.failing_settings import Cell, FailingSettings, find_failing_settings, judged, lost_share
+from tuner.analysis.trials import TrialFacts
 from tuner.analysis.tried_settings import short_name
 from tuner.report.blocks import Block, Code, PageSection, Paragraph, Plot
+from tuner.report.counts import count_shown
 from tuner.report.figures import Trace, axis, categories, color, interval, label_above, numbers, text, vertical
 from tuner.report.material import Material
 
@@ -26,7 +28,7 @@ def make_section(material: Material) -> PageSection | None:
     failing = find_failing_settings(trials, material.space)
     blocks: list[Block] = []
     if whole.lost and failing.cells:
-        blocks.append(_map(failing.cells, whole.value))
+        blocks.append(_map(failing.cells, whole.value, count_shown(trials, material.trials, _why_not_judged)))
     blocks += _cut(material, failing)
     return PageSection(key="collapse", title="Collapse map", lead=lead, blocks=blocks)
 
@@ -49,7 +51,11 @@ def _gap(cell: Cell) -> float:
     return cell.share.low - cell.others.high
 
 
-def _map(cells: Sequence[Cell], whole: float) -> Plot:
+def _why_not_judged(trial: TrialFacts) -> str:
+    return "from finalists" if trial.phase != "search" else "that did not end by themselves"
+
+
+def _map(cells: Sequence[Cell], whole: float, counted: str) -> Plot:
     kept = chosen_cells(cells)
     names = [
         f"{text(short_name(c.setting.name), longest=32)} = <b>{text(c.setting.shown, longest=22)}</b>" for c in kept
@@ -82,8 +88,8 @@ def _map(cells: Sequence[Cell], whole: float) -> Plot:
         },
         height=110 + 24 * len(kept),
         least_width=560,
-        caption="Bars are Wilson's 95 % intervals. A cross marks a setting that lost clearly more trials: its interval lies "
-        "above the interval of all other trials with the parameter. About one setting in a hundred gets a cross "
+        caption=f"{counted} Bars are Wilson's 95 % intervals. A cross marks a setting that lost clearly more trials: its "
+        "interval lies above the interval of all other trials with the parameter. About one setting in a hundred gets a cross "
         f"by chance.{omitted}",
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from tuner.analysis.trials import known
 from tuner.report.blocks import Block, PageSection, Paragraph, Plot, Table, sentence, table_of
+from tuner.report.counts import count_shown
 from tuner.report.figures import Trace, axis, categories, color, heatmap, log_axis, number, numbers, text
 from tuner.report.material import Material
 
@@ -168,7 +169,7 @@ def _cooccurrence(cooccurrence: Mapping[str, Any]) -> Plot:
         [None if one == other else number(100 * cell / rows_with_label[one]) for other, cell in enumerate(row)]
         for one, row in enumerate(counts)
     ]
-    hover = "of the rows with %{y},<br>%{z:.1f} % also have %{x} (%{customdata})"
+    hover = "of the rows with %{y},<br>%{z:.1f} % also have %{x} (%{text})"
     return Plot(
         key="cooccurrence",
         label="How often labels occur together in the training rows",
@@ -178,6 +179,7 @@ def _cooccurrence(cooccurrence: Mapping[str, Any]) -> Plot:
             "yaxis": axis(type="category", autorange="reversed", showgrid=False),
         },
         height=200 + 24 * len(names),
+        least_width=280 + 16 * len(names),
         caption="Of the training rows with the label on the left, the share that also have the label below.",
     )
 
@@ -196,4 +198,16 @@ def _shares(material: Material) -> Table | None:
     if not rows:
         return None
     columns = {"share": "share of", "champion": "champion", "least": "least over trials", "most": "most over trials"}
-    return table_of(rows, columns, caption="What a trial's vocabulary and length limit did to the rows.")
+    caption = "What a trial's vocabulary and length limit did to the rows."
+    return table_of(rows, columns, caption=f"{caption} {_count_trials(material)}")
+
+
+def _count_trials(material: Material) -> str:
+    counted = {row["trial"] for row in material.run.trials if any(known(row.get(key)) is not None for key in _STATIC)}
+    trials = material.trials
+    return count_shown(
+        [trial for trial in trials if trial.number in counted],
+        trials,
+        lambda _: "that did not measure it",
+        verb="Over",
+    )

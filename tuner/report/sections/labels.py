@@ -25,7 +25,7 @@ _COLUMNS = {
     "average_precision": "average precision",
     "auc": "AUC",
 }
-_MOST_CELLS = 30
+_MOST_COUNTED = 15  # labels; with more, the counts would not fit into the cells
 _MOST_WRONG = 30
 
 
@@ -97,7 +97,8 @@ def _curves(material: Material) -> list[Block]:
                 "hovermode": "closest",
             },
             height=520,
-            caption="Results on the test split, at every threshold. A dot marks the threshold that the champion uses. AP is the "
+            caption="Results on the test split, at every threshold. A dot marks the threshold that the champion uses; a label "
+            "that it never decides has none. AP is the "
             f"average precision.{shown}",
         ),
     ]
@@ -120,7 +121,7 @@ def _curve_traces(place: int, name: str, curve: Any, row: Mapping[str, Any]) -> 
         "text": shown,
         "hovertemplate": "%{text}<br>recall %{x:.3f}<br>precision %{y:.3f}<extra></extra>",
     }
-    if row.get("precision") is None or row.get("recall") is None:
+    if row.get("precision") is None or row.get("recall") is None or not row.get("decision_rate"):
         return [curve_trace]
     point: Trace = {
         "type": "scatter",
@@ -141,12 +142,12 @@ def _curve_traces(place: int, name: str, curve: Any, row: Mapping[str, Any]) -> 
 def _confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> Plot:
     names = [text(label, longest=22) for label in labels]
     shares = [[number(100 * cell / (sum(row) or 1)) for cell in row] for row in matrix]
-    is_small = len(names) <= _MOST_CELLS // 2
-    hover = "truth %{y}<br>decided %{x}<br>%{customdata} rows, %{z:.1f} % of the true ones"
+    is_small = len(names) <= _MOST_COUNTED
+    hover = "truth %{y}<br>decided %{x}<br>%{text} rows, %{z:.1f} % of the true ones"
     trace: Trace = {
         **heatmap(names, shares, matrix, title="% of the<br>true rows", hover=hover),
         "zmax": 100,
-        **({"texttemplate": "%{customdata}"} if is_small else {}),
+        **({"texttemplate": "%{text}"} if is_small else {}),
     }
     return Plot(
         key="confusion",
@@ -157,7 +158,9 @@ def _confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> Plot:
             "yaxis": axis("truth", type="category", autorange="reversed"),
         },
         height=180 + min(560, 34 * len(names)),
-        caption="Each cell counts test rows. The colour is their share of all rows with the same true label.",
+        least_width=240 + min(560, 40 * len(names)),
+        caption=f"Each cell {'counts' if is_small else 'stands for'} test rows. The colour is their share of all rows with the "
+        f"same true label.{'' if is_small else ' Point at a cell to read its count.'}",
     )
 
 

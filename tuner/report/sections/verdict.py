@@ -76,7 +76,9 @@ def _facts(material: Material) -> list[tuple[str, str]]:
     counts = sorted(count_endings(run).items(), key=lambda item: -item[1])
     if counts:
         endings = ", ".join(f"{count:,} {ending}" for ending, count in counts)
-        facts.append(("trials", f"{sum(count for _, count in counts):,}: {endings}"))
+        runs = sum(trial.phase != "search" for trial in material.trials)
+        of_finalists = f"; {runs:,} more from finalists" if runs else ""
+        facts.append(("trials", f"{sum(count for _, count in counts):,}: {endings}{of_finalists}"))
     return facts
 
 
