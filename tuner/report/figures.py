@@ -58,6 +58,19 @@ def text(value: object, *, longest: int = 0) -> str:
     return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def short_texts(values: Sequence[object], *, longest: int) -> list[str]:
+    """Return texts as `text` does, all different: Plotly would draw rows of one name on top of each other."""
+    shown: dict[str, None] = {}
+    for value in values:
+        short = text(value, longest=longest)
+        place = 2
+        while short in shown:
+            short = text(str(value)[: longest - 4], longest=longest) + f"… {place}"
+            place += 1
+        shown[short] = None
+    return list(shown)
+
+
 def number(value: float | int | None) -> float | int | None:
     """Return a number with six significant digits, to keep the page small; None if it is not finite, as JSON requires."""
     if value is None or isinstance(value, int):

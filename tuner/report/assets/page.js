@@ -94,7 +94,10 @@
   async function drawAll() {
     root.dataset.theme = theme();
     root.dataset.drawn = "no";
-    for (const plot of plots) await draw(plot);
+    for (const plot of plots) {
+      await draw(plot);
+      await new Promise((resolve) => setTimeout(resolve)); // the page can be read and scrolled in the meantime
+    }
     root.dataset.drawn = theme();
   }
 

@@ -8,7 +8,7 @@ from typing import Any
 from tuner.analysis.trials import known
 from tuner.report.blocks import Block, PageSection, Paragraph, Plot, Table, sentence, table_of
 from tuner.report.counts import count_shown
-from tuner.report.figures import Trace, axis, categories, color, heatmap, log_axis, number, numbers, text
+from tuner.report.figures import Trace, axis, categories, color, heatmap, log_axis, number, numbers, short_texts
 from tuner.report.material import Material
 
 _SPLITS = {"train": "series-1", "validation": "series-2", "test": "series-3"}
@@ -97,13 +97,14 @@ def _counts(counts: Mapping[str, Mapping[str, int]]) -> list[Plot]:
         return []
     first = next(iter(counts.values()))
     kept = sorted(first, key=lambda name: -first[name])[:_MOST_LABELS]
+    shown = short_texts(kept, longest=28)
     traces: list[Trace] = [
         {
             "type": "scatter",
             "mode": "markers",
             "name": split,
             "x": [rows_by_label.get(name, 0) for name in kept],
-            "y": [text(name, longest=28) for name in kept],
+            "y": shown,
             "marker": {"color": color(_SPLITS.get(split, "series-4")), "size": 9},
             "hovertemplate": f"%{{y}}<br>%{{x:,}} rows of {split}<extra></extra>",
         }
@@ -118,7 +119,7 @@ def _counts(counts: Mapping[str, Mapping[str, int]]) -> list[Plot]:
             data=traces,
             layout={
                 "xaxis": log_axis(min(present), max(present), "rows"),
-                "yaxis": categories([text(name, longest=28) for name in kept]),
+                "yaxis": categories(shown),
                 "showlegend": True,
             },
             height=140 + 24 * len(kept),
@@ -162,7 +163,7 @@ def _lengths(profile: Mapping[str, Any]) -> Plot:
 
 
 def _cooccurrence(cooccurrence: Mapping[str, Any]) -> Plot:
-    names = [text(name, longest=22) for name in cooccurrence["labels"]]
+    names = short_texts(cooccurrence["labels"], longest=22)
     counts = cooccurrence["counts"]
     rows_with_label = [max(1, row[place]) for place, row in enumerate(counts)]
     shares = [
@@ -179,7 +180,7 @@ def _cooccurrence(cooccurrence: Mapping[str, Any]) -> Plot:
             "yaxis": axis(type="category", autorange="reversed", showgrid=False),
         },
         height=200 + 24 * len(names),
-        least_width=280 + 16 * len(names),
+        least_width=min(1040, 280 + 16 * len(names)),
         caption="Of the training rows with the label on the left, the share that also have the label below.",
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tuner.ledger.predictions import CHAMPION
 from tuner.report.blocks import Block, Heading, PageSection, Paragraph, Plot, table_of
-from tuner.report.figures import SERIES, Trace, axis, color, heatmap, number, numbers, text
+from tuner.report.figures import SERIES, Trace, axis, color, heatmap, number, numbers, short_texts, text
 from tuner.report.material import Material
 from tuner.report.precision_recall import precision_recall, probabilities_and_truth
 
@@ -95,8 +95,9 @@ def _curves(material: Material) -> list[Block]:
                 "yaxis": axis("precision", range=[-0.02, 1.05]),
                 "showlegend": True,
                 "hovermode": "closest",
+                "legend": {"maxheight": 0.25},
             },
-            height=520,
+            height=540,
             caption="Results on the test split, at every threshold. A dot marks the threshold that the champion uses; a label "
             "that it never decides has none. AP is the "
             f"average precision.{shown}",
@@ -140,7 +141,7 @@ def _curve_traces(place: int, name: str, curve: Any, row: Mapping[str, Any]) -> 
 
 
 def _confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> Plot:
-    names = [text(label, longest=22) for label in labels]
+    names = short_texts(labels, longest=22)
     shares = [[number(100 * cell / (sum(row) or 1)) for cell in row] for row in matrix]
     is_small = len(names) <= _MOST_COUNTED
     hover = "truth %{y}<br>decided %{x}<br>%{text} rows, %{z:.1f} % of the true ones"
@@ -179,4 +180,4 @@ def _most_wrong(rows: Sequence[Mapping[str, Any]]) -> Block:
     caption = (
         "The test rows that the champion got most wrong, largest loss first. Read them: often, some are mislabelled."
     )
-    return table_of(listed, columns, caption=caption)
+    return table_of(listed, columns, caption=caption, has_long_texts=True)

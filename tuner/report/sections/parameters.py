@@ -34,6 +34,7 @@ from tuner.report.figures import (
     number,
     numbers,
     score_range,
+    short_texts,
     text,
 )
 from tuner.report.material import Material
@@ -47,11 +48,12 @@ _LEAST_RANGE = 0.25  # of the importance axis, so that unimportant parameters ha
 
 
 def make_section(material: Material) -> PageSection | None:
-    """Show how the hyperparameters affect the score; None if none varied."""
+    """Show how the hyperparameters affect the score; None before a trial has begun."""
     scored = [trial for trial in material.searched if trial.score is not None]
     names = varied(scored)
     if not names:
-        return None
+        too_few = Paragraph(text=f"{_count_scored(len(scored))}, so no settings can be compared.")
+        return PageSection(key="parameters", title="What mattered", blocks=[too_few]) if material.searched else None
     logs = logarithmic(material.space.parameters) if material.space else frozenset()
     settings = {name: comparable_settings(name, scored, is_log=name in logs) for name in names}
     weighed = [parameter for parameter in importances(scored, logarithmic=logs) if settings[parameter.name]]
@@ -84,7 +86,9 @@ def _explain_slices(
         "95 % interval. The other parameters vary too. A sampler that learns also tries good settings more often."
         if drawn
         else "",
-        f"{further} more parameters have no plot, to keep the page short." if further else "",
+        f"{further} more parameter{'s have' if further > 1 else ' has'} no plot, to keep the page short."
+        if further
+        else "",
         f"Not shown, because fewer than two of their settings have {FEWEST_OF_A_SETTING} trials with a score, and the mean of "
         f"fewer is mostly chance: {', '.join(hidden)}."
         if hidden
@@ -103,13 +107,16 @@ def mean_interval(scores: Sequence[float]) -> tuple[float, float, float]:
     return mean, mean - half, mean + half
 
 
+def _count_scored(count: int) -> str:
+    return f"{f'Only {count}' if count else 'No'} trial{'s have' if count > 1 else ' has'} a score"
+
+
 def _too_few(count: int) -> Paragraph:
-    scored = f"Only {count} trial{' has' if count == 1 else 's have'} a score"
     needed = (
         f"It takes at least {FEWEST_TRIALS}, and two settings with {FEWEST_OF_A_SETTING} trials each, to measure how much a "
-        "parameter matters. The parameters below are in the order of the space."
+        "parameter matters."
     )
-    return Paragraph(text=f"{scored}. {needed}", tone="warning")
+    return Paragraph(text=f"{_count_scored(count)}. {needed}", tone="warning")
 
 
 def _importance(weighed: Sequence[Importance], trials: Sequence[TrialFacts]) -> Plot:
@@ -122,7 +129,8 @@ def _importance(weighed: Sequence[Importance], trials: Sequence[TrialFacts]) -> 
         "used in some trials, and measured on those": [parameter for parameter in kept if parameter.condition],
     }
     most = max(_LEAST_RANGE, *(parameter.high for parameter in kept))
-    names = {parameter.name: text(short_name(parameter.name), longest=40) for parameter in kept}
+    shown = short_texts([short_name(parameter.name) for parameter in kept], longest=40)
+    names = dict(zip([parameter.name for parameter in kept], shown, strict=True))
     traces: list[Trace] = [
         _importance_trace(title, members, color("accent") if place == 0 else color("second"), names)
         for place, (title, members) in enumerate(groups.items())

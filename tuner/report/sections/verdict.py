@@ -8,7 +8,7 @@ from typing import Any
 from tuner.analysis.leaderboard import VERDICTS, count_endings, describe_champion
 from tuner.analysis.next_steps import next_steps
 from tuner.report.blocks import Block, Facts, PageSection, Paragraph, Plot, Steps, sentence
-from tuner.report.figures import Trace, axis, categories, color, interval, number, numbers, text
+from tuner.report.figures import Trace, axis, categories, color, interval, number, numbers, short_texts
 from tuner.report.material import Material
 from tuner.show_value import show_duration, show_on_page
 
@@ -88,7 +88,10 @@ def _picture(material: Material) -> Plot:
     on_test = {row["name"]: row for row in champion.get("test_baselines", ())}
     on_validation = {row["name"]: row["validation"]["macro_f1"] for row in run.baselines}
     names = sorted(on_validation, key=lambda name: float(on_validation[name]), reverse=True)
-    shown = {name: _row_name(name, kinds.get(name, "")) for name in names}
+    shown = {
+        name: f"{short} ({kinds[name]})" if kinds.get(name) in ("control", "probe") else short
+        for name, short in zip(names, short_texts(names, longest=34), strict=True)
+    }
     height = 150 + 42 * len(names)
     order = [*(["champion"] if champion else []), *(shown[name] for name in names)]
     traces: list[Trace] = [
@@ -122,11 +125,6 @@ def _picture(material: Material) -> Plot:
         else {},
         caption=_caption(champion, kinds),
     )
-
-
-def _row_name(name: str, kind: str) -> str:
-    plain = text(name, longest=34)
-    return f"{plain} ({kind})" if kind in ("control", "probe") else plain
 
 
 def _test_values(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
@@ -199,4 +197,4 @@ def _caption(champion: Mapping[str, Any], kinds: Mapping[str, str]) -> str:
         if champion
         else "Results on validation. The test split stays sealed until there is a champion."
     )
-    return f"{first} {'; '.join(explanations)}." if explanations else first
+    return f"{first} {sentence('; '.join(explanations))}" if explanations else first
