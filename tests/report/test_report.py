@@ -280,13 +280,12 @@ def test_every_picture_of_trials_counts_those_of_the_whole_run(
 
 
 def test_scores_below_minus_one_do_not_squeeze_the_axis_and_are_counted(tmp_path: Path) -> None:
-    location = write_run(tmp_path, trials=40)
+    location = write_run(tmp_path, trials=90)
     for table in ("trials", "reports"):
         for part in (location / table).glob("*.parquet"):
             rows = pq.read_table(part)
             scores = [None if s is None else s * 3 if s < 0 else s for s in rows["score"].to_pylist()]
             place = rows.schema.get_field_index("score")
-            part.write_bytes(b"")
             pq.write_table(rows.set_column(place, rows.schema.field("score"), pa.array(scores, pa.float64())), part)
     material = gather(location)
     low = sum(t.score < -1 for t in material.searched if t.score is not None)
@@ -294,7 +293,7 @@ def test_scores_below_minus_one_do_not_squeeze_the_axis_and_are_counted(tmp_path
     drawn = plots({section.key: section for section in make_sections(material)})
     for key in ("curves", "over-time"):
         assert -1.2 < drawn[key].layout["yaxis2"]["range"][0] < -1
-    assert f"The axis ends at −1; {low} of 44 scores lie below." in drawn["over-time"].caption
+    assert f"The axis ends at −1; {low} of 94 scores lie below." in drawn["over-time"].caption
     assert f"{low} scores below −1 are drawn at −1." in drawn["coordinates"].caption
     assert all(plot.layout["yaxis"]["range"][0] > -1.3 for key, plot in drawn.items() if key.startswith("slice-"))
 
@@ -328,7 +327,9 @@ def test_few_trials_have_no_slices_and_the_page_says_why(tmp_path: Path) -> None
 
 
 def test_one_trial_is_said_to_be_too_few_to_compare(tmp_path: Path) -> None:
-    made = {section.key: section for section in make_sections(gather(write_run(tmp_path, trials=1, has_champion=False)))}
+    made = {
+        section.key: section for section in make_sections(gather(write_run(tmp_path, trials=1, has_champion=False)))
+    }
     (paragraph,) = made["parameters"].blocks
     assert isinstance(paragraph, Paragraph)
     assert paragraph.text == "Only 1 trial has a score, so no settings can be compared."
