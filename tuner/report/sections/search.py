@@ -88,7 +88,8 @@ def on_two_scales(traces: Sequence[Trace]) -> tuple[list[Trace], dict[str, Any]]
     scores = [score for trace in traces for score in trace["y"] if score is not None]
     high = [score for score in scores if score >= _LOW]
     if not high or len(high) == len(scores):
-        return list(traces), {"yaxis": axis("score on validation", range=score_range(scores, pad=0.06))}
+        ends = {"range": score_range(scores, pad=0.06)} if scores and min(scores) < LOWEST else {}
+        return list(traces), {"yaxis": axis("score on validation", **ends)}
     axes = {
         "yaxis": axis("score on validation", domain=[0.28, 1], range=score_range(high, pad=0.06)),
         "yaxis2": axis("low scores", domain=[0, 0.17], range=[max(min(scores), LOWEST) - 0.08, _LOW], nticks=3),
