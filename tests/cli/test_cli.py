@@ -7,6 +7,7 @@ import json
 import pkgutil
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -14,12 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from builders.runs import write_run
 from builders.spaces import load_example
 from tuner import cli
 from tuner.cli import search, tuner
 from tuner.errors import SearchFailed, SearchInterrupted, TunerError
-from tuner.ledger.run_directory import Ledger
-from tuner.space.load import load_space
+from tuner.ledger.run_directory import Ledger, read_run
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -377,14 +378,15 @@ def test_a_search_that_never_began_does_not_mention_resuming(tmp_path: Path) -> 
         raise SearchFailed("Ray did not start")
 
 
-@pytest.mark.parametrize(("setting", "column"), [("data.text=body", "'body'"), ("data.sequence=steps", "'steps'")])
-def test_the_next_steps_name_the_column_and_can_be_pasted(setting: str, column: str, call, capsys):
-    Path("space.yaml").write_text(SPACE.format(task="binary", train="x.csv").replace("text: text, ", ""))
-    search.say_next_steps("my runs/one", load_space("space.yaml", [setting]))
+@pytest.mark.parametrize(("column", "named"), [("text: body", "'body'"), ("sequence: steps", "'steps'")])
+def test_the_next_steps_name_the_column_and_can_be_pasted(column: str, named: str, tmp_path, capsys):
+    location = write_run(tmp_path / "my runs", trials=20)
+    run = read_run(location)
+    search.say_next_steps(replace(run, space=run.space.replace("text: text", column)))
     message = capsys.readouterr().err
-    assert f"(column {column})" in message
-    assert "tuner report 'my runs/one' --open" in message
-    assert re.search(r"tuner diagnose 'my runs/one' +whether it has collapsed, and why", message)
+    assert f"DATA is your file, with the column {named}." in message
+    assert f"tuner report '{location}' --open" in message
+    assert f"tuner predict '{location}' DATA --out preds.parquet" in message
 
 
 # --- validate --with-data ---

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 
 from builders.runs import LABELS, write_run
+from tuner.analysis.next_steps import next_steps
 from tuner.report.material import Material, gather
 from tuner.report.page import render
 
@@ -89,7 +92,7 @@ def traces(browser: Any, figure: str) -> list[dict[str, Any]]:
     return drawn
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("dark", 390), ("light", 1280)])
+@pytest.mark.parametrize(("scheme", "width"), [("dark", 390), ("light", 768), ("light", 1280)])
 def test_a_page_opens_from_disk_without_errors_fits_the_screen_and_uses_no_network(
     browser: Any, made: tuple[Path, Material], scheme: str, width: int
 ) -> None:
@@ -101,6 +104,142 @@ def test_a_page_opens_from_disk_without_errors_fits_the_screen_and_uses_no_netwo
     assert len([url for url in asked if url.startswith("file://")]) <= 1
     assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
     assert [event for event in events if event["method"] == "Network.loadingFailed"] == []
+
+
+def rows_of_table(browser: Any, section: str, first_column: str) -> list[dict[str, str]]:
+    """Return the rows of the table of a section whose first heading is `first_column`, by heading, as a reader sees them."""
+    script = """
+        const tables = [...document.querySelectorAll(`#${arguments[0]} table`)];
+        document.querySelectorAll("details").forEach((details) => { details.open = true; });
+        const heads = (table) => [...table.querySelectorAll("th")].map((cell) => cell.innerText);
+        const table = tables.find((each) => heads(each)[0] === arguments[1]);
+        return [...table.querySelectorAll("tbody tr")].map((row) =>
+            Object.fromEntries([...row.cells].map((cell, place) => [heads(table)[place], cell.innerText])));
+    """
+    rows: list[dict[str, str]] = browser.execute_script(script, section, first_column)
+    return rows
+
+
+def same(shown: str, value: float | int | str | None) -> bool:
+    """Return whether a cell of the page shows a value of the JSON, to three decimals."""
+    if value is None:
+        return shown == "–"
+    return (
+        shown == value
+        if isinstance(value, str)
+        else abs(float(shown.replace("−", "-").replace(",", "")) - value) <= 5.01e-4
+    )
+
+
+def shown_as_json(location: Path) -> dict[str, Any]:
+    command = [sys.executable, "-m", "tuner", "show", str(location), "--format", "json"]
+    described: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return described
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_every_cell_of_the_tables_is_the_number_that_show_prints(browser: Any, tmp_path: Path, task: str) -> None:
+    location = write_run(tmp_path, task=task, trials=40)
+    page = tmp_path / "report.html"
+    page.write_text(render(gather(location)), encoding="utf-8")
+    show(browser, page, scheme="light")
+    described = shown_as_json(location)
+    labels = rows_of_table(browser, "labels", "label")
+    headings = {"label": "label", "support": "support", "prevalence": "prevalence", "decision rate": "decision_rate"}
+    headings |= {"precision": "precision", "recall": "recall", "F1 at threshold": "f1", "AUC": "auc"}
+    expected = described["champion"]["test"]["labels"]
+    assert len(labels) == len(expected) == len(LABELS)
+    for row, facts in zip(labels, expected, strict=True):
+        assert [heading for heading, key in headings.items() if not same(row[heading], facts[key])] == []
+    board = rows_of_table(browser, "selection", "rank")
+    best = [row for row in described["leaderboard"] if row["rank"] <= 20 or row["kind"] != "trial"]
+    assert len(board) == len(best) > 20
+    headings = {"rank": "rank", "kind": "kind", "name": "name", "score": "score", "macro-F1": "macro_f1"}
+    headings |= {"skill": "skill", "epochs": "epochs", "lower bound": "lower"}
+    for row, facts in zip(board, best, strict=True):
+        assert [heading for heading, key in headings.items() if not same(row[heading], facts.get(key))] == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_cell_of_the_confusion_matrix_shows_the_count_of_the_ledger(
+    browser: Any, tmp_path: Path, width: int
+) -> None:
+    location = write_run(tmp_path, task="multiclass", trials=20)
+    page = tmp_path / "report.html"
+    page.write_text(render(gather(location)), encoding="utf-8")
+    show(browser, page, scheme="light", width=width)
+    script = """
+        const texts = document.querySelectorAll("[data-figure=confusion] .heatmap-label text");
+        return [...texts].map((text) => {
+            const box = text.getBoundingClientRect();
+            return [box.top + box.height / 2, box.left + box.width / 2, text.textContent];
+        });
+    """
+    cells = browser.execute_script(script)
+    expected = json.loads((location / "champion.json").read_text())["confusion"]
+    rows = sorted(cells, key=lambda cell: cell[0])
+    count = len(LABELS)
+    assert len(rows) == count**2
+    by_place = [sorted(rows[count * row : count * (row + 1)], key=lambda cell: cell[1]) for row in range(count)]
+    assert [[int(cell[2].replace(",", "")) for cell in row] for row in by_place] == expected
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_every_hover_text_has_all_its_values(browser: Any, tmp_path: Path, task: str) -> None:
+    page = tmp_path / "report.html"
+    page.write_text(render(gather(write_run(tmp_path, task=task, trials=40))), encoding="utf-8")
+    show(browser, page, scheme="light")
+    script = """
+        const texts = [];
+        for (const plot of document.querySelectorAll(".plot")) {
+            plot._fullData.forEach((trace, curveNumber) => {
+                if (trace.visible !== true) return;
+                const subplot = (trace.xaxis ?? "x") + (trace.yaxis ?? "y");
+                const where = trace.type === "heatmap" ? { xval: 1, yval: 0 } : [{ curveNumber, pointNumber: 0 }];
+                Plotly.Fx.hover(plot, where, subplot);
+                const label = [...plot.querySelectorAll(".hoverlayer .hovertext")].map((each) => each.textContent).join("|");
+                texts.push([plot.dataset.figure, trace.type, trace.name ?? "", label]);
+            });
+        }
+        return texts;
+    """
+    texts = browser.execute_script(script)
+    assert {"scatter", "bar", "heatmap"} <= {kind for _, kind, _, label in texts if label}
+    assert [row for row in texts if not row[3] or any(gap in row[3] for gap in ("%{", "undefined", "NaN"))] == []
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280])
+def test_nothing_is_cut_off_without_a_way_to_see_it(browser: Any, tmp_path: Path, width: int) -> None:
+    texts = ["a long text of a row " * 20, "https://example.org/" + "x" * 200]
+    page = tmp_path / "report.html"
+    page.write_text(render(gather(write_run(tmp_path, task="multiclass", trials=40, texts=texts))), encoding="utf-8")
+    show(browser, page, scheme="light", width=width)
+    script = """
+        document.querySelectorAll("details").forEach((details) => { details.open = true; });
+        const scrolls = (element) => element.closest(".scroll, pre, nav") !== null;
+        const outside = (element) => element.getBoundingClientRect().right > window.innerWidth + 1;
+        const found = [...document.querySelectorAll("main *")].filter((each) => outside(each) && !scrolls(each));
+        const wrong = [...document.querySelectorAll("#labels table.stacked td")].filter(outside);
+        return [...found, ...wrong].map((each) => each.outerHTML.slice(0, 80));
+    """
+    assert browser.execute_script(script) == []
+    assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_the_first_screen_has_the_verdict_the_key_numbers_and_what_to_do_next(
+    browser: Any, made: tuple[Path, Material]
+) -> None:
+    show(browser, made[0], scheme="light", width=1280)
+    bottom = "return document.querySelector(arguments[0]).getBoundingClientRect().bottom + window.scrollY"
+    assert browser.execute_script(bottom, "#verdict .lead") < browser.execute_script(bottom, "#verdict dl") < 800
+    assert browser.execute_script(bottom, "#verdict .steps") < 800
+    commands = browser.execute_script(
+        "return [...document.querySelectorAll('#verdict .steps code')].map((code) => code.textContent)"
+    )
+    assert commands == [step.command for step in next_steps(made[1].run)]
+    show(browser, made[0], scheme="light", width=390)
+    first_picture = "return document.querySelector('.plot').getBoundingClientRect().top + window.scrollY"
+    assert browser.execute_script(bottom, "#verdict .steps") < browser.execute_script(first_picture)
 
 
 def test_labels_and_texts_of_the_data_never_become_markup(browser: Any, made: tuple[Path, Material]) -> None:

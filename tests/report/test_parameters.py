@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from builders.trial_facts import sampled_configurations, scored_trials
+from builders.trial_facts import sampled_configurations, scored_trials, trial_facts
 from tuner.pruners.asha import rung_epochs
 from tuner.report.coordinates import parallel_coordinates
-from tuner.report.sections.parameters import mean_interval
+from tuner.report.sections.parameters import FEWEST_OF_A_SETTING, comparable_settings, mean_interval
 
 
 def test_a_parameter_that_is_not_in_force_has_a_place_below_its_axis() -> None:
@@ -26,6 +26,14 @@ def test_the_interval_of_a_mean_is_students_t() -> None:
     low, high = stats.t.interval(0.95, 3, loc=np.mean(scores), scale=stats.sem(scores))
     assert mean_interval(scores) == pytest.approx((np.mean(scores), low, high))
     assert mean_interval([0.3]) == (0.3, 0.3, 0.3)
+
+
+def test_settings_of_fewer_than_five_trials_are_not_compared() -> None:
+    pooling = ["max"] * 6 + ["mean"] * 5 + ["last"] * 4
+    trials = [trial_facts({"pooling": name}) for name in pooling]
+    kept = comparable_settings("pooling", trials, is_log=False)
+    assert [(setting.shown, len(setting.trials)) for setting in kept] == [("max", 6), ("mean", FEWEST_OF_A_SETTING)]
+    assert comparable_settings("pooling", trials[:10], is_log=False) == ()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 import re
 from html.parser import HTMLParser
@@ -9,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from builders.runs import LABELS, SPACE, write_run
@@ -17,7 +21,7 @@ from tuner.ledger.run_directory import Ledger
 from tuner.report.blocks import PageSection, Paragraph, Plot, Table
 from tuner.report.figures import text
 from tuner.report.material import Material, gather
-from tuner.report.page import render_page
+from tuner.report.page import render, render_page
 from tuner.report.precision_recall import MOST_POINTS, precision_recall, probabilities_and_truth
 from tuner.report.sections import SECTIONS, make_sections
 from tuner.report.sections.search import MOST_CURVES, best_so_far, on_two_scales, rungs_of
@@ -207,7 +211,8 @@ def test_a_task_with_one_label_per_row_has_the_confusion_matrix_of_the_ledger(tm
     labels = LABELS if task == "multiclass" else LABELS[:2]
     material = gather(write_run(tmp_path, trials=20, task=task, labels=labels))
     drawn = plots({section.key: section for section in make_sections(material)})
-    assert [list(row) for row in drawn["confusion"].data[0]["customdata"]] == material.run.champion["confusion"]
+    shown = [[int(cell.replace(",", "")) for cell in row] for row in drawn["confusion"].data[0]["text"]]
+    assert shown == material.run.champion["confusion"]
     assert "cooccurrence" not in drawn
 
 
@@ -215,8 +220,8 @@ def test_a_task_with_one_label_per_row_has_the_confusion_matrix_of_the_ledger(tm
 def test_the_figures_of_a_thousand_trials_stay_small_and_say_so(tmp_path: Path) -> None:
     made = make_sections(gather(write_run(tmp_path, trials=1200)))
     drawn = plots({section.key: section for section in made})
-    assert f"Showing {MOST_CURVES} of 1,204 trials" in drawn["curves"].caption
-    assert "Based on 400 of 1,200 trials" in drawn["importance"].caption
+    assert f"Showing {MOST_CURVES} of 1,204 trials; left out: 954 evenly" in drawn["curves"].caption
+    assert "Based on 400 of 1,204 trials; left out: 800 evenly" in drawn["importance"].caption
     assert len(json.dumps([[plot.data, plot.layout] for plot in drawn.values()])) < 600_000
 
 
@@ -226,7 +231,7 @@ def test_no_label_or_text_can_end_the_script_or_begin_an_element(tmp_path: Path)
     page = page_of(make_sections(gather(location)))
     read = Texts(page)
     assert "img" not in read.tags
-    assert read.tags.count("script") == 3
+    assert read.tags.count("script") == 3  # the figures, Plotly and the script of the page
     assert any(injection in text for text in read.texts)
     figures = page.split('id="figures">')[1].split("</script>")[0]
     assert not set("<>&") & set(figures)
@@ -235,11 +240,99 @@ def test_no_label_or_text_can_end_the_script_or_begin_an_element(tmp_path: Path)
 
 def test_a_page_loads_nothing_from_outside(material: Material, sections: dict[str, PageSection]) -> None:
     page = page_of(list(sections.values()))
-    page_without_plotly = page.replace(page[page.index("plotly.js v") : page.rindex("<script>")], "")
-    assert re.findall(r"""(?:src|href)=["']?(?!#)[^"' >]+""", page_without_plotly) == []
+    assert re.findall(r"""(?:src|href)=["']?(?!#)[^"' >]+""", page) == []
     assert "default-src 'none'" in page
-    assert "url(" not in page_without_plotly
-    assert "@import" not in page_without_plotly
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+def test_the_script_that_draws_is_the_one_that_scripts_plotly_makes() -> None:
+    root = Path(__file__).parents[2]
+    script = gzip.decompress((root / "tuner/report/assets/plotly.min.js.gz").read_bytes())
+    recipe = (root / "scripts/plotly").read_text()
+    assert f"checksum={hashlib.sha256(script).hexdigest()}\n" in recipe
+    version = re.search(r"^plotly=(.*)$", recipe, re.M)
+    assert version is not None
+    assert f"plotly.js v{version[1]}".encode() in script[:200]
+    licences = (root / "tuner/report/assets/plotly.LICENSES.txt").read_text()
+    assert f"== plotly.js {version[1]}, MIT ==" in licences
+
+
+@pytest.mark.parametrize("trials", [20, pytest.param(1200, marks=pytest.mark.slow)])
+def test_a_page_has_at_most_a_megabyte_and_a_half(tmp_path: Path, trials: int) -> None:
+    labels = [f"a label with a long name, number {number}" for number in range(60)]
+    page = render(gather(write_run(tmp_path, trials=trials, labels=labels, texts=["a long text " * 20] * 30)))
+    assert len(page.encode()) < 1_500_000
+
+
+def test_every_picture_of_trials_counts_those_of_the_whole_run(
+    material: Material, sections: dict[str, PageSection]
+) -> None:
+    drawn = plots(sections)
+    slices = [key for key in drawn if key.startswith("slice-")]
+    assert slices
+    for key in ("curves", "over-time", "spent", "importance", "coordinates", "collapse", *slices):
+        assert re.search(r"all 94 trials\.|of 94 trials; left out: .*\d+ ", drawn[key].caption), key
+    assert "Showing 4 of 4 finalists' runs" in drawn["finalists"].caption
+    fewer = drawn["slice-clipping.norm.threshold"]
+    dots = sum(len(trace["x"]) for trace in fewer.data if trace["name"] != "mean")
+    assert f"Showing {dots} of 94 trials; left out: {90 - dots} that do not use it, 4 from finalists." in fewer.caption
+
+
+def test_scores_below_minus_one_do_not_squeeze_the_axis_and_are_counted(tmp_path: Path) -> None:
+    location = write_run(tmp_path, trials=90)
+    for table in ("trials", "reports"):
+        for part in (location / table).glob("*.parquet"):
+            rows = pq.read_table(part)
+            scores = [None if s is None else s * 3 if s < 0 else s for s in rows["score"].to_pylist()]
+            place = rows.schema.get_field_index("score")
+            pq.write_table(rows.set_column(place, rows.schema.field("score"), pa.array(scores, pa.float64())), part)
+    material = gather(location)
+    low = sum(t.score < -1 for t in material.searched if t.score is not None)
+    assert low > 3
+    drawn = plots({section.key: section for section in make_sections(material)})
+    for key in ("curves", "over-time"):
+        assert -1.2 < drawn[key].layout["yaxis2"]["range"][0] < -1
+    assert f"The axis ends at −1; {low} of 94 scores lie below." in drawn["over-time"].caption
+    assert f"{low} scores below −1 are drawn at −1." in drawn["coordinates"].caption
+    assert all(plot.layout["yaxis"]["range"][0] > -1.3 for key, plot in drawn.items() if key.startswith("slice-"))
+
+
+def test_the_bound_of_an_uncertain_mean_does_not_squeeze_the_axis(tmp_path: Path) -> None:
+    location = write_run(tmp_path, trials=20)
+    champion = json.loads((location / "champion.json").read_text())
+    champion["finalists"][1]["lower"] = -7.0
+    (location / "champion.json").write_text(json.dumps(champion))
+    drawn = plots({section.key: section for section in make_sections(gather(location))})
+    assert -1.3 < drawn["finalists"].layout["xaxis"]["range"][0] < -1
+    assert "The axis ends at −1; 1 of" in drawn["finalists"].caption
+
+
+def test_long_names_that_begin_alike_keep_their_own_rows(tmp_path: Path) -> None:
+    labels = [f"a very long name of a label, of which this is number {number}" for number in range(4)]
+    for task in ("multilabel", "multiclass"):
+        (tmp_path / task).mkdir()
+        made = make_sections(gather(write_run(tmp_path / task, trials=20, task=task, labels=labels)))
+        drawn = plots({section.key: section for section in made})
+        assert len(set(drawn["label-counts"].data[0]["y"])) == 4
+        assert len(set(drawn["confusion" if task == "multiclass" else "cooccurrence"].data[0]["x"])) == 4
+
+
+def test_few_trials_have_no_slices_and_the_page_says_why(tmp_path: Path) -> None:
+    made = {section.key: section for section in make_sections(gather(write_run(tmp_path, trials=9)))}
+    assert not any(key.startswith("slice-") for key in plots(made))
+    texts = " ".join(block.text for block in made["parameters"].blocks if isinstance(block, Paragraph))
+    assert "fewer than two of their settings have 5 trials with a score" in texts
+    assert "learning rate" in texts
+
+
+def test_one_trial_is_said_to_be_too_few_to_compare(tmp_path: Path) -> None:
+    made = {
+        section.key: section for section in make_sections(gather(write_run(tmp_path, trials=1, has_champion=False)))
+    }
+    (paragraph,) = made["parameters"].blocks
+    assert isinstance(paragraph, Paragraph)
+    assert paragraph.text == "Only 1 trial has a score, so no settings can be compared."
 
 
 def test_a_text_in_a_figure_is_shown_literally() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Any
 
 from tuner.cli.output import LABEL_COLUMNS, Format, print_json, print_rows, print_table, print_text, say
@@ -42,15 +41,8 @@ def print_run(location: str, format_: Format, *, is_all: bool = False) -> Run:
         if is_all:
             _print_evidence(described["evidence"])
         if run.status != "finished":
-            _say_how_to_resume(run, location)
+            _say_how_to_resume(run)
     return run
-
-
-def resume_options(run: Run) -> list[str]:
-    """Return the options that a resumed run needs: a larger budget, if the first one was too small."""
-    settings = run.manifest.get("resume_with") or []
-    settings = [settings] if isinstance(settings, str) else settings  # runs of 0.1.0 have one
-    return [part for setting in settings for part in ("--set", str(setting))]
 
 
 def _describe(run: Run, location: str, *, is_all: bool) -> dict[str, Any]:
@@ -71,11 +63,13 @@ def _describe(run: Run, location: str, *, is_all: bool) -> dict[str, Any]:
     return described
 
 
-def _say_how_to_resume(run: Run, location: str) -> None:
+def _say_how_to_resume(run: Run) -> None:
+    from tuner.ledger.longer_search import command_to_resume
+
     state = (
         "the run is still going on, or was cut off; if no process works on it, " if run.status == "unfinished" else ""
     )
-    say(f"\n{state}resume it with `{shlex.join(['tuner', 'resume', location, *resume_options(run)])}`")
+    say(f"\n{state}resume it with `{command_to_resume(run)}`")
 
 
 def _print_evidence(evidence: dict[str, Any]) -> None:

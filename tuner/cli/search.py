@@ -12,12 +12,12 @@ import click
 
 from tuner.cli.options import Command, format_option, runs_option, set_option
 from tuner.cli.output import Format, say
-from tuner.cli.run_summary import print_run, resume_options
+from tuner.cli.run_summary import print_run
 
 if TYPE_CHECKING:
+    from tuner.ledger.run_directory import Run
     from tuner.scoring.verdict import Requirement
     from tuner.search.watcher import Watcher
-    from tuner.space.load import Space
 
 _UNMET_EXIT_CODE = 3
 _ANSWER_WITHIN_S = 10.0
@@ -70,10 +70,9 @@ def perform(location: str, options: SearchOptions, search: Callable[[Watcher], M
 def print_result(location: str, manifest: Mapping[str, Any], options: SearchOptions) -> int:
     """Print a finished run and return the exit code: 0, or 3 if the verdict misses --require."""
     from tuner.scoring.verdict import meets
-    from tuner.space.load import read_space
 
     run = print_run(location, options.format_)
-    say_next_steps(location, read_space(run.space))
+    say_next_steps(run)
     verdict = manifest["verdict"]
     if options.require is None or meets(verdict, options.require):
         return 0
@@ -101,6 +100,7 @@ def say_how_to_resume(location: str, address: str | None) -> Iterator[None]:
 
 def _how_to_resume(location: str, address: str | None, *, has_failed: bool) -> str:
     from tuner.errors import InputError
+    from tuner.ledger.longer_search import resume_options
     from tuner.ledger.run_directory import read_run
 
     try:
@@ -113,21 +113,14 @@ def _how_to_resume(location: str, address: str | None, *, has_failed: bool) -> s
     return f"finished work is kept: `{show}`. {when} with `{shlex.join(command)}`"
 
 
-def say_next_steps(location: str, space: Space) -> None:
-    """Print commands for a finished run, ready to paste."""
-    run = shlex.quote(location)
-    named = space.data.sequence or space.data.text
-    column = f"column {named!r}" if isinstance(named, str) else f"columns {', '.join(map(repr, named or ()))}"
-    commands = {
-        f"tuner report {run} --open": "all the evidence on one page",
-        f"tuner diagnose {run}": "whether it has collapsed, and why",
-        f"tuner predict {run} DATA --out preds.parquet": f"predict your rows ({column})",
-        f"tuner evaluate {run} DATA": "score it on labelled rows",
-    }
-    width = max(map(len, commands))
+def say_next_steps(run: Run) -> None:
+    """Print what to do next with a run, with commands ready to paste. The page says the same."""
+    from tuner.analysis.next_steps import NextStep, next_steps
+
+    page = NextStep("See all the evidence on one page.", shlex.join(["tuner", "report", run.location, "--open"]))
     say("\nnext:")
-    for command, purpose in commands.items():
-        say(f"  {command:<{width}}   {purpose}")
+    for step in (*next_steps(run), page):
+        say(f"  {step.sentence}\n    {step.command}")
 
 
 def check_address(address: str | None) -> None:

@@ -1,4 +1,4 @@
-"""The command that gives a finished run more time or more trials."""
+"""The commands that go on with a run: one that has not finished, or one that is given more time or more trials."""
 
 from __future__ import annotations
 
@@ -21,3 +21,15 @@ def command_to_search_longer(run: Run) -> str | None:
     settings = larger_budget(read_space(run.space).search, ended_by=ended_by, spent_s=float(run.manifest["seconds"]))
     options = [part for setting in settings for part in ("--set", setting)]
     return shlex.join(["tuner", "resume", run.location, *options]) if options else None
+
+
+def command_to_resume(run: Run) -> str:
+    """Return the command, ready to paste, that goes on with a run that has not finished."""
+    return shlex.join(["tuner", "resume", run.location, *resume_options(run)])
+
+
+def resume_options(run: Run) -> list[str]:
+    """Return the options that a resumed run needs: a larger budget, if the first one was too small."""
+    settings = run.manifest.get("resume_with") or []
+    settings = [settings] if isinstance(settings, str) else settings  # runs of 0.1.0 have one
+    return [part for setting in settings for part in ("--set", str(setting))]

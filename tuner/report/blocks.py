@@ -48,7 +48,10 @@ class Plot:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table of texts. The columns `numbers` are aligned right. A folded table opens on a click."""
+    """A table of texts. The columns `numbers` are aligned right. A folded table opens on a click.
+
+    On a narrow screen, `has_long_texts` stacks the cells of each row; other tables scroll, and their first column stays.
+    """
 
     kind: ClassVar[str] = "table"
     columns: Sequence[str]
@@ -56,6 +59,7 @@ class Table:
     numbers: frozenset[str] = frozenset()
     caption: str = ""
     is_folded: bool = False
+    has_long_texts: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +81,16 @@ class Facts:
     is_list: bool = False
 
 
-Block: TypeAlias = "Paragraph | Heading | Plot | Table | Code | Facts"
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """What to do next, with a title: sentences, each with its command."""
+
+    kind: ClassVar[str] = "steps"
+    title: str
+    steps: Sequence[tuple[str, str]]
+
+
+Block: TypeAlias = "Paragraph | Heading | Plot | Table | Code | Facts | Steps"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,13 +109,19 @@ def table_of(
     *,
     caption: str = "",
     is_folded: bool = False,
+    has_long_texts: bool = False,
 ) -> Table:
     """Return a table of rows. `columns` maps keys of the rows to headings. Columns without any value are left out."""
     kept = {key: heading for key, heading in columns.items() if any(row.get(key) is not None for row in rows)}
     numbers = {heading for key, heading in kept.items() if all(_is_number_or_none(row.get(key)) for row in rows)}
     shown = tuple(tuple(show_on_page(row.get(key)) for key in kept) for row in rows)
     return Table(
-        columns=tuple(kept.values()), rows=shown, numbers=frozenset(numbers), caption=caption, is_folded=is_folded
+        columns=tuple(kept.values()),
+        rows=shown,
+        numbers=frozenset(numbers),
+        caption=caption,
+        is_folded=is_folded,
+        has_long_texts=has_long_texts,
     )
 
 

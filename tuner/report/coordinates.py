@@ -13,7 +13,8 @@ from tuner.analysis.failing_settings import FAULTY
 from tuner.analysis.trials import TrialFacts, thin
 from tuner.analysis.tried_settings import Value, is_numeric, short_name, show_setting
 from tuner.report.blocks import Plot
-from tuner.report.figures import Trace, color, joined, numbers, text
+from tuner.report.counts import count_shown, why_unscored
+from tuner.report.figures import LOWEST, Trace, color, joined, numbers, text
 
 MOST_LINES = 200
 _MOST_AXES = 8
@@ -22,12 +23,13 @@ _BANDS = (("best tenth", 0.9), ("next quarter", 0.65), ("middle", 0.3), ("lowest
 
 
 def parallel_coordinates(trials: Sequence[TrialFacts], names: Sequence[str], logarithmic: frozenset[str]) -> Plot:
-    """Draw each scored trial as a line across the first few of `names`, with its score at the right."""
-    ranked = sorted((trial for trial in trials if trial.score is not None), key=lambda trial: trial.score or 0.0)
+    """Draw each search trial with a score as a line across the first few of `names`, with its score at the right."""
+    scored = [trial for trial in trials if trial.phase == "search" and trial.score is not None]
+    ranked = sorted(scored, key=lambda trial: trial.score or 0.0)
     chosen = thin(ranked, MOST_LINES)
     kept = list(names[:_MOST_AXES])
     places = [_places([trial.configuration.get(name) for trial in chosen], is_log=name in logarithmic) for name in kept]
-    scores = [trial.score or 0.0 for trial in chosen]
+    scores = [_drawn_score(trial) for trial in chosen]
     places.append(_places(scores, is_log=False))
     traces = []
     for band, members in _banded(chosen).items():
@@ -35,11 +37,9 @@ def parallel_coordinates(trials: Sequence[TrialFacts], names: Sequence[str], log
         if lines:
             traces.append(_band_trace(band, lines, [chosen[member] for member in members], kept))
     ticks = _ticks([*kept], chosen, logarithmic)
-    thinned = (
-        f"Showing {MOST_LINES} of {len(ranked):,} trials, evenly spaced from the lowest score to the highest. "
-        if len(ranked) > MOST_LINES
-        else ""
-    )
+    low = sum((trial.score or 0.0) < LOWEST for trial in chosen)
+    cut = f" {low:,} scores below −1 are drawn at −1." if low else ""
+    counted = count_shown(chosen, trials, why_unscored)
     return Plot(
         key="coordinates",
         label="Parallel coordinates of the parameters that matter most, coloured by score",
@@ -54,9 +54,13 @@ def parallel_coordinates(trials: Sequence[TrialFacts], names: Sequence[str], log
         },
         height=470,
         least_width=640,
-        caption=f"{thinned}Each line is a trial. “–” below an axis marks the trials that do not use the parameter. "
+        caption=f"{counted}{cut} Each line is a trial. “–” below an axis marks the trials that do not use the parameter. "
         "Click a name in the legend to hide its trials, or double-click it to show only those.",
     )
+
+
+def _drawn_score(trial: TrialFacts) -> float:
+    return max(LOWEST, trial.score or 0.0)
 
 
 def _axis(names: Sequence[str]) -> dict[str, object]:
@@ -153,7 +157,7 @@ def _ticks(names: Sequence[str], trials: Sequence[TrialFacts], logarithmic: froz
     columns = [[trial.configuration.get(name) for trial in trials] for name in names]
     for place, (values, is_log) in enumerate(
         [(column, name in logarithmic) for column, name in zip(columns, names, strict=True)]
-        + [([trial.score for trial in trials], False)]
+        + [([_drawn_score(trial) for trial in trials], False)]
     ):
         scale = _scale([value for value in values if value is not None], is_log=is_log)
         labelled = (

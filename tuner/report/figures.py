@@ -36,6 +36,9 @@ STYLES: Mapping[str, Style] = {
 }
 """Endings in the order of figures and legends. "finalist" is a finalist's run, whatever its ending."""
 
+LOWEST = -1.0
+"""Where axes of scores end. A larger `penalty_weight`, or the bound of an uncertain mean, may lie far below."""
+
 _MOST_TICKS = 6
 SERIES = tuple(f"var(--series-{number})" for number in range(1, 9))
 SEQUENTIAL = [[number / 4, f"var(--ramp-{number})"] for number in range(5)]
@@ -53,6 +56,19 @@ def text(value: object, *, longest: int = 0) -> str:
     if longest and len(plain) > longest:
         plain = plain[: longest - 1] + "…"
     return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def short_texts(values: Sequence[object], *, longest: int) -> list[str]:
+    """Return texts as `text` does, all different: Plotly would draw rows of one name on top of each other."""
+    shown: dict[str, None] = {}
+    for value in values:
+        short = text(value, longest=longest)
+        place = 2
+        while short in shown:
+            short = text(str(value)[: longest - 4], longest=longest) + f"… {place}"
+            place += 1
+        shown[short] = None
+    return list(shown)
 
 
 def number(value: float | int | None) -> float | int | None:
@@ -91,16 +107,37 @@ def categories(names: Sequence[str], title: str = "", **more: Any) -> dict[str, 
     return axis(title, type="category", categoryorder="array", categoryarray=array, range=ends, **more)
 
 
+def score_range(scores: Sequence[float], *, pad: float) -> list[float]:
+    """Return the range of an axis of scores, wider by `pad` of it at each end. It ends at LOWEST if a score lies above."""
+    low, high = min(scores), max(scores)
+    if high > LOWEST:
+        low = max(low, LOWEST)
+    margin = pad * max(high - low, 0.05)
+    return [low - margin, high + margin]
+
+
+def count_below(scores: Iterable[float | None], what: str) -> str:
+    """Say how many scores are not drawn because they lie below LOWEST: " The axis ends at −1; 3 of …", or ""."""
+    known = [score for score in scores if score is not None]
+    below = sum(score < LOWEST for score in known)
+    if not below or below == len(known):
+        return ""
+    return f" The axis ends at −1; {below:,} of {len(known):,} {what} lie below."
+
+
 def heatmap(
     names: Sequence[str], shares: Sequence[Sequence[Any]], counts: Sequence[Sequence[int]], *, title: str, hover: str
 ) -> Trace:
-    """Return a square heatmap of shares in percent; `counts` are its custom data, for `hover` and labels."""
+    """Return a square heatmap of shares in percent; `counts` are its texts, for `hover` and `texttemplate`.
+
+    Plotly's heatmaps do not read custom data in `texttemplate`.
+    """
     return {
         "type": "heatmap",
         "x": names,
         "y": names,
         "z": shares,
-        "customdata": [list(row) for row in counts],
+        "text": [[f"{count:,}" for count in row] for row in counts],
         "colorscale": SEQUENTIAL,
         "zmin": 0,
         "xgap": 1,

@@ -1,13 +1,13 @@
 """One self-contained HTML page about a run, from its ledger alone.
 
-Plotly draws the figures; its script has 4.8 MB. The alternatives were worse. Vega's script is smaller (0.9 MB) but comes with a
-converter of 84 MB. Bokeh's (1.3 MB) draws pixels, which print badly. Matplotlib's pictures are static. The page holds one copy
-of the script, and each figure as JSON. Its content security policy forbids any network access.
+Plotly draws the figures. The page holds the part of its script that it needs, compressed (see `scripts/plotly`). Each figure is
+JSON. The content security policy of the page forbids any network access.
 """
 
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -67,10 +67,8 @@ def _asset(name: str) -> str:
 
 
 def _plotly() -> str:
-    from plotly.offline import get_plotlyjs
-
-    script: str = get_plotlyjs()
-    return script
+    """Return the compressed script in letters."""
+    return b64encode(files("tuner.report").joinpath("assets", "plotly.min.js.gz").read_bytes()).decode()
 
 
 def _subtitle(material: Material) -> str:
@@ -79,6 +77,6 @@ def _subtitle(material: Material) -> str:
     parts = [
         material.task,
         f"{len(material.labels)} labels" if material.labels else "",
-        f"began {began}" if began else "",
+        f"began {began} UTC" if began else "",
     ]
     return " · ".join(part for part in parts if part)

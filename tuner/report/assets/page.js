@@ -14,6 +14,15 @@
   let drawnWidth = window.innerWidth;
   let resizing = null;
 
+  // The page holds Plotly compressed, as letters. The policy of the page allows a script that is part of it.
+  async function openPlotly() {
+    const letters = document.getElementById("plotly");
+    const bytes = Uint8Array.from(atob(letters.textContent), (letter) => letter.charCodeAt(0));
+    const script = document.createElement("script");
+    script.textContent = await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+    document.head.append(script);
+  }
+
   const theme = () => (isPrinting ? "light" : chosen ?? (systemIsDark.matches ? "dark" : "light"));
 
   // Replace "var(--name)" with the colour of the style sheet, only under keys that hold colours: texts stay as they are.
@@ -85,7 +94,10 @@
   async function drawAll() {
     root.dataset.theme = theme();
     root.dataset.drawn = "no";
-    for (const plot of plots) await draw(plot);
+    for (const plot of plots) {
+      await draw(plot);
+      await new Promise((resolve) => setTimeout(resolve)); // the page can be read and scrolled in the meantime
+    }
     root.dataset.drawn = theme();
   }
 
@@ -106,7 +118,7 @@
     isPrinting = isOn;
     root.dataset.theme = theme();
     document.querySelectorAll("details").forEach((details) => { details.open = isOn; });
-    plots.forEach(draw); // not awaited: the browser prints as soon as this function returns, and the figures are drawn by then
+    if (window.Plotly) plots.forEach(draw); // not awaited: the browser prints as soon as this function returns, and the figures are drawn by then
   }
 
   document.getElementById("theme").addEventListener("click", () => {
@@ -117,5 +129,11 @@
   window.addEventListener("resize", resized);
   window.addEventListener("beforeprint", () => print(true));
   window.addEventListener("afterprint", () => print(false));
-  drawSoon();
+  root.dataset.theme = theme();
+  if ("DecompressionStream" in window) {
+    drawing = openPlotly();
+    drawSoon();
+  } else {
+    document.getElementById("undrawn").hidden = false;
+  }
 })();

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tuner.analysis.failing_settings import Cell, FailingSettings, find_failing_settings, judged, lost_share
+from tuner.analysis.trials import TrialFacts
 from tuner.analysis.tried_settings import short_name
 from tuner.report.blocks import Block, Code, PageSection, Paragraph, Plot
-from tuner.report.figures import Trace, axis, categories, color, interval, label_above, numbers, text, vertical
+from tuner.report.counts import count_shown
+from tuner.report.figures import Trace, axis, categories, color, interval, label_above, numbers, short_texts, vertical
 from tuner.report.material import Material
 
 _MOST_ROWS = 45
 
 
 def make_section(material: Material) -> PageSection | None:
-    """Return the collapse map, or None if no trial has finished."""
+    """Return the collapse map, or None before a trial has begun."""
     trials = judged(material.searched)
     if not trials:
-        return None
+        return _without_trials(material)
     whole = lost_share(trials)
     lead = (
         f"{whole.lost:,} of {whole.trials:,} trials collapsed or diverged: {whole.value:.0%} "
@@ -26,9 +28,16 @@ def make_section(material: Material) -> PageSection | None:
     failing = find_failing_settings(trials, material.space)
     blocks: list[Block] = []
     if whole.lost and failing.cells:
-        blocks.append(_map(failing.cells, whole.value))
+        blocks.append(_map(failing.cells, whole.value, count_shown(trials, material.trials, _why_not_judged)))
     blocks += _cut(material, failing)
     return PageSection(key="collapse", title="Collapse map", lead=lead, blocks=blocks)
+
+
+def _without_trials(material: Material) -> PageSection | None:
+    text = "No trial has ended by itself, so nothing is known about settings that collapse."
+    return (
+        PageSection(key="collapse", title="Collapse map", blocks=[Paragraph(text=text)]) if material.searched else None
+    )
 
 
 def chosen_cells(cells: Sequence[Cell]) -> list[Cell]:
@@ -49,11 +58,14 @@ def _gap(cell: Cell) -> float:
     return cell.share.low - cell.others.high
 
 
-def _map(cells: Sequence[Cell], whole: float) -> Plot:
+def _why_not_judged(trial: TrialFacts) -> str:
+    return "from finalists" if trial.phase != "search" else "that did not end by themselves"
+
+
+def _map(cells: Sequence[Cell], whole: float, counted: str) -> Plot:
     kept = chosen_cells(cells)
-    names = [
-        f"{text(short_name(c.setting.name), longest=32)} = <b>{text(c.setting.shown, longest=22)}</b>" for c in kept
-    ]
+    plain = short_texts([f"{short_name(cell.setting.name)} = {cell.setting.shown}" for cell in kept], longest=56)
+    names = [f"{name.replace(' = ', ' = <b>', 1)}</b>" for name in plain]
     colors = [color("collapsed") if cell.is_worse else color("muted") for cell in kept]
     shares = [100 * cell.share.value for cell in kept]
     trace: Trace = {
@@ -82,8 +94,8 @@ def _map(cells: Sequence[Cell], whole: float) -> Plot:
         },
         height=110 + 24 * len(kept),
         least_width=560,
-        caption="Bars are Wilson's 95 % intervals. A cross marks a setting that lost clearly more trials: its interval lies "
-        "above the interval of all other trials with the parameter. About one setting in a hundred gets a cross "
+        caption=f"{counted} Bars are Wilson's 95 % intervals. A cross marks a setting that lost clearly more trials: its "
+        "interval lies above the interval of all other trials with the parameter. About one setting in a hundred gets a cross "
         f"by chance.{omitted}",
     )
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from tuner.analysis.trials import known
 from tuner.report.blocks import Block, PageSection, Paragraph, Plot, Table, sentence, table_of
-from tuner.report.figures import Trace, axis, categories, color, heatmap, log_axis, number, numbers, text
+from tuner.report.counts import count_shown
+from tuner.report.figures import Trace, axis, categories, color, heatmap, log_axis, number, numbers, short_texts
 from tuner.report.material import Material
 
 _SPLITS = {"train": "series-1", "validation": "series-2", "test": "series-3"}
@@ -96,13 +97,14 @@ def _counts(counts: Mapping[str, Mapping[str, int]]) -> list[Plot]:
         return []
     first = next(iter(counts.values()))
     kept = sorted(first, key=lambda name: -first[name])[:_MOST_LABELS]
+    shown = short_texts(kept, longest=28)
     traces: list[Trace] = [
         {
             "type": "scatter",
             "mode": "markers",
             "name": split,
             "x": [rows_by_label.get(name, 0) for name in kept],
-            "y": [text(name, longest=28) for name in kept],
+            "y": shown,
             "marker": {"color": color(_SPLITS.get(split, "series-4")), "size": 9},
             "hovertemplate": f"%{{y}}<br>%{{x:,}} rows of {split}<extra></extra>",
         }
@@ -117,7 +119,7 @@ def _counts(counts: Mapping[str, Mapping[str, int]]) -> list[Plot]:
             data=traces,
             layout={
                 "xaxis": log_axis(min(present), max(present), "rows"),
-                "yaxis": categories([text(name, longest=28) for name in kept]),
+                "yaxis": categories(shown),
                 "showlegend": True,
             },
             height=140 + 24 * len(kept),
@@ -161,14 +163,14 @@ def _lengths(profile: Mapping[str, Any]) -> Plot:
 
 
 def _cooccurrence(cooccurrence: Mapping[str, Any]) -> Plot:
-    names = [text(name, longest=22) for name in cooccurrence["labels"]]
+    names = short_texts(cooccurrence["labels"], longest=22)
     counts = cooccurrence["counts"]
     rows_with_label = [max(1, row[place]) for place, row in enumerate(counts)]
     shares = [
         [None if one == other else number(100 * cell / rows_with_label[one]) for other, cell in enumerate(row)]
         for one, row in enumerate(counts)
     ]
-    hover = "of the rows with %{y},<br>%{z:.1f} % also have %{x} (%{customdata})"
+    hover = "of the rows with %{y},<br>%{z:.1f} % also have %{x} (%{text})"
     return Plot(
         key="cooccurrence",
         label="How often labels occur together in the training rows",
@@ -178,6 +180,7 @@ def _cooccurrence(cooccurrence: Mapping[str, Any]) -> Plot:
             "yaxis": axis(type="category", autorange="reversed", showgrid=False),
         },
         height=200 + 24 * len(names),
+        least_width=min(1040, 280 + 16 * len(names)),
         caption="Of the training rows with the label on the left, the share that also have the label below.",
     )
 
@@ -196,4 +199,16 @@ def _shares(material: Material) -> Table | None:
     if not rows:
         return None
     columns = {"share": "share of", "champion": "champion", "least": "least over trials", "most": "most over trials"}
-    return table_of(rows, columns, caption="What a trial's vocabulary and length limit did to the rows.")
+    caption = "What a trial's vocabulary and length limit did to the rows."
+    return table_of(rows, columns, caption=f"{caption} {_count_trials(material)}")
+
+
+def _count_trials(material: Material) -> str:
+    counted = {row["trial"] for row in material.run.trials if any(known(row.get(key)) is not None for key in _STATIC)}
+    trials = material.trials
+    return count_shown(
+        [trial for trial in trials if trial.number in counted],
+        trials,
+        lambda _: "that did not measure it",
+        verb="Over",
+    )

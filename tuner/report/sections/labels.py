@@ -7,7 +7,7 @@ from typing import Any
 
 from tuner.ledger.predictions import CHAMPION
 from tuner.report.blocks import Block, Heading, PageSection, Paragraph, Plot, table_of
-from tuner.report.figures import SERIES, Trace, axis, color, heatmap, number, numbers, text
+from tuner.report.figures import SERIES, Trace, axis, color, heatmap, number, numbers, short_texts, text
 from tuner.report.material import Material
 from tuner.report.precision_recall import precision_recall, probabilities_and_truth
 
@@ -25,7 +25,7 @@ _COLUMNS = {
     "average_precision": "average precision",
     "auc": "AUC",
 }
-_MOST_CELLS = 30
+_MOST_COUNTED = 15  # labels; with more, the counts would not fit into the cells
 _MOST_WRONG = 30
 
 
@@ -95,9 +95,11 @@ def _curves(material: Material) -> list[Block]:
                 "yaxis": axis("precision", range=[-0.02, 1.05]),
                 "showlegend": True,
                 "hovermode": "closest",
+                "legend": {"maxheight": 0.25},
             },
-            height=520,
-            caption="Results on the test split, at every threshold. A dot marks the threshold that the champion uses. AP is the "
+            height=540,
+            caption="Results on the test split, at every threshold. A dot marks the threshold that the champion uses; a label "
+            "that it never decides has none. AP is the "
             f"average precision.{shown}",
         ),
     ]
@@ -120,7 +122,7 @@ def _curve_traces(place: int, name: str, curve: Any, row: Mapping[str, Any]) -> 
         "text": shown,
         "hovertemplate": "%{text}<br>recall %{x:.3f}<br>precision %{y:.3f}<extra></extra>",
     }
-    if row.get("precision") is None or row.get("recall") is None:
+    if row.get("precision") is None or row.get("recall") is None or not row.get("decision_rate"):
         return [curve_trace]
     point: Trace = {
         "type": "scatter",
@@ -139,14 +141,14 @@ def _curve_traces(place: int, name: str, curve: Any, row: Mapping[str, Any]) -> 
 
 
 def _confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> Plot:
-    names = [text(label, longest=22) for label in labels]
+    names = short_texts(labels, longest=22)
     shares = [[number(100 * cell / (sum(row) or 1)) for cell in row] for row in matrix]
-    is_small = len(names) <= _MOST_CELLS // 2
-    hover = "truth %{y}<br>decided %{x}<br>%{customdata} rows, %{z:.1f} % of the true ones"
+    is_small = len(names) <= _MOST_COUNTED
+    hover = "truth %{y}<br>decided %{x}<br>%{text} rows, %{z:.1f} % of the true ones"
     trace: Trace = {
         **heatmap(names, shares, matrix, title="% of the<br>true rows", hover=hover),
         "zmax": 100,
-        **({"texttemplate": "%{customdata}"} if is_small else {}),
+        **({"texttemplate": "%{text}"} if is_small else {}),
     }
     return Plot(
         key="confusion",
@@ -157,7 +159,9 @@ def _confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> Plot:
             "yaxis": axis("truth", type="category", autorange="reversed"),
         },
         height=180 + min(560, 34 * len(names)),
-        caption="Each cell counts test rows. The colour is their share of all rows with the same true label.",
+        least_width=240 + min(560, 40 * len(names)),
+        caption=f"Each cell {'counts' if is_small else 'stands for'} test rows. The colour is their share of all rows with the "
+        f"same true label.{'' if is_small else ' Point at a cell to read its count.'}",
     )
 
 
@@ -176,4 +180,4 @@ def _most_wrong(rows: Sequence[Mapping[str, Any]]) -> Block:
     caption = (
         "The test rows that the champion got most wrong, largest loss first. Read them: often, some are mislabelled."
     )
-    return table_of(listed, columns, caption=caption)
+    return table_of(listed, columns, caption=caption, has_long_texts=True)

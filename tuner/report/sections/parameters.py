@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import numpy as np
 from scipy import stats
@@ -21,9 +21,26 @@ from tuner.analysis.tried_settings import (
 )
 from tuner.report.blocks import Block, Heading, PageSection, Paragraph, Plot
 from tuner.report.coordinates import parallel_coordinates
-from tuner.report.figures import STYLES, Trace, axis, categories, color, interval, log_axis, number, numbers, text
+from tuner.report.counts import count_shown, why_unscored
+from tuner.report.figures import (
+    STYLES,
+    Trace,
+    axis,
+    categories,
+    color,
+    count_below,
+    interval,
+    log_axis,
+    number,
+    numbers,
+    score_range,
+    short_texts,
+    text,
+)
 from tuner.report.material import Material
 
+FEWEST_OF_A_SETTING = 5
+"""With fewer trials of a setting, the mean of their scores is mostly chance."""
 _MOST_SLICES = 8
 _MOST_POINTS = 300
 _MOST_BARS = 24
@@ -31,27 +48,53 @@ _LEAST_RANGE = 0.25  # of the importance axis, so that unimportant parameters ha
 
 
 def make_section(material: Material) -> PageSection | None:
-    """Show how the hyperparameters affect the score; None if none varied."""
+    """Show how the hyperparameters affect the score; None before a trial has begun."""
     scored = [trial for trial in material.searched if trial.score is not None]
     names = varied(scored)
     if not names:
-        return None
+        too_few = Paragraph(text=f"{_count_scored(len(scored))}, so no settings can be compared.")
+        return PageSection(key="parameters", title="What mattered", blocks=[too_few]) if material.searched else None
     logs = logarithmic(material.space.parameters) if material.space else frozenset()
-    weighed = importances(scored, logarithmic=logs)
-    blocks: list[Block] = [_importance(weighed, len(scored)) if weighed else _too_few(len(scored))]
+    settings = {name: comparable_settings(name, scored, is_log=name in logs) for name in names}
+    weighed = [parameter for parameter in importances(scored, logarithmic=logs) if settings[parameter.name]]
+    blocks: list[Block] = [_importance(weighed, material.trials) if weighed else _too_few(len(scored))]
     ranked = [parameter.name for parameter in sorted(weighed, key=lambda parameter: -parameter.value)]
     ranked += [name for name in names if name not in ranked]
-    blocks.append(Heading(text="Slices"))
-    blocks.append(
-        Paragraph(
-            text="Each plot shows the trials' scores against one parameter. A square is the mean of one setting or range, with "
-            "its 95 % interval. The other parameters vary too. A sampler that learns also tries good settings more often.",
-            tone="note",
-        )
-    )
-    blocks += [_slice(name, scored, is_log=name in logs) for name in ranked[:_MOST_SLICES]]
-    blocks += [Heading(text="Parallel coordinates"), parallel_coordinates(scored, ranked, logs)]
+    drawn = [name for name in ranked if settings[name]][:_MOST_SLICES]
+    blocks += [Heading(text="Slices"), *_explain_slices(ranked, drawn, settings)]
+    blocks += [_slice(name, settings[name], material.trials, is_log=name in logs) for name in drawn]
+    if len(scored) >= FEWEST_OF_A_SETTING:
+        blocks += [Heading(text="Parallel coordinates"), parallel_coordinates(material.trials, ranked, logs)]
     return PageSection(key="parameters", title="What mattered", blocks=blocks)
+
+
+def comparable_settings(name: str, scored: Sequence[TrialFacts], *, is_log: bool) -> tuple[TriedSetting, ...]:
+    """Return the settings of a parameter that enough trials had to compare their means; none if fewer than two are left."""
+    tried = settings_of(name, scored, is_log=is_log)
+    kept = tuple(setting for setting in tried if len(setting.trials) >= FEWEST_OF_A_SETTING)
+    return kept if len(kept) > 1 else ()
+
+
+def _explain_slices(
+    names: Sequence[str], drawn: Sequence[str], settings: Mapping[str, Sequence[TriedSetting]]
+) -> list[Paragraph]:
+    """Say how to read the slices, and which parameters have none."""
+    hidden = [short_name(name) for name in names if not settings[name]]
+    further = len(names) - len(drawn) - len(hidden)
+    sentences = [
+        "Each plot shows the trials' scores against one parameter. A square is the mean of one setting or range, with its "
+        "95 % interval. The other parameters vary too. A sampler that learns also tries good settings more often."
+        if drawn
+        else "",
+        f"{further} more parameter{'s have' if further > 1 else ' has'} no plot, to keep the page short."
+        if further
+        else "",
+        f"Not shown, because fewer than two of their settings have {FEWEST_OF_A_SETTING} trials with a score, and the mean of "
+        f"fewer is mostly chance: {', '.join(hidden)}."
+        if hidden
+        else "",
+    ]
+    return [Paragraph(text=" ".join(filter(None, sentences)), tone="note")]
 
 
 def mean_interval(scores: Sequence[float]) -> tuple[float, float, float]:
@@ -64,15 +107,21 @@ def mean_interval(scores: Sequence[float]) -> tuple[float, float, float]:
     return mean, mean - half, mean + half
 
 
+def _count_scored(count: int) -> str:
+    return f"{f'Only {count}' if count else 'No'} trial{'s have' if count > 1 else ' has'} a score"
+
+
 def _too_few(count: int) -> Paragraph:
-    return Paragraph(
-        text=f"Only {count} trials have a score. It takes {FEWEST_TRIALS} to measure how much each parameter matters. The "
-        "parameters below are in the order of the space.",
-        tone="warning",
+    needed = (
+        f"It takes at least {FEWEST_TRIALS}, and two settings with {FEWEST_OF_A_SETTING} trials each, to measure how much a "
+        "parameter matters."
     )
+    return Paragraph(text=f"{_count_scored(count)}. {needed}", tone="warning")
 
 
-def _importance(weighed: Sequence[Importance], count: int) -> Plot:
+def _importance(weighed: Sequence[Importance], trials: Sequence[TrialFacts]) -> Plot:
+    scored = [trial for trial in trials if trial.phase == "search" and trial.score is not None]
+    counted = count_shown(thin(scored, MOST_TRIALS), trials, why_unscored, verb="Based on")
     kept = [parameter for parameter in weighed if not parameter.condition][:_MOST_BARS]
     kept += [parameter for parameter in weighed if parameter.condition][: max(4, _MOST_BARS - len(kept))]
     groups = {
@@ -80,13 +129,13 @@ def _importance(weighed: Sequence[Importance], count: int) -> Plot:
         "used in some trials, and measured on those": [parameter for parameter in kept if parameter.condition],
     }
     most = max(_LEAST_RANGE, *(parameter.high for parameter in kept))
-    names = {parameter.name: text(short_name(parameter.name), longest=40) for parameter in kept}
+    shown = short_texts([short_name(parameter.name) for parameter in kept], longest=40)
+    names = dict(zip([parameter.name for parameter in kept], shown, strict=True))
     traces: list[Trace] = [
         _importance_trace(title, members, color("accent") if place == 0 else color("second"), names)
         for place, (title, members) in enumerate(groups.items())
         if members
     ]
-    thinned = f"Based on {MOST_TRIALS} of {count:,} trials. " if count > MOST_TRIALS else ""
     return Plot(
         key="importance",
         label="Importance of each hyperparameter",
@@ -98,7 +147,7 @@ def _importance(weighed: Sequence[Importance], count: int) -> Plot:
             "barmode": "overlay",
         },
         height=150 + 26 * len(kept),
-        caption=f"{thinned}A bar shows how much of the variance of the trials' best scores one parameter explains by itself, by "
+        caption=f"{counted} A bar shows how much of the variance of the trials' best scores one parameter explains by itself, by "
         "functional ANOVA. Collapsed trials count too. The shares are multiplied by how well a random forest predicts trials "
         "that it has not seen, so noise counts for nothing. Thin bars show the range over subsets of the trials. The rest, up "
         "to 1, is noise and interaction between parameters.",
@@ -126,9 +175,8 @@ def _importance_trace(title: str, members: Sequence[Importance], bar: str, names
     }
 
 
-def _slice(name: str, scored: Sequence[TrialFacts], *, is_log: bool) -> Plot:
-    having = [trial for trial in scored if name in trial.configuration]
-    settings = settings_of(name, having, is_log=is_log)
+def _slice(name: str, settings: Sequence[TriedSetting], trials: Sequence[TrialFacts], *, is_log: bool) -> Plot:
+    having = [trial for setting in settings for trial in setting.trials]
     is_range = any(setting.low is not None for setting in settings)
     dots = thin(having, _MOST_POINTS)
     xs = {
@@ -140,20 +188,29 @@ def _slice(name: str, scored: Sequence[TrialFacts], *, is_log: bool) -> Plot:
     traces.append(_means(settings, is_range=is_range, is_log=is_log))
     xaxis = _scale(settings, is_log=is_log) if is_range else _ticks(settings)
     scores = [trial.score for trial in having if trial.score is not None]
-    pad = 0.08 * (max(scores) - min(scores)) or 0.05
-    thinned = f" (dots: {_MOST_POINTS} of {len(having):,} trials)" if len(having) > _MOST_POINTS else ""
+    counted = count_shown(dots, trials, lambda trial: _why_not_in_slice(name, trial, xs.keys()))
     return Plot(
         key=f"slice-{name}",
         label=f"Score by {name}",
         data=traces,
         layout={
-            "title": {"text": text(short_name(name) + thinned)},
+            "title": {"text": text(short_name(name))},
             "xaxis": xaxis,
-            "yaxis": axis("score", range=[min(scores) - pad, max(scores) + pad]),
+            "yaxis": axis("score", range=score_range(scores, pad=0.08)),
         },
         height=290,
         is_half=True,
+        caption=f"{counted}{count_below(scores, 'scores')}",
     )
+
+
+def _why_not_in_slice(name: str, trial: TrialFacts, having: Container[int]) -> str:
+    if trial.phase == "search" and trial.score is not None:
+        if name not in trial.configuration:
+            return "that do not use it"
+        if trial.number not in having:
+            return f"with a setting that fewer than {FEWEST_OF_A_SETTING} have"
+    return why_unscored(trial)
 
 
 def _dots(name: str, kind: str, members: Sequence[TrialFacts], xs: Mapping[int, float | int | None]) -> Trace:

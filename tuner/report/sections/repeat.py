@@ -24,7 +24,7 @@ def make_section(material: Material) -> PageSection:
     if data.get("fingerprints"):
         rows = tuple((str(source), str(sha)) for source, sha in data["fingerprints"].items())
         caption = "SHA-256 of the data. If yours differs, you are running a different search."
-        blocks.append(Table(columns=("source", "sha256"), rows=rows, caption=caption))
+        blocks.append(Table(columns=("source", "sha256"), rows=rows, caption=caption, has_long_texts=True))
     versions = environment.get("versions", {})
     if versions:
         rows = tuple((str(name), str(version)) for name, version in versions.items())

@@ -9,7 +9,21 @@ from typing import Any
 from tuner.analysis.trials import Point, TrialFacts, thin
 from tuner.pruners.asha import rung_epochs
 from tuner.report.blocks import Block, PageSection, Paragraph, Plot
-from tuner.report.figures import STYLES, Trace, axis, color, joined, label_above, number, numbers, vertical
+from tuner.report.counts import THINNED, count_shown
+from tuner.report.figures import (
+    LOWEST,
+    STYLES,
+    Trace,
+    axis,
+    color,
+    count_below,
+    joined,
+    label_above,
+    number,
+    numbers,
+    score_range,
+    vertical,
+)
 from tuner.report.material import Material
 from tuner.trial.ending import Ending
 
@@ -69,18 +83,16 @@ def on_two_scales(traces: Sequence[Trace]) -> tuple[list[Trace], dict[str, Any]]
     """Return traces and y axes. Low scores, as of collapsed trials, get a separate scale at the bottom.
 
     On one scale, a score of -0.9 would leave no room for the differences that matter. A trace with low points is drawn on
-    both scales.
+    both scales. Scores below -1 are not drawn.
     """
     scores = [score for trace in traces for score in trace["y"] if score is not None]
     high = [score for score in scores if score >= _LOW]
     if not high or len(high) == len(scores):
-        return list(traces), {"yaxis": axis("score on validation")}
-    span = max(max(high) - min(high), 0.05)
+        ends = {"range": score_range(scores, pad=0.06)} if scores and min(scores) < LOWEST else {}
+        return list(traces), {"yaxis": axis("score on validation", **ends)}
     axes = {
-        "yaxis": axis(
-            "score on validation", domain=[0.28, 1], range=[min(high) - 0.06 * span, max(high) + 0.06 * span]
-        ),
-        "yaxis2": axis("low scores", domain=[0, 0.17], range=[min(scores) - 0.08, _LOW], nticks=3),
+        "yaxis": axis("score on validation", domain=[0.28, 1], range=score_range(high, pad=0.06)),
+        "yaxis2": axis("low scores", domain=[0, 0.17], range=[max(min(scores), LOWEST) - 0.08, _LOW], nticks=3),
     }
     both = [{**trace, "legendgroup": trace["name"]} for trace in traces]
     lower = [
@@ -110,12 +122,13 @@ def _curves(material: Material) -> Plot:
     rungs = rungs_of(material)
     shapes = [vertical(epochs) for epochs in rungs]
     labels = [label_above(epochs, f"rung {place}") for place, epochs in enumerate(rungs, start=1)]
-    total = sum(bool(trial.curve) for trial in material.trials)
-    thinned = (
-        f"Showing {len(chosen)} of {total:,} trials, evenly spaced from worst to best. " if total > len(chosen) else ""
+    measured = [trial for trial in chosen if _scored(trial)]
+    shown = count_shown(
+        measured, material.trials, lambda trial: THINNED if _scored(trial) else "without a measured score"
     )
+    below = count_below([score for trace in drawn for score in trace["y"]], "measurements")
     caption = (
-        f"{thinned}Each line is a trial, and each point is a measurement on validation. At a rung (dotted line), a trial "
+        f"{shown}{below} Each line is a trial, and each point is a measurement on validation. At a rung (dotted line), a trial "
         "continues only if its score is among the best so far. The gate before the rungs ends trials that collapse. Click a "
         "name in the legend to hide it."
     )
@@ -164,7 +177,11 @@ def _over_time(material: Material) -> Plot:
     traces, axes = on_two_scales([_ended_trace(kind, members) for kind, members in by_kind.items() if members])
     budget = material.space.search.seconds if material.space else None
     at_budget = [] if budget is None else [budget / 60]
-    thinned = f" Showing {MOST_MARKS} of {len(search):,} trials." if len(search) > MOST_MARKS else ""
+    numbers_placed = {trial.number for trial in placed}
+    counted = count_shown(
+        shown, material.trials, lambda trial: THINNED if trial.number in numbers_placed else "without a score or an end"
+    )
+    below = count_below([trial.score for trial in shown], "scores")
     return Plot(
         key="over-time",
         label="Best score of each trial by the time it ended, and the best score so far",
@@ -178,8 +195,8 @@ def _over_time(material: Material) -> Plot:
             "showlegend": True,
             "hovermode": "closest",
         },
-        caption="Each mark shows the best score of a trial and when the trial ended. The line is the best score of the search so "
-        f"far. Finalists' runs do not count, because they train longer.{thinned}",
+        caption=f"{counted}{below} Each mark shows the best score of a trial and when the trial ended. The line is the best "
+        "score of the search so far. Finalists' runs do not count there, because they train longer.",
     )
 
 
@@ -249,5 +266,5 @@ def _spent(trials: Sequence[TrialFacts]) -> Plot:
             "legend": {"traceorder": "normal"},
         },
         height=170,
-        caption="Where the training time went, by how trials ended.",
+        caption=f"Where the training time went, by how trials ended. {count_shown(trials, trials, str)}",
     )

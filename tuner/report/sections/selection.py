@@ -12,7 +12,7 @@ from tuner.analysis.leaderboard import (
     leaderboard,
 )
 from tuner.report.blocks import Block, PageSection, Paragraph, Plot, Table, sentence, table_of
-from tuner.report.figures import Trace, axis, categories, color, interval, numbers
+from tuner.report.figures import Trace, axis, categories, color, count_below, interval, numbers, score_range
 from tuner.report.material import Material
 from tuner.show_value import show_on_page
 
@@ -50,6 +50,7 @@ def _finalists(material: Material) -> Plot:
     runs = [(score, name) for row, name in zip(rows, names, strict=True) for score in row["scores"]]
     lowest = [row["mean"] if row["lower"] is None else row["lower"] for row in rows]
     means = [row["mean"] for row in rows]
+    drawn = [score for score in (*(score for score, _ in (*searched, *runs)), *lowest) if score is not None]
     traces: list[Trace] = [
         _marks("in the search", searched, "x", "bad"),
         _marks("finalist's runs, one per seed", runs, "circle-open", "finalist"),
@@ -63,12 +64,13 @@ def _finalists(material: Material) -> Plot:
         label="Finalists: score in the search, score of each run, and the mean with its lower bound",
         data=traces,
         layout={
-            "xaxis": axis("score on validation"),
+            "xaxis": axis("score on validation", range=score_range(drawn, pad=0.08)),
             "yaxis": categories(names),
             "showlegend": True,
         },
         height=160 + 40 * len(rows),
-        caption=(
+        caption=f"{_count_runs(material, len(runs))}{count_below(drawn, 'scores and lower bounds')} "
+        + (
             "The champion is the best model of the search itself: it scored higher than every run of the finalist with the "
             "highest lower bound. "
             if is_search_trial(champion)
@@ -76,6 +78,13 @@ def _finalists(material: Material) -> Plot:
         )
         + "A search trial and its finalist's runs may have trained for different numbers of epochs.",
     )
+
+
+def _count_runs(material: Material, shown: int) -> str:
+    """Say how many runs of finalists have a mark."""
+    total = sum(trial.phase != "search" for trial in material.trials)
+    left_out = f"; left out: {total - shown} that gave no model" if total > shown else ""
+    return f"Showing {shown} of {total} finalists' runs{left_out}."
 
 
 def _marks(name: str, points: Sequence[tuple[float | None, str]], symbol: str, tone: str) -> Trace:
@@ -133,5 +142,9 @@ def _board(material: Material) -> Table | None:
         "epochs": "epochs",
         "ending": "ending",
     }
-    left_out = f" {len(rows) - len(kept):,} more trials are in the ledger." if len(rows) > len(kept) else ""
-    return table_of(kept, columns, caption=f"Leaderboard, on validation.{left_out}", is_folded=True)
+    left_out = f" {len(rows) - len(kept):,} more rows are in the ledger." if len(rows) > len(kept) else ""
+    without = sum(trial.score is None for trial in material.searched)
+    unscored = (
+        f" {without:,} of {len(material.searched):,} search trials have no score, and so no row." if without else ""
+    )
+    return table_of(kept, columns, caption=f"Leaderboard, on validation.{left_out}{unscored}", is_folded=True)

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuner.analysis.leaderboard import VERDICTS, count_endings, describe_champion
-from tuner.report.blocks import Block, Facts, PageSection, Paragraph, Plot, sentence
-from tuner.report.figures import Trace, axis, categories, color, interval, number, numbers, text
+from tuner.analysis.next_steps import next_steps
+from tuner.report.blocks import Block, Facts, PageSection, Paragraph, Plot, Steps, sentence
+from tuner.report.figures import Trace, axis, categories, color, interval, number, numbers, short_texts
 from tuner.report.material import Material
 from tuner.show_value import show_duration, show_on_page
 
@@ -23,7 +24,8 @@ _KINDS = {
 def make_section(material: Material) -> PageSection:
     """Return the verdict, or say why there is none yet."""
     run = material.run
-    blocks: list[Block] = [Facts(items=_facts(material))]
+    steps = [(step.sentence, step.command) for step in next_steps(run)]
+    blocks: list[Block] = [Facts(items=_facts(material)), Steps(title="What to do next", steps=steps)]
     if run.champion.get("reason"):
         blocks.append(Paragraph(text=sentence(str(run.champion["reason"]))))
     blocks += [Paragraph(text=missing, tone="warning") for missing in material.missing]
@@ -74,7 +76,9 @@ def _facts(material: Material) -> list[tuple[str, str]]:
     counts = sorted(count_endings(run).items(), key=lambda item: -item[1])
     if counts:
         endings = ", ".join(f"{count:,} {ending}" for ending, count in counts)
-        facts.append(("trials", f"{sum(count for _, count in counts):,}: {endings}"))
+        runs = sum(trial.phase != "search" for trial in material.trials)
+        of_finalists = f"; {runs:,} more from finalists" if runs else ""
+        facts.append(("trials", f"{sum(count for _, count in counts):,}: {endings}{of_finalists}"))
     return facts
 
 
@@ -84,7 +88,10 @@ def _picture(material: Material) -> Plot:
     on_test = {row["name"]: row for row in champion.get("test_baselines", ())}
     on_validation = {row["name"]: row["validation"]["macro_f1"] for row in run.baselines}
     names = sorted(on_validation, key=lambda name: float(on_validation[name]), reverse=True)
-    shown = {name: _row_name(name, kinds.get(name, "")) for name in names}
+    shown = {
+        name: f"{short} ({kinds[name]})" if kinds.get(name) in ("control", "probe") else short
+        for name, short in zip(names, short_texts(names, longest=34), strict=True)
+    }
     height = 150 + 42 * len(names)
     order = [*(["champion"] if champion else []), *(shown[name] for name in names)]
     traces: list[Trace] = [
@@ -118,11 +125,6 @@ def _picture(material: Material) -> Plot:
         else {},
         caption=_caption(champion, kinds),
     )
-
-
-def _row_name(name: str, kind: str) -> str:
-    plain = text(name, longest=34)
-    return f"{plain} ({kind})" if kind in ("control", "probe") else plain
 
 
 def _test_values(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
@@ -195,4 +197,4 @@ def _caption(champion: Mapping[str, Any], kinds: Mapping[str, str]) -> str:
         if champion
         else "Results on validation. The test split stays sealed until there is a champion."
     )
-    return f"{first} {'; '.join(explanations)}." if explanations else first
+    return f"{first} {sentence('; '.join(explanations))}" if explanations else first
