@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from tuner.bundle.bundle_json import (
     is_name,
     read_bundle_json,
 )
+from tuner.bundle.description import describe_bundle, results_of_run
 from tuner.data.dataset import RowInputs
 from tuner.data.encoded import Encoded
 from tuner.data.name_lists import list_names
@@ -59,7 +60,7 @@ _LISTS = ("label_columns", "label_names")
 _NEEDED_CONFIGURATION = ("max_length", "truncation")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Bundle:
     """A loaded model. It computes in float32 on the CPU, so that predictions are the same on every machine.
 
@@ -77,6 +78,10 @@ class Bundle:
     record: Mapping[str, Any]
     model: SequenceClassifier
     preparation: Preparation
+
+    def __repr__(self) -> str:
+        """Return at most five lines: task, labels, inputs, macro-F1 and verdict, size."""
+        return describe_bundle(self)
 
     @property
     def is_tokenised(self) -> bool:
@@ -255,7 +260,8 @@ def load(location: str | Path) -> Bundle:
     for name in FILES:
         check_plain_file(folder, name)
     with as_bundle_error(folder):
-        return _assemble(folder, described)
+        bundle = _assemble(folder, described)
+    return replace(bundle, record={**bundle.record, **results_of_run(folder)})
 
 
 def _run_status(folder: Folder) -> str:
