@@ -22,7 +22,7 @@ from tuner.samplers.base import make_sampler
 from tuner.samplers.random import RandomSampler
 from tuner.space.build import builder_of, declared_options
 from tuner.space.configuration import Configuration, check_configuration
-from tuner.space.describe import describe_parameters
+from tuner.space.describe import describe_settings
 from tuner.space.domains import Domain
 from tuner.space.load import read_space
 from tuner.space.options import Option, Options, integer, positive, real, share
@@ -289,8 +289,8 @@ def test_an_option_is_added_by_a_builder_and_one_declaration(
     configuration = make_sampler(space).ask(0)
     check_configuration(configuration, "text")
     assert (configuration[name], configuration[f"{name}.added.{own}"]) == ("added", number.default)
-    rows = [row["parameter"].strip() for row in describe_parameters()]
-    assert rows[rows.index("added") + 1] == own
+    rows = [row["setting"] for row in describe_settings()]
+    assert rows[rows.index(f"space.{name}.added") + 1] == f"space.{name}.added.{own}"
     assert own in json_schema()["$defs"][f"text.{name}"]["anyOf"][1]["properties"]["added"]["properties"]
     with pytest.raises(SpaceError, match=r"out of bounds"):
         read_space(text, [f"space.{name}.added.{own}=-1"])

@@ -73,10 +73,12 @@ def _print_error(error: BaseException) -> int:
             click.echo(
                 "The shell puts the names of files in place of a pattern: quote it, as in 'data/*.csv'.", err=True
             )
+        _print_mended_command()
         return error.exit_code
     if isinstance(error, InputError):
         for fault in error.faults:
             click.echo(f"error: {fault}", err=True)
+        _print_mended_command()
         return error.exit_code
     if isinstance(error, TunerError):
         click.echo(f"error: {error}", err=True)
@@ -91,6 +93,15 @@ def _print_error(error: BaseException) -> int:
         click.echo("error: there is not enough memory; use fewer or shorter rows, or a machine with more", err=True)
         return _UNEXPECTED_EXIT_CODE
     return _print_unexpected(error)
+
+
+def _print_mended_command() -> None:
+    """If the shell has taken a --set apart, print the command line as it was meant."""
+    from tuner.cli.unquoted import mended_command
+
+    command = mended_command(sys.argv[1:])
+    if command is not None:
+        click.echo(f"The shell has split a value of --set: quote it for the shell:\n  {command}", err=True)
 
 
 def _print_unexpected(error: BaseException) -> int:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 ABSENT = "–"
 _MOST_CHARACTERS = 60
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _TINY = 0.001  # with three decimals, smaller numbers would look like zero
 
 
@@ -50,6 +52,23 @@ def show_duration(seconds: float) -> str:
         return f"{whole} s"
     minutes, hours = whole // 60, whole // 3600
     return f"{minutes} min" if minutes < 120 else f"{hours} h {minutes % 60} min"
+
+
+def show_count(number: float, noun: str, plural: str | None = None) -> str:
+    """Return a number with its noun: "1 seed", "1,200 rows", "2.51 epochs". `plural` is the noun's plural if it adds no s."""
+    shown = f"{number:,}" if isinstance(number, int) else f"{number:.3g}"
+    return f"{shown} {noun if shown == '1' else plural or f'{noun}s'}"
+
+
+def show_moment(moment: datetime, now: datetime) -> str:
+    """Return a moment as people say it, in the time zone of `now`: "today 14:03", "28 Nov 14:03", "28 Nov 2025"."""
+    local = moment.astimezone(now.tzinfo)
+    days = (now.date() - local.date()).days
+    clock = f"{local:%H:%M}"
+    if days in (0, 1):
+        return f"{('today', 'yesterday')[days]} {clock}"
+    day = f"{local.day} {_MONTHS[local.month - 1]}"
+    return f"{day} {clock}" if local.year == now.year else f"{day} {local.year}"
 
 
 def show_on_page(value: Any) -> str:

@@ -64,6 +64,12 @@ class Folder:
             kind = self.files.get_file_info(self._full(name)).type
         return bool(kind != fs.FileType.NotFound)
 
+    def size(self, name: str) -> int | None:
+        """Return the number of bytes of a file, or None if there is no such file. Raises StorageError."""
+        with errors_named(self._shown(name), "cannot be reached"):
+            info = self.files.get_file_info(self._full(name))
+        return info.size if info.type == fs.FileType.File else None
+
     def is_folder(self) -> bool:
         """Return whether this exists and is a folder. Raises StorageError."""
         with errors_named(str(self), "cannot be reached"):

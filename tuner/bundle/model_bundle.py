@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from tuner.bundle.bundle_files import WEIGHTS, read_files
 from tuner.bundle.bundle_json import FORMAT, as_bundle_error
+from tuner.bundle.description import describe_bundle, results_of_run
 from tuner.data.dataset import RowInputs
 from tuner.data.encoded import Encoded
 from tuner.data.model_rows import make_rows
@@ -43,7 +44,7 @@ from tuner.storage import Folder
 from tuner.training.loop import predict_logits
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Bundle:
     """A loaded model. It computes in float32 on the CPU, so that predictions are the same on every machine.
 
@@ -61,6 +62,10 @@ class Bundle:
     record: Mapping[str, Any]
     model: SequenceClassifier
     preparation: Preparation
+
+    def __repr__(self) -> str:
+        """Return at most five lines: task, labels, inputs, macro-F1 and verdict, size."""
+        return describe_bundle(self)
 
     @property
     def is_tokenised(self) -> bool:
@@ -233,7 +238,7 @@ def load(location: str | Path) -> Bundle:
             thresholds=np.array(thresholds, np.float64),
             configuration=configuration,
             columns=described["columns"],
-            record=described["record"],
+            record={**described["record"], **results_of_run(files.folder)},
             model=filled(model, files.folder.read(WEIGHTS)),
             preparation=files.preparation,
         )

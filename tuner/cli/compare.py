@@ -10,7 +10,7 @@ from tuner.cli.columns import labelled_columns
 from tuner.cli.completion import complete_runs
 from tuner.cli.location import locate_model, name_damage
 from tuner.cli.options import column_options, format_option, quoting_option, runs_option
-from tuner.cli.output import Format, print_json, print_rows, print_table, print_text, say
+from tuner.cli.output import Format, print_json, print_rows, print_sentence, print_table, print_text, say
 from tuner.show_value import show_value
 
 if TYPE_CHECKING:
@@ -115,17 +115,17 @@ def _print_comparison(described: dict[str, Any]) -> None:
     from tuner.comparison.compare import LABEL_COLUMNS
 
     for name in "ab":
-        print_text(f"{name.upper()}: {described[name]['location']} ({described[name]['kind']})")
-    print_text(f"\n{described['conclusion']}\n")
+        print_sentence(f"{name.upper()}: {described[name]['location']} ({described[name]['kind']})")
+    print_sentence(f"\n{described['conclusion']}\n")
     measures = [{"measure": name, **_with_interval(described[name])} for name in ("macro_f1", "score")]
-    print_table(measures, tuple(measures[0]))
+    print_table(measures, tuple(measures[0]), drop=("a", "b"))
     counts = described["agreement"]
     alone = f"only A {counts['only_a_right']:,}, only B {counts['only_b_right']:,}"
-    print_text(f"\nrows right: both {counts['both_right']:,}, {alone}, neither {counts['both_wrong']:,}\n")
+    print_sentence(f"\nrows right: both {counts['both_right']:,}, {alone}, neither {counts['both_wrong']:,}\n")
     labels = [{**row, "told_apart": row["told_apart"] or None} for row in described["labels"]]
     chance = f"by chance alone, about {0.05 * len(labels):.2g} of {len(labels)} labels would differ"
-    print_text(f"F1 per label, each with its own 95 % interval; {chance}")
-    print_table(labels, LABEL_COLUMNS)
+    print_sentence(f"F1 per label, each with its own 95 % interval; {chance}")
+    print_table(labels, LABEL_COLUMNS, drop=("support", "a_f1", "b_f1", "high", "low"))
     for name, title in _CHANGES.items():
         _print_changes(described["changes"][name], title)
 

@@ -9,8 +9,9 @@ import click
 from tuner.cli.completion import complete_runs
 from tuner.cli.location import locate_run, name_damage
 from tuner.cli.options import runs_option
-from tuner.cli.output import print_json, print_text, say
+from tuner.cli.output import print_json, print_sentence, print_text, say
 from tuner.errors import Fault, UsageError
+from tuner.show_value import show_count
 
 if TYPE_CHECKING:
     from tuner.diagnosis.causes.cause import Cause
@@ -154,42 +155,42 @@ def _evidence_of_file(
 
 
 def _print_diagnosis(evidence: Evidence, diagnosis: Diagnosis) -> None:
-    print_text(f"{evidence.subject}: {diagnosis.state}: {diagnosis.sentence}")
+    print_sentence(f"{evidence.subject}: {diagnosis.state}: {diagnosis.sentence}")
     if diagnosis.labels:
         names = ", ".join(diagnosis.labels[:_LABELS_SHOWN])
         more = len(diagnosis.labels) - _LABELS_SHOWN
-        print_text(f"collapsed labels: {names}{f' and {more} more' if more > 0 else ''}")
+        print_sentence(f"collapsed labels: {names}{f' and {more} more' if more > 0 else ''}")
     if diagnosis.causes:
         heading = "possible improvements" if diagnosis.state == "healthy" else "likely causes"
-        print_text(f"\n{heading}, most likely first:")
+        print_sentence(f"\n{heading}, most likely first:")
     for number, cause in enumerate(diagnosis.causes, 1):
         _print_cause(number, cause)
     if evidence.search is not None and evidence.search.trials:
         _print_search(evidence.search)
     if diagnosis.missing:
-        print_text("\nnot known:")
+        print_sentence("\nnot known:")
     for line in diagnosis.missing:
-        print_text(f"- {line}")
+        print_sentence(f"- {line}")
 
 
 def _print_cause(number: int, cause: Cause) -> None:
     origin = f" (follows from {', '.join(_words(name) for name in cause.explained_by)})" if cause.explained_by else ""
-    print_text(f"{number}. {_words(cause.name)}{origin}: {cause.sentence}")
-    print_text(f"   {cause.advice}")
+    print_sentence(f"{number}. {_words(cause.name)}{origin}: {cause.sentence}")
+    print_sentence(f"   {cause.advice}")
     if cause.setting:
         print_text(f"   {cause.setting}")
 
 
 def _print_search(search: SearchFacts) -> None:
     endings = ", ".join(f"{count} {ending}" for ending, count in search.endings.items())
-    print_text(f"\nthe search had {search.trials} trials: {endings}")
+    print_sentence(f"\nthe search had {show_count(search.trials, 'trial')}: {endings}")
     if search.causes:
         causes = ", ".join(f"{_words(name)} {count}" for name, count in search.causes.items())
-        print_text(f"most likely causes of the trials that collapsed or diverged: {causes}")
+        print_sentence(f"most likely causes of the trials that collapsed or diverged: {causes}")
     for failing in search.settings[:_SETTINGS_SHOWN]:
         share = failing.faulty / failing.trials
         remedy = f"; try {failing.setting}" if failing.setting else ""
-        print_text(
+        print_sentence(
             f"- {failing.parameter} {failing.value}: {failing.faulty} of {failing.trials} trials collapsed or diverged "
             f"({share:.0%}, 95 % interval {failing.low:.0%} to {failing.high:.0%}); "
             f"of all other trials {failing.rest:.0%}{remedy}"

@@ -10,7 +10,7 @@ from tuner.cli.columns import labelled_columns
 from tuner.cli.completion import complete_files, complete_runs
 from tuner.cli.location import locate_model
 from tuner.cli.options import column_options, format_option, quoting_option, runs_option, skip_option
-from tuner.cli.output import LABEL_COLUMNS, Format, print_json, print_rows, print_table, say
+from tuner.cli.output import DROP_OF_LABELS, LABEL_COLUMNS, Format, print_json, print_rows, print_table, say
 from tuner.cli.row_counts import say_row_counts, verbose_option
 
 if TYPE_CHECKING:
@@ -123,4 +123,4 @@ def _print_measures(measures: dict[str, Any]) -> None:
     click.echo(f"score: {measures['score']:.3f} (constant penalty {measures['constant_penalty']:.3f})")
     click.echo(f"skill: {measures['skill']:.3f} (95 % {skill_low:.3f} to {skill_high:.3f})")
     click.echo("")
-    print_table(measures["labels"], LABEL_COLUMNS)
+    print_table(measures["labels"], LABEL_COLUMNS, drop=DROP_OF_LABELS)

@@ -9,48 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuner.cli.output import say
+from tuner.ledger.location import locate_model, locate_run
 
 if TYPE_CHECKING:
     from tuner.errors import UsageError
     from tuner.space.load import Space
 
-
-def locate_run(run: str, runs: str) -> str:
-    """Return the location of a run, given its path or its name below `runs`. A run below `runs` wins over a path."""
-    from tuner.storage import Folder, join
-
-    if "://" in run:
-        return run
-    below, is_path = join(runs, run), "/" in run or run in (".", "..")
-    return run if is_path and not Folder.at(below).exists("environment.json") else below
-
-
-def locate_model(model: str, runs: str) -> str:
-    """Return the location of a bundle, given by path, or of a run, given by path or by name below `runs`.
-
-    Raises UsageError if there is neither.
-    """
-    from tuner.errors import Fault, UsageError, did_you_mean
-    from tuner.ledger.run_directory import list_runs
-    from tuner.storage import Folder, split
-
-    here, location = Folder.at(model), locate_run(model, runs)
-    if here.exists("bundle.json"):
-        return model
-    if Folder.at(location).exists("environment.json"):
-        return location
-    if here.exists():
-        return model  # the reader reports what the folder lacks
-    folder, name = split(location.rstrip("/"))
-    names = list_runs(folder) if Folder.at(folder).is_folder() else []
-    remedy = (
-        did_you_mean(name, names)
-        if names
-        else "give the directory of a bundle or a run; --runs names the folder that holds the runs"
-    )
-    raise UsageError(
-        [Fault(model, f"there is no bundle here (no bundle.json), and no run of this name in {folder}", remedy)]
-    )
+__all__ = ["load_named_space", "locate_model", "locate_run", "name_damage"]
 
 
 def load_named_space(space: str | None, overrides: tuple[str, ...], data: str | None = None) -> Space:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,12 +10,16 @@ from click.core import ParameterSource
 
 from tuner.cli.location import name_damage
 from tuner.cli.options import format_option, runs_option
-from tuner.cli.output import Format, print_rows, say
+from tuner.cli.output import Format, print_rows, print_table, say
+from tuner.show_value import show_duration, show_moment
 
 if TYPE_CHECKING:
     from tuner.ledger.run_directory import Run
 
 _COLUMNS = ("name", "status", "verdict", "test_macro_f1", "trials", "seconds", "started_at")
+_SHOWN = ("name", "status", "verdict", "test_macro_f1", "trials", "took", "started")
+_DROP = ("trials", "took", "verdict", "started", "test_macro_f1")  # the order in a narrow terminal
+_LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
 @click.command()
@@ -22,7 +27,10 @@ _COLUMNS = ("name", "status", "verdict", "test_macro_f1", "trials", "seconds", "
 @format_option
 @click.pass_context
 def ls(context: click.Context, runs: str, format_: Format) -> None:
-    """List runs, with their status, verdict and macro-F1 on test.
+    """List runs, the newest first, with their status, verdict and macro-F1 on test.
+
+    The table shows how long each run took, and when it started in local time. JSON and CSV have seconds, and the time with its
+    zone. A run that a process works on is running. Runs that cannot be read are listed last, and notes say why.
 
     \b
     Example:
@@ -46,16 +54,41 @@ def ls(context: click.Context, runs: str, format_: Format) -> None:
         raise UsageError([Fault(f"--runs {runs}", message, "check the path, or leave it out for ./runs")])
     if not rows:
         say(f"no runs in {runs}; start one with `tuner run multilabel`")
-    print_rows(rows, _COLUMNS, format_)
+    rows.sort(key=lambda row: _started(row) or _LONG_AGO, reverse=True)
+    if format_ == "table":
+        now = datetime.now().astimezone()
+        print_table([_for_people(row, now) for row in rows], _SHOWN, drop=_DROP)
+    else:
+        print_rows(rows, _COLUMNS, format_)
 
 
 def _row(name: str, run: Run) -> dict[str, Any]:
+    from tuner.ledger.run_directory import current_status
+
     return {
         "name": name,
-        "status": run.status,
+        "status": current_status(run),
         "verdict": run.champion.get("verdict"),
         "test_macro_f1": run.champion.get("test", {}).get("macro_f1"),
         "trials": sum(row["phase"] == "search" for row in run.trials),
         "seconds": run.manifest.get("seconds"),
         "started_at": run.environment.get("started_at"),
+    }
+
+
+def _started(row: dict[str, Any]) -> datetime | None:
+    """Return when a run started, or None if its record does not say. A time without a zone is in UTC."""
+    try:
+        moment = datetime.fromisoformat(str(row.get("started_at")))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _for_people(row: dict[str, Any], now: datetime) -> dict[str, Any]:
+    seconds, started = row.get("seconds"), _started(row)
+    return {
+        **row,
+        "took": None if seconds is None else show_duration(seconds),
+        "started": None if started is None else show_moment(started, now),
     }

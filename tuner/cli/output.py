@@ -5,16 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
 from typing import Any, Literal
 
 import click
 
+from tuner.cli.table_layout import Column, Layout, lay_out, wrap
 from tuner.errors import printable
 from tuner.show_value import show_value
 
 Format = Literal["table", "json", "csv"]
-_PIPE_WIDTH = 200  # a pipe has no width of its own; this keeps each row on one line
 
 LABEL_COLUMNS = (
     "label",
@@ -27,6 +31,8 @@ LABEL_COLUMNS = (
     "auc",
     "average_precision",
 )
+DROP_OF_LABELS = ("average_precision", "auc", "decision_rate", "prevalence", "precision", "recall", "support")
+"""The order in which a narrow terminal leaves columns of `LABEL_COLUMNS` out."""
 
 
 def say(text: str) -> None:
@@ -39,13 +45,40 @@ def print_text(text: str) -> None:
     click.echo(printable(text, keep="\n"))
 
 
+def print_sentence(text: str) -> None:
+    """Print a text that the user asked for to stdout. On a terminal, lines break between words."""
+    for line in text.split("\n"):
+        print_text("\n".join(wrap(printable(line), width_of_stdout())))
+
+
+def captured(print_it: Callable[[], None]) -> str:
+    """Return what a function prints to stdout, laid out for the real stdout."""
+    is_terminal = sys.stdout.isatty()
+    page = io.StringIO()
+    page.isatty = lambda: is_terminal  # type: ignore[method-assign]
+    with redirect_stdout(page):
+        print_it()
+    return page.getvalue()
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], format_: Format, *, title: str = "") -> None:
-    """Print these columns of the rows, in this order. A value that a row lacks is left empty."""
+def print_rows(
+    rows: Sequence[Mapping[str, Any]],
+    columns: Sequence[str],
+    format_: Format,
+    *,
+    title: str = "",
+    drop: Sequence[str] = (),
+    below: Sequence[str] = (),
+) -> None:
+    """Print these columns of the rows, in this order. A value that a row lacks is left empty.
+
+    `drop` and `below` are as in `print_table`.
+    """
     if format_ == "json":
         print_json([{column: row.get(column) for column in columns} for row in rows])
     elif format_ == "csv":
@@ -55,24 +88,66 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], format
         writer.writerows([_csv_value(row.get(column)) for column in columns] for row in rows)
         click.echo(text.getvalue(), nl=False)
     else:
-        print_table(rows, columns, title=title)
+        print_table(rows, columns, title=title, drop=drop, below=below)
 
 
-def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, title: str = "") -> None:
-    """Print a table for people, with numbers aligned right."""
-    from rich.console import Console
-    from rich.table import Table
+def print_table(
+    rows: Sequence[Mapping[str, Any]],
+    columns: Sequence[str],
+    *,
+    title: str = "",
+    drop: Sequence[str] = (),
+    below: Sequence[str] = (),
+    whole_in: str = "json",
+) -> None:
+    """Print a table for people, with numbers aligned right.
 
-    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        is_number = any(isinstance(row.get(column), int | float) for row in rows)
-        table.add_column(column.replace("_", " "), justify="right" if is_number else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(printable(show_value(row.get(column), absent="")) for column in columns))
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, markup=False, width=_PIPE_WIDTH)
-    console.print(table)
+    In a pipe each row has one line. If a terminal is too narrow, the columns `below` become lines below their row, and then
+    columns are left out in the order of `drop`. A last line says which, and that the format `whole_in` has them.
+    """
+    layout = lay_out(
+        [
+            Column(
+                name=_heading(column),
+                cells=[printable(show_value(row.get(column), absent="")) for row in rows],
+                is_number=any(isinstance(row.get(column), int | float) for row in rows),
+            )
+            for column in columns
+        ],
+        width_of_stdout(),
+        drop=list(map(_heading, drop)),
+        below=list(map(_heading, below)),
+    )
+    if title:
+        print_text(title)
+    header, *lines = layout.lines
+    click.echo(_styled(header, bold=True))
+    for line in lines:
+        click.echo(line)
+    left_out = describe_left_out(layout)
+    if left_out:
+        sentence = f"{left_out}; a wider terminal or --format {whole_in} shows them"
+        for line in wrap(sentence, width_of_stdout()):
+            click.echo(_styled(line, dim=True))
+
+
+def describe_left_out(layout: Layout) -> str:
+    """Say which columns a narrow table lacks or has cut; "" if it is whole."""
+    parts = (("not shown", layout.dropped), ("cut", layout.cut))
+    return "; ".join(f"{what}: {', '.join(names)}" for what, names in parts if names)
+
+
+def width_of_stdout() -> int | None:
+    """Return the width of the terminal, or None in a pipe or a file."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _heading(column: str) -> str:
+    return printable(column.replace("_", " "))
+
+
+def _styled(text: str, **style: bool) -> str:
+    return text if os.environ.get("TERM") == "dumb" else click.style(text, **style)
 
 
 def _csv_value(value: Any) -> Any:

@@ -7,7 +7,8 @@ import click
 from tuner.cli.completion import complete_spaces
 from tuner.cli.location import load_named_space
 from tuner.cli.options import data_option, format_option, set_option
-from tuner.cli.output import Format, print_json, print_rows, say
+from tuner.cli.output import Format, print_json, print_rows, print_sentence, print_table, print_text, say
+from tuner.show_value import show_duration, show_share
 
 
 @click.command()
@@ -32,8 +33,14 @@ def plan(space: str | None, data: str | None, overrides: tuple[str, ...], format
     if format_ == "json":
         print_json(estimate)
         return
-    print_rows(estimate["rungs"], ("epochs", "share_of_trials", "seconds"), format_, title="rungs")
-    if format_ == "table":
-        click.echo("")
-        for sentence in estimate["sentences"]:
-            click.echo(sentence)
+    if format_ == "csv":
+        print_rows(estimate["rungs"], ("epochs", "share_of_trials", "seconds"), "csv")
+        return
+    rungs = [
+        {**row, "share_of_trials": show_share(row["share_of_trials"]), "time": show_duration(row["seconds"])}
+        for row in estimate["rungs"]
+    ]
+    print_table(rungs, ("epochs", "share_of_trials", "time"), title="rungs")
+    print_text("")
+    for sentence in estimate["sentences"]:
+        print_sentence(sentence)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from tuner.cli.completion import complete_runs
-from tuner.cli.location import locate_run, name_damage
+from tuner.cli.location import locate_run
 from tuner.cli.options import runs_option
 from tuner.cli.output import say
+
+if TYPE_CHECKING:
+    from tuner.report.material import Material
 
 
 @click.command()
@@ -22,8 +27,8 @@ from tuner.cli.output import say
 def report(run: str, out: str | None, is_opened: bool, runs: str) -> None:
     """Write one self-contained HTML page about a run. It opens from disk and needs no network.
 
-    RUN is the name or the directory of a run. The run may still be going on, or may have been cut off. The page then says
-    what is missing. The path of the page is printed to stdout.
+    RUN is the name or the directory of a run. The run may still be going on, may have been cut off, or some of its files may
+    be damaged. The page then says what is missing. The path of the page is printed to stdout.
 
     \b
     Example:
@@ -39,14 +44,12 @@ def report(run: str, out: str | None, is_opened: bool, runs: str) -> None:
     if out is not None:
         check_place(out)
 
+    from tuner.ledger.damaged_run import use_what_can_be_read
     from tuner.report.material import gather
-    from tuner.report.page import render
     from tuner.storage import Folder, split
 
     location = locate_run(run, runs)
-    with name_damage(location):
-        material = gather(location)
-        page = render(material).encode()
+    (material, page), _ = use_what_can_be_read(location, lambda run: _draw(gather(location, run)))
     target = out or f"{material.run.name}-report.html"
     parent, name = split(target)
     folder = Folder.at(parent)
@@ -58,6 +61,12 @@ def report(run: str, out: str | None, is_opened: bool, runs: str) -> None:
     click.echo(place)
     if is_opened:
         _open(place, is_local=folder.is_local)
+
+
+def _draw(material: Material) -> tuple[Material, bytes]:
+    from tuner.report.page import render
+
+    return material, render(material).encode()
 
 
 def _open(place: str, *, is_local: bool) -> None:

@@ -4,45 +4,81 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuner.cli.output import LABEL_COLUMNS, Format, print_json, print_rows, print_table, print_text, say
-from tuner.show_value import show_value
+import click
+
+from tuner.cli.output import (
+    DROP_OF_LABELS,
+    LABEL_COLUMNS,
+    Format,
+    captured,
+    print_json,
+    print_rows,
+    print_sentence,
+    print_table,
+    print_text,
+    say,
+)
+from tuner.show_value import show_count, show_duration
 
 if TYPE_CHECKING:
     from tuner.ledger.run_directory import Run
 
 _LEADERBOARD_ROWS = 12
 _CAUSES_SHOWN = 3
-_HEALTH = (
-    "train_score",
-    "gradient_norm",
-    "clip_rate",
-    "gradient_ratio",
-    "gate_saturation",
-    "dead_units",
-    "unknown_share",
-)
+_DROP = {
+    "leaderboard": (
+        "epochs",
+        "lower",
+        "score_spread",
+        "constant_penalty",
+        "ending",
+        "skill",
+        "macro_f1",
+        "kind",
+        "rank",
+    ),
+    "champion": ("above chance 95 %", "above_chance", "skill 95 %", "constant_penalty", "skill", "score", "rows"),
+    "baselines": ("macro_f1", "95 %"),
+    "importance": ("in force", "high", "low"),
+    "collapse": ("high", "low", "worse", "collapsed"),
+    "most_wrong": ("loss", "row", "decided"),
+}
+"""The order in which a narrow terminal leaves the columns of each table out."""
 
 
 def print_run(location: str, format_: Format, *, is_all: bool = False) -> Run:
-    """Read a run, print it and return it. With `is_all`, print everything that the report page shows."""
-    from tuner.analysis.leaderboard import COLUMNS
-    from tuner.ledger.run_directory import read_run
+    """Read a run, print it and return it. With `is_all`, print everything that the report page shows.
 
-    run = read_run(location)
+    Warnings name the files of a damaged run that cannot be read; the rest is printed. Raises LedgerError if there is no rest.
+    """
+    from tuner.ledger.damaged_run import use_what_can_be_read
+
+    def show(run: Run) -> tuple[str, str]:
+        described = _describe(run, location, is_all=is_all)
+        return described["status"], captured(lambda: _print_described(described, format_))
+
+    (status, shown), run = use_what_can_be_read(location, show)
     for fault in run.damaged:
         say(f"warning: {fault}")
-    described = _describe(run, location, is_all=is_all)
+    click.echo(shown, nl=False)
+    if format_ == "table" and status == "running":
+        say("\na process is at work on this run; these are its results so far")
+    elif format_ == "table" and status != "finished" and not any("manifest.json" in each.where for each in run.damaged):
+        _say_how_to_resume(run)
+    return run
+
+
+def _print_described(described: dict[str, Any], format_: Format) -> None:
+    from tuner.analysis.leaderboard import COLUMNS
+
     if format_ == "json":
         print_json(described)
     elif format_ == "csv":
         print_rows(described["leaderboard"], COLUMNS, "csv")
     else:
         _print_summary(described)
-        if is_all:
+        if "evidence" in described:
             _print_evidence(described["evidence"])
-        if run.status != "finished":
-            _say_how_to_resume(run)
-    return run
 
 
 def _describe(run: Run, location: str, *, is_all: bool) -> dict[str, Any]:
@@ -50,10 +86,11 @@ def _describe(run: Run, location: str, *, is_all: bool) -> dict[str, Any]:
     from tuner.analysis.leaderboard import describe_run
     from tuner.diagnosis.causes.diagnose import as_json, diagnose
     from tuner.diagnosis.readers.run import read_evidence
+    from tuner.ledger.run_directory import current_status
     from tuner.storage import join
 
     diagnosis = as_json(diagnose(read_evidence(run))) if run.champion else None
-    described = {**describe_run(run), "diagnosis": diagnosis}
+    described = {**describe_run(run), "status": current_status(run), "diagnosis": diagnosis}
     if described["champion"]:  # the ledger holds the path at the time of the search; the run may have moved
         described["champion"]["bundle"] = join(location, "champion")
     if is_all:
@@ -66,9 +103,8 @@ def _describe(run: Run, location: str, *, is_all: bool) -> dict[str, Any]:
 def _say_how_to_resume(run: Run) -> None:
     from tuner.ledger.longer_search import command_to_resume
 
-    state = (
-        "the run is still going on, or was cut off; if no process works on it, " if run.status == "unfinished" else ""
-    )
+    cut = "the run was cut off, or has lost its manifest.json; " if run.champion else "the run was cut off; "
+    state = cut if run.status == "unfinished" else ""
     say(f"\n{state}resume it with `{command_to_resume(run)}`")
 
 
@@ -80,33 +116,33 @@ def _print_evidence(evidence: dict[str, Any]) -> None:
     ):
         if evidence[key]:
             print_text("")
-            print_table(evidence[key], tuple(evidence[key][0]), title=title)
+            print_table(evidence[key], tuple(evidence[key][0]), title=title, drop=_DROP[key])
     if evidence["cut"]:
         print_text(f"\nsuggested narrower space:\n{evidence['cut']}")
     if evidence["data"]:
         print_text("\nthe data")
     for line in evidence["data"]:
-        print_text(f"  {line}")
+        print_sentence(f"  {line}")
 
 
 def _print_summary(run: dict[str, Any]) -> None:
     from tuner.analysis.leaderboard import COLUMNS
 
     endings = ", ".join(f"{count} {ending}" for ending, count in run["trials"].items())
-    seconds = f" in {run['seconds']:.0f} s" if run["seconds"] is not None else ""
-    print_text(f"{run['name']}: {run['status']}{seconds}{_describe_end(run)}; trials: {endings or 'none'}")
+    duration = f" in {show_duration(run['seconds'])}" if run["seconds"] is not None else ""
+    print_sentence(f"{run['name']}: {run['status']}{duration}{_describe_end(run)}; trials: {endings or 'none'}")
     if run["error"]:
-        print_text(f"error: {run['error']}")
+        print_sentence(f"error: {run['error']}")
     board = run["leaderboard"]
     if board:
         candidates = [column for column in COLUMNS if column not in ("runs", "configuration")]
         columns = [column for column in candidates if any(row.get(column) is not None for row in board)]
         print_text("")
-        print_table(_top_rows(board), columns, title="leaderboard, on validation")
+        print_table(_top_rows(board), columns, title="leaderboard, on validation", drop=_DROP["leaderboard"])
     control = next((row for row in run["baselines"] if row["kind"] == "control"), None)
     if control:
         score = control["validation"]["macro_f1"]
-        print_text(
+        print_sentence(
             f"\ncontrol: {control['name']} has macro-F1 {score:.3f} on validation; "
             "a model that is no better has learnt nothing"
         )
@@ -125,11 +161,11 @@ def _describe_end(run: dict[str, Any]) -> str:
 def _print_verdict(run: dict[str, Any]) -> None:
     from tuner.analysis.leaderboard import VERDICTS
 
-    print_text(f"\nverdict: {run['verdict']}: {VERDICTS[run['verdict']]}")
-    print_text(f"reason: {run['reason']}")
-    print_text(f"diagnosis: {run['diagnosis']['state']}: {run['diagnosis']['sentence']}")
+    print_sentence(f"\nverdict: {run['verdict']}: {VERDICTS[run['verdict']]}")
+    print_sentence(f"reason: {run['reason']}")
+    print_sentence(f"diagnosis: {run['diagnosis']['state']}: {run['diagnosis']['sentence']}")
     for cause in run["diagnosis"]["causes"][:_CAUSES_SHOWN]:
-        print_text(f"  {cause['name'].replace('_', ' ')}: {cause['sentence']}; {cause['advice']}")
+        print_sentence(f"  {cause['name'].replace('_', ' ')}: {cause['sentence']}; {cause['advice']}")
     print_text(f"bundle: {run['champion']['bundle']}")
 
 
@@ -152,17 +188,17 @@ def _non_default(configuration: dict[str, Any]) -> dict[str, Any]:
 def _print_champion(champion: dict[str, Any]) -> None:
     from tuner.analysis.leaderboard import describe_champion
 
-    print_text(f"\nchampion: {describe_champion(champion)}, best at {champion['epochs']:.3g} epochs")
+    print_sentence(f"\nchampion: {describe_champion(champion)}, best at {show_count(champion['epochs'], 'epoch')}")
     settings = ", ".join(f"{name}={_setting_value(value)}" for name, value in _non_default(champion["config"]).items())
-    print_text(f"  {f'{settings}; all other settings' if settings else 'all settings'} at their defaults")
-    print_text(f"  selection: {_selection_line(champion)}")
-    print_text(f"  health: {_health_line(champion['health'])}")
+    print_sentence(f"  {f'{settings}; all other settings' if settings else 'all settings'} at their defaults")
+    print_sentence(f"  selection: {_selection_line(champion)}")
     print_text("")
+    _print_health(champion["health"])
     rows = [_split_row(split, champion[split]) for split in ("validation", "test")]
-    print_table(rows, tuple(rows[0]), title="champion")
+    print_table(rows, tuple(rows[0]), title="champion", drop=_DROP["champion"])
     for split in ("validation", "test"):
         for note in champion[split].get("notes", ()):
-            print_text(f"  {split}: {note}")
+            print_sentence(f"  {split}: {note}")
     print_text("")
     leads = [
         {
@@ -173,9 +209,26 @@ def _print_champion(champion: dict[str, Any]) -> None:
         }
         for row in champion["test_baselines"]
     ]
-    print_table(leads, ("baseline", "macro_f1", "champion ahead by", "95 %"), title="baselines, on test")
+    columns = ("baseline", "macro_f1", "champion ahead by", "95 %")
+    print_table(leads, columns, title="baselines, on test", drop=_DROP["baselines"])
     print_text("")
-    print_table(champion["test"]["labels"], LABEL_COLUMNS, title="champion per label, on test")
+    title = "champion per label, on test"
+    print_table(champion["test"]["labels"], LABEL_COLUMNS, title=title, drop=DROP_OF_LABELS)
+
+
+def _print_health(health: dict[str, Any]) -> None:
+    """Print the health figures at the champion's best measurement that are known, each with a judgement in words."""
+    from tuner.diagnosis.causes.health import judge_health
+
+    rows = [
+        {"measure": each.name.replace("_", " "), "value": f"{each.value:.4g}", "judgement": each.judgement}
+        for each in judge_health(health)
+    ]
+    if rows:
+        print_table(rows, ("measure", "value", "judgement"), title="health of the champion", below=("judgement",))
+    else:
+        print_text("health of the champion: not known")
+    print_text("")
 
 
 def _split_row(split: str, measures: dict[str, Any]) -> dict[str, Any]:
@@ -202,16 +255,6 @@ def _selection_line(champion: dict[str, Any]) -> str:
         parts.append(f"clearly ahead of {ahead} of {len(differences)} other finalists")
     parts.append(describe_runs_without_model(champion))
     return "; ".join(part for part in parts if part)
-
-
-def _health_line(health: dict[str, Any]) -> str:
-    """Return the health measures that are known at the champion's best measurement."""
-    parts = [
-        f"{name.replace('_', ' ')} {show_value(health[name], real='.4g')}"
-        for name in _HEALTH
-        if health.get(name) is not None
-    ]
-    return ", ".join(parts) or "not known"
 
 
 def _interval(bounds: list[float]) -> str:

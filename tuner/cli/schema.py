@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from tuner.cli.output import print_json, print_rows
+from tuner.cli.output import print_json, print_rows, print_table
 
 
 @click.command()
@@ -14,10 +14,12 @@ from tuner.cli.output import print_json, print_rows
     type=click.Choice(["json", "table", "csv"]),
     default="json",
     show_default=True,
-    help="json is the schema; table and csv list the hyperparameters.",
+    help="json is the schema; table and csv have one row per setting.",
 )
 def schema(format_: str) -> None:
-    """Print the JSON Schema of a space file, for editors, or a table of all hyperparameters, for people.
+    """Print the JSON Schema of a space file, for editors, or a table of all settings, for people.
+
+    A setting has its dotted path, as --set takes it. LABEL stands for a label of the data.
 
     \b
     Example:
@@ -29,6 +31,10 @@ def schema(format_: str) -> None:
 
         print_json(json_schema())
     else:
-        from tuner.space.describe import COLUMNS, describe_parameters
+        from tuner.space.describe import COLUMNS, describe_settings
 
-        print_rows(describe_parameters(), COLUMNS, "csv" if format_ == "csv" else "table")
+        rows = describe_settings()
+        if format_ == "csv":
+            print_rows(rows, COLUMNS, "csv")
+        else:
+            print_table(rows, COLUMNS, drop=("for", "type", "default"), below=("range", "description"), whole_in="csv")

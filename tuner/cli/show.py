@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from tuner.cli.completion import complete_runs
-from tuner.cli.location import locate_run, name_damage
+from tuner.cli.location import locate_run
 from tuner.cli.options import format_option, runs_option
 from tuner.cli.output import Format
 from tuner.cli.run_summary import print_run
@@ -27,11 +27,12 @@ def show(run: str, is_all: bool, runs: str, format_: Format) -> None:
     RUN is the name or the directory of a run. CSV prints the leaderboard only. --all prints the content of the report page
     as text and tables.
 
+    If files of the run are damaged or missing, warnings name them, and the rest is shown. The exit code is 2 if nothing of the
+    run can be read. A terminal that is too narrow for a table leaves columns out, and a line says which.
+
     \b
     Example:
       tuner show multilabel-20261121-0905
       tuner show multilabel-20261121-0905 --format json | jq .champion.test.macro_f1
     """
-    location = locate_run(run, runs)
-    with name_damage(location):
-        print_run(location, format_, is_all=is_all)
+    print_run(locate_run(run, runs), format_, is_all=is_all)

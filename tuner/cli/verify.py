@@ -8,6 +8,9 @@ from tuner.cli.completion import complete_runs
 from tuner.cli.location import locate_run
 from tuner.cli.options import format_option, runs_option
 from tuner.cli.output import Format, print_json, print_rows, say
+from tuner.show_value import show_count
+
+_COLUMNS = ("where", "what", "remedy")
 
 
 @click.command()
@@ -33,12 +36,12 @@ def verify(context: click.Context, run: str, runs: str, format_: Format) -> None
     if format_ == "json":
         print_json(result.describe())
     elif result.faults or format_ == "csv":
-        print_rows(result.describe()["faults"], ("where", "what", "remedy"), format_)
+        print_rows(result.describe()["faults"], _COLUMNS, format_, below=("what", "remedy"))
     if not result.has_manifest:
         say(
             "note: there is no manifest, because the run is still going on or was cut off; its files so far were checked"
         )
     count = len(result.faults)
-    say(f"{result.name}: {f'{count} faults' if count > 1 else 'one fault' if count else 'whole'}")
+    say(f"{result.name}: {show_count(count, 'fault') if count else 'whole'}")
     if count:
         context.exit(1)

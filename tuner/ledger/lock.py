@@ -16,7 +16,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from tuner.errors import Fault, LedgerError
+from tuner.errors import Fault, LedgerError, MissingFileError
 from tuner.storage import Folder, errors_named
 
 LOCK = ".lock"
@@ -102,6 +102,53 @@ class RunLock:
         lease = {**_this_process(), "token": self._token, "renewed_at": time.time()}
         self._folder.write(LOCK, json.dumps(lease).encode())
         self._renewed_at = time.monotonic()
+
+
+def is_held(folder: Folder) -> bool:
+    """Return whether a process works on a run: its lock is held, or its lease is renewed. Takes nothing. Raises StorageError."""
+    if not folder.exists(LOCK):
+        return False
+    try:
+        holder = _parse(folder.read(LOCK).decode(errors="replace"))
+    except MissingFileError:  # released in the meantime
+        return False
+    if not folder.is_local:
+        renewed_at = holder.get("renewed_at")
+        return isinstance(renewed_at, int | float) and time.time() - renewed_at < STALE_AFTER_S
+    return not _is_dead(holder) and _is_locked(Path(folder.path, LOCK))
+
+
+def _is_dead(holder: dict[str, Any]) -> bool:
+    """Return whether the holder was a process of this machine and has ended."""
+    process = holder.get("process")
+    if holder.get("host") != socket.gethostname() or not isinstance(process, int) or process <= 0:
+        return False
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:  # it lives, and belongs to somebody else
+        return False
+    return False
+
+
+def _is_locked(path: Path) -> bool:
+    """Return whether the kernel holds the lock. A process that has just ended leaves the file, but not the lock."""
+    import fcntl
+
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return False
+    finally:
+        os.close(file)
+    return False
 
 
 def _is_still_at(path: Path, file: int) -> bool:

@@ -26,21 +26,22 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pyarrow as pa
 
-from tuner.errors import Fault, LedgerError, StorageError, did_you_mean
-from tuner.ledger.lock import LOCK, RunLock
+from tuner.errors import Fault, InputError, LedgerError, StorageError, did_you_mean
+from tuner.ledger.lock import LOCK, RunLock, is_held
 from tuner.ledger.tables import SCHEMAS, TableWriter, read_parts, to_parquet
 from tuner.storage import Folder, split
 
 FORMAT = 2
 CHECKPOINTS = "checkpoints"
+_RESTORE = "the rest of the run can still be read; restore this file from a copy"
 _RESTORE_SPACE = "restore it from a copy; with an empty file, the rest of the run can be read"
 _FLUSH_EVERY_S = 1.0
 _MOST_FAILURES = 3  # in a row, at least a second apart: a full disk stays full, but a network disk may come back
@@ -203,28 +204,54 @@ class Run:
         return str(self.manifest.get("status", "unfinished"))
 
 
-def read_run(location: str | Path) -> Run:
-    """Read a run's directory. Raises LedgerError if there is no run, or if its format is not FORMAT."""
+def read_run(location: str | Path, *, is_lenient: bool = False) -> Run:
+    """Read a run's directory. Raises LedgerError if there is no run, or if its format is not FORMAT.
+
+    With `is_lenient`, a file that is missing or cannot be read leaves its field empty, and its fault is in `damaged`.
+    """
     folder = Folder.at(location)
-    refuse_absent(folder, location)
-    environment = _read_json(folder, "environment", {})
-    _refuse_other_formats(folder, environment)
-    space = _read_space(folder) if folder.exists("space.yaml") else environment.get("space_text")
-    if space is None:
-        raise LedgerError([Fault(f"{folder}/space.yaml", "the file is missing", _RESTORE_SPACE)])
-    trials, damaged = read_parts(folder, "trials")
-    return Run(
+    faults: list[Fault] = []
+
+    def attempt(read: Callable[[], Any], empty: Any) -> Any:
+        try:
+            return read()
+        except InputError as error:
+            if not is_lenient:
+                raise
+            faults.extend(error.faults)
+            return empty
+
+    if not is_lenient or not is_run(folder):
+        refuse_absent(folder, location)
+    environment = attempt(lambda: _read_json(folder, "environment", {}), {})
+    if not is_lenient or {"format", "versions"}.intersection(environment):
+        _refuse_other_formats(folder, environment)
+    elif not faults:
+        environment = attempt(lambda: _refuse_odd(folder, "environment"), {})
+    space = attempt(lambda: _read_space(folder, environment), "")
+    trials, damaged = attempt(lambda: read_parts(folder, "trials"), (SCHEMAS["trials"].empty_table(), []))
+    run = Run(
         name=folder.path.rsplit("/", 1)[-1],
         location=str(location),
         space=space,
         environment=environment,
-        profile=_read_json(folder, "data", {}),
-        baselines=_read_json(folder, "baselines", []),
+        profile=attempt(lambda: _read_json(folder, "data", {}), {}),
+        baselines=attempt(lambda: _read_json(folder, "baselines", []), []),
         trials=trials.to_pylist(),
-        champion=_read_json(folder, "champion", {}),
-        manifest=_read_json(folder, "manifest", {}),
-        damaged=damaged,
+        champion=attempt(lambda: _read_json(folder, "champion", {}), {}),
+        manifest=attempt(lambda: _read_json(folder, "manifest", {}), {}),
     )
+    if run.manifest and "status" not in run.manifest:
+        attempt(lambda: _refuse_odd(folder, "manifest"), None)
+    faults += damaged
+    named = {fault.where for fault in faults}
+    changed = _changed_files(folder, run.manifest) if is_lenient else ()
+    return replace(run, damaged=(*faults, *(fault for fault in changed if fault.where not in named)))
+
+
+def current_status(run: Run) -> str:
+    """Return the status of a run now: "running" if it is unfinished and a process works on it."""
+    return "running" if run.status == "unfinished" and is_held(Folder.at(run.location)) else run.status
 
 
 def read_measurements(location: str | Path) -> pa.Table:
@@ -250,7 +277,13 @@ def held_out_name(weights: str) -> str:
 def list_runs(location: str | Path) -> list[str]:
     """Return the names of the runs in a folder, sorted."""
     folder = Folder.at(location)
-    return [name for name in folder.names() if folder.exists(f"{name}/environment.json")]
+    return [name for name in folder.names() if is_run(folder.below(name))]
+
+
+def is_run(folder: Folder) -> bool:
+    """Return whether a folder is a run's directory, or what is left of one that lost its environment.json."""
+    others = ("manifest.json", "space.yaml", "champion.json", "trials")
+    return folder.exists("environment.json") or sum(map(folder.exists, others)) > 1
 
 
 def check_there(folder: Folder, location: str) -> None:
@@ -264,6 +297,9 @@ def refuse_absent(folder: Folder, location: str | Path) -> None:
     """Raise LedgerError if there is no run in `folder`, which is at `location`."""
     if folder.exists("environment.json"):
         return
+    if is_run(folder):
+        remedy = "restore it from a copy; `tuner show` prints the rest of the run"
+        raise LedgerError([Fault(f"{folder}/environment.json", "the file is missing", remedy)])
     runs: list[str] = []
     with suppress(OSError):  # a path through a file: the message below is clearer
         runs = list_runs(split(str(location).rstrip("/"))[0])
@@ -310,18 +346,45 @@ def _refuse_other_formats(folder: Folder, environment: Any) -> None:
 def _read_json(folder: Folder, name: str, absent: Any) -> Any:
     if not folder.exists(f"{name}.json"):
         return absent
-    remedy = "the rest of the run can still be read; restore this file from a copy"
     try:
         content = json.loads(folder.read(f"{name}.json"))
     except (ValueError, RecursionError) as error:
-        raise LedgerError([Fault(f"{folder}/{name}.json", f"not valid JSON ({error})", remedy)]) from error
+        raise LedgerError([Fault(f"{folder}/{name}.json", f"not valid JSON ({error})", _RESTORE)]) from error
     if not isinstance(content, type(absent)):
         kind = "a list" if isinstance(absent, list) else "an object"
-        raise LedgerError([Fault(f"{folder}/{name}.json", f"not {kind}", remedy)])
+        raise LedgerError([Fault(f"{folder}/{name}.json", f"not {kind}", _RESTORE)])
     return content
 
 
-def _read_space(folder: Folder) -> str:
+def _refuse_odd(folder: Folder, name: str) -> NoReturn:
+    """Raise LedgerError for a file that is missing, or is not as tuner writes it."""
+    is_there = folder.exists(f"{name}.json")
+    what = "does not hold what tuner writes there" if is_there else "the file is missing"
+    raise LedgerError([Fault(f"{folder}/{name}.json", what, _RESTORE)])
+
+
+def _changed_files(folder: Folder, manifest: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield a fault for each file of the ledger that is missing, or not as long as the manifest says.
+
+    This reads no file. `tuner.ledger.verify` also compares checksums, and checks models.
+    """
+    listed = manifest.get("files")
+    for name, entry in listed.items() if isinstance(listed, dict) else ():
+        if "/" in name and name.split("/")[0] not in (*SCHEMAS, "predictions"):
+            continue
+        size, written = folder.size(name), entry.get("bytes") if isinstance(entry, dict) else None
+        if size is None:
+            yield Fault(f"{folder}/{name}", "the file is missing", _RESTORE)
+        elif isinstance(written, int) and size != written:
+            yield Fault(f"{folder}/{name}", f"changed: {size:,} bytes, but {written:,} were written", _RESTORE)
+
+
+def _read_space(folder: Folder, environment: Mapping[str, Any]) -> str:
+    if not folder.exists("space.yaml"):
+        text = environment.get("space_text")
+        if isinstance(text, str):
+            return text
+        raise LedgerError([Fault(f"{folder}/space.yaml", "the file is missing", _RESTORE_SPACE)])
     try:
         return folder.read("space.yaml").decode()
     except UnicodeDecodeError as error:

@@ -131,6 +131,8 @@ def read_parts(folder: Folder, table: str) -> tuple[pa.Table, list[Fault]]:
     schema, parts = SCHEMAS[table], folder.below(table)
     tables: list[pa.Table] = []
     damaged: list[Fault] = []
+    if folder.size(table) is not None:
+        return schema.empty_table(), [Fault(f"{folder}/{table}", "a file, not a folder", "restore it from a copy")]
     for name in parts.names():
         try:
             tables.append(read_parquet(parts, name, schema, remedy="restore it from a copy; its rows are left out"))

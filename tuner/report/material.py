@@ -48,9 +48,12 @@ class Material:
         return self.space.task if self.space else str(self.run.profile.get("task", "unknown"))
 
 
-def gather(location: str | Path) -> Material:
-    """Read a run's directory, local or on any pyarrow.fs location. Raises LedgerError if there is no run or it is damaged."""
-    run = read_run(location)
+def gather(location: str | Path, run: Run | None = None) -> Material:
+    """Read a run's directory, local or on any pyarrow.fs location. Raises LedgerError if there is no run or it is damaged.
+
+    `run` is what could be read of a damaged one (see `tuner.ledger.damaged_run`).
+    """
+    run = run or read_run(location)
     measurements, damaged = read_parts(Folder.at(location), "reports")
     missing = [*_missing_parts(run), *(f"Damaged: {fault}" for fault in (*run.damaged, *damaged))]
     space = None
@@ -77,17 +80,19 @@ def gather(location: str | Path) -> Material:
 
 
 def _missing_parts(run: Run) -> list[str]:
+    """Say what the run has not got. Of what is only damaged, the faults tell."""
+    damaged = " ".join(fault.where for fault in run.damaged)
     sentences = []
-    if run.status != "finished":
+    if run.status != "finished" and "manifest.json" not in damaged:
         error = run.manifest.get("error")
         reason = f" ({error})" if error else ""
         sentences.append(f"The run is {run.status}{reason}; this page shows what the ledger has so far.")
-    if not run.trials:
+    if not run.trials and "/trials" not in damaged:
         sentences.append("No trial has begun.")
-    if not run.baselines:
+    if not run.baselines and "baselines.json" not in damaged:
         sentences.append("The baselines did not finish, so the page cannot compare trials with them.")
-    if not run.champion:
+    if not run.champion and "champion.json" not in damaged:
         sentences.append("There is no champion, so the test split is still sealed and there is no verdict.")
-    if not run.profile:
+    if not run.profile and "data.json" not in damaged:
         sentences.append("The ledger has no profile of the data.")
     return sentences

@@ -25,18 +25,22 @@ _LONGEST_PLAIN = 200  # characters; a longer text gets quotes without a look, as
 
 @dataclass(frozen=True)
 class Write:
-    """A remedy that writes settings. In `sentence`, each {} stands for one of `settings`.
+    """A remedy that writes settings. In `sentence`, each {} stands for one of `settings`, and {all} for all, ready to paste.
 
     The settings are written as lines of a file, or as `--set` if a `--set` is at fault. They are named as children of
-    `holder`, or without one as children of the value at fault; "" names that value itself.
+    `holder`, or without one as children of the value at fault; "" names that value itself. A tuple is a whole key.
     """
 
     sentence: str
-    settings: tuple[tuple[str, Any], ...]
+    settings: tuple[tuple[str | tuple[str, ...], Any], ...]
     holder: tuple[str | int, ...] | None = None
 
     def fill(self, written: Iterable[str]) -> str:
         """Return the sentence with the settings as they should be written."""
+        written = list(written)
+        if "{all}" in self.sentence:
+            are_options = all(text.startswith("--set ") for text in written)
+            return self.sentence.replace("{all}", (" " if are_options else " and ").join(written))
         first, *others = self.sentence.split("{}")
         return first + "".join(text + other for text, other in zip(written, others, strict=True))
 

@@ -1,59 +1,107 @@
-"""Every hyperparameter as a row of a table, for people."""
+"""Every setting of a space file as a row of a table, under its dotted path: the name that --set takes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from tuner.space.options import Number, Options, Parameter, Switch
+from tuner.show_value import show_yaml
+from tuner.space.load import TASKS
+from tuner.space.options import Number, Options, Parameter, Switch, Text
 from tuner.space.parameters import PARAMETERS
+from tuner.space.sections import SECTIONS
 
 Row = Mapping[str, str]
-COLUMNS = ("parameter", "values", "default", "for", "meaning")
+COLUMNS = ("setting", "type", "default", "range", "for", "description")
+_TYPES = {
+    "string": "text",
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "true or false",
+    "array": "list",
+    "null": "null",
+}
+_COLUMN = ["string", "number", "boolean"]  # a name such as 5 or true is read as it was written
+_BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
 
 
-def describe_parameters() -> list[Row]:
-    """Return one row per parameter and option, with the columns of `COLUMNS`. An option's own parameters follow it, indented."""
+def describe_settings() -> list[Row]:
+    """Return a row with the columns of `COLUMNS` for each key of a space file, and for each option of a hyperparameter.
+
+    `for` names the inputs or the tasks that a setting is limited to.
+    """
+    task = {"setting": "task", "type": "text", "default": "required", "range": ", ".join(TASKS)}
+    rows: list[dict[str, str]] = [{**task, "description": "What kind of labels the data have."}]
+    for section, model in SECTIONS.items():
+        schema = model.model_json_schema()
+        for name, field in schema["properties"].items():
+            is_required = name in schema.get("required", ())
+            rows.append(_of_section(f"{section}.{name}", field, is_required=is_required))
     text, sequence = PARAMETERS["text"], PARAMETERS["sequence"]
-    is_shared = {name for name in text if text[name] is sequence.get(name)}
-    kinds = {
-        "text": {name: each for name, each in text.items() if name not in is_shared},
-        "sequence": {name: each for name, each in sequence.items() if name not in is_shared},
-        "both": {name: text[name] for name in text if name in is_shared},
+    for name, parameter in text.items():
+        rows += _of_space(f"space.{name}", parameter, "" if parameter is sequence.get(name) else "texts")
+    for name, parameter in sequence.items():
+        if parameter is not text.get(name):
+            rows += _of_space(f"space.{name}", parameter, "sequences")
+    return [{"for": "", **row} for row in rows]
+
+
+def _of_section(setting: str, field: Mapping[str, Any], *, is_required: bool) -> dict[str, str]:
+    kinds = [dict(kind) for kind in field.get("anyOf", [field])]
+    is_time = any("pattern" in kind for kind in kinds)
+    default = field.get("default")
+    names = ["a time, such as 90s, 10m or 1h30m"] if is_time else []
+    for kind in kinds:
+        given = kind.get("type", "string")
+        if given == _COLUMN:
+            names.append("name of a column")
+        else:
+            names += [_TYPES[each] for each in ([given] if isinstance(given, str) else given)]
+    if is_time:
+        names = [name for name in names if name != "text"]
+    ranges = [", ".join(kind["enum"]) if "enum" in kind else _bounds(kind) for kind in kinds]
+    is_duration = is_time and isinstance(default, float)
+    return {
+        "setting": setting,
+        "type": " or ".join(dict.fromkeys(names)),
+        "default": "required" if is_required else f"{default:g}s" if is_duration else show_yaml(default).strip("'"),
+        "range": "; ".join(filter(None, ranges)),
+        "description": str(field["description"]),
     }
-    return [{**row, "for": kind} for kind, parameters in kinds.items() for row in _rows(parameters, indent="")]
 
 
-def _rows(parameters: Mapping[str, Parameter], indent: str) -> Iterator[dict[str, str]]:
-    for name, parameter in parameters.items():
-        yield {
-            "parameter": f"{indent}{name}",
-            "values": _values(parameter),
-            "default": _default(parameter),
-            "meaning": parameter.summary,
-        }
-        if isinstance(parameter, Options):
-            for option, body in parameter.options.items():
-                tasks = "" if len(body.tasks) == 3 else f" ({', '.join(body.tasks)})"
-                yield {
-                    "parameter": f"{indent}  {option}",
-                    "values": "",
-                    "default": "",
-                    "meaning": f"{body.summary}{tasks}",
-                }
-                yield from _rows(body.parameters, indent=f"{indent}    ")
+def _bounds(kind: Mapping[str, Any]) -> str:
+    words = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
+    return " and ".join(f"{words[name]} {show_yaml(kind[name])}" for name in _BOUNDS if name in kind)
 
 
-def _values(parameter: Parameter) -> str:
-    if isinstance(parameter, Options):
-        return "one of:"
-    if isinstance(parameter, Switch):
-        return "true, false"
-    return parameter.bounds if isinstance(parameter, Number) else "a text"
-
-
-def _default(parameter: Parameter) -> str:
+def _of_space(setting: str, parameter: Parameter, limited_to: str) -> Iterator[dict[str, str]]:
+    row = {"setting": setting, "for": limited_to, "default": "required", "description": parameter.summary}
     if isinstance(parameter, Number):
-        return f"{parameter.default:g}"
-    if isinstance(parameter, Switch):
-        return str(parameter.default).lower()
-    return parameter.default if isinstance(parameter, Options) else ""
+        kind = "whole number" if parameter.kind == "int" else "number"
+        yield {**row, "type": kind, "default": f"{parameter.default:g}", "range": parameter.bounds}
+    elif isinstance(parameter, Switch):
+        yield {**row, "type": "true or false", "default": show_yaml(parameter.default), "range": ""}
+    elif isinstance(parameter, Text):
+        yield {**row, "type": "text", "range": ""}
+    else:
+        yield {**row, "type": "option", "default": parameter.default, "range": ", ".join(parameter.options)}
+        yield from _of_options(setting, parameter, limited_to)
+
+
+def _of_options(setting: str, parameter: Options, limited_to: str) -> Iterator[dict[str, str]]:
+    for name, option in parameter.options.items():
+        limits = [limited_to] if limited_to else []
+        limits += [] if len(option.tasks) == len(TASKS) else [", ".join(option.tasks)]
+        yield {
+            "setting": f"{setting}.{name}",
+            "type": f"option of {setting.rpartition('.')[2]}",
+            "default": "",
+            "range": "",
+            "for": "; ".join(limits),
+            "description": option.summary,
+        }
+        for own, each in option.parameters.items():
+            yield from _of_space(f"{setting}.{name}.{own}", each, "; ".join(limits))
+        if option.each is not None:
+            yield from _of_space(f"{setting}.{name}.LABEL", option.each, "; ".join(limits))

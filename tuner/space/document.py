@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from tuner.errors import Fault, SpaceError
 from tuner.space.assignment import AS_WRITTEN, TYPED_TAGS, Write, set_option, yaml_value
+from tuner.space.colons import NO_SPACE, split_stuck, with_spaces
 
 MAX_BYTES = 200_000  # the largest shipped space has 6,000; a megabyte on one line took seconds
 MAX_DEPTH = 32
@@ -89,13 +91,13 @@ class Document:
             remedy = remedy.fill(self._write(place, holder, *setting) for setting in remedy.settings)
         return place, Fault(where=place.text, what=f"{name}: {what}" if name else what, remedy=remedy)
 
-    def _write(self, place: Place, holder: Key, name: str, value: Any) -> str:
+    def _write(self, place: Place, holder: Key, name: str | tuple[str, ...], value: Any) -> str:
         """Return a setting as a line of a file, or as a --set if `place` is one. A list's item can only be a value."""
-        key = (*holder, name) if name else holder
+        key = name if isinstance(name, tuple) else (*holder, name) if name else holder
         value = self.written.get(key, "…") if value is AS_WRITTEN else value
         if place.override and isinstance(key[-1], str):
             return set_option(".".join(part for part in key if isinstance(part, str)), value)
-        return f"{name}: {yaml_value(value)}" if name else yaml_value(value)
+        return f"{key[-1]}: {yaml_value(value)}" if name else yaml_value(value)
 
 
 def dotted(key: Key) -> str:
@@ -240,6 +242,9 @@ def _refuse_syntax(text: str, line: int, error: MarkedYAMLError, place: Callable
         _refuse(place(line + 1).text, "a second document begins with ---", "keep one space in a file")
     problem = ", ".join(filter(None, (error.context, error.problem)))
     remedy = "check the indentation, the colons, and that brackets and quotes are closed"
+    lines = text.splitlines()
+    if line < len(lines) and with_spaces(lines[line]) != lines[line]:
+        remedy = f"put a space after each colon; {remedy}"
     _refuse(place(line + 1).text, f"cannot be read as YAML: {problem}", remedy)
 
 
@@ -275,6 +280,11 @@ class _Reader:
                 self._fault(name_node, key, "a key is a list or a mapping", "make it a word")
                 continue
             name = str(name_node.value)
+            stuck = split_stuck(name) if name_node.style is None and _is_absent(value_node) else None
+            if stuck is not None:
+                name = stuck[0]
+                self._fault(name_node, (*key, name), NO_SPACE, "put a space after the colon: {}: {}".format(*stuck))
+                value_node = _scalar_after(name_node, stuck[1])
             child = (*key, name)
             if name in mapping:
                 first = self.places[child].text
@@ -299,6 +309,16 @@ class _Reader:
         self.faults.append((place, Fault(where=place.text, what=f"{dotted(key)}: {what}", remedy=remedy)))
 
 
+def _is_absent(node: Node) -> bool:
+    return isinstance(node, ScalarNode) and node.value == "" and node.style is None
+
+
+def _scalar_after(key: ScalarNode, value: str) -> ScalarNode:
+    """Return the value in a key without a space after its colon, at the place of the key."""
+    tag = YAML(typ="safe", pure=True).resolver.resolve(ScalarNode, value, (True, False))
+    return ScalarNode(tag, value, start_mark=key.start_mark, end_mark=key.end_mark)
+
+
 def _override_one(document: Document, assignment: str, place: Place) -> Document:
     key, value_text = _split_assignment(assignment)
     value = _parse_value(key, value_text, place)
@@ -316,6 +336,10 @@ def _override_one(document: Document, assignment: str, place: Place) -> Document
 def _parse_value(key: Sequence[str], text: str, place: Place) -> Document:
     """Parse the value of a --set. Text that is not YAML, or only a comment, is refused with the way to quote it."""
     quoted = set_option(".".join(key), text)
+    spaced = _spaced(text, place)
+    if spaced is not None:
+        written = shlex.quote(f"{dotted(tuple(key))}={spaced}")
+        _refuse(text, f"{dotted(tuple(key))}: {NO_SPACE}", f"put a space after the colon: --set {written}")
     if text.lstrip().startswith("#"):
         _refuse(text, f"{dotted(tuple(key))}: # begins a comment, so there is no value", f"quote it: {quoted}")
     try:
@@ -323,6 +347,22 @@ def _parse_value(key: Sequence[str], text: str, place: Place) -> Document:
     except SpaceError as error:
         fault = error.faults[0]
         raise SpaceError([replace(fault, remedy=f"{fault.remedy}; or, if it is a text, quote it: {quoted}")]) from None
+
+
+def _spaced(text: str, place: Place) -> str | None:
+    """Return the value of a --set with a space after each colon, if it can be read so and not, or not as meant, without."""
+    spaced = with_spaces(text)
+    if spaced == text:
+        return None
+    try:
+        if _parse(spaced, place.text, place=lambda _: place).faults:
+            return None
+    except SpaceError:
+        return None
+    try:
+        return spaced if _parse(text, place.text, place=lambda _: place).faults else None
+    except SpaceError:
+        return spaced
 
 
 def _split_assignment(assignment: str) -> tuple[tuple[str, ...], str]:

@@ -23,11 +23,13 @@ from typing import Any, TypeAlias
 from tuner.errors import did_you_mean
 from tuner.show_value import show_yaml
 from tuner.space.assignment import Write
+from tuner.space.colons import space_after_colon
 from tuner.space.document import AddFault, Key, Remedy
 from tuner.space.options import Need, Number, Option, Options, Parameter, Switch, Text
 from tuner.space.sections import not_a_switch
 from tuner.space.task import Inputs, Task
 from tuner.space.unknown_names import for_task, not_an_option, unknown_option, unknown_parameter
+from tuner.space.values_in_text import several_options, several_values
 from tuner.space.wrong_types import not_a_number, not_text
 
 MAX_STEPS = 1_000_000
@@ -107,7 +109,7 @@ def read_domains(
         raw = {}
     if not isinstance(raw, dict):
         remedy = (
-            "write one parameter per line, such as hidden: 64"
+            space_after_colon(raw) or "write one parameter per line, such as hidden: 64"
             if len(key) == 1
             else _written(str(key[-1]), raw, parameters, key)
         )
@@ -207,6 +209,11 @@ def _read_domain(raw: Any, parameter: Parameter, key: Key, add_fault: AddFault, 
         return _read_choice(raw, parameter, key, add_fault)
     if isinstance(raw, dict) and isinstance(parameter, Number):
         return _read_range(raw, parameter, key, add_fault)
+    several = several_values(raw, parameter) if isinstance(raw, str) else None
+    if several is not None:
+        kind = "true or false" if isinstance(parameter, Switch) else "one number"
+        add_fault(key, f"{show_yaml(raw)} is not {kind}", several)
+        return default_domain(parameter)
     value = _read_value(raw, parameter, key, add_fault)
     return default_domain(parameter) if value is None else Fixed(value)
 
@@ -411,6 +418,10 @@ def _read_option_name(
         return None, None, key
     if isinstance(item, dict) and "low" in item and "high" in item:
         add_fault(key, *not_an_option("a range", _named(key), parameter, setting.task))
+        return None, None, key
+    several = several_options(item, parameter, key) if isinstance(item, str) and item not in parameter.options else None
+    if several is not None and not isinstance(key[-1], int):
+        add_fault(key, f"{show_yaml(item)} is not one option", several)
         return None, None, key
     named = (
         dict(item) if isinstance(item, dict) and item else {item if isinstance(item, str) else show_yaml(item): None}

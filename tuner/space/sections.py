@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from tuner.errors import did_you_mean
 from tuner.show_value import show_yaml
 from tuner.space.assignment import Write
+from tuner.space.colons import space_after_colon
 from tuner.space.document import AddFault, Key, Remedy
 from tuner.space.parameters import PARAMETERS
 from tuner.space.search_settings import ResourceSettings, ScoreSettings, SearchSettings
@@ -42,7 +43,7 @@ def read_section(model: type[AnySection], raw: Any, key: Key, add_fault: AddFaul
         add_fault(
             key,
             f"{show_yaml(raw)} is not a mapping",
-            f"write one key per line; the keys are {', '.join(model.model_fields)}",
+            space_after_colon(raw) or f"write one key per line; the keys are {', '.join(model.model_fields)}",
         )
         return None
     try:
@@ -68,7 +69,21 @@ def _check_rules(model: type[Section], raw: Mapping[str, Any], bad: set[str], ke
             if rule.fields is LABEL_FIELDS and written and raw[written[0]] is None:
                 named = ((written[0], "null"),)
                 remedy = Write(f"{remedy}; if null is the name of the column, write it in quotes: {{}}", named)
+            elif rule.fields is LABEL_FIELDS and written:
+                written = [name for name in raw if name in LABEL_FIELDS and raw[name] is not None]
+                written, remedy = written[::-1], _keep_last(written, key)
             add_fault((*key, *written[:1]), what, replace(remedy, holder=key) if isinstance(remedy, Write) else remedy)
+
+
+def _keep_last(fields: Sequence[str], key: Key) -> Write:
+    """Return the remedy for several columns of labels: keep the last one, which a --set may have added, with its task."""
+    *others, kept = fields
+    names = tuple(str(part) for part in key)
+    settings: list[tuple[tuple[str, ...], Any]] = [((*names, name), None) for name in others]
+    settings.append((("task",), "multiclass" if kept == "label" else "multilabel"))
+    note = ", or task binary for two labels" if kept == "label" else ""
+    back = " and ".join(others)
+    return Write(f"to use {kept}, write also {{all}}{note}; to use {back}, leave {kept} out", tuple(settings))
 
 
 def _explain(problem: Any, model: type[Section]) -> tuple[str, Remedy]:

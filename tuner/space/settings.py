@@ -120,7 +120,7 @@ def _one_label_field(values: Values) -> Broken | None:
     if len(fields) > 1:
         return (
             f"{' and '.join(fields)} are given, but only one is allowed",
-            f"keep one of {', '.join(fields)}, and set the others to null",
+            "keep one, and set the others to null",
         )
     return None
 

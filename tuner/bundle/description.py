@@ -1,0 +1,76 @@
+"""A bundle in at most five lines, as Python shows it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tuner.data.name_lists import list_names
+from tuner.errors import StorageError, printable
+from tuner.show_value import show_count
+from tuner.storage import Folder
+
+if TYPE_CHECKING:
+    from tuner.bundle.model_bundle import Bundle
+
+_LABELS_SHOWN = 5
+_LONGEST_NAME = 30
+_MOST_BYTES = 20_000_000  # of champion.json; the largest of a real run has some hundred kilobytes
+
+
+def describe_bundle(bundle: Bundle) -> str:
+    """Return the task and labels, what it reads, its macro-F1 and verdict, and its size."""
+    labels = list_names([_shorten(label) for label in bundle.labels], most=_LABELS_SHOWN)
+    parameters = sum(each.numel() for each in bundle.model.parameters())
+    vocabulary = bundle.vocabulary
+    size = show_count(parameters, "parameter")
+    tokens = "" if vocabulary is None else f", {show_count(vocabulary, 'token')}"
+    lines = [
+        f"Bundle: {bundle.task}, {show_count(len(bundle.labels), 'label')}: {labels}",
+        f"  reads: {_describe_inputs(bundle)}",
+        f"  {_describe_results(bundle.record)}",
+        f"  size: {size}{tokens}",
+    ]
+    return "\n".join(lines)
+
+
+def results_of_run(folder: Folder) -> dict[str, Any]:
+    """Return the verdict and the macro-F1 on test of the run whose champion lies in `folder`; nothing if there is no such run.
+
+    A bundle is saved before the test, so it does not hold them itself.
+    """
+    run = Folder(folder.files, folder.path.rpartition("/")[0])
+    try:
+        size = run.size("champion.json")
+        champion = json.loads(run.read("champion.json")) if size is not None and size <= _MOST_BYTES else {}
+        test = champion["test"]
+        return {"verdict": str(champion["verdict"]), "test": {"macro_f1": float(test["macro_f1"])}}
+    except (StorageError, ValueError, LookupError, TypeError, RecursionError):
+        return {}
+
+
+def _describe_inputs(bundle: Bundle) -> str:
+    kind = "sequences" if bundle.vocabulary is None else "lists of tokens" if bundle.is_tokenised else "texts"
+    named = bundle.columns.get("sequence") if bundle.vocabulary is None else bundle.columns.get("text")
+    names = [str(name) for name in named] if isinstance(named, list | tuple) else [str(named)]
+    columns = list_names([_shorten(name) for name in names], most=_LABELS_SHOWN)
+    unit = "step" if bundle.vocabulary is None else "token"
+    return f"{kind} ({'column' if len(names) == 1 else 'columns'} {columns}), {show_count(bundle.max_length, unit)} of each"
+
+
+def _describe_results(record: Mapping[str, Any]) -> str:
+    for split in ("test", "validation"):
+        measures = record.get(split)
+        macro_f1 = measures.get("macro_f1") if isinstance(measures, Mapping) else None
+        if isinstance(macro_f1, int | float):
+            verdict = (
+                f"; verdict: {_shorten(str(record['verdict']))}" if split == "test" and "verdict" in record else ""
+            )
+            return f"on {split}: macro-F1 {macro_f1:.3f}{verdict}"
+    return "macro-F1 and verdict: not known"
+
+
+def _shorten(text: str) -> str:
+    shown = printable(text)
+    return shown if len(shown) <= _LONGEST_NAME else f"{shown[: _LONGEST_NAME - 1]}…"
