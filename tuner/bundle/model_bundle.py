@@ -3,6 +3,7 @@
 weights.safetensors   parameters by name
 preparation.json      how a row is read: the tokeniser with its vocabulary, or each channel's mean and scale
 bundle.json           task, labels, thresholds, configuration, and the record of how the model was made
+rows.safetensors      fingerprints of the rows that the model has seen; may be absent, and no prediction reads it
 
 A bundle may come from anyone. Loading never runs or unpickles its content, and never opens a path named in it. It refuses a
 bundle with other files, with links, or with parts that do not fit together, before it allocates memory for the model.
@@ -25,15 +26,18 @@ from numpy.typing import NDArray
 from tuner.bundle.bundle_json import (
     FILES,
     FORMAT,
+    ROWS,
     THRESHOLDS,
     as_bundle_error,
     bundle_error,
+    bundle_folder,
     check_keys,
     check_plain_file,
     is_list_of,
     is_name,
     read_bundle_json,
 )
+from tuner.bundle.known_rows import KnownRows, save_known_rows
 from tuner.data.dataset import RowInputs
 from tuner.data.encoded import Encoded
 from tuner.data.name_lists import list_names
@@ -218,8 +222,11 @@ def _channels(preparation: Preparation) -> int | None:
     return len(preparation.mean) if isinstance(preparation, Standardiser) else None
 
 
-def save_bundle(folder: Folder, bundle: Bundle) -> None:
-    """Write a bundle, `bundle.json` last. An infinite threshold, which no probability reaches, is written as null."""
+def save_bundle(folder: Folder, bundle: Bundle, rows: KnownRows | None = None) -> None:
+    """Write a bundle, `bundle.json` last. An infinite threshold, which no probability reaches, is written as null.
+
+    `rows` are the rows that the model has seen.
+    """
     described = {
         "format": FORMAT,
         "task": bundle.task,
@@ -232,14 +239,14 @@ def save_bundle(folder: Folder, bundle: Bundle) -> None:
     }
     folder.write("weights.safetensors", _to_safetensors(bundle.model))
     folder.write("preparation.json", bundle.preparation.to_bytes())
+    if rows is not None:
+        save_known_rows(folder, rows)
     folder.write("bundle.json", json.dumps(described, indent=1, ensure_ascii=False).encode())
 
 
 def load(location: str | Path) -> Bundle:
     """Load a bundle, or a run's champion, from a local path or URI. Raises BundleError naming what is wrong."""
-    folder = Folder.at(location)
-    if folder.exists("champion/bundle.json"):
-        folder = folder.below("champion")
+    folder = bundle_folder(location)
     if folder.exists("bundle.json"):
         described = read_bundle_json(folder)
     missing = [name for name in FILES if not folder.exists(name)]
@@ -248,7 +255,7 @@ def load(location: str | Path) -> Bundle:
         raise bundle_error(folder, f"the run has no champion (it is {_run_status(folder)})", remedy)
     if missing:
         raise bundle_error(folder, f"{', '.join(missing)} not found", "give the champion/ folder of a finished run")
-    extra = [name for name in folder.names() if name not in FILES]
+    extra = [name for name in folder.names() if name not in (*FILES, ROWS)]
     if extra:
         problem = f"the folder also holds {list_names([repr(name) for name in extra])}, which is not part of a bundle"
         raise bundle_error(folder, problem, f"move it elsewhere: a bundle is {', '.join(FILES)} and no other file")

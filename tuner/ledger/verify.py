@@ -14,6 +14,7 @@ from typing import Any
 import safetensors
 import safetensors.numpy
 
+from tuner.bundle.known_rows import read_known_rows
 from tuner.bundle.model_bundle import load
 from tuner.errors import Fault, InputError, MissingFileError
 from tuner.ledger.lock import LOCK
@@ -190,5 +191,6 @@ def _predictions(run: Run) -> Iterator[Fault]:
 def _bundle(location: str | Path) -> Iterator[Fault]:
     try:
         load(location)
+        read_known_rows(location)
     except InputError as error:
         yield from error.faults
