@@ -35,7 +35,8 @@ KEYS = ("task", *SECTIONS, "space")
 class Space:
     """A space as it will run. `text` is the YAML of the file, rewritten if there are overrides.
 
-    `document` knows where each value was written.
+    `document` knows where each value was written. `is_task_given` says that a person gave the task as an override, so they
+    insist on it.
     """
 
     source: str
@@ -48,6 +49,7 @@ class Space:
     resources: ResourceSettings
     score: ScoreSettings
     parameters: Mapping[str, Domain]
+    is_task_given: bool = False
 
     @property
     def inputs(self) -> Inputs:
@@ -55,13 +57,16 @@ class Space:
         return self.data.inputs
 
 
-def load_space(name: str, overrides: Sequence[str] = ()) -> Space:
+def load_space(name: str, overrides: Sequence[str] = (), *, found: Sequence[str] = ()) -> Space:
     """Load the space that `name` finds (see `find_space`), with overrides written as "dotted.key=YAML value".
+
+    `found` are overrides that tuner found out; those of the person come after them.
 
     Raises SpaceError with every fault of the file and of the overrides, in the order of the lines.
     """
     path, is_shipped = find_space(name)
-    return _load(read_document(path), overrides, is_shipped=is_shipped)
+    loaded = _load(read_document(path), (*found, *overrides), is_shipped=is_shipped)
+    return replace(loaded, is_task_given=any(each.partition("=")[0].strip() == "task" for each in overrides))
 
 
 def read_space(text: str, overrides: Sequence[str] = ()) -> Space:
@@ -81,7 +86,8 @@ def changed(space: Space, assignments: Sequence[str]) -> Space:
         for key in keys:
             if known[: len(key)] == key:
                 places[known] = space.document.place(key)
-    return replace(made, source=space.source, document=replace(made.document, places=places))
+    document = replace(made.document, places=places)
+    return replace(made, source=space.source, document=document, is_task_given=space.is_task_given)
 
 
 def _load(document: Document, overrides: Sequence[str], *, is_shipped: bool) -> Space:
