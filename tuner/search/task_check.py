@@ -18,6 +18,7 @@ from tuner.data.findings import Findings
 from tuner.data.formats.content import Reading
 from tuner.data.labelled_rows import LabelledRows
 from tuner.data.labels.forms import read_numbers
+from tuner.data.labels.reader import INTO_CLASSES, NO_NUMBERS
 from tuner.data.labels.separators import find_separator
 from tuner.data.name_lists import number_of_rows
 from tuner.data.scripts import lacks_spaces
@@ -33,6 +34,7 @@ from tuner.space.task_options import options_for_task
 _FEWEST_VALUES = 20  # rows, from which a column of different values is no accident
 _MANY = 0.5  # labels per row: half of the labels have one row, or nearly
 _NEARLY_ALL = 0.9
+_COMMON = 0.1  # a value on so many rows is a label, even beside many rare ones
 _MOST_NUMBERS = 30  # different fractions that may still be classes, such as ratings in halves
 _MOST_CHOICES = 3  # columns that a message offers
 
@@ -135,18 +137,21 @@ def _doubt_values(space: Space, sources: Mapping[str, LabelledRows], rows: int) 
     counts = sum((each.count_names() for each in sources.values()), Counter())
     share = len(counts) / max(sum(counts.values()), 1)
     numbers = read_numbers(pa.chunked_array([pa.array(counts, pa.string())]))
-    are_numbers, are_fractions = not np.isnan(numbers).any(), bool((np.mod(numbers, 1) != 0).any())
+    are_numbers = bool(np.isfinite(numbers).all())
+    are_fractions = are_numbers and bool((np.mod(numbers, 1) != 0).any())
     is_many = share > (_MANY if space.data.labels is None else _NEARLY_ALL)
-    if len(counts) < 2 or not (is_many or (are_numbers and are_fractions and len(counts) > _MOST_NUMBERS)):
+    is_many &= max(counts.values(), default=0) < _COMMON * rows
+    if len(counts) < 2 or not (is_many or (are_fractions and len(counts) > _MOST_NUMBERS)):
         return None
     what = f"it has {len(counts):,} different values in {number_of_rows(rows)}"
-    if are_numbers and are_fractions:
-        what += ", and they are numbers: tuner sorts rows into classes and predicts no numbers"
-        remedy = "put them into a few classes, such as low and high, or "
+    if are_fractions:
+        what += f", and they are numbers: {NO_NUMBERS}"
+        remedy = f"{INTO_CLASSES}, or "
     else:
         words = float(np.median([len(name.split()) for name in counts]))
         what += ", so hardly any of them repeats"
-        remedy = "are these texts? Then " if words > 2 else "is this an id? Then "
+        is_what = f"is this an id, or a number? {NO_NUMBERS.capitalize()};" if are_numbers else "is this an id? Then"
+        remedy = "are these texts? Then " if words > 2 else f"{is_what} "
     remedy += _say_choices("name a column of few values that repeat", _label_choices(space), "data.label")
     return _Doubt(_place(space, column), what, remedy, is_sure=share >= _NEARLY_ALL)
 

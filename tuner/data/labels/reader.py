@@ -31,6 +31,9 @@ from tuner.space.assignment import set_option
 _WORDS_FOR_NONE = {"nan", "NaN", "NAN", "null", "NULL", "None", "NA", "N/A", "n/a", "<NA>", "#N/A", "NaT"}
 """How other programs write a missing value. Each may also be a label (nan is a language), so we only note it."""
 
+NO_NUMBERS = "tuner sorts rows into classes and predicts no numbers"
+INTO_CLASSES = "put them into a few classes, such as low and high"
+
 
 def _no_positions() -> Positions:
     return np.empty(0, dtype=np.int64)
@@ -101,10 +104,11 @@ def _single_labels(column: pa.ChunkedArray, at: _Column, columns: Columns) -> La
         _note_several(column, cells, at)
     names = as_text(column)
     if names is None:
-        what = f"it holds {column.type} values, which cannot be labels"
-        if pa.types.is_floating(column.type):
-            what = f"it holds fractions ({column.type}), which cannot be labels"
-        return at.refuse(what, f"name a column of text or whole numbers as {at.findings.setting('label')}")
+        remedy = f"name a column of text or whole numbers as {at.findings.setting('label')}"
+        if pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
+            what = f"it holds fractions ({column.type}), which cannot be labels: {NO_NUMBERS}"
+            return at.refuse(what, f"{INTO_CLASSES}, or {remedy}")
+        return at.refuse(f"it holds {column.type} values, which cannot be labels", remedy)
     is_empty = pc.equal(names, "")
     at.findings.add_unusable(f"the label in column {at.name!r} is null or NaN", names.is_null())
     at.findings.add_unusable(f"the label in column {at.name!r} is empty", is_empty)
