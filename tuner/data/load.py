@@ -69,6 +69,7 @@ def load_data(
         fingerprints={uri: fingerprint(uri) for uri in sources},
         folds=folds,
         label_reading=label_reading(Columns.of(settings), sources[settings.train]),
+        read=findings.read,
     )
     return replace(dataset, notes=(*findings.notes, *label_notes(dataset)))
 
@@ -205,6 +206,7 @@ def _read_rows(
         columns = replace(columns, group=None)
     rows = to_labelled_rows(table, uri, columns, of_source)
     if rows is not None:
+        findings.read[uri] = len(rows)
         if note_rows is not None:
             note_rows(rows.rows)
         if single is not None:

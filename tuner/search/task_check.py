@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from tuner.data.builtin import is_builtin
 from tuner.data.columns.candidates import Candidate, input_columns, label_columns
 from tuner.data.columns.facts import ColumnFacts, describe_columns
 from tuner.data.columns.roles import FEWEST_ROWS, task_of
@@ -205,7 +206,9 @@ def _text_note(space: Space, train: LabelledRows) -> str | None:
 
 
 def _group_note(space: Space, sources: Mapping[str, LabelledRows]) -> str | None:
-    """Say so if every row has a group of its own."""
+    """Say so if every row has a group of its own. The groups of built-in sets are nobody's mistake."""
+    if is_builtin(space.data.train):
+        return None
     groups = [group for rows in sources.values() for group in rows.groups if group is not None]
     if len(groups) < _FEWEST_VALUES or len(set(groups)) < len(groups):
         return None
