@@ -49,7 +49,7 @@ def test_the_first_numbers_are_of_rows_that_the_model_was_not_fitted_to(bundle: 
     first, _, rows, *_ = out.splitlines()
     assert first == (
         "of 90 rows, the model was trained on 20 and chosen on 20; "
-        "the first numbers are of the other 50, 20 of them from its test split"
+        "the first numbers are of the other 50, 20 from the model's test split"
     )
     assert rows == "rows: 50"
     _, _, seen = out.partition("rows that the model was trained or chosen on: not evidence\n")
@@ -64,9 +64,19 @@ def test_rows_that_were_all_seen_are_said_to_be_no_evidence_before_any_number(bu
     assert lines[3] == "rows: 20"
 
 
-def test_no_row_that_was_seen_changes_nothing(bundle: Path, call: Call) -> None:
-    out, err = evaluate(call, bundle, NEW)
-    assert out.startswith("rows: 30\nmacro-F1: ")
+@pytest.mark.parametrize(
+    ("texts", "first"),
+    [
+        (NEW, "rows: 30, all new to the model"),
+        (TESTED, "rows: 20, all from the model's test split"),
+        (NEW + TESTED, "rows: 50, 20 from the model's test split"),
+    ],
+)
+def test_rows_that_the_model_was_not_fitted_to_are_judged_together(
+    texts: tuple[str, ...], first: str, bundle: Path, call: Call
+) -> None:
+    out, err = evaluate(call, bundle, texts)
+    assert out.startswith(f"{first}\nmacro-F1: ")
     assert "not evidence" not in out + err
 
 

@@ -160,7 +160,8 @@ def _print_parts(unseen: dict[str, Any] | None, seen: dict[str, Any] | None, cou
     if seen is not None and counts is not None:
         click.echo(f"{_say_seen(counts)}\n")
     if unseen is not None:
-        _print_measures(unseen)
+        of_test = "" if seen is not None or counts is None else f", {_say_new(counts)}"
+        _print_measures(unseen, of_rows=of_test)
     if seen is not None:
         click.echo("\n" * (unseen is not None) + "rows that the model was trained or chosen on: not evidence")
         _print_measures(seen, has_labels=unseen is None)
@@ -173,15 +174,21 @@ def _say_seen(counts: Mapping[str, int]) -> str:
     total = number_of_rows(sum(counts.values()))
     used = f"of {total}, the model was trained on {counts['trained']:,} and chosen on {counts['chosen']:,}"
     if rest := counts["tested"] + counts["new"]:
-        tested = f", {counts['tested']:,} of them from its test split" if counts["tested"] else ""
-        return f"{used}; the first numbers are of the other {rest:,}{tested}"
+        return f"{used}; the first numbers are of the other {rest:,}, {_say_new(counts)}"
     return f"{used}, so no number here says how good it is on new rows"
 
 
-def _print_measures(measures: dict[str, Any], *, has_labels: bool = True) -> None:
+def _say_new(counts: Mapping[str, int]) -> str:
+    """Say whether the rows that the model was not fitted to are of its test split."""
+    if not counts["tested"]:
+        return "all new to the model"
+    return f"{counts['tested']:,} from the model's test split" if counts["new"] else "all from the model's test split"
+
+
+def _print_measures(measures: dict[str, Any], *, of_rows: str = "", has_labels: bool = True) -> None:
     low, high = measures["macro_f1_ci"]
     skill_low, skill_high = measures["skill_ci"]
-    click.echo(f"rows: {measures['rows']:,}")
+    click.echo(f"rows: {measures['rows']:,}{of_rows}")
     click.echo(f"macro-F1: {measures['macro_f1']:.3f} (95 % {low:.3f} to {high:.3f})")
     click.echo(f"score: {measures['score']:.3f} (constant penalty {measures['constant_penalty']:.3f})")
     click.echo(f"skill: {measures['skill']:.3f} (95 % {skill_low:.3f} to {skill_high:.3f})")
