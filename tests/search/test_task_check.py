@@ -63,6 +63,8 @@ def test_a_column_of_0_and_1_is_binary() -> None:
     message = fault_of({"spam": as_text}, "multilabel", "labels: spam")
     assert "this is task binary" in message
     assert "use --set task=binary --set data.labels=null --set data.label=spam" in message
+    for values in (SPAM, list(map(bool, SPAM)), list(map(float, SPAM))):
+        assert fault_of({"spam": values}, "multilabel", "labels: spam") == message
     message = fault_of({"spam": SPAM}, "multilabel", "label_columns: [spam]")
     assert "the only label is 0 or 1" in message
     assert "use --set task=binary --set data.label_columns=null --set data.label=spam" in message

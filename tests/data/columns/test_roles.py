@@ -316,6 +316,12 @@ def test_a_few_rows_do_not_settle_that_columns_hold_one_label_per_row() -> None:
     assert find(columns).task == "multilabel"
 
 
+def test_a_column_of_vectors_is_compared_with_no_other_label() -> None:
+    columns = {"text": TEXTS, "label": cycle("a", "b", "c"), "vector": cycle([1, 0, 0], [0, 1, 0], [0, 0, 1])}
+    assert find(columns).settings["label"] == "label"
+    assert find({**columns, "label": cycle("a", "b")}, {"label": "label"}).task == "binary"
+
+
 def test_a_list_of_words_is_the_text_if_it_is_called_so() -> None:
     found = find({"tokens": [each.split() for each in TEXTS], "tags": cycle(["x"], ["x", "y"])})
     assert found.settings == {"text": "tokens", "labels": "tags"}

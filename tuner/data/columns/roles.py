@@ -175,7 +175,10 @@ def _without_equal(table: pa.Table, candidates: Sequence[Candidate]) -> list[Can
 def _say_the_same(table: pa.Table, first: Candidate, second: Candidate) -> bool:
     if first.setting != "label":
         return False
-    pair = pa.table([as_text(table.column(each.value)) for each in (first, second)], names=["a", "b"])
+    texts = [as_text(table.column(each.value)) for each in (first, second)]
+    if any(each is None for each in texts):  # lists
+        return False
+    pair = pa.table(texts, names=["a", "b"])
     n_first, n_second = (pc.count_distinct(pair.column(name), mode="all").as_py() for name in pair.column_names)
     return bool(n_first == n_second == pair.group_by(["a", "b"]).aggregate([]).num_rows)
 

@@ -104,11 +104,7 @@ def _single_labels(column: pa.ChunkedArray, at: _Column, columns: Columns) -> La
         _note_several(column, cells, at)
     names = as_text(column)
     if names is None:
-        remedy = f"name a column of text or whole numbers as {at.findings.setting('label')}"
-        if pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
-            what = f"it holds fractions ({column.type}), which cannot be labels: {NO_NUMBERS}"
-            return at.refuse(what, f"{INTO_CLASSES}, or {remedy}")
-        return at.refuse(f"it holds {column.type} values, which cannot be labels", remedy)
+        return _refuse_type(column, at, f"name a column of text or whole numbers as {at.findings.setting('label')}")
     is_empty = pc.equal(names, "")
     at.findings.add_unusable(f"the label in column {at.name!r} is null or NaN", names.is_null())
     at.findings.add_unusable(f"the label in column {at.name!r} is empty", is_empty)
@@ -116,6 +112,14 @@ def _single_labels(column: pa.ChunkedArray, at: _Column, columns: Columns) -> La
     owners = np.flatnonzero(is_given.to_numpy(zero_copy_only=False))
     found = _encode(names.filter(is_given), owners, at)
     return replace(found, form=LabelForm("names", len(found.names), is_several=False))
+
+
+def _refuse_type(column: pa.ChunkedArray, at: _Column, remedy: str) -> Labels:
+    """Refuse a column whose values cannot be labels. Fractions may be what a person wants to predict."""
+    if pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
+        what = f"it holds fractions ({column.type}), which cannot be labels: {NO_NUMBERS}"
+        return at.refuse(what, f"{INTO_CLASSES}, or {remedy}")
+    return at.refuse(f"it holds {column.type} values, which cannot be labels here", remedy)
 
 
 def _holds_lists(column: pa.ChunkedArray, cells: Cells) -> bool:
@@ -185,12 +189,11 @@ def _only_labels(cells: Cells, at: _Column, columns: Columns) -> Labels:
 
 def _several_labels(column: pa.ChunkedArray, at: _Column, columns: Columns) -> Labels:
     cells = open_cells(column, columns.label_separator)
-    if cells is None or (cells.writing == "names" and not is_text(column.type)):
-        remedy = f"name a column of lists as {at.findings.setting('labels')}"
-        if not at.findings.are_options:
-            settings = {"task": "multiclass", "data.labels": None, "data.label": at.name}
-            remedy += f"; for one label per row: {' '.join(set_option(key, value) for key, value in settings.items())}"
-        return at.refuse(f"it holds {column.type}, not lists of labels", remedy)
+    is_single = cells is not None and cells.writing == "names" and not is_text(column.type)
+    if cells is None or (
+        is_single and at.findings.are_options
+    ):  # for a space, `tuner.search.task_check` judges single labels
+        return _refuse_type(column, at, f"name a column of lists as {at.findings.setting('labels')}")
     if cells.is_empty.any():
         at.note(f"column {at.name!r} is empty, read as no label", (np.flatnonzero(cells.is_empty) + 1).tolist())
     form = form_of(cells)
