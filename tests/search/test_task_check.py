@@ -144,6 +144,16 @@ def test_texts_that_may_be_several_labels_are_refused_with_both_settings() -> No
     assert "if a text means several labels: --set 'data.label_separator=\",\"'" in message
 
 
+def test_rows_without_a_label_beside_texts_of_several_may_be_multi_label() -> None:
+    tags = [["a|b", "", "c"][row % 3] for row in range(ROWS)]
+    message = fault_of({"tags": tags}, "multiclass", "label: tags")
+    assert (
+        "the label in column 'tags' is empty; fix them, or, if a text means several labels: --set task=multilabel "
+        in message
+    )
+    notes_of({"tags": tags}, "multiclass", "label: tags", "task=multilabel", "data.label=null", "data.labels=tags")
+
+
 def test_an_id_is_no_label_and_the_columns_that_fit_are_offered() -> None:
     columns = {"ticket": IDS, "topic": TOPICS, "is_spam": SPAM}
     message = fault_of(columns, "multiclass", "label: ticket")

@@ -106,8 +106,11 @@ def _single_labels(column: pa.ChunkedArray, at: _Column, columns: Columns) -> La
     if names is None:
         return _refuse_type(column, at, f"name a column of text or whole numbers as {at.findings.setting('label')}")
     is_empty = pc.equal(names, "")
-    at.findings.add_unusable(f"the label in column {at.name!r} is null or NaN", names.is_null())
-    at.findings.add_unusable(f"the label in column {at.name!r} is empty", is_empty)
+    remedy = "fix them"
+    if cells is not None and cells.separator not in (None, NEVER) and not at.findings.are_options:
+        remedy += f", or, if a text means several labels: {_as_several(at)}"
+    at.findings.add_unusable(f"the label in column {at.name!r} is null or NaN", names.is_null(), remedy)
+    at.findings.add_unusable(f"the label in column {at.name!r} is empty", is_empty, remedy)
     is_given = pc.fill_null(pc.invert(is_empty), False)
     owners = np.flatnonzero(is_given.to_numpy(zero_copy_only=False))
     found = _encode(names.filter(is_given), owners, at)
