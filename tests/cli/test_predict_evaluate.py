@@ -459,3 +459,32 @@ def test_vectors_are_read_as_the_label_columns_that_a_bundle_was_trained_on(save
     code, out, _ = call("evaluate", "bundle", "rows.parquet", "--labels", "y", "--format", "json")
     assert code == 0
     assert {row["label"]: row["support"] for row in json.loads(out)["labels"]} == {"a": 3, "b": 1}
+
+
+@pytest.mark.parametrize("options", [(), ("--label", "y"), ("--labels", "several")])
+def test_a_model_of_one_label_per_row_may_read_it_from_columns_of_0_and_1(
+    options: tuple[str, ...], save: Any, call: Call
+) -> None:
+    save("text", label="label_columns", label_columns=["a", "b"])
+    bundle = json.loads(Path("bundle/bundle.json").read_text())
+    assert (bundle["task"], bundle["columns"]["label_columns"]) == ("multiclass", ["a", "b"])
+    columns = {
+        "my text": list(TEXTS),
+        "a": [1, 0, 1],
+        "b": [0, 1, 0],
+        "y": ["a", "b", "a"],
+        "several": [["a"], ["b"], ["a"]],
+    }
+    write("rows.parquet", **columns)
+    code, out, err = call("evaluate", "bundle", "rows.parquet", *options, "--format", "json")
+    assert code == 0, err
+    assert [row["support"] for row in json.loads(out)["labels"]] == [2, 1]
+
+
+def test_rows_with_several_labels_are_named_for_a_model_of_one(save: Any, call: Call) -> None:
+    save("text", label="label_columns", label_columns=["a", "b"])
+    write("rows.parquet", **{"my text": list(TEXTS), "a": [1, 0, 1], "b": [0, 1, 1]})
+    code, _, err = call("evaluate", "bundle", "rows.parquet")
+    assert code == 2
+    assert "row 3: task multiclass needs one label, but there are 2 in the first of them; fix them, or leave" in err
+    assert call("evaluate", "bundle", "rows.parquet", "--skip-unusable")[0] == 0

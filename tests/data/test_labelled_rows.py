@@ -174,9 +174,9 @@ def test_a_row_that_cannot_be_used_is_named_with_its_reason(table: pa.Table, col
             "--set data.label=null --set data.labels=label",
         ),
         (
-            _table("labels", [1]),
+            _table("labels", [0.5]),
             Columns("text", labels="labels"),
-            "int64, not lists of labels; .*--set data.labels=null --set data.label=labels",
+            r"holds fractions \(double\).* predicts no numbers; put them into .*, or name a column of lists as data.labels",
         ),
         (_table("labels", [[0.5]]), Columns("text", labels="labels"), "lists hold double values"),
         (_table("a", [[1]]), Columns("text", label_columns=("a",)), "not 0 and 1"),

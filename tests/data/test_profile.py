@@ -193,7 +193,7 @@ def test_texts_in_a_script_without_spaces_are_measured_in_characters() -> None:
     profiled = profile(dataset(rows, rows, test, task="multiclass"))
     lengths = profiled["splits"]["train"]["lengths"]
     assert (lengths["unit"], lengths["100"]) == ("characters", 7)
-    assert profiled["scripts"] == {"rows": 1.0, "letters": {"Han": 1.0}}
+    assert profiled["scripts"] == {"rows": 1.0, "letters": {"Han": 1.0}, "seen": {"Han": 1.0}}
     assert profiled["unknown_words"]["test"] == pytest.approx(1 / 6)
     assert "characters not in train: 16.7%" in summarise(profiled)[-1]
     json.dumps(profiled)
@@ -204,4 +204,4 @@ def test_lists_of_tokens_are_measured_in_tokens() -> None:
     profiled = profile(dataset(rows, rows, rows, task="multiclass"))
     train = profiled["splits"]["train"]
     assert (train["lengths"]["unit"], train["lengths"]["100"], train["duplicates"]) == ("tokens", 2, 0)
-    assert profiled["scripts"] == {"rows": 0.0, "letters": {}}
+    assert profiled["scripts"] == {"rows": 0.0, "letters": {}, "seen": {}}

@@ -54,3 +54,30 @@ def test_lists_of_tokens_are_split_already() -> None:
 
 def test_no_rows_have_no_script() -> None:
     assert find_scripts(()).rows == 0.0
+
+
+@pytest.mark.parametrize(
+    ("text", "script"),
+    [
+        ("straße ﬁn", "Latin"),
+        ("ＡＢ", "Latin"),
+        ("посылка", "Cyrillic"),
+        ("δέμα", "Greek"),
+        ("طرد", "Arabic"),
+        ("נמל", "Hebrew"),
+        ("पार्सल", "Devanagari"),
+        ("소포", "Hangul"),
+        ("小包", "Han"),
+        ("パ", "Katakana"),
+        ("พัสดุ", "Thai"),
+        ("ጥቅል", "Ethiopic"),
+        ("ʰ𝐚", "other"),
+    ],
+)
+def test_the_script_of_letters_is_found(text: str, script: str) -> None:
+    assert find_scripts((f"{text} 12, 😀!",)).seen == {script: 1.0}
+
+
+def test_scripts_are_counted_by_letters_the_commonest_first() -> None:
+    assert list(find_scripts(("ab привет", "")).seen.items()) == [("Cyrillic", 0.75), ("Latin", 0.25)]
+    assert find_scripts(("12 !",)).seen == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -100,4 +101,48 @@ def test_an_odd_column_of_predictions_is_read_as_the_message_says(name: str, cal
     code, _, err = run_checked(call, *command, "--pred", "decided")
     assert code == 2
     code, _, err = run_checked(call, *command, *remedy(err))
+    assert code == 0, err
+
+
+ROWS = 80
+ODD_TASKS = {  # task and labels
+    "one label per row": ("multilabel", "labels: topic"),
+    "0 and 1 in one column": ("multilabel", "labels: spam"),
+    "one column of 0 and 1": ("multilabel", "label_columns: [spam]"),
+    "one 1 per row": ("multilabel", "label_columns: [x, 'y: z']"),
+    "an odd name": ("multilabel", "labels: 'my topic: #1'"),
+    "an id": ("multiclass", "label: id"),
+    "an id of several": ("multilabel", "labels: id"),
+    "a price": ("binary", "label: price"),
+}
+
+
+@pytest.mark.parametrize("what", ODD_TASKS)
+def test_labels_of_another_task_are_read_as_the_message_says(what: str, call: Any) -> None:
+    task, labels = ODD_TASKS[what]
+    topics = ["a", "b", "c", "d"] * (ROWS // 4)
+    rows = {
+        "text": [f"a text of {number} words" for number in range(ROWS)],
+        "topic": topics,
+        "my topic: #1": topics,
+        "spam": ["1", "0", "0", "0"] * (ROWS // 4),
+        "x": [1, 0] * (ROWS // 2),
+        "y: z": [0, 1] * (ROWS // 2),
+        "id": [f"row-{number}" for number in range(ROWS)],
+        "price": [f"{number}.5" for number in range(ROWS)],
+        "tags": [["a", "b"], [], ["a"], ["c"]] * (ROWS // 4),
+    }
+    Path("a.parquet").write_bytes(write_rows("a.parquet", rows))
+    space = make_space(task, "a.parquet", labels=labels, more="\n  positive: '1'" if task == "binary" else "")
+    Path("space.yaml").write_text(space + "  loss: [{focal: {gamma: 2}}, cross_entropy]\n" + "  loss_weights: none\n")
+    arguments = ("validate", "space.yaml", "--with-data")
+    code, _, err = run_checked(call, *arguments)
+    assert code == 2
+    assert "--set" in err
+    follow_remedies(call, arguments, err)
+    first = re.search(
+        r"(?:use|repeats?|low and high).*?((?:--set (?:'[^']*'|\S)+(?: |$))+)", err.rpartition("error: ")[2]
+    )
+    assert first is not None, err
+    code, _, err = run_checked(call, *arguments, *as_bash_reads(first[1].rstrip("; ")))
     assert code == 0, err

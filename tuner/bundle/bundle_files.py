@@ -13,9 +13,11 @@ from typing import Any
 
 from tuner.bundle.bundle_json import (
     FILES,
+    ROWS,
     THRESHOLDS,
     as_bundle_error,
     bundle_error,
+    bundle_folder,
     check_keys,
     check_plain_file,
     is_list_of,
@@ -49,9 +51,7 @@ class BundleFiles:
 
 def read_files(location: str | Path) -> BundleFiles:
     """Read the files of a bundle, or of a run's champion, except the values of the weights. Raises BundleError."""
-    folder = Folder.at(location)
-    if folder.exists("champion/bundle.json"):
-        folder = folder.below("champion")
+    folder = bundle_folder(location)
     if folder.exists("bundle.json"):
         described = read_bundle_json(folder)
     missing = [name for name in FILES if not folder.exists(name)]
@@ -60,7 +60,7 @@ def read_files(location: str | Path) -> BundleFiles:
         raise bundle_error(folder, f"the run has no champion (it is {_run_status(folder)})", remedy)
     if missing:
         raise bundle_error(folder, f"{', '.join(missing)} not found", "give the champion/ folder of a finished run")
-    extra = [name for name in folder.names() if name not in FILES]
+    extra = [name for name in folder.names() if name not in (*FILES, ROWS)]
     if extra:
         problem = f"the folder also holds {list_names([repr(name) for name in extra])}, which is not part of a bundle"
         raise bundle_error(folder, problem, f"move it elsewhere: a bundle is {', '.join(FILES)} and no other file")

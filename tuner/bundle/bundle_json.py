@@ -22,6 +22,8 @@ from tuner.storage import Folder
 
 FORMAT = 3
 FILES = ("bundle.json", "preparation.json", "weights.safetensors")
+ROWS = "rows.safetensors"
+"""A file that a bundle may have; see `tuner.bundle.known_rows`."""
 _KEYS = ("format", "task", "labels", "seen", "thresholds", "configuration", "columns", "record")
 RECORD = (
     "run",
@@ -42,6 +44,12 @@ _NEEDED_RECORD = ("penalty_weight",)
 _MAX_JSON_BYTES = 1 << 28  # ten times the size of a vocabulary of a million long words
 THRESHOLDS: Mapping[str, int | None] = {"binary": 1, "multiclass": 0, "multilabel": None}
 """How many thresholds a bundle of each task has; None means one per label."""
+
+
+def bundle_folder(location: str | Path) -> Folder:
+    """Return the folder of a bundle at a local path or URI, or that of the champion if a run is there."""
+    folder = Folder.at(location)
+    return folder.below("champion") if folder.exists("champion/bundle.json") else folder
 
 
 def read_bundle_json(folder: Folder) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 weights.safetensors   parameters by name
 preparation.json      how a row is read: the tokeniser with its vocabulary, or each channel's mean and scale
 bundle.json           task, labels, thresholds, configuration, and the record of how the model was made
+rows.safetensors      fingerprints of the rows that the model has seen; may be absent, and no prediction reads it
 
 A bundle may come from anyone. Loading never runs or unpickles its content, and never opens a path named in it. It refuses a
 bundle with other files, with links, or with parts that do not fit together, before it allocates memory for the model.
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from tuner.bundle.bundle_files import WEIGHTS, read_files
 from tuner.bundle.bundle_json import FORMAT, as_bundle_error
 from tuner.bundle.description import describe_bundle, results_of_run
+from tuner.bundle.known_rows import KnownRows, save_known_rows
 from tuner.data.dataset import RowInputs
 from tuner.data.encoded import Encoded
 from tuner.data.model_rows import make_rows
@@ -207,8 +209,11 @@ def _channels(preparation: Preparation) -> int | None:
     return len(preparation.mean) if isinstance(preparation, Standardiser) else None
 
 
-def save_bundle(folder: Folder, bundle: Bundle) -> None:
-    """Write a bundle, `bundle.json` last. An infinite threshold, which no probability reaches, is written as null."""
+def save_bundle(folder: Folder, bundle: Bundle, rows: KnownRows | None = None) -> None:
+    """Write a bundle, `bundle.json` last. An infinite threshold, which no probability reaches, is written as null.
+
+    `rows` are the rows that the model has seen.
+    """
     described = {
         "format": FORMAT,
         "task": bundle.task,
@@ -221,6 +226,8 @@ def save_bundle(folder: Folder, bundle: Bundle) -> None:
     }
     folder.write(WEIGHTS, _to_safetensors(bundle.model))
     folder.write("preparation.json", bundle.preparation.to_bytes())
+    if rows is not None:
+        save_known_rows(folder, rows)
     folder.write("bundle.json", json.dumps(described, indent=1, ensure_ascii=False).encode())
 
 

@@ -14,6 +14,13 @@ from tuner.cli.output import DROP_OF_LABELS, LABEL_COLUMNS, Format, print_json, 
 from tuner.cli.row_counts import say_row_counts, verbose_option
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tuner.bundle.model_bundle import Bundle
+    from tuner.data.dataset import Split
     from tuner.space.task import Quoting
 
 
@@ -40,6 +47,8 @@ def evaluate(
 
     It prints macro-F1, score and skill with 95 % intervals, and one row per label. BUNDLE is the directory of a bundle, or
     the directory or name of a run. It reads the columns that the bundle was trained on, unless options name others.
+    Rows that the model was trained or chosen on are judged apart, as a score on them says little. They are known by their
+    text (without case and spacing) or sequence, whatever their labels.
     DATA is a file, a folder of files of one format, or a pattern. A line on stderr says how many rows were read, judged, left
     out and cut, and in how many no word is known.
 
@@ -48,17 +57,22 @@ def evaluate(
       tuner evaluate tickets march.parquet
       tuner evaluate runs/tickets march.csv --label topic --skip-unusable --format json | jq .macro_f1
     """
-    measures = _measure(
+    measures, counts = _measure(
         locate_model(bundle, runs), data, skip_unusable=skip_unusable, quoting=quoting, is_verbose=verbose, given=given
     )
-    for note in measures["notes"]:
+    unseen, seen = measures.get("unseen"), measures.get("seen")
+    for note in (unseen or seen or {})["notes"]:
         say(f"note: {note}")
+    if format_ != "table" and counts is not None and seen is not None:
+        say(f"note: {_say_seen(counts)}")
     if format_ == "json":
-        print_json(measures)
+        headline = unseen or dict.fromkeys(seen or {})  # no number of seen rows may pass for a result
+        print_json({**headline, "seen_rows": counts, **measures})
     elif format_ == "csv":
-        print_rows(measures["labels"], LABEL_COLUMNS, "csv")
+        rows = [{**row, "seen": part == "seen"} for part, each in measures.items() if each for row in each["labels"]]
+        print_rows(rows, (*LABEL_COLUMNS, "seen"), "csv")
     else:
-        _print_measures(measures)
+        _print_parts(unseen, seen, counts)
 
 
 def _measure(
@@ -69,12 +83,18 @@ def _measure(
     quoting: Quoting | None,
     is_verbose: bool,
     given: dict[str, str | None],
-) -> dict[str, Any]:
+) -> tuple[dict[str, dict[str, Any] | None], Mapping[str, int] | None]:
+    """Measure the rows of a file: `seen`, those that the model was trained or chosen on, apart from the others, `unseen`.
+
+    Return the measures, each None if there are no such rows, and how many rows had each use. Where a bundle does not know its
+    rows, all count as unseen, with a note, and nothing is counted.
+    """
+    import numpy as np
+
+    from tuner.bundle.known_rows import read_known_rows
     from tuner.bundle.model_bundle import load
     from tuner.data.dataset import Columns
     from tuner.data.load import read_labelled
-    from tuner.scoring.evaluation import evaluate as measure
-    from tuner.scoring.indicator import as_indicator
 
     model, read = load(location), list[Any]()
     split, notes = read_labelled(
@@ -102,25 +122,77 @@ def _measure(
         used="judged",
         is_verbose=is_verbose,
     )
+    known = read_known_rows(location)
+    if known is None:
+        say("note: this bundle does not say which rows it was trained on; on those, the numbers are too good")
+        return {
+            "unseen": _measure_rows(model, split, probabilities, np.ones(len(split), dtype=bool)),
+            "seen": None,
+        }, None
+    found = known.find(split.inputs)
+    parts = {"unseen": ~found.is_fitted, "seen": found.is_fitted}
+    return {name: _measure_rows(model, split, probabilities, rows) for name, rows in parts.items()}, found.counts
+
+
+def _measure_rows(
+    model: Bundle, split: Split, probabilities: NDArray[np.float64], rows: NDArray[np.bool_]
+) -> dict[str, Any] | None:
+    """Measure the rows of a split where `rows` is true; None if there are none. `probabilities` are those of all its rows."""
+    from tuner.scoring.evaluation import evaluate as measure
+    from tuner.scoring.indicator import as_indicator
+
+    if not rows.any():
+        return None
     return measure(
-        model.decide(probabilities),
-        probabilities,
-        as_indicator(split.targets, len(model.labels)),
+        model.decide(probabilities[rows]),
+        probabilities[rows],
+        as_indicator(split.targets[rows], len(model.labels)),
         task=model.task,
         labels=model.labels,
         seen=model.seen,
         penalty_weight=model.record["penalty_weight"],
-        blocks=split.blocks,
+        blocks=split.blocks[rows],
         seed=0,
     )
 
 
-def _print_measures(measures: dict[str, Any]) -> None:
+def _print_parts(unseen: dict[str, Any] | None, seen: dict[str, Any] | None, counts: Mapping[str, int] | None) -> None:
+    """Print the measures of the unseen rows first, or say at the top that there are none."""
+    if seen is not None and counts is not None:
+        click.echo(f"{_say_seen(counts)}\n")
+    if unseen is not None:
+        of_test = "" if seen is not None or counts is None else f", {_say_new(counts)}"
+        _print_measures(unseen, of_rows=of_test)
+    if seen is not None:
+        click.echo("\n" * (unseen is not None) + "rows that the model was trained or chosen on: not evidence")
+        _print_measures(seen, has_labels=unseen is None)
+
+
+def _say_seen(counts: Mapping[str, int]) -> str:
+    """Say how many rows the model has seen, and which rows the first numbers are of."""
+    from tuner.data.name_lists import number_of_rows
+
+    total = number_of_rows(sum(counts.values()))
+    used = f"of {total}, the model was trained on {counts['trained']:,} and chosen on {counts['chosen']:,}"
+    if rest := counts["tested"] + counts["new"]:
+        return f"{used}; the first numbers are of the other {rest:,}, {_say_new(counts)}"
+    return f"{used}, so no number here says how good it is on new rows"
+
+
+def _say_new(counts: Mapping[str, int]) -> str:
+    """Say whether the rows that the model was not fitted to are of its test split."""
+    if not counts["tested"]:
+        return "all new to the model"
+    return f"{counts['tested']:,} from the model's test split" if counts["new"] else "all from the model's test split"
+
+
+def _print_measures(measures: dict[str, Any], *, of_rows: str = "", has_labels: bool = True) -> None:
     low, high = measures["macro_f1_ci"]
     skill_low, skill_high = measures["skill_ci"]
-    click.echo(f"rows: {measures['rows']:,}")
+    click.echo(f"rows: {measures['rows']:,}{of_rows}")
     click.echo(f"macro-F1: {measures['macro_f1']:.3f} (95 % {low:.3f} to {high:.3f})")
     click.echo(f"score: {measures['score']:.3f} (constant penalty {measures['constant_penalty']:.3f})")
     click.echo(f"skill: {measures['skill']:.3f} (95 % {skill_low:.3f} to {skill_high:.3f})")
-    click.echo("")
-    print_table(measures["labels"], LABEL_COLUMNS, drop=DROP_OF_LABELS)
+    if has_labels:
+        click.echo("")
+        print_table(measures["labels"], LABEL_COLUMNS, drop=DROP_OF_LABELS)

@@ -26,15 +26,16 @@ def load_named_space(space: str | None, overrides: tuple[str, ...], data: str | 
     from tuner.space.load import load_space
 
     given = space
+    found: tuple[str, ...] = ()
     if data is not None:
         from tuner.search.own_data import read_own_data
 
         _note_own_space(space, data)
         own = read_own_data(data, space, overrides, say)
-        space, overrides = own.space, (*own.assignments, *overrides)
+        space, found = own.space, own.assignments
     elif space is None or _is_data(space):
         raise _no_space(space)
-    loaded = load_space(space, overrides)
+    loaded = load_space(space, overrides, found=found)
     say(f"space: {loaded.source}{' (shipped with tuner)' if loaded.is_shipped else ''}")
     if given is not None and loaded.is_shipped and given.endswith((".yaml", ".yml")):
         rows = f", on {loaded.data.train}" if data is None else ""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from tuner.cli.completion import complete_spaces
+from tuner.cli.data_summary import describe_rows, row_lines
 from tuner.cli.location import load_named_space
 from tuner.cli.options import data_option, set_option
-from tuner.cli.output import say
+from tuner.cli.output import print_json, say
 from tuner.errors import DataError, Fault, InputError
 
 if TYPE_CHECKING:
@@ -21,8 +23,21 @@ if TYPE_CHECKING:
 @data_option
 @set_option
 @click.option("--with-data", is_flag=True, help="Read the data too: columns, labels, splits and word vectors.")
-def validate(space: str | None, data: str | None, overrides: tuple[str, ...], with_data: bool) -> None:
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="With json, print what was found to stdout too.",
+)
+def validate(
+    space: str | None, data: str | None, overrides: tuple[str, ...], with_data: bool, format_: Literal["table", "json"]
+) -> None:
     """Check a space file and report every fault with its line. --data implies --with-data.
+
+    With the data, it says which columns are used, how many rows each label and each split has, how long the rows are, which
+    scripts they are written in, and how many are copies.
 
     \b
     Example:
@@ -32,20 +47,34 @@ def validate(space: str | None, data: str | None, overrides: tuple[str, ...], wi
     """
     from tuner.space.counting import describe_size
     from tuner.space.domains import searched_parameters
+    from tuner.space.task import COLUMN_FIELDS
 
-    loaded = load_named_space(space, overrides, data)
+    loaded, rows = load_named_space(space, overrides, data), None
     if with_data or data is not None:
-        loaded = _validate_data(loaded)
+        given = {each.partition("=")[0].strip().removeprefix("data.") for each in overrides}
+        found = () if data is None or not loaded.is_shipped else set(COLUMN_FIELDS) - given
+        loaded, rows = _validate_data(loaded, found)
     searched = list(searched_parameters(loaded.parameters))
     number = f"{len(searched)} {'parameter' if len(searched) == 1 else 'parameters'} searched"
     say(f"valid: {loaded.task} task on {loaded.inputs}s; {number}{': ' if searched else ''}{', '.join(searched)}")
     if size := describe_size(loaded.parameters):
         say(size)
+    if format_ == "json":
+        print_json(
+            {
+                "space": loaded.source,
+                "task": loaded.task,
+                "inputs": loaded.inputs,
+                "searched": searched,
+                "data": rows,
+            }
+        )
 
 
-def _validate_data(space: Space) -> Space:
-    """Read the data, and the word vectors if the space names a file, and describe them. Return the space as it would run.
+def _validate_data(space: Space, found: Collection[str]) -> tuple[Space, dict[str, Any]]:
+    """Read the data, and the word vectors if the space names a file, and describe them.
 
+    `found` are the settings of columns that no person gave. Return the space as it would run, and its rows as JSON values.
     Raises InputError with all faults.
     """
     from tuner.search.reading import check_vectors, load_checked
@@ -58,8 +87,11 @@ def _validate_data(space: Space) -> Space:
     if faults:
         raise DataError(faults)
     check_vectors(space, dataset, say)
-    for note in dataset.notes:
+    described = describe_rows(space, dataset, found)
+    for note in described["notes"]:
         say(f"note: {note}")
+    for line in row_lines(described):
+        say(line)
     if dataset.folds is None:
         rows = ", ".join(f"{name} {len(split):,}" for name, split in dataset.splits.items())
     else:
@@ -68,7 +100,7 @@ def _validate_data(space: Space) -> Space:
             f"test {len(dataset.test):,}"
         )
     say(f"data: rows: {rows}; {len(dataset.labels)} labels")
-    return space
+    return space, described
 
 
 def _vector_faults(space: Space) -> list[Fault]:

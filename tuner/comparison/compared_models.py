@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tuner.bundle.bundle_json import read_bundle_json
 from tuner.comparison.changes import configuration_changes, data_changes, environment_changes, space_changes
 from tuner.comparison.compare import DecidedRows, ModelTask, champion_rows, common_labels
+from tuner.data.name_lists import number_of_rows
 from tuner.errors import Fault, LedgerError, SpaceError, UsageError
 from tuner.ledger.predictions import read_predictions
 from tuner.ledger.run_directory import Run, read_run
 from tuner.space.load import read_space
 from tuner.space.task import LABEL_FIELDS, Quoting
 from tuner.storage import Folder
+
+if TYPE_CHECKING:
+    from tuner.data.dataset import Split
 
 Columns = Mapping[str, Any]
 ChooseColumns = Callable[[Columns], Columns]
@@ -108,9 +112,8 @@ def rows_of_file(
         split, notes = read_labelled(uri, columns_of_model, task=bundle.task, labels=labels, quoting=quoting)
         for note in notes if name == "A" else ():  # notes are about labels, so they are the same for B
             say(f"note: {note}")
-        if source in compared.data["fingerprints"].values():
-            unless = "unless it used the file only as its test split"
-            say(f"note: the search of {name} read this file; {unless}, {name} has an unfair advantage")
+        if advantage := _advantage(name, compared, split, source):
+            say(f"note: {advantage}")
         decided.append(
             DecidedRows(
                 model=compared.model,
@@ -122,6 +125,26 @@ def rows_of_file(
             )
         )
     return decided[0], decided[1]
+
+
+def _advantage(name: str, compared: ComparedModel, split: Split, source: str) -> str | None:
+    """Say on how many of the rows of a file a model was trained or chosen; None if there are none.
+
+    A bundle that does not know its rows knows the files that its search read.
+    """
+    from tuner.bundle.known_rows import read_known_rows
+
+    known = read_known_rows(compared.location)
+    if known is not None:
+        counts = known.find(split.inputs).counts
+        if not counts["trained"] + counts["chosen"]:
+            return None
+        used = f"{name} was trained on {counts['trained']:,} and chosen on {counts['chosen']:,}"
+        return f"of {number_of_rows(len(split))}, {used}, so {name} has an unfair advantage"
+    if source in compared.data["fingerprints"].values():
+        unless = "unless it used the file only as its test split"
+        return f"the search of {name} read this file; {unless}, {name} has an unfair advantage"
+    return None
 
 
 def _refuse_two_truths(uri: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> None:

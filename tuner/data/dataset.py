@@ -113,7 +113,8 @@ class Dataset:
     In a binary task, `labels[1]` is the positive class. `seen` (labels,) bool is true for labels with a true row in train.
     `notes` are sentences for people; `fingerprints` maps each source to the sha256 of its content.
 
-    `label_reading` are the fields of `Columns` that say how train's labels are written.
+    `label_reading` are the fields of `Columns` that say how train's labels are written. `read` has the rows, or series, in each
+    source, with those that are left out.
 
     With folds, `validation` has the same rows as train, and `folds` (rows,) is the fold of each row, from 0. A model fitted
     on the other folds judges the rows of a fold. Rows with the same input or the same group are in one fold.
@@ -129,6 +130,7 @@ class Dataset:
     fingerprints: Mapping[str, str]
     folds: NDArray[np.int64] | None = None
     label_reading: Mapping[str, Any] = field(default_factory=dict)
+    read: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def parts(self) -> NDArray[np.int64]:

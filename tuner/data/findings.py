@@ -18,6 +18,7 @@ class Findings:
     """Results of reading: faults of columns, unusable rows by reason, and notes for people.
 
     `remedies` are by reason too.
+    `read` has the rows, or series, of each source, with those that cannot be used.
     `are_options` is true if command options name the columns, and false if settings of a space name them.
     """
 
@@ -25,6 +26,7 @@ class Findings:
     unusable: dict[str, Positions] = field(default_factory=dict)
     remedies: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    read: dict[str, int] = field(default_factory=dict)
     are_options: bool = False
 
     def setting(self, name: str) -> str:

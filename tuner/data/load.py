@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.builtin import Say
-from tuner.data.dataset import Columns, Dataset, RowInputs, Split, label_counts
+from tuner.data.dataset import Columns, Dataset, RowInputs, Split
 from tuner.data.findings import Findings
 from tuner.data.formats.content import Reading
+from tuner.data.label_notes import label_notes
 from tuner.data.labelled_rows import LabelledRows, to_labelled_rows, without_unusable
 from tuner.data.labels.files import form_faults, join_labels, known_spelling, label_reading, split_unknown
 from tuner.data.labels.spellings import join_to_known, name_key
@@ -26,7 +27,6 @@ from tuner.data.stratification import linked_rows, row_keys
 from tuner.data.table_reader import fingerprint, read_table
 from tuner.data.token_lists import are_token_lists
 from tuner.errors import DataError, Fault
-from tuner.scoring.measures import FEWEST_TRUE
 from tuner.space.assignment import set_option, set_options
 from tuner.space.task import Quoting, Task
 
@@ -35,19 +35,25 @@ if TYPE_CHECKING:
 
 
 Targets = NDArray[np.uint8] | NDArray[np.int64]
+Check: TypeAlias = Callable[[Mapping[str, LabelledRows], Findings], list[Fault]]
+"""Takes the labelled rows of each source. Returns faults, and may add notes."""
 
 
-def load_data(settings: DataSettings, task: Task, seed: int, say: Say | None = None) -> Dataset:
+def load_data(
+    settings: DataSettings, task: Task, seed: int, say: Say | None = None, check: Check | None = None
+) -> Dataset:
     """Read every file of the settings, carve missing splits out of train, and encode the labels.
 
     With `settings.folds`, the training rows are dealt to folds and are also the validation rows. The same settings, files and
-    seed give the same splits and folds. `say` gets lines about slow work. Raises DataError with all faults of one stage:
-    first of the files, then of the rows, then of splits and labels.
+    seed give the same splits and folds. `say` gets lines about slow work, and `check` the rows of each source before they are
+    divided. Raises DataError with all faults of one stage: first of the files, then of the rows, then of splits and labels.
     """
     findings = Findings()
-    sources = _read_sources(settings, findings, say)
+    sources = _read_sources(settings, task, findings, say)
     if settings.label_columns is None:
         sources = join_labels(sources, settings, task, findings)
+    if check is not None and (faults := check(sources, findings)):
+        raise DataError([*findings.faults, *faults])
     if task == "binary":
         _refuse_more_than_two(sources, settings)
     splits = divide(settings, sources, seed, findings)
@@ -67,8 +73,9 @@ def load_data(settings: DataSettings, task: Task, seed: int, say: Say | None = N
         fingerprints={uri: fingerprint(uri) for uri in sources},
         folds=folds,
         label_reading=label_reading(Columns.of(settings), sources[settings.train]),
+        read=findings.read,
     )
-    return replace(dataset, notes=(*findings.notes, *_label_notes(dataset)))
+    return replace(dataset, notes=(*findings.notes, *label_notes(dataset)))
 
 
 def read_inputs(
@@ -129,6 +136,7 @@ def read_labelled(
         without_groups="so rows of one group count as independent, and intervals may be too narrow",
         quoting=quoting,
         note_rows=note_rows,
+        single=None if task == "multilabel" else task,
     )
     keeps_case = columns.label_case == "keep"
     if task == "multilabel":
@@ -178,8 +186,12 @@ def _read_rows(
     quoting: Quoting | None = None,
     setting: str | None = None,
     note_rows: Callable[[NDArray[np.int64]], None] | None = None,
+    single: Task | None = None,
 ) -> LabelledRows:
-    """Read one source, which `setting` names, and add its notes to `findings`. Raises DataError."""
+    """Read one source, which `setting` names, and add its notes to `findings`. Raises DataError.
+
+    `single` is the task, if it has one label per row.
+    """
     of_source = Findings(are_options=findings.are_options)
     optional = [columns.group] if is_group_optional and columns.group is not None else []
     reading = Reading(quoting, of_source.setting("quoting"), setting, of_source.notes.append)
@@ -198,13 +210,28 @@ def _read_rows(
         columns = replace(columns, group=None)
     rows = to_labelled_rows(table, uri, columns, of_source)
     if rows is not None:
+        findings.read[uri] = len(rows)
         if note_rows is not None:
             note_rows(rows.rows)
+        if single is not None:
+            _mark_others(rows, columns, single, of_source)
         rows = without_unusable(rows, of_source, skip=skip_unusable)
     if rows is None or of_source.faults:
         raise DataError(of_source.faults)
     findings.notes += of_source.notes
     return rows
+
+
+def _mark_others(rows: LabelledRows, columns: Columns, task: Task, findings: Findings) -> None:
+    """Record the rows that have several labels or none in columns that may hold several, for a task with one."""
+    if columns.label is not None or (columns.labels is None and columns.label_columns is None):
+        return
+    counts = np.bincount(rows.owners, minlength=len(rows))
+    is_other = counts != 1
+    if is_other.any():
+        reason = f"task {task} needs one label, but there are {counts[is_other.argmax()]} in the first of them"
+        remedy = "fix them" if findings.are_options else f"fix them, or use {set_option('task', 'multilabel')}"
+        findings.add_unusable(reason, is_other, remedy)
 
 
 def _named_by(columns: Columns, findings: Findings) -> dict[str, str]:
@@ -224,7 +251,7 @@ def _named_by(columns: Columns, findings: Findings) -> dict[str, str]:
     return {column: findings.setting(name) for column, name in reversed(named)}
 
 
-def _read_sources(settings: DataSettings, findings: Findings, say: Say | None) -> dict[str, LabelledRows]:
+def _read_sources(settings: DataSettings, task: Task, findings: Findings, say: Say | None) -> dict[str, LabelledRows]:
     """Read every file of the settings, each once. Raises DataError with the faults of all files."""
     columns = Columns.of(settings)
     wanted = {settings.train: ("data.train", columns)}
@@ -248,6 +275,7 @@ def _read_sources(settings: DataSettings, findings: Findings, say: Say | None) -
                 is_group_optional=uri != settings.train,
                 quoting=settings.quoting,
                 setting=setting,
+                single=None if task == "multilabel" else task,
             )
         except DataError as error:
             findings.faults += error.faults
@@ -313,7 +341,7 @@ def _refuse_more_than_two(sources: Mapping[str, LabelledRows], settings: DataSet
             of_train = f", besides {list_names(sorted(known))} in {settings.train}" if known else ""
             what = f"task binary needs 2 labels, but there are {len(names)}: {list_names(names)}{of_train}"
             remedy = f"use {set_option('task', 'multiclass')}, or leave only two"
-            raise DataError([Fault(f"{uri}: column {settings.label!r}", what, remedy)])
+            raise DataError([Fault(f"{uri}: {_label_place(settings)}", what, remedy)])
         known.update(names)
 
 
@@ -324,8 +352,7 @@ def _order_labels(
     seen = _names_in(splits["train"])
     everywhere = {name for rows in splits.values() for name in _names_in(rows)} | set(splits["train"].declared)
     labels = [*seen, *sorted(everywhere - set(seen))]
-    column = settings.label or settings.labels
-    where = f"{settings.train}: {'label_columns' if column is None else f'column {column!r}'}"
+    where = f"{settings.train}: {_label_place(settings)}"
     n_train = len(splits["train"])
     if task == "multilabel":
         if not seen:
@@ -348,6 +375,11 @@ def _order_labels(
     return tuple(labels)
 
 
+def _label_place(settings: DataSettings) -> str:
+    column = settings.label or settings.labels
+    return "label_columns" if column is None else f"column {column!r}"
+
+
 def _rarer(rows: LabelledRows) -> str:
     """Return the label with the fewest rows. Of equally rare labels, return the last in alphabetical order."""
     counts: Counter[str] = Counter(rows.names[code] for code in rows.codes.tolist())
@@ -365,40 +397,3 @@ def _encode(rows: LabelledRows, labels: tuple[str, ...], task: Task) -> Split:
         targets = codes  # one pair per row, in the order of the rows
     blocks = linked_rows(row_keys(rows.inputs), rows.groups)
     return Split(inputs=rows.inputs, targets=targets, rows=rows.rows, source=rows.source, blocks=blocks)
-
-
-def _label_notes(dataset: Dataset) -> list[str]:
-    """Name labels that are missing from train, missing from a judged split, or rare in one."""
-    counts = label_counts(dataset)
-    notes = []
-    unseen = [
-        f"{dataset.labels[i]!r} ({number_of_rows(counts['validation'][i])} of validation, {counts['test'][i]:,} of test)"
-        for i in np.flatnonzero(~dataset.seen)
-    ]
-    if unseen:
-        notes.append(
-            f"no row of train has these labels, so they cannot be learnt and count with F1 0: {list_names(unseen)}"
-        )
-    for name in ("validation", "test"):
-        held = counts[name]
-        absent = [
-            f"{dataset.labels[i]!r} ({number_of_rows(counts['train'][i])} of train)"
-            for i in np.flatnonzero(dataset.seen & (held == 0))
-        ]
-        if absent:
-            notes.append(f"no row of {name} has these labels, so they are not judged there: {list_names(absent)}")
-        is_rare = dataset.seen & (held > 0) & (held < FEWEST_TRUE)
-        rare = [f"{dataset.labels[i]!r} ({number_of_rows(held[i])})" for i in np.flatnonzero(is_rare)]
-        if rare:
-            note = f"fewer than {FEWEST_TRUE} rows of {name} have these labels, so their F1 there is largely chance"
-            notes.append(f"{note}: {list_names(rare)}; {_more_rows(name, dataset)}")
-    return notes
-
-
-def _more_rows(split: str, dataset: Dataset) -> str:
-    """Return the remedy for a split with too few rows of a label."""
-    others = "a larger part, or more rows of these labels"
-    if split == "test" or dataset.folds is not None:
-        return f"use {others}"
-    folds = f"{set_option('data.folds', 5)} {set_option('data.validation', None)}"
-    return f"use folds, which judge every training row ({folds}), {others}"

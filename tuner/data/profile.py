@@ -27,14 +27,15 @@ MOST_LABELS = 30
 """The most labels in the co-occurrence table; nobody can read a larger table."""
 
 
-def profile(dataset: Dataset) -> dict[str, Any]:
-    """Describe the rows of every split before any training, as JSON values.
+def profile(dataset: Dataset, max_lengths: Sequence[int] = ()) -> dict[str, Any]:
+    """Describe the rows of every split before any training, as JSON values. `max_lengths` are lengths to cut rows at.
 
     Keys are task, inputs, scripts, splits, cooccurrence, overlap, unknown_words and notes. `splits` maps the name of a split to
-    its rows, labels (rows of each), labels_per_row (mean, max, and none: rows without a label), lengths (unit, and the lengths
-    at the quantiles "0" to "100" per cent), empty_rows, duplicates and conflicting_duplicates.
+    its rows, labels (rows of each), labels_per_row (mean, max, and none: rows without a label), lengths (unit, the lengths
+    at the quantiles "0" to "100" per cent, and cut: the rows longer than each of `max_lengths`), empty_rows, duplicates and
+    conflicting_duplicates.
 
-    - `scripts` are the scripts without spaces that `tuner.data.scripts.find_scripts` finds: rows, and letters by script.
+    - `scripts` are what `tuner.data.scripts.find_scripts` finds: the scripts seen, and rows and letters without spaces.
     - Lengths are in steps, tokens, or words as the word tokeniser splits them by default: in lower case, with punctuation marks.
       In a script without spaces they are in characters. A row without a word is empty.
     - A duplicate repeats the input of an earlier row of its split (texts compare without case and spacing). It conflicts if
@@ -52,7 +53,7 @@ def profile(dataset: Dataset) -> dict[str, Any]:
         "task": dataset.task,
         "inputs": dataset.inputs,
         "scripts": vars(find_scripts(dataset.train.inputs)),
-        "splits": {name: _profile_split(name, dataset, read) for name in dataset.splits},
+        "splits": {name: _profile_split(name, dataset, read, max_lengths) for name in dataset.splits},
         "cooccurrence": _cooccurrence(dataset) if dataset.task == "multilabel" else None,
         "overlap": {name: int(in_train[read.inputs[name]].sum()) for name in judged},
         "unknown_words": _unknown_words(read, judged),
@@ -167,7 +168,7 @@ def _count_words(
     return lengths, counts
 
 
-def _profile_split(name: str, dataset: Dataset, read: _NumberedInputs) -> dict[str, Any]:
+def _profile_split(name: str, dataset: Dataset, read: _NumberedInputs, max_lengths: Sequence[int]) -> dict[str, Any]:
     split = dataset.splits[name]
     source = name if name in read.inputs else "train"
     lengths, inputs = read.lengths[source], read.inputs[source]
@@ -182,6 +183,7 @@ def _profile_split(name: str, dataset: Dataset, read: _NumberedInputs) -> dict[s
         "lengths": {
             "unit": read.unit,
             **dict(zip(map(str, QUANTILES), _quantiles(lengths), strict=True)),
+            **({"cut": {str(most): int((lengths > most).sum()) for most in max_lengths}} if max_lengths else {}),
         },
         "empty_rows": int((lengths == 0).sum()),
         "duplicates": int((first < np.arange(len(split))).sum()),

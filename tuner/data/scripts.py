@@ -1,4 +1,4 @@
-"""Find texts in scripts that are written without spaces between words, such as Chinese, Japanese and Thai.
+"""Find the scripts of texts, and texts in scripts without spaces between words, such as Chinese, Japanese and Thai.
 
 A word tokeniser reads a whole clause of such a text as one word. Texts whose words were separated by spaces beforehand do not
 count, and Korean has spaces.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -42,20 +43,27 @@ _BLOCKS: Mapping[str, Sequence[tuple[int, int]]] = {
     "Khmer": ((0x1780, 0x17D3),),
 }  # fmt: skip
 _NAMES = tuple(_BLOCKS)
+_SCRIPT = re.compile(
+    r"(?:FULLWIDTH |HALFWIDTH )?(?P<name>.+?) (?:SMALL |CAPITAL )?(?:LETTER|SYLLABLE|SYLLABICS|LIGATURE)\b"
+)
+"""How Unicode names the letters of a script: "CYRILLIC SMALL LETTER A"."""
+_NO_SCRIPT = "other"
 _LETTERS = re.compile(f"[{''.join(f'{chr(a)}-{chr(b)}' for blocks in _BLOCKS.values() for a, b in blocks)}]")
 _OTHER_LETTER, _SPACE, _OTHER = len(_NAMES), len(_NAMES) + 1, len(_NAMES) + 2
 
 
 @dataclass(frozen=True)
 class Scripts:
-    """The scripts of texts that are written without spaces.
+    """The scripts of texts, and those of them that are written without spaces.
 
-    `rows` is the share of rows in which most letters are of these scripts, 0 if spaces separate their words. `letters` is the
-    share of all letters by script, for the scripts that occur.
+    `rows` is the share of rows in which most letters are of scripts without spaces, 0 if spaces separate their words. `letters`
+    is the share of all letters by such script, for those that occur. `seen` is the share of all letters by every script, the
+    commonest first.
     """
 
     rows: float
     letters: Mapping[str, float]
+    seen: Mapping[str, float]
 
     @cached_property
     def names(self) -> str:
@@ -65,14 +73,14 @@ class Scripts:
 
 
 def find_scripts(inputs: Sequence[str] | Sequences) -> Scripts:
-    """Return the scripts without spaces in texts, from the beginnings of at most 2,000. Tokens and sequences have none."""
+    """Return the scripts of texts, from the beginnings of at most 2,000. Tokens and sequences have none."""
     if isinstance(inputs, Sequences) or are_token_lists(inputs):
-        return Scripts(0.0, {})
+        return Scripts(0.0, {}, {})
     places = spread_positions(len(inputs), _SAMPLE).tolist()
     texts = [inputs[place][:_BEGINNING] for place in places]
-    kinds = _kinds("\n".join(texts))
+    kinds, seen = _kinds("\n".join(texts))
     if not (kinds < _OTHER_LETTER).any():
-        return Scripts(0.0, {})
+        return Scripts(0.0, {}, seen)
     is_unspaced = kinds < _OTHER_LETTER
     is_letter = kinds <= _OTHER_LETTER
     owners = np.repeat(np.arange(len(texts)), [len(text) + 1 for text in texts])[: len(kinds)]
@@ -83,6 +91,7 @@ def find_scripts(inputs: Sequence[str] | Sequences) -> Scripts:
     return Scripts(
         rows=0.0 if is_spaced else float((unspaced > letters / 2).mean()),
         letters={name: float(share) for name, share in zip(_NAMES, counts, strict=True) if share},
+        seen=seen,
     )
 
 
@@ -96,11 +105,25 @@ def lacks_spaces(inputs: Sequence[str] | Sequences) -> bool:
     return find_scripts(inputs).rows > MOST
 
 
-def _kinds(text: str) -> NDArray[np.int64]:
-    """Return the kind of each character: the number of its script, another letter, a space, or anything else."""
+def _kinds(text: str) -> tuple[NDArray[np.int64], dict[str, float]]:
+    """Return the kind of each character, and the share of the letters by script.
+
+    A kind is the number of a script without spaces, another letter, a space, or anything else.
+    """
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
-    distinct, places = np.unique(codes, return_inverse=True)
-    return np.array([_kind(code) for code in distinct.tolist()], np.int64)[places]
+    distinct, places, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    kinds = np.array([_kind(code) for code in distinct.tolist()], np.int64)
+    letters: Counter[str] = Counter()
+    for code, kind, count in zip(distinct.tolist(), kinds.tolist(), counts.tolist(), strict=True):
+        if kind <= _OTHER_LETTER and unicodedata.category(chr(code))[0] == "L":
+            letters[_NAMES[kind] if kind < _OTHER_LETTER else _script(chr(code))] += count
+    return kinds[places], {name: count / letters.total() for name, count in letters.most_common()}
+
+
+def _script(letter: str) -> str:
+    """Return the script of a letter as Unicode names it: "Cyrillic"."""
+    named = _SCRIPT.match(unicodedata.name(letter, ""))
+    return named["name"].title() if named and named["name"] != "MODIFIER" else _NO_SCRIPT
 
 
 def _kind(code: int) -> int:

@@ -16,6 +16,7 @@ import safetensors.numpy
 
 from tuner.bundle.bundle_files import read_files
 from tuner.bundle.bundle_json import FILES
+from tuner.bundle.known_rows import read_known_rows
 from tuner.errors import Fault, InputError, MissingFileError
 from tuner.ledger.lock import LOCK
 from tuner.ledger.predictions import CHAMPION, read_predictions
@@ -200,5 +201,6 @@ def _bundle(location: str | Path, *, is_as_written: bool) -> Iterator[Fault]:
             from tuner.bundle.model_bundle import load
 
             load(location)
+        read_known_rows(location)
     except InputError as error:
         yield from error.faults

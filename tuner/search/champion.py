@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.baselines.baseline import Baseline, Decided, to_beat
+from tuner.bundle.known_rows import KnownRows
 from tuner.bundle.model_bundle import Bundle, restore_model, save_bundle
 from tuner.data.dataset import Dataset
 from tuner.data.preparation import fit_preparation, preparation_setting
@@ -66,7 +67,7 @@ def publish_champion(
     evidence = {"validation": validation, "health": champion.health, "rankings": _best_auc(aucs)}
     record = {**bundle.record, **evidence, **_shorten(descriptions)}
     bundle = replace(bundle, thresholds=_fit_thresholds(on_validation, dataset), record=record)
-    save_bundle(ledger.folder.below("champion"), bundle)
+    save_bundle(ledger.folder.below("champion"), bundle, KnownRows.of(dataset))
 
     on_test = _decide_test(bundle, dataset)
     _write_predictions(on_validation, on_test, baselines, dataset, ledger)

@@ -31,9 +31,7 @@ def length_notes(space: Space, dataset: Dataset) -> list[str]:
         return []
     rows = spread_positions(len(inputs), _SAMPLE).tolist()
     unit, counts = count_tokens([inputs[row] for row in rows], reads_characters(space))
-    domain = space.parameters["max_length"]
-    lengths = sorted({int(value) for value in (domain.values if isinstance(domain, Choice) else ends(domain))})
-    *shorter, longest = lengths
+    *shorter, longest = max_lengths(space)
     if _lost(counts, longest) <= _MANY:
         return []
     others = ", ".join(f"{show_share(_lost(counts, length))} at {length:,}" for length in shorter)
@@ -46,6 +44,12 @@ def length_notes(space: Space, dataset: Dataset) -> list[str]:
     what = f"{about}{show_share(_lost(counts, longest))} of the training texts lose more than half of their {unit}"
     what += f" at space.max_length {longest:,}{others and f' ({others})'}"
     return [f"{what}; the {cut.replace('start', 'beginning')} is cut off (space.truncation: {cut}); {remedy}"]
+
+
+def max_lengths(space: Space) -> list[int]:
+    """Return the values of `max_length` in a space, or the ends of their range, in order."""
+    domain = space.parameters["max_length"]
+    return sorted({int(value) for value in (domain.values if isinstance(domain, Choice) else ends(domain))})
 
 
 def _lost(counts: NDArray[np.int64], length: int) -> float:

@@ -43,7 +43,7 @@ def compose_space(own: OwnData, overrides: Sequence[str], path: str, say: Callab
     """
     if not any(each.startswith(("data.folds", "data.validation")) for each in overrides):
         own = _with_folds(own)
-    loaded = load_space(own.space, (*own.assignments, *overrides))
+    loaded = load_space(own.space, overrides, found=own.assignments)
     space, dataset = load_checked(loaded, say)
     unit, lengths = _lengths(space, dataset)
     budget = _fit_budget(space, dataset, lengths)

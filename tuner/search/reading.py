@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from tuner.data.dataset import Dataset
 from tuner.data.load import load_data
@@ -14,6 +15,7 @@ from tuner.imbalance.feasibility import border_faults
 from tuner.imbalance.training_pass import TrainingRows
 from tuner.search.adaptation import adapt, apply, leave_out
 from tuner.search.lengths import length_notes
+from tuner.search.task_check import check_labels
 from tuner.search.time_budget import ClosingWork
 from tuner.space.domains import OptionChoice
 from tuner.space.load import Space
@@ -39,7 +41,7 @@ def load_checked(space: Space, say: Callable[[str], None]) -> tuple[Space, Datas
     Raises DataError for faults in the data. Raises SpaceError for options that the data do not allow, such as more
     neighbours than a class has rows. If there are other choices, such an option is left out instead.
     """
-    dataset = load_data(space.data, space.task, space.search.seed, say)
+    dataset = load_data(space.data, space.task, space.search.seed, say, partial(check_labels, space))
     changes = adapt(space, dataset)
     adapted = apply(space, changes)
     return adapted, _with_notes(dataset, [*(change.note for change in changes), *length_notes(adapted, dataset)])

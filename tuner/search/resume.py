@@ -45,7 +45,7 @@ def resumed_space(run: Run, overrides: Sequence[str], say: Callable[[str], None]
             faults.append(Fault(source, what, remedy))
     if faults:
         raise SpaceError(faults)
-    return replace(now, source=source)
+    return replace(now, source=source, is_task_given=True)  # it was checked when the run began
 
 
 def check_data(run: Run, dataset: Dataset) -> None:

@@ -40,7 +40,8 @@ _PLACES = (".", "spaces", "search_spaces")
 class Space:
     """A space as it will run. `text` is the YAML of the file, rewritten if there are overrides.
 
-    `document` knows where each value was written. `notes` are sentences for people about where files were found.
+    `document` knows where each value was written. `is_task_given` says that a person gave the task as an override, so they
+    insist on it. `notes` are sentences for people about where files were found.
     """
 
     source: str
@@ -53,6 +54,7 @@ class Space:
     resources: ResourceSettings
     score: ScoreSettings
     parameters: Mapping[str, Domain]
+    is_task_given: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -66,16 +68,18 @@ class Space:
         return with_absolute_files(self.document, self.text)
 
 
-def load_space(name: str, overrides: Sequence[str] = ()) -> Space:
+def load_space(name: str, overrides: Sequence[str] = (), *, found: Sequence[str] = ()) -> Space:
     """Load the space that `name` finds (see `find_space`), with overrides written as "dotted.key=YAML value".
 
-    Relative paths in the file belong to its folder, those of overrides to this folder.
+    Relative paths in the file belong to its folder, those of overrides to this folder. `found` are overrides that tuner found
+    out; those of the person come after them.
 
     Raises SpaceError with every fault of the file and of the overrides, in the order of the lines.
     """
     path, is_shipped = find_space(name)
     folder = Path() if is_shipped or not path.is_file() else path.parent  # a pipe has no folder of its own
-    return _load(read_document(path), overrides, is_shipped=is_shipped, folder=folder)
+    loaded = _load(read_document(path), (*found, *overrides), is_shipped=is_shipped, folder=folder)
+    return replace(loaded, is_task_given=any(each.partition("=")[0].strip() == "task" for each in overrides))
 
 
 def read_space(text: str, overrides: Sequence[str] = ()) -> Space:
@@ -95,7 +99,8 @@ def changed(space: Space, assignments: Sequence[str]) -> Space:
         for key in keys:
             if known[: len(key)] == key:
                 places[known] = space.document.place(key)
-    return replace(made, source=space.source, document=replace(made.document, places=places))
+    document = replace(made.document, places=places)
+    return replace(made, source=space.source, document=document, is_task_given=space.is_task_given)
 
 
 def _load(document: Document, overrides: Sequence[str], *, is_shipped: bool, folder: Path | None = None) -> Space:

@@ -295,7 +295,10 @@ class DataSettings(Section):
         default=None, description="The column of label lists, several labels per row (multilabel)."
     )
     label_columns: Annotated[tuple[ColumnName, ...], BeforeValidator(_read_columns), Field(min_length=1)] | None = (
-        Field(default=None, description="The columns of 0 and 1, one for each label (multilabel).")
+        Field(
+            default=None,
+            description="The columns of 0 and 1, one for each label (multilabel, or if each row has one 1).",
+        )
     )
     label_form: Literal["lists", "vectors"] | None = Field(
         default=None,
@@ -357,6 +360,10 @@ class DataSettings(Section):
         return "text" if self.sequence is None else "sequence"
 
 
+def _count(value: Any) -> int:
+    return len(value) if isinstance(value, list | tuple) else 1
+
+
 def _label_field_fits_task(values: Values) -> Broken | None:
     task = values["task"]
     fields = [name for name in LABEL_FIELDS if values.get(name) is not None]
@@ -367,7 +374,8 @@ def _label_field_fits_task(values: Values) -> Broken | None:
             "label gives one label per row, but task multilabel needs several",
             Write("use labels: COLUMN or label_columns: [COLUMN, …], or {}", (("task", "multiclass"),), holder=()),
         )
-    if task != "multilabel" and fields != ["label"]:
+    are_columns = fields == ["label_columns"] and _count(values["label_columns"]) > 1  # each row may have one of them
+    if task != "multilabel" and fields != ["label"] and not are_columns:
         return (
             f"{fields[0]} gives several labels per row, but task {task} has one",
             Write("use label: COLUMN, or {}", (("task", "multilabel"),), holder=()),

@@ -12,12 +12,13 @@ from tuner.space.unknown_names import for_task
 
 
 def options_for_task(parameters: Mapping[str, Any], task: Task, inputs: Inputs) -> dict[str, Any]:
-    """Return the parameters, as a shipped space writes them, that change if only the options of `task` are kept."""
+    """Return the parameters, as a space writes them, that change if only the options of `task` are kept."""
     changed = {}
     for name, written in parameters.items():
         parameter = PARAMETERS[inputs].get(name)
         if isinstance(parameter, Options):
-            choices = written if isinstance(written, list) else [written]
+            listed = written["choice"] if isinstance(written, dict) and "choice" in written else written
+            choices = listed if isinstance(listed, list) else [listed]
             allowed = for_task(parameter.options, task)
             kept = [each for each in choices if (next(iter(each)) if isinstance(each, dict) else each) in allowed]
             if len(kept) < len(choices):

@@ -301,10 +301,25 @@ def test_lists_of_one_label_each_have_one_label_per_row() -> None:
     assert find(columns, task="multilabel").settings["labels"] == "labels"
 
 
-def test_columns_with_exactly_one_1_per_row_are_noted() -> None:
-    found = find({"text": TEXTS, "good": cycle(1, 0, 0), "bad": cycle(0, 1, 0), "neither": cycle(0, 0, 1)})
-    assert found.task == "multilabel"
-    assert "each row has exactly one of these labels" in found.notes[0]
+def test_columns_with_exactly_one_1_per_row_are_one_label_per_row() -> None:
+    columns = {"text": TEXTS, "good": cycle(1, 0, 0), "bad": cycle(0, 1, 0), "neither": cycle(0, 0, 1)}
+    found = find(columns)
+    assert (found.task, found.settings["label_columns"]) == ("multiclass", ["good", "bad", "neither"])
+    assert "(0 and 1, one per row)" in found.sentence
+    assert "if a row may have several: --set task=multilabel" in found.notes[0]
+    assert find(columns, task="multiclass").settings == found.settings
+    assert find(columns, task="multilabel").task == "multilabel"
+
+
+def test_a_few_rows_do_not_settle_that_columns_hold_one_label_per_row() -> None:
+    columns = {"text": TEXTS[:12], "good": [1, 0, 0] * 4, "bad": [0, 1, 0] * 4, "neither": [0, 0, 1] * 4}
+    assert find(columns).task == "multilabel"
+
+
+def test_a_column_of_vectors_is_compared_with_no_other_label() -> None:
+    columns = {"text": TEXTS, "label": cycle("a", "b", "c"), "vector": cycle([1, 0, 0], [0, 1, 0], [0, 0, 1])}
+    assert find(columns).settings["label"] == "label"
+    assert find({**columns, "label": cycle("a", "b")}, {"label": "label"}).task == "binary"
 
 
 def test_a_list_of_words_is_the_text_if_it_is_called_so() -> None:

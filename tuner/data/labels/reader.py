@@ -31,6 +31,9 @@ from tuner.space.assignment import set_option
 _WORDS_FOR_NONE = {"nan", "NaN", "NAN", "null", "NULL", "None", "NA", "N/A", "n/a", "<NA>", "#N/A", "NaT"}
 """How other programs write a missing value. Each may also be a label (nan is a language), so we only note it."""
 
+NO_NUMBERS = "tuner sorts rows into classes and predicts no numbers"
+INTO_CLASSES = "put them into a few classes, such as low and high"
+
 
 def _no_positions() -> Positions:
     return np.empty(0, dtype=np.int64)
@@ -101,17 +104,25 @@ def _single_labels(column: pa.ChunkedArray, at: _Column, columns: Columns) -> La
         _note_several(column, cells, at)
     names = as_text(column)
     if names is None:
-        what = f"it holds {column.type} values, which cannot be labels"
-        if pa.types.is_floating(column.type):
-            what = f"it holds fractions ({column.type}), which cannot be labels"
-        return at.refuse(what, f"name a column of text or whole numbers as {at.findings.setting('label')}")
+        return _refuse_type(column, at, f"name a column of text or whole numbers as {at.findings.setting('label')}")
     is_empty = pc.equal(names, "")
-    at.findings.add_unusable(f"the label in column {at.name!r} is null or NaN", names.is_null())
-    at.findings.add_unusable(f"the label in column {at.name!r} is empty", is_empty)
+    remedy = "fix them"
+    if cells is not None and cells.separator not in (None, NEVER) and not at.findings.are_options:
+        remedy += f", or, if a text means several labels: {_as_several(at)}"
+    at.findings.add_unusable(f"the label in column {at.name!r} is null or NaN", names.is_null(), remedy)
+    at.findings.add_unusable(f"the label in column {at.name!r} is empty", is_empty, remedy)
     is_given = pc.fill_null(pc.invert(is_empty), False)
     owners = np.flatnonzero(is_given.to_numpy(zero_copy_only=False))
     found = _encode(names.filter(is_given), owners, at)
     return replace(found, form=LabelForm("names", len(found.names), is_several=False))
+
+
+def _refuse_type(column: pa.ChunkedArray, at: _Column, remedy: str) -> Labels:
+    """Refuse a column whose values cannot be labels. Fractions may be what a person wants to predict."""
+    if pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
+        what = f"it holds fractions ({column.type}), which cannot be labels: {NO_NUMBERS}"
+        return at.refuse(what, f"{INTO_CLASSES}, or {remedy}")
+    return at.refuse(f"it holds {column.type} values, which cannot be labels here", remedy)
 
 
 def _holds_lists(column: pa.ChunkedArray, cells: Cells) -> bool:
@@ -181,12 +192,11 @@ def _only_labels(cells: Cells, at: _Column, columns: Columns) -> Labels:
 
 def _several_labels(column: pa.ChunkedArray, at: _Column, columns: Columns) -> Labels:
     cells = open_cells(column, columns.label_separator)
-    if cells is None or (cells.writing == "names" and not is_text(column.type)):
-        remedy = f"name a column of lists as {at.findings.setting('labels')}"
-        if not at.findings.are_options:
-            settings = {"task": "multiclass", "data.labels": None, "data.label": at.name}
-            remedy += f"; for one label per row: {' '.join(set_option(key, value) for key, value in settings.items())}"
-        return at.refuse(f"it holds {column.type}, not lists of labels", remedy)
+    is_single = cells is not None and cells.writing == "names" and not is_text(column.type)
+    if cells is None or (
+        is_single and at.findings.are_options
+    ):  # for a space, `tuner.search.task_check` judges single labels
+        return _refuse_type(column, at, f"name a column of lists as {at.findings.setting('labels')}")
     if cells.is_empty.any():
         at.note(f"column {at.name!r} is empty, read as no label", (np.flatnonzero(cells.is_empty) + 1).tolist())
     form = form_of(cells)

@@ -1,0 +1,169 @@
+"""What validate says about the rows of a space: the columns, the labels, the splits, lengths, scripts and copies."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tuner.show_value import show_share
+
+if TYPE_CHECKING:
+    from tuner.data.dataset import Dataset
+    from tuner.space.load import Space
+
+_WIDTH = 80
+_MOST_LABELS = 10  # rows of the table, besides the rarest label
+_MOST_NAMES = 5  # columns in a line
+_TASKS = {
+    "binary": "one label per row, of two",
+    "multiclass": "one label per row",
+    "multilabel": "several labels per row",
+}
+
+
+def describe_rows(space: Space, dataset: Dataset, found: Collection[str]) -> dict[str, Any]:
+    """Describe the rows of a space as JSON values: what `tuner.data.profile.profile` returns, and more.
+
+    `columns` are the settings that name columns, and `found` those of them that --data found. `read` has the rows in each
+    file, and `missing` the labels that a split has no row of.
+    """
+    from tuner.data.profile import profile
+    from tuner.search.lengths import max_lengths
+    from tuner.space.task import COLUMN_FIELDS
+
+    profiled = profile(dataset, max_lengths(space))
+    columns = {name: value for name in COLUMN_FIELDS if (value := getattr(space.data, name)) is not None}
+    splits = profiled["splits"] if dataset.folds is None else {**profiled["splits"], "validation": None}
+    return {
+        "columns": columns,
+        "found": [name for name in columns if name in found],
+        "read": dict(dataset.read),
+        **{key: value for key, value in profiled.items() if key != "cooccurrence"},
+        "missing": {
+            name: [label for label, rows in split["labels"].items() if not rows]
+            for name, split in splits.items()
+            if split is not None
+        },
+    }
+
+
+def row_lines(described: Mapping[str, Any]) -> list[str]:
+    """Return what `describe_rows` found out in lines for people, none wider than 80 characters unless a word is."""
+    sentences = [
+        *(f"rows: {source}: {rows:,} read" for source, rows in described["read"].items()),
+        *_left_out(described),
+        f"columns: {'; '.join(_show_columns(described))}",
+        f"task: {described['task']} ({_TASKS[described['task']]}{_per_row(described)})",
+    ]
+    lines = [line for sentence in sentences for line in _wrap(sentence)]
+    lines += _label_table(described)
+    others = [_lengths(described), *_scripts(described), *_copies(described)]
+    return lines + [line for sentence in others for line in _wrap(sentence)]
+
+
+def _wrap(sentence: str) -> list[str]:
+    return textwrap.wrap(sentence, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
+def _show_columns(described: Mapping[str, Any]) -> Iterator[str]:
+    from tuner.data.name_lists import list_names
+
+    for name, value in described["columns"].items():
+        names = [repr(each) for each in ([value] if isinstance(value, str) else value)]
+        yield f"{name} {list_names(names, most=_MOST_NAMES)}{' (found)' if name in described['found'] else ''}"
+
+
+def _judged(described: Mapping[str, Any]) -> list[str]:
+    """Return the splits that have rows of their own: with folds, validation has those of train."""
+    return list(described["missing"])
+
+
+def _label_rows(described: Mapping[str, Any]) -> dict[str, int]:
+    """Return the rows of each label in all splits, the commonest first."""
+    splits = [described["splits"][name]["labels"] for name in _judged(described)]
+    totals = {label: sum(split[label] for split in splits) for label in splits[0]}
+    return dict(sorted(totals.items(), key=lambda item: -item[1]))
+
+
+def _total(described: Mapping[str, Any]) -> int:
+    return sum(described["splits"][name]["rows"] for name in _judged(described))
+
+
+def _left_out(described: Mapping[str, Any]) -> list[str]:
+    read, used = sum(described["read"].values()), _total(described)
+    return [] if read == used else [f"rows used: {used:,}; {read - used:,} left out"]
+
+
+def _per_row(described: Mapping[str, Any]) -> str:
+    if described["task"] != "multilabel":
+        return ""
+    splits, total = [described["splits"][name] for name in _judged(described)], _total(described)
+    mean = sum(split["labels_per_row"]["mean"] * split["rows"] for split in splits) / total
+    most = max(split["labels_per_row"]["max"] for split in splits)
+    none = sum(split["labels_per_row"]["none"] for split in splits)
+    return f": {mean:.1f} on average, at most {most}, none on {none:,} of {total:,} rows"
+
+
+def _label_table(described: Mapping[str, Any]) -> list[str]:
+    """Return a table of the commonest labels and the rarest, with their rows in all splits together and in each."""
+    totals, splits = _label_rows(described), _judged(described)
+    shown = list(totals)
+    if len(shown) > _MOST_LABELS + 2:
+        shown = [*shown[:_MOST_LABELS], shown[-1]]
+    rows = {
+        label: [
+            f"{totals[label]:,}",
+            _share(totals[label] / _total(described)),
+            *(f"{described['splits'][name]['labels'][label]:,}" for name in splits),
+        ]
+        for label in shown
+    }
+    head = ["rows", "share", *splits]
+    sizes = [f"{_total(described):,}", "", *(f"{described['splits'][name]['rows']:,}" for name in splits)]
+    widths = [max(map(len, column)) for column in zip(head, sizes, *rows.values(), strict=True)]
+    name_width = max(16, min(_WIDTH - sum(widths) - 2 * len(widths) - 2, max(map(len, shown)), 40))
+
+    def line(name: str, cells: Sequence[str]) -> str:
+        name = name if len(name) <= name_width else f"{name[: name_width - 1]}…"
+        return f"  {name:<{name_width}}" + "".join(
+            f"  {cell:>{width}}" for cell, width in zip(cells, widths, strict=True)
+        )
+
+    lines = [f"labels: {len(totals):,}", line("", head), line("all rows", sizes)]
+    lines += [line(label, cells) for label, cells in rows.items()]
+    if left := len(totals) - len(shown):
+        lines.insert(-1, f"  … and {left:,} more, down to the rarest:")
+    return [each.rstrip() for each in lines]
+
+
+def _lengths(described: Mapping[str, Any]) -> str:
+    train = described["splits"]["train"]
+    lengths, unit = train["lengths"], train["lengths"]["unit"]
+    cuts = [f"{_share(rows / train['rows'])} at {int(most):,}" for most, rows in lengths["cut"].items()]
+    return (
+        f"lengths: half of the training rows have {lengths['50']:,} {unit} or fewer, 95 % {lengths['95']:,} or fewer, "
+        f"the longest {lengths['100']:,}; space.max_length cuts {', '.join(cuts)}"
+    )
+
+
+def _share(share: float) -> str:
+    return "under 1 %" if 0 < share < 0.005 else show_share(share)
+
+
+def _scripts(described: Mapping[str, Any]) -> list[str]:
+    shares = [f"{name} {_share(share)}" for name, share in described["scripts"]["seen"].items()]
+    if not shares:
+        return []
+    rest = f" and {len(shares) - _MOST_NAMES} more" if len(shares) > _MOST_NAMES else ""
+    return [f"scripts: {', '.join(shares[:_MOST_NAMES])}{rest} (of the letters)"]
+
+
+def _copies(described: Mapping[str, Any]) -> list[str]:
+    counts = {
+        f"{name} has {described['splits'][name]['duplicates']:,}": described["splits"][name]
+        for name in _judged(described)
+    }
+    facts = [fact for fact, split in counts.items() if split["duplicates"]]
+    facts += [f"{rows:,} rows of {name} are also in train" for name, rows in described["overlap"].items() if rows]
+    return [f"copies of an earlier row: {'; '.join(facts) or 'none'}"]
