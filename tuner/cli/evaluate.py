@@ -8,12 +8,12 @@ import click
 
 from tuner.cli.columns import labelled_columns
 from tuner.cli.location import locate_model
-from tuner.cli.options import column_options, format_option, quoting_option, runs_option, skip_option
+from tuner.cli.options import column_options, format_option, runs_option, skip_option, text_options
 from tuner.cli.output import LABEL_COLUMNS, Format, print_json, print_rows, print_table, say
 from tuner.cli.row_counts import say_row_counts, verbose_option
 
 if TYPE_CHECKING:
-    from tuner.space.settings import Quoting
+    from tuner.space.text_format import TextFormat
 
 
 @click.command()
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.argument("data")
 @column_options()
 @skip_option
-@quoting_option
+@text_options
 @verbose_option
 @runs_option
 @format_option
@@ -29,7 +29,7 @@ def evaluate(
     bundle: str,
     data: str,
     skip_unusable: bool,
-    quoting: Quoting | None,
+    text_format: TextFormat,
     verbose: bool,
     runs: str,
     format_: Format,
@@ -48,7 +48,12 @@ def evaluate(
       tuner evaluate runs/tickets march.csv --label topic --skip-unusable --format json | jq .macro_f1
     """
     measures = _measure(
-        locate_model(bundle, runs), data, skip_unusable=skip_unusable, quoting=quoting, is_verbose=verbose, given=given
+        locate_model(bundle, runs),
+        data,
+        skip_unusable=skip_unusable,
+        text_format=text_format,
+        is_verbose=verbose,
+        given=given,
     )
     for note in measures["notes"]:
         say(f"note: {note}")
@@ -65,7 +70,7 @@ def _measure(
     data: str,
     *,
     skip_unusable: bool,
-    quoting: Quoting | None,
+    text_format: TextFormat,
     is_verbose: bool,
     given: dict[str, str | None],
 ) -> dict[str, Any]:
@@ -84,7 +89,7 @@ def _measure(
         skip_unusable=skip_unusable,
         say=say,
         is_group_optional=given["group"] is None,
-        quoting=quoting,
+        text_format=text_format,
         note_rows=read.append,
     )
     for note in notes:

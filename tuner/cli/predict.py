@@ -8,7 +8,7 @@ import click
 
 from tuner.cli.columns import input_columns
 from tuner.cli.location import locate_model
-from tuner.cli.options import quoting_option, runs_option, skip_option
+from tuner.cli.options import runs_option, skip_option, text_options
 from tuner.cli.output import say
 from tuner.cli.row_counts import say_row_counts, verbose_option
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tuner.bundle.model_bundle import Bundle
     from tuner.data.encoded import Encoded
-    from tuner.space.settings import Quoting
+    from tuner.space.text_format import TextFormat
 
 
 @click.command()
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--sequence-id", metavar="COLUMN", help="Column that says which rows are the steps of one series.")
 @click.option("--order", metavar="COLUMN", help="Column that orders the steps of a series.")
 @skip_option
-@quoting_option
+@text_options
 @verbose_option
 @runs_option
 def predict(
@@ -39,7 +39,7 @@ def predict(
     data: str,
     out: str | None,
     skip_unusable: bool,
-    quoting: Quoting | None,
+    text_format: TextFormat,
     verbose: bool,
     runs: str,
     **given: str | None,
@@ -72,14 +72,14 @@ def predict(
     columns = Columns(**input_columns(model.columns, given), is_tokenised=model.is_tokenised)
     read: list[Any] = []
     inputs, rows, notes = read_inputs(
-        data, columns, skip_unusable=skip_unusable, say=say, quoting=quoting, note_rows=read.append
+        data, columns, skip_unusable=skip_unusable, say=say, text_format=text_format, note_rows=read.append
     )
     for note in notes:
         say(f"note: {note}")
     encoded = model.encode(inputs)
     table = _predictions(model, encoded, rows)
     if columns.sequence_id is not None:
-        table = _with_series(table, read_table(data, [columns.sequence_id], reading=Reading(quoting)), rows)
+        table = _with_series(table, read_table(data, [columns.sequence_id], reading=Reading(text_format)), rows)
     write_table(table, out)
     say_row_counts(
         data, model, encoded, inputs, rows.tolist(), read=read[0].tolist(), used="predicted", is_verbose=verbose

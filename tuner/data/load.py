@@ -28,7 +28,8 @@ from tuner.data.token_lists import are_token_lists
 from tuner.errors import DataError, Fault
 from tuner.scoring.measures import FEWEST_TRUE
 from tuner.space.assignment import set_option, set_options
-from tuner.space.settings import DataSettings, Quoting, Task
+from tuner.space.settings import DataSettings, Task
+from tuner.space.text_format import FOUND_OUT, TextFormat
 
 Targets = NDArray[np.uint8] | NDArray[np.int64]
 
@@ -73,7 +74,7 @@ def read_inputs(
     *,
     skip_unusable: bool = False,
     say: Say | None = None,
-    quoting: Quoting | None = None,
+    text_format: TextFormat = FOUND_OUT,
     note_rows: Callable[[NDArray[np.int64]], None] | None = None,
 ) -> tuple[RowInputs, NDArray[np.int64], tuple[str, ...]]:
     """Read only the texts or sequences of a file. Return the inputs, the row numbers from 1, and notes.
@@ -88,7 +89,7 @@ def read_inputs(
         skip_unusable=skip_unusable,
         findings=findings,
         say=say,
-        quoting=quoting,
+        text_format=text_format,
         note_rows=note_rows,
     )
     return rows.inputs, rows.rows, tuple(findings.notes)
@@ -103,7 +104,7 @@ def read_labelled(
     skip_unusable: bool = False,
     say: Say | None = None,
     is_group_optional: bool = True,
-    quoting: Quoting | None = None,
+    text_format: TextFormat = FOUND_OUT,
     note_rows: Callable[[NDArray[np.int64]], None] | None = None,
 ) -> tuple[Split, tuple[str, ...]]:
     """Read another file for a model with these labels. Return its rows, and notes as in `Dataset`.
@@ -123,7 +124,7 @@ def read_labelled(
         say=say,
         is_group_optional=is_group_optional,
         without_groups="so rows of one group count as independent, and intervals may be too narrow",
-        quoting=quoting,
+        text_format=text_format,
         note_rows=note_rows,
     )
     keeps_case = columns.label_case == "keep"
@@ -171,14 +172,14 @@ def _read_rows(
     say: Say | None,
     is_group_optional: bool = False,
     without_groups: str = "so it is not known whether its groups are also in train",
-    quoting: Quoting | None = None,
+    text_format: TextFormat = FOUND_OUT,
     setting: str | None = None,
     note_rows: Callable[[NDArray[np.int64]], None] | None = None,
 ) -> LabelledRows:
     """Read one source, which `setting` names, and add its notes to `findings`. Raises DataError."""
     of_source = Findings(are_options=findings.are_options)
     optional = [columns.group] if is_group_optional and columns.group is not None else []
-    reading = Reading(quoting, of_source.setting("quoting"), setting, of_source.notes.append)
+    reading = Reading(text_format, of_source.setting(""), setting, of_source.notes.append)
     table = read_table(
         uri,
         columns.names,
@@ -242,7 +243,7 @@ def _read_sources(settings: DataSettings, findings: Findings, say: Say | None) -
                 findings=findings,
                 say=say,
                 is_group_optional=uri != settings.train,
-                quoting=settings.quoting,
+                text_format=settings.text_format,
                 setting=setting,
             )
         except DataError as error:

@@ -6,7 +6,6 @@ Row numbers count data rows from 1: the header and blank lines of a CSV are not 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +20,8 @@ from tuner.data.formats.arff_format import read_arff
 from tuner.data.formats.arrow_format import read_arrow
 from tuner.data.formats.compression import unpack
 from tuner.data.formats.content import REMEDIES, Choose, Reading, first_line
-from tuner.data.formats.csv_format import read_csv, read_tsv
+from tuner.data.formats.csv_format import read_csv
+from tuner.data.formats.encodings import read_utf8
 from tuner.data.formats.json_format import read_json
 from tuner.data.formats.names import codec_of, format_of
 from tuner.data.formats.parquet_format import read_parquet
@@ -34,8 +34,8 @@ from tuner.machine import available_bytes
 from tuner.space.assignment import column_option, set_option, shell_word, yaml_value
 
 _READERS = {"parquet": read_parquet, "arrow": read_arrow, "json": read_json, "ts": read_ts, "arff": read_arff}
-_SEPARATED = {"csv": read_csv, "tsv": read_tsv}  # the formats with quotation marks
-_OTHER_SEPARATOR = re.compile(r"[;\t|]")
+_USUAL_SEPARATORS = {"csv": ",", "tsv": "\t"}
+_OF_BYTES = ("parquet", "arrow")  # the other formats are text
 _OF_STEPS = ("data.sequence", "--sequence")
 _OF_SEVERAL = ("data.label_columns", "--label-columns")  # settings that name more than one column
 _WHEN_NOT_NEEDED = {
@@ -116,8 +116,10 @@ def _read_part(source: Source, part: Part, choose: Choose, reading: Reading) -> 
                 reading.note(f"{uri}: the file is empty (0 bytes), and is left out")
                 return pa.table({})
             content = file if codec is None else unpack(uri, file, codec, most_bytes=available_bytes())
-            if format_name in _SEPARATED:
-                table = _SEPARATED[format_name](uri, content, choose, reading)
+            if format_name not in _OF_BYTES:
+                content = pa.BufferReader(read_utf8(uri, content.read(), reading))
+            if format_name in _USUAL_SEPARATORS:
+                table = read_csv(uri, content, choose, reading, usual=_USUAL_SEPARATORS[format_name])
             else:
                 table = _READERS[format_name](uri, content, choose)
             table.validate(full=True)  # runs the checks that pyarrow postpones, such as for UTF-8
@@ -190,9 +192,6 @@ def check_readable(uri: str) -> None:
 
 
 def _check_columns(uri: str, names: Sequence[str], columns: Sequence[str], named_by: Mapping[str, str]) -> None:
-    if columns and len(names) == 1 and names[0] not in columns and (separator := _OTHER_SEPARATOR.search(names[0])):
-        what = f"its values are separated by {separator[0]!r}, not by commas: there is one column, {names[0]!r}"
-        raise data_error(uri, what, "save it with commas")
     counts = Counter(names)
     missing = [column for column in columns if column not in counts]
     near = dict.fromkeys(missing) | {column: near_name(column, names) for column in missing[:MOST_NAMES]}  # it is slow

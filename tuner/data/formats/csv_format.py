@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.csv
 
-from tuner.data.formats.content import BLOCK_BYTES, Choose, Reading, python_line, read_utf8, with_extension
+from tuner.data.formats.content import BLOCK_BYTES, Choose, Reading, python_line, with_extension
 from tuner.data.formats.csv_doubts import Doubt, find_doubt
+from tuner.data.formats.csv_separator import find_separator
 from tuner.data.formats.csv_source import CsvSource
 from tuner.data.name_lists import name_rows
 from tuner.errors import data_error
@@ -18,11 +18,6 @@ from tuner.errors import data_error
 _QUOTE_RULE = "double the quotation marks inside quoted values, and close every quoted value"
 _AS_PLAIN = 'write the value with three marks in front and one behind: """see you"'
 _READ_ALL = "import pandas; pandas.read_csv({}, sep={}, dtype=str, keep_default_na=False%s)"
-
-
-def read_tsv(uri: str, file: pa.NativeFile, choose: Choose, reading: Reading) -> pa.Table:
-    """Read values separated by tabs. Raises DataError."""
-    return read_csv(uri, file, choose, reading, separator="\t")
 
 
 @dataclass(frozen=True)
@@ -35,13 +30,15 @@ class _QuoteFault:
     is_in_doubt: bool = False
 
 
-def read_csv(uri: str, file: pa.NativeFile, choose: Choose, reading: Reading, *, separator: str = ",") -> pa.Table:
-    """Read every column as text, because CSV has no types. Raises DataError."""
-    source = CsvSource(uri, read_utf8(uri, file).removeprefix(codecs.BOM_UTF8), separator)
-    is_plain = reading.quoting == "none"
+def read_csv(uri: str, file: pa.NativeFile, choose: Choose, reading: Reading, *, usual: str = ",") -> pa.Table:
+    """Read every column of UTF-8 as text, because CSV has no types. `usual` is what separates values. Raises DataError."""
+    content = file.read()
+    separator = reading.text_format.separator or find_separator(uri, content, usual, reading)
+    source, quoting = CsvSource(uri, content, separator), reading.text_format.quoting
+    is_plain = quoting == "none"
     fault = None if is_plain else _find_fault(source, reading)
     if fault is not None:
-        if reading.quoting is not None or not source.has_only_plain_marks:
+        if quoting is not None or not source.has_only_plain_marks:
             raise data_error(f"{uri}:{fault.line}", fault.what, _remedy(source, reading, fault))
         why = f"so quotation marks are read as plain characters, and every line as a row; if they enclose values, {fault.fix}"
         reading.note(f"{uri}:{fault.line}: {fault.what}, {why}")
@@ -119,14 +116,16 @@ def _find_fault(source: CsvSource, reading: Reading) -> _QuoteFault | None:
             where = "" if last == first else f" in line {last:,}"
             what = f"a quotation mark opens a value here, and {rest[:30]!r} follows the mark that closes it{where}"
         return _QuoteFault(first, what, _without_backslashes(source) if fault.is_escaped else _QUOTE_RULE)
-    if reading.quoting == "standard" or not source.has_values_of_several_lines:
+    if reading.text_format.quoting == "standard" or not source.has_values_of_several_lines:
         return None
     doubt = find_doubt(source, rows=lambda: _to_table(source, None, is_plain=False)[0])
     if doubt is not None and doubt.is_sure:
         what = (
             f"a quotation mark opens a value here that ends in line {doubt.last:,}, but the lines in it look like rows"
         )
-        return _QuoteFault(doubt.first, what, reading.set_quoting("standard") or _as_parquet(source), is_in_doubt=True)
+        return _QuoteFault(
+            doubt.first, what, reading.set("quoting", "standard") or _as_parquet(source), is_in_doubt=True
+        )
     if doubt is not None:
         _note_doubt(source, reading, doubt)
     return None
@@ -151,7 +150,7 @@ def _remedy(source: CsvSource, reading: Reading, fault: _QuoteFault) -> str:
 
 
 def _or_plain(source: CsvSource, reading: Reading) -> str:
-    change = reading.set_quoting("none") if source.has_plain_rows else None
+    change = reading.set("quoting", "none") if source.has_plain_rows else None
     return f"; if every line is a row, and quotation marks are plain characters, {change}" if change else ""
 
 

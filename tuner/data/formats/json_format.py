@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import re
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.json
 
-from tuner.data.formats.content import BLOCK_BYTES, REMEDIES, Choose, first_line, python_line, read_utf8, with_extension
+from tuner.data.formats.content import BLOCK_BYTES, REMEDIES, Choose, first_line, python_line, with_extension
 from tuner.errors import DataError, data_error
 
 Place: TypeAlias = Callable[[str, int], str]
@@ -25,9 +24,9 @@ _JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"')
 
 def read_json(uri: str, file: pa.NativeFile, choose: Choose) -> pa.Table:
     """Read one object per line, or an array of objects. Raises DataError with the first faulty line or row."""
-    content = read_utf8(uri, file)
+    content: bytes = file.read()
     place: Place = _line_of
-    if content.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"["):
+    if content.lstrip().startswith(b"["):
         rows = _parse(content)
         if rows == []:
             raise data_error(uri, "the array has no rows", "give a file with rows")
