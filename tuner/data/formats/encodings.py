@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterator
 
-from tuner.data.formats.content import Reading, refuse_other_formats
-from tuner.errors import data_error
+import pyarrow as pa
+
+from tuner.data.formats.content import BLOCK_BYTES, Reading, refuse_other_formats
+from tuner.errors import DataError, data_error
 
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -17,27 +20,81 @@ _MARKS = {
 }
 _SAVE = "save the file as UTF-8"
 _SAMPLE_BYTES = 1 << 16
+_HIGH_CHARACTERS = re.compile("[^\x00-\x7f]+")
 _HIGH = re.compile(rb"[\x80-\xff]+")
 _ONLY_CP1252 = re.compile(rb"[\x80-\x9f]")  # control characters in latin-1, which no text has
 _NOT_WESTERN = 2.0  # letters with accents in a row: more are another script
 
 
-def read_utf8(uri: str, content: bytes, reading: Reading) -> bytes:
+def read_utf8(uri: str, file: pa.NativeFile, reading: Reading) -> bytes:
     """Return the content of a file as UTF-8, without a byte order mark. Raises DataError if it is blank or of another encoding.
 
     A byte order mark tells the encoding, even if another is set. Notes say what is read in a second way.
     """
-    encoding = _encoding(uri, content, reading)
-    if encoding is not None:
-        content = _decoded(uri, content, encoding, reading)
-    else:
-        _check_utf8(uri, content, reading)
-    if not content or content.isspace():
-        raise data_error(uri, "the file has only blank lines", "give a file with rows")
-    if b"\0" in content:
-        refuse_other_formats(uri, content)
-        raise data_error(uri, "the file contains zero bytes, so this is not UTF-8 text", _remedy(content, reading))
-    return content
+    return b"".join(utf8_blocks(uri, file, reading, BLOCK_BYTES))
+
+
+def utf8_blocks(uri: str, file: pa.NativeFile, reading: Reading, block_bytes: int) -> Iterator[bytes]:
+    """Yield what `read_utf8` returns in blocks of about so many bytes."""
+    block = file.read(block_bytes)
+    encoding = _encoding(uri, block, reading)
+    decode = codecs.getincrementaldecoder(encoding or "utf-8")().decode
+    also_utf8 = _Utf8Check(encoding)
+    is_first, is_blank, lines = True, True, 1
+    while block or is_first:
+        following = file.read(block_bytes)
+        try:
+            text = decode(block, not following)
+        except UnicodeDecodeError as error:
+            raise _undecodable(uri, error, lines, encoding, reading) from error
+        also_utf8.add(block)
+        lines += text.count("\n")
+        content = (text.removeprefix("\ufeff") if is_first else text).encode(errors="replace")
+        if b"\0" in content:
+            refuse_other_formats(uri, content)
+            remedy = _remedy(block, reading)
+            raise data_error(uri, "the file contains zero bytes, so this is not UTF-8 text", remedy)
+        is_blank = is_blank and (not content or content.isspace())
+        if is_blank and not following:
+            raise data_error(uri, "the file has only blank lines", "give a file with rows")
+        yield content
+        block, is_first = following, False
+    if also_utf8.is_true:
+        change = reading.set("encoding", "utf-8")
+        what = f"read as {encoding}, but all of the file is also UTF-8 text"
+        reading.note(f"{uri}: {what}{f'; if it is, {change}' if change else ''}")
+
+
+class _Utf8Check:
+    """Whether a file that is read as another encoding of single bytes is also UTF-8, with characters beyond ASCII."""
+
+    def __init__(self, encoding: str | None) -> None:
+        self._is_possible = encoding is not None and not encoding.lower().startswith("utf")
+        self._is_ascii = True
+        self._decode = codecs.getincrementaldecoder("utf-8")().decode
+
+    def add(self, block: bytes) -> None:
+        """Look at the next block."""
+        if self._is_possible:
+            self._is_ascii = self._is_ascii and block.isascii()
+            try:
+                self._decode(block)
+            except UnicodeDecodeError:
+                self._is_possible = False
+
+    @property
+    def is_true(self) -> bool:
+        return self._is_possible and not self._is_ascii
+
+
+def _undecodable(uri: str, error: UnicodeDecodeError, lines: int, encoding: str | None, reading: Reading) -> DataError:
+    """Return the error for a byte that is no text. `lines` is the number of the line in which the block begins."""
+    content = bytes(error.object)
+    refuse_other_formats(uri, content)
+    line = lines + content.count(b"\n", 0, error.start)
+    what = f"byte {content[error.start]:#04x} is not {encoding or 'UTF-8'} text"
+    is_marked = encoding is not None and reading.text_format.encoding is None
+    return data_error(f"{uri}:{line}", what, _SAVE if is_marked else _remedy(content, reading))
 
 
 def _encoding(uri: str, content: bytes, reading: Reading) -> str | None:
@@ -52,39 +109,6 @@ def _encoding(uri: str, content: bytes, reading: Reading) -> str | None:
     elif shown != "UTF-8":
         reading.note(f"{uri}: the file begins with the mark of {shown}, and is read so")
     return marked
-
-
-def _decoded(uri: str, content: bytes, encoding: str, reading: Reading) -> bytes:
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError as error:
-        refuse_other_formats(uri, content)
-        line = content.count(b"\n", 0, error.start) + 1
-        remedy = _remedy(content, reading) if reading.text_format.encoding else _SAVE
-        raise data_error(f"{uri}:{line}", f"byte {content[error.start]:#04x} is not {encoding} text", remedy) from error
-    is_single = not encoding.startswith("utf")
-    if is_single and not content.isascii() and _is_utf8(content):
-        change = f"; if it is, {set_utf8}" if (set_utf8 := reading.set("encoding", "utf-8")) else ""
-        reading.note(f"{uri}: read as {encoding}, but all of the file is also UTF-8 text{change}")
-    return text.removeprefix("\ufeff").encode(errors="replace")
-
-
-def _is_utf8(content: bytes) -> bool:
-    try:
-        content.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _check_utf8(uri: str, content: bytes, reading: Reading) -> None:
-    try:
-        content.decode()
-    except UnicodeDecodeError as error:
-        refuse_other_formats(uri, content)
-        line = content.count(b"\n", 0, error.start) + 1
-        what = f"byte {content[error.start]:#04x} is not UTF-8 text"
-        raise data_error(f"{uri}:{line}", what, _remedy(content, reading)) from error
 
 
 def _remedy(content: bytes, reading: Reading) -> str:
@@ -117,9 +141,6 @@ def _is_mostly_utf8(content: bytes) -> bool:
     text = content.decode(errors="replace")
     bad = text.count("\ufffd")
     return sum(map(len, _HIGH_CHARACTERS.findall(text))) - bad > bad
-
-
-_HIGH_CHARACTERS = re.compile("[^\x00-\x7f]+")
 
 
 def _western(content: bytes) -> str | None:
