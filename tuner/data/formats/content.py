@@ -35,13 +35,14 @@ class Reading:
 
     `prefix` begins what people set about the text of files ("data." or "--"), and `source` is the setting or option that names
     the files (data.train), as messages show them; None if there is none. `note` gets a sentence about everything that is left
-    out or read in a second way.
+    out or read in a second way. `format_name` is the format of the files if their names do not say it.
     """
 
     text_format: TextFormat = FOUND_OUT
     prefix: str | None = None
     source: str | None = None
     note: Callable[[str], None] = lambda _: None
+    format_name: str | None = None
 
     def set(self, name: str, value: str) -> str | None:
         """Return what to paste to change a field of `text_format`, or None if nothing changes it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import pyarrow as pa
@@ -22,10 +23,13 @@ _DEEP_RUNS = (b"[" * 8, b"]" * 8, b"}" * 8)
 _JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"')
 
 
-def read_json(uri: str, file: pa.NativeFile, choose: Choose) -> pa.Table:
-    """Read one object per line, or an array of objects. Raises DataError with the first faulty line or row."""
+def read_json(uri: str, file: pa.NativeFile, choose: Choose, *, lines_before: int = 0) -> pa.Table:
+    """Read one object per line, or an array of objects. Raises DataError with the first faulty line or row.
+
+    `lines_before` is the number of lines of the file before the content.
+    """
     content: bytes = file.read()
-    place: Place = _line_of
+    place: Place = partial(_line_of, lines_before)
     if content.lstrip().startswith(b"["):
         rows = _parse(content)
         if rows == []:
@@ -71,8 +75,8 @@ def _refuse_broken_array(uri: str, content: bytes) -> None:
         pass  # a number is too long, or brackets are too deep: refused with the row
 
 
-def _line_of(uri: str, number: int) -> str:
-    return f"{uri}:{number}"
+def _line_of(before: int, uri: str, number: int) -> str:
+    return f"{uri}:{before + number}"
 
 
 def _row_of(uri: str, number: int) -> str:
