@@ -394,9 +394,9 @@ def test_options_name_the_columns_of_another_file_and_an_empty_one_says_that_row
     save("sequence", **LONG)
     renamed = {"series": steps["id"], "place": steps["t"], "c_1": steps["x"], "c_2": steps["y"]}
     pq.write_table(pa.table(renamed), tmp_path / "new.parquet")
-    code, plain, _ = call("predict", "bundle", "steps.csv")
+    code, plain, _ = call("predict", "bundle", "steps.csv", "--keep", "none")
     options = ("--sequence", "[c_1, c_2]", "--sequence-id", "series", "--order", "place")
-    code, out, err = call("predict", "bundle", "new.parquet", *options)
+    code, out, err = call("predict", "bundle", "new.parquet", "--keep", "none", *options)
     assert code == 0, err
     assert out.replace('"series"', '"id"') == plain
     pq.write_table(pa.table({"lists": SEQUENCES}), tmp_path / "lists.parquet")

@@ -72,7 +72,11 @@ def read_table(
         chosen = wanted.choose(uri, table.column_names)
         return table if chosen is None else table.select(chosen)
     reading = reading or Reading()
-    source = locate_source(uri, reading)
+    return read_whole(uri, locate_source(uri, reading), wanted, reading)
+
+
+def read_whole(uri: str, source: Source, wanted: WantedColumns, reading: Reading) -> pa.Table:
+    """Read the wanted columns of all files of the source at `uri`. Raises DataError as `read_table` does."""
     tables = [_read_part(source, part, partial(wanted.choose, part.uri), reading) for part in source.parts]
     table = _joined(source, tables)
     if table.num_rows == 0:
