@@ -50,6 +50,7 @@ class InputFile:
     text_format: TextFormat = FOUND_OUT
     format_name: str | None = None
     source: Source | None = None
+    piece_bytes: int = PIECE_BYTES
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,15 +212,17 @@ def _tables(file: InputFile, wanted: WantedColumns, findings: Findings) -> Itera
         yield read_table(file.uri, wanted.columns if file.keep is not None else None)
         return
     source = file.source or locate_source(file.uri, reading)
-    if file.columns.sequence_id is not None or (len(source.parts) == 1 and _is_small(source, reading)):
+    if file.columns.sequence_id is not None or (
+        len(source.parts) == 1 and _is_small(source, reading, file.piece_bytes)
+    ):
         yield read_whole(file.uri, source, wanted, reading)
     else:
-        yield from read_pieces(source, wanted, reading, piece_bytes=PIECE_BYTES)
+        yield from read_pieces(source, wanted, reading, piece_bytes=file.piece_bytes)
 
 
-def _is_small(source: Source, reading: Reading) -> bool:
+def _is_small(source: Source, reading: Reading, piece_bytes: int) -> bool:
     """Return whether a source of one file fits into one piece."""
     (part,) = source.parts
     packed = codec_of(part.uri) or reading.format_name or format_of(part.uri)
     size = source.files.get_file_info(part.path).size or 0
-    return bool(size * _TIMES_LARGER.get(packed, 1) <= PIECE_BYTES)
+    return bool(size * _TIMES_LARGER.get(packed, 1) <= piece_bytes)
