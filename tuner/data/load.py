@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.builtin import Say
-from tuner.data.dataset import Columns, Dataset, RowInputs, Split, label_counts
+from tuner.data.dataset import Columns, Dataset, Split, label_counts
 from tuner.data.findings import Findings
 from tuner.data.formats.content import Reading
 from tuner.data.labelled_rows import LabelledRows, to_labelled_rows, without_unusable
@@ -66,33 +66,6 @@ def load_data(settings: DataSettings, task: Task, seed: int, say: Say | None = N
         label_reading=label_reading(Columns.of(settings), sources[settings.train]),
     )
     return replace(dataset, notes=(*findings.notes, *_label_notes(dataset)))
-
-
-def read_inputs(
-    uri: str,
-    columns: Columns,
-    *,
-    skip_unusable: bool = False,
-    say: Say | None = None,
-    text_format: TextFormat = FOUND_OUT,
-    note_rows: Callable[[NDArray[np.int64]], None] | None = None,
-) -> tuple[RowInputs, NDArray[np.int64], tuple[str, ...]]:
-    """Read only the texts or sequences of a file. Return the inputs, the row numbers from 1, and notes.
-
-    The row number of a series in several rows is that of the first. `note_rows` gets the numbers of all rows, or series, in the
-    file. Raises DataError for rows that cannot be used; `skip_unusable` leaves them out with a note instead.
-    """
-    findings = Findings(are_options=True)
-    rows = _read_rows(
-        uri,
-        replace(columns, label=None, labels=None, label_columns=None, group=None, split=None),
-        skip_unusable=skip_unusable,
-        findings=findings,
-        say=say,
-        text_format=text_format,
-        note_rows=note_rows,
-    )
-    return rows.inputs, rows.rows, tuple(findings.notes)
 
 
 def read_labelled(
@@ -180,15 +153,19 @@ def _read_rows(
     of_source = Findings(are_options=findings.are_options)
     optional = [columns.group] if is_group_optional and columns.group is not None else []
     reading = Reading(text_format, of_source.setting(""), setting, of_source.notes.append)
-    table = read_table(
-        uri,
-        columns.names,
-        say,
-        named_by=_named_by(columns, of_source),
-        optional=optional,
-        patterns=columns.sequences,
-        reading=reading,
-    )
+    try:
+        table = read_table(
+            uri,
+            columns.names,
+            say,
+            named_by=_named_by(columns, of_source),
+            optional=optional,
+            patterns=columns.sequences,
+            reading=reading,
+        )
+    except DataError:
+        _say_notes(of_source, say)
+        raise
     if optional and columns.group not in table.column_names:
         setting = of_source.setting("group")
         of_source.notes.append(f"{uri}: there is no column {columns.group!r}, {without_groups} ({setting})")
@@ -199,9 +176,17 @@ def _read_rows(
             note_rows(rows.rows)
         rows = without_unusable(rows, of_source, skip=skip_unusable)
     if rows is None or of_source.faults:
+        _say_notes(of_source, say)
         raise DataError(of_source.faults)
     findings.notes += of_source.notes
     return rows
+
+
+def _say_notes(findings: Findings, say: Say | None) -> None:
+    """Say the notes about a source whose rows are refused: they may tell why."""
+    if say is not None:
+        for note in findings.notes:
+            say(f"note: {note}")
 
 
 def _named_by(columns: Columns, findings: Findings) -> dict[str, str]:
