@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +21,7 @@ import pytest
 from tuner.bundle.model_bundle import Bundle, save_bundle
 from tuner.data.preparation import fit_preparation, preparation_setting
 from tuner.data.sequences import Sequences, Standardiser
+from tuner.data.table_writer import open_table
 from tuner.errors import DataError
 from tuner.ledger.run_directory import Ledger
 from tuner.model.build import make_model
@@ -394,9 +397,9 @@ def test_options_name_the_columns_of_another_file_and_an_empty_one_says_that_row
     save("sequence", **LONG)
     renamed = {"series": steps["id"], "place": steps["t"], "c_1": steps["x"], "c_2": steps["y"]}
     pq.write_table(pa.table(renamed), tmp_path / "new.parquet")
-    code, plain, _ = call("predict", "bundle", "steps.csv")
+    code, plain, _ = call("predict", "bundle", "steps.csv", "--keep", "none")
     options = ("--sequence", "[c_1, c_2]", "--sequence-id", "series", "--order", "place")
-    code, out, err = call("predict", "bundle", "new.parquet", *options)
+    code, out, err = call("predict", "bundle", "new.parquet", "--keep", "none", *options)
     assert code == 0, err
     assert out.replace('"series"', '"id"') == plain
     pq.write_table(pa.table({"lists": SEQUENCES}), tmp_path / "lists.parquet")
@@ -488,3 +491,124 @@ def test_rows_with_several_labels_are_named_for_a_model_of_one(save: Any, call: 
     assert code == 2
     assert "row 3: task multiclass needs one label, but there are 2 in the first of them; fix them, or leave" in err
     assert call("evaluate", "bundle", "rows.parquet", "--skip-unusable")[0] == 0
+
+
+# --- what is kept, where it is written, and where it comes from ---
+
+
+def test_predictions_stand_beside_all_columns_of_the_file_or_those_that_are_named(save: Any, call: Call) -> None:
+    save("text")
+    write("rows.parquet", id=[7, 8, 9], **{"my text": TEXTS}, day=[None, "b", "c"])
+    predicted = ["prediction", "p_a", "p_b"]
+    for keep, kept in (((), ["id", "my text", "day"]), (("--keep", "day,id"), ["day", "id"]), (("--keep", "none"), [])):
+        code, out, _ = call("predict", "bundle", "rows.parquet", *keep)
+        assert code == 0
+        assert list(json.loads(out.splitlines()[0])) == ["row", *kept, *predicted]
+    assert call("predict", "bundle", "rows.parquet", "--out", "out.parquet")[0] == 0
+    assert pq.read_table("out.parquet")["id"].to_pylist() == [7, 8, 9]
+    code, out, err = call("predict", "bundle", "rows.parquet", "--keep", "idd")
+    assert (code, out) == (2, "")
+    assert "did you mean 'id'? Then --keep id" in err
+
+
+def test_a_column_of_the_file_keeps_its_name_if_a_prediction_has_the_same(save: Any, call: Call) -> None:
+    save("text")
+    write("rows.parquet", row=["x", "y", "z"], p_a=["1", "2", "3"], **{"my text": TEXTS})
+    code, out, err = call("predict", "bundle", "rows.parquet")
+    assert code == 0
+    assert "so of the predictions 'row' is called 'tuner_row', 'p_a' is called 'tuner_p_a'" in err
+    first = json.loads(out.splitlines()[0])
+    assert (first["row"], first["p_a"], first["tuner_row"]) == ("x", "1", 1)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
+def test_values_that_json_and_csv_have_no_form_for_are_written(kind: str, save: Any, call: Call) -> None:
+    save("text")
+    odd = {"n": [float("nan"), float("inf"), 1.5], "b": [b"\xff", None, b""], "l": [[float("nan")], [], None]}
+    write("rows.parquet", **{"my text": TEXTS}, **odd, d=pa.array([0, 1, None], pa.timestamp("s")))
+    code, out, err = call("predict", "bundle", "rows.parquet", "--out", f"out.{kind}")
+    assert (code, out) == (0, ""), err
+    code, out, _ = call("predict", "bundle", "rows.parquet")
+    first = json.loads(out.splitlines()[0], parse_constant=pytest.fail)
+    assert (first["n"], first["b"], first["l"], first["d"]) == (None, "/w==", [None], "1970-01-01T00:00:00")
+
+
+def test_a_file_is_overwritten_only_by_force(save: Any, call: Call) -> None:
+    save("text")
+    write("rows.parquet", **{"my text": TEXTS})
+    Path("out.csv").write_text("precious")
+    code, _, err = call("predict", "bundle", "rows.parquet", "--out", "out.csv")
+    assert code == 2
+    assert "--out out.csv: there is a file of this name already" in err
+    assert "name another file, or add --force" in err
+    assert Path("out.csv").read_text() == "precious"
+    assert call("predict", "bundle", "rows.parquet", "--out", "out.csv", "--force")[0] == 0
+    assert Path("out.csv").read_text().startswith('"row",')
+
+
+def test_nothing_is_left_if_writing_is_interrupted(tmp_path: Path) -> None:
+    def write_half() -> None:
+        with open_table(str(tmp_path / "out.csv")) as write_batch:
+            write_batch(pa.table({"row": [1]}))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_half()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "options"),
+    [
+        (b"my text,n\nalpha one,1\n", ()),
+        (b"my text;n\nalpha, one;1\n", ()),
+        (b"my text\tn\nalpha one\t1\n", ("--format-in", "tsv")),
+        ("my text|n\ncafé|1\n".encode("latin-1"), ("--encoding", "latin-1")),
+        ("my text\tn\ncafé\t1\n".encode("utf-16"), ()),
+        (b'{"my text": "alpha", "n": "1"}\n', ()),
+        (b'[\n {"my text": "alpha", "n": "1"}]', ()),
+        (gzip.compress(b"my text,n\nalpha one,1\n"), ()),
+        (b"PARQUET", ()),
+    ],
+)
+def test_rows_come_from_standard_input(content: bytes, options: tuple[str, ...], save: Any, tmp_path: Path) -> None:
+    save("text")
+    if content == b"PARQUET":
+        pq.write_table(pa.table({"my text": ["alpha"], "n": ["1"]}), tmp_path / "rows.parquet")
+        content = (tmp_path / "rows.parquet").read_bytes()
+    command = [sys.executable, "-m", "tuner", "predict", "bundle", "-", *options]
+    done = subprocess.run(command, cwd=tmp_path, input=content, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["n"] for line in done.stdout.splitlines()] == ["1"]
+    assert b"stdin: 1 row read, 1 predicted" in done.stderr.replace(b".gz", b"")
+
+
+def test_a_file_of_latin_1_is_refused_with_the_option_that_reads_it(save: Any, call: Call) -> None:
+    save("text")
+    Path("rows.csv").write_bytes("my text;label\ncafé, alpha;a\nnaïve;b\nbeta;a\n".encode("latin-1"))
+    for verb in ("predict", "evaluate"):
+        code, out, err = call(verb, "bundle", "rows.csv")
+        assert (code, out) == (2, "")
+        assert "byte 0xe9 is not UTF-8 text; if it is Western European text, --encoding latin-1;" in err
+        code, out, err = call(verb, "bundle", "rows.csv", "--encoding", "latin-1")
+        assert code == 0, err
+        assert "its values are separated by ';', not by commas, and are read so; if it is commas, --separator ," in err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--separator", "::"), "--separator '::': a separator is one character"),
+        (("--encoding", "latin1252"), "--encoding 'latin1252': this names no encoding of text"),
+        (("--set", "data.train=x.csv"), "--set: it says where the files of a baseline are, but no --baseline is given"),
+        (("--baseline", "tfidf"), "bundle is a bundle, which has only its own model; name the run that made it"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_refused(
+    options: tuple[str, ...], message: str, save: Any, call: Call
+) -> None:
+    save("text")
+    write("rows.parquet", **{"my text": TEXTS})
+    code, out, err = call("predict", "bundle", "rows.parquet", *options)
+    assert (code, out) == (2, "")
+    assert message in err

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pytest
 
 from builders.fixtures import Write
+from builders.inputs import read_inputs
 from tuner.data.dataset import Columns, label_counts
-from tuner.data.load import load_data, read_inputs, read_labelled
+from tuner.data.load import load_data, read_labelled
 from tuner.data.token_lists import join_tokens
 from tuner.errors import DataError
 from tuner.space.settings import DataSettings

@@ -8,9 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tuner.data.formats.content import Reading
 from tuner.data.name_lists import name_rows
 from tuner.data.table_reader import fingerprint, read_table
 from tuner.errors import DataError
+from tuner.space.text_format import TextFormat
 
 Write = Callable[[str, str | bytes], str]
 
@@ -65,16 +67,106 @@ def test_what_looks_like_a_date_stays_as_it_is_written(write: Write) -> None:
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
-def test_another_separator_than_commas_is_reported(write: Write, separator: str) -> None:
-    path = write("rows.csv", f"text{separator}label\na{separator}b\n")
-    with pytest.raises(DataError) as raised:
-        read_table(path, ["text", "label"])
-    (fault,) = raised.value.faults
+@pytest.mark.parametrize("line", ["a{0}b, c", '"a{0}, a"{0}b', "a, b{0}c"])
+def test_another_separator_that_fits_the_header_and_the_rows_is_used_and_noted(
+    write: Write, separator: str, line: str
+) -> None:
+    path, notes = write("rows.csv", f"text{separator}label\n{line.format(separator)}\n"), list[str]()
+    table = read_table(path, ["text", "label"], reading=Reading(prefix="--", note=notes.append))
+    assert table.num_rows == 1
+    shown = "tabs" if separator == "\t" else repr(separator)
+    assert notes == [
+        f"{path}: its values are separated by {shown}, not by commas, and are read so; if it is commas, --separator ,"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "text;body\na\nb\n"),  # a column of this name
+        ("a.csv", "text\na;b\nc;d\n"),
+        ("a.csv", "text,x;y\na;b,c;d\n"),
+        ("a.tsv", "text\tx;y\na;b\tc;d\n"),
+    ],
+)
+def test_the_usual_separator_stays_if_it_fits(write: Write, name: str, content: str) -> None:
+    notes = list[str]()
+    first = content.split("\n", 1)[0]
+    names = first.split("," if name == "a.csv" else "\t")
+    assert read_table(write(name, content), reading=Reading(note=notes.append)).column_names == names
+    assert notes == []
+
+
+def test_rows_that_no_separator_fits_are_named(write: Write) -> None:
+    with pytest.raises(DataError, match=r"rows.csv:3: row 2: 3 values where the header has 2, as in 'b;c;d'"):
+        read_table(write("rows.csv", "text;label\na, b;c\nb;c;d\n"))
+
+
+@pytest.mark.parametrize("separator", ["^", "|", "~", "\x01", "-"])
+def test_any_sign_may_be_set_as_the_separator(write: Write, separator: str) -> None:
+    path = write("rows.csv", f'text{separator}n\n"a ""b"" {separator} c" {separator}1\n5" wide{separator}2\n')
+    read = Reading(TextFormat(separator=separator))
+    assert read_table(path, reading=read).to_pydict() == {"text": [f'a "b" {separator} c ', '5" wide'], "n": ["1", "2"]}
+
+
+# --- encodings ---
+
+ACCENTS = "text,label\nCafé,a\nnaïve façade,b\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "proposed"),
+    [
+        (ACCENTS, "latin-1", "latin-1"),
+        (ACCENTS + "10 € “off”,a\n", "cp1252", "cp1252"),
+        (ACCENTS, "utf-16-le", "utf-16-le"),
+        (ACCENTS, "utf-16-be", "utf-16-be"),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["--", "data."])
+def test_a_file_of_another_encoding_is_refused_with_the_setting_that_reads_it(
+    write: Write, text: str, encoding: str, proposed: str, prefix: str
+) -> None:
+    path = write("a.csv", text.encode(encoding))
+    option = f"--encoding {proposed}" if prefix == "--" else f"--set data.encoding={proposed}"
+    with pytest.raises(DataError, match=f"{option}($|;)"):
+        read_table(path, reading=Reading(prefix=prefix))
+    read = read_table(path, reading=Reading(TextFormat(encoding=proposed)))
+    assert read["text"].to_pylist() == [line.split(",")[0] for line in text.splitlines()[1:]]
+
+
+@pytest.mark.parametrize("encoding", ["cp1251", "koi8-r", "gb18030"])
+def test_a_script_that_is_not_western_gets_no_western_encoding(write: Write, encoding: str) -> None:
+    word = "汉字" if encoding == "gb18030" else "привет"
+    with pytest.raises(DataError, match="name its encoding, such as --encoding cp1251, or save the file") as raised:
+        read_table(write("a.csv", f"text\n{word}\n".encode(encoding)), reading=Reading(prefix="--"))
+    assert "Western" not in str(raised.value)
+
+
+def test_a_line_that_is_broken_in_a_file_of_utf8_is_named_alone(write: Write) -> None:
+    content = "text\né\nü\nö\n".encode() + b"caf\xe9\n"
+    with pytest.raises(DataError, match=r"a\.csv:5: byte 0xe9 .* the rest of the file is UTF-8, so write this line"):
+        read_table(write("a.csv", content), reading=Reading(prefix="--"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
+@pytest.mark.parametrize("given", [None, "latin-1"])
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_a_byte_order_mark_tells_the_encoding(write: Write, encoding: str, given: str | None, name: str) -> None:
+    text, notes = (ACCENTS if name == "a.csv" else '{"text": "Café"}\n'), list[str]()
+    path = write(name, text.encode(encoding))
+    assert read_table(path, reading=Reading(TextFormat(encoding=given), note=notes.append))["text"][0].as_py() == "Café"
+    assert any("begins with the mark of UTF" in note for note in notes) == (given is not None or encoding[4:6] != "8-")
+
+
+def test_utf8_that_is_read_as_another_encoding_is_noted(write: Write) -> None:
+    notes = list[str]()
+    reading = Reading(TextFormat(encoding="latin-1"), "data.", note=notes.append)
+    read_table(write("a.csv", "text\nCafé\n"), reading=reading)
     assert (
-        fault.what
-        == f"its values are separated by {separator!r}, not by commas: there is one column, {f'text{separator}label'!r}"
+        "a.csv: read as latin-1, but all of the file is also UTF-8 text; if it is, --set data.encoding=utf-8"
+        in notes[0]
     )
-    assert read_table(path).num_rows == 1
 
 
 def test_a_csv_without_a_named_column_does_not_crash_the_process_at_exit(write: Write) -> None:
@@ -118,7 +210,7 @@ def test_a_json_line_may_be_longer_than_a_megabyte(write: Write) -> None:
             "text\nabc\nCafé\n".encode("latin-1"),
             r"a\.csv:3: byte 0xe9 is not UTF-8 text; save the file as UTF-8",
         ),
-        ("a.csv", "text\nabc\n".encode("utf-16"), "byte 0xff is not UTF-8"),
+        ("a.csv", "text\nabc\n".encode("utf-16")[:-1], "byte 0x0a is not utf-16 text; save the file as UTF-8"),
         (
             "a.csv",
             b"PK\3\4 \0",

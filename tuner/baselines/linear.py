@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -23,27 +24,51 @@ FitFeatures: TypeAlias = Callable[[Sequence[str]], tuple[Any, Callable[[Any], An
 _MOST_VALUES = 2048  # of a flattened sequence; fitting time grows with their number, and should be seconds
 
 
-def decide_linear(
-    dataset: Dataset, targets: Indicator, *, fit_features: FitFeatures | None = None
-) -> tuple[Decided, Decided]:
+@dataclass(frozen=True, eq=False)
+class LinearModel:
+    """A fitted linear model. `regressions` have the labels that the last columns of their probabilities belong to."""
+
+    transform: Callable[[Any], Any]
+    regressions: Sequence[tuple[Any, NDArray[np.int64]]]
+    always: Indicator  # (labels,), those that all training rows have
+
+    def probabilities(self, inputs: RowInputs) -> Reals:
+        """Return the probability of each label, (rows, labels)."""
+        probabilities = np.tile(self.always.astype(np.float64), (len(inputs), 1))
+        if len(inputs):
+            features = self.transform(inputs)
+            for regression, labels in self.regressions:
+                probabilities[:, labels] = regression.predict_proba(features)[:, -len(labels) :]
+        return probabilities
+
+
+@dataclass(frozen=True, eq=False)
+class LinearDecisions:
+    """A linear model of all training rows, its thresholds, and what it decides on validation and test."""
+
+    model: LinearModel
+    thresholds: Reals
+    on_validation: Decided
+    on_test: Decided
+
+
+def decide_linear(dataset: Dataset, targets: Indicator, *, fit_features: FitFeatures | None = None) -> LinearDecisions:
     """Fit the linear model on the training inputs and `targets` (train rows, labels), and decide validation and test.
 
-    Thresholds are fitted as for trials. `fit_features` is as in `linear_probabilities`.
+    Thresholds are fitted as for trials. `fit_features` is as in `fit_linear`.
     """
     task, train = dataset.task, dataset.train
     truth = dataset.truth("validation")
+    model = fit_linear(train.inputs, targets, task, fit_features=fit_features)
+    on_test = model.probabilities(dataset.test.inputs)
     if dataset.folds is None:
-        on_validation, on_test = linear_probabilities(
-            train.inputs, targets, (dataset.validation.inputs, dataset.test.inputs), task, fit_features=fit_features
-        )
+        on_validation = model.probabilities(dataset.validation.inputs)
     else:
-        (on_test,) = linear_probabilities(
-            train.inputs, targets, (dataset.test.inputs,), task, fit_features=fit_features
-        )
         on_validation = _out_of_fold(train.inputs, targets, dataset.folds, task, fit_features)
     decisions = cross_fitted_decisions(on_validation, truth, task, parts=dataset.parts)
     thresholds = fit_thresholds(on_validation, truth, task)
-    return Decided(decisions, on_validation), Decided(decide(on_test, thresholds, task), on_test)
+    decided = Decided(decide(on_test, thresholds, task), on_test)
+    return LinearDecisions(model, thresholds, Decided(decisions, on_validation), decided)
 
 
 def _out_of_fold(
@@ -68,7 +93,15 @@ def linear_probabilities(
     *,
     fit_features: FitFeatures | None = None,
 ) -> list[Reals]:
-    """Fit balanced logistic regression once, and return probabilities (rows, labels) for each of `judged`.
+    """Fit the model of `fit_linear`, and return probabilities (rows, labels) for each of `judged`."""
+    model = fit_linear(train_inputs, train, task, fit_features=fit_features)
+    return [model.probabilities(inputs) for inputs in judged]
+
+
+def fit_linear(
+    train_inputs: RowInputs, train: Indicator, task: Task, *, fit_features: FitFeatures | None = None
+) -> LinearModel:
+    """Fit balanced logistic regression.
 
     Features of texts are TF-IDF of the terms of `tuner.data.terms`, up to two words in a row. Features of sequences are their
     length and their standardised values, at as many points as the median training row has steps, but at most 2,048 values.
@@ -80,11 +113,7 @@ def linear_probabilities(
         features, transform = _flatten(train_inputs)
     else:
         features, transform = (fit_features or _fit_tfidf)(train_inputs)
-    models = _fit_regressions(features, train, task)
-    return [
-        _predict(models, transform(inputs), train) if len(inputs) else np.zeros((0, train.shape[1]))
-        for inputs in judged
-    ]
+    return LinearModel(transform, _fit_regressions(features, train, task), np.asarray(train.all(axis=0)))
 
 
 def _fit_regressions(features: Any, train: Indicator, task: Task) -> list[tuple[Any, NDArray[np.int64]]]:
@@ -99,13 +128,6 @@ def _fit_regressions(features: Any, train: Indicator, task: Task) -> list[tuple[
         model = LogisticRegression(class_weight="balanced", solver="liblinear", tol=0.1, random_state=0)
         models.append((model.fit(features, train[:, label]), np.array([label])))
     return models
-
-
-def _predict(models: Sequence[tuple[Any, NDArray[np.int64]]], features: Any, train: Indicator) -> Reals:
-    probabilities = np.tile(train.all(axis=0).astype(np.float64), (features.shape[0], 1))
-    for model, labels in models:
-        probabilities[:, labels] = model.predict_proba(features)[:, -len(labels) :]
-    return probabilities
 
 
 def _fit_tfidf(texts: Sequence[str]) -> tuple[Any, Callable[[Any], Any]]:

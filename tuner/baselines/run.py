@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.baselines.baseline import Baseline, Decided, Kind
-from tuner.baselines.linear import decide_linear
+from tuner.baselines.linear import FitFeatures, decide_linear
 from tuner.baselines.probe import MOST_ROWS, fit_pieces, seen_share
 from tuner.baselines.rules import constant_rules, guess_by_prevalence
 from tuner.data.dataset import Dataset
@@ -64,7 +64,7 @@ def run_baselines(dataset: Dataset, *, seed: int) -> tuple[Baseline, ...]:
     ]
     reads_characters = lacks_spaces(dataset.train.inputs)
     name = CHARACTERS if reads_characters else _MODEL_NAMES[dataset.inputs]
-    model = _timed(name, "model", lambda: decide_linear(dataset, train))
+    model = _timed(name, "model", partial(_decide_linear, dataset, train))
     baselines.append(model)
     truth = dataset.truth("validation")
     blocks = dataset.validation.blocks
@@ -75,9 +75,16 @@ def run_baselines(dataset: Dataset, *, seed: int) -> tuple[Baseline, ...]:
         if not (reads_characters or isinstance(texts[0], Sequences) or isinstance(texts[1], Sequences)):
             baselines[-1] = replace(model, seen_share=seen_share(texts[0], texts[1]))
             if max(len(dataset.train), rows) <= MOST_ROWS:
-                baselines.append(_timed(PROBE, "probe", lambda: decide_linear(dataset, train, fit_features=fit_pieces)))
-        baselines.append(_timed(CONTROL, "control", lambda: decide_linear(dataset, shuffled)))
+                baselines.append(_timed(PROBE, "probe", partial(_decide_linear, dataset, train, fit_pieces)))
+        baselines.append(_timed(CONTROL, "control", partial(_decide_linear, dataset, shuffled)))
     return tuple(baselines)
+
+
+def _decide_linear(
+    dataset: Dataset, targets: Indicator, fit_features: FitFeatures | None = None
+) -> tuple[Decided, Decided]:
+    fitted = decide_linear(dataset, targets, fit_features=fit_features)
+    return fitted.on_validation, fitted.on_test
 
 
 def _shuffled(train: Indicator, folds: NDArray[np.int64] | None, seed: int) -> Indicator:

@@ -38,7 +38,7 @@ from tuner.model.build import to_probabilities
 from tuner.model.classifier import SequenceClassifier
 from tuner.model.weight_shapes import read_shapes
 from tuner.model.weights import filled, fitting_model
-from tuner.scoring.indicator import Indicator
+from tuner.scoring.indicator import Indicator, name_decisions
 from tuner.scoring.thresholds import decide
 from tuner.space.configuration import Configuration
 from tuner.space.task import Task
@@ -121,9 +121,7 @@ class Bundle:
 
     def name_decisions(self, decisions: Indicator) -> list[str] | list[list[str]]:
         """Turn decisions (rows, labels) into label names: one per row, or a list per row in multi-label."""
-        if self.task == "multilabel":
-            return [[self.labels[label] for label in np.flatnonzero(row)] for row in decisions]
-        return [self.labels[label] for label in decisions.argmax(1)]
+        return name_decisions(decisions, self.labels, is_list=self.task == "multilabel")
 
     def _refuse_other_rows(self, inputs: Any) -> None:
         """Raise DataError for rows of another kind, and for a single text: its characters would count as rows."""

@@ -32,7 +32,7 @@ def labelled_columns(trained: Mapping[str, Any], given: Mapping[str, str | None]
     if "labels" in named and trained.get("label_columns"):
         columns["label_names"] = trained["label_columns"]  # of vectors
     if isinstance(columns.get("label_columns"), str):
-        columns["label_columns"] = _split_names(columns["label_columns"])
+        columns["label_columns"] = split_names("--label-columns", columns["label_columns"])
     for name in ("label_columns", "label_names"):
         if columns.get(name):
             columns[name] = tuple(columns[name])
@@ -77,13 +77,12 @@ def _read_names(text: str) -> str | list[str]:
     return list(names)
 
 
-def _split_names(text: str) -> list[str]:
+def split_names(option: str, text: str) -> list[str]:
+    """Read the value of an option that names several columns. Raises UsageError."""
     names = _json_names(text) or [name.strip() for name in text.split(",")]
     if not all(names) or len(set(names)) < len(names):
         message = f"{text!r} has an empty name, or the same name twice"
-        raise UsageError(
-            [Fault("--label-columns", message, "write each name once, separated by commas, or write a JSON list")]
-        )
+        raise UsageError([Fault(option, message, "write each name once, separated by commas, or write a JSON list")])
     return names
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,14 +10,14 @@ import click
 from tuner.cli.columns import labelled_columns
 from tuner.cli.completion import complete_runs
 from tuner.cli.location import locate_model, name_damage
-from tuner.cli.options import column_options, format_option, quoting_option, runs_option
+from tuner.cli.options import column_options, format_option, runs_option, text_options
 from tuner.cli.output import Format, print_json, print_rows, print_sentence, print_table, print_text, say
 from tuner.show_value import show_value
 
 if TYPE_CHECKING:
     from tuner.comparison.compare import DecidedRows
     from tuner.comparison.compared_models import ComparedModel
-    from tuner.space.task import Quoting
+    from tuner.space.text_format import TextFormat
 
 _CHANGES = {
     "space": "changed in the space",
@@ -31,11 +32,11 @@ _CHANGES = {
 @click.argument("b", shell_complete=complete_runs)
 @click.option("--data", metavar="FILE", help="Compare on the labelled rows of this file instead of the test splits.")
 @column_options(note=" Needs --data.")
-@quoting_option
+@text_options
 @runs_option
 @format_option
 def compare(
-    a: str, b: str, data: str | None, quoting: Quoting | None, runs: str, format_: Format, **columns: str | None
+    a: str, b: str, data: str | None, text_format: TextFormat, runs: str, format_: Format, **columns: str | None
 ) -> None:
     """Compare the champions of A and B on the same rows, and list what changed between them.
 
@@ -53,7 +54,7 @@ def compare(
     """
     from tuner.comparison.compare import LABEL_COLUMNS
 
-    described = _compare(a, b, data, runs, columns, quoting)
+    described = _compare(a, b, data, runs, columns, text_format)
     if format_ == "json":
         print_json(described)
         return
@@ -66,7 +67,7 @@ def compare(
 
 
 def _compare(
-    a: str, b: str, data: str | None, runs: str, columns: dict[str, str | None], quoting: Quoting | None
+    a: str, b: str, data: str | None, runs: str, columns: dict[str, str | None], text_format: TextFormat
 ) -> dict[str, Any]:
     """Return the comparison as JSON values."""
     from tuner.comparison.compare import compare as measure
@@ -75,11 +76,11 @@ def _compare(
 
     models = (read_compared_model(locate_model(a, runs)), read_compared_model(locate_model(b, runs)))
     if data is None:
-        _refuse_columns({**columns, "quoting": quoting})
+        _refuse_columns({**columns, **asdict(text_format)})
         decided = (_recorded_rows(models[0]), _recorded_rows(models[1]))
     else:
         decided = rows_of_file(
-            *models, data, columns=lambda trained: labelled_columns(trained, columns), say=say, quoting=quoting
+            *models, data, columns=lambda trained: labelled_columns(trained, columns), say=say, text_format=text_format
         )
     measures = measure(match_rows(*decided))
     changed = changes(*models)

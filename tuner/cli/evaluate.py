@@ -9,7 +9,7 @@ import click
 from tuner.cli.columns import labelled_columns
 from tuner.cli.completion import complete_files, complete_runs
 from tuner.cli.location import locate_model
-from tuner.cli.options import column_options, format_option, quoting_option, runs_option, skip_option
+from tuner.cli.options import column_options, format_option, runs_option, skip_option, text_options
 from tuner.cli.output import DROP_OF_LABELS, LABEL_COLUMNS, Format, print_json, print_rows, print_table, say
 from tuner.cli.row_counts import say_row_counts, verbose_option
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tuner.bundle.model_bundle import Bundle
     from tuner.data.dataset import Split
-    from tuner.space.task import Quoting
+    from tuner.space.text_format import TextFormat
 
 
 @click.command()
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.argument("data", shell_complete=complete_files)
 @column_options()
 @skip_option
-@quoting_option
+@text_options
 @verbose_option
 @runs_option
 @format_option
@@ -37,7 +37,7 @@ def evaluate(
     bundle: str,
     data: str,
     skip_unusable: bool,
-    quoting: Quoting | None,
+    text_format: TextFormat,
     verbose: bool,
     runs: str,
     format_: Format,
@@ -58,7 +58,12 @@ def evaluate(
       tuner evaluate runs/tickets march.csv --label topic --skip-unusable --format json | jq .macro_f1
     """
     measures, counts = _measure(
-        locate_model(bundle, runs), data, skip_unusable=skip_unusable, quoting=quoting, is_verbose=verbose, given=given
+        locate_model(bundle, runs),
+        data,
+        skip_unusable=skip_unusable,
+        text_format=text_format,
+        is_verbose=verbose,
+        given=given,
     )
     unseen, seen = measures.get("unseen"), measures.get("seen")
     for note in (unseen or seen or {})["notes"]:
@@ -80,7 +85,7 @@ def _measure(
     data: str,
     *,
     skip_unusable: bool,
-    quoting: Quoting | None,
+    text_format: TextFormat,
     is_verbose: bool,
     given: dict[str, str | None],
 ) -> tuple[dict[str, dict[str, Any] | None], Mapping[str, int] | None]:
@@ -105,7 +110,7 @@ def _measure(
         skip_unusable=skip_unusable,
         say=say,
         is_group_optional=given["group"] is None,
-        quoting=quoting,
+        text_format=text_format,
         note_rows=read.append,
     )
     for note in notes:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
 from tuner.cli.completion import complete_files, complete_folders, complete_settings
+
+if TYPE_CHECKING:
+    from tuner.space.text_format import TextFormat
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -37,11 +41,6 @@ data_option = click.option(
 skip_option = click.option(
     "--skip-unusable", is_flag=True, help="Skip rows that cannot be used, and report them, instead of stopping."
 )
-quoting_option = click.option(
-    "--quoting",
-    type=click.Choice(["standard", "none"]),
-    help="Quotation marks in CSV. Standard: they enclose values. None: they are plain characters. Default: what fits.",
-)
 format_option = click.option(
     "--format",
     "format_",
@@ -61,6 +60,47 @@ _COLUMN_OPTIONS = (
     ("--label-columns", "A,B,…", "Columns of 0 and 1, one per label."),
     ("--group", "COLUMN", "Column of groups. Rows of one group depend on each other."),
 )
+
+_TEXT_OPTIONS = (
+    click.option(
+        "--quoting",
+        type=click.Choice(["standard", "none"]),
+        help="Quotation marks in CSV. Standard: they enclose values. None: they are plain characters. Default: what fits.",
+    ),
+    click.option(
+        "--separator", metavar="CHARACTER", help="What separates the values in CSV: , ; | or tab. Default: what fits."
+    ),
+    click.option(
+        "--encoding", metavar="NAME", help="Encoding of text files, such as latin-1. Default: UTF-8, or marked UTF-16."
+    ),
+)
+
+
+def text_options(command: Command) -> Command:
+    """Add the options about the text of a file. The command gets them as `text_format`."""
+
+    @wraps(command)
+    def with_text_format(*, quoting: Any, separator: str | None, encoding: str | None, **given: Any) -> Any:
+        return command(text_format=_text_format(quoting, separator, encoding), **given)
+
+    added: Any = with_text_format
+    for option in reversed(_TEXT_OPTIONS):
+        added = option(added)
+    return cast(Command, added)
+
+
+def _text_format(quoting: Any, separator: str | None, encoding: str | None) -> TextFormat:
+    from tuner.errors import Fault, UsageError
+    from tuner.space.text_format import TextFormat, encoding_fault, read_separator, separator_fault
+
+    faults = []
+    if separator is not None and (broken := separator_fault(read_separator(separator))) is not None:
+        faults.append(Fault(f"--separator {separator!r}", *broken))
+    if encoding is not None and (broken := encoding_fault(encoding)) is not None:
+        faults.append(Fault(f"--encoding {encoding!r}", *broken))
+    if faults:
+        raise UsageError(faults)
+    return TextFormat(quoting, None if separator is None else read_separator(separator), encoding)
 
 
 def column_options(*, note: str = "") -> Callable[[Command], Command]:

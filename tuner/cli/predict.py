@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tuner.cli.columns import input_columns
+from tuner.cli.columns import input_columns, split_names
 from tuner.cli.completion import complete_files, complete_runs
 from tuner.cli.location import locate_model
-from tuner.cli.options import quoting_option, runs_option, skip_option
+from tuner.cli.options import runs_option, skip_option, text_options
 from tuner.cli.output import say
-from tuner.cli.row_counts import say_row_counts, verbose_option
+from tuner.cli.row_counts import verbose_option
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from tuner.cli.predictions import Model
+    from tuner.data.input_batches import InputFile
+    from tuner.space.text_format import TextFormat
 
-    from tuner.bundle.model_bundle import Bundle
-    from tuner.data.encoded import Encoded
-    from tuner.space.task import Quoting
+_FORMATS = {"csv": "csv", "tsv": "tsv", "jsonl": "json", "parquet": "parquet", "arrow": "arrow"}
 
 
 @click.command()
@@ -27,84 +29,126 @@ if TYPE_CHECKING:
 @click.option(
     "--out", metavar="FILE", help="Write to this .parquet, .csv or .jsonl file. Default: JSON Lines to stdout."
 )
+@click.option("--force", is_flag=True, help="Overwrite the file of --out if there is one.")
+@click.option(
+    "--keep", metavar="A,B,…", help="Columns of DATA to keep beside the predictions, or none. Default: all of them."
+)
 @click.option("--text", metavar="COLUMN", help="Column of texts. Default: the one the bundle was trained on.")
 @click.option("--sequence", metavar="COLUMN", help="Column of sequences. Default: the one the bundle was trained on.")
 @click.option("--sequence-id", metavar="COLUMN", help="Column that says which rows are the steps of one series.")
 @click.option("--order", metavar="COLUMN", help="Column that orders the steps of a series.")
+@click.option(
+    "--format-in", type=click.Choice(list(_FORMATS)), help="Format of DATA. Default: what its name or content says."
+)
+@click.option(
+    "--baseline",
+    metavar="NAME",
+    help="Predict with the linear baseline of the run, such as tfidf, fitted again on the run's training rows.",
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="With --baseline: where a file of the run is now, as data.train=FILE. Repeatable.",
+)
 @skip_option
-@quoting_option
+@text_options
 @verbose_option
 @runs_option
 def predict(
     bundle: str,
     data: str,
     out: str | None,
+    force: bool,
+    keep: str | None,
+    format_in: str | None,
     skip_unusable: bool,
-    quoting: Quoting | None,
+    text_format: TextFormat,
     verbose: bool,
-    runs: str,
-    **given: str | None,
+    **given: Any,
 ) -> None:
     """Predict the labels of every row of DATA with BUNDLE.
 
     BUNDLE is the directory of a bundle, or the directory or name of a run. Writes one row per row of DATA, in the same
-    order: the row number, the prediction (a list in multi-label), and p_LABEL, the probability of each label. Row numbers
-    count from 1, and skipped rows keep their numbers. A series in several rows gets one row, with its id and the number of its
-    first row. DATA is a file, a folder of files of one format, or a pattern. A line on stderr says how many rows were read,
-    predicted, left out and cut, and in how many no word is known.
+    order: the row number, the columns of DATA, the prediction (a list in multi-label), and p_LABEL, the probability of each
+    label. Row numbers count from 1, and skipped rows keep their numbers. A series in several rows gets one row, with the number
+    of its first row and the columns that are the same in all of them.
+
+    DATA is a file, a folder of files of one format, a pattern, or - for standard input. It may be larger than memory, unless
+    series have several rows. A line on stderr says how many rows were read, predicted, left out and cut, and in how many no word
+    is known. The file of --out appears when it is complete.
 
     \b
     Example:
       tuner predict tickets new.csv --out preds.parquet
+      tuner predict tickets - --keep id < new.csv > preds.jsonl
       tuner predict runs/tickets new.csv --text body --skip-unusable > preds.jsonl
+      tuner predict tickets new.csv --baseline tfidf --out preds.csv
     """
-    from tuner.data.table_writer import check_output, write_table
+    from tuner.data.table_writer import check_output, open_table
 
     if out is not None:
-        check_output(out, source=data)
+        check_output(out, source=data, is_forced=force)
+    kept = None if keep is None else [] if keep == "none" else split_names("--keep", keep)
+    model = _load(bundle, given.pop("runs"), given.pop("baseline"), given.pop("overrides"))
 
-    from tuner.bundle.model_bundle import load
+    from tuner.cli.predictions import Progress, predict_rows
     from tuner.data.dataset import Columns
-    from tuner.data.formats.content import Reading
-    from tuner.data.load import read_inputs
-    from tuner.data.table_reader import read_table
+    from tuner.data.input_batches import InputFile, check_inputs
 
-    model = load(locate_model(bundle, runs))
-    columns = Columns(**input_columns(model.columns, given), is_tokenised=model.is_tokenised)
-    read: list[Any] = []
-    inputs, rows, notes = read_inputs(
-        data, columns, skip_unusable=skip_unusable, say=say, quoting=quoting, note_rows=read.append
+    file = InputFile(
+        uri=data,
+        columns=Columns(**input_columns(model.columns, given), is_tokenised=model.is_tokenised),
+        keep=kept,
+        skip_unusable=skip_unusable,
+        text_format=text_format,
+        format_name=_FORMATS[format_in] if format_in else None,
     )
-    for note in notes:
-        say(f"note: {note}")
-    encoded = model.encode(inputs)
-    table = _predictions(model, encoded, rows)
-    if columns.sequence_id is not None:
-        table = _with_series(table, read_table(data, [columns.sequence_id], reading=Reading(quoting)), rows)
-    write_table(table, out)
-    say_row_counts(
-        data, model, encoded, inputs, rows.tolist(), read=read[0].tolist(), used="predicted", is_verbose=verbose
-    )
+    with ExitStack() as stack:
+        file = _with_stream(file, stack)
+        progress = Progress(file.uri)
+        rows = check_inputs(
+            file, note=lambda text: say(f"note: {text}"), seen=lambda count: progress.show(count, "checked")
+        )
+        write = stack.enter_context(open_table(out))
+        predict_rows(model, rows, write, progress, is_verbose=verbose)
     if out is not None:
-        say(f"wrote {len(table):,} predictions to {out}")
+        say(f"wrote {int(rows.is_usable.sum()):,} predictions to {out}")
 
 
-def _with_series(table: pa.Table, ids: pa.Table, rows: Any) -> pa.Table:
-    """Add the id of each series. `ids` is that column of all rows in the file."""
-    name = ids.column_names[0]
-    return table.add_column(1, name if name not in table.column_names else "sequence_id", ids.column(0).take(rows - 1))
+def _load(bundle: str, runs: str, baseline: str | None, overrides: Sequence[str]) -> Model:
+    """Return the model of a bundle or a run, or the baseline of a run."""
+    if baseline is None:
+        from tuner.bundle.model_bundle import load
+
+        if overrides:
+            _refuse("--set", "it says where the files of a baseline are, but no --baseline is given", "leave it out")
+        return load(locate_model(bundle, runs))
+
+    from tuner.search.baseline_model import fit_baseline
+    from tuner.storage import Folder
+
+    location = locate_model(bundle, runs)
+    if not Folder.at(location).exists("environment.json"):
+        what = f"{bundle} is a bundle, which has only its own model"
+        _refuse("--baseline", what, "name the run that made it, which knows its training rows")
+    return fit_baseline(location, baseline, say, overrides)
 
 
-def _predictions(model: Bundle, encoded: Encoded, rows: Any) -> pa.Table:
-    import pyarrow as pa
+def _refuse(option: str, what: str, remedy: str) -> None:
+    from tuner.errors import Fault, UsageError
 
-    probabilities = model.predict_encoded(encoded)
-    predictions = model.name_decisions(model.decide(probabilities))
-    kind = pa.list_(pa.string()) if model.task == "multilabel" else pa.string()
-    return pa.table(
-        {
-            "row": pa.array(rows, pa.int64()),
-            "prediction": pa.array(predictions, kind),  # Arrow could not infer the type if all lists were empty
-            **{f"p_{label}": probabilities[:, number] for number, label in enumerate(model.labels)},
-        }
-    )
+    raise UsageError([Fault(option, what, remedy)])
+
+
+def _with_stream(file: InputFile, stack: ExitStack) -> InputFile:
+    """Return the file, with a copy of what comes in if it is standard input or a pipe."""
+    from dataclasses import replace
+
+    from tuner.data.standard_input import copied_stream, is_stream
+
+    if not is_stream(file.uri):
+        return file
+    source, format_name = stack.enter_context(copied_stream(file.uri, file.format_name))
+    return replace(file, uri=source.parts[0].uri, source=source, format_name=format_name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +12,6 @@ from tuner.cli.output import say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tuner.bundle.coverage import Coverage
     from tuner.bundle.model_bundle import Bundle
     from tuner.data.encoded import Encoded
 
@@ -21,6 +21,64 @@ _MOST_CHARACTERS = 60
 verbose_option = click.option(
     "--verbose", is_flag=True, help=f"Show up to {_EXAMPLES} of the rows that are left out, cut or unknown."
 )
+
+
+@dataclass
+class RowCounts:
+    """Counts of the rows that a model has seen so far, and a line for each of the first that are cut or unknown."""
+
+    model: Bundle
+    n_used: int = 0
+    n_cut: int = 0
+    n_unknown: int | None = None  # None for sequences
+    cut: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+
+    def add(self, encoded: Encoded, inputs: Any, rows: Sequence[int]) -> None:
+        """Count rows with these numbers. `inputs` are their texts or sequences."""
+        from tuner.bundle.coverage import cover
+
+        coverage = cover(self.model, encoded)
+        is_text = coverage.unknown is not None
+        self.n_used += len(rows)
+        self.n_cut += len(coverage.cut)
+        for place in coverage.cut[: _EXAMPLES - len(self.cut)].tolist():
+            length = f"{encoded.lengths[place]:,} {_unit(is_text)}"
+            self.cut.append(f"row {rows[place]:,} of {length}{_shown(inputs, place, is_text)}")
+        if coverage.unknown is not None:
+            self.n_unknown = (self.n_unknown or 0) + len(coverage.unknown)
+            for place in coverage.unknown[: _EXAMPLES - len(self.unknown)].tolist():
+                self.unknown.append(f"row {rows[place]:,}{_shown(inputs, place, is_text)}")
+
+    def say(self, data: str, *, n_read: int, left_out: Sequence[int], used: str, is_verbose: bool) -> None:
+        """Say in one line what happened to the rows of a file, and show examples if `is_verbose`.
+
+        `left_out` are the numbers of the rows that were not used, or of the first of them. `used` is what was done to the others.
+        """
+        from tuner.data.preparation import kind_of
+
+        unit = _unit(self.n_unknown is not None)
+        counts = [f"{self.n_cut:,} cut to {self.model.max_length:,} {unit}"]
+        if self.n_unknown is not None:
+            kind = kind_of(self.model.preparation)
+            counts.append(f"{self.n_unknown:,} without a known {kind if kind in ('word', 'character') else 'token'}")
+        say(f"{data}: {count_rows(n_read, self.n_used, used)}, {', '.join(counts)}")
+        if is_verbose:
+            examples = {
+                "left out": [f"row {row:,}" for row in left_out[:_EXAMPLES]],
+                "cut": self.cut,
+                "nothing known": self.unknown,
+            }
+            for what, shown in examples.items():
+                for text in shown:
+                    say(f"  {what}: {text}")
+
+
+def count_rows(n_read: int, n_used: int, used: str) -> str:
+    """Return how many rows were read, used and left out."""
+    from tuner.data.name_lists import number_of_rows
+
+    return f"{number_of_rows(n_read)} read, {n_used:,} {used}, {n_read - n_used:,} left out"
 
 
 def say_row_counts(
@@ -34,42 +92,11 @@ def say_row_counts(
     used: str,
     is_verbose: bool,
 ) -> None:
-    """Say in one line what happened to the rows of a file, and show examples if `is_verbose`.
-
-    `read` are the numbers of all rows, `rows` of those that were used, and `inputs` their texts or
-    sequences. `used` is what was done to them.
-    """
-    from tuner.bundle.coverage import cover
-    from tuner.data.name_lists import number_of_rows
-    from tuner.data.preparation import kind_of
-
-    coverage = cover(model, encoded)
-    unit = _unit(coverage.unknown is not None)
-    counts = [
-        f"{number_of_rows(len(read))} read",
-        f"{len(rows):,} {used}",
-        f"{len(read) - len(rows):,} left out",
-        f"{len(coverage.cut):,} cut to {model.max_length:,} {unit}",
-    ]
-    if coverage.unknown is not None:
-        kind = kind_of(model.preparation)
-        counts.append(f"{len(coverage.unknown):,} without a known {kind if kind in ('word', 'character') else 'token'}")
-    say(f"{data}: {', '.join(counts)}")
-    if is_verbose:
-        _show_examples(coverage, encoded, inputs, rows, read)
-
-
-def _show_examples(coverage: Coverage, encoded: Encoded, inputs: Any, rows: Sequence[int], read: Sequence[int]) -> None:
-    is_text = coverage.unknown is not None
-    kept = set(rows)
-    for row in [row for row in read if row not in kept][:_EXAMPLES]:
-        say(f"  left out: row {row:,}")
-    for position in coverage.cut[:_EXAMPLES].tolist():
-        say(
-            f"  cut: row {rows[position]:,} of {encoded.lengths[position]:,} {_unit(is_text)}{_shown(inputs, position, is_text)}"
-        )
-    for position in [] if coverage.unknown is None else coverage.unknown[:_EXAMPLES].tolist():
-        say(f"  nothing known: row {rows[position]:,}{_shown(inputs, position, is_text)}")
+    """Say what happened to the rows of a file. `read` are the numbers of all rows, `rows` of those that were used."""
+    counts, kept = RowCounts(model), set(rows)
+    counts.add(encoded, inputs, rows)
+    left_out = [row for row in read if row not in kept]
+    counts.say(data, n_read=len(read), left_out=left_out, used=used, is_verbose=is_verbose)
 
 
 def _unit(is_text: bool) -> str:

@@ -16,7 +16,8 @@ from tuner.errors import Fault, LedgerError, SpaceError, UsageError
 from tuner.ledger.predictions import read_predictions
 from tuner.ledger.run_directory import Run, read_run
 from tuner.space.load import read_space
-from tuner.space.task import LABEL_FIELDS, Quoting
+from tuner.space.task import LABEL_FIELDS
+from tuner.space.text_format import FOUND_OUT, TextFormat
 from tuner.storage import Folder
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def rows_of_file(
     *,
     columns: ChooseColumns,
     say: Callable[[str], None],
-    quoting: Quoting | None = None,
+    text_format: TextFormat = FOUND_OUT,
 ) -> tuple[DecidedRows, DecidedRows]:
     """Let both models decide the labelled rows of a file.
 
@@ -109,7 +110,7 @@ def rows_of_file(
     _refuse_two_truths(uri, *({field: getattr(each, field) for field in LABEL_FIELDS} for each in named))
     decided: list[DecidedRows] = []
     for name, compared, bundle, columns_of_model in zip("AB", (a, b), bundles, named, strict=True):
-        split, notes = read_labelled(uri, columns_of_model, task=bundle.task, labels=labels, quoting=quoting)
+        split, notes = read_labelled(uri, columns_of_model, task=bundle.task, labels=labels, text_format=text_format)
         for note in notes if name == "A" else ():  # notes are about labels, so they are the same for B
             say(f"note: {note}")
         if advantage := _advantage(name, compared, split, source):

@@ -122,21 +122,26 @@ def to_labelled_rows(table: pa.Table, source: str, columns: Columns, findings: F
 
 def without_unusable(rows: LabelledRows, findings: Findings, *, skip: bool) -> LabelledRows:
     """Leave out the unusable rows. Each reason becomes a note if `skip`, and a fault otherwise."""
-    if not findings.unusable:
-        return rows
+    return rows.take(find_usable(rows.source, rows.rows, findings, skip=skip))
+
+
+def find_usable(source: str, rows: Positions, findings: Findings, *, skip: bool) -> NDArray[np.bool_]:
+    """Return which of the rows with these numbers can be used, (rows,). Each reason becomes a note or a fault, as above."""
     is_usable = np.ones(len(rows), dtype=bool)
+    if not findings.unusable:
+        return is_usable
     is_usable[np.concatenate(list(findings.unusable.values()))] = False
     setting = "--skip-unusable" if findings.are_options else set_options(skip_unusable=True)
     others = f", or leave them out with {setting}" if is_usable.any() else ""
     for reason, positions in findings.unusable.items():
-        named = name_rows(rows.rows[positions].tolist())
+        named = name_rows(rows[positions].tolist())
         if skip:
-            findings.notes.append(f"{rows.source}: {named} left out, as {reason}")
+            findings.notes.append(f"{source}: {named} left out, as {reason}")
         else:
-            findings.faults.append(Fault(f"{rows.source}: {named}", reason, findings.remedies[reason] + others))
+            findings.faults.append(Fault(f"{source}: {named}", reason, findings.remedies[reason] + others))
     if not is_usable.any():
-        findings.faults.append(Fault(rows.source, "no row can be used", "check which columns are named"))
-    return rows.take(is_usable)
+        findings.faults.append(Fault(source, "no row can be used", "check which columns are named"))
+    return is_usable
 
 
 def _values(table: pa.Table, name: str | None, source: str, findings: Findings) -> list[str | None]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.builtin import Say
-from tuner.data.dataset import Columns, Dataset, RowInputs, Split
+from tuner.data.dataset import Columns, Dataset, Split
 from tuner.data.findings import Findings
 from tuner.data.formats.content import Reading
 from tuner.data.label_notes import label_notes
@@ -28,11 +28,11 @@ from tuner.data.table_reader import fingerprint, read_table
 from tuner.data.token_lists import are_token_lists
 from tuner.errors import DataError, Fault
 from tuner.space.assignment import set_option, set_options
-from tuner.space.task import Quoting, Task
+from tuner.space.task import Task
+from tuner.space.text_format import FOUND_OUT, TextFormat
 
 if TYPE_CHECKING:
     from tuner.space.settings import DataSettings  # imports pydantic
-
 
 Targets = NDArray[np.uint8] | NDArray[np.int64]
 Check: TypeAlias = Callable[[Mapping[str, LabelledRows], Findings], list[Fault]]
@@ -78,33 +78,6 @@ def load_data(
     return replace(dataset, notes=(*findings.notes, *label_notes(dataset)))
 
 
-def read_inputs(
-    uri: str,
-    columns: Columns,
-    *,
-    skip_unusable: bool = False,
-    say: Say | None = None,
-    quoting: Quoting | None = None,
-    note_rows: Callable[[NDArray[np.int64]], None] | None = None,
-) -> tuple[RowInputs, NDArray[np.int64], tuple[str, ...]]:
-    """Read only the texts or sequences of a file. Return the inputs, the row numbers from 1, and notes.
-
-    The row number of a series in several rows is that of the first. `note_rows` gets the numbers of all rows, or series, in the
-    file. Raises DataError for rows that cannot be used; `skip_unusable` leaves them out with a note instead.
-    """
-    findings = Findings(are_options=True)
-    rows = _read_rows(
-        uri,
-        replace(columns, label=None, labels=None, label_columns=None, group=None, split=None),
-        skip_unusable=skip_unusable,
-        findings=findings,
-        say=say,
-        quoting=quoting,
-        note_rows=note_rows,
-    )
-    return rows.inputs, rows.rows, tuple(findings.notes)
-
-
 def read_labelled(
     uri: str,
     columns: Columns,
@@ -114,7 +87,7 @@ def read_labelled(
     skip_unusable: bool = False,
     say: Say | None = None,
     is_group_optional: bool = True,
-    quoting: Quoting | None = None,
+    text_format: TextFormat = FOUND_OUT,
     note_rows: Callable[[NDArray[np.int64]], None] | None = None,
 ) -> tuple[Split, tuple[str, ...]]:
     """Read another file for a model with these labels. Return its rows, and notes as in `Dataset`.
@@ -134,7 +107,7 @@ def read_labelled(
         say=say,
         is_group_optional=is_group_optional,
         without_groups="so rows of one group count as independent, and intervals may be too narrow",
-        quoting=quoting,
+        text_format=text_format,
         note_rows=note_rows,
         single=None if task == "multilabel" else task,
     )
@@ -183,7 +156,7 @@ def _read_rows(
     say: Say | None,
     is_group_optional: bool = False,
     without_groups: str = "so it is not known whether its groups are also in train",
-    quoting: Quoting | None = None,
+    text_format: TextFormat = FOUND_OUT,
     setting: str | None = None,
     note_rows: Callable[[NDArray[np.int64]], None] | None = None,
     single: Task | None = None,
@@ -194,16 +167,20 @@ def _read_rows(
     """
     of_source = Findings(are_options=findings.are_options)
     optional = [columns.group] if is_group_optional and columns.group is not None else []
-    reading = Reading(quoting, of_source.setting("quoting"), setting, of_source.notes.append)
-    table = read_table(
-        uri,
-        columns.names,
-        say,
-        named_by=_named_by(columns, of_source),
-        optional=optional,
-        patterns=columns.sequences,
-        reading=reading,
-    )
+    reading = Reading(text_format, of_source.setting(""), setting, of_source.notes.append)
+    try:
+        table = read_table(
+            uri,
+            columns.names,
+            say,
+            named_by=_named_by(columns, of_source),
+            optional=optional,
+            patterns=columns.sequences,
+            reading=reading,
+        )
+    except DataError:
+        _say_notes(of_source, say)
+        raise
     if optional and columns.group not in table.column_names:
         setting = of_source.setting("group")
         of_source.notes.append(f"{uri}: there is no column {columns.group!r}, {without_groups} ({setting})")
@@ -217,6 +194,7 @@ def _read_rows(
             _mark_others(rows, columns, single, of_source)
         rows = without_unusable(rows, of_source, skip=skip_unusable)
     if rows is None or of_source.faults:
+        _say_notes(of_source, say)
         raise DataError(of_source.faults)
     findings.notes += of_source.notes
     return rows
@@ -232,6 +210,13 @@ def _mark_others(rows: LabelledRows, columns: Columns, task: Task, findings: Fin
         reason = f"task {task} needs one label, but there are {counts[is_other.argmax()]} in the first of them"
         remedy = "fix them" if findings.are_options else f"fix them, or use {set_option('task', 'multilabel')}"
         findings.add_unusable(reason, is_other, remedy)
+
+
+def _say_notes(findings: Findings, say: Say | None) -> None:
+    """Say the notes about a source whose rows are refused: they may tell why."""
+    if say is not None:
+        for note in findings.notes:
+            say(f"note: {note}")
 
 
 def _named_by(columns: Columns, findings: Findings) -> dict[str, str]:
@@ -273,7 +258,7 @@ def _read_sources(settings: DataSettings, task: Task, findings: Findings, say: S
                 findings=findings,
                 say=say,
                 is_group_optional=uri != settings.train,
-                quoting=settings.quoting,
+                text_format=settings.text_format,
                 setting=setting,
                 single=None if task == "multilabel" else task,
             )

@@ -59,7 +59,8 @@ def locate_source(uri: str, reading: Reading) -> Source:
     if kind == fs.FileType.NotFound and not extension(uri) and not is_pattern:
         remedy = _missing_file_remedy(files, PurePosixPath(path), None)
         raise data_error(uri, f"there is no file or folder {path}", remedy)
-    format_of(uri)
+    if reading.format_name is None:
+        format_of(uri)
     if kind == fs.FileType.NotFound or is_pattern:
         raise data_error(uri, f"there is no file {path}", _missing_file_remedy(files, PurePosixPath(path), FORMATS))
     _note_other_parts(uri, files, path, reading)

@@ -6,45 +6,46 @@ Row numbers count data rows from 1: the header and blank lines of a CSV are not 
 from __future__ import annotations
 
 import hashlib
-import re
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 import pyarrow as pa
 from pyarrow import fs
 
 from tuner.data.builtin import Say, builtin_fingerprint, builtin_table, is_builtin
-from tuner.data.columns.patterns import columns_like, suggest_patterns
 from tuner.data.formats.arff_format import read_arff
 from tuner.data.formats.arrow_format import read_arrow
 from tuner.data.formats.compression import unpack
 from tuner.data.formats.content import REMEDIES, Choose, Reading, first_line
-from tuner.data.formats.csv_format import read_csv, read_tsv
+from tuner.data.formats.csv_format import read_csv
+from tuner.data.formats.encodings import read_utf8
 from tuner.data.formats.json_format import read_json
 from tuner.data.formats.names import codec_of, format_of
 from tuner.data.formats.parquet_format import read_parquet
+from tuner.data.formats.pieces import arrow_pieces, csv_pieces, json_pieces, parquet_pieces
 from tuner.data.formats.ts_format import read_ts
 from tuner.data.formats.value_names import with_value_names
-from tuner.data.name_lists import MOST_NAMES, list_names, near_name, suggest_name
 from tuner.data.source_files import Part, Source, locate_file, locate_source
-from tuner.errors import DataError, Fault, data_error
+from tuner.data.wanted_columns import WantedColumns
+from tuner.errors import data_error
 from tuner.machine import available_bytes
-from tuner.space.assignment import column_option, set_option, shell_word, yaml_value
 
-_READERS = {"parquet": read_parquet, "arrow": read_arrow, "json": read_json, "ts": read_ts, "arff": read_arff}
-_SEPARATED = {"csv": read_csv, "tsv": read_tsv}  # the formats with quotation marks
-_OTHER_SEPARATOR = re.compile(r"[;\t|]")
-_OF_STEPS = ("data.sequence", "--sequence")
-_OF_SEVERAL = ("data.label_columns", "--label-columns")  # settings that name more than one column
-_WHEN_NOT_NEEDED = {
-    "data.group": "if no rows belong together, no such column is needed",
-    "data.sequence_id": "if each row is a whole series, no such column is needed",
-    "--sequence-id": "if each row is a whole series, no such column is needed",
-    "--order": "if the rows are in order, no such column is needed",
-    "data.order": "if the rows are in order, no such column is needed",
-    "data.split_column": "if the rows are not divided yet, no such column is needed",
+_READERS: Mapping[str, Callable[[str, pa.NativeFile, Choose], pa.Table]] = {
+    "parquet": read_parquet,
+    "arrow": read_arrow,
+    "json": read_json,
+    "ts": read_ts,
+    "arff": read_arff,
+}
+_USUAL_SEPARATORS = {"csv": ",", "tsv": "\t"}
+_OF_BYTES = ("parquet", "arrow")  # the other formats are text
+_PIECES: Mapping[str, Callable[[str, pa.NativeFile, Choose, Reading, int], Iterator[pa.Table]]] = {
+    "parquet": parquet_pieces,
+    "arrow": arrow_pieces,
+    "json": json_pieces,
+    "csv": csv_pieces,
+    "tsv": partial(csv_pieces, usual=_USUAL_SEPARATORS["tsv"]),
 }
 
 
@@ -65,13 +66,17 @@ def read_table(
     column. Columns in `optional` may be missing. Those in `patterns` may have a * for the numbers of several.
     Raises DataError for a file that is missing, empty, not in its format, or lacks a named column.
     """
-    wanted = _Wanted(columns=columns, named_by=named_by or {}, optional=optional, patterns=patterns)
+    wanted = WantedColumns(columns=columns, named_by=named_by or {}, optional=optional, patterns=patterns)
     if is_builtin(uri):
         table = builtin_table(uri, say)
         chosen = wanted.choose(uri, table.column_names)
         return table if chosen is None else table.select(chosen)
     reading = reading or Reading()
-    source = locate_source(uri, reading)
+    return read_whole(uri, locate_source(uri, reading), wanted, reading)
+
+
+def read_whole(uri: str, source: Source, wanted: WantedColumns, reading: Reading) -> pa.Table:
+    """Read the wanted columns of all files of the source at `uri`. Raises DataError as `read_table` does."""
     tables = [_read_part(source, part, partial(wanted.choose, part.uri), reading) for part in source.parts]
     table = _joined(source, tables)
     if table.num_rows == 0:
@@ -80,66 +85,62 @@ def read_table(
     return table
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Wanted:
-    """The columns to read, as in `read_table`, and the columns of the files so far."""
+def read_pieces(source: Source, wanted: WantedColumns, reading: Reading, *, piece_bytes: int) -> Iterator[pa.Table]:
+    """Yield the rows of a source in pieces of about `piece_bytes`, so that it need not fit into memory.
 
-    columns: Sequence[str] | None
-    named_by: Mapping[str, str]
-    optional: Collection[str]
-    patterns: Collection[str]
-    names_of: dict[str, Sequence[str]] = field(default_factory=dict)
-
-    def choose(self, uri: str, names: Sequence[str]) -> list[str] | None:
-        """Return the columns of the next file to read, None for all. Raises DataError."""
-        known = [*names, *next(iter(self.names_of.values()), ())]
-        meant = [name for each in self.columns or () for name in self._meant(each, known)]
-        _refuse_other_columns(uri, names, meant, self.names_of)
-        self.names_of[uri] = names
-        if self.columns is None:
-            return None
-        wanted = [column for column in dict.fromkeys(meant) if column in names or column not in self.optional]
-        _check_columns(uri, names, wanted, self.named_by)
-        return wanted
-
-    def _meant(self, column: str, known: Sequence[str]) -> list[str]:
-        return columns_like(column, known) if column in self.patterns else [column]
+    Files of series (.ts, .arff), arrays of JSON and compressed Parquet are read as a whole. Raises DataError.
+    """
+    for part in source.parts:
+        format_name, codec = _format_of(part, reading), codec_of(part.uri)
+        choose = partial(wanted.choose, part.uri)
+        if format_name not in _PIECES or (codec is not None and format_name in _OF_BYTES):
+            yield _read_part(source, part, choose, reading)
+            continue
+        with _opened(source, part, reading) as file:
+            if file is not None:
+                content = file if codec is None else pa.CompressedInputStream(file, codec)
+                for table in _PIECES[format_name](part.uri, content, choose, reading, piece_bytes):
+                    table.validate(full=True)
+                    yield with_value_names(part.uri, table)
 
 
 def _read_part(source: Source, part: Part, choose: Choose, reading: Reading) -> pa.Table:
-    uri, format_name, codec = part.uri, format_of(part.uri), codec_of(part.uri)
+    uri, format_name, codec = part.uri, _format_of(part, reading), codec_of(part.uri)
+    with _opened(source, part, reading) as file:
+        if file is None:
+            return pa.table({})
+        content = file if codec is None else unpack(uri, file, codec, most_bytes=available_bytes())
+        if format_name not in _OF_BYTES:
+            content = pa.BufferReader(read_utf8(uri, content, reading))
+        if format_name in _USUAL_SEPARATORS:
+            table = read_csv(uri, content, choose, reading, usual=_USUAL_SEPARATORS[format_name])
+        else:
+            table = _READERS[format_name](uri, content, choose)
+        table.validate(full=True)  # runs the checks that pyarrow postpones, such as for UTF-8
+        return with_value_names(uri, table)
+
+
+def _format_of(part: Part, reading: Reading) -> str:
+    return reading.format_name or format_of(part.uri)
+
+
+@contextmanager
+def _opened(source: Source, part: Part, reading: Reading) -> Iterator[pa.NativeFile | None]:
+    """Return an open file, None if it is empty and there are others. Errors of reading become a DataError that names it."""
+    format_name = _format_of(part, reading)
     try:
         with source.files.open_input_file(part.path) as file:
-            if file.size() == 0:
-                if len(source.parts) == 1:
-                    raise data_error(uri, "the file is empty (0 bytes)", "give a file with rows")
-                reading.note(f"{uri}: the file is empty (0 bytes), and is left out")
-                return pa.table({})
-            content = file if codec is None else unpack(uri, file, codec, most_bytes=available_bytes())
-            if format_name in _SEPARATED:
-                table = _SEPARATED[format_name](uri, content, choose, reading)
-            else:
-                table = _READERS[format_name](uri, content, choose)
-            table.validate(full=True)  # runs the checks that pyarrow postpones, such as for UTF-8
-            return with_value_names(uri, table)
+            if file.size() or len(source.parts) == 1:
+                if not file.size():
+                    raise data_error(part.uri, "the file is empty (0 bytes)", "give a file with rows")
+                yield file
+                return
+        reading.note(f"{part.uri}: the file is empty (0 bytes), and is left out")
+        yield None
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:  # Parquet column names may not be UTF-8
         raise data_error(
-            uri, f"cannot be read as {format_name} ({first_line(error)})", REMEDIES[format_name]
+            part.uri, f"cannot be read as {format_name} ({first_line(error)})", REMEDIES[format_name]
         ) from error
-
-
-def _refuse_other_columns(
-    uri: str, names: Sequence[str], wanted: Sequence[str], earlier: Mapping[str, Sequence[str]]
-) -> None:
-    """Raise DataError if the file lacks a column that the first file has, or if it has another, where all are wanted."""
-    if not earlier:
-        return
-    first, expected = next(iter(earlier.items()))
-    differing = {*expected} ^ {*names}
-    if missing := sorted(differing & {*(wanted or differing)}):
-        where = "there" if missing[0] in expected else "here"
-        what = f"its columns differ from those of {first}: {list_names([repr(name) for name in missing])} only {where}"
-        raise data_error(uri, what, "give all files the same columns, or name some of them by a pattern")
 
 
 def _joined(source: Source, tables: Sequence[pa.Table]) -> pa.Table:
@@ -147,11 +148,12 @@ def _joined(source: Source, tables: Sequence[pa.Table]) -> pa.Table:
     filled = [number for number, table in enumerate(tables) if table.num_columns]
     joined = tables[filled[0] if filled else 0]
     for number in filled[1:]:
-        part = tables[number].select(joined.column_names)
+        part = tables[number]
         try:
             joined = pa.concat_tables([joined, part], promote_options="permissive")
         except pa.ArrowException as error:
-            name = next(name for name in joined.column_names if part[name].type != joined[name].type)
+            shared = [name for name in joined.column_names if name in part.column_names]
+            name = next(name for name in shared if part[name].type != joined[name].type)
             what = f"column {name!r} holds {part[name].type}, but {joined[name].type} in the files before"
             raise data_error(source.parts[number].uri, what, "write one kind of value in each column") from error
     return joined
@@ -187,65 +189,3 @@ def check_readable(uri: str) -> None:
         files.open_input_stream(path).close()
     except (OSError, pa.ArrowException) as error:
         raise data_error(uri, f"cannot be read ({first_line(error)})", "ask for permission to read it") from error
-
-
-def _check_columns(uri: str, names: Sequence[str], columns: Sequence[str], named_by: Mapping[str, str]) -> None:
-    if columns and len(names) == 1 and names[0] not in columns and (separator := _OTHER_SEPARATOR.search(names[0])):
-        what = f"its values are separated by {separator[0]!r}, not by commas: there is one column, {names[0]!r}"
-        raise data_error(uri, what, "save it with commas")
-    counts = Counter(names)
-    missing = [column for column in columns if column not in counts]
-    near = dict.fromkeys(missing) | {column: near_name(column, names) for column in missing[:MOST_NAMES]}  # it is slow
-    changes = _changes(columns, near, named_by)
-    faults = []
-    for column in columns:
-        if column in near:
-            faults.append(_missing_column(uri, column, names, near[column], named_by.get(column), changes))
-        elif counts[column] > 1:
-            faults.append(Fault(uri, f"there are {counts[column]} columns {column!r}", "give each its own name"))
-    if faults:
-        raise DataError(faults)
-
-
-def _changes(columns: Sequence[str], near: Mapping[str, str | None], named_by: Mapping[str, str]) -> dict[str, str]:
-    """Return how to name others in place of missing columns, by setting or option. `near` has the nearest for each.
-
-    A setting that names several columns gets its whole list.
-    """
-    named: dict[str, list[str]] = {}
-    for column in columns:
-        named.setdefault(named_by.get(column, ""), []).append(near.get(column, column) or "COLUMN")
-    changes = {}
-    for naming in {named_by[column] for column in near if column in named_by}:
-        value = named[naming] if naming in _OF_SEVERAL or len(named[naming]) > 1 else named[naming][0]
-        changes[naming] = _naming(naming, value)
-    return changes
-
-
-def _naming(setting: str, value: str | list[str]) -> str:
-    """Return what to paste to name a column, or several, by a setting or option."""
-    if not setting.startswith("--"):
-        return set_option(setting, value)
-    if setting in _OF_STEPS and not isinstance(value, str):
-        return f"{setting} {shell_word(yaml_value(value))}"
-    return column_option(setting, value)
-
-
-def _missing_column(
-    uri: str, column: str, names: Sequence[str], near: str | None, naming: str | None, changes: Mapping[str, str]
-) -> Fault:
-    """Say which setting or option names the missing column, which columns exist, and how to name another."""
-    if naming is None:
-        return Fault(uri, f"there is no column {column!r}", suggest_name(column, names))
-    existing = f"the columns are {list_names([repr(name) for name in names], most=MOST_NAMES)}"
-    named = "" if naming.startswith("--") else f", which {naming} names"  # the person may not have given the option
-    what = f"there is no column {column!r}{named}; {existing}"
-    if naming in _OF_STEPS and (patterns := suggest_patterns(names)):
-        value = patterns[0] if len(patterns) == 1 else patterns
-        return Fault(uri, what, f"if these columns are the steps of a series, {_naming(naming, value)}")
-    change = changes[naming]
-    remedy = f"did you mean {near!r}? Then {change}" if near else f"name another: {change}"
-    if naming in _WHEN_NOT_NEEDED:
-        without = f"{naming} ''" if naming.startswith("--") else f"--set {naming}=null"
-        remedy = f"{_WHEN_NOT_NEEDED[naming]}: {without}; otherwise {remedy}"
-    return Fault(uri, what, remedy)

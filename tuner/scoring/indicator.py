@@ -21,6 +21,13 @@ def as_indicator(targets: NDArray[Any], n_labels: int) -> Indicator:
     return np.asarray(targets[:, None] == np.arange(n_labels))
 
 
+def name_decisions(decisions: Indicator, labels: Sequence[str], *, is_list: bool) -> list[str] | list[list[str]]:
+    """Turn decisions (rows, labels) into names of labels: one for each row or, with `is_list`, a list."""
+    if is_list:
+        return [[labels[int(label)] for label in np.flatnonzero(row)] for row in decisions]
+    return [labels[int(label)] for label in decisions.argmax(1)]
+
+
 def indicator_from_pairs(
     rows: Sequence[int] | NDArray[np.integer], labels: Sequence[int] | NDArray[np.integer], *, shape: tuple[int, int]
 ) -> Indicator:

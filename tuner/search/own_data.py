@@ -25,8 +25,9 @@ from tuner.search.lengths import count_tokens
 from tuner.space.assignment import assignment, set_option, yaml_value
 from tuner.space.document import Document, override, parse_document, read_document
 from tuner.space.load import SHIPPED, TASKS, find_space, shipped_spaces
-from tuner.space.task import LABEL_FIELDS, Inputs, Quoting, Task
+from tuner.space.task import LABEL_FIELDS, Inputs, Task
 from tuner.space.task_options import options_for_task
+from tuner.space.text_format import Quoting, TextFormat, encoding_fault, read_separator, separator_fault
 
 SPACES_OF_TASKS = (*get_args(Task), "sequence")
 """The shipped spaces for one task, or for sequences. With one's own rows, the labels and the inputs choose among them."""
@@ -80,12 +81,11 @@ def read_own_data(file: str, space: str | None, overrides: Sequence[str], say: C
     path, is_shipped = (None, True) if space is None else find_space(space)
     given, task = _given(overrides)
     file = str(given.get("train") or file)  # messages about files propose --set data.train=…
-    quoting = next((known for known in get_args(Quoting) if known == given.get("quoting")), None)
-    reading = Reading(quoting, "data.quoting", "data.train")  # silent: the rows are read again, with notes
+    reading = Reading(_text_format(given), "data.", "data.train")  # silent: the rows are read again, with notes
     table = read_table(file, say=say, reading=reading)
     if path is not None and not is_shipped:
         given = {**_named_columns(read_document(path), table), **given}
-    _check_given(file, given, table)
+    _check_given(file, given, table, reading)
     roles = find_roles(table, file, given, task)
     columns = {name: given[name] for name in (*_COLUMN_FIELDS, *_SEQUENCE_FIELDS) if given.get(name) is not None}
     settings = {"train": file, **columns, **roles.settings}
@@ -124,6 +124,17 @@ def _given(overrides: Sequence[str]) -> tuple[dict[str, Any], Task | None]:
     return dict(data) if isinstance(data, dict) else {}, next((known for known in TASKS if known == task), None)
 
 
+def _text_format(given: Mapping[str, Any]) -> TextFormat:
+    """Return how overrides say that the text of the file is written, without what is wrong."""
+    separator = read_separator(str(given.get("separator") or ""))
+    encoding = str(given.get("encoding") or "")
+    return TextFormat(
+        next((known for known in get_args(Quoting) if known == given.get("quoting")), None),
+        None if separator_fault(separator) else separator,
+        None if encoding_fault(encoding) else encoding,
+    )
+
+
 def _named_columns(document: Document, table: pa.Table) -> dict[str, Any]:
     """Return the settings of a space that name columns which the table has too."""
     data = document.tree.get("data")
@@ -141,7 +152,7 @@ def _is_there(column: str, table: pa.Table, field: str) -> bool:
     return column in names or (field == "sequence" and any(is_like(name, column) for name in names))
 
 
-def _check_given(file: str, given: Mapping[str, Any], table: pa.Table) -> None:
+def _check_given(file: str, given: Mapping[str, Any], table: pa.Table, reading: Reading) -> None:
     """Raise the error of the reader if an override names a column that is missing or there twice."""
     named_by = {
         str(column): f"data.{name}"
@@ -150,7 +161,7 @@ def _check_given(file: str, given: Mapping[str, Any], table: pa.Table) -> None:
         if column is not None
     }
     if any(table.column_names.count(name) != 1 for name in named_by):
-        read_table(file, list(named_by), named_by=named_by)
+        read_table(file, list(named_by), named_by=named_by, reading=reading)
 
 
 def _say_roles(file: str, table: pa.Table, roles: Roles, say: Callable[[str], None]) -> None:

@@ -15,7 +15,8 @@ from pydantic_core import PydanticCustomError
 
 from tuner.show_value import show_yaml
 from tuner.space.assignment import Write
-from tuner.space.task import LABEL_FIELDS, LABEL_FORM_FIELDS, STEP_FIELDS, Inputs, Quoting
+from tuner.space.task import LABEL_FIELDS, LABEL_FORM_FIELDS, STEP_FIELDS, Inputs
+from tuner.space.text_format import Quoting, TextFormat, encoding_fault, read_separator, separator_fault
 
 Values = Mapping[str, Any]
 Broken = tuple[str, str | Write]
@@ -227,6 +228,21 @@ LabelName = Annotated[
 PlaceName = Annotated[Name, BeforeValidator(_read_label), WithJsonSchema({"type": ["string", "integer", "boolean"]})]
 
 
+def _read_separator(value: object) -> object:
+    separator = read_separator(value) if isinstance(value, str) else value
+    return _refuse_broken(value, separator_fault(separator) if isinstance(separator, str) else None, separator)
+
+
+def _read_encoding(value: object) -> object:
+    return _refuse_broken(value, encoding_fault(value) if isinstance(value, str) else None, value)
+
+
+def _refuse_broken(written: object, broken: tuple[str, str] | None, value: object) -> object:
+    if broken is not None:
+        raise refuse(f"{show_yaml(written)}: {broken[0]}", broken[1])
+    return value
+
+
 SequenceNames = Annotated[
     str | tuple[str, ...] | None,
     BeforeValidator(_read_sequence),
@@ -325,6 +341,13 @@ class DataSettings(Section):
         default=None,
         description="Quotation marks in CSV. Standard: they enclose values. None: they are plain characters. Default: what fits.",
     )
+    separator: Annotated[str | None, BeforeValidator(_read_separator)] = Field(
+        default=None, description="What separates the values in CSV: one character, or tab. Null: found out."
+    )
+    encoding: Annotated[str | None, BeforeValidator(_read_encoding)] = Field(
+        default=None,
+        description="The encoding of text files, such as latin-1 or cp1252. Null: UTF-8, or marked UTF-16.",
+    )
     skip_unusable: bool = Field(
         default=False, description="Leave out rows that cannot be used, and say how many, instead of refusing the data."
     )
@@ -353,6 +376,11 @@ class DataSettings(Section):
             filled.setdefault("validation", None)
         filled.setdefault("group", GROUP_OF_BUILTIN.get(str(filled.get("train"))))
         return filled
+
+    @property
+    def text_format(self) -> TextFormat:
+        """How the text of the files is written."""
+        return TextFormat(self.quoting, self.separator, self.encoding)
 
     @property
     def inputs(self) -> Inputs:

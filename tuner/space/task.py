@@ -10,7 +10,6 @@ from typing import Literal
 
 Task = Literal["binary", "multiclass", "multilabel"]
 Inputs = Literal["text", "sequence"]
-Quoting = Literal["standard", "none"]
 
 LABEL_FIELDS = ("label", "labels", "label_columns")
 STEP_FIELDS = ("sequence_id", "order")  # of a table with a row for each step of a series

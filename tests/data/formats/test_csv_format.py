@@ -15,7 +15,7 @@ import pytest
 from tuner.data.formats.content import Reading
 from tuner.data.formats.csv_format import read_csv
 from tuner.errors import DataError
-from tuner.space.task import Quoting
+from tuner.space.text_format import Quoting, TextFormat
 
 ROWS = "".join(f"{'spam' if row % 5 == 0 else 'ham'},text number {row}\n" for row in range(40))
 
@@ -23,7 +23,7 @@ ROWS = "".join(f"{'spam' if row % 5 == 0 else 'ham'},text number {row}\n" for ro
 def read(content: str, quoting: Quoting | None = None) -> tuple[list[dict[str, str]], list[str]]:
     """Return the rows and the notes of a CSV."""
     notes: list[str] = []
-    reading = Reading(quoting, "data.quoting", note=notes.append)
+    reading = Reading(TextFormat(quoting), "data.", note=notes.append)
     table = read_csv("a.csv", pa.BufferReader(content.encode()), lambda _: None, reading)
     return table.to_pylist(), notes
 

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builders.inputs import read_inputs
 from tuner.data.dataset import Columns
 from tuner.data.findings import Findings
 from tuner.data.labelled_rows import LabelledRows, to_labelled_rows, without_unusable
-from tuner.data.load import load_data, read_inputs, read_labelled
+from tuner.data.load import load_data, read_labelled
 from tuner.data.sequences import Sequences
 from tuner.data.series.column import read_sequences, read_written_sequences
 from tuner.errors import DataError

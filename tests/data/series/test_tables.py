@@ -12,11 +12,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from builders.inputs import read_inputs
 from tuner.data.columns.patterns import columns_like, numbered_columns, suggest_patterns
 from tuner.data.dataset import Columns
 from tuner.data.findings import Findings
 from tuner.data.labelled_rows import LabelledRows, to_labelled_rows, without_unusable
-from tuner.data.load import load_data, read_inputs
+from tuner.data.load import load_data
 from tuner.data.sequences import Sequences
 from tuner.errors import DataError
 from tuner.space.settings import DataSettings

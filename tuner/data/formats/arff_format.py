@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tuner.data.formats.content import Choose, read_utf8
+from tuner.data.formats.content import Choose
 from tuner.data.formats.series import read_numbers, read_steps, to_lists
 from tuner.errors import DataError, data_error
 
@@ -39,7 +39,7 @@ class _Attribute:
 
 def read_arff(uri: str, file: pa.NativeFile, choose: Choose) -> pa.Table:
     """Read every line of data as one row. Raises DataError with the first faulty line."""
-    lines = read_utf8(uri, file).decode("utf-8-sig").splitlines()
+    lines = file.read().decode().splitlines()
     attributes, start = _read_header(uri, lines)
     names = [attribute.name for attribute in attributes]
     steps, target = _steps_and_class(attributes)

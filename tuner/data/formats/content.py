@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import shlex
 from collections.abc import Callable, Sequence
@@ -10,11 +9,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
-import pyarrow as pa
-
 from tuner.errors import data_error
 from tuner.space.assignment import set_option
-from tuner.space.task import Quoting
+from tuner.space.text_format import FOUND_OUT, TextFormat
 
 Choose: TypeAlias = Callable[[Sequence[str]], list[str] | None]
 """Takes the names of a file's columns. Returns those to read, None for all."""
@@ -36,18 +33,20 @@ REMEDIES = {
 class Reading:
     """How to read the files of a source, and what people set to change it.
 
-    `source` and `quoting_setting` are the settings (data.train) or options (--quoting) that messages name; None if there is none.
-    `note` gets a sentence about everything that is left out or read in a second way.
+    `prefix` begins what people set about the text of files ("data." or "--"), and `source` is the setting or option that names
+    the files (data.train), as messages show them; None if there is none. `note` gets a sentence about everything that is left
+    out or read in a second way. `format_name` is the format of the files if their names do not say it.
     """
 
-    quoting: Quoting | None = None
-    quoting_setting: str | None = None
+    text_format: TextFormat = FOUND_OUT
+    prefix: str | None = None
     source: str | None = None
     note: Callable[[str], None] = lambda _: None
+    format_name: str | None = None
 
-    def set_quoting(self, value: Quoting) -> str | None:
-        """Return what to paste to change the quoting, or None if nothing changes it."""
-        return None if self.quoting_setting is None else _assign(self.quoting_setting, value)
+    def set(self, name: str, value: str) -> str | None:
+        """Return what to paste to change a field of `text_format`, or None if nothing changes it."""
+        return None if self.prefix is None else _assign(f"{self.prefix}{name}", value)
 
     def set_source(self, value: str) -> str:
         """Return what to paste to read another file, folder or pattern."""
@@ -85,27 +84,8 @@ _SIGNATURES = {
 }
 
 
-def _refuse_other_formats(uri: str, content: bytes) -> None:
+def refuse_other_formats(uri: str, content: bytes) -> None:
     """Raise DataError if a file that is not text begins like those of a known format."""
     for begin, what in _SIGNATURES.items():
         if content.startswith(begin):
             raise data_error(uri, f"this is no text; it begins like {what}", "give it the extension of its content")
-
-
-def read_utf8(uri: str, file: pa.NativeFile) -> bytes:
-    """Return the whole content. Raises DataError if it is blank or not UTF-8."""
-    content: bytes = file.read()
-    remedy = "save the file as UTF-8"
-    try:
-        content.decode()
-    except UnicodeDecodeError as error:
-        _refuse_other_formats(uri, content)
-        line = content.count(b"\n", 0, error.start) + 1
-        raise data_error(f"{uri}:{line}", f"byte {content[error.start]:#04x} is not UTF-8 text", remedy) from error
-    text = content.removeprefix(codecs.BOM_UTF8)
-    if not text or text.isspace():
-        raise data_error(uri, "the file has only blank lines", "give a file with rows")
-    if b"\0" in content:
-        _refuse_other_formats(uri, content)
-        raise data_error(uri, "the file contains zero bytes, so this is not UTF-8 text", remedy)
-    return content

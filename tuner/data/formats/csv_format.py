@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.csv
 
-from tuner.data.formats.content import BLOCK_BYTES, Choose, Reading, python_line, read_utf8, with_extension
+from tuner.data.formats.content import BLOCK_BYTES, Choose, Reading, python_line, with_extension
 from tuner.data.formats.csv_doubts import Doubt, find_doubt
+from tuner.data.formats.csv_separator import find_separator
 from tuner.data.formats.csv_source import CsvSource
 from tuner.data.name_lists import name_rows
-from tuner.errors import data_error
+from tuner.errors import DataError, data_error
 
 _QUOTE_RULE = "double the quotation marks inside quoted values, and close every quoted value"
 _AS_PLAIN = 'write the value with three marks in front and one behind: """see you"'
 _READ_ALL = "import pandas; pandas.read_csv({}, sep={}, dtype=str, keep_default_na=False%s)"
-
-
-def read_tsv(uri: str, file: pa.NativeFile, choose: Choose, reading: Reading) -> pa.Table:
-    """Read values separated by tabs. Raises DataError."""
-    return read_csv(uri, file, choose, reading, separator="\t")
 
 
 @dataclass(frozen=True)
@@ -35,14 +30,25 @@ class _QuoteFault:
     is_in_doubt: bool = False
 
 
-def read_csv(uri: str, file: pa.NativeFile, choose: Choose, reading: Reading, *, separator: str = ",") -> pa.Table:
-    """Read every column as text, because CSV has no types. Raises DataError."""
-    source = CsvSource(uri, read_utf8(uri, file).removeprefix(codecs.BOM_UTF8), separator)
-    is_plain = reading.quoting == "none"
+def read_csv(uri: str, file: pa.NativeFile, choose: Choose, reading: Reading, *, usual: str = ",") -> pa.Table:
+    """Read every column of UTF-8 as text, because CSV has no types. `usual` is what separates values. Raises DataError."""
+    content = file.read()
+    separator = reading.text_format.separator or find_separator(uri, content, usual, reading)
+    return read_source(CsvSource(uri, content, separator), choose, reading)[0]
+
+
+def read_source(source: CsvSource, choose: Choose, reading: Reading) -> tuple[pa.Table, DataError | None]:
+    """Read every column as text. If the marks are read as plain characters, also return the error if they should not be.
+
+    Raises DataError.
+    """
+    uri, quoting = source.uri, reading.text_format.quoting
+    is_plain, refusal = quoting == "none", None
     fault = None if is_plain else _find_fault(source, reading)
     if fault is not None:
-        if reading.quoting is not None or not source.has_only_plain_marks:
-            raise data_error(f"{uri}:{fault.line}", fault.what, _remedy(source, reading, fault))
+        refusal = data_error(f"{uri}:{fault.line}", fault.what, _remedy(source, reading, fault))
+        if quoting is not None or not source.has_only_plain_marks:
+            raise refusal
         why = f"so quotation marks are read as plain characters, and every line as a row; if they enclose values, {fault.fix}"
         reading.note(f"{uri}:{fault.line}: {fault.what}, {why}")
         is_plain = True
@@ -52,7 +58,8 @@ def read_csv(uri: str, file: pa.NativeFile, choose: Choose, reading: Reading, *,
     table, bad = _to_table(source, chosen, is_plain=is_plain)
     if bad:
         lines = source.record_lines(is_plain=is_plain) + 1
-        where = f"{uri}:{lines[bad[0][0]]}: {name_rows([row for row, _ in bad])}"
+        rows = name_rows([row + source.rows_before for row, _ in bad])
+        where = f"{uri}:{source.number_in_file(int(lines[bad[0][0]]))}: {rows}"
         remedy = "quote values with a comma or a line break, double the quotes inside them, and close every quote"
         raise data_error(where, bad[0][1], remedy)
     if blank := source.count_blank_lines(is_plain=is_plain):
@@ -60,7 +67,7 @@ def read_csv(uri: str, file: pa.NativeFile, choose: Choose, reading: Reading, *,
         reading.note(
             f"{uri}: {'1 blank line is not a row' if blank == 1 else f'{blank:,} blank lines are not rows'}{empty}"
         )
-    return table
+    return table, refusal
 
 
 def _to_table(
@@ -116,29 +123,31 @@ def _find_fault(source: CsvSource, reading: Reading) -> _QuoteFault | None:
         if fault.closes is not None:
             last = source.lines.number(fault.closes)
             rest = source.content[fault.closes + 1 : source.lines.ends[last - 1]].decode("utf-8", "replace")
-            where = "" if last == first else f" in line {last:,}"
+            where = "" if last == first else f" in line {source.number_in_file(last):,}"
             what = f"a quotation mark opens a value here, and {rest[:30]!r} follows the mark that closes it{where}"
-        return _QuoteFault(first, what, _without_backslashes(source) if fault.is_escaped else _QUOTE_RULE)
-    if reading.quoting == "standard" or not source.has_values_of_several_lines:
+        return _QuoteFault(
+            source.number_in_file(first), what, _without_backslashes(source) if fault.is_escaped else _QUOTE_RULE
+        )
+    if reading.text_format.quoting == "standard" or not source.has_values_of_several_lines:
         return None
     doubt = find_doubt(source, rows=lambda: _to_table(source, None, is_plain=False)[0])
     if doubt is not None and doubt.is_sure:
-        what = (
-            f"a quotation mark opens a value here that ends in line {doubt.last:,}, but the lines in it look like rows"
-        )
-        return _QuoteFault(doubt.first, what, reading.set_quoting("standard") or _as_parquet(source), is_in_doubt=True)
+        first, last = source.number_in_file(doubt.first), source.number_in_file(doubt.last)
+        what = f"a quotation mark opens a value here that ends in line {last:,}, but the lines in it look like rows"
+        return _QuoteFault(first, what, reading.set("quoting", "standard") or _as_parquet(source), is_in_doubt=True)
     if doubt is not None:
         _note_doubt(source, reading, doubt)
     return None
 
 
 def _note_doubt(source: CsvSource, reading: Reading, doubt: Doubt) -> None:
-    lines = f"lines {doubt.first:,} to {doubt.last:,}"
+    first, last = source.number_in_file(doubt.first), source.number_in_file(doubt.last)
+    lines = f"lines {first:,} to {last:,}"
     what = f"1 value spans {lines} between quotation marks, and is read as one text"
     if doubt.count > 1:
         many = f"{doubt.count:,} values span several lines between quotation marks, the longest {lines}"
         what = f"{many}; each is read as one text"
-    plain = _or_plain(source, reading) or f"; if the mark in line {doubt.first:,} is a plain character, {_AS_PLAIN}"
+    plain = _or_plain(source, reading) or f"; if the mark in line {first:,} is a plain character, {_AS_PLAIN}"
     reading.note(f"{source.uri}: {what}{plain}")
 
 
@@ -151,7 +160,7 @@ def _remedy(source: CsvSource, reading: Reading, fault: _QuoteFault) -> str:
 
 
 def _or_plain(source: CsvSource, reading: Reading) -> str:
-    change = reading.set_quoting("none") if source.has_plain_rows else None
+    change = reading.set("quoting", "none") if source.has_plain_rows else None
     return f"; if every line is a row, and quotation marks are plain characters, {change}" if change else ""
 
 

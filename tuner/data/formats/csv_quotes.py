@@ -108,7 +108,7 @@ def _walk(content: bytes, separator: str, marks: _Marks) -> QuotedValues:
     """Follow the marks one by one: a file with plain marks inside values, or with a fault, has no regular pairs."""
     places, is_start, is_end = marks.places.tolist(), marks.is_start.tolist(), marks.is_end.tolist()
     is_doubled, count = marks.is_doubled.tolist(), len(marks.places)
-    blank_end = re.compile(rf" +(?=[\r\n{separator}]|\Z)".encode())
+    blank_end = re.compile(rf" +(?=[\r\n{re.escape(separator)}]|\Z)".encode())
     opens: list[int] = []
     closes: list[int] = []
     fault = None
@@ -135,6 +135,7 @@ def _walk(content: bytes, separator: str, marks: _Marks) -> QuotedValues:
 
 def has_enclosed_values(content: bytes, separator: str) -> bool:
     """Return whether a value within one line stands between two quotation marks."""
-    border, inside = rf"[\r\n{separator}]", rf"[^\r\n{separator}]*"
+    escaped = re.escape(separator)
+    border, inside = rf"[\r\n{escaped}]", rf"[^\r\n{escaped}]*"
     enclosed = rf'(?:\A|{border})"{inside}"(?={border}|\Z)'
     return re.search(enclosed.encode(), content) is not None

@@ -19,11 +19,20 @@ _NOTHING = np.zeros(0, np.int64)
 
 @dataclass(frozen=True)
 class CsvSource:
-    """The content of a file, without a byte order mark. What is slow to find is found when it is needed."""
+    """The content of a file, without a byte order mark. What is slow to find is found when it is needed.
+
+    A piece of a file is the header with some of its rows: `lines_before` and `rows_before` count what is left out between them.
+    """
 
     uri: str
     content: bytes
     separator: str
+    lines_before: int = 0
+    rows_before: int = 0
+
+    def number_in_file(self, line: int) -> int:
+        """Return the number in the file of a line of the content. Both count from 1."""
+        return line if line <= self.header + 1 else line + self.lines_before
 
     @cached_property
     def names(self) -> list[str]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.json
 
-from tuner.data.formats.content import BLOCK_BYTES, REMEDIES, Choose, first_line, python_line, read_utf8, with_extension
+from tuner.data.formats.content import BLOCK_BYTES, REMEDIES, Choose, first_line, python_line, with_extension
 from tuner.errors import DataError, data_error
 
 Place: TypeAlias = Callable[[str, int], str]
@@ -23,11 +23,14 @@ _DEEP_RUNS = (b"[" * 8, b"]" * 8, b"}" * 8)
 _JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"')
 
 
-def read_json(uri: str, file: pa.NativeFile, choose: Choose) -> pa.Table:
-    """Read one object per line, or an array of objects. Raises DataError with the first faulty line or row."""
-    content = read_utf8(uri, file)
-    place: Place = _line_of
-    if content.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"["):
+def read_json(uri: str, file: pa.NativeFile, choose: Choose, *, lines_before: int = 0) -> pa.Table:
+    """Read one object per line, or an array of objects. Raises DataError with the first faulty line or row.
+
+    `lines_before` is the number of lines of the file before the content.
+    """
+    content: bytes = file.read()
+    place: Place = partial(_line_of, lines_before)
+    if content.lstrip().startswith(b"["):
         rows = _parse(content)
         if rows == []:
             raise data_error(uri, "the array has no rows", "give a file with rows")
@@ -72,8 +75,8 @@ def _refuse_broken_array(uri: str, content: bytes) -> None:
         pass  # a number is too long, or brackets are too deep: refused with the row
 
 
-def _line_of(uri: str, number: int) -> str:
-    return f"{uri}:{number}"
+def _line_of(before: int, uri: str, number: int) -> str:
+    return f"{uri}:{before + number}"
 
 
 def _row_of(uri: str, number: int) -> str:

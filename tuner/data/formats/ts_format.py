@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from tuner.data.formats.content import Choose, read_utf8
+from tuner.data.formats.content import Choose
 from tuner.data.formats.series import Steps, read_steps, to_lists
 from tuner.errors import data_error
 
@@ -16,7 +16,7 @@ _LABEL_TAGS = ("@classlabel", "@targetlabel")
 
 def read_ts(uri: str, file: pa.NativeFile, choose: Choose) -> pa.Table:
     """Read every line of data as one series. Raises DataError with the first faulty line."""
-    lines = read_utf8(uri, file).decode("utf-8-sig").splitlines()
+    lines = file.read().decode().splitlines()
     start, has_label, labels = _read_header(uri, lines)
     chosen = choose(["sequence", "label"] if has_label else ["sequence"])
     series: list[Steps] = []

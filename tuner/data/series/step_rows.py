@@ -89,10 +89,10 @@ def _may_name_series(facts: ColumnFacts, n_rows: int) -> bool:
 
 def _read(table: pa.Table, columns: Sequence[ColumnFacts], series: str, given: Mapping[str, Any]) -> list[StepRows]:
     """Return the reading with this column of series, if there is one."""
-    codes = _codes(table.column(series))
+    codes = number_values(table.column(series))
     taken = {str(name) for value in given.values() for name in (value if isinstance(value, list) else [value])}
     others = [each for each in columns if each.name != series]
-    constant = {each.name for each in others if _is_constant(codes, _codes(table.column(each.name)))}
+    constant = {each.name for each in others if is_constant(codes, number_values(table.column(each.name)))}
     labels = [each for each in others if each.name in constant and each.distinct > 1]
     n_series = len(np.unique(codes))
     if not any(_SERIES_PER_LABEL * each.distinct <= n_series for each in labels):
@@ -130,7 +130,7 @@ def _find_order(table: pa.Table, columns: Sequence[ColumnFacts], codes: Codes, *
     return best[0] if len(best) == 1 else None
 
 
-def _codes(column: pa.ChunkedArray) -> Codes:
+def number_values(column: pa.ChunkedArray) -> Codes:
     """Number the different values of a column; a missing one is a value too. Values that are no text are all different."""
     texts = as_text(column)
     if texts is None and pa.types.is_nested(column.type):
@@ -140,6 +140,6 @@ def _codes(column: pa.ChunkedArray) -> Codes:
     return np.asarray(indices.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
-def _is_constant(series: Codes, values: Codes) -> bool:
+def is_constant(series: Codes, values: Codes) -> bool:
     """Return whether a column has one value in each series."""
     return len(np.unique(np.stack([series, values]), axis=1)[0]) == len(np.unique(series))
