@@ -160,12 +160,12 @@ def test_files_that_workers_write_after_an_interrupt_do_no_harm(begin: Callable[
     assert {fault.where for fault in verify(tmp_path / "run").faults} == {f"{folder}/{name}" for name in spoilt}
 
 
-def test_a_trial_that_ran_out_of_time_stays_interrupted(begin: Callable[..., Driver]) -> None:
+def test_a_trial_that_the_budget_cut_short_stays_as_it_is(begin: Callable[..., Driver]) -> None:
     first = begin()
     order = first.queue.next_order()
     assert order is not None
     first.queue.started(order)
-    first.queue.ended(order, "interrupted", "the budget was over")
+    first.queue.ended(order, "cut short", "the budget was over")
     first.die()
     again = begin().queue.next_order()
     assert again is not None

@@ -20,7 +20,7 @@ from tuner.trial.record import TrialRecord
 OF_THE_TRIAL = ("parameters", "precision", "vocabulary_found", *STATIC)
 """Values that are the same in every measurement of a trial, so that they are columns of the table of trials."""
 INTERRUPTED = "the run was interrupted"
-"""The reason of a trial that a resumed run continues. A trial that ran out of time has another reason and stays as it is."""
+"""The reason of a trial that a resumed run continues."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +132,12 @@ def read_recorded_run(run: Run, measurements: pa.Table) -> RecordedRun:
     rows = [row for row in measurements.to_pylist() if row["trial"] in trials]
     times = [row["reported_s"] for row in rows] + [row[name] for row in run.trials for name in ("started_s", "ended_s")]
     # If every trial failed, the cause lies outside the trials and may be gone by now.
-    has_only_failures = {row["ending"] for row in run.trials} <= {Ending.FAILED, Ending.INTERRUPTED, None}
+    has_only_failures = {row["ending"] for row in run.trials} <= {
+        Ending.FAILED,
+        Ending.CUT_SHORT,
+        Ending.INTERRUPTED,
+        None,
+    }
     return RecordedRun(
         trials=[_recorded_trial(row, has_only_failures=has_only_failures) for row in run.trials],
         measurements=[(row["trial"], _measurement(row, trials[row["trial"]])) for row in rows],

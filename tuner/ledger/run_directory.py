@@ -38,6 +38,7 @@ from tuner.errors import Fault, LedgerError, StorageError, did_you_mean
 from tuner.ledger.lock import LOCK, RunLock
 from tuner.ledger.tables import SCHEMAS, TableWriter, read_parts, to_parquet
 from tuner.storage import Folder, split
+from tuner.trial.ending import Ending
 
 FORMAT = 2
 CHECKPOINTS = "checkpoints"
@@ -220,11 +221,17 @@ def read_run(location: str | Path) -> Run:
         environment=environment,
         profile=_read_json(folder, "data", {}),
         baselines=_read_json(folder, "baselines", []),
-        trials=trials.to_pylist(),
+        trials=[_with_ending_of_today(row) for row in trials.to_pylist()],
         champion=_read_json(folder, "champion", {}),
         manifest=_read_json(folder, "manifest", {}),
         damaged=damaged,
     )
+
+
+def _with_ending_of_today(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a trial's row. Tuner up to 0.1 called a trial that the budget cut short interrupted."""
+    is_old_name = row["ending"] == Ending.INTERRUPTED and str(row["reason"]).startswith("the budget was over")
+    return {**row, "ending": Ending.CUT_SHORT.value} if is_old_name else row
 
 
 def read_measurements(location: str | Path) -> pa.Table:

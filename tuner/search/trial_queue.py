@@ -188,7 +188,7 @@ class SearchQueue:
     def _give_up_search(self) -> None:
         """End the search trials that should have continued: there is no time left for them."""
         while self._again:
-            self.ended(self._again.pop(0), Ending.INTERRUPTED, _TOO_LATE)
+            self.ended(self._again.pop(0), Ending.CUT_SHORT, _TOO_LATE)
 
     def _close_search(self) -> None:
         """Choose the finalists and put their runs into the queue."""
