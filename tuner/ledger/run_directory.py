@@ -13,7 +13,8 @@ runs/NAME/
   champion/             the bundle
   predictions/          validation.parquet and test.parquet: truth, decisions and probabilities of each row
   champion.json         how the champion was chosen, and its results
-  manifest.json         status, verdict and a checksum of every file that no longer changes; written last
+  manifest.json         status, verdict and a checksum of every file that no longer changes; written last. While a finished
+                        run is given more, it holds only the extensions
 
 Each flush writes its rows as a new part file. From time to time, all parts are merged into one file. If a crash during the
 merge leaves a row in two parts, it is read once. Every page of a Parquet file carries a checksum. If a part was cut short,
@@ -82,12 +83,20 @@ class Ledger:
         ledger._lock.take()
         return ledger
 
-    def go_on(self, *, space: str, environment: Mapping[str, Any]) -> None:
-        """Make the run unfinished again: move damaged parts away, and write the current space and environment."""
+    def go_on(
+        self, *, space: str, environment: Mapping[str, Any], extensions: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
+        """Make the run unfinished again: move damaged parts away, and write the current space and environment.
+
+        `extensions` are what the run was given more of, after it had finished.
+        """
         for writer in self._writers.values():
             writer.go_on()
         self.folder.delete_drafts()
-        self.folder.delete("manifest.json")
+        if extensions:  # from here on, the run is being extended
+            self.write_json("manifest", {"format": FORMAT, "status": "unfinished", "extensions": list(extensions)})
+        else:
+            self.folder.delete("manifest.json")
         self.folder.write("space.yaml", space.encode())
         self.write_json("environment", {"format": FORMAT, **environment})
 
@@ -202,6 +211,11 @@ class Run:
     def status(self) -> str:
         """One of "finished", "interrupted", "failed", or "unfinished" while it runs or after a crash."""
         return str(self.manifest.get("status", "unfinished"))
+
+    @property
+    def is_being_extended(self) -> bool:
+        """Whether the run had finished and was given more, which has not ended yet. Its champion is the earlier one."""
+        return self.status != "finished" and bool(self.manifest.get("extensions"))
 
 
 def read_run(location: str | Path) -> Run:

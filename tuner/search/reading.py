@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from tuner.data.dataset import Dataset
+from tuner.data.judge_rows import with_judge_rows
 from tuner.data.load import load_data
 from tuner.data.preparation import options_of
 from tuner.data.trial_data import TrialData, prepare
@@ -39,7 +40,7 @@ def load_checked(space: Space, say: Callable[[str], None]) -> tuple[Space, Datas
     Raises DataError for faults in the data. Raises SpaceError for options that the data do not allow, such as more
     neighbours than a class has rows. If there are other choices, such an option is left out instead.
     """
-    dataset = load_data(space.data, space.task, space.search.seed, say)
+    dataset = with_judge_rows(load_data(space.data, space.task, space.search.seed, say), space.data, say)
     changes = adapt(space, dataset)
     adapted = apply(space, changes)
     return adapted, _with_notes(dataset, [*(change.note for change in changes), *length_notes(adapted, dataset)])
