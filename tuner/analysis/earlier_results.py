@@ -15,7 +15,9 @@ def describe_earlier(result: Mapping[str, Any]) -> str:
     test, judge = result.get("test"), result.get("judge")
     trials = "1 trial" if result.get("trials") == 1 else f"{result.get('trials'):,} trials"
     after = f"after {trials}" + (f" in {show_duration(result['seconds'])}" if result.get("seconds") is not None else "")
-    measured = [f"macro-F1 {describe_measured(rows)} on {name}" for name, rows in (("test", test), ("judge", judge)) if rows]
+    measured = [
+        f"macro-F1 {describe_measured(rows)} on {name}" for name, rows in (("test", test), ("judge", judge)) if rows
+    ]
     return ", ".join([f"{result.get('verdict')} with trial {result.get('parent')}", *measured, after])
 
 
@@ -34,7 +36,9 @@ def describe_freshness(run: Run) -> str | None:
         return "the champion is as before the search went on, and so are its results on test"
     seen = "the test split had been seen when the search went on, so results on test may be too good"
     judge = champion.get("judge")
-    if judge and not any((result.get("judge") or {}).get("sha256") == judge["sha256"] for result in champion["earlier"]):
+    if judge and not any(
+        (result.get("judge") or {}).get("sha256") == judge["sha256"] for result in champion["earlier"]
+    ):
         return f"{seen}; those on the judge rows are not"
     run_name = shlex.quote(run.location)
     return (

@@ -41,6 +41,7 @@ def print_run(location: str, format_: Format, *, is_all: bool = False) -> Run:
         _print_summary(described)
         if is_all:
             _print_evidence(described["evidence"])
+        _print_earlier(run)
         if run.status != "finished":
             _say_how_to_resume(run, location)
     return run
@@ -51,6 +52,21 @@ def resume_options(run: Run) -> list[str]:
     settings = run.manifest.get("resume_with") or []
     settings = [settings] if isinstance(settings, str) else settings  # runs of 0.1.0 have one
     return [part for setting in settings for part in ("--set", str(setting))]
+
+
+def _print_earlier(run: Run) -> None:
+    """Print what the run had reached before it was given more, and whether its test rows had been seen."""
+    from tuner.analysis.earlier_results import describe_earlier, describe_freshness
+
+    for result in run.champion.get("earlier", ()):
+        print_text(f"earlier: {describe_earlier(result)}")
+    freshness = describe_freshness(run)
+    if freshness:
+        print_text(f"note: {freshness}")
+    if run.is_being_extended:
+        print_text(
+            "note: the run is being extended, or this was cut off; its champion and verdict are the earlier ones"
+        )
 
 
 def _describe(run: Run, location: str, *, is_all: bool) -> dict[str, Any]:
@@ -164,9 +180,10 @@ def _print_champion(champion: dict[str, Any]) -> None:
     print_text(f"  selection: {_selection_line(champion)}")
     print_text(f"  health: {_health_line(champion['health'])}")
     print_text("")
-    rows = [_split_row(split, champion[split]) for split in ("validation", "test")]
+    splits = [split for split in ("validation", "test", "judge") if split in champion]
+    rows = [_split_row(split, champion[split]) for split in splits]
     print_table(rows, tuple(rows[0]), title="champion")
-    for split in ("validation", "test"):
+    for split in splits:
         for note in champion[split].get("notes", ()):
             print_text(f"  {split}: {note}")
     print_text("")

@@ -47,17 +47,14 @@ def with_judge_rows(dataset: Dataset, settings: DataSettings, say: Say | None = 
     shares = {
         name: sum(key in known[name] for key in keys) for name in known if dataset.folds is None or name != "validation"
     }
-    found = " and ".join(f"{count:,} in {name}" for name, count in shares.items() if count)
+    found = ", ".join(f"{count:,} in {name}" for name, count in shares.items() if count)
     is_fresh = np.array([not any(key in inputs for inputs in known.values()) for key in keys], dtype=bool)
     if not is_fresh.any():
         what = f"all of its {number_of_rows(len(keys))} are rows of this run: {found}"
         raise DataError([Fault(f"{_SETTING}: {settings.judge}", what, "name a file of rows that the run has not read")])
     if found:
-        left_out = number_of_rows(int((~is_fresh).sum()))
-        notes = (
-            *notes,
-            f"{settings.judge}: {left_out} of {len(keys):,} are left out, because the run has read them: {found}",
-        )
+        left_out = f"{(~is_fresh).sum():,} of {number_of_rows(len(keys))}"
+        notes = (*notes, f"{settings.judge}: {left_out} are left out, because the run has read them: {found}")
     judge = JudgeRows(
         split=rows.take(np.flatnonzero(is_fresh)), sha256=fingerprint(settings.judge), left_out=int((~is_fresh).sum())
     )

@@ -21,8 +21,8 @@ _STARTING_S = 10.0  # until a worker trains its first trial, at least
 _LONG_S = 600  # from here on, a time is given in minutes
 
 
-def refuse_too_little(run: Run, space: Space) -> None:
-    """Raise SpaceError if a finished run would gain nothing from the budget of `space`.
+def refuse_too_little(run: Run, space: Space, overrides: Sequence[str]) -> None:
+    """Raise SpaceError if a finished run would gain nothing from the budget of `space`, which it got by `overrides`.
 
     The message has the least values that work, and the whole command.
     """
@@ -31,10 +31,11 @@ def refuse_too_little(run: Run, space: Space) -> None:
         raise SpaceError([Fault(run.location, what, "begin a new run with a wider space")])
     search, used_s = space.search, float(run.manifest["seconds"])
     tried = sum(row["phase"] == "search" for row in run.trials)
-    reasons, needed = [], []
+    reasons: list[str] = []
+    needed: dict[str, str] = {}
     if search.trials is not None and search.trials <= tried:
         reasons.append(f"search.trials is {search.trials}, and the run has tried {tried}")
-        needed.append(f"search.trials={tried + 1}")
+        needed["search.trials"] = str(tried + 1)
     least_s = _least_seconds(run, used_s)
     if search.seconds is not None and search.seconds < least_s:
         reasons.append(
@@ -42,27 +43,33 @@ def refuse_too_little(run: Run, space: Space) -> None:
             f"{show_duration(used_s)} already and needs some to try one more trial"
         )
     if search.time is not None and search.time < least_s:
-        needed.append(f"search.time={_time(least_s)}")
+        needed["search.time"] = _time(least_s)
     if search.cost is not None and search.cost_per_hour and 3600 * search.cost / search.cost_per_hour < least_s:
-        needed.append(f"search.cost={_round_up(search.cost_per_hour * least_s / 3600)}")
+        needed["search.cost"] = _round_up(search.cost_per_hour * least_s / 3600)
     if not needed:
         return
-    options = [part for setting in needed for part in ("--set", setting)]
+    kept = [each for each in overrides if each.partition("=")[0].strip() not in needed]
+    settings = [*kept, *(f"{name}={value}" for name, value in needed.items())]
+    options = [part for setting in settings for part in ("--set", setting)]
     command = shlex.join(["tuner", "resume", run.location, *options])
     what = f"this gives the finished run nothing more: {', and '.join(reasons)}"
     raise SpaceError([Fault(run.location, what, f"the least that works: `{command}`")])
 
 
 def _least_seconds(run: Run, used_s: float) -> float:
-    """Return the least time limit with which a run tries one more trial: half of what is new is for its finalists."""
+    """Return the least time limit with which a run tries one more trial: half of what is new is for its finalists.
+
+    Doubling the time always works, as `larger_budget` proposes.
+    """
     searched = [row for row in run.trials if row["phase"] == "search" and row["ended_s"]]
     lasted: list[float] = [row["ended_s"] - row["started_s"] for row in searched]
     starting_s = max([_STARTING_S, *sorted(row["started_s"] for row in searched)[:1]])
-    return 10.0 * math.ceil((used_s + 2 * (starting_s + median(lasted or [0.0]))) / 10)
+    enough_s = 10.0 * math.ceil((used_s + 2 * (starting_s + median(lasted or [0.0]))) / 10)
+    return float(max(min(enough_s, 1.9 * used_s), used_s + 1))
 
 
 def _time(seconds: float) -> str:
-    return f"{seconds:.0f}s" if seconds < _LONG_S else f"{math.ceil(seconds / 60)}m"
+    return f"{math.ceil(seconds)}s" if seconds < _LONG_S else f"{math.ceil(seconds / 60)}m"
 
 
 def _round_up(cost: float) -> str:

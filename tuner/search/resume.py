@@ -62,7 +62,7 @@ def resume_search(location: str, overrides: Sequence[str], *, address: str | Non
         if run.status == "finished":
             if _asks_for_judgement_only(run, space, overrides):
                 return _judge(run, space, ledger, watcher.say)
-            refuse_too_little(run, space)
+            refuse_too_little(run, space, overrides)
             refuse_missing_weights(run)
             watcher.say(f"note: {note_on_seen_test(run, space)}")
         measurements, damaged = read_parts(ledger.folder, "reports")

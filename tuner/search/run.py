@@ -152,7 +152,9 @@ class SearchRun:
             champion = self._crown_champion(baselines)
             self._ledger.folder.delete_folder(CHECKPOINTS)
             if champion.get("is_as_before"):
-                self._watcher.say(f"the champion is as before: nothing better than trial {champion['parent']} was found")
+                self._watcher.say(
+                    f"the champion is as before: nothing better than trial {champion['parent']} was found"
+                )
             return self._finish(
                 "finished", finished_at=now(), verdict=champion["verdict"], ended_by=self._queue.ended_by
             )
