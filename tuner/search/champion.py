@@ -51,13 +51,15 @@ def publish_champion(
     dataset: Dataset,
     ledger: Ledger,
     earlier: Sequence[Mapping[str, Any]] = (),
+    longer_search: str | None = None,
 ) -> dict[str, Any]:
     """Test the champion of `choice` once; write its bundle, predictions and champion.json. Return the content of champion.json.
 
     `models` are the models that `choice` was made among. `run_counts` counts the runs of each finalist, including runs
     without a model, by the search trial that they repeat. `repeats` are the search trials of the champion's configuration.
     `descriptions` has the ledger's `baselines` and `data`. `earlier` are the results of a run that had finished and was given
-    more: its earlier champion serves until the new one is written.
+    more: its earlier champion serves until the new one is written. `longer_search` is the command that searches longer, empty
+    if all settings have been tried.
     """
     champion = next(model for model in models if model.trial.order.index == choice.champion.trial)
     weight, seed = space.score.penalty_weight, space.search.seed
@@ -70,7 +72,7 @@ def publish_champion(
     bundle = replace(bundle, thresholds=_fit_thresholds(on_validation, dataset), record=record)
 
     on_test = _decide_test(bundle, dataset)
-    looks = gather_evidence(
+    gathered = gather_evidence(
         dataset.task,
         baselines=descriptions["baselines"],
         profile=descriptions["data"],
@@ -78,6 +80,7 @@ def publish_champion(
         configuration=champion.trial.order.configuration,
         rankings=aucs,
     )
+    looks = replace(gathered, longer_search=longer_search)
     described = {
         **_describe_choice(
             champion, choice, models, run_counts=run_counts, repeats=repeats, dataset=dataset, ledger=ledger, seed=seed

@@ -14,6 +14,7 @@ from tuner.data.dataset import Dataset
 from tuner.data.trial_data import TrialData
 from tuner.errors import Fault, SearchFailed, SearchInterrupted, SpaceError, StorageError, TunerError
 from tuner.ledger.extensions import Extension, as_entries
+from tuner.ledger.longer_search import longer_search
 from tuner.ledger.rows import RecordedRun
 from tuner.ledger.run_directory import CHECKPOINTS, Ledger, Run, refuse_existing
 from tuner.machine import available_bytes
@@ -316,6 +317,13 @@ class SearchRun:
             dataset=self._dataset,
             ledger=self._ledger,
             earlier=earlier_results(self._extensions),
+            longer_search=longer_search(
+                self._ledger.location,
+                self._space.search,
+                ended_by=self._queue.ended_by,
+                spent_s=self._budget.clock(),
+            )
+            or "",
         )
 
     def _record_failure(self, error: Exception) -> None:
