@@ -476,6 +476,23 @@ def test_changed_data_are_refused_and_moved_data_are_not(recorded: Callable[...,
         check_data(run, SomeData({"a.csv": "1" * 64, "b.csv": "3" * 64}))  # type: ignore[arg-type]
 
 
+def test_a_moved_file_may_be_named_anew_and_the_message_says_so(recorded: Callable[..., Path], said: list[str]) -> None:
+    run = read_run(recorded(data={"fingerprints": {"builtin:digits": "1" * 64}}))
+    assert resumed_space(run, ["data.train=moved.parquet"], said.append).data.train == "moved.parquet"
+    with pytest.raises(
+        SpaceError, match=r"and name data\.train, data\.validation, data\.test elsewhere if their content is"
+    ):
+        resumed_space(run, ["search.max_epochs=9"], said.append)
+    message = r"moved\.parquet: its content is that of no file that the run began with \(builtin:digits\)"
+    with pytest.raises(DataError, match=message):
+        check_data(run, SomeData({"moved.parquet": "3" * 64}))  # type: ignore[arg-type]
+
+
+def test_rows_to_judge_on_may_be_named_later(recorded: Callable[..., Path], said: list[str]) -> None:
+    assert resumed_space(read_run(recorded()), ["data.judge=fresh.csv"], said.append).data.judge == "fresh.csv"
+    assert said == ["note: data.judge is 'fresh.csv' now; the run began with null"]
+
+
 def test_another_tuner_is_refused_and_another_torch_is_noted(
     recorded: Callable[..., Path], said: list[str], tmp_path: Path
 ) -> None:
