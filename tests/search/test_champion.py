@@ -12,6 +12,7 @@ import pytest
 
 import tuner
 from builders.measurements import make_measurement
+from builders.processes import Killed
 from builders.ray_trials import StubTrial
 from tuner.data.dataset import JudgeRows
 from tuner.data.trial_data import prepare
@@ -417,3 +418,31 @@ def test_fresh_rows_judge_the_champion_beside_the_test_and_are_seen_the_second_t
     assert again["earlier"][0]["judge"]["macro_f1"] == judged["macro_f1"]
     assert any("they are not fresh any more" in note for note in again["judge"]["notes"])
     assert "\njudge " in call("show", str(tmp_path / "run"))[1]
+
+
+@pytest.mark.parametrize("cut_at", ["write_table", "write_json"])
+def test_a_crash_while_the_new_champion_replaces_the_old_one_leaves_a_whole_run_to_resume(
+    cut_at: str, make_search: Any, tmp_path: Path
+) -> None:
+    def crash(*_arguments: Any) -> None:
+        raise Killed
+
+    make_search().run(is_cluster=False)
+    before = champion_of(tmp_path / "run")
+    search = make_search("trials: 2", is_again=True)
+    crown = search._crown_champion
+
+    def crown_and_crash(baselines: Any) -> Any:
+        setattr(search._ledger, cut_at, crash)
+        return crown(baselines)
+
+    search._crown_champion = crown_and_crash
+    with pytest.raises(Killed):
+        search.run(is_cluster=False)
+    search._ledger.release()
+    assert read_run(tmp_path / "run").is_being_extended
+    assert verify(tmp_path / "run").faults == ()
+    make_search("trials: 2", is_again=True).run(is_cluster=False)
+    (earlier,) = champion_of(tmp_path / "run")["earlier"]
+    assert earlier["test"]["macro_f1"] == before["test"]["macro_f1"]
+    assert verify(tmp_path / "run").faults == ()
