@@ -230,3 +230,9 @@ def test_the_command_that_searches_longer_is_never_refused(spent_s: float, tried
 def test_a_finished_run_that_has_lost_a_finalists_weights_cannot_go_on(made_up: Callable[..., Run]) -> None:
     with pytest.raises(LedgerError, match=r"finalists/trial-90\.safetensors: a finalist's weights.*are not there"):
         refuse_missing_weights(made_up())
+
+
+@pytest.mark.parametrize("damaged", [["x"], [{"at": "today"}], 5])
+def test_extensions_that_tuner_did_not_write_are_named(damaged: object, made_up: Callable[..., Run]) -> None:
+    with pytest.raises(LedgerError, match=r"manifest\.json: its list of extensions was not written by tuner"):
+        extensions_of(made_up(extensions=damaged))

@@ -32,16 +32,19 @@ def with_judge_rows(dataset: Dataset, settings: DataSettings, say: Say | None = 
     inputs = dataset.train.inputs
     if not isinstance(inputs, Sequences):
         columns = replace(columns, is_tokenised=are_token_lists(inputs))
-    rows, notes = read_labelled(
-        settings.judge,
-        columns,
-        task=dataset.task,
-        labels=dataset.labels,
-        skip_unusable=settings.skip_unusable,
-        say=say,
-        quoting=settings.quoting,
-        setting=_SETTING,
-    )
+    try:
+        rows, notes = read_labelled(
+            settings.judge,
+            columns,
+            task=dataset.task,
+            labels=dataset.labels,
+            skip_unusable=settings.skip_unusable,
+            say=say,
+            quoting=settings.quoting,
+            setting=_SETTING,
+        )
+    except DataError as error:
+        raise DataError([_with_columns_of_train(fault) for fault in error.faults]) from error
     keys = row_keys(rows.inputs)
     known = {name: set(row_keys(split.inputs)) for name, split in dataset.splits.items()}
     shares = {
@@ -53,9 +56,15 @@ def with_judge_rows(dataset: Dataset, settings: DataSettings, say: Say | None = 
         what = f"all of its {number_of_rows(len(keys))} are rows of this run: {found}"
         raise DataError([Fault(f"{_SETTING}: {settings.judge}", what, "name a file of rows that the run has not read")])
     if found:
-        left_out = f"{(~is_fresh).sum():,} of {number_of_rows(len(keys))}"
-        notes = (*notes, f"{settings.judge}: {left_out} are left out, because the run has read them: {found}")
+        counted = f"{(~is_fresh).sum():,} of {number_of_rows(len(keys))}"
+        notes = (*notes, f"{settings.judge}: left out, because the run has read them: {counted} ({found})")
     judge = JudgeRows(
         split=rows.take(np.flatnonzero(is_fresh)), sha256=fingerprint(settings.judge), left_out=int((~is_fresh).sum())
     )
     return replace(dataset, judge=judge, notes=(*dataset.notes, *notes))
+
+
+def _with_columns_of_train(fault: Fault) -> Fault:
+    """Return a fault whose remedy names no other column: then train would be read from there too."""
+    is_other_column = fault.remedy.endswith("=COLUMN")
+    return replace(fault, remedy=f"rename it: {_SETTING} has the columns of train") if is_other_column else fault

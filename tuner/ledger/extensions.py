@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from tuner.errors import Fault, LedgerError
 from tuner.ledger.run_directory import Run
 
 _TEST_MEASURES = ("rows", "macro_f1", "macro_f1_ci", "score", "skill")
@@ -62,9 +63,13 @@ def describe_result(run: Run) -> dict[str, Any]:
 
 
 def extensions_of(run: Run) -> tuple[Extension, ...]:
-    """Return the extensions of a run, the latest last."""
+    """Return the extensions of a run, the latest last. Raises LedgerError if the manifest does not hold such entries."""
     names = [field.name for field in fields(Extension)]
-    return tuple(Extension(**{name: entry[name] for name in names}) for entry in run.manifest.get("extensions", ()))
+    try:
+        return tuple(Extension(**{name: entry[name] for name in names}) for entry in run.manifest.get("extensions", ()))
+    except (KeyError, TypeError) as error:
+        what = "its list of extensions was not written by tuner"
+        raise LedgerError([Fault(f"{run.location}/manifest.json", what, "restore it from a copy")]) from error
 
 
 def as_entries(extensions: Sequence[Extension]) -> list[dict[str, Any]]:
