@@ -13,7 +13,7 @@ import click
 
 from tuner import __version__
 from tuner.cli import tuner
-from tuner.errors import InputError, TunerError
+from tuner.errors import InputError, SearchInterrupted, TunerError
 from tuner.signals import handle_sigint
 
 _UNEXPECTED_EXIT_CODE = 1
@@ -79,6 +79,9 @@ def _print_error(error: BaseException) -> int:
         for fault in error.faults:
             click.echo(f"error: {fault}", err=True)
         _print_mended_command()
+        return error.exit_code
+    if isinstance(error, SearchInterrupted):  # the person asked for it, so it is no error
+        click.echo(str(error), err=True)
         return error.exit_code
     if isinstance(error, TunerError):
         click.echo(f"error: {error}", err=True)

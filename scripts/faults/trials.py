@@ -306,7 +306,7 @@ def _reach(folder: Path, budget: str, *settings: str, seed: int) -> FaultOutcome
     require(manifest["ended_by"] == budget, f"ended by {manifest['ended_by']}")
     require(f"{budget} budget" in shown.stdout, f"`tuner show` says so: {shown.stdout[:300]}")
     endings = [row["ending"] for row in finalists]
-    require("completed" in endings and set(endings) <= {"completed", "interrupted"}, f"finalists run: {endings}")
+    require("completed" in endings and set(endings) <= {"completed", "cut short"}, f"finalists run: {endings}")
     seconds = manifest["seconds"]
     require(seconds <= _BUDGET_S + 2, f"within its budget of {_BUDGET_S} s, not {seconds:.1f}")
     notes = {"budget_s": _BUDGET_S, "seconds": seconds, "finalists": endings}

@@ -36,7 +36,7 @@ def test_the_share_of_no_trials_is_unknown() -> None:
 
 def test_trials_that_failed_or_were_interrupted_say_nothing_of_collapse() -> None:
     trials = [trial_facts({"a": place % 2}, ending=ending) for place, ending in enumerate(
-        ("collapsed", "diverged", "failed", "interrupted", "running", "stopped"))]  # fmt: skip
+        ("collapsed", "diverged", "failed", "cut short", "interrupted", "running", "stopped"))]  # fmt: skip
     cells = collapse_map(trials)
     assert sum(cell.share.trials for cell in cells) == 3
     assert sum(cell.share.lost for cell in cells) == 2

@@ -11,6 +11,7 @@ import numpy as np
 
 from builders.measurements import make_measurement
 from builders.ray_trials import StubTrial
+from tuner.ledger.extensions import as_entries, extend, extensions_of
 from tuner.ledger.rows import read_recorded_run
 from tuner.ledger.run_directory import Ledger, read_measurements, read_run
 from tuner.pruners.gate import GateSettings
@@ -96,9 +97,14 @@ class Driver:
             self.take_up(location)
 
     def take_up(self, location: Path) -> None:
-        past = read_recorded_run(read_run(location), read_measurements(location))
+        """Resume the run or, if it has finished, give it more."""
+        run = read_run(location)
+        extensions = list(extensions_of(run))
+        if run.status == "finished":
+            extensions.append(extend(run, ["search.trials=20"], at="2026-11-28T14:00:00+00:00", command=["tuner"]))
+        past = read_recorded_run(run, read_measurements(location), extensions[-1] if extensions else None)
         self.clock = past.seconds
-        self.ledger.go_on(space=read_run(location).space, environment={})
+        self.ledger.go_on(space=run.space, environment={}, extensions=as_entries(extensions))
         self.queue.replay(past)
         searched = {trial.index for trial in past.trials if trial.phase == "search"}
         running = {trial.index for trial in past.trials if trial.ending is None}
@@ -137,6 +143,11 @@ class Driver:
             }
             if self.scheduler.on_trial_result(None, trial, result) == "STOP":
                 return
+
+    def finish(self) -> None:
+        """Run to the end, and finish the ledger as a search does."""
+        self.run({})
+        self.ledger.finish({"status": "finished", "seconds": self.clock, "ended_by": self.queue.ended_by})
 
     def die(self) -> None:
         """Release the lock, as the kernel does when a process ends."""

@@ -18,6 +18,7 @@ import pytest
 from builders.runs import write_run
 from builders.spaces import load_example
 from tuner import cli
+from tuner.__main__ import _print_error
 from tuner.cli import search, tuner
 from tuner.errors import SearchFailed, SearchInterrupted, TunerError
 from tuner.ledger.run_directory import Ledger, read_run
@@ -368,6 +369,22 @@ def test_a_search_whose_budget_was_too_small_says_to_resume_with_a_larger_one(ca
         raise SearchFailed("too short")
     assert str(message.value).endswith("Resume with `tuner resume runs/one --set search.time=5m --address head:6379`")
     assert "resume it with `tuner resume runs/one --set search.time=5m`" in call("show", "one")[2]
+
+
+def test_an_interrupt_is_printed_as_no_error_and_ends_with_130(capsys) -> None:
+    assert _print_error(SearchInterrupted("interrupted; finished work is kept")) == 130
+    assert capsys.readouterr().err == "interrupted; finished work is kept\n"
+
+
+def test_an_interrupt_before_an_extension_begins_says_to_give_the_settings_again(tmp_path: Path) -> None:
+    location = write_run(tmp_path, trials=5)
+    with (
+        pytest.raises(SearchInterrupted) as message,
+        search.say_how_to_resume(str(location), None, ("search.time=1h",)),
+    ):
+        raise KeyboardInterrupt
+    assert f"the run is as it was: `tuner show {location}`" in str(message.value)
+    assert str(message.value).endswith(f"Resume with `tuner resume {location} --set search.time=1h`")
 
 
 def test_a_search_that_never_began_does_not_mention_resuming(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ import pytest
 
 from builders.runs import write_run
 from tuner.cli import tuner
+from tuner.ledger.extensions import as_entries, describe_result, extend
+from tuner.ledger.run_directory import Ledger, read_run
 from tuner.scoring.verdict import Requirement
 
 Call = Callable[..., tuple[int, str, str]]
@@ -85,10 +87,48 @@ def test_a_finished_run_refuses_the_same_settings_as_an_unfinished_one(
     assert message in err
 
 
-def test_resuming_a_finished_run_changes_nothing(location: Path, call: Call) -> None:
-    code, _, err = call("resume", str(location), "--set", "search.time=2h")
+def test_resuming_a_finished_run_changes_nothing_and_says_how_to_search_longer(location: Path, call: Call) -> None:
+    code, _, err = call("resume", str(location))
     assert code == 0
     assert "is finished: there is nothing to resume, and nothing has changed" in err
+    assert f"search longer with `tuner resume {location} --set search.time=21m`" in err
+
+
+def test_a_finished_run_refuses_a_budget_that_gives_it_nothing_more(location: Path, call: Call) -> None:
+    before = (location / "manifest.json").read_bytes()
+    code, out, err = call("resume", str(location), "--set", "search.time=10m", "--set", "resources.concurrent=1")
+    assert (code, out) == (2, "")
+    assert "search.time allows 10 min for the whole run, which has taken 10 min already" in err
+    command = f"tuner resume {location} --set resources.concurrent=1 --set search.time=11m"
+    assert f"the least that works: `{command}`" in err
+    assert (location / "manifest.json").read_bytes() == before
+
+
+def test_a_run_that_is_being_extended_says_so_and_shows_its_earlier_champion(location: Path, call: Call) -> None:
+    run = read_run(location)
+    extension = extend(run, ["search.time=1h"], at="2026-11-28T14:00:00+00:00", command=["tuner"])
+    Ledger.reopen(location).go_on(space=run.space, environment=run.environment, extensions=as_entries([extension]))
+    code, out, err = call("show", str(location))
+    assert code == 0
+    assert "note: the run is being extended, or this was cut off" in out
+    assert "verdict: beats_baselines" in out
+    assert "resume it with" in err
+    shown = json.loads(call("show", str(location), "--format", "json")[1])
+    assert shown["is_being_extended"]
+    assert shown["extensions"][0]["earlier"]["verdict"] == "beats_baselines"
+    assert "the run is being extended" in call("verify", str(location))[2]
+
+
+def test_an_earlier_verdict_is_shown_beside_the_new_one_with_the_remedy(location: Path, call: Call) -> None:
+    run = read_run(location)
+    (location / "champion.json").write_text(
+        json.dumps({**run.champion, "earlier": [describe_result(run)], "is_as_before": False})
+    )
+    out = call("show", str(location))[1]
+    assert f"earlier: beats_baselines with trial {run.champion['parent']}, macro-F1 0." in out
+    assert "after 20 trials in 10 min" in out
+    assert "the test split had been seen when the search went on" in out
+    assert f"`tuner evaluate {location} NEW_ROWS` or `tuner resume {location} --set data.judge=NEW_ROWS`" in out
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,7 @@ def test_an_interrupt_leaves_a_readable_ledger_and_says_how_to_resume(number, tm
     os.kill(process.pid, number)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
+    assert "error:" not in stderr
     assert "tuner show" in stderr
     assert f"tuner resume {tmp_path / 'runs' / 'long'}" in stderr
     assert "Traceback" not in stderr

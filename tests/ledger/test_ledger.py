@@ -316,3 +316,13 @@ def test_the_profile_of_the_data_is_part_of_a_run(tmp_path: Path) -> None:
     assert read_run(tmp_path / "run").profile == {}
     ledger.write_json("data", {"task": "binary"})
     assert read_run(tmp_path / "run").profile == {"task": "binary"}
+
+
+def test_a_trial_that_an_older_tuner_called_interrupted_at_the_end_of_its_budget_is_cut_short(tmp_path: Path) -> None:
+    ledger = create(tmp_path / "run")
+    for trial, reason in enumerate(
+        ("the budget was over before it began", "the budget was over", "the run was interrupted")
+    ):
+        ledger.add("trials", {**trial_row(trial, "interrupted"), "reason": reason})
+    ledger.flush()
+    assert [row["ending"] for row in read_run(tmp_path / "run").trials] == ["cut short", "cut short", "interrupted"]

@@ -288,12 +288,12 @@ def test_the_measurement_at_the_budget_completes_a_trial_even_below_its_rung(
     assert queue.endings == {0: "completed", 1: "completed"}
 
 
-def test_a_trial_whose_time_is_over_is_interrupted_after_its_measurement(
+def test_a_trial_whose_time_is_over_is_cut_short_after_its_measurement(
     scheduler: PruningScheduler, queue: StubQueue, begin: Any
 ) -> None:
     queue.over = True
     assert send(scheduler, begin(0), make_result(1)) == ["STOP"]
-    assert queue.endings == {0: "interrupted"}
+    assert queue.endings == {0: "cut short"}
     assert queue.measurements == [(0, 10)]
 
 
@@ -310,7 +310,7 @@ def test_every_measurement_reaches_the_queue_before_the_ending(
     ("result", "ending", "reason"),
     [
         ({"examples": 0, "failure": "ValueError: no"}, "failed", "ValueError: no"),
-        ({"examples": 0, "too_late": True}, "interrupted", "the budget was over before it began"),
+        ({"examples": 0, "too_late": True}, "cut short", "the budget was over before it began"),
         ({}, "failed", "the trial ended without a measurement"),
     ],
 )

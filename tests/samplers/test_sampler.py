@@ -274,7 +274,7 @@ def test_tpe_learns_the_best_score_of_a_completed_trial() -> None:
     assert held_by_optuna([(100, 0.7), (200, 0.4)], Ending.COMPLETED) == ("COMPLETE", 0.7, {})
 
 
-@pytest.mark.parametrize("ending", [Ending.COMPLETED, Ending.STOPPED, Ending.INTERRUPTED])
+@pytest.mark.parametrize("ending", [Ending.COMPLETED, Ending.STOPPED, Ending.CUT_SHORT])
 def test_tpe_learns_the_best_score_of_a_fit_trial_with_any_ending(ending: Ending) -> None:
     measurements = [(100, 0.7), (200, 0.4), (300, float("nan"))]
     assert held_by_optuna(measurements, ending) == ("COMPLETE", 0.7, {})

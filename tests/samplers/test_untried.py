@@ -90,8 +90,11 @@ def test_a_trial_that_ran_counts_as_tried_however_it_ended(ending: Ending) -> No
     assert sampler.untried() == 19
 
 
-@pytest.mark.parametrize(("ending", "untried"), [(Ending.FAILED, 19), (Ending.DIVERGED, 19), (Ending.INTERRUPTED, 20)])
-def test_only_a_trial_that_was_interrupted_before_it_was_measured_does_not_count(ending: Ending, untried: int) -> None:
+@pytest.mark.parametrize(
+    ("ending", "untried"),
+    [(Ending.FAILED, 19), (Ending.DIVERGED, 19), (Ending.INTERRUPTED, 20), (Ending.CUT_SHORT, 20)],
+)
+def test_only_a_trial_that_was_cut_short_before_it_was_measured_does_not_count(ending: Ending, untried: int) -> None:
     sampler = make(RandomSampler, FEW)
     sampler.ask(0)
     sampler.tell(0, measurements=[], ending=ending)

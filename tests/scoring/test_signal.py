@@ -199,3 +199,21 @@ def test_lists_of_tokens_are_not_advised_to_be_split() -> None:
     signal = find_signal(replace(NOTHING, baselines=(baseline(seen_share=0.08),), unit="tokens"))
     assert signal.answer == "not seen"
     assert signal.advice == BY_TEXTS
+
+
+@pytest.mark.parametrize(
+    ("command", "advice"),
+    [
+        (
+            "tuner resume runs/a --set search.time=9m",
+            "search longer with `tuner resume runs/a --set search.time=9m`, or in",
+        ),
+        ("", "search in a wider space"),
+        (None, "search longer, or in a wider space"),
+    ],
+)
+def test_where_there_is_a_signal_the_advice_has_the_command_that_searches_longer(
+    command: str | None, advice: str
+) -> None:
+    evidence = replace(NOTHING, baselines=(baseline(low=0.3),), longer_search=command)
+    assert find_signal(evidence).advice.startswith(advice)

@@ -12,9 +12,12 @@ import pytest
 
 import tuner
 from builders.measurements import make_measurement
+from builders.processes import Killed
 from builders.ray_trials import StubTrial
+from tuner.data.dataset import JudgeRows
 from tuner.data.trial_data import prepare
 from tuner.errors import SearchFailed
+from tuner.ledger.extensions import extend, extensions_of
 from tuner.ledger.rows import read_recorded_run
 from tuner.ledger.run_directory import Ledger, read_measurements, read_run
 from tuner.ledger.verify import verify
@@ -83,6 +86,16 @@ class TrainedSearch(SearchRun):
         return ()
 
 
+def earlier_run(location: Path) -> EarlierRun:
+    """Return a run to go on with. If it has finished, it is given more."""
+    run = read_run(location)
+    extensions = extensions_of(run)
+    if run.status == "finished":
+        extensions += (extend(run, ["search.trials=2"], at="2026-11-28T14:00:00+00:00", command=["tuner"]),)
+    recorded = read_recorded_run(run, read_measurements(location), extensions[-1] if extensions else None)
+    return EarlierRun(run, recorded, extensions)
+
+
 @pytest.fixture
 def make_search(tmp_path: Path, make_dataset: Any) -> Callable[..., TrainedSearch]:
     def make(
@@ -93,16 +106,19 @@ def make_search(tmp_path: Path, make_dataset: Any) -> Callable[..., TrainedSearc
         seconds_each: dict[str, float] | None = None,
         is_again: bool = False,
         is_fixed: bool = False,
+        has_judge: bool = False,
+        said: list[str] | None = None,
     ) -> TrainedSearch:
         text = SPACE.format(limits=limits, folds=f", folds: {folds}" if folds else "")
         if is_fixed:
             text = text.replace("learning_rate: {low: 0.0299, high: 0.03}", "learning_rate: 0.03")
         (tmp_path / "space.yaml").write_text(text)
         space, dataset = load_space(str(tmp_path / "space.yaml")), make_dataset("multilabel", folds=folds)
+        if has_judge:
+            fresh = make_dataset("multilabel", seed=5).test
+            dataset = replace(dataset, judge=JudgeRows(split=fresh, sha256="5" * 64, left_out=2))
         run = tmp_path / "run"
-        earlier = (
-            EarlierRun(read_run(run), read_recorded_run(read_run(run), read_measurements(run))) if is_again else None
-        )
+        earlier = earlier_run(run) if is_again else None
         clock = Clock(now=earlier.recorded.seconds if earlier else 0.0)
         clock.seconds_each.update(seconds_each or {})
         search = TrainedSearch(
@@ -110,7 +126,7 @@ def make_search(tmp_path: Path, make_dataset: Any) -> Callable[..., TrainedSearc
             SearchData(dataset, prepare(dataset, space.parameters, lambda _: None), Machines((Node(cpus=1, gpus=0),))),
             Ledger.reopen(run) if is_again else Ledger(str(run)),
             clock=clock,
-            watcher=Watcher(say=lambda _: None, watch=lambda _: None),
+            watcher=Watcher(say=said.append if said is not None else lambda _: None, watch=lambda _: None),
             earlier=earlier,
         )
         search.clock = clock
@@ -332,3 +348,101 @@ def test_a_search_trial_whose_weights_cannot_be_written_continues_with_a_note(ma
     result = worker.step()
     assert "measurement" in result
     assert "its weights cannot be written, so it is no candidate for champion" in result["note"]
+
+
+# --- a finished run is given more ---------------------------------------------------------------------------------------
+
+
+def test_an_extended_run_keeps_the_earlier_verdict_and_every_command_reads_it(
+    make_search: Any, tmp_path: Path, call: Any
+) -> None:
+    make_search().run(is_cluster=False)
+    before = read_run(tmp_path / "run")
+    manifest = make_search("trials: 2", is_again=True).run(is_cluster=False)
+    after = read_run(tmp_path / "run")
+    (earlier,) = after.champion["earlier"]
+    assert (earlier["verdict"], earlier["trials"]) == (before.champion["verdict"], 1)
+    assert earlier["test"]["macro_f1_ci"] == before.champion["test"]["macro_f1_ci"]
+    assert earlier["finished_at"] == before.manifest["finished_at"]
+    assert [each["settings"] for each in manifest["extensions"]] == [["search.trials=2"]]
+    run = str(tmp_path / "run")
+    code, out, _ = call("show", run)
+    assert code == 0
+    assert "earlier: " in out
+    assert call("report", run, "--out", "page.html")[0] == 0
+    assert "earlier result" in (tmp_path / "page.html").read_text()
+    for arguments in (("verify", run), ("diagnose", run), ("ls", "--runs", "."), ("compare", run, run)):
+        assert call(*arguments)[0] == 0, arguments
+
+
+def test_the_earlier_champion_serves_until_the_new_one_is_written(make_search: Any, tmp_path: Path) -> None:
+    make_search().run(is_cluster=False)
+    before = champion_of(tmp_path / "run")
+    states: list[tuple[bool, Any, Any]] = []
+
+    def look(_order: Order, result: dict[str, Any]) -> dict[str, Any]:
+        run = read_run(tmp_path / "run")
+        states.append((run.is_being_extended, run.champion, verify(tmp_path / "run").faults))
+        tuner.load(tmp_path / "run")
+        return result
+
+    make_search("trials: 2", is_again=True, change=look).run(is_cluster=False)
+    assert states
+    assert all(state == (True, before, ()) for state in states)
+    assert not read_run(tmp_path / "run").is_being_extended
+
+
+def test_an_extension_that_finds_nothing_better_says_that_the_champion_is_as_before(
+    make_search: Any, tmp_path: Path
+) -> None:
+    make_search().run(is_cluster=False)
+    before, said = champion_of(tmp_path / "run"), list[str]()
+    make_search("trials: 2", is_again=True, change=collapse("both"), said=said).run(is_cluster=False)
+    after = champion_of(tmp_path / "run")
+    assert after["is_as_before"]
+    assert (after["trial"], after["test"]) == (before["trial"], before["test"])
+    assert "extended: 1 trial and 2 runs of finalists stay as they are" in said
+    assert f"the champion is as before: nothing better than trial {before['parent']} was found" in said
+
+
+def test_fresh_rows_judge_the_champion_beside_the_test_and_are_seen_the_second_time(
+    make_search: Any, tmp_path: Path, call: Any
+) -> None:
+    make_search(has_judge=True).run(is_cluster=False)
+    judged = champion_of(tmp_path / "run")["judge"]
+    assert (judged["rows"], judged["left_out"]) == (48, 2)
+    assert judged["macro_f1_ci"][0] <= judged["macro_f1"] <= judged["macro_f1_ci"][1]
+    assert not any("not fresh" in note for note in judged["notes"])
+    make_search("trials: 2", has_judge=True, is_again=True).run(is_cluster=False)
+    again = champion_of(tmp_path / "run")
+    assert again["earlier"][0]["judge"]["macro_f1"] == judged["macro_f1"]
+    assert any("they are not fresh any more" in note for note in again["judge"]["notes"])
+    assert "\njudge " in call("show", str(tmp_path / "run"))[1]
+
+
+@pytest.mark.parametrize("cut_at", ["write_table", "write_json"])
+def test_a_crash_while_the_new_champion_replaces_the_old_one_leaves_a_whole_run_to_resume(
+    cut_at: str, make_search: Any, tmp_path: Path
+) -> None:
+    def crash(*_arguments: Any) -> None:
+        raise Killed
+
+    make_search().run(is_cluster=False)
+    before = champion_of(tmp_path / "run")
+    search = make_search("trials: 2", is_again=True)
+    crown = search._crown_champion
+
+    def crown_and_crash(baselines: Any) -> Any:
+        setattr(search._ledger, cut_at, crash)
+        return crown(baselines)
+
+    search._crown_champion = crown_and_crash
+    with pytest.raises(Killed):
+        search.run(is_cluster=False)
+    search._ledger.release()
+    assert read_run(tmp_path / "run").is_being_extended
+    assert verify(tmp_path / "run").faults == ()
+    make_search("trials: 2", is_again=True).run(is_cluster=False)
+    (earlier,) = champion_of(tmp_path / "run")["earlier"]
+    assert earlier["test"]["macro_f1"] == before["test"]["macro_f1"]
+    assert verify(tmp_path / "run").faults == ()

@@ -117,7 +117,7 @@ def test_a_setting_that_the_budget_cut_off_before_a_measurement_is_tried_again(b
     first = begin()
     order = first.queue.next_order()
     assert order is not None
-    first.queue.ended(order, "interrupted", "the budget was over before it began")
+    first.queue.ended(order, "cut short", "the budget was over before it began")
     first.die()
     second = begin()
     second.run({})

@@ -160,12 +160,12 @@ def test_files_that_workers_write_after_an_interrupt_do_no_harm(begin: Callable[
     assert {fault.where for fault in verify(tmp_path / "run").faults} == {f"{folder}/{name}" for name in spoilt}
 
 
-def test_a_trial_that_ran_out_of_time_stays_interrupted(begin: Callable[..., Driver]) -> None:
+def test_a_trial_that_the_budget_cut_short_stays_as_it_is(begin: Callable[..., Driver]) -> None:
     first = begin()
     order = first.queue.next_order()
     assert order is not None
     first.queue.started(order)
-    first.queue.ended(order, "interrupted", "the budget was over")
+    first.queue.ended(order, "cut short", "the budget was over")
     first.die()
     again = begin().queue.next_order()
     assert again is not None
@@ -474,6 +474,23 @@ def test_changed_data_are_refused_and_moved_data_are_not(recorded: Callable[...,
         DataError, match=r"b\.csv: its content has changed since the run began \(SHA-256 333333333333 now, 222"
     ):
         check_data(run, SomeData({"a.csv": "1" * 64, "b.csv": "3" * 64}))  # type: ignore[arg-type]
+
+
+def test_a_moved_file_may_be_named_anew_and_the_message_says_so(recorded: Callable[..., Path], said: list[str]) -> None:
+    run = read_run(recorded(data={"fingerprints": {"builtin:digits": "1" * 64}}))
+    assert resumed_space(run, ["data.train=moved.parquet"], said.append).data.train == "moved.parquet"
+    with pytest.raises(
+        SpaceError, match=r"and name data\.train, data\.validation, data\.test elsewhere if their content is"
+    ):
+        resumed_space(run, ["search.max_epochs=9"], said.append)
+    message = r"moved\.parquet: its content is that of no file that the run began with \(builtin:digits\)"
+    with pytest.raises(DataError, match=message):
+        check_data(run, SomeData({"moved.parquet": "3" * 64}))  # type: ignore[arg-type]
+
+
+def test_rows_to_judge_on_may_be_named_later(recorded: Callable[..., Path], said: list[str]) -> None:
+    assert resumed_space(read_run(recorded()), ["data.judge=fresh.csv"], said.append).data.judge == "fresh.csv"
+    assert said == ["note: data.judge is 'fresh.csv' now; the run began with null"]
 
 
 def test_another_tuner_is_refused_and_another_torch_is_noted(

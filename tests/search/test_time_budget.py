@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.search.reading import measure_closing_work
-from tuner.search.time_budget import ClosingWork, affordable, closing_seconds, finalists_seconds, makespan
+from tuner.search.time_budget import ClosingWork, TimeBudget, affordable, closing_seconds, finalists_seconds, makespan
 from tuner.space.load import load_space
 
 SMALL = ClosingWork(validation=1_000, test=1_000, labels=5, fitting_s=0.2)
@@ -48,6 +48,30 @@ def test_affordable_finalists_fit_or_there_is_one_with_a_seed_per_slot(
     least = (1, min(seeds, slots))
     assert (finalists, kept) == least or finalists_seconds(full_runs[:finalists], seeds=kept, slots=slots) <= seconds
     assert finalists == len(full_runs) or kept == 1 or (finalists, kept) == least  # seeds are dropped before finalists
+
+
+def test_runs_that_finalists_have_already_need_no_time() -> None:
+    assert finalists_seconds([10, 10], seeds=2, slots=1, done=[2, 1]) == finalists_seconds([10], seeds=1, slots=1)
+    assert finalists_seconds([10, 10], seeds=1, slots=1, done=[2, 3]) == 0
+    assert affordable([10, 10], seeds=2, slots=1, seconds=15) == (1, 1)
+    assert affordable([10, 10], seeds=2, slots=1, seconds=15, done=[2, 1]) == (2, 2)
+
+
+def test_a_run_that_is_given_more_reserves_at_most_half_of_that(tmp_path: Path) -> None:
+    (tmp_path / "space.yaml").write_text(
+        "task: binary\ndata: {train: rows.csv, label: label}\nsearch: {time: 100s}\nspace: {hidden: 8}\n"
+    )
+    budget = TimeBudget(
+        space=load_space(str(tmp_path / "space.yaml")),
+        clock=lambda: 60.0,
+        slots=1,
+        budget_examples=1000,
+        closing_work=replace(LARGE, test=10**9),
+    )
+    assert budget.is_search_over([])  # half of the whole limit is over
+    given_more = replace(budget, begun_s=60.0)
+    assert not given_more.is_search_over([])
+    assert given_more.reserve_s([]) == given_more.closing_s([]) == 20
 
 
 @pytest.mark.parametrize(("work", "least", "most"), [(SMALL, 4, 5), (LARGE, 60, 200), (ClosingWork(), 4, 4)])

@@ -286,7 +286,7 @@ def test_with_more_time_finalists_run_again_even_if_all_settings_have_been_tried
     old.sampler.left = 0
     first = [order.index for _, order in finalists_of(old)]
     for index in first:
-        old.queue.ended(old.queue.trials[index].order, "interrupted", "the budget was over")
+        old.queue.ended(old.queue.trials[index].order, "cut short", "the budget was over")
     old.ledger.release()
     run = read_run(tmp_path / "run")
     for is_to_search_on, expected in ((False, []), (True, [3, 4])):
@@ -306,7 +306,7 @@ def test_a_trial_that_ended_badly_is_no_finalist_at_any_score(ending: str, make_
     search = make_search("trials: 3")
     search.run(0.9, ending=ending)
     search.run(0.5)
-    search.run(0.4, ending="interrupted")
+    search.run(0.4, ending="cut short")
     assert {parent for parent, _ in finalists_of(search)} == {1, 2}
 
 
@@ -537,7 +537,7 @@ def test_a_restarted_finalist_has_the_score_of_its_current_weights(make_search: 
     search.measurement(order, 0.9, epochs=3)
     search.queue.started(order)  # its worker died
     search.measurement(order, 0.2, epochs=1)
-    search.queue.ended(order, "interrupted", "the budget was over")
+    search.queue.ended(order, "cut short", "the budget was over")
     run = next(run for run in finalist_runs(search.queue.trials.values()) if run.best is not None)
     assert run.score == 0.2
 

@@ -106,7 +106,7 @@ def wilson(lost: int, trials: int) -> tuple[float, float]:
 
 
 def judged(trials: Sequence[TrialFacts]) -> list[TrialFacts]:
-    """Return the finished trials. The ending of a failed or interrupted trial says nothing about its settings."""
+    """Return the finished trials. The ending of a failed, cut short or interrupted trial says nothing about its settings."""
     return [trial for trial in trials if trial.ending in _JUDGED]
 
 

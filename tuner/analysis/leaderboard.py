@@ -61,6 +61,8 @@ def describe_run(run: Run) -> dict[str, Any]:
         "ended_by": run.manifest.get("ended_by"),
         "settings": len({row["configuration"] for row in run.trials if row["phase"] == "search"}),
         "error": run.manifest.get("error"),
+        "is_being_extended": run.is_being_extended,
+        "extensions": list(run.manifest.get("extensions", ())),
         "trials": count_endings(run),
         "baselines": list(run.baselines),
         "leaderboard": leaderboard(run),

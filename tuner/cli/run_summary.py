@@ -55,7 +55,7 @@ def print_run(location: str, format_: Format, *, is_all: bool = False) -> Run:
 
     def show(run: Run) -> tuple[str, str]:
         described = _describe(run, location, is_all=is_all)
-        return described["status"], captured(lambda: _print_described(described, format_))
+        return described["status"], captured(lambda: _print_described(run, described, format_))
 
     (status, shown), run = use_what_can_be_read(location, show)
     for fault in run.damaged:
@@ -68,7 +68,7 @@ def print_run(location: str, format_: Format, *, is_all: bool = False) -> Run:
     return run
 
 
-def _print_described(described: dict[str, Any], format_: Format) -> None:
+def _print_described(run: Run, described: dict[str, Any], format_: Format) -> None:
     from tuner.analysis.leaderboard import COLUMNS
 
     if format_ == "json":
@@ -79,6 +79,22 @@ def _print_described(described: dict[str, Any], format_: Format) -> None:
         _print_summary(described)
         if "evidence" in described:
             _print_evidence(described["evidence"])
+        _print_earlier(run)
+
+
+def _print_earlier(run: Run) -> None:
+    """Print what the run had reached before it was given more, and whether its test rows had been seen."""
+    from tuner.analysis.earlier_results import describe_earlier, describe_freshness
+
+    for result in run.champion.get("earlier", ()):
+        print_sentence(f"earlier: {describe_earlier(result)}")
+    freshness = describe_freshness(run)
+    if freshness:
+        print_sentence(f"note: {freshness}")
+    if run.is_being_extended:
+        print_sentence(
+            "note: the run is being extended, or this was cut off; its champion and verdict are the earlier ones"
+        )
 
 
 def _describe(run: Run, location: str, *, is_all: bool) -> dict[str, Any]:
@@ -194,9 +210,10 @@ def _print_champion(champion: dict[str, Any]) -> None:
     print_sentence(f"  selection: {_selection_line(champion)}")
     print_text("")
     _print_health(champion["health"])
-    rows = [_split_row(split, champion[split]) for split in ("validation", "test")]
+    splits = [split for split in ("validation", "test", "judge") if split in champion]
+    rows = [_split_row(split, champion[split]) for split in splits]
     print_table(rows, tuple(rows[0]), title="champion", drop=_DROP["champion"])
-    for split in ("validation", "test"):
+    for split in splits:
         for note in champion[split].get("notes", ()):
             print_sentence(f"  {split}: {note}")
     print_text("")

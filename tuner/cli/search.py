@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -59,7 +59,7 @@ def perform(location: str, options: SearchOptions, search: Callable[[Watcher], M
 
     say(f"run: {location}")
     Folder.at(location).check_writable()  # find out now, not after hours of search
-    with say_how_to_resume(location, options.address):
+    with say_how_to_resume(location, options.address, options.overrides):
         from tuner.cli.progress import watching
 
         with watching() as watcher:
@@ -81,7 +81,7 @@ def print_result(location: str, manifest: Mapping[str, Any], options: SearchOpti
 
 
 @contextmanager
-def say_how_to_resume(location: str, address: str | None) -> Iterator[None]:
+def say_how_to_resume(location: str, address: str | None, overrides: Sequence[str] = ()) -> Iterator[None]:
     """Say how to resume in the error that ends a search, if the search has a run directory already."""
     from tuner.errors import SearchFailed, SearchInterrupted
     from tuner.storage import Folder
@@ -91,26 +91,34 @@ def say_how_to_resume(location: str, address: str | None) -> Iterator[None]:
     except (SearchInterrupted, KeyboardInterrupt):  # KeyboardInterrupt comes before the search, or again while it ends
         if not Folder.at(location).exists("environment.json"):
             raise
-        raise SearchInterrupted(f"interrupted; {_how_to_resume(location, address, has_failed=False)}") from None
+        raise SearchInterrupted(
+            f"interrupted; {_how_to_resume(location, address, overrides, has_failed=False)}"
+        ) from None
     except SearchFailed as error:
         if not Folder.at(location).exists("environment.json"):
             raise
-        raise SearchFailed(f"{error}\n{_how_to_resume(location, address, has_failed=True)}") from error
+        raise SearchFailed(f"{error}\n{_how_to_resume(location, address, overrides, has_failed=True)}") from error
 
 
-def _how_to_resume(location: str, address: str | None, *, has_failed: bool) -> str:
+def _how_to_resume(location: str, address: str | None, overrides: Sequence[str], *, has_failed: bool) -> str:
     from tuner.errors import InputError
     from tuner.ledger.longer_search import resume_options
     from tuner.ledger.run_directory import read_run
 
+    needed, kept = list[str](), "finished work is kept"
     try:
-        needed = resume_options(read_run(location))
+        run = read_run(location)
+        needed = resume_options(run)
+        if run.status == "finished":  # it was to be given more, which had not begun
+            needed, kept = [part for each in overrides for part in ("--set", each)], "the run is as it was"
+        elif run.is_being_extended:
+            kept += ", and so is the earlier champion"
     except InputError:  # the storage itself may have ended the search
-        needed = []
+        pass
     command = ["tuner", "resume", location, *needed, *(["--address", address] if address is not None else [])]
     when = "Once the cause is fixed, resume" if has_failed and not needed else "Resume"
     show = shlex.join(["tuner", "show", location])
-    return f"finished work is kept: `{show}`. {when} with `{shlex.join(command)}`"
+    return f"{kept}: `{show}`. {when} with `{shlex.join(command)}`"
 
 
 def say_next_steps(run: Run) -> None:

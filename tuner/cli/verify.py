@@ -41,6 +41,8 @@ def verify(context: click.Context, run: str, runs: str, format_: Format) -> None
         say(
             "note: there is no manifest, because the run is still going on or was cut off; its files so far were checked"
         )
+    elif result.status == "unfinished":
+        say("note: the run is being extended, or this was cut off; its files so far were checked")
     count = len(result.faults)
     say(f"{result.name}: {show_count(count, 'fault') if count else 'whole'}")
     if count:

@@ -107,6 +107,18 @@ class Split:
 
 
 @dataclass(frozen=True, eq=False)
+class JudgeRows:
+    """Fresh labelled rows that judge the champion after the test.
+
+    `left_out` counts the rows of the file that are also in train, validation or test.
+    """
+
+    split: Split
+    sha256: str
+    left_out: int
+
+
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Three splits with their labels, notes and folds.
 
@@ -131,6 +143,7 @@ class Dataset:
     folds: NDArray[np.int64] | None = None
     label_reading: Mapping[str, Any] = field(default_factory=dict)
     read: Mapping[str, int] = field(default_factory=dict)
+    judge: JudgeRows | None = None
 
     @cached_property
     def parts(self) -> NDArray[np.int64]:

@@ -62,13 +62,14 @@ def load_data(
     findings.notes += [note for name in judged for note in overlap_notes(name, splits)]
     folds = None if settings.folds is None else deal_folds(splits["train"], settings.folds, task, seed, findings)
     encoded = {name: _encode(rows, labels, task) for name, rows in splits.items() if name in ("train", *judged)}
-    encoded.setdefault("validation", encoded["train"])
     trained = set(_names_in(splits["train"]))
     dataset = Dataset(
         task=task,
         labels=labels,
         seen=np.array([label in trained for label in labels], dtype=bool),
-        **encoded,
+        train=encoded["train"],
+        validation=encoded.get("validation", encoded["train"]),
+        test=encoded["test"],
         notes=(),
         fingerprints={uri: fingerprint(uri) for uri in sources},
         folds=folds,
@@ -89,15 +90,17 @@ def read_labelled(
     is_group_optional: bool = True,
     text_format: TextFormat = FOUND_OUT,
     note_rows: Callable[[NDArray[np.int64]], None] | None = None,
+    setting: str | None = None,
 ) -> tuple[Split, tuple[str, ...]]:
     """Read another file for a model with these labels. Return its rows, and notes as in `Dataset`.
 
     If `is_group_optional`, the group column may be missing. A note then says so, and only exact copies count as dependent. Notes
     also name labels that the model does not know: multi-label rows lose such a label, and rows of other tasks are left out.
     A label of the model without a column gets a note too.
-    `note_rows` gets the numbers of all rows, or series, in the file. Raises DataError.
+    `note_rows` gets the numbers of all rows, or series, in the file. `setting` is the setting that names the file, None if an
+    argument of a command does. Raises DataError.
     """
-    findings = Findings(are_options=True)
+    findings = Findings(are_options=setting is None)
     columns = replace(columns, split=None)
     rows = _read_rows(
         uri,
@@ -108,6 +111,7 @@ def read_labelled(
         is_group_optional=is_group_optional,
         without_groups="so rows of one group count as independent, and intervals may be too narrow",
         text_format=text_format,
+        setting=setting,
         note_rows=note_rows,
         single=None if task == "multilabel" else task,
     )

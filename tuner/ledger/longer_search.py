@@ -7,6 +7,7 @@ import shlex
 from tuner.ledger.run_directory import Run
 from tuner.space.larger_budget import larger_budget
 from tuner.space.load import read_space
+from tuner.space.search_settings import SearchSettings
 
 
 def command_to_search_longer(run: Run) -> str | None:
@@ -18,9 +19,15 @@ def command_to_search_longer(run: Run) -> str | None:
     if run.status != "finished":
         return None
     ended_by = str(run.manifest.get("ended_by", "time"))
-    settings = larger_budget(read_space(run.space).search, ended_by=ended_by, spent_s=float(run.manifest["seconds"]))
+    search = read_space(run.space).search
+    return longer_search(run.location, search, ended_by=ended_by, spent_s=float(run.manifest["seconds"]))
+
+
+def longer_search(location: str, search: SearchSettings, *, ended_by: str, spent_s: float) -> str | None:
+    """Return the same command for a run at `location`; the rest are the arguments of `larger_budget`."""
+    settings = larger_budget(search, ended_by=ended_by, spent_s=spent_s)
     options = [part for setting in settings for part in ("--set", setting)]
-    return shlex.join(["tuner", "resume", run.location, *options]) if options else None
+    return shlex.join(["tuner", "resume", location, *options]) if options else None
 
 
 def command_to_resume(run: Run) -> str:

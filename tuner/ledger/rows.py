@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from tuner.ledger.extensions import Extension
 from tuner.ledger.run_directory import Run
 from tuner.space.configuration import Configuration
 from tuner.trial.ending import Ending
@@ -20,7 +21,7 @@ from tuner.trial.record import TrialRecord
 OF_THE_TRIAL = ("parameters", "precision", "vocabulary_found", *STATIC)
 """Values that are the same in every measurement of a trial, so that they are columns of the table of trials."""
 INTERRUPTED = "the run was interrupted"
-"""The reason of a trial that a resumed run continues. A trial that ran out of time has another reason and stays as it is."""
+"""The reason of a trial that a resumed run continues."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +44,15 @@ class RecordedRun:
     """A run so far. A resumed search continues from it.
 
     `trials` are in the order of their proposals. `measurements` are pairs (trial, measurement) in the order they came.
-    `seconds` is how long the run has taken.
+    `seconds` is how long the run has taken. If a finished run is given more, trials below `first_trial` belong to the part
+    that had finished, which took `begun_s` seconds.
     """
 
     trials: Sequence[RecordedTrial]
     measurements: Sequence[tuple[int, Measurement]]
     seconds: float
+    first_trial: int = 0
+    begun_s: float = 0.0
 
 
 def trial_row(record: TrialRecord, *, now: float) -> dict[str, Any]:
@@ -126,24 +130,40 @@ def measurements_by_trial(rows: Iterable[Mapping[str, Any]]) -> dict[int, list[M
     return {trial: counted(rows_of_trial) for trial, rows_of_trial in by_trial.items()}
 
 
-def read_recorded_run(run: Run, measurements: pa.Table) -> RecordedRun:
-    """Return a run's trials and measurements, given what `read_run` and `read_measurements` return."""
+def read_recorded_run(run: Run, measurements: pa.Table, extension: Extension | None = None) -> RecordedRun:
+    """Return a run's trials and measurements, given what `read_run` and `read_measurements` return.
+
+    `extension` is the latest one, if there is one.
+    """
+    first_trial, begun_s = (extension.first_trial, extension.begun_s) if extension else (0, 0.0)
     trials = {row["trial"]: row for row in run.trials}
     rows = [row for row in measurements.to_pylist() if row["trial"] in trials]
     times = [row["reported_s"] for row in rows] + [row[name] for row in run.trials for name in ("started_s", "ended_s")]
     # If every trial failed, the cause lies outside the trials and may be gone by now.
-    has_only_failures = {row["ending"] for row in run.trials} <= {Ending.FAILED, Ending.INTERRUPTED, None}
+    has_only_failures = {row["ending"] for row in run.trials} <= {
+        Ending.FAILED,
+        Ending.CUT_SHORT,
+        Ending.INTERRUPTED,
+        None,
+    }
     return RecordedRun(
-        trials=[_recorded_trial(row, has_only_failures=has_only_failures) for row in run.trials],
+        trials=[
+            _recorded_trial(row, has_only_failures=has_only_failures, is_closed=row["trial"] < first_trial)
+            for row in run.trials
+        ],
         measurements=[(row["trial"], _measurement(row, trials[row["trial"]])) for row in rows],
-        seconds=max([float(run.manifest.get("seconds", 0.0)), *(each for each in times if each is not None)]),
+        seconds=max([float(run.manifest.get("seconds", 0.0)), begun_s, *(each for each in times if each is not None)]),
+        first_trial=first_trial,
+        begun_s=begun_s,
     )
 
 
-def _recorded_trial(row: Mapping[str, Any], *, has_only_failures: bool) -> RecordedTrial:
+def _recorded_trial(row: Mapping[str, Any], *, has_only_failures: bool, is_closed: bool) -> RecordedTrial:
+    """Return a trial from its row. With `is_closed`, the run had finished after it, so it is not tried again."""
     is_cut = row["ending"] == Ending.INTERRUPTED and row["reason"] == INTERRUPTED
     # A finalist's run that failed is tried again: there may be no champion without it, and the cause may be gone.
-    is_open = is_cut or (row["ending"] == Ending.FAILED and (row["phase"] == "finalist" or has_only_failures))
+    has_failed = row["ending"] == Ending.FAILED and (row["phase"] == "finalist" or has_only_failures)
+    is_open = not is_closed and (is_cut or has_failed)
     return RecordedTrial(
         index=row["trial"],
         phase=row["phase"],

@@ -13,7 +13,8 @@ runs/NAME/
   champion/             the bundle
   predictions/          validation.parquet and test.parquet: truth, decisions and probabilities of each row
   champion.json         how the champion was chosen, and its results
-  manifest.json         status, verdict and a checksum of every file that no longer changes; written last
+  manifest.json         status, verdict and a checksum of every file that no longer changes; written last. While a finished
+                        run is given more, it holds only the extensions
 
 Each flush writes its rows as a new part file. From time to time, all parts are merged into one file. If a crash during the
 merge leaves a row in two parts, it is read once. Every page of a Parquet file carries a checksum. If a part was cut short,
@@ -38,6 +39,7 @@ from tuner.errors import Fault, InputError, LedgerError, StorageError, did_you_m
 from tuner.ledger.lock import LOCK, RunLock, is_held
 from tuner.ledger.tables import SCHEMAS, TableWriter, read_parts, to_parquet
 from tuner.storage import Folder, split
+from tuner.trial.ending import Ending
 
 FORMAT = 2
 CHECKPOINTS = "checkpoints"
@@ -82,12 +84,20 @@ class Ledger:
         ledger._lock.take()
         return ledger
 
-    def go_on(self, *, space: str, environment: Mapping[str, Any]) -> None:
-        """Make the run unfinished again: move damaged parts away, and write the current space and environment."""
+    def go_on(
+        self, *, space: str, environment: Mapping[str, Any], extensions: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
+        """Make the run unfinished again: move damaged parts away, and write the current space and environment.
+
+        `extensions` are what the run was given more of, after it had finished.
+        """
         for writer in self._writers.values():
             writer.go_on()
         self.folder.delete_drafts()
-        self.folder.delete("manifest.json")
+        if extensions:  # from here on, the run is being extended
+            self.write_json("manifest", {"format": FORMAT, "status": "unfinished", "extensions": list(extensions)})
+        else:
+            self.folder.delete("manifest.json")
         self.folder.write("space.yaml", space.encode())
         self.write_json("environment", {"format": FORMAT, **environment})
 
@@ -203,6 +213,11 @@ class Run:
         """One of "finished", "interrupted", "failed", or "unfinished" while it runs or after a crash."""
         return str(self.manifest.get("status", "unfinished"))
 
+    @property
+    def is_being_extended(self) -> bool:
+        """Whether the run had finished and was given more, which has not ended yet. Its champion is the earlier one."""
+        return self.status != "finished" and bool(self.manifest.get("extensions"))
+
 
 def read_run(location: str | Path, *, is_lenient: bool = False) -> Run:
     """Read a run's directory. Raises LedgerError if there is no run, or if its format is not FORMAT.
@@ -237,7 +252,7 @@ def read_run(location: str | Path, *, is_lenient: bool = False) -> Run:
         environment=environment,
         profile=attempt(lambda: _read_json(folder, "data", {}), {}),
         baselines=attempt(lambda: _read_json(folder, "baselines", []), []),
-        trials=trials.to_pylist(),
+        trials=[_with_ending_of_today(row) for row in trials.to_pylist()],
         champion=attempt(lambda: _read_json(folder, "champion", {}), {}),
         manifest=attempt(lambda: _read_json(folder, "manifest", {}), {}),
     )
@@ -252,6 +267,12 @@ def read_run(location: str | Path, *, is_lenient: bool = False) -> Run:
 def current_status(run: Run) -> str:
     """Return the status of a run now: "running" if it is unfinished and a process works on it."""
     return "running" if run.status == "unfinished" and is_held(Folder.at(run.location)) else run.status
+
+
+def _with_ending_of_today(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a trial's row. Tuner up to 0.1 called a trial that the budget cut short interrupted."""
+    is_old_name = row["ending"] == Ending.INTERRUPTED and str(row["reason"]).startswith("the budget was over")
+    return {**row, "ending": Ending.CUT_SHORT.value} if is_old_name else row
 
 
 def read_measurements(location: str | Path) -> pa.Table:

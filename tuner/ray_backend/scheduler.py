@@ -50,7 +50,7 @@ class PruningScheduler(EmptyPickle, FIFOScheduler):  # type: ignore[misc]
         if decision is not None:
             return self._end(order, Ending(decision.ending), decision.reason)
         if self._queue.is_over(order):
-            return self._end(order, Ending.INTERRUPTED, "the budget was over")
+            return self._end(order, Ending.CUT_SHORT, "the budget was over")
         return str(TrialScheduler.CONTINUE)
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
@@ -105,7 +105,7 @@ def read_measurement(text: str) -> Measurement:
 
 def _ending_without_measurement(result: Mapping[str, Any]) -> tuple[Ending, str]:
     if result.get("too_late"):
-        return Ending.INTERRUPTED, "the budget was over before it began"
+        return Ending.CUT_SHORT, "the budget was over before it began"
     return Ending.FAILED, str(result.get("failure", "the trial ended without a measurement"))
 
 

@@ -30,6 +30,7 @@ STYLES: Mapping[str, Style] = {
     "collapsed": Style("var(--collapsed)", "x", "dot"),
     "diverged": Style("var(--diverged)", "diamond", "dash"),
     "failed": Style("var(--failed)", "triangle-down", "dashdot"),
+    "cut short": Style("var(--interrupted)", "diamond-open", "solid"),
     "interrupted": Style("var(--interrupted)", "square-open", "solid"),
     "running": Style("var(--running)", "cross", "solid"),
     "finalist": Style("var(--finalist)", "star", "solid", 1.0),

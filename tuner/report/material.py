@@ -87,6 +87,8 @@ def _missing_parts(run: Run) -> list[str]:
         error = run.manifest.get("error")
         reason = f" ({error})" if error else ""
         sentences.append(f"The run is {run.status}{reason}; this page shows what the ledger has so far.")
+    if run.is_being_extended:
+        sentences.append("The run had finished and was given more: its champion and its verdict are the earlier ones.")
     if not run.trials and "/trials" not in damaged:
         sentences.append("No trial has begun.")
     if not run.baselines and "baselines.json" not in damaged:

@@ -53,7 +53,7 @@ class UntriedSampler:
 
     A configuration counts as tried as soon as it is proposed. It stays so if its trial fails: an error would come again,
     and a worker that died has been replaced already, with more memory if it had run out of it. Only a trial that the end
-    of the budget interrupts before its first measurement does not count: nothing is known about its configuration.
+    of the budget cuts short before its first measurement does not count: nothing is known about its configuration.
 
     A proposal depends only on the seed, its index, and the configurations and results of earlier trials.
     """
@@ -85,7 +85,7 @@ class UntriedSampler:
         """Take in a trial's measurements and how it ended, as `Sampler.tell` does."""
         self._sampler.tell(index, measurements=measurements, ending=ending)
         key = self._open.pop(index)
-        if ending == Ending.INTERRUPTED and not measurements:
+        if ending in (Ending.CUT_SHORT, Ending.INTERRUPTED) and not measurements:
             self._tried -= Counter([key])
 
     def replay(self, index: int, configuration: Configuration) -> None:

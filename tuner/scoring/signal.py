@@ -52,7 +52,8 @@ class SignalEvidence:
     `tuner.scoring.evaluation` returns them. `rankings` are the validation AUCs of all measurements of trials, None or NaN if
     unknown. `train_labels` counts each label's training rows, out of `train_rows`. `reads_pieces` says that the champion reads
     characters or pieces of words, so it sees what a model of whole words may miss. `unit` is what the profile
-    counts: words, lists of tokens, or characters in a script without spaces.
+    counts: words, lists of tokens, or characters in a script without spaces. `longer_search` is the command that searches
+    longer, empty if all settings have been tried, None if there is no run to search on with.
     """
 
     task: Task
@@ -64,6 +65,7 @@ class SignalEvidence:
     train_rows: int = 0
     reads_pieces: bool = False
     unit: str = "words"
+    longer_search: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +124,9 @@ def find_signal(evidence: SignalEvidence) -> Signal:
         return Signal(
             answer="signal",
             sentence=f"{best} predicts these labels better than chance, so there is something to learn",
-            advice=_advice_on_pieces(evidence) if _needs_pieces(evidence) else "search longer, or in a wider space",
+            advice=_advice_on_pieces(evidence)
+            if _needs_pieces(evidence)
+            else _advice_on_searching(evidence.longer_search),
         )
     rows = _minority_rows_by_split(evidence)
     if rows and min(rows.values()) < FEWEST_ROWS:
@@ -216,6 +220,12 @@ def _validation(evidence: SignalEvidence) -> Mapping[str, Any] | None:
     """Return the validation measures of any model. Only the facts about the truth are read, and all models share them."""
     rows = [row["validation"] for row in evidence.baselines if row["validation"].get("labels")]
     return evidence.validation or (rows[0] if rows else None)
+
+
+def _advice_on_searching(command: str | None) -> str:
+    if command is None:
+        return "search longer, or in a wider space"
+    return f"search longer with `{command}`, or in a wider space" if command else "search in a wider space"
 
 
 def _minority_rows_by_split(evidence: SignalEvidence) -> dict[str, int]:

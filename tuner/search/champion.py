@@ -32,6 +32,7 @@ from tuner.search.champion_record import (
 )
 from tuner.search.champion_test import decide_validation, judge, judge_test
 from tuner.search.choice import ChampionChoice
+from tuner.search.judgement import judge_on_fresh_rows
 from tuner.search.kept_models import KeptModel
 from tuner.space.load import Space
 from tuner.space.settings import DataSettings
@@ -51,12 +52,16 @@ def publish_champion(
     space: Space,
     dataset: Dataset,
     ledger: Ledger,
+    earlier: Sequence[Mapping[str, Any]] = (),
+    longer_search: str | None = None,
 ) -> dict[str, Any]:
     """Test the champion of `choice` once; write its bundle, predictions and champion.json. Return the content of champion.json.
 
     `models` are the models that `choice` was made among. `run_counts` counts the runs of each finalist, including runs
     without a model, by the search trial that they repeat. `repeats` are the search trials of the champion's configuration.
-    `descriptions` has the ledger's `baselines` and `data`.
+    `descriptions` has the ledger's `baselines` and `data`. `earlier` are the results of a run that had finished and was given
+    more: its earlier champion serves until the new one is written. `longer_search` is the command that searches longer, empty
+    if all settings have been tried.
     """
     champion = next(model for model in models if model.trial.order.index == choice.champion.trial)
     weight, seed = space.score.penalty_weight, space.search.seed
@@ -67,11 +72,9 @@ def publish_champion(
     evidence = {"validation": validation, "health": champion.health, "rankings": _best_auc(aucs)}
     record = {**bundle.record, **evidence, **_shorten(descriptions)}
     bundle = replace(bundle, thresholds=_fit_thresholds(on_validation, dataset), record=record)
-    save_bundle(ledger.folder.below("champion"), bundle, KnownRows.of(dataset))
 
     on_test = _decide_test(bundle, dataset)
-    _write_predictions(on_validation, on_test, baselines, dataset, ledger)
-    looks = gather_evidence(
+    gathered = gather_evidence(
         dataset.task,
         baselines=descriptions["baselines"],
         profile=descriptions["data"],
@@ -79,6 +82,7 @@ def publish_champion(
         configuration=champion.trial.order.configuration,
         rankings=aucs,
     )
+    looks = replace(gathered, longer_search=longer_search)
     described = {
         **_describe_choice(
             champion, choice, models, run_counts=run_counts, repeats=repeats, dataset=dataset, ledger=ledger, seed=seed
@@ -87,9 +91,14 @@ def publish_champion(
         "thresholds": thresholds_by_label(bundle.thresholds, dataset.task),
         "validation": validation,
         **judge_test(on_test, baselines, dataset, penalty_weight=weight, seed=seed, looks=looks),
+        **judge_on_fresh_rows(bundle, dataset, penalty_weight=weight, seed=seed, earlier=earlier),
         **_look_closer(on_test, dataset),
+        **_look_back(champion, earlier),
         "bundle": f"{ledger.location}/champion",
     }
+    ledger.folder.delete("champion.json")  # so that it never describes another bundle than the one beside it
+    save_bundle(ledger.folder.below("champion"), bundle, KnownRows.of(dataset))
+    _write_predictions(on_validation, on_test, baselines, dataset, ledger)
     ledger.write_json("champion", described)
     return described
 
@@ -245,6 +254,13 @@ def _describe_bound(bound: Bound) -> dict[str, Any]:
 def _one_run(score: float) -> dict[str, Any]:
     """Return the same as `_describe_bound`, for a model trained once: nothing is known about other seeds."""
     return {"mean": score, "spread": None, "lower": None, "seeds": 1}
+
+
+def _look_back(champion: KeptModel, earlier: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the run's earlier results, and whether the champion is that of the latest one; nothing without any."""
+    if not earlier:
+        return {}
+    return {"earlier": list(earlier), "is_as_before": earlier[-1]["trial"] == champion.trial.order.index}
 
 
 # --- the test split -----------------------------------------------------------------------------------------------------

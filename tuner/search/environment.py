@@ -36,7 +36,7 @@ _PACKAGES = (
 def describe_environment(space: Space, dataset: Dataset, machines: Machines) -> dict[str, Any]:
     """Return everything that is needed to repeat the run, as JSON values."""
     return {
-        "started_at": _now(),
+        "started_at": now(),
         "command": ["tuner", *sys.argv[1:]],
         "space": space.source,
         "space_text": space.text_for_anywhere,
@@ -51,11 +51,12 @@ def describe_environment(space: Space, dataset: Dataset, machines: Machines) -> 
 
 def describe_resumption(before: Mapping[str, Any]) -> dict[str, Any]:
     """Return a run's environment with one more entry: when it was resumed, with which command and which versions."""
-    entry = {"at": _now(), "command": ["tuner", *sys.argv[1:]], "versions": versions()}
+    entry = {"at": now(), "command": ["tuner", *sys.argv[1:]], "versions": versions()}
     return {**before, "resumed": [*before.get("resumed", []), entry]}
 
 
-def _now() -> str:
+def now() -> str:
+    """Return the current time in UTC, as the ledger writes it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

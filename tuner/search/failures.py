@@ -58,7 +58,7 @@ def explain_no_measurement(
     """Return the error for a search in which no trial was measured."""
     search = space.search
     # A larger budget helps only if the budget has ended all trials. A trial that fails or diverges does so at any budget.
-    if ended_by in ("time", "cost") and all(record.ending is Ending.INTERRUPTED for record in records):
+    if ended_by in ("time", "cost") and all(record.ending is Ending.CUT_SHORT for record in records):
         return NoChampion(
             f"search.{search.tightest} allows {search.seconds:g} s, which was too short to measure any trial, "
             "so there is no champion",
@@ -89,7 +89,7 @@ def explain_no_model(
         message = f"{begin}: no finalist was measured{folds}: {describe_endings(records)}"
         # A resumed run tries failed finalists again, without a larger budget.
         has_failed = any(record.ending is Ending.FAILED for record in runs)
-        was_cut = any(record.ending is Ending.INTERRUPTED for record in runs)
+        was_cut = any(record.ending is Ending.CUT_SHORT for record in runs)
         if has_failed or (ended_by == "settings" and not was_cut):
             return SearchFailed(message)
     return NoChampion(message, larger_budget(space.search, ended_by=ended_by, spent_s=spent_s))

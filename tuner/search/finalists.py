@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tuner.search.best_trials import rank_trials
@@ -19,10 +20,17 @@ class FinalistPlan:
     notes: Sequence[str]
 
 
-def plan_finalists(records: Collection[TrialRecord], budget: TimeBudget, *, is_exhausted: bool = False) -> FinalistPlan:
+def plan_finalists(
+    records: Collection[TrialRecord],
+    budget: TimeBudget,
+    *,
+    is_exhausted: bool = False,
+    done: Mapping[int, int] | None = None,
+) -> FinalistPlan:
     """Choose as many finalists as the remaining time allows, from the best configurations.
 
-    With `is_exhausted`, every configuration of the space has been tried.
+    With `is_exhausted`, every configuration of the space has been tried. `done` counts the runs that need not be repeated,
+    by their search trial.
     """
     search = budget.space.search
     best = rank_trials(records)[: search.finalists]
@@ -32,7 +40,7 @@ def plan_finalists(records: Collection[TrialRecord], budget: TimeBudget, *, is_e
         if not best:
             return FinalistPlan([], 0, [])
         notes.append("every trial collapsed: the best of them becomes the only finalist")
-    finalists, seeds = budget.affordable_finalists(best, records)
+    finalists, seeds = budget.affordable_finalists(best, records, done or {})
     if (finalists, seeds) != (search.finalists, search.seeds):
         reasons = ["there is too little time"] if finalists * seeds < len(best) * search.seeds else []
         if len(best) < search.finalists:
@@ -56,6 +64,18 @@ def _explain_few(records: Collection[TrialRecord], *, is_exhausted: bool) -> str
         few = "none" if not healthy else f"only {healthy}"
         return f"{few} of the space's {settings} {'were' if healthy > 1 else 'was'} healthy"
     return "there are too few healthy trials"
+
+
+def count_runs(records: Iterable[TrialRecord], *, before: int) -> Counter[int]:
+    """Count the finalists' runs with a number below `before` that ran to their end, by the search trial they repeat.
+
+    A run that the budget cut short, or that failed, does not count: it needs another one in its place.
+    """
+    return Counter(
+        record.parent
+        for record in records
+        if record.parent is not None and record.order.index < before and record.ending and record.ending.is_finished
+    )
 
 
 def finalist_runs(records: Iterable[TrialRecord]) -> list[TrialRecord]:

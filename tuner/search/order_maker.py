@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Literal
 
@@ -36,15 +36,23 @@ class OrderMaker:
         seed = derive_seed(self._space.search.seed, index)
         return self._log.add(TrialRecord(self._locate(Order(index, "search", self._sampler.ask(index), seed))))
 
-    def repeat(self, parents: Sequence[TrialRecord], seeds: int) -> list[tuple[TrialRecord, TrialRecord]]:
+    def repeat(
+        self, parents: Sequence[TrialRecord], seeds: int, done: Mapping[int, int]
+    ) -> list[tuple[TrialRecord, TrialRecord]]:
         """Return (parent, run) for new finalists' runs: all parents with the first seed, then all with the second, and so on.
 
-        The log does not have the runs yet. If the search went on after earlier finalists, no seed is used twice.
+        `done` counts runs that a parent has already and that need not be repeated. The log does not have the new runs yet.
+        If the search went on after earlier finalists, no seed is used twice.
         """
         earlier = Counter(record.parent for record in self._log.records.values())
+        missing = [
+            (number, parent)
+            for number, parent in product(range(seeds), parents)
+            if number < seeds - done.get(parent.order.index, 0)
+        ]
         runs = [
             (parent, self._repeat(parent, earlier[parent.order.index] + number, self.next_index + place))
-            for place, (number, parent) in enumerate(product(range(seeds), parents))
+            for place, (number, parent) in enumerate(missing)
         ]
         self.next_index += len(runs)
         return runs

@@ -236,7 +236,7 @@ def _check_task(file: str, space: str, document: Document, found: Task, given: T
 def _kept_settings(old: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of a space that also hold for other rows: not its files, nor its columns."""
     dropped = {"train", *_COLUMN_FIELDS, *_SEQUENCE_FIELDS}
-    dropped |= {name for name in ("validation", "test") if isinstance(old.get(name), str)}
+    dropped |= {name for name in ("validation", "test", "judge") if isinstance(old.get(name), str)}
     if settings.get("split_column") is not None:
         dropped |= {"folds", "validation", "test"}
     elif settings.get("folds") is not None:

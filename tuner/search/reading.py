@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from tuner.data.dataset import Dataset
+from tuner.data.judge_rows import with_judge_rows
 from tuner.data.load import load_data
 from tuner.data.prepared_settings import options_of
 from tuner.data.trial_data import TrialData, prepare
@@ -42,6 +43,7 @@ def load_checked(space: Space, say: Callable[[str], None]) -> tuple[Space, Datas
     neighbours than a class has rows. If there are other choices, such an option is left out instead.
     """
     dataset = load_data(space.data, space.task, space.search.seed, say, partial(check_labels, space))
+    dataset = with_judge_rows(dataset, space.data, say)
     changes = adapt(space, dataset)
     adapted = apply(space, changes)
     return adapted, _with_notes(dataset, [*(change.note for change in changes), *length_notes(adapted, dataset)])

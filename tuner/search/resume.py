@@ -1,19 +1,30 @@
-"""Check that a run is resumed with the space, the data and the versions that it began with."""
+"""Resume a run, or give a finished one more, and check that its space, data and versions are those that it began with."""
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from tuner import __version__
 from tuner.comparison.changes import space_changes
 from tuner.data.dataset import Dataset
 from tuner.errors import DataError, Fault, LedgerError, SpaceError
-from tuner.ledger.run_directory import Run
-from tuner.search.environment import versions
+from tuner.ledger.extensions import Extension, extend, extensions_of
+from tuner.ledger.rows import read_recorded_run
+from tuner.ledger.run_directory import Ledger, Run, read_run
+from tuner.ledger.tables import read_parts
+from tuner.search.environment import now, versions
+from tuner.search.extension import note_on_seen_test, refuse_missing_weights, refuse_too_little
 from tuner.space.load import Space, read_space
 from tuner.storage import join
 
+if TYPE_CHECKING:
+    from tuner.search.watcher import Watcher
+
+JUDGE = "data.judge"
 MAY_CHANGE = (
     "search.time",
     "search.cost",
@@ -21,9 +32,79 @@ MAY_CHANGE = (
     "search.trials",
     "search.trial_timeout",
     "resources.concurrent",
+    JUDGE,
 )
 """Settings that change no trial's result. Data files may also move, if their content stays the same."""
 _DATA_FILES = ("data.train", "data.validation", "data.test")
+
+
+def resume_search(location: str, overrides: Sequence[str], *, address: str | None, watcher: Watcher) -> dict[str, Any]:
+    """Continue a run that was interrupted, failed or died, or give a finished one more. Return its manifest.
+
+    The ledger holds all that is needed. Ended trials stay as they are, and trials that were running continue from their
+    checkpoints. Only the time that the run has used counts against its budget. A finished run without `overrides` stays as it
+    is. Otherwise the search goes on within the larger budget, and a new champion follows; the earlier one serves until then.
+    With `data.judge` alone, only the champion is judged.
+
+    Raises what `run_search` raises. Also raises InputError if the space, the data or tuner's version differ from what the
+    run began with, if the budget gives a finished run nothing more, or if another process works on the run.
+    """
+    from tuner.search.run import EarlierRun, SearchRun, read_beside_ray  # imports Ray
+
+    ledger = Ledger.reopen(location)
+    try:
+        run = read_run(location)
+        if run.status == "finished" and not overrides:
+            return dict(run.manifest)
+        check_versions(run, watcher.say)
+        extensions = _extensions(run, overrides)
+        space = resumed_space(run, extensions[-1].settings if extensions else overrides, watcher.say)
+        if run.status == "finished":
+            if _asks_for_judgement_only(run, space, overrides):
+                return _judge(run, space, ledger, watcher.say)
+            refuse_too_little(run, space, overrides)
+            refuse_missing_weights(run)
+            watcher.say(f"note: {note_on_seen_test(run, space)}")
+        measurements, damaged = read_parts(ledger.folder, "reports")
+        recorded = read_recorded_run(run, measurements, extensions[-1] if extensions else None)
+        for fault in (*run.damaged, *damaged):
+            watcher.say(f"warning: {fault}")
+        with read_beside_ray(space, address, watcher) as (space, data):
+            check_data(run, data.dataset)
+            begun = time.monotonic()
+
+            def clock() -> float:
+                return time.monotonic() - begun + recorded.seconds
+
+            earlier = EarlierRun(run, recorded, extensions)
+            search = SearchRun(space, data, ledger, clock=clock, watcher=watcher, earlier=earlier)
+            return search.run(is_cluster=address is not None)
+    finally:
+        ledger.release()
+
+
+def _judge(run: Run, space: Space, ledger: Ledger, say: Callable[[str], None]) -> dict[str, Any]:
+    from tuner.search.judgement import judge_finished
+    from tuner.search.reading import load_checked
+
+    space, dataset = load_checked(space, say)
+    check_data(run, dataset)
+    return judge_finished(run, space, dataset, ledger, say)
+
+
+def _extensions(run: Run, overrides: Sequence[str]) -> tuple[Extension, ...]:
+    """Return the extensions of a run that goes on: with a new one if it had finished, else with the overrides in the latest."""
+    known = extensions_of(run)
+    if run.status == "finished":
+        return *known, extend(run, overrides, at=now(), command=["tuner", *sys.argv[1:]])
+    return (*known[:-1], known[-1].with_settings(overrides)) if known else ()
+
+
+def _asks_for_judgement_only(run: Run, space: Space, overrides: Sequence[str]) -> bool:
+    """Return whether nothing but other rows to judge on are asked for."""
+    is_named = any(each.partition("=")[0].strip() == JUDGE for each in overrides)
+    differing = {change["setting"] for change in space_changes(read_space(run.space), space)}
+    return is_named and space.data.judge is not None and differing <= {JUDGE}
 
 
 def resumed_space(run: Run, overrides: Sequence[str], say: Callable[[str], None]) -> Space:
@@ -41,7 +122,10 @@ def resumed_space(run: Run, overrides: Sequence[str], say: Callable[[str], None]
             say(f"note: {name} is {after} now; the run began with {before}")
         elif name not in _DATA_FILES:
             what = f"{name} is {after}, but the run began with {before}"
-            remedy = f"change it back, or begin a new run; a resumed run may change {', '.join(MAY_CHANGE)}"
+            remedy = (
+                f"change it back, or begin a new run; a resumed run may change {', '.join(MAY_CHANGE)}, and name "
+                f"{', '.join(_DATA_FILES)} elsewhere if their content is the same"
+            )
             faults.append(Fault(source, what, remedy))
     if faults:
         raise SpaceError(faults)
@@ -52,10 +136,14 @@ def check_data(run: Run, dataset: Dataset) -> None:
     """Raise DataError naming every source whose content has changed since the run began."""
     begun: Mapping[str, str] = run.environment.get("data", {}).get("fingerprints", {})
     faults = []
-    for source, now in dataset.fingerprints.items():
-        if now not in begun.values():
-            then = begun.get(source, "another source")
-            what = f"its content has changed since the run began (SHA-256 {now[:12]} now, {then[:12]} then)"
+    for source, digest in dataset.fingerprints.items():
+        if digest not in begun.values():
+            then = begun.get(source)
+            what = (
+                f"its content has changed since the run began (SHA-256 {digest[:12]} now, {then[:12]} then)"
+                if then
+                else f"its content is that of no file that the run began with ({', '.join(begun)})"
+            )
             faults.append(Fault(source, what, "restore the old content, or begin a new run"))
     if faults:
         raise DataError(faults)
@@ -69,7 +157,7 @@ def check_versions(run: Run, say: Callable[[str], None]) -> None:
         what = f"the run began with tuner {then}, and this is {__version__}"
         remedy = f"run `pip install tuner=={then}`, then resume, or begin a new run"
         raise LedgerError([Fault(run.location, what, remedy)])
-    for package, now in versions().items():
-        before = begun.get(package, now)
-        if before != now:
-            say(f"note: {package} is {now} now; the run began with {before}, so results may differ a little")
+    for package, version in versions().items():
+        before = begun.get(package, version)
+        if before != version:
+            say(f"note: {package} is {version} now; the run began with {before}, so results may differ a little")

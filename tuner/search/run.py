@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from tuner.data.dataset import Dataset
 from tuner.data.trial_data import TrialData
 from tuner.errors import Fault, SearchFailed, SearchInterrupted, SpaceError, StorageError, TunerError
-from tuner.ledger.rows import RecordedRun, read_recorded_run
-from tuner.ledger.run_directory import CHECKPOINTS, Ledger, Run, read_run, refuse_existing
-from tuner.ledger.tables import read_parts
+from tuner.ledger.extensions import Extension, as_entries
+from tuner.ledger.longer_search import longer_search
+from tuner.ledger.rows import RecordedRun
+from tuner.ledger.run_directory import CHECKPOINTS, Ledger, Run, refuse_existing
 from tuner.machine import available_bytes
 from tuner.pruners.asha import rung_examples
 from tuner.pruners.base import Pruner
@@ -25,12 +26,12 @@ from tuner.ray_backend.start import Job, Machines, start_ray, stop_ray
 from tuner.samplers.base import make_sampler
 from tuner.search.best_trials import kept_trials, repeats_of
 from tuner.search.choice import ChampionChoice, choose
-from tuner.search.environment import describe_environment, describe_resumption
+from tuner.search.environment import describe_environment, describe_resumption, now
+from tuner.search.extension import describe_start, earlier_results
 from tuner.search.failures import NoChampion, explain_no_measurement, explain_no_model
 from tuner.search.finalists import finalist_runs
 from tuner.search.memory_estimate import refuse_large_data, refuse_large_files
 from tuner.search.reading import measure_closing_work, read_data
-from tuner.search.resume import check_data, check_versions, resumed_space
 from tuner.search.time_budget import TimeBudget
 from tuner.search.trial_queue import SearchQueue
 from tuner.search.watcher import Snapshot, Watcher
@@ -60,10 +61,11 @@ class SearchData:
 
 @dataclass(frozen=True)
 class EarlierRun:
-    """An unfinished run of an earlier process, and its trials so far."""
+    """A run of an earlier process, its trials so far, and what it was given more of after it had finished."""
 
     run: Run
     recorded: RecordedRun
+    extensions: Sequence[Extension] = ()
 
 
 def run_search(space: Space, location: str, *, address: str | None, watcher: Watcher, started: float) -> dict[str, Any]:
@@ -79,46 +81,13 @@ def run_search(space: Space, location: str, *, address: str | None, watcher: Wat
         return time.monotonic() - started
 
     refuse_existing(Folder.at(location))
-    with _read_beside_ray(space, address, watcher) as (adapted, data):
+    with read_beside_ray(space, address, watcher) as (adapted, data):
         search = SearchRun(adapted, data, Ledger(location), clock=clock, watcher=watcher)
         return search.run(is_cluster=address is not None)
 
 
-def resume_search(location: str, overrides: Sequence[str], *, address: str | None, watcher: Watcher) -> dict[str, Any]:
-    """Continue a run that was interrupted, failed or died, and return its manifest. A finished run stays as it is.
-
-    The ledger holds all that is needed. Ended trials stay as they are, and trials that were running continue from their
-    checkpoints. Only the time that the run has used counts against its budget.
-
-    Raises what `run_search` raises. Also raises InputError if the space, the data or tuner's version differ from what the
-    run began with, or if another process works on the run.
-    """
-    ledger = Ledger.reopen(location)
-    try:
-        run = read_run(location)
-        if run.status == "finished":
-            return dict(run.manifest)
-        check_versions(run, watcher.say)
-        space = resumed_space(run, overrides, watcher.say)
-        measurements, damaged = read_parts(ledger.folder, "reports")
-        earlier = EarlierRun(run, read_recorded_run(run, measurements))
-        for fault in (*run.damaged, *damaged):
-            watcher.say(f"warning: {fault}")
-        with _read_beside_ray(space, address, watcher) as (space, data):
-            check_data(run, data.dataset)
-            begun = time.monotonic()
-
-            def clock() -> float:
-                return time.monotonic() - begun + earlier.recorded.seconds
-
-            search = SearchRun(space, data, ledger, clock=clock, watcher=watcher, earlier=earlier)
-            return search.run(is_cluster=address is not None)
-    finally:
-        ledger.release()
-
-
 @contextmanager
-def _read_beside_ray(space: Space, address: str | None, watcher: Watcher) -> Iterator[tuple[Space, SearchData]]:
+def read_beside_ray(space: Space, address: str | None, watcher: Watcher) -> Iterator[tuple[Space, SearchData]]:
     """Read the data and start Ray; stop Ray when the block ends. Inside, SIGTERM is an interrupt.
 
     Yield the space as it can run on the data, and the data.
@@ -162,12 +131,14 @@ class SearchRun:
     ) -> None:
         self._space, self._data, self._dataset, self._ledger = space, data, data.dataset, ledger
         self._earlier, self._watcher = earlier, watcher
+        self._extensions = earlier.extensions if earlier else ()
         self._budget = TimeBudget(
             space=space,
             clock=clock,
             slots=_count_slots(space, data.machines),
             budget_examples=round(space.search.max_epochs * len(data.dataset.train)),
             closing_work=measure_closing_work(data.dataset, space),
+            begun_s=earlier.recorded.begun_s if earlier else 0.0,
         )
         self._queue = SearchQueue(make_sampler(space), ledger, self._budget, Watcher(watcher.say, self._watch))
         self._baselines: tuple[Baseline, ...] | None = None
@@ -181,7 +152,13 @@ class SearchRun:
             baselines = self._run_trials(is_cluster=is_cluster)
             champion = self._crown_champion(baselines)
             self._ledger.folder.delete_folder(CHECKPOINTS)
-            return self._finish("finished", verdict=champion["verdict"], ended_by=self._queue.ended_by)
+            if champion.get("is_as_before"):
+                self._watcher.say(
+                    f"the champion is as before: nothing better than trial {champion['parent']} was found"
+                )
+            return self._finish(
+                "finished", finished_at=now(), verdict=champion["verdict"], ended_by=self._queue.ended_by
+            )
         except KeyboardInterrupt:
             if not self._has_ledger:
                 raise
@@ -215,9 +192,14 @@ class SearchRun:
 
     def _take_over(self, earlier: EarlierRun) -> None:
         self._ledger.go_on(
-            space=self._space.text_for_anywhere, environment=describe_resumption(earlier.run.environment)
+            space=self._space.text_for_anywhere,
+            environment=describe_resumption(earlier.run.environment),
+            extensions=as_entries(earlier.extensions),
         )
         self._queue.replay(earlier.recorded, is_to_search_on="resume_with" in earlier.run.manifest)
+        if earlier.run.status == "finished":
+            self._watcher.say(describe_start(earlier.recorded))
+            return
         unfinished = sum(trial.ending is None for trial in earlier.recorded.trials)
         ended = len(earlier.recorded.trials) - unfinished
         ended_trials = "1 trial has ended" if ended == 1 else f"{ended} trials have ended"
@@ -334,6 +316,14 @@ class SearchRun:
             space=self._space,
             dataset=self._dataset,
             ledger=self._ledger,
+            earlier=earlier_results(self._extensions),
+            longer_search=longer_search(
+                self._ledger.location,
+                self._space.search,
+                ended_by=self._queue.ended_by,
+                spent_s=self._budget.clock(),
+            )
+            or "",
         )
 
     def _record_failure(self, error: Exception) -> None:
@@ -350,6 +340,7 @@ class SearchRun:
             "seconds": self._budget.clock(),
             "trials": {ending.value: endings.get(ending, 0) for ending in Ending},
             **more,
+            **({"extensions": as_entries(self._extensions)} if self._extensions else {}),
         }
         self._ledger.finish(manifest, unfinished=() if status == "finished" else self._queue.unfinished_files())
         return manifest

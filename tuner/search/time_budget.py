@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, zip_longest
 from statistics import median
 
 from tuner.scoring.bootstrap import SAMPLES
@@ -48,7 +48,7 @@ class TimeBudget:
     """A search's time limit, and how much of it finalists and closing will need.
 
     `clock` gives the seconds since the run began. `slots` is the number of trials that run side by side, and
-    `budget_examples` the length of a full run.
+    `budget_examples` the length of a full run. A finished run that is given more had taken `begun_s` seconds.
     """
 
     space: Space
@@ -56,6 +56,7 @@ class TimeBudget:
     slots: int
     budget_examples: int
     closing_work: ClosingWork
+    begun_s: float = 0.0
 
     @property
     def limit_s(self) -> float | None:
@@ -86,7 +87,7 @@ class TimeBudget:
         The search never resumes once the finalists begin, so one slow stretch early on must not end the search.
         """
         search = self.space.search
-        half = (search.seconds or 0.0) / 2
+        half = self._half_s()
         best = rank_trials(records)[: 2 * search.finalists]
         if not best:
             return half
@@ -117,7 +118,11 @@ class TimeBudget:
             predict_s=predict_s,
             slowdown=recent_slowdown(records),
         )
-        return min(needed, (search.seconds or 0.0) / 2)
+        return min(needed, self._half_s())
+
+    def _half_s(self) -> float:
+        """Return half of the limit, or of what a finished run was given more."""
+        return max(0.0, (self.limit_s or 0.0) - self.begun_s) / 2
 
     def full_runs_s(self, parents: Sequence[TrialRecord], records: Collection[TrialRecord]) -> list[float]:
         """Estimate the seconds of a finalist's run of each parent.
@@ -128,14 +133,20 @@ class TimeBudget:
         factor = recent_slowdown(records) * (folds / (folds - 1) if folds else 1.0)
         return [factor * parent.full_run_seconds(self.budget_examples) for parent in parents]
 
-    def affordable_finalists(self, best: Sequence[TrialRecord], records: Collection[TrialRecord]) -> tuple[int, int]:
-        """Return how many finalists, of the `best` trials, and how many seeds fit into the time that is left."""
+    def affordable_finalists(
+        self, best: Sequence[TrialRecord], records: Collection[TrialRecord], done: Mapping[int, int]
+    ) -> tuple[int, int]:
+        """Return how many finalists, of the `best` trials, and how many seeds fit into the time that is left.
+
+        `done` counts the runs that the finalists have already, by their search trial.
+        """
         seeds = self.space.search.seeds
         if self.limit_s is None:
             return len(best), seeds
         full_runs = self.full_runs_s(best, records)
         left_s = self.limit_s - self.closing_s(records) - self.clock()
-        return affordable(full_runs, seeds=seeds, slots=self.slots, seconds=left_s)
+        have = [done.get(trial.order.index, 0) for trial in best]
+        return affordable(full_runs, seeds=seeds, slots=self.slots, seconds=left_s, done=have)
 
 
 def recent_slowdown(records: Collection[TrialRecord]) -> float:
@@ -179,24 +190,31 @@ def makespan(seconds: Sequence[float], slots: int) -> float:
     return max(ends)
 
 
-def finalists_seconds(full_runs: Sequence[float], *, seeds: int, slots: int) -> float:
+def finalists_seconds(full_runs: Sequence[float], *, seeds: int, slots: int, done: Sequence[int] = ()) -> float:
     """Return how long it takes to run each configuration with `seeds` seeds.
 
-    `full_runs` has the estimated seconds of one full run of each configuration.
+    `full_runs` has the estimated seconds of one full run of each configuration, and `done` its runs so far, if it has any.
     """
-    jobs = [SAFETY * seconds + BETWEEN_TRIALS_S for seconds in full_runs for _ in range(seeds)]
+    jobs = [
+        SAFETY * seconds + BETWEEN_TRIALS_S
+        for seconds, have in zip_longest(full_runs, done[: len(full_runs)], fillvalue=0)
+        for _ in range(seeds - have)
+    ]
     return makespan(jobs, slots) if jobs else 0.0
 
 
-def affordable(full_runs: Sequence[float], *, seeds: int, slots: int, seconds: float) -> tuple[int, int]:
+def affordable(
+    full_runs: Sequence[float], *, seeds: int, slots: int, seconds: float, done: Sequence[int] = ()
+) -> tuple[int, int]:
     """Return how many finalists and how many seeds of each fit into `seconds`.
 
-    `full_runs` has the estimated seconds of one full run of each configuration, best first. Drop seeds first, then
-    finalists. Return at least one finalist with as many seeds as run side by side: they take no longer than one.
+    `full_runs` has the estimated seconds of one full run of each configuration, best first, and `done` its runs so far. Drop
+    seeds first, then finalists. Return at least one finalist with as many seeds as run side by side: they take no longer
+    than one.
     """
     choices = [(len(full_runs), fewer) for fewer in range(seeds, 0, -1)]
     choices += [(fewer, 1) for fewer in range(len(full_runs) - 1, 1, -1)]
     for finalists, kept_seeds in choices:
-        if finalists_seconds(full_runs[:finalists], seeds=kept_seeds, slots=slots) <= seconds:
+        if finalists_seconds(full_runs[:finalists], seeds=kept_seeds, slots=slots, done=done) <= seconds:
             return finalists, kept_seeds
     return 1, min(seeds, slots)

@@ -12,7 +12,7 @@ from tuner.ledger.run_directory import Ledger
 from tuner.samplers.base import UntriedSampler
 from tuner.search.best_trials import least_kept_score, rank_trials
 from tuner.search.failures import find_hung, raise_if_all_fail
-from tuner.search.finalists import plan_finalists
+from tuner.search.finalists import count_runs, plan_finalists
 from tuner.search.order_maker import OrderMaker
 from tuner.search.time_budget import TimeBudget
 from tuner.search.trial_log import TrialLog
@@ -41,18 +41,22 @@ class SearchQueue:
         self.ended_by: Literal["time", "cost", "trials", "settings"] = "trials"
         self._again: list[Order] = []  # search trials that a resumed run takes up first
         self._finalist_runs: list[Order] | None = None  # finalists' runs to hand out; None during the search
+        self._first_trial = 0  # of the extension, if a finished run was given more
 
     def replay(self, recorded: RecordedRun, *, is_to_search_on: bool = False) -> None:
         """Take over where an earlier process stopped, as if this queue had run all its trials.
 
         Trials that were running are handed out first, with the same configuration and seed. If the finalists were already
         chosen, only their missing runs follow. With `is_to_search_on` none of them can be the champion: the search then
-        continues if the budget is larger now. If all settings have been tried, new runs of the finalists follow.
+        continues if the budget is larger now. If all settings have been tried, new runs of the finalists follow. Finalists
+        of a run that had finished and was given more do not end the search either.
         """
         finalists = [trial for trial in recorded.trials if trial.phase == "finalist"]
         self._again += self._orders.replay(recorded.trials)
         # The search may have gone on after earlier finalists, whose numbers are lower.
-        current = [trial for trial in finalists if trial.index >= self._orders.next_index]
+        first = max(self._orders.next_index, recorded.first_trial)
+        current = [trial for trial in finalists if trial.index >= first]
+        self._first_trial = recorded.first_trial
         for trial in finalists:
             self._orders.restore(trial)
         for index, measurement in recorded.measurements:
@@ -188,7 +192,7 @@ class SearchQueue:
     def _give_up_search(self) -> None:
         """End the search trials that should have continued: there is no time left for them."""
         while self._again:
-            self.ended(self._again.pop(0), Ending.INTERRUPTED, _TOO_LATE)
+            self.ended(self._again.pop(0), Ending.CUT_SHORT, _TOO_LATE)
 
     def _close_search(self) -> None:
         """Choose the finalists and put their runs into the queue."""
@@ -196,10 +200,11 @@ class SearchQueue:
         if self.ended_by == "trials":
             self.ended_by = self._orders.exhausted() or "trials"
         is_exhausted = self._orders.exhausted() == "settings"
-        plan = plan_finalists(self.trials.values(), self._budget, is_exhausted=is_exhausted)
+        done = count_runs(self.trials.values(), before=self._first_trial)
+        plan = plan_finalists(self.trials.values(), self._budget, is_exhausted=is_exhausted, done=done)
         for note in plan.notes:
             self._watcher.say(note)
-        runs = self._orders.repeat(plan.parents, plan.seeds)
+        runs = self._orders.repeat(plan.parents, plan.seeds, done)
         if self._budget.slots > 1:
             # Longest first, so that the slots finish together. With one slot the order must not depend on timing.
             runs.sort(key=lambda pair: -pair[0].full_run_seconds(self._budget.budget_examples))

@@ -283,6 +283,11 @@ class DataSettings(Section):
         default=0.15,
         description="The sealed test rows: a file, or a fraction of the training rows. Null: use split_column.",
     )
+    judge: Name | None = Field(
+        default=None,
+        description="Fresh labelled rows, a file as for train, that judge the champion once after the test. Nothing else reads "
+        "them.",
+    )
     split_column: ColumnName | None = Field(
         default=None, description="The column that assigns each row to train, validation or test."
     )

@@ -18,13 +18,15 @@ class Ending(StrEnum):
     """A number was not finite."""
     FAILED = "failed"
     """It raised an error, or its worker died too often."""
+    CUT_SHORT = "cut short"
+    """The budget of the run was over. It stays as it is, also if the run gets more."""
     INTERRUPTED = "interrupted"
-    """The run was stopped, or its time was over."""
+    """The run was stopped. A resumed run continues it."""
 
     @property
     def is_finished(self) -> bool:
-        """Whether the trial ran to an end. A failed or interrupted trial may run again."""
-        return self not in (Ending.FAILED, Ending.INTERRUPTED)
+        """Whether the trial ran to an end. What ended the others says nothing about their configurations."""
+        return self not in (Ending.FAILED, Ending.CUT_SHORT, Ending.INTERRUPTED)
 
     @property
     def is_fit(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tuner.analysis.earlier_results import describe_earlier, describe_freshness, describe_measured
 from tuner.analysis.leaderboard import VERDICTS, count_endings, describe_champion
 from tuner.analysis.next_steps import next_steps
 from tuner.report.blocks import Block, Facts, PageSection, Paragraph, Plot, Steps, sentence
@@ -28,6 +29,9 @@ def make_section(material: Material) -> PageSection:
     blocks: list[Block] = [Facts(items=_facts(material)), Steps(title="What to do next", steps=steps)]
     if run.champion.get("reason"):
         blocks.append(Paragraph(text=sentence(str(run.champion["reason"]))))
+    freshness = describe_freshness(run)
+    if freshness:
+        blocks.append(Paragraph(text=sentence(freshness), tone="warning"))
     blocks += [Paragraph(text=missing, tone="warning") for missing in material.missing]
     if run.champion or run.baselines:
         blocks.append(_picture(material))
@@ -73,6 +77,9 @@ def _facts(material: Material) -> list[tuple[str, str]]:
             ("skill, test", show_on_page(champion["test"]["skill"])),
             ("champion", describe_champion(champion)),
         ]
+    if "judge" in champion:
+        facts.append(("macro-F1, judge rows", describe_measured(champion["judge"])))
+    facts += [("earlier result", describe_earlier(result)) for result in champion.get("earlier", ())]
     counts = sorted(count_endings(run).items(), key=lambda item: -item[1])
     if counts:
         endings = ", ".join(f"{count:,} {ending}" for ending, count in counts)
