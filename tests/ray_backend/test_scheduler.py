@@ -22,7 +22,7 @@ from tuner.pruners.gated_asha import GatedASHA
 from tuner.ray_backend.scheduler import PruningScheduler
 from tuner.ray_backend.trials import OrderSearcher, QueueCallback
 from tuner.trial.measurement import Measurement
-from tuner.trial.order import Order
+from tuner.trial.order import Order, Stretch
 
 ROWS = 10  # examples in an epoch
 Kind = Literal["healthy", "collapsed", "diverged"]
@@ -37,6 +37,7 @@ class StubQueue:
     reasons: dict[int, str] = field(default_factory=dict)
     measurements: list[tuple[int, int]] = field(default_factory=list)
     notes: list[tuple[int, str]] = field(default_factory=list)
+    stretches: list[Stretch] = field(default_factory=list)
     over: bool = False
     interrupted: bool = False
 
@@ -66,6 +67,9 @@ class StubQueue:
 
     def interrupt(self) -> None:
         self.interrupted = True
+
+    def advanced(self, order: Order, stretch: Stretch) -> None:
+        self.stretches.append(stretch)
 
     def noted(self, order: Order, note: str) -> None:
         self.notes.append((order.index, note))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -172,7 +174,7 @@ class SearchRun:
         self._queue = SearchQueue(make_sampler(space), ledger, self._budget, Watcher(watcher.say, self._watch))
         self._baselines: tuple[Baseline, ...] | None = None
         self._descriptions: dict[str, Any] = {}  # of the data and the baselines, by file of the ledger
-        self._has_ledger = False
+        self._has_ledger = self._has_prepared_closing = False
 
     def run(self, *, is_cluster: bool) -> dict[str, Any]:
         """Run the search to its end and return the manifest; if it fails, leave a manifest with the reason."""
@@ -276,6 +278,9 @@ class SearchRun:
         return pruner
 
     def _watch(self, snapshot: Snapshot) -> None:
+        if snapshot.phase == "finalists" and not self._has_prepared_closing:
+            self._has_prepared_closing = True
+            threading.Thread(target=_import_closing, daemon=True).start()
         if self._baselines is None and self._job.is_done():
             self._collect_baselines()
         self._watcher.watch(snapshot)
@@ -283,7 +288,7 @@ class SearchRun:
     def _collect_baselines(self) -> tuple[Baseline, ...]:
         """Return the baselines; the first time, write them to the ledger and show their scores."""
         if self._baselines is None:
-            self._baselines, self._descriptions = self._job.result()
+            self._baselines, self._descriptions, self._budget.load = self._job.result()
             for name, content in self._descriptions.items():
                 self._ledger.write_json(name, content)
             for row in self._descriptions["baselines"]:
@@ -353,19 +358,29 @@ class SearchRun:
         return manifest
 
 
+def _import_closing() -> None:
+    """Import what closing needs. This takes seconds, and a core is idle now and then while the finalists run."""
+    importlib.import_module("tuner.search.champion")
+
+
 def _describe_on_worker(
     dataset: Dataset, penalty_weight: float, seed: int
-) -> tuple[tuple[Baseline, ...], dict[str, Any]]:
-    """Return the baselines, and descriptions of data and baselines as JSON values, by file of the ledger."""
+) -> tuple[tuple[Baseline, ...], dict[str, Any], float]:
+    """Return the baselines, descriptions of data and baselines as JSON values by file of the ledger, and the machine's load.
+
+    The load is how many times as long the work took as it would have on a core of its own.
+    """
     from tuner.baselines.run import run_baselines
     from tuner.data.profile import profile
     from tuner.search.champion_test import describe_baselines
 
     die_on_abort()
+    begun_s, spent_s = time.perf_counter(), time.process_time()
     profiled = profile(dataset)
     baselines = run_baselines(dataset, seed=seed)
     described = describe_baselines(baselines, dataset, penalty_weight=penalty_weight, seed=seed)
-    return baselines, {"data": profiled, "baselines": described}
+    load = (time.perf_counter() - begun_s) / max(time.process_time() - spent_s, 0.1)
+    return baselines, {"data": profiled, "baselines": described}, max(1.0, load)
 
 
 def _parent(choice: ChampionChoice) -> int:

@@ -16,9 +16,9 @@ from tuner.trial.record import TrialRecord
 SAFETY = 1.1
 """Factor on estimates: finalists use all slots at once, which is a little slower than what was measured."""
 BETWEEN_TRIALS_S = 0.5
-MAKING_WAY_S = 1.0
-"""From the end of the search to the first finalist, without the wait for running trials' next measurements. Ray has asked
-for some trials in advance, and they are turned away one by one."""
+MAKING_WAY_S = 1.5
+"""From the end of a phase to the next one, without the wait for evaluations: trials pause twice a second. Ray has asked for
+some trials in advance, and they are turned away one by one."""
 CLOSING_S = 4.0
 """Closing on some thousand rows: reading the models, predictions, intervals, the bundle."""
 COMPARED_BASELINES = 4
@@ -43,12 +43,12 @@ class ClosingWork:
     are_validation_rows_predicted: bool = True
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class TimeBudget:
     """A search's time limit, and how much of it finalists and closing will need.
 
     `clock` gives the seconds since the run began. `slots` is the number of trials that run side by side, and
-    `budget_examples` the length of a full run.
+    `budget_examples` the length of a full run. `load` is how many times as long work takes here as on an idle machine.
     """
 
     space: Space
@@ -56,6 +56,7 @@ class TimeBudget:
     slots: int
     budget_examples: int
     closing_work: ClosingWork
+    load: float = 1.0
 
     @property
     def limit_s(self) -> float | None:
@@ -72,38 +73,38 @@ class TimeBudget:
 
     def are_finalists_over(self, records: Collection[TrialRecord]) -> bool:
         """Return whether only the time for closing is left."""
-        return self.limit_s is not None and self.clock() > self.limit_s - self.closing_s(records)
+        return self.limit_s is not None and self.clock() > self.limit_s - self._after_finalists_s(records)
 
-    def latest_start(self, records: Collection[TrialRecord]) -> float | None:
-        """Return when the last search trial may start, in seconds since the epoch; None without a limit."""
+    def latest_start(self, records: Collection[TrialRecord], *, is_finalist: bool = False) -> float | None:
+        """Return when the last search trial or finalist's run may start, in seconds since the epoch; None without a limit."""
         if self.limit_s is None:
             return None
-        return time.time() - self.clock() + self.limit_s - self.reserve_s(records)
+        reserve_s = self._after_finalists_s(records) if is_finalist else self.reserve_s(records)
+        return time.time() - self.clock() + self.limit_s - reserve_s
 
     def reserve_s(self, records: Collection[TrialRecord]) -> float:
-        """Estimate the seconds for finalists and closing; at most half of the limit.
+        """Estimate the seconds for finalists and closing; at most half of the time from the first trial to the limit.
 
         The search never resumes once the finalists begin, so one slow stretch early on must not end the search.
         """
-        search = self.space.search
-        half = (search.seconds or 0.0) / 2
+        search, half = self.space.search, self._half_s(records)
         best = rank_trials(records)[: 2 * search.finalists]
         if not best:
             return half
         # Take the slowest of twice as many, because the ranking may still change, and the reserve must suffice for the new
         # leaders.
         full_runs = sorted(self.full_runs_s(best, records))[-search.finalists :]
-        # A running trial makes way at its next measurement, so wait for the longest stretch between two.
-        waiting = max(
-            (
-                record.seconds_per_measurement
-                for record in records
-                if record.ending is None and record.order.phase == "search"
-            ),
-            default=0.0,
-        )
         needed = finalists_seconds(full_runs, seeds=search.seeds, slots=self.slots)
-        return min(half, self.closing_s(records) + MAKING_WAY_S + waiting + needed)
+        return min(half, self._after_finalists_s(records) + MAKING_WAY_S + _evaluating_s(records) + needed)
+
+    def _half_s(self, records: Collection[TrialRecord]) -> float:
+        """Return half of the seconds that trials, finalists and closing have."""
+        begun_s = min((record.started_s for record in records if record.starts), default=self.clock())
+        return max(0.0, (self.limit_s or 0.0) - begun_s) / 2
+
+    def _after_finalists_s(self, records: Collection[TrialRecord]) -> float:
+        """Estimate the seconds from the moment at which finalists' runs are told to end, until the end."""
+        return self.closing_s(records) + MAKING_WAY_S + _evaluating_s(records)
 
     def closing_s(self, records: Collection[TrialRecord]) -> float:
         """Estimate the seconds for closing from the evaluation times of the best trials; at most half of the limit."""
@@ -115,7 +116,7 @@ class TimeBudget:
             finalists=search.finalists,
             seeds=search.seeds,
             predict_s=predict_s,
-            slowdown=recent_slowdown(records),
+            slowdown=max(self.load, recent_slowdown(records)),
         )
         return min(needed, (search.seconds or 0.0) / 2)
 
@@ -134,8 +135,13 @@ class TimeBudget:
         if self.limit_s is None:
             return len(best), seeds
         full_runs = self.full_runs_s(best, records)
-        left_s = self.limit_s - self.closing_s(records) - self.clock()
+        left_s = self.limit_s - self._after_finalists_s(records) - self.clock()
         return affordable(full_runs, seeds=seeds, slots=self.slots, seconds=left_s)
+
+
+def _evaluating_s(records: Collection[TrialRecord]) -> float:
+    """Return how long the longest evaluation of a running trial may take: a trial does not make way while it evaluates."""
+    return max((record.evaluate_seconds for record in records if record.ending is None), default=0.0)
 
 
 def recent_slowdown(records: Collection[TrialRecord]) -> float:
@@ -163,7 +169,7 @@ def closing_seconds(work: ClosingWork, *, finalists: int, seeds: int, predict_s:
     decided_s = work.validation * labels * (finalists * seeds + 3) * _DECIDE_S
     written_s = rows * (labels * _MEASURE_S + _WRITE_S)
     growing_s = predicted * predict_s + drawn_s + decided_s + written_s + work.fitting_s
-    return CLOSING_S + slowdown * growing_s
+    return slowdown * (CLOSING_S + growing_s)
 
 
 def _resample_s(columns: int) -> float:

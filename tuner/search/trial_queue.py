@@ -19,7 +19,7 @@ from tuner.search.trial_log import TrialLog
 from tuner.search.watcher import Snapshot, Watcher
 from tuner.trial.ending import Ending
 from tuner.trial.measurement import Measurement
-from tuner.trial.order import Order
+from tuner.trial.order import Order, Stretch
 from tuner.trial.record import TrialRecord
 
 _TOO_LATE = "the budget was over"
@@ -86,7 +86,7 @@ class SearchQueue:
             if is_waiting and not self._is_search_late():
                 return None
             self._close_search()
-        return self._finalist_runs.pop(0) if self._finalist_runs else None
+        return self._hand_out(self._finalist_runs.pop(0)) if self._finalist_runs else None
 
     def is_done(self) -> bool:
         """Return whether every finalist's run has been handed out."""
@@ -115,6 +115,10 @@ class SearchQueue:
     def measured(self, order: Order, measurement: Measurement, *, is_to_be_kept: bool = False) -> None:
         """Add a measurement; write it at once if the trial makes a checkpoint after it."""
         self._log.add_measurement(order, measurement, is_to_be_kept=is_to_be_kept)
+
+    def advanced(self, order: Order, stretch: Stretch) -> None:
+        """Note how far a trial is on its way to the next measurement."""
+        self.trials[order.index].stretch = stretch
 
     def noted(self, order: Order, note: str) -> None:
         """Show the user a note about a trial."""
@@ -182,8 +186,15 @@ class SearchQueue:
         return is_late
 
     def _hand_out(self, order: Order) -> Order:
-        keep_above = least_kept_score(self._log.search_trials())
-        return replace(order, start_before=self._budget.latest_start(self.trials.values()), keep_above=keep_above)
+        """Say in an order when it is too late for it, and what its model must exceed to be kept."""
+        records = self.trials.values()
+        is_finalist = order.phase == "finalist"
+        return replace(
+            order,
+            start_before=self._budget.latest_start(records, is_finalist=is_finalist),
+            is_measured_then=is_finalist or not any(record.best for record in records),
+            keep_above=None if is_finalist else least_kept_score(self._log.search_trials()),
+        )
 
     def _give_up_search(self) -> None:
         """End the search trials that should have continued: there is no time left for them."""

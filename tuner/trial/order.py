@@ -38,8 +38,8 @@ class Order:
     measurement that has not collapsed and scores above `keep_above`. `checkpoint` is where the trial writes its state. If
     the file exists already, the trial continues from it.
 
-    A search trial does not start after `start_before` (seconds since the epoch). Ray asks for trials before it has free
-    workers, so a worker may come too late.
+    A trial does not start after `start_before` (seconds since the epoch). Ray asks for trials before it has free workers,
+    so a worker may come too late. With `is_measured_then`, a trial that has no measurement by then takes one at once.
     """
 
     index: int
@@ -49,7 +49,17 @@ class Order:
     weights: str | None = None
     checkpoint: str | None = None
     start_before: float | None = None
+    is_measured_then: bool = False
     keep_above: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """How far a trial is between two measurements: examples seen, those left to the next one, and seconds of training."""
+
+    examples: int
+    examples_left: int
+    seconds: float
 
 
 class TrialQueue(Protocol):
@@ -73,6 +83,9 @@ class TrialQueue(Protocol):
         With `is_to_be_kept`, write it to disk at once. If the trial goes on, it writes a checkpoint next, and the ledger
         must not lag behind the checkpoint.
         """
+
+    def advanced(self, order: Order, stretch: Stretch) -> None:
+        """Record how far a trial is on its way to the next measurement."""
 
     def noted(self, order: Order, note: str) -> None:
         """Show the user a note about a trial."""
