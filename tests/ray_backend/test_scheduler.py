@@ -62,6 +62,11 @@ class StubQueue:
     def is_over(self, order: Order) -> bool:
         return self.over
 
+    def is_time_up(self) -> bool:
+        return False
+
+    def run_out(self) -> None: ...
+
     def hung(self) -> tuple[Order, ...]:
         return ()
 

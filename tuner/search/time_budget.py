@@ -75,6 +75,10 @@ class TimeBudget:
         """Return whether only the time for closing is left."""
         return self.limit_s is not None and self.clock() > self.limit_s - self._after_finalists_s(records)
 
+    def is_up(self, records: Collection[TrialRecord]) -> bool:
+        """Return whether only the time for closing is left, even if trials have not made way yet."""
+        return self.limit_s is not None and self.clock() > self.limit_s - self.closing_s(records)
+
     def latest_start(self, records: Collection[TrialRecord], *, is_finalist: bool = False) -> float | None:
         """Return when the last search trial or finalist's run may start, in seconds since the epoch; None without a limit."""
         if self.limit_s is None:

@@ -102,6 +102,10 @@ class SearchQueue:
             return self._is_search_late()
         return self._budget.are_finalists_over(self.trials.values())
 
+    def is_time_up(self) -> bool:
+        """Return whether only the time for closing is left."""
+        return self._budget.is_up(self.trials.values())
+
     # --- news from Ray ---
 
     def started(self, order: Order) -> None:
@@ -143,6 +147,14 @@ class SearchQueue:
         self._log.flush_if_due()
         raise_if_all_fail(self.trials.values())
         self._watcher.watch(self.snapshot())
+
+    def run_out(self) -> None:
+        """End every running trial, and hand out no more, because the time is up."""
+        for record in self._log.running():
+            self.ended(record.order, Ending.INTERRUPTED, _TOO_LATE)
+        if self._finalist_runs is None:
+            self.ended_by = self._search.tightest
+        self._again, self._finalist_runs = [], []
 
     def interrupt(self) -> None:
         """End every running trial as interrupted."""

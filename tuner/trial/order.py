@@ -105,5 +105,11 @@ class TrialQueue(Protocol):
     def is_over(self, order: Order) -> bool:
         """Return whether the time of this order's phase is over."""
 
+    def is_time_up(self) -> bool:
+        """Return whether no trial may run any more."""
+
+    def run_out(self) -> None:
+        """Record that every running trial ended because the time is up, and hand out no more orders."""
+
     def tick(self) -> None:
         """Do regular work, such as writing waiting rows. Called a few times a second; may raise to end the search."""
