@@ -23,7 +23,7 @@ space: {tokens: {word: {min_count: 1}}, embedding: {random: {size: 8}}, hidden: 
     [
         ("trials: 12", "[4, 8]", 2, 2, 2, "the space has 2 settings to try; the search ends once all have been tried"),
         ("time: 2h", "[4, 8]", 2, 2, 2, "the space has 2 settings to try; the search ends once all have been tried"),
-        ("trials: 2", "[4, 6, 8]", 2, 3, 3, "the space has 3 settings to try"),
+        ("trials: 2", "[4, 6, 8]", 2, 2, 3, "the space has 3 settings to try"),
         ("trials: 12", "[4, 8], dropout: {low: 0, high: 0.5}", 12, 3, None, None),
     ],
 )

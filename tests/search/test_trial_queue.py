@@ -393,14 +393,22 @@ def test_a_trial_does_not_begin_after_its_phase_is_over(make_search: Any, monkey
     monkeypatch.setattr("time.time", lambda: 1000.0)
     search = make_search("time: 100s")
     search.now = 10
-    assert search.begin().start_before == pytest.approx(1000 + 45)  # half of the 90 s that are left is reserved
+    closing_s = CLOSING_S + MAKING_WAY_S
+    assert search.begin().start_before == pytest.approx(1000 + 90 - closing_s)  # nothing is known about finalists
+    search.run(0.5, seconds=2)
+    finalists_s = MAKING_WAY_S + finalists_seconds([8], seeds=2, slots=2)
+    assert search.begin().start_before == pytest.approx(1000 + 90 - closing_s - finalists_s)
 
 
 def test_a_trial_is_measured_when_its_phase_is_over_unless_another_has_been(make_search: Any) -> None:
     search = make_search("time: 100s")
     first = search.begin()
     assert first.is_measured_then
+    search.now = 90
+    assert not search.queue.is_over(first)
     search.measurement(first, 0.5)
+    assert search.queue.is_over(first)
+    search.now = 10
     assert not search.begin().is_measured_then
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import click
 
 from tuner.cli.location import load_named_space
 from tuner.cli.options import data_option, format_option, set_option
 from tuner.cli.output import Format, print_json, print_rows, say
+
+_WIDTH = 80
 
 
 @click.command()
@@ -35,4 +39,4 @@ def plan(space: str | None, data: str | None, overrides: tuple[str, ...], format
     if format_ == "table":
         click.echo("")
         for sentence in estimate["sentences"]:
-            click.echo(sentence)
+            click.echo(textwrap.fill(sentence, _WIDTH))

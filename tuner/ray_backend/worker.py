@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -88,6 +89,10 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
                 self._trial = self._make_trial()
         self._checkpoint_examples, self._checkpoint_time_s = self._trial.examples, time.monotonic()
         self._last_s, self._is_measured = time.monotonic(), self._trial.examples > 0
+        self._measure_by_s = math.inf
+        if order.is_measured_then and order.start_before is not None:
+            half_s = (order.start_before - time.time()) / 2 if order.phase == "search" else 0.0
+            self._measure_by_s = order.start_before - half_s
 
     def _make_trial(self) -> Trial:
         from tuner.trial.trial import Trial  # imports torch, which only workers need
@@ -122,10 +127,8 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
         return Stretch(trial.examples, trial.examples_to_measurement, time.monotonic() - last_s)
 
     def _is_last_moment(self) -> bool:
-        """Return whether the trial has no measurement yet, and the time for one is nearly over."""
-        order = self._order
-        is_over = order.start_before is not None and time.time() > order.start_before
-        return is_over and order.is_measured_then and not self._is_measured
+        """Return whether the trial has no measurement yet, and should take one at once."""
+        return not self._is_measured and time.time() > self._measure_by_s
 
     def _measure(self) -> Measurement:
         """Measure the trial, and write the weights if they are the trial's best."""

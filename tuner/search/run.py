@@ -33,7 +33,7 @@ from tuner.search.finalists import finalist_runs
 from tuner.search.memory_estimate import refuse_large_data, refuse_large_files
 from tuner.search.reading import measure_closing_work, read_data
 from tuner.search.resume import check_data, check_versions, resumed_space
-from tuner.search.time_budget import TimeBudget
+from tuner.search.time_budget import TimeBudget, refuse_spent_time
 from tuner.search.trial_queue import SearchQueue
 from tuner.search.watcher import Snapshot, Watcher
 from tuner.signals import die_on_abort, raise_if_interrupted, sigterm_as_interrupt
@@ -82,6 +82,7 @@ def run_search(space: Space, location: str, *, address: str | None, watcher: Wat
 
     refuse_existing(Folder.at(location))
     with _read_beside_ray(space, address, watcher) as (adapted, data):
+        refuse_spent_time(adapted, clock())
         search = SearchRun(adapted, data, Ledger(location), clock=clock, watcher=watcher)
         return search.run(is_cluster=address is not None)
 
@@ -139,7 +140,12 @@ def _read_beside_ray(space: Space, address: str | None, watcher: Watcher) -> Ite
                 reading = background.submit(read)
                 with suppress(TimeoutError):
                     reading.result(timeout=_FAULTS_SHOW_S)
+                watcher.say(
+                    "reading the data and starting Ray" if address is None else "reading the data and joining Ray"
+                )
                 machines = start_ray(address, space.resources)
+                if not reading.done():
+                    watcher.say("Ray is ready; the rows are still being prepared")
                 adapted, dataset, prepared = reading.result()
             slots = _count_slots(adapted, machines) if address is None else 0
             refuse_large_data(adapted, dataset, prepared, available, slots=slots, say=watcher.say)
@@ -233,6 +239,7 @@ class SearchRun:
         seed, weight = self._space.search.seed, self._space.score.penalty_weight
         self._job = Job("baselines", _describe_on_worker, self._dataset, weight, seed)
         if not self._queue.is_done():
+            self._watcher.say(f"starting the baselines and the workers, {self._budget.slots} side by side")
             run_trials(
                 self._queue,
                 self._data.prepared,

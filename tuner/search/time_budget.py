@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from itertools import islice
 from statistics import median
 
+from tuner.errors import Fault, SpaceError
 from tuner.scoring.bootstrap import SAMPLES
 from tuner.search.best_trials import rank_trials
+from tuner.show_value import show_duration
+from tuner.space.larger_budget import larger_budget
 from tuner.space.load import Space
 from tuner.trial.record import TrialRecord
 
@@ -80,10 +83,14 @@ class TimeBudget:
         return self.limit_s is not None and self.clock() > self.limit_s - self.closing_s(records)
 
     def latest_start(self, records: Collection[TrialRecord], *, is_finalist: bool = False) -> float | None:
-        """Return when the last search trial or finalist's run may start, in seconds since the epoch; None without a limit."""
+        """Return when the last search trial or finalist's run may start, in seconds since the epoch; None without a limit.
+
+        The first trials may start late: without a measurement there are no finalists either.
+        """
         if self.limit_s is None:
             return None
-        reserve_s = self._after_finalists_s(records) if is_finalist else self.reserve_s(records)
+        is_late = is_finalist or not any(record.best for record in records)
+        reserve_s = self._after_finalists_s(records) if is_late else self.reserve_s(records)
         return time.time() - self.clock() + self.limit_s - reserve_s
 
     def reserve_s(self, records: Collection[TrialRecord]) -> float:
@@ -141,6 +148,22 @@ class TimeBudget:
         full_runs = self.full_runs_s(best, records)
         left_s = self.limit_s - self._after_finalists_s(records) - self.clock()
         return affordable(full_runs, seeds=seeds, slots=self.slots, seconds=left_s)
+
+
+def refuse_spent_time(space: Space, spent_s: float) -> None:
+    """Raise SpaceError if the time limit is over before the search has begun, so that no trial can be measured."""
+    search = space.search
+    if search.seconds is None or spent_s < search.seconds:
+        return
+    what = (
+        f"search.{search.tightest} allows {show_duration(search.seconds)}, but reading the data and starting Ray took "
+        f"{show_duration(spent_s)}, so no trial would be measured"
+    )
+    options = " ".join(
+        f"--set {setting}" for setting in larger_budget(search, ended_by=search.tightest, spent_s=spent_s)
+    )
+    place = space.document.place(("search", search.tightest))
+    raise SpaceError([Fault(place.text, what, f"allow more: {options}; `tuner plan` says how much is enough")])
 
 
 def _evaluating_s(records: Collection[TrialRecord]) -> float:

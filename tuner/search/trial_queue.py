@@ -99,6 +99,8 @@ class SearchQueue:
     def is_over(self, order: Order) -> bool:
         """Return whether the time for this order's phase is over."""
         if order.phase == "search":
+            if order.is_measured_then and not any(record.best for record in self.trials.values()):
+                return False
             return self._is_search_late()
         return self._budget.are_finalists_over(self.trials.values())
 
@@ -175,6 +177,7 @@ class SearchQueue:
             asked=self._orders.asked,
             limit=self._orders.limit(),
             max_epochs=self._search.max_epochs,
+            rows=max(1, round(self._budget.budget_examples / self._search.max_epochs)),
             best=ranking[0] if ranking else None,
         )
 

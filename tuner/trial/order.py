@@ -39,7 +39,8 @@ class Order:
     the file exists already, the trial continues from it.
 
     A trial does not start after `start_before` (seconds since the epoch). Ray asks for trials before it has free workers,
-    so a worker may come too late. With `is_measured_then`, a trial that has no measurement by then takes one at once.
+    so a worker may come too late. With `is_measured_then`, a finalist's run that has no measurement by then takes one at once,
+    and a search trial takes one halfway from its start until then.
     """
 
     index: int
