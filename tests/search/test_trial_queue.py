@@ -424,6 +424,18 @@ def test_a_finalists_run_does_not_begin_when_only_time_for_closing_is_left(
     assert order.start_before == pytest.approx(1000 + 1 - CLOSING_S - MAKING_WAY_S)
 
 
+def test_when_the_time_is_up_running_trials_end_and_none_follows(make_search: Any) -> None:
+    search = make_search("time: 100s")
+    order = search.begin()
+    assert not search.queue.is_time_up()
+    search.now = 100 - CLOSING_S + 0.1
+    assert search.queue.is_time_up()
+    search.queue.run_out()
+    assert search.queue.trials[order.index].ending == "interrupted"
+    assert search.queue.is_done()
+    assert search.queue.ended_by == "time"
+
+
 def test_late_finalists_do_not_wait_for_running_search_trials(make_search: Any) -> None:
     search = make_search("time: 100s")
     search.run(0.5)

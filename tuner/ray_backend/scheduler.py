@@ -41,7 +41,7 @@ class PruningScheduler(EmptyPickle, FIFOScheduler):  # type: ignore[misc]
         if self._queue.has_ended(order):
             return str(TrialScheduler.STOP)  # its worker died before Ray noticed the end, so Ray ran it again
         if "stretch" in result:
-            self._queue.advanced(order, Stretch(**result["stretch"]))
+            self._queue.advanced(order, Stretch(**json.loads(result["stretch"])))
             return self._end_if_over(order)
         if "measurement" not in result:
             return self._end(order, *_ending_without_measurement(result))

@@ -53,7 +53,10 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
                 self._write_checkpoint()
                 self._is_to_be_kept = False
             if (stretch := self._train()) is not None:
-                return {"examples": stretch.examples, "stretch": asdict(stretch)}
+                return {
+                    "examples": stretch.examples,
+                    "stretch": json.dumps(asdict(stretch)),
+                }  # Ray would flatten a dict
             measurement = self._measure()
         except Exception as error:
             if is_out_of_memory(error):  # Ray retries a trial that raises, in a new process

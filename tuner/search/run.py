@@ -186,9 +186,8 @@ class SearchRun:
         """Run the search to its end and return the manifest; if it fails, leave a manifest with the reason."""
         try:
             self._begin()
-            self._run_trials(is_cluster=is_cluster)
-            self._require_measurement()
-            champion = self._crown_champion(self._collect_baselines())
+            baselines = self._run_trials(is_cluster=is_cluster)
+            champion = self._crown_champion(baselines)
             self._ledger.folder.delete_folder(CHECKPOINTS)
             return self._finish("finished", verdict=champion["verdict"], ended_by=self._queue.ended_by)
         except KeyboardInterrupt:
@@ -232,8 +231,11 @@ class SearchRun:
 
     # --- trials ---
 
-    def _run_trials(self, *, is_cluster: bool) -> None:
-        """Run all trials. Another worker runs the baselines beside the first ones."""
+    def _run_trials(self, *, is_cluster: bool) -> tuple[Baseline, ...]:
+        """Run all trials and return the baselines, which another worker runs beside the first trials.
+
+        Without a measurement nobody waits for the baselines, because there is no champion to compare with them.
+        """
         from tuner.ray_backend.trials import run_trials
 
         seed, weight = self._space.search.seed, self._space.score.penalty_weight
@@ -249,6 +251,9 @@ class SearchRun:
                 slots=self._budget.slots,
                 is_cluster=is_cluster,
             )
+        if not self._job.is_done() and not any(record.best for record in self._queue.trials.values()):
+            return ()
+        return self._collect_baselines()
 
     def _trial_settings(self) -> TrialSettings:
         search, rows = self._space.search, len(self._dataset.train)
@@ -310,16 +315,12 @@ class SearchRun:
 
     # --- the end ---
 
-    def _require_measurement(self) -> None:
-        """Raise SearchFailed if no trial was measured. Nobody needs to wait for the baselines then."""
+    def _crown_champion(self, baselines: Sequence[Baseline]) -> dict[str, Any]:
+        """Choose the champion among the kept models, test it, and return its description. Raises SearchFailed without one."""
         records = self._queue.trials.values()
         if not any(record.best for record in records):
             spent_s = self._budget.clock()
             raise explain_no_measurement(records, self._space, ended_by=self._queue.ended_by, spent_s=spent_s)
-
-    def _crown_champion(self, baselines: Sequence[Baseline]) -> dict[str, Any]:
-        """Choose the champion among the kept models, test it, and return its description. Raises SearchFailed without one."""
-        records = self._queue.trials.values()
         from tuner.search.champion import publish_champion
         from tuner.search.kept_models import read_models
 

@@ -74,14 +74,19 @@ def foresee(scene: Scene, limit_s: float | None) -> Course:
 
 
 def least_seconds(scene: Scene) -> float:
-    """Return the shortest time limit in which at least one trial is measured, within a twentieth."""
-    low = high = scene.starting_s + scene.closing_s
-    while not foresee(scene, high).trials:
+    """Return the shortest time limit in which a trial is measured and the search is closed, within a twentieth."""
+    low, high = scene.starting_s, 2 * (scene.starting_s + scene.closing_s)
+    while not _is_enough(scene, high):
         low, high = high, 2 * high
     while high > 1.05 * low:
         middle = (low + high) / 2
-        low, high = (low, middle) if foresee(scene, middle).trials else (middle, high)
+        low, high = (low, middle) if _is_enough(scene, middle) else (middle, high)
     return high
+
+
+def _is_enough(scene: Scene, limit_s: float) -> bool:
+    course = foresee(scene, limit_s)
+    return course.trials > 0 and course.total_s <= limit_s
 
 
 def _play(scene: Scene, limit_s: float | None, seed: int) -> Course:

@@ -22,8 +22,8 @@ BETWEEN_TRIALS_S = 0.5
 MAKING_WAY_S = 1.5
 """From the end of a phase to the next one, without the wait for evaluations: trials pause twice a second. Ray has asked for
 some trials in advance, and they are turned away one by one."""
-CLOSING_S = 4.0
-"""Closing on some thousand rows: reading the models, predictions, intervals, the bundle."""
+CLOSING_S = 3.0
+"""Closing on some thousand rows: reading the models, predictions, intervals, the bundle, stopping Ray, printing."""
 COMPARED_BASELINES = 4
 """Baselines that the champion is compared with on the test rows; there may be fewer."""
 _RECENT = 10  # trials that show how busy the machine is
