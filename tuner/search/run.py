@@ -35,9 +35,11 @@ from tuner.search.reading import measure_closing_work, read_data
 from tuner.search.resume import check_data, check_versions, resumed_space
 from tuner.search.time_budget import TimeBudget, refuse_spent_time
 from tuner.search.trial_queue import SearchQueue
-from tuner.search.watcher import Snapshot, Watcher
+from tuner.search.watcher import Snapshot, Watcher, find_late_score
+from tuner.show_value import show_duration
 from tuner.signals import die_on_abort, raise_if_interrupted, sigterm_as_interrupt
 from tuner.space.counting import describe_limit
+from tuner.space.larger_budget import larger_budget
 from tuner.space.load import Space
 from tuner.storage import Folder
 from tuner.trial.ending import Ending
@@ -180,7 +182,7 @@ class SearchRun:
         self._queue = SearchQueue(make_sampler(space), ledger, self._budget, Watcher(watcher.say, self._watch))
         self._baselines: tuple[Baseline, ...] | None = None
         self._descriptions: dict[str, Any] = {}  # of the data and the baselines, by file of the ledger
-        self._has_ledger = self._has_prepared_closing = False
+        self._has_ledger = self._has_prepared_closing = self._has_warned = False
 
     def run(self, *, is_cluster: bool) -> dict[str, Any]:
         """Run the search to its end and return the manifest; if it fails, leave a manifest with the reason."""
@@ -290,12 +292,23 @@ class SearchRun:
         return pruner
 
     def _watch(self, snapshot: Snapshot) -> None:
+        if not self._has_warned and (late_s := find_late_score(snapshot)) is not None:
+            self._has_warned = True
+            self._warn_of_late_score(snapshot.elapsed_s + late_s)
         if snapshot.phase == "finalists" and not self._has_prepared_closing:
             self._has_prepared_closing = True
             threading.Thread(target=_import_closing, daemon=True).start()
         if self._baselines is None and self._job.is_done():
             self._collect_baselines()
         self._watcher.watch(snapshot)
+
+    def _warn_of_late_score(self, score_s: float) -> None:
+        search = self._space.search
+        more = larger_budget(search, ended_by=search.tightest, spent_s=score_s)
+        self._watcher.say(
+            f"note: the first score would come after {show_duration(score_s)}, too late for search.{search.tightest}; a trial "
+            f"is measured earlier, before it has trained that far; for more, {' '.join(f'--set {each}' for each in more)}"
+        )
 
     def _collect_baselines(self) -> tuple[Baseline, ...]:
         """Return the baselines; the first time, write them to the ledger and show their scores."""
