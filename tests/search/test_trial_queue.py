@@ -428,7 +428,7 @@ def test_when_the_time_is_up_running_trials_end_and_none_follows(make_search: An
     search = make_search("time: 100s")
     order = search.begin()
     assert not search.queue.is_time_up()
-    search.now = 100 - CLOSING_S + 0.1
+    search.now = 100 - CLOSING_S / 2 + 0.1
     assert search.queue.is_time_up()
     search.queue.run_out()
     assert search.queue.trials[order.index].ending == "interrupted"

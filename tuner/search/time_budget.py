@@ -72,15 +72,19 @@ class TimeBudget:
 
     def is_search_over(self, records: Collection[TrialRecord]) -> bool:
         """Return whether search trials must make way for the finalists."""
-        return self.limit_s is not None and self.clock() > self.limit_s - self.reserve_s(records)
+        return self.limit_s is not None and self.clock() >= self.limit_s - self.reserve_s(records)
 
     def are_finalists_over(self, records: Collection[TrialRecord]) -> bool:
         """Return whether only the time for closing is left."""
         return self.limit_s is not None and self.clock() > self.limit_s - self._after_finalists_s(records)
 
     def is_up(self, records: Collection[TrialRecord]) -> bool:
-        """Return whether only the time for closing is left, even if trials have not made way yet."""
-        return self.limit_s is not None and self.clock() > self.limit_s - self.closing_s(records)
+        """Return whether only the time for closing is left, even if trials have not made way yet.
+
+        Without a measurement there is nothing to close, so the first one may still come a little later.
+        """
+        share = 1.0 if any(record.best for record in records) else 0.5
+        return self.limit_s is not None and self.clock() > self.limit_s - share * self.closing_s(records)
 
     def latest_start(self, records: Collection[TrialRecord], *, is_finalist: bool = False) -> float | None:
         """Return when the last search trial or finalist's run may start, in seconds since the epoch; None without a limit.
