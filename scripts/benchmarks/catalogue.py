@@ -19,9 +19,11 @@ NAMES = (
     "trust",
     "diagnosis",
     "memory",
+    "plan",
+    "budget",
     "faults",
 )
-ONLY_BY_NAME = ("goemotions", "coverage", "trust", "diagnosis", "memory", "faults")
+ONLY_BY_NAME = ("goemotions", "coverage", "trust", "diagnosis", "memory", "plan", "budget", "faults")
 
 
 def measure(name: str) -> list[Row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from types import SimpleNamespace
+from typing import Any
 
 from tuner.trial.order import Order
 
@@ -21,3 +22,10 @@ class StubTrial:
     def should_recover(self) -> bool:
         """Ray would try it again."""
         return True
+
+
+def step_on(worker: Any) -> dict[str, Any]:
+    """Let a TrialOnWorker take steps until one says more than how far the trial is: a measurement or the end."""
+    while "stretch" in (result := worker.step()):
+        pass
+    return dict(result)

@@ -20,9 +20,9 @@ from builders.ray_trials import StubTrial
 from tuner.pruners.gate import GateSettings
 from tuner.pruners.gated_asha import GatedASHA
 from tuner.ray_backend.scheduler import PruningScheduler
-from tuner.ray_backend.trials import OrderSearcher, QueueCallback
+from tuner.ray_backend.trials import OrderSearcher, QueueCallback, TimeStopper
 from tuner.trial.measurement import Measurement
-from tuner.trial.order import Order
+from tuner.trial.order import Order, Stretch
 
 ROWS = 10  # examples in an epoch
 Kind = Literal["healthy", "collapsed", "diverged"]
@@ -37,7 +37,10 @@ class StubQueue:
     reasons: dict[int, str] = field(default_factory=dict)
     measurements: list[tuple[int, int]] = field(default_factory=list)
     notes: list[tuple[int, str]] = field(default_factory=list)
+    stretches: list[Stretch] = field(default_factory=list)
     over: bool = False
+    up: bool = False
+    run_outs: int = 0
     interrupted: bool = False
 
     def next_order(self) -> Order | None:
@@ -61,11 +64,20 @@ class StubQueue:
     def is_over(self, order: Order) -> bool:
         return self.over
 
+    def is_time_up(self) -> bool:
+        return self.up
+
+    def run_out(self) -> None:
+        self.run_outs += 1
+
     def hung(self) -> tuple[Order, ...]:
         return ()
 
     def interrupt(self) -> None:
         self.interrupted = True
+
+    def advanced(self, order: Order, stretch: Stretch) -> None:
+        self.stretches.append(stretch)
 
     def noted(self, order: Order, note: str) -> None:
         self.notes.append((order.index, note))
@@ -297,6 +309,19 @@ def test_a_trial_whose_time_is_over_is_cut_short_after_its_measurement(
     assert queue.measurements == [(0, 10)]
 
 
+def test_a_trial_between_two_measurements_goes_on_unless_its_time_is_over(
+    scheduler: PruningScheduler, queue: StubQueue, begin: Any
+) -> None:
+    result = {"examples": 4, "stretch": json.dumps({"examples": 4, "examples_left": 6, "seconds": 0.5})}
+    trial = begin(0)
+    assert send(scheduler, trial, result) == ["CONTINUE"]
+    assert queue.stretches == [Stretch(4, 6, 0.5)]
+    queue.over = True
+    assert send(scheduler, trial, result) == ["STOP"]
+    assert queue.endings == {0: "interrupted"}
+    assert not queue.measurements
+
+
 def test_every_measurement_reaches_the_queue_before_the_ending(
     scheduler: PruningScheduler, queue: StubQueue, begin: Any
 ) -> None:
@@ -356,6 +381,16 @@ def test_a_trial_that_will_be_retried_has_not_ended(scheduler: PruningScheduler,
 def test_a_workers_note_is_passed_on(scheduler: PruningScheduler, queue: StubQueue, begin: Any) -> None:
     send(scheduler, begin(4), {**make_result(1), "note": "it begins anew"}, {**make_result(2), "note": ""})
     assert queue.notes == [(4, "it begins anew")]
+
+
+def test_the_search_ends_once_when_its_time_is_up(queue: StubQueue) -> None:
+    callback, stopper = QueueCallback(queue, threading.Event()), TimeStopper(queue)
+    callback.on_step_end(0, [])
+    assert (queue.run_outs, stopper.stop_all()) == (0, False)
+    queue.up = True
+    for step in range(2):
+        callback.on_step_end(step, [])
+    assert (queue.run_outs, stopper.stop_all()) == (1, True)
 
 
 def test_an_interrupt_is_raised_only_after_a_step(queue: StubQueue) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from builders.ray_trials import step_on
 from tuner.errors import StorageError
 from tuner.ledger.rows import read_recorded_run
 from tuner.ledger.run_directory import Ledger, read_measurements, read_run
@@ -105,10 +106,10 @@ def test_a_trial_with_a_useless_checkpoint_starts_anew_and_says_so(
         return worker
 
     first = begin()
-    reported = [first.step() for _ in range(2)]
-    assert begin().step()["examples"] == 96  # it continues from its checkpoint at half an epoch
+    reported = [step_on(first) for _ in range(2)]
+    assert step_on(begin())["examples"] == 96  # it continues from its checkpoint at half an epoch
     spoil(run / "checkpoints" / "trial-0.safetensors")
-    anew = begin().step()
+    anew = step_on(begin())
     assert anew["examples"] == reported[0]["examples"] == 48
     assert "it starts again from the beginning because its checkpoint cannot be used" in anew["note"]
     assert note in anew["note"]

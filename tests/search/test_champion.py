@@ -13,7 +13,7 @@ import pytest
 import tuner
 from builders.measurements import make_measurement
 from builders.processes import Killed
-from builders.ray_trials import StubTrial
+from builders.ray_trials import StubTrial, step_on
 from tuner.data.dataset import JudgeRows
 from tuner.data.trial_data import prepare
 from tuner.errors import SearchFailed
@@ -80,7 +80,7 @@ class TrainedSearch(SearchRun):
             worker.setup({"order": asdict(order)}, self._data.prepared, self._trial_settings())
             answer = ""
             while answer != "STOP":
-                result = self.change(order, worker.step())
+                result = self.change(order, step_on(worker))
                 self.clock.now += self.clock.seconds_each[order.phase]
                 answer = scheduler.on_trial_result(None, StubTrial(order), result)
         return ()
@@ -345,7 +345,7 @@ def test_a_search_trial_whose_weights_cannot_be_written_continues_with_a_note(ma
         search._data.prepared,
         search._trial_settings(),
     )
-    result = worker.step()
+    result = step_on(worker)
     assert "measurement" in result
     assert "its weights cannot be written, so it is no candidate for champion" in result["note"]
 

@@ -343,11 +343,13 @@ def test_derived_seeds_are_repeatable_and_differ_by_purpose(make_search: Any) ->
 # --- time ---------------------------------------------------------------------------------------------------------------
 
 
-def test_half_of_the_time_is_reserved_before_the_first_measurement(make_search: Any) -> None:
+def test_half_of_the_time_from_the_first_trial_on_is_reserved_before_the_first_measurement(make_search: Any) -> None:
     search = make_search("time: 100s")
-    search.now = 49
+    search.now = 60
     search.begin()
-    search.now = 51
+    search.now = 79
+    assert not search.queue.is_over(Order(index=0, phase="search", configuration={}, seed=0))
+    search.now = 81
     assert search.queue.is_over(Order(index=0, phase="search", configuration={}, seed=0))
 
 
@@ -355,7 +357,7 @@ def test_the_time_that_finalists_need_is_reserved(make_search: Any) -> None:
     search = make_search("time: 100s")
     for _ in range(2):
         search.run(0.5, seconds=2)  # one epoch of 4, so a full run takes 8 s, and 2 × 2 runs on 2 slots take about 16 s
-    needed = CLOSING_S + MAKING_WAY_S + finalists_seconds([8, 8], seeds=2, slots=2)
+    needed = CLOSING_S + 2 * MAKING_WAY_S + finalists_seconds([8, 8], seeds=2, slots=2)
     order = Order(index=0, phase="search", configuration={}, seed=0)
     search.now = 100 - needed - 0.1
     assert not search.queue.is_over(order)
@@ -372,7 +374,7 @@ def test_more_is_reserved_when_others_slow_the_machine_down(make_search: Any) ->
         for epoch, seconds in enumerate((4.0, 1.0, 2.0, 3.0), start=1):  # the later three average twice the fastest
             search.measurement(order, 0.5, epochs=epoch, seconds=seconds)
         search.queue.ended(order, "completed", "")
-    needed = CLOSING_S + MAKING_WAY_S + finalists_seconds([8, 8], seeds=2, slots=1)  # 4 epochs, 1 s each at best
+    needed = 2 * (CLOSING_S + MAKING_WAY_S) + finalists_seconds([8, 8], seeds=2, slots=1)  # 4 epochs, 1 s each at best
     search.now = 100 - needed + 0.1
     assert search.queue.is_over(Order(index=0, phase="search", configuration={}, seed=0))
     search.now = 100 - needed - 0.1
@@ -391,7 +393,47 @@ def test_a_trial_does_not_begin_after_its_phase_is_over(make_search: Any, monkey
     monkeypatch.setattr("time.time", lambda: 1000.0)
     search = make_search("time: 100s")
     search.now = 10
-    assert search.begin().start_before == pytest.approx(1000 + 40)  # half of the 100 s is reserved, and 10 s are over
+    closing_s = CLOSING_S + MAKING_WAY_S
+    assert search.begin().start_before == pytest.approx(1000 + 90 - closing_s)  # nothing is known about finalists
+    search.run(0.5, seconds=2)
+    finalists_s = MAKING_WAY_S + finalists_seconds([8], seeds=2, slots=2)
+    assert search.begin().start_before == pytest.approx(1000 + 90 - closing_s - finalists_s)
+
+
+def test_a_trial_is_measured_when_its_phase_is_over_unless_another_has_been(make_search: Any) -> None:
+    search = make_search("time: 100s")
+    first = search.begin()
+    assert first.is_measured_then
+    search.now = 90
+    assert not search.queue.is_over(first)
+    search.measurement(first, 0.5)
+    assert search.queue.is_over(first)
+    search.now = 10
+    assert not search.begin().is_measured_then
+
+
+def test_a_finalists_run_does_not_begin_when_only_time_for_closing_is_left(
+    make_search: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.time", lambda: 1000.0)
+    search = make_search("time: 100s")
+    search.run(0.5)
+    search.now = 99
+    order = search.queue.next_order()
+    assert order.phase == "finalist"
+    assert order.start_before == pytest.approx(1000 + 1 - CLOSING_S - MAKING_WAY_S)
+
+
+def test_when_the_time_is_up_running_trials_end_and_none_follows(make_search: Any) -> None:
+    search = make_search("time: 100s")
+    order = search.begin()
+    assert not search.queue.is_time_up()
+    search.now = 100 - CLOSING_S / 2 + 0.1
+    assert search.queue.is_time_up()
+    search.queue.run_out()
+    assert search.queue.trials[order.index].ending == "interrupted"
+    assert search.queue.is_done()
+    assert search.queue.ended_by == "time"
 
 
 def test_late_finalists_do_not_wait_for_running_search_trials(make_search: Any) -> None:
@@ -414,9 +456,9 @@ def test_too_little_time_drops_seeds_first_with_a_note(make_search: Any) -> None
 def test_a_finalists_run_is_over_when_only_time_for_closing_is_left(make_search: Any) -> None:
     search = make_search("time: 100s")
     order = Order(index=9, phase="finalist", configuration={}, seed=0)
-    search.now = 100 - CLOSING_S - 0.1
+    search.now = 100 - CLOSING_S - MAKING_WAY_S - 0.1
     assert not search.queue.is_over(order)
-    search.now = 100 - CLOSING_S + 0.1
+    search.now = 100 - CLOSING_S - MAKING_WAY_S + 0.1
     assert search.queue.is_over(order)
 
 
@@ -428,15 +470,15 @@ def test_more_rows_leave_more_time_for_closing(
         search = make_search("time: 1h", name=name, closing_work=work)
         search.run(0.5, seconds=2.0)  # half a second of it for the validation rows
         closing = closing_seconds(work, finalists=2, seeds=2, predict_s=0.5 / work.validation)
-        search.now = 3600 - closing - 0.1
+        search.now = 3600 - closing - MAKING_WAY_S - 0.1
         assert not search.queue.is_over(order)
-        search.now = 3600 - closing + 0.1
+        search.now = 3600 - closing - MAKING_WAY_S + 0.1
         assert search.queue.is_over(order)
 
 
 def test_closing_takes_at_most_half_of_the_budget(make_search: Any) -> None:
     search = make_search("time: 20s", closing_work=LARGE)
-    search.now = 9.9
+    search.now = 9.9 - MAKING_WAY_S
     assert not search.queue.is_over(Order(index=9, phase="finalist", configuration={}, seed=0))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import pickle
@@ -80,6 +81,35 @@ def test_the_logit_spread_counts_only_labels_whose_truth_varies(data: TrialData,
     measurement = trial.next_measurement()
     assert trial.probabilities is not None
     assert measurement.logit_spread == pytest.approx(logit_spread(trial.probabilities[:, :1]))
+
+
+@pytest.mark.parametrize("folds", [0, 3])
+def test_a_trial_that_pauses_after_each_step_measures_the_same(
+    folds: int, make_dataset: Any, configure: Any, prepare_for: Any
+) -> None:
+    configuration = configure(batch_size=16)
+    data = prepare_for(make_dataset("multilabel", rows=ROWS, folds=folds), configuration)
+    trial, measurements, pauses = Trial(configuration, data, SETTINGS, seed=1), [], 0
+    while not measurements or not measurements[-1].is_last:
+        ticks = itertools.count()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("time.perf_counter", lambda ticks=ticks: float(next(ticks)))
+            is_paused = trial.advance(pause_at=2.0)
+        pauses += is_paused
+        if not is_paused:
+            measurements.append(trial.measure())
+    assert pauses > len(measurements)
+    assert [without_seconds(each) for each in measurements] == [
+        without_seconds(each) for each in run(configuration, data)
+    ]
+
+
+def test_a_measurement_before_its_time_does_not_take_the_place_of_the_next(data: TrialData, configure: Any) -> None:
+    trial = Trial(configure(batch_size=8), data, SETTINGS, seed=1)
+    trial.advance(pause_at=0.0)
+    early = trial.measure()
+    assert early.examples == 0
+    assert [trial.next_measurement().examples for _ in range(2)] == [48, 96]
 
 
 @pytest.mark.parametrize("batch_size", [64, 96, 1000])

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from tuner.search.watcher import Snapshot, Watcher
+from tuner.search.watcher import Snapshot, Watcher, describe_wait
 
 _LINE_EVERY_S = 5.0
 _DRAW_EVERY_S = 0.5
@@ -66,6 +66,9 @@ def summary(snapshot: Snapshot) -> str:
     ]
     if snapshot.best is not None:
         parts.append(f"best score {snapshot.best.score:.3f} (trial {snapshot.best.order.index})")
+    wait = describe_wait(snapshot)
+    if wait is not None:
+        parts.append(wait)
     if snapshot.left_s is not None:
         parts.append(f"{_clock(snapshot.left_s)} left")
     return "; ".join(parts)

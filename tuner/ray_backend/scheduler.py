@@ -12,7 +12,7 @@ from tuner.pruners.base import Pruner
 from tuner.ray_backend.memory import give_more_room, is_out_of_memory, last_error
 from tuner.trial.ending import Ending
 from tuner.trial.measurement import Measurement
-from tuner.trial.order import Order, TrialQueue
+from tuner.trial.order import Order, Stretch, TrialQueue
 
 _KEPT_ENDED = 50  # ended trials that Ray may still be cleaning up
 
@@ -40,6 +40,9 @@ class PruningScheduler(EmptyPickle, FIFOScheduler):  # type: ignore[misc]
         order = order_of(trial)
         if self._queue.has_ended(order):
             return str(TrialScheduler.STOP)  # its worker died before Ray noticed the end, so Ray ran it again
+        if "stretch" in result:
+            self._queue.advanced(order, Stretch(**json.loads(result["stretch"])))
+            return self._end_if_over(order)
         if "measurement" not in result:
             return self._end(order, *_ending_without_measurement(result))
         measurement = read_measurement(result["measurement"])
@@ -49,9 +52,7 @@ class PruningScheduler(EmptyPickle, FIFOScheduler):  # type: ignore[misc]
         decision = self.pruner.judge(order, measurement)
         if decision is not None:
             return self._end(order, Ending(decision.ending), decision.reason)
-        if self._queue.is_over(order):
-            return self._end(order, Ending.CUT_SHORT, "the budget was over")
-        return str(TrialScheduler.CONTINUE)
+        return self._end_if_over(order)
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
         """Forget the trial. Record its ending if it ended without a measurement."""
@@ -84,6 +85,11 @@ class PruningScheduler(EmptyPickle, FIFOScheduler):  # type: ignore[misc]
 
     def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
         self.pruner.forget(order_of(trial).index)
+
+    def _end_if_over(self, order: Order) -> str:
+        if self._queue.is_over(order):
+            return self._end(order, Ending.CUT_SHORT, "the budget was over")
+        return str(TrialScheduler.CONTINUE)
 
     def _end(self, order: Order, ending: Ending, reason: str) -> str:
         if not self._queue.has_ended(order):

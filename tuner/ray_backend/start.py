@@ -27,6 +27,9 @@ os.environ.update(
         "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
         # Ray starts a worker for each CPU at once. They import what trials need while the driver still reads the data.
         "RAY_preload_python_modules": "tuner.ray_backend.worker,tuner.trial.trial",
+        # By default workers give way to every other process, so one busy program would nearly stop a search that has a time
+        # budget. Whoever wants that starts tuner with `nice`.
+        "RAY_worker_niceness": os.environ.get("RAY_worker_niceness", "0"),  # noqa: SIM112 (its name)
         # Makes Ray call this machine 127.0.0.1, so that everything it starts here listens only there. Otherwise most of it
         # listens on every address. A cluster that was started elsewhere keeps its own addresses.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",

@@ -6,7 +6,7 @@ import os
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -67,6 +67,7 @@ class QueueCallback(EmptyPickle, TrialProgressCallback):  # type: ignore[misc]
         self, queue: TrialQueue, interrupt: threading.Event, scheduler: PruningScheduler | None = None
     ) -> None:
         self._queue, self._interrupt, self._scheduler = queue, interrupt, scheduler
+        self._has_run_out = False
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         if not self._queue.has_ended(order_of(trial)):
@@ -96,11 +97,25 @@ class QueueCallback(EmptyPickle, TrialProgressCallback):  # type: ignore[misc]
             self._queue.interrupt()  # first, because ending Ray's trials takes seconds
             raise KeyboardInterrupt
         self._queue.tick()
+        if self._queue.is_time_up() and not self._has_run_out:
+            self._has_run_out = True
+            self._queue.run_out()
+            _kill_actors(trials)
         hung = {order.index for order in self._queue.hung()}
-        for trial in trials if hung else ():
-            if order_of(trial).index in hung and trial.temporary_state.ray_actor is not None:
-                trial.max_failures = 0
-                ray.kill(trial.temporary_state.ray_actor)
+        _kill_actors([trial for trial in trials if order_of(trial).index in hung] if hung else [])
+
+
+class TimeStopper(EmptyPickle, tune.Stopper):  # type: ignore[misc]
+    """Ends Ray's part of the search when the time is up, even if a worker has not started or is busy with an evaluation."""
+
+    def __init__(self, queue: TrialQueue) -> None:
+        self._queue = queue
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self._queue.is_time_up()
 
 
 def run_trials(
@@ -142,6 +157,7 @@ def run_trials(
                 name="trials",
                 storage_path=folder,
                 verbose=0,
+                stop=TimeStopper(queue),
                 callbacks=[QueueCallback(queue, interrupt, scheduler)],
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
                 failure_config=tune.FailureConfig(max_failures=RETRIES),
@@ -152,6 +168,13 @@ def run_trials(
         if interrupt.is_set():  # after the last step
             queue.interrupt()
             raise KeyboardInterrupt
+
+
+def _kill_actors(trials: Sequence[Any]) -> None:
+    for trial in trials:
+        if trial.temporary_state.ray_actor is not None:
+            trial.max_failures = 0
+            ray.kill(trial.temporary_state.ray_actor)
 
 
 def _describe_error(trial: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -16,17 +17,18 @@ from tuner.pruners.gate import GateSettings, health_of
 from tuner.ray_backend.memory import is_out_of_memory
 from tuner.signals import die_on_abort
 from tuner.trial.measurement import Measurement
-from tuner.trial.order import Order, TrialSettings
+from tuner.trial.order import Order, Stretch, TrialSettings
 
 if TYPE_CHECKING:
     from tuner.trial.trial import Trial
 
 _WRITE_ATTEMPTS = 3  # for a finalist's weights, which the search needs
 _CHECKPOINT_INTERVAL_S = 60.0  # between rungs, which may be hours apart
+_PAUSE_EVERY_S = 0.5  # for the driver, which may end the trial; the next step then goes on within milliseconds
 
 
 class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
-    """Runs one order after the other in one process. Each step is one measurement."""
+    """Runs one order after the other in one process. Each step trains for a moment, and measures if it is due."""
 
     def setup(self, config: dict[str, Any], data: TrialData, settings: TrialSettings) -> None:
         die_on_abort()
@@ -49,6 +51,12 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
                 self._start_trial()
             elif self._is_to_be_kept:  # only now is it certain that the driver has the last measurement and goes on
                 self._write_checkpoint()
+                self._is_to_be_kept = False
+            if (stretch := self._train()) is not None:
+                return {
+                    "examples": stretch.examples,
+                    "stretch": json.dumps(asdict(stretch)),
+                }  # Ray would flatten a dict
             measurement = self._measure()
         except Exception as error:
             if is_out_of_memory(error):  # Ray retries a trial that raises, in a new process
@@ -83,6 +91,11 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
                 self._note = f"it starts again from the beginning because its checkpoint cannot be used ({error})"
                 self._trial = self._make_trial()
         self._checkpoint_examples, self._checkpoint_time_s = self._trial.examples, time.monotonic()
+        self._last_s, self._is_measured = time.monotonic(), self._trial.examples > 0
+        self._measure_by_s = math.inf
+        if order.is_measured_then and order.start_before is not None:
+            half_s = (order.start_before - time.time()) / 2 if order.phase == "search" else 0.0
+            self._measure_by_s = order.start_before - half_s
 
     def _make_trial(self) -> Trial:
         from tuner.trial.trial import Trial  # imports torch, which only workers need
@@ -108,12 +121,25 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
         except StorageError as error:  # the trial can go on without; if the ledger fails too, the run stops
             self._note = f"its checkpoint cannot be written ({error})"
 
+    def _train(self) -> Stretch | None:
+        """Train for a moment. Return how far the trial is, or None if it is to be measured now."""
+        trial, last_s = self._trial, self._last_s
+        assert trial is not None
+        if not trial.advance(pause_at=time.perf_counter() + _PAUSE_EVERY_S) or self._is_last_moment():
+            return None
+        return Stretch(trial.examples, trial.examples_to_measurement, time.monotonic() - last_s)
+
+    def _is_last_moment(self) -> bool:
+        """Return whether the trial has no measurement yet, and should take one at once."""
+        return not self._is_measured and time.time() > self._measure_by_s
+
     def _measure(self) -> Measurement:
-        """Train to the next measurement, and write the weights if they are the trial's best."""
+        """Measure the trial, and write the weights if they are the trial's best."""
         trial, order = self._trial, self._order
         assert trial is not None
         best_before = trial.best_merit
-        measurement = trial.next_measurement()
+        measurement = trial.measure()
+        self._last_s, self._is_measured = time.monotonic(), True
         if order.weights is not None and trial.best_merit > best_before:
             if order.phase == "finalist":
                 write_with_retries(lambda: self._save_weights(trial, str(order.weights)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -32,11 +34,13 @@ from tuner.search.failures import NoChampion, explain_no_measurement, explain_no
 from tuner.search.finalists import finalist_runs
 from tuner.search.memory_estimate import refuse_large_data, refuse_large_files
 from tuner.search.reading import measure_closing_work, read_data
-from tuner.search.time_budget import TimeBudget
+from tuner.search.time_budget import TimeBudget, refuse_spent_time
 from tuner.search.trial_queue import SearchQueue
-from tuner.search.watcher import Snapshot, Watcher
+from tuner.search.watcher import Snapshot, Watcher, find_late_score
+from tuner.show_value import show_duration
 from tuner.signals import die_on_abort, raise_if_interrupted, sigterm_as_interrupt
 from tuner.space.counting import describe_limit
+from tuner.space.larger_budget import larger_budget
 from tuner.space.load import Space
 from tuner.storage import Folder
 from tuner.trial.ending import Ending
@@ -82,6 +86,7 @@ def run_search(space: Space, location: str, *, address: str | None, watcher: Wat
 
     refuse_existing(Folder.at(location))
     with read_beside_ray(space, address, watcher) as (adapted, data):
+        refuse_spent_time(adapted, clock())
         search = SearchRun(adapted, data, Ledger(location), clock=clock, watcher=watcher)
         return search.run(is_cluster=address is not None)
 
@@ -106,7 +111,12 @@ def read_beside_ray(space: Space, address: str | None, watcher: Watcher) -> Iter
                 reading = background.submit(read)
                 with suppress(TimeoutError):
                     reading.result(timeout=_FAULTS_SHOW_S)
+                watcher.say(
+                    "reading the data and starting Ray" if address is None else "reading the data and joining Ray"
+                )
                 machines = start_ray(address, space.resources)
+                if not reading.done():
+                    watcher.say("Ray is ready; the rows are still being prepared")
                 adapted, dataset, prepared = reading.result()
             slots = _count_slots(adapted, machines) if address is None else 0
             refuse_large_data(adapted, dataset, prepared, available, slots=slots, say=watcher.say)
@@ -143,7 +153,7 @@ class SearchRun:
         self._queue = SearchQueue(make_sampler(space), ledger, self._budget, Watcher(watcher.say, self._watch))
         self._baselines: tuple[Baseline, ...] | None = None
         self._descriptions: dict[str, Any] = {}  # of the data and the baselines, by file of the ledger
-        self._has_ledger = False
+        self._has_ledger = self._has_prepared_closing = self._has_warned = False
 
     def run(self, *, is_cluster: bool) -> dict[str, Any]:
         """Run the search to its end and return the manifest; if it fails, leave a manifest with the reason."""
@@ -208,12 +218,16 @@ class SearchRun:
     # --- trials ---
 
     def _run_trials(self, *, is_cluster: bool) -> tuple[Baseline, ...]:
-        """Run all trials and return the baselines, which another worker runs beside the first trials."""
+        """Run all trials and return the baselines, which another worker runs beside the first trials.
+
+        Without a measurement nobody waits for the baselines, because there is no champion to compare with them.
+        """
         from tuner.ray_backend.trials import run_trials
 
         seed, weight = self._space.search.seed, self._space.score.penalty_weight
         self._job = Job("baselines", _describe_on_worker, self._dataset, weight, seed)
         if not self._queue.is_done():
+            self._watcher.say(f"starting the baselines and the workers, {self._budget.slots} side by side")
             run_trials(
                 self._queue,
                 self._data.prepared,
@@ -223,6 +237,8 @@ class SearchRun:
                 slots=self._budget.slots,
                 is_cluster=is_cluster,
             )
+        if not self._job.is_done() and not any(record.best for record in self._queue.trials.values()):
+            return ()
         return self._collect_baselines()
 
     def _trial_settings(self) -> TrialSettings:
@@ -260,14 +276,30 @@ class SearchRun:
         return pruner
 
     def _watch(self, snapshot: Snapshot) -> None:
+        if not self._has_warned and (late_s := find_late_score(snapshot)) is not None:
+            self._has_warned = True
+            self._warn_of_late_score(snapshot.elapsed_s + late_s)
+        if snapshot.phase == "finalists" and not self._has_prepared_closing:
+            self._has_prepared_closing = True
+            threading.Thread(target=_import_closing, daemon=True).start()
         if self._baselines is None and self._job.is_done():
             self._collect_baselines()
         self._watcher.watch(snapshot)
 
+    def _warn_of_late_score(self, score_s: float) -> None:
+        search = self._space.search
+        more = larger_budget(search, ended_by=search.tightest, spent_s=score_s)
+        self._watcher.say(
+            f"note: the first score would come after {show_duration(score_s)}, too late for search.{search.tightest}; a trial "
+            f"is measured earlier, before it has trained that far; for more, {' '.join(f'--set {each}' for each in more)}"
+        )
+
     def _collect_baselines(self) -> tuple[Baseline, ...]:
         """Return the baselines; the first time, write them to the ledger and show their scores."""
         if self._baselines is None:
-            self._baselines, self._descriptions = self._job.result()
+            if not self._job.is_done():
+                self._watcher.say("waiting for the baselines, which take longer than the search")
+            self._baselines, self._descriptions, self._budget.load = self._job.result()
             for name, content in self._descriptions.items():
                 self._ledger.write_json(name, content)
             for row in self._descriptions["baselines"]:
@@ -284,9 +316,8 @@ class SearchRun:
         """Choose the champion among the kept models, test it, and return its description. Raises SearchFailed without one."""
         records = self._queue.trials.values()
         if not any(record.best for record in records):
-            raise explain_no_measurement(
-                records, self._space, ended_by=self._queue.ended_by, spent_s=self._budget.clock()
-            )
+            spent_s = self._budget.clock()
+            raise explain_no_measurement(records, self._space, ended_by=self._queue.ended_by, spent_s=spent_s)
         from tuner.search.champion import publish_champion
         from tuner.search.kept_models import read_models
 
@@ -346,19 +377,29 @@ class SearchRun:
         return manifest
 
 
+def _import_closing() -> None:
+    """Import what closing needs. This takes seconds, and a core is idle now and then while the finalists run."""
+    importlib.import_module("tuner.search.champion")
+
+
 def _describe_on_worker(
     dataset: Dataset, penalty_weight: float, seed: int
-) -> tuple[tuple[Baseline, ...], dict[str, Any]]:
-    """Return the baselines, and descriptions of data and baselines as JSON values, by file of the ledger."""
+) -> tuple[tuple[Baseline, ...], dict[str, Any], float]:
+    """Return the baselines, descriptions of data and baselines as JSON values by file of the ledger, and the machine's load.
+
+    The load is how many times as long the work took as it would have on a core of its own.
+    """
     from tuner.baselines.run import run_baselines
     from tuner.data.profile import profile
     from tuner.search.champion_test import describe_baselines
 
     die_on_abort()
+    begun_s, spent_s = time.perf_counter(), time.process_time()
     profiled = profile(dataset)
     baselines = run_baselines(dataset, seed=seed)
     described = describe_baselines(baselines, dataset, penalty_weight=penalty_weight, seed=seed)
-    return baselines, {"data": profiled, "baselines": described}
+    load = (time.perf_counter() - begun_s) / max(time.process_time() - spent_s, 0.1)
+    return baselines, {"data": profiled, "baselines": described}, max(1.0, load)
 
 
 def _parent(choice: ChampionChoice) -> int:

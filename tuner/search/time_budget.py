@@ -8,19 +8,22 @@ from dataclasses import dataclass
 from itertools import islice, zip_longest
 from statistics import median
 
+from tuner.errors import Fault, SpaceError
 from tuner.scoring.bootstrap import SAMPLES
 from tuner.search.best_trials import rank_trials
+from tuner.show_value import show_duration
+from tuner.space.larger_budget import larger_budget
 from tuner.space.load import Space
 from tuner.trial.record import TrialRecord
 
 SAFETY = 1.1
 """Factor on estimates: finalists use all slots at once, which is a little slower than what was measured."""
 BETWEEN_TRIALS_S = 0.5
-MAKING_WAY_S = 1.0
-"""From the end of the search to the first finalist, without the wait for running trials' next measurements. Ray has asked
-for some trials in advance, and they are turned away one by one."""
-CLOSING_S = 4.0
-"""Closing on some thousand rows: reading the models, predictions, intervals, the bundle."""
+MAKING_WAY_S = 1.5
+"""From the end of a phase to the next one, without the wait for evaluations: trials pause twice a second. Ray has asked for
+some trials in advance, and they are turned away one by one."""
+CLOSING_S = 3.0
+"""Closing on some thousand rows: reading the models, predictions, intervals, the bundle, stopping Ray, printing."""
 COMPARED_BASELINES = 4
 """Baselines that the champion is compared with on the test rows; there may be fewer."""
 _RECENT = 10  # trials that show how busy the machine is
@@ -43,12 +46,13 @@ class ClosingWork:
     are_validation_rows_predicted: bool = True
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class TimeBudget:
     """A search's time limit, and how much of it finalists and closing will need.
 
     `clock` gives the seconds since the run began. `slots` is the number of trials that run side by side, and
-    `budget_examples` the length of a full run. A finished run that is given more had taken `begun_s` seconds.
+    `budget_examples` the length of a full run. A finished run that is given more had taken `begun_s` seconds. `load` is how many
+    times as long work takes here as on an idle machine.
     """
 
     space: Space
@@ -57,6 +61,7 @@ class TimeBudget:
     budget_examples: int
     closing_work: ClosingWork
     begun_s: float = 0.0
+    load: float = 1.0
 
     @property
     def limit_s(self) -> float | None:
@@ -69,42 +74,54 @@ class TimeBudget:
 
     def is_search_over(self, records: Collection[TrialRecord]) -> bool:
         """Return whether search trials must make way for the finalists."""
-        return self.limit_s is not None and self.clock() > self.limit_s - self.reserve_s(records)
+        return self.limit_s is not None and self.clock() >= self.limit_s - self.reserve_s(records)
 
     def are_finalists_over(self, records: Collection[TrialRecord]) -> bool:
         """Return whether only the time for closing is left."""
-        return self.limit_s is not None and self.clock() > self.limit_s - self.closing_s(records)
+        return self.limit_s is not None and self.clock() > self.limit_s - self._after_finalists_s(records)
 
-    def latest_start(self, records: Collection[TrialRecord]) -> float | None:
-        """Return when the last search trial may start, in seconds since the epoch; None without a limit."""
+    def is_up(self, records: Collection[TrialRecord]) -> bool:
+        """Return whether only the time for closing is left, even if trials have not made way yet.
+
+        Without a measurement there is nothing to close, so the first one may still come a little later.
+        """
+        share = 1.0 if any(record.best for record in records) else 0.5
+        return self.limit_s is not None and self.clock() > self.limit_s - share * self.closing_s(records)
+
+    def latest_start(self, records: Collection[TrialRecord], *, is_finalist: bool = False) -> float | None:
+        """Return when the last search trial or finalist's run may start, in seconds since the epoch; None without a limit.
+
+        The first trials may start late: without a measurement there are no finalists either.
+        """
         if self.limit_s is None:
             return None
-        return time.time() - self.clock() + self.limit_s - self.reserve_s(records)
+        is_late = is_finalist or not any(record.best for record in records)
+        reserve_s = self._after_finalists_s(records) if is_late else self.reserve_s(records)
+        return time.time() - self.clock() + self.limit_s - reserve_s
 
     def reserve_s(self, records: Collection[TrialRecord]) -> float:
-        """Estimate the seconds for finalists and closing; at most half of the limit.
+        """Estimate the seconds for finalists and closing; at most half of the time from the first trial to the limit.
 
         The search never resumes once the finalists begin, so one slow stretch early on must not end the search.
         """
-        search = self.space.search
-        half = self._half_s()
+        search, half = self.space.search, self._half_s(records)
         best = rank_trials(records)[: 2 * search.finalists]
         if not best:
             return half
         # Take the slowest of twice as many, because the ranking may still change, and the reserve must suffice for the new
         # leaders.
         full_runs = sorted(self.full_runs_s(best, records))[-search.finalists :]
-        # A running trial makes way at its next measurement, so wait for the longest stretch between two.
-        waiting = max(
-            (
-                record.seconds_per_measurement
-                for record in records
-                if record.ending is None and record.order.phase == "search"
-            ),
-            default=0.0,
-        )
         needed = finalists_seconds(full_runs, seeds=search.seeds, slots=self.slots)
-        return min(half, self.closing_s(records) + MAKING_WAY_S + waiting + needed)
+        return min(half, self._after_finalists_s(records) + MAKING_WAY_S + _evaluating_s(records) + needed)
+
+    def _half_s(self, records: Collection[TrialRecord]) -> float:
+        """Return half of the seconds that trials, finalists and closing have, or that a finished run was given more."""
+        begun_s = min((record.started_s for record in records if record.starts), default=self.clock())
+        return max(0.0, (self.limit_s or 0.0) - max(begun_s, self.begun_s)) / 2
+
+    def _after_finalists_s(self, records: Collection[TrialRecord]) -> float:
+        """Estimate the seconds from the moment at which finalists' runs are told to end, until the end."""
+        return self.closing_s(records) + MAKING_WAY_S + _evaluating_s(records)
 
     def closing_s(self, records: Collection[TrialRecord]) -> float:
         """Estimate the seconds for closing from the evaluation times of the best trials; at most half of the limit."""
@@ -116,13 +133,9 @@ class TimeBudget:
             finalists=search.finalists,
             seeds=search.seeds,
             predict_s=predict_s,
-            slowdown=recent_slowdown(records),
+            slowdown=max(self.load, recent_slowdown(records)),
         )
-        return min(needed, self._half_s())
-
-    def _half_s(self) -> float:
-        """Return half of the limit, or of what a finished run was given more."""
-        return max(0.0, (self.limit_s or 0.0) - self.begun_s) / 2
+        return min(needed, self._half_s(records))
 
     def full_runs_s(self, parents: Sequence[TrialRecord], records: Collection[TrialRecord]) -> list[float]:
         """Estimate the seconds of a finalist's run of each parent.
@@ -144,9 +157,30 @@ class TimeBudget:
         if self.limit_s is None:
             return len(best), seeds
         full_runs = self.full_runs_s(best, records)
-        left_s = self.limit_s - self.closing_s(records) - self.clock()
+        left_s = self.limit_s - self._after_finalists_s(records) - self.clock()
         have = [done.get(trial.order.index, 0) for trial in best]
         return affordable(full_runs, seeds=seeds, slots=self.slots, seconds=left_s, done=have)
+
+
+def refuse_spent_time(space: Space, spent_s: float) -> None:
+    """Raise SpaceError if the time limit is over before the search has begun, so that no trial can be measured."""
+    search = space.search
+    if search.seconds is None or spent_s < search.seconds:
+        return
+    what = (
+        f"search.{search.tightest} allows {show_duration(search.seconds)}, but reading the data and starting Ray took "
+        f"{show_duration(spent_s)}, so no trial would be measured"
+    )
+    options = " ".join(
+        f"--set {setting}" for setting in larger_budget(search, ended_by=search.tightest, spent_s=spent_s)
+    )
+    place = space.document.place(("search", search.tightest))
+    raise SpaceError([Fault(place.text, what, f"allow more: {options}; `tuner plan` says how much is enough")])
+
+
+def _evaluating_s(records: Collection[TrialRecord]) -> float:
+    """Return how long the longest evaluation of a running trial may take: a trial does not make way while it evaluates."""
+    return max((record.evaluate_seconds for record in records if record.ending is None), default=0.0)
 
 
 def recent_slowdown(records: Collection[TrialRecord]) -> float:
@@ -174,7 +208,7 @@ def closing_seconds(work: ClosingWork, *, finalists: int, seeds: int, predict_s:
     decided_s = work.validation * labels * (finalists * seeds + 3) * _DECIDE_S
     written_s = rows * (labels * _MEASURE_S + _WRITE_S)
     growing_s = predicted * predict_s + drawn_s + decided_s + written_s + work.fitting_s
-    return CLOSING_S + slowdown * growing_s
+    return slowdown * (CLOSING_S + growing_s)
 
 
 def _resample_s(columns: int) -> float:

@@ -19,7 +19,7 @@ from tuner.search.trial_log import TrialLog
 from tuner.search.watcher import Snapshot, Watcher
 from tuner.trial.ending import Ending
 from tuner.trial.measurement import Measurement
-from tuner.trial.order import Order
+from tuner.trial.order import Order, Stretch
 from tuner.trial.record import TrialRecord
 
 _TOO_LATE = "the budget was over"
@@ -90,7 +90,7 @@ class SearchQueue:
             if is_waiting and not self._is_search_late():
                 return None
             self._close_search()
-        return self._finalist_runs.pop(0) if self._finalist_runs else None
+        return self._hand_out(self._finalist_runs.pop(0)) if self._finalist_runs else None
 
     def is_done(self) -> bool:
         """Return whether every finalist's run has been handed out."""
@@ -103,8 +103,14 @@ class SearchQueue:
     def is_over(self, order: Order) -> bool:
         """Return whether the time for this order's phase is over."""
         if order.phase == "search":
+            if order.is_measured_then and not any(record.best for record in self.trials.values()):
+                return False
             return self._is_search_late()
         return self._budget.are_finalists_over(self.trials.values())
+
+    def is_time_up(self) -> bool:
+        """Return whether only the time for closing is left."""
+        return self._budget.is_up(self.trials.values())
 
     # --- news from Ray ---
 
@@ -119,6 +125,10 @@ class SearchQueue:
     def measured(self, order: Order, measurement: Measurement, *, is_to_be_kept: bool = False) -> None:
         """Add a measurement; write it at once if the trial makes a checkpoint after it."""
         self._log.add_measurement(order, measurement, is_to_be_kept=is_to_be_kept)
+
+    def advanced(self, order: Order, stretch: Stretch) -> None:
+        """Note how far a trial is on its way to the next measurement."""
+        self.trials[order.index].stretch = stretch
 
     def noted(self, order: Order, note: str) -> None:
         """Show the user a note about a trial."""
@@ -144,6 +154,14 @@ class SearchQueue:
         raise_if_all_fail(self.trials.values())
         self._watcher.watch(self.snapshot())
 
+    def run_out(self) -> None:
+        """End every running trial, and hand out no more, because the time is up."""
+        for record in self._log.running():
+            self.ended(record.order, Ending.CUT_SHORT, _TOO_LATE)
+        if self._finalist_runs is None:
+            self.ended_by = self._search.tightest
+        self._again, self._finalist_runs = [], []
+
     def interrupt(self) -> None:
         """End every running trial as interrupted."""
         for record in self._log.running():
@@ -163,6 +181,7 @@ class SearchQueue:
             asked=self._orders.asked,
             limit=self._orders.limit(),
             max_epochs=self._search.max_epochs,
+            rows=max(1, round(self._budget.budget_examples / self._search.max_epochs)),
             best=ranking[0] if ranking else None,
         )
 
@@ -186,8 +205,15 @@ class SearchQueue:
         return is_late
 
     def _hand_out(self, order: Order) -> Order:
-        keep_above = least_kept_score(self._log.search_trials())
-        return replace(order, start_before=self._budget.latest_start(self.trials.values()), keep_above=keep_above)
+        """Say in an order when it is too late for it, and what its model must exceed to be kept."""
+        records = self.trials.values()
+        is_finalist = order.phase == "finalist"
+        return replace(
+            order,
+            start_before=self._budget.latest_start(records, is_finalist=is_finalist),
+            is_measured_then=is_finalist or not any(record.best for record in records),
+            keep_above=None if is_finalist else least_kept_score(self._log.search_trials()),
+        )
 
     def _give_up_search(self) -> None:
         """End the search trials that should have continued: there is no time left for them."""

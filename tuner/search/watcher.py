@@ -7,7 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from tuner.show_value import show_duration
 from tuner.trial.record import TrialRecord
+
+_TELLING_S = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +25,46 @@ class Snapshot:
     asked: int
     limit: int | None
     max_epochs: float
+    rows: int
     best: TrialRecord | None
+
+
+def describe_wait(snapshot: Snapshot) -> str | None:
+    """Say how far the first trial is that will have a score; None if a trial has one, or none trains yet."""
+    first = _next_to_score(snapshot)
+    if first is None or first.stretch is None:
+        return None
+    epoch, row = divmod(first.stretch.examples, snapshot.rows)
+    return (
+        f"trial {first.order.index}: epoch {epoch + row / snapshot.rows:.1f} of {snapshot.max_epochs:g}, {row:,} of "
+        f"{snapshot.rows:,} rows, first score in about {show_duration(_seconds_to_score(first))}"
+    )
+
+
+def find_late_score(snapshot: Snapshot) -> float | None:
+    """Return the seconds to the first score if the time of the search is over before, so that it is measured too early.
+
+    Without a score, half of the time is kept for finalists and closing. The first moments of a trial are slower than others
+    and tell nothing yet.
+    """
+    first = _next_to_score(snapshot)
+    if snapshot.left_s is None or first is None or first.stretch is None or first.stretch.seconds < _TELLING_S:
+        return None
+    seconds = _seconds_to_score(first)
+    return seconds if seconds > snapshot.left_s / 2 else None
+
+
+def _next_to_score(snapshot: Snapshot) -> TrialRecord | None:
+    """Return the trial that will have a score first; None if one has a score already, or none trains yet."""
+    if snapshot.best is not None or any(record.last is not None for record in snapshot.running):
+        return None
+    return min((record for record in snapshot.running if record.stretch), key=_seconds_to_score, default=None)
+
+
+def _seconds_to_score(record: TrialRecord) -> float:
+    stretch = record.stretch
+    assert stretch is not None
+    return stretch.examples_left * stretch.seconds / max(stretch.examples, 1)
 
 
 @dataclass(frozen=True)

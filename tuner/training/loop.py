@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -63,6 +65,7 @@ class Training:
     ) -> None:
         self.examples = 0
         self.steps = 0
+        self._log: StepLog | None = None  # of the steps since `take_progress`
         self._model, self._recipe = model, recipe
         self._device = next(model.parameters()).device
         table = None if model.embedding is None else model.embedding.weight
@@ -87,14 +90,25 @@ class Training:
 
     def train_until(self, examples: int) -> Progress:
         """Take steps until `examples` have been read in total; stop early at a number that is not finite."""
+        self.advance(examples)
+        return self.take_progress()
+
+    def advance(self, examples: int, *, pause_at: float = math.inf) -> bool:
+        """Do as `train_until`, but pause once time.perf_counter() reaches `pause_at`. Return whether there is more to do."""
         self._model.train()
-        log = StepLog(steps_before=self.steps)
-        while self.examples < examples:
+        log = self._log = self._log or StepLog(steps_before=self.steps)
+        # Reading the numbers is free on a CPU. On a GPU it would wait for the step, so the numbers are read at the end.
+        is_read = self._device.type == "cpu"
+        while self.examples < examples and not (is_read and log.has_steps and not log.is_finite()):
+            if time.perf_counter() >= pause_at:
+                return True
             self._step(self._draw(), log)
-            # Reading the numbers is free on a CPU. On a GPU it would wait for the step, so the numbers are read at the end.
-            if self._device.type == "cpu" and not log.is_finite():
-                break
-        return log.progress()
+        return False
+
+    def take_progress(self) -> Progress:
+        """Return the figures about the steps since the last call."""
+        log, self._log = self._log, None
+        return Progress() if log is None else log.progress()
 
     def _draw(self) -> list[Batch]:
         """Draw the batches of one step: `accumulation` of them, or fewer at the end of the budget."""

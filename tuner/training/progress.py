@@ -69,6 +69,11 @@ class StepLog:
         if clipped.is_changed is not None:
             self._changed.append(clipped.is_changed)
 
+    @property
+    def has_steps(self) -> bool:
+        """Whether a step has been noted."""
+        return bool(self._losses)
+
     def is_finite(self) -> bool:
         """Return whether the last step's loss and norm are finite. Waits for the step on a GPU."""
         return math.isfinite(self._losses[-1] + self._norms[-1])

@@ -38,8 +38,9 @@ class Order:
     measurement that has not collapsed and scores above `keep_above`. `checkpoint` is where the trial writes its state. If
     the file exists already, the trial continues from it.
 
-    A search trial does not start after `start_before` (seconds since the epoch). Ray asks for trials before it has free
-    workers, so a worker may come too late.
+    A trial does not start after `start_before` (seconds since the epoch). Ray asks for trials before it has free workers,
+    so a worker may come too late. With `is_measured_then`, a finalist's run that has no measurement by then takes one at once,
+    and a search trial takes one halfway from its start until then.
     """
 
     index: int
@@ -49,7 +50,17 @@ class Order:
     weights: str | None = None
     checkpoint: str | None = None
     start_before: float | None = None
+    is_measured_then: bool = False
     keep_above: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """How far a trial is between two measurements: examples seen, those left to the next one, and seconds of training."""
+
+    examples: int
+    examples_left: int
+    seconds: float
 
 
 class TrialQueue(Protocol):
@@ -74,6 +85,9 @@ class TrialQueue(Protocol):
         must not lag behind the checkpoint.
         """
 
+    def advanced(self, order: Order, stretch: Stretch) -> None:
+        """Record how far a trial is on its way to the next measurement."""
+
     def noted(self, order: Order, note: str) -> None:
         """Show the user a note about a trial."""
 
@@ -91,6 +105,12 @@ class TrialQueue(Protocol):
 
     def is_over(self, order: Order) -> bool:
         """Return whether the time of this order's phase is over."""
+
+    def is_time_up(self) -> bool:
+        """Return whether no trial may run any more."""
+
+    def run_out(self) -> None:
+        """Record that every running trial ended because the time is up, and hand out no more orders."""
 
     def tick(self) -> None:
         """Do regular work, such as writing waiting rows. Called a few times a second; may raise to end the search."""

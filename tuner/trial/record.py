@@ -10,7 +10,7 @@ from tuner.pruners.gate import merit
 from tuner.space.configuration import configuration_hash
 from tuner.trial.ending import Ending
 from tuner.trial.measurement import Measurement
-from tuner.trial.order import Order
+from tuner.trial.order import Order, Stretch
 
 
 @dataclass
@@ -19,7 +19,8 @@ class TrialRecord:
 
     `parent` is the search trial that a finalist's run repeats, None for a search trial. `heard_s` is when the trial's worker
     last sent something, None while it has no worker. `best` is the measurement with the highest score. `fittest` is the
-    measurement of the model that the trial keeps: the healthiest, and among equally healthy ones the highest score.
+    measurement of the model that the trial keeps: the healthiest, and among equally healthy ones the highest score. `stretch`
+    is what has been trained since the last measurement, None right after it.
 
     A trial that restarts from a checkpoint repeats some measurements. Only the repeated ones count: `measurements`, `best`,
     `fittest`, `last` and `train_seconds` do not include the ones they replace. `measurements` is emptied when the trial
@@ -39,7 +40,7 @@ class TrialRecord:
     measurements: list[Measurement] = field(default_factory=list)
     train_seconds: float = 0.0
     seconds_per_example: float = float("inf")
-    seconds_per_measurement: float = 0.0
+    stretch: Stretch | None = None
     later_seconds: float = 0.0  # between measurements, without the first stretch
     later_examples: int = 0
 
@@ -70,6 +71,11 @@ class TrialRecord:
         """The hash of the configuration. Cached, because every tick ranks all trials."""
         return configuration_hash(self.order.configuration)
 
+    @property
+    def evaluate_seconds(self) -> float:
+        """The seconds of the last evaluation, 0 before the first one."""
+        return self.last.evaluate_seconds if self.last else 0.0
+
     def add(self, measurement: Measurement, *, waited_s: float = 0.0) -> None:
         """Add a measurement that arrived `waited_s` after the worker's last message.
 
@@ -81,7 +87,7 @@ class TrialRecord:
         examples = measurement.examples - (self.last.examples if self.last else 0)
         # Take the fastest stretch: the first one includes building kernels, and others may have shared the machine.
         self.seconds_per_example = min(self.seconds_per_example, seconds / max(examples, 1))
-        self.seconds_per_measurement = seconds
+        self.stretch = None
         if self.last is not None:
             self.later_seconds += max(seconds, waited_s)
             self.later_examples += examples

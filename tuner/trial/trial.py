@@ -72,6 +72,8 @@ class Trial:
         self._kept = self._fold_models[-1]
         self._validation = Validation(self._fold_models, data, penalty_weight=settings.penalty_weight)
         self._reporting_points = 0
+        self._target: int | None = None  # examples at the measurement that is due next
+        self._progress: list[Progress] = []  # of the models that have trained until then
         self._best, self._health_checks = BestSoFar(), HealthCheckSchedule()
         part, table = parts[count - 1], tables[count - 1]
         self.vocabulary_found = (
@@ -120,13 +122,31 @@ class Trial:
 
     def next_measurement(self) -> Measurement:
         """Train until the next measurement is due, and evaluate on the validation rows."""
-        target = self._next_target()
-        while target <= self.examples < self._budget:  # a batch may be larger than the interval between measurements
-            target = self._next_target()
-        progress = [
-            fold_model.training.train_until(math.ceil(target * fold_model.size / self._rows))
-            for fold_model in self._fold_models
-        ]
+        self.advance()
+        return self.measure()
+
+    def advance(self, *, pause_at: float = math.inf) -> bool:
+        """Train until the next measurement is due, but pause once time.perf_counter() reaches `pause_at`.
+
+        Return whether there is more to train.
+        """
+        if self._target is None:
+            self._target = self._next_target()
+            while self._target <= self.examples < self._budget:  # a batch may be larger than the interval
+                self._target = self._next_target()
+        for fold_model in self._fold_models[len(self._progress) :]:
+            if fold_model.training.advance(math.ceil(self._target * fold_model.size / self._rows), pause_at=pause_at):
+                return True
+            self._progress.append(fold_model.training.take_progress())
+        return False
+
+    def measure(self) -> Measurement:
+        """Evaluate on the validation rows, even if no measurement is due yet."""
+        if self._target is not None and self.examples < self._target:
+            self._reporting_points -= 1  # it is still due
+        unfinished = self._fold_models[len(self._progress) :]
+        progress = [*self._progress, *(fold_model.training.take_progress() for fold_model in unfinished)]
+        self._target, self._progress = None, []
         start = time.perf_counter()
         measures = self._evaluate(progress)
         for fold_model in self._fold_models:
@@ -181,6 +201,11 @@ class Trial:
         self._reporting_points, self.precision = state["reporting_points"], state["precision"]
         if self._is_on_gpu:
             torch.cuda.set_rng_state(state["dropout_on_gpu"], self._settings.device)
+
+    @property
+    def examples_to_measurement(self) -> int:
+        """The examples that are left to train until the next measurement is due; 0 before training towards it."""
+        return 0 if self._target is None else max(0, self._target - self.examples)
 
     def _next_target(self) -> int:
         self._reporting_points += 1

@@ -1,0 +1,144 @@
+"""Measure what trials cost on this machine: a few configurations train for a moment, side by side as in a search."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import multiprocessing
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tuner.data.encoded import Encoded
+from tuner.data.trial_data import TrialData
+from tuner.space.build import own_parameters
+from tuner.space.configuration import Configuration
+from tuner.trial.order import TrialSettings
+
+_MEASURED = 6  # configurations, or one for each process if there are more of those
+_MOST_PROCESSES = 8
+_WARM_UP_S = 0.05
+_TRAIN_S = 0.5
+_VALIDATION_ROWS = 1_000
+_WIDTH = 100  # of the inputs of a network without an embedding size of its own
+_STEP = 2e6  # the cost of a step of any size, in the units of a step's cost for an example
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialCost:
+    """Seconds that a configuration needs: to build its model, to train on an example, and to evaluate a validation row.
+
+    `load` is how many times as long the work took as it would have on a core of its own.
+    """
+
+    build_s: float
+    example_s: float
+    row_s: float
+    load: float
+
+
+@contextmanager
+def calibrators(slots: int) -> Iterator[ProcessPoolExecutor]:
+    """Start as many processes as trials run side by side, at most eight. They import PyTorch while the data are read."""
+    count, others = min(slots, _MOST_PROCESSES), set(multiprocessing.active_children())
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_import_trial)
+    try:
+        for _ in range(count):
+            pool.submit(int)  # starts a process
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in set(multiprocessing.active_children()) - others:
+            process.kill()  # unloading PyTorch would take a while
+
+
+def measure_costs(
+    pool: ProcessPoolExecutor, sampled: Sequence[Configuration], data: TrialData, settings: TrialSettings, *, slots: int
+) -> list[TrialCost]:
+    """Measure configurations of all sizes, cheapest first. `sampled` are many, and what they cost is guessed to choose them."""
+    processes = min(slots, _MOST_PROCESSES)
+    chosen = _spread(sorted(sampled, key=_guess_cost), max(_MEASURED, processes))
+    small = _cut_validation(data)
+    jobs: list[Future[list[TrialCost]]] = [
+        pool.submit(_measure_all, chosen[number::processes], small, settings)
+        for number in range(min(processes, len(chosen)))
+    ]
+    costs = [cost for job in jobs for cost in job.result()]
+    return sorted(costs, key=lambda cost: cost.example_s)
+
+
+def _spread(values: Sequence[Configuration], count: int) -> list[Configuration]:
+    """Return the middle one of each of `count` parts of equal size."""
+    count = min(count, len(values))
+    return [values[int((place + 0.5) * len(values) / count)] for place in range(count)]
+
+
+def _guess_cost(configuration: Configuration) -> float:
+    """Return a number that grows with the time of an example: multiplications, and a share of what each step costs."""
+    hidden, directions = int(configuration["hidden"]), int(configuration["directions"])
+    has_embedding = configuration.get("embedding") is not None
+    width = own_parameters(configuration, "embedding").get("size", _WIDTH) if has_embedding else _WIDTH
+    inputs = [int(width), *[directions * hidden] * (int(configuration["layers"]) - 1)]
+    multiplied = sum(4 * directions * hidden * (size + hidden) for size in inputs)
+    return multiplied * math.sqrt(int(configuration["max_length"])) + _STEP / int(configuration["batch_size"])
+
+
+def _cut_validation(data: TrialData) -> TrialData:
+    """Return the data with at most 1,000 validation rows. With folds all stay, because they are the training rows."""
+    rows = min(_VALIDATION_ROWS, len(data.validation_truth))
+    if data.folds is not None or rows == len(data.validation_truth):
+        return data
+    prepared = {
+        setting: tuple(replace(part, validation=_first(part.validation, rows)) for part in parts)
+        for setting, parts in data.prepared.items()
+    }
+    return replace(data, prepared=prepared, validation_truth=data.validation_truth[:rows], parts=data.parts[:rows])
+
+
+def _first(encoded: Encoded, rows: int) -> Encoded:
+    return Encoded(encoded.steps[: encoded.offsets[rows]], encoded.offsets[: rows + 1])
+
+
+# --- in the processes -----------------------------------------------------------------------------------------------
+
+
+def _import_trial() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the command, which ends its processes
+    importlib.import_module("tuner.trial.trial")
+
+
+def _measure_all(configurations: Sequence[Configuration], data: TrialData, settings: TrialSettings) -> list[TrialCost]:
+    return [_measure(configuration, data, settings) for configuration in configurations]
+
+
+def _measure(configuration: Configuration, data: TrialData, settings: TrialSettings) -> TrialCost:
+    from tuner.trial.trial import Trial
+
+    begun_s, spent_s = time.perf_counter(), time.process_time()
+    trial = Trial(configuration, data, settings, seed=0)
+    trial.advance(pause_at=time.perf_counter() + _WARM_UP_S)  # the first step builds kernels
+    build_s = time.perf_counter() - begun_s
+    trained_s, before = 0.0, trial.examples
+    evaluated: list[float] = []
+    is_last = False
+    while not is_last and (trained_s < _TRAIN_S or not evaluated):
+        start = time.perf_counter()
+        is_paused = trial.advance(pause_at=start + _TRAIN_S - trained_s)
+        trained_s += time.perf_counter() - start
+        if not is_paused or trained_s >= _TRAIN_S:
+            measurement = trial.measure()
+            is_last = measurement.is_last
+            evaluated.append(measurement.evaluate_seconds)
+    wall_s, spent_s = time.perf_counter() - begun_s, time.process_time() - spent_s
+    return TrialCost(
+        build_s=build_s,
+        example_s=trained_s / max(trial.examples - before, 1),
+        row_s=float(np.min(evaluated)) / max(len(data.validation_truth), 1),
+        load=max(1.0, wall_s / max(spent_s, 1e-3)),
+    )

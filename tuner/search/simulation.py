@@ -1,0 +1,193 @@
+"""Play a search through without training: slots, rungs and the reserve for finalists, with measured costs. Pure functions."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median_low
+
+import numpy as np
+
+from tuner.pruners.asha import Rungs, rung_examples
+from tuner.search.calibration import TrialCost
+from tuner.search.time_budget import MAKING_WAY_S, affordable, finalists_seconds
+from tuner.space.search_settings import SearchSettings
+
+_GAMES = 9
+_MOST_TRIALS = 1_000  # played; a longer search goes on at the same rate
+_BETWEEN_TRIALS_S = 0.15
+_NOISE = 0.5  # of a measured score, relative to the spread of what configurations reach
+_PROGRESS = 0.02  # a sampler that learns proposes better and better, so ASHA stops fewer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What a search has: the costs of configurations, rows, slots, and when things begin.
+
+    The first trial starts after `starting_s`, and the baselines take one slot until `baselines_s`. `trials` is the most that
+    there may be, None without a limit.
+    """
+
+    search: SearchSettings
+    costs: Sequence[TrialCost]
+    rows: int
+    validation_rows: int
+    slots: int
+    starting_s: float
+    baselines_s: float
+    closing_s: float
+    trials: int | None
+    finalists: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """How a search went: trials with a measurement, finalists, and seconds.
+
+    `search_s` is when the search was over, `finalists_s` how long the finalists took, and `total_s` when all was over.
+    """
+
+    trials: int
+    finalists: int
+    seeds: int
+    search_s: float
+    finalists_s: float
+    total_s: float
+
+
+@dataclass(order=True)
+class _Running:
+    at_s: float
+    number: int
+    cost: TrialCost = field(compare=False)
+    merit: float = field(compare=False)
+    measurements: int = field(default=0, compare=False)
+
+
+def foresee(scene: Scene, limit_s: float | None) -> Course:
+    """Return the middle one of several games."""
+    games = sorted((_play(scene, limit_s, seed) for seed in range(_GAMES)), key=lambda course: course.trials)
+    middle = median_low([course.trials for course in games])
+    return next(course for course in games if course.trials == middle)
+
+
+def least_seconds(scene: Scene) -> float:
+    """Return the shortest time limit in which a trial is measured and the search is closed, within a twentieth."""
+    low, high = scene.starting_s, 2 * (scene.starting_s + scene.closing_s)
+    while not _is_enough(scene, high):
+        low, high = high, 2 * high
+    while high > 1.05 * low:
+        middle = (low + high) / 2
+        low, high = (low, middle) if _is_enough(scene, middle) else (middle, high)
+    return high
+
+
+def _is_enough(scene: Scene, limit_s: float) -> bool:
+    course = foresee(scene, limit_s)
+    return course.trials > 0 and course.total_s <= limit_s
+
+
+def _play(scene: Scene, limit_s: float | None, seed: int) -> Course:
+    """Let trials run, `slots` at a time, until their number or the time is used up."""
+    search, game = scene.search, _Game(scene, limit_s, seed)
+    starts = [scene.starting_s] * scene.slots
+    starts[-1] = max(scene.starting_s, scene.baselines_s)
+    waiting = [game.begin(start) for start in starts]
+    running = [trial for trial in waiting if trial is not None]
+    heapq.heapify(running)
+    now = scene.starting_s
+    while running and not game.is_over(running[0].at_s):
+        trial = heapq.heappop(running)
+        now = trial.at_s
+        following = trial if game.measure(trial) else game.begin(now + _BETWEEN_TRIALS_S)
+        if following is not None:
+            heapq.heappush(running, following)
+    if running and limit_s is not None:
+        now = max(now, limit_s - game.reserve_s())
+    full_runs, left_s = (
+        game.best_runs(),
+        math.inf if limit_s is None else limit_s - now - scene.closing_s - MAKING_WAY_S,
+    )
+    finalists, seeds = affordable(full_runs, seeds=search.seeds, slots=scene.slots, seconds=left_s)
+    finalists_s = min(finalists_seconds(full_runs[:finalists], seeds=seeds, slots=scene.slots), max(0.0, left_s))
+    trials = len(game.measured)
+    if game.begun >= _MOST_TRIALS:  # the rest goes on at the same rate
+        trials, now = _extrapolate(scene, limit_s, trials, now, finalists_s)
+    total_s = now + finalists_s + scene.closing_s
+    return Course(
+        trials=trials, finalists=finalists, seeds=seeds, search_s=now, finalists_s=finalists_s, total_s=total_s
+    )
+
+
+def _extrapolate(scene: Scene, limit_s: float | None, trials: int, now: float, finalists_s: float) -> tuple[int, float]:
+    rate = trials / max(now - scene.starting_s, 1e-6)
+    fit = None if limit_s is None else trials + int(rate * max(0.0, limit_s - scene.closing_s - finalists_s - now))
+    total = min(each for each in (fit, scene.trials) if each is not None)
+    return total, now + (total - trials) / rate
+
+
+class _Game:
+    """One search: its rungs, and the trials that have been measured."""
+
+    def __init__(self, scene: Scene, limit_s: float | None, seed: int) -> None:
+        self._scene, self._limit_s = scene, limit_s
+        self._random = np.random.default_rng(seed)
+        search = scene.search
+        levels = rung_examples(
+            grace_epochs=search.grace_epochs,
+            reduction_factor=search.reduction_factor,
+            max_epochs=search.max_epochs,
+            rows=scene.rows,
+        )
+        self._rungs = Rungs(levels, reduction_factor=search.reduction_factor)
+        self.begun = 0
+        self.measured: dict[int, tuple[float, TrialCost]] = {}
+
+    def begin(self, at_s: float) -> _Running | None:
+        """Return the next trial, which starts at a moment, when its first measurement is done; None if there is none."""
+        limits = [_MOST_TRIALS, *([self._scene.trials] if self._scene.trials is not None else [])]
+        if self.begun >= min(limits):
+            return None
+        cost = self._scene.costs[int(self._random.integers(len(self._scene.costs)))]
+        merit = self._random.normal() + _PROGRESS * self.begun
+        trial = _Running(at_s + cost.build_s + self._stretch_s(cost), self.begun, cost, merit)
+        self.begun += 1
+        return trial
+
+    def measure(self, trial: _Running) -> bool:
+        """Take in a measurement. Return whether the trial goes on; `at_s` is then its next one."""
+        scene, search = self._scene, self._scene.search
+        trial.measurements += 1
+        self.measured[trial.number] = (trial.merit, trial.cost)
+        examples = round(trial.measurements * scene.rows / search.reports_per_epoch)
+        if examples >= search.max_epochs * scene.rows:
+            return False
+        score = trial.merit + _NOISE * self._random.normal()
+        if not self._rungs.goes_on(trial.number, examples, score):
+            return False
+        trial.at_s += self._stretch_s(trial.cost)
+        return True
+
+    def is_over(self, now: float) -> bool:
+        """Return whether the search makes way for the finalists at this moment."""
+        return self._limit_s is not None and now > self._limit_s - self.reserve_s()
+
+    def reserve_s(self) -> float:
+        """Return the seconds that are kept for finalists and closing, as `TimeBudget` does."""
+        scene, limit_s = self._scene, self._limit_s or 0.0
+        half = max(0.0, limit_s - scene.starting_s) / 2
+        if not self.measured:
+            return half
+        needed = finalists_seconds(self.best_runs(), seeds=scene.search.seeds, slots=scene.slots)
+        return min(half, scene.closing_s + 2 * MAKING_WAY_S + needed)
+
+    def best_runs(self) -> list[float]:
+        """Return the seconds of a full run of each finalist."""
+        best = sorted(self.measured.values(), key=lambda measured: -measured[0])[: self._scene.finalists]
+        return [cost.example_s * self._scene.rows * self._scene.search.max_epochs for _, cost in best]
+
+    def _stretch_s(self, cost: TrialCost) -> float:
+        scene = self._scene
+        return cost.example_s * scene.rows / scene.search.reports_per_epoch + cost.row_s * scene.validation_rows
