@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from builders.evidence import CONFIGURATION, HEALTHY, decisions, label, training
-from tuner.diagnosis.causes.cause import NAMED, Cause, falling_by_factors, option, rising, rising_by_factors
+from tuner.diagnosis.causes.cause import NAMED, Cause, falling_by_factors, rising, rising_by_factors
 from tuner.diagnosis.causes.diagnose import as_json, diagnose, in_order
 from tuner.diagnosis.causes.registry import CAUSES, EXPLAINS
 from tuner.diagnosis.facts.evidence import DataFacts, Evidence, Reference
@@ -290,10 +290,6 @@ def test_strength_is_a_half_at_the_bound_and_one_beyond_doubt(graded: float, exp
     assert graded == pytest.approx(expected)
 
 
-def test_settings_are_quoted_for_a_shell() -> None:
-    assert option("space.clipping={norm: {threshold: 1}}") == "--set 'space.clipping={norm: {threshold: 1}}'"
-
-
 def test_a_diagnosis_as_json_has_every_cause_with_its_measurement() -> None:
     described = as_json(diagnose(MADE["vanishing_gradients"]))
     assert described["causes"][0]["name"] == "vanishing_gradients"
@@ -305,7 +301,13 @@ def test_in_a_script_without_spaces_words_are_the_first_cause_and_unknown_words_
     causes = diagnose(replace(WEAK, data=data, signal=NONE_FOUND)).causes
     assert causes[0].name == "texts_without_spaces"
     unknown = next(cause for cause in causes if cause.name == "unknown_words")
-    assert {causes[0].setting, unknown.setting} == {"--set space.tokens=character --set space.max_length=29"}
+    assert {causes[0].setting, unknown.setting} == {"--set space.tokens=character"}  # it reads 64 tokens already
+
+
+def test_characters_are_read_to_the_length_that_nearly_all_texts_have() -> None:
+    data = DataFacts(unspaced_share=0.98, characters=290)
+    first = diagnose(replace(WEAK, data=data, signal=NONE_FOUND)).causes[0]
+    assert first.setting == "--set space.tokens=character --set space.max_length=290"
 
 
 def test_texts_without_spaces_are_no_cause_if_characters_are_read() -> None:

@@ -343,7 +343,7 @@ def test_a_constant_answer_with_a_good_ranking_is_blamed_on_the_threshold(
 
 def test_without_probabilities_the_diagnosis_asks_for_them(tmp_path: Path, truth: list[int]) -> None:
     diagnosis = diagnose(evidence_of_file(write(tmp_path / "preds.csv", {"truth": truth, "pred": [0] * ROWS})))
-    assert diagnosis.causes[0].name == "constant_decision"
+    assert diagnosis.causes[0].name == "imbalance"
     assert any("give the probabilities (--probability)" in line for line in diagnosis.missing)
 
 

@@ -10,6 +10,7 @@ from tuner.cli.location import locate_run, name_damage
 from tuner.cli.options import runs_option
 from tuner.cli.output import print_json, print_text, say
 from tuner.errors import Fault, UsageError
+from tuner.show_value import show_share
 
 if TYPE_CHECKING:
     from tuner.diagnosis.causes.cause import Cause
@@ -172,11 +173,12 @@ def _print_diagnosis(evidence: Evidence, diagnosis: Diagnosis) -> None:
 
 
 def _print_cause(number: int, cause: Cause) -> None:
+    from tuner.diagnosis.causes.advice import advice_lines
+
     origin = f" (follows from {', '.join(_words(name) for name in cause.explained_by)})" if cause.explained_by else ""
     print_text(f"{number}. {_words(cause.name)}{origin}: {cause.sentence}")
-    print_text(f"   {cause.advice}")
-    if cause.setting:
-        print_text(f"   {cause.setting}")
+    for line in advice_lines(cause):
+        print_text(f"   {line}")
 
 
 def _print_search(search: SearchFacts) -> None:
@@ -186,12 +188,12 @@ def _print_search(search: SearchFacts) -> None:
         causes = ", ".join(f"{_words(name)} {count}" for name, count in search.causes.items())
         print_text(f"most likely causes of the trials that collapsed or diverged: {causes}")
     for failing in search.settings[:_SETTINGS_SHOWN]:
-        share = failing.faulty / failing.trials
+        share = show_share(failing.faulty / failing.trials)
         remedy = f"; try {failing.setting}" if failing.setting else ""
         print_text(
             f"- {failing.parameter} {failing.value}: {failing.faulty} of {failing.trials} trials collapsed or diverged "
-            f"({share:.0%}, 95 % interval {failing.low:.0%} to {failing.high:.0%}); "
-            f"of all other trials {failing.rest:.0%}{remedy}"
+            f"({share}, 95 % interval {show_share(failing.low)} to {show_share(failing.high)}); "
+            f"of all other trials {show_share(failing.rest)}{remedy}"
         )
 
 

@@ -130,12 +130,15 @@ def _describe_end(run: dict[str, Any]) -> str:
 
 def _print_verdict(run: dict[str, Any]) -> None:
     from tuner.analysis.leaderboard import VERDICTS
+    from tuner.diagnosis.causes.advice import advice_lines
 
     print_text(f"\nverdict: {run['verdict']}: {VERDICTS[run['verdict']]}")
     print_text(f"reason: {run['reason']}")
     print_text(f"diagnosis: {run['diagnosis']['state']}: {run['diagnosis']['sentence']}")
     for cause in run["diagnosis"]["causes"][:_CAUSES_SHOWN]:
-        print_text(f"  {cause['name'].replace('_', ' ')}: {cause['sentence']}; {cause['advice']}")
+        print_text(f"  {cause['name'].replace('_', ' ')}: {cause['sentence']}")
+        for line in advice_lines(cause):
+            print_text(f"    {line}")
     print_text(f"bundle: {run['champion']['bundle']}")
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from tuner.analysis.failing_settings import find_failing_settings
 from tuner.analysis.trials import TrialFacts
-from tuner.diagnosis.causes.cause import option
 from tuner.diagnosis.facts.evidence import SearchFacts, SettingShare
+from tuner.space.assignment import shell_word
 from tuner.space.load import Space
 
 
@@ -29,7 +29,7 @@ def search_facts(trials: Sequence[TrialFacts], causes: Mapping[int, str], space:
 
 def _shares(trials: Sequence[TrialFacts], space: Space | None) -> tuple[SettingShare, ...]:
     failing = find_failing_settings(trials, space)
-    cuts = {name: option(f"space.{name}={value}") for name, value in failing.cut_values.items()}
+    cuts = {name: f"--set {shell_word(f'space.{name}={value}')}" for name, value in failing.cut_values.items()}
     shares = [
         SettingShare(
             parameter=cell.setting.name,
