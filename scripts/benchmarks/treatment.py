@@ -82,6 +82,8 @@ def _mended(answers: Answers, advice: str) -> float | None:
         decided = decide_plainly(probabilities, task)
     elif advice.startswith("multiply each label's probability"):
         decided = decide_plainly(_with_mean(probabilities, truth.mean(axis=0)), task)
+    elif advice.startswith("decide for the label whose probability exceeds its mean"):
+        decided = decide_plainly(probabilities / probabilities.mean(axis=0), task)
     else:
         return None
     labels = [str(label) for label in range(truth.shape[1])]

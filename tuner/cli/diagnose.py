@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tuner.cli.location import locate_run, name_damage
-from tuner.cli.options import runs_option
+from tuner.cli.options import quoting_option, runs_option
 from tuner.cli.output import print_json, print_text, say
 from tuner.errors import Fault, UsageError
 from tuner.show_value import show_share
@@ -15,7 +15,8 @@ from tuner.show_value import show_share
 if TYPE_CHECKING:
     from tuner.diagnosis.causes.cause import Cause
     from tuner.diagnosis.causes.diagnose import Diagnosis
-    from tuner.diagnosis.facts.evidence import Evidence, SearchFacts
+    from tuner.diagnosis.facts.evidence import Evidence, Origin, SearchFacts
+    from tuner.space.settings import Quoting
 
 FAILED = 4
 """Exit code with --fail-on-collapse if the predictor is in one of the states of `_COLLAPSED`."""
@@ -44,6 +45,7 @@ _SETTINGS_SHOWN = 5
     "--text", metavar="COLUMN", help="Column of texts, in a file. Checks the data and whether there is any signal."
 )
 @click.option("--train", metavar="FILE", help="File that the model was trained on. Needs --text.")
+@quoting_option
 @click.option(
     "--fail-on-collapse",
     is_flag=True,
@@ -143,6 +145,7 @@ def _evidence_of_file(
     probability: tuple[str, ...],
     text: str | None,
     train: str | None,
+    quoting: Quoting | None,
 ) -> Evidence:
     if train is not None and text is None:
         message = "the texts of the training file are compared with those of the predictions"
@@ -150,7 +153,9 @@ def _evidence_of_file(
 
     from tuner.diagnosis.readers.file import evidence_of_file
 
-    return evidence_of_file(what, pred=pred, truth=truth, probability=probability, text=text, train=train)
+    return evidence_of_file(
+        what, pred=pred, truth=truth, probability=probability, text=text, train=train, quoting=quoting
+    )
 
 
 def _print_diagnosis(evidence: Evidence, diagnosis: Diagnosis) -> None:
@@ -165,7 +170,7 @@ def _print_diagnosis(evidence: Evidence, diagnosis: Diagnosis) -> None:
     for number, cause in enumerate(diagnosis.causes, 1):
         _print_cause(number, cause)
     if evidence.search is not None and evidence.search.trials:
-        _print_search(evidence.search)
+        _print_search(evidence.search, evidence.origin)
     if diagnosis.missing:
         print_text("\nnot known:")
     for line in diagnosis.missing:
@@ -181,7 +186,9 @@ def _print_cause(number: int, cause: Cause) -> None:
         print_text(f"   {line}")
 
 
-def _print_search(search: SearchFacts) -> None:
+def _print_search(search: SearchFacts, origin: Origin | None) -> None:
+    from tuner.diagnosis.causes.search import avoid_settings
+
     endings = ", ".join(f"{count} {ending}" for ending, count in search.endings.items())
     print_text(f"\nthe search had {search.trials} trials: {endings}")
     if search.causes:
@@ -189,12 +196,13 @@ def _print_search(search: SearchFacts) -> None:
         print_text(f"most likely causes of the trials that collapsed or diverged: {causes}")
     for failing in search.settings[:_SETTINGS_SHOWN]:
         share = show_share(failing.faulty / failing.trials)
-        remedy = f"; try {failing.setting}" if failing.setting else ""
         print_text(
             f"- {failing.parameter} {failing.value}: {failing.faulty} of {failing.trials} trials collapsed or diverged "
             f"({share}, 95 % interval {show_share(failing.low)} to {show_share(failing.high)}); "
-            f"of all other trials {show_share(failing.rest)}{remedy}"
+            f"of all other trials {show_share(failing.rest)}"
         )
+    if command := avoid_settings(search, origin):
+        print_text(f"to search without them:\n  {command}")
 
 
 def _words(name: str) -> str:

@@ -30,6 +30,10 @@ _SHIFT_BACK = (
     "multiply each label's probability by one factor, so that its mean becomes the label's share of the rows, and decide for "
     "the most probable: the probabilities rank the rows well"
 )
+_RELATIVE = (
+    "decide for the label whose probability exceeds its mean over the rows by the largest factor: the probabilities are flat, "
+    "but rank the rows well"
+)
 _LEARN = "the network has not learnt to distinguish rows: check its learning rate, its gradients and its data"
 _FIT_ON_MORE = "give more validation rows of these labels: the thresholds fitted on them do not suit other rows"
 
@@ -43,12 +47,15 @@ def threshold(evidence: Evidence) -> Cause | None:
     gain = fitted - evidence.decisions.macro_f1
     constant = collapsed_labels(evidence.decisions)
     first = cut[0]
+    why = "the threshold is wrong; with thresholds fitted on other rows"
+    if evidence.task == "multiclass":
+        why = "the decisions do not follow the probabilities; with the most probable label of each row"
     return Cause(
         name="threshold",
         strength=rising(len(cut) / len(constant), 0.0, 0.5),
         sentence=(
-            f"{_named(cut)}: ranked well (AUC {_mean_auc(cut):.2f}), but {_where_predicted(cut)}, because the threshold is "
-            f"wrong; with thresholds fitted on other rows, macro-F1 would be {fitted:.3f} ({gain:+.3f})"
+            f"{_named(cut)}: ranked well (AUC {_mean_auc(cut):.2f}), but {_where_predicted(cut)}, because {why}, "
+            f"macro-F1 would be {fitted:.3f} ({gain:+.3f})"
         ),
         measurement={
             "labels": [label.name for label in cut],
@@ -176,7 +183,7 @@ def _fit(evidence: Evidence) -> Remedy:
     if evidence.task != "multiclass":
         return say(_FIT)
     is_better = (facts.fitted_macro_f1 or 0.0) >= facts.macro_f1 + _WORTHWHILE
-    return say(_MOST_PROBABLE if is_better else _SHIFT_BACK)
+    return say(_MOST_PROBABLE if is_better else _RELATIVE if is_flat(evidence) else _SHIFT_BACK)
 
 
 def _what_pushes(known: KnownSettings) -> str:
@@ -299,7 +306,8 @@ def _where_predicted(labels: list[LabelFacts]) -> str:
     often = [label for label in labels if label not in seldom]
     if not (seldom and often):
         return f"predicted for {'hardly any' if seldom else 'nearly every'} row"
-    return f"{_named(seldom)} predicted for hardly any row, {_named(often)} for nearly every row"
+    verb = "is" if len(seldom) == 1 else "are"
+    return f"{_named(seldom)} {verb} predicted for hardly any row, {_named(often)} for nearly every"
 
 
 def _mean_auc(labels: list[LabelFacts]) -> float:

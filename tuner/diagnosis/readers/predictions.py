@@ -26,7 +26,7 @@ from tuner.errors import DataError, Fault
 from tuner.scoring.indicator import Indicator
 from tuner.scoring.ranking import Probabilities
 from tuner.space.assignment import column_option
-from tuner.space.settings import Task
+from tuner.space.settings import Quoting, Task
 
 PRED_NAMES = ("prediction", "predictions", "predicted", "pred", "preds", "y_pred", "decided")
 TRUTH_NAMES = ("truth", "true", "y_true", "target", "targets", "label", "labels", "gold")
@@ -51,6 +51,7 @@ class PredictionsFile:
     rows: NDArray[np.int64]
     truth_columns: tuple[str, ...]
     notes: tuple[str, ...]
+    quoting: Quoting | None
 
 
 def read_predictions_file(
@@ -60,15 +61,16 @@ def read_predictions_file(
     truth: Sequence[str] = (),
     probability: Sequence[str] = (),
     text: str | None = None,
+    quoting: Quoting | None = None,
 ) -> PredictionsFile:
-    """Read a predictions file: Parquet, CSV or JSON Lines.
+    """Read a predictions file: Parquet, CSV or JSON Lines. `quoting` is how CSV is quoted; None: what fits.
 
     `pred` and `truth` each name one column, or one column of 0 and 1 per label. Columns that are not named are found
     by their usual names. If the file has no decisions, they come from the probabilities: 0.5 and above, or the largest. Rows
     with a missing value are left out and counted in `notes`. Raises DataError with every fault.
     """
     notes: list[str] = []
-    table = read_table(uri, reading=Reading(note=notes.append))
+    table = read_table(uri, reading=Reading(quoting, "--quoting", note=notes.append))
     columns = _ColumnNames.find(uri, table, pred=pred, truth=truth, probability=probability, text=text)
     notes += columns.notes
     refuse_fractions(uri, table, columns.pred, columns.truth)
@@ -92,6 +94,7 @@ def read_predictions_file(
         rows=kept + 1,
         truth_columns=columns.truth,
         notes=tuple(notes),
+        quoting=quoting,
     )
 
 
@@ -103,7 +106,7 @@ def read_training(
     Targets are None if the file lacks the columns of the truth. Raises DataError.
     """
     notes: list[str] = []
-    table = read_table(uri, reading=Reading(note=notes.append))
+    table = read_table(uri, reading=Reading(predictions.quoting, "--quoting", note=notes.append))
     if text not in table.column_names:
         raise DataError(
             [Fault(f"{uri}: --text", f"there is no column {text!r}", _suggest("--text", text, table.column_names))]
