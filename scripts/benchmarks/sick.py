@@ -186,7 +186,10 @@ def observe(fault: PlantedFault, material: SickData, *, seed: int, treatment: Tr
         dataset = fault.tamper(dataset, np.random.default_rng(seed))
     before = {**material.configuration, **fault.chosen}
     setting = {"task": material.task, "inputs": material.inputs}
-    domains = parameters(**setting, **{**before, **treatment.chosen})
+    after = {**before, **treatment.chosen}
+    if after.get("layers", 1) == 1:
+        after.pop("layer_dropout", None)
+    domains = parameters(**setting, **after)
     data = prepare(dataset, domains)
     config = middle(domains, middle(parameters(**setting, **before)))
     config |= {name: value for name, value in fault.forced.items() if name.split(".")[0] not in treatment.chosen}

@@ -92,12 +92,7 @@ def vanishing_gradients(evidence: Evidence) -> Cause | None:
             "tiny_gradient_share": training.tiny_gradient_share,
         },
         remedies=(
-            steps(
-                Step("space.layers", 1, "use one layer"),
-                _ORTHOGONAL,
-                Step("space.pooling", ["max", "mean"], "pool over all steps"),
-                _NORMALISED,
-            ),
+            easier_to_train(KnownSettings.of(evidence)),
             steps(Step("space.cell", "gru", "try GRU cells")),
             say("shorten the path from the inputs to the head: fewer layers, shorter rows, or pooling over all steps"),
         ),
@@ -238,6 +233,15 @@ _ORTHOGONAL = Step("space.initialisation", "xavier_orthogonal", "draw initial we
 _NORMALISED = Step("space.layer_norm", True, "normalise the outputs of each layer")
 
 
+def easier_to_train(known: KnownSettings) -> Remedy:
+    """Return what shortens the way of the gradients. Two layers stay a choice if the space says how to drop between them."""
+    layers = Step("space.layers", 1, "use one layer")
+    if not known.accept({layers.key: layers.value}):
+        layers = Step("space.layers", [1, 2], "use fewer layers")
+    pooling = Step("space.pooling", ["max", "mean"], "pool over all steps")
+    return steps(layers, _ORTHOGONAL, pooling, _NORMALISED)
+
+
 def _clip_if_not(known: KnownSettings) -> list[Step]:
     return [_CLIP] if known.value("clipping") == "none" else []
 
@@ -245,6 +249,15 @@ def _clip_if_not(known: KnownSettings) -> list[Step]:
 def _range_of_rates(low: float, high: float, does: str) -> Step:
     ends = {"low": float(f"{low:.2g}"), "high": float(f"{high:.2g}")}
     return Step("space.learning_rate", {**ends, "scale": "log"}, does)
+
+
+def usual_rate_if_not(known: KnownSettings) -> list[Step]:
+    """Return the usual learning rates if the model's is far from them."""
+    if not known.configuration:
+        return []
+    usual = _usual_rate(known.configuration)
+    is_usual = usual / 4 <= _effective_rate(known.configuration) <= usual * 20
+    return [] if is_usual else [_range_of_rates(usual / 2, usual * 10, "use a usual learning rate")]
 
 
 def _lower_rate(known: KnownSettings) -> list[Step]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tuner.diagnosis.causes.cause import Cause, Remedy, Step, falling_by_factors, rising, rising_by_factors, say, steps
 from tuner.diagnosis.causes.corrections import correct_more, corrections, uncorrect
 from tuner.diagnosis.causes.known_settings import KnownSettings
+from tuner.diagnosis.causes.optimisation import easier_to_train, usual_rate_if_not
 from tuner.diagnosis.causes.state import answers_the_majority, collapsed_labels, is_flat
 from tuner.diagnosis.facts.evidence import Evidence, LabelFacts
 from tuner.pruners.gate import GateSettings
@@ -199,6 +200,8 @@ def _push_back(evidence: Evidence, known: KnownSettings) -> tuple[Remedy, ...]:
     fit = [_fit(evidence)] if _would_fit(evidence) else []
     if corrections(known):
         return *fit, *uncorrect(known)
+    if known.configuration and 2 * len(_well_ranked(evidence)) < len(collapsed_labels(evidence.decisions)):
+        return *fit, *_learn_at_all(evidence)
     if _minority(evidence):
         return *fit, *correct_more(known)
     if answers_the_majority(evidence.decisions, evidence.task):
@@ -215,8 +218,8 @@ def _push_back(evidence: Evidence, known: KnownSettings) -> tuple[Remedy, ...]:
 def _learn_at_all(evidence: Evidence) -> tuple[Remedy, ...]:
     if evidence.configuration is None:
         return *([_fit(evidence)] if _would_fit(evidence) else []), say(_LEARN)
-    rates = Step("space.learning_rate", {"low": 5e-4, "high": 1e-2, "scale": "log"}, "use a usual learning rate")
-    return steps(rates), say(_LEARN)
+    known = KnownSettings.of(evidence)
+    return steps(*usual_rate_if_not(known)), easier_to_train(known), say(_LEARN)
 
 
 def _sacrificed_labels(evidence: Evidence) -> list[LabelFacts]:
