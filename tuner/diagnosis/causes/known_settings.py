@@ -149,6 +149,8 @@ def is_offered(new: Domain, old: Domain) -> bool:
 
 def round_up(number: float, *, most: float = math.inf) -> int:
     """Return a round whole number that is not below `number`: 7 for 6.1, 13 for 12.2, 250 for 241; at most `most`."""
+    if number >= most:
+        return round(most)
     digit = 10.0 ** max(math.floor(math.log10(max(number, 1))) - 1, 0)
     return round(min(math.ceil(number / digit - 1e-9) * digit, most))
 

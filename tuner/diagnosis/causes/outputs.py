@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuner.diagnosis.causes.cause import Cause, Remedy, Step, falling_by_factors, rising, rising_by_factors, say, steps
+from tuner.diagnosis.causes.cause import Cause, Remedy, falling_by_factors, rising, rising_by_factors, say, steps
 from tuner.diagnosis.causes.corrections import correct_more, corrections, uncorrect
 from tuner.diagnosis.causes.known_settings import KnownSettings
 from tuner.diagnosis.causes.optimisation import easier_to_train, usual_rate_if_not

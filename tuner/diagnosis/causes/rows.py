@@ -164,7 +164,7 @@ def _longer_rows(known: KnownSettings, data: DataFacts) -> tuple[Remedy, ...]:
     """Return a length that holds a row of median length and more, then the other end of the rows."""
     ends = known.ends("max_length")
     now = 64.0 if ends is None else ends[1]
-    median = 0.0 if data.read_share is None or ends is None else float(known.value("max_length")) / data.read_share
+    median = 0.0 if not data.read_share or ends is None else float(known.value("max_length")) / data.read_share
     wanted = round_up(max(4 * now, 64, 1.5 * median), most=_LONGEST[known.inputs])
     longer = [Step("space.max_length", wanted, "read more of each row")] if wanted > now else []
     other_end = Step("space.truncation", ["end", "start"], "try the other end of each row")
