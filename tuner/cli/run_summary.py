@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from tuner.ledger.run_directory import Run
 
 _LEADERBOARD_ROWS = 12
-_CAUSES_SHOWN = 3
 _HEALTH = (
     "train_score",
     "gradient_norm",
@@ -135,7 +134,7 @@ def _print_verdict(run: dict[str, Any]) -> None:
     print_text(f"\nverdict: {run['verdict']}: {VERDICTS[run['verdict']]}")
     print_text(f"reason: {run['reason']}")
     print_text(f"diagnosis: {run['diagnosis']['state']}: {run['diagnosis']['sentence']}")
-    for cause in run["diagnosis"]["causes"][:_CAUSES_SHOWN]:
+    for cause in run["diagnosis"]["causes"]:
         print_text(f"  {cause['name'].replace('_', ' ')}: {cause['sentence']}")
         for line in advice_lines(cause):
             print_text(f"    {line}")
