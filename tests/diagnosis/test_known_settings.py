@@ -112,8 +112,10 @@ def test_a_setting_that_the_space_refuses_is_not_accepted() -> None:
     assert not known.accept({"space.layers": 20})
 
 
-@pytest.mark.parametrize(("number", "rounded"), [(6.12, 7), (12, 12), (12.24, 13), (241, 250), (0.4, 1), (1001, 1100)])
-def test_numbers_are_rounded_up_to_two_digits(number: float, rounded: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "rounded"), [(6.12, 7), (12, 12), (12.24, 13), (67, 70), (241, 245), (0.4, 1), (1001, 1050)]
+)
+def test_numbers_are_rounded_up_to_round_ones(number: float, rounded: int) -> None:
     assert round_up(number) == rounded
 
 

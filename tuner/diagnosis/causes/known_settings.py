@@ -30,6 +30,8 @@ from tuner.space.show_domain import domain_as_tree
 
 _STAND_IN = {"binary": "label: label", "multiclass": "label: label", "multilabel": "labels: labels"}
 
+_FEW = 20  # up to here, every whole number is round
+
 
 @dataclass(frozen=True, kw_only=True)
 class KnownSettings:
@@ -148,11 +150,11 @@ def is_offered(new: Domain, old: Domain) -> bool:
 
 
 def round_up(number: float, *, most: float = math.inf) -> int:
-    """Return a round whole number that is not below `number`: 7 for 6.1, 13 for 12.2, 250 for 241; at most `most`."""
+    """Return a round whole number that is not below `number`: 7 for 6.1, 13 for 12.2, 70 for 67; at most `most`."""
     if number >= most:
         return round(most)
-    digit = 10.0 ** max(math.floor(math.log10(max(number, 1))) - 1, 0)
-    return round(min(math.ceil(number / digit - 1e-9) * digit, most))
+    unit = 1.0 if number < _FEW else 5.0 * 10 ** max(math.floor(math.log10(number)) - 2, 0)
+    return round(min(math.ceil(number / unit - 1e-9) * unit, most))
 
 
 def _are_offered(new: OptionChoice, old: OptionChoice) -> bool:

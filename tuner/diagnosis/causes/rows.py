@@ -49,10 +49,10 @@ def unknown_words(evidence: Evidence) -> Cause | None:
 
 def texts_without_spaces(evidence: Evidence) -> Cause | None:
     """The texts are in a script without spaces, and the model reads words, which are whole clauses."""
-    data, configuration = evidence.data, evidence.configuration
+    data = evidence.data
     if data is None or data.unspaced_share is None or has_learnt(evidence):
         return None
-    if configuration is not None and configuration.get("tokens", "word") != "word":
+    if not _may_read_words(evidence):
         return None
     return Cause(
         name="texts_without_spaces",
@@ -126,10 +126,10 @@ def conflicting_duplicates(evidence: Evidence) -> Cause | None:
 
 def unshared_words(evidence: Evidence) -> Cause | None:
     """Texts share hardly any word, so words carry no information: texts without spaces, or numbers as words."""
-    data, configuration = evidence.data, evidence.configuration
+    data = evidence.data
     if data is None or data.seen_share is None or has_learnt(evidence):
         return None
-    if configuration is not None and configuration.get("tokens", "word") != "word":
+    if not _may_read_words(evidence):
         return None
     return Cause(
         name="unshared_words",
@@ -142,6 +142,14 @@ def unshared_words(evidence: Evidence) -> Cause | None:
 
 _PIECES = "read characters or pieces of words, because texts do share these"
 _SMALLER_PIECES = (steps(Step("space.tokens", ["character", "bpe"], _PIECES)), say(_PIECES))
+
+
+def _may_read_words(evidence: Evidence) -> bool:
+    """Return whether the model reads words or, before there is a model, whether its space offers them."""
+    if evidence.configuration is not None:
+        return bool(evidence.configuration.get("tokens", "word") == "word")
+    offered = KnownSettings.of(evidence).options("tokens")
+    return not offered or "word" in offered
 
 
 def _by_character(data: DataFacts, known: KnownSettings, does: str) -> Sequence[Step]:

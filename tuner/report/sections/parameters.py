@@ -23,6 +23,7 @@ from tuner.report.blocks import Block, Heading, PageSection, Paragraph, Plot
 from tuner.report.coordinates import parallel_coordinates
 from tuner.report.figures import STYLES, Trace, axis, categories, color, interval, log_axis, number, numbers, text
 from tuner.report.material import Material
+from tuner.show_value import show_share
 
 _MOST_SLICES = 8
 _MOST_POINTS = 300
@@ -118,11 +119,16 @@ def _importance_trace(title: str, members: Sequence[Importance], bar: str, names
             "color": color("ink"),
         },
         "customdata": [
-            [text(parameter.name), text(parameter.condition or "in every trial"), parameter.trials]
+            [
+                text(parameter.name),
+                text(parameter.condition or "in every trial"),
+                parameter.trials,
+                show_share(max(parameter.value, 0.0)),
+            ]
             for parameter in members
         ],
         "marker": {"color": bar},
-        "hovertemplate": "%{customdata[0]}<br>explains %{x:.1%}<br>%{customdata[1]}, %{customdata[2]} trials<extra></extra>",
+        "hovertemplate": "%{customdata[0]}<br>explains %{customdata[3]}<br>%{customdata[1]}, %{customdata[2]} trials<extra></extra>",
     }
 
 
