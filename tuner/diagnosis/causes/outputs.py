@@ -6,7 +6,7 @@ from tuner.diagnosis.causes.cause import Cause, Remedy, falling_by_factors, risi
 from tuner.diagnosis.causes.corrections import correct_more, corrections, uncorrect
 from tuner.diagnosis.causes.known_settings import KnownSettings
 from tuner.diagnosis.causes.optimisation import easier_to_train, usual_rate_if_not
-from tuner.diagnosis.causes.state import answers_the_majority, collapsed_labels, is_flat
+from tuner.diagnosis.causes.state import answers_the_majority, collapsed_labels, is_flat, measured
 from tuner.diagnosis.facts.evidence import Evidence, LabelFacts
 from tuner.pruners.gate import GateSettings
 from tuner.scoring.measures import FEWEST_TRUE
@@ -105,16 +105,16 @@ def constant_decision(evidence: Evidence) -> Cause | None:
 
 def flat_probabilities(evidence: Evidence) -> Cause | None:
     """Every row gets nearly the same probability."""
-    facts = evidence.decisions or evidence.training
-    if facts is None or facts.logit_spread is None or not is_flat(evidence):
+    spread = measured(evidence, "logit_spread")
+    if spread is None or not is_flat(evidence):
         return None
     bound, certain = GateSettings().low_logit_spread, GateSettings().flat_logit_spread
     return Cause(
         name="flat_probabilities",
-        strength=falling_by_factors(facts.logit_spread, bound, certain),
-        sentence=f"logits differ by only {facts.logit_spread:.2g} between rows (median label), "
+        strength=falling_by_factors(spread, bound, certain),
+        sentence=f"logits differ by only {spread:.2g} between rows (median label), "
         "so every input gets nearly the same probability",
-        measurement={"logit_spread": facts.logit_spread, "probability_spread": facts.probability_spread},
+        measurement={"logit_spread": spread, "probability_spread": measured(evidence, "probability_spread")},
         remedies=_learn_at_all(evidence),
     )
 

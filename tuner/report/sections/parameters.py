@@ -128,7 +128,8 @@ def _importance_trace(title: str, members: Sequence[Importance], bar: str, names
             for parameter in members
         ],
         "marker": {"color": bar},
-        "hovertemplate": "%{customdata[0]}<br>explains %{customdata[3]}<br>%{customdata[1]}, %{customdata[2]} trials<extra></extra>",
+        "hovertemplate": "%{customdata[0]}<br>explains %{customdata[3]}<br>"
+        "%{customdata[1]}, %{customdata[2]} trials<extra></extra>",
     }
 
 
