@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 ABSENT = "–"
 _MOST_CHARACTERS = 60
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_SMALL_SHARE = 0.1  # without decimals, small shares would look alike or like none, and the rest of them like all
 _TINY = 0.001  # with three decimals, smaller numbers would look like zero
 
 
@@ -41,8 +43,11 @@ def show_value(value: Any, *, real: str = ".3f", whole: str = "", absent: str = 
 
 
 def show_share(share: float) -> str:
-    """Return a share in per cent, as a note says it: "37 %"."""
-    return f"{share:.0%}".replace("%", " %")
+    """Return a share in per cent: "37 %". A share near 0 or 1 has the digits that tell it from them: "0.4 %", "99.96 %"."""
+    rest = min(share, 1 - share)
+    digits = 0 if rest <= 0 or rest >= _SMALL_SHARE else -math.floor(math.log10(10 * rest))
+    shown = f"{100 * share:.{digits}f}"
+    return f"{shown.rstrip('0').rstrip('.') if digits else shown} %"
 
 
 def show_duration(seconds: float) -> str:

@@ -1,15 +1,20 @@
-"""Faults planted in real trials: how often `tuner diagnose` names the right cause first, and calls healthy trials healthy."""
+"""Faults planted in real trials: how often `tuner diagnose` names the right cause first, and how often its advice helps.
+
+Healthy trials should be called healthy. For each fault, the first cause's setting is applied to the faulty configuration, and
+the trial is trained again under the same conditions: on the same rows, with the same seed and, unless the advice changes it,
+with the same budget. Where the advice is about answers, it is applied to the answers.
+"""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from benchmarks.row import Row, SkippedError, at_least
+from benchmarks.row import Row, SkippedError, at_least, explains
 from benchmarks.sick import (
     MATERIALS,
     PlantedFault,
@@ -18,13 +23,14 @@ from benchmarks.sick import (
     cut_at_the_top,
     empty_rows,
     flatten,
-    make,
     make_rare,
+    observe,
     read,
     shift_up,
     shrink_weights,
     shuffle_labels,
 )
+from benchmarks.treatment import Treated, treat
 
 _TEXTS = ("docstrings", "is_method", "library", "davidson_hate", "sms_spam")
 _ONE_LABEL = ("library", "digits", "davidson_hate", "japanesevowels")
@@ -117,6 +123,7 @@ class DiagnosisCase:
     is_harmless: bool
     is_right: bool
     answer: str
+    treated: Treated | None = None
 
     def __str__(self) -> str:
         return f"{self.material} {self.seed} {self.fault}: {self.answer}"
@@ -140,10 +147,13 @@ def run(material: str, *, seed: int) -> Iterator[DiagnosisCase]:
     floor = math.inf
     for fault in FAULTS:
         if material in fault.materials:
-            evidence = make(fault, MATERIALS[material], seed=seed)
+            patient = observe(fault, MATERIALS[material], seed=seed)
             if fault.name == "healthy":
-                floor = evidence.decisions.skill_low
-            yield judge(fault, material, evidence, seed=seed, floor=floor)
+                floor = patient.evidence.decisions.skill_low
+            case = judge(fault, material, patient.evidence, seed=seed, floor=floor)
+            has_cause = not (case.is_healthy or case.is_harmless)
+            treated = treat(fault, MATERIALS[material], patient, seed=seed) if has_cause else None
+            yield replace(case, treated=treated)
 
 
 def judge(fault: PlantedFault, material: str, evidence: Any, *, seed: int, floor: float) -> DiagnosisCase:
@@ -179,7 +189,43 @@ def sum_up(cases: Sequence[DiagnosisCase], left_out: Sequence[str]) -> list[Row]
         ),
         _share("right cause first, all sets", faults, f"; did no harm, not counted: {harmless}" if harmless else ""),
         _share("healthy trials called healthy", [case for case in cases if case.is_healthy]),
+        *_treatments(faults),
     ]
+
+
+def _treatments(faults: Sequence[DiagnosisCase]) -> list[Row]:
+    """Return how often the first advice raised the score: in all, and by the cause that was named."""
+    by_cause: dict[str, list[DiagnosisCase]] = defaultdict(list)
+    for case in faults:
+        if case.treated is not None and case.treated.after is not None:
+            by_cause[case.treated.cause].append(case)
+    counted = [case for cases in by_cause.values() for case in cases]
+    others = "; ".join(
+        f"{case}: {case.treated.advice}" for case in faults if case.treated and case.treated.after is None
+    )
+    return [
+        _raised("score is raised by the first advice", counted, f"; not counted: {others}" if others else ""),
+        *(_of_cause(cause, cases) for cause, cases in sorted(by_cause.items())),
+    ]
+
+
+def _raised(name: str, cases: Sequence[DiagnosisCase], more: str = "") -> Row:
+    raised = sum(case.treated.is_raised for case in cases if case.treated)
+    return at_least(
+        name, 0.8, raised / max(len(cases), 1), "share", f"{raised} of {len(cases)} faults{_failures(cases)}{more}"
+    )
+
+
+def _of_cause(cause: str, cases: Sequence[DiagnosisCase]) -> Row:
+    raised = sum(case.treated.is_raised for case in cases if case.treated)
+    return explains(
+        f"… for {cause}", raised / len(cases), "share", f"{raised} of {len(cases)} faults{_failures(cases)}"
+    )
+
+
+def _failures(cases: Sequence[DiagnosisCase]) -> str:
+    failed = "; ".join(f"{case}: {case.treated}" for case in cases if case.treated and not case.treated.is_raised)
+    return f"; not raised: {failed}" if failed else ""
 
 
 def _share(name: str, cases: Sequence[DiagnosisCase], more: str = "") -> Row:

@@ -132,9 +132,43 @@ class PlantedFault:
     materials: tuple[str, ...] = tuple(MATERIALS)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """Probabilities and truth of the evaluated rows, and the task."""
+
+    probabilities: Any
+    truth: Any
+    task: Any
+    blocks: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patient:
+    """A trial with a fault: its evidence and, if the fault is in its answers, these."""
+
+    evidence: Any
+    answers: Answers | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Treatment:
+    """Settings to train with again: as in a space, and the epochs if they change."""
+
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    epochs: float | None = None
+
+
 def make(fault: PlantedFault, material: SickData, *, seed: int) -> Any:
     """Train with the fault and return the evidence."""
-    from benchmarks.material import configuration, parameters
+    return observe(fault, material, seed=seed).evidence
+
+
+def observe(fault: PlantedFault, material: SickData, *, seed: int, treatment: Treatment = Treatment()) -> Patient:
+    """Train with the fault, and with a treatment if one is given.
+
+    New initial weights replace the planted ones. A treated parameter replaces what was forced.
+    """
+    from benchmarks.material import parameters
     from tuner.data.profile import profile
     from tuner.data.trial_data import prepare
     from tuner.diagnosis.facts.data import data_facts
@@ -150,14 +184,20 @@ def make(fault: PlantedFault, material: SickData, *, seed: int) -> Any:
     dataset = read(material, seed)
     if fault.tamper is not None:
         dataset = fault.tamper(dataset, np.random.default_rng(seed))
-    chosen = {**material.configuration, **fault.chosen}
+    before = {**material.configuration, **fault.chosen}
     setting = {"task": material.task, "inputs": material.inputs}
-    data = prepare(dataset, parameters(**setting, **chosen))
-    config = {**configuration(**setting, **chosen), **fault.forced}
+    after = {**before, **treatment.chosen}
+    if after.get("layers", 1) == 1:
+        after.pop("layer_dropout", None)
+    domains = parameters(**setting, **after)
+    data = prepare(dataset, domains)
+    config = middle(domains, middle(parameters(**setting, **before)))
+    config |= {name: value for name, value in fault.forced.items() if name.split(".")[0] not in treatment.chosen}
     epochs = -fault.budget if fault.budget < 0 else material.epochs * fault.budget
+    epochs = epochs if treatment.epochs is None else treatment.epochs
     settings = TrialSettings(max_epochs=epochs, reports_per_epoch=1, penalty_weight=1.0)
     trial = Trial(config, data, settings, seed=seed)
-    if fault.weights is not None:
+    if fault.weights is not None and "initialisation" not in treatment.chosen:
         fault.weights(trial.model)
     measurements = [trial.next_measurement()]
     while not measurements[-1].is_last:
@@ -166,11 +206,12 @@ def make(fault: PlantedFault, material: SickData, *, seed: int) -> Any:
     profiled = profile(dataset)
     if fault.answer is not None:
         probabilities, decided = fault.answer(predict(trial, data, config), data.task)
-        blocks = dataset.validation.blocks
-        facts = decision_facts(
-            decided, probabilities, data.validation_truth, task=data.task, labels=data.labels, blocks=blocks
+        blocks, truth = dataset.validation.blocks, data.validation_truth
+        facts = decision_facts(decided, probabilities, truth, task=data.task, labels=data.labels, blocks=blocks)
+        return Patient(
+            evidence=Evidence(subject="predictions", task=data.task, decisions=facts),
+            answers=Answers(probabilities=probabilities, truth=truth, task=data.task, blocks=blocks),
         )
-        return Evidence(subject="predictions", task=data.task, decisions=facts)
     decisions = None
     if ending != "diverged":
         probabilities = predict(trial, data, config)
@@ -194,7 +235,7 @@ def make(fault: PlantedFault, material: SickData, *, seed: int) -> Any:
         configuration=config,
         rankings=[measurement.auc for measurement in measurements],
     )
-    return Evidence(
+    evidence = Evidence(
         subject="trial",
         task=data.task,
         decisions=decisions,
@@ -205,6 +246,37 @@ def make(fault: PlantedFault, material: SickData, *, seed: int) -> Any:
         reference=reference(baselines),
         signal=find_signal(looks),
     )
+    return Patient(evidence=evidence)
+
+
+def middle(domains: Mapping[str, Any], before: Mapping[str, Any] | None = None, prefix: str = "") -> dict[str, Any]:
+    """Return the configuration in the middle of a space: the geometric middle of a range, the mean if it starts at 0.
+
+    Of several values or options, it has the first that is not in the configuration `before`.
+    """
+    from tuner.space.domains import Choice, Conditional, Fixed, FloatRange, IntRange, OptionChoice
+
+    config: dict[str, Any] = {}
+    for name, domain in domains.items():
+        path, old = f"{prefix}{name}", (before or {}).get(f"{prefix}{name}")
+        inner = domain.domain if isinstance(domain, Conditional) else domain
+        if isinstance(domain, Conditional) and not float(config[domain.need.name]) >= domain.need.least:
+            continue
+        if isinstance(inner, OptionChoice):
+            drawn = [
+                {path: option, **middle(parameters, before, f"{path}.{option}.")}
+                for option, parameters in inner.options
+            ]
+            config |= next((each for each in drawn if not each.items() <= (before or {}).items()), drawn[0])
+        elif isinstance(inner, Choice):
+            config[path] = next((value for value in inner.values if value != old), inner.values[0])
+        elif isinstance(inner, IntRange | FloatRange):
+            value = math.sqrt(inner.low * inner.high) if inner.low > 0 else (inner.low + inner.high) / 2
+            config[path] = round(value) if isinstance(inner, IntRange) else value
+        else:
+            assert isinstance(inner, Fixed)
+            config[path] = inner.value
+    return config
 
 
 def predict(trial: Any, data: Any, config: Mapping[str, Any]) -> Any:

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from builders.trial_facts import SPACE, sampled_configurations, trial_facts
-from tuner.analysis.failing_settings import collapse_map, lost_share, share_of, suggest_cuts, yaml_lines
+from tuner.analysis.failing_settings import collapse_map, is_left, lost_share, share_of, suggest_cuts, yaml_lines
+from tuner.analysis.tried_settings import TriedSetting
+from tuner.space.domains import Choice, Domain, Fixed, FloatRange, IntRange, OptionChoice
 from tuner.space.load import read_space
 from tuner.space.parameters import PARAMETERS
 
@@ -136,3 +138,23 @@ def test_no_cut_is_suggested_if_nothing_collapses(sampled: list[Mapping[str, Any
 def test_a_parameter_keeps_a_setting_even_if_all_are_bad() -> None:
     trials = [trial_facts({"a": value}, ending="collapsed") for value in ("x", "y") for _ in range(20)]
     assert not any(cell.is_worse for cell in collapse_map(trials))
+
+
+@pytest.mark.parametrize(
+    ("values", "low", "high", "domain", "is_there"),
+    [
+        (("none",), None, None, OptionChoice((("norm", {}),)), False),
+        (("norm",), None, None, OptionChoice((("norm", {}),)), True),
+        ((), 0.01, 0.1, FloatRange(1e-4, 0.01, True), False),
+        ((), 0.001, 0.005, FloatRange(1e-4, 0.01, True), True),  # between good ranges, so it stays
+        ((3,), None, None, Choice((1, 2)), False),
+        ((2,), None, None, Fixed(2), True),
+        ((64,), None, None, IntRange(32, 48), False),
+        ((), 0.2, 0.4, Choice((0.1, 0.3)), True),
+    ],
+)
+def test_a_cut_leaves_a_setting_in_or_takes_it_out(
+    values: tuple[Any, ...], low: float | None, high: float | None, domain: Domain, is_there: bool
+) -> None:
+    setting = TriedSetting(name="a", shown="", values=values, low=low, high=high, trials=())
+    assert is_left(setting, {"a": domain}) is is_there

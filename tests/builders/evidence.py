@@ -1,10 +1,12 @@
-"""Facts about a healthy training, its labels and its decisions."""
+"""Facts about a healthy training, its labels and its decisions, and evidence of each cause."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tuner.diagnosis.facts.evidence import DataFacts, DecisionFacts, Evidence, LabelFacts, Reference, TrainingFacts
+from tuner.scoring.signal import Signal
 
 CONFIGURATION = {
     "hidden": 64,
@@ -106,3 +108,67 @@ HEALTHY = Evidence(
     ),
     reference=Reference(name="a plain model", skill=0.35, margin=0.03),
 )
+
+POOR = {"macro_f1": 0.3, "skill": 0.0, "skill_low": -0.02, "skill_high": 0.02, "auc": 0.52}
+WEAK = replace(HEALTHY, decisions=decisions(**POOR), training=training(skill=0.0, auc=0.52, last_loss=0.49))
+
+
+def weak_with(*, configuration: dict[str, Any] | None = None, **known: Any) -> Evidence:
+    facts = {"skill": 0.0, "auc": 0.52, "last_loss": 0.49} | known
+    return replace(WEAK, training=training(**facts), configuration=CONFIGURATION | (configuration or {}))
+
+
+def of_data(**known: Any) -> Evidence:
+    assert HEALTHY.data is not None
+    return replace(HEALTHY, data=replace(HEALTHY.data, **known))
+
+
+NEVER = {"decision_rate": 0.0, "f1": 0.0, "lowest_decided": None}
+NONE_FOUND = Signal(answer="none found", sentence="no model that was tried does", advice="look at the labels")
+TOO_FEW = Signal(answer="too few rows", sentence="too few rows", advice="use folds")
+MADE: dict[str, Evidence] = {
+    "no_signal": replace(WEAK, signal=NONE_FOUND),
+    "texts_without_spaces": replace(WEAK, data=DataFacts(unspaced_share=0.98, characters=29)),
+    "unshared_words": replace(WEAK, data=DataFacts(seen_share=0.08)),
+    "conflicting_duplicates": of_data(conflict_share=0.4),
+    "empty_rows": of_data(empty_share=0.5),
+    "unknown_words": of_data(unknown_share=0.7),
+    "truncation": of_data(read_share=0.1, truncated_share=1.0),
+    "learning_rate_too_high": weak_with(configuration={"learning_rate": 0.5}, last_loss=0.6),
+    "learning_rate_too_low": weak_with(configuration={"learning_rate": 1e-6}),
+    "too_short": weak_with(steps=20, epochs=0.2, measurements=1, late_rise=None, score_noise=None),
+    "too_much_regularisation": weak_with(configuration={"dropout": 0.97}),
+    "exploding_gradients": weak_with(configuration={"clipping": "none"}, gradient_norm_most=1e5),
+    "vanishing_gradients": weak_with(gradient_ratio=1e-5),
+    "saturated_gates": weak_with(gate_saturation=0.9),
+    "dead_units": weak_with(dead_units=0.9),
+    "threshold": Evidence(
+        subject="a file",
+        task="multilabel",
+        decisions=decisions(
+            label("a", **NEVER, highest_undecided=0.97),
+            label("b", **NEVER, highest_undecided=0.95),
+            constant_penalty=1.0,
+            macro_f1=0.0,
+        ),
+    ),
+    "imbalance": replace(
+        HEALTHY,
+        decisions=decisions(
+            label("a", train_rows=500),
+            label("b", **NEVER, train_rows=5, prevalence=0.01, mean_probability=0.01, support=9),
+        ),
+    ),
+    "constant_decision": Evidence(
+        subject="a file",
+        task="multilabel",
+        decisions=decisions(
+            label("a", decision_rate=1.0, mean_probability=0.97, lowest_decided=0.6, highest_undecided=None),
+            label("b", decision_rate=1.0, mean_probability=0.97, lowest_decided=0.6, highest_undecided=None),
+            constant_penalty=1.0,
+        ),
+    ),
+    "flat_probabilities": Evidence(
+        subject="a file", task="multilabel", decisions=decisions(**(POOR | {"logit_spread": 0.01}))
+    ),
+}

@@ -38,8 +38,9 @@ def test_a_file_of_predictions_is_diagnosed(predictions: str) -> None:
     assert result.exit_code == 0
     assert "collapsed: it gives one answer for nearly every row" in result.stdout
     assert "collapsed labels: a, b" in result.stdout
-    assert "1. constant decision" in result.stdout
-    assert "--set space.loss_weights=none" in result.stdout
+    assert "1. imbalance" in result.stdout
+    assert "give rare labels more weight if nothing does so yet" in result.stdout
+    assert "--set" not in result.stdout  # the settings of the model are not known
 
 
 def test_guessed_columns_are_noted_on_stderr(predictions: str) -> None:
@@ -53,7 +54,7 @@ def test_json_has_state_labels_and_causes_and_nothing_else_on_stdout(predictions
     assert described["state"] == "collapsed"
     assert described["labels"] == ["a", "b"]
     assert set(described["causes"][0]) == {
-        "name", "strength", "sentence", "measurement", "setting", "advice", "explained_by",
+        "name", "strength", "sentence", "measurement", "setting", "advice", "command", "explained_by",
     }  # fmt: skip
     assert described["search"] is None
 

@@ -4,81 +4,28 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from builders.evidence import CONFIGURATION, HEALTHY, decisions, label, training
-from tuner.diagnosis.causes.cause import NAMED, Cause, falling_by_factors, option, rising, rising_by_factors
+from builders.evidence import (
+    CONFIGURATION,
+    HEALTHY,
+    MADE,
+    NEVER,
+    NONE_FOUND,
+    POOR,
+    TOO_FEW,
+    WEAK,
+    decisions,
+    label,
+    training,
+    weak_with,
+)
+from tuner.diagnosis.causes.cause import NAMED, Cause, falling_by_factors, rising, rising_by_factors
 from tuner.diagnosis.causes.diagnose import as_json, diagnose, in_order
 from tuner.diagnosis.causes.registry import CAUSES, EXPLAINS
 from tuner.diagnosis.facts.evidence import DataFacts, Evidence, Reference
-from tuner.scoring.signal import Signal
 from tuner.space.load import load_space
-
-POOR = {"macro_f1": 0.3, "skill": 0.0, "skill_low": -0.02, "skill_high": 0.02, "auc": 0.52}
-WEAK = replace(HEALTHY, decisions=decisions(**POOR), training=training(skill=0.0, auc=0.52, last_loss=0.49))
-
-
-def weak_with(*, configuration: dict[str, Any] | None = None, **known: Any) -> Evidence:
-    facts = {"skill": 0.0, "auc": 0.52, "last_loss": 0.49} | known
-    return replace(WEAK, training=training(**facts), configuration=CONFIGURATION | (configuration or {}))
-
-
-def of_data(**known: Any) -> Evidence:
-    assert HEALTHY.data is not None
-    return replace(HEALTHY, data=replace(HEALTHY.data, **known))
-
-
-NEVER = {"decision_rate": 0.0, "f1": 0.0, "lowest_decided": None}
-NONE_FOUND = Signal(answer="none found", sentence="no model that was tried does", advice="look at the labels")
-TOO_FEW = Signal(answer="too few rows", sentence="too few rows", advice="use folds")
-MADE: dict[str, Evidence] = {
-    "no_signal": replace(WEAK, signal=NONE_FOUND),
-    "texts_without_spaces": replace(WEAK, data=DataFacts(unspaced_share=0.98, characters=29)),
-    "unshared_words": replace(WEAK, data=DataFacts(seen_share=0.08)),
-    "conflicting_duplicates": of_data(conflict_share=0.4),
-    "empty_rows": of_data(empty_share=0.5),
-    "unknown_words": of_data(unknown_share=0.7),
-    "truncation": of_data(read_share=0.1, truncated_share=1.0),
-    "learning_rate_too_high": weak_with(configuration={"learning_rate": 0.5}, last_loss=0.6),
-    "learning_rate_too_low": weak_with(configuration={"learning_rate": 1e-6}),
-    "too_short": weak_with(steps=20, epochs=0.2, measurements=1, late_rise=None, score_noise=None),
-    "too_much_regularisation": weak_with(configuration={"dropout": 0.97}),
-    "exploding_gradients": weak_with(configuration={"clipping": "none"}, gradient_norm_most=1e5),
-    "vanishing_gradients": weak_with(gradient_ratio=1e-5),
-    "saturated_gates": weak_with(gate_saturation=0.9),
-    "dead_units": weak_with(dead_units=0.9),
-    "threshold": Evidence(
-        subject="a file",
-        task="multilabel",
-        decisions=decisions(
-            label("a", **NEVER, highest_undecided=0.97),
-            label("b", **NEVER, highest_undecided=0.95),
-            constant_penalty=1.0,
-            macro_f1=0.0,
-        ),
-    ),
-    "imbalance": replace(
-        HEALTHY,
-        decisions=decisions(
-            label("a", train_rows=500),
-            label("b", **NEVER, train_rows=5, prevalence=0.01, mean_probability=0.01, support=9),
-        ),
-    ),
-    "constant_decision": Evidence(
-        subject="a file",
-        task="multilabel",
-        decisions=decisions(
-            label("a", decision_rate=1.0, mean_probability=0.97, lowest_decided=0.6, highest_undecided=None),
-            label("b", decision_rate=1.0, mean_probability=0.97, lowest_decided=0.6, highest_undecided=None),
-            constant_penalty=1.0,
-        ),
-    ),
-    "flat_probabilities": Evidence(
-        subject="a file", task="multilabel", decisions=decisions(**(POOR | {"logit_spread": 0.01}))
-    ),
-}
 
 
 def test_every_cause_has_evidence_here() -> None:
@@ -290,10 +237,6 @@ def test_strength_is_a_half_at_the_bound_and_one_beyond_doubt(graded: float, exp
     assert graded == pytest.approx(expected)
 
 
-def test_settings_are_quoted_for_a_shell() -> None:
-    assert option("space.clipping={norm: {threshold: 1}}") == "--set 'space.clipping={norm: {threshold: 1}}'"
-
-
 def test_a_diagnosis_as_json_has_every_cause_with_its_measurement() -> None:
     described = as_json(diagnose(MADE["vanishing_gradients"]))
     assert described["causes"][0]["name"] == "vanishing_gradients"
@@ -305,7 +248,13 @@ def test_in_a_script_without_spaces_words_are_the_first_cause_and_unknown_words_
     causes = diagnose(replace(WEAK, data=data, signal=NONE_FOUND)).causes
     assert causes[0].name == "texts_without_spaces"
     unknown = next(cause for cause in causes if cause.name == "unknown_words")
-    assert {causes[0].setting, unknown.setting} == {"--set space.tokens=character --set space.max_length=29"}
+    assert {causes[0].setting, unknown.setting} == {"--set space.tokens=character"}  # it reads 64 tokens already
+
+
+def test_characters_are_read_to_the_length_that_nearly_all_texts_have() -> None:
+    data = DataFacts(unspaced_share=0.98, characters=290)
+    first = diagnose(replace(WEAK, data=data, signal=NONE_FOUND)).causes[0]
+    assert first.setting == "--set space.tokens=character --set space.max_length=290"
 
 
 def test_texts_without_spaces_are_no_cause_if_characters_are_read() -> None:

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.diagnosis import FAULTS
-from benchmarks.sick import MATERIALS, make
+from benchmarks.sick import MATERIALS, make, observe
+from benchmarks.treatment import treat
 from tuner.diagnosis.causes.diagnose import diagnose
 
 QUICK = {
@@ -39,6 +40,22 @@ MADE = [
 def test_the_right_cause_of_a_deliberate_fault_comes_first(fault: str, material: str) -> None:
     diagnosis = diagnose(make(BY_NAME[fault], QUICK[material], seed=0))
     assert diagnosis.causes[0].name in BY_NAME[fault].right
+
+
+@pytest.mark.parametrize(
+    ("fault", "material"),
+    [
+        ("thresholds at 0.99", "is_method"),
+        ("flat probabilities", "digits"),
+        ("rate 10", "digits"),
+        ("a tenth of an epoch", "digits"),
+    ],
+)
+def test_following_the_first_advice_raises_the_score(fault: str, material: str) -> None:
+    patient = observe(BY_NAME[fault], QUICK[material], seed=0)
+    treated = treat(BY_NAME[fault], QUICK[material], patient, seed=0)
+    assert treated is not None
+    assert treated.is_raised, str(treated)
 
 
 @pytest.mark.parametrize("material", QUICK)

@@ -343,8 +343,26 @@ def test_a_constant_answer_with_a_good_ranking_is_blamed_on_the_threshold(
 
 def test_without_probabilities_the_diagnosis_asks_for_them(tmp_path: Path, truth: list[int]) -> None:
     diagnosis = diagnose(evidence_of_file(write(tmp_path / "preds.csv", {"truth": truth, "pred": [0] * ROWS})))
-    assert diagnosis.causes[0].name == "constant_decision"
+    assert diagnosis.causes[0].name == "imbalance"
     assert any("give the probabilities (--probability)" in line for line in diagnosis.missing)
+
+
+def test_percentages_are_read_as_probabilities_and_noted(tmp_path: Path, truth: list[int], ranked: np.ndarray) -> None:
+    percent = [f"{100 * value:.1f} %" for value in ranked]
+    answers = read_predictions_file(write(tmp_path / "preds.csv", {"truth": truth, "p_1": percent}))
+    assert answers.probabilities is not None
+    assert answers.probabilities[:, 1] == pytest.approx(ranked, abs=6e-4)
+    assert any("37 % is read as 0.37" in note for note in answers.notes)
+
+
+def test_percentages_as_decisions_are_named_as_probabilities(tmp_path: Path, truth: list[int]) -> None:
+    uri = write(tmp_path / "preds.csv", {"truth": truth, "pred": ["83 %", "7%"] * (ROWS // 2)})
+    assert "give them as --probability pred" in refused(uri)
+
+
+def test_a_file_with_plain_quotation_marks_is_read_with_quoting_none(tmp_path: Path) -> None:
+    (tmp_path / "preds.csv").write_text("truth,pred\n" + 'a,a\n"b,"b\n' * 20)
+    assert read_predictions_file(str(tmp_path / "preds.csv"), quoting="none").labels == ('"b', "a")
 
 
 def test_good_predictions_are_healthy(tmp_path: Path, truth: list[int], ranked: np.ndarray) -> None:

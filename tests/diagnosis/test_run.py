@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,44 @@ def test_the_champions_configuration_measurements_and_baseline_are_evidence(evid
 
 def test_a_run_whose_champion_does_well_is_healthy(evidence: Any) -> None:
     assert diagnose(evidence).state == "healthy"
+
+
+@pytest.mark.parametrize(
+    ("ending", "reason", "ended_by"),
+    [
+        ("completed", None, "budget"),
+        ("completed", "no better score for search.patience measurements in a row", "patience"),
+        ("stopped", "below its rung at 1 epochs", "rung"),
+        ("collapsed", "constant penalty 1.00", "gate"),
+        ("diverged", "a number was not finite at step 7", "divergence"),
+        ("interrupted", "the budget was over", "clock"),
+        ("cut short", "the budget was over", "clock"),
+        ("interrupted", "the run was interrupted", "interruption"),
+        ("failed", "out of memory", "failure"),
+        (None, None, None),
+    ],
+)
+def test_what_ended_a_training_is_read_from_its_ending_and_reason(
+    ending: str | None, reason: str | None, ended_by: str | None, location: Path
+) -> None:
+    run = read_run(location)
+    rows = [{**row, "ending": ending, "reason": reason} for row in run.trials]
+    read = evidence_of_run(replace(run, trials=rows), read_measurements(location), None)
+    assert read.training is not None
+    assert read.training.ended_by == ended_by
+
+
+def test_the_commands_of_a_run_are_evidence(evidence: Any, location: Path) -> None:
+    assert evidence.space.search.max_epochs == 9
+    assert evidence.origin.run_again[:3] == ("tuner", "run", "spaces/emotions.yaml")
+    assert evidence.origin.search_longer == f"tuner resume {location} --set search.time=21m"
+
+
+def test_an_interrupted_run_is_given_more_by_resuming_it(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path, has_champion=False, is_finished=False))
+    origin = evidence_of_run(run, read_measurements(run.location), None).origin
+    assert origin is not None
+    assert origin.search_longer == f"tuner resume {run.location}"
 
 
 def test_every_ending_of_the_search_is_counted(evidence: Any) -> None:

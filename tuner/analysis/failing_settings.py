@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tuner.analysis.trials import TrialFacts
-from tuner.analysis.tried_settings import TriedSetting, logarithmic, settings_of, varied
+from tuner.analysis.tried_settings import TriedSetting, leaves, logarithmic, settings_of, varied
 from tuner.space.domains import (
     Choice,
     Conditional,
@@ -145,6 +145,23 @@ def suggest_cuts(cells: Sequence[Cell], domains: Mapping[str, Domain]) -> dict[s
             if after != before:
                 changed[top] = after
     return changed
+
+
+def is_left(setting: TriedSetting, domains: Mapping[str, Domain]) -> bool:
+    """Return whether narrower domains still have a setting: one of its values, or a number inside its range."""
+    domain = next((inner for name, inner in leaves(domains) if name == setting.name), None)
+    if isinstance(domain, Conditional):
+        domain = domain.domain
+    if isinstance(domain, OptionChoice):
+        return any(option in setting.values for option, _ in domain.options)
+    if isinstance(domain, IntRange | FloatRange):
+        if setting.low is None or setting.high is None:
+            return any(domain.low <= float(value) <= domain.high for value in setting.values)
+        return max(domain.low, setting.low) < min(domain.high, setting.high)
+    values = domain.values if isinstance(domain, Choice) else (domain.value,) if isinstance(domain, Fixed) else ()
+    if setting.low is None or setting.high is None:
+        return any(value in setting.values for value in values)
+    return any(setting.low < float(value) <= setting.high for value in values)
 
 
 def yaml_lines(cuts: Mapping[str, Domain], parameters: Mapping[str, Parameter]) -> str:

@@ -8,15 +8,16 @@ import click
 
 from tuner.cli.completion import complete_runs
 from tuner.cli.location import locate_run, name_damage
-from tuner.cli.options import runs_option
+from tuner.cli.options import runs_option, text_options
 from tuner.cli.output import print_json, print_sentence, print_text, say
 from tuner.errors import Fault, UsageError
-from tuner.show_value import show_count
+from tuner.show_value import show_count, show_share
 
 if TYPE_CHECKING:
     from tuner.diagnosis.causes.cause import Cause
     from tuner.diagnosis.causes.diagnose import Diagnosis
-    from tuner.diagnosis.facts.evidence import Evidence, SearchFacts
+    from tuner.diagnosis.facts.evidence import Evidence, Origin, SearchFacts
+    from tuner.space.text_format import TextFormat
 
 FAILED = 4
 """Exit code with --fail-on-collapse if the predictor is in one of the states of `_COLLAPSED`."""
@@ -45,6 +46,7 @@ _SETTINGS_SHOWN = 5
     "--text", metavar="COLUMN", help="Column of texts, in a file. Checks the data and whether there is any signal."
 )
 @click.option("--train", metavar="FILE", help="File that the model was trained on. Needs --text.")
+@text_options
 @click.option(
     "--fail-on-collapse",
     is_flag=True,
@@ -144,6 +146,7 @@ def _evidence_of_file(
     probability: tuple[str, ...],
     text: str | None,
     train: str | None,
+    text_format: TextFormat,
 ) -> Evidence:
     if train is not None and text is None:
         message = "the texts of the training file are compared with those of the predictions"
@@ -151,7 +154,9 @@ def _evidence_of_file(
 
     from tuner.diagnosis.readers.file import evidence_of_file
 
-    return evidence_of_file(what, pred=pred, truth=truth, probability=probability, text=text, train=train)
+    return evidence_of_file(
+        what, pred=pred, truth=truth, probability=probability, text=text, train=train, text_format=text_format
+    )
 
 
 def _print_diagnosis(evidence: Evidence, diagnosis: Diagnosis) -> None:
@@ -166,7 +171,7 @@ def _print_diagnosis(evidence: Evidence, diagnosis: Diagnosis) -> None:
     for number, cause in enumerate(diagnosis.causes, 1):
         _print_cause(number, cause)
     if evidence.search is not None and evidence.search.trials:
-        _print_search(evidence.search)
+        _print_search(evidence.search, evidence.origin)
     if diagnosis.missing:
         print_sentence("\nnot known:")
     for line in diagnosis.missing:
@@ -174,27 +179,31 @@ def _print_diagnosis(evidence: Evidence, diagnosis: Diagnosis) -> None:
 
 
 def _print_cause(number: int, cause: Cause) -> None:
+    from tuner.diagnosis.causes.advice import advice_lines
+
     origin = f" (follows from {', '.join(_words(name) for name in cause.explained_by)})" if cause.explained_by else ""
     print_sentence(f"{number}. {_words(cause.name)}{origin}: {cause.sentence}")
-    print_sentence(f"   {cause.advice}")
-    if cause.setting:
-        print_text(f"   {cause.setting}")
+    for line in advice_lines(cause):
+        print_text(f"   {line}")
 
 
-def _print_search(search: SearchFacts) -> None:
+def _print_search(search: SearchFacts, origin: Origin | None) -> None:
+    from tuner.diagnosis.causes.search import avoid_settings
+
     endings = ", ".join(f"{count} {ending}" for ending, count in search.endings.items())
     print_sentence(f"\nthe search had {show_count(search.trials, 'trial')}: {endings}")
     if search.causes:
         causes = ", ".join(f"{_words(name)} {count}" for name, count in search.causes.items())
         print_sentence(f"most likely causes of the trials that collapsed or diverged: {causes}")
     for failing in search.settings[:_SETTINGS_SHOWN]:
-        share = failing.faulty / failing.trials
-        remedy = f"; try {failing.setting}" if failing.setting else ""
+        share = show_share(failing.faulty / failing.trials)
         print_sentence(
             f"- {failing.parameter} {failing.value}: {failing.faulty} of {failing.trials} trials collapsed or diverged "
-            f"({share:.0%}, 95 % interval {failing.low:.0%} to {failing.high:.0%}); "
-            f"of all other trials {failing.rest:.0%}{remedy}"
+            f"({share}, 95 % interval {show_share(failing.low)} to {show_share(failing.high)}); "
+            f"of all other trials {show_share(failing.rest)}"
         )
+    if command := avoid_settings(search, origin):
+        print_text(f"to search without them:\n  {command}")
 
 
 def _words(name: str) -> str:

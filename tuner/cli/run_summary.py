@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from tuner.ledger.run_directory import Run
 
 _LEADERBOARD_ROWS = 12
-_CAUSES_SHOWN = 3
 _DROP = {
     "leaderboard": (
         "epochs",
@@ -176,12 +175,15 @@ def _describe_end(run: dict[str, Any]) -> str:
 
 def _print_verdict(run: dict[str, Any]) -> None:
     from tuner.analysis.leaderboard import VERDICTS
+    from tuner.diagnosis.causes.advice import advice_lines
 
     print_sentence(f"\nverdict: {run['verdict']}: {VERDICTS[run['verdict']]}")
     print_sentence(f"reason: {run['reason']}")
     print_sentence(f"diagnosis: {run['diagnosis']['state']}: {run['diagnosis']['sentence']}")
-    for cause in run["diagnosis"]["causes"][:_CAUSES_SHOWN]:
-        print_sentence(f"  {cause['name'].replace('_', ' ')}: {cause['sentence']}; {cause['advice']}")
+    for cause in run["diagnosis"]["causes"]:
+        print_sentence(f"  {cause['name'].replace('_', ' ')}: {cause['sentence']}")
+        for line in advice_lines(cause):
+            print_text(f"    {line}")
     print_text(f"bundle: {run['champion']['bundle']}")
 
 

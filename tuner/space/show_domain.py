@@ -23,7 +23,7 @@ def domain_as_yaml(domain: Domain, parameter: Parameter | None) -> str:
 
     `parameter` is its declaration, which has the defaults. With None, every parameter of an option is shown.
     """
-    return yaml_value(_plain(domain, parameter))
+    return yaml_value(domain_as_tree(domain, parameter))
 
 
 def domain_in_words(domain: Domain) -> str:
@@ -40,10 +40,13 @@ def domain_in_words(domain: Domain) -> str:
     return f"{show_yaml(domain.low)} to {show_yaml(domain.high)}{steps}{', log' if domain.is_log else ''}"
 
 
-def _plain(domain: Domain, parameter: Parameter | None) -> Any:
-    """Return a domain as the YAML tree of a space file. An option lists only the parameters that differ from the default."""
+def domain_as_tree(domain: Domain, parameter: Parameter | None) -> Any:
+    """Return a domain as the YAML tree of a space file; `parameter` is as in `domain_as_yaml`.
+
+    An option lists only the parameters that differ from the default.
+    """
     if isinstance(domain, Conditional):
-        return _plain(domain.domain, parameter)
+        return domain_as_tree(domain.domain, parameter)
     if isinstance(domain, Fixed):
         return domain.value
     if isinstance(domain, Choice):
@@ -61,7 +64,7 @@ def _plain(domain: Domain, parameter: Parameter | None) -> Any:
 def _plain_option(name: str, parameters: Mapping[str, Domain], parameter: Parameter | None) -> Any:
     declared = parameter.options[name].parameters if isinstance(parameter, Options) else {}
     changed = {
-        each: _plain(domain, declared.get(each))
+        each: domain_as_tree(domain, declared.get(each))
         for each, domain in parameters.items()
         if not _is_default(domain, declared.get(each))
     }

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tuner.diagnosis.causes.advice import advise
 from tuner.diagnosis.causes.cause import NAMED, Cause
 from tuner.diagnosis.causes.registry import CAUSES, EXPLAINS
 from tuner.diagnosis.causes.state import (
@@ -40,9 +41,8 @@ class Diagnosis:
 
 
 def diagnose(evidence: Evidence) -> Diagnosis:
-    """Judge the evidence: the state, the collapsed labels, and every cause that it supports."""
-    candidates = [cause for judge in CAUSES.values() if (cause := judge(evidence)) is not None]
-    causes = in_order([cause for cause in candidates if cause.strength >= NAMED])
+    """Judge the evidence: the state, the collapsed labels, and every cause that it supports, with advice."""
+    causes = tuple(advise(cause, evidence) for cause in likely_causes(evidence))
     labels = [] if evidence.decisions is None else [label.name for label in collapsed_labels(evidence.decisions)]
     state = _state(evidence, causes, labels)
     return Diagnosis(
@@ -53,6 +53,12 @@ def diagnose(evidence: Evidence) -> Diagnosis:
         missing=(*evidence.missing, *_open_questions(evidence)),
         notes=evidence.notes,
     )
+
+
+def likely_causes(evidence: Evidence) -> tuple[Cause, ...]:
+    """Return every cause that the evidence supports, most likely first, without advice."""
+    candidates = [cause for judge in CAUSES.values() if (cause := judge(evidence)) is not None]
+    return in_order([cause for cause in candidates if cause.strength >= NAMED])
 
 
 def in_order(causes: Sequence[Cause]) -> tuple[Cause, ...]:
@@ -67,13 +73,15 @@ def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
         "state": diagnosis.state,
         "sentence": diagnosis.sentence,
         "labels": list(diagnosis.labels),
-        "causes": [
-            {**vars(cause), "measurement": without_nan(cause.measurement), "explained_by": list(cause.explained_by)}
-            for cause in diagnosis.causes
-        ],
+        "causes": [_cause_as_json(cause) for cause in diagnosis.causes],
         "missing": list(diagnosis.missing),
         "notes": list(diagnosis.notes),
     }
+
+
+def _cause_as_json(cause: Cause) -> dict[str, Any]:
+    described = {name: value for name, value in vars(cause).items() if name != "remedies"}
+    return {**described, "measurement": without_nan(cause.measurement), "explained_by": list(cause.explained_by)}
 
 
 def _explained_by(cause: Cause, causes: Sequence[Cause]) -> tuple[str, ...]:

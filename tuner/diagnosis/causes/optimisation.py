@@ -1,14 +1,16 @@
-"""Causes that show in the training: gradients, gates, learning rate, budget and regularisation."""
+"""Causes that show in the training: gradients, gates and learning rate."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from tuner.diagnosis.causes.cause import Cause, falling_by_factors, option, rising, rising_by_factors
+from tuner.diagnosis.causes.cause import Cause, Remedy, Step, falling_by_factors, rising, rising_by_factors, say, steps
+from tuner.diagnosis.causes.known_settings import KnownSettings
 from tuner.diagnosis.causes.state import gives_one_answer, has_diverged, is_weak
 from tuner.diagnosis.facts.evidence import Evidence, TrainingFacts
+from tuner.show_value import show_share
 
 USUAL_RATE = {"adam": 1e-3, "adamw": 1e-3, "nadam": 1e-3, "rmsprop": 1e-3, "sgd": 0.1}
 """Learning rates that papers and libraries start from. The rate of SGD assumes momentum 0.9."""
@@ -51,7 +53,9 @@ def exploding_gradients(evidence: Evidence) -> Cause | None:
         strength = max(strength, HELD if is_clipped else 1.0 if _is_plain_descent(configuration) else 0.8)
     norms = "" if most is None else f"gradient norms reached {most:.3g}"
     ended = f"a number was not finite at step {training.diverged_at_step:,}" if training.diverged_at_step else ""
-    clipping = "clipping leaves only the direction of the gradients" if is_clipped else "gradients are not clipped"
+    clipped = "" if training.clip_rate is None else f" in {show_share(training.clip_rate)} of the steps"
+    clipping = f"gradients are clipped{clipped}" if is_clipped else "gradients are not clipped"
+    known = KnownSettings.of(evidence)
     return Cause(
         name="exploding_gradients",
         strength=strength,
@@ -62,12 +66,11 @@ def exploding_gradients(evidence: Evidence) -> Cause | None:
             "clip_rate": training.clip_rate,
             "diverged_at_step": training.diverged_at_step,
         },
-        setting=option(
-            "space.initialisation=xavier_orthogonal" if is_clipped else "space.clipping={norm: {threshold: 1}}"
+        remedies=(
+            steps(*([] if is_clipped else [_CLIP]), _ORTHOGONAL, *_lower_rate(known)),
+            steps(_NORMALISED),
+            say("look for rows with extreme values: the gradients explode with clipping and small initial weights too"),
         ),
-        advice="use smaller initial weights and a lower learning rate"
-        if is_clipped
-        else "clip gradients by their norm",
     )
 
 
@@ -88,13 +91,11 @@ def vanishing_gradients(evidence: Evidence) -> Cause | None:
             "gradient_norm": training.gradient_norm,
             "tiny_gradient_share": training.tiny_gradient_share,
         },
-        setting=option(
-            "space.layers=1",
-            "space.initialisation=xavier_orthogonal",
-            "space.pooling=[max, mean]",
-            "space.layer_norm=true",
+        remedies=(
+            easier_to_train(KnownSettings.of(evidence)),
+            steps(Step("space.cell", "gru", "try GRU cells")),
+            say("shorten the path from the inputs to the head: fewer layers, shorter rows, or pooling over all steps"),
         ),
-        advice="use fewer layers, larger initial weights, or a pooling with a short path to every step",
     )
 
 
@@ -107,12 +108,11 @@ def saturated_gates(evidence: Evidence) -> Cause | None:
         name="saturated_gates",
         strength=rising(training.gate_saturation, SATURATED, 0.9),
         sentence=(
-            f"{training.gate_saturation:.0%} of the gates are within 0.02 of 0 or 1, "
+            f"{show_share(training.gate_saturation)} of the gates are within 0.02 of 0 or 1, "
             "where their slope is too small to learn from"
         ),
         measurement={"gate_saturation": training.gate_saturation},
-        setting=option(*_smaller_inputs(evidence.configuration)),
-        advice="use smaller initial weights, smaller vectors and a lower learning rate",
+        remedies=_smaller_inputs(KnownSettings.of(evidence)),
     )
 
 
@@ -124,10 +124,11 @@ def dead_units(evidence: Evidence) -> Cause | None:
     return Cause(
         name="dead_units",
         strength=rising(training.dead_units, DEAD, 1.0),
-        sentence=f"{training.dead_units:.0%} of the units in the last layer hardly change from step to step or row to row",
+        sentence=(
+            f"{show_share(training.dead_units)} of the units in the last layer hardly change from step to step or row to row"
+        ),
         measurement={"dead_units": training.dead_units},
-        setting=option("space.initialisation=xavier_orthogonal", *_smaller_inputs(evidence.configuration)),
-        advice="use other initial weights, or a learning rate at which the units move",
+        remedies=_smaller_inputs(KnownSettings.of(evidence)),
     )
 
 
@@ -137,17 +138,20 @@ def learning_rate_too_high(evidence: Evidence) -> Cause | None:
     if training is None or configuration is None or not is_weak(evidence):
         return None
     signs = _signs_of_overshooting(evidence, training)
-    ratio = _step(configuration) / _weight_scale(configuration)
+    ratio = _step(configuration) / weight_scale(configuration)
     if not signs:
         return None
-    rate = configuration["learning_rate"]
+    rate, usual, known = configuration["learning_rate"], _usual_rate(configuration), KnownSettings.of(evidence)
     return Cause(
         name="learning_rate_too_high",
         strength=rising_by_factors(ratio, 0.2, 2.0),
         sentence=f"with learning rate {rate:g}, a step moves a weight by {ratio:.2g} times its initial size; {', '.join(signs)}",
         measurement={"learning_rate": rate, "step_over_weight": ratio, "signs": signs},
-        setting=option(f"space.learning_rate={_lower_rates(configuration)}"),
-        advice="lower the learning rate, by a factor of ten to begin with, and clip gradients",
+        remedies=(
+            steps(_range_of_rates(usual / 10, usual * 5, "lower the learning rate"), *_clip_if_not(known)),
+            steps(Step("space.schedule", ["warm_up", "one_cycle"], "let the learning rate rise slowly from zero")),
+            say("lower the learning rate, by a factor of ten to begin with"),
+        ),
     )
 
 
@@ -170,127 +174,11 @@ def learning_rate_too_low(evidence: Evidence) -> Cause | None:
             "its initial size"
         ),
         measurement={"learning_rate": rate, "steps": training.steps, "reach": reach},
-        setting=option(f"space.learning_rate={{low: {usual / 2:g}, high: {usual * 10:g}, scale: log}}"),
-        advice="raise the learning rate",
+        remedies=(
+            steps(_range_of_rates(usual / 2, usual * 10, "raise the learning rate")),
+            say("raise the learning rate, by a factor of ten to begin with"),
+        ),
     )
-
-
-def too_short(evidence: Evidence) -> Cause | None:
-    """Training ended before it got anywhere, or while the score was still rising."""
-    training = evidence.training
-    if training is None or training.steps == 0 or has_diverged(evidence):
-        return None
-    too_few_steps = (
-        falling_by_factors(training.steps, SETTLING_STEPS, SETTLING_STEPS / 10) if is_weak(evidence) else 0.0
-    )
-    still_rising = _still_rising(training) if is_weak(evidence) else 0.0
-    epochs = max(4 * training.epochs, 2.0)
-    rise = training.late_rise
-    gain = (
-        "" if rise is None or still_rising < too_few_steps else f", and the score rose by {rise:.3f} in the last third"
-    )
-    return Cause(
-        name="too_short",
-        strength=max(too_few_steps, still_rising),
-        sentence=f"training ended after {training.steps:,} steps ({training.epochs:.2g} epochs){gain}",
-        measurement={"steps": training.steps, "epochs": training.epochs, "late_rise": rise},
-        setting=option(f"search.max_epochs={epochs:.3g}"),
-        advice="train longer, or use smaller batches: an epoch then has more steps",
-    )
-
-
-def too_much_regularisation(evidence: Evidence) -> Cause | None:
-    """Dropout, weight decay or an L1 penalty removes what the model learns."""
-    training, configuration = evidence.training, evidence.configuration
-    if training is None or configuration is None or not is_weak(evidence):
-        return None
-    candidates = [_dropout(configuration), _decay(training, configuration), _l1(training, configuration)]
-    worst = max(candidates, key=lambda candidate: candidate.strength)
-    return Cause(
-        name="too_much_regularisation",
-        strength=worst.strength,
-        sentence=worst.sentence,
-        measurement={**worst.measurement, "train_score": training.train_score, "score": training.score},
-        setting=option(*worst.settings),
-        advice="regularise less: the score on training rows is low too, so the model does not overfit",
-    )
-
-
-class _Regulariser(NamedTuple):
-    """How much of the signal one kind of regularisation removes."""
-
-    strength: float
-    sentence: str
-    measurement: Mapping[str, Any]
-    settings: tuple[str, ...]
-
-
-def _dropout(configuration: Mapping[str, Any]) -> _Regulariser:
-    """Grade dropout. A total share p adds noise with p / (1 - p) times the power of the signal: nine times at 0.9."""
-    shares = {
-        name: float(configuration.get(name, 0.0))
-        for name in ("token_dropout", "embedding_dropout", "weight_dropout", "layer_dropout", "dropout")
-    }
-    kept = math.prod(1 - share for share in shares.values())
-    given = {name: share for name, share in shares.items() if share}
-    listed = ", ".join(f"{name} {share:g}" for name, share in given.items())
-    settings = tuple(f"space.{name}={{low: 0, high: 0.5}}" for name, share in given.items() if share > 0.5)
-    return _Regulariser(
-        falling_by_factors(kept, 0.1, 0.02),
-        f"dropout leaves {kept:.1%} of the signal ({listed})",
-        {"kept_share": kept, **given},
-        settings or ("space.dropout={low: 0, high: 0.5}",),
-    )
-
-
-def _decay(training: TrainingFacts, configuration: Mapping[str, Any]) -> _Regulariser:
-    """Compare weight decay with the pull of the loss.
-
-    Decoupled decay (adamw) shrinks each weight by rate x decay per step. Other optimisers add decay to the gradient. It
-    pulls a weight of initial size by decay x size; the loss pulls by the gradient's root mean square.
-    """
-    optimiser = configuration["optimiser"]
-    decay = float(configuration.get(f"optimiser.{optimiser}.weight_decay", 0.0))
-    rate, setting = float(configuration["learning_rate"]), f"space.optimiser={{{optimiser}: {{weight_decay: 1e-4}}}}"
-    if optimiser == "adamw":
-        shrinks = rate * decay
-        sentence = (
-            f"weight decay {decay:g} with learning rate {rate:g} removes {shrinks:.2%} of each weight at every step"
-        )
-        measurement = {"weight_decay": decay, "shrinks": shrinks}
-        return _Regulariser(rising_by_factors(shrinks, 0.01, 0.1), sentence, measurement, (setting,))
-    pull = decay * _weight_scale(configuration) / _gradient_of_a_weight(training)
-    sentence = f"weight decay {decay:g} pulls a weight {pull:.3g} times as hard as the loss does"
-    measurement = {"weight_decay": decay, "pull": pull}
-    return _Regulariser(rising_by_factors(pull, 10.0, 100.0), sentence, measurement, (setting,))
-
-
-def _l1(training: TrainingFacts, configuration: Mapping[str, Any]) -> _Regulariser:
-    """Grade the penalty's share of the gradient. Its slope is the same for every weight; `gradient_norm` includes it."""
-    l1 = float(configuration["l1"])
-    share = min(l1 / _gradient_of_a_weight(training), 1.0)
-    sentence = f"the L1 penalty of {l1:g} makes up {share:.0%} of the gradient"
-    return _Regulariser(rising(share, 0.5, 1.0), sentence, {"l1": l1, "share_of_gradient": share}, ("space.l1=0",))
-
-
-def _gradient_of_a_weight(training: TrainingFacts) -> float:
-    """Return the root mean square of the gradient's entries, including the zeros of tokens that a batch lacks."""
-    norm = training.gradient_norm or math.inf
-    return norm / math.sqrt(training.parameters or 1)
-
-
-def _still_rising(training: TrainingFacts) -> float:
-    """Grade the rise of the score in the last third. A rise by a tenth of the score is worth more training.
-
-    The rise must be three times the noise between measurements, and the last score must be among the best.
-    """
-    rise, noise = training.late_rise, training.score_noise or 0.0
-    if rise is None or training.best_score is None or training.score is None:
-        return 0.0
-    if training.score < training.best_score - noise:
-        return 0.0
-    best = max(training.best_score, 0.0)
-    return rising_by_factors(rise, max(3 * noise, 0.02, best / 10), max(0.2, best))
 
 
 def _signs_of_overshooting(evidence: Evidence, training: TrainingFacts) -> list[str]:
@@ -304,7 +192,7 @@ def _signs_of_overshooting(evidence: Evidence, training: TrainingFacts) -> list[
     if training.loss_spread is not None and training.loss_spread >= 0.5:
         signs.append(f"the loss varies between steps by {training.loss_spread:.2g} of its mean")
     if (training.gate_saturation or 0.0) >= SATURATED:
-        signs.append(f"{training.gate_saturation:.0%} of the gates are saturated")
+        signs.append(f"{show_share(training.gate_saturation or 0.0)} of the gates are saturated")
     if gives_one_answer(evidence):
         signs.append("the outputs have collapsed")
     return signs
@@ -324,7 +212,7 @@ def _momentum(configuration: Mapping[str, Any]) -> float:
     return float(configuration.get(f"optimiser.{configuration['optimiser']}.momentum", 0.0))
 
 
-def _weight_scale(configuration: Mapping[str, Any]) -> float:
+def weight_scale(configuration: Mapping[str, Any]) -> float:
     """Return the initial size of a recurrent weight: PyTorch draws weights up to 1 / sqrt(hidden units)."""
     return 1 / math.sqrt(float(configuration["hidden"]))
 
@@ -337,20 +225,60 @@ def _step(configuration: Mapping[str, Any]) -> float:
 
 def _reach(training: TrainingFacts, configuration: Mapping[str, Any]) -> float:
     """Return how far a weight can move, in units of its initial size, if every step goes in one direction."""
-    return _step(configuration) * training.steps / _weight_scale(configuration)
+    return _step(configuration) * training.steps / weight_scale(configuration)
 
 
-def _lower_rates(configuration: Mapping[str, Any]) -> str:
-    usual = _usual_rate(configuration)
-    return f"{{low: {usual / 10:g}, high: {usual * 5:g}, scale: log}}"
+_CLIP = Step("space.clipping", {"norm": {"threshold": 1}}, "clip gradients by their norm")
+_ORTHOGONAL = Step("space.initialisation", "xavier_orthogonal", "draw initial weights of a safe size")
+_NORMALISED = Step("space.layer_norm", True, "normalise the outputs of each layer")
 
 
-def _smaller_inputs(configuration: Mapping[str, Any] | None) -> tuple[str, ...]:
-    rates = "space.learning_rate={low: 1e-4, high: 5e-3, scale: log}"
-    if configuration is not None and configuration.get("embedding") == "random":
-        size = int(configuration["embedding.random.size"])
-        return rates, f"space.embedding={{random: {{size: {size}, scale: 0.1}}}}"
-    return (rates,)
+def easier_to_train(known: KnownSettings) -> Remedy:
+    """Return what shortens the way of the gradients. Two layers stay a choice if the space says how to drop between them."""
+    layers = Step("space.layers", 1, "use one layer")
+    if not known.accept({layers.key: layers.value}):
+        layers = Step("space.layers", [1, 2], "use fewer layers")
+    pooling = Step("space.pooling", ["max", "mean"], "pool over all steps")
+    return steps(layers, _ORTHOGONAL, pooling, _NORMALISED)
+
+
+def _clip_if_not(known: KnownSettings) -> list[Step]:
+    return [_CLIP] if known.value("clipping") == "none" else []
+
+
+def _range_of_rates(low: float, high: float, does: str) -> Step:
+    ends = {"low": float(f"{low:.2g}"), "high": float(f"{high:.2g}")}
+    return Step("space.learning_rate", {**ends, "scale": "log"}, does)
+
+
+def usual_rate_if_not(known: KnownSettings) -> list[Step]:
+    """Return the usual learning rates if the model's is far from them."""
+    if not known.configuration:
+        return []
+    usual = _usual_rate(known.configuration)
+    is_usual = usual / 4 <= _effective_rate(known.configuration) <= usual * 20
+    return [] if is_usual else [_range_of_rates(usual / 2, usual * 10, "use a usual learning rate")]
+
+
+def _lower_rate(known: KnownSettings) -> list[Step]:
+    """Return lower learning rates if the model's is above the usual ones."""
+    if not known.configuration or float(known.value("learning_rate")) <= 5 * _usual_rate(known.configuration):
+        return []
+    usual = _usual_rate(known.configuration)
+    return [_range_of_rates(usual / 10, usual * 5, "lower the learning rate")]
+
+
+def _smaller_inputs(known: KnownSettings) -> tuple[Remedy, ...]:
+    """Return remedies for gates and units that do not move: smaller weights, vectors and steps."""
+    scale = known.ends("embedding.random.scale")
+    vectors = []
+    if scale is not None and scale[0] > 0.1:
+        vectors = [Step("space.embedding", known.option_with("embedding", "random", scale=0.1), "use smaller vectors")]
+    return (
+        steps(_ORTHOGONAL, *vectors, *_lower_rate(known)),
+        steps(_NORMALISED),
+        say("use smaller initial weights, smaller vectors and a lower learning rate"),
+    )
 
 
 def _usual_rate(configuration: Mapping[str, Any]) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from tuner.diagnosis.causes import optimisation, outputs, rows
+from tuner.diagnosis.causes import duration, optimisation, outputs, regularisation, rows
 from tuner.diagnosis.causes.cause import Cause
 from tuner.diagnosis.facts.evidence import Evidence
 
@@ -22,8 +22,8 @@ CAUSES: Mapping[str, Callable[[Evidence], Cause | None]] = {
     "truncation": rows.truncation,
     "learning_rate_too_high": optimisation.learning_rate_too_high,
     "learning_rate_too_low": optimisation.learning_rate_too_low,
-    "too_short": optimisation.too_short,
-    "too_much_regularisation": optimisation.too_much_regularisation,
+    "too_short": duration.too_short,
+    "too_much_regularisation": regularisation.too_much_regularisation,
     "exploding_gradients": optimisation.exploding_gradients,
     "vanishing_gradients": optimisation.vanishing_gradients,
     "saturated_gates": optimisation.saturated_gates,
@@ -74,7 +74,7 @@ EXPLAINS: Mapping[str, Sequence[str]] = {
     "vanishing_gradients": ("dead_units", "too_short", *_SHOWN_IN_OUTPUTS),
     "dead_units": _SHOWN_IN_OUTPUTS,
     # Rare labels that are never learnt keep the score low. It may also rise late, whatever the gates do.
-    "imbalance": ("constant_decision", "too_short", "saturated_gates", "dead_units"),
+    "imbalance": ("constant_decision", "too_short", "vanishing_gradients", "saturated_gates", "dead_units"),
     "threshold": ("constant_decision",),
 }  # fmt: skip
 """What each cause brings about. If two explain each other, the stronger one explains the weaker."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from tuner.analysis.failing_settings import find_failing_settings
+from tuner.analysis.failing_settings import Cell, FailingSettings, find_failing_settings, is_left
 from tuner.analysis.trials import TrialFacts
-from tuner.diagnosis.causes.cause import option
-from tuner.diagnosis.facts.evidence import SearchFacts, SettingShare
+from tuner.diagnosis.facts.evidence import Origin, SearchFacts, SettingShare
+from tuner.ledger.run_again import with_settings
+from tuner.space.assignment import shell_word
 from tuner.space.load import Space
 
 
@@ -27,9 +29,24 @@ def search_facts(trials: Sequence[TrialFacts], causes: Mapping[int, str], space:
     )
 
 
+def avoid_settings(search: SearchFacts, origin: Origin | None) -> str:
+    """Return the command that searches again without the settings that fail; "" if nothing can be left out."""
+    settings = list(dict.fromkeys(shlex.split(share.setting)[1] for share in search.settings if share.setting))
+    if not settings or origin is None:
+        return ""
+    return with_settings(origin.run_again, settings)
+
+
+def _without(cell: Cell, failing: FailingSettings) -> str:
+    """Return the option that cuts a failing setting out of the space; "" if the cut of its parameter leaves it in."""
+    top = cell.setting.name.split(".")[0]
+    if top not in failing.cuts or is_left(cell.setting, failing.cuts):
+        return ""
+    return f"--set {shell_word(f'space.{top}={failing.cut_values[top]}')}"
+
+
 def _shares(trials: Sequence[TrialFacts], space: Space | None) -> tuple[SettingShare, ...]:
     failing = find_failing_settings(trials, space)
-    cuts = {name: option(f"space.{name}={value}") for name, value in failing.cut_values.items()}
     shares = [
         SettingShare(
             parameter=cell.setting.name,
@@ -39,7 +56,7 @@ def _shares(trials: Sequence[TrialFacts], space: Space | None) -> tuple[SettingS
             low=cell.share.low,
             high=cell.share.high,
             rest=cell.others.value,
-            setting=cuts.get(cell.setting.name.split(".")[0], ""),
+            setting=_without(cell, failing),
         )
         for cell in failing.cells
         if cell.is_worse

@@ -9,11 +9,13 @@ from tuner.pruners import gate
 from tuner.scoring.measures import FEWEST_TRUE
 from tuner.scoring.penalty import is_nearly_constant
 from tuner.scoring.signal import FEWEST_ROWS, minority_rows
+from tuner.space.task import Task
 from tuner.trial.ending import Ending
 
 State = Literal["unknown", "healthy", "weak", "partly collapsed", "collapsed", "diverged", "no signal"]
 
 _GATE = gate.GateSettings()
+_HARDLY = 0.01  # share of the rows
 
 
 def is_collapsed(evidence: Evidence) -> bool:
@@ -44,8 +46,13 @@ def signs_of(evidence: Evidence) -> gate.Signs:
 
 def gives_one_answer(evidence: Evidence) -> bool:
     """Return whether decisions miss at least half of the variation of the truth, or probabilities hardly depend on the row."""
+    return is_flat(evidence) or decides_alike(evidence)
+
+
+def decides_alike(evidence: Evidence) -> bool:
+    """Return whether decisions miss at least half of the variation of the truth."""
     penalty = _known(evidence, "constant_penalty")
-    return is_flat(evidence) or (penalty is not None and penalty >= _GATE.constant_penalty)
+    return penalty is not None and penalty >= _GATE.constant_penalty
 
 
 def has_few_rows(evidence: Evidence) -> bool:
@@ -118,6 +125,16 @@ def has_diverged(evidence: Evidence) -> bool:
 def collapsed_labels(decisions: DecisionFacts) -> list[LabelFacts]:
     """Return the labels that have enough rows to judge, but decisions that hardly vary."""
     return [label for label in decisions.labels if is_constant(label)]
+
+
+def answers_the_majority(decisions: DecisionFacts, task: Task) -> bool:
+    """Return whether every decision is the most frequent answer: one class or, with several labels per row, no label."""
+    if not collapsed_labels(decisions) or not decisions.labels:
+        return False
+    if task == "multilabel":
+        return all(label.decision_rate <= _HARDLY and label.prevalence <= 0.5 for label in decisions.labels)
+    most = max(decisions.labels, key=lambda label: label.prevalence)
+    return all(label is most or label.decision_rate <= _HARDLY for label in decisions.labels)
 
 
 def is_constant(label: LabelFacts) -> bool:

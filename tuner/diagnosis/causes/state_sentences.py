@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from tuner.diagnosis.causes.state import State, gives_one_answer, has_few_rows, is_behind, is_flat, signs_of
+from tuner.diagnosis.causes.state import (
+    State,
+    decides_alike,
+    gives_one_answer,
+    has_few_rows,
+    is_behind,
+    is_flat,
+    signs_of,
+)
 from tuner.diagnosis.facts.evidence import Evidence
 
 
@@ -40,6 +48,8 @@ def _partly_collapsed(evidence: Evidence, labels: Sequence[str]) -> str:
 def _collapsed(evidence: Evidence, labels: Sequence[str]) -> str:
     if not (labels or gives_one_answer(evidence)):
         return f"it ranks rows hardly better than chance: AUC {signs_of(evidence).auc:.3f}"
+    if not labels and evidence.decisions is not None and is_flat(evidence) and not decides_alike(evidence):
+        return "nearly every row gets the same probability, and the ranking of the rows is hardly better than chance"
     total = 0 if evidence.decisions is None else len(evidence.decisions.labels)
     share = f" ({len(labels)} of {total} labels)" if labels else ""
     if labels and len(labels) < total and not is_flat(evidence):

@@ -7,10 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from tuner.scoring.signal import Signal
+from tuner.space.load import Space
 from tuner.space.task import Task
+
+EndedBy = Literal["budget", "patience", "rung", "gate", "clock", "interruption", "divergence", "failure"]
+"""What ended a training: its epochs, search.patience, ASHA, the gate, the run's time or cost, Ctrl-C, a number that is not
+finite, or an error."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,10 +76,11 @@ class TrainingFacts:
     one measurement to the next around its trend. `gradient_norm`, `gradient_ratio`, `tiny_gradient_share`, `loss_spread` and
     `clip_rate` are medians over measurements; `gradient_norm_most` is the largest norm of a step. `gate_saturation`,
     `dead_units`, `train_score` and the spreads come from the last measurement that has them. A bundle does not record its
-    training; it has 0 steps.
+    training; it has 0 steps. `ended_by` is None if that is not known.
     """
 
     ending: str | None
+    ended_by: EndedBy | None = None
     measurements: int
     steps: int
     epochs: float
@@ -172,11 +178,22 @@ class SearchFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Origin:
+    """How the predictor came about: the command that searches again, to which settings can be added.
+
+    `search_longer` is the command that gives its run more time or trials; "" if that would change nothing.
+    """
+
+    run_again: tuple[str, ...]
+    search_longer: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """All that is known about one predictor. `configuration` is flat, as the samplers make it.
 
-    `max_epochs` is the budget of the training. `signal` says whether any model of the search, or of the file, predicts
-    better than chance. `missing` lists what is not known, and how to find out.
+    `space` is the space that it was drawn from. `max_epochs` is the budget of the training. `signal` says whether any model
+    of the search, or of the file, predicts better than chance. `missing` lists what is not known, and how to find out.
     """
 
     subject: str
@@ -184,6 +201,8 @@ class Evidence:
     decisions: DecisionFacts | None = None
     training: TrainingFacts | None = None
     configuration: Mapping[str, Any] | None = None
+    space: Space | None = None
+    origin: Origin | None = None
     max_epochs: float | None = None
     data: DataFacts | None = None
     reference: Reference | None = None

@@ -14,6 +14,7 @@ from tuner.diagnosis.readers.predictions import PredictionsFile, read_prediction
 from tuner.diagnosis.readers.texts import TextFacts, blocks_of, text_facts
 from tuner.scoring.evaluation import evaluate
 from tuner.scoring.signal import Signal, find_signal, gather_evidence
+from tuner.space.text_format import FOUND_OUT, TextFormat
 
 
 def evidence_of_file(
@@ -24,13 +25,16 @@ def evidence_of_file(
     probability: Sequence[str] = (),
     text: str | None = None,
     train: str | None = None,
+    text_format: TextFormat = FOUND_OUT,
 ) -> Evidence:
-    """Read a file of predictions and measure it; see `read_predictions_file` for its columns.
+    """Read a file of predictions and measure it; see `read_predictions_file` for its columns and for `text_format`.
 
     With `text`, the column of texts, check the data too, and fit a plain model to see whether there is anything to learn. The
     model is fitted on the file `train` if it is given and has labels. Raises DataError.
     """
-    predictions = read_predictions_file(uri, pred=pred, truth=truth, probability=probability, text=text)
+    predictions = read_predictions_file(
+        uri, pred=pred, truth=truth, probability=probability, text=text, text_format=text_format
+    )
     texts = None if text is None else text_facts(predictions, train=train, text=text)
     label_rows = None if texts is None or train is None else texts.data.label_rows
     decisions = decision_facts(

@@ -27,6 +27,7 @@ from tuner.scoring.indicator import Indicator
 from tuner.scoring.ranking import Probabilities
 from tuner.space.assignment import column_option
 from tuner.space.task import Task
+from tuner.space.text_format import FOUND_OUT, TextFormat
 
 PRED_NAMES = ("prediction", "predictions", "predicted", "pred", "preds", "y_pred", "decided")
 TRUTH_NAMES = ("truth", "true", "y_true", "target", "targets", "label", "labels", "gold")
@@ -51,6 +52,7 @@ class PredictionsFile:
     rows: NDArray[np.int64]
     truth_columns: tuple[str, ...]
     notes: tuple[str, ...]
+    text_format: TextFormat
 
 
 def read_predictions_file(
@@ -60,15 +62,16 @@ def read_predictions_file(
     truth: Sequence[str] = (),
     probability: Sequence[str] = (),
     text: str | None = None,
+    text_format: TextFormat = FOUND_OUT,
 ) -> PredictionsFile:
-    """Read a predictions file: Parquet, CSV or JSON Lines.
+    """Read a predictions file: Parquet, CSV or JSON Lines. `text_format` is how the text of a CSV is written.
 
     `pred` and `truth` each name one column, or one column of 0 and 1 per label. Columns that are not named are found
     by their usual names. If the file has no decisions, they come from the probabilities: 0.5 and above, or the largest. Rows
     with a missing value are left out and counted in `notes`. Raises DataError with every fault.
     """
     notes: list[str] = []
-    table = read_table(uri, reading=Reading(note=notes.append))
+    table = read_table(uri, reading=Reading(text_format, "--", note=notes.append))
     columns = _ColumnNames.find(uri, table, pred=pred, truth=truth, probability=probability, text=text)
     notes += columns.notes
     refuse_fractions(uri, table, columns.pred, columns.truth)
@@ -92,6 +95,7 @@ def read_predictions_file(
         rows=kept + 1,
         truth_columns=columns.truth,
         notes=tuple(notes),
+        text_format=text_format,
     )
 
 
@@ -103,7 +107,7 @@ def read_training(
     Targets are None if the file lacks the columns of the truth. Raises DataError.
     """
     notes: list[str] = []
-    table = read_table(uri, reading=Reading(note=notes.append))
+    table = read_table(uri, reading=Reading(predictions.text_format, "--", note=notes.append))
     if text not in table.column_names:
         raise DataError(
             [Fault(f"{uri}: --text", f"there is no column {text!r}", _suggest("--text", text, table.column_names))]

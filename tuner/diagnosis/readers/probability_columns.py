@@ -19,6 +19,8 @@ from tuner.errors import DataError, Fault
 from tuner.scoring.ranking import Probabilities
 from tuner.space.task import Task
 
+_PERCENT = r"^\d+(\.\d+)?\s*%$"
+
 
 def read_probabilities(
     uri: str, table: pa.Table, columns: Sequence[str], task: Task, labels: Sequence[str], notes: list[str]
@@ -36,7 +38,12 @@ def read_probabilities(
         values = _from_lists(uri, cells, columns[0], len(labels), faults)
         notes.append(f"{uri}: the probabilities in column {columns[0]!r} are read as {listed(labels)}, in this order")
     else:
-        arrays = [_numbers(uri, table.column(name), name, faults) for name in columns]
+        written = {name: table.column(name) for name in columns}
+        given = {name: _without_percent_signs(column) for name, column in written.items()}
+        signed = [name for name, column in given.items() if column is not written[name]]
+        if signed:
+            notes.append(f"{uri}: column {listed(signed)}: 37 % is read as 0.37")
+        arrays = [_numbers(uri, column, name, faults) for name, column in given.items()]
         values = None if faults else np.column_stack(arrays)
     if values is not None:
         faults += _range_faults(uri, values, columns)
@@ -80,7 +87,7 @@ def _find_fractions(column: pa.ChunkedArray) -> _Fractions | None:
     kind = items.type
     if is_text(kind):
         items = items.filter(pc.not_equal(items.cast(pa.string()), ""))
-        values = read_numbers(items)
+        values = read_numbers(_without_percent_signs(items).cast(pa.string()))
     elif pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         items = items.filter(pc.is_finite(items.cast(pa.float64())))
         values = items.cast(pa.float64()).to_numpy()
@@ -125,6 +132,17 @@ def _numbers(uri: str, column: pa.ChunkedArray, name: str, faults: list[Fault], 
     except pa.ArrowNotImplementedError:
         faults.append(Fault(where, f"the column holds {column.type}, not numbers", "name columns of probabilities"))
     return None
+
+
+def _without_percent_signs(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return percentages such as "37 %" as fractions; return any other column as it is."""
+    if not is_text(column.type):
+        return column
+    texts = pc.utf8_trim_whitespace(column.cast(pa.string()))
+    is_percent = pc.match_substring_regex(texts, _PERCENT)
+    if not len(pc.drop_null(texts)) or not pc.all(is_percent).as_py():
+        return column
+    return pc.divide(pc.utf8_trim_whitespace(pc.replace_substring(texts, "%", "")).cast(pa.float64()), 100.0)
 
 
 def _is_number(value: str) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, get_args
 
 import pyarrow as pa
@@ -12,21 +14,30 @@ from ruamel.yaml.error import YAMLError
 
 from tuner.analysis.failing_settings import FAULTY
 from tuner.analysis.trials import trials_of
-from tuner.diagnosis.causes.diagnose import diagnose
+from tuner.diagnosis.causes.diagnose import likely_causes
 from tuner.diagnosis.causes.search import search_facts
 from tuner.diagnosis.facts.data import data_facts
 from tuner.diagnosis.facts.decisions import decision_facts, recorded_decision_facts
-from tuner.diagnosis.facts.evidence import DecisionFacts, Evidence, TrainingFacts
+from tuner.diagnosis.facts.evidence import DecisionFacts, EndedBy, Evidence, Origin, TrainingFacts
 from tuner.diagnosis.facts.reference import reference
 from tuner.diagnosis.facts.training import training_facts
 from tuner.errors import LedgerError, SpaceError
+from tuner.ledger.longer_search import command_to_search_longer
 from tuner.ledger.predictions import CHAMPION, predictions_of, read_predictions
-from tuner.ledger.rows import measurements_by_trial
+from tuner.ledger.rows import INTERRUPTED, measurements_by_trial
+from tuner.ledger.run_again import arguments_to_run_again
 from tuner.ledger.run_directory import Run, read_measurements
 from tuner.scoring.signal import Signal, find_signal, gather_evidence
 from tuner.space.load import Space, read_space
 from tuner.space.task import Task
+from tuner.trial.ending import Ending
 
+_ENDED_BY: Mapping[str, EndedBy] = {
+    Ending.STOPPED: "rung",
+    Ending.COLLAPSED: "gate",
+    Ending.DIVERGED: "divergence",
+    Ending.FAILED: "failure",
+}
 _Measurements = Mapping[int, Sequence[Mapping[str, Any]]]  # by trial, oldest first
 
 
@@ -45,7 +56,7 @@ def evidence_of_run(run: Run, measurements: pa.Table, predictions: pa.Table | No
     `predictions` are those on the validation rows, None if the run has none.
     """
     by_trial = measurements_by_trial(measurements.to_pylist())
-    signal = _signal(run, measurements)
+    signal, space = _signal(run, measurements), _space(run)
     number = run.champion.get("trial", _best_trial(run))
     row = next((row for row in run.trials if row["trial"] == number), None)
     configuration = None if row is None else json.loads(row["configuration"])
@@ -56,11 +67,13 @@ def evidence_of_run(run: Run, measurements: pa.Table, predictions: pa.Table | No
         decisions=_decisions(run, predictions),
         training=_training(row, by_trial),
         configuration=configuration,
+        space=space,
+        origin=Origin(run_again=arguments_to_run_again(run), search_longer=_search_longer(run, space)),
         max_epochs=_max_epochs(run),
         data=data_facts(run.profile, configuration=configuration, measured=row, baselines=run.baselines),
         reference=reference(run.baselines),
         signal=signal,
-        search=search_facts(trials_of(run, measurements), _trial_causes(run, by_trial, signal), _space(run)),
+        search=search_facts(trials_of(run, measurements), _trial_causes(run, by_trial, signal), space),
         missing=() if run.champion else (no_decisions,),
     )
 
@@ -87,7 +100,7 @@ def _trial_causes(run: Run, by_trial: _Measurements, signal: Signal | None) -> d
             reference=plain,
             signal=signal,
         )
-        causes = diagnose(evidence).causes
+        causes = likely_causes(evidence)
         names[row["trial"]] = causes[0].name if causes else "unknown"
     return names
 
@@ -102,7 +115,27 @@ def _training(row: Mapping[str, Any] | None, by_trial: _Measurements) -> Trainin
     if row is None or not measurements:
         return None
     shared = {"parameters": row.get("parameters")}
-    return training_facts([{**shared, **measurement} for measurement in measurements], ending=row["ending"])
+    facts = training_facts([{**shared, **measurement} for measurement in measurements], ending=row["ending"])
+    return replace(facts, ended_by=_ended_by(row))
+
+
+def _ended_by(row: Mapping[str, Any]) -> EndedBy | None:
+    """Return what ended a trial: its ending says it, or with two endings the reason."""
+    ending, reason = str(row["ending"]), str(row["reason"] or "")
+    if ending in ("cut short", Ending.INTERRUPTED):
+        return "interruption" if reason == INTERRUPTED else "clock"
+    if ending == Ending.COMPLETED:
+        return "patience" if "patience" in reason else "budget"
+    return _ENDED_BY.get(ending)
+
+
+def _search_longer(run: Run, space: Space | None) -> str:
+    """Return the command that gives the run more time or trials, or that goes on with it; "" if there is none."""
+    if run.status == "finished":
+        return (command_to_search_longer(run) or "") if space is not None else ""
+    needed = run.manifest.get("resume_with") or []
+    settings = [needed] if isinstance(needed, str) else needed
+    return shlex.join(["tuner", "resume", run.location, *(part for each in settings for part in ("--set", str(each)))])
 
 
 def _task(run: Run) -> Task:

@@ -11,6 +11,7 @@ from tuner.report.blocks import Block, Code, PageSection, Paragraph, Plot
 from tuner.report.counts import count_shown
 from tuner.report.figures import Trace, axis, categories, color, interval, label_above, numbers, short_texts, vertical
 from tuner.report.material import Material
+from tuner.show_value import show_share
 
 _MOST_ROWS = 45
 
@@ -22,8 +23,8 @@ def make_section(material: Material) -> PageSection | None:
         return _without_trials(material)
     whole = lost_share(trials)
     lead = (
-        f"{whole.lost:,} of {whole.trials:,} trials collapsed or diverged: {whole.value:.0%} "
-        f"(95 % interval {whole.low:.0%} to {whole.high:.0%})."
+        f"{whole.lost:,} of {whole.trials:,} trials collapsed or diverged: {show_share(whole.value)} "
+        f"(95 % interval {show_share(whole.low)} to {show_share(whole.high)})."
     )
     failing = find_failing_settings(trials, material.space)
     blocks: list[Block] = []

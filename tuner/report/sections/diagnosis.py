@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tuner.diagnosis.causes.advice import advice_lines
 from tuner.diagnosis.causes.diagnose import Diagnosis, diagnose
 from tuner.diagnosis.causes.state import State
 from tuner.diagnosis.readers.run import evidence_of_run
@@ -38,10 +39,8 @@ def make_section(material: Material) -> PageSection | None:
         blocks.append(Heading(text=f"{place}. {_plain(cause.name)}"))
         blocks.append(Paragraph(text=f"{sentence(cause.sentence)}{origin}"))
         blocks += _measurement(cause.measurement)
-        if cause.advice:
-            blocks.append(Paragraph(text=sentence(cause.advice)))
-        if cause.setting:
-            blocks.append(Code(text=f"tuner run SPACE {cause.setting}"))
+        advice, *pasted = advice_lines(cause)
+        blocks += [Paragraph(text=sentence(advice)), *(Code(text=line) for line in pasted)]
     blocks += [Paragraph(text=sentence(note), tone="note") for note in (*diagnosis.notes, *diagnosis.missing)]
     lead = f"{subject} {_STATES[diagnosis.state]}: {diagnosis.sentence}."
     return PageSection(key="diagnosis", title="Diagnosis", lead=lead, blocks=blocks)

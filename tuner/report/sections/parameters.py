@@ -38,6 +38,7 @@ from tuner.report.figures import (
     text,
 )
 from tuner.report.material import Material
+from tuner.show_value import show_share
 
 FEWEST_OF_A_SETTING = 5
 """With fewer trials of a setting, the mean of their scores is mostly chance."""
@@ -167,11 +168,17 @@ def _importance_trace(title: str, members: Sequence[Importance], bar: str, names
             "color": color("ink"),
         },
         "customdata": [
-            [text(parameter.name), text(parameter.condition or "in every trial"), parameter.trials]
+            [
+                text(parameter.name),
+                text(parameter.condition or "in every trial"),
+                parameter.trials,
+                show_share(max(parameter.value, 0.0)),
+            ]
             for parameter in members
         ],
         "marker": {"color": bar},
-        "hovertemplate": "%{customdata[0]}<br>explains %{x:.1%}<br>%{customdata[1]}, %{customdata[2]} trials<extra></extra>",
+        "hovertemplate": "%{customdata[0]}<br>explains %{customdata[3]}<br>"
+        "%{customdata[1]}, %{customdata[2]} trials<extra></extra>",
     }
 
 
