@@ -31,7 +31,7 @@ def signs_of(evidence: Evidence) -> gate.Signs:
     constant penalty and the skill count.
     """
     penalty, auc, skill, spread = (
-        _known(evidence, name) for name in ("constant_penalty", "auc", "skill", "logit_spread")
+        measured(evidence, name) for name in ("constant_penalty", "auc", "skill", "logit_spread")
     )
     return gate.Signs(
         epochs=0.0 if evidence.training is None else evidence.training.epochs,
@@ -51,7 +51,7 @@ def gives_one_answer(evidence: Evidence) -> bool:
 
 def decides_alike(evidence: Evidence) -> bool:
     """Return whether decisions miss at least half of the variation of the truth."""
-    penalty = _known(evidence, "constant_penalty")
+    penalty = measured(evidence, "constant_penalty")
     return penalty is not None and penalty >= _GATE.constant_penalty
 
 
@@ -69,7 +69,7 @@ def is_flat(evidence: Evidence) -> bool:
 
     After a few steps all probabilities are alike, but they may rank the rows well, and thresholds between them decide well.
     """
-    spread, auc = _known(evidence, "logit_spread"), _known(evidence, "auc")
+    spread, auc = measured(evidence, "logit_spread"), measured(evidence, "auc")
     if spread is None or spread >= _GATE.low_logit_spread:
         return False
     return not (auc is not None and auc >= _GATE.least_auc and has_learnt(evidence))
@@ -103,7 +103,7 @@ def has_learnt(evidence: Evidence) -> bool:
 
 def is_far_behind(evidence: Evidence) -> bool:
     """Return whether the skill over a guess is less than half the skill of a plain model."""
-    plain, skill = evidence.reference, _known(evidence, "skill")
+    plain, skill = evidence.reference, measured(evidence, "skill")
     chance = 0.0 if evidence.decisions is None else evidence.decisions.chance_skill
     return (
         is_behind(evidence) and plain is not None and skill is not None and skill - chance < (plain.skill - chance) / 2
@@ -112,7 +112,7 @@ def is_far_behind(evidence: Evidence) -> bool:
 
 def is_behind(evidence: Evidence) -> bool:
     """Return whether a plain model on the same rows has clearly more skill."""
-    plain, skill = evidence.reference, _known(evidence, "skill")
+    plain, skill = evidence.reference, measured(evidence, "skill")
     return plain is not None and skill is not None and skill < plain.skill - plain.margin
 
 
@@ -144,7 +144,7 @@ def is_constant(label: LabelFacts) -> bool:
     return is_nearly_constant(label.decision_rate, label.prevalence, penalty=_GATE.constant_penalty)
 
 
-def _known(evidence: Evidence, name: str) -> float | None:
+def measured(evidence: Evidence, name: str) -> float | None:
     """Return a measure of the evaluated rows or, without it, of the last measurement; None if neither has it."""
     for facts in (evidence.decisions, evidence.training):
         value: float | None = getattr(facts, name, None)
