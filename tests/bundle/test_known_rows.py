@@ -95,6 +95,10 @@ def test_a_bundle_without_the_file_loads_and_knows_no_rows(bundle: Path) -> None
             safetensors.numpy.save({name: np.zeros(1, np.int64) for name in ("trained", "chosen", "tested")}),
             "does not hold lists of whole numbers",
         ),
+        (
+            safetensors.numpy.save({name: np.array([2, 1], np.uint64) for name in ("trained", "chosen", "tested")}),
+            "are not in order",
+        ),
     ],
 )
 def test_a_damaged_file_is_refused_where_it_is_read(content: bytes, message: str, bundle: Path) -> None:
