@@ -34,7 +34,7 @@ def make_section(material: Material) -> PageSection | None:
 
 
 def _without_trials(material: Material) -> PageSection | None:
-    text = "No trial has ended by itself, so nothing is known about settings that collapse."
+    text = "Every trial failed, was cut short or still runs, so nothing is known about settings that collapse."
     return (
         PageSection(key="collapse", title="Collapse map", blocks=[Paragraph(text=text)]) if material.searched else None
     )
@@ -59,7 +59,7 @@ def _gap(cell: Cell) -> float:
 
 
 def _why_not_judged(trial: TrialFacts) -> str:
-    return "from finalists" if trial.phase != "search" else "that did not end by themselves"
+    return "from finalists" if trial.phase != "search" else "that failed, were cut short or still run"
 
 
 def _map(cells: Sequence[Cell], whole: float, counted: str) -> Plot:
