@@ -93,7 +93,7 @@ def _map(cells: Sequence[Cell], whole: float, counted: str) -> Plot:
             "showlegend": False,
         },
         height=110 + 24 * len(kept),
-        least_width=560,
+        narrow={"height": 110 + 46 * len(kept)},  # names in several lines
         caption=f"{counted} Bars are Wilson's 95 % intervals. A cross marks a setting that lost clearly more trials: its "
         "interval lies above the interval of all other trials with the parameter. About one setting in a hundred gets a cross "
         f"by chance.{omitted}",
