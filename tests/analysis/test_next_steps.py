@@ -116,6 +116,10 @@ def test_a_run_that_has_not_finished_is_resumed(
     assert second.command == f"tuner diagnose {run.location}"
 
 
+def test_a_finished_run_without_its_champion_is_verified(finished: Run) -> None:
+    assert commands(replace(finished, champion={})) == [f"tuner verify {shlex.quote(finished.location)}"]
+
+
 def test_a_space_that_this_version_cannot_read_costs_only_what_depends_on_it(finished: Run) -> None:
     run = replace(finished, space="task: multilabel\nunknown: 1\n")
     assert [shlex.split(command)[1] for command in commands(run)] == ["predict", "evaluate"]

@@ -242,6 +242,21 @@ def test_the_first_screen_has_the_verdict_the_key_numbers_and_what_to_do_next(
     assert browser.execute_script(bottom, "#verdict .steps") < browser.execute_script(first_picture)
 
 
+def test_a_browser_that_cannot_open_the_script_says_so_and_still_shows_the_tables(
+    browser: Any, made: tuple[Path, Material]
+) -> None:
+    browser.shown = None
+    added = browser.execute_cdp_cmd(
+        "Page.addScriptToEvaluateOnNewDocument", {"source": "delete window.DecompressionStream;"}
+    )
+    browser.get(made[0].as_uri())
+    shown = browser.execute_script("return document.querySelector('main').innerText")
+    browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
+    assert "The figures need a browser of 2023 or later" in shown
+    assert "What to do next" in shown
+    assert browser.get_log("browser") == []
+
+
 def test_labels_and_texts_of_the_data_never_become_markup(browser: Any, made: tuple[Path, Material]) -> None:
     show(browser, made[0], scheme="light")
     assert browser.execute_script("return window.injected ?? null") is None

@@ -273,7 +273,7 @@ def test_every_picture_of_trials_counts_those_of_the_whole_run(
     assert slices
     for key in ("curves", "over-time", "spent", "importance", "coordinates", "collapse", *slices):
         assert re.search(r"all 94 trials\.|of 94 trials; left out: .*\d+ ", drawn[key].caption), key
-    assert "Showing 4 of 4 finalists' runs" in drawn["finalists"].caption
+    assert "Showing all 4 runs of finalists." in drawn["finalists"].caption
     fewer = drawn["slice-clipping.norm.threshold"]
     dots = sum(len(trace["x"]) for trace in fewer.data if trace["name"] != "mean")
     assert f"Showing {dots} of 94 trials; left out: {90 - dots} that do not use it, 4 from finalists." in fewer.caption

@@ -29,8 +29,11 @@ class NextStep:
 
 def next_steps(run: Run) -> tuple[NextStep, ...]:
     """Return what to do next with a run, the most useful step first."""
-    if run.status != "finished" or not run.champion:
+    if run.status != "finished":
         return (_resume(run), *_diagnose_lost_trials(run))
+    if not run.champion:
+        verify = shlex.join(["tuner", "verify", run.location])
+        return (NextStep("A file of the run is missing or damaged: see which.", verify),)
     verdict = run.champion["verdict"]
     if verdict == "beats_baselines":
         return (*_use_champion(run), *_diagnose_one_answer(run), *_search_on(run))

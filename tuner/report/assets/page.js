@@ -68,7 +68,7 @@
   // On a narrow screen, row names would take half of the width, so break them into lines.
   function wrapped(axis) {
     if (!axis?.categoryarray) return axis;
-    const lines = (name) => name.replace(/(.{10,}?) /g, "$1<br>");
+    const lines = (name) => name.replace(/(.{13,}?) /g, "$1<br>");
     return { ...axis, tickmode: "array", tickvals: axis.categoryarray, ticktext: axis.categoryarray.map(lines), tickfont: { size: 10 } };
   }
 

@@ -35,7 +35,7 @@ def make_section(material: Material) -> PageSection | None:
 
 
 def _without_trials(material: Material) -> PageSection | None:
-    text = "No trial has ended by itself, so nothing is known about settings that collapse."
+    text = "Every trial failed, was cut short or still runs, so nothing is known about settings that collapse."
     return (
         PageSection(key="collapse", title="Collapse map", blocks=[Paragraph(text=text)]) if material.searched else None
     )
@@ -60,7 +60,7 @@ def _gap(cell: Cell) -> float:
 
 
 def _why_not_judged(trial: TrialFacts) -> str:
-    return "from finalists" if trial.phase != "search" else "that did not end by themselves"
+    return "from finalists" if trial.phase != "search" else "that failed, were cut short or still run"
 
 
 def _map(cells: Sequence[Cell], whole: float, counted: str) -> Plot:
@@ -94,7 +94,7 @@ def _map(cells: Sequence[Cell], whole: float, counted: str) -> Plot:
             "showlegend": False,
         },
         height=110 + 24 * len(kept),
-        least_width=560,
+        narrow={"height": 110 + 46 * len(kept)},  # names in several lines
         caption=f"{counted} Bars are Wilson's 95 % intervals. A cross marks a setting that lost clearly more trials: its "
         "interval lies above the interval of all other trials with the parameter. About one setting in a hundred gets a cross "
         f"by chance.{omitted}",

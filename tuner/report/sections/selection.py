@@ -83,8 +83,9 @@ def _finalists(material: Material) -> Plot:
 def _count_runs(material: Material, shown: int) -> str:
     """Say how many runs of finalists have a mark."""
     total = sum(trial.phase != "search" for trial in material.trials)
-    left_out = f"; left out: {total - shown} that gave no model" if total > shown else ""
-    return f"Showing {shown} of {total} finalists' runs{left_out}."
+    if total > shown:
+        return f"Showing {shown} of {total} runs of finalists; left out: {total - shown} that gave no model."
+    return f"Showing all {total} runs of finalists." if total > 1 else "Showing the only run of a finalist."
 
 
 def _marks(name: str, points: Sequence[tuple[float | None, str]], symbol: str, tone: str) -> Trace:
