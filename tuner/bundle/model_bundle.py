@@ -34,7 +34,7 @@ from tuner.bundle.bundle_json import (
     is_name,
     read_bundle_json,
 )
-from tuner.bundle.description import describe_bundle, results_of_run
+from tuner.bundle.description import describe_model, results_of_run
 from tuner.data.dataset import RowInputs
 from tuner.data.encoded import Encoded
 from tuner.data.name_lists import list_names
@@ -81,7 +81,16 @@ class Bundle:
 
     def __repr__(self) -> str:
         """Return at most five lines: task, labels, inputs, macro-F1 and verdict, size."""
-        return describe_bundle(self)
+        return describe_model(
+            task=self.task,
+            labels=self.labels,
+            columns=self.columns,
+            unit="step" if self.vocabulary is None else "token",
+            max_length=self.max_length,
+            record=self.record,
+            parameters=sum(each.numel() for each in self.model.parameters()),
+            vocabulary=self.vocabulary,
+        )
 
     @property
     def is_tokenised(self) -> bool:

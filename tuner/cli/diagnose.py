@@ -8,7 +8,7 @@ import click
 
 from tuner.cli.location import locate_run, name_damage
 from tuner.cli.options import runs_option
-from tuner.cli.output import print_json, print_sentence, print_text, say
+from tuner.cli.output import print_json, print_options, print_sentence, say
 from tuner.errors import Fault, UsageError
 from tuner.show_value import show_count
 
@@ -177,7 +177,7 @@ def _print_cause(number: int, cause: Cause) -> None:
     print_sentence(f"{number}. {_words(cause.name)}{origin}: {cause.sentence}")
     print_sentence(f"   {cause.advice}")
     if cause.setting:
-        print_text(f"   {cause.setting}")
+        print_options(f"   {cause.setting}")
 
 
 def _print_search(search: SearchFacts) -> None:
