@@ -112,7 +112,7 @@ def test_a_champion_from_the_search_itself_has_no_lower_bound(ledger: Ledger) ->
     board = leaderboard(read_run(ledger.location))
     assert [(row["kind"], row["name"], row.get("lower")) for row in board] == [
         ("champion", "trial 0", None),
-        ("finalist", "trial 0 × 1 seeds", 0.45),
+        ("finalist", "trial 0 × 1 seed", 0.45),
     ]
     assert board[1]["macro_f1"] == 0.6
     assert describe_champion(champion) == "trial 0, as trained in the search"
@@ -163,11 +163,12 @@ def test_a_run_cut_off_at_any_point_is_shown_and_listed(
         step(ledger)
     if is_ended:
         ledger.finish({"status": "interrupted", "seconds": 3.0})
+    ledger.release()
     code, out, err = call("show", "run", "--format", format_)
     assert code == 0
     assert out
     assert ("resume it with `tuner resume runs/run`" in err) == (format_ == "table")
-    assert ("if no process works on it" in err) == (format_ == "table" and not is_ended)
+    assert ("the run was cut off" in err) == (format_ == "table" and not is_ended)
     code, out, err = call("ls", "--format", "json")
     assert (code, err) == (0, "")
     assert json.loads(out)[0]["status"] == ("interrupted" if is_ended else "unfinished")
@@ -178,7 +179,7 @@ def test_an_unreadable_run_is_listed_as_unreadable_beside_the_others(ledger: Led
     other.folder.write("environment.json", b"{}")
     code, out, err = call("ls", "--format", "json")
     assert code == 0
-    assert [(row["name"], row["status"]) for row in json.loads(out)] == [("old", "unreadable"), ("run", "unfinished")]
+    assert [(row["name"], row["status"]) for row in json.loads(out)] == [("old", "unreadable"), ("run", "running")]
     assert "note: " in err
     assert "ledger format 1" in err
 

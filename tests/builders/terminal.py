@@ -1,4 +1,4 @@
-"""Run the command line in a terminal of a given width."""
+"""Call the command line in a terminal of a given width."""
 
 from __future__ import annotations
 
@@ -6,37 +6,51 @@ import fcntl
 import os
 import re
 import struct
-import subprocess
 import sys
 import termios
 from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from tuner.__main__ import main
 
 _STYLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-def call_in_terminal(*arguments: str, columns: int, folder: Path) -> list[str]:
-    """Return the lines that `tuner ARGUMENTS` prints to stdout on a terminal of that width, without styles."""
+def call_in_terminal(*arguments: str, columns: int, folder: Path, code: int = 0) -> list[str]:
+    """Call `tuner ARGUMENTS` in `folder`, with stdout on a terminal that wide. Return the lines it prints, without styles."""
     master, slave = os.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tuner", *arguments],
-        stdout=slave,
-        stderr=subprocess.PIPE,
-        cwd=folder,
-        env={**environment, "TERM": "xterm-256color"},
-    )
-    os.close(slave)
-    content = b""
+    parts: list[bytes] = []
+    reader = Thread(target=_read_all, args=(master, parts))
+    reader.start()
+    terminal = os.fdopen(slave, "w", encoding="utf-8")
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            patch.delenv("COLUMNS", raising=False)
+            patch.setenv("TERM", "xterm-256color")
+            patch.setattr(sys, "argv", ["tuner", *arguments])
+            patch.setattr(sys, "__stdout__", terminal)
+            patch.setattr(sys, "stdout", terminal)
+            patch.setattr(sys, "stderr", sys.stderr)
+            with pytest.raises(SystemExit) as exit_:
+                main()
+    finally:
+        terminal.close()
+        reader.join(timeout=30)
+        os.close(master)
+    assert int(exit_.value.code or 0) == code
+    return _STYLE.sub("", b"".join(parts).decode()).replace("\r\n", "\n").splitlines()
+
+
+def _read_all(master: int, parts: list[bytes]) -> None:
     while True:
         try:
             part = os.read(master, 65536)
         except OSError:  # Linux: the other end is closed
-            break
+            return
         if not part:
-            break
-        content += part
-    os.close(master)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors.decode()
-    return _STYLE.sub("", content.decode()).replace("\r\n", "\n").splitlines()
+            return
+        parts.append(part)

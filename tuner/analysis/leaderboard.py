@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tuner.ledger.run_directory import Run
+from tuner.show_value import show_count
 from tuner.trial.ending import Ending
 
 VERDICTS = {
@@ -91,8 +92,8 @@ def describe_selection(champion: Mapping[str, Any]) -> str:
     repeats = selection.get("search_trials", 1)
     searched = "search trial had" if repeats == 1 else f"{repeats} search trials had on average"
     sentence = (
-        f"after {selection['epochs']:.3g} epochs, its {searched} scored {selection['search_score']:.3f}; the same settings "
-        f"with other seeds scored {scores}"
+        f"after {show_count(selection['epochs'], 'epoch')}, its {searched} scored {selection['search_score']:.3f}; "
+        f"the same settings with other seeds scored {scores}"
     )
     if selection["range"] is not None:
         sentence += " (nine in ten further runs: {:.3f} to {:.3f})".format(*selection["range"])
@@ -142,7 +143,7 @@ def _trial_row(same: Sequence[Any], run: Run) -> dict[str, Any]:
     repeats = len(same) - 1
     return {
         "kind": "champion" if first["trial"] == crowned else "trial",
-        "name": f"trial {first['trial']}" + (f" and {repeats} repeat{'s' if repeats > 1 else ''}" if repeats else ""),
+        "name": f"trial {first['trial']}" + (f" and {show_count(repeats, 'repeat')}" if repeats else ""),
         **{key: _mean(row[key] for row in same) for key in ("score", *_MEAN_OVER_RUNS)},
         "ending": ", ".join(dict.fromkeys(row["ending"] or "running" for row in same)) if repeats else first["ending"],
         "configuration": json.loads(first["configuration"]),
@@ -159,7 +160,7 @@ def _finalist_row(finalist: Any, run: Run) -> dict[str, Any]:
     is_champion = run.champion.get("parent") == finalist["trial"] and not is_search_trial(run.champion)
     return {
         "kind": "champion" if is_champion else "finalist",
-        "name": f"trial {finalist['trial']} × {finalist['seeds']} seeds",
+        "name": f"trial {finalist['trial']} × {show_count(finalist['seeds'], 'seed')}",
         "score": finalist["mean"],
         **{key: _mean(row[key] for row in trials) for key in _MEAN_OVER_RUNS},
         "lower": finalist["lower"],

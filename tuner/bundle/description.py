@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tuner.data.name_lists import list_names
 from tuner.errors import StorageError, printable
 from tuner.show_value import show_count
 from tuner.storage import Folder
 
-if TYPE_CHECKING:
-    from tuner.bundle.model_bundle import Bundle
-
 _LABELS_SHOWN = 5
 _LONGEST_NAME = 30
 _MOST_BYTES = 20_000_000  # of champion.json; the largest of a real run has some hundred kilobytes
 
 
-def describe_bundle(bundle: Bundle) -> str:
-    """Return the task and labels, what it reads, its macro-F1 and verdict, and its size."""
-    labels = list_names([_shorten(label) for label in bundle.labels], most=_LABELS_SHOWN)
-    parameters = sum(each.numel() for each in bundle.model.parameters())
-    vocabulary = bundle.vocabulary
-    size = show_count(parameters, "parameter")
-    tokens = "" if vocabulary is None else f", {show_count(vocabulary, 'token')}"
+def describe_model(
+    *,
+    task: str,
+    labels: Sequence[str],
+    columns: Mapping[str, Any],
+    unit: str,
+    max_length: int,
+    record: Mapping[str, Any],
+    parameters: int,
+    vocabulary: int | None,
+) -> str:
+    """Return the task and labels, what the model reads, its macro-F1 and verdict, and its size, in four lines.
+
+    `unit` is what it reads one after another, "token" or "step". `vocabulary` is None for sequences.
+    """
+    shown = list_names([_shorten(label) for label in labels], most=_LABELS_SHOWN)
+    tokens = "" if vocabulary is None else f", {show_count(vocabulary, 'token')} known"
     lines = [
-        f"Bundle: {bundle.task}, {show_count(len(bundle.labels), 'label')}: {labels}",
-        f"  reads: {_describe_inputs(bundle)}",
-        f"  {_describe_results(bundle.record)}",
-        f"  size: {size}{tokens}",
+        f"Bundle: {task}, {show_count(len(labels), 'label')}: {shown}",
+        f"  reads: {_describe_inputs(columns)}, {show_count(max_length, unit)} of each",
+        f"  {_describe_results(record)}",
+        f"  size: {show_count(parameters, 'parameter')}{tokens}",
     ]
     return "\n".join(lines)
 
@@ -50,13 +57,12 @@ def results_of_run(folder: Folder) -> dict[str, Any]:
         return {}
 
 
-def _describe_inputs(bundle: Bundle) -> str:
-    kind = "sequences" if bundle.vocabulary is None else "lists of tokens" if bundle.is_tokenised else "texts"
-    named = bundle.columns.get("sequence") if bundle.vocabulary is None else bundle.columns.get("text")
+def _describe_inputs(columns: Mapping[str, Any]) -> str:
+    kind = "text" if columns.get("text") is not None else "sequence"
+    named = columns.get(kind)
     names = [str(name) for name in named] if isinstance(named, list | tuple) else [str(named)]
-    columns = list_names([_shorten(name) for name in names], most=_LABELS_SHOWN)
-    unit = "step" if bundle.vocabulary is None else "token"
-    return f"{kind} ({'column' if len(names) == 1 else 'columns'} {columns}), {show_count(bundle.max_length, unit)} of each"
+    listed = list_names([_shorten(name) for name in names], most=_LABELS_SHOWN)
+    return f"{kind}s ({'column' if len(names) == 1 else 'columns'} {listed})"
 
 
 def _describe_results(record: Mapping[str, Any]) -> str:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from tuner.bundle.bundle_files import WEIGHTS, read_files
 from tuner.bundle.bundle_json import FORMAT, as_bundle_error
-from tuner.bundle.description import describe_bundle, results_of_run
+from tuner.bundle.description import describe_model, results_of_run
 from tuner.bundle.known_rows import KnownRows, save_known_rows
 from tuner.data.dataset import RowInputs
 from tuner.data.encoded import Encoded
@@ -67,7 +67,16 @@ class Bundle:
 
     def __repr__(self) -> str:
         """Return at most five lines: task, labels, inputs, macro-F1 and verdict, size."""
-        return describe_bundle(self)
+        return describe_model(
+            task=self.task,
+            labels=self.labels,
+            columns=self.columns,
+            unit="step" if self.vocabulary is None else "token",
+            max_length=self.max_length,
+            record=self.record,
+            parameters=sum(each.numel() for each in self.model.parameters()),
+            vocabulary=self.vocabulary,
+        )
 
     @property
     def is_tokenised(self) -> bool:

@@ -9,7 +9,7 @@ import click
 from tuner.cli.completion import complete_runs
 from tuner.cli.location import locate_run, name_damage
 from tuner.cli.options import runs_option, text_options
-from tuner.cli.output import print_json, print_sentence, print_text, say
+from tuner.cli.output import print_advice, print_json, print_sentence, print_text, say
 from tuner.errors import Fault, UsageError
 from tuner.show_value import show_count, show_share
 
@@ -183,8 +183,7 @@ def _print_cause(number: int, cause: Cause) -> None:
 
     origin = f" (follows from {', '.join(_words(name) for name in cause.explained_by)})" if cause.explained_by else ""
     print_sentence(f"{number}. {_words(cause.name)}{origin}: {cause.sentence}")
-    for line in advice_lines(cause):
-        print_text(f"   {line}")
+    print_advice(advice_lines(cause), "   ")
 
 
 def _print_search(search: SearchFacts, origin: Origin | None) -> None:

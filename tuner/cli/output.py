@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import click
 
-from tuner.cli.table_layout import Column, Layout, lay_out, wrap
+from tuner.cli.table_layout import Column, Layout, lay_out, wrap, wrap_options
 from tuner.errors import printable
 from tuner.show_value import show_value
 
@@ -49,6 +49,18 @@ def print_sentence(text: str) -> None:
     """Print a text that the user asked for to stdout. On a terminal, lines break between words."""
     for line in text.split("\n"):
         print_text("\n".join(wrap(printable(line), width_of_stdout())))
+
+
+def print_options(text: str) -> None:
+    """Print options for a command line to stdout. On a terminal, lines break before an option and can still be pasted."""
+    print_text("\n".join(wrap_options(printable(text), width_of_stdout())))
+
+
+def print_advice(lines: Sequence[str], indent: str) -> None:
+    """Print advice to stdout: sentences, and commands or options that can be pasted."""
+    for line in lines:
+        print_line = print_options if line.startswith(("tuner ", "--set ")) else print_sentence
+        print_line(f"{indent}{line}")
 
 
 def captured(print_it: Callable[[], None]) -> str:

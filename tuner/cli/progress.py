@@ -8,15 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
+from tuner.cli.table_layout import Column, lay_out, wrap
 from tuner.search.watcher import Snapshot, Watcher, describe_wait
+from tuner.trial.record import TrialRecord
 
 _LINE_EVERY_S = 5.0
 _DRAW_EVERY_S = 0.5
+_COLUMNS = ("trial", "running as", "epochs", "score", "best", "penalty", "loss")
+_DROP = ("loss", "penalty", "best", "running as", "epochs")  # the order in a narrow terminal
 
 
 @contextmanager
@@ -39,9 +42,14 @@ def _on_terminal() -> Iterator[Watcher]:
             nonlocal drawn_at
             if time.monotonic() - drawn_at >= _DRAW_EVERY_S:
                 drawn_at = time.monotonic()
-                live.update(_table(snapshot), refresh=True)
+                lines = live_lines(snapshot, console.width)
+                live.update(Text("\n".join(lines), no_wrap=True, overflow="ignore"), refresh=True)
 
-        yield Watcher(say=lambda text: console.print(text), watch=watch)
+        def say(text: str) -> None:
+            for line in text.split("\n"):
+                console.print("\n".join(wrap(line, console.width)), soft_wrap=True)
+
+        yield Watcher(say=say, watch=watch)
 
 
 def _in_lines() -> Watcher:
@@ -74,22 +82,27 @@ def summary(snapshot: Snapshot) -> str:
     return "; ".join(parts)
 
 
-def _table(snapshot: Snapshot) -> Group:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("trial", "running as", "epochs", "score", "best", "penalty", "loss"):
-        table.add_column(column, justify="left" if column == "running as" else "right")
-    for state in snapshot.running:
-        last = state.last
-        table.add_row(
-            str(state.order.index),
-            state.order.phase,
-            f"{last.epochs:.2f} / {snapshot.max_epochs:g}" if last else "",
-            f"{last.score:.3f}" if last else "",
-            f"{state.score:.3f}" if state.best else "",
-            f"{last.constant_penalty:.2f}" if last else "",
-            f"{last.train_loss:.4f}" if last else "",
-        )
-    return Group(Text(summary(snapshot)), table)
+def live_lines(snapshot: Snapshot, width: int) -> list[str]:
+    """Return the state of a search for a terminal: the summary, and a row for each running trial, in at most `width`."""
+    rows = [_row(state, snapshot.max_epochs) for state in snapshot.running]
+    columns = [Column(name, [row[name] for row in rows], is_number=name != "running as") for name in _COLUMNS]
+    return [*wrap(summary(snapshot), width), *lay_out(columns, width, drop=_DROP).lines]
+
+
+def _row(state: TrialRecord, max_epochs: float) -> dict[str, str]:
+    last = state.last
+    measured = (
+        {
+            "epochs": f"{last.epochs:.2f} / {max_epochs:g}",
+            "score": f"{last.score:.3f}",
+            "penalty": f"{last.constant_penalty:.2f}",
+            "loss": f"{last.train_loss:.4f}",
+        }
+        if last
+        else {}
+    )
+    known = {"trial": str(state.order.index), "running as": state.order.phase, **measured}
+    return {**dict.fromkeys(_COLUMNS, ""), **known, "best": f"{state.score:.3f}" if state.best else ""}
 
 
 def _clock(seconds: float) -> str:

@@ -11,6 +11,7 @@ from tuner.cli.output import (
     LABEL_COLUMNS,
     Format,
     captured,
+    print_advice,
     print_json,
     print_rows,
     print_sentence,
@@ -182,8 +183,7 @@ def _print_verdict(run: dict[str, Any]) -> None:
     print_sentence(f"diagnosis: {run['diagnosis']['state']}: {run['diagnosis']['sentence']}")
     for cause in run["diagnosis"]["causes"]:
         print_sentence(f"  {cause['name'].replace('_', ' ')}: {cause['sentence']}")
-        for line in advice_lines(cause):
-            print_text(f"    {line}")
+        print_advice(advice_lines(cause), "    ")
     print_text(f"bundle: {run['champion']['bundle']}")
 
 

@@ -88,6 +88,16 @@ def wrap(line: str, width: int | None) -> list[str]:
     return lines
 
 
+def wrap_options(line: str, width: int | None) -> list[str]:
+    """Break a line of options for a shell before an option, with a backslash, so that it can still be pasted."""
+    if width is None or _width(line) <= width:
+        return [line]
+    indent = line[: len(line) - len(line.lstrip())]
+    options = re.split(r" (?=--\w)", line.lstrip())
+    ends = [" \\"] * (len(options) - 1) + [""]
+    return [f"{indent}{option}{end}" for option, end in zip(options, ends, strict=True)]
+
+
 def _total(columns: Sequence[Column]) -> int:
     return sum(column.width for column in columns) + len(_GAP) * (len(columns) - 1)
 

@@ -20,6 +20,7 @@ from tuner.scoring.paired import Pair
 from tuner.scoring.paired import pair as pair_up
 from tuner.scoring.penalty import constant_penalty_from_counts
 from tuner.scoring.resampling import Counts
+from tuner.show_value import show_count
 from tuner.space.task import Task
 
 LABEL_COLUMNS = ("label", "support", "a_f1", "b_f1", "difference", "low", "high", "told_apart")
@@ -233,9 +234,9 @@ def _conclude(macro_f1: Mapping[str, Any], rows: int) -> str:
     ahead = "B" if macro_f1["difference"] > 0 else "A"
     interval = f"(95 % {_signed(low)} to {_signed(high)})"
     if difference == 0:
-        return f"A and B have the same macro-F1 {interval} on {rows:,} rows"
+        return f"A and B have the same macro-F1 {interval} on {show_count(rows, 'row')}"
     verdict = "clear" if macro_f1["told_apart"] else "not clear"
-    return f"{ahead} is ahead by {difference:.3f} macro-F1 {interval}: the difference is {verdict} on {rows:,} rows"
+    return f"{ahead} is ahead by {difference:.3f} macro-F1 {interval}: the difference is {verdict} on {show_count(rows, 'row')}"
 
 
 def _signed(value: float) -> str:

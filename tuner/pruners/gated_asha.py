@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from tuner.pruners.asha import Rungs, rung_examples
 from tuner.pruners.base import Decision, PrunedMeasurement, PrunedTrial, Pruner
 from tuner.pruners.gate import GateSettings, Judgement, Signs, grace_of, judge
+from tuner.show_value import show_count
 
 _SUSPECTS = ("optimiser", "learning_rate", "clipping", "loss", "precision")  # settings that can make training diverge
 
@@ -48,7 +49,7 @@ class GatedASHA(Pruner):
             if judgement == "collapsed":
                 return Decision("collapsed", _describe_collapse(measurement.signs))
             if not self._passes_rung(trial.index, measurement, judgement) and not measurement.is_last:
-                return Decision("stopped", f"below its rung at {measurement.epochs:.3g} epochs")
+                return Decision("stopped", f"below its rung at {show_count(measurement.epochs, 'epoch')}")
         if not measurement.is_last:
             return None
         is_whole_budget = measurement.examples >= self._budget_examples

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from tuner.search.best_trials import rank_trials
 from tuner.search.time_budget import TimeBudget
+from tuner.show_value import show_count
 from tuner.trial.record import TrialRecord
 
 
@@ -46,7 +47,7 @@ def plan_finalists(
         if len(best) < search.finalists:
             reasons.append(_explain_few(records, is_exhausted=is_exhausted))
         notes.append(
-            f"finalists: {finalists} × {seeds} seeds instead of {search.finalists} × {search.seeds}, "
+            f"finalists: {finalists} × {show_count(seeds, 'seed')} instead of {search.finalists} × {search.seeds}, "
             f"because {' and '.join(reasons)}"
         )
     return FinalistPlan(best[:finalists], seeds, notes)
@@ -57,7 +58,7 @@ def _explain_few(records: Collection[TrialRecord], *, is_exhausted: bool) -> str
     healthy = len(rank_trials(records))
     judged = [record for record in records if record.is_search_trial and (record.best or not record.is_fit)]
     tried = len({record.configuration_hash for record in judged})
-    settings = "1 setting" if tried == 1 else f"{tried} settings"
+    settings = show_count(tried, "setting")
     if healthy == tried:
         return f"the space has only {settings}" if is_exhausted else f"the search tried only {settings}"
     if is_exhausted:

@@ -18,6 +18,7 @@ import pyarrow as pa
 from tuner.data.formats.content import Choose
 from tuner.data.formats.series import read_numbers, read_steps, to_lists
 from tuner.errors import DataError, data_error
+from tuner.show_value import show_count
 
 _QUOTED = r"'(?:[^'\\]|\\.)*+'" + "|" + r'"(?:[^"\\]|\\.)*+"'
 _ATTRIBUTE = re.compile(rf"@attribute\s+({_QUOTED}|[^\s{{'\"]+)\s*(.*)", re.IGNORECASE)
@@ -134,7 +135,8 @@ def _read_data(
         values = _split(where, line)
         if len(values) != len(attributes):
             remedy = "put texts with a comma or a quote into quotes, with a backslash before quotes inside them"
-            raise data_error(where, f"{len(values)} values where there are {len(attributes)} attributes", remedy)
+            found = f"{show_count(len(values), 'value')} where there are {show_count(len(attributes), 'attribute')}"
+            raise data_error(where, found, remedy)
         for place, value in zip(numeric, read_numbers(where, [values[place] or "?" for place in numeric]), strict=True):
             cells[place].append(value)
         for place in cells.keys() - set(numeric):

@@ -17,6 +17,7 @@ from tuner.data.name_lists import list_names, name_rows
 from tuner.data.text_values import is_text
 from tuner.errors import DataError, Fault
 from tuner.scoring.ranking import Probabilities
+from tuner.show_value import show_count
 from tuner.space.task import Task
 
 _PERCENT = r"^\d+(\.\d+)?\s*%$"
@@ -111,7 +112,9 @@ def _find_fractions(column: pa.ChunkedArray) -> _Fractions | None:
 def _from_lists(uri: str, cells: Cells, name: str, n_labels: int, faults: list[Fault]) -> Probabilities | None:
     odd = np.flatnonzero((cells.lengths != n_labels) | ~cells.is_readable)
     if len(odd):
-        message = f"{int(cells.lengths[odd[0]])} probabilities, but there are {n_labels} labels"
+        message = (
+            f"{show_count(int(cells.lengths[odd[0]]), 'probability', 'probabilities')}, but there are {n_labels} labels"
+        )
         where = f"{uri}: column {name!r}, {name_rows((odd + 1).tolist())}"
         faults.append(Fault(where, message, "give one for each label"))
         return None
