@@ -263,7 +263,7 @@ def test_one_file_cannot_be_two_splits(mail: str) -> None:
 
 def test_texts_are_read_without_labels(write: Write) -> None:
     inputs, rows, notes = read_inputs(write("t.parquet", text=["b", "a"]), Columns("text", label="none"))
-    assert (inputs, rows.tolist(), notes) == (("b", "a"), [1, 2], ())
+    assert (inputs, rows.tolist(), notes) == (("b", "a"), [1, 2], [])
     with pytest.raises(DataError, match="rows 1 and 2: the text in column 'text' is empty"):
         read_inputs(write("t.parquet", text=["", " ", "c"]), Columns("text"))
 
