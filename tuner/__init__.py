@@ -17,6 +17,8 @@ __all__ = ["__version__", "load"]
 
 def load(path: str | Path) -> Bundle:
     """Load a bundle, or the champion in a run's directory, from a local path or URI. Raises BundleError."""
-    from tuner.bundle import model_bundle  # imports torch, which `tuner --help` must not do
+    from tuner.machine import uncollected
 
+    with uncollected():
+        from tuner.bundle import model_bundle  # imports torch, which `tuner --help` must not do
     return model_bundle.load(path)
