@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import json
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from builders.bundle import write_bundle
+from builders.fixtures import Configure, MakeDataset
+from builders.runs import write_run
+from tuner.ledger.run_directory import Ledger
 
 PACKAGE = Path(__file__).parents[1] / "tuner"
 
@@ -205,7 +212,61 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     assert sorted({name.split(".")[0] for name in imported} & set(HEAVY)) == []
 
 
-def run(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, configure: Configure, make_dataset: MakeDataset) -> Path:
+    """Return a folder with the run "made-up", which has a bundle, and with labelled rows."""
+    folder = tmp_path_factory.mktemp("verbs")
+    location = write_run(folder, trials=12, task="multiclass")
+    dataset = make_dataset("multiclass")
+    write_bundle(location / "champion", configure(), dataset)
+    Ledger(str(location)).finish(json.loads((location / "manifest.json").read_text()))  # lists the bundle as well
+    lines = [f"alpha {number} {label},{label}" for number in range(30) for label in dataset.labels]
+    (folder / "rows.csv").write_text("\n".join(["text,label", *lines]))
+    return folder
+
+
+NOT_NEEDED: dict[str, tuple[str, ...]] = {
+    "ls": ("torch", "ray", "sklearn", "imblearn", "optuna", "tokenizers", "scipy", "pydantic", "ruamel", "pandas"),
+    "show made-up": ("torch", "ray", "sklearn", "imblearn", "optuna", "tokenizers", "scipy", "pandas", "plotly"),
+    "verify made-up": ("torch", "ray", "sklearn", "scipy", "optuna", "pydantic", "ruamel", "pandas", "plotly"),
+    "predict made-up rows.csv": ("torch._dynamo", "sympy", "ray", "sklearn", "scipy", "optuna", "pydantic", "plotly"),
+    "evaluate made-up rows.csv": ("torch._dynamo", "sympy", "ray", "sklearn", "scipy", "optuna", "pydantic", "plotly"),
+}
+
+
+@pytest.mark.parametrize("verb", NOT_NEEDED)
+def test_a_verb_imports_no_slow_package_that_it_does_not_need(folder: Path, verb: str) -> None:
+    code = """
+import sys
+from tuner.__main__ import main
+sys.argv = ["tuner", *sys.argv[1:], "--runs", "."]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code
+print(*sys.modules, file=sys.stderr)
+"""
+    done = run(["-c", code, *verb.split()], cwd=folder)
+    imported = set(done.stderr.splitlines()[-1].split())
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "tuner.ledger.run_directory" in imported
+    assert sorted(imported & set(NOT_NEEDED[verb])) == []
+
+
+def test_loading_a_model_imports_little_but_torch(folder: Path) -> None:
+    done = run(["-c", "import sys, tuner; tuner.load('made-up'); print(*sys.modules)"], cwd=folder)
+    slow = {"torch._dynamo", "sympy", "scipy", "sklearn", "pandas", "pydantic", "ruamel", "pyarrow.compute", "ray"}
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert sorted(set(done.stdout.split()) & slow) == []
+
+
+def run(arguments: list[str], cwd: Path = PACKAGE.parent) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *arguments], cwd=PACKAGE.parent, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )

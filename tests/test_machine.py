@@ -1,12 +1,13 @@
-"""How much memory is free, from a made-up /proc and /sys."""
+"""How much memory is free, from a made-up /proc and /sys; and the pause of the garbage collector."""
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
 
-from tuner.machine import available_bytes
+from tuner.machine import available_bytes, uncollected
 
 
 def write(root: Path, files: dict[str, str]) -> Path:
@@ -53,3 +54,20 @@ def test_control_groups_version_1_work_too(tmp_path):
         "sys/fs/cgroup/memory/memory.usage_in_bytes": "5000000\n",
     }
     assert available_bytes(write(tmp_path, FREE | groups)) == 2_000_000
+
+
+def test_the_collector_pauses_and_goes_on_even_after_an_error() -> None:
+    with pytest.raises(ImportError, match="no torch"), uncollected():
+        assert not gc.isenabled()
+        raise ImportError("no torch")
+    assert gc.isenabled()
+
+
+def test_a_collector_that_was_off_stays_off() -> None:
+    gc.disable()
+    try:
+        with uncollected():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

@@ -21,7 +21,10 @@ def load(path: str | Path) -> Bundle:
 
     A path wins over a name. Raises BundleError.
     """
-    from tuner.bundle import model_bundle  # imports torch, which `tuner --help` must not do
+    from tuner.machine import uncollected
+
+    with uncollected():
+        from tuner.bundle import model_bundle  # imports torch, which `tuner --help` must not do
     from tuner.errors import BundleError, UsageError
     from tuner.ledger.location import locate_model
 
