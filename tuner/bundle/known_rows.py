@@ -27,7 +27,7 @@ _BYTES = 8
 
 @dataclass(frozen=True, eq=False)
 class KnownRows:
-    """Fingerprints, each (rows,) and ascending, of the rows that a model was trained, chosen and tested on."""
+    """Ascending fingerprints, each (rows,), of the rows that a model was trained, chosen (with its thresholds) and tested on."""
 
     trained: Fingerprints
     chosen: Fingerprints
