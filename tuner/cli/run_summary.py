@@ -271,4 +271,6 @@ def _interval(bounds: list[float]) -> str:
 
 
 def _setting_value(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    from tuner.space.assignment import yaml_value
+
+    return f"{value:.4g}" if isinstance(value, float) else yaml_value(value)
