@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
-from tuner.show_value import show_measured, show_on_page, show_share, show_value, show_yaml
+from tuner.show_value import show_count, show_measured, show_moment, show_on_page, show_share, show_value, show_yaml
 
 
 @pytest.mark.parametrize(
@@ -56,3 +57,31 @@ def test_what_was_measured_keeps_tiny_numbers_lists_and_mappings() -> None:
 
 def test_a_note_has_a_space_before_the_per_cent_sign() -> None:
     assert [show_share(share) for share in (0.0, 0.374, 1.0)] == ["0 %", "37 %", "100 %"]
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"), [(1, "1 seed"), (0, "0 seeds"), (1200, "1,200 seeds"), (1.0, "1 seed"), (2.512, "2.51 seeds")]
+)
+def test_a_count_agrees_with_its_noun(number: float, shown: str) -> None:
+    assert show_count(number, "seed") == shown
+
+
+def test_an_irregular_plural_is_given() -> None:
+    assert (show_count(1, "index", "indices"), show_count(2, "index", "indices")) == ("1 index", "2 indices")
+
+
+@pytest.mark.parametrize(
+    ("moment", "shown"),
+    [
+        ("2026-11-28T12:03:00+00:00", "today 14:03"),
+        ("2026-11-27T23:30:00+00:00", "today 01:30"),
+        ("2026-11-27T12:03:00+00:00", "yesterday 14:03"),
+        ("2026-11-02T12:03:00+00:00", "2 Nov 14:03"),
+        ("2025-12-31T23:00:00+00:00", "1 Jan 01:00"),
+        ("2025-11-28T12:03:00+00:00", "28 Nov 2025"),
+        ("2026-11-29T12:03:00+00:00", "29 Nov 14:03"),
+    ],
+)
+def test_a_moment_is_shown_in_local_time(moment: str, shown: str) -> None:
+    now = datetime(2026, 11, 28, 16, 0, tzinfo=timezone(timedelta(hours=2)))
+    assert show_moment(datetime.fromisoformat(moment), now) == shown

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
+import io
 import json
 import pkgutil
 import re
@@ -456,3 +458,26 @@ def test_validate_reports_an_unreadable_file_of_vectors_beside_the_faults_of_the
     code, _, err = call("validate", "space.yaml", "--with-data", "--set", vectors)
     assert code == 2
     assert "glove.vec:1: the line is neither" in err
+
+
+def test_the_schema_lists_every_setting_by_its_dotted_path(call):
+    code, out, _ = call("schema", "--format", "csv")
+    assert code == 0
+    rows = {row["setting"]: row for row in csv.DictReader(io.StringIO(out))}
+    assert list(next(iter(rows.values()))) == ["setting", "type", "default", "range", "for", "description"]
+    assert (rows["search.time"]["type"], rows["search.time"]["default"]) == (
+        "a time, such as 90s, 10m or 1h30m or number or null",
+        "null",
+    )
+    assert rows["space.hidden"]["range"].startswith("at least 1")
+    assert rows["space.clipping.norm.threshold"]["type"] == "number"
+    assert rows["data.train"]["default"] == "required"
+    assert rows["task"]["range"] == "binary, multiclass, multilabel"
+    assert all(row["description"] for row in rows.values())
+
+
+@pytest.mark.parametrize("setting", ["space.hidden", "space.dropout", "search.seeds", "data.label_case"])
+def test_a_setting_of_the_schema_can_be_set_to_its_default(setting, call):
+    out = call("schema", "--format", "csv")[1]
+    default = next(row["default"] for row in csv.DictReader(io.StringIO(out)) if row["setting"] == setting)
+    assert call("validate", "multilabel", "--set", f"{setting}={default}")[0] == 0

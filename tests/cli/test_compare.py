@@ -236,7 +236,7 @@ def test_changed_settings_are_shown_as_a_configuration_holds_them(save: Any, cal
     save("two", configuration={**bundle.configuration, **changed})
     _, out, _ = call("compare", "one", "two", "--data", rows)
     shown = [line.split() for line in out.splitlines()]
-    assert ["variational_dropout", "False", "True"] in shown
+    assert ["variational_dropout", "false", "true"] in shown
     assert ["learning_rate", "0.002", "0.01235"] in shown
 
 

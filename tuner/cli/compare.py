@@ -142,8 +142,10 @@ def _print_changes(rows: list[dict[str, Any]] | None, title: str) -> None:
 
 
 def _show_setting(value: Any) -> str:
-    """Show a setting as a configuration holds it: true and false stay True and False."""
-    return str(value) if isinstance(value, bool) else show_value(value, real=".4g")
+    """Show a setting as a space file writes it: true, [64, 128]."""
+    from tuner.space.assignment import yaml_value
+
+    return yaml_value(value) if isinstance(value, bool | list | tuple | dict) else show_value(value, real=".4g")
 
 
 def _with_interval(row: dict[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from tuner.data.row_vectors import document_vectors, sequence_vectors
 from tuner.data.sequences import Sequences
 from tuner.data.tokenisers import SPECIAL_TOKENS, UNKNOWN, WIDEST_VOCABULARY, SplitTexts, Tokeniser, split_words
 from tuner.data.word_vectors import read_word_vectors
+from tuner.show_value import show_duration
 from tuner.space.build import declared_options, own_parameters
 from tuner.space.configuration import Configuration
 from tuner.space.domains import Domain, ends
@@ -275,4 +276,4 @@ def _say_if_slow(say: Say, what: str) -> Iterator[None]:
     yield
     seconds = time.perf_counter() - start
     if seconds > _SLOW_S:
-        say(f"{what} in {seconds:.0f} s")
+        say(f"{what} in {show_duration(seconds)}")

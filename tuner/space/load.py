@@ -28,6 +28,7 @@ from tuner.space.search_settings import ResourceSettings, ScoreSettings, SearchS
 from tuner.space.sections import SECTIONS, read_section, where_known
 from tuner.space.settings import TASK_RULES, DataSettings
 from tuner.space.task import COLUMN_FIELDS, Inputs, Task
+from tuner.space.task_options import options_for_task
 
 TASKS: tuple[Task, ...] = get_args(Task)
 KEYS = ("task", *SECTIONS, "space")
@@ -206,7 +207,13 @@ def _read(document: Document, add_fault: AddFault) -> dict[str, Any]:
     for key in tree:
         if key not in KEYS:
             add_fault((key,), f"unknown key {key!r}", where_known(key, KEYS))
-    sections = {name: read_section(model, tree.get(name), (name,), add_fault) for name, model in SECTIONS.items()}
+
+    def add_section_fault(key: Key, what: str, remedy: Remedy) -> None:
+        add_fault(key, what, _with_options_of_task(remedy, tree))
+
+    sections = {
+        name: read_section(model, tree.get(name), (name,), add_section_fault) for name, model in SECTIONS.items()
+    }
     task = _read_task(tree, add_fault)
     data = tree.get("data")
     if task is not None and isinstance(data, dict):
@@ -219,6 +226,17 @@ def _read(document: Document, add_fault: AddFault) -> dict[str, Any]:
     parameters = read_domains(tree.get("space"), PARAMETERS[inputs], ("space",), add_fault, setting)
     _check_vectors(parameters, add_fault)
     return {"task": task, **sections, "parameters": parameters}
+
+
+def _with_options_of_task(remedy: Remedy, tree: Mapping[str, Any]) -> Remedy:
+    """Add to a remedy that changes the task what the space must change with it, such as a loss for several labels."""
+    task = dict(remedy.settings).get(("task",)) if isinstance(remedy, Write) else None
+    space, data = tree.get("space"), tree.get("data")
+    if task is None or not isinstance(remedy, Write) or not isinstance(space, dict):
+        return remedy
+    are_sequences = isinstance(data, dict) and data.get("sequence") is not None
+    changed = options_for_task(space, task, "sequence" if are_sequences else "text")
+    return replace(remedy, settings=(*remedy.settings, *((("space", name), value) for name, value in changed.items())))
 
 
 def _check_vectors(parameters: Mapping[str, Domain], add_fault: AddFault) -> None:
