@@ -25,7 +25,7 @@ from tuner.ledger.extensions import extensions_of
 from tuner.ledger.longer_search import command_to_search_longer
 from tuner.ledger.run_directory import Run, read_run
 from tuner.ledger.verify import verify
-from tuner.search.extension import refuse_missing_weights, refuse_too_little
+from tuner.search.extension import note_on_seen_test, refuse_missing_weights, refuse_too_little
 from tuner.space.load import read_space
 
 
@@ -236,3 +236,14 @@ def test_a_finished_run_that_has_lost_a_finalists_weights_cannot_go_on(made_up: 
 def test_extensions_that_tuner_did_not_write_are_named(damaged: object, made_up: Callable[..., Run]) -> None:
     with pytest.raises(LedgerError, match=r"manifest\.json: its list of extensions was not written by tuner"):
         extensions_of(made_up(extensions=damaged))
+
+
+def test_the_note_on_a_seen_test_split_names_the_remedy(made_up: Callable[..., Run]) -> None:
+    run = made_up()
+    note = note_on_seen_test(run, read_space(run.space))
+    assert "the test split has been seen: it gave the verdict beats_baselines" in note
+    assert f"`tuner evaluate {run.location} NEW_ROWS` or with --set data.judge=NEW_ROWS" in note
+    judged = read_space(run.space, ["data.judge=march.csv"])
+    assert "march.csv (data.judge) judges the new champion too" in note_on_seen_test(run, judged)
+    seen = replace(run, champion={**run.champion, "judge": {"source": "march.csv"}})
+    assert "so has march.csv: judge the new champion on fresh rows" in note_on_seen_test(seen, judged)
