@@ -370,7 +370,7 @@ def test_an_extended_run_keeps_the_earlier_verdict_and_every_command_reads_it(
     assert code == 0
     assert "earlier: " in out
     assert call("report", run, "--out", "page.html")[0] == 0
-    assert "earlier result" in (tmp_path / "page.html").read_text()
+    assert "earlier verdicts, macro-F1 on test" in (tmp_path / "page.html").read_text()
     for arguments in (("verify", run), ("diagnose", run), ("ls", "--runs", "."), ("compare", run, run)):
         assert call(*arguments)[0] == 0, arguments
 

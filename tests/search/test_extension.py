@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 
 from builders.processes import SPACE, Driver, Killed, measurement_of
 from builders.runs import write_run
-from tuner.errors import LedgerError, SpaceError
+from tuner.errors import LedgerError, SearchFailed, SpaceError
 from tuner.ledger.extensions import extensions_of
 from tuner.ledger.longer_search import command_to_search_longer
 from tuner.ledger.run_directory import Run, read_run
 from tuner.ledger.verify import verify
-from tuner.search.extension import refuse_missing_weights, refuse_too_little
+from tuner.search.extension import note_on_seen_test, refuse_missing_weights, refuse_too_little
 from tuner.space.load import read_space
 
 
@@ -51,6 +51,14 @@ def extended(folder: Path, limits: str = "trials: 14", events: int | None = None
     """Give a finished run more, or go on with that."""
     write_space(folder, limits)
     return Driver(folder / "run", is_first=False, events=events)
+
+
+def fail_all(process: Driver) -> None:
+    """Let every trial of a search fail."""
+    while (order := process.queue.next_order()) is not None:
+        process.queue.started(order)
+        process.queue.ended(order, "failed", "no torch")
+        process.queue.tick()
 
 
 def test_an_extended_search_has_the_trials_and_rungs_of_one_that_was_as_long_from_the_start(tmp_path: Path) -> None:
@@ -136,6 +144,18 @@ def test_an_extension_that_is_killed_anywhere_ends_the_same(kills: list[int]) ->
                 assert verify(location).faults == ()
             outcomes.append((outcome(location), process.pruner.rungs.scores))
     assert outcomes[0] == outcomes[1]
+
+
+def test_an_extension_whose_trials_all_fail_stops_and_tries_them_again_when_it_is_resumed(tmp_path: Path) -> None:
+    finish(tmp_path)
+    process = extended(tmp_path, "trials: 30")
+    with pytest.raises(SearchFailed, match="every trial fails, so the search has stopped: 10 failed"):
+        fail_all(process)
+    process.die()
+    first = read_run(tmp_path / "run").manifest["extensions"][0]["first_trial"]
+    again = extended(tmp_path, "trials: 30").queue.next_order()
+    assert again is not None
+    assert again.index == first
 
 
 def test_a_second_extension_keeps_the_first(tmp_path: Path) -> None:
@@ -236,3 +256,14 @@ def test_a_finished_run_that_has_lost_a_finalists_weights_cannot_go_on(made_up: 
 def test_extensions_that_tuner_did_not_write_are_named(damaged: object, made_up: Callable[..., Run]) -> None:
     with pytest.raises(LedgerError, match=r"manifest\.json: its list of extensions was not written by tuner"):
         extensions_of(made_up(extensions=damaged))
+
+
+def test_the_note_on_a_seen_test_split_names_the_remedy(made_up: Callable[..., Run]) -> None:
+    run = made_up()
+    note = note_on_seen_test(run, read_space(run.space))
+    assert "the test split has been seen: it gave the verdict beats_baselines" in note
+    assert f"`tuner evaluate {run.location} NEW_ROWS` or with --set data.judge=NEW_ROWS" in note
+    judged = read_space(run.space, ["data.judge=march.csv"])
+    assert "march.csv (data.judge) judges the new champion too" in note_on_seen_test(run, judged)
+    seen = replace(run, champion={**run.champion, "judge": {"source": "march.csv"}})
+    assert "so has march.csv: judge the new champion on fresh rows" in note_on_seen_test(seen, judged)

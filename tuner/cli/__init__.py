@@ -34,7 +34,7 @@ def tuner() -> None:
       tuner init multilabel               copy a shipped space to ./spaces, to edit
       tuner run spaces/multilabel.yaml    search, choose a champion, test it once
       tuner run --data tickets.csv        the same on your own rows, in one step
-      tuner resume RUN                    continue a search that was interrupted or died
+      tuner resume RUN                    continue a search, or give a finished one more time
       tuner show RUN                      print the results
       tuner report RUN --open             show them on one page, with all the evidence
       tuner diagnose RUN                  find out whether and why it collapsed

@@ -140,12 +140,8 @@ def read_recorded_run(run: Run, measurements: pa.Table, extension: Extension | N
     rows = [row for row in measurements.to_pylist() if row["trial"] in trials]
     times = [row["reported_s"] for row in rows] + [row[name] for row in run.trials for name in ("started_s", "ended_s")]
     # If every trial failed, the cause lies outside the trials and may be gone by now.
-    has_only_failures = {row["ending"] for row in run.trials} <= {
-        Ending.FAILED,
-        Ending.CUT_SHORT,
-        Ending.INTERRUPTED,
-        None,
-    }
+    endings = {row["ending"] for row in run.trials if row["trial"] >= first_trial}
+    has_only_failures = endings <= {Ending.FAILED, Ending.CUT_SHORT, Ending.INTERRUPTED, None}
     return RecordedRun(
         trials=[
             _recorded_trial(row, has_only_failures=has_only_failures, is_closed=row["trial"] < first_trial)

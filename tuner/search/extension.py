@@ -95,11 +95,13 @@ def refuse_missing_weights(run: Run) -> None:
 def note_on_seen_test(run: Run, space: Space) -> str:
     """Say what a person should know who searches on after the verdict."""
     fresh = (
-        f"{space.data.judge} (data.judge) judges the new champion too"
-        if space.data.judge is not None
-        else f"judge the new champion on fresh rows, with `{shlex.join(['tuner', 'evaluate', run.location])} NEW_ROWS` or "
+        f"judge the new champion on fresh rows, with `{shlex.join(['tuner', 'evaluate', run.location])} NEW_ROWS` or "
         "with --set data.judge=NEW_ROWS"
     )
+    rows, judged = space.data.judge, run.champion.get("judge") or {}
+    if rows is not None:
+        has_judged = rows == judged.get("source")
+        fresh = f"so has {rows}: {fresh}" if has_judged else f"{rows} (data.judge) judges the new champion too"
     return (
         f"the test split has been seen: it gave the verdict {run.champion.get('verdict')}. Whoever searches on after that may "
         f"pick a champion that only suits these rows; {fresh}. The earlier verdict stays in the results"

@@ -49,8 +49,6 @@ def resume_search(location: str, overrides: Sequence[str], *, address: str | Non
     Raises what `run_search` raises. Also raises InputError if the space, the data or tuner's version differ from what the
     run began with, if the budget gives a finished run nothing more, or if another process works on the run.
     """
-    from tuner.search.run import EarlierRun, SearchRun, read_beside_ray  # imports Ray
-
     ledger = Ledger.reopen(location)
     try:
         run = read_run(location)
@@ -69,6 +67,8 @@ def resume_search(location: str, overrides: Sequence[str], *, address: str | Non
         recorded = read_recorded_run(run, measurements, extensions[-1] if extensions else None)
         for fault in (*run.damaged, *damaged):
             watcher.say(f"warning: {fault}")
+        from tuner.search.run import EarlierRun, SearchRun, read_beside_ray  # imports Ray, which takes a second
+
         with read_beside_ray(space, address, watcher) as (space, data):
             check_data(run, data.dataset)
             begun = time.monotonic()

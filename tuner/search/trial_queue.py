@@ -151,7 +151,7 @@ class SearchQueue:
     def tick(self) -> None:
         """Write waiting rows and show the state. Raises StorageError, and SearchFailed if every trial fails."""
         self._log.flush_if_due()
-        raise_if_all_fail(self.trials.values())
+        raise_if_all_fail([record for index, record in self.trials.items() if index >= self._first_trial])
         self._watcher.watch(self.snapshot())
 
     def run_out(self) -> None:

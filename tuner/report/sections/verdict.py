@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuner.analysis.earlier_results import describe_earlier, describe_freshness, describe_measured
+from tuner.analysis.earlier_results import describe_freshness, describe_measured, list_earlier
 from tuner.analysis.leaderboard import VERDICTS, count_endings, describe_champion
 from tuner.analysis.next_steps import next_steps
 from tuner.report.blocks import Block, Facts, PageSection, Paragraph, Plot, Steps, sentence
@@ -79,7 +79,8 @@ def _facts(material: Material) -> list[tuple[str, str]]:
         ]
     if "judge" in champion:
         facts.append(("macro-F1, judge rows", describe_measured(champion["judge"])))
-    facts += [("earlier result", describe_earlier(result)) for result in champion.get("earlier", ())]
+    if champion.get("earlier"):
+        facts.append(("earlier verdicts, macro-F1 on test", list_earlier(champion["earlier"])))
     counts = sorted(count_endings(run).items(), key=lambda item: -item[1])
     if counts:
         endings = ", ".join(f"{count:,} {ending}" for ending, count in counts)
