@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ def describe_wait(snapshot: Snapshot) -> str | None:
 def note_late_score(snapshot: Snapshot, search: SearchSettings) -> str | None:
     """Say if the time of the search will be over before the first score, and what would be enough; None if it will not.
 
-    Without a score, half of the time is kept for finalists and closing. The first moments of a trial are slower than others
+    Without a score, half of the time is kept for finalists and closing. The first moments of a trial are slower than others,
     and tell nothing yet.
     """
     first = _next_to_score(snapshot)
@@ -71,9 +72,7 @@ def _next_to_score(snapshot: Snapshot) -> TrialRecord | None:
 
 
 def _seconds_to_score(record: TrialRecord) -> float:
-    stretch = record.stretch
-    assert stretch is not None
-    return stretch.examples_left * stretch.seconds / max(stretch.examples, 1)
+    return record.stretch.seconds_left if record.stretch else math.inf
 
 
 @dataclass(frozen=True)
