@@ -294,7 +294,7 @@ class SearchRun:
         if not self._has_warned and (note := note_late_score(snapshot, self._space.search)) is not None:
             self._has_warned = True
             self._watcher.say(f"note: {note}")
-        if snapshot.phase == "finalists" and not self._has_prepared_closing:
+        if snapshot.best is not None and not self._has_prepared_closing:
             self._has_prepared_closing = True
             threading.Thread(target=_import_closing, daemon=True).start()
         if self._baselines is None and self._job.is_done():
@@ -376,7 +376,7 @@ class SearchRun:
 
 
 def _import_closing() -> None:
-    """Import what closing needs. This takes seconds, and a core is idle now and then while the finalists run."""
+    """Import what closing needs. This takes seconds, and is better done while trials run than after the last of them."""
     importlib.import_module("tuner.search.champion")
 
 
