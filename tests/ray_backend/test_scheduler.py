@@ -312,10 +312,10 @@ def test_a_trial_whose_time_is_over_is_cut_short_after_its_measurement(
 def test_a_trial_between_two_measurements_goes_on_unless_its_time_is_over(
     scheduler: PruningScheduler, queue: StubQueue, begin: Any
 ) -> None:
-    result = {"examples": 4, "stretch": json.dumps({"examples": 4, "examples_left": 6, "seconds": 0.5})}
+    result = {"examples": 4, "stretch": json.dumps({"examples": 4, "seconds": 0.5, "seconds_left": 0.75})}
     trial = begin(0)
     assert send(scheduler, trial, result) == ["CONTINUE"]
-    assert queue.stretches == [Stretch(4, 6, 0.5)]
+    assert queue.stretches == [Stretch(4, 0.5, 0.75)]
     queue.over = True
     assert send(scheduler, trial, result) == ["STOP"]
     assert queue.endings == {0: "interrupted"}

@@ -123,11 +123,14 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
 
     def _train(self) -> Stretch | None:
         """Train for a moment. Return how far the trial is, or None if it is to be measured now."""
-        trial, last_s = self._trial, self._last_s
+        trial, begun_s = self._trial, time.perf_counter()
         assert trial is not None
-        if not trial.advance(pause_at=time.perf_counter() + _PAUSE_EVERY_S) or self._is_last_moment():
+        before = trial.examples
+        if not trial.advance(pause_at=begun_s + _PAUSE_EVERY_S) or self._is_last_moment():
             return None
-        return Stretch(trial.examples, trial.examples_to_measurement, time.monotonic() - last_s)
+        example_s = (time.perf_counter() - begun_s) / max(trial.examples - before, 1)
+        seconds_left = trial.examples_to_measurement * example_s
+        return Stretch(trial.examples, time.monotonic() - self._last_s, seconds_left)
 
     def _is_last_moment(self) -> bool:
         """Return whether the trial has no measurement yet, and should take one at once."""

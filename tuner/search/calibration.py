@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from tuner.data.encoded import Encoded
 from tuner.data.trial_data import TrialData
+from tuner.errors import SearchFailed
 from tuner.space.build import own_parameters
 from tuner.space.configuration import Configuration
 from tuner.trial.order import TrialSettings
@@ -69,7 +71,10 @@ def measure_costs(
         pool.submit(_measure_all, chosen[number::processes], small, settings)
         for number in range(min(processes, len(chosen)))
     ]
-    costs = [cost for job in jobs for cost in job.result()]
+    try:
+        costs = [cost for job in jobs for cost in job.result()]
+    except BrokenProcessPool as error:
+        raise SearchFailed("a process that measured trials died, probably because memory ran out") from error
     return sorted(costs, key=lambda cost: cost.example_s)
 
 

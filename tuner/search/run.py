@@ -36,11 +36,9 @@ from tuner.search.memory_estimate import refuse_large_data, refuse_large_files
 from tuner.search.reading import measure_closing_work, read_data
 from tuner.search.time_budget import TimeBudget, refuse_spent_time
 from tuner.search.trial_queue import SearchQueue
-from tuner.search.watcher import Snapshot, Watcher, find_late_score
-from tuner.show_value import show_duration
+from tuner.search.watcher import Snapshot, Watcher, note_late_score
 from tuner.signals import die_on_abort, raise_if_interrupted, sigterm_as_interrupt
 from tuner.space.counting import describe_limit
-from tuner.space.larger_budget import larger_budget
 from tuner.space.load import Space
 from tuner.storage import Folder
 from tuner.trial.ending import Ending
@@ -117,6 +115,7 @@ def read_beside_ray(space: Space, address: str | None, watcher: Watcher) -> Iter
                 machines = start_ray(address, space.resources)
                 if not reading.done():
                     watcher.say("Ray is ready; the rows are still being prepared")
+                importlib.import_module("tuner.ray_backend.trials")  # meanwhile; this takes a second
                 adapted, dataset, prepared = reading.result()
             slots = _count_slots(adapted, machines) if address is None else 0
             refuse_large_data(adapted, dataset, prepared, available, slots=slots, say=watcher.say)
@@ -276,23 +275,15 @@ class SearchRun:
         return pruner
 
     def _watch(self, snapshot: Snapshot) -> None:
-        if not self._has_warned and (late_s := find_late_score(snapshot)) is not None:
+        if not self._has_warned and (note := note_late_score(snapshot, self._space.search)) is not None:
             self._has_warned = True
-            self._warn_of_late_score(snapshot.elapsed_s + late_s)
-        if snapshot.phase == "finalists" and not self._has_prepared_closing:
+            self._watcher.say(f"note: {note}")
+        if snapshot.best is not None and not self._has_prepared_closing:
             self._has_prepared_closing = True
             threading.Thread(target=_import_closing, daemon=True).start()
         if self._baselines is None and self._job.is_done():
             self._collect_baselines()
         self._watcher.watch(snapshot)
-
-    def _warn_of_late_score(self, score_s: float) -> None:
-        search = self._space.search
-        more = larger_budget(search, ended_by=search.tightest, spent_s=score_s)
-        self._watcher.say(
-            f"note: the first score would come after {show_duration(score_s)}, too late for search.{search.tightest}; a trial "
-            f"is measured earlier, before it has trained that far; for more, {' '.join(f'--set {each}' for each in more)}"
-        )
 
     def _collect_baselines(self) -> tuple[Baseline, ...]:
         """Return the baselines; the first time, write them to the ledger and show their scores."""
@@ -378,7 +369,7 @@ class SearchRun:
 
 
 def _import_closing() -> None:
-    """Import what closing needs. This takes seconds, and a core is idle now and then while the finalists run."""
+    """Import what closing needs. This takes seconds, and is better done while trials run than after the last of them."""
     importlib.import_module("tuner.search.champion")
 
 

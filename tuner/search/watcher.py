@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from tuner.show_value import show_duration
+from tuner.space.larger_budget import larger_budget
+from tuner.space.search_settings import SearchSettings
 from tuner.trial.record import TrialRecord
 
 _TELLING_S = 3.0
@@ -41,17 +44,24 @@ def describe_wait(snapshot: Snapshot) -> str | None:
     )
 
 
-def find_late_score(snapshot: Snapshot) -> float | None:
-    """Return the seconds to the first score if the time of the search is over before, so that it is measured too early.
+def note_late_score(snapshot: Snapshot, search: SearchSettings) -> str | None:
+    """Say if the time of the search will be over before the first score, and what would be enough; None if it will not.
 
-    Without a score, half of the time is kept for finalists and closing. The first moments of a trial are slower than others
+    Without a score, half of the time is kept for finalists and closing. The first moments of a trial are slower than others,
     and tell nothing yet.
     """
     first = _next_to_score(snapshot)
     if snapshot.left_s is None or first is None or first.stretch is None or first.stretch.seconds < _TELLING_S:
         return None
-    seconds = _seconds_to_score(first)
-    return seconds if seconds > snapshot.left_s / 2 else None
+    wait_s = _seconds_to_score(first)
+    if wait_s <= snapshot.left_s / 2:
+        return None
+    score_s = snapshot.elapsed_s + wait_s
+    more = larger_budget(search, ended_by=search.tightest, spent_s=score_s)
+    return (
+        f"the first score would come after {show_duration(score_s)}, too late for search.{search.tightest}; a trial is "
+        f"measured earlier, before it has trained that far; for more, {' '.join(f'--set {each}' for each in more)}"
+    )
 
 
 def _next_to_score(snapshot: Snapshot) -> TrialRecord | None:
@@ -62,9 +72,7 @@ def _next_to_score(snapshot: Snapshot) -> TrialRecord | None:
 
 
 def _seconds_to_score(record: TrialRecord) -> float:
-    stretch = record.stretch
-    assert stretch is not None
-    return stretch.examples_left * stretch.seconds / max(stretch.examples, 1)
+    return record.stretch.seconds_left if record.stretch else math.inf
 
 
 @dataclass(frozen=True)

@@ -56,11 +56,14 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """How far a trial is between two measurements: examples seen, those left to the next one, and seconds of training."""
+    """How far a trial is between two measurements.
+
+    `seconds` have passed since the last one. At the trial's present speed, the next one is due in `seconds_left`.
+    """
 
     examples: int
-    examples_left: int
     seconds: float
+    seconds_left: float
 
 
 class TrialQueue(Protocol):
