@@ -56,3 +56,8 @@ def test_what_was_measured_keeps_tiny_numbers_lists_and_mappings() -> None:
 
 def test_a_note_has_a_space_before_the_per_cent_sign() -> None:
     assert [show_share(share) for share in (0.0, 0.374, 1.0)] == ["0 %", "37 %", "100 %"]
+
+
+def test_a_share_near_none_or_all_is_told_from_it() -> None:
+    shares = (0.0149, 0.004, 0.00004, 0.05, 0.9996, 0.95)
+    assert [show_share(share) for share in shares] == ["1.5 %", "0.4 %", "0.004 %", "5 %", "99.96 %", "95 %"]
