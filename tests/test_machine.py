@@ -57,9 +57,13 @@ def test_control_groups_version_1_work_too(tmp_path):
 
 
 def test_the_collector_pauses_and_goes_on_even_after_an_error() -> None:
-    with pytest.raises(ImportError, match="no torch"), uncollected():
-        assert not gc.isenabled()
-        raise ImportError("no torch")
+    def fail() -> None:
+        with uncollected():
+            assert not gc.isenabled()
+            raise ImportError("no torch")
+
+    with pytest.raises(ImportError, match="no torch"):
+        fail()
     assert gc.isenabled()
 
 

@@ -85,3 +85,8 @@ def test_an_irregular_plural_is_given() -> None:
 def test_a_moment_is_shown_in_local_time(moment: str, shown: str) -> None:
     now = datetime(2026, 11, 28, 16, 0, tzinfo=timezone(timedelta(hours=2)))
     assert show_moment(datetime.fromisoformat(moment), now) == shown
+
+
+def test_a_share_near_none_or_all_is_told_from_it() -> None:
+    shares = (0.0149, 0.004, 0.00004, 0.05, 0.9996, 0.95)
+    assert [show_share(share) for share in shares] == ["1.5 %", "0.4 %", "0.004 %", "5 %", "99.96 %", "95 %"]

@@ -181,7 +181,7 @@ def test_imbalance_that_nothing_addresses_comes_first_if_only_the_majority_is_pr
     printed = [line for cause in causes for line in advice_lines(cause)]
     assert not any("weaken" in line or "loss_weights=none" in line for line in printed)
     if configuration:
-        assert "--set 'space.loss_weights=[balanced, root]'" in printed
+        assert "--set 'space.resampling=[balanced_batches, oversample]'" in printed
     else:
         assert not any("--set" in line for line in printed)
 
@@ -205,6 +205,12 @@ def test_for_a_model_from_elsewhere_settings_are_not_presumed() -> None:
     cause = first(MADE["constant_decision"])
     assert cause.setting == ""
     assert cause.advice.startswith("if the loss has weights or the rows are resampled")
+
+
+def test_loss_weights_come_first_only_where_no_thresholds_undo_them() -> None:
+    of_one_label = replace(MADE["imbalance"], task="multiclass")
+    assert first(of_one_label).setting == "--set 'space.loss_weights=[balanced, root]'"
+    assert first(MADE["imbalance"]).setting == "--set 'space.resampling=[balanced_batches, oversample]'"
 
 
 def test_a_correction_in_force_is_not_joined_by_another() -> None:

@@ -28,16 +28,20 @@ def uncorrect(known: KnownSettings) -> tuple[Remedy, ...]:
 
 
 def correct_more(known: KnownSettings) -> tuple[Remedy, ...]:
-    """Return how to give rare labels more weight: by a correction in force if there is one, because two correct twice."""
+    """Return how to give rare labels more weight: by a correction in force if there is one, because two correct twice.
+
+    Fitted thresholds undo most of what loss weights do, so these come first only in multi-class, which has no thresholds.
+    """
     if not known.configuration:
         return (
             say("give rare labels more weight if nothing does so yet: by loss weights or by resampling, not by both"),
         )
     weights = Step("space.loss_weights", ["balanced", "root"], "give rare labels more weight in the loss")
-    rows = Step("space.resampling", ["oversample", "balanced_batches"], "repeat the rows of rare labels")
+    rows = Step("space.resampling", ["balanced_batches", "oversample"], "repeat the rows of rare labels")
     shift = Step("space.logit_adjustment", {"low": 0.5, "high": 1.5}, "shift the logits by the frequency of the labels")
     in_force = corrections(known)
-    fitting = [step for step in (weights, rows, shift) if not in_force or step.key.removeprefix("space.") in in_force]
+    candidates = (weights, rows, shift) if known.task == "multiclass" else (rows, weights, shift)
+    fitting = [step for step in candidates if not in_force or step.key.removeprefix("space.") in in_force]
     return *(steps(step) for step in fitting), say("collect more rows of the rare labels")
 
 
