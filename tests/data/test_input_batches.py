@@ -194,3 +194,11 @@ def test_notes_are_given_even_if_rows_are_refused() -> None:
     with pytest.raises(DataError, match="row 2: the text in column 'text' is empty"):
         check_inputs(InputFile(uri="a.csv", columns=TEXT), note=notes.append)
     assert "plain characters" in notes[0]
+
+
+def test_a_built_in_set_is_read_like_a_file() -> None:
+    columns = Columns(sequence="sequence")
+    (batch, *_) = check_inputs(InputFile(uri="builtin:digits", columns=columns, keep=None), note=print).batches()
+    assert batch.kept.column_names == ["sequence", "label"]
+    with pytest.raises(DataError, match=r"builtin:digits: there is no column 'text'; .* name another: --text COLUMN"):
+        check_inputs(InputFile(uri="builtin:digits", columns=TEXT), note=print)
