@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ import numpy as np
 
 from benchmarks.material import ROOT, listed
 from benchmarks.processes import descendants
-from benchmarks.row import Row, SkippedError, explains
+from benchmarks.row import Row, SkippedError, at_most, explains
 
 ROWS = (10_000, 100_000, 1_000_000)
 WORDS_A_ROW = 20
@@ -27,6 +28,7 @@ _TOTALS = ("shared", "all")
 _VOCABULARY = 30_000
 _BLOCK = 50_000  # rows written at once
 _EVERY_S = 0.2
+_PREDICT_MB = 1500
 _MB = 2**20
 _SPACE = """
 task: multilabel
@@ -50,7 +52,9 @@ def measure() -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="tuner-bench-") as folder:
         peaks = {rows: _peaks_of_run(Path(folder), rows) for rows in ROWS}
         estimates = {rows: _estimate(Path(folder) / f"{rows}.yaml") for rows in ROWS}
-    return [row for kind in KINDS for row in _rows(kind, peaks)] + [_beside_estimate(peaks, estimates)]
+        predicting = predict_csv(Path(folder), model=Path(folder) / "runs" / str(ROWS[0]), rows=ROWS[-1])
+    rows = [row for kind in KINDS for row in _rows(kind, peaks)]
+    return [*rows, _beside_estimate(peaks, estimates), predicting]
 
 
 @dataclass
@@ -125,6 +129,27 @@ def _peaks_of_run(folder: Path, rows: int) -> Peaks:
     if process.returncode:
         raise RuntimeError(f"tuner run on {rows:,} rows ended with {process.returncode}: {log.read_text()[-2000:]}")
     return peaks
+
+
+def predict_csv(folder: Path, *, model: Path, rows: int) -> Row:
+    """Predict a CSV of so many rows, and return the memory and the processor's time that it takes."""
+    import pyarrow.parquet as pq
+    from pyarrow import csv
+
+    data = folder / f"{rows}.parquet"
+    if not data.exists():
+        write_rows(data, rows)
+    csv.write_csv(pq.read_table(data, columns=["text"]), folder / "new.csv")
+    command = [sys.executable, "-m", "tuner", "predict", str(model), str(folder / "new.csv"), "--force"]
+    with (folder / "predict.log").open("w") as output:
+        out = str(folder / "predicted.csv")
+        process = subprocess.Popen([*command, "--out", out], cwd=ROOT, stdout=output, stderr=output)
+        _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise RuntimeError(f"tuner predict ended with {status}: {(folder / 'predict.log').read_text()[-2000:]}")
+    size = (folder / "new.csv").stat().st_size / _MB
+    detail = f"{usage.ru_utime + usage.ru_stime:,.0f} s of processor time; the file has {size:,.0f} MB"
+    return at_most(f"predict, CSV of {rows:,} rows", _PREDICT_MB, usage.ru_maxrss / 1024, "MB", detail)
 
 
 def _look(root: int, peaks: Peaks) -> None:

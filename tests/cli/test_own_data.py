@@ -116,3 +116,19 @@ def test_init_writes_no_space_to_an_address(call: Call) -> None:
 def test_init_without_data_applies_settings_too(call: Call) -> None:
     assert call("init", "binary", "--set", "search.time=9m")[0] == 0
     assert "time: 9m" in Path("spaces/binary.yaml").read_text()
+
+
+def test_a_file_of_another_encoding_and_separator_is_read_with_the_setting_that_the_message_prints(call: Call) -> None:
+    lines = [f"schöne Wörter, viele {n};{'gut' if n % 2 else 'schlecht'}" for n in range(ROWS)]
+    Path("new.csv").write_bytes(("text;label\n" + "\n".join(lines) + "\n").encode("latin-1"))
+    code, _, err = call("validate", "--data", "new.csv")
+    assert code == 2
+    assert "if it is Western European text, --set data.encoding=latin-1;" in err
+    code, _, err = call("validate", "--data", "new.csv", "--set", "data.encoding=latin-1")
+    assert code == 0, err
+    assert "data: new.csv: 60 rows; text 'text'; label 'label' ('gut' and 'schlecht'); task binary" in err
+    assert err.count("its values are separated by ';', not by commas") == 1
+    code, _, err = call(
+        "validate", "--data", "new.csv", "--set", "data.encoding=latin-1", "--set", 'data.separator=","'
+    )
+    assert code == 2

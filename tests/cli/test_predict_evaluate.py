@@ -598,8 +598,8 @@ def test_a_file_of_latin_1_is_refused_with_the_option_that_reads_it(save: Any, c
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--separator", "::"), "--separator '::': a separator is one character"),
-        (("--encoding", "latin1252"), "--encoding 'latin1252': this names no encoding of text"),
+        (("--separator", "::"), "--separator: '::' is not one character"),
+        (("--encoding", "latin1252"), "--encoding: 'latin1252' names no encoding of text"),
         (("--set", "data.train=x.csv"), "--set: it says where the files of a baseline are, but no --baseline is given"),
         (("--baseline", "tfidf"), "bundle is a bundle, which has only its own model; name the run that made it"),
     ],

@@ -72,7 +72,8 @@ def test_a_search_on_odd_rows_ends_with_a_verdict_and_its_model_predicts_them(tm
     assert call("report", "odd")[0] == 0
     code, _, err = call("predict", "runs/odd", "rows.parquet")
     assert (code, "the text in column 'text' is empty" in err) == (2, True)
-    assert call("predict", "runs/odd", "rows.parquet", "--skip-unusable", "--out", "predicted.parquet")[0] == 0
+    options = ("--skip-unusable", "--keep", "none", "--out", "predicted.parquet")
+    assert call("predict", "runs/odd", "rows.parquet", *options)[0] == 0
     predicted = pq.read_table(tmp_path / "predicted.parquet")
     assert predicted["row"].to_pylist() == [row + 1 for row in range(ROWS) if row % 10]
     assert set(predicted.column_names) == {"row", "prediction", *(f"p_{label}" for label in labels)}

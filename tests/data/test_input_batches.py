@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tuner.data.dataset import Columns
-from tuner.data.input_batches import InputFile, InputRows, check_inputs
+from tuner.data.input_batches import InputBatch, InputFile, InputRows, check_inputs
+from tuner.data.sequences import Sequences
 from tuner.errors import DataError
 from tuner.space.text_format import TextFormat
 
@@ -194,3 +195,35 @@ def test_notes_are_given_even_if_rows_are_refused() -> None:
     with pytest.raises(DataError, match="row 2: the text in column 'text' is empty"):
         check_inputs(InputFile(uri="a.csv", columns=TEXT), note=notes.append)
     assert "plain characters" in notes[0]
+
+
+def sequences_of(batch: InputBatch) -> Sequences:
+    assert isinstance(batch.inputs, Sequences)
+    return batch.inputs
+
+
+def test_a_built_in_set_is_read_like_a_file() -> None:
+    columns = Columns(sequence="sequence")
+    (batch, *_) = check_inputs(InputFile(uri="builtin:digits", columns=columns, keep=None), note=print).batches()
+    assert batch.kept.column_names == ["sequence", "label"]
+    with pytest.raises(DataError, match=r"builtin:digits: there is no column 'text'; .* name another: --text COLUMN"):
+        check_inputs(InputFile(uri="builtin:digits", columns=TEXT), note=print)
+
+
+@pytest.mark.parametrize("sequence", ["t*", ("x_*", "y_*"), "s"])
+def test_sequences_in_pieces_are_those_of_the_whole_file(sequence: Any) -> None:
+    wide = [{f"{name}{step}": n + step for name in ("t", "x_", "y_") for step in range(4)} for n in range(60)]
+    given = [{"id": n, "s": [n, 1.5, *range(n % 4)], **row} for n, row in enumerate(wide)]
+    Path("a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in given))
+    columns = Columns(sequence=sequence)
+    small, whole = (
+        check_inputs(InputFile(uri="a.jsonl", columns=columns, keep=None, piece_bytes=size), note=print)
+        for size in (1000, 1_000_000)
+    )
+    assert (small.only, whole.only is None) == (None, False)
+    batches = list(small.batches())
+    (expected,) = whole.batches()
+    assert len(batches) > 3
+    values = [value for batch in batches for value in sequences_of(batch).values.tolist()]
+    assert values == sequences_of(expected).values.tolist()
+    assert [row["id"] for batch in batches for row in batch.kept.to_pylist()] == list(range(60))

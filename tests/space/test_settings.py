@@ -121,6 +121,8 @@ def test_a_fault_in_a_section_names_key_value_and_remedy(tmp_path: Path, section
             "data.test: test is the file 'b', but with split_column",
         ),
         ("binary", "train: a, label: l, skip_unusable: 1", "data.skip_unusable: 1 is neither true nor false"),
+        ("binary", "train: a, label: l, separator: ab", "data.separator: 'ab' is not one character, such as ;"),
+        ("binary", "train: a, label: l, encoding: latn1", "data.encoding: 'latn1' names no encoding of text; did you"),
         ("trinary", "train: a, label: l", "task: 'trinary' is not a task; did you mean 'binary'?"),
         ("binary", "train: a, label: l, text: t, sequence: s", "data.text: text and sequence are given, but a row is"),
         ("binary", "train: a, label: l, sequence: []", "data.sequence: the list is empty; write one name, or a list"),

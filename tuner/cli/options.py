@@ -93,11 +93,11 @@ def _text_format(quoting: Any, separator: str | None, encoding: str | None) -> T
     from tuner.errors import Fault, UsageError
     from tuner.space.text_format import TextFormat, encoding_fault, read_separator, separator_fault
 
-    faults = []
-    if separator is not None and (broken := separator_fault(read_separator(separator))) is not None:
-        faults.append(Fault(f"--separator {separator!r}", *broken))
-    if encoding is not None and (broken := encoding_fault(encoding)) is not None:
-        faults.append(Fault(f"--encoding {encoding!r}", *broken))
+    given = {
+        "--separator": (separator, None if separator is None else separator_fault(read_separator(separator))),
+        "--encoding": (encoding, None if encoding is None else encoding_fault(encoding)),
+    }
+    faults = [Fault(option, f"{value!r} {broken[0]}", broken[1]) for option, (value, broken) in given.items() if broken]
     if faults:
         raise UsageError(faults)
     return TextFormat(quoting, None if separator is None else read_separator(separator), encoding)

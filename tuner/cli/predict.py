@@ -86,16 +86,15 @@ def predict(
       tuner predict runs/tickets new.csv --text body --skip-unusable > preds.jsonl
       tuner predict tickets new.csv --baseline tfidf --out preds.csv
     """
-    from tuner.data.table_writer import check_output, open_table
+    from tuner.data.table_writer import check_output
 
     if out is not None:
         check_output(out, source=data, is_forced=force)
     kept = None if keep is None else [] if keep == "none" else split_names("--keep", keep)
     model = _load(bundle, given.pop("runs"), given.pop("baseline"), given.pop("overrides"))
 
-    from tuner.cli.predictions import Progress, predict_rows
     from tuner.data.dataset import Columns
-    from tuner.data.input_batches import InputFile, check_inputs
+    from tuner.data.input_batches import InputFile
 
     file = InputFile(
         uri=data,
@@ -105,6 +104,15 @@ def predict(
         text_format=text_format,
         format_name=_FORMATS[format_in] if format_in else None,
     )
+    _predict(model, file, out, is_verbose=verbose)
+
+
+def _predict(model: Model, file: InputFile, out: str | None, *, is_verbose: bool) -> None:
+    """Check all rows of the file, and then predict them and write the table."""
+    from tuner.cli.predictions import Progress, predict_rows
+    from tuner.data.input_batches import check_inputs
+    from tuner.data.table_writer import open_table
+
     with ExitStack() as stack:
         file = _with_stream(file, stack)
         progress = Progress(file.uri)
@@ -112,7 +120,7 @@ def predict(
             file, note=lambda text: say(f"note: {text}"), seen=lambda count: progress.show(count, "checked")
         )
         write = stack.enter_context(open_table(out))
-        predict_rows(model, rows, write, progress, is_verbose=verbose)
+        predict_rows(model, rows, write, progress, is_verbose=is_verbose)
     if out is not None:
         say(f"wrote {int(rows.is_usable.sum()):,} predictions to {out}")
 

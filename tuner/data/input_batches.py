@@ -209,7 +209,8 @@ def _names_there_twice(wanted: WantedColumns) -> list[str]:
 def _tables(file: InputFile, wanted: WantedColumns, findings: Findings) -> Iterator[pa.Table]:
     reading = Reading(file.text_format, "--", note=findings.notes.append, format_name=file.format_name)
     if is_builtin(file.uri):
-        yield read_table(file.uri, wanted.columns if file.keep is not None else None)
+        table = read_table(file.uri)
+        yield table.select(wanted.choose(file.uri, table.column_names) or [])
         return
     source = file.source or locate_source(file.uri, reading)
     if file.columns.sequence_id is not None or (

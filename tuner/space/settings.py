@@ -229,6 +229,8 @@ PlaceName = Annotated[Name, BeforeValidator(_read_label), WithJsonSchema({"type"
 
 
 def _read_separator(value: object) -> object:
+    if value == "":  # as YAML reads a bar without quotes
+        raise refuse("the separator is empty", Write("for a bar, write {}", (("", "|"),)))
     separator = read_separator(value) if isinstance(value, str) else value
     return _refuse_broken(value, separator_fault(separator) if isinstance(separator, str) else None, separator)
 
@@ -239,7 +241,7 @@ def _read_encoding(value: object) -> object:
 
 def _refuse_broken(written: object, broken: tuple[str, str] | None, value: object) -> object:
     if broken is not None:
-        raise refuse(f"{show_yaml(written)}: {broken[0]}", broken[1])
+        raise refuse(f"{show_yaml(written)} {broken[0]}", broken[1])
     return value
 
 

@@ -43,7 +43,7 @@ def separator_fault(separator: str) -> tuple[str, str] | None:
     is_one = len(separator) == 1 and separator.isascii() and not separator.isalnum()
     if is_one and separator not in ' "\\]\r\n\0':
         return None
-    return "a separator is one character, such as ; or |", "write one of , ; | or tab"
+    return "is not one character, such as ; or |", "write one of , ; | or tab"
 
 
 def encoding_fault(encoding: str) -> tuple[str, str] | None:
@@ -51,5 +51,5 @@ def encoding_fault(encoding: str) -> tuple[str, str] | None:
     try:
         "a".encode(codecs.lookup(encoding).name)
     except (LookupError, ValueError):  # unknown, or for bytes; a name may hold a zero byte
-        return "this names no encoding of text", did_you_mean(encoding, _ENCODINGS)
+        return "names no encoding of text", did_you_mean(encoding, _ENCODINGS)
     return None
