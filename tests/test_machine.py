@@ -56,14 +56,9 @@ def test_control_groups_version_1_work_too(tmp_path):
     assert available_bytes(write(tmp_path, FREE | groups)) == 2_000_000
 
 
-def test_the_collector_pauses_and_goes_on_even_after_an_error() -> None:
-    def fail() -> None:
-        with uncollected():
-            assert not gc.isenabled()
-            raise ImportError("no torch")
-
-    with pytest.raises(ImportError, match="no torch"):
-        fail()
+def test_the_collector_pauses_and_then_goes_on() -> None:
+    with uncollected():
+        assert not gc.isenabled()
     assert gc.isenabled()
 
 
