@@ -161,6 +161,15 @@ def test_a_whole_command_is_printed_where_the_run_is_known() -> None:
     assert "--set space.layers=1" in command
 
 
+@pytest.mark.parametrize("rate", [0.05, 0.1, 0.5, 10.0])
+def test_a_lower_learning_rate_is_lower_than_that_of_the_model(rate: float) -> None:
+    evidence = weak_with(configuration={"learning_rate": rate}, last_loss=0.6, gate_saturation=0.7)
+    cause = next(each for each in diagnose(evidence).causes if each.name == "learning_rate_too_high")
+    advised = read_space(make_space().text, assignments(cause)).parameters["learning_rate"]
+    assert isinstance(advised, FloatRange)
+    assert advised.low < advised.high <= rate / 2
+
+
 MAJORITY = decisions(
     label("a", prevalence=0.9, support=900, decision_rate=1.0, mean_probability=0.9, lowest_decided=0.6, f1=0.95, auc=0.6),
     label("b", **NEVER, prevalence=0.1, support=100, mean_probability=0.1, highest_undecided=0.4, auc=0.6),
@@ -213,12 +222,17 @@ def test_loss_weights_come_first_only_where_no_thresholds_undo_them() -> None:
     assert first(MADE["imbalance"]).setting == "--set 'space.resampling=[balanced_batches, oversample]'"
 
 
-def test_a_correction_in_force_is_not_joined_by_another() -> None:
-    weighted = replace(MADE["imbalance"], configuration=CONFIGURATION | {"loss_weights": "balanced"})
-    assert (
-        first(weighted).setting == "--set 'space.loss_weights=[balanced, root]'"
-        or "resampling" not in first(weighted).setting
-    )
+@pytest.mark.parametrize(
+    ("weights", "advised"),
+    [
+        ("root", ["space.loss_weights=balanced"]),
+        ("balanced", []),
+        ("effective_number", ["space.loss_weights=balanced"]),
+    ],
+)
+def test_a_correction_in_force_is_strengthened_and_not_joined_by_another(weights: str, advised: list[str]) -> None:
+    weighted = replace(MADE["imbalance"], configuration=CONFIGURATION | {"loss_weights": weights})
+    assert assignments(first(weighted)) == advised
 
 
 def test_known_settings_of_weak_evidence_are_those_of_its_configuration() -> None:

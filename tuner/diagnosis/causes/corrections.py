@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from tuner.diagnosis.causes.cause import Remedy, Step, say, steps
 from tuner.diagnosis.causes.known_settings import KnownSettings
@@ -36,13 +37,19 @@ def correct_more(known: KnownSettings) -> tuple[Remedy, ...]:
         return (
             say("give rare labels more weight if nothing does so yet: by loss weights or by resampling, not by both"),
         )
+    in_force = corrections(known)
     weights = Step("space.loss_weights", ["balanced", "root"], "give rare labels more weight in the loss")
     rows = Step("space.resampling", ["balanced_batches", "oversample"], "repeat the rows of rare labels")
     shift = Step("space.logit_adjustment", {"low": 0.5, "high": 1.5}, "shift the logits by the frequency of the labels")
-    in_force = corrections(known)
-    candidates = (weights, rows, shift) if known.task == "multiclass" else (rows, weights, shift)
-    fitting = [step for step in candidates if not in_force or step.key.removeprefix("space.") in in_force]
-    return *(steps(step) for step in fitting), say("collect more rows of the rare labels")
+    if in_force:  # the strongest form of those in force, which never goes back from what is there
+        candidates = [
+            replace(step, value=step.value[0])
+            for step in (weights, rows)
+            if step.key.removeprefix("space.") in in_force
+        ]
+    else:
+        candidates = [weights, rows, shift] if known.task == "multiclass" else [rows, weights, shift]
+    return *(steps(step) for step in candidates), say("collect more rows of the rare labels")
 
 
 def _plain(name: str) -> str:

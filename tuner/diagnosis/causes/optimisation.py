@@ -148,7 +148,7 @@ def learning_rate_too_high(evidence: Evidence) -> Cause | None:
         sentence=f"with learning rate {rate:g}, a step moves a weight by {ratio:.2g} times its initial size; {', '.join(signs)}",
         measurement={"learning_rate": rate, "step_over_weight": ratio, "signs": signs},
         remedies=(
-            steps(_range_of_rates(usual / 10, usual * 5, "lower the learning rate"), *_clip_if_not(known)),
+            steps(_lower_rates(usual, float(rate)), *_clip_if_not(known)),
             steps(Step("space.schedule", ["warm_up", "one_cycle"], "let the learning rate rise slowly from zero")),
             say("lower the learning rate, by a factor of ten to begin with"),
         ),
@@ -260,12 +260,17 @@ def usual_rate_if_not(known: KnownSettings) -> list[Step]:
     return [] if is_usual else [_range_of_rates(usual / 2, usual * 10, "use a usual learning rate")]
 
 
+def _lower_rates(usual: float, rate: float) -> Step:
+    """Return usual learning rates that are all below `rate`."""
+    high = min(usual * 5, rate / 2)
+    return _range_of_rates(min(usual, high) / 10, high, "lower the learning rate")
+
+
 def _lower_rate(known: KnownSettings) -> list[Step]:
     """Return lower learning rates if the model's is above the usual ones."""
     if not known.configuration or float(known.value("learning_rate")) <= 5 * _usual_rate(known.configuration):
         return []
-    usual = _usual_rate(known.configuration)
-    return [_range_of_rates(usual / 10, usual * 5, "lower the learning rate")]
+    return [_lower_rates(_usual_rate(known.configuration), float(known.value("learning_rate")))]
 
 
 def _smaller_inputs(known: KnownSettings) -> tuple[Remedy, ...]:
