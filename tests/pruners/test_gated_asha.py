@@ -101,7 +101,7 @@ def test_a_trial_below_its_rung_is_stopped() -> None:
     pruner = make_pruner("gated_asha")
     for index, score in enumerate((0.5, 0.6, 0.7)):
         assert pruner.judge(order(index), measured(1, score)) is None
-    assert pruner.judge(order(3), measured(1, 0.1)) == Decision("stopped", "below its rung at 1 epochs")
+    assert pruner.judge(order(3), measured(1, 0.1)) == Decision("stopped", "below its rung at 1 epoch")
 
 
 def test_a_collapsed_trial_ends_with_what_shows_it() -> None:
@@ -116,4 +116,4 @@ def test_a_trial_that_a_rung_stopped_before_a_crash_is_stopped_when_the_measurem
     events = [(index, measured(1, score)) for index, score in enumerate((0.5, 0.6, 0.7, 0.1))]
     pruner.replay(events, running={2, 3})
     assert pruner.judge(order(2), measured(1, 0.7)) is None
-    assert pruner.judge(order(3), measured(1, 0.1)) == Decision("stopped", "below its rung at 1 epochs")
+    assert pruner.judge(order(3), measured(1, 0.1)) == Decision("stopped", "below its rung at 1 epoch")

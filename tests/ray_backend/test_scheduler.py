@@ -164,7 +164,7 @@ def test_a_trial_below_its_rung_is_stopped(scheduler: PruningScheduler, queue: S
         send(scheduler, begin(index), make_result(1, score))
     assert send(scheduler, begin(3), make_result(1, 0.1)) == ["STOP"]
     assert queue.endings == {3: "stopped"}
-    assert queue.reasons[3] == "below its rung at 1 epochs"
+    assert queue.reasons[3] == "below its rung at 1 epoch"
 
 
 def test_a_collapsed_trial_is_ended_and_leaves_no_value_in_the_rungs(

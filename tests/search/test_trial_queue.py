@@ -264,7 +264,7 @@ def test_a_note_says_what_lacks_once_all_settings_have_been_tried(
         search.run(0.5, ending=ending)
     search.sampler.left = 0
     finalists_of(search)
-    assert search.said[-1].endswith(f"seeds instead of 3 × 2, because {reason}")
+    assert search.said[-1].endswith(f" instead of 3 × 2, because {reason}")
 
 
 def test_too_little_time_and_too_few_settings_are_both_named(make_search: Any) -> None:
@@ -274,7 +274,7 @@ def test_too_little_time_and_too_few_settings_are_both_named(make_search: Any) -
     search.now = 100 - CLOSING_S - 20
     assert len(finalists_of(search)) == 1
     assert search.said == [
-        "finalists: 1 × 1 seeds instead of 2 × 2, because there is too little time and the space has only 1 setting"
+        "finalists: 1 × 1 seed instead of 2 × 2, because there is too little time and the space has only 1 setting"
     ]
 
 
@@ -450,7 +450,7 @@ def test_too_little_time_drops_seeds_first_with_a_note(make_search: Any) -> None
         search.run(0.5, seconds=4)  # a full run takes 16 s
     search.now = 100 - CLOSING_S - 40
     assert sorted(parent for parent, _ in finalists_of(search)) == [0, 1]
-    assert search.said == ["finalists: 2 × 1 seeds instead of 2 × 2, because there is too little time"]
+    assert search.said == ["finalists: 2 × 1 seed instead of 2 × 2, because there is too little time"]
 
 
 def test_a_finalists_run_is_over_when_only_time_for_closing_is_left(make_search: Any) -> None:
