@@ -140,7 +140,7 @@ def count_rows(name: str, content: bytes) -> int:
     """Count the rows of an accepted file without tuner, and for text files without pyarrow."""
     if name.endswith(".parquet"):
         return int(pq.read_metadata(io.BytesIO(content)).num_rows)
-    text = content.decode("utf-8-sig")
+    text = content.decode("utf-8-sig").lstrip("\ufeff")
     if name.endswith(".jsonl"):
         return _count_objects(text.strip(" \t\r\n"))
     csv.field_size_limit(sys.maxsize)

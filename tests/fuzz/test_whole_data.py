@@ -76,8 +76,6 @@ REFUSED: dict[str, tuple[str, Content]] = {
     "zeros": ("a.csv", b"\0" * 1000),
     "one zero": ("a.csv", CSV.replace(b"text 7", b"te\0t 7")),
     "one zero in JSON": ("a.jsonl", b'{"text": "a\0b", "label": "a"}\n' * 2),
-    "UTF-16": ("a.csv", CSV.decode().encode("utf-16")),
-    "UTF-32": ("a.csv", CSV.decode().encode("utf-32")),
     "Latin-1": ("a.csv", CSV.replace(b"text 7", b"t\xe9xt 7")),
     "half a letter at the end": ("a.csv", CSV + b"\nx,\xc3"),
     "10 MB on one line without a comma": ("a.csv", lambda: b"x" * 10_000_000),
@@ -136,6 +134,8 @@ REFUSED: dict[str, tuple[str, Content]] = {
 # With the file's numbers of rows and labels.
 ACCEPTED: dict[str, tuple[str, Content, int, int]] = {
     "gzip": ("a.csv.gz", lambda: gzip.compress(CSV), 40, 2),
+    "UTF-16": ("a.csv", CSV.decode().encode("utf-16"), 40, 2),
+    "UTF-32": ("a.csv", CSV.decode().encode("utf-32"), 40, 2),
     "gzip of Parquet": ("a.parquet.gz", lambda: gzip.compress(parquet(pa.table({"text": TEXTS, "label": AB}))), 40, 2),
     "bzip2": ("a.csv.bz2", lambda: bz2.compress(CSV), 40, 2),
     "Feather": ("a.feather", feather, 40, 2),

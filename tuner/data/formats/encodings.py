@@ -49,7 +49,7 @@ def utf8_blocks(uri: str, file: pa.NativeFile, reading: Reading, block_bytes: in
             raise _undecodable(uri, error, lines, encoding, reading) from error
         also_utf8.add(block)
         lines += text.count("\n")
-        content = (text.removeprefix("\ufeff") if is_first else text).encode(errors="replace")
+        content = (text.lstrip("\ufeff") if is_first else text).encode(errors="replace")
         if b"\0" in content:
             refuse_other_formats(uri, content)
             remedy = _remedy(block, reading)
