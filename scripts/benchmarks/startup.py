@@ -22,6 +22,15 @@ ROUNDS = 11
 VERB_ROUNDS = 5
 N_ROWS = 500
 SEARCH_TIMEOUT_S = 600
+SHORT_SEARCH = (
+    "search.trials=3",
+    "search.time=5m",
+    "search.max_epochs=2",
+    "search.finalists=1",
+    "search.seeds=1",
+    "space.hidden=32",
+    "space.layers=1",
+)
 HEAVY = ("torch", "ray", "sklearn", "imblearn", "optuna", "pyarrow", "scipy", "numpy", "pydantic")
 _LIST_MODULES = """
 import sys
@@ -77,10 +86,9 @@ def _verb_rows() -> list[Row]:
     """Search the built-in documents for three trials, then time what people do with such a run."""
     folder = Path(tempfile.mkdtemp(prefix="tuner-startup-"))
     try:
-        budget = ("--set", "search.trials=3", "--set", "search.time=5m")
-        run_tuner(
-            "run", "multilabel", *budget, "--name", "x", "--runs", str(folder / "runs"), timeout_s=SEARCH_TIMEOUT_S
-        )
+        settings = [part for setting in SHORT_SEARCH for part in ("--set", setting)]
+        runs = ("--name", "x", "--runs", str(folder / "runs"))
+        run_tuner("run", "multilabel", *settings, *runs, timeout_s=SEARCH_TIMEOUT_S)
         _write_rows(folder / "rows.jsonl")
         tuner = (sys.executable, "-m", "tuner")
         commands: dict[str, tuple[float, Sequence[str]]] = {

@@ -133,3 +133,9 @@ def test_the_other_faults_of_an_unreadable_run_are_named_too(run: Path) -> None:
     assert "1 bytes, but " in short
     assert "it is not there" in missing
     assert "not valid JSON" in unreadable
+
+
+def test_a_manifest_without_a_list_of_files_vouches_for_none(run: Path) -> None:
+    manifest = json.loads((run / "manifest.json").read_text())
+    (run / "manifest.json").write_text(json.dumps({**manifest, "files": None}))
+    assert faults(run) == []
