@@ -63,7 +63,7 @@ def test_a_board_fits_its_terminal_and_breaks_no_word(board: str, columns: int, 
     assert max(len(line) for line in lines if "--set" not in line) <= columns  # options stay whole, to be copied
     whole = "\n".join(call_in_terminal(*arguments, columns=1000, folder=folder))
     broken = pieces("\n".join(lines)) - pieces(whole)
-    assert not {piece for piece in broken if not piece.endswith("…")}
+    assert not {piece for piece in broken if piece != "\\" and not piece.endswith("…")}  # a backslash continues a command
     if columns == 60 and board not in ("diagnose", "compare"):
         assert any(line.startswith("not shown: ") for line in lines)
 
@@ -176,6 +176,7 @@ def test_the_live_table_fits_its_terminal(width: int, header: str) -> None:
         asked=14,
         limit=None,
         max_epochs=27.0,
+        rows=1_000,
         best=running[0],
     )
     lines = live_lines(snapshot, width)

@@ -107,7 +107,9 @@ def test_a_finished_run_refuses_a_budget_that_gives_it_nothing_more(location: Pa
 def test_a_run_that_is_being_extended_says_so_and_shows_its_earlier_champion(location: Path, call: Call) -> None:
     run = read_run(location)
     extension = extend(run, ["search.time=1h"], at="2026-11-28T14:00:00+00:00", command=["tuner"])
-    Ledger.reopen(location).go_on(space=run.space, environment=run.environment, extensions=as_entries([extension]))
+    ledger = Ledger.reopen(location)
+    ledger.go_on(space=run.space, environment=run.environment, extensions=as_entries([extension]))
+    ledger.release()
     code, out, err = call("show", str(location))
     assert code == 0
     assert "note: the run is being extended, or this was cut off" in out

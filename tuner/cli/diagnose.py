@@ -100,7 +100,8 @@ def _read_evidence(what: str, runs: str, **options: Any) -> Evidence:
 
     if known_format(what) is not None or what.startswith("builtin:"):
         return _evidence_of_file(what, **options)
-    used = [f"--{name}" for name, value in options.items() if value]
+    text_format = options.pop("text_format")
+    used = [f"--{name}" for name, value in {**options, **vars(text_format)}.items() if value]
     if used:
         verb = "apply" if len(used) > 1 else "applies"
         message = f"{', '.join(used)} {verb} to a file of predictions, and {what!r} is not one"
