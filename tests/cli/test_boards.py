@@ -63,7 +63,9 @@ def test_a_board_fits_its_terminal_and_breaks_no_word(board: str, columns: int, 
     assert max(len(line) for line in lines if "--set" not in line) <= columns  # options stay whole, to be copied
     whole = "\n".join(call_in_terminal(*arguments, columns=1000, folder=folder))
     broken = pieces("\n".join(lines)) - pieces(whole)
-    assert not {piece for piece in broken if piece != "\\" and not piece.endswith("…")}  # a backslash continues a command
+    assert not {
+        piece for piece in broken if piece != "\\" and not piece.endswith("…")
+    }  # a backslash continues a command
     if columns == 60 and board not in ("diagnose", "compare"):
         assert any(line.startswith("not shown: ") for line in lines)
 
