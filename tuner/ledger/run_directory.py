@@ -244,7 +244,7 @@ def read_run(location: str | Path, *, is_lenient: bool = False) -> Run:
     elif not faults:
         environment = attempt(lambda: _refuse_odd(folder, "environment"), {})
     space = attempt(lambda: _read_space(folder, environment), "")
-    trials, damaged = attempt(lambda: read_parts(folder, "trials"), (SCHEMAS["trials"].empty_table(), []))
+    trials, damaged = attempt(lambda: read_parts(folder, "trials"), None) or (SCHEMAS["trials"].empty_table(), [])
     run = Run(
         name=folder.path.rsplit("/", 1)[-1],
         location=str(location),
