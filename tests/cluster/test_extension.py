@@ -21,16 +21,17 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 SHORT = ("--set", "search.trials=2", "--set", "search.max_epochs=3", "--set", "search.finalists=1")
 
 
-def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=300)
+def call(*arguments: str | Path, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=300, cwd=folder)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("extended")
     space = write_space(folder, "multiclass", "label: kind")
+    space.write_text(space.read_text().replace(f"{folder}/", ""))  # a relative path, of a run that is resumed elsewhere
     pq.write_table(make_rows(400).slice(300), folder / "fresh.parquet")
-    done = call("run", space, "--name", "first", "--runs", folder / "runs", *SHORT)
+    done = call("run", "space.yaml", "--name", "first", *SHORT, folder=folder)
     assert done.returncode == 0, done.stderr
     return folder / "runs" / "first"
 
