@@ -16,6 +16,7 @@ from tuner.diagnosis.causes.diagnose import diagnose
 from tuner.diagnosis.readers.file import evidence_of_file
 from tuner.diagnosis.readers.predictions import read_predictions_file
 from tuner.errors import DataError
+from tuner.space.text_format import TextFormat
 
 ROWS = 200
 
@@ -362,7 +363,7 @@ def test_percentages_as_decisions_are_named_as_probabilities(tmp_path: Path, tru
 
 def test_a_file_with_plain_quotation_marks_is_read_with_quoting_none(tmp_path: Path) -> None:
     (tmp_path / "preds.csv").write_text("truth,pred\n" + 'a,a\n"b,"b\n' * 20)
-    assert read_predictions_file(str(tmp_path / "preds.csv"), quoting="none").labels == ('"b', "a")
+    assert read_predictions_file(str(tmp_path / "preds.csv"), text_format=TextFormat("none")).labels == ('"b', "a")
 
 
 def test_good_predictions_are_healthy(tmp_path: Path, truth: list[int], ranked: np.ndarray) -> None:

@@ -318,7 +318,7 @@ def test_a_trial_between_two_measurements_goes_on_unless_its_time_is_over(
     assert queue.stretches == [Stretch(4, 0.5, 0.75)]
     queue.over = True
     assert send(scheduler, trial, result) == ["STOP"]
-    assert queue.endings == {0: "interrupted"}
+    assert queue.endings == {0: "cut short"}
     assert not queue.measurements
 
 

@@ -117,7 +117,7 @@ def test_files_that_moved_are_found_where_they_are_said_to_be_and_changed_ones_a
         file.write("sun,b,0\n")
     code, out, err = call(*arguments, "--set", "data.train=moved.csv")
     assert (code, out) == (2, "")
-    assert "moved.csv: its content has changed since the run began" in err
+    assert "moved.csv: its content is that of no file that the run began with" in err
 
 
 def test_an_unknown_baseline_lists_the_one_of_the_run(run: Callable[..., None], call: Call) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from builders.searches import make_rows
+from builders.terminal import call_in_terminal
 
 SPACE = """
 task: multiclass
@@ -66,8 +67,8 @@ def test_a_budget_without_a_trial_is_refused_with_one_that_is_enough(
 
 def test_what_a_plan_prints_fits_eighty_columns(call: Any, tmp_path: Path) -> None:
     write_inputs(tmp_path, "time: 2h", "[4, 8], dropout: {low: 0, high: 0.5}")
-    _, out, _ = call("plan", "space.yaml")
-    assert max(map(len, out.splitlines())) <= 80
+    lines = call_in_terminal("plan", "space.yaml", columns=80, folder=tmp_path)
+    assert max(map(len, lines)) <= 80
 
 
 def write_inputs(folder: Path, limits: str, hidden: str) -> None:

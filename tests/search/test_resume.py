@@ -124,7 +124,9 @@ def test_interrupted_trials_continue_and_keep_their_checkpoints(begin: Callable[
     first.die()
     assert kept.exists()
     second = begin()
-    assert second.queue.next_order() == order
+    again = second.queue.next_order()
+    assert again is not None
+    assert replace(again, is_measured_then=True) == order  # it has a measurement now
     second.queue.started(order)
     second.queue.ended(order, "stopped", "")
     assert not kept.exists()
@@ -275,7 +277,7 @@ def test_a_damaged_part_is_moved_away_and_its_trials_run_again(begin: Callable[.
     assert sorted(path.name for path in (tmp_path / "run" / "damaged").iterdir()) == sorted(
         f"trials-{part.name}" for part in spoilt
     )
-    assert read_run(tmp_path / "run").damaged == []
+    assert not read_run(tmp_path / "run").damaged
 
 
 def read_parts_of(part: Path) -> list[dict[str, Any]]:
@@ -367,7 +369,7 @@ def test_a_trial_that_sends_nothing_within_the_timeout_has_failed(begin: Callabl
     process.queue.measured(busy, measurement_of(busy, 1))
     assert process.queue.hung() == []
     process.clock = 61.0
-    assert process.queue.hung() == [silent]
+    assert [order.index for order in process.queue.hung()] == [silent.index]
     assert process.queue.trials[silent.index].reason == "no measurement for 60 s, which is search.trial_timeout"
     assert process.queue.hung() == []
 
@@ -382,7 +384,7 @@ def test_waiting_for_a_new_worker_is_not_hanging(begin: Callable[..., Driver]) -
     assert process.queue.hung() == []
     process.queue.started(order)
     process.clock = 1061.0
-    assert process.queue.hung() == [order]
+    assert [each.index for each in process.queue.hung()] == [order.index]
 
 
 def test_a_search_stops_if_every_trial_fails_and_names_the_cause(begin: Callable[..., Driver]) -> None:

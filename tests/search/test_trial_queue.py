@@ -431,7 +431,7 @@ def test_when_the_time_is_up_running_trials_end_and_none_follows(make_search: An
     search.now = 100 - CLOSING_S / 2 + 0.1
     assert search.queue.is_time_up()
     search.queue.run_out()
-    assert search.queue.trials[order.index].ending == "interrupted"
+    assert search.queue.trials[order.index].ending == "cut short"
     assert search.queue.is_done()
     assert search.queue.ended_by == "time"
 

@@ -94,7 +94,7 @@ def test_a_trial_that_pauses_after_each_step_measures_the_same(
         ticks = itertools.count()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("time.perf_counter", lambda ticks=ticks: float(next(ticks)))
-            is_paused = trial.advance(pause_at=2.0)
+            is_paused = trial.advance(pause_at=1.0)
         pauses += is_paused
         if not is_paused:
             measurements.append(trial.measure())

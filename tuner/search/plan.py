@@ -139,7 +139,7 @@ def _too_short(space: Space, scene: Scene) -> Fault:
     """Return the fault of a time limit that holds no trial, with one that does."""
     search = space.search
     assert search.seconds is not None  # without a time limit every search has a trial
-    needed_s = _ROUNDED_TO_S * math.ceil(1.1 * least_seconds(scene) / _ROUNDED_TO_S)
+    needed_s = _ROUNDED_TO_S * math.ceil(1.3 * least_seconds(scene) / _ROUNDED_TO_S)
     what = (
         f"search.{search.tightest} allows {show_duration(search.seconds)}, in which no trial would be measured: the first one "
         f"starts after about {show_duration(scene.starting_s)}, and finalists and closing need the last part of the time"

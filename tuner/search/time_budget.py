@@ -135,7 +135,7 @@ class TimeBudget:
             predict_s=predict_s,
             slowdown=max(self.load, recent_slowdown(records)),
         )
-        return min(needed, self._half_s(records))
+        return min(needed, max(0.0, (self.limit_s or 0.0) - self.begun_s) / 2)
 
     def full_runs_s(self, parents: Sequence[TrialRecord], records: Collection[TrialRecord]) -> list[float]:
         """Estimate the seconds of a finalist's run of each parent.
