@@ -21,7 +21,8 @@ from tuner.space.document import (
     read_document,
     rewrite,
 )
-from tuner.space.domains import Domain, OptionChoice, Setting, read_domains
+from tuner.space.domain_reading import Setting, read_domains
+from tuner.space.domains import Domain, OptionChoice
 from tuner.space.file_settings import SettledFiles, settle_files, with_absolute_files
 from tuner.space.parameters import PARAMETERS
 from tuner.space.search_settings import ResourceSettings, ScoreSettings, SearchSettings

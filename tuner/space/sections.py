@@ -11,11 +11,12 @@ from pydantic import ValidationError
 from tuner.errors import did_you_mean
 from tuner.show_value import show_yaml
 from tuner.space.assignment import Write
+from tuner.space.base_section import Section
 from tuner.space.colons import space_after_colon
 from tuner.space.document import AddFault, Key, Remedy
 from tuner.space.parameters import PARAMETERS
 from tuner.space.search_settings import ResourceSettings, ScoreSettings, SearchSettings
-from tuner.space.settings import DataSettings, Section
+from tuner.space.settings import DataSettings
 from tuner.space.task import LABEL_FIELDS
 from tuner.space.wrong_types import not_a_number, not_text
 
