@@ -67,7 +67,8 @@ def resume_search(location: str, overrides: Sequence[str], *, address: str | Non
         recorded = read_recorded_run(run, measurements, extensions[-1] if extensions else None)
         for fault in (*run.damaged, *damaged):
             watcher.say(f"warning: {fault}")
-        from tuner.search.run import EarlierRun, SearchRun, read_beside_ray  # imports Ray, which takes a second
+        from tuner.search.run import EarlierRun, SearchRun  # imports Ray, which takes a second
+        from tuner.search.search_data import read_beside_ray
 
         with read_beside_ray(space, address, watcher) as (space, data):
             check_data(run, data.dataset)
