@@ -101,9 +101,9 @@ def _check_target(folder: str, target: Path, *, is_replaced: bool) -> None:
 
 def _copy(name: str, overrides: tuple[str, ...], folder: Path) -> str:
     """Return a shipped space with overrides, as it is written to `folder`."""
-    from tuner.space.document import rewrite
     from tuner.space.file_settings import paths_for_folder
     from tuner.space.load import SHIPPED, load_space
+    from tuner.space.overrides import rewrite
 
     space = load_space(f"{SHIPPED}{name}", overrides)
     paths = paths_for_folder(space.document, folder)

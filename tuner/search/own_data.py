@@ -23,8 +23,9 @@ from tuner.data.token_lists import as_plain_text
 from tuner.errors import Fault, SpaceError
 from tuner.search.lengths import count_tokens
 from tuner.space.assignment import assignment, set_option, yaml_value
-from tuner.space.document import Document, override, parse_document, read_document
+from tuner.space.document import Document, parse_document, read_document
 from tuner.space.load import SHIPPED, TASKS, find_space, shipped_spaces
+from tuner.space.overrides import override
 from tuner.space.task import LABEL_FIELDS, Inputs, Task
 from tuner.space.task_options import options_for_task
 from tuner.space.text_format import Quoting, TextFormat, encoding_fault, read_separator, separator_fault

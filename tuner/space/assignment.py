@@ -56,7 +56,7 @@ def set_option(key: str, value: Any) -> str:
 
 
 def assignment(key: str, value: Any) -> str:
-    """Return "key=value" as `tuner.space.document.override` reads it."""
+    """Return "key=value" as `tuner.space.overrides.override` reads it."""
     return f"{key}={yaml_value(value)}"
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tuner.space.assignment import assignment, set_option
-from tuner.space.document import Document, override, rewrite
+from tuner.space.document import Document
+from tuner.space.overrides import override, rewrite
 
 _OF_DATA = ("train", "validation", "test", "judge")
 _VECTORS = ("space", "embedding", "file", "path")

@@ -16,14 +16,13 @@ from tuner.space.document import (
     Key,
     Place,
     Remedy,
-    override,
     parse_document,
     read_document,
-    rewrite,
 )
 from tuner.space.domain_reading import Setting, read_domains
 from tuner.space.domains import Domain, OptionChoice
 from tuner.space.file_settings import SettledFiles, settle_files, with_absolute_files
+from tuner.space.overrides import override, rewrite
 from tuner.space.parameters import PARAMETERS
 from tuner.space.search_settings import ResourceSettings, ScoreSettings, SearchSettings
 from tuner.space.sections import SECTIONS, read_section, where_known
