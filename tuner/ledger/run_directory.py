@@ -37,7 +37,14 @@ import pyarrow as pa
 
 from tuner.errors import Fault, InputError, LedgerError, StorageError, did_you_mean
 from tuner.ledger.lock import LOCK, RunLock, is_held
-from tuner.ledger.run_files import FORMAT, changed_files, read_json, read_space, refuse_odd, refuse_other_formats
+from tuner.ledger.run_files import (
+    FORMAT,
+    changed_files,
+    read_json_file,
+    read_space_text,
+    refuse_odd,
+    refuse_other_formats,
+)
 from tuner.ledger.tables import SCHEMAS, TableWriter, read_parts, to_parquet
 from tuner.storage import Folder, split
 from tuner.trial.ending import Ending
@@ -236,23 +243,23 @@ def read_run(location: str | Path, *, is_lenient: bool = False) -> Run:
 
     if not is_lenient or not is_run(folder):
         refuse_absent(folder, location)
-    environment = attempt(lambda: read_json(folder, "environment", {}), {})
+    environment = attempt(lambda: read_json_file(folder, "environment", {}), {})
     if not is_lenient or {"format", "versions"}.intersection(environment):
         refuse_other_formats(folder, environment)
     elif not faults:
         environment = attempt(lambda: refuse_odd(folder, "environment"), {})
-    space = attempt(lambda: read_space(folder, environment), "")
+    space = attempt(lambda: read_space_text(folder, environment), "")
     trials, damaged = attempt(lambda: read_parts(folder, "trials"), None) or (SCHEMAS["trials"].empty_table(), [])
     run = Run(
         name=folder.path.rsplit("/", 1)[-1],
         location=str(location),
         space=space,
         environment=environment,
-        profile=attempt(lambda: read_json(folder, "data", {}), {}),
-        baselines=attempt(lambda: read_json(folder, "baselines", []), []),
+        profile=attempt(lambda: read_json_file(folder, "data", {}), {}),
+        baselines=attempt(lambda: read_json_file(folder, "baselines", []), []),
         trials=[_with_ending_of_today(row) for row in trials.to_pylist()],
-        champion=attempt(lambda: read_json(folder, "champion", {}), {}),
-        manifest=attempt(lambda: read_json(folder, "manifest", {}), {}),
+        champion=attempt(lambda: read_json_file(folder, "champion", {}), {}),
+        manifest=attempt(lambda: read_json_file(folder, "manifest", {}), {}),
     )
     if run.manifest and "status" not in run.manifest:
         attempt(lambda: refuse_odd(folder, "manifest"), None)

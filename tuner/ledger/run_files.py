@@ -29,7 +29,7 @@ def refuse_other_formats(folder: Folder, environment: Any) -> None:
     )
 
 
-def read_json(folder: Folder, name: str, absent: Any) -> Any:
+def read_json_file(folder: Folder, name: str, absent: Any) -> Any:
     """Return the content of NAME.json, `absent` if there is no such file. Raises LedgerError for content of another kind."""
     if not folder.exists(f"{name}.json"):
         return absent
@@ -66,7 +66,7 @@ def changed_files(folder: Folder, manifest: Mapping[str, Any]) -> Iterator[Fault
             yield Fault(f"{folder}/{name}", f"changed: {size:,} bytes, but {written:,} were written", _RESTORE)
 
 
-def read_space(folder: Folder, environment: Mapping[str, Any]) -> str:
+def read_space_text(folder: Folder, environment: Mapping[str, Any]) -> str:
     """Return the text of space.yaml or, if the file is lost, the copy of it in `environment`. Raises LedgerError."""
     if not folder.exists("space.yaml"):
         text = environment.get("space_text")

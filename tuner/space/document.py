@@ -114,13 +114,13 @@ def parse_document(text: str, source: str) -> Document:
     the document, which are reported together with all others.
     """
     if len(text) > MAX_BYTES:
-        refuse(source, f"is larger than {MAX_BYTES:,} bytes", "is this a space file, and not data?")
+        raise_fault(source, f"is larger than {MAX_BYTES:,} bytes", "is this a space file, and not data?")
     document = parse(text, source, place=lambda line: Place(0, line, f"{source}:{line}"))
     if document.tree is None:
-        refuse(source, "the file is empty", "write a space, or copy a shipped one with `tuner init`")
+        raise_fault(source, "the file is empty", "write a space, or copy a shipped one with `tuner init`")
     if not isinstance(document.tree, dict):
         kind = "a list" if isinstance(document.tree, list) else "a single value"
-        refuse(
+        raise_fault(
             source, f"the top level is {kind}, but must be keys with values", "begin with task: …, data: …, search: …"
         )
     return document
@@ -132,19 +132,19 @@ def _read_text(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except IsADirectoryError:
-        refuse(source, "is a directory, not a file", "name a YAML file in it")
+        raise_fault(source, "is a directory, not a file", "name a YAML file in it")
     except OSError as error:
-        refuse(source, f"cannot be read: {error.strerror or error}", "name a YAML file that can be read")
+        raise_fault(source, f"cannot be read: {error.strerror or error}", "name a YAML file that can be read")
     if len(content) > MAX_BYTES:
-        refuse(source, f"is larger than {MAX_BYTES:,} bytes", "is this a space file, and not data?")
+        raise_fault(source, f"is larger than {MAX_BYTES:,} bytes", "is this a space file, and not data?")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        refuse(f"{source}:{line}", f"byte {content[error.start]:#04x} is not UTF-8 text", "save the file as UTF-8")
+        raise_fault(f"{source}:{line}", f"byte {content[error.start]:#04x} is not UTF-8 text", "save the file as UTF-8")
 
 
-def refuse(where: str, what: str, remedy: str) -> NoReturn:
+def raise_fault(where: str, what: str, remedy: str) -> NoReturn:
     """Raise SpaceError with one fault."""
     raise SpaceError([Fault(where=where, what=what, remedy=remedy)]) from None
 
@@ -155,7 +155,7 @@ def position(options: list[Any], name: str, path: Key) -> int:
         if option == name or (isinstance(option, dict) and name in option):
             return index
     what = f"{dotted(path)} is a list without the option {name!r}"
-    refuse(dotted(path), what, f"set the whole list: --set '{dotted(path)}=[…]'")
+    raise_fault(dotted(path), what, f"set the whole list: --set '{dotted(path)}=[…]'")
 
 
 def parse(text: str, source: str, place: Callable[[int], Place]) -> Document:
@@ -169,7 +169,7 @@ def parse(text: str, source: str, place: Callable[[int], Place]) -> Document:
         mark = error.problem_mark or error.context_mark
         _refuse_syntax(text, mark.line if mark else 0, error, place)
     except YAMLError as error:
-        refuse(source, f"cannot be read as YAML: {str(error).splitlines()[0]}", "remove what is not text")
+        raise_fault(source, f"cannot be read as YAML: {str(error).splitlines()[0]}", "remove what is not text")
     reader = _Reader(yaml, text, place)
     tree = None if root is None else reader.read(root, ())
     return Document(source, text, tree, reader.places, reader.written, tuple(reader.faults))
@@ -182,7 +182,7 @@ def _check_brackets(text: str, place: Callable[[int], Place]) -> None:
         depth = max(0, depth + (1 if bracket[0] in "[{" else -1))
         if depth > _MAX_OPEN:
             where = place(text.count("\n", 0, bracket.start()) + 1).text
-            refuse(where, f"more than {_MAX_OPEN} brackets and braces are open", "close them, or nest less deeply")
+            raise_fault(where, f"more than {_MAX_OPEN} brackets and braces are open", "close them, or nest less deeply")
 
 
 def _check_events(events: Any, place: Callable[[int], Place]) -> None:
@@ -191,16 +191,18 @@ def _check_events(events: Any, place: Callable[[int], Place]) -> None:
     for number, event in enumerate(events):
         where = place(event.start_mark.line + 1).text
         if number >= MAX_EVENTS:
-            refuse(where, f"more than {MAX_EVENTS:,} keys, values and brackets", "is this a space file, and not data?")
+            raise_fault(
+                where, f"more than {MAX_EVENTS:,} keys, values and brackets", "is this a space file, and not data?"
+            )
         if isinstance(event, AliasEvent):
-            refuse(where, f"*{event.anchor} is an alias, which a space cannot have", "write the value out")
+            raise_fault(where, f"*{event.anchor} is an alias, which a space cannot have", "write the value out")
         tag = getattr(event, "tag", None)
         if tag is not None:
             shown = str(tag).replace("tag:yaml.org,2002:", "!!")
-            refuse(where, f"{shown} is a tag, which a space cannot have", "remove it: YAML is read as plain data")
+            raise_fault(where, f"{shown} is a tag, which a space cannot have", "remove it: YAML is read as plain data")
         depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
         if depth > MAX_DEPTH:
-            refuse(where, f"nested more than {MAX_DEPTH} levels deep", "is a bracket or brace left open?")
+            raise_fault(where, f"nested more than {MAX_DEPTH} levels deep", "is a bracket or brace left open?")
 
 
 def _refuse_syntax(text: str, line: int, error: MarkedYAMLError, place: Callable[[int], Place]) -> NoReturn:
@@ -208,15 +210,15 @@ def _refuse_syntax(text: str, line: int, error: MarkedYAMLError, place: Callable
     if r"'\t'" in (error.problem or ""):
         others = len(re.findall(r"^ *\t", text, flags=re.MULTILINE)) - 1
         also = f" (and {others} more)" if others > 0 else ""
-        refuse(place(line + 1).text, f"a tab indents this line{also}, but YAML allows only spaces", "use spaces")
+        raise_fault(place(line + 1).text, f"a tab indents this line{also}, but YAML allows only spaces", "use spaces")
     if "single document" in (error.context or ""):
-        refuse(place(line + 1).text, "a second document begins with ---", "keep one space in a file")
+        raise_fault(place(line + 1).text, "a second document begins with ---", "keep one space in a file")
     problem = ", ".join(filter(None, (error.context, error.problem)))
     remedy = "check the indentation, the colons, and that brackets and quotes are closed"
     lines = text.splitlines()
     if line < len(lines) and with_spaces(lines[line]) != lines[line]:
         remedy = f"put a space after each colon; {remedy}"
-    refuse(place(line + 1).text, f"cannot be read as YAML: {problem}", remedy)
+    raise_fault(place(line + 1).text, f"cannot be read as YAML: {problem}", remedy)
 
 
 class _Reader:

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from tuner.errors import SpaceError
 from tuner.space.assignment import set_option
 from tuner.space.colons import NO_SPACE, with_spaces
-from tuner.space.document import MAX_BYTES, MAX_DEPTH, Document, Key, Place, dotted, parse, position, refuse
+from tuner.space.document import MAX_BYTES, MAX_DEPTH, Document, Key, Place, dotted, parse, position, raise_fault
 
 
 def override(document: Document, assignments: Sequence[str]) -> Document:
@@ -73,9 +73,9 @@ def _parse_value(key: Sequence[str], text: str, place: Place) -> Document:
     spaced = _spaced(text, place)
     if spaced is not None:
         written = shlex.quote(f"{dotted(tuple(key))}={spaced}")
-        refuse(text, f"{dotted(tuple(key))}: {NO_SPACE}", f"put a space after the colon: --set {written}")
+        raise_fault(text, f"{dotted(tuple(key))}: {NO_SPACE}", f"put a space after the colon: --set {written}")
     if text.lstrip().startswith("#"):
-        refuse(text, f"{dotted(tuple(key))}: # begins a comment, so there is no value", f"quote it: {quoted}")
+        raise_fault(text, f"{dotted(tuple(key))}: # begins a comment, so there is no value", f"quote it: {quoted}")
     try:
         return parse(text, place.text, place=lambda _: place)
     except SpaceError as error:
@@ -103,12 +103,14 @@ def _split_assignment(assignment: str) -> tuple[tuple[str, ...], str]:
     name, equals, value = assignment.partition("=")
     remedy = "write --set KEY=VALUE, such as --set search.time=60s"
     if not equals:
-        refuse(assignment, "has no '='", remedy)
+        raise_fault(assignment, "has no '='", remedy)
     key = tuple(part.strip() for part in name.split("."))
     if not all(key):
-        refuse(assignment, f"{name!r} is not a dotted key", remedy)
+        raise_fault(assignment, f"{name!r} is not a dotted key", remedy)
     if len(key) > MAX_DEPTH:
-        refuse(assignment, f"the key has {len(key):,} parts, but a space is at most {MAX_DEPTH} levels deep", remedy)
+        raise_fault(
+            assignment, f"the key has {len(key):,} parts, but a space is at most {MAX_DEPTH} levels deep", remedy
+        )
     return key, value
 
 
