@@ -61,7 +61,7 @@ def show_duration(seconds: float) -> str:
 
 def show_count(number: float, noun: str, plural: str | None = None) -> str:
     """Return a number with its noun: "1 seed", "1,200 rows", "2.51 epochs". `plural` is the noun's plural if it adds no s."""
-    shown = f"{number:,}" if isinstance(number, int) else f"{number:.3g}"
+    shown = f"{number:,}" if isinstance(number, int) else f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
     return f"{shown} {noun if shown == '1' else plural or f'{noun}s'}"
 
 
