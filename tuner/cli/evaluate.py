@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tuner.bundle.known_rows import KnownRows
     from tuner.bundle.model_bundle import Bundle
     from tuner.data.dataset import Split
     from tuner.space.text_format import TextFormat
@@ -94,8 +95,6 @@ def _measure(
     Return the measures, each None if there are no such rows, and how many rows had each use. Where a bundle does not know its
     rows, all count as unseen, with a note, and nothing is counted.
     """
-    import numpy as np
-
     from tuner.bundle.known_rows import read_known_rows
     from tuner.bundle.model_bundle import load
     from tuner.data.dataset import Columns
@@ -127,7 +126,15 @@ def _measure(
         used="judged",
         is_verbose=is_verbose,
     )
-    known = read_known_rows(location)
+    return _measure_parts(model, split, probabilities, read_known_rows(location))
+
+
+def _measure_parts(
+    model: Bundle, split: Split, probabilities: NDArray[np.float64], known: KnownRows | None
+) -> tuple[dict[str, dict[str, Any] | None], Mapping[str, int] | None]:
+    """Measure the rows that a model has seen apart from the others, as `_measure` returns them."""
+    import numpy as np
+
     if known is None:
         say("note: this bundle does not say which rows it was trained on; on those, the numbers are too good")
         return {

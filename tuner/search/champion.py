@@ -74,15 +74,15 @@ def publish_champion(
     bundle = replace(bundle, thresholds=_fit_thresholds(on_validation, dataset), record=record)
 
     on_test = _decide_test(bundle, dataset)
-    gathered = gather_evidence(
+    looks = gather_evidence(
         dataset.task,
         baselines=descriptions["baselines"],
         profile=descriptions["data"],
         validation=validation,
         configuration=champion.trial.order.configuration,
         rankings=aucs,
+        longer_search=longer_search,
     )
-    looks = replace(gathered, longer_search=longer_search)
     described = {
         **_describe_choice(
             champion, choice, models, run_counts=run_counts, repeats=repeats, dataset=dataset, ledger=ledger, seed=seed
