@@ -12,6 +12,7 @@ from tuner.analysis.failing_settings import FAULTY
 from tuner.analysis.leaderboard import count_endings
 from tuner.errors import SpaceError
 from tuner.ledger.longer_search import command_to_resume, command_to_search_longer
+from tuner.ledger.run_again import arguments_to_run_again
 from tuner.ledger.run_directory import Run
 from tuner.pruners.gate import GateSettings
 from tuner.scoring.measures import FEWEST_TRUE
@@ -133,15 +134,7 @@ def _search_on(run: Run) -> Iterator[NextStep]:
             yield NextStep("Search on: more trials may find a better model.", longer)
         elif run.environment.get("command"):
             space = run.environment.get("space", "the space")
-            yield NextStep(f"Every setting has been tried: widen {space}, and search again.", _command_again(run))
-
-
-def _command_again(run: Run) -> str:
-    """Return the command that started a run, without the name, which is taken."""
-    words = [str(word) for word in run.environment["command"]]
-    kept = [
-        word
-        for before, word in zip(["", *words], words, strict=False)
-        if "--name" not in (before, word) and not word.startswith("--name=")
-    ]
-    return shlex.join(kept)
+            yield NextStep(
+                f"Every setting has been tried: widen {space}, and search again.",
+                shlex.join(arguments_to_run_again(run)),
+            )

@@ -45,13 +45,14 @@ def validate(
       tuner validate --data tickets.csv
       tuner validate multilabel --with-data --set data.folds=5 --set data.validation=null
     """
+    from tuner.space.assignment import key_of
     from tuner.space.counting import describe_size
     from tuner.space.domains import searched_parameters
     from tuner.space.task import COLUMN_FIELDS
 
     loaded, rows = load_named_space(space, overrides, data), None
     if with_data or data is not None:
-        given = {each.partition("=")[0].strip().removeprefix("data.") for each in overrides}
+        given = {key_of(each).removeprefix("data.") for each in overrides}
         found = () if data is None or not loaded.is_shipped else set(COLUMN_FIELDS) - given
         loaded, rows = _validate_data(loaded, found)
     searched = list(searched_parameters(loaded.parameters))

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from tuner.ledger.run_directory import Run
+from tuner.space.assignment import key_of
 from tuner.space.load import shipped_spaces
 
 _DROPPED = ("--name",)  # the new run needs a name of its own
@@ -27,7 +28,7 @@ def arguments_to_run_again(run: Run) -> tuple[str, ...]:
 
 def with_settings(arguments: Sequence[str], settings: Sequence[str]) -> str:
     """Return a command, ready to paste, with more settings "key=value" in place of earlier ones of the same keys."""
-    keys = {setting.partition("=")[0] for setting in settings}
+    keys = set(map(key_of, settings))
     kept = [pair for pair in _pairs(arguments[2:]) if not _is_replaced(pair, keys)]
     added = [("--set", setting) for setting in settings]
     return shlex.join([*arguments[:2], *(word for pair in [*kept, *added] for word in pair)])
@@ -36,7 +37,7 @@ def with_settings(arguments: Sequence[str], settings: Sequence[str]) -> str:
 def _is_replaced(pair: tuple[str, ...], keys: set[str]) -> bool:
     if pair[0] != "--set":
         return False
-    key = pair[1].partition("=")[0].strip()
+    key = key_of(pair[1])
     return any(key == each or key.startswith(f"{each}.") for each in keys)
 
 

@@ -18,6 +18,7 @@ from tuner.ledger.run_directory import Ledger, Run, read_run
 from tuner.ledger.tables import read_parts
 from tuner.search.environment import now, versions
 from tuner.search.extension import note_on_seen_test, refuse_missing_weights, refuse_too_little
+from tuner.space.assignment import key_of
 from tuner.space.load import Space, read_space
 from tuner.storage import join
 
@@ -103,7 +104,7 @@ def _extensions(run: Run, overrides: Sequence[str]) -> tuple[Extension, ...]:
 
 def _asks_for_judgement_only(run: Run, space: Space, overrides: Sequence[str]) -> bool:
     """Return whether nothing but other rows to judge on are asked for."""
-    is_named = any(each.partition("=")[0].strip() == JUDGE for each in overrides)
+    is_named = JUDGE in map(key_of, overrides)
     differing = {change["setting"] for change in space_changes(read_space(run.space), space)}
     return is_named and space.data.judge is not None and differing <= {JUDGE}
 
@@ -115,9 +116,9 @@ def resumed_space(run: Run, overrides: Sequence[str], say: Callable[[str], None]
     """
     source = join(run.location, "space.yaml")
     begun = read_space(str(run.environment.get("space_text", run.space)))
-    now = read_space(run.space, overrides)
+    space = read_space(run.space, overrides)
     faults = []
-    for change in space_changes(begun, now):
+    for change in space_changes(begun, space):
         name, before, after = change["setting"], change["a"], change["b"]
         if name in MAY_CHANGE:
             say(f"note: {name} is {after} now; the run began with {before}")
@@ -130,7 +131,7 @@ def resumed_space(run: Run, overrides: Sequence[str], say: Callable[[str], None]
             faults.append(Fault(source, what, remedy))
     if faults:
         raise SpaceError(faults)
-    return replace(now, source=source, is_task_given=True)  # it was checked when the run began
+    return replace(space, source=source, is_task_given=True)  # it was checked when the run began
 
 
 def check_data(run: Run, dataset: Dataset) -> None:

@@ -34,6 +34,7 @@ from tuner.search.search_data import SearchData, count_slots, read_beside_ray
 from tuner.search.time_budget import TimeBudget, refuse_spent_time
 from tuner.search.trial_queue import SearchQueue
 from tuner.search.watcher import Snapshot, Watcher, note_late_score
+from tuner.show_value import show_count
 from tuner.signals import die_on_abort, raise_if_interrupted
 from tuner.space.counting import describe_limit
 from tuner.space.load import Space
@@ -162,8 +163,11 @@ class SearchRun:
             return
         unfinished = sum(trial.ending is None for trial in earlier.recorded.trials)
         ended = len(earlier.recorded.trials) - unfinished
-        ended_trials = "1 trial has ended" if ended == 1 else f"{ended} trials have ended"
-        self._watcher.say(f"resumed: {ended_trials}, {unfinished} {'continues' if unfinished == 1 else 'continue'}")
+        has_ended, continues = (
+            "has ended" if ended == 1 else "have ended",
+            "continues" if unfinished == 1 else "continue",
+        )
+        self._watcher.say(f"resumed: {show_count(ended, 'trial')} {has_ended}, {unfinished} {continues}")
 
     # --- trials ---
 

@@ -60,6 +60,16 @@ def assignment(key: str, value: Any) -> str:
     return f"{key}={yaml_value(value)}"
 
 
+def key_of(assignment: str) -> str:
+    """Return the key of "key=value", as people may write it."""
+    return assignment.partition("=")[0].strip()
+
+
+def as_words(assignments: Iterable[str]) -> list[str]:
+    """Return assignments as words of a command line: ["--set", "search.time=20m"]."""
+    return [word for each in assignments for word in ("--set", each)]
+
+
 def column_option(option: str, value: str | Sequence[str]) -> str:
     """Return an option that names one column, or several: a JSON list if commas cannot separate them."""
     if not isinstance(value, str):

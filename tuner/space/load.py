@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from tuner.errors import Fault, SpaceError, did_you_mean
 from tuner.show_value import show_yaml
-from tuner.space.assignment import Write, assignment
+from tuner.space.assignment import Write, assignment, key_of
 from tuner.space.document import (
     AddFault,
     Document,
@@ -80,7 +80,7 @@ def load_space(name: str, overrides: Sequence[str] = (), *, found: Sequence[str]
     path, is_shipped = find_space(name)
     folder = Path() if is_shipped or not path.is_file() else path.parent  # a pipe has no folder of its own
     loaded = _load(read_document(path), (*found, *overrides), is_shipped=is_shipped, folder=folder)
-    return replace(loaded, is_task_given=any(each.partition("=")[0].strip() == "task" for each in overrides))
+    return replace(loaded, is_task_given="task" in map(key_of, overrides))
 
 
 def read_space(text: str, overrides: Sequence[str] = ()) -> Space:
@@ -94,7 +94,7 @@ def changed(space: Space, assignments: Sequence[str]) -> Space:
     Raises SpaceError like `load_space`.
     """
     made = _load(replace(space.document, text=space.text), assignments, is_shipped=space.is_shipped)
-    keys = [tuple(assignment.partition("=")[0].split(".")) for assignment in assignments]
+    keys = [tuple(key_of(each).split(".")) for each in assignments]
     places = dict(made.document.places)
     for known in places:
         for key in keys:
