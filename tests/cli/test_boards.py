@@ -16,7 +16,7 @@ from builders.fixtures import Call
 from builders.measurements import make_measurement
 from builders.runs import LABELS, write_run
 from builders.terminal import call_in_terminal
-from tuner.cli.progress import live_lines
+from tuner.cli.progress import live_lines, watching
 from tuner.cli.table_layout import Column, lay_out, wrap
 from tuner.search.watcher import Snapshot
 from tuner.trial.order import Order
@@ -184,3 +184,9 @@ def test_the_live_table_fits_its_terminal(width: int, header: str) -> None:
     lines = live_lines(snapshot, width)
     assert max(map(len, lines)) <= width
     assert any(line.split()[:1] == ["trial"] and line.split()[-1] == header for line in lines)
+
+
+def test_a_sentence_of_a_search_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with watching() as watcher:
+        watcher.say("the label is \x1b[31mred")
+    assert capsys.readouterr().err == "the label is \\x1b[31mred\n"

@@ -10,7 +10,16 @@ from tuner.cli.columns import labelled_columns
 from tuner.cli.completion import complete_files, complete_runs
 from tuner.cli.location import locate_model
 from tuner.cli.options import column_options, format_option, runs_option, skip_option, text_options
-from tuner.cli.output import DROP_OF_LABELS, LABEL_COLUMNS, Format, print_json, print_rows, print_table, say
+from tuner.cli.output import (
+    DROP_OF_LABELS,
+    LABEL_COLUMNS,
+    Format,
+    print_json,
+    print_rows,
+    print_sentence,
+    print_table,
+    say,
+)
 from tuner.cli.row_counts import say_row_counts, verbose_option
 
 if TYPE_CHECKING:
@@ -171,12 +180,12 @@ def _measure_rows(
 def _print_parts(unseen: dict[str, Any] | None, seen: dict[str, Any] | None, counts: Mapping[str, int] | None) -> None:
     """Print the measures of the unseen rows first, or say at the top that there are none."""
     if seen is not None and counts is not None:
-        click.echo(f"{_say_seen(counts)}\n")
+        print_sentence(f"{_say_seen(counts)}\n")
     if unseen is not None:
         of_test = "" if seen is not None or counts is None else f", {_say_new(counts)}"
         _print_measures(unseen, of_rows=of_test)
     if seen is not None:
-        click.echo("\n" * (unseen is not None) + "rows that the model was trained or chosen on: not evidence")
+        print_sentence("\n" * (unseen is not None) + "rows that the model was trained or chosen on: not evidence")
         _print_measures(seen, has_labels=unseen is None)
 
 
@@ -201,10 +210,10 @@ def _say_new(counts: Mapping[str, int]) -> str:
 def _print_measures(measures: dict[str, Any], *, of_rows: str = "", has_labels: bool = True) -> None:
     low, high = measures["macro_f1_ci"]
     skill_low, skill_high = measures["skill_ci"]
-    click.echo(f"rows: {measures['rows']:,}{of_rows}")
-    click.echo(f"macro-F1: {measures['macro_f1']:.3f} (95 % {low:.3f} to {high:.3f})")
-    click.echo(f"score: {measures['score']:.3f} (constant penalty {measures['constant_penalty']:.3f})")
-    click.echo(f"skill: {measures['skill']:.3f} (95 % {skill_low:.3f} to {skill_high:.3f})")
+    print_sentence(f"rows: {measures['rows']:,}{of_rows}")
+    print_sentence(f"macro-F1: {measures['macro_f1']:.3f} (95 % {low:.3f} to {high:.3f})")
+    print_sentence(f"score: {measures['score']:.3f} (constant penalty {measures['constant_penalty']:.3f})")
+    print_sentence(f"skill: {measures['skill']:.3f} (95 % {skill_low:.3f} to {skill_high:.3f})")
     if has_labels:
-        click.echo("")
+        print_sentence("")
         print_table(measures["labels"], LABEL_COLUMNS, drop=DROP_OF_LABELS)
