@@ -134,7 +134,8 @@ def test_one_row_with_several_labels_or_none_shows_that_multi_label_is_meant(odd
 def test_a_split_with_one_label_per_row_does_not_count_alone() -> None:
     pq.write_table(pa.table({"text": TEXTS[:60], "topic": [["other", "login"]] * 60}), "test.parquet")
     space = space_of({"topic": [[topic] for topic in TOPICS]}, "multilabel", "labels: topic", "data.test=test.parquet")
-    load_checked(space, lambda _: None)
+    _, dataset = load_checked(space, lambda _: None)
+    assert not any("exactly one label" in note for note in dataset.notes)
 
 
 def test_texts_that_may_be_several_labels_are_refused_with_both_settings() -> None:
