@@ -32,8 +32,7 @@ class _QuoteFault:
 
 def read_csv(uri: str, file: pa.NativeFile, choose: Choose, reading: Reading, *, usual: str = ",") -> pa.Table:
     """Read every column of UTF-8 as text, because CSV has no types. `usual` is what separates values. Raises DataError."""
-    content = file.read()
-    separator = reading.text_format.separator or find_separator(uri, content, usual, reading)
+    separator, content = find_separator(uri, file.read(), usual, reading)
     return read_source(CsvSource(uri, content, separator), choose, reading)[0]
 
 

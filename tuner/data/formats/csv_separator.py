@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from itertools import islice
 
 from tuner.data.formats.content import Reading
-from tuner.space.text_format import COMMON_SEPARATORS, show_separator
+from tuner.space.text_format import COMMON_SEPARATORS, separator_fault, show_separator
 
 _SAMPLE_CHARACTERS = 1 << 18
 _MOST_ROWS = 200
+_NAMING_LINE = re.compile(rb'("?)sep=(.)\1(?=\r?\n|\r)', re.IGNORECASE | re.ASCII)
 
 
-def find_separator(uri: str, content: bytes, usual: str, reading: Reading) -> str:
+def find_separator(uri: str, content: bytes, usual: str, reading: Reading) -> tuple[str, bytes]:
+    """Return the separator, and the content with a blank line in place of a first line such as `sep=;`, which names it for Excel.
+
+    It is the one that is set, else the one that the line names, else the one that fits the rows. A note says so if the file decides.
+    """
+    given, named = reading.text_format.separator, _NAMING_LINE.match(content)
+    if named is None or separator_fault(named[2].decode(errors="replace")) is not None:
+        return given or _fitting_separator(uri, content, usual, reading), content
+    found, content = named[2].decode(), content[named.end() :]
+    what = f"the first line, {named[0].decode()!r}, names what separates the values, and is no row"
+    if given not in (None, found):
+        what += f"; they are separated by {_named(str(given))}, as set"
+    reading.note(f"{uri}: {what}")
+    return given or found, content
+
+
+def _fitting_separator(uri: str, content: bytes, usual: str, reading: Reading) -> str:
     """Return the separator: the usual one, unless it gives one column and another fits the header and the first rows.
 
     A note says that it is another, and how to set the usual one.
