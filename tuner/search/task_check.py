@@ -178,7 +178,7 @@ def _choices(
     """Return the settings for the best of the columns that a space does not use. A table with a row per step has other rules."""
     if space.data.sequence_id is not None:
         return []
-    table = read_table(space.data.train, reading=Reading(space.data.text_format, "data.quoting", "data.train"))
+    table = read_table(space.data.train, reading=Reading(space.data.text_format, "data.", "data.train"))
     used = Columns.of(space.data).names
     others = [each for each in describe_columns(table) if each.name not in used]
     best = sorted(find(others), key=lambda candidate: candidate.rank)[:_MOST_CHOICES]

@@ -53,3 +53,23 @@ def test_the_first_line_for_excel_is_read_in_pieces_too() -> None:
     pieces = list(csv_pieces("a.csv", pa.BufferReader(content.encode()), lambda _: None, reading, 200))
     assert [row["text"] for piece in pieces for row in piece.to_pylist()] == [f"text {row}" for row in range(100)]
     assert len(notes) == 1
+
+
+def test_a_row_that_does_not_fit_the_separator_of_most_rows_is_named() -> None:
+    with pytest.raises(DataError, match=r"a\.csv:3: row 2.*3 values where the header has 2.*quote values with ';' or"):
+        read("id;text\n1;a\n2;b;c\n3;d\n")
+
+
+def test_a_header_with_a_comma_does_not_hide_the_separator_that_fits_all_rows() -> None:
+    rows, notes = read("id;name, first;label\n1;a;x\n2;b, c;y\n")
+    assert rows[1] == {"id": "2", "name, first": "b, c", "label": "y"}
+    assert "separated by ';', not by commas" in notes[0]
+
+
+def test_a_single_column_whose_name_has_a_semicolon_stays_one_column() -> None:
+    assert read("text; cleaned\na\nb; c\nd\n")[0][1] == {"text; cleaned": "b; c"}
+
+
+def test_a_first_row_of_many_characters_does_not_hide_the_separator() -> None:
+    rows, _ = read(f"id;text\n1;{'late parcel ' * 30_000}\n2;x\n")
+    assert rows[1] == {"id": "2", "text": "x"}
