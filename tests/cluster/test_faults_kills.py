@@ -21,7 +21,8 @@ def is_learning(search: SearchProcess) -> bool:
 
 
 def is_closing(search: SearchProcess) -> bool:
-    return (search.location / "champion").exists()
+    rows = search.trials().values()
+    return any(row["phase"] == "finalist" for row in rows) and all(row["ending"] for row in rows)
 
 
 def test_a_search_that_is_killed_twice_ends_like_an_undisturbed_one(tmp_path: Path) -> None:

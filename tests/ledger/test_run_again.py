@@ -40,6 +40,17 @@ def test_settings_of_a_resumed_run_are_added(run: Run) -> None:
     assert arguments == ("tuner", "run", "binary", "--set", "search.time=20m")
 
 
+def test_of_settings_that_were_changed_again_and_again_the_latest_counts(run: Run) -> None:
+    resumed = [
+        {"command": ["tuner", "resume", "runs/first", "--set", f"search.trials={count}", "--set", "data.judge=may.csv"]}
+        for count in (5, 12)
+    ]
+    begun = ("tuner", "run", "binary", "--set", "search.trials=3", "--set", "space.layers=2")
+    assert arguments_to_run_again(recorded(run, *begun, resumed=resumed)) == (
+        "tuner", "run", "binary", "--set", "space.layers=2", "--set", "search.trials=12", "--set", "data.judge=may.csv",
+    )  # fmt: skip
+
+
 def test_a_setting_takes_the_place_of_earlier_ones_of_the_same_key(run: Run) -> None:
     begun = ("tuner", "run", "a b.yaml", "--set", "space.learning_rate.low=1e-5", "--set", "space.layers=2")
     command = with_settings(begun, ["space.learning_rate={low: 1e-4, high: 1e-2, scale: log}"])

@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from tuner.errors import Fault, LedgerError, SpaceError
-from tuner.ledger.extensions import Extension
+from tuner.ledger.extensions import Extension, count_tried
 from tuner.ledger.rows import RecordedRun
 from tuner.ledger.run_directory import Run, held_out_name, weights_name
 from tuner.show_value import show_count, show_duration
@@ -31,7 +31,7 @@ def refuse_too_little(run: Run, space: Space, overrides: Sequence[str]) -> None:
         what = "the run has tried all settings of its space, so a larger budget gives it nothing more"
         raise SpaceError([Fault(run.location, what, "begin a new run with a wider space")])
     search, used_s = space.search, float(run.manifest["seconds"])
-    tried = sum(row["phase"] == "search" for row in run.trials)
+    tried = count_tried(run.trials)
     reasons: list[str] = []
     needed: dict[str, str] = {}
     if search.trials is not None and search.trials <= tried:

@@ -299,6 +299,7 @@ class SearchRun:
                 self._space.search,
                 ended_by=self._queue.ended_by,
                 spent_s=self._budget.clock(),
+                tried=self._queue.snapshot().asked,
             )
             or "",
         )
