@@ -193,7 +193,7 @@ def shipped_spaces() -> dict[str, Path]:
 def _near_file(path: Path) -> str | None:
     """Return a remedy that names the file in one of the usual places, or one with a similar name in the same folder."""
     folder = path.parent
-    own = _own_files(path.name) if str(folder) == "." else []
+    own = _own_files(path.stem if path.suffix in (".yaml", ".yml") else path.name) if str(folder) == "." else []
     if own:
         return f"did you mean {str(own[0])!r}?"
     names = [file.name for file in folder.iterdir() if file.suffix in (".yaml", ".yml")] if folder.is_dir() else []
