@@ -28,6 +28,7 @@ from tuner.space.colons import NO_SPACE, split_stuck, with_spaces
 MAX_BYTES = 200_000  # the largest shipped space has 6,000; a megabyte on one line took seconds
 MAX_DEPTH = 32
 MAX_EVENTS = 5_000  # keys, values and brackets; the largest shipped space has 600, and 90,000 keys took a minute
+_WITH_COLON = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*)\s*:\s*(\S.*)")  # search.time: 10m, as in a file
 _MAX_OPEN = 200  # brackets in comments and texts count too, even if nothing closes them
 
 Key: TypeAlias = tuple[str | int, ...]
@@ -369,7 +370,8 @@ def _split_assignment(assignment: str) -> tuple[tuple[str, ...], str]:
     name, equals, value = assignment.partition("=")
     remedy = "write --set KEY=VALUE, such as --set search.time=60s"
     if not equals:
-        _refuse(assignment, "has no '='", remedy)
+        colon = _WITH_COLON.fullmatch(assignment)
+        _refuse(assignment, "has no '='", f"write --set {shlex.quote('='.join(colon.groups()))}" if colon else remedy)
     key = tuple(part.strip() for part in name.split("."))
     if not all(key):
         _refuse(assignment, f"{name!r} is not a dotted key", remedy)

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from tuner.errors import Fault, SpaceError, did_you_mean
 from tuner.show_value import show_yaml
-from tuner.space.assignment import Write, assignment
+from tuner.space.assignment import Write, assignment, set_option
 from tuner.space.document import (
     AddFault,
     Document,
@@ -25,7 +25,7 @@ from tuner.space.domains import Domain, OptionChoice, Setting, read_domains
 from tuner.space.file_settings import SettledFiles, settle_files, with_absolute_files
 from tuner.space.parameters import PARAMETERS
 from tuner.space.search_settings import ResourceSettings, ScoreSettings, SearchSettings
-from tuner.space.sections import SECTIONS, read_section, where_known
+from tuner.space.sections import SECTIONS, home_of, read_section, where_known
 from tuner.space.settings import TASK_RULES, DataSettings
 from tuner.space.task import COLUMN_FIELDS, Inputs, Task
 from tuner.space.task_options import options_for_task
@@ -206,7 +206,9 @@ def _read(document: Document, add_fault: AddFault) -> dict[str, Any]:
     tree = document.tree
     for key in tree:
         if key not in KEYS:
-            add_fault((key,), f"unknown key {key!r}", where_known(key, KEYS))
+            home = home_of(key) if document.place((key,)).override else None
+            remedy = f"write {set_option(f'{home}.{key}', tree[key])}" if home else where_known(key, KEYS)
+            add_fault((key,), f"unknown key {key!r}", remedy)
 
     def add_section_fault(key: Key, what: str, remedy: Remedy) -> None:
         add_fault(key, what, _with_options_of_task(remedy, tree))
