@@ -79,7 +79,9 @@ def load_space(name: str, overrides: Sequence[str] = (), *, found: Sequence[str]
     """
     path, is_shipped = find_space(name)
     folder = Path() if is_shipped or not path.is_file() else path.parent  # a pipe has no folder of its own
-    loaded = _load(read_document(path), (*found, *overrides), is_shipped=is_shipped, folder=folder)
+    document = read_document(path)
+    linked = path.resolve().parent if path.is_symlink() and path.is_file() and not is_shipped else None
+    loaded = _load(document, (*found, *overrides), is_shipped=is_shipped, folder=folder, linked=linked)
     return replace(loaded, is_task_given=any(each.partition("=")[0].strip() == "task" for each in overrides))
 
 
@@ -104,9 +106,16 @@ def changed(space: Space, assignments: Sequence[str]) -> Space:
     return replace(made, source=space.source, document=document, is_task_given=space.is_task_given)
 
 
-def _load(document: Document, overrides: Sequence[str], *, is_shipped: bool, folder: Path | None = None) -> Space:
+def _load(
+    document: Document,
+    overrides: Sequence[str],
+    *,
+    is_shipped: bool,
+    folder: Path | None = None,
+    linked: Path | None = None,
+) -> Space:
     document = _with_names_as_text(override(document, overrides))
-    files = SettledFiles(document) if folder is None else settle_files(document, folder)
+    files = SettledFiles(document) if folder is None else settle_files(document, folder, linked=linked)
     document = files.document
     faults = list(document.faults)
 
