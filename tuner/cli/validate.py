@@ -11,7 +11,7 @@ from tuner.cli.completion import complete_spaces
 from tuner.cli.data_summary import describe_rows, row_lines
 from tuner.cli.location import load_named_space
 from tuner.cli.options import data_option, set_option
-from tuner.cli.output import print_json, say
+from tuner.cli.output import print_json, say, say_sentence, width_of_stderr
 from tuner.errors import DataError, Fault, InputError
 
 if TYPE_CHECKING:
@@ -57,9 +57,11 @@ def validate(
         loaded, rows = _validate_data(loaded, found)
     searched = list(searched_parameters(loaded.parameters))
     number = f"{len(searched)} {'parameter' if len(searched) == 1 else 'parameters'} searched"
-    say(f"valid: {loaded.task} task on {loaded.inputs}s; {number}{': ' if searched else ''}{', '.join(searched)}")
+    say_sentence(
+        f"valid: {loaded.task} task on {loaded.inputs}s; {number}{': ' if searched else ''}{', '.join(searched)}"
+    )
     if size := describe_size(loaded.parameters):
-        say(size)
+        say_sentence(size)
     if format_ == "json":
         print_json(
             {
@@ -91,7 +93,7 @@ def _validate_data(space: Space, found: Collection[str]) -> tuple[Space, dict[st
     described = describe_rows(space, dataset, found)
     for note in described["notes"]:
         say(f"note: {note}")
-    for line in row_lines(described):
+    for line in row_lines(described, width_of_stderr()):
         say(line)
     if dataset.folds is None:
         rows = ", ".join(f"{name} {len(split):,}" for name, split in dataset.splits.items())
@@ -100,7 +102,7 @@ def _validate_data(space: Space, found: Collection[str]) -> tuple[Space, dict[st
             f"train {len(dataset.train):,} in {space.data.folds} folds, each validating a model trained on the others; "
             f"test {len(dataset.test):,}"
         )
-    say(f"data: rows: {rows}; {len(dataset.labels)} labels")
+    say_sentence(f"data: rows: {rows}; {len(dataset.labels)} labels")
     return space, described
 
 

@@ -40,7 +40,7 @@ from tuner.space.options import Number, Option, Options, Parameter, Switch, Text
 from tuner.space.sections import not_a_switch
 from tuner.space.task import Inputs, Task
 from tuner.space.unknown_names import for_task, not_an_option, unknown_option, unknown_parameter
-from tuner.space.values_in_text import several_options, several_values
+from tuner.space.values_in_text import several_options, several_values, values_in_braces
 from tuner.space.wrong_types import not_a_number, not_text
 
 MAX_STEPS = 1_000_000
@@ -128,7 +128,15 @@ def _read_domain(raw: Any, parameter: Parameter, key: Key, add_fault: AddFault, 
     if isinstance(raw, list):
         return _read_choice(raw, parameter, key, add_fault)
     if isinstance(raw, dict) and isinstance(parameter, Number):
+        meant = values_in_braces(raw, parameter)
+        if meant is not None:
+            add_fault(key, "has keys without values", meant)
+            return default_domain(parameter)
         return _read_range(raw, parameter, key, add_fault)
+    return _read_scalar(raw, parameter, key, add_fault)
+
+
+def _read_scalar(raw: Any, parameter: Number | Switch, key: Key, add_fault: AddFault) -> Domain:
     several = several_values(raw, parameter) if isinstance(raw, str) else None
     if several is not None:
         kind = "true or false" if isinstance(parameter, Switch) else "one number"
@@ -182,6 +190,8 @@ def _read_choice(raw: Any, parameter: Number | Switch, key: Key, add_fault: AddF
         )
         add_fault(key, what, "list the values, such as [64, 128]")
         return default_domain(parameter)
+    if len(raw) == 1 and isinstance(raw[0], str) and several_values(raw[0], parameter):
+        return _read_scalar(raw[0], parameter, key, add_fault)
     values: list[int | float | bool] = []
     for index, item in enumerate(raw):
         value = _read_value(item, parameter, (*key, index), add_fault)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from tuner.errors import SpaceError
 from tuner.space.assignment import set_option
 from tuner.space.colons import NO_SPACE, with_spaces
 from tuner.space.document import MAX_BYTES, MAX_DEPTH, Document, Key, Place, dotted, parse, position, raise_fault
+
+_WITH_COLON = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*)\s*:\s*(\S.*)")  # search.time: 10m, as in a file
 
 
 def override(document: Document, assignments: Sequence[str]) -> Document:
@@ -103,7 +106,8 @@ def _split_assignment(assignment: str) -> tuple[tuple[str, ...], str]:
     name, equals, value = assignment.partition("=")
     remedy = "write --set KEY=VALUE, such as --set search.time=60s"
     if not equals:
-        raise_fault(assignment, "has no '='", remedy)
+        colon = _WITH_COLON.fullmatch(assignment)
+        raise_fault(assignment, "has no '='", f"write --set {shlex.quote('='.join(colon.groups()))}" if colon else remedy)
     key = tuple(part.strip() for part in name.split("."))
     if not all(key):
         raise_fault(assignment, f"{name!r} is not a dotted key", remedy)

@@ -112,7 +112,7 @@ def _distinct_label_names(values: Values) -> Broken | None:
 def _one_kind_of_input(values: Values) -> Broken | None:
     if values.get("text") is not None and values.get("sequence") is not None:
         what = "text and sequence are given, but a row is either a text or a numeric sequence"
-        return what, "remove one of them, or set it to null"
+        return what, _one_of("text", "sequence")
     return None
 
 
@@ -120,7 +120,12 @@ def _folds_are_the_validation(values: Values) -> Broken | None:
     if values.get("folds") is None or values.get("validation") is None:
         return None
     what = "folds and validation are given, but folds validate on every training row in turn"
-    return what, "remove one of them, or set it to null"
+    return what, _one_of("folds", "validation")
+
+
+def _one_of(first: str, second: str) -> Write:
+    """Return the remedy for two settings that exclude each other."""
+    return Write(f"to use {first}, write {{}}; to use {second}, write {{}}", ((second, None), (first, None)))
 
 
 def _split_is_somewhere(split: str) -> Callable[[Values], Broken | None]:
