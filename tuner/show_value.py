@@ -76,6 +76,11 @@ def show_moment(moment: datetime, now: datetime) -> str:
     return f"{day} {clock}" if local.year == now.year else f"{day} {local.year}"
 
 
+def show_full_moment(moment: datetime) -> str:
+    """Return a moment with its year and time zone, as it stays true on a page: "28 Nov 2026, 14:03 UTC"."""
+    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}, {moment:%H:%M %Z}".rstrip()
+
+
 def show_on_page(value: Any) -> str:
     """Return a value as the page shows it: three decimals, thousands in groups, a typographic minus."""
     text = show_value(value, whole=",")
