@@ -53,7 +53,7 @@ def values_in_braces(raw: Mapping[Any, Any], parameter: Number) -> Write | None:
         return None
     pairs = {name.strip(): value.strip() for name, _, value in (str(key).partition("=") for key in raw)}
     if not any(pairs.values()):
-        value = _value(*pairs, parameter) if len(pairs) == 1 else None
+        value = _value(next(iter(pairs)), parameter) if len(pairs) == 1 else None
         only = None if value is None else Write("write one value without braces: {}", (("", value),))
         return only or several_values(", ".join(map(str, raw)), parameter)
     values = {name: value if name == "scale" else _value(value, parameter) for name, value in pairs.items()}
