@@ -107,7 +107,9 @@ def _split_assignment(assignment: str) -> tuple[tuple[str, ...], str]:
     remedy = "write --set KEY=VALUE, such as --set search.time=60s"
     if not equals:
         colon = _WITH_COLON.fullmatch(assignment)
-        raise_fault(assignment, "has no '='", f"write --set {shlex.quote('='.join(colon.groups()))}" if colon else remedy)
+        raise_fault(
+            assignment, "has no '='", f"write --set {shlex.quote('='.join(colon.groups()))}" if colon else remedy
+        )
     key = tuple(part.strip() for part in name.split("."))
     if not all(key):
         raise_fault(assignment, f"{name!r} is not a dotted key", remedy)
