@@ -476,6 +476,13 @@ def test_changed_data_are_refused_and_moved_data_are_not(recorded: Callable[...,
         check_data(run, SomeData({"a.csv": "1" * 64, "b.csv": "3" * 64}))  # type: ignore[arg-type]
 
 
+def test_files_that_have_changed_places_are_refused(recorded: Callable[..., Path]) -> None:
+    """A test split that a resumed run trains on would flatter the champion."""
+    run = read_run(recorded(data={"fingerprints": {"a.csv": "1" * 64, "b.csv": "2" * 64}}))
+    with pytest.raises(DataError, match=r"b\.csv: a\.csv was in its place when the run began"):
+        check_data(run, SomeData({"b.csv": "2" * 64, "a.csv": "1" * 64}))  # type: ignore[arg-type]
+
+
 def test_a_moved_file_may_be_named_anew_and_the_message_says_so(recorded: Callable[..., Path], said: list[str]) -> None:
     run = read_run(recorded(data={"fingerprints": {"builtin:digits": "1" * 64}}))
     assert resumed_space(run, ["data.train=moved.parquet"], said.append).data.train == "moved.parquet"

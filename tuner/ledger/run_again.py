@@ -15,8 +15,8 @@ _DROPPED = ("--name",)  # the new run needs a name of its own
 def arguments_to_run_again(run: Run) -> tuple[str, ...]:
     """Return the command that began a run, without its name: ("tuner", "run", "spaces/mail.yaml", "--set", …).
 
-    Settings of a resumed run take the place of earlier ones. If the recorded command is another one, such as a script's, only the
-    space is known.
+    Settings of a resumed run take the place of earlier ones. If the recorded command is another one, such as a script's, only
+    the space is known.
     """
     command = [str(word) for word in run.environment.get("command") or ()]
     if command[1:2] == ["run"]:

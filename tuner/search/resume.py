@@ -135,7 +135,7 @@ def resumed_space(run: Run, overrides: Sequence[str], say: Callable[[str], None]
 
 
 def check_data(run: Run, dataset: Dataset) -> None:
-    """Raise DataError naming every source whose content has changed since the run began."""
+    """Raise DataError naming every source whose content has changed since the run began, or that had another use then."""
     begun: Mapping[str, str] = run.environment.get("data", {}).get("fingerprints", {})
     faults = []
     for source, digest in dataset.fingerprints.items():
@@ -147,6 +147,12 @@ def check_data(run: Run, dataset: Dataset) -> None:
                 else f"its content is that of no file that the run began with ({', '.join(begun)})"
             )
             faults.append(Fault(source, what, "restore the old content, or begin a new run"))
+    places = zip(dataset.fingerprints.items(), begun.items(), strict=False)  # train first, test last
+    for (source, digest), (then, was) in () if faults else places:
+        if digest != was:
+            what = f"{then} was in its place when the run began, and its content was another file's"
+            remedy = f"name each file for what it was used for: {', '.join(_DATA_FILES)}"
+            faults.append(Fault(source, what, remedy))
     if faults:
         raise DataError(faults)
 
