@@ -68,3 +68,8 @@ def test_of_a_run_that_a_script_began_only_the_space_is_known(run: Run) -> None:
 
 def test_the_command_of_a_run_without_any_record_names_a_placeholder(tmp_path: Path, run: Run) -> None:
     assert arguments_to_run_again(replace(run, environment={})) == ("tuner", "run", "SPACE")
+
+
+def test_a_flag_takes_no_value_so_the_setting_after_it_is_replaced() -> None:
+    words = ("tuner", "run", "a.yaml", "--debug", "--set", "space.layers=2")
+    assert with_settings(words, ["space.layers=1"]) == "tuner run a.yaml --debug --set space.layers=1"

@@ -9,6 +9,7 @@ from tuner.ledger.run_directory import Run
 from tuner.space.assignment import key_of
 from tuner.space.load import shipped_spaces
 
+_WITHOUT_VALUE = ("--debug",)
 _DROPPED = ("--name",)  # the new run needs a name of its own
 
 
@@ -54,11 +55,11 @@ def _settings_of_resumptions(run: Run) -> list[str]:
 
 
 def _pairs(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Yield each option with its value, and each other word alone. Every option of `tuner run` has a value."""
+    """Yield each option of `tuner run` with its value, and each other word alone."""
     rest = iter(words)
     for word in rest:
         name, equals, value = word.partition("=")
-        if not word.startswith("--"):
+        if not word.startswith("--") or word in _WITHOUT_VALUE:
             yield (word,)
         elif equals:
             yield name, value
