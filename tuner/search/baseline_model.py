@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.baselines.linear import LinearDecisions, decide_linear
+from tuner.bundle.known_rows import KnownRows
 from tuner.data.builtin import is_builtin
 from tuner.data.dataset import Dataset, RowInputs
 from tuner.data.load import load_data
@@ -21,6 +22,7 @@ from tuner.ledger.predictions import predictions_of, read_predictions
 from tuner.ledger.run_directory import Run, read_run
 from tuner.scoring.indicator import Indicator, name_decisions
 from tuner.scoring.thresholds import decide
+from tuner.search.model_columns import columns_of_model
 from tuner.search.resume import check_data
 from tuner.show_value import show_duration
 from tuner.space.assignment import set_options
@@ -30,13 +32,16 @@ from tuner.space.task import Task
 
 @dataclass(frozen=True, eq=False)
 class BaselineModel:
-    """A linear model with its thresholds, used like a bundle. `columns` names the columns of its inputs."""
+    """A linear model with its thresholds, used like a bundle, whose fields it has. `known` are the rows of its run."""
 
     task: Task
     labels: tuple[str, ...]
+    seen: NDArray[np.bool_]
     columns: Mapping[str, Any]
+    record: Mapping[str, Any]
     is_tokenised: bool
     fitted: LinearDecisions = field(repr=False)
+    known: KnownRows = field(repr=False)
 
     def predict_proba(self, inputs: RowInputs) -> NDArray[np.float64]:
         """Return the probability of every label, (rows, labels)."""
@@ -67,10 +72,17 @@ def fit_baseline(location: str, name: str, say: Callable[[str], None], overrides
     fitted = decide_linear(dataset, dataset.truth("train"))
     seconds = time.perf_counter() - start
     say(f"{named} of run {run.name}: fitted again in {show_duration(seconds)}, {_compare(run, named, fitted, dataset)}")
-    columns = {field: getattr(space.data, field) for field in ("text", "sequence", "sequence_id", "order")}
     inputs = dataset.train.inputs
-    is_tokenised = isinstance(inputs, tuple) and are_token_lists(inputs)
-    return BaselineModel(dataset.task, dataset.labels, columns, is_tokenised, fitted)
+    return BaselineModel(
+        task=dataset.task,
+        labels=dataset.labels,
+        seen=dataset.seen,
+        columns=columns_of_model(space.data, dataset),
+        record={"penalty_weight": space.score.penalty_weight},
+        is_tokenised=isinstance(inputs, tuple) and are_token_lists(inputs),
+        fitted=fitted,
+        known=KnownRows.of(dataset),
+    )
 
 
 def _find(run: Run, name: str) -> str:
