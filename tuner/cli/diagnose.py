@@ -205,7 +205,8 @@ def _print_search(search: SearchFacts, origin: Origin | None) -> None:
             f"of all other trials {show_share(failing.rest)}"
         )
     if command := avoid_settings(search, origin):
-        print_text(f"to search without them:\n  {command}")
+        print_text("to search without them:")
+        print_advice([command], "  ")
 
 
 def _words(name: str) -> str:

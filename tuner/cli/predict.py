@@ -26,7 +26,10 @@ _FORMATS = {"csv": "csv", "tsv": "tsv", "jsonl": "json", "parquet": "parquet", "
 @click.argument("bundle", shell_complete=complete_runs)
 @click.argument("data", shell_complete=complete_files)
 @click.option(
-    "--out", metavar="FILE", help="Write to this .parquet, .csv or .jsonl file. Default: JSON Lines to stdout."
+    "--out",
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="Write to this .parquet, .csv or .jsonl file. Default: JSON Lines to stdout.",
 )
 @click.option("--force", is_flag=True, help="Overwrite the file of --out if there is one.")
 @click.option(

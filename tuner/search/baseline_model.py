@@ -12,21 +12,19 @@ from numpy.typing import NDArray
 
 from tuner.baselines.linear import LinearDecisions, decide_linear
 from tuner.bundle.known_rows import KnownRows
-from tuner.data.builtin import is_builtin
 from tuner.data.dataset import Dataset, RowInputs
 from tuner.data.load import load_data
-from tuner.data.source_files import locate_quietly
 from tuner.data.token_lists import are_token_lists
-from tuner.errors import DataError, Fault, LedgerError, UsageError
+from tuner.errors import Fault, LedgerError, UsageError
 from tuner.ledger.predictions import predictions_of, read_predictions
 from tuner.ledger.run_directory import Run, read_run
 from tuner.scoring.indicator import Indicator, name_decisions
 from tuner.scoring.thresholds import decide
 from tuner.search.model_columns import columns_of_model
+from tuner.search.moved_files import refuse_moved_files
 from tuner.search.resume import check_data
 from tuner.show_value import show_duration
-from tuner.space.assignment import set_options
-from tuner.space.load import Space, read_space
+from tuner.space.load import read_space
 from tuner.space.task import Task
 
 
@@ -65,7 +63,7 @@ def fit_baseline(location: str, name: str, say: Callable[[str], None], overrides
     run = read_run(location)
     named = _find(run, name)
     space = read_space(run.space, overrides)
-    _refuse_moved_files(run, space)
+    refuse_moved_files(run, space)
     start = time.perf_counter()
     dataset = load_data(space.data, space.task, space.search.seed, say)
     check_data(run, dataset)
@@ -94,19 +92,6 @@ def _find(run: Run, name: str) -> str:
     known = f"there is {names[0]!r}: --baseline {names[0].split()[0]}" if names else "resume the run until it has some"
     what = f"run {run.name} has no such linear baseline" if names else f"run {run.name} has no baselines yet"
     raise UsageError([Fault(f"--baseline {name}", what, known)])
-
-
-def _refuse_moved_files(run: Run, space: Space) -> None:
-    """Raise DataError if a file of the run is no longer where its space says."""
-    faults = []
-    for name in ("train", "validation", "test"):
-        uri = getattr(space.data, name)
-        if isinstance(uri, str) and not is_builtin(uri) and locate_quietly(uri) is None:
-            what = f"data.{name} of run {run.name} is no longer there"
-            remedy = f"put it back, or say where it is now: {set_options(**{name: 'FILE'})}"
-            faults.append(Fault(uri, what, remedy))
-    if faults:
-        raise DataError(faults)
 
 
 def _compare(run: Run, name: str, fitted: LinearDecisions, dataset: Dataset) -> str:

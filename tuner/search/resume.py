@@ -18,6 +18,8 @@ from tuner.ledger.run_directory import Ledger, Run, read_run
 from tuner.ledger.tables import read_parts
 from tuner.search.environment import now, versions
 from tuner.search.extension import note_on_seen_test, refuse_missing_weights, refuse_too_little
+from tuner.search.moved_files import refuse_moved_files
+from tuner.show_value import show_duration
 from tuner.space.assignment import key_of
 from tuner.space.load import Space, read_space
 from tuner.storage import join
@@ -64,6 +66,7 @@ def resume_search(location: str, overrides: Sequence[str], *, address: str | Non
             refuse_too_little(run, space, overrides)
             refuse_missing_weights(run)
             watcher.say(f"note: {note_on_seen_test(run, space)}")
+        refuse_moved_files(run, space)
         measurements, damaged = read_parts(ledger.folder, "reports")
         recorded = read_recorded_run(run, measurements, extensions[-1] if extensions else None)
         for fault in (*run.damaged, *damaged):
@@ -89,6 +92,7 @@ def _judge(run: Run, space: Space, ledger: Ledger, say: Callable[[str], None]) -
     from tuner.search.judgement import judge_finished
     from tuner.search.reading import load_checked
 
+    refuse_moved_files(run, space)
     space, dataset = load_checked(space, say)
     check_data(run, dataset)
     return judge_finished(run, space, dataset, ledger, say)
@@ -109,6 +113,10 @@ def _asks_for_judgement_only(run: Run, space: Space, overrides: Sequence[str]) -
     return is_named and space.data.judge is not None and differing <= {JUDGE}
 
 
+def _is_time(name: str, value: object) -> bool:
+    return name in ("search.time", "search.trial_timeout") and value not in (None, "null")
+
+
 def resumed_space(run: Run, overrides: Sequence[str], say: Callable[[str], None]) -> Space:
     """Return the space to resume a run with: the space of the run, with `overrides` as in `load_space`. Say what has changed.
 
@@ -121,7 +129,10 @@ def resumed_space(run: Run, overrides: Sequence[str], say: Callable[[str], None]
     for change in space_changes(begun, space):
         name, before, after = change["setting"], change["a"], change["b"]
         if name in MAY_CHANGE:
-            say(f"note: {name} is {after} now; the run began with {before}")
+            shown, begun_with = (
+                show_duration(float(each)) if _is_time(name, each) else each for each in (after, before)
+            )
+            say(f"note: {name} is {shown} now; the run began with {begun_with}")
         elif name not in _DATA_FILES:
             what = f"{name} is {after}, but the run began with {before}"
             remedy = (
