@@ -276,7 +276,7 @@ def test_a_damaged_part_is_moved_away_and_its_trials_run_again(begin: Callable[.
     assert sorted(path.name for path in (tmp_path / "run" / "damaged").iterdir()) == sorted(
         f"trials-{part.name}" for part in spoilt
     )
-    assert read_run(tmp_path / "run").damaged == []
+    assert not read_run(tmp_path / "run").damaged
 
 
 def read_parts_of(part: Path) -> list[dict[str, Any]]:
