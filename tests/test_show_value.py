@@ -60,7 +60,15 @@ def test_a_note_has_a_space_before_the_per_cent_sign() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "shown"), [(1, "1 seed"), (0, "0 seeds"), (1200, "1,200 seeds"), (1.0, "1 seed"), (2.512, "2.51 seeds")]
+    ("number", "shown"),
+    [
+        (1, "1 seed"),
+        (0, "0 seeds"),
+        (1200, "1,200 seeds"),
+        (1.0, "1 seed"),
+        (2.512, "2.51 seeds"),
+        (1234.0, "1,234 seeds"),
+    ],
 )
 def test_a_count_agrees_with_its_noun(number: float, shown: str) -> None:
     assert show_count(number, "seed") == shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import io
 import os
@@ -123,7 +124,7 @@ def _print_unexpected(error: BaseException) -> int:
 
 
 def run_and_leave() -> NoReturn:
-    """Run the command line as a process of its own, and end it at once.
+    """Run the command line as a process of its own, clean up, and end it at once.
 
     Python would unload PyTorch and Ray first, which takes a second of a time budget. Everything is written by now.
     """
@@ -132,6 +133,7 @@ def run_and_leave() -> NoReturn:
         main()
     except SystemExit as error:
         code = error.code
+    atexit._run_exitfuncs()  # os._exit does not: multiprocessing would warn of leaked semaphores
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):  # closed
             stream.flush()

@@ -61,7 +61,7 @@ def show_duration(seconds: float) -> str:
 
 def show_count(number: float, noun: str, plural: str | None = None) -> str:
     """Return a number with its noun: "1 seed", "1,200 rows", "2.51 epochs". `plural` is the noun's plural if it adds no s."""
-    shown = f"{number:,}" if isinstance(number, int) else f"{number:.3g}"
+    shown = f"{number:,}" if isinstance(number, int) else f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
     return f"{shown} {noun if shown == '1' else plural or f'{noun}s'}"
 
 
@@ -74,6 +74,11 @@ def show_moment(moment: datetime, now: datetime) -> str:
         return f"{('today', 'yesterday')[days]} {clock}"
     day = f"{local.day} {_MONTHS[local.month - 1]}"
     return f"{day} {clock}" if local.year == now.year else f"{day} {local.year}"
+
+
+def show_full_moment(moment: datetime) -> str:
+    """Return a moment with its year and time zone, as it stays true on a page: "28 Nov 2026, 14:03 UTC"."""
+    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}, {moment:%H:%M %Z}".rstrip()
 
 
 def show_on_page(value: Any) -> str:

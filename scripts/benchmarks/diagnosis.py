@@ -15,17 +15,14 @@ from functools import partial
 from typing import Any
 
 from benchmarks.row import Row, SkippedError, at_least, explains
-from benchmarks.sick import (
-    MATERIALS,
-    PlantedFault,
+from benchmarks.sick import MATERIALS, PlantedFault, observe, read
+from benchmarks.tampering import (
     blow_up_weights,
     conflicting_copies,
     cut_at_the_top,
     empty_rows,
     flatten,
     make_rare,
-    observe,
-    read,
     shift_up,
     shrink_weights,
     shuffle_labels,

@@ -75,7 +75,7 @@ def configuration(*, task: Task = "multilabel", inputs: Inputs = "text", **chose
 
 def parameters(*, task: Task = "multilabel", inputs: Inputs = "text", **chosen: Any) -> Mapping[str, Any]:
     """Return the domains of a space with these parameters and the defaults of all others."""
-    from tuner.space.domains import Setting, read_domains
+    from tuner.space.domain_reading import Setting, read_domains
     from tuner.space.parameters import PARAMETERS
 
     def tell(key: Sequence[str | int], what: str, remedy: str) -> None:

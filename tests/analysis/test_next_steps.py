@@ -97,23 +97,34 @@ def test_after_all_settings_the_space_is_to_be_widened(finished: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("manifest", "sentence", "options"),
+    ("manifest", "sentence"),
     [
-        ({}, "still going on, or was cut off", ""),
-        ({"status": "interrupted"}, "was interrupted", ""),
-        ({"status": "failed", "resume_with": ["search.time=5m"]}, "budget was too small", " --set search.time=5m"),
-        ({"status": "failed", "error": "the disk is full"}, "Once the cause of the failure is fixed", ""),
+        ({}, "still going on, or was cut off"),
+        ({"status": "interrupted"}, "was interrupted"),
+        ({"status": "failed", "error": "the disk is full"}, "Once the cause of the failure is fixed"),
     ],
 )
-def test_a_run_that_has_not_finished_is_resumed(
-    tmp_path: Path, manifest: dict[str, Any], sentence: str, options: str
-) -> None:
+def test_a_run_that_has_not_finished_is_resumed(tmp_path: Path, manifest: dict[str, Any], sentence: str) -> None:
     run = read_run(write_run(tmp_path, trials=20, has_champion=False, is_finished=False))
     first, second = next_steps(replace(run, manifest=manifest))
     assert sentence in first.sentence
-    assert first.command == f"tuner resume {run.location}{options}"
+    assert first.command == f"tuner resume {run.location}"
     assert "trials collapsed or diverged" in second.sentence
     assert second.command == f"tuner diagnose {run.location}"
+
+
+@pytest.mark.parametrize(
+    ("ending", "verbs"), [("cut short", ["resume", "diagnose"]), ("completed", ["diagnose", "resume"])]
+)
+def test_a_budget_without_a_model_is_made_larger_and_first_diagnosed_if_it_let_trials_end(
+    tmp_path: Path, ending: str, verbs: list[str]
+) -> None:
+    run = read_run(write_run(tmp_path, trials=20, has_champion=False, is_finished=False))
+    trials = [{**row, "ending": ending} for row in run.trials if row["phase"] == "search"]
+    manifest = {"status": "failed", "resume_with": ["search.time=5m"]}
+    steps = next_steps(replace(run, manifest=manifest, trials=trials))
+    assert [shlex.split(step.command)[1] for step in steps] == verbs
+    assert steps[verbs.index("resume")].command == f"tuner resume {run.location} --set search.time=5m"
 
 
 def test_a_finished_run_without_its_champion_is_verified(finished: Run) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.cells import cell_len
 
 from builders.bundle import write_bundle
 from builders.configurations import configure
@@ -16,7 +17,7 @@ from builders.fixtures import Call
 from builders.measurements import make_measurement
 from builders.runs import LABELS, write_run
 from builders.terminal import call_in_terminal
-from tuner.cli.progress import live_lines
+from tuner.cli.progress import live_lines, watching
 from tuner.cli.table_layout import Column, lay_out, wrap
 from tuner.search.watcher import Snapshot
 from tuner.trial.order import Order
@@ -142,7 +143,7 @@ def test_no_width_breaks_a_number_or_makes_a_line_too_long(width: int) -> None:
     layout = lay_out(columns, width, drop=["support"])
     for line, number in zip(layout.lines[1:], numbers, strict=True):
         assert "f1" in layout.dropped or number in line.split()
-        assert len(line) <= width
+        assert cell_len(line) <= width
 
 
 def test_a_long_text_goes_below_its_row_between_words() -> None:
@@ -184,3 +185,9 @@ def test_the_live_table_fits_its_terminal(width: int, header: str) -> None:
     lines = live_lines(snapshot, width)
     assert max(map(len, lines)) <= width
     assert any(line.split()[:1] == ["trial"] and line.split()[-1] == header for line in lines)
+
+
+def test_a_sentence_of_a_search_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with watching() as watcher:
+        watcher.say("the label is \x1b[31mred")
+    assert capsys.readouterr().err == "the label is \\x1b[31mred\n"

@@ -19,6 +19,7 @@ import pytest
 
 from builders.runs import write_run
 from builders.spaces import load_example
+from builders.terminal import call_in_terminal
 from tuner import cli
 from tuner.__main__ import _print_error
 from tuner.cli import search, tuner
@@ -114,6 +115,23 @@ def test_init_without_a_name_lists_the_shipped_spaces_and_writes_nothing(call):
     assert [line.split()[:2] for line in out.splitlines() if line.startswith("quick")] == [["quick", "multilabel"]]
     assert "`tuner init NAME`" in err
     assert list(Path().iterdir()) == []
+
+
+def test_the_list_of_shipped_spaces_fits_its_terminal_and_loses_nothing(tmp_path: Path):
+    lines = call_in_terminal("init", columns=60, folder=tmp_path)
+    assert max(map(len, lines)) <= 60
+    assert "    recommend, each compared with doing nothing." in lines
+    assert not any("--format" in line for line in lines)  # init has no such option
+
+
+def test_the_name_given_to_init_is_a_shipped_space_beside_an_edited_one_too(call):
+    assert call("init", "binary")[0] == 0
+    Path("spaces/binary.yaml").write_text("edited")
+    write_rows([f"text {i} of {i % 7}" for i in range(60)], ["x", "y"] * 30)
+    for number, name in enumerate(("binary", "shipped:binary")):
+        code, _, err = call("init", "--data", "rows.parquet", name, "--to", f"a{number}")
+        assert code == 0, err
+    assert call("init", "shipped:binary", "--to", "b")[0] == 0
 
 
 def test_init_writes_the_path_of_the_rows_as_the_space_needs_it(call):

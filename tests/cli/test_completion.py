@@ -58,6 +58,8 @@ def test_shipped_spaces_and_files_are_completed(complete) -> None:
     assert complete("run", "multi") == ["multiclass", "multilabel", "-o default"]
     assert complete("init", "q") == ["quick"]
     assert complete("predict", "first", "ro") == ["-o default"]
+    assert complete("predict", "first", "rows.csv", "--out", "p") == ["-o default"]
+    assert complete("report", "first", "--out", "p") == ["-o default"]
     assert complete("run", "--data", "ro") == ["-o default"]
 
 

@@ -102,3 +102,16 @@ def test_broken_runs_are_listed_last_with_a_reason(call: Call, tmp_path: Path) -
     ]
     assert "one/environment.json: the file is missing" in err
     assert "two/champion.json: not valid JSON" in err
+
+
+def test_a_folder_in_place_of_a_file_of_a_run_hides_no_other_run(call: Call, tmp_path: Path) -> None:
+    call("--version")
+    run = write_run(tmp_path / "runs", trials=4)
+    run.rename(run.with_name("one"))
+    (run.with_name("one") / "data.json").unlink()
+    (run.with_name("one") / "data.json").mkdir()
+    whole = write_run(tmp_path / "runs", trials=4)
+    code, out, err = call("ls")
+    assert code == 0
+    assert [line.split()[:2] for line in out.splitlines()[1:]] == [[whole.name, "finished"], ["one", "unreadable"]]
+    assert "one/data.json: cannot be read" in err

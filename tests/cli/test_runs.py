@@ -32,6 +32,19 @@ def location(tmp_path: Path) -> Path:
     return location
 
 
+def test_a_command_that_has_used_other_processes_leaves_nothing_to_warn_of() -> None:
+    code = """if __name__ == "__main__":
+        from tuner.__main__ import run_and_leave
+        from tuner.search.calibration import calibrators
+        with calibrators(1) as pool:
+            pool.submit(int).result()
+        run_and_leave()"""
+    command = [sys.executable, "-c", code, "--version"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert ended.stdout.startswith("tuner, version")
+    assert ended.stderr == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

@@ -11,6 +11,7 @@ import pyarrow.csv
 import pytest
 
 from builders.fixtures import Call
+from tuner.cli.data_summary import row_lines
 
 ROWS = 200
 LABELS = [f"label {min(row % 23, row % 31, row % 17)}" for row in range(ROWS)]
@@ -53,6 +54,16 @@ def test_the_description_fits_into_80_columns(call: Call) -> None:
     described = described[: next(number for number, line in enumerate(described) if line.startswith("data: rows:"))]
     assert len(described) > 15
     assert max(map(len, described)) <= 80
+
+
+@pytest.mark.parametrize("width", [36, 40, 60])
+def test_a_narrow_terminal_gets_narrow_lines_and_whole_numbers(call: Call, width: int) -> None:
+    described = json.loads(validate(call, "--data", "rows.csv", "--set", "data.label=label", "--format", "json")[1])
+    lines = row_lines(described["data"], width)
+    assert max(map(len, lines)) <= width
+    whole = set("\n".join(row_lines(described["data"])).split())
+    assert {word for line in lines if "not shown" not in line for word in line.split() if word[0].isdigit()} <= whole
+    assert any(line.startswith("  not shown: share") for line in lines) == (width < 60)
 
 
 def test_several_labels_per_row_are_counted_with_rows_without_any(call: Call) -> None:

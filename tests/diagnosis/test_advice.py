@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders.evidence import CONFIGURATION, HEALTHY, MADE, NEVER, WEAK, decisions, label, training, weak_with
-from tuner.diagnosis.causes.advice import advice_lines
+from tuner.diagnosis.causes.advice import advice_by_cause, advice_lines
 from tuner.diagnosis.causes.cause import Cause
 from tuner.diagnosis.causes.diagnose import diagnose
 from tuner.diagnosis.causes.known_settings import KnownSettings
@@ -237,3 +237,13 @@ def test_a_correction_in_force_is_strengthened_and_not_joined_by_another(weights
 
 def test_known_settings_of_weak_evidence_are_those_of_its_configuration() -> None:
     assert KnownSettings.of(WEAK).value("hidden") == 64
+
+
+def test_advice_that_an_earlier_cause_has_is_only_referred_to() -> None:
+    causes = [
+        replace(cause, advice="train longer", command="tuner run x") for cause in diagnose(MADE["imbalance"]).causes
+    ]
+    assert len(causes) > 1
+    first, *others = advice_by_cause(causes)
+    assert first == ["train longer", "tuner run x"]
+    assert all(lines == ["the advice for imbalance is the advice here too"] for lines in others)

@@ -363,7 +363,10 @@ def test_percentages_as_decisions_are_named_as_probabilities(tmp_path: Path, tru
 
 def test_a_file_with_plain_quotation_marks_is_read_with_quoting_none(tmp_path: Path) -> None:
     (tmp_path / "preds.csv").write_text("truth,pred\n" + 'a,a\n"b,"b\n' * 20)
-    assert read_predictions_file(str(tmp_path / "preds.csv"), text_format=TextFormat("none")).labels == ('"b', "a")
+    assert read_predictions_file(str(tmp_path / "preds.csv"), text_format=TextFormat(quoting="none")).labels == (
+        '"b',
+        "a",
+    )
 
 
 def test_good_predictions_are_healthy(tmp_path: Path, truth: list[int], ranked: np.ndarray) -> None:
@@ -426,3 +429,9 @@ def test_a_training_file_without_labels_still_shows_unknown_words(tmp_path: Path
     assert evidence.data.unknown_share == 0
     assert evidence.reference is None
     assert any("the training labels are not known" in note for note in evidence.notes)
+
+
+def test_columns_of_decisions_are_not_taken_for_probabilities(tmp_path: Path) -> None:
+    columns = {"t_x": [1, 0] * 20, "t_y": [0, 1] * 20, "p_x": [1, 0] * 20, "p_y": [1] * 40}
+    read = read_predictions_file(write(tmp_path / "preds.csv", columns), truth=("t_x", "t_y"), pred=("p_x", "p_y"))
+    assert read.probabilities is None

@@ -234,3 +234,31 @@ def test_flat_probabilities_with_varied_decisions_are_not_said_to_give_one_answe
         sentence
         == "nearly every row gets the same probability, and the ranking of the rows is hardly better than chance"
     )
+
+
+def test_only_labels_that_are_all_rare_are_called_too_rare() -> None:
+    truth = np.zeros((200, 2), dtype=bool)
+    truth[:70, 0], truth[:15, 1] = True, True
+    facts = decision_facts(
+        np.zeros_like(truth), None, truth, task="multilabel", labels=("often", "seldom"), blocks=np.arange(200)
+    )
+    causes = diagnose(Evidence(subject="rows", task="multilabel", decisions=facts)).causes
+    assert causes[0].sentence.startswith("'often', 'seldom' are the minority; for example, 'seldom'")
+
+
+def test_a_guess_is_compared_with_a_guess_and_not_with_constant_answers() -> None:
+    generator = np.random.default_rng(0)
+    truth = np.eye(3, dtype=bool)[generator.integers(0, 3, 400)]
+    facts = decision_facts(
+        generator.permutation(truth), None, truth, task="multiclass", labels=("a", "b", "c"), blocks=np.arange(400)
+    )
+    diagnosis = diagnose(Evidence(subject="rows", task="multiclass", decisions=facts))
+    assert diagnosis.state == "weak"
+    assert "not clearly better than a guess by prevalence" in diagnosis.sentence
+
+
+def test_part_of_a_single_epoch_is_one_of_one_epoch() -> None:
+    evidence = replace(MADE["too_short"], training=training(steps=16, epochs=0.5, ended_by="clock"), max_epochs=1.0)
+    sentences = [cause.sentence for cause in diagnose(evidence).causes if cause.name == "too_short"]
+    assert len(sentences) == 1
+    assert "(0.5 of 1 epoch, when" in sentences[0]

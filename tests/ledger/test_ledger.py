@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from builders.ledgers import create, measurement_row, trial_row
 from tuner.errors import LedgerError
-from tuner.ledger.run_directory import FORMAT, list_runs, read_measurements, read_run
+from tuner.ledger.run_directory import list_runs, read_measurements, read_run
+from tuner.ledger.run_files import FORMAT
 from tuner.ledger.tables import MEASUREMENTS, TRIALS, read_parts
 from tuner.storage import Folder
 

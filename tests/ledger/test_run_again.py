@@ -40,6 +40,17 @@ def test_settings_of_a_resumed_run_are_added(run: Run) -> None:
     assert arguments == ("tuner", "run", "binary", "--set", "search.time=20m")
 
 
+def test_of_settings_that_were_changed_again_and_again_the_latest_counts(run: Run) -> None:
+    resumed = [
+        {"command": ["tuner", "resume", "runs/first", "--set", f"search.trials={count}", "--set", "data.judge=may.csv"]}
+        for count in (5, 12)
+    ]
+    begun = ("tuner", "run", "binary", "--set", "search.trials=3", "--set", "space.layers=2")
+    assert arguments_to_run_again(recorded(run, *begun, resumed=resumed)) == (
+        "tuner", "run", "binary", "--set", "space.layers=2", "--set", "search.trials=12", "--set", "data.judge=may.csv",
+    )  # fmt: skip
+
+
 def test_a_setting_takes_the_place_of_earlier_ones_of_the_same_key(run: Run) -> None:
     begun = ("tuner", "run", "a b.yaml", "--set", "space.learning_rate.low=1e-5", "--set", "space.layers=2")
     command = with_settings(begun, ["space.learning_rate={low: 1e-4, high: 1e-2, scale: log}"])
@@ -57,3 +68,8 @@ def test_of_a_run_that_a_script_began_only_the_space_is_known(run: Run) -> None:
 
 def test_the_command_of_a_run_without_any_record_names_a_placeholder(tmp_path: Path, run: Run) -> None:
     assert arguments_to_run_again(replace(run, environment={})) == ("tuner", "run", "SPACE")
+
+
+def test_a_flag_takes_no_value_so_the_setting_after_it_is_replaced() -> None:
+    words = ("tuner", "run", "a.yaml", "--debug", "--set", "space.layers=2")
+    assert with_settings(words, ["space.layers=1"]) == "tuner run a.yaml --debug --set space.layers=1"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -190,22 +191,33 @@ def test_every_hover_text_has_all_its_values(browser: Any, tmp_path: Path, task:
     page.write_text(render(gather(write_run(tmp_path, task=task, trials=40))), encoding="utf-8")
     show(browser, page, scheme="light")
     script = """
-        const texts = [];
-        for (const plot of document.querySelectorAll(".plot")) {
-            plot._fullData.forEach((trace, curveNumber) => {
-                if (trace.visible !== true) return;
+        const [done] = arguments, texts = [];
+        const read = async () => { for (const plot of document.querySelectorAll(".plot")) {
+            for (const [curveNumber, trace] of plot._fullData.entries()) {
+                if (trace.visible !== true) continue;
+                await new Promise((go) => setTimeout(go, 70));  // Plotly leaves out what comes within 50 ms
                 const subplot = (trace.xaxis ?? "x") + (trace.yaxis ?? "y");
                 const where = trace.type === "heatmap" ? { xval: 1, yval: 0 } : [{ curveNumber, pointNumber: 0 }];
                 Plotly.Fx.hover(plot, where, subplot);
-                const label = [...plot.querySelectorAll(".hoverlayer .hovertext")].map((each) => each.textContent).join("|");
+                const labels = [...plot.querySelectorAll(".hoverlayer .hovertext")];
+                const lines = labels.flatMap((each) => [...each.querySelectorAll("tspan.line")].map((line) => line.textContent));
+                const label = lines.join("|") || labels.map((each) => each.textContent).join("|");
                 texts.push([plot.dataset.figure, trace.type, trace.name ?? "", label]);
-            });
-        }
-        return texts;
+            }
+        } };
+        read().then(() => done(texts));
     """
-    texts = browser.execute_script(script)
+    browser.set_script_timeout(_DRAWN_S)
+    texts = browser.execute_async_script(script)
     assert {"scatter", "bar", "heatmap"} <= {kind for _, kind, _, label in texts if label}
     assert [row for row in texts if not row[3] or any(gap in row[3] for gap in ("%{", "undefined", "NaN"))] == []
+    assert [
+        row for row in texts if row[3].startswith("- ") or row[3].startswith("-|")
+    ] == []  # a value that is not there
+    curves = [label for figure, _, _, label in texts if figure == "precision-recall"]
+    assert {label.split("|")[0].removesuffix(" as decided") for label in curves} == set(LABELS)
+    matrix = next(label for figure, _, _, label in texts if figure in ("confusion", "cooccurrence"))
+    assert re.search(r"\|[\d,]+ rows?, [\d.]+ %", matrix)
 
 
 @pytest.mark.parametrize("width", [390, 768, 1280])

@@ -1,4 +1,4 @@
-"""`tuner predict --baseline`: the linear baseline of a run, fitted again."""
+"""`tuner predict --baseline` and `tuner evaluate --baseline`: the linear baseline of a run, fitted again."""
 
 from __future__ import annotations
 
@@ -77,6 +77,20 @@ def test_the_baseline_of_a_run_predicts_as_the_run_recorded(
     assert isinstance(predicted["prediction"][0], list) == (task == "multilabel")
 
 
+@pytest.mark.parametrize(("task", "columns"), [("multiclass", "label: label"), ("multilabel", "label_columns: [flag]")])
+def test_the_baseline_of_a_run_is_judged_on_the_rows_that_it_was_not_fitted_to(
+    task: str, columns: str, run: Callable[..., None], call: Call
+) -> None:
+    run(task, columns)
+    code, out, err = call("evaluate", "first", "rows.csv", "--baseline", "tfidf", "--format", "json")
+    assert code == 0, err
+    measures = json.loads(out)
+    recorded = json.loads(Path("runs/first/champion.json").read_text())["test_baselines"][0]["macro_f1"]
+    assert measures["seen_rows"]["new"] == 0
+    assert measures["rows"] == measures["seen_rows"]["tested"]
+    assert measures["macro_f1"] == pytest.approx(recorded)
+
+
 def test_a_run_without_a_champion_says_what_the_baseline_scored_on_validation(
     run: Callable[..., None], call: Call
 ) -> None:
@@ -117,7 +131,7 @@ def test_files_that_moved_are_found_where_they_are_said_to_be_and_changed_ones_a
         file.write("sun,b,0\n")
     code, out, err = call(*arguments, "--set", "data.train=moved.csv")
     assert (code, out) == (2, "")
-    assert "moved.csv: its content is that of no file that the run began with" in err
+    assert "moved.csv: its content is that of no file that the run began with (rows.csv)" in err
 
 
 def test_an_unknown_baseline_lists_the_one_of_the_run(run: Callable[..., None], call: Call) -> None:

@@ -26,7 +26,8 @@ from tuner.pruners.gated_asha import GatedASHA
 from tuner.ray_backend.scheduler import PruningScheduler
 from tuner.ray_backend.start import Machines, Node
 from tuner.ray_backend.worker import TrialOnWorker, is_worth_keeping
-from tuner.search.run import EarlierRun, SearchData, SearchRun
+from tuner.search.run import EarlierRun, SearchRun
+from tuner.search.search_data import SearchData
 from tuner.search.watcher import Watcher
 from tuner.space.load import load_space
 from tuner.trial.order import Order

@@ -125,6 +125,18 @@ def test_a_search_trial_that_the_budget_cut_short_stays_so_and_is_in_no_rung_twi
     assert outcome(tmp_path / "run")[0][4] == "cut short"
 
 
+def test_a_trial_that_the_budget_ended_before_its_first_measurement_does_not_count(tmp_path: Path) -> None:
+    write_space(tmp_path, "trials: 8")
+    process = Driver(tmp_path / "run", is_first=True, events=None)
+    order = process.queue.next_order()
+    assert order is not None
+    process.queue.started(order)
+    process.queue.ended(order, "cut short", "the budget was over")
+    process.finish()
+    endings = [row[4] for row in outcome(tmp_path / "run").values() if row[0] == "search"]
+    assert (len(endings), endings.count("cut short")) == (9, 1)
+
+
 @settings(max_examples=8, deadline=None)
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=3))
 def test_an_extension_that_is_killed_anywhere_ends_the_same(kills: list[int]) -> None:
@@ -216,16 +228,28 @@ def test_a_run_that_has_tried_all_settings_is_refused_any_budget(made_up: Callab
 
 
 @given(
-    spent_s=st.floats(1, 90_000), tried_s=st.floats(0.1, 9_000), ended_by=st.sampled_from(["time", "trials", "cost"])
+    spent_s=st.floats(1, 90_000),
+    tried_s=st.floats(0.1, 9_000),
+    ended_by=st.sampled_from(["time", "trials", "cost", "time after all trials"]),
+    examples=st.sampled_from([0, 100]),
 )
 @settings(max_examples=60, deadline=None)
-def test_the_command_that_searches_longer_is_never_refused(spent_s: float, tried_s: float, ended_by: str) -> None:
+def test_the_command_that_searches_longer_is_never_refused(
+    spent_s: float, tried_s: float, ended_by: str, examples: int
+) -> None:
     limits = {
         "time": f"time: {spent_s:.3f}",
+        "time after all trials": f"trials: 1, time: {spent_s:.3f}",
         "trials": "trials: 1, time: 1h",
         "cost": f"cost: {spent_s / 3600:.6f}, cost_per_hour: 1",
     }
-    row = {"phase": "search", "started_s": 1.0, "ended_s": 1.0 + tried_s}
+    row = {
+        "phase": "search",
+        "ending": "cut short",
+        "examples": examples,
+        "started_s": 1.0,
+        "ended_s": 1.0 + tried_s,
+    }
     run = Run(
         name="run",
         location="runs/run",
@@ -238,7 +262,7 @@ def test_the_command_that_searches_longer_is_never_refused(spent_s: float, tried
         manifest={
             "status": "finished",
             "seconds": min(spent_s, 3599.0) if ended_by == "trials" else spent_s,
-            "ended_by": ended_by,
+            "ended_by": ended_by.split()[0],
         },
     )
     command = command_to_search_longer(run)

@@ -25,6 +25,7 @@ from tuner.ledger.run_directory import Ledger, checkpoint_name, held_out_name, r
 from tuner.ledger.tables import read_parts
 from tuner.ledger.verify import verify
 from tuner.search.environment import describe_resumption
+from tuner.search.moved_files import refuse_moved_files
 from tuner.search.resume import check_data, check_versions, resumed_space
 from tuner.storage import Folder
 from tuner.training.state import to_bytes
@@ -436,7 +437,7 @@ def test_settings_that_change_no_result_may_change_with_a_note(recorded: Callabl
     assert (space.search.trials, space.search.time, space.resources.concurrent) == (20, 7200, 1)
     assert said == [
         "note: search.trials is 20 now; the run began with 14",
-        "note: search.time is 7200 now; the run began with null",
+        "note: search.time is 2 h 0 min now; the run began with null",
         "note: resources.concurrent is 1 now; the run began with null",
     ]
 
@@ -478,6 +479,13 @@ def test_changed_data_are_refused_and_moved_data_are_not(recorded: Callable[...,
         check_data(run, SomeData({"a.csv": "1" * 64, "b.csv": "3" * 64}))  # type: ignore[arg-type]
 
 
+def test_files_that_have_changed_places_are_refused(recorded: Callable[..., Path]) -> None:
+    """A test split that a resumed run trains on would flatter the champion."""
+    run = read_run(recorded(data={"fingerprints": {"a.csv": "1" * 64, "b.csv": "2" * 64}}))
+    with pytest.raises(DataError, match=r"b\.csv: a\.csv was in its place when the run began"):
+        check_data(run, SomeData({"b.csv": "2" * 64, "a.csv": "1" * 64}))  # type: ignore[arg-type]
+
+
 def test_a_moved_file_may_be_named_anew_and_the_message_says_so(recorded: Callable[..., Path], said: list[str]) -> None:
     run = read_run(recorded(data={"fingerprints": {"builtin:digits": "1" * 64}}))
     assert resumed_space(run, ["data.train=moved.parquet"], said.append).data.train == "moved.parquet"
@@ -488,6 +496,19 @@ def test_a_moved_file_may_be_named_anew_and_the_message_says_so(recorded: Callab
     message = r"moved\.parquet: its content is that of no file that the run began with \(builtin:digits\)"
     with pytest.raises(DataError, match=message):
         check_data(run, SomeData({"moved.parquet": "3" * 64}))  # type: ignore[arg-type]
+
+
+def test_a_file_that_is_no_longer_there_is_named_with_the_setting_for_its_new_place(
+    recorded: Callable[..., Path], said: list[str], tmp_path: Path
+) -> None:
+    run = read_run(recorded())
+    gone = resumed_space(run, [f"data.train={tmp_path}/gone.csv"], said.append)
+    message = (
+        "gone.csv: data.train of run run is no longer there; put it back, or say where it is now: --set data.train="
+    )
+    with pytest.raises(DataError, match=message):
+        refuse_moved_files(run, gone)
+    refuse_moved_files(run, resumed_space(run, ["data.train=s3://bucket/gone.csv"], said.append))
 
 
 def test_rows_to_judge_on_may_be_named_later(recorded: Callable[..., Path], said: list[str]) -> None:

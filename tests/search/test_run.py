@@ -14,7 +14,8 @@ from tuner.ledger.rows import RecordedRun, RecordedTrial
 from tuner.ledger.run_directory import Ledger, read_run
 from tuner.ray_backend.start import Machines, Node
 from tuner.samplers.base import make_sampler
-from tuner.search.run import EarlierRun, SearchData, SearchRun
+from tuner.search.run import EarlierRun, SearchRun
+from tuner.search.search_data import SearchData
 from tuner.search.watcher import Watcher
 from tuner.signals import sigterm_as_interrupt
 from tuner.space.load import load_space

@@ -134,7 +134,8 @@ def test_one_row_with_several_labels_or_none_shows_that_multi_label_is_meant(odd
 def test_a_split_with_one_label_per_row_does_not_count_alone() -> None:
     pq.write_table(pa.table({"text": TEXTS[:60], "topic": [["other", "login"]] * 60}), "test.parquet")
     space = space_of({"topic": [[topic] for topic in TOPICS]}, "multilabel", "labels: topic", "data.test=test.parquet")
-    load_checked(space, lambda _: None)
+    _, dataset = load_checked(space, lambda _: None)
+    assert not any("exactly one label" in note for note in dataset.notes)
 
 
 def test_texts_that_may_be_several_labels_are_refused_with_both_settings() -> None:
@@ -210,3 +211,16 @@ def test_a_group_for_every_row_is_noted() -> None:
     (note,) = notes_of({"ticket": IDS, "topic": TOPICS}, "multiclass", "label: topic", "data.group=ticket")
     assert "every row has its own value in the group column 'ticket'" in note
     assert "--set data.group=null" in note
+
+
+def test_dates_in_a_multi_label_column_are_refused_as_ids_in_one_step() -> None:
+    columns = {"date": [f"2024-{row % 100}" for row in range(ROWS)], "topic": TOPICS}
+    message = fault_of(columns, "multilabel", "labels: date")
+    assert "hardly any of them repeats" in message
+    assert "--set task=multiclass --set data.labels=null --set data.label=topic" in message
+
+
+@pytest.mark.parametrize(("labels", "is_noted"), [(40, True), (5, False)])
+def test_many_whole_numbers_may_be_amounts(labels: int, is_noted: bool) -> None:
+    notes = notes_of({"age": [row % labels + 18 for row in range(ROWS)]}, "multiclass", "label: age")
+    assert any("different whole numbers, and each is a class of its own" in note for note in notes) is is_noted

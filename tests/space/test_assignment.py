@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tuner.errors import printable
 from tuner.space.assignment import column_option, set_option
-from tuner.space.document import override, parse_document
+from tuner.space.document import parse_document
+from tuner.space.overrides import override
 
 ODD = [
     " label", "label ", "0", "1.0", "#label", "a #b", "label: y", "[label]", "{a}", "null", "~", "true", "yes", "a,b", "", "'",

@@ -88,7 +88,7 @@ def test_integers_and_reals_take_the_parameters_type(tmp_path: Path) -> None:
         ("hidden: many", "hidden: 'many' is not a whole number; write a whole number"),
         ("hidden: 64.5", "hidden: 64.5 is not a whole number; round it, for example to 64"),
         ("hidden: true", "hidden: true is not a whole number; write a whole number"),
-        ("hidden:", "hidden: has no value; write a whole number after the colon, or remove the line"),
+        ("hidden:", "hidden: has no value; write a whole number, or remove the setting"),
         ("hidden: 0", "hidden: 0 is out of bounds; use a number that is at least 1 and at most 4096"),
         ("dropout: 1", "dropout: 1 is out of bounds; use a number that is at least 0 and below 1"),
         (

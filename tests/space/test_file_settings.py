@@ -85,6 +85,18 @@ def test_a_link_to_a_folder_of_spaces_is_followed_before_the_dots(tmp_path: Path
     assert Path(found).samefile("rows/a.csv")
 
 
+@pytest.mark.parametrize("link", ["linked.yaml", "elsewhere/linked.yaml"])
+def test_a_file_that_is_only_beside_the_target_of_a_linked_space_is_read_with_a_note(tmp_path: Path, link: str) -> None:
+    Path("spaces/b.csv").write_text("text,label\nx,y\n")
+    Path("spaces/x.yaml").write_text(SPACE.format(train="b.csv"))
+    Path(link).symlink_to(tmp_path / "spaces/x.yaml")
+    space = load_space(link)
+    assert space.data.train == str(tmp_path / "spaces/b.csv")
+    assert space.notes[0].endswith("b.csv is read, beside the file that the space links to")
+    Path(link).with_name("b.csv").write_text("text,label\nx,y\n")
+    assert load_space(link).notes == ()
+
+
 def test_the_text_of_a_ledger_has_absolute_paths_and_keeps_comments(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

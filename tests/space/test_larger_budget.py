@@ -26,3 +26,9 @@ def test_what_ended_the_search_is_doubled(
 ) -> None:
     """The time grows too if twice the trials would not fit into it; a space without more settings gets nothing."""
     assert larger_budget(SearchSettings.model_validate(given), ended_by=ended_by, spent_s=spent_s) == more
+
+
+def test_trials_that_are_used_up_are_doubled_with_the_time_that_cut_the_last_one_short() -> None:
+    search = SearchSettings.model_validate({"trials": 2, "time": 60})
+    assert larger_budget(search, ended_by="time", spent_s=59.0, tried=1) == ("search.time=5m",)
+    assert larger_budget(search, ended_by="time", spent_s=59.0, tried=2) == ("search.trials=4", "search.time=5m")

@@ -214,8 +214,9 @@ def test_the_bare_name_of_a_space_in_the_usual_folder_is_refused_with_its_path(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "spaces").mkdir()
     (tmp_path / "spaces/tickets.yaml").write_text(HEAD)
-    with pytest.raises(SpaceError, match=r"did you mean 'spaces/tickets\.yaml'\?"):
-        find_space("tickets")
+    for name in ("tickets", "tickets.yaml", "tickets.yml"):
+        with pytest.raises(SpaceError, match=r"did you mean 'spaces/tickets\.yaml'\?"):
+            find_space(name)
 
 
 def test_a_missing_space_names_the_path_and_the_nearest_shipped_name() -> None:

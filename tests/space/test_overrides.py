@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -204,3 +206,23 @@ def test_a_long_override_is_abbreviated_in_messages(path: str) -> None:
 def test_a_key_of_thousands_of_parts_is_refused(path: str, later: str) -> None:
     with pytest.raises(SpaceError, match=r"the key has 5,002 parts, but a space is at most 32 levels deep"):
         load_space(path, [f"space.hidden{'.a' * 5000}=1", later])
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ("search.time:10m", ["search.time=10m"]),
+        ("search.time: 10m", ["search.time=10m"]),
+        ("space.hidden: [64, 128]", ["space.hidden=[64, 128]"]),
+        ("time=10m", ["search.time=10m"]),
+        ("hidden=[64, 128]", ["space.hidden=[64, 128]"]),
+        ("data.folds=5", ["data.validation=null", "data.folds=null"]),
+    ],
+)
+def test_a_set_that_cannot_be_used_gets_one_to_paste(given: str, written: list[str]) -> None:
+    with pytest.raises(SpaceError) as caught:
+        load_space("multiclass", [given])
+    (fault,) = caught.value.faults
+    words = shlex.split(fault.remedy.replace(";", " ; "))
+    assert [word for before, word in pairwise(words) if before == "--set"] == written
+    load_space("multiclass", [*([given] if given == "data.folds=5" else []), written[0]])

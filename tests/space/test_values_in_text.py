@@ -35,6 +35,23 @@ def remedies(assignment: str) -> list[str]:
             "space.learning_rate=1e-4,1e-2",
             ["space.learning_rate=[0.0001, 0.01]", "space.learning_rate={low: 0.0001, high: 0.01}"],
         ),
+        ("space.hidden=64:128", ["space.hidden={low: 64, high: 128}"]),
+        ("space.hidden=[64-128]", ["space.hidden={low: 64, high: 128}"]),
+        ("space.hidden={64}", ["space.hidden=64"]),
+        ("space.hidden={64,128}", ["space.hidden=[64, 128]", "space.hidden={low: 64, high: 128}"]),
+        ("space.hidden={low=64,high=128}", ["space.hidden={low: 64, high: 128}"]),
+        (
+            "space.learning_rate={low=1e-4, high=1e-2, scale=log}",
+            ["space.learning_rate={low: 0.0001, high: 0.01, scale: log}"],
+        ),
+        (
+            "space.hidden=range(64, 128)",
+            ["space.hidden=[64, 128]", "space.hidden={low: 64, high: 128}"],
+        ),
+        (
+            "space.learning_rate=loguniform(1e-4, 1e-2)",
+            ["space.learning_rate=[0.0001, 0.01]", "space.learning_rate={low: 0.0001, high: 0.01, scale: log}"],
+        ),
         ("space.layer_norm=true,false", ["space.layer_norm=[true, false]"]),
         ("space.pooling=max,mean", ["space.pooling=[max, mean]"]),
     ],
@@ -47,9 +64,8 @@ def test_the_remedy_writes_the_values_and_can_be_pasted(assignment: str, written
 
 @pytest.mark.parametrize("value", ["abc", "64,x", "99999999,1", "max,nothing"])
 def test_a_text_with_a_value_that_cannot_be_is_no_list(value: str) -> None:
-    with pytest.raises(SpaceError) as caught:
+    with pytest.raises(SpaceError, match="write a whole number"):
         load_space("multilabel", [f"space.hidden={value}"])
-    assert "write a whole number" in str(caught.value)
 
 
 @pytest.mark.parametrize(

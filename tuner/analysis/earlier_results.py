@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuner.ledger.run_directory import Run
-from tuner.show_value import show_duration
+from tuner.show_value import show_count, show_duration
 
 _MOST_LISTED = 3  # in a line
 
@@ -15,7 +15,7 @@ _MOST_LISTED = 3  # in a line
 def describe_earlier(result: Mapping[str, Any]) -> str:
     """Return one earlier result in a sentence: "beats_baselines with trial 3, macro-F1 0.712 on test (0.650 to 0.770), …"."""
     test, judge = result.get("test"), result.get("judge")
-    after = f"after {_count_trials(result)}" + (
+    after = f"after {show_count(result['trials'], 'trial')}" + (
         f" in {show_duration(result['seconds'])}" if result.get("seconds") is not None else ""
     )
     measured = [
@@ -29,13 +29,11 @@ def list_earlier(results: Sequence[Mapping[str, Any]]) -> str:
     lines = []
     for result in results[-_MOST_LISTED:]:
         measured = f", {result['test']['macro_f1']:.3f}" if result.get("test") else ""
-        lines.append(f"{str(result.get('verdict')).replace('_', ' ')}{measured} after {_count_trials(result)}")
+        lines.append(
+            f"{str(result.get('verdict')).replace('_', ' ')}{measured} after {show_count(result['trials'], 'trial')}"
+        )
     more = len(results) - len(lines)
     return "; ".join(([f"{more} more"] if more else []) + lines)
-
-
-def _count_trials(result: Mapping[str, Any]) -> str:
-    return "1 trial" if result.get("trials") == 1 else f"{result.get('trials'):,} trials"
 
 
 def describe_measured(rows: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from tuner.analysis.failing_settings import FAULTY
 from tuner.analysis.leaderboard import count_endings
 from tuner.errors import SpaceError
 from tuner.ledger.longer_search import command_to_resume, command_to_search_longer
+from tuner.ledger.run_again import arguments_to_run_again
 from tuner.ledger.run_directory import Run
 from tuner.pruners.gate import GateSettings
 from tuner.scoring.measures import FEWEST_TRUE
@@ -30,7 +31,9 @@ class NextStep:
 def next_steps(run: Run) -> tuple[NextStep, ...]:
     """Return what to do next with a run, the most useful step first."""
     if run.status != "finished":
-        return (_resume(run), *_diagnose_lost_trials(run))
+        causes = tuple(_diagnose_without_champion(run))
+        is_cut = count_endings(run).keys() <= {"cut short"}
+        return (_resume(run), *causes) if is_cut or not run.manifest.get("resume_with") else (*causes, _resume(run))
     if not run.champion:
         verify = shlex.join(["tuner", "verify", run.location])
         return (NextStep("A file of the run is missing or damaged: see which.", verify),)
@@ -52,17 +55,19 @@ def _resume(run: Run) -> NextStep:
     elif run.status == "interrupted":
         why = "The run was interrupted: resume it; finished work is kept."
     elif run.manifest.get("resume_with"):
-        why = "The budget was too small: resume the run with a larger one; finished work is kept."
+        why = "The budget gave no usable model: resume the run with a larger one; finished work is kept."
     else:
         why = "Once the cause of the failure is fixed, resume the run; finished work is kept."
     return NextStep(why, command_to_resume(run))
 
 
-def _diagnose_lost_trials(run: Run) -> Iterator[NextStep]:
+def _diagnose_without_champion(run: Run) -> Iterator[NextStep]:
     counts = count_endings(run)
     lost = sum(counts.get(ending, 0) for ending in FAULTY)
     if lost:
         yield _diagnose(run, f"{lost:,} of {sum(counts.values()):,} trials collapsed or diverged: find out why.")
+    elif run.status == "failed" and any(row["score"] is not None for row in run.trials):
+        yield _diagnose(run, "Trials were measured, but no model can be used: see the likely causes.")
 
 
 def _diagnose_one_answer(run: Run) -> Iterator[NextStep]:
@@ -133,15 +138,7 @@ def _search_on(run: Run) -> Iterator[NextStep]:
             yield NextStep("Search on: more trials may find a better model.", longer)
         elif run.environment.get("command"):
             space = run.environment.get("space", "the space")
-            yield NextStep(f"Every setting has been tried: widen {space}, and search again.", _command_again(run))
-
-
-def _command_again(run: Run) -> str:
-    """Return the command that started a run, without the name, which is taken."""
-    words = [str(word) for word in run.environment["command"]]
-    kept = [
-        word
-        for before, word in zip(["", *words], words, strict=False)
-        if "--name" not in (before, word) and not word.startswith("--name=")
-    ]
-    return shlex.join(kept)
+            yield NextStep(
+                f"Every setting has been tried: widen {space}, and search again.",
+                shlex.join(arguments_to_run_again(run)),
+            )

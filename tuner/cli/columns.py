@@ -68,7 +68,8 @@ def _read_names(text: str) -> str | list[str]:
     """Read one name, or several as [a, b]."""
     if not (text.startswith("[") and text.endswith("]")):
         return text
-    from tuner.space.document import override, parse_document
+    from tuner.space.document import parse_document
+    from tuner.space.overrides import override
 
     document = override(parse_document("columns: null", "--sequence"), [f"columns={text}"])
     names = document.tree["columns"]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from tuner.cli.table_layout import Column, lay_out, wrap
 from tuner.show_value import show_share
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from tuner.space.load import Space
 
 _WIDTH = 80
+_INDENT = "  "
 _MOST_LABELS = 10  # rows of the table, besides the rarest label
 _MOST_NAMES = 5  # columns in a line
 _TASKS = {
@@ -48,22 +50,23 @@ def describe_rows(space: Space, dataset: Dataset, found: Collection[str]) -> dic
     }
 
 
-def row_lines(described: Mapping[str, Any]) -> list[str]:
-    """Return what `describe_rows` found out in lines for people, none wider than 80 characters unless a word is."""
+def row_lines(described: Mapping[str, Any], width: int | None = None) -> list[str]:
+    """Return what `describe_rows` found out in lines for people, none wider than `width` or 80 unless a word is."""
+    width = min(width or _WIDTH, _WIDTH)
     sentences = [
         *(f"rows: {source}: {rows:,} read" for source, rows in described["read"].items()),
         *_left_out(described),
         f"columns: {'; '.join(_show_columns(described))}",
         f"task: {described['task']} ({_TASKS[described['task']]}{_per_row(described)})",
     ]
-    lines = [line for sentence in sentences for line in _wrap(sentence)]
-    lines += _label_table(described)
+    lines = [line for sentence in sentences for line in _wrap(sentence, width)]
+    lines += _label_table(described, width)
     others = [_lengths(described), *_scripts(described), *_copies(described)]
-    return lines + [line for sentence in others for line in _wrap(sentence)]
+    return lines + [line for sentence in others for line in _wrap(sentence, width)]
 
 
-def _wrap(sentence: str) -> list[str]:
-    return textwrap.wrap(sentence, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+def _wrap(sentence: str, width: int) -> list[str]:
+    return textwrap.wrap(sentence, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def _show_columns(described: Mapping[str, Any]) -> Iterator[str]:
@@ -105,36 +108,31 @@ def _per_row(described: Mapping[str, Any]) -> str:
     return f": {mean:.1f} on average, at most {most}, none on {none:,} of {total:,} rows"
 
 
-def _label_table(described: Mapping[str, Any]) -> list[str]:
+def _label_table(described: Mapping[str, Any], width: int) -> list[str]:
     """Return a table of the commonest labels and the rarest, with their rows in all splits together and in each."""
     totals, splits = _label_rows(described), _judged(described)
     shown = list(totals)
     if len(shown) > _MOST_LABELS + 2:
         shown = [*shown[:_MOST_LABELS], shown[-1]]
-    rows = {
-        label: [
-            f"{totals[label]:,}",
-            _share(totals[label] / _total(described)),
-            *(f"{described['splits'][name]['labels'][label]:,}" for name in splits),
-        ]
-        for label in shown
+    counts = {name: described["splits"][name] for name in splits}
+    columns = {
+        "rows": [f"{_total(described):,}", *(f"{totals[label]:,}" for label in shown)],
+        "share": ["", *(_share(totals[label] / _total(described)) for label in shown)],
+        **{
+            name: [f"{split['rows']:,}", *(f"{split['labels'][label]:,}" for label in shown)]
+            for name, split in counts.items()
+        },
     }
-    head = ["rows", "share", *splits]
-    sizes = [f"{_total(described):,}", "", *(f"{described['splits'][name]['rows']:,}" for name in splits)]
-    widths = [max(map(len, column)) for column in zip(head, sizes, *rows.values(), strict=True)]
-    name_width = max(16, min(_WIDTH - sum(widths) - 2 * len(widths) - 2, max(map(len, shown)), 40))
-
-    def line(name: str, cells: Sequence[str]) -> str:
-        name = name if len(name) <= name_width else f"{name[: name_width - 1]}…"
-        return f"  {name:<{name_width}}" + "".join(
-            f"  {cell:>{width}}" for cell, width in zip(cells, widths, strict=True)
-        )
-
-    lines = [f"labels: {len(totals):,}", line("", head), line("all rows", sizes)]
-    lines += [line(label, cells) for label, cells in rows.items()]
+    name_width = max(16, min(40, max(map(len, shown))))
+    names = Column(" " * min(name_width, width // 3), ["all rows", *shown])
+    numbers = [Column(name, cells, is_number=True) for name, cells in columns.items()]
+    layout = lay_out([names, *numbers], width - len(_INDENT), drop=("share", *splits))
+    lines = [f"labels: {len(totals):,}", *(f"{_INDENT}{line}" for line in layout.lines)]
     if left := len(totals) - len(shown):
-        lines.insert(-1, f"  … and {left:,} more, down to the rarest:")
-    return [each.rstrip() for each in lines]
+        lines.insert(-1, f"{_INDENT}… and {left:,} more, down to the rarest:")
+    if layout.dropped:
+        lines += wrap(f"{_INDENT}not shown: {', '.join(layout.dropped)}; a wider terminal shows them", width)
+    return lines
 
 
 def _lengths(described: Mapping[str, Any]) -> str:

@@ -14,6 +14,8 @@ from tuner.errors import Fault, UsageError
 from tuner.show_value import show_count, show_share
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tuner.diagnosis.causes.cause import Cause
     from tuner.diagnosis.causes.diagnose import Diagnosis
     from tuner.diagnosis.facts.evidence import Evidence, Origin, SearchFacts
@@ -161,6 +163,8 @@ def _evidence_of_file(
 
 
 def _print_diagnosis(evidence: Evidence, diagnosis: Diagnosis) -> None:
+    from tuner.diagnosis.causes.advice import advice_by_cause
+
     print_sentence(f"{evidence.subject}: {diagnosis.state}: {diagnosis.sentence}")
     if diagnosis.labels:
         names = ", ".join(diagnosis.labels[:_LABELS_SHOWN])
@@ -169,8 +173,8 @@ def _print_diagnosis(evidence: Evidence, diagnosis: Diagnosis) -> None:
     if diagnosis.causes:
         heading = "possible improvements" if diagnosis.state == "healthy" else "likely causes"
         print_sentence(f"\n{heading}, most likely first:")
-    for number, cause in enumerate(diagnosis.causes, 1):
-        _print_cause(number, cause)
+    for number, (cause, advice) in enumerate(zip(diagnosis.causes, advice_by_cause(diagnosis.causes), strict=True), 1):
+        _print_cause(number, cause, advice)
     if evidence.search is not None and evidence.search.trials:
         _print_search(evidence.search, evidence.origin)
     if diagnosis.missing:
@@ -179,12 +183,10 @@ def _print_diagnosis(evidence: Evidence, diagnosis: Diagnosis) -> None:
         print_sentence(f"- {line}")
 
 
-def _print_cause(number: int, cause: Cause) -> None:
-    from tuner.diagnosis.causes.advice import advice_lines
-
+def _print_cause(number: int, cause: Cause, advice: Sequence[str]) -> None:
     origin = f" (follows from {', '.join(_words(name) for name in cause.explained_by)})" if cause.explained_by else ""
     print_sentence(f"{number}. {_words(cause.name)}{origin}: {cause.sentence}")
-    print_advice(advice_lines(cause), "   ")
+    print_advice(advice, "   ")
 
 
 def _print_search(search: SearchFacts, origin: Origin | None) -> None:
@@ -203,7 +205,8 @@ def _print_search(search: SearchFacts, origin: Origin | None) -> None:
             f"of all other trials {show_share(failing.rest)}"
         )
     if command := avoid_settings(search, origin):
-        print_text(f"to search without them:\n  {command}")
+        print_text("to search without them:")
+        print_advice([command], "  ")
 
 
 def _words(name: str) -> str:

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from tuner.cli.columns import labelled_columns
 from tuner.cli.completion import complete_files, complete_runs
 from tuner.cli.location import locate_model
+from tuner.cli.models import baseline_options, load_model
 from tuner.cli.options import column_options, format_option, runs_option, skip_option, text_options
-from tuner.cli.output import DROP_OF_LABELS, LABEL_COLUMNS, Format, print_json, print_rows, print_table, say
-from tuner.cli.row_counts import say_row_counts, verbose_option
+from tuner.cli.output import (
+    DROP_OF_LABELS,
+    LABEL_COLUMNS,
+    Format,
+    print_json,
+    print_rows,
+    print_sentence,
+    print_table,
+    say,
+)
+from tuner.cli.row_counts import count_rows, say_row_counts, verbose_option
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from tuner.bundle.known_rows import KnownRows
     from tuner.bundle.model_bundle import Bundle
+    from tuner.cli.predictions import Model
     from tuner.data.dataset import Split
     from tuner.space.text_format import TextFormat
 
@@ -28,6 +40,7 @@ if TYPE_CHECKING:
 @click.argument("bundle", shell_complete=complete_runs)
 @click.argument("data", shell_complete=complete_files)
 @column_options()
+@baseline_options("Judge")
 @skip_option
 @text_options
 @verbose_option
@@ -41,6 +54,8 @@ def evaluate(
     verbose: bool,
     runs: str,
     format_: Format,
+    baseline: str | None,
+    overrides: tuple[str, ...],
     **given: str | None,
 ) -> None:
     """Evaluate BUNDLE on the labelled rows of DATA.
@@ -55,10 +70,15 @@ def evaluate(
     \b
     Example:
       tuner evaluate tickets march.parquet
+      tuner evaluate tickets march.parquet --baseline tfidf
       tuner evaluate runs/tickets march.csv --label topic --skip-unusable --format json | jq .macro_f1
     """
+    from tuner.bundle.known_rows import read_known_rows
+
+    model = load_model(bundle, runs, baseline, overrides)
     measures, counts = _measure(
-        locate_model(bundle, runs),
+        model,
+        getattr(model, "known", None) or read_known_rows(locate_model(bundle, runs)),
         data,
         skip_unusable=skip_unusable,
         text_format=text_format,
@@ -81,7 +101,8 @@ def evaluate(
 
 
 def _measure(
-    location: str,
+    model: Model,
+    known: KnownRows | None,
     data: str,
     *,
     skip_unusable: bool,
@@ -96,12 +117,10 @@ def _measure(
     """
     import numpy as np
 
-    from tuner.bundle.known_rows import read_known_rows
-    from tuner.bundle.model_bundle import load
     from tuner.data.dataset import Columns
     from tuner.data.load import read_labelled
 
-    model, read = load(location), list[Any]()
+    read = list[Any]()
     split, notes = read_labelled(
         data,
         Columns(**labelled_columns(model.columns, given), is_tokenised=model.is_tokenised),
@@ -115,19 +134,7 @@ def _measure(
     )
     for note in notes:
         say(f"note: {note}")
-    encoded = model.encode(split.inputs)
-    probabilities = model.predict_encoded(encoded)
-    say_row_counts(
-        data,
-        model,
-        encoded,
-        split.inputs,
-        split.rows.tolist(),
-        read=read[0].tolist(),
-        used="judged",
-        is_verbose=is_verbose,
-    )
-    known = read_known_rows(location)
+    probabilities = _predict(model, split, data, read[0].tolist(), is_verbose=is_verbose)
     if known is None:
         say("note: this bundle does not say which rows it was trained on; on those, the numbers are too good")
         return {
@@ -139,8 +146,19 @@ def _measure(
     return {name: _measure_rows(model, split, probabilities, rows) for name, rows in parts.items()}, found.counts
 
 
+def _predict(model: Model, split: Split, data: str, read: Sequence[int], *, is_verbose: bool) -> NDArray[np.float64]:
+    """Return the probabilities (rows, labels), and say what happened to the rows of the file, whose numbers are `read`."""
+    if not hasattr(model, "encode"):  # a baseline
+        say(f"{data}: {count_rows(len(read), len(split), 'judged')}")
+        return model.predict_proba(split.inputs)
+    bundle, rows = cast("Bundle", model), split.rows.tolist()
+    encoded = bundle.encode(split.inputs)
+    say_row_counts(data, bundle, encoded, split.inputs, rows, read=read, used="judged", is_verbose=is_verbose)
+    return bundle.predict_encoded(encoded)
+
+
 def _measure_rows(
-    model: Bundle, split: Split, probabilities: NDArray[np.float64], rows: NDArray[np.bool_]
+    model: Model, split: Split, probabilities: NDArray[np.float64], rows: NDArray[np.bool_]
 ) -> dict[str, Any] | None:
     """Measure the rows of a split where `rows` is true; None if there are none. `probabilities` are those of all its rows."""
     from tuner.scoring.evaluation import evaluate as measure
@@ -164,12 +182,12 @@ def _measure_rows(
 def _print_parts(unseen: dict[str, Any] | None, seen: dict[str, Any] | None, counts: Mapping[str, int] | None) -> None:
     """Print the measures of the unseen rows first, or say at the top that there are none."""
     if seen is not None and counts is not None:
-        click.echo(f"{_say_seen(counts)}\n")
+        print_sentence(f"{_say_seen(counts)}\n")
     if unseen is not None:
         of_test = "" if seen is not None or counts is None else f", {_say_new(counts)}"
         _print_measures(unseen, of_rows=of_test)
     if seen is not None:
-        click.echo("\n" * (unseen is not None) + "rows that the model was trained or chosen on: not evidence")
+        print_sentence("\n" * (unseen is not None) + "rows that the model was trained or chosen on: not evidence")
         _print_measures(seen, has_labels=unseen is None)
 
 
@@ -194,10 +212,10 @@ def _say_new(counts: Mapping[str, int]) -> str:
 def _print_measures(measures: dict[str, Any], *, of_rows: str = "", has_labels: bool = True) -> None:
     low, high = measures["macro_f1_ci"]
     skill_low, skill_high = measures["skill_ci"]
-    click.echo(f"rows: {measures['rows']:,}{of_rows}")
-    click.echo(f"macro-F1: {measures['macro_f1']:.3f} (95 % {low:.3f} to {high:.3f})")
-    click.echo(f"score: {measures['score']:.3f} (constant penalty {measures['constant_penalty']:.3f})")
-    click.echo(f"skill: {measures['skill']:.3f} (95 % {skill_low:.3f} to {skill_high:.3f})")
+    print_sentence(f"rows: {measures['rows']:,}{of_rows}")
+    print_sentence(f"macro-F1: {measures['macro_f1']:.3f} (95 % {low:.3f} to {high:.3f})")
+    print_sentence(f"score: {measures['score']:.3f} (constant penalty {measures['constant_penalty']:.3f})")
+    print_sentence(f"skill: {measures['skill']:.3f} (95 % {skill_low:.3f} to {skill_high:.3f})")
     if has_labels:
-        click.echo("")
+        print_sentence("")
         print_table(measures["labels"], LABEL_COLUMNS, drop=DROP_OF_LABELS)

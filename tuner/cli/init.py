@@ -11,7 +11,7 @@ import click
 
 from tuner.cli.completion import complete_folders, complete_shipped_spaces
 from tuner.cli.options import data_option, set_option
-from tuner.cli.output import print_table, say
+from tuner.cli.output import print_table, say, say_sentence
 from tuner.errors import Fault, UsageError, did_you_mean
 
 
@@ -44,13 +44,14 @@ def init(name: str | None, data: str | None, overrides: tuple[str, ...], folder:
       tuner init --data tickets.csv
       tuner init --data tickets.csv --set data.text=body --to my-spaces
     """
-    from tuner.space.load import shipped_spaces
+    from tuner.space.load import SHIPPED, shipped_spaces
 
     file_name = None
     if data is not None and name is not None and name.endswith((".yaml", ".yml")):
         parent, slash, file_name = name.rpartition("/")
         name, folder = None, (parent or "/") if slash else folder
     shipped = shipped_spaces()
+    name = name.removeprefix(SHIPPED) if name is not None else None
     if data is None and name is None:
         _list_spaces(shipped)
         return
@@ -77,8 +78,8 @@ def _list_spaces(shipped: Mapping[str, Path]) -> None:
         document = read_document(path)
         first = re.search(r"# (.*?[.?])(?=\s)", document.text)
         rows.append({"space": name, "task": document.tree["task"], "about": first[1] if first else ""})
-    print_table(rows, ("space", "task", "about"))
-    say("\ncopy one with `tuner init NAME`; for your own rows, use `tuner init --data FILE`")
+    print_table(rows, ("space", "task", "about"), below=("about",))
+    say_sentence("\ncopy one with `tuner init NAME`; for your own rows, use `tuner init --data FILE`")
 
 
 def name_for(data: str) -> str:
@@ -101,9 +102,9 @@ def _check_target(folder: str, target: Path, *, is_replaced: bool) -> None:
 
 def _copy(name: str, overrides: tuple[str, ...], folder: Path) -> str:
     """Return a shipped space with overrides, as it is written to `folder`."""
-    from tuner.space.document import rewrite
     from tuner.space.file_settings import paths_for_folder
     from tuner.space.load import SHIPPED, load_space
+    from tuner.space.overrides import rewrite
 
     space = load_space(f"{SHIPPED}{name}", overrides)
     paths = paths_for_folder(space.document, folder)
@@ -113,8 +114,9 @@ def _copy(name: str, overrides: tuple[str, ...], folder: Path) -> str:
 def _compose(data: str, name: str | None, overrides: tuple[str, ...], path: str) -> str:
     from tuner.search.own_data import read_own_data
     from tuner.search.own_space import compose_space
+    from tuner.space.load import SHIPPED
 
-    own = read_own_data(data, name, overrides, say)
+    own = read_own_data(data, None if name is None else f"{SHIPPED}{name}", overrides, say)
     return compose_space(own, overrides, path, say)
 
 

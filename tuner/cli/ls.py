@@ -36,7 +36,7 @@ def ls(context: click.Context, runs: str, format_: Format) -> None:
     Example:
       tuner ls --format csv
     """
-    from tuner.errors import Fault, LedgerError, UsageError
+    from tuner.errors import Fault, InputError, UsageError
     from tuner.ledger.run_directory import list_runs, read_run
     from tuner.storage import Folder, join
 
@@ -45,7 +45,7 @@ def ls(context: click.Context, runs: str, format_: Format) -> None:
         try:
             with name_damage(join(runs, name)):
                 rows.append(_row(name, read_run(join(runs, name))))
-        except LedgerError as error:  # for example a run of another version; list the others anyway
+        except InputError as error:  # for example a run of another version; list the others anyway
             rows.append({"name": name, "status": "unreadable"})
             say(f"note: {error}")
     is_named = context.get_parameter_source("runs") is not ParameterSource.DEFAULT

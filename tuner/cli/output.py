@@ -40,6 +40,12 @@ def say(text: str) -> None:
     click.echo(printable(text, keep="\n"), err=True)
 
 
+def say_sentence(text: str) -> None:
+    """Print a sentence without a remedy to stderr. On a terminal, lines break between words."""
+    for line in text.split("\n"):
+        say("\n".join(wrap(printable(line), width_of_stderr())))
+
+
 def print_text(text: str) -> None:
     """Print text that the user asked for to stdout."""
     click.echo(printable(text, keep="\n"))
@@ -152,6 +158,11 @@ def describe_left_out(layout: Layout) -> str:
 def width_of_stdout() -> int | None:
     """Return the width of the terminal, or None in a pipe or a file."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def width_of_stderr() -> int | None:
+    """Return the width of the terminal, or None if messages go to a pipe or a file."""
+    return os.get_terminal_size(sys.stderr.fileno()).columns if sys.stderr.isatty() else None
 
 
 def _heading(column: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import click
 
 from tuner.cli.columns import input_columns, split_names
 from tuner.cli.completion import complete_files, complete_runs
-from tuner.cli.location import locate_model
+from tuner.cli.models import baseline_options, load_model
 from tuner.cli.options import runs_option, skip_option, text_options
 from tuner.cli.output import say
 from tuner.cli.row_counts import verbose_option
@@ -27,7 +26,10 @@ _FORMATS = {"csv": "csv", "tsv": "tsv", "jsonl": "json", "parquet": "parquet", "
 @click.argument("bundle", shell_complete=complete_runs)
 @click.argument("data", shell_complete=complete_files)
 @click.option(
-    "--out", metavar="FILE", help="Write to this .parquet, .csv or .jsonl file. Default: JSON Lines to stdout."
+    "--out",
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="Write to this .parquet, .csv or .jsonl file. Default: JSON Lines to stdout.",
 )
 @click.option("--force", is_flag=True, help="Overwrite the file of --out if there is one.")
 @click.option(
@@ -40,18 +42,7 @@ _FORMATS = {"csv": "csv", "tsv": "tsv", "jsonl": "json", "parquet": "parquet", "
 @click.option(
     "--format-in", type=click.Choice(list(_FORMATS)), help="Format of DATA. Default: what its name or content says."
 )
-@click.option(
-    "--baseline",
-    metavar="NAME",
-    help="Predict with the linear baseline of the run, such as tfidf, fitted again on the run's training rows.",
-)
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="With --baseline: where a file of the run is now, as data.train=FILE. Repeatable.",
-)
+@baseline_options("Predict with")
 @skip_option
 @text_options
 @verbose_option
@@ -91,7 +82,7 @@ def predict(
     if out is not None:
         check_output(out, source=data, is_forced=force)
     kept = None if keep is None else [] if keep == "none" else split_names("--keep", keep)
-    model = _load(bundle, given.pop("runs"), given.pop("baseline"), given.pop("overrides"))
+    model = load_model(bundle, given.pop("runs"), given.pop("baseline"), given.pop("overrides"))
 
     from tuner.data.dataset import Columns
     from tuner.data.input_batches import InputFile
@@ -123,31 +114,6 @@ def _predict(model: Model, file: InputFile, out: str | None, *, is_verbose: bool
         predict_rows(model, rows, write, progress, is_verbose=is_verbose)
     if out is not None:
         say(f"wrote {int(rows.is_usable.sum()):,} predictions to {out}")
-
-
-def _load(bundle: str, runs: str, baseline: str | None, overrides: Sequence[str]) -> Model:
-    """Return the model of a bundle or a run, or the baseline of a run."""
-    if baseline is None:
-        from tuner.bundle.model_bundle import load
-
-        if overrides:
-            _refuse("--set", "it says where the files of a baseline are, but no --baseline is given", "leave it out")
-        return load(locate_model(bundle, runs))
-
-    from tuner.search.baseline_model import fit_baseline
-    from tuner.storage import Folder
-
-    location = locate_model(bundle, runs)
-    if not Folder.at(location).exists("environment.json"):
-        what = f"{bundle} is a bundle, which has only its own model"
-        _refuse("--baseline", what, "name the run that made it, which knows its training rows")
-    return fit_baseline(location, baseline, say, overrides)
-
-
-def _refuse(option: str, what: str, remedy: str) -> None:
-    from tuner.errors import Fault, UsageError
-
-    raise UsageError([Fault(option, what, remedy)])
 
 
 def _with_stream(file: InputFile, stack: ExitStack) -> InputFile:

@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import click
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from tuner.cli.output import say
 from tuner.cli.table_layout import Column, lay_out, wrap
+from tuner.errors import printable
 from tuner.search.watcher import Snapshot, Watcher, describe_wait
 from tuner.trial.record import TrialRecord
 
@@ -45,11 +46,11 @@ def _on_terminal() -> Iterator[Watcher]:
                 lines = live_lines(snapshot, console.width)
                 live.update(Text("\n".join(lines), no_wrap=True, overflow="ignore"), refresh=True)
 
-        def say(text: str) -> None:
+        def say_above(text: str) -> None:
             for line in text.split("\n"):
-                console.print("\n".join(wrap(line, console.width)), soft_wrap=True)
+                console.print("\n".join(wrap(printable(line), console.width)), soft_wrap=True)
 
-        yield Watcher(say=say, watch=watch)
+        yield Watcher(say=say_above, watch=watch)
 
 
 def _in_lines() -> Watcher:
@@ -59,9 +60,9 @@ def _in_lines() -> Watcher:
         nonlocal printed_at
         if time.monotonic() - printed_at >= _LINE_EVERY_S:
             printed_at = time.monotonic()
-            click.echo(summary(snapshot), err=True)
+            say(summary(snapshot))
 
-    return Watcher(say=lambda text: click.echo(text, err=True), watch=watch)
+    return Watcher(say=say, watch=watch)
 
 
 def summary(snapshot: Snapshot) -> str:

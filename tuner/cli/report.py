@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli.completion import complete_runs
+from tuner.cli.completion import complete_files, complete_runs
 from tuner.cli.location import locate_run
 from tuner.cli.options import runs_option
 from tuner.cli.output import say
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.option(
     "--out",
     metavar="FILE",
+    shell_complete=complete_files,
     help="Write the page to this .html file, local or s3://, gs:// or hdfs://. Default: ./NAME-report.html.",
 )
 @click.option("--open", "is_opened", is_flag=True, help="Open the page in the web browser.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tuner.cli.output import say
+from tuner.cli.output import say, say_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +62,7 @@ class RowCounts:
         if self.n_unknown is not None:
             kind = kind_of(self.model.preparation)
             counts.append(f"{self.n_unknown:,} without a known {kind if kind in ('word', 'character') else 'token'}")
-        say(f"{data}: {count_rows(n_read, self.n_used, used)}, {', '.join(counts)}")
+        say_sentence(f"{data}: {count_rows(n_read, self.n_used, used)}, {', '.join(counts)}")
         if is_verbose:
             examples = {
                 "left out": [f"row {row:,}" for row in left_out[:_EXAMPLES]],

@@ -179,14 +179,15 @@ def _describe_end(run: dict[str, Any]) -> str:
 
 def _print_verdict(run: dict[str, Any]) -> None:
     from tuner.analysis.leaderboard import VERDICTS
-    from tuner.diagnosis.causes.advice import advice_lines
+    from tuner.diagnosis.causes.advice import advice_by_cause
 
     print_sentence(f"\nverdict: {run['verdict']}: {VERDICTS[run['verdict']]}")
     print_sentence(f"reason: {run['reason']}")
     print_sentence(f"diagnosis: {run['diagnosis']['state']}: {run['diagnosis']['sentence']}")
-    for cause in run["diagnosis"]["causes"]:
+    causes = run["diagnosis"]["causes"]
+    for cause, advice in zip(causes, advice_by_cause(causes), strict=True):
         print_sentence(f"  {cause['name'].replace('_', ' ')}: {cause['sentence']}")
-        print_advice(advice_lines(cause), "    ")
+        print_advice(advice, "    ")
     print_text(f"bundle: {run['champion']['bundle']}")
 
 

@@ -104,13 +104,14 @@ def _how_to_resume(location: str, address: str | None, overrides: Sequence[str],
     from tuner.errors import InputError
     from tuner.ledger.longer_search import resume_options
     from tuner.ledger.run_directory import read_run
+    from tuner.space.assignment import as_words
 
     needed, kept = list[str](), "finished work is kept"
     try:
         run = read_run(location)
         needed = resume_options(run)
         if run.status == "finished":  # it was to be given more, which had not begun
-            needed, kept = [part for each in overrides for part in ("--set", each)], "the run is as it was"
+            needed, kept = as_words(overrides), "the run is as it was"
         elif run.is_being_extended:
             kept += ", and so is the earlier champion"
     except InputError:  # the storage itself may have ended the search

@@ -11,7 +11,7 @@ from tuner.cli.completion import complete_spaces
 from tuner.cli.data_summary import describe_rows, row_lines
 from tuner.cli.location import load_named_space
 from tuner.cli.options import data_option, set_option
-from tuner.cli.output import print_json, say
+from tuner.cli.output import print_json, say, say_sentence, width_of_stderr
 from tuner.errors import DataError, Fault, InputError
 
 if TYPE_CHECKING:
@@ -45,20 +45,23 @@ def validate(
       tuner validate --data tickets.csv
       tuner validate multilabel --with-data --set data.folds=5 --set data.validation=null
     """
+    from tuner.space.assignment import key_of
     from tuner.space.counting import describe_size
     from tuner.space.domains import searched_parameters
     from tuner.space.task import COLUMN_FIELDS
 
     loaded, rows = load_named_space(space, overrides, data), None
     if with_data or data is not None:
-        given = {each.partition("=")[0].strip().removeprefix("data.") for each in overrides}
+        given = {key_of(each).removeprefix("data.") for each in overrides}
         found = () if data is None or not loaded.is_shipped else set(COLUMN_FIELDS) - given
         loaded, rows = _validate_data(loaded, found)
     searched = list(searched_parameters(loaded.parameters))
     number = f"{len(searched)} {'parameter' if len(searched) == 1 else 'parameters'} searched"
-    say(f"valid: {loaded.task} task on {loaded.inputs}s; {number}{': ' if searched else ''}{', '.join(searched)}")
+    say_sentence(
+        f"valid: {loaded.task} task on {loaded.inputs}s; {number}{': ' if searched else ''}{', '.join(searched)}"
+    )
     if size := describe_size(loaded.parameters):
-        say(size)
+        say_sentence(size)
     if format_ == "json":
         print_json(
             {
@@ -90,7 +93,7 @@ def _validate_data(space: Space, found: Collection[str]) -> tuple[Space, dict[st
     described = describe_rows(space, dataset, found)
     for note in described["notes"]:
         say(f"note: {note}")
-    for line in row_lines(described):
+    for line in row_lines(described, width_of_stderr()):
         say(line)
     if dataset.folds is None:
         rows = ", ".join(f"{name} {len(split):,}" for name, split in dataset.splits.items())
@@ -99,7 +102,7 @@ def _validate_data(space: Space, found: Collection[str]) -> tuple[Space, dict[st
             f"train {len(dataset.train):,} in {space.data.folds} folds, each validating a model trained on the others; "
             f"test {len(dataset.test):,}"
         )
-    say(f"data: rows: {rows}; {len(dataset.labels)} labels")
+    say_sentence(f"data: rows: {rows}; {len(dataset.labels)} labels")
     return space, described
 
 

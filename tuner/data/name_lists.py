@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from tuner.errors import did_you_mean
+from tuner.show_value import show_count
 
 MOST_NAMES = 20
 """The most column names, file names or labels that one message lists."""
@@ -48,4 +49,4 @@ def list_names(names: Sequence[str], *, most: int = 8) -> str:
 
 def number_of_rows(n: int) -> str:
     """Return "1 row", or "1,234 rows"."""
-    return "1 row" if n == 1 else f"{n:,} rows"
+    return show_count(int(n), "row")

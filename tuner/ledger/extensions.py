@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from tuner.errors import Fault, LedgerError
 from tuner.ledger.run_directory import Run
+from tuner.trial.ending import Ending
 
 _TEST_MEASURES = ("rows", "macro_f1", "macro_f1_ci", "score", "skill")
 _CHAMPION = ("verdict", "kind", "trial", "parent")
@@ -60,6 +61,13 @@ def describe_result(run: Run) -> dict[str, Any]:
         "test": {name: champion["test"].get(name) for name in _TEST_MEASURES} if "test" in champion else None,
         **({"judge": {name: judged.get(name) for name in (*_TEST_MEASURES, "source", "sha256")}} if judged else {}),
     }
+
+
+def count_tried(trials: Iterable[Mapping[str, Any]]) -> int:
+    """Count the search trials that count against search.trials: not those that the budget ended before a measurement."""
+    return sum(
+        row["phase"] == "search" and (row["ending"] != Ending.CUT_SHORT or bool(row["examples"])) for row in trials
+    )
 
 
 def extensions_of(run: Run) -> tuple[Extension, ...]:

@@ -27,24 +27,29 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pyarrow as pa
 
 from tuner.errors import Fault, InputError, LedgerError, StorageError, did_you_mean
 from tuner.ledger.lock import LOCK, RunLock, is_held
+from tuner.ledger.run_files import (
+    FORMAT,
+    changed_files,
+    read_json_file,
+    read_space_text,
+    refuse_odd,
+    refuse_other_formats,
+)
 from tuner.ledger.tables import SCHEMAS, TableWriter, read_parts, to_parquet
 from tuner.storage import Folder, split
 from tuner.trial.ending import Ending
 
-FORMAT = 2
 CHECKPOINTS = "checkpoints"
-_RESTORE = "the rest of the run can still be read; restore this file from a copy"
-_RESTORE_SPACE = "restore it from a copy; with an empty file, the rest of the run can be read"
 _FLUSH_EVERY_S = 1.0
 _MOST_FAILURES = 3  # in a row, at least a second apart: a full disk stays full, but a network disk may come back
 
@@ -238,29 +243,29 @@ def read_run(location: str | Path, *, is_lenient: bool = False) -> Run:
 
     if not is_lenient or not is_run(folder):
         refuse_absent(folder, location)
-    environment = attempt(lambda: _read_json(folder, "environment", {}), {})
+    environment = attempt(lambda: read_json_file(folder, "environment", {}), {})
     if not is_lenient or {"format", "versions"}.intersection(environment):
-        _refuse_other_formats(folder, environment)
+        refuse_other_formats(folder, environment)
     elif not faults:
-        environment = attempt(lambda: _refuse_odd(folder, "environment"), {})
-    space = attempt(lambda: _read_space(folder, environment), "")
+        environment = attempt(lambda: refuse_odd(folder, "environment"), {})
+    space = attempt(lambda: read_space_text(folder, environment), "")
     trials, damaged = attempt(lambda: read_parts(folder, "trials"), None) or (SCHEMAS["trials"].empty_table(), [])
     run = Run(
         name=folder.path.rsplit("/", 1)[-1],
         location=str(location),
         space=space,
         environment=environment,
-        profile=attempt(lambda: _read_json(folder, "data", {}), {}),
-        baselines=attempt(lambda: _read_json(folder, "baselines", []), []),
+        profile=attempt(lambda: read_json_file(folder, "data", {}), {}),
+        baselines=attempt(lambda: read_json_file(folder, "baselines", []), []),
         trials=[_with_ending_of_today(row) for row in trials.to_pylist()],
-        champion=attempt(lambda: _read_json(folder, "champion", {}), {}),
-        manifest=attempt(lambda: _read_json(folder, "manifest", {}), {}),
+        champion=attempt(lambda: read_json_file(folder, "champion", {}), {}),
+        manifest=attempt(lambda: read_json_file(folder, "manifest", {}), {}),
     )
     if run.manifest and "status" not in run.manifest:
-        attempt(lambda: _refuse_odd(folder, "manifest"), None)
+        attempt(lambda: refuse_odd(folder, "manifest"), None)
     faults += damaged
     named = {fault.where for fault in faults}
-    changed = _changed_files(folder, run.manifest) if is_lenient else ()
+    changed = changed_files(folder, run.manifest) if is_lenient else ()
     return replace(run, damaged=(*faults, *(fault for fault in changed if fault.where not in named)))
 
 
@@ -348,66 +353,3 @@ def _refuse_files(folder: Folder) -> None:
 
 def _to_json(content: Mapping[str, Any] | Sequence[Any]) -> bytes:
     return json.dumps(content, indent=1, ensure_ascii=False).encode()
-
-
-def _refuse_other_formats(folder: Folder, environment: Any) -> None:
-    """Raise LedgerError for a run in another format. Runs in format 1 did not record the format."""
-    is_object = isinstance(environment, Mapping)
-    recorded = environment.get("format", 1) if is_object else None
-    if recorded == FORMAT:
-        return
-    versions = environment.get("versions") if is_object else None
-    version = versions.get("tuner") if isinstance(versions, Mapping) else None
-    remedy = f"read it with tuner {version or 'of the version that wrote it'}, or search again"
-    raise LedgerError(
-        [Fault(f"{folder}/environment.json", f"ledger format {recorded}, but this tuner reads {FORMAT}", remedy)]
-    )
-
-
-def _read_json(folder: Folder, name: str, absent: Any) -> Any:
-    if not folder.exists(f"{name}.json"):
-        return absent
-    try:
-        content = json.loads(folder.read(f"{name}.json"))
-    except (ValueError, RecursionError) as error:
-        raise LedgerError([Fault(f"{folder}/{name}.json", f"not valid JSON ({error})", _RESTORE)]) from error
-    if not isinstance(content, type(absent)):
-        kind = "a list" if isinstance(absent, list) else "an object"
-        raise LedgerError([Fault(f"{folder}/{name}.json", f"not {kind}", _RESTORE)])
-    return content
-
-
-def _refuse_odd(folder: Folder, name: str) -> NoReturn:
-    """Raise LedgerError for a file that is missing, or is not as tuner writes it."""
-    is_there = folder.exists(f"{name}.json")
-    what = "does not hold what tuner writes there" if is_there else "the file is missing"
-    raise LedgerError([Fault(f"{folder}/{name}.json", what, _RESTORE)])
-
-
-def _changed_files(folder: Folder, manifest: Mapping[str, Any]) -> Iterator[Fault]:
-    """Yield a fault for each file of the ledger that is missing, or not as long as the manifest says.
-
-    This reads no file. `tuner.ledger.verify` also compares checksums, and checks models.
-    """
-    listed = manifest.get("files")
-    for name, entry in listed.items() if isinstance(listed, dict) else ():
-        if "/" in name and name.split("/")[0] not in (*SCHEMAS, "predictions"):
-            continue
-        size, written = folder.size(name), entry.get("bytes") if isinstance(entry, dict) else None
-        if size is None:
-            yield Fault(f"{folder}/{name}", "the file is missing", _RESTORE)
-        elif isinstance(written, int) and size != written:
-            yield Fault(f"{folder}/{name}", f"changed: {size:,} bytes, but {written:,} were written", _RESTORE)
-
-
-def _read_space(folder: Folder, environment: Mapping[str, Any]) -> str:
-    if not folder.exists("space.yaml"):
-        text = environment.get("space_text")
-        if isinstance(text, str):
-            return text
-        raise LedgerError([Fault(f"{folder}/space.yaml", "the file is missing", _RESTORE_SPACE)])
-    try:
-        return folder.read("space.yaml").decode()
-    except UnicodeDecodeError as error:
-        what = f"damaged: byte {error.object[error.start]:#04x} is not UTF-8 text"
-        raise LedgerError([Fault(f"{folder}/space.yaml", what, _RESTORE_SPACE)]) from error

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
 
 from tuner.show_value import show_on_page
+
+_NAME_FIRST = re.compile(r"\S*[./\\_=]\w")  # such as "rows.csv: …"
+_SETTING_LAST = re.compile(r"--\S+ (\S+|'[^']*')$")  # such as "… --set data.folds=5"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,8 +130,15 @@ def table_of(
 
 
 def sentence(words: str) -> str:
-    """Return words as a sentence, with a capital letter and a full stop."""
-    return f"{words[0].upper()}{words[1:]}{'' if words.endswith(('.', '!', '?')) else '.'}" if words else words
+    """Return words as a sentence, with a capital letter and a full stop.
+
+    A name of a file at the beginning keeps its letters, and nothing is added to a setting at the end, so both can be copied.
+    """
+    if not words:
+        return words
+    start = words[0] if _NAME_FIRST.match(words) else words[0].upper()
+    is_complete = words.endswith((".", "!", "?")) or _SETTING_LAST.search(words)
+    return f"{start}{words[1:]}{'' if is_complete else '.'}"
 
 
 def _is_number_or_none(value: Any) -> bool:

@@ -127,9 +127,15 @@ def count_below(scores: Iterable[float | None], what: str) -> str:
 
 
 def heatmap(
-    names: Sequence[str], shares: Sequence[Sequence[Any]], counts: Sequence[Sequence[int]], *, title: str, hover: str
+    names: Sequence[str],
+    shares: Sequence[Sequence[float | None]],
+    counts: Sequence[Sequence[int]],
+    *,
+    title: str,
+    hover: str,
+    hover_texts: Sequence[Sequence[str]],
 ) -> Trace:
-    """Return a square heatmap of shares in percent; `counts` are its texts, for `hover` and `texttemplate`.
+    """Return a square heatmap of shares; `counts` are the texts for `texttemplate`, and `hover_texts` are those for `hover`.
 
     Plotly's heatmaps do not read custom data in `texttemplate`.
     """
@@ -137,8 +143,9 @@ def heatmap(
         "type": "heatmap",
         "x": names,
         "y": names,
-        "z": shares,
+        "z": [[None if share is None else number(100 * share) for share in row] for row in shares],
         "text": [[f"{count:,}" for count in row] for row in counts],
+        "hovertext": hover_texts,
         "colorscale": SEQUENTIAL,
         "zmin": 0,
         "xgap": 1,

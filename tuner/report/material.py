@@ -85,8 +85,9 @@ def _missing_parts(run: Run) -> list[str]:
     sentences = []
     if run.status != "finished" and "manifest.json" not in damaged:
         error = run.manifest.get("error")
-        reason = f" ({error})" if error else ""
-        sentences.append(f"The run is {run.status}{reason}; this page shows what the ledger has so far.")
+        state = "failed" if run.status == "failed" else f"is {run.status}"
+        reason = f": {str(error).rstrip('.')}" if error else ""
+        sentences.append(f"The run {state}{reason}. This page shows what the ledger has so far.")
     if run.is_being_extended:
         sentences.append("The run had finished and was given more: its champion and its verdict are the earlier ones.")
     if not run.trials and "/trials" not in damaged:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib.resources import files
 from typing import Any
 
@@ -17,6 +17,8 @@ from tuner import __version__
 from tuner.report.blocks import PageSection, Plot
 from tuner.report.material import Material
 from tuner.report.sections import make_sections
+from tuner.report.sections.repeat import show_start
+from tuner.show_value import show_count, show_full_moment
 
 
 def render(material: Material) -> str:
@@ -25,7 +27,7 @@ def render(material: Material) -> str:
         title=material.run.name,
         subtitle=_subtitle(material),
         sections=make_sections(material),
-        made_at=datetime.now(UTC).isoformat(sep=" ", timespec="minutes").removesuffix("+00:00") + " UTC",
+        made_at=show_full_moment(datetime.now().astimezone()),
     )
 
 
@@ -73,10 +75,10 @@ def _plotly() -> str:
 
 def _subtitle(material: Material) -> str:
     run = material.run
-    began = str(run.environment.get("started_at", ""))[:16].replace("T", " ")
+    began = show_start(run.environment)
     parts = [
         material.task,
-        f"{len(material.labels)} labels" if material.labels else "",
-        f"began {began} UTC" if began else "",
+        show_count(len(material.labels), "label") if material.labels else "",
+        f"began {began}" if began else "",
     ]
     return " · ".join(part for part in parts if part)

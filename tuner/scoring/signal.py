@@ -91,6 +91,7 @@ def gather_evidence(
     test: Mapping[str, Any] | None = None,
     configuration: Mapping[str, Any] | None = None,
     rankings: Sequence[float | None] = (),
+    longer_search: str | None = None,
 ) -> SignalEvidence:
     """Gather the evidence from a run's ledger: `profile` is data.json, `configuration` the champion's flat configuration."""
     train: Mapping[str, Any] = profile["splits"]["train"] if profile else {"labels": {}, "rows": 0}
@@ -104,6 +105,7 @@ def gather_evidence(
         train_rows=train["rows"],
         reads_pieces=(configuration or {}).get("tokens", "word") != "word",
         unit=counted_unit(profile),
+        longer_search=longer_search,
     )
 
 

@@ -11,32 +11,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.baselines.linear import LinearDecisions, decide_linear
-from tuner.data.builtin import is_builtin
+from tuner.bundle.known_rows import KnownRows
 from tuner.data.dataset import Dataset, RowInputs
 from tuner.data.load import load_data
-from tuner.data.source_files import locate_quietly
 from tuner.data.token_lists import are_token_lists
-from tuner.errors import DataError, Fault, LedgerError, UsageError
+from tuner.errors import Fault, LedgerError, UsageError
 from tuner.ledger.predictions import predictions_of, read_predictions
 from tuner.ledger.run_directory import Run, read_run
 from tuner.scoring.indicator import Indicator, name_decisions
 from tuner.scoring.thresholds import decide
+from tuner.search.model_columns import columns_of_model
+from tuner.search.moved_files import refuse_moved_files
 from tuner.search.resume import check_data
 from tuner.show_value import show_duration
-from tuner.space.assignment import set_options
-from tuner.space.load import Space, read_space
+from tuner.space.load import read_space
 from tuner.space.task import Task
 
 
 @dataclass(frozen=True, eq=False)
 class BaselineModel:
-    """A linear model with its thresholds, used like a bundle. `columns` names the columns of its inputs."""
+    """A linear model with its thresholds, used like a bundle, whose fields it has. `known` are the rows of its run."""
 
     task: Task
     labels: tuple[str, ...]
+    seen: NDArray[np.bool_]
     columns: Mapping[str, Any]
+    record: Mapping[str, Any]
     is_tokenised: bool
     fitted: LinearDecisions = field(repr=False)
+    known: KnownRows = field(repr=False)
 
     def predict_proba(self, inputs: RowInputs) -> NDArray[np.float64]:
         """Return the probability of every label, (rows, labels)."""
@@ -60,17 +63,24 @@ def fit_baseline(location: str, name: str, say: Callable[[str], None], overrides
     run = read_run(location)
     named = _find(run, name)
     space = read_space(run.space, overrides)
-    _refuse_moved_files(run, space)
+    refuse_moved_files(run, space)
     start = time.perf_counter()
     dataset = load_data(space.data, space.task, space.search.seed, say)
     check_data(run, dataset)
     fitted = decide_linear(dataset, dataset.truth("train"))
     seconds = time.perf_counter() - start
     say(f"{named} of run {run.name}: fitted again in {show_duration(seconds)}, {_compare(run, named, fitted, dataset)}")
-    columns = {field: getattr(space.data, field) for field in ("text", "sequence", "sequence_id", "order")}
     inputs = dataset.train.inputs
-    is_tokenised = isinstance(inputs, tuple) and are_token_lists(inputs)
-    return BaselineModel(dataset.task, dataset.labels, columns, is_tokenised, fitted)
+    return BaselineModel(
+        task=dataset.task,
+        labels=dataset.labels,
+        seen=dataset.seen,
+        columns=columns_of_model(space.data, dataset),
+        record={"penalty_weight": space.score.penalty_weight},
+        is_tokenised=isinstance(inputs, tuple) and are_token_lists(inputs),
+        fitted=fitted,
+        known=KnownRows.of(dataset),
+    )
 
 
 def _find(run: Run, name: str) -> str:
@@ -82,19 +92,6 @@ def _find(run: Run, name: str) -> str:
     known = f"there is {names[0]!r}: --baseline {names[0].split()[0]}" if names else "resume the run until it has some"
     what = f"run {run.name} has no such linear baseline" if names else f"run {run.name} has no baselines yet"
     raise UsageError([Fault(f"--baseline {name}", what, known)])
-
-
-def _refuse_moved_files(run: Run, space: Space) -> None:
-    """Raise DataError if a file of the run is no longer where its space says."""
-    faults = []
-    for name in ("train", "validation", "test"):
-        uri = getattr(space.data, name)
-        if isinstance(uri, str) and not is_builtin(uri) and locate_quietly(uri) is None:
-            what = f"data.{name} of run {run.name} is no longer there"
-            remedy = f"put it back, or say where it is now: {set_options(**{name: 'FILE'})}"
-            faults.append(Fault(uri, what, remedy))
-    if faults:
-        raise DataError(faults)
 
 
 def _compare(run: Run, name: str, fitted: LinearDecisions, dataset: Dataset) -> str:

@@ -34,9 +34,8 @@ from tuner.search.champion_test import decide_validation, judge, judge_test
 from tuner.search.choice import ChampionChoice
 from tuner.search.judgement import judge_on_fresh_rows
 from tuner.search.kept_models import KeptModel
+from tuner.search.model_columns import columns_of_model
 from tuner.space.load import Space
-from tuner.space.settings import DataSettings
-from tuner.space.task import LABEL_FIELDS
 
 _BASELINE_MEASURES = ("macro_f1", "score", "skill", "auc", "above_chance_ci")
 
@@ -74,15 +73,15 @@ def publish_champion(
     bundle = replace(bundle, thresholds=_fit_thresholds(on_validation, dataset), record=record)
 
     on_test = _decide_test(bundle, dataset)
-    gathered = gather_evidence(
+    looks = gather_evidence(
         dataset.task,
         baselines=descriptions["baselines"],
         profile=descriptions["data"],
         validation=validation,
         configuration=champion.trial.order.configuration,
         rankings=aucs,
+        longer_search=longer_search,
     )
-    looks = replace(gathered, longer_search=longer_search)
     described = {
         **_describe_choice(
             champion, choice, models, run_counts=run_counts, repeats=repeats, dataset=dataset, ledger=ledger, seed=seed
@@ -123,7 +122,7 @@ def _build_bundle(
         seen=dataset.seen,
         thresholds=np.zeros(0),
         configuration=configuration,
-        columns=_columns(space.data) | dict(dataset.label_reading),
+        columns=columns_of_model(space.data, dataset),
         record={
             "run": ledger.location,
             "trial": order.index,
@@ -135,13 +134,6 @@ def _build_bundle(
         model=network,
         preparation=preparation,
     )
-
-
-def _columns(data: DataSettings) -> dict[str, Any]:
-    """Return the columns that the bundle names; those of rows that are steps only if there are any."""
-    always = {name: getattr(data, name) for name in ("text", "sequence", *LABEL_FIELDS, "group")}
-    of_steps = {name: getattr(data, name) for name in ("sequence_id", "order")}
-    return always | {name: column for name, column in of_steps.items() if column is not None}
 
 
 def _decide_validation(bundle: Bundle, model: KeptModel, *, dataset: Dataset) -> Decided:

@@ -9,10 +9,11 @@ from statistics import median
 from typing import Any
 
 from tuner.errors import Fault, LedgerError, SpaceError
-from tuner.ledger.extensions import Extension
+from tuner.ledger.extensions import Extension, count_tried
 from tuner.ledger.rows import RecordedRun
 from tuner.ledger.run_directory import Run, held_out_name, weights_name
-from tuner.show_value import show_duration
+from tuner.show_value import show_count, show_duration
+from tuner.space.assignment import as_words, key_of
 from tuner.space.load import Space
 from tuner.storage import Folder
 from tuner.trial.ending import Ending
@@ -30,7 +31,7 @@ def refuse_too_little(run: Run, space: Space, overrides: Sequence[str]) -> None:
         what = "the run has tried all settings of its space, so a larger budget gives it nothing more"
         raise SpaceError([Fault(run.location, what, "begin a new run with a wider space")])
     search, used_s = space.search, float(run.manifest["seconds"])
-    tried = sum(row["phase"] == "search" for row in run.trials)
+    tried = count_tried(run.trials)
     reasons: list[str] = []
     needed: dict[str, str] = {}
     if search.trials is not None and search.trials <= tried:
@@ -48,10 +49,9 @@ def refuse_too_little(run: Run, space: Space, overrides: Sequence[str]) -> None:
         needed["search.cost"] = _round_up(search.cost_per_hour * least_s / 3600)
     if not needed:
         return
-    kept = [each for each in overrides if each.partition("=")[0].strip() not in needed]
+    kept = [each for each in overrides if key_of(each) not in needed]
     settings = [*kept, *(f"{name}={value}" for name, value in needed.items())]
-    options = [part for setting in settings for part in ("--set", setting)]
-    command = shlex.join(["tuner", "resume", run.location, *options])
+    command = shlex.join(["tuner", "resume", run.location, *as_words(settings)])
     what = f"this gives the finished run nothing more: {', and '.join(reasons)}"
     raise SpaceError([Fault(run.location, what, f"the least that works: `{command}`")])
 
@@ -113,8 +113,7 @@ def describe_start(recorded: RecordedRun) -> str:
     searched = [trial for trial in recorded.trials if trial.phase == "search"]
     cut = sum(trial.ending == Ending.CUT_SHORT for trial in searched)
     runs = len(recorded.trials) - len(searched)
-    trials = "1 trial" if len(searched) == 1 else f"{len(searched)} trials"
-    text = f"extended: {trials} and {runs} {'run' if runs == 1 else 'runs'} of finalists stay as they are"
+    text = f"extended: {show_count(len(searched), 'trial')} and {show_count(runs, 'run')} of finalists stay as they are"
     if cut:
         text += f", also the {'trial' if cut == 1 else f'{cut} trials'} that the budget cut short"
     return text

@@ -92,4 +92,5 @@ def explain_no_model(
         was_cut = any(record.ending is Ending.CUT_SHORT for record in runs)
         if has_failed or (ended_by == "settings" and not was_cut):
             return SearchFailed(message)
-    return NoChampion(message, larger_budget(space.search, ended_by=ended_by, spent_s=spent_s))
+    tried = sum(record.is_search_trial and record.is_tried for record in records)
+    return NoChampion(message, larger_budget(space.search, ended_by=ended_by, spent_s=spent_s, tried=tried))

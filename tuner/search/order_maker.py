@@ -26,7 +26,7 @@ class OrderMaker:
 
     def __init__(self, space: Space, sampler: UntriedSampler, log: TrialLog) -> None:
         self._space, self._sampler, self._log = space, sampler, log
-        self.asked = 0  # search trials so far
+        self.asked = 0  # search trials so far, without those that the budget ended before their first measurement
         self.next_index = 0
 
     def ask(self, index: int | None = None) -> Order:
@@ -104,6 +104,7 @@ class OrderMaker:
         if record.order.phase == "search":
             curve = [(measurement.examples, measurement.score) for measurement in record.measurements]
             self._sampler.tell(record.order.index, measurements=curve, ending=record.ending)
+            self.asked -= not record.is_tried
         record.measurements = []
 
     def _locate(self, order: Order) -> Order:

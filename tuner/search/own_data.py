@@ -22,9 +22,10 @@ from tuner.data.token_column import find_written_lists, holds_tokens, read_token
 from tuner.data.token_lists import as_plain_text
 from tuner.errors import Fault, SpaceError
 from tuner.search.lengths import count_tokens
-from tuner.space.assignment import assignment, set_option, yaml_value
-from tuner.space.document import Document, override, parse_document, read_document
+from tuner.space.assignment import assignment, key_of, set_option, yaml_value
+from tuner.space.document import Document, parse_document, read_document
 from tuner.space.load import SHIPPED, TASKS, find_space, shipped_spaces
+from tuner.space.overrides import override
 from tuner.space.task import LABEL_FIELDS, Inputs, Task
 from tuner.space.task_options import options_for_task
 from tuner.space.text_format import Quoting, TextFormat, encoding_fault, read_separator, separator_fault
@@ -118,7 +119,7 @@ def _some_texts(table: pa.Table, name: str | None) -> Sequence[str]:
 
 def _given(overrides: Sequence[str]) -> tuple[dict[str, Any], Task | None]:
     """Return the settings of the data section and the task that overrides give. Loading the space reports wrong ones."""
-    own = [each for each in overrides if each.partition("=")[0].partition(".")[0].strip() in ("data", "task")]
+    own = [each for each in overrides if key_of(each).partition(".")[0] in ("data", "task")]
     tree = override(parse_document("data: {}", "--set"), own).tree
     data, task = tree.get("data"), tree.get("task")
     return dict(data) if isinstance(data, dict) else {}, next((known for known in TASKS if known == task), None)

@@ -20,9 +20,9 @@ from tuner.search.own_data import LONG, OwnData
 from tuner.search.reading import load_checked
 from tuner.show_value import show_yaml
 from tuner.space.assignment import yaml_value
-from tuner.space.document import rewrite
 from tuner.space.file_settings import path_from, paths_for_folder
 from tuner.space.load import Space, find_space, load_space, read_space
+from tuner.space.overrides import rewrite
 from tuner.space.task import Inputs
 
 _FEW_ROWS = 1_000  # with fewer, a validation split has too few rows to compare trials on

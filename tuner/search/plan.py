@@ -19,7 +19,7 @@ from tuner.search.memory_estimate import count_workers
 from tuner.search.reading import measure_closing_work, read_data
 from tuner.search.simulation import Course, Scene, foresee, least_seconds
 from tuner.search.time_budget import closing_seconds
-from tuner.show_value import show_duration
+from tuner.show_value import show_count, show_duration
 from tuner.space.assignment import set_option
 from tuner.space.counting import count_configurations, describe_size
 from tuner.space.load import Space
@@ -173,10 +173,11 @@ def _describe(space: Space, scene: Scene, course: Course, settings: int | None) 
             f"an epoch of {rows:,} examples takes {_show(middle)} ({_show(min(epoch_s))} to {_show(max(epoch_s))}, measured on "
             f"{len(epoch_s)} configurations)",
             *_describe_settings(space, course.trials),
-            f"the search tries about {_count(course.trials, 'trial')}, {scene.slots} side by side; most stop at the first rung",
+            f"the search tries about {show_count(course.trials, 'trial')}, {scene.slots} side by side; most stop at the first "
+            "rung",
             *_describe_cut(scene, course),
             f"starting takes {show_duration(scene.starting_s)} and the search {show_duration(search_s)}, then "
-            f"{_count(course.finalists, 'finalist')} × {_count(course.seeds, 'seed')} take "
+            f"{show_count(course.finalists, 'finalist')} × {show_count(course.seeds, 'seed')} take "
             f"{show_duration(course.finalists_s)} and closing {show_duration(scene.closing_s)}; about "
             f"{show_duration(course.total_s)} in all",
         ],
@@ -189,10 +190,6 @@ def _describe_cut(scene: Scene, course: Course) -> list[str]:
     if fit == wanted:
         return []
     return [f"the time allows {fit[0]} × {fit[1]} instead of {wanted[0]} × {wanted[1]} finalists' runs"]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _show(seconds: float) -> str:

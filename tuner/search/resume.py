@@ -18,6 +18,9 @@ from tuner.ledger.run_directory import Ledger, Run, read_run
 from tuner.ledger.tables import read_parts
 from tuner.search.environment import now, versions
 from tuner.search.extension import note_on_seen_test, refuse_missing_weights, refuse_too_little
+from tuner.search.moved_files import refuse_moved_files
+from tuner.show_value import show_duration
+from tuner.space.assignment import key_of
 from tuner.space.load import Space, read_space
 from tuner.storage import join
 
@@ -63,11 +66,13 @@ def resume_search(location: str, overrides: Sequence[str], *, address: str | Non
             refuse_too_little(run, space, overrides)
             refuse_missing_weights(run)
             watcher.say(f"note: {note_on_seen_test(run, space)}")
+        refuse_moved_files(run, space)
         measurements, damaged = read_parts(ledger.folder, "reports")
         recorded = read_recorded_run(run, measurements, extensions[-1] if extensions else None)
         for fault in (*run.damaged, *damaged):
             watcher.say(f"warning: {fault}")
-        from tuner.search.run import EarlierRun, SearchRun, read_beside_ray  # imports Ray, which takes a second
+        from tuner.search.run import EarlierRun, SearchRun  # imports Ray, which takes a second
+        from tuner.search.search_data import read_beside_ray
 
         with read_beside_ray(space, address, watcher) as (space, data):
             check_data(run, data.dataset)
@@ -87,6 +92,7 @@ def _judge(run: Run, space: Space, ledger: Ledger, say: Callable[[str], None]) -
     from tuner.search.judgement import judge_finished
     from tuner.search.reading import load_checked
 
+    refuse_moved_files(run, space)
     space, dataset = load_checked(space, say)
     check_data(run, dataset)
     return judge_finished(run, space, dataset, ledger, say)
@@ -102,9 +108,13 @@ def _extensions(run: Run, overrides: Sequence[str]) -> tuple[Extension, ...]:
 
 def _asks_for_judgement_only(run: Run, space: Space, overrides: Sequence[str]) -> bool:
     """Return whether nothing but other rows to judge on are asked for."""
-    is_named = any(each.partition("=")[0].strip() == JUDGE for each in overrides)
+    is_named = JUDGE in map(key_of, overrides)
     differing = {change["setting"] for change in space_changes(read_space(run.space), space)}
     return is_named and space.data.judge is not None and differing <= {JUDGE}
+
+
+def _is_time(name: str, value: object) -> bool:
+    return name in ("search.time", "search.trial_timeout") and value not in (None, "null")
 
 
 def resumed_space(run: Run, overrides: Sequence[str], say: Callable[[str], None]) -> Space:
@@ -114,12 +124,15 @@ def resumed_space(run: Run, overrides: Sequence[str], say: Callable[[str], None]
     """
     source = join(run.location, "space.yaml")
     begun = read_space(str(run.environment.get("space_text", run.space)))
-    now = read_space(run.space, overrides)
+    space = read_space(run.space, overrides)
     faults = []
-    for change in space_changes(begun, now):
+    for change in space_changes(begun, space):
         name, before, after = change["setting"], change["a"], change["b"]
         if name in MAY_CHANGE:
-            say(f"note: {name} is {after} now; the run began with {before}")
+            shown, begun_with = (
+                show_duration(float(each)) if _is_time(name, each) else each for each in (after, before)
+            )
+            say(f"note: {name} is {shown} now; the run began with {begun_with}")
         elif name not in _DATA_FILES:
             what = f"{name} is {after}, but the run began with {before}"
             remedy = (
@@ -129,11 +142,11 @@ def resumed_space(run: Run, overrides: Sequence[str], say: Callable[[str], None]
             faults.append(Fault(source, what, remedy))
     if faults:
         raise SpaceError(faults)
-    return replace(now, source=source, is_task_given=True)  # it was checked when the run began
+    return replace(space, source=source, is_task_given=True)  # it was checked when the run began
 
 
 def check_data(run: Run, dataset: Dataset) -> None:
-    """Raise DataError naming every source whose content has changed since the run began."""
+    """Raise DataError naming every source whose content has changed since the run began, or that had another use then."""
     begun: Mapping[str, str] = run.environment.get("data", {}).get("fingerprints", {})
     faults = []
     for source, digest in dataset.fingerprints.items():
@@ -145,6 +158,12 @@ def check_data(run: Run, dataset: Dataset) -> None:
                 else f"its content is that of no file that the run began with ({', '.join(begun)})"
             )
             faults.append(Fault(source, what, "restore the old content, or begin a new run"))
+    places = zip(dataset.fingerprints.items(), begun.items(), strict=False)  # train first, test last
+    for (source, digest), (then, was) in () if faults else places:
+        if digest != was:
+            what = f"{then} was in its place when the run began, and its content was another file's"
+            remedy = f"name each file for what it was used for: {', '.join(_DATA_FILES)}"
+            faults.append(Fault(source, what, remedy))
     if faults:
         raise DataError(faults)
 

@@ -6,25 +6,22 @@ import importlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuner.data.dataset import Dataset
-from tuner.data.trial_data import TrialData
-from tuner.errors import Fault, SearchFailed, SearchInterrupted, SpaceError, StorageError, TunerError
+from tuner.errors import SearchFailed, SearchInterrupted, StorageError, TunerError
 from tuner.ledger.extensions import Extension, as_entries
 from tuner.ledger.longer_search import longer_search
 from tuner.ledger.rows import RecordedRun
 from tuner.ledger.run_directory import CHECKPOINTS, Ledger, Run, refuse_existing
-from tuner.machine import available_bytes
 from tuner.pruners.asha import rung_examples
 from tuner.pruners.base import Pruner
 from tuner.pruners.gate import GateSettings
 from tuner.pruners.registry import PRUNERS
-from tuner.ray_backend.start import Job, Machines, start_ray, stop_ray
+from tuner.ray_backend.start import Job
 from tuner.samplers.base import make_sampler
 from tuner.search.best_trials import kept_trials, repeats_of
 from tuner.search.choice import ChampionChoice, choose
@@ -32,12 +29,13 @@ from tuner.search.environment import describe_environment, describe_resumption, 
 from tuner.search.extension import describe_start, earlier_results
 from tuner.search.failures import NoChampion, explain_no_measurement, explain_no_model
 from tuner.search.finalists import finalist_runs
-from tuner.search.memory_estimate import refuse_large_data, refuse_large_files
-from tuner.search.reading import measure_closing_work, read_data
+from tuner.search.reading import measure_closing_work
+from tuner.search.search_data import SearchData, count_slots, read_beside_ray
 from tuner.search.time_budget import TimeBudget, refuse_spent_time
 from tuner.search.trial_queue import SearchQueue
 from tuner.search.watcher import Snapshot, Watcher, note_late_score
-from tuner.signals import die_on_abort, raise_if_interrupted, sigterm_as_interrupt
+from tuner.show_value import show_count
+from tuner.signals import die_on_abort, raise_if_interrupted
 from tuner.space.counting import describe_limit
 from tuner.space.load import Space
 from tuner.storage import Folder
@@ -49,16 +47,6 @@ if TYPE_CHECKING:
 
 # Functions here import torch, scikit-learn and Ray Tune late. Each takes a second, and the first trial should not wait for
 # it.
-_FAULTS_SHOW_S = 0.1  # most faults in data show within this time, and then nobody waits for Ray
-
-
-@dataclass(frozen=True)
-class SearchData:
-    """The rows of a search, as read and as prepared for trials, and the machines that it runs on."""
-
-    dataset: Dataset
-    prepared: TrialData
-    machines: Machines
 
 
 @dataclass(frozen=True)
@@ -89,42 +77,6 @@ def run_search(space: Space, location: str, *, address: str | None, watcher: Wat
         return search.run(is_cluster=address is not None)
 
 
-@contextmanager
-def read_beside_ray(space: Space, address: str | None, watcher: Watcher) -> Iterator[tuple[Space, SearchData]]:
-    """Read the data and start Ray; stop Ray when the block ends. Inside, SIGTERM is an interrupt.
-
-    Yield the space as it can run on the data, and the data.
-    """
-    available = available_bytes()
-
-    def read() -> tuple[Space, Dataset, TrialData]:
-        refuse_large_files(space, available, is_local=address is None)
-        return read_data(space, watcher.say)
-
-    with sigterm_as_interrupt():
-        try:
-            # Starting Ray takes seconds, and so does reading data; side by side they take as long as the slower one. Ray
-            # starts in this thread, because its daemons end with the thread that started them.
-            with ThreadPoolExecutor(1) as background:
-                reading = background.submit(read)
-                with suppress(TimeoutError):
-                    reading.result(timeout=_FAULTS_SHOW_S)
-                watcher.say(
-                    "reading the data and starting Ray" if address is None else "reading the data and joining Ray"
-                )
-                machines = start_ray(address, space.resources)
-                if not reading.done():
-                    watcher.say("Ray is ready; the rows are still being prepared")
-                importlib.import_module("tuner.ray_backend.trials")  # meanwhile; this takes a second
-                adapted, dataset, prepared = reading.result()
-            slots = _count_slots(adapted, machines) if address is None else 0
-            refuse_large_data(adapted, dataset, prepared, available, slots=slots, say=watcher.say)
-            raise_if_interrupted()
-            yield adapted, SearchData(dataset, prepared, machines)
-        finally:
-            stop_ray()
-
-
 class SearchRun:
     """One search with its queue, ledger and baselines; `run` takes it to its champion."""
 
@@ -144,7 +96,7 @@ class SearchRun:
         self._budget = TimeBudget(
             space=space,
             clock=clock,
-            slots=_count_slots(space, data.machines),
+            slots=count_slots(space, data.machines),
             budget_examples=round(space.search.max_epochs * len(data.dataset.train)),
             closing_work=measure_closing_work(data.dataset, space),
             begun_s=earlier.recorded.begun_s if earlier else 0.0,
@@ -211,8 +163,11 @@ class SearchRun:
             return
         unfinished = sum(trial.ending is None for trial in earlier.recorded.trials)
         ended = len(earlier.recorded.trials) - unfinished
-        ended_trials = "1 trial has ended" if ended == 1 else f"{ended} trials have ended"
-        self._watcher.say(f"resumed: {ended_trials}, {unfinished} {'continues' if unfinished == 1 else 'continue'}")
+        has_ended, continues = (
+            "has ended" if ended == 1 else "have ended",
+            "continues" if unfinished == 1 else "continue",
+        )
+        self._watcher.say(f"resumed: {show_count(ended, 'trial')} {has_ended}, {unfinished} {continues}")
 
     # --- trials ---
 
@@ -344,6 +299,7 @@ class SearchRun:
                 self._space.search,
                 ended_by=self._queue.ended_by,
                 spent_s=self._budget.clock(),
+                tried=self._queue.snapshot().asked,
             )
             or "",
         )
@@ -400,17 +356,3 @@ def _parent(choice: ChampionChoice) -> int:
 
 def _why(choice: ChampionChoice) -> str:
     return "no finalist's run scored as high" if choice.bounds else "no finalist's run gave a model"
-
-
-def _count_slots(space: Space, machines: Machines) -> int:
-    """Return how many trials run side by side. Raises SpaceError if no node has room for one."""
-    slots = machines.slots(space.resources)
-    if slots:
-        return slots
-    what = (
-        f"a trial needs cpus {space.resources.cpus:g} and gpus {space.resources.gpus:g}, but no node has that many: "
-        f"{machines}"
-    )
-    raise SpaceError(
-        [Fault(f"{space.source}: resources", what, "ask for less, or join a larger cluster with --address")]
-    )

@@ -106,10 +106,8 @@ def _play(scene: Scene, limit_s: float | None, seed: int) -> Course:
             heapq.heappush(running, following)
     if running and limit_s is not None:
         now = max(now, limit_s - game.reserve_s())
-    full_runs, left_s = (
-        game.best_runs(),
-        math.inf if limit_s is None else limit_s - now - scene.closing_s - MAKING_WAY_S,
-    )
+    full_runs = game.best_runs()
+    left_s = math.inf if limit_s is None else limit_s - now - scene.closing_s - MAKING_WAY_S
     finalists, seeds = affordable(full_runs, seeds=search.seeds, slots=scene.slots, seconds=left_s)
     finalists_s = min(finalists_seconds(full_runs[:finalists], seeds=seeds, slots=scene.slots), max(0.0, left_s))
     trials = len(game.measured)

@@ -57,7 +57,11 @@ def check_labels(space: Space, sources: Mapping[str, LabelledRows], findings: Fi
     also name texts and groups that are ids.
     """
     rows = sum(map(len, sources.values()))
-    for note in (_group_note(space, sources), _text_note(space, sources[space.data.train])):
+    for note in (
+        _group_note(space, sources),
+        _text_note(space, sources[space.data.train]),
+        _amounts_note(space, sources),
+    ):
         if note is not None:
             findings.notes.append(f"{space.data.train}: {note}")
     doubt, fewest = _doubt_values(space, sources, rows), _FEWEST_VALUES
@@ -84,7 +88,7 @@ def _doubt_task(space: Space, sources: Mapping[str, LabelledRows], rows: int) ->
     if columns is not None and len(columns) == 1:
         what = f"the only label is 0 or 1 ({number_of_rows(rows)}), so this is task binary, not multilabel"
         return _Doubt(_place(space, columns[0]), what, f"use {_paste(space, 'binary', label=columns[0])}")
-    if any((np.bincount(each.owners, minlength=len(each)) != 1).any() for each in sources.values()):
+    if not _has_one_each(sources):
         return None
     names = list(sum((each.count_names() for each in sources.values()), Counter()))
     if len(names) < 2:
@@ -102,6 +106,11 @@ def _doubt_task(space: Space, sources: Mapping[str, LabelledRows], rows: int) ->
         if likely is not None:
             remedy += f"; if a text means several labels: {set_option('data.label_separator', likely)}"
     return _Doubt(_place(space, column), what, remedy)
+
+
+def _has_one_each(sources: Mapping[str, LabelledRows]) -> bool:
+    """Return whether every row has exactly one label."""
+    return all((np.bincount(each.owners, minlength=len(each)) == 1).all() for each in sources.values())
 
 
 def _place(space: Space, column: str) -> str:
@@ -140,7 +149,7 @@ def _doubt_values(space: Space, sources: Mapping[str, LabelledRows], rows: int) 
     numbers = read_numbers(pa.chunked_array([pa.array(counts, pa.string())]))
     are_numbers = bool(np.isfinite(numbers).all())
     are_fractions = are_numbers and bool((np.mod(numbers, 1) != 0).any())
-    is_many = share > (_MANY if space.data.labels is None else _NEARLY_ALL)
+    is_many = share > (_MANY if space.data.labels is None or _has_one_each(sources) else _NEARLY_ALL)
     is_many &= max(counts.values(), default=0) < _COMMON * rows
     if len(counts) < 2 or not (is_many or (are_fractions and len(counts) > _MOST_NUMBERS)):
         return None
@@ -155,6 +164,18 @@ def _doubt_values(space: Space, sources: Mapping[str, LabelledRows], rows: int) 
         remedy = "are these texts? Then " if words > 2 else f"{is_what} "
     remedy += _say_choices("name a column of few values that repeat", _label_choices(space), "data.label")
     return _Doubt(_place(space, column), what, remedy, is_sure=share >= _NEARLY_ALL)
+
+
+def _amounts_note(space: Space, sources: Mapping[str, LabelledRows]) -> str | None:
+    """Say so if the labels are many whole numbers that repeat, such as ages. They may be codes of classes all the same."""
+    counts = sum((each.count_names() for each in sources.values()), Counter[str]())
+    names = list(counts)
+    if len(names) <= _MOST_NUMBERS or len(names) > _MANY * sum(counts.values()):
+        return None
+    if space.data.label is None or not all(name.isdecimal() and (name == "0" or name[0] != "0") for name in names):
+        return None
+    what = f"column {space.data.label!r} has {len(names):,} different whole numbers, and each is a class of its own"
+    return f"{what}; if they are amounts, such as ages: {NO_NUMBERS}; {INTO_CLASSES}"
 
 
 def _say_choices(what: str, choices: Sequence[str], setting: str) -> str:
@@ -178,7 +199,7 @@ def _choices(
     """Return the settings for the best of the columns that a space does not use. A table with a row per step has other rules."""
     if space.data.sequence_id is not None:
         return []
-    table = read_table(space.data.train, reading=Reading(space.data.text_format, "data.quoting", "data.train"))
+    table = read_table(space.data.train, reading=Reading(space.data.text_format, "data.", "data.train"))
     used = Columns.of(space.data).names
     others = [each for each in describe_columns(table) if each.name not in used]
     best = sorted(find(others), key=lambda candidate: candidate.rank)[:_MOST_CHOICES]

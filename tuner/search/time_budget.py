@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from tuner.errors import Fault, SpaceError
 from tuner.scoring.bootstrap import SAMPLES
 from tuner.search.best_trials import rank_trials
 from tuner.show_value import show_duration
+from tuner.space.assignment import as_words
 from tuner.space.larger_budget import larger_budget
 from tuner.space.load import Space
 from tuner.trial.record import TrialRecord
@@ -171,9 +173,7 @@ def refuse_spent_time(space: Space, spent_s: float) -> None:
         f"search.{search.tightest} allows {show_duration(search.seconds)}, but reading the data and starting Ray took "
         f"{show_duration(spent_s)}, so no trial would be measured"
     )
-    options = " ".join(
-        f"--set {setting}" for setting in larger_budget(search, ended_by=search.tightest, spent_s=spent_s)
-    )
+    options = shlex.join(as_words(larger_budget(search, ended_by=search.tightest, spent_s=spent_s)))
     place = space.document.place(("search", search.tightest))
     raise SpaceError([Fault(place.text, what, f"allow more: {options}; `tuner plan` says how much is enough")])
 

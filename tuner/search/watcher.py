@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from tuner.show_value import show_duration
+from tuner.space.assignment import as_words
 from tuner.space.larger_budget import larger_budget
 from tuner.space.search_settings import SearchSettings
 from tuner.trial.record import TrialRecord
@@ -60,7 +62,7 @@ def note_late_score(snapshot: Snapshot, search: SearchSettings) -> str | None:
     more = larger_budget(search, ended_by=search.tightest, spent_s=score_s)
     return (
         f"the first score would come after {show_duration(score_s)}, too late for search.{search.tightest}; a trial is "
-        f"measured earlier, before it has trained that far; for more, {' '.join(f'--set {each}' for each in more)}"
+        f"measured earlier, before it has trained that far; for more, {shlex.join(as_words(more))}"
     )
 
 

@@ -56,8 +56,18 @@ def set_option(key: str, value: Any) -> str:
 
 
 def assignment(key: str, value: Any) -> str:
-    """Return "key=value" as `tuner.space.document.override` reads it."""
+    """Return "key=value" as `tuner.space.overrides.override` reads it."""
     return f"{key}={yaml_value(value)}"
+
+
+def key_of(assignment: str) -> str:
+    """Return the key of "key=value", as people may write it."""
+    return assignment.partition("=")[0].strip()
+
+
+def as_words(assignments: Iterable[str]) -> list[str]:
+    """Return assignments as words of a command line: ["--set", "search.time=20m"]."""
+    return [word for each in assignments for word in ("--set", each)]
 
 
 def column_option(option: str, value: str | Sequence[str]) -> str:

@@ -6,13 +6,10 @@ limited in size and depth. So a hostile or mistaken file only leads to a message
 
 from __future__ import annotations
 
-import io
 import math
 import re
-import shlex
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
@@ -71,7 +68,7 @@ class Document:
             raw = raw[part]
         if isinstance(raw, dict) and "choice" in raw:
             key, raw = (*key, "choice"), raw["choice"]
-        return (*key, _position(raw, name, key), name) if isinstance(raw, list) else (*key, name)
+        return (*key, position(raw, name, key), name) if isinstance(raw, list) else (*key, name)
 
     def as_text(self, key: Key) -> Any:
         """Return the value at `key`, with each number and boolean in it as the text that was written."""
@@ -117,52 +114,16 @@ def parse_document(text: str, source: str) -> Document:
     the document, which are reported together with all others.
     """
     if len(text) > MAX_BYTES:
-        _refuse(source, f"is larger than {MAX_BYTES:,} bytes", "is this a space file, and not data?")
-    document = _parse(text, source, place=lambda line: Place(0, line, f"{source}:{line}"))
+        raise_fault(source, f"is larger than {MAX_BYTES:,} bytes", "is this a space file, and not data?")
+    document = parse(text, source, place=lambda line: Place(0, line, f"{source}:{line}"))
     if document.tree is None:
-        _refuse(source, "the file is empty", "write a space, or copy a shipped one with `tuner init`")
+        raise_fault(source, "the file is empty", "write a space, or copy a shipped one with `tuner init`")
     if not isinstance(document.tree, dict):
         kind = "a list" if isinstance(document.tree, list) else "a single value"
-        _refuse(
+        raise_fault(
             source, f"the top level is {kind}, but must be keys with values", "begin with task: …, data: …, search: …"
         )
     return document
-
-
-def override(document: Document, assignments: Sequence[str]) -> Document:
-    """Return the document with each "dotted.key=value" applied. An assignment that cannot be applied becomes a fault."""
-    for number, assignment in enumerate(assignments, start=1):
-        place = Place(number, 0, _abbreviate(f"--set {assignment}"))
-        try:
-            document = _override_one(document, assignment, place)
-        except SpaceError as error:
-            faults = tuple((place, replace(fault, where=place.text)) for fault in error.faults)
-            document = replace(document, faults=document.faults + faults)
-    return document
-
-
-def rewrite(text: str, assignments: Sequence[str]) -> str:
-    """Apply assignments that `override` accepted to the YAML text. Comments and order stay as they are."""
-    yaml = YAML(typ="rt")
-    yaml.preserve_quotes = True
-    yaml.width = MAX_BYTES
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    limit = sys.get_int_max_str_digits()
-    sys.set_int_max_str_digits(0)  # a column may have a long number for a name
-    try:
-        return _rewrite(yaml, text, assignments)
-    finally:
-        sys.set_int_max_str_digits(limit)
-
-
-def _rewrite(yaml: YAML, text: str, assignments: Sequence[str]) -> str:
-    tree = yaml.load(text)
-    for assignment in assignments:
-        key, value = _split_assignment(assignment)
-        _assign(tree, key, _parse(value, assignment, place=lambda line: Place(0, line, "")).tree)
-    out = io.StringIO()
-    yaml.dump(tree, out)
-    return out.getvalue()
 
 
 def _read_text(path: Path) -> str:
@@ -171,24 +132,34 @@ def _read_text(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except IsADirectoryError:
-        _refuse(source, "is a directory, not a file", "name a YAML file in it")
+        raise_fault(source, "is a directory, not a file", "name a YAML file in it")
     except OSError as error:
-        _refuse(source, f"cannot be read: {error.strerror or error}", "name a YAML file that can be read")
+        raise_fault(source, f"cannot be read: {error.strerror or error}", "name a YAML file that can be read")
     if len(content) > MAX_BYTES:
-        _refuse(source, f"is larger than {MAX_BYTES:,} bytes", "is this a space file, and not data?")
+        raise_fault(source, f"is larger than {MAX_BYTES:,} bytes", "is this a space file, and not data?")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        _refuse(f"{source}:{line}", f"byte {content[error.start]:#04x} is not UTF-8 text", "save the file as UTF-8")
+        raise_fault(f"{source}:{line}", f"byte {content[error.start]:#04x} is not UTF-8 text", "save the file as UTF-8")
 
 
-def _refuse(where: str, what: str, remedy: str) -> NoReturn:
+def raise_fault(where: str, what: str, remedy: str) -> NoReturn:
+    """Raise SpaceError with one fault."""
     raise SpaceError([Fault(where=where, what=what, remedy=remedy)]) from None
 
 
-def _parse(text: str, source: str, place: Callable[[int], Place]) -> Document:
-    """Parse YAML text. `place` maps a line number, from 1, to its place."""
+def position(options: list[Any], name: str, path: Key) -> int:
+    """Return the place of an option in the list at `path`. Raises SpaceError if it is not there."""
+    for index, option in enumerate(options):
+        if option == name or (isinstance(option, dict) and name in option):
+            return index
+    what = f"{dotted(path)} is a list without the option {name!r}"
+    raise_fault(dotted(path), what, f"set the whole list: --set '{dotted(path)}=[…]'")
+
+
+def parse(text: str, source: str, place: Callable[[int], Place]) -> Document:
+    """Parse YAML text, which may hold a single value. `place` maps a line number, from 1, to its place."""
     yaml = YAML(typ="safe", pure=True)
     _check_brackets(text, place)
     try:
@@ -198,7 +169,7 @@ def _parse(text: str, source: str, place: Callable[[int], Place]) -> Document:
         mark = error.problem_mark or error.context_mark
         _refuse_syntax(text, mark.line if mark else 0, error, place)
     except YAMLError as error:
-        _refuse(source, f"cannot be read as YAML: {str(error).splitlines()[0]}", "remove what is not text")
+        raise_fault(source, f"cannot be read as YAML: {str(error).splitlines()[0]}", "remove what is not text")
     reader = _Reader(yaml, text, place)
     tree = None if root is None else reader.read(root, ())
     return Document(source, text, tree, reader.places, reader.written, tuple(reader.faults))
@@ -211,7 +182,7 @@ def _check_brackets(text: str, place: Callable[[int], Place]) -> None:
         depth = max(0, depth + (1 if bracket[0] in "[{" else -1))
         if depth > _MAX_OPEN:
             where = place(text.count("\n", 0, bracket.start()) + 1).text
-            _refuse(where, f"more than {_MAX_OPEN} brackets and braces are open", "close them, or nest less deeply")
+            raise_fault(where, f"more than {_MAX_OPEN} brackets and braces are open", "close them, or nest less deeply")
 
 
 def _check_events(events: Any, place: Callable[[int], Place]) -> None:
@@ -220,16 +191,18 @@ def _check_events(events: Any, place: Callable[[int], Place]) -> None:
     for number, event in enumerate(events):
         where = place(event.start_mark.line + 1).text
         if number >= MAX_EVENTS:
-            _refuse(where, f"more than {MAX_EVENTS:,} keys, values and brackets", "is this a space file, and not data?")
+            raise_fault(
+                where, f"more than {MAX_EVENTS:,} keys, values and brackets", "is this a space file, and not data?"
+            )
         if isinstance(event, AliasEvent):
-            _refuse(where, f"*{event.anchor} is an alias, which a space cannot have", "write the value out")
+            raise_fault(where, f"*{event.anchor} is an alias, which a space cannot have", "write the value out")
         tag = getattr(event, "tag", None)
         if tag is not None:
             shown = str(tag).replace("tag:yaml.org,2002:", "!!")
-            _refuse(where, f"{shown} is a tag, which a space cannot have", "remove it: YAML is read as plain data")
+            raise_fault(where, f"{shown} is a tag, which a space cannot have", "remove it: YAML is read as plain data")
         depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
         if depth > MAX_DEPTH:
-            _refuse(where, f"nested more than {MAX_DEPTH} levels deep", "is a bracket or brace left open?")
+            raise_fault(where, f"nested more than {MAX_DEPTH} levels deep", "is a bracket or brace left open?")
 
 
 def _refuse_syntax(text: str, line: int, error: MarkedYAMLError, place: Callable[[int], Place]) -> NoReturn:
@@ -237,15 +210,15 @@ def _refuse_syntax(text: str, line: int, error: MarkedYAMLError, place: Callable
     if r"'\t'" in (error.problem or ""):
         others = len(re.findall(r"^ *\t", text, flags=re.MULTILINE)) - 1
         also = f" (and {others} more)" if others > 0 else ""
-        _refuse(place(line + 1).text, f"a tab indents this line{also}, but YAML allows only spaces", "use spaces")
+        raise_fault(place(line + 1).text, f"a tab indents this line{also}, but YAML allows only spaces", "use spaces")
     if "single document" in (error.context or ""):
-        _refuse(place(line + 1).text, "a second document begins with ---", "keep one space in a file")
+        raise_fault(place(line + 1).text, "a second document begins with ---", "keep one space in a file")
     problem = ", ".join(filter(None, (error.context, error.problem)))
     remedy = "check the indentation, the colons, and that brackets and quotes are closed"
     lines = text.splitlines()
     if line < len(lines) and with_spaces(lines[line]) != lines[line]:
         remedy = f"put a space after each colon; {remedy}"
-    _refuse(place(line + 1).text, f"cannot be read as YAML: {problem}", remedy)
+    raise_fault(place(line + 1).text, f"cannot be read as YAML: {problem}", remedy)
 
 
 class _Reader:
@@ -317,106 +290,3 @@ def _scalar_after(key: ScalarNode, value: str) -> ScalarNode:
     """Return the value in a key without a space after its colon, at the place of the key."""
     tag = YAML(typ="safe", pure=True).resolver.resolve(ScalarNode, value, (True, False))
     return ScalarNode(tag, value, start_mark=key.start_mark, end_mark=key.end_mark)
-
-
-def _override_one(document: Document, assignment: str, place: Place) -> Document:
-    key, value_text = _split_assignment(assignment)
-    value = _parse_value(key, value_text, place)
-    tree = _copy(document.tree)
-    path = _assign(tree, key, value.tree)
-    unchanged = {known: at for known, at in document.places.items() if known[: len(path)] != path}
-    assigned = {path[:end]: place for end in range(1, len(path) + 1)}  # the value, and parents that were absent
-    kept = {known: text for known, text in document.written.items() if known[: len(path)] != path}
-    written = kept | {(*path, *below): text for below, text in value.written.items()}
-    return replace(
-        document, tree=tree, places=assigned | unchanged, written=written, faults=document.faults + value.faults
-    )
-
-
-def _parse_value(key: Sequence[str], text: str, place: Place) -> Document:
-    """Parse the value of a --set. Text that is not YAML, or only a comment, is refused with the way to quote it."""
-    quoted = set_option(".".join(key), text)
-    spaced = _spaced(text, place)
-    if spaced is not None:
-        written = shlex.quote(f"{dotted(tuple(key))}={spaced}")
-        _refuse(text, f"{dotted(tuple(key))}: {NO_SPACE}", f"put a space after the colon: --set {written}")
-    if text.lstrip().startswith("#"):
-        _refuse(text, f"{dotted(tuple(key))}: # begins a comment, so there is no value", f"quote it: {quoted}")
-    try:
-        return _parse(text, place.text, place=lambda _: place)
-    except SpaceError as error:
-        fault = error.faults[0]
-        raise SpaceError([replace(fault, remedy=f"{fault.remedy}; or, if it is a text, quote it: {quoted}")]) from None
-
-
-def _spaced(text: str, place: Place) -> str | None:
-    """Return the value of a --set with a space after each colon, if it can be read so and not, or not as meant, without."""
-    spaced = with_spaces(text)
-    if spaced == text:
-        return None
-    try:
-        if _parse(spaced, place.text, place=lambda _: place).faults:
-            return None
-    except SpaceError:
-        return None
-    try:
-        return spaced if _parse(text, place.text, place=lambda _: place).faults else None
-    except SpaceError:
-        return spaced
-
-
-def _split_assignment(assignment: str) -> tuple[tuple[str, ...], str]:
-    name, equals, value = assignment.partition("=")
-    remedy = "write --set KEY=VALUE, such as --set search.time=60s"
-    if not equals:
-        _refuse(assignment, "has no '='", remedy)
-    key = tuple(part.strip() for part in name.split("."))
-    if not all(key):
-        _refuse(assignment, f"{name!r} is not a dotted key", remedy)
-    if len(key) > MAX_DEPTH:
-        _refuse(assignment, f"the key has {len(key):,} parts, but a space is at most {MAX_DEPTH} levels deep", remedy)
-    return key, value
-
-
-def _assign(tree: Any, key: tuple[str, ...], value: Any) -> Key:
-    """Set the value at a dotted key in `tree`, adding absent parents. Return the key with its list positions.
-
-    In a list of options, a part of the key names the option: space.optimiser.sgd.momentum means the momentum in
-    [adam, {sgd: {momentum: 0.9}}]. Raises SpaceError if the list has no such option.
-    """
-    path: Key = ()
-    node = tree
-    for part, following in zip(key, (*key[1:], None), strict=True):
-        if isinstance(node, list):
-            index = _position(node, part, path)
-            if not isinstance(node[index], dict):
-                node[index] = {part: None}
-            path, node = (*path, index), node[index]
-        path = (*path, part)
-        if following is None:
-            node[part] = value
-        else:
-            if not isinstance(node.get(part), dict | list):
-                # A name becomes a mapping, so that norm can become {norm: …}. Any other scalar is replaced.
-                node[part] = {}
-            node = node[part]
-    return path
-
-
-def _position(options: list[Any], name: str, path: Key) -> int:
-    for index, option in enumerate(options):
-        if option == name or (isinstance(option, dict) and name in option):
-            return index
-    what = f"{dotted(path)} is a list without the option {name!r}"
-    _refuse(dotted(path), what, f"set the whole list: --set '{dotted(path)}=[…]'")
-
-
-def _copy(tree: Any) -> Any:
-    if isinstance(tree, dict):
-        return {name: _copy(value) for name, value in tree.items()}
-    return [_copy(item) for item in tree] if isinstance(tree, list) else tree
-
-
-def _abbreviate(text: str, length: int = 80) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= length else line[: length - 1] + "…"

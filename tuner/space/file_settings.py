@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tuner.space.assignment import assignment, set_option
-from tuner.space.document import Document, override, rewrite
+from tuner.space.document import Document
+from tuner.space.overrides import override, rewrite
 
 _OF_DATA = ("train", "validation", "test", "judge")
 _VECTORS = ("space", "embedding", "file", "path")
@@ -25,17 +26,23 @@ class SettledFiles:
     notes: tuple[str, ...] = ()
 
 
-def settle_files(document: Document, folder: Path) -> SettledFiles:
+def settle_files(document: Document, folder: Path, *, linked: Path | None = None) -> SettledFiles:
     """Make the relative paths of a space in `folder` such that they can be opened from this folder.
 
     Word vectors get an absolute path, because it is a setting of every trial and must not depend on where a run is resumed.
-    A file that is only in this folder is read, with a note: older versions looked for it there.
+    A file that is only in this folder is read, with a note: older versions looked for it there. So is one that is only in
+    `linked`, the folder of the file that the space is a link to.
     """
     assignments, notes = [], []
     for key, value in _files(document.tree):
-        is_given_here = document.place(_place_key(document, key)).override or str(folder) == "."
-        settled = value if is_given_here else _join(folder, value)
-        if os.path.realpath(settled) == os.path.realpath(value):
+        is_given_here = bool(document.place(_place_key(document, key)).override)
+        settled = value if is_given_here or str(folder) == "." else _join(folder, value)
+        target = None if linked is None or is_given_here else _join(linked, value)
+        if target is not None and _is_there(target) and not _is_there(settled) and not _is_there(value):
+            name = ".".join(key)
+            notes.append(f"{name}: there is no {settled}, so {target} is read, beside the file that the space links to")
+            settled = target
+        elif os.path.realpath(settled) == os.path.realpath(value):
             settled = value
         elif _is_there(value):
             name = ".".join(key)

@@ -9,23 +9,23 @@ from typing import Any, get_args
 
 from tuner.errors import Fault, SpaceError, did_you_mean
 from tuner.show_value import show_yaml
-from tuner.space.assignment import Write, assignment
+from tuner.space.assignment import Write, assignment, key_of, set_option
 from tuner.space.document import (
     AddFault,
     Document,
     Key,
     Place,
     Remedy,
-    override,
     parse_document,
     read_document,
-    rewrite,
 )
-from tuner.space.domains import Domain, OptionChoice, Setting, read_domains
+from tuner.space.domain_reading import Setting, read_domains
+from tuner.space.domains import Domain, OptionChoice
 from tuner.space.file_settings import SettledFiles, settle_files, with_absolute_files
+from tuner.space.overrides import override, rewrite
 from tuner.space.parameters import PARAMETERS
 from tuner.space.search_settings import ResourceSettings, ScoreSettings, SearchSettings
-from tuner.space.sections import SECTIONS, read_section, where_known
+from tuner.space.sections import SECTIONS, home_of, read_section, where_known
 from tuner.space.settings import TASK_RULES, DataSettings
 from tuner.space.task import COLUMN_FIELDS, Inputs, Task
 from tuner.space.task_options import options_for_task
@@ -79,8 +79,10 @@ def load_space(name: str, overrides: Sequence[str] = (), *, found: Sequence[str]
     """
     path, is_shipped = find_space(name)
     folder = Path() if is_shipped or not path.is_file() else path.parent  # a pipe has no folder of its own
-    loaded = _load(read_document(path), (*found, *overrides), is_shipped=is_shipped, folder=folder)
-    return replace(loaded, is_task_given=any(each.partition("=")[0].strip() == "task" for each in overrides))
+    document = read_document(path)
+    linked = path.resolve().parent if path.is_symlink() and path.is_file() and not is_shipped else None
+    loaded = _load(document, (*found, *overrides), is_shipped=is_shipped, folder=folder, linked=linked)
+    return replace(loaded, is_task_given="task" in map(key_of, overrides))
 
 
 def read_space(text: str, overrides: Sequence[str] = ()) -> Space:
@@ -94,7 +96,7 @@ def changed(space: Space, assignments: Sequence[str]) -> Space:
     Raises SpaceError like `load_space`.
     """
     made = _load(replace(space.document, text=space.text), assignments, is_shipped=space.is_shipped)
-    keys = [tuple(assignment.partition("=")[0].split(".")) for assignment in assignments]
+    keys = [tuple(key_of(each).split(".")) for each in assignments]
     places = dict(made.document.places)
     for known in places:
         for key in keys:
@@ -104,9 +106,16 @@ def changed(space: Space, assignments: Sequence[str]) -> Space:
     return replace(made, source=space.source, document=document, is_task_given=space.is_task_given)
 
 
-def _load(document: Document, overrides: Sequence[str], *, is_shipped: bool, folder: Path | None = None) -> Space:
+def _load(
+    document: Document,
+    overrides: Sequence[str],
+    *,
+    is_shipped: bool,
+    folder: Path | None = None,
+    linked: Path | None = None,
+) -> Space:
     document = _with_names_as_text(override(document, overrides))
-    files = SettledFiles(document) if folder is None else settle_files(document, folder)
+    files = SettledFiles(document) if folder is None else settle_files(document, folder, linked=linked)
     document = files.document
     faults = list(document.faults)
 
@@ -193,7 +202,7 @@ def shipped_spaces() -> dict[str, Path]:
 def _near_file(path: Path) -> str | None:
     """Return a remedy that names the file in one of the usual places, or one with a similar name in the same folder."""
     folder = path.parent
-    own = _own_files(path.name) if str(folder) == "." else []
+    own = _own_files(path.stem if path.suffix in (".yaml", ".yml") else path.name) if str(folder) == "." else []
     if own:
         return f"did you mean {str(own[0])!r}?"
     names = [file.name for file in folder.iterdir() if file.suffix in (".yaml", ".yml")] if folder.is_dir() else []
@@ -206,7 +215,9 @@ def _read(document: Document, add_fault: AddFault) -> dict[str, Any]:
     tree = document.tree
     for key in tree:
         if key not in KEYS:
-            add_fault((key,), f"unknown key {key!r}", where_known(key, KEYS))
+            home = home_of(key) if document.place((key,)).override else None
+            remedy = f"write {set_option(f'{home}.{key}', tree[key])}" if home else where_known(key, KEYS)
+            add_fault((key,), f"unknown key {key!r}", remedy)
 
     def add_section_fault(key: Key, what: str, remedy: Remedy) -> None:
         add_fault(key, what, _with_options_of_task(remedy, tree))

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from tuner.errors import did_you_mean
 from tuner.show_value import show_yaml
 from tuner.space.assignment import Write
-from tuner.space.settings import Broken, Rule, Section, Values, refuse
+from tuner.space.base_section import Broken, Rule, Section, Values, refuse
 
 TIME_PATTERN = r"^(?=.)(\d+(\.\d+)?h)?(\d+(\.\d+)?m)?(\d+(\.\d+)?s)?$"
 

@@ -11,11 +11,12 @@ from pydantic import ValidationError
 from tuner.errors import did_you_mean
 from tuner.show_value import show_yaml
 from tuner.space.assignment import Write
+from tuner.space.base_section import Section
 from tuner.space.colons import space_after_colon
 from tuner.space.document import AddFault, Key, Remedy
 from tuner.space.parameters import PARAMETERS
 from tuner.space.search_settings import ResourceSettings, ScoreSettings, SearchSettings
-from tuner.space.settings import DataSettings, Section
+from tuner.space.settings import DataSettings
 from tuner.space.task import LABEL_FIELDS
 from tuner.space.wrong_types import not_a_number, not_text
 
@@ -126,6 +127,12 @@ def not_a_switch(value: Any) -> tuple[str, str]:
 
 def where_known(name: str, known: Iterable[str]) -> str:
     """Return a remedy for an unknown key: the section it belongs to, or the most similar known key."""
+    home = home_of(name)
+    return did_you_mean(name, known) if home is None else f"it belongs to {home}: move it there"
+
+
+def home_of(name: str) -> str | None:
+    """Return the section that has a key, the first if several do, or None."""
     homes = [section for section, model in SECTIONS.items() if name in model.model_fields]
     homes += ["space"] if any(name in parameters for parameters in PARAMETERS.values()) else []
-    return f"it belongs to {homes[0]}: move it there" if homes else did_you_mean(name, known)
+    return homes[0] if homes else None

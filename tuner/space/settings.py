@@ -1,26 +1,20 @@
-"""The task and the data section of a space file as frozen typed settings, and the base class of all sections.
+"""The data section of a space file as frozen typed settings.
 
-A rule about one field is part of the field's type and bounds. A rule about several fields is a `Rule`. The loader can check
-a rule even if other fields of the section are wrong, so that it reports all faults at once.
+A rule about one field is part of the field's type and bounds. A rule about several fields is a `Rule`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from tuner.show_value import show_yaml
 from tuner.space.assignment import Write
+from tuner.space.base_section import Broken, Rule, Section, Values, refuse
 from tuner.space.task import LABEL_FIELDS, LABEL_FORM_FIELDS, STEP_FIELDS, Inputs
 from tuner.space.text_format import Quoting, TextFormat, encoding_fault, read_separator, separator_fault
-
-Values = Mapping[str, Any]
-Broken = tuple[str, str | Write]
-"""A fault and its remedy."""
 
 Name = Annotated[str, Field(min_length=1)]
 ColumnName = Annotated[Name, WithJsonSchema({"type": ["string", "number", "boolean"], "minLength": 1})]
@@ -28,44 +22,6 @@ ColumnName = Annotated[Name, WithJsonSchema({"type": ["string", "number", "boole
 
 GROUP_OF_BUILTIN: Mapping[str, str] = {"builtin:docstrings": "function"}
 """The column of groups of each built-in set that has one. So no space needs to name it, and one's own rows do not inherit it."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A rule about several fields: `check` returns the fault and the remedy, or None."""
-
-    fields: tuple[str, ...]
-    check: Callable[[Values], Broken | None]
-
-
-def refuse(what: str, remedy: str | Write) -> PydanticCustomError:
-    """Return the error that pydantic's validators raise for a value."""
-    return PydanticCustomError("fault", "{what}; {remedy}", {"what": what, "remedy": remedy})
-
-
-class Section(BaseModel):
-    """Base of the sections: frozen, strictly typed, without unknown keys, and checked against its `rules`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-    rules: ClassVar[tuple[Rule, ...]] = ()
-
-    @classmethod
-    def fill(cls, values: Values) -> Values:
-        """Return the values, with defaults that depend on other values filled in."""
-        return values
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill(cls, values: Any) -> Any:
-        return dict(cls.fill(values)) if isinstance(values, Mapping) else values
-
-    @model_validator(mode="after")
-    def _keep_rules(self) -> Self:
-        for rule in self.rules:
-            broken = rule.check(dict(self))
-            if broken is not None:
-                raise refuse(*broken)
-        return self
 
 
 def _read_split(value: object) -> object:
@@ -156,7 +112,7 @@ def _distinct_label_names(values: Values) -> Broken | None:
 def _one_kind_of_input(values: Values) -> Broken | None:
     if values.get("text") is not None and values.get("sequence") is not None:
         what = "text and sequence are given, but a row is either a text or a numeric sequence"
-        return what, "remove one of them, or set it to null"
+        return what, _one_of("text", "sequence")
     return None
 
 
@@ -164,7 +120,12 @@ def _folds_are_the_validation(values: Values) -> Broken | None:
     if values.get("folds") is None or values.get("validation") is None:
         return None
     what = "folds and validation are given, but folds validate on every training row in turn"
-    return what, "remove one of them, or set it to null"
+    return what, _one_of("folds", "validation")
+
+
+def _one_of(first: str, second: str) -> Write:
+    """Return the remedy for two settings that exclude each other."""
+    return Write(f"to use {first}, write {{}}; to use {second}, write {{}}", ((second, None), (first, None)))
 
 
 def _split_is_somewhere(split: str) -> Callable[[Values], Broken | None]:

@@ -13,7 +13,7 @@ def not_a_number(value: Any, kind: str) -> tuple[str, str | Write]:
     """Return the fault and the remedy for a value that is not a number of `kind`, "int" or "float"."""
     wanted = "a whole number" if kind == "int" else "a number"
     if value is None:
-        return "has no value", f"write {wanted} after the colon, or remove the line"
+        return "has no value", f"write {wanted}, or remove the setting"
     if isinstance(value, str) and _is_number(value):
         return f"{value!r} in quotes is text, but must be {wanted}", "write it without quotes"
     if isinstance(value, float) and math.isfinite(value):

@@ -55,6 +55,11 @@ class TrialRecord:
         return self.ending is None or self.ending.is_fit
 
     @property
+    def is_tried(self) -> bool:
+        """Whether it counts as tried. If the budget ended it before its first measurement, nothing is known about it."""
+        return self.ending is not Ending.CUT_SHORT or self.last is not None
+
+    @property
     def slowdown(self) -> float | None:
         """Time between measurements, relative to the trial's fastest stretch; None before the second measurement."""
         if not self.later_seconds:

@@ -69,6 +69,7 @@ def test_a_few_lists_of_another_length_do_not_hide_that_the_others_are_vectors()
         ([1, 2, None], "names", 2, False),
         ([1.0, 2.0, float("nan")], "names", 2, False),
         (["3.5", "4.0"], "names", 2, False),
+        (["0e1", "12e4567"], "names", 2, False),  # ids that are numbers too large for a float
         (["a|b", "b", ""], "separated", 2, True),
         (["<a><b>", "<b>"], "separated", 2, True),
         (["['a', 'b']", "['c']"], "lists", 3, True),

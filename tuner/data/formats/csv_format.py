@@ -32,8 +32,7 @@ class _QuoteFault:
 
 def read_csv(uri: str, file: pa.NativeFile, choose: Choose, reading: Reading, *, usual: str = ",") -> pa.Table:
     """Read every column of UTF-8 as text, because CSV has no types. `usual` is what separates values. Raises DataError."""
-    content = file.read()
-    separator = reading.text_format.separator or find_separator(uri, content, usual, reading)
+    separator, content = find_separator(uri, file.read(), usual, reading)
     return read_source(CsvSource(uri, content, separator), choose, reading)[0]
 
 
@@ -60,7 +59,8 @@ def read_source(source: CsvSource, choose: Choose, reading: Reading) -> tuple[pa
         lines = source.record_lines(is_plain=is_plain) + 1
         rows = name_rows([row + source.rows_before for row, _ in bad])
         where = f"{uri}:{source.number_in_file(int(lines[bad[0][0]]))}: {rows}"
-        remedy = "quote values with a comma or a line break, double the quotes inside them, and close every quote"
+        mark = {",": "a comma", "\t": "a tab"}.get(source.separator, repr(source.separator))
+        remedy = f"quote values with {mark} or a line break, double the quotes inside them, and close every quote"
         raise data_error(where, bad[0][1], remedy)
     if blank := source.count_blank_lines(is_plain=is_plain):
         empty = ' (write "" for an empty text)' if len(source.names) == 1 else ""

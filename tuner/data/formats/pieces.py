@@ -111,8 +111,7 @@ def csv_pieces(
     another.
     """
     blocks = utf8_blocks(uri, file, reading, size)
-    first = next(blocks)
-    separator = reading.text_format.separator or find_separator(uri, first, usual, reading)
+    separator, first = find_separator(uri, next(blocks), usual, reading)
     has_enclosed, plain, rows = False, None, 0
     for content, lines in _whole_rows(uri, chain([first], blocks), separator, reading, size):
         source = CsvSource(uri, content, separator, lines_before=lines, rows_before=rows)

@@ -109,8 +109,8 @@ def _are_probabilities(texts: pa.ChunkedArray) -> bool:
     """Return whether all texts are decimal numbers from 0 to 1, and some lie between."""
     given = pc.drop_null(texts.cast(pa.string()))
     values = read_numbers(given)
-    is_whole = np.equal(np.mod(values, 1), 0)
-    return bool(len(given)) and bool(((values >= 0) & (values <= 1)).all()) and not is_whole.all()
+    is_within = bool(len(given)) and bool(((values >= 0) & (values <= 1)).all())
+    return is_within and bool((np.mod(values, 1) != 0).any())
 
 
 def read_numbers(texts: pa.ChunkedArray) -> NDArray[np.float64]:

@@ -39,12 +39,30 @@ def advise(cause: Cause, evidence: Evidence) -> Cause:
 
 
 def advice_lines(cause: Cause | Mapping[str, Any]) -> list[str]:
-    """Return the advice, and what to paste for it if there is anything. Every verb and the report print these lines.
+    """Return the advice, and what to paste for it if there is anything.
 
     The cause may also be one of those in a diagnosis as JSON.
     """
-    described = vars(cause) if isinstance(cause, Cause) else cause
+    described = _described(cause)
     return [line for line in (described["advice"], described["command"] or described["setting"]) if line]
+
+
+def advice_by_cause(causes: Sequence[Cause | Mapping[str, Any]]) -> list[list[str]]:
+    """Return the advice lines of each cause. Where they are those of an earlier cause, one line refers to it.
+
+    Every verb and the report print these lines.
+    """
+    given: dict[tuple[str, ...], str] = {}
+    shown = []
+    for cause in causes:
+        lines, name = advice_lines(cause), str(_described(cause)["name"]).replace("_", " ")
+        first = given.setdefault(tuple(lines), name)
+        shown.append(lines if first == name or not lines else [f"the advice for {first} is the advice here too"])
+    return shown
+
+
+def _described(cause: Cause | Mapping[str, Any]) -> Mapping[str, Any]:
+    return vars(cause) if isinstance(cause, Cause) else cause
 
 
 def _helpful(remedy: Remedy, known: KnownSettings) -> list[Step]:

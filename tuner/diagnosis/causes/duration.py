@@ -41,7 +41,8 @@ def too_short(evidence: Evidence) -> Cause | None:
         "" if rise is None or still_rising < too_few_steps else f", and the score rose by {rise:.3f} in the last third"
     )
     most = "" if evidence.max_epochs is None or training.ended_by == "budget" else f" of {_count(evidence.max_epochs)}"
-    epochs = f"{_count(training.epochs)}{most} {'epoch' if training.epochs == 1 and not most else 'epochs'}"
+    counted = evidence.max_epochs if most else training.epochs
+    epochs = f"{_count(training.epochs)}{most} {'epoch' if counted == 1 else 'epochs'}"
     return Cause(
         name="too_short",
         strength=max(too_few_steps, still_rising),

@@ -10,6 +10,7 @@ from typing import Any
 from tuner.diagnosis.facts.evidence import Evidence
 from tuner.errors import SpaceError
 from tuner.space.assignment import assignment, yaml_value
+from tuner.space.domain_reading import Setting, read_domains
 from tuner.space.domains import (
     Choice,
     Conditional,
@@ -18,9 +19,7 @@ from tuner.space.domains import (
     FloatRange,
     IntRange,
     OptionChoice,
-    Setting,
     ends,
-    read_domains,
 )
 from tuner.space.load import Space, read_space
 from tuner.space.options import Number, Option, Options, Parameter

@@ -131,7 +131,8 @@ def imbalance(evidence: Evidence) -> Cause | None:
     rows = "" if label.train_rows is None else f" ({label.train_rows:,} training rows)"
     bounds = (MINORITY * 2, RARE / 10) if is_left_alone else (RARE * 2, RARE / 10)
     against = ", and no setting acts against it" if is_left_alone and known.configuration else ""
-    are = "are too rare" if share <= RARE * 2 else "are the minority"
+    most = max(_share_of_largest(candidate, evidence) for candidate in sacrificed)
+    are = "are too rare" if most <= RARE * 2 else "are the minority"
     return Cause(
         name="imbalance",
         strength=falling_by_factors(share, *bounds),

@@ -37,6 +37,12 @@ def _weak(evidence: Evidence, _labels: Sequence[str]) -> str:
         return "too few evaluated rows differ from the most common answer to show whether it has learnt anything"
     if plain is not None and skill < plain.skill - plain.margin:
         return f"it has not collapsed, but its skill of {skill:+.3f} is behind {plain.name}'s {plain.skill:+.3f}"
+    guess = 0.0 if evidence.decisions is None else evidence.decisions.chance_skill
+    if guess > 0:
+        return (
+            f"it has not collapsed, but it is not clearly better than a guess by prevalence (skill {skill:+.3f}; "
+            f"the guess has {guess:+.3f})"
+        )
     return f"it has not collapsed, but it is not clearly better than constant answers (skill {skill:+.3f})"
 
 

@@ -179,7 +179,8 @@ class _ColumnNames:
             elif option == "--truth":
                 remedy = f"name the column of true labels with --truth; the columns are {listed(names)}"
                 faults.append(Fault(uri, "no column has a usual name for the truth", remedy))
-        likely = tuple(name for name in names if name.startswith("p_")) if not probability else ()
+        is_free = {name for name in names if name not in (*chosen["--pred"], *chosen["--truth"])}
+        likely = () if probability else tuple(name for name in names if name.startswith("p_") and name in is_free)
         if likely:
             notes.append(f"{uri}: columns {listed(likely)} are used for --probability")
         if faults:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, get_args
@@ -22,7 +21,7 @@ from tuner.diagnosis.facts.evidence import DecisionFacts, EndedBy, Evidence, Ori
 from tuner.diagnosis.facts.reference import reference
 from tuner.diagnosis.facts.training import training_facts
 from tuner.errors import LedgerError, SpaceError
-from tuner.ledger.longer_search import command_to_search_longer
+from tuner.ledger.longer_search import command_to_resume, command_to_search_longer
 from tuner.ledger.predictions import CHAMPION, predictions_of, read_predictions
 from tuner.ledger.rows import INTERRUPTED, measurements_by_trial
 from tuner.ledger.run_again import arguments_to_run_again
@@ -122,7 +121,7 @@ def _training(row: Mapping[str, Any] | None, by_trial: _Measurements) -> Trainin
 def _ended_by(row: Mapping[str, Any]) -> EndedBy | None:
     """Return what ended a trial: its ending says it, or with two endings the reason."""
     ending, reason = str(row["ending"]), str(row["reason"] or "")
-    if ending in ("cut short", Ending.INTERRUPTED):
+    if ending in (Ending.CUT_SHORT, Ending.INTERRUPTED):
         return "interruption" if reason == INTERRUPTED else "clock"
     if ending == Ending.COMPLETED:
         return "patience" if "patience" in reason else "budget"
@@ -133,9 +132,7 @@ def _search_longer(run: Run, space: Space | None) -> str:
     """Return the command that gives the run more time or trials, or that goes on with it; "" if there is none."""
     if run.status == "finished":
         return (command_to_search_longer(run) or "") if space is not None else ""
-    needed = run.manifest.get("resume_with") or []
-    settings = [needed] if isinstance(needed, str) else needed
-    return shlex.join(["tuner", "resume", run.location, *(part for each in settings for part in ("--set", str(each)))])
+    return command_to_resume(run)
 
 
 def _task(run: Run) -> Task:

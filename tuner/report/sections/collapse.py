@@ -11,7 +11,7 @@ from tuner.report.blocks import Block, Code, PageSection, Paragraph, Plot
 from tuner.report.counts import count_shown
 from tuner.report.figures import Trace, axis, categories, color, interval, label_above, numbers, short_texts, vertical
 from tuner.report.material import Material
-from tuner.show_value import show_share
+from tuner.show_value import show_count, show_share
 
 _MOST_ROWS = 45
 
@@ -23,7 +23,7 @@ def make_section(material: Material) -> PageSection | None:
         return _without_trials(material)
     whole = lost_share(trials)
     lead = (
-        f"{whole.lost:,} of {whole.trials:,} trials collapsed or diverged: {show_share(whole.value)} "
+        f"{whole.lost:,} of {show_count(whole.trials, 'trial')} collapsed or diverged: {show_share(whole.value)} "
         f"(95 % interval {show_share(whole.low)} to {show_share(whole.high)})."
     )
     failing = find_failing_settings(trials, material.space)
@@ -76,9 +76,9 @@ def _map(cells: Sequence[Cell], whole: float, counted: str) -> Plot:
         "x": numbers(shares),
         "y": names,
         "error_x": interval(shares, [100 * cell.share.low for cell in kept], [100 * cell.share.high for cell in kept]),
-        "customdata": [[cell.share.lost, cell.share.trials] for cell in kept],
+        "customdata": [[cell.share.lost, show_count(cell.share.trials, "trial")] for cell in kept],
         "marker": {"size": 9, "color": colors, "symbol": ["x" if cell.is_worse else "circle" for cell in kept]},
-        "hovertemplate": "%{y}<br>%{customdata[0]} of %{customdata[1]} trials lost (%{x:.0f} %)<extra></extra>",
+        "hovertemplate": "%{y}<br>%{customdata[0]} of %{customdata[1]} lost (%{x:.0f} %)<extra></extra>",
     }
     left_out = len({cell.setting.name for cell in cells} - {cell.setting.name for cell in kept})
     omitted = f" Parameters left out because their settings differ less: {left_out}." if left_out else ""

@@ -8,8 +8,9 @@ from typing import Any
 from tuner.analysis.trials import known
 from tuner.report.blocks import Block, PageSection, Paragraph, Plot, Table, sentence, table_of
 from tuner.report.counts import count_shown
-from tuner.report.figures import Trace, axis, categories, color, heatmap, log_axis, number, numbers, short_texts
+from tuner.report.figures import Trace, axis, categories, color, heatmap, log_axis, numbers, short_texts
 from tuner.report.material import Material
+from tuner.show_value import show_count, show_share
 
 _SPLITS = {"train": "series-1", "validation": "series-2", "test": "series-3"}
 _MOST_LABELS = 40
@@ -167,14 +168,18 @@ def _cooccurrence(cooccurrence: Mapping[str, Any]) -> Plot:
     counts = cooccurrence["counts"]
     rows_with_label = [max(1, row[place]) for place, row in enumerate(counts)]
     shares = [
-        [None if one == other else number(100 * cell / rows_with_label[one]) for other, cell in enumerate(row)]
+        [None if one == other else cell / rows_with_label[one] for other, cell in enumerate(row)]
         for one, row in enumerate(counts)
     ]
-    hover = "of the rows with %{y},<br>%{z:.1f} % also have %{x} (%{text})"
+    hover_texts = [
+        [f"{show_count(cell, 'row')}, {show_share(cell / rows_with_label[one])}" for cell in row]
+        for one, row in enumerate(counts)
+    ]
+    hover = "of the rows with %{y},<br>%{hovertext}, also have %{x}"
     return Plot(
         key="cooccurrence",
         label="How often labels occur together in the training rows",
-        data=[heatmap(names, shares, counts, title="%", hover=hover)],
+        data=[heatmap(names, shares, counts, title="%", hover=hover, hover_texts=hover_texts)],
         layout={
             "xaxis": axis(type="category", tickangle=-45, showgrid=False),
             "yaxis": axis(type="category", autorange="reversed", showgrid=False),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tuner.diagnosis.causes.advice import advice_lines
+from tuner.diagnosis.causes.advice import advice_by_cause
 from tuner.diagnosis.causes.diagnose import Diagnosis, diagnose
 from tuner.diagnosis.causes.state import State
 from tuner.diagnosis.readers.run import evidence_of_run
@@ -34,12 +34,14 @@ def make_section(material: Material) -> PageSection | None:
     diagnosis = diagnose(evidence)
     subject = evidence.subject[0].upper() + evidence.subject[1:]
     blocks: list[Block] = [*_labels(diagnosis)]
-    for place, cause in enumerate(diagnosis.causes, start=1):
+    for place, (cause, lines) in enumerate(
+        zip(diagnosis.causes, advice_by_cause(diagnosis.causes), strict=True), start=1
+    ):
         origin = f" This may follow from {', '.join(map(_plain, cause.explained_by))}." if cause.explained_by else ""
         blocks.append(Heading(text=f"{place}. {_plain(cause.name)}"))
         blocks.append(Paragraph(text=f"{sentence(cause.sentence)}{origin}"))
         blocks += _measurement(cause.measurement)
-        advice, *pasted = advice_lines(cause)
+        advice, *pasted = lines
         blocks += [Paragraph(text=sentence(advice)), *(Code(text=line) for line in pasted)]
     blocks += [Paragraph(text=sentence(note), tone="note") for note in (*diagnosis.notes, *diagnosis.missing)]
     lead = f"{subject} {_STATES[diagnosis.state]}: {diagnosis.sentence}."

@@ -10,6 +10,7 @@ from tuner.report.blocks import Block, Heading, PageSection, Paragraph, Plot, ta
 from tuner.report.figures import SERIES, Trace, axis, color, heatmap, number, numbers, short_texts, text
 from tuner.report.material import Material
 from tuner.report.precision_recall import precision_recall, probabilities_and_truth
+from tuner.show_value import show_count, show_share
 
 _COLUMNS = {
     "label": "label",
@@ -119,8 +120,8 @@ def _curve_traces(place: int, name: str, curve: Any, row: Mapping[str, Any]) -> 
         "x": numbers(curve.recall.tolist()),
         "y": numbers(curve.precision.tolist()),
         "line": {"color": line, "width": 2, "dash": "solid" if place < len(SERIES) else "dot"},
-        "text": shown,
-        "hovertemplate": "%{text}<br>recall %{x:.3f}<br>precision %{y:.3f}<extra></extra>",
+        "meta": shown,
+        "hovertemplate": "%{meta}<br>recall %{x:.3f}<br>precision %{y:.3f}<extra></extra>",
     }
     if row.get("precision") is None or row.get("recall") is None or not row.get("decision_rate"):
         return [curve_trace]
@@ -134,19 +135,29 @@ def _curve_traces(place: int, name: str, curve: Any, row: Mapping[str, Any]) -> 
         "x": [number(row["recall"])],
         "y": [number(row["precision"])],
         "marker": {"color": line, "size": 10, "line": {"width": 1.5, "color": color("paper")}},
-        "text": shown,
-        "hovertemplate": "%{text} as decided<br>recall %{x:.3f}<br>precision %{y:.3f}<extra></extra>",
+        "meta": shown,
+        "hovertemplate": "%{meta} as decided<br>recall %{x:.3f}<br>precision %{y:.3f}<extra></extra>",
     }
     return [curve_trace, point]
 
 
 def _confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> Plot:
     names = short_texts(labels, longest=22)
-    shares = [[number(100 * cell / (sum(row) or 1)) for cell in row] for row in matrix]
+    shares = [[cell / (sum(row) or 1) for cell in row] for row in matrix]
     is_small = len(names) <= _MOST_COUNTED
-    hover = "truth %{y}<br>decided %{x}<br>%{text} rows, %{z:.1f} % of the true ones"
+    hover_texts = [
+        [f"{show_count(cell, 'row')}, {show_share(share)} of the true ones" for cell, share in zip(*pair, strict=True)]
+        for pair in zip(matrix, shares, strict=True)
+    ]
     trace: Trace = {
-        **heatmap(names, shares, matrix, title="% of the<br>true rows", hover=hover),
+        **heatmap(
+            names,
+            shares,
+            matrix,
+            title="% of the<br>true rows",
+            hover="truth %{y}<br>decided %{x}<br>%{hovertext}",
+            hover_texts=hover_texts,
+        ),
         "zmax": 100,
         **({"texttemplate": "%{text}"} if is_small else {}),
     }

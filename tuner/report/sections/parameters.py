@@ -38,7 +38,7 @@ from tuner.report.figures import (
     text,
 )
 from tuner.report.material import Material
-from tuner.show_value import show_share
+from tuner.show_value import show_count, show_share
 
 FEWEST_OF_A_SETTING = 5
 """With fewer trials of a setting, the mean of their scores is mostly chance."""
@@ -271,10 +271,10 @@ def _means(settings: Sequence[TriedSetting], *, is_range: bool, is_log: bool) ->
         "x": numbers(xs),
         "y": numbers(mean for mean, _, _ in drawn),
         "error_y": interval(*(list(column) for column in zip(*drawn, strict=True))),
-        "customdata": [[text(setting.shown), len(setting.trials)] for setting in settings],
+        "customdata": [[text(setting.shown), show_count(len(setting.trials), "trial")] for setting in settings],
         "line": {"color": color("ink"), "width": 1.2},
         "marker": {"color": color("ink"), "size": 8, "symbol": "square"},
-        "hovertemplate": "%{customdata[0]}<br>mean %{y:.3f} of %{customdata[1]} trials<extra></extra>",
+        "hovertemplate": "%{customdata[0]}<br>mean %{y:.3f} of %{customdata[1]}<extra></extra>",
     }
 
 

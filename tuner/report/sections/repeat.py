@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from tuner.report.blocks import Block, Code, Facts, PageSection, Paragraph, Table
 from tuner.report.material import Material
+from tuner.show_value import show_count, show_full_moment
 
 
 def make_section(material: Material) -> PageSection:
@@ -40,14 +43,27 @@ def make_section(material: Material) -> PageSection:
     return PageSection(key="repeat", title="How to repeat it", blocks=blocks)
 
 
+def show_start(environment: Mapping[str, Any]) -> str | None:
+    """Return when a run began, in the time zone of this machine; None if the ledger does not say."""
+    with suppress(ValueError):
+        return show_full_moment(datetime.fromisoformat(str(environment.get("started_at"))).astimezone())
+    return None
+
+
+def _show_resource(number: float, name: str) -> str:
+    """Return resources such as {"cpus": 2} as "2 CPUs"."""
+    noun = name.removesuffix("s")
+    return show_count(number, noun.upper() if noun in ("cpu", "gpu") else noun)
+
+
 def _facts(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
     machines, git = environment.get("machines", {}), environment.get("git")
     facts = [
-        ("began", environment.get("started_at")),
+        ("began", show_start(environment)),
         ("seed", environment.get("seed")),
         ("space", environment.get("space")),
         ("platform", environment.get("platform")),
-        ("machines", ", ".join(f"{value:g} {name}" for name, value in machines.items()) or None),
+        ("machines", ", ".join(_show_resource(value, name) for name, value in machines.items()) or None),
     ]
     if git:
         facts.append(("revision", f"{git['revision']}{' with changes' if git.get('has_changes') else ''}"))

@@ -25,6 +25,7 @@ from tuner.report.figures import (
     vertical,
 )
 from tuner.report.material import Material
+from tuner.show_value import show_count, show_duration, show_share
 from tuner.trial.ending import Ending
 
 MOST_CURVES = 250
@@ -153,6 +154,7 @@ def _curves(material: Material) -> Plot:
 def _curve_trace(kind: str, members: Sequence[TrialFacts]) -> Trace:
     style = STYLES[kind]
     curves: list[list[Point]] = [_scored(trial) for trial in members]
+    of_trials = list(zip(members, curves, strict=True))
     return {
         "type": "scatter",
         "mode": "lines+markers",
@@ -160,12 +162,14 @@ def _curve_trace(kind: str, members: Sequence[TrialFacts]) -> Trace:
         "meta": {"trials": len(members)},
         "x": joined([numbers(point.epochs for point in curve) for curve in curves]),
         "y": joined([numbers(point.score for point in curve) for curve in curves]),
-        "customdata": joined([[trial.number] * len(curve) for trial, curve in zip(members, curves, strict=True)]),
+        "customdata": joined(
+            [[[trial.number, show_count(point.epochs, "epoch")] for point in curve] for trial, curve in of_trials]
+        ),
         "connectgaps": False,
         "opacity": style.opacity,
         "line": {"color": style.color, "width": 2.2 if kind == "finalist" else 1.2, "dash": style.dash},
         "marker": {"color": style.color, "symbol": style.symbol, "size": 5},
-        "hovertemplate": "trial %{customdata}<br>%{x:.3g} epochs<br>score %{y:.3f}<extra></extra>",
+        "hovertemplate": "trial %{customdata[0]}<br>%{customdata[1]}<br>score %{y:.3f}<extra></extra>",
     }
 
 
@@ -226,9 +230,9 @@ def _ended_trace(kind: str, members: Sequence[TrialFacts]) -> Trace:
         "name": kind,
         "x": numbers((trial.ended_s or 0.0) / 60 for trial in members),
         "y": numbers(trial.score for trial in members),
-        "customdata": [[trial.number, number(trial.epochs)] for trial in members],
+        "customdata": [[trial.number, show_count(trial.epochs, "epoch")] for trial in members],
         "marker": {"color": style.color, "symbol": style.symbol, "size": 8, "opacity": style.opacity},
-        "hovertemplate": "trial %{customdata[0]}<br>score %{y:.3f}<br>%{customdata[1]:.3g} epochs<extra></extra>",
+        "hovertemplate": "trial %{customdata[0]}<br>score %{y:.3f}<br>%{customdata[1]}<extra></extra>",
     }
 
 
@@ -246,10 +250,12 @@ def _spent(trials: Sequence[TrialFacts]) -> Plot:
             "name": kind,
             "x": [number(100 * seconds[kind] / total)],
             "y": ["training time"],
-            "customdata": [[counts[kind], number(seconds[kind])]],
+            "customdata": [
+                [show_share(seconds[kind] / total), show_count(counts[kind], "trial"), show_duration(seconds[kind])]
+            ],
             "marker": {"color": style.color},
-            "hovertemplate": f"{kind}: %{{x:.1f}} % of the training time<br>%{{customdata[0]}} trials, "
-            "%{customdata[1]:.0f} s<extra></extra>",
+            "hovertemplate": f"{kind}: %{{customdata[0]}} of the training time<br>%{{customdata[1]}}, %{{customdata[2]}}"
+            "<extra></extra>",
         }
         for kind, style in STYLES.items()
         if counts[kind]

@@ -1,0 +1,81 @@
+"""What a search works with: rows, prepared for trials, and machines. Reading rows and starting Ray go on side by side."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from tuner.data.dataset import Dataset
+from tuner.data.trial_data import TrialData
+from tuner.errors import Fault, SpaceError
+from tuner.machine import available_bytes
+from tuner.ray_backend.start import Machines, start_ray, stop_ray
+from tuner.search.memory_estimate import refuse_large_data, refuse_large_files
+from tuner.search.reading import read_data
+from tuner.search.watcher import Watcher
+from tuner.signals import raise_if_interrupted, sigterm_as_interrupt
+from tuner.space.load import Space
+
+_FAULTS_SHOW_S = 0.1  # most faults in data show within this time, and then nobody waits for Ray
+
+
+@dataclass(frozen=True)
+class SearchData:
+    """The rows of a search, as read and as prepared for trials, and the machines that it runs on."""
+
+    dataset: Dataset
+    prepared: TrialData
+    machines: Machines
+
+
+@contextmanager
+def read_beside_ray(space: Space, address: str | None, watcher: Watcher) -> Iterator[tuple[Space, SearchData]]:
+    """Read the data and start Ray; stop Ray when the block ends. Inside, SIGTERM is an interrupt.
+
+    Yield the space as it can run on the data, and the data.
+    """
+    available = available_bytes()
+
+    def read() -> tuple[Space, Dataset, TrialData]:
+        refuse_large_files(space, available, is_local=address is None)
+        return read_data(space, watcher.say)
+
+    with sigterm_as_interrupt():
+        try:
+            # Starting Ray takes seconds, and so does reading data; side by side they take as long as the slower one. Ray
+            # starts in this thread, because its daemons end with the thread that started them.
+            with ThreadPoolExecutor(1) as background:
+                reading = background.submit(read)
+                with suppress(TimeoutError):
+                    reading.result(timeout=_FAULTS_SHOW_S)
+                watcher.say(
+                    "reading the data and starting Ray" if address is None else "reading the data and joining Ray"
+                )
+                machines = start_ray(address, space.resources)
+                if not reading.done():
+                    watcher.say("Ray is ready; the rows are still being prepared")
+                importlib.import_module("tuner.ray_backend.trials")  # meanwhile; this takes a second
+                adapted, dataset, prepared = reading.result()
+            slots = count_slots(adapted, machines) if address is None else 0
+            refuse_large_data(adapted, dataset, prepared, available, slots=slots, say=watcher.say)
+            raise_if_interrupted()
+            yield adapted, SearchData(dataset, prepared, machines)
+        finally:
+            stop_ray()
+
+
+def count_slots(space: Space, machines: Machines) -> int:
+    """Return how many trials run side by side. Raises SpaceError if no node has room for one."""
+    slots = machines.slots(space.resources)
+    if slots:
+        return slots
+    what = (
+        f"a trial needs cpus {space.resources.cpus:g} and gpus {space.resources.gpus:g}, but no node has that many: "
+        f"{machines}"
+    )
+    raise SpaceError(
+        [Fault(f"{space.source}: resources", what, "ask for less, or join a larger cluster with --address")]
+    )
