@@ -125,9 +125,7 @@ def test_interrupted_trials_continue_and_keep_their_checkpoints(begin: Callable[
     first.die()
     assert kept.exists()
     second = begin()
-    again = second.queue.next_order()
-    assert again is not None
-    assert replace(again, is_measured_then=True) == order  # it has a measurement now
+    assert second.queue.next_order() == replace(order, is_measured_then=False)  # it has a measurement now
     second.queue.started(order)
     second.queue.ended(order, "stopped", "")
     assert not kept.exists()
@@ -385,7 +383,7 @@ def test_waiting_for_a_new_worker_is_not_hanging(begin: Callable[..., Driver]) -
     assert process.queue.hung() == []
     process.queue.started(order)
     process.clock = 1061.0
-    assert [each.index for each in process.queue.hung()] == [order.index]
+    assert [hung.index for hung in process.queue.hung()] == [order.index]
 
 
 def test_a_search_stops_if_every_trial_fails_and_names_the_cause(begin: Callable[..., Driver]) -> None:
