@@ -73,3 +73,8 @@ def test_a_single_column_whose_name_has_a_semicolon_stays_one_column() -> None:
 def test_a_first_row_of_many_characters_does_not_hide_the_separator() -> None:
     rows, _ = read(f"id;text\n1;{'late parcel ' * 30_000}\n2;x\n")
     assert rows[1] == {"id": "2", "text": "x"}
+
+
+def test_a_file_of_nothing_but_the_line_for_excel_has_no_rows() -> None:
+    with pytest.raises(DataError, match=r"a\.csv: the file has no rows"):
+        read("sep=;\r\n\r\n")

@@ -8,6 +8,7 @@ import re
 from contextlib import suppress
 
 from tuner.data.formats.content import Reading
+from tuner.errors import data_error
 from tuner.space.text_format import COMMON_SEPARATORS, separator_fault, show_separator
 
 _SAMPLE_CHARACTERS = 1 << 18
@@ -24,6 +25,8 @@ def find_separator(uri: str, content: bytes, usual: str, reading: Reading) -> tu
     if named is None or separator_fault(named[2].decode(errors="replace")) is not None:
         return given or _fitting_separator(uri, content, usual, reading), content
     found, content = named[2].decode(), content[named.end() :]
+    if content.isspace():
+        raise data_error(uri, "the file has no rows", "give a file with rows")
     what = f"the first line, {named[0].decode()!r}, names what separates the values, and is no row"
     if given not in (None, found):
         what += f"; they are separated by {_named(str(given))}, as set"
