@@ -191,3 +191,11 @@ def test_a_sentence_of_a_search_cannot_steer_the_terminal(capsys: pytest.Capture
     with watching() as watcher:
         watcher.say("the label is \x1b[31mred")
     assert capsys.readouterr().err == "the label is \\x1b[31mred\n"
+
+
+def test_a_text_of_millions_of_characters_is_cut_at_once() -> None:
+    layout = lay_out(
+        [Column("label", ["a" * 5_000_000, "日" * 1_000_000]), Column("rows", ["1", "2"], is_number=True)], 60
+    )
+    assert [len(line) for line in layout.lines[:2]] == [60, 60]
+    assert layout.cut == ("label",)

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders.evidence import HEALTHY, decisions, training
+from builders.evidence import HEALTHY, decisions, label, training
 from tuner.diagnosis.causes.diagnose import diagnose
 from tuner.diagnosis.causes.state import is_collapsed, signs_of
+from tuner.diagnosis.causes.state_sentences import describe_state
 from tuner.diagnosis.facts.evidence import Evidence
 from tuner.pruners import gate
 from tuner.pruners.gate import GateSettings
@@ -88,3 +89,21 @@ def test_flat_probabilities_that_rank_by_chance_have_collapsed(make: Callable[..
     found = diagnose(make(logit_spread=0.1, auc=0.52, skill=0.0, **({"skill_low": -0.1} if make is of_file else {})))
     assert found.state == "collapsed"
     assert "flat_probabilities" in [cause.name for cause in found.causes]
+
+
+def of_classes(*rates: float) -> Evidence:
+    """Decisions of three classes, true for a third of the rows each, that vary far less than the truth."""
+    labels = [label(name, prevalence=1 / 3, decision_rate=rate) for name, rate in zip("abc", rates, strict=True)]
+    facts = decisions(*labels, constant_penalty=0.6, skill=0.0, skill_low=-0.01, skill_high=0.01, auc=0.5)
+    return Evidence(subject="a file", task="multiclass", decisions=facts)
+
+
+@pytest.mark.parametrize(
+    ("rates", "sentence"),
+    [
+        ((0.95, 0.03, 0.02), "it gives one answer for nearly every row"),
+        ((0.67, 0.33, 0.0), "its decisions vary less than half as much as the truth does"),
+    ],
+)
+def test_two_answers_are_not_called_one(rates: tuple[float, ...], sentence: str) -> None:
+    assert describe_state("collapsed", of_classes(*rates), []) == sentence

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _GAP = "  "
 _INDENT = "    "  # of a text on a line of its own below its row
@@ -48,7 +48,7 @@ def lay_out(
     If it is too wide, the columns `below` become lines below each row. Then columns are left out: those in `drop`, in this
     order, and after them all but the first, from the right. Before the last of these steps, texts are cut.
     """
-    kept = list(columns)
+    kept = [column if column.name in below else _without_endless(column, width) for column in columns]
     texts: list[Column] = []
     dropped: list[str] = []
     if width is not None and _total(kept) > width:
@@ -98,6 +98,14 @@ def wrap_options(line: str, width: int | None) -> list[str]:
     return [f"{indent}{option}{end}" for option, end in zip(options, ends, strict=True)]
 
 
+def _without_endless(column: Column, width: int | None) -> Column:
+    """Return the column with what no terminal could show taken off its texts: a label may have millions of characters."""
+    if width is None:
+        return column
+    most = 2 * max(width, _LEAST_TEXT)
+    return replace(column, cells=[cell if len(cell) <= most else cell[:most] for cell in column.cells])
+
+
 def _total(columns: Sequence[Column]) -> int:
     return sum(column.width for column in columns) + len(_GAP) * (len(columns) - 1)
 
@@ -116,8 +124,9 @@ def _shrink(columns: Sequence[Column], width: int | None) -> list[int]:
     widths = [column.width for column in columns]
     if width is None:
         return widths
+    least = [_least_width(column) for column in columns]
     while sum(widths) + len(_GAP) * (len(widths) - 1) > width:
-        spare = [each - _least_width(column) for each, column in zip(widths, columns, strict=True)]
+        spare = [each - fewest for each, fewest in zip(widths, least, strict=True)]
         if max(spare) <= 0:
             return [width] if len(columns) == 1 and not columns[0].is_number else widths
         widest = max(range(len(widths)), key=lambda at: (spare[at] > 0, widths[at]))

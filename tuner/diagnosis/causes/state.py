@@ -16,6 +16,7 @@ State = Literal["unknown", "healthy", "weak", "partly collapsed", "collapsed", "
 
 _GATE = gate.GateSettings()
 _HARDLY = 0.01  # share of the rows
+_NEARLY_ALL = 0.9
 
 
 def is_collapsed(evidence: Evidence) -> bool:
@@ -53,6 +54,14 @@ def decides_alike(evidence: Evidence) -> bool:
     """Return whether decisions miss at least half of the variation of the truth."""
     penalty = measured(evidence, "constant_penalty")
     return penalty is not None and penalty >= _GATE.constant_penalty
+
+
+def gives_mostly_one_answer(evidence: Evidence) -> bool:
+    """Return whether nine in ten rows get the same decision on every label."""
+    labels = () if evidence.decisions is None else evidence.decisions.labels
+    if evidence.task == "multiclass":
+        return any(label.decision_rate >= _NEARLY_ALL for label in labels)
+    return all(not 1 - _NEARLY_ALL < label.decision_rate < _NEARLY_ALL for label in labels)
 
 
 def has_few_rows(evidence: Evidence) -> bool:

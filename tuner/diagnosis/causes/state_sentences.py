@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from tuner.diagnosis.causes.state import (
     State,
     decides_alike,
+    gives_mostly_one_answer,
     gives_one_answer,
     has_few_rows,
     is_behind,
@@ -60,6 +61,8 @@ def _collapsed(evidence: Evidence, labels: Sequence[str]) -> str:
     share = f" ({len(labels)} of {total} labels)" if labels else ""
     if labels and len(labels) < total and not is_flat(evidence):
         return f"on the labels that vary most, it gives one answer for nearly every row{share}"
+    if evidence.decisions is not None and decides_alike(evidence) and not gives_mostly_one_answer(evidence):
+        return f"its decisions vary less than half as much as the truth does{share}"
     return f"it gives one answer for nearly every row{share}"
 
 
