@@ -435,3 +435,12 @@ def test_columns_of_decisions_are_not_taken_for_probabilities(tmp_path: Path) ->
     columns = {"t_x": [1, 0] * 20, "t_y": [0, 1] * 20, "p_x": [1, 0] * 20, "p_y": [1] * 40}
     read = read_predictions_file(write(tmp_path / "preds.csv", columns), truth=("t_x", "t_y"), pred=("p_x", "p_y"))
     assert read.probabilities is None
+
+
+def test_a_column_that_names_its_label_is_that_label_even_if_the_other_column_names_none(tmp_path: Path) -> None:
+    path = tmp_path / "preds.csv"
+    path.write_text("truth,p_no,p_ja\n" + "ja,0.1,0.9\nnein,0.8,0.2\n" * 30)
+    evidence = evidence_of_file(str(path), truth=("truth",), probability=("p_no", "p_ja"))
+    assert any("columns 'p_ja', 'p_no' are read as 'ja', 'nein', in this order" in note for note in evidence.notes)
+    assert evidence.decisions is not None
+    assert evidence.decisions.macro_f1 == 1.0

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tuner.search.calibration import TrialCost
+from tuner.search.plan import describe_excess
 from tuner.search.simulation import Scene, foresee, least_seconds
 from tuner.space.search_settings import SearchSettings
 
@@ -39,6 +40,13 @@ def test_a_course_ends_within_its_limit(limit_s: int) -> None:
     course = foresee(SCENE, limit_s)
     assert course.total_s <= limit_s + 2
     assert course.finalists <= 2
+
+
+def test_a_plan_says_if_the_run_would_end_late() -> None:
+    course = foresee(SCENE, 600)
+    assert describe_excess(SCENE, course) == []
+    (sentence,) = describe_excess(SCENE, replace(course, total_s=680.0))
+    assert "more than search.time allows, which is 10 min" in sentence
 
 
 def test_the_number_of_trials_may_end_a_search_before_the_time() -> None:

@@ -26,6 +26,7 @@ from tuner.space.load import Space
 from tuner.trial.order import TrialSettings
 
 _SAMPLED = 60  # configurations to choose the measured ones from
+_LATE_S = 3.0  # over the budget; less is not worth a sentence
 _SLOWER = 1.1  # a search besides runs Ray, its driver and the object store
 # Seconds on an idle core.
 _RAY_S = 5.0  # to start Ray
@@ -180,6 +181,7 @@ def _describe(space: Space, scene: Scene, course: Course, settings: int | None) 
             f"{show_count(course.finalists, 'finalist')} × {show_count(course.seeds, 'seed')} take "
             f"{show_duration(course.finalists_s)} and closing {show_duration(scene.closing_s)}; about "
             f"{show_duration(course.total_s)} in all",
+            *describe_excess(scene, course),
         ],
     }
 
@@ -190,6 +192,16 @@ def _describe_cut(scene: Scene, course: Course) -> list[str]:
     if fit == wanted:
         return []
     return [f"the time allows {fit[0]} × {fit[1]} instead of {wanted[0]} × {wanted[1]} finalists' runs"]
+
+
+def describe_excess(scene: Scene, course: Course) -> list[str]:
+    """Say if the run would end after its time."""
+    limit_s = scene.search.seconds
+    if limit_s is None or course.total_s <= limit_s + _LATE_S:
+        return []
+    return [
+        f"that is more than search.{scene.search.tightest} allows, which is {show_duration(limit_s)}: the run would end late"
+    ]
 
 
 def _show(seconds: float) -> str:

@@ -165,7 +165,7 @@ def _by_label(
     notes: list[str],
     faults: list[Fault],
 ) -> Probabilities | None:
-    """Order the columns by labels, matching the ends of their names; if that fails, keep their order."""
+    """Order the columns by labels, matching the ends of their names; columns that match no label keep their order."""
     if task == "binary" and len(columns) == 1:
         positive = next((n for n, label in enumerate(labels) if columns[0].endswith(f"_{label}")), 1)
         notes.append(f"{uri}: column {columns[0]!r} is read as the probability of {labels[positive]!r}")
@@ -178,8 +178,15 @@ def _by_label(
     places = [_place_of(label, columns) for label in labels]
     if None not in places and len(set(places)) == len(places):
         return values[:, [place for place in places if place is not None]]
-    notes.append(f"{uri}: columns {listed(columns)} are read as {listed(labels)}, in this order")
-    return values
+    known = [place for place in places if place is not None]
+    if len(set(known)) < len(known):
+        places, known = [None] * len(labels), []
+    others = iter([place for place in range(len(columns)) if place not in known])
+    order = [next(others) if place is None else place for place in places]
+    notes.append(
+        f"{uri}: columns {listed([columns[place] for place in order])} are read as {listed(labels)}, in this order"
+    )
+    return values[:, order]
 
 
 def _place_of(label: str, columns: Sequence[str]) -> int | None:
