@@ -6,6 +6,7 @@ import heapq
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from statistics import median_low
 
 import numpy as np
@@ -170,20 +171,24 @@ class _Game:
 
     def is_over(self, now: float) -> bool:
         """Return whether the search makes way for the finalists at this moment."""
-        return self._limit_s is not None and now > self._limit_s - self.reserve_s()
+        if self._limit_s is None or now <= self._limit_s - self._half_s():  # the reserve is never more than that
+            return False
+        return now > self._limit_s - self.reserve_s()
 
     def reserve_s(self) -> float:
         """Return the seconds that are kept for finalists and closing, as `TimeBudget` does."""
-        scene, limit_s = self._scene, self._limit_s or 0.0
-        half = max(0.0, limit_s - scene.starting_s) / 2
+        scene, half = self._scene, self._half_s()
         if not self.measured:
             return half
         needed = finalists_seconds(self.best_runs(), seeds=scene.search.seeds, slots=scene.slots)
         return min(half, scene.closing_s + 2 * MAKING_WAY_S + needed)
 
+    def _half_s(self) -> float:
+        return max(0.0, (self._limit_s or 0.0) - self._scene.starting_s) / 2
+
     def best_runs(self) -> list[float]:
         """Return the seconds of a full run of each finalist."""
-        best = sorted(self.measured.values(), key=lambda measured: -measured[0])[: self._scene.finalists]
+        best = heapq.nlargest(self._scene.finalists, self.measured.values(), key=itemgetter(0))
         return [cost.example_s * self._scene.rows * self._scene.search.max_epochs for _, cost in best]
 
     def _stretch_s(self, cost: TrialCost) -> float:
