@@ -49,7 +49,7 @@ def ledger_of(location: Path) -> dict[str, Any]:
         "data": run.environment["data"],
         "trials": without_times(run.trials),
         "reports": without_times(read_measurements(location).to_pylist()),
-        "champion": without_times(run.champion),
+        "champion": json.loads(json.dumps(without_times(run.champion)).replace(str(location), "RUN")),
         "weights": run.manifest["files"]["champion/weights.safetensors"],
         **{split: read_predictions(location, split).to_pylist() for split in ("validation", "test")},
     }
