@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from tuner.show_value import show_count, show_measured, show_moment, show_on_page, show_share, show_value, show_yaml
+from tuner.show_value import (
+    show_count,
+    show_duration,
+    show_measured,
+    show_moment,
+    show_on_page,
+    show_share,
+    show_value,
+    show_yaml,
+)
 
 
 @pytest.mark.parametrize(
@@ -98,3 +107,11 @@ def test_a_moment_is_shown_in_local_time(moment: str, shown: str) -> None:
 def test_a_share_near_none_or_all_is_told_from_it() -> None:
     shares = (0.0149, 0.004, 0.00004, 0.05, 0.9996, 0.95)
     assert [show_share(share) for share in shares] == ["1.5 %", "0.4 %", "0.004 %", "5 %", "99.96 %", "95 %"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(44.6, "45 s"), (119, "119 s"), (120, "2 min"), (228, "3 min 48 s"), (757, "13 min"), (12_000, "3 h 20 min")],
+)
+def test_a_time_is_shown_as_people_say_it(seconds: float, shown: str) -> None:
+    assert show_duration(seconds) == shown

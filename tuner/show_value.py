@@ -51,12 +51,14 @@ def show_share(share: float) -> str:
 
 
 def show_duration(seconds: float) -> str:
-    """Return a time in seconds, minutes or hours, whichever reads best: "45 s", "12 min", "3 h 20 min"."""
+    """Return a time as people say it: "45 s", "3 min 48 s", "12 min", "3 h 20 min"."""
     whole = round(seconds)
     if whole < 120:
         return f"{whole} s"
-    minutes, hours = whole // 60, whole // 3600
-    return f"{minutes} min" if minutes < 120 else f"{hours} h {minutes % 60} min"
+    if whole < 600:
+        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
+    minutes = round(whole / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def show_count(number: float, noun: str, plural: str | None = None) -> str:
