@@ -47,8 +47,8 @@ def test_runs_are_listed_newest_first_with_times_that_people_read(call: Call) ->
     assert [line.split()[0] for line in lines] == ["b", "c", "a"]
     assert "75 s" in lines[0]
     assert lines[0].endswith("today 00:03")
-    assert lines[1].endswith("11 min      2 Jan 2025")
-    assert lines[2].endswith("3 h 25 min  28 Nov 2024")
+    assert lines[1].endswith("12 min      2 Jan 2025")
+    assert lines[2].endswith("3 h 26 min  28 Nov 2024")
     rows = json.loads(call("ls", "--format", "json")[1])
     assert (rows[2]["seconds"], rows[2]["started_at"]) == (12_345.6, "2024-11-28T14:03:00+00:00")
     (first, *_) = csv.DictReader(io.StringIO(call("ls", "--format", "csv")[1]))
