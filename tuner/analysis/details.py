@@ -9,9 +9,8 @@ from tuner.analysis.importance import importances
 from tuner.analysis.trials import trials_of
 from tuner.analysis.tried_settings import logarithmic
 from tuner.data.profile import summarise
-from tuner.errors import SpaceError
 from tuner.ledger.run_directory import Run, read_measurements
-from tuner.space.load import Space, read_space
+from tuner.ledger.run_space import space_of
 
 
 def run_details(run: Run) -> dict[str, Any]:
@@ -21,7 +20,7 @@ def run_details(run: Run) -> dict[str, Any]:
     each split, and notes) and most_wrong (rows of the test split). A value is empty if the run has not got that far.
     """
     trials = [trial for trial in trials_of(run, read_measurements(run.location)) if trial.phase == "search"]
-    space = _readable_space(run)
+    space = space_of(run)
     failing = find_failing_settings(trials, space)
     return {
         "importance": [
@@ -54,11 +53,3 @@ def run_details(run: Run) -> dict[str, Any]:
             for row in run.champion.get("most_wrong", ())
         ],
     }
-
-
-def _readable_space(run: Run) -> Space | None:
-    """Return the space of a run, or None if this version of tuner cannot read it."""
-    try:
-        return read_space(run.space)
-    except SpaceError:
-        return None

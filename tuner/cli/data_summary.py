@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -59,14 +58,10 @@ def row_lines(described: Mapping[str, Any], width: int | None = None) -> list[st
         f"columns: {'; '.join(_show_columns(described))}",
         f"task: {described['task']} ({_TASKS[described['task']]}{_per_row(described)})",
     ]
-    lines = [line for sentence in sentences for line in _wrap(sentence, width)]
+    lines = [line for sentence in sentences for line in wrap(sentence, width)]
     lines += _label_table(described, width)
     others = [_lengths(described), *_scripts(described), *_copies(described)]
-    return lines + [line for sentence in others for line in _wrap(sentence, width)]
-
-
-def _wrap(sentence: str, width: int) -> list[str]:
-    return textwrap.wrap(sentence, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return lines + [line for sentence in others for line in wrap(sentence, width)]
 
 
 def _show_columns(described: Mapping[str, Any]) -> Iterator[str]:

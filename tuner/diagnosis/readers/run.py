@@ -20,14 +20,15 @@ from tuner.diagnosis.facts.decisions import decision_facts, recorded_decision_fa
 from tuner.diagnosis.facts.evidence import DecisionFacts, EndedBy, Evidence, Origin, TrainingFacts
 from tuner.diagnosis.facts.reference import reference
 from tuner.diagnosis.facts.training import training_facts
-from tuner.errors import LedgerError, SpaceError
+from tuner.errors import LedgerError
 from tuner.ledger.longer_search import command_to_resume, command_to_search_longer
 from tuner.ledger.predictions import CHAMPION, predictions_of, read_predictions
 from tuner.ledger.rows import INTERRUPTED, measurements_by_trial
 from tuner.ledger.run_again import arguments_to_run_again
 from tuner.ledger.run_directory import Run, read_measurements
+from tuner.ledger.run_space import space_of
 from tuner.scoring.signal import Signal, find_signal, gather_evidence
-from tuner.space.load import Space, read_space
+from tuner.space.load import Space
 from tuner.space.task import Task
 from tuner.trial.ending import Ending
 
@@ -55,7 +56,7 @@ def evidence_of_run(run: Run, measurements: pa.Table, predictions: pa.Table | No
     `predictions` are those on the validation rows, None if the run has none.
     """
     by_trial = measurements_by_trial(measurements.to_pylist())
-    signal, space = _signal(run, measurements), _space(run)
+    signal, space = _signal(run, measurements), space_of(run)
     number = run.champion.get("trial", _best_trial(run))
     row = next((row for row in run.trials if row["trial"] == number), None)
     configuration = None if row is None else json.loads(row["configuration"])
@@ -144,14 +145,6 @@ def _task(run: Run) -> Task:
             name = None
     tasks: tuple[Task, ...] = get_args(Task)
     return next((task for task in tasks if task == name), "multilabel")
-
-
-def _space(run: Run) -> Space | None:
-    """Return the space of the run; None if this version cannot read it."""
-    try:
-        return read_space(run.space)
-    except SpaceError:
-        return None
 
 
 def _max_epochs(run: Run) -> float | None:
