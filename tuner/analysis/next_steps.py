@@ -14,10 +14,10 @@ from tuner.errors import SpaceError
 from tuner.ledger.longer_search import command_to_resume, command_to_search_longer
 from tuner.ledger.run_again import arguments_to_run_again
 from tuner.ledger.run_directory import Run
+from tuner.ledger.run_space import space_of
 from tuner.pruners.gate import GateSettings
 from tuner.scoring.measures import FEWEST_TRUE
 from tuner.scoring.penalty import is_nearly_constant
-from tuner.space.load import read_space
 
 
 @dataclass(frozen=True)
@@ -121,13 +121,12 @@ def _predict_command(run: Run, options: Sequence[str]) -> str:
 
 def _describe_data(run: Run) -> str:
     """Say what DATA in a command stands for."""
-    with suppress(SpaceError):  # an older space, which this version cannot read
-        data = read_space(run.space).data
-        named = data.sequence or data.text
-        if isinstance(named, str):
-            return f"DATA is your file, with the column {named!r}."
-        if named:
-            return f"DATA is your file, with the columns {', '.join(map(repr, named))}."
+    space = space_of(run)
+    named = None if space is None else space.data.sequence or space.data.text
+    if isinstance(named, str):
+        return f"DATA is your file, with the column {named!r}."
+    if named:
+        return f"DATA is your file, with the columns {', '.join(map(repr, named))}."
     return "DATA is your file."
 
 
