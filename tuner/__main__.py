@@ -17,7 +17,7 @@ import click
 from tuner import __version__
 from tuner.cli import tuner
 from tuner.errors import InputError, SearchInterrupted, TunerError
-from tuner.signals import handle_sigint
+from tuner.signals import handle_sigint, ignore_sigint
 
 _UNEXPECTED_EXIT_CODE = 1
 _INTERRUPTED_EXIT_CODE = 130
@@ -49,9 +49,11 @@ def main() -> None:
     except SystemExit:
         raise
     except BaseException as error:  # noqa: BLE001 (report every error; a panic in a Rust library is not an Exception)
+        ignore_sigint()  # a second Ctrl-C must not change the exit code
         if "--debug" in sys.argv:
             traceback.print_exc()
         code = _print_error(error)
+    ignore_sigint()
     sys.exit(code or 0)
 
 

@@ -60,6 +60,34 @@ def sigterm_as_interrupt() -> Iterator[None]:
             _received.clear()
 
 
+@contextmanager
+def holding_signals() -> Iterator[None]:
+    """Hold SIGINT and SIGTERM back until the block is over, then hand over the last one.
+
+    For work that must not stop halfway: a Ray that is half shut down ends the process with exit code 1 when it exits.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread receives signals
+        return
+    held = list[int]()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, lambda received, _frame: held.append(received))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if held:
+        signal.raise_signal(held[-1])
+
+
+def ignore_sigint() -> None:
+    """Ignore SIGINT from now on, if `raise_interrupt` handles it. For a command that is about to end anyway."""
+    if signal.getsignal(signal.SIGINT) is raise_interrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def die_on_abort() -> None:
     """Let SIGABRT end a Ray process at once. Does nothing outside the main thread.
 

@@ -41,6 +41,7 @@ import ray.exceptions
 from tuner.errors import Fault, SearchFailed, UsageError
 from tuner.machine import count_cores
 from tuner.ray_backend.access import asking_for_token, find_temporary_folder, private_folder, showing_token
+from tuner.signals import holding_signals
 from tuner.space.search_settings import ResourceSettings
 
 _AT_STOP = ExitStack()  # `stop_ray` closes it; a process has one Ray at a time
@@ -149,9 +150,10 @@ def _sigterm_restored() -> Iterator[None]:
 
 def stop_ray() -> None:
     """Leave the cluster, or stop the Ray that `start_ray` started. Does nothing without Ray."""
-    if ray.is_initialized():
-        ray.shutdown()
-    _AT_STOP.close()
+    with holding_signals():
+        if ray.is_initialized():
+            ray.shutdown()
+        _AT_STOP.close()
 
 
 class Job:
