@@ -1,0 +1,138 @@
+"""Does a committee keep on fresh rows what it promises on validation, and what do bags and steps do to that?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.row import Row, at_least, explains
+from tuner.scoring.blocks import halves, single_rows
+from tuner.scoring.committee import RULES, choose_committee, cross_fitted_score, mean_probabilities
+from tuner.scoring.f1 import macro_f1
+from tuner.scoring.indicator import Indicator
+from tuner.scoring.thresholds import decide, fit_thresholds
+from tuner.space.task import Task
+
+REPEATS = 100
+FRESH_ROWS = 6_000
+
+Reals = NDArray[np.float64]
+Choose = Callable[["Library"], Sequence[int]]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a search leaves: models of `rows` validation rows.
+
+    A model's log-odds are the true ones plus errors, whose standard deviations are `shared` (by all models, from the training
+    rows) and from `least_own` to `most_own` (a model's own, the same for good and bad rows).
+    """
+
+    task: Task
+    rows: int
+    models: int
+    labels: int = 8
+    shared: float = 0.7
+    least_own: float = 0.6
+    most_own: float = 0.9
+
+
+SCENES: Mapping[str, Scene] = {
+    "8 labels, 400 rows, 12 models": Scene("multilabel", 400, 12),
+    "8 labels, 3,000 rows, 12 models": Scene("multilabel", 3000, 12),
+    "28 labels, 1,500 rows, 25 models of all qualities": Scene("multilabel", 1500, 25, labels=28, most_own=2.5),
+    "6 classes, 300 rows, 25 models of all qualities": Scene("multiclass", 300, 25, labels=6, most_own=2.5),
+    "40 classes, 800 rows, 12 models": Scene("multiclass", 800, 12, labels=40),
+    "two classes, 400 rows, 25 models of all qualities": Scene("binary", 400, 25, labels=2, most_own=2.5),
+}
+
+
+@dataclass(frozen=True)
+class Library:
+    """One simulated search: each model's probabilities of validation and of fresh rows, and the truth of both."""
+
+    task: Task
+    models: tuple[Reals, ...]
+    truth: Indicator
+    parts: NDArray[np.int64]
+    fresh_models: tuple[Reals, ...]
+    fresh_truth: Indicator
+
+    def on_fresh(self, counts: Sequence[int]) -> float:
+        """Return the macro-F1 of a committee on fresh rows, with thresholds that validation gives."""
+        thresholds = fit_thresholds(mean_probabilities(self.models, counts), self.truth, self.task)
+        return macro_f1(decide(mean_probabilities(self.fresh_models, counts), thresholds, self.task), self.fresh_truth)
+
+    def scores(self) -> list[float]:
+        """Return the cross-fitted validation score of each model."""
+        return [cross_fitted_score(each, self.truth, self.task, parts=self.parts) for each in self.models]
+
+
+def make_library(scene: Scene, generator: np.random.Generator) -> Library:
+    """Draw labels, and models that see them through their errors."""
+    rows = scene.rows + FRESH_ROWS
+    columns = 1 if scene.task == "binary" else scene.labels
+    prevalence = np.linspace(-3.0, -0.5, columns) if scene.task == "multilabel" else generator.normal(0, 0.7, columns)
+    odds = 1.8 * generator.normal(size=(rows, columns)) + prevalence
+    truth = _draw(odds, scene.task, generator)
+    shared = odds + scene.shared * generator.normal(size=odds.shape)
+    own = generator.uniform(scene.least_own, scene.most_own, scene.models)
+    models = []
+    for error in own.tolist():
+        seen = shared + error * generator.normal(size=odds.shape) + 0.2 * generator.normal(size=columns)
+        models.append(_probabilities(seen * 2 / (2 + error), scene.task))
+    split = scene.rows
+    return Library(
+        scene.task,
+        tuple(each[:split] for each in models),
+        truth[:split],
+        halves(truth[:split], single_rows(split)),
+        tuple(each[split:] for each in models),
+        truth[split:],
+    )
+
+
+def _draw(odds: Reals, task: Task, generator: np.random.Generator) -> Indicator:
+    if task == "multiclass":
+        drawn = (odds + generator.gumbel(size=odds.shape)).argmax(axis=1)
+        return np.asarray(drawn[:, None] == np.arange(odds.shape[1]))
+    is_true = generator.random(odds.shape) < _probabilities(odds, "multilabel")
+    return np.hstack([~is_true, is_true]) if task == "binary" else is_true
+
+
+def _probabilities(odds: Reals, task: Task) -> Reals:
+    if task == "multiclass":
+        grown = np.exp(odds - odds.max(axis=1, keepdims=True))
+        return np.asarray(grown / grown.sum(axis=1, keepdims=True))
+    positive = 1 / (1 + np.exp(-odds))
+    return np.hstack([1 - positive, positive]) if task == "binary" else positive
+
+
+def by_rules(**changes: float) -> Choose:
+    """Choose as tuner does, with some rules changed."""
+    rules = replace(RULES, **changes)  # type: ignore[arg-type]
+    return lambda library: choose_committee(
+        library.models, library.truth, library.task, parts=library.parts, seed=0, rules=rules
+    )
+
+
+def best(count: int) -> Choose:
+    """Choose the models with the best scores, each once."""
+
+    def choose(library: Library) -> Sequence[int]:
+        first = np.argsort(-np.array(library.scores()))[:count]
+        return [int(number in first) for number in range(len(library.models))]
+
+    return choose
+
+
+CHOICES: Mapping[str, Choose] = {
+    "tuner's rule": by_rules(),
+    "best single": best(1),
+    "best three": best(3),
+    "best eight": best(8),
+    "all": best(1_000),
+}
