@@ -37,6 +37,8 @@ class Rules:
 
 
 RULES = Rules()
+_SMALLER = (5, 3, 2)
+"""Best models whose plain mean is tried next, if a choice scores below the best model."""
 
 
 def choose_committee(
@@ -71,8 +73,9 @@ def choose_committee(
     tables = make_tables([stacked[number] for number in ranked], truth, task, parts, seen, penalty_weight)
     chosen = np.zeros(len(stacked), np.int64)
     chosen[ranked] = _choose_in_bags(tables, len(ranked), rules, np.random.default_rng(seed))
-    counts = tuple((chosen // np.gcd.reduce(chosen)).tolist())
-    return counts if score_of(counts) >= alone[ranked[0]] else best
+    weights = tuple((chosen // np.gcd.reduce(chosen)).tolist())
+    smaller = [tuple(int(each in ranked[:size]) for each in range(len(stacked))) for size in _SMALLER]
+    return next((counts for counts in (weights, *smaller) if score_of(counts) >= alone[ranked[0]]), best)
 
 
 def mean_probabilities(probabilities: Sequence[Probabilities], counts: Sequence[int]) -> NDArray[np.float64]:

@@ -38,6 +38,8 @@ class Scene:
     shared: float = 0.7
     least_own: float = 0.6
     most_own: float = 0.9
+    poor: int = 0
+    """Models that have hardly learnt, in place of as many of the others."""
 
 
 SCENES: Mapping[str, Scene] = {
@@ -46,6 +48,7 @@ SCENES: Mapping[str, Scene] = {
     "28 labels, 1,500 rows, 25 models of all qualities": Scene("multilabel", 1500, 25, labels=28, most_own=2.5),
     "6 classes, 300 rows, 25 models of all qualities": Scene("multiclass", 300, 25, labels=6, most_own=2.5),
     "40 classes, 800 rows, 12 models": Scene("multiclass", 800, 12, labels=40),
+    "8 labels, 800 rows, 3 good models and 12 poor ones": Scene("multilabel", 800, 15, poor=12),
     "two classes, 400 rows, 25 models of all qualities": Scene("binary", 400, 25, labels=2, most_own=2.5),
 }
 
@@ -80,6 +83,7 @@ def make_library(scene: Scene, generator: np.random.Generator) -> Library:
     truth = _draw(odds, scene.task, generator)
     shared = odds + scene.shared * generator.normal(size=odds.shape)
     own = generator.uniform(scene.least_own, scene.most_own, scene.models)
+    own[: scene.poor] = generator.uniform(2.5, 4.0, scene.poor)
     models = []
     for error in own.tolist():
         seen = shared + error * generator.normal(size=odds.shape) + 0.2 * generator.normal(size=columns)
