@@ -7,7 +7,7 @@ models choose, and their choices are added up, so that no model gets in by luck 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,11 +29,11 @@ class Rules:
     most `members` different models stay, those that were chosen most often.
     """
 
-    bags: int = 10
+    bags: int = 20
     share: float = 0.5
-    start: int = 2
-    steps: int = 10
-    members: int = 8
+    start: int = 3
+    steps: int = 4
+    members: int = 10
 
 
 RULES = Rules()
@@ -62,7 +62,12 @@ def choose_committee(
 
     def score_of(counts: Sequence[int]) -> float:
         return cross_fitted_score(
-            mean_probabilities(stacked, counts), truth, task, parts=parts, seen=seen, penalty_weight=penalty_weight
+            mean_probabilities(zip(counts, stacked, strict=True)),
+            truth,
+            task,
+            parts=parts,
+            seen=seen,
+            penalty_weight=penalty_weight,
         )
 
     alone = [score_of(_one_of(number, len(stacked))) for number in range(len(stacked))]
@@ -78,13 +83,15 @@ def choose_committee(
     return next((counts for counts in (weights, *smaller) if score_of(counts) >= alone[ranked[0]]), best)
 
 
-def mean_probabilities(probabilities: Sequence[Probabilities], counts: Sequence[int]) -> NDArray[np.float64]:
-    """Return the mean of models' probabilities, each weighted by its count. All arrays are (rows, labels)."""
-    chosen = [(count, each) for count, each in zip(counts, probabilities, strict=True) if count]
-    total = sum(count for count, _ in chosen)
-    if len(chosen) == 1:
-        return np.asarray(chosen[0][1], np.float64)
-    return np.sum([count / total * each for count, each in chosen], axis=0)
+def mean_probabilities(weighted: Iterable[tuple[int, Probabilities]]) -> NDArray[np.float64]:
+    """Return the mean of probabilities (rows, labels), each given with its weight. Those of weight 0 do not count."""
+    total, weights = None, 0
+    for weight, probabilities in weighted:
+        if weight:
+            total = weight * probabilities if total is None else total + weight * probabilities
+            weights += weight
+    assert total is not None
+    return np.asarray(total / weights, np.float64)
 
 
 def cross_fitted_score(

@@ -32,7 +32,9 @@ Sums = NDArray[np.float32]
 class Tables(Protocol):
     """The models of a choice. `models` holds one array for each; `score` judges the mean of a sum of `count` of them."""
 
-    models: Sequence[Sums]
+    @property
+    def models(self) -> Sequence[Sums]:
+        """The probabilities of each model, in an order of the axes that suits `score`."""
 
     def score(self, total: Sums, count: int) -> float:
         """Return macro-F1 minus the weighted penalty of the mean `total / count`."""
@@ -50,7 +52,7 @@ def make_tables(
     judge = _Judge(truth.sum(axis=0), len(truth), task, penalty_weight)
     if task == "multiclass":
         models = [np.asarray(each, np.float32) for each in probabilities]
-        return _ClassTables(models, truth.argmax(axis=1), truth.any(axis=1), judge)
+        return _ClassTables(models, truth.argmax(axis=1), np.asarray(truth.any(axis=1)), judge)
     columns = slice(1, None) if task == "binary" else slice(None)
     models = [np.ascontiguousarray(each[:, columns].T, np.float32) for each in probabilities]
     is_seen = np.ones(truth.shape[1], bool) if seen is None or task == "binary" else seen
@@ -84,7 +86,7 @@ class _ClassTables:
     has_target: Indicator  # (rows,)
     judge: _Judge
 
-    def score(self, total: Sums, count: int) -> float:
+    def score(self, total: Sums, count: int) -> float:  # noqa: ARG002, the most probable class needs no mean
         decided = total.argmax(axis=1)
         classes = total.shape[1]
         is_hit = (decided == self.targets) & self.has_target
@@ -114,7 +116,9 @@ class _BinTables:
         levels = (total * ((_LEVELS - 2) / count)).astype(np.uint16)
         keys = (_BIN_OF_LEVEL[levels] + self._place).ravel()
         size = int(np.prod(self._shape))
-        decided, hits = (_from_above(np.bincount(each, minlength=size), self._shape) for each in (keys, keys[self._true]))
+        decided, hits = (
+            _from_above(np.bincount(each, minlength=size), self._shape) for each in (keys, keys[self._true])
+        )
         cuts = self._thresholds(decided.sum(axis=0) - decided, hits.sum(axis=0) - hits)[..., None]
         hits, decided = (np.take_along_axis(each, cuts, axis=2)[..., 0].sum(axis=0) for each in (hits, decided))
         if self._judge.task == "binary":
@@ -135,13 +139,13 @@ class _BinTables:
         fitted = np.where(is_allowed, gain, -1.0)[..., ::-1].argmax(axis=2)
         fitted = np.maximum(_BINS - fitted, lowest)
         if self._judge.task == "binary":
-            return fitted
+            return np.asarray(fitted)
         within = np.maximum(np.arange(_BINS + 1), lowest[..., None])
         common = np.take_along_axis(gain, within, axis=2).sum(axis=1)
         shared = _BINS - common[:, ::-1].argmax(axis=1)[:, None]
         weight = self._other_support / (self._other_support + SHRINKAGE)
         cuts = np.rint(weight * fitted + (1 - weight) * shared).astype(np.int64)
-        return np.where(self._is_seen, np.maximum(cuts, lowest), _BINS)
+        return np.asarray(np.where(self._is_seen, np.maximum(cuts, lowest), _BINS))
 
 
 def _from_above(counts: NDArray[np.int64], shape: tuple[int, int, int]) -> NDArray[np.int64]:

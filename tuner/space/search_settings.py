@@ -17,6 +17,8 @@ from tuner.space.base_section import Broken, Rule, Section, Values, refuse
 TIME_PATTERN = r"^(?=.)(\d+(\.\d+)?h)?(\d+(\.\d+)?m)?(\d+(\.\d+)?s)?$"
 
 
+ChampionKind = Literal["single", "committee", "blend"]
+
 ALGORITHMS: Mapping[str, str] = {
     "tpe": "tuner.samplers.tpe:TpeSampler",
     "random": "tuner.samplers.random:RandomSampler",
@@ -147,6 +149,11 @@ class SearchSettings(Section):
     )
     seeds: int = Field(
         default=3, ge=1, le=100, description="How many times to train each finalist, each time with another seed."
+    )
+    champion: ChampionKind = Field(
+        default="blend",
+        description="What to hand over: the best single model, a committee of models whose probabilities are averaged, or a "
+        "blend, a committee that the linear baseline may join.",
     )
     seed: int = Field(default=0, ge=0, le=2**32 - 1, description="The seed that all other seeds are derived from.")
 

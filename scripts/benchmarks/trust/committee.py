@@ -66,8 +66,9 @@ class Library:
 
     def on_fresh(self, counts: Sequence[int]) -> float:
         """Return the macro-F1 of a committee on fresh rows, with thresholds that validation gives."""
-        thresholds = fit_thresholds(mean_probabilities(self.models, counts), self.truth, self.task)
-        return macro_f1(decide(mean_probabilities(self.fresh_models, counts), thresholds, self.task), self.fresh_truth)
+        known, fresh = (mean_probabilities(zip(counts, each, strict=True)) for each in (self.models, self.fresh_models))
+        thresholds = fit_thresholds(known, self.truth, self.task)
+        return macro_f1(decide(fresh, thresholds, self.task), self.fresh_truth)
 
     def scores(self) -> list[float]:
         """Return the cross-fitted validation score of each model."""
