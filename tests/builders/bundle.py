@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
+from tuner.bundle.members import LstmMember
 from tuner.bundle.model_bundle import Bundle, save_bundle
 from tuner.data.dataset import Dataset
 from tuner.data.preparation import fit_preparation, preparation_setting
@@ -42,12 +43,10 @@ def write_bundle(folder: Path, configuration: Configuration, dataset: Dataset) -
         labels=dataset.labels,
         seen=dataset.seen,
         thresholds=np.full(thresholds, 0.5),
-        configuration=configuration,
         columns={"text": None, "sequence": None, "label": "label", "labels": None, "label_columns": None}
         | {dataset.inputs: dataset.inputs},
         record={"run": "runs/x", "penalty_weight": 1.0},
-        model=model,
-        preparation=preparation,
+        members=(LstmMember(1, None, configuration, model, preparation),),
     )
     save_bundle(Folder.at(folder), bundle)
     return folder

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import tuner
+from tuner.bundle.members import LstmMember
 from tuner.bundle.model_bundle import (
     FORMAT,
     Bundle,
@@ -64,12 +65,10 @@ def make_bundle(make_trial: Any) -> Callable[[Configuration, Dataset], Bundle]:
             labels=dataset.labels,
             seen=dataset.seen,
             thresholds=np.full(n_thresholds, 0.5),
-            configuration=configuration,
             columns={"text": None, "sequence": None, "label": "label", "labels": None, "label_columns": None}
             | {dataset.inputs: "column"},
             record={"run": "runs/x", "penalty_weight": 1.0},
-            model=trial.model,
-            preparation=preparation,
+            members=(LstmMember(1, None, configuration, trial.model, preparation),),
         )
 
     return make

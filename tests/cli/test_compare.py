@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tuner.bundle.members import LstmMember
 from tuner.bundle.model_bundle import Bundle, save_bundle
 from tuner.data.preparation import fit_preparation, preparation_setting
 from tuner.data.table_reader import fingerprint
@@ -56,11 +58,9 @@ def save(configure: Any, tmp_path: Path) -> Callable[..., Bundle]:
             "labels": labels,
             "seen": np.ones(len(labels), bool),
             "thresholds": np.full(len(labels), 0.5),
-            "configuration": configuration,
             "columns": {"text": "text", "sequence": None, "label": None, "labels": "labels", "label_columns": None},
             "record": {"penalty_weight": 1.0, "data": {}},
-            "model": model,
-            "preparation": preparation,
+            "members": (LstmMember(1, None, configuration, model, preparation),),
         }
         bundle = Bundle(**{**made, **more})
         save_bundle(Folder.at(tmp_path / name), bundle)
@@ -233,7 +233,7 @@ def test_bundles_are_compared_on_a_file(save: Any, call: Call, rows: str) -> Non
 def test_changed_settings_are_shown_as_a_configuration_holds_them(save: Any, call: Call, rows: str) -> None:
     bundle = save("one")
     changed = {"variational_dropout": True, "learning_rate": 0.0123456}
-    save("two", configuration={**bundle.configuration, **changed})
+    save("two", members=(replace(bundle.leading, configuration={**bundle.configuration, **changed}),))
     _, out, _ = call("compare", "one", "two", "--data", rows)
     shown = [line.split() for line in out.splitlines()]
     assert ["variational_dropout", "false", "true"] in shown

@@ -18,6 +18,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+from tuner.bundle.members import LstmMember
 from tuner.bundle.model_bundle import Bundle, save_bundle
 from tuner.data.preparation import fit_preparation, preparation_setting
 from tuner.data.sequences import Sequences, Standardiser
@@ -56,11 +57,9 @@ def save(configure: Any, tmp_path: Path) -> Callable[..., Bundle]:
             labels=("a", "b"),
             seen=np.ones(2, bool),
             thresholds=np.full(2, np.inf) if task == "multilabel" else np.zeros(0),  # infinite: never predicted
-            configuration=configuration,
             columns={"text": None, "sequence": None, label: label} | {inputs: f"my {inputs}"} | columns,
             record={"penalty_weight": 1.0},
-            model=model,
-            preparation=preparation,
+            members=(LstmMember(1, None, configuration, model, preparation),),
         )
         save_bundle(Folder.at(tmp_path / "bundle"), bundle)
         return bundle

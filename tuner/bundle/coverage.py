@@ -21,7 +21,7 @@ class Coverage:
 
 
 def cover(bundle: Bundle, encoded: Encoded) -> Coverage:
-    """Compare encoded rows with what the model reads and knows. Tokens that are cut off count as well."""
+    """Compare rows, as the leading member encodes them, with what it reads and knows. Tokens that are cut off count as well."""
     cut = np.flatnonzero(encoded.lengths > bundle.max_length)
     if bundle.vocabulary is None:
         return Coverage(cut, None)

@@ -26,15 +26,14 @@ from tuner.bundle.bundle_files import WEIGHTS, read_files
 from tuner.bundle.bundle_json import FORMAT, as_bundle_error
 from tuner.bundle.description import describe_model, results_of_run
 from tuner.bundle.known_rows import KnownRows, save_known_rows
+from tuner.bundle.members import EncodedRows, LinearMember, LstmMember, Member, encode_rows, mean_probabilities
 from tuner.data.dataset import RowInputs
 from tuner.data.encoded import Encoded
-from tuner.data.model_rows import make_rows
 from tuner.data.preparation import Preparation
 from tuner.data.sequences import Sequences, Standardiser
 from tuner.data.token_lists import are_token_lists, as_plain_text, is_token, join_tokens
 from tuner.data.tokenisers import WordTokeniser
 from tuner.errors import DataError, Fault
-from tuner.model.build import to_probabilities
 from tuner.model.classifier import SequenceClassifier
 from tuner.model.weight_shapes import read_shapes
 from tuner.model.weights import filled, fitting_model
@@ -43,12 +42,14 @@ from tuner.scoring.thresholds import decide
 from tuner.space.configuration import Configuration
 from tuner.space.task import Task
 from tuner.storage import Folder
-from tuner.training.loop import predict_logits
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Bundle:
-    """A loaded model. It computes in float32 on the CPU, so that predictions are the same on every machine.
+    """A loaded model, or a committee of several. They compute in float32 on the CPU: predictions are the same on every machine.
+
+    The first of `members` leads: it is the best single model, and an LSTM. A committee's probabilities are the mean of those of
+    its members, weighted by how often each was chosen. `configuration`, `model` and `preparation` are the leading member's.
 
     `columns` names the columns of its training data: text or sequence, label, labels or label_columns, and group, sequence_id
     and order, if there are such. It also says how the labels are written, as `tuner.data.dataset.Columns` does. Rows to predict
@@ -59,11 +60,9 @@ class Bundle:
     labels: tuple[str, ...]
     seen: NDArray[np.bool_]
     thresholds: NDArray[np.float64]
-    configuration: Configuration
     columns: Mapping[str, Any]
     record: Mapping[str, Any]
-    model: SequenceClassifier
-    preparation: Preparation
+    members: tuple[Member, ...]
 
     def __repr__(self) -> str:
         """Return at most five lines: task, labels, inputs, macro-F1 and verdict, size."""
@@ -90,35 +89,59 @@ class Bundle:
         """
         return self.predict_encoded(self.encode(inputs))
 
-    def encode(self, inputs: RowInputs | Sequence[Any]) -> Encoded:
-        """Encode rows, at full length. Raises DataError as `predict_proba` does."""
+    def encode(self, inputs: RowInputs | Sequence[Any]) -> EncodedRows:
+        """Encode rows for every member, at full length. Raises DataError as `predict_proba` does."""
         self._refuse_other_rows(inputs)
         if not len(inputs):
-            return Encoded(np.zeros(0, np.int32), np.zeros(1, np.int64))
-        return self.preparation.encode(self._as_inputs(inputs))
+            return EncodedRows((), (Encoded(np.zeros(0, np.int32), np.zeros(1, np.int64)),))
+        return encode_rows(self.members, self._as_inputs(inputs))
 
-    def predict_encoded(self, encoded: Encoded) -> NDArray[np.float64]:
-        """Return the probabilities (rows, labels) of rows from `encode`, each cut to the length that the model reads."""
-        if not len(encoded):
+    def predict_encoded(self, rows: EncodedRows) -> NDArray[np.float64]:
+        """Return the probabilities (rows, labels) of rows from `encode`, each cut to the length that a member reads."""
+        if not len(rows):
             return np.zeros((0, len(self.labels)))
-        rows = make_rows(
-            encoded,
-            np.zeros(len(encoded), np.int64),
-            vocabulary=self.vocabulary,
-            max_length=self.max_length,
-            truncation=str(self.configuration["truncation"]),
+        return mean_probabilities(
+            (member.weight, self._of_member(number, rows)) for number, member in enumerate(self.members)
         )
-        return to_probabilities(predict_logits(self.model, rows), self.task, seen=self.seen)
+
+    def _of_member(self, number: int, rows: EncodedRows) -> NDArray[np.float64]:
+        member, encoded = self.members[number], rows.encodings[number]
+        if isinstance(member, LinearMember):
+            return member.probabilities(rows.inputs)
+        assert encoded is not None
+        return member.probabilities(encoded, self.task, seen=self.seen)
+
+    @property
+    def leading(self) -> LstmMember:
+        """The member that leads."""
+        member = self.members[0]
+        assert isinstance(member, LstmMember)
+        return member
+
+    @property
+    def configuration(self) -> Configuration:
+        """The configuration of the leading member."""
+        return self.leading.configuration
+
+    @property
+    def model(self) -> SequenceClassifier:
+        """The network of the leading member."""
+        return self.leading.model
+
+    @property
+    def preparation(self) -> Preparation:
+        """What turns rows into the numbers that the leading member reads."""
+        return self.leading.preparation
 
     @property
     def vocabulary(self) -> int | None:
-        """The number of tokens that the model knows, with padding and the unknown token. None for sequences."""
-        return None if self.model.embedding is None else self.model.embedding.num_embeddings
+        """The number of tokens that the leading member knows, with padding and the unknown token. None for sequences."""
+        return self.leading.vocabulary
 
     @property
     def max_length(self) -> int:
-        """The number of tokens or steps that the model reads of a row."""
-        return int(self.configuration["max_length"])
+        """The number of tokens or steps that the leading member reads of a row."""
+        return self.leading.max_length
 
     def decide(self, probabilities: NDArray[np.float64]) -> Indicator:
         """Return decisions as a bool array (rows, labels) from probabilities of that shape."""
@@ -245,16 +268,15 @@ def load(location: str | Path) -> Bundle:
     thresholds = [np.inf if value is None else value for value in described["thresholds"]]
     with as_bundle_error(files.folder):
         model = fitting_model(files.shapes, configuration, channels=_channels(files.preparation))
+        network = filled(model, files.folder.read(WEIGHTS))
         return Bundle(
             task=described["task"],
             labels=tuple(described["labels"]),
             seen=np.array(described["seen"], dtype=bool),
             thresholds=np.array(thresholds, np.float64),
-            configuration=configuration,
             columns=described["columns"],
             record={**described["record"], **results_of_run(files.folder)},
-            model=filled(model, files.folder.read(WEIGHTS)),
-            preparation=files.preparation,
+            members=(LstmMember(1, described["record"].get("trial"), configuration, network, files.preparation),),
         )
 
 

@@ -153,7 +153,7 @@ def _predict(model: Model, split: Split, data: str, read: Sequence[int], *, is_v
         return model.predict_proba(split.inputs)
     bundle, rows = cast("Bundle", model), split.rows.tolist()
     encoded = bundle.encode(split.inputs)
-    say_row_counts(data, bundle, encoded, split.inputs, rows, read=read, used="judged", is_verbose=is_verbose)
+    say_row_counts(data, bundle, encoded.leading, split.inputs, rows, read=read, used="judged", is_verbose=is_verbose)
     return bundle.predict_encoded(encoded)
 
 

@@ -61,7 +61,7 @@ def _probabilities(model: Any, batch: InputBatch, counts: RowCounts | None) -> A
     if counts is None:
         return model.predict_proba(batch.inputs)
     encoded = model.encode(batch.inputs)
-    counts.add(encoded, batch.inputs, batch.rows.tolist())
+    counts.add(encoded.leading, batch.inputs, batch.rows.tolist())
     return model.predict_encoded(encoded)
 
 

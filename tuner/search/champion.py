@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tuner.baselines.baseline import Baseline, Decided, to_beat
 from tuner.bundle.known_rows import KnownRows
+from tuner.bundle.members import LstmMember
 from tuner.bundle.model_bundle import Bundle, restore_model, save_bundle
 from tuner.data.dataset import Dataset
 from tuner.data.preparation import fit_preparation, preparation_setting
@@ -121,7 +122,6 @@ def _build_bundle(
         labels=dataset.labels,
         seen=dataset.seen,
         thresholds=np.zeros(0),
-        configuration=configuration,
         columns=columns_of_model(space.data, dataset),
         record={
             "run": ledger.location,
@@ -131,8 +131,7 @@ def _build_bundle(
             "validation_scores": bound,
             "data": dict(dataset.fingerprints),
         },
-        model=network,
-        preparation=preparation,
+        members=(LstmMember(1, order.index, configuration, network, preparation),),
     )
 
 
