@@ -180,7 +180,7 @@ def join_inputs(parts: Sequence[RowInputs]) -> RowInputs:
         sequences = [part for part in parts if isinstance(part, Sequences)]
         lengths = np.concatenate([part.lengths for part in sequences])
         return Sequences(values=np.concatenate([part.values for part in sequences]), offsets=to_offsets(lengths))
-    return tuple(row for part in parts for row in part)
+    return tuple(row for part in parts if not isinstance(part, Sequences) for row in part)
 
 
 def label_counts(dataset: Dataset) -> dict[str, NDArray[np.int64]]:

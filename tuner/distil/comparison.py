@@ -44,7 +44,8 @@ def find_single(champion: Mapping[str, Any]) -> Mapping[str, Any] | None:
     committee = champion.get("committee") or {}
     if committee.get("kind", "single") == "single":
         return None
-    return next((each for each in committee.get("alternatives", ()) if each["kind"] == "single"), None)
+    alternatives: dict[str, Mapping[str, Any]] = {each["kind"]: each for each in committee["alternatives"]}
+    return alternatives["single"]
 
 
 def describe_kept(*, distilled: float, champion: float, single: float | None) -> tuple[float | None, str]:
@@ -53,15 +54,14 @@ def describe_kept(*, distilled: float, champion: float, single: float | None) ->
     All are macro-F1 on the test split; `single` is None if the champion is a single model. Without a gain the share is None.
     """
     if single is None:
-        return None, f"the champion is a single model: {distilled:.3f} against its {champion:.3f} on test"
-    between = f"{distilled:.3f} on test, between {single:.3f} of the best single model and {champion:.3f} of the committee"
-    if champion <= single:
-        what = f"the committee gains nothing over the best single model on test ({champion:.3f} against {single:.3f})"
-        return None, f"{what}, so there is nothing to keep; the distilled model has {distilled:.3f}"
-    share = (distilled - single) / (champion - single)
-    if share <= 0:
-        gain = f"{champion - single:.3f}"
-        return share, f"keeps none of the committee's gain of {gain} over the best single model: {distilled:.3f} on test, not above {single:.3f}"
-    if share >= 1:
-        return share, f"keeps all of the committee's gain over the best single model: {distilled:.3f} on test, and the committee has {champion:.3f}"
-    return share, f"keeps {100 * share:.0f} % of the committee's gain over the best single model: {between}"
+        return (
+            None,
+            f"the champion is a single model, with {champion:.3f} on test; the distilled model has {distilled:.3f}",
+        )
+    gain = champion - single
+    figures = f"{distilled:.3f} on test; the best single model has {single:.3f}, the committee {champion:.3f}"
+    if gain <= 0:
+        return None, f"the committee gains nothing over the best single model, so there is nothing to keep: {figures}"
+    share = (distilled - single) / gain
+    kept = "nothing" if share <= 0 else "all" if share >= 1 else f"{100 * share:.0f} %"
+    return share, f"the distilled model keeps {kept} of the committee's gain of {gain:.3f}: {figures}"

@@ -9,6 +9,7 @@ from typing import Any
 from tuner.errors import Fault, SpaceError, UsageError
 from tuner.ledger.run_directory import Run
 from tuner.samplers.random import RandomSampler
+from tuner.space.assignment import assignment, key_of
 from tuner.space.configuration import Configuration, Value
 from tuner.space.domains import searched_parameters
 from tuner.space.load import Space, read_space
@@ -41,7 +42,9 @@ def settle_space(run: Run, configuration: Configuration, overrides: Sequence[str
     values of _WITHOUT_LABELS. Raises InputError.
     """
     _refuse_others(overrides)
-    section = _as_section({name: value for name, value in configuration.items() if name.split(".")[0] not in _WITHOUT_LABELS})
+    section = _as_section(
+        {name: value for name, value in configuration.items() if name.split(".")[0] not in _WITHOUT_LABELS}
+    )
     space = read_space(run.space, [assignment("space", section | dict(_WITHOUT_LABELS)), *overrides])
     searched = list(searched_parameters(space.parameters))
     if searched:

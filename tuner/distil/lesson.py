@@ -124,7 +124,7 @@ def _new_rows(
 def _with_unlabelled(
     dataset: Dataset, unlabelled: Sequence[RowInputs], targets: NDArray[np.float64], bundle: Bundle
 ) -> Dataset:
-    """Return the data set with more training rows, whose labels are the champion's decisions. They are in no fold's validation."""
+    """Return the data set with more training rows, labelled by the champion's decisions. No fold's validation has them."""
     if not unlabelled:
         return dataset
     train = dataset.train

@@ -72,12 +72,12 @@ def train_student(
     end = math.inf if time_s is None else start + time_s
     with tempfile.TemporaryDirectory(prefix="tuner-") as folder:
         path = f"{folder}/best.safetensors"
-        best, last, probabilities = _train(
-            trial, path, settings.max_epochs, rows=len(lesson.targets), end=end, say=say
-        )
+        best, last, probabilities = _train(trial, path, settings.max_epochs, rows=len(lesson.targets), end=end, say=say)
         if best is None or probabilities is None:
             what = "no measurement of the distilled model has a score, because a number was not finite"
-            raise SearchFailed(f"{what}; lower --set space.learning_rate={configuration['learning_rate']:.2g}, or try another --seed")
+            raise SearchFailed(
+                f"{what}; lower --set space.learning_rate={configuration['learning_rate']:.2g}, or try another --seed"
+            )
         preparation = fit_preparation(preparation_setting(configuration), lesson.dataset.train.inputs)
         model = restore_model(Path(path).read_bytes(), configuration, preparation)
     if isinstance(preparation, Tokeniser) and model.embedding is not None:
@@ -113,7 +113,9 @@ def _train(
             best, probabilities = measurement, trial.probabilities
             with trial.averaged():
                 save_weights(path, trial.model)
-        record = "" if best is None else ", the best so far" if best is measurement else f", the best is {best.score:.3f}"
+        record = (
+            "" if best is None else ", the best so far" if best is measurement else f", the best is {best.score:.3f}"
+        )
         say(f"epoch {measurement.epochs:.2f} of {max_epochs:g}: score {measurement.score:.3f} on validation{record}")
         if measurement.is_last or time.perf_counter() >= end:
             return best, measurement, probabilities

@@ -53,7 +53,9 @@ def damaged_distilled(run: Folder) -> Iterator[Fault]:
         if name not in present:
             yield Fault(f"{bundle}/{name}", f"{DISTILLED}.json lists this file, but it is not there", remedy)
         elif name not in listed:
-            yield Fault(f"{bundle}/{name}", f"not part of the bundle: {DISTILLED}.json does not list it", "move it elsewhere")
+            yield Fault(
+                f"{bundle}/{name}", f"not part of the bundle: {DISTILLED}.json does not list it", "move it elsewhere"
+            )
         elif _entry(bundle.read(name)) != listed[name]:
             yield Fault(f"{bundle}/{name}", f"its checksum (SHA-256) is not the one in {DISTILLED}.json", remedy)
 

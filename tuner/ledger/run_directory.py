@@ -202,7 +202,8 @@ class Ledger:
 class Run:
     """A run as read from its ledger. A field is empty if the run has not come that far.
 
-    `profile` describes the data, `distilled` the distilled model. `damaged` names the parts of tables that cannot be read; their rows are missing here.
+    `profile` describes the data, `distilled` the distilled model. `damaged` names the parts of tables that cannot be read; their
+    rows are missing here.
     """
 
     name: str
