@@ -24,6 +24,7 @@ PACKAGE = Path(__file__).parents[1] / "tuner"
 ORDER = (
     "tuner.__main__",
     "tuner.cli",
+    "tuner.distil",
     "tuner.search",
     "tuner.ray_backend",
     "tuner.report",

@@ -7,6 +7,7 @@ import click
 from tuner import __version__
 from tuner.cli.compare import compare
 from tuner.cli.diagnose import diagnose
+from tuner.cli.distil import distil
 from tuner.cli.evaluate import evaluate
 from tuner.cli.init import init
 from tuner.cli.ls import ls
@@ -60,6 +61,7 @@ for command in (
     verify,
     predict,
     evaluate,
+    distil,
     schema,
 ):
     tuner.add_command(debug_option(command))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.data.encoded import to_offsets
 from tuner.data.sequences import Sequences
 from tuner.scoring.blocks import Blocks, halves
 from tuner.scoring.indicator import Indicator, as_indicator
@@ -171,6 +172,15 @@ def take_inputs(inputs: RowInputs, positions: NDArray[np.integer]) -> RowInputs:
     if isinstance(inputs, Sequences):
         return inputs.take(positions)
     return tuple(inputs[position] for position in positions.tolist())
+
+
+def join_inputs(parts: Sequence[RowInputs]) -> RowInputs:
+    """Return the rows of all parts, one part after the other. Sequences need equally many channels."""
+    if isinstance(parts[0], Sequences):
+        sequences = [part for part in parts if isinstance(part, Sequences)]
+        lengths = np.concatenate([part.lengths for part in sequences])
+        return Sequences(values=np.concatenate([part.values for part in sequences]), offsets=to_offsets(lengths))
+    return tuple(row for part in parts if not isinstance(part, Sequences) for row in part)
 
 
 def label_counts(dataset: Dataset) -> dict[str, NDArray[np.int64]]:

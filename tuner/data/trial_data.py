@@ -54,7 +54,9 @@ class TrialData:
     folds and validates on fold f; the last is fitted on all training rows and has no validation rows. `tables` come in the
     same order. `validation_truth` is bool (rows, labels); with folds, its rows are the training rows. Thresholds are
     cross-fitted over the `parts` (rows,) of these rows. `seen` is bool (labels,). `vectors` are float32 (training rows,
-    values), one array per pair, and None unless the space has a resampling that needs them.
+    values), one array per pair, and None unless the space has a resampling that needs them. `soft_targets` are float32
+    (training rows, labels): probabilities to learn in place of `train_targets`. A training row in fold -1 is in every part, and
+    no validation row.
     """
 
     task: Task
@@ -68,6 +70,7 @@ class TrialData:
     prepared: Mapping[PreparationSetting, tuple[PreparedSplits, ...]]
     tables: Mapping[tuple[PreparationSetting, EmbeddingSetting], tuple[EmbeddingTable, ...]]
     vectors: tuple[NDArray[np.float32], ...] | None
+    soft_targets: NDArray[np.float32] | None = None
 
     @property
     def n_labels(self) -> int:

@@ -136,6 +136,21 @@ def make_loss(
     return compute
 
 
+def soft_cross_entropy(task: Task) -> Loss:
+    """Cross-entropy to probabilities (batch, labels) in place of the truth: to another model's answers.
+
+    Hinton, Vinyals and Dean (2015), Distilling the knowledge in a neural network, at temperature 1. To probabilities of 0 and 1
+    it is the cross-entropy to the truth. No label has a weight: what weights did to the other model is in its probabilities.
+    """
+
+    def compute(logits: Tensor, probabilities: Tensor) -> Tensor:
+        if task == "multilabel":
+            return F.binary_cross_entropy_with_logits(logits.float(), probabilities.float())
+        return F.cross_entropy(logits.float(), probabilities.float())
+
+    return compute
+
+
 def soft_f1_loss(logits: Tensor, targets: Tensor) -> Tensor:
     """Return 1 minus the macro-F1 of probabilities instead of decisions, over the labels that occur in the batch.
 

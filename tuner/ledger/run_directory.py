@@ -13,6 +13,7 @@ runs/NAME/
   champion/             the bundle
   predictions/          validation.parquet and test.parquet: truth, decisions and probabilities of each row
   champion.json         how the champion was chosen, and its results
+  distilled/            a smaller model with the champion's answers, if one was made, and distilled.json (tuner.ledger.distilled)
   manifest.json         status, verdict and a checksum of every file that no longer changes; written last. While a finished
                         run is given more, it holds only the extensions
 
@@ -29,13 +30,14 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from tuner.errors import Fault, InputError, LedgerError, StorageError, did_you_mean
+from tuner.ledger.distilled import OUTSIDE_MANIFEST, read_distilled
 from tuner.ledger.lock import LOCK, RunLock, is_held
 from tuner.ledger.run_files import (
     FORMAT,
@@ -179,7 +181,8 @@ class Ledger:
         """Merge the tables, then write the manifest with a checksum of every file.
 
         The manifest leaves out the files in `unfinished`, and every file in a folder there (a name that ends in "/").
-        Workers that are still running, or a resumed run, may still write them. Raises StorageError.
+        Workers that are still running, or a resumed run, may still write them. The distilled model is not listed either, because
+        it can be made again. Raises StorageError.
         """
         self._write_waiting()
         for writer in self._writers.values():
@@ -187,7 +190,7 @@ class Ledger:
         self.folder.delete_drafts()
         files = {}
         for name in self.folder.all_files():
-            if name not in ("manifest.json", LOCK) and not name.startswith(tuple(unfinished)):
+            if name not in ("manifest.json", LOCK) and not name.startswith((*unfinished, *OUTSIDE_MANIFEST)):
                 content = self.folder.read(name)
                 files[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         listed = {"files": files, "unfinished_files": list(unfinished)}
@@ -199,7 +202,8 @@ class Ledger:
 class Run:
     """A run as read from its ledger. A field is empty if the run has not come that far.
 
-    `profile` describes the data. `damaged` names the parts of tables that cannot be read; their rows are missing here.
+    `profile` describes the data, `distilled` the distilled model. `damaged` names the parts of tables that cannot be read; their
+    rows are missing here.
     """
 
     name: str
@@ -212,6 +216,7 @@ class Run:
     champion: Mapping[str, Any]
     manifest: Mapping[str, Any]
     damaged: Sequence[Fault] = ()
+    distilled: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def status(self) -> str:
@@ -260,6 +265,7 @@ def read_run(location: str | Path, *, is_lenient: bool = False) -> Run:
         trials=[_with_ending_of_today(row) for row in trials.to_pylist()],
         champion=attempt(lambda: read_json_file(folder, "champion", {}), {}),
         manifest=attempt(lambda: read_json_file(folder, "manifest", {}), {}),
+        distilled=attempt(lambda: read_distilled(folder), {}),
     )
     if run.manifest and "status" not in run.manifest:
         attempt(lambda: refuse_odd(folder, "manifest"), None)

@@ -18,6 +18,7 @@ from tuner.bundle.bundle_files import read_files
 from tuner.bundle.bundle_json import FILES
 from tuner.bundle.known_rows import read_known_rows
 from tuner.errors import Fault, InputError, MissingFileError
+from tuner.ledger.distilled import OUTSIDE_MANIFEST, damaged_distilled
 from tuner.ledger.lock import LOCK
 from tuner.ledger.predictions import CHAMPION, read_predictions
 from tuner.ledger.rows import measurements_by_trial
@@ -80,6 +81,7 @@ def verify(location: str | Path) -> Verification:
     # Without champion.json, the run was cut off while it wrote the bundle.
     if folder.exists("champion") and folder.exists("champion.json"):
         faults += _bundle(location, is_as_written=is_as_written)
+    faults += _distilled(folder)
     return Verification(
         name=folder.path.rsplit("/", 1)[-1],
         status=status,
@@ -105,7 +107,8 @@ def _files(folder: Folder, manifest: Mapping[str, Any]) -> Iterator[Fault]:
     if not are_entries or not isinstance(unfinished, list) or not all(isinstance(name, str) for name in unfinished):
         yield Fault(f"{folder}/manifest.json", "its list of files was not written by tuner", _RESTORE)
         return
-    present = {name for name in folder.all_files() if not name.startswith(tuple(unfinished))} - {"manifest.json", LOCK}
+    apart = (*unfinished, *OUTSIDE_MANIFEST)
+    present = {name for name in folder.all_files() if not name.startswith(apart)} - {"manifest.json", LOCK}
     for name in sorted(present | set(listed)):
         if name not in present:
             yield Fault(f"{folder}/{name}", "the manifest lists this file, but it is not there", _RESTORE)
@@ -190,6 +193,14 @@ def _predictions(run: Run) -> Iterator[Fault]:
         if predicted != evaluated:
             what = f"it has {predicted:,} rows of the champion, but the champion was evaluated on {evaluated:,}"
             yield Fault(f"{run.location}/predictions/{split}.parquet", what, _RESTORE)
+
+
+def _distilled(folder: Folder) -> Iterator[Fault]:
+    """Check the files of the distilled model, if there is one, by their own checksums."""
+    try:
+        yield from damaged_distilled(folder)
+    except InputError as error:
+        yield from error.faults
 
 
 def _bundle(location: str | Path, *, is_as_written: bool) -> Iterator[Fault]:

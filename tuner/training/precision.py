@@ -1,4 +1,4 @@
-"""The number format of the recurrent layers, if the space does not set one."""
+"""The device, and the number format of the recurrent layers if the space does not set one."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ def choose_precision(hidden: int, device: str, *, cell: str = "lstm") -> str:
     """
     least = _LEAST_ON_GPU if device.startswith("cuda") else _LEAST_ON_CPU.get(cell, math.inf)
     return "bfloat16" if hidden >= least and _has_instructions(device) else "float32"
+
+
+def choose_device(gpus: float) -> str:
+    """Return "cuda" for a search whose trials have `gpus`, if this machine has one too, else "cpu"."""
+    return "cuda" if gpus and torch.cuda.is_available() else "cpu"
 
 
 @functools.cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -12,7 +12,7 @@ from tuner.data.embeddings import EmbeddingTable
 from tuner.data.model_rows import make_rows
 from tuner.data.tokenisers import UNKNOWN
 from tuner.data.trial_data import PreparedSplits, TrialData, vocabulary_size
-from tuner.imbalance.loss import make_loss
+from tuner.imbalance.loss import Loss, make_loss, soft_cross_entropy
 from tuner.model.build import make_model
 from tuner.model.classifier import SequenceClassifier
 from tuner.space.build import build
@@ -81,8 +81,9 @@ def make_fold_model(
     ).to(settings.device)
     vectors = None if data.vectors is None else data.vectors[number]
     budget = round(settings.max_epochs * len(rows))
+    taught = None if data.soft_targets is None else data.soft_targets[trained]
     training = _make_training(
-        model, rows, configuration, data, tokens=tokens, vectors=vectors, budget=budget, seed=seed
+        model, rows, configuration, data, taught=taught, tokens=tokens, vectors=vectors, budget=budget, seed=seed
     )
     validation = cut(part.validation, np.zeros(len(part.validation), np.int64))
     samples = None
@@ -98,23 +99,16 @@ def _make_training(
     configuration: Configuration,
     data: TrialData,
     *,
+    taught: NDArray[np.float32] | None,
     tokens: int | None,
     vectors: NDArray[np.float32] | None,
     budget: int,
     seed: int,
 ) -> Training:
+    """Make what trains a model on `rows`, or to the probabilities `taught` (rows, labels) instead of their labels."""
     recipe = Recipe(
         task=data.task,
-        loss=make_loss(
-            rows.targets,
-            labels=data.labels,
-            task=data.task,
-            loss=build(configuration, "loss"),
-            weights=build(configuration, "loss_weights"),
-            soft_f1=float(configuration["soft_f1"]),
-            logit_adjustment=float(configuration["logit_adjustment"]),
-            device=next(model.parameters()).device,
-        ),
+        loss=_make_loss(model, rows, configuration, data) if taught is None else soft_cross_entropy(data.task),
         resample=build(configuration, "resampling"),
         vectors=vectors,
         augment=make_augment(
@@ -134,7 +128,21 @@ def _make_training(
         averaging=build(configuration, "averaging"),
         budget=budget,
     )
-    return Training(model, rows, recipe, generator=np.random.default_rng((seed, 2)))
+    learnt = rows if taught is None else replace(rows, targets=taught)
+    return Training(model, learnt, recipe, generator=np.random.default_rng((seed, 2)))
+
+
+def _make_loss(model: SequenceClassifier, rows: Rows, configuration: Configuration, data: TrialData) -> Loss:
+    return make_loss(
+        rows.targets,
+        labels=data.labels,
+        task=data.task,
+        loss=build(configuration, "loss"),
+        weights=build(configuration, "loss_weights"),
+        soft_f1=float(configuration["soft_f1"]),
+        logit_adjustment=float(configuration["logit_adjustment"]),
+        device=next(model.parameters()).device,
+    )
 
 
 def _positions(data: TrialData, number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

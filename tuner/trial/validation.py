@@ -92,8 +92,9 @@ class Validation:
         data = self._data
         truth = data.validation_truth
         decisions = cross_fitted_decisions(probabilities, truth, data.task, parts=data.parts, seen=data.seen)
+        folds = None if data.folds is None else data.parts  # of the validation rows; training may have more
         measured = measure_by_fold(
-            decisions, truth, data.task, data.folds, penalty_weight=self._penalty_weight, probabilities=probabilities
+            decisions, truth, data.task, folds, penalty_weight=self._penalty_weight, probabilities=probabilities
         )
         judged = [probabilities[fold_model.judged][:, data.seen] for fold_model in self._judged]
         truths = [truth[:, data.seen][fold_model.judged] for fold_model in self._judged]
