@@ -19,7 +19,6 @@ from tuner.space.configuration import Configuration, Value, is_finite_number
 from tuner.space.counting import count_values, value_at
 from tuner.space.document import AddFault, Key, dotted
 from tuner.space.domains import Choice, Conditional, Domain, Fixed, OptionChoice, Single, ends
-from tuner.space.options import Number
 from tuner.space.parameters import PARAMETERS
 from tuner.space.show_domain import domain_in_words
 from tuner.space.task import Inputs
@@ -142,9 +141,7 @@ class _Reader:
     def _exclude(self, path: str, raw: Any, domain: Domain | None, key: Key, name: str) -> None:
         """Note a value that a changed domain excludes, or report one that its domain never allowed."""
         allowed = "does not apply" if domain is None else f"is {domain_in_words(domain)}"
-        parameter = PARAMETERS[self.inputs][name]
-        need = parameter.need if isinstance(parameter, Number) else None
-        if name in self.changed or (need is not None and need.name in self.changed):
+        if name in self.changed:
             self.notes.append(f"{dotted(key)} is not {yaml_value(raw)} any more, because space.{path} {allowed}")
         else:
             what = f"{show_yaml(raw)} is not possible, because space.{path} {allowed}"
