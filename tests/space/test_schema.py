@@ -83,7 +83,7 @@ HEAD = "task: binary\ndata: {train: a, label: l}\nsearch: {time: 5m}\n"
         HEAD + "space: {loss_weights: [none, {explicit: {a: 5, b: {low: 1, high: 9}}}]}",
         HEAD.replace("label: l", "label: l, sequence: s, folds: 5") + "space: {noise: 0.1}",
         HEAD + "first:\n",
-        HEAD + "first: {hidden: 64, clipping: none}\nspace: {hidden: 64}",
+        HEAD + "first: {hidden: 64, clipping: norm}\nspace: {hidden: 64}",
         HEAD + "first: [{pooling: max}, {clipping: {norm: {threshold: 1}}}]\nspace: {clipping: [none, norm]}",
         HEAD.replace("5m", "5m, patience: 3"),
         "task: multilabel\ndata: {train: a, label_columns: [a, b], test: t.csv}\nsearch: {trials: 5, time: 90}",
