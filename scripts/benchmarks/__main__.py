@@ -30,6 +30,7 @@ Without a NAME, all benchmarks run except those that take ten minutes or more: s
 
 examples:
   scripts/bench throughput gate --out bench-out
+  scripts/bench strength --help     a benchmark with options: what champions of shipped spaces score on test
   scripts/bench remedies --help     an experiment: what each setting does to the score
   scripts/bench curves --help       an experiment: learning curves on which the gate is replayed
 """

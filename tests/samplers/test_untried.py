@@ -150,3 +150,36 @@ def test_enumeration_starts_at_a_random_place() -> None:
         configuration_hash(next(enumerate_configurations(FEW, np.random.default_rng(seed)))) for seed in range(40)
     }
     assert len(firsts) > 10
+
+
+FIRST: list[Configuration] = [{"layers": 2, "clipping": "norm"}, {"layers": 2, "between": 0.2, "clipping": "none"}]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_first_trials_take_the_given_settings_and_draw_what_these_leave_open(kind: Kind) -> None:
+    def ask() -> list[Configuration]:
+        return ask_all(UntriedSampler(kind(FEW, seed=3), FEW, seed=3, first=FIRST), 20)
+
+    asked = ask()
+    assert asked == ask()
+    assert {**asked[0], **FIRST[0]} == asked[0]
+    assert asked[0].keys() == {"layers", "between", "clipping", "clipping.norm.threshold"}
+    assert asked[1] == FIRST[1]
+    assert distinct(asked) == 20
+
+
+def test_a_first_setting_that_repeats_an_earlier_one_is_not_tried_again() -> None:
+    sampler = UntriedSampler(RandomSampler(FEW, seed=0), FEW, seed=0, first=[FIRST[1], FIRST[1]])
+    assert distinct(ask_all(sampler, 20)) == 20
+
+
+def test_a_resumed_search_goes_on_after_the_first_setting_as_if_never_interrupted() -> None:
+    def make_first() -> UntriedSampler:
+        return UntriedSampler(TpeSampler(FEW, seed=1), FEW, seed=1, first=FIRST)
+
+    whole = ask_all(make_first(), 15)
+    resumed = make_first()
+    for index, configuration in enumerate(whole[:12]):
+        resumed.replay(index, configuration)
+        resumed.tell(index, measurements=[(100, math.sin(index))], ending=Ending.COMPLETED)
+    assert [resumed.ask(12), whole[13]] == [whole[12], whole[13]]

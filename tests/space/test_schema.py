@@ -82,6 +82,9 @@ HEAD = "task: binary\ndata: {train: a, label: l}\nsearch: {time: 5m}\n"
         HEAD + "space: {embedding: [random, {file: {path: glove.txt}}, {word2vec: {size: [50, 100]}}]}",
         HEAD + "space: {loss_weights: [none, {explicit: {a: 5, b: {low: 1, high: 9}}}]}",
         HEAD.replace("label: l", "label: l, sequence: s, folds: 5") + "space: {noise: 0.1}",
+        HEAD + "first:\n",
+        HEAD + "first: {hidden: 64, clipping: norm}\nspace: {hidden: 64}",
+        HEAD + "first: [{pooling: max}, {clipping: {norm: {threshold: 1}}}]\nspace: {clipping: [none, norm]}",
         HEAD.replace("5m", "5m, patience: 3"),
         "task: multilabel\ndata: {train: a, label_columns: [a, b], test: t.csv}\nsearch: {trials: 5, time: 90}",
     ],
@@ -116,6 +119,10 @@ def test_what_loads_is_valid(tmp_path: Path, text: str) -> None:
         HEAD + "space: {noise: 0.1}",
         HEAD.replace("label: l", "label: l, sequence: s") + "space: {tokens: word}",
         HEAD.replace("label: l", "label: l, folds: 1"),
+        HEAD + "first: {hidden: [64, 128]}",
+        HEAD + "first: {noise: 0.1}",
+        HEAD + "first: {clipping: {norm: {threshold: {low: 1, high: 2}}}}",
+        HEAD + "first: [64]",
     ],
 )
 def test_what_has_a_form_that_the_loader_refuses_is_not_valid(text: str) -> None:

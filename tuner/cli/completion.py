@@ -64,7 +64,7 @@ def _setting_keys() -> Iterator[str]:
     from tuner.space.parameters import PARAMETERS
     from tuner.space.sections import SECTIONS
 
-    yield "task"
+    yield from ("task", "first")
     for section, settings in SECTIONS.items():
         yield from (f"{section}.{name}" for name in settings.model_fields)
     for parameters in PARAMETERS.values():

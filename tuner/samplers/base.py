@@ -8,8 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
-from tuner.samplers.draw import PURPOSE
+from tuner.samplers.draw import PURPOSE, sample
 from tuner.samplers.enumeration import enumerate_configurations
+from tuner.samplers.random import RandomDraw
 from tuner.space.build import import_builder
 from tuner.space.configuration import Configuration, configuration_hash
 from tuner.space.counting import count_configurations
@@ -55,11 +56,16 @@ class UntriedSampler:
     and a worker that died has been replaced already, with more memory if it had run out of it. Only a trial that the end
     of the budget cuts short before its first measurement does not count: nothing is known about its configuration.
 
+    The trials from number 0 on take the settings in `first`, in their order. The sampler learns of them as if it had proposed
+    them. What such a setting leaves open is drawn at random.
+
     A proposal depends only on the seed, its index, and the configurations and results of earlier trials.
     """
 
-    def __init__(self, sampler: Sampler, parameters: Mapping[str, Domain], *, seed: int) -> None:
-        self._sampler, self._parameters, self._seed = sampler, parameters, seed
+    def __init__(
+        self, sampler: Sampler, parameters: Mapping[str, Domain], *, seed: int, first: Sequence[Configuration] = ()
+    ) -> None:
+        self._sampler, self._parameters, self._seed, self._first = sampler, parameters, seed, first
         self._count = count_configurations(parameters)
         self._open: dict[int, str] = {}  # the configuration's hash, of each trial that has not ended
         self._tried: Counter[str] = Counter()  # trials by the hash of their configuration
@@ -71,6 +77,12 @@ class UntriedSampler:
         return configuration
 
     def _ask_untried(self, index: int) -> Configuration:
+        if index < len(self._first):
+            draw = RandomDraw(np.random.default_rng((PURPOSE, self._seed, index)))
+            given = sample(self._parameters, draw, self._first[index])
+            if not self._is_tried(given):
+                self._sampler.replay(index, given)
+                return given
         for attempt in range(_ATTEMPTS):
             configuration = self._sampler.ask(index, attempt)
             if not self._is_tried(configuration):
@@ -109,4 +121,4 @@ def make_sampler(space: Space) -> UntriedSampler:
     """Make the sampler that the space names as `search.algorithm`, with the space's parameters and seed."""
     seed = space.search.seed
     sampler: Sampler = import_builder(ALGORITHMS[space.search.algorithm])(space.parameters, seed=seed)
-    return UntriedSampler(sampler, space.parameters, seed=seed)
+    return UntriedSampler(sampler, space.parameters, seed=seed, first=space.first)

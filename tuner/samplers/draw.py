@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Protocol, TypeAlias
 
-from tuner.space.configuration import Value
+from tuner.space.configuration import Configuration, Value
 from tuner.space.counting import count_values, value_at
 from tuner.space.domains import Choice, Conditional, Domain, FloatRange, IntRange, OptionChoice, Single
 
@@ -35,10 +34,15 @@ class Draw(Protocol):
         """Return a real number from low to high."""
 
 
-def sample(parameters: Mapping[str, Domain], draw: Draw) -> dict[str, Value]:
-    """Return one configuration of the domains, with values taken from `draw`."""
+def sample(parameters: Mapping[str, Domain], draw: Draw, given: Configuration | None = None) -> dict[str, Value]:
+    """Return one configuration of the domains, with values taken from `given`, and from `draw` where it has none."""
+    known = given or {}
+
+    def choose(path: str, domain: Single) -> Value:
+        return known[path] if path in known else sample_one(path, domain, draw=draw)
+
     configuration: dict[str, Value] = {}
-    choose_all(parameters, partial(sample_one, draw=draw), configuration, prefix="")
+    choose_all(parameters, choose, configuration, prefix="")
     return configuration
 
 

@@ -66,7 +66,8 @@ def _search_text(own: OwnData, loaded: Space, space: Space) -> str:
     before, after = (each.document.tree["space"] for each in (loaded, space))
     names = {name for name in after if after[name] != before.get(name)}
     names |= {key.partition(".")[2] for key in own.changes if key.startswith("space.")}
-    if all(re.search(rf"(?m)^  {name}: +[^\s#]", text) for name in names):
+    is_first_kept = load_space(own.space).first == space.first
+    if is_first_kept and all(re.search(rf"(?m)^  {name}: +[^\s#]", text) for name in names):
         for name in sorted(names):  # the comment of a shipped space is about what it was
             text = _set_line(text, name, value=yaml_value(after[name]), comment="")
     else:

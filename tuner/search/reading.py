@@ -46,7 +46,8 @@ def load_checked(space: Space, say: Callable[[str], None]) -> tuple[Space, Datas
     dataset = with_judge_rows(dataset, space.data, say)
     changes = adapt(space, dataset)
     adapted = apply(space, changes)
-    return adapted, _with_notes(dataset, [*(change.note for change in changes), *length_notes(adapted, dataset)])
+    notes = [*(change.note for change in changes), *(adapted.notes if adapted is not space else ())]
+    return adapted, _with_notes(dataset, [*notes, *length_notes(adapted, dataset)])
 
 
 def _with_notes(dataset: Dataset, notes: Sequence[str]) -> Dataset:

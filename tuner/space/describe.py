@@ -7,6 +7,8 @@ from typing import Any
 
 from tuner.show_value import show_yaml
 from tuner.space.auto import AUTO
+from tuner.space.first_trials import KEY as FIRST
+from tuner.space.first_trials import SUMMARY
 from tuner.space.load import TASKS
 from tuner.space.options import Number, Options, Parameter, Switch, Text
 from tuner.space.parameters import PARAMETERS
@@ -38,6 +40,7 @@ def describe_settings() -> list[Row]:
         for name, field in schema["properties"].items():
             is_required = name in schema.get("required", ())
             rows.append(_of_section(f"{section}.{name}", field, is_required=is_required))
+    rows.append({"setting": FIRST, "type": "setting or list", "default": "null", "range": "", "description": SUMMARY})
     text, sequence = PARAMETERS["text"], PARAMETERS["sequence"]
     for name, parameter in text.items():
         rows += _of_space(f"space.{name}", parameter, "" if parameter is sequence.get(name) else "texts")

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from tuner.errors import Fault, SpaceError, did_you_mean
 from tuner.show_value import show_yaml
 from tuner.space.assignment import Write, assignment, key_of, set_option
+from tuner.space.configuration import Configuration
 from tuner.space.document import (
     AddFault,
     Document,
@@ -22,6 +23,8 @@ from tuner.space.document import (
 from tuner.space.domain_reading import Setting, read_domains
 from tuner.space.domains import Domain, OptionChoice
 from tuner.space.file_settings import SettledFiles, settle_files, with_absolute_files
+from tuner.space.first_trials import KEY as FIRST
+from tuner.space.first_trials import FirstTrials, read_first
 from tuner.space.overrides import override, rewrite
 from tuner.space.parameters import PARAMETERS
 from tuner.space.search_settings import ResourceSettings, ScoreSettings, SearchSettings
@@ -31,7 +34,7 @@ from tuner.space.task import COLUMN_FIELDS, Inputs, Task
 from tuner.space.task_options import options_for_task
 
 TASKS: tuple[Task, ...] = get_args(Task)
-KEYS = ("task", *SECTIONS, "space")
+KEYS = ("task", *SECTIONS, FIRST, "space")
 SHIPPED = "shipped:"
 """Before the name of a space: the one that is shipped with tuner, whatever files there are here."""
 _PLACES = (".", "spaces", "search_spaces")
@@ -42,7 +45,8 @@ class Space:
     """A space as it will run. `text` is the YAML of the file, rewritten if there are overrides.
 
     `document` knows where each value was written. `is_task_given` says that a person gave the task as an override, so they
-    insist on it. `notes` are sentences for people about where files were found.
+    insist on it. `first` are the settings of the first trials, as far as the space gives them. `notes` are sentences for
+    people: where files were found, and what the first trials cannot use.
     """
 
     source: str
@@ -55,6 +59,7 @@ class Space:
     resources: ResourceSettings
     score: ScoreSettings
     parameters: Mapping[str, Domain]
+    first: tuple[Configuration, ...] = ()
     is_task_given: bool = False
     notes: tuple[str, ...] = ()
 
@@ -123,13 +128,33 @@ def _load(
         faults.append(document.fault(key, what, remedy))
 
     sections = _read(document, add_fault)
+    first = FirstTrials((), None, ()) if faults else _read_first(document, sections, overrides, add_fault)
     if faults:
         _raise(faults)
     changes = [*overrides, *_names_of_overrides(document), *files.assignments]
-    text = rewrite(document.text, changes) if changes else document.text
+    if first.notes:
+        document = replace(document, tree={**document.tree, FIRST: first.tree})
+        changes.append(assignment(FIRST, first.tree))
     return Space(
-        source=document.source, is_shipped=is_shipped, text=text, document=document, notes=files.notes, **sections
+        source=document.source,
+        is_shipped=is_shipped,
+        text=rewrite(document.text, changes) if changes else document.text,
+        document=document,
+        notes=(*files.notes, *first.notes),
+        first=first.settings,
+        **sections,
     )
+
+
+def _read_first(
+    document: Document, sections: Mapping[str, Any], overrides: Sequence[str], add_fault: AddFault
+) -> FirstTrials:
+    """Read the settings of the first trials. If an override changes what a parameter may be, its value here may be excluded."""
+    inputs: Inputs = sections["data"].inputs
+    keys = [key_of(each).split(".") for each in overrides]
+    is_given = any(key[0] == FIRST for key in keys)
+    changed = {key[1] for key in keys if key[0] == "space" and len(key) > 1 and not is_given}
+    return read_first(document.tree.get(FIRST), sections["parameters"], inputs, changed, add_fault)
 
 
 def _with_names_as_text(document: Document) -> Document:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuner.space.auto import AUTO
+from tuner.space.first_trials import KEY as FIRST
+from tuner.space.first_trials import SUMMARY as FIRST_SUMMARY
 from tuner.space.load import TASKS
 from tuner.space.options import Number, Option, Options, Parameter, Switch, Text
 from tuner.space.parameters import PARAMETERS
@@ -33,13 +35,14 @@ def json_schema() -> Schema:
         "properties": {
             "task": {"enum": list(TASKS), "description": "What kind of labels the data have."},
             **{name: _without_titles(section) for name, section in sections.items()},
+            FIRST: {"description": FIRST_SUMMARY},
             "space": {
                 "description": "A domain for each hyperparameter. A hyperparameter that is absent keeps its default."
             },
         },
         "if": {"properties": {"data": named}},
-        "then": {"properties": {"space": spaces["sequence"]}},
-        "else": {"properties": {"space": spaces["text"]}},
+        "then": {"properties": {"space": spaces["sequence"], FIRST: _first(PARAMETERS["sequence"])}},
+        "else": {"properties": {"space": spaces["text"], FIRST: _first(PARAMETERS["text"])}},
         "$defs": definitions,
     }
 
@@ -62,6 +65,31 @@ def _parameters(parameters: Mapping[str, Parameter], path: str, definitions: Sch
         "properties": {name: _parameter(each, f"{path}.{name}", definitions) for name, each in parameters.items()},
         **({"required": required} if required else {}),
     }
+
+
+def _first(parameters: Mapping[str, Parameter]) -> Schema:
+    """Return the schema of the first settings: one value for each parameter that they name."""
+    setting = _setting(parameters)
+    return {"anyOf": [{**setting, "type": ["object", "null"]}, {"type": "array", "items": setting}]}
+
+
+def _setting(parameters: Mapping[str, Parameter]) -> Schema:
+    return _object({name: _single(parameter) for name, parameter in parameters.items()}, required=[])
+
+
+def _single(parameter: Parameter) -> Schema:
+    if isinstance(parameter, Number):
+        return _number(parameter)
+    if not isinstance(parameter, Options):
+        return {"type": "boolean" if isinstance(parameter, Switch) else "string"}
+    bodies: Schema = {
+        name: _setting(option.parameters)
+        if option.each is None
+        else {"type": "object", "additionalProperties": _number(option.each)}
+        for name, option in parameter.options.items()
+    }
+    with_own = {**_object(bodies, required=[]), "minProperties": 1, "maxProperties": 1}
+    return {"anyOf": [{"enum": list(parameter.options)}, with_own]}
 
 
 def _parameter(parameter: Parameter, path: str, definitions: Schema) -> Schema:
