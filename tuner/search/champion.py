@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from tuner.baselines.baseline import Baseline, Decided, to_beat
 from tuner.bundle.known_rows import KnownRows
+from tuner.bundle.member_files import restore_model
 from tuner.bundle.members import LstmMember
-from tuner.bundle.model_bundle import Bundle, restore_model, save_bundle
+from tuner.bundle.model_bundle import Bundle, save_bundle
 from tuner.data.dataset import Dataset
 from tuner.data.preparation import fit_preparation, preparation_setting
 from tuner.data.tokenisers import Tokeniser
