@@ -29,8 +29,8 @@ class Rules:
     most `members` different models stay, those that were chosen most often.
     """
 
-    bags: int = 20
-    share: float = 0.5
+    bags: int = 12
+    share: float = 0.7
     start: int = 3
     steps: int = 4
     members: int = 10
@@ -132,12 +132,16 @@ def _choose_in_bags(tables: Tables, models: int, rules: Rules, generator: np.ran
 
 
 def _grow(tables: Tables, bag: NDArray[np.int64], models: int, rules: Rules) -> NDArray[np.int64]:
-    """Return how often one bag chooses each model: it begins with its best few, and stops when no further one helps."""
+    """Return how often one bag chooses each model.
+
+    It begins with its best few models, as many as score best together, and stops when no further one helps.
+    """
+    sums = np.cumsum([tables.models[number] for number in bag[: rules.start]], axis=0)
+    starts = [tables.score(total, size) for size, total in enumerate(sums, start=1)]
+    size = int(np.argmax(starts)) + 1
+    best, total = starts[size - 1], sums[size - 1]
     counts = np.zeros(models, np.int64)
-    counts[bag[: rules.start]] = 1
-    total = np.sum([tables.models[number] for number in bag[: rules.start]], axis=0)
-    size = len(bag[: rules.start])
-    best = tables.score(total, size)
+    counts[bag[:size]] = 1
     for _ in range(rules.steps):
         scores = [tables.score(total + tables.models[number], size + 1) for number in bag]
         helps_most = int(np.argmax(scores))

@@ -75,9 +75,9 @@ class Library:
         return [cross_fitted_score(each, self.truth, self.task, parts=self.parts) for each in self.models]
 
 
-def make_library(scene: Scene, generator: np.random.Generator) -> Library:
+def make_library(scene: Scene, generator: np.random.Generator, *, fresh_rows: int = FRESH_ROWS) -> Library:
     """Draw labels, and models that see them through their errors."""
-    rows = scene.rows + FRESH_ROWS
+    rows = scene.rows + fresh_rows
     columns = 1 if scene.task == "binary" else scene.labels
     prevalence = np.linspace(-3.0, -0.5, columns) if scene.task == "multilabel" else generator.normal(0, 0.7, columns)
     odds = 1.8 * generator.normal(size=(rows, columns)) + prevalence
