@@ -23,15 +23,15 @@ from tuner.space.task import Task
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """How a committee is chosen. `scripts/bench trust` compares other values on fresh rows.
+    """How a committee is chosen. `scripts/benchmarks/trust/committee.py` compares other values on fresh rows.
 
-    Each of `bags` bags sees a `share` of the models, begins with its best `start` models, and takes at most `steps` more. At
-    most `members` different models stay, those that were chosen most often.
+    Each of `bags` bags sees a `share` of the models, begins with at most `start` of its best ones, and takes at most `steps`
+    more. At most `members` different models stay, those that were chosen most often.
     """
 
     bags: int = 12
     share: float = 0.7
-    start: int = 3
+    start: int = 5
     steps: int = 4
     members: int = 10
 
