@@ -33,7 +33,7 @@ class Rules:
     share: float = 0.7
     start: int = 5
     steps: int = 4
-    members: int = 10
+    members: int = 8
 
 
 RULES = Rules()

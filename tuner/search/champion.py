@@ -153,8 +153,13 @@ def _identify(
 
 
 def _decide_validation(chosen: Alternative, made: MemberModels, dataset: Dataset) -> Decided:
-    """Decide the validation rows. With folds, use the models that did not see them, because the bundle's saw every row."""
-    if dataset.folds is not None:
+    """Decide the validation rows: a single model's bundle predicts them again.
+
+    The members of a committee are not asked again, which would take as long as the test: their stored probabilities count.
+    They may come from a lower precision than the bundle's. With folds stored ones count too, because a bundle's model saw
+    every row.
+    """
+    if dataset.folds is not None or chosen.kind != "single":
         return Decided(chosen.decisions, chosen.probabilities)
     probabilities = Answers(made, dataset.validation.inputs, dataset).mean(chosen.members)
     return Decided(decide_validation(probabilities, dataset), probabilities)
