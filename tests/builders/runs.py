@@ -277,7 +277,11 @@ def _write_champion(
 
 def _committee(trial: int) -> dict[str, Any]:
     """Return what champion.json says about a blend of two runs and the linear baseline."""
-    members = [(trial, None, 3, 0.55, 0.02), (1, None, 1, 0.53, 0.004), (None, "tfidf + logistic regression", 2, 0.5, 0.01)]
+    members = [
+        (trial, None, 3, 0.55, 0.02),
+        (1, None, 1, 0.53, 0.004),
+        (None, "tfidf + logistic regression", 2, 0.5, 0.01),
+    ]
     alternatives = [("single", 1, 0.0, 0.2), ("committee", 2, 0.01, 0.4), ("blend", 3, 0.02, 0.5)]
     return {
         "asked": "blend", "kind": "blend", "reason": "on validation its macro-F1 is +0.020 against the best single model's",

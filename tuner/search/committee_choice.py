@@ -83,6 +83,11 @@ class CommitteeChoice:
     reason: str
     alternatives: Mapping[ChampionKind, Alternative]
 
+    def members(self) -> list[Chosen]:
+        """Return the members of all alternatives, each once."""
+        members = (member for alternative in self.alternatives.values() for member in alternative.members)
+        return list({member.key: member for member in members}.values())
+
 
 class CommitteeChooser:
     """Chooses among the models of one search."""
