@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from tuner.baselines.linear_model import LinearModel
 from tuner.scoring.f1 import Reals
 from tuner.scoring.indicator import Indicator
-
-if TYPE_CHECKING:
-    from tuner.baselines.linear import LinearModel  # imports scikit-learn
 
 Kind = Literal["constant", "chance", "model", "control", "probe"]
 

@@ -157,13 +157,3 @@ def _cut(group: Sequence[LstmMember]) -> Preparation:
     """Return the preparation of the first model, the widest, with only the tokens that a model of the group knows."""
     widest = group[0].preparation
     return widest.cut(max(member.vocabulary or 0 for member in group)) if isinstance(widest, Tokeniser) else widest
-
-
-def mean_probabilities(weighted: Iterable[tuple[int, NDArray[np.float64]]]) -> NDArray[np.float64]:
-    """Return the mean of probabilities (rows, labels), each given with its weight."""
-    total, weights = None, 0
-    for weight, probabilities in weighted:
-        total = weight * probabilities if total is None else total + weight * probabilities
-        weights += weight
-    assert total is not None
-    return np.asarray(total / weights)

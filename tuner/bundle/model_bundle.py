@@ -27,7 +27,7 @@ from tuner.bundle.bundle_json import FORMAT, as_bundle_error
 from tuner.bundle.description import describe_model, results_of_run
 from tuner.bundle.known_rows import KnownRows, save_known_rows
 from tuner.bundle.member_files import describe_members, load_members, weights_of
-from tuner.bundle.members import EncodedRows, LinearMember, LstmMember, Member, encode_rows, mean_probabilities
+from tuner.bundle.members import EncodedRows, LinearMember, LstmMember, Member, encode_rows
 from tuner.data.dataset import RowInputs
 from tuner.data.encoded import Encoded
 from tuner.data.preparation import Preparation
@@ -36,6 +36,7 @@ from tuner.data.token_lists import are_token_lists, as_plain_text, is_token, joi
 from tuner.data.tokenisers import WordTokeniser
 from tuner.errors import DataError, Fault
 from tuner.model.classifier import SequenceClassifier
+from tuner.scoring.committee import mean_probabilities
 from tuner.scoring.indicator import Indicator, name_decisions
 from tuner.scoring.thresholds import decide
 from tuner.space.configuration import Configuration

@@ -23,17 +23,17 @@ from tuner.space.task import Task
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """How a committee is chosen. `scripts/bench trust` compares other values on fresh rows.
+    """How a committee is chosen. `scripts/benchmarks/trust/committee.py` compares other values on fresh rows.
 
-    Each of `bags` bags sees a `share` of the models, begins with its best `start` models, and takes at most `steps` more. At
-    most `members` different models stay, those that were chosen most often.
+    Each of `bags` bags sees a `share` of the models, begins with at most `start` of its best ones, and takes at most `steps`
+    more. At most `members` different models stay, those that were chosen most often.
     """
 
-    bags: int = 20
-    share: float = 0.5
-    start: int = 3
+    bags: int = 12
+    share: float = 0.7
+    start: int = 5
     steps: int = 4
-    members: int = 10
+    members: int = 8
 
 
 RULES = Rules()
@@ -132,12 +132,16 @@ def _choose_in_bags(tables: Tables, models: int, rules: Rules, generator: np.ran
 
 
 def _grow(tables: Tables, bag: NDArray[np.int64], models: int, rules: Rules) -> NDArray[np.int64]:
-    """Return how often one bag chooses each model: it begins with its best few, and stops when no further one helps."""
+    """Return how often one bag chooses each model.
+
+    It begins with its best few models, as many as score best together, and stops when no further one helps.
+    """
+    sums = np.cumsum([tables.models[number] for number in bag[: rules.start]], axis=0)
+    starts = [tables.score(total, size) for size, total in enumerate(sums, start=1)]
+    size = int(np.argmax(starts)) + 1
+    best, total = starts[size - 1], sums[size - 1]
     counts = np.zeros(models, np.int64)
-    counts[bag[: rules.start]] = 1
-    total = np.sum([tables.models[number] for number in bag[: rules.start]], axis=0)
-    size = len(bag[: rules.start])
-    best = tables.score(total, size)
+    counts[bag[:size]] = 1
     for _ in range(rules.steps):
         scores = [tables.score(total + tables.models[number], size + 1) for number in bag]
         helps_most = int(np.argmax(scores))

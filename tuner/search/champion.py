@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tuner.baselines.baseline import Baseline, Decided, to_beat
 from tuner.bundle.known_rows import KnownRows
-from tuner.bundle.members import Member
+from tuner.bundle.members import Member, share_preparations
 from tuner.bundle.model_bundle import Bundle, save_bundle
 from tuner.data.dataset import Dataset
 from tuner.ledger.extensions import identify_champion
@@ -68,7 +68,7 @@ def publish_champion(
     weight, seed = space.score.penalty_weight, space.search.seed
     chooser = CommitteeChooser(dataset, penalty_weight=weight, seed=seed)
     committee = chooser.choose(space.search.champion, choice, models, baselines)
-    made, champion = MemberModels(dataset, ledger), committee.chosen.lead
+    made, champion = MemberModels(committee.members(), dataset, ledger), committee.chosen.lead
     on_validation = _decide_validation(committee.chosen, made, dataset)
     validation = judge(on_validation, dataset, "validation", penalty_weight=weight, seed=seed)
     aucs = _read_aucs(ledger)
@@ -80,7 +80,8 @@ def publish_champion(
         **_shorten(descriptions),
     }
     thresholds = _fit_thresholds(on_validation, dataset)
-    bundle = _build_bundle(made.bundled(committee.chosen.members), thresholds, record, space=space, dataset=dataset)
+    members = share_preparations([made.of(each) for each in committee.chosen.members])
+    bundle = _build_bundle(members, thresholds, record, space=space, dataset=dataset)
 
     answers = Answers(made, dataset.test.inputs, dataset)  # from here on the test split is used
     on_test = _decide_test(answers.mean(committee.chosen.members), thresholds, dataset)
@@ -153,8 +154,13 @@ def _identify(
 
 
 def _decide_validation(chosen: Alternative, made: MemberModels, dataset: Dataset) -> Decided:
-    """Decide the validation rows. With folds, use the models that did not see them, because the bundle's saw every row."""
-    if dataset.folds is not None:
+    """Decide the validation rows: a single model's bundle predicts them again.
+
+    The members of a committee are not asked again, which would take as long as the test: their stored probabilities count.
+    They may come from a lower precision than the bundle's. With folds stored ones count too, because a bundle's model saw
+    every row.
+    """
+    if dataset.folds is not None or chosen.kind != "single":
         return Decided(chosen.decisions, chosen.probabilities)
     probabilities = Answers(made, dataset.validation.inputs, dataset).mean(chosen.members)
     return Decided(decide_validation(probabilities, dataset), probabilities)

@@ -83,6 +83,11 @@ class CommitteeChoice:
     reason: str
     alternatives: Mapping[ChampionKind, Alternative]
 
+    def members(self) -> list[Chosen]:
+        """Return the members of all alternatives, each once."""
+        members = (member for alternative in self.alternatives.values() for member in alternative.members)
+        return list({member.key: member for member in members}.values())
+
 
 class CommitteeChooser:
     """Chooses among the models of one search."""
@@ -112,7 +117,7 @@ class CommitteeChooser:
             has_baseline = any(each.baseline for each in members)
             if len(members) > 1 and has_baseline == (kind == "blend"):
                 alternatives[kind] = self._describe(kind, members, single)
-        chosen, reason = _decide(asked, alternatives, can_blend=bool(linear))
+        chosen, reason = pick(asked, alternatives, can_blend=bool(linear))
         return CommitteeChoice(asked, chosen, reason, alternatives)
 
     def gain(self, alternative: Alternative, member: Chosen) -> float | None:
@@ -183,10 +188,13 @@ def _mean(members: Sequence[Chosen]) -> NDArray[np.float64]:
     return mean_probabilities((each.weight, _probabilities(each.model)) for each in members)
 
 
-def _decide(
+def pick(
     asked: ChampionKind, alternatives: Mapping[ChampionKind, Alternative], *, can_blend: bool
 ) -> tuple[Alternative, str]:
-    """Return the first alternative, from what was asked down to a single model, that is there and not surely worse."""
+    """Return the first alternative, from what was asked down to a single model, that is there and not surely worse, and why.
+
+    `can_blend` says whether there is a linear baseline that is fit to be a member.
+    """
     reasons = []
     if asked == "blend":
         if (blend := alternatives.get("blend")) is None:

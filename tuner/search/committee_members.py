@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.bundle.members import LinearMember, LstmMember, Member
-from tuner.bundle.model_bundle import restore_model
+from tuner.baselines.baseline import Baseline
+from tuner.bundle.member_files import restore_model
+from tuner.bundle.members import LinearMember, LstmMember, Member, share_preparations
 from tuner.data.dataset import Dataset, RowInputs
 from tuner.data.encoded import Encoded
 from tuner.data.preparation import Preparation, PreparationSetting, fit_preparation, preparation_setting
@@ -18,44 +19,23 @@ from tuner.data.tokenisers import Tokeniser
 from tuner.ledger.run_directory import Ledger, weights_name
 from tuner.scoring.committee import mean_probabilities
 from tuner.search.committee_choice import Chosen
-from tuner.search.kept_models import KeptModel
 
 
 class MemberModels:
-    """Rebuilds each member's model once. Members with the same setting of the preparation share it."""
+    """Members rebuilt as models. Those whose rows can be encoded alike share a preparation."""
 
-    def __init__(self, dataset: Dataset, ledger: Ledger) -> None:
+    def __init__(self, members: Sequence[Chosen], dataset: Dataset, ledger: Ledger) -> None:
         self._dataset, self._ledger = dataset, ledger
         self._preparations: dict[PreparationSetting, Preparation] = {}
-        self._members: dict[int | str, Member] = {}
+        built = share_preparations([self._build(each) for each in members])
+        self._members = {each.key: member for each, member in zip(members, built, strict=True)}
 
     def of(self, chosen: Chosen) -> Member:
-        """Return a member of a bundle, with the whole vocabulary of its preparation."""
-        if chosen.key not in self._members:
-            self._members[chosen.key] = self._build(chosen)
+        """Return the model of a member, with its weight."""
         return replace(self._members[chosen.key], weight=chosen.weight)
 
-    def bundled(self, members: Sequence[Chosen]) -> tuple[Member, ...]:
-        """Return the members as a bundle keeps them: a preparation knows no more tokens than its members need."""
-        built = [self.of(each) for each in members]
-        needed: dict[int, int] = {}
-        for member in built:
-            if isinstance(member, LstmMember) and member.vocabulary is not None:
-                needed[id(member.preparation)] = max(needed.get(id(member.preparation), 0), member.vocabulary)
-        cut: dict[int, Preparation] = {
-            id(each): each.cut(needed[id(each)])
-            for each in self._preparations.values()
-            if id(each) in needed and isinstance(each, Tokeniser)
-        }
-        return tuple(
-            replace(each, preparation=cut.get(id(each.preparation), each.preparation))
-            if isinstance(each, LstmMember)
-            else each
-            for each in built
-        )
-
     def _build(self, chosen: Chosen) -> Member:
-        if not isinstance(chosen.model, KeptModel):
+        if isinstance(chosen.model, Baseline):
             assert chosen.model.model is not None
             return LinearMember(chosen.weight, chosen.model.name, chosen.model.model)
         order = chosen.model.trial.order
@@ -65,6 +45,8 @@ class MemberModels:
         preparation = self._preparations[setting]
         weights = self._ledger.folder.read(weights_name(order.index))
         network = restore_model(weights, order.configuration, preparation)
+        if isinstance(preparation, Tokeniser) and network.embedding is not None:
+            preparation = preparation.cut(network.embedding.num_embeddings)
         return LstmMember(chosen.weight, order.index, order.configuration, network, preparation)
 
 
