@@ -55,11 +55,15 @@ def _fill(
 
 def prepare_for(dataset: Dataset, configuration: Configuration) -> TrialData:
     """Prepare a data set for trials of one configuration."""
-    return prepare(dataset, _fixed(PARAMETERS[dataset.inputs], configuration, prefix=""))
+    return prepare(dataset, fixed_domains(configuration, dataset.inputs))
+
+
+def fixed_domains(configuration: Configuration, inputs: Inputs) -> dict[str, Domain]:
+    """Return domains that hold the configuration's values only."""
+    return _fixed(PARAMETERS[inputs], configuration, prefix="")
 
 
 def _fixed(parameters: Mapping[str, Parameter], configuration: Configuration, *, prefix: str) -> dict[str, Domain]:
-    """Return domains that hold the configuration's values only."""
     domains: dict[str, Domain] = {}
     for name, parameter in parameters.items():
         value = configuration.get(path := f"{prefix}{name}")

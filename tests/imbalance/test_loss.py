@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tuner.imbalance.loss import Loss, asymmetric, cross_entropy, focal, make_loss, soft_f1_loss
+from tuner.imbalance.loss import Loss, asymmetric, cross_entropy, focal, make_loss, soft_cross_entropy, soft_f1_loss
 from tuner.imbalance.weights import (
     WeightRule,
     count_labels,
@@ -271,6 +271,33 @@ def test_logit_adjustment_adds_the_log_odds_of_a_label() -> None:
     adjusted = logits + 0.5 * torch.tensor([1 / 4, 0.5 / 4.5]).log()
     value = build(MULTILABEL, logit_adjustment=0.5)(logits, truth)
     assert float(value) == pytest.approx(float(F.binary_cross_entropy_with_logits(adjusted, truth)))
+
+
+@given(seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 6), labels=st.integers(2, 5), is_multilabel=st.booleans())
+@settings(max_examples=30)
+def test_cross_entropy_to_probabilities_of_0_and_1_is_that_to_the_truth(
+    seed: int, rows: int, labels: int, is_multilabel: bool
+) -> None:
+    generator = np.random.default_rng(seed)
+    logits = torch.tensor(generator.normal(scale=3, size=(rows, labels)), requires_grad=True)
+    classes = torch.tensor(generator.integers(labels, size=rows))
+    truth = torch.tensor(generator.integers(2, size=(rows, labels))) if is_multilabel else classes
+    certain = truth if is_multilabel else F.one_hot(classes, labels)
+    soft = soft_cross_entropy("multilabel" if is_multilabel else "multiclass")(logits, certain.float())
+    hard = cross_entropy()(logits.float(), truth, torch.ones(labels))
+    assert float(soft) == pytest.approx(float(hard), rel=1e-5)
+    slopes = [torch.autograd.grad(loss, logits)[0] for loss in (soft, hard)]
+    torch.testing.assert_close(slopes[0], slopes[1])
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_cross_entropy_to_probabilities_is_least_at_these_probabilities(task: Task) -> None:
+    probabilities = torch.tensor([[0.2, 0.7, 0.1]])
+    loss = soft_cross_entropy(task)
+    best = probabilities.log() if task == "multiclass" else probabilities.logit()
+    at_best = float(loss(best, probabilities))
+    for step in torch.eye(3) * 0.1:
+        assert min(float(loss(best + step, probabilities)), float(loss(best - step, probabilities))) > at_best
 
 
 def test_soft_f1_is_macro_f1_of_probabilities_over_labels_that_the_batch_has() -> None:

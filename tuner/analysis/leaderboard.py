@@ -70,6 +70,7 @@ def describe_run(run: Run) -> dict[str, Any]:
         "leaderboard": leaderboard(run),
         "reason": champion.get("reason"),
         "champion": {key: value for key, value in champion.items() if key not in ("verdict", "reason")} or None,
+        "distilled": run.distilled or None,
         "profile": run.profile or None,
         "data": run.environment.get("data"),
         "environment": {key: value for key, value in run.environment.items() if key != "data"},

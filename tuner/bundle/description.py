@@ -14,7 +14,7 @@ from tuner.storage import Folder
 
 _LABELS_SHOWN = 5
 _LONGEST_NAME = 30
-_MOST_BYTES = 20_000_000  # of champion.json; the largest of a real run has some hundred kilobytes
+_MOST_BYTES = 20_000_000  # of the file; the largest of a real run has some hundred kilobytes
 
 
 def describe_model(
@@ -46,16 +46,18 @@ def describe_model(
 
 
 def results_of_run(folder: Folder) -> dict[str, Any]:
-    """Return the verdict and the macro-F1 on test of the run whose champion lies in `folder`; nothing if there is no such run.
+    """Return the macro-F1 on test, and the verdict if there is one, of the bundle in `folder`, from NAME.json beside the folder.
 
-    A bundle is saved before the test, so it does not hold them itself.
+    A bundle is saved before the test, so it does not hold them itself. A run's champion/ has champion.json beside it, and its
+    distilled/ has distilled.json. Return nothing if there is no such file.
     """
-    run = Folder(folder.files, folder.path.rpartition("/")[0])
+    parent, _, name = folder.path.rpartition("/")
+    run = Folder(folder.files, parent)
     try:
-        size = run.size("champion.json")
-        champion = json.loads(run.read("champion.json")) if size is not None and size <= _MOST_BYTES else {}
-        test = champion["test"]
-        return {"verdict": str(champion["verdict"]), "test": {"macro_f1": float(test["macro_f1"])}}
+        size = run.size(f"{name}.json")
+        results = json.loads(run.read(f"{name}.json")) if size is not None and size <= _MOST_BYTES else {}
+        verdict = {"verdict": str(results["verdict"])} if "verdict" in results else {}
+        return {**verdict, "test": {"macro_f1": float(results["test"]["macro_f1"])}}
     except (StorageError, ValueError, LookupError, TypeError, RecursionError):
         return {}
 

@@ -74,6 +74,7 @@ def print_run(location: str, format_: Format, *, is_all: bool = False) -> Run:
 
 
 def _print_described(run: Run, described: dict[str, Any], format_: Format) -> None:
+    from tuner.analysis.distilled import describe_distilled
     from tuner.analysis.leaderboard import COLUMNS
 
     if format_ == "json":
@@ -82,6 +83,8 @@ def _print_described(run: Run, described: dict[str, Any], format_: Format) -> No
         print_rows(described["leaderboard"], COLUMNS, "csv")
     else:
         _print_summary(described)
+        if (distilled := describe_distilled(run)) is not None:
+            print_sentence(f"distilled: {distilled}")
         if "evidence" in described:
             _print_evidence(described["evidence"])
         _print_earlier(run)

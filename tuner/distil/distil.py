@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,7 +106,7 @@ def distil(
         "at": now(),
         "run": location,
         "bundle": place.location,
-        "teacher": _describe_teacher(run),
+        "teacher": _describe_teacher(run.champion),
         "trial": trial,
         "configuration": dict(configuration),
         "seed": seed,
@@ -175,14 +174,14 @@ def _describe_task(lesson: Lesson, settings: TrialSettings) -> str:
 # --- what is written -------------------------------------------------------------------------------------------------
 
 
-def _describe_teacher(run: Run) -> dict[str, Any]:
-    """Return which champion was distilled. The digest tells it from a later champion of the same run."""
-    committee = run.champion.get("committee") or {}
+def _describe_teacher(champion: Mapping[str, Any]) -> dict[str, Any]:
+    """Return which champion was distilled. Its macro-F1 on test tells it from a later champion of the same run."""
+    committee = champion.get("committee") or {}
     return {
         "kind": committee.get("kind", "single"),
         "models": max(1, len(committee.get("members", ()))),
-        "trial": run.champion["trial"],
-        "sha256": hashlib.sha256(Folder.at(run.location).read("champion/bundle.json")).hexdigest(),
+        "trial": champion["trial"],
+        "macro_f1": champion["test"]["macro_f1"],
     }
 
 

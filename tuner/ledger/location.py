@@ -25,11 +25,13 @@ def locate_model(
     """
     from tuner.errors import Fault, UsageError, did_you_mean
     from tuner.ledger.run_directory import list_runs
-    from tuner.storage import Folder, split
+    from tuner.storage import Folder, join, split
 
     here, location = Folder.at(model), locate_run(model, runs)
     if here.exists("bundle.json"):
         return model
+    if "://" not in model and Folder.at(below := join(runs, model)).exists("bundle.json"):
+        return below  # such as RUN/distilled
     if Folder.at(location).exists("environment.json"):
         return location
     if here.exists():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tuner.analysis.distilled import describe_distilled
 from tuner.analysis.earlier_results import describe_freshness, describe_measured, list_earlier
 from tuner.analysis.leaderboard import VERDICTS, count_endings, describe_champion
 from tuner.analysis.next_steps import next_steps
@@ -81,6 +82,8 @@ def _facts(material: Material) -> list[tuple[str, str]]:
         facts.append(("macro-F1, judge rows", describe_measured(champion["judge"])))
     if champion.get("earlier"):
         facts.append(("earlier verdicts, macro-F1 on test", list_earlier(champion["earlier"])))
+    if (distilled := describe_distilled(run)) is not None:
+        facts.append(("distilled", distilled))
     counts = sorted(count_endings(run).items(), key=lambda item: -item[1])
     if counts:
         endings = ", ".join(f"{count:,} {ending}" for ending, count in counts)
