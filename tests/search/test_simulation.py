@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tuner.search.calibration import TrialCost
+from tuner.search.trial_cost import TrialCost
 from tuner.search.plan import describe_excess
 from tuner.search.simulation import Scene, foresee, least_seconds
 from tuner.space.search_settings import SearchSettings
