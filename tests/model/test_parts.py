@@ -248,7 +248,7 @@ def test_no_dropout_of_one_model_repeats_another_of_the_model_with_the_next_seed
         rates = {"dropout": 0.5, "layer_dropout": 0.5, "weight_dropout": 0.5, "embedding_dropout": 0.5}
         model = make_classifier(channels=3, labels=2, hidden=6, layers=3, seed=seed, **rates)  # type: ignore[arg-type]
         dropouts = [module for module in model.modules() if isinstance(module, Dropout)]
-        return [module._is_kept((100,)).tobytes() for module in dropouts]
+        return [module._factors((100,)).tobytes() for module in dropouts]
 
     streams = [stream for seed in range(4) for stream in firsts(seed)]
     assert len(streams) == 4 * 6

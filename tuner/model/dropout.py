@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 
@@ -44,8 +46,7 @@ class Dropout(nn.Module):
             if not self._is_variational:
                 return nn.functional.dropout(values, self._rate)
             return values * nn.functional.dropout(values.new_ones(shape), self._rate)
-        kept = torch.from_numpy(self._is_kept(shape))
-        return values * (kept * (1 / (1 - self._rate)))
+        return values * torch.from_numpy(self._factors(shape))
 
     def state(self) -> dict[str, Any]:
         """Return the state of the mask generator. It does not include PyTorch's generator, which is used on a GPU."""
@@ -55,6 +56,8 @@ class Dropout(nn.Module):
         """Continue from a state that `state` returned."""
         self._generator.bit_generator.state = state["generator"]
 
-    def _is_kept(self, shape: tuple[int, ...]) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-        bits = np.frombuffer(self._generator.bytes(2 * int(np.prod(shape))), np.uint16)
-        return (bits >= self._levels).reshape(shape)
+    def _factors(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """Return 0 for each entry that is dropped, and what makes up for it for the others."""
+        bits = np.frombuffer(self._generator.bytes(2 * math.prod(shape)), np.uint16)
+        kept = np.multiply(bits >= self._levels, np.float32(1 / (1 - self._rate)), dtype=np.float32)
+        return kept.reshape(shape)

@@ -44,6 +44,7 @@ from tuner.ray_backend.access import asking_for_token, find_temporary_folder, pr
 from tuner.signals import holding_signals
 from tuner.space.search_settings import ResourceSettings
 
+_UNUSED = ("start_monitor", "start_api_server", "start_log_monitor")
 _AT_STOP = ExitStack()  # `stop_ray` closes it; a process has one Ray at a time
 
 
@@ -114,10 +115,30 @@ def _start_here(resources: ResourceSettings, quiet: Mapping[str, Any]) -> tuple[
     _AT_STOP.enter_context(asking_for_token())
     folder = _AT_STOP.enter_context(private_folder(parent))
     try:
-        ray.init(address="local", include_dashboard=False, num_cpus=cpus, _temp_dir=folder, **quiet)
+        with _without_unused_processes():
+            ray.init(address="local", include_dashboard=False, num_cpus=cpus, _temp_dir=folder, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise SearchFailed(f"Ray did not start on this machine: {error}") from error
     return notes
+
+
+@contextmanager
+def _without_unused_processes() -> Iterator[None]:
+    """Let Ray start no autoscaler, no dashboard and no reader of logs, which nobody uses here.
+
+    Each takes half a second of a core, and Ray waits for the dashboard before it starts workers. The methods are private to
+    Ray, and a test fails if they change. Without them these processes only start as well.
+    """
+    from ray._private.node import Node
+
+    before = {name: getattr(Node, name) for name in _UNUSED if hasattr(Node, name)}
+    for name in before:
+        setattr(Node, name, lambda *_, **__: None)
+    try:
+        yield
+    finally:
+        for name, method in before.items():
+            setattr(Node, name, method)
 
 
 def _join(address: str, quiet: Mapping[str, Any]) -> tuple[str, ...]:

@@ -29,14 +29,16 @@ Clip = Callable[[Sequence[nn.Parameter]], Clipped]
 
 def no_clipping() -> Clip:
     """Leave gradients as they are."""
-    return lambda parameters: Clipped(_total_norm(parameters), None)
+    return lambda parameters: Clipped(_total_norm(_gradients(parameters)), None)
 
 
 def clip_by_norm(*, threshold: float) -> Clip:
     """Scale all gradients down together if their total norm exceeds the threshold (Pascanu et al. 2013)."""
 
     def clip(parameters: Sequence[nn.Parameter]) -> Clipped:
-        norm = nn.utils.clip_grad_norm_(parameters, threshold)
+        gradients = _gradients(parameters)
+        norm = _total_norm(gradients)
+        _scale_down(gradients, threshold, norm)
         return Clipped(norm, norm > threshold)
 
     return clip
@@ -46,7 +48,8 @@ def clip_by_value(*, threshold: float) -> Clip:
     """Cut every gradient entry to [-threshold, threshold]."""
 
     def clip(parameters: Sequence[nn.Parameter]) -> Clipped:
-        norm, largest = _total_norm(parameters), _total_norm(parameters, order=math.inf)
+        gradients = _gradients(parameters)
+        norm, largest = _total_norm(gradients), _total_norm(gradients, order=math.inf)
         nn.utils.clip_grad_value_(parameters, threshold)
         return Clipped(norm, largest > threshold)
 
@@ -71,14 +74,15 @@ class _ByQuantile:
         self._by_size: list[float] = []
 
     def __call__(self, parameters: Sequence[nn.Parameter]) -> Clipped:
-        norm = _total_norm(parameters)
+        gradients = _gradients(parameters)
+        norm = _total_norm(gradients)
         value, is_changed = float(norm), False
         if math.isfinite(value):
             self._add(value)
             threshold = self._threshold()
             is_changed = 0 < threshold < value
             if is_changed:
-                nn.utils.clip_grads_with_norm_(parameters, threshold, norm)
+                _scale_down(gradients, threshold, norm)
         return Clipped(norm, torch.tensor(is_changed))
 
     def state(self) -> State:
@@ -102,5 +106,18 @@ class _ByQuantile:
         return self._by_size[below] + (position - below) * (self._by_size[above] - self._by_size[below])
 
 
-def _total_norm(parameters: Sequence[nn.Parameter], *, order: float = 2.0) -> Tensor:
-    return nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None], norm_type=order)
+def _gradients(parameters: Sequence[nn.Parameter]) -> list[Tensor]:
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]
+
+
+def _total_norm(gradients: Sequence[Tensor], *, order: float = 2.0) -> Tensor:
+    """Return the norm of all gradients together. `nn.utils.get_total_norm` sorts them by device first, which takes longer."""
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients, order)), order)
+    return norm
+
+
+def _scale_down(gradients: Sequence[Tensor], threshold: float, norm: Tensor) -> None:
+    """Scale gradients down as `nn.utils.clip_grad_norm_` does. On a CPU, leave them alone if they are small enough."""
+    factor = threshold / (norm + 1e-6)
+    if norm.device.type != "cpu" or not factor >= 1:
+        torch._foreach_mul_(gradients, factor.clamp(max=1.0))

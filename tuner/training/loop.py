@@ -166,8 +166,8 @@ class Training:
         steps = [batch.steps for batch in batches]
         touched = leaf = None
         if self._touched is not None:
-            union, steps = _union(steps)
-            touched = self._to_device(union)
+            numbers, steps = self._touched.join(steps)
+            touched = self._to_device(numbers)
             leaf = self._touched.gather(touched)
         for parameter in self._parameters:
             parameter.grad = None
@@ -226,13 +226,6 @@ class Training:
 
     def _to_device(self, values: NDArray[Any]) -> Tensor:
         return torch.from_numpy(values).to(self._device, non_blocking=True)
-
-
-def _union(steps: Sequence[NDArray[np.int64]]) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
-    """Return the token numbers of all batches, sorted, and each batch as positions among them."""
-    numbers, positions = np.unique(np.concatenate([batch.ravel() for batch in steps]), return_inverse=True)
-    ends = np.cumsum([batch.size for batch in steps])[:-1]
-    return numbers, [part.reshape(batch.shape) for part, batch in zip(np.split(positions, ends), steps, strict=True)]
 
 
 def predict_logits(model: SequenceClassifier, rows: Rows, *, tokens_per_batch: int = 8192) -> NDArray[np.float32]:

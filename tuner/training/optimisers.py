@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, NAdam, Optimizer, RMSprop
 
@@ -77,6 +79,14 @@ class TouchedRows:
         self._table = table
         self.parameter = nn.Parameter(torch.empty(0, table.shape[1], device=table.device))
         self._state: dict[str, Tensor] = {}
+        self._positions = np.empty(len(table), np.int64)  # of the tokens of a step, by token number
+
+    def join(self, steps: Sequence[NDArray[np.int64]]) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
+        """Return the token numbers of all batches, sorted, and each batch as positions among them."""
+        numbers = np.sort(np.concatenate([batch.ravel() for batch in steps]))
+        numbers = numbers[np.flatnonzero(np.diff(numbers, prepend=-1))]
+        self._positions[numbers] = np.arange(len(numbers))
+        return numbers, [self._positions[batch] for batch in steps]
 
     def gather(self, rows: Tensor) -> Tensor:
         """Return the rows (touched,) of the table as a leaf (touched, embedding) that collects gradients."""
