@@ -18,6 +18,7 @@ from tuner.search.calibration import TrialCost, calibrators, measure_costs
 from tuner.search.memory_estimate import count_workers
 from tuner.search.reading import measure_closing_work, read_data
 from tuner.search.simulation import Course, Scene, foresee, least_seconds
+from tuner.search.sizing import settle
 from tuner.search.time_budget import closing_seconds
 from tuner.show_value import show_count, show_duration
 from tuner.space.assignment import set_option
@@ -60,6 +61,7 @@ def make_plan(space: Space, say: Callable[[str], None]) -> dict[str, Any]:
     slots = count_workers(space)
     with calibrators(slots) as pool:
         space, dataset, data = read_data(space, say)
+        space = settle(space, len(dataset.train))
         reading_s = time.monotonic() - begun_s
         for note in dataset.notes:
             say(f"note: {note}")

@@ -31,6 +31,7 @@ from tuner.search.failures import NoChampion, explain_no_measurement, explain_no
 from tuner.search.finalists import finalist_runs
 from tuner.search.reading import measure_closing_work
 from tuner.search.search_data import SearchData, count_slots, read_beside_ray
+from tuner.search.sizing import settle
 from tuner.search.time_budget import TimeBudget, refuse_spent_time
 from tuner.search.trial_queue import SearchQueue
 from tuner.search.watcher import Snapshot, Watcher, note_late_score
@@ -73,6 +74,7 @@ def run_search(space: Space, location: str, *, address: str | None, watcher: Wat
     refuse_existing(Folder.at(location))
     with read_beside_ray(space, address, watcher) as (adapted, data):
         refuse_spent_time(adapted, clock())
+        adapted = settle(adapted, len(data.dataset.train))
         search = SearchRun(adapted, data, Ledger(location), clock=clock, watcher=watcher)
         return search.run(is_cluster=address is not None)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tuner.show_value import show_yaml
+from tuner.space.auto import AUTO
 from tuner.space.first_trials import KEY as FIRST
 from tuner.space.first_trials import SUMMARY
 from tuner.space.load import TASKS
@@ -55,6 +56,9 @@ def _of_section(setting: str, field: Mapping[str, Any], *, is_required: bool) ->
     default = field.get("default")
     names = ["a time, such as 90s, 10m or 1h30m"] if is_time else []
     for kind in kinds:
+        if "const" in kind:
+            names.append(kind["const"])
+            continue
         given = kind.get("type", "string")
         if given == _COLUMN:
             names.append("name of a column")
@@ -82,6 +86,7 @@ def _of_space(setting: str, parameter: Parameter, limited_to: str) -> Iterator[d
     row = {"setting": setting, "for": limited_to, "default": "required", "description": parameter.summary}
     if isinstance(parameter, Number):
         kind = "whole number" if parameter.kind == "int" else "number"
+        kind += f" or {AUTO}" if parameter.may_be_auto else ""
         yield {**row, "type": kind, "default": f"{parameter.default:g}", "range": parameter.bounds}
     elif isinstance(parameter, Switch):
         yield {**row, "type": "true or false", "default": show_yaml(parameter.default), "range": ""}

@@ -4,6 +4,7 @@
     hidden: [64, 128, 256]                         a choice; {choice: [64, 128, 256]} is the same
     learning_rate: {low: 5e-4, high: 1e-2, scale: log}          a range
     hidden: {low: 32, high: 256, step: 32}         a range in steps
+    batch_size: auto                               the search settles it; only a parameter that may be auto
     clipping: norm                                 an option; its own parameters take their defaults
     clipping: {norm: {threshold: 1.0}}             an option with parameters of its own
     clipping: [none, {norm: {threshold: {low: 0.1, high: 10, scale: log}}}]   a choice of options
@@ -23,6 +24,7 @@ from typing import Any
 from tuner.errors import did_you_mean
 from tuner.show_value import show_yaml
 from tuner.space.assignment import Write
+from tuner.space.auto import AUTO
 from tuner.space.colons import space_after_colon
 from tuner.space.document import AddFault, Key, Remedy
 from tuner.space.domains import (
@@ -122,6 +124,8 @@ def _read_domain(raw: Any, parameter: Parameter, key: Key, add_fault: AddFault, 
         return _read_options(raw, parameter, key, add_fault, setting)
     if isinstance(parameter, Text):
         return Fixed(_read_text(raw, key, add_fault))
+    if raw == AUTO and isinstance(parameter, Number) and parameter.may_be_auto:
+        return default_domain(parameter)  # until the search settles it
     if isinstance(raw, dict) and "choice" in raw:
         _refuse_others(raw, ("choice",), key, add_fault)
         return _read_choice(raw["choice"], parameter, (*key, "choice"), add_fault)

@@ -26,7 +26,8 @@ class Number:
     """A whole or real number within bounds. An open bound is not itself allowed.
 
     With `is_listed`, a space must list the values and cannot give a range, because texts are prepared for each value.
-    With `need`, the parameter exists only in configurations that meet the condition.
+    With `need`, the parameter exists only in configurations that meet the condition. With `may_be_auto`, a space may leave it
+    to the search.
     """
 
     summary: str
@@ -38,6 +39,7 @@ class Number:
     high_open: bool = False
     is_listed: bool = False
     need: Need | None = None
+    may_be_auto: bool = False
 
     def allows(self, value: float) -> bool:
         """Return whether `value` lies within the bounds."""

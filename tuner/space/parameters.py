@@ -8,6 +8,7 @@ parameters are for texts, some for numeric sequences, most for both.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from tuner.space.imbalance import IMBALANCE
 from tuner.space.options import (
@@ -280,7 +281,7 @@ _OPTIMISATION: Mapping[str, Parameter] = {
             ),
         },
     ),
-    "batch_size": integer(64, 1, 65_536, "Rows in one batch."),
+    "batch_size": replace(integer(64, 1, 65_536, "Rows in one batch."), may_be_auto=True),
     "accumulation": integer(1, 1, 1024, "How many batches to combine into one training step."),
     "l1": real(0.0, "Penalty on the absolute values of the weights.", high=10),
     "averaging": Options(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tuner.space.auto import AUTO
 from tuner.space.first_trials import KEY as FIRST
 from tuner.space.first_trials import SUMMARY as FIRST_SUMMARY
 from tuner.space.load import TASKS
@@ -98,10 +99,11 @@ def _parameter(parameter: Parameter, path: str, definitions: Schema) -> Schema:
     choice = {"type": "array", "items": value, "minItems": 1, "uniqueItems": True}
     long_choice = _object({"choice": choice}, required=["choice"])
     ranges = [_range(value)] if isinstance(parameter, Number) and not parameter.is_listed else []
+    autos = [{"const": AUTO}] if isinstance(parameter, Number) and parameter.may_be_auto else []
     return {
         "description": parameter.summary,
         "default": parameter.default,
-        "anyOf": [value, choice, long_choice, *ranges],
+        "anyOf": [value, choice, long_choice, *ranges, *autos],
     }
 
 

@@ -12,8 +12,10 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from tuner.errors import did_you_mean
 from tuner.show_value import show_yaml
 from tuner.space.assignment import Write
+from tuner.space.auto import AUTO, OF_SEARCH, stand_ins
 from tuner.space.base_section import Broken, Rule, Section, Values, refuse
 
+_OF_NUMBERS = ("type", "minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
 TIME_PATTERN = r"^(?=.)(\d+(\.\d+)?h)?(\d+(\.\d+)?m)?(\d+(\.\d+)?s)?$"
 
 
@@ -105,8 +107,18 @@ Seconds = Annotated[
 ]
 
 
+def _or_auto(schema: dict[str, Any]) -> None:
+    """Allow `auto` in the place of a number."""
+    number = {name: schema.pop(name) for name in list(schema) if name in _OF_NUMBERS}
+    schema["anyOf"] = [number, {"const": AUTO}]
+
+
 class SearchSettings(Section):
-    """How to propose trials, how long to train them, and when to end the search. Epochs are counted in examples seen."""
+    """How to propose trials, how long to train them, and when to end the search. Epochs are counted in examples seen.
+
+    A setting that the space leaves to the search as `auto` holds a number that only stands in for it, until
+    `tuner.search.sizing` settles it.
+    """
 
     algorithm: Annotated[str, BeforeValidator(_read_algorithm)] = Field(
         default="tpe", description="How to propose configurations.", json_schema_extra=_list_algorithms
@@ -122,12 +134,22 @@ class SearchSettings(Section):
     cost_per_hour: float | None = Field(
         default=None, gt=0, description="Hourly price of all machines together, in the same currency as cost."
     )
-    max_epochs: float = Field(default=10.0, gt=0, le=10_000, description="The full budget of a trial, in epochs.")
+    max_epochs: float = Field(
+        default=10.0, gt=0, le=10_000, description="The full budget of a trial, in epochs.", json_schema_extra=_or_auto
+    )
     grace_epochs: float = Field(
-        default=1.0, gt=0, le=10_000, description="The first rung of ASHA, in epochs. ASHA stops no trial earlier."
+        default=1.0,
+        gt=0,
+        le=10_000,
+        description="The first rung of ASHA, in epochs. ASHA stops no trial earlier.",
+        json_schema_extra=_or_auto,
     )
     reports_per_epoch: int = Field(
-        default=2, ge=1, le=1000, description="How often to measure a trial on the validation rows in each epoch."
+        default=2,
+        ge=1,
+        le=1000,
+        description="How often to measure a trial on the validation rows in each epoch.",
+        json_schema_extra=_or_auto,
     )
     patience: int | None = Field(
         default=None,
@@ -143,10 +165,18 @@ class SearchSettings(Section):
         default=3.0, gt=1, le=100, description="At each rung, about one in this many trials continues."
     )
     finalists: int = Field(
-        default=3, ge=1, le=100, description="How many of the best trials to train again at full budget."
+        default=3,
+        ge=1,
+        le=100,
+        description="How many of the best trials to train again at full budget.",
+        json_schema_extra=_or_auto,
     )
     seeds: int = Field(
-        default=3, ge=1, le=100, description="How many times to train each finalist, each time with another seed."
+        default=3,
+        ge=1,
+        le=100,
+        description="How many times to train each finalist, each time with another seed.",
+        json_schema_extra=_or_auto,
     )
     seed: int = Field(default=0, ge=0, le=2**32 - 1, description="The seed that all other seeds are derived from.")
 
@@ -156,6 +186,11 @@ class SearchSettings(Section):
         Rule(("grace_epochs", "max_epochs"), _grace_within_budget),
         Rule(("grace_epochs", "reports_per_epoch"), _grace_at_a_measurement),
     )
+
+    @classmethod
+    def fill(cls, values: Values) -> Values:
+        """Put a number in the place of each `auto`."""
+        return {**values, **stand_ins(values, {name: cls.model_fields[name].default for name in OF_SEARCH})}
 
     @property
     def seconds(self) -> float | None:
