@@ -19,7 +19,7 @@ from tuner.search.lengths import count_tokens, reads_characters
 from tuner.search.own_data import LONG, OwnData
 from tuner.search.reading import load_checked
 from tuner.show_value import show_yaml
-from tuner.space.assignment import assignment, yaml_value
+from tuner.space.assignment import yaml_value
 from tuner.space.file_settings import path_from, paths_for_folder
 from tuner.space.first_trials import KEY as FIRST
 from tuner.space.load import Space, find_space, load_space, read_space
@@ -69,7 +69,7 @@ def _search_text(own: OwnData, loaded: Space, space: Space) -> str:
         for name in sorted(names):  # the comment of a shipped space is about what it was
             text = _set_line(text, name, value=yaml_value(after[name]), comment="")
         if space.first != load_space(own.space).first:
-            text = rewrite(text, [assignment(FIRST, space.document.tree[FIRST])])
+            text = _set_first(text, space.document.tree[FIRST] or ())
     else:
         text = space.text  # rewriting changes how lists of options look
     return text[text.index("\nsearch:") :]
@@ -91,6 +91,16 @@ def _set_line(text: str, name: str, *, value: str | None = None, comment: str | 
         return f"  {name}: {value or line['value']}{f' # {said}' if said else ''}"
 
     return re.sub(rf"(?m)^  {name}: (?P<value>.*?)(?: +# (?P<comment>.*))?$", change, text)
+
+
+def _set_first(text: str, settings: Sequence[Mapping[str, object]]) -> str:
+    """Replace the settings of the first trials, which a shipped space lists. Their comment stays."""
+    lines = [
+        f"  {' ' if place else '-'} {name}: {yaml_value(value)}\n"
+        for setting in settings
+        for place, (name, value) in enumerate(setting.items())
+    ]
+    return re.sub(r"(?m)^(first:.*\n)(?:  .*\n)+", lambda block: block[1] + "".join(lines), text)
 
 
 def _with_folds(own: OwnData) -> OwnData:
