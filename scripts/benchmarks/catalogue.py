@@ -15,6 +15,7 @@ NAMES = (
     "overhead",
     "occupancy",
     "goemotions",
+    "reach",
     "coverage",
     "trust",
     "diagnosis",
@@ -23,7 +24,7 @@ NAMES = (
     "budget",
     "faults",
 )
-ONLY_BY_NAME = ("goemotions", "coverage", "trust", "diagnosis", "memory", "plan", "budget", "faults")
+ONLY_BY_NAME = ("goemotions", "reach", "coverage", "trust", "diagnosis", "memory", "plan", "budget", "faults")
 
 
 def measure(name: str) -> list[Row]:

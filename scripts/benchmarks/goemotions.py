@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def measure() -> list[Row]:
     with search_goemotions(time_s=TIME_S) as search:
         mine = search
     with tempfile.TemporaryDirectory(prefix="tuner-bench-") as folder:
-        _write_splits(Path(folder, "data"))
+        write_splits(str(SPACE), goemotions_overrides(), Path(folder, "data"))
         plain = _run_plain(Path(folder, "data"), Path(folder, "out"))
     test, pick = mine.champion["test"], max(plain["picks"], key=lambda pick: pick["val_f1_tuned"])
     low, high = test["macro_f1_ci"]
@@ -59,12 +60,12 @@ def _describe(search: FinishedSearch) -> str:
     return f"{search.champion['verdict']}; {search.command_s:.0f} s; {endings}; {chosen}"
 
 
-def _write_splits(folder: Path) -> None:
-    """Write the three splits that tuner used in the form that the plain script reads."""
+def write_splits(name: str, overrides: Sequence[str], folder: Path) -> None:
+    """Write the three splits that tuner uses for a space in the form that the plain scripts read."""
     from tuner.data.load import load_data
     from tuner.space.load import load_space
 
-    space = load_space(str(SPACE), goemotions_overrides())
+    space = load_space(name, overrides)
     dataset = load_data(space.data, space.task, space.search.seed)
     folder.mkdir()
     for name, split in dataset.splits.items():

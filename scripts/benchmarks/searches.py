@@ -34,15 +34,15 @@ class FinishedSearch:
 
 
 @contextmanager
-def search_goemotions(*overrides: str, time_s: float) -> Iterator[FinishedSearch]:
-    """Run `tuner run` on goemotions for `time_s` seconds."""
+def search_goemotions(*overrides: str, space: str = str(SPACE), time_s: float) -> Iterator[FinishedSearch]:
+    """Run `tuner run` on goemotions for `time_s` seconds, by default in the space of the benchmark."""
     from tuner.ledger.run_directory import read_measurements, read_run
 
     sets = [*goemotions_overrides(), f"search.time={time_s:g}", *overrides]
     with tempfile.TemporaryDirectory(prefix="tuner-bench-") as runs:
         arguments = [argument for override in sets for argument in ("--set", override)]
         start = time.monotonic()
-        run_tuner("run", str(SPACE), "--name", "bench", "--runs", runs, *arguments, timeout_s=time_s + GRACE_S)
+        run_tuner("run", space, "--name", "bench", "--runs", runs, *arguments, timeout_s=time_s + GRACE_S)
         command_s = time.monotonic() - start
         location = f"{runs}/bench"
         run = read_run(location)

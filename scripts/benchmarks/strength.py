@@ -160,10 +160,10 @@ def _in_words(line: Line) -> str:
     begin = f"{line['set']:<21}seed {line['seed']}  "
     if "problem" in line:
         return f"{begin}{line['problem']}"
-    sides = "  ".join(f"{kind} {score:.3f}" for kind, score in _tested(line).items())
+    sides = ", ".join([line["kind"], *(f"{kind} {score:.3f}" for kind, score in _tested(line).items())])
     trials = ", ".join(f"{count} {ending}" for ending, count in (line["trials"] or {}).items() if count)
     return (
-        f"{begin}test {line['macro_f1']:.3f} ({line['kind']}; {sides})  baseline {line['baseline']['macro_f1']:.3f}  "
+        f"{begin}test {line['macro_f1']:.3f} ({sides})  baseline {line['baseline']['macro_f1']:.3f}  "
         f"{line['verdict']}  validation {line['validation']:.3f}  {line['command_s']:.0f} s  {trials}"
     )
 

@@ -54,11 +54,17 @@ def test_comments_say_what_was_seen() -> None:
     assert "docstring" not in text
 
 
-def test_few_rows_are_judged_in_folds_and_get_more_epochs() -> None:
+def test_few_rows_are_judged_in_folds_and_the_search_sizes_itself() -> None:
     text, space = compose(rows(200))
     assert (space.data.folds, space.data.validation) == (5, None)
-    assert space.search.max_epochs == 24
-    assert "max_epochs: 24 # with 200 rows, an epoch has few steps\n" in text
+    assert "  max_epochs: auto #" in text
+
+
+def test_the_first_setting_of_the_shipped_space_is_kept_as_far_as_the_space_allows_it() -> None:
+    _, space = compose(rows(200), "space.hidden=32", name="quick")
+    (first,) = space.first
+    assert "hidden" not in first
+    assert first["pooling"] == "max"
 
 
 def test_lengths_of_texts_without_spaces_are_in_characters() -> None:

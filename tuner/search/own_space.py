@@ -21,14 +21,13 @@ from tuner.search.reading import load_checked
 from tuner.show_value import show_yaml
 from tuner.space.assignment import yaml_value
 from tuner.space.file_settings import path_from, paths_for_folder
+from tuner.space.first_trials import KEY as FIRST
 from tuner.space.load import Space, find_space, load_space, read_space
 from tuner.space.overrides import rewrite
 from tuner.space.task import Inputs
 
 _FEW_ROWS = 1_000  # with fewer, a validation split has too few rows to compare trials on
 _FOLDS = 5
-_MOST_STRETCHED = 4  # times as many epochs for few rows, at most
-_MOST_EPOCHS = 40
 _MOST_NAMED = 8  # labels in a comment
 _MOST_UNUSED = 40  # columns in a comment
 
@@ -66,10 +65,11 @@ def _search_text(own: OwnData, loaded: Space, space: Space) -> str:
     before, after = (each.document.tree["space"] for each in (loaded, space))
     names = {name for name in after if after[name] != before.get(name)}
     names |= {key.partition(".")[2] for key in own.changes if key.startswith("space.")}
-    is_first_kept = load_space(own.space).first == space.first
-    if is_first_kept and all(re.search(rf"(?m)^  {name}: +[^\s#]", text) for name in names):
+    if all(re.search(rf"(?m)^  {name}: +[^\s#]", text) for name in names):
         for name in sorted(names):  # the comment of a shipped space is about what it was
             text = _set_line(text, name, value=yaml_value(after[name]), comment="")
+        if space.first != load_space(own.space).first:
+            text = _set_first(text, space.document.tree[FIRST] or ())
     else:
         text = space.text  # rewriting changes how lists of options look
     return text[text.index("\nsearch:") :]
@@ -93,6 +93,16 @@ def _set_line(text: str, name: str, *, value: str | None = None, comment: str | 
     return re.sub(rf"(?m)^  {name}: (?P<value>.*?)(?: +# (?P<comment>.*))?$", change, text)
 
 
+def _set_first(text: str, settings: Sequence[Mapping[str, object]]) -> str:
+    """Replace the settings of the first trials, which a shipped space lists. Their comment stays."""
+    lines = [
+        f"  {' ' if place else '-'} {name}: {yaml_value(value)}\n"
+        for setting in settings
+        for place, (name, value) in enumerate(setting.items())
+    ]
+    return re.sub(r"(?m)^(first:.*\n)(?:  .*\n)+", lambda block: block[1] + "".join(lines), text)
+
+
 def _with_folds(own: OwnData) -> OwnData:
     """Validate on every training row in turn if there are few rows."""
     if own.n_rows >= _FEW_ROWS or "split_column" in own.settings:
@@ -109,30 +119,21 @@ def _lengths(space: Space, dataset: Dataset) -> tuple[str, NDArray[np.int64]]:
 
 
 def _fit_budget(space: Space, dataset: Dataset, lengths: NDArray[np.int64]) -> _Budget:
-    """Return the epochs and the time for about as many trials as the shipped space gets on its built-in set.
+    """Return the time for about as many trials as the shipped space gets on its built-in set.
 
-    Few rows get more epochs, because an epoch has few steps. On 2,000 rows, 16 epochs instead of 9 took macro-F1 from 0.74 to
-    0.78. Time grows with the rows that a trial trains on, and with their length.
+    Time grows with the rows that a trial trains on, and with their length.
     """
     shipped_rows, shipped_length = _MEASURED[space.inputs]
     rows = len(dataset.train) + len(dataset.test) + (0 if dataset.folds is not None else len(dataset.validation))
-    search, seconds = space.search, space.search.seconds
+    seconds = space.search.seconds
     assert seconds is not None  # every shipped space limits the time
-    most = max(1.0, min(_MOST_STRETCHED, _MOST_EPOCHS / search.max_epochs))
-    stretch = min(max(1.0, shipped_rows / rows), most)
-    epochs, grace = round(search.max_epochs * stretch), max(1, round(search.grace_epochs * stretch))
     length = float(np.mean(np.minimum(lengths, 512)))
     models = 1 if dataset.folds is None else _FOLDS - 1
-    work = rows * models * stretch * length / (shipped_rows * shipped_length)
-    settings: dict[str, object] = {}
-    comments = {}
-    if work > 1:
-        settings["time"] = show_time(seconds * work)
-        comments["time"] = f"for everything; about as many trials as {shipped_rows:,} rows get in {show_time(seconds)}"
-    if stretch > 1:
-        settings |= {"max_epochs": epochs, "grace_epochs": grace}
-        comments["max_epochs"] = f"with {number_of_rows(rows)}, an epoch has few steps"
-    return _Budget(settings, comments)
+    work = rows * models * length / (shipped_rows * shipped_length)
+    if work <= 1:
+        return _Budget({}, {})
+    said = f"for everything; about as many trials as {shipped_rows:,} rows get in {show_time(seconds)}"
+    return _Budget({"time": show_time(seconds * work)}, {"time": said})
 
 
 def show_time(seconds: float) -> str:
