@@ -18,6 +18,7 @@ from tuner.data.dataset import JudgeRows
 from tuner.data.trial_data import prepare
 from tuner.errors import SearchFailed
 from tuner.ledger.extensions import extend, extensions_of
+from tuner.ledger.predictions import predictions_of, read_predictions
 from tuner.ledger.rows import read_recorded_run
 from tuner.ledger.run_directory import Ledger, read_measurements, read_run
 from tuner.ledger.verify import verify
@@ -26,7 +27,7 @@ from tuner.pruners.gated_asha import GatedASHA
 from tuner.ray_backend.scheduler import PruningScheduler
 from tuner.ray_backend.start import Machines, Node
 from tuner.ray_backend.worker import TrialOnWorker, is_worth_keeping
-from tuner.search.run import EarlierRun, SearchRun
+from tuner.search.run import EarlierRun, SearchRun, _describe_on_worker
 from tuner.search.search_data import SearchData
 from tuner.search.watcher import Watcher
 from tuner.space.load import load_space
@@ -64,6 +65,7 @@ class TrainedSearch(SearchRun):
 
     change: Change = staticmethod(lambda _order, result: result)
     clock: Clock
+    has_baselines = False
 
     def _run_trials(self, *, is_cluster: bool) -> Any:
         self._descriptions = {"baselines": [], "data": {}}
@@ -84,7 +86,10 @@ class TrainedSearch(SearchRun):
                 result = self.change(order, step_on(worker))
                 self.clock.now += self.clock.seconds_each[order.phase]
                 answer = scheduler.on_trial_result(None, StubTrial(order), result)
-        return ()
+        if not self.has_baselines:
+            return ()
+        baselines, self._descriptions, _ = _describe_on_worker(self._dataset, 1.0, 0)
+        return baselines
 
 
 def earlier_run(location: Path) -> EarlierRun:
@@ -264,6 +269,33 @@ def test_a_search_of_one_setting_has_a_champion_and_says_how_it_ended(make_searc
     manifest = make_search("trials: 9", is_fixed=True).run(is_cluster=False)
     assert manifest["ended_by"] == "settings"
     assert [row["phase"] for row in read_run(tmp_path / "run").trials] == ["search", "finalist", "finalist"]
+
+
+def test_a_blend_is_one_bundle_that_predicts_as_it_was_tested_and_every_command_knows_it(
+    make_search: Any, tmp_path: Path, call: Any
+) -> None:
+    said: list[str] = []
+    search = make_search("trials: 3", said=said)
+    search.has_baselines = True
+    search.run(is_cluster=False)
+    champion, run = champion_of(tmp_path / "run"), str(tmp_path / "run")
+    committee, bundle = champion["committee"], tuner.load(run)
+    assert committee["kind"] == "blend"
+    assert [row["kind"] for row in committee["alternatives"]] == ["single", "committee", "blend"]
+    members = [(each["trial"], each["baseline"], each["weight"]) for each in committee["members"]]
+    bundled = [(getattr(each, "trial", None), getattr(each, "name", None), each.weight) for each in bundle.members]
+    assert members == bundled
+    assert (committee["members"][0]["trial"], bundle.record["trial"]) == (champion["trial"], champion["trial"])
+    stored = predictions_of("champion", read_predictions(run, "test"), len(bundle.labels))
+    probabilities = bundle.predict_proba(search._dataset.test.inputs)
+    assert stored.probabilities == pytest.approx(probabilities, abs=1e-6)
+    assert (bundle.decide(probabilities) == stored.decisions).all()
+    assert committee["alternatives"][2]["test"]["macro_f1"] == pytest.approx(champion["test"]["macro_f1"], abs=0.02)
+    assert any(line.startswith("champion: committee of") for line in said)
+    assert verify(run).faults == ()
+    shown = call("show", run)[1]
+    assert "champions side by side" in shown
+    assert "members, score on validation" in shown
 
 
 def test_a_finalist_is_judged_by_the_model_that_it_kept_even_if_its_measurement_no_longer_counts(
