@@ -259,7 +259,7 @@ def _write_champion(
                 "epochs": 3.0, "search_score": 0.5, "finalist_scores": [0.48, 0.46], "range": [0.41, 0.53],
             },
             "kind": "finalist",
-            "committee": _committee(len(scores)),
+            "committee": describe_blend(len(scores)),
             "finalist_differences": [{"trial": best[0], "other": best[1], "value": 0.01, "low": -0.02, "high": 0.04}],
             "labels_at_half": None if task == "multiclass" else at_half,
             "confusion": (data["test"].T.astype(int) @ decisions["test"].astype(int)).tolist() if is_one else None,
@@ -275,7 +275,7 @@ def _write_champion(
         ledger.write_table(f"predictions/{name}", _predictions(data[name], decisions[name], probabilities[name]))
 
 
-def _committee(trial: int) -> dict[str, Any]:
+def describe_blend(trial: int) -> dict[str, Any]:
     """Return what champion.json says about a blend of two runs and the linear baseline."""
     members = [
         (trial, None, 3, 0.55, 0.02),

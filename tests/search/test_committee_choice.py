@@ -67,6 +67,14 @@ def test_a_blend_has_the_best_models_the_baseline_and_the_best_single_model_at_i
     assert "on validation its macro-F1 is +" in chosen.reason
 
 
+def test_a_much_better_baseline_is_handed_over_with_the_best_model_at_its_head(make_dataset: Any) -> None:
+    dataset = make_dataset("multilabel", rows=240)
+    linear = baseline(dataset, noisy(dataset, 9, noise=0.3))
+    chosen = choose_among(dataset, [kept(dataset, 5, noisy(dataset, 5, noise=4.0))], [linear]).chosen
+    assert [(member.key, member.weight) for member in chosen.members] == [(5, 1), ("tfidf", 8)]
+    assert chosen.ahead.low > 0
+
+
 @pytest.mark.parametrize("asked", ["single", "committee"])
 def test_what_was_asked_for_is_handed_over_and_the_others_stay_as_alternatives(make_dataset: Any, asked: Any) -> None:
     dataset = make_dataset("multilabel", rows=240)

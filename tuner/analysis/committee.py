@@ -43,8 +43,11 @@ def explain_choice(champion: Mapping[str, Any]) -> str:
     committee = champion.get("committee")
     if not committee:
         return ""
-    asked = f"search.champion: {committee['asked']}; " if committee["asked"] != committee["kind"] else ""
-    return f"{asked}{committee['kind']}: {committee['reason']}"
+    asked, kind = committee["asked"], committee["kind"]
+    handed_over = f"a {'single model' if kind == 'single' else kind} is handed over"
+    return (
+        f"{handed_over if asked == kind else f'search.champion is {asked}, but {handed_over}'}: {committee['reason']}"
+    )
 
 
 def list_alternatives(champion: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ All of it is decided on validation rows. A committee whose lead over the best si
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -21,6 +21,9 @@ from tuner.scoring.paired import paired_difference
 from tuner.search.choice import ChampionChoice
 from tuner.search.kept_models import KeptModel, health_of_held_out, measure_held_out
 from tuner.space.search_settings import ChampionKind
+
+_SHARES = (1, 2, 4, 8)
+"""Weights of a baseline that is better than every committee, beside a trial's model of weight 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +137,7 @@ class CommitteeChooser:
         return self._measure(_probabilities(member.model))[1]["score"]
 
     def _choose_members(self, pool: Sequence[KeptModel | Baseline], best: KeptModel) -> tuple[Chosen, ...]:
-        """Choose members from a pool; the leading one first, then by weight. Empty if no trial's model is among them."""
+        """Choose members from a pool; the leading one first, then by weight."""
         dataset = self._dataset
         weights = choose_committee(
             [_probabilities(model) for model in pool],
@@ -148,12 +151,17 @@ class CommitteeChooser:
         members = [Chosen(weight, model) for weight, model in zip(weights, pool, strict=True) if weight]
         trials = [each for each in members if isinstance(each.model, KeptModel)]
         if not trials:
-            return ()
+            return self._led(best, members[0])
         lead = next((each for each in trials if each.model is best), max(trials, key=self.score))
         rest = sorted(
             (each for each in members if each is not lead), key=lambda each: (each.trial is None, -each.weight)
         )
         return lead, *rest
+
+    def _led(self, lead: KeptModel, baseline: Chosen) -> tuple[Chosen, ...]:
+        """Return a model with a baseline that is better alone, in the shares that score best: a bundle needs a trial's model."""
+        pairs = [(Chosen(1, lead), replace(baseline, weight=weight)) for weight in _SHARES]
+        return max(pairs, key=lambda pair: self._measure(_mean(pair))[1]["score"])
 
     def _describe(
         self, kind: ChampionKind, members: tuple[Chosen, ...], single: Alternative | None = None
@@ -211,7 +219,7 @@ def pick(
             return committee, "; ".join([*reasons, _explain(committee)])
         else:
             reasons.append("the committee is clearly worse than the best single model on validation")
-    return alternatives["single"], "; ".join(reasons) or "search.champion asks for a single model"
+    return alternatives["single"], "; ".join(reasons) or "search.champion asks for one"
 
 
 def _explain(alternative: Alternative) -> str:
