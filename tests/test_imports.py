@@ -55,6 +55,7 @@ MAY_IMPORT_TORCH = (
     "tuner.model",
     "tuner.training",
     "tuner.imbalance",
+    "tuner.bundle.member_files",
     "tuner.bundle.model_bundle",
     "tuner.trial.trial",
 )

@@ -11,7 +11,7 @@ from tuner.pruners.gate import GateSettings
 from tuner.pruners.gated_asha import GatedASHA
 from tuner.ray_backend.scheduler import PruningScheduler
 from tuner.ray_backend.worker import TrialOnWorker
-from tuner.search.run import SearchRun
+from tuner.search.run import SearchRun, _describe_on_worker
 from tuner.trial.order import Order
 
 Change = Callable[[Order, dict[str, Any]], dict[str, Any]]
@@ -33,6 +33,7 @@ class TrainedSearch(SearchRun):
 
     change: Change = staticmethod(lambda _order, result: result)
     clock: Clock
+    has_baselines = False
 
     def _run_trials(self, *, is_cluster: bool) -> Any:
         self._descriptions = {"baselines": [], "data": {}}
@@ -53,4 +54,7 @@ class TrainedSearch(SearchRun):
                 result = self.change(order, step_on(worker))
                 self.clock.now += self.clock.seconds_each[order.phase]
                 answer = scheduler.on_trial_result(None, StubTrial(order), result)
-        return ()
+        if not self.has_baselines:
+            return ()
+        baselines, self._descriptions, _ = _describe_on_worker(self._dataset, 1.0, 0)
+        return baselines

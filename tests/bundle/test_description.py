@@ -50,6 +50,7 @@ def test_many_and_odd_labels_are_cut_and_cannot_control_the_terminal() -> None:
         max_length=1,
         record={"validation": {"macro_f1": 0.5}},
         parameters=1,
+        models=["LSTM"],
         vocabulary=None,
     )
     assert len(shown.splitlines()) == 4

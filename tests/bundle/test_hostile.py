@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from builders.bundle import Spoil, in_json, in_weights, weights_header, write_bundle
+from builders.bundle import CONFIGURATION, Spoil, in_json, in_weights, weights_header, write_bundle
 from tuner.bundle.model_bundle import load
 from tuner.data.preparation import read_preparation
 from tuner.data.sequences import Sequences, Standardiser
@@ -112,7 +112,7 @@ def _change_all(kind: Any) -> Any:
     return lambda tensors: tensors.update({name: each.astype(kind) for name, each in tensors.items()})
 
 
-HUGE = {"head.bias": {"dtype": "F32", "shape": [2_500_000_000], "data_offsets": [0, 10**10]}}
+HUGE = {"0.head.bias": {"dtype": "F32", "shape": [2_500_000_000], "data_offsets": [0, 10**10]}}
 WEIGHTS: dict[str, tuple[Spoil, str]] = {
     "one more": (in_weights(lambda each: each.update(x=np.zeros(3, np.float32))), "include 'x'"),
     "one less": (in_weights(lambda each: each.pop("head.weight")), "lack 'head.weight'"),
@@ -132,12 +132,12 @@ WEIGHTS: dict[str, tuple[Spoil, str]] = {
     "header without end": (weights_header(b"{}", length=2**64 - 1), "cut short, or not a safetensors file"),
     "huge weights": (weights_header(HUGE), "promises 10,000,000,0.. bytes, but the file has"),
     "overflow": (
-        weights_header({"head.bias": {"dtype": "F32", "shape": [2**62, 4], "data_offsets": [0, 0]}}),
+        weights_header({"0.head.bias": {"dtype": "F32", "shape": [2**62, 4], "data_offsets": [0, 0]}}),
         "promises 73,786,976,294,838,206",
     ),
     "a list": (weights_header([]), "header of the weights is incomplete"),
-    "numbers": (weights_header({"head.bias": 3}), "header of the weights is incomplete"),
-    "shapes of texts": (weights_header({"head.bias": {"dtype": "F32", "shape": ["a"]}}), "header of the weights"),
+    "numbers": (weights_header({"0.head.bias": 3}), "header of the weights is incomplete"),
+    "shapes of texts": (weights_header({"0.head.bias": {"dtype": "F32", "shape": ["a"]}}), "header of the weights"),
     "deep": (weights_header(b"[" * 100_000), "recursion"),
 }
 
@@ -182,7 +182,6 @@ DESCRIBED: list[tuple[str, Any, str]] = [
     ),
     *(("record", value, "record is not an object") for value in (None, 3, [])),
     *(("record", {"penalty_weight": value}, "not a finite number of at") for value in (None, "x", NAN, -1, True)),
-    *(("configuration", value, "the configuration is .*, not an object") for value in (None, 3, [1])),
     ("weights", "/etc/passwd", "has unknown weights"),
     ("weights", "../../weights.safetensors", "has unknown weights"),
 ]
@@ -214,7 +213,7 @@ def test_a_description_that_is_not_right_is_refused(key: str, value: Any, messag
 def test_a_configuration_that_no_space_could_draw_is_refused(
     key: str, value: Any, message: str, saved: Path, little_memory: None
 ) -> None:
-    in_json("bundle.json", "configuration", key, to=value)(saved)
+    in_json("bundle.json", *CONFIGURATION, key, to=value)(saved)
     with pytest.raises(BundleError, match=rf"cannot be read \(.*{message}"):
         load(saved)
 
@@ -229,7 +228,7 @@ def test_no_model_is_made_that_is_larger_than_its_weights(configure: Any, little
 @pytest.mark.parametrize("key", ["max_length", "truncation", "hidden", "pooling"])
 def test_a_configuration_without_what_the_model_needs_is_refused(key: str, saved: Path) -> None:
     described = json.loads((saved / "bundle.json").read_text())
-    del described["configuration"][key]
+    del described["members"][0]["configuration"][key]
     (saved / "bundle.json").write_text(json.dumps(described))
     with pytest.raises(BundleError, match=rf"cannot be read \(.*{key}"):
         load(saved)
@@ -238,7 +237,7 @@ def test_a_configuration_without_what_the_model_needs_is_refused(key: str, saved
 def test_weights_of_labels_that_the_space_names_are_known(tmp_path: Path, configure: Any, make_dataset: Any) -> None:
     chosen = {"loss_weights": "explicit", "loss_weights.explicit.a.b": 3.0}
     assert load(write_bundle(tmp_path / "bundle", configure(chosen), make_dataset("multiclass")))
-    in_json("bundle.json", "configuration", "loss_weights.explicit.c", to=-1)(tmp_path / "bundle")
+    in_json("bundle.json", *CONFIGURATION, "loss_weights.explicit.c", to=-1)(tmp_path / "bundle")
     with pytest.raises(BundleError, match=r"loss_weights\.explicit\.c is -1, but must be a number that is above 0"):
         load(tmp_path / "bundle")
 
@@ -301,7 +300,7 @@ def test_a_tokeniser_that_is_not_right_is_refused(
 ) -> None:
     chosen = {f"tokens.{tokens}.size": 120} if tokens == "bpe" else {}
     saved = write_bundle(tmp_path / "bundle", configure(chosen, tokens=tokens), make_dataset("binary"))
-    in_json("preparation.json", key, to=value)(saved)
+    in_json("preparation.json", 0, key, to=value)(saved)
     with pytest.raises(BundleError, match=rf"cannot be read \(.*({message})"):
         load(saved)
 
@@ -309,7 +308,7 @@ def test_a_tokeniser_that_is_not_right_is_refused(
 def test_a_file_of_the_tokenizers_library_is_no_preparation(tmp_path: Path, configure: Any, make_dataset: Any) -> None:
     saved = write_bundle(tmp_path / "bundle", configure(), make_dataset("binary"))
     foreign = {"version": "1.0", "model": {"type": "BPE", "vocab": "/etc/passwd", "merges": "/etc/passwd"}}
-    (saved / "preparation.json").write_text(json.dumps(foreign))
+    (saved / "preparation.json").write_text(json.dumps([foreign]))
     with pytest.raises(BundleError, match="does not describe a standardiser"):
         load(saved)
 
@@ -328,7 +327,7 @@ def test_a_standardiser_that_is_not_right_is_refused(
     dataset = make_dataset("binary", inputs="sequence")
     saved = write_bundle(tmp_path / "bundle", configure(inputs="sequence"), dataset)
     for key, value in change.items():
-        in_json("preparation.json", key, to=value)(saved)
+        in_json("preparation.json", 0, key, to=value)(saved)
     with pytest.raises(BundleError, match=r"mean and scale (are|need)"):
         load(saved)
 

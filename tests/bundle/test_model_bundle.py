@@ -13,13 +13,13 @@ import pytest
 import torch
 
 import tuner
+from tuner.bundle.member_files import restore_model
 from tuner.bundle.members import LstmMember
 from tuner.bundle.model_bundle import (
     FORMAT,
     Bundle,
     load,
     read_probabilities,
-    restore_model,
     save_bundle,
     save_probabilities,
     save_weights,
@@ -267,7 +267,7 @@ def test_half_a_file_is_an_error_with_a_remedy(name: str, saved: Path) -> None:
 
 def test_weights_of_another_configuration_are_an_error(saved: Path) -> None:
     described = json.loads((saved / "bundle.json").read_text())
-    described["configuration"]["hidden"] = 7
+    described["members"][0]["configuration"]["hidden"] = 7
     (saved / "bundle.json").write_text(json.dumps(described))
     with pytest.raises(BundleError, match="cannot be read"):
         load(saved)
@@ -284,22 +284,22 @@ def test_parts_that_do_not_fit_each_other_are_an_error(change: dict[str, Any], s
 def test_a_bundle_of_another_format_names_both_formats(saved: Path) -> None:
     described = json.loads((saved / "bundle.json").read_text())
     (saved / "bundle.json").write_text(json.dumps(described | {"format": FORMAT + 1}))
-    with pytest.raises(BundleError, match=rf"format {FORMAT + 1}, but this tuner reads {FORMAT}; load it with"):
+    with pytest.raises(BundleError, match=rf"format {FORMAT + 1}, but this tuner reads 3 and {FORMAT}; load it with"):
         load(saved)
 
 
 def test_the_format_is_checked_before_the_files(saved: Path) -> None:
     described = json.loads((saved / "bundle.json").read_text())
-    (saved / "bundle.json").write_text(json.dumps(described | {"format": FORMAT - 1}))
+    (saved / "bundle.json").write_text(json.dumps(described | {"format": 2}))
     (saved / "preparation.json").unlink()
-    with pytest.raises(BundleError, match=rf"format {FORMAT - 1}, but this tuner reads {FORMAT}"):
+    with pytest.raises(BundleError, match=rf"format 2, but this tuner reads 3 and {FORMAT}"):
         load(saved)
 
 
 def test_a_vocabulary_of_another_size_is_an_error_that_names_both(saved: Path) -> None:
-    prepared = json.loads((saved / "preparation.json").read_text())
+    (prepared,) = json.loads((saved / "preparation.json").read_text())
     words = prepared["words"]
-    (saved / "preparation.json").write_text(json.dumps(prepared | {"words": words[:-1]}))
+    (saved / "preparation.json").write_text(json.dumps([prepared | {"words": words[:-1]}]))
     with pytest.raises(BundleError, match=rf"{len(words) + 1} tokens, but the rest of the bundle has {len(words) + 2}"):
         load(saved)
 
@@ -333,7 +333,7 @@ def test_a_record_or_columns_that_are_not_whole_are_an_error(
 
 def test_a_weight_of_another_shape_is_named(saved: Path) -> None:
     described = json.loads((saved / "bundle.json").read_text())
-    described["configuration"]["hidden"] = 7
+    described["members"][0]["configuration"]["hidden"] = 7
     (saved / "bundle.json").write_text(json.dumps(described))
     with pytest.raises(BundleError, match=r"have shape .*, but hidden is 7"):
         load(saved)

@@ -16,7 +16,7 @@ VERBS = {
     "diagnose": ("diagnose", "bundle"),
     "compare": ("compare", "bundle", "bundle", "--data", "rows.csv"),
 }
-ANOTHER = "bundle format 99, but this tuner reads 3; load it with the version of tuner that wrote it"
+ANOTHER = "bundle format 99, but this tuner reads 3 and 4; load it with the version of tuner that wrote it"
 
 
 def _write(text: str) -> Spoil:
@@ -35,7 +35,7 @@ SPOILT = {
     "another format": (in_json("bundle.json", "format", to=99), ANOTHER),
     "no format": (_write("{}"), "bundle.json is not an object with a format"),
     "no JSON": (_write("{"), "the bundle cannot be read (bundle.json is not valid JSON: "),
-    "a key twice": (_write('{"format": 3, "format": 3}'), "the key 'format' occurs twice"),
+    "a key twice": (_write('{"format": 4, "format": 4}'), "the key 'format' occurs twice"),
     "no labels": (in_json("bundle.json", "labels", to=[]), "labels in bundle.json is not a list of distinct texts"),
     "a strange record": (in_json("bundle.json", "record", "code", to="x"), "record has unknown code"),
     "a link": (_link, "bundle.json is a link to "),

@@ -17,7 +17,16 @@ from tuner.ledger.run_directory import read_measurements, read_run
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
-TIMES = ("train_seconds", "evaluate_seconds", "started_s", "ended_s", "reported_s", "seconds", "bundle")
+TIMES = (
+    "train_seconds",
+    "evaluate_seconds",
+    "started_s",
+    "ended_s",
+    "reported_s",
+    "seconds",
+    "seconds_per_1000_rows",
+    "bundle",
+)
 SETTINGS = ("resources.concurrent=1", "search.trials=3", "search.max_epochs=2", "search.finalists=2", "search.seeds=1")
 
 

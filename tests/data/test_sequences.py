@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
+from tuner.data.preparation import read_preparation
 from tuner.data.row_vectors import sequence_vectors
 from tuner.data.sequences import Sequences, Standardiser, resampled
 from tuner.errors import DataError
@@ -167,13 +168,14 @@ def test_rows_of_other_channels_and_texts_are_refused(uneven: Sequences) -> None
 
 def test_a_standardiser_survives_its_bytes_bit_for_bit(uneven: Sequences) -> None:
     standardiser = Standardiser.fit(uneven)
-    again = Standardiser.from_bytes(standardiser.to_bytes())
+    again = read_preparation(standardiser.to_bytes())
+    assert isinstance(again, Standardiser)
     assert again.mean.tolist() == standardiser.mean.tolist()
     assert again.scale.tolist() == standardiser.scale.tolist()
 
 
 def test_a_standardiser_written_without_an_origin_still_loads() -> None:
-    old = Standardiser.from_bytes(b'{"kind": "standardiser", "mean": [2.0], "scale": [4.0]}')
+    old = Standardiser.from_json({"kind": "standardiser", "mean": [2.0], "scale": [4.0]})
     assert old.standardise(Sequences.of([[2, 10]])).values.ravel().tolist() == [0, 2]
 
 
@@ -195,7 +197,7 @@ def test_a_standardiser_written_without_an_origin_still_loads() -> None:
 )
 def test_bytes_that_do_not_describe_a_standardiser_are_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
-        Standardiser.from_bytes(content)
+        read_preparation(content)
 
 
 # --- resampled ------------------------------------------------------------------------------------------------------

@@ -209,7 +209,7 @@ def test_a_bundle_is_judged_by_its_own_record(location: Path) -> None:
     ]
     described = {
         "task": "multilabel",
-        "configuration": json.loads(run.trials[0]["configuration"]),
+        "members": [{"configuration": json.loads(run.trials[0]["configuration"])}, {}, {}],
         "record": {
             "validation": run.champion["validation"],
             "health": {"gate_saturation": 0.1},
@@ -222,3 +222,4 @@ def test_a_bundle_is_judged_by_its_own_record(location: Path) -> None:
     assert evidence.training is not None
     assert (evidence.training.steps, evidence.training.gate_saturation) == (0, 0.1)
     assert any("give the run" in line for line in evidence.missing)
+    assert any(line.startswith("the 2 other models of this committee") for line in evidence.missing)

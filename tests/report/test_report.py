@@ -139,6 +139,13 @@ def test_label_rows_are_those_of_the_ledger(material: Material, sections: dict[s
     assert column["average precision"] == [show_on_page(row["average_precision"]) for row in expected]
 
 
+def test_selection_shows_the_alternatives_and_what_each_member_adds(sections: dict[str, PageSection]) -> None:
+    alternatives, members = [block for block in sections["selection"].blocks if isinstance(block, Table)][1:3]
+    assert [row[0] for row in alternatives.rows] == ["single", "committee", "blend (chosen)"]
+    assert "no basis for a choice" in alternatives.caption
+    assert members.columns == ("member", "weight", "score alone", "adds")
+
+
 def test_selection_compares_after_equal_training_and_does_not_mention_bias(sections: dict[str, PageSection]) -> None:
     (paragraph,) = [block.text for block in sections["selection"].blocks if isinstance(block, Paragraph)]
     assert (

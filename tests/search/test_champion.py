@@ -19,6 +19,7 @@ from tuner.data.dataset import JudgeRows
 from tuner.data.trial_data import prepare
 from tuner.errors import SearchFailed
 from tuner.ledger.extensions import extend, extensions_of
+from tuner.ledger.predictions import predictions_of, read_predictions
 from tuner.ledger.rows import read_recorded_run
 from tuner.ledger.run_directory import Ledger, read_measurements, read_run
 from tuner.ledger.verify import verify
@@ -222,6 +223,33 @@ def test_a_search_of_one_setting_has_a_champion_and_says_how_it_ended(make_searc
     manifest = make_search("trials: 9", is_fixed=True).run(is_cluster=False)
     assert manifest["ended_by"] == "settings"
     assert [row["phase"] for row in read_run(tmp_path / "run").trials] == ["search", "finalist", "finalist"]
+
+
+def test_a_blend_is_one_bundle_that_predicts_as_it_was_tested_and_every_command_knows_it(
+    make_search: Any, tmp_path: Path, call: Any
+) -> None:
+    said: list[str] = []
+    search = make_search("trials: 3", said=said)
+    search.has_baselines = True
+    search.run(is_cluster=False)
+    champion, run = champion_of(tmp_path / "run"), str(tmp_path / "run")
+    committee, bundle = champion["committee"], tuner.load(run)
+    assert committee["kind"] == "blend"
+    assert [row["kind"] for row in committee["alternatives"]] == ["single", "committee", "blend"]
+    members = [(each["trial"], each["baseline"], each["weight"]) for each in committee["members"]]
+    bundled = [(getattr(each, "trial", None), getattr(each, "name", None), each.weight) for each in bundle.members]
+    assert members == bundled
+    assert (committee["members"][0]["trial"], bundle.record["trial"]) == (champion["trial"], champion["trial"])
+    stored = predictions_of("champion", read_predictions(run, "test"), len(bundle.labels))
+    probabilities = bundle.predict_proba(search._dataset.test.inputs)
+    assert stored.probabilities == pytest.approx(probabilities, abs=1e-6)
+    assert (bundle.decide(probabilities) == stored.decisions).all()
+    assert committee["alternatives"][2]["test"]["macro_f1"] == pytest.approx(champion["test"]["macro_f1"], abs=0.02)
+    assert any(line.startswith("champion: committee of") for line in said)
+    assert verify(run).faults == ()
+    shown = call("show", run)[1]
+    assert "champions side by side" in shown
+    assert "members, score on validation" in shown
 
 
 def test_a_finalist_is_judged_by_the_model_that_it_kept_even_if_its_measurement_no_longer_counts(

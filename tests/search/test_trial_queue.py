@@ -15,7 +15,7 @@ from tuner.ledger.rows import is_double_correction, read_recorded_run
 from tuner.ledger.run_directory import Ledger, held_out_name, read_measurements, read_run, weights_name
 from tuner.samplers.base import UntriedSampler
 from tuner.samplers.random import RandomSampler
-from tuner.search.best_trials import kept_trials
+from tuner.search.best_trials import KEPT, kept_trials
 from tuner.search.finalists import finalist_runs
 from tuner.search.order_maker import derive_seed
 from tuner.search.time_budget import (
@@ -657,16 +657,17 @@ def kept_files(search: QueuedSearch) -> set[str]:
 
 
 def test_a_search_trial_knows_where_to_keep_its_weights_and_above_which_score(make_search: Any) -> None:
-    search = make_search("trials: 9")
-    for score in (0.5, 0.2, 0.4, 0.3):
-        assert search.begin().keep_above is None or score == 0.3
-        search.measurement(list(search.queue.trials.values())[-1].order, score)
+    search = make_search("trials: 40")
+    for number in range(KEPT + 1):
+        order = search.begin()
+        assert order.keep_above is None or number == KEPT
+        search.measurement(order, number / 40)
     order = search.begin()
-    assert order.keep_above == 0.3  # the third best so far
-    assert order.weights == f"{search.ledger.location}/finalists/trial-4.safetensors"
+    assert order.keep_above == 1 / 40  # as many trials are better
+    assert order.weights == f"{search.ledger.location}/finalists/trial-{KEPT + 1}.safetensors"
 
 
-def test_only_the_best_three_search_trials_keep_their_weights(make_search: Any) -> None:
+def test_only_the_best_search_trials_keep_their_weights(make_search: Any) -> None:
     search = make_search("trials: 40")
     for number in range(40):
         order = search.begin()
@@ -674,7 +675,7 @@ def test_only_the_best_three_search_trials_keep_their_weights(make_search: Any) 
         write_weights(search, order)
         search.queue.ended(order, "stopped", "")
     best = [record.order.index for record in kept_trials(search.queue.trials.values())]
-    assert [number * 7 % 40 for number in best] == [39, 38, 37]
+    assert [number * 7 % 40 for number in best] == list(range(39, 39 - KEPT, -1))
     names = [weights_name(number) for number in best]
     assert kept_files(search) == {*names, *map(held_out_name, names)}
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from tuner.analysis.committee import describe_committee, is_committee
 from tuner.ledger.run_directory import Run
 from tuner.show_value import show_count
 from tuner.trial.ending import Ending
@@ -77,7 +78,9 @@ def describe_run(run: Run) -> dict[str, Any]:
 
 
 def describe_champion(champion: Mapping[str, Any]) -> str:
-    """Name the trial of the champion, and say if it is a model of the search itself."""
+    """Name the trial of the champion, and say if it is a model of the search itself, or name the members of a committee."""
+    if is_committee(champion):
+        return describe_committee(champion)
     return f"trial {champion['parent']}{', as trained in the search' if is_search_trial(champion) else ''}"
 
 

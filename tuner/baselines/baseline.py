@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tuner.baselines.linear_model import LinearModel
 from tuner.scoring.f1 import Reals
 from tuner.scoring.indicator import Indicator
 
@@ -25,6 +26,7 @@ class Baseline:
     """One baseline's decisions: on validation, cross-fitted if it has thresholds, and on test.
 
     `seen_share` is the result of `tuner.baselines.probe.seen_share` for a model of texts that hardly beats chance, else None.
+    `model` is the fitted model of a linear baseline, None for any other.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Baseline:
     on_test: Decided
     seconds: float
     seen_share: float | None = None
+    model: LinearModel | None = None
 
     @property
     def validation(self) -> Indicator:

@@ -64,7 +64,7 @@ def run_baselines(dataset: Dataset, *, seed: int) -> tuple[Baseline, ...]:
     ]
     reads_characters = lacks_spaces(dataset.train.inputs)
     name = CHARACTERS if reads_characters else _MODEL_NAMES[dataset.inputs]
-    model = _timed(name, "model", partial(_decide_linear, dataset, train))
+    model = _run_linear(name, "model", dataset, train)
     baselines.append(model)
     truth = dataset.truth("validation")
     blocks = dataset.validation.blocks
@@ -75,16 +75,19 @@ def run_baselines(dataset: Dataset, *, seed: int) -> tuple[Baseline, ...]:
         if not (reads_characters or isinstance(texts[0], Sequences) or isinstance(texts[1], Sequences)):
             baselines[-1] = replace(model, seen_share=seen_share(texts[0], texts[1]))
             if max(len(dataset.train), rows) <= MOST_ROWS:
-                baselines.append(_timed(PROBE, "probe", partial(_decide_linear, dataset, train, fit_pieces)))
-        baselines.append(_timed(CONTROL, "control", partial(_decide_linear, dataset, shuffled)))
+                baselines.append(_run_linear(PROBE, "probe", dataset, train, fit_pieces))
+        baselines.append(_run_linear(CONTROL, "control", dataset, shuffled))
     return tuple(baselines)
 
 
-def _decide_linear(
-    dataset: Dataset, targets: Indicator, fit_features: FitFeatures | None = None
-) -> tuple[Decided, Decided]:
+def _run_linear(
+    name: str, kind: Kind, dataset: Dataset, targets: Indicator, fit_features: FitFeatures | None = None
+) -> Baseline:
+    start = time.perf_counter()
     fitted = decide_linear(dataset, targets, fit_features=fit_features)
-    return fitted.on_validation, fitted.on_test
+    seconds = time.perf_counter() - start
+    model = fitted.model if kind == "model" else None
+    return Baseline(name, kind, fitted.on_validation, fitted.on_test, seconds, model=model)
 
 
 def _shuffled(train: Indicator, folds: NDArray[np.int64] | None, seed: int) -> Indicator:

@@ -20,11 +20,18 @@ from tuner.errors import BundleError, Fault
 from tuner.space.configuration import is_finite_number
 from tuner.storage import Folder
 
-FORMAT = 3
+FORMAT = 4
+_OLDER = 3  # with one model, whose configuration stands beside the task
 FILES = ("bundle.json", "preparation.json", "weights.safetensors")
 ROWS = "rows.safetensors"
 """A file that a bundle may have; see `tuner.bundle.known_rows`."""
-_KEYS = ("format", "task", "labels", "seen", "thresholds", "configuration", "columns", "record")
+_KEYS = ("format", "task", "labels", "seen", "thresholds", "columns", "record")
+LSTM, LINEAR = "lstm", "linear"
+_MEMBER_KEYS: Mapping[str, tuple[str, ...]] = {
+    LSTM: ("kind", "weight", "trial", "configuration", "preparation"),
+    LINEAR: ("kind", "weight", "name", "always", "preparation"),
+}
+_LARGEST = 1 << 31  # number in the description of a member
 RECORD = (
     "run",
     "trial",
@@ -53,23 +60,47 @@ def bundle_folder(location: str | Path) -> Folder:
 
 
 def read_bundle_json(folder: Folder) -> Mapping[str, Any]:
-    """Read and check bundle.json. Raises BundleError.
+    """Read and check bundle.json, and describe a bundle of format 3 as one of format 4 with a single member. Raises BundleError.
 
-    The format is checked first, because another format may have other files and keys. The callers check the configuration, the
+    The format is checked first, because another format may have other files and keys. The callers check the configurations, the
     columns and the values in the record.
     """
     check_plain_file(folder, "bundle.json")
     with as_bundle_error(folder):
-        described = _parse(folder.read("bundle.json"))
+        described: dict[str, Any] = _parse(folder.read("bundle.json"))
         if not isinstance(described, dict) or "format" not in described:
             raise ValueError("bundle.json is not an object with a format")
-    if described["format"] != FORMAT:
+    if described["format"] not in (_OLDER, FORMAT):
         remedy = "load it with the version of tuner that wrote it"
-        problem = f"bundle format {repr(described['format'])[:_MAX_MESSAGE]}, but this tuner reads {FORMAT}"
-        raise bundle_error(folder, problem, remedy)
+        written = repr(described["format"])[:_MAX_MESSAGE]
+        raise bundle_error(folder, f"bundle format {written}, but this tuner reads {_OLDER} and {FORMAT}", remedy)
     with as_bundle_error(folder):
+        if described["format"] == _OLDER:
+            described = _with_members(described)
         _check(described)
+        _check_members(described["members"], labels=len(described["labels"]))
     return described
+
+
+def leading_configuration(described: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the configuration of the first member of a bundle, the best single model."""
+    configuration: Mapping[str, Any] = described["members"][0]["configuration"]
+    return configuration
+
+
+def has_prefixes(described: Mapping[str, Any]) -> bool:
+    """Return whether the names of the weights begin with the number of their member, and preparation.json holds a list."""
+    return bool(described["format"] != _OLDER)
+
+
+def _with_members(described: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of a bundle.json of format 3 with a list of members, which has its one model."""
+    check_keys("bundle.json", described, known=(*_KEYS, "configuration"), needed=(*_KEYS, "configuration"))
+    record = described["record"]
+    trial = record.get("trial") if isinstance(record, dict) else None
+    configuration = described.pop("configuration")
+    member = {"kind": LSTM, "weight": 1, "trial": trial, "configuration": configuration, "preparation": 0}
+    return {**described, "members": [member]}
 
 
 def _parse(content: bytes) -> Any:
@@ -124,7 +155,7 @@ def as_bundle_error(folder: Folder) -> Iterator[None]:
 
 def _check(described: Mapping[str, Any]) -> None:
     """Raise ValueError for a part of bundle.json that is missing, unknown, of a wrong type or out of range."""
-    check_keys("bundle.json", described, known=_KEYS, needed=_KEYS)
+    check_keys("bundle.json", described, known=(*_KEYS, "members"), needed=(*_KEYS, "members"))
     check_keys("record", described["record"], known=RECORD, needed=_NEEDED_RECORD)
     labels, weight = described["labels"], described["record"]["penalty_weight"]
     rules = {
@@ -146,6 +177,36 @@ def _check(described: Mapping[str, Any]) -> None:
     for name, (is_valid, rule) in rules.items():
         if not is_valid:
             raise ValueError(f"{name} in bundle.json is not {rule}")
+
+
+def _check_members(members: Any, *, labels: int) -> None:
+    """Raise ValueError unless there are members, a recurrent model first, each with the keys and values of its kind."""
+    if not isinstance(members, list) or not members or not all(isinstance(each, dict) for each in members):
+        raise ValueError("members in bundle.json is not a list of at least one object")
+    for number, member in enumerate(members):
+        where, kind = f"members[{number}]", member.get("kind")
+        kinds = tuple(_MEMBER_KEYS) if number else (LSTM,)
+        if kind not in kinds:
+            raise ValueError(f"{where}.kind in bundle.json is {kind!r}, but must be {' or '.join(kinds)}")
+        check_keys(where, member, known=_MEMBER_KEYS[kind], needed=_MEMBER_KEYS[kind])
+        rules = {
+            "weight": (_is_count(member["weight"]) and member["weight"] > 0, "a whole number above 0"),
+            "preparation": (_is_count(member["preparation"]), "the number of a preparation"),
+            "trial": (member.get("trial") is None or _is_count(member["trial"]), "the number of a trial, or null"),
+            "name": (kind == LSTM or is_name(member["name"]), "a name"),
+            "always": (kind == LSTM or _are_switches(member["always"], labels), "true or false for each label"),
+        }
+        for name, (is_valid, rule) in rules.items():
+            if not is_valid:
+                raise ValueError(f"{where}.{name} in bundle.json is not {rule}")
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST
+
+
+def _are_switches(value: object, count: int) -> bool:
+    return is_list_of(value, lambda each: isinstance(each, bool)) and isinstance(value, list) and len(value) == count
 
 
 def is_name(value: object) -> bool:

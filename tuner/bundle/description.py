@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,11 +26,13 @@ def describe_model(
     max_length: int,
     record: Mapping[str, Any],
     parameters: int,
+    models: Sequence[str],
     vocabulary: int | None,
 ) -> str:
     """Return the task and labels, what the model reads, its macro-F1 and verdict, and its size, in four lines.
 
-    `unit` is what it reads one after another, "token" or "step". `vocabulary` is None for sequences.
+    `unit` is what it reads one after another, "token" or "step". `models` says what each of its models is. `vocabulary` is
+    None for sequences.
     """
     shown = list_names([_shorten(label) for label in labels], most=_LABELS_SHOWN)
     tokens = "" if vocabulary is None else f", {show_count(vocabulary, 'token')} known"
@@ -37,7 +40,7 @@ def describe_model(
         f"Bundle: {task}, {show_count(len(labels), 'label')}: {shown}",
         f"  reads: {_describe_inputs(columns)}, {show_count(max_length, unit)} of each",
         f"  {_describe_results(record)}",
-        f"  size: {show_count(parameters, 'parameter')}{tokens}",
+        f"  size: {show_count(parameters, 'parameter')}{_describe_models(models)}{tokens}",
     ]
     return "\n".join(lines)
 
@@ -65,6 +68,14 @@ def _describe_inputs(columns: Mapping[str, Any]) -> str:
     names = [str(name) for name in named] if isinstance(named, list | tuple) else [str(named)]
     listed = list_names([_shorten(name) for name in names], most=_LABELS_SHOWN)
     return f"{kind}s ({'column' if len(names) == 1 else 'columns'} {listed})"
+
+
+def _describe_models(models: Sequence[str]) -> str:
+    """Return how many models there are and of which kinds, and nothing for a single one."""
+    if len(models) == 1:
+        return ""
+    kinds = [f"{count} {_shorten(kind)}" for kind, count in Counter(models).items()]
+    return f" in {len(models)} models ({list_names(kinds, most=_LABELS_SHOWN)})"
 
 
 def _describe_results(record: Mapping[str, Any]) -> str:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.baselines.linear_model import LinearModel
+from tuner.data.dataset import RowInputs
 from tuner.data.encoded import Encoded
 from tuner.data.model_rows import make_rows
 from tuner.data.preparation import Preparation
+from tuner.data.subwords import SubwordTokeniser
+from tuner.data.tokenisers import Tokeniser
 from tuner.model.build import to_probabilities
 from tuner.model.classifier import SequenceClassifier
 from tuner.space.configuration import Configuration
 from tuner.space.task import Task
 from tuner.training.loop import predict_logits
-
-if TYPE_CHECKING:
-    from tuner.baselines.linear import LinearModel  # imports scikit-learn
-    from tuner.data.dataset import RowInputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +46,11 @@ class LstmMember:
         """The number of tokens or steps that the model reads of a row."""
         return int(self.configuration["max_length"])
 
+    @property
+    def parameters(self) -> int:
+        """The number of its weights."""
+        return sum(each.numel() for each in self.model.parameters())
+
     def probabilities(self, encoded: Encoded, task: Task, *, seen: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Return the probabilities (rows, labels) of rows from `preparation`, each cut to the length that the model reads."""
         rows = make_rows(
@@ -65,6 +70,11 @@ class LinearMember:
     weight: int
     name: str
     model: LinearModel
+
+    @property
+    def parameters(self) -> int:
+        """The number of its weights."""
+        return self.model.coefficients.size + self.model.intercepts.size
 
     def probabilities(self, inputs: RowInputs) -> NDArray[np.float64]:
         """Return the probabilities (rows, labels) of texts or sequences."""
@@ -110,11 +120,40 @@ def encode_rows(members: Iterable[Member], inputs: RowInputs) -> EncodedRows:
     return EncodedRows(inputs, tuple(encodings))
 
 
-def mean_probabilities(weighted: Iterable[tuple[int, NDArray[np.float64]]]) -> NDArray[np.float64]:
-    """Return the mean of probabilities (rows, labels), each given with its weight."""
-    total, weights = None, 0
-    for weight, probabilities in weighted:
-        total = weight * probabilities if total is None else total + weight * probabilities
-        weights += weight
-    assert total is not None
-    return np.asarray(total / weights)
+def share_preparations(members: Sequence[Member]) -> tuple[Member, ...]:
+    """Give recurrent models whose tokenisers differ at most in how many tokens they keep the same one, so that rows encode once.
+
+    It keeps as many tokens as the model with the largest vocabulary knows. The others take those that they do not know for
+    unknown ones in any case. Standardisers of the same rows are equal.
+    """
+    groups: list[list[LstmMember]] = []
+    for member in sorted((each for each in members if isinstance(each, LstmMember)), key=_size, reverse=True):
+        group = next((group for group in groups if _serves(group[0].preparation, member.preparation)), None)
+        if group is None:
+            groups.append([member])
+        else:
+            group.append(member)
+    shared = {id(member): preparation for group in groups for preparation in (_cut(group),) for member in group}
+    return tuple(
+        replace(member, preparation=shared[id(member)]) if isinstance(member, LstmMember) else member
+        for member in members
+    )
+
+
+def _size(member: LstmMember) -> int:
+    return len(member.preparation) if isinstance(member.preparation, Tokeniser) else 0
+
+
+def _serves(wide: Preparation, preparation: Preparation) -> bool:
+    """Return whether an encoding by `wide` is that of `preparation`, but for tokens that only `wide` knows."""
+    if not (isinstance(wide, Tokeniser) and isinstance(preparation, Tokeniser)):
+        return wide.to_bytes() == preparation.to_bytes()
+    if isinstance(wide, SubwordTokeniser):
+        return wide == preparation
+    return wide.cut(len(preparation)) == preparation
+
+
+def _cut(group: Sequence[LstmMember]) -> Preparation:
+    """Return the preparation of the first model, the widest, with only the tokens that a model of the group knows."""
+    widest = group[0].preparation
+    return widest.cut(max(member.vocabulary or 0 for member in group)) if isinstance(widest, Tokeniser) else widest

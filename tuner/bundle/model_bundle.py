@@ -1,12 +1,12 @@
-"""A bundle: the directory of one model, with everything a prediction needs and no code.
+"""A bundle: the directory of one model or of a committee, with everything a prediction needs and no code.
 
-weights.safetensors   parameters by name
-preparation.json      how a row is read: the tokeniser with its vocabulary, or each channel's mean and scale
-bundle.json           task, labels, thresholds, configuration, and the record of how the model was made
+weights.safetensors   parameters by name, behind the number of their member
+preparation.json      how rows are read, a list: tokenisers with their vocabularies, or each channel's mean and scale
+bundle.json           task, labels, thresholds, members with their configurations, and the record of how they were made
 rows.safetensors      fingerprints of the rows that the model has seen; may be absent, and no prediction reads it
 
 A bundle may come from anyone. Loading never runs or unpickles its content, and never opens a path named in it. It refuses a
-bundle with other files, with links, or with parts that do not fit together, before it allocates memory for the model.
+bundle with other files, with links, or with parts that do not fit together, before it allocates memory for a model.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from tuner.bundle.bundle_files import WEIGHTS, read_files
 from tuner.bundle.bundle_json import FORMAT, as_bundle_error
 from tuner.bundle.description import describe_model, results_of_run
 from tuner.bundle.known_rows import KnownRows, save_known_rows
-from tuner.bundle.members import EncodedRows, LinearMember, LstmMember, Member, encode_rows, mean_probabilities
+from tuner.bundle.member_files import describe_members, load_members, weights_of
+from tuner.bundle.members import EncodedRows, LinearMember, LstmMember, Member, encode_rows
 from tuner.data.dataset import RowInputs
 from tuner.data.encoded import Encoded
 from tuner.data.preparation import Preparation
-from tuner.data.sequences import Sequences, Standardiser
+from tuner.data.sequences import Sequences
 from tuner.data.token_lists import are_token_lists, as_plain_text, is_token, join_tokens
 from tuner.data.tokenisers import WordTokeniser
 from tuner.errors import DataError, Fault
 from tuner.model.classifier import SequenceClassifier
-from tuner.model.weight_shapes import read_shapes
-from tuner.model.weights import filled, fitting_model
+from tuner.scoring.committee import mean_probabilities
 from tuner.scoring.indicator import Indicator, name_decisions
 from tuner.scoring.thresholds import decide
 from tuner.space.configuration import Configuration
@@ -73,7 +73,8 @@ class Bundle:
             unit="step" if self.vocabulary is None else "token",
             max_length=self.max_length,
             record=self.record,
-            parameters=sum(each.numel() for each in self.model.parameters()),
+            parameters=sum(member.parameters for member in self.members),
+            models=["LSTM" if isinstance(member, LstmMember) else member.name for member in self.members],
             vocabulary=self.vocabulary,
         )
 
@@ -211,7 +212,7 @@ def _encodable(text: str) -> str:
 def save_weights(location: str, model: SequenceClassifier) -> None:
     """Write a model's parameters as one safetensors file."""
     folder, name = location.rsplit("/", 1)
-    Folder.at(folder).write(name, _to_safetensors(model))
+    Folder.at(folder).write(name, safetensors.torch.save(weights_of(model)))
 
 
 def save_probabilities(location: str, probabilities: NDArray[np.float64], *, examples: int) -> None:
@@ -227,35 +228,24 @@ def read_probabilities(content: bytes) -> tuple[NDArray[np.float64], int | None]
     return arrays["probabilities"], int(arrays["examples"][0]) if "examples" in arrays else None
 
 
-def restore_model(weights: bytes, configuration: Configuration, preparation: Preparation) -> SequenceClassifier:
-    """Build the model of a configuration with weights from `save_weights`, ready to predict in float32.
-
-    Raises ValueError if the weights do not fit such a model, or are not finite.
-    """
-    return filled(fitting_model(read_shapes(weights), configuration, channels=_channels(preparation)), weights)
-
-
-def _channels(preparation: Preparation) -> int | None:
-    return len(preparation.mean) if isinstance(preparation, Standardiser) else None
-
-
 def save_bundle(folder: Folder, bundle: Bundle, rows: KnownRows | None = None) -> None:
     """Write a bundle, `bundle.json` last. An infinite threshold, which no probability reaches, is written as null.
 
     `rows` are the rows that the model has seen.
     """
+    members, preparations, weights = describe_members(bundle.members)
     described = {
         "format": FORMAT,
         "task": bundle.task,
         "labels": list(bundle.labels),
         "seen": bundle.seen.tolist(),
         "thresholds": [value if np.isfinite(value) else None for value in bundle.thresholds.tolist()],
-        "configuration": dict(bundle.configuration),
+        "members": members,
         "columns": dict(bundle.columns),
         "record": dict(bundle.record),
     }
-    folder.write(WEIGHTS, _to_safetensors(bundle.model))
-    folder.write("preparation.json", bundle.preparation.to_bytes())
+    folder.write(WEIGHTS, weights)
+    folder.write("preparation.json", preparations)
     if rows is not None:
         save_known_rows(folder, rows)
     folder.write("bundle.json", json.dumps(described, indent=1, ensure_ascii=False).encode())
@@ -264,11 +254,9 @@ def save_bundle(folder: Folder, bundle: Bundle, rows: KnownRows | None = None) -
 def load(location: str | Path) -> Bundle:
     """Load a bundle, or a run's champion, from a local path or URI. Raises BundleError naming what is wrong."""
     files = read_files(location)
-    described, configuration = files.described, files.described["configuration"]
+    described = files.described
     thresholds = [np.inf if value is None else value for value in described["thresholds"]]
     with as_bundle_error(files.folder):
-        model = fitting_model(files.shapes, configuration, channels=_channels(files.preparation))
-        network = filled(model, files.folder.read(WEIGHTS))
         return Bundle(
             task=described["task"],
             labels=tuple(described["labels"]),
@@ -276,10 +264,5 @@ def load(location: str | Path) -> Bundle:
             thresholds=np.array(thresholds, np.float64),
             columns=described["columns"],
             record={**described["record"], **results_of_run(files.folder)},
-            members=(LstmMember(1, described["record"].get("trial"), configuration, network, files.preparation),),
+            members=tuple(load_members(files)),
         )
-
-
-def _to_safetensors(model: SequenceClassifier) -> bytes:
-    tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-    return safetensors.torch.save(tensors)

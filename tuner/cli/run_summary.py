@@ -37,6 +37,8 @@ _DROP = {
         "kind",
         "rank",
     ),
+    "alternatives": ("s / 1,000 rows", "models", "validation", "ahead", "test 95 %"),
+    "members": ("weight",),
     "champion": ("above chance 95 %", "above_chance", "skill 95 %", "constant_penalty", "skill", "score", "rows"),
     "baselines": ("macro_f1", "95 %"),
     "importance": ("in force", "high", "low"),
@@ -217,6 +219,7 @@ def _print_champion(champion: dict[str, Any]) -> None:
     settings = ", ".join(f"{name}={_setting_value(value)}" for name, value in _non_default(champion["config"]).items())
     print_sentence(f"  {f'{settings}; all other settings' if settings else 'all settings'} at their defaults")
     print_sentence(f"  selection: {_selection_line(champion)}")
+    _print_committee(champion)
     print_text("")
     _print_health(champion["health"])
     splits = [split for split in ("validation", "test", "judge") if split in champion]
@@ -240,6 +243,29 @@ def _print_champion(champion: dict[str, Any]) -> None:
     print_text("")
     title = "champion per label, on test"
     print_table(champion["test"]["labels"], LABEL_COLUMNS, title=title, drop=DROP_OF_LABELS)
+
+
+def _print_committee(champion: dict[str, Any]) -> None:
+    """Print single, committee and blend side by side, and what each member of a committee adds."""
+    from tuner.analysis.committee import (
+        ALTERNATIVES,
+        MEMBERS,
+        NO_BASIS,
+        explain_choice,
+        list_alternatives,
+        list_members,
+    )
+
+    reason, alternatives, members = explain_choice(champion), list_alternatives(champion), list_members(champion)
+    if reason:
+        print_sentence(f"  {reason}")
+    if len(alternatives) > 1:
+        print_text("")
+        print_table(alternatives, tuple(ALTERNATIVES), title="champions side by side", drop=_DROP["alternatives"])
+        print_sentence(f"  {NO_BASIS}")
+    if members:
+        print_text("")
+        print_table(members, tuple(MEMBERS), title="members, score on validation", drop=_DROP["members"])
 
 
 def _print_health(health: dict[str, Any]) -> None:

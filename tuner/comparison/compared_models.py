@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuner.bundle.bundle_json import read_bundle_json
+from tuner.bundle.bundle_json import leading_configuration, read_bundle_json
 from tuner.comparison.changes import configuration_changes, data_changes, environment_changes, space_changes
 from tuner.comparison.compare import DecidedRows, ModelTask, champion_rows, common_labels
 from tuner.data.name_lists import number_of_rows
@@ -170,9 +170,14 @@ def changes(a: ComparedModel, b: ComparedModel) -> dict[str, Any]:
             notes.append(f"the spaces are not compared because this tuner cannot read both: {error.faults[0]}")
     else:
         notes.append("a bundle has no space and no environment, so these are not compared")
+    for name, models in (("A", a.description["members"]), ("B", b.description["members"])):
+        if len(models) > 1:
+            notes.append(
+                f"{name} is a committee of {len(models)} models; its configuration here is that of the best one"
+            )
     return {
         "space": spaces,
-        "configuration": configuration_changes(a.description["configuration"], b.description["configuration"]),
+        "configuration": configuration_changes(*(leading_configuration(each.description) for each in (a, b))),
         "data": data_changes(a.data, b.data),
         "environment": environment_changes(a.run.environment, b.run.environment) if a.run and b.run else None,
         "notes": notes,

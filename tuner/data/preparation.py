@@ -73,10 +73,14 @@ def fit_preparation(setting: PreparationSetting, inputs: Readable) -> Preparatio
 
 def read_preparation(content: bytes) -> Preparation:
     """Read the output of `Preparation.to_bytes` without running anything in it. Raises ValueError for anything else."""
-    described = json.loads(content)
+    return restore_preparation(json.loads(content))
+
+
+def restore_preparation(described: Any) -> Preparation:
+    """Rebuild a preparation from its parsed JSON. Raises ValueError for anything else."""
     kind = str(described.get("kind")) if isinstance(described, dict) else ""
     if kind not in _READERS:
-        return Standardiser.from_bytes(content)
+        return Standardiser.from_json(described)
     try:
         return _READERS[kind](described)
     except (KeyError, TypeError) as error:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.sequences import Sequences, Standardiser, resampled
-from tuner.data.terms import term_options
+from tuner.data.terms import rule_of, term_options
 
 _TOPICS = 100
 _MAX_STEPS = 64
@@ -26,7 +26,7 @@ def document_vectors(texts: Sequence[str]) -> NDArray[np.float32]:
 
     if not any(text.strip() for text in texts):
         return np.zeros((len(texts), 1), np.float32)
-    vectoriser = TfidfVectorizer(**term_options(texts, most=1), sublinear_tf=True, dtype=np.float32)
+    vectoriser = TfidfVectorizer(**term_options(rule_of(texts), most=1), sublinear_tf=True, dtype=np.float32)
     weights = vectoriser.fit_transform(texts)
     topics = min(_TOPICS, *(size - 1 for size in weights.shape))
     if topics < 1:

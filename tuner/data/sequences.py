@@ -147,13 +147,12 @@ class Standardiser:
         return Encoded(steps=standardised.values, offsets=standardised.offsets)
 
     def to_bytes(self) -> bytes:
-        """Return JSON from which `from_bytes` restores the same standardiser, bit for bit."""
+        """Return JSON from which `from_json` restores the same standardiser, bit for bit."""
         return json.dumps({"kind": _KIND, **{name: getattr(self, name).tolist() for name in _PARTS}}).encode()
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> Standardiser:
-        """Read what `to_bytes` wrote, or an older one without `origin`. Raises ValueError for anything else."""
-        described: Any = json.loads(content)
+    def from_json(cls, described: Any) -> Standardiser:
+        """Rebuild what `to_bytes` described, or an older one without `origin`. Raises ValueError for anything else."""
         if not isinstance(described, dict) or described.get("kind") != _KIND:
             raise ValueError(f"this does not describe a {_KIND}")
         if isinstance(described.get("mean"), list):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
 from typing import Any, Protocol, runtime_checkable
@@ -269,7 +269,7 @@ def read_characters(described: dict[str, Any]) -> CharacterTokeniser:
     return CharacterTokeniser(characters, as_switch(described["lower_case"]))
 
 
-def refuse_other_keys(described: dict[str, Any], known: Sequence[str]) -> None:
+def refuse_other_keys(described: Mapping[str, Any], known: Sequence[str]) -> None:
     """Raise ValueError if a preparation's JSON has a key that is neither "kind" nor in `known`."""
     other = sorted(set(described) - {"kind", *known})
     if other:

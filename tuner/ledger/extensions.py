@@ -58,9 +58,25 @@ def describe_result(run: Run) -> dict[str, Any]:
         "seconds": run.manifest.get("seconds"),
         "trials": sum(row["phase"] == "search" for row in run.trials),
         **{name: champion.get(name) for name in _CHAMPION},
+        **({"members": _members(champion)} if "committee" in champion else {}),
         "test": {name: champion["test"].get(name) for name in _TEST_MEASURES} if "test" in champion else None,
         **({"judge": {name: judged.get(name) for name in (*_TEST_MEASURES, "source", "sha256")}} if judged else {}),
     }
+
+
+def identify_champion(result: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what tells the champion of a result from another one; `result` is a champion.json or from `describe_result`.
+
+    Results of versions without committees have one member.
+    """
+    return result["trial"], result.get("members") or _members(result)
+
+
+def _members(champion: Mapping[str, Any]) -> list[list[Any]]:
+    """Return the trial or the baseline of each member, with its weight, in the order of their names."""
+    members = (champion.get("committee") or {}).get("members") or [{"trial": champion["trial"], "weight": 1}]
+    named = [[each.get("baseline") or each["trial"], each["weight"]] for each in members]
+    return sorted(named, key=str)
 
 
 def count_tried(trials: Iterable[Mapping[str, Any]]) -> int:

@@ -39,3 +39,14 @@ def read_shapes(content: bytes, *, size: int | None = None) -> Shapes:
     if length_in_bytes != wanted:
         raise ValueError(f"the header of the weights promises {wanted:,} bytes, but the file has {length_in_bytes:,}")
     return shapes
+
+
+def check_shapes(shapes: Shapes, wanted: Shapes) -> None:
+    """Raise ValueError for weights that are missing, unknown to the model, or of another shape than `wanted`."""
+    for problem, names in (("lack", wanted.keys() - shapes.keys()), ("include", shapes.keys() - wanted.keys())):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise ValueError(f"the weights {problem} {min(names)!r}{more}, so they belong to another model")
+    for name, shape in wanted.items():
+        if shapes[name] != shape:
+            raise ValueError(f"the weights {name!r} have shape {shapes[name]}, but the model needs {shape}")

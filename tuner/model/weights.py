@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import safetensors.torch
+from collections.abc import Mapping
+
 import torch
-from torch import nn
+from torch import Tensor
 
 from tuner.model.build import make_model
 from tuner.model.classifier import SequenceClassifier
-from tuner.model.weight_shapes import Shapes
+from tuner.model.weight_shapes import Shapes, check_shapes
 from tuner.space.configuration import Configuration
 
 _WIDEST = 1 << 16  # word vectors in a file may have any size; common ones have 300
@@ -36,13 +37,12 @@ def fitting_model(shapes: Shapes, configuration: Configuration, *, channels: int
             precision="float32",
             seed=0,
         )
-    _check_shapes(shapes, model)
+    check_shapes(shapes, {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()})
     return model
 
 
-def filled(model: SequenceClassifier, weights: bytes) -> SequenceClassifier:
-    """Load the weights of a safetensors file into a `fitting_model`, ready to predict. Raises ValueError if one is not finite."""
-    tensors = safetensors.torch.load(weights)
+def filled(model: SequenceClassifier, tensors: Mapping[str, Tensor]) -> SequenceClassifier:
+    """Load weights by name into a `fitting_model`, ready to predict. Raises ValueError if one is not finite."""
     for name, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
             raise ValueError(f"the weights {name!r} have a value that is not finite")
@@ -57,15 +57,3 @@ def _check_sizes(shapes: Shapes, configuration: Configuration) -> None:
         size, asked = (0, *shapes.get(weights, ()))[-1], configuration.get(name)
         if size > _WIDEST or asked not in (None, size):
             raise ValueError(f"the weights {weights!r} have shape {shapes.get(weights)}, but {name} is {asked}")
-
-
-def _check_shapes(shapes: Shapes, model: nn.Module) -> None:
-    """Raise ValueError for weights that are missing, unknown to the model, or of another shape."""
-    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    for problem, names in (("lack", wanted.keys() - shapes.keys()), ("include", shapes.keys() - wanted.keys())):
-        if names:
-            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            raise ValueError(f"the weights {problem} {min(names)!r}{more}, so they belong to another model")
-    for name, shape in wanted.items():
-        if shapes[name] != shape:
-            raise ValueError(f"the weights {name!r} have shape {shapes[name]}, but the model needs {shape}")

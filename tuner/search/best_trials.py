@@ -8,8 +8,8 @@ from statistics import fmean
 from tuner.pruners.gate import GateSettings, Health, health_of
 from tuner.trial.record import TrialRecord
 
-KEPT = 3
-"""Search trials that keep their weights. The best may become the champion. The others replace it if its file is unusable."""
+KEPT = 30
+"""Search trials that keep their weights, at most: any of them may be a member of a committee, or the champion."""
 
 
 def rank_trials(records: Iterable[TrialRecord], *, are_unfit_allowed: bool = False) -> list[TrialRecord]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from tuner.baselines.baseline import Baseline, Decided, to_beat
 from tuner.bundle.known_rows import KnownRows
-from tuner.bundle.members import LstmMember
-from tuner.bundle.model_bundle import Bundle, restore_model, save_bundle
+from tuner.bundle.members import Member, share_preparations
+from tuner.bundle.model_bundle import Bundle, save_bundle
 from tuner.data.dataset import Dataset
-from tuner.data.preparation import fit_preparation, preparation_setting
-from tuner.data.tokenisers import Tokeniser
+from tuner.ledger.extensions import identify_champion
 from tuner.ledger.predictions import predictions_table
-from tuner.ledger.run_directory import Ledger, read_measurements, weights_name
+from tuner.ledger.run_directory import Ledger, read_measurements
 from tuner.scoring.evaluation import without_nan
 from tuner.scoring.selection import Bound
 from tuner.scoring.signal import gather_evidence
@@ -33,6 +32,9 @@ from tuner.search.champion_record import (
 )
 from tuner.search.champion_test import decide_validation, judge, judge_test
 from tuner.search.choice import ChampionChoice
+from tuner.search.committee_choice import Alternative, CommitteeChooser
+from tuner.search.committee_members import Answers, MemberModels
+from tuner.search.committee_record import describe_committee
 from tuner.search.judgement import judge_on_fresh_rows
 from tuner.search.kept_models import KeptModel
 from tuner.search.model_columns import columns_of_model
@@ -63,17 +65,26 @@ def publish_champion(
     more: its earlier champion serves until the new one is written. `longer_search` is the command that searches longer, empty
     if all settings have been tried.
     """
-    champion = next(model for model in models if model.trial.order.index == choice.champion.trial)
     weight, seed = space.score.penalty_weight, space.search.seed
-    bundle = _build_bundle(champion, choice, space=space, dataset=dataset, ledger=ledger)
-    on_validation = _decide_validation(bundle, champion, dataset=dataset)
+    chooser = CommitteeChooser(dataset, penalty_weight=weight, seed=seed)
+    committee = chooser.choose(space.search.champion, choice, models, baselines)
+    made, champion = MemberModels(committee.members(), dataset, ledger), committee.chosen.lead
+    on_validation = _decide_validation(committee.chosen, made, dataset)
     validation = judge(on_validation, dataset, "validation", penalty_weight=weight, seed=seed)
     aucs = _read_aucs(ledger)
-    evidence = {"validation": validation, "health": champion.health, "rankings": _best_auc(aucs)}
-    record = {**bundle.record, **evidence, **_shorten(descriptions)}
-    bundle = replace(bundle, thresholds=_fit_thresholds(on_validation, dataset), record=record)
+    record = {
+        **_identify(committee.chosen, choice, space=space, dataset=dataset, ledger=ledger),
+        "validation": validation,
+        "health": champion.health,
+        "rankings": _best_auc(aucs),
+        **_shorten(descriptions),
+    }
+    thresholds = _fit_thresholds(on_validation, dataset)
+    members = share_preparations([made.of(each) for each in committee.chosen.members])
+    bundle = _build_bundle(members, thresholds, record, space=space, dataset=dataset)
 
-    on_test = _decide_test(bundle, dataset)
+    answers = Answers(made, dataset.test.inputs, dataset)  # from here on the test split is used
+    on_test = _decide_test(answers.mean(committee.chosen.members), thresholds, dataset)
     looks = gather_evidence(
         dataset.task,
         baselines=descriptions["baselines"],
@@ -88,14 +99,15 @@ def publish_champion(
             champion, choice, models, run_counts=run_counts, repeats=repeats, dataset=dataset, ledger=ledger, seed=seed
         ),
         "health": champion.health,
-        "thresholds": thresholds_by_label(bundle.thresholds, dataset.task),
+        "thresholds": thresholds_by_label(thresholds, dataset.task),
         "validation": validation,
         **judge_test(on_test, baselines, dataset, penalty_weight=weight, seed=seed, looks=looks),
         **judge_on_fresh_rows(bundle, dataset, penalty_weight=weight, seed=seed, earlier=earlier),
         **_look_closer(on_test, dataset),
-        **_look_back(champion, earlier),
+        "committee": describe_committee(committee, chooser, answers, dataset, seed=seed),
         "bundle": f"{ledger.location}/champion",
     }
+    described |= _look_back(described, earlier)
     ledger.folder.delete("champion.json")  # so that it never describes another bundle than the one beside it
     save_bundle(ledger.folder.below("champion"), bundle, KnownRows.of(dataset))
     _write_predictions(on_validation, on_test, baselines, dataset, ledger)
@@ -107,38 +119,50 @@ def publish_champion(
 
 
 def _build_bundle(
-    model: KeptModel, choice: ChampionChoice, *, space: Space, dataset: Dataset, ledger: Ledger
+    members: tuple[Member, ...],
+    thresholds: NDArray[np.float64],
+    record: Mapping[str, Any],
+    *,
+    space: Space,
+    dataset: Dataset,
 ) -> Bundle:
-    """Rebuild a model from its stored weights; its thresholds are still missing."""
-    order, parent = model.trial.order, model.trial.parent
-    configuration = order.configuration
-    bound = _one_run(choice.champion.score) if parent is None else _describe_bound(choice.bounds[parent])
-    preparation = fit_preparation(preparation_setting(configuration), dataset.train.inputs)
-    network = restore_model(ledger.folder.read(weights_name(order.index)), configuration, preparation)
-    if isinstance(preparation, Tokeniser) and network.embedding is not None:
-        preparation = preparation.cut(network.embedding.num_embeddings)
     return Bundle(
         task=dataset.task,
         labels=dataset.labels,
         seen=dataset.seen,
-        thresholds=np.zeros(0),
+        thresholds=thresholds,
         columns=columns_of_model(space.data, dataset),
-        record={
-            "run": ledger.location,
-            "trial": order.index,
-            "seed": order.seed,
-            "penalty_weight": space.score.penalty_weight,
-            "validation_scores": bound,
-            "data": dict(dataset.fingerprints),
-        },
-        members=(LstmMember(1, order.index, configuration, network, preparation),),
+        record=record,
+        members=members,
     )
 
 
-def _decide_validation(bundle: Bundle, model: KeptModel, *, dataset: Dataset) -> Decided:
-    """Decide the validation rows. With folds, use the models that did not see them, because the bundle's model saw every row."""
-    is_by_bundle = dataset.folds is None
-    probabilities = bundle.predict_proba(dataset.validation.inputs) if is_by_bundle else model.probabilities
+def _identify(
+    chosen: Alternative, choice: ChampionChoice, *, space: Space, dataset: Dataset, ledger: Ledger
+) -> dict[str, Any]:
+    """Return what a bundle's record says about where the model comes from: run, data, and the leading model's trial."""
+    order, parent = chosen.lead.trial.order, chosen.lead.trial.parent
+    bound = _one_run(chosen.lead.candidate.score) if parent is None else _describe_bound(choice.bounds[parent])
+    return {
+        "run": ledger.location,
+        "trial": order.index,
+        "seed": order.seed,
+        "penalty_weight": space.score.penalty_weight,
+        "validation_scores": bound,
+        "data": dict(dataset.fingerprints),
+    }
+
+
+def _decide_validation(chosen: Alternative, made: MemberModels, dataset: Dataset) -> Decided:
+    """Decide the validation rows: a single model's bundle predicts them again.
+
+    The members of a committee are not asked again, which would take as long as the test: their stored probabilities count.
+    They may come from a lower precision than the bundle's. With folds stored ones count too, because a bundle's model saw
+    every row.
+    """
+    if dataset.folds is not None or chosen.kind != "single":
+        return Decided(chosen.decisions, chosen.probabilities)
+    probabilities = Answers(made, dataset.validation.inputs, dataset).mean(chosen.members)
     return Decided(decide_validation(probabilities, dataset), probabilities)
 
 
@@ -247,19 +271,18 @@ def _one_run(score: float) -> dict[str, Any]:
     return {"mean": score, "spread": None, "lower": None, "seeds": 1}
 
 
-def _look_back(champion: KeptModel, earlier: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _look_back(described: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the run's earlier results, and whether the champion is that of the latest one; nothing without any."""
     if not earlier:
         return {}
-    return {"earlier": list(earlier), "is_as_before": earlier[-1]["trial"] == champion.trial.order.index}
+    return {"earlier": list(earlier), "is_as_before": identify_champion(earlier[-1]) == identify_champion(described)}
 
 
 # --- the test split -----------------------------------------------------------------------------------------------------
 
 
-def _decide_test(bundle: Bundle, dataset: Dataset) -> Decided:
-    probabilities = bundle.predict_proba(dataset.test.inputs)
-    return Decided(decide(probabilities, bundle.thresholds, dataset.task), probabilities)
+def _decide_test(probabilities: NDArray[np.float64], thresholds: NDArray[np.float64], dataset: Dataset) -> Decided:
+    return Decided(decide(probabilities, thresholds, dataset.task), probabilities)
 
 
 def _write_predictions(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tuner.bundle.model_bundle import read_probabilities
 from tuner.data.dataset import Dataset
 from tuner.ledger.run_directory import Ledger, held_out_name, weights_name
-from tuner.pruners.gate import GateSettings, Signs, health_of, logit_spread
+from tuner.pruners.gate import GateSettings, Health, Signs, health_of, logit_spread
 from tuner.scoring.by_fold import measure_by_fold
 from tuner.scoring.evaluation import without_nan
 from tuner.scoring.indicator import Indicator
@@ -67,38 +67,53 @@ def _has_files(trial: TrialRecord, ledger: Ledger) -> bool:
 def _read(trial: TrialRecord, *, penalty_weight: float, dataset: Dataset, ledger: Ledger) -> KeptModel:
     content = ledger.folder.read(held_out_name(weights_name(trial.order.index)))
     probabilities, examples = read_probabilities(content)
-    decisions = decide_validation(probabilities, dataset)
-    truth = dataset.truth("validation")
-    measured = measure_by_fold(
-        decisions,
-        truth,
-        dataset.task,
-        dataset.folds,
-        penalty_weight=penalty_weight,
-        probabilities=probabilities,
-    ).means
+    decisions, measured = measure_held_out(probabilities, dataset, penalty_weight=penalty_weight)
     assert trial.fittest is not None
     is_of_fittest = math.isclose(measured["score"], trial.fittest.score, abs_tol=_CLOSE)
     epochs = trial.fittest.epochs if is_of_fittest or examples is None else examples / len(dataset.train)
-    signs = Signs(
-        epochs=epochs,
-        **{name: measured[name] for name in ("score", "constant_penalty", "skill", "auc")},
-        logit_spread=_logit_spread(probabilities[:, dataset.seen], truth[:, dataset.seen], dataset.folds),
-        is_finite=True,
-    )
     return KeptModel(
         trial=trial,
         candidate=Candidate(
             trial=trial.order.index,
             repeats=trial.parent,
             score=measured["score"],
-            health=health_of(trial.fittest.signs if is_of_fittest else signs, GateSettings()),
+            health=health_of(trial.fittest.signs, GateSettings())
+            if is_of_fittest
+            else health_of_held_out(probabilities, measured, dataset),
         ),
         epochs=epochs,
         health=without_nan(trial.fittest.health) if is_of_fittest else {},
         probabilities=probabilities,
         decisions=decisions,
     )
+
+
+def measure_held_out(
+    probabilities: NDArray[np.float64], dataset: Dataset, *, penalty_weight: float
+) -> tuple[Indicator, Mapping[str, float]]:
+    """Return cross-fitted decisions of the validation rows, and their measures as a trial has them: means over folds."""
+    decisions = decide_validation(probabilities, dataset)
+    measured = measure_by_fold(
+        decisions,
+        dataset.truth("validation"),
+        dataset.task,
+        dataset.folds,
+        penalty_weight=penalty_weight,
+        probabilities=probabilities,
+    )
+    return decisions, measured.means
+
+
+def health_of_held_out(probabilities: NDArray[np.float64], measured: Mapping[str, float], dataset: Dataset) -> Health:
+    """Return the health of a model of which only its validation probabilities are known, measured by `measure_held_out`."""
+    truth = dataset.truth("validation")
+    signs = Signs(
+        epochs=math.inf,
+        **{name: measured[name] for name in ("score", "constant_penalty", "skill", "auc")},
+        logit_spread=_logit_spread(probabilities[:, dataset.seen], truth[:, dataset.seen], dataset.folds),
+        is_finite=True,
+    )
+    return health_of(signs, GateSettings())
 
 
 def _logit_spread(probabilities: NDArray[np.float64], truth: Indicator, folds: NDArray[np.int64] | None) -> float:

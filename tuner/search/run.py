@@ -6,11 +6,12 @@ import importlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tuner.analysis.committee import describe_committee, is_committee
 from tuner.data.dataset import Dataset
 from tuner.errors import SearchFailed, SearchInterrupted, StorageError, TunerError
 from tuner.ledger.extensions import Extension, as_entries
@@ -115,10 +116,7 @@ class SearchRun:
             baselines = self._run_trials(is_cluster=is_cluster)
             champion = self._crown_champion(baselines)
             self._ledger.folder.delete_folder(CHECKPOINTS)
-            if champion.get("is_as_before"):
-                self._watcher.say(
-                    f"the champion is as before: nothing better than trial {champion['parent']} was found"
-                )
+            self._say_champion(champion)
             return self._finish(
                 "finished", finished_at=now(), verdict=champion["verdict"], ended_by=self._queue.ended_by
             )
@@ -283,8 +281,6 @@ class SearchRun:
             raise explain_no_model(
                 records, self._space, collapsed=len(models), ended_by=self._queue.ended_by, spent_s=spent_s
             )
-        if choice.champion.repeats is None:
-            self._watcher.say(f"champion: trial {choice.champion.trial} of the search itself, because {_why(choice)}")
         return publish_champion(
             choice,
             models,
@@ -305,6 +301,16 @@ class SearchRun:
             )
             or "",
         )
+
+    def _say_champion(self, champion: Mapping[str, Any]) -> None:
+        if champion.get("is_as_before"):
+            what = describe_committee(champion) if is_committee(champion) else f"trial {champion['parent']}"
+            self._watcher.say(f"the champion is as before: nothing better than {what} was found")
+        elif is_committee(champion):
+            self._watcher.say(f"champion: {describe_committee(champion)}")
+        elif champion["kind"] == "search trial":
+            why = "no finalist's run scored as high" if champion["finalists"] else "no finalist's run gave a model"
+            self._watcher.say(f"champion: trial {champion['trial']} of the search itself, because {why}")
 
     def _record_failure(self, error: Exception) -> None:
         with suppress(StorageError):  # the storage may be the cause
@@ -354,7 +360,3 @@ def _describe_on_worker(
 def _parent(choice: ChampionChoice) -> int:
     """Return the search trial of the champion's configuration."""
     return choice.champion.trial if choice.champion.repeats is None else choice.champion.repeats
-
-
-def _why(choice: ChampionChoice) -> str:
-    return "no finalist's run scored as high" if choice.bounds else "no finalist's run gave a model"

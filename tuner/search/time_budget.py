@@ -28,11 +28,14 @@ CLOSING_S = 3.0
 """Closing on some thousand rows: reading the models, predictions, intervals, the bundle, stopping Ray, printing."""
 COMPARED_BASELINES = 4
 """Baselines that the champion is compared with on the test rows; there may be fewer."""
+_MEMBERS = 8  # models that predict the test rows: those of a committee and of the alternatives to it
+_SEARCHED = 12  # search trials that may be members, beside the finalists' runs; there may be fewer
 _RECENT = 10  # trials that show how busy the machine is
 # Seconds, measured on one core of an AMD EPYC.
 _DRAW_S = 28e-9  # one row of a resample
 _COLUMN_S = 0.2e-9  # one column of that row
 _DECIDE_S = 0.7e-6  # one decision of a model: thresholds on both halves, and the score
+_CHOOSE_S = 0.8e-6  # one decision of a possible member: the choices of a committee and of a blend
 _MEASURE_S = 0.35e-6
 _WRITE_S = 6e-6  # one row of predictions
 
@@ -192,20 +195,22 @@ def recent_slowdown(records: Collection[TrialRecord]) -> float:
 def closing_seconds(work: ClosingWork, *, finalists: int, seeds: int, predict_s: float, slowdown: float = 1.0) -> float:
     """Estimate the seconds from the last finalist's run to the end. A model needs `predict_s` for a row.
 
-    Each row is predicted once. Each model's decisions are made again from its stored probabilities. Bootstrap resamples are
-    drawn for the champion's intervals on both splits, and for its difference to each other finalist on validation. They are
-    also drawn for its difference to each baseline on test, once more with the two models swapped. `slowdown` is the factor
-    for a busy machine.
+    A single champion predicts the validation rows, and the members of a committee predict the test rows. Each model's decisions
+    are made again from its stored probabilities, and a committee is chosen. Bootstrap resamples are drawn for the champion's
+    intervals on both splits, and for its difference to each other finalist on validation. They are also drawn for its difference
+    to each baseline on test, and a committee's to the best single model on validation, once more with the two models swapped.
+    `slowdown` is the factor for a busy machine.
     """
     rows, labels = work.validation + work.test, work.labels
-    predicted = work.test + work.validation * work.are_validation_rows_predicted
+    predicted = _MEMBERS * work.test + work.validation * work.are_validation_rows_predicted
     columns = 3 * labels  # decided, true, and both
     drawn_s = (
         work.test * (_resample_s(columns) + 2 * COMPARED_BASELINES * _resample_s(5 * labels))
-        + work.validation * _resample_s(columns)
+        + work.validation * (_resample_s(columns) + 2 * 2 * _resample_s(5 * labels))
         + work.validation * (finalists - 1) * _resample_s((4 * seeds + 1) * labels)
     )
-    decided_s = work.validation * labels * (finalists * seeds + 3) * _DECIDE_S
+    models = finalists * seeds + _SEARCHED
+    decided_s = work.validation * labels * (models * (_DECIDE_S + _CHOOSE_S) + 3 * _DECIDE_S)
     written_s = rows * (labels * _MEASURE_S + _WRITE_S)
     growing_s = predicted * predict_s + drawn_s + decided_s + written_s + work.fitting_s
     return slowdown * (CLOSING_S + growing_s)

@@ -19,6 +19,8 @@ _OF_NUMBERS = ("type", "minimum", "exclusiveMinimum", "maximum", "exclusiveMaxim
 TIME_PATTERN = r"^(?=.)(\d+(\.\d+)?h)?(\d+(\.\d+)?m)?(\d+(\.\d+)?s)?$"
 
 
+ChampionKind = Literal["single", "committee", "blend"]
+
 ALGORITHMS: Mapping[str, str] = {
     "tpe": "tuner.samplers.tpe:TpeSampler",
     "random": "tuner.samplers.random:RandomSampler",
@@ -177,6 +179,11 @@ class SearchSettings(Section):
         le=100,
         description="How many times to train each finalist, each time with another seed.",
         json_schema_extra=_or_auto,
+    )
+    champion: ChampionKind = Field(
+        default="blend",
+        description="What to hand over: the best single model, a committee of models whose probabilities are averaged, or a "
+        "blend, a committee that the linear baseline may join.",
     )
     seed: int = Field(default=0, ge=0, le=2**32 - 1, description="The seed that all other seeds are derived from.")
 

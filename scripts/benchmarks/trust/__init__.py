@@ -9,7 +9,7 @@ import importlib
 
 from benchmarks.row import Row
 
-TOPICS = ("ranking", "dependence", "small_splits", "coverage", "gate_curves", "champion", "duds", "signal")
+TOPICS = ("ranking", "dependence", "small_splits", "coverage", "gate_curves", "champion", "committee", "duds", "signal")
 
 
 def measure() -> list[Row]:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tuner.bundle.bundle_json import leading_configuration
 from tuner.diagnosis.facts.data import data_facts
 from tuner.diagnosis.facts.decisions import recorded_decision_facts
 from tuner.diagnosis.facts.evidence import Evidence
 from tuner.diagnosis.facts.reference import reference
 from tuner.diagnosis.facts.training import training_facts
 from tuner.scoring.signal import find_signal, gather_evidence
+from tuner.show_value import show_count
 
 
 def evidence_of_bundle(described: Mapping[str, Any], *, name: str) -> Evidence:
     """Return the evidence in a bundle's record; `described` is its bundle.json."""
-    record, configuration = described["record"], described["configuration"]
+    record, configuration = described["record"], leading_configuration(described)
     validation, health = record.get("validation"), record.get("health") or {}
+    others = len(described["members"]) - 1
     profile, baselines = record.get("profile") or {}, _baseline_rows(record.get("baselines") or (), validation or {})
     return Evidence(
         subject=f"the bundle {name}",
@@ -38,6 +41,10 @@ def evidence_of_bundle(described: Mapping[str, Any], *, name: str) -> Evidence:
         ),
         missing=(
             "how its training went, and its rows: give the run that made it",
+            *(
+                (f"the {show_count(others, 'other model')} of this committee: settings are those of its best one",)
+                * bool(others)
+            ),
             *(() if validation else ("its decisions: give a file of its predictions with the truth",)),
         ),
     )

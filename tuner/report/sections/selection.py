@@ -5,6 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tuner.analysis.committee import (
+    ALTERNATIVES,
+    MEMBERS,
+    NO_BASIS,
+    describe_committee,
+    explain_choice,
+    is_committee,
+    list_alternatives,
+    list_members,
+)
 from tuner.analysis.leaderboard import (
     describe_runs_without_model,
     describe_selection,
@@ -28,6 +38,7 @@ def make_section(material: Material) -> PageSection | None:
             *([_finalists(material)] if champion["finalists"] else []),
             _comparison(champion),
             *_differences(champion),
+            *_committee(champion),
         ]
     board = _board(material)
     if board is not None:
@@ -39,7 +50,8 @@ def _finalists(material: Material) -> Plot:
     champion = material.run.champion
     rows = champion["finalists"]
     champion_trial = None if is_search_trial(champion) else champion["parent"]
-    names = [f"trial {row['trial']}{' (champion)' if row['trial'] == champion_trial else ''}" for row in rows]
+    mark = "leads the champion" if is_committee(champion) else "champion"
+    names = [f"trial {row['trial']}{f' ({mark})' if row['trial'] == champion_trial else ''}" for row in rows]
     configurations = {trial.number: trial.configuration for trial in material.searched}
     searched = [
         (trial.score, name)
@@ -70,14 +82,21 @@ def _finalists(material: Material) -> Plot:
         },
         height=160 + 40 * len(rows),
         caption=f"{_count_runs(material, len(runs))}{count_below(drawn, 'scores and lower bounds')} "
-        + (
-            "The champion is the best model of the search itself: it scored higher than every run of the finalist with the "
-            "highest lower bound. "
-            if is_search_trial(champion)
-            else "The champion is the best run of the finalist with the highest lower bound. "
-        )
+        + f"{_why(champion)} "
         + "A search trial and its finalist's runs may have trained for different numbers of epochs.",
     )
+
+
+def _why(champion: Mapping[str, Any]) -> str:
+    """Say why the champion, or the model that leads it, was chosen."""
+    if is_committee(champion):
+        return f"The champion is a {describe_committee(champion)}."
+    if is_search_trial(champion):
+        return (
+            "The champion is the best model of the search itself: it scored higher than every run of the finalist with the "
+            "highest lower bound."
+        )
+    return "The champion is the best run of the finalist with the highest lower bound."
 
 
 def _count_runs(material: Material, shown: int) -> str:
@@ -124,6 +143,25 @@ def _differences(champion: Mapping[str, Any]) -> list[Table]:
         "and rows."
     )
     return [table_of([dict(row) for row in rows], columns, caption=caption)]
+
+
+def _committee(champion: Mapping[str, Any]) -> list[Block]:
+    """Return single, committee and blend side by side, and what each member of a committee adds; nothing for older runs."""
+    alternatives, members = list_alternatives(champion), list_members(champion)
+    if len(alternatives) < 2:
+        return [Paragraph(text=sentence(reason))] if (reason := explain_choice(champion)) else []
+    caption = (
+        f"{sentence(explain_choice(champion))} A committee averages the probabilities of its members; a blend has the linear "
+        f"baseline among them. The choice is made on validation. {NO_BASIS} The last column is the cost of a prediction."
+    )
+    blocks: list[Block] = [table_of(alternatives, ALTERNATIVES, caption=caption)]
+    if members:
+        caption = (
+            "Members of the champion, the leading one first. The weight is how often a member was chosen. A member adds the "
+            "committee's score on validation minus the score without it."
+        )
+        blocks.append(table_of(members, MEMBERS, caption=caption))
+    return blocks
 
 
 def _board(material: Material) -> Table | None:
