@@ -21,7 +21,7 @@ from tuner.model.build import make_model
 from tuner.space.configuration import Configuration
 from tuner.storage import Folder
 
-Spoil = Callable[[Path], None]
+Spoil = Callable[[Path], object]
 _VECTOR_SIZE = 8
 
 
@@ -54,9 +54,13 @@ def make_bundle(
     )
 
 
-def make_member(configuration: Configuration, dataset: Dataset, *, seed: int = 0) -> LstmMember:
-    """Make an untrained network with weight 1."""
+def make_member(
+    configuration: Configuration, dataset: Dataset, *, seed: int = 0, tokens: int | None = None
+) -> LstmMember:
+    """Make an untrained network with weight 1. `tokens` is the size of its vocabulary, by default all tokens."""
     preparation = fit_preparation(preparation_setting(configuration), dataset.train.inputs)
+    if tokens is not None:
+        preparation = preparation.cut(tokens)
     is_text = not isinstance(preparation, Standardiser)
     vectors = np.random.default_rng(seed).normal(scale=0.1, size=(len(preparation), _VECTOR_SIZE)) if is_text else None
     model = make_model(

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from builders.bundle import write_bundle
+from builders.bundle import make_bundle
 from builders.fuzz import OF_BYTES, count_rows, make_rows, run_checked, write_rows
 from builders.odd_json import odd_json
+from tuner.bundle.model_bundle import save_bundle
+from tuner.storage import Folder
 
 FILES = ["bundle.json", "preparation.json", "weights.safetensors"]
 KINDS = {
@@ -19,7 +21,10 @@ KINDS = {
     "characters": ({"tokens": "character"}, "text", "binary"),
     "pieces": ({"tokens": "bpe", "tokens.bpe.size": 120}, "text", "multiclass"),
     "sequences": ({}, "sequence", "binary"),
+    "committee": ({"tokens": "character"}, "text", "multilabel"),
+    "committee for sequences": ({"hidden": 3}, "sequence", "binary"),
 }
+COMMITTEES = ("committee", "committee for sequences")
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +32,11 @@ def bundles(tmp_path_factory: pytest.TempPathFactory, configure: Any, make_datas
     """Return the files of one sound bundle of each kind."""
     folder, bundles = tmp_path_factory.mktemp("bundles"), {}
     for kind, (settings, inputs, task) in KINDS.items():
-        written = write_bundle(folder / kind, configure(settings, inputs=inputs), make_dataset(task, inputs=inputs))
+        dataset, configurations = make_dataset(task, inputs=inputs), [configure(settings, inputs=inputs)]
+        if kind in COMMITTEES:
+            configurations.append(configure(inputs=inputs))
+        written = folder / kind
+        save_bundle(Folder.at(written), make_bundle(dataset, configurations, has_linear=kind in COMMITTEES))
         bundles[kind] = {name: (written / name).read_bytes() for name in FILES}
     return bundles
 
@@ -67,7 +76,7 @@ def test_a_whole_bundle_predicts(kind: str, bundles: Any, call: Any) -> None:
 def test_a_spoilt_bundle_is_refused_or_predicts(seed: int, bundles: Any, call: Any) -> None:
     random = np.random.default_rng((seed, 4))
     call("--version")
-    kind = list(KINDS)[seed % 4]
+    kind = list(KINDS)[seed % len(KINDS)]
     files = dict(bundles[kind])
     for _ in range(random.integers(1, 3)):
         name = FILES[random.integers(3)]
@@ -87,9 +96,9 @@ def test_a_spoilt_bundle_is_refused_or_predicts(seed: int, bundles: Any, call: A
 def test_spoilt_rows_for_a_bundle_are_refused_or_predicted(seed: int, bundles: Any, call: Any) -> None:
     random = np.random.default_rng((seed, 5))
     call("--version")
-    kind = list(KINDS)[seed % 4]
+    kind = list(KINDS)[seed % len(KINDS)]
     name = ["rows.csv", "rows.jsonl", "rows.parquet"][random.integers(3)]
     write_files(bundles[kind])
-    rows = write_rows(name, make_rows(random, "sequence" if kind == "sequences" else "binary"))
+    rows = write_rows(name, make_rows(random, "sequence" if KINDS[kind][1] == "sequence" else "binary"))
     Path(name).write_bytes(OF_BYTES[random.integers(len(OF_BYTES))](rows, random))
     predict(call, name, *(["--skip-unusable"] if random.random() < 0.5 else []))
