@@ -173,7 +173,7 @@ def _print(described: Mapping[str, Any]) -> None:
     ahead = described["ahead_of_champion"]
     print_sentence(f"\n{described['sentence']}")
     print_sentence(
-        f"ahead of the champion on test by {ahead['value']:+.3f} (95 % {ahead['low']:+.3f} to {ahead['high']:+.3f})"
+        f"on test it differs from the champion by {ahead['value']:+.3f} (95 % {ahead['low']:+.3f} to {ahead['high']:+.3f})"
     )
     if described["is_cut"]:
         print_sentence(f"the time was over after {described['epochs']:.2f} epochs; --time allows more")
