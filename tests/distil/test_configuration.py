@@ -43,14 +43,12 @@ CONFIGURATION = {
 }
 
 
-def test_a_configuration_stays_as_it_is_but_for_what_needs_labels() -> None:
+def test_a_configuration_stays_as_it_is_but_for_the_loss() -> None:
     space, settled = settle_space(run_with(), CONFIGURATION, [])
-    kept = {
-        name: value for name, value in CONFIGURATION.items() if name.split(".")[0] in ("tokens", "hidden", "clipping")
-    }
+    of_loss = ("loss", "soft_f1", "logit_adjustment")
+    kept = {name: value for name, value in CONFIGURATION.items() if name.split(".")[0] not in of_loss}
     assert kept.items() <= settled.items()
-    assert settled["learning_rate"] == 0.003
-    assert [settled[name] for name in ("resampling", "loss", "loss_weights")] == ["none", "cross_entropy", "none"]
+    assert settled["loss"] == "cross_entropy"
     assert [settled[name] for name in ("loss.cross_entropy.label_smoothing", "soft_f1", "logit_adjustment")] == [
         0,
         0,
@@ -68,8 +66,8 @@ def test_settings_change_the_configuration_and_say_where_files_are() -> None:
 @pytest.mark.parametrize(
     ("override", "part"),
     [
-        ("space.loss_weights=balanced", "learns probabilities, so loss_weights is always none; leave it out"),
-        ("space.resampling.oversample.ratio=1", "so resampling is always none"),
+        ("space.loss=focal", "learns probabilities, so loss is always cross_entropy; leave it out"),
+        ("space.logit_adjustment=1", "so logit_adjustment is always 0.0"),
         ("search.max_epochs=3", "this changes nothing about a distilled model; --set takes space"),
     ],
 )

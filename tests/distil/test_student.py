@@ -77,7 +77,7 @@ def test_a_model_without_a_score_is_no_student() -> None:
 
 def test_rows_without_labels_are_trained_on_beside_the_folds() -> None:
     dataset = make_dataset("multiclass", folds=2)
-    more = make_dataset("multiclass", seed=4)
+    more = make_dataset("multiclass", rows=24, seed=4)
     inputs = (*dataset.train.inputs, *more.train.inputs)
     count = len(more.train)
     split = replace(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tuner.imbalance.loss import Loss, asymmetric, cross_entropy, focal, make_loss, soft_cross_entropy, soft_f1_loss
+from tuner.imbalance.loss import Loss, asymmetric, cross_entropy, focal, make_loss, make_soft_loss, soft_f1_loss
 from tuner.imbalance.weights import (
     WeightRule,
     count_labels,
@@ -273,27 +273,36 @@ def test_logit_adjustment_adds_the_log_odds_of_a_label() -> None:
     assert float(value) == pytest.approx(float(F.binary_cross_entropy_with_logits(adjusted, truth)))
 
 
-@given(seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 6), labels=st.integers(2, 5), is_multilabel=st.booleans())
+@given(
+    seed=st.integers(0, 2**32 - 1), is_multilabel=st.booleans(), weights=st.sampled_from(["none", "root", "balanced"])
+)
 @settings(max_examples=30)
-def test_cross_entropy_to_probabilities_of_0_and_1_is_that_to_the_truth(
-    seed: int, rows: int, labels: int, is_multilabel: bool
+def test_with_probabilities_of_0_and_1_the_soft_loss_is_the_loss_of_the_labels(
+    seed: int, is_multilabel: bool, weights: str
 ) -> None:
     generator = np.random.default_rng(seed)
-    logits = torch.tensor(generator.normal(scale=3, size=(rows, labels)), requires_grad=True)
-    classes = torch.tensor(generator.integers(labels, size=rows))
-    truth = torch.tensor(generator.integers(2, size=(rows, labels))) if is_multilabel else classes
-    certain = truth if is_multilabel else F.one_hot(classes, labels)
-    soft = soft_cross_entropy("multilabel" if is_multilabel else "multiclass")(logits, certain.float())
-    hard = cross_entropy()(logits.float(), truth, torch.ones(labels))
-    assert float(soft) == pytest.approx(float(hard), rel=1e-5)
+    logits = torch.tensor(generator.normal(scale=3, size=(5, 3)), requires_grad=True)
+    targets = generator.integers(2, size=(5, 3)) if is_multilabel else generator.integers(3, size=5)
+    common: dict[str, Any] = {
+        "labels": LABELS,
+        "task": "multilabel" if is_multilabel else "multiclass",
+        "weights": LOSS_WEIGHTS[weights](),
+    }
+    truth = torch.tensor(targets)
+    certain = truth if is_multilabel else F.one_hot(truth, 3)
+    hard = make_loss(targets, loss=cross_entropy(), soft_f1=0.0, logit_adjustment=0.0, **common)(logits, truth)
+    soft = make_soft_loss(targets, **common)(logits, certain.float())
+    torch.testing.assert_close(soft, hard)
     slopes = [torch.autograd.grad(loss, logits)[0] for loss in (soft, hard)]
     torch.testing.assert_close(slopes[0], slopes[1])
 
 
+@pytest.mark.parametrize("weights", ["none", "balanced"])
 @pytest.mark.parametrize("task", ["multiclass", "multilabel"])
-def test_cross_entropy_to_probabilities_is_least_at_these_probabilities(task: Task) -> None:
+def test_the_soft_loss_is_least_at_the_probabilities_whatever_the_weights(task: Task, weights: str) -> None:
     probabilities = torch.tensor([[0.2, 0.7, 0.1]])
-    loss = soft_cross_entropy(task)
+    targets = np.array([0, 1, 1, 1, 2]) if task == "multiclass" else np.array([[1, 0, 0], [0, 1, 0], [1, 1, 1]])
+    loss = make_soft_loss(targets, labels=LABELS, task=task, weights=LOSS_WEIGHTS[weights]())
     best = probabilities.log() if task == "multiclass" else probabilities.logit()
     at_best = float(loss(best, probabilities))
     for step in torch.eye(3) * 0.1:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tuner.imbalance.rare_labels import ml_ros, mlsmote
 from tuner.imbalance.resample import balanced_batches, fixed_number, oversample, undersample
-from tuner.imbalance.training_pass import Pass, Resample, TrainingRows
+from tuner.imbalance.training_pass import Pass, Resample, TrainingRows, with_soft_targets
 from tuner.space.build import builders_of
 from tuner.space.options import Options
 from tuner.space.parameters import PARAMETERS
@@ -301,3 +301,22 @@ def test_every_class_has_the_fixed_number_of_rows() -> None:
     times = np.bincount(drawn, minlength=100)
     assert times[:90].max() == 1  # classes with enough rows have no repeated row
     assert set(times[90:]) == {2, 3}  # 25 from 10 rows: each twice, and half of them once more
+
+
+def test_with_soft_targets_rows_are_drawn_by_their_labels_and_have_their_probabilities() -> None:
+    rows = TrainingRows(np.array([0] * 8 + [1] * 2), "multiclass")
+    soft = np.random.default_rng(0).dirichlet([1, 1], size=10).astype(np.float32)
+    plain, generator = oversample(ratio=1.0), np.random.default_rng(1)
+    drawn = with_soft_targets(plain, rows, soft)(rows, generator)
+    assert (rows.targets[drawn.rows] == 1).sum() == 8
+    np.testing.assert_array_equal(drawn.targets, soft[drawn.rows])
+
+
+def test_a_mixed_row_has_the_mixture_of_both_rows_probabilities() -> None:
+    rows = TrainingRows(np.array([0, 1]), "multiclass")
+    soft = np.array([[0.8, 0.2], [0.4, 0.6]], np.float32)
+    mixing = Pass(
+        np.array([0, 1]), np.zeros(2, np.int64), partners=np.array([1, 0]), weights=np.array([0.25, 0], np.float32)
+    )
+    drawn = with_soft_targets(lambda *_: mixing, rows, soft)(rows, np.random.default_rng(0))
+    np.testing.assert_allclose(drawn.targets, [[0.7, 0.3], [0.4, 0.6]], rtol=1e-6)

@@ -106,9 +106,9 @@ def distil(
     """Train one model to the answers of RUN's champion, which may be a committee of many.
 
     RUN is the name or the directory of a run. The model has the settings of the champion's first member, or of --trial. It learns
-    the champion's probabilities: on the run's training rows, mixed with the true labels, and on the rows of --unlabelled. Weights
-    of labels and resampling are off, because probabilities need none. Rows of --unlabelled that the run has read are left out and
-    counted.
+    the champion's probabilities: on the run's training rows, mixed with the true labels, and on the rows of --unlabelled. Its
+    loss is cross-entropy; weights of labels and resampling stay as they are. Rows of --unlabelled that the run has read are left
+    out and counted.
 
     The best weights on validation are kept, and the thresholds are fitted there. The model is then tested once, beside the
     champion. Choose between several by their figures on validation, not on test. The result is a bundle, which predict, evaluate,
@@ -173,7 +173,7 @@ def _print(described: Mapping[str, Any]) -> None:
     ahead = described["ahead_of_champion"]
     print_sentence(f"\n{described['sentence']}")
     print_sentence(
-        f"ahead of the champion on test by {ahead['value']:+.3f} (95 % {ahead['low']:+.3f} to {ahead['high']:+.3f})"
+        f"on test it differs from the champion by {ahead['value']:+.3f} (95 % {ahead['low']:+.3f} to {ahead['high']:+.3f})"
     )
     if described["is_cut"]:
         print_sentence(f"the time was over after {described['epochs']:.2f} epochs; --time allows more")

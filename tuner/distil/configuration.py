@@ -15,14 +15,8 @@ from tuner.space.domains import searched_parameters
 from tuner.space.load import Space, read_space
 
 _FILES = ("data.train", "data.validation", "data.test", "data.judge")
-_WITHOUT_LABELS: Mapping[str, Value] = {
-    "resampling": "none",
-    "loss": "cross_entropy",
-    "loss_weights": "none",
-    "soft_f1": 0.0,
-    "logit_adjustment": 0.0,
-}
-"""Every row is read once, and its probabilities are learnt as they are: these settings need a label for each row."""
+_CROSS_ENTROPY: Mapping[str, Value] = {"loss": "cross_entropy", "soft_f1": 0.0, "logit_adjustment": 0.0}
+"""Cross-entropy is least at the probabilities that are learnt. Other losses, and shifted logits, would move them once more."""
 
 
 def configuration_of(run: Run, trial: int) -> Configuration:
@@ -38,14 +32,14 @@ def configuration_of(run: Run, trial: int) -> Configuration:
 def settle_space(run: Run, configuration: Configuration, overrides: Sequence[str]) -> tuple[Space, Configuration]:
     """Return the run's space with this configuration alone and the `overrides`, and the configuration of that space.
 
-    `overrides` may change the configuration, and say where the run's files are now. Settings of losses and resampling get the
-    values of _WITHOUT_LABELS. Raises InputError.
+    `overrides` may change the configuration, and say where the run's files are now. The loss is always _CROSS_ENTROPY.
+    Raises InputError.
     """
     _refuse_others(overrides)
     section = _as_section(
-        {name: value for name, value in configuration.items() if name.split(".")[0] not in _WITHOUT_LABELS}
+        {name: value for name, value in configuration.items() if name.split(".")[0] not in _CROSS_ENTROPY}
     )
-    space = read_space(run.space, [assignment("space", section | dict(_WITHOUT_LABELS)), *overrides])
+    space = read_space(run.space, [assignment("space", section | dict(_CROSS_ENTROPY)), *overrides])
     searched = list(searched_parameters(space.parameters))
     if searched:
         what = "has several values, but one model is trained"
@@ -62,8 +56,8 @@ def _refuse_others(overrides: Sequence[str]) -> None:
         if section != "space" and key_of(override) not in _FILES:
             remedy = f"--set takes space.… and {', '.join(_FILES)}; for the duration there are --epochs and --time"
             faults.append(Fault(f"--set {override}", "this changes nothing about a distilled model", remedy))
-        elif name in _WITHOUT_LABELS:
-            what = f"a distilled model learns probabilities, so {name} is always {_WITHOUT_LABELS[name]}"
+        elif name in _CROSS_ENTROPY:
+            what = f"a distilled model learns probabilities, so {name} is always {_CROSS_ENTROPY[name]}"
             faults.append(Fault(f"--set {override}", what, "leave it out"))
     if faults:
         raise UsageError(faults)
@@ -71,10 +65,12 @@ def _refuse_others(overrides: Sequence[str]) -> None:
 
 def _as_section(configuration: Configuration) -> dict[str, Any]:
     """Return a configuration as a space file has it: {"clipping": {"norm": {"threshold": 1.0}}}."""
+    own = {name: f"{name}.{value}." for name, value in configuration.items()}  # how its own parameters begin
     section: dict[str, Any] = {}
     for name, value in configuration.items():
-        if "." not in name:
-            prefix = f"{name}.{value}."
-            own = {key.removeprefix(prefix): each for key, each in configuration.items() if key.startswith(prefix)}
-            section[name] = {str(value): _as_section(own)} if own else value
+        if any(name.startswith(prefix) for prefix in own.values()):
+            continue  # it is in the section of another
+        start = own[name]
+        below = {key.removeprefix(start): each for key, each in configuration.items() if key.startswith(start)}
+        section[name] = {str(value): _as_section(below)} if below else value
     return section

@@ -33,11 +33,11 @@ from tuner.trial.order import TrialSettings
 
 Say = Callable[[str], None]
 
-_OF_CHAMPION = ("data", "baselines", "profile", "rankings")  # of its record: facts about the run
 _NOTE_ON_TRAINING_ROWS = (
-    "the champion has seen the training rows, so its probabilities there are closer to the labels than on new rows; rows that it "
-    "has not seen, with --unlabelled, show more of what it knows"
+    "the champion was trained on these training rows, so its probabilities there are closer to the labels than they are on new "
+    "rows"
 )
+_NOTE_ON_NEW_ROWS = "; --unlabelled FILE adds rows that it has not seen"
 _NOTE_ON_FOLDS = (
     "each training row has the probabilities of models that did not see it; but these saw the rows that judge the distilled "
     "model on validation, so its figures there are a little too good"
@@ -186,7 +186,8 @@ def _describe_teacher(champion: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _describe_training(lesson: Lesson, student: Student, dataset: Dataset) -> dict[str, Any]:
-    notes = [_NOTE_ON_FOLDS if lesson.are_out_of_fold else _NOTE_ON_TRAINING_ROWS]
+    note = _NOTE_ON_FOLDS if lesson.are_out_of_fold else _NOTE_ON_TRAINING_ROWS
+    more = "" if lesson.are_out_of_fold or lesson.unlabelled else _NOTE_ON_NEW_ROWS
     return {
         "rows": {"train": len(dataset.train), "unlabelled": lesson.unlabelled, "left_out": lesson.left_out},
         "are_targets_out_of_fold": lesson.are_out_of_fold,
@@ -194,7 +195,7 @@ def _describe_training(lesson: Lesson, student: Student, dataset: Dataset) -> di
         "best_epochs": student.best_epochs,
         "is_cut": student.is_cut,
         "seconds": student.seconds,
-        "notes": notes,
+        "notes": [note + more],
     }
 
 

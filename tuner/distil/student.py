@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.bundle.model_bundle import restore_model, save_weights
+from tuner.bundle.member_files import restore_model
+from tuner.bundle.model_bundle import save_weights
 from tuner.data.dataset import Dataset
 from tuner.data.preparation import Preparation, fit_preparation, preparation_setting
 from tuner.data.tokenisers import Tokeniser

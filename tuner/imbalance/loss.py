@@ -118,13 +118,9 @@ def make_loss(
 
     Logits and truth must be on `device`.
     """
-    counts = count_labels(targets, labels, task)
-    label_weights = weights(counts)
-    if task != "multilabel":
-        label_weights = label_weights * counts.rows / (label_weights @ counts.counts)
-    # Moved once: copying them for every batch would make the host wait for the GPU.
-    weight = torch.tensor(label_weights, dtype=torch.float32, device=device)
-    shift = (logit_adjustment * _log_prior(counts)).to(device) if logit_adjustment else None
+    weight = _label_weights(targets, labels, task, weights, device)
+    prior = _log_prior(count_labels(targets, labels, task))
+    shift = (logit_adjustment * prior).to(device) if logit_adjustment else None
 
     def compute(logits: Tensor, truth: Tensor) -> Tensor:
         logits = logits.float()
@@ -136,19 +132,40 @@ def make_loss(
     return compute
 
 
-def soft_cross_entropy(task: Task) -> Loss:
-    """Cross-entropy to probabilities (batch, labels) in place of the truth: to another model's answers.
+def make_soft_loss(
+    targets: Targets,
+    *,
+    labels: tuple[str, ...],
+    task: Task,
+    weights: WeightRule,
+    device: torch.device | None = None,
+) -> Loss:
+    """Build the loss that takes probabilities (batch, labels) in place of the truth: another model's answers.
 
-    Hinton, Vinyals and Dean (2015), Distilling the knowledge in a neural network, at temperature 1. To probabilities of 0 and 1
-    it is the cross-entropy to the truth. No label has a weight: what weights did to the other model is in its probabilities.
+    It is cross-entropy, as in Hinton, Vinyals and Dean (2015), Distilling the knowledge in a neural network, at temperature 1. A
+    row, or in multi-label each label of it, has the weight that is expected if the truth has these probabilities. So the loss is
+    least at these probabilities whatever the weights, and with probabilities of 0 and 1 it is the cross-entropy of `make_loss`.
     """
+    weight = _label_weights(targets, labels, task, weights, device)
 
     def compute(logits: Tensor, probabilities: Tensor) -> Tensor:
+        logits, truth = logits.float(), probabilities.float()
         if task == "multilabel":
-            return F.binary_cross_entropy_with_logits(logits.float(), probabilities.float())
-        return F.cross_entropy(logits.float(), probabilities.float())
+            return F.binary_cross_entropy_with_logits(logits, truth, weight=truth * weight + (1 - truth))
+        return (truth @ weight * F.cross_entropy(logits, truth, reduction="none")).mean()
 
     return compute
+
+
+def _label_weights(
+    targets: Targets, labels: tuple[str, ...], task: Task, weights: WeightRule, device: torch.device | None
+) -> Tensor:
+    """Return the weights (labels,) on the device. Copying them for every batch would make the host wait for the GPU."""
+    counts = count_labels(targets, labels, task)
+    label_weights = weights(counts)
+    if task != "multilabel":
+        label_weights = label_weights * counts.rows / (label_weights @ counts.counts)
+    return torch.tensor(label_weights, dtype=torch.float32, device=device)
 
 
 def soft_f1_loss(logits: Tensor, targets: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -47,14 +47,14 @@ class Pass:
     """One pass over training rows: n rows to read, and the stratum (n,) of each. Every batch has the same shares of strata.
 
     With mixing, row i of the pass is (1 - weights[i]) × rows[i] + weights[i] × partners[i], after the embedding. A weight of
-    0 leaves the row unmixed. `targets` (n, labels) replace those of `rows` if mixing changes them.
+    0 leaves the row unmixed. `targets` (n, labels) replace those of `rows`: mixed ones, or probabilities.
     """
 
     rows: RowNumbers
     strata: RowNumbers
     partners: RowNumbers | None = None
     weights: NDArray[np.float32] | None = None
-    targets: Targets | None = None
+    targets: Targets | NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -66,6 +66,22 @@ Resample = Callable[[TrainingRows, np.random.Generator], Pass]
 def one_stratum(rows: RowNumbers) -> Pass:
     """Return a pass that reads `rows` in one stratum, without mixing."""
     return Pass(rows, np.zeros(len(rows), np.int64))
+
+
+def with_soft_targets(resample: Resample, rows: TrainingRows, soft: NDArray[np.float32]) -> Resample:
+    """Return a resampling that draws passes over `rows` by their labels, and gives each row its probabilities in `soft`.
+
+    `soft` is (rows, labels). A mixed row has the mixture of both rows' probabilities.
+    """
+
+    def draw(_: TrainingRows, generator: np.random.Generator) -> Pass:
+        drawn = resample(rows, generator)
+        targets = soft[drawn.rows]
+        if drawn.partners is not None and drawn.weights is not None:
+            targets = targets + drawn.weights[:, None] * (soft[drawn.partners] - targets)
+        return replace(drawn, targets=targets.astype(np.float32))
+
+    return draw
 
 
 def join(passes: Sequence[Pass]) -> Pass:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,8 @@ from tuner.data.embeddings import EmbeddingTable
 from tuner.data.model_rows import make_rows
 from tuner.data.tokenisers import UNKNOWN
 from tuner.data.trial_data import PreparedSplits, TrialData, vocabulary_size
-from tuner.imbalance.loss import Loss, make_loss, soft_cross_entropy
+from tuner.imbalance.loss import Loss, make_loss, make_soft_loss
+from tuner.imbalance.training_pass import TrainingRows, with_soft_targets
 from tuner.model.build import make_model
 from tuner.model.classifier import SequenceClassifier
 from tuner.space.build import build
@@ -106,10 +108,12 @@ def _make_training(
     seed: int,
 ) -> Training:
     """Make what trains a model on `rows`, or to the probabilities `taught` (rows, labels) instead of their labels."""
+    resample = build(configuration, "resampling")
+    labelled = TrainingRows(rows.targets, data.task, vectors)
     recipe = Recipe(
         task=data.task,
-        loss=_make_loss(model, rows, configuration, data) if taught is None else soft_cross_entropy(data.task),
-        resample=build(configuration, "resampling"),
+        loss=_make_loss(model, rows, configuration, data),
+        resample=resample if taught is None else with_soft_targets(resample, labelled, taught),
         vectors=vectors,
         augment=make_augment(
             data.inputs,
@@ -128,20 +132,24 @@ def _make_training(
         averaging=build(configuration, "averaging"),
         budget=budget,
     )
-    learnt = rows if taught is None else replace(rows, targets=taught)
-    return Training(model, learnt, recipe, generator=np.random.default_rng((seed, 2)))
+    return Training(model, rows, recipe, generator=np.random.default_rng((seed, 2)))
 
 
 def _make_loss(model: SequenceClassifier, rows: Rows, configuration: Configuration, data: TrialData) -> Loss:
+    common: dict[str, Any] = {
+        "labels": data.labels,
+        "task": data.task,
+        "weights": build(configuration, "loss_weights"),
+        "device": next(model.parameters()).device,
+    }
+    if data.soft_targets is not None:
+        return make_soft_loss(rows.targets, **common)
     return make_loss(
         rows.targets,
-        labels=data.labels,
-        task=data.task,
         loss=build(configuration, "loss"),
-        weights=build(configuration, "loss_weights"),
         soft_f1=float(configuration["soft_f1"]),
         logit_adjustment=float(configuration["logit_adjustment"]),
-        device=next(model.parameters()).device,
+        **common,
     )
 
 
