@@ -101,7 +101,7 @@ def plan_sizes(
         rows=before.rows,
         validation_rows=before.validation_rows,
         slots=slots,
-        seconds=None if limit_s is None else seconds_of_slot(limit_s, starting_s, before.closing_s),
+        seconds=None if limit_s is None else seconds_of_slot(before, limit_s),
         trials=before.trials,
         costs_at=costs_at,
     )
@@ -114,9 +114,10 @@ def plan_sizes(
     return SizePlan(settings={**known, **settings}, space=settled, scene=scene, course=course)
 
 
-def seconds_of_slot(limit_s: float, starting_s: float, closing_s: float) -> float:
-    """Return the seconds that a slot has for trials and finalists."""
-    return max(1.0, limit_s - starting_s - closing_s - 2 * MAKING_WAY_S)
+def seconds_of_slot(scene: Scene, limit_s: float) -> float:
+    """Return the seconds that a slot has for trials and finalists. One of them begins with the baselines."""
+    baselines_s = (scene.baselines_s - scene.starting_s) / scene.slots
+    return max(1.0, limit_s - scene.starting_s - baselines_s - scene.closing_s - 2 * MAKING_WAY_S)
 
 
 def settle_more_finalists(space: Space, entry: Mapping[str, Any], *, spent_s: float) -> dict[str, Number]:
@@ -129,12 +130,12 @@ def settle_more_finalists(space: Space, entry: Mapping[str, Any], *, spent_s: fl
         return {}
     known = entry["from"]
     cost = TrialCost(build_s=0.0, example_s=known["example_s"], row_s=known["row_s"], load=1.0)
-    limit_s, starting_s = space.search.seconds, spent_s + known["starting_s"]
+    limit_s, begun_s = space.search.seconds, spent_s + known["starting_s"] + known["closing_s"]
     work = Work(
         rows=known["rows"],
         validation_rows=known["validation_rows"],
         slots=known["slots"],
-        seconds=None if limit_s is None else seconds_of_slot(limit_s, starting_s, known["closing_s"]),
+        seconds=None if limit_s is None else max(1.0, limit_s - begun_s),
         trials=space.search.trials,
         costs_at=lambda _: [cost],
     )

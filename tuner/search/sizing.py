@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+
+import numpy as np
 
 from tuner.search.time_budget import BETWEEN_TRIALS_S, SAFETY
 from tuner.search.trial_cost import TrialCost
@@ -24,18 +25,19 @@ _FEW_ROWS = 300
 _ROWS_EXPONENT = 0.43  # 12 epochs on 5,000 rows, 5 on 40,000, 1.2 on a million
 _LEAST_EXAMPLES = 640  # in a full run: 20 batches of 32
 _TEACHING_EXAMPLES = 5_000  # after fewer, many good models still give one answer for every input
-_OF_ONE_RUN = 0.4  # of the time of a slot, at most, for that many
 # Full runs, one after the other, in the time of a slot.
-_FULL_RUNS = 10.0  # with one slot
-_FULL_RUNS_OF_SLOT = 3.5  # at least, with many slots
+_FULL_RUNS = 14.0  # with one slot
+_FULL_RUNS_OF_SLOT = 5.0  # at least, with many slots
+_FEW_RUNS, _FEW_RUNS_OF_SLOT = 9.0, 4.0  # so that a run can teach a model something
+_DEAR = 0.75  # the quantile of costs to plan with: finalists may be among the dearer configurations
 _SHORT = 0.4  # of a run that trains well; from this length on, more time also gives more trials
 _MOST_MORE_RUNS = 3.0  # times as many when a run trains well; further time gives only trials
 # Measurements.
 _REPORTS = 12  # of a full run
-_ENOUGH_REPORTS, _FEW_REPORTS = 6, 3
+_FEW_REPORTS = 3
 _HALVINGS = 30
 _EVALUATING, _MOST_EVALUATING = 0.1, 0.5  # of the training time, at most; the latter for the first few
-_PER_EPOCH = (1, 2, 4, 5, 10, 20, 50, 100, 200, 500, 1000)  # so that epochs have few digits
+_PER_EPOCH = (1, 2, 4, 5, 10, 20, 50, 100, 200, 500, 1000)  # so that rungs have few digits
 # The first rung, as a share of a full run.
 _RUNG, _LATEST_RUNG = 1 / 6, 1 / 3
 _RUNG_EXAMPLES = 3_000  # after fewer, scores say little
@@ -96,13 +98,13 @@ class _Speed:
     def of(cls, work: Work, batch_size: int | None) -> _Speed:
         costs = work.costs_at(batch_size)
         return cls(
-            epoch_s=work.rows * fmean(cost.example_s for cost in costs),
-            evaluate_s=work.validation_rows * fmean(cost.row_s for cost in costs),
+            epoch_s=work.rows * float(np.quantile([cost.example_s for cost in costs], _DEAR)),
+            evaluate_s=work.validation_rows * float(np.quantile([cost.row_s for cost in costs], _DEAR)),
         )
 
     def run_s(self, epochs: float, reports: float) -> float:
         """Return the seconds of a run with so many reports per epoch."""
-        return epochs * self.epoch_s + max(1, round(epochs * reports)) * self.evaluate_s
+        return epochs * self.epoch_s + math.ceil(epochs * reports * (1 - 1e-9)) * self.evaluate_s
 
     def whole_run_s(self, epochs: float) -> float:
         """Return the seconds of a run that is measured as often as is cheap."""
@@ -142,7 +144,8 @@ def _length(search: SearchSettings, auto: Collection[str], work: Work, speed: _S
     share = work.seconds / runs / speed.whole_run_s(most)
     if share > _SHORT:
         share = min(1.0, _SHORT * (share / _SHORT) ** (math.log(1 / _SHORT) / math.log(_MOST_MORE_RUNS / _SHORT)))
-    teaching = speed.epochs_within(_OF_ONE_RUN * work.seconds, min(most, _TEACHING_EXAMPLES / work.rows))
+    few_runs = max(_FEW_RUNS_OF_SLOT, _FEW_RUNS / work.slots, waves / _FINALISTS_SHARE)
+    teaching = speed.epochs_within(work.seconds / few_runs, min(most, _TEACHING_EXAMPLES / work.rows))
     return max(least, teaching, speed.epochs_within(share * speed.whole_run_s(most), most))
 
 
@@ -157,21 +160,26 @@ def _rungs(search: SearchSettings, auto: Collection[str], work: Work, speed: _Sp
     """Return the epochs of a full run, the reports per epoch, and the epochs of the first rung."""
     is_free = {name: f"search.{name}" in auto for name in ("max_epochs", "grace_epochs", "reports_per_epoch")}
     epochs, grace, reports = _length(search, auto, work, speed), search.grace_epochs, search.reports_per_epoch
-    if is_free["max_epochs"] and not is_free["grace_epochs"]:
-        epochs = max(epochs, grace)
+    if is_free["max_epochs"]:
+        epochs = _rounded_down(epochs)
+        epochs = epochs if is_free["grace_epochs"] else max(epochs, grace)
     if is_free["reports_per_epoch"]:
         wanted = speed.reports_of(epochs) / epochs
-        enough = [each for each in _PER_EPOCH if each >= min(wanted, _ENOUGH_REPORTS / epochs)] or _PER_EPOCH[-1:]
+        fewest = min(_FEW_REPORTS, math.ceil(wanted * epochs))
+        enough = [each for each in _PER_EPOCH if math.ceil(each * epochs) >= fewest] or _PER_EPOCH[-1:]
         reports = max((each for each in enough if each <= wanted), default=enough[0])
         if not is_free["grace_epochs"]:
             reports = least_reports(grace, at_least=reports)
-    if is_free["max_epochs"]:
-        epochs = max(epochs if is_free["grace_epochs"] else grace, round(epochs * reports) / reports)
-        epochs = max(1, round(epochs * reports)) / reports if is_free["grace_epochs"] else epochs
     if is_free["grace_epochs"]:
         rung = max(_RUNG * epochs, min(_LATEST_RUNG * epochs, _RUNG_EXAMPLES / work.rows))
         grace = report_before(rung, reports_per_epoch=reports)
-    return epochs, reports, grace
+    return max(epochs, grace) if is_free["max_epochs"] else epochs, reports, grace
+
+
+def _rounded_down(epochs: float) -> float:
+    """Return a number with two digits."""
+    unit = 10.0 ** (math.floor(math.log10(epochs)) - 1)
+    return round(math.floor(epochs / unit * (1 + 1e-9)) * unit, 9)
 
 
 def _finalists(search: SearchSettings, auto: Collection[str], work: Work, run_s: float) -> tuple[int, int]:

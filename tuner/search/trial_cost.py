@@ -58,6 +58,12 @@ def guess_example_s(configuration: Configuration, steps: float) -> float:
     return multiplied * _MULTIPLICATION_S + of_batch_s / int(configuration["batch_size"]) + _EXAMPLE_S
 
 
+def cost_of_example(configuration: Configuration, steps: float, *, models: int = 1) -> TrialCost:
+    """Return the guessed cost of a trial that trains `models` models on rows with so many steps in time."""
+    example_s = guess_example_s(configuration, steps)
+    return TrialCost(build_s=_BUILD_S, example_s=models * example_s, row_s=_EVALUATING * example_s, load=1.0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class CostGuess:
     """Guesses for the configurations that stand for a space, on its data."""
@@ -78,9 +84,8 @@ class CostGuess:
     def of(self, configuration: Configuration) -> TrialCost:
         """Return the cost of one configuration. With folds a trial trains several models."""
         rows = self.data.prepared[preparation_setting(configuration)][-1].train
-        example_s = guess_example_s(configuration, len(rows.steps) / max(len(rows), 1))
-        models = 1 if self.data.folds is None else int(self.data.folds.max())
-        return TrialCost(build_s=_BUILD_S, example_s=models * example_s, row_s=_EVALUATING * example_s, load=1.0)
+        models = 1 if self.data.folds is None else int(self.data.folds.max())  # each sees all folds but one
+        return cost_of_example(configuration, len(rows.steps) / max(len(rows), 1), models=models)
 
 
 def scale(costs: Sequence[TrialCost], *, example: float, row: float) -> list[TrialCost]:
