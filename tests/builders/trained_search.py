@@ -56,5 +56,5 @@ class TrainedSearch(SearchRun):
                 answer = scheduler.on_trial_result(None, StubTrial(order), result)
         if not self.has_baselines:
             return ()
-        baselines, self._descriptions, _ = _describe_on_worker(self._dataset, 1.0, 0)
+        baselines, self._descriptions = _describe_on_worker(self._dataset, 1.0, 0, 0)
         return baselines

@@ -16,12 +16,14 @@ _LSTM = 2  # the number of this kind of cell in PyTorch's kernels
 WEIGHTS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
 """The weights of one direction, in the order of the kernels."""
 _SAVED = 9  # tensors per direction that the backward pass needs
+_forward_kernel = torch.ops.aten.mkldnn_rnn_layer
 _backward_kernel = torch.ops.aten.mkldnn_rnn_layer_backward
 
 
 def can_step(inputs: Tensor, dtype: torch.dtype) -> bool:
     """Return whether oneDNN trains an LSTM on these inputs in this number format here."""
-    if inputs.device.type != "cpu" or not torch.backends.mkldnn.is_available() or not inputs.numel():
+    has_kernels: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    if inputs.device.type != "cpu" or not has_kernels or not inputs.numel():
         return False
     return dtype == torch.float32 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
@@ -55,7 +57,7 @@ class _ReadBothWays(torch.autograd.Function):
             else:
                 read = values.transpose(0, 1).contiguous()
             with torch.enable_grad():  # without it, the kernel keeps nothing for the backward pass
-                output, state, memory, workspace = torch.mkldnn_rnn_layer(
+                output, state, memory, workspace = _forward_kernel(
                     read, *own, start, start, False, [], _LSTM, hidden, 1, True, False, False, True
                 )
             if number:

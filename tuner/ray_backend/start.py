@@ -178,11 +178,12 @@ def stop_ray() -> None:
 
 
 class Job:
-    """A function that runs on a worker, on one CPU, beside the trials. Messages call it `name`."""
+    """A function that runs on a worker of its own, beside the trials and in none of their slots. Messages call it `name`."""
 
     def __init__(self, name: str, function: Callable[..., Any], *arguments: Any) -> None:
         self._name = name
-        self._reference = ray.remote(num_cpus=1, max_retries=1)(function).remote(*arguments)
+        # The function may lower the priority of its worker, so no trial may get that worker later.
+        self._reference = ray.remote(num_cpus=0, max_retries=1, max_calls=1)(function).remote(*arguments)
 
     def is_done(self) -> bool:
         """Return whether the function has finished."""

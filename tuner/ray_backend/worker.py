@@ -124,14 +124,16 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
 
     def _train(self) -> Stretch | None:
         """Train for a moment. Return how far the trial is, or None if it is to be measured now."""
-        trial, begun_s = self._trial, time.perf_counter()
+        trial, begun_s, spent_s = self._trial, time.perf_counter(), time.process_time()
         assert trial is not None
         before = trial.examples
         if not trial.advance(pause_at=begun_s + _PAUSE_EVERY_S) or self._is_last_moment():
             return None
-        example_s = (time.perf_counter() - begun_s) / max(trial.examples - before, 1)
-        seconds_left = trial.examples_to_measurement * example_s
-        return Stretch(trial.examples, time.monotonic() - self._last_s, seconds_left)
+        seconds = time.perf_counter() - begun_s
+        seconds_left = trial.examples_to_measurement * seconds / max(trial.examples - before, 1)
+        is_on_cpu = self._settings.device == "cpu"
+        load = max(1.0, seconds / max(time.process_time() - spent_s, 1e-3)) if is_on_cpu else 1.0
+        return Stretch(trial.examples, time.monotonic() - self._last_s, seconds_left, load)
 
     def _is_last_moment(self) -> bool:
         """Return whether the trial has no measurement yet, and should take one at once."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from tuner.analysis.committee import describe_committee, is_committee
@@ -46,6 +48,11 @@ from tuner.trial.order import TrialSettings
 
 if TYPE_CHECKING:
     from tuner.baselines.baseline import Baseline
+
+_LOW_PRIORITY = 5
+"""Added to the niceness of the baselines. Beside two trials on two cores they then get about a quarter of a core, or more
+if a trial waits; at 10 they would get a tenth, and might still run when the search ends."""
+_SHORT_S = 120  # a search with less time needs its baselines sooner
 
 # Functions here import torch, scikit-learn and Ray Tune late. Each takes a second, and the first trial should not wait for
 # it.
@@ -108,6 +115,7 @@ class SearchRun:
             begun_s=earlier.recorded.begun_s if earlier else 0.0,
         )
         self._queue = SearchQueue(make_sampler(space), ledger, self._budget, Watcher(watcher.say, self._watch))
+        self._job: Job | None = None
         self._baselines: tuple[Baseline, ...] | None = None
         self._descriptions: dict[str, Any] = {}  # of the data and the baselines, by file of the ledger
         self._has_ledger = self._has_prepared_closing = self._has_warned = False
@@ -177,17 +185,15 @@ class SearchRun:
     # --- trials ---
 
     def _run_trials(self, *, is_cluster: bool) -> tuple[Baseline, ...]:
-        """Run all trials and return the baselines, which another worker runs beside the first trials.
+        """Run all trials and return the baselines, which run on a worker of their own beside the first trials.
 
         Without a measurement nobody waits for the baselines, because there is no champion to compare with them.
         """
         from tuner.ray_backend.trials import run_trials
 
-        seed, weight = self._space.search.seed, self._space.score.penalty_weight
         self._pruner = self._make_pruner()
-        self._job = Job("baselines", _describe_on_worker, self._dataset, weight, seed)
         if not self._queue.is_done():
-            self._watcher.say(f"starting the baselines and the workers, {self._budget.slots} side by side")
+            self._watcher.say(f"starting the workers, {self._budget.slots} side by side")
             run_trials(
                 self._queue,
                 self._data.prepared,
@@ -197,7 +203,8 @@ class SearchRun:
                 slots=self._budget.slots,
                 is_cluster=is_cluster,
             )
-        if not self._job.is_done() and not any(record.best for record in self._queue.trials.values()):
+        is_done = self._job is not None and self._job.is_done()
+        if not is_done and not any(record.best for record in self._queue.trials.values()):
             return ()
         return self._collect_baselines()
 
@@ -278,16 +285,27 @@ class SearchRun:
         if snapshot.best is not None and not self._has_prepared_closing:
             self._has_prepared_closing = True
             threading.Thread(target=_import_closing, daemon=True).start()
-        if self._baselines is None and self._job.is_done():
+        if loads := [record.stretch.load for record in snapshot.running if record.stretch]:
+            self._budget.load = median(loads)
+        if self._job is None and (loads or snapshot.best or snapshot.endings):  # the workers have started by now
+            self._job = self._start_baselines()
+        if self._baselines is None and self._job is not None and self._job.is_done():
             self._collect_baselines()
         self._watcher.watch(snapshot)
+
+    def _start_baselines(self) -> Job:
+        """Start the baselines at a low priority: they take what the trials leave, but must be ready for a short search too."""
+        search, weight = self._space.search, self._space.score.penalty_weight
+        priority = 0 if search.seconds is not None and search.seconds < _SHORT_S else _LOW_PRIORITY
+        return Job("baselines", _describe_on_worker, self._dataset, weight, search.seed, priority)
 
     def _collect_baselines(self) -> tuple[Baseline, ...]:
         """Return the baselines; the first time, write them to the ledger and show their scores."""
         if self._baselines is None:
-            if not self._job.is_done():
+            job = self._job or self._start_baselines()
+            if not job.is_done():
                 self._watcher.say("waiting for the baselines, which take longer than the search")
-            self._baselines, self._descriptions, self._budget.load = self._job.result()
+            self._baselines, self._descriptions = job.result()
             for name, content in self._descriptions.items():
                 self._ledger.write_json(name, content)
             for row in self._descriptions["baselines"]:
@@ -380,20 +398,19 @@ def _import_closing() -> None:
 
 
 def _describe_on_worker(
-    dataset: Dataset, penalty_weight: float, seed: int
-) -> tuple[tuple[Baseline, ...], dict[str, Any], float]:
-    """Return the baselines, descriptions of data and baselines as JSON values by file of the ledger, and the machine's load.
+    dataset: Dataset, penalty_weight: float, seed: int, priority: int
+) -> tuple[tuple[Baseline, ...], dict[str, Any]]:
+    """Return the baselines, and descriptions of data and baselines as JSON values by file of the ledger.
 
-    The load is how many times as long the work took as it would have on a core of its own.
+    `priority` is added to the worker's niceness.
     """
     from tuner.baselines.run import run_baselines
     from tuner.data.profile import profile
     from tuner.search.champion_test import describe_baselines
 
     die_on_abort()
-    begun_s, spent_s = time.perf_counter(), time.process_time()
+    os.nice(priority)
     profiled = profile(dataset)
     baselines = run_baselines(dataset, seed=seed)
     described = describe_baselines(baselines, dataset, penalty_weight=penalty_weight, seed=seed)
-    load = (time.perf_counter() - begun_s) / max(time.process_time() - spent_s, 0.1)
-    return baselines, {"data": profiled, "baselines": described}, max(1.0, load)
+    return baselines, {"data": profiled, "baselines": described}

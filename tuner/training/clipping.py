@@ -110,13 +110,13 @@ def _gradients(parameters: Sequence[nn.Parameter]) -> list[Tensor]:
     return [parameter.grad for parameter in parameters if parameter.grad is not None]
 
 
-def _total_norm(gradients: Sequence[Tensor], *, order: float = 2.0) -> Tensor:
+def _total_norm(gradients: list[Tensor], *, order: float = 2.0) -> Tensor:
     """Return the norm of all gradients together. `nn.utils.get_total_norm` sorts them by device first, which takes longer."""
     norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients, order)), order)
     return norm
 
 
-def _scale_down(gradients: Sequence[Tensor], threshold: float, norm: Tensor) -> None:
+def _scale_down(gradients: list[Tensor], threshold: float, norm: Tensor) -> None:
     """Scale gradients down as `nn.utils.clip_grad_norm_` does. On a CPU, leave them alone if they are small enough."""
     factor = threshold / (norm + 1e-6)
     if norm.device.type != "cpu" or not factor >= 1:

@@ -60,12 +60,14 @@ class Order:
 class Stretch:
     """How far a trial is between two measurements.
 
-    `seconds` have passed since the last one. At the trial's present speed, the next one is due in `seconds_left`.
+    `seconds` have passed since the last one. At the trial's present speed, the next one is due in `seconds_left`. `load` is how
+    many times as long the stretch took as it would have on a core of its own.
     """
 
     examples: int
     seconds: float
     seconds_left: float
+    load: float = 1.0
 
 
 class TrialQueue(Protocol):
