@@ -4,6 +4,7 @@ runs/NAME/
   space.yaml            the space as it ran, including overrides
   environment.json      ledger format, versions, seed, data fingerprints, git revision, command; its presence makes the
                         directory a run
+  plan.json             what was settled for each `auto` of the space, and how far it was expected to get
   data.json             the profile of the data: counts, lengths, duplicates, overlap
   baselines.json        validation results of the baselines and of a control
   trials/*.parquet      one row when a trial starts and one when it ends; the later one counts
@@ -29,7 +30,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,11 @@ class Ledger:
             self.folder.delete("manifest.json")
         self.folder.write("space.yaml", space.encode())
         self.write_json("environment", {"format": FORMAT, **environment})
+
+    def rewrite_space(self, space: str) -> None:
+        """Replace the space of a run that has only begun."""
+        check_there(self.folder, self.location)
+        self.folder.write("space.yaml", space.encode())
 
     def release(self) -> None:
         """Release the directory for other processes."""
@@ -199,7 +205,8 @@ class Ledger:
 class Run:
     """A run as read from its ledger. A field is empty if the run has not come that far.
 
-    `profile` describes the data. `damaged` names the parts of tables that cannot be read; their rows are missing here.
+    `profile` describes the data. `damaged` names the parts of tables that cannot be read; their rows are missing here. `plan` is
+    empty if the space left nothing to the search.
     """
 
     name: str
@@ -212,6 +219,7 @@ class Run:
     champion: Mapping[str, Any]
     manifest: Mapping[str, Any]
     damaged: Sequence[Fault] = ()
+    plan: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def status(self) -> str:
@@ -255,6 +263,7 @@ def read_run(location: str | Path, *, is_lenient: bool = False) -> Run:
         location=str(location),
         space=space,
         environment=environment,
+        plan=attempt(lambda: read_json_file(folder, "plan", {}), {}),
         profile=attempt(lambda: read_json_file(folder, "data", {}), {}),
         baselines=attempt(lambda: read_json_file(folder, "baselines", []), []),
         trials=[_with_ending_of_today(row) for row in trials.to_pylist()],
