@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.row import Row, at_least, explains
 from tuner.scoring.blocks import halves, single_rows
 from tuner.scoring.committee import RULES, choose_committee, cross_fitted_score, mean_probabilities
 from tuner.scoring.f1 import macro_f1
