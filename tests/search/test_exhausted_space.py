@@ -5,6 +5,7 @@ Queue, ledger, sampler and scheduler are real. A worker's measurements are compu
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections import Counter
 from collections.abc import Callable
@@ -139,18 +140,21 @@ def test_a_finished_search_of_all_settings_stays_as_it_is_when_resumed(begin: Be
 @settings(max_examples=8, deadline=None)
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=3))
 def test_a_search_of_few_settings_that_is_killed_anywhere_ends_the_same(kills: list[int]) -> None:
-    def outcome(kills: list[int]) -> dict[int, tuple[Any, ...]]:
-        with tempfile.TemporaryDirectory() as name:
-            folder, checkpoints = Path(name), {}
-            write_space(folder, "hidden: [8, 16, 32], clipping: [none, {norm: {threshold: [1, 2]}}]")
-            for number, events in enumerate([*kills, None]):
-                process = Driver(folder / "run", is_first=number == 0, events=events)
-                with suppress(Killed):
-                    process.run(checkpoints)
-                process.die()
-            rows = read_run(folder / "run").trials
-            return {row["trial"]: (row["phase"], row["configuration"], row["ending"], row["score"]) for row in rows}
-
-    undisturbed = outcome([])
+    undisturbed = _outcome_of_nine_settings()
     assert len({row[1] for row in undisturbed.values() if row[0] == "search"}) == 9
-    assert outcome(kills) == undisturbed
+    assert _outcome_of_nine_settings(*kills) == undisturbed
+
+
+@functools.cache
+def _outcome_of_nine_settings(*kills: int) -> dict[int, tuple[Any, ...]]:
+    """Return how a search of nine settings ends that is killed after so many events, once for each of `kills`."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, checkpoints = Path(name), dict[int, int]()
+        write_space(folder, "hidden: [8, 16, 32], clipping: [none, {norm: {threshold: [1, 2]}}]")
+        for number, events in enumerate([*kills, None]):
+            process = Driver(folder / "run", is_first=number == 0, events=events)
+            with suppress(Killed):
+                process.run(checkpoints)
+            process.die()
+        rows = read_run(folder / "run").trials
+        return {row["trial"]: (row["phase"], row["configuration"], row["ending"], row["score"]) for row in rows}

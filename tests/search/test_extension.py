@@ -5,6 +5,7 @@ Queue, ledger, sampler and scheduler are real. A worker's measurements are compu
 
 from __future__ import annotations
 
+import functools
 import shlex
 import tempfile
 from collections import Counter
@@ -140,22 +141,25 @@ def test_a_trial_that_the_budget_ended_before_its_first_measurement_does_not_cou
 @settings(max_examples=8, deadline=None)
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=3))
 def test_an_extension_that_is_killed_anywhere_ends_the_same(kills: list[int]) -> None:
-    outcomes = []
-    for events in ([None], [*kills, None]):
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            location, checkpoints = finish(folder), dict[int, int]()
-            for left in events:
-                process = extended(folder, events=left)
-                with suppress(Killed):
-                    process.run(checkpoints)
-                process.die()
-                run = read_run(location)
-                assert run.is_being_extended
-                assert len(extensions_of(run)) == 1
-                assert verify(location).faults == ()
-            outcomes.append((outcome(location), process.pruner.rungs.scores))
-    assert outcomes[0] == outcomes[1]
+    assert _outcome_of_extension(*kills) == _outcome_of_extension()
+
+
+@functools.cache
+def _outcome_of_extension(*kills: int) -> tuple[Any, Any]:
+    """Return how an extension ends that is killed after so many events, once for each of `kills`."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        location, checkpoints = finish(folder), dict[int, int]()
+        for left in (*kills, None):
+            process = extended(folder, events=left)
+            with suppress(Killed):
+                process.run(checkpoints)
+            process.die()
+            run = read_run(location)
+            assert run.is_being_extended
+            assert len(extensions_of(run)) == 1
+            assert verify(location).faults == ()
+        return outcome(location), process.pruner.rungs.scores
 
 
 def test_an_extension_whose_trials_all_fail_stops_and_tries_them_again_when_it_is_resumed(tmp_path: Path) -> None:
