@@ -14,7 +14,9 @@ import tuner
 from builders.measurements import make_measurement
 from builders.processes import Killed
 from builders.ray_trials import StubTrial, step_on
+from tuner.baselines.run import run_baselines
 from tuner.data.dataset import JudgeRows
+from tuner.data.profile import profile
 from tuner.data.trial_data import prepare
 from tuner.errors import SearchFailed
 from tuner.ledger.extensions import extend, extensions_of
@@ -27,7 +29,8 @@ from tuner.pruners.gated_asha import GatedASHA
 from tuner.ray_backend.scheduler import PruningScheduler
 from tuner.ray_backend.start import Machines, Node
 from tuner.ray_backend.worker import TrialOnWorker, is_worth_keeping
-from tuner.search.run import EarlierRun, SearchRun, _describe_on_worker
+from tuner.search.champion_test import describe_baselines
+from tuner.search.run import EarlierRun, SearchRun
 from tuner.search.search_data import SearchData
 from tuner.search.watcher import Watcher
 from tuner.space.load import load_space
@@ -88,7 +91,9 @@ class TrainedSearch(SearchRun):
                 answer = scheduler.on_trial_result(None, StubTrial(order), result)
         if not self.has_baselines:
             return ()
-        baselines, self._descriptions, _ = _describe_on_worker(self._dataset, 1.0, 0)
+        baselines = run_baselines(self._dataset, seed=0)
+        described = describe_baselines(baselines, self._dataset, penalty_weight=1.0, seed=0)
+        self._descriptions = {"baselines": described, "data": profile(self._dataset)}
         return baselines
 
 
