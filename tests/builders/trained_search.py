@@ -7,11 +7,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from builders.ray_trials import StubTrial, step_on
+from tuner.baselines.run import run_baselines
+from tuner.data.profile import profile
 from tuner.pruners.gate import GateSettings
 from tuner.pruners.gated_asha import GatedASHA
 from tuner.ray_backend.scheduler import PruningScheduler
 from tuner.ray_backend.worker import TrialOnWorker
-from tuner.search.run import SearchRun, _describe_on_worker
+from tuner.search.champion_test import describe_baselines
+from tuner.search.run import SearchRun
 from tuner.trial.order import Order
 
 Change = Callable[[Order, dict[str, Any]], dict[str, Any]]
@@ -56,5 +59,7 @@ class TrainedSearch(SearchRun):
                 answer = scheduler.on_trial_result(None, StubTrial(order), result)
         if not self.has_baselines:
             return ()
-        baselines, self._descriptions = _describe_on_worker(self._dataset, 1.0, 0, 0)
+        baselines = run_baselines(self._dataset, seed=0)
+        described = describe_baselines(baselines, self._dataset, penalty_weight=1.0, seed=0)
+        self._descriptions = {"baselines": described, "data": profile(self._dataset)}
         return baselines
