@@ -172,7 +172,8 @@ def _rungs(search: SearchSettings, auto: Collection[str], work: Work, speed: _Sp
             reports = least_reports(grace, at_least=reports)
     if is_free["grace_epochs"]:
         rung = max(_RUNG * epochs, min(_LATEST_RUNG * epochs, _RUNG_EXAMPLES / work.rows))
-        grace = report_before(rung, reports_per_epoch=reports)
+        nearest = max(1, round(rung * reports)) / reports
+        grace = min(nearest, report_before(epochs, reports_per_epoch=reports))
     return max(epochs, grace) if is_free["max_epochs"] else epochs, reports, grace
 
 
