@@ -36,7 +36,7 @@ from tuner.search.search_data import SearchData, count_slots, read_beside_ray
 from tuner.search.self_sizing import SelfSizing, make_sizing
 from tuner.search.size_plan import SizePlan
 from tuner.search.time_budget import TimeBudget, refuse_spent_time
-from tuner.search.trial_queue import SearchQueue
+from tuner.search.trial_queue import PLANNED_AGAIN, SearchQueue
 from tuner.search.watcher import Snapshot, Watcher, note_late_score
 from tuner.show_value import show_count
 from tuner.signals import die_on_abort, raise_if_interrupted
@@ -242,7 +242,9 @@ class SearchRun:
         if self._earlier is not None:
             recorded = self._earlier.recorded
             running = {trial.index for trial in recorded.trials if trial.ending is None}
-            searched = {trial.index for trial in recorded.trials if trial.phase == "search"}
+            searched = {
+                trial.index for trial in recorded.trials if trial.phase == "search" and trial.reason != PLANNED_AGAIN
+            }
             pruner.replay([item for item in recorded.measurements if item[0] in searched], running=running)
         return pruner
 
