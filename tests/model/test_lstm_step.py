@@ -33,7 +33,7 @@ def read(layer: RecurrentLayer, *, precision: str, is_fast: bool) -> tuple[Tenso
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
         outputs = layer(inputs, reversal).float()
     wanted = [inputs, *layer.parameters()]
-    return outputs, list(torch.autograd.grad(outputs, wanted, torch.randn_like(outputs)))
+    return outputs, list(torch.autograd.grad(outputs, wanted, torch.randn(outputs.shape)))
 
 
 @pytest.mark.parametrize("weight_dropout", [0.0, 0.5])
