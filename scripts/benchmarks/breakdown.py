@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from torch.profiler import ProfilerActivity, profile
+
+from tuner.model import recurrent
 
 _LSTM_BACKWARD = "mkldnn_rnn_layer_backward"
 _BACKWARD = "autograd::engine::evaluate_function"
@@ -61,9 +62,10 @@ def _timers(trial: Any, seconds: dict[str, float]) -> Iterator[None]:
     model, touched, optimiser = training._model, training._touched, training._optimiser
     replaced = [
         (model, "classify", "classify"),
-        *((module, "forward", "LSTM forward") for module in model.modules() if isinstance(module, nn.LSTM)),
+        (recurrent, "read_both_ways", "LSTM forward"),
         (torch.Tensor, "backward", "backward"),
         (optimiser, "step", "optimiser"),
+        (touched, "join", "embedding rows"),
         (touched, "gather", "embedding rows"),
         (touched, "load", "embedding rows"),
         (touched, "store", "embedding rows"),

@@ -54,3 +54,8 @@ def search_goemotions(*overrides: str, space: str = str(SPACE), time_s: float) -
             manifest=run.manifest,
             command_s=command_s,
         )
+
+
+def first_step_s(measurement: Mapping[str, Any]) -> float:
+    """Return when the steps before a measurement began, in seconds after the start of the command."""
+    return float(measurement["reported_s"] - measurement["train_seconds"] - measurement["evaluate_seconds"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -78,6 +79,21 @@ def test_rows_lie_end_to_end() -> None:
 def test_words_and_single_punctuation_marks_are_tokens() -> None:
     words = fit_words(["don't stop... x_y 日本 हिन्दी"], lower_case=True).words
     assert set(words) == {"don", "'", "t", "stop", ".", "x_y", "日本", "हिन्दी"}
+
+
+def test_ascii_texts_are_split_as_other_texts_are() -> None:
+    characters = [chr(code) for code in range(128)]
+    texts = [f"{before}{each}{after}" for each in characters for before in "x. " for after in "Y1!"]
+    for lower_case in (True, False):
+        alone = _words_of(texts, lower_case=lower_case)
+        beside_another = _words_of([f"{text} \u00e9" for text in texts], lower_case=lower_case)
+        assert alone == [words[:-1] for words in beside_another]
+
+
+def _words_of(texts: list[str], *, lower_case: bool) -> list[list[str]]:
+    split = split_words(texts, lower_case=lower_case)
+    words = [split.words[number] for number in split.numbers]
+    return [words[start:end] for start, end in pairwise(split.offsets)]
 
 
 def test_punctuation_is_dropped_if_the_space_says_so_and_the_words_around_it_stay() -> None:

@@ -57,6 +57,13 @@ def test_a_pooling_of_three_real_steps_and_one_of_padding_matches_a_hand_calcula
     assert pooled.tolist() == [expected]
 
 
+def test_the_first_of_equal_maxima_gets_the_gradient() -> None:
+    outputs = torch.tensor([[[1.0], [2.0], [2.0], [2.0]]], requires_grad=True)
+    POOLINGS["max"](1, 1)(outputs, torch.tensor([3])).backward()
+    assert outputs.grad is not None
+    assert outputs.grad.flatten().tolist() == [0.0, 1.0, 0.0, 0.0]
+
+
 def test_the_last_step_of_the_backward_direction_is_the_first_of_the_row() -> None:
     pooled = POOLINGS["last"](8, 2)(torch.arange(24.0).view(1, 3, 8), torch.tensor([3]))
     assert pooled.tolist() == [[16.0, 17.0, 18.0, 19.0, 4.0, 5.0, 6.0, 7.0]]

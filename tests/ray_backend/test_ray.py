@@ -163,6 +163,24 @@ def test_rays_controller_has_the_attributes_from_which_ended_trials_are_dropped(
         assert f"self.{name}:" in source, name
 
 
+def test_ray_has_the_methods_that_start_processes_which_nobody_needs():
+    for name in _UNUSED:
+        assert callable(getattr(Node, name)), name
+
+
+def test_trials_run_on_workers_with_the_environment_of_their_machine_and_ray_is_restored_afterwards():
+    before = _ActorClassCache.get
+
+    class Trial:
+        pass
+
+    with started_workers_for_trials():
+        actor = _ActorClassCache().get(Trial)
+        assert "runtime_env" not in actor._default_options
+        assert _ActorClassCache().get(Trial) is actor
+    assert _ActorClassCache.get is before
+
+
 class _Controller:
     """The part of Ray's controller that holds trials."""
 

@@ -22,7 +22,7 @@ _backward_kernel = torch.ops.aten.mkldnn_rnn_layer_backward
 
 def can_step(inputs: Tensor, dtype: torch.dtype) -> bool:
     """Return whether oneDNN trains an LSTM on these inputs in this number format here."""
-    has_kernels: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    has_kernels = torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled  # type: ignore[no-untyped-call]
     if inputs.device.type != "cpu" or not has_kernels or not inputs.numel():
         return False
     return dtype == torch.float32 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
