@@ -351,7 +351,7 @@ def test_the_space_chooses_the_sampler(algorithm: str, kind: type[RandomSampler]
     assert make_sampler(space).ask(0) == kind(space.parameters, seed=4).ask(0)
 
 
-@pytest.mark.parametrize("name", sorted(set(shipped_spaces()) - {"collapse", "thorough"}))
+@pytest.mark.parametrize("name", sorted(set(shipped_spaces()) - {"collapse"}))
 def test_a_shipped_space_begins_with_the_settings_that_it_names(name: str) -> None:
     space = load_space(name)
     sampler = make_sampler(space)
