@@ -34,7 +34,7 @@ _SHORT = 0.4  # of a run that trains well; from this length on, more time also g
 _MOST_MORE_RUNS = 3.0  # times as many when a run trains well; further time gives only trials
 # Measurements.
 _REPORTS = 12  # of a full run
-_FEW_REPORTS = 4
+_FEW_REPORTS = 3
 _HALVINGS = 30
 _EVALUATING, _MOST_EVALUATING = 0.1, 0.5  # of the training time, at most; the latter for the first few
 _PER_EPOCH = (1, 2, 4, 5, 10, 20, 50, 100, 200, 500, 1000)  # so that rungs have few digits
