@@ -261,6 +261,7 @@ def test_the_same_space_has_no_changes_however_it_is_written() -> None:
             "high: 1e-2",
             ("space.learning_rate", "0.001 to 0.01, log", "0.001 to 0.01", "changed"),
         ),
+        ("\nspace:", "\nfirst: {hidden: 64}\nspace:", ("first[0].hidden", None, "64", "changed")),
         ("high: 5}", "high: 9}", ("space.clipping.norm.threshold", "0.5 to 5", "0.5 to 9", "changed")),
     ],
 )

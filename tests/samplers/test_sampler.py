@@ -347,8 +347,17 @@ def test_a_trial_that_was_never_asked_for_cannot_be_told() -> None:
 
 @pytest.mark.parametrize(("algorithm", "kind"), [("tpe", TpeSampler), ("random", RandomSampler)])
 def test_the_space_chooses_the_sampler(algorithm: str, kind: type[RandomSampler] | type[TpeSampler]) -> None:
-    space = load_space("binary", [f"search.algorithm={algorithm}", "search.seed=4"])
+    space = load_space("binary", [f"search.algorithm={algorithm}", "search.seed=4", "first=null"])
     assert make_sampler(space).ask(0) == kind(space.parameters, seed=4).ask(0)
+
+
+@pytest.mark.parametrize("name", sorted(set(shipped_spaces()) - {"collapse"}))
+def test_a_shipped_space_begins_with_the_settings_that_it_names(name: str) -> None:
+    space = load_space(name)
+    sampler = make_sampler(space)
+    assert space.first
+    for index, first in enumerate(space.first):
+        assert first.items() <= sampler.ask(index).items()
 
 
 @pytest.mark.slow

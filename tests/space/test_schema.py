@@ -61,9 +61,17 @@ def test_every_command_in_a_shipped_spaces_header_makes_a_good_space(
         assert load_example(command).parameters
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("parameter", ["loss_weights", "resampling"])
-def test_every_shipped_space_may_choose_no_remedy_for_imbalance(name: str, parameter: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "parameter"),
+    [
+        (name, parameter)
+        for name in NAMES
+        for parameter in ("loss_weights", "resampling")
+        if (name, parameter)
+        != ("multilabel", "loss_weights")  # rare labels are hardly learnt without: docs/REMEDIES.md
+    ],
+)
+def test_a_shipped_space_may_choose_no_remedy_for_imbalance(name: str, parameter: str) -> None:
     domain: Any = load_space(name).parameters[parameter]
     assert "none" in dict(domain.options)
 

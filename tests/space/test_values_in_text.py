@@ -9,7 +9,7 @@ import pytest
 from tuner.errors import SpaceError
 from tuner.space.load import load_space
 
-CROSS_ENTROPY = "space.loss=[{cross_entropy: {label_smoothing: [0, 0.05, 0.1]}}]"
+CROSS_ENTROPY = "space.loss=[{cross_entropy: {label_smoothing: [0.05, 0.1]}}]"
 
 
 def remedies(assignment: str) -> list[str]:

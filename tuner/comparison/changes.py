@@ -73,6 +73,8 @@ def _settings(space: Space) -> Iterator[tuple[str, str]]:
     for section in SECTIONS:
         for name, value in getattr(space, section).model_dump().items():
             yield f"{section}.{name}", ", ".join(value) if isinstance(value, tuple) else show_yaml(value)
+    for number, setting in enumerate(space.first):
+        yield from ((f"first[{number}].{name}", show_yaml(value)) for name, value in setting.items())
     yield from _domains(space.parameters, prefix="space.")
 
 
