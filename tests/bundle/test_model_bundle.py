@@ -13,8 +13,9 @@ import pytest
 import torch
 
 import tuner
+from builders.bundle import make_bundle
 from tuner.bundle.member_files import restore_model
-from tuner.bundle.members import LstmMember
+from tuner.bundle.members import LstmMember, share_preparations
 from tuner.bundle.model_bundle import (
     FORMAT,
     Bundle,
@@ -27,7 +28,6 @@ from tuner.bundle.model_bundle import (
 from tuner.data.dataset import Dataset
 from tuner.data.preparation import fit_preparation, preparation_setting
 from tuner.data.token_lists import join_tokens
-from tuner.data.tokenisers import Tokeniser
 from tuner.errors import BundleError, DataError
 from tuner.model.build import to_probabilities
 from tuner.space.configuration import Configuration
@@ -53,30 +53,8 @@ def make_trial(prepare_for: Any) -> Callable[[Configuration, Dataset], Trial]:
 
 
 @pytest.fixture
-def make_bundle(make_trial: Any) -> Callable[[Configuration, Dataset], Bundle]:
-    def make(configuration: Configuration, dataset: Dataset) -> Bundle:
-        trial = make_trial(configuration, dataset)
-        preparation = fit_preparation(preparation_setting(configuration), dataset.train.inputs)
-        if isinstance(preparation, Tokeniser):
-            preparation = preparation.cut(trial.model.embedding.num_embeddings)
-        n_thresholds = {"binary": 1, "multiclass": 0, "multilabel": len(dataset.labels)}[dataset.task]
-        return Bundle(
-            task=dataset.task,
-            labels=dataset.labels,
-            seen=dataset.seen,
-            thresholds=np.full(n_thresholds, 0.5),
-            columns={"text": None, "sequence": None, "label": "label", "labels": None, "label_columns": None}
-            | {dataset.inputs: "column"},
-            record={"run": "runs/x", "penalty_weight": 1.0},
-            members=(LstmMember(1, None, configuration, trial.model, preparation),),
-        )
-
-    return make
-
-
-@pytest.fixture
-def bundle(configure: Any, make_dataset: Any, make_bundle: Any) -> Bundle:
-    return make_bundle(configure(), make_dataset("multilabel"))
+def bundle(configure: Any, make_dataset: Any) -> Bundle:
+    return make_bundle(make_dataset("multilabel"), [configure()])
 
 
 @pytest.fixture
@@ -103,10 +81,10 @@ def saved(bundle: Bundle, tmp_path: Path) -> Path:
 )
 @pytest.mark.parametrize("task", TASKS)
 def test_a_loaded_bundle_gives_the_probabilities_of_the_saved_one(
-    task: str, change: dict[str, Any], configure: Any, make_dataset: Any, make_bundle: Any, tmp_path: Path
+    task: str, change: dict[str, Any], configure: Any, make_dataset: Any, tmp_path: Path
 ) -> None:
     dataset = make_dataset(task)
-    bundle = make_bundle(configure(change, layers=2), dataset)
+    bundle = make_bundle(dataset, [configure(change, layers=2)])
     save_bundle(Folder.at(tmp_path), bundle)
     again = load(tmp_path)
     texts = [*dataset.test.inputs, "", "words unheard"]
@@ -119,22 +97,25 @@ def test_a_loaded_bundle_gives_the_probabilities_of_the_saved_one(
 )
 @pytest.mark.parametrize("task", TASKS)
 def test_a_bundle_predicts_from_texts_what_the_trial_computed_from_its_own_encoding(
-    task: str, change: dict[str, Any], configure: Any, make_dataset: Any, make_trial: Any, make_bundle: Any
+    task: str, change: dict[str, Any], configure: Any, make_dataset: Any, make_trial: Any
 ) -> None:
     configuration, dataset = configure(change), make_dataset(task)
-    trial, bundle = make_trial(configuration, dataset), make_bundle(configuration, dataset)
+    trial = make_trial(configuration, dataset)
+    whole = fit_preparation(preparation_setting(configuration), dataset.train.inputs)
+    (member,) = share_preparations([LstmMember(1, None, configuration, trial.model, whole)])
+    bundle = replace(make_bundle(dataset, [configuration]), members=(member,))
     logits = predict_logits(trial.model, trial._kept.validation)
     expected = to_probabilities(logits, dataset.task, seen=dataset.seen)
     np.testing.assert_allclose(bundle.predict_proba(dataset.validation.inputs), expected, atol=1e-6)
 
 
-def test_a_bundle_of_token_lists_reads_lists_only(
-    configure: Any, make_dataset: Any, make_bundle: Any, tmp_path: Path
-) -> None:
+def test_a_bundle_of_token_lists_reads_lists_only(configure: Any, make_dataset: Any, tmp_path: Path) -> None:
     made = make_dataset("binary")
     lists = [text.split() for text in made.train.inputs]
     train = replace(made.train, inputs=tuple(map(join_tokens, lists)))
-    save_bundle(Folder.at(tmp_path), make_bundle(configure(), replace(made, train=train, validation=train, test=train)))
+    save_bundle(
+        Folder.at(tmp_path), make_bundle(replace(made, train=train, validation=train, test=train), [configure()])
+    )
     again = load(tmp_path)
     assert again.is_tokenised
     expected = again.predict_proba(train.inputs).tolist()
@@ -174,10 +155,8 @@ def test_multilabel_predictions_are_lists_of_names_which_may_be_empty(bundle: Bu
     assert replace(bundle, thresholds=np.full(3, np.inf)).predict(texts) == [[], []]
 
 
-def test_multiclass_predictions_are_the_most_probable_names(
-    configure: Any, make_dataset: Any, make_bundle: Any
-) -> None:
-    bundle = make_bundle(configure(), make_dataset("multiclass"))
+def test_multiclass_predictions_are_the_most_probable_names(configure: Any, make_dataset: Any) -> None:
+    bundle = make_bundle(make_dataset("multiclass"), [configure()])
     texts = ["alpha", "beta w1", "gamma w2 w3"]
     expected = [("a", "b", "c")[label] for label in bundle.predict_proba(texts).argmax(1)]
     assert bundle.predict(texts) == expected
@@ -185,15 +164,15 @@ def test_multiclass_predictions_are_the_most_probable_names(
 
 @pytest.mark.parametrize(("threshold", "expected"), [(0.0, ["yes"]), (1.1, ["no"])])
 def test_binary_predictions_follow_the_threshold_of_the_positive_label(
-    threshold: float, expected: list[str], configure: Any, make_dataset: Any, make_bundle: Any
+    threshold: float, expected: list[str], configure: Any, make_dataset: Any
 ) -> None:
-    bundle = make_bundle(configure(), make_dataset("binary"))
+    bundle = make_bundle(make_dataset("binary"), [configure()])
     assert replace(bundle, thresholds=np.array([threshold])).predict(["alpha w1"]) == expected
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_no_texts_give_no_predictions(task: str, configure: Any, make_dataset: Any, make_bundle: Any) -> None:
-    bundle = make_bundle(configure(), make_dataset(task))
+def test_no_texts_give_no_predictions(task: str, configure: Any, make_dataset: Any) -> None:
+    bundle = make_bundle(make_dataset(task), [configure()])
     assert bundle.predict_proba([]).shape == (0, len(bundle.labels))
     assert bundle.predict([]) == []
 
@@ -352,11 +331,9 @@ def test_saved_weights_make_the_model_again(
     assert logits[0].tolist() == logits[1].tolist()
 
 
-def test_a_bundle_for_sequences_reads_arrays_of_any_lengths(
-    configure: Any, make_dataset: Any, make_bundle: Any, tmp_path: Path
-) -> None:
+def test_a_bundle_for_sequences_reads_arrays_of_any_lengths(configure: Any, make_dataset: Any, tmp_path: Path) -> None:
     dataset = make_dataset("multiclass", inputs="sequence")
-    bundle = make_bundle(configure(inputs="sequence"), dataset)
+    bundle = make_bundle(dataset, [configure(inputs="sequence")])
     save_bundle(Folder.at(tmp_path), bundle)
     again = load(tmp_path)
     rows = [dataset.test.inputs.row(number) for number in range(5)]
@@ -370,10 +347,10 @@ def test_a_bundle_for_sequences_reads_arrays_of_any_lengths(
     [(["a"], "row 2 is not a list of"), ([[1.0, 2.0], [3.0]], "row 2 is not a list of"), ([], "row 2 is empty")],
 )
 def test_rows_that_are_no_sequences_are_refused_by_number(
-    row: Any, message: str, configure: Any, make_dataset: Any, make_bundle: Any
+    row: Any, message: str, configure: Any, make_dataset: Any
 ) -> None:
     dataset = make_dataset("multiclass", inputs="sequence")
-    bundle = make_bundle(configure(inputs="sequence"), dataset)
+    bundle = make_bundle(dataset, [configure(inputs="sequence")])
     with pytest.raises(DataError, match=rf"inputs: {message}.*; give each row as a list of numbers"):
         bundle.predict([dataset.test.inputs.row(0), row])
 
@@ -382,9 +359,9 @@ def test_rows_that_are_no_sequences_are_refused_by_number(
     "tokens", [{"tokens": "word"}, {"tokens": "bpe", "tokens.bpe.size": 100}, {"tokens": "character"}], ids=str
 )
 def test_half_of_a_surrogate_pair_is_read_as_a_character_that_is_unknown(
-    tokens: dict[str, Any], configure: Any, make_dataset: Any, make_bundle: Any
+    tokens: dict[str, Any], configure: Any, make_dataset: Any
 ) -> None:
-    bundle = make_bundle(configure(tokens), make_dataset("binary"))
+    bundle = make_bundle(make_dataset("binary"), [configure(tokens)])
     odd, plain = bundle.predict_proba(["red \ud83d", "red ?"])
     assert np.isfinite([odd, plain]).all()
 

@@ -20,7 +20,7 @@ from tuner.diagnosis.causes.diagnose import diagnose
 from tuner.diagnosis.causes.search import search_facts
 from tuner.diagnosis.facts.training import training_facts
 from tuner.diagnosis.readers.bundle import evidence_of_bundle
-from tuner.diagnosis.readers.run import evidence_of_run
+from tuner.diagnosis.readers.run import evidence_of_run, read_evidence
 from tuner.ledger.predictions import read_predictions
 from tuner.ledger.run_directory import read_measurements, read_run
 from tuner.space.load import read_space
@@ -223,3 +223,10 @@ def test_a_bundle_is_judged_by_its_own_record(location: Path) -> None:
     assert (evidence.training.steps, evidence.training.gate_saturation) == (0, 0.1)
     assert any("give the run" in line for line in evidence.missing)
     assert any(line.startswith("the 2 other models of this committee") for line in evidence.missing)
+
+
+def test_a_committee_is_diagnosed_by_its_best_model(location: Path) -> None:
+    run = read_run(location)
+    members = [{"trial": number, "baseline": None, "weight": 1} for number in range(3)]
+    evidence = read_evidence(replace(run, champion={**run.champion, "committee": {"members": members}}))
+    assert evidence.missing == ("the 2 other models of this committee: settings are those of its best one",)

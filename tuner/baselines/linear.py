@@ -22,6 +22,7 @@ from tuner.scoring.thresholds import cross_fitted_decisions, decide, fit_thresho
 from tuner.space.task import Task
 
 FitFeatures: TypeAlias = Callable[[Sequence[str]], tuple[Any, Callable[[Any], Any]]]
+_MOST_TERMS = 1_000_000  # no measured set has more than 60,000; a bundle holds a coefficient of each for each label
 _MOST_VALUES = 2048  # of a flattened sequence; fitting time grows with their number, and should be seconds
 
 
@@ -124,9 +125,12 @@ def _fit_regressions(features: Any, train: Indicator, task: Task) -> tuple[list[
 
 
 def _fit_tfidf(texts: Sequence[str]) -> tuple[Any, TermFeatures]:
-    """Return features and the function that computes them. Terms that occur in one text count only if there are no others."""
+    """Return features and the function that computes them.
+
+    Terms that occur in one text count only if there are no others, and of more than a million terms, the most frequent.
+    """
     rule = rule_of(texts)
-    options = {**term_options(rule), "sublinear_tf": True}
+    options = {**term_options(rule), "sublinear_tf": True, "max_features": _MOST_TERMS}
     vectoriser = TfidfVectorizer(min_df=2, **options)
     try:
         features = vectoriser.fit_transform(texts)

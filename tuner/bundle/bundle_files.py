@@ -1,6 +1,6 @@
 """The files of a bundle, read and checked without torch: what each holds, and whether they fit together.
 
-Whether the weights fit the network of the configuration is checked by `tuner.bundle.model_bundle.load`, which builds it.
+Whether weights fit the network of a configuration is checked by `tuner.bundle.member_files.load_members`, which builds it.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def _describe_models(models: Sequence[str]) -> str:
     """Return how many models there are and of which kinds, and nothing for a single one."""
     if len(models) == 1:
         return ""
-    kinds = [f"{count} {_shorten(kind)}" for kind, count in Counter(models).items()]
+    kinds = [show_count(count, _shorten(kind)) for kind, count in Counter(models).items()]
     return f" in {len(models)} models ({list_names(kinds, most=_LABELS_SHOWN)})"
 
 

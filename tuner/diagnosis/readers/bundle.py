@@ -19,7 +19,6 @@ def evidence_of_bundle(described: Mapping[str, Any], *, name: str) -> Evidence:
     """Return the evidence in a bundle's record; `described` is its bundle.json."""
     record, configuration = described["record"], leading_configuration(described)
     validation, health = record.get("validation"), record.get("health") or {}
-    others = len(described["members"]) - 1
     profile, baselines = record.get("profile") or {}, _baseline_rows(record.get("baselines") or (), validation or {})
     return Evidence(
         subject=f"the bundle {name}",
@@ -41,13 +40,17 @@ def evidence_of_bundle(described: Mapping[str, Any], *, name: str) -> Evidence:
         ),
         missing=(
             "how its training went, and its rows: give the run that made it",
-            *(
-                (f"the {show_count(others, 'other model')} of this committee: settings are those of its best one",)
-                * bool(others)
-            ),
+            *unknown_models(len(described["members"])),
             *(() if validation else ("its decisions: give a file of its predictions with the truth",)),
         ),
     )
+
+
+def unknown_models(models: int) -> tuple[str, ...]:
+    """Return what is not known about a committee of some models: a diagnosis looks at the settings of the first only."""
+    if models < 2:
+        return ()
+    return (f"the {show_count(models - 1, 'other model')} of this committee: settings are those of its best one",)
 
 
 def _rankings(record: Mapping[str, Any]) -> list[float]:

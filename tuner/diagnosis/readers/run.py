@@ -20,6 +20,7 @@ from tuner.diagnosis.facts.decisions import decision_facts, recorded_decision_fa
 from tuner.diagnosis.facts.evidence import DecisionFacts, EndedBy, Evidence, Origin, TrainingFacts
 from tuner.diagnosis.facts.reference import reference
 from tuner.diagnosis.facts.training import training_facts
+from tuner.diagnosis.readers.bundle import unknown_models
 from tuner.errors import LedgerError
 from tuner.ledger.longer_search import command_to_resume, command_to_search_longer
 from tuner.ledger.predictions import CHAMPION, predictions_of, read_predictions
@@ -74,7 +75,7 @@ def evidence_of_run(run: Run, measurements: pa.Table, predictions: pa.Table | No
         reference=reference(run.baselines),
         signal=signal,
         search=search_facts(trials_of(run, measurements), _trial_causes(run, by_trial, signal), space),
-        missing=() if run.champion else (no_decisions,),
+        missing=unknown_models(_committee_size(run)) if run.champion else (no_decisions,),
     )
 
 
@@ -82,6 +83,11 @@ def _subject(run: Run, trial: int | None) -> str:
     if run.champion:
         return f"the champion of {run.name}"
     return run.name if trial is None else f"the best trial of {run.name}"
+
+
+def _committee_size(run: Run) -> int:
+    """Return how many models the champion has; 0 if its description is of an older tuner, which knew no committees."""
+    return len((run.champion.get("committee") or {}).get("members") or ())
 
 
 def _trial_causes(run: Run, by_trial: _Measurements, signal: Signal | None) -> dict[int, str]:
