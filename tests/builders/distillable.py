@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from builders.trained_search import Clock, TrainedSearch
+from builders.trained_search import TrainedSearch
 from tuner.data.load import load_data
 from tuner.data.trial_data import prepare
 from tuner.ledger.run_directory import Ledger
@@ -46,9 +46,7 @@ def write_distillable_run(folder: Path, *, folds: int = 0) -> Path:
     space = load_space(str(folder / "space.yaml"))
     dataset = load_data(space.data, space.task, space.search.seed)
     data = SearchData(dataset, prepare(dataset, space.parameters), Machines((Node(cpus=1, gpus=0),)))
-    clock = Clock()
     watcher = Watcher(say=lambda _: None, watch=lambda _: None)
-    search = TrainedSearch(space, data, Ledger(str(folder / "runs" / "first")), clock=clock, watcher=watcher)
-    search.clock = clock
+    search = TrainedSearch(space, data, Ledger(str(folder / "runs" / "first")), clock=lambda: 0.0, watcher=watcher)
     search.run(is_cluster=False)
     return folder / "runs" / "first"

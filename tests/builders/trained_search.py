@@ -1,41 +1,23 @@
-"""A search that really trains, in this process and without Ray, with a manual clock."""
+"""A search that really trains, in this process and without Ray, with a clock that stands still."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict
 
 from builders.ray_trials import StubTrial, step_on
+from tuner.baselines.baseline import Baseline
 from tuner.pruners.gate import GateSettings
 from tuner.pruners.gated_asha import GatedASHA
 from tuner.ray_backend.scheduler import PruningScheduler
 from tuner.ray_backend.worker import TrialOnWorker
-from tuner.search.run import SearchRun, _describe_on_worker
-from tuner.trial.order import Order
-
-Change = Callable[[Order, dict[str, Any]], dict[str, Any]]
-
-
-@dataclass
-class Clock:
-    """A manual clock. Each measurement adds seconds, by the phase of its trial."""
-
-    now: float = 0.0
-    seconds_each: dict[str, float] = field(default_factory=lambda: {"search": 1.0, "finalist": 1.0})
-
-    def __call__(self) -> float:
-        return self.now
+from tuner.search.run import SearchRun
 
 
 class TrainedSearch(SearchRun):
-    """A search whose trials run in this process, one after the other. `change` edits their results."""
+    """A search whose trials run in this process, one after the other, and that has no baselines."""
 
-    change: Change = staticmethod(lambda _order, result: result)
-    clock: Clock
-    has_baselines = False
-
-    def _run_trials(self, *, is_cluster: bool) -> Any:
+    def _run_trials(self, *, is_cluster: bool) -> Sequence[Baseline]:  # noqa: ARG002 - the search has it
         self._descriptions = {"baselines": [], "data": {}}
         pruner = GatedASHA(
             grace_epochs=1,
@@ -49,12 +31,6 @@ class TrainedSearch(SearchRun):
             self._queue.started(order)
             worker = TrialOnWorker.__new__(TrialOnWorker)  # without Ray's part of it
             worker.setup({"order": asdict(order)}, self._data.prepared, self._trial_settings())
-            answer = ""
-            while answer != "STOP":
-                result = self.change(order, step_on(worker))
-                self.clock.now += self.clock.seconds_each[order.phase]
-                answer = scheduler.on_trial_result(None, StubTrial(order), result)
-        if not self.has_baselines:
-            return ()
-        baselines, self._descriptions, _ = _describe_on_worker(self._dataset, 1.0, 0)
-        return baselines
+            while scheduler.on_trial_result(None, StubTrial(order), step_on(worker)) != "STOP":
+                pass
+        return ()

@@ -112,11 +112,17 @@ def test_the_fast_score_is_close_to_the_exact_one(task: Task, penalty_weight: fl
         assert fast == pytest.approx(case.score(mean_of(counts, case.models)), abs=0.012)
 
 
-def test_a_committee_beats_the_best_model_on_fresh_rows_and_hardly_uses_models_that_have_not_learnt() -> None:
-    scene = Scene("multilabel", rows=800, models=9, poor=6)
-    libraries = [make_library(scene, np.random.default_rng(seed), fresh_rows=3000) for seed in range(3)]
-    choices = [by_rules()(library) for library in libraries]
+def test_a_committee_beats_the_best_model_on_fresh_rows() -> None:
+    libraries = [
+        make_library(Scene("multilabel", rows=400, models=8), np.random.default_rng(seed), fresh_rows=3000)
+        for seed in range(3)
+    ]
     best = [[int(score == max(library.scores())) for score in library.scores()] for library in libraries]
-    gains = [library.on_fresh(choices[n]) - library.on_fresh(best[n]) for n, library in enumerate(libraries)]
-    assert np.mean(gains) > 0.007
-    assert np.mean([sum(counts[: scene.poor]) / sum(counts) for counts in choices]) < 0.3
+    gains = [each.on_fresh(by_rules()(each)) - each.on_fresh(best[n]) for n, each in enumerate(libraries)]
+    assert np.mean(gains) > 0.006
+
+
+def test_models_that_have_not_learnt_get_little_weight() -> None:
+    scene = Scene("multilabel", rows=400, models=8, poor=4)
+    counts = by_rules()(make_library(scene, np.random.default_rng(0), fresh_rows=1))
+    assert sum(counts[: scene.poor]) / sum(counts) < 0.25

@@ -52,7 +52,8 @@ def _describe(member: Member) -> dict[str, Any]:
 
 def _weights(member: Member) -> dict[str, Tensor]:
     if isinstance(member, LinearMember):
-        return {name: torch.from_numpy(values) for name, values in linear_weights(member.model).items()}
+        # copied, because arrays from Ray cannot be written to, which PyTorch warns of
+        return {name: torch.tensor(values) for name, values in linear_weights(member.model).items()}
     return weights_of(member.model)
 
 

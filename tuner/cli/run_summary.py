@@ -213,9 +213,12 @@ def _non_default(configuration: dict[str, Any]) -> dict[str, Any]:
 
 
 def _print_champion(champion: dict[str, Any]) -> None:
+    from tuner.analysis.committee import is_committee
     from tuner.analysis.leaderboard import describe_champion
 
-    print_sentence(f"\nchampion: {describe_champion(champion)}, best at {show_count(champion['epochs'], 'epoch')}")
+    lead = f"; trial {champion['trial']} leads it" if is_committee(champion) else ""
+    best = f"best at {show_count(champion['epochs'], 'epoch')}"
+    print_sentence(f"\nchampion: {describe_champion(champion)}{lead}, {best}")
     settings = ", ".join(f"{name}={_setting_value(value)}" for name, value in _non_default(champion["config"]).items())
     print_sentence(f"  {f'{settings}; all other settings' if settings else 'all settings'} at their defaults")
     print_sentence(f"  selection: {_selection_line(champion)}")

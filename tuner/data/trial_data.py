@@ -86,7 +86,7 @@ def prepare(dataset: Dataset, parameters: Mapping[str, Domain], say: Say | None 
     """
     say = say or say_nothing
     pyarrow.default_memory_pool().release_unused()  # otherwise pyarrow keeps the memory that it used to read the rows
-    inputs_for = _input_source(dataset)
+    inputs_for = input_source(dataset)
     settings = preparation_settings(parameters)
     fitted = {setting: _fit_all(setting, inputs_for, dataset, _kept_words(parameters), say) for setting in settings}
     return TrialData(
@@ -146,7 +146,7 @@ class _Fitted:
     splits: PreparedSplits
 
 
-def _input_source(dataset: Dataset) -> Callable[[PreparationSetting], tuple[Readable, Readable]]:
+def input_source(dataset: Dataset) -> Callable[[PreparationSetting], tuple[Readable, Readable]]:
     """Return a function from a setting to its training and validation rows. Settings that split words alike share rows."""
     train, validation = dataset.train.inputs, dataset.validation.inputs
 

@@ -26,7 +26,8 @@ class Rules:
     """How a committee is chosen. `scripts/benchmarks/trust/committee.py` compares other values on fresh rows.
 
     Each of `bags` bags sees a `share` of the models, begins with at most `start` of its best ones, and takes at most `steps`
-    more. At most `members` different models stay, those that were chosen most often.
+    more. At most `members` different models stay, those that were chosen most often, and none that was chosen less than `least`
+    times as often as the first. What a member adds on these rows is no reason to leave it out: that fits their noise.
     """
 
     bags: int = 12
@@ -34,6 +35,7 @@ class Rules:
     start: int = 5
     steps: int = 4
     members: int = 8
+    least: float = 0.2
 
 
 RULES = Rules()
@@ -128,6 +130,7 @@ def _choose_in_bags(tables: Tables, models: int, rules: Rules, generator: np.ran
         counts += _grow(tables, bag, models, rules)
     fewest_first = np.lexsort([-np.arange(models), counts])
     counts[fewest_first[: max(0, models - rules.members)]] = 0
+    counts[counts < rules.least * counts.max()] = 0
     return counts
 
 

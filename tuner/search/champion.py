@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from tuner.scoring.evaluation import without_nan
 from tuner.scoring.selection import Bound
 from tuner.scoring.signal import gather_evidence
 from tuner.scoring.thresholds import decide, fit_thresholds
+from tuner.search.best_trials import repeats_of
 from tuner.search.champion_record import (
     confusion,
     curves_of,
@@ -35,82 +37,81 @@ from tuner.search.choice import ChampionChoice
 from tuner.search.committee_choice import Alternative, CommitteeChooser
 from tuner.search.committee_members import Answers, MemberModels
 from tuner.search.committee_record import describe_committee
+from tuner.search.finalists import finalist_runs
 from tuner.search.judgement import judge_on_fresh_rows
 from tuner.search.kept_models import KeptModel
 from tuner.search.model_columns import columns_of_model
 from tuner.space.load import Space
+from tuner.trial.record import TrialRecord
 
 _BASELINE_MEASURES = ("macro_f1", "score", "skill", "auc", "above_chance_ci")
 
 
-def publish_champion(
-    choice: ChampionChoice,
-    models: Sequence[KeptModel],
-    baselines: Sequence[Baseline],
-    *,
-    run_counts: Mapping[int, int],
-    repeats: Sequence[int],
-    descriptions: Mapping[str, Any],
-    space: Space,
-    dataset: Dataset,
-    ledger: Ledger,
-    earlier: Sequence[Mapping[str, Any]] = (),
-    longer_search: str | None = None,
-) -> dict[str, Any]:
-    """Test the champion of `choice` once; write its bundle, predictions and champion.json. Return the content of champion.json.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Closing:
+    """What a search has at its end, from which its champion is made.
 
-    `models` are the models that `choice` was made among. `run_counts` counts the runs of each finalist, including runs
-    without a model, by the search trial that they repeat. `repeats` are the search trials of the champion's configuration.
-    `descriptions` has the ledger's `baselines` and `data`. `earlier` are the results of a run that had finished and was given
-    more: its earlier champion serves until the new one is written. `longer_search` is the command that searches longer, empty
-    if all settings have been tried.
+    `models` are the models that `choice` was made among, and `records` those of all trials. `descriptions` has the ledger's
+    `baselines` and `data`. `earlier` are the results of a run that had finished and was given more: its earlier champion
+    serves until the new one is written. `longer_search` is the command that searches longer, empty if all settings have been
+    tried.
     """
-    weight, seed = space.score.penalty_weight, space.search.seed
+
+    choice: ChampionChoice
+    models: Sequence[KeptModel]
+    records: Collection[TrialRecord]
+    baselines: Sequence[Baseline]
+    descriptions: Mapping[str, Any]
+    space: Space
+    dataset: Dataset
+    ledger: Ledger
+    earlier: Sequence[Mapping[str, Any]] = ()
+    longer_search: str | None = None
+
+
+def publish_champion(closing: Closing) -> dict[str, Any]:
+    """Choose the champion, test it once, and write its bundle, predictions and champion.json. Return the latter's content."""
+    dataset, ledger = closing.dataset, closing.ledger
+    weight, seed = closing.space.score.penalty_weight, closing.space.search.seed
     chooser = CommitteeChooser(dataset, penalty_weight=weight, seed=seed)
-    committee = chooser.choose(space.search.champion, choice, models, baselines)
-    made, champion = MemberModels(committee.members(), dataset, ledger), committee.chosen.lead
-    on_validation = _decide_validation(committee.chosen, made, dataset)
+    committee = chooser.choose(closing.space.search.champion, closing.choice, closing.models, closing.baselines)
+    chosen, models = committee.chosen, MemberModels(committee.members(), dataset, ledger)
+    on_validation = _decide_validation(chosen, models, dataset)
     validation = judge(on_validation, dataset, "validation", penalty_weight=weight, seed=seed)
     aucs = _read_aucs(ledger)
-    record = {
-        **_identify(committee.chosen, choice, space=space, dataset=dataset, ledger=ledger),
-        "validation": validation,
-        "health": champion.health,
-        "rankings": _best_auc(aucs),
-        **_shorten(descriptions),
-    }
-    thresholds = _fit_thresholds(on_validation, dataset)
-    members = share_preparations([made.of(each) for each in committee.chosen.members])
-    bundle = _build_bundle(members, thresholds, record, space=space, dataset=dataset)
-
-    answers = Answers(made, dataset.test.inputs, dataset)  # from here on the test split is used
-    on_test = _decide_test(answers.mean(committee.chosen.members), thresholds, dataset)
+    bundle = _build_bundle(
+        closing,
+        chosen,
+        share_preparations([models.of(each) for each in chosen.members]),
+        thresholds=_fit_thresholds(on_validation, dataset),
+        evidence={"validation": validation, "health": chosen.lead.health, "rankings": _best_auc(aucs)},
+    )
+    answers = Answers(models, dataset.test.inputs, dataset)  # from here on the test split is used
+    on_test = _decide_test(answers.mean(chosen.members), bundle, dataset)
     looks = gather_evidence(
         dataset.task,
-        baselines=descriptions["baselines"],
-        profile=descriptions["data"],
+        baselines=closing.descriptions["baselines"],
+        profile=closing.descriptions["data"],
         validation=validation,
-        configuration=champion.trial.order.configuration,
+        configuration=chosen.lead.trial.order.configuration,
         rankings=aucs,
-        longer_search=longer_search,
+        longer_search=closing.longer_search,
     )
     described = {
-        **_describe_choice(
-            champion, choice, models, run_counts=run_counts, repeats=repeats, dataset=dataset, ledger=ledger, seed=seed
-        ),
-        "health": champion.health,
-        "thresholds": thresholds_by_label(thresholds, dataset.task),
+        **_describe_choice(closing, chosen.lead),
+        "health": chosen.lead.health,
+        "thresholds": thresholds_by_label(bundle.thresholds, dataset.task),
         "validation": validation,
-        **judge_test(on_test, baselines, dataset, penalty_weight=weight, seed=seed, looks=looks),
-        **judge_on_fresh_rows(bundle, dataset, penalty_weight=weight, seed=seed, earlier=earlier),
+        **judge_test(on_test, closing.baselines, dataset, penalty_weight=weight, seed=seed, looks=looks),
+        **judge_on_fresh_rows(bundle, dataset, penalty_weight=weight, seed=seed, earlier=closing.earlier),
         **_look_closer(on_test, dataset),
         "committee": describe_committee(committee, chooser, answers, dataset, seed=seed),
         "bundle": f"{ledger.location}/champion",
     }
-    described |= _look_back(described, earlier)
+    described |= _look_back(described, closing.earlier)
     ledger.folder.delete("champion.json")  # so that it never describes another bundle than the one beside it
     save_bundle(ledger.folder.below("champion"), bundle, KnownRows.of(dataset))
-    _write_predictions(on_validation, on_test, baselines, dataset, ledger)
+    _write_predictions(on_validation, on_test, closing.baselines, dataset, ledger)
     ledger.write_json("champion", described)
     return described
 
@@ -119,41 +120,37 @@ def publish_champion(
 
 
 def _build_bundle(
+    closing: Closing,
+    chosen: Alternative,
     members: tuple[Member, ...],
-    thresholds: NDArray[np.float64],
-    record: Mapping[str, Any],
     *,
-    space: Space,
-    dataset: Dataset,
+    thresholds: NDArray[np.float64],
+    evidence: Mapping[str, Any],
 ) -> Bundle:
+    """Return the bundle of some members. Its record says where the leading model comes from, with the `evidence` for it."""
+    dataset, order, parent = closing.dataset, chosen.lead.trial.order, chosen.lead.trial.parent
+    score = chosen.lead.candidate.score
     return Bundle(
         task=dataset.task,
         labels=dataset.labels,
         seen=dataset.seen,
         thresholds=thresholds,
-        columns=columns_of_model(space.data, dataset),
-        record=record,
+        columns=columns_of_model(closing.space.data, dataset),
+        record={
+            "run": closing.ledger.location,
+            "trial": order.index,
+            "seed": order.seed,
+            "penalty_weight": closing.space.score.penalty_weight,
+            "validation_scores": _one_run(score) if parent is None else _describe_bound(closing.choice.bounds[parent]),
+            "data": dict(dataset.fingerprints),
+            **evidence,
+            **_shorten(closing.descriptions),
+        },
         members=members,
     )
 
 
-def _identify(
-    chosen: Alternative, choice: ChampionChoice, *, space: Space, dataset: Dataset, ledger: Ledger
-) -> dict[str, Any]:
-    """Return what a bundle's record says about where the model comes from: run, data, and the leading model's trial."""
-    order, parent = chosen.lead.trial.order, chosen.lead.trial.parent
-    bound = _one_run(chosen.lead.candidate.score) if parent is None else _describe_bound(choice.bounds[parent])
-    return {
-        "run": ledger.location,
-        "trial": order.index,
-        "seed": order.seed,
-        "penalty_weight": space.score.penalty_weight,
-        "validation_scores": bound,
-        "data": dict(dataset.fingerprints),
-    }
-
-
-def _decide_validation(chosen: Alternative, made: MemberModels, dataset: Dataset) -> Decided:
+def _decide_validation(chosen: Alternative, models: MemberModels, dataset: Dataset) -> Decided:
     """Decide the validation rows: a single model's bundle predicts them again.
 
     The members of a committee are not asked again, which would take as long as the test: their stored probabilities count.
@@ -162,7 +159,7 @@ def _decide_validation(chosen: Alternative, made: MemberModels, dataset: Dataset
     """
     if dataset.folds is not None or chosen.kind != "single":
         return Decided(chosen.decisions, chosen.probabilities)
-    probabilities = Answers(made, dataset.validation.inputs, dataset).mean(chosen.members)
+    probabilities = Answers(models, dataset.validation.inputs, dataset).mean(chosen.members)
     return Decided(decide_validation(probabilities, dataset), probabilities)
 
 
@@ -199,23 +196,15 @@ def _shorten(descriptions: Mapping[str, Any]) -> dict[str, Any]:
 # --- what was chosen, and from what -------------------------------------------------------------------------------------
 
 
-def _describe_choice(
-    champion: KeptModel,
-    choice: ChampionChoice,
-    models: Sequence[KeptModel],
-    *,
-    run_counts: Mapping[int, int],
-    repeats: Sequence[int],
-    dataset: Dataset,
-    ledger: Ledger,
-    seed: int,
-) -> dict[str, Any]:
-    """Describe the champion's trial, the finalists, and how far the champion's score depends on the choice."""
-    order, parent = champion.trial.order, champion.trial.parent
+def _describe_choice(closing: Closing, champion: KeptModel) -> dict[str, Any]:
+    """Describe the leading model's trial, the finalists, and how far the model's score depends on the choice."""
+    order, parent, choice = champion.trial.order, champion.trial.parent, closing.choice
     configuration_trial = order.index if parent is None else parent
-    runs = _runs_by_finalist(models, choice)
-    numbers = {finalist: [run.trial.order.index for run in repeats] for finalist, repeats in runs.items()}
-    curves = curves_of([*repeats, *(number for indices in numbers.values() for number in indices)], ledger)
+    repeats = repeats_of(configuration_trial, closing.records)
+    run_counts = Counter(run.parent for run in finalist_runs(closing.records) if run.parent is not None)
+    runs = _runs_by_finalist(closing.models, choice)
+    numbers = {finalist: [run.trial.order.index for run in same] for finalist, same in runs.items()}
+    curves = curves_of([*repeats, *(number for indices in numbers.values() for number in indices)], closing.ledger)
     return {
         "kind": "search trial" if parent is None else "finalist",
         "trial": order.index,
@@ -234,7 +223,9 @@ def _describe_choice(
             for finalist, bound in sorted(choice.bounds.items(), key=lambda item: -item[1].lower)
         ],
         "finalists_without_model": sorted(set(run_counts) - set(runs)),
-        "finalist_differences": _compare_finalists(runs, parent, dataset=dataset, seed=seed),
+        "finalist_differences": _compare_finalists(
+            runs, parent, dataset=closing.dataset, seed=closing.space.search.seed
+        ),
         "selection": describe_selection(configuration_trial, curves, numbers, repeats=repeats),
     }
 
@@ -281,8 +272,8 @@ def _look_back(described: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]
 # --- the test split -----------------------------------------------------------------------------------------------------
 
 
-def _decide_test(probabilities: NDArray[np.float64], thresholds: NDArray[np.float64], dataset: Dataset) -> Decided:
-    return Decided(decide(probabilities, thresholds, dataset.task), probabilities)
+def _decide_test(probabilities: NDArray[np.float64], bundle: Bundle, dataset: Dataset) -> Decided:
+    return Decided(decide(probabilities, bundle.thresholds, dataset.task), probabilities)
 
 
 def _write_predictions(

@@ -16,6 +16,7 @@ from tuner.data.dataset import Dataset, RowInputs
 from tuner.data.encoded import Encoded
 from tuner.data.preparation import Preparation, PreparationSetting, fit_preparation, preparation_setting
 from tuner.data.tokenisers import Tokeniser
+from tuner.data.trial_data import input_source
 from tuner.ledger.run_directory import Ledger, weights_name
 from tuner.scoring.committee import mean_probabilities
 from tuner.search.committee_choice import Chosen
@@ -25,7 +26,7 @@ class MemberModels:
     """Members rebuilt as models. Those whose rows can be encoded alike share a preparation."""
 
     def __init__(self, members: Sequence[Chosen], dataset: Dataset, ledger: Ledger) -> None:
-        self._dataset, self._ledger = dataset, ledger
+        self._ledger, self._inputs_for = ledger, input_source(dataset)
         self._preparations: dict[PreparationSetting, Preparation] = {}
         built = share_preparations([self._build(each) for each in members])
         self._members = {each.key: member for each, member in zip(members, built, strict=True)}
@@ -41,7 +42,7 @@ class MemberModels:
         order = chosen.model.trial.order
         setting = preparation_setting(order.configuration)
         if setting not in self._preparations:
-            self._preparations[setting] = fit_preparation(setting, self._dataset.train.inputs)
+            self._preparations[setting] = fit_preparation(setting, self._inputs_for(setting)[0])
         preparation = self._preparations[setting]
         weights = self._ledger.folder.read(weights_name(order.index))
         network = restore_model(weights, order.configuration, preparation)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,8 +23,8 @@ from tuner.pruners.gate import GateSettings
 from tuner.pruners.registry import PRUNERS
 from tuner.ray_backend.start import Job
 from tuner.samplers.base import make_sampler
-from tuner.search.best_trials import kept_trials, repeats_of
-from tuner.search.choice import ChampionChoice, choose
+from tuner.search.best_trials import kept_trials
+from tuner.search.choice import choose
 from tuner.search.environment import describe_environment, describe_resumption, now
 from tuner.search.extension import describe_start, earlier_results
 from tuner.search.failures import NoChampion, explain_no_measurement, explain_no_model
@@ -264,13 +263,12 @@ class SearchRun:
         if not any(record.best for record in records):
             spent_s = self._budget.clock()
             raise explain_no_measurement(records, self._space, ended_by=self._queue.ended_by, spent_s=spent_s)
-        from tuner.search.champion import publish_champion
+        from tuner.search.champion import Closing, publish_champion
         from tuner.search.kept_models import read_models
 
         raise_if_interrupted()
-        runs = finalist_runs(records)
         models = read_models(
-            [*runs, *kept_trials(records)],
+            [*finalist_runs(records), *kept_trials(records)],
             penalty_weight=self._space.score.penalty_weight,
             dataset=self._dataset,
             ledger=self._ledger,
@@ -282,24 +280,25 @@ class SearchRun:
                 records, self._space, collapsed=len(models), ended_by=self._queue.ended_by, spent_s=spent_s
             )
         return publish_champion(
-            choice,
-            models,
-            baselines,
-            run_counts=Counter(run.parent for run in runs if run.parent is not None),
-            repeats=repeats_of(_parent(choice), records),
-            descriptions=self._descriptions,
-            space=self._space,
-            dataset=self._dataset,
-            ledger=self._ledger,
-            earlier=earlier_results(self._extensions),
-            longer_search=longer_search(
-                self._ledger.location,
-                self._space.search,
-                ended_by=self._queue.ended_by,
-                spent_s=self._budget.clock(),
-                tried=self._queue.snapshot().asked,
+            Closing(
+                choice=choice,
+                models=models,
+                records=records,
+                baselines=baselines,
+                descriptions=self._descriptions,
+                space=self._space,
+                dataset=self._dataset,
+                ledger=self._ledger,
+                earlier=earlier_results(self._extensions),
+                longer_search=longer_search(
+                    self._ledger.location,
+                    self._space.search,
+                    ended_by=self._queue.ended_by,
+                    spent_s=self._budget.clock(),
+                    tried=self._queue.snapshot().asked,
+                )
+                or "",
             )
-            or "",
         )
 
     def _say_champion(self, champion: Mapping[str, Any]) -> None:
@@ -355,8 +354,3 @@ def _describe_on_worker(
     described = describe_baselines(baselines, dataset, penalty_weight=penalty_weight, seed=seed)
     load = (time.perf_counter() - begun_s) / max(time.process_time() - spent_s, 0.1)
     return baselines, {"data": profiled, "baselines": described}, max(1.0, load)
-
-
-def _parent(choice: ChampionChoice) -> int:
-    """Return the search trial of the champion's configuration."""
-    return choice.champion.trial if choice.champion.repeats is None else choice.champion.repeats

@@ -135,6 +135,22 @@ def best(count: int) -> Choose:
     return choose
 
 
+def without_idle(library: Library, counts: Sequence[int]) -> Sequence[int]:
+    """Leave out one member after the other, as long as the validation score does not fall."""
+
+    def score(chosen: Sequence[int]) -> float:
+        mean = mean_probabilities(zip(chosen, library.models, strict=True))
+        return cross_fitted_score(mean, library.truth, library.task, parts=library.parts)
+
+    while np.count_nonzero(counts) > 1:
+        fewer = [[*counts[:number], 0, *counts[number + 1 :]] for number in np.flatnonzero(counts).tolist()]
+        best_rest = max(fewer, key=score)
+        if score(best_rest) < score(counts):
+            break
+        counts = best_rest
+    return counts
+
+
 CHOICES: Mapping[str, Choose] = {
     "tuner's rule": by_rules(),
     "best single": best(1),
@@ -145,6 +161,7 @@ CHOICES: Mapping[str, Choose] = {
     "begins with one model": by_rules(start=1),
     "half of the models in a bag": by_rules(share=0.5),
     "five members": by_rules(members=5),
+    "members that add nothing leave": lambda library: without_idle(library, by_rules()(library)),
 }
 
 

@@ -158,7 +158,7 @@ def _committee(champion: Mapping[str, Any]) -> list[Block]:
     if members:
         caption = (
             "Members of the champion, the leading one first. The weight is how often a member was chosen. A member adds the "
-            "committee's score on validation minus the score without it."
+            "committee's score on validation minus the score without it; one that adds nothing there may help on other rows."
         )
         blocks.append(table_of(members, MEMBERS, caption=caption))
     return blocks
