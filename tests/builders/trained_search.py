@@ -17,7 +17,7 @@ from tuner.search.run import SearchRun
 class TrainedSearch(SearchRun):
     """A search whose trials run in this process, one after the other, and that has no baselines."""
 
-    def _run_trials(self, *, is_cluster: bool) -> Sequence[Baseline]:  # noqa: ARG002 - the search has it
+    def _run_trials(self, *, is_cluster: bool) -> Sequence[Baseline]:
         self._descriptions = {"baselines": [], "data": {}}
         pruner = GatedASHA(
             grace_epochs=1,
