@@ -20,10 +20,11 @@ NAMES = (
     "diagnosis",
     "memory",
     "plan",
+    "corners",
     "budget",
     "faults",
 )
-ONLY_BY_NAME = ("goemotions", "coverage", "trust", "diagnosis", "memory", "plan", "budget", "faults")
+ONLY_BY_NAME = ("goemotions", "coverage", "trust", "diagnosis", "memory", "corners", "budget", "faults")
 
 
 def measure(name: str) -> list[Row]:

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from tuner.search.calibration import TrialCost
 from tuner.search.plan import describe_excess
 from tuner.search.simulation import Scene, foresee, least_seconds
+from tuner.search.trial_cost import TrialCost
 from tuner.space.search_settings import SearchSettings
 
 COST = TrialCost(build_s=0.1, example_s=0.001, row_s=0.0001, load=1.0)

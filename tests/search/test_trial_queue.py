@@ -760,3 +760,24 @@ def test_weights_and_resampling_together_are_flagged_as_double_correction(
     loss_weights: str, resampling: str, expected: bool, configure: Any
 ) -> None:
     assert is_double_correction(configure(loss_weights=loss_weights, resampling=resampling)) is expected
+
+
+# Sized again
+
+
+def test_running_trials_begin_again_with_other_sizes_and_the_same_configurations(
+    make_search: Callable[..., QueuedSearch],
+) -> None:
+    parameters = load_space("multilabel").parameters
+    sampler = UntriedSampler(RandomSampler(parameters, seed=3), parameters, seed=3)
+    search = make_search("time: 1000", sampler=sampler)
+    first, second = search.begin(), search.begin()
+    search.measurement(first, 0.4)
+    search.queue.begin_again({"max_epochs": 2.0})
+    assert search.queue.has_ended(first)
+    again = [search.begin(), search.begin()]
+    assert [order.index for order in again] == [2, 3]
+    assert [order.configuration for order in again] == [first.configuration, second.configuration]
+    assert {order.sizes["max_epochs"] for order in again} == {2.0}
+    assert search.queue.trials[second.index].ending is Ending.CUT_SHORT
+    assert search.begin().configuration not in [first.configuration, second.configuration]

@@ -38,11 +38,13 @@ def test_what_stands_in_for_auto_keeps_the_rules(max_epochs: object, grace_epoch
 
 def test_auto_stands_for_a_whole_value_only(tmp_path: Path) -> None:
     text = f"{HEAD}search: {{time: 5m, trials: auto}}\nspace: {{batch_size: [32, auto], hidden: auto}}\n"
-    assert [fault.split(": ")[1] for fault in faults(tmp_path, text)] == [
-        "search.trials",
-        "space.batch_size[1]",
-        "space.hidden",
-    ]
+    named = {fault.split(": ")[1] for fault in faults(tmp_path, text)}
+    assert named == {"search.trials", "space.batch_size[1]", "space.hidden"}
+
+
+def test_a_word_that_is_no_number_gets_auto_as_a_remedy(tmp_path: Path) -> None:
+    (fault,) = faults(tmp_path, f"{HEAD}search: {{time: 5m, max_epochs: automatic}}\n")
+    assert fault.endswith("'automatic' is not a number; write a number, or auto")
 
 
 def test_the_default_of_a_setting_is_not_auto() -> None:

@@ -4,6 +4,7 @@ runs/NAME/
   space.yaml            the space as it ran, including overrides
   environment.json      ledger format, versions, seed, data fingerprints, git revision, command; its presence makes the
                         directory a run
+  plan.json             what was settled for each `auto` of the space, and how far it was expected to get
   data.json             the profile of the data: counts, lengths, duplicates, overlap
   baselines.json        validation results of the baselines and of a control
   trials/*.parquet      one row when a trial starts and one when it ends; the later one counts
@@ -108,6 +109,11 @@ class Ledger:
         self.folder.write("space.yaml", space.encode())
         self.write_json("environment", {"format": FORMAT, **environment})
 
+    def rewrite_space(self, space: str) -> None:
+        """Replace the space of a run that has only begun."""
+        check_there(self.folder, self.location)
+        self.folder.write("space.yaml", space.encode())
+
     def release(self) -> None:
         """Release the directory for other processes."""
         self._lock.release()
@@ -203,7 +209,7 @@ class Run:
     """A run as read from its ledger. A field is empty if the run has not come that far.
 
     `profile` describes the data, `distilled` the distilled model. `damaged` names the parts of tables that cannot be read; their
-    rows are missing here.
+    rows are missing here. `plan` is empty if the space left nothing to the search.
     """
 
     name: str
@@ -217,6 +223,7 @@ class Run:
     manifest: Mapping[str, Any]
     damaged: Sequence[Fault] = ()
     distilled: Mapping[str, Any] = field(default_factory=dict)
+    plan: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def status(self) -> str:
@@ -260,6 +267,7 @@ def read_run(location: str | Path, *, is_lenient: bool = False) -> Run:
         location=str(location),
         space=space,
         environment=environment,
+        plan=attempt(lambda: read_json_file(folder, "plan", {}), {}),
         profile=attempt(lambda: read_json_file(folder, "data", {}), {}),
         baselines=attempt(lambda: read_json_file(folder, "baselines", []), []),
         trials=[_with_ending_of_today(row) for row in trials.to_pylist()],

@@ -72,5 +72,9 @@ class Pruner(ABC):
         """
 
     @abstractmethod
+    def begin_again(self, *, grace_epochs: float, budget_examples: int) -> None:
+        """Forget everything, and judge by another first rung and another budget: the search was sized again."""
+
+    @abstractmethod
     def forget(self, index: int) -> None:
         """Drop what is kept about a trial, because it has ended. Keep its scores, which other trials are compared with."""

@@ -30,16 +30,20 @@ class GatedASHA(Pruner):
         reduction_factor: float,
         gate: GateSettings,
     ) -> None:
-        max_epochs = budget_examples / rows
-        levels = rung_examples(
-            grace_epochs=grace_epochs, reduction_factor=reduction_factor, max_epochs=max_epochs, rows=rows
-        )
-        self.rungs = Rungs(levels, reduction_factor=reduction_factor)
-        self._grace = grace_of(grace_epochs=grace_epochs, max_epochs=max_epochs, rows=rows, settings=gate)
-        self._gate = gate
-        self._budget_examples = budget_examples
+        self._rows, self._reduction_factor, self._gate = rows, reduction_factor, gate
         self._signs: dict[int, list[Signs]] = {}
         self._stopped_at: dict[int, int] = {}  # examples, of running trials that a rung had stopped before a crash
+        self.begin_again(grace_epochs=grace_epochs, budget_examples=budget_examples)
+
+    def begin_again(self, *, grace_epochs: float, budget_examples: int) -> None:
+        factor, rows = self._reduction_factor, self._rows
+        max_epochs = budget_examples / rows
+        levels = rung_examples(grace_epochs=grace_epochs, reduction_factor=factor, max_epochs=max_epochs, rows=rows)
+        self.rungs = Rungs(levels, reduction_factor=factor)
+        self._grace = grace_of(grace_epochs=grace_epochs, max_epochs=max_epochs, rows=rows, settings=self._gate)
+        self._budget_examples = budget_examples
+        self._signs.clear()
+        self._stopped_at.clear()
 
     def judge(self, trial: PrunedTrial, measurement: PrunedMeasurement) -> Decision | None:
         judgement = self._ask_gate(trial.index, measurement)

@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
@@ -32,12 +32,13 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
 
     def setup(self, config: dict[str, Any], data: TrialData, settings: TrialSettings) -> None:
         die_on_abort()
-        self._data, self._settings = data, settings
+        self._data, self._settings_of_all = data, settings
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         # Only store the order. An error here would end the whole search, so the first step builds the model.
         self._order = Order(**new_config["order"])
+        self._settings = replace(self._settings_of_all, **self._order.sizes)
         self._trial: Trial | None = None
         self._note, self._is_to_be_kept = "", False
         return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import math
 import multiprocessing
 import signal
 import time
@@ -11,14 +10,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from tuner.data.encoded import Encoded
 from tuner.data.trial_data import TrialData
 from tuner.errors import SearchFailed
-from tuner.space.build import own_parameters
+from tuner.search.trial_cost import CostGuess, TrialCost
 from tuner.space.configuration import Configuration
 from tuner.trial.order import TrialSettings
 
@@ -27,21 +26,6 @@ _MOST_PROCESSES = 8
 _WARM_UP_S = 0.05
 _TRAIN_S = 0.5
 _VALIDATION_ROWS = 1_000
-_WIDTH = 100  # of the inputs of a network without an embedding size of its own
-_STEP = 2e6  # the cost of a step of any size, in the units of a step's cost for an example
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrialCost:
-    """Seconds that a configuration needs: to build its model, to train on an example, and to evaluate a validation row.
-
-    `load` is how many times as long the work took as it would have on a core of its own.
-    """
-
-    build_s: float
-    example_s: float
-    row_s: float
-    load: float
 
 
 @contextmanager
@@ -65,7 +49,8 @@ def measure_costs(
 ) -> list[TrialCost]:
     """Measure configurations of all sizes, cheapest first. `sampled` are many, and what they cost is guessed to choose them."""
     processes = min(slots, _MOST_PROCESSES)
-    chosen = _spread(sorted(sampled, key=_guess_cost), max(_MEASURED, processes))
+    guess = CostGuess(configurations=sampled, data=data)
+    chosen = _spread(sorted(sampled, key=lambda each: guess.of(each).example_s), max(_MEASURED, processes))
     small = _cut_validation(data)
     jobs: list[Future[list[TrialCost]]] = [
         pool.submit(_measure_all, chosen[number::processes], small, settings)
@@ -82,16 +67,6 @@ def _spread(values: Sequence[Configuration], count: int) -> list[Configuration]:
     """Return the middle one of each of `count` parts of equal size."""
     count = min(count, len(values))
     return [values[int((place + 0.5) * len(values) / count)] for place in range(count)]
-
-
-def _guess_cost(configuration: Configuration) -> float:
-    """Return a number that grows with the time of an example: multiplications, and a share of what each step costs."""
-    hidden, directions = int(configuration["hidden"]), int(configuration["directions"])
-    has_embedding = configuration.get("embedding") is not None
-    width = own_parameters(configuration, "embedding").get("size", _WIDTH) if has_embedding else _WIDTH
-    inputs = [int(width), *[directions * hidden] * (int(configuration["layers"]) - 1)]
-    multiplied = sum(4 * directions * hidden * (size + hidden) for size in inputs)
-    return multiplied * math.sqrt(int(configuration["max_length"])) + _STEP / int(configuration["batch_size"])
 
 
 def _cut_validation(data: TrialData) -> TrialData:

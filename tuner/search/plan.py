@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from tuner.data.dataset import Dataset
-from tuner.errors import Fault, SpaceError
 from tuner.pruners.asha import rung_epochs
-from tuner.samplers.base import UntriedSampler
-from tuner.samplers.random import RandomSampler
-from tuner.search.calibration import TrialCost, calibrators, measure_costs
+from tuner.search.calibration import calibrators, measure_costs
 from tuner.search.memory_estimate import count_workers
-from tuner.search.reading import measure_closing_work, read_data
-from tuner.search.simulation import Course, Scene, foresee, least_seconds
-from tuner.search.sizing import settle
-from tuner.search.time_budget import closing_seconds
+from tuner.search.reading import read_data
+from tuner.search.scene import RAY_S, WORKERS_S, set_scene
+from tuner.search.simulation import Course, Scene, foresee
+from tuner.search.size_plan import SizePlan, plan_sizes, refuse_no_trial
+from tuner.search.trial_cost import CostGuess, TrialCost, sample_configurations
 from tuner.show_value import show_count, show_duration
-from tuner.space.assignment import set_option
 from tuner.space.counting import count_configurations, describe_size
 from tuner.space.load import Space
 from tuner.trial.order import TrialSettings
 
-_SAMPLED = 60  # configurations to choose the measured ones from
 _LATE_S = 3.0  # over the budget; less is not worth a sentence
 _SLOWER = 1.1  # a search besides runs Ray, its driver and the object store
-# Seconds on an idle core.
-_RAY_S = 5.0  # to start Ray
-_WORKERS_S = 3.0  # from there, or from the prepared rows, to the first trial
-_BASELINES_S = 2.5  # to import scikit-learn, and for the rules
-_BASELINE_CHARACTER_S = 1e-6
-_BASELINE_LABEL_S = 3.5e-8  # for each character and label
-_SEQUENCE_VALUE_S = 1e-6
-_ROUNDED_TO_S = 15  # a suggested budget
 
 
 def list_rungs(space: Space) -> list[tuple[float, float]]:
@@ -61,24 +49,20 @@ def make_plan(space: Space, say: Callable[[str], None]) -> dict[str, Any]:
     slots = count_workers(space)
     with calibrators(slots) as pool:
         space, dataset, data = read_data(space, say)
-        space = settle(space, len(dataset.train))
         reading_s = time.monotonic() - begun_s
         for note in dataset.notes:
             say(f"note: {note}")
-        settings = count_configurations(space.parameters)
-        sampled = _sample(space, _at_most(settings, _SAMPLED))
-        costs = measure_costs(pool, sampled, data, _trial_settings(space), slots=slots)
-    scene = _set_scene(space, dataset, costs, reading_s=reading_s, slots=slots, settings=settings)
-    course = foresee(scene, space.search.seconds)
-    if not course.trials:
-        raise SpaceError([_too_short(space, scene)])
-    return _describe(space, scene, course, settings)
-
-
-def _sample(space: Space, count: int) -> list[Any]:
-    search = space.search
-    sampler = UntriedSampler(RandomSampler(space.parameters, seed=search.seed), space.parameters, seed=search.seed)
-    return [sampler.ask(index) for index in range(count)]
+        guess = CostGuess(configurations=sample_configurations(space), data=data)
+        measured = measure_costs(pool, guess.configurations, data, _trial_settings(space), slots=slots)
+    costs = [_slowed(cost) for cost in measured]
+    load = float(np.median([cost.load for cost in costs]))
+    starting_s = max(reading_s, load * RAY_S) + load * WORKERS_S
+    sizes = plan_sizes(space, dataset, partial(guess.rescaled, costs), starting_s=starting_s, slots=slots)
+    space = sizes.space if sizes else space
+    scene = sizes.scene if sizes else set_scene(space, dataset, costs, starting_s=starting_s, slots=slots)
+    course = sizes.course if sizes else foresee(scene, space.search.seconds)
+    refuse_no_trial(space, scene, course)
+    return {**_describe(space, scene, course, sizes), "settled": dict(sizes.settings) if sizes else {}}
 
 
 def _trial_settings(space: Space) -> TrialSettings:
@@ -90,74 +74,12 @@ def _trial_settings(space: Space) -> TrialSettings:
     )
 
 
-def _set_scene(
-    space: Space,
-    dataset: Dataset,
-    costs: Sequence[TrialCost],
-    *,
-    reading_s: float,
-    slots: int,
-    settings: int | None,
-) -> Scene:
-    """Say what the search has to work with, on a machine as busy as it is now."""
-    search, work = space.search, measure_closing_work(dataset, space)
-    load = float(np.median([cost.load for cost in costs]))
-    finalists = _at_most(settings, search.finalists)
-    predict_s = float(np.median([cost.row_s for cost in costs]))
-    limits = [each for each in (search.trials, settings) if each is not None]
-    starting_s = max(reading_s, load * _RAY_S) + load * _WORKERS_S
-    return Scene(
-        search=search,
-        costs=[_slowed(cost) for cost in costs],
-        rows=len(dataset.train),
-        validation_rows=work.validation,
-        slots=slots,
-        starting_s=starting_s,
-        baselines_s=starting_s + load * _estimate_baselines(dataset),
-        closing_s=closing_seconds(work, finalists=finalists, seeds=search.seeds, predict_s=predict_s, slowdown=load),
-        trials=min(limits, default=None),
-        finalists=finalists,
-    )
-
-
 def _slowed(cost: TrialCost) -> TrialCost:
-    return TrialCost(
-        build_s=_SLOWER * cost.build_s, example_s=_SLOWER * cost.example_s, row_s=_SLOWER * cost.row_s, load=cost.load
-    )
+    return replace(cost, build_s=_SLOWER * cost.build_s, example_s=_SLOWER * cost.example_s, row_s=_SLOWER * cost.row_s)
 
 
-def _estimate_baselines(dataset: Dataset) -> float:
-    """Return about how long the baselines take on an idle core."""
-    inputs, labels = dataset.train.inputs, len(dataset.labels)
-    rounds = 1 if dataset.folds is None else int(dataset.folds.max()) + 2
-    if isinstance(inputs, tuple):
-        models = labels if dataset.task == "multilabel" else max(1, labels - 1)
-        fitted_s = sum(map(len, inputs)) * (_BASELINE_CHARACTER_S + models * _BASELINE_LABEL_S)
-    else:
-        fitted_s = float(sum(inputs.lengths)) * inputs.channels * labels * _SEQUENCE_VALUE_S
-    return _BASELINES_S + rounds * fitted_s
-
-
-def _too_short(space: Space, scene: Scene) -> Fault:
-    """Return the fault of a time limit that holds no trial, with one that does."""
-    search = space.search
-    assert search.seconds is not None  # without a time limit every search has a trial
-    needed_s = _ROUNDED_TO_S * math.ceil(1.3 * least_seconds(scene) / _ROUNDED_TO_S)
-    what = (
-        f"search.{search.tightest} allows {show_duration(search.seconds)}, in which no trial would be measured: the first one "
-        f"starts after about {show_duration(scene.starting_s)}, and finalists and closing need the last part of the time"
-    )
-    if search.tightest == "time":
-        remedy = f"allow at least {show_duration(needed_s)}: {set_option('search.time', f'{needed_s}s')}"
-    else:
-        cost = math.ceil(100 * needed_s / 3600 * (search.cost_per_hour or 0.0)) / 100
-        remedy = f"allow at least {show_duration(needed_s)}: {set_option('search.cost', cost)}"
-    place = space.document.place(("search", search.tightest))
-    return Fault(place.text, what, remedy)
-
-
-def _describe(space: Space, scene: Scene, course: Course, settings: int | None) -> dict[str, Any]:
-    search, rows = space.search, scene.rows
+def _describe(space: Space, scene: Scene, course: Course, sizes: SizePlan | None) -> dict[str, Any]:
+    search, rows, settings = space.search, scene.rows, count_configurations(space.parameters)
     validation_s = search.reports_per_epoch * scene.validation_rows
     epoch_s = [cost.example_s * rows + cost.row_s * validation_s for cost in scene.costs]
     middle = float(np.median(epoch_s))
@@ -173,6 +95,7 @@ def _describe(space: Space, scene: Scene, course: Course, settings: int | None) 
         "trials": course.trials,
         "seconds": {"search": search_s, "finalists": course.finalists_s, "total": course.total_s},
         "sentences": [
+            *([sizes.sentence] if sizes else []),
             f"an epoch of {rows:,} examples takes {_show(middle)} ({_show(min(epoch_s))} to {_show(max(epoch_s))}, measured on "
             f"{len(epoch_s)} configurations)",
             *_describe_settings(space, course.trials),
@@ -208,10 +131,6 @@ def describe_excess(scene: Scene, course: Course) -> list[str]:
 
 def _show(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 10 else show_duration(seconds)
-
-
-def _at_most(settings: int | None, number: int) -> int:
-    return number if settings is None else min(settings, number)
 
 
 def _describe_settings(space: Space, trials: int) -> list[str]:

@@ -19,9 +19,10 @@ from tuner.ledger.tables import read_parts
 from tuner.search.environment import now, versions
 from tuner.search.extension import note_on_seen_test, refuse_missing_weights, refuse_too_little
 from tuner.search.moved_files import refuse_moved_files
+from tuner.search.size_plan import settle_more_finalists
 from tuner.show_value import show_duration
-from tuner.space.assignment import key_of
-from tuner.space.load import Space, read_space
+from tuner.space.assignment import assignment, key_of
+from tuner.space.load import Space, changed, read_space
 from tuner.storage import join
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def resume_search(location: str, overrides: Sequence[str], *, address: str | Non
         check_versions(run, watcher.say)
         extensions = _extensions(run, overrides)
         space = resumed_space(run, extensions[-1].settings if extensions else overrides, watcher.say)
+        space = _with_more_finalists(run, space, watcher.say)
         if run.status == "finished":
             if _asks_for_judgement_only(run, space, overrides):
                 return _judge(run, space, ledger, watcher.say)
@@ -106,6 +108,17 @@ def _extensions(run: Run, overrides: Sequence[str]) -> tuple[Extension, ...]:
     return (*known[:-1], known[-1].with_settings(overrides)) if known else ()
 
 
+def _with_more_finalists(run: Run, space: Space, say: Callable[[str], None]) -> Space:
+    """Return the space with as many finalists as its larger budget allows, if the search had settled their number itself."""
+    before = read_space(run.space).search
+    if (space.search.seconds, space.search.trials) == (before.seconds, before.trials):
+        return space
+    settings = settle_more_finalists(space, run.plan, spent_s=float(run.manifest.get("seconds", 0.0)))
+    for name, number in settings.items():
+        say(f"note: {name} is {number} now, for the larger budget")
+    return changed(space, [assignment(*each) for each in settings.items()]) if settings else space
+
+
 def _asks_for_judgement_only(run: Run, space: Space, overrides: Sequence[str]) -> bool:
     """Return whether nothing but other rows to judge on are asked for."""
     is_named = JUDGE in map(key_of, overrides)
@@ -126,8 +139,12 @@ def resumed_space(run: Run, overrides: Sequence[str], say: Callable[[str], None]
     begun = read_space(str(run.environment.get("space_text", run.space)))
     space = read_space(run.space, overrides)
     faults = []
+    # What the search settled may differ from what it began with: see `SelfSizing.revise` and `_with_more_finalists`.
+    settled = run.plan.get("settings", {}).keys() - set(map(key_of, overrides))
     for change in space_changes(begun, space):
         name, before, after = change["setting"], change["a"], change["b"]
+        if name in settled:
+            continue
         if name in MAY_CHANGE:
             shown, begun_with = (
                 show_duration(float(each)) if _is_time(name, each) else each for each in (after, before)

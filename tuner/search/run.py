@@ -31,9 +31,10 @@ from tuner.search.failures import NoChampion, explain_no_measurement, explain_no
 from tuner.search.finalists import finalist_runs
 from tuner.search.reading import measure_closing_work
 from tuner.search.search_data import SearchData, count_slots, read_beside_ray
-from tuner.search.sizing import settle
+from tuner.search.self_sizing import SelfSizing, make_sizing
+from tuner.search.size_plan import SizePlan
 from tuner.search.time_budget import TimeBudget, refuse_spent_time
-from tuner.search.trial_queue import SearchQueue
+from tuner.search.trial_queue import PLANNED_AGAIN, SearchQueue
 from tuner.search.watcher import Snapshot, Watcher, note_late_score
 from tuner.show_value import show_count
 from tuner.signals import die_on_abort, raise_if_interrupted
@@ -74,8 +75,10 @@ def run_search(space: Space, location: str, *, address: str | None, watcher: Wat
     refuse_existing(Folder.at(location))
     with read_beside_ray(space, address, watcher) as (adapted, data):
         refuse_spent_time(adapted, clock())
-        adapted = settle(adapted, len(data.dataset.train))
-        search = SearchRun(adapted, data, Ledger(location), clock=clock, watcher=watcher)
+        slots = count_slots(adapted, data.machines)
+        sizing = make_sizing(adapted, data.dataset, data.prepared, slots=slots, spent_s=clock())
+        space = sizing.plan.space if sizing else adapted
+        search = SearchRun(space, data, Ledger(location), clock=clock, watcher=watcher, sizing=sizing)
         return search.run(is_cluster=address is not None)
 
 
@@ -91,15 +94,16 @@ class SearchRun:
         clock: Callable[[], float],
         watcher: Watcher,
         earlier: EarlierRun | None = None,
+        sizing: SelfSizing | None = None,
     ) -> None:
         self._space, self._data, self._dataset, self._ledger = space, data, data.dataset, ledger
-        self._earlier, self._watcher = earlier, watcher
+        self._earlier, self._watcher, self._sizing = earlier, watcher, sizing
         self._extensions = earlier.extensions if earlier else ()
         self._budget = TimeBudget(
             space=space,
             clock=clock,
             slots=count_slots(space, data.machines),
-            budget_examples=round(space.search.max_epochs * len(data.dataset.train)),
+            budget_examples=self._budget_examples,
             closing_work=measure_closing_work(data.dataset, space),
             begun_s=earlier.recorded.begun_s if earlier else 0.0,
         )
@@ -143,6 +147,8 @@ class SearchRun:
         else:
             self._take_over(self._earlier)
         self._has_ledger = True
+        if self._sizing is not None:
+            self._record_plan(self._sizing.plan, is_measured=False)
         limit = describe_limit(self._space.parameters, self._space.search)
         for note in (*self._dataset.notes, *self._data.machines.notes, *([limit] if limit else [])):
             say(f"note: {note}")
@@ -178,6 +184,7 @@ class SearchRun:
         from tuner.ray_backend.trials import run_trials
 
         seed, weight = self._space.search.seed, self._space.score.penalty_weight
+        self._pruner = self._make_pruner()
         self._job = Job("baselines", _describe_on_worker, self._dataset, weight, seed)
         if not self._queue.is_done():
             self._watcher.say(f"starting the baselines and the workers, {self._budget.slots} side by side")
@@ -185,7 +192,7 @@ class SearchRun:
                 self._queue,
                 self._data.prepared,
                 self._trial_settings(),
-                pruner=self._make_pruner(),
+                pruner=self._pruner,
                 resources=self._space.resources,
                 slots=self._budget.slots,
                 is_cluster=is_cluster,
@@ -193,6 +200,10 @@ class SearchRun:
         if not self._job.is_done() and not any(record.best for record in self._queue.trials.values()):
             return ()
         return self._collect_baselines()
+
+    @property
+    def _budget_examples(self) -> int:
+        return round(self._space.search.max_epochs * len(self._dataset.train))
 
     def _trial_settings(self) -> TrialSettings:
         search, rows = self._space.search, len(self._dataset.train)
@@ -217,18 +228,52 @@ class SearchRun:
         pruner = PRUNERS["gated_asha"](
             grace_epochs=search.grace_epochs,
             rows=len(self._dataset.train),
-            budget_examples=self._budget.budget_examples,
+            budget_examples=self._budget_examples,
             reduction_factor=search.reduction_factor,
             gate=GateSettings(),
         )
         if self._earlier is not None:
             recorded = self._earlier.recorded
             running = {trial.index for trial in recorded.trials if trial.ending is None}
-            searched = {trial.index for trial in recorded.trials if trial.phase == "search"}
+            searched = {
+                trial.index for trial in recorded.trials if trial.phase == "search" and trial.reason != PLANNED_AGAIN
+            }
             pruner.replay([item for item in recorded.measurements if item[0] in searched], running=running)
         return pruner
 
+    # --- sizing ---
+
+    def _record_plan(self, plan: SizePlan, *, is_measured: bool) -> None:
+        """Say a plan and write it to the ledger."""
+        self._watcher.say(f"{plan.sentence}{', by the speed of the first trials' if is_measured else ''}")
+        self._ledger.write_json("plan", plan.entry(is_measured=is_measured))
+
+    def _size_again(self, sizing: SelfSizing) -> None:
+        """Take another plan if the first trials show another speed. Trials of another length begin again."""
+        before = self._trial_settings()
+        plan = sizing.revise(
+            self._queue.trials.values(),
+            spent_s=self._budget.clock(),
+            first_rung=before.rungs[0] if before.rungs else self._budget_examples,
+            has_baselines=self._baselines is not None,
+        )
+        if plan is None:
+            return
+        self._space = self._budget.space = plan.space
+        self._budget.budget_examples = self._budget_examples
+        self._record_plan(plan, is_measured=True)
+        self._ledger.rewrite_space(self._space.text_for_anywhere)
+        after = self._trial_settings()
+        if after != before:
+            self._pruner.begin_again(
+                grace_epochs=self._space.search.grace_epochs, budget_examples=self._budget_examples
+            )
+            sizes = ("max_epochs", "reports_per_epoch", "rungs")
+            self._queue.begin_again({name: getattr(after, name) for name in sizes})
+
     def _watch(self, snapshot: Snapshot) -> None:
+        if self._sizing is not None and snapshot.phase == "search":
+            self._size_again(self._sizing)
         if not self._has_warned and (note := note_late_score(snapshot, self._space.search)) is not None:
             self._has_warned = True
             self._watcher.say(f"note: {note}")

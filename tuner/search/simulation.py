@@ -7,13 +7,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from statistics import median_low
 
 import numpy as np
 
 from tuner.pruners.asha import Rungs, rung_examples
-from tuner.search.calibration import TrialCost
 from tuner.search.time_budget import MAKING_WAY_S, affordable, finalists_seconds
+from tuner.search.trial_cost import TrialCost
 from tuner.space.search_settings import SearchSettings
 
 _GAMES = 9
@@ -45,17 +44,20 @@ class Scene:
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """How a search went: trials with a measurement, finalists, and seconds.
+    """How a search went: trials with a measurement, those that reached the full budget, finalists, and seconds.
 
     `search_s` is when the search was over, `finalists_s` how long the finalists took, and `total_s` when all was over.
+    `share_cut` is the share of the time of all trials that went to those that the end of the search cut off.
     """
 
     trials: int
+    full_runs: int
     finalists: int
     seeds: int
     search_s: float
     finalists_s: float
     total_s: float
+    share_cut: float
 
 
 @dataclass(order=True)
@@ -64,14 +66,14 @@ class _Running:
     number: int
     cost: TrialCost = field(compare=False)
     merit: float = field(compare=False)
+    begun_s: float = field(compare=False)
     measurements: int = field(default=0, compare=False)
 
 
-def foresee(scene: Scene, limit_s: float | None) -> Course:
-    """Return the middle one of several games."""
-    games = sorted((_play(scene, limit_s, seed) for seed in range(_GAMES)), key=lambda course: course.trials)
-    middle = median_low([course.trials for course in games])
-    return next(course for course in games if course.trials == middle)
+def foresee(scene: Scene, limit_s: float | None, *, games: int = _GAMES) -> Course:
+    """Return the middle one of several games: by its trials and, among equals, by those that reach the full budget."""
+    courses = [_play(scene, limit_s, seed) for seed in range(games)]
+    return sorted(courses, key=lambda course: (course.trials, course.full_runs))[(games - 1) // 2]
 
 
 def least_seconds(scene: Scene) -> float:
@@ -107,17 +109,32 @@ def _play(scene: Scene, limit_s: float | None, seed: int) -> Course:
             heapq.heappush(running, following)
     if running and limit_s is not None:
         now = max(now, limit_s - game.reserve_s())
-    full_runs = game.best_runs()
+    runs = game.best_runs()
     left_s = math.inf if limit_s is None else limit_s - now - scene.closing_s - MAKING_WAY_S
-    finalists, seeds = affordable(full_runs, seeds=search.seeds, slots=scene.slots, seconds=left_s)
-    finalists_s = min(finalists_seconds(full_runs[:finalists], seeds=seeds, slots=scene.slots), max(0.0, left_s))
-    trials = len(game.measured)
+    finalists, seeds = affordable(runs, seeds=search.seeds, slots=scene.slots, seconds=left_s)
+    wanted_s = finalists_seconds(runs[:finalists], seeds=seeds, slots=scene.slots)
+    finalists_s = min(wanted_s, max(0.0, left_s))
+    share_cut = _share_cut(game, running, now, runs_s=seeds * sum(runs[:finalists]), are_cut=finalists_s < wanted_s)
+    trials, full_runs = len(game.measured), game.full_runs
     if game.begun >= _MOST_TRIALS:  # the rest goes on at the same rate
         trials, now = _extrapolate(scene, limit_s, trials, now, finalists_s)
-    total_s = now + finalists_s + scene.closing_s
+        full_runs = round(full_runs * trials / len(game.measured))
     return Course(
-        trials=trials, finalists=finalists, seeds=seeds, search_s=now, finalists_s=finalists_s, total_s=total_s
+        trials=trials,
+        full_runs=full_runs,
+        finalists=finalists,
+        seeds=seeds,
+        search_s=now,
+        finalists_s=finalists_s,
+        total_s=now + finalists_s + scene.closing_s,
+        share_cut=share_cut,
     )
+
+
+def _share_cut(game: _Game, running: Sequence[_Running], now: float, *, runs_s: float, are_cut: bool) -> float:
+    """Return the share of all training that goes to trials that are cut off: the running ones, and maybe the finalists."""
+    cut_s = sum(max(0.0, now - trial.begun_s) for trial in running)
+    return (cut_s + are_cut * runs_s) / max(game.spent_s + cut_s + runs_s, 1e-9)
 
 
 def _extrapolate(scene: Scene, limit_s: float | None, trials: int, now: float, finalists_s: float) -> tuple[int, float]:
@@ -141,7 +158,8 @@ class _Game:
             rows=scene.rows,
         )
         self._rungs = Rungs(levels, reduction_factor=search.reduction_factor)
-        self.begun = 0
+        self.begun = self.full_runs = 0
+        self.spent_s = 0.0  # on trials that have ended
         self.measured: dict[int, tuple[float, TrialCost]] = {}
 
     def begin(self, at_s: float) -> _Running | None:
@@ -151,7 +169,7 @@ class _Game:
             return None
         cost = self._scene.costs[int(self._random.integers(len(self._scene.costs)))]
         merit = self._random.normal() + _PROGRESS * self.begun
-        trial = _Running(at_s + cost.build_s + self._stretch_s(cost), self.begun, cost, merit)
+        trial = _Running(at_s + cost.build_s + self._stretch_s(cost), self.begun, cost, merit, at_s)
         self.begun += 1
         return trial
 
@@ -161,10 +179,11 @@ class _Game:
         trial.measurements += 1
         self.measured[trial.number] = (trial.merit, trial.cost)
         examples = round(trial.measurements * scene.rows / search.reports_per_epoch)
-        if examples >= search.max_epochs * scene.rows:
-            return False
+        is_complete = examples >= search.max_epochs * scene.rows
         score = trial.merit + _NOISE * self._random.normal()
-        if not self._rungs.goes_on(trial.number, examples, score):
+        if is_complete or not self._rungs.goes_on(trial.number, examples, score):
+            self.full_runs += is_complete
+            self.spent_s += trial.at_s - trial.begun_s
             return False
         trial.at_s += self._stretch_s(trial.cost)
         return True
@@ -189,7 +208,8 @@ class _Game:
     def best_runs(self) -> list[float]:
         """Return the seconds of a full run of each finalist."""
         best = heapq.nlargest(self._scene.finalists, self.measured.values(), key=itemgetter(0))
-        return [cost.example_s * self._scene.rows * self._scene.search.max_epochs for _, cost in best]
+        search = self._scene.search
+        return [self._stretch_s(cost) * search.max_epochs * search.reports_per_epoch for _, cost in best]
 
     def _stretch_s(self, cost: TrialCost) -> float:
         scene = self._scene

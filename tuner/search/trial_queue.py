@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 from tuner.ledger.rows import INTERRUPTED, RecordedRun
 from tuner.ledger.run_directory import Ledger
@@ -17,12 +17,15 @@ from tuner.search.order_maker import OrderMaker
 from tuner.search.time_budget import TimeBudget
 from tuner.search.trial_log import TrialLog
 from tuner.search.watcher import Snapshot, Watcher
+from tuner.space.search_settings import SearchSettings
 from tuner.trial.ending import Ending
 from tuner.trial.measurement import Measurement
 from tuner.trial.order import Order, Stretch
 from tuner.trial.record import TrialRecord
 
 _TOO_LATE = "the budget was over"
+PLANNED_AGAIN = "the search was planned again, and its configuration began again"
+"""Why a trial ended whose measurements say nothing about the trials of the second plan."""
 
 
 class SearchQueue:
@@ -34,13 +37,13 @@ class SearchQueue:
 
     def __init__(self, sampler: UntriedSampler, ledger: Ledger, budget: TimeBudget, watcher: Watcher) -> None:
         self._budget, self._watcher = budget, watcher
-        self._search = budget.space.search
         self._log = TrialLog(ledger, budget.clock)
         self._orders = OrderMaker(budget.space, sampler, self._log)
         self.trials: dict[int, TrialRecord] = self._log.records
         self.ended_by: Literal["time", "cost", "trials", "settings"] = "trials"
         self._again: list[Order] = []  # search trials that a resumed run takes up first
         self._finalist_runs: list[Order] | None = None  # finalists' runs to hand out; None during the search
+        self._sizes: Mapping[str, Any] = {}  # if the search was sized again
         self._first_trial = 0  # of the extension, if a finished run was given more
 
     def replay(self, recorded: RecordedRun, *, is_to_search_on: bool = False) -> None:
@@ -167,7 +170,18 @@ class SearchQueue:
         for record in self._log.running():
             self.ended(record.order, Ending.INTERRUPTED, INTERRUPTED)
 
+    def begin_again(self, sizes: Mapping[str, Any]) -> None:
+        """End the running trials, and begin their configurations again with other `sizes`, fields of the TrialSettings."""
+        self._sizes, running = sizes, self._log.running()
+        for record in running:
+            self.ended(record.order, Ending.CUT_SHORT, PLANNED_AGAIN)
+        self._again += [self._orders.again(record) for record in running]
+
     # --- questions from the rest of the search ---
+
+    @property
+    def _search(self) -> SearchSettings:
+        return self._budget.space.search
 
     def snapshot(self) -> Snapshot:
         """Return the current state of the search."""
@@ -213,6 +227,7 @@ class SearchQueue:
             start_before=self._budget.latest_start(records, is_finalist=is_finalist),
             is_measured_then=is_finalist or not any(record.best for record in records),
             keep_above=None if is_finalist else least_kept_score(self._log.search_trials()),
+            sizes=self._sizes,
         )
 
     def _give_up_search(self) -> None:

@@ -46,10 +46,10 @@ def report_before(epochs: float, *, reports_per_epoch: int) -> float:
     return max(1, math.floor(epochs * reports_per_epoch * (1 + 1e-9))) / reports_per_epoch
 
 
-def least_reports(epochs: float) -> int:
-    """Return the fewest reports per epoch, at least two, of which one falls on `epochs`. Two if none does."""
-    counts = range(2, _MOST_REPORTS + 1)
-    return next((n for n in counts if math.isclose(epochs * n, max(1, round(epochs * n)), rel_tol=1e-9)), 2)
+def least_reports(epochs: float, *, at_least: int = 2) -> int:
+    """Return the fewest reports per epoch of which one falls on `epochs`, and `at_least` if that never happens."""
+    counts = range(at_least, _MOST_REPORTS + 1)
+    return next((n for n in counts if math.isclose(epochs * n, max(1, round(epochs * n)), rel_tol=1e-9)), at_least)
 
 
 def _is_positive(value: object) -> bool:

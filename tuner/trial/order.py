@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
 from tuner.space.configuration import Configuration
 from tuner.trial.ending import Ending
@@ -39,7 +39,8 @@ class Order:
     the file exists already, the trial continues from it.
 
     A trial does not start after `start_before` (seconds since the epoch). Ray asks for trials before it has free workers,
-    so a worker may come too late. With `is_measured_then`, a finalist's run that has no measurement by then takes one at once,
+    so a worker may come too late. `sizes` replace fields of the TrialSettings, if the search was sized again after its workers
+    got these. With `is_measured_then`, a finalist's run that has no measurement by then takes one at once,
     and a search trial takes one halfway from its start until then.
     """
 
@@ -52,6 +53,7 @@ class Order:
     start_before: float | None = None
     is_measured_then: bool = False
     keep_above: float | None = None
+    sizes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
