@@ -46,8 +46,8 @@ def write_distillable_run(folder: Path, *, folds: int = 0) -> Path:
     space = load_space(str(folder / "space.yaml"))
     dataset = load_data(space.data, space.task, space.search.seed)
     data = SearchData(dataset, prepare(dataset, space.parameters), Machines((Node(cpus=1, gpus=0),)))
-    clock = Clock()
     watcher = Watcher(say=lambda _: None, watch=lambda _: None)
+    clock = Clock()
     search = TrainedSearch(space, data, Ledger(str(folder / "runs" / "first")), clock=clock, watcher=watcher)
     search.clock = clock
     search.run(is_cluster=False)
