@@ -20,7 +20,6 @@ from tuner.search.own_data import LONG, OwnData
 from tuner.search.reading import load_checked
 from tuner.show_value import show_yaml
 from tuner.space.assignment import yaml_value
-from tuner.space.auto import left_to_search
 from tuner.space.file_settings import path_from, paths_for_folder
 from tuner.space.load import Space, find_space, load_space, read_space
 from tuner.space.overrides import rewrite
@@ -118,8 +117,7 @@ def _fit_budget(space: Space, dataset: Dataset, lengths: NDArray[np.int64]) -> _
     rows = len(dataset.train) + len(dataset.test) + (0 if dataset.folds is not None else len(dataset.validation))
     search, seconds = space.search, space.search.seconds
     assert seconds is not None  # every shipped space limits the time
-    is_settled_later = "search.max_epochs" in left_to_search(space.document)
-    most = 1.0 if is_settled_later else max(1.0, min(_MOST_STRETCHED, _MOST_EPOCHS / search.max_epochs))
+    most = max(1.0, min(_MOST_STRETCHED, _MOST_EPOCHS / search.max_epochs))
     stretch = min(max(1.0, shipped_rows / rows), most)
     epochs, grace = round(search.max_epochs * stretch), max(1, round(search.grace_epochs * stretch))
     length = float(np.mean(np.minimum(lengths, 512)))

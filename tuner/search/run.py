@@ -110,6 +110,7 @@ class SearchRun:
         self._queue = SearchQueue(make_sampler(space), ledger, self._budget, Watcher(watcher.say, self._watch))
         self._baselines: tuple[Baseline, ...] | None = None
         self._descriptions: dict[str, Any] = {}  # of the data and the baselines, by file of the ledger
+        self._pruner = self._make_pruner()
         self._has_ledger = self._has_prepared_closing = self._has_warned = False
 
     def run(self, *, is_cluster: bool) -> dict[str, Any]:
@@ -187,7 +188,6 @@ class SearchRun:
         from tuner.ray_backend.trials import run_trials
 
         seed, weight = self._space.search.seed, self._space.score.penalty_weight
-        self._pruner = self._make_pruner()
         self._job = Job("baselines", _describe_on_worker, self._dataset, weight, seed)
         if not self._queue.is_done():
             self._watcher.say(f"starting the baselines and the workers, {self._budget.slots} side by side")
