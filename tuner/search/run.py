@@ -264,8 +264,8 @@ class SearchRun:
             return
         self._space = self._budget.space = plan.space
         self._budget.budget_examples = self._budget_examples
+        self._ledger.rewrite_space(self._space.text_for_anywhere)  # first: a resumed run goes by the space
         self._record_plan(plan, is_measured=True)
-        self._ledger.rewrite_space(self._space.text_for_anywhere)
         after = self._trial_settings()
         if after != before:
             self._pruner.begin_again(
