@@ -118,6 +118,7 @@ class SearchRun:
         self._job: Job | None = None
         self._baselines: tuple[Baseline, ...] | None = None
         self._descriptions: dict[str, Any] = {}  # of the data and the baselines, by file of the ledger
+        self._pruner = self._make_pruner()
         self._has_ledger = self._has_prepared_closing = self._has_warned = False
 
     def run(self, *, is_cluster: bool) -> dict[str, Any]:
@@ -191,7 +192,6 @@ class SearchRun:
         """
         from tuner.ray_backend.trials import run_trials
 
-        self._pruner = self._make_pruner()
         if not self._queue.is_done():
             self._watcher.say(f"starting the workers, {self._budget.slots} side by side")
             run_trials(
@@ -268,8 +268,8 @@ class SearchRun:
             return
         self._space = self._budget.space = plan.space
         self._budget.budget_examples = self._budget_examples
+        self._ledger.rewrite_space(self._space.text_for_anywhere)  # first: a resumed run goes by the space
         self._record_plan(plan, is_measured=True)
-        self._ledger.rewrite_space(self._space.text_for_anywhere)
         after = self._trial_settings()
         if after != before:
             self._pruner.begin_again(
