@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ray._private.node import Node as RayNode
 from ray.autoscaler._private.util import prepare_config, validate_config
+from ray.tune.execution.class_cache import _ActorClassCache
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.utils.callback import _create_default_callbacks
@@ -21,8 +23,8 @@ from tuner.errors import UsageError
 from tuner.ray_backend import access
 from tuner.ray_backend.access import asking_for_token, find_temporary_folder, private_folder
 from tuner.ray_backend.scheduler import _forget_ended
-from tuner.ray_backend.start import Machines, Node
-from tuner.ray_backend.trials import QueueCallback
+from tuner.ray_backend.start import _UNUSED, Machines, Node
+from tuner.ray_backend.trials import QueueCallback, started_workers_for_trials
 from tuner.signals import sigterm_as_interrupt
 from tuner.space.search_settings import ResourceSettings
 
@@ -165,19 +167,19 @@ def test_rays_controller_has_the_attributes_from_which_ended_trials_are_dropped(
 
 def test_ray_has_the_methods_that_start_processes_which_nobody_needs():
     for name in _UNUSED:
-        assert callable(getattr(Node, name)), name
+        assert callable(getattr(RayNode, name)), name
 
 
 def test_trials_run_on_workers_with_the_environment_of_their_machine_and_ray_is_restored_afterwards():
     before = _ActorClassCache.get
 
-    class Trial:
+    class Trainable:
         pass
 
     with started_workers_for_trials():
-        actor = _ActorClassCache().get(Trial)
+        actor = _ActorClassCache().get(Trainable)
         assert "runtime_env" not in actor._default_options
-        assert _ActorClassCache().get(Trial) is actor
+        assert _ActorClassCache().get(Trainable) is actor
     assert _ActorClassCache.get is before
 
 

@@ -54,6 +54,8 @@ class Maximum(Pooling):
         """Pool outputs (batch, time, feature) with lengths (batch,) into (batch, feature)."""
         padding = torch.where(is_real(outputs, lengths), 0.0, -torch.inf).unsqueeze(-1)
         values = outputs + padding
+        if not torch.is_grad_enabled():
+            return values.amax(1)
         if values.device.type != "cpu":
             return values.max(1).values
         highest: Tensor = _Highest.apply(values)  # type: ignore[no-untyped-call]
