@@ -21,10 +21,11 @@ NAMES = (
     "diagnosis",
     "memory",
     "plan",
+    "corners",
     "budget",
     "faults",
 )
-ONLY_BY_NAME = ("goemotions", "reach", "coverage", "trust", "diagnosis", "memory", "plan", "budget", "faults")
+ONLY_BY_NAME = ("goemotions", "reach", "coverage", "trust", "diagnosis", "memory", "corners", "budget", "faults")
 
 
 def measure(name: str) -> list[Row]:

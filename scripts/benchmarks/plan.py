@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.row import Row, at_least, at_most, explains
+from benchmarks.row import Row, at_most, explains
 
 if TYPE_CHECKING:
     from tuner.search.simulation import Course
@@ -63,23 +62,17 @@ class Outcome:
 def measure() -> list[Row]:
     """Simulate each combination, and check what is asked of each plan."""
     outcomes = list(simulate())
-    feasible = [each for each in outcomes if each.course is not None]
-    fewest = min(feasible, key=lambda each: each.full_runs)
-    most_cut = max(feasible, key=lambda each: each.course.share_cut if each.course else 0.0)
-    latest = max(feasible, key=_late_s)
+    played = [(each, each.course) for each in outcomes if each.course is not None]
+    few = [each for each, _ in played if each.full_runs < FULL_RUNS]
+    cut = [each for each, course in played if course.share_cut > CUT]
+    late = [each for each, course in played if course.total_s > each.budget_s + LATE_S]
+    refused = [each for each in outcomes if each.course is None]
     rows = [
-        at_least("full runs, the fewest", FULL_RUNS, fewest.full_runs, "runs", f"{fewest}: {fewest.describe()}"),
-        at_most(
-            "time of trials cut off, the most", CUT, most_cut.course.share_cut if most_cut.course else 0.0, "of time"
-        ),
-        at_most("over the budget, the most", LATE_S, _late_s(latest), "s", f"{latest}: {latest.describe()}"),
-        at_most("more time, fewer full runs", 0, len(list(_falls(outcomes))), "plans", "; ".join(_falls(outcomes))),
-        explains(
-            "refused",
-            len(outcomes) - len(feasible),
-            "plans",
-            "; ".join(str(each) for each in outcomes if not each.course),
-        ),
+        at_most("fewer than six full runs", 0, len(few), "plans", _list(few)),
+        at_most("more than a third of the time cut off", 0, len(cut), "plans", _list(cut)),
+        at_most("over more than a second late", 0, len(late), "plans", _list(late)),
+        at_most("fewer full runs with more time", 0, len(_falls(outcomes)), "plans", _list(_falls(outcomes))),
+        explains("no report, or closing takes half of the time", len(refused), "plans", _list(refused)),
     ]
     return rows + [explains(str(each), each.full_runs, "full runs", each.describe()) for each in outcomes]
 
@@ -163,18 +156,20 @@ def costs_at(batch_size: int | None) -> Sequence[TrialCost]:
     ]
 
 
-def _late_s(outcome: Outcome) -> float:
-    return -math.inf if outcome.course is None else outcome.course.total_s - outcome.budget_s
+def _falls(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return the plans that have fewer full runs than one with less time, although the runs are no longer."""
+    return [
+        each
+        for each in outcomes
+        if any(
+            (other.rows, other.slots) == (each.rows, each.slots)
+            and other.budget_s < each.budget_s
+            and other.full_runs > each.full_runs
+            and other.settings["search.max_epochs"] >= each.settings["search.max_epochs"]
+            for other in outcomes
+        )
+    ]
 
 
-def _falls(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Yield the plans that have fewer full runs, or shorter ones, than one with half of the time."""
-    by_place = {(each.rows, each.slots, each.budget_s): each for each in outcomes}
-    for (rows, slots, budget_s), outcome in by_place.items():
-        less = [by_place[rows, slots, other] for other in BUDGETS_S if other < budget_s]
-        if any(other.full_runs > outcome.full_runs and _epochs(other) >= _epochs(outcome) for other in less):
-            yield str(outcome)
-
-
-def _epochs(outcome: Outcome) -> float:
-    return float(outcome.settings["search.max_epochs"])
+def _list(outcomes: Sequence[Outcome]) -> str:
+    return "; ".join(f"{each}: {each.describe()}" if each.course else str(each) for each in outcomes)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.material import run_tuner, shared
 
@@ -17,7 +18,7 @@ GRACE_S = 120  # after the budget, until a search counts as failed
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A data set of the comparison material, cut to `rows` rows if that is set, and a time budget."""
+    """A data set of the comparison material, cut or repeated to `rows` rows if that is set, and a time budget."""
 
     data: tuple[str, str]
     time_s: int
@@ -30,9 +31,16 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """What a search did. `first_score_s` is when its first measurement came, in seconds after the start."""
+    """What a search did. `first_score_s` is when its first measurement came, in seconds after the start.
+
+    `full_runs` counts search trials and finalists' runs that reached the full budget. `share_cut` is the share of the time of
+    all trials that went to those that the budget cut off. `plan` is the sentence of a search that sized itself.
+    """
 
     tried: int
+    full_runs: int
+    share_cut: float
+    plan: str
     command_s: float
     first_score_s: float
     finalists: int
@@ -63,20 +71,31 @@ def run_case(case: Case, arguments: list[str]) -> Search:
         start = time.monotonic()
         run_tuner("run", *arguments, "--name", "bench", "--runs", runs, timeout_s=case.time_s + GRACE_S)
         command_s = time.monotonic() - start
-        trials = read_run(f"{runs}/bench").trials
+        run = read_run(f"{runs}/bench")
+        trials = run.trials
         reported = read_measurements(f"{runs}/bench")["reported_s"].to_pylist()
     return Search(
         tried=sum(trial["phase"] == "search" and bool(trial["examples"]) for trial in trials),
         command_s=command_s,
+        full_runs=sum(trial["ending"] == "completed" for trial in trials),
+        share_cut=sum(_seconds(trial) for trial in trials if trial["ending"] == "cut short")
+        / max(sum(map(_seconds, trials)), 1e-9),
+        plan=run.plan.get("sentence", ""),
         first_score_s=min(reported),
         finalists=sum(trial["phase"] == "finalist" and bool(trial["examples"]) for trial in trials),
     )
 
 
 def _cut(path: Path, rows: int, folder: Path) -> Path:
+    """Write evenly spread rows of a file, or all of them again and again, to a file in another folder."""
     import pyarrow.parquet as pq
 
     table = pq.read_table(path)
+    step = max(1, table.num_rows // rows)
     cut = folder / path.name
-    pq.write_table(table.take(list(range(0, table.num_rows, table.num_rows // rows))[:rows]), cut)
+    pq.write_table(table.take([row * step % table.num_rows for row in range(rows)]), cut)
     return cut
+
+
+def _seconds(trial: Mapping[str, Any]) -> float:
+    return float(trial["ended_s"] - trial["started_s"]) if trial["started_s"] and trial["ended_s"] else 0.0

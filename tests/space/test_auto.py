@@ -42,6 +42,11 @@ def test_auto_stands_for_a_whole_value_only(tmp_path: Path) -> None:
     assert named == {"search.trials", "space.batch_size[1]", "space.hidden"}
 
 
+def test_a_word_that_is_no_number_gets_auto_as_a_remedy(tmp_path: Path) -> None:
+    (fault,) = faults(tmp_path, f"{HEAD}search: {{time: 5m, max_epochs: automatic}}\n")
+    assert fault.endswith("'automatic' is not a number; write a number, or auto")
+
+
 def test_the_default_of_a_setting_is_not_auto() -> None:
     defaults = {name: SearchSettings.model_fields[name].default for name in OF_SEARCH}
     assert defaults == {"max_epochs": 10, "grace_epochs": 1, "reports_per_epoch": 2, "finalists": 3, "seeds": 3}

@@ -115,7 +115,7 @@ def _with_more_finalists(run: Run, space: Space, say: Callable[[str], None]) -> 
         return space
     settings = settle_more_finalists(space, run.plan, spent_s=float(run.manifest.get("seconds", 0.0)))
     for name, number in settings.items():
-        say(f"note: {name} is {number} now, for the other budget")
+        say(f"note: {name} is {number} now, for the larger budget")
     return changed(space, [assignment(*each) for each in settings.items()]) if settings else space
 
 

@@ -34,7 +34,7 @@ from tuner.search.search_data import SearchData, count_slots, read_beside_ray
 from tuner.search.self_sizing import SelfSizing, make_sizing
 from tuner.search.size_plan import SizePlan
 from tuner.search.time_budget import TimeBudget, refuse_spent_time
-from tuner.search.trial_queue import SearchQueue
+from tuner.search.trial_queue import PLANNED_AGAIN, SearchQueue
 from tuner.search.watcher import Snapshot, Watcher, note_late_score
 from tuner.show_value import show_count
 from tuner.signals import die_on_abort, raise_if_interrupted
@@ -110,6 +110,7 @@ class SearchRun:
         self._queue = SearchQueue(make_sampler(space), ledger, self._budget, Watcher(watcher.say, self._watch))
         self._baselines: tuple[Baseline, ...] | None = None
         self._descriptions: dict[str, Any] = {}  # of the data and the baselines, by file of the ledger
+        self._pruner = self._make_pruner()
         self._has_ledger = self._has_prepared_closing = self._has_warned = False
 
     def run(self, *, is_cluster: bool) -> dict[str, Any]:
@@ -187,7 +188,6 @@ class SearchRun:
         from tuner.ray_backend.trials import run_trials
 
         seed, weight = self._space.search.seed, self._space.score.penalty_weight
-        self._pruner = self._make_pruner()
         self._job = Job("baselines", _describe_on_worker, self._dataset, weight, seed)
         if not self._queue.is_done():
             self._watcher.say(f"starting the baselines and the workers, {self._budget.slots} side by side")
@@ -238,7 +238,9 @@ class SearchRun:
         if self._earlier is not None:
             recorded = self._earlier.recorded
             running = {trial.index for trial in recorded.trials if trial.ending is None}
-            searched = {trial.index for trial in recorded.trials if trial.phase == "search"}
+            searched = {
+                trial.index for trial in recorded.trials if trial.phase == "search" and trial.reason != PLANNED_AGAIN
+            }
             pruner.replay([item for item in recorded.measurements if item[0] in searched], running=running)
         return pruner
 

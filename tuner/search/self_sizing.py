@@ -18,7 +18,8 @@ from tuner.trial.record import TrialRecord
 ABOUT = 1.25
 """A speed within this factor of the one that a plan was made with is no reason for another plan."""
 
-_ENOUGH_S = 3.0  # of training, to tell the speed from
+_ENOUGH_S = 2.0  # of training, to tell the speed from
+_ENOUGH_WITH_REPORT_S = 0.5  # after the first measurement, as a rung may be near
 _AGAIN_S = 1.0  # from the end of the first trials to the next ones
 
 
@@ -48,7 +49,8 @@ class Pace:
             if record.last is not None:
                 evaluated_s += record.last.evaluate_seconds
                 guessed_evaluated_s += self._validation_rows * cost.row_s
-        if trained_s < _ENOUGH_S or not guessed_s:
+        enough_s = _ENOUGH_WITH_REPORT_S if evaluated_s else _ENOUGH_S
+        if trained_s < enough_s or not guessed_s:
             return None
         example = trained_s / guessed_s
         return example, evaluated_s / guessed_evaluated_s if guessed_evaluated_s else example

@@ -121,11 +121,12 @@ def seconds_of_slot(scene: Scene, limit_s: float) -> float:
 
 
 def settle_more_finalists(space: Space, entry: Mapping[str, Any], *, spent_s: float) -> dict[str, Number]:
-    """Return the finalists and seeds for a run that is given more time, by dotted names; those that its plan had settled.
+    """Return more finalists and seeds, by dotted names, for a run that is given more, if its search had settled their number.
 
     `entry` is the plan in its ledger. The rest of the plan stays, so that scores stay comparable.
     """
-    auto = {"search.finalists", "search.seeds"} & set(entry.get("settings", ()))
+    now = {"search.finalists": space.search.finalists, "search.seeds": space.search.seeds}
+    auto = now.keys() & set(entry.get("settings", ()))
     if not auto:
         return {}
     known = entry["from"]
@@ -139,7 +140,8 @@ def settle_more_finalists(space: Space, entry: Mapping[str, Any], *, spent_s: fl
         trials=space.search.trials,
         costs_at=lambda _: [cost],
     )
-    return settle(space.search, auto, work)
+    settled = settle(space.search, auto, work)
+    return {name: number for name, number in settled.items() if number > now[name]}
 
 
 def refuse_no_trial(space: Space, scene: Scene, course: Course) -> None:

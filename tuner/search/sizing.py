@@ -41,6 +41,7 @@ _PER_EPOCH = (1, 2, 4, 5, 10, 20, 50, 100, 200, 500, 1000)  # so that rungs have
 # The first rung, as a share of a full run.
 _RUNG, _LATEST_RUNG = 1 / 6, 1 / 3
 _RUNG_EXAMPLES = 3_000  # after fewer, scores say little
+_RUNG_REPORTS = 2  # the first one shows the speed, before any rung decides
 # Finalists and seeds, from few to many.
 _FINALISTS = ((1, 1), (1, 2), (2, 2), (3, 2), (3, 3), (4, 3), (4, 4))
 _MUST_FIT = (2, 2)
@@ -171,8 +172,10 @@ def _rungs(search: SearchSettings, auto: Collection[str], work: Work, speed: _Sp
         if not is_free["grace_epochs"]:
             reports = least_reports(grace, at_least=reports)
     if is_free["grace_epochs"]:
-        rung = max(_RUNG * epochs, min(_LATEST_RUNG * epochs, _RUNG_EXAMPLES / work.rows))
-        grace = report_before(rung, reports_per_epoch=reports)
+        soon = max(_RUNG_EXAMPLES / work.rows, _RUNG_REPORTS / reports)
+        rung = max(_RUNG * epochs, min(_LATEST_RUNG * epochs, soon))
+        nearest = max(1, round(rung * reports)) / reports
+        grace = min(nearest, report_before(epochs, reports_per_epoch=reports))
     return max(epochs, grace) if is_free["max_epochs"] else epochs, reports, grace
 
 

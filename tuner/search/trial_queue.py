@@ -24,6 +24,8 @@ from tuner.trial.order import Order, Stretch
 from tuner.trial.record import TrialRecord
 
 _TOO_LATE = "the budget was over"
+PLANNED_AGAIN = "the search was planned again, and its configuration began again"
+"""Why a trial ended whose measurements say nothing about the trials of the second plan."""
 
 
 class SearchQueue:
@@ -172,9 +174,7 @@ class SearchQueue:
         """End the running trials, and begin their configurations again with other `sizes`, fields of the TrialSettings."""
         self._sizes, running = sizes, self._log.running()
         for record in running:
-            self.ended(
-                record.order, Ending.CUT_SHORT, "the search was planned again, and its configuration begun again"
-            )
+            self.ended(record.order, Ending.CUT_SHORT, PLANNED_AGAIN)
         self._again += [self._orders.again(record) for record in running]
 
     # --- questions from the rest of the search ---
