@@ -16,6 +16,7 @@ from tuner.data.prepared_settings import options_of
 from tuner.data.token_lists import join_tokens
 from tuner.errors import SpaceError
 from tuner.search.adaptation import adapt, apply
+from tuner.space.domains import OptionChoice
 from tuner.space.load import Space, load_space, read_space
 
 CHINESE = "这个手机屏幕很好我很喜欢"
@@ -59,6 +60,29 @@ def own(folder: Path, lines: str = "  hidden: 8") -> Space:
 
 def names(space: Space, parameter: str = "tokens") -> list[str]:
     return [name for name, _ in options_of(space.parameters[parameter])]
+
+
+# --- stems ----------------------------------------------------------------------------------------------------------
+
+
+VECTORS = "space.embedding={file: {path: glove.txt}}"
+
+
+def test_a_shipped_space_reads_words_as_they_are_written_if_a_file_has_the_vectors() -> None:
+    space, notes = adapted(load_space("binary", [*SHIPPED, VECTORS]), texts())
+    assert [each for each in notes if "stem" in each] == [
+        "space.tokens.word.forms is as_written, because a file of vectors has words, and few stems; for both, "
+        "--set 'space.tokens.word.forms=[as_written, stem]'"
+    ]
+    assert dict(options_of(space.parameters["tokens"]))["word"]["forms"] == OptionChoice((("as_written", {}),))
+    assert [first.get("tokens.word.forms") for first in space.first] == [None, "as_written"]
+
+
+@pytest.mark.parametrize("override", ["space.hidden=64", "space.tokens.word.forms=stem"])
+def test_stems_stay_without_such_a_file_or_if_a_person_asks_for_them(override: str) -> None:
+    overrides = [*SHIPPED, override, *([VECTORS] if "stem" in override else [])]
+    _, notes = adapted(load_space("binary", overrides), texts())
+    assert not any("stem" in each for each in notes)
 
 
 # --- scripts --------------------------------------------------------------------------------------------------------

@@ -107,7 +107,7 @@ def _change_tokens(space: Space, dataset: Dataset) -> list[Change]:
     inputs = dataset.train.inputs
     if isinstance(inputs, Sequences):
         return []
-    return _keep_tokens(space) if are_token_lists(inputs) else _read_characters(space, inputs)
+    return _keep_tokens(space) if are_token_lists(inputs) else [*_read_characters(space, inputs), *_keep_words(space)]
 
 
 def _keep_tokens(space: Space) -> list[Change]:
@@ -128,6 +128,18 @@ def _keep_tokens(space: Space) -> list[Change]:
     left_out = f"{', '.join(unused)} {'is' if len(unused) == 1 else 'are'} left out"
     value = {"word": kept} if kept else "word"
     return [Change((assignment("space.tokens", value),), f"space.tokens: {left_out}, because {why}")]
+
+
+def _keep_words(space: Space) -> list[Change]:
+    """Read words as they are written if a shipped space has stems and a file has the vectors: it has none for stems."""
+    key = "space.tokens.word.forms"
+    words = dict(options_of(space.parameters["tokens"])).get("word", {})
+    has_stems = "forms" in words and "stem" in dict(options_of(words["forms"]))
+    has_file = any(_name_of(item) == "file" for item in _written(space, "embedding"))
+    if not (has_stems and has_file and space.is_shipped) or _is_overridden(space, "tokens"):
+        return []
+    note = f"{key} is as_written, because a file of vectors has words, and few stems; for both, "
+    return [Change((assignment(key, "as_written"),), note + set_option(key, ["as_written", "stem"]))]
 
 
 def _read_characters(space: Space, texts: Sequence[str]) -> list[Change]:
