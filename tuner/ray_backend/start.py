@@ -12,8 +12,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tuner.machine import count_cores
-
 # Ray reads these at import or start, so they are set before the import. None of them changes what Ray computes.
 os.environ.update(
     {
@@ -29,8 +27,9 @@ os.environ.update(
         "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
         # Ray starts a worker for each CPU at once. They import what trials need while the driver still reads the data.
         "RAY_preload_python_modules": "tuner.ray_backend.worker,tuner.trial.trial",
-        # By default Ray ends idle workers as soon as their CPUs are reserved for trials, and starts new ones for the trials.
-        "RAY_num_workers_soft_limit": str(count_cores()),
+        # By default Ray ends workers that are idle for a second once their CPUs are reserved for trials, and then starts new
+        # ones for the trials. Reading large data may take minutes.
+        "RAY_idle_worker_killing_time_threshold_ms": "600000",
         # By default workers give way to every other process, so one busy program would nearly stop a search that has a time
         # budget. Whoever wants that starts tuner with `nice`.
         "RAY_worker_niceness": os.environ.get("RAY_worker_niceness", "0"),  # noqa: SIM112 (its name)
@@ -43,6 +42,7 @@ import ray
 import ray.exceptions
 
 from tuner.errors import Fault, SearchFailed, UsageError
+from tuner.machine import count_cores
 from tuner.ray_backend.access import asking_for_token, find_temporary_folder, private_folder, showing_token
 from tuner.signals import holding_signals
 from tuner.space.search_settings import ResourceSettings

@@ -53,6 +53,7 @@ _LOW_PRIORITY = 5
 """Added to the niceness of the baselines. Beside two trials on two cores they then get about a quarter of a core, or more
 if a trial waits; at 10 they would get a tenth, and might still run when the search ends."""
 _SHORT_S = 120  # a search with less time needs its baselines sooner
+_LOADS_AVERAGED = 20  # about as many as the trials report in ten seconds; a moment tells little
 
 # Functions here import torch, scikit-learn and Ray Tune late. Each takes a second, and the first trial should not wait for
 # it.
@@ -288,7 +289,7 @@ class SearchRun:
             self._has_prepared_closing = True
             threading.Thread(target=_import_closing, daemon=True).start()
         if loads := [record.stretch.load for record in snapshot.running if record.stretch]:
-            self._budget.load = median(loads)
+            self._budget.load += (median(loads) - self._budget.load) / _LOADS_AVERAGED
         if self._job is None and (loads or snapshot.best or snapshot.endings):  # the workers have started by now
             self._job = self._start_baselines()
         if self._baselines is None and self._job is not None and self._job.is_done():
