@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tuner.space.text_format import TextFormat
 
 _COLUMNS = ("model", "validation", "validation_ci", "test", "test_ci", "seconds_per_1000_rows", "bytes")
-_TRUTH_SHARE = 0.5
+_TRUTH_SHARE = 0.3
 
 
 def _read_time(_context: click.Context, _option: click.Parameter, value: str | None) -> float | None:
