@@ -100,7 +100,7 @@ def distil(
         configuration, space.parameters, lesson, dataset, settings, seed=seed, time_s=wishes.time_s, say=say
     )
     trial = int(run.champion["trial"] if wishes.trial is None else wishes.trial)
-    work = Work(run, space, dataset, champion, lesson, student)
+    work = Work(run, space, dataset, champion, student)
     bundle, decided, measured = judge_student(work, configuration, trial=trial, seed=seed)
     described = {
         "at": now(),
