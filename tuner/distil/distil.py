@@ -49,7 +49,7 @@ _NOTE_ON_FOLDS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Wishes:
-    """What a person asks for. None stands for what follows from the run. `truth_share` is the share of true labels in the targets."""
+    """What a person asks for. None stands for what follows from the run. `truth_share` is that of true labels in the targets."""
 
     overrides: Sequence[str] = ()
     trial: int | None = None
