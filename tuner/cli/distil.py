@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tuner.space.text_format import TextFormat
 
 _COLUMNS = ("model", "validation", "validation_ci", "test", "test_ci", "seconds_per_1000_rows", "bytes")
-_TRUTH_SHARE = 0.5
+_TRUTH_SHARE = 0.3
 
 
 def _read_time(_context: click.Context, _option: click.Parameter, value: str | None) -> float | None:
@@ -61,7 +61,7 @@ def _read_time(_context: click.Context, _option: click.Parameter, value: str | N
     "--epochs",
     type=click.FloatRange(min=0, min_open=True, max=10_000),
     metavar="N",
-    help="How long to train. Default: the run's max_epochs.",
+    help="How long to train. Default: twice the run's max_epochs, because probabilities are learnt later than labels.",
 )
 @click.option("--time", "time_s", metavar="TIME", callback=_read_time, help="Train no longer than this: 90s, 10m, 1h.")
 @click.option(

@@ -11,7 +11,6 @@ from tuner.bundle.members import LstmMember
 from tuner.bundle.model_bundle import Bundle
 from tuner.data.dataset import Dataset
 from tuner.distil.comparison import describe_kept, find_single, model_row, seconds_per_1000_rows, size_in_bytes
-from tuner.distil.lesson import Lesson
 from tuner.distil.student import Student
 from tuner.ledger.predictions import CHAMPION, predictions_of, read_predictions
 from tuner.ledger.run_directory import Run
@@ -27,13 +26,12 @@ _OF_CHAMPION = ("data", "baselines", "profile", "rankings")  # of its record: fa
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """A run as it was read, its champion, and what was learnt from it."""
+    """A run as it was read, its champion, and the model that learnt from it."""
 
     run: Run
     space: Space
     dataset: Dataset
     champion: Bundle
-    lesson: Lesson
     student: Student
 
 
