@@ -36,7 +36,7 @@ def set_scene(
     search, work = space.search, measure_closing_work(dataset, space)
     load = float(np.median([cost.load for cost in costs]))
     settings = count_configurations(space.parameters)
-    finalists = at_most(settings, search.finalists)
+    finalists = _at_most(settings, search.finalists)
     predict_s = float(np.median([cost.row_s for cost in costs]))
     limits = [each for each in (search.trials, settings) if each is not None]
     return Scene(
@@ -53,7 +53,7 @@ def set_scene(
     )
 
 
-def at_most(settings: int | None, number: int) -> int:
+def _at_most(settings: int | None, number: int) -> int:
     """Return the number, or the number of settings that a space has if it is smaller. None: infinitely many."""
     return number if settings is None else min(settings, number)
 
