@@ -14,10 +14,9 @@ from tuner.signals import holding_signals, raise_if_interrupted, sigterm_as_inte
 
 INTERRUPTED_IN_EXEC = """\
 import signal, sys
-from tuner.signals import handle_sigint, sigterm_as_interrupt
+from tuner.signals import handling_sigint, sigterm_as_interrupt
 
-handle_sigint()
-with sigterm_as_interrupt():
+with handling_sigint(), sigterm_as_interrupt():
     try:
         exec("signal.raise_signal(signal.{name})")
     except KeyboardInterrupt:
@@ -65,18 +64,18 @@ INTERRUPTED_WHILE_RAY_STOPS = """\
 import os, signal, sys, threading, time
 import ray
 from tuner.ray_backend.start import start_ray, stop_ray
-from tuner.signals import handle_sigint, sigterm_as_interrupt
+from tuner.signals import handling_sigint
 from tuner.space.search_settings import ResourceSettings
 
-handle_sigint()
 start_ray(None, ResourceSettings(concurrent=1))
-threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
-try:
-    stop_ray()
-    time.sleep(1)  # the signal may come late
-except KeyboardInterrupt:
-    assert not ray.is_initialized()
-    sys.exit(130)
+with handling_sigint():
+    threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    try:
+        stop_ray()
+        time.sleep(1)  # the signal may come late
+    except KeyboardInterrupt:
+        assert not ray.is_initialized()
+        sys.exit(130)
 """
 
 

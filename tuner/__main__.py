@@ -6,6 +6,7 @@ import atexit
 import gc
 import io
 import os
+import signal
 import sys
 import traceback
 from contextlib import suppress
@@ -17,7 +18,7 @@ import click
 from tuner import __version__
 from tuner.cli import tuner
 from tuner.errors import InputError, SearchInterrupted, TunerError
-from tuner.signals import handle_sigint, ignore_sigint
+from tuner.signals import handling_sigint, ignore_sigint
 
 _UNEXPECTED_EXIT_CODE = 1
 _INTERRUPTED_EXIT_CODE = 130
@@ -40,9 +41,15 @@ class _Outlet(io.FileIO):
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    handle_sigint()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     sys.stdout, sys.stderr = _robust(sys.stdout), _robust(sys.stderr)
+    with handling_sigint():
+        code = _run()
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run the command line and return its exit code."""
     try:
         code = tuner.main(prog_name="tuner", standalone_mode=False)
         sys.stdout.flush()  # an error can still be reported here
@@ -53,8 +60,7 @@ def main() -> None:
         if "--debug" in sys.argv:
             traceback.print_exc()
         code = _print_error(error)
-    ignore_sigint()
-    sys.exit(code or 0)
+    return code or 0
 
 
 def _robust(stream: TextIO | None) -> TextIO:
@@ -135,6 +141,7 @@ def run_and_leave() -> NoReturn:
         main()
     except SystemExit as error:
         code = error.code
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     atexit._run_exitfuncs()  # os._exit does not: multiprocessing would warn of leaked semaphores
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):  # closed

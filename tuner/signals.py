@@ -33,13 +33,20 @@ def raise_if_interrupted() -> None:
         raise _InterruptedError
 
 
-def handle_sigint() -> None:
-    """Replace Python's default SIGINT handler by `raise_interrupt`."""
-    if (
+@contextmanager
+def handling_sigint() -> Iterator[None]:
+    """Replace Python's default SIGINT handler by `raise_interrupt` inside the block."""
+    is_ours = (
         threading.current_thread() is threading.main_thread()
         and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    ):
+    )
+    if is_ours:
         signal.signal(signal.SIGINT, raise_interrupt)
+    try:
+        yield
+    finally:
+        if is_ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager
@@ -83,7 +90,7 @@ def holding_signals() -> Iterator[None]:
 
 
 def ignore_sigint() -> None:
-    """Ignore SIGINT from now on, if `raise_interrupt` handles it. For a command that is about to end anyway."""
+    """Ignore SIGINT, if `raise_interrupt` handles it, until the block of `handling_sigint` ends."""
     if signal.getsignal(signal.SIGINT) is raise_interrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 

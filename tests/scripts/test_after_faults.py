@@ -124,10 +124,11 @@ ABORTING_WORKER = """\
 import signal
 from dataclasses import asdict
 from tuner.ray_backend.worker import TrialOnWorker
-from tuner.trial.order import Order
+from tuner.trial.order import Order, TrialSettings
 
 signal.signal(signal.SIGABRT, lambda *_: None)  # Ray has such a handler
-TrialOnWorker.__new__(TrialOnWorker).setup({"order": asdict(Order(0, "search", {}, seed=1))}, None, None)
+settings = TrialSettings(max_epochs=1, reports_per_epoch=1, penalty_weight=1.0)
+TrialOnWorker.__new__(TrialOnWorker).setup({"order": asdict(Order(0, "search", {}, seed=1))}, None, settings)
 signal.raise_signal(signal.SIGABRT)
 """
 
