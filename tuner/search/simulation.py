@@ -26,8 +26,8 @@ _PROGRESS = 0.02  # a sampler that learns proposes better and better, so ASHA st
 class Scene:
     """What a search has: the costs of configurations, rows, slots, and when things begin.
 
-    The first trial starts after `starting_s`, and the baselines take one slot until `baselines_s`. `trials` is the most that
-    there may be, None without a limit.
+    The first trial starts after `starting_s`. The baselines run beside the trials, and take as much of the processors as one
+    slot until `baselines_s`. `trials` is the most that there may be, None without a limit.
     """
 
     search: SearchSettings

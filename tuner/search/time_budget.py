@@ -30,6 +30,7 @@ COMPARED_BASELINES = 4
 """Baselines that the champion is compared with on the test rows; there may be fewer."""
 _MEMBERS = 8  # models that predict the test rows: those of a committee and of the alternatives to it
 _SEARCHED = 12  # search trials that may be members, beside the finalists' runs; there may be fewer
+_MOST_SLOWDOWN = 2.0  # of what closing always does: by then the trials have ended, and load of their own with them
 _RECENT = 10  # trials that show how busy the machine is
 # Seconds, measured on one core of an AMD EPYC.
 _DRAW_S = 28e-9  # one row of a resample
@@ -213,7 +214,7 @@ def closing_seconds(work: ClosingWork, *, finalists: int, seeds: int, predict_s:
     decided_s = work.validation * labels * (models * (_DECIDE_S + _CHOOSE_S) + 3 * _DECIDE_S)
     written_s = rows * (labels * _MEASURE_S + _WRITE_S)
     growing_s = predicted * predict_s + drawn_s + decided_s + written_s + work.fitting_s
-    return slowdown * (CLOSING_S + growing_s)
+    return min(slowdown, _MOST_SLOWDOWN) * CLOSING_S + slowdown * growing_s
 
 
 def _resample_s(columns: int) -> float:

@@ -41,9 +41,9 @@ class TrialCost:
 
 
 def sample_configurations(space: Space) -> list[Configuration]:
-    """Return configurations as a random search would draw them: 60, or as many as the space has."""
+    """Return configurations as a random search would draw them after the first settings: 60, or as many as the space has."""
     seed, count = space.search.seed, count_configurations(space.parameters)
-    sampler = UntriedSampler(RandomSampler(space.parameters, seed=seed), space.parameters, seed=seed)
+    sampler = UntriedSampler(RandomSampler(space.parameters, seed=seed), space.parameters, seed=seed, first=space.first)
     return [sampler.ask(index) for index in range(min(SAMPLED, SAMPLED if count is None else count))]
 
 
