@@ -30,7 +30,7 @@ COMPARED_BASELINES = 4
 """Baselines that the champion is compared with on the test rows; there may be fewer."""
 _MEMBERS = 8  # models that predict the test rows: those of a committee and of the alternatives to it
 _SEARCHED = 12  # search trials that may be members, beside the finalists' runs; there may be fewer
-_MOST_SLOWDOWN = 2.0  # of what closing always does: by then the trials have ended, and load of their own with them
+_MOST_SLOWDOWN = 2.0  # of closing: by then the trials have ended, and the load that they make themselves with them
 _RECENT = 10  # trials that show how busy the machine is
 # Seconds, measured on one core of an AMD EPYC.
 _DRAW_S = 28e-9  # one row of a resample
@@ -200,7 +200,7 @@ def closing_seconds(work: ClosingWork, *, finalists: int, seeds: int, predict_s:
     are made again from its stored probabilities, and a committee is chosen. Bootstrap resamples are drawn for the champion's
     intervals on both splits, and for its difference to each other finalist on validation. They are also drawn for its difference
     to each baseline on test, and a committee's to the best single model on validation, once more with the two models swapped.
-    `slowdown` is the factor for a busy machine.
+    `slowdown` is the factor for a busy machine. It is not applied to `predict_s`, which was measured on the machine as it is.
     """
     rows, labels = work.validation + work.test, work.labels
     predicted = _MEMBERS * work.test + work.validation * work.are_validation_rows_predicted
@@ -213,8 +213,8 @@ def closing_seconds(work: ClosingWork, *, finalists: int, seeds: int, predict_s:
     models = finalists * seeds + _SEARCHED
     decided_s = work.validation * labels * (models * (_DECIDE_S + _CHOOSE_S) + 3 * _DECIDE_S)
     written_s = rows * (labels * _MEASURE_S + _WRITE_S)
-    growing_s = predicted * predict_s + drawn_s + decided_s + written_s + work.fitting_s
-    return min(slowdown, _MOST_SLOWDOWN) * CLOSING_S + slowdown * growing_s
+    fixed_s = CLOSING_S + drawn_s + decided_s + written_s + work.fitting_s
+    return predicted * predict_s + min(slowdown, _MOST_SLOWDOWN) * fixed_s
 
 
 def _resample_s(columns: int) -> float:
