@@ -26,7 +26,7 @@ _ROWS_EXPONENT = 0.43  # 12 epochs on 5,000 rows, 5 on 40,000, 1.2 on a million
 _LEAST_EXAMPLES = 640  # in a full run: 20 batches of 32
 _TEACHING_EXAMPLES = 5_000  # after fewer, many good models still give one answer for every input
 # Full runs, one after the other, in the time of a slot.
-_FULL_RUNS = 14.0  # with one slot
+_FULL_RUNS = 12.0  # with one slot
 _FULL_RUNS_OF_SLOT = 5.0  # at least, with many slots
 _FEW_RUNS, _FEW_RUNS_OF_SLOT = 9.0, 4.0  # so that a run can teach a model something
 _DEAR = 0.75  # the quantile of costs to plan with: finalists may be among the dearer configurations

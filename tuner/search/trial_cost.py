@@ -24,7 +24,7 @@ _MULTIPLICATION_S = 5.3e-11
 _STEP_S = 6.8e-5  # each step in time of a layer in one direction, for a whole batch
 _BATCH_S = 2.4e-3
 _EXAMPLE_S = 5e-5
-_EVALUATING = 0.5  # the time of a validation row, relative to that of an example
+_EVALUATING = 0.35  # the time of a validation row, relative to that of an example
 
 
 @dataclass(frozen=True, kw_only=True)
