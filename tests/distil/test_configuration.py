@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -61,6 +62,14 @@ def test_settings_change_the_configuration_and_say_where_files_are() -> None:
     space, settled = settle_space(run_with(), CONFIGURATION, ["space.hidden=32", "data.train=moved.csv"])
     assert settled["hidden"] == 32
     assert space.data.train == "moved.csv"
+
+
+@pytest.mark.parametrize("first", ["{hidden: 64}", "\n  - hidden: 64\n  - hidden: 128"])
+def test_the_first_trials_of_the_run_need_not_have_this_configuration(first: str) -> None:
+    run = replace(run_with(), space=f"{SPACE}first: {first}\n")
+    space, settled = settle_space(run, CONFIGURATION, [])
+    assert settled["hidden"] == 96
+    assert space.first == ()
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,7 @@ def test_another_place_has_the_bundle_and_its_description_beside_it(plain: Path,
     ("arguments", "part"),
     [
         (["--out", "runs/first/champion", "--force"], "a run keeps its distilled model in distilled/"),
+        (["--out", "runs/second/distilled", "--force"], "a run keeps its distilled model in distilled/"),
         (["--out", "other", "--force"], "there is something else than a distilled model"),
         (["--trial", "7"], "--trial 7: the run first has no trial of this number; choose one from 0 to 1"),
         (["--time", "soon"], "--time: 'soon' is not a time above zero; write it as 90s, 5m"),
@@ -159,6 +160,8 @@ def test_what_cannot_be_done_is_refused_and_nothing_is_written(
     run = here(plain)
     Path("other").mkdir()
     Path("other", "file").write_text("")
+    Path("runs", "second").mkdir()
+    Path("runs", "second", "environment.json").write_text("{}")
     before = sorted(Path().rglob("*"))
     code, out, err = call("distil", "first", *arguments)
     assert (code, out) == (2, "")

@@ -10,9 +10,10 @@ import pytest
 
 from builders.configurations import configure, fixed_domains, prepare_for
 from builders.datasets import make_dataset
+from builders.measurements import make_measurement
 from tuner.data.dataset import Dataset
 from tuner.distil.lesson import Lesson
-from tuner.distil.student import Student, train_student
+from tuner.distil.student import Student, beside_best, train_student
 from tuner.errors import SearchFailed
 from tuner.space.task import Inputs, Task
 from tuner.trial.order import TrialSettings
@@ -66,6 +67,15 @@ def test_the_time_limit_ends_the_training_with_the_model_so_far() -> None:
     assert student.is_cut
     assert 0 < student.best_epochs <= student.epochs < 10_000
     assert "of 10000: score " in said[-1]
+
+
+@pytest.mark.parametrize(
+    ("score", "part"),
+    [(0.4, ", the best is 0.500"), (0.5, ", the best so far"), (0.6, ", the best is 0.500, of a healthier model")],
+)
+def test_a_measurement_is_said_to_be_the_best_or_worse(score: float, part: str) -> None:
+    best = make_measurement(0.5)
+    assert beside_best(best if score == best.score else make_measurement(score), best) == part
 
 
 def test_a_model_without_a_score_is_no_student() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -12,9 +12,14 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
+from builders.bundle import make_bundle
+from builders.configurations import configure
+from builders.datasets import make_dataset
 from builders.runs import write_run
+from tuner.bundle.model_bundle import save_bundle
 from tuner.cli import tuner
 from tuner.ledger.run_directory import Ledger, checkpoint_name
+from tuner.storage import Folder
 from tuner.training.state import to_bytes
 
 
@@ -139,3 +144,24 @@ def test_a_manifest_without_a_list_of_files_vouches_for_none(run: Path) -> None:
     manifest = json.loads((run / "manifest.json").read_text())
     (run / "manifest.json").write_text(json.dumps({**manifest, "files": None}))
     assert faults(run) == []
+
+
+def test_a_champion_json_that_describes_other_models_than_the_bundle_is_named(run: Path) -> None:
+    members = [{"trial": 0, "weight": 2}, {"trial": 1, "weight": 1}, {"baseline": "linear", "weight": 1}]
+    bundle = make_bundle(make_dataset("multilabel"), [configure()] * 2, weights=(2, 1, 1), has_linear=True)
+    save_bundle(Folder.at(run / "champion"), bundle)
+    (run / "manifest.json").unlink()
+    description = run / "champion.json"
+    described = json.loads(description.read_text())
+
+    def faults_of(lead: int, members: Sequence[object]) -> list[str]:
+        description.write_text(json.dumps({**described, "trial": lead, "committee": {"members": members}}))
+        return faults(run)
+
+    assert faults_of(0, members) == []
+    bundle_holds = "but the bundle holds linear (weight 1), trial 0 (weight 2), trial 1 (weight 1), led by trial 0"
+    assert faults_of(1, members)[0].endswith(f"trial 1 (weight 1), led by trial 1; {bundle_holds}")
+    assert faults_of(0, members[:2]) == [
+        f"{description}: it describes trial 0 (weight 2), trial 1 (weight 1), led by trial 0; {bundle_holds}"
+    ]
+    assert faults_of(0, []) == [f"{description}: it describes trial 0 (weight 1), led by trial 0; {bundle_holds}"]

@@ -253,7 +253,7 @@ def test_a_blend_is_one_bundle_that_predicts_as_it_was_tested_and_every_command_
 
 
 def test_a_finalist_is_judged_by_the_model_that_it_kept_even_if_its_measurement_no_longer_counts(
-    make_search: Any, tmp_path: Path
+    make_search: Any, tmp_path: Path, call: Any
 ) -> None:
     """On a GPU a resumed run measures differently. The weights kept before may be better than any measurement that counts."""
     measured: list[float] = []
@@ -270,6 +270,8 @@ def test_a_finalist_is_judged_by_the_model_that_it_kept_even_if_its_measurement_
     assert champion["validation"]["score"] == pytest.approx(max(measured), abs=1e-6)
     assert max(champion["finalists"][0]["scores"]) == pytest.approx(max(measured))
     assert champion["health"] == {}  # the health of a measurement that does not count is unknown
+    shown = " ".join(call("show", str(tmp_path / "run"))[1].split())
+    assert "not known, because its weights are from another moment than its score in the leaderboard" in shown
 
 
 @pytest.mark.parametrize(

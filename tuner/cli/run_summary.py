@@ -282,7 +282,8 @@ def _print_health(health: dict[str, Any]) -> None:
     if rows:
         print_table(rows, ("measure", "value", "judgement"), title="health of the champion", below=("judgement",))
     else:
-        print_text("health of the champion: not known")
+        why = ", because its weights are from another moment than its score in the leaderboard"
+        print_sentence(f"health of the champion: not known{'' if health else why}")
     print_text("")
 
 

@@ -32,14 +32,17 @@ def configuration_of(run: Run, trial: int) -> Configuration:
 def settle_space(run: Run, configuration: Configuration, overrides: Sequence[str]) -> tuple[Space, Configuration]:
     """Return the run's space with this configuration alone and the `overrides`, and the configuration of that space.
 
-    `overrides` may change the configuration, and say where the run's files are now. The loss is always _CROSS_ENTROPY.
+    `overrides` may change the configuration, and say where the run's files are now. The loss is always _CROSS_ENTROPY. The run's
+    first trials have no part in it.
     Raises InputError.
     """
     _refuse_others(overrides)
     section = _as_section(
         {name: value for name, value in configuration.items() if name.split(".")[0] not in _CROSS_ENTROPY}
     )
-    space = read_space(run.space, [assignment("space", section | dict(_CROSS_ENTROPY)), *overrides])
+    space = read_space(
+        run.space, [assignment("space", section | dict(_CROSS_ENTROPY)), assignment("first", None), *overrides]
+    )
     searched = list(searched_parameters(space.parameters))
     if searched:
         what = "has several values, but one model is trained"

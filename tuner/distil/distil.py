@@ -139,9 +139,9 @@ def _find_place(location: str, wishes: Wishes) -> Place:
     target = (wishes.out or join(location, DISTILLED)).rstrip("/")
     parent, name = split(target)
     place = Place(target, Folder.at(parent), name)
-    is_own = wishes.out is None or (place.folder.exists("environment.json") and name == DISTILLED)
+    is_own = place.bundle.path == Folder.at(location).below(DISTILLED).path
     if not is_own and place.folder.exists("environment.json"):
-        remedy = "leave --out out, or name a folder outside of runs"
+        remedy = "leave out --out, or name a folder outside of runs"
         raise UsageError([Fault(f"--out {wishes.out}", "a run keeps its distilled model in distilled/", remedy)])
     if place.bundle.names() or place.folder.exists(f"{name}.json"):
         if not (is_own or "teacher" in read_json_file(place.folder, name, {})):

@@ -114,9 +114,19 @@ def _train(
             best, probabilities = measurement, trial.probabilities
             with trial.averaged():
                 save_weights(path, trial.model)
-        record = (
-            "" if best is None else ", the best so far" if best is measurement else f", the best is {best.score:.3f}"
+        say(
+            f"epoch {measurement.epochs:.2f} of {max_epochs:g}: score {measurement.score:.3f} on validation"
+            f"{beside_best(measurement, best)}"
         )
-        say(f"epoch {measurement.epochs:.2f} of {max_epochs:g}: score {measurement.score:.3f} on validation{record}")
         if measurement.is_last or time.perf_counter() >= end:
             return best, measurement, probabilities
+
+
+def beside_best(measurement: Measurement, best: Measurement | None) -> str:
+    """Say how a measurement stands to the best one so far. A healthier model is better than one with a higher score."""
+    if best is None:
+        return ""
+    if measurement is best:
+        return ", the best so far"
+    healthier = ", of a healthier model" if measurement.score > best.score else ""
+    return f", the best is {best.score:.3f}{healthier}"

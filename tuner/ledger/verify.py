@@ -19,6 +19,7 @@ from tuner.bundle.bundle_json import FILES
 from tuner.bundle.known_rows import read_known_rows
 from tuner.errors import Fault, InputError, MissingFileError
 from tuner.ledger.distilled import OUTSIDE_MANIFEST, damaged_distilled
+from tuner.ledger.extensions import identify_champion
 from tuner.ledger.lock import LOCK
 from tuner.ledger.predictions import CHAMPION, read_predictions
 from tuner.ledger.rows import measurements_by_trial
@@ -30,6 +31,7 @@ from tuner.ledger.run_directory import (
     refuse_absent,
     weights_name,
 )
+from tuner.ledger.run_files import read_json_file
 from tuner.ledger.tables import read_parts
 from tuner.storage import Folder
 
@@ -80,7 +82,7 @@ def verify(location: str | Path) -> Verification:
         faults.append(Fault(str(folder), what, _RESTORE))
     # Without champion.json, the run was cut off while it wrote the bundle.
     if folder.exists("champion") and folder.exists("champion.json"):
-        faults += _bundle(location, is_as_written=is_as_written)
+        faults += _bundle(folder, location, is_as_written=is_as_written)
     faults += _distilled(folder)
     return Verification(
         name=folder.path.rsplit("/", 1)[-1],
@@ -203,15 +205,33 @@ def _distilled(folder: Folder) -> Iterator[Fault]:
         yield from error.faults
 
 
-def _bundle(location: str | Path, *, is_as_written: bool) -> Iterator[Fault]:
+def _bundle(folder: Folder, location: str | Path, *, is_as_written: bool) -> Iterator[Fault]:
     """Load the champion's bundle. If the manifest vouches for its files, check them without the network, which needs torch."""
     try:
-        if is_as_written:
-            read_files(location)
-        else:
+        members = read_files(location).described["members"]
+        if not is_as_written:
             from tuner.bundle.model_bundle import load
 
             load(location)
         read_known_rows(location)
+        yield from _members(folder, members)
     except InputError as error:
         yield from error.faults
+
+
+def _members(folder: Folder, members: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
+    """Check that champion.json describes the members of the bundle: the same ones, with the same one as their lead."""
+    held = [{**each, "trial": each.get("trial"), "baseline": each.get("name")} for each in members]
+    of_bundle = identify_champion({"trial": held[0]["trial"], "committee": {"members": held}})
+    try:
+        described = identify_champion(read_json_file(folder, "champion", {}))
+        if described != of_bundle:
+            what = f"it describes {_in_words(*described)}; but the bundle holds {_in_words(*of_bundle)}"
+            yield Fault(f"{folder}/champion.json", what, "restore it and champion/ from the same copy")
+    except (InputError, AttributeError, LookupError, TypeError):
+        return  # reading the run has reported it
+
+
+def _in_words(lead: object, members: Sequence[tuple[object, object]]) -> str:
+    named = (f"{f'trial {name}' if isinstance(name, int) else name} (weight {weight})" for name, weight in members)
+    return f"{', '.join(named)}, led by trial {lead}"
