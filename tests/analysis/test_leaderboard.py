@@ -105,6 +105,14 @@ def test_the_summary_says_that_all_settings_have_been_tried(
     assert f"run: finished in 3 s; the search ended after {words} had been tried; trials: " in out
 
 
+def test_the_summary_says_the_plan_of_a_search_that_sized_itself(ledger: Ledger, call: Any) -> None:
+    sentence = "plan: about 2 trials; 1 reaches 3 epochs; 1 × 1 finalists"
+    ledger.write_json("plan", {"sentence": sentence})
+    ledger.finish({"status": "finished", "seconds": 3.0})
+    assert sentence in call("show", "run")[1].splitlines()
+    assert json.loads(call("show", "run", "--format", "json")[1])["plan"] == {"sentence": sentence}
+
+
 def test_a_champion_from_the_search_itself_has_no_lower_bound(ledger: Ledger) -> None:
     for row in (trial_row(0, 0.7), trial_row(2, 0.6, parent=0), trial_row(3, -0.9, parent=0)):
         ledger.add("trials", row)

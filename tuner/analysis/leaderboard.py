@@ -61,6 +61,7 @@ def describe_run(run: Run) -> dict[str, Any]:
         "verdict": champion.get("verdict"),
         "seconds": run.manifest.get("seconds"),
         "ended_by": run.manifest.get("ended_by"),
+        "plan": run.plan or None,
         "settings": len({row["configuration"] for row in run.trials if row["phase"] == "search"}),
         "error": run.manifest.get("error"),
         "is_being_extended": run.is_being_extended,
