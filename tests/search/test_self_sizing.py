@@ -82,6 +82,13 @@ def test_a_slower_machine_gets_another_plan_once(make: Callable[..., SelfSizing]
     assert revise(sizing, trained(sizing, 9.0, 60)) is None
 
 
+def test_a_busy_moment_does_not_decide_how_long_a_long_search_trains(make: Callable[..., SelfSizing]) -> None:
+    sizing = make("5m")
+    assert revise(sizing, trained(sizing, 0.5, 10)) is None
+    assert revise(sizing, trained(sizing, 4.5, 50)) is None
+    assert revise(sizing, trained(sizing, 7.0, 90)) is not None
+
+
 def test_about_the_guessed_speed_is_no_reason_for_another_plan(make: Callable[..., SelfSizing]) -> None:
     sizing = make()
     cost = sizing._guess.of(trained(sizing, 1, 1).order.configuration)
