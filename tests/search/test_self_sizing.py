@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,12 @@ def test_a_plan_is_one_line_and_its_entry_has_what_was_settled(make: Callable[..
     entry = json.loads(json.dumps(plan.entry(is_measured=False)))
     assert entry["settings"]["search.max_epochs"] == plan.space.search.max_epochs
     assert "auto" not in plan.space.text
+
+
+def test_a_plan_without_a_trial_says_so(make: Callable[..., SelfSizing]) -> None:
+    plan = make().plan
+    hopeless = replace(plan, course=replace(plan.course, trials=0, full_runs=0))
+    assert hopeless.sentence.startswith("plan: the time may be too short to measure even one trial; runs of ")
 
 
 def test_a_space_without_auto_is_not_sized(tmp_path: Path, make: Callable[..., SelfSizing]) -> None:
