@@ -17,6 +17,7 @@ from tuner.analysis.leaderboard import (
     leaderboard,
 )
 from tuner.ledger.run_directory import Ledger, read_run
+from tuner.trial.ending import PLANNED_AGAIN
 
 MEASURES = {"score": 0.4, "macro_f1": 0.4, "constant_penalty": 0.0, "skill": 0.1}
 BASELINES = [
@@ -67,6 +68,7 @@ def test_search_trials_of_the_same_settings_share_a_row_with_their_mean(ledger: 
         {**trial_row(1, 0.6), **other},
         {**trial_row(2, 0.1), "ending": "stopped"},
         {**trial_row(3, -0.9), "ending": "collapsed"},
+        {**trial_row(4, 0.0), "ending": "cut short", "reason": PLANNED_AGAIN},
     ]
     for row in rows:
         ledger.add("trials", row)
@@ -75,6 +77,7 @@ def test_search_trials_of_the_same_settings_share_a_row_with_their_mean(ledger: 
     assert [(row["name"], row["score"], row["ending"]) for row in board] == [
         ("trial 1", 0.6, None),
         ("trial 0 and 1 repeat", 0.5, "running, stopped"),
+        ("trial 4", 0.0, "cut short"),
         ("trial 3", -0.9, "collapsed"),
     ]
 
@@ -100,6 +103,14 @@ def test_the_summary_says_that_all_settings_have_been_tried(
     ledger.finish({"status": "finished", "seconds": 3.0, "ended_by": "settings"})
     out = call("show", "run")[1]
     assert f"run: finished in 3 s; the search ended after {words} had been tried; trials: " in out
+
+
+def test_the_summary_says_the_plan_of_a_search_that_sized_itself(ledger: Ledger, call: Any) -> None:
+    sentence = "plan: about 2 trials; 1 reaches 3 epochs; 1 × 1 finalists"
+    ledger.write_json("plan", {"sentence": sentence})
+    ledger.finish({"status": "finished", "seconds": 3.0})
+    assert sentence in call("show", "run")[1].splitlines()
+    assert json.loads(call("show", "run", "--format", "json")[1])["plan"] == {"sentence": sentence}
 
 
 def test_a_champion_from_the_search_itself_has_no_lower_bound(ledger: Ledger) -> None:

@@ -183,3 +183,11 @@ def test_a_resumed_search_goes_on_after_the_first_setting_as_if_never_interrupte
         resumed.replay(index, configuration)
         resumed.tell(index, measurements=[(100, math.sin(index))], ending=Ending.COMPLETED)
     assert [resumed.ask(12), whole[13]] == [whole[12], whole[13]]
+
+
+def test_every_first_setting_is_tried_also_if_the_first_trial_took_two_numbers() -> None:
+    sampler = UntriedSampler(RandomSampler(FEW, seed=1), FEW, seed=1, first=FIRST)
+    begun = sampler.ask(0)
+    sampler.tell(0, measurements=[(100, 0.1)], ending=Ending.CUT_SHORT)
+    sampler.replay(1, begun)  # the second plan begins it again
+    assert sampler.ask(2) == FIRST[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,12 @@ def test_a_plan_is_one_line_and_its_entry_has_what_was_settled(make: Callable[..
     assert "auto" not in plan.space.text
 
 
+def test_a_plan_without_a_trial_says_so(make: Callable[..., SelfSizing]) -> None:
+    plan = make().plan
+    hopeless = replace(plan, course=replace(plan.course, trials=0, full_runs=0))
+    assert hopeless.sentence.startswith("plan: the time may be too short to measure even one trial; runs of ")
+
+
 def test_a_space_without_auto_is_not_sized(tmp_path: Path, make: Callable[..., SelfSizing]) -> None:
     make()  # writes the rows
     fixed = SPACE.replace("TIME", "20s").replace("auto", "2")
@@ -80,6 +87,13 @@ def test_a_slower_machine_gets_another_plan_once(make: Callable[..., SelfSizing]
     assert second.space.search.max_epochs < first.space.search.max_epochs
     assert second.settings["space.batch_size"] == first.settings["space.batch_size"]
     assert revise(sizing, trained(sizing, 9.0, 60)) is None
+
+
+def test_a_busy_moment_does_not_decide_how_long_a_long_search_trains(make: Callable[..., SelfSizing]) -> None:
+    sizing = make("5m")
+    assert revise(sizing, trained(sizing, 0.5, 10)) is None
+    assert revise(sizing, trained(sizing, 4.5, 50)) is None
+    assert revise(sizing, trained(sizing, 7.0, 90)) is not None
 
 
 def test_about_the_guessed_speed_is_no_reason_for_another_plan(make: Callable[..., SelfSizing]) -> None:

@@ -80,6 +80,15 @@ def test_what_is_fixed_stays_and_the_rest_is_settled_around_it(work: Work, fixed
         assert getattr(section({f"search.{name}": values[name], **numbers}), name) == values[name]
 
 
+def test_seeds_are_settled_for_the_number_of_finalists_that_is_fixed() -> None:
+    fixed = SearchSettings.model_validate(
+        {"time": "5m", **dict.fromkeys(NAMES, "auto"), "max_epochs": 3, "finalists": 12}
+    )
+    auto = AUTO - {"search.max_epochs", "search.finalists"}
+    few, many = (settle(fixed, auto, replace(WORK, seconds=seconds)) for seconds in (80.0, 5_000.0))
+    assert (few["search.seeds"], many["search.seeds"]) == (1, 4)
+
+
 @pytest.mark.parametrize("rows", [300, 5_000, 40_000, 200_000])
 @pytest.mark.parametrize("slots", [1, 2, 16])
 @pytest.mark.parametrize("seconds", [100.0, 280.0, 28_000.0])

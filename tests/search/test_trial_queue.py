@@ -15,7 +15,7 @@ from tuner.ledger.rows import is_double_correction, read_recorded_run
 from tuner.ledger.run_directory import Ledger, held_out_name, read_measurements, read_run, weights_name
 from tuner.samplers.base import UntriedSampler
 from tuner.samplers.random import RandomSampler
-from tuner.search.best_trials import KEPT, kept_trials
+from tuner.search.best_trials import KEPT, kept_trials, rank_trials, repeats_of
 from tuner.search.finalists import finalist_runs
 from tuner.search.order_maker import derive_seed
 from tuner.search.time_budget import (
@@ -781,3 +781,28 @@ def test_running_trials_begin_again_with_other_sizes_and_the_same_configurations
     assert {order.sizes["max_epochs"] for order in again} == {2.0}
     assert search.queue.trials[second.index].ending is Ending.CUT_SHORT
     assert search.begin().configuration not in [first.configuration, second.configuration]
+
+
+def test_a_trial_that_began_again_does_not_count_beside_the_one_that_took_over(
+    make_search: Callable[..., QueuedSearch], tmp_path: Path
+) -> None:
+    parameters = load_space("multilabel").parameters
+    sampler = UntriedSampler(RandomSampler(parameters, seed=3), parameters, seed=3)
+    search = make_search("trials: 2", sampler=sampler)
+    first = search.begin()
+    search.measurement(first, 0.1)
+    search.queue.begin_again({"max_epochs": 2.0})
+    again, other = search.begin(), search.begin()
+    search.measurement(again, 0.9)
+    search.measurement(other, 0.6)
+    assert [record.order.index for record in rank_trials(search.queue.trials.values())] == [again.index, other.index]
+    assert repeats_of(again.index, search.queue.trials.values()) == [again.index]
+    assert search.queue.snapshot().asked == 2
+    search.ledger.finish({"status": "interrupted"})
+    resumed = QueuedSearch(
+        search.space,
+        Ledger.reopen(tmp_path / "run"),
+        UntriedSampler(RandomSampler(parameters, seed=3), parameters, seed=3),
+    )
+    resumed.queue.replay(read_recorded_run(read_run(tmp_path / "run"), read_measurements(tmp_path / "run")))
+    assert resumed.queue.snapshot().asked == 2

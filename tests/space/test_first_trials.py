@@ -68,6 +68,14 @@ def test_a_value_that_the_space_does_not_allow_is_refused_with_its_line(tmp_path
     assert fault in message
 
 
+@pytest.mark.parametrize("value", ["32", "64", "auto"])
+def test_no_value_is_possible_for_what_the_space_leaves_to_the_search(tmp_path: Path, value: str) -> None:
+    (message,) = faults(tmp_path, f"{HEAD}first: {{batch_size: {value}}}\n{SPACE}  batch_size: auto\n")
+    assert (
+        "is not possible, because space.batch_size is auto; remove it here, or allow it in space.batch_size" in message
+    )
+
+
 def test_a_value_that_an_override_excludes_is_left_out_of_what_runs_with_a_note(tmp_path: Path) -> None:
     first = "first:\n  - hidden: 128\n    clipping: {norm: {threshold: 1}}\n"
     path = write(tmp_path, HEAD + first + SPACE)

@@ -10,7 +10,7 @@ from typing import Any
 from tuner.analysis.committee import describe_committee, is_committee
 from tuner.ledger.run_directory import Run
 from tuner.show_value import show_count
-from tuner.trial.ending import Ending
+from tuner.trial.ending import PLANNED_AGAIN, Ending
 
 VERDICTS = {
     "beats_baselines": "the champion beats the constant rules and every baseline on the test split",
@@ -61,6 +61,7 @@ def describe_run(run: Run) -> dict[str, Any]:
         "verdict": champion.get("verdict"),
         "seconds": run.manifest.get("seconds"),
         "ended_by": run.manifest.get("ended_by"),
+        "plan": run.plan or None,
         "settings": len({row["configuration"] for row in run.trials if row["phase"] == "search"}),
         "error": run.manifest.get("error"),
         "is_being_extended": run.is_being_extended,
@@ -132,11 +133,12 @@ def is_search_trial(champion: Mapping[str, Any]) -> bool:
 
 
 def _group_repeats(run: Run) -> Iterable[list[Any]]:
-    """Return the measured search trials in groups of the same configuration. Those that collapsed are apart."""
-    groups: dict[tuple[str, bool], list[Any]] = {}
+    """Return the measured search trials in groups of the same configuration. Those that collapsed or began again are apart."""
+    groups: dict[tuple[str, bool, bool], list[Any]] = {}
     for row in run.trials:
         if row["phase"] == "search" and row["score"] is not None:
-            groups.setdefault((row["configuration"], row["ending"] in _UNFIT), []).append(row)
+            group = row["configuration"], row["ending"] in _UNFIT, row["reason"] == PLANNED_AGAIN
+            groups.setdefault(group, []).append(row)
     return groups.values()
 
 

@@ -155,6 +155,8 @@ def _print_summary(run: dict[str, Any]) -> None:
     endings = ", ".join(f"{count} {ending}" for ending, count in run["trials"].items())
     duration = f" in {show_duration(run['seconds'])}" if run["seconds"] is not None else ""
     print_sentence(f"{run['name']}: {run['status']}{duration}{_describe_end(run)}; trials: {endings or 'none'}")
+    if run["plan"]:
+        print_sentence(run["plan"]["sentence"])
     if run["error"]:
         print_sentence(f"error: {run['error']}")
     board = run["leaderboard"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from tuner.errors import Fault, LedgerError
 from tuner.ledger.run_directory import Run
-from tuner.trial.ending import Ending
+from tuner.trial.ending import PLANNED_AGAIN, Ending
 
 _TEST_MEASURES = ("rows", "macro_f1", "macro_f1_ci", "score", "skill")
 _CHAMPION = ("verdict", "kind", "trial", "parent")
@@ -80,9 +80,11 @@ def _members(champion: Mapping[str, Any]) -> list[list[Any]]:
 
 
 def count_tried(trials: Iterable[Mapping[str, Any]]) -> int:
-    """Count the search trials that count against search.trials: not those that the budget ended before a measurement."""
+    """Count the search trials that count against search.trials, as `TrialRecord.is_tried` does."""
     return sum(
-        row["phase"] == "search" and (row["ending"] != Ending.CUT_SHORT or bool(row["examples"])) for row in trials
+        row["phase"] == "search"
+        and (row["ending"] != Ending.CUT_SHORT or (bool(row["examples"]) and row["reason"] != PLANNED_AGAIN))
+        for row in trials
     )
 
 

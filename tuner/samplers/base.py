@@ -56,8 +56,8 @@ class UntriedSampler:
     and a worker that died has been replaced already, with more memory if it had run out of it. Only a trial that the end
     of the budget cuts short before its first measurement does not count: nothing is known about its configuration.
 
-    The trials from number 0 on take the settings in `first`, in their order. The sampler learns of them as if it had proposed
-    them. What such a setting leaves open is drawn at random.
+    The settings in `first` are proposed before any other, in their order. The sampler learns of them as if it had proposed
+    them. What such a setting leaves open is drawn at random, in the same way whenever it is proposed.
 
     A proposal depends only on the seed, its index, and the configurations and results of earlier trials.
     """
@@ -65,7 +65,9 @@ class UntriedSampler:
     def __init__(
         self, sampler: Sampler, parameters: Mapping[str, Domain], *, seed: int, first: Sequence[Configuration] = ()
     ) -> None:
-        self._sampler, self._parameters, self._seed, self._first = sampler, parameters, seed, first
+        self._sampler, self._parameters, self._seed = sampler, parameters, seed
+        draws = (RandomDraw(np.random.default_rng((PURPOSE, seed, place))) for place in range(len(first)))
+        self._first = [sample(parameters, draw, given) for draw, given in zip(draws, first, strict=True)]
         self._count = count_configurations(parameters)
         self._open: dict[int, str] = {}  # the configuration's hash, of each trial that has not ended
         self._tried: Counter[str] = Counter()  # trials by the hash of their configuration
@@ -77,12 +79,10 @@ class UntriedSampler:
         return configuration
 
     def _ask_untried(self, index: int) -> Configuration:
-        if index < len(self._first):
-            draw = RandomDraw(np.random.default_rng((PURPOSE, self._seed, index)))
-            given = sample(self._parameters, draw, self._first[index])
-            if not self._is_tried(given):
-                self._sampler.replay(index, given)
-                return given
+        given = next((each for each in self._first if not self._is_tried(each)), None)
+        if given is not None:
+            self._sampler.replay(index, given)
+            return given
         for attempt in range(_ATTEMPTS):
             configuration = self._sampler.ask(index, attempt)
             if not self._is_tried(configuration):

@@ -37,10 +37,9 @@ class OrderMaker:
         return self._log.add(TrialRecord(self._locate(Order(index, "search", self._sampler.ask(index), seed))))
 
     def again(self, record: TrialRecord) -> Order:
-        """Return a new order for the configuration of a search trial that ended too early to tell anything."""
+        """Return a new order for the configuration of a search trial that begins again, and so does not count any more."""
         index, configuration = self.next_index, record.order.configuration
-        self.next_index += 1
-        self.asked += not record.is_tried  # which took it off the count
+        self.asked, self.next_index = self.asked + 1, index + 1
         self._sampler.replay(index, configuration)
         seed = derive_seed(self._space.search.seed, index)
         return self._log.add(TrialRecord(self._locate(Order(index, "search", configuration, seed))))

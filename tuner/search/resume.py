@@ -140,18 +140,18 @@ def resumed_space(run: Run, overrides: Sequence[str], say: Callable[[str], None]
     space = read_space(run.space, overrides)
     faults = []
     # What the search settled may differ from what it began with: see `SelfSizing.revise` and `_with_more_finalists`.
-    settled = run.plan.get("settings", {}).keys() - set(map(key_of, overrides))
-    for change in space_changes(begun, space):
+    settled = run.plan.get("settings", {}).keys()
+    changes = [change for change in space_changes(begun, space) if change["setting"] not in settled]
+    changes += [change for change in space_changes(read_space(run.space), space) if change["setting"] in settled]
+    for change in changes:
         name, before, after = change["setting"], change["a"], change["b"]
-        if name in settled:
-            continue
         if name in MAY_CHANGE:
             shown, begun_with = (
                 show_duration(float(each)) if _is_time(name, each) else each for each in (after, before)
             )
             say(f"note: {name} is {shown} now; the run began with {begun_with}")
         elif name not in _DATA_FILES:
-            what = f"{name} is {after}, but the run began with {before}"
+            what = f"{name} is {after}, but the run {'settled on' if name in settled else 'began with'} {before}"
             remedy = (
                 f"change it back, or begin a new run; a resumed run may change {', '.join(MAY_CHANGE)}, and name "
                 f"{', '.join(_DATA_FILES)} elsewhere if their content is the same"

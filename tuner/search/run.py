@@ -36,14 +36,14 @@ from tuner.search.search_data import SearchData, count_slots, read_beside_ray
 from tuner.search.self_sizing import SelfSizing, make_sizing
 from tuner.search.size_plan import SizePlan
 from tuner.search.time_budget import TimeBudget, refuse_spent_time
-from tuner.search.trial_queue import PLANNED_AGAIN, SearchQueue
+from tuner.search.trial_queue import SearchQueue
 from tuner.search.watcher import Snapshot, Watcher, note_late_score
 from tuner.show_value import show_count
 from tuner.signals import die_on_abort, raise_if_interrupted
 from tuner.space.counting import describe_limit
 from tuner.space.load import Space
 from tuner.storage import Folder
-from tuner.trial.ending import Ending
+from tuner.trial.ending import PLANNED_AGAIN, Ending
 from tuner.trial.order import TrialSettings
 
 if TYPE_CHECKING:

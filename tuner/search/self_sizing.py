@@ -19,6 +19,7 @@ ABOUT = 1.25
 """A speed within this factor of the one that a plan was made with is no reason for another plan."""
 
 _ENOUGH_S = 2.0  # of training, to tell the speed from
+_ENOUGH_SHARE = 0.02  # of the time, if that is more: a busy moment must not decide how long a long search trains
 _ENOUGH_WITH_REPORT_S = 0.5  # after the first measurement, as a rung may be near
 _AGAIN_S = 1.0  # from the end of the first trials to the next ones
 
@@ -29,8 +30,9 @@ class Pace:
     The first news of a trial does not count, because its first steps also build kernels.
     """
 
-    def __init__(self, guess: CostGuess, validation_rows: int) -> None:
+    def __init__(self, guess: CostGuess, validation_rows: int, *, limit_s: float) -> None:
         self._guess, self._validation_rows = guess, validation_rows
+        self._enough_s = max(_ENOUGH_S, _ENOUGH_SHARE * limit_s)
         self._first: dict[int, tuple[int, float]] = {}
         self._costs: dict[int, TrialCost] = {}
 
@@ -49,7 +51,7 @@ class Pace:
             if record.last is not None:
                 evaluated_s += record.last.evaluate_seconds
                 guessed_evaluated_s += self._validation_rows * cost.row_s
-        enough_s = _ENOUGH_WITH_REPORT_S if evaluated_s else _ENOUGH_S
+        enough_s = _ENOUGH_WITH_REPORT_S if evaluated_s else self._enough_s
         if trained_s < enough_s or not guessed_s:
             return None
         example = trained_s / guessed_s
@@ -70,8 +72,9 @@ class SelfSizing:
         scene = self.plan.scene
         fast = replace(scene, costs=scale(scene.costs, example=0.5, row=0.5))
         refuse_no_trial(self.plan.space, fast, foresee(fast, scene.search.seconds, games=1))
-        self._pace = Pace(self._guess, scene.validation_rows)
-        self._is_settled = scene.search.seconds is None  # without a time limit the speed plays no part
+        limit_s = scene.search.seconds
+        self._pace = Pace(self._guess, scene.validation_rows, limit_s=limit_s or 0.0)
+        self._is_settled = limit_s is None  # without a time limit the speed plays no part
 
     def revise(
         self, records: Collection[TrialRecord], *, spent_s: float, first_rung: int, has_baselines: bool

@@ -46,6 +46,10 @@ class SizePlan:
     def sentence(self) -> str:
         """The plan in one line."""
         course, epochs = self.course, show_count(self.space.search.max_epochs, "epoch")
+        if not course.trials:
+            return (
+                f"plan: the {self.space.search.tightest} may be too short to measure even one trial; runs of {epochs}"
+            )
         parts = [
             f"about {show_count(course.trials, 'trial')}",
             f"{course.full_runs:,} {'reaches' if course.full_runs == 1 else 'reach'} {epochs}",

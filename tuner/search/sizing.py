@@ -187,12 +187,13 @@ def _rounded_down(epochs: float) -> float:
 
 def _finalists(search: SearchSettings, auto: Collection[str], work: Work, run_s: float) -> tuple[int, int]:
     """Return how many finalists to train with how many seeds: as many as take a modest share of the time."""
-    best = 1, 1
-    for finalists, seeds in _FINALISTS:
+    fixed = [None if f"search.{name}" in auto else getattr(search, name) for name in ("finalists", "seeds")]
+    options = [(fixed[0] or finalists, fixed[1] or seeds) for finalists, seeds in _FINALISTS]
+    best = options[0]
+    for finalists, seeds in options:
         needed_s = math.ceil(finalists * seeds / work.slots) * (SAFETY * run_s + BETWEEN_TRIALS_S)
         share = _FINALISTS_SHARE if finalists * seeds <= math.prod(_MUST_FIT) else _MORE_FINALISTS_SHARE
         is_in_time = work.seconds is None or needed_s <= share * work.seconds
         if is_in_time and (work.trials is None or finalists * seeds <= work.trials):
             best = finalists, seeds
-    finalists = best[0] if "search.finalists" in auto else search.finalists
-    return finalists, best[1] if "search.seeds" in auto else search.seeds
+    return best

@@ -18,14 +18,12 @@ from tuner.search.time_budget import TimeBudget
 from tuner.search.trial_log import TrialLog
 from tuner.search.watcher import Snapshot, Watcher
 from tuner.space.search_settings import SearchSettings
-from tuner.trial.ending import Ending
+from tuner.trial.ending import PLANNED_AGAIN, Ending
 from tuner.trial.measurement import Measurement
 from tuner.trial.order import Order, Stretch
 from tuner.trial.record import TrialRecord
 
 _TOO_LATE = "the budget was over"
-PLANNED_AGAIN = "the search was planned again, and its configuration began again"
-"""Why a trial ended whose measurements say nothing about the trials of the second plan."""
 
 
 class SearchQueue:

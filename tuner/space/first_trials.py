@@ -45,13 +45,16 @@ def read_first(
     domains: Mapping[str, Domain],
     inputs: Inputs,
     changed: Collection[str],
+    auto: Collection[str],
     add_fault: AddFault,
 ) -> FirstTrials:
     """Read the section against the domains of a space, and pass each fault to `add_fault`.
 
     If the domain of a parameter in `changed` excludes a value, that is no fault: the value is left out, and a note says so.
+    The parameters in `auto` are left to the search, so no value of them is possible here.
     """
-    reader = _Reader(inputs, changed, add_fault)
+    reader = _Reader(inputs, changed, auto, add_fault)
+    domains = {name: domain for name, domain in domains.items() if name not in auto}
     if isinstance(raw, list):
         items = [reader.read_setting(item, domains, (KEY, index)) for index, item in enumerate(raw)]
         kept = [(setting, tree) for setting, tree in items if setting]
@@ -66,6 +69,7 @@ def read_first(
 class _Reader:
     inputs: Inputs
     changed: Collection[str]
+    auto: Collection[str]
     add_fault: AddFault
     notes: list[str] = field(default_factory=list)
 
@@ -140,7 +144,8 @@ class _Reader:
 
     def _exclude(self, path: str, raw: Any, domain: Domain | None, key: Key, name: str) -> None:
         """Note a value that a changed domain excludes, or report one that its domain never allowed."""
-        allowed = "does not apply" if domain is None else f"is {domain_in_words(domain)}"
+        without = "is auto" if name in self.auto else "does not apply"
+        allowed = without if domain is None else f"is {domain_in_words(domain)}"
         if name in self.changed:
             self.notes.append(f"{dotted(key)} is not {yaml_value(raw)} any more, because space.{path} {allowed}")
         else:

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from tuner.errors import Fault, SpaceError, did_you_mean
 from tuner.show_value import show_yaml
 from tuner.space.assignment import Write, assignment, key_of, set_option
+from tuner.space.auto import left_to_search
 from tuner.space.configuration import Configuration
 from tuner.space.document import (
     AddFault,
@@ -154,7 +155,8 @@ def _read_first(
     keys = [key_of(each).split(".") for each in overrides]
     is_given = any(key[0] == FIRST for key in keys)
     changed = {key[1] for key in keys if key[0] == "space" and len(key) > 1 and not is_given}
-    return read_first(document.tree.get(FIRST), sections["parameters"], inputs, changed, add_fault)
+    auto = {name.removeprefix("space.") for name in left_to_search(document)}
+    return read_first(document.tree.get(FIRST), sections["parameters"], inputs, changed, auto, add_fault)
 
 
 def _with_names_as_text(document: Document) -> Document:

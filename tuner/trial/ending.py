@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+PLANNED_AGAIN = "the search was planned again, and its configuration began again"
+"""The reason of a trial that the second plan cut short. It does not count beside the trial that took over its configuration."""
+
 
 class Ending(StrEnum):
     """How a trial ended. The value is the text in the ledger."""

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from tuner.pruners.gate import merit
 from tuner.space.configuration import configuration_hash
-from tuner.trial.ending import Ending
+from tuner.trial.ending import PLANNED_AGAIN, Ending
 from tuner.trial.measurement import Measurement
 from tuner.trial.order import Order, Stretch
 
@@ -51,13 +51,18 @@ class TrialRecord:
 
     @property
     def is_fit(self) -> bool:
-        """Whether its configuration may become a finalist. The configuration of a running trial may."""
-        return self.ending is None or self.ending.is_fit
+        """Whether its configuration may become a finalist by this trial. The configuration of a running trial may."""
+        return self.ending is None or (self.ending.is_fit and not self.has_begun_again)
 
     @property
     def is_tried(self) -> bool:
-        """Whether it counts as tried. If the budget ended it before its first measurement, nothing is known about it."""
-        return self.ending is not Ending.CUT_SHORT or self.last is not None
+        """Whether it counts as tried: not if the budget ended it before its first measurement, or if it has begun again."""
+        return self.ending is not Ending.CUT_SHORT or (self.last is not None and not self.has_begun_again)
+
+    @property
+    def has_begun_again(self) -> bool:
+        """Whether another trial took over its configuration, because the search was planned again."""
+        return self.reason == PLANNED_AGAIN
 
     @property
     def slowdown(self) -> float | None:

@@ -84,6 +84,8 @@ def _facts(material: Material) -> list[tuple[str, str]]:
         facts.append(("earlier verdicts, macro-F1 on test", list_earlier(champion["earlier"])))
     if (distilled := describe_distilled(run)) is not None:
         facts.append(("distilled", distilled))
+    if run.plan:
+        facts.append(("plan", run.plan["sentence"].removeprefix("plan: ")))
     counts = sorted(count_endings(run).items(), key=lambda item: -item[1])
     if counts:
         endings = ", ".join(f"{count:,} {ending}" for ending, count in counts)
