@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
 
+from tuner.model import lstm_step
 from tuner.model.lstm_step import can_step
 from tuner.model.recurrent import RecurrentLayer, reverse_within_length
 
@@ -60,3 +64,31 @@ def test_in_bfloat16_outputs_are_equal_and_gradients_differ_by_rounding(directio
     for ours, theirs in zip(fast[1], plain[1], strict=True):
         assert ours.dtype == torch.float32
         assert float((ours - theirs).norm() / theirs.norm()) < 2**-8
+
+
+def raise_as_with_other_arguments(*_: Any) -> None:
+    raise RuntimeError("mkldnn_rnn_layer() expected at most 9 arguments")
+
+
+def return_zeros(inputs: Tensor, *_: Any) -> tuple[Tensor, ...]:
+    return (inputs.new_zeros(*inputs.shape[:2], 5),) * 4
+
+
+@pytest.mark.parametrize("kernel", [None, raise_as_with_other_arguments, return_zeros])
+def test_a_pytorch_whose_kernels_are_missing_or_changed_trains_with_its_own_lstm(
+    kernel: Callable[..., Any] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lstm_step, "_forward_kernel", kernel)
+    lstm_step._try_kernels.cache_clear()
+    try:
+        here, plain = (read(make_layer(2), precision="float32", is_fast=is_fast) for is_fast in (True, False))
+    finally:
+        lstm_step._try_kernels.cache_clear()
+    assert torch.equal(here[0], plain[0])
+
+
+def test_trying_the_kernels_draws_no_random_numbers() -> None:
+    before = torch.random.get_rng_state()
+    lstm_step._try_kernels.cache_clear()
+    lstm_step._try_kernels()
+    assert torch.equal(torch.random.get_rng_state(), before)

@@ -102,6 +102,27 @@ def test_a_budget_too_short_for_one_measurement_leaves_the_setting_to_resume_wit
     assert read_run(tmp_path / "run").manifest["resume_with"] == [setting]
 
 
+@pytest.mark.parametrize(
+    ("is_started", "message"),
+    [(False, r"allows 5 s, in which no worker started \(on a cluster,"), (True, "allows 5 s, which was too short")],
+)
+def test_a_search_without_a_measurement_says_whether_any_worker_started(
+    is_started: bool, message: str, make_search: Any
+) -> None:
+    now = [1.0]
+
+    def wait_until_the_time_is_over() -> None:
+        order = search._queue.next_order()
+        if is_started:
+            search._queue.started(order)
+        now[0] = 6.0
+        search._queue.run_out()
+
+    search = make_search(wait_until_the_time_is_over, search="{time: 5s}", clock=lambda: now[0])
+    with pytest.raises(SearchFailed, match=message):
+        search.run(is_cluster=False)
+
+
 def test_a_larger_budget_is_no_remedy_for_trials_that_fail(make_search: Any, tmp_path: Path) -> None:
     now = [1.0]
 

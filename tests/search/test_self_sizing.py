@@ -82,7 +82,7 @@ def test_a_slower_machine_gets_another_plan_once(make: Callable[..., SelfSizing]
     sizing = make()
     first = sizing.plan
     assert revise(sizing, trained(sizing, 0.5, 10)) is None  # the first news only starts the clock
-    second = revise(sizing, trained(sizing, 4.5, 50))
+    second = revise(sizing, trained(sizing, 4.5, 300))
     assert second is not None
     assert second.space.search.max_epochs < first.space.search.max_epochs
     assert second.settings["space.batch_size"] == first.settings["space.batch_size"]
@@ -94,6 +94,15 @@ def test_a_busy_moment_does_not_decide_how_long_a_long_search_trains(make: Calla
     assert revise(sizing, trained(sizing, 0.5, 10)) is None
     assert revise(sizing, trained(sizing, 4.5, 50)) is None
     assert revise(sizing, trained(sizing, 7.0, 90)) is not None
+
+
+def test_trials_under_way_go_on_if_none_that_begins_again_would_be_measured(make: Callable[..., SelfSizing]) -> None:
+    sizing = make()
+    first = sizing.plan
+    assert revise(sizing, trained(sizing, 0.5, 10)) is None
+    record = trained(sizing, 4.5, 12)
+    assert sizing.revise([record], spent_s=18.0, first_rung=10_000, has_baselines=False) is None
+    assert sizing.plan is first
 
 
 def test_about_the_guessed_speed_is_no_reason_for_another_plan(make: Callable[..., SelfSizing]) -> None:

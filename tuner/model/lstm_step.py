@@ -6,18 +6,20 @@ bfloat16, gradients stay float32 from the kernel to the weights, where autograd 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 _LSTM = 2  # the number of this kind of cell in PyTorch's kernels
 WEIGHTS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
 """The weights of one direction, in the order of the kernels."""
 _SAVED = 9  # tensors per direction that the backward pass needs
-_forward_kernel = torch.ops.aten.mkldnn_rnn_layer
-_backward_kernel = torch.ops.aten.mkldnn_rnn_layer_backward
+# Private to PyTorch, so another release may lack them.
+_forward_kernel: Any = getattr(torch.ops.aten, "mkldnn_rnn_layer", None)
+_backward_kernel: Any = getattr(torch.ops.aten, "mkldnn_rnn_layer_backward", None)
 
 
 def can_step(inputs: Tensor, dtype: torch.dtype) -> bool:
@@ -25,7 +27,25 @@ def can_step(inputs: Tensor, dtype: torch.dtype) -> bool:
     has_kernels = torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled  # type: ignore[no-untyped-call]
     if inputs.device.type != "cpu" or not has_kernels or not inputs.numel():
         return False
-    return dtype == torch.float32 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return _try_kernels() and (dtype == torch.float32 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))
+
+
+@functools.cache
+def _try_kernels() -> bool:
+    """Return whether the kernels of this PyTorch read as `nn.LSTM` does, so that another release trains correctly too."""
+    inputs = torch.linspace(-1, 1, 24).view(2, 3, 4)
+    with torch.random.fork_rng(devices=[]), torch.enable_grad(), torch.autocast("cpu", enabled=False):
+        cell = nn.LSTM(4, 5, batch_first=True)
+        weights = [cell.get_parameter(name) for name in WEIGHTS]
+        expected = cell(inputs)[0]
+        try:
+            outputs = read_both_ways(inputs, torch.arange(6), weights, dtype=torch.float32)
+            gradients = torch.autograd.grad(outputs.square().sum(), weights)
+        except (AttributeError, TypeError, ValueError, RuntimeError):
+            return False
+        wanted = torch.autograd.grad(expected.square().sum(), weights)
+    pairs = zip((outputs, *gradients), (expected, *wanted), strict=True)
+    return all(torch.allclose(ours, theirs, atol=1e-5) for ours, theirs in pairs)
 
 
 def read_both_ways(inputs: Tensor, reversal: Tensor, weights: Sequence[Tensor], *, dtype: torch.dtype) -> Tensor:

@@ -59,9 +59,11 @@ def explain_no_measurement(
     search = space.search
     # A larger budget helps only if the budget has ended all trials. A trial that fails or diverges does so at any budget.
     if ended_by in ("time", "cost") and all(record.ending is Ending.CUT_SHORT for record in records):
+        why = "which was too short to measure any trial"
+        if records and not any(record.starts for record in records):
+            why = "in which no worker started (on a cluster, other jobs may hold the CPUs: see `ray status`)"
         return NoChampion(
-            f"search.{search.tightest} allows {search.seconds:g} s, which was too short to measure any trial, "
-            "so there is no champion",
+            f"search.{search.tightest} allows {search.seconds:g} s, {why}, so there is no champion",
             larger_budget(search, ended_by=ended_by, spent_s=spent_s),
         )
     return SearchFailed(f"no trial was measured, so there is no champion: {describe_endings(records)}")

@@ -93,7 +93,7 @@ class SelfSizing:
         if max(example, 1 / example) <= ABOUT:
             return None
         costs = scale(self._guess.at(self.plan.batch_size), example=example, row=row)
-        self.plan = plan_sizes(
+        plan = plan_sizes(
             self.plan.space,
             self._dataset,
             lambda _: costs,
@@ -102,7 +102,10 @@ class SelfSizing:
             known=self.plan.settings,
             has_baselines=has_baselines,
         )
-        return self.plan
+        if not plan.course.trials:  # no trial that began now would be measured; those under way may be
+            return None
+        self.plan = plan
+        return plan
 
 
 def make_sizing(space: Space, dataset: Dataset, data: TrialData, *, slots: int, spent_s: float) -> SelfSizing | None:
