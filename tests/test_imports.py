@@ -221,6 +221,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory, configure: Configure, make_
     location = write_run(folder, trials=12, task="multiclass")
     dataset = make_dataset("multiclass")
     write_bundle(location / "champion", configure(), dataset)
+    description = location / "champion.json"
+    of_bundle = {"trial": 0, "committee": None}  # a single model
+    description.write_text(json.dumps(json.loads(description.read_text()) | of_bundle))
     Ledger(str(location)).finish(json.loads((location / "manifest.json").read_text()))  # lists the bundle as well
     lines = [f"alpha {number} {label},{label}" for number in range(30) for label in dataset.labels]
     (folder / "rows.csv").write_text("\n".join(["text,label", *lines]))
