@@ -83,7 +83,7 @@ def count_tried(trials: Iterable[Mapping[str, Any]]) -> int:
     """Count the search trials that count against search.trials, as `TrialRecord.is_tried` does."""
     return sum(
         row["phase"] == "search"
-        and (row["ending"] != Ending.CUT_SHORT or (bool(row["examples"]) and row["reason"] != PLANNED_AGAIN))
+        and (row["ending"] != Ending.CUT_SHORT or (bool(row["examples"]) and row.get("reason") != PLANNED_AGAIN))
         for row in trials
     )
 
