@@ -29,12 +29,17 @@ KILLED = "1 worker(s) were killed due to the node running low on memory.\nTop 10
         MemoryError(),
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."),
         RuntimeError("could not execute a primitive"),
+        RuntimeError("could not create a primitive"),
         RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
         KILLED,
     ],
 )
 def test_an_error_that_says_memory_ran_out_is_recognised(error: object) -> None:
     assert is_out_of_memory(error)
+
+
+def test_an_operation_that_onednn_does_not_have_does_not_count_as_out_of_memory() -> None:
+    assert not is_out_of_memory(RuntimeError("could not create a primitive descriptor for an LSTM forward propagation"))
 
 
 def test_a_worker_killed_by_a_signal_does_not_count_as_out_of_memory() -> None:

@@ -12,14 +12,10 @@ import ray
 from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.exceptions import OutOfMemoryError, RayActorError
 
-_SIGNS = (
-    "MemoryError",
-    "OutOfMemory",
-    "out of memory",
-    "can't allocate memory",
-    "not enough memory",
-    "low on memory",
-    "could not execute a primitive",  # oneDNN says no more than this if it cannot allocate its workspace
+# oneDNN says no more than its last two if it cannot allocate a workspace. A "primitive descriptor" it lacks for other reasons.
+_SIGNS = re.compile(
+    "MemoryError|OutOfMemory|out of memory|can't allocate memory|not enough memory|low on memory"
+    "|could not execute a primitive|could not create a primitive(?! descriptor)"
 )
 _MESSAGE_CHARACTERS = 300
 
@@ -28,8 +24,7 @@ def is_out_of_memory(error: object) -> bool:
     """Return whether an error of Python, PyTorch or Ray says that memory ran out."""
     if isinstance(error, MemoryError):
         return True
-    message = f"{type(error).__name__}: {error}"
-    return any(sign in message for sign in _SIGNS)
+    return _SIGNS.search(f"{type(error).__name__}: {error}") is not None
 
 
 def last_error(trial: Any) -> str:
