@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +12,6 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from tuner.analysis.committee import describe_committee, is_committee
-from tuner.data.dataset import Dataset
 from tuner.errors import SearchFailed, SearchInterrupted, StorageError, TunerError
 from tuner.ledger.extensions import Extension, as_entries
 from tuner.ledger.longer_search import longer_search
@@ -25,6 +23,7 @@ from tuner.pruners.gate import GateSettings
 from tuner.pruners.registry import PRUNERS
 from tuner.ray_backend.start import Job
 from tuner.samplers.base import make_sampler
+from tuner.search.baselines_job import start_baselines
 from tuner.search.best_trials import kept_trials
 from tuner.search.choice import choose
 from tuner.search.environment import describe_environment, describe_resumption, now
@@ -39,7 +38,7 @@ from tuner.search.time_budget import TimeBudget, refuse_spent_time
 from tuner.search.trial_queue import SearchQueue
 from tuner.search.watcher import Snapshot, Watcher, note_late_score
 from tuner.show_value import show_count
-from tuner.signals import die_on_abort, raise_if_interrupted
+from tuner.signals import raise_if_interrupted
 from tuner.space.counting import describe_limit
 from tuner.space.load import Space
 from tuner.storage import Folder
@@ -49,10 +48,6 @@ from tuner.trial.order import TrialSettings
 if TYPE_CHECKING:
     from tuner.baselines.baseline import Baseline
 
-_LOW_PRIORITY = 5
-"""Added to the niceness of the baselines. Beside two trials on two cores they then get about a quarter of a core, or more
-if a trial waits; at 10 they would get a tenth, and might still run when the search ends."""
-_SHORT_S = 120  # a search with less time needs its baselines sooner
 _LOADS_AVERAGED = 20  # about as many as the trials report in ten seconds; a moment tells little
 
 # Functions here import torch, scikit-learn and Ray Tune late. Each takes a second, and the first trial should not wait for
@@ -297,10 +292,8 @@ class SearchRun:
         self._watcher.watch(snapshot)
 
     def _start_baselines(self) -> Job:
-        """Start the baselines at a low priority: they take what the trials leave, but must be ready for a short search too."""
         search, weight = self._space.search, self._space.score.penalty_weight
-        priority = 0 if search.seconds is not None and search.seconds < _SHORT_S else _LOW_PRIORITY
-        return Job("baselines", _describe_on_worker, self._dataset, weight, search.seed, priority)
+        return start_baselines(self._dataset, penalty_weight=weight, seed=search.seed, limit_s=search.seconds)
 
     def _collect_baselines(self) -> tuple[Baseline, ...]:
         """Return the baselines; the first time, write them to the ledger and show their scores."""
@@ -398,22 +391,3 @@ class SearchRun:
 def _import_closing() -> None:
     """Import what closing needs. This takes seconds, and is better done while trials run than after the last of them."""
     importlib.import_module("tuner.search.champion")
-
-
-def _describe_on_worker(
-    dataset: Dataset, penalty_weight: float, seed: int, priority: int
-) -> tuple[tuple[Baseline, ...], dict[str, Any]]:
-    """Return the baselines, and descriptions of data and baselines as JSON values by file of the ledger.
-
-    `priority` is added to the worker's niceness.
-    """
-    from tuner.baselines.run import run_baselines
-    from tuner.data.profile import profile
-    from tuner.search.champion_test import describe_baselines
-
-    die_on_abort()
-    os.nice(priority)
-    profiled = profile(dataset)
-    baselines = run_baselines(dataset, seed=seed)
-    described = describe_baselines(baselines, dataset, penalty_weight=penalty_weight, seed=seed)
-    return baselines, {"data": profiled, "baselines": described}

@@ -244,7 +244,7 @@ def _read_range(raw: Mapping[str, Any], parameter: Number, key: Key, add_fault: 
 
 
 def _bounds_hold(low: float, high: float, is_log: bool, parameter: Number, key: Key, add_fault: AddFault) -> bool:
-    is_good = True
+    is_good, remedy = True, f"use a number that is {parameter.bounds}"
     if is_log and low <= 0:
         example = "1" if parameter.kind == "int" else "1e-5"
         add_fault(
@@ -252,21 +252,13 @@ def _bounds_hold(low: float, high: float, is_log: bool, parameter: Number, key: 
         )
         is_good = False
     elif not parameter.allows(low):
-        add_fault(
-            (*key, "low"),
-            f"low is {show_yaml(low)}, which is out of bounds",
-            f"use a number that is {parameter.bounds}",
-        )
+        add_fault((*key, "low"), f"low is {show_yaml(low)}, which is out of bounds", remedy)
         is_good = False
     if low > high:
         add_fault((*key, "low"), f"low is {show_yaml(low)}, but high is only {show_yaml(high)}", "swap them")
         is_good = False
     elif not parameter.allows(high):
-        add_fault(
-            (*key, "high"),
-            f"high is {show_yaml(high)}, which is out of bounds",
-            f"use a number that is {parameter.bounds}",
-        )
+        add_fault((*key, "high"), f"high is {show_yaml(high)}, which is out of bounds", remedy)
         is_good = False
     return is_good
 
