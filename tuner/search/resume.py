@@ -76,7 +76,7 @@ def resume_search(location: str, overrides: Sequence[str], *, address: str | Non
         from tuner.search.run import EarlierRun, SearchRun  # imports Ray, which takes a second
         from tuner.search.search_data import read_beside_ray
 
-        with read_beside_ray(space, address, watcher) as (space, data):
+        with read_beside_ray(space, location, address, watcher) as (space, data):
             check_data(run, data.dataset)
             begun = time.monotonic()
 

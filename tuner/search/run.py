@@ -31,7 +31,7 @@ from tuner.search.extension import describe_start, earlier_results
 from tuner.search.failures import NoChampion, explain_no_measurement, explain_no_model
 from tuner.search.finalists import finalist_runs
 from tuner.search.reading import measure_closing_work
-from tuner.search.search_data import SearchData, count_slots, read_beside_ray
+from tuner.search.search_data import SearchData, count_slots, needs_of, read_beside_ray
 from tuner.search.self_sizing import SelfSizing, make_sizing
 from tuner.search.size_plan import SizePlan
 from tuner.search.time_budget import TimeBudget, refuse_spent_time
@@ -47,6 +47,7 @@ from tuner.trial.order import TrialSettings
 
 if TYPE_CHECKING:
     from tuner.baselines.baseline import Baseline
+    from tuner.ray_backend.node_watch import NodeWatch
 
 _LOADS_AVERAGED = 20  # about as many as the trials report in ten seconds; a moment tells little
 
@@ -76,7 +77,8 @@ def run_search(space: Space, location: str, *, address: str | None, watcher: Wat
         return time.monotonic() - started
 
     refuse_existing(Folder.at(location))
-    with read_beside_ray(space, address, watcher) as (adapted, data):
+    with read_beside_ray(space, location, address, watcher) as (adapted, data):
+        started += data.waited_s
         refuse_spent_time(adapted, clock())
         slots = count_slots(adapted, data.machines)
         sizing = make_sizing(adapted, data.dataset, data.prepared, slots=slots, spent_s=clock())
@@ -157,9 +159,6 @@ class SearchRun:
         limit = describe_limit(self._space.parameters, self._space.search)
         for note in (*self._dataset.notes, *self._data.machines.notes, *([limit] if limit else [])):
             say(f"note: {note}")
-        nodes = len(self._data.machines.nodes)
-        if nodes > 1 and self._ledger.folder.is_local:
-            say(f"note: there are {nodes} nodes, and each must reach {self._ledger.folder}, so use a shared folder")
 
     def _take_over(self, earlier: EarlierRun) -> None:
         self._ledger.go_on(
@@ -197,12 +196,25 @@ class SearchRun:
                 pruner=self._pruner,
                 resources=self._space.resources,
                 slots=self._budget.slots,
-                is_cluster=is_cluster,
+                watch=self._watch_nodes() if is_cluster else None,
             )
         is_done = self._job is not None and self._job.is_done()
         if not is_done and not any(record.best for record in self._queue.trials.values()):
             return ()
         return self._collect_baselines()
+
+    def _watch_nodes(self) -> NodeWatch:
+        from tuner.ray_backend.node_watch import NodeWatch
+
+        resources, needs = self._space.resources, needs_of(self._space, self._ledger.location)
+        return NodeWatch(self._data.machines, resources, needs, say=self._watcher.say, on_slots=self._set_slots)
+
+    def _set_slots(self, slots: int) -> None:
+        """Plan with another number of trials side by side, because nodes came or went."""
+        self._budget.slots = slots
+        if self._sizing is not None:
+            self._sizing.slots = slots
+        self._watcher.say(f"{show_count(slots, 'trial')} can run side by side now")
 
     @property
     def _budget_examples(self) -> int:
@@ -222,7 +234,7 @@ class SearchRun:
             penalty_weight=self._space.score.penalty_weight,
             patience=search.patience,
             threads=max(1, int(self._space.resources.cpus)),
-            device="cuda" if self._space.resources.gpus else "cpu",
+            device=needs_of(self._space, self._ledger.location).device or "cpu",
             rungs=rungs,
         )
 
