@@ -74,9 +74,9 @@ class Meeting:
             "content": self._token.encode(),
         }
 
-    def missing(self, node: Node) -> str | None:
+    def missing(self, node: Node, *, within_s: float = _SEEN_WITHIN_S) -> str | None:
         """Return why a node's file cannot be read here, None if it can."""
-        problem, deadline = None, time.monotonic() + _SEEN_WITHIN_S
+        problem, deadline = None, time.monotonic() + within_s
         while time.monotonic() < deadline:
             try:
                 self._folder.read(self._file(node.node_id))

@@ -50,14 +50,11 @@ def describe_environment(space: Space, dataset: Dataset, machines: Machines) -> 
     }
 
 
-def describe_resumption(before: Mapping[str, Any], machines: Machines) -> dict[str, Any]:
+def describe_resumption(before: Mapping[str, Any], machines: Machines | None = None) -> dict[str, Any]:
     """Return a run's environment with one more entry: when it was resumed, how, with which versions and on which nodes."""
-    entry = {
-        "at": now(),
-        "command": ["tuner", *sys.argv[1:]],
-        "versions": versions(),
-        "nodes": [describe_node(node) for node in machines.nodes],
-    }
+    entry: dict[str, Any] = {"at": now(), "command": ["tuner", *sys.argv[1:]], "versions": versions()}
+    if machines is not None:
+        entry["nodes"] = [describe_node(node) for node in machines.nodes]
     return {**before, "resumed": [*before.get("resumed", []), entry]}
 
 
@@ -68,6 +65,12 @@ def describe_node(node: Node) -> dict[str, Any]:
         **{name: getattr(node, name) for name in ("host", "address", "cpus", "gpus")},
         **{name: node.facts[name] for name in asked if name in node.facts},
     }
+
+
+def add_node(environment: Mapping[str, Any], node: Node) -> None:
+    """Add a node that has joined to the nodes of a run, or of its latest resumption."""
+    current = environment["resumed"][-1] if "resumed" in environment else environment
+    current["nodes"].append({**describe_node(node), "joined_at": now()})
 
 
 def now() -> str:

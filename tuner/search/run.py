@@ -26,7 +26,7 @@ from tuner.samplers.base import make_sampler
 from tuner.search.baselines_job import start_baselines
 from tuner.search.best_trials import kept_trials
 from tuner.search.choice import choose
-from tuner.search.environment import describe_environment, describe_node, describe_resumption, now
+from tuner.search.environment import add_node, describe_environment, describe_resumption, now
 from tuner.search.extension import describe_start, earlier_results
 from tuner.search.failures import NoChampion, explain_no_measurement, explain_no_model
 from tuner.search.finalists import finalist_runs
@@ -220,8 +220,7 @@ class SearchRun:
 
     def _record_node(self, node: Node) -> None:
         """Add a node that has joined to the environment."""
-        current = self._environment if self._earlier is None else self._environment["resumed"][-1]
-        current["nodes"].append({**describe_node(node), "joined_at": now()})
+        add_node(self._environment, node)
         with suppress(StorageError):  # the search goes on without; the ledger's rows matter more
             self._ledger.rewrite_environment(self._environment)
 
