@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 import os
 import signal
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -20,12 +19,15 @@ from ray.tune.search import Searcher
 
 from tuner.data.trial_data import TrialData
 from tuner.pruners.base import Pruner
+from tuner.ray_backend.access import folder_for_trials
 from tuner.ray_backend.memory import (
     describe_out_of_memory,
     is_out_of_memory,
     last_error,
     memory_kills_as_deaths,
 )
+from tuner.ray_backend.node_watch import NodeWatch
+from tuner.ray_backend.places import places_on_checked_nodes
 from tuner.ray_backend.scheduler import EmptyPickle, PruningScheduler, order_of
 from tuner.ray_backend.worker import TrialOnWorker
 from tuner.signals import raise_if_interrupted, raise_interrupt
@@ -107,6 +109,16 @@ class QueueCallback(EmptyPickle, TrialProgressCallback):  # type: ignore[misc]
         _kill_actors([trial for trial in trials if order_of(trial).index in hung] if hung else [])
 
 
+class WatchCallback(EmptyPickle, tune.Callback):  # type: ignore[misc]
+    """Lets a NodeWatch look at the nodes between Ray's steps."""
+
+    def __init__(self, watch: NodeWatch) -> None:
+        self._watch = watch
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        self._watch.look()
+
+
 class TimeStopper(EmptyPickle, tune.Stopper):  # type: ignore[misc]
     """Ends Ray's part of the search when the time is up, even if a worker has not started or is busy with an evaluation."""
 
@@ -128,21 +140,23 @@ def run_trials(
     pruner: Pruner,
     resources: ResourceSettings,
     slots: int,
-    is_cluster: bool,
+    watch: NodeWatch | None,
 ) -> None:
-    """Run the queue's orders until it is done, `slots` at a time.
+    """Run the queue's orders until it is done, `slots` at a time. `watch` follows the nodes of a cluster.
 
     Raises KeyboardInterrupt after the first SIGINT or SIGTERM, at a moment when the queue knows everything.
     """
     # As many trials wait as run. With fewer, workers start one after the other, and a second worker may never come: Ray
     # abandons a starting worker as soon as another one is free, and with short trials one is free all the time.
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
+    # On a cluster that grows they also ask for the nodes that it needs.
+    waiting = max(slots, resources.concurrent or 0) if watch else slots
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(waiting)
     trainable = tune.with_resources(
         tune.with_parameters(TrialOnWorker, data=data, settings=settings),
         {"cpu": resources.cpus, "gpu": resources.gpus},
     )
     scheduler = PruningScheduler(queue, pruner)
-    with tempfile.TemporaryDirectory(prefix="tuner-ray-") as folder, _signals_as_event() as interrupt:
+    with folder_for_trials() as folder, _signals_as_event() as interrupt:
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
@@ -150,7 +164,7 @@ def run_trials(
                 scheduler=scheduler,
                 num_samples=-1,
                 # On this machine Ray has only that many CPUs anyway; a second limit would end workers between trials.
-                max_concurrent_trials=resources.concurrent if is_cluster else None,
+                max_concurrent_trials=resources.concurrent if watch else None,
                 reuse_actors=True,
                 trial_name_creator=lambda trial: f"trial-{order_of(trial).index}",
                 trial_dirname_creator=lambda trial: f"trial-{order_of(trial).index}",
@@ -160,12 +174,12 @@ def run_trials(
                 storage_path=folder,
                 verbose=0,
                 stop=TimeStopper(queue),
-                callbacks=[QueueCallback(queue, interrupt, scheduler)],
+                callbacks=[QueueCallback(queue, interrupt, scheduler), *([WatchCallback(watch)] if watch else [])],
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
                 failure_config=tune.FailureConfig(max_failures=RETRIES),
             ),
         )
-        with memory_kills_as_deaths(), nullcontext() if is_cluster else started_workers_for_trials():
+        with memory_kills_as_deaths(), places_on_checked_nodes(watch) if watch else started_workers_for_trials():
             tuner.fit()
         if interrupt.is_set():  # after the last step
             queue.interrupt()

@@ -229,6 +229,11 @@ class ResourceSettings(Section):
     concurrent: int | None = Field(
         default=None, ge=1, le=100_000, description="How many trials to run at once. Null: as many as fit."
     )
+    wait: Seconds = Field(
+        default=None,
+        description="How long to wait for a node of the cluster with room for a trial: 90s, 15m. Null: do not wait. The wait "
+        "does not count against search.time.",
+    )
 
     rules = (Rule(("gpus",), _whole_gpus),)
 
