@@ -21,6 +21,7 @@ from tuner.search.time_budget import (
     makespan,
     refuse_spent_time,
 )
+from tuner.search.trial_records import TrialRecords
 from tuner.space.load import load_space
 
 SMALL = ClosingWork(validation=1_000, test=1_000, labels=5, fitting_s=0.2)
@@ -78,8 +79,8 @@ def test_a_run_that_is_given_more_reserves_at_most_half_of_that(tmp_path: Path) 
         closing_work=replace(LARGE, test=10**9),
     )
     given_more = replace(budget, begun_s=60.0)
-    assert not given_more.is_search_over([])
-    assert given_more.reserve_s([]) == given_more.closing_s([]) == 20
+    assert not given_more.is_search_over(TrialRecords())
+    assert given_more.reserve_s(TrialRecords()) == given_more.closing_s(TrialRecords()) == 20
 
 
 @pytest.mark.parametrize(("work", "least", "most"), [(SMALL, 3, 5), (LARGE, 60, 300), (ClosingWork(), 3, 3)])
