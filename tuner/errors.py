@@ -89,6 +89,10 @@ class LedgerError(InputError):
     """A run directory cannot be read, or would be overwritten."""
 
 
+class RunHeld(LedgerError):
+    """Another process works on the run."""
+
+
 class BundleError(InputError):
     """A bundle cannot be read."""
 
