@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,7 @@ def make_package(space: Space) -> Package:
     which this machine has nothing. Raises UsageError if the files are too large, and DataError if one is missing.
     """
     files: dict[str, Path] = {}
+    settings: dict[Path, str] = {}
     folders: dict[Path, str] = {}
     assignments, notes = list[str](), _notes_on_vectors(space)
     for name, value in _local_rows(space):
@@ -51,9 +52,10 @@ def make_package(space: Space) -> Package:
         paths = [Path(part.path) for part in locate_source(value, Reading()).parts]
         folder = folders.setdefault(paths[0].parent, f"rows-{len(folders) + 1}")
         files |= {f"{folder}/{path.name}": path for path in paths}
+        settings |= dict.fromkeys(paths, name)
         place = folder if Path(value).is_dir() else f"{folder}/{Path(value).name}"
         assignments.append(assignment(f"data.{name}", place))
-    _refuse_large(files.values(), [name for name, _ in _local_rows(space)])
+    _refuse_large(settings)
     space_name = f"{Path(space.source).stem}.yaml"
     text = rewrite(space.text, assignments) if assignments else space.text
     contents = {space_name: text.encode(), **{name: path.read_bytes() for name, path in files.items()}}
@@ -78,15 +80,16 @@ def _notes_on_vectors(space: Space) -> list[str]:
     return [f"word vectors do not travel: the head of the cluster must have {path.value}"]
 
 
-def _refuse_large(files: Collection[Path], names: Sequence[str]) -> None:
-    size = sum(path.stat().st_size for path in files)
+def _refuse_large(settings: Mapping[Path, str]) -> None:
+    """Raise UsageError if files, here with the settings that name them, are too large to travel."""
+    size = sum(path.stat().st_size for path in settings)
     if size <= MOST_BYTES:
         return
-    largest = max(files, key=lambda path: path.stat().st_size)
+    largest = max(settings, key=lambda path: path.stat().st_size)
     what = f"the files of rows have {size / _MEGABYTE:,.0f} MB, and at most {MOST_BYTES / _MEGABYTE:.0f} MB travel with a job"
-    settings = set_options(**dict.fromkeys(names[:1], f"s3://BUCKET/{largest.name}"))
+    example = set_options(**{settings[largest]: f"s3://BUCKET/{largest.name}"})
     remedy = (
-        f"put them where every node reads them, and name that place, as in {settings}; file:///mnt/data/{largest.name} says "
+        f"put them where every node reads them, and name that place, as in {example}; file:///mnt/data/{largest.name} says "
         "that the nodes have a file at that path"
     )
     raise UsageError([Fault(str(largest), what, remedy)])
