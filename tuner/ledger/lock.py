@@ -13,10 +13,11 @@ import os
 import socket
 import time
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuner.errors import Fault, LedgerError, MissingFileError
+from tuner.errors import Fault, MissingFileError, RunHeld
 from tuner.storage import Folder, errors_named
 
 LOCK = ".lock"
@@ -37,14 +38,14 @@ class RunLock:
         self._renewed_at = 0.0
 
     def take(self) -> None:
-        """Take the directory, and create it if needed. Raises StorageError, and LedgerError that names the holder."""
+        """Take the directory, and create it if needed. Raises StorageError, and RunHeld that names the holder."""
         if self._folder.is_local:
             self._take_file()
         else:
             self._take_lease()
 
     def renew(self) -> None:
-        """Renew a lease that is ten seconds old or more. Raises LedgerError if another process has taken the directory."""
+        """Renew a lease that is ten seconds old or more. Raises RunHeld if another process has taken the directory."""
         if self._token is None or time.monotonic() - self._renewed_at < RENEW_EVERY_S:
             return
         holder = self._read_lease()
@@ -104,18 +105,33 @@ class RunLock:
         self._renewed_at = time.monotonic()
 
 
+@dataclass(frozen=True)
+class Holder:
+    """The process that works on a run, in words, and how long its lease holds if it is not renewed; None without a lease."""
+
+    name: str
+    left_s: float | None
+
+
 def is_held(folder: Folder) -> bool:
     """Return whether a process works on a run: its lock is held, or its lease is renewed. Takes nothing. Raises StorageError."""
+    return find_holder(folder) is not None
+
+
+def find_holder(folder: Folder) -> Holder | None:
+    """Return the process that works on a run, None if there is none. Takes nothing. Raises StorageError."""
     if not folder.exists(LOCK):
-        return False
+        return None
     try:
         holder = _parse(folder.read(LOCK).decode(errors="replace"))
     except MissingFileError:  # released in the meantime
-        return False
-    if not folder.is_local:
-        renewed_at = holder.get("renewed_at")
-        return isinstance(renewed_at, int | float) and time.time() - renewed_at < STALE_AFTER_S
-    return not _is_dead(holder) and _is_locked(Path(folder.path, LOCK))
+        return None
+    if folder.is_local:
+        is_there = not _is_dead(holder) and _is_locked(Path(folder.path, LOCK))
+        return Holder(_name(holder), None) if is_there else None
+    renewed_at = holder.get("renewed_at")
+    left_s = renewed_at + STALE_AFTER_S - time.time() if isinstance(renewed_at, int | float) else 0.0
+    return Holder(_name(holder), left_s) if left_s > 0 else None
 
 
 def _is_dead(holder: dict[str, Any]) -> bool:
@@ -170,7 +186,12 @@ def _parse(text: str) -> dict[str, Any]:
     return holder if isinstance(holder, dict) else {}
 
 
-def _held(folder: Folder, holder: dict[str, Any], what: str = "another process is at work on this run") -> LedgerError:
-    who = f" (process {holder['process']} on {holder['host']}, since {holder['since']})" if "process" in holder else ""
+def _held(folder: Folder, holder: dict[str, Any], what: str = "another process is at work on this run") -> RunHeld:
+    who = f" ({_name(holder)})" if "process" in holder else ""
     remedy = "wait until it has ended, end it, or choose another --name"
-    return LedgerError([Fault(str(folder), f"{what}{who}", remedy)])
+    return RunHeld([Fault(str(folder), f"{what}{who}", remedy)])
+
+
+def _name(holder: dict[str, Any]) -> str:
+    known = {name: holder.get(name, "unknown") for name in ("process", "host", "since")}
+    return "process {process} on {host}, since {since}".format(**known)
