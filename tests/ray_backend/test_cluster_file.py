@@ -80,7 +80,7 @@ CASES = {
     ),
     "no token on the nodes": (
         (TOKEN, ""),
-        r"head_start_ray_commands\[1\]: asks for a token, but no node gets one, so Ray does not start; make a token with "
+        r"head_start_ray_commands\[1\]: asks for a token, but no node gets one, so Ray does not start; run "
         r"`ray get-auth-token --generate`, and write under file_mounts",
     ),
     "no token asked for": (

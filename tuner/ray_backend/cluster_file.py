@@ -1,7 +1,7 @@
 """Checks the file of a cluster that `ray up` starts. Nothing is started, and no machine is asked.
 
-Ray checks little of such a file before it has started machines. Some faults never lead to a message: workers do not come, or anyone
-may use the head. All faults are found at once, each with its line.
+Ray checks little of such a file before it has started machines. Some faults never lead to a message: workers do not come, or
+anyone may use the head. All faults are found at once, each with its line.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TUNER_RUN = re.compile(r"\btuner run\b(?:[^\n]|(?<=\\)\n)*")
 _LOCAL_FOLDERS = ("/tmp/", "/home/", "/root/", "/var/tmp/")
 # RFC 5737: addresses for documentation, which no machine has
 _EXAMPLES = tuple(map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")))
-_MOUNT_TOKEN = "make a token with `ray get-auth-token --generate`, and write under file_mounts: ~/.ray/auth_token: ~/.ray/auth_token"
+_MOUNT_TOKEN = "run `ray get-auth-token --generate`, and write under file_mounts: ~/.ray/auth_token: ~/.ray/auth_token"
 _TYPES = {
     "string": "text",
     "object": "keys with values",
