@@ -103,7 +103,15 @@ class OrderMaker:
         order = self._locate(Order(trial.index, trial.phase, trial.configuration, trial.seed))
         ending = None if trial.ending is None else Ending(trial.ending)
         self._log.records[trial.index] = TrialRecord(
-            order, trial.parent, trial.starts, trial.started_s, ending=ending, reason=trial.reason
+            order,
+            trial.parent,
+            trial.starts,
+            trial.started_s,
+            node=trial.node,
+            gpu=trial.gpu,
+            lost_nodes=trial.lost_nodes,
+            ending=ending,
+            reason=trial.reason,
         )
 
     def close(self, record: TrialRecord) -> None:
