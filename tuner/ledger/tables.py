@@ -36,6 +36,9 @@ TRIALS = pa.schema(
         ("epochs", pa.float64()),
         ("examples", pa.int64()),
         ("starts", pa.int64()),  # more than 1 if a worker died
+        ("lost_nodes", pa.int64()),  # starts that were cut off because the node was lost
+        ("node", pa.string()),  # where it ran last
+        ("gpu", pa.string()),  # its number on the node; null without one
         ("parameters", pa.int64()),
         ("precision", pa.string()),
         ("vocabulary_found", pa.float64()),  # share of the vocabulary that has a pre-trained vector
@@ -74,6 +77,7 @@ MEASUREMENTS = pa.schema(
 )
 SCHEMAS = {"trials": TRIALS, "reports": MEASUREMENTS}
 """By the name of the table's folder. `reports` holds the measurements."""
+_LATER = ("lost_nodes", "node", "gpu")  # columns that older runs lack
 _PARTS_BEFORE_MERGE = 64
 _KEYS = {"trials": ("trial",), "reports": ("trial", "start", "examples")}
 
@@ -135,7 +139,8 @@ def read_parts(folder: Folder, table: str) -> tuple[pa.Table, list[Fault]]:
         return schema.empty_table(), [Fault(f"{folder}/{table}", "a file, not a folder", "restore it from a copy")]
     for name in parts.names():
         try:
-            tables.append(read_parquet(parts, name, schema, remedy="restore it from a copy; its rows are left out"))
+            remedy = "restore it from a copy; its rows are left out"
+            tables.append(read_parquet(parts, name, schema, remedy=remedy, later=_LATER))
         except LedgerError as error:
             damaged += error.faults
     if not tables:

@@ -94,6 +94,16 @@ def _grace_at_a_measurement(values: Values) -> Broken | None:
     return None
 
 
+def _whole_trials(values: Values) -> Broken | None:
+    failed = values["max_failed"]
+    if failed is not None and failed > 1 and failed != int(failed):
+        return (
+            f"max_failed is {failed:g}, but above 1 it must be a whole number",
+            "use a share below 1, or a whole number",
+        )
+    return None
+
+
 Seconds = Annotated[
     float | None,
     BeforeValidator(read_time),
@@ -163,6 +173,12 @@ class SearchSettings(Section):
         default=3600.0,
         description="A trial that sends no measurement for this long has failed: 90s, 10m, 2h. Null: wait forever.",
     )
+    max_failed: float | None = Field(
+        default=0.8,
+        gt=0,
+        le=1_000_000,
+        description="End the search when more than this many trials have failed, or than this share, if below 1. Null: never.",
+    )
     reduction_factor: float = Field(
         default=3.0, gt=1, le=100, description="At each rung, about one in this many trials continues."
     )
@@ -192,6 +208,7 @@ class SearchSettings(Section):
         Rule(("cost", "cost_per_hour"), _cost_of_an_hour),
         Rule(("grace_epochs", "max_epochs"), _grace_within_budget),
         Rule(("grace_epochs", "reports_per_epoch"), _grace_at_a_measurement),
+        Rule(("max_failed",), _whole_trials),
     )
 
     @classmethod

@@ -82,6 +82,18 @@ class TrialQueue(Protocol):
     def started(self, order: Order) -> None:
         """Record that a worker started a trial, for the first time or again after its worker died."""
 
+    def placed(self, order: Order, node: str, gpu: str) -> None:
+        """Record on which node a trial runs, and on which of its GPUs, "" without one."""
+
+    def node_lost(self, order: Order, node: str) -> None:
+        """Record that a trial has lost the node it ran on. It goes on elsewhere."""
+
+    def left_out(self, node: str, why: str) -> None:
+        """Record that no trials go to a node any more, after the last failure there."""
+
+    def give_up(self, why: str) -> None:
+        """Record that no trial can succeed any more."""
+
     def waits(self, order: Order) -> None:
         """Record that a trial whose worker died waits for another worker."""
 
