@@ -42,6 +42,7 @@ from tuner.signals import raise_if_interrupted
 from tuner.space.counting import describe_limit
 from tuner.space.load import Space
 from tuner.storage import Folder
+from tuner.training.device import device_of
 from tuner.trial.ending import PLANNED_AGAIN, Ending
 from tuner.trial.order import TrialSettings
 
@@ -222,7 +223,7 @@ class SearchRun:
             penalty_weight=self._space.score.penalty_weight,
             patience=search.patience,
             threads=max(1, int(self._space.resources.cpus)),
-            device="cuda" if self._space.resources.gpus else "cpu",
+            device=device_of(self._space.resources.gpus),
             rungs=rungs,
         )
 
