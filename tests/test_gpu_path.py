@@ -12,7 +12,6 @@ from itertools import islice
 from typing import Any
 
 import pytest
-import torch
 
 from builders.configurations import configure, prepare_for
 from builders.datasets import make_dataset

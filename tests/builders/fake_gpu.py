@@ -1,7 +1,7 @@
 """A GPU that is not there: PyTorch takes it for a device, its tensors hold no numbers, and everything that reads them counts.
 
 PyTorch lets Python define one device of its own ("PrivateUse1"). Its tensors here are PyTorch's own fake tensors: they have a
-shape, a number format and a device, and an operation that mixes devices raises, as it would on a GPU. Tensors on the CPU are real.
+shape, a number format and a device, and an operation that mixes devices raises, as it would on a GPU. Those on the CPU are real.
 """
 
 from __future__ import annotations
@@ -149,6 +149,15 @@ class _Module:
 
     def set_per_process_memory_fraction(self, share: float, device: str) -> None:
         self.calls.append(("set_per_process_memory_fraction", share))
+
+    def get_device_name(self, device: str) -> str:
+        return "a GPU that is not there"
+
+    def max_memory_reserved(self, device: str) -> int:
+        return 1 << 30
+
+    def synchronize(self) -> None:
+        self.calls.append(("synchronize", None))
 
     def empty_cache(self) -> None:
         self.calls.append(("empty_cache", None))

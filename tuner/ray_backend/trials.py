@@ -20,6 +20,7 @@ from ray.tune.search import Searcher
 
 from tuner.data.trial_data import TrialData
 from tuner.pruners.base import Pruner
+from tuner.ray_backend.gpu_spread import spread_over_gpus
 from tuner.ray_backend.memory import (
     describe_out_of_memory,
     is_out_of_memory,
@@ -165,7 +166,8 @@ def run_trials(
                 failure_config=tune.FailureConfig(max_failures=RETRIES),
             ),
         )
-        with memory_kills_as_deaths(), nullcontext() if is_cluster else started_workers_for_trials():
+        workers = nullcontext() if is_cluster else started_workers_for_trials()
+        with memory_kills_as_deaths(), spread_over_gpus(resources), workers:
             tuner.fit()
         if interrupt.is_set():  # after the last step
             queue.interrupt()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+import ray
 from ray import tune
 
 from tuner.data.trial_data import TrialData
@@ -16,6 +17,7 @@ from tuner.errors import StorageError
 from tuner.pruners.gate import GateSettings, health_of
 from tuner.ray_backend.memory import is_out_of_memory
 from tuner.signals import die_on_abort
+from tuner.training.device import is_gpu
 from tuner.trial.measurement import Measurement
 from tuner.trial.order import Order, Stretch, TrialSettings
 
@@ -32,6 +34,8 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
 
     def setup(self, config: dict[str, Any], data: TrialData, settings: TrialSettings) -> None:
         die_on_abort()
+        if is_gpu(settings.device):  # after an out-of-memory error a trial has a larger share than the others
+            settings = replace(settings, gpu_share=ray.get_runtime_context().get_assigned_resources().get("GPU", 0.0))
         self._data, self._settings_of_all = data, settings
         self.reset_config(config)
 

@@ -30,6 +30,8 @@ from tuner.search.environment import describe_environment, describe_resumption, 
 from tuner.search.extension import describe_start, earlier_results
 from tuner.search.failures import NoChampion, explain_no_measurement, explain_no_model
 from tuner.search.finalists import finalist_runs
+from tuner.search.gpu_packing import Packing
+from tuner.search.gpus import settle_gpus
 from tuner.search.reading import measure_closing_work
 from tuner.search.search_data import SearchData, count_slots, read_beside_ray
 from tuner.search.self_sizing import SelfSizing, make_sizing
@@ -79,10 +81,11 @@ def run_search(space: Space, location: str, *, address: str | None, watcher: Wat
     refuse_existing(Folder.at(location))
     with read_beside_ray(space, address, watcher) as (adapted, data):
         refuse_spent_time(adapted, clock())
+        adapted, packing = settle_gpus(adapted, data.prepared, data.machines, watcher.say)
         slots = count_slots(adapted, data.machines)
         sizing = make_sizing(adapted, data.dataset, data.prepared, slots=slots, spent_s=clock())
         space = sizing.plan.space if sizing else adapted
-        search = SearchRun(space, data, Ledger(location), clock=clock, watcher=watcher, sizing=sizing)
+        search = SearchRun(space, data, Ledger(location), clock=clock, watcher=watcher, sizing=sizing, packing=packing)
         return search.run(is_cluster=address is not None)
 
 
@@ -99,9 +102,10 @@ class SearchRun:
         watcher: Watcher,
         earlier: EarlierRun | None = None,
         sizing: SelfSizing | None = None,
+        packing: Packing | None = None,
     ) -> None:
         self._space, self._data, self._dataset, self._ledger = space, data, data.dataset, ledger
-        self._earlier, self._watcher, self._sizing = earlier, watcher, sizing
+        self._earlier, self._watcher, self._sizing, self._packing = earlier, watcher, sizing, packing
         self._extensions = earlier.extensions if earlier else ()
         self._budget = TimeBudget(
             space=space,
@@ -149,6 +153,8 @@ class SearchRun:
         say = self._watcher.say
         if self._earlier is None:
             environment = describe_environment(self._space, self._dataset, self._data.machines)
+            if self._packing is not None:
+                environment["packing"] = self._packing.entry()
             self._ledger.begin(space=self._space.text_for_anywhere, environment=environment)
         else:
             self._take_over(self._earlier)
@@ -224,6 +230,7 @@ class SearchRun:
             patience=search.patience,
             threads=max(1, int(self._space.resources.cpus)),
             device=device_of(self._space.resources.gpus),
+            gpu_share=self._space.resources.gpus,
             rungs=rungs,
         )
 

@@ -54,6 +54,24 @@ def memory_share(share: float, total_bytes: int) -> float:
     return max(share - CONTEXT_BYTES / total_bytes, share / 2)
 
 
+def describe_gpu(device: str) -> tuple[str, int]:
+    """Return the name of a GPU and the bytes of its memory."""
+    module = _module(device)
+    _, total = module.mem_get_info(device)
+    return str(module.get_device_name(device)), int(total)
+
+
+def peak_bytes(device: str) -> int:
+    """Return the most that the tensors of this process have taken of a GPU's memory."""
+    return int(_module(device).max_memory_reserved(device))
+
+
+def wait_for(device: str) -> None:
+    """Wait until a GPU has done what it was given; nothing on a CPU."""
+    if is_gpu(device):
+        _module(device).synchronize()
+
+
 def random_state(device: str) -> Tensor:
     """Return the state of a GPU's random generator."""
     state: Tensor = _module(device).get_rng_state(device)

@@ -114,6 +114,11 @@ class Trial:
         return self._best.merit
 
     @property
+    def steps(self) -> int:
+        """Steps taken, of all models."""
+        return sum(fold_model.training.steps for fold_model in self._fold_models)
+
+    @property
     def examples(self) -> int:
         """Examples seen, scaled to all rows: with folds each model has seen the same share of its fewer rows."""
         shares = [fold_model.training.examples / fold_model.size for fold_model in self._fold_models]
