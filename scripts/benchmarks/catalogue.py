@@ -24,8 +24,9 @@ NAMES = (
     "corners",
     "budget",
     "faults",
+    "gpu",
 )
-ONLY_BY_NAME = ("goemotions", "reach", "coverage", "trust", "diagnosis", "memory", "corners", "budget", "faults")
+ONLY_BY_NAME = ("goemotions", "reach", "coverage", "trust", "diagnosis", "memory", "corners", "budget", "faults", "gpu")
 
 
 def measure(name: str) -> list[Row]:

@@ -23,6 +23,7 @@ from tuner.pruners.base import Pruner
 from tuner.ray_backend.access import folder_for_trials
 from tuner.ray_backend.cluster_nodes import draining_nodes
 from tuner.ray_backend.error_texts import is_out_of_memory
+from tuner.ray_backend.gpu_spread import spread_over_gpus
 from tuner.ray_backend.memory import describe_out_of_memory, last_error, memory_kills_as_deaths
 from tuner.ray_backend.node_watch import NodeWatch
 from tuner.ray_backend.places import places_on_checked_nodes
@@ -196,7 +197,8 @@ def run_trials(
                 failure_config=tune.FailureConfig(max_failures=RETRIES),
             ),
         )
-        with memory_kills_as_deaths(), places_on_checked_nodes(watch) if watch else started_workers_for_trials():
+        workers = places_on_checked_nodes(watch) if watch else started_workers_for_trials()
+        with memory_kills_as_deaths(), spread_over_gpus(resources), workers:
             tuner.fit()
         if interrupt.is_set():  # after the last step
             queue.interrupt()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+import ray
 from ray import tune
 
 from tuner.data.trial_data import TrialData
@@ -19,6 +20,7 @@ from tuner.pruners.gate import GateSettings, health_of
 from tuner.ray_backend.cluster_nodes import alive_nodes, here
 from tuner.ray_backend.error_texts import first_line, is_broken_device, is_out_of_memory
 from tuner.signals import die_on_abort
+from tuner.training.device import is_gpu
 from tuner.trial.measurement import Measurement
 from tuner.trial.order import Order, Stretch, TrialSettings
 
@@ -46,6 +48,8 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
 
     def setup(self, config: dict[str, Any], data: TrialData, settings: TrialSettings) -> None:
         die_on_abort()
+        if is_gpu(settings.device):  # after an out-of-memory error a trial has a larger share than the others
+            settings = replace(settings, gpu_share=ray.get_runtime_context().get_assigned_resources().get("GPU", 0.0))
         self._data, self._settings_of_all = data, settings
         self._place, self._has_measured = here(), False
         self.reset_config(config)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from tuner.space.configuration import Configuration
+from tuner.training.device import CPU
 from tuner.trial.ending import Ending
 from tuner.trial.measurement import Measurement
 
@@ -18,7 +19,7 @@ class TrialSettings:
     """What all trials of a search share.
 
     A trial ends after `patience` measurements without a better score, if that is set. It writes a checkpoint at each of
-    the `rungs`, in examples seen.
+    the `rungs`, in examples seen. `gpu_share` is its share of a GPU, whose memory it does not exceed.
     """
 
     max_epochs: float
@@ -26,7 +27,8 @@ class TrialSettings:
     penalty_weight: float
     patience: int | None = None
     threads: int = 1
-    device: str = "cpu"
+    device: str = CPU
+    gpu_share: float = 1.0
     rungs: tuple[int, ...] = ()
 
 
