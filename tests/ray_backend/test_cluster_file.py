@@ -13,7 +13,7 @@ from tuner.ray_backend.cluster_file import check_cluster_file
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ("cluster.yaml", "deploy/aws.yaml", "deploy/gcp.yaml")
-UNFILLED = re.compile(r"which stands for a value of yours|an address that no machine has")
+UNFILLED = "which stands for a"
 
 Check: TypeAlias = Callable[..., list[str]]
 
@@ -27,6 +27,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         file = tmp_path / name
         file.parent.mkdir()
         file.write_text("secret")
+        file.chmod(0o600)
     return tmp_path
 
 
@@ -50,7 +51,7 @@ def check(home: Path) -> Check:
 def test_shipped_files_have_only_places_to_fill_in(home, name):
     faults = [str(fault) for fault in check_cluster_file(Path(name))]
     assert faults
-    assert [fault for fault in faults if not UNFILLED.search(fault)] == []
+    assert [fault for fault in faults if UNFILLED not in fault] == []
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -150,6 +151,14 @@ def test_a_token_that_is_not_made_yet_is_named_with_the_command_that_makes_it(ch
     (home / ".ray" / "auth_token").unlink()
     (fault,) = check()
     assert re.search(r"auth_token does not exist in .*; make it: `ray get-auth-token --generate`", fault)
+
+
+def test_a_token_that_other_users_can_read_is_refused(check, home):
+    (home / ".ray" / "auth_token").chmod(0o644)  # as Ray makes it
+    (fault,) = check()
+    assert (
+        "can be read by other users of this machine, and then by those of every node; run `chmod 600 ~/.ray/" in fault
+    )
 
 
 @pytest.mark.parametrize(

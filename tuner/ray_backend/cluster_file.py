@@ -150,7 +150,7 @@ def _unfilled(file: _ClusterFile) -> _Found:
         if re.search(r"\bEDIT\b", value):
             yield key, f"is {value!r}, which stands for a value of yours", "fill it in"
         elif _is_example(value):
-            yield key, f"is {value}, an address that no machine has", "fill in the address of a machine of yours"
+            yield key, f"is {value}, which stands for an address of yours", "fill it in"
 
 
 def _texts(value: Any, key: Key) -> Iterator[tuple[Key, str]]:
@@ -208,6 +208,9 @@ def _local_files(file: _ClusterFile) -> _Found:
             is_token = "auth_token" in remote
             remedy = "make it: `ray get-auth-token --generate`" if is_token else "name a file or folder that exists"
             yield ("file_mounts", remote), f"{local} does not exist in {_folder_of(local)}", remedy
+        elif isinstance(local, str) and "auth_token" in remote and Path(local).expanduser().stat().st_mode & 0o077:
+            what = f"{local} can be read by other users of this machine, and then by those of every node"
+            yield ("file_mounts", remote), what, f"run `chmod 600 {local}`"
     private_key = file.part("auth").get("ssh_private_key")
     if isinstance(private_key, str) and not Path(private_key).expanduser().exists():
         remedy = "name the private key that opens the machines, or make one with `ssh-keygen`"
