@@ -100,15 +100,16 @@ class CheckedPlaces(PlacementGroupResourceManager):  # type: ignore[misc]
 
 @contextmanager
 def places_on_checked_nodes(watch: NodeWatch) -> Iterator[None]:
-    """Make Ray Tune start trials only on nodes that `watch` allows, and end workers on a node that is left out.
+    """Make Ray Tune start trials only on nodes that `watch` allows, and let more trials wait if the slots become more.
 
-    Otherwise a worker takes one trial after the other. The patched names are private to Ray, and a test fails if they
-    change.
+    When a trial ends, its worker takes another one, unless its node is left out. The patched names are private to Ray, and a
+    test fails if they change.
     """
     CheckedPlaces.watch = watch
     original = TuneController._maybe_cache_trial_actor
 
     def keep_worker(controller: Any, trial: Any) -> bool:
+        controller.update_max_pending_trials(watch.waiting_trials)
         manager = controller._actor_manager
         acquired = manager.get_actor_resources(controller._trial_to_actor[trial])
         places = manager._resource_manager

@@ -166,9 +166,8 @@ def run_trials(
     """
     # As many trials wait as run. With fewer, workers start one after the other, and a second worker may never come: Ray
     # abandons a starting worker as soon as another one is free, and with short trials one is free all the time.
-    # On a cluster that grows they also ask for the nodes that it needs.
-    waiting = max(slots, resources.concurrent or 0) if watch else slots
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(waiting)
+    # In a cluster that grows they also ask for the nodes that it needs.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(watch.waiting_trials if watch else slots)
     trainable = tune.with_resources(
         tune.with_parameters(TrialOnWorker, data=data, settings=settings),
         {"cpu": resources.cpus, "gpu": resources.gpus},

@@ -108,6 +108,6 @@ def count_slots(space: Space, machines: Machines) -> int:
     what = f"a trial needs cpus {resources.cpus:g} and gpus {resources.gpus:g}, but {when}no node has that many: {machines}"
     remedy = "ask for less, or join a larger cluster with --address"
     if machines.is_cluster:
-        wait = "24h" if resources.wait else "15m"
-        remedy = f"ask for less, add nodes, or wait for them to come: --set resources.wait={wait}"
+        minutes = max(15, round((resources.wait or 0) / 30))  # twice as long as now
+        remedy = f"ask for less, add nodes, or wait for them to come: --set resources.wait={minutes}m"
     raise SpaceError([Fault(f"{space.source}: resources", what, remedy)])
