@@ -13,6 +13,8 @@ NAMES = (
     "loop",
     "precision",
     "overhead",
+    "scale",
+    "history",
     "occupancy",
     "goemotions",
     "reach",
@@ -25,7 +27,19 @@ NAMES = (
     "budget",
     "faults",
 )
-ONLY_BY_NAME = ("goemotions", "reach", "coverage", "trust", "diagnosis", "memory", "corners", "budget", "faults")
+ONLY_BY_NAME = (
+    "scale",
+    "history",
+    "goemotions",
+    "reach",
+    "coverage",
+    "trust",
+    "diagnosis",
+    "memory",
+    "corners",
+    "budget",
+    "faults",
+)
 
 
 def measure(name: str) -> list[Row]:
