@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -75,35 +76,51 @@ MEASUREMENTS = pa.schema(
 SCHEMAS = {"trials": TRIALS, "reports": MEASUREMENTS}
 """By the name of the table's folder. `reports` holds the measurements."""
 _PARTS_BEFORE_MERGE = 64
+_ROWS_OF_A_PART = 1000  # in an object store
+_ATTEMPTS_IN_A_STORE = 3
 _KEYS = {"trials": ("trial",), "reports": ("trial", "start", "examples")}
 
 
 class TableWriter:
-    """Writes one table of a run in part files, and merges them from time to time."""
+    """Writes one table of a run in part files, and merges them from time to time.
+
+    In an object store, a part is written again with more rows until it has a thousand. That takes one request, and readers see
+    the part either without the new rows or with them.
+    """
 
     def __init__(self, folder: Folder, table: str) -> None:
         self._run = folder
         self._table = table
         self._parts = 0
+        self._open = SCHEMAS[table].empty_table()  # the rows of the last part, if more are to come
 
     def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write rows as a new part."""
-        self._write_part(pa.Table.from_pylist(list(rows), schema=SCHEMAS[self._table]))
+        """Write rows as a new part, or with those of the last part in its place."""
+        added = pa.Table.from_pylist(list(rows), schema=SCHEMAS[self._table])
+        if not len(self._open):
+            self._parts += 1
+        part = pa.concat_tables([self._open, added]).combine_chunks()
+        self._write_part(part)
+        if self._run.is_store:
+            self._open = part if len(part) < _ROWS_OF_A_PART else part.slice(0, 0)
 
     def merge_if_many(self) -> None:
         """Merge the parts after every 64th one."""
-        if self._parts % _PARTS_BEFORE_MERGE == 0:
+        if self._parts % _PARTS_BEFORE_MERGE == 0 and not len(self._open):
             self.merge()
 
     def merge(self) -> None:
-        """Merge all parts into one, if there are any and none is damaged."""
+        """Merge all parts into one, if there are several and none is damaged."""
         if not self._parts:
             return
         folder = self._run.below(self._table)
         names = folder.names()
+        if len(names) == 1:
+            return
         rows, damaged = read_parts(self._run, self._table)
         if damaged:
             return  # never delete parts unless the merged part holds all their rows
+        self._parts, self._open = self._parts + 1, rows.slice(0, 0)
         self._write_part(rows)
         for name in reversed(names):  # newest first: if this is cut short, the remaining rows are still in order
             folder.delete(name)
@@ -118,7 +135,6 @@ class TableWriter:
         self._parts = max((_number_of(name) for name in parts.names()), default=0)
 
     def _write_part(self, rows: pa.Table) -> None:
-        self._parts += 1
         self._run.write(f"{self._table}/part-{self._parts:06d}.parquet", to_parquet(rows))
 
 
@@ -133,14 +149,25 @@ def read_parts(folder: Folder, table: str) -> tuple[pa.Table, list[Fault]]:
     damaged: list[Fault] = []
     if folder.size(table) is not None:
         return schema.empty_table(), [Fault(f"{folder}/{table}", "a file, not a folder", "restore it from a copy")]
-    for name in parts.names():
-        try:
-            tables.append(read_parquet(parts, name, schema, remedy="restore it from a copy; its rows are left out"))
-        except LedgerError as error:
-            damaged += error.faults
+    for rows in parts.map_files(partial(_read_part, parts, schema=schema), parts.names()):
+        if isinstance(rows, LedgerError):
+            damaged += rows.faults
+        else:
+            tables.append(rows)
     if not tables:
         return schema.empty_table(), damaged
     return _latest(pa.concat_tables(tables), _KEYS[table]), damaged
+
+
+def _read_part(parts: Folder, name: str, *, schema: pa.Schema) -> pa.Table | LedgerError:
+    """Return the rows of a part, or the error if it is damaged. A part that is replaced during the read only looks so."""
+    for attempts_left in reversed(range(_ATTEMPTS_IN_A_STORE if parts.is_store else 1)):
+        try:
+            return read_parquet(parts, name, schema, remedy="restore it from a copy; its rows are left out")
+        except LedgerError as error:
+            if not attempts_left:
+                return error
+    return None
 
 
 def _latest(rows: pa.Table, keys: Sequence[str]) -> pa.Table:

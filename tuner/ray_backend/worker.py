@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ray import tune
 
 from tuner.data.trial_data import TrialData
-from tuner.errors import StorageError
+from tuner.errors import MissingFileError, StorageError
 from tuner.pruners.gate import GateSettings, health_of
 from tuner.ray_backend.memory import is_out_of_memory
 from tuner.signals import die_on_abort
@@ -86,8 +86,9 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
             folder = Folder.at(location)
             self._checkpoint = folder, name
             try:
-                if folder.exists(name):
-                    self._trial.load_state(folder.read(name))
+                self._trial.load_state(folder.read(name))
+            except MissingFileError:  # as for every trial that has not run before
+                pass
             except (StorageError, ValueError) as error:
                 self._note = f"it starts again from the beginning because its checkpoint cannot be used ({error})"
                 self._trial = self._make_trial()
