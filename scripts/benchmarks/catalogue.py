@@ -13,6 +13,8 @@ NAMES = (
     "loop",
     "precision",
     "overhead",
+    "scale",
+    "history",
     "occupancy",
     "goemotions",
     "reach",
@@ -26,7 +28,20 @@ NAMES = (
     "faults",
     "gpu",
 )
-ONLY_BY_NAME = ("goemotions", "reach", "coverage", "trust", "diagnosis", "memory", "corners", "budget", "faults", "gpu")
+ONLY_BY_NAME = (
+    "scale",
+    "history",
+    "goemotions",
+    "reach",
+    "coverage",
+    "trust",
+    "diagnosis",
+    "memory",
+    "corners",
+    "budget",
+    "faults",
+    "gpu",
+)
 
 
 def measure(name: str) -> list[Row]:

@@ -49,8 +49,10 @@ class RunLock:
         if self._token is None or time.monotonic() - self._renewed_at < RENEW_EVERY_S:
             return
         holder = self._read_lease()
-        if holder is not None and holder.get("token") != self._token:
-            raise _held(self._folder, holder, "another process has taken this run's directory over")
+        if holder is None or holder.get("token") != self._token:
+            raise _held(
+                self._folder, holder or {}, "another process has taken this run's directory over, or it was removed"
+            )
         self._write_lease()
 
     def release(self) -> None:
@@ -97,7 +99,10 @@ class RunLock:
             raise _held(self._folder, holder or {})
 
     def _read_lease(self) -> dict[str, Any] | None:
-        return _parse(self._folder.read(LOCK).decode()) if self._folder.exists(LOCK) else None
+        try:
+            return _parse(self._folder.read(LOCK).decode())
+        except MissingFileError:
+            return None
 
     def _write_lease(self) -> None:
         lease = {**_this_process(), "token": self._token, "renewed_at": time.time()}

@@ -73,7 +73,7 @@ def verify(location: str | Path) -> Verification:
         measurements, damaged = read_parts(folder, "reports")
         faults += [*run.damaged, *damaged]
         if not faults:  # otherwise these checks would only repeat the faults
-            faults += [*_trials(folder, run.trials, measurements.to_pylist()), *_predictions(run)]
+            faults += [*_trials(folder, run.trials, measurements.to_pylist()), *_predictions(folder, run)]
         faults.extend(_unfinished(folder, run))
     except InputError as error:  # includes StorageError: a folder in place of a file
         faults += error.faults
@@ -83,7 +83,7 @@ def verify(location: str | Path) -> Verification:
     # Without champion.json, the run was cut off while it wrote the bundle.
     if folder.exists("champion") and folder.exists("champion.json"):
         faults += _bundle(folder, location, is_as_written=is_as_written)
-    faults += _distilled(folder)
+    faults += _distilled(folder, location)
     return Verification(
         name=folder.path.rsplit("/", 1)[-1],
         status=status,
@@ -181,7 +181,7 @@ def _trials(
             yield Fault(f"{folder}/trials", what, _RESTORE)
 
 
-def _predictions(run: Run) -> Iterator[Fault]:
+def _predictions(folder: Folder, run: Run) -> Iterator[Fault]:
     """Check that there is a prediction for every row that the champion was evaluated on."""
     for split in ("validation", "test"):
         if split not in run.champion:
@@ -194,13 +194,13 @@ def _predictions(run: Run) -> Iterator[Fault]:
             continue
         if predicted != evaluated:
             what = f"it has {predicted:,} rows of the champion, but the champion was evaluated on {evaluated:,}"
-            yield Fault(f"{run.location}/predictions/{split}.parquet", what, _RESTORE)
+            yield Fault(f"{folder}/predictions/{split}.parquet", what, _RESTORE)
 
 
-def _distilled(folder: Folder) -> Iterator[Fault]:
+def _distilled(folder: Folder, location: str | Path) -> Iterator[Fault]:
     """Check the files of the distilled model, if there is one, by their own checksums."""
     try:
-        yield from damaged_distilled(folder)
+        yield from damaged_distilled(folder, str(location))
     except InputError as error:
         yield from error.faults
 

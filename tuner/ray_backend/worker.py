@@ -15,7 +15,7 @@ import ray
 from ray import tune
 
 from tuner.data.trial_data import TrialData
-from tuner.errors import StorageError
+from tuner.errors import MissingFileError, StorageError
 from tuner.pruners.gate import GateSettings, health_of
 from tuner.ray_backend.cluster_nodes import alive_nodes, here
 from tuner.ray_backend.error_texts import first_line, is_broken_device, is_out_of_memory
@@ -117,8 +117,9 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
             folder = Folder.at(location)
             self._checkpoint = folder, name
             try:
-                if folder.exists(name):
-                    self._trial.load_state(folder.read(name))
+                self._trial.load_state(folder.read(name))
+            except MissingFileError:  # as for every trial that has not run before
+                pass
             except (StorageError, ValueError) as error:
                 self._note = f"it starts again from the beginning because its checkpoint cannot be used ({error})"
                 self._trial = self._make_trial()

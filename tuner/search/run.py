@@ -359,6 +359,7 @@ class SearchRun:
         from tuner.search.kept_models import read_models
 
         raise_if_interrupted()
+        self._ledger.settle()
         models = read_models(
             [*finalist_runs(records), *kept_trials(records)],
             penalty_weight=self._space.score.penalty_weight,

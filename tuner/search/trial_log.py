@@ -10,6 +10,7 @@ from tuner.errors import StorageError
 from tuner.ledger.rows import INTERRUPTED, measurement_row, trial_row
 from tuner.ledger.run_directory import CHECKPOINTS, Ledger, checkpoint_name, held_out_name, weights_name
 from tuner.search.trial_records import TrialRecords
+from tuner.storage import join
 from tuner.trial.ending import Ending
 from tuner.trial.measurement import Measurement
 from tuner.trial.order import Order
@@ -29,7 +30,8 @@ class TrialLog:
         self._with_weights: set[int] = set()  # ended search trials whose weights are kept
 
     def add(self, record: TrialRecord) -> Order:
-        """Add a new trial and return its order."""
+        """Add a new trial and return its order. By then it is written how earlier ones ended."""
+        self.flush(is_due=False, is_awaited=True)
         self._write(record)
         return record.order
 
@@ -59,26 +61,25 @@ class TrialLog:
         row = {"trial": order.index, "start": record.starts, **measurement_row(measurement), "reported_s": now}
         self._ledger.add("reports", row)
         if is_to_be_kept:
-            self.flush()
+            self.flush(is_awaited=True)
 
     def end(self, order: Order, ending: Ending, reason: str) -> TrialRecord:
-        """Note how a trial ended, write it at once, and delete the files that are not needed any more."""
+        """Note how a trial ended, write it at once, and then delete the files that are not needed any more."""
         record = self.records.by_number[order.index]
         record.ending, record.reason = ending, reason
         self._write(record)
-        self.flush()
         if record.measurements and reason != INTERRUPTED:
-            with suppress(StorageError):
-                self._ledger.folder.delete(checkpoint_name(order.index))
+            self._ledger.discard(checkpoint_name(order.index))
             if order.phase == "search" and order.weights is not None:
                 self._with_weights.add(order.index)
                 self._keep_best_weights()
+        self.flush()
         return record
 
-    def flush(self) -> None:
-        """Write the waiting rows now. A StorageError waits for `flush_if_due`: raised here, Ray would wrap it."""
+    def flush(self, *, is_due: bool = True, is_awaited: bool = False) -> None:
+        """Flush the ledger. A StorageError waits for `flush_if_due`: raised here, Ray would wrap it."""
         with suppress(StorageError):
-            self._ledger.flush()
+            self._ledger.flush(is_due=is_due, is_awaited=is_awaited)
 
     def flush_if_due(self) -> None:
         """Write the waiting rows at most once a second. Raises StorageError."""
@@ -87,8 +88,8 @@ class TrialLog:
     def locate_files(self, order: Order, *, has_weights: bool) -> Order:
         """Return the order with the places of its checkpoint and, if it keeps any, of its weights."""
         address = self._ledger.address
-        weights = f"{address}/{weights_name(order.index)}" if has_weights else None
-        return replace(order, weights=weights, checkpoint=f"{address}/{checkpoint_name(order.index)}")
+        weights = join(address, weights_name(order.index)) if has_weights else None
+        return replace(order, weights=weights, checkpoint=join(address, checkpoint_name(order.index)))
 
     def take_over_weights(self) -> None:
         """Find the weights that an earlier process left, and delete those of trials that are not among the best.
@@ -114,9 +115,8 @@ class TrialLog:
     def _keep_best_weights(self) -> None:
         best = {record.order.index for record in self.records.models.kept()}
         for index in self._with_weights - best:
-            with suppress(StorageError):
-                for name in (weights_name(index), held_out_name(weights_name(index))):
-                    self._ledger.folder.delete(name)
+            for name in (weights_name(index), held_out_name(weights_name(index))):
+                self._ledger.discard(name)
         self._with_weights &= best
 
     def _write(self, record: TrialRecord) -> None:
