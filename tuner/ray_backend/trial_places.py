@@ -10,8 +10,8 @@ from ray import tune
 
 from tuner.ray_backend import cluster_nodes
 from tuner.ray_backend.cluster_nodes import alive_nodes, node_name, node_of_failure
-from tuner.ray_backend.error_texts import is_broken_device
 from tuner.ray_backend.left_out import avoiding, is_left_out, leave_out
+from tuner.trial.error_texts import is_broken_device
 from tuner.trial.order import Order, TrialQueue
 from tuner.trial.place import Place, PlaceHealth
 

@@ -17,8 +17,8 @@ from tuner.data.trial_data import TrialData
 from tuner.errors import StorageError
 from tuner.pruners.gate import GateSettings, health_of
 from tuner.ray_backend.cluster_nodes import alive_nodes, here
-from tuner.ray_backend.error_texts import first_line, is_broken_device, is_out_of_memory
 from tuner.signals import die_on_abort
+from tuner.trial.error_texts import first_line, is_broken_device, is_out_of_memory
 from tuner.trial.measurement import Measurement
 from tuner.trial.order import Order, Stretch, TrialSettings
 
