@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from tuner import __version__
+from tuner.cli.cluster import cluster
 from tuner.cli.compare import compare
 from tuner.cli.diagnose import diagnose
 from tuner.cli.distil import distil
@@ -62,6 +63,7 @@ for command in (
     predict,
     evaluate,
     distil,
+    cluster,
     schema,
 ):
     tuner.add_command(debug_option(command))

@@ -107,12 +107,16 @@ class Ledger:
         else:
             self.folder.delete("manifest.json")
         self.folder.write("space.yaml", space.encode())
-        self.write_json("environment", {"format": FORMAT, **environment})
+        self.rewrite_environment(environment)
 
     def rewrite_space(self, space: str) -> None:
         """Replace the space of a run that has only begun."""
         check_there(self.folder, self.location)
         self.folder.write("space.yaml", space.encode())
+
+    def rewrite_environment(self, environment: Mapping[str, Any]) -> None:
+        """Replace the environment of a run that goes on."""
+        self.write_json("environment", {"format": FORMAT, **environment})
 
     def release(self) -> None:
         """Release the directory for other processes."""

@@ -22,6 +22,10 @@ _SMI = ("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"
 _SMI_TIMEOUT_S = 20.0
 
 
+class Problem(Exception):
+    """Why no trial can run here."""
+
+
 def examine(question: Mapping[str, Any]) -> dict[str, Any]:
     """Return the facts about the node that this runs on, as plain values. `problems` says what a trial would fail at.
 
@@ -41,7 +45,8 @@ def examine(question: Mapping[str, Any]) -> dict[str, Any]:
         try:
             facts.update(look() or {})
         except Exception as error:  # noqa: BLE001 (whatever it is, it is a fault of this node, and the driver says so)
-            facts["problems"][part] = f"{type(error).__name__}: {error}"
+            name = "" if isinstance(error, Problem) else f"{type(error).__name__}: "
+            facts["problems"][part] = f"{name}{error}"
     facts["clock"] = time.time()
     return facts
 
@@ -75,16 +80,22 @@ def _try_device(device: str, gpus: float) -> None:
     torch = importlib.import_module("torch")
     count = torch.get_device_module(device).device_count()
     if count < gpus:
-        raise RuntimeError(f"Ray counts {gpus:g} here, but torch {torch.__version__} sees {count}")
+        raise Problem(f"Ray counts {gpus:g}, but torch {torch.__version__} sees {count}")
     for index in range(count):
         torch.ones(2, device=f"{device}:{index}").sum().item()
 
 
 def _try_folder(question: Mapping[str, Any]) -> None:
-    folder = importlib.import_module("tuner.storage").Folder.at(question["folder"])
-    if folder.read(question["theirs"]) != question["content"]:
-        raise OSError(f"{question['theirs']} has other content")
-    folder.write(question["ours"], question["content"])
+    storage, errors = importlib.import_module("tuner.storage"), importlib.import_module("tuner.errors")
+    folder = storage.Folder.at(question["folder"])
+    try:
+        if folder.read(question["theirs"]) != question["content"]:
+            raise Problem("a file that the driver has written there has other content")
+        folder.write(question["ours"], question["content"])
+    except errors.MissingFileError:
+        raise Problem("a file that the driver has written there is missing") from None
+    except errors.StorageError as error:
+        raise Problem(" and ".join(f"{fault.where} {fault.what}" for fault in error.faults)) from None
 
 
 def _name_gpus() -> tuple[list[str], str | None]:

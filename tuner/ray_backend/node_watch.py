@@ -19,7 +19,8 @@ _LOOK_EVERY_S = 2.0
 class NodeWatch:
     """Knows on which nodes of a cluster trials may start: on those that have been checked and are not left out.
 
-    `say` gets a note about each node that joins and cannot be used, and `on_slots` the number of slots when it changes.
+    `say` gets a note about each node that joins and cannot be used. `on_join` gets each other node that joins, and `on_slots`
+    the number of slots when it changes.
     """
 
     def __init__(
@@ -29,9 +30,11 @@ class NodeWatch:
         needs: Needs,
         *,
         say: Callable[[str], None],
+        on_join: Callable[[Node], None],
         on_slots: Callable[[int], None],
     ) -> None:
-        self._resources, self._needs, self._say, self._on_slots = resources, needs, say, on_slots
+        self._resources, self._needs = resources, needs
+        self._say, self._on_join, self._on_slots = say, on_join, on_slots
         self._fit = {node.node_id for node in machines.nodes if node.slots(resources)}
         self._slots = machines.slots(resources)
         self._checks: dict[str, tuple[NodeCheck, Meeting | None]] = {}
@@ -86,6 +89,7 @@ class NodeWatch:
                 leave_out(node_id)
             else:
                 self._fit.add(node_id)
+                self._on_join(report.node)
             for note in (*map(describe_left_out, report.faults), *report.notes):
                 self._say(f"note: {note}")
             self._looked_at = 0.0  # count the slots again at the next look

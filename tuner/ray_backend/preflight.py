@@ -14,7 +14,7 @@ from typing import Any
 from tuner.errors import Fault, StorageError, UsageError
 from tuner.ray_backend import node_facts
 from tuner.ray_backend.left_out import leave_out
-from tuner.ray_backend.start import Machines, Node
+from tuner.ray_backend.start import Machines, Node, start_ray, stop_ray
 from tuner.space.search_settings import ResourceSettings
 from tuner.storage import Folder
 
@@ -28,6 +28,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 cloudpickle.register_pickle_by_value(node_facts)  # a node without tuner can run it too
 
 _here = functools.cache(node_facts.versions)
+_GPU = "cuda"
 _ANSWER_WITHIN_S = 60.0  # a worker starts and imports torch
 _SEEN_WITHIN_S = 5.0  # network mounts may show a new file late
 _POLL_S = 0.2
@@ -37,10 +38,10 @@ _MOST_SKEW_S = 30.0  # half of what makes another machine's lease look expired, 
 
 @dataclass(frozen=True)
 class Needs:
-    """What trials need of a node: the run directory, and a kind of device. None for what they do not need."""
+    """What trials need of a node: the run directory, None if there is none yet, and whether they use its GPUs."""
 
     location: str | None = None
-    device: str | None = None
+    gpus: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,14 +74,14 @@ class Meeting:
             "content": self._token.encode(),
         }
 
-    def missing(self, node: Node) -> str | None:
+    def missing(self, node: Node, *, within_s: float = _SEEN_WITHIN_S) -> str | None:
         """Return why a node's file cannot be read here, None if it can."""
-        problem, deadline = None, time.monotonic() + _SEEN_WITHIN_S
+        problem, deadline = None, time.monotonic() + within_s
         while time.monotonic() < deadline:
             try:
                 self._folder.read(self._file(node.node_id))
             except StorageError as error:
-                problem = f"what it writes there is not seen here: {error}"
+                problem = f"a file that it has written there is not seen here: {error.faults[0].what}"
                 time.sleep(_POLL_S)
             else:
                 return None
@@ -112,7 +113,7 @@ class NodeCheck:
         place = NodeAffinitySchedulingStrategy(node.node_id, soft=False)
         # The worker has used the device, and ends so that it keeps no memory of it.
         task = ray.remote(num_cpus=0, max_retries=0, max_calls=1, scheduling_strategy=place)(node_facts.examine)
-        question = {"gpus": node.gpus, "device": needs.device, "folder": None}
+        question = {"gpus": node.gpus, "device": _GPU if needs.gpus else None, "folder": None}
         self._sent_at, self._deadline = time.time(), time.monotonic() + _ANSWER_WITHIN_S
         self._received_at = 0.0
         self.reference = task.remote(question | (meeting.question(node) if meeting else {}))
@@ -157,6 +158,18 @@ def check_nodes(nodes: Iterable[Node], needs: Needs) -> list[NodeReport]:
     finally:
         if meeting is not None:
             meeting.leave()
+
+
+def survey(address: str, location: str | None) -> tuple[list[NodeReport], tuple[str, ...]]:
+    """Join a cluster, check all its nodes, and leave it. Return their reports, and notes about the cluster.
+
+    Raises UsageError if the cluster cannot be joined, and StorageError if nothing can be written at `location`.
+    """
+    try:
+        machines = start_ray(address, ResourceSettings())
+        return check_nodes(machines.nodes, Needs(location, gpus=True)), machines.notes
+    finally:
+        stop_ray()
 
 
 def check_machines(machines: Machines, resources: ResourceSettings, needs: Needs) -> Machines:
@@ -233,7 +246,7 @@ def _skew(facts: Mapping[str, Any], sent_at: float, received_at: float) -> float
     It read its clock after we sent the question and before we got the answer.
     """
     least, most = facts["clock"] - received_at, facts["began"] - sent_at
-    return max(0.0, least) + min(0.0, most)
+    return float(max(0.0, least) + min(0.0, most))
 
 
 def _describe_skew(skew_s: float) -> str:

@@ -86,9 +86,9 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
                 raise MemoryError(f"out of memory: {error}") from error
             if is_broken_device(error):
                 _exit_soon()
-                raise WorkerFailure(first_line(error)) from error
+                raise self._failure(error) from error
             if not self._has_measured and len(alive_nodes()) > 1:  # as if something is missing on this machine
-                raise WorkerFailure(first_line(error)) from error
+                raise self._failure(error) from error
             # Record the error as the trial's ending, which keeps the worker for the next trial.
             return {"examples": 0, "failure": f"{type(error).__name__}: {error}", tune.result.DONE: True}
         note, self._note = self._note, ""
@@ -101,6 +101,10 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
             "is_to_be_kept": self._is_to_be_kept,
             "note": note,
         }
+
+    def _failure(self, error: Exception) -> WorkerFailure:
+        gpu = self._place.get("gpu")
+        return WorkerFailure(f"{first_line(error)}{f' on GPU {gpu}' if gpu else ''}")
 
     def _start_trial(self) -> None:
         """Build the trial, and load its checkpoint if an earlier worker wrote one."""

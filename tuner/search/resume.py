@@ -36,6 +36,7 @@ MAY_CHANGE = (
     "search.trials",
     "search.trial_timeout",
     "resources.concurrent",
+    "resources.wait",
     JUDGE,
 )
 """Settings that change no trial's result. Data files may also move, if their content stays the same."""
@@ -127,7 +128,7 @@ def _asks_for_judgement_only(run: Run, space: Space, overrides: Sequence[str]) -
 
 
 def _is_time(name: str, value: object) -> bool:
-    return name in ("search.time", "search.trial_timeout") and value not in (None, "null")
+    return name in ("search.time", "search.trial_timeout", "resources.wait") and value not in (None, "null")
 
 
 def resumed_space(run: Run, overrides: Sequence[str], say: Callable[[str], None]) -> Space:

@@ -26,7 +26,7 @@ from tuner.samplers.base import make_sampler
 from tuner.search.baselines_job import start_baselines
 from tuner.search.best_trials import kept_trials
 from tuner.search.choice import choose
-from tuner.search.environment import describe_environment, describe_resumption, now
+from tuner.search.environment import add_node, describe_environment, describe_resumption, now
 from tuner.search.extension import describe_start, earlier_results
 from tuner.search.failures import NoChampion, explain_no_measurement, explain_no_model
 from tuner.search.finalists import finalist_runs
@@ -48,6 +48,7 @@ from tuner.trial.order import TrialSettings
 if TYPE_CHECKING:
     from tuner.baselines.baseline import Baseline
     from tuner.ray_backend.node_watch import NodeWatch
+    from tuner.ray_backend.start import Node
 
 _LOADS_AVERAGED = 20  # about as many as the trials report in ten seconds; a moment tells little
 
@@ -113,6 +114,7 @@ class SearchRun:
             begun_s=earlier.recorded.begun_s if earlier else 0.0,
         )
         self._queue = SearchQueue(make_sampler(space), ledger, self._budget, Watcher(watcher.say, self._watch))
+        self._environment: dict[str, Any] = {}
         self._job: Job | None = None
         self._baselines: tuple[Baseline, ...] | None = None
         self._descriptions: dict[str, Any] = {}  # of the data and the baselines, by file of the ledger
@@ -149,8 +151,8 @@ class SearchRun:
         """Begin the ledger, or continue the earlier run's, and show notes."""
         say = self._watcher.say
         if self._earlier is None:
-            environment = describe_environment(self._space, self._dataset, self._data.machines)
-            self._ledger.begin(space=self._space.text_for_anywhere, environment=environment)
+            self._environment = describe_environment(self._space, self._dataset, self._data.machines)
+            self._ledger.begin(space=self._space.text_for_anywhere, environment=self._environment)
         else:
             self._take_over(self._earlier)
         self._has_ledger = True
@@ -161,9 +163,10 @@ class SearchRun:
             say(f"note: {note}")
 
     def _take_over(self, earlier: EarlierRun) -> None:
+        self._environment = describe_resumption(earlier.run.environment, self._data.machines)
         self._ledger.go_on(
             space=self._space.text_for_anywhere,
-            environment=describe_resumption(earlier.run.environment),
+            environment=self._environment,
             extensions=as_entries(earlier.extensions),
         )
         self._queue.replay(earlier.recorded, is_to_search_on="resume_with" in earlier.run.manifest)
@@ -206,8 +209,20 @@ class SearchRun:
     def _watch_nodes(self) -> NodeWatch:
         from tuner.ray_backend.node_watch import NodeWatch
 
-        resources, needs = self._space.resources, needs_of(self._space, self._ledger.location)
-        return NodeWatch(self._data.machines, resources, needs, say=self._watcher.say, on_slots=self._set_slots)
+        return NodeWatch(
+            self._data.machines,
+            self._space.resources,
+            needs_of(self._space, self._ledger.location),
+            say=self._watcher.say,
+            on_join=self._record_node,
+            on_slots=self._set_slots,
+        )
+
+    def _record_node(self, node: Node) -> None:
+        """Add a node that has joined to the environment."""
+        add_node(self._environment, node)
+        with suppress(StorageError):  # the search goes on without; the ledger's rows matter more
+            self._ledger.rewrite_environment(self._environment)
 
     def _set_slots(self, slots: int) -> None:
         """Plan with another number of trials side by side, because nodes came or went."""
@@ -234,7 +249,7 @@ class SearchRun:
             penalty_weight=self._space.score.penalty_weight,
             patience=search.patience,
             threads=max(1, int(self._space.resources.cpus)),
-            device=needs_of(self._space, self._ledger.location).device or "cpu",
+            device="cuda" if self._space.resources.gpus else "cpu",
             rungs=rungs,
         )
 

@@ -94,7 +94,7 @@ def _raise_if_failed(reading: Future[Any]) -> None:
 
 def needs_of(space: Space, location: str) -> Needs:
     """Return what the trials of a space need of a node."""
-    return Needs(location, "cuda" if space.resources.gpus else None)
+    return Needs(location, gpus=space.resources.gpus > 0)
 
 
 def count_slots(space: Space, machines: Machines) -> int:
