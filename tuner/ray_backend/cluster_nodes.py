@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import ray
-from ray._private.state import state
+from ray._private import state
 
 _CONNECT_S = 1.0
 _ACTOR = re.compile(r"actor_id[=:]\s*([0-9a-f]{32})")
@@ -51,7 +51,7 @@ def is_lost(node_id: str) -> bool:
 
 def draining_nodes() -> set[str]:
     """Return the ids of the nodes that will stop soon: on spot machines, or after SIGTERM to `ray start --block`."""
-    return set(state.get_draining_nodes())
+    return set(state.state.get_draining_nodes())
 
 
 def node_name(node_id: str) -> str:

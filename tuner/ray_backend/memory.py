@@ -12,7 +12,7 @@ from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.exceptions import OutOfMemoryError, RayActorError
 
 from tuner.ray_backend.cluster_nodes import alive_nodes
-from tuner.ray_backend.error_texts import is_out_of_memory
+from tuner.trial.error_texts import is_out_of_memory
 
 _MESSAGE_CHARACTERS = 300
 

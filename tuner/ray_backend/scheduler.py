@@ -9,11 +9,11 @@ from typing import Any
 from ray.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
 
 from tuner.pruners.base import Pruner
-from tuner.ray_backend.error_texts import is_broken_device, is_out_of_memory
 from tuner.ray_backend.memory import last_error, more_room
 from tuner.ray_backend.trial_places import TrialPlaces, request
 from tuner.ray_backend.worker import read_failure
 from tuner.trial.ending import Ending
+from tuner.trial.error_texts import is_broken_device, is_out_of_memory
 from tuner.trial.measurement import Measurement
 from tuner.trial.order import Order, Stretch, TrialQueue
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -10,10 +11,13 @@ from ray import tune
 
 from tuner.ray_backend import cluster_nodes
 from tuner.ray_backend.cluster_nodes import alive_nodes, node_name, node_of_failure
-from tuner.ray_backend.error_texts import is_broken_device
 from tuner.ray_backend.left_out import avoiding, is_left_out, leave_out
+from tuner.trial.error_texts import is_broken_device
 from tuner.trial.order import Order, TrialQueue
 from tuner.trial.place import Place, PlaceHealth
+
+
+_GPU = re.compile(r" on GPU (\S+)$")  # as a worker ends its message
 
 
 def request(resources: Mapping[str, float], away_from: Collection[str]) -> tune.PlacementGroupFactory:
@@ -78,6 +82,8 @@ class TrialPlaces:
         place = self._place_of(order, error)
         if place is None:
             return
+        gpu = _GPU.search(message)
+        place = Place(place.node, gpu[1]) if gpu else place
         self._queue.placed(order, node_name(place.node), place.gpu)
         self._failed_on.setdefault(order.index, set()).add(place.node)
         self._places.pop(order.index, None)

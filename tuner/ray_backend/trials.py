@@ -22,7 +22,6 @@ from tuner.data.trial_data import TrialData
 from tuner.pruners.base import Pruner
 from tuner.ray_backend.access import folder_for_trials
 from tuner.ray_backend.cluster_nodes import draining_nodes
-from tuner.ray_backend.error_texts import is_out_of_memory
 from tuner.ray_backend.gpu_spread import spread_over_gpus
 from tuner.ray_backend.memory import describe_out_of_memory, last_error, memory_kills_as_deaths
 from tuner.ray_backend.node_watch import NodeWatch
@@ -33,6 +32,7 @@ from tuner.ray_backend.worker import TrialOnWorker, read_failure
 from tuner.signals import raise_if_interrupted, raise_interrupt
 from tuner.space.search_settings import ResourceSettings
 from tuner.trial.ending import Ending
+from tuner.trial.error_texts import is_out_of_memory
 from tuner.trial.order import TrialQueue, TrialSettings
 
 RETRIES = 2  # for a trial whose worker died; a trial that ran out of memory gets one

@@ -18,9 +18,9 @@ from tuner.data.trial_data import TrialData
 from tuner.errors import MissingFileError, StorageError
 from tuner.pruners.gate import GateSettings, health_of
 from tuner.ray_backend.cluster_nodes import alive_nodes, here
-from tuner.ray_backend.error_texts import first_line, is_broken_device, is_out_of_memory
 from tuner.signals import die_on_abort
 from tuner.training.device import is_gpu
+from tuner.trial.error_texts import first_line, is_broken_device, is_out_of_memory
 from tuner.trial.measurement import Measurement
 from tuner.trial.order import Order, Stretch, TrialSettings
 
@@ -90,9 +90,9 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
                 raise MemoryError(f"out of memory: {error}") from error
             if is_broken_device(error):
                 _exit_soon()
-                raise WorkerFailure(first_line(error)) from error
+                raise self._failure(error) from error
             if not self._has_measured and len(alive_nodes()) > 1:  # as if something is missing on this machine
-                raise WorkerFailure(first_line(error)) from error
+                raise self._failure(error) from error
             # Record the error as the trial's ending, which keeps the worker for the next trial.
             return {"examples": 0, "failure": f"{type(error).__name__}: {error}", tune.result.DONE: True}
         note, self._note = self._note, ""
@@ -105,6 +105,10 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
             "is_to_be_kept": self._is_to_be_kept,
             "note": note,
         }
+
+    def _failure(self, error: Exception) -> WorkerFailure:
+        gpu = self._place.get("gpu")
+        return WorkerFailure(f"{first_line(error)}{f' on GPU {gpu}' if gpu else ''}")
 
     def _start_trial(self) -> None:
         """Build the trial, and load its checkpoint if an earlier worker wrote one."""

@@ -13,6 +13,7 @@ from tuner.trial.ending import Ending
 from tuner.trial.record import TrialRecord
 
 _ENOUGH_TRIALS = 10  # if the first ten trials all fail, the others will too
+_ENOUGH_FOR_SHARE = 20  # a larger share of fewer trials may be bad luck
 _MOST_REASONS = 3  # of endings, in a message
 WORRYING_SHARE = 0.1
 """If more trials fail, the user is told."""
@@ -92,7 +93,7 @@ class FailureWatch:
             return
         failed = [each for each in self._failed if each.node in self._ended_well and each.node not in self._bad_nodes]
         ended = len(failed) + self._ended_well.total()
-        if max_failed is not None and len(failed) > max_failed * (ended if max_failed < 1 else 1):
+        if max_failed is not None and len(failed) > _most_failed(max_failed, ended):
             raise SearchFailed(
                 f"{describe_failures(failed, ended)}; this is more than search.max_failed allows, which is {max_failed:g}"
             )
@@ -107,6 +108,10 @@ class FailureWatch:
                 self._has_news = True  # it may still show that trials succeed elsewhere
                 return
         raise SearchFailed(f"every trial fails, so the search has stopped: {describe_endings(self._failed)}")
+
+
+def _most_failed(max_failed: float, ended: int) -> float:
+    return max_failed * max(ended, _ENOUGH_FOR_SHARE) if max_failed < 1 else max_failed
 
 
 def describe_failures(failed: Collection[TrialRecord], ended: int) -> str:

@@ -166,16 +166,17 @@ class Trial:
         return replace(measurement, **checked, evaluate_seconds=time.perf_counter() - start)
 
     def save_state(self) -> bytes:
-        """Return everything that the next measurements depend on, as safetensors. Call it between two measurements.
+        """Return everything that the next measurements depend on, as safetensors. Call it between two steps.
 
         The state holds a model's trained weights, and every number that the optimiser keeps for each weight. With Adam that
         is three times the size of the weights, with averaging four times, and as much again for each fold. On a CPU, a
-        trial that loads the state measures the same, except for seconds, as one that was never interrupted.
+        trial that loads the state measures the same, except for seconds, as one that was never interrupted. If it was saved
+        on the way to a measurement, that measurement's figures about steps are of those that came later.
         """
         state: State = {
             "trial": self._identity,
             "precision": self.precision,
-            "reporting_points": self._reporting_points,
+            "reporting_points": self._reporting_points - (self._target is not None),  # the measurement is still due
             **self._best.state(),
             "looks": self._health_checks.state(),
             "members": {str(number): each.training.state() for number, each in enumerate(self._fold_models)},

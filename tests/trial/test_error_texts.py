@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tuner.ray_backend.error_texts import first_line, is_broken_device, is_out_of_memory
 from tuner.ray_backend.worker import WorkerFailure, read_failure
+from tuner.trial.error_texts import first_line, is_broken_device, is_out_of_memory
 
 OUT_OF_MEMORY = [
     MemoryError(),
