@@ -22,6 +22,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 FAKE_GPU = "fakegpu"
 _aten = torch.ops.aten
+_COMPOSITE = "CompositeImplicitAutograd"
 
 
 class FakeGpu(TorchDispatchMode):
@@ -55,6 +56,9 @@ class FakeGpu(TorchDispatchMode):
             moved = self._move(args[0], kwargs)
             if moved is not None:
                 return moved
+        if func.namespace == "aten" and torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), _COMPOSITE):
+            with self:  # made of others, which in inference mode come here as one
+                return func.decompose(*args, **kwargs)
         if func in _WITHOUT_SHAPES:
             return _WITHOUT_SHAPES[func](*args)
         if is_here or any(isinstance(leaf, torch.device) and leaf.type == FAKE_GPU for leaf in leaves):

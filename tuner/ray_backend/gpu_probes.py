@@ -25,12 +25,13 @@ class ProbeError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class GpuFacts:
-    """One GPU, the node that it is on, and what the largest setting takes of its memory."""
+    """One GPU, the node that it is on, and what the largest setting takes of its memory. `problem`: why it cannot be used."""
 
-    name: str
-    memory_bytes: int
-    need_bytes: int
     node: str
+    name: str = ""
+    memory_bytes: int = 0
+    need_bytes: int = 0
+    problem: str = ""
 
 
 def share(data: TrialData) -> Any:
@@ -52,18 +53,16 @@ class _Probe:
         self._probe = TrialProbe(*self._arguments)
 
     def facts(self) -> GpuFacts:
-        """Return what is known of the GPU. Raises ValueError if PyTorch cannot use it."""
-        from tuner.training.device import choose_device, describe_gpu, is_gpu
+        """Return what is known of the GPU."""
+        from tuner.training.device import describe_gpu, find_problem, is_gpu
 
-        device = self._arguments[2].device
-        if is_gpu(device) and choose_device(1) != device:
-            import torch
-
-            raise ValueError(f"PyTorch {torch.__version__} cannot use the GPU; install its build for CUDA")
+        node, device = ray.get_runtime_context().get_node_id(), self._arguments[2].device
+        problem = find_problem(device)
+        if problem is not None:
+            return GpuFacts(node=node, problem=problem)
         name, memory_bytes = describe_gpu(device) if is_gpu(device) else ("", 0)
         self.start()
-        node = ray.get_runtime_context().get_node_id()
-        return GpuFacts(name=name, memory_bytes=memory_bytes, need_bytes=self._probe.need_bytes(), node=node)
+        return GpuFacts(node=node, name=name, memory_bytes=memory_bytes, need_bytes=self._probe.need_bytes())
 
     def steps_per_second(self, seconds: float) -> float:
         rate: float = self._probe.steps_per_second(seconds)
@@ -73,7 +72,7 @@ class _Probe:
 def find_facts(largest: Configuration, data: Any, settings: TrialSettings, *, cpus: int, gpus: float = 1.0) -> GpuFacts:
     """Return the facts of a whole free GPU. `data` are the TrialData, or Ray's reference to them.
 
-    Raises ProbeError if no GPU is free within a minute and a half, or if it cannot be used.
+    Raises ProbeError if no GPU is free within a minute and a half, or if the probe fails.
     """
     with _probes(1, (largest, data, settings), cpus=cpus, gpus=gpus) as (probe,):
         facts: GpuFacts = _get([probe.facts.remote()], _START_S)[0]

@@ -46,26 +46,34 @@ def spread_over_gpus(resources: ResourceSettings) -> Iterator[None]:
 
 
 def _hold(amounts: Mapping[str, float], resources: ResourceSettings) -> list[PlacementGroup]:
-    """Hold back parts of the GPUs of a node. Ray says which GPU it takes only by what is free, so take all, then give back."""
+    """Hold back parts of the GPUs of a node.
+
+    Ray chooses the GPU by itself, one with room. So take every GPU whole, and one after another give it back in two parts: what
+    is held, and a filling. At each moment only that GPU has room. In the end give back the fillings, and the GPUs left whole.
+    """
     shares = held_shares(Node(cpus=amounts.get("CPU", 0.0), gpus=amounts.get("GPU", 0.0)), resources)
     name = next((name for name in amounts if name.startswith("node:") and name != "node:__internal_head__"), None)
     if name is None or not any(shares):
         return []
-    whole = [_reserve(name, 1.0) for _ in shares]
-    held = []
-    if _are_ready(whole):
-        for share in shares:
-            remove_placement_group(whole.pop())
-            if share:  # only the GPU that was just given back has room
-                held.append(_reserve(name, share))
-                if not _are_ready(held[-1:]):
-                    break
-    _release(whole)
+    taken = [_reserve(name, 1.0) for _ in shares]
+    held: list[PlacementGroup] = []
+    if _are_ready(taken):
+        for share in filter(None, shares):
+            whole = taken.pop(0)
+            if share == 1:
+                held.append(whole)
+                continue
+            remove_placement_group(whole)
+            held.append(_reserve(name, share))
+            taken.append(_reserve(name, 1 - share))
+            if not _are_ready([held[-1], taken[-1]]):
+                break
+    _release(taken)
     return held
 
 
 def _reserve(node: str, gpus: float) -> PlacementGroup:
-    return placement_group([{"GPU": gpus, node: _A_LITTLE}])
+    return placement_group([{"GPU": round(gpus, 4), node: _A_LITTLE}])
 
 
 def _are_ready(groups: Sequence[PlacementGroup]) -> bool:

@@ -57,7 +57,9 @@ def pack(space: Space, data: TrialData, *, most: int, device: str = device_of(1)
     try:
         facts = find_facts(largest, shared, settings, cpus=cpus, gpus=float(has_gpu))
     except ProbeError as error:
-        return Packing(trials=0, why=str(error), measured=GpuMeasurement(problem=str(error)))
+        return choose_packing(GpuMeasurement(problem=str(error)), most=most)
+    if facts.problem:
+        return Packing(trials=0, why=facts.problem, measured=GpuMeasurement(problem=facts.problem))
     measured = GpuMeasurement(gpu=facts.name, memory_bytes=facts.memory_bytes, need_bytes=facts.need_bytes)
     counts = counts_to_try(min(most, most_for_memory(facts.memory_bytes, facts.need_bytes)))
     if counts[-1] == 1 or (space.search.seconds or _WORTH_MEASURING_S) < _WORTH_MEASURING_S:

@@ -80,7 +80,8 @@ class _ByQuantile:
         is_finite = norm.isfinite()
         if self._norms is None:
             self._norms = norm.new_full((self._history,), math.nan)
-            self._norms[: len(self._restored)] = norm.new_tensor(self._restored)
+            for number, restored in enumerate(self._restored):  # one by one, as a copy would wait for a GPU
+                self._norms[number] = restored
         self._norms[self._steps % self._history] = torch.where(is_finite, norm, math.nan)
         self._steps += 1
         threshold = torch.nanquantile(self._norms, self._quantile)

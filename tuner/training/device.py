@@ -27,6 +27,15 @@ def choose_device(gpus: float) -> str:
     return GPU if gpus and _module(GPU).is_available() else CPU
 
 
+def find_problem(device: str) -> str | None:
+    """Return why this process cannot train on a device, None if it can."""
+    if not is_gpu(device) or _module(device).is_available():
+        return None
+    import torch
+
+    return f"PyTorch {torch.__version__} cannot use the GPU; install its build for CUDA"
+
+
 def is_gpu(device: str) -> bool:
     """Return whether a device is a GPU."""
     return not device.startswith(CPU)
