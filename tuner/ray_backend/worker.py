@@ -48,7 +48,8 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
 
     def setup(self, config: dict[str, Any], data: TrialData, settings: TrialSettings) -> None:
         die_on_abort()
-        if is_gpu(settings.device):  # after an out-of-memory error a trial has a larger share than the others
+        # After an out-of-memory error a trial has a larger share than the others.
+        if is_gpu(settings.device) and ray.is_initialized():
             settings = replace(settings, gpu_share=ray.get_runtime_context().get_assigned_resources().get("GPU", 0.0))
         self._data, self._settings_of_all = data, settings
         self._place, self._has_measured = here(), False
