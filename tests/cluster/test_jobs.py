@@ -131,7 +131,7 @@ def test_a_job_is_followed_killed_stopped_and_goes_on_until_its_run_is_finished(
     assert read_run(run).status == "finished"
     code, _, said = call(*search)
     assert code == 0
-    assert f"the run of job night~3 is finished, and nothing has changed: {run}" in said
+    assert f"job night~3 has ended, and its run is finished: {run}" in said
 
 
 def test_a_wrong_token_is_refused_with_the_place_for_the_right_one(

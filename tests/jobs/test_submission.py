@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,13 +75,12 @@ def test_a_search_whose_job_has_ended_gets_the_next_id(said: list[str]) -> None:
     assert (known_job(jobs, "night").id, known_job(jobs, "nights").id) == ("night~3", "nights")
 
 
-def test_a_job_whose_run_is_finished_is_not_submitted_again(tmp_path: Path, said: list[str]) -> None:
-    location = write_run(tmp_path, trials=4)
-    search = Search(name=location.name, runs=str(tmp_path))
-    about = {"tuner_package": PACKAGE.name, "tuner_run": str(location)}
-    jobs: Any = Jobs({location.name: Job(location.name, "FAILED", metadata=about)})
-    assert submit(jobs, search, PACKAGE, said.append) == location.name
-    assert said == [f"the run of job {location.name} is finished, and nothing has changed: {location}"]
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_job_whose_run_is_finished_is_not_submitted_again(code: int, said: list[str]) -> None:
+    jobs: Any = Jobs({"night": Job("night", "FAILED", exit_code=code, metadata=ABOUT)})
+    assert submit(jobs, SEARCH, PACKAGE, said.append) == "night"
+    assert said == ["job night has ended, and its run is finished: s3://bucket/runs/night?region=x"]
+    assert submit(jobs, replace(SEARCH, runs="/mnt/runs"), PACKAGE, said.append) == "night~2"
 
 
 @pytest.mark.parametrize(

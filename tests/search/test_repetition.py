@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -14,8 +15,9 @@ import pytest
 from pyarrow import fs
 
 from builders.fixtures import Call
+from builders.searches import command
 from tuner.errors import LedgerError
-from tuner.ledger.lock import LOCK, STALE_AFTER_S, RunLock
+from tuner.ledger.lock import LOCK, STALE_AFTER_S, RunLock, is_held
 from tuner.ledger.run_directory import Ledger, read_run
 from tuner.search import repetition
 from tuner.search.repetition import find_finished, overrides_to_resume, wait_for_others
@@ -144,6 +146,25 @@ def test_a_run_that_another_process_works_on_is_waited_for(
     assert not wait_for_others(folder, said.append)
 
 
+def test_a_command_that_waits_can_be_stopped_and_leaves_the_other_process_alone(
+    recorded: Callable[..., Path],
+) -> None:
+    location = recorded()
+    lock = RunLock(Folder.at(location))
+    lock.take()
+    words = command("run", "space.yaml", "--name", "night", "--resume-or-start")
+    waiting = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    assert waiting.stderr is not None
+    while "waiting until it ends" not in (line := waiting.stderr.readline()):
+        assert line
+    waiting.terminate()
+    _, said = waiting.communicate(timeout=60)
+    assert waiting.returncode == 130
+    assert "interrupted; finished work is kept" in said
+    assert is_held(Folder.at(location))
+    lock.release()
+
+
 def test_the_lease_of_a_killed_process_is_waited_out_and_its_end_is_named(tmp_path: Path, said: list[str]) -> None:
     folder = Folder(fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem()), "run")
     lease = {"process": 7, "host": "node-3", "since": "2026-11-28 21:00:00", "token": "a"}
@@ -160,11 +181,11 @@ def test_the_command_finds_a_finished_run_although_its_cluster_is_gone(
     recorded: Callable[..., Path], call: Call
 ) -> None:
     recorded("finished")
-    command = ("run", "space.yaml", "--name", "night", "--resume-or-start", "--address", "127.0.0.1:9")
-    code, _, said = call(*command)
+    words = ("run", "space.yaml", "--name", "night", "--resume-or-start", "--address", "127.0.0.1:9")
+    code, _, said = call(*words)
     assert code == 0
     assert "runs/night is finished, and nothing has changed" in said
-    code, _, said = call(*command, "--set", "space.hidden=16")
+    code, _, said = call(*words, "--set", "space.hidden=16")
     assert code == 2
     assert "space.hidden is 16, but the run of this name began with 8" in said
 

@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("space", required=False, shell_complete=complete_spaces)
 @click.option(
-    "--cluster", required=True, metavar="ADDRESS", help="Dashboard of the cluster's head, such as http://head:8265."
+    "--cluster",
+    required=True,
+    envvar="RAY_API_SERVER_ADDRESS",
+    show_envvar=True,
+    metavar="ADDRESS",
+    help="Dashboard of the cluster's head, such as http://head:8265.",
 )
 @click.option("--name", required=True, metavar="NAME", help="Name of the run, and of its job.")
 @data_option
@@ -116,7 +121,8 @@ def _follow(server: JobServer, id_: str, name: str, require: Requirement | None)
 
 def _stop(server: JobServer, job: Job) -> int:
     from tuner.errors import TunerError
-    from tuner.jobs.submission import read_ledger, stop
+    from tuner.jobs.ending import read_ledger
+    from tuner.jobs.submission import stop
 
     if job.has_ended:
         say(f"job {job.id} has ended already ({job.status})")

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tuner.errors import SearchFailed, SearchInterrupted
-from tuner.jobs.job_server import Job
-from tuner.jobs.submission import read_ledger
+from tuner.errors import InputError, SearchFailed, SearchInterrupted, UsageError
+from tuner.jobs.job_server import OF_FINISHED, Job
+from tuner.jobs.submission import location_of
+from tuner.ledger.run_directory import Run, read_run
 from tuner.scoring.verdict import Requirement, meets
 
-UNMET_EXIT_CODE = 3
-_OF_TUNER = (0, 2, UNMET_EXIT_CODE, SearchInterrupted.exit_code)
+_OF_TUNER = (*OF_FINISHED, UsageError.exit_code, SearchInterrupted.exit_code)
 """Exit codes that only tuner gives, and that say what its ledger says."""
 _NOT_FOUND = 127  # a shell's, for an unknown command
+
+
+def read_ledger(job: Job) -> Run | None:
+    """Return the run of a job, None if this machine cannot read it."""
+    location = location_of(job)
+    try:
+        return None if location is None else read_run(location)
+    except InputError:
+        return None
 
 
 def exit_code(job: Job, require: Requirement | None, say: Callable[[str], None]) -> int:
@@ -31,8 +40,7 @@ def exit_code(job: Job, require: Requirement | None, say: Callable[[str], None])
     run = read_ledger(job)
     if run is not None and run.status == "finished":
         say(f"the run is finished: {run.location}")
-        is_met = require is None or meets(run.manifest["verdict"], require)
-        return 0 if is_met else UNMET_EXIT_CODE
+        return OF_FINISHED[0 if require is None or meets(run.manifest["verdict"], require) else 1]
     reason = f" ({job.message.splitlines()[0]})" if job.message and job.exit_code is None else ""
     state = f"; the run is {run.status}" if run is not None else ""
     say(f"job {job.id} is {job.status}{reason}{state}; submit it again to go on with the run")

@@ -20,6 +20,8 @@ from tuner.errors import Fault, NoAnswer, UsageError
 
 PORT = 8265
 """Where a head's dashboard listens, unless it is told otherwise."""
+OF_FINISHED = (0, 3)
+"""Exit codes of tuner for a run that is finished: as --require asks, or not."""
 _ANSWER_WITHIN_S = 30.0
 _MOST_READ = 300  # characters of an answer that nobody expected
 _ENDED = ("STOPPED", "SUCCEEDED", "FAILED")
@@ -42,6 +44,11 @@ class Job:
     def has_ended(self) -> bool:
         """Whether nothing more will happen to the job."""
         return self.status in _ENDED
+
+    @property
+    def has_finished_run(self) -> bool:
+        """Whether tuner itself said that the run is finished. Ray would call a run that missed --require a failure."""
+        return self.exit_code in OF_FINISHED
 
 
 class JobServer:

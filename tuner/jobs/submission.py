@@ -8,10 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tuner.errors import Fault, InputError, NoAnswer, UsageError, did_you_mean
+from tuner.errors import Fault, NoAnswer, UsageError, did_you_mean
 from tuner.jobs.job_server import Job, JobServer
 from tuner.jobs.package import Package
-from tuner.ledger.run_directory import Run, read_run
 from tuner.storage import join
 
 STOP_WITHIN_S = 60
@@ -87,8 +86,8 @@ def submit(server: JobServer, search: Search, package: Package, say: Callable[[s
     """
     latest = find_latest(server, search.name)
     while latest is None or latest.has_ended:
-        if latest is not None and difference(latest, search, package) is None and _is_finished(latest):
-            say(f"the run of job {latest.id} is finished, and nothing has changed: {search.location}")
+        if latest is not None and latest.has_finished_run and difference(latest, search, package) is None:
+            say(f"job {latest.id} has ended, and its run is finished: {search.location}")
             return latest.id
         number = 1 if latest is None else _attempt(latest.id, search.name) + 1
         id_ = search.name if number == 1 else f"{search.name}~{number}"
@@ -104,20 +103,6 @@ def submit(server: JobServer, search: Search, package: Package, say: Callable[[s
         raise UsageError([Fault("--name", f"job {latest.id} is {latest.status}, and it is for {other}", remedy)])
     say(f"job {latest.id} is {latest.status} already, and nothing has changed")
     return latest.id
-
-
-def _is_finished(job: Job) -> bool:
-    run = read_ledger(job)
-    return run is not None and run.status == "finished"
-
-
-def read_ledger(job: Job) -> Run | None:
-    """Return the run of a job, None if this machine cannot read it."""
-    location = location_of(job)
-    try:
-        return None if location is None else read_run(location)
-    except InputError:
-        return None
 
 
 def location_of(job: Job) -> str | None:
