@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+from ray import autoscaler
 
 from tuner.ray_backend.cluster_file import check_cluster_file
 
@@ -102,6 +103,10 @@ CASES = {
         ("--autoscaling-config=~/ray_bootstrap_config.yaml", ""),
         r"head_start_ray_commands\[1\]: starts a head that does not know this file, so no other node ever starts",
     ),
+    "autoscaler that leaves a machine out": (
+        ("RAY_enable_autoscaler_v2=0 ", ""),
+        r"head_start_ray_commands\[1\]: uses version 2 of Ray's autoscaler, which .* starts one too few; write RAY_enable",
+    ),
     "worker without the head": (
         ("--address=$RAY_HEAD_IP:6379", ""),
         r"worker_start_ray_commands\[1\]: does not name the head, so the node joins no cluster; add --address=",
@@ -133,6 +138,13 @@ CASES = {
 def test_a_fault_is_said_with_its_line_and_remedy(check, change, message):
     faults = check(change)
     assert any(re.search(message, fault) for fault in faults), faults
+
+
+def test_version_2_of_the_autoscaler_still_does_not_record_a_local_head():
+    """Only version 1 calls this function. Once version 2 does, cluster.yaml needs no RAY_enable_autoscaler_v2=0."""
+    folder = Path(autoscaler.__file__).parent
+    assert "record_local_head_state_if_needed" in (folder / "_private" / "autoscaler.py").read_text()
+    assert not [file for file in folder.rglob("v2/**/*.py") if "record_local_head_state" in file.read_text()]
 
 
 def test_a_cloud_says_when_idle_machines_stop(check):

@@ -25,6 +25,7 @@ _COMMANDS = ("head_start_ray_commands", "worker_start_ray_commands")
 _START = re.compile(r"\b(?:ray start|start-ray)\b")
 _IN_BACKGROUND = re.compile(r"\bstart-ray\b|\b(?:nohup|setsid|systemd-run)\b|&\s*$")
 _TUNER_RUN = re.compile(r"\btuner run\b(?:[^\n]|(?<=\\)\n)*")
+_FIRST_AUTOSCALER = "RAY_enable_autoscaler_v2=0"
 _LOCAL_FOLDERS = ("/tmp/", "/home/", "/root/", "/var/tmp/")
 # RFC 5737: addresses for documentation, which no machine has
 _EXAMPLES = tuple(map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")))
@@ -181,6 +182,11 @@ def _start_commands(file: _ClusterFile) -> _Found:
         if key[0] == _COMMANDS[0] and file.has_workers and "--autoscaling-config" not in command:
             what = "starts a head that does not know this file, so no other node ever starts"
             yield key, what, "add --autoscaling-config=~/ray_bootstrap_config.yaml"
+        elif key[0] == _COMMANDS[0] and file.provider == "local" and _FIRST_AUTOSCALER not in command:
+            what = (
+                "uses version 2 of Ray's autoscaler, which takes the head for one of the others and starts one too few"
+            )
+            yield key, what, f"write {_FIRST_AUTOSCALER} before the command"
         if "--block" not in command:
             what = "starts Ray without --block, so nothing watches over it and a machine that shuts down is not drained"
             yield key, what, "start it with deploy/start-ray and --block, as cluster.yaml does"
