@@ -7,7 +7,9 @@ asks the driver about: the kernels of cuDNN, bfloat16 under autocast (its casts 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -22,6 +24,8 @@ from tuner.space.configuration import Configuration
 from tuner.space.options import Options
 from tuner.space.parameters import PARAMETERS
 from tuner.space.task import Inputs, Task
+from tuner.training.progress import STEPS_BETWEEN_RATIOS
+from tuner.training.transfer import LateNumber
 from tuner.trial.order import TrialSettings
 from tuner.trial.trial import Trial
 
@@ -99,14 +103,60 @@ def test_a_configuration_trains_without_waiting_and_waits_once_for_a_measurement
         gpu.counts.clear()
         trial.advance()
         assert gpu.counts["waits"] == 1  # for the figures about the steps, read once all of them are taken
+        copies = gpu.counts["copies"]
         trial._validation.evaluate(has_diverged=False)
         assert gpu.counts["waits"] == 2
+        assert gpu.counts["copies"] == copies > 0  # the validation rows have stayed there
         trial._validation.check_health()
         assert gpu.counts["waits"] == 4  # for gates and units, and for the score on training rows
+        assert gpu.counts["blocking copies"] == 0
     assert trial.examples >= 32
-    assert gpu.counts["copies"] > 0
-    assert gpu.counts["blocking copies"] == 0
     assert {parameter.device.type for parameter in trial.model.parameters()} == {FAKE_GPU}
-    assert all(parameter.grad is not None for parameter in trial.model.parameters() if parameter.requires_grad) or (
-        trial.model.embedding is not None  # its rows have a parameter of their own
-    )
+
+
+def test_with_folds_all_models_are_read_at_once() -> None:
+    configuration = configure(dict(SMALL))
+    with fake_gpu() as (gpu, _):
+        trial = Trial(configuration, data_of("text", "multiclass", configuration, folds=3), SETTINGS, seed=1)
+        trial.advance()
+        gpu.counts.clear()
+        trial._validation.evaluate(has_diverged=False)
+        assert gpu.counts["waits"] == 1
+
+
+def test_a_number_that_is_not_finite_ends_the_training_once_it_has_come_from_the_gpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    configuration = configure(dict(SMALL), batch_size=1)
+    data = data_of("text", "binary", configuration)
+    arrived = iter([None, None, math.inf])
+    monkeypatch.setattr(LateNumber, "read", lambda _: next(arrived))
+    with fake_gpu() as (gpu, _):
+        trial = Trial(configuration, data, SETTINGS, seed=1)
+        assert not trial._kept.training.advance(32)
+    assert trial.steps == STEPS_BETWEEN_RATIOS + 2
+    assert gpu.counts["waits"] == 0
+
+
+@pytest.mark.parametrize("options", [{"averaging": "ema", "clipping": "quantile"}, {"optimiser": "rmsprop"}])
+def test_a_trial_goes_on_from_a_checkpoint_on_a_gpu(options: dict[str, Any]) -> None:
+    configuration = configure(dict(SMALL), **options)
+    data = data_of("text", "binary", configuration)
+    settings = replace(SETTINGS, max_epochs=2)
+    with fake_gpu() as (_, module):
+        trial = Trial(configuration, data, settings, seed=1)
+        trial.next_measurement()
+        state = trial.save_state()
+        again = Trial(configuration, data, settings, seed=1)
+        again.load_state(state)
+        again.next_measurement()
+        assert ("set_rng_state", FAKE_GPU) in module.calls
+    assert again.examples == 2 * trial.examples
+
+
+def test_a_trial_takes_no_more_than_its_share_of_the_memory_of_a_gpu() -> None:
+    configuration = configure(dict(SMALL))
+    with fake_gpu() as (_, module):
+        Trial(configuration, data_of("text", "binary", configuration), replace(SETTINGS, gpu_share=0.25), seed=1)
+        bounds = [value for name, value in module.calls if name == "set_per_process_memory_fraction"]
+    assert bounds == [pytest.approx(0.25, rel=0.05)]

@@ -47,10 +47,11 @@ class _Probe:
         self._probe: Any = None
 
     def start(self) -> None:
-        """Build the trial and take its first steps."""
+        """Build the trial and take its first steps, if that has not been done."""
         from tuner.trial.probe import TrialProbe
 
-        self._probe = TrialProbe(*self._arguments)
+        if self._probe is None:
+            self._probe = TrialProbe(*self._arguments)
 
     def facts(self) -> GpuFacts:
         """Return what is known of the GPU."""
@@ -65,6 +66,7 @@ class _Probe:
         return GpuFacts(node=node, name=name, memory_bytes=memory_bytes, need_bytes=self._probe.need_bytes())
 
     def steps_per_second(self, seconds: float) -> float:
+        self.start()  # again, if the worker died
         rate: float = self._probe.steps_per_second(seconds)
         return rate
 
@@ -108,7 +110,7 @@ def probes_on(
 
 @contextmanager
 def _probes(count: int, arguments: tuple[Any, ...], *, cpus: int, gpus: float, **options: Any) -> Iterator[list[Any]]:
-    kind = ray.remote(num_cpus=cpus, num_gpus=gpus, max_restarts=0, **options)(_Probe)
+    kind = ray.remote(num_cpus=cpus, num_gpus=gpus, max_restarts=1, max_task_retries=1, **options)(_Probe)
     probes = [kind.remote(*arguments) for _ in range(count)]
     try:
         yield probes
