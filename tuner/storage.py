@@ -34,6 +34,7 @@ _STORES = ("s3", "gcs", "abfs")
 _AT_ONCE = 16  # requests
 _opened: list[fs.FileSystem] = []
 
+_Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 _REMEDIES = {
     errno.EACCES: "choose a place you have access to, or ask for permission",
@@ -101,12 +102,12 @@ class Folder:
             content: bytes = stream.readall()
         return content
 
-    def map_files(self, use: Callable[[str], _Result], names: Sequence[str]) -> list[_Result]:
-        """Return `use` of each name. Where each request takes its time, several are under way at once."""
+    def map(self, use: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
+        """Return what `use`, which reads files here, makes of each item: of several at once if each request takes its time."""
         if self.is_local:
-            return list(map(use, names))
+            return list(map(use, items))
         with ThreadPoolExecutor(_AT_ONCE) as threads:
-            return list(threads.map(use, names))
+            return list(threads.map(use, items))
 
     def write(self, name: str, content: bytes | pa.Buffer) -> None:
         """Write a whole file, replacing any of that name. A reader sees all of it or none. Raises StorageError."""
@@ -177,15 +178,20 @@ class Folder:
         with errors_named(self._shown(name), "cannot be deleted"):
             try:
                 self.files.delete_file(self._full(name))
+            except FileNotFoundError:
+                return
             except OSError:
                 if self.exists(name):
                     raise
 
     def delete_folder(self, name: str) -> None:
         """Delete a folder and its contents if it exists. Raises StorageError."""
-        if self.exists(name):
-            with errors_named(self._shown(name), "cannot be deleted"):
+        with errors_named(self._shown(name), "cannot be deleted"):
+            try:
                 self.files.delete_dir(self._full(name))
+            except OSError:
+                if self.exists(name):
+                    raise
 
     def delete_drafts(self) -> None:
         """Delete half-written files that killed writers left here and below. Raises StorageError."""

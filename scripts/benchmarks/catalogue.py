@@ -24,8 +24,20 @@ NAMES = (
     "corners",
     "budget",
     "faults",
+    "store",
 )
-ONLY_BY_NAME = ("goemotions", "reach", "coverage", "trust", "diagnosis", "memory", "corners", "budget", "faults")
+ONLY_BY_NAME = (
+    "goemotions",
+    "reach",
+    "coverage",
+    "trust",
+    "diagnosis",
+    "memory",
+    "corners",
+    "budget",
+    "faults",
+    "store",
+)
 
 
 def measure(name: str) -> list[Row]:
