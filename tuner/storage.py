@@ -9,10 +9,10 @@ import errno
 import os
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
@@ -52,10 +52,11 @@ _REMEDIES = {
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder in a file system. Paths below it are relative and use "/"."""
+    """A folder in a file system. Paths below it are relative and use "/". `ahead` has what was read by `read_ahead`."""
 
     files: fs.FileSystem
     path: str
+    ahead: Mapping[str, bytes | StorageError] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def at(cls, location: str | Path) -> Folder:
@@ -95,12 +96,27 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         """Read a whole file. Raises StorageError, or MissingFileError if there is no such file."""
+        if (known := self.ahead.get(name)) is not None:
+            if isinstance(known, StorageError):
+                raise known
+            return known
         with (
             errors_named(self._shown(name), "cannot be read"),
             self.files.open_input_stream(self._full(name)) as stream,
         ):
             content: bytes = stream.readall()
         return content
+
+    def read_ahead(self, names: Sequence[str]) -> Folder:
+        """Return this folder with these files read already, all at once, if each request takes its time."""
+
+        def attempt(name: str) -> bytes | StorageError:
+            try:
+                return self.read(name)
+            except StorageError as error:
+                return error
+
+        return self if self.is_local else replace(self, ahead=dict(zip(names, self.map(attempt, names), strict=True)))
 
     def map(self, use: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
         """Return what `use`, which reads files here, makes of each item: of several at once if each request takes its time."""

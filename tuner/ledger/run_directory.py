@@ -40,7 +40,7 @@ from typing import Any
 import pyarrow as pa
 
 from tuner.errors import Fault, InputError, LedgerError, StorageError, did_you_mean
-from tuner.ledger.distilled import OUTSIDE_MANIFEST, read_distilled
+from tuner.ledger.distilled import DISTILLED, OUTSIDE_MANIFEST, read_distilled
 from tuner.ledger.lock import LOCK, RunLock, is_held
 from tuner.ledger.run_files import (
     FORMAT,
@@ -57,6 +57,11 @@ from tuner.trial.ending import Ending
 
 CHECKPOINTS = "checkpoints"
 _FLUSH_EVERY_S = 1.0
+_FILES = (
+    *(f"{name}.json" for name in ("environment", "plan", "data", "baselines", "champion", "manifest", DISTILLED)),
+    "space.yaml",
+)
+"""What a run is read from, besides its tables."""
 
 
 class Ledger:
@@ -277,6 +282,7 @@ def read_run(location: str | Path, *, is_lenient: bool = False) -> Run:
 
     if not is_lenient or not is_run(folder):
         refuse_absent(folder, location)
+    folder = folder.read_ahead(_FILES)
     environment = attempt(lambda: read_json_file(folder, "environment", {}), {})
     if not is_lenient or {"format", "versions"}.intersection(environment):
         refuse_other_formats(folder, environment)

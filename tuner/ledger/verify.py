@@ -111,13 +111,14 @@ def _files(folder: Folder, manifest: Mapping[str, Any]) -> Iterator[Fault]:
         return
     apart = (*unfinished, *OUTSIDE_MANIFEST)
     present = {name for name in folder.all_files() if not name.startswith(apart)} - {"manifest.json", LOCK}
-    for name in sorted(present | set(listed)):
-        if name not in present:
+    for name in sorted(present ^ set(listed)):
+        if name in listed:
             yield Fault(f"{folder}/{name}", "the manifest lists this file, but it is not there", _RESTORE)
-        elif name not in listed:
-            yield Fault(f"{folder}/{name}", "not part of the run: the manifest does not list it", "move it elsewhere")
         else:
-            yield from _checksum(folder, name, listed[name])
+            yield Fault(f"{folder}/{name}", "not part of the run: the manifest does not list it", "move it elsewhere")
+    both = sorted(present & set(listed))
+    for faults in folder.map(lambda name: tuple(_checksum(folder, name, listed[name])), both):
+        yield from faults
 
 
 def _unfinished(folder: Folder, run: Run) -> Iterator[Fault]:
