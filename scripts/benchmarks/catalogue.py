@@ -27,6 +27,7 @@ NAMES = (
     "budget",
     "faults",
     "gpu",
+    "store",
 )
 ONLY_BY_NAME = (
     "scale",
@@ -41,6 +42,7 @@ ONLY_BY_NAME = (
     "budget",
     "faults",
     "gpu",
+    "store",
 )
 
 

@@ -9,6 +9,7 @@ reads back its own lease holds the directory.
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import time
@@ -25,6 +26,8 @@ LOCK = ".lock"
 RENEW_EVERY_S = 10.0
 STALE_AFTER_S = 60.0
 _MOST_READ = 4096
+_READ_ATTEMPTS = 3
+_REMEDY = "wait until it has ended, end it, or choose another --name"
 _SETTLE_S = 1.0  # today's object stores show a write at once; the wait covers two writers at the same moment
 
 
@@ -88,8 +91,10 @@ class RunLock:
 
     def _take_lease(self) -> None:
         holder = self._read_lease()
-        if holder is not None and time.time() - float(holder.get("renewed_at", 0)) < STALE_AFTER_S:
-            raise _held(self._folder, holder)
+        left_s = STALE_AFTER_S - (time.time() - float((holder or {}).get("renewed_at", 0)))
+        if holder is not None and left_s > 0:
+            when = f"if that process was killed, try again in {math.ceil(left_s)} s; otherwise "
+            raise _held(self._folder, holder, remedy=when + _REMEDY)
         self._token = uuid.uuid4().hex
         self._write_lease()
         time.sleep(_SETTLE_S)
@@ -100,9 +105,12 @@ class RunLock:
 
     def _read_lease(self) -> dict[str, Any] | None:
         try:
-            return _parse(self._folder.read(LOCK).decode())
+            for _ in range(_READ_ATTEMPTS):  # while it is renewed, a read may return only a part of it
+                if holder := _parse(self._folder.read(LOCK).decode()):
+                    return holder
         except MissingFileError:
             return None
+        return {}
 
     def _write_lease(self) -> None:
         lease = {**_this_process(), "token": self._token, "renewed_at": time.time()}
@@ -191,9 +199,13 @@ def _parse(text: str) -> dict[str, Any]:
     return holder if isinstance(holder, dict) else {}
 
 
-def _held(folder: Folder, holder: dict[str, Any], what: str = "another process is at work on this run") -> RunHeld:
+def _held(
+    folder: Folder,
+    holder: dict[str, Any],
+    what: str = "another process is at work on this run",
+    remedy: str = _REMEDY,
+) -> RunHeld:
     who = f" ({_name(holder)})" if "process" in holder else ""
-    remedy = "wait until it has ended, end it, or choose another --name"
     return RunHeld([Fault(str(folder), f"{what}{who}", remedy)])
 
 
