@@ -43,7 +43,7 @@ from tuner.space.counting import describe_limit
 from tuner.space.load import Space
 from tuner.storage import Folder
 from tuner.trial.ending import PLANNED_AGAIN, Ending
-from tuner.trial.order import TrialSettings
+from tuner.trial.order import TrialSettings, pause_s
 
 if TYPE_CHECKING:
     from tuner.baselines.baseline import Baseline
@@ -224,6 +224,7 @@ class SearchRun:
             threads=max(1, int(self._space.resources.cpus)),
             device="cuda" if self._space.resources.gpus else "cpu",
             rungs=rungs,
+            pause_s=pause_s(self._budget.slots),
         )
 
     def _make_pruner(self) -> Pruner:
