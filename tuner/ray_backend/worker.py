@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 _WRITE_ATTEMPTS = 3  # for a finalist's weights, which the search needs
 _CHECKPOINT_INTERVAL_S = 60.0  # between rungs, which may be hours apart
 _EXIT_AFTER_S = 5.0  # for the error to reach the driver
-_PAUSE_EVERY_S = 0.5  # for the driver, which may end the trial; the next step then goes on within milliseconds
 
 
 class WorkerFailure(RuntimeError):
@@ -164,7 +163,7 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
         trial, begun_s, spent_s = self._trial, time.perf_counter(), time.process_time()
         assert trial is not None
         before = trial.examples
-        if not trial.advance(pause_at=begun_s + _PAUSE_EVERY_S) or self._is_last_moment():
+        if not trial.advance(pause_at=begun_s + self._settings.pause_s) or self._is_last_moment():
             return None
         seconds = time.perf_counter() - begun_s
         seconds_left = trial.examples_to_measurement * seconds / max(trial.examples - before, 1)

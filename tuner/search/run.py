@@ -46,7 +46,7 @@ from tuner.space.load import Space
 from tuner.storage import Folder
 from tuner.training.device import device_of
 from tuner.trial.ending import PLANNED_AGAIN, Ending
-from tuner.trial.order import TrialSettings
+from tuner.trial.order import TrialSettings, pause_s
 
 if TYPE_CHECKING:
     from tuner.baselines.baseline import Baseline
@@ -259,6 +259,7 @@ class SearchRun:
             device=device_of(self._space.resources.gpus),
             gpu_share=self._space.resources.gpus,
             rungs=rungs,
+            pause_s=pause_s(self._budget.slots),
         )
 
     def _make_pruner(self) -> Pruner:

@@ -16,13 +16,14 @@ from tuner.show_value import show_duration
 from tuner.space.assignment import as_words
 from tuner.space.larger_budget import larger_budget
 from tuner.space.load import Space
+from tuner.trial.order import PAUSE_S, pause_s
 from tuner.trial.record import TrialRecord
 
 SAFETY = 1.1
 """Factor on estimates: finalists use all slots at once, which is a little slower than what was measured."""
 BETWEEN_TRIALS_S = 0.5
 MAKING_WAY_S = 1.5
-"""From the end of a phase to the next one, without the wait for evaluations: trials pause twice a second. Ray has asked for
+"""From the end of a phase to the next one, without the wait for evaluations, if trials pause twice a second. Ray has asked for
 some trials in advance, and they are turned away one by one."""
 CLOSING_S = 3.0
 """Closing on some thousand rows: reading the models, predictions, intervals, the bundle, stopping Ray, printing."""
@@ -117,7 +118,9 @@ class TimeBudget:
         # leaders.
         full_runs = sorted(self.full_runs_s(best, records))[-search.finalists :]
         needed = finalists_seconds(full_runs, seeds=search.seeds, slots=self.slots)
-        return min(half, self._after_finalists_s(records) + MAKING_WAY_S + records.longest_evaluation_s() + needed)
+        return min(
+            half, self._after_finalists_s(records) + making_way_s(self.slots) + records.longest_evaluation_s() + needed
+        )
 
     def _half_s(self, records: TrialRecords) -> float:
         """Return half of the seconds that trials, finalists and closing have, or that a finished run was given more."""
@@ -126,7 +129,7 @@ class TimeBudget:
 
     def _after_finalists_s(self, records: TrialRecords) -> float:
         """Estimate the seconds from the moment at which finalists' runs are told to end, until the end."""
-        return self.closing_s(records) + MAKING_WAY_S + records.longest_evaluation_s()
+        return self.closing_s(records) + making_way_s(self.slots) + records.longest_evaluation_s()
 
     def closing_s(self, records: TrialRecords) -> float:
         """Estimate the seconds for closing from the evaluation times of the best trials; at most half of the limit."""
@@ -179,6 +182,11 @@ def refuse_spent_time(space: Space, spent_s: float) -> None:
     options = shlex.join(as_words(larger_budget(search, ended_by=search.tightest, spent_s=spent_s)))
     place = space.document.place(("search", search.tightest))
     raise SpaceError([Fault(place.text, what, f"allow more: {options}; `tuner plan` says how much is enough")])
+
+
+def making_way_s(slots: int) -> float:
+    """Return how long it takes from the end of a phase to the next one with `slots` trials at once."""
+    return MAKING_WAY_S - PAUSE_S + pause_s(slots)
 
 
 def closing_seconds(work: ClosingWork, *, finalists: int, seeds: int, predict_s: float, slowdown: float = 1.0) -> float:
