@@ -177,7 +177,9 @@ def read_parts(folder: Folder, table: str, names: Sequence[str] | None = None) -
             break  # no part was replaced or merged away during the read
     damaged = [fault for error in errors for fault in error.faults]
     tables = [each for each in read if isinstance(each, pa.Table)]
-    return _latest(pa.concat_tables([schema.empty_table(), *tables]), _KEYS[table]), damaged
+    if not tables:
+        return schema.empty_table(), damaged  # only here: it would import pandas
+    return _latest(pa.concat_tables(tables), _KEYS[table]), damaged
 
 
 def _read_part(parts: Folder, name: str, *, schema: pa.Schema) -> pa.Table | InputError:
