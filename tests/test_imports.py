@@ -27,6 +27,7 @@ ORDER = (
     "tuner.distil",
     "tuner.search",
     "tuner.ray_backend",
+    "tuner.jobs",
     "tuner.report",
     "tuner.comparison",
     "tuner.diagnosis",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ray._private import worker as ray_worker
 from ray._private.label_utils import validate_label_selector
 from ray._private.node import Node as RayNode
 from ray.air.execution import PlacementGroupResourceManager
@@ -190,6 +191,10 @@ def test_rays_controller_has_the_attributes_from_which_ended_trials_are_dropped(
 def test_ray_has_the_methods_that_start_processes_which_nobody_needs():
     for name in _UNUSED:
         assert callable(getattr(RayNode, name)), name
+
+
+def test_ray_looks_up_the_function_that_prints_reports_of_nodes_when_it_connects():
+    assert "target=listen_error_messages" in inspect.getsource(ray_worker.connect)
 
 
 def test_rays_controller_has_what_keeps_trials_off_nodes():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 _LABEL = "ray.io/node-id"
 _LEFT_OUT: dict[str, None] = {}  # in the order in which they were left out; of the one cluster that this process is in
 
@@ -21,9 +23,16 @@ def left_out_nodes() -> tuple[str, ...]:
     return tuple(_LEFT_OUT)
 
 
-def elsewhere() -> dict[str, str]:
-    """Return the label selector of what may run on every node but those that are left out."""
-    return {_LABEL: f"!in({','.join(_LEFT_OUT)})"} if _LEFT_OUT else {}
+def elsewhere(selector: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the label selector of what may run on every node but those that are left out, and those that `selector` avoids."""
+    avoided = (selector or {}).get(_LABEL, "!in()").removeprefix("!in(").removesuffix(")")
+    return avoiding([*filter(None, avoided.split(",")), *_LEFT_OUT])
+
+
+def avoiding(node_ids: Iterable[str]) -> dict[str, str]:
+    """Return the label selector of what may run on every node but these."""
+    ids = ",".join(sorted(set(node_ids)))
+    return {_LABEL: f"!in({ids})"} if ids else {}
 
 
 def forget_nodes() -> None:

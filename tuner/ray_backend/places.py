@@ -25,8 +25,9 @@ class _Elsewhere(ResourceRequest):  # type: ignore[misc]
     """The same request, for a place on any node that is not left out."""
 
     def to_placement_group(self) -> PlacementGroup:
-        selectors = [elsewhere()] * len(self.bundles)
-        return placement_group(*self._bound.args, **self._bound.kwargs, bundle_label_selector=selectors)
+        given = self._bound.kwargs
+        selectors = [elsewhere(each) for each in given.get("bundle_label_selector", [{}] * len(self.bundles))]
+        return placement_group(*self._bound.args, **given | {"bundle_label_selector": selectors})
 
 
 class CheckedPlaces(PlacementGroupResourceManager):  # type: ignore[misc]

@@ -115,7 +115,7 @@ def start_ray(address: str | None, resources: ResourceSettings) -> Machines:
     """
     logging.getLogger("ray").setLevel(logging.CRITICAL)  # failures are in the ledger, and we show them from there
     quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": True}
-    with warnings.catch_warnings(), _sigterm_restored():
+    with warnings.catch_warnings(), _sigterm_restored(), _without_reports():
         warnings.simplefilter("ignore")  # Ray warns about its future defaults, which the user cannot change
         notes = _start_here(resources, quiet) if address is None else _join(address, quiet)
     return Machines(list_nodes(), notes, is_cluster=address is not None)
@@ -168,6 +168,22 @@ def _without_unused_processes() -> Iterator[None]:
     finally:
         for name, method in before.items():
             setattr(Node, name, method)
+
+
+@contextmanager
+def _without_reports() -> Iterator[None]:
+    """Let Ray print no reports of its nodes. If one is lost, that would be the last twenty lines of its log, with colours.
+
+    `log_to_driver` does not stop them. The function is private to Ray, and a test fails if it changes.
+    """
+    from ray._private import worker
+
+    listen = worker.listen_error_messages
+    worker.listen_error_messages = lambda *_: None
+    try:
+        yield
+    finally:
+        worker.listen_error_messages = listen
 
 
 def _join(address: str, quiet: Mapping[str, Any]) -> tuple[str, ...]:
