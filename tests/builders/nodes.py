@@ -32,7 +32,10 @@ class Nodes:
     def environment(self) -> dict[str, str]:
         """The environment of a driver or a node. Nobody asks for a token."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-        patient = {"RAY_raylet_start_wait_time_s": "120"}  # on a busy machine
+        patient = {
+            "RAY_raylet_start_wait_time_s": "120",
+            "RAY_USAGE_STATS_ENABLED": "0",
+        }  # on a busy machine, without a network
         folders = {"RAY_TMPDIR": str(self.folder), "HOME": str(self.folder)}
         return {**kept, **patient, **folders, "RAY_AUTH_MODE": "disabled"}
 
