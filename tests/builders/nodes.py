@@ -32,9 +32,7 @@ class Nodes:
     def environment(self) -> dict[str, str]:
         """The environment of a driver or a node. Nobody asks for a token."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-        # All nodes call themselves 127.0.0.1, so that they listen only there.
-        quiet = {"RAY_AUTH_MODE": "disabled", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-        return {**kept, **quiet, "RAY_TMPDIR": str(self.folder), "HOME": str(self.folder)}
+        return {**kept, "RAY_AUTH_MODE": "disabled", "RAY_TMPDIR": str(self.folder), "HOME": str(self.folder)}
 
     def start(
         self,
@@ -74,7 +72,7 @@ class Nodes:
         for process in reversed(self.processes):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            process.communicate()
 
 
 @contextmanager

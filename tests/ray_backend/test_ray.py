@@ -195,6 +195,8 @@ def test_ray_has_the_methods_that_start_processes_which_nobody_needs():
 
 def test_ray_looks_up_the_function_that_prints_reports_of_nodes_when_it_connects():
     assert "target=listen_error_messages" in inspect.getsource(ray_worker.connect)
+
+
 def test_rays_controller_has_what_keeps_trials_off_nodes():
     assert "PlacementGroupResourceManager()" in inspect.getsource(TuneController.__init__)
     assert "self._maybe_cache_trial_actor(trial)" in inspect.getsource(TuneController._schedule_trial_stop)
