@@ -200,6 +200,9 @@ def test_ray_looks_up_the_function_that_prints_reports_of_nodes_when_it_connects
 def test_rays_controller_has_what_keeps_trials_off_nodes():
     assert "PlacementGroupResourceManager()" in inspect.getsource(TuneController.__init__)
     assert "self._maybe_cache_trial_actor(trial)" in inspect.getsource(TuneController._schedule_trial_stop)
+    assert "self._maybe_reuse_cached_actor(trial)" in inspect.getsource(TuneController._maybe_add_actors)
+    for name in ("_trial_to_actor", "_resetting_trials", "_actor_manager"):
+        assert f"self.{name}" in inspect.getsource(TuneController.__init__), name
     for name in ("_pg_to_request", "_request_to_staged_pgs", "_request_to_ready_pgs"):
         assert f"self.{name}:" in inspect.getsource(PlacementGroupResourceManager), name
     request = ResourceRequest([{"CPU": 1, "GPU": 0.5}])

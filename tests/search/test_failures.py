@@ -32,7 +32,7 @@ def add(watch: FailureWatch, *, failed: int = 0, well: int = 0, node: str = "a")
 
 
 def judge(watch: FailureWatch, *running: TrialRecord, max_failed: float | None = 0.8) -> None:
-    watch.judge(lambda: running, max_failed)
+    watch.judge(running, max_failed)
 
 
 def test_ten_failures_and_nothing_else_end_the_search(watch: FailureWatch) -> None:

@@ -40,6 +40,11 @@ class NodeWatch:
         self._checks: dict[str, tuple[NodeCheck, Meeting | None]] = {}
         self._looked_at = time.monotonic()
 
+    @property
+    def waiting_trials(self) -> int:
+        """How many trials should wait for a slot: as many as run, or as there will be once the cluster has grown."""
+        return max(self._slots, self._resources.concurrent or 0)
+
     def look(self) -> None:
         """Check nodes that have joined, take the results of checks, and count the slots; at most every two seconds."""
         self._take_results()

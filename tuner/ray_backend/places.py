@@ -100,25 +100,38 @@ class CheckedPlaces(PlacementGroupResourceManager):  # type: ignore[misc]
 
 @contextmanager
 def places_on_checked_nodes(watch: NodeWatch) -> Iterator[None]:
-    """Make Ray Tune start trials only on nodes that `watch` allows, and end workers on a node that is left out.
+    """Make Ray Tune start trials only on nodes that `watch` allows, and use nodes that join.
 
-    Otherwise a worker takes one trial after the other. The patched names are private to Ray, and a test fails if they
-    change.
+    The patched names are private to Ray, and a test fails if they change.
     """
     CheckedPlaces.watch = watch
-    original = TuneController._maybe_cache_trial_actor
+    keep_worker, reuse_worker = TuneController._maybe_cache_trial_actor, TuneController._maybe_reuse_cached_actor
 
-    def keep_worker(controller: Any, trial: Any) -> bool:
+    def keep_on_fit_node(controller: Any, trial: Any) -> bool:
+        """Keep the worker of a trial that has ended for another one, unless its node is left out."""
+        controller.update_max_pending_trials(watch.waiting_trials)
         manager = controller._actor_manager
         acquired = manager.get_actor_resources(controller._trial_to_actor[trial])
         places = manager._resource_manager
         is_bad = acquired is not None and is_left_out(places.node_of(acquired.placement_group))
-        return not is_bad and bool(original(controller, trial))
+        return not is_bad and bool(keep_worker(controller, trial))
+
+    def reuse_for_trial_without_worker(controller: Any, trial: Any) -> bool:
+        """Give a worker to a trial, unless one is starting for it on another node.
+
+        Ray would end that one. With short trials a worker is free all the time, and then no worker starts on a new node.
+        """
+        own = controller._trial_to_actor.get(trial)
+        is_starting = own is not None and controller._actor_manager.is_actor_started(own)
+        if is_starting and trial not in controller._resetting_trials:
+            return False
+        return bool(reuse_worker(controller, trial))
 
     with ExitStack() as stack:
         for owner, name, value in (
             (tune_controller, "PlacementGroupResourceManager", CheckedPlaces),
-            (TuneController, "_maybe_cache_trial_actor", keep_worker),
+            (TuneController, "_maybe_cache_trial_actor", keep_on_fit_node),
+            (TuneController, "_maybe_reuse_cached_actor", reuse_for_trial_without_worker),
         ):
             stack.callback(setattr, owner, name, getattr(owner, name))
             setattr(owner, name, value)

@@ -16,7 +16,6 @@ from tuner.trial.error_texts import is_broken_device
 from tuner.trial.order import Order, TrialQueue
 from tuner.trial.place import Place, PlaceHealth
 
-
 _GPU = re.compile(r" on GPU (\S+)$")  # as a worker ends its message
 
 

@@ -22,6 +22,7 @@ from tuner.data.trial_data import TrialData
 from tuner.pruners.base import Pruner
 from tuner.ray_backend.access import folder_for_trials
 from tuner.ray_backend.cluster_nodes import draining_nodes
+from tuner.ray_backend.gpu_spread import spread_over_gpus
 from tuner.ray_backend.memory import describe_out_of_memory, last_error, memory_kills_as_deaths
 from tuner.ray_backend.node_watch import NodeWatch
 from tuner.ray_backend.places import places_on_checked_nodes
@@ -165,9 +166,8 @@ def run_trials(
     """
     # As many trials wait as run. With fewer, workers start one after the other, and a second worker may never come: Ray
     # abandons a starting worker as soon as another one is free, and with short trials one is free all the time.
-    # On a cluster that grows they also ask for the nodes that it needs.
-    waiting = max(slots, resources.concurrent or 0) if watch else slots
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(waiting)
+    # In a cluster that grows they also ask for the nodes that it needs.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(watch.waiting_trials if watch else slots)
     trainable = tune.with_resources(
         tune.with_parameters(TrialOnWorker, data=data, settings=settings),
         {"cpu": resources.cpus, "gpu": resources.gpus},
@@ -196,7 +196,8 @@ def run_trials(
                 failure_config=tune.FailureConfig(max_failures=RETRIES),
             ),
         )
-        with memory_kills_as_deaths(), places_on_checked_nodes(watch) if watch else started_workers_for_trials():
+        workers = places_on_checked_nodes(watch) if watch else started_workers_for_trials()
+        with memory_kills_as_deaths(), spread_over_gpus(resources), workers:
             tuner.fit()
         if interrupt.is_set():  # after the last step
             queue.interrupt()

@@ -23,7 +23,7 @@ def wait_for_room(
     `look` is called again and again meanwhile; it may raise. The caller finds out whether there is room.
     """
     begun, limit_s = time.monotonic(), resources.wait
-    if limit_s is None or machines.slots(resources):
+    if limit_s is None or machines.slots(resources) or not machines.is_cluster:
         return machines
     wanted = f"cpus {resources.cpus}" + (f" and gpus {resources.gpus:g}" if resources.gpus else "")
     say(f"waiting up to {show_duration(limit_s)} for a node with room for a trial ({wanted})")

@@ -11,13 +11,15 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+import ray
 from ray import tune
 
 from tuner.data.trial_data import TrialData
-from tuner.errors import StorageError
+from tuner.errors import MissingFileError, StorageError
 from tuner.pruners.gate import GateSettings, health_of
 from tuner.ray_backend.cluster_nodes import alive_nodes, here
 from tuner.signals import die_on_abort
+from tuner.training.device import is_gpu
 from tuner.trial.error_texts import first_line, is_broken_device, is_out_of_memory
 from tuner.trial.measurement import Measurement
 from tuner.trial.order import Order, Stretch, TrialSettings
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 _WRITE_ATTEMPTS = 3  # for a finalist's weights, which the search needs
 _CHECKPOINT_INTERVAL_S = 60.0  # between rungs, which may be hours apart
 _EXIT_AFTER_S = 5.0  # for the error to reach the driver
-_PAUSE_EVERY_S = 0.5  # for the driver, which may end the trial; the next step then goes on within milliseconds
 
 
 class WorkerFailure(RuntimeError):
@@ -46,6 +47,9 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
 
     def setup(self, config: dict[str, Any], data: TrialData, settings: TrialSettings) -> None:
         die_on_abort()
+        # After an out-of-memory error a trial has a larger share than the others.
+        if is_gpu(settings.device) and ray.is_initialized():
+            settings = replace(settings, gpu_share=ray.get_runtime_context().get_assigned_resources().get("GPU", 0.0))
         self._data, self._settings_of_all = data, settings
         self._place, self._has_measured = here(), False
         self.reset_config(config)
@@ -117,8 +121,9 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
             folder = Folder.at(location)
             self._checkpoint = folder, name
             try:
-                if folder.exists(name):
-                    self._trial.load_state(folder.read(name))
+                self._trial.load_state(folder.read(name))
+            except MissingFileError:  # as for every trial that has not run before
+                pass
             except (StorageError, ValueError) as error:
                 self._note = f"it starts again from the beginning because its checkpoint cannot be used ({error})"
                 self._trial = self._make_trial()
@@ -158,7 +163,7 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
         trial, begun_s, spent_s = self._trial, time.perf_counter(), time.process_time()
         assert trial is not None
         before = trial.examples
-        if not trial.advance(pause_at=begun_s + _PAUSE_EVERY_S) or self._is_last_moment():
+        if not trial.advance(pause_at=begun_s + self._settings.pause_s) or self._is_last_moment():
             return None
         seconds = time.perf_counter() - begun_s
         seconds_left = trial.examples_to_measurement * seconds / max(trial.examples - before, 1)

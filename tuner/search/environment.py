@@ -40,6 +40,7 @@ def describe_environment(space: Space, dataset: Dataset, machines: Machines) -> 
         "command": ["tuner", *sys.argv[1:]],
         "space": space.source,
         "space_text": space.text_for_anywhere,
+        "space_given": space.given,
         "seed": space.search.seed,
         "versions": {"python": platform.python_version(), **versions()},
         "platform": platform.platform(),

@@ -81,7 +81,7 @@ class FailureWatch:
         """Remember why no trial can succeed any more."""
         self._hopeless = why
 
-    def judge(self, running: Callable[[], Iterable[TrialRecord]], max_failed: float | None) -> None:
+    def judge(self, running: Iterable[TrialRecord], max_failed: float | None) -> None:
         """Say when many trials fail. Raise SearchFailed if all do, or more than `max_failed`, or none can succeed any more."""
         if self._hopeless is not None:
             raise SearchFailed(self._hopeless)
@@ -89,7 +89,7 @@ class FailureWatch:
             return
         self._has_news = False
         if not self._ended_well:
-            self._raise_if_all_fail(running())
+            self._raise_if_all_fail(running)
             return
         failed = [each for each in self._failed if each.node in self._ended_well and each.node not in self._bad_nodes]
         ended = len(failed) + self._ended_well.total()

@@ -30,6 +30,8 @@ from tuner.search.environment import add_node, describe_environment, describe_re
 from tuner.search.extension import describe_start, earlier_results
 from tuner.search.failures import NoChampion, explain_no_measurement, explain_no_model
 from tuner.search.finalists import finalist_runs
+from tuner.search.gpu_packing import Packing
+from tuner.search.gpus import settle_gpus
 from tuner.search.reading import measure_closing_work
 from tuner.search.search_data import SearchData, count_slots, needs_of, read_beside_ray
 from tuner.search.self_sizing import SelfSizing, make_sizing
@@ -42,8 +44,9 @@ from tuner.signals import raise_if_interrupted
 from tuner.space.counting import describe_limit
 from tuner.space.load import Space
 from tuner.storage import Folder
+from tuner.training.device import device_of
 from tuner.trial.ending import PLANNED_AGAIN, Ending
-from tuner.trial.order import TrialSettings
+from tuner.trial.order import TrialSettings, pause_s
 
 if TYPE_CHECKING:
     from tuner.baselines.baseline import Baseline
@@ -81,10 +84,11 @@ def run_search(space: Space, location: str, *, address: str | None, watcher: Wat
     with read_beside_ray(space, location, address, watcher) as (adapted, data):
         started += data.waited_s
         refuse_spent_time(adapted, clock())
+        adapted, packing = settle_gpus(adapted, data.prepared, data.machines, watcher.say)
         slots = count_slots(adapted, data.machines)
         sizing = make_sizing(adapted, data.dataset, data.prepared, slots=slots, spent_s=clock())
         space = sizing.plan.space if sizing else adapted
-        search = SearchRun(space, data, Ledger(location), clock=clock, watcher=watcher, sizing=sizing)
+        search = SearchRun(space, data, Ledger(location), clock=clock, watcher=watcher, sizing=sizing, packing=packing)
         return search.run(is_cluster=address is not None)
 
 
@@ -101,9 +105,10 @@ class SearchRun:
         watcher: Watcher,
         earlier: EarlierRun | None = None,
         sizing: SelfSizing | None = None,
+        packing: Packing | None = None,
     ) -> None:
         self._space, self._data, self._dataset, self._ledger = space, data, data.dataset, ledger
-        self._earlier, self._watcher, self._sizing = earlier, watcher, sizing
+        self._earlier, self._watcher, self._sizing, self._packing = earlier, watcher, sizing, packing
         self._extensions = earlier.extensions if earlier else ()
         self._budget = TimeBudget(
             space=space,
@@ -152,6 +157,8 @@ class SearchRun:
         say = self._watcher.say
         if self._earlier is None:
             self._environment = describe_environment(self._space, self._dataset, self._data.machines)
+            if self._packing is not None:
+                self._environment["packing"] = self._packing.entry()
             self._ledger.begin(space=self._space.text_for_anywhere, environment=self._environment)
         else:
             self._take_over(self._earlier)
@@ -249,8 +256,10 @@ class SearchRun:
             penalty_weight=self._space.score.penalty_weight,
             patience=search.patience,
             threads=max(1, int(self._space.resources.cpus)),
-            device="cuda" if self._space.resources.gpus else "cpu",
+            device=device_of(self._space.resources.gpus),
+            gpu_share=self._space.resources.gpus,
             rungs=rungs,
+            pause_s=pause_s(self._budget.slots),
         )
 
     def _make_pruner(self) -> Pruner:
@@ -351,6 +360,7 @@ class SearchRun:
         from tuner.search.kept_models import read_models
 
         raise_if_interrupted()
+        self._ledger.settle()
         models = read_models(
             [*finalist_runs(records), *kept_trials(records)],
             penalty_weight=self._space.score.penalty_weight,

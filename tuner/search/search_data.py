@@ -23,6 +23,7 @@ from tuner.search.reading import read_data
 from tuner.search.watcher import Watcher
 from tuner.show_value import show_duration
 from tuner.signals import raise_if_interrupted, sigterm_as_interrupt
+from tuner.space.auto import are_gpus_left_to_search
 from tuner.space.load import Space
 
 _FAULTS_SHOW_S = 0.1  # most faults in data show within this time, and then nobody waits for Ray
@@ -43,12 +44,12 @@ class SearchData:
 
 @contextmanager
 def read_beside_ray(
-    space: Space, location: str, address: str | None, watcher: Watcher
+    space: Space, location: str | None, address: str | None, watcher: Watcher
 ) -> Iterator[tuple[Space, SearchData]]:
     """Read the data and start Ray; stop Ray when the block ends. Inside, SIGTERM is an interrupt.
 
-    Yield the space as it can run on the data, and the data. `location` is where the run will be; the nodes of a cluster are
-    checked beside the reading. Raises UsageError if no node passes.
+    Yield the space as it can run on the data, and the data. `location` is where the run will be, None if there will be
+    none; the nodes of a cluster are checked beside the reading. Raises UsageError if no node passes.
     """
     available = available_bytes()
 
@@ -92,9 +93,9 @@ def _raise_if_failed(reading: Future[Any]) -> None:
         reading.result()
 
 
-def needs_of(space: Space, location: str) -> Needs:
+def needs_of(space: Space, location: str | None) -> Needs:
     """Return what the trials of a space need of a node."""
-    return Needs(location, gpus=space.resources.gpus > 0)
+    return Needs(location, gpus=space.resources.gpus > 0 or are_gpus_left_to_search(space.document))
 
 
 def count_slots(space: Space, machines: Machines) -> int:
@@ -107,6 +108,6 @@ def count_slots(space: Space, machines: Machines) -> int:
     what = f"a trial needs cpus {resources.cpus:g} and gpus {resources.gpus:g}, but {when}no node has that many: {machines}"
     remedy = "ask for less, or join a larger cluster with --address"
     if machines.is_cluster:
-        wait = "24h" if resources.wait else "15m"
-        remedy = f"ask for less, add nodes, or wait for them to come: --set resources.wait={wait}"
+        minutes = max(15, round((resources.wait or 0) / 30))  # twice as long as now
+        remedy = f"ask for less, add nodes, or wait for them to come: --set resources.wait={minutes}m"
     raise SpaceError([Fault(f"{space.source}: resources", what, remedy)])

@@ -18,6 +18,7 @@ from tuner.data.trial_data import TrialData, vocabulary_size
 from tuner.model.classifier import SequenceClassifier
 from tuner.pruners.gate import GateSettings, is_collapsed
 from tuner.space.configuration import Configuration
+from tuner.training.device import is_gpu, prepare_gpu, random_state, set_random_state
 from tuner.training.health import HealthCheckSchedule
 from tuner.training.precision import choose_precision
 from tuner.training.progress import Progress
@@ -48,7 +49,9 @@ class Trial:
         is_final: bool = False,
     ) -> None:
         torch.set_num_threads(settings.threads)
-        self._settings, self._is_on_gpu = settings, settings.device.startswith("cuda")
+        self._settings, self._is_on_gpu = settings, is_gpu(settings.device)
+        if self._is_on_gpu:
+            prepare_gpu(settings.device, settings.gpu_share)
         self._rows = len(data.train_targets)
         self._budget = round(settings.max_epochs * self._rows)
         self._identity = {
@@ -109,6 +112,11 @@ class Trial:
     def best_merit(self) -> tuple[int, float]:
         """The best merit so far, including measurements before a loaded state. It decides which model is kept."""
         return self._best.merit
+
+    @property
+    def steps(self) -> int:
+        """Steps taken, of all models."""
+        return sum(fold_model.training.steps for fold_model in self._fold_models)
 
     @property
     def examples(self) -> int:
@@ -174,7 +182,7 @@ class Trial:
             "members": {str(number): each.training.state() for number, each in enumerate(self._fold_models)},
         }
         if self._is_on_gpu:
-            state["dropout_on_gpu"] = torch.cuda.get_rng_state(self._settings.device)
+            state["dropout_on_gpu"] = random_state(self._settings.device)
         return to_bytes(state)
 
     def load_state(self, content: bytes) -> None:
@@ -201,7 +209,7 @@ class Trial:
         self._best.restore(state)
         self._reporting_points, self.precision = state["reporting_points"], state["precision"]
         if self._is_on_gpu:
-            torch.cuda.set_rng_state(state["dropout_on_gpu"], self._settings.device)
+            set_random_state(self._settings.device, state["dropout_on_gpu"])
 
     @property
     def examples_to_measurement(self) -> int:
