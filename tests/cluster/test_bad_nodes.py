@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,45 @@ def search(nodes: Nodes, space: Path, *settings: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def test_a_gpu_is_occupied_part_by_part_as_the_trials_that_have_it_end() -> None:
+    """Fake GPUs: Ray hands them out, and nobody uses them."""
+    script = """
+import sys, time
+from tuner.ray_backend.start import start_ray, stop_ray
+from tuner.space.search_settings import ResourceSettings
+start_ray(sys.argv[1], ResourceSettings())
+import ray
+from tuner.ray_backend.bad_gpus import BadGpus
+from tuner.ray_backend.cluster_nodes import here
+from tuner.trial.place import Place
+
+class Trial:
+    def where(self):
+        return here()
+
+trials = [ray.remote(num_cpus=0, num_gpus=0.5)(Trial).remote() for _ in range(4)]
+places = [ray.get(trial.where.remote()) for trial in trials]
+print(sorted(place["gpu"] for place in places))
+bad, bad_gpus, deadline = Place(places[0]["node_id"], "1"), BadGpus(), time.monotonic() + 60
+bad_gpus.occupy(bad, 0.5)
+gpus = [place["gpu"] for place in places]
+for trial in [trial for trial, gpu in zip(trials, gpus) if gpu == "1"]:
+    ray.kill(trial)
+while bad_gpus.held(bad) < 1 and time.monotonic() < deadline:
+    bad_gpus.look()
+    time.sleep(0.2)
+print(bad_gpus.held(bad))
+ray.kill(trials[gpus.index("0")])
+another = ray.remote(num_cpus=0, num_gpus=0.5)(Trial).remote()
+print(ray.get(another.where.remote())["gpu"])
+stop_ray()
+"""
+    with cluster("--num-cpus=1", "--num-gpus=2") as nodes:
+        call = [sys.executable, "-c", script, nodes.address]
+        done = subprocess.run(call, env=nodes.environment, capture_output=True, text=True, timeout=200, check=False)
+    assert done.stdout.splitlines() == ["['0', '0', '1', '1']", "1.0", "0"], done.stderr
 
 
 def at(number: int) -> tuple[str, str]:

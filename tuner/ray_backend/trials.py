@@ -116,6 +116,7 @@ class QueueCallback(EmptyPickle, TrialProgressCallback):  # type: ignore[misc]
         if self._scheduler is not None and time.monotonic() >= self._look_at_nodes_s:
             self._look_at_nodes_s = time.monotonic() + _LOOK_AT_NODES_S
             self._save_trials_of_draining_nodes(trials, self._scheduler.places)
+            self._scheduler.places.look()
 
     def _save_trials_of_draining_nodes(self, trials: Sequence[Any], places: TrialPlaces) -> None:
         """Let trials write a checkpoint at once when their node begins to stop. They go on until it is gone."""

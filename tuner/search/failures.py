@@ -60,12 +60,12 @@ class FailureWatch:
         else:
             self._ended_well[record.node] += 1
 
-    def leave_out(self, node: str, why: str) -> None:
-        """Say that trials go to a node no more."""
-        self._bad_nodes.add(node)
+    def leave_out(self, place: str, why: str) -> None:
+        """Say that trials go to a place no more, such as "node a" or "GPU 3 of node a"."""
+        self._bad_nodes.add(place.removeprefix("node "))
         self._say(
-            f"warning: node {node} is left out, because trials fail there and not elsewhere, the last with: {why}; they are "
-            "tried again on other nodes; once it is repaired, start Ray there again, and it counts as a new node"
+            f"warning: {place} is left out, because trials fail there and not elsewhere, the last with: {why}; they are tried "
+            "again elsewhere; once it is repaired, start Ray there again, and it counts as a new node"
         )
 
     def lose(self, node: str) -> None:
