@@ -232,7 +232,8 @@ def _kill_actors(trials: Sequence[Any]) -> None:
 def _describe_error(trial: Any) -> str:
     error = last_error(trial)
     if is_out_of_memory(error):
-        return describe_out_of_memory(error, trial.run_metadata.num_failures)
+        gpus = trial.placement_group_factory.required_resources.get("GPU", 0.0)
+        return describe_out_of_memory(error, trial.run_metadata.num_failures, has_whole_gpu=gpus >= 1)
     failure = read_failure(error)
     if failure is not None:
         tries = trial.run_metadata.num_failures

@@ -68,7 +68,7 @@ class SearchQueue:
         for trial in recorded.trials:
             record = self.trials[trial.index]
             if record.ending is not None:
-                if trial.index >= self._first_trial:
+                if trial.index >= self._first_trial and record.ending is not Ending.FAILED:  # that cause may be gone
                     self._failures.add(record)
                 self._orders.close(record)
             elif trial.phase == "search":
