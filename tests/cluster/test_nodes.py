@@ -23,7 +23,8 @@ SHORT = ("--set", "search.trials=2", "--set", "search.max_epochs=1", "--set", "s
 
 
 @pytest.fixture
-def space(tmp_path: Path) -> Path:
+def space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)  # Ray lets all workers import from the driver's folder
     (tmp_path / "runs").mkdir()
     return write_space(tmp_path, "multilabel", "labels: labels")
 
@@ -97,7 +98,8 @@ def test_a_search_waits_for_nodes_and_takes_those_that_join_if_they_are_fit(spac
             if line.startswith("starting the workers"):
                 nodes.start("--num-cpus=2", python=bare, PYTHONPATH=None)
                 nodes.start("--num-cpus=1")
-        assert process.wait() == 130, output
+        process.communicate()
+        assert process.returncode == 130, output
     environment = json.loads((space.parent / "runs" / "night" / "environment.json").read_text())
     assert ["joined_at" in node for node in environment["nodes"]] == [False, False, True]
     assert " failed" not in output
