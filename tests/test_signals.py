@@ -79,6 +79,7 @@ with handling_sigint():
 """
 
 
+@pytest.mark.cluster
 def test_an_interrupt_does_not_leave_ray_half_stopped() -> None:
     """Ray would end the process with exit code 1 later."""
     ended = subprocess.run([sys.executable, "-c", INTERRUPTED_WHILE_RAY_STOPS], capture_output=True, text=True)

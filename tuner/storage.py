@@ -9,10 +9,12 @@ import errno
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 import pyarrow as pa
 from pyarrow import fs
@@ -22,7 +24,18 @@ from tuner.errors import Fault, MissingFileError, StorageError
 # Errors of file systems. pyarrow raises some for an invalid path, Python for an unknown home directory and invalid Unicode.
 _FILE_SYSTEM_ERRORS = (OSError, pa.ArrowException, ValueError, RuntimeError)
 _MAX_REASON = 200
-_GOOGLE_RETRY_S = 30  # its client would retry for 15 minutes
+_OPTIONS = {
+    "s3": ("allow_delayed_open", "true"),  # a small file is one request, not three
+    "gs": ("retry_limit_seconds", "30"),  # its client would retry for 15 minutes
+    "gcs": ("retry_limit_seconds", "30"),
+}
+"""A query that the addresses of a scheme get unless they have it."""
+_STORES = ("s3", "gcs", "abfs")
+_AT_ONCE = 16  # requests
+_opened: list[fs.FileSystem] = []
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 _REMEDIES = {
     errno.EACCES: "choose a place you have access to, or ask for permission",
     errno.EPERM: "choose a place you have access to, or ask for permission",
@@ -39,10 +52,11 @@ _REMEDIES = {
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder in a file system. Paths below it are relative and use "/"."""
+    """A folder in a file system. Paths below it are relative and use "/". `ahead` has what was read by `read_ahead`."""
 
     files: fs.FileSystem
     path: str
+    ahead: Mapping[str, bytes | StorageError] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def at(cls, location: str | Path) -> Folder:
@@ -53,6 +67,11 @@ class Folder:
     def is_local(self) -> bool:
         """Whether the folder is in this machine's own file system, which may be a network mount."""
         return isinstance(self.files, fs.LocalFileSystem)
+
+    @property
+    def is_store(self) -> bool:
+        """Whether the folder is in an object store: folders need not be made, and a file is replaced as a whole."""
+        return self.files.type_name in _STORES
 
     def below(self, name: str) -> Folder:
         """Return the folder of this name below this one."""
@@ -77,6 +96,10 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         """Read a whole file. Raises StorageError, or MissingFileError if there is no such file."""
+        if (known := self.ahead.get(name)) is not None:
+            if isinstance(known, StorageError):
+                raise known
+            return known
         with (
             errors_named(self._shown(name), "cannot be read"),
             self.files.open_input_stream(self._full(name)) as stream,
@@ -84,18 +107,37 @@ class Folder:
             content: bytes = stream.readall()
         return content
 
+    def read_ahead(self, names: Sequence[str]) -> Folder:
+        """Return this folder with these files read already, all at once, if each request takes its time."""
+
+        def attempt(name: str) -> bytes | StorageError:
+            try:
+                return self.read(name)
+            except StorageError as error:
+                return error
+
+        return self if self.is_local else replace(self, ahead=dict(zip(names, self.map(attempt, names), strict=True)))
+
+    def map(self, use: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
+        """Return what `use`, which reads files here, makes of each item: of several at once if each request takes its time."""
+        if self.is_local:
+            return list(map(use, items))
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            return list(threads.map(use, items))
+
     def write(self, name: str, content: bytes | pa.Buffer) -> None:
         """Write a whole file, replacing any of that name. A reader sees all of it or none. Raises StorageError."""
         with errors_named(self._shown(name), "cannot be written"):
             self._write(name, content)
 
     def check_writable(self) -> None:
-        """Check that files can be written here, leaving nothing behind. Raises StorageError."""
+        """Check that files can be written here, leaving nothing behind. Raises StorageError.
+
+        If a bucket is missing and the address allows it, it is created.
+        """
         with errors_named(str(self), "nothing can be written there"):
             if not self.is_local:
-                probe = f"probe-{uuid.uuid4().hex[:8]}.draft"
-                self._write(probe, b"x")
-                self.files.delete_file(self._full(probe))
+                self._check_remote()
                 return
             nearest = Path(self.path)
             while not nearest.exists():  # missing folders will be made in the nearest one that exists
@@ -103,12 +145,24 @@ class Folder:
             with tempfile.TemporaryDirectory(prefix=".tuner-", suffix=".draft", dir=nearest) as folder:
                 Path(folder, "probe").write_bytes(b"x")
 
+    def _check_remote(self) -> None:
+        probe = f"probe-{uuid.uuid4().hex[:8]}.draft"
+        try:
+            self._write(probe, b"x")
+        except OSError as error:
+            if "NO_SUCH_BUCKET" not in str(error):
+                raise
+            self.files.create_dir(self.path.partition("/")[0])
+            self._write(probe, b"x")
+        self.files.delete_file(self._full(probe))
+
     def _write(self, name: str, content: bytes | pa.Buffer) -> None:
         target = self._full(name)
-        self.files.create_dir(target.rsplit("/", 1)[0], recursive=True)
+        if not self.is_store:
+            self.files.create_dir(target.rsplit("/", 1)[0], recursive=True)
         if not self.is_local:  # object stores show only complete files, and cannot rename
             with self.files.open_output_stream(target) as stream:
-                stream.write(content)
+                stream.write(content)  # in one piece: closing a stream after a part of it would complete the file
             return
         draft = f"{target}.{uuid.uuid4().hex[:8]}.draft"
         try:
@@ -137,15 +191,23 @@ class Folder:
 
     def delete(self, name: str) -> None:
         """Delete a file if it exists. Raises StorageError."""
-        if self.exists(name):
-            with errors_named(self._shown(name), "cannot be deleted"):
+        with errors_named(self._shown(name), "cannot be deleted"):
+            try:
                 self.files.delete_file(self._full(name))
+            except FileNotFoundError:
+                return
+            except OSError:
+                if self.exists(name):
+                    raise
 
     def delete_folder(self, name: str) -> None:
         """Delete a folder and its contents if it exists. Raises StorageError."""
-        if self.exists(name):
-            with errors_named(self._shown(name), "cannot be deleted"):
+        with errors_named(self._shown(name), "cannot be deleted"):
+            try:
                 self.files.delete_dir(self._full(name))
+            except OSError:
+                if self.exists(name):
+                    raise
 
     def delete_drafts(self) -> None:
         """Delete half-written files that killed writers left here and below. Raises StorageError."""
@@ -171,10 +233,15 @@ def locate(location: str) -> tuple[fs.FileSystem, str]:
         with errors_named(location, "is not a usable path"):
             return fs.LocalFileSystem(), str(Path(location).expanduser().absolute())
     uri = location
-    if uri.startswith(("gs://", "gcs://")) and "retry_limit_seconds" not in uri:
-        uri += f"{'&' if '?' in uri else '?'}retry_limit_seconds={_GOOGLE_RETRY_S}"
+    option, value = _OPTIONS.get(uri.partition("://")[0], ("", ""))
+    if option not in uri:
+        uri += f"{'&' if '?' in uri else '?'}{option}={value}"
     with errors_named(location, "cannot be reached"):
         files, path = fs.FileSystem.from_uri(uri)
+    for known in _opened:  # its connections are open already
+        if known == files:
+            return known, path
+    _opened.append(files)
     return files, path
 
 
@@ -193,9 +260,20 @@ def split(location: str) -> tuple[str, str]:
     return f"{folder or slash or '.'}{query}", name
 
 
+def trim(location: str) -> str:
+    """Return a location without slashes at its end."""
+    place, query = _without_query(location)
+    return f"{place.rstrip('/')}{query}"
+
+
+def name_of(location: str) -> str:
+    """Return the last name of a location."""
+    return PurePosixPath(_without_query(location)[0]).name
+
+
 def extension(location: str) -> str:
     """Return the extension of a file name in lower case, with its dot, or an empty string."""
-    return PurePosixPath(_without_query(location)[0]).suffix.lower()
+    return PurePosixPath(name_of(location)).suffix.lower()
 
 
 def _without_query(location: str) -> tuple[str, str]:

@@ -13,6 +13,8 @@ NAMES = (
     "loop",
     "precision",
     "overhead",
+    "scale",
+    "history",
     "occupancy",
     "goemotions",
     "reach",
@@ -24,8 +26,24 @@ NAMES = (
     "corners",
     "budget",
     "faults",
+    "gpu",
+    "store",
 )
-ONLY_BY_NAME = ("goemotions", "reach", "coverage", "trust", "diagnosis", "memory", "corners", "budget", "faults")
+ONLY_BY_NAME = (
+    "scale",
+    "history",
+    "goemotions",
+    "reach",
+    "coverage",
+    "trust",
+    "diagnosis",
+    "memory",
+    "corners",
+    "budget",
+    "faults",
+    "gpu",
+    "store",
+)
 
 
 def measure(name: str) -> list[Row]:

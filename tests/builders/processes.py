@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from tuner.samplers.base import make_sampler
 from tuner.search.time_budget import ClosingWork, TimeBudget
 from tuner.search.trial_queue import SearchQueue
 from tuner.search.watcher import Watcher
-from tuner.space.load import load_space
+from tuner.space.load import Space, read_space
 from tuner.trial.measurement import Measurement
 from tuner.trial.order import Order
 
@@ -37,6 +38,12 @@ space:
   learning_rate: {low: 0.001, high: 0.1, scale: log}
   clipping: [none, {norm: {threshold: {low: 0.5, high: 5}}}]
 """
+
+
+@cache
+def _read(text: str) -> Space:
+    """Read a space, once for all the processes of a test."""
+    return read_space(text)
 
 
 class Killed(BaseException):
@@ -71,7 +78,7 @@ class Driver:
     def __init__(self, location: Path, *, is_first: bool, events: int | None) -> None:
         self.left, self.clock = events, 0.0
         self.said: list[str] = []
-        space = load_space(str(location.parent / "space.yaml"))
+        space = _read(location.parent.joinpath("space.yaml").read_text())
         if is_first:
             self.ledger = Ledger.create(location, space=space.text, environment={})
         else:

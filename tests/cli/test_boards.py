@@ -164,13 +164,12 @@ def test_a_command_in_a_sentence_stays_on_one_line() -> None:
     assert any(option in line for line in wrap(f"write a range here: {option} or leave it", 30))
 
 
-@pytest.mark.parametrize(("width", "header"), [(100, "loss"), (50, "best"), (30, "score")])
-def test_the_live_table_fits_its_terminal(width: int, header: str) -> None:
+def running_trials(trials: int) -> Snapshot:
     running = []
-    for index in (7, 12):
+    for index in range(trials):
         order = Order(index=index, phase="search", configuration={}, seed=1)
         running.append(TrialRecord(order, last=make_measurement(0.512), best=make_measurement(0.6)))
-    snapshot = Snapshot(
+    return Snapshot(
         phase="search",
         elapsed_s=75.0,
         left_s=None,
@@ -182,9 +181,19 @@ def test_the_live_table_fits_its_terminal(width: int, header: str) -> None:
         rows=1_000,
         best=running[0],
     )
-    lines = live_lines(snapshot, width)
+
+
+@pytest.mark.parametrize(("width", "header"), [(100, "loss"), (50, "best"), (30, "score")])
+def test_the_live_table_fits_its_terminal(width: int, header: str) -> None:
+    lines = live_lines(running_trials(2), width, 24)
     assert max(map(len, lines)) <= width
     assert any(line.split()[:1] == ["trial"] and line.split()[-1] == header for line in lines)
+
+
+def test_of_many_running_trials_those_are_shown_that_fit_the_terminal() -> None:
+    lines = live_lines(running_trials(1000), 100, 24)
+    assert len(lines) < 24
+    assert lines[-1] == f"and {1000 - sum(line.split()[1:2] == ['search'] for line in lines)} more"
 
 
 def test_a_sentence_of_a_search_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ruamel.yaml import YAML
 
 from builders.runs import write_run
 from tuner.analysis.details import run_details
@@ -230,3 +231,21 @@ def test_a_committee_is_diagnosed_by_its_best_model(location: Path) -> None:
     members = [{"trial": number, "baseline": None, "weight": 1} for number in range(3)]
     evidence = read_evidence(replace(run, champion={**run.champion, "committee": {"members": members}}))
     assert evidence.missing == ("the 2 other models of this committee: settings are those of its best one",)
+
+
+def test_the_space_is_read_a_few_times_however_many_trials_collapsed(
+    location: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = read_run(location)
+    trials = [{**row, "ending": "collapsed"} for row in run.trials]
+    assert len(trials) > 4
+    read = []
+
+    class CountingYAML(YAML):
+        def load(self, stream: Any) -> Any:
+            read.append(stream)
+            return super().load(stream)
+
+    monkeypatch.setattr("tuner.diagnosis.readers.run.YAML", CountingYAML)
+    evidence_of_run(replace(run, trials=trials, profile={}), read_measurements(location), None)
+    assert len(read) <= 4

@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders.ledgers import create, measurement_row, trial_row
-from tuner.errors import LedgerError
+from tuner.errors import Fault, LedgerError, StorageError
+from tuner.ledger import tables, write_queue
 from tuner.ledger.run_directory import list_runs, read_measurements, read_run
 from tuner.ledger.run_files import FORMAT
-from tuner.ledger.tables import MEASUREMENTS, TRIALS, read_parts
+from tuner.ledger.tables import MEASUREMENTS, TRIALS, read_parts, to_parquet
 from tuner.storage import Folder
 
 
@@ -84,7 +85,8 @@ def test_measurements_of_a_second_start_are_kept_beside_those_of_the_first(tmp_p
 def test_merging_parts_does_not_change_what_is_read(flushes: list[list[int]]) -> None:
     import tempfile
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "_PARTS_BEFORE_MERGE", 3)
         ledger = create(f"{folder}/run")
         expected: dict[int, str] = {}
         for number, trials in enumerate(flushes):
@@ -109,6 +111,39 @@ def test_parts_stay_few_however_often_rows_are_flushed(tmp_path: Path) -> None:
     assert read_measurements(tmp_path / "run")["examples"].to_pylist() == list(range(200))
     ledger.finish({"status": "finished"})
     assert len(list((tmp_path / "run" / "reports").iterdir())) == 1
+
+
+def test_a_row_is_written_a_few_times_however_long_the_table_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = []
+    monkeypatch.setattr(tables, "_PARTS_BEFORE_MERGE", 4)
+    monkeypatch.setattr(tables, "to_parquet", lambda rows: (written.append(len(rows)), to_parquet(rows))[1])
+    ledger = create(tmp_path / "run")
+    for number in range(64):
+        ledger.add("reports", measurement_row(0, number))
+        ledger.flush()
+    assert sum(written) == 64 * (1 + 3)  # once, and then in parts of 4, 16 and 64 rows
+
+
+def test_rows_stay_in_order_if_the_parts_of_a_merge_cannot_be_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(folder: Folder, name: str) -> None:
+        raise StorageError([Fault(name, "cannot be deleted", "wait")])
+
+    monkeypatch.setattr(tables, "_PARTS_BEFORE_MERGE", 3)
+    monkeypatch.setattr(write_queue, "RETRY_AFTER_S", 0.0)
+    ledger = create(tmp_path / "run")
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "delete", fail)
+        for ending in (None, None, "failed"):
+            ledger.add("trials", trial_row(0, ending))
+            ledger.flush()
+    for ending in ("stopped", "collapsed", "completed"):
+        ledger.add("trials", trial_row(0, ending))
+        ledger.settle()
+        assert [row["ending"] for row in read_run(tmp_path / "run").trials] == [ending]
 
 
 @pytest.mark.parametrize("deletions", [0, 1, 2])

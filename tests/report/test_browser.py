@@ -192,10 +192,10 @@ def test_every_hover_text_has_all_its_values(browser: Any, tmp_path: Path, task:
     show(browser, page, scheme="light")
     script = """
         const [done] = arguments, texts = [];
-        const read = async () => { for (const plot of document.querySelectorAll(".plot")) {
+        const read = async (plot) => {
             for (const [curveNumber, trace] of plot._fullData.entries()) {
                 if (trace.visible !== true) continue;
-                await new Promise((go) => setTimeout(go, 70));  // Plotly leaves out what comes within 50 ms
+                await new Promise((go) => setTimeout(go, 70));  // Plotly leaves out what comes to a plot within 50 ms
                 const subplot = (trace.xaxis ?? "x") + (trace.yaxis ?? "y");
                 const where = trace.type === "heatmap" ? { xval: 1, yval: 0 } : [{ curveNumber, pointNumber: 0 }];
                 Plotly.Fx.hover(plot, where, subplot);
@@ -204,8 +204,8 @@ def test_every_hover_text_has_all_its_values(browser: Any, tmp_path: Path, task:
                 const label = lines.join("|") || labels.map((each) => each.textContent).join("|");
                 texts.push([plot.dataset.figure, trace.type, trace.name ?? "", label]);
             }
-        } };
-        read().then(() => done(texts));
+        };
+        Promise.all([...document.querySelectorAll(".plot")].map(read)).then(() => done(texts));
     """
     browser.set_script_timeout(_DRAWN_S)
     texts = browser.execute_async_script(script)

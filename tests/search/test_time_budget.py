@@ -19,9 +19,12 @@ from tuner.search.time_budget import (
     closing_seconds,
     finalists_seconds,
     makespan,
+    making_way_s,
     refuse_spent_time,
 )
+from tuner.search.trial_records import TrialRecords
 from tuner.space.load import load_space
+from tuner.trial.order import pause_s
 
 SMALL = ClosingWork(validation=1_000, test=1_000, labels=5, fitting_s=0.2)
 LARGE = ClosingWork(validation=150_000, test=150_000, labels=3, fitting_s=25.0)
@@ -78,8 +81,8 @@ def test_a_run_that_is_given_more_reserves_at_most_half_of_that(tmp_path: Path) 
         closing_work=replace(LARGE, test=10**9),
     )
     given_more = replace(budget, begun_s=60.0)
-    assert not given_more.is_search_over([])
-    assert given_more.reserve_s([]) == given_more.closing_s([]) == 20
+    assert not given_more.is_search_over(TrialRecords())
+    assert given_more.reserve_s(TrialRecords()) == given_more.closing_s(TrialRecords()) == 20
 
 
 @pytest.mark.parametrize(("work", "least", "most"), [(SMALL, 3, 5), (LARGE, 60, 300), (ClosingWork(), 3, 3)])
@@ -127,3 +130,9 @@ def test_time_that_is_spent_before_the_search_is_refused_with_a_setting(tmp_path
         SpaceError, match=r"allows 5 s, but reading the data and starting Ray took 9 s.*--set search.time=5m"
     ):
         refuse_spent_time(space, 9.0)
+
+
+def test_of_many_trials_each_pauses_less_often_and_is_given_longer_to_make_way() -> None:
+    assert pause_s(2) == pause_s(100) == 0.5
+    assert 1000 / pause_s(1000) <= 1000 / 4  # pauses a second, for a driver that takes a millisecond for each
+    assert making_way_s(1000) - making_way_s(2) == pause_s(1000) - pause_s(2)

@@ -41,7 +41,7 @@ from tuner.scoring.indicator import Indicator, name_decisions
 from tuner.scoring.thresholds import decide
 from tuner.space.configuration import Configuration
 from tuner.space.task import Task
-from tuner.storage import Folder
+from tuner.storage import Folder, split
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -211,13 +211,13 @@ def _encodable(text: str) -> str:
 
 def save_weights(location: str, model: SequenceClassifier) -> None:
     """Write a model's parameters as one safetensors file."""
-    folder, name = location.rsplit("/", 1)
+    folder, name = split(location)
     Folder.at(folder).write(name, safetensors.torch.save(weights_of(model)))
 
 
 def save_probabilities(location: str, probabilities: NDArray[np.float64], *, examples: int) -> None:
     """Write probabilities (rows, labels) of held-out rows to `location`, with the number of examples the model has seen."""
-    folder, name = location.rsplit("/", 1)
+    folder, name = split(location)
     content = {"probabilities": probabilities, "examples": np.array([examples], np.int64)}
     Folder.at(folder).write(name, safetensors.numpy.save(content))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import click
 
@@ -84,7 +84,9 @@ def _list_spaces(shipped: Mapping[str, Path]) -> None:
 
 def name_for(data: str) -> str:
     """Return the name for the space of a file of rows: its own, without what a file's name should not have."""
-    stem = PurePosixPath(data.rstrip("/")).name.partition(".")[0]
+    from tuner.storage import name_of
+
+    stem = name_of(data).partition(".")[0]
     return re.sub(r"[^\w-]+", "-", stem).strip("-") or "rows"
 
 

@@ -43,7 +43,7 @@ def _on_terminal() -> Iterator[Watcher]:
             nonlocal drawn_at
             if time.monotonic() - drawn_at >= _DRAW_EVERY_S:
                 drawn_at = time.monotonic()
-                lines = live_lines(snapshot, console.width)
+                lines = live_lines(snapshot, console.width, console.height)
                 live.update(Text("\n".join(lines), no_wrap=True, overflow="ignore"), refresh=True)
 
         def say_above(text: str) -> None:
@@ -83,11 +83,14 @@ def summary(snapshot: Snapshot) -> str:
     return "; ".join(parts)
 
 
-def live_lines(snapshot: Snapshot, width: int) -> list[str]:
-    """Return the state of a search for a terminal: the summary, and a row for each running trial, in at most `width`."""
-    rows = [_row(state, snapshot.max_epochs) for state in snapshot.running]
+def live_lines(snapshot: Snapshot, width: int, height: int) -> list[str]:
+    """Return the state of a search for a terminal: the summary, and a row for each running trial that fits in."""
+    lines = wrap(summary(snapshot), width)
+    fitting = max(1, height - len(lines) - 3)  # below the header, with a line that counts the others and the cursor's
+    rows = [_row(state, snapshot.max_epochs) for state in snapshot.running[:fitting]]
     columns = [Column(name, [row[name] for row in rows], is_number=name != "running as") for name in _COLUMNS]
-    return [*wrap(summary(snapshot), width), *lay_out(columns, width, drop=_DROP).lines]
+    others = len(snapshot.running) - len(rows)
+    return [*lines, *lay_out(columns, width, drop=_DROP).lines, *([f"and {others} more"] if others else [])]
 
 
 def _row(state: TrialRecord, max_epochs: float) -> dict[str, str]:

@@ -30,6 +30,7 @@ from tuner.data.source_files import Part, Source, locate_file, locate_source
 from tuner.data.wanted_columns import WantedColumns
 from tuner.errors import data_error
 from tuner.machine import available_bytes
+from tuner.storage import name_of
 
 _READERS: Mapping[str, Callable[[str, pa.NativeFile, Choose], pa.Table]] = {
     "parquet": read_parquet,
@@ -170,7 +171,7 @@ def fingerprint(uri: str) -> str:
     digests = [_digest(source.files, part.path) for part in source.parts]
     if len(digests) == 1:
         return digests[0]
-    names = (part.uri.rpartition("/")[2] for part in source.parts)
+    names = (name_of(part.uri) for part in source.parts)
     return hashlib.sha256("".join(map("{}\0{}\n".format, names, digests)).encode()).hexdigest()
 
 

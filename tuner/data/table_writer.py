@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import math
-import shutil
 import sys
 import tempfile
 import uuid
@@ -107,9 +106,9 @@ def _draft(place: Folder, name: str, where: str) -> Iterator[Path]:
         with errors_named(where, "cannot be written"):
             if place.is_local:
                 draft.replace(target)
-            else:  # object stores show only complete files, and cannot rename
-                with draft.open("rb") as file, place.files.open_output_stream(target) as stream:
-                    shutil.copyfileobj(file, stream)
+            else:
+                with pa.memory_map(str(draft)) as file:
+                    place.write(name, file.read_buffer())
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)

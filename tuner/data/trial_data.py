@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -33,6 +32,7 @@ from tuner.space.build import declared_options, own_parameters
 from tuner.space.configuration import Configuration
 from tuner.space.domains import Domain, ends
 from tuner.space.task import Inputs, Task
+from tuner.storage import name_of
 
 _SLOW_S = 2.0
 
@@ -247,7 +247,7 @@ def _tables_from_file(
         shares = (
             f"{100 * made[-1].share_found:.0f} % of the vocabulary found, {100 * occurrences:.0f} % of its occurrences"
         )
-        say(f"{PurePosixPath(path).name}: {shares}; {_described(setting)}")
+        say(f"{name_of(path)}: {shares}; {_described(setting)}")
     return tables
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ def configuration_of(run: Run, trial: int) -> Configuration:
     """Return the configuration of a trial of the run. Raises UsageError if there is no such trial."""
     known = {row["trial"]: row["configuration"] for row in run.trials}
     if trial not in known:
-        remedy = f"choose one from {min(known)} to {max(known)}; `tuner show {run.location}` lists the best"
+        remedy = f"choose one from {min(known)} to {max(known)}; `{shlex.join(['tuner', 'show', run.location])}` lists the best"
         raise UsageError([Fault(f"--trial {trial}", f"the run {run.name} has no trial of this number", remedy)])
     configuration: Configuration = json.loads(known[trial])
     return configuration

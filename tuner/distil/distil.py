@@ -28,7 +28,7 @@ from tuner.search.resume import check_data
 from tuner.show_value import show_count
 from tuner.signals import holding_signals
 from tuner.space.load import Space
-from tuner.storage import Folder, join, split
+from tuner.storage import Folder, join, split, trim
 from tuner.trial.order import TrialSettings
 
 Say = Callable[[str], None]
@@ -136,7 +136,7 @@ def _refuse_no_champion(run: Run) -> None:
 
 def _find_place(location: str, wishes: Wishes) -> Place:
     """Return where to write. Raises UsageError for a place that is taken, unless --force may replace what is there."""
-    target = (wishes.out or join(location, DISTILLED)).rstrip("/")
+    target = trim(wishes.out or join(location, DISTILLED))
     parent, name = split(target)
     place = Place(target, Folder.at(parent), name)
     is_own = place.bundle.path == Folder.at(location).below(DISTILLED).path
@@ -155,7 +155,7 @@ def _find_place(location: str, wishes: Wishes) -> Place:
 
 
 def _settings(space: Space, wishes: Wishes) -> TrialSettings:
-    from tuner.training.precision import choose_device
+    from tuner.training.device import choose_device
 
     search = space.search
     return TrialSettings(

@@ -21,6 +21,7 @@ from tuner.errors import DataError, Fault, LedgerError
 from tuner.ledger.predictions import CHAMPION, predictions_of, read_predictions
 from tuner.ledger.run_directory import Run
 from tuner.space.assignment import shell_word
+from tuner.storage import join
 
 _EVERY_PART = -1  # the fold of a row that every fold model trains on
 _ROWS = {"trained": "of train", "chosen": "of validation", "tested": "of the test split", "judged": "of data.judge"}
@@ -81,7 +82,7 @@ def _answers(run: Run, bundle: Bundle, dataset: Dataset) -> NDArray[np.float64]:
         return bundle.predict_proba(dataset.train.inputs)
     recorded = predictions_of(CHAMPION, read_predictions(run.location, "validation"), len(dataset.labels))
     if recorded.probabilities is None or not np.array_equal(recorded.rows, dataset.train.rows):
-        where, what = f"{run.location}/predictions/validation.parquet", "it is not of the run's training rows"
+        where, what = join(run.location, "predictions/validation.parquet"), "it is not of the run's training rows"
         raise LedgerError([Fault(where, what, "restore it from a copy; `tuner verify` checks the run")])
     return recorded.probabilities
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from tuner.errors import Fault, LedgerError
 from tuner.ledger.run_directory import Run, read_run
+from tuner.storage import Folder
 
 UNEXPECTED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What readers raise if a file does not hold what tuner writes there."""
@@ -58,7 +59,7 @@ def _verify(location: str) -> Sequence[Fault]:
 def _ever_smaller(run: Run, faults: Sequence[Fault]) -> Iterator[Run]:
     """Yield the run without its damaged files, and then without one more file at a time."""
     run = replace(run, damaged=tuple(faults))
-    folder = run.location.rstrip("/")
+    folder = Folder.at(run.location)
     damaged = [name for name in _FIELDS if any(fault.where.endswith(f"/{run.name}/{name}") for fault in faults)]
     if damaged:
         run = replace(run, **dict(_FIELDS[name] for name in damaged))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -36,10 +37,13 @@ def read_distilled(run: Folder) -> dict[str, Any]:
     return described
 
 
-def damaged_distilled(run: Folder) -> Iterator[Fault]:
-    """Yield a fault for each file of the distilled model that is missing, was changed, or is not part of it."""
+def damaged_distilled(run: Folder, location: str) -> Iterator[Fault]:
+    """Yield a fault for each file of the distilled model that is missing, was changed, or is not part of it.
+
+    `location` is that of the run, for commands.
+    """
     described, bundle = read_distilled(run), run.below(DISTILLED)
-    remedy = f"distil it again: tuner distil {run} --force"
+    remedy = f"distil it again: `{shlex.join(['tuner', 'distil', location, '--force'])}`"
     present = bundle.all_files()
     if not described:
         if present:

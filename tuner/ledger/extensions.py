@@ -8,6 +8,7 @@ from typing import Any
 
 from tuner.errors import Fault, LedgerError
 from tuner.ledger.run_directory import Run
+from tuner.storage import join
 from tuner.trial.ending import PLANNED_AGAIN, Ending
 
 _TEST_MEASURES = ("rows", "macro_f1", "macro_f1_ci", "score", "skill")
@@ -95,7 +96,7 @@ def extensions_of(run: Run) -> tuple[Extension, ...]:
         return tuple(Extension(**{name: entry[name] for name in names}) for entry in run.manifest.get("extensions", ()))
     except (KeyError, TypeError) as error:
         what = "its list of extensions was not written by tuner"
-        raise LedgerError([Fault(f"{run.location}/manifest.json", what, "restore it from a copy")]) from error
+        raise LedgerError([Fault(join(run.location, "manifest.json"), what, "restore it from a copy")]) from error
 
 
 def as_entries(extensions: Sequence[Extension]) -> list[dict[str, Any]]:

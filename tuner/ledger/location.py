@@ -25,7 +25,7 @@ def locate_model(
     """
     from tuner.errors import Fault, UsageError, did_you_mean
     from tuner.ledger.run_directory import list_runs
-    from tuner.storage import Folder, join, split
+    from tuner.storage import Folder, join, split, trim
 
     here, location = Folder.at(model), locate_run(model, runs)
     if here.exists("bundle.json"):
@@ -36,7 +36,7 @@ def locate_model(
         return location
     if here.exists():
         return model  # the reader reports what the folder lacks
-    folder, name = split(location.rstrip("/"))
+    folder, name = split(trim(location))
     names = list_runs(folder) if Folder.at(folder).is_folder() else []
     what = f"there is no bundle here (no bundle.json), and no run of this name in {folder}"
     raise UsageError([Fault(model, what, did_you_mean(name, names) if names else remedy)])

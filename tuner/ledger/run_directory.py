@@ -28,17 +28,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from tuner.errors import Fault, InputError, LedgerError, StorageError, did_you_mean
-from tuner.ledger.distilled import OUTSIDE_MANIFEST, read_distilled
+from tuner.ledger.distilled import DISTILLED, OUTSIDE_MANIFEST, read_distilled
 from tuner.ledger.lock import LOCK, RunLock, is_held
 from tuner.ledger.run_files import (
     FORMAT,
@@ -49,12 +51,17 @@ from tuner.ledger.run_files import (
     refuse_other_formats,
 )
 from tuner.ledger.tables import SCHEMAS, TableWriter, read_parts, to_parquet
-from tuner.storage import Folder, split
+from tuner.ledger.write_queue import WriteQueue
+from tuner.storage import Folder, join, split, trim
 from tuner.trial.ending import Ending
 
 CHECKPOINTS = "checkpoints"
 _FLUSH_EVERY_S = 1.0
-_MOST_FAILURES = 3  # in a row, at least a second apart: a full disk stays full, but a network disk may come back
+_FILES = (
+    *(f"{name}.json" for name in ("environment", "plan", "data", "baselines", "champion", "manifest", DISTILLED)),
+    "space.yaml",
+)
+"""What a run is read from, besides its tables."""
 
 
 class Ledger:
@@ -64,9 +71,10 @@ class Ledger:
         self.location = location
         self.folder = Folder.at(location)
         self._waiting: dict[str, list[Mapping[str, Any]]] = {table: [] for table in SCHEMAS}
+        self._unneeded: list[str] = []
+        self._queue = WriteQueue(is_threaded=not self.folder.is_local)
         self._writers = {table: TableWriter(self.folder, table) for table in SCHEMAS}
-        self._flushed_at = time.monotonic()
-        self._failures = 0
+        self._flushed_at, self._is_due = time.monotonic(), False
         self._lock = RunLock(self.folder)
 
     @property
@@ -107,12 +115,15 @@ class Ledger:
         else:
             self.folder.delete("manifest.json")
         self.folder.write("space.yaml", space.encode())
-        self.write_json("environment", {"format": FORMAT, **environment})
+        self.rewrite_environment(environment)
 
     def rewrite_space(self, space: str) -> None:
         """Replace the space of a run that has only begun."""
-        check_there(self.folder, self.location)
-        self.folder.write("space.yaml", space.encode())
+        self._write("space.yaml", space.encode())
+
+    def rewrite_environment(self, environment: Mapping[str, Any]) -> None:
+        """Replace the environment of a run that goes on."""
+        self.write_json("environment", {"format": FORMAT, **environment})
 
     def release(self) -> None:
         """Release the directory for other processes."""
@@ -133,55 +144,70 @@ class Ledger:
 
     def write_json(self, name: str, content: Mapping[str, Any] | Sequence[Any]) -> None:
         """Write NAME.json."""
-        check_there(self.folder, self.location)
-        self.folder.write(f"{name}.json", _to_json(content))
+        self._write(f"{name}.json", _to_json(content))
 
     def write_table(self, name: str, table: pa.Table) -> None:
         """Write NAME.parquet; the name may contain folders: "predictions/test"."""
+        self._write(f"{name}.parquet", to_parquet(table))
+
+    def _write(self, name: str, content: bytes | pa.Buffer) -> None:
+        self.flush(is_due=False, is_awaited=True)
         check_there(self.folder, self.location)
-        self.folder.write(f"{name}.parquet", to_parquet(table))
+        self.folder.write(name, content)
 
     def add(self, table: str, row: Mapping[str, Any]) -> None:
         """Add a row to `trials` or `reports`; the next flush writes it."""
         self._waiting[table].append(row)
 
-    def flush(self, *, is_due: bool = True) -> None:
+    def discard(self, name: str) -> None:
+        """Delete a file that is not needed any more, after the next flush has written its rows."""
+        self._unneeded.append(name)
+
+    def flush(self, *, is_due: bool = True, is_awaited: bool = False) -> None:
         """Write the waiting rows; with `is_due` false, only if the last flush was at least a second ago.
 
-        If writing fails, the rows wait for the next flush, at least a second later. Raises StorageError after three failures
-        in a row, and LedgerError if another process has taken the directory.
+        A thread writes to a store, and this waits for it only if it `is_awaited`. While earlier rows are not written yet, the
+        waiting ones wait for a later flush. Raises StorageError after three failures in a row, at least a second apart, and
+        LedgerError if another process has taken the directory.
         """
-        waited = time.monotonic() - self._flushed_at
-        if waited < _FLUSH_EVERY_S and (self._failures or not is_due):
-            return
-        self._flushed_at = time.monotonic()
-        try:
-            self._lock.renew()
-            self._write_waiting()
-        except StorageError:
-            self._failures += 1
-            if self._failures >= _MOST_FAILURES:
-                raise
-        else:
-            self._failures = 0
+        self._is_due |= is_due or time.monotonic() - self._flushed_at >= _FLUSH_EVERY_S
+        if is_awaited:
+            self._queue.wait_for_thread()
+        if self._is_due and self._queue.is_empty:
+            self._queue_waiting()
+        self._queue.advance()
+        if is_awaited:
+            self._queue.wait_for_thread()
 
-    def _write_waiting(self) -> None:
-        if any(self._waiting.values()):
-            check_there(self.folder, self.location)
+    def settle(self) -> None:
+        """Write everything that waits, and return when it is written. Raises as `flush` does."""
+        self._queue_waiting()
+        self._queue.wait()
+
+    def _queue_waiting(self) -> None:
+        self._flushed_at, self._is_due = time.monotonic(), False
+        self._queue.add(self._lock.renew)
         # In this order, wherever a crash cuts it off, no measurement lacks its trial and no ended trial lacks a measurement.
-        trials, measurements = self._waiting["trials"], self._waiting["reports"]
-        ended = [row for row in trials if row.get("ending") is not None]
-        self._write_rows("trials", [row for row in trials if row.get("ending") is None], still_waiting=ended)
-        self._write_rows("reports", measurements, still_waiting=[])
-        self._write_rows("trials", ended, still_waiting=[])
+        trials = self._waiting["trials"]
+        for table, rows in (
+            ("trials", [row for row in trials if row.get("ending") is None]),
+            ("reports", self._waiting["reports"]),
+            ("trials", [row for row in trials if row.get("ending") is not None]),
+        ):
+            if rows:
+                self._queue.add(partial(self._write_rows, table, rows))
+                self._queue.add(self._writers[table].merge_if_many)
+        for name in self._unneeded:
+            self._queue.add(partial(self._delete, name))
+        self._waiting, self._unneeded = {table: [] for table in SCHEMAS}, []
 
-    def _write_rows(
-        self, table: str, rows: Sequence[Mapping[str, Any]], *, still_waiting: list[Mapping[str, Any]]
-    ) -> None:
-        if rows:
-            self._writers[table].write(rows)
-            self._waiting[table] = still_waiting  # before the merge: if that fails, the rows are already on disk
-            self._writers[table].merge_if_many()
+    def _write_rows(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        check_there(self.folder, self.location)
+        self._writers[table].write(rows)
+
+    def _delete(self, name: str) -> None:
+        with suppress(StorageError):  # it only takes room
+            self.folder.delete(name)
 
     def finish(self, manifest: Mapping[str, Any], *, unfinished: Sequence[str] = ()) -> None:
         """Merge the tables, then write the manifest with a checksum of every file.
@@ -190,18 +216,23 @@ class Ledger:
         Workers that are still running, or a resumed run, may still write them. The distilled model is not listed either, because
         it can be made again. Raises StorageError.
         """
-        self._write_waiting()
+        self.settle()
         for writer in self._writers.values():
             writer.merge()
         self.folder.delete_drafts()
-        files = {}
-        for name in self.folder.all_files():
-            if name not in ("manifest.json", LOCK) and not name.startswith((*unfinished, *OUTSIDE_MANIFEST)):
-                content = self.folder.read(name)
-                files[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        names = [
+            name
+            for name in self.folder.all_files()
+            if name not in ("manifest.json", LOCK) and not name.startswith((*unfinished, *OUTSIDE_MANIFEST))
+        ]
+        files = dict(zip(names, self.folder.map(self._describe_file, names), strict=True))
         listed = {"files": files, "unfinished_files": list(unfinished)}
         self.write_json("manifest", {"format": FORMAT, **manifest, **listed})
         self._lock.release()
+
+    def _describe_file(self, name: str) -> Mapping[str, Any]:
+        content = self.folder.read(name)
+        return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 @dataclass(frozen=True)
@@ -255,6 +286,7 @@ def read_run(location: str | Path, *, is_lenient: bool = False) -> Run:
 
     if not is_lenient or not is_run(folder):
         refuse_absent(folder, location)
+    folder = folder.read_ahead(_FILES)
     environment = attempt(lambda: read_json_file(folder, "environment", {}), {})
     if not is_lenient or {"format", "versions"}.intersection(environment):
         refuse_other_formats(folder, environment)
@@ -310,14 +342,17 @@ def weights_name(index: int) -> str:
 
 
 def held_out_name(weights: str) -> str:
-    """Return the name of the file with the probabilities of held-out rows that belong to a weights file."""
-    return f"{weights.removesuffix('.safetensors')}-held-out.safetensors"
+    """Return the name, or the location, of the file with the probabilities of held-out rows that belong to a weights file."""
+    folder, name = split(weights)
+    return join(folder, f"{name.removesuffix('.safetensors')}-held-out.safetensors")
 
 
 def list_runs(location: str | Path) -> list[str]:
     """Return the names of the runs in a folder, sorted."""
     folder = Folder.at(location)
-    return [name for name in folder.names() if is_run(folder.below(name))]
+    names = folder.names()
+    are_runs = folder.map(lambda name: is_run(folder.below(name)), names)
+    return [name for name, is_one in zip(names, are_runs, strict=True) if is_one]
 
 
 def is_run(folder: Folder) -> bool:
@@ -327,9 +362,12 @@ def is_run(folder: Folder) -> bool:
 
 
 def check_there(folder: Folder, location: str) -> None:
-    """Raise StorageError if a run's directory, `folder` at `location`, was moved away. Writing would create another one."""
-    if not folder.exists("environment.json"):
-        remedy = f"move it back, then continue with `tuner resume {location}`"
+    """Raise StorageError if a run's directory, `folder` at `location`, was moved away. Writing would create another one.
+
+    In an object store nothing is moved as a whole, and the lease is looked at from time to time.
+    """
+    if not folder.is_store and not folder.exists("environment.json"):
+        remedy = f"move it back, then continue with `{shlex.join(['tuner', 'resume', location])}`"
         raise StorageError([Fault(str(folder), "the run's directory is no longer there", remedy)])
 
 
@@ -342,7 +380,7 @@ def refuse_absent(folder: Folder, location: str | Path) -> None:
         raise LedgerError([Fault(f"{folder}/environment.json", "the file is missing", remedy)])
     runs: list[str] = []
     with suppress(OSError):  # a path through a file: the message below is clearer
-        runs = list_runs(split(str(location).rstrip("/"))[0])
+        runs = list_runs(split(trim(str(location)))[0])
     name = folder.path.rsplit("/", 1)[-1]
     remedy = did_you_mean(name, runs) if runs else "`tuner ls --runs FOLDER` lists the runs in a folder"
     raise LedgerError([Fault(str(folder), "there is no run here (no environment.json)", remedy)])

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
-from tuner.errors import Fault, LedgerError
+from tuner.errors import Fault, LedgerError, MissingFileError
 from tuner.ledger.tables import SCHEMAS
 from tuner.storage import Folder
 
@@ -31,10 +31,10 @@ def refuse_other_formats(folder: Folder, environment: Any) -> None:
 
 def read_json_file(folder: Folder, name: str, absent: Any) -> Any:
     """Return the content of NAME.json, `absent` if there is no such file. Raises LedgerError for content of another kind."""
-    if not folder.exists(f"{name}.json"):
-        return absent
     try:
         content = json.loads(folder.read(f"{name}.json"))
+    except MissingFileError:
+        return absent
     except (ValueError, RecursionError) as error:
         raise LedgerError([Fault(f"{folder}/{name}.json", f"not valid JSON ({error})", _RESTORE)]) from error
     if not isinstance(content, type(absent)):
@@ -56,10 +56,13 @@ def changed_files(folder: Folder, manifest: Mapping[str, Any]) -> Iterator[Fault
     This reads no file. `tuner.ledger.verify` also compares checksums, and checks models.
     """
     listed = manifest.get("files")
-    for name, entry in listed.items() if isinstance(listed, dict) else ():
-        if "/" in name and name.split("/")[0] not in (*SCHEMAS, "predictions"):
-            continue
-        size, written = folder.size(name), entry.get("bytes") if isinstance(entry, dict) else None
+    entries = {
+        name: entry
+        for name, entry in (listed.items() if isinstance(listed, dict) else ())
+        if "/" not in name or name.split("/")[0] in (*SCHEMAS, "predictions")
+    }
+    for (name, entry), size in zip(entries.items(), folder.map(folder.size, list(entries)), strict=True):
+        written = entry.get("bytes") if isinstance(entry, dict) else None
         if size is None:
             yield Fault(f"{folder}/{name}", "the file is missing", _RESTORE)
         elif isinstance(written, int) and size != written:
@@ -68,13 +71,13 @@ def changed_files(folder: Folder, manifest: Mapping[str, Any]) -> Iterator[Fault
 
 def read_space_text(folder: Folder, environment: Mapping[str, Any]) -> str:
     """Return the text of space.yaml or, if the file is lost, the copy of it in `environment`. Raises LedgerError."""
-    if not folder.exists("space.yaml"):
+    try:
+        return folder.read("space.yaml").decode()
+    except MissingFileError as error:
         text = environment.get("space_text")
         if isinstance(text, str):
             return text
-        raise LedgerError([Fault(f"{folder}/space.yaml", "the file is missing", _RESTORE_SPACE)])
-    try:
-        return folder.read("space.yaml").decode()
+        raise LedgerError([Fault(f"{folder}/space.yaml", "the file is missing", _RESTORE_SPACE)]) from error
     except UnicodeDecodeError as error:
         what = f"damaged: byte {error.object[error.start]:#04x} is not UTF-8 text"
         raise LedgerError([Fault(f"{folder}/space.yaml", what, _RESTORE_SPACE)]) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from tuner.errors import Fault, LedgerError
+from tuner.errors import Fault, InputError, LedgerError, MissingFileError, StorageError
 from tuner.storage import Folder
 from tuner.trial.measurement import MEASURED
 
@@ -36,6 +37,9 @@ TRIALS = pa.schema(
         ("epochs", pa.float64()),
         ("examples", pa.int64()),
         ("starts", pa.int64()),  # more than 1 if a worker died
+        ("lost_nodes", pa.int64()),  # starts that were cut off because the node was lost
+        ("node", pa.string()),  # where it ran last
+        ("gpu", pa.string()),  # its number on the node; null without one
         ("parameters", pa.int64()),
         ("precision", pa.string()),
         ("vocabulary_found", pa.float64()),  # share of the vocabulary that has a pre-trained vector
@@ -74,39 +78,74 @@ MEASUREMENTS = pa.schema(
 )
 SCHEMAS = {"trials": TRIALS, "reports": MEASUREMENTS}
 """By the name of the table's folder. `reports` holds the measurements."""
+_LATER = ("lost_nodes", "node", "gpu")  # columns that older runs lack
 _PARTS_BEFORE_MERGE = 64
+_LEAST_COMPRESSED = 50  # rows
+_ROWS_OF_A_PART = 1000  # in an object store
+_READ_ATTEMPTS = 3
 _KEYS = {"trials": ("trial",), "reports": ("trial", "start", "examples")}
 
 
 class TableWriter:
-    """Writes one table of a run in part files, and merges them from time to time."""
+    """Writes one table of a run in part files, and merges them from time to time.
+
+    The latest parts are merged whenever there are 64 that were merged equally often. So a row is written a few times at most,
+    and a merge is short however long the table is.
+
+    In an object store, a part is written again with more rows until it has a thousand. That takes one request, and readers see
+    the part either without the new rows or with them.
+    """
 
     def __init__(self, folder: Folder, table: str) -> None:
         self._run = folder
         self._table = table
         self._parts = 0
+        self._tiers: list[list[str]] = [[]]  # the parts by how often their rows were merged; all lower ones are later
+        self._open = SCHEMAS[table].empty_table()  # the rows of the last part, if more are to come
 
     def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write rows as a new part."""
-        self._write_part(pa.Table.from_pylist(list(rows), schema=SCHEMAS[self._table]))
+        """Write rows as a new part, or with those of the last part in its place."""
+        added = pa.Table.from_pylist(list(rows), schema=SCHEMAS[self._table])
+        is_new = not len(self._open)
+        self._parts += is_new
+        part = pa.concat_tables([self._open, added]).combine_chunks()
+        self._write_part(part)
+        if is_new:
+            self._tiers[0].append(_part_name(self._parts))
+        if self._run.is_store:
+            self._open = part if len(part) < _ROWS_OF_A_PART else part.slice(0, 0)
 
     def merge_if_many(self) -> None:
-        """Merge the parts after every 64th one."""
-        if self._parts % _PARTS_BEFORE_MERGE == 0:
-            self.merge()
+        """Merge the latest parts if there are many."""
+        tier = 0
+        while len(self._tiers[tier]) >= _PARTS_BEFORE_MERGE and not len(self._open):
+            if not self._merge(tier):
+                return
+            tier += 1
 
     def merge(self) -> None:
-        """Merge all parts into one, if there are any and none is damaged."""
-        if not self._parts:
-            return
-        folder = self._run.below(self._table)
-        names = folder.names()
-        rows, damaged = read_parts(self._run, self._table)
-        if damaged:
-            return  # never delete parts unless the merged part holds all their rows
+        """Merge all parts into one, if there are several and none is damaged."""
+        self._tiers = [self._run.below(self._table).names() if self._parts else []]
+        if len(self._tiers[0]) > 1:
+            self._merge(0)
+
+    def _merge(self, tier: int) -> bool:
+        """Merge the parts of a tier, which are the latest of all, into one of the next tier. Return whether none is damaged."""
+        names = self._tiers[tier]
+        rows, damaged = read_parts(self._run, self._table, names)
+        if damaged:  # never delete parts unless the merged part holds all their rows; those that follow may be merged
+            self._tiers = [[]]
+            return False
+        self._parts, self._open = self._parts + 1, rows.slice(0, 0)
         self._write_part(rows)
+        # Before parts are deleted: if that fails, they are older copies. If they were merged again, they would be newer ones.
+        self._tiers[tier] = []
+        if tier + 1 == len(self._tiers):
+            self._tiers.append([])
+        self._tiers[tier + 1].append(_part_name(self._parts))
         for name in reversed(names):  # newest first: if this is cut short, the remaining rows are still in order
-            folder.delete(name)
+            self._run.below(self._table).delete(name)
+        return True
 
     def go_on(self) -> None:
         """Continue after the parts that another process wrote; move damaged ones to damaged/."""
@@ -115,32 +154,39 @@ class TableWriter:
             name = fault.where.rsplit("/", 1)[-1]
             self._run.write(f"damaged/{self._table}-{name}", parts.read(name))
             parts.delete(name)
-        self._parts = max((_number_of(name) for name in parts.names()), default=0)
+        self._tiers = [parts.names()]
+        self._parts = max((_number_of(name) for name in self._tiers[0]), default=0)
 
     def _write_part(self, rows: pa.Table) -> None:
-        self._parts += 1
-        self._run.write(f"{self._table}/part-{self._parts:06d}.parquet", to_parquet(rows))
+        self._run.write(f"{self._table}/{_part_name(self._parts)}", to_parquet(rows))
 
 
-def read_parts(folder: Folder, table: str) -> tuple[pa.Table, list[Fault]]:
-    """Read the parts of `trials` or `reports` in order.
+def read_parts(folder: Folder, table: str, names: Sequence[str] | None = None) -> tuple[pa.Table, list[Fault]]:
+    """Read the parts of `trials` or `reports` in order, by default all.
 
     Of several rows with the same key, the last one counts and takes the place of the first. Returns the rows, and a fault
     for each part that cannot be read or fails its checksum.
     """
     schema, parts = SCHEMAS[table], folder.below(table)
-    tables: list[pa.Table] = []
-    damaged: list[Fault] = []
-    if folder.size(table) is not None:
+    if not folder.is_store and folder.size(table) is not None:
         return schema.empty_table(), [Fault(f"{folder}/{table}", "a file, not a folder", "restore it from a copy")]
-    for name in parts.names():
-        try:
-            tables.append(read_parquet(parts, name, schema, remedy="restore it from a copy; its rows are left out"))
-        except LedgerError as error:
-            damaged += error.faults
-    if not tables:
-        return schema.empty_table(), damaged
-    return _latest(pa.concat_tables(tables), _KEYS[table]), damaged
+    for _ in range(_READ_ATTEMPTS):
+        read = parts.map(partial(_read_part, parts, schema=schema), parts.names() if names is None else names)
+        errors = [each for each in read if isinstance(each, InputError)]
+        if not any(parts.is_store or isinstance(error, MissingFileError) for error in errors):
+            break  # no part was replaced or merged away during the read
+    damaged = [fault for error in errors for fault in error.faults]
+    tables = [each for each in read if isinstance(each, pa.Table)]
+    return _latest(pa.concat_tables([schema.empty_table(), *tables]), _KEYS[table]), damaged
+
+
+def _read_part(parts: Folder, name: str, *, schema: pa.Schema) -> pa.Table | InputError:
+    """Return the rows of a part, or what is wrong with it. Raises StorageError if the store does not answer."""
+    try:
+        remedy = "restore it from a copy; its rows are left out"
+        return read_parquet(parts, name, schema, remedy=remedy, later=_LATER)
+    except (LedgerError, MissingFileError) as error:
+        return error
 
 
 def _latest(rows: pa.Table, keys: Sequence[str]) -> pa.Table:
@@ -162,7 +208,8 @@ def take_rows(table: pa.Table, places: NDArray[np.int64]) -> pa.Table:
 def read_parquet(folder: Folder, name: str, schema: pa.Schema, *, remedy: str, later: tuple[str, ...] = ()) -> pa.Table:
     """Read a Parquet file with `schema`; if it lacks one of the columns `later`, that column is all null.
 
-    Raises LedgerError with `remedy` if the file is damaged or belongs to another table.
+    Raises LedgerError with `remedy` if the file is damaged or belongs to another table, MissingFileError if it is not there, and
+    StorageError if an object store does not answer.
     """
     try:
         source = pa.BufferReader(folder.read(name))
@@ -172,15 +219,25 @@ def read_parquet(folder: Folder, name: str, schema: pa.Schema, *, remedy: str, l
                 rows = rows.add_column(place, field, pa.nulls(len(rows), field.type))
         return rows.cast(schema)
     except (pa.ArrowException, OSError, ValueError) as error:
+        if isinstance(error, MissingFileError) or (folder.is_store and isinstance(error, StorageError)):
+            raise
         what = f"damaged, or not a part of this table ({str(error).splitlines()[0]})"
         raise LedgerError([Fault(f"{folder}/{name}", what, remedy)]) from error
 
 
 def to_parquet(rows: pa.Table) -> pa.Buffer:
-    """Return a table as the content of a Parquet file, with a checksum of every page."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(rows, sink, compression="zstd", write_page_checksum=True)
+    """Return a table as the content of a Parquet file, with a checksum of every page.
+
+    Compressing a few rows, column by column, takes more than half of the time and saves nothing.
+    """
+    sink, is_large = pa.BufferOutputStream(), len(rows) >= _LEAST_COMPRESSED
+    compression = "zstd" if is_large else "none"
+    pq.write_table(rows, sink, compression=compression, use_dictionary=is_large, write_page_checksum=True)
     return sink.getvalue()
+
+
+def _part_name(number: int) -> str:
+    return f"part-{number:06d}.parquet"
 
 
 def _number_of(part: str) -> int:

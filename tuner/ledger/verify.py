@@ -73,7 +73,7 @@ def verify(location: str | Path) -> Verification:
         measurements, damaged = read_parts(folder, "reports")
         faults += [*run.damaged, *damaged]
         if not faults:  # otherwise these checks would only repeat the faults
-            faults += [*_trials(folder, run.trials, measurements.to_pylist()), *_predictions(run)]
+            faults += [*_trials(folder, run.trials, measurements.to_pylist()), *_predictions(folder, run)]
         faults.extend(_unfinished(folder, run))
     except InputError as error:  # includes StorageError: a folder in place of a file
         faults += error.faults
@@ -83,7 +83,7 @@ def verify(location: str | Path) -> Verification:
     # Without champion.json, the run was cut off while it wrote the bundle.
     if folder.exists("champion") and folder.exists("champion.json"):
         faults += _bundle(folder, location, is_as_written=is_as_written)
-    faults += _distilled(folder)
+    faults += _distilled(folder, location)
     return Verification(
         name=folder.path.rsplit("/", 1)[-1],
         status=status,
@@ -111,13 +111,15 @@ def _files(folder: Folder, manifest: Mapping[str, Any]) -> Iterator[Fault]:
         return
     apart = (*unfinished, *OUTSIDE_MANIFEST)
     present = {name for name in folder.all_files() if not name.startswith(apart)} - {"manifest.json", LOCK}
+    both = sorted(present & set(listed))
+    checked = dict(zip(both, folder.map(lambda name: tuple(_checksum(folder, name, listed[name])), both), strict=True))
     for name in sorted(present | set(listed)):
         if name not in present:
             yield Fault(f"{folder}/{name}", "the manifest lists this file, but it is not there", _RESTORE)
         elif name not in listed:
             yield Fault(f"{folder}/{name}", "not part of the run: the manifest does not list it", "move it elsewhere")
         else:
-            yield from _checksum(folder, name, listed[name])
+            yield from checked[name]
 
 
 def _unfinished(folder: Folder, run: Run) -> Iterator[Fault]:
@@ -181,7 +183,7 @@ def _trials(
             yield Fault(f"{folder}/trials", what, _RESTORE)
 
 
-def _predictions(run: Run) -> Iterator[Fault]:
+def _predictions(folder: Folder, run: Run) -> Iterator[Fault]:
     """Check that there is a prediction for every row that the champion was evaluated on."""
     for split in ("validation", "test"):
         if split not in run.champion:
@@ -194,13 +196,13 @@ def _predictions(run: Run) -> Iterator[Fault]:
             continue
         if predicted != evaluated:
             what = f"it has {predicted:,} rows of the champion, but the champion was evaluated on {evaluated:,}"
-            yield Fault(f"{run.location}/predictions/{split}.parquet", what, _RESTORE)
+            yield Fault(f"{folder}/predictions/{split}.parquet", what, _RESTORE)
 
 
-def _distilled(folder: Folder) -> Iterator[Fault]:
+def _distilled(folder: Folder, location: str | Path) -> Iterator[Fault]:
     """Check the files of the distilled model, if there is one, by their own checksums."""
     try:
-        yield from damaged_distilled(folder)
+        yield from damaged_distilled(folder, str(location))
     except InputError as error:
         yield from error.faults
 

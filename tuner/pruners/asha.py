@@ -5,10 +5,10 @@ Source: Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning",
 
 from __future__ import annotations
 
+import math
+from bisect import insort
 from collections.abc import Sequence
 from itertools import takewhile
-
-import numpy as np
 
 
 class Rungs:
@@ -24,7 +24,7 @@ class Rungs:
     def __init__(self, levels: Sequence[float], *, reduction_factor: float) -> None:
         self._levels = tuple(levels)
         self._percent = (1 - 1 / reduction_factor) * 100
-        self.scores: dict[float, list[float]] = {level: [] for level in self._levels}
+        self.scores: dict[float, list[float]] = {level: [] for level in self._levels}  # in ascending order
         self._passed: dict[int, float] = {}
 
     def goes_on(self, trial: int, reached: float, score: float | None) -> bool:
@@ -33,19 +33,27 @@ class Rungs:
         If the gate watches the trial, the score is None: the trial passes its rungs and leaves nothing in them.
         """
         level = max(takewhile(lambda level: level <= reached, self._levels), default=None)
-        if level is None or level <= self._passed.get(trial, -np.inf):
+        if level is None or level <= self._passed.get(trial, -math.inf):
             return True
         self._passed[trial] = level
         if score is None:
             return True
         earlier_scores = self.scores[level]
-        is_above = not earlier_scores or score >= np.percentile(earlier_scores, self._percent)
-        earlier_scores.append(score)
-        return bool(is_above)
+        is_above = not earlier_scores or score >= _percentile(earlier_scores, self._percent)
+        insort(earlier_scores, score)
+        return is_above
 
     def forget(self, trial: int) -> None:
         """Forget which rungs a trial has passed, because it has ended. Its scores stay."""
         self._passed.pop(trial, None)
+
+
+def _percentile(ascending: Sequence[float], percent: float) -> float:
+    """Return what np.percentile does, to the last bit, without going through all numbers."""
+    place = (len(ascending) - 1) * (percent / 100)
+    share = place - int(place)
+    low, high = ascending[int(place)], ascending[math.ceil(place)]
+    return low + (high - low) * share if share < 0.5 else high - (high - low) * (1 - share)
 
 
 def rung_epochs(*, grace_epochs: float, reduction_factor: float, max_epochs: float) -> tuple[float, ...]:

@@ -98,7 +98,9 @@ class UntriedSampler:
         self._sampler.tell(index, measurements=measurements, ending=ending)
         key = self._open.pop(index)
         if ending in (Ending.CUT_SHORT, Ending.INTERRUPTED) and not measurements:
-            self._tried -= Counter([key])
+            self._tried[key] -= 1
+            if not self._tried[key]:
+                del self._tried[key]
 
     def replay(self, index: int, configuration: Configuration) -> None:
         """Restore the state after trial `index` was proposed with `configuration`, in the order of the proposals."""

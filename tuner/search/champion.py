@@ -42,6 +42,7 @@ from tuner.search.judgement import judge_on_fresh_rows
 from tuner.search.kept_models import KeptModel
 from tuner.search.model_columns import columns_of_model
 from tuner.space.load import Space
+from tuner.storage import join
 from tuner.trial.record import TrialRecord
 
 _BASELINE_MEASURES = ("macro_f1", "score", "skill", "auc", "above_chance_ci")
@@ -106,7 +107,7 @@ def publish_champion(closing: Closing) -> dict[str, Any]:
         **judge_on_fresh_rows(bundle, dataset, penalty_weight=weight, seed=seed, earlier=closing.earlier),
         **_look_closer(on_test, dataset),
         "committee": describe_committee(committee, chooser, answers, dataset, seed=seed),
-        "bundle": f"{ledger.location}/champion",
+        "bundle": join(ledger.location, "champion"),
     }
     described |= _look_back(described, closing.earlier)
     ledger.folder.delete("champion.json")  # so that it never describes another bundle than the one beside it
@@ -170,7 +171,7 @@ def _fit_thresholds(on_validation: Decided, dataset: Dataset) -> NDArray[np.floa
 
 def _read_aucs(ledger: Ledger) -> list[float]:
     """Read the finite AUCs of all measurements of the run."""
-    ledger.flush()
+    ledger.settle()
     aucs = read_measurements(ledger.location)["auc"].to_pylist()
     return [auc for auc in aucs if auc is not None and np.isfinite(auc)]
 

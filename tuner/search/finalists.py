@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tuner.search.best_trials import rank_trials
 from tuner.search.time_budget import TimeBudget
+from tuner.search.trial_records import TrialRecords
 from tuner.show_value import show_count
 from tuner.trial.record import TrialRecord
 
@@ -22,7 +23,7 @@ class FinalistPlan:
 
 
 def plan_finalists(
-    records: Collection[TrialRecord],
+    records: TrialRecords,
     budget: TimeBudget,
     *,
     is_exhausted: bool = False,
@@ -34,10 +35,10 @@ def plan_finalists(
     by their search trial.
     """
     search = budget.space.search
-    best = rank_trials(records)[: search.finalists]
+    best = records.ranking.first(search.finalists)
     notes = []
     if not best:
-        best = rank_trials(records, are_unfit_allowed=True)[:1]
+        best = rank_trials(records.by_number.values(), are_unfit_allowed=True)[:1]
         if not best:
             return FinalistPlan([], 0, [])
         notes.append("every trial collapsed: the best of them becomes the only finalist")
@@ -53,10 +54,11 @@ def plan_finalists(
     return FinalistPlan(best[:finalists], seeds, notes)
 
 
-def _explain_few(records: Collection[TrialRecord], *, is_exhausted: bool) -> str:
+def _explain_few(records: TrialRecords, *, is_exhausted: bool) -> str:
     """Say why there are fewer finalists to choose from than the space asks for."""
-    healthy = len(rank_trials(records))
-    judged = [record for record in records if record.is_search_trial and (record.best or not record.is_fit)]
+    healthy = len(records.ranking.first())
+    trials = records.by_number.values()
+    judged = [record for record in trials if record.is_search_trial and (record.best or not record.is_fit)]
     tried = len({record.configuration_hash for record in judged})
     settings = show_count(tried, "setting")
     if healthy == tried:

@@ -52,7 +52,7 @@ class OrderMaker:
         `done` counts runs that a parent has already and that need not be repeated. The log does not have the new runs yet.
         If the search went on after earlier finalists, no seed is used twice.
         """
-        earlier = Counter(record.parent for record in self._log.records.values())
+        earlier = Counter(record.parent for record in self._log.records.by_number.values())
         missing = [
             (number, parent)
             for number, parent in product(range(seeds), parents)
@@ -102,9 +102,18 @@ class OrderMaker:
         """Put a trial of an earlier process into the log, without its measurements."""
         order = self._locate(Order(trial.index, trial.phase, trial.configuration, trial.seed))
         ending = None if trial.ending is None else Ending(trial.ending)
-        self._log.records[trial.index] = TrialRecord(
-            order, trial.parent, trial.starts, trial.started_s, ending=ending, reason=trial.reason
+        record = TrialRecord(
+            order,
+            trial.parent,
+            trial.starts,
+            trial.started_s,
+            node=trial.node,
+            gpu=trial.gpu,
+            lost_nodes=trial.lost_nodes,
+            ending=ending,
+            reason=trial.reason,
         )
+        self._log.records.update(record)
 
     def close(self, record: TrialRecord) -> None:
         """Tell the sampler about an ended trial, then drop its measurements: there may be thousands of trials."""

@@ -11,7 +11,7 @@ from operator import itemgetter
 import numpy as np
 
 from tuner.pruners.asha import Rungs, rung_examples
-from tuner.search.time_budget import MAKING_WAY_S, affordable, finalists_seconds
+from tuner.search.time_budget import affordable, finalists_seconds, making_way_s
 from tuner.search.trial_cost import TrialCost
 from tuner.space.search_settings import SearchSettings
 
@@ -110,7 +110,7 @@ def _play(scene: Scene, limit_s: float | None, seed: int) -> Course:
     if running and limit_s is not None:
         now = max(now, limit_s - game.reserve_s())
     runs = game.best_runs()
-    left_s = math.inf if limit_s is None else limit_s - now - scene.closing_s - MAKING_WAY_S
+    left_s = math.inf if limit_s is None else limit_s - now - scene.closing_s - making_way_s(scene.slots)
     finalists, seeds = affordable(runs, seeds=search.seeds, slots=scene.slots, seconds=left_s)
     wanted_s = finalists_seconds(runs[:finalists], seeds=seeds, slots=scene.slots)
     finalists_s = min(wanted_s, max(0.0, left_s))
@@ -200,7 +200,7 @@ class _Game:
         if not self.measured:
             return half
         needed = finalists_seconds(self.best_runs(), seeds=scene.search.seeds, slots=scene.slots)
-        return min(half, scene.closing_s + 2 * MAKING_WAY_S + needed)
+        return min(half, scene.closing_s + 2 * making_way_s(scene.slots) + needed)
 
     def _half_s(self) -> float:
         return max(0.0, (self._limit_s or 0.0) - self._scene.starting_s) / 2

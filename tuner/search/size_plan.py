@@ -13,7 +13,7 @@ from tuner.errors import Fault, SpaceError
 from tuner.search.scene import set_scene
 from tuner.search.simulation import Course, Scene, foresee, least_seconds
 from tuner.search.sizing import Number, Work, settle
-from tuner.search.time_budget import MAKING_WAY_S
+from tuner.search.time_budget import making_way_s
 from tuner.search.trial_cost import TrialCost
 from tuner.show_value import show_count, show_duration
 from tuner.space.assignment import assignment, set_option
@@ -121,7 +121,7 @@ def plan_sizes(
 def seconds_of_slot(scene: Scene, limit_s: float) -> float:
     """Return the seconds that a slot has for trials and finalists. One of them begins with the baselines."""
     baselines_s = (scene.baselines_s - scene.starting_s) / scene.slots
-    return max(1.0, limit_s - scene.starting_s - baselines_s - scene.closing_s - 2 * MAKING_WAY_S)
+    return max(1.0, limit_s - scene.starting_s - baselines_s - scene.closing_s - 2 * making_way_s(scene.slots))
 
 
 def settle_more_finalists(space: Space, entry: Mapping[str, Any], *, spent_s: float) -> dict[str, Number]:

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice, zip_longest
+from itertools import zip_longest
 from statistics import median
 
 from tuner.errors import Fault, SpaceError
 from tuner.scoring.bootstrap import SAMPLES
-from tuner.search.best_trials import rank_trials
+from tuner.search.trial_records import TrialRecords
 from tuner.show_value import show_duration
 from tuner.space.assignment import as_words
 from tuner.space.larger_budget import larger_budget
 from tuner.space.load import Space
+from tuner.trial.order import PAUSE_S, pause_s
 from tuner.trial.record import TrialRecord
 
 SAFETY = 1.1
 """Factor on estimates: finalists use all slots at once, which is a little slower than what was measured."""
 BETWEEN_TRIALS_S = 0.5
 MAKING_WAY_S = 1.5
-"""From the end of a phase to the next one, without the wait for evaluations: trials pause twice a second. Ray has asked for
+"""From the end of a phase to the next one, without the wait for evaluations, if trials pause twice a second. Ray has asked for
 some trials in advance, and they are turned away one by one."""
 CLOSING_S = 3.0
 """Closing on some thousand rows: reading the models, predictions, intervals, the bundle, stopping Ray, printing."""
@@ -31,7 +32,6 @@ COMPARED_BASELINES = 4
 _MEMBERS = 8  # models that predict the test rows: those of a committee and of the alternatives to it
 _SEARCHED = 12  # search trials that may be members, beside the finalists' runs; there may be fewer
 _MOST_SLOWDOWN = 2.0  # of closing: by then the trials have ended, and the load that they make themselves with them
-_RECENT = 10  # trials that show how busy the machine is
 # Seconds, measured on one core of an AMD EPYC.
 _DRAW_S = 28e-9  # one row of a resample
 _COLUMN_S = 0.2e-9  # one column of that row
@@ -78,82 +78,84 @@ class TimeBudget:
         """Return the seconds left, None without a limit."""
         return None if self.limit_s is None else max(0.0, self.limit_s - self.clock())
 
-    def is_search_over(self, records: Collection[TrialRecord]) -> bool:
+    def is_search_over(self, records: TrialRecords) -> bool:
         """Return whether search trials must make way for the finalists."""
         return self.limit_s is not None and self.clock() >= self.limit_s - self.reserve_s(records)
 
-    def are_finalists_over(self, records: Collection[TrialRecord]) -> bool:
+    def are_finalists_over(self, records: TrialRecords) -> bool:
         """Return whether only the time for closing is left."""
         return self.limit_s is not None and self.clock() > self.limit_s - self._after_finalists_s(records)
 
-    def is_up(self, records: Collection[TrialRecord]) -> bool:
+    def is_up(self, records: TrialRecords) -> bool:
         """Return whether only the time for closing is left, even if trials have not made way yet.
 
         Without a measurement there is nothing to close, so the first one may still come a little later.
         """
-        share = 1.0 if any(record.best for record in records) else 0.5
+        share = 1.0 if records.has_measurement else 0.5
         return self.limit_s is not None and self.clock() > self.limit_s - share * self.closing_s(records)
 
-    def latest_start(self, records: Collection[TrialRecord], *, is_finalist: bool = False) -> float | None:
+    def latest_start(self, records: TrialRecords, *, is_finalist: bool = False) -> float | None:
         """Return when the last search trial or finalist's run may start, in seconds since the epoch; None without a limit.
 
         The first trials may start late: without a measurement there are no finalists either.
         """
         if self.limit_s is None:
             return None
-        is_late = is_finalist or not any(record.best for record in records)
+        is_late = is_finalist or not records.has_measurement
         reserve_s = self._after_finalists_s(records) if is_late else self.reserve_s(records)
         return time.time() - self.clock() + self.limit_s - reserve_s
 
-    def reserve_s(self, records: Collection[TrialRecord]) -> float:
+    def reserve_s(self, records: TrialRecords) -> float:
         """Estimate the seconds for finalists and closing; at most half of the time from the first trial to the limit.
 
         The search never resumes once the finalists begin, so one slow stretch early on must not end the search.
         """
         search, half = self.space.search, self._half_s(records)
-        best = rank_trials(records)[: 2 * search.finalists]
+        best = records.ranking.first(2 * search.finalists)
         if not best:
             return half
         # Take the slowest of twice as many, because the ranking may still change, and the reserve must suffice for the new
         # leaders.
         full_runs = sorted(self.full_runs_s(best, records))[-search.finalists :]
         needed = finalists_seconds(full_runs, seeds=search.seeds, slots=self.slots)
-        return min(half, self._after_finalists_s(records) + MAKING_WAY_S + _evaluating_s(records) + needed)
+        return min(
+            half, self._after_finalists_s(records) + making_way_s(self.slots) + records.longest_evaluation_s() + needed
+        )
 
-    def _half_s(self, records: Collection[TrialRecord]) -> float:
+    def _half_s(self, records: TrialRecords) -> float:
         """Return half of the seconds that trials, finalists and closing have, or that a finished run was given more."""
-        begun_s = min((record.started_s for record in records if record.starts), default=self.clock())
+        begun_s = self.clock() if records.first_start_s is None else records.first_start_s
         return max(0.0, (self.limit_s or 0.0) - max(begun_s, self.begun_s)) / 2
 
-    def _after_finalists_s(self, records: Collection[TrialRecord]) -> float:
+    def _after_finalists_s(self, records: TrialRecords) -> float:
         """Estimate the seconds from the moment at which finalists' runs are told to end, until the end."""
-        return self.closing_s(records) + MAKING_WAY_S + _evaluating_s(records)
+        return self.closing_s(records) + making_way_s(self.slots) + records.longest_evaluation_s()
 
-    def closing_s(self, records: Collection[TrialRecord]) -> float:
+    def closing_s(self, records: TrialRecords) -> float:
         """Estimate the seconds for closing from the evaluation times of the best trials; at most half of the limit."""
         search, rows = self.space.search, max(self.closing_work.validation, 1)
-        best = rank_trials(records)[: search.finalists]
+        best = records.ranking.first(search.finalists)
         predict_s = median([record.last.evaluate_seconds / rows for record in best if record.last] or [0.0])
         needed = closing_seconds(
             self.closing_work,
             finalists=search.finalists,
             seeds=search.seeds,
             predict_s=predict_s,
-            slowdown=max(self.load, recent_slowdown(records)),
+            slowdown=max(self.load, records.recent_slowdown()),
         )
         return min(needed, max(0.0, (self.limit_s or 0.0) - self.begun_s) / 2)
 
-    def full_runs_s(self, parents: Sequence[TrialRecord], records: Collection[TrialRecord]) -> list[float]:
+    def full_runs_s(self, parents: Sequence[TrialRecord], records: TrialRecords) -> list[float]:
         """Estimate the seconds of a finalist's run of each parent.
 
         With k folds a finalist trains one more model, on all rows, which are k / (k - 1) times the rows of a fold model.
         """
         folds = self.space.data.folds
-        factor = recent_slowdown(records) * (folds / (folds - 1) if folds else 1.0)
+        factor = records.recent_slowdown() * (folds / (folds - 1) if folds else 1.0)
         return [factor * parent.full_run_seconds(self.budget_examples) for parent in parents]
 
     def affordable_finalists(
-        self, best: Sequence[TrialRecord], records: Collection[TrialRecord], done: Mapping[int, int]
+        self, best: Sequence[TrialRecord], records: TrialRecords, done: Mapping[int, int]
     ) -> tuple[int, int]:
         """Return how many finalists, of the `best` trials, and how many seeds fit into the time that is left.
 
@@ -182,15 +184,9 @@ def refuse_spent_time(space: Space, spent_s: float) -> None:
     raise SpaceError([Fault(place.text, what, f"allow more: {options}; `tuner plan` says how much is enough")])
 
 
-def _evaluating_s(records: Collection[TrialRecord]) -> float:
-    """Return how long the longest evaluation of a running trial may take: a trial does not make way while it evaluates."""
-    return max((record.evaluate_seconds for record in records if record.ending is None), default=0.0)
-
-
-def recent_slowdown(records: Collection[TrialRecord]) -> float:
-    """Return how much slower training has become than at its fastest. Others use the machine, and probably will again."""
-    slowdowns = (record.slowdown for record in reversed(list(records)) if record.slowdown is not None)
-    return median([1.0, *islice(slowdowns, _RECENT)])
+def making_way_s(slots: int) -> float:
+    """Return how long it takes from the end of a phase to the next one with `slots` trials at once."""
+    return MAKING_WAY_S - PAUSE_S + pause_s(slots)
 
 
 def closing_seconds(work: ClosingWork, *, finalists: int, seeds: int, predict_s: float, slowdown: float = 1.0) -> float:

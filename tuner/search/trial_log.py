@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
 from tuner.errors import StorageError
 from tuner.ledger.rows import INTERRUPTED, measurement_row, trial_row
 from tuner.ledger.run_directory import CHECKPOINTS, Ledger, checkpoint_name, held_out_name, weights_name
-from tuner.search.best_trials import best_models
+from tuner.search.trial_records import TrialRecords
+from tuner.storage import join
 from tuner.trial.ending import Ending
 from tuner.trial.measurement import Measurement
 from tuner.trial.order import Order
@@ -24,62 +25,61 @@ class TrialLog:
     """
 
     def __init__(self, ledger: Ledger, clock: Callable[[], float]) -> None:
-        self.records: dict[int, TrialRecord] = {}
+        self.records = TrialRecords()
         self._ledger, self._clock = ledger, clock
         self._with_weights: set[int] = set()  # ended search trials whose weights are kept
 
-    def search_trials(self) -> Iterator[TrialRecord]:
-        """Yield the records of the search trials."""
-        return (record for record in self.records.values() if record.is_search_trial)
-
-    def running(self) -> list[TrialRecord]:
-        """Return the records of the trials that have not ended, those that wait for a worker too."""
-        return [record for record in self.records.values() if record.ending is None]
-
     def add(self, record: TrialRecord) -> Order:
-        """Add a new trial and return its order."""
-        self.records[record.order.index] = record
+        """Add a new trial and return its order. By then it is written how earlier ones ended."""
+        self.flush(is_due=False, is_awaited=True)
         self._write(record)
         return record.order
 
     def start(self, order: Order) -> None:
         """Note that a worker has started a trial, for the first time or again."""
-        record = self.records[order.index]
+        record = self.records.by_number[order.index]
         record.starts += 1
         record.heard_s = self._clock()
         if record.starts == 1:
             record.started_s = record.heard_s
         self._write(record)
 
+    def place(self, order: Order, node: str, gpu: str) -> None:
+        """Note where a trial runs."""
+        record = self.records.by_number[order.index]
+        if (record.node, record.gpu) != (node, gpu):
+            record.node, record.gpu = node, gpu
+            self._write(record)
+
     def add_measurement(self, order: Order, measurement: Measurement, *, is_to_be_kept: bool) -> None:
         """Add a measurement; write it at once with `is_to_be_kept`."""
-        record = self.records[order.index]
+        record = self.records.by_number[order.index]
         now = self._clock()
         record.add(measurement, waited_s=0.0 if record.heard_s is None else now - record.heard_s)
         record.heard_s = now
+        self.records.update(record)
         row = {"trial": order.index, "start": record.starts, **measurement_row(measurement), "reported_s": now}
         self._ledger.add("reports", row)
         if is_to_be_kept:
-            self.flush()
+            self.flush(is_awaited=True)
 
     def end(self, order: Order, ending: Ending, reason: str) -> TrialRecord:
-        """Note how a trial ended, write it at once, and delete the files that are not needed any more."""
-        record = self.records[order.index]
+        """Note how a trial ended, write it at once, and then delete the files that are not needed any more."""
+        record = self.records.by_number[order.index]
         record.ending, record.reason = ending, reason
         self._write(record)
-        self.flush()
         if record.measurements and reason != INTERRUPTED:
-            with suppress(StorageError):
-                self._ledger.folder.delete(checkpoint_name(order.index))
+            self._ledger.discard(checkpoint_name(order.index))
             if order.phase == "search" and order.weights is not None:
                 self._with_weights.add(order.index)
                 self._keep_best_weights()
+        self.flush()
         return record
 
-    def flush(self) -> None:
-        """Write the waiting rows now. A StorageError waits for `flush_if_due`: raised here, Ray would wrap it."""
+    def flush(self, *, is_due: bool = True, is_awaited: bool = False) -> None:
+        """Flush the ledger. A StorageError waits for `flush_if_due`: raised here, Ray would wrap it."""
         with suppress(StorageError):
-            self._ledger.flush()
+            self._ledger.flush(is_due=is_due, is_awaited=is_awaited)
 
     def flush_if_due(self) -> None:
         """Write the waiting rows at most once a second. Raises StorageError."""
@@ -88,8 +88,8 @@ class TrialLog:
     def locate_files(self, order: Order, *, has_weights: bool) -> Order:
         """Return the order with the places of its checkpoint and, if it keeps any, of its weights."""
         address = self._ledger.address
-        weights = f"{address}/{weights_name(order.index)}" if has_weights else None
-        return replace(order, weights=weights, checkpoint=f"{address}/{checkpoint_name(order.index)}")
+        weights = join(address, weights_name(order.index)) if has_weights else None
+        return replace(order, weights=weights, checkpoint=join(address, checkpoint_name(order.index)))
 
     def take_over_weights(self) -> None:
         """Find the weights that an earlier process left, and delete those of trials that are not among the best.
@@ -99,24 +99,26 @@ class TrialLog:
         names = set(self._ledger.folder.below("finalists").names())
         self._with_weights = {
             record.order.index
-            for record in self.search_trials()
-            if record.ending is not None and weights_name(record.order.index).rpartition("/")[2] in names
+            for record in self.records.by_number.values()
+            if record.is_search_trial
+            and record.ending is not None
+            and weights_name(record.order.index).rpartition("/")[2] in names
         }
         self._keep_best_weights()
 
     def unfinished_files(self) -> tuple[str, ...]:
         """Return the files that a resumed run, or a worker that is still alive, may change; folders end in "/"."""
-        orders = [record.order for record in self.records.values() if record.reason == INTERRUPTED]
+        orders = [record.order for record in self.records.by_number.values() if record.reason == INTERRUPTED]
         weights = [weights_name(order.index) for order in orders if order.weights is not None]
         return f"{CHECKPOINTS}/", *weights, *map(held_out_name, weights)
 
     def _keep_best_weights(self) -> None:
-        best = {record.order.index for record in best_models(self.search_trials())}
+        best = {record.order.index for record in self.records.models.kept()}
         for index in self._with_weights - best:
-            with suppress(StorageError):
-                for name in (weights_name(index), held_out_name(weights_name(index))):
-                    self._ledger.folder.delete(name)
+            for name in (weights_name(index), held_out_name(weights_name(index))):
+                self._ledger.discard(name)
         self._with_weights &= best
 
     def _write(self, record: TrialRecord) -> None:
+        self.records.update(record)
         self._ledger.add("trials", trial_row(record, now=self._clock()))

@@ -10,8 +10,7 @@ from typing import Any, Literal
 from tuner.ledger.rows import INTERRUPTED, RecordedRun
 from tuner.ledger.run_directory import Ledger
 from tuner.samplers.base import UntriedSampler
-from tuner.search.best_trials import least_kept_score, rank_trials
-from tuner.search.failures import find_hung, raise_if_all_fail
+from tuner.search.failures import FailureWatch, find_hung
 from tuner.search.finalists import count_runs, plan_finalists
 from tuner.search.order_maker import OrderMaker
 from tuner.search.time_budget import TimeBudget
@@ -36,8 +35,10 @@ class SearchQueue:
     def __init__(self, sampler: UntriedSampler, ledger: Ledger, budget: TimeBudget, watcher: Watcher) -> None:
         self._budget, self._watcher = budget, watcher
         self._log = TrialLog(ledger, budget.clock)
+        self._failures = FailureWatch(watcher.say)
         self._orders = OrderMaker(budget.space, sampler, self._log)
-        self.trials: dict[int, TrialRecord] = self._log.records
+        self._records = self._log.records
+        self.trials: Mapping[int, TrialRecord] = self._records.by_number
         self.ended_by: Literal["time", "cost", "trials", "settings"] = "trials"
         self._again: list[Order] = []  # search trials that a resumed run takes up first
         self._finalist_runs: list[Order] | None = None  # finalists' runs to hand out; None during the search
@@ -62,9 +63,13 @@ class SearchQueue:
             self._orders.restore(trial)
         for index, measurement in recorded.measurements:
             self.trials[index].add(measurement)
+        for record in self.trials.values():
+            self._records.update(record)
         for trial in recorded.trials:
             record = self.trials[trial.index]
             if record.ending is not None:
+                if trial.index >= self._first_trial:
+                    self._failures.add(record)
                 self._orders.close(record)
             elif trial.phase == "search":
                 self._again.append(record.order)
@@ -87,7 +92,7 @@ class SearchQueue:
                 return self._hand_out(self._again.pop(0))
             if self._is_search_open():
                 return self._hand_out(self._orders.ask())
-            is_waiting = any(record.order.phase == "search" for record in self._log.running())
+            is_waiting = any(record.order.phase == "search" for record in self._records.running.values())
             if is_waiting and not self._is_search_late():
                 return None
             self._close_search()
@@ -104,20 +109,37 @@ class SearchQueue:
     def is_over(self, order: Order) -> bool:
         """Return whether the time for this order's phase is over."""
         if order.phase == "search":
-            if order.is_measured_then and not any(record.best for record in self.trials.values()):
+            if order.is_measured_then and not self._records.has_measurement:
                 return False
             return self._is_search_late()
-        return self._budget.are_finalists_over(self.trials.values())
+        return self._budget.are_finalists_over(self._records)
 
     def is_time_up(self) -> bool:
         """Return whether only the time for closing is left."""
-        return self._budget.is_up(self.trials.values())
+        return self._budget.is_up(self._records)
 
     # --- news from Ray ---
 
     def started(self, order: Order) -> None:
         """Note that a worker has started a trial."""
         self._log.start(order)
+
+    def placed(self, order: Order, node: str, gpu: str) -> None:
+        """Note where a trial runs."""
+        self._log.place(order, node, gpu)
+
+    def node_lost(self, order: Order, node: str) -> None:
+        """Note that a trial has lost its node. That is no fault of the trial, and it goes on from its checkpoint."""
+        self.trials[order.index].lost_nodes += 1
+        self._failures.lose(node)
+
+    def left_out(self, node: str, why: str) -> None:
+        """Say that no trials go to a node any more."""
+        self._failures.leave_out(node, why)
+
+    def give_up(self, why: str) -> None:
+        """End the search with the next tick, because no trial can succeed any more."""
+        self._failures.give_up(why)
 
     def waits(self, order: Order) -> None:
         """Note that a trial whose worker died waits for another one. Waiting for a free slot does not count as hanging."""
@@ -137,12 +159,14 @@ class SearchQueue:
 
     def ended(self, order: Order, ending: str, reason: str) -> None:
         """Note how a trial ended: `ending` is an `Ending` or its text."""
-        self._orders.close(self._log.end(order, Ending(ending), reason))
+        record = self._log.end(order, Ending(ending), reason)
+        self._failures.add(record)
+        self._orders.close(record)
 
     def hung(self) -> Sequence[Order]:
         """Mark the trials that have sent nothing for `search.trial_timeout` as failed, and return their orders."""
         timeout_s = self._search.trial_timeout
-        late = find_hung(self.trials.values(), timeout_s, now=self._budget.clock())
+        late = find_hung(self._records.running.values(), timeout_s, now=self._budget.clock())
         for record in late:
             self.ended(
                 record.order, Ending.FAILED, f"no measurement for {timeout_s:g} s, which is search.trial_timeout"
@@ -150,14 +174,14 @@ class SearchQueue:
         return [record.order for record in late]
 
     def tick(self) -> None:
-        """Write waiting rows and show the state. Raises StorageError, and SearchFailed if every trial fails."""
+        """Write waiting rows and show the state. Raises StorageError, and SearchFailed if too many trials fail."""
         self._log.flush_if_due()
-        raise_if_all_fail([record for index, record in self.trials.items() if index >= self._first_trial])
+        self._failures.judge(self._records.running.values(), self._search.max_failed)
         self._watcher.watch(self.snapshot())
 
     def run_out(self) -> None:
         """End every running trial, and hand out no more, because the time is up."""
-        for record in self._log.running():
+        for record in list(self._records.running.values()):
             self.ended(record.order, Ending.CUT_SHORT, _TOO_LATE)
         if self._finalist_runs is None:
             self.ended_by = self._search.tightest
@@ -165,12 +189,12 @@ class SearchQueue:
 
     def interrupt(self) -> None:
         """End every running trial as interrupted."""
-        for record in self._log.running():
+        for record in list(self._records.running.values()):
             self.ended(record.order, Ending.INTERRUPTED, INTERRUPTED)
 
     def begin_again(self, sizes: Mapping[str, Any]) -> None:
         """End the running trials, and begin their configurations again with other `sizes`, fields of the TrialSettings."""
-        self._sizes, running = sizes, self._log.running()
+        self._sizes, running = sizes, list(self._records.running.values())
         for record in running:
             self.ended(record.order, Ending.CUT_SHORT, PLANNED_AGAIN)
         self._again += [self._orders.again(record) for record in running]
@@ -183,18 +207,18 @@ class SearchQueue:
 
     def snapshot(self) -> Snapshot:
         """Return the current state of the search."""
-        ranking = rank_trials(self.trials.values())
+        best = self._records.ranking.first(1)
         return Snapshot(
             phase="search" if self._finalist_runs is None else "finalists",
             elapsed_s=self._budget.clock(),
             left_s=self._budget.left_s(),
-            running=tuple(record for record in self._log.running() if record.heard_s is not None),
-            endings=Counter(record.ending for record in self.trials.values() if record.ending),
+            running=tuple(record for record in self._records.running.values() if record.heard_s is not None),
+            endings=Counter(self._records.endings),
             asked=self._orders.asked,
             limit=self._orders.limit(),
             max_epochs=self._search.max_epochs,
             rows=max(1, round(self._budget.budget_examples / self._search.max_epochs)),
-            best=ranking[0] if ranking else None,
+            best=best[0] if best else None,
         )
 
     def unfinished_files(self) -> tuple[str, ...]:
@@ -211,20 +235,19 @@ class SearchQueue:
         return self._orders.exhausted() != "trials" and not self._is_search_late()
 
     def _is_search_late(self) -> bool:
-        is_late = self._budget.is_search_over(self.trials.values())
+        is_late = self._budget.is_search_over(self._records)
         if is_late and self._finalist_runs is None:
             self.ended_by = self._search.tightest
         return is_late
 
     def _hand_out(self, order: Order) -> Order:
         """Say in an order when it is too late for it, and what its model must exceed to be kept."""
-        records = self.trials.values()
-        is_finalist = order.phase == "finalist"
+        records, is_finalist = self._records, order.phase == "finalist"
         return replace(
             order,
             start_before=self._budget.latest_start(records, is_finalist=is_finalist),
-            is_measured_then=is_finalist or not any(record.best for record in records),
-            keep_above=None if is_finalist else least_kept_score(self._log.search_trials()),
+            is_measured_then=is_finalist or not records.has_measurement,
+            keep_above=None if is_finalist else records.models.least_kept_score(),
             sizes=self._sizes,
         )
 
@@ -240,7 +263,7 @@ class SearchQueue:
             self.ended_by = self._orders.exhausted() or "trials"
         is_exhausted = self._orders.exhausted() == "settings"
         done = count_runs(self.trials.values(), before=self._first_trial)
-        plan = plan_finalists(self.trials.values(), self._budget, is_exhausted=is_exhausted, done=done)
+        plan = plan_finalists(self._records, self._budget, is_exhausted=is_exhausted, done=done)
         for note in plan.notes:
             self._watcher.say(note)
         runs = self._orders.repeat(plan.parents, plan.seeds, done)

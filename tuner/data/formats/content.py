@@ -6,12 +6,12 @@ import json
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import TypeAlias
 
 from tuner.errors import data_error
 from tuner.space.assignment import set_option
 from tuner.space.text_format import FOUND_OUT, TextFormat
+from tuner.storage import name_of
 
 Choose: TypeAlias = Callable[[Sequence[str]], list[str] | None]
 """Takes the names of a file's columns. Returns those to read, None for all."""
@@ -64,7 +64,7 @@ def python_line(code: str, *names: str) -> str:
 
 def with_extension(uri: str, new: str) -> str:
     """Return the name of a file, without its folder, with another extension."""
-    name = PurePosixPath(uri).name
+    name = name_of(uri)
     return f"{name.split('.')[0] or name}{new}"
 
 

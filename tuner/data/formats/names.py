@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tuner.data.formats.content import python_line, with_extension
 from tuner.errors import DataError, data_error
-from tuner.storage import extension
+from tuner.storage import extension, name_of
 
 FORMATS = {
     ".parquet": "parquet",
@@ -49,7 +49,7 @@ def format_of(uri: str) -> str:
 def _inner_extension(uri: str) -> str:
     """Return the extension in lower case, without that of the compression: .csv for rows.csv.gz."""
     kind = extension(uri)
-    return extension(uri[: uri.lower().rindex(kind)]) if kind in CODECS else kind
+    return extension(name_of(uri)[: -len(kind)]) if kind in CODECS else kind
 
 
 def _unknown_format(uri: str, kind: str) -> DataError:

@@ -92,14 +92,14 @@ def _committee_size(run: Run) -> int:
 
 def _trial_causes(run: Run, by_trial: _Measurements, signal: Signal | None) -> dict[int, str]:
     """Return the name of the most likely cause for every search trial that collapsed or diverged."""
-    plain, names = reference(run.baselines), {}
+    task, plain, names = _task(run), reference(run.baselines), {}
     for row in run.trials:
         if row["phase"] != "search" or row["ending"] not in FAULTY or not by_trial.get(row["trial"]):
             continue
         configuration = json.loads(row["configuration"])
         evidence = Evidence(
             subject=f"trial {row['trial']}",
-            task=_task(run),
+            task=task,
             training=_training(row, by_trial),
             configuration=configuration,
             data=data_facts(run.profile, configuration=configuration, measured=row, baselines=run.baselines),
