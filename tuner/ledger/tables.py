@@ -92,21 +92,21 @@ class TableWriter:
         self._run = folder
         self._table = table
         self._parts = 0
-        self._open = SCHEMAS[table].empty_table()  # the rows of the last part, if more are to come
+        self._open: pa.Table | None = None  # the rows of the last part, if more are to come
 
     def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows as a new part, or with those of the last part in its place."""
-        added = pa.Table.from_pylist(list(rows), schema=SCHEMAS[self._table])
-        if not len(self._open):
+        part = pa.Table.from_pylist(list(rows), schema=SCHEMAS[self._table])
+        if self._open is None:
             self._parts += 1
-        part = pa.concat_tables([self._open, added]).combine_chunks()
+        else:
+            part = pa.concat_tables([self._open, part]).combine_chunks()
         self._write_part(part)
-        if self._run.is_store:
-            self._open = part if len(part) < _ROWS_OF_A_PART else part.slice(0, 0)
+        self._open = part if self._run.is_store and len(part) < _ROWS_OF_A_PART else None
 
     def merge_if_many(self) -> None:
         """Merge the parts after every 64th one."""
-        if self._parts % _PARTS_BEFORE_MERGE == 0 and not len(self._open):
+        if self._parts % _PARTS_BEFORE_MERGE == 0 and self._open is None:
             self.merge()
 
     def merge(self) -> None:
@@ -120,7 +120,7 @@ class TableWriter:
         rows, damaged = read_parts(self._run, self._table)
         if damaged:
             return  # never delete parts unless the merged part holds all their rows
-        self._parts, self._open = self._parts + 1, rows.slice(0, 0)
+        self._parts, self._open = self._parts + 1, None
         self._write_part(rows)
         for name in reversed(names):  # newest first: if this is cut short, the remaining rows are still in order
             folder.delete(name)
@@ -154,7 +154,9 @@ def read_parts(folder: Folder, table: str) -> tuple[pa.Table, list[Fault]]:
             break  # no part was replaced or merged away during the read
     damaged = [fault for error in errors for fault in error.faults]
     tables = [each for each in read if isinstance(each, pa.Table)]
-    return _latest(pa.concat_tables([schema.empty_table(), *tables]), _KEYS[table]), damaged
+    if not tables:
+        return schema.empty_table(), damaged
+    return _latest(pa.concat_tables(tables), _KEYS[table]), damaged
 
 
 def _read_part(parts: Folder, name: str, *, schema: pa.Schema) -> pa.Table | InputError:
