@@ -89,6 +89,22 @@ CASES = [
 ]
 
 
+def test_every_option_is_in_one_of_the_cases() -> None:
+    chosen = set()
+    for case in CASES:
+        inputs, task, number = case.values
+        configuration = next(islice(covering(inputs, task), number, None))  # type: ignore[arg-type]
+        chosen |= {(name, option) for name, option in configuration.items() if isinstance(option, str)}
+    every = {
+        (name, option)
+        for inputs, parameters in PARAMETERS.items()
+        for name, parameter in parameters.items()
+        if isinstance(parameter, Options)
+        for option in declared_options(name)
+    }
+    assert every - chosen == {("embedding", "file")}  # its vectors are used as those of word2vec are
+
+
 def data_of(inputs: Inputs, task: Task, configuration: Configuration, *, folds: int = 0) -> TrialData:
     return prepare_for(make_dataset(task, rows=32, inputs=inputs, folds=folds), configuration)
 
