@@ -168,7 +168,7 @@ def test_a_trial_goes_on_from_a_checkpoint_on_a_gpu(options: dict[str, Any]) -> 
         again = Trial(configuration, data, settings, seed=1)
         again.load_state(state)
         again.next_measurement()
-        assert ("set_rng_state", FAKE_GPU) in module.calls
+        assert "set_rng_state" in [name for name, _ in module.calls]
     assert again.examples == 2 * trial.examples
 
 
