@@ -42,6 +42,8 @@ class FakeGpu(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
+        if func is torch.ops.prim.device.default and isinstance(args[0], FakeTensor):  # two of three calls
+            return args[0].fake_device
         kwargs = dict(kwargs or {})
         leaves = tree_leaves((args, kwargs))
         is_here = any(isinstance(leaf, FakeTensor) for leaf in leaves)
@@ -142,22 +144,22 @@ class _Module:
     def is_bf16_supported(self, *, including_emulation: bool) -> bool:
         return not including_emulation
 
-    def get_rng_state(self, device: str) -> Tensor:
+    def get_rng_state(self) -> Tensor:
         return torch.zeros(16, dtype=torch.uint8)
 
-    def set_rng_state(self, state: Tensor, device: str) -> None:
-        self.calls.append(("set_rng_state", device))
+    def set_rng_state(self, state: Tensor) -> None:
+        self.calls.append(("set_rng_state", state))
 
-    def mem_get_info(self, device: str) -> tuple[int, int]:
+    def mem_get_info(self) -> tuple[int, int]:
         return 60 << 30, 80 << 30
 
-    def set_per_process_memory_fraction(self, share: float, device: str) -> None:
+    def set_per_process_memory_fraction(self, share: float) -> None:
         self.calls.append(("set_per_process_memory_fraction", share))
 
-    def get_device_name(self, device: str) -> str:
+    def get_device_name(self) -> str:
         return "a GPU that is not there"
 
-    def max_memory_reserved(self, device: str) -> int:
+    def max_memory_reserved(self) -> int:
         return 1 << 30
 
     def synchronize(self) -> None:
