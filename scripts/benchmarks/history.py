@@ -16,7 +16,7 @@ from tuner.space.configuration import Configuration
 from tuner.space.domains import Choice, Domain, FloatRange, IntRange, OptionChoice
 from tuner.trial.ending import Ending
 
-TRIALS = 1500
+TRIALS = 1200
 REPEATS = 8
 BEST = 5  # settings with the best scores, as finalists are
 ALL = 10**6
