@@ -69,6 +69,10 @@ class UsageError(InputError):
     """A command-line argument cannot be used."""
 
 
+class NoAnswer(UsageError):
+    """A server does not answer, or not as it should. It may later."""
+
+
 class StorageError(InputError, OSError):
     """A place cannot be reached, read or written. Also an OSError, for callers that can do without the place."""
 
@@ -87,6 +91,10 @@ class DataError(InputError):
 
 class LedgerError(InputError):
     """A run directory cannot be read, or would be overwritten."""
+
+
+class RunHeld(LedgerError):
+    """Another process works on the run."""
 
 
 class BundleError(InputError):

@@ -1,4 +1,4 @@
-"""The cores and the memory that this process may use within the limits of its Linux control groups; its garbage collector."""
+"""The cores, memory and GPUs that this process may use, within the limits of its Linux control groups; its garbage collector."""
 
 from __future__ import annotations
 
@@ -26,6 +26,11 @@ def uncollected() -> Iterator[None]:
 def count_cores() -> int:
     """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def has_gpus() -> bool:
+    """Return whether this machine has an NVIDIA GPU, whatever PyTorch can do with it."""
+    return any(Path("/dev").glob("nvidia[0-9]*"))
 
 
 def available_bytes(root: Path = Path("/")) -> int | None:

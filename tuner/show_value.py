@@ -14,8 +14,8 @@ _SMALL_SHARE = 0.1  # without decimals, small shares would look alike or like no
 _TINY = 0.001  # with three decimals, smaller numbers would look like zero
 
 
-def show_yaml(value: Any) -> str:
-    """Return a value as YAML writes it, cut to 60 characters; a list or a mapping by its kind."""
+def show_yaml(value: Any, *, is_whole: bool = False) -> str:
+    """Return a value as YAML writes it, cut to 60 characters unless `is_whole`; a list or a mapping by its kind."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -25,7 +25,7 @@ def show_yaml(value: Any) -> str:
     if isinstance(value, list):
         return "a list"
     text = repr(value) if isinstance(value, str) else f"{value:.12g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 1] + "…"
+    return text if is_whole or len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 1] + "…"
 
 
 def show_value(value: Any, *, real: str = ".3f", whole: str = "", absent: str = ABSENT) -> str:

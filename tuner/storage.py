@@ -9,10 +9,10 @@ import errno
 import os
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
@@ -34,6 +34,7 @@ _STORES = ("s3", "gcs", "abfs")
 _AT_ONCE = 16  # requests
 _opened: list[fs.FileSystem] = []
 
+_Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 _REMEDIES = {
     errno.EACCES: "choose a place you have access to, or ask for permission",
@@ -51,10 +52,11 @@ _REMEDIES = {
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder in a file system. Paths below it are relative and use "/"."""
+    """A folder in a file system. Paths below it are relative and use "/". `ahead` has what was read by `read_ahead`."""
 
     files: fs.FileSystem
     path: str
+    ahead: Mapping[str, bytes | StorageError] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def at(cls, location: str | Path) -> Folder:
@@ -94,6 +96,10 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         """Read a whole file. Raises StorageError, or MissingFileError if there is no such file."""
+        if (known := self.ahead.get(name)) is not None:
+            if isinstance(known, StorageError):
+                raise known
+            return known
         with (
             errors_named(self._shown(name), "cannot be read"),
             self.files.open_input_stream(self._full(name)) as stream,
@@ -101,12 +107,23 @@ class Folder:
             content: bytes = stream.readall()
         return content
 
-    def map_files(self, use: Callable[[str], _Result], names: Sequence[str]) -> list[_Result]:
-        """Return `use` of each name. Where each request takes its time, several are under way at once."""
+    def read_ahead(self, names: Sequence[str]) -> Folder:
+        """Return this folder with these files read already, all at once, if each request takes its time."""
+
+        def attempt(name: str) -> bytes | StorageError:
+            try:
+                return self.read(name)
+            except StorageError as error:
+                return error
+
+        return self if self.is_local else replace(self, ahead=dict(zip(names, self.map(attempt, names), strict=True)))
+
+    def map(self, use: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
+        """Return what `use`, which reads files here, makes of each item: of several at once if each request takes its time."""
         if self.is_local:
-            return list(map(use, names))
+            return list(map(use, items))
         with ThreadPoolExecutor(_AT_ONCE) as threads:
-            return list(threads.map(use, names))
+            return list(threads.map(use, items))
 
     def write(self, name: str, content: bytes | pa.Buffer) -> None:
         """Write a whole file, replacing any of that name. A reader sees all of it or none. Raises StorageError."""
@@ -177,15 +194,20 @@ class Folder:
         with errors_named(self._shown(name), "cannot be deleted"):
             try:
                 self.files.delete_file(self._full(name))
+            except FileNotFoundError:
+                return
             except OSError:
                 if self.exists(name):
                     raise
 
     def delete_folder(self, name: str) -> None:
         """Delete a folder and its contents if it exists. Raises StorageError."""
-        if self.exists(name):
-            with errors_named(self._shown(name), "cannot be deleted"):
+        with errors_named(self._shown(name), "cannot be deleted"):
+            try:
                 self.files.delete_dir(self._full(name))
+            except OSError:
+                if self.exists(name):
+                    raise
 
     def delete_drafts(self) -> None:
         """Delete half-written files that killed writers left here and below. Raises StorageError."""

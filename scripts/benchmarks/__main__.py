@@ -52,6 +52,7 @@ def main() -> int:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--out", type=Path, default=ROOT / "bench-out", metavar="FOLDER", help="default: bench-out/")
+    parser.add_argument("--dry-run", action="store_true", help="gpu only: try on CPUs, for moments, what needs no GPU")
     parser.add_argument("--list", action="store_true", help="print what each benchmark measures, and run none")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.names if name not in NAMES]
@@ -61,6 +62,8 @@ def main() -> int:
         for name in NAMES:
             print(f"{name:<12}{first_line(name)}{' (only when named)' if name in ONLY_BY_NAME else ''}")
         return 0
+    if arguments.dry_run:
+        os.environ["TUNER_BENCH_DRY_RUN"] = "1"  # benchmarks run in processes of their own
     arguments.out.mkdir(parents=True, exist_ok=True)
     names = arguments.names or [name for name in NAMES if name not in ONLY_BY_NAME]
     outcomes = [run(name, arguments.out) for name in names]

@@ -26,6 +26,8 @@ NAMES = (
     "corners",
     "budget",
     "faults",
+    "gpu",
+    "store",
 )
 ONLY_BY_NAME = (
     "scale",
@@ -39,6 +41,8 @@ ONLY_BY_NAME = (
     "corners",
     "budget",
     "faults",
+    "gpu",
+    "store",
 )
 
 

@@ -107,9 +107,7 @@ def _search() -> tuple[Any, dict[int, float], list[float]]:
             gate=GateSettings(),
         )
         settings = TrialSettings(max_epochs=1, reports_per_epoch=1, penalty_weight=1.0, threads=1)
-        run_trials(
-            queue, _tiny_data(), settings, pruner=pruner, resources=space.resources, slots=SLOTS, is_cluster=False
-        )
+        run_trials(queue, _tiny_data(), settings, pruner=pruner, resources=space.resources, slots=SLOTS, watch=None)
         measurements = read_measurements(f"{folder}/run").to_pylist()
     return (
         queue,

@@ -34,7 +34,9 @@ def measure() -> list[Row]:
         at_most("requests of a write", 1, write, "requests"),
         at_most("requests of a flush", 3, flush, "requests", "a trial that started, its measurement, its end"),
         explains("40 short trials on the local disk", local_s, "s"),
-        explains("the same in the store", store_s, "s", f"{DELAY_S:g} s a request; {len(requests)} requests: {by_method}"),
+        explains(
+            "the same in the store", store_s, "s", f"{DELAY_S:g} s a request; {len(requests)} requests: {by_method}"
+        ),
         at_most("against the local disk", TIMES_LOCAL, store_s / local_s, "times"),
     ]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,13 +26,17 @@ _SLOW_S = 0.2  # between the halves of a slow answer
 _ERROR = b"<Error><Code>InternalError</Code><Message>We encountered an internal error.</Message></Error>"
 
 
+def no_fault(method: str, path: str) -> None:
+    """Let every request through."""
+
+
 class ObjectStore:
     """The server. `requests` counts what came in, by method and path. `fault` may be replaced while it runs."""
 
     def __init__(self, application: Application, delay_s: float) -> None:
         self.delay_s = delay_s
         self.requests: list[tuple[str, str]] = []
-        self.fault: Fault = lambda method, path: None
+        self.fault: Fault = no_fault
         self.port = 0
         self.is_over = threading.Event()
         self._application = application

@@ -38,8 +38,8 @@ def write_rows(path: Path, *, rows: int, seed: int = 0) -> None:
     path.write_text("text,label\n" + "\n".join(lines) + "\n")
 
 
-def write_distillable_run(folder: Path, *, folds: int = 0) -> Path:
-    """Write rows.csv and the run runs/first into `folder`. Return the run's directory."""
+def write_distillable_run(folder: Path, *, folds: int = 0, location: str | None = None) -> Path:
+    """Write rows.csv and the run runs/first into `folder`, or the run to `location`. Return the run's directory."""
     write_rows(folder / "rows.csv", rows=120)
     splits = f"folds: {folds}, test: 0.2" if folds else "validation: 0.2, test: 0.2"
     (folder / "space.yaml").write_text(SPACE.format(splits=splits))
@@ -48,7 +48,8 @@ def write_distillable_run(folder: Path, *, folds: int = 0) -> Path:
     data = SearchData(dataset, prepare(dataset, space.parameters), Machines((Node(cpus=1, gpus=0),)))
     watcher = Watcher(say=lambda _: None, watch=lambda _: None)
     clock = Clock()
-    search = TrainedSearch(space, data, Ledger(str(folder / "runs" / "first")), clock=clock, watcher=watcher)
+    ledger = Ledger(location or str(folder / "runs" / "first"))
+    search = TrainedSearch(space, data, ledger, clock=clock, watcher=watcher)
     search.clock = clock
     search.run(is_cluster=False)
     return folder / "runs" / "first"

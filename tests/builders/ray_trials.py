@@ -18,6 +18,12 @@ class StubTrial:
         self.trial_id = f"id-{order.index}"
         self.error_file: str | None = None
         self.run_metadata = SimpleNamespace(num_failures=failures)
+        self.max_failures = 2
+        self.placement_group_factory: Any = SimpleNamespace(required_resources={"CPU": 1.0})
+
+    def update_resources(self, resources: Any) -> None:
+        """Take other resources for the next try."""
+        self.placement_group_factory = resources
 
     def should_recover(self) -> bool:
         """Ray would try it again."""

@@ -88,7 +88,7 @@ def test_ray_starts_if_the_folder_for_temporary_files_is_gone(tmp_path: Path) ->
         "run",
         "space.yaml",
         "--set",
-        "resources.gpus=999",
+        "resources.gpus=1",
     ]  # ends once Ray has started
     gone = {**os.environ, "TMPDIR": "/scratch/4711"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path, env=gone)

@@ -249,6 +249,13 @@ def test_the_same_space_has_no_changes_however_it_is_written() -> None:
     assert space_changes(read_space(SPACE), read_space(spelt_out)) == []
 
 
+def test_paths_that_differ_only_in_their_ends_are_a_difference() -> None:
+    folder = "/" + "a-folder-with-a-long-name/" * 4
+    texts = [SPACE.replace("builtin:docstrings", f"{folder}{name}.csv") for name in "ab"]
+    (row,) = space_changes(*map(read_space, texts))
+    assert (row["a"], row["b"]) == (f"'{folder}a.csv'", f"'{folder}b.csv'")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [

@@ -73,3 +73,8 @@ def test_the_command_of_a_run_without_any_record_names_a_placeholder(tmp_path: P
 def test_a_flag_takes_no_value_so_the_setting_after_it_is_replaced() -> None:
     words = ("tuner", "run", "a.yaml", "--debug", "--set", "space.layers=2")
     assert with_settings(words, ["space.layers=1"]) == "tuner run a.yaml --debug --set space.layers=1"
+
+
+def test_the_flag_that_resumes_goes_with_the_name(run: Run) -> None:
+    words = ("tuner", "run", "a.yaml", "--resume-or-start", "--name", "first", "--set", "space.layers=2")
+    assert arguments_to_run_again(recorded(run, *words)) == ("tuner", "run", "a.yaml", "--set", "space.layers=2")

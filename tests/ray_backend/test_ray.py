@@ -12,7 +12,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ray._private import worker as ray_worker
+from ray._private.label_utils import validate_label_selector
 from ray._private.node import Node as RayNode
+from ray.air.execution import PlacementGroupResourceManager
+from ray.air.execution.resources.request import ResourceRequest
 from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.tune.execution.class_cache import _ActorClassCache
 from ray.tune.execution.tune_controller import TuneController
@@ -21,7 +25,9 @@ from ray.tune.utils.callback import _create_default_callbacks
 
 from tuner.errors import UsageError
 from tuner.ray_backend import access
-from tuner.ray_backend.access import asking_for_token, find_temporary_folder, private_folder
+from tuner.ray_backend.access import asking_for_token, find_temporary_folder, folder_for_trials, private_folder
+from tuner.ray_backend.left_out import elsewhere, forget_nodes, leave_out
+from tuner.ray_backend.places import _Elsewhere
 from tuner.ray_backend.scheduler import _forget_ended
 from tuner.ray_backend.start import _UNUSED, Machines, Node
 from tuner.ray_backend.trials import QueueCallback, started_workers_for_trials
@@ -49,6 +55,8 @@ def test_slots_are_counted_node_by_node():
     machines = Machines((Node(cpus=3, gpus=0), Node(cpus=3, gpus=0)))
     assert machines.slots(ResourceSettings(cpus=2)) == 2
     assert machines.slots(ResourceSettings(cpus=4)) == 0
+    shared = Machines((Node(cpus=8, gpus=2),))
+    assert shared.slots(ResourceSettings(cpus=1, gpus=0.4)) == 4  # a trial has its part on one GPU
     apart = Machines((Node(cpus=8, gpus=0), Node(cpus=0, gpus=2)))  # no node has both CPUs and GPUs
     assert apart.slots(ResourceSettings(cpus=1, gpus=1)) == 0
 
@@ -83,6 +91,21 @@ def test_a_run_has_its_own_folder_and_deletes_what_a_killed_run_left(short_folde
             assert folder.exists()
             assert Path(other).parent != folder
     assert list(short_folder.iterdir()) == []
+
+
+def test_what_ray_tune_left_of_a_killed_run_is_deleted(short_folder, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(short_folder))
+    killed, others = short_folder / "tuner-ray-killed", short_folder / "tuner-else"
+    for folder in (killed, others):
+        (folder / "trials").mkdir(parents=True)
+        os.utime(folder, (time.time() - 1000,) * 2)
+    with folder_for_trials() as folder:
+        assert Path(folder).parent == short_folder
+        assert not killed.exists()
+        os.utime(folder, (time.time() - 1000,) * 2)
+        with folder_for_trials():
+            assert Path(folder).exists()
+    assert list(short_folder.iterdir()) == [others]
 
 
 def test_a_path_too_long_for_unix_sockets_is_not_used(tmp_path, monkeypatch):
@@ -168,6 +191,32 @@ def test_rays_controller_has_the_attributes_from_which_ended_trials_are_dropped(
 def test_ray_has_the_methods_that_start_processes_which_nobody_needs():
     for name in _UNUSED:
         assert callable(getattr(RayNode, name)), name
+
+
+def test_ray_looks_up_the_function_that_prints_reports_of_nodes_when_it_connects():
+    assert "target=listen_error_messages" in inspect.getsource(ray_worker.connect)
+
+
+def test_rays_controller_has_what_keeps_trials_off_nodes():
+    assert "PlacementGroupResourceManager()" in inspect.getsource(TuneController.__init__)
+    assert "self._maybe_cache_trial_actor(trial)" in inspect.getsource(TuneController._schedule_trial_stop)
+    assert "self._maybe_reuse_cached_actor(trial)" in inspect.getsource(TuneController._maybe_add_actors)
+    for name in ("_trial_to_actor", "_resetting_trials", "_actor_manager"):
+        assert f"self.{name}" in inspect.getsource(TuneController.__init__), name
+    for name in ("_pg_to_request", "_request_to_staged_pgs", "_request_to_ready_pgs"):
+        assert f"self.{name}:" in inspect.getsource(PlacementGroupResourceManager), name
+    request = ResourceRequest([{"CPU": 1, "GPU": 0.5}])
+    assert {request: "place"}[_Elsewhere([{"CPU": 1, "GPU": 0.5}])] == "place"
+
+
+def test_trials_go_to_every_node_but_those_that_are_left_out():
+    assert elsewhere() == {}
+    leave_out("aa")
+    leave_out("bb")
+    assert elsewhere() == {"ray.io/node-id": "!in(aa,bb)"}
+    assert validate_label_selector(elsewhere()) is None
+    forget_nodes()
+    assert elsewhere() == {}
 
 
 def test_trials_run_on_workers_with_the_environment_of_their_machine_and_ray_is_restored_afterwards():

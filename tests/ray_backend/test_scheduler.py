@@ -38,6 +38,7 @@ class StubQueue:
     measurements: list[tuple[int, int]] = field(default_factory=list)
     notes: list[tuple[int, str]] = field(default_factory=list)
     stretches: list[Stretch] = field(default_factory=list)
+    places: dict[int, tuple[str, str]] = field(default_factory=dict)
     over: bool = False
     up: bool = False
     run_outs: int = 0
@@ -50,6 +51,9 @@ class StubQueue:
         return not self.orders
 
     def started(self, order: Order) -> None: ...
+
+    def placed(self, order: Order, node: str, gpu: str) -> None:
+        self.places[order.index] = (node, gpu)
 
     def measured(self, order: Order, measurement: Measurement, *, is_to_be_kept: bool = False) -> None:
         self.measurements.append((order.index, measurement.examples))

@@ -454,6 +454,11 @@ def test_an_edited_space_is_refused_with_every_difference(recorded: Callable[...
     assert "change it back, or begin a new run; a resumed run may change search.time" in refused.value.faults[0].remedy
 
 
+def test_another_share_of_the_rows_is_no_moved_file(recorded: Callable[..., Path], said: list[str]) -> None:
+    with pytest.raises(SpaceError, match=r"data\.validation is 0\.3, but the run began with 0\.15; change it back"):
+        resumed_space(read_run(recorded()), ["data.validation=0.3"], said.append)
+
+
 def test_what_the_search_settled_again_is_no_difference_but_an_override_is(
     recorded: Callable[..., Path], said: list[str]
 ) -> None:

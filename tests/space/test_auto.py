@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders.spaces import faults, write
-from tuner.space.auto import OF_SEARCH, least_reports, left_to_search, report_before
+from tuner.space.auto import OF_SEARCH, are_gpus_left_to_search, least_reports, left_to_search, report_before
 from tuner.space.load import load_space
 from tuner.space.search_settings import SearchSettings
 
@@ -45,6 +45,42 @@ def test_auto_stands_for_a_whole_value_only(tmp_path: Path) -> None:
 def test_a_word_that_is_no_number_gets_auto_as_a_remedy(tmp_path: Path) -> None:
     (fault,) = faults(tmp_path, f"{HEAD}search: {{time: 5m, max_epochs: automatic}}\n")
     assert fault.endswith("'automatic' is not a number; write a number, or auto")
+
+
+@pytest.mark.parametrize(
+    ("resources", "is_left"),
+    [
+        ("", True),
+        ("resources: null", True),
+        ("resources: {cpus: 2}", True),
+        ("resources: {gpus: auto}", True),
+        ("resources: {gpus: 0}", False),
+        ("resources: {gpus: 0.5}", False),
+    ],
+)
+def test_the_share_of_a_gpu_is_left_to_the_search_unless_it_is_given(
+    resources: str, is_left: bool, tmp_path: Path
+) -> None:
+    space = load_space(write(tmp_path, f"{HEAD}search: {{time: 5m}}\n{resources}\n"))
+    assert are_gpus_left_to_search(space.document) is is_left
+    assert not is_left or space.resources.gpus == 0
+
+
+@pytest.mark.parametrize(
+    ("gpus", "fault"),
+    [
+        ("many", "resources.gpus: 'many' is not a number; write a number, or auto"),
+        (
+            "2",
+            "resources.gpus: gpus is 2, but a trial uses one GPU or a share of one, so the others would stay idle; use "
+            "gpus: 1: trials run side by side on all GPUs",
+        ),
+        ("-1", "resources.gpus: -1 is out of bounds; use a number that is at least 0"),
+    ],
+)
+def test_a_share_that_no_trial_can_use_is_refused(gpus: str, fault: str, tmp_path: Path) -> None:
+    (message,) = faults(tmp_path, f"{HEAD}search: {{time: 5m}}\nresources: {{gpus: {gpus}}}\n")
+    assert message.endswith(fault)
 
 
 def test_the_default_of_a_setting_is_not_auto() -> None:

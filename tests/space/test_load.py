@@ -60,7 +60,7 @@ def test_all_faults_are_reported_at_once_in_the_order_of_the_lines(tmp_path: Pat
         ("task: binary\nspace:\n\thidden: 1\n\tlayers: 1\n", "x.yaml:3: a tab indents this line (and 1 more)"),
         ("task: binary\nspace: {hidden: [1, 2\n", "x.yaml:3: cannot be read as YAML"),
         ("task: binary\n---\ntask: binary\n", "x.yaml:2: a second document begins with ---"),
-        ("a: &h 64\nb: *h\n", "x.yaml:2: *h is an alias, which a space cannot have"),
+        ("a: &h 64\nb: *h\n", "x.yaml:2: *h is an alias, which tuner does not read"),
         ("a: !!python/object:os.system x\n", "x.yaml:1: !!python/object:os.system is a tag"),
         ("a: " + "[" * 40, "x.yaml:1: nested more than 32 levels deep"),
         ("a\0b", "x.yaml: cannot be read as YAML: unacceptable character #x0000"),

@@ -158,7 +158,7 @@ def test_the_text_with_overrides_reads_as_the_same_space(path: str, tmp_path: Pa
         ),
         (
             "data.labels=*x",
-            "--set data.labels=*x: *x is an alias, which a space cannot have; write the value out; "
+            "--set data.labels=*x: *x is an alias, which tuner does not read; write the value out; "
             "or, if it is a text, quote it: --set 'data.labels=\"*x\"'",
         ),
         (

@@ -69,7 +69,7 @@ def test_the_tighter_of_two_budgets_applies(written: dict[str, Any], seconds: fl
         ("search: {time: 5m, reduction_factor: 1}", "search.reduction_factor: 1 is out of bounds; use a number that"),
         ("search: [5m]", "search: a list is not a mapping"),
         ("search: {time: 5m}\nresources: {cpus: 1.5}", "resources.cpus: 1.5 is not a whole number; round it"),
-        ("search: {time: 5m}\nresources: {gpus: 1.5}", "resources.gpus: gpus is 1.5, but above 1 it must be a whole"),
+        ("search: {time: 5m}\nresources: {gpus: 1.5}", "resources.gpus: gpus is 1.5, but a trial uses one GPU"),
         ("search: {time: 5m}\nscore: {penalty_weight: -1}", "score.penalty_weight: -1 is out of bounds; use a number"),
         ("search: {time: 5m}\nspaces: {}", "spaces: unknown key 'spaces'; did you mean 'space'?"),
         ("search: {time: 5m}\nhidden: 5", "hidden: unknown key 'hidden'; it belongs to space: move it there"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -310,3 +311,22 @@ def test_a_state_comes_back_from_bytes_as_it_was(seed: int) -> None:
     assert again["a.b"]["none"] == {}
     assert torch.equal(again["scalar"], state["scalar"])
     assert (again["others"], again["generator"]) == (state["others"], numbers)
+
+
+@pytest.mark.parametrize("folds", [0, 2])
+def test_a_trial_that_is_saved_on_the_way_to_a_measurement_goes_on_to_the_same_scores(
+    folds: int, prepared: Prepared
+) -> None:
+    configuration, data = prepared({"batch_size": 8, "dropout": 0.3}, folds=folds)
+    whole, paused, other = (Trial(configuration, data, SETTINGS, seed=1) for _ in range(3))
+    expected = measurements_of(whole)
+    paused.next_measurement()
+    ticks = itertools.count()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("time.perf_counter", lambda: float(next(ticks)))
+        assert paused.advance(pause_at=2.0)  # after two steps
+    other.load_state(paused.save_state())
+    assert expected[0].examples < other.examples < expected[1].examples
+    assert [(each.examples, each.score) for each in measurements_of(other)] == [
+        (each.examples, each.score) for each in expected[1:]
+    ]

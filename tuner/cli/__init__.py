@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from tuner import __version__
+from tuner.cli.cluster import cluster
 from tuner.cli.compare import compare
 from tuner.cli.diagnose import diagnose
 from tuner.cli.distil import distil
@@ -18,6 +19,7 @@ from tuner.cli.resume import resume
 from tuner.cli.run import run
 from tuner.cli.schema import schema
 from tuner.cli.show import show
+from tuner.cli.submit import submit
 from tuner.cli.validate import validate
 from tuner.cli.verify import verify
 
@@ -36,6 +38,7 @@ def tuner() -> None:
       tuner run spaces/multilabel.yaml    search, choose a champion, test it once
       tuner run --data tickets.csv        the same on your own rows, in one step
       tuner resume RUN                    continue a search, or give a finished one more time
+      tuner submit SPACE --cluster URL …  run a search as a job of a Ray cluster
       tuner show RUN                      print the results
       tuner report RUN --open             show them on one page, with all the evidence
       tuner diagnose RUN                  find out whether and why it collapsed
@@ -50,6 +53,7 @@ debug_option(tuner)
 for command in (
     run,
     resume,
+    submit,
     init,
     validate,
     plan,
@@ -62,6 +66,7 @@ for command in (
     predict,
     evaluate,
     distil,
+    cluster,
     schema,
 ):
     tuner.add_command(debug_option(command))

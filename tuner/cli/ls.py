@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -36,30 +37,40 @@ def ls(context: click.Context, runs: str, format_: Format) -> None:
     Example:
       tuner ls --format csv
     """
-    from tuner.errors import Fault, InputError, UsageError
-    from tuner.ledger.run_directory import list_runs, read_run
+    from tuner.errors import Fault, UsageError
+    from tuner.ledger.run_directory import list_runs
     from tuner.storage import Folder, join
 
-    rows = []
-    for name in list_runs(runs):
-        try:
-            with name_damage(join(runs, name)):
-                rows.append(_row(name, read_run(join(runs, name))))
-        except InputError as error:  # for example a run of another version; list the others anyway
-            rows.append({"name": name, "status": "unreadable"})
-            say(f"note: {error}")
+    folder = Folder.at(runs)
+    rows = folder.map(lambda name: _read_row(name, join(runs, name)), list_runs(runs))
+    for row in rows:
+        if "note" in row:
+            say(f"note: {row.pop('note')}")
     is_named = context.get_parameter_source("runs") is not ParameterSource.DEFAULT
-    if not rows and is_named and not Folder.at(runs).exists():
+    if not rows and is_named and not folder.exists():
         message = "there is no such folder"
         raise UsageError([Fault(f"--runs {runs}", message, "check the path, or leave it out for ./runs")])
     if not rows:
-        say(f"no runs in {runs}; start one with `tuner run multilabel`")
+        place = ["--runs", runs] if is_named else []
+        say(f"no runs in {runs}; start one with `{shlex.join(['tuner', 'run', 'multilabel', *place])}`")
     rows.sort(key=lambda row: _started(row) or _LONG_AGO, reverse=True)
     if format_ == "table":
         now = datetime.now().astimezone()
         print_table([_for_people(row, now) for row in rows], _SHOWN, drop=_DROP)
     else:
         print_rows(rows, _COLUMNS, format_)
+
+
+def _read_row(name: str, location: str) -> dict[str, Any]:
+    """Return the row of a run. If it cannot be read, for example because it is of another version, a note says why."""
+    from tuner.errors import InputError
+    from tuner.ledger.run_directory import read_run
+
+    try:
+        with name_damage(location):
+            return _row(name, read_run(location))
+    except InputError as error:
+        return {"name": name, "status": "unreadable", "note": str(error)}
 
 
 def _row(name: str, run: Run) -> dict[str, Any]:

@@ -51,6 +51,11 @@ def print_text(text: str) -> None:
     click.echo(printable(text, keep="\n"))
 
 
+def print_part(text: str) -> None:
+    """Print a part of a text that the user asked for to stdout. The next part goes on where it ends."""
+    click.echo(printable(text, keep="\n\t"), nl=False)
+
+
 def print_sentence(text: str) -> None:
     """Print a text that the user asked for to stdout. On a terminal, lines break between words."""
     for line in text.split("\n"):

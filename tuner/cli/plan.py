@@ -8,6 +8,7 @@ from tuner.cli.completion import complete_spaces
 from tuner.cli.location import load_named_space
 from tuner.cli.options import data_option, format_option, set_option
 from tuner.cli.output import Format, print_json, print_rows, print_sentence, print_table, print_text, say
+from tuner.cli.search import address_option, check_address
 from tuner.show_value import show_duration, show_share
 
 
@@ -15,21 +16,24 @@ from tuner.show_value import show_duration, show_share
 @click.argument("space", required=False, shell_complete=complete_spaces)
 @data_option
 @set_option
+@address_option
 @format_option
-def plan(space: str | None, data: str | None, overrides: tuple[str, ...], format_: Format) -> None:
+def plan(space: str | None, data: str | None, overrides: tuple[str, ...], address: str | None, format_: Format) -> None:
     """Estimate how many trials the budget of SPACE allows, and how long the search takes, after a short calibration.
 
     \b
     Example:
       tuner plan spaces/multilabel.yaml --set search.time=1h
       tuner plan --data tickets.csv --set search.time=1h
+      tuner plan spaces/multilabel.yaml --address HEAD:6379
     """
+    check_address(address)
     loaded = load_named_space(space, overrides, data)
     say("calibrating: training a few configurations for some seconds each")
 
     from tuner.search.plan import make_plan
 
-    estimate = make_plan(loaded, say)
+    estimate = make_plan(loaded, say, address=address)
     if format_ == "json":
         print_json(estimate)
         return

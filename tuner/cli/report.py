@@ -38,8 +38,9 @@ def report(run: str, out: str | None, is_opened: bool, runs: str) -> None:
     """
     from tuner.data.table_writer import check_place
     from tuner.errors import Fault, UsageError
+    from tuner.storage import Folder, extension, split
 
-    if out is not None and not out.lower().endswith((".html", ".htm")):
+    if out is not None and extension(out) not in (".html", ".htm"):
         message = f"{out!r} is not the name of an HTML file"
         raise UsageError([Fault("--out", message, "use a name that ends in .html")])
     if out is not None:
@@ -47,7 +48,6 @@ def report(run: str, out: str | None, is_opened: bool, runs: str) -> None:
 
     from tuner.ledger.damaged_run import use_what_can_be_read
     from tuner.report.material import gather
-    from tuner.storage import Folder, split
 
     location = locate_run(run, runs)
     (material, page), _ = use_what_can_be_read(location, lambda run: _draw(gather(location, run)))

@@ -23,12 +23,12 @@ _UNMET_EXIT_CODE = 3
 _ANSWER_WITHIN_S = 10.0
 _LAST_PORT = 65_535
 
-_address_option = click.option(
+address_option = click.option(
     "--address",
     metavar="ADDRESS",
     help="Join the Ray cluster at this address ('auto', or HOST:PORT). Default: run on this machine.",
 )
-_require_option = click.option(
+require_option = click.option(
     "--require",
     type=click.Choice(["better_than_constant", "beats_baselines"]),
     help="Exit with code 3 unless the champion's verdict is at least this good.",
@@ -48,7 +48,7 @@ class SearchOptions:
 
 def search_options(command: Command) -> Command:
     """Add the options that run and resume share."""
-    for option in (format_option, _require_option, runs_option, _address_option, set_option):
+    for option in (format_option, require_option, runs_option, address_option, set_option):
         command = option(command)
     return command
 

@@ -72,10 +72,15 @@ def _settings(space: Space) -> Iterator[tuple[str, str]]:
     yield "task", space.task
     for section in SECTIONS:
         for name, value in getattr(space, section).model_dump().items():
-            yield f"{section}.{name}", ", ".join(value) if isinstance(value, tuple) else show_yaml(value)
+            yield f"{section}.{name}", ", ".join(value) if isinstance(value, tuple) else _whole(value)
     for number, setting in enumerate(space.first):
-        yield from ((f"first[{number}].{name}", show_yaml(value)) for name, value in setting.items())
+        yield from ((f"first[{number}].{name}", _whole(value)) for name, value in setting.items())
     yield from _domains(space.parameters, prefix="space.")
+
+
+def _whole(value: Any) -> str:
+    """Return a value as a person reads it, but not cut: long paths may differ in their ends."""
+    return show_yaml(value, is_whole=True)
 
 
 def _domains(domains: Mapping[str, Domain], prefix: str) -> Iterator[tuple[str, str]]:

@@ -155,7 +155,7 @@ def _find_place(location: str, wishes: Wishes) -> Place:
 
 
 def _settings(space: Space, wishes: Wishes) -> TrialSettings:
-    from tuner.training.precision import choose_device
+    from tuner.training.device import choose_device
 
     search = space.search
     return TrialSettings(

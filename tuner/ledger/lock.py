@@ -9,14 +9,16 @@ reads back its own lease holds the directory.
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import time
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuner.errors import Fault, LedgerError, MissingFileError
+from tuner.errors import Fault, MissingFileError, RunHeld
 from tuner.storage import Folder, errors_named
 
 LOCK = ".lock"
@@ -24,6 +26,8 @@ LOCK = ".lock"
 RENEW_EVERY_S = 10.0
 STALE_AFTER_S = 60.0
 _MOST_READ = 4096
+_READ_ATTEMPTS = 3
+_REMEDY = "wait until it has ended, end it, or choose another --name"
 _SETTLE_S = 1.0  # today's object stores show a write at once; the wait covers two writers at the same moment
 
 
@@ -37,14 +41,14 @@ class RunLock:
         self._renewed_at = 0.0
 
     def take(self) -> None:
-        """Take the directory, and create it if needed. Raises StorageError, and LedgerError that names the holder."""
+        """Take the directory, and create it if needed. Raises StorageError, and RunHeld that names the holder."""
         if self._folder.is_local:
             self._take_file()
         else:
             self._take_lease()
 
     def renew(self) -> None:
-        """Renew a lease that is ten seconds old or more. Raises LedgerError if another process has taken the directory."""
+        """Renew a lease that is ten seconds old or more. Raises RunHeld if another process has taken the directory."""
         if self._token is None or time.monotonic() - self._renewed_at < RENEW_EVERY_S:
             return
         holder = self._read_lease()
@@ -87,8 +91,10 @@ class RunLock:
 
     def _take_lease(self) -> None:
         holder = self._read_lease()
-        if holder is not None and time.time() - float(holder.get("renewed_at", 0)) < STALE_AFTER_S:
-            raise _held(self._folder, holder)
+        left_s = STALE_AFTER_S - (time.time() - float((holder or {}).get("renewed_at", 0)))
+        if holder is not None and left_s > 0:
+            when = f"if that process was killed, try again in {math.ceil(left_s)} s; otherwise "
+            raise _held(self._folder, holder, remedy=when + _REMEDY)
         self._token = uuid.uuid4().hex
         self._write_lease()
         time.sleep(_SETTLE_S)
@@ -99,9 +105,12 @@ class RunLock:
 
     def _read_lease(self) -> dict[str, Any] | None:
         try:
-            return _parse(self._folder.read(LOCK).decode())
+            for _ in range(_READ_ATTEMPTS):  # while it is renewed, a read may return only a part of it
+                if holder := _parse(self._folder.read(LOCK).decode()):
+                    return holder
         except MissingFileError:
             return None
+        return {}
 
     def _write_lease(self) -> None:
         lease = {**_this_process(), "token": self._token, "renewed_at": time.time()}
@@ -109,18 +118,33 @@ class RunLock:
         self._renewed_at = time.monotonic()
 
 
+@dataclass(frozen=True)
+class Holder:
+    """The process that works on a run, in words, and how long its lease holds if it is not renewed; None without a lease."""
+
+    name: str
+    left_s: float | None
+
+
 def is_held(folder: Folder) -> bool:
     """Return whether a process works on a run: its lock is held, or its lease is renewed. Takes nothing. Raises StorageError."""
+    return find_holder(folder) is not None
+
+
+def find_holder(folder: Folder) -> Holder | None:
+    """Return the process that works on a run, None if there is none. Takes nothing. Raises StorageError."""
     if not folder.exists(LOCK):
-        return False
+        return None
     try:
         holder = _parse(folder.read(LOCK).decode(errors="replace"))
     except MissingFileError:  # released in the meantime
-        return False
-    if not folder.is_local:
-        renewed_at = holder.get("renewed_at")
-        return isinstance(renewed_at, int | float) and time.time() - renewed_at < STALE_AFTER_S
-    return not _is_dead(holder) and _is_locked(Path(folder.path, LOCK))
+        return None
+    if folder.is_local:
+        is_there = not _is_dead(holder) and _is_locked(Path(folder.path, LOCK))
+        return Holder(_name(holder), None) if is_there else None
+    renewed_at = holder.get("renewed_at")
+    left_s = renewed_at + STALE_AFTER_S - time.time() if isinstance(renewed_at, int | float) else 0.0
+    return Holder(_name(holder), left_s) if left_s > 0 else None
 
 
 def _is_dead(holder: dict[str, Any]) -> bool:
@@ -175,7 +199,16 @@ def _parse(text: str) -> dict[str, Any]:
     return holder if isinstance(holder, dict) else {}
 
 
-def _held(folder: Folder, holder: dict[str, Any], what: str = "another process is at work on this run") -> LedgerError:
-    who = f" (process {holder['process']} on {holder['host']}, since {holder['since']})" if "process" in holder else ""
-    remedy = "wait until it has ended, end it, or choose another --name"
-    return LedgerError([Fault(str(folder), f"{what}{who}", remedy)])
+def _held(
+    folder: Folder,
+    holder: dict[str, Any],
+    what: str = "another process is at work on this run",
+    remedy: str = _REMEDY,
+) -> RunHeld:
+    who = f" ({_name(holder)})" if "process" in holder else ""
+    return RunHeld([Fault(str(folder), f"{what}{who}", remedy)])
+
+
+def _name(holder: dict[str, Any]) -> str:
+    known = {name: holder.get(name, "unknown") for name in ("process", "host", "since")}
+    return "process {process} on {host}, since {since}".format(**known)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tuner.errors import Fault, LedgerError
+from tuner.errors import Fault, LedgerError, MissingFileError
 from tuner.ledger.tables import read_parquet, take_rows
 from tuner.scoring.indicator import Indicator, indicator_from_lists
 from tuner.storage import Folder
@@ -77,11 +77,13 @@ def read_predictions(location: str | Path, split: str) -> pa.Table:
     Raises LedgerError if there are none, or if they cannot be read.
     """
     folder, name = Folder.at(location), f"predictions/{split}.parquet"
-    if not folder.exists(name):
-        remedy = "a run writes them when it has a champion; `tuner show` says how far this run came"
-        raise LedgerError([Fault(f"{folder}/{name}", "the run has no predictions on this split", remedy)])
     remedy = "restore it from a copy; the rest of the run can still be read"
-    return read_parquet(folder, name, PREDICTIONS, later=_LATER, remedy=remedy)
+    try:
+        return read_parquet(folder, name, PREDICTIONS, later=_LATER, remedy=remedy)
+    except MissingFileError as error:
+        remedy = "a run writes them when it has a champion; `tuner show` says how far this run came"
+        what = "the run has no predictions on this split"
+        raise LedgerError([Fault(f"{folder}/{name}", what, remedy)]) from error
 
 
 def predictions_of(model: str, table: pa.Table, n_labels: int) -> ModelPredictions:

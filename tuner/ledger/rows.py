@@ -34,6 +34,9 @@ class RecordedTrial:
     configuration: Configuration
     seed: int
     starts: int
+    lost_nodes: int
+    node: str
+    gpu: str
     started_s: float
     ending: str | None
     reason: str
@@ -77,6 +80,9 @@ def trial_row(record: TrialRecord, *, now: float) -> dict[str, Any]:
         "epochs": last.epochs if last else 0.0,
         "examples": last.examples if last else 0,
         "starts": record.starts,
+        "lost_nodes": record.lost_nodes,
+        "node": record.node or None,
+        "gpu": record.gpu or None,
         "parameters": (last.parameters or None) if last else None,
         "precision": (last.precision or None) if last else None,
         **{name: _none_if_nan(getattr(last, name)) if last else None for name in ("vocabulary_found", *STATIC)},
@@ -167,6 +173,9 @@ def _recorded_trial(row: Mapping[str, Any], *, has_only_failures: bool, is_close
         configuration=json.loads(row["configuration"]),
         seed=row["seed"],
         starts=row["starts"],
+        lost_nodes=row["lost_nodes"] or 0,
+        node=row["node"] or "",
+        gpu=row["gpu"] or "",
         started_s=row["started_s"],
         ending=None if is_open else row["ending"],
         reason="" if is_open else row["reason"] or "",

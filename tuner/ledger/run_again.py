@@ -9,8 +9,8 @@ from tuner.ledger.run_directory import Run
 from tuner.space.assignment import key_of
 from tuner.space.load import shipped_spaces
 
-_WITHOUT_VALUE = ("--debug",)
-_DROPPED = ("--name",)  # the new run needs a name of its own
+_WITHOUT_VALUE = ("--debug", "--resume-or-start")
+_DROPPED = ("--name", "--resume-or-start")  # the new run needs a name of its own
 
 
 def arguments_to_run_again(run: Run) -> tuple[str, ...]:

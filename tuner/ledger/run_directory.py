@@ -40,7 +40,7 @@ from typing import Any
 import pyarrow as pa
 
 from tuner.errors import Fault, InputError, LedgerError, StorageError, did_you_mean
-from tuner.ledger.distilled import OUTSIDE_MANIFEST, read_distilled
+from tuner.ledger.distilled import DISTILLED, OUTSIDE_MANIFEST, read_distilled
 from tuner.ledger.lock import LOCK, RunLock, is_held
 from tuner.ledger.run_files import (
     FORMAT,
@@ -52,11 +52,16 @@ from tuner.ledger.run_files import (
 )
 from tuner.ledger.tables import SCHEMAS, TableWriter, read_parts, to_parquet
 from tuner.ledger.write_queue import WriteQueue
-from tuner.storage import Folder, split, trim
+from tuner.storage import Folder, join, split, trim
 from tuner.trial.ending import Ending
 
 CHECKPOINTS = "checkpoints"
 _FLUSH_EVERY_S = 1.0
+_FILES = (
+    *(f"{name}.json" for name in ("environment", "plan", "data", "baselines", "champion", "manifest", DISTILLED)),
+    "space.yaml",
+)
+"""What a run is read from, besides its tables."""
 
 
 class Ledger:
@@ -110,11 +115,15 @@ class Ledger:
         else:
             self.folder.delete("manifest.json")
         self.folder.write("space.yaml", space.encode())
-        self.write_json("environment", {"format": FORMAT, **environment})
+        self.rewrite_environment(environment)
 
     def rewrite_space(self, space: str) -> None:
         """Replace the space of a run that has only begun."""
         self._write("space.yaml", space.encode())
+
+    def rewrite_environment(self, environment: Mapping[str, Any]) -> None:
+        """Replace the environment of a run that goes on."""
+        self.write_json("environment", {"format": FORMAT, **environment})
 
     def release(self) -> None:
         """Release the directory for other processes."""
@@ -216,7 +225,7 @@ class Ledger:
             for name in self.folder.all_files()
             if name not in ("manifest.json", LOCK) and not name.startswith((*unfinished, *OUTSIDE_MANIFEST))
         ]
-        files = dict(zip(names, self.folder.map_files(self._describe_file, names), strict=True))
+        files = dict(zip(names, self.folder.map(self._describe_file, names), strict=True))
         listed = {"files": files, "unfinished_files": list(unfinished)}
         self.write_json("manifest", {"format": FORMAT, **manifest, **listed})
         self._lock.release()
@@ -277,6 +286,7 @@ def read_run(location: str | Path, *, is_lenient: bool = False) -> Run:
 
     if not is_lenient or not is_run(folder):
         refuse_absent(folder, location)
+    folder = folder.read_ahead(_FILES)
     environment = attempt(lambda: read_json_file(folder, "environment", {}), {})
     if not is_lenient or {"format", "versions"}.intersection(environment):
         refuse_other_formats(folder, environment)
@@ -332,15 +342,16 @@ def weights_name(index: int) -> str:
 
 
 def held_out_name(weights: str) -> str:
-    """Return the name of the file with the probabilities of held-out rows that belong to a weights file."""
-    return f"{weights.removesuffix('.safetensors')}-held-out.safetensors"
+    """Return the name, or the location, of the file with the probabilities of held-out rows that belong to a weights file."""
+    folder, name = split(weights)
+    return join(folder, f"{name.removesuffix('.safetensors')}-held-out.safetensors")
 
 
 def list_runs(location: str | Path) -> list[str]:
     """Return the names of the runs in a folder, sorted."""
     folder = Folder.at(location)
     names = folder.names()
-    are_runs = folder.map_files(lambda name: is_run(folder.below(name)), names)
+    are_runs = folder.map(lambda name: is_run(folder.below(name)), names)
     return [name for name, is_one in zip(names, are_runs, strict=True) if is_one]
 
 

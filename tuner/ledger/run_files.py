@@ -56,10 +56,13 @@ def changed_files(folder: Folder, manifest: Mapping[str, Any]) -> Iterator[Fault
     This reads no file. `tuner.ledger.verify` also compares checksums, and checks models.
     """
     listed = manifest.get("files")
-    for name, entry in listed.items() if isinstance(listed, dict) else ():
-        if "/" in name and name.split("/")[0] not in (*SCHEMAS, "predictions"):
-            continue
-        size, written = folder.size(name), entry.get("bytes") if isinstance(entry, dict) else None
+    entries = {
+        name: entry
+        for name, entry in (listed.items() if isinstance(listed, dict) else ())
+        if "/" not in name or name.split("/")[0] in (*SCHEMAS, "predictions")
+    }
+    for (name, entry), size in zip(entries.items(), folder.map(folder.size, list(entries)), strict=True):
+        written = entry.get("bytes") if isinstance(entry, dict) else None
         if size is None:
             yield Fault(f"{folder}/{name}", "the file is missing", _RESTORE)
         elif isinstance(written, int) and size != written:

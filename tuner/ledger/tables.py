@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from tuner.errors import Fault, LedgerError
+from tuner.errors import Fault, InputError, LedgerError, MissingFileError, StorageError
 from tuner.storage import Folder
 from tuner.trial.measurement import MEASURED
 
@@ -37,6 +37,9 @@ TRIALS = pa.schema(
         ("epochs", pa.float64()),
         ("examples", pa.int64()),
         ("starts", pa.int64()),  # more than 1 if a worker died
+        ("lost_nodes", pa.int64()),  # starts that were cut off because the node was lost
+        ("node", pa.string()),  # where it ran last
+        ("gpu", pa.string()),  # its number on the node; null without one
         ("parameters", pa.int64()),
         ("precision", pa.string()),
         ("vocabulary_found", pa.float64()),  # share of the vocabulary that has a pre-trained vector
@@ -75,10 +78,11 @@ MEASUREMENTS = pa.schema(
 )
 SCHEMAS = {"trials": TRIALS, "reports": MEASUREMENTS}
 """By the name of the table's folder. `reports` holds the measurements."""
+_LATER = ("lost_nodes", "node", "gpu")  # columns that older runs lack
 _PARTS_BEFORE_MERGE = 64
 _LEAST_COMPRESSED = 50  # rows
 _ROWS_OF_A_PART = 1000  # in an object store
-_ATTEMPTS_IN_A_STORE = 3
+_READ_ATTEMPTS = 3
 _KEYS = {"trials": ("trial",), "reports": ("trial", "start", "examples")}
 
 
@@ -164,29 +168,27 @@ def read_parts(folder: Folder, table: str, names: Sequence[str] | None = None) -
     for each part that cannot be read or fails its checksum.
     """
     schema, parts = SCHEMAS[table], folder.below(table)
-    tables: list[pa.Table] = []
-    damaged: list[Fault] = []
-    if folder.size(table) is not None:
+    if not folder.is_store and folder.size(table) is not None:
         return schema.empty_table(), [Fault(f"{folder}/{table}", "a file, not a folder", "restore it from a copy")]
-    for rows in parts.map_files(partial(_read_part, parts, schema=schema), parts.names() if names is None else names):
-        if isinstance(rows, LedgerError):
-            damaged += rows.faults
-        else:
-            tables.append(rows)
+    for _ in range(_READ_ATTEMPTS):
+        read = parts.map(partial(_read_part, parts, schema=schema), parts.names() if names is None else names)
+        errors = [each for each in read if isinstance(each, InputError)]
+        if not any(parts.is_store or isinstance(error, MissingFileError) for error in errors):
+            break  # no part was replaced or merged away during the read
+    damaged = [fault for error in errors for fault in error.faults]
+    tables = [each for each in read if isinstance(each, pa.Table)]
     if not tables:
-        return schema.empty_table(), damaged
+        return schema.empty_table(), damaged  # only here: it would import pandas
     return _latest(pa.concat_tables(tables), _KEYS[table]), damaged
 
 
-def _read_part(parts: Folder, name: str, *, schema: pa.Schema) -> pa.Table | LedgerError:
-    """Return the rows of a part, or the error if it is damaged. A part that is replaced during the read only looks so."""
-    for attempts_left in reversed(range(_ATTEMPTS_IN_A_STORE if parts.is_store else 1)):
-        try:
-            return read_parquet(parts, name, schema, remedy="restore it from a copy; its rows are left out")
-        except LedgerError as error:
-            if not attempts_left:
-                return error
-    return None
+def _read_part(parts: Folder, name: str, *, schema: pa.Schema) -> pa.Table | InputError:
+    """Return the rows of a part, or what is wrong with it. Raises StorageError if the store does not answer."""
+    try:
+        remedy = "restore it from a copy; its rows are left out"
+        return read_parquet(parts, name, schema, remedy=remedy, later=_LATER)
+    except (LedgerError, MissingFileError) as error:
+        return error
 
 
 def _latest(rows: pa.Table, keys: Sequence[str]) -> pa.Table:
@@ -208,7 +210,8 @@ def take_rows(table: pa.Table, places: NDArray[np.int64]) -> pa.Table:
 def read_parquet(folder: Folder, name: str, schema: pa.Schema, *, remedy: str, later: tuple[str, ...] = ()) -> pa.Table:
     """Read a Parquet file with `schema`; if it lacks one of the columns `later`, that column is all null.
 
-    Raises LedgerError with `remedy` if the file is damaged or belongs to another table.
+    Raises LedgerError with `remedy` if the file is damaged or belongs to another table, MissingFileError if it is not there, and
+    StorageError if an object store does not answer.
     """
     try:
         source = pa.BufferReader(folder.read(name))
@@ -218,6 +221,8 @@ def read_parquet(folder: Folder, name: str, schema: pa.Schema, *, remedy: str, l
                 rows = rows.add_column(place, field, pa.nulls(len(rows), field.type))
         return rows.cast(schema)
     except (pa.ArrowException, OSError, ValueError) as error:
+        if isinstance(error, MissingFileError) or (folder.is_store and isinstance(error, StorageError)):
+            raise
         what = f"damaged, or not a part of this table ({str(error).splitlines()[0]})"
         raise LedgerError([Fault(f"{folder}/{name}", what, remedy)]) from error
 

@@ -111,13 +111,15 @@ def _files(folder: Folder, manifest: Mapping[str, Any]) -> Iterator[Fault]:
         return
     apart = (*unfinished, *OUTSIDE_MANIFEST)
     present = {name for name in folder.all_files() if not name.startswith(apart)} - {"manifest.json", LOCK}
+    both = sorted(present & set(listed))
+    checked = dict(zip(both, folder.map(lambda name: tuple(_checksum(folder, name, listed[name])), both), strict=True))
     for name in sorted(present | set(listed)):
         if name not in present:
             yield Fault(f"{folder}/{name}", "the manifest lists this file, but it is not there", _RESTORE)
         elif name not in listed:
             yield Fault(f"{folder}/{name}", "not part of the run: the manifest does not list it", "move it elsewhere")
         else:
-            yield from _checksum(folder, name, listed[name])
+            yield from checked[name]
 
 
 def _unfinished(folder: Folder, run: Run) -> Iterator[Fault]:

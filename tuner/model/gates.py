@@ -40,12 +40,15 @@ def activity(model: SequenceClassifier, steps: Tensor, lengths: Tensor) -> Activ
         model(steps, lengths)
         shares, spreads = [], []
         for cell, inputs, outputs in reads:
-            real = is_real(outputs, lengths)  # also for a reversed row, whose padding stays at the end
-            gates = sigmoid_gates(cell, inputs, outputs)[real]
-            shares.append(((gates - 0.5).abs() > 0.5 - SATURATED).float().mean())
-            spreads.append(outputs[real].std(0, correction=0))
+            # Also for a reversed row, whose padding stays at the end. To pick the real steps, a GPU would have to be waited for.
+            real = is_real(outputs, lengths).unsqueeze(-1)  # (batch, time, 1)
+            gates = sigmoid_gates(cell, inputs, outputs)
+            is_saturated = ((gates - 0.5).abs() > 0.5 - SATURATED) & real
+            shares.append(is_saturated.sum() / (real.sum() * gates.shape[2]))
+            mean = (outputs * real).sum((0, 1)) / real.sum()
+            spreads.append((((outputs - mean) * real).square().sum((0, 1)) / real.sum()).sqrt())
         units = torch.cat(spreads[-len(spreads) // len(model.layers) :])  # a layer has one cell for each direction
-        saturated, dead = torch.stack([torch.stack(shares).mean(), (units < DEAD).float().mean()]).tolist()
+        saturated, dead = torch.stack([torch.stack(shares).mean(), (units < DEAD).float().mean()]).cpu().tolist()
     return Activity(gate_saturation=saturated, dead_units=dead)
 
 

@@ -21,6 +21,7 @@ from tuner.storage import Folder
 
 _VARIABLES = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 _PREFIX = "ray-tuner-"
+_TRIALS_PREFIX = "tuner-ray-"
 _FOLDER_VARIABLES = ("RAY_TMPDIR", "TMPDIR")  # the first one that is set names the folder, as for Ray itself
 _OTHER_VARIABLES = ("TEMP", "TMP")  # as Python's tempfile
 _SYSTEM_FOLDERS = ("/tmp", "/var/tmp")
@@ -98,20 +99,34 @@ def _why_not(folder: Path) -> str | None:
 def private_folder(parent: Path) -> Iterator[str]:
     """Yield a folder for Ray's sockets and logs that no other user of the machine can enter. Delete it afterwards.
 
-    Ray's default folder is open to every user. Folders that killed runs left in `parent` are deleted too.
+    Ray's default folder is open to every user.
     """
-    _delete_old_folders(parent)
-    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent, ignore_cleanup_errors=True) as folder:
+    with _held_folder(parent, _PREFIX) as folder:
+        yield f"{folder}/r"  # a folder inside, because Ray opens the folder it gets to every user
+
+
+@contextmanager
+def folder_for_trials() -> Iterator[str]:
+    """Yield a folder for what Ray Tune writes about trials, which nobody reads. Delete it afterwards."""
+    with _held_folder(Path(tempfile.gettempdir()), _TRIALS_PREFIX) as folder:
+        yield folder
+
+
+@contextmanager
+def _held_folder(parent: Path, prefix: str) -> Iterator[str]:
+    """Yield a new temporary folder, and hold a lock on it. Delete those that killed runs left in `parent`."""
+    _delete_old_folders(parent, prefix)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True) as folder:
         lock = RunLock(Folder.at(folder))
         lock.take()
         try:
-            yield f"{folder}/r"  # a folder inside, because Ray opens the folder it gets to every user
+            yield folder
         finally:
             lock.release()
 
 
-def _delete_old_folders(parent: Path) -> None:
-    for folder in parent.glob(f"{_PREFIX}*"):
+def _delete_old_folders(parent: Path, prefix: str) -> None:
+    for folder in parent.glob(f"{prefix}*"):
         with suppress(LedgerError, OSError):  # in use, owned by another user, or being deleted by another run
             if time.time() - folder.stat().st_mtime > _MIN_AGE_S:
                 RunLock(Folder.at(str(folder))).take()

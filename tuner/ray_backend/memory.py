@@ -8,23 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import ray
 from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.exceptions import OutOfMemoryError, RayActorError
 
-# oneDNN says no more than its last two if it cannot allocate a workspace. A "primitive descriptor" it lacks for other reasons.
-_SIGNS = re.compile(
-    "MemoryError|OutOfMemory|out of memory|can't allocate memory|not enough memory|low on memory"
-    "|could not execute a primitive|could not create a primitive(?! descriptor)"
-)
+from tuner.ray_backend.cluster_nodes import alive_nodes
+from tuner.trial.error_texts import is_out_of_memory
+
 _MESSAGE_CHARACTERS = 300
-
-
-def is_out_of_memory(error: object) -> bool:
-    """Return whether an error of Python, PyTorch or Ray says that memory ran out."""
-    if isinstance(error, MemoryError):
-        return True
-    return _SIGNS.search(f"{type(error).__name__}: {error}") is not None
 
 
 def last_error(trial: Any) -> str:
@@ -64,25 +54,24 @@ def memory_kills_as_deaths() -> Iterator[None]:
         RayActorManager._actor_task_failed = original
 
 
-def give_more_room(trial: Any) -> None:
-    """Double the resources of a Ray trial that is about to be retried, so that fewer trials run beside it.
+def more_room(wanted: Mapping[str, float]) -> dict[str, float]:
+    """Return twice the resources of a trial that ran out of memory, so that fewer trials run beside it on its next try.
 
-    This is its last try. A trial that needs even more would only make its neighbours fail too.
+    That try is its last. A trial that needs even more would only make its neighbours fail too.
     """
-    trial.max_failures = trial.run_metadata.num_failures
-    wanted = dict(trial.placement_group_factory.required_resources)
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    trial.update_resources(_most_that_fits({name: 2 * amount for name, amount in wanted.items()}, wanted, nodes))
+    twice = {name: 2 * amount for name, amount in wanted.items()}
+    return _most_that_fits(twice, wanted, [node["Resources"] for node in alive_nodes()])
 
 
 def _most_that_fits(
     twice: Mapping[str, float], wanted: Mapping[str, float], nodes: list[Mapping[str, float]]
 ) -> dict[str, float]:
-    """Return twice the resources, but no more than the largest node that fits a trial has."""
+    """Return twice the resources, but no more than one GPU, and no more than the largest node that fits a trial has."""
     fitting = [node for node in nodes if all(node.get(name, 0.0) >= amount for name, amount in wanted.items())]
     if not fitting:
         return dict(wanted)
     largest = max(fitting, key=lambda node: node.get("CPU", 0.0))
     most = {name: min(amount, largest[name]) for name, amount in twice.items() if amount}
-    # Ray gives a trial a fraction of one GPU, or several whole ones.
-    return {name: float(int(amount)) if name == "GPU" and amount > 1 else amount for name, amount in most.items()}
+    if "GPU" in most:  # a trial has no use for a second one
+        most["GPU"] = min(most["GPU"], max(1.0, wanted["GPU"]))
+    return most

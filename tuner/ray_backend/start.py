@@ -9,7 +9,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 # Ray reads these at import or start, so they are set before the import. None of them changes what Ray computes.
@@ -44,6 +44,7 @@ import ray.exceptions
 from tuner.errors import Fault, SearchFailed, UsageError
 from tuner.machine import count_cores
 from tuner.ray_backend.access import asking_for_token, find_temporary_folder, private_folder, showing_token
+from tuner.ray_backend.left_out import elsewhere, forget_nodes, is_left_out
 from tuner.signals import holding_signals
 from tuner.space.search_settings import ResourceSettings
 
@@ -53,18 +54,35 @@ _AT_STOP = ExitStack()  # `stop_ray` closes it; a process has one Ray at a time
 
 @dataclass(frozen=True)
 class Node:
-    """One machine of a cluster, as Ray counts it."""
+    """One machine of a cluster, as Ray counts it. `facts` is what it said about itself, if it was asked."""
 
     cpus: float
     gpus: float
+    node_id: str = ""
+    host: str = ""
+    address: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def slots(self, resources: ResourceSettings) -> int:
+        """Return how many trials run here side by side. A trial with a part of a GPU has it on one GPU."""
+        shares = [self.cpus / resources.cpus]
+        if resources.gpus >= 1:
+            shares.append(self.gpus / resources.gpus)
+        elif resources.gpus:
+            shares.append(int(self.gpus) * int(1 / resources.gpus + 1e-9))
+        return int(min(shares) + 1e-9)
+
+    def __str__(self) -> str:
+        return f"node {self.address} ({self.host})"
 
 
 @dataclass(frozen=True)
 class Machines:
-    """The nodes that Ray found, and notes for the user."""
+    """The nodes that trials may use, and notes for the user."""
 
     nodes: tuple[Node, ...]
     notes: tuple[str, ...] = ()
+    is_cluster: bool = False
 
     @property
     def cpus(self) -> float:
@@ -78,16 +96,11 @@ class Machines:
 
     def slots(self, resources: ResourceSettings) -> int:
         """Return how many trials run side by side, 0 if none fits. A trial runs on one node."""
-        fit = sum(_fitting(node, resources) for node in self.nodes)
+        fit = sum(node.slots(resources) for node in self.nodes)
         return fit if resources.concurrent is None else min(fit, resources.concurrent)
 
     def __str__(self) -> str:
         return "; ".join(f"{node.cpus:g} CPUs and {node.gpus:g} GPUs" for node in self.nodes) or "there is none"
-
-
-def _fitting(node: Node, resources: ResourceSettings) -> int:
-    shares = [(node.cpus, resources.cpus), (node.gpus, resources.gpus)]
-    return min(int(available / wanted + 1e-9) for available, wanted in shares if wanted)
 
 
 def start_ray(address: str | None, resources: ResourceSettings) -> Machines:
@@ -102,12 +115,25 @@ def start_ray(address: str | None, resources: ResourceSettings) -> Machines:
     """
     logging.getLogger("ray").setLevel(logging.CRITICAL)  # failures are in the ledger, and we show them from there
     quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": True}
-    with warnings.catch_warnings(), _sigterm_restored():
+    with warnings.catch_warnings(), _sigterm_restored(), _without_reports():
         warnings.simplefilter("ignore")  # Ray warns about its future defaults, which the user cannot change
         notes = _start_here(resources, quiet) if address is None else _join(address, quiet)
-    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    nodes = tuple(Node(cpus=each.get("CPU", 0.0), gpus=each.get("GPU", 0.0)) for each in alive)
-    return Machines(nodes, notes)
+    return Machines(list_nodes(), notes, is_cluster=address is not None)
+
+
+def list_nodes() -> tuple[Node, ...]:
+    """Return the nodes that are alive now and not left out."""
+    return tuple(
+        Node(
+            cpus=each["Resources"].get("CPU", 0.0),
+            gpus=each["Resources"].get("GPU", 0.0),
+            node_id=each["NodeID"],
+            host=each["NodeManagerHostname"],
+            address=each["NodeManagerAddress"],
+        )
+        for each in ray.nodes()
+        if each["Alive"] and not is_left_out(each["NodeID"])
+    )
 
 
 def _start_here(resources: ResourceSettings, quiet: Mapping[str, Any]) -> tuple[str, ...]:
@@ -144,6 +170,22 @@ def _without_unused_processes() -> Iterator[None]:
             setattr(Node, name, method)
 
 
+@contextmanager
+def _without_reports() -> Iterator[None]:
+    """Let Ray print no reports of its nodes. If one is lost, that would be the last twenty lines of its log, with colours.
+
+    `log_to_driver` does not stop them. The function is private to Ray, and a test fails if it changes.
+    """
+    from ray._private import worker
+
+    listen = worker.listen_error_messages
+    worker.listen_error_messages = lambda *_: None
+    try:
+        yield
+    finally:
+        worker.listen_error_messages = listen
+
+
 def _join(address: str, quiet: Mapping[str, Any]) -> tuple[str, ...]:
     notes = _AT_STOP.enter_context(showing_token(address))
     try:
@@ -178,6 +220,7 @@ def stop_ray() -> None:
         if ray.is_initialized():
             ray.shutdown()
         _AT_STOP.close()
+        forget_nodes()
 
 
 class Job:
@@ -186,7 +229,8 @@ class Job:
     def __init__(self, name: str, function: Callable[..., Any], *arguments: Any) -> None:
         self._name = name
         # The function may lower the priority of its worker, so no trial may get that worker later.
-        self._reference = ray.remote(num_cpus=0, max_retries=1, max_calls=1)(function).remote(*arguments)
+        options = {"num_cpus": 0, "max_retries": 1, "max_calls": 1, "label_selector": elsewhere()}
+        self._reference = ray.remote(**options)(function).remote(*arguments)
 
     def is_done(self) -> bool:
         """Return whether the function has finished."""

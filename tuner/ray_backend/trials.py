@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import os
 import signal
-import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -20,20 +20,23 @@ from ray.tune.search import Searcher
 
 from tuner.data.trial_data import TrialData
 from tuner.pruners.base import Pruner
-from tuner.ray_backend.memory import (
-    describe_out_of_memory,
-    is_out_of_memory,
-    last_error,
-    memory_kills_as_deaths,
-)
+from tuner.ray_backend.access import folder_for_trials
+from tuner.ray_backend.cluster_nodes import draining_nodes
+from tuner.ray_backend.gpu_spread import spread_over_gpus
+from tuner.ray_backend.memory import describe_out_of_memory, last_error, memory_kills_as_deaths
+from tuner.ray_backend.node_watch import NodeWatch
+from tuner.ray_backend.places import places_on_checked_nodes
 from tuner.ray_backend.scheduler import EmptyPickle, PruningScheduler, order_of
-from tuner.ray_backend.worker import TrialOnWorker
+from tuner.ray_backend.trial_places import TrialPlaces
+from tuner.ray_backend.worker import TrialOnWorker, read_failure
 from tuner.signals import raise_if_interrupted, raise_interrupt
 from tuner.space.search_settings import ResourceSettings
 from tuner.trial.ending import Ending
+from tuner.trial.error_texts import is_out_of_memory
 from tuner.trial.order import TrialQueue, TrialSettings
 
 RETRIES = 2  # for a trial whose worker died; a trial that ran out of memory gets one
+_LOOK_AT_NODES_S = 1.0
 
 
 class OrderSearcher(EmptyPickle, Searcher):  # type: ignore[misc]
@@ -70,10 +73,15 @@ class QueueCallback(EmptyPickle, TrialProgressCallback):  # type: ignore[misc]
     ) -> None:
         self._queue, self._interrupt, self._scheduler = queue, interrupt, scheduler
         self._has_run_out = False
+        self._look_at_nodes_s = 0.0
+        self._draining: set[str] = set()
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        if not self._queue.has_ended(order_of(trial)):
-            self._queue.started(order_of(trial))
+        order = order_of(trial)
+        if self._scheduler is not None:
+            self._scheduler.places.started(order)
+        if not self._queue.has_ended(order):
+            self._queue.started(order)
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Any, **info: Any) -> None:
         """Print nothing."""
@@ -105,6 +113,28 @@ class QueueCallback(EmptyPickle, TrialProgressCallback):  # type: ignore[misc]
             _kill_actors(trials)
         hung = {order.index for order in self._queue.hung()}
         _kill_actors([trial for trial in trials if order_of(trial).index in hung] if hung else [])
+        if self._scheduler is not None and time.monotonic() >= self._look_at_nodes_s:
+            self._look_at_nodes_s = time.monotonic() + _LOOK_AT_NODES_S
+            self._save_trials_of_draining_nodes(trials, self._scheduler.places)
+
+    def _save_trials_of_draining_nodes(self, trials: Sequence[Any], places: TrialPlaces) -> None:
+        """Let trials write a checkpoint at once when their node begins to stop. They go on until it is gone."""
+        draining = draining_nodes()
+        new, self._draining = draining - self._draining, draining
+        for trial in trials if new else ():
+            actor = trial.temporary_state.ray_actor
+            if actor is not None and places.node_of(order_of(trial)) in new:
+                actor.write_checkpoint_soon.remote()
+
+
+class WatchCallback(EmptyPickle, tune.Callback):  # type: ignore[misc]
+    """Lets a NodeWatch look at the nodes between Ray's steps."""
+
+    def __init__(self, watch: NodeWatch) -> None:
+        self._watch = watch
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        self._watch.look()
 
 
 class TimeStopper(EmptyPickle, tune.Stopper):  # type: ignore[misc]
@@ -128,21 +158,22 @@ def run_trials(
     pruner: Pruner,
     resources: ResourceSettings,
     slots: int,
-    is_cluster: bool,
+    watch: NodeWatch | None,
 ) -> None:
-    """Run the queue's orders until it is done, `slots` at a time.
+    """Run the queue's orders until it is done, `slots` at a time. `watch` follows the nodes of a cluster.
 
     Raises KeyboardInterrupt after the first SIGINT or SIGTERM, at a moment when the queue knows everything.
     """
     # As many trials wait as run. With fewer, workers start one after the other, and a second worker may never come: Ray
     # abandons a starting worker as soon as another one is free, and with short trials one is free all the time.
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
+    # In a cluster that grows they also ask for the nodes that it needs.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(watch.waiting_trials if watch else slots)
     trainable = tune.with_resources(
         tune.with_parameters(TrialOnWorker, data=data, settings=settings),
         {"cpu": resources.cpus, "gpu": resources.gpus},
     )
     scheduler = PruningScheduler(queue, pruner)
-    with tempfile.TemporaryDirectory(prefix="tuner-ray-") as folder, _signals_as_event() as interrupt:
+    with folder_for_trials() as folder, _signals_as_event() as interrupt:
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
@@ -150,7 +181,7 @@ def run_trials(
                 scheduler=scheduler,
                 num_samples=-1,
                 # On this machine Ray has only that many CPUs anyway; a second limit would end workers between trials.
-                max_concurrent_trials=resources.concurrent if is_cluster else None,
+                max_concurrent_trials=resources.concurrent if watch else None,
                 reuse_actors=True,
                 trial_name_creator=lambda trial: f"trial-{order_of(trial).index}",
                 trial_dirname_creator=lambda trial: f"trial-{order_of(trial).index}",
@@ -160,12 +191,13 @@ def run_trials(
                 storage_path=folder,
                 verbose=0,
                 stop=TimeStopper(queue),
-                callbacks=[QueueCallback(queue, interrupt, scheduler)],
+                callbacks=[QueueCallback(queue, interrupt, scheduler), *([WatchCallback(watch)] if watch else [])],
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
                 failure_config=tune.FailureConfig(max_failures=RETRIES),
             ),
         )
-        with memory_kills_as_deaths(), nullcontext() if is_cluster else started_workers_for_trials():
+        workers = places_on_checked_nodes(watch) if watch else started_workers_for_trials()
+        with memory_kills_as_deaths(), spread_over_gpus(resources), workers:
             tuner.fit()
         if interrupt.is_set():  # after the last step
             queue.interrupt()
@@ -200,6 +232,10 @@ def _describe_error(trial: Any) -> str:
     error = last_error(trial)
     if is_out_of_memory(error):
         return describe_out_of_memory(error, trial.run_metadata.num_failures)
+    failure = read_failure(error)
+    if failure is not None:
+        tries = trial.run_metadata.num_failures
+        return failure if tries == 1 else f"{failure} (tried {tries} times, each in a new process)"
     last_line = error.splitlines()[-1] if error else "no message"
     return f"its worker died {trial.run_metadata.num_failures} times: {last_line}"
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+import ray
 from ray import tune
 
 from tuner.data.trial_data import TrialData
 from tuner.errors import MissingFileError, StorageError
 from tuner.pruners.gate import GateSettings, health_of
-from tuner.ray_backend.memory import is_out_of_memory
+from tuner.ray_backend.cluster_nodes import alive_nodes, here
 from tuner.signals import die_on_abort
+from tuner.training.device import is_gpu
+from tuner.trial.error_texts import first_line, is_broken_device, is_out_of_memory
 from tuner.trial.measurement import Measurement
 from tuner.trial.order import Order, Stretch, TrialSettings
 
@@ -24,6 +29,17 @@ if TYPE_CHECKING:
 
 _WRITE_ATTEMPTS = 3  # for a finalist's weights, which the search needs
 _CHECKPOINT_INTERVAL_S = 60.0  # between rungs, which may be hours apart
+_EXIT_AFTER_S = 5.0  # for the error to reach the driver
+
+
+class WorkerFailure(RuntimeError):
+    """A failure whose cause may be the worker's machine, so that another worker tries the trial again."""
+
+
+def read_failure(error: str) -> str | None:
+    """Return the message of a WorkerFailure from Ray's record of it, None if the record is of another error."""
+    _, mark, message = (error.splitlines() or [""])[-1].partition(f"{WorkerFailure.__name__}: ")
+    return message if mark else None
 
 
 class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
@@ -31,7 +47,11 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
 
     def setup(self, config: dict[str, Any], data: TrialData, settings: TrialSettings) -> None:
         die_on_abort()
+        # After an out-of-memory error a trial has a larger share than the others.
+        if is_gpu(settings.device) and ray.is_initialized():
+            settings = replace(settings, gpu_share=ray.get_runtime_context().get_assigned_resources().get("GPU", 0.0))
         self._data, self._settings_of_all = data, settings
+        self._place, self._has_measured = here(), False
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -42,7 +62,14 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
         self._note, self._is_to_be_kept = "", False
         return True
 
+    def write_checkpoint_soon(self) -> None:
+        """Write a checkpoint before the next training. The driver calls this when the node will stop soon."""
+        self._is_to_be_kept = self._trial is not None and self._order.checkpoint is not None
+
     def step(self) -> dict[str, Any]:
+        return {**self._place, **self._take_step()}
+
+    def _take_step(self) -> dict[str, Any]:
         order = self._order
         if self._trial is None and order.start_before is not None and time.time() > order.start_before:
             return {"examples": 0, "too_late": True, tune.result.DONE: True}
@@ -61,6 +88,11 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
         except Exception as error:
             if is_out_of_memory(error):  # Ray retries a trial that raises, in a new process
                 raise MemoryError(f"out of memory: {error}") from error
+            if is_broken_device(error):
+                _exit_soon()
+                raise self._failure(error) from error
+            if not self._has_measured and len(alive_nodes()) > 1:  # as if something is missing on this machine
+                raise self._failure(error) from error
             # Record the error as the trial's ending, which keeps the worker for the next trial.
             return {"examples": 0, "failure": f"{type(error).__name__}: {error}", tune.result.DONE: True}
         note, self._note = self._note, ""
@@ -73,6 +105,10 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
             "is_to_be_kept": self._is_to_be_kept,
             "note": note,
         }
+
+    def _failure(self, error: Exception) -> WorkerFailure:
+        gpu = self._place.get("gpu")
+        return WorkerFailure(f"{first_line(error)}{f' on GPU {gpu}' if gpu else ''}")
 
     def _start_trial(self) -> None:
         """Build the trial, and load its checkpoint if an earlier worker wrote one."""
@@ -145,7 +181,7 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
         assert trial is not None
         best_before = trial.best_merit
         measurement = trial.measure()
-        self._last_s, self._is_measured = time.monotonic(), True
+        self._last_s, self._is_measured, self._has_measured = time.monotonic(), True, True
         if order.weights is not None and trial.best_merit > best_before:
             if order.phase == "finalist":
                 write_with_retries(lambda: self._save_weights(trial, str(order.weights)))
@@ -172,6 +208,13 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Read nothing, see `save_checkpoint`."""
+
+
+def _exit_soon() -> None:
+    """End this process after a moment, even if CUDA hangs while Ray ends it: a fault of the device stays with the process."""
+    timer = threading.Timer(_EXIT_AFTER_S, os._exit, (1,))
+    timer.daemon = True
+    timer.start()
 
 
 def is_worth_keeping(measurement: Measurement, keep_above: float | None) -> bool:

@@ -6,11 +6,12 @@ import importlib
 import multiprocessing
 import signal
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
@@ -44,15 +45,36 @@ def calibrators(slots: int) -> Iterator[ProcessPoolExecutor]:
             process.kill()  # unloading PyTorch would take a while
 
 
+class Costs(Protocol):
+    """Costs that a worker measures."""
+
+    def result(self) -> list[TrialCost]:
+        """Wait for them."""
+
+
+class Workers(Protocol):
+    """Processes that measure configurations: those of this machine, or of a cluster."""
+
+    def submit(
+        self,
+        function: Callable[[Sequence[Configuration], TrialData, TrialSettings], list[TrialCost]],
+        configurations: Sequence[Configuration],
+        data: TrialData,
+        settings: TrialSettings,
+        /,
+    ) -> Costs:
+        """Start to measure."""
+
+
 def measure_costs(
-    pool: ProcessPoolExecutor, sampled: Sequence[Configuration], data: TrialData, settings: TrialSettings, *, slots: int
+    pool: Workers, sampled: Sequence[Configuration], data: TrialData, settings: TrialSettings, *, slots: int
 ) -> list[TrialCost]:
     """Measure configurations of all sizes, cheapest first. `sampled` are many, and what they cost is guessed to choose them."""
     processes = min(slots, _MOST_PROCESSES)
     guess = CostGuess(configurations=sampled, data=data)
     chosen = _spread(sorted(sampled, key=lambda each: guess.of(each).example_s), max(_MEASURED, processes))
     small = _cut_validation(data)
-    jobs: list[Future[list[TrialCost]]] = [
+    jobs = [
         pool.submit(_measure_all, chosen[number::processes], small, settings)
         for number in range(min(processes, len(chosen)))
     ]

@@ -13,7 +13,7 @@ from typing import Any
 
 from tuner import __version__
 from tuner.data.dataset import Dataset, label_counts
-from tuner.ray_backend.start import Machines
+from tuner.ray_backend.start import Machines, Node
 from tuner.space.file_settings import absolute
 from tuner.space.load import Space
 
@@ -40,19 +40,38 @@ def describe_environment(space: Space, dataset: Dataset, machines: Machines) -> 
         "command": ["tuner", *sys.argv[1:]],
         "space": space.source,
         "space_text": space.text_for_anywhere,
+        "space_given": space.given,
         "seed": space.search.seed,
         "versions": {"python": platform.python_version(), **versions()},
         "platform": platform.platform(),
         "machines": {"cpus": machines.cpus, "gpus": machines.gpus, "nodes": len(machines.nodes)},
+        "nodes": [describe_node(node) for node in machines.nodes],
         "git": _git_revision(),
         "data": _describe_data(dataset),
     }
 
 
-def describe_resumption(before: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a run's environment with one more entry: when it was resumed, with which command and which versions."""
-    entry = {"at": now(), "command": ["tuner", *sys.argv[1:]], "versions": versions()}
+def describe_resumption(before: Mapping[str, Any], machines: Machines | None = None) -> dict[str, Any]:
+    """Return a run's environment with one more entry: when it was resumed, how, with which versions and on which nodes."""
+    entry: dict[str, Any] = {"at": now(), "command": ["tuner", *sys.argv[1:]], "versions": versions()}
+    if machines is not None:
+        entry["nodes"] = [describe_node(node) for node in machines.nodes]
     return {**before, "resumed": [*before.get("resumed", []), entry]}
+
+
+def describe_node(node: Node) -> dict[str, Any]:
+    """Return a node's name, address and resources, and its GPUs, their driver and its versions if it was asked for them."""
+    asked = ("gpu_models", "gpu_driver", "python", "tuner", "torch", "cuda")
+    return {
+        **{name: getattr(node, name) for name in ("host", "address", "cpus", "gpus")},
+        **{name: node.facts[name] for name in asked if name in node.facts},
+    }
+
+
+def add_node(environment: Mapping[str, Any], node: Node) -> None:
+    """Add a node that has joined to the nodes of a run, or of its latest resumption."""
+    current = environment["resumed"][-1] if "resumed" in environment else environment
+    current["nodes"].append({**describe_node(node), "joined_at": now()})
 
 
 def now() -> str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from tuner.errors import SearchFailed
+from tuner.show_value import show_count, show_share
 from tuner.space.larger_budget import larger_budget
 from tuner.space.load import Space
 from tuner.trial.ending import Ending
 from tuner.trial.record import TrialRecord
 
-_ENOUGH_FAILURES = 10  # if the first ten trials all fail, the others will too
+_ENOUGH_TRIALS = 10  # if the first ten trials all fail, the others will too
+_ENOUGH_FOR_SHARE = 20  # a larger share of fewer trials may be bad luck
 _MOST_REASONS = 3  # of endings, in a message
+WORRYING_SHARE = 0.1
+"""If more trials fail, the user is told."""
 
 
 class NoChampion(SearchFailed):
@@ -34,13 +38,86 @@ def find_hung(records: Collection[TrialRecord], timeout_s: float | None, *, now:
     ]
 
 
-def raise_if_all_fail(records: Collection[TrialRecord]) -> None:
-    """Raise SearchFailed if ten or more trials have ended and all of them failed."""
-    # The first trials show it, whatever the total number.
-    if any(record.ending not in (None, Ending.FAILED) for record in records):
-        return
-    if sum(record.ending is Ending.FAILED for record in records) >= _ENOUGH_FAILURES:
-        raise SearchFailed(f"every trial fails, so the search has stopped: {describe_endings(records)}")
+class FailureWatch:
+    """Counts trials as they end, says when many of them fail, and ends the search when too many do.
+
+    A node where all trials fail is to blame itself, as long as others succeed elsewhere. So its trials do not count.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._ended = 0
+        self._failed: list[TrialRecord] = []
+        self._ended_well: Counter[str] = Counter()  # by node
+        self._bad_nodes: set[str] = set()
+        self._lost_nodes: set[str] = set()
+        self._hopeless: str | None = None
+        self._has_news = self._has_warned = False
+
+    def add(self, record: TrialRecord) -> None:
+        """Count a trial that has ended."""
+        self._ended += 1
+        self._has_news = True
+        if record.ending is Ending.FAILED:
+            self._failed.append(record)
+        else:
+            self._ended_well[record.node] += 1
+
+    def leave_out(self, node: str, why: str) -> None:
+        """Say that trials go to a node no more."""
+        self._bad_nodes.add(node)
+        self._say(
+            f"warning: node {node} is left out, because trials fail there and not elsewhere, the last with: {why}; they are "
+            "tried again on other nodes; once it is repaired, start Ray there again, and it counts as a new node"
+        )
+
+    def lose(self, node: str) -> None:
+        """Say once that a node is lost."""
+        if node not in self._lost_nodes:
+            self._lost_nodes.add(node)
+            self._say(f"note: node {node} is lost; its trials go on elsewhere, from their last checkpoints")
+
+    def give_up(self, why: str) -> None:
+        """Remember why no trial can succeed any more."""
+        self._hopeless = why
+
+    def judge(self, running: Iterable[TrialRecord], max_failed: float | None) -> None:
+        """Say when many trials fail. Raise SearchFailed if all do, or more than `max_failed`, or none can succeed any more."""
+        if self._hopeless is not None:
+            raise SearchFailed(self._hopeless)
+        if not self._has_news or self._ended < _ENOUGH_TRIALS:
+            return
+        self._has_news = False
+        if not self._ended_well:
+            self._raise_if_all_fail(running)
+            return
+        failed = [each for each in self._failed if each.node in self._ended_well and each.node not in self._bad_nodes]
+        ended = len(failed) + self._ended_well.total()
+        if max_failed is not None and len(failed) > _most_failed(max_failed, ended):
+            raise SearchFailed(
+                f"{describe_failures(failed, ended)}; this is more than search.max_failed allows, which is {max_failed:g}"
+            )
+        if len(failed) > WORRYING_SHARE * ended and not self._has_warned:
+            self._has_warned = True
+            self._say(f"warning: {describe_failures(failed, ended)}")
+
+    def _raise_if_all_fail(self, running: Iterable[TrialRecord]) -> None:
+        nodes = {record.node for record in self._failed}
+        for record in running:
+            if record.last is not None or (record.stretch is not None and record.node not in nodes):
+                self._has_news = True  # it may still show that trials succeed elsewhere
+                return
+        raise SearchFailed(f"every trial fails, so the search has stopped: {describe_endings(self._failed)}")
+
+
+def _most_failed(max_failed: float, ended: int) -> float:
+    return max_failed * max(ended, _ENOUGH_FOR_SHARE) if max_failed < 1 else max_failed
+
+
+def describe_failures(failed: Collection[TrialRecord], ended: int) -> str:
+    """Return how many of the ended trials failed, and why."""
+    share = show_share(len(failed) / ended)
+    return f"{len(failed)} of {show_count(ended, 'trial')} failed, which is {share}: {describe_endings(failed)}"
 
 
 def describe_endings(records: Collection[TrialRecord]) -> str:

@@ -52,20 +52,24 @@ def read_models(
 
     Raises StorageError if a finalist's file is missing.
     """
+    measured = [trial for trial in trials if trial.fittest is not None]
+    contents = ledger.folder.map(lambda trial: _read_held_out(trial, ledger), measured)
     return [
-        _read(trial, penalty_weight=penalty_weight, dataset=dataset, ledger=ledger)
-        for trial in trials
-        if trial.fittest is not None and (trial.parent is not None or _has_files(trial, ledger))
+        _judge(trial, content, penalty_weight=penalty_weight, dataset=dataset)
+        for trial, content in zip(measured, contents, strict=True)
+        if content is not None
     ]
 
 
-def _has_files(trial: TrialRecord, ledger: Ledger) -> bool:
+def _read_held_out(trial: TrialRecord, ledger: Ledger) -> bytes | None:
+    """Return the content of the file beside the weights, or None if a file of a search trial is missing."""
     weights = weights_name(trial.order.index)
-    return ledger.folder.exists(weights) and ledger.folder.exists(held_out_name(weights))
+    held_out = held_out_name(weights)
+    is_needed = trial.parent is not None
+    return ledger.folder.read(held_out) if is_needed or all(map(ledger.folder.exists, (weights, held_out))) else None
 
 
-def _read(trial: TrialRecord, *, penalty_weight: float, dataset: Dataset, ledger: Ledger) -> KeptModel:
-    content = ledger.folder.read(held_out_name(weights_name(trial.order.index)))
+def _judge(trial: TrialRecord, content: bytes, *, penalty_weight: float, dataset: Dataset) -> KeptModel:
     probabilities, examples = read_probabilities(content)
     decisions, measured = measure_held_out(probabilities, dataset, penalty_weight=penalty_weight)
     assert trial.fittest is not None

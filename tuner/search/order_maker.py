@@ -102,7 +102,17 @@ class OrderMaker:
         """Put a trial of an earlier process into the log, without its measurements."""
         order = self._locate(Order(trial.index, trial.phase, trial.configuration, trial.seed))
         ending = None if trial.ending is None else Ending(trial.ending)
-        record = TrialRecord(order, trial.parent, trial.starts, trial.started_s, ending=ending, reason=trial.reason)
+        record = TrialRecord(
+            order,
+            trial.parent,
+            trial.starts,
+            trial.started_s,
+            node=trial.node,
+            gpu=trial.gpu,
+            lost_nodes=trial.lost_nodes,
+            ending=ending,
+            reason=trial.reason,
+        )
         self._log.records.update(record)
 
     def close(self, record: TrialRecord) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from tuner.data.dataset import Dataset
+from tuner.data.trial_data import TrialData
+from tuner.machine import has_gpus
 from tuner.pruners.asha import rung_epochs
-from tuner.search.calibration import calibrators, measure_costs
+from tuner.search.calibration import Workers, calibrators, measure_costs
 from tuner.search.memory_estimate import count_workers
 from tuner.search.reading import read_data
 from tuner.search.scene import RAY_S, WORKERS_S, set_scene
@@ -19,8 +23,10 @@ from tuner.search.simulation import Course, Scene, foresee
 from tuner.search.size_plan import SizePlan, plan_sizes, refuse_no_trial
 from tuner.search.trial_cost import CostGuess, TrialCost, sample_configurations
 from tuner.show_value import show_count, show_duration
+from tuner.space.auto import are_gpus_left_to_search
 from tuner.space.counting import count_configurations, describe_size
 from tuner.space.load import Space
+from tuner.training.device import device_of
 from tuner.trial.order import TrialSettings
 
 _LATE_S = 3.0  # over the budget; less is not worth a sentence
@@ -40,15 +46,14 @@ def list_rungs(space: Space) -> list[tuple[float, float]]:
     return [(at, search.reduction_factor**-place) for place, at in enumerate((*epochs, search.max_epochs))]
 
 
-def make_plan(space: Space, say: Callable[[str], None]) -> dict[str, Any]:
+def make_plan(space: Space, say: Callable[[str], None], *, address: str | None = None) -> dict[str, Any]:
     """Train some sampled configurations for a moment each, and estimate what the budget holds.
 
-    Raises SpaceError if the time is too short for one trial; the error says how long would be enough.
+    They train on this machine, or on the cluster at `address`. Raises SpaceError if the time is too short for one trial; the
+    error says how long would be enough.
     """
     begun_s = time.monotonic()
-    slots = count_workers(space)
-    with calibrators(slots) as pool:
-        space, dataset, data = read_data(space, say)
+    with _workers(space, address, say) as (space, dataset, data, pool, slots):
         reading_s = time.monotonic() - begun_s
         for note in dataset.notes:
             say(f"note: {note}")
@@ -65,12 +70,39 @@ def make_plan(space: Space, say: Callable[[str], None]) -> dict[str, Any]:
     return {**_describe(space, scene, course, sizes), "settled": dict(sizes.settings) if sizes else {}}
 
 
+@contextmanager
+def _workers(
+    space: Space, address: str | None, say: Callable[[str], None]
+) -> Iterator[tuple[Space, Dataset, TrialData, Workers, int]]:
+    """Read the data, and yield the space as it will run, the data, workers to measure costs on, and the number of slots.
+
+    A search on CPUs of this machine needs no Ray to be planned, so its plan does without.
+    """
+    uses_gpus = has_gpus() and (space.resources.gpus or are_gpus_left_to_search(space.document))
+    if address is None and not uses_gpus:
+        slots = count_workers(space)
+        with calibrators(slots) as pool:
+            yield (*read_data(space, say), pool, slots)
+        return
+    from tuner.ray_backend.task_pool import TaskPool
+    from tuner.search.gpus import settle_gpus
+    from tuner.search.search_data import count_slots, read_beside_ray
+    from tuner.search.watcher import Watcher
+
+    with read_beside_ray(space, None, address, Watcher(say, lambda _: None)) as (adapted, found):
+        settled, _ = settle_gpus(adapted, found.prepared, found.machines, say)
+        slots = count_slots(settled, found.machines)
+        yield settled, found.dataset, found.prepared, TaskPool(settled.resources), slots
+
+
 def _trial_settings(space: Space) -> TrialSettings:
     return TrialSettings(
         max_epochs=space.search.max_epochs,
         reports_per_epoch=space.search.reports_per_epoch,
         penalty_weight=space.score.penalty_weight,
         threads=max(1, int(space.resources.cpus)),
+        device=device_of(space.resources.gpus),
+        gpu_share=space.resources.gpus,
     )
 
 

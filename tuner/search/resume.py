@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tuner import __version__
-from tuner.comparison.changes import space_changes
+from tuner.comparison.changes import Change, space_changes
 from tuner.data.dataset import Dataset
 from tuner.errors import DataError, Fault, LedgerError, SpaceError
 from tuner.ledger.extensions import Extension, extend, extensions_of
@@ -36,6 +36,7 @@ MAY_CHANGE = (
     "search.trials",
     "search.trial_timeout",
     "resources.concurrent",
+    "resources.wait",
     JUDGE,
 )
 """Settings that change no trial's result. Data files may also move, if their content stays the same."""
@@ -76,7 +77,7 @@ def resume_search(location: str, overrides: Sequence[str], *, address: str | Non
         from tuner.search.run import EarlierRun, SearchRun  # imports Ray, which takes a second
         from tuner.search.search_data import read_beside_ray
 
-        with read_beside_ray(space, address, watcher) as (space, data):
+        with read_beside_ray(space, location, address, watcher) as (space, data):
             check_data(run, data.dataset)
             begun = time.monotonic()
 
@@ -127,7 +128,7 @@ def _asks_for_judgement_only(run: Run, space: Space, overrides: Sequence[str]) -
 
 
 def _is_time(name: str, value: object) -> bool:
-    return name in ("search.time", "search.trial_timeout") and value not in (None, "null")
+    return name in ("search.time", "search.trial_timeout", "resources.wait") and value not in (None, "null")
 
 
 def resumed_space(run: Run, overrides: Sequence[str], say: Callable[[str], None]) -> Space:
@@ -150,7 +151,7 @@ def resumed_space(run: Run, overrides: Sequence[str], say: Callable[[str], None]
                 show_duration(float(each)) if _is_time(name, each) else each for each in (after, before)
             )
             say(f"note: {name} is {shown} now; the run began with {begun_with}")
-        elif name not in _DATA_FILES:
+        elif not is_moved_file(change):
             what = f"{name} is {after}, but the run {'settled on' if name in settled else 'began with'} {before}"
             remedy = (
                 f"change it back, or begin a new run; a resumed run may change {', '.join(MAY_CHANGE)}, and name "
@@ -160,6 +161,19 @@ def resumed_space(run: Run, overrides: Sequence[str], say: Callable[[str], None]
     if faults:
         raise SpaceError(faults)
     return replace(space, source=source, is_task_given=True)  # it was checked when the run began
+
+
+def is_moved_file(change: Change) -> bool:
+    """Return whether a difference between spaces is that a file of rows has another name. A share of the rows is no file."""
+    return change["setting"] in _DATA_FILES and _is_file(change["a"]) and _is_file(change["b"])
+
+
+def _is_file(value: str) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return value != "null"
+    return False
 
 
 def check_data(run: Run, dataset: Dataset) -> None:

@@ -26,12 +26,14 @@ from tuner.samplers.base import make_sampler
 from tuner.search.baselines_job import start_baselines
 from tuner.search.best_trials import kept_trials
 from tuner.search.choice import choose
-from tuner.search.environment import describe_environment, describe_resumption, now
+from tuner.search.environment import add_node, describe_environment, describe_resumption, now
 from tuner.search.extension import describe_start, earlier_results
 from tuner.search.failures import NoChampion, explain_no_measurement, explain_no_model
 from tuner.search.finalists import finalist_runs
+from tuner.search.gpu_packing import Packing
+from tuner.search.gpus import settle_gpus
 from tuner.search.reading import measure_closing_work
-from tuner.search.search_data import SearchData, count_slots, read_beside_ray
+from tuner.search.search_data import SearchData, count_slots, needs_of, read_beside_ray
 from tuner.search.self_sizing import SelfSizing, make_sizing
 from tuner.search.size_plan import SizePlan
 from tuner.search.time_budget import TimeBudget, refuse_spent_time
@@ -42,11 +44,14 @@ from tuner.signals import raise_if_interrupted
 from tuner.space.counting import describe_limit
 from tuner.space.load import Space
 from tuner.storage import Folder
+from tuner.training.device import device_of
 from tuner.trial.ending import PLANNED_AGAIN, Ending
 from tuner.trial.order import TrialSettings, pause_s
 
 if TYPE_CHECKING:
     from tuner.baselines.baseline import Baseline
+    from tuner.ray_backend.node_watch import NodeWatch
+    from tuner.ray_backend.start import Node
 
 _LOADS_AVERAGED = 20  # about as many as the trials report in ten seconds; a moment tells little
 
@@ -76,12 +81,14 @@ def run_search(space: Space, location: str, *, address: str | None, watcher: Wat
         return time.monotonic() - started
 
     refuse_existing(Folder.at(location))
-    with read_beside_ray(space, address, watcher) as (adapted, data):
+    with read_beside_ray(space, location, address, watcher) as (adapted, data):
+        started += data.waited_s
         refuse_spent_time(adapted, clock())
+        adapted, packing = settle_gpus(adapted, data.prepared, data.machines, watcher.say)
         slots = count_slots(adapted, data.machines)
         sizing = make_sizing(adapted, data.dataset, data.prepared, slots=slots, spent_s=clock())
         space = sizing.plan.space if sizing else adapted
-        search = SearchRun(space, data, Ledger(location), clock=clock, watcher=watcher, sizing=sizing)
+        search = SearchRun(space, data, Ledger(location), clock=clock, watcher=watcher, sizing=sizing, packing=packing)
         return search.run(is_cluster=address is not None)
 
 
@@ -98,9 +105,10 @@ class SearchRun:
         watcher: Watcher,
         earlier: EarlierRun | None = None,
         sizing: SelfSizing | None = None,
+        packing: Packing | None = None,
     ) -> None:
         self._space, self._data, self._dataset, self._ledger = space, data, data.dataset, ledger
-        self._earlier, self._watcher, self._sizing = earlier, watcher, sizing
+        self._earlier, self._watcher, self._sizing, self._packing = earlier, watcher, sizing, packing
         self._extensions = earlier.extensions if earlier else ()
         self._budget = TimeBudget(
             space=space,
@@ -111,6 +119,7 @@ class SearchRun:
             begun_s=earlier.recorded.begun_s if earlier else 0.0,
         )
         self._queue = SearchQueue(make_sampler(space), ledger, self._budget, Watcher(watcher.say, self._watch))
+        self._environment: dict[str, Any] = {}
         self._job: Job | None = None
         self._baselines: tuple[Baseline, ...] | None = None
         self._descriptions: dict[str, Any] = {}  # of the data and the baselines, by file of the ledger
@@ -147,8 +156,10 @@ class SearchRun:
         """Begin the ledger, or continue the earlier run's, and show notes."""
         say = self._watcher.say
         if self._earlier is None:
-            environment = describe_environment(self._space, self._dataset, self._data.machines)
-            self._ledger.begin(space=self._space.text_for_anywhere, environment=environment)
+            self._environment = describe_environment(self._space, self._dataset, self._data.machines)
+            if self._packing is not None:
+                self._environment["packing"] = self._packing.entry()
+            self._ledger.begin(space=self._space.text_for_anywhere, environment=self._environment)
         else:
             self._take_over(self._earlier)
         self._has_ledger = True
@@ -157,14 +168,12 @@ class SearchRun:
         limit = describe_limit(self._space.parameters, self._space.search)
         for note in (*self._dataset.notes, *self._data.machines.notes, *([limit] if limit else [])):
             say(f"note: {note}")
-        nodes = len(self._data.machines.nodes)
-        if nodes > 1 and self._ledger.folder.is_local:
-            say(f"note: there are {nodes} nodes, and each must reach {self._ledger.folder}, so use a shared folder")
 
     def _take_over(self, earlier: EarlierRun) -> None:
+        self._environment = describe_resumption(earlier.run.environment, self._data.machines)
         self._ledger.go_on(
             space=self._space.text_for_anywhere,
-            environment=describe_resumption(earlier.run.environment),
+            environment=self._environment,
             extensions=as_entries(earlier.extensions),
         )
         self._queue.replay(earlier.recorded, is_to_search_on="resume_with" in earlier.run.manifest)
@@ -197,12 +206,37 @@ class SearchRun:
                 pruner=self._pruner,
                 resources=self._space.resources,
                 slots=self._budget.slots,
-                is_cluster=is_cluster,
+                watch=self._watch_nodes() if is_cluster else None,
             )
         is_done = self._job is not None and self._job.is_done()
         if not is_done and not any(record.best for record in self._queue.trials.values()):
             return ()
         return self._collect_baselines()
+
+    def _watch_nodes(self) -> NodeWatch:
+        from tuner.ray_backend.node_watch import NodeWatch
+
+        return NodeWatch(
+            self._data.machines,
+            self._space.resources,
+            needs_of(self._space, self._ledger.location),
+            say=self._watcher.say,
+            on_join=self._record_node,
+            on_slots=self._set_slots,
+        )
+
+    def _record_node(self, node: Node) -> None:
+        """Add a node that has joined to the environment."""
+        add_node(self._environment, node)
+        with suppress(StorageError):  # the search goes on without; the ledger's rows matter more
+            self._ledger.rewrite_environment(self._environment)
+
+    def _set_slots(self, slots: int) -> None:
+        """Plan with another number of trials side by side, because nodes came or went."""
+        self._budget.slots = slots
+        if self._sizing is not None:
+            self._sizing.slots = slots
+        self._watcher.say(f"{show_count(slots, 'trial')} can run side by side now")
 
     @property
     def _budget_examples(self) -> int:
@@ -222,7 +256,8 @@ class SearchRun:
             penalty_weight=self._space.score.penalty_weight,
             patience=search.patience,
             threads=max(1, int(self._space.resources.cpus)),
-            device="cuda" if self._space.resources.gpus else "cpu",
+            device=device_of(self._space.resources.gpus),
+            gpu_share=self._space.resources.gpus,
             rungs=rungs,
             pause_s=pause_s(self._budget.slots),
         )

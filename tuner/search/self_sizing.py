@@ -66,7 +66,7 @@ class SelfSizing:
 
         Raises SpaceError if no trial would be measured even on a machine that is twice as fast as the guess.
         """
-        self._dataset, self._slots = dataset, slots
+        self._dataset, self.slots = dataset, slots
         self._guess = CostGuess(configurations=sample_configurations(space), data=data)
         self.plan: SizePlan = plan_sizes(space, dataset, self._guess.at, starting_s=spent_s + WORKERS_S, slots=slots)
         scene = self.plan.scene
@@ -98,7 +98,7 @@ class SelfSizing:
             self._dataset,
             lambda _: costs,
             starting_s=spent_s + _AGAIN_S,
-            slots=self._slots,
+            slots=self.slots,
             known=self.plan.settings,
             has_baselines=has_baselines,
         )

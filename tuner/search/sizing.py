@@ -26,8 +26,8 @@ _ROWS_EXPONENT = 0.43  # 12 epochs on 5,000 rows, 5 on 40,000, 1.2 on a million
 _LEAST_EXAMPLES = 640  # in a full run: 20 batches of 32
 _TEACHING_EXAMPLES = 5_000  # after fewer, many good models still give one answer for every input
 # Full runs, one after the other, in the time of a slot.
-_FULL_RUNS = 12.0  # with one slot
-_FULL_RUNS_OF_SLOT = 5.0  # at least, with many slots
+_FULL_RUNS = 11.0  # with one slot
+_FULL_RUNS_OF_SLOT = 4.5  # at least, with many slots
 _FEW_RUNS, _FEW_RUNS_OF_SLOT = 9.0, 4.0  # so that a run can teach a model something
 _DEAR = 0.75  # the quantile of costs to plan with: finalists may be among the dearer configurations
 _SHORT = 0.4  # of a run that trains well; from this length on, more time also gives more trials
@@ -44,7 +44,7 @@ _RUNG_EXAMPLES = 3_000  # after fewer, scores say little
 _RUNG_REPORTS = 2  # the first one shows the speed, before any rung decides
 # Finalists and seeds, from few to many.
 _FINALISTS = ((1, 1), (1, 2), (2, 2), (3, 2), (3, 3), (4, 3), (4, 4))
-_MUST_FIT = (2, 2)
+_MUST_FIT = (1, 2)
 _FINALISTS_SHARE = 0.45  # of the time, at most
 _MORE_FINALISTS_SHARE = 0.3
 # Batches: few examples need small ones for enough steps, many examples are faster in large ones.

@@ -44,6 +44,13 @@ class TrialLog:
             record.started_s = record.heard_s
         self._write(record)
 
+    def place(self, order: Order, node: str, gpu: str) -> None:
+        """Note where a trial runs."""
+        record = self.records.by_number[order.index]
+        if (record.node, record.gpu) != (node, gpu):
+            record.node, record.gpu = node, gpu
+            self._write(record)
+
     def add_measurement(self, order: Order, measurement: Measurement, *, is_to_be_kept: bool) -> None:
         """Add a measurement; write it at once with `is_to_be_kept`."""
         record = self.records.by_number[order.index]

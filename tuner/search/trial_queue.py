@@ -10,7 +10,7 @@ from typing import Any, Literal
 from tuner.ledger.rows import INTERRUPTED, RecordedRun
 from tuner.ledger.run_directory import Ledger
 from tuner.samplers.base import UntriedSampler
-from tuner.search.failures import find_hung, raise_if_all_fail
+from tuner.search.failures import FailureWatch, find_hung
 from tuner.search.finalists import count_runs, plan_finalists
 from tuner.search.order_maker import OrderMaker
 from tuner.search.time_budget import TimeBudget
@@ -35,6 +35,7 @@ class SearchQueue:
     def __init__(self, sampler: UntriedSampler, ledger: Ledger, budget: TimeBudget, watcher: Watcher) -> None:
         self._budget, self._watcher = budget, watcher
         self._log = TrialLog(ledger, budget.clock)
+        self._failures = FailureWatch(watcher.say)
         self._orders = OrderMaker(budget.space, sampler, self._log)
         self._records = self._log.records
         self.trials: Mapping[int, TrialRecord] = self._records.by_number
@@ -42,7 +43,6 @@ class SearchQueue:
         self._again: list[Order] = []  # search trials that a resumed run takes up first
         self._finalist_runs: list[Order] | None = None  # finalists' runs to hand out; None during the search
         self._sizes: Mapping[str, Any] = {}  # if the search was sized again
-        self._ended = 0  # trials, at the last tick
         self._first_trial = 0  # of the extension, if a finished run was given more
 
     def replay(self, recorded: RecordedRun, *, is_to_search_on: bool = False) -> None:
@@ -68,6 +68,8 @@ class SearchQueue:
         for trial in recorded.trials:
             record = self.trials[trial.index]
             if record.ending is not None:
+                if trial.index >= self._first_trial:
+                    self._failures.add(record)
                 self._orders.close(record)
             elif trial.phase == "search":
                 self._again.append(record.order)
@@ -122,6 +124,23 @@ class SearchQueue:
         """Note that a worker has started a trial."""
         self._log.start(order)
 
+    def placed(self, order: Order, node: str, gpu: str) -> None:
+        """Note where a trial runs."""
+        self._log.place(order, node, gpu)
+
+    def node_lost(self, order: Order, node: str) -> None:
+        """Note that a trial has lost its node. That is no fault of the trial, and it goes on from its checkpoint."""
+        self.trials[order.index].lost_nodes += 1
+        self._failures.lose(node)
+
+    def left_out(self, node: str, why: str) -> None:
+        """Say that no trials go to a node any more."""
+        self._failures.leave_out(node, why)
+
+    def give_up(self, why: str) -> None:
+        """End the search with the next tick, because no trial can succeed any more."""
+        self._failures.give_up(why)
+
     def waits(self, order: Order) -> None:
         """Note that a trial whose worker died waits for another one. Waiting for a free slot does not count as hanging."""
         self.trials[order.index].heard_s = None
@@ -140,7 +159,9 @@ class SearchQueue:
 
     def ended(self, order: Order, ending: str, reason: str) -> None:
         """Note how a trial ended: `ending` is an `Ending` or its text."""
-        self._orders.close(self._log.end(order, Ending(ending), reason))
+        record = self._log.end(order, Ending(ending), reason)
+        self._failures.add(record)
+        self._orders.close(record)
 
     def hung(self) -> Sequence[Order]:
         """Mark the trials that have sent nothing for `search.trial_timeout` as failed, and return their orders."""
@@ -153,12 +174,9 @@ class SearchQueue:
         return [record.order for record in late]
 
     def tick(self) -> None:
-        """Write waiting rows and show the state. Raises StorageError, and SearchFailed if every trial fails."""
+        """Write waiting rows and show the state. Raises StorageError, and SearchFailed if too many trials fail."""
         self._log.flush_if_due()
-        ended = self._records.endings.total()
-        if ended > self._ended:  # otherwise there is nothing new to judge
-            self._ended = ended
-            raise_if_all_fail([record for index, record in self.trials.items() if index >= self._first_trial])
+        self._failures.judge(self._records.running.values(), self._search.max_failed)
         self._watcher.watch(self.snapshot())
 
     def run_out(self) -> None:

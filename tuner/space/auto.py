@@ -11,6 +11,7 @@ from tuner.space.document import Document
 AUTO = "auto"
 OF_SEARCH = ("max_epochs", "grace_epochs", "reports_per_epoch", "finalists", "seeds")
 OF_SPACE = ("batch_size",)
+GPUS = "gpus"  # of the section resources; also auto if it is absent
 
 _MOST_REPORTS = 1000
 
@@ -20,6 +21,11 @@ def left_to_search(document: Document) -> frozenset[str]:
     names = [("search", name) for name in OF_SEARCH] + [("space", name) for name in OF_SPACE]
     sections = {section: document.tree.get(section) or {} for section in ("search", "space")}
     return frozenset(f"{section}.{name}" for section, name in names if sections[section].get(name) == AUTO)
+
+
+def are_gpus_left_to_search(document: Document) -> bool:
+    """Return whether a space leaves it to the search which share of a GPU a trial has, if there is one."""
+    return bool((document.tree.get("resources") or {}).get(GPUS, AUTO) == AUTO)
 
 
 def stand_ins(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:

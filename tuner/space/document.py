@@ -104,7 +104,7 @@ def dotted(key: Key) -> str:
 
 def read_document(path: Path) -> Document:
     """Read a YAML file. Raises SpaceError as `parse_document` does, and if the file cannot be read, is too large or not UTF-8."""
-    return parse_document(_read_text(path), str(path))
+    return parse_document(read_text(path), str(path))
 
 
 def parse_document(text: str, source: str) -> Document:
@@ -114,7 +114,7 @@ def parse_document(text: str, source: str) -> Document:
     the document, which are reported together with all others.
     """
     if len(text) > MAX_BYTES:
-        raise_fault(source, f"is larger than {MAX_BYTES:,} bytes", "is this a space file, and not data?")
+        raise_fault(source, f"is larger than {MAX_BYTES:,} bytes", "is this a settings file, and not data?")
     document = parse(text, source, place=lambda line: Place(0, line, f"{source}:{line}"))
     if document.tree is None:
         raise_fault(source, "the file is empty", "write a space, or copy a shipped one with `tuner init`")
@@ -126,7 +126,8 @@ def parse_document(text: str, source: str) -> Document:
     return document
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return the text of a YAML file. Raises SpaceError if it cannot be read, is too large or is not UTF-8."""
     source = str(path)
     try:
         with path.open("rb") as file:
@@ -136,7 +137,7 @@ def _read_text(path: Path) -> str:
     except OSError as error:
         raise_fault(source, f"cannot be read: {error.strerror or error}", "name a YAML file that can be read")
     if len(content) > MAX_BYTES:
-        raise_fault(source, f"is larger than {MAX_BYTES:,} bytes", "is this a space file, and not data?")
+        raise_fault(source, f"is larger than {MAX_BYTES:,} bytes", "is this a settings file, and not data?")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -192,14 +193,14 @@ def _check_events(events: Any, place: Callable[[int], Place]) -> None:
         where = place(event.start_mark.line + 1).text
         if number >= MAX_EVENTS:
             raise_fault(
-                where, f"more than {MAX_EVENTS:,} keys, values and brackets", "is this a space file, and not data?"
+                where, f"more than {MAX_EVENTS:,} keys, values and brackets", "is this a settings file, and not data?"
             )
         if isinstance(event, AliasEvent):
-            raise_fault(where, f"*{event.anchor} is an alias, which a space cannot have", "write the value out")
+            raise_fault(where, f"*{event.anchor} is an alias, which tuner does not read", "write the value out")
         tag = getattr(event, "tag", None)
         if tag is not None:
             shown = str(tag).replace("tag:yaml.org,2002:", "!!")
-            raise_fault(where, f"{shown} is a tag, which a space cannot have", "remove it: YAML is read as plain data")
+            raise_fault(where, f"{shown} is a tag, which tuner does not read", "remove it: YAML is read as plain data")
         depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
         if depth > MAX_DEPTH:
             raise_fault(where, f"nested more than {MAX_DEPTH} levels deep", "is a bracket or brace left open?")
@@ -212,7 +213,7 @@ def _refuse_syntax(text: str, line: int, error: MarkedYAMLError, place: Callable
         also = f" (and {others} more)" if others > 0 else ""
         raise_fault(place(line + 1).text, f"a tab indents this line{also}, but YAML allows only spaces", "use spaces")
     if "single document" in (error.context or ""):
-        raise_fault(place(line + 1).text, "a second document begins with ---", "keep one space in a file")
+        raise_fault(place(line + 1).text, "a second document begins with ---", "keep one document in a file")
     problem = ", ".join(filter(None, (error.context, error.problem)))
     remedy = "check the indentation, the colons, and that brackets and quotes are closed"
     lines = text.splitlines()

@@ -47,7 +47,8 @@ class Space:
 
     `document` knows where each value was written. `is_task_given` says that a person gave the task as an override, so they
     insist on it. `first` are the settings of the first trials, as far as the space gives them. `notes` are sentences for
-    people: where files were found, and what the first trials cannot use.
+    people: where files were found, and what the first trials cannot use. `given` is the text as people gave it, before tuner
+    fitted it to rows and settled it, with absolute paths; "" if that is not known.
     """
 
     source: str
@@ -63,6 +64,7 @@ class Space:
     first: tuple[Configuration, ...] = ()
     is_task_given: bool = False
     notes: tuple[str, ...] = ()
+    given: str = ""
 
     @property
     def inputs(self) -> Inputs:
@@ -88,7 +90,7 @@ def load_space(name: str, overrides: Sequence[str] = (), *, found: Sequence[str]
     document = read_document(path)
     linked = path.resolve().parent if path.is_symlink() and path.is_file() and not is_shipped else None
     loaded = _load(document, (*found, *overrides), is_shipped=is_shipped, folder=folder, linked=linked)
-    return replace(loaded, is_task_given="task" in map(key_of, overrides))
+    return replace(loaded, is_task_given="task" in map(key_of, overrides), given=loaded.text_for_anywhere)
 
 
 def read_space(text: str, overrides: Sequence[str] = ()) -> Space:
@@ -109,7 +111,7 @@ def changed(space: Space, assignments: Sequence[str]) -> Space:
             if known[: len(key)] == key:
                 places[known] = space.document.place(key)
     document = replace(made.document, places=places)
-    return replace(made, source=space.source, document=document, is_task_given=space.is_task_given)
+    return replace(made, source=space.source, document=document, is_task_given=space.is_task_given, given=space.given)
 
 
 def _load(

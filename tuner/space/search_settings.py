@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from tuner.errors import did_you_mean
 from tuner.show_value import show_yaml
 from tuner.space.assignment import Write
-from tuner.space.auto import AUTO, OF_SEARCH, stand_ins
+from tuner.space.auto import AUTO, GPUS, OF_SEARCH, stand_ins
 from tuner.space.base_section import Broken, Rule, Section, Values, refuse
 
 _OF_NUMBERS = ("type", "minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
@@ -94,6 +94,16 @@ def _grace_at_a_measurement(values: Values) -> Broken | None:
     return None
 
 
+def _whole_trials(values: Values) -> Broken | None:
+    failed = values["max_failed"]
+    if failed is not None and failed > 1 and failed != int(failed):
+        return (
+            f"max_failed is {failed:g}, but above 1 it must be a whole number",
+            "use a share below 1, or a whole number",
+        )
+    return None
+
+
 Seconds = Annotated[
     float | None,
     BeforeValidator(read_time),
@@ -163,6 +173,12 @@ class SearchSettings(Section):
         default=3600.0,
         description="A trial that sends no measurement for this long has failed: 90s, 10m, 2h. Null: wait forever.",
     )
+    max_failed: float | None = Field(
+        default=0.8,
+        gt=0,
+        le=1_000_000,
+        description="End the search when more than this many trials have failed, or than this share, if below 1. Null: never.",
+    )
     reduction_factor: float = Field(
         default=3.0, gt=1, le=100, description="At each rung, about one in this many trials continues."
     )
@@ -192,6 +208,7 @@ class SearchSettings(Section):
         Rule(("cost", "cost_per_hour"), _cost_of_an_hour),
         Rule(("grace_epochs", "max_epochs"), _grace_within_budget),
         Rule(("grace_epochs", "reports_per_epoch"), _grace_at_a_measurement),
+        Rule(("max_failed",), _whole_trials),
     )
 
     @classmethod
@@ -211,26 +228,49 @@ class SearchSettings(Section):
         return "time" if self.seconds == self.time else "cost"
 
 
-def _whole_gpus(values: Values) -> Broken | None:
+def _one_gpu(values: Values) -> Broken | None:
     gpus = values["gpus"]
-    if gpus > 1 and gpus != int(gpus):
+    if gpus > 1:
         return (
-            f"gpus is {gpus:g}, but above 1 it must be a whole number",
-            "use a share below 1, or a whole number",
+            f"gpus is {gpus:g}, but a trial uses one GPU or a share of one, so the others would stay idle",
+            Write("use {}: trials run side by side on all GPUs", (("gpus", 1),)),
         )
     return None
 
 
+def _auto_by_default(schema: dict[str, Any]) -> None:
+    _or_auto(schema)
+    schema["default"] = AUTO
+
+
 class ResourceSettings(Section):
-    """What one trial uses of a machine."""
+    """What one trial uses of a machine.
+
+    If the space leaves `gpus` to the search, it is 0 until `tuner.search.gpus` settles it.
+    """
 
     cpus: int = Field(default=1, ge=1, le=10_000, description="CPU cores for each trial, one thread each.")
-    gpus: float = Field(default=0.0, ge=0, le=1000, description="GPUs for each trial; with 0.5, two trials share one.")
+    gpus: float = Field(
+        default=0.0,
+        ge=0,
+        description="The share of a GPU for each trial; with 0.5, two share one. Auto: what a short measurement finds best.",
+        json_schema_extra=_auto_by_default,
+    )
     concurrent: int | None = Field(
         default=None, ge=1, le=100_000, description="How many trials to run at once. Null: as many as fit."
     )
+    wait: Seconds = Field(
+        default=None,
+        description="How long to wait for a node of the cluster with room for a trial: 90s, 15m. Null: do not wait. The wait "
+        "does not count against search.time.",
+    )
 
-    rules = (Rule(("gpus",), _whole_gpus),)
+    rules = (Rule(("gpus",), _one_gpu),)
+
+    @classmethod
+    def fill(cls, values: Values) -> Values:
+        """Put 0 in the place of `auto`."""
+        return {**values, **({GPUS: 0.0} if values.get(GPUS) == AUTO else {})}
 
 
 class ScoreSettings(Section):

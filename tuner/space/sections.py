@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from tuner.errors import did_you_mean
 from tuner.show_value import show_yaml
 from tuner.space.assignment import Write
-from tuner.space.auto import OF_SEARCH
+from tuner.space.auto import GPUS, OF_SEARCH
 from tuner.space.base_section import Section
 from tuner.space.colons import space_after_colon
 from tuner.space.document import AddFault, Key, Remedy
@@ -103,7 +103,7 @@ def _explain(problem: Any, model: type[Section]) -> tuple[str, Remedy]:
         return f"{show_yaml(value)} is out of bounds", f"use a number that is {words} {show_yaml(context[name])}"
     if kind in ("int_type", "float_type", "int_from_float", "finite_number", "int_parsing_size"):
         what, remedy = not_a_number(value, "int" if kind.startswith("int") else "float")
-        may_be_auto = model is SearchSettings and field in OF_SEARCH and isinstance(value, str)
+        may_be_auto = field in (*OF_SEARCH, GPUS) and isinstance(value, str)
         return what, f"{remedy}, or auto" if may_be_auto and isinstance(remedy, str) else remedy
     if kind == "string_type":
         return not_text(value)

@@ -27,13 +27,13 @@ def domain_as_yaml(domain: Domain, parameter: Parameter | None) -> str:
 
 
 def domain_in_words(domain: Domain) -> str:
-    """Return a domain in words: "0.001 to 0.01, log"."""
+    """Return a domain in words: "0.001 to 0.01, log". Domains with the same words are the same, so no value is cut."""
     if isinstance(domain, Conditional):
         return f"{domain_in_words(domain.domain)} where {domain.need.name} is {domain.need.least:g} or more"
     if isinstance(domain, Fixed):
-        return show_yaml(domain.value)
+        return show_yaml(domain.value, is_whole=True)
     if isinstance(domain, Choice):
-        return " or ".join(show_yaml(value) for value in domain.values)
+        return " or ".join(show_yaml(value, is_whole=True) for value in domain.values)
     if isinstance(domain, OptionChoice):
         return " or ".join(option for option, _ in domain.options)
     steps = "" if domain.step is None or domain.step == 1 else f" in steps of {show_yaml(domain.step)}"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import bisect
 import math
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from tuner.training.device import CPU
 from tuner.training.state import State
+
+_TINY = 1e-6  # added to a norm before it divides, as in `nn.utils.clip_grad_norm_`
 
 
 class Clipped(NamedTuple):
@@ -38,7 +39,7 @@ def clip_by_norm(*, threshold: float) -> Clip:
     def clip(parameters: Sequence[nn.Parameter]) -> Clipped:
         gradients = _gradients(parameters)
         norm = _total_norm(gradients)
-        _scale_down(gradients, threshold, norm)
+        _scale_down(gradients, threshold / (norm + _TINY))
         return Clipped(norm, norm > threshold)
 
     return clip
@@ -59,51 +60,44 @@ def clip_by_value(*, threshold: float) -> Clip:
 def clip_by_quantile(*, quantile: float, history: int) -> Clip:
     """Scale gradients down to a quantile of the total norms of the last `history` steps (Seetharaman et al. 2020, AutoClip).
 
-    The current step counts. Norms that are not finite do not, and a threshold of 0 clips nothing. On a GPU, reading the norm
-    waits for the step.
+    The current step counts. Norms that are not finite do not, and a threshold of 0 clips nothing.
     """
     return _ByQuantile(quantile, history)
 
 
 class _ByQuantile:
-    """Remembers the last norms, ordered by time and by size."""
+    """Remembers the last norms in a tensor beside the gradients, so that a GPU does not have to wait for them."""
 
     def __init__(self, quantile: float, history: int) -> None:
         self._quantile, self._history = quantile, history
-        self._by_time: deque[float] = deque()
-        self._by_size: list[float] = []
+        self._steps = 0
+        self._restored: list[float] = []
+        self._norms: Tensor | None = None  # (history,), NaN where there is none; the oldest is replaced first
 
     def __call__(self, parameters: Sequence[nn.Parameter]) -> Clipped:
         gradients = _gradients(parameters)
         norm = _total_norm(gradients)
-        value, is_changed = float(norm), False
-        if math.isfinite(value):
-            self._add(value)
-            threshold = self._threshold()
-            is_changed = 0 < threshold < value
-            if is_changed:
-                _scale_down(gradients, threshold, norm)
-        return Clipped(norm, torch.tensor(is_changed))
+        is_finite = norm.isfinite()
+        if self._norms is None:
+            self._norms = norm.new_full((self._history,), math.nan)
+            for number, restored in enumerate(self._restored):  # one by one, as a copy would wait for a GPU
+                self._norms[number] = restored
+        self._norms[self._steps % self._history] = torch.where(is_finite, norm, math.nan)
+        self._steps += 1
+        threshold = torch.nanquantile(self._norms, self._quantile)
+        is_changed = is_finite & (threshold > 0) & (norm > threshold)
+        _scale_down(gradients, torch.where(is_changed, threshold / (norm + _TINY), 1.0))
+        return Clipped(norm, is_changed)
 
     def state(self) -> State:
-        return {"norms": list(self._by_time)}
+        if self._norms is None:
+            return {"norms": self._restored}
+        by_time = self._norms.roll(-(self._steps % self._history)).tolist()
+        return {"norms": [norm for norm in by_time if not math.isnan(norm)]}
 
     def restore(self, state: State) -> None:
-        self._by_time = deque(state["norms"])
-        self._by_size = sorted(self._by_time)
-
-    def _add(self, norm: float) -> None:
-        if len(self._by_time) == self._history:
-            del self._by_size[bisect.bisect_left(self._by_size, self._by_time.popleft())]
-        self._by_time.append(norm)
-        bisect.insort(self._by_size, norm)
-
-    def _threshold(self) -> float:
-        """Return the quantile of the norms, interpolated linearly between the two nearest, as numpy does."""
-        position = self._quantile * (len(self._by_size) - 1)
-        below = math.floor(position)
-        above = min(below + 1, len(self._by_size) - 1)
-        return self._by_size[below] + (position - below) * (self._by_size[above] - self._by_size[below])
+        self._restored, self._norms = state["norms"], None
+        self._steps = len(self._restored)
 
 
 def _gradients(parameters: Sequence[nn.Parameter]) -> list[Tensor]:
@@ -116,8 +110,7 @@ def _total_norm(gradients: list[Tensor], *, order: float = 2.0) -> Tensor:
     return norm
 
 
-def _scale_down(gradients: list[Tensor], threshold: float, norm: Tensor) -> None:
-    """Scale gradients down as `nn.utils.clip_grad_norm_` does. On a CPU, leave them alone if they are small enough."""
-    factor = threshold / (norm + 1e-6)
-    if norm.device.type != "cpu" or not factor >= 1:
+def _scale_down(gradients: list[Tensor], factor: Tensor) -> None:
+    """Scale gradients down as `nn.utils.clip_grad_norm_` does. On a CPU, leave them alone if the factor is 1 or more."""
+    if factor.device.type != CPU or not factor >= 1:
         torch._foreach_mul_(gradients, factor.clamp(max=1.0))

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from tuner.model.build import to_probabilities
@@ -24,6 +23,7 @@ from tuner.space.task import Task
 from tuner.training.batches import Rows
 from tuner.training.loop import predict_logits
 from tuner.training.state import State
+from tuner.training.transfer import to_device
 
 _ROWS_WATCHED, _STEPS_WATCHED = 64, 32
 _ROWS_SCORED = 512
@@ -103,8 +103,8 @@ def check_health(
     labels, because some labels have hardly any positives among these rows.
     """
     rows, device = samples.watched, next(model.parameters()).device
-    steps = torch.from_numpy(rows.padded(np.arange(len(rows)))).to(device)
-    gates = activity(model, steps, torch.from_numpy(rows.lengths).to(device))
+    steps = to_device(rows.padded(np.arange(len(rows))), device)
+    gates = activity(model, steps, to_device(rows.lengths, device))
     probabilities = to_probabilities(predict_logits(model, samples.trained), task, seen=seen)
     truth = as_indicator(samples.trained.targets, len(seen))
     decisions = decide(probabilities, thresholds, task)

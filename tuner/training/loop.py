@@ -23,11 +23,16 @@ from tuner.training.augment import Augment
 from tuner.training.averaging import Averaging, WeightAverage, steps_between_updates
 from tuner.training.batches import Batch, EndlessBatches, Rows
 from tuner.training.clipping import Clip
+from tuner.training.device import CPU
 from tuner.training.mixing import mix_partners, mix_up
 from tuner.training.optimisers import MakeOptimiser, TouchedRows, optimiser_state, restore_optimiser
 from tuner.training.progress import Progress, StepLog, gradient_ratio
 from tuner.training.schedules import Schedule
 from tuner.training.state import State, fitting, restore_all, states_of
+from tuner.training.transfer import read, to_device
+
+_MOST_KEPT_BYTES = 256 << 20
+_NUMBER_BYTES = 8  # of a token number; a value takes half
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,7 +94,10 @@ class Training:
         )
 
     def train_until(self, examples: int) -> Progress:
-        """Take steps until `examples` have been read in total; stop early at a number that is not finite."""
+        """Take steps until `examples` have been read in total; stop early at a number that is not finite.
+
+        A GPU takes a few more steps before it is known there.
+        """
         self.advance(examples)
         return self.take_progress()
 
@@ -97,9 +105,7 @@ class Training:
         """Do as `train_until`, but pause once time.perf_counter() reaches `pause_at`. Return whether there is more to do."""
         self._model.train()
         log = self._log = self._log or StepLog(steps_before=self.steps)
-        # Reading the numbers is free on a CPU. On a GPU it would wait for the step, so the numbers are read at the end.
-        is_read = self._device.type == "cpu"
-        while self.examples < examples and not (is_read and log.has_steps and not log.is_finite()):
+        while self.examples < examples and log.is_finite():
             if time.perf_counter() >= pause_at:
                 return True
             self._step(self._draw(), log)
@@ -225,7 +231,54 @@ class Training:
                 parameter.grad.add_(parameter.detach().sign(), alpha=self._recipe.l1)
 
     def _to_device(self, values: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(values).to(self._device, non_blocking=True)
+        return to_device(values, self._device)
+
+
+class RowsToPredict:
+    """Rows in batches of about `tokens_per_batch` tokens or steps, sorted by length, as they lie on a device.
+
+    With `is_kept`, a GPU keeps them for the next time, if they take no more than 256 MB.
+    """
+
+    def __init__(
+        self, rows: Rows, device: torch.device, *, tokens_per_batch: int = 8192, is_kept: bool = False
+    ) -> None:
+        self._rows, self._device = rows, device
+        self._order = np.argsort(rows.lengths, kind="stable")
+        self._positions = list(_by_tokens(self._order, rows.lengths, tokens_per_batch))
+        self._kept: list[tuple[Tensor, Tensor]] | None = None
+        if is_kept and device.type != CPU and self._padded_bytes <= _MOST_KEPT_BYTES:
+            self._kept = list(self)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the steps and the lengths of each batch, as a model takes them."""
+        if self._kept is not None:
+            yield from self._kept
+            return
+        for batch in self._positions:
+            yield (
+                to_device(self._rows.padded(batch), self._device),
+                to_device(self._rows.lengths[batch], self._device),
+            )
+
+    @property
+    def _padded_bytes(self) -> int:
+        steps = sum(len(batch) * int(self._rows.lengths[batch].max()) for batch in self._positions)
+        return steps * _NUMBER_BYTES * math.prod(self._rows.steps.shape[1:])
+
+    def in_order(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return logits (rows, labels) of the sorted rows in the order of the rows."""
+        in_order = np.empty_like(logits)
+        in_order[self._order] = logits
+        return in_order
+
+
+def logits_on_device(model: SequenceClassifier, rows: RowsToPredict) -> Tensor:
+    """Return the logits (rows, labels) of the sorted rows, without waiting for a GPU. Leaves the model in evaluation mode."""
+    model.eval()
+    with torch.inference_mode():
+        logits = [model(steps, lengths) for steps, lengths in rows]
+        return torch.cat(logits) if logits else torch.empty(0, model.head.out_features, device=model.head.weight.device)
 
 
 def predict_logits(model: SequenceClassifier, rows: Rows, *, tokens_per_batch: int = 8192) -> NDArray[np.float32]:
@@ -233,20 +286,9 @@ def predict_logits(model: SequenceClassifier, rows: Rows, *, tokens_per_batch: i
 
     Rows are sorted by length and predicted in batches of about `tokens_per_batch` tokens or steps.
     """
-    model.eval()
-    if not len(rows):
-        return np.empty((0, model.head.out_features), np.float32)
-    device = next(model.parameters()).device
-    order = np.argsort(rows.lengths, kind="stable")
-    logits = []
-    with torch.inference_mode():
-        for batch in _by_tokens(order, rows.lengths, tokens_per_batch):
-            steps = torch.from_numpy(rows.padded(batch)).to(device)
-            lengths = torch.from_numpy(rows.lengths[batch]).to(device)
-            logits.append(model(steps, lengths).cpu().numpy())
-    in_order = np.empty((len(rows), logits[0].shape[1]), np.float32)
-    in_order[order] = np.concatenate(logits)
-    return in_order
+    batches = RowsToPredict(rows, next(model.parameters()).device, tokens_per_batch=tokens_per_batch)
+    (logits,) = read([logits_on_device(model, batches)])
+    return batches.in_order(logits)
 
 
 def _by_tokens(

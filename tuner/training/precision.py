@@ -1,4 +1,4 @@
-"""The device, and the number format of the recurrent layers if the space does not set one."""
+"""The number format of the recurrent layers if the space does not set one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import functools
 import math
 
 import torch
+
+from tuner.training.device import has_bfloat16, is_gpu
 
 # The fewest hidden units for which a step in bfloat16 is clearly faster. The table has float32's time over bfloat16's, for one
 # layer forward and backward, 64 rows of 16 steps, on one thread of a processor with AVX-512 bfloat16:
@@ -23,19 +25,13 @@ def choose_precision(hidden: int, device: str, *, cell: str = "lstm") -> str:
     This is a fixed rule, not a timing. A timing would vary on a shared machine. Then the same space, seed and data would give
     different scores.
     """
-    least = _LEAST_ON_GPU if device.startswith("cuda") else _LEAST_ON_CPU.get(cell, math.inf)
+    least = _LEAST_ON_GPU if is_gpu(device) else _LEAST_ON_CPU.get(cell, math.inf)
     return "bfloat16" if hidden >= least and _has_instructions(device) else "float32"
-
-
-def choose_device(gpus: float) -> str:
-    """Return "cuda" for a search whose trials have `gpus`, if this machine has one too, else "cpu"."""
-    return "cuda" if gpus and torch.cuda.is_available() else "cpu"
 
 
 @functools.cache
 def _has_instructions(device: str) -> bool:
-    if device.startswith("cuda"):
-        with torch.cuda.device(device):
-            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if is_gpu(device):
+        return has_bfloat16(device)
     # torch 2.9 has no public function for these.
-    return device == "cpu" and bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from tuner.model.classifier import SequenceClassifier
 from tuner.training.clipping import Clipped
+from tuner.training.device import CPU
+from tuner.training.transfer import LateNumber, read
 
 # A tenth of the smallest norm of a model that learns: at least 0.01, and 0.001 when the model knew its rows by heart.
 TINY_GRADIENT = 1e-4
@@ -52,6 +54,7 @@ class StepLog:
         self._norms: list[Tensor] = []
         self._changed: list[Tensor] = []
         self._ratios: list[Tensor] = []
+        self._late: LateNumber | None = None  # the sum of a step's loss and norm
 
     @property
     def is_ratio_due(self) -> bool:
@@ -69,20 +72,26 @@ class StepLog:
         if clipped.is_changed is not None:
             self._changed.append(clipped.is_changed)
 
-    @property
-    def has_steps(self) -> bool:
-        """Whether a step has been noted."""
-        return bool(self._losses)
-
     def is_finite(self) -> bool:
-        """Return whether the last step's loss and norm are finite. Waits for the step on a GPU."""
-        return math.isfinite(self._losses[-1] + self._norms[-1])
+        """Return whether the steps so far are known to be finite. On a GPU the answer lags behind, and nobody waits for it."""
+        if not self._losses:
+            return True
+        last = self._losses[-1] + self._norms[-1]
+        if last.device.type == CPU:
+            return math.isfinite(last)
+        if self._late is None and len(self._losses) % STEPS_BETWEEN_RATIOS == 0:
+            self._late = LateNumber(last)
+        number = None if self._late is None else self._late.read()
+        if number is None:
+            return True
+        self._late = None
+        return math.isfinite(number)
 
     def progress(self) -> Progress:
         """Summarise the noted steps."""
         if not self._losses:
             return Progress()
-        losses, norms = _read(self._losses), _read(self._norms)
+        losses, norms, changed, ratios = _read(self._losses, self._norms, self._changed, self._ratios)
         is_finite = np.isfinite(losses) & np.isfinite(norms)
         broken = np.flatnonzero(~is_finite)
         finite_losses, finite_norms = losses[is_finite], norms[is_finite]
@@ -93,11 +102,11 @@ class StepLog:
             gradient_norm=float(norms.mean()),
             seconds=time.perf_counter() - self._start,
             non_finite_step=self._steps_before + int(broken[0]) + 1 if len(broken) else None,
-            clip_rate=_mean(_read(self._changed)),
+            clip_rate=_mean(changed),
             gradient_norm_least=float(finite_norms.min()) if len(finite_norms) else math.nan,
             gradient_norm_most=float(finite_norms.max()) if len(finite_norms) else math.nan,
             tiny_gradient_share=_mean(finite_norms < TINY_GRADIENT),
-            gradient_ratio=_mean(_read(self._ratios)),
+            gradient_ratio=_mean(ratios),
             loss_spread=float(finite_losses.std()) / level if level > 0 else math.nan,
         )
 
@@ -119,8 +128,7 @@ def _mean(values: NDArray[Any]) -> float:
     return float(known.mean()) if len(known) else math.nan
 
 
-def _read(values: list[Tensor]) -> NDArray[np.float64]:
-    if not values:
-        return np.empty(0)
-    read: NDArray[np.float64] = torch.stack(values).cpu().double().numpy()
-    return read
+def _read(*series: list[Tensor]) -> list[NDArray[np.float64]]:
+    """Return the numbers of each series, of which the first has some. Waits for a GPU once."""
+    numbers = read([torch.stack(each) if each else series[0][0].new_empty(0) for each in series])
+    return [each.astype(np.float64) for each in numbers]

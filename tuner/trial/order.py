@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from tuner.space.configuration import Configuration
+from tuner.training.device import CPU
 from tuner.trial.ending import Ending
 from tuner.trial.measurement import Measurement
 
@@ -29,7 +30,8 @@ class TrialSettings:
     """What all trials of a search share.
 
     A trial ends after `patience` measurements without a better score, if that is set. It writes a checkpoint at each of
-    the `rungs`, in examples seen. After `pause_s` seconds of training it pauses for the driver, which may end it.
+    the `rungs`, in examples seen. `gpu_share` is its share of a GPU, whose memory it does not exceed. After `pause_s` seconds of
+    training it pauses for the driver, which may end it.
     """
 
     max_epochs: float
@@ -37,7 +39,8 @@ class TrialSettings:
     penalty_weight: float
     patience: int | None = None
     threads: int = 1
-    device: str = "cpu"
+    device: str = CPU
+    gpu_share: float = 1.0
     rungs: tuple[int, ...] = ()
     pause_s: float = PAUSE_S
 
@@ -93,6 +96,18 @@ class TrialQueue(Protocol):
 
     def started(self, order: Order) -> None:
         """Record that a worker started a trial, for the first time or again after its worker died."""
+
+    def placed(self, order: Order, node: str, gpu: str) -> None:
+        """Record on which node a trial runs, and on which of its GPUs, "" without one."""
+
+    def node_lost(self, order: Order, node: str) -> None:
+        """Record that a trial has lost the node it ran on. It goes on elsewhere."""
+
+    def left_out(self, node: str, why: str) -> None:
+        """Record that no trials go to a node any more, after the last failure there."""
+
+    def give_up(self, why: str) -> None:
+        """Record that no trial can succeed any more."""
 
     def waits(self, order: Order) -> None:
         """Record that a trial whose worker died waits for another worker."""

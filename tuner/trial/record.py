@@ -17,6 +17,7 @@ from tuner.trial.order import Order, Stretch
 class TrialRecord:
     """What the driver knows about one trial. It changes while the trial runs.
 
+    `node` and `gpu` say where it ran last. `lost_nodes` counts the nodes that were lost under it; each costs it a start.
     `parent` is the search trial that a finalist's run repeats, None for a search trial. `heard_s` is when the trial's worker
     last sent something, None while it has no worker. `best` is the measurement with the highest score. `fittest` is the
     measurement of the model that the trial keeps: the healthiest, and among equally healthy ones the highest score. `stretch`
@@ -32,6 +33,9 @@ class TrialRecord:
     starts: int = 0
     started_s: float = 0.0
     heard_s: float | None = None
+    node: str = ""
+    gpu: str = ""
+    lost_nodes: int = 0
     ending: Ending | None = None
     reason: str = ""
     best: Measurement | None = None

@@ -18,6 +18,7 @@ from tuner.data.trial_data import TrialData, vocabulary_size
 from tuner.model.classifier import SequenceClassifier
 from tuner.pruners.gate import GateSettings, is_collapsed
 from tuner.space.configuration import Configuration
+from tuner.training.device import is_gpu, prepare_gpu, random_state, set_random_state
 from tuner.training.health import HealthCheckSchedule
 from tuner.training.precision import choose_precision
 from tuner.training.progress import Progress
@@ -48,7 +49,9 @@ class Trial:
         is_final: bool = False,
     ) -> None:
         torch.set_num_threads(settings.threads)
-        self._settings, self._is_on_gpu = settings, settings.device.startswith("cuda")
+        self._settings, self._is_on_gpu = settings, is_gpu(settings.device)
+        if self._is_on_gpu:
+            prepare_gpu(settings.device, settings.gpu_share)
         self._rows = len(data.train_targets)
         self._budget = round(settings.max_epochs * self._rows)
         self._identity = {
@@ -111,6 +114,11 @@ class Trial:
         return self._best.merit
 
     @property
+    def steps(self) -> int:
+        """Steps taken, of all models."""
+        return sum(fold_model.training.steps for fold_model in self._fold_models)
+
+    @property
     def examples(self) -> int:
         """Examples seen, scaled to all rows: with folds each model has seen the same share of its fewer rows."""
         shares = [fold_model.training.examples / fold_model.size for fold_model in self._fold_models]
@@ -158,22 +166,23 @@ class Trial:
         return replace(measurement, **checked, evaluate_seconds=time.perf_counter() - start)
 
     def save_state(self) -> bytes:
-        """Return everything that the next measurements depend on, as safetensors. Call it between two measurements.
+        """Return everything that the next measurements depend on, as safetensors. Call it between two steps.
 
         The state holds a model's trained weights, and every number that the optimiser keeps for each weight. With Adam that
         is three times the size of the weights, with averaging four times, and as much again for each fold. On a CPU, a
-        trial that loads the state measures the same, except for seconds, as one that was never interrupted.
+        trial that loads the state measures the same, except for seconds, as one that was never interrupted. If it was saved
+        on the way to a measurement, that measurement's figures about steps are of those that came later.
         """
         state: State = {
             "trial": self._identity,
             "precision": self.precision,
-            "reporting_points": self._reporting_points,
+            "reporting_points": self._reporting_points - (self._target is not None),  # the measurement is still due
             **self._best.state(),
             "looks": self._health_checks.state(),
             "members": {str(number): each.training.state() for number, each in enumerate(self._fold_models)},
         }
         if self._is_on_gpu:
-            state["dropout_on_gpu"] = torch.cuda.get_rng_state(self._settings.device)
+            state["dropout_on_gpu"] = random_state(self._settings.device)
         return to_bytes(state)
 
     def load_state(self, content: bytes) -> None:
@@ -200,7 +209,7 @@ class Trial:
         self._best.restore(state)
         self._reporting_points, self.precision = state["reporting_points"], state["precision"]
         if self._is_on_gpu:
-            torch.cuda.set_rng_state(state["dropout_on_gpu"], self._settings.device)
+            set_random_state(self._settings.device, state["dropout_on_gpu"])
 
     @property
     def examples_to_measurement(self) -> int:

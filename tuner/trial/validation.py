@@ -15,7 +15,8 @@ from tuner.pruners.gate import logit_spread
 from tuner.scoring.by_fold import AVERAGED, measure_by_fold
 from tuner.scoring.thresholds import cross_fitted_decisions, fit_thresholds
 from tuner.training.health import check_health, probability_spread
-from tuner.training.loop import predict_logits
+from tuner.training.loop import RowsToPredict, logits_on_device
+from tuner.training.transfer import are_finite, read
 from tuner.trial.fold_model import FoldModel
 from tuner.trial.measurement import STATIC
 
@@ -33,6 +34,9 @@ class Validation:
     def __init__(self, fold_models: Sequence[FoldModel], data: TrialData, *, penalty_weight: float) -> None:
         self._fold_models, self._data, self._penalty_weight = fold_models, data, penalty_weight
         self._judged = [fold_model for fold_model in fold_models if len(fold_model.judged)]
+        self._rows = [
+            RowsToPredict(each.validation, next(each.model.parameters()).device, is_kept=True) for each in self._judged
+        ]
         self.probabilities: NDArray[np.float64] | None = None
 
     @contextmanager
@@ -76,16 +80,18 @@ class Validation:
 
     def _predict(self) -> NDArray[np.float64] | None:
         data = self._data
-        probabilities = np.zeros(data.validation_truth.shape)
         with self.averaged():
-            for fold_model in self._judged:
-                logits = predict_logits(fold_model.model, fold_model.validation)
-                if not np.isfinite(logits).all():
-                    return None
-                probabilities[fold_model.judged] = to_probabilities(logits, data.task, seen=data.seen)
             to_keep = self._fold_models[-1].model  # with folds, no row judges this model, so check its weights
-            if not all(parameter.isfinite().all() for parameter in to_keep.parameters()):
-                return None
+            of_models = [
+                logits_on_device(fold_model.model, rows)
+                for fold_model, rows in zip(self._judged, self._rows, strict=True)
+            ]
+            *by_model, is_finite = read([*of_models, are_finite(to_keep.parameters())])
+        if not is_finite or not all(np.isfinite(logits).all() for logits in by_model):
+            return None
+        probabilities = np.zeros(data.validation_truth.shape)
+        for fold_model, rows, logits in zip(self._judged, self._rows, by_model, strict=True):
+            probabilities[fold_model.judged] = to_probabilities(rows.in_order(logits), data.task, seen=data.seen)
         return probabilities
 
     def _measure(self, probabilities: NDArray[np.float64]) -> dict[str, float]:
