@@ -29,7 +29,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 cloudpickle.register_pickle_by_value(node_facts)  # a node without tuner can run it too
 
 _here = functools.cache(node_facts.versions)
-_ANSWER_WITHIN_S = 60.0  # a worker starts and imports torch
+_ANSWER_WITHIN_S = 180.0  # a worker starts and imports torch, perhaps from a slow network mount
 _SEEN_WITHIN_S = 5.0  # network mounts may show a new file late
 _POLL_S = 0.2
 _SKEW_TO_SAY_S = 3.0
