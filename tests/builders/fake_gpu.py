@@ -6,7 +6,6 @@ shape, a number format and a device, and an operation that mixes devices raises,
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -177,9 +176,8 @@ class _Event:
         return True
 
 
-@functools.cache
-def _module() -> _Module:
-    """Make the device known to PyTorch, once in a process, and return its module."""
+def _make_known() -> _Module:
+    """Make the device known to PyTorch, and return its module."""
     module = _Module()
     module.Event = _Event
     _setup_privateuseone_for_python_backend(FAKE_GPU, backend_module=module)
@@ -189,10 +187,14 @@ def _module() -> _Module:
     return module
 
 
+# At import, and so before any test: the first gradients that a process computes settle for which devices there are any.
+_MODULE = _make_known()
+
+
 @contextmanager
 def fake_gpu() -> Iterator[tuple[FakeGpu, _Module]]:
     """Yield the device's counts, and its module, whose `calls` say what it was asked for."""
-    module = _module()
+    module = _MODULE
     module.calls.clear()
     before = torch.__future__.get_overwrite_module_params_on_conversion()
     torch.__future__.set_overwrite_module_params_on_conversion(True)  # a real parameter cannot become a fake one
