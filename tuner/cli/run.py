@@ -56,7 +56,7 @@ def run(space: str | None, data: str | None, name: str | None, resume_or_start: 
 
     options = SearchOptions(**given)
     if name is not None:
-        check_name(name)
+        _check_name(name)
     if resume_or_start:
         return _run_or_resume(space, data, name, options, started)
     check_address(options.address)
@@ -103,8 +103,7 @@ def _default_name(source: str) -> str:
     return f"{Path(source).stem}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
 
 
-def check_name(name: str) -> None:
-    """Raise UsageError if a run's folder cannot have this name."""
+def _check_name(name: str) -> None:
     from tuner.errors import Fault, UsageError
 
     if name in ("", ".", "..") or name.startswith("-") or not name.isprintable() or set(name) & set("/\\?#"):
