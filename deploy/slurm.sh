@@ -25,14 +25,16 @@ export PATH="$PWD/.venv/bin:$PATH" OMP_NUM_THREADS=1
 RAY_AUTH_TOKEN=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN
 
-head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
+head=${nodes[0]}
 address=$head:$((20000 + SLURM_JOB_ID % 10000)) # a port of its own, for jobs that share a node
 resources=(--num-cpus="$SLURM_CPUS_PER_TASK" --num-gpus="${SLURM_GPUS_ON_NODE:-0}")
 
 srun --nodes=1 --ntasks=1 --nodelist="$head" \
   ray start --block --head --port="${address#*:}" --temp-dir="/tmp/ray-$SLURM_JOB_ID" "${resources[@]}" &
-for _ in $(seq 60); do
-  if ray health-check --address "$address" >/dev/null 2>&1; then break; fi
+ray=$!
+until ray health-check --address "$address" >/dev/null 2>&1; do
+  if ! kill -0 "$ray" 2>/dev/null; then exit 1; fi # Ray did not start, and has said why
   sleep 2
 done
 if [ "$SLURM_NNODES" -gt 1 ]; then
