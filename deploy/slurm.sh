@@ -21,6 +21,14 @@ set -euo pipefail
 cd "$SLURM_SUBMIT_DIR"
 export PATH="$PWD/.venv/bin:$PATH" OMP_NUM_THREADS=1
 
+is_cut_off=0 search=''
+# shellcheck disable=SC2329 # the trap calls it
+cut_off() {
+  is_cut_off=1
+  if [ -n "$search" ]; then kill -TERM "$search"; else scontrol requeue "$SLURM_JOB_ID" && exit 130; fi
+}
+trap cut_off TERM
+
 # A token for this job only: others share these machines. srun hands it to the nodes in the environment.
 RAY_AUTH_TOKEN=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN
@@ -43,8 +51,7 @@ if [ "$SLURM_NNODES" -gt 1 ]; then
 fi
 
 tuner run "$@" --resume-or-start --address "$address" --set resources.wait=5m &
-search=$! is_cut_off=0 code=0
-trap 'is_cut_off=1; kill -TERM "$search"' TERM
+search=$! code=0
 wait "$search" || code=$?
 if [ "$is_cut_off" = 1 ]; then
   wait "$search" || code=$? # the first wait ended with the signal
