@@ -32,7 +32,9 @@ class Nodes:
     def environment(self) -> dict[str, str]:
         """The environment of a driver or a node. Nobody asks for a token."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-        return {**kept, "RAY_AUTH_MODE": "disabled", "RAY_TMPDIR": str(self.folder), "HOME": str(self.folder)}
+        patient = {"RAY_raylet_start_wait_time_s": "120"}  # on a busy machine
+        folders = {"RAY_TMPDIR": str(self.folder), "HOME": str(self.folder)}
+        return {**kept, **patient, **folders, "RAY_AUTH_MODE": "disabled"}
 
     def start(
         self,
@@ -72,7 +74,7 @@ class Nodes:
         for process in reversed(self.processes):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            process.communicate()
 
 
 @contextmanager

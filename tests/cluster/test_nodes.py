@@ -23,7 +23,8 @@ SHORT = ("--set", "search.trials=2", "--set", "search.max_epochs=1", "--set", "s
 
 
 @pytest.fixture
-def space(tmp_path: Path) -> Path:
+def space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)  # Ray lets all workers import from the driver's folder
     (tmp_path / "runs").mkdir()
     return write_space(tmp_path, "multilabel", "labels: labels")
 
@@ -65,12 +66,15 @@ def test_nodes_that_cannot_run_trials_are_named_with_the_remedy_and_left_out(spa
     assert not list(runs.rglob("*.draft"))
 
 
-def test_if_no_node_can_run_trials_nothing_is_written(space: Path) -> None:
+def test_gpus_that_do_not_work_end_a_search_that_asks_for_them_and_no_other(space: Path) -> None:
     with cluster("--num-cpus=1", "--num-gpus=1") as nodes:  # Ray believes in the GPU
-        done = call(nodes, *run(nodes, space, "--set", "resources.gpus=1"))
-    assert done.returncode == 2, done.stderr
-    assert "its GPUs cannot be used (Ray counts 1, but torch" in done.stderr
-    assert list((space.parent / "runs").iterdir()) == []
+        refused = call(nodes, *run(nodes, space, "--set", "resources.gpus=1"))
+        assert refused.returncode == 2, refused.stderr
+        assert "its GPUs cannot be used (Ray counts 1, but torch" in refused.stderr
+        assert list((space.parent / "runs").iterdir()) == []
+        searched = call(nodes, *run(nodes, space, *SHORT, "--set", "resources.gpus=auto"))
+    assert searched.returncode == 0, searched.stderr
+    assert "do without its GPUs, which cannot be used (Ray counts 1, but torch" in searched.stderr
 
 
 def test_a_search_waits_for_nodes_and_takes_those_that_join_if_they_are_fit(space: Path) -> None:
@@ -97,7 +101,8 @@ def test_a_search_waits_for_nodes_and_takes_those_that_join_if_they_are_fit(spac
             if line.startswith("starting the workers"):
                 nodes.start("--num-cpus=2", python=bare, PYTHONPATH=None)
                 nodes.start("--num-cpus=1")
-        assert process.wait() == 130, output
+        process.communicate()
+        assert process.returncode == 130, output
     environment = json.loads((space.parent / "runs" / "night" / "environment.json").read_text())
     assert ["joined_at" in node for node in environment["nodes"]] == [False, False, True]
     assert " failed" not in output

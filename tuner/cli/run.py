@@ -75,14 +75,17 @@ def _run_or_resume(
     space: str | None, data: str | None, name: str | None, options: SearchOptions, started: float
 ) -> int:
     from tuner.errors import Fault, UsageError
-    from tuner.search.repetition import find_finished, run_or_resume
-    from tuner.storage import join
+    from tuner.search.repetition import find_finished, run_or_resume, wait_for_others
+    from tuner.storage import Folder, join
 
     if name is None:
         raise UsageError([Fault("--resume-or-start", "the run has no name to find it by", "add --name NAME")])
     loaded = load_named_space(space, options.overrides, data)
     location = join(options.runs, name)
     manifest = find_finished(loaded, location, say)
+    if manifest is None and wait_for_others(Folder.at(location), say):
+        started = time.monotonic()
+        manifest = find_finished(loaded, location, say)
     if manifest is not None:
         return print_result(location, manifest, options)
     check_address(options.address)

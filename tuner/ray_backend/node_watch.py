@@ -27,17 +27,17 @@ class NodeWatch:
         self,
         machines: Machines,
         resources: ResourceSettings,
-        needs: Needs,
+        location: str,
         *,
         say: Callable[[str], None],
         on_join: Callable[[Node], None],
         on_slots: Callable[[int], None],
     ) -> None:
-        self._resources, self._needs = resources, needs
+        self._resources, self._needs = resources, Needs(location, gpus=resources.gpus > 0)
         self._say, self._on_join, self._on_slots = say, on_join, on_slots
         self._fit = {node.node_id for node in machines.nodes if node.slots(resources)}
         self._slots = machines.slots(resources)
-        self._checks: dict[str, tuple[NodeCheck, Meeting | None]] = {}
+        self._checks: dict[str, tuple[NodeCheck, Meeting]] = {}
         self._looked_at = time.monotonic()
 
     @property
@@ -79,7 +79,7 @@ class NodeWatch:
             self._on_slots(slots)
 
     def _begin_check(self, node: Node) -> None:
-        meeting = Meeting(self._needs.location) if self._needs.location is not None else None
+        meeting = Meeting(str(self._needs.location))
         self._checks[node.node_id] = NodeCheck(node, self._needs, meeting), meeting
 
     def _take_results(self) -> None:
@@ -88,8 +88,7 @@ class NodeWatch:
                 continue
             report = check.report()
             del self._checks[node_id]
-            if meeting is not None:
-                meeting.leave()
+            meeting.leave()
             if report.faults:
                 leave_out(node_id)
             else:

@@ -17,6 +17,7 @@ from tuner.ray_backend.left_out import leave_out
 from tuner.ray_backend.start import Machines, Node, start_ray, stop_ray
 from tuner.space.search_settings import ResourceSettings
 from tuner.storage import Folder
+from tuner.training.device import GPU
 
 # isort: split
 # Ray reads the settings that start.py makes when it is imported.
@@ -28,8 +29,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 cloudpickle.register_pickle_by_value(node_facts)  # a node without tuner can run it too
 
 _here = functools.cache(node_facts.versions)
-_GPU = "cuda"
-_ANSWER_WITHIN_S = 60.0  # a worker starts and imports torch
+_ANSWER_WITHIN_S = 180.0  # a worker starts and imports torch, perhaps from a slow network mount
 _SEEN_WITHIN_S = 5.0  # network mounts may show a new file late
 _POLL_S = 0.2
 _SKEW_TO_SAY_S = 3.0
@@ -38,10 +38,14 @@ _MOST_SKEW_S = 30.0  # half of what makes another machine's lease look expired, 
 
 @dataclass(frozen=True)
 class Needs:
-    """What trials need of a node: the run directory, None if there is none yet, and whether they use its GPUs."""
+    """What trials need of a node: the run directory, None if there is none yet, and whether they use its GPUs.
+
+    If `are_gpus_optional`, they do without GPUs where no node has one that works.
+    """
 
     location: str | None = None
     gpus: bool = False
+    are_gpus_optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,7 @@ class NodeCheck:
         place = NodeAffinitySchedulingStrategy(node.node_id, soft=False)
         # The worker has used the device, and ends so that it keeps no memory of it.
         task = ray.remote(num_cpus=0, max_retries=0, max_calls=1, scheduling_strategy=place)(node_facts.examine)
-        question = {"gpus": node.gpus, "device": _GPU if needs.gpus else None, "folder": None}
+        question = {"gpus": node.gpus, "device": GPU if needs.gpus else None, "folder": None}
         self._sent_at, self._deadline = time.time(), time.monotonic() + _ANSWER_WITHIN_S
         self._received_at = 0.0
         self.reference = task.remote(question | (meeting.question(node) if meeting else {}))
@@ -178,6 +182,8 @@ def check_machines(machines: Machines, resources: ResourceSettings, needs: Needs
     Raises UsageError with every fault if none is left.
     """
     reports = check_nodes([node for node in machines.nodes if node.slots(resources)], needs)
+    if needs.are_gpus_optional and all(_device_problem(report) for report in reports if report.node.gpus):
+        reports = [_without_gpus(report, needs) if _device_problem(report) else report for report in reports]
     faults = group_faults([fault for report in reports for fault in report.faults])
     if reports and all(report.faults for report in reports):
         raise UsageError(faults)
@@ -189,6 +195,19 @@ def check_machines(machines: Machines, resources: ResourceSettings, needs: Needs
     left = tuple(node for node in nodes if node.node_id not in known or not known[node.node_id].faults)
     notes = [note for report in reports for note in report.notes]
     return replace(machines, nodes=left, notes=(*machines.notes, *notes, *map(describe_left_out, faults)))
+
+
+def _device_problem(report: NodeReport) -> str | None:
+    problem: str | None = report.node.facts.get("problems", {}).get("device")
+    return problem
+
+
+def _without_gpus(report: NodeReport, needs: Needs) -> NodeReport:
+    """Return a node as one without GPUs, and say that they are not used."""
+    problems = {part: problem for part, problem in report.node.facts["problems"].items() if part != "device"}
+    node = replace(report.node, gpus=0.0, facts={**report.node.facts, "problems": problems})
+    note = f"trials on {node} do without its GPUs, which cannot be used ({_device_problem(report)})"
+    return NodeReport(node, tuple(find_faults(node, _here(), needs)), (*report.notes, note))
 
 
 def describe_left_out(fault: Fault) -> str:

@@ -33,7 +33,7 @@ from tuner.search.finalists import finalist_runs
 from tuner.search.gpu_packing import Packing
 from tuner.search.gpus import settle_gpus
 from tuner.search.reading import measure_closing_work
-from tuner.search.search_data import SearchData, count_slots, needs_of, read_beside_ray
+from tuner.search.search_data import SearchData, count_slots, read_beside_ray
 from tuner.search.self_sizing import SelfSizing, make_sizing
 from tuner.search.size_plan import SizePlan
 from tuner.search.time_budget import TimeBudget, refuse_spent_time
@@ -219,7 +219,7 @@ class SearchRun:
         return NodeWatch(
             self._data.machines,
             self._space.resources,
-            needs_of(self._space, self._ledger.location),
+            self._ledger.location,
             say=self._watcher.say,
             on_join=self._record_node,
             on_slots=self._set_slots,

@@ -95,7 +95,8 @@ def _raise_if_failed(reading: Future[Any]) -> None:
 
 def needs_of(space: Space, location: str | None) -> Needs:
     """Return what the trials of a space need of a node."""
-    return Needs(location, gpus=space.resources.gpus > 0 or are_gpus_left_to_search(space.document))
+    is_auto = are_gpus_left_to_search(space.document)
+    return Needs(location, gpus=space.resources.gpus > 0 or is_auto, are_gpus_optional=is_auto)
 
 
 def count_slots(space: Space, machines: Machines) -> int:
