@@ -34,6 +34,7 @@ class TrialPlaces:
         self._places: dict[int, Place] = {}
         self._failed_on: dict[int, set[str]] = {}
         self._bad_gpus = BadGpus()
+        self._names: dict[str, str] = {}
         self._lost: set[tuple[int, str]] = set()
         self._measured: set[int] = set()  # of the trials that run now
 
@@ -42,7 +43,7 @@ class TrialPlaces:
         if "node_id" not in result or order.index in self._places:
             return
         place = self._places[order.index] = Place(result["node_id"], result.get("gpu", ""))
-        self._queue.placed(order, node_name(place.node), place.gpu)
+        self._queue.placed(order, self._name(place.node), place.gpu)
 
     def started(self, order: Order) -> None:
         """Forget where a trial ran before."""
@@ -72,7 +73,7 @@ class TrialPlaces:
             return False
         if (order.index, place.node) not in self._lost:
             self._lost.add((order.index, place.node))
-            self._queue.node_lost(order, node_name(place.node))
+            self._queue.node_lost(order, self._name(place.node))
         return True
 
     def failed(self, order: Order, message: str, error: str, wanted: Mapping[str, float]) -> None:
@@ -85,7 +86,7 @@ class TrialPlaces:
             return
         gpu = _GPU.search(message)
         place = Place(place.node, gpu[1]) if gpu else place
-        self._queue.placed(order, node_name(place.node), place.gpu)
+        self._queue.placed(order, self._name(place.node), place.gpu)
         self._failed_on.setdefault(order.index, set()).add(place.node)
         self._places.pop(order.index, None)
         is_broken = is_broken_device(message)
@@ -95,7 +96,7 @@ class TrialPlaces:
             self._leave_out_gpu(bad, wanted, message)
         elif bad is not None and bad.node in usable and len(usable) > 1:
             leave_out(bad.node)
-            self._queue.left_out(f"node {node_name(bad.node)}", message)
+            self._queue.left_out(f"node {self._name(bad.node)}", message)
         elif is_broken and self._health.is_hopeless(usable):
             self._queue.give_up(
                 f"the last trials all failed on broken devices, and there is no other node, so the search has stopped: {message}"
@@ -109,7 +110,7 @@ class TrialPlaces:
         if self._bad_gpus.is_known(place):
             return
         self._bad_gpus.occupy(place, wanted["GPU"])
-        self._queue.left_out(f"GPU {place.gpu} of node {node_name(place.node)}", message)
+        self._queue.left_out(f"GPU {place.gpu} of node {self._name(place.node)}", message)
 
     def usable(self, wanted: Mapping[str, float]) -> set[str]:
         """Return the ids of the nodes that are large enough for a trial and not left out."""
@@ -124,6 +125,12 @@ class TrialPlaces:
         """Return the ids of the nodes where a trial has failed, if another one can take it."""
         failed_on = self._failed_on.get(order.index, set())
         return failed_on if failed_on and self.usable(wanted) - failed_on else ()
+
+    def _name(self, node_id: str) -> str:
+        """Return what people call a node, the same for the whole search. Asking Ray takes as long as it has nodes."""
+        if node_id not in self._names:
+            self._names[node_id] = node_name(node_id)
+        return self._names[node_id]
 
     def _place_of(self, order: Order, error: str) -> Place | None:
         if order.index in self._places:
