@@ -21,18 +21,28 @@ set -euo pipefail
 cd "$SLURM_SUBMIT_DIR"
 export PATH="$PWD/.venv/bin:$PATH" OMP_NUM_THREADS=1
 
+is_cut_off=0 search=''
+# shellcheck disable=SC2329 # the trap calls it
+cut_off() {
+  is_cut_off=1
+  if [ -n "$search" ]; then kill -TERM "$search"; else scontrol requeue "$SLURM_JOB_ID" && exit 130; fi
+}
+trap cut_off TERM
+
 # A token for this job only: others share these machines. srun hands it to the nodes in the environment.
 RAY_AUTH_TOKEN=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN
 
-head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
+head=${nodes[0]}
 address=$head:$((20000 + SLURM_JOB_ID % 10000)) # a port of its own, for jobs that share a node
 resources=(--num-cpus="$SLURM_CPUS_PER_TASK" --num-gpus="${SLURM_GPUS_ON_NODE:-0}")
 
 srun --nodes=1 --ntasks=1 --nodelist="$head" \
   ray start --block --head --port="${address#*:}" --temp-dir="/tmp/ray-$SLURM_JOB_ID" "${resources[@]}" &
-for _ in $(seq 60); do
-  if ray health-check --address "$address" >/dev/null 2>&1; then break; fi
+ray=$!
+until ray health-check --address "$address" >/dev/null 2>&1; do
+  if ! kill -0 "$ray" 2>/dev/null; then exit 1; fi # Ray did not start, and has said why
   sleep 2
 done
 if [ "$SLURM_NNODES" -gt 1 ]; then
@@ -41,8 +51,7 @@ if [ "$SLURM_NNODES" -gt 1 ]; then
 fi
 
 tuner run "$@" --resume-or-start --address "$address" --set resources.wait=5m &
-search=$! is_cut_off=0 code=0
-trap 'is_cut_off=1; kill -TERM "$search"' TERM
+search=$! code=0
 wait "$search" || code=$?
 if [ "$is_cut_off" = 1 ]; then
   wait "$search" || code=$? # the first wait ended with the signal

@@ -32,7 +32,7 @@ from tuner.trial.trial import Trial
 SETTINGS = TrialSettings(max_epochs=1, reports_per_epoch=1, penalty_weight=1.0, device=FAKE_GPU)
 NEED_A_FILE = {"embedding": ["file"]}
 SMALL = {
-    "max_length": 3,
+    "max_length": 2,
     "hidden": 4,
     "tokens.bpe.size": 120,
     "tokens.wordpiece.size": 120,
@@ -85,7 +85,24 @@ CASES = [
     pytest.param(inputs, task, number, id=f"{inputs}-{task}-{number}")
     for inputs, task in (("text", "multilabel"), ("sequence", "multiclass"), ("text", "binary"))
     for number, _ in enumerate(covering(inputs, task))  # type: ignore[arg-type]
+    if task != "binary" or number < 4  # its options are those of multiclass
 ]
+
+
+def test_every_option_is_in_one_of_the_cases() -> None:
+    chosen = set()
+    for case in CASES:
+        inputs, task, number = case.values
+        configuration = next(islice(covering(inputs, task), number, None))  # type: ignore[arg-type]
+        chosen |= {(name, option) for name, option in configuration.items() if isinstance(option, str)}
+    every = {
+        (name, option)
+        for inputs, parameters in PARAMETERS.items()
+        for name, parameter in parameters.items()
+        if isinstance(parameter, Options)
+        for option in declared_options(name)
+    }
+    assert every - chosen == {("embedding", "file")}  # its vectors are used as those of word2vec are
 
 
 def data_of(inputs: Inputs, task: Task, configuration: Configuration, *, folds: int = 0) -> TrialData:
@@ -107,8 +124,9 @@ def test_a_configuration_trains_without_waiting_and_waits_once_for_a_measurement
         trial._validation.evaluate(has_diverged=False)
         assert gpu.counts["waits"] == 2
         assert gpu.counts["copies"] == copies > 0  # the validation rows have stayed there
-        trial._validation.check_health()
-        assert gpu.counts["waits"] == 4  # for gates and units, and for the score on training rows
+        if number < 2:  # an LSTM and a GRU
+            trial._validation.check_health()
+            assert gpu.counts["waits"] == 4  # for gates and units, and for the score on training rows
         assert gpu.counts["blocking copies"] == 0
     assert trial.examples >= 32
     assert {parameter.device.type for parameter in trial.model.parameters()} == {FAKE_GPU}
@@ -150,7 +168,7 @@ def test_a_trial_goes_on_from_a_checkpoint_on_a_gpu(options: dict[str, Any]) -> 
         again = Trial(configuration, data, settings, seed=1)
         again.load_state(state)
         again.next_measurement()
-        assert ("set_rng_state", FAKE_GPU) in module.calls
+        assert "set_rng_state" in [name for name, _ in module.calls]
     assert again.examples == 2 * trial.examples
 
 

@@ -11,16 +11,22 @@ import pyarrow as pa
 import pytest
 
 import tuner
+from builders.configurations import configure
 from builders.distillable import write_distillable_run, write_rows
 from builders.fixtures import Call
 from builders.ledgers import measurement_row, trial_row
 from faults.object_store import BUCKET, ObjectStore, no_fault, object_store
+from tuner.cli.search import say_how_to_resume
 from tuner.data.table_writer import open_table
-from tuner.errors import Fault, LedgerError, StorageError
+from tuner.errors import Fault, LedgerError, SearchFailed, StorageError
 from tuner.ledger import write_queue
 from tuner.ledger.lock import LOCK
 from tuner.ledger.run_directory import Ledger, read_measurements, read_run
+from tuner.search.trial_log import TrialLog
 from tuner.storage import Folder, join
+from tuner.trial.ending import Ending
+from tuner.trial.order import Order
+from tuner.trial.record import TrialRecord
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +193,27 @@ def test_rows_of_a_store_that_was_away_are_written_once_when_it_is_back(
 
 def be_away(*_: object) -> None:
     raise StorageError([Fault("s3://bucket", "is away", "wait")])
+
+
+def test_how_a_trial_ended_is_in_the_store_before_another_trial_is_handed_out(store: ObjectStore) -> None:
+    log = TrialLog(create(store, "handed-out"), clock=lambda: 0.0)
+    store.delay_s = 0.02
+    order = log.add(TrialRecord(Order(0, "search", configure(), seed=0)))
+    log.start(order)
+    log.end(order, Ending.COMPLETED, "")
+    log.add(TrialRecord(Order(1, "search", configure(), seed=0)))
+    store.delay_s = 0.0
+    assert [(row["trial"], row["ending"]) for row in read_run(store.location("runs/handed-out")).trials] == [
+        (0, "completed")
+    ]
+
+
+def test_a_search_that_its_store_ended_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Folder, "exists", be_away)
+    monkeypatch.setattr(Folder, "read", be_away)
+    what = r"the store is away\nfinished work is kept: .*`tuner resume 's3://b/runs/first\?region=x'`"
+    with pytest.raises(SearchFailed, match=what), say_how_to_resume("s3://b/runs/first?region=x", None):
+        raise SearchFailed("the store is away")
 
 
 def test_a_part_that_is_replaced_while_it_is_read_is_no_damage(

@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.row import Row, at_most, explains
 
-MODULES = ("kills", "interrupts", "changes", "nodes", "storage", "trials", "soak")
+MODULES = ("kills", "interrupts", "changes", "nodes", "storage", "store", "trials", "soak")
 SEED = 0
 
 

@@ -246,7 +246,7 @@ class GpuBench:
         """Let a process run out of its share of the memory, and return whether it trains as fast afterwards."""
         import torch
 
-        from tuner.ray_backend.memory import is_out_of_memory
+        from tuner.trial.error_texts import is_out_of_memory
 
         if self.is_dry:
             return [explains("after memory ran out", None, "", "skipped: a dry run")]

@@ -16,12 +16,12 @@ from tuner.space.configuration import Configuration
 from tuner.space.domains import Choice, Domain, FloatRange, IntRange, OptionChoice
 from tuner.trial.ending import Ending
 
-TRIALS = 1500
+TRIALS = 1200
 REPEATS = 8
 BEST = 5  # settings with the best scores, as finalists are
 ALL = 10**6
-HISTORIES = {"all": (ALL, ALL), "250 and 50": (250, 50), "100 and 20": (100, 20)}
-"""Ended and running trials that TPE sees, beside the best 25."""
+HISTORIES = {"all": (ALL, ALL), "250 and 50": (250, 50)}
+"""Ended trials, drawn at random, and running ones that TPE sees, beside the best 25."""
 RUNNING = {"8 running": 8, "400 running": 400}
 
 SPACE: Mapping[str, Domain] = {
@@ -112,7 +112,7 @@ def _compare(capped: Sequence[float], whole: Sequence[float]) -> tuple[float, fl
 
 def play(objective: str, seed: int, *, history: tuple[int, int], running: int, trials: int = TRIALS) -> float:
     """Search with trials that end in random order. Return what the settings with the best scores are really worth."""
-    tpe_history.RECENT, tpe_history.RUNNING = history
+    tpe_history.DRAWN, tpe_history.RUNNING = history
     value, noise = OBJECTIVES[objective]
     sampler = TpeSampler(SPACE, seed=seed)
     generator = np.random.default_rng(seed)

@@ -20,22 +20,13 @@ import numpy as np
 from benchmarks.processes import resident_mb
 from benchmarks.row import Row, at_most, explains
 
-TRIALS = int(os.environ.get("TUNER_SCALE_TRIALS", "10000"))
-RUNNING = min(1000, TRIALS // 10)
+TRIALS = 10_000
+RUNNING = 1000
+PLAYED = RUNNING + 500  # the last of them are run one message after the other; those before are taken over from a ledger
+FEW = 500  # trials of the search that it is compared with, of which a tenth runs at once
 ROWS = 20_000
 MAX_EPOCHS = 9
 STRETCHES = 2  # messages of a trial between two measurements
-LATEST = 0.1  # share of the trials, at the end, whose costs are the figures
-_SETTINGS = (
-    f"search.trials={TRIALS}",
-    "search.time=24h",
-    f"search.max_epochs={MAX_EPOCHS}",
-    "search.grace_epochs=1",
-    "search.reports_per_epoch=1",
-    "search.finalists=3",
-    "search.seeds=3",
-    "first=null",
-)
 
 
 @dataclass
@@ -67,65 +58,88 @@ class Costs:
 def measure() -> list[Row]:
     """Drive the real queue, sampler, pruner, ledger and ranking with measurements that nothing was trained for.
 
-    Ray calls the same functions, and itself takes about a millisecond a message.
+    Ray calls the same functions; what Ray itself takes is not in the figures.
     """
     with tempfile.TemporaryDirectory(prefix="tuner-bench-") as folder:
-        run = Path(folder, "run")
-        begun = time.monotonic()
-        costs, marks = Search(run).play()
-        detail = f"{TRIALS:,} trials, {RUNNING:,} running, {len(costs.reports):,} reports in {time.monotonic() - begun:.0f} s"
+        few = Search(Path(folder, "few"), trials=FEW, running=FEW // 10).play(FEW)
+        many = Search(Path(folder, "many"), trials=TRIALS, running=RUNNING)
+        many.take_over(TRIALS - PLAYED)
+        costs = many.play(PLAYED)
         memory_mb = resident_mb(os.getpid())
         return [
-            _cost("a report", 2, costs.reports, detail),
-            _cost("news of a trial between reports", None, costs.stretches),
-            _cost("a proposal", 10, costs.asks),
-            at_most("memory of the driver", 1000, memory_mb, "MB", ", ".join(marks)),
-            *_read_again(run),
+            _cost("a report", 2, costs.reports, few.reports),
+            _cost("news of a trial between reports", None, costs.stretches, few.stretches),
+            _cost("a proposal", 10, costs.asks, few.asks),
+            at_most("memory of the driver", 1000, memory_mb, "MB"),
+            *_read_again(Path(folder, "many")),
         ]
 
 
-def _cost(name: str, asked: float | None, seconds: list[float], detail: str = "") -> Row:
-    """Return the mean of the latest, beside that of the first ones."""
-    few = max(2, round(LATEST * len(seconds)))
-    first, last = fmean(seconds[:few]), fmean(seconds[-few:])
-    slowest = quantiles(seconds[-few:], n=100)[-1]
-    parts = f"processor time; the first tenth {1000 * first:.2f} ms; 1 in 100 took over {1000 * slowest:.1f} ms"
-    text = f"{parts}; {detail}" if detail else parts
-    return explains(name, 1000 * last, "ms", text) if asked is None else at_most(name, asked, 1000 * last, "ms", text)
+def _cost(name: str, asked: float | None, seconds: list[float], of_few: list[float]) -> Row:
+    mean = 1000 * fmean(seconds)
+    detail = (
+        f"processor time, mean of {len(seconds):,}; 1 in 100 took over {1000 * quantiles(seconds, n=100)[-1]:.1f} ms; in a "
+        f"search of {FEW:,} trials {1000 * fmean(of_few):.2f} ms"
+    )
+    return explains(name, mean, "ms", detail) if asked is None else at_most(name, asked, mean, "ms", detail)
 
 
 class Search:
     """A search at `location` whose trials are made up."""
 
-    def __init__(self, location: Path) -> None:
+    def __init__(self, location: Path, *, trials: int, running: int) -> None:
         from tuner.ledger.run_directory import Ledger
         from tuner.ray_backend.scheduler import PruningScheduler
         from tuner.ray_backend.trials import OrderSearcher, QueueCallback
 
-        self.space, self.queue, pruner = make_queue(
-            lambda space: Ledger.create(str(location), space=space, environment={"seed": 0})
-        )
-        self._scheduler = PruningScheduler(self.queue, pruner)
-        self._searcher = OrderSearcher(self.queue)
-        self._callback = QueueCallback(self.queue, threading.Event(), self._scheduler)
+        self._location, self._trials, self._running = location, trials, running
+        self._ledger = Ledger.create(str(location), space=make_space(trials).text, environment={"seed": 0})
+        self._queue, self._pruner = make_queue(self._ledger, trials=trials, slots=running)
+        self._scheduler = PruningScheduler(self._queue, self._pruner)
+        self._searcher = OrderSearcher(self._queue)
+        self._callback = QueueCallback(self._queue, threading.Event())
         self._random = np.random.default_rng(0)
 
-    def play(self) -> tuple[Costs, list[str]]:
-        """Run all search trials. Return the costs, and the driver's memory after a tenth and all of the trials."""
-        costs, marks = Costs(), []
+    def take_over(self, trials: int) -> None:
+        """Write trials that have ended to the ledger, and take them over as a resumed search does."""
+        from tuner.ledger.rows import measurement_row, trial_row
+        from tuner.samplers.random import RandomSampler
+        from tuner.trial.ending import Ending
+        from tuner.trial.measurement import Measurement
+        from tuner.trial.order import Order
+        from tuner.trial.record import TrialRecord
+
+        sampler = RandomSampler(make_space(trials).parameters, seed=0)
+        for index in range(trials):
+            record = TrialRecord(Order(index, "search", sampler.ask(index), index), starts=1)
+            trial = StubTrial({}, float(self._random.normal(0.5, 0.1)))
+            for epoch in range(1, 1 + int(self._random.choice((1, 1, 1, 3, 3, MAX_EPOCHS)))):
+                trial.epochs = epoch
+                measurement = Measurement(**self._measure(trial))
+                record.add(measurement)
+                self._ledger.add(
+                    "reports", {"trial": index, "start": 1, **measurement_row(measurement), "reported_s": float(index)}
+                )
+            record.ending = Ending.COMPLETED if trial.epochs == MAX_EPOCHS else Ending.STOPPED
+            self._ledger.add("trials", trial_row(record, now=index + 1.0))
+        self._ledger.settle()
+        recorded = read_recorded(self._location)
+        self._queue.replay(recorded)
+        self._pruner.replay(recorded.measurements, running=())
+
+    def play(self, trials: int) -> Costs:
+        """Run until this many trials have been proposed. Return what it cost from when all that may run do."""
+        costs = Costs()
         under_way: list[tuple[float, int, StubTrial]] = []
         asked, now = 0, 0.0
-        while under_way or not asked:
-            while len(under_way) < RUNNING and asked < TRIALS:
-                trial = self._begin(costs)
-                heapq.heappush(under_way, (now + self._random.uniform(0.5, 2), asked, trial))
+        while asked < trials:
+            while len(under_way) < self._running:
+                heapq.heappush(under_way, (now + self._random.uniform(0.5, 2), asked, self._begin(costs)))
                 asked += 1
-                if asked in (RUNNING, TRIALS):
-                    marks.append(f"{resident_mb(os.getpid()):.0f} MB after {asked:,} proposals")
             now, number, trial = heapq.heappop(under_way)
             if self._advance(trial, costs):
                 heapq.heappush(under_way, (now + self._random.uniform(0.5, 2), number, trial))
-        return costs, marks
+        return costs
 
     def _begin(self, costs: Costs) -> StubTrial:
         config = costs.timed(costs.asks, lambda: self._searcher.suggest("any"))
@@ -183,28 +197,40 @@ class Search:
         )
 
 
-def make_queue(open_ledger: Callable[[str], Any]) -> tuple[Any, Any, Any]:
-    """Return a space, its queue over a ledger, and its pruner."""
+def make_space(trials: int) -> Any:
+    from tuner.space.load import load_space
+
+    settings = {
+        "search.trials": trials,
+        "search.time": "24h",
+        "search.max_epochs": MAX_EPOCHS,
+        "search.grace_epochs": 1,
+        "search.reports_per_epoch": 1,
+        "search.finalists": 3,
+        "search.seeds": 3,
+        "first": "null",
+    }
+    return load_space("multilabel", [f"{name}={value}" for name, value in settings.items()])
+
+
+def make_queue(ledger: Any, *, trials: int, slots: int) -> tuple[Any, Any]:
+    """Return the queue and the pruner of a search."""
     from tuner.pruners.gate import GateSettings
     from tuner.pruners.gated_asha import GatedASHA
     from tuner.samplers.base import make_sampler
     from tuner.search.time_budget import ClosingWork, TimeBudget
     from tuner.search.trial_queue import SearchQueue
     from tuner.search.watcher import Watcher
-    from tuner.space.load import load_space
 
-    space = load_space("multilabel", _SETTINGS)
-    start = time.monotonic()
+    space, start = make_space(trials), time.monotonic()
     budget = TimeBudget(
         space=space,
         clock=lambda: time.monotonic() - start,
-        slots=RUNNING,
+        slots=slots,
         budget_examples=MAX_EPOCHS * ROWS,
         closing_work=ClosingWork(validation=4000, test=4000, labels=16),
     )
-    queue = SearchQueue(
-        make_sampler(space), open_ledger(space.text), budget, Watcher(say=lambda _: None, watch=lambda _: None)
-    )
+    queue = SearchQueue(make_sampler(space), ledger, budget, Watcher(say=lambda _: None, watch=lambda _: None))
     pruner = GatedASHA(
         grace_epochs=space.search.grace_epochs,
         rows=ROWS,
@@ -212,7 +238,14 @@ def make_queue(open_ledger: Callable[[str], Any]) -> tuple[Any, Any, Any]:
         reduction_factor=space.search.reduction_factor,
         gate=GateSettings(),
     )
-    return space, queue, pruner
+    return queue, pruner
+
+
+def read_recorded(location: Path) -> Any:
+    from tuner.ledger.rows import read_recorded_run
+    from tuner.ledger.run_directory import read_measurements, read_run
+
+    return read_recorded_run(read_run(location), read_measurements(location))
 
 
 def _read_again(location: Path) -> list[Row]:
@@ -220,8 +253,7 @@ def _read_again(location: Path) -> list[Row]:
     from click.testing import CliRunner
 
     from tuner.cli.show import show
-    from tuner.ledger.rows import read_recorded_run
-    from tuner.ledger.run_directory import Ledger, read_measurements, read_run
+    from tuner.ledger.run_directory import Ledger
     from tuner.report.material import gather
     from tuner.report.page import render
 
@@ -233,15 +265,13 @@ def _read_again(location: Path) -> list[Row]:
         times[name] = time.process_time() - begun
         return result
 
-    run = timed("reading the trials", lambda: read_run(location))
-    measurements = timed("reading the measurements", lambda: read_measurements(location))
-    recorded = timed("making the records", lambda: read_recorded_run(run, measurements))
-    _, queue, pruner = make_queue(lambda _: Ledger(str(location)))
+    recorded = timed("reading", lambda: read_recorded(location))
+    queue, pruner = make_queue(Ledger(str(location)), trials=TRIALS, slots=RUNNING)
     timed("the queue and the sampler", lambda: queue.replay(recorded))
     timed("the pruner", lambda: pruner.replay(recorded.measurements, running=()))
     parts = "; ".join(f"{name} {seconds:.1f} s" for name, seconds in times.items())
-    rows = [explains("taking over the run", sum(times.values()), "s", parts)]
+    resuming = explains("resuming", sum(times.values()), "s", parts)
+    times.clear()
     timed("tuner show", lambda: CliRunner().invoke(show, [str(location)], catch_exceptions=False))
-    material = timed("reading for the report", lambda: gather(location))
-    timed("rendering the report", lambda: render(material))
-    return rows + [explains(name, times[name], "s") for name in list(times)[-3:]]
+    timed("tuner report", lambda: render(gather(location)))
+    return [resuming, *(explains(name, seconds, "s") for name, seconds in times.items())]

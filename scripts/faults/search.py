@@ -77,13 +77,19 @@ def require(holds: bool, what: str) -> None:
 
 @contextmanager
 def searching(
-    folder: Path, *, space: str = SPACE, name: str = "night", environment: Row | None = None
+    folder: Path,
+    *,
+    space: str = SPACE,
+    name: str = "night",
+    environment: Row | None = None,
+    kind: type[SearchProcess] | None = None,
 ) -> Iterator[SearchProcess]:
     """Yield a search in `folder`. When the block ends, end all its processes and remove what Ray left behind."""
     scratch = tempfile.mkdtemp(
         prefix="tf-"
     )  # short, because Ray's sockets lie below it and their paths may have 107 characters at most
-    search = SearchProcess(folder, space=space, name=name, environment={"TMPDIR": scratch, **(environment or {})})
+    variables = {"TMPDIR": scratch, **(environment or {})}
+    search = (kind or SearchProcess)(folder, space=space, name=name, environment=variables)
     try:
         yield search
     finally:
@@ -96,7 +102,7 @@ class SearchProcess:
 
     def __init__(self, folder: Path, *, space: str, name: str, environment: Row) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.location = folder, folder / "runs" / name
+        self.folder, self.location = folder, folder / "runs" / name  # a subclass may have an address
         self.space = folder / "space.yaml"
         self.space.write_text(space)
         self.scratch = Path(environment["TMPDIR"])

@@ -6,7 +6,6 @@ shape, a number format and a device, and an operation that mixes devices raises,
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -42,6 +41,8 @@ class FakeGpu(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
+        if func is torch.ops.prim.device.default and isinstance(args[0], FakeTensor):  # two of three calls
+            return args[0].fake_device
         kwargs = dict(kwargs or {})
         leaves = tree_leaves((args, kwargs))
         is_here = any(isinstance(leaf, FakeTensor) for leaf in leaves)
@@ -142,22 +143,22 @@ class _Module:
     def is_bf16_supported(self, *, including_emulation: bool) -> bool:
         return not including_emulation
 
-    def get_rng_state(self, device: str) -> Tensor:
+    def get_rng_state(self) -> Tensor:
         return torch.zeros(16, dtype=torch.uint8)
 
-    def set_rng_state(self, state: Tensor, device: str) -> None:
-        self.calls.append(("set_rng_state", device))
+    def set_rng_state(self, state: Tensor) -> None:
+        self.calls.append(("set_rng_state", state))
 
-    def mem_get_info(self, device: str) -> tuple[int, int]:
+    def mem_get_info(self) -> tuple[int, int]:
         return 60 << 30, 80 << 30
 
-    def set_per_process_memory_fraction(self, share: float, device: str) -> None:
+    def set_per_process_memory_fraction(self, share: float) -> None:
         self.calls.append(("set_per_process_memory_fraction", share))
 
-    def get_device_name(self, device: str) -> str:
+    def get_device_name(self) -> str:
         return "a GPU that is not there"
 
-    def max_memory_reserved(self, device: str) -> int:
+    def max_memory_reserved(self) -> int:
         return 1 << 30
 
     def synchronize(self) -> None:
@@ -175,9 +176,8 @@ class _Event:
         return True
 
 
-@functools.cache
-def _module() -> _Module:
-    """Make the device known to PyTorch, once in a process, and return its module."""
+def _make_known() -> _Module:
+    """Make the device known to PyTorch, and return its module."""
     module = _Module()
     module.Event = _Event
     _setup_privateuseone_for_python_backend(FAKE_GPU, backend_module=module)
@@ -187,10 +187,14 @@ def _module() -> _Module:
     return module
 
 
+# At import, and so before any test: the first gradients that a process computes settle for which devices there are any.
+_MODULE = _make_known()
+
+
 @contextmanager
 def fake_gpu() -> Iterator[tuple[FakeGpu, _Module]]:
     """Yield the device's counts, and its module, whose `calls` say what it was asked for."""
-    module = _module()
+    module = _MODULE
     module.calls.clear()
     before = torch.__future__.get_overwrite_module_params_on_conversion()
     torch.__future__.set_overwrite_module_params_on_conversion(True)  # a real parameter cannot become a fake one

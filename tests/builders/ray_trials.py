@@ -26,8 +26,8 @@ class StubTrial:
         self.placement_group_factory = resources
 
     def should_recover(self) -> bool:
-        """Ray would try it again."""
-        return True
+        """Whether Ray would try it again."""
+        return bool(self.run_metadata.num_failures <= self.max_failures)
 
 
 def step_on(worker: Any) -> dict[str, Any]:

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import torch
 
+from builders.searches import write_space
+
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 SCRIPT = """
-import json, os, sys
+import json, os, subprocess, sys
 from collections import Counter
 from dataclasses import asdict
 
@@ -61,17 +63,24 @@ with asking_for_token():
     space, packing = settle_gpus(read_space(SPACE), data, Machines((Node(cpus=6, gpus=4),)), said.append)
     measured = pack(read_space(SPACE), data, most=2, device="cpu")
     free = ray.available_resources()["GPU"]
+    address = ray.get_runtime_context().gcs_address
+    command = [sys.executable, "-m", "tuner", "plan", sys.argv[1], "--address", address, "--format", "json"]
+    planned = subprocess.run(command, capture_output=True, text=True, timeout=120)
     print(json.dumps({
         "spread": spread, "said": said, "settled": space.resources.gpus, "entry": packing.entry(), "free": free,
         "rates": list(measured.measured.rates), "problem": measured.measured.problem,
+        "plan": json.loads(planned.stdout or "{}"), "plan_said": planned.stderr,
     }), file=sys.stderr)
     ray.shutdown()
 """
 
 
 @pytest.fixture(scope="module")
-def found() -> dict[str, Any]:
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=300, check=False)
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    space = write_space(tmp_path_factory.mktemp("gpus"), "multilabel", "labels: labels")
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(space)], capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stderr
     seen: dict[str, Any] = json.loads(done.stderr.strip().splitlines()[-1])
     return seen
@@ -92,3 +101,10 @@ def test_gpus_that_pytorch_cannot_use_are_left_alone_and_it_is_said(found: dict[
     assert found["said"][-1].startswith("GPUs are not used: PyTorch ")
     assert "install its build for CUDA" in found["said"][-1]
     assert found["entry"]["trials_per_gpu"] == 0
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="PyTorch can use a GPU here")
+def test_a_plan_for_a_cluster_settles_the_gpus_and_measures_there(found: dict[str, Any]) -> None:
+    assert "GPUs are not used" in found["plan_said"]
+    assert found["plan"]["slots"] == 6, found["plan_said"]
+    assert found["plan"]["seconds_per_epoch"]["median"] > 0

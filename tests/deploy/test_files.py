@@ -18,8 +18,8 @@ DEPLOY = ROOT / "deploy"
 FILES = sorted(file for file in DEPLOY.rglob("*") if file.is_file() and not file.name.endswith(".dockerignore"))
 STUBS = {
     "scontrol": 'case $1 in show) echo a; echo b ;; *) echo "$@" >>requeued ;; esac',
-    "srun": 'echo "$RAY_AUTH_MODE ${#RAY_AUTH_TOKEN} $*" >>started',
-    "ray": "true",
+    "srun": 'echo "$RAY_AUTH_MODE ${#RAY_AUTH_TOKEN} $*" >>started; sleep "$SRUN_SECONDS"; exit "$RAY_CODE"',
+    "ray": 'exit "$RAY_CODE"',
     "tuner": """
 trap 'exit 130' TERM
 sleep 0.3
@@ -89,12 +89,14 @@ def slurm(tmp_path: Path) -> Callable[..., subprocess.Popen[bytes]]:
         (programs / name).write_text(f"#!/usr/bin/env bash\n{text}\n")
         (programs / name).chmod(0o755)
 
-    def start(steps: int, code: int) -> subprocess.Popen[bytes]:
+    def start(*, steps: int = 0, code: int = 0, ray: int = 0, srun_seconds: int = 0) -> subprocess.Popen[bytes]:
         job = {"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "[a-b]", "SLURM_NNODES": "2", "SLURM_CPUS_PER_TASK": "8"}
         own = {
             "SLURM_SUBMIT_DIR": str(tmp_path),
             "TUNER_STEPS": str(steps),
             "TUNER_CODE": str(code),
+            "RAY_CODE": str(ray),
+            "SRUN_SECONDS": str(srun_seconds),
             "PATH": "/usr/bin:/bin",
         }
         return subprocess.Popen(["bash", str(DEPLOY / "slurm.sh"), "multilabel", "--name", "first"], env={**job, **own})
@@ -103,7 +105,7 @@ def slurm(tmp_path: Path) -> Callable[..., subprocess.Popen[bytes]]:
 
 
 def test_a_slurm_job_starts_every_node_with_its_token_and_ends_as_the_search_does(slurm, tmp_path):
-    assert slurm(steps=0, code=3).wait(timeout=30) == 3
+    assert slurm(code=3).wait(timeout=30) == 3
     head, others = sorted((tmp_path / "started").read_text().splitlines(), key=lambda line: "--head" not in line)
     assert head.startswith("token 64 --nodes=1 --ntasks=1 --nodelist=a ray start --block --head --port=20007 ")
     assert "--num-cpus=8 --num-gpus=0" in head
@@ -112,9 +114,19 @@ def test_a_slurm_job_starts_every_node_with_its_token_and_ends_as_the_search_doe
     assert not (tmp_path / "requeued").exists()
 
 
-def test_a_slurm_job_whose_time_is_over_goes_back_to_the_queue(slurm, tmp_path):
-    job = slurm(steps=300, code=0)
-    while not (tmp_path / "searched").exists():
+def test_a_slurm_job_whose_head_does_not_start_fails_at_once(slurm, tmp_path):
+    assert slurm(ray=1).wait(timeout=30) == 1
+    assert not (tmp_path / "searched").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "begun"),
+    [({"steps": 300}, "searched"), ({"ray": 1, "srun_seconds": 20}, "started")],
+    ids=["searches", "starts Ray"],
+)
+def test_a_slurm_job_whose_time_is_over_goes_back_to_the_queue(slurm, tmp_path, given, begun):
+    job = slurm(**given)
+    while not (tmp_path / begun).exists():
         assert job.poll() is None
     job.terminate()
     assert job.wait(timeout=30) == 130

@@ -62,6 +62,23 @@ def test_a_port_where_nothing_listens_is_named_with_what_the_head_needs() -> Non
         JobServer(f"127.0.0.1:{port}")
 
 
+def test_a_port_that_speaks_something_else_is_named_without_what_it_says() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def greet() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"\x00\x00\x18\x04 gRPC\r\n")
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        port = listening.getsockname()[1]
+        with pytest.raises(NoAnswer, match=rf"127\.0\.0\.1:{port} \(what listens there does not speak HTTP\); check"):
+            JobServer(f"http://127.0.0.1:{port}")
+        thread.join()
+
+
 @pytest.mark.parametrize(("status", "body"), [(404, b"not here"), (200, b"<html>welcome</html>")])
 def test_another_web_server_is_not_taken_for_a_job_server(
     status: int, body: bytes, server: str, monkeypatch: pytest.MonkeyPatch

@@ -10,11 +10,12 @@ import pytest
 
 from builders.fixtures import Call
 from builders.runs import write_run
-from tuner.errors import UsageError
+from tuner.errors import Fault, NoAnswer, UsageError
+from tuner.jobs import submission
 from tuner.jobs.ending import exit_code
 from tuner.jobs.job_server import Job
 from tuner.jobs.package import Package
-from tuner.jobs.submission import Search, check_name, check_runs, find_latest, known_job, submit
+from tuner.jobs.submission import Search, check_name, check_runs, find_latest, follow, known_job, submit
 
 PACKAGE = Package(name="tuner-1.zip", content=b"", space="my space.yaml")
 SEARCH = Search(name="night", runs="s3://bucket/runs?region=x", arguments=["--require", "beats_baselines"])
@@ -116,10 +117,42 @@ def test_a_name_that_cannot_be_part_of_an_address_is_refused(name: str) -> None:
 
 
 def test_runs_must_be_where_the_cluster_reaches_them() -> None:
-    for runs in ("s3://bucket/runs", "/mnt/tuner/runs", "~/runs"):
+    for runs in ("s3://bucket/runs", "/mnt/tuner/runs"):
         check_runs(runs)
     with pytest.raises(UsageError, match=r"'runs' is a folder of this machine.*; name a place that every node reaches"):
         check_runs("runs")
+
+
+class Talking(Jobs):
+    """A job that prints a part of its log at each look, while its server is silent at the second one."""
+
+    looks: int = 0
+
+    def job(self, id_: str) -> Job | None:
+        self.looks += 1
+        if self.looks == 2:
+            raise NoAnswer([Fault("--cluster", "no dashboard answers", "check it")])
+        return Job(id_, "RUNNING" if self.looks < 4 else "SUCCEEDED", exit_code=0)
+
+    def log(self, id_: str) -> str:
+        return "".join(f"line {number}\n" for number in range(self.looks))
+
+
+def test_a_log_is_shown_once_although_its_server_is_silent_for_a_while(
+    said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submission, "_LOOK_EVERY_S", 0.001)
+    shown = list[str]()
+    jobs: Any = Talking()
+    assert follow(jobs, "night", shown.append, said.append).has_ended
+    assert shown == ["line 0\n", "line 1\nline 2\n", "line 3\n"]
+    assert said == ["no dashboard answers; trying again"]
+
+
+def test_a_job_that_a_new_head_does_not_know_can_be_submitted_again(said: list[str]) -> None:
+    jobs: Any = Jobs()
+    with pytest.raises(UsageError, match="no longer knows job night: its head has started anew; submit it again"):
+        follow(jobs, "night", said.append, said.append)
 
 
 # --- how it ended ----------------------------------------------------------------------------------------------------

@@ -362,3 +362,14 @@ def test_a_trial_that_an_older_tuner_called_interrupted_at_the_end_of_its_budget
         ledger.add("trials", {**trial_row(trial, "interrupted"), "reason": reason})
     ledger.flush()
     assert [row["ending"] for row in read_run(tmp_path / "run").trials] == ["cut short", "cut short", "interrupted"]
+
+
+def test_a_run_of_a_version_that_did_not_name_nodes_is_read(tmp_path: Path) -> None:
+    ledger = create(tmp_path / "run")
+    ledger.add("trials", trial_row(0, "stopped"))
+    ledger.finish({"status": "finished"})
+    (part,) = (tmp_path / "run" / "trials").iterdir()
+    older = pq.read_table(part).drop_columns(["node", "gpu", "lost_nodes"])
+    part.write_bytes(to_parquet(older).to_pybytes())
+    (row,) = read_run(tmp_path / "run").trials
+    assert (row["ending"], row["node"], row["gpu"], row["lost_nodes"]) == ("stopped", None, None, None)

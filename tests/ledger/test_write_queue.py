@@ -61,7 +61,7 @@ def test_a_thread_writes_while_the_search_goes_on() -> None:
     queue.advance()
     assert not is_written.is_set()
     may_go_on.set()
-    queue.wait_for_thread()
+    queue.catch_up()
     assert is_written.is_set()
 
 
@@ -83,7 +83,7 @@ def test_a_local_disk_that_fails_does_not_hold_up_the_search() -> None:
     queue = WriteQueue(is_threaded=False)
     queue.add(failing(1, lambda: done.append(1)))
     queue.advance()
-    queue.wait_for_thread()
+    queue.catch_up()
     assert done == []
     queue.advance()
     assert done == [1]

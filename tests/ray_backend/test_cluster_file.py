@@ -119,6 +119,7 @@ CASES = {
         ("~/tuner: .", "~/tuner: ./absent"),
         r"file_mounts\.~/tuner: \./absent does not exist in .*; name a",
     ),
+    "mount of a number": (("~/tuner: .", "~/tuner: 5"), r"file_mounts\.~/tuner: must be a path of this machine"),
     "key of nobody": (
         ("id_ed25519", "id_absent"),
         r"auth\.ssh_private_key: ~/\.ssh/id_absent does not exist; name the",
@@ -132,6 +133,11 @@ CASES = {
         r"c\.yaml:\d+: `tuner run` with no --runs writes to a folder of one node",
     ),
 }
+
+
+def test_a_value_that_may_have_two_types_says_both(check):
+    faults = check(("project_id: mine", "project_id: 5"), name="deploy/gcp.yaml")
+    assert re.search(r"provider\.project_id: is 5, but must be text or null; make it text or null", faults[0])
 
 
 @pytest.mark.parametrize(("change", "message"), CASES.values(), ids=CASES)

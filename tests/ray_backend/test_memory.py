@@ -29,6 +29,11 @@ def test_the_reason_is_one_line_that_names_the_cause() -> None:
     )
 
 
+def test_the_reason_says_if_the_trial_had_a_gpu_of_its_own_in_the_end() -> None:
+    reason = describe_out_of_memory("MemoryError: out of memory: CUDA out of memory. Tried …", 2, has_whole_gpu=True)
+    assert reason == "out of memory: CUDA out of memory. Tried … (tried 2 times, the last with a GPU of its own)"
+
+
 def test_the_last_of_a_trials_failures_is_read_right_after_it(tmp_path: Path) -> None:
     trial = Trial("any", stub=True)
     trial.storage = SimpleNamespace(

@@ -11,13 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from ray._private import worker as ray_worker
 from ray._private.label_utils import validate_label_selector
 from ray._private.node import Node as RayNode
 from ray.air.execution import PlacementGroupResourceManager
 from ray.air.execution.resources.request import ResourceRequest
-from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.tune.execution.class_cache import _ActorClassCache
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
@@ -33,13 +31,6 @@ from tuner.ray_backend.start import _UNUSED, Machines, Node
 from tuner.ray_backend.trials import QueueCallback, started_workers_for_trials
 from tuner.signals import sigterm_as_interrupt
 from tuner.space.search_settings import ResourceSettings
-
-ROOT = Path(__file__).parents[2]
-
-
-def test_the_cluster_file_is_valid_for_ray():
-    config = yaml.safe_load((ROOT / "cluster.yaml").read_text())
-    validate_config(prepare_config(config))
 
 
 def test_slots_are_bounded_by_cpus_gpus_and_the_limit():

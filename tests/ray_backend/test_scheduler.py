@@ -90,7 +90,7 @@ class StubQueue:
 
 
 def stub_trial(index: int, phase: Literal["search", "finalist"] = "search") -> StubTrial:
-    return StubTrial(Order(index=index, phase=phase, configuration={"hidden": 8}, seed=index), failures=3)
+    return StubTrial(Order(index=index, phase=phase, configuration={"hidden": 8}, seed=index))
 
 
 def make_result(epochs: float, score: float = 0.4, *, kind: Kind = "healthy", max_epochs: float = 27) -> dict[str, Any]:
@@ -369,7 +369,7 @@ def test_a_trial_whose_worker_died_too_often_has_failed(
     error: str, reason: str, queue: StubQueue, tmp_path: Path
 ) -> None:
     trial = stub_trial(0)
-    trial.error_file = str(tmp_path / "error.txt")
+    trial.error_file, trial.run_metadata.num_failures = str(tmp_path / "error.txt"), 3
     Path(trial.error_file).write_text(error)
     QueueCallback(queue, threading.Event()).on_trial_error(1, [trial], trial)
     assert (queue.endings, queue.reasons) == ({0: "failed"}, {0: reason})
@@ -380,6 +380,52 @@ def test_a_trial_that_will_be_retried_has_not_ended(scheduler: PruningScheduler,
     scheduler.on_trial_error(None, trial)
     assert queue.endings == {}
     assert send(scheduler, trial, make_result(1)) == ["CONTINUE"]
+
+
+def fail(scheduler: PruningScheduler, trial: StubTrial, error: str, tmp_path: Path) -> bool:
+    """Let a trial fail as Ray records it. Return whether Ray tries it again."""
+    trial.run_metadata.num_failures += 1
+    trial.error_file = str(tmp_path / "error.txt")
+    Path(trial.error_file).write_text(f"Failure # 1 (occurred at noon)\n{error}\n")
+    is_tried = trial.should_recover()
+    scheduler.on_trial_error(None, trial)
+    return is_tried
+
+
+def test_a_trial_may_lose_any_number_of_nodes(
+    scheduler: PruningScheduler, begin: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = begin(0)
+    with monkeypatch.context() as patch:
+        patch.setattr(scheduler.places, "is_lost", lambda order, error: True)
+        assert all(fail(scheduler, trial, "the node is gone", tmp_path) for _ in range(20))
+    assert [fail(scheduler, trial, "a signal", tmp_path) for _ in range(3)] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("error", "tries"),
+    [
+        ("it died", 3),
+        ("tuner.ray_backend.worker.WorkerFailure: RuntimeError: CUDA error: unspecified launch failure", 3),
+        ("tuner.ray_backend.worker.WorkerFailure: ImportError: no torch", 2),
+        ("MemoryError: out of memory", 2),
+    ],
+)
+def test_how_often_a_trial_is_tried_depends_on_what_failed(
+    error: str, tries: int, scheduler: PruningScheduler, begin: Any, tmp_path: Path
+) -> None:
+    trial = begin(0)
+    assert [fail(scheduler, trial, error, tmp_path) for _ in range(tries)] == [*[True] * (tries - 1), False]
+
+
+def test_a_failure_of_a_worker_is_the_reason_of_the_ending_with_the_number_of_tries(
+    queue: StubQueue, tmp_path: Path
+) -> None:
+    trial = stub_trial(0)
+    trial.error_file, trial.run_metadata.num_failures = str(tmp_path / "error.txt"), 2
+    Path(trial.error_file).write_text("tuner.ray_backend.worker.WorkerFailure: ImportError: no torch")
+    QueueCallback(queue, threading.Event()).on_trial_error(1, [trial], trial)
+    assert queue.reasons == {0: "ImportError: no torch (tried 2 times, each in a new process)"}
 
 
 def test_a_workers_note_is_passed_on(scheduler: PruningScheduler, queue: StubQueue, begin: Any) -> None:

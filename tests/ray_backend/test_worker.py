@@ -49,18 +49,14 @@ def test_on_the_only_node_any_other_error_ends_the_trial_and_the_worker_stays(be
     assert result["failure"].startswith("RuntimeError: Expected one of cpu, cuda")
 
 
-def test_a_trial_whose_node_will_stop_writes_a_checkpoint_before_it_trains_on(
-    begin: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_trial_whose_node_will_stop_writes_a_checkpoint_before_it_trains_on(begin: Begin, tmp_path: Path) -> None:
     Ledger.create(tmp_path / "run", space="", environment={}).release()
     place = tmp_path / "run" / "checkpoints" / "trial-0.safetensors"
-    with monkeypatch.context() as patch:
-        patch.setattr(worker, "_PAUSE_EVERY_S", 0.0)
-        leaving = begin(checkpoint=str(place))
-        leaving.write_checkpoint_soon()  # it has nothing to keep yet
-        leaving.step()
-        assert not place.exists()
-        leaving.write_checkpoint_soon()
-        leaving.step()
+    leaving = begin(replace(SETTINGS, pause_s=0.0), checkpoint=str(place))
+    leaving.write_checkpoint_soon()  # it has nothing to keep yet
+    leaving.step()
+    assert not place.exists()
+    leaving.write_checkpoint_soon()
+    leaving.step()
     assert place.exists()
     assert step_on(begin(checkpoint=str(place)))["score"] == step_on(begin())["score"]

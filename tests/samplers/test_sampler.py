@@ -173,7 +173,7 @@ def test_tpe_continues_after_a_replay_as_it_would_have(
     TPE sees only some of them, as in a search of many trials.
     """
     with pytest.MonkeyPatch.context() as patch:
-        for name, few in (("BEST", 4), ("RECENT", 8), ("RUNNING", 2)):
+        for name, few in (("BEST", 4), ("DRAWN", 8), ("RUNNING", 2)):
             patch.setattr(tpe_history, name, few)
         check_replay(parameters, seed, waits)
 

@@ -1,7 +1,8 @@
-"""TPE sees the best trials, the latest that ended and the latest that run, however many there are."""
+"""TPE sees the best trials, some of the others and the latest that run, however many there are."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +10,7 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
 from tuner.samplers import tpe_history
-from tuner.samplers.tpe_history import BEST, RECENT, RUNNING, History
+from tuner.samplers.tpe_history import BEST, DRAWN, RUNNING, History
 
 UNIT = FloatDistribution(0.0, 1.0)
 
@@ -25,12 +26,16 @@ def shown(history: History, *states: TrialState) -> list[int]:
     return [trial.number for trial in history.study().get_trials(states=states or None)]
 
 
-def test_tpe_sees_the_best_the_latest_and_the_running_trials() -> None:
-    ended = 2 * (BEST + RECENT)
+def test_tpe_sees_the_best_some_others_and_the_latest_running_trials() -> None:
+    ended = 10 * (BEST + DRAWN)
     history = begun(ended + 2 * RUNNING)
     for index in range(ended):
         history.end(index, TrialState.COMPLETE, score=-float(index), step=1)  # the earlier, the better
-    assert shown(history, TrialState.COMPLETE) == [*range(BEST), *range(ended - RECENT, ended)]
+    seen = shown(history, TrialState.COMPLETE)
+    assert seen[:BEST] == [*range(BEST)]
+    assert DRAWN <= len(seen) <= BEST + DRAWN
+    counts, _ = np.histogram(seen[BEST:], bins=10, range=(0, ended))
+    assert counts.min() > 0.8 * DRAWN / 10  # of each tenth of the search, about as many
     assert shown(history, TrialState.RUNNING) == [*range(ended + RUNNING, ended + 2 * RUNNING)]
 
 
@@ -65,7 +70,7 @@ def test_what_tpe_sees_does_not_depend_on_the_order_in_which_trials_end(endings:
     order.shuffle(shuffled)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tpe_history, "BEST", 4)
-        patch.setattr(tpe_history, "RECENT", 6)
+        patch.setattr(tpe_history, "DRAWN", 6)
         in_order = seen([*range(len(endings))])
         assert len(in_order) <= 10
         assert seen(shuffled) == in_order

@@ -87,9 +87,6 @@ def test_a_name_in_use_is_refused_naming_the_process_that_uses_it(tmp_path: Path
 class GivenUp(StubTrial):
     """The parts of Ray's trial that are read after Ray gives it up."""
 
-    def should_recover(self) -> bool:
-        return bool(self.run_metadata.num_failures <= RETRIES)
-
     def get_error(self) -> None:
         return None
 

@@ -91,7 +91,7 @@ def test_trials_of_a_node_that_was_left_out_do_not_count(watch: FailureWatch, sa
     add(watch, well=1, node="bad")
     add(watch, failed=90, node="bad")
     add(watch, well=10, node="good")
-    watch.leave_out("bad", "RuntimeError: CUDA error: unspecified launch failure")
+    watch.leave_out("node bad", "RuntimeError: CUDA error: unspecified launch failure")
     judge(watch)
     assert len(said) == 1
     assert said[0].startswith(

@@ -15,6 +15,7 @@ from tuner.search.gpu_packing import (
     is_worth_more,
     most_for_cores,
     most_for_memory,
+    note_on_idle_cpus,
 )
 from tuner.space.search_settings import ResourceSettings
 
@@ -98,6 +99,15 @@ def test_more_trials_are_tried_as_long_as_they_are_faster() -> None:
     assert is_worth_more({1: 300.0})
     assert is_worth_more({1: 300.0, 2: 500.0})
     assert not is_worth_more({1: 300.0, 2: 500.0, 4: 510.0})
+
+
+def test_cpus_of_nodes_without_a_gpu_that_stay_idle_are_said() -> None:
+    packing = choose_packing(measured({1: 300.0}), most=1)
+    with_gpu, without, head = Node(cpus=8, gpus=1), Node(cpus=64, gpus=0), Node(cpus=0, gpus=0)
+    assert note_on_idle_cpus(packing, [with_gpu, head]) is None
+    assert note_on_idle_cpus(packing, [with_gpu, without, without]) == (
+        "128 CPUs of nodes without a GPU stay idle; --set resources.gpus=0 uses the CPUs of all nodes instead of GPUs"
+    )
 
 
 def test_the_ledger_gets_the_choice_and_what_was_measured() -> None:

@@ -14,6 +14,7 @@ from tuner.ledger.rows import RecordedRun, RecordedTrial
 from tuner.ledger.run_directory import Ledger, read_run
 from tuner.ray_backend.start import Machines, Node
 from tuner.samplers.base import make_sampler
+from tuner.search.gpu_packing import GpuMeasurement, Packing, choose_packing
 from tuner.search.run import EarlierRun, SearchRun
 from tuner.search.search_data import SearchData
 from tuner.search.watcher import Watcher
@@ -47,6 +48,7 @@ def make_search(tmp_path: Path, make_dataset: Any) -> Callable[..., WatchedSearc
         clock: Callable[[], float] = lambda: 1.0,
         say: Callable[[str], None] = lambda _text: None,
         earlier: EarlierRun | None = None,
+        packing: Packing | None = None,
     ) -> WatchedSearch:
         (tmp_path / "space.yaml").write_text(SPACE.format(search=search, cpus=cpus))
         dataset = make_dataset("multilabel")
@@ -57,6 +59,7 @@ def make_search(tmp_path: Path, make_dataset: Any) -> Callable[..., WatchedSearc
             clock=clock,
             watcher=Watcher(say=say, watch=lambda _snapshot: None),
             earlier=earlier,
+            packing=packing,
         )
         made.trials = trials
         return made
@@ -72,6 +75,14 @@ def test_a_signal_outside_the_trials_leaves_a_manifest_too(number: int, make_sea
     run = read_run(tmp_path / "run")
     assert run.status == "interrupted"
     assert run.environment["machines"] == {"cpus": 2, "gpus": 0, "nodes": 1}
+
+
+def test_the_ledger_says_how_many_trials_share_a_gpu_and_why(make_search: Any, tmp_path: Path) -> None:
+    measured = GpuMeasurement(gpu="H200", rates={1: 300.0, 2: 590.0})
+    packing = choose_packing(measured, most=2)
+    with pytest.raises(SearchFailed, match="no trial was measured"):
+        make_search(lambda: (), packing=packing).run(is_cluster=False)
+    assert read_run(tmp_path / "run").environment["packing"] == packing.entry()
 
 
 def test_a_failure_leaves_a_manifest_with_its_reason(make_search: Any, tmp_path: Path) -> None:

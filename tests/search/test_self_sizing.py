@@ -44,11 +44,11 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., SelfS
     return make
 
 
-def trained(sizing: SelfSizing, seconds: float, examples: int) -> TrialRecord:
+def trained(sizing: SelfSizing, seconds: float, examples: int, *, load: float = 1.0) -> TrialRecord:
     """Return the record of a trial that is on its way to its first measurement."""
     guess = sizing._guess
     record = TrialRecord(Order(0, "search", guess.configurations[0], 1))
-    record.stretch = Stretch(examples, seconds, 1.0)
+    record.stretch = Stretch(examples, seconds, 1.0, load)
     return record
 
 
@@ -111,6 +111,22 @@ def test_about_the_guessed_speed_is_no_reason_for_another_plan(make: Callable[..
     assert revise(sizing, trained(sizing, 0.0, 1)) is None
     assert revise(sizing, trained(sizing, 4.0, 1 + round(4.0 / cost.example_s))) is None
     assert revise(sizing, trained(sizing, 90.0, 2 + round(4.0 / cost.example_s))) is None  # it was decided
+
+
+@pytest.mark.parametrize("has_baselines", [False, True])
+def test_what_the_baselines_beside_it_slow_a_trial_down_does_not_count(
+    make: Callable[..., SelfSizing], has_baselines: bool
+) -> None:
+    sizing = make()
+    cost = sizing._guess.of(trained(sizing, 1, 1).order.configuration)
+    plans = [
+        sizing.revise([record], spent_s=9.0, first_rung=10_000, has_baselines=has_baselines)
+        for record in (
+            trained(sizing, 0.0, 1, load=1.3),
+            trained(sizing, 4.0, 1 + round(4.0 / cost.example_s / 1.3), load=1.3),
+        )
+    ]
+    assert [plan is None for plan in plans] == [True, not has_baselines]
 
 
 def test_after_the_first_rung_the_plan_stays(make: Callable[..., SelfSizing]) -> None:

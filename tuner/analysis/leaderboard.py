@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tuner.analysis.committee import describe_committee, is_committee
+from tuner.analysis.failed_trials import count_by_node, describe_failures, describe_places
 from tuner.ledger.run_directory import Run
 from tuner.show_value import show_count
 from tuner.trial.ending import PLANNED_AGAIN, Ending
@@ -30,6 +31,7 @@ COLUMNS = (
     "runs",
     "epochs",
     "ending",
+    "node",
     "configuration",
 )
 
@@ -67,6 +69,8 @@ def describe_run(run: Run) -> dict[str, Any]:
         "is_being_extended": run.is_being_extended,
         "extensions": list(run.manifest.get("extensions", ())),
         "trials": count_endings(run),
+        "failures": describe_failures(run),
+        "nodes": count_by_node(run),
         "baselines": list(run.baselines),
         "leaderboard": leaderboard(run),
         "reason": champion.get("reason"),
@@ -152,6 +156,7 @@ def _trial_row(same: Sequence[Any], run: Run) -> dict[str, Any]:
         "name": f"trial {first['trial']}" + (f" and {show_count(repeats, 'repeat')}" if repeats else ""),
         **{key: _mean(row[key] for row in same) for key in ("score", *_MEAN_OVER_RUNS)},
         "ending": ", ".join(dict.fromkeys(row["ending"] or "running" for row in same)) if repeats else first["ending"],
+        "node": describe_places(same),
         "configuration": json.loads(first["configuration"]),
     }
 
@@ -171,6 +176,7 @@ def _finalist_row(finalist: Any, run: Run) -> dict[str, Any]:
         **{key: _mean(row[key] for row in trials) for key in _MEAN_OVER_RUNS},
         "lower": finalist["lower"],
         "runs": finalist["seeds"],
+        "node": describe_places(trials),
         "configuration": json.loads(trials[0]["configuration"]) if trials else None,
     }
 

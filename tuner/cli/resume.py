@@ -26,8 +26,9 @@ def resume(run: str, **given: Any) -> int:
 
     RUN is the name or the directory of a run. Finished trials stay as they are. Trials that were running continue from
     their last checkpoints. The space, the data and the version of tuner must be the same as before. --set may change
-    search.time, search.cost, search.cost_per_hour, search.trials, search.trial_timeout, resources.concurrent, resources.wait
-    and data.judge. It may also name data.train, data.validation and data.test elsewhere, if their content is the same.
+    search.time, search.cost, search.cost_per_hour, search.trials, search.trial_timeout, search.max_failed,
+    resources.concurrent, resources.wait and data.judge. It may also name data.train, data.validation and data.test elsewhere,
+    if their content is the same.
 
     A finished run goes on if --set gives it more time or more trials, counted for the whole run. It keeps its champion until
     there is a new one. With data.judge=FILE, fresh labelled rows judge the champion once, beside the test split. Without

@@ -56,7 +56,7 @@ def run(space: str | None, data: str | None, name: str | None, resume_or_start: 
 
     options = SearchOptions(**given)
     if name is not None:
-        check_name(name)
+        _check_name(name)
     if resume_or_start:
         return _run_or_resume(space, data, name, options, started)
     check_address(options.address)
@@ -75,14 +75,17 @@ def _run_or_resume(
     space: str | None, data: str | None, name: str | None, options: SearchOptions, started: float
 ) -> int:
     from tuner.errors import Fault, UsageError
-    from tuner.search.repetition import find_finished, run_or_resume
-    from tuner.storage import join
+    from tuner.search.repetition import find_finished, run_or_resume, wait_for_others
+    from tuner.storage import Folder, join
 
     if name is None:
         raise UsageError([Fault("--resume-or-start", "the run has no name to find it by", "add --name NAME")])
     loaded = load_named_space(space, options.overrides, data)
     location = join(options.runs, name)
     manifest = find_finished(loaded, location, say)
+    if manifest is None and wait_for_others(Folder.at(location), say):
+        started = time.monotonic()
+        manifest = find_finished(loaded, location, say)
     if manifest is not None:
         return print_result(location, manifest, options)
     check_address(options.address)
@@ -100,8 +103,7 @@ def _default_name(source: str) -> str:
     return f"{Path(source).stem}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
 
 
-def check_name(name: str) -> None:
-    """Raise UsageError if a run's folder cannot have this name."""
+def _check_name(name: str) -> None:
     from tuner.errors import Fault, UsageError
 
     if name in ("", ".", "..") or name.startswith("-") or not name.isprintable() or set(name) & set("/\\?#"):

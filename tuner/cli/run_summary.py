@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _LEADERBOARD_ROWS = 12
 _DROP = {
     "leaderboard": (
+        "node",
         "epochs",
         "lower",
         "score_spread",
@@ -159,9 +160,12 @@ def _print_summary(run: dict[str, Any]) -> None:
         print_sentence(run["plan"]["sentence"])
     if run["error"]:
         print_sentence(f"error: {run['error']}")
+    if run["failures"]:
+        print_sentence(f"warning: {run['failures']}")
     board = run["leaderboard"]
     if board:
-        candidates = [column for column in COLUMNS if column not in ("runs", "configuration")]
+        hidden = ("runs", "configuration", *(() if len(run["nodes"]) > 1 else ("node",)))
+        candidates = [column for column in COLUMNS if column not in hidden]
         columns = [column for column in candidates if any(row.get(column) is not None for row in board)]
         print_text("")
         print_table(_top_rows(board), columns, title="leaderboard, on validation", drop=_DROP["leaderboard"])

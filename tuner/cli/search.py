@@ -84,20 +84,30 @@ def print_result(location: str, manifest: Mapping[str, Any], options: SearchOpti
 def say_how_to_resume(location: str, address: str | None, overrides: Sequence[str] = ()) -> Iterator[None]:
     """Say how to resume in the error that ends a search, if the search has a run directory already."""
     from tuner.errors import SearchFailed, SearchInterrupted
-    from tuner.storage import Folder
 
     try:
         yield
     except (SearchInterrupted, KeyboardInterrupt):  # KeyboardInterrupt comes before the search, or again while it ends
-        if not Folder.at(location).exists("environment.json"):
+        if not _has_begun(location):
             raise
         raise SearchInterrupted(
             f"interrupted; {_how_to_resume(location, address, overrides, has_failed=False)}"
         ) from None
     except SearchFailed as error:
-        if not Folder.at(location).exists("environment.json"):
+        if not _has_begun(location):
             raise
         raise SearchFailed(f"{error}\n{_how_to_resume(location, address, overrides, has_failed=True)}") from error
+
+
+def _has_begun(location: str) -> bool:
+    """Return whether there is a run to resume. If the storage does not answer, it may be what ended the search."""
+    from tuner.errors import StorageError
+    from tuner.storage import Folder
+
+    try:
+        return Folder.at(location).exists("environment.json")
+    except StorageError:
+        return True
 
 
 def _how_to_resume(location: str, address: str | None, overrides: Sequence[str], *, has_failed: bool) -> str:

@@ -134,8 +134,7 @@ class JobServer:
             with error:
                 return error.code, error.read()
         except (OSError, http.client.HTTPException, ValueError) as error:
-            reason = getattr(error, "reason", error)
-            what = f"no dashboard answers at {self.url} ({getattr(reason, 'strerror', None) or reason})"
+            what = f"no dashboard answers at {self.url} ({_reason(error)})"
             remedy = (
                 f"check the address and the port ({PORT}, unless the head has another); the head needs ray[default], and "
                 "`ray start --head --dashboard-host=0.0.0.0` to be reached from other machines"
@@ -166,6 +165,14 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
+
+
+def _reason(error: Exception) -> str:
+    """Return why no answer came, in words."""
+    if isinstance(error, http.client.BadStatusLine) and not isinstance(error, OSError):
+        return "what listens there does not speak HTTP"  # as Ray's own port 6379
+    reason = getattr(error, "reason", error)
+    return str(getattr(reason, "strerror", None) or reason)
 
 
 def find_token() -> str | None:

@@ -55,7 +55,7 @@ def check_name(name: str) -> None:
 
 def check_runs(runs: str) -> None:
     """Raise UsageError if the folder of runs is one of this machine."""
-    if "://" not in runs and not runs.startswith(("/", "~")):
+    if "://" not in runs and not runs.startswith("/"):
         what = f"{runs!r} is a folder of this machine, and the job runs on the cluster"
         remedy = (
             "name a place that every node reaches: --runs s3://BUCKET/runs, or a mount such as --runs /mnt/tuner/runs"
@@ -96,7 +96,7 @@ def submit(server: JobServer, search: Search, package: Package, say: Callable[[s
         if server.submit(id_, search.entrypoint(package), runtime_env=environment, metadata=about):
             say(f"job {id_} is submitted to {server.url}; its run will be {search.location}")
             return id_
-        latest = server.job(id_)  # another submission was faster
+        latest = server.job(id_) or Job(id_, "PENDING", metadata=about)  # another submission was faster
     other = difference(latest, search, package)
     if other is not None:
         remedy = "choose another --name, or stop that job first with --stop"

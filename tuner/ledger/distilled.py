@@ -43,7 +43,7 @@ def damaged_distilled(run: Folder, location: str) -> Iterator[Fault]:
     `location` is that of the run, for commands.
     """
     described, bundle = read_distilled(run), run.below(DISTILLED)
-    remedy = f"distil it again: `{shlex.join(['tuner', 'distil', location, '--force'])}`"
+    remedy = f"distil it again: {shlex.join(['tuner', 'distil', location, '--force'])}"
     present = bundle.all_files()
     if not described:
         if present:

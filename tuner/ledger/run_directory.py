@@ -172,12 +172,12 @@ class Ledger:
         """
         self._is_due |= is_due or time.monotonic() - self._flushed_at >= _FLUSH_EVERY_S
         if is_awaited:
-            self._queue.wait_for_thread()
+            self._queue.catch_up()
         if self._is_due and self._queue.is_empty:
             self._queue_waiting()
         self._queue.advance()
         if is_awaited:
-            self._queue.wait_for_thread()
+            self._queue.catch_up()
 
     def settle(self) -> None:
         """Write everything that waits, and return when it is written. Raises as `flush` does."""

@@ -101,24 +101,25 @@ class TableWriter:
         self._table = table
         self._parts = 0
         self._tiers: list[list[str]] = [[]]  # the parts by how often their rows were merged; all lower ones are later
-        self._open = SCHEMAS[table].empty_table()  # the rows of the last part, if more are to come
+        self._open: pa.Table | None = None  # the rows of the last part, if more are to come
 
     def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows as a new part, or with those of the last part in its place."""
-        added = pa.Table.from_pylist(list(rows), schema=SCHEMAS[self._table])
-        is_new = not len(self._open)
-        self._parts += is_new
-        part = pa.concat_tables([self._open, added]).combine_chunks()
+        part = pa.Table.from_pylist(list(rows), schema=SCHEMAS[self._table])
+        is_new = self._open is None
+        if is_new:
+            self._parts += 1
+        else:
+            part = pa.concat_tables([self._open, part]).combine_chunks()
         self._write_part(part)
         if is_new:
             self._tiers[0].append(_part_name(self._parts))
-        if self._run.is_store:
-            self._open = part if len(part) < _ROWS_OF_A_PART else part.slice(0, 0)
+        self._open = part if self._run.is_store and len(part) < _ROWS_OF_A_PART else None
 
     def merge_if_many(self) -> None:
         """Merge the latest parts if there are many."""
         tier = 0
-        while len(self._tiers[tier]) >= _PARTS_BEFORE_MERGE and not len(self._open):
+        while len(self._tiers[tier]) >= _PARTS_BEFORE_MERGE and self._open is None:
             if not self._merge(tier):
                 return
             tier += 1
@@ -136,7 +137,7 @@ class TableWriter:
         if damaged:  # never delete parts unless the merged part holds all their rows; those that follow may be merged
             self._tiers = [[]]
             return False
-        self._parts, self._open = self._parts + 1, rows.slice(0, 0)
+        self._parts, self._open = self._parts + 1, None
         self._write_part(rows)
         # Before parts are deleted: if that fails, they are older copies. If they were merged again, they would be newer ones.
         self._tiers[tier] = []

@@ -41,23 +41,28 @@ class WriteQueue:
             if not self._failures or time.monotonic() - self._failed_at >= RETRY_AFTER_S:
                 self._attempt()
         elif self._running is None or self._running.done():
-            self.wait_for_thread()
+            self._join()
             if self._writes:
                 self._running = self._thread.submit(self._do_all)
 
-    def wait_for_thread(self) -> None:
-        """Wait until the thread has done its writes, if there is one. Raise the error that ended it."""
-        running, self._running = self._running, None
-        if running is not None:
-            running.result()
+    def catch_up(self) -> None:
+        """Wait until the thread has done all writes. Do not wait for a local disk, which may be full or away."""
+        if self._thread is not None:
+            self.wait()
 
     def wait(self) -> None:
         """Wait until all writes are done."""
-        self.wait_for_thread()
+        self._join()
         if self._thread is None:
             self._do_all()
         elif self._writes:
             self._thread.submit(self._do_all).result()
+
+    def _join(self) -> None:
+        """Wait until the thread has nothing to do, and raise the error that ended its work."""
+        running, self._running = self._running, None
+        if running is not None:
+            running.result()
 
     def _do_all(self) -> None:
         while not self._attempt():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import ipaddress
 import json
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
@@ -24,7 +25,7 @@ _CLOUDS = ("aws", "gcp", "azure", "aliyun", "vsphere")
 _COMMANDS = ("head_start_ray_commands", "worker_start_ray_commands")
 _START = re.compile(r"\b(?:ray start|start-ray)\b")
 _IN_BACKGROUND = re.compile(r"\bstart-ray\b|\b(?:nohup|setsid|systemd-run)\b|&\s*$")
-_TUNER_RUN = re.compile(r"\btuner run\b(?:[^\n]|(?<=\\)\n)*")
+_TUNER_RUN = re.compile(r"\btuner run (?=[\w./-])(?:[^\n]|(?<=\\)\n)*")
 _FIRST_AUTOSCALER = "RAY_enable_autoscaler_v2=0"
 _LOCAL_FOLDERS = ("/tmp/", "/home/", "/root/", "/var/tmp/")
 # RFC 5737: addresses for documentation, which no machine has
@@ -125,7 +126,8 @@ def _against_schema(file: _ClusterFile) -> _Found:
             for name in sorted(set(error.validator_value) - error.instance.keys()):
                 yield key, f"{name!r} is missing", f"write {name}: …"
         elif error.validator == "type":
-            wanted = _TYPES.get(error.validator_value, str(error.validator_value))
+            types = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
+            wanted = " or ".join(_TYPES.get(each, each) for each in map(str, types))
             yield key, f"is {file.document.written.get(key, 'nested')}, but must be {wanted}", f"make it {wanted}"
         else:
             yield key, error.message, "see Ray's page on cluster YAML configuration options"
@@ -136,13 +138,18 @@ def _refused_by_ray(file: _ClusterFile) -> _Found:
     import click
     from ray.autoscaler._private.util import prepare_config, validate_config
 
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # it would say what it fills in
     printed = io.StringIO()
     try:
         with redirect_stdout(printed), redirect_stderr(printed):
             validate_config(prepare_config(dict(file.document.tree)))
-    except (click.ClickException, ValueError, RuntimeError, KeyError) as error:
-        message = str(error) if not isinstance(error, KeyError) else f"{error} is missing"
-        yield ("provider",), f"Ray refuses the file: {message.splitlines()[0]}", "change what it names"
+    except (click.ClickException, ValueError, RuntimeError, LookupError, TypeError, AttributeError) as error:
+        message = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        yield (
+            ("provider",),
+            f"Ray refuses the file: {(message or type(error).__name__).splitlines()[0]}",
+            "change what it names",
+        )
 
 
 def _unfilled(file: _ClusterFile) -> _Found:
@@ -210,11 +217,13 @@ def _token(file: _ClusterFile) -> _Found:
 def _local_files(file: _ClusterFile) -> _Found:
     """Find files of this machine that are not there."""
     for remote, local in file.part("file_mounts").items():
-        if isinstance(local, str) and not Path(local).expanduser().exists():
+        if not isinstance(local, str):
+            yield ("file_mounts", remote), "must be a path of this machine", "name a file or folder that exists"
+        elif not Path(local).expanduser().exists():
             is_token = "auth_token" in remote
             remedy = "make it: `ray get-auth-token --generate`" if is_token else "name a file or folder that exists"
             yield ("file_mounts", remote), f"{local} does not exist in {_folder_of(local)}", remedy
-        elif isinstance(local, str) and "auth_token" in remote and Path(local).expanduser().stat().st_mode & 0o077:
+        elif "auth_token" in remote and Path(local).expanduser().stat().st_mode & 0o077:
             what = f"{local} can be read by other users of this machine, and then by those of every node"
             yield ("file_mounts", remote), what, f"run `chmod 600 {local}`"
     private_key = file.part("auth").get("ssh_private_key")

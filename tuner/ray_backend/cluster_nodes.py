@@ -22,6 +22,11 @@ def alive_nodes() -> list[Mapping[str, Any]]:
     return [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
 
 
+def count_gpus(node_id: str) -> float:
+    """Return how many GPUs a node has."""
+    return sum(float(node["Resources"].get("GPU", 0.0)) for node in alive_nodes() if node["NodeID"] == node_id)
+
+
 def here() -> dict[str, str]:
     """Return the `node_id` of this worker and its `gpu`, "" without one. Empty outside of Ray."""
     if not ray.is_initialized():

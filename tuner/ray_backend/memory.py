@@ -27,11 +27,12 @@ def last_error(trial: Any) -> str:
     return re.split(r"^Failure # .*\n", Path(trial.error_file).read_text(), flags=re.MULTILINE)[-1].strip()
 
 
-def describe_out_of_memory(error: str, tries: int) -> str:
+def describe_out_of_memory(error: str, tries: int, *, has_whole_gpu: bool = False) -> str:
     """Return the reason for the ending of a trial whose last error says that memory ran out."""
     line = next(line for line in error.splitlines() if is_out_of_memory(line))
     message = line.removeprefix("MemoryError: ").removeprefix("out of memory: ")
-    return f"out of memory: {message[:_MESSAGE_CHARACTERS]} (tried {tries} times, the last with fewer trials beside it)"
+    last = "a GPU of its own" if has_whole_gpu else "fewer trials beside it"
+    return f"out of memory: {message[:_MESSAGE_CHARACTERS]} (tried {tries} times, the last with {last})"
 
 
 @contextmanager

@@ -10,7 +10,8 @@ import ray
 from ray import tune
 
 from tuner.ray_backend import cluster_nodes
-from tuner.ray_backend.cluster_nodes import alive_nodes, node_name, node_of_failure
+from tuner.ray_backend.bad_gpus import BadGpus
+from tuner.ray_backend.cluster_nodes import alive_nodes, count_gpus, node_name, node_of_failure
 from tuner.ray_backend.left_out import avoiding, is_left_out, leave_out
 from tuner.trial.error_texts import is_broken_device
 from tuner.trial.order import Order, TrialQueue
@@ -32,6 +33,8 @@ class TrialPlaces:
         self._queue, self._health = queue, PlaceHealth()
         self._places: dict[int, Place] = {}
         self._failed_on: dict[int, set[str]] = {}
+        self._bad_gpus = BadGpus()
+        self._names: dict[str, str] = {}
         self._lost: set[tuple[int, str]] = set()
         self._measured: set[int] = set()  # of the trials that run now
 
@@ -40,7 +43,7 @@ class TrialPlaces:
         if "node_id" not in result or order.index in self._places:
             return
         place = self._places[order.index] = Place(result["node_id"], result.get("gpu", ""))
-        self._queue.placed(order, node_name(place.node), place.gpu)
+        self._queue.placed(order, self._name(place.node), place.gpu)
 
     def started(self, order: Order) -> None:
         """Forget where a trial ran before."""
@@ -70,7 +73,7 @@ class TrialPlaces:
             return False
         if (order.index, place.node) not in self._lost:
             self._lost.add((order.index, place.node))
-            self._queue.node_lost(order, node_name(place.node))
+            self._queue.node_lost(order, self._name(place.node))
         return True
 
     def failed(self, order: Order, message: str, error: str, wanted: Mapping[str, float]) -> None:
@@ -83,19 +86,31 @@ class TrialPlaces:
             return
         gpu = _GPU.search(message)
         place = Place(place.node, gpu[1]) if gpu else place
-        self._queue.placed(order, node_name(place.node), place.gpu)
+        self._queue.placed(order, self._name(place.node), place.gpu)
         self._failed_on.setdefault(order.index, set()).add(place.node)
         self._places.pop(order.index, None)
         is_broken = is_broken_device(message)
         bad = self._health.failed(place, order.index, is_broken=is_broken)
         usable = self.usable(wanted)
-        if bad is not None and bad.node in usable and len(usable) > 1:
+        if bad is not None and bad.gpu and count_gpus(bad.node) > 1:
+            self._leave_out_gpu(bad, wanted, message)
+        elif bad is not None and bad.node in usable and len(usable) > 1:
             leave_out(bad.node)
-            self._queue.left_out(node_name(bad.node), message)
+            self._queue.left_out(f"node {self._name(bad.node)}", message)
         elif is_broken and self._health.is_hopeless(usable):
             self._queue.give_up(
                 f"the last trials all failed on broken devices, and there is no other node, so the search has stopped: {message}"
             )
+
+    def look(self) -> None:
+        """Go on with what takes a while: call this about once a second."""
+        self._bad_gpus.look()
+
+    def _leave_out_gpu(self, place: Place, wanted: Mapping[str, float], message: str) -> None:
+        if self._bad_gpus.is_known(place):
+            return
+        self._bad_gpus.occupy(place, wanted["GPU"])
+        self._queue.left_out(f"GPU {place.gpu} of node {self._name(place.node)}", message)
 
     def usable(self, wanted: Mapping[str, float]) -> set[str]:
         """Return the ids of the nodes that are large enough for a trial and not left out."""
@@ -110,6 +125,12 @@ class TrialPlaces:
         """Return the ids of the nodes where a trial has failed, if another one can take it."""
         failed_on = self._failed_on.get(order.index, set())
         return failed_on if failed_on and self.usable(wanted) - failed_on else ()
+
+    def _name(self, node_id: str) -> str:
+        """Return what people call a node, the same for the whole search. Asking Ray takes as long as it has nodes."""
+        if node_id not in self._names:
+            self._names[node_id] = node_name(node_id)
+        return self._names[node_id]
 
     def _place_of(self, order: Order, error: str) -> Place | None:
         if order.index in self._places:

@@ -116,6 +116,7 @@ class QueueCallback(EmptyPickle, TrialProgressCallback):  # type: ignore[misc]
         if self._scheduler is not None and time.monotonic() >= self._look_at_nodes_s:
             self._look_at_nodes_s = time.monotonic() + _LOOK_AT_NODES_S
             self._save_trials_of_draining_nodes(trials, self._scheduler.places)
+            self._scheduler.places.look()
 
     def _save_trials_of_draining_nodes(self, trials: Sequence[Any], places: TrialPlaces) -> None:
         """Let trials write a checkpoint at once when their node begins to stop. They go on until it is gone."""
@@ -231,7 +232,8 @@ def _kill_actors(trials: Sequence[Any]) -> None:
 def _describe_error(trial: Any) -> str:
     error = last_error(trial)
     if is_out_of_memory(error):
-        return describe_out_of_memory(error, trial.run_metadata.num_failures)
+        gpus = trial.placement_group_factory.required_resources.get("GPU", 0.0)
+        return describe_out_of_memory(error, trial.run_metadata.num_failures, has_whole_gpu=gpus >= 1)
     failure = read_failure(error)
     if failure is not None:
         tries = trial.run_metadata.num_failures

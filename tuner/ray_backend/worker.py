@@ -195,13 +195,15 @@ class TrialOnWorker(tune.Trainable):  # type: ignore[misc]
     def _save_weights(self, trial: Trial, location: str) -> None:
         from tuner.bundle.model_bundle import save_probabilities, save_weights
         from tuner.ledger.run_directory import held_out_name
+        from tuner.storage import Folder, split
 
         check_run_exists(location)
-        with trial.averaged():
-            save_weights(location, trial.model)
-        probabilities = trial.probabilities
+        writes: list[Callable[[], None]] = [lambda: save_weights(location, trial.model)]
+        probabilities, examples = trial.probabilities, trial.examples
         if probabilities is not None:  # models are compared by these, without being rebuilt
-            save_probabilities(held_out_name(location), probabilities, examples=trial.examples)
+            writes.append(lambda: save_probabilities(held_out_name(location), probabilities, examples=examples))
+        with trial.averaged():
+            Folder.at(split(location)[0]).map(lambda write: write(), writes)
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Write nothing for Ray. A trial's checkpoint lies in the run directory under the trial's own name."""

@@ -13,16 +13,17 @@ from optuna.trial import FrozenTrial, TrialState
 
 BEST = 25
 """Ended trials that show where good settings are. Optuna's TPE never takes more."""
-RECENT = 250
-"""Ended trials that show, with the best ones, where poor settings are. Optuna gives older ones less and less weight."""
+DRAWN = 250
+"""Ended trials that show, with the best ones, where poor settings are: drawn at random, so that they are spread as all are."""
 RUNNING = 50
 """Running trials that count as poor, so that they are not repeated."""
 
 
 class History:
-    """The trials of a search, of which Optuna's TPE sees the best, the latest that ended, and the latest that run.
+    """The trials of a search, of which Optuna's TPE sees the best, some that are drawn at random, and the latest that run.
 
-    Which trials it sees depends on all of them alike, not on the order in which they ended.
+    Which trials it sees depends on all of them alike, not on the order in which they ended. If it saw the latest in place of the
+    drawn ones, it would forget where poor settings are, and find worse ones: `scripts/bench history`.
     """
 
     def __init__(self) -> None:
@@ -32,7 +33,7 @@ class History:
         )
         self._running: dict[int, FrozenTrial] = {}  # by index, in the order of their proposals
         self._best: list[tuple[tuple[float, ...], FrozenTrial]] = []  # the best first
-        self._recent: list[FrozenTrial] = []  # the latest last
+        self._drawn: list[tuple[int, FrozenTrial]] = []  # those with the lowest lots
         self._proposals = 0
         self._joint: dict[str, BaseDistribution] | None = None
 
@@ -60,12 +61,12 @@ class History:
         shared = trial.distributions if self._joint is None else self._joint
         self._joint = {name: each for name, each in sorted(shared.items()) if name in trial.distributions}
         insort(self._best, (_place(trial), trial))
-        insort(self._recent, trial)
-        del self._best[BEST:], self._recent[:-RECENT]
+        insort(self._drawn, (_lot(index), trial))
+        del self._best[BEST:], self._drawn[DRAWN:]
 
     def study(self) -> Study:
         """Return a study of the trials that TPE sees."""
-        ended = {trial.number: trial for trial in (*self._recent, *(trial for _, trial in self._best))}
+        ended = {trial.number: trial for _, trial in (*self._best, *self._drawn)}
         running = list(self._running.values())[-RUNNING:]
         self._storage.shown = sorted((*ended.values(), *running))
         return Study(self._study_name, self._storage)
@@ -110,6 +111,11 @@ def _trial(number: int, params: dict[str, Any], distributions: dict[str, BaseDis
         intermediate_values={},
         trial_id=number,
     )
+
+
+def _lot(index: int) -> int:
+    """Return a number that is different for each index, and looks drawn at random (Knuth 1973, multiplicative hashing)."""
+    return index * 2654435761 % 2**32
 
 
 def _place(trial: FrozenTrial) -> tuple[float, ...]:

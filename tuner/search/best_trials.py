@@ -38,6 +38,10 @@ class Standings(Generic[Member]):
         """Return the members with the `n` least keys in order, by default all."""
         return [member for _, member in self._sorted[:n]]
 
+    def least_key(self) -> tuple[float, ...] | None:
+        """Return the least key, None without members."""
+        return self._sorted[0][0] if self._sorted else None
+
 
 class Ranking:
     """The best search trial of each configuration, ranked by the mean score of all trials of its configuration.

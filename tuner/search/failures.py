@@ -9,14 +9,11 @@ from tuner.errors import SearchFailed
 from tuner.show_value import show_count, show_share
 from tuner.space.larger_budget import larger_budget
 from tuner.space.load import Space
-from tuner.trial.ending import Ending
+from tuner.trial.ending import FEW_TRIALS, WORRYING_SHARE, Ending
 from tuner.trial.record import TrialRecord
 
-_ENOUGH_TRIALS = 10  # if the first ten trials all fail, the others will too
 _ENOUGH_FOR_SHARE = 20  # a larger share of fewer trials may be bad luck
 _MOST_REASONS = 3  # of endings, in a message
-WORRYING_SHARE = 0.1
-"""If more trials fail, the user is told."""
 
 
 class NoChampion(SearchFailed):
@@ -63,12 +60,12 @@ class FailureWatch:
         else:
             self._ended_well[record.node] += 1
 
-    def leave_out(self, node: str, why: str) -> None:
-        """Say that trials go to a node no more."""
-        self._bad_nodes.add(node)
+    def leave_out(self, place: str, why: str) -> None:
+        """Say that trials go to a place no more, such as "node a" or "GPU 3 of node a"."""
+        self._bad_nodes.add(place.removeprefix("node "))
         self._say(
-            f"warning: node {node} is left out, because trials fail there and not elsewhere, the last with: {why}; they are "
-            "tried again on other nodes; once it is repaired, start Ray there again, and it counts as a new node"
+            f"warning: {place} is left out, because trials fail there and not elsewhere, the last with: {why}; they are tried "
+            "again elsewhere; once it is repaired, start Ray there again, and it counts as a new node"
         )
 
     def lose(self, node: str) -> None:
@@ -85,7 +82,7 @@ class FailureWatch:
         """Say when many trials fail. Raise SearchFailed if all do, or more than `max_failed`, or none can succeed any more."""
         if self._hopeless is not None:
             raise SearchFailed(self._hopeless)
-        if not self._has_news or self._ended < _ENOUGH_TRIALS:
+        if not self._has_news or self._ended < FEW_TRIALS:
             return
         self._has_news = False
         if not self._ended_well:

@@ -9,6 +9,8 @@ from typing import Any
 
 from tuner.ray_backend.start import Node
 from tuner.show_value import show_count
+from tuner.space.assignment import set_option
+from tuner.space.auto import GPUS
 from tuner.space.search_settings import ResourceSettings
 
 MOST = 32
@@ -111,6 +113,15 @@ def choose_packing(measured: GpuMeasurement, *, most: int) -> Packing:
     if measured.problem:
         parts.append(f"more could not be measured ({measured.problem})")
     return Packing(trials=trials, why="; ".join(parts), measured=measured)
+
+
+def note_on_idle_cpus(packing: Packing, nodes: Sequence[Node]) -> str | None:
+    """Say which CPUs no trial uses because each has a share of a GPU; None if there are none."""
+    idle = sum(node.cpus for node in nodes if not node.gpus)
+    if not packing.trials or not idle:
+        return None
+    remedy = set_option(f"resources.{GPUS}", 0)
+    return f"{show_count(idle, 'CPU')} of nodes without a GPU stay idle; {remedy} uses the CPUs of all nodes instead of GPUs"
 
 
 def _limit(most: int, fitting: int) -> str:

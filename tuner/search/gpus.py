@@ -16,6 +16,7 @@ from tuner.search.gpu_packing import (
     is_worth_more,
     most_for_cores,
     most_for_memory,
+    note_on_idle_cpus,
 )
 from tuner.search.trial_cost import CostGuess, sample_configurations
 from tuner.space.assignment import assignment
@@ -39,6 +40,9 @@ def settle_gpus(
     most = most_for_cores(machines.nodes, space.resources)
     packing = pack(space, data, most=most)
     say(packing.sentence)
+    note = note_on_idle_cpus(packing, machines.nodes)
+    if note is not None:
+        say(f"note: {note}")
     return changed(space, [assignment(f"resources.{GPUS}", packing.gpus)]), packing
 
 

@@ -40,18 +40,20 @@ def run_or_resume(
     """
     folder = Folder.at(location)
     while True:
-        if wait_for_others(folder, watcher.say):
-            started = time.monotonic()
         was_there = is_run(folder)
         try:
-            if not was_there:
+            manifest = find_finished(space, location, watcher.say)  # before the wait, as another space may be at work
+            if manifest is not None:
+                return dict(manifest)
+            if wait_for_others(folder, watcher.say):
+                started = time.monotonic()
+            elif was_there:
+                overrides = overrides_to_resume(read_run(location), space)
+                return resume_search(location, overrides, address=address, watcher=watcher)
+            else:
                 from tuner.search.run import run_search  # imports Ray Tune, which takes a second
 
                 return run_search(space, location, address=address, watcher=watcher, started=started)
-            if (manifest := find_finished(space, location, watcher.say)) is not None:
-                return dict(manifest)
-            overrides = overrides_to_resume(read_run(location), space, watcher.say)
-            return resume_search(location, overrides, address=address, watcher=watcher)
         except RunHeld:  # another process was faster
             time.sleep(_LOOK_EVERY_S)
         except LedgerError:
@@ -60,13 +62,13 @@ def run_or_resume(
 
 
 def find_finished(space: Space, location: str, say: Callable[[str], None]) -> Mapping[str, Any] | None:
-    """Return the manifest of the run at `location` if it has finished, and say so. Raises what `run_or_resume` raises."""
+    """Return the manifest of the run at `location` if it has finished, and say so. Raises LedgerError as `run_or_resume`."""
     if not is_run(Folder.at(location)):
         return None
     run = read_run(location)
+    overrides_to_resume(run, space)
     if run.status != "finished":
         return None
-    overrides_to_resume(run, space, say)
     say(f"{location} is finished, and nothing has changed")
     return run.manifest
 
@@ -85,15 +87,15 @@ def wait_for_others(folder: Folder, say: Callable[[str], None]) -> bool:
     return name is not None
 
 
-def overrides_to_resume(run: Run, space: Space, say: Callable[[str], None]) -> list[str]:
+def overrides_to_resume(run: Run, space: Space) -> list[str]:
     """Return the settings to resume a run with, so that it goes on as `space` says. A finished run gets none.
 
-    Raises LedgerError with every difference, if `space` is not the one that began the run. Files of rows may have moved, and
-    settings that change no trial's result may differ.
+    So does a run of which nobody knows the space that began it: an earlier version of tuner did not record it, or wrote it in
+    another way. Raises LedgerError with every difference, if `space` is not the one that began the run. Files of rows may have
+    moved, and settings that change no trial's result may differ.
     """
     begun = _space_given(run)
     if begun is None:
-        say("note: the run does not say which space it began with, so the settings that it has count")
         return []
     is_finished = run.status == "finished"
     space = read_space(space.given)
@@ -113,7 +115,7 @@ def overrides_to_resume(run: Run, space: Space, say: Callable[[str], None]) -> l
 
 
 def _space_given(run: Run) -> Space | None:
-    """Return the space that people began the run with, None if tuner did not record it then, or cannot read it now."""
+    """Return the space that people began the run with, None if that is not known."""
     try:
         return read_space(str(run.environment["space_given"]))
     except (KeyError, SpaceError):

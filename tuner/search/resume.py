@@ -35,6 +35,7 @@ MAY_CHANGE = (
     "search.cost_per_hour",
     "search.trials",
     "search.trial_timeout",
+    "search.max_failed",
     "resources.concurrent",
     "resources.wait",
     JUDGE,

@@ -22,6 +22,7 @@ _ENOUGH_S = 2.0  # of training, to tell the speed from
 _ENOUGH_SHARE = 0.02  # of the time, if that is more: a busy moment must not decide how long a long search trains
 _ENOUGH_WITH_REPORT_S = 0.5  # after the first measurement, as a rung may be near
 _AGAIN_S = 1.0  # from the end of the first trials to the next ones
+_BESIDE_BASELINES = 4 / 3  # as many times as long, at most, as on a core that no baselines share
 
 
 class Pace:
@@ -35,9 +36,14 @@ class Pace:
         self._enough_s = max(_ENOUGH_S, _ENOUGH_SHARE * limit_s)
         self._first: dict[int, tuple[int, float]] = {}
         self._costs: dict[int, TrialCost] = {}
+        self._latest: dict[int, float] = {}  # seconds of training at the latest news
+        self._seconds = self._idle_seconds = 0.0  # of training since then, as it was and on cores of its own
 
-    def ratios(self, records: Collection[TrialRecord]) -> tuple[float, float] | None:
-        """Return how many times as long as guessed an example and a validation row take; None if it is too early to tell."""
+    def ratios(self, records: Collection[TrialRecord], *, has_baselines: bool) -> tuple[float, float] | None:
+        """Return how many times as long as guessed an example and a validation row take; None if it is too early to tell.
+
+        Until the search `has_baselines`, their job slows trials down. What it may explain does not count: it ends soon.
+        """
         trained_s = guessed_s = evaluated_s = guessed_evaluated_s = 0.0
         for record in records:
             examples, seconds = _progress(record)
@@ -46,6 +52,7 @@ class Pace:
             index = record.order.index
             first_examples, first_s = self._first.setdefault(index, (examples, seconds))
             cost = self._costs.setdefault(index, self._guess.of(record.order.configuration))
+            self._note_load(record, seconds)
             trained_s += seconds - first_s
             guessed_s += (examples - first_examples) * cost.example_s
             if record.last is not None:
@@ -54,8 +61,18 @@ class Pace:
         enough_s = _ENOUGH_WITH_REPORT_S if evaluated_s else self._enough_s
         if trained_s < enough_s or not guessed_s:
             return None
-        example = trained_s / guessed_s
-        return example, evaluated_s / guessed_evaluated_s if guessed_evaluated_s else example
+        slowed = 1.0
+        if not has_baselines and self._idle_seconds:
+            slowed = min(self._seconds / self._idle_seconds, _BESIDE_BASELINES)
+        example = trained_s / guessed_s / slowed
+        return example, evaluated_s / guessed_evaluated_s / slowed if guessed_evaluated_s else example
+
+    def _note_load(self, record: TrialRecord, seconds: float) -> None:
+        since_s = seconds - self._latest.get(record.order.index, seconds)
+        self._latest[record.order.index] = seconds
+        if since_s > 0 and record.stretch is not None:
+            self._seconds += since_s
+            self._idle_seconds += since_s / record.stretch.load
 
 
 class SelfSizing:
@@ -85,7 +102,7 @@ class SelfSizing:
         if any(record.last is not None and record.last.examples >= first_rung for record in records):
             self._is_settled = True
             return None
-        ratios = self._pace.ratios(records)
+        ratios = self._pace.ratios(records, has_baselines=has_baselines)
         if ratios is None:
             return None
         self._is_settled = True

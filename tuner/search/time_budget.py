@@ -6,6 +6,7 @@ import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import heapreplace
 from itertools import zip_longest
 from statistics import median
 
@@ -219,11 +220,10 @@ def _resample_s(columns: int) -> float:
 
 def makespan(seconds: Sequence[float], slots: int) -> float:
     """Return how long jobs take on `slots` workers if the longest start first (Graham 1969)."""
-    ends = [0.0] * slots
+    ends = [0.0] * min(slots, len(seconds))  # a heap
     for job in sorted(seconds, reverse=True):
-        first = min(range(slots), key=ends.__getitem__)
-        ends[first] += job
-    return max(ends)
+        heapreplace(ends, ends[0] + job)
+    return max(ends, default=0.0)
 
 
 def finalists_seconds(full_runs: Sequence[float], *, seeds: int, slots: int, done: Sequence[int] = ()) -> float:

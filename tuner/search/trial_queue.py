@@ -68,7 +68,7 @@ class SearchQueue:
         for trial in recorded.trials:
             record = self.trials[trial.index]
             if record.ending is not None:
-                if trial.index >= self._first_trial:
+                if trial.index >= self._first_trial and record.ending is not Ending.FAILED:  # that cause may be gone
                     self._failures.add(record)
                 self._orders.close(record)
             elif trial.phase == "search":
@@ -133,9 +133,9 @@ class SearchQueue:
         self.trials[order.index].lost_nodes += 1
         self._failures.lose(node)
 
-    def left_out(self, node: str, why: str) -> None:
-        """Say that no trials go to a node any more."""
-        self._failures.leave_out(node, why)
+    def left_out(self, place: str, why: str) -> None:
+        """Say that no trials go to a node or a GPU any more."""
+        self._failures.leave_out(place, why)
 
     def give_up(self, why: str) -> None:
         """End the search with the next tick, because no trial can succeed any more."""

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from statistics import median
 
-from tuner.search.best_trials import ModelRanking, Ranking
+from tuner.search.best_trials import ModelRanking, Ranking, Standings
 from tuner.trial.ending import Ending
 from tuner.trial.record import TrialRecord
 
@@ -29,6 +29,7 @@ class TrialRecords:
         self.models = ModelRanking()
         self.first_start_s: float | None = None
         self.has_measurement = False
+        self._evaluations: Standings[int] = Standings()  # running trials, the longest evaluation first
         self._paced: list[int] = []  # trials whose speed is known over more than one measurement, in ascending order
         for record in records:
             self.update(record)
@@ -49,6 +50,7 @@ class TrialRecords:
             place = bisect_left(self._paced, index)
             if self._paced[place : place + 1] != [index]:
                 self._paced.insert(place, index)
+        self._evaluations.put(index, None if record.ending else (-record.evaluate_seconds,))
         self.ranking.update(record)
         self.models.update(record)
 
@@ -59,4 +61,5 @@ class TrialRecords:
 
     def longest_evaluation_s(self) -> float:
         """Return how long an evaluation of a running trial may take: a trial does not make way while it evaluates."""
-        return max((record.evaluate_seconds for record in self.running.values()), default=0.0)
+        least = self._evaluations.least_key()
+        return 0.0 if least is None else -least[0]

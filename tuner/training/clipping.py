@@ -84,7 +84,7 @@ class _ByQuantile:
                 self._norms[number] = restored
         self._norms[self._steps % self._history] = torch.where(is_finite, norm, math.nan)
         self._steps += 1
-        threshold = torch.nanquantile(self._norms, self._quantile)
+        threshold = torch.nanquantile(self._norms[: self._steps], self._quantile)
         is_changed = is_finite & (threshold > 0) & (norm > threshold)
         _scale_down(gradients, torch.where(is_changed, threshold / (norm + _TINY), 1.0))
         return Clipped(norm, is_changed)

@@ -7,6 +7,11 @@ from enum import StrEnum
 PLANNED_AGAIN = "the search was planned again, and its configuration began again"
 """The reason of a trial that the second plan cut short. It does not count beside the trial that took over its configuration."""
 
+FEW_TRIALS = 10
+"""Fewer trials say nothing about how many fail."""
+WORRYING_SHARE = 0.1
+"""If more trials fail, the user is told."""
+
 
 class Ending(StrEnum):
     """How a trial ended. The value is the text in the ledger."""

@@ -103,8 +103,8 @@ class TrialQueue(Protocol):
     def node_lost(self, order: Order, node: str) -> None:
         """Record that a trial has lost the node it ran on. It goes on elsewhere."""
 
-    def left_out(self, node: str, why: str) -> None:
-        """Record that no trials go to a node any more, after the last failure there."""
+    def left_out(self, place: str, why: str) -> None:
+        """Record that no trials go to a node or a GPU any more, after the last failure there."""
 
     def give_up(self, why: str) -> None:
         """Record that no trial can succeed any more."""
