@@ -170,7 +170,7 @@ def test_a_file_is_deleted_after_the_rows_that_make_it_unneeded(store: ObjectSto
     store.requests.clear()
     ledger.discard("checkpoints/trial-0.safetensors")
     ledger.add("trials", trial_row(0, "completed"))
-    ledger.flush(is_awaited=True)
+    ledger.settle()
     assert [method for method, _ in store.requests][:3] == ["PUT", "HEAD", "DELETE"]
     ledger.release()
 

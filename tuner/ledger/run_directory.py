@@ -31,6 +31,7 @@ import json
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -57,6 +58,7 @@ from tuner.trial.ending import Ending
 
 CHECKPOINTS = "checkpoints"
 _FLUSH_EVERY_S = 1.0
+_DELETED_AT_ONCE = 4
 _FILES = (
     *(f"{name}.json" for name in ("environment", "plan", "data", "baselines", "champion", "manifest", DISTILLED)),
     "space.yaml",
@@ -72,6 +74,8 @@ class Ledger:
         self.folder = Folder.at(location)
         self._waiting: dict[str, list[Mapping[str, Any]]] = {table: [] for table in SCHEMAS}
         self._unneeded: list[str] = []
+        self._deleting = ThreadPoolExecutor(_DELETED_AT_ONCE, "deletions")
+        self._deletions: list[Future[None]] = []
         self._queue = WriteQueue(is_threaded=not self.folder.is_local)
         self._writers = {table: TableWriter(self.folder, table) for table in SCHEMAS}
         self._flushed_at, self._is_due = time.monotonic(), False
@@ -183,27 +187,35 @@ class Ledger:
         """Write everything that waits, and return when it is written. Raises as `flush` does."""
         self._queue_waiting()
         self._queue.wait()
+        while self._deletions:
+            self._deletions.pop().result()
 
     def _queue_waiting(self) -> None:
         self._flushed_at, self._is_due = time.monotonic(), False
         self._queue.add(self._lock.renew)
         # In this order, wherever a crash cuts it off, no measurement lacks its trial and no ended trial lacks a measurement.
-        trials = self._waiting["trials"]
-        for table, rows in (
-            ("trials", [row for row in trials if row.get("ending") is None]),
-            ("reports", self._waiting["reports"]),
-            ("trials", [row for row in trials if row.get("ending") is not None]),
-        ):
+        trials, measurements = self._waiting["trials"], self._waiting["reports"]
+        measured = {row["trial"] for row in measurements}
+        first = [row for row in trials if row.get("ending") is None and row["trial"] in measured]
+        last = [row for row in trials if row.get("ending") is not None or row["trial"] not in measured]
+        for table, rows in (("trials", first), ("reports", measurements), ("trials", last)):
             if rows:
                 self._queue.add(partial(self._write_rows, table, rows))
                 self._queue.add(self._writers[table].merge_if_many)
         for name in self._unneeded:
-            self._queue.add(partial(self._delete, name))
+            self._queue.add(partial(self._discard, name))
         self._waiting, self._unneeded = {table: [] for table in SCHEMAS}, []
 
     def _write_rows(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         check_there(self.folder, self.location)
         self._writers[table].write(rows)
+
+    def _discard(self, name: str) -> None:
+        """Delete a file; in a store beside the writes, because it takes three requests there."""
+        if self.folder.is_local:
+            self._delete(name)
+        else:
+            self._deletions.append(self._deleting.submit(self._delete, name))
 
     def _delete(self, name: str) -> None:
         with suppress(StorageError):  # it only takes room
