@@ -20,7 +20,7 @@ TRIALS = 1200
 REPEATS = 8
 BEST = 5  # settings with the best scores, as finalists are
 ALL = 10**6
-HISTORIES = {"all": (ALL, ALL), "250 and 50": (250, 50)}
+HISTORIES = {"all": (ALL, ALL), "300 and 100": (300, 100)}
 """Ended trials, drawn at random, and running ones that TPE sees, beside the best 25."""
 RUNNING = {"8 running": 8, "400 running": 400}
 

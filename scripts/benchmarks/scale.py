@@ -22,7 +22,9 @@ from benchmarks.row import Row, at_most, explains
 
 TRIALS = 10_000
 RUNNING = 1000
-PLAYED = RUNNING + 500  # the last of them are run one message after the other; those before are taken over from a ledger
+PLAYED = (
+    RUNNING + 500
+)  # the last of them are run one message after the other; those before are taken over from a ledger
 FEW = 500  # trials of the search that it is compared with, of which a tenth runs at once
 ROWS = 20_000
 MAX_EPOCHS = 9

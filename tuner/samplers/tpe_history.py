@@ -13,17 +13,17 @@ from optuna.trial import FrozenTrial, TrialState
 
 BEST = 25
 """Ended trials that show where good settings are. Optuna's TPE never takes more."""
-DRAWN = 250
+DRAWN = 300
 """Ended trials that show, with the best ones, where poor settings are: drawn at random, so that they are spread as all are."""
-RUNNING = 50
+RUNNING = 100
 """Running trials that count as poor, so that they are not repeated."""
 
 
 class History:
     """The trials of a search, of which Optuna's TPE sees the best, some that are drawn at random, and the latest that run.
 
-    Which trials it sees depends on all of them alike, not on the order in which they ended. If it saw the latest in place of the
-    drawn ones, it would forget where poor settings are, and find worse ones: `scripts/bench history`.
+    Which trials it sees depends on all of them alike, not on the order in which they ended. `scripts/bench history` compares what
+    it finds with what it finds if it sees all.
     """
 
     def __init__(self) -> None:
