@@ -41,7 +41,7 @@ resources=(--num-cpus="$SLURM_CPUS_PER_TASK" --num-gpus="${SLURM_GPUS_ON_NODE:-0
 srun --nodes=1 --ntasks=1 --nodelist="$head" \
   ray start --block --head --port="${address#*:}" --temp-dir="/tmp/ray-$SLURM_JOB_ID" "${resources[@]}" &
 ray=$!
-until ray health-check --address "$address" >/dev/null 2>&1; do
+until timeout 30 ray health-check --address "$address" >/dev/null 2>&1; do
   if ! kill -0 "$ray" 2>/dev/null; then exit 1; fi # Ray did not start, and has said why
   sleep 2
 done
