@@ -19,7 +19,7 @@ def test_a_cluster_or_a_file_is_asked_for(arguments: tuple[str, ...], call: Call
 def test_an_address_where_nothing_answers_is_said_at_once(call: Call) -> None:
     code, out, err = call("cluster", "127.0.0.1:1")
     assert (code, out) == (2, "")
-    assert "nothing answers at '127.0.0.1:1' (Connection refused)" in err
+    assert err.startswith("error: ADDRESS: nothing answers at '127.0.0.1:1' (Connection refused)")
 
 
 def test_a_place_where_this_machine_cannot_write_is_said_first(call: Call, tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,14 +92,16 @@ def _check_nodes(address: str, location: str | None, format_: Format) -> None:
     from tuner.errors import UsageError
     from tuner.storage import Folder
 
-    check_address(address)
+    with _naming_argument():
+        check_address(address)
     if location is not None:
         Folder.at(location).check_writable()
     say("joining the cluster and asking its nodes")
 
     from tuner.ray_backend.preflight import group_faults, survey
 
-    reports, notes = survey(address, location)
+    with _naming_argument():
+        reports, notes = survey(address, location)
     print_rows([_row(report) for report in reports], _COLUMNS, format_, drop=_DROP)
     for note in (*notes, *(note for report in reports for note in report.notes)):
         say(f"note: {note}")
@@ -104,6 +109,19 @@ def _check_nodes(address: str, location: str | None, format_: Format) -> None:
     if faults:
         raise UsageError(faults)
     say(f"{show_count(len(reports), 'node')} can run trials")
+
+
+@contextmanager
+def _naming_argument() -> Iterator[None]:
+    """Let faults of the address name this verb's argument. Other verbs have an option for it."""
+    from tuner.errors import UsageError
+
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(
+            [replace(fault, where="ADDRESS" if fault.where == "--address" else fault.where) for fault in error.faults]
+        ) from error
 
 
 def _row(report: NodeReport) -> dict[str, Any]:

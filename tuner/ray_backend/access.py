@@ -142,7 +142,7 @@ def _refusal(address: str, answer: str) -> Fault:
     if answer == "wrong":
         return Fault("--address", f"the cluster at {address!r} refuses this machine's token", remedy)
     what = f"no Ray cluster answers at {address!r}" + (f" ({answer})" if answer else "")
-    remedy = "check the address with `ray status`, or leave --address out to run on this machine"
+    remedy = "check it with `ray status` on the cluster's head node; without --address, `tuner run` uses this machine"
     return Fault("--address", what, remedy)
 
 
