@@ -98,3 +98,13 @@ def test_a_lease_that_was_not_renewed_for_a_minute_has_expired(tmp_path: Path) -
     first._renewed_at -= RENEW_EVERY_S + 1
     with pytest.raises(LedgerError, match="another process has taken this run's directory over"):
         first.renew()
+
+
+def test_a_process_that_lost_its_lease_leaves_that_of_the_next_holder(tmp_path: Path) -> None:
+    first, second = RunLock(_object_store(tmp_path)), RunLock(_object_store(tmp_path))
+    first.take()
+    _age(tmp_path, STALE_AFTER_S + 1)
+    second.take()
+    first.release()
+    with pytest.raises(LedgerError, match="another process is at work on this run"):
+        first.take()

@@ -65,8 +65,10 @@ class RunLock:
             os.close(self._file)  # the kernel releases the lock
             self._file = None
         if self._token is not None:
-            self._token = None
-            self._folder.delete(LOCK)
+            token, self._token = self._token, None
+            holder = self._read_lease()
+            if holder is not None and holder.get("token") == token:  # another process may have taken it over
+                self._folder.delete(LOCK)
 
     def _take_file(self) -> None:
         import fcntl  # missing on Windows, which Ray does not fully support either

@@ -12,6 +12,7 @@ import ray.exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from tuner.data.trial_data import TrialData
+from tuner.ray_backend.left_out import elsewhere
 from tuner.space.configuration import Configuration
 from tuner.trial.order import TrialSettings
 
@@ -72,11 +73,11 @@ class _Probe:
 
 
 def find_facts(largest: Configuration, data: Any, settings: TrialSettings, *, cpus: int, gpus: float = 1.0) -> GpuFacts:
-    """Return the facts of a whole free GPU. `data` are the TrialData, or Ray's reference to them.
+    """Return the facts of a whole free GPU, on a node that is not left out. `data` are the TrialData, or Ray's reference to them.
 
     Raises ProbeError if no GPU is free within a minute and a half, or if the probe fails.
     """
-    with _probes(1, (largest, data, settings), cpus=cpus, gpus=gpus) as (probe,):
+    with _probes(1, (largest, data, settings), cpus=cpus, gpus=gpus, label_selector=elsewhere()) as (probe,):
         facts: GpuFacts = _get([probe.facts.remote()], _START_S)[0]
     return facts
 

@@ -148,7 +148,7 @@ def _start_here(resources: ResourceSettings, quiet: Mapping[str, Any]) -> tuple[
     try:
         with _without_unused_processes():
             ray.init(address="local", include_dashboard=False, num_cpus=cpus, _temp_dir=folder, **quiet)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except Exception as error:  # Ray raises a plain one if its processes start too slowly
         raise SearchFailed(f"Ray did not start on this machine: {error}") from error
     return notes
 

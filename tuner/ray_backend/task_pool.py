@@ -9,6 +9,7 @@ import ray
 import ray.exceptions
 
 from tuner.errors import SearchFailed
+from tuner.ray_backend.left_out import elsewhere
 from tuner.space.search_settings import ResourceSettings
 
 Arguments = ParamSpec("Arguments")
@@ -41,5 +42,6 @@ class TaskPool:
     ) -> Task[Result]:
         """Start a function, and return at once."""
         resources = self._resources
-        remote = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus, max_calls=1)(function)
+        options = {"num_cpus": resources.cpus, "num_gpus": resources.gpus, "max_calls": 1}
+        remote = ray.remote(**options, label_selector=elsewhere())(function)
         return Task(remote.remote(*arguments, **named))
