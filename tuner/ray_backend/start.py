@@ -194,7 +194,9 @@ def _join(address: str, quiet: Mapping[str, Any]) -> tuple[str, ...]:
         ray.init(address=address, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
         what = f"the Ray cluster at {address!r} cannot be joined ({str(error).splitlines()[0]})"
-        remedy = "check it with `ray status` on the cluster's head node; without --address, `tuner run` uses this machine"
+        remedy = (
+            "check it with `ray status` on the cluster's head node; without --address, `tuner run` uses this machine"
+        )
         raise UsageError([Fault("--address", what, remedy)]) from error
     return notes
 
