@@ -61,7 +61,7 @@ def _count_flush(store: ObjectStore) -> int:
         ledger.add("trials", {**common, "ending": None})
         ledger.add("reports", {"trial": trial, "start": 1, "examples": 1, "score": 0.5})
         ledger.add("trials", {**common, "ending": "completed"})
-        ledger.flush()
+        ledger.settle()
     requests = len(store.requests)
     ledger.release()
     return requests
