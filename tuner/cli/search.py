@@ -158,5 +158,7 @@ def check_address(address: str | None) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_WITHIN_S).close()
     except (OSError, UnicodeError) as error:
         message = f"nothing answers at {address!r} ({getattr(error, 'strerror', None) or error})"
-        remedy = "check it with `ray status` on the cluster's head node; without --address, `tuner run` uses this machine"
+        remedy = (
+            "check it with `ray status` on the cluster's head node; without --address, `tuner run` uses this machine"
+        )
         raise UsageError([Fault("--address", message, remedy)]) from error
