@@ -214,6 +214,7 @@ def test_joining_a_cluster_that_asks_for_a_token_says_at_once_what_is_wrong_with
     done = ask(JOIN, local_ray.address, tmp_path, **shown)
     assert message in done.stdout, done.stderr
     assert "RPC" not in done.stderr
+    assert "RAY_BACKEND_LOG_LEVEL" not in done.stderr  # Ray says that it has read it
 
 
 @pytest.fixture

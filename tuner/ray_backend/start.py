@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import signal
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -50,6 +52,7 @@ from tuner.ray_backend.left_out import elsewhere, forget_nodes, is_left_out
 from tuner.signals import holding_signals
 from tuner.space.search_settings import ResourceSettings
 
+_STANDARD_ERROR = 2
 _UNUSED = ("start_monitor", "start_api_server", "start_log_monitor")
 _AT_STOP = ExitStack()  # `stop_ray` closes it; a process has one Ray at a time
 
@@ -117,7 +120,7 @@ def start_ray(address: str | None, resources: ResourceSettings) -> Machines:
     """
     logging.getLogger("ray").setLevel(logging.CRITICAL)  # failures are in the ledger, and we show them from there
     quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": True}
-    with warnings.catch_warnings(), _sigterm_restored(), _without_reports():
+    with warnings.catch_warnings(), _sigterm_restored(), _without_reports(), _without_first_log_line():
         warnings.simplefilter("ignore")  # Ray warns about its future defaults, which the user cannot change
         notes = _start_here(resources, quiet) if address is None else _join(address, quiet)
     return Machines(list_nodes(), notes, is_cluster=address is not None)
@@ -186,6 +189,34 @@ def _without_reports() -> Iterator[None]:
         yield
     finally:
         worker.listen_error_messages = listen
+
+
+@contextmanager
+def _without_first_log_line() -> Iterator[None]:
+    """Keep the line away from the terminal in which Ray's C++ code says that it has read RAY_BACKEND_LOG_LEVEL.
+
+    It writes to file descriptor 2, which leads nowhere inside. Python's own standard error goes on, through a copy.
+    """
+    stream = sys.stderr
+    if not isinstance(stream, io.TextIOWrapper) or stream.fileno() != _STANDARD_ERROR:
+        yield  # a Python caller replaced it
+        return
+    stream.flush()
+    kept, nowhere = os.dup(_STANDARD_ERROR), os.open(os.devnull, os.O_WRONLY)
+    raw = getattr(stream.buffer, "raw", stream.buffer)  # Python -u has no buffer
+    outlet = type(raw)(kept, "w")  # as robust as the stream itself
+    copy = io.TextIOWrapper(
+        io.BufferedWriter(outlet), encoding=stream.encoding, errors=stream.errors, line_buffering=True
+    )
+    os.dup2(nowhere, _STANDARD_ERROR)
+    sys.stderr = copy
+    try:
+        yield
+    finally:
+        copy.flush()
+        os.dup2(kept, _STANDARD_ERROR)
+        sys.stderr = stream
+        os.close(nowhere)  # another thread may write to the copy at this moment: it is closed with its last use
 
 
 def _join(address: str, quiet: Mapping[str, Any]) -> tuple[str, ...]:
