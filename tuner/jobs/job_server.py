@@ -25,7 +25,7 @@ OF_FINISHED = (0, 3)
 _ANSWER_WITHIN_S = 30.0
 _MOST_READ = 300  # characters of an answer that nobody expected
 _ENDED = ("STOPPED", "SUCCEEDED", "FAILED")
-_TOKEN_REMEDY = (
+TOKEN_REMEDY = (
     "put the cluster's token in ~/.ray/auth_token (`ray get-auth-token` on its head shows it) or in RAY_AUTH_TOKEN"
 )
 
@@ -68,7 +68,7 @@ class JobServer:
             self._token = find_token()
             if self._token is None:
                 what = f"the cluster at {self.url} asks for a token, but this machine has none"
-                raise UsageError([Fault("--cluster", what, _TOKEN_REMEDY)])
+                raise UsageError([Fault("--cluster", what, TOKEN_REMEDY)])
         else:
             self.notes = (
                 f"the cluster at {self.url} has no authentication, so anyone who reaches it can run code on it; "
@@ -145,7 +145,7 @@ class JobServer:
         """Return the JSON of an answer. Raises UsageError if the token is wrong, and NoAnswer for anything else."""
         if status in (http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN):
             what = f"the cluster at {self.url} refuses this machine's token"
-            raise UsageError([Fault("--cluster", what, _TOKEN_REMEDY)])
+            raise UsageError([Fault("--cluster", what, TOKEN_REMEDY)])
         if status != http.HTTPStatus.OK:
             raise self._unexpected(status, answer)
         try:
@@ -187,7 +187,7 @@ def find_token() -> str | None:
     except OSError as error:
         if named:
             what = f"the file {named} cannot be read ({error.strerror})"
-            raise UsageError([Fault("RAY_AUTH_TOKEN_PATH", what, _TOKEN_REMEDY)]) from error
+            raise UsageError([Fault("RAY_AUTH_TOKEN_PATH", what, TOKEN_REMEDY)]) from error
         return None
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from ray._private.authentication.authentication_token_setup import AuthenticationTokenLoader, Config
 
 from tuner.errors import Fault, LedgerError, UsageError
+from tuner.jobs.job_server import TOKEN_REMEDY
 from tuner.ledger.lock import RunLock
 from tuner.storage import Folder
 
@@ -134,13 +135,11 @@ def _delete_old_folders(parent: Path, prefix: str) -> None:
 
 
 def _refusal(address: str, answer: str) -> Fault:
-    remedy = (
-        "put the cluster's token in ~/.ray/auth_token (`ray get-auth-token` on its head shows it) or in RAY_AUTH_TOKEN"
-    )
     if answer == "missing":
-        return Fault("--address", f"the cluster at {address!r} asks for a token, but this machine has none", remedy)
+        what = f"the cluster at {address!r} asks for a token, but this machine has none"
+        return Fault("--address", what, TOKEN_REMEDY)
     if answer == "wrong":
-        return Fault("--address", f"the cluster at {address!r} refuses this machine's token", remedy)
+        return Fault("--address", f"the cluster at {address!r} refuses this machine's token", TOKEN_REMEDY)
     what = f"no Ray cluster answers at {address!r}" + (f" ({answer})" if answer else "")
     remedy = "check it with `ray status` on the cluster's head node; without --address, `tuner run` uses this machine"
     return Fault("--address", what, remedy)

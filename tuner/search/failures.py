@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 from tuner.errors import SearchFailed
 from tuner.show_value import show_count, show_share
+from tuner.space.assignment import set_option
 from tuner.space.larger_budget import larger_budget
 from tuner.space.load import Space
 from tuner.trial.ending import FEW_TRIALS, WORRYING_SHARE, Ending
@@ -92,7 +93,8 @@ class FailureWatch:
         ended = len(failed) + self._ended_well.total()
         if max_failed is not None and len(failed) > _most_failed(max_failed, ended):
             raise SearchFailed(
-                f"{describe_failures(failed, ended)}; this is more than search.max_failed allows, which is {max_failed:g}"
+                f"{describe_failures(failed, ended)}; this is more than search.max_failed allows, which is {max_failed:g}; "
+                f"{set_option('search.max_failed', None)} allows any number, also in a run that is resumed"
             )
         if len(failed) > WORRYING_SHARE * ended and not self._has_warned:
             self._has_warned = True
