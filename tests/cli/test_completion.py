@@ -64,7 +64,7 @@ def test_shipped_spaces_and_files_are_completed(complete) -> None:
 
 
 def test_keys_of_settings_are_completed_without_a_space_after_them(complete) -> None:
-    assert complete("run", "multilabel", "--set", "search.max") == ["search.max_epochs=", "-o nospace"]
+    assert complete("run", "multilabel", "--set", "search.max_e") == ["search.max_epochs=", "-o nospace"]
     assert "space.clipping.norm.threshold=" in complete("run", "multilabel", "--set", "space.clipping")
 
 

@@ -26,7 +26,9 @@ def break_command(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 
         command = tuner.commands[name]
         monkeypatch.setattr(command, "callback", broken)
-        return [name, *("x" for each in command.params if isinstance(each, click.Argument) and each.required)]
+        required = [each for each in command.params if each.required]
+        options = [word for each in required if isinstance(each, click.Option) for word in (each.opts[0], "x")]
+        return [name, *options, *("x" for each in required if isinstance(each, click.Argument))]
 
     return break_
 
