@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tuner.cli.head_watch import find_endpoint, watching_head, why_silent
 from tuner.cli.options import Command, format_option, runs_option, set_option
 from tuner.cli.output import Format, say
 from tuner.cli.run_summary import print_run
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from tuner.search.watcher import Watcher
 
 _UNMET_EXIT_CODE = 3
-_ANSWER_WITHIN_S = 10.0
-_LAST_PORT = 65_535
 
 address_option = click.option(
     "--address",
@@ -62,7 +61,7 @@ def perform(location: str, options: SearchOptions, search: Callable[[Watcher], M
     with say_how_to_resume(location, options.address, options.overrides):
         from tuner.cli.progress import watching
 
-        with watching() as watcher:
+        with watching_head(options.address, lambda: _after_lost_head(location, options)), watching() as watcher:
             manifest = search(watcher)
     return print_result(location, manifest, options)
 
@@ -97,6 +96,12 @@ def say_how_to_resume(location: str, address: str | None, overrides: Sequence[st
         if not _has_begun(location):
             raise
         raise SearchFailed(f"{error}\n{_how_to_resume(location, address, overrides, has_failed=True)}") from error
+
+
+def _after_lost_head(location: str, options: SearchOptions) -> str:
+    if not _has_begun(location):
+        return "nothing has been written yet"
+    return _how_to_resume(location, options.address, options.overrides, has_failed=True)
 
 
 def _has_begun(location: str) -> bool:
@@ -147,18 +152,12 @@ def check_address(address: str | None) -> None:
 
     Leave any other form of address to Ray.
     """
-    import socket
-
     from tuner.errors import Fault, UsageError
 
-    host, _, port = (address or "").rpartition(":")
-    if not address or "://" in address or not host or not port.isdecimal() or int(port) > _LAST_PORT:
-        return
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_WITHIN_S).close()
-    except (OSError, UnicodeError) as error:
-        message = f"nothing answers at {address!r} ({getattr(error, 'strerror', None) or error})"
+    endpoint = find_endpoint(address)
+    if endpoint is not None and (problem := why_silent(*endpoint)) is not None:
+        message = f"nothing answers at {address!r} ({problem})"
         remedy = (
             "check it with `ray status` on the cluster's head node; without --address, `tuner run` uses this machine"
         )
-        raise UsageError([Fault("--address", message, remedy)]) from error
+        raise UsageError([Fault("--address", message, remedy)])
