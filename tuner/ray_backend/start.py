@@ -203,7 +203,7 @@ def _without_first_log_line() -> Iterator[None]:
         return
     stream.flush()
     kept, nowhere = os.dup(_STANDARD_ERROR), os.open(os.devnull, os.O_WRONLY)
-    raw = getattr(stream.buffer, "raw", stream.buffer)  # Python -u has no buffer
+    raw: Any = getattr(stream.buffer, "raw", stream.buffer)  # Python -u has no buffer
     outlet = type(raw)(kept, "w")  # as robust as the stream itself
     copy = io.TextIOWrapper(
         io.BufferedWriter(outlet), encoding=stream.encoding, errors=stream.errors, line_buffering=True
