@@ -130,9 +130,14 @@ def _row(report: NodeReport) -> dict[str, Any]:
         "node": node.host,
         "address": node.address,
         "state": "fit" if not report.faults else "not fit",
-        "cpus": node.cpus,
-        "gpus": node.gpus,
+        "cpus": _without_point(node.cpus),
+        "gpus": _without_point(node.gpus),
         "gpu_models": ", ".join(sorted(set(facts.get("gpu_models", ())))) or None,
         "clock_s": round(facts["skew_s"], 1) if "skew_s" in facts else None,
         **{name: facts.get(name) for name in ("gpu_driver", "tuner", "torch", "cuda", "python")},
     }
+
+
+def _without_point(count: float) -> float:
+    """Return a whole number as an int: Ray counts in floats, and 4.000 CPUs look odd."""
+    return int(count) if count == int(count) else count
