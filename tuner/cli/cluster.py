@@ -89,7 +89,7 @@ def _check_file(file: str) -> None:
 
 
 def _check_nodes(address: str, location: str | None, format_: Format) -> None:
-    from tuner.errors import UsageError
+    from tuner.errors import Fault, UsageError
     from tuner.storage import Folder
 
     with _naming_argument():
@@ -106,9 +106,12 @@ def _check_nodes(address: str, location: str | None, format_: Format) -> None:
     for note in (*notes, *(note for report in reports for note in report.notes)):
         say(f"note: {note}")
     faults = group_faults([fault for report in reports for fault in report.faults])
+    if not any(report.node.cpus >= 1 for report in reports):
+        remedy = "start Ray on nodes with CPUs, or let a search wait for them: tuner run … --set resources.wait=15m"
+        faults.append(Fault(address, "no node has a CPU for a trial", remedy))
     if faults:
         raise UsageError(faults)
-    say(f"{show_count(len(reports), 'node')} can run trials")
+    say(f"{show_count(sum(report.node.cpus >= 1 for report in reports), 'node')} can run trials")
 
 
 @contextmanager
