@@ -18,11 +18,6 @@ def is_left_out(node_id: str | None) -> bool:
     return node_id in _LEFT_OUT
 
 
-def left_out_nodes() -> tuple[str, ...]:
-    """Return the ids of the nodes on which no trial may start."""
-    return tuple(_LEFT_OUT)
-
-
 def elsewhere(selector: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the label selector of what may run on every node but those that are left out, and those that `selector` avoids."""
     avoided = (selector or {}).get(_LABEL, "!in()").removeprefix("!in(").removesuffix(")")
