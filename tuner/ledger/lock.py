@@ -14,11 +14,12 @@ import os
 import socket
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuner.errors import Fault, MissingFileError, RunHeld
+from tuner.errors import Fault, MissingFileError, RunHeld, StorageError
 from tuner.storage import Folder, errors_named
 
 LOCK = ".lock"
@@ -59,16 +60,17 @@ class RunLock:
         self._write_lease()
 
     def release(self) -> None:
-        """Release the directory. Does nothing if it is not held."""
+        """Release the directory. Does nothing if it is not held. A lease that cannot be deleted expires by itself."""
         if self._file is not None:
             Path(self._folder.path, LOCK).unlink(missing_ok=True)
             os.close(self._file)  # the kernel releases the lock
             self._file = None
         if self._token is not None:
             token, self._token = self._token, None
-            holder = self._read_lease()
-            if holder is not None and holder.get("token") == token:  # another process may have taken it over
-                self._folder.delete(LOCK)
+            with suppress(StorageError):
+                holder = self._read_lease()
+                if holder is not None and holder.get("token") == token:  # another process may have taken it over
+                    self._folder.delete(LOCK)
 
     def _take_file(self) -> None:
         import fcntl  # missing on Windows, which Ray does not fully support either
@@ -84,12 +86,17 @@ class RunLock:
                 holder = _parse(os.read(file, _MOST_READ).decode())
                 os.close(file)
                 raise _held(self._folder, holder) from None
+            except OSError:  # a file system without locks
+                os.close(file)
+                with errors_named(str(path), "cannot be locked"):
+                    raise
             if _is_still_at(path, file):
                 self._file = file
             else:
                 os.close(file)  # its holder released and deleted it after we opened it and before we locked it
-        os.truncate(self._file, 0)
-        os.write(self._file, json.dumps(_this_process()).encode())
+        with errors_named(str(path), "cannot be written"):
+            os.truncate(self._file, 0)
+            os.write(self._file, json.dumps(_this_process()).encode())
 
     def _take_lease(self) -> None:
         holder = self._read_lease()
