@@ -86,7 +86,7 @@ def submit(server: JobServer, search: Search, package: Package, say: Callable[[s
     """
     latest = find_latest(server, search.name)
     while latest is None or latest.has_ended:
-        if latest is not None and latest.has_finished_run and difference(latest, search, package) is None:
+        if latest is not None and _has_done(latest, search, package):
             say(f"job {latest.id} has ended, and its run is finished: {search.location}")
             return latest.id
         number = 1 if latest is None else _attempt(latest.id, search.name) + 1
@@ -103,6 +103,12 @@ def submit(server: JobServer, search: Search, package: Package, say: Callable[[s
         raise UsageError([Fault("--name", f"job {latest.id} is {latest.status}, and it is for {other}", remedy)])
     say(f"job {latest.id} is {latest.status} already, and nothing has changed")
     return latest.id
+
+
+def _has_done(job: Job, search: Search, package: Package) -> bool:
+    """Return whether a job has finished just this search. With another --require, its exit code would be another."""
+    is_same = job.entrypoint == search.entrypoint(package) and difference(job, search, package) is None
+    return job.has_finished_run and is_same
 
 
 def location_of(job: Job) -> str | None:
