@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,6 +115,21 @@ def test_a_lease_that_was_not_renewed_for_a_minute_has_expired(tmp_path: Path) -
     first._renewed_at -= RENEW_EVERY_S + 1
     with pytest.raises(LedgerError, match="another process has taken this run's directory over"):
         first.renew()
+
+
+def test_a_lease_is_renewed_while_nothing_is_written_and_not_after_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuner.ledger.lock.RENEW_EVERY_S", 0.01)
+    monkeypatch.setattr("tuner.ledger.lock._SETTLE_S", 0.0)
+    lock, path = RunLock(_object_store(tmp_path)), tmp_path / "run" / LOCK
+    lock.take()
+    begun = path.stat().st_mtime_ns
+    assert any(path.stat().st_mtime_ns > begun or time.sleep(0.02) for _ in range(200))
+
+    lock.release()
+    time.sleep(0.1)
+    assert not path.exists()
 
 
 def test_a_process_that_lost_its_lease_leaves_that_of_the_next_holder(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 """Only one process at a time holds a run's directory, and a crash leaves no lock behind.
 
 On a local or mounted disk, the kernel holds the lock (flock) and releases it when the process ends, for whatever reason.
-Object stores have no locks, so there the holder writes a lease and renews it. A lease that was not renewed for a minute has
-expired. If two processes find an expired lease at the same moment, both write their own and wait. The process that then
-reads back its own lease holds the directory.
+Object stores have no locks, so there the holder writes a lease, and a thread renews it until the process ends. A lease that was
+not renewed for a minute has expired. If two processes find an expired lease at the same moment, both write their own and wait.
+The process that then reads back its own lease holds the directory.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import math
 import os
 import socket
+import threading
 import time
 import uuid
 from contextlib import suppress
@@ -33,13 +34,15 @@ _SETTLE_S = 1.0  # today's object stores show a write at once; the wait covers t
 
 
 class RunLock:
-    """Holds a run's directory from `take` to `release`. On an object store, call `renew` regularly."""
+    """Holds a run's directory from `take` to `release`. On an object store, `renew` says whether it still does."""
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
         self._file: int | None = None  # a bare descriptor: dropping this object does not release the lock
         self._token: str | None = None
         self._renewed_at = 0.0
+        self._guard = threading.Lock()  # so that no lease is written after it was deleted
+        self._released = threading.Event()
 
     def take(self) -> None:
         """Take the directory, and create it if needed. Raises StorageError, and RunHeld that names the holder."""
@@ -50,14 +53,25 @@ class RunLock:
 
     def renew(self) -> None:
         """Renew a lease that is ten seconds old or more. Raises RunHeld if another process has taken the directory."""
-        if self._token is None or time.monotonic() - self._renewed_at < RENEW_EVERY_S:
-            return
-        holder = self._read_lease()
-        if holder is None or holder.get("token") != self._token:
-            raise _held(
-                self._folder, holder or {}, "another process has taken this run's directory over, or it was removed"
-            )
-        self._write_lease()
+        with self._guard:
+            if self._token is None or time.monotonic() - self._renewed_at < RENEW_EVERY_S:
+                return
+            holder = self._read_lease()
+            if holder is None or holder.get("token") != self._token:
+                raise _held(
+                    self._folder, holder or {}, "another process has taken this run's directory over, or it was removed"
+                )
+            self._write_lease()
+
+    def _keep_renewing(self, released: threading.Event) -> None:
+        """Renew the lease while nothing is written for long, as when the search waits for nodes or for the baselines."""
+        while not released.wait(RENEW_EVERY_S):
+            try:
+                self.renew()
+            except StorageError:  # it may answer the next time
+                continue
+            except RunHeld:  # the next write finds out, too
+                return
 
     def release(self) -> None:
         """Release the directory. Does nothing if it is not held. A lease that cannot be deleted expires by itself."""
@@ -66,8 +80,9 @@ class RunLock:
             os.close(self._file)  # the kernel releases the lock
             self._file = None
         if self._token is not None:
-            token, self._token = self._token, None
-            with suppress(StorageError):
+            self._released.set()
+            with self._guard, suppress(StorageError):
+                token, self._token = self._token, None
                 holder = self._read_lease()
                 if holder is not None and holder.get("token") == token:  # another process may have taken it over
                     self._folder.delete(LOCK)
@@ -111,6 +126,8 @@ class RunLock:
         if holder is None or holder.get("token") != self._token:
             self._token = None
             raise _held(self._folder, holder or {})
+        self._released = threading.Event()
+        threading.Thread(target=self._keep_renewing, args=(self._released,), name="lease", daemon=True).start()
 
     def _read_lease(self) -> dict[str, Any] | None:
         try:
