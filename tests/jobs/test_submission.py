@@ -110,6 +110,14 @@ def test_a_running_job_for_something_else_is_in_the_way(
         submit(jobs, search, package, said.append)
 
 
+def test_a_running_job_that_tuner_did_not_submit_is_in_the_way(said: list[str]) -> None:
+    jobs: Any = Jobs({"night": Job("night", "RUNNING")})
+    with pytest.raises(
+        UsageError, match="job night is RUNNING, and it is for no search of tuner; choose another --name"
+    ):
+        submit(jobs, SEARCH, PACKAGE, said.append)
+
+
 def test_an_unknown_job_is_an_error_with_the_nearest_name() -> None:
     jobs: Any = Jobs({"night~2": Job("night~2", "RUNNING")})
     assert find_latest(jobs, "nihgt") is None

@@ -118,8 +118,9 @@ def location_of(job: Job) -> str | None:
 
 def difference(job: Job, search: Search, package: Package) -> str | None:
     """Return what else a job is for, None if it is for this search."""
-    if location_of(job) != search.location:
-        return f"another run, {location_of(job)}"
+    location = location_of(job)
+    if location != search.location:
+        return "no search of tuner" if location is None else f"another run, {location}"
     return "another space or other rows" if job.metadata.get(_PACKAGE) != package.name else None
 
 
