@@ -36,6 +36,7 @@ _opened: list[fs.FileSystem] = []
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
+_WITHOUT_LOCKS = "choose a place whose file system has locks (flock), or an object store such as s3://BUCKET/runs"
 _REMEDIES = {
     errno.EACCES: "choose a place you have access to, or ask for permission",
     errno.EPERM: "choose a place you have access to, or ask for permission",
@@ -47,6 +48,7 @@ _REMEDIES = {
     errno.ENOSPC: "free some space, or choose another place",
     errno.EDQUOT: "free some space, or choose another place",
     errno.ENAMETOOLONG: "use a shorter name",
+    **dict.fromkeys((errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP), _WITHOUT_LOCKS),
 }
 
 

@@ -78,10 +78,17 @@ def test_a_search_whose_job_has_ended_gets_the_next_id(said: list[str]) -> None:
 
 @pytest.mark.parametrize("code", [0, 3])
 def test_a_job_whose_run_is_finished_is_not_submitted_again(code: int, said: list[str]) -> None:
-    jobs: Any = Jobs({"night": Job("night", "FAILED", exit_code=code, metadata=ABOUT)})
+    entrypoint = SEARCH.entrypoint(PACKAGE)
+    jobs: Any = Jobs({"night": Job("night", "FAILED", exit_code=code, entrypoint=entrypoint, metadata=ABOUT)})
     assert submit(jobs, SEARCH, PACKAGE, said.append) == "night"
     assert said == ["job night has ended, and its run is finished: s3://bucket/runs/night?region=x"]
     assert submit(jobs, replace(SEARCH, runs="/mnt/runs"), PACKAGE, said.append) == "night~2"
+
+
+def test_a_finished_job_is_submitted_again_for_another_requirement(said: list[str]) -> None:
+    entrypoint = replace(SEARCH, arguments=[]).entrypoint(PACKAGE)
+    jobs: Any = Jobs({"night": Job("night", "SUCCEEDED", exit_code=0, entrypoint=entrypoint, metadata=ABOUT)})
+    assert submit(jobs, SEARCH, PACKAGE, said.append) == "night~2"
 
 
 @pytest.mark.parametrize(
@@ -101,6 +108,14 @@ def test_a_running_job_for_something_else_is_in_the_way(
     jobs: Any = Jobs({"night": Job("night", "RUNNING", metadata=ABOUT)})
     with pytest.raises(UsageError, match=rf"job night is RUNNING, and {what}; choose another --name, or stop that job"):
         submit(jobs, search, package, said.append)
+
+
+def test_a_running_job_that_tuner_did_not_submit_is_in_the_way(said: list[str]) -> None:
+    jobs: Any = Jobs({"night": Job("night", "RUNNING")})
+    with pytest.raises(
+        UsageError, match="job night is RUNNING, and it is for no search of tuner; choose another --name"
+    ):
+        submit(jobs, SEARCH, PACKAGE, said.append)
 
 
 def test_an_unknown_job_is_an_error_with_the_nearest_name() -> None:
@@ -162,6 +177,18 @@ def test_a_job_that_a_new_head_does_not_know_can_be_submitted_again(said: list[s
 def test_an_exit_code_that_only_tuner_gives_counts_whatever_ray_says(code: int, said: list[str]) -> None:
     assert exit_code(Job("night", "FAILED", exit_code=code), None, said.append) == code
     assert said == []
+
+
+def test_a_requirement_that_the_job_did_not_have_is_judged_by_the_ledger(tmp_path: Path, said: list[str]) -> None:
+    location = write_run(tmp_path, trials=4)
+    manifest = location / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"beats_baselines"', '"no_better_than_baseline"'))
+    about = {"tuner_run": str(location)}
+    job = Job("night", "SUCCEEDED", exit_code=0, entrypoint="exec tuner run x.yaml", metadata=about)
+    assert exit_code(job, "beats_baselines", said.append) == 3
+    assert "--require beats_baselines is not met: the verdict is no_better_than_baseline" in said[0]
+    assert exit_code(replace(job, metadata={}), "beats_baselines", said.append) == 1
+    assert said[1].endswith("this machine cannot read its run; submit it again")
 
 
 def test_a_job_that_died_after_its_run_had_finished_is_no_failure(tmp_path: Path, said: list[str]) -> None:

@@ -373,3 +373,14 @@ def test_a_run_of_a_version_that_did_not_name_nodes_is_read(tmp_path: Path) -> N
     part.write_bytes(to_parquet(older).to_pybytes())
     (row,) = read_run(tmp_path / "run").trials
     assert (row["ending"], row["node"], row["gpu"], row["lost_nodes"]) == ("stopped", None, None, None)
+
+
+def test_a_run_that_could_not_begin_holds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise StorageError([Fault("run", "cannot be written (No space left on device)", "free some space")])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "write", fail)
+        with pytest.raises(StorageError, match="No space left"):
+            create(tmp_path / "run")
+    create(tmp_path / "run").release()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pyarrow import fs
 
-from tuner.errors import LedgerError
+from tuner.errors import Fault, LedgerError, StorageError
 from tuner.ledger.lock import LOCK, RENEW_EVERY_S, STALE_AFTER_S, RunLock
 from tuner.storage import Folder
 
@@ -67,6 +70,20 @@ def test_a_lock_given_back_leaves_no_file_and_can_be_taken_again(tmp_path: Path)
     again.release()
 
 
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_named_with_a_remedy(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(
+        StorageError, match=r"run/\.lock: cannot be locked \(.*\); choose a place whose file system has locks"
+    ):
+        RunLock(Folder.at(tmp_path / "run")).take()
+
+
 def _object_store(tmp_path: Path) -> Folder:
     """A folder that `Folder` does not take for a local disk, like one in an object store."""
     return Folder(fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem()), "run")
@@ -100,6 +117,21 @@ def test_a_lease_that_was_not_renewed_for_a_minute_has_expired(tmp_path: Path) -
         first.renew()
 
 
+def test_a_lease_is_renewed_while_nothing_is_written_and_not_after_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuner.ledger.lock.RENEW_EVERY_S", 0.01)
+    monkeypatch.setattr("tuner.ledger.lock._SETTLE_S", 0.0)
+    lock, path = RunLock(_object_store(tmp_path)), tmp_path / "run" / LOCK
+    lock.take()
+    begun = path.stat().st_mtime_ns
+    assert any(path.stat().st_mtime_ns > begun or time.sleep(0.02) for _ in range(200))
+
+    lock.release()
+    time.sleep(0.1)
+    assert not path.exists()
+
+
 def test_a_process_that_lost_its_lease_leaves_that_of_the_next_holder(tmp_path: Path) -> None:
     first, second = RunLock(_object_store(tmp_path)), RunLock(_object_store(tmp_path))
     first.take()
@@ -108,3 +140,15 @@ def test_a_process_that_lost_its_lease_leaves_that_of_the_next_holder(tmp_path: 
     first.release()
     with pytest.raises(LedgerError, match="another process is at work on this run"):
         first.take()
+
+
+def test_a_store_that_does_not_answer_does_not_change_how_a_search_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> bytes:
+        raise StorageError([Fault("s3://bucket", "cannot be read (no answer)", "check the network")])
+
+    lock = RunLock(_object_store(tmp_path))
+    lock.take()
+    monkeypatch.setattr(Folder, "read", fail)
+    lock.release()  # the error would come in place of the one that ended the search; the lease expires

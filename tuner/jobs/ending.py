@@ -27,9 +27,11 @@ def read_ledger(job: Job) -> Run | None:
 def exit_code(job: Job, require: Requirement | None, say: Callable[[str], None]) -> int:
     """Return the exit code of the run of a job that has ended, and say what the job's log does not.
 
-    The command's own exit code counts if it can only be tuner's. Otherwise the ledger does, if it can be read from here.
+    The command's own exit code counts if it can only be tuner's, and if the job was submitted with `require`. Otherwise the
+    ledger does, if it can be read from here.
     """
-    if job.exit_code in _OF_TUNER:
+    is_asked_otherwise = require is not None and job.has_finished_run and f"--require {require}" not in job.entrypoint
+    if job.exit_code in _OF_TUNER and not is_asked_otherwise:
         return job.exit_code or 0
     if job.exit_code == _NOT_FOUND:
         say(
@@ -39,8 +41,16 @@ def exit_code(job: Job, require: Requirement | None, say: Callable[[str], None])
         return SearchFailed.exit_code
     run = read_ledger(job)
     if run is not None and run.status == "finished":
-        say(f"the run is finished: {run.location}")
-        return OF_FINISHED[0 if require is None or meets(run.manifest["verdict"], require) else 1]
+        verdict = run.manifest["verdict"]
+        is_met = require is None or meets(verdict, require)
+        unmet = "" if is_met else f"; --require {require} is not met: the verdict is {verdict}"
+        say(f"the run is finished: {run.location}{unmet}")
+        return OF_FINISHED[0 if is_met else 1]
+    if is_asked_otherwise:
+        say(
+            f"job {job.id} has finished without --require {require}, and this machine cannot read its run; submit it again"
+        )
+        return SearchFailed.exit_code
     reason = f" ({job.message.splitlines()[0]})" if job.message and job.exit_code is None else ""
     state = f"; the run is {run.status}" if run is not None else ""
     say(f"job {job.id} is {job.status}{reason}{state}; submit it again to go on with the run")

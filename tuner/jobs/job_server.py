@@ -38,6 +38,7 @@ class Job:
     status: str
     message: str = ""
     exit_code: int | None = None
+    entrypoint: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -209,5 +210,6 @@ def _to_job(described: Mapping[str, Any]) -> Job:
         status=str(described["status"]),
         message=str(described.get("message") or ""),
         exit_code=described.get("driver_exit_code"),
+        entrypoint=str(described.get("entrypoint") or ""),
         metadata=described.get("metadata") or {},
     )

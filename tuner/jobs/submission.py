@@ -86,7 +86,7 @@ def submit(server: JobServer, search: Search, package: Package, say: Callable[[s
     """
     latest = find_latest(server, search.name)
     while latest is None or latest.has_ended:
-        if latest is not None and latest.has_finished_run and difference(latest, search, package) is None:
+        if latest is not None and _has_done(latest, search, package):
             say(f"job {latest.id} has ended, and its run is finished: {search.location}")
             return latest.id
         number = 1 if latest is None else _attempt(latest.id, search.name) + 1
@@ -105,6 +105,12 @@ def submit(server: JobServer, search: Search, package: Package, say: Callable[[s
     return latest.id
 
 
+def _has_done(job: Job, search: Search, package: Package) -> bool:
+    """Return whether a job has finished just this search. With another --require, its exit code would be another."""
+    is_same = job.entrypoint == search.entrypoint(package) and difference(job, search, package) is None
+    return job.has_finished_run and is_same
+
+
 def location_of(job: Job) -> str | None:
     """Return the location of a job's run, None for a job that tuner did not submit."""
     return job.metadata.get(_RUN)
@@ -112,8 +118,9 @@ def location_of(job: Job) -> str | None:
 
 def difference(job: Job, search: Search, package: Package) -> str | None:
     """Return what else a job is for, None if it is for this search."""
-    if location_of(job) != search.location:
-        return f"another run, {location_of(job)}"
+    location = location_of(job)
+    if location != search.location:
+        return "no search of tuner" if location is None else f"another run, {location}"
     return "another space or other rows" if job.metadata.get(_PACKAGE) != package.name else None
 
 

@@ -1,9 +1,9 @@
 """Only one process at a time holds a run's directory, and a crash leaves no lock behind.
 
 On a local or mounted disk, the kernel holds the lock (flock) and releases it when the process ends, for whatever reason.
-Object stores have no locks, so there the holder writes a lease and renews it. A lease that was not renewed for a minute has
-expired. If two processes find an expired lease at the same moment, both write their own and wait. The process that then
-reads back its own lease holds the directory.
+Object stores have no locks, so there the holder writes a lease, and a thread renews it until the process ends. A lease that was
+not renewed for a minute has expired. If two processes find an expired lease at the same moment, both write their own and wait.
+The process that then reads back its own lease holds the directory.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ import json
 import math
 import os
 import socket
+import threading
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuner.errors import Fault, MissingFileError, RunHeld
+from tuner.errors import Fault, MissingFileError, RunHeld, StorageError
 from tuner.storage import Folder, errors_named
 
 LOCK = ".lock"
@@ -32,13 +34,15 @@ _SETTLE_S = 1.0  # today's object stores show a write at once; the wait covers t
 
 
 class RunLock:
-    """Holds a run's directory from `take` to `release`. On an object store, call `renew` regularly."""
+    """Holds a run's directory from `take` to `release`. On an object store, `renew` says whether it still does."""
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
         self._file: int | None = None  # a bare descriptor: dropping this object does not release the lock
         self._token: str | None = None
         self._renewed_at = 0.0
+        self._guard = threading.Lock()  # so that no lease is written after it was deleted
+        self._released = threading.Event()
 
     def take(self) -> None:
         """Take the directory, and create it if needed. Raises StorageError, and RunHeld that names the holder."""
@@ -49,26 +53,39 @@ class RunLock:
 
     def renew(self) -> None:
         """Renew a lease that is ten seconds old or more. Raises RunHeld if another process has taken the directory."""
-        if self._token is None or time.monotonic() - self._renewed_at < RENEW_EVERY_S:
-            return
-        holder = self._read_lease()
-        if holder is None or holder.get("token") != self._token:
-            raise _held(
-                self._folder, holder or {}, "another process has taken this run's directory over, or it was removed"
-            )
-        self._write_lease()
+        with self._guard:
+            if self._token is None or time.monotonic() - self._renewed_at < RENEW_EVERY_S:
+                return
+            holder = self._read_lease()
+            if holder is None or holder.get("token") != self._token:
+                raise _held(
+                    self._folder, holder or {}, "another process has taken this run's directory over, or it was removed"
+                )
+            self._write_lease()
+
+    def _keep_renewing(self, released: threading.Event) -> None:
+        """Renew the lease while nothing is written for long, as when the search waits for nodes or for the baselines."""
+        while not released.wait(RENEW_EVERY_S):
+            try:
+                self.renew()
+            except StorageError:  # it may answer the next time
+                continue
+            except RunHeld:  # the next write finds out, too
+                return
 
     def release(self) -> None:
-        """Release the directory. Does nothing if it is not held."""
+        """Release the directory. Does nothing if it is not held. A lease that cannot be deleted expires by itself."""
         if self._file is not None:
             Path(self._folder.path, LOCK).unlink(missing_ok=True)
             os.close(self._file)  # the kernel releases the lock
             self._file = None
         if self._token is not None:
-            token, self._token = self._token, None
-            holder = self._read_lease()
-            if holder is not None and holder.get("token") == token:  # another process may have taken it over
-                self._folder.delete(LOCK)
+            self._released.set()
+            with self._guard, suppress(StorageError):
+                token, self._token = self._token, None
+                holder = self._read_lease()
+                if holder is not None and holder.get("token") == token:  # another process may have taken it over
+                    self._folder.delete(LOCK)
 
     def _take_file(self) -> None:
         import fcntl  # missing on Windows, which Ray does not fully support either
@@ -84,12 +101,17 @@ class RunLock:
                 holder = _parse(os.read(file, _MOST_READ).decode())
                 os.close(file)
                 raise _held(self._folder, holder) from None
+            except OSError:  # a file system without locks
+                os.close(file)
+                with errors_named(str(path), "cannot be locked"):
+                    raise
             if _is_still_at(path, file):
                 self._file = file
             else:
                 os.close(file)  # its holder released and deleted it after we opened it and before we locked it
-        os.truncate(self._file, 0)
-        os.write(self._file, json.dumps(_this_process()).encode())
+        with errors_named(str(path), "cannot be written"):
+            os.truncate(self._file, 0)
+            os.write(self._file, json.dumps(_this_process()).encode())
 
     def _take_lease(self) -> None:
         holder = self._read_lease()
@@ -104,6 +126,8 @@ class RunLock:
         if holder is None or holder.get("token") != self._token:
             self._token = None
             raise _held(self._folder, holder or {})
+        self._released = threading.Event()
+        threading.Thread(target=self._keep_renewing, args=(self._released,), name="lease", daemon=True).start()
 
     def _read_lease(self) -> dict[str, Any] | None:
         try:

@@ -139,12 +139,12 @@ class Ledger:
         self._lock.take()
         try:
             _refuse_files(self.folder)  # another run may have begun and ended in the meantime
-        except LedgerError:
+            # This file comes first: from here on, there is a run to resume.
+            self.folder.write("environment.json", _to_json({"format": FORMAT, **environment}))
+            self.folder.write("space.yaml", space.encode())
+        except InputError:
             self._lock.release()
             raise
-        # This file comes first: from here on, there is a run to resume.
-        self.folder.write("environment.json", _to_json({"format": FORMAT, **environment}))
-        self.folder.write("space.yaml", space.encode())
 
     def write_json(self, name: str, content: Mapping[str, Any] | Sequence[Any]) -> None:
         """Write NAME.json."""
