@@ -152,7 +152,8 @@ def spoil(search: SearchProcess) -> list[Path]:
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
     content = bytearray(flipped.read_bytes())
     column = pq.read_metadata(flipped).row_group(0).column(0)
-    content[column.dictionary_page_offset + column.total_compressed_size - 1] ^= 0xFF
+    begin = column.dictionary_page_offset or column.data_page_offset  # small parts have no dictionary
+    content[begin + column.total_compressed_size - 1] ^= 0xFF
     flipped.write_bytes(content)
     return [cut, flipped]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import Any
@@ -79,7 +80,12 @@ with asking_for_token():
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     space = write_space(tmp_path_factory.mktemp("gpus"), "multilabel", "labels: labels")
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(space)], capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-c", SCRIPT, str(space)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     seen: dict[str, Any] = json.loads(done.stderr.strip().splitlines()[-1])
