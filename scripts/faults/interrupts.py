@@ -176,12 +176,13 @@ def two_resumes(folder: Path, *, seed: int) -> FaultOutcome:
 
 
 def refuse_one(search: SearchProcess, *arguments: str | Path) -> str:
-    """Run a command beside the running one. Return the message of the one that was refused; it must name the other."""
+    """Run a command beside the running one. Return the message of the one that was refused; it must say why."""
     second = search.start_beside(*arguments)()
     first = search.finish()
     winner, loser = (first, second) if second.code == 2 else (second, first)
     require(winner.code == 0 and loser.code == 2, f"codes {first.code} and {second.code}: {loser.stderr[-1000:]}")
-    require("another process is at work on this run (process " in loser.stderr, loser.stderr[-1000:])
+    refusals = ("another process is at work on this run (process ", "there is a run of this name already")
+    require(any(each in loser.stderr for each in refusals), loser.stderr[-1000:])  # the latter if it was much later
     return loser.stderr.strip().splitlines()[-1]
 
 

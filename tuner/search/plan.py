@@ -90,6 +90,8 @@ def _workers(
     from tuner.search.watcher import Watcher
 
     with read_beside_ray(space, None, address, Watcher(say, lambda _: None)) as (adapted, found):
+        for note in found.machines.notes:
+            say(f"note: {note}")
         settled, _ = settle_gpus(adapted, found.prepared, found.machines, say)
         slots = count_slots(settled, found.machines)
         yield settled, found.dataset, found.prepared, TaskPool(settled.resources), slots
